@@ -1,0 +1,153 @@
+"""Everything that happens in a run, as values; ``fold`` makes the RunResult out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, TypeAdapter
+
+from pytest_lok.core.results import Refusal, Reply, RunResult, StepResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """A run began; ``time`` is UTC seconds since the epoch, ``steps`` what will be considered, in order."""
+
+    run_id: str
+    workflow: str
+    path: str
+    sha256: str
+    time: float
+    steps: tuple[str, ...]
+    selected: tuple[str, ...]
+    leaves: tuple[str, ...]
+    kind: Literal["run_started"] = "run_started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted:
+    """A step's dependencies are done and it has a place to run; ``at`` is seconds since the run began."""
+
+    step: str
+    at: float
+    kind: Literal["step_started"] = "step_started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendAsked:
+    """A prompt went to a backend; ``item`` is the index of the ``for_each`` item, None outside."""
+
+    step: str
+    backend: str
+    prompt: str
+    model: str = ""
+    item: int | None = None
+    kind: Literal["backend_asked"] = "backend_asked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendReplied:
+    """A backend gave a valid answer."""
+
+    step: str
+    reply: Reply
+    item: int | None = None
+    kind: Literal["backend_replied"] = "backend_replied"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendRefused:
+    """A backend gave no valid answer (after its own retries, if any)."""
+
+    step: str
+    refusal: Refusal
+    item: int | None = None
+    kind: Literal["backend_refused"] = "backend_refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRetrying:
+    """An attempt came to nothing and another follows after ``delay`` seconds."""
+
+    step: str
+    attempt: int
+    delay: float
+    reason: str
+    item: int | None = None
+    kind: Literal["step_retrying"] = "step_retrying"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished:
+    """A step has its outcome, also one that never started; ``at`` is seconds since the run began."""
+
+    result: StepResult
+    at: float
+    kind: Literal["step_finished"] = "step_finished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """A run ended; ``interrupted`` says why early, "" = by itself. ``seconds`` is wall time."""
+
+    seconds: float
+    interrupted: str = ""
+    kind: Literal["run_finished"] = "run_finished"
+
+
+Event: TypeAlias = (
+    RunStarted
+    | StepStarted
+    | BackendAsked
+    | BackendReplied
+    | BackendRefused
+    | StepRetrying
+    | StepFinished
+    | RunFinished
+)
+
+_event: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
+
+
+def to_json(event: Event) -> str:
+    """One line of JSON."""
+    return _event.dump_json(event).decode()
+
+
+def from_json(line: str) -> Event:
+    """The event of one line; pydantic.ValidationError if it is none."""
+    return _event.validate_json(line)
+
+
+def fold(events: Iterable[Event]) -> RunResult:
+    """A run's events, in order, as its result; steps with no StepFinished are not in it.
+
+    A journal cut short (no RunFinished) folds into an interrupted run, never a green one.
+    """
+    start: RunStarted | None = None
+    end: RunFinished | None = None
+    steps: dict[str, StepResult] = {}
+    for event in events:
+        match event:
+            case RunStarted():
+                start = event
+            case StepFinished(result=result):
+                steps[result.name] = result
+            case RunFinished():
+                end = event
+    if start is None:
+        return RunResult(run_id="", workflow="", interrupted="no run was recorded")
+    return RunResult(
+        run_id=start.run_id,
+        workflow=start.workflow,
+        path=start.path,
+        sha256=start.sha256,
+        started=start.time,
+        seconds=end.seconds if end else 0.0,
+        steps={name: steps[name] for name in start.steps if name in steps},
+        selected=start.selected,
+        leaves=start.leaves,
+        interrupted=end.interrupted if end else "the run did not end",
+    )

@@ -1,0 +1,196 @@
+"""A workflow as values: what a file or a verb means, with every text compiled and every default resolved.
+
+Durations are seconds; ``None`` = not set here (inherit), ``math.inf`` = no limit.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from pytest_lok.core.condition import Condition
+from pytest_lok.core.results import Json
+from pytest_lok.core.shell import ShellTemplate
+from pytest_lok.core.template import Template
+
+AUTO = "auto"
+
+
+class Origin(enum.StrEnum):
+    """Where a workflow was found; only ``project`` ones are collected by plain ``pytest --lok``."""
+
+    PROJECT = "project"
+    USER = "user"
+    BUILTIN = "built in"
+    PATH = "path"
+    SETTINGS = "settings"
+    VERB = "command line"
+
+
+class Format(enum.StrEnum):
+    """``output_format``: what a step's output must be to be usable."""
+
+    TEXT = "text"
+    JSON = "json"
+    JSON_ARRAY = "json_array"
+    JSONL = "jsonl"
+    LINES = "lines"
+    FINDINGS = "findings"
+
+
+class Strategy(enum.StrEnum):
+    """``consensus``: how several backends' replies become one verdict."""
+
+    FIRST = "first"
+    VOTE = "vote"
+    WEIGHTED_VOTE = "weighted_vote"
+    SYNTHESIS = "synthesis"
+
+
+Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
+Quorum: TypeAlias = int | Literal["majority", "all"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """A declared argument of a workflow; ``position`` counts from 1, None = named only."""
+
+    name: str
+    description: str = ""
+    default: str | None = None
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """``[gate]``: when findings fail a step; the defaults are the language's."""
+
+    fail_on: Severity | Literal["never"] = "high"
+    min_confidence: float = 0.0
+    scope: Literal["diff", "file", "all"] = "all"
+    baseline: Literal["new", "all"] = "all"
+    quorum: Quorum = 1
+    min_backends: int = 1
+    evidence: Literal["required", "warn"] = "required"
+    on_inconclusive: Literal["fail", "warn"] = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """``[budget]``: limits of one run, checked before each call; None = no limit."""
+
+    usd: float | None = None
+    tokens: int | None = None
+    calls: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One prompt to one or several backends. ``backends`` empty = the settings' default.
+
+    ``verify`` is None when off; the preset names (``true``, ``python``, …) are ``verify_preset``.
+    """
+
+    prompt: Template
+    backends: tuple[str, ...] = ()
+    model: str = ""
+    system: Template | None = None
+    consensus: Strategy = Strategy.SYNTHESIS
+    quorum: Quorum | None = None
+    vote_on: str = ""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    synthesizer: str = ""
+    apply_edits: bool = False
+    verify: ShellTemplate | None = None
+    verify_preset: str = ""
+    fix_retries: int = 0
+    allow_paths: tuple[str, ...] = ()
+    rollback: bool = True
+    repeat: int = 1
+    required_passes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell:
+    """One command: ``shell`` text for ``sh -c``, or ``argv``; exactly one of the two is set."""
+
+    shell: ShellTemplate | None = None
+    argv: tuple[Template, ...] = ()
+    stdin: Template | None = None
+    env: Mapping[str, Template] = field(default_factory=dict)
+    cwd: Template | None = None
+
+
+Action: TypeAlias = Ask | Shell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForEach:
+    """The items of a ``for_each`` step: an inline array, or an expression over earlier steps."""
+
+    inline: tuple[Json, ...] = ()
+    expression: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step. ``depends_on`` is as declared; ``needs`` adds the steps its texts refer to.
+
+    ``path`` and ``line`` (from 1) locate the step's header in the file that defines it, which is
+    the parent's for an inherited step.
+    """
+
+    name: str
+    action: Action
+    depends_on: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    when: Condition | None = None
+    timeout: float | None = None
+    retries: int = 0
+    retry_delay: float = 1.0
+    continue_on_error: bool = False
+    min_deps_success: int | None = None
+    for_each: ForEach | None = None
+    max_parallel: int | None = None
+    output_format: Format = Format.TEXT
+    output_schema: Mapping[str, Json] | None = None
+    asserts: tuple[Condition, ...] = ()
+    path: str = ""
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    """The only thing that can be run, whether it came from a file or from a verb.
+
+    ``stem`` addresses it everywhere; ``name`` is its title. ``sha256`` is of the file's text
+    (with its parents' where it extends). ``steps`` keeps the file's order.
+    """
+
+    stem: str
+    name: str
+    steps: tuple[Step, ...]
+    description: str = ""
+    path: str = ""
+    sha256: str = ""
+    origin: Origin = Origin.VERB
+    timeout: float | None = None
+    collect: bool = True
+    tags: tuple[str, ...] = ()
+    max_parallel: int | None = None
+    exclusive: bool = False
+    args: Mapping[str, Argument] = field(default_factory=dict)
+    gate: Gate | None = None
+    rules: Mapping[str, str] = field(default_factory=dict)
+    budget: Budget | None = None
+
+    def step(self, name: str) -> Step:
+        """The step of that name; KeyError if there is none."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise KeyError(name)

@@ -1,0 +1,123 @@
+"""Workflow + selection + arguments -> Plan: what will run, in which order, with which values."""
+
+from __future__ import annotations
+
+import difflib
+import graphlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_lok.core.model import Step, Workflow
+from pytest_lok.errors import PlanError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A workflow ready to run.
+
+    ``steps`` are the selected steps and everything they need, dependencies first, otherwise in the
+    file's order. ``selected`` are the ones that were asked for. ``arguments`` holds values by name
+    and by position ("1", "2").
+    """
+
+    workflow: Workflow
+    steps: tuple[Step, ...]
+    selected: frozenset[str]
+    arguments: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        workflow: Workflow,
+        *,
+        select: Collection[str] | None = None,
+        named: Mapping[str, str] | None = None,
+        positional: Sequence[str] = (),
+    ) -> Plan:
+        """The plan for the ``select``-ed steps (None = all) with these arguments; PlanError says what is wrong."""
+        by_name = {step.name: step for step in workflow.steps}
+        chosen = frozenset(by_name if select is None else select)
+        for name in sorted(chosen - by_name.keys()):
+            raise PlanError(
+                f"workflow {workflow.stem!r} has no step {name!r}", hint=_meant(name, by_name)
+            )
+        needed = _closure(chosen, by_name)
+        return cls(
+            workflow=workflow,
+            steps=tuple(by_name[name] for name in order(by_name, needed)),
+            selected=chosen,
+            arguments=_bind(workflow, dict(named or {}), positional),
+        )
+
+    @property
+    def leaves(self) -> tuple[str, ...]:
+        """Steps nothing else in the plan needs, in order."""
+        needed = {need for step in self.steps for need in step.needs}
+        return tuple(step.name for step in self.steps if step.name not in needed)
+
+
+def order(steps: Mapping[str, Step], among: Collection[str]) -> list[str]:
+    """``among`` with dependencies first, file order among equals; graphlib.CycleError names a cycle."""
+    sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
+    for name, step in steps.items():
+        if name in among:
+            sorter.add(name, *step.needs)
+    return list(sorter.static_order())
+
+
+def _closure(chosen: Iterable[str], steps: Mapping[str, Step]) -> set[str]:
+    needed: set[str] = set()
+    todo = list(chosen)
+    while todo:
+        name = todo.pop()
+        if name not in needed:
+            needed.add(name)
+            todo += steps[name].needs
+    return needed
+
+
+def _bind(workflow: Workflow, named: dict[str, str], positional: Sequence[str]) -> dict[str, str]:
+    values = {str(number): value for number, value in enumerate(positional, 1)}
+    for name in named.keys() - workflow.args.keys():
+        raise PlanError(
+            f"workflow {workflow.stem!r} has no argument {name!r}",
+            hint=_meant(name, workflow.args) or "it declares none; use positional values",
+        )
+    for arg in workflow.args.values():
+        value = named.get(arg.name)
+        if arg.position is not None:
+            at = str(arg.position)
+            if value is not None and at in values:
+                raise PlanError(f"argument {arg.name!r} is given twice: by name and as value {at}")
+            value = values.get(at, value)
+        value = arg.default if value is None else value
+        if value is None:
+            if arg.required:
+                raise PlanError(_missing(workflow, arg.name, arg.description), hint=_how(workflow, arg.name))
+            continue
+        if arg.choices and value not in arg.choices:
+            raise PlanError(
+                f"argument {arg.name!r} of workflow {workflow.stem!r} cannot be {value!r}",
+                hint=f"choose one of: {', '.join(arg.choices)}",
+            )
+        values[arg.name] = value
+        if arg.position is not None:
+            values[str(arg.position)] = value
+    return values
+
+
+def _missing(workflow: Workflow, name: str, description: str) -> str:
+    about = f" ({description})" if description else ""
+    return f"workflow {workflow.stem!r} needs the argument {name!r}{about}"
+
+
+def _how(workflow: Workflow, name: str) -> str:
+    return f"lok run {workflow.stem} --{name} VALUE, or pytest --lok-arg {name}=VALUE"
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"it has: {', '.join(names)}" if names else ""

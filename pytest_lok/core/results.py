@@ -1,0 +1,226 @@
+"""What came of a step and of a run: Outcome, Usage, Reply, Verdict, StepResult, RunResult."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
+
+from pydantic import JsonValue
+
+Json: TypeAlias = JsonValue
+
+
+class Outcome(enum.StrEnum):
+    """The five outcomes; every surface shows the same one."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    SKIPPED = "skipped"
+    SOFT = "soft"
+
+    @property
+    def red(self) -> bool:
+        """Whether this outcome alone makes a run not green."""
+        return self in (Outcome.FAILED, Outcome.ERROR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens and money of one or more calls; None = not reported, which is not the same as 0."""
+
+    calls: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+
+    @property
+    def tokens(self) -> int | None:
+        """Input plus output tokens, or None when neither was reported."""
+        if self.input_tokens is None and self.output_tokens is None:
+            return None
+        return (self.input_tokens or 0) + (self.output_tokens or 0)
+
+    def __add__(self, other: Usage) -> Usage:
+        """Sum; a value one side does not know counts as nothing, unless neither knows it."""
+        return Usage(
+            calls=self.calls + other.calls,
+            input_tokens=_add(self.input_tokens, other.input_tokens),
+            output_tokens=_add(self.output_tokens, other.output_tokens),
+            cost_usd=_add(self.cost_usd, other.cost_usd),
+        )
+
+
+_N = TypeVar("_N", int, float)
+
+
+def _add(a: _N | None, b: _N | None) -> _N | None:
+    if a is None:
+        return b
+    return a if b is None else a + b
+
+
+NO_USAGE = Usage()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One backend's valid answer to one prompt. ``seconds`` is the time of the successful call."""
+
+    text: str
+    backend: str
+    model: str = ""
+    usage: Usage = NO_USAGE
+    seconds: float = 0.0
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """One backend that gave no valid answer, and why (``kind`` is a BackendFault's value)."""
+
+    backend: str
+    kind: str
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What several backends said together: the chosen text, how they were tallied, who dissented.
+
+    ``tally`` maps each compared value to the weight behind it; ``dissent`` holds the valid replies
+    that did not agree with the chosen one.
+    """
+
+    strategy: str
+    text: str
+    backend: str
+    tally: Mapping[str, float] = field(default_factory=dict)
+    dissent: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A titled piece of evidence for reports: a command's stderr, a verify log, an assert's values."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemResult:
+    """What came of one item of a ``for_each`` step."""
+
+    index: int
+    item: Json
+    outcome: Outcome
+    reason: str = ""
+    output: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """What came of one step.
+
+    ``reason`` is "" only for a passed step. ``output`` is the text later steps read; ``data`` its
+    parsed JSON where the step's format is a JSON one (``has_data``). ``underlying`` is FAILED or
+    ERROR on a soft step. ``blocked_by`` names the root cause of a blocked step, "" if the step was
+    skipped by its own ``when`` or ran. ``seconds`` is the step's own time, waiting excluded;
+    ``attempts`` is 0 for a step that did not run.
+    """
+
+    name: str
+    outcome: Outcome
+    reason: str = ""
+    hint: str = ""
+    output: str = ""
+    data: Json = None
+    has_data: bool = False
+    exit_code: int | None = None
+    seconds: float = 0.0
+    attempts: int = 0
+    replies: tuple[Reply, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    verdict: Verdict | None = None
+    items: tuple[ItemResult, ...] = ()
+    sections: tuple[Section, ...] = ()
+    usage: Usage = NO_USAGE
+    underlying: Outcome | None = None
+    blocked_by: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome is Outcome.PASSED
+
+    @property
+    def blocked(self) -> bool:
+        """Skipped because something it needs broke (not by its own ``when``)."""
+        return bool(self.blocked_by)
+
+    @property
+    def ran(self) -> bool:
+        return self.outcome is not Outcome.SKIPPED
+
+    @property
+    def backend(self) -> str:
+        """Who produced the output: the verdict's backend, else the only reply's, else ""."""
+        if self.verdict is not None:
+            return self.verdict.backend
+        return self.replies[0].backend if self.replies else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """What came of a run: the fold of its events (see ``events.fold``).
+
+    ``interrupted`` says why the run stopped early ("" = it ran to its end); ``started`` is UTC,
+    seconds since the epoch; ``seconds`` is wall time on the monotonic clock.
+    """
+
+    run_id: str
+    workflow: str
+    path: str = ""
+    sha256: str = ""
+    started: float = 0.0
+    seconds: float = 0.0
+    steps: Mapping[str, StepResult] = field(default_factory=dict)
+    selected: tuple[str, ...] = ()
+    leaves: tuple[str, ...] = ()
+    interrupted: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """The work was done and the answer was yes: nothing red, nothing cut short, something ran."""
+        return self.outcome is Outcome.PASSED
+
+    @property
+    def outcome(self) -> Outcome:
+        """failed > error > passed > soft; a run in which nothing ran is skipped, never passed."""
+        outcomes = {r.outcome for r in self.steps.values()}
+        if Outcome.FAILED in outcomes:
+            return Outcome.FAILED
+        if Outcome.ERROR in outcomes or self.interrupted:
+            return Outcome.ERROR
+        if Outcome.PASSED in outcomes:
+            return Outcome.PASSED
+        return Outcome.SOFT if Outcome.SOFT in outcomes else Outcome.SKIPPED
+
+    @property
+    def exit_code(self) -> int:
+        """0 green, 1 judged no, 3 could not; the caller adds 2 (usage) and 130 (interrupt)."""
+        return {Outcome.FAILED: 1, Outcome.ERROR: 3}.get(self.outcome, 0)
+
+    @property
+    def usage(self) -> Usage:
+        return sum((r.usage for r in self.steps.values()), NO_USAGE)
+
+    @property
+    def output(self) -> str:
+        """The leaf steps' outputs, in order, a blank line between them."""
+        outs = (self.steps[n].output for n in self.leaves if n in self.steps)
+        return "\n\n".join(o for o in outs if o)

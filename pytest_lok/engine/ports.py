@@ -1,0 +1,122 @@
+"""What the engine needs of the world, as protocols; ``World`` holds one of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pytest_lok.core.results import Json, Reply
+from pytest_lok.errors import BackendError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """One question. ``model`` "" = the backend's own; ``schema`` is a JSON Schema the answer must satisfy.
+
+    ``timeout`` is the time left for the answer in seconds (``math.inf`` = no limit). The engine
+    enforces it too; a backend may use it to tell its server or child.
+    """
+
+    text: str
+    system: str = ""
+    model: str = ""
+    schema: Mapping[str, Json] | None = None
+    timeout: float = 300.0
+
+
+class Backend(Protocol):
+    """Anything that answers prompts. One instance serves many concurrent ``ask`` calls on one loop."""
+
+    @property
+    def name(self) -> str:
+        """What workflows call it."""
+        ...
+
+    def unavailable(self) -> BackendError | None:
+        """Why it cannot answer at all (cheap: is it installed, has it a key), or None. No network."""
+        ...
+
+    async def ask(self, prompt: Prompt) -> Reply:
+        """A whole, non-empty answer, or BackendError. Cancelling leaves no child and no socket."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release what it holds (clients, processes); called once, on the loop that used it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A process to run. ``env`` is added to the shell's base environment; ``cwd`` is relative to the workspace.
+
+    ``shell_text`` is set where ``argv`` is ``("sh", "-c", text)``, so that a command wrapper can
+    wrap the text once.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = ""
+    stdin: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A process that ended by itself. ``exit_code`` is negative for a signal; text is decoded, bounded."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+class Shell(Protocol):
+    """Runs commands. Cancelling a run ends the whole process group before it returns."""
+
+    async def run(self, command: Command) -> Completed:
+        """Run to its end; StepUnableError if it cannot be started."""
+        ...
+
+
+class Workspace(Protocol):
+    """The tree a run works on."""
+
+    @property
+    def root(self) -> str:
+        """Absolute path."""
+        ...
+
+    def project(self) -> Mapping[str, Json]:
+        """What was detected: ``language``, ``root``, ``tools``."""
+        ...
+
+    def verify_command(self, preset: str) -> str:
+        """The shell command behind ``verify = "true"`` or a language; StepUnableError if nothing is detected."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much runs at once, and for how long, where a workflow does not say (seconds)."""
+
+    max_parallel: int = 8
+    timeout: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything outside the engine.
+
+    ``backends`` holds every configured name, also disabled ones (their ``unavailable`` says so), in
+    the order of preference; ``default_backends`` is what a step that names none asks ("auto" = the
+    router's choice). ``env`` is what ``{{ env.X }}`` reads.
+    """
+
+    backends: Mapping[str, Backend]
+    shell: Shell
+    workspace: Workspace
+    env: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = Limits()
+    default_backends: tuple[str, ...] = ("auto",)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    timeouts: Mapping[str, float] = field(default_factory=dict)

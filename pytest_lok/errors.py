@@ -1,0 +1,178 @@
+"""Every expected failure of pytest-lok, and the places in files they point at.
+
+::
+
+    LokError                       has a message and a hint: what is wrong, and what to do
+    ├── UsageError                 nothing has run; exit code 2
+    │   ├── WorkflowError          a workflow file is wrong; carries every Problem of the file
+    │   ├── SettingsError          lok.toml, [tool.lok] or LOK_* is wrong; carries every Problem too
+    │   └── PlanError              an argument is missing, a selected step does not exist
+    ├── SourceError                a template, condition or shell text is wrong; carries Faults (offsets)
+    ├── StepFailedError            a step did its work and the judgement is no      -> outcome "failed"
+    └── StepUnableError            a step could not do its work                     -> outcome "error"
+        ├── TemplateError          a value is missing or refused while rendering
+        ├── OutputError            the answer is unusable: empty, cut, not JSON, not the schema
+        └── BackendError           a backend did not answer; ``kind`` says why, ``transient`` if again may help
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class LokError(Exception):
+    """Base of every expected failure; ``hint`` says what to do about it ("" = the message says it)."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One mistake inside a piece of source text, by offsets into that text (code points, end exclusive)."""
+
+    message: str
+    start: int = 0
+    end: int = 0
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One mistake in a file: ``path:line:column: message``, lines and columns from 1.
+
+    ``excerpt`` is the offending source line and ``length`` how many of its columns are underlined
+    (0 = draw no caret).
+    """
+
+    path: str
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+    excerpt: str = ""
+    length: int = 0
+
+    def __str__(self) -> str:
+        lines = [f"{self.path}:{self.line}:{self.column}: {self.message}"]
+        if self.excerpt and self.length:
+            pad = "".join("\t" if c == "\t" else " " for c in self.excerpt[: self.column - 1])
+            width = max(1, min(self.length, len(self.excerpt) - self.column + 1))
+            lines += [f"    {self.excerpt}", f"    {pad}{'~' * (width - 1)}^"]
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        return "\n".join(lines)
+
+
+class UsageError(LokError):
+    """The request cannot be carried out as given; nothing has run."""
+
+
+class _ProblemsError(UsageError):
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(p) for p in self.problems))
+
+
+class WorkflowError(_ProblemsError):
+    """A workflow file cannot be used; ``problems`` holds every mistake found in it."""
+
+
+class SettingsError(_ProblemsError):
+    """Settings cannot be used; ``problems`` holds every mistake found in them."""
+
+
+class PlanError(UsageError):
+    """A workflow cannot be planned as asked: a missing argument, an unknown step, a bad choice."""
+
+
+class SourceError(LokError):
+    """A template, condition or shell text does not compile; ``faults`` holds every mistake."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(f.message for f in self.faults))
+
+
+class StepFailedError(LokError):
+    """A step did its work and the answer is no. ``output`` is what the step printed or said so far."""
+
+    def __init__(self, message: str, *, hint: str = "", output: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.output = output
+
+
+class StepUnableError(LokError):
+    """A step could not do its work, so there is no judgement. ``output`` as in StepFailedError."""
+
+    def __init__(self, message: str, *, hint: str = "", output: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.output = output
+
+
+class TemplateError(StepUnableError):
+    """A template or condition could not be rendered: a missing value, or one refused at its place."""
+
+
+class OutputError(StepUnableError):
+    """The text a step produced cannot be used as what the step declares it to be."""
+
+
+class BackendFault(enum.StrEnum):
+    """Why a backend did not answer."""
+
+    NOT_INSTALLED = "not installed"
+    NOT_CONFIGURED = "not configured"
+    DISABLED = "disabled"
+    AUTH = "authentication"
+    RATE_LIMIT = "rate limit"
+    OVERLOAD = "overload"
+    NETWORK = "network"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    TRUNCATED = "truncated"
+    EMPTY = "empty answer"
+    BAD_OUTPUT = "bad output"
+    BAD_REQUEST = "bad request"
+    TOO_LONG = "prompt too long"
+    CRASHED = "crashed"
+
+
+TRANSIENT = frozenset(
+    {BackendFault.RATE_LIMIT, BackendFault.OVERLOAD, BackendFault.NETWORK, BackendFault.TIMEOUT}
+)
+
+
+class BackendError(StepUnableError):
+    """A backend did not answer.
+
+    ``retry_after`` is the server's own wish in seconds, if it had one. ``output`` holds what was
+    received before it failed.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: BackendFault,
+        backend: str = "",
+        hint: str = "",
+        output: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, output=output)
+        self.kind = kind
+        self.backend = backend
+        self.retry_after = retry_after
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same question may succeed a little later."""
+        return self.kind in TRANSIENT
