@@ -1,0 +1,70 @@
+# make test   every check this repository has        make demo   watch a workflow find a bug, offline
+# make bench  the ratios of benchmarks/              make help   this text
+# A machine with python3 (3.11 or later), make and git is enough; everything else goes into .venv.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+# Without bytecode every subprocess of the suite would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
+# Interpreters of another environment must not leak into this one.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help install test lint types layers suite coverage demo bench fix wheel changelog clean
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+install: $(READY)
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "This needs Python 3.11 or later and $(PYTHON) is $$($(PYTHON) -V 2>&1 || true): try  make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu:  apt-get install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+test: lint types layers suite
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(READY)
+	$(BIN)/mypy
+
+layers: $(READY)
+	$(BIN)/lint-imports
+
+suite: $(READY)
+	$(BIN)/pytest -n auto --dist worksteal -q
+
+coverage: $(READY)
+	$(BIN)/coverage erase
+	COVERAGE_PROCESS_START=pyproject.toml $(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+demo: $(READY)
+	@$(BIN)/python -m demo
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+fix: $(READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+wheel: $(READY)
+	$(BIN)/python -m build --wheel
+
+changelog: $(READY)
+	$(BIN)/towncrier build --draft
+
+clean:
+	rm -rf $(VENV) .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*
