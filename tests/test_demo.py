@@ -1,0 +1,25 @@
+"""The demo's verdict follows one line of source, and nothing else."""
+
+from pathlib import Path
+
+from demo.__main__ import GREEN, RED, SAFE, UNSAFE, Sample
+
+
+def test_one_line_flips_the_verdict_and_back(tmp_path: Path) -> None:
+    sample = Sample.make(tmp_path / "shop")
+    code, outcomes = sample.review()
+    assert code == 1
+    assert RED.items() <= outcomes.items()
+
+    sample.write_query(SAFE)
+    sample.git("commit", "--quiet", "--all", "--message=Bind the value")
+    code, outcomes = sample.review()
+    assert code == 0
+    assert GREEN.items() <= outcomes.items()
+    assert outcomes.keys() > GREEN.keys(), "the sample's own tests ran beside"
+
+    sample.write_query(UNSAFE)
+    sample.git("commit", "--quiet", "--all", "--message=Undo")
+    code, outcomes = sample.review()
+    assert code == 1
+    assert RED.items() <= outcomes.items()
