@@ -12,7 +12,7 @@
     └── StepUnableError            a step could not do its work                     -> outcome "error"
         ├── TemplateError          a value is missing or refused while rendering
         ├── OutputError            the answer is unusable: empty, cut, not JSON, not the schema
-        └── BackendError           a backend did not answer; ``kind`` says why, ``transient`` if again may help
+        └── BackendError           a backend did not answer; ``kind`` says why, ``transient`` if it may yet
 """
 
 from __future__ import annotations

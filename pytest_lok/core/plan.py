@@ -34,13 +34,11 @@ class Plan:
         named: Mapping[str, str] | None = None,
         positional: Sequence[str] = (),
     ) -> Plan:
-        """The plan for the ``select``-ed steps (None = all) with these arguments; PlanError says what is wrong."""
+        """The plan for the ``select``-ed steps (None = all); PlanError says what is wrong."""
         by_name = {step.name: step for step in workflow.steps}
         chosen = frozenset(by_name if select is None else select)
         for name in sorted(chosen - by_name.keys()):
-            raise PlanError(
-                f"workflow {workflow.stem!r} has no step {name!r}", hint=_meant(name, by_name)
-            )
+            raise PlanError(f"workflow {workflow.stem!r} has no step {name!r}", hint=_meant(name, by_name))
         needed = _closure(chosen, by_name)
         return cls(
             workflow=workflow,

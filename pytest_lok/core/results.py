@@ -155,6 +155,7 @@ class StepResult:
 
     @property
     def passed(self) -> bool:
+        """It did its work and every check held."""
         return self.outcome is Outcome.PASSED
 
     @property
@@ -164,6 +165,7 @@ class StepResult:
 
     @property
     def ran(self) -> bool:
+        """It was started; only a skipped step was not."""
         return self.outcome is not Outcome.SKIPPED
 
     @property
@@ -217,6 +219,7 @@ class RunResult:
 
     @property
     def usage(self) -> Usage:
+        """What all steps used together."""
         return sum((r.usage for r in self.steps.values()), NO_USAGE)
 
     @property

@@ -2,41 +2,160 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 
-from pytest_lok.core.events import Event
+from pytest_lok.core.events import Event, StepFinished
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import RunResult, StepResult
+from pytest_lok.engine.loop import Run, silent
 from pytest_lok.engine.ports import World
 
 
 class RunHandle:
     """One started run, seen from another thread."""
 
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._run: Run | None = None
+        self._task: asyncio.Task[RunResult] | None = None
+        self._ended: Future[RunResult] = Future()
+        self._results: dict[str, StepResult] = {}
+        self._awaited: dict[str, threading.Event] = {}
+        self._lock = threading.Lock()
+
     def step(self, name: str, timeout: float) -> StepResult | None:
-        """The step's result, or None if it is not there after ``timeout`` seconds. A crash of the engine raises here."""
-        raise NotImplementedError
+        """The step's result, or None if it is not there after ``timeout`` seconds.
+
+        A crash of the engine is raised here, and so is KeyError for a step that is not in the run.
+        """
+        result = self._results.get(name)
+        if result is not None:
+            return result
+        with self._lock:
+            awaited = self._awaited.setdefault(name, threading.Event())
+            if name in self._results or self._ended.done():
+                awaited.set()
+        awaited.wait(timeout)
+        if name not in self._results and self._ended.done():
+            self._ended.result()  # raises what the engine died of
+            raise KeyError(name)
+        return self._results.get(name)
 
     def wait(self, timeout: float | None = None) -> RunResult | None:
-        """The run's result, or None if it has not ended after ``timeout`` seconds."""
-        raise NotImplementedError
+        """The run's result, or None if it has not ended after ``timeout`` seconds; raises like ``step``."""
+        try:
+            return self._ended.result(timeout)
+        except TimeoutError:
+            if self._ended.done():
+                raise
+            return None
 
     def running(self) -> dict[str, float]:
         """Steps running now, with the seconds each has been running."""
-        raise NotImplementedError
+        return self._run.running() if self._run is not None and not self._ended.done() else {}
 
     def cancel(self, reason: str) -> None:
         """Stop: running steps are cancelled (no child survives), what has not run says ``reason``."""
-        raise NotImplementedError
+        if self._run is not None and not self._ended.done():
+            self._loop.call_soon_threadsafe(self._run.stop, reason)
+
+    def _hear(self, event: Event) -> None:
+        """Engine thread: keep a finished step and wake whoever waits for it."""
+        if not isinstance(event, StepFinished):
+            return
+        name = event.result.name
+        with self._lock:
+            self._results[name] = event.result
+            awaited = self._awaited.pop(name, None)
+        if awaited is not None:
+            awaited.set()
+
+    def _end(self, task: asyncio.Task[RunResult]) -> None:
+        """Engine thread: every waiter is resolved, whatever became of the run."""
+        crash = asyncio.CancelledError() if task.cancelled() else task.exception()
+        with self._lock:
+            if crash is not None:
+                self._ended.set_exception(crash)
+            else:
+                self._ended.set_result(task.result())
+            left, self._awaited = self._awaited, {}
+        for awaited in left.values():
+            awaited.set()
 
 
 class Background:
-    """One engine thread. Nothing it does prints, logs or warns on the calling thread."""
+    """One engine thread, started by the first run. Nothing it does prints or warns on the caller's thread."""
 
-    def start(self, plan: Plan, world: World, emit: Callable[[Event], None]) -> RunHandle:
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._handles: list[RunHandle] = []
+        self._worlds: list[World] = []
+
+    def start(
+        self,
+        plan: Plan,
+        world: World,
+        emit: Callable[[Event], None] = silent,
+        *,
+        fail_fast: bool = False,
+        run_id: str = "",
+    ) -> RunHandle:
         """Begin a run; returns at once. ``emit`` is called on the engine thread."""
-        raise NotImplementedError
+        loop = self._running_loop()
+        handle = RunHandle(loop)
+
+        def tell(event: Event) -> None:
+            emit(event)  # before anybody is woken: a result that is seen has been told
+            handle._hear(event)
+
+        handle._run = run = Run(plan, world, tell, fail_fast=fail_fast, run_id=run_id)
+        self._handles.append(handle)
+        if not any(known is world for known in self._worlds):
+            self._worlds.append(world)
+        loop.call_soon_threadsafe(self._begin, run, handle)
+        return handle
 
     def close(self) -> None:
         """Cancel what runs, close the worlds' backends, end the thread. Idempotent."""
-        raise NotImplementedError
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        self._loop = self._thread = None
+        asyncio.run_coroutine_threadsafe(self._shut(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=_serve, args=(self._loop,), name="lok-engine", daemon=True)
+            self._thread.start()
+        return self._loop
+
+    def _begin(self, run: Run, handle: RunHandle) -> None:
+        handle._task = asyncio.get_running_loop().create_task(run.execute())
+        handle._task.add_done_callback(handle._end)
+
+    async def _shut(self) -> None:
+        tasks = [handle._task for handle in self._handles if handle._task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for world in self._worlds:
+            for backend in world.backends.values():
+                await backend.aclose()
+        self._handles.clear()
+        self._worlds.clear()
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()

@@ -2,20 +2,165 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+import uuid
 from collections.abc import Callable
 
-from pytest_lok.core.events import Event
+from pytest_lok.core.events import Event, RunFinished, RunStarted, StepFinished, StepStarted, fold
+from pytest_lok.core.model import Step
 from pytest_lok.core.plan import Plan
-from pytest_lok.core.results import RunResult
+from pytest_lok.core.results import Outcome, RunResult, StepResult
+from pytest_lok.core.schedule import Schedule
+from pytest_lok.engine.context import Context
 from pytest_lok.engine.ports import World
+from pytest_lok.engine.step import perform
+
+
+def silent(event: Event) -> None:
+    """Nobody listens."""
+
+
+class Run:
+    """One run of a plan: every step once, as early as its needs and the limits allow."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        world: World,
+        emit: Callable[[Event], None] = silent,
+        *,
+        fail_fast: bool = False,
+        run_id: str = "",
+    ) -> None:
+        self.run_id = run_id or uuid.uuid4().hex[:12]
+        self._plan = plan
+        self._world = world
+        self._emit = emit
+        self._fail_fast = fail_fast
+        self._schedule = Schedule(plan.steps)
+        self._slots = plan.workflow.max_parallel or world.limits.max_parallel
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._since: dict[str, float] = {}
+        self._told: list[Event] = []
+        self._stopped = ""
+        self._interrupted = ""
+        self._culprit = ""
+
+    async def execute(self) -> RunResult:
+        """Run to the end, or to ``stop``; returns what came of it.
+
+        Cancelling the task that awaits this ends every child process, settles what did not finish
+        as interrupted, emits RunFinished, and re-raises.
+        """
+        now = asyncio.get_running_loop().time
+        self._context = Context(
+            plan=self._plan,
+            world=self._world,
+            tell=self._tell,
+            results=self._schedule.results,
+            began=now(),
+            now=now,
+        )
+        self._tell(self._started())
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                self._begin()
+        except asyncio.CancelledError:
+            self._interrupted = self._interrupted or "interrupted"
+            raise
+        except BaseException:
+            self._interrupted = "internal error"
+            raise
+        finally:
+            self._close()
+        return fold(self._told)
+
+    def stop(self, reason: str) -> None:
+        """End the run early (call on its loop): running steps are cancelled, the rest is not run."""
+        self._interrupted = self._stopped = reason
+        self._cancel_running()
+
+    def running(self) -> dict[str, float]:
+        """Steps running now, with the seconds since each started."""
+        names = tuple(self._running)
+        return {name: self._context.at - self._since[name] for name in names}
+
+    def _begin(self) -> None:
+        """Start what may start."""
+        while len(self._running) < self._slots and not self._stopped:
+            step = self._schedule.take()
+            if step is None:
+                return
+            self._since[step.name] = at = self._context.at
+            self._tell(StepStarted(step=step.name, at=at))
+            self._running[step.name] = self._group.create_task(self._perform(step))
+
+    async def _perform(self, step: Step) -> None:
+        try:
+            result = await perform(step, self._context)
+        except asyncio.CancelledError:
+            if not self._stopped:  # the whole run is being cancelled from outside
+                raise
+            result = _cut(step.name, f"cancelled: {self._stopped}")
+        del self._running[step.name]
+        self._settle(result)
+        self._begin()
+
+    def _settle(self, result: StepResult) -> None:
+        """Record a result, with those it settles for steps that will not run."""
+        self._finished(result, *self._schedule.settle(result))
+        if self._fail_fast and result.outcome.red and not self._stopped:
+            self._stopped = f"fail-fast after step {result.name!r} {result.outcome}"
+            self._culprit = result.name
+            self._cancel_running()
+
+    def _cancel_running(self) -> None:
+        for task in self._running.values():
+            task.cancel()
+
+    def _close(self) -> None:
+        """Settle whatever has no result, so that nothing is lost and nobody waits for ever."""
+        reason = self._interrupted or self._stopped
+        for name in self._running:
+            cut = _cut(name, reason)
+            self._finished(cut, *self._schedule.settle(cut))
+        culprit = "" if self._interrupted else self._culprit
+        self._finished(*self._schedule.abandon(f"not run: {reason}", blocked_by=culprit))
+        self._tell(RunFinished(seconds=self._context.at, interrupted=self._interrupted))
+
+    def _finished(self, *results: StepResult) -> None:
+        at = self._context.at
+        for result in results:
+            self._tell(StepFinished(result=result, at=at))
+
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, StepFinished | RunStarted | RunFinished):
+            self._told.append(event)
+        self._emit(event)
+
+    def _started(self) -> RunStarted:
+        workflow = self._plan.workflow
+        return RunStarted(
+            run_id=self.run_id,
+            workflow=workflow.stem,
+            path=workflow.path,
+            sha256=workflow.sha256,
+            time=time.time(),
+            steps=tuple(step.name for step in self._plan.steps),
+            selected=tuple(s.name for s in self._plan.steps if s.name in self._plan.selected),
+            leaves=self._plan.leaves,
+        )
+
+
+def _cut(name: str, reason: str) -> StepResult:
+    """A step that was stopped before it could end."""
+    return StepResult(name=name, outcome=Outcome.ERROR, reason=reason, attempts=1)
 
 
 async def run(
-    plan: Plan, world: World, emit: Callable[[Event], None] = lambda _: None, *, fail_fast: bool = False
+    plan: Plan, world: World, emit: Callable[[Event], None] = silent, *, fail_fast: bool = False
 ) -> RunResult:
-    """Run every step of the plan once, as early as its dependencies and the limits allow.
-
-    Cancelling the caller's task ends every child process, emits an interrupted StepFinished for
-    what ran and for what did not, then RunFinished, and re-raises CancelledError.
-    """
-    raise NotImplementedError
+    """``Run(...).execute()``: every step of the plan once. See ``Run``."""
+    return await Run(plan, world, emit, fail_fast=fail_fast).execute()

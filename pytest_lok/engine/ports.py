@@ -48,11 +48,7 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A process to run. ``env`` is added to the shell's base environment; ``cwd`` is relative to the workspace.
-
-    ``shell_text`` is set where ``argv`` is ``("sh", "-c", text)``, so that a command wrapper can
-    wrap the text once.
-    """
+    """A process to run. ``env`` is added to the base environment; ``cwd`` lies inside the workspace."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -78,6 +74,29 @@ class Shell(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """One process, said in full: ``env`` is its whole environment, ``cwd`` an absolute directory.
+
+    ``spool`` gives it files instead of pipes for stdout and stderr: some programs lose what a pipe
+    has not taken when they exit.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str
+    stdin: bytes = b""
+    spool: bool = False
+
+
+class Runner(Protocol):
+    """Runs one process to its end; cancelling ends it and all it started before it returns."""
+
+    async def __call__(self, launch: Launch) -> Completed:
+        """What it printed and how it ended; StepUnableError if it cannot be started."""
+        ...
+
+
 class Workspace(Protocol):
     """The tree a run works on."""
 
@@ -91,7 +110,7 @@ class Workspace(Protocol):
         ...
 
     def verify_command(self, preset: str) -> str:
-        """The shell command behind ``verify = "true"`` or a language; StepUnableError if nothing is detected."""
+        """The command behind ``verify = "true"`` or a language; StepUnableError if nothing is detected."""
         ...
 
 
@@ -109,7 +128,8 @@ class World:
 
     ``backends`` holds every configured name, also disabled ones (their ``unavailable`` says so), in
     the order of preference; ``default_backends`` is what a step that names none asks ("auto" = the
-    router's choice). ``env`` is what ``{{ env.X }}`` reads.
+    router's choice). ``env`` is what ``{{ env.X }}`` reads. ``timeouts`` holds the backends' own, in
+    seconds. ``command_wrapper`` is the settings' wrapper around shell and verify commands, "" = none.
     """
 
     backends: Mapping[str, Backend]
@@ -120,3 +140,4 @@ class World:
     default_backends: tuple[str, ...] = ("auto",)
     weights: Mapping[str, float] = field(default_factory=dict)
     timeouts: Mapping[str, float] = field(default_factory=dict)
+    command_wrapper: str = ""

@@ -1,0 +1,121 @@
+"""Replies of several backends -> one Verdict, or why there is none."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_lok.core.model import Quorum, Strategy
+from pytest_lok.core.results import Json, Reply, Verdict
+from pytest_lok.errors import OutputError, StepFailedError
+
+_EDGES = " \t\r\n*_`\"'.!:;,"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A valid reply with its parsed JSON, where the step's format has one."""
+
+    reply: Reply
+    data: Json = None
+    has_data: bool = False
+
+
+def needed(quorum: Quorum | None, strategy: Strategy, configured: int) -> int:
+    """How many of the ``configured`` backends must answer validly (and, for votes, agree)."""
+    if quorum is None:
+        quorum = "majority" if strategy in (Strategy.VOTE, Strategy.WEIGHTED_VOTE) else 1
+    if quorum == "majority":
+        return configured // 2 + 1
+    return configured if quorum == "all" else quorum
+
+
+def ballot(answer: Answer, vote_on: str) -> str:
+    """What an answer counts as: the ``vote_on`` field, its JSON, or its text, normalised.
+
+    OutputError when the field is not there: such an answer casts no vote.
+    """
+    if vote_on:
+        if not isinstance(answer.data, dict) or vote_on not in answer.data:
+            raise OutputError(
+                f"{answer.reply.backend}'s answer has no field {vote_on!r} to vote on",
+                hint="name the field in the prompt, or add an output_schema that requires it",
+                output=answer.reply.text,
+            )
+        return _canonical(answer.data[vote_on])
+    return _canonical(answer.data) if answer.has_data else normalise(answer.reply.text)
+
+
+def normalise(text: str) -> str:
+    """Text without case, runs of white space, and the quotes and full stops around it."""
+    return re.sub(r"\s+", " ", text.strip(_EDGES)).casefold()
+
+
+def _canonical(value: Json) -> str:
+    if isinstance(value, str):
+        return normalise(value)
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def vote(
+    ballots: Sequence[tuple[str, Answer]],
+    *,
+    strategy: Strategy,
+    quorum: Quorum | None,
+    weights: Mapping[str, float],
+) -> Verdict:
+    """The ballot with the most weight behind it; StepFailedError when that is not agreement.
+
+    ``weights`` has every *configured* backend, also those that gave no ballot: a backend that did
+    not answer counts against agreement. A tie is not agreement.
+    """
+    tally: dict[str, float] = {}
+    for value, answer in ballots:
+        tally[value] = tally.get(value, 0.0) + weights[answer.reply.backend]
+    ranked = sorted(tally, key=lambda value: -tally[value])
+    top = ranked[0]
+    agree = [a.reply for value, a in ballots if value == top]
+    dissent = tuple(f"{a.reply.backend}: {_short(value)}" for value, a in ballots if value != top)
+    tied = len(ranked) > 1 and tally[ranked[1]] == tally[top]
+    if tied or not _enough(tally[top], len(agree), strategy, quorum, weights):
+        rule = (
+            "a tie is not agreement"
+            if tied
+            else f"{quorum or 'majority'} of {len(weights)} configured needed"
+        )
+        raise StepFailedError(_disagreement(ballots, f"{strategy.value}: {rule}"))
+    return Verdict(
+        strategy=strategy.value, text=agree[0].text, backend=agree[0].backend, tally=tally, dissent=dissent
+    )
+
+
+def _enough(
+    weight: float, count: int, strategy: Strategy, quorum: Quorum | None, weights: Mapping[str, float]
+) -> bool:
+    if strategy is Strategy.WEIGHTED_VOTE and quorum in (None, "majority"):
+        return weight > sum(weights.values()) / 2
+    return count >= needed(quorum, strategy, len(weights))
+
+
+def _disagreement(ballots: Sequence[tuple[str, Answer]], rule: str) -> str:
+    said = "; ".join(f"{answer.reply.backend}: {_short(value)}" for value, answer in ballots)
+    return f"the backends do not agree ({rule}): {said}"
+
+
+def synthesis_prompt(question: str, replies: Sequence[Reply]) -> str:
+    """The question with every reply, for the backend that makes one answer of them."""
+    parts = [
+        "Several assistants answered the same task independently. Weigh their answers against each "
+        "other, keep what is right, drop what is wrong, and give one final answer to the task, in "
+        "the form the task asks for. Do not mention the assistants.",
+        f"# The task\n\n{question}",
+    ]
+    parts += [f"# Answer {number}\n\n{reply.text}" for number, reply in enumerate(replies, 1)]
+    return "\n\n".join(parts)
+
+
+def _short(text: str, limit: int = 80) -> str:
+    line = text.replace("\n", " ")
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,135 @@
+"""What may start and what must be skipped, given the results so far: a state machine with no I/O.
+
+A step is *waiting* until every step it needs has a result, then it is *ready* (``take`` hands it
+out, once) or it is settled without running: blocked, or short of ``min_deps_success``. There is no
+level barrier: a step is ready the moment its own last need is settled. Settling one step can settle
+a whole subtree; ``settle`` walks it with a work list, so a chain of any depth is no recursion, and
+every step costs one visit per edge (in-degree counters; graphlib fixes the order and names cycles
+once, in ``plan``).
+
+Rules, all in ``_judge``:
+
+- A need that passed, failed softly, or was skipped by its own ``when`` is fine.
+- A need that failed, errored or was itself blocked blocks the step; ``blocked_by`` carries the root
+  cause down the whole subtree.
+- With ``min_deps_success`` the declared needs are counted instead: enough that passed and the step
+  runs, whatever became of the others; too few and it is an error of the step.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+from pytest_lok.core.model import Step
+from pytest_lok.core.results import Outcome, StepResult
+
+
+class Schedule:
+    """The state of one run. Every step comes out of it exactly once: taken, or settled unrun."""
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        self._steps = {step.name: step for step in steps}
+        self._results: dict[str, StepResult] = {}
+        self._missing: dict[str, int] = {}
+        self._dependents: dict[str, list[str]] = {name: [] for name in self._steps}
+        self._ready: deque[Step] = deque()
+        for step in self._steps.values():
+            needs = set(step.needs)
+            self._missing[step.name] = len(needs)
+            for need in needs:
+                self._dependents[need].append(step.name)
+            if not needs:
+                self._ready.append(step)
+
+    @property
+    def results(self) -> Mapping[str, StepResult]:
+        """Every result so far, live."""
+        return self._results
+
+    @property
+    def done(self) -> bool:
+        """Every step has a result."""
+        return len(self._results) == len(self._steps)
+
+    def take(self) -> Step | None:
+        """The next step to start, or None if nothing is ready now."""
+        return self._ready.popleft() if self._ready else None
+
+    def settle(self, result: StepResult) -> list[StepResult]:
+        """Record a result; returns those of the steps it settled without running, root first."""
+        unrun: list[StepResult] = []
+        todo = [result]
+        for settled in todo:
+            self._results[settled.name] = settled
+            for name in self._dependents[settled.name]:
+                self._missing[name] -= 1
+                if self._missing[name] or name in self._results:
+                    continue
+                step = self._steps[name]
+                verdict = self._judge(step)
+                if verdict is None:
+                    self._ready.append(step)
+                else:
+                    todo.append(verdict)
+                    unrun.append(verdict)
+        return unrun
+
+    def abandon(self, reason: str, *, blocked_by: str = "") -> list[StepResult]:
+        """Settle every step that has no result: an error, or blocked by a step that stopped the run."""
+        outcome = Outcome.SKIPPED if blocked_by else Outcome.ERROR
+        left = [
+            StepResult(name=name, outcome=outcome, reason=reason, blocked_by=blocked_by)
+            for name in self._steps
+            if name not in self._results
+        ]
+        self._results.update((result.name, result) for result in left)
+        self._ready.clear()
+        return left
+
+    def _judge(self, step: Step) -> StepResult | None:
+        """None = it may run; else the result it has without running."""
+        counted = step.depends_on if step.min_deps_success is not None else ()
+        if step.min_deps_success is not None:
+            passed = sum(self._results[name].passed for name in counted)
+            if passed < step.min_deps_success:
+                return _too_few(step, passed, [self._results[name] for name in counted])
+        for name in step.needs:
+            if name not in counted and not _lets_through(self._results[name]):
+                return _blocked(step, self._results[name])
+        return None
+
+
+def _lets_through(need: StepResult) -> bool:
+    return not need.outcome.red and not need.blocked
+
+
+def _blocked(step: Step, need: StepResult) -> StepResult:
+    root = need.blocked_by or need.name
+    reason = f"blocked: step {root!r} {_verb(need)}" if root == need.name else need.reason
+    return StepResult(name=step.name, outcome=Outcome.SKIPPED, reason=reason, blocked_by=root)
+
+
+def _too_few(step: Step, passed: int, counted: list[StepResult]) -> StepResult:
+    others = ", ".join(f"{r.name} {_verb(r)}" for r in counted if not r.passed)
+    needed = f"{step.min_deps_success} of {len(counted)} dependencies must pass, {passed} did"
+    return StepResult(
+        name=step.name,
+        outcome=Outcome.SOFT if step.continue_on_error else Outcome.ERROR,
+        underlying=Outcome.ERROR if step.continue_on_error else None,
+        reason=f"min_deps_success: {needed} ({others})",
+    )
+
+
+def _verb(result: StepResult) -> str:
+    match result.outcome:
+        case Outcome.FAILED:
+            return "failed"
+        case Outcome.ERROR:
+            return "had an error"
+        case Outcome.SOFT:
+            return "failed softly"
+        case Outcome.SKIPPED:
+            return "was blocked" if result.blocked else "was skipped"
+        case Outcome.PASSED:
+            return "passed"

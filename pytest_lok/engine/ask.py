@@ -1,0 +1,273 @@
+"""An ask step: one prompt to one or several backends, and the one answer that comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pytest_lok.core.consensus import Answer, ballot, needed, synthesis_prompt, vote
+from pytest_lok.core.events import BackendAsked, BackendRefused, BackendReplied
+from pytest_lok.core.extract import parse_output
+from pytest_lok.core.model import AUTO, Ask, Format, Strategy
+from pytest_lok.core.results import Refusal, Reply, Verdict
+from pytest_lok.core.schema import instruction, violations
+from pytest_lok.engine.context import within
+from pytest_lok.engine.ports import Backend, Prompt
+from pytest_lok.engine.record import Record
+from pytest_lok.engine.retrying import attempts
+from pytest_lok.errors import BackendError, BackendFault, LokError, OutputError, StepUnableError
+
+
+async def run_ask(record: Record, action: Ask) -> None:
+    """Ask, and put the answer into the record; StepUnableError when too few backends gave a valid one."""
+    scope = record.context.scope(record.loop)
+    text = action.prompt.render(scope)
+    if record.step.output_schema is not None:
+        text = f"{text}\n\n{instruction(record.step.output_schema)}"
+    prompt = Prompt(
+        text=text, system=action.system.render(scope) if action.system else "", model=action.model
+    )
+    names = _backends(record, action)
+    if len(names) == 1:
+        answer = await _only(record, action, names[0], prompt)
+        record.replies.append(answer.reply)
+    else:
+        answer = await _several(record, action, names, prompt)
+    record.output, record.data, record.has_data = answer.reply.text, answer.data, answer.has_data
+
+
+async def _only(record: Record, action: Ask, name: str, prompt: Prompt) -> Answer:
+    try:
+        return await _valid(record, action, name, prompt)
+    except (OutputError, BackendError) as failure:
+        _refuse(record, name, failure)
+        raise
+
+
+async def _several(record: Record, action: Ask, names: Sequence[str], prompt: Prompt) -> Answer:
+    """One answer out of many, by the step's strategy; the verdict is kept in the record."""
+    quorum = needed(action.quorum, action.consensus, len(names))
+    first = action.consensus is Strategy.FIRST
+    answers = await _gather(record, action, names, prompt, enough=quorum if first else len(names))
+    record.replies += [answer.reply for answer in answers]
+    if len(answers) < quorum:
+        raise _too_few(record, len(answers), quorum, len(names))
+    match action.consensus:
+        case Strategy.FIRST:
+            answer, verdict = answers[0], _first(answers)
+        case Strategy.SYNTHESIS:
+            answer, verdict = await _synthesis(record, action, answers, prompt)
+        case Strategy.VOTE | Strategy.WEIGHTED_VOTE:
+            answer, verdict = _vote(record, action, answers, names, quorum)
+    record.verdict = verdict
+    return answer
+
+
+async def _gather(
+    record: Record, action: Ask, names: Sequence[str], prompt: Prompt, *, enough: int
+) -> list[Answer]:
+    """Valid answers as they come until ``enough`` are there (then the rest is cancelled); list order if all.
+
+    Who gave none is kept in the record as a refusal.
+    """
+    answers: dict[str, Answer] = {}
+
+    async def one(name: str) -> None:
+        try:
+            answers[name] = await _valid(record, action, name, prompt)
+        except (OutputError, BackendError) as failure:
+            _refuse(record, name, failure)
+
+    tasks = [asyncio.create_task(one(name)) for name in names]
+    try:
+        pending = set(tasks)
+        while pending and len(answers) < enough:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    if enough < len(names):
+        return list(answers.values())
+    return [answers[name] for name in names if name in answers]
+
+
+async def _valid(record: Record, action: Ask, name: str, prompt: Prompt) -> Answer:
+    """A backend's answer in the declared form; a malformed one is re-asked once, with what is wrong."""
+    backend = _available(record, name)
+    reply = await _call(record, backend, prompt)
+    try:
+        return _parsed(record, action, reply)
+    except OutputError as wrong:
+        if record.step.output_format is Format.TEXT and record.step.output_schema is None:
+            raise
+        again = (
+            f"{prompt.text}\n\nYour previous answer could not be used: {wrong.message}\n\n"
+            f"It was:\n\n{reply.text}\n\nAnswer again, in the form the task asks for."
+        )
+        reply = await _call(record, backend, replace(prompt, text=again))
+        return _parsed(record, action, reply)
+
+
+async def _call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
+    """One whole reply, transient failures retried as the step allows."""
+    step, context, name = record.step, record.context, backend.name
+    limit = context.limit(step, name)
+    prompt = replace(prompt, timeout=limit)
+
+    async def once(number: int) -> Reply:
+        record.attempts = max(record.attempts, number)
+        context.tell(
+            BackendAsked(
+                step=step.name, backend=name, prompt=prompt.text, model=prompt.model, item=record.item
+            )
+        )
+        try:
+            async with within(limit):
+                reply = await backend.ask(prompt)
+        except TimeoutError:
+            raise BackendError(
+                f"{name} gave no answer within {limit:g} s",
+                kind=BackendFault.TIMEOUT,
+                backend=name,
+                hint="raise `timeout` of the step or of the backend",
+            ) from None
+        except LokError:
+            raise
+        except Exception as bug:  # a backend may be anybody's code; one that breaks is an error of its step
+            raise BackendError(
+                f"{name} crashed: {type(bug).__name__}: {bug}", kind=BackendFault.CRASHED, backend=name
+            ) from bug
+        record.paid(reply)
+        if not reply.text.strip():
+            raise BackendError(f"{name} gave an empty answer", kind=BackendFault.EMPTY, backend=name)
+        return reply
+
+    reply = await attempts(step, context, once, _transient, item=record.item)
+    context.heard(reply)
+    context.tell(BackendReplied(step=step.name, reply=reply, item=record.item))
+    return reply
+
+
+def _parsed(record: Record, action: Ask, reply: Reply) -> Answer:
+    step = record.step
+    form = step.output_format
+    if form is Format.TEXT and (action.vote_on or step.output_schema is not None):
+        form = Format.JSON
+    if form is Format.TEXT:
+        return Answer(reply=reply)
+    data = parse_output(reply.text, form)
+    if step.output_schema is not None and (wrong := violations(step.output_schema, data)):
+        raise OutputError(
+            f"{reply.backend}'s answer does not satisfy output_schema: {'; '.join(wrong)}", output=reply.text
+        )
+    return Answer(reply=reply, data=data, has_data=True)
+
+
+def _first(answers: Sequence[Answer]) -> Verdict:
+    chosen = answers[0].reply
+    return Verdict(
+        strategy=Strategy.FIRST.value,
+        text=chosen.text,
+        backend=chosen.backend,
+        note=f"{chosen.backend} answered first",
+    )
+
+
+def _vote(
+    record: Record, action: Ask, answers: Sequence[Answer], names: Sequence[str], quorum: int
+) -> tuple[Answer, Verdict]:
+    ballots: list[tuple[str, Answer]] = []
+    for answer in answers:
+        try:
+            ballots.append((ballot(answer, action.vote_on), answer))
+        except OutputError as missing:
+            _refuse(record, answer.reply.backend, missing)
+    if len(ballots) < quorum:
+        raise _too_few(record, len(ballots), quorum, len(names))
+    weights = dict.fromkeys(names, 1.0)
+    if action.consensus is Strategy.WEIGHTED_VOTE:
+        known = {**record.context.world.weights, **action.weights}
+        weights = {name: known.get(name, 1.0) for name in names}
+    verdict = vote(ballots, strategy=action.consensus, quorum=action.quorum, weights=weights)
+    return next(answer for _, answer in ballots if answer.reply.backend == verdict.backend), verdict
+
+
+async def _synthesis(
+    record: Record, action: Ask, answers: Sequence[Answer], prompt: Prompt
+) -> tuple[Answer, Verdict]:
+    """One answer made of all by one backend; its failure is an error, never a silent fallback."""
+    sources = [answer.reply.backend for answer in answers]
+    if len(answers) == 1:
+        note = f"only {sources[0]} answered; there was nothing to synthesise"
+        return answers[0], _synthesised(answers[0].reply, note)
+    name = action.synthesizer or sources[0]
+    question = synthesis_prompt(prompt.text, [answer.reply for answer in answers])
+    try:
+        answer = await _valid(record, action, name, replace(prompt, text=question))
+    except (BackendError, OutputError) as failure:
+        raise StepUnableError(
+            f"the synthesis by {name} failed: {failure.message}", hint=failure.hint, output=failure.output
+        ) from failure
+    return answer, _synthesised(answer.reply, f"synthesised by {name} from {', '.join(sources)}")
+
+
+def _synthesised(reply: Reply, note: str) -> Verdict:
+    return Verdict(strategy=Strategy.SYNTHESIS.value, text=reply.text, backend=reply.backend, note=note)
+
+
+def _backends(record: Record, action: Ask) -> tuple[str, ...]:
+    """The names to ask; ``auto`` becomes the first available backend in the settings' order."""
+    names = action.backends or record.context.world.default_backends
+    if AUTO not in names:
+        return names
+    why: list[str] = []
+    for name, backend in record.context.world.backends.items():
+        problem = backend.unavailable()
+        if problem is None:
+            record.note("backend", f"auto: {name}, the first available one")
+            return (name,)
+        why.append(f"{name}: {problem.message}")
+    raise BackendError(
+        "no backend is available" + (f" ({'; '.join(why)})" if why else ""),
+        kind=BackendFault.NOT_CONFIGURED,
+        hint="`lok doctor` shows what is missing; configure one in lok.toml under [backends.NAME]",
+    )
+
+
+def _available(record: Record, name: str) -> Backend:
+    backend = record.context.world.backends.get(name)
+    if backend is None:
+        known = ", ".join(record.context.world.backends) or "none"
+        raise BackendError(
+            f"no backend is called {name!r} (configured: {known})",
+            kind=BackendFault.NOT_CONFIGURED,
+            backend=name,
+            hint=f"add [backends.{name}] to lok.toml",
+        )
+    problem = backend.unavailable()
+    if problem is not None:
+        raise problem
+    return backend
+
+
+def _refuse(record: Record, name: str, failure: LokError) -> None:
+    kind = failure.kind if isinstance(failure, BackendError) else BackendFault.BAD_OUTPUT
+    refusal = Refusal(backend=name, kind=kind.value, reason=failure.message, hint=failure.hint)
+    record.refusals.append(refusal)
+    record.context.tell(BackendRefused(step=record.step.name, refusal=refusal, item=record.item))
+
+
+def _too_few(record: Record, valid: int, quorum: int, configured: int) -> StepUnableError:
+    said = "; ".join(f"{refusal.backend}: {refusal.reason}" for refusal in record.refusals)
+    hint = next((refusal.hint for refusal in record.refusals if refusal.hint), "")
+    return StepUnableError(
+        f"{valid} of {configured} backends gave a valid answer, {quorum} needed ({said})", hint=hint
+    )
+
+
+def _transient(failure: LokError) -> bool:
+    return isinstance(failure, BackendError) and failure.transient

@@ -1,0 +1,86 @@
+"""What the parts of one run share: its plan, its world, its results so far, and its voice."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pytest_lok.core.events import Event
+from pytest_lok.core.model import Step
+from pytest_lok.core.plan import Plan
+from pytest_lok.core.results import Json, Reply, StepResult
+from pytest_lok.core.scope import Loop, Scope
+from pytest_lok.engine.ports import World
+from pytest_lok.errors import StepUnableError
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """One run in progress. ``results`` is the schedule's live view; ``began`` is loop time."""
+
+    plan: Plan
+    world: World
+    tell: Callable[[Event], None]
+    results: Mapping[str, StepResult]
+    began: float
+    now: Callable[[], float]
+    answered: list[str] = field(default_factory=list)
+
+    @property
+    def at(self) -> float:
+        """Seconds since the run began."""
+        return self.now() - self.began
+
+    def scope(self, loop: Loop | None = None) -> Scope:
+        """What texts may read at this moment."""
+        return Scope(
+            steps=self.results,
+            arguments=self.plan.arguments,
+            env=self.world.env,
+            workflow_name=self.plan.workflow.name,
+            backends=tuple(self.answered),
+            project=_Lazy(self.world),
+            loop=loop,
+        )
+
+    def limit(self, step: Step, backend: str = "") -> float:
+        """One attempt's time limit in seconds: the step's, the workflow's, the backend's, the settings'."""
+        own = step.timeout if step.timeout is not None else self.plan.workflow.timeout
+        if own is not None:
+            return own
+        return self.world.timeouts.get(backend, self.world.limits.timeout)
+
+    def heard(self, reply: Reply) -> None:
+        """Remember who answered, for ``workflow.backends``."""
+        if reply.backend not in self.answered:
+            self.answered.append(reply.backend)
+
+
+class _Lazy(Mapping[str, Json]):
+    """The project's facts, detected when the first text asks for one."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __getitem__(self, key: str) -> Json:
+        return self._world.workspace.project()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._world.workspace.project())
+
+    def __len__(self) -> int:
+        return len(self._world.workspace.project())
+
+
+def within(limit: float) -> asyncio.Timeout:
+    """A time limit in seconds; ``math.inf`` = none."""
+    return asyncio.timeout(None if math.isinf(limit) else limit)
+
+
+def timed_out(what: str, limit: float) -> StepUnableError:
+    """The error of an attempt that ran out of its own time."""
+    return StepUnableError(
+        f"{what} timed out after {limit:g} s", hint="raise `timeout` of the step, or set it to 0 for no limit"
+    )

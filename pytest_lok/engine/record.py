@@ -1,0 +1,112 @@
+"""What one execution of a step has to show so far; it becomes the StepResult whatever happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from pytest_lok.core.model import Step
+from pytest_lok.core.results import (
+    NO_USAGE,
+    ItemResult,
+    Json,
+    Outcome,
+    Refusal,
+    Reply,
+    Section,
+    StepResult,
+    Usage,
+    Verdict,
+)
+from pytest_lok.core.scope import Loop
+from pytest_lok.engine.context import Context
+
+
+@dataclass(slots=True)
+class Record:
+    """One execution of a step (of one item of it, inside ``for_each``), filled as it goes."""
+
+    step: Step
+    context: Context
+    loop: Loop | None = None
+    output: str = ""
+    data: Json = None
+    has_data: bool = False
+    exit_code: int | None = None
+    attempts: int = 0
+    usage: Usage = NO_USAGE
+    verdict: Verdict | None = None
+    replies: list[Reply] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
+    items: list[ItemResult] = field(default_factory=list)
+
+    @property
+    def item(self) -> int | None:
+        """The item's index, for events."""
+        return None if self.loop is None else self.loop.index
+
+    def paid(self, reply: Reply) -> None:
+        """Count one answered call, valid or not."""
+        self.usage += replace(reply.usage, calls=1)
+
+    def note(self, title: str, text: str) -> None:
+        """Keep a piece of evidence; empty text is none."""
+        if text.strip():
+            self.sections.append(Section(title=title, text=_bounded(text)))
+
+    def absorb(self, other: Record) -> None:
+        """Add what an item of this step has to show."""
+        self.usage += other.usage
+        self.attempts += other.attempts
+        self.replies += other.replies
+        self.refusals += other.refusals
+        self.sections += [replace(s, title=f"[{other.item}] {s.title}") for s in other.sections]
+
+    def item_result(self, outcome: Outcome, reason: str, seconds: float) -> ItemResult:
+        """The record as what came of one item."""
+        loop = self.loop or Loop(item=None, index=0)
+        return ItemResult(
+            index=loop.index,
+            item=loop.item,
+            outcome=outcome,
+            reason=reason,
+            output=self.output,
+            seconds=seconds,
+        )
+
+    def result(
+        self,
+        outcome: Outcome,
+        reason: str = "",
+        hint: str = "",
+        *,
+        underlying: Outcome | None = None,
+        seconds: float = 0.0,
+    ) -> StepResult:
+        """The record as a result with this outcome."""
+        return StepResult(
+            name=self.step.name,
+            outcome=outcome,
+            reason=reason,
+            hint=hint,
+            output=self.output,
+            data=self.data,
+            has_data=self.has_data,
+            exit_code=self.exit_code,
+            attempts=self.attempts,
+            replies=tuple(self.replies),
+            refusals=tuple(self.refusals),
+            verdict=self.verdict,
+            items=tuple(self.items),
+            sections=tuple(self.sections),
+            usage=self.usage,
+            underlying=underlying,
+            seconds=seconds,
+        )
+
+
+def _bounded(text: str, head: int = 8_000, tail: int = 56_000) -> str:
+    """At most 64,000 characters: the start, and more of the end, where errors are."""
+    if len(text) <= head + tail:
+        return text
+    return f"{text[:head]}\n… {len(text) - head - tail} characters left out …\n{text[-tail:]}"

@@ -1,0 +1,51 @@
+"""One action, attempted again after failures that may pass, with growing, jittered pauses."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from pytest_lok.core.events import StepRetrying
+from pytest_lok.core.model import Step
+from pytest_lok.engine.context import Context
+from pytest_lok.errors import BackendError, LokError, StepFailedError, StepUnableError
+
+T = TypeVar("T")
+
+LONGEST_PAUSE = 300.0  # seconds; also caps a server's Retry-After, which may be absurd
+
+
+async def attempts(
+    step: Step,
+    context: Context,
+    act: Callable[[int], Awaitable[T]],
+    again: Callable[[LokError], bool],
+    *,
+    item: int | None = None,
+) -> T:
+    """``await act(n)`` for n = 1, 2, …; a failure for which ``again`` holds is followed by another attempt.
+
+    At most ``step.retries`` more; then the last failure is raised.
+    """
+    for number in range(1, step.retries + 1):
+        try:
+            return await act(number)
+        except (StepFailedError, StepUnableError) as failure:
+            if not again(failure):
+                raise
+            delay = pause(step.retry_delay, number, failure)
+            context.tell(
+                StepRetrying(step=step.name, attempt=number, delay=delay, reason=failure.message, item=item)
+            )
+            await asyncio.sleep(delay)
+    return await act(step.retries + 1)
+
+
+def pause(first: float, number: int, failure: LokError) -> float:
+    """Seconds before the next attempt: doubling from ``first``, minus up to half; a server's wish wins."""
+    if isinstance(failure, BackendError) and failure.retry_after is not None:
+        return min(max(failure.retry_after, 0.0), LONGEST_PAUSE)
+    longest = min(first * 2.0 ** min(number - 1, 30), LONGEST_PAUSE)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing

@@ -1,0 +1,101 @@
+"""A shell step: one command, attempted as often as the step allows."""
+
+from __future__ import annotations
+
+import shlex
+
+from pytest_lok.core.extract import parse_output
+from pytest_lok.core.model import Format, Shell
+from pytest_lok.core.schema import violations
+from pytest_lok.core.scope import Scope
+from pytest_lok.core.shell import ShellCommand, ShellTemplate, wrap
+from pytest_lok.engine.context import timed_out, within
+from pytest_lok.engine.ports import Command, Completed, World
+from pytest_lok.engine.record import Record
+from pytest_lok.engine.retrying import attempts
+from pytest_lok.errors import LokError, OutputError, StepFailedError
+
+
+async def run_shell(record: Record, action: Shell) -> None:
+    """Run the step's command; its stdout, trimmed, is the output. StepFailedError if it exits non-zero."""
+    step, context = record.step, record.context
+    command = command_of(action, context.scope(record.loop), context.world)
+
+    async def once(number: int) -> Completed:
+        record.attempts = number
+        return await execute(record, command)
+
+    done = await attempts(step, context, once, _again, item=record.item)
+    record.note("stderr", done.stderr)
+    record.output = done.stdout.strip()
+    if step.output_format is not Format.TEXT:
+        record.data, record.has_data = parse_output(record.output, step.output_format), True
+    if step.output_schema is not None:
+        wrong = violations(step.output_schema, record.data)
+        if wrong:
+            raise OutputError("the output does not satisfy output_schema: " + "; ".join(wrong))
+
+
+async def execute(record: Record, command: Command) -> Completed:
+    """Run one command within the step's time limit; StepFailedError, with all it printed, if it says no."""
+    limit = record.context.limit(record.step)
+    try:
+        async with within(limit):
+            done = await record.context.world.shell.run(command)
+    except TimeoutError:
+        raise timed_out("the command", limit) from None
+    record.exit_code = done.exit_code
+    if done.exit_code:
+        raise StepFailedError(_ending(done), output=_error_text(done))
+    return done
+
+
+def command_of(action: Shell, scope: Scope, world: World) -> Command:
+    """The process behind a shell step; TemplateError where a value is missing or refused."""
+    env = {name: value.render(scope) for name, value in action.env.items()}
+    stdin = action.stdin.render(scope).encode("utf-8", "surrogateescape") if action.stdin else b""
+    cwd = action.cwd.render(scope) if action.cwd else ""
+    if action.shell is not None:
+        return shell_command(action.shell, scope, world, env=env, stdin=stdin, cwd=cwd)
+    argv = tuple(part.render(scope) for part in action.argv)
+    if world.command_wrapper:
+        return _wrapped(ShellCommand(text=shlex.join(argv), values=env), world, stdin, cwd)
+    return Command(argv=argv, env=env, cwd=cwd, stdin=stdin)
+
+
+def shell_command(
+    template: ShellTemplate,
+    scope: Scope,
+    world: World,
+    *,
+    env: dict[str, str] | None = None,
+    stdin: bytes = b"",
+    cwd: str = "",
+) -> Command:
+    """Shell text as a process, inside the settings' command wrapper if there is one."""
+    command = template.render(scope)
+    values = {**(env or {}), **command.values}
+    if world.command_wrapper:
+        return _wrapped(ShellCommand(text=command.text, values=values), world, stdin, cwd)
+    return Command(argv=("sh", "-c", command.text), env=values, cwd=cwd, stdin=stdin)
+
+
+def _wrapped(command: ShellCommand, world: World, stdin: bytes, cwd: str) -> Command:
+    return Command(argv=("sh", "-c", wrap(command, world.command_wrapper)), cwd=cwd, stdin=stdin)
+
+
+def _again(failure: LokError) -> bool:
+    """Any non-zero exit and any time-out; a command that cannot be started will not start later."""
+    return isinstance(failure, StepFailedError) or "timed out" in failure.message
+
+
+def _ending(done: Completed) -> str:
+    if done.exit_code < 0:
+        return f"the command was ended by signal {-done.exit_code}"
+    return f"the command exited with code {done.exit_code}"
+
+
+def _error_text(done: Completed) -> str:
+    """What a dependent of a softly failed step reads: stdout, then stderr, then the exit code."""
+    parts = [done.stdout.strip(), done.stderr.strip(), f"exit code: {done.exit_code}"]
+    return "\n".join(part for part in parts if part)
