@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from pytest_lok.core.events import (
+    BackendAsked,
+    BackendRefused,
+    BackendReplied,
+    Event,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+    StepRetrying,
+    StepStarted,
+    fold,
+    from_json,
+    to_json,
+)
+from pytest_lok.core.results import (
+    ItemResult,
+    Outcome,
+    Refusal,
+    Reply,
+    Section,
+    StepResult,
+    Usage,
+    Verdict,
+)
+
+REPLY = Reply(
+    text="yes\n\x00ü", backend="claude", model="m", usage=Usage(calls=1, input_tokens=3), seconds=0.5
+)
+FULL = StepResult(
+    name="review",
+    outcome=Outcome.SOFT,
+    underlying=Outcome.FAILED,
+    reason="no",
+    output="text",
+    data={"a": [1, None, 2.5, {"b": True}]},
+    has_data=True,
+    exit_code=1,
+    replies=(REPLY,),
+    refusals=(Refusal(backend="codex", kind="rate limit", reason="429"),),
+    verdict=Verdict(
+        strategy="vote", text="yes", backend="claude", tally={"yes": 2.0}, dissent=("codex: no",)
+    ),
+    items=(ItemResult(index=0, item={"x": 1}, outcome=Outcome.PASSED),),
+    sections=(Section(title="stderr", text="oops"),),
+    usage=Usage(calls=1, input_tokens=3, cost_usd=0.25),
+)
+STARTED = RunStarted(
+    run_id="r1",
+    workflow="w",
+    path="w.toml",
+    sha256="00",
+    time=1.0,
+    steps=("a", "review"),
+    selected=("review",),
+    leaves=("review",),
+)
+EVENTS: list[Event] = [
+    STARTED,
+    StepStarted(step="a", at=0.0),
+    BackendAsked(step="a", backend="claude", prompt="?", item=2),
+    BackendReplied(step="a", reply=REPLY),
+    BackendRefused(step="a", refusal=FULL.refusals[0]),
+    StepRetrying(step="a", attempt=1, delay=0.5, reason="429"),
+    StepFinished(result=FULL, at=2.0),
+    RunFinished(seconds=2.5),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda e: e.kind)
+def test_an_event_survives_json(event: Event) -> None:
+    line = to_json(event)
+    assert "\n" not in line
+    assert from_json(line) == event
+
+
+@given(st.text())
+def test_any_text_survives_json(text: str) -> None:
+    event = StepFinished(result=StepResult(name="a", outcome=Outcome.PASSED, output=text), at=0.0)
+    assert from_json(to_json(event)) == event
+
+
+def test_rubbish_is_not_an_event() -> None:
+    with pytest.raises(ValidationError):
+        from_json('{"kind": "run_exploded"}')
+
+
+def test_a_run_is_the_fold_of_its_events() -> None:
+    result = fold(EVENTS)
+    assert (result.run_id, result.workflow, result.seconds) == ("r1", "w", 2.5)
+    assert dict(result.steps) == {"review": FULL}
+    assert result.usage == FULL.usage
+
+
+def test_a_journal_cut_short_is_never_green() -> None:
+    green = StepFinished(result=StepResult(name="review", outcome=Outcome.PASSED), at=1.0)
+    assert fold([STARTED, green, RunFinished(seconds=1.0)]).passed
+    cut = fold([STARTED, green])
+    assert not cut.passed
+    assert cut.interrupted
+    assert cut.exit_code == 3
+    assert not fold([]).passed
