@@ -2,9 +2,249 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from pytest_lok.core.duration import LONGEST, parse_duration
+from pytest_lok.core.model import Severity
+from pytest_lok.core.structure import complaint
+
+NAME = r"[A-Za-z0-9_-]+"
+VERIFY_PRESETS = ("rust", "go", "python", "node", "ruby")
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Quorum = Positive | Literal["majority", "all"]
+
+
+def _seconds(value: object) -> float:
+    """A written timeout in seconds; no limit is infinity."""
+    if isinstance(value, str):
+        try:
+            seconds = parse_duration(value)
+        except ValueError as error:
+            raise complaint(f"is wrong: {error}", 'for example "90s", "5m", or 0 for no limit') from None
+    elif isinstance(value, int) and not isinstance(value, bool):
+        seconds = value / 1000 if abs(value) <= LONGEST * 1000 else math.inf
+    else:
+        raise complaint(
+            "must be whole milliseconds or a duration in quotes", 'for example "90s", or 0 for none'
+        )
+    if not 0 <= seconds <= LONGEST:
+        raise complaint(
+            "must lie between 0 (no limit) and a year", 'whole numbers are milliseconds; or write "90s"'
+        )
+    if 0 < seconds < 0.1:
+        slip = f'; did you mean seconds? timeout = "{value}s"' if isinstance(value, int) else ""
+        raise complaint("is too short: less than 100 milliseconds", f"whole numbers are milliseconds{slip}")
+    return seconds or math.inf
+
+
+Timeout = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    WithJsonSchema(
+        {
+            "description": 'Milliseconds, or "90s", "5m"; 0 = no limit.',
+            "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}],
+        }
+    ),
+]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class AnyStep(_Table):
+    """What every step may say."""
+
+    name: str = Field(
+        "",
+        description="Unique in the workflow; letters, digits, _ and -.",
+        json_schema_extra={"pattern": rf"^{NAME}$"},
+    )
+    depends_on: list[str] = Field([], description="Steps that finish first. References count too.")
+    when: str | None = Field(None, description="Condition; where it is false the step is skipped.")
+    if_: str | None = Field(None, alias="if", description="The same as `when`.")
+    timeout: Timeout | None = Field(None, description="One attempt's limit.")
+    retries: Count = Field(
+        0,
+        description="More attempts: after transient trouble for an ask, after any failure for a shell step.",
+    )
+    retry_delay: Count = Field(1000, description="Milliseconds before the first retry; doubles, with jitter.")
+    continue_on_error: bool | None = Field(None, description="A failure or error becomes soft.")
+    min_deps_success: Count | None = Field(
+        None, description="Run when at least this many of `depends_on` passed, even if others failed."
+    )
+    for_each: str | list[JsonValue] | None = Field(
+        None, description="Run once per item of a JSON array: inline, `steps.X.output` or `steps.X.field`."
+    )
+    max_parallel: Positive | None = Field(None, description="Items of `for_each` running at once.")
+    output_format: Literal["text", "json", "json_array", "jsonl", "lines", "findings"] | None = Field(
+        None, description="What the output must be. Default: text, or json where there is an output_schema."
+    )
+    output_schema: dict[str, JsonValue] | str | None = Field(
+        None, description="JSON Schema the parsed output must satisfy: a table, or the path of a JSON file."
+    )
+    assert_: list[str] = Field(
+        [],
+        alias="assert",
+        description="Conditions over this step's output, json, cost, seconds; all must hold.",
+    )
+
+
+class AskStep(_Table):
+    """What a step that asks may say: it has `prompt`."""
+
+    prompt: str | None = Field(None, description="What is asked; a template.")
+    backend: str | list[str] | None = Field(
+        None, description='Who is asked: a name, "a, b", a list, or "auto" (routed by task).'
+    )
+    backends: str | list[str] | None = Field(None, description="The same as `backend`.")
+    model: str | None = Field(None, description="Overrides the backend's model.")
+    system: str | None = Field(None, description="System prompt; a template.")
+    consensus: Literal["first", "vote", "weighted_vote", "synthesis"] | None = Field(
+        None, description="How several answers become one. Default: synthesis."
+    )
+    quorum: Quorum | None = Field(
+        None, description="How many of the backends must answer validly and, for votes, agree."
+    )
+    vote_on: str | None = Field(None, description="JSON field that votes compare; default: the whole text.")
+    weights: dict[str, Weight] | None = Field(None, description="Weight of each backend in a weighted_vote.")
+    synthesizer: str | None = Field(None, description="Backend that makes one answer of several.")
+    apply_edits: bool = Field(False, description='Apply the answer\'s {"edits": [...]} as one transaction.')
+    verify: str | bool | None = Field(
+        None,
+        description="Command that must exit 0 afterwards; "
+        'true = detect, false = off, or "rust", "go", "python", "node", "ruby".',
+    )
+    fix_retries: Count = Field(0, description="After a failed apply or verify: ask again, so many times.")
+    allow_paths: list[str] = Field([], description="Extra paths that edits may touch.")
+    rollback: bool = Field(True, description="On final failure restore every file.")
+    repeat: Positive = Field(1, description="Ask this many times.")
+    pass_: Positive | None = Field(
+        None,
+        alias="pass",
+        description="How many of the repeated answers must pass every check; default: all.",
+    )
+
+
+class ShellStep(_Table):
+    """What a step that runs a command may say: it has `shell` or `argv`."""
+
+    shell: str | None = Field(None, description="Command for `sh -c`; a template whose values stay data.")
+    argv: list[str] | None = Field(None, description="Command without a shell; each item is a template.")
+    stdin: str | None = Field(None, description="The command's input; a template of any size.")
+    env: dict[str, str] = Field({}, description="Extra environment; the values are templates.")
+    cwd: str | None = Field(None, description="Directory inside the workspace; a template.")
+    unsafe_shell: bool = Field(False, description="Let text become shell code. Trust every value first.")
+
+
+class StepDocument(ShellStep, AskStep, AnyStep):
+    """One step: it asks (`prompt`) or runs a command (`shell` or `argv`), never both."""
+
+    model_config = ConfigDict(
+        title="Step",
+        json_schema_extra={
+            "required": ["name"],
+            "oneOf": [{"required": ["prompt"]}, {"required": ["shell"]}, {"required": ["argv"]}],
+        },
+    )
+
+
+class ArgumentDocument(_Table):
+    """A declared argument: `lok NAME --focus auth`, and `arg.focus` in templates."""
+
+    model_config = ConfigDict(title="Argument")
+
+    description: str = Field("", description="Shown by `lok NAME --help`.")
+    default: str | bool | int | float | None = Field(
+        None, description="Value where none is given. true or false makes it a switch."
+    )
+    required: bool = Field(False, description="Nothing runs without a value.")
+    choices: list[str] = Field([], description="The only values allowed.")
+    position: Positive | None = Field(None, description="1 = the first positional value.")
+
+
+class GateDocument(_Table):
+    """When findings fail a step."""
+
+    model_config = ConfigDict(title="Gate")
+
+    fail_on: Severity | Literal["never"] = Field("high", description="The least severity that fails.")
+    min_confidence: Share = Field(0.0, description="Findings below this confidence do not block.")
+    scope: Literal["diff", "file", "all"] = Field("all", description="Which findings may block.")
+    baseline: Literal["new", "all"] = Field("all", description="Whether known findings block.")
+    quorum: Quorum = Field(1, description="How many backends must report a finding.")
+    min_backends: Positive = Field(1, description="How many backends must have answered.")
+    evidence: Literal["required", "warn"] = Field("required", description="Whether quotes must be real.")
+    on_inconclusive: Literal["fail", "warn"] = Field("fail", description="What no verdict means.")
+
+
+class BudgetDocument(_Table):
+    """Limits of one run, checked before each call."""
+
+    model_config = ConfigDict(title="Budget")
+
+    usd: Weight | None = Field(None, description="Money.")
+    tokens: Positive | None = Field(None, description="Input plus output tokens.")
+    calls: Positive | None = Field(None, description="Calls of backends.")
+
+
+class WorkflowDocument(_Table):
+    """A workflow of pytest-lok: steps that ask language models or run commands."""
+
+    model_config = ConfigDict(
+        title="pytest-lok workflow",
+        json_schema_extra={"anyOf": [{"required": ["steps"]}, {"required": ["extends"]}]},
+    )
+
+    name: str | None = Field(None, description="Title; default: the file's stem.")
+    description: str | None = Field(None, description="Shown in lists, help and reports.")
+    extends: str | None = Field(None, description="A workflow whose steps and keys this one starts from.")
+    timeout: Timeout | None = Field(None, description="Default limit of one attempt of a step.")
+    continue_on_error: bool | None = Field(None, description="Default for every step.")
+    collect: bool | None = Field(None, description="Whether plain `pytest --lok` may run it.")
+    tags: list[str] | None = Field(None, description="Each becomes a pytest marker on every step.")
+    max_parallel: Positive | None = Field(None, description="Steps running at once.")
+    exclusive: bool | None = Field(
+        None, description="Runs alone in its workspace. Default: where a step applies edits."
+    )
+    args: dict[str, ArgumentDocument] = Field({}, description="Declared arguments, by name.")
+    gate: GateDocument | None = Field(None, description="When findings fail a step.")
+    rules: dict[str, str] = Field({}, description="Rules that findings may name, and what they mean.")
+    budget: BudgetDocument | None = Field(None, description="Limits of one run.")
+    steps: list[StepDocument] = Field([], description="What is done, in any order that dependencies allow.")
+
+
+def keys(model: type[BaseModel]) -> frozenset[str]:
+    """The keys of a table as they are written in TOML."""
+    return frozenset(field.alias or name for name, field in model.model_fields.items())
 
 
 def schema() -> dict[str, Any]:
     """JSON Schema of a workflow file, for editors and ``lok schema``."""
-    raise NotImplementedError
+    document = WorkflowDocument.model_json_schema(schema_generator=_Editors)
+    return {"$schema": _Editors.schema_dialect, **document}
+
+
+class _Editors(GenerateJsonSchema):
+    """TOML has no null, so an optional key is one that may be left out; names need no titles."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 (the base class asks)
+        return False
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        if schema.get("default", ...) is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
