@@ -1,0 +1,164 @@
+"""Rules -> replies: the offline backend, for tests, demonstrations and dry runs.
+
+::
+
+    Scripted("claude", "always this")
+    Scripted("claude", {"security": "…", "style": "…"})              # by a part of the prompt
+    Scripted("claude", [Rule(match="x", error="rate_limit", times=1), Rule(reply="ok")])
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_lok.backends.attempt import attempt
+from pytest_lok.core.results import Reply, Usage
+from pytest_lok.engine.ports import Prompt
+from pytest_lok.errors import BackendError, BackendFault, UsageError
+
+_GROUP = re.compile(r"\\g<(\w+)>")
+_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    r"""What to answer to which prompts.
+
+    It applies where ``match`` is in the prompt's text and ``regex`` is found in it ("" = always), for
+    the first ``times`` such prompts (None = all). ``reply`` is the answer, or the text of ``file``;
+    with ``regex``, ``\g<1>`` and ``\g<name>`` in it are what the groups found, and nothing else is
+    special. ``error`` answers with that fault instead ("rate_limit", any BackendFault), ``reply`` then
+    being its message; ``retry_after`` and ``delay`` are seconds. ``usage`` None = estimated, at four
+    characters a token.
+    """
+
+    match: str = ""
+    regex: str = ""
+    reply: str = ""
+    file: str | Path = ""
+    error: str = ""
+    retry_after: float | None = None
+    delay: float = 0.0
+    times: int | None = None
+    usage: Usage | None = None
+
+    def __post_init__(self) -> None:
+        if self.error:
+            _fault(self.error)
+        try:
+            re.compile(self.regex)
+        except re.error as error:
+            raise UsageError(f"the regex {self.regex!r} of a scripted reply is wrong: {error}") from None
+
+
+class Scripted:
+    """A backend that answers by rules, the first that applies; ``asked`` keeps the prompts it got."""
+
+    def __init__(
+        self, name: str, rules: str | Mapping[str, str] | Iterable[Rule] = (), *, model: str = "scripted"
+    ) -> None:
+        self._name = name
+        self._model = model
+        self._rules = _rules(rules)
+        self._used = [0] * len(self._rules)
+        self.asked: list[Prompt] = []
+
+    @property
+    def name(self) -> str:
+        """What workflows call it."""
+        return self._name
+
+    def unavailable(self) -> BackendError | None:
+        """It always can answer."""
+        return None
+
+    async def ask(self, prompt: Prompt) -> Reply:
+        """The first applying rule's answer; BackendError if it says so, or if none applies."""
+        self.asked.append(prompt)
+        return await attempt(self._name, prompt, self._answer)
+
+    async def aclose(self) -> None:
+        """It holds nothing."""
+
+    async def _answer(self, prompt: Prompt) -> Reply:
+        rule, found = self._find(prompt.text)
+        if rule.delay:
+            await asyncio.sleep(rule.delay)
+        text = self._text(rule)
+        if rule.error:
+            raise BackendError(
+                text or f"{self._name} was told to fail: {rule.error}",
+                kind=_fault(rule.error),
+                backend=self._name,
+                retry_after=rule.retry_after,
+            )
+        if found is not None:
+            text = _GROUP.sub(lambda group: _expand(group, found), text)
+        usage = rule.usage or Usage(
+            calls=1,
+            input_tokens=_tokens(prompt.system + prompt.text),
+            output_tokens=_tokens(text),
+            cost_usd=0.0,
+        )
+        return Reply(text=text, backend=self._name, model=prompt.model or self._model, usage=usage)
+
+    def _find(self, text: str) -> tuple[Rule, re.Match[str] | None]:
+        for number, rule in enumerate(self._rules):
+            if rule.times is not None and self._used[number] >= rule.times:
+                continue
+            found = re.search(rule.regex, text) if rule.regex else None
+            if rule.match in text and (found is not None or not rule.regex):
+                self._used[number] += 1
+                return rule, found
+        shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+        raise BackendError(
+            f"{self._name} has no reply for this prompt: {shown}",
+            kind=BackendFault.NOT_CONFIGURED,
+            backend=self._name,
+            hint=f"add [[backends.{self._name}.replies]] with a `match` for it, or one without as the last",
+        )
+
+    def _text(self, rule: Rule) -> str:
+        if not rule.file:
+            return rule.reply
+        try:
+            return Path(rule.file).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BackendError(
+                f"{self._name} cannot read its reply from {rule.file}: {error}",
+                kind=BackendFault.NOT_CONFIGURED,
+                backend=self._name,
+                hint=f"correct `file` in [[backends.{self._name}.replies]]",
+            ) from error
+
+
+def _rules(rules: str | Mapping[str, str] | Iterable[Rule]) -> tuple[Rule, ...]:
+    if isinstance(rules, str):
+        return (Rule(reply=rules),)
+    if isinstance(rules, Mapping):
+        return tuple(Rule(match=match, reply=reply) for match, reply in rules.items())
+    return tuple(rules)
+
+
+def _fault(name: str) -> BackendFault:
+    try:
+        return BackendFault[re.sub(r"[ -]", "_", name).upper()]
+    except KeyError:
+        known = ", ".join(fault.name.lower() for fault in BackendFault)
+        raise UsageError(f"a scripted reply knows no error {name!r}", hint=f"one of: {known}") from None
+
+
+def _expand(group: re.Match[str], found: re.Match[str]) -> str:
+    name = group[1]
+    try:
+        return found[int(name) if name.isdecimal() else name] or ""
+    except IndexError:
+        return group[0]
+
+
+def _tokens(text: str) -> int:
+    return (len(text) + 3) // 4

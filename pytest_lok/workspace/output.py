@@ -1,0 +1,144 @@
+"""What a process prints -> text of bounded size, by pipe or by file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import deque
+from typing import Protocol
+
+KEEP = 4 * 1024 * 1024
+"""Bytes kept of a stream's beginning, and again of its end."""
+
+_CHUNK = 65536
+
+
+class Sink(Protocol):
+    """Where one of a child's streams goes.
+
+    ``watched`` is a descriptor that tells when to ``read``, -1 = none (any more).
+    """
+
+    watched: int
+
+    @property
+    def theirs(self) -> int:
+        """The descriptor the child writes to."""
+        ...
+
+    def started(self) -> None:
+        """The child has its descriptor."""
+        ...
+
+    def read(self) -> int:
+        """Take a chunk: its size, 0 at the end, -1 when there is nothing now."""
+        ...
+
+    def close(self) -> None:
+        """Let go of every descriptor. Idempotent."""
+        ...
+
+    def text(self) -> str:
+        """What was printed: bytes that are no text as U+FFFD, a line in place of what was dropped."""
+        ...
+
+
+class Pipe:
+    """A pipe; of what comes through it the beginning and the end are kept."""
+
+    def __init__(self) -> None:
+        self.watched, self._theirs = os.pipe()
+        os.set_blocking(self.watched, False)
+        self._head = bytearray()
+        self._tail: deque[bytes] = deque()
+        self._tail_size = 0
+        self._dropped = 0
+
+    @property
+    def theirs(self) -> int:
+        """The end to write to."""
+        return self._theirs
+
+    def started(self) -> None:
+        """Only the child writes."""
+        os.close(self._theirs)
+        self._theirs = -1
+
+    def read(self) -> int:
+        """At most 64 KiB, so that other work gets its turn."""
+        try:
+            data = os.read(self.watched, _CHUNK)
+        except BlockingIOError:
+            return -1
+        self._keep(data)
+        return len(data)
+
+    def close(self) -> None:
+        """Both ends."""
+        for descriptor in (self.watched, self._theirs):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.watched = self._theirs = -1
+
+    def text(self) -> str:
+        """What was kept."""
+        return _decode(bytes(self._head), b"".join(self._tail), self._dropped)
+
+    def _keep(self, data: bytes) -> None:
+        room = KEEP - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+            data = data[room:]
+        if not data:
+            return
+        self._tail.append(data)
+        self._tail_size += len(data)
+        while self._tail_size - len(self._tail[0]) >= KEEP:
+            gone = len(self._tail.popleft())
+            self._tail_size -= gone
+            self._dropped += gone
+
+
+class Spool:
+    """An unnamed file, read when the process has ended."""
+
+    watched = -1
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
+        self._text = ""
+
+    @property
+    def theirs(self) -> int:
+        """The file, at its beginning."""
+        return self._file.fileno()
+
+    def started(self) -> None:
+        """A file needs no watching."""
+
+    def read(self) -> int:
+        """A file is read whole, at the end."""
+        return 0
+
+    def close(self) -> None:
+        """Keep what may be kept; the rest goes with the file."""
+        if self._file.closed:
+            return
+        with self._file as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            head = file.read(min(size, KEEP))
+            start = max(len(head), size - KEEP)
+            file.seek(start)
+            self._text = _decode(head, file.read(KEEP), start - len(head))
+
+    def text(self) -> str:
+        """What was kept, once closed."""
+        return self._text
+
+
+def _decode(head: bytes, tail: bytes, dropped: int) -> str:
+    if not dropped:
+        return (head + tail).decode("utf-8", "replace")
+    gap = f"\n[... {dropped} bytes of output dropped here ...]\n"
+    return head.decode("utf-8", "replace") + gap + tail.decode("utf-8", "replace")

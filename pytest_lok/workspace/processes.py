@@ -1,0 +1,135 @@
+"""Command -> Completed: real processes, each ended with everything it started."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from pytest_lok.engine.ports import Command, Completed, Launch
+from pytest_lok.errors import StepUnableError
+from pytest_lok.workspace.child import OPEN_PIDFD, Child, OpenPidfd
+from pytest_lok.workspace.orphans import MARK
+
+
+class Processes:
+    """Runs processes for one workspace; an ``engine.ports.Shell``, and ``launch`` a ``Runner``.
+
+    ``root`` is the workspace, ``env`` the whole environment a command gets before its own
+    additions. Any number may run at once, on any event loop, of any thread. ``open_pidfd`` None
+    makes it wait on a thread per process, as it does by itself where the system has no pidfd.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        env: Mapping[str, str],
+        *,
+        open_pidfd: OpenPidfd | None = OPEN_PIDFD,
+    ) -> None:
+        self._root = Path(root).resolve()
+        self._env = dict(env)
+        self._open_pidfd = open_pidfd
+        self._running: set[int] = set()
+        self._marks = (f"{secrets.token_hex(8)}.{number};" for number in itertools.count())
+
+    async def run(self, command: Command) -> Completed:
+        """Run a command of the workspace to its end; StepUnableError if it cannot be started."""
+        return await self.launch(
+            Launch(
+                argv=command.argv,
+                env={**self._env, **command.env},
+                cwd=str(self._directory(command.cwd)),
+                stdin=command.stdin,
+            )
+        )
+
+    async def launch(self, launch: Launch) -> Completed:
+        """Run any process to its end; StepUnableError if it cannot be started."""
+        now = asyncio.get_running_loop().time
+        began = now()
+        child = self._start(launch)
+        try:
+            await child.finished
+        except GeneratorExit:
+            child.abandon()
+            raise
+        except BaseException:
+            child.end()
+            await _outlast(child.gone)
+            raise
+        child.end()
+        await _outlast(child.gone)
+        if child.exit_code is None:
+            raise StepUnableError(
+                f"the exit code of {launch.argv[0]!r} is lost: something else in this program waited for it",
+                hint="look for os.wait() or os.waitpid(-1), or for SIGCHLD being ignored",
+            )
+        return Completed(
+            exit_code=child.exit_code, stdout=child.stdout, stderr=child.stderr, seconds=now() - began
+        )
+
+    def _start(self, launch: Launch) -> Child:
+        if not launch.argv or not launch.argv[0]:
+            raise StepUnableError("there is no command to start", hint="give `argv` a program to run")
+        mark = next(self._marks)
+        env = {**launch.env, MARK: launch.env.get(MARK, "") + mark}
+        try:
+            return Child(launch, env, mark=mark, siblings=self._running, open_pidfd=self._open_pidfd)
+        except (OSError, ValueError) as error:
+            raise _not_started(launch, error) from error
+
+    def _directory(self, cwd: str) -> Path:
+        if not cwd:
+            return self._root
+        path = (self._root / cwd).resolve()
+        if not path.is_relative_to(self._root):
+            raise StepUnableError(
+                f"the directory {cwd!r} lies outside the workspace {self._root}",
+                hint="`cwd` is a directory inside the workspace",
+            )
+        return path
+
+
+async def _outlast(future: asyncio.Future[None]) -> None:
+    """Wait for it whatever happens meanwhile; a cancellation is passed on afterwards."""
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.shield(future)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+def _not_started(launch: Launch, error: OSError | ValueError) -> StepUnableError:
+    """The reason in plain words, and the way out."""
+    name = launch.argv[0]
+    number = error.errno if isinstance(error, OSError) else None
+    message, hint = f"cannot start {name!r}: {error}", ""
+    if isinstance(error, OSError) and not Path(launch.cwd).is_dir():
+        message, hint = f"the directory {launch.cwd} does not exist", "create it, or correct `cwd`"
+    elif number == errno.ENOENT:
+        message, hint = f"command not found: {name}", "install it, or put it on PATH"
+        if "/" in name:
+            hint = "check the path, and the interpreter its first line names"
+    elif number == errno.EACCES:
+        message, hint = f"{name} may not be executed", f"chmod +x {name}"
+    elif number == errno.ENOEXEC:
+        message, hint = f"{name} is not a program", "a script needs a first line such as #!/bin/sh"
+    elif number == errno.E2BIG:
+        message = f"the arguments or environment of {name!r} are too long for the system"
+        hint = "pass long text by `stdin`"
+    elif number in (errno.EMFILE, errno.ENFILE):
+        message = f"cannot start {name!r}: too many open files"
+        hint = "lower `max_parallel`, or raise the limit with `ulimit -n`"
+    elif number in (errno.EAGAIN, errno.ENOMEM):
+        message = f"cannot start {name!r}: the system has no room for another process"
+        hint = "lower `max_parallel`"
+    elif "null byte" in str(error):
+        message, hint = f"a NUL character cannot be passed to {name!r}", "pass such text by `stdin`"
+    return StepUnableError(message, hint=hint)
