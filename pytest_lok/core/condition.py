@@ -10,10 +10,14 @@ from pytest_lok.core.scope import Names, Scope
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A compiled expression. ``rubrics`` are the (text, backend) pairs a judge must answer first."""
+    """A compiled expression. ``rubrics`` are the (text, backend) pairs a judge must answer first.
+
+    ``arguments`` are the ones it cannot do without (no default).
+    """
 
     source: str
     steps: frozenset[str] = frozenset()
+    arguments: frozenset[str] = frozenset()
     rubrics: tuple[tuple[str, str], ...] = ()
 
     @classmethod

@@ -18,10 +18,11 @@ class ShellCommand:
 
 @dataclass(frozen=True, slots=True)
 class ShellTemplate:
-    """Compiled shell text. ``steps`` are the names of the steps its placeholders read."""
+    """Compiled shell text. ``steps`` are the steps its placeholders read, ``arguments`` those they cannot do without."""
 
     source: str
     steps: frozenset[str] = frozenset()
+    arguments: frozenset[str] = frozenset()
 
     @classmethod
     def parse(cls, source: str, names: Names, *, unsafe: bool = False) -> ShellTemplate:

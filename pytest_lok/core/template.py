@@ -9,10 +9,11 @@ from pytest_lok.core.scope import Names, Scope
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A compiled text. ``steps`` are the names of the steps it reads."""
+    """A compiled text. ``steps`` are the steps it reads, ``arguments`` the arguments it cannot do without (no default)."""
 
     source: str
     steps: frozenset[str] = frozenset()
+    arguments: frozenset[str] = frozenset()
 
     @classmethod
     def literal(cls, text: str) -> Template:
