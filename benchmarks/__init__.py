@@ -1,0 +1,1 @@
+"""What pytest-lok costs, as ratios against a floor measured in the same run."""

@@ -1,0 +1,41 @@
+"""`python -m benchmarks [ROOM ...] [--json FILE]`: measure, print the table, keep it as JSON if asked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks import engine, items, makespan, processes
+from benchmarks.measure import Row, table
+
+ROOMS = {"makespan": makespan.rows, "engine": engine.rows, "processes": processes.rows, "items": items.rows}
+
+
+def main() -> int:
+    """The ratios of the chosen rooms; 1 if one misses its goal and ``--strict`` asks to say so."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("rooms", nargs="*", metavar="ROOM", help=f"of {', '.join(ROOMS)}; default: all")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
+    parser.add_argument("--strict", action="store_true", help="exit 1 if a goal is missed")
+    options = parser.parse_args()
+    unknown = sorted(set(options.rooms) - ROOMS.keys())
+    if unknown:
+        parser.error(f"no such room: {', '.join(unknown)}; there are {', '.join(ROOMS)}")
+    rows: list[Row] = []
+    for room in options.rooms or ROOMS:
+        for row in ROOMS[room]():
+            rows.append(row)
+            print(f"measured: {row.group}: {row.what}", file=sys.stderr)
+    print(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}")
+    print(table(rows))
+    if options.json:
+        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    return 1 if options.strict and any(row.met is False for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Many small processes: through pytest against xargs, and with a busy main thread against an idle one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.measure import Row, paired, pytest_command, spend
+from pytest_lok.core.plan import Plan
+from pytest_lok.engine.background import Background
+from pytest_lok.wiring import Project
+
+SPAWNS = 2000
+AT_ONCE = 50
+LINKS = 100
+
+
+def rows() -> Iterator[Row]:
+    """Wall time of both."""
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        write(root, "".join(f'[[steps]]\nname = "s{n}"\nshell = "true"\n' for n in range(SPAWNS)))
+        xargs = f"seq {SPAWNS} | xargs -P {AT_ONCE} -n 1 sh -c true"
+        yield Row(
+            group=f"wall time of {SPAWNS} x `sh -c true`, {AT_ONCE} at once",
+            what="pytest --lok / xargs",
+            ratio=paired(
+                lambda: spend(pytest_command("--lok", "-p", "no:cacheprovider"), cwd=root).wall,
+                lambda: spend(["sh", "-c", xargs], cwd=root).wall,
+                runs=3,
+            ),
+            goal=2.5,
+            note="xargs takes about 1.1 x a loop in C",
+        )
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        write(root, "".join(link(n) for n in range(LINKS)))
+        yield Row(
+            group=f"wall time of a chain of {LINKS} x /bin/true",
+            what="main thread busy / idle",
+            ratio=paired(lambda: chain(root, busy=True), lambda: chain(root, busy=False), runs=3),
+            goal=3,
+        )
+
+
+def write(root: Path, workflow: str) -> None:
+    """A project with one workflow."""
+    (root / ".lok" / "workflows").mkdir(parents=True)
+    (root / ".lok" / "workflows" / "many.toml").write_text(workflow)
+    (root / "lok.toml").write_text(f"[defaults]\nmax_parallel = {AT_ONCE}\n")
+
+
+def link(number: int) -> str:
+    """One step of a chain."""
+    after = f'depends_on = ["s{number - 1}"]\n' if number else ""
+    return f'[[steps]]\nname = "s{number}"\nargv = ["/bin/true"]\n{after}'
+
+
+def chain(root: Path, *, busy: bool) -> float:
+    """Seconds until the chain has run on the engine's thread, while this one waits or computes."""
+    project = Project.open(root, environ=os.environ)
+    plan = Plan.of(project.load("many"))
+    engine = Background()
+    began = time.perf_counter()
+    handle = engine.start(plan, project.world(), lambda _: None)
+    while busy and handle.running():
+        sum(range(1000))
+    result = handle.wait()
+    seconds = time.perf_counter() - began
+    engine.close()
+    if result is None or not result.passed:
+        raise SystemExit("the chain did not pass")
+    return seconds
