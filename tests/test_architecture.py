@@ -1,0 +1,59 @@
+"""The picture of docs/architecture.md, executed: who may import whom, and what is public."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "pytest_lok"
+
+
+def test_imports_point_inward() -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "2 kept, 0 broken" in done.stdout
+
+
+@pytest.mark.parametrize("word", ["utils", "util", "common", "base", "helpers", "manager", "misc"])
+def test_every_module_has_a_room(word: str) -> None:
+    assert not [path for path in PACKAGE.rglob("*.py") if path.stem == word]
+
+
+def test_every_module_says_what_it_is() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in PACKAGE.rglob("*.py")
+        if (text := path.read_text()).strip() and not text.startswith('"""')
+    ]
+    assert silent == []
+
+
+def test_only_settings_reads_the_environment_and_only_the_doors_write() -> None:
+    """``cli`` and ``plugin`` may hand ``os.environ`` on; nobody else touches it, and nobody else prints."""
+    wrong = []
+    for path in PACKAGE.rglob("*.py"):
+        where = path.relative_to(PACKAGE)
+        if where.parts[0] in ("cli", "plugin"):
+            continue
+        text = path.read_text()
+        if re.search(r"\bos\.(environ|getenv)\b", text) and where.name != "settings.py":
+            wrong.append(f"{where} reads the environment")
+        if re.search(r"\bprint\(|\bsys\.std(out|err)\b", text):
+            wrong.append(f"{where} writes to the terminal")
+    assert wrong == []
+
+
+def test_every_dependency_says_why() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    listed = re.findall(r'^    "[a-z][^"]*[>=\d]",?(.*)$', text, re.MULTILINE)
+    assert listed
+    assert all(reason.strip().startswith("# ") for reason in listed)
