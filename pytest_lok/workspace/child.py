@@ -28,8 +28,6 @@ from pytest_lok.workspace.output import Pipe, Sink, Spool
 
 GRACE = 0.5
 """Seconds a pipe may stay open after the process has exited: something in the background holds it."""
-PATIENCE = 2.0
-"""Seconds between SIGTERM and SIGKILL, and again until a process that does not die is given up."""
 
 OpenPidfd = Callable[[int], int]
 OPEN_PIDFD: OpenPidfd | None = getattr(os, "pidfd_open", None)
@@ -44,7 +42,8 @@ class Child:
     ``gone`` within seconds of ``end()``.
 
     ``siblings`` holds the ids of all running processes of the same owner. ``open_pidfd`` is None
-    where the system has none; a thread waits then.
+    where the system has none; a thread waits then. ``patience`` is the time in seconds between
+    SIGTERM and SIGKILL, and again until a process that does not die is given up.
     """
 
     def __init__(
@@ -55,6 +54,7 @@ class Child:
         mark: str,
         siblings: set[int],
         open_pidfd: OpenPidfd | None,
+        patience: float,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.finished: asyncio.Future[None] = self._loop.create_future()
@@ -65,6 +65,7 @@ class Child:
         self._exited = False
         self._pidfd = -1
         self._kill_at = 0.0
+        self._patience = patience
         self._sinks: list[Sink] = []
         try:
             for _ in ("stdout", "stderr"):
@@ -100,14 +101,14 @@ class Child:
             self._finish()
             return
         self._signal(left, signal.SIGTERM)
-        self._kill_at = self._loop.time() + PATIENCE
+        self._kill_at = self._loop.time() + self._patience
         self._loop.call_soon(self._check, 0.005)
 
     def abandon(self) -> None:
         """Kill it at once: nobody will come back to wait."""
         self._signal(self._left(), signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(PATIENCE)
+            self._process.wait(self._patience)
         self._unwatch()
         self._finish()
 
@@ -197,7 +198,7 @@ class Child:
         """Look again after ``delay`` seconds, until nothing is left or nothing helps."""
         left = self._left()
         late = self._loop.time() - self._kill_at
-        if not left or late > PATIENCE:
+        if not left or late > self._patience:
             self._finish()
             return
         if late >= 0:

@@ -21,6 +21,7 @@ class Processes:
     ``root`` is the workspace, ``env`` the whole environment a command gets before its own
     additions. Any number may run at once, on any event loop, of any thread. ``open_pidfd`` None
     makes it wait on a thread per process, as it does by itself where the system has no pidfd.
+    A process has ``patience`` seconds between SIGTERM and SIGKILL.
     """
 
     def __init__(
@@ -29,10 +30,12 @@ class Processes:
         env: Mapping[str, str],
         *,
         open_pidfd: OpenPidfd | None = OPEN_PIDFD,
+        patience: float = 2.0,
     ) -> None:
         self._root = Path(root).resolve()
         self._env = dict(env)
         self._open_pidfd = open_pidfd
+        self._patience = patience
         self._running: set[int] = set()
         self._marks = (f"{secrets.token_hex(8)}.{number};" for number in itertools.count())
 
@@ -78,7 +81,14 @@ class Processes:
         mark = next(self._marks)
         env = {**launch.env, MARK: launch.env.get(MARK, "") + mark}
         try:
-            return Child(launch, env, mark=mark, siblings=self._running, open_pidfd=self._open_pidfd)
+            return Child(
+                launch,
+                env,
+                mark=mark,
+                siblings=self._running,
+                open_pidfd=self._open_pidfd,
+                patience=self._patience,
+            )
         except (OSError, ValueError) as error:
             raise _not_started(launch, error) from error
 

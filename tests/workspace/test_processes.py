@@ -1,0 +1,488 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from pytest_lok.engine.ports import Command, Completed, Launch, Shell
+from pytest_lok.errors import StepUnableError
+from pytest_lok.workspace.orphans import MARK
+from pytest_lok.workspace.output import KEEP
+from pytest_lok.workspace.processes import Processes
+
+T = TypeVar("T")
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows other processes in /proc")
+
+
+@pytest.fixture(params=["pidfd", "thread"])
+def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Processes:
+    """Both ways of waiting; the second is what systems without pidfd have."""
+    if request.param == "thread":
+        return Processes(tmp_path, _path(), open_pidfd=None, patience=0.5)
+    return Processes(tmp_path, _path(), patience=0.5)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """Whatever a test does, no descriptor and no child of ours is left."""
+    before = _descriptors()
+    yield
+    deadline = time.monotonic() + 5
+    while _descriptors() - before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert _descriptors() - before == set()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def _descriptors() -> set[str]:
+    """Open descriptors and what they are, without the listing's own."""
+    seen = set()
+    for entry in Path("/dev/fd").iterdir():
+        with contextlib.suppress(OSError):
+            seen.add(f"{entry.name} {entry.readlink()}")
+    return {entry for entry in seen if not entry.endswith("/fd")}
+
+
+def _path() -> dict[str, str]:
+    return {"PATH": os.environ["PATH"]}
+
+
+def sh(text: str, *, stdin: bytes = b"", cwd: str = "", **env: str) -> Command:
+    return Command(argv=("sh", "-c", text), stdin=stdin, cwd=cwd, env=env)
+
+
+def run(shell: Shell, command: Command) -> Completed:
+    return asyncio.run(_within(shell.run(command)))
+
+
+async def _within(work: Coroutine[Any, Any, T]) -> T:
+    async with asyncio.timeout(30):  # a hang fails
+        return await work
+
+
+def alive(pid: int) -> bool:
+    """Whether it is there and no zombie."""
+    ps = subprocess.run(["ps", "-o", "state=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return ps.stdout.strip()[:1] not in ("", "Z")
+
+
+def pid_in(path: Path) -> int:
+    """The process id a command wrote there, as soon as it has."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, ValueError):
+            return int(path.read_text())
+        time.sleep(0.005)
+    raise AssertionError(f"nothing was written to {path}")
+
+
+async def appears(*paths: Path) -> None:
+    async with asyncio.timeout(10):
+        while not all(path.exists() and path.stat().st_size for path in paths):
+            await asyncio.sleep(0.005)
+
+
+# --- what a process gets and gives
+
+
+def test_streams_and_exit_code_are_kept_apart(shell: Processes) -> None:
+    done = run(shell, sh("echo out; echo err >&2; exit 3"))
+    assert (done.stdout, done.stderr, done.exit_code) == ("out\n", "err\n", 3)
+    assert done.seconds > 0
+
+
+def test_a_signal_is_a_negative_exit_code(shell: Processes) -> None:
+    assert run(shell, sh("kill -9 $$")).exit_code == -9
+
+
+def test_environment_is_the_base_and_the_commands_own_and_nothing_else(tmp_path: Path) -> None:
+    shell = Processes(tmp_path, {**_path(), "BASE": "1", "BOTH": "base"})
+    done = run(shell, Command(argv=("env", "-0"), env={"BOTH": "own", "OWN": "é\n'"}))
+    got = dict(entry.split("=", 1) for entry in done.stdout.split("\0") if entry)
+    assert got.pop(MARK)
+    assert got == {**_path(), "BASE": "1", "BOTH": "own", "OWN": "é\n'"}
+
+
+def test_a_run_inside_a_run_keeps_the_outer_mark(tmp_path: Path) -> None:
+    shell = Processes(tmp_path, {**_path(), MARK: "outer;"})
+    mark = run(shell, sh(f"printf %s ${MARK}")).stdout
+    assert mark.startswith("outer;")
+    assert mark != "outer;"
+
+
+def test_cwd_is_the_workspace_or_a_directory_in_it(shell: Processes, tmp_path: Path) -> None:
+    (tmp_path / "a dir").mkdir()
+    assert run(shell, sh("pwd -P")).stdout.strip() == str(tmp_path.resolve())
+    assert run(shell, sh("pwd -P", cwd="a dir")).stdout.strip() == str(tmp_path.resolve() / "a dir")
+
+
+@pytest.mark.parametrize("cwd", ["..", "/", "a/../../b", "link"])
+def test_cwd_outside_the_workspace_is_refused(shell: Processes, tmp_path: Path, cwd: str) -> None:
+    (tmp_path / "link").symlink_to("/")
+    with pytest.raises(StepUnableError, match="outside the workspace"):
+        run(shell, sh("pwd", cwd=cwd))
+
+
+def test_argv_arrives_as_it_is(shell: Processes) -> None:
+    words = ("a b", "$HOME", "'\"", "*", "", "é\n", "-x")
+    done = run(shell, Command(argv=("printf", "%s\\0", *words)))
+    assert done.stdout == "".join(f"{word}\0" for word in words)
+
+
+@pytest.mark.parametrize("size", [0, 1, 65536, 3_000_000])
+def test_stdin_of_any_size_arrives_whole(shell: Processes, size: int) -> None:
+    data = bytes(range(256)) * (size // 256 + 1)
+    assert run(shell, sh("cksum", stdin=data[:size])).stdout.split()[1] == str(size)
+
+
+def test_stdin_nobody_reads_harms_nothing(shell: Processes) -> None:
+    assert run(shell, sh("exec <&-; echo done", stdin=b"x" * 3_000_000)).stdout == "done\n"
+
+
+def test_without_stdin_a_reader_gets_the_end_at_once(shell: Processes) -> None:
+    assert run(shell, sh("cat; echo end")).stdout == "end\n"
+
+
+def test_bytes_that_are_no_text_are_shown_as_such(shell: Processes) -> None:
+    assert run(shell, sh(r"printf 'a\377b\000c\303'")).stdout == "a�b\0c�"
+
+
+def test_both_streams_filled_at_once_do_not_deadlock(shell: Processes) -> None:
+    done = run(shell, sh("head -c 1000000 /dev/zero & head -c 1000000 /dev/zero >&2; wait"))
+    assert (len(done.stdout), len(done.stderr)) == (1_000_000, 1_000_000)
+
+
+@pytest.mark.parametrize("spool", [False, True])
+def test_long_output_keeps_its_beginning_and_its_end(tmp_path: Path, spool: bool) -> None:
+    text = "printf start; head -c 20000000 /dev/zero | tr '\\0' x; printf end"
+    launch = Launch(argv=("sh", "-c", text), env=_path(), cwd=str(tmp_path), spool=spool)
+    out = asyncio.run(_within(Processes(tmp_path, {}).launch(launch))).stdout
+    head, gap, tail = out.partition("\n[... ")
+    dropped = int(tail.split()[0])
+    tail = tail.partition("...]\n")[2]
+    assert head.startswith("startx")
+    assert tail.endswith("xend")
+    assert len(head) == KEEP
+    assert KEEP <= len(tail) < KEEP + 65536
+    assert gap
+    assert len(head) + dropped + len(tail) == 20_000_008
+
+
+def test_huge_output_stays_in_bounds_of_memory(tmp_path: Path) -> None:
+    """100 MB on stdout, then a single line of 50 MB, within 200 MB for the whole interpreter."""
+    program = f"""
+import asyncio, resource, sys
+from pytest_lok.engine.ports import Command
+from pytest_lok.workspace.processes import Processes
+shell = Processes({str(tmp_path)!r}, {_path()!r})
+for text in ("head -c 100000000 /dev/urandom", "head -c 50000000 /dev/zero | tr '\\\\0' x; echo; echo last"):
+    done = asyncio.run(shell.run(Command(argv=("sh", "-c", text))))
+    assert "bytes of output dropped here" in done.stdout, len(done.stdout)
+assert done.stdout.endswith("x\\nlast\\n")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert int(done.stdout) * unit < 200_000_000
+
+
+def test_output_by_files_is_the_same(tmp_path: Path) -> None:
+    launch = Launch(
+        argv=("sh", "-c", "cat; echo err >&2"), env=_path(), cwd=str(tmp_path), stdin=b"in", spool=True
+    )
+    done = asyncio.run(_within(Processes(tmp_path, {}).launch(launch)))
+    assert (done.stdout, done.stderr, done.exit_code) == ("in", "err\n", 0)
+
+
+# --- what cannot be started
+
+
+def _not_started(shell: Processes, command: Command) -> StepUnableError:
+    with pytest.raises(StepUnableError) as caught:
+        run(shell, command)
+    assert caught.value.hint
+    return caught.value
+
+
+def test_command_not_found(shell: Processes) -> None:
+    assert (
+        "command not found: no-such-program"
+        in _not_started(shell, Command(argv=("no-such-program",))).message
+    )
+
+
+def test_missing_directory(shell: Processes) -> None:
+    assert "does not exist" in _not_started(shell, sh("true", cwd="nowhere")).message
+
+
+def test_arguments_too_long_name_stdin(shell: Processes) -> None:
+    error = _not_started(shell, Command(argv=("true", "x" * 3_000_000)))
+    assert "too long" in error.message
+    assert "stdin" in error.hint
+
+
+def test_nul_in_arguments(shell: Processes) -> None:
+    assert "NUL" in _not_started(shell, Command(argv=("echo", "a\0b"))).message
+    assert "NUL" in _not_started(shell, Command(argv=("echo",), env={"A": "\0"})).message
+
+
+@pytest.mark.parametrize("argv", [(), ("",)])
+def test_no_command_at_all(shell: Processes, argv: tuple[str, ...]) -> None:
+    assert "no command" in _not_started(shell, Command(argv=argv)).message
+
+
+def test_file_that_may_not_be_executed_or_is_no_program(shell: Processes, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("echo hi\n")
+    assert "may not be executed" in _not_started(shell, Command(argv=("./script",))).message
+    script.chmod(0o755)
+    assert "not a program" in _not_started(shell, Command(argv=("./script",))).message
+    script.write_text("#!/no/such/interpreter\n")
+    assert "interpreter" in _not_started(shell, Command(argv=("./script",))).hint
+
+
+def test_no_descriptor_left_to_start_with(shell: Processes) -> None:
+    async def story() -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(64, soft), hard))
+        hoard: list[int] = []
+        try:
+            with contextlib.suppress(OSError):
+                while True:
+                    hoard.append(os.dup(0))
+            refused, code = 0, None
+            while code is None:  # with each free descriptor it gets a little further
+                try:
+                    code = (await shell.run(sh("exit 7"))).exit_code
+                except StepUnableError:
+                    refused += 1
+                    os.close(hoard.pop())
+            assert (refused > 0, code) == (True, 7)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for descriptor in hoard:
+                os.close(descriptor)
+
+    asyncio.run(_within(story()))
+
+
+def test_too_many_open_files_says_so(tmp_path: Path) -> None:
+    def none_left(pid: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    shell = Processes(tmp_path, _path(), open_pidfd=none_left)
+    error = _not_started(shell, sh("echo $$ > pid; exec sleep 1000"))
+    assert "too many open files" in error.message
+    assert "ulimit -n" in error.hint
+
+
+def test_a_system_without_pidfd_waits_on_a_thread(tmp_path: Path) -> None:
+    def unknown(pid: int) -> int:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    assert run(Processes(tmp_path, _path(), open_pidfd=unknown), sh("exit 4")).exit_code == 4
+
+
+def test_a_lost_exit_code_is_an_error_not_a_success(shell: Processes) -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert "exit code" in _not_started(shell, Command(argv=("true",))).message
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+# --- how it ends
+
+
+def test_what_is_left_in_the_background_ends_with_the_command(shell: Processes, tmp_path: Path) -> None:
+    done = run(shell, sh("sleep 1000 >/dev/null 2>&1 & echo $! > pid"))
+    assert done.exit_code == 0
+    assert not alive(pid_in(tmp_path / "pid"))
+
+
+def test_a_pipe_held_in_the_background_does_not_hold_the_command(shell: Processes, tmp_path: Path) -> None:
+    done = run(shell, sh("sleep 1000 & echo $! > pid; echo said"))
+    assert (done.exit_code, done.stdout) == (0, "said\n")
+    assert not alive(pid_in(tmp_path / "pid"))
+
+
+def test_output_of_the_background_within_the_grace_is_kept(shell: Processes) -> None:
+    assert run(shell, sh("(sleep 0.1; echo late) & echo first")).stdout == "first\nlate\n"
+
+
+@linux
+def test_a_daemon_ends_with_the_command(shell: Processes, tmp_path: Path) -> None:
+    """A new session, a double fork, every inherited descriptor closed."""
+    done = run(
+        shell,
+        sh("setsid sh -c '(echo $$ > pid; exec sleep 1000) & ' <&- >&- 2>&-; until [ -s pid ]; do :; done"),
+    )
+    assert done.exit_code == 0
+    assert not alive(pid_in(tmp_path / "pid"))
+
+
+@linux
+def test_a_daemon_that_ignores_term_is_killed(shell: Processes, tmp_path: Path) -> None:
+    daemon = "setsid sh -c 'trap \"\" TERM; echo $$ > pid; while :; do sleep 0.1; done' >/dev/null 2>&1 &"
+    run(shell, sh(f"{daemon} until [ -s pid ]; do :; done"))
+    assert not alive(pid_in(tmp_path / "pid"))
+
+
+@contextlib.asynccontextmanager
+async def started(shell: Processes, command: Command, *signs: Path) -> AsyncIterator[asyncio.Task[Completed]]:
+    """A command known to have come as far as writing ``signs``."""
+    task = asyncio.create_task(shell.run(command))
+    await appears(*signs)
+    yield task
+    assert task.done()
+
+
+def test_cancelling_asks_the_whole_group_politely_first(shell: Processes, tmp_path: Path) -> None:
+    async def story() -> None:
+        text = "trap 'echo asked > asked; exit' TERM; sleep 1000 & echo $! > pid; wait"
+        async with started(shell, sh(text), tmp_path / "pid") as task:
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert not alive(pid_in(tmp_path / "pid"))
+
+    asyncio.run(_within(story()))
+    assert (tmp_path / "asked").read_text() == "asked\n"
+
+
+def test_cancelling_kills_what_ignores_being_asked(shell: Processes, tmp_path: Path) -> None:
+    async def story() -> None:
+        forever = "while :; do sleep 0.1; done"
+        text = f"trap '' TERM; sh -c 'echo $$ > a; {forever}' & echo $$ > b; {forever}"
+        async with started(shell, sh(text), tmp_path / "a", tmp_path / "b") as task:
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert not alive(pid_in(tmp_path / "a"))
+            assert not alive(pid_in(tmp_path / "b"))
+
+    asyncio.run(_within(story()))
+
+
+@linux
+def test_cancelling_finds_what_has_left_the_group(shell: Processes, tmp_path: Path) -> None:
+    async def story() -> None:
+        text = "setsid sh -c 'echo $$ > pid; sleep 1000' & sleep 1000"
+        async with started(shell, sh(text), tmp_path / "pid") as task:
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert not alive(pid_in(tmp_path / "pid"))
+
+    asyncio.run(_within(story()))
+
+
+def test_a_second_and_third_cancel_do_not_stop_the_cleaning_up(shell: Processes, tmp_path: Path) -> None:
+    async def story() -> None:
+        text = "trap '' TERM; echo $$ > pid; while :; do sleep 0.1; done"
+        async with started(shell, sh(text), tmp_path / "pid") as task:
+            for _ in range(3):
+                task.cancel()
+                await asyncio.sleep(0.05)
+            assert not task.done()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert not alive(pid_in(tmp_path / "pid"))
+
+    asyncio.run(_within(story()))
+
+
+def test_a_cancel_during_the_ending_of_leftovers_is_passed_on(shell: Processes, tmp_path: Path) -> None:
+    async def story() -> None:
+        leftover = "sh -c 'trap \"\" TERM; echo $$ > pid; while :; do sleep 0.1; done' >/dev/null 2>&1 &"
+        async with started(shell, sh(f"{leftover} until [ -s pid ]; do :; done"), tmp_path / "pid") as task:
+            await asyncio.sleep(0.3)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert not alive(pid_in(tmp_path / "pid"))
+
+    asyncio.run(_within(story()))
+
+
+def test_the_loops_own_shutdown_cleans_up_too(shell: Processes, tmp_path: Path) -> None:
+    async def story() -> asyncio.Task[Completed]:
+        task = asyncio.create_task(shell.run(sh("trap '' TERM; echo $$ > pid; while :; do sleep 0.1; done")))
+        await appears(tmp_path / "pid")
+        return task
+
+    assert asyncio.run(story()).cancelled()
+    assert not alive(pid_in(tmp_path / "pid"))
+
+
+def test_a_coroutine_thrown_away_takes_its_process_along(shell: Processes, tmp_path: Path) -> None:
+    async def story() -> None:
+        work = shell.run(sh("echo $$ > pid; exec sleep 1000"))
+        work.send(None)
+        await appears(tmp_path / "pid")
+        work.close()
+        assert not alive(pid_in(tmp_path / "pid"))
+
+    asyncio.run(_within(story()))
+
+
+def test_a_time_limit_around_a_run_is_a_timeout(shell: Processes) -> None:
+    async def story() -> None:
+        async with asyncio.timeout(0.1):
+            await shell.run(sh("sleep 1000"))
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(_within(story()))
+
+
+# --- many
+
+
+def test_two_hundred_at_once(shell: Processes) -> None:
+    async def story() -> list[Completed]:
+        return await asyncio.gather(*(shell.run(sh(f"sleep 0.2; echo {n}; exit {n}")) for n in range(200)))
+
+    done = asyncio.run(_within(story()))
+    assert [(one.stdout, one.exit_code) for one in done] == [(f"{n}\n", n) for n in range(200)]
+
+
+def test_cancelling_many_leaves_none(shell: Processes, tmp_path: Path) -> None:
+    async def story() -> None:
+        tasks = [asyncio.create_task(shell.run(sh(f"echo $$ > {n}; sleep 1000 & wait"))) for n in range(40)]
+        await appears(*(tmp_path / str(n) for n in range(40)))
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(result, asyncio.CancelledError) for result in results)
+
+    asyncio.run(_within(story()))
+    assert not any(alive(pid_in(tmp_path / str(n))) for n in range(40))
+
+
+def test_loops_of_several_threads_share_one_shell(shell: Processes) -> None:
+    results: dict[int, str] = {}
+
+    def work(number: int) -> None:
+        results[number] = run(shell, sh(f"echo {number}")).stdout
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert results == {number: f"{number}\n" for number in range(5)}
