@@ -52,16 +52,17 @@ def fork_join(rng: random.Random, *, branches: int, longest: int, scale: float) 
 
 
 def ladder(size: int, *, scale: float) -> list[Job]:
-    """``size`` branches of ``size`` steps; on each level another branch has the slow one."""
-    return [
+    """A start, then ``size`` branches of ``size`` steps; on each level another branch has the slow one."""
+    steps = [
         Job(
             name=f"b{branch}-{level}",
             seconds=(2.0 if branch == level else 0.2) * scale,
-            after=[f"b{branch}-{level - 1}"] if level else [],
+            after=[f"b{branch}-{level - 1}" if level else "start"],
         )
         for branch in range(size)
         for level in range(size)
     ]
+    return [Job(name="start", seconds=0.2 * scale), *steps]
 
 
 def for_each(rng: random.Random, *, items: int, scale: float, after: Sequence[str] = ()) -> Job:
