@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.core.events import BackendAsked, BackendRefused, StepRetrying
+from pytest_lok.core.results import Outcome, Reply, StepResult
+from pytest_lok.engine.ports import Prompt
+from pytest_lok.errors import BackendError, BackendFault
+from tests.engine.worlds import Ran, ran, world
+
+P, F, E, S, SOFT = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED, Outcome.SOFT
+
+
+def asked(tmp_path: Path, keys: str, *backends: Scripted, prompt: str = "Is it safe?") -> StepResult:
+    """The result of one ask step with these keys."""
+    return run(tmp_path, keys, *backends, prompt=prompt).result.steps["a"]
+
+
+def run(tmp_path: Path, keys: str, *backends: Scripted, prompt: str = "Is it safe?") -> Ran:
+    text = f"[[steps]]\nname = \"a\"\nprompt = '''{prompt}'''\n{keys}\n"
+    return ran(text, world(tmp_path, *backends))
+
+
+def test_one_backend_answers(tmp_path: Path) -> None:
+    claude = Scripted("claude", "It is.", model="m1")
+    result = asked(tmp_path, 'backend = "claude"\nsystem = "Be brief."\nmodel = "m2"', claude)
+    assert (result.outcome, result.output, result.backend) == (P, "It is.", "claude")
+    assert result.usage.calls == 1
+    assert result.usage.tokens
+    prompt = claude.asked[0]
+    assert (prompt.text, prompt.system, prompt.model) == ("Is it safe?", "Be brief.", "m2")
+    assert result.replies[0].model == "m2"
+
+
+def test_a_backend_that_is_not_there_is_an_error_with_the_remedy(tmp_path: Path) -> None:
+    done = run(tmp_path, 'backend = "claude"', Scripted("codex", "x"))
+    result = done.result.steps["a"]
+    assert result.outcome is E
+    assert "no backend is called 'claude' (configured: codex)" in result.reason
+    assert "[backends.claude]" in result.hint
+    assert done.of(BackendRefused)
+
+
+def test_auto_takes_the_first_available_and_says_so(tmp_path: Path) -> None:
+    class Missing(Scripted):
+        def unavailable(self) -> BackendError | None:
+            return BackendError("claude is not installed", kind=BackendFault.NOT_INSTALLED, hint="install it")
+
+    result = asked(tmp_path, "", Missing("claude", "x"), Scripted("codex", "y"))
+    assert (result.outcome, result.backend) == (P, "codex")
+    assert "codex" in result.sections[0].text
+    result = asked(tmp_path, "", Missing("claude", "x"))
+    assert result.outcome is E
+    assert "claude is not installed" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"), [("rate_limit", 3), ("overload", 3), ("network", 3), ("auth", 1), ("refused", 1)]
+)
+def test_only_transient_failures_are_retried(tmp_path: Path, error: str, tries: int) -> None:
+    claude = Scripted("claude", [Rule(error=error)])
+    done = run(tmp_path, 'backend = "claude"\nretries = 2\nretry_delay = 1', claude)
+    assert done.outcomes == {"a": E}
+    assert len(claude.asked) == tries
+    assert len(done.of(StepRetrying)) == tries - 1
+    assert done.result.steps["a"].refusals[0].kind == error.replace("_", " ").replace(
+        "auth", "authentication"
+    )
+
+
+def test_a_server_says_how_long_to_wait(tmp_path: Path) -> None:
+    claude = Scripted("claude", [Rule(error="rate_limit", retry_after=0.01, times=1), Rule(reply="ok")])
+    done = run(tmp_path, 'backend = "claude"\nretries = 1\nretry_delay = 60000', claude)
+    assert done.outcomes == {"a": P}
+    (retry,) = done.of(StepRetrying)
+    assert isinstance(retry, StepRetrying)
+    assert retry.delay == 0.01
+
+
+def test_pauses_double_with_jitter(tmp_path: Path) -> None:
+    claude = Scripted("claude", [Rule(error="network")])
+    done = run(tmp_path, 'backend = "claude"\nretries = 4\nretry_delay = 4', claude)
+    delays = [event.delay for event in done.of(StepRetrying) if isinstance(event, StepRetrying)]
+    for number, delay in enumerate(delays):
+        assert 0.5 * 0.004 * 2**number <= delay <= 0.004 * 2**number
+
+
+def test_a_slow_backend_is_a_timeout(tmp_path: Path) -> None:
+    result = asked(
+        tmp_path, 'backend = "claude"\ntimeout = 100', Scripted("claude", [Rule(reply="x", delay=60)])
+    )
+    assert result.outcome is E
+    assert "0.1 s" in result.reason
+    assert result.refusals[0].kind == "timeout"
+
+
+def test_an_empty_answer_is_an_error(tmp_path: Path) -> None:
+    result = asked(tmp_path, 'backend = "claude"', Scripted("claude", "  \n"))
+    assert result.outcome is E
+    assert result.refusals[0].kind == "empty answer"
+
+
+def test_a_backend_that_crashes_is_an_error_of_its_step(tmp_path: Path) -> None:
+    class Crashing(Scripted):
+        async def ask(self, prompt: Prompt) -> Reply:
+            raise ValueError("oops")
+
+    result = asked(tmp_path, 'backend = "claude"', Crashing("claude"))
+    assert result.outcome is E
+    assert "claude crashed: ValueError: oops" in result.reason
+
+
+# --- several backends
+
+THREE = 'backends = ["a1", "b1", "c1"]\n'
+
+
+def three(a: str, b: str, c: str) -> list[Scripted]:
+    """Three backends; a name of a fault makes it fail with that."""
+    made = []
+    for name, said in zip(("a1", "b1", "c1"), (a, b, c), strict=True):
+        rules = [Rule(error=said)] if said in ("auth", "refused") else said
+        made.append(Scripted(name, rules))
+    return made
+
+
+def test_first_takes_the_first_valid_answer_and_cancels_the_rest(tmp_path: Path) -> None:
+    backends = [
+        Scripted("a1", [Rule(error="auth")]),
+        Scripted("b1", [Rule(reply="slow", delay=60)]),
+        Scripted("c1", "quick"),
+    ]
+    result = asked(tmp_path, THREE + 'consensus = "first"', *backends)
+    assert (result.outcome, result.output, result.backend) == (P, "quick", "c1")
+    assert [r.backend for r in result.refusals] == ["a1"]
+    assert result.seconds < 30
+
+
+def test_a_vote_that_agrees_passes_and_keeps_the_dissent(tmp_path: Path) -> None:
+    result = asked(tmp_path, THREE + 'consensus = "vote"', *three("Yes", "no", "yes."))
+    assert (result.outcome, result.output, result.backend) == (P, "Yes", "a1")
+    assert result.verdict is not None
+    assert result.verdict.dissent == ("b1: no",)
+    assert {r.backend for r in result.replies} == {"a1", "b1", "c1"}
+
+
+def test_a_vote_that_does_not_agree_is_failed(tmp_path: Path) -> None:
+    result = asked(tmp_path, THREE + 'consensus = "vote"', *three("yes", "no", "maybe"))
+    assert result.outcome is F
+    assert "a1: yes; b1: no; c1: maybe" in result.reason
+    assert len(result.replies) == 3
+
+
+def test_a_dead_backend_counts_against_the_quorum(tmp_path: Path) -> None:
+    result = asked(tmp_path, THREE + 'consensus = "vote"', *three("yes", "auth", "refused"))
+    assert result.outcome is E
+    assert "1 of 3 backends gave a valid answer, 2 needed" in result.reason
+    result = asked(tmp_path, THREE + 'consensus = "vote"\nquorum = "all"', *three("yes", "yes", "auth"))
+    assert result.outcome is E
+    result = asked(tmp_path, THREE + 'consensus = "vote"', *three("yes", "yes", "auth"))
+    assert result.outcome is P
+
+
+def test_a_vote_on_a_field(tmp_path: Path) -> None:
+    said = [
+        '{"verdict": "PASS", "why": "x"}',
+        'Sure: ```json\n{"verdict": "pass"}\n```',
+        '{"verdict": "fail"}',
+    ]
+    keys = THREE + 'consensus = "vote"\nvote_on = "verdict"\noutput_format = "json"'
+    result = asked(tmp_path, keys, *three(said[0], said[1], said[2]))
+    assert result.outcome is P
+    assert result.data == {"verdict": "PASS", "why": "x"}
+    result = asked(tmp_path, keys, *three(said[0], '{"other": 1}', '{"other": 2}'))
+    assert result.outcome is E
+    assert [r.kind for r in result.refusals] == ["bad output", "bad output"]
+
+
+def test_weights_of_the_step_decide(tmp_path: Path) -> None:
+    keys = THREE + 'consensus = "weighted_vote"\nweights = { a1 = 5.0 }'
+    assert asked(tmp_path, keys, *three("yes", "no", "no")).output == "yes"
+
+
+def test_synthesis_makes_one_answer_of_all_and_says_who(tmp_path: Path) -> None:
+    rules = [Rule(match="answered the same task independently", reply="both"), Rule(reply="one")]
+    backends = [Scripted("a1", rules), Scripted("b1", "two"), Scripted("c1", [Rule(error="auth")])]
+    result = asked(tmp_path, THREE, *backends)
+    assert (result.outcome, result.output) == (P, "both")
+    assert result.verdict is not None
+    assert result.verdict.note == "synthesised by a1 from a1, b1"
+    assert "two" in backends[0].asked[-1].text
+    assert result.usage.calls == 3
+
+
+def test_a_synthesis_that_fails_is_an_error_not_a_fallback(tmp_path: Path) -> None:
+    rules = [Rule(match="answered the same task independently", error="overload"), Rule(reply="one")]
+    result = asked(tmp_path, THREE, Scripted("a1", rules), Scripted("b1", "two"), Scripted("c1", "three"))
+    assert result.outcome is E
+    assert "the synthesis by a1 failed" in result.reason
+    named = THREE + 'synthesizer = "b1"'
+    result = asked(tmp_path, named, Scripted("a1", rules), Scripted("b1", "two"), Scripted("c1", "three"))
+    assert (result.outcome, result.backend) == (P, "b1")
+
+
+def test_with_one_answer_there_is_nothing_to_synthesise(tmp_path: Path) -> None:
+    result = asked(tmp_path, THREE, *three("yes", "auth", "auth"))
+    assert (result.outcome, result.output) == (P, "yes")
+    assert result.verdict is not None
+    assert "only a1 answered" in result.verdict.note
+    assert asked(tmp_path, THREE + "quorum = 2", *three("yes", "auth", "auth")).outcome is E
+
+
+# --- what the answer must be
+
+
+def test_a_malformed_answer_is_asked_again_once_with_what_is_wrong(tmp_path: Path) -> None:
+    claude = Scripted(
+        "claude", [Rule(match="could not be used", reply='{"ok": true}'), Rule(reply="no json here")]
+    )
+    result = asked(tmp_path, 'backend = "claude"\noutput_format = "json"', claude)
+    assert (result.outcome, result.data) == (P, {"ok": True})
+    assert len(claude.asked) == 2
+    assert "no json here" in claude.asked[1].text
+    assert result.usage.calls == 2
+
+
+def test_an_answer_that_stays_malformed_is_an_error(tmp_path: Path) -> None:
+    claude = Scripted("claude", "prose, prose")
+    result = asked(tmp_path, 'backend = "claude"\noutput_format = "json"', claude)
+    assert result.outcome is E
+    assert len(claude.asked) == 2
+
+
+def test_a_schema_is_shown_and_enforced(tmp_path: Path) -> None:
+    keys = 'backend = "claude"\noutput_schema = { type = "object", required = ["verdict"] }'
+    claude = Scripted("claude", '{"other": 1}')
+    result = asked(tmp_path, keys, claude)
+    assert result.outcome is E
+    assert "'verdict' is a required property" in result.reason
+    assert '"verdict"' in claude.asked[0].text
+    good = asked(tmp_path, keys, Scripted("claude", '{"verdict": "pass"}'))
+    assert (good.outcome, good.data) == (P, {"verdict": "pass"})
+
+
+def test_a_shell_output_that_is_not_what_it_declares_is_an_error(tmp_path: Path) -> None:
+    text = '[[steps]]\nname = "a"\nshell = "echo nope"\noutput_format = "json"'
+    assert ran(text, world(tmp_path)).outcomes == {"a": E}
+
+
+def test_asserts_judge_the_answer(tmp_path: Path) -> None:
+    keys = """backend = "claude"\noutput_format = "json"\nassert = ["json.verdict == 'pass'", "json.score > 3"]"""
+    assert asked(tmp_path, keys, Scripted("claude", '{"verdict": "pass", "score": 4}')).outcome is P
+    result = asked(tmp_path, keys, Scripted("claude", '{"verdict": "pass", "score": 2}'))
+    assert result.outcome is F
+    assert "json.score > 3" in result.reason
+    assert any("2" in section.text for section in result.sections if section.title == "assert")
+
+
+def test_verify_judges_after_the_answer(tmp_path: Path) -> None:
+    keys = 'backend = "claude"\nverify = "echo checked; test -e proof"'
+    result = asked(tmp_path, keys, Scripted("claude", "done"))
+    assert result.outcome is F
+    assert "verify failed" in result.reason
+    assert any("checked" in section.text for section in result.sections if section.title == "verify")
+    (tmp_path / "proof").touch()
+    assert asked(tmp_path, keys, Scripted("claude", "done")).outcome is P
+
+
+def test_asking_inside_for_each_with_several_backends(tmp_path: Path) -> None:
+    text = """
+    [[steps]]
+    name = "a"
+    for_each = ["x", "y"]
+    prompt = "Is {{ item }} safe?"
+    backends = ["a1", "b1"]
+    consensus = "vote"
+    """
+    done = ran(text, world(tmp_path, Scripted("a1", {"x": "yes", "y": "no"}), Scripted("b1", "yes")))
+    result = done.result.steps["a"]
+    assert result.outcome is F
+    assert [item.outcome for item in result.items] == [P, F]
+    entries = json.loads(result.output)
+    assert entries[0]["output"] == "yes"
+    assert {event.item for event in done.of(BackendAsked) if isinstance(event, BackendAsked)} == {0, 1}
+
+
+def test_a_soft_answer_hands_on_its_error(tmp_path: Path) -> None:
+    text = """
+    [[steps]]
+    name = "a"
+    prompt = "x"
+    backend = "claude"
+    continue_on_error = true
+    [[steps]]
+    name = "b"
+    shell = "printf %s {{ steps.a.output }}"
+    """
+    done = ran(text, world(tmp_path, Scripted("claude", [Rule(error="auth", reply="who are you?")])))
+    assert done.outcomes == {"a": SOFT, "b": P}
+    assert done.result.steps["a"].underlying is E
+    assert "who are you?" in done.result.steps["b"].output

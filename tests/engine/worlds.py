@@ -1,0 +1,77 @@
+"""Worlds for engine tests: real processes, scripted backends, workflows as TOML text."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_lok.backends.scripted import Scripted
+from pytest_lok.core.events import Event
+from pytest_lok.core.model import Origin, Workflow
+from pytest_lok.core.parse import Source, parse_workflow
+from pytest_lok.core.plan import Plan
+from pytest_lok.core.results import Json, Outcome, RunResult
+from pytest_lok.engine.loop import run
+from pytest_lok.engine.ports import Backend, Limits, World
+from pytest_lok.workspace.processes import Processes
+
+
+@dataclass
+class Tree:
+    """A workspace that detects nothing but what it was given."""
+
+    root: str
+    facts: dict[str, Json] = field(default_factory=dict)
+    preset: str = "true"
+
+    def project(self) -> Mapping[str, Json]:
+        return self.facts
+
+    def verify_command(self, preset: str) -> str:
+        return self.preset
+
+
+def world(
+    root: Path,
+    *backends: Backend | Scripted,
+    limits: Limits | None = None,
+    env: Mapping[str, str] | None = None,
+) -> World:
+    base = {"PATH": os.environ["PATH"], **(env or {})}
+    return World(
+        backends={backend.name: backend for backend in backends},
+        shell=Processes(root, base),
+        workspace=Tree(str(root)),
+        env=base,
+        limits=limits or Limits(),
+    )
+
+
+def workflow(text: str) -> Workflow:
+    source = Source(text=text, path="w.toml", stem="w", origin=Origin.PROJECT)
+    return parse_workflow(source, parent=lambda name, child: None)
+
+
+@dataclass
+class Ran:
+    """A finished run, its events, and short ways to ask about them."""
+
+    result: RunResult
+    events: list[Event]
+
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        return {name: step.outcome for name, step in self.result.steps.items()}
+
+    def of(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def ran(text: str, within: World, *, fail_fast: bool = False, **arguments: str) -> Ran:
+    """Run a workflow to its end."""
+    events: list[Event] = []
+    plan = Plan.of(workflow(text), named=arguments)
+    return Ran(asyncio.run(run(plan, within, events.append, fail_fast=fail_fast)), events)
