@@ -1,0 +1,22 @@
+"""The suite runs in the same environment everywhere: nobody's CI, keys, settings or colours."""
+
+import os
+import re
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+# What would change what pytest, git, rich or we do. Children may keep bytecode, or each of the many
+# would compile the package again.
+_FOREIGN = re.compile(
+    r"CI|BUILD_NUMBER|(GITHUB|GITLAB|LOK|GIT)_.*|PYTEST_(ADDOPTS|PLUGINS|THEME.*)|.*_API_KEY|.*_BASE_URL"
+    r"|NO_COLOR|(FORCE|PY)_COLORS?|COLUMNS|LINES|TERM|PYTHONDONTWRITEBYTECODE|PYTHONPATH"
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _same_environment_everywhere(tmp_path_factory: pytest.TempPathFactory) -> None:
+    for name in list(filter(_FOREIGN.fullmatch, os.environ)):
+        del os.environ[name]
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
