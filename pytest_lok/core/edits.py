@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import difflib
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -106,7 +107,8 @@ def refused_path(path: str, allow: Collection[str] = ()) -> str | None:
     ``allow`` lists paths, directories or patterns (``docs/*``) that lift the protection of
     configuration. Nothing lifts the rest.
     """
-    if not path or "\0" in path or "\\" in path or path != path.strip():
+    hidden = any(unicodedata.category(character) in ("Cc", "Cf") for character in path)
+    if not path or hidden or "\\" in path or path != path.strip():
         return "is no plain relative path"
     parts = path.split("/")
     if path.startswith(("/", "~")) or ".." in parts or re.match(r"[A-Za-z]:", path):
@@ -181,9 +183,7 @@ def _place(old: str, text: str) -> tuple[int, int]:
     if not found:
         raise ValueError("does not hold the text of `old`")
     if len(found) > 1:
-        raise ValueError(
-            f"holds the text of `old` {len(found)} times; quote more, so that it occurs once"
-        )
+        raise ValueError(f"holds the text of `old` {len(found)} times; quote more, so that it occurs once")
     return found[0]
 
 

@@ -19,12 +19,17 @@ from pytest_lok.engine.retrying import attempts
 from pytest_lok.errors import BackendError, BackendFault, LokError, OutputError, StepUnableError
 
 
-async def run_ask(record: Record, action: Ask) -> None:
-    """Ask, and put the answer into the record; StepUnableError when too few backends gave a valid one."""
+async def run_ask(record: Record, action: Ask, feedback: str = "") -> None:
+    """Ask, and put the answer into the record; StepUnableError when too few backends gave a valid one.
+
+    ``feedback`` is what was wrong with the answer before, for another attempt at the same task.
+    """
     scope = record.context.scope(record.loop)
     text = action.prompt.render(scope)
     if record.step.output_schema is not None:
         text = f"{text}\n\n{instruction(record.step.output_schema)}"
+    if feedback:
+        text = f"{text}\n\n{feedback}"
     prompt = Prompt(
         text=text, system=action.system.render(scope) if action.system else "", model=action.model
     )
@@ -102,8 +107,6 @@ async def _valid(record: Record, action: Ask, name: str, prompt: Prompt) -> Answ
     try:
         return _parsed(record, action, reply)
     except OutputError as wrong:
-        if record.step.output_format is Format.TEXT and record.step.output_schema is None:
-            raise
         again = (
             f"{prompt.text}\n\nYour previous answer could not be used: {wrong.message}\n\n"
             f"It was:\n\n{reply.text}\n\nAnswer again, in the form the task asks for."
@@ -155,7 +158,7 @@ async def _call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
 def _parsed(record: Record, action: Ask, reply: Reply) -> Answer:
     step = record.step
     form = step.output_format
-    if form is Format.TEXT and (action.vote_on or step.output_schema is not None):
+    if form is Format.TEXT and (action.vote_on or action.apply_edits or step.output_schema is not None):
         form = Format.JSON
     if form is Format.TEXT:
         return Answer(reply=reply)

@@ -13,19 +13,13 @@ from pytest_lok.engine.shell import execute, shell_command
 from pytest_lok.errors import StepFailedError
 
 
-async def judge(record: Record) -> None:
-    """StepFailedError says which check said no, and what it saw."""
-    action = record.step.action
-    if isinstance(action, Ask) and (action.verify or action.verify_preset):
-        await _verify(record, action)
-    if record.step.asserts:
-        _check(record)
-
-
-async def _verify(record: Record, action: Ask) -> None:
+async def verify(record: Record, action: Ask) -> None:
+    """Run the step's verify command, if it has one; StepFailedError with its output if it says no."""
     world = record.context.world
     template = action.verify
     if template is None:
+        if not action.verify_preset:
+            return
         template = ShellTemplate.parse(world.workspace.verify_command(action.verify_preset), Names())
     command = shell_command(template, record.context.scope(record.loop), world)
     try:
@@ -38,7 +32,10 @@ async def _verify(record: Record, action: Ask) -> None:
     record.note("verify", f"{done.stdout}\n{done.stderr}")
 
 
-def _check(record: Record) -> None:
+def check(record: Record) -> None:
+    """Hold the step's asserts against what it did; StepFailedError says which said no, and what it saw."""
+    if not record.step.asserts:
+        return
     scope = replace(record.context.scope(record.loop), own=record.result(Outcome.PASSED))
     for condition in record.step.asserts:
         if not condition.holds(scope):

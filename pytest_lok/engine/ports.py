@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pytest_lok.core.edits import Change
 from pytest_lok.core.results import Json, Reply
 from pytest_lok.errors import BackendError
 
@@ -97,8 +99,31 @@ class Runner(Protocol):
         ...
 
 
+class Transaction(Protocol):
+    """One step's edits: read, write all, then keep or (by leaving without ``keep``) restore."""
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes, None if there is none; ValueError with the reason why it cannot be edited."""
+        ...
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Write every change, each file atomically; StepUnableError if the system does not let it."""
+        ...
+
+    def keep(self) -> None:
+        """Make what was written final."""
+        ...
+
+
 class Workspace(Protocol):
     """The tree a run works on."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Wait for the workspace's lock (one transaction at a time, across processes), then begin.
+
+        Leaving without ``keep`` restores every file byte for byte, whatever the reason for leaving.
+        """
+        ...
 
     @property
     def root(self) -> str:

@@ -45,6 +45,12 @@ class Record:
         """The item's index, for events."""
         return None if self.loop is None else self.loop.index
 
+    def again(self) -> None:
+        """Forget the answer, for another attempt at the same task; what was paid stays paid."""
+        self.verdict = None
+        self.replies.clear()
+        self.refusals.clear()
+
     def paid(self, reply: Reply) -> None:
         """Count one answered call, valid or not."""
         self.usage += replace(reply.usage, calls=1)

@@ -10,11 +10,11 @@ from typing import TypeAlias, assert_never
 from pytest_lok.core.model import Ask, ForEach, Shell, Step
 from pytest_lok.core.results import ItemResult, Json, Outcome, StepResult
 from pytest_lok.core.scope import Loop, Scope
-from pytest_lok.engine.ask import run_ask
 from pytest_lok.engine.context import Context
-from pytest_lok.engine.judge import judge
+from pytest_lok.engine.judge import check
 from pytest_lok.engine.record import Record
 from pytest_lok.engine.shell import run_shell
+from pytest_lok.engine.transaction import run_and_apply
 from pytest_lok.errors import OutputError, StepFailedError, StepUnableError
 
 Ending: TypeAlias = tuple[Outcome, str, str]
@@ -57,11 +57,11 @@ async def _once(record: Record) -> Ending:
     match record.step.action:
         case Shell() as action:
             await run_shell(record, action)
+            check(record)
         case Ask() as action:
-            await run_ask(record, action)
+            await run_and_apply(record, action)
         case _ as never:
             assert_never(never)
-    await judge(record)
     return YES
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Json, Outcome, RunResult
 from pytest_lok.engine.loop import run
 from pytest_lok.engine.ports import Backend, Limits, World
+from pytest_lok.workspace.files import Files, FileTransaction
 from pytest_lok.workspace.processes import Processes
 
 
@@ -32,6 +34,9 @@ class Tree:
 
     def verify_command(self, preset: str) -> str:
         return self.preset
+
+    def transaction(self) -> AbstractAsyncContextManager[FileTransaction]:
+        return Files(self.root, Path(self.root).parent / "state").transaction()
 
 
 def world(

@@ -1,0 +1,73 @@
+"""An ask step to its end: answer, edits, verify, asserts; what was edited is kept or restored whole."""
+
+from __future__ import annotations
+
+from pytest_lok.core.edits import changes, edits_of
+from pytest_lok.core.model import Ask
+from pytest_lok.engine.ask import run_ask
+from pytest_lok.engine.judge import check, verify
+from pytest_lok.engine.ports import Transaction
+from pytest_lok.engine.record import Record
+from pytest_lok.errors import OutputError, StepFailedError
+
+
+class _NotFixedError(StepFailedError):
+    """The edits do not apply, or verify says no: what ``fix_retries`` asks again about."""
+
+
+async def run_and_apply(record: Record, action: Ask) -> None:
+    """Ask, apply the edits of the answer, verify, check; again after a failed apply or verify, as allowed.
+
+    The workspace's lock is held from the first read of a file to the end of the checks, not while a
+    backend thinks.
+    """
+    feedback = ""
+    for left in reversed(range(action.fix_retries + 1)):
+        await run_ask(record, action, feedback)
+        try:
+            await _apply_and_judge(record, action, last=not left)
+        except _NotFixedError as failure:
+            if not left:
+                raise
+            record.note(f"before fix {action.fix_retries - left + 1}", f"{failure.message}\n{failure.output}")
+            feedback = (
+                f"Your previous answer was:\n\n{record.output}\n\nIt was undone, since {failure.message}\n"
+                f"\n{failure.output}\n\nGive the whole answer again, corrected, for the original files."
+            )
+            record.again()
+        else:
+            return
+
+
+async def _apply_and_judge(record: Record, action: Ask, *, last: bool) -> None:
+    if not action.apply_edits:
+        await _judge(record, action)
+        return
+    async with record.context.world.workspace.transaction() as transaction:
+        try:
+            _apply(record, action, transaction)
+            await _judge(record, action)
+        except StepFailedError:
+            if last and not action.rollback:
+                transaction.keep()
+            raise
+        transaction.keep()
+
+
+async def _judge(record: Record, action: Ask) -> None:
+    try:
+        await verify(record, action)
+    except StepFailedError as failure:
+        raise _NotFixedError(failure.message, hint=failure.hint, output=failure.output) from None
+    check(record)
+
+
+def _apply(record: Record, action: Ask, transaction: Transaction) -> None:
+    try:
+        made, reasons = changes(edits_of(record.data), transaction.read, allow=action.allow_paths)
+    except OutputError as unusable:
+        raise _NotFixedError(unusable.message, hint=unusable.hint) from None
+    if reasons:
+        raise _NotFixedError("the edits do not apply: " + "; ".join(reasons), output="\n".join(reasons))
+    transaction.write(made)
+    record.note("edits", "\n".join(change.diff() for change in made) or "no edits")

@@ -1,0 +1,256 @@
+"""Edits as transactions: write all of them or none, also when the process is killed in between.
+
+Before the first write the originals and a manifest go into a journal outside the tree. Removing the
+manifest is the moment a transaction is kept; a manifest that is still there when the next
+transaction begins belongs to a process that died, and is undone first.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+
+from filelock import AsyncFileLock
+
+from pytest_lok.core.edits import Change
+from pytest_lok.errors import StepUnableError
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """One file of a manifest: ``saved`` names its original bytes in the journal, None = it was not there."""
+
+    file: str
+    saved: str | None
+    mode: int
+    modified: int  # ns
+    temporary: str
+    new_directories: tuple[str, ...]
+
+
+class Files:
+    """The files of one workspace. ``state`` is a private directory outside the tree, made when needed."""
+
+    def __init__(self, root: str | Path, state: str | Path) -> None:
+        self._root = Path(root).resolve()
+        key = hashlib.sha256(os.fsencode(self._root)).hexdigest()[:16]
+        self._state = Path(state) / key
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[FileTransaction]:
+        """One at a time, across processes; see ``engine.ports.Workspace``."""
+        self._prepare()
+        async with AsyncFileLock(self._state / "lock", poll_interval=0.02, run_in_executor=False):
+            self._recover()
+            begun = FileTransaction(self._root, self._state / secrets.token_hex(8))
+            try:
+                yield begun
+            finally:
+                begun.close()
+
+    def _prepare(self) -> None:
+        try:
+            self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StepUnableError(
+                f"the directory for edit journals cannot be made: {error}",
+                hint="make it writable, or point XDG_STATE_HOME at a directory that is",
+            ) from error
+
+    def _recover(self) -> None:
+        """Undo what a process that died left half done (the caller holds the lock)."""
+        for journal in sorted(path for path in self._state.iterdir() if path.is_dir()):
+            FileTransaction(self._root, journal).close()
+
+
+class FileTransaction:
+    """An ``engine.ports.Transaction`` over real files; ``close`` undoes what was not kept."""
+
+    def __init__(self, root: Path, journal: Path) -> None:
+        self._root = root
+        self._journal = journal
+        self._manifest = journal / "manifest.json"
+
+    def read(self, path: str) -> bytes | None:
+        """A regular file's bytes, reached through no symbolic link; ValueError says why not."""
+        try:
+            with self._parent(path) as (directory, name):
+                return _read(name, directory)
+        except FileNotFoundError:
+            return None
+        except NotADirectoryError:
+            raise ValueError(
+                "leads through a symbolic link, or something else that is no directory"
+            ) from None
+        except OSError as error:
+            raise ValueError(_why(error)) from None
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Journal the originals, then replace the files one by one."""
+        try:
+            entries = self._save(changes)
+            for entry, change in zip(entries, changes, strict=True):
+                for made in entry.new_directories:
+                    with self._parent(made) as (directory, name):
+                        os.mkdir(name, dir_fd=directory)
+                self._replace(entry, change.after, entry.mode)
+        except OSError as error:
+            raise StepUnableError(
+                f"an edited file cannot be written: {error}",
+                hint="free some space, or correct the permissions",
+            ) from error
+        except ValueError as error:
+            raise StepUnableError(str(error)) from error
+
+    def keep(self) -> None:
+        """From here on nothing is undone."""
+        self._manifest.unlink(missing_ok=True)
+        _sync(self._journal)
+
+    def close(self) -> None:
+        """Undo what was written and not kept, and remove the journal."""
+        if self._manifest.exists():
+            try:
+                self._undo([_entry(raw) for raw in json.loads(self._manifest.read_bytes())])
+            except OSError as error:
+                raise StepUnableError(
+                    f"edits could not be undone: {error}",
+                    hint=f"the original files are kept in {self._journal}; restore them, then remove it",
+                ) from error
+            self._manifest.unlink()
+        shutil.rmtree(self._journal, ignore_errors=True)
+
+    def _save(self, changes: Sequence[Change]) -> list[_Entry]:
+        """Everything needed to undo, on the disk, before the first write."""
+        self._journal.mkdir(mode=0o700)
+        entries = []
+        known: set[str] = set()
+        for number, change in enumerate(changes):
+            if self.read(change.file) != change.before:
+                raise ValueError(f"{change.file} changed while its edits were being checked")
+            saved, mode, modified = None, 0o666 & ~_umask(self._journal), 0
+            if change.before is not None:
+                saved = f"{number}.original"
+                _write_new(self._journal / saved, change.before)
+                status = (self._root / change.file).lstat()
+                mode, modified = stat.S_IMODE(status.st_mode), status.st_mtime_ns
+            fresh = tuple(d for d in self._missing(change.file) if d not in known)
+            known.update(fresh)
+            name = PurePosixPath(change.file).name
+            entries.append(
+                _Entry(
+                    file=change.file,
+                    saved=saved,
+                    mode=mode,
+                    modified=modified,
+                    temporary=f".{name[:100]}.{secrets.token_hex(6)}",
+                    new_directories=fresh,
+                )
+            )
+        _write_new(self._journal / "manifest.new", json.dumps([asdict(e) for e in entries]).encode())
+        (self._journal / "manifest.new").rename(self._manifest)
+        _sync(self._journal)
+        return entries
+
+    def _undo(self, entries: Sequence[_Entry]) -> None:
+        for entry in reversed(entries):
+            with suppress(FileNotFoundError), self._parent(entry.file) as (directory, name):
+                with suppress(FileNotFoundError):
+                    os.unlink(entry.temporary, dir_fd=directory)
+                if entry.saved is None:
+                    os.unlink(name, dir_fd=directory)
+            if entry.saved is not None:
+                self._replace(entry, (self._journal / entry.saved).read_bytes(), entry.mode)
+                with self._parent(entry.file) as (directory, name):
+                    times = (entry.modified, entry.modified)
+                    os.utime(name, ns=times, dir_fd=directory, follow_symlinks=False)
+        for entry in reversed(entries):
+            for made in reversed(entry.new_directories):
+                with suppress(OSError):  # something else has put a file there meanwhile
+                    (self._root / made).rmdir()
+
+    def _replace(self, entry: _Entry, content: bytes, mode: int) -> None:
+        """Put new content in place at once; a reader sees the old file or the new one."""
+        with self._parent(entry.file) as (directory, name):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(entry.temporary, flags, 0o600, dir_fd=directory), "wb") as file:
+                file.write(content)
+                os.fchmod(file.fileno(), mode)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(entry.temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+
+    @contextmanager
+    def _parent(self, path: str) -> Iterator[tuple[int, str]]:
+        """The directory a path lies in, opened component by component so that no link is followed."""
+        *directories, name = path.split("/")
+        handle = os.open(self._root, _DIRECTORY)
+        try:
+            for component in directories:
+                deeper = os.open(component, _DIRECTORY, dir_fd=handle)
+                os.close(handle)
+                handle = deeper
+            yield handle, name
+        finally:
+            os.close(handle)
+
+    def _missing(self, path: str) -> list[str]:
+        """Directories on the way to a path that do not exist, outermost first."""
+        parents = [str(parent) for parent in reversed(PurePosixPath(path).parents)][1:]
+        return [parent for parent in parents if not (self._root / parent).exists()]
+
+
+def _read(name: str, directory: int) -> bytes:
+    handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("is no regular file")
+        if status.st_nlink > 1:
+            raise ValueError("is a hard link, so another file would have to change with it")
+        return file.read()
+
+
+def _why(error: OSError) -> str:
+    if error.errno == errno.ELOOP:  # what O_NOFOLLOW says of a link
+        return "is reached through a symbolic link"
+    return f"cannot be read: {error.strerror}"
+
+
+def _entry(raw: dict[str, object]) -> _Entry:
+    return _Entry(**{**raw, "new_directories": tuple(raw["new_directories"])})  # type: ignore[arg-type]  # written by _save
+
+
+def _umask(directory: Path) -> int:
+    """The process's file mode mask, asked without changing it for other threads."""
+    probe = directory / "mask"
+    probe.touch(0o666)
+    mode = stat.S_IMODE(probe.stat().st_mode)
+    probe.unlink()
+    return 0o666 & ~mode
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(directory: Path) -> None:
+    handle = os.open(directory, _DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
