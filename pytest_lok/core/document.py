@@ -70,7 +70,7 @@ class AnyStep(_Table):
         description="Unique in the workflow; letters, digits, _ and -.",
         json_schema_extra={"pattern": rf"^{NAME}$"},
     )
-    depends_on: list[str] = Field([], description="Steps that finish first. References count too.")
+    depends_on: list[str] | None = Field(None, description="Steps that finish first. References count too.")
     when: str | None = Field(None, description="Condition; where it is false the step is skipped.")
     if_: str | None = Field(None, alias="if", description="The same as `when`.")
     timeout: Timeout | None = Field(None, description="One attempt's limit.")
@@ -93,8 +93,8 @@ class AnyStep(_Table):
     output_schema: dict[str, JsonValue] | str | None = Field(
         None, description="JSON Schema the parsed output must satisfy: a table, or the path of a JSON file."
     )
-    assert_: list[str] = Field(
-        [],
+    assert_: list[str] | None = Field(
+        None,
         alias="assert",
         description="Conditions over this step's output, json, cost, seconds; all must hold.",
     )
@@ -126,7 +126,7 @@ class AskStep(_Table):
         'true = detect, false = off, or "rust", "go", "python", "node", "ruby".',
     )
     fix_retries: Count = Field(0, description="After a failed apply or verify: ask again, so many times.")
-    allow_paths: list[str] = Field([], description="Extra paths that edits may touch.")
+    allow_paths: list[str] | None = Field(None, description="Extra paths that edits may touch.")
     rollback: bool = Field(True, description="On final failure restore every file.")
     repeat: Positive = Field(1, description="Ask this many times.")
     pass_: Positive | None = Field(
@@ -142,7 +142,7 @@ class ShellStep(_Table):
     shell: str | None = Field(None, description="Command for `sh -c`; a template whose values stay data.")
     argv: list[str] | None = Field(None, description="Command without a shell; each item is a template.")
     stdin: str | None = Field(None, description="The command's input; a template of any size.")
-    env: dict[str, str] = Field({}, description="Extra environment; the values are templates.")
+    env: dict[str, str] | None = Field(None, description="Extra environment; the values are templates.")
     cwd: str | None = Field(None, description="Directory inside the workspace; a template.")
     unsafe_shell: bool = Field(False, description="Let text become shell code. Trust every value first.")
 

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import TypeAlias
+import graphlib
+import hashlib
+import json
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, TypeAlias
 
-from pytest_lok.core.model import Origin, Workflow
+from pytest_lok.core.document import ArgumentDocument
+from pytest_lok.core.model import Argument, Ask, Budget, Gate, Origin, Step, Workflow
+from pytest_lok.core.positions import Path
+from pytest_lok.core.scope import Names
+from pytest_lok.core.source import File, Source
+from pytest_lok.core.steps import Read, Shared, StepReader
+from pytest_lok.errors import Problem, WorkflowError
 
+__all__ = ["Parent", "Read", "Source", "parse_workflow"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A workflow file's text and where it came from; ``path`` as shown in messages."""
+Parent: TypeAlias = Callable[[str, Source], Source | None]
 
-    text: str
-    path: str
-    stem: str
-    origin: Origin
+_LATER: Mapping[str, Callable[[Any], bool]] = {  # key -> does this value ask for what is not there yet?
+    "apply_edits": lambda value: value is True,
+    "fix_retries": lambda value: value != 0,
+    "allow_paths": lambda value: value != [],
+    "rollback": lambda value: value is False,
+    "repeat": lambda value: value != 1,
+    "pass": lambda value: value != 1,
+    "output_format": lambda value: value == "findings",
+    "gate": bool,
+    "rules": bool,
+    "budget": bool,
+    "rubric": bool,
+}
+_LATER_HINT = "leave it out; a later version will know it"
 
-
-Parent: TypeAlias = Callable[[str, Source], "Source | None"]
-Read: TypeAlias = Callable[[str, Source], str]
+_ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_MARKER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_TAKEN = {  # words that mean something else to pytest
+    *("and", "or", "not", "True", "False", "None"),
+    *("filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail", "lok"),
+}
 
 
 def parse_workflow(
@@ -37,4 +58,246 @@ def parse_workflow(
     ``read(path, source)`` gives the text of a file named relative to that workflow file
     (``output_schema = "answer.json"``); OSError or ValueError where it cannot.
     """
-    raise NotImplementedError
+    reading = _Reading(source, parent)
+    readers = reading.readers(backends, read)
+    steps = [step for reader in readers if (step := reader.step()) is not None]
+    reading.check(readers)
+    return reading.workflow(steps, frozenset().union(*(reader.arguments for reader in readers)))
+
+
+class _Anything(frozenset[str]):
+    """The names of a file that could not be read: any name may be among them."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+class _Reading:
+    """One workflow being read: its file first, then those it extends, one by one."""
+
+    def __init__(self, source: Source, parent: Parent) -> None:
+        self.files = [File(source)]
+        self.problems: list[Problem] = []  # of a parent that is not even TOML
+        self.whole = True
+        while self._climb(parent):
+            pass
+        for file in self.files:
+            self.whole &= bool(file.document.steps) or not file.data.get("steps")
+            self._later(file)
+
+    def readers(self, backends: Collection[str] | None, read: Read | None) -> list[StepReader]:
+        """One per step, in the order of the parents, in which their children's replace them."""
+        merged: dict[str | tuple[File, int], tuple[File, int]] = {}
+        for file in reversed(self.files):
+            lines: dict[str, int] = {}
+            for index, step in enumerate(file.document.steps):
+                fresh = step.name not in lines
+                merged[step.name if fresh and step.name else (file, index)] = (file, index)
+                if step.name and not fresh:
+                    file.report(
+                        ("steps", index, "name"),
+                        f"there is another step `{step.name}`",
+                        f"the first stands in line {lines[step.name]}; names are unique",
+                    )
+                lines.setdefault(step.name, file.step_lines[index])
+        if not merged and self.whole:
+            self._stepless()
+        names = frozenset(name for name in merged if isinstance(name, str))
+        shared = Shared(
+            names=Names(
+                steps=names if self.whole else _Anything(names), arguments=frozenset(self._declared())
+            ),
+            continue_on_error=bool(self._first("continue_on_error")),
+            backends=backends,
+            read=read,
+        )
+        return [StepReader(file, index, shared) for file, index in merged.values()]
+
+    def check(self, readers: Sequence[StepReader]) -> None:
+        """What concerns the whole; then WorkflowError if anything anywhere is wrong."""
+        self._tags()
+        self._arguments()
+        self._cycles({reader.name: reader for reader in readers})
+        for reader in readers:
+            for path in reader.rubrics if "rubric" in _LATER else ():
+                reader.file.report(path, "`rubric(...)` is not supported yet", _LATER_HINT)
+        found = [problem for file in self.files for problem in file.problems] + self.problems
+        if found:
+            paths = list(dict.fromkeys(problem.path for problem in found))
+            raise WorkflowError(sorted(found, key=lambda p: (paths.index(p.path), p.line, p.column)))
+
+    def workflow(self, steps: Sequence[Step], needed: Collection[str]) -> Workflow:
+        """The workflow of these steps; ``needed`` are the arguments their texts cannot do without."""
+        source, document = self.files[0].source, self.files[0].document
+        arguments = {
+            name: _argument(name, declared) for name, (_, declared) in self._declared().items() if declared
+        }
+        collect, exclusive = self._first("collect"), self._first("exclusive")
+        if collect is None:
+            collect = source.origin is Origin.PROJECT and not _lacks(arguments.values(), needed)
+        if exclusive is None:
+            exclusive = any(isinstance(step.action, Ask) and step.action.apply_edits for step in steps)
+        gate, budget = self._first("gate"), self._first("budget")
+        texts = "\0".join(file.source.text for file in self.files)
+        return Workflow(
+            stem=source.stem,
+            name=document.name or source.stem,
+            steps=tuple(steps),
+            description=self._first("description") or "",
+            path=source.path,
+            sha256=hashlib.sha256(texts.encode("utf-8", "surrogatepass")).hexdigest(),
+            origin=source.origin,
+            timeout=self._first("timeout"),
+            collect=collect,
+            tags=tuple(self._first("tags") or ()),
+            max_parallel=self._first("max_parallel"),
+            exclusive=exclusive,
+            args=arguments,
+            gate=Gate(**dict(gate)) if gate else None,
+            rules={name: text for file in reversed(self.files) for name, text in file.document.rules.items()},
+            budget=Budget(**dict(budget)) if budget else None,
+        )
+
+    def _climb(self, parent: Parent) -> bool:
+        """One file up the chain of ``extends``; False at its end."""
+        file = self.files[-1]
+        name = file.document.extends
+        if name is None:
+            return False
+        above = parent(name, file.source)
+        if above is None:
+            file.report(
+                ("extends",),
+                f"there is no workflow `{name}`",
+                "`lok workflow list` shows what can be extended",
+            )
+        elif any(above.path == known.source.path for known in self.files):
+            chain = " -> ".join([*(known.source.stem for known in self.files), above.stem])
+            file.report(("extends",), f"workflows extend each other: {chain}", "remove one `extends`")
+        else:
+            try:
+                self.files.append(File(above))
+                return True
+            except WorkflowError as error:
+                self.problems += error.problems
+        self.whole = False
+        return False
+
+    def _first(self, key: str) -> Any:
+        """A key of the workflow: its own, else its parent's, else None."""
+        values = (getattr(file.document, key) for file in self.files)
+        return next((value for value in values if value is not None), None)
+
+    def _later(self, file: File) -> None:
+        tables: list[tuple[Path, Mapping[str, Any]]] = [((), file.data)]
+        tables += [(("steps", index), step) for index, step in enumerate(file.steps())]
+        for path, table in tables:
+            for key in table.keys() & _LATER.keys():
+                if _LATER[key](table[key]):
+                    file.report(
+                        (*path, key), f"{_said(key, table[key])} is not supported yet", _LATER_HINT, key=True
+                    )
+
+    def _stepless(self) -> None:
+        file = self.files[0]
+        if any(
+            isinstance(value, list) and any(isinstance(item, dict) for item in value)
+            for value in file.data.values()
+        ):
+            return  # an unknown key that was meant to be `steps`, and has been reported
+        empty = not file.source.text.strip("\ufeff \t\r\n")
+        message = "the file is empty" if empty else "this workflow has no steps"
+        file.report(
+            ("steps",), message, 'a step: [[steps]], then name = "…", then prompt = "…" or shell = "…"'
+        )
+
+    def _tags(self) -> None:
+        for file in self.files:
+            for at, tag in enumerate(file.document.tags or ()):
+                if not _MARKER.fullmatch(tag):
+                    hint = "letters, digits, _, - and ., beginning with a letter"
+                    file.report(("tags", at), f"{tag!r} cannot be a pytest marker", hint)
+                elif tag in _TAKEN:
+                    file.report(
+                        ("tags", at), f"{tag!r} already means something to pytest", "choose another tag"
+                    )
+
+    def _declared(self) -> dict[str, tuple[File, ArgumentDocument | None]]:
+        """Arguments by name; one that could not be read is None, but its name is known."""
+        declared: dict[str, tuple[File, ArgumentDocument | None]] = {}
+        for file in reversed(self.files):
+            written = file.data.get("args")
+            for name in written if isinstance(written, dict) else ():
+                declared[name] = (file, file.document.args.get(name))
+        return declared
+
+    def _arguments(self) -> None:
+        positions: dict[int, str] = {}
+        for name, (file, argument) in self._declared().items():
+            if not _ARGUMENT.fullmatch(name):
+                hint = "letters, digits, _ and -, beginning with a letter"
+                file.report(("args", name), f"{name!r} cannot name an argument", hint, key=True)
+            if argument is None:
+                continue
+            if argument.position is not None:
+                other = positions.setdefault(argument.position, name)
+                if other != name:
+                    message = f"`{other}` already has position {argument.position}"
+                    file.report(("args", name, "position"), message, "each position is one argument's")
+            if argument.required and argument.default is not None:
+                message = f"`{name}` is required, so its default is never used"
+                file.report(("args", name, "required"), message, "keep `required` or `default`")
+            default = _argument(name, argument).default
+            if argument.choices and default is not None and default not in argument.choices:
+                message = f"the default {default!r} is not among the choices of `{name}`"
+                file.report(("args", name, "default"), message, f"one of: {', '.join(argument.choices)}")
+
+    def _cycles(self, readers: Mapping[str, StepReader]) -> None:
+        graph = {name: dict.fromkeys(reader.needs) for name, reader in readers.items()}
+        place = {name: at for at, name in enumerate(graph)}
+        while True:
+            try:
+                graphlib.TopologicalSorter(graph).prepare()
+                return
+            except graphlib.CycleError as error:
+                cycle = error.args[1][:0:-1]  # it closes with its first name, and runs against the arrows
+                first = cycle.index(min(cycle, key=place.__getitem__))
+                names = [*cycle[first:], *cycle[: first + 1]]
+                reader = readers[names[0]]
+                shown = names if len(names) <= 12 else [*names[:6], "…", *names[-5:]]
+                reader.file.report(
+                    reader.needs[names[1]],
+                    f"these steps wait for each other: {' -> '.join(shown)}",
+                    "remove one of these dependencies",
+                )
+                del graph[names[0]][names[1]]
+
+
+def _argument(name: str, document: ArgumentDocument) -> Argument:
+    default, choices = document.default, tuple(document.choices)
+    if isinstance(default, bool):  # a switch
+        default, choices = str(default).lower(), choices or ("true", "false")
+    return Argument(
+        name=name,
+        description=document.description,
+        default=None if default is None else str(default),
+        required=document.required,
+        choices=choices,
+        position=document.position,
+    )
+
+
+def _lacks(arguments: Collection[Argument], needed: Collection[str]) -> bool:
+    """Whether a text cannot be rendered, or the workflow not be planned, unless somebody gives a value."""
+    given = {
+        key
+        for argument in arguments
+        if argument.default is not None
+        for key in (argument.name, str(argument.position))
+    }
+    required = {argument.name for argument in arguments if argument.required}
+    return bool((required | set(needed)) - given)
+
+
+def _said(key: str, value: object) -> str:
+    return f"`{key} = {json.dumps(value)}`" if isinstance(value, str | int) else f"`{key}`"

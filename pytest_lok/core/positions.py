@@ -21,6 +21,7 @@ _SCALAR = re.compile(
     r"|[^\s,\]}#]+",
     re.DOTALL,
 )
+_PLAIN_STEP = re.compile(r"""\[\[steps\]\][ \t]*(?:#[^\n]*)?\s*name[ \t]*=[ \t]*["']([\w-]+)["']""")
 _ESCAPE = re.compile(r"\\(?:u.{4}|U.{8}|x..|(?P<joined>[ \t]*\n[ \t\n]*)|.)", re.DOTALL)
 
 
@@ -67,7 +68,7 @@ class Positions:
             return self.key(path)
         begin, close = self._values[path]
         at = _offsets(self._text[begin:close], sorted((start, end)))
-        return self._spot(begin + at[0], begin + at[1])
+        return self._spot(begin + at[0], begin + max(at[1], at[0] + 1))
 
     def _spot(self, start: int, end: int) -> Spot:
         begin = self._text.rfind("\n", 0, start) + 1
@@ -83,31 +84,17 @@ class Positions:
 
 def header_lines(text: str, names: list[str]) -> list[int]:
     """The line of each step's header, given the steps' names; quick where the file is written plainly."""
+    headers = list(_PLAIN_STEP.finditer(text))
+    if [header[1] for header in headers] != names:
+        positions = Positions(text)
+        return [positions.key(("steps", index)).line for index in range(len(names))]
     lines: list[int] = []
     line, at = 1, 0
-    headers = _plain_headers(text)
-    if len(headers) == len(names):
-        for header, stop, name in zip(headers, [*headers[1:], len(text)], names, strict=True):
-            if text.find(name, header, stop) < 0:
-                break
-            line += text.count("\n", at, header)
-            at = header
-            lines.append(line)
-        else:
-            return lines
-    positions = Positions(text)
-    return [positions.key(("steps", index)).line for index in range(len(names))]
-
-
-def _plain_headers(text: str) -> list[int]:
-    found: list[int] = []
-    at = text.find("[[steps]]")
-    while at >= 0:
-        if text[text.rfind("\n", 0, at) + 1 : at].strip(" \t"):
-            return []
-        found.append(at)
-        at = text.find("[[steps]]", at + 9)
-    return found
+    for header in headers:
+        line += text.count("\n", at, header.start())
+        at = header.start()
+        lines.append(line)
+    return lines
 
 
 def _offsets(raw: str, wanted: list[int]) -> list[int]:

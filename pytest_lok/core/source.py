@@ -1,0 +1,174 @@
+"""A workflow file's text -> its document, collecting every problem found in it on the way."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import tomli
+
+from pytest_lok.core.document import StepDocument, WorkflowDocument, keys
+from pytest_lok.core.model import Origin
+from pytest_lok.core.positions import Path, Positions, Spot, header_lines
+from pytest_lok.core.structure import closest, fit
+from pytest_lok.errors import Fault, Problem, SourceError, WorkflowError
+
+T = TypeVar("T")
+
+_TOP_KEYS = keys(WorkflowDocument)
+_STEP_KEYS = keys(StepDocument)
+_SYNTAX_HINTS = (  # what tomli's message begins with, what to do
+    ("Cannot declare ('steps',)", "every step starts with its own [[steps]], in two brackets"),
+    ("Cannot declare", "a table is opened twice; put its keys together"),
+    ("Cannot overwrite", "the key stands here twice; keep one"),
+    ("Cannot mutate", "what is written in one line as {…} or […] cannot be continued further down"),
+    (
+        "Unescaped '\\'",
+        "text with backslashes is easier in single quotes: '…', or '''…''' over several lines",
+    ),
+    ("Illegal character '\\n'", 'text over several lines stands between three quotes: """…"""'),
+    (
+        "Unterminated string",
+        "a closing quote is missing; text over several lines stands between three quotes",
+    ),
+    (
+        "Found invalid character",
+        "control characters cannot stand in a file; in text write \\u0000 and the like",
+    ),
+    ("Expected newline", "one `key = value` per line; text that holds quotes stands between three quotes"),
+    ("Invalid value", 'text stands in quotes: key = "value"; yes and no are true and false'),
+    ("Expected '='", "a line is `key = value`, `[table]` or `[[steps]]`"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A workflow file's text and where it came from; ``path`` as shown in messages."""
+
+    text: str
+    path: str
+    stem: str
+    origin: Origin
+
+    @classmethod
+    def decode(cls, data: bytes, *, path: str, stem: str, origin: Origin) -> Source:
+        """The source in a file's bytes; WorkflowError where they are not UTF-8."""
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            before = data[: error.start].decode("utf-8")
+            problem = Problem(
+                path=path,
+                line=before.count("\n") + 1,
+                column=len(before) - before.rfind("\n"),
+                message=f"the file is not UTF-8: byte 0x{data[error.start]:02x} has no meaning here",
+                hint="save it as UTF-8",
+            )
+            raise WorkflowError([problem]) from None
+        return cls(text=text, path=path, stem=stem, origin=origin)
+
+
+class File:
+    """A workflow file being read. ``problems`` grows; a key that has one gets no second from elsewhere."""
+
+    def __init__(self, source: Source) -> None:
+        """Parse the text; WorkflowError if it is not TOML at all."""
+        self.source = source
+        self.problems: list[Problem] = []
+        self._blamed: set[Path] = set()
+        self._text = source.text.removeprefix("\ufeff")
+        self.data = self._toml()
+        self.document, misfits = fit(WorkflowDocument, self.data, meant=_meant)
+        for misfit in misfits:
+            self.report(misfit.path, misfit.message, misfit.hint, key=misfit.unknown)
+
+    @functools.cached_property
+    def positions(self) -> Positions:
+        """Scanned only when something must be pointed at."""
+        return Positions(self._text)
+
+    @functools.cached_property
+    def step_lines(self) -> list[int]:
+        """The line of each step's header."""
+        return header_lines(self._text, [step.name for step in self.document.steps])
+
+    def steps(self) -> list[Mapping[str, Any]]:
+        """The steps as written, beside ``document.steps``."""
+        return self.data["steps"] if self.document.steps else []
+
+    def report(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> None:
+        """A problem of the value at ``path``, or of its ``key``."""
+        if path not in self._blamed:
+            spot = self.positions.key(path) if key else self.positions.value(path)
+            self._add(spot, message, hint)
+            self._blamed.add(path)
+
+    def report_inside(self, path: Path, fault: Fault) -> None:
+        """A problem of a piece of the text at ``path``."""
+        spot = self.positions.inside(path, fault.start, fault.end)
+        self._add(spot, fault.message, fault.hint)
+
+    def compile(self, path: Path, compiled: Callable[[], T]) -> T | None:
+        """What ``compiled`` makes of the text at ``path``, or None after reporting its faults."""
+        try:
+            return compiled()
+        except SourceError as error:
+            for fault in error.faults:
+                self.report_inside(path, fault)
+            return None
+
+    def _add(self, spot: Spot, message: str, hint: str) -> None:
+        self.problems.append(
+            Problem(
+                path=self.source.path,
+                line=spot.line,
+                column=spot.column,
+                message=message,
+                hint=hint,
+                excerpt=spot.excerpt,
+                length=spot.length,
+            )
+        )
+
+    def _toml(self) -> dict[str, Any]:
+        try:
+            return tomli.loads(self._text)
+        except tomli.TOMLDecodeError as error:
+            message, line, column = error.msg, error.lineno, error.colno
+        except RecursionError:
+            message, line, column = "nested too deeply", 1, 1
+        except ValueError as error:  # an integer of more digits than Python takes
+            message, line, column = str(error), 1, 1
+        lines = self._text.replace("\r\n", "\n").split("\n")
+        problem = Problem(
+            path=self.source.path,
+            line=line,
+            column=column,
+            message=f"this is not TOML: {message[:1].lower()}{message[1:]}",
+            hint=next((hint for start, hint in _SYNTAX_HINTS if message.startswith(start)), ""),
+            excerpt=lines[line - 1],
+            length=1,
+        )
+        raise WorkflowError([problem]) from None
+
+
+def _meant(path: Path) -> str:
+    """What an unknown key was probably meant to be."""
+    key = str(path[-1])
+    match path[:-1]:
+        case ():
+            if key in ("step", "tasks", "task"):
+                return "steps are written [[steps]]"
+            if key in _STEP_KEYS:
+                return f"`{key}` belongs into a step, below its [[steps]]"
+            return closest(key, _TOP_KEYS) or f"a workflow has: {', '.join(sorted(_TOP_KEYS))}"
+        case ("steps", int()):
+            if key in _TOP_KEYS:
+                return f"`{key}` belongs to the workflow: put it above the first [[steps]]"
+            return closest(key, _STEP_KEYS) or "see `lok schema` for the keys of a step"
+        case ("args", str()):
+            return closest(key, ("description", "default", "required", "choices", "position"))
+        case _:
+            return ""
