@@ -1,0 +1,45 @@
+"""RunResult -> one JSON document, for programs."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic_core import to_jsonable_python
+
+from pytest_lok.core.results import RunResult, StepResult
+
+
+def json_report(result: RunResult, exit_code: int) -> str:
+    """The run: every field of RunResult under its own name, its steps by name in order.
+
+    Beside them the run has ``outcome``, ``exit_code`` (of the process), ``output`` (the leaves')
+    and ``usage`` (of all steps), and a step has ``backend`` (whose answer its output is). Durations
+    are seconds, null = not reported.
+    """
+    return dumps(
+        {
+            **_plain(result),
+            "outcome": result.outcome,
+            "exit_code": exit_code,
+            "output": result.output,
+            "usage": result.usage,
+            "steps": {name: _step(step) for name, step in result.steps.items()},
+        }
+    )
+
+
+def dumps(document: object) -> str:
+    """JSON of dataclasses and plain values in pure ASCII: no terminal obeys it, no encoding breaks it."""
+    text = json.dumps(to_jsonable_python(document, inf_nan_mode="null"), indent=2)
+    # `##[` acts anywhere in a line of a CI log; escaped, the document still says the same
+    return text.replace("##", "\\u0023\\u0023")
+
+
+def _step(step: StepResult) -> dict[str, object]:
+    return {**_plain(step), "backend": step.backend}
+
+
+def _plain(value: object) -> dict[str, object]:
+    plain = to_jsonable_python(value, inf_nan_mode="null")
+    assert isinstance(plain, dict)  # noqa: S101 - a dataclass becomes a dict
+    return plain

@@ -1,0 +1,143 @@
+from dataclasses import replace
+
+import pytest
+
+from pytest_lok.core.results import Usage
+from pytest_lok.reports.console import answer, cost, details, duration, outputs, status, summary, tail
+from tests.reports.results import ERROR, FAILED, PASSED, SKIPPED, SOFT, run_of
+
+
+def test_a_line_says_who_answered_at_what_cost() -> None:
+    assert status(PASSED, 10) == "passed   review      2.3 s  claude  1,204 tokens, $0.0123"
+
+
+def test_a_line_says_how_many_attempts_it_took() -> None:
+    assert status(FAILED) == "failed   tests  0.5 s  2 attempts"
+
+
+def test_a_step_that_did_not_run_took_no_time() -> None:
+    assert status(SKIPPED) == "skipped  join"
+
+
+def test_a_passed_step_needs_no_reason() -> None:
+    assert list(details(PASSED, output=True)) == []
+
+
+def test_why_and_what_to_do_and_what_it_printed() -> None:
+    assert list(details(FAILED, output=True)) == [
+        "    exit code 1",
+        "    hint: read the output",
+        "    --- stderr ---",
+        "    Traceback",
+        "    boom",
+        "    --- output ---",
+        "    1 failed",
+    ]
+
+
+def test_what_is_printed_elsewhere_is_not_repeated() -> None:
+    assert "    --- output ---" not in list(details(FAILED, output=False))
+
+
+def test_an_output_that_is_the_reason_is_not_repeated() -> None:
+    assert list(details(replace(FAILED, output="exit code 1", sections=()), output=True)) == [
+        "    exit code 1",
+        "    hint: read the output",
+    ]
+
+
+def test_a_refusal_the_reason_tells_already_is_not_repeated() -> None:
+    assert list(details(ERROR, output=True)) == [
+        "    1 of 2 backends gave a valid answer, 2 needed (codex: no network)",
+        "    gemini: timeout: no answer within 5 s",
+    ]
+
+
+def test_items_that_did_not_pass_are_named() -> None:
+    assert list(details(SOFT, output=True)) == [
+        "    2 of 3 items did not pass",
+        "    item 1: failed: exit code 2",
+        "    item 2: error: timed out",
+    ]
+
+
+def test_a_summary_counts_outcomes() -> None:
+    result = run_of(PASSED, FAILED, SKIPPED, SOFT)
+    assert summary(result) == (
+        "gate: failed in 1 min 04 s · 1 passed, 1 failed, 1 skipped, 1 soft · claude · 1,204 tokens, $0.0123"
+    )
+
+
+def test_a_summary_says_why_a_run_was_cut_short() -> None:
+    result = run_of(PASSED, interrupted="interrupted by Ctrl-C")
+    assert summary(result).startswith("gate: error in 1 min 04 s (interrupted by Ctrl-C) · 1 passed")
+
+
+def test_the_leaves_are_the_output() -> None:
+    result = run_of(PASSED, FAILED, leaves=("tests",))
+    assert outputs(result) == "1 failed"
+
+
+def test_every_output_stands_under_its_name() -> None:
+    result = run_of(PASSED, SKIPPED, FAILED, leaves=("tests",))
+    assert outputs(result, every=True) == ("== review ==\nall is well\n\n== join ==\n\n== tests ==\n1 failed")
+
+
+def test_an_answer_stands_under_who_gave_it() -> None:
+    assert answer(PASSED, backend="claude") == (
+        "== claude == sonnet · 2.3 s · 1,204 tokens, $0.0123\nall is well"
+    )
+
+
+def test_no_answer_is_shown_as_such() -> None:
+    missing = replace(ERROR, name="codex", reason="codex is not installed", hint="npm install -g codex")
+    assert answer(missing, backend="codex") == (
+        "== codex == 1 min 01 s\nno answer: codex is not installed\nhint: npm install -g codex"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0.0 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1 min 00 s"),
+        (119.6, "2 min 00 s"),
+        (3599.4, "59 min 59 s"),
+        (3600, "1 h 00 min"),
+        (90_000, "25 h 00 min"),
+    ],
+)
+def test_durations(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("usage", "shown"),
+    [
+        (Usage(calls=1), ""),
+        (Usage(input_tokens=1), "1 token"),
+        (Usage(input_tokens=1, output_tokens=0), "1 token"),
+        (Usage(output_tokens=1_234_567), "1,234,567 tokens"),
+        (Usage(cost_usd=0.0), "$0.0000"),
+    ],
+)
+def test_what_was_not_reported_is_not_shown(usage: Usage, shown: str) -> None:
+    assert cost(usage) == shown
+
+
+def test_a_long_text_is_shown_from_its_end() -> None:
+    shown = tail("\n".join(f"line {n}" for n in range(1000)))
+    assert shown.startswith("[8,530 characters before]\nline 960\n")
+    assert shown.endswith("line 998\nline 999")
+    assert len(shown.split("\n")) == 41
+
+
+def test_one_endless_line_is_cut() -> None:
+    shown = tail("x" * 1_000_000)
+    assert len(shown) < 10_000
+    assert shown.startswith("[992,000 characters before]\n")
+
+
+def test_a_short_text_is_shown_whole() -> None:
+    assert tail("a\nb\n") == "a\nb"
