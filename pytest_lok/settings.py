@@ -1,0 +1,639 @@
+"""lok.toml, ``[tool.lok]``, the environment and options -> Settings, or every mistake in all of them at once.
+
+Merged key by key, the later one wins: what is built in < the user's lok.toml < the project's (its
+lok.toml, or ``[tool.lok]`` of its pyproject.toml: both is a mistake) < ``LOK_*`` < options. Lists
+are replaced whole. Variables of the environment are named after what they set::
+
+    LOK_TIMEOUT=60                     [defaults] timeout
+    LOK_CACHE_ENABLED=false            [cache] enabled
+    LOK_BACKENDS_CLAUDE_MODEL=opus     [backends.claude] model
+    LOK_CONFIG_DIR=/etc/lok            the directory of the user's settings and workflows
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, get_args
+
+import tomli
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+
+from pytest_lok.core.duration import LONGEST, parse_duration
+from pytest_lok.core.model import AUTO
+from pytest_lok.core.positions import Path as Keys
+from pytest_lok.core.positions import Positions, Spot
+from pytest_lok.core.structure import closest, complaint, fit
+from pytest_lok.errors import Problem, SettingsError, UsageError
+
+ALL = "all"
+"""In the backends of a task: every one that is enabled (lok)."""
+
+BackendType: TypeAlias = Literal[
+    "claude", "codex", "gemini", "command",
+    "anthropic", "openai", "gemini-api", "ollama", "bedrock", "scripted",
+]  # fmt: skip
+TYPES: tuple[str, ...] = get_args(BackendType)
+CLIS = ("claude", "codex", "gemini", "command")
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FOREIGN = ("LOK_CONFIG_DIR", "LOK_PROCESS")  # variables of ours that are no settings
+_WEIGHTS = {"claude": 2.0, "anthropic": 2.0, "bedrock": 2.0, "codex": 1.5, "gemini": 1.5, "gemini-api": 1.5}
+_BUILT_IN: Mapping[str, Any] = {
+    "backends": {"claude": {}, "codex": {}, "gemini": {"timeout": 600}, "ollama": {}},
+}
+_ONLY_FOR = {  # keys that mean something for some types only
+    "args": CLIS,
+    "skip_lines": CLIS,
+    "access": CLIS,
+    "env": CLIS,
+    "command": (*CLIS, "openai", "ollama"),
+    "base_url": ("anthropic", "openai", "gemini-api", "ollama", "bedrock"),
+    "max_tokens": ("anthropic", "openai", "gemini-api", "ollama", "bedrock"),
+    "replies": ("scripted",),
+}
+_NOT_YET = {
+    "requests_per_minute": "`max_concurrent` limits a backend meanwhile",
+    "strengths": "`auto` takes the first available backend, in the order of lok.toml",
+}
+
+
+def _seconds(value: object) -> float:
+    """A written timeout in seconds; no limit is infinity."""
+    if isinstance(value, str):
+        try:
+            seconds = parse_duration(value)
+        except ValueError as error:
+            raise complaint(
+                f"is wrong: {error}", 'for example 60 (seconds), "90s" or "5m"; 0 = no limit'
+            ) from None
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value)
+    else:
+        raise complaint(
+            "must be seconds or a duration in quotes", 'for example 60, "90s" or "5m"; 0 = no limit'
+        )
+    if seconds != math.inf and not 0 <= seconds <= LONGEST:
+        raise complaint(
+            "must lie between 0 (no limit) and a year", 'numbers are seconds here; or write "90s"'
+        )
+    return seconds or math.inf
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Defaults(_Table):
+    """``[defaults]``: what workflows do not say. ``parallel`` false = one call and one step at a time."""
+
+    backend: str | list[str] = AUTO
+    parallel: bool = True
+    timeout: Seconds = 300.0
+    env_policy: Literal["inherit", "clean"] = "inherit"
+    max_parallel: Positive = 8
+    command_wrapper: str = ""
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """The names in ``backend``."""
+        return names_in(self.backend)
+
+
+class ReplySettings(_Table):
+    """``[[backends.NAME.replies]]`` of a scripted backend; ``file`` is absolute here."""
+
+    match: str = ""
+    regex: str = ""
+    reply: str = ""
+    file: str = ""
+    error: str = ""
+    delay: Amount = 0.0
+    retry_after: Amount | None = None
+    times: Positive | None = None
+
+    @model_validator(mode="after")
+    def _answers(self) -> ReplySettings:
+        try:
+            re.compile(self.regex)
+        except re.error as error:
+            raise complaint(f"has a wrong regex: {error}", f"at character {(error.pos or 0) + 1}") from None
+        if not self.model_fields_set & {"reply", "file", "error"}:
+            raise complaint("says nothing", 'give it a reply = "…", a file = "…" or an error = "rate_limit"')
+        if self.reply and self.file:
+            raise complaint("has both `reply` and `file`", "keep one")
+        return self
+
+
+class BackendSettings(_Table):
+    """``[backends.NAME]``. ``type`` and ``weight`` are resolved; ``max_concurrent`` 0 = no limit."""
+
+    type: BackendType = "command"
+    enabled: bool = True
+    command: str = ""
+    args: list[str] = []
+    base_url: str = ""
+    model: str = ""
+    api_key_env: str = ""
+    timeout: Seconds | None = None
+    skip_lines: Count = 0
+    max_concurrent: Count = 4
+    requests_per_minute: Count = 0
+    max_tokens: Positive | None = None
+    access: Literal["read", "none"] = "read"
+    env: list[str] = []
+    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    strengths: list[str] = []
+    replies: list[ReplySettings] = []
+
+    @property
+    def url(self) -> str:
+        """Where an API is; a URL in ``command`` counts, as in lok. "" = the type's own."""
+        return self.base_url or (self.command if "://" in self.command else "")
+
+
+class RoleSettings(_Table):
+    """``[roles.NAME]``: a name for several backends and how they agree."""
+
+    backends: list[str] = Field([], min_length=1)
+    consensus: Literal["first", "vote", "weighted_vote", "synthesis"] | None = None
+
+
+class TaskPrompt(_Table):
+    """One prompt of a task."""
+
+    name: str = ""
+    prompt: str = ""
+
+    @model_validator(mode="after")
+    def _asks(self) -> TaskPrompt:
+        if not self.prompt.strip():
+            raise complaint("has no prompt", 'prompts = [{ name = "…", prompt = "…" }]')
+        return self
+
+
+class TaskSettings(_Table):
+    """``[tasks.NAME]``: prompts that become the steps of a workflow. ``backends`` [] or "all" = all."""
+
+    description: str = ""
+    backends: list[str] = []
+    prompts: list[TaskPrompt] = Field([], min_length=1)
+
+
+class ConductorSettings(_Table):
+    """``[conductor]``: bounds of ``lok conduct``."""
+
+    max_rounds: Positive = 5
+    max_tokens: Positive = 4096
+
+
+class CacheSettings(_Table):
+    """``[cache]`` of replies."""
+
+    enabled: bool = True
+    ttl_hours: Amount = 24.0
+
+
+class PriceSettings(_Table):
+    """``[prices."model-pattern"]``: USD per million tokens."""
+
+    input: Amount = 0.0
+    output: Amount = 0.0
+
+
+class Settings(_Table):
+    """Everything that can be set, all of it resolved; backends in the order of preference."""
+
+    defaults: Defaults = Defaults()
+    backends: dict[str, BackendSettings] = {}
+    roles: dict[str, RoleSettings] = {}
+    tasks: dict[str, TaskSettings] = {}
+    conductor: ConductorSettings = ConductorSettings()
+    cache: CacheSettings = CacheSettings()
+    prices: dict[str, PriceSettings] = {}
+
+    _files: tuple[str, ...] = PrivateAttr(())
+    _lines: dict[str, tuple[str, int]] = PrivateAttr({})
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The settings files that were read, the stronger one last."""
+        return self._files
+
+    def task_place(self, name: str) -> tuple[str, int]:
+        """The file and line where a task is written; ("", 1) where it was given otherwise."""
+        return self._lines.get(name, ("", 1))
+
+
+def names_in(value: str | Iterable[str]) -> tuple[str, ...]:
+    """Backend names as they may be written: ``"a, b"`` or a list."""
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(name.strip() for name in parts if name.strip())
+
+
+def config_dir(environ: Mapping[str, str]) -> Path | None:
+    """Where the platform keeps a user's settings and workflows; None for a user without a home."""
+    if environ.get("LOK_CONFIG_DIR"):
+        return Path(environ["LOK_CONFIG_DIR"])
+    if environ.get("XDG_CONFIG_HOME"):
+        return Path(environ["XDG_CONFIG_HOME"]) / "lok"
+    if not environ.get("HOME"):
+        return None
+    shelf = "Library/Application Support" if sys.platform == "darwin" else ".config"
+    return Path(environ["HOME"]) / shelf / "lok"
+
+
+def load_settings(
+    root: Path,
+    *,
+    environ: Mapping[str, str],
+    config: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The settings of the project at ``root``; SettingsError holds every mistake of every source.
+
+    ``config`` replaces the project's own file. ``options`` are dotted, ``{"defaults.timeout": 60}``;
+    text among them is read as the environment's is.
+    """
+    problems: list[Problem] = []
+    user = config_dir(environ)
+    files = [*_read_user(user, problems), *_read_project(root, config, problems)]
+    known = _merged([_BUILT_IN, *(layer.data for layer in files)])
+    layers = [*files, _from_environ(environ, known, problems), _from_options(options or {})]
+    fitted = [_fitted(layer, problems) for layer in layers]
+    merged = _merged([_BUILT_IN, *fitted])
+    merged["backends"] = _in_order(merged["backends"], fitted[: len(files)])
+    check = _Check(merged, layers, problems)
+    check.everything()
+    if problems:
+        order = {layer.path: number for number, layer in enumerate(files)}
+        raise SettingsError(
+            sorted(problems, key=lambda it: (order.get(it.path, len(order)), it.path, it.line, it.column))
+        )
+    settings = Settings.model_validate(merged)
+    settings._files = tuple(layer.path for layer in files)
+    settings._lines = {name: check.place(("tasks", name)) for name in settings.tasks}
+    return settings
+
+
+# --- the sources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layer:
+    """One source of settings. ``text`` and ``prefix`` locate its keys; without text ``names`` do."""
+
+    path: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    text: str = ""
+    prefix: Keys = ()
+    folder: Path | None = None
+    names: Mapping[Keys, str] = field(default_factory=dict)
+
+    def problem(self, path: Keys, message: str, hint: str = "", *, key: bool = False) -> Problem:
+        """A problem of the value at ``path``, or of its ``key``."""
+        if not self.text:
+            return Problem(path=self._name(path), line=1, column=1, message=message, hint=hint)
+        positions = Positions(self.text)
+        spot = (positions.key if key else positions.value)((*self.prefix, *path))
+        return _problem(self.path, spot, message, hint)
+
+    def line(self, path: Keys) -> int:
+        """Where ``path`` begins, from 1."""
+        return Positions(self.text).key((*self.prefix, *path)).line if self.text else 1
+
+    def _name(self, path: Keys) -> str:
+        while path and path not in self.names:
+            path = path[:-1]
+        return self.names.get(path, self.path)
+
+
+def _problem(path: str, spot: Spot, message: str, hint: str) -> Problem:
+    return Problem(
+        path=path,
+        line=spot.line,
+        column=spot.column,
+        message=message,
+        hint=hint,
+        excerpt=spot.excerpt,
+        length=spot.length,
+    )
+
+
+def _read_user(folder: Path | None, problems: list[Problem]) -> Iterator[_Layer]:
+    if folder is not None:
+        yield from _read(folder / "lok.toml", str(folder / "lok.toml"), problems)
+
+
+def _read_project(root: Path, config: Path | None, problems: list[Problem]) -> list[_Layer]:
+    if config is not None:
+        if not config.exists():
+            raise UsageError(f"there is no settings file {config}")
+        return _read(config, str(config), problems)
+    own = _read(root / "lok.toml", "lok.toml", problems)
+    shared = _read(root / "pyproject.toml", "pyproject.toml", problems)
+    if own and shared:
+        hint = "move [tool.lok] to lok.toml, or the other way round"
+        problems.append(shared[0].problem((), "settings stand here and in lok.toml too", hint, key=True))
+    return own or shared
+
+
+def _read(file: Path, path: str, problems: list[Problem]) -> list[_Layer]:
+    """The settings in a file as a list of one; none if there is no file, or no [tool.lok] in it."""
+    try:
+        text = file.read_bytes().decode("utf-8").removeprefix("\ufeff")
+        data: Any = tomli.loads(text)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        problems.append(
+            Problem(path=path, line=1, column=1, message=f"the file cannot be read: {error.strerror}")
+        )
+        return []
+    except tomli.TOMLDecodeError as error:
+        message, line, column = f"this is not TOML: {error.msg}", error.lineno, error.colno
+        problems.append(Problem(path=path, line=line, column=column, message=message))
+        return []
+    except ValueError as error:  # not UTF-8, or a number of more digits than Python takes
+        problems.append(Problem(path=path, line=1, column=1, message=f"this is not TOML: {error}"))
+        return []
+    prefix: Keys = ()
+    if file.name == "pyproject.toml":
+        prefix = ("tool", "lok")
+        tool = data.get("tool")
+        data = tool.get("lok") if isinstance(tool, dict) else None
+        if data is None:
+            return []
+    layer = _Layer(path=path, data=data, text=text, prefix=prefix, folder=file.parent.absolute())
+    if not isinstance(data, dict):
+        problems.append(layer.problem((), "`tool.lok` must be a table"))
+        return []
+    return [layer]
+
+
+def _from_environ(environ: Mapping[str, str], known: Mapping[str, Any], problems: list[Problem]) -> _Layer:
+    """``LOK_*`` as settings; backends are those of the files, in capitals and with ``_`` for the rest."""
+    variables: dict[str, Keys] = {}
+    for section, model in (
+        ("defaults", Defaults),
+        ("cache", CacheSettings),
+        ("conductor", ConductorSettings),
+    ):
+        title = "" if section == "defaults" else f"{section.upper()}_"
+        variables |= {f"LOK_{title}{key.upper()}": (section, key) for key in model.model_fields}
+    backends = known.get("backends")
+    for name in backends if isinstance(backends, dict) else ():
+        title = re.sub(r"[^A-Z0-9]", "_", name.upper())
+        for key in BackendSettings.model_fields.keys() - {"replies"}:
+            variables[f"LOK_BACKENDS_{title}_{key.upper()}"] = ("backends", name, key)
+    data: dict[str, Any] = {}
+    names: dict[Keys, str] = {}
+    for variable in sorted(environ):
+        if not variable.startswith("LOK_") or variable in _FOREIGN or not environ[variable]:
+            continue
+        if variable in variables:
+            path = variables[variable]
+            _put(data, path, _from_text(path, environ[variable]))
+            names[path] = f"${variable}"
+        else:
+            hint = closest(variable, variables) or "LOK_TIMEOUT sets [defaults] timeout, and so on"
+            message = "no setting is named so"
+            problems.append(Problem(path=f"${variable}", line=1, column=1, message=message, hint=hint))
+    return _Layer(data=data, names=names)
+
+
+def _from_options(options: Mapping[str, Any]) -> _Layer:
+    data: dict[str, Any] = {}
+    names: dict[Keys, str] = {}
+    for dotted, value in options.items():
+        path = tuple(dotted.split("."))
+        value = list(value) if isinstance(value, tuple) else value
+        _put(data, path, _from_text(path, value) if isinstance(value, str) else value)
+        names[path] = f"option {dotted}"
+    return _Layer(data=data, names=names)
+
+
+def _put(data: dict[str, Any], path: Keys, value: Any) -> None:
+    for key in path[:-1]:
+        data = data.setdefault(str(key), {})
+    data[str(path[-1])] = value
+
+
+def _from_text(path: Keys, text: str) -> Any:
+    """Text where text is wanted, else the TOML value it spells, or the list of its words as in a shell."""
+    models: dict[str | int, type[_Table]] = {
+        "defaults": Defaults,
+        "cache": CacheSettings,
+        "conductor": ConductorSettings,
+        "backends": BackendSettings,
+    }
+    model = models.get(path[0])
+    wanted = model.model_fields.get(str(path[-1])) if model else None
+    if wanted is None or wanted.annotation is str:
+        return text
+    try:
+        parsed = tomli.loads(f"value = {text}")
+    except tomli.TOMLDecodeError:
+        parsed = {}
+    if parsed.keys() == {"value"}:
+        return parsed["value"]
+    return shlex.split(text) if wanted.annotation == list[str] else text
+
+
+# --- from the sources to one
+
+
+def _fitted(layer: _Layer, problems: list[Problem]) -> dict[str, Any]:
+    """What is right about a source's data; what is not becomes problems."""
+    settings, misfits = fit(Settings, layer.data, meant=_meant)
+    problems += [layer.problem(it.path, it.message, it.hint, key=it.unknown) for it in misfits]
+    data = settings.model_dump(exclude_unset=True)
+    for backend in data.get("backends", {}).values():
+        for reply in backend.get("replies", ()):
+            if reply.get("file") and layer.folder:
+                reply["file"] = str(layer.folder / reply["file"])
+    return data
+
+
+def _merged(sources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Tables key by key, the later one winning; anything else is replaced whole."""
+    result: dict[str, Any] = {}
+    for source in sources:
+        for key, value in source.items():
+            old = result.get(key)
+            if isinstance(value, dict):
+                result[key] = _merged([old if isinstance(old, dict) else {}, value])
+            else:
+                result[key] = value
+    return result
+
+
+def _in_order(backends: Mapping[str, Any], files: list[dict[str, Any]]) -> dict[str, Any]:
+    """The strongest file's backends first, those only built in last: ``auto`` takes them in this order."""
+    mentioned = [name for data in reversed(files) for name in data.get("backends", {})]
+    ordered = dict.fromkeys([*mentioned, *backends])
+    return {name: _resolved(name, backends[name]) for name in ordered}
+
+
+def _resolved(name: str, table: dict[str, Any]) -> dict[str, Any]:
+    """A backend with its type, and what depends on the type."""
+    if "type" not in table and name in TYPES:
+        by_key = name == "claude" and not table.get("command") and table.get("api_key_env")
+        table = {**table, "type": "anthropic" if by_key else name}
+    kind = table.get("type", "")
+    usual = {"weight": _WEIGHTS.get(kind, 1.0), **({"max_concurrent": 0} if kind == "scripted" else {})}
+    return {**usual, **table}
+
+
+def _meant(path: Keys) -> str:
+    """What an unknown key was probably meant to be."""
+    key = str(path[-1])
+    tables: dict[str | int, type[_Table]] = {
+        "defaults": Defaults,
+        "conductor": ConductorSettings,
+        "cache": CacheSettings,
+        "backends": BackendSettings,
+        "roles": RoleSettings,
+        "tasks": TaskSettings,
+        "prices": PriceSettings,
+        "replies": ReplySettings,
+        "prompts": TaskPrompt,
+    }
+    model: type[_Table] = Settings
+    for part in path[:-1]:
+        model = tables.get(part, model)
+    if model is Settings and key in Defaults.model_fields:
+        return f"`{key}` belongs below [defaults]"
+    return closest(key, model.model_fields) or f"there are: {', '.join(sorted(model.model_fields))}"
+
+
+class _Check:
+    """What no table can know alone: whether the merged settings make sense together."""
+
+    def __init__(self, merged: Mapping[str, Any], layers: list[_Layer], problems: list[Problem]) -> None:
+        self._merged = merged
+        self._layers = layers
+        self._problems = problems
+
+    def everything(self) -> None:
+        """Add a problem for whatever does not fit together."""
+        backends, roles = self._merged["backends"], self._merged.get("roles", {})
+        for name, table in backends.items():
+            self._backend(name, table)
+        for name, role in roles.items():
+            self._role(name, role, backends)
+        for name, task in self._merged.get("tasks", {}).items():
+            self._name(("tasks", name), "task")
+            self._backends(("tasks", name, "backends"), task.get("backends", []), [*backends, *roles, ALL])
+            if self._lacks(("tasks", name, "prompts")):
+                hint = 'prompts = [{ name = "…", prompt = "…" }]'
+                self._add(("tasks", name), f"the task `{name}` needs `prompts`", hint)
+        default = self._merged.get("defaults", {}).get("backend", AUTO)
+        self._backends(("defaults", "backend"), default, [*backends, *roles, AUTO])
+        if not names_in(default):
+            self._add(("defaults", "backend"), "`defaults.backend` names nobody", 'name a backend, or "auto"')
+        if self._merged.get("prices"):
+            self._add(
+                ("prices",),
+                "[prices] is not supported yet",
+                "take it out: costs are those that backends report",
+            )
+
+    def place(self, path: Keys) -> tuple[str, int]:
+        """The file and line that have the last word about ``path``."""
+        layer = self._layer(path)
+        return layer.path, layer.line(path)
+
+    def _backend(self, name: str, table: Mapping[str, Any]) -> None:
+        path = ("backends", name)
+        self._name(path, "backend")
+        kind = table.get("type", "")
+        if not kind:
+            if not self._lacks((*path, "type")):
+                return
+            others = [*TYPES, *(other for other in self._merged["backends"] if other != name)]
+            own = 'type = "command" runs any CLI' if table.get("command") else f"one of: {', '.join(TYPES)}"
+            self._add(path, f"the backend `{name}` needs a `type`", closest(name, others) or own)
+            return
+        if not _VARIABLE.fullmatch(table.get("api_key_env") or "_"):
+            self._add(
+                (*path, "api_key_env"), "`api_key_env` names a variable, it is not the key", secret=True
+            )
+        for key, types in _ONLY_FOR.items():
+            if table.get(key) and kind not in types:
+                self._add((*path, key), f'`{key}` means nothing to a backend of type "{kind}"', "take it out")
+        for key, meanwhile in _NOT_YET.items():
+            if table.get(key):
+                self._add((*path, key), f"`{key}` is not supported yet", f"take it out: {meanwhile}")
+        if kind == "command" and self._lacks((*path, "command")):
+            self._add(path, f"the backend `{name}` needs a `command` to run", 'for example command = "llm"')
+        if table.get("command") and kind in ("openai", "ollama") and "://" not in table["command"]:
+            self._add(
+                (*path, "command"),
+                f'`command` must be a URL for type "{kind}"',
+                "it is the same as `base_url`",
+            )
+
+    def _role(self, name: str, role: Mapping[str, Any], backends: Mapping[str, Any]) -> None:
+        path = ("roles", name)
+        self._name(path, "role")
+        if name in backends:
+            self._add(path, f"`{name}` is a backend already", "call the role otherwise")
+        if self._lacks((*path, "backends")):
+            self._add(path, f"the role `{name}` needs `backends`", 'backends = ["claude", "codex"]')
+        self._backends((*path, "backends"), role.get("backends", []), backends)
+
+    def _backends(self, path: Keys, names: str | list[str], known: Iterable[str]) -> None:
+        known = list(known)
+        for number, name in enumerate(names_in(names) if isinstance(names, str) else names):
+            if name not in known:
+                hint = closest(name, known) or f"there are: {', '.join(known)}"
+                place = (*path, number) if isinstance(names, list) else path
+                self._add(place, f"no backend is called `{name}`", hint)
+
+    def _name(self, path: Keys, what: str) -> None:
+        name = str(path[-1])
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or name in (AUTO, ALL):
+            self._add(
+                path,
+                f"a {what} cannot be called `{name}`",
+                "letters, digits, `_`, `-` and `.`; not auto or all",
+            )
+
+    def _add(self, path: Keys, message: str, hint: str = "", *, secret: bool = False) -> None:
+        problem = self._layer(path).problem(path, message, hint)
+        self._problems.append(replace(problem, excerpt="", length=0) if secret else problem)
+
+    def _lacks(self, path: Keys) -> bool:
+        """Whether no source says anything there, right or wrong."""
+        return not any(_holds(layer, path) for layer in self._layers)
+
+    def _layer(self, path: Keys) -> _Layer:
+        """The strongest source that holds ``path``, or the nearest table above it."""
+        path = tuple(key for key in path if isinstance(key, str))  # a list is of one source
+        while path:
+            for layer in reversed(self._layers):
+                if _holds(layer, path):
+                    return layer
+            path = path[:-1]
+        return _Layer(path="built-in settings")
+
+
+def _holds(layer: _Layer, path: Keys) -> bool:
+    data: Any = layer.data
+    for key in path:
+        if not isinstance(data, dict) or key not in data:
+            return False
+        data = data[key]
+    return True

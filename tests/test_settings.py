@@ -1,0 +1,474 @@
+"""Files, environment and options -> Settings, or every mistake in them."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_lok.errors import Problem, SettingsError, UsageError
+from pytest_lok.settings import Settings, config_dir, load_settings, names_in
+
+LOK_OWN = """
+[defaults]
+parallel = true
+timeout = 300
+command_wrapper = "nix-shell --run '{cmd}'"
+
+[backends.codex]
+enabled = true
+command = "codex"
+args = ["exec", "--json", "-s", "read-only"]
+skip_lines = 0
+
+[backends.gemini]
+enabled = true
+command = "npx"
+args = ["@google/gemini-cli"]
+skip_lines = 1
+timeout = 900
+
+[backends.claude]
+enabled = false
+command = "claude"
+args = []
+model = "sonnet"
+
+[backends.ollama]
+command = "http://gpu:11434"
+model = "llama3.2"
+args = []
+
+[backends.bedrock]
+enabled = false
+model = "us.anthropic.claude"
+
+[conductor]
+max_rounds = 7
+max_tokens = 1000
+
+[cache]
+enabled = false
+ttl_hours = 12
+
+[tasks.hunt]
+description = "Find bugs"
+backends = ["codex"]
+prompts = [{ name = "n+1", prompt = "Find N+1 queries" }, { name = "dead code", prompt = "Find {{ dead }} code" }]
+"""
+
+
+class House:
+    """A project and a home, in real files."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.root = tmp_path / "project"
+        self.home = tmp_path / "home"
+        self.root.mkdir()
+        (self.home / ".config/lok").mkdir(parents=True)
+
+    def user(self, text: str) -> Path:
+        path = self.home / ".config/lok/lok.toml"
+        path.write_text(text)
+        return path
+
+    def project(self, text: str, name: str = "lok.toml") -> Path:
+        (self.root / name).write_text(text)
+        return self.root / name
+
+    def load(
+        self,
+        options: Mapping[str, Any] | None = None,
+        config: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Settings:
+        environ = {"HOME": str(self.home), **(env or {})}
+        return load_settings(self.root, environ=environ, config=config, options=options)
+
+    def problems(
+        self, options: Mapping[str, Any] | None = None, env: Mapping[str, str] | None = None
+    ) -> list[Problem]:
+        with pytest.raises(SettingsError) as caught:
+            self.load(options, env=env)
+        return list(caught.value.problems)
+
+    def problem(self, text: str) -> Problem:
+        self.project(text)
+        (problem,) = self.problems()
+        return problem
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+class TestMerging:
+    def test_nothing_but_what_is_built_in(self, house: House) -> None:
+        settings = house.load()
+        assert list(settings.backends) == ["claude", "codex", "gemini", "ollama"]
+        assert {name: b.type for name, b in settings.backends.items()} == {
+            name: name for name in settings.backends
+        }
+        assert {name: b.weight for name, b in settings.backends.items()} == {
+            "claude": 2.0, "codex": 1.5, "gemini": 1.5, "ollama": 1.0,
+        }  # fmt: skip
+        assert settings.backends["gemini"].timeout == 600
+        assert settings.defaults.backends == ("auto",)
+        assert (settings.defaults.timeout, settings.defaults.max_parallel) == (300, 8)
+        assert settings.files == ()
+
+    def test_key_by_key_the_later_one_winning(self, house: House) -> None:
+        user = house.user(
+            '[defaults]\ntimeout = 1\nmax_parallel = 2\n[backends.claude]\nmodel = "a"\nargs = ["u"]'
+        )
+        house.project('[defaults]\ntimeout = 10\nbackend = "codex"\n[backends.claude]\nargs = ["p", "q"]')
+        settings = house.load(
+            {"defaults.backend": "gemini"}, env={"LOK_TIMEOUT": "100", "LOK_BACKEND": "ollama"}
+        )
+        assert settings.defaults.max_parallel == 2
+        assert settings.defaults.timeout == 100
+        assert settings.defaults.backends == ("gemini",)
+        assert settings.backends["claude"].model == "a"
+        assert settings.backends["claude"].args == ["p", "q"]
+        assert settings.files == (str(user), "lok.toml")
+
+    def test_a_small_file_keeps_the_backends(self, house: House) -> None:
+        house.project("[defaults]\ntimeout = 10")
+        assert "claude" in house.load().backends
+
+    def test_the_project_s_backends_come_first_then_the_user_s(self, house: House) -> None:
+        house.user('[backends.mine]\ntype = "scripted"\n[backends.gemini]\n')
+        house.project('[backends.ollama]\n[backends.gemini]\nmodel = "x"')
+        assert list(house.load(env={"LOK_BACKENDS_CODEX_MODEL": "m"}).backends) == [
+            "ollama", "gemini", "mine", "claude", "codex",
+        ]  # fmt: skip
+
+    def test_lok_s_own_file_loads(self, house: House) -> None:
+        house.project(LOK_OWN)
+        settings = house.load()
+        assert list(settings.backends) == ["codex", "gemini", "claude", "ollama", "bedrock"]
+        assert settings.backends["ollama"].url == "http://gpu:11434"
+        assert not settings.backends["bedrock"].enabled
+        assert settings.tasks["hunt"].prompts[1].prompt == "Find {{ dead }} code"
+        assert settings.task_place("hunt") == ("lok.toml", 43)
+        assert (settings.conductor.max_rounds, settings.cache.ttl_hours) == (7, 12)
+        assert settings.defaults.command_wrapper == "nix-shell --run '{cmd}'"
+
+
+class TestPyproject:
+    def test_its_table_is_the_project_s(self, house: House) -> None:
+        house.project("[tool.lok.defaults]\ntimeout = 5\n[tool.ruff]\nline-length = 3", "pyproject.toml")
+        settings = house.load()
+        assert settings.defaults.timeout == 5
+        assert settings.files == ("pyproject.toml",)
+
+    def test_others_are_none_of_ours(self, house: House) -> None:
+        house.project('[project]\nname = "x"\n[tool.ruff]\nline-length = 3', "pyproject.toml")
+        house.project("[defaults]\ntimeout = 5")
+        assert house.load().defaults.timeout == 5
+
+    def test_two_places_are_one_too_many(self, house: House) -> None:
+        house.project("[tool.lok.defaults]\ntimeout = 5", "pyproject.toml")
+        house.project("[defaults]\ntimeout = 6")
+        (problem,) = house.problems()
+        assert (problem.path, problem.line, problem.column) == ("pyproject.toml", 1, 7)
+        assert problem.message == "settings stand here and in lok.toml too"
+        assert "move [tool.lok] to lok.toml" in problem.hint
+
+    def test_mistakes_are_located_in_it(self, house: House) -> None:
+        house.project('[project]\nname = "x"\n\n[tool.lok.defaults]\ntimout = 5', "pyproject.toml")
+        (problem,) = house.problems()
+        assert (problem.path, problem.line, problem.column) == ("pyproject.toml", 5, 1)
+        assert problem.hint == "did you mean `timeout`?"
+
+    def test_what_is_no_table(self, house: House) -> None:
+        house.project("[tool]\nlok = true", "pyproject.toml")
+        (problem,) = house.problems()
+        assert (problem.line, problem.message) == (2, "`tool.lok` must be a table")
+
+
+class TestConfigOption:
+    def test_replaces_the_project_s_file_and_not_the_user_s(self, house: House, tmp_path: Path) -> None:
+        house.user("[defaults]\nmax_parallel = 2")
+        house.project("[defaults]\ntimeout = 5\nbackend = 'codex'")
+        (tmp_path / "other.toml").write_text("[defaults]\ntimeout = 7")
+        defaults = house.load(config=tmp_path / "other.toml").defaults
+        assert (defaults.timeout, defaults.max_parallel, defaults.backends) == (7, 2, ("auto",))
+
+    def test_may_be_a_pyproject(self, house: House) -> None:
+        config = house.project("[tool.lok.defaults]\ntimeout = 7", "pyproject.toml")
+        assert house.load(config=config).defaults.timeout == 7
+
+    def test_must_be_there(self, house: House) -> None:
+        with pytest.raises(UsageError, match=r"there is no settings file gone\.toml"):
+            house.load(config=Path("gone.toml"))
+
+
+class TestUserDirectory:
+    def test_follows_the_variables(self) -> None:
+        assert config_dir({"LOK_CONFIG_DIR": "/l", "XDG_CONFIG_HOME": "/x", "HOME": "/h"}) == Path("/l")
+        assert config_dir({"XDG_CONFIG_HOME": "/x", "HOME": "/h"}) == Path("/x/lok")
+        assert config_dir({}) is None
+
+    @pytest.mark.parametrize("name", ["LOK_CONFIG_DIR", "XDG_CONFIG_HOME"])
+    def test_is_read_from_there(self, house: House, tmp_path: Path, name: str) -> None:
+        folder = tmp_path / "other" / ("lok" if name.startswith("XDG") else "")
+        folder.mkdir(parents=True)
+        (folder / "lok.toml").write_text("[defaults]\ntimeout = 3")
+        assert house.load(env={name: str(tmp_path / "other")}).defaults.timeout == 3
+
+    def test_without_a_home_there_is_none(self, house: House) -> None:
+        house.user("this is not TOML")
+        assert load_settings(house.root, environ={}).files == ()
+
+
+class TestEnvironment:
+    def test_says_what_the_files_say(self, house: House) -> None:
+        house.project('[backends.my-llm]\ntype = "command"\ncommand = "llm"')
+        settings = house.load(
+            env={
+                "LOK_BACKEND": "claude, codex",
+                "LOK_TIMEOUT": "5m",
+                "LOK_PARALLEL": "false",
+                "LOK_MAX_PARALLEL": "3",
+                "LOK_ENV_POLICY": "clean",
+                "LOK_COMMAND_WRAPPER": "true",
+                "LOK_CACHE_TTL_HOURS": "1.5",
+                "LOK_CONDUCTOR_MAX_ROUNDS": "2",
+                "LOK_BACKENDS_CLAUDE_MODEL": "4",
+                "LOK_BACKENDS_CLAUDE_TIMEOUT": "0",
+                "LOK_BACKENDS_MY_LLM_ARGS": "-m 'a b' --x",
+                "LOK_BACKENDS_CODEX_ARGS": '["one", "t w o"]',
+                "LOK_BACKENDS_CODEX_ENABLED": "false",
+            }
+        )
+        assert settings.defaults.backends == ("claude", "codex")
+        assert (settings.defaults.timeout, settings.defaults.parallel) == (300, False)
+        assert (settings.defaults.max_parallel, settings.defaults.env_policy) == (3, "clean")
+        assert settings.defaults.command_wrapper == "true"
+        assert (settings.cache.ttl_hours, settings.conductor.max_rounds) == (1.5, 2)
+        assert (settings.backends["claude"].model, settings.backends["claude"].timeout) == ("4", math.inf)
+        assert settings.backends["my-llm"].args == ["-m", "a b", "--x"]
+        assert settings.backends["codex"].args == ["one", "t w o"]
+        assert not settings.backends["codex"].enabled
+
+    def test_empty_is_unset(self, house: House) -> None:
+        assert house.load(env={"LOK_BACKEND": "", "LOK_NONSENSE": ""}).defaults.backends == ("auto",)
+
+    def test_what_else_is_called_lok(self, house: House) -> None:
+        assert house.load(env={"LOK_PROCESS": "abc.1;", "LOK_CONFIG_DIR": str(house.root)}) == house.load()
+
+    def test_mistakes_name_the_variable(self, house: House) -> None:
+        problems = house.problems(
+            env={"LOK_TIMEOT": "5", "LOK_PARALLEL": "maybe", "LOK_BACKENDS_CLUADE_MODEL": "x", "LOKAL": "x"}
+        )
+        assert [str(problem) for problem in problems] == [
+            "$LOK_BACKENDS_CLUADE_MODEL:1:1: no setting is named so\n"
+            "  hint: did you mean `LOK_BACKENDS_CLAUDE_MODEL`?",
+            '$LOK_PARALLEL:1:1: `defaults.parallel` must be true or false, not "maybe"',
+            "$LOK_TIMEOT:1:1: no setting is named so\n  hint: did you mean `LOK_TIMEOUT`?",
+        ]
+
+
+class TestOptions:
+    def test_win_over_all(self, house: House) -> None:
+        options = {"defaults.timeout": "90s", "defaults.max_parallel": 3, "backends.claude.args": ("a", "b")}
+        settings = house.load(options, env={"LOK_TIMEOUT": "1"})
+        assert (settings.defaults.timeout, settings.defaults.max_parallel) == (90, 3)
+        assert settings.backends["claude"].args == ["a", "b"]
+
+    def test_mistakes_name_the_option(self, house: House) -> None:
+        (problem,) = house.problems({"defaults.timeout": "soon"})
+        assert problem.path == "option defaults.timeout"
+        assert problem.message == "`defaults.timeout` is wrong: 'soon' is not a duration"
+        (problem,) = house.problems({"defaults.timout": 1})
+        assert (problem.path, problem.hint) == ("option defaults.timout", "did you mean `timeout`?")
+        (problem,) = house.problems({"defaults.backend": "cluade"})
+        assert (problem.path, problem.hint) == ("option defaults.backend", "did you mean `claude`?")
+
+
+class TestTimeouts:
+    @pytest.mark.parametrize(
+        ("written", "seconds"),
+        [
+            ("60", 60),
+            ("0.5", 0.5),
+            ("0", math.inf),
+            ('"5m"', 300),
+            ('"1h30m"', 5400),
+            ('"0s"', math.inf),
+            ("inf", math.inf),
+        ],
+    )
+    def test_are_seconds(self, house: House, written: str, seconds: float) -> None:
+        house.project(f"[defaults]\ntimeout = {written}\n[backends.claude]\ntimeout = {written}")
+        settings = house.load()
+        assert settings.defaults.timeout == settings.backends["claude"].timeout == seconds
+
+    @pytest.mark.parametrize("written", ["-1", "true", '"60"', '"soon"', "nan", "40000000", "[1]"])
+    def test_that_are_none(self, house: House, written: str) -> None:
+        problem = house.problem(f"[defaults]\ntimeout = {written}")
+        assert (problem.line, problem.column) == (2, 11)
+        assert problem.message.startswith("`defaults.timeout` ")
+        assert problem.hint
+
+
+class TestTypes:
+    @pytest.mark.parametrize(
+        ("text", "kind"),
+        [
+            ("[backends.claude]\nmodel = 'x'", "claude"),
+            ("[backends.claude]\napi_key_env = 'KEY'", "anthropic"),
+            ("[backends.claude]\napi_key_env = 'KEY'\ncommand = 'claude'", "claude"),
+            ("[backends.claude]\napi_key_env = 'KEY'\ntype = 'claude'", "claude"),
+            ("[backends.claude]\ntype = 'scripted'", "scripted"),
+        ],
+    )
+    def test_follow_the_name(self, house: House, text: str, kind: str) -> None:
+        house.project(text)
+        assert house.load().backends["claude"].type == kind
+
+    @pytest.mark.parametrize("name", ["anthropic", "openai", "gemini-api", "bedrock", "scripted"])
+    def test_of_every_name_that_is_one(self, house: House, name: str) -> None:
+        house.project(f"[backends.{name}]")
+        assert house.load().backends[name].type == name
+
+    def test_offline_answers_are_not_throttled(self, house: House) -> None:
+        house.project("[backends.scripted]\n[backends.slow]\ntype = 'scripted'\nmax_concurrent = 1")
+        backends = house.load().backends
+        assert [backends[name].max_concurrent for name in ("scripted", "slow", "claude")] == [0, 1, 4]
+
+    def test_urls_of_apis(self, house: House) -> None:
+        house.project(
+            "[backends.a]\ntype = 'openai'\ncommand = 'https://x/v1'\n"
+            "[backends.b]\ntype = 'openai'\nbase_url = 'https://y/v1'\n[backends.c]\ntype = 'openai'"
+        )
+        backends = house.load().backends
+        assert [backends[name].url for name in "abc"] == ["https://x/v1", "https://y/v1", ""]
+
+    def test_files_of_replies_lie_beside_the_settings(self, house: House) -> None:
+        replies = "type = 'scripted'\nreplies = [{ file = 'a.json' }, { reply = 'x' }]"
+        house.user(f"[backends.u]\n{replies}")
+        house.project(f"[backends.p]\n{replies}")
+        backends = house.load().backends
+        assert backends["u"].replies[0].file == str(house.home / ".config/lok/a.json")
+        assert backends["p"].replies[0].file == str(house.root / "a.json")
+        assert backends["p"].replies[1].file == ""
+
+
+ROLE = '[roles.reviewer]\nbackends = ["claude", "codex"]\nconsensus = "vote"\n'
+
+
+class TestRoles:
+    def test_stand_for_their_backends(self, house: House) -> None:
+        house.project(ROLE + '[defaults]\nbackend = "reviewer"')
+        settings = house.load()
+        assert settings.roles["reviewer"].consensus == "vote"
+        assert settings.defaults.backends == ("reviewer",)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message", "hint"),
+    [
+        ("timeout = 3", (1, 1), "unknown key `timeout`", "`timeout` belongs below [defaults]"),
+        ("[default]", (1, 2), "unknown key `default`", "did you mean `defaults`?"),
+        ("[xyz]", (1, 2), "unknown key `xyz`", "there are: backends, cache, conductor, defaults, prices, roles, tasks"),
+        ("[defaults]\nmax_paralel = 3", (2, 1), "unknown key `max_paralel`", "did you mean `max_parallel`?"),
+        ("[backends.claude]\ncomand = 'x'", (2, 1), "unknown key `comand`", "did you mean `command`?"),
+        ("[roles.r]\nbackend = ['claude']\nbackends = ['claude']", (2, 1), "unknown key `backend`", "did you mean `backends`?"),
+        ("[[backends.scripted.replies]]\nreply = 'x'\nmtach = 'y'", (3, 1), "unknown key `mtach`", "did you mean `match`?"),
+        ("[tasks.t]\nprompts = [{ prompt = 'b', promt = 'c' }]", (2, 28), "unknown key `promt`", "did you mean `prompt`?"),
+        ("[defaults]\nmax_parallel = 0", (2, 16), "`defaults.max_parallel` must be at least 1", ""),
+        ("[defaults]\nenv_policy = 'none'", (2, 14), '`defaults.env_policy` must be "inherit" or "clean", not "none"', ""),
+        ("[backends.claude]\nenabled = 'yes'", (2, 11), '`backends.claude.enabled` must be true or false, not "yes"', ""),
+        ("[backends.claude]\nargs = '-x'", (2, 8), '`backends.claude.args` must be a list, not "-x"', 'in brackets: args = ["-x"]'),
+        ("[backends]\nclaude = 3", (2, 10), "`backends.claude` must be a table, not the number 3", ""),
+        ("[backends.claude]\nweight = -1", (2, 10), "`backends.claude.weight` must be more than 0.0", ""),
+        ("[backends.cluade]\nmodel = 'x'", (1, 11), "the backend `cluade` needs a `type`", "did you mean `claude`?"),
+        ("[backends.x]\ncommand = 'llm'", (1, 11), "the backend `x` needs a `type`", 'type = "command" runs any CLI'),
+        ("[backends.x]\ntype = 'command'", (1, 11), "the backend `x` needs a `command` to run", 'for example command = "llm"'),
+        ("[backends.'a,b']\ntype = 'openai'", (1, 11), "a backend cannot be called `a,b`", "letters, digits, `_`, `-` and `.`; not auto or all"),
+        ("[backends.auto]\ntype = 'openai'", (1, 11), "a backend cannot be called `auto`", "letters, digits, `_`, `-` and `.`; not auto or all"),
+        ("[backends.ollama]\nargs = ['x']", (2, 8), '`args` means nothing to a backend of type "ollama"', "take it out"),
+        ("[[backends.claude.replies]]\nreply = 'x'", (1, 19), '`replies` means nothing to a backend of type "claude"', "take it out"),
+        ("[backends.ollama]\ncommand = 'ollama'", (2, 11), '`command` must be a URL for type "ollama"', "it is the same as `base_url`"),
+        ("[[backends.scripted.replies]]\nmatch = 'x'", (1, 1), "item 1 of `replies` says nothing", 'give it a reply = "…", a file = "…" or an error = "rate_limit"'),
+        ("[[backends.scripted.replies]]\nreply = 'x'\nregex = '('", (1, 1), "item 1 of `replies` has a wrong regex: missing ), unterminated subpattern at position 0", "at character 1"),
+        ("[backends.claude]\nstrengths = ['x']", (2, 13), "`strengths` is not supported yet", "take it out: `auto` takes the first available backend, in the order of lok.toml"),
+        ("[backends.claude]\nrequests_per_minute = 1", (2, 23), "`requests_per_minute` is not supported yet", "take it out: `max_concurrent` limits a backend meanwhile"),
+        ("[prices.x]\ninput = 1", (1, 2), "[prices] is not supported yet", "take it out: costs are those that backends report"),
+        ("[roles.claude]\nbackends = ['codex']", (1, 8), "`claude` is a backend already", "call the role otherwise"),
+        ("[roles.r]\nbackends = []", (2, 12), "`roles.r.backends` must not be empty", ""),
+        ("[roles.r]\nconsensus = 'vote'", (1, 8), "the role `r` needs `backends`", 'backends = ["claude", "codex"]'),
+        ("[backends.x]\ntype = 'olama'", (2, 8), '`backends.x.type` must be "claude", "codex", "gemini", "command", "anthropic", "openai", "gemini-api", "ollama", "bedrock" or "scripted", not "olama"', "did you mean `ollama`?"),
+        ("[roles.r]\nbackends = ['claude', 'cdex']", (2, 23), "no backend is called `cdex`", "did you mean `codex`?"),
+        ("[roles.r]\nbackends = ['auto']", (2, 13), "no backend is called `auto`", "there are: claude, codex, gemini, ollama"),
+        ("[defaults]\nbackend = 'cluade'", (2, 11), "no backend is called `cluade`", "did you mean `claude`?"),
+        ("[defaults]\nbackend = ''", (2, 11), "`defaults.backend` names nobody", 'name a backend, or "auto"'),
+        ("[tasks.t]\nbackends = ['none']\nprompts = [{ name = 'a', prompt = 'b' }]", (2, 13), "no backend is called `none`", "there are: claude, codex, gemini, ollama, all"),
+        ("[tasks.t]\nprompts = []", (2, 11), "`tasks.t.prompts` must not be empty", ""),
+        ("[tasks.t]\ndescription = 'x'", (1, 8), "the task `t` needs `prompts`", 'prompts = [{ name = "…", prompt = "…" }]'),
+        ("[tasks.t]\nprompts = [{ name = 'a' }]", (2, 12), "item 1 of `prompts` has no prompt", 'prompts = [{ name = "…", prompt = "…" }]'),
+        ("[defaults]\nx", (2, 2), "this is not TOML: Expected '=' after a key in a key/value pair", ""),
+    ],
+)  # fmt: skip
+def test_mistakes(house: House, text: str, place: tuple[int, int], message: str, hint: str) -> None:
+    problem = house.problem(text)
+    assert (problem.path, problem.line, problem.column) == ("lok.toml", *place)
+    assert problem.message == message
+    assert problem.hint == hint
+
+
+def test_a_pasted_key_is_not_repeated(house: House) -> None:
+    problem = house.problem('[backends.openai]\napi_key_env = "sk-secret-123"')
+    assert (problem.line, problem.message) == (2, "`api_key_env` names a variable, it is not the key")
+    assert "sk-secret" not in str(problem)
+
+
+def test_all_mistakes_of_all_sources_come_at_once(house: House) -> None:
+    user = house.user("[defaults]\nparalel = true\n[roles.r]\nbackends = ['zzz']")
+    house.project("[cache]\nttl_hours = -1\n[defaults]\ntimeout = 'x'")
+    problems = house.problems({"defaults.max_parallel": 0}, {"LOK_PARALLEL": "3"})
+    assert [(problem.path, problem.line) for problem in problems] == [
+        (str(user), 2),
+        (str(user), 4),
+        ("lok.toml", 2),
+        ("lok.toml", 4),
+        ("$LOK_PARALLEL", 1),
+        ("option defaults.max_parallel", 1),
+    ]
+
+
+def test_a_problem_stands_where_the_last_word_was(house: House) -> None:
+    house.user("[defaults]\nbackend = 'nobody'")
+    house.project("[backends.x]\ntype = 'openai'")
+    (problem,) = house.problems()
+    assert problem.path == str(house.home / ".config/lok/lok.toml")
+    house.project("[defaults]\nbackend = 'claude'")
+    assert house.load().defaults.backends == ("claude",)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"x = '\xff'", "this is not TOML: 'utf-8' codec can't decode byte 0xff in position 5: invalid start byte"),
+        (b"\xef\xbb\xbf[defaults]\ntimeout = 5x", "this is not TOML: Expected newline or end of document after a statement"),
+    ],
+)  # fmt: skip
+def test_what_is_not_toml(house: House, data: bytes, message: str) -> None:
+    (house.root / "lok.toml").write_bytes(data)
+    (problem,) = house.problems()
+    assert problem.message == message
+
+
+def test_what_cannot_be_read(house: House) -> None:
+    (house.root / "lok.toml").mkdir()
+    (problem,) = house.problems()
+    assert str(problem) == "lok.toml:1:1: the file cannot be read: Is a directory"
+
+
+def test_names_as_they_may_be_written() -> None:
+    assert names_in("a, b,,") == ("a", "b")
+    assert names_in(["a ", "b"]) == ("a", "b")
