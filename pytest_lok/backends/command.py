@@ -1,0 +1,255 @@
+"""A prompt -> a reply, by a command line tool: any of them, or one with a dialect of its own."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_lok.backends import faults
+from pytest_lok.backends.attempt import attempt
+from pytest_lok.backends.dialect import ANY, Access, CliDialect, Failure, Option, plain
+from pytest_lok.backends.environment import narrowed
+from pytest_lok.core.results import Reply
+from pytest_lok.engine.ports import Completed, Launch, Prompt, Runner
+from pytest_lok.errors import BackendError, BackendFault, StepUnableError
+
+LONGEST_ARGUMENT = 120_000
+"""Bytes; systems take less than 128 KiB in one argument."""
+
+_PLACE = re.compile(r"\{(prompt|model|system)\}")
+_LAUNCHERS = frozenset({"npx", "bunx", "uvx", "pipx"})
+_SHOWN = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A command line tool, as a user has set it up.
+
+    ``command`` "" = the dialect's own program. ``{prompt}``, ``{model}`` and ``{system}`` in ``args`` are
+    filled in, the first taking the prompt off stdin. Of the user's environment it sees the part
+    every program needs, its own key (``key_env`` names another variable to take it from) and the
+    variables called ``env``. ``skip_lines`` is the length of a banner, where the output is plain
+    text. ``access`` "none" runs it in an empty directory.
+    """
+
+    command: str = ""
+    args: Sequence[str] = ()
+    dialect: CliDialect = ANY
+    model: str = ""
+    access: Access = "read"
+    env: Sequence[str] = ()
+    key_env: str = ""
+    skip_lines: int = 0
+
+
+class CommandBackend:
+    """Asks a command line tool: one process per prompt, the prompt on stdin, its output by files."""
+
+    def __init__(
+        self, name: str, tool: Tool, *, run: Runner, workspace: str | Path, environ: Mapping[str, str]
+    ) -> None:
+        dialect = tool.dialect
+        self._name = name
+        self._tool = tool
+        self._dialect = dialect
+        self._run = run
+        self._workspace = Path(workspace)
+        self._program, self._words = _split(tool.command or dialect.program, tool.args)
+        self._env = {**narrowed(environ, (*dialect.keys, *tool.env, tool.key_env)), **dialect.env}
+        if dialect.keys and tool.key_env in environ:
+            self._env[dialect.keys[0]] = environ[tool.key_env]
+
+    @property
+    def name(self) -> str:
+        """What workflows call it."""
+        return self._name
+
+    def unavailable(self) -> BackendError | None:
+        """NOT_INSTALLED where its program is not there, NOT_CONFIGURED where its arguments cannot work."""
+        program = self._program[0]
+        if not program:
+            return self._error(
+                BackendFault.NOT_CONFIGURED,
+                f"{self._name} has no command",
+                f'set `command = "…"` in [backends.{self._name}]',
+            )
+        if self._tool.model and self._dialect.model is None and not self._placed("model"):
+            return self._no_place("model")
+        if self._found() is None:
+            return self._error(
+                BackendFault.NOT_INSTALLED,
+                f"{self._name}: command not found: {program}",
+                self._install(program),
+            )
+        return None
+
+    async def ask(self, prompt: Prompt) -> Reply:
+        """One run of the tool; BackendError says what went wrong and what to do."""
+        return await attempt(self._name, prompt, self._answer)
+
+    async def aclose(self) -> None:
+        """It holds nothing between prompts."""
+
+    async def _answer(self, prompt: Prompt) -> Reply:
+        problem = self.unavailable()
+        if problem is not None:
+            raise problem
+        text, options = self._worded(prompt)
+        with self._directory() as directory:
+            launch = self._launch(prompt, text, options, directory)
+            try:
+                done = await self._run(launch)
+            except StepUnableError as error:
+                raise self._error(BackendFault.CRASHED, error.message, error.hint) from error
+        return self._reply(launch, done)
+
+    # --- the question
+
+    def _worded(self, prompt: Prompt) -> tuple[str, list[Option]]:
+        """The text to send, and every option lok gives."""
+        dialect = self._dialect
+        options = [
+            self._at_home(option) for option in (*dialect.options, *dialect.access.get(self._tool.access, ()))
+        ]
+        model = prompt.model or self._tool.model
+        if model and not self._placed("model"):
+            if dialect.model is None:
+                raise self._no_place("model")
+            options.append(replace(dialect.model, value=model))
+        if not model and self._placed("model"):
+            raise self._error(
+                BackendFault.NOT_CONFIGURED,
+                f"{self._name} needs a model for {{model}} in its args",
+                f"set `model` in [backends.{self._name}] or in the step",
+            )
+        text = prompt.text
+        if prompt.system and not self._placed("system"):
+            if dialect.system is not None and len(prompt.system.encode()) <= LONGEST_ARGUMENT:
+                options.append(replace(dialect.system, value=prompt.system))
+            else:
+                text = f"{prompt.system}\n\n{text}"
+        text = dialect.guard(text)
+        self._check_length(text)
+        return text, options
+
+    def _at_home(self, option: Option) -> Option:
+        here = str(self._workspace)
+        value = option.value and option.value.replace("{workspace}", here)
+        return replace(option, value=value, key=option.key.replace("{workspace}", here))
+
+    def _check_length(self, text: str) -> None:
+        if self._placed("prompt") and len(text.encode()) > LONGEST_ARGUMENT:
+            raise self._error(
+                BackendFault.TOO_LONG,
+                f"the prompt is too long for an argument of {self._program[0]} ({LONGEST_ARGUMENT} bytes)",
+                f"take {{prompt}} out of `args` in [backends.{self._name}]: on stdin it may be longer",
+            )
+        limit = self._dialect.limit
+        if limit is not None and self._dialect.size(text) > limit:
+            raise self._error(
+                BackendFault.TOO_LONG,
+                f"the prompt is longer than the {limit} that {self._program[0]} takes whole",
+                faults.remedy(BackendFault.TOO_LONG, self._name),
+            )
+
+    def _launch(self, prompt: Prompt, text: str, options: Sequence[Option], directory: Path) -> Launch:
+        values = {"prompt": text, "model": prompt.model or self._tool.model, "system": prompt.system}
+        words = self._dialect.arguments(
+            self._words, options, lambda word: _PLACE.sub(lambda place: values[place[1]], word)
+        )
+        return Launch(
+            argv=(self._found() or self._program[0], *self._program[1:], *words),
+            env=self._env,
+            cwd=str(directory),
+            stdin=b"" if self._placed("prompt") else text.encode(),
+            spool=True,
+        )
+
+    @contextmanager
+    def _directory(self) -> Iterator[Path]:
+        """Where it runs: the workspace, or a directory of this one run."""
+        files = self._dialect.private.get(self._tool.access)
+        if files is None:
+            yield self._workspace
+            return
+        with tempfile.TemporaryDirectory(prefix="lok-", ignore_cleanup_errors=True) as made:
+            directory = Path(made)
+            for name, text in files.items():
+                (directory / name).parent.mkdir(parents=True, exist_ok=True)
+                (directory / name).write_text(text, "utf-8")
+            yield directory
+
+    # --- the answer
+
+    def _reply(self, launch: Launch, done: Completed) -> Reply:
+        if self._dialect.read is plain and self._tool.skip_lines:
+            done = replace(done, stdout="\n".join(done.stdout.split("\n")[self._tool.skip_lines :]))
+        heard = self._dialect.read(done)
+        if isinstance(heard, Failure):
+            raise self._failed(heard, launch, done)
+        return Reply(text=heard.text, backend=self._name, model=heard.model, usage=heard.usage)
+
+    def _failed(self, failure: Failure, launch: Launch, done: Completed) -> BackendError:
+        hint = faults.remedy(failure.kind, self._name)
+        if failure.kind is BackendFault.AUTH and self._dialect.sign_in:
+            hint = self._dialect.sign_in
+        elif failure.kind in (BackendFault.CRASHED, BackendFault.BAD_OUTPUT):
+            hint = f"try it by hand: {_shown(shlex.join(launch.argv))}"
+        said = f"{done.stdout}\n{done.stderr}".strip()
+        return BackendError(
+            f"{self._name}: {_shown(failure.message)}",
+            kind=failure.kind,
+            backend=self._name,
+            hint=hint,
+            output=said[-_SHOWN:],
+            retry_after=faults.retry_after(f"{failure.message}\n{done.stderr}"),
+        )
+
+    # --- what is there
+
+    def _found(self) -> str | None:
+        program = self._program[0]
+        if program.startswith("~/"):
+            program = self._env.get("HOME", "~") + program[1:]
+        elif "/" in program:
+            program = str(self._workspace / program)
+        return shutil.which(program, path=self._env.get("PATH", ""))
+
+    def _placed(self, what: str) -> bool:
+        return any(f"{{{what}}}" in word for word in self._words)
+
+    def _no_place(self, what: str) -> BackendError:
+        return self._error(
+            BackendFault.NOT_CONFIGURED,
+            f"{self._name} is given a {what}, and its args have no place for it",
+            f"put {{{what}}} into `args` of [backends.{self._name}]",
+        )
+
+    def _install(self, program: str) -> str:
+        if " " in program:
+            return f"put the words after the first into `args` of [backends.{self._name}]"
+        if self._dialect.install:
+            return f"{self._dialect.install}, or set `command` in [backends.{self._name}]"
+        return f"install it, or correct `command` in [backends.{self._name}]"
+
+    def _error(self, kind: BackendFault, message: str, hint: str) -> BackendError:
+        return BackendError(message, kind=kind, backend=self._name, hint=hint)
+
+
+def _split(command: str, args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The program, with the package a launcher is to run, and the words after it."""
+    if Path(command).name in _LAUNCHERS:
+        for at, word in enumerate(args, 1):
+            if not word.startswith("-"):
+                return [command, *args[:at]], list(args[at:])
+    return [command], list(args)
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -1,0 +1,147 @@
+"""What a command line tool is like, as data: how to call it, and how to read what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from pytest_lok.backends import faults
+from pytest_lok.core.results import Usage
+from pytest_lok.engine.ports import Completed
+from pytest_lok.errors import BackendFault
+
+Access: TypeAlias = Literal["read", "none"]
+
+ONE_CALL = Usage(calls=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a tool answered."""
+
+    text: str
+    model: str = ""
+    usage: Usage = ONE_CALL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a tool did not answer; ``message`` is its own."""
+
+    kind: BackendFault
+    message: str
+
+
+Heard: TypeAlias = Answer | Failure
+
+
+def plain(done: Completed) -> Heard:
+    """A tool that prints its answer and nothing else."""
+    return Answer(text=done.stdout.strip()) if done.exit_code == 0 else crashed(done)
+
+
+def crashed(done: Completed) -> Failure:
+    """A tool that ended with an error, told by its last words."""
+    said = done.stderr.strip() or done.stdout.strip()
+    how = f"exit code {done.exit_code}" if done.exit_code >= 0 else f"signal {-done.exit_code}"
+    last = said.rpartition("\n")[2].strip()
+    return Failure(
+        kind=faults.of_text(said) or BackendFault.CRASHED, message=f"{how}: {last}" if last else how
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option lok gives, under its first name, unless the user's ``args`` have it under any name.
+
+    ``key`` tells apart options of one name (``-c KEY=VALUE``, ``--disable FEATURE``). ``fixed``: lok
+    depends on it (an output format), so the user's is replaced.
+    """
+
+    names: tuple[str, ...]
+    value: str | None = None
+    key: str = ""
+    fixed: bool = False
+
+    def words(self) -> list[str]:
+        """As given on a command line."""
+        return [self.names[0]] if self.value is None else [self.names[0], self.value]
+
+    def find(self, words: Sequence[str]) -> slice | None:
+        """The words in which the user has given it."""
+        for at, word in enumerate(words):
+            if word == "--":
+                break
+            name, equals, value = word.partition("=")
+            if name not in self.names:
+                continue
+            end = at + 1
+            if not equals and self.value is not None and end < len(words):
+                value, end = words[end], end + 1
+            if value.startswith(self.key):
+                return slice(at, end)
+        return None
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CliDialect:
+    """One row: a tool's ways.
+
+    Calling it: ``lead`` is its subcommand; ``options`` and those of the ``access`` mode follow the
+    user's words, ``tail`` is last. ``model`` and ``system`` are the options whose value is put in when
+    there is one; a tool without the latter gets the system prompt in front of the prompt, which is
+    on stdin. ``env`` is always set; ``keys`` are passed on where they are set, the first being the
+    key itself. ``private`` holds the files of an otherwise empty directory it runs in, by access
+    mode; in other modes it runs in the workspace. ``{workspace}`` in an option's value is its path.
+
+    Its limits: ``limit`` is the longest prompt it takes whole, measured by ``size``; ``guard`` rewords
+    a prompt it would take for a command of its own.
+
+    What it says: ``read``. ``install`` and ``sign_in`` are remedies.
+    """
+
+    program: str = ""
+    install: str = ""
+    sign_in: str = ""
+    lead: str = ""
+    options: tuple[Option, ...] = ()
+    access: Mapping[Access, tuple[Option, ...]] = field(default_factory=dict)
+    tail: tuple[str, ...] = ()
+    model: Option | None = None
+    system: Option | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
+    private: Mapping[Access, Mapping[str, str]] = field(default_factory=lambda: {"none": {}})
+    limit: int | None = None
+    size: Callable[[str], int] = _bytes
+    guard: Callable[[str], str] = str
+    read: Callable[[Completed], Heard] = plain
+
+    def arguments(
+        self, words: Sequence[str], options: Sequence[Option], fill: Callable[[str], str] = str
+    ) -> list[str]:
+        """Everything after the program: the user's ``words``, filled in, and ``options`` they do not give."""
+        theirs, ours = list(words), list[str]()
+        if self.lead in theirs:
+            theirs.remove(self.lead)
+        for option in options:
+            found = option.find(theirs)
+            if found is not None and option.fixed:
+                del theirs[found]
+                found = None
+            if found is None:
+                ours += option.words()
+        lead = [self.lead] if self.lead else []
+        filled = [fill(word) for word in theirs]
+        if any("{prompt}" in word for word in theirs):  # it may stand behind a "--"
+            return [*lead, *ours, *filled]
+        return [*lead, *filled, *ours, *(word for word in self.tail if word not in theirs)]
+
+
+ANY = CliDialect(env={"NO_COLOR": "1"})
+"""A tool nothing is known about: prompt on stdin, answer on stdout."""

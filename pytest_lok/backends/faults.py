@@ -1,0 +1,109 @@
+"""What a server or a tool says went wrong -> BackendFault."""
+
+from __future__ import annotations
+
+import re
+
+from pytest_lok.errors import BackendFault
+
+_TOO_LONG = re.compile(
+    r"prompt is too long|context (window|length)|context_length|maximum context|input exceeds"
+    r"|exceeds \d+ ?MB",
+    re.IGNORECASE,
+)
+# Conservative: numbers count only beside a word that makes them a status.
+_STATUS = re.compile(
+    r"(?:status|code|http|error|rejected)\W{0,12}(?:code\W{0,3})?([45]\d\d)\b", re.IGNORECASE
+)
+_WORDS = (
+    (BackendFault.TOO_LONG, _TOO_LONG),
+    (
+        BackendFault.AUTH,
+        re.compile(
+            r"not (logged|signed) in|please (run /login|log ?in|sign in)|unauthori[sz]ed|unauthenticated"
+            r"|(invalid|incorrect|missing|no) (\S+ )?api[ _-]?key|api key not valid|authentication"
+            r"|missing environment variable|expired token|token has expired",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        BackendFault.RATE_LIMIT,
+        re.compile(r"rate.?limit|too many requests|quota|resource.?exhausted|usage limit", re.IGNORECASE),
+    ),
+    (
+        BackendFault.OVERLOAD,
+        re.compile(
+            r"overloaded|high demand|service unavailable|internal server error|bad gateway|server is busy",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        BackendFault.NETWORK,
+        re.compile(
+            r"\bE(CONNREFUSED|CONNRESET|NOTFOUND|TIMEDOUT|AI_AGAIN|HOSTUNREACH|NETUNREACH)\b|fetch failed"
+            r"|connection (refused|failed|reset|error|closed)|stream disconnected|could not resolve|dns error"
+            r"|network is unreachable|stream ended without",
+            re.IGNORECASE,
+        ),
+    ),
+    (BackendFault.TRUNCATED, re.compile(r"max_(output_)?tokens|output token (limit|maximum)", re.IGNORECASE)),
+    (BackendFault.REFUSED, re.compile(r"content.?(filter|policy)|usage policy|safety", re.IGNORECASE)),
+)
+
+
+def of_status(status: int) -> BackendFault:
+    """The fault an HTTP status stands for."""
+    match status:
+        case 401 | 402 | 403:
+            return BackendFault.AUTH
+        case 408 | 504:
+            return BackendFault.TIMEOUT
+        case 413:
+            return BackendFault.TOO_LONG
+        case 429:
+            return BackendFault.RATE_LIMIT
+        case _ if status >= 500:
+            return BackendFault.OVERLOAD
+        case _:
+            return BackendFault.BAD_REQUEST
+
+
+def of_text(text: str) -> BackendFault | None:
+    """The fault a message tells of, or None where it is not clear."""
+    if _TOO_LONG.search(text):
+        return BackendFault.TOO_LONG
+    status = _STATUS.search(text)
+    if status:
+        return of_status(int(status[1]))
+    return next((fault for fault, words in _WORDS if words.search(text)), None)
+
+
+_RETRY = re.compile(r"(?:retry|again) (?:after|in) (\d+(?:\.\d+)?) ?(ms|s|m)", re.IGNORECASE)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+
+
+def retry_after(text: str) -> float | None:
+    """The pause in seconds a message asks for, if it does."""
+    wish = _RETRY.search(text)
+    return float(wish[1]) * _SECONDS[wish[2].lower()] if wish else None
+
+
+def remedy(fault: BackendFault, backend: str) -> str:
+    """What to do about it, where nothing better is known."""
+    match fault:
+        case BackendFault.RATE_LIMIT:
+            return "wait, set `retries` on the step, or check the account's limits and credit"
+        case BackendFault.OVERLOAD | BackendFault.NETWORK:
+            return "try again later, or set `retries` on the step"
+        case BackendFault.TIMEOUT:
+            return f"raise `timeout` of the step or of [backends.{backend}]"
+        case BackendFault.TOO_LONG:
+            return "shorten the prompt, or split the step with `for_each`"
+        case BackendFault.TRUNCATED:
+            return f"ask for less at once, or raise `max_tokens` of [backends.{backend}]"
+        case BackendFault.REFUSED:
+            return "reword the prompt, or ask another backend"
+        case BackendFault.AUTH:
+            return f"check the key or the sign-in of [backends.{backend}]; `lok doctor` shows what is found"
+        case _:
+            return f"check `model`, `args` and `base_url` of [backends.{backend}]"
