@@ -136,6 +136,8 @@ class Run:
             self._tell(StepFinished(result=result, at=at))
 
     def _tell(self, event: Event) -> None:
+        """The one way out of a run: what is shown or stored has passed here, without its secrets."""
+        event = self._world.redactor.value(event)
         if isinstance(event, StepFinished | RunStarted | RunFinished):
             self._told.append(event)
         self._emit(event)

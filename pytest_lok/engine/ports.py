@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pytest_lok.core.edits import Change
+from pytest_lok.core.redact import Redactor
 from pytest_lok.core.results import Json, Reply
 from pytest_lok.errors import BackendError
 
@@ -155,6 +156,7 @@ class World:
     the order of preference; ``default_backends`` is what a step that names none asks ("auto" = the
     router's choice). ``env`` is what ``{{ env.X }}`` reads. ``timeouts`` holds the backends' own, in
     seconds. ``command_wrapper`` is the settings' wrapper around shell and verify commands, "" = none.
+    ``redactor`` masks secrets in every event, and so in everything that is shown or stored.
     """
 
     backends: Mapping[str, Backend]
@@ -166,3 +168,4 @@ class World:
     weights: Mapping[str, float] = field(default_factory=dict)
     timeouts: Mapping[str, float] = field(default_factory=dict)
     command_wrapper: str = ""
+    redactor: Redactor = field(default_factory=Redactor)

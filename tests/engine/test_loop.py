@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pytest_lok.backends.scripted import Rule, Scripted
-from pytest_lok.core.events import Event, RunFinished, RunStarted, StepFinished, StepStarted, fold
+from pytest_lok.core.events import Event, RunFinished, RunStarted, StepFinished, StepStarted, fold, to_json
 from pytest_lok.core.plan import Plan
+from pytest_lok.core.redact import Redactor, secrets_of
 from pytest_lok.core.results import Outcome
 from pytest_lok.engine.loop import Run, run
 from pytest_lok.engine.ports import Limits
@@ -356,8 +358,6 @@ def test_a_bug_crashes_the_run_and_still_settles_it(tmp_path: Path) -> None:
             raise ZeroDivisionError("a bug")
 
     events: list[Event] = []
-    from dataclasses import replace
-
     broken = replace(world(tmp_path), shell=Broken())  # type: ignore[arg-type]  # it is broken on purpose
     text = '[[steps]]\nname = "a"\nshell = "true"\n[[steps]]\nname = "b"\ndepends_on = ["a"]\nshell = "true"'
     with pytest.raises(ExceptionGroup) as caught:
@@ -365,3 +365,22 @@ def test_a_bug_crashes_the_run_and_still_settles_it(tmp_path: Path) -> None:
     assert caught.group_contains(ZeroDivisionError)
     assert fold(events).interrupted == "internal error"
     assert not fold(events).passed
+
+
+def test_a_secret_reaches_the_next_step_but_no_event(tmp_path: Path) -> None:
+    events: list[Event] = []
+    text = """
+    [[steps]]
+    name = "leak"
+    shell = "echo $MY_TOKEN; echo $MY_TOKEN >&2"
+    [[steps]]
+    name = "use"
+    shell = "test {{ steps.leak.output }} = topsecret-value; echo {{ steps.leak.output }} | base64; exit 1"
+    """
+    env = {"MY_TOKEN": "topsecret-value"}
+    within = replace(world(tmp_path, env=env), redactor=Redactor(secrets_of(env)))
+    result = asyncio.run(run(Plan.of(workflow(text)), within, events.append))
+    assert result.steps["leak"].output == "[redacted]"
+    told = "\n".join(to_json(event) for event in events) + repr(result)
+    assert "topsecret" not in told
+    assert "dG9wc2VjcmV0" not in told, "its base64 spelling"

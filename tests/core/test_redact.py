@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_lok.core.events import StepFinished
+from pytest_lok.core.redact import MASK, Redactor, secrets_of
+from pytest_lok.core.results import Outcome, Reply, Section, StepResult
+
+SECRET = 'p4ss/"wörd"&=?\\end'
+
+
+@given(st.text(max_size=12), st.text(max_size=12))
+def test_a_known_value_is_masked_in_every_spelling(before: str, after: str) -> None:
+    redact = Redactor([SECRET]).text
+    for spelled in (SECRET, json.dumps(SECRET)[1:-1], quote(SECRET, safe=""), quote(SECRET)):
+        masked = redact(f"{before}{spelled}{after}")
+        assert spelled not in masked
+        assert MASK in masked
+
+
+@given(
+    st.binary(max_size=7),
+    st.binary(max_size=7),
+    st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]),
+)
+def test_base64_is_masked_wherever_the_value_stands_in_it(before: bytes, after: bytes, encode) -> None:  # type: ignore[no-untyped-def]  # two library functions
+    encoded = encode(before + SECRET.encode() + after).decode()
+    masked = Redactor([SECRET]).text(f"x {encoded} y")
+    assert MASK in masked
+    assert len(masked) - len(MASK) < len(encoded) - len(SECRET)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "sk-ant-" + "api03-" + "aB1_" * 8,
+        "sk-proj-abcdefghijklmnopqrstuv",
+        "ghp_" + "a1B2" * 9,
+        "github_pat_" + "A1b2" * 6,
+        "glpat-" + "x" * 20,
+        "AKIA" + "ABCD1234" * 2,
+        "xoxb-123456789012-abc",
+        "AIza" + "x" * 35,
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlLXh4",
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nabc\n-----END RSA PRIVATE KEY-----",
+    ],
+)
+def test_known_shapes_are_masked_whoever_they_belong_to(token: str) -> None:
+    assert Redactor().text(f"key={token}, next") == f"key={MASK}, next"
+
+
+@pytest.mark.parametrize(
+    "text", ["task-force", "a sk-short", "disk-based-storage-of-many-things-here", "eyJx"]
+)
+def test_ordinary_text_stays(text: str) -> None:
+    assert Redactor().text(text) == text
+
+
+def test_which_variables_are_secret() -> None:
+    found = secrets_of(
+        {
+            "OPENAI_API_KEY": "abcdefgh1",
+            "my_password": "abcdefgh2",
+            "GH_TOKEN": "abcdefgh3",
+            "SHORT_KEY": "abc",
+            "PATH": "/usr/bin:/bin",
+            "SSH_AUTH_SOCK": "/run/agent.sock",
+            "AWS_ACCESS_KEY_ID": "abcdefgh4",
+            "TOKEN_FILE": "/run/secrets/x",
+        }
+    )
+    assert found == {"abcdefgh1", "abcdefgh2", "abcdefgh3"}
+
+
+def test_every_text_of_an_event_is_masked_and_the_rest_stays() -> None:
+    redactor = Redactor(["topsecret"])
+    dirty = StepResult(
+        name="a",
+        outcome=Outcome.FAILED,
+        reason="topsecret!",
+        output="x topsecret",
+        data={"topsecret": ["topsecret", 1, None]},
+        has_data=True,
+        replies=(Reply(text="topsecret", backend="b"),),
+        sections=(Section(title="stderr", text="topsecret"),),
+    )
+    masked = redactor.value(StepFinished(result=dirty, at=1.0))
+    assert "topsecret" not in repr(masked)
+    assert masked.result.outcome is Outcome.FAILED
+    assert masked.result.data == {MASK: [MASK, 1, None]}
+    clean = StepFinished(result=StepResult(name="a", outcome=Outcome.PASSED, output="fine text"), at=1.0)
+    assert redactor.value(clean) is clean
+
+
+def test_ten_megabytes_take_linear_time() -> None:
+    hostile = "-----BEGIN PRIVATE KEY-----" * 100_000 + "sk-" * 1_000_000 + "eyJ" * 1_000_000
+    masked = Redactor(["topsecret"]).text(hostile + " topsecret")
+    assert masked.startswith("-----BEGIN PRIVATE KEY-----")
+    assert masked.endswith(f" {MASK}")
