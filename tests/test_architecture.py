@@ -37,6 +37,12 @@ def test_every_module_says_what_it_is() -> None:
     assert silent == []
 
 
+def test_the_picture_names_every_module() -> None:
+    picture = set(re.findall(r"\w+", (ROOT / "docs" / "architecture.md").read_text()))
+    modules = {path.stem for path in PACKAGE.rglob("*.py")} - {"__init__"}
+    assert modules - picture == set()
+
+
 def test_only_settings_reads_the_environment_and_only_the_doors_write() -> None:
     """``cli`` and ``plugin`` may hand ``os.environ`` on; nobody else touches it, and nobody else prints."""
     wrong = []
