@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_lok.core.consensus import Answer, ballot, needed, synthesis_prompt, vote
-from pytest_lok.core.events import BackendAsked, BackendRefused, BackendReplied
 from pytest_lok.core.extract import parse_output
-from pytest_lok.core.model import AUTO, Ask, Format, Strategy
-from pytest_lok.core.results import Refusal, Reply, Verdict
+from pytest_lok.core.model import Ask, Format, Strategy
+from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.schema import instruction, violations
-from pytest_lok.engine.context import within
-from pytest_lok.engine.ports import Backend, Prompt
+from pytest_lok.engine.call import available, call, chosen, refuse
+from pytest_lok.engine.ports import Prompt
 from pytest_lok.engine.record import Record
-from pytest_lok.engine.retrying import attempts
-from pytest_lok.errors import BackendError, BackendFault, LokError, OutputError, StepUnableError
+from pytest_lok.errors import BackendError, OutputError, StepUnableError
 
 
 async def run_ask(record: Record, action: Ask, feedback: str = "") -> None:
@@ -30,10 +28,9 @@ async def run_ask(record: Record, action: Ask, feedback: str = "") -> None:
         text = f"{text}\n\n{instruction(record.step.output_schema)}"
     if feedback:
         text = f"{text}\n\n{feedback}"
-    prompt = Prompt(
-        text=text, system=action.system.render(scope) if action.system else "", model=action.model
-    )
-    names = _backends(record, action)
+    system = action.system.render(scope) if action.system else ""
+    prompt = Prompt(text=text, system=system, model=action.model, sample=record.sample)
+    names = chosen(record, action.backends)
     if len(names) == 1:
         answer = await _only(record, action, names[0], prompt)
         record.replies.append(answer.reply)
@@ -46,7 +43,7 @@ async def _only(record: Record, action: Ask, name: str, prompt: Prompt) -> Answe
     try:
         return await _valid(record, action, name, prompt)
     except (OutputError, BackendError) as failure:
-        _refuse(record, name, failure)
+        refuse(record, name, failure)
         raise
 
 
@@ -82,7 +79,7 @@ async def _gather(
         try:
             answers[name] = await _valid(record, action, name, prompt)
         except (OutputError, BackendError) as failure:
-            _refuse(record, name, failure)
+            refuse(record, name, failure)
 
     tasks = [asyncio.create_task(one(name)) for name in names]
     try:
@@ -102,8 +99,8 @@ async def _gather(
 
 async def _valid(record: Record, action: Ask, name: str, prompt: Prompt) -> Answer:
     """A backend's answer in the declared form; a malformed one is re-asked once, with what is wrong."""
-    backend = _available(record, name)
-    reply = await _call(record, backend, prompt)
+    backend = available(record, name)
+    reply = await call(record, backend, prompt)
     try:
         return _parsed(record, action, reply)
     except OutputError as wrong:
@@ -111,48 +108,8 @@ async def _valid(record: Record, action: Ask, name: str, prompt: Prompt) -> Answ
             f"{prompt.text}\n\nYour previous answer could not be used: {wrong.message}\n\n"
             f"It was:\n\n{reply.text}\n\nAnswer again, in the form the task asks for."
         )
-        reply = await _call(record, backend, replace(prompt, text=again))
+        reply = await call(record, backend, replace(prompt, text=again))
         return _parsed(record, action, reply)
-
-
-async def _call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
-    """One whole reply, transient failures retried as the step allows."""
-    step, context, name = record.step, record.context, backend.name
-    limit = context.limit(step, name)
-    prompt = replace(prompt, timeout=limit)
-
-    async def once(number: int) -> Reply:
-        record.attempts = max(record.attempts, number)
-        context.tell(
-            BackendAsked(
-                step=step.name, backend=name, prompt=prompt.text, model=prompt.model, item=record.item
-            )
-        )
-        try:
-            async with within(limit):
-                reply = await backend.ask(prompt)
-        except TimeoutError:
-            raise BackendError(
-                f"{name} gave no answer within {limit:g} s",
-                kind=BackendFault.TIMEOUT,
-                backend=name,
-                hint="raise `timeout` of the step or of the backend",
-            ) from None
-        except LokError:
-            raise
-        except Exception as bug:  # a backend may be anybody's code; one that breaks is an error of its step
-            raise BackendError(
-                f"{name} crashed: {type(bug).__name__}: {bug}", kind=BackendFault.CRASHED, backend=name
-            ) from bug
-        record.paid(reply)
-        if not reply.text.strip():
-            raise BackendError(f"{name} gave an empty answer", kind=BackendFault.EMPTY, backend=name)
-        return reply
-
-    reply = await attempts(step, context, once, _transient, item=record.item)
-    context.heard(reply)
-    context.tell(BackendReplied(step=step.name, reply=reply, item=record.item))
-    return reply
 
 
 def _parsed(record: Record, action: Ask, reply: Reply) -> Answer:
@@ -188,7 +145,7 @@ def _vote(
         try:
             ballots.append((ballot(answer, action.vote_on), answer))
         except OutputError as missing:
-            _refuse(record, answer.reply.backend, missing)
+            refuse(record, answer.reply.backend, missing)
     if len(ballots) < quorum:
         raise _too_few(record, len(ballots), quorum, len(names))
     weights = dict.fromkeys(names, 1.0)
@@ -222,55 +179,9 @@ def _synthesised(reply: Reply, note: str) -> Verdict:
     return Verdict(strategy=Strategy.SYNTHESIS.value, text=reply.text, backend=reply.backend, note=note)
 
 
-def _backends(record: Record, action: Ask) -> tuple[str, ...]:
-    """The names to ask; ``auto`` becomes the first available backend in the settings' order."""
-    names = action.backends or record.context.world.default_backends
-    if AUTO not in names:
-        return names
-    why: list[str] = []
-    for name, backend in record.context.world.backends.items():
-        problem = backend.unavailable()
-        if problem is None:
-            record.note("backend", f"auto: {name}, the first available one")
-            return (name,)
-        why.append(f"{name}: {problem.message}")
-    raise BackendError(
-        "no backend is available" + (f" ({'; '.join(why)})" if why else ""),
-        kind=BackendFault.NOT_CONFIGURED,
-        hint="`lok doctor` shows what is missing; configure one in lok.toml under [backends.NAME]",
-    )
-
-
-def _available(record: Record, name: str) -> Backend:
-    backend = record.context.world.backends.get(name)
-    if backend is None:
-        known = ", ".join(record.context.world.backends) or "none"
-        raise BackendError(
-            f"no backend is called {name!r} (configured: {known})",
-            kind=BackendFault.NOT_CONFIGURED,
-            backend=name,
-            hint=f"add [backends.{name}] to lok.toml",
-        )
-    problem = backend.unavailable()
-    if problem is not None:
-        raise problem
-    return backend
-
-
-def _refuse(record: Record, name: str, failure: LokError) -> None:
-    kind = failure.kind if isinstance(failure, BackendError) else BackendFault.BAD_OUTPUT
-    refusal = Refusal(backend=name, kind=kind.value, reason=failure.message, hint=failure.hint)
-    record.refusals.append(refusal)
-    record.context.tell(BackendRefused(step=record.step.name, refusal=refusal, item=record.item))
-
-
 def _too_few(record: Record, valid: int, quorum: int, configured: int) -> StepUnableError:
     said = "; ".join(f"{refusal.backend}: {refusal.reason}" for refusal in record.refusals)
     hint = next((refusal.hint for refusal in record.refusals if refusal.hint), "")
     return StepUnableError(
         f"{valid} of {configured} backends gave a valid answer, {quorum} needed ({said})", hint=hint
     )
-
-
-def _transient(failure: LokError) -> bool:
-    return isinstance(failure, BackendError) and failure.transient

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from pytest_lok.core.events import Event, StepFinished
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import RunResult, StepResult
 from pytest_lok.engine.loop import Run, silent
-from pytest_lok.engine.ports import World
+from pytest_lok.engine.ports import Backend, World
 
 
 class RunHandle:
@@ -93,7 +93,7 @@ class Background:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._handles: list[RunHandle] = []
-        self._worlds: list[World] = []
+        self._backends: list[Backend] = []
 
     def start(
         self,
@@ -114,13 +114,14 @@ class Background:
 
         handle._run = run = Run(plan, world, tell, fail_fast=fail_fast, run_id=run_id)
         self._handles.append(handle)
-        if not any(known is world for known in self._worlds):
-            self._worlds.append(world)
+        self._backends += [
+            b for b in world.backends.values() if all(b is not known for known in self._backends)
+        ]
         loop.call_soon_threadsafe(self._begin, run, handle)
         return handle
 
     def close(self) -> None:
-        """Cancel what runs, close the worlds' backends, end the thread. Idempotent."""
+        """Cancel what runs, close the backends, end the thread. Idempotent; it may be started again."""
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
@@ -128,6 +129,14 @@ class Background:
         asyncio.run_coroutine_threadsafe(self._shut(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+
+    def release(self, world: World) -> None:
+        """Close a world's backends before the rest: nothing runs in it any more."""
+        if self._loop is None:
+            return
+        mine = [known for known in self._backends if any(known is b for b in world.backends.values())]
+        self._backends = [known for known in self._backends if all(known is not b for b in mine)]
+        asyncio.run_coroutine_threadsafe(self._close_all(mine), self._loop).result()
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -140,16 +149,18 @@ class Background:
         handle._task = asyncio.get_running_loop().create_task(run.execute())
         handle._task.add_done_callback(handle._end)
 
+    async def _close_all(self, backends: Sequence[Backend]) -> None:
+        for backend in backends:
+            await backend.aclose()
+
     async def _shut(self) -> None:
         tasks = [handle._task for handle in self._handles if handle._task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for world in self._worlds:
-            for backend in world.backends.values():
-                await backend.aclose()
         self._handles.clear()
-        self._worlds.clear()
+        await self._close_all(self._backends)
+        self._backends.clear()
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

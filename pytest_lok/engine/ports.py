@@ -18,7 +18,8 @@ class Prompt:
     """One question. ``model`` "" = the backend's own; ``schema`` is a JSON Schema the answer must satisfy.
 
     ``timeout`` is the time left for the answer in seconds (``math.inf`` = no limit). The engine
-    enforces it too; a backend may use it to tell its server or child.
+    enforces it too; a backend may use it to tell its server or child. ``sample`` numbers independent
+    answers to the same question, which must not come out of one cache entry.
     """
 
     text: str
@@ -26,6 +27,7 @@ class Prompt:
     model: str = ""
     schema: Mapping[str, Json] | None = None
     timeout: float = 300.0
+    sample: int = 0
 
 
 class Backend(Protocol):

@@ -28,6 +28,7 @@ class Record:
     step: Step
     context: Context
     loop: Loop | None = None
+    sample: int = 0
     output: str = ""
     data: Json = None
     has_data: bool = False
@@ -60,13 +61,19 @@ class Record:
         if text.strip():
             self.sections.append(Section(title=title, text=_bounded(text)))
 
-    def absorb(self, other: Record) -> None:
-        """Add what an item of this step has to show."""
+    def adopt(self, other: Record) -> None:
+        """Take over the answer of one of several attempts at this step."""
+        self.output, self.data, self.has_data = other.output, other.data, other.has_data
+        self.verdict = other.verdict
+        self.replies = other.replies
+
+    def absorb(self, other: Record, label: str) -> None:
+        """Add what a part of this step (an item, one of several answers) has to show."""
         self.usage += other.usage
         self.attempts += other.attempts
         self.replies += other.replies
         self.refusals += other.refusals
-        self.sections += [replace(s, title=f"[{other.item}] {s.title}") for s in other.sections]
+        self.sections += [replace(s, title=f"[{label}] {s.title}") for s in other.sections]
 
     def item_result(self, outcome: Outcome, reason: str, seconds: float) -> ItemResult:
         """The record as what came of one item."""

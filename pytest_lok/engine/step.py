@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias, assert_never
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import TypeAlias, TypeVar, assert_never
 
 from pytest_lok.core.model import Ask, ForEach, Shell, Step
 from pytest_lok.core.results import ItemResult, Json, Outcome, StepResult
@@ -16,6 +16,8 @@ from pytest_lok.engine.record import Record
 from pytest_lok.engine.shell import run_shell
 from pytest_lok.engine.transaction import run_and_apply
 from pytest_lok.errors import OutputError, StepFailedError, StepUnableError
+
+T = TypeVar("T")
 
 Ending: TypeAlias = tuple[Outcome, str, str]
 """An outcome, its reason and its hint."""
@@ -57,12 +59,49 @@ async def _once(record: Record) -> Ending:
     match record.step.action:
         case Shell() as action:
             await run_shell(record, action)
-            check(record)
+            await check(record)
         case Ask() as action:
-            await run_and_apply(record, action)
+            await (_repeatedly if action.repeat > 1 else run_and_apply)(record, action)
         case _ as never:
             assert_never(never)
     return YES
+
+
+async def _repeatedly(record: Record, action: Ask) -> None:
+    """Independent answers to one prompt; enough must pass every check. The first that does is kept."""
+    wanted = action.required_passes or action.repeat
+
+    async def work(part: Record) -> Ending:
+        await run_and_apply(part, action)
+        return YES
+
+    parts = [Record(record.step, record.context, record.loop, sample=n) for n in range(action.repeat)]
+    endings = await _together([_ending(part, work) for part in parts], record)
+    for part in parts:
+        record.absorb(part, f"answer {part.sample + 1}")
+    passed = [part for part, (outcome, _, _) in zip(parts, endings, strict=True) if outcome is Outcome.PASSED]
+    if len(passed) >= wanted:
+        record.adopt(passed[0])
+        return
+    said = "; ".join(f"answer {n}: {reason}" for n, (_, reason, _) in enumerate(endings, 1) if reason)
+    message = f"{len(passed)} of {action.repeat} answers passed, {wanted} needed ({said})"
+    undecided = sum(outcome is Outcome.ERROR for outcome, _, _ in endings)
+    if len(passed) + undecided >= wanted:
+        raise StepUnableError(message, hint=next((hint for _, _, hint in endings if hint), ""))
+    raise StepFailedError(message)
+
+
+async def _together(work: Sequence[Coroutine[None, None, T]], record: Record) -> list[T]:
+    """Everything at once, up to ``max_parallel``; the results keep the order."""
+    places = asyncio.Semaphore(record.step.max_parallel or record.context.world.limits.max_parallel)
+
+    async def one(part: Coroutine[None, None, T]) -> T:
+        async with places:
+            return await part
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(part)) for part in work]
+    return [task.result() for task in tasks]
 
 
 async def _each(record: Record, items: Sequence[Json]) -> Ending:
@@ -71,25 +110,20 @@ async def _each(record: Record, items: Sequence[Json]) -> Ending:
         record.output, record.data, record.has_data = "[]", [], True
         return Outcome.SKIPPED, "for_each has no items", ""
     step, context = record.step, record.context
-    places = asyncio.Semaphore(step.max_parallel or context.world.limits.max_parallel)
 
     async def one(loop: Loop) -> tuple[Record, ItemResult, str]:
-        async with places:
-            began = context.now()
-            part = Record(step, context, loop)
-            outcome, reason, hint = await _ending(part, _once)
-            seconds = context.now() - began
-        return part, part.item_result(outcome, reason, seconds), hint
+        began = context.now()
+        part = Record(step, context, loop)
+        outcome, reason, hint = await _ending(part, _once)
+        return part, part.item_result(outcome, reason, context.now() - began), hint
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(Loop(item=item, index=i))) for i, item in enumerate(items)]
-    parts = [task.result() for task in tasks]
+    parts = await _together([one(Loop(item=item, index=i)) for i, item in enumerate(items)], record)
     for part, result, _ in parts:
-        record.absorb(part)
+        record.absorb(part, str(part.item))
         record.items.append(result)
     record.data, record.has_data = [_listed(part, result) for part, result, _ in parts], True
     record.output = json.dumps(record.data, ensure_ascii=False)
-    return _together(record.items, [hint for _, _, hint in parts])
+    return _summed(record.items, [hint for _, _, hint in parts])
 
 
 def _listed(part: Record, result: ItemResult) -> Json:
@@ -103,7 +137,7 @@ def _listed(part: Record, result: ItemResult) -> Json:
     return {**listed, "json": part.data} if part.has_data else listed
 
 
-def _together(items: Sequence[ItemResult], hints: Sequence[str]) -> Ending:
+def _summed(items: Sequence[ItemResult], hints: Sequence[str]) -> Ending:
     bad = [item for item in items if item.outcome.red]
     if not bad:
         return YES

@@ -59,7 +59,7 @@ async def _judge(record: Record, action: Ask) -> None:
         await verify(record, action)
     except StepFailedError as failure:
         raise _NotFixedError(failure.message, hint=failure.hint, output=failure.output) from None
-    check(record)
+    await check(record)
 
 
 def _apply(record: Record, action: Ask, transaction: Transaction) -> None:

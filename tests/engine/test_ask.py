@@ -303,3 +303,56 @@ def test_a_soft_answer_hands_on_its_error(tmp_path: Path) -> None:
     assert done.outcomes == {"a": SOFT, "b": P}
     assert done.result.steps["a"].underlying is E
     assert "who are you?" in done.result.steps["b"].output
+
+
+# --- repetition and judges
+
+
+@pytest.mark.parametrize(("wanted", "outcome"), [(3, P), (4, F)])
+def test_k_of_n_answers_must_pass(tmp_path: Path, wanted: int, outcome: Outcome) -> None:
+    keys = f"""backend = "claude"\nrepeat = 5\npass = {wanted}\nassert = ["output contains 'yes'"]"""
+    rules = [Rule(reply="no", times=2), Rule(reply="yes")]
+    result = asked(tmp_path, keys, Scripted("claude", rules))
+    assert result.outcome is outcome
+    assert result.usage.calls == 5
+    if outcome is P:
+        assert result.output == "yes"
+    else:
+        assert "3 of 5 answers passed, 4 needed" in result.reason
+
+
+def test_answers_that_never_came_leave_a_repetition_undecided(tmp_path: Path) -> None:
+    rules = [Rule(error="overload", times=2), Rule(reply="yes")]
+    result = asked(tmp_path, 'backend = "claude"\nrepeat = 3\npass = 2', Scripted("claude", rules))
+    assert result.outcome is E, "1 of 3 passed, and 2 might have"
+
+
+def test_every_repetition_is_a_sample_of_its_own(tmp_path: Path) -> None:
+    claude = Scripted("claude", "yes")
+    asked(tmp_path, 'backend = "claude"\nrepeat = 3', claude)
+    assert {prompt.sample for prompt in claude.asked} == {0, 1, 2}
+
+
+RUBRIC = """backend = "claude"\nassert = ['rubric("names a file and a line", backend="judge")']"""
+
+
+@pytest.mark.parametrize(
+    ("ruling", "outcome"),
+    [
+        ('{"verdict": "yes", "reason": "it does"}', P),
+        ('{"verdict": "no", "reason": "it does not"}', F),
+        ('{"verdict": "mostly", "reason": "x"}', E),
+        ("Yes!", E),
+    ],
+)
+def test_a_judge_says_strictly_yes_or_no(tmp_path: Path, ruling: str, outcome: Outcome) -> None:
+    judge = Scripted("judge", ruling)
+    result = asked(tmp_path, RUBRIC, Scripted("claude", "db.py:42 is wrong"), judge)
+    assert result.outcome is outcome
+    assert "db.py:42" in judge.asked[0].text
+    assert "names a file and a line" in judge.asked[0].text
+    assert result.usage.calls == 2
+
+
+def test_a_judge_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    assert asked(tmp_path, RUBRIC, Scripted("claude", "x")).outcome is E
