@@ -1,0 +1,102 @@
+"""One question to one backend: who that is, whether it can answer, and its reply."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_lok.core.events import BackendAsked, BackendRefused, BackendReplied
+from pytest_lok.core.model import AUTO
+from pytest_lok.core.results import Refusal, Reply
+from pytest_lok.engine.context import within
+from pytest_lok.engine.ports import Backend, Prompt
+from pytest_lok.engine.record import Record
+from pytest_lok.engine.retrying import attempts
+from pytest_lok.errors import BackendError, BackendFault, LokError
+
+
+def chosen(record: Record, asked: tuple[str, ...]) -> tuple[str, ...]:
+    """The names to ask, the settings' default where none is named; ``auto`` is the first available."""
+    names = asked or record.context.world.default_backends
+    if AUTO not in names:
+        return names
+    why: list[str] = []
+    for name, backend in record.context.world.backends.items():
+        problem = backend.unavailable()
+        if problem is None:
+            record.note("backend", f"auto: {name}, the first available one")
+            return (name,)
+        why.append(f"{name}: {problem.message}")
+    raise BackendError(
+        "no backend is available" + (f" ({'; '.join(why)})" if why else ""),
+        kind=BackendFault.NOT_CONFIGURED,
+        hint="`lok doctor` shows what is missing; configure one in lok.toml under [backends.NAME]",
+    )
+
+
+def available(record: Record, name: str) -> Backend:
+    """The backend of that name; BackendError with the remedy if it is not there or cannot answer."""
+    backend = record.context.world.backends.get(name)
+    if backend is None:
+        known = ", ".join(record.context.world.backends) or "none"
+        raise BackendError(
+            f"no backend is called {name!r} (configured: {known})",
+            kind=BackendFault.NOT_CONFIGURED,
+            backend=name,
+            hint=f"add [backends.{name}] to lok.toml",
+        )
+    problem = backend.unavailable()
+    if problem is not None:
+        raise problem
+    return backend
+
+
+async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
+    """One whole reply, transient failures retried as the step allows."""
+    step, context, name = record.step, record.context, backend.name
+    limit = context.limit(step, name)
+    prompt = replace(prompt, timeout=limit)
+
+    async def once(number: int) -> Reply:
+        record.attempts = max(record.attempts, number)
+        context.tell(
+            BackendAsked(
+                step=step.name, backend=name, prompt=prompt.text, model=prompt.model, item=record.item
+            )
+        )
+        try:
+            async with within(limit):
+                reply = await backend.ask(prompt)
+        except TimeoutError:
+            raise BackendError(
+                f"{name} gave no answer within {limit:g} s",
+                kind=BackendFault.TIMEOUT,
+                backend=name,
+                hint="raise `timeout` of the step or of the backend",
+            ) from None
+        except LokError:
+            raise
+        except Exception as bug:  # a backend may be anybody's code; one that breaks is an error of its step
+            raise BackendError(
+                f"{name} crashed: {type(bug).__name__}: {bug}", kind=BackendFault.CRASHED, backend=name
+            ) from bug
+        record.paid(reply)
+        if not reply.text.strip():
+            raise BackendError(f"{name} gave an empty answer", kind=BackendFault.EMPTY, backend=name)
+        return reply
+
+    reply = await attempts(step, context, once, _transient, item=record.item)
+    context.heard(reply)
+    context.tell(BackendReplied(step=step.name, reply=reply, item=record.item))
+    return reply
+
+
+def refuse(record: Record, name: str, failure: LokError) -> None:
+    """Keep and tell who gave no valid answer, and why."""
+    kind = failure.kind if isinstance(failure, BackendError) else BackendFault.BAD_OUTPUT
+    refusal = Refusal(backend=name, kind=kind.value, reason=failure.message, hint=failure.hint)
+    record.refusals.append(refusal)
+    record.context.tell(BackendRefused(step=record.step.name, refusal=refusal, item=record.item))
+
+
+def _transient(failure: LokError) -> bool:
+    return isinstance(failure, BackendError) and failure.transient
