@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from pytest_lok.core.expressions import Program, check_template
 from pytest_lok.core.scope import Names, Scope
 
 
@@ -14,17 +15,21 @@ class Template:
     source: str
     steps: frozenset[str] = frozenset()
     arguments: frozenset[str] = frozenset()
+    _program: Program | None = field(default=None, repr=False, compare=False)  # None: the source is the text
 
     @classmethod
     def literal(cls, text: str) -> Template:
         """Text that is itself, whatever braces it holds (a prompt typed on the command line)."""
-        raise NotImplementedError
+        return cls(text)
 
     @classmethod
     def parse(cls, source: str, names: Names) -> Template:
         """Compile; SourceError holds every mistake by its offset into ``source``."""
-        raise NotImplementedError
+        if "{{" not in source and "{%" not in source:
+            return cls(source)
+        checked = check_template(source, names)
+        return cls(source, checked.steps, checked.arguments, checked.program)
 
     def render(self, scope: Scope) -> str:
         """The text with its values; TemplateError names a missing one."""
-        raise NotImplementedError
+        return self.source if self._program is None else self._program.render(scope)
