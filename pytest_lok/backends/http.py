@@ -1,0 +1,344 @@
+"""A JSON question -> the lines of a streamed answer, over httpx; every failure a BackendError.
+
+httpx is imported when the first question is asked. It reads nothing from the process's environment
+or from ~/.netrc: proxies and certificates come from the mapping given here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from pytest_lok.backends import faults
+from pytest_lok.errors import BackendError, BackendFault
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
+
+LONGEST_WISH = 3600.0
+"""Seconds; a server that asks for a longer pause gets this one."""
+
+_CONNECT = 15.0
+_LONGEST_ANSWER = 64 * 1024 * 1024
+_LONGEST_COMPLAINT = 64 * 1024
+_LOCAL = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """A server, as a user has set it up.
+
+    ``base_url`` and ``key_env`` "" = the backend's own; a server at another ``base_url`` gets no key
+    unless ``key_env`` names one. ``max_tokens`` is of the answer, None = the server's own. ``idle`` is
+    the longest silence in seconds that is not taken for a dead connection.
+    """
+
+    base_url: str = ""
+    key_env: str = ""
+    model: str = ""
+    max_tokens: int | None = None
+    idle: float = 180.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where a backend's questions go. ``secret`` is kept out of every message; ``hints`` are remedies.
+
+    ``idle`` is the longest silence in seconds that is not taken for a dead connection.
+    """
+
+    backend: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    secret: str = ""
+    hints: Mapping[BackendFault, str] = field(default_factory=dict)
+    idle: float = 180.0
+
+    def error(
+        self, kind: BackendFault, message: str, *, output: str = "", retry_after: float | None = None
+    ) -> BackendError:
+        """A failure in plain words, with its remedy and without the key."""
+        text = " ".join(message.split())
+        if self.secret:
+            text, output = text.replace(self.secret, "***"), output.replace(self.secret, "***")
+        return BackendError(
+            f"{self.backend}: {text}",
+            kind=kind,
+            backend=self.backend,
+            hint=self.hints.get(kind) or faults.remedy(kind, self.backend),
+            output=output,
+            retry_after=retry_after,
+        )
+
+
+class Stream:
+    """An answer that is coming in."""
+
+    def __init__(self, response: httpx.Response, endpoint: Endpoint) -> None:
+        self._response = response
+        self._endpoint = endpoint
+        self._bytes = response.aiter_bytes()
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it is one document, not a stream: some servers cannot, or will not, stream."""
+        return "json" in self._type and "ndjson" not in self._type and "event-stream" not in self._type
+
+    @property
+    def _type(self) -> str:
+        return str(self._response.headers.get("content-type", "")).lower()
+
+    async def lines(self) -> AsyncGenerator[str, None]:
+        """Its lines, which end at a newline alone: other separators stand unescaped inside JSON."""
+        rest, size = bytearray(), 0
+        async for chunk in self._bytes:
+            rest += chunk
+            size += len(chunk)
+            if size > _LONGEST_ANSWER:
+                raise self._endpoint.error(BackendFault.BAD_OUTPUT, "the answer is longer than any can be")
+            if b"\n" in chunk:
+                *whole, rest = rest.split(b"\n")
+                for line in whole:
+                    yield line.decode("utf-8", "replace").rstrip("\r")
+        if rest:
+            yield rest.decode("utf-8", "replace")
+
+    async def document(self) -> Any:
+        """All of it, as one JSON value."""
+        return self.parsed("\n".join([line async for line in self.lines()]))
+
+    def parsed(self, text: str) -> Any:
+        """A JSON value of the answer; BAD_OUTPUT if it is none."""
+        try:
+            return json.loads(text)
+        except ValueError:
+            shown = text if len(text) <= 200 else text[:200] + "…"
+            raise self._endpoint.error(
+                BackendFault.BAD_OUTPUT, f"the server sent something that is not JSON: {shown}"
+            ) from None
+
+    async def finish(self) -> None:
+        """Read what follows the last word, so that the connection can serve again; it must come at once."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                async for _ in self._bytes:
+                    pass
+
+
+class Http:
+    """What all HTTP backends share: a client for each event loop, and one TLS context.
+
+    ``environ`` may name proxies (``HTTPS_PROXY``, …) and certificates (``SSL_CERT_FILE``,
+    ``SSL_CERT_DIR``). ``transport`` makes another transport than httpx's own.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
+    ) -> None:
+        self._environ = environ
+        self._transport = transport
+        self._tls: ssl.SSLContext | None = None
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bool, httpx.AsyncClient]] = (
+            WeakKeyDictionary()
+        )
+
+    @asynccontextmanager
+    async def post(self, endpoint: Endpoint, body: Mapping[str, Any]) -> AsyncIterator[Stream]:
+        """Ask; the answer has begun well when this is entered. Leaving closes what is not read."""
+        import httpx
+
+        timeout = httpx.Timeout(endpoint.idle, connect=_CONNECT, pool=None)
+        try:
+            client = self._client(endpoint.url.lower().startswith("https:"))
+            async with client.stream(
+                "POST",
+                endpoint.url,
+                headers={**endpoint.headers, "Content-Type": "application/json"},
+                content=json.dumps(body).encode(),
+                timeout=timeout,
+            ) as response:
+                if response.status_code != httpx.codes.OK:
+                    raise await _refused(endpoint, response)
+                yield Stream(response, endpoint)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
+            raise endpoint.error(
+                BackendFault.NOT_CONFIGURED, f"{endpoint.url} cannot be asked: {error}"
+            ) from error
+        except httpx.ConnectTimeout as error:
+            raise endpoint.error(
+                BackendFault.NETWORK, f"no connection to {endpoint.url} within {_CONNECT:g} s"
+            ) from error
+        except httpx.TimeoutException as error:
+            raise endpoint.error(
+                BackendFault.TIMEOUT, f"the server said nothing for {endpoint.idle:g} s"
+            ) from error
+        except httpx.ConnectError as error:
+            raise endpoint.error(
+                BackendFault.NETWORK, f"no connection to {endpoint.url}: {error or 'refused'}"
+            ) from error
+        except httpx.DecodingError as error:
+            raise endpoint.error(BackendFault.BAD_OUTPUT, f"the answer cannot be decoded: {error}") from error
+        except httpx.HTTPError as error:
+            said = str(error) or type(error).__name__
+            raise endpoint.error(BackendFault.NETWORK, f"the connection broke: {said}") from error
+
+    async def aclose(self) -> None:
+        """Close the clients of the running loop; asking again makes new ones."""
+        for client in self._clients.pop(asyncio.get_running_loop(), {}).values():
+            await client.aclose()
+
+    def _client(self, secure: bool) -> httpx.AsyncClient:
+        clients = self._clients.setdefault(asyncio.get_running_loop(), {})
+        if secure not in clients:
+            clients[secure] = self._make(secure)
+        return clients[secure]
+
+    def _make(self, secure: bool) -> httpx.AsyncClient:
+        import httpx
+
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        tls = self._context() if secure else _no_tls()
+        mounts = {
+            pattern: httpx.AsyncHTTPTransport(verify=tls, limits=limits, proxy=proxy) if proxy else None
+            for pattern, proxy in proxies(self._environ).items()
+        }
+        return httpx.AsyncClient(
+            verify=tls,
+            limits=limits,
+            trust_env=False,
+            follow_redirects=False,
+            transport=self._transport() if self._transport else None,
+            mounts=None if self._transport else mounts,
+        )
+
+    def _context(self) -> ssl.SSLContext:
+        """Made once: it takes longer than a request."""
+        import ssl
+
+        import certifi
+
+        if self._tls is None:
+            file, path = (self._environ.get(name) or None for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+            self._tls = ssl.create_default_context(
+                cafile=file or (None if path else certifi.where()), capath=path
+            )
+        return self._tls
+
+
+def _no_tls() -> ssl.SSLContext:
+    """For a client that is given no https URL: trusts nobody, and costs nothing to make."""
+    import ssl
+
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def proxies(environ: Mapping[str, str]) -> dict[str, str | None]:
+    """URL patterns, as httpx has them, to the proxy for them; None = straight there."""
+
+    def value(name: str) -> str:
+        return (environ.get(name.lower()) or environ.get(name.upper()) or "").strip()
+
+    found: dict[str, str | None] = {}
+    for scheme in ("http", "https"):
+        proxy = value(f"{scheme}_proxy") or value("all_proxy")
+        if proxy:
+            found[f"{scheme}://"] = proxy if "://" in proxy else f"http://{proxy}"
+    if not found:
+        return {}
+    for host in (*_LOCAL, *value("no_proxy").split(",")):
+        host = host.strip()
+        if host == "*":
+            return {}
+        if host:
+            found[f"all://{host}" if _exact(host) else f"all://*{host.lstrip('*.')}"] = None
+    return found
+
+
+def _exact(host: str) -> bool:
+    """Addresses and "localhost" name one host; other names their subdomains too."""
+    return host in _LOCAL or bool(re.fullmatch(r"[\d.]+|\[.*\]", host)) or "://" in host
+
+
+async def _refused(endpoint: Endpoint, response: httpx.Response) -> BackendError:
+    """What a status that is no success says, in the server's own words where it has some."""
+    status = response.status_code
+    if 300 <= status < 400:
+        target = response.headers.get("location", "another place")
+        return endpoint.error(
+            BackendFault.NOT_CONFIGURED, f"{endpoint.url} redirects to {target}, where the key is not sent"
+        )
+    said = complaint(await _beginning(response))
+    kind = faults.of_status(status)
+    if kind is BackendFault.BAD_REQUEST and faults.of_text(said) is BackendFault.TOO_LONG:
+        kind = BackendFault.TOO_LONG
+    return endpoint.error(
+        kind,
+        f"HTTP {status} {response.reason_phrase}: {said}"
+        if said
+        else f"HTTP {status} {response.reason_phrase}",
+        retry_after=wished_pause(response.headers),
+    )
+
+
+async def _beginning(response: httpx.Response) -> str:
+    data = b""
+    async for chunk in response.aiter_bytes():
+        data += chunk
+        if len(data) > _LONGEST_COMPLAINT:
+            break
+    return data.decode("utf-8", "replace")
+
+
+def complaint(text: str) -> str:
+    """The message in an error's body, whatever its shape; else its beginning."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text[:500].strip()
+    return message_of(value) or text[:500]
+
+
+def message_of(value: Any) -> str:
+    """``error.message``, ``error``, ``message`` or ``detail`` of a decoded error."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, dict):
+        return value if isinstance(value, str) else ""
+    for key in ("error", "message", "detail"):
+        if value.get(key):
+            inner = value[key]
+            return message_of(inner) or json.dumps(inner)[:500]
+    return ""
+
+
+def wished_pause(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """``Retry-After`` (seconds or a date) or ``retry-after-ms``, in seconds; None without a sane one."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        text = (headers.get(name) or "").strip()
+        if not text:
+            continue
+        try:
+            seconds = float(text) * unit
+        except ValueError:
+            try:
+                seconds = parsedate_to_datetime(text).timestamp() - (time.time() if now is None else now)
+            except (ValueError, TypeError, OverflowError):
+                continue
+        if math.isnan(seconds):
+            continue
+        return min(max(seconds, 0.0), LONGEST_WISH)
+    return None
