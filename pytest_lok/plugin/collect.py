@@ -1,0 +1,247 @@
+"""Workflow files as pytest's own nodes: Workflow is a module, Step an item in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from _pytest._code.code import ExceptionInfo, TerminalRepr  # what repr_failure takes and gives
+
+from pytest_lok.core.plan import Plan
+from pytest_lok.errors import UsageError, WorkflowError
+from pytest_lok.plugin.desk import DESK, Desk, Virtual
+from pytest_lok.plugin.explain import explain, short
+from pytest_lok.plugin.request import PREFIX
+from pytest_lok.plugin.verdict import is_verdict, raise_in_call, raise_in_setup, shown
+
+if TYPE_CHECKING:
+    from pytest_lok.core import model
+    from pytest_lok.core.results import StepResult
+
+NEEDS = ("lok_backends", "lok_settings")
+NARROW = ("function", "class")
+"""Fixture scopes a step cannot use: it runs before and after its item."""
+
+
+class Collection:
+    """The hooks that find workflows, and put their steps in the order they run in."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        shelf = desk.request.shelf
+        ignored = desk.config.getoption("ignore") or ()
+        here = desk.config.invocation_params.dir
+        closed = {(here / path).resolve() for path in ignored}
+        self._open = () if closed & {shelf.resolve(), shelf.parent.resolve()} else (shelf.parent, shelf)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Undo ``norecursedirs``'s ``.*`` for the shelf and its parent, where workflows are wanted."""
+        wanted = self._desk.request.everything or self._desk.named
+        return False if wanted and collection_path in self._open else None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """``.lok`` and ``.lok/workflows`` give workflows and nothing else that lies there."""
+        return LokDir.from_parent(parent, path=path) if path in self._open else None
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """A wanted workflow file as a module of steps."""
+        desk = self._desk
+        if file_path in desk.named or (file_path.parent == desk.request.shelf and _wanted(desk, file_path)):
+            return Workflow.from_parent(parent, path=file_path, name=file_path.stem)
+        return None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Workflows without a file in the project stand beside the arguments, in the session itself."""
+        report = yield
+        if isinstance(collector, pytest.Session):
+            nodes = [Workflow.virtual(collector, virtual) for virtual in self._desk.virtual]
+            report.result = [*report.result, *nodes]
+        return report
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Steps of a workflow together, in the order they run in, at the place of the first of them."""
+        groups: dict[pytest.Collector, list[Step]] = {}
+        for item in items:
+            if isinstance(item, Step):
+                groups.setdefault(item.workflow, []).append(item)
+        for workflow, steps in groups.items():
+            assert isinstance(workflow, Workflow)  # noqa: S101 - a step's parent
+            steps.sort(key=lambda step: workflow.order[step.name])
+        if groups:
+            items[:] = _regrouped(items, groups)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Every deselection has happened."""
+        for item in session.items:
+            if isinstance(item, Step):
+                self._desk.running.select(item)
+
+
+def _regrouped(
+    items: Iterable[pytest.Item], groups: dict[pytest.Collector, list[Step]]
+) -> Iterator[pytest.Item]:
+    for item in items:
+        if isinstance(item, Step):
+            yield from groups.pop(item.workflow, ())
+        else:
+            yield item
+
+
+def _wanted(desk: Desk, file: Path) -> bool:
+    return file.suffix == ".toml" and desk.wanted(file)
+
+
+class LokDir(pytest.Directory):
+    """``.lok`` or ``.lok/workflows``."""
+
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        """The shelf below ``.lok``, the workflow files below the shelf."""
+        desk = self.config.stash[DESK]
+        shelf = desk.request.shelf
+        if self.path != shelf:
+            if shelf.is_dir():
+                yield LokDir.from_parent(self, path=shelf)
+            return
+        for file in desk.shelved:
+            given = self.session.isinitpath(file)
+            if given or not self.ihook.pytest_ignore_collect(collection_path=file, config=self.config):
+                yield from self.ihook.pytest_collect_file(file_path=file, parent=self)
+
+
+class Workflow(pytest.Module):
+    """A workflow: its steps are its items. Nothing is imported, hence no ``obj``."""
+
+    obj = None
+    only: frozenset[str] | None = None
+    found: model.Workflow | WorkflowError | None = None
+    shares_fixtures = True
+    fixtures_from: tuple[object, ...] = ()
+
+    @classmethod
+    def virtual(cls, session: pytest.Session, virtual: Virtual) -> Workflow:
+        """One without a file in the project; the root directory's conftest.py applies to it."""
+        root = session.config.rootpath
+        node: Workflow = cls.from_parent(session, path=root, name=virtual.name, nodeid=PREFIX + virtual.name)
+        node.found, node.only = virtual.found, virtual.steps
+        return node
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """The steps; CollectError says everything that is wrong with the file."""
+        desk = self.config.stash[DESK]
+        try:
+            self.model = self._load(desk)
+            self.plan = Plan.of(self.model, **desk.request.arguments.for_(self.model))
+        except UsageError as error:
+            raise self.CollectError(str(error)) from None
+        self.name = self.model.name
+        self.extra_keyword_matches.add(self.model.stem)
+        self.order = {step.name: place for place, step in enumerate(self.plan.steps)}
+        for tag in self.model.tags:
+            self.config.addinivalue_line("markers", f"{tag}: a tag of workflows")
+            self.add_marker(tag)
+        return self._steps()
+
+    def _load(self, desk: Desk) -> model.Workflow:
+        if self.found is None:
+            return desk.load(self.path)
+        if isinstance(self.found, WorkflowError):
+            raise self.found
+        return self.found
+
+    def _steps(self) -> list[Step]:
+        """Items in the file's order; they share what pytest works out about their fixtures."""
+        steps: list[Step] = []
+        shared: dict[str, Any] = {}
+        for step in self.model.steps:
+            if self.only is None or step.name in self.only:
+                item: Step = Step.from_parent(self, name=step.name, step=step, **shared)
+                shared = {"fixtureinfo": item._fixtureinfo}
+                steps.append(item)
+        if steps:
+            self._look_at_fixtures(steps[0])
+        return steps
+
+    def _look_at_fixtures(self, item: Step) -> None:
+        """Find out where the backends come from; CollectError for a scope that cannot be."""
+        found = item._fixtureinfo.name2fixturedefs
+        fixtures = [found[name][-1] for name in NEEDS if name in found]
+        for fixture in fixtures:
+            if fixture.scope in NARROW:
+                code = fixture.func.__code__
+                raise self.CollectError(
+                    f"{code.co_filename}:{code.co_firstlineno}: the fixture {fixture.argname} has "
+                    f"{fixture.scope} scope, but steps run before and after their own item\n"
+                    '  hint: give it scope="session" (or "package", "module")'
+                )
+        self.shares_fixtures = all(fixture.scope == "session" for fixture in fixtures)
+        self.fixtures_from = tuple(fixtures) if self.shares_fixtures else (self,)
+
+    def repr_failure(self, excinfo: ExceptionInfo[BaseException]) -> str | TerminalRepr:  # type: ignore[override]  # as in pytest's own
+        """A mistake in a file is text, whatever the traceback style."""
+        if isinstance(excinfo.value, self.CollectError):
+            return str(excinfo.value.args[0])
+        return super().repr_failure(excinfo)
+
+
+def needs(lok_backends: object, lok_settings: object) -> None:
+    """What pytest takes for a step's function: it says which fixtures a step needs."""
+
+
+class Step(pytest.Function):
+    """One step. Setting up waits for its result, running judges it."""
+
+    def __init__(self, *, step: model.Step, **kwargs: Any) -> None:
+        super().__init__(callobj=needs, **kwargs)
+        self.step = step
+        self.result: StepResult | None = None
+        self.waited = 0.0
+
+    @property
+    def workflow(self) -> Workflow:
+        """The workflow it belongs to."""
+        assert isinstance(self.parent, Workflow)  # noqa: S101 - made by Workflow.collect
+        return self.parent
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the step is written, lines from 0; for an inherited one that is the parent's file."""
+        return self.file, self.step.line - 1, self.name
+
+    @property
+    def file(self) -> Path:
+        """The file that defines it."""
+        return self.config.stash[DESK].request.root / self.step.path
+
+    def setup(self) -> None:
+        """Set up the fixtures, then get the step's result; an error or a skip is raised here."""
+        super().setup()
+        if self.config.option.setuponly:
+            return
+        running = self.config.stash[DESK].running
+        began = time.monotonic()
+        try:
+            self.result = running.result(self)
+        finally:
+            self.waited = time.monotonic() - began
+        raise_in_setup(self.result, selected=running.selected(self.workflow))
+
+    def runtest(self) -> None:
+        """Judge: a step that did its work and said no is raised here."""
+        if self.result is not None:
+            raise_in_call(self.result)
+
+    def repr_failure(self, excinfo: ExceptionInfo[BaseException]) -> str | TerminalRepr:  # type: ignore[override]  # as in pytest's own
+        """What the step has to say for itself; anything else as pytest shows it."""
+        if self.result is None or not is_verdict(excinfo.value):
+            return super().repr_failure(excinfo)
+        running = self.config.stash[DESK].running
+        text = explain(self.result, self.step, asked=running.asked(self), root=running.root_cause(self))
+        return shown(text, path=str(self.file), line=self.step.line, reason=short(self.result))

@@ -1,0 +1,253 @@
+"""What the plugin's parts share in one process: the request, the project, its workflows, the engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_lok.core.model import Origin
+from pytest_lok.core.model import Workflow as Model
+from pytest_lok.engine.background import Background
+from pytest_lok.errors import UsageError, WorkflowError
+from pytest_lok.plugin.request import Arguments, Request, is_virtual
+from pytest_lok.plugin.run import Running
+from pytest_lok.settings import Settings
+from pytest_lok.wiring import Project
+
+if TYPE_CHECKING:
+    from pytest_lok.engine.ports import Backend, World
+
+DESK = pytest.StashKey["Desk"]()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Virtual:
+    """A workflow that has no file in the project (or a file that is broken): its node is ``lok/NAME``."""
+
+    name: str
+    found: Model | WorkflowError
+    steps: frozenset[str] | None = None
+
+
+class Desk:
+    """One per process; ``config.stash`` keeps it."""
+
+    def __init__(self, config: pytest.Config, request: Request) -> None:
+        self.config = config
+        self.request = request
+        self.project = Project.open(
+            request.root, environ=_environ(), options=_options(config), search_up=False
+        )
+        self.background = Background()
+        self.running = Running(self)
+        self.virtual: list[Virtual] = []
+        self.named: set[Path] = set(request.files)
+        self._loaded: dict[Path, Model | WorkflowError] = {}
+
+    def load(self, file: Path) -> Model:
+        """The project's workflow in this file, read once; WorkflowError holds every mistake in it."""
+        if file not in self._loaded:
+            try:
+                self._loaded[file] = self.project.load(file)
+            except WorkflowError as error:
+                self._loaded[file] = error
+        found = self._loaded[file]
+        if isinstance(found, WorkflowError):
+            raise found
+        return found
+
+    def find(self, name: str) -> Model:
+        """The workflow of that name, or of the path of a .toml file, seen from where pytest was started."""
+        return self.project.load(self.config.invocation_params.dir / name if name.endswith(".toml") else name)
+
+    def wanted(self, file: Path) -> bool:
+        """Whether this session collects a file of the project's shelf."""
+        return file in self.named or (self.request.everything and not self.why_not(file))
+
+    def why_not(self, file: Path) -> str:
+        """Why ``--lok`` leaves a workflow out, "" if it does not (a broken one is shown, not left out)."""
+        try:
+            workflow = self.load(file)
+        except WorkflowError:
+            return ""
+        missing = self.request.arguments.missing(workflow)
+        if missing:
+            return f"needs --lok-arg {missing[0]}=VALUE"
+        return "" if workflow.collect else "not collected by default"
+
+    @cached_property
+    def left_out(self) -> dict[str, str]:
+        """The project's workflows that ``--lok`` does not run in this session, and why not."""
+        if not self.request.everything:
+            return {}
+        files = [file for file in self.shelved if file not in self.named]
+        return {file.stem: why for file in files if (why := self.why_not(file))}
+
+    @cached_property
+    def shelved(self) -> list[Path]:
+        """The project's workflow files."""
+        return sorted(self.request.shelf.glob("*.toml"))
+
+    def candidates(self) -> Iterator[Model]:
+        """Every readable workflow this session may run."""
+        files = [*self.named, *(file for file in self.shelved if self.wanted(file))]
+        for file in dict.fromkeys(files):
+            try:
+                yield self.load(file)
+            except WorkflowError:
+                continue
+        yield from (v.found for v in self.virtual if isinstance(v.found, Model))
+
+    def world_of(self, values: Mapping[str, object]) -> World:
+        """The world made of fixture values; UsageError for values that are nothing of the kind."""
+        settings, backends = values["lok_settings"], values["lok_backends"]
+        if not isinstance(settings, Settings):
+            raise UsageError(f"the fixture lok_settings gave {type(settings).__name__}, not Settings")
+        if not isinstance(backends, Mapping) or not all(hasattr(b, "ask") for b in backends.values()):
+            raise UsageError("the fixture lok_backends must give a mapping of names to backends")
+        return self.world(settings, backends)
+
+    def world(self, settings: Settings, backends: Mapping[str, Backend] | None = None) -> World:
+        """The world of this moment: its environment is what fixtures have made of it by now."""
+        return replace(self.project, settings=settings, environ=_environ()).world(backends)
+
+
+def desk(config: pytest.Config) -> Desk:
+    """This process's desk; one for the fixtures alone where no workflows are in play."""
+    if DESK not in config.stash:
+        try:
+            config.stash[DESK] = Desk(config, Request.of(config))
+        except UsageError as error:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
+    return config.stash[DESK]
+
+
+def install(config: pytest.Config, keyword: str) -> None:
+    """Bring in the plugin's parts for a session with workflows; ``keyword`` is the name in ``-k``."""
+    from pytest_lok.plugin.collect import Collection
+    from pytest_lok.plugin.report import Reporting
+
+    try:
+        _refuse_unsupported(config)
+        here = config.stash[DESK] = Desk(config, Request.of(config))
+        _arrange(here, keyword)
+        if not hasattr(config, "workerinput"):
+            _check_arguments(here)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+    for part in (Collection(here), here.running, Reporting(here)):
+        config.pluginmanager.register(part, f"lok-{type(part).__name__.lower()}")
+
+
+def _arrange(here: Desk, keyword: str) -> None:
+    """Make what was asked for part of pytest's own arguments, or remember it where pytest has none for it."""
+    config, request = here.config, here.request
+    given = config.args_source is pytest.Config.ArgsSource.ARGS
+    args = [arg for arg in config.args if not is_virtual(config, arg)]
+    if not given and not request.everything and request.named:
+        args = []
+    for name in request.named:
+        args += _named(here, name)
+    if not given and request.everything and request.shelf.is_dir():
+        args.append(str(request.shelf))
+    if keyword and not given:
+        args += _by_keyword(here, keyword)
+    config.args = args
+
+
+def _named(here: Desk, wish: str) -> Iterator[str]:
+    """An argument for a workflow with a file in the project; others are noted as virtual."""
+    name, _, step = wish.partition("::")
+    try:
+        workflow = here.find(name)
+    except WorkflowError as error:
+        path = here.config.invocation_params.dir / name
+        file = path if name.endswith(".toml") else here.request.shelf / f"{name}.toml"
+        if file.is_file():
+            here.named.add(file)
+            yield str(file)
+        else:
+            here.virtual.append(Virtual(name=name, found=error))
+        return
+    if step:
+        _check_step(workflow, step)
+    file = here.request.root / workflow.path
+    inside = workflow.origin in (Origin.PROJECT, Origin.PATH) and file.is_relative_to(here.config.rootpath)
+    if inside:
+        here.named.add(file)
+        yield f"{file}::{step}" if step else str(file)
+    else:
+        steps = frozenset([step]) if step else None
+        here.virtual.append(Virtual(name=workflow.stem, found=workflow, steps=steps))
+
+
+def _by_keyword(here: Desk, keyword: str) -> Iterator[str]:
+    """The file of a workflow named by ``-k``, if it is one that ``--lok`` would collect."""
+    file = here.request.shelf / f"{keyword}.toml"
+    if file.is_file() and not here.why_not(file):
+        here.named.add(file)
+        yield str(file)
+
+
+def _check_step(workflow: Model, step: str) -> None:
+    if step not in {known.name for known in workflow.steps}:
+        names = ", ".join(known.name for known in workflow.steps)
+        raise UsageError(f"workflow {workflow.stem!r} has no step {step!r}", hint=f"it has: {names}")
+
+
+def _check_arguments(here: Desk) -> None:
+    """A name no workflow of this session declares is a mistake (ini: no workflow of the project)."""
+    typed = Arguments.of(here.config.getoption("lok_arg")).named
+    if not here.request.arguments.named:
+        return
+    declared = _declared(here.candidates())
+    for name in typed.keys() - declared:
+        raise UsageError(
+            f"--lok-arg {name}: no workflow of this session declares this argument",
+            hint=f"declared are: {', '.join(sorted(declared))}" if declared else "none declares any",
+        )
+    unknown = here.request.arguments.named.keys() - declared
+    if unknown and (unknown := unknown - _declared(_readable(here, here.shelved))):
+        raise UsageError(f"lok_args: no workflow of the project declares {', '.join(sorted(unknown))!r}")
+
+
+def _declared(workflows: Iterable[Model]) -> set[str]:
+    return {name for workflow in workflows for name in workflow.args}
+
+
+def _readable(here: Desk, files: Iterable[Path]) -> Iterator[Model]:
+    for file in files:
+        try:
+            yield here.load(file)
+        except WorkflowError:
+            continue
+
+
+def _refuse_unsupported(config: pytest.Config) -> None:
+    for key in ("lok_fail_on", "lok_report"):
+        if config.getini(key):
+            raise UsageError(f"the ini key {key} is not supported by this version", hint="remove it")
+
+
+def _options(config: pytest.Config) -> dict[str, object]:
+    """Settings that pytest's own configuration gives."""
+    try:
+        parallel = config.getini("lok_max_parallel")
+    except (TypeError, ValueError):
+        raise UsageError("the ini key lok_max_parallel is no number") from None
+    if parallel is None:
+        return {}
+    if parallel < 1:
+        raise UsageError(f"lok_max_parallel = {parallel}: at least 1 step must be able to run")
+    return {"defaults.max_parallel": parallel}
+
+
+def _environ() -> dict[str, str]:
+    """A copy: pytest writes its own variable into the real one at every phase, while commands start."""
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}

@@ -1,0 +1,84 @@
+"""``lok``: workflows and questions from inside a Python test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_lok.core.model import Ask, Origin, Step, Workflow
+from pytest_lok.core.plan import Plan
+from pytest_lok.core.results import RunResult
+from pytest_lok.core.template import Template
+from pytest_lok.errors import UsageError
+from pytest_lok.reports.console import details, status, summary
+from pytest_lok.reports.neutral import uncommanded, visible
+
+if TYPE_CHECKING:
+    from pytest_lok.engine.ports import Backend
+    from pytest_lok.plugin.desk import Desk
+    from pytest_lok.settings import Settings
+
+_POLL = 0.2  # seconds; a longer wait would keep Ctrl-C from getting through
+
+
+class Lok:
+    """What the ``lok`` fixture gives a test."""
+
+    def __init__(
+        self,
+        request: pytest.FixtureRequest,
+        desk: Desk,
+        backends: Mapping[str, Backend],
+        settings: Settings,
+    ) -> None:
+        self._request = request
+        self._desk = desk
+        self._backends = backends
+        self._settings = settings
+
+    def run(self, workflow: str, /, *values: str, **arguments: str) -> RunResult:
+        """Run a workflow by its name or the path of its file; a wrong name or argument fails the test.
+
+        ``values`` are its positional arguments. The result says whether it ``passed``, what every
+        step came to, and its ``output``.
+        """
+        try:
+            found = self._desk.find(workflow)
+            plan = Plan.of(found, named=arguments, positional=values)
+        except UsageError as error:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
+        return self._carry_out(plan)
+
+    def ask(
+        self, prompt: str, *, backend: str | tuple[str, ...] = (), model: str = "", system: str = ""
+    ) -> RunResult:
+        """Ask a backend (the settings' default, or several: their synthesis); ``output`` is the answer."""
+        ask = Ask(
+            prompt=Template.literal(prompt),
+            backends=(backend,) if isinstance(backend, str) else tuple(backend),
+            model=model,
+            system=Template.literal(system) if system else None,
+        )
+        step = Step(name="ask", action=ask)
+        return self._carry_out(Plan.of(Workflow(stem="ask", name="ask", steps=(step,), origin=Origin.VERB)))
+
+    def _carry_out(self, plan: Plan) -> RunResult:
+        world = self._desk.world(self._settings, self._backends)
+        handle = self._desk.background.start(plan, world)
+        try:
+            while (result := handle.wait(_POLL)) is None:
+                pass
+        except BaseException:  # Ctrl-C, or a time limit of the test: its steps end with it
+            handle.cancel("the test that started it was stopped")
+            raise
+        self._tell(result)
+        return result
+
+    def _tell(self, result: RunResult) -> None:
+        """Add what happened to the test's report, for when it fails."""
+        lines = [summary(result)]
+        for step in result.steps.values():
+            lines += [status(step), *details(step, output=True)]
+        self._request.node.add_report_section("call", "lok", uncommanded(visible("\n".join(lines))))

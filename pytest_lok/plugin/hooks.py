@@ -1,0 +1,128 @@
+"""What pytest loads: the options, the fixtures, and the question whether workflows are in play.
+
+Everything else of this package is imported when they are; a session without them pays for this file
+alone. PYTEST_DONT_REWRITE: there is nothing to rewrite here, and rewriting costs every session time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_lok.engine.ports import Backend
+    from pytest_lok.plugin.fixtures import Lok
+    from pytest_lok.settings import Settings
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options and ini keys."""
+    group = parser.getgroup("lok", "LLM workflows (pytest-lok)")
+    group.addoption(
+        "--lok",
+        action="store_true",
+        help="run the project's workflows, .lok/workflows/*.toml, beside its tests",
+    )
+    group.addoption(
+        "--lok-workflow",
+        action="append",
+        default=[],
+        metavar="NAME[::STEP]",
+        help="run this workflow, also one that is built in, the user's own, a path, or not collected by "
+        "--lok; alone, unless --lok or paths are given too (repeatable)",
+    )
+    group.addoption(
+        "--lok-arg",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an argument of the workflows; 1=VALUE is the first positional one (repeatable)",
+    )
+    parser.addini("lok", "run the project's workflows without --lok", type="bool", default=False)
+    parser.addini("lok_args", "KEY=VALUE arguments of workflows; --lok-arg wins", type="linelist", default=[])
+    parser.addini("lok_max_parallel", "workflow steps running at once", type="int", default=None)
+    parser.addini("lok_fail_on", "not supported yet", default="")
+    parser.addini("lok_report", "not supported yet", type="linelist", default=[])
+
+
+@pytest.hookimpl(trylast=True)  # when other plugins have had their say about config.args
+def pytest_configure(config: pytest.Config) -> None:
+    """Bring in the rest of the plugin if this session has workflows."""
+    keyword = _workflow_keyword(config)
+    if (
+        keyword
+        or config.getoption("lok")
+        or config.getini("lok")
+        or config.getoption("lok_workflow")
+        or any(_is_ours(config, arg) for arg in config.args)
+    ):
+        from pytest_lok.plugin.desk import install
+
+        install(config, keyword)
+
+
+def _is_ours(config: pytest.Config, arg: str) -> bool:
+    """Whether an argument lies in a ``.lok`` directory, or is the node id of a workflow without a file."""
+    if config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR:
+        return False
+    return arg.startswith("lok/") or ".lok" in (config.invocation_params.dir / arg.partition("::")[0]).parts
+
+
+def _workflow_keyword(config: pytest.Config) -> str:
+    """The whole ``-k`` expression, if it was typed by a person and a project file has that name; else "".
+
+    An expression out of ``addopts`` never starts a workflow, and none does in CI.
+    """
+    keyword: str = config.getoption("keyword")
+    if not re.fullmatch(r"[\w.-]+", keyword) or os.environ.get("CI"):
+        return ""
+    if not _typed(config.invocation_params.args, keyword):
+        return ""
+    here = config.invocation_params.dir
+    folders = [folder for folder in (here, *here.parents) if folder.is_relative_to(config.rootpath)]
+    files = (folder / ".lok" / "workflows" / f"{keyword}.toml" for folder in (*folders, config.rootpath))
+    return keyword if any(map(Path.is_file, files)) else ""
+
+
+def _typed(args: tuple[str | os.PathLike[str], ...], keyword: str) -> bool:
+    words = [os.fspath(arg) for arg in args]
+    if f"-k{keyword}" in words or f"-k={keyword}" in words:
+        return True
+    return any(
+        re.fullmatch("-[A-Za-z]*k", word) and after == keyword for word, after in itertools.pairwise(words)
+    )
+
+
+@pytest.fixture(scope="session")
+def lok_settings(pytestconfig: pytest.Config) -> Settings:
+    """The settings workflows run with: lok.toml or [tool.lok], merged over the user's and the defaults."""
+    from pytest_lok.plugin.desk import desk
+
+    return desk(pytestconfig).project.settings
+
+
+@pytest.fixture(scope="session")
+def lok_backends(pytestconfig: pytest.Config, lok_settings: Settings) -> Mapping[str, Backend]:
+    """The backends workflows ask, by name; override it in a conftest.py to replace or wrap them.
+
+    Session, package and module scope are possible.
+    """
+    from pytest_lok.plugin.desk import desk
+
+    return desk(pytestconfig).world(lok_settings).backends
+
+
+@pytest.fixture
+def lok(request: pytest.FixtureRequest, lok_backends: Mapping[str, Backend], lok_settings: Settings) -> Lok:
+    """Run a workflow or ask a backend: ``lok.run("security-review", focus="auth")``, ``lok.ask("…")``."""
+    from pytest_lok.plugin.desk import desk
+    from pytest_lok.plugin.fixtures import Lok
+
+    return Lok(request, desk(request.config), lok_backends, lok_settings)

@@ -1,0 +1,144 @@
+"""pytest's configuration -> Request: which workflows a session was asked for, with which arguments."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_lok.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.model import Workflow
+
+PREFIX = "lok/"
+"""Node ids of workflows that have no file in the project: ``lok/NAME::STEP``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """``--lok-arg`` and ``lok_args``: values by name, and positional ones in order."""
+
+    named: Mapping[str, str] = field(default_factory=dict)
+    positional: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, pairs: Iterable[str]) -> Arguments:
+        """Later pairs win. UsageError for what is no KEY=VALUE, or leaves out a position."""
+        named: dict[str, str] = {}
+        for pair in pairs:
+            key, equals, value = pair.partition("=")
+            if not equals or not key:
+                raise UsageError(
+                    f"--lok-arg {pair!r} is not KEY=VALUE", hint="for example: --lok-arg focus=auth"
+                )
+            named[key.strip()] = value
+        places = {int(key): value for key, value in named.items() if key.isdecimal()}
+        if sorted(places) != list(range(1, len(places) + 1)):
+            given = ", ".join(map(str, sorted(places)))
+            raise UsageError(
+                f"--lok-arg gives the positional values {given}", hint="they count from 1, with none left out"
+            )
+        return cls(
+            named={key: value for key, value in named.items() if not key.isdecimal()},
+            positional=tuple(value for _, value in sorted(places.items())),
+        )
+
+    def missing(self, workflow: Workflow) -> list[str]:
+        """The arguments the workflow declares as required that have no value here."""
+        return [
+            arg.name
+            for arg in workflow.args.values()
+            if arg.required
+            and arg.name not in self.named
+            and (arg.position is None or arg.position > len(self.positional))
+        ]
+
+    def for_(self, workflow: Workflow) -> dict[str, Any]:
+        """What ``Plan.of`` takes for this workflow: the values it declares, and every positional one."""
+        named = {name: value for name, value in self.named.items() if name in workflow.args}
+        return {"named": named, "positional": self.positional}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to run. ``named`` are NAME or NAME::STEP; ``files`` are the workflow files among the arguments.
+
+    ``everything`` are all workflows of the project that are meant to be collected.
+    """
+
+    root: Path
+    everything: bool = False
+    named: tuple[str, ...] = ()
+    files: frozenset[Path] = frozenset()
+    arguments: Arguments = Arguments()
+
+    @property
+    def shelf(self) -> Path:
+        """Where the project's workflows lie."""
+        return self.root / ".lok" / "workflows"
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Request:
+        """Read the options, the ini and the arguments; UsageError for those that make no sense together."""
+        paths = [] if _nothing_given(config) else [_path(config, arg) for arg in config.args]
+        files = frozenset(path for path in paths if is_workflow(path))
+        root = _root(config, paths)
+        shelves = (root / ".lok", root / ".lok" / "workflows")
+        return cls(
+            root=root,
+            everything=(
+                config.getoption("lok") or config.getini("lok") or any(path in shelves for path in paths)
+            ),
+            named=(
+                *config.getoption("lok_workflow"),
+                *(arg.removeprefix(PREFIX) for arg in config.args if is_virtual(config, arg)),
+            ),
+            files=files,
+            arguments=Arguments.of([*config.getini("lok_args"), *config.getoption("lok_arg")]),
+        )
+
+
+def is_workflow(path: Path) -> bool:
+    """Whether a path has the shape of a project's workflow file."""
+    return path.suffix == ".toml" and path.parts[-3:-1] == (".lok", "workflows")
+
+
+def is_virtual(config: pytest.Config, arg: str) -> bool:
+    """Whether an argument is the node id of a workflow that has no file in the project."""
+    return arg.startswith(PREFIX) and not os.path.lexists(_path(config, arg))
+
+
+def _path(config: pytest.Config, arg: str) -> Path:
+    return Path(os.path.normpath(config.invocation_params.dir / arg.partition("::")[0]))
+
+
+def _nothing_given(config: pytest.Config) -> bool:
+    return config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR
+
+
+def _root(config: pytest.Config, paths: Iterable[Path]) -> Path:
+    """That of the workflows among the arguments, else the nearest directory with a ``.lok`` in rootdir."""
+    roots = {
+        Path(*path.parts[: len(path.parts) - 1 - path.parts[::-1].index(".lok")])
+        for path in paths
+        if ".lok" in path.parts
+    }
+    if len(roots) > 1:
+        places = ", ".join(sorted(map(str, roots)))
+        raise UsageError(
+            f"these workflows belong to several projects: {places}", hint="run pytest once for each"
+        )
+    if roots:
+        return roots.pop()
+    here = config.invocation_params.dir
+    for folder in (here, *here.parents):
+        if not folder.is_relative_to(config.rootpath):
+            break
+        if (folder / ".lok").is_dir():
+            return folder
+    return config.rootpath
