@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -142,6 +142,10 @@ class Workspace(Protocol):
         ...
 
 
+def _nothing() -> None:
+    """Where there are no processes there is nothing to end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much runs at once, and for how long, where a workflow does not say (seconds)."""
@@ -158,7 +162,8 @@ class World:
     the order of preference; ``default_backends`` is what a step that names none asks ("auto" = the
     router's choice). ``env`` is what ``{{ env.X }}`` reads. ``timeouts`` holds the backends' own, in
     seconds. ``command_wrapper`` is the settings' wrapper around shell and verify commands, "" = none.
-    ``redactor`` masks secrets in every event, and so in everything that is shown or stored.
+    ``redactor`` masks secrets in every event, and so in everything that is shown or stored. ``kill``
+    ends every process at once, for whoever cannot wait for a run to be stopped.
     """
 
     backends: Mapping[str, Backend]
@@ -171,3 +176,4 @@ class World:
     timeouts: Mapping[str, float] = field(default_factory=dict)
     command_wrapper: str = ""
     redactor: Redactor = field(default_factory=Redactor)
+    kill: Callable[[], None] = _nothing

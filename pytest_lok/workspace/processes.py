@@ -37,6 +37,7 @@ class Processes:
         self._open_pidfd = open_pidfd
         self._patience = patience
         self._running: set[int] = set()
+        self._children: set[Child] = set()
         self._marks = (f"{secrets.token_hex(8)}.{number};" for number in itertools.count())
 
     async def run(self, command: Command) -> Completed:
@@ -55,6 +56,7 @@ class Processes:
         now = asyncio.get_running_loop().time
         began = now()
         child = self._start(launch)
+        self._children.add(child)
         try:
             await child.finished
         except GeneratorExit:
@@ -64,8 +66,11 @@ class Processes:
             child.end()
             await _outlast(child.gone)
             raise
-        child.end()
-        await _outlast(child.gone)
+        else:
+            child.end()
+            await _outlast(child.gone)
+        finally:
+            self._children.discard(child)
         if child.exit_code is None:
             raise StepUnableError(
                 f"the exit code of {launch.argv[0]!r} is lost: something else in this program waited for it",
@@ -74,6 +79,12 @@ class Processes:
         return Completed(
             exit_code=child.exit_code, stdout=child.stdout, stderr=child.stderr, seconds=now() - began
         )
+
+    def kill(self) -> None:
+        """End what runs now without asking or waiting; call it on the thread of the loop it runs on."""
+        for child in tuple(self._children):
+            if not child.gone.done():
+                child.abandon()
 
     def _start(self, launch: Launch) -> Child:
         if not launch.argv or not launch.argv[0]:

@@ -392,6 +392,24 @@ def test_cancelling_finds_what_has_left_the_group(shell: Processes, tmp_path: Pa
     asyncio.run(_within(story()))
 
 
+@linux
+def test_a_kill_waits_for_nobody(shell: Processes, tmp_path: Path) -> None:
+    async def story() -> None:
+        forever = "trap '' TERM; while :; do sleep 0.1; done"
+        text = f"setsid sh -c 'echo $$ > a; {forever}' & echo $$ > b; {forever}"
+        async with started(shell, sh(text), tmp_path / "a", tmp_path / "b") as task:
+            task.cancel()
+            await asyncio.sleep(0.05)
+            shell.kill()
+            assert not alive(pid_in(tmp_path / "a"))
+            assert not alive(pid_in(tmp_path / "b"))
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            shell.kill()  # nothing is left to kill
+
+    asyncio.run(_within(story()))
+
+
 def test_a_second_and_third_cancel_do_not_stop_the_cleaning_up(shell: Processes, tmp_path: Path) -> None:
     async def story() -> None:
         text = "trap '' TERM; echo $$ > pid; while :; do sleep 0.1; done"
