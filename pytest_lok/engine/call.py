@@ -58,6 +58,7 @@ async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
 
     async def once(number: int) -> Reply:
         record.attempts = max(record.attempts, number)
+        context.purse.admit(prompt)
         context.tell(
             BackendAsked(
                 step=step.name, backend=name, prompt=prompt.text, model=prompt.model, item=record.item
@@ -80,6 +81,7 @@ async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
                 f"{name} crashed: {type(bug).__name__}: {bug}", kind=BackendFault.CRASHED, backend=name
             ) from bug
         record.paid(reply)
+        context.purse.pay(prompt, reply)
         if not reply.text.strip():
             raise BackendError(f"{name} gave an empty answer", kind=BackendFault.EMPTY, backend=name)
         return reply

@@ -12,6 +12,7 @@ from pytest_lok.core.model import Step
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Json, Reply, StepResult
 from pytest_lok.core.scope import Loop, Scope
+from pytest_lok.engine.budget import Purse
 from pytest_lok.engine.ports import World
 from pytest_lok.errors import StepUnableError
 
@@ -26,6 +27,7 @@ class Context:
     results: Mapping[str, StepResult]
     began: float
     now: Callable[[], float]
+    purse: Purse
     answered: list[str] = field(default_factory=list)
 
     @property

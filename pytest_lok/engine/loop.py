@@ -12,6 +12,7 @@ from pytest_lok.core.model import Step
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Outcome, RunResult, StepResult
 from pytest_lok.core.schedule import Schedule
+from pytest_lok.engine.budget import Purse
 from pytest_lok.engine.context import Context
 from pytest_lok.engine.ports import World
 from pytest_lok.engine.step import perform
@@ -61,6 +62,7 @@ class Run:
             results=self._schedule.results,
             began=now(),
             now=now,
+            purse=Purse(self._plan.workflow.budget),
         )
         self._tell(self._started())
         try:

@@ -10,6 +10,7 @@ from typing import Protocol
 from pytest_lok.core.edits import Change
 from pytest_lok.core.redact import Redactor
 from pytest_lok.core.results import Json, Reply
+from pytest_lok.engine.slots import Slots
 from pytest_lok.errors import BackendError
 
 
@@ -163,7 +164,8 @@ class World:
     router's choice). ``env`` is what ``{{ env.X }}`` reads. ``timeouts`` holds the backends' own, in
     seconds. ``command_wrapper`` is the settings' wrapper around shell and verify commands, "" = none.
     ``redactor`` masks secrets in every event, and so in everything that is shown or stored. ``kill``
-    ends every process at once, for whoever cannot wait for a run to be stopped.
+    ends every process at once, for whoever cannot wait for a run to be stopped. ``slots`` limit how
+    many questions a backend gets at once; waiting for one is no part of an answer's time.
     """
 
     backends: Mapping[str, Backend]
@@ -177,3 +179,4 @@ class World:
     command_wrapper: str = ""
     redactor: Redactor = field(default_factory=Redactor)
     kill: Callable[[], None] = _nothing
+    slots: Mapping[str, Slots] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from pytest_lok.core.extract import parse_output
 from pytest_lok.core.model import Format, Shell
 from pytest_lok.core.schema import violations
 from pytest_lok.core.scope import Scope
-from pytest_lok.core.shell import ShellCommand, ShellTemplate, wrap
+from pytest_lok.core.shell import ShellCommand, ShellTemplate
 from pytest_lok.engine.context import timed_out, within
 from pytest_lok.engine.ports import Command, Completed, World
 from pytest_lok.engine.record import Record
@@ -81,6 +81,8 @@ def shell_command(
 
 
 def _wrapped(command: ShellCommand, world: World, stdin: bytes, cwd: str) -> Command:
+    from pytest_lok.core.shell import wrap
+
     return Command(argv=("sh", "-c", wrap(command, world.command_wrapper)), cwd=cwd, stdin=stdin)
 
 

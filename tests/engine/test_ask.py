@@ -7,7 +7,7 @@ import pytest
 
 from pytest_lok.backends.scripted import Rule, Scripted
 from pytest_lok.core.events import BackendAsked, BackendRefused, StepRetrying
-from pytest_lok.core.results import Outcome, Reply, StepResult
+from pytest_lok.core.results import Outcome, Reply, StepResult, Usage
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault
 from tests.engine.worlds import Ran, ran, world
@@ -356,3 +356,58 @@ def test_a_judge_says_strictly_yes_or_no(tmp_path: Path, ruling: str, outcome: O
 
 def test_a_judge_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     assert asked(tmp_path, RUBRIC, Scripted("claude", "x")).outcome is E
+
+
+# --- budgets
+
+
+def budgeted(tmp_path: Path, budget: str, *rules: Rule, steps: int = 3) -> Ran:
+    text = f"[budget]\n{budget}\n" + "".join(
+        f'[[steps]]\nname = "s{i}"\nprompt = "12345678"\nbackend = "b"\n'
+        + (f'depends_on = ["s{i - 1}"]\n' if i else "")
+        for i in range(steps)
+    )
+    return ran(
+        text,
+        world(
+            tmp_path, Scripted("b", rules or [Rule(reply="x", usage=Usage(input_tokens=10, cost_usd=0.4))])
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("budget", "reason"),
+    [
+        ("calls = 2", "the budget of 2 calls does not allow another call: 2 were made"),
+        ("tokens = 21", "21 tokens does not allow another call: 20 are spent, and this prompt has some 2"),
+        ("usd = 0.8", "0.8 USD does not allow another call: 0.8000 are spent"),
+    ],
+)
+def test_the_call_that_would_break_the_budget_does_not_happen(
+    tmp_path: Path, budget: str, reason: str
+) -> None:
+    done = budgeted(tmp_path, budget)
+    assert done.outcomes == {"s0": P, "s1": P, "s2": E}
+    assert reason in done.result.steps["s2"].reason
+    assert len(done.of(BackendAsked)) == 2
+
+
+def test_retries_are_paid_from_the_budget(tmp_path: Path) -> None:
+    text = '[budget]\ncalls = 2\n[[steps]]\nname = "a"\nprompt = "x"\nbackend = "b"\nretries = 5\nretry_delay = 1\n'
+    backend = Scripted("b", [Rule(error="network")])
+    done = ran(text, world(tmp_path, backend))
+    assert len(backend.asked) == 2
+    assert "budget" in done.result.steps["a"].reason
+
+
+def test_an_unknown_price_does_not_pass_a_budget_in_money(tmp_path: Path) -> None:
+    done = budgeted(tmp_path, "usd = 5", Rule(reply="x", usage=Usage(input_tokens=10)), steps=1)
+    assert done.outcomes == {"s0": E}
+    assert "unknown" in done.result.steps["s0"].reason
+    assert "[prices." in done.result.steps["s0"].hint
+    assert budgeted(tmp_path, "calls = 5", Rule(reply="x", usage=Usage()), steps=1).result.passed
+
+
+def test_tokens_that_are_not_reported_are_estimated(tmp_path: Path) -> None:
+    done = budgeted(tmp_path, "tokens = 6", Rule(reply="12345678", usage=Usage()))
+    assert done.outcomes == {"s0": P, "s1": P, "s2": E}

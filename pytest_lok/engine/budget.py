@@ -1,0 +1,52 @@
+"""What a run may still spend: asked before each call, told after it."""
+
+from __future__ import annotations
+
+from pytest_lok.core.model import Budget
+from pytest_lok.core.results import NO_USAGE, Reply, Usage
+from pytest_lok.engine.ports import Prompt
+from pytest_lok.errors import StepUnableError
+
+
+class Purse:
+    """The budget of one run. ``spent`` counts every answered call, valid or not."""
+
+    def __init__(self, budget: Budget | None) -> None:
+        self._budget = budget or Budget()
+        self._begun = 0
+        self.spent: Usage = NO_USAGE
+
+    def admit(self, prompt: Prompt) -> None:
+        """StepUnableError if this call would break the budget; else the call counts as begun."""
+        limit, spent = self._budget, self.spent
+        if limit.calls is not None and self._begun >= limit.calls:
+            raise _broken(f"{limit.calls} calls", f"{self._begun} were made")
+        coming = (len(prompt.text) + len(prompt.system)) // 4  # tokens, at four characters each
+        if limit.tokens is not None and (spent.tokens or 0) + coming > limit.tokens:
+            raise _broken(
+                f"{limit.tokens:,} tokens",
+                f"{spent.tokens or 0:,} are spent, and this prompt has some {coming:,}",
+            )
+        if limit.usd is not None and (spent.cost_usd or 0.0) >= limit.usd:
+            raise _broken(f"{limit.usd:g} USD", f"{spent.cost_usd or 0.0:.4f} are spent")
+        self._begun += 1
+
+    def pay(self, prompt: Prompt, reply: Reply) -> None:
+        """Count a reply; StepUnableError if its price is unknown and there is a limit in money."""
+        usage = reply.usage
+        if usage.tokens is None and self._budget.tokens is not None:
+            size = len(prompt.text) + len(prompt.system) + len(reply.text)
+            usage = Usage(input_tokens=size // 4, cost_usd=usage.cost_usd)
+        self.spent += usage
+        if self._budget.usd is not None and usage.cost_usd is None:
+            model = reply.model or "its model"
+            raise StepUnableError(
+                f"what {reply.backend} ({model}) costs is unknown, so the budget in USD cannot be held",
+                hint=f'give its price under [prices."{reply.model or reply.backend}"], or limit tokens or calls',
+            )
+
+
+def _broken(limit: str, why: str) -> StepUnableError:
+    return StepUnableError(
+        f"the budget of {limit} does not allow another call: {why}", hint="raise it under [budget]"
+    )
