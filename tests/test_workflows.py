@@ -1,0 +1,85 @@
+"""The workflows that ship, built in and to copy: they parse, say what they take, and the built-in ones only read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import pytest_lok.workflows
+from pytest_lok.core.model import Ask, Origin, Shell, Workflow
+from pytest_lok.core.parse import Source, parse_workflow
+
+BUILT_IN = Path(pytest_lok.workflows.__file__).parent
+EXAMPLES = Path(__file__).parents[1] / "workflows"
+
+
+def load(path: Path) -> Workflow:
+    origin = Origin.BUILTIN if path.parent == BUILT_IN else Origin.PROJECT
+    source = Source.decode(path.read_bytes(), path=path.name, stem=path.stem, origin=origin)
+    return parse_workflow(source, parent=lambda *_: None, backends=["claude", "codex", "gemini"])
+
+
+def test_these_are_built_in() -> None:
+    assert sorted(path.stem for path in BUILT_IN.glob("*.toml")) == [
+        "audit", "ci", "diff", "explain", "fix", "hunt", "pr",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*BUILT_IN.glob("*.toml"), *EXAMPLES.glob("*.toml")]), ids=lambda p: p.stem
+)
+def test_it_parses_and_describes_itself(path: Path) -> None:
+    workflow = load(path)
+    assert workflow.description
+    assert all(argument.description for argument in workflow.args.values())
+
+
+@pytest.mark.parametrize("path", sorted(BUILT_IN.glob("*.toml")), ids=lambda p: p.stem)
+def test_a_built_in_one_leaves_the_choice_of_backend_to_the_settings_and_only_reads(path: Path) -> None:
+    workflow = load(path)
+    assert not workflow.collect
+    for step in workflow.steps:
+        match step.action:
+            case Ask() as ask:
+                assert (ask.backends, ask.model, ask.apply_edits) == ((), "", False)
+            case Shell(shell=shell):
+                assert shell is not None
+                used = re.findall(r"\b(gh|git(?: -c \S+)?) (\S+(?: \S+)?)", shell.source)
+                assert all(_reads(tool.split()[0], command) for tool, command in used), used
+
+
+def _reads(tool: str, command: str) -> bool:
+    first, _, second = command.partition(" ")
+    if tool == "git":
+        return first in ("diff", "ls-files", "show")
+    return second in ("view", "diff", "list", "checks")
+
+
+@pytest.mark.parametrize(
+    ("stem", "named", "positions"),
+    [
+        ("diff", {"range", "unstaged"}, {"range": 1}),
+        ("explain", {"focus"}, {"focus": 1}),
+        ("audit", {"path"}, {"path": 1}),
+        ("hunt", {"path"}, {"path": 1}),
+        ("fix", {"issue"}, {"issue": 1}),
+        ("ci", {"pr"}, {"pr": 1}),
+        ("pr", {"pr", "repo"}, {"pr": 1}),
+    ],
+)
+def test_a_built_in_one_takes_these_arguments(stem: str, named: set[str], positions: dict[str, int]) -> None:
+    arguments = load(BUILT_IN / f"{stem}.toml").args
+    assert arguments.keys() == named
+    assert {name: a.position for name, a in arguments.items() if a.position} == positions
+
+
+def test_unstaged_is_a_switch() -> None:
+    unstaged = load(BUILT_IN / "diff.toml").args["unstaged"]
+    assert (unstaged.default, unstaged.choices) == ("false", ("true", "false"))
+
+
+def test_only_examples_that_act_on_nothing_outside_are_collected() -> None:
+    collected = {path.stem for path in EXAMPLES.glob("*.toml") if load(path).collect}
+    assert collected == {"checks", "each-file", "merge-vote", "security-review"}
