@@ -218,7 +218,7 @@ class WorkflowDocument(_Table):
         None, description="Runs alone in its workspace. Default: where a step applies edits."
     )
     args: dict[str, ArgumentDocument] = Field({}, description="Declared arguments, by name.")
-    gate: GateDocument | None = Field(None, description="When findings fail a step.")
+    gate: GateDocument | None = Field(None, description="What makes findings fail a step.")
     rules: dict[str, str] = Field({}, description="Rules that findings may name, and what they mean.")
     budget: BudgetDocument | None = Field(None, description="Limits of one run.")
     steps: list[StepDocument] = Field([], description="What is done, in any order that dependencies allow.")
