@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 from pytest_lok.core.events import BackendAsked, BackendRefused, BackendReplied
@@ -53,33 +54,18 @@ def available(record: Record, name: str) -> Backend:
 async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
     """One whole reply, transient failures retried as the step allows."""
     step, context, name = record.step, record.context, backend.name
-    limit = context.limit(step, name)
-    prompt = replace(prompt, timeout=limit)
+    prompt = replace(prompt, timeout=context.limit(step, name))
 
     async def once(number: int) -> Reply:
         record.attempts = max(record.attempts, number)
-        context.purse.admit(prompt)
-        context.tell(
-            BackendAsked(
-                step=step.name, backend=name, prompt=prompt.text, model=prompt.model, item=record.item
+        async with context.world.slots.get(name) or nullcontext():
+            context.purse.admit(prompt)
+            context.tell(
+                BackendAsked(
+                    step=step.name, backend=name, prompt=prompt.text, model=prompt.model, item=record.item
+                )
             )
-        )
-        try:
-            async with within(limit):
-                reply = await backend.ask(prompt)
-        except TimeoutError:
-            raise BackendError(
-                f"{name} gave no answer within {limit:g} s",
-                kind=BackendFault.TIMEOUT,
-                backend=name,
-                hint="raise `timeout` of the step or of the backend",
-            ) from None
-        except LokError:
-            raise
-        except Exception as bug:  # a backend may be anybody's code; one that breaks is an error of its step
-            raise BackendError(
-                f"{name} crashed: {type(bug).__name__}: {bug}", kind=BackendFault.CRASHED, backend=name
-            ) from bug
+            reply = await _asked(backend, prompt)
         record.paid(reply)
         context.purse.pay(prompt, reply)
         if not reply.text.strip():
@@ -90,6 +76,27 @@ async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
     context.heard(reply)
     context.tell(BackendReplied(step=step.name, reply=reply, item=record.item))
     return reply
+
+
+async def _asked(backend: Backend, prompt: Prompt) -> Reply:
+    """What the backend says within the prompt's time; whatever else comes of it is a BackendError."""
+    name, limit = backend.name, prompt.timeout
+    try:
+        async with within(limit):
+            return await backend.ask(prompt)
+    except TimeoutError:
+        raise BackendError(
+            f"{name} gave no answer within {limit:g} s",
+            kind=BackendFault.TIMEOUT,
+            backend=name,
+            hint="raise `timeout` of the step or of the backend",
+        ) from None
+    except LokError:
+        raise
+    except Exception as bug:  # a backend may be anybody's code; one that breaks is an error of its step
+        raise BackendError(
+            f"{name} crashed: {type(bug).__name__}: {bug}", kind=BackendFault.CRASHED, backend=name
+        ) from bug
 
 
 def refuse(record: Record, name: str, failure: LokError) -> None:
