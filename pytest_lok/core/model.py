@@ -49,6 +49,14 @@ class Strategy(enum.StrEnum):
     SYNTHESIS = "synthesis"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """A name that stands for several backends, and for how they agree where a step does not say."""
+
+    backends: tuple[str, ...]
+    consensus: Strategy | None = None
+
+
 Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
 Quorum: TypeAlias = int | Literal["majority", "all"]
 

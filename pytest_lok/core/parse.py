@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from pytest_lok.core.document import ArgumentDocument
-from pytest_lok.core.model import Argument, Ask, Budget, Gate, Origin, Step, Workflow
+from pytest_lok.core.model import Argument, Ask, Budget, Gate, Origin, Role, Step, Workflow
 from pytest_lok.core.positions import Path
 from pytest_lok.core.scope import Names
 from pytest_lok.core.source import File, Source
@@ -21,20 +21,12 @@ __all__ = ["Parent", "Read", "Source", "parse_workflow"]
 
 Parent: TypeAlias = Callable[[str, Source], Source | None]
 
-_LATER: Mapping[str, Callable[[Any], bool]] = {  # key -> does this value ask for what is not there yet?
-    "apply_edits": lambda value: value is True,
-    "fix_retries": lambda value: value != 0,
-    "allow_paths": lambda value: value != [],
-    "rollback": lambda value: value is False,
-    "repeat": lambda value: value != 1,
-    "pass": lambda value: value != 1,
+NOT_YET: Mapping[str, Callable[[Any], bool]] = {  # key -> does this value ask for what is not there yet?
     "output_format": lambda value: value == "findings",
     "gate": bool,
     "rules": bool,
-    "budget": bool,
-    "rubric": bool,
 }
-_LATER_HINT = "leave it out; a later version will know it"
+_NOT_YET_HINT = "leave it out; a later version will know it"
 
 _ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _MARKER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
@@ -49,17 +41,19 @@ def parse_workflow(
     *,
     parent: Parent,
     backends: Collection[str] | None = None,
+    roles: Mapping[str, Role] | None = None,
     read: Read | None = None,
 ) -> Workflow:
     """The workflow a file means; WorkflowError holds every problem of it.
 
     ``parent(name, child)`` gives the file that ``extends`` names (never the child itself), None if
     there is none. ``backends`` are the names a step may use ("auto" always; None = not checked).
+    ``roles`` stand for several of them; the one called "" is for steps that name nobody.
     ``read(path, source)`` gives the text of a file named relative to that workflow file
     (``output_schema = "answer.json"``); OSError or ValueError where it cannot.
     """
     reading = _Reading(source, parent)
-    readers = reading.readers(backends, read)
+    readers = reading.readers(backends, roles or {}, read)
     steps = [step for reader in readers if (step := reader.step()) is not None]
     reading.check(readers)
     return reading.workflow(steps, frozenset().union(*(reader.arguments for reader in readers)))
@@ -83,9 +77,11 @@ class _Reading:
             pass
         for file in self.files:
             self.whole &= bool(file.document.steps) or not file.data.get("steps")
-            self._later(file)
+            self._not_yet(file)
 
-    def readers(self, backends: Collection[str] | None, read: Read | None) -> list[StepReader]:
+    def readers(
+        self, backends: Collection[str] | None, roles: Mapping[str, Role], read: Read | None
+    ) -> list[StepReader]:
         """One per step, in the order of the parents, in which their children's replace them."""
         merged: dict[str | tuple[File, int], tuple[File, int]] = {}
         for file in reversed(self.files):
@@ -109,6 +105,7 @@ class _Reading:
             ),
             continue_on_error=bool(self._first("continue_on_error")),
             backends=backends,
+            roles=roles,
             read=read,
         )
         return [StepReader(file, index, shared) for file, index in merged.values()]
@@ -119,8 +116,8 @@ class _Reading:
         self._arguments()
         self._cycles({reader.name: reader for reader in readers})
         for reader in readers:
-            for path in reader.rubrics if "rubric" in _LATER else ():
-                reader.file.report(path, "`rubric(...)` is not supported yet", _LATER_HINT)
+            for path in reader.rubrics if "rubric" in NOT_YET else ():
+                reader.file.report(path, "`rubric(...)` is not supported yet", _NOT_YET_HINT)
         found = [problem for file in self.files for problem in file.problems] + self.problems
         if found:
             paths = list(dict.fromkeys(problem.path for problem in found))
@@ -188,14 +185,17 @@ class _Reading:
         values = (getattr(file.document, key) for file in self.files)
         return next((value for value in values if value is not None), None)
 
-    def _later(self, file: File) -> None:
+    def _not_yet(self, file: File) -> None:
         tables: list[tuple[Path, Mapping[str, Any]]] = [((), file.data)]
         tables += [(("steps", index), step) for index, step in enumerate(file.steps())]
         for path, table in tables:
-            for key in table.keys() & _LATER.keys():
-                if _LATER[key](table[key]):
+            for key in table.keys() & NOT_YET.keys():
+                if NOT_YET[key](table[key]):
                     file.report(
-                        (*path, key), f"{_said(key, table[key])} is not supported yet", _LATER_HINT, key=True
+                        (*path, key),
+                        f"{_said(key, table[key])} is not supported yet",
+                        _NOT_YET_HINT,
+                        key=True,
                     )
 
     def _stepless(self) -> None:

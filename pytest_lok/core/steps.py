@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TypeAlias, TypeVar
 
 from pytest_lok.core.condition import Condition
 from pytest_lok.core.document import NAME, VERIFY_PRESETS, AskStep, ShellStep, StepDocument, keys
-from pytest_lok.core.model import AUTO, Action, Ask, ForEach, Format, Shell, Step, Strategy
+from pytest_lok.core.model import AUTO, Action, Ask, ForEach, Format, Role, Shell, Step, Strategy
 from pytest_lok.core.positions import Path
 from pytest_lok.core.results import Json
 from pytest_lok.core.scope import Names
@@ -34,17 +34,22 @@ _ONLY_FOR = {
     "synthesizer": (Strategy.SYNTHESIS,),
 }
 _BETWEEN_COMMAS = re.compile(r"[^,\s](?:[^,]*[^,\s])?")
+_NO_VERIFY = (None, False, "", "false")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _EMPTY: tuple[object, ...] = ("", [], {})  # lok's defaults, written out: they say nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """What the steps of one workflow have in common. ``backends`` None = any name will do."""
+    """What the steps of one workflow have in common. ``backends`` None = any name will do.
+
+    ``roles`` stand for several backends; the one called "" is for steps that name nobody.
+    """
 
     names: Names
     continue_on_error: bool = False
     backends: Collection[str] | None = None
+    roles: Mapping[str, Role] = field(default_factory=dict)
     read: Read | None = None
 
 
@@ -251,8 +256,8 @@ class StepReader:
 
     def _ask(self) -> Ask | None:
         document = self.document
-        backends = self._backends()
-        strategy = Strategy(document.consensus) if document.consensus else Strategy.SYNTHESIS
+        backends, usual = self._cast(self._backends())
+        strategy = Strategy(document.consensus) if document.consensus else usual
         if len(backends) > 1:
             self._consensus(backends, strategy)
         elif not self._misfits("backend") and not self._misfits("backends"):
@@ -305,22 +310,33 @@ class StepReader:
             self._report(f"`{key}` names nobody", 'leave it out, or write "auto"', key)
         return tuple(names)
 
+    def _cast(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], Strategy]:
+        """The backends behind the names, and how they agree: a role that stands alone has a say in it."""
+        roles = self._shared.roles
+        alone = roles.get(",".join(names))
+        backends = dict.fromkeys(
+            backend
+            for name in (names or [""])
+            for backend in (roles[name].backends if name in roles else filter(None, [name]))
+        )
+        return tuple(backends), (alone and alone.consensus) or Strategy.SYNTHESIS
+
     def _backend_fault(self, found: re.Match[str], before: Collection[str]) -> Fault | None:
         name = found[0]
         if name in before:
             message, hint = f"backend `{name}` stands here twice", "remove one"
-        elif self._known(name):
+        elif self._known(name) or name in self._shared.roles:
             return None
         else:
-            message, hint = f"there is no backend `{name}`", self._which(name)
+            message, hint = f"there is no backend `{name}`", self._which(name, self._shared.roles)
         return Fault(message=message, start=found.start(), end=found.end(), hint=hint)
 
     def _known(self, backend: str) -> bool:
         return self._shared.backends is None or backend == AUTO or backend in self._shared.backends
 
-    def _which(self, backend: str) -> str:
+    def _which(self, backend: str, more: Iterable[str] = ()) -> str:
         known = self._shared.backends or ()
-        return closest(backend, [*known, AUTO]) or (
+        return closest(backend, [*known, *more, AUTO]) or (
             f"{_choices(known)}; add it to lok.toml as [backends.{backend}]"
         )
 
@@ -365,16 +381,12 @@ class StepReader:
 
     def _edits(self) -> None:
         document = self.document
-        for key in ("allow_paths", "rollback"):
-            if key in self._written and not document.apply_edits:
-                self._report(
-                    f"`{key}` is about edits, and this step applies none", "apply_edits = true", key, key=True
-                )
-        if (
-            document.fix_retries
-            and not document.apply_edits
-            and document.verify in (None, False, "", "false")
-        ):
+        idle = {"allow_paths": bool(document.allow_paths), "rollback": not document.rollback}
+        for key in [key for key in idle if idle[key] and not document.apply_edits]:
+            self._report(
+                f"`{key}` is about edits, and this step applies none", "apply_edits = true", key, key=True
+            )
+        if document.fix_retries and not document.apply_edits and document.verify in _NO_VERIFY:
             self._report(
                 "`fix_retries` answers failed edits and failed verify, and this step has neither",
                 "`retries` repeats a question that could not be answered",
@@ -390,15 +402,12 @@ class StepReader:
 
     def _verify(self) -> tuple[ShellTemplate | None, str]:
         """A command, or the name of a preset; neither = off."""
-        match self.document.verify:
-            case None | False | "" | "false":
-                return None, ""
-            case True | "true":
-                return None, "true"
-            case str() as preset if preset in VERIFY_PRESETS:
-                return None, preset
-            case str() as command:
-                return self._text(ShellTemplate.parse, command, self._inner, "verify"), ""
+        verify = self.document.verify
+        if verify in _NO_VERIFY:
+            return None, ""
+        if not isinstance(verify, str) or verify in ("true", *VERIFY_PRESETS):
+            return None, str(verify).lower()
+        return self._text(ShellTemplate.parse, verify, self._inner, "verify"), ""
 
     def _shell(self) -> Shell | None:
         document, names = self.document, self._inner
@@ -487,7 +496,9 @@ class StepReader:
             return
         found = re.search(rf"(?:steps\.)?{re.escape(name)}", source)
         start, end = found.span() if found else (0, 0)
-        hint = "in `assert` its own result is `output`, `json`, `cost`, `seconds`"
+        hint = "its own output is not there yet"
+        if "assert" in path:
+            hint = "in `assert` its own result is `output`, `json`, `cost`, `seconds`"
         message = f"step `{name}` refers to itself"
         self.file.report_inside(path, Fault(message=message, start=start, end=end, hint=hint))
 
