@@ -103,6 +103,7 @@ class Background:
         *,
         fail_fast: bool = False,
         run_id: str = "",
+        known: Sequence[StepResult] = (),
     ) -> RunHandle:
         """Begin a run; returns at once. ``emit`` is called on the engine thread."""
         loop = self._running_loop()
@@ -112,7 +113,7 @@ class Background:
             emit(event)  # before anybody is woken: a result that is seen has been told
             handle._hear(event)
 
-        handle._run = run = Run(plan, world, tell, fail_fast=fail_fast, run_id=run_id)
+        handle._run = run = Run(plan, world, tell, fail_fast=fail_fast, run_id=run_id, known=known)
         self._handles.append(handle)
         self._backends += [
             b for b in world.backends.values() if all(b is not known for known in self._backends)

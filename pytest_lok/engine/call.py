@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pytest_lok.core.events import BackendAsked, BackendRefused, BackendReplied
 from pytest_lok.core.model import AUTO
+from pytest_lok.core.pricing import priced
 from pytest_lok.core.results import Refusal, Reply
 from pytest_lok.engine.context import within
 from pytest_lok.engine.ports import Backend, Prompt
@@ -66,7 +67,9 @@ async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
                 )
             )
             reply = await _asked(backend, prompt)
-        record.paid(reply)
+        usage = priced(replace(reply.usage, calls=1), reply.model, context.world.prices)
+        reply = replace(reply, usage=usage)
+        record.usage += usage
         context.purse.pay(prompt, reply)
         if not reply.text.strip():
             raise BackendError(f"{name} gave an empty answer", kind=BackendFault.EMPTY, backend=name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pytest_lok.core.events import Event, RunFinished, RunStarted, StepFinished, StepStarted, fold
 from pytest_lok.core.model import Step
@@ -23,7 +23,10 @@ def silent(event: Event) -> None:
 
 
 class Run:
-    """One run of a plan: every step once, as early as its needs and the limits allow."""
+    """One run of a plan: every step once, as early as its needs and the limits allow.
+
+    ``known`` are results of steps that are not run again.
+    """
 
     def __init__(
         self,
@@ -33,12 +36,14 @@ class Run:
         *,
         fail_fast: bool = False,
         run_id: str = "",
+        known: Sequence[StepResult] = (),
     ) -> None:
         self.run_id = run_id or uuid.uuid4().hex[:12]
         self._plan = plan
         self._world = world
         self._emit = emit
         self._fail_fast = fail_fast
+        self._known = known
         self._schedule = Schedule(plan.steps)
         self._slots = plan.workflow.max_parallel or world.limits.max_parallel
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -65,6 +70,7 @@ class Run:
             purse=Purse(self._plan.workflow.budget),
         )
         self._tell(self._started())
+        self._finished(*self._known, *self._schedule.resume(self._known))
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group

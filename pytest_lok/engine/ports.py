@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pytest_lok.core.edits import Change
+from pytest_lok.core.pricing import Price
 from pytest_lok.core.redact import Redactor
 from pytest_lok.core.results import Json, Reply
 from pytest_lok.engine.slots import Slots
@@ -163,6 +164,7 @@ class World:
     the order of preference; ``default_backends`` is what a step that names none asks ("auto" = the
     router's choice). ``env`` is what ``{{ env.X }}`` reads. ``timeouts`` holds the backends' own, in
     seconds. ``command_wrapper`` is the settings' wrapper around shell and verify commands, "" = none.
+    ``prices`` turn tokens into money where a backend does not say.
     ``redactor`` masks secrets in every event, and so in everything that is shown or stored. ``kill``
     ends every process at once, for whoever cannot wait for a run to be stopped. ``slots`` limit how
     many questions a backend gets at once; waiting for one is no part of an answer's time.
@@ -177,6 +179,7 @@ class World:
     weights: Mapping[str, float] = field(default_factory=dict)
     timeouts: Mapping[str, float] = field(default_factory=dict)
     command_wrapper: str = ""
+    prices: Mapping[str, Price] = field(default_factory=dict)
     redactor: Redactor = field(default_factory=Redactor)
     kill: Callable[[], None] = _nothing
     slots: Mapping[str, Slots] = field(default_factory=dict)

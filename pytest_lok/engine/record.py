@@ -52,10 +52,6 @@ class Record:
         self.replies.clear()
         self.refusals.clear()
 
-    def paid(self, reply: Reply) -> None:
-        """Count one answered call, valid or not."""
-        self.usage += replace(reply.usage, calls=1)
-
     def note(self, title: str, text: str) -> None:
         """Keep a piece of evidence; empty text is none."""
         if text.strip():

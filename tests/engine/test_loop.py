@@ -11,7 +11,7 @@ from pytest_lok.backends.scripted import Rule, Scripted
 from pytest_lok.core.events import Event, RunFinished, RunStarted, StepFinished, StepStarted, fold, to_json
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.redact import Redactor, secrets_of
-from pytest_lok.core.results import Outcome
+from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.engine.loop import Run, run
 from pytest_lok.engine.ports import Limits
 from tests.engine.worlds import ran, workflow, world
@@ -43,6 +43,28 @@ def test_the_result_is_the_fold_of_the_events(tmp_path: Path) -> None:
     assert fold(done.events) == done.result
     kinds = [type(event) for event in done.events]
     assert kinds == [RunStarted, StepStarted, StepFinished, RunFinished]
+
+
+def test_known_results_are_told_and_not_run_again(tmp_path: Path) -> None:
+    plan = Plan.of(
+        workflow(
+            """
+            [[steps]]
+            name = "a"
+            shell = "touch ran-again"
+            [[steps]]
+            name = "b"
+            shell = "echo {{ steps.a.output }}!"
+            """
+        )
+    )
+    known = StepResult(name="a", outcome=Outcome.PASSED, output="before", attempts=1)
+    events: list[Event] = []
+    result = asyncio.run(Run(plan, world(tmp_path), events.append, known=[known]).execute())
+    assert result.steps["a"] == known
+    assert result.steps["b"].output == "before!"
+    assert fold(events) == result
+    assert not (tmp_path / "ran-again").exists()
 
 
 OUTCOMES = """
