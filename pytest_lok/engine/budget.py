@@ -23,10 +23,8 @@ class Purse:
             raise _broken(f"{limit.calls} calls", f"{self._begun} were made")
         coming = (len(prompt.text) + len(prompt.system)) // 4  # tokens, at four characters each
         if limit.tokens is not None and (spent.tokens or 0) + coming > limit.tokens:
-            raise _broken(
-                f"{limit.tokens:,} tokens",
-                f"{spent.tokens or 0:,} are spent, and this prompt has some {coming:,}",
-            )
+            why = f"{spent.tokens or 0:,} are spent, and this prompt has some {coming:,}"
+            raise _broken(f"{limit.tokens:,} tokens", why)
         if limit.usd is not None and (spent.cost_usd or 0.0) >= limit.usd:
             raise _broken(f"{limit.usd:g} USD", f"{spent.cost_usd or 0.0:.4f} are spent")
         self._begun += 1
@@ -39,10 +37,10 @@ class Purse:
             usage = Usage(input_tokens=size // 4, cost_usd=usage.cost_usd)
         self.spent += usage
         if self._budget.usd is not None and usage.cost_usd is None:
-            model = reply.model or "its model"
+            priceless = reply.model or "*"
             raise StepUnableError(
-                f"what {reply.backend} ({model}) costs is unknown, so the budget in USD cannot be held",
-                hint=f'give its price under [prices."{reply.model or reply.backend}"], or limit tokens or calls',
+                f"what {reply.backend} ({priceless}) costs is unknown, so the budget in USD cannot be held",
+                hint=f'give its price under [prices."{priceless}"], or limit tokens or calls',
             )
 
 
