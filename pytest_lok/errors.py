@@ -21,6 +21,8 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_WIDE = 120  # columns of an excerpt that are shown at most
+
 
 class LokError(Exception):
     """Base of every expected failure; ``hint`` says what to do about it ("" = the message says it)."""
@@ -63,12 +65,22 @@ class Problem:
     def __str__(self) -> str:
         lines = [f"{self.path}:{self.line}:{self.column}: {self.message}"]
         if self.excerpt and self.length:
-            pad = "".join("\t" if c == "\t" else " " for c in self.excerpt[: self.column - 1])
-            width = max(1, min(self.length, len(self.excerpt) - self.column + 1))
-            lines += [f"    {self.excerpt}", f"    {pad}{'~' * (width - 1)}^"]
+            shown, before = self._shown()
+            pad = "".join("\t" if c == "\t" else " " for c in before)
+            width = max(1, min(self.length, len(shown) - len(before)))
+            lines += [f"    {shown}", f"    {pad}{'~' * (width - 1)}^"]
         if self.hint:
             lines.append(f"  hint: {self.hint}")
         return "\n".join(lines)
+
+    def _shown(self) -> tuple[str, str]:
+        """The excerpt, or of a long line what stands around the column; and its part before the column."""
+        line, at = self.excerpt, self.column - 1
+        if len(line) <= _WIDE:
+            return line, line[:at]
+        start, end = max(0, at - _WIDE // 2), max(0, at - _WIDE // 2) + _WIDE
+        cut = "…" if start else ""
+        return f"{cut}{line[start:end]}{'…' if end < len(line) else ''}", f"{cut}{line[start:at]}"
 
 
 class UsageError(LokError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ def _shown(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return f'"{value}"' if len(value) <= 40 and "\n" not in value else "text"
+            return json.dumps(value, ensure_ascii=False) if len(value) <= 40 and "\n" not in value else "text"
         case int() | float():
             return f"the number {str(value)[:20]}"
         case list():

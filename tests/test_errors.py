@@ -1,0 +1,54 @@
+"""How problems are shown."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from pytest_lok.errors import Problem, WorkflowError
+
+PROBLEM = Problem(
+    path="wf.toml",
+    line=3,
+    column=8,
+    message="no such thing",
+    hint="try another",
+    excerpt="\tname = thing",
+    length=5,
+)
+
+
+def test_a_problem_is_shown_with_its_place_its_line_and_a_hint() -> None:
+    assert str(PROBLEM).split("\n") == [
+        "wf.toml:3:8: no such thing",
+        "    \tname = thing",
+        "    \t      ~~~~^",
+        "  hint: try another",
+    ]
+
+
+def test_without_a_length_no_line_is_shown() -> None:
+    bare = dataclasses.replace(PROBLEM, length=0, hint="")
+    assert str(bare) == "wf.toml:3:8: no such thing"
+
+
+def test_a_caret_stays_inside_its_line() -> None:
+    long = dataclasses.replace(PROBLEM, length=99)
+    assert str(long).split("\n")[2] == "    \t      ~~~~~^"
+    end = dataclasses.replace(PROBLEM, column=14, length=1)
+    assert str(end).split("\n")[2] == "    \t            ^"
+
+
+def test_of_a_long_line_the_part_around_the_column_is_shown() -> None:
+    line = "x" * 500 + "HERE" + "y" * 500
+    _, shown, caret, _ = str(dataclasses.replace(PROBLEM, excerpt=line, column=501, length=4)).split("\n")
+    assert len(shown) < 130
+    assert shown[4] == shown[-1] == "…"
+    assert shown[caret.index("~") : len(caret)] == "HERE"
+    _, shown, caret, _ = str(dataclasses.replace(PROBLEM, excerpt=line, column=1, length=3)).split("\n")
+    assert (shown[4:7], caret) == ("xxx", "    ~~^")
+
+
+def test_an_error_shows_every_problem() -> None:
+    error = WorkflowError([PROBLEM, dataclasses.replace(PROBLEM, line=9)])
+    assert [problem.line for problem in error.problems] == [3, 9]
+    assert str(error).count("no such thing") == 2
