@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from pytest_lok.core.results import Refusal, Reply, RunResult, StepResult
 
@@ -112,8 +114,12 @@ _event: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="k
 
 
 def to_json(event: Event) -> str:
-    """One line of JSON."""
-    return _event.dump_json(event).decode()
+    """One line of JSON; halves of surrogate pairs, which no UTF-8 can hold, become question marks."""
+    try:
+        return _event.dump_json(event).decode()
+    except PydanticSerializationError:
+        text = json.dumps(to_jsonable_python(event), ensure_ascii=False)
+        return text.encode("utf-8", "replace").decode()
 
 
 def from_json(line: str) -> Event:

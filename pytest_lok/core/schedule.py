@@ -42,6 +42,13 @@ class Schedule:
             if not needs:
                 self._ready.append(step)
 
+    def resume(self, known: Iterable[StepResult]) -> list[StepResult]:
+        """Begin with results that are there already; returns those of steps they settle without running."""
+        known = list(known)
+        self._results.update((result.name, result) for result in known)
+        self._ready = deque(step for step in self._ready if step.name not in self._results)
+        return [unrun for result in known for unrun in self.settle(result)]
+
     @property
     def results(self) -> Mapping[str, StepResult]:
         """Every result so far, live."""

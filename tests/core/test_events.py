@@ -86,6 +86,14 @@ def test_any_text_survives_json(text: str) -> None:
     assert from_json(to_json(event)) == event
 
 
+def test_half_a_surrogate_pair_out_of_an_answer_does_not_break_the_journal() -> None:
+    result = StepResult(name="a", outcome=Outcome.PASSED, output='{"x": "\\ud800"}', data={"x": "\ud800 y"})
+    read = from_json(to_json(StepFinished(result=result, at=0.0)))
+    assert isinstance(read, StepFinished)
+    assert read.result.data == {"x": "? y"}
+    assert read.result.output == result.output
+
+
 def test_rubbish_is_not_an_event() -> None:
     with pytest.raises(ValidationError):
         from_json('{"kind": "run_exploded"}')

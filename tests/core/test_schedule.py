@@ -32,6 +32,16 @@ def test_a_step_is_ready_the_moment_its_own_needs_are_done() -> None:
     assert schedule.done
 
 
+def test_what_is_known_is_not_taken_again() -> None:
+    schedule = Schedule(steps("a b:a c:b d e:d f"))
+    unrun = schedule.resume([passed("b"), passed("a"), ended("d", Outcome.ERROR)])
+    assert [(r.name, r.blocked_by) for r in unrun] == [("e", "d")]
+    assert sorted(ready(schedule)) == ["c", "f"]
+    schedule.settle(passed("c"))
+    schedule.settle(passed("f"))
+    assert schedule.done
+
+
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.ERROR])
 def test_what_breaks_blocks_every_descendant_and_nothing_else(outcome: Outcome) -> None:
     schedule = Schedule(steps("a b:a c:b d:c other"))
