@@ -17,6 +17,7 @@ NAME = r"[A-Za-z0-9_-]+"
 VERIFY_PRESETS = ("rust", "go", "python", "node", "ruby")
 
 Count = Annotated[int, Field(ge=0)]
+Delay = Annotated[int, Field(ge=0, le=int(LONGEST * 1000))]
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -78,7 +79,7 @@ class AnyStep(_Table):
         0,
         description="More attempts: after transient trouble for an ask, after any failure for a shell step.",
     )
-    retry_delay: Count = Field(1000, description="Milliseconds before the first retry; doubles, with jitter.")
+    retry_delay: Delay = Field(1000, description="Milliseconds before the first retry; doubles, with jitter.")
     continue_on_error: bool | None = Field(None, description="A failure or error becomes soft.")
     min_deps_success: Count | None = Field(
         None, description="Run when at least this many of `depends_on` passed, even if others failed."

@@ -36,7 +36,7 @@ _ONLY_FOR = {
 _BETWEEN_COMMAS = re.compile(r"[^,\s](?:[^,]*[^,\s])?")
 _NO_VERIFY = (None, False, "", "false")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_EMPTY: tuple[object, ...] = ("", [], {})  # lok's defaults, written out: they say nothing
+_EMPTY: tuple[object, ...] = ([], {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class StepReader:
         return Step(
             name=self.name,
             action=action,
-            depends_on=tuple(document.depends_on or ()),
+            depends_on=tuple(dict.fromkeys(document.depends_on or ())),
             needs=tuple(self.needs),
             when=when,
             timeout=document.timeout,
@@ -122,20 +122,18 @@ class StepReader:
             )
 
     def _dependencies(self) -> None:
-        names, least = self.document.depends_on or (), self.document.min_deps_success
+        least, names = self.document.min_deps_success, self.document.depends_on or ()
         for at, name in enumerate(names):
             if name == self.name:
                 self._report(f"step `{name}` depends on itself", "remove it", "depends_on", at)
-            elif name in self.needs:
-                self._report(f"`{name}` stands here twice", "remove one", "depends_on", at)
             elif name not in self._outer.steps:
                 hint = closest(name, self._outer.steps) or _choices(self._outer.steps)
                 self._report(f"there is no step `{name}`", hint, "depends_on", at)
             else:
-                self.needs[name] = self._at("depends_on", at)
-        if least is not None and least > len(names) and not self._misfits("depends_on"):
+                self.needs.setdefault(name, self._at("depends_on", at))
+        if least is not None and least > len(set(names)) and not self._misfits("depends_on"):
             self._report(
-                f"`min_deps_success` is {least}, but `depends_on` names {len(names)}",
+                f"`min_deps_success` is {least}, but `depends_on` names {len(set(names))}",
                 "it counts what `depends_on` declares",
                 "min_deps_success",
             )
@@ -157,13 +155,10 @@ class StepReader:
             return None if expression is None else ForEach(expression=expression)
         try:
             return ForEach(inline=tuple(json.loads(value)))
-        except json.JSONDecodeError as error:
-            fault = Fault(
-                message=f"this is not a JSON array: {error.msg}",
-                start=error.pos,
-                end=error.pos + 1,
-                hint="or name what holds one: steps.X.output, steps.X.field",
-            )
+        except (ValueError, RecursionError) as error:
+            said, at = (error.msg, error.pos) if isinstance(error, json.JSONDecodeError) else (error, 0)
+            hint = "or name what holds one: steps.X.output, steps.X.field"
+            fault = Fault(message=f"this is not a JSON array: {said}", start=at, end=at + 1, hint=hint)
             self.file.report_inside(self._at("for_each"), fault)
             return None
 
@@ -204,8 +199,9 @@ class StepReader:
             schema = self._read(schema)
         if schema is not None and (wrong := unsound(schema)) is not None:
             path, message = wrong
-            inside = path if isinstance(self.document.output_schema, dict) else ()
-            self._report(f"this is not JSON Schema: {message}", "", "output_schema", *inside)
+            if isinstance(self.document.output_schema, str):
+                message, path = f"{message} (at {'/'.join(map(str, path)) or 'its top'})", ()
+            self._report(f"this is not JSON Schema: {message}", "", "output_schema", *path)
         return schema
 
     def _read(self, path: str) -> dict[str, Json] | None:
@@ -235,7 +231,7 @@ class StepReader:
                 return self._shell()
             case []:
                 self._report(
-                    f"step `{self.name}` does nothing",
+                    "this step does nothing",
                     "give it `prompt` to ask, or `shell` or `argv` to run a command",
                 )
             case ["shell", "argv"]:
@@ -468,7 +464,8 @@ class StepReader:
 
     def _silent(self, key: str) -> bool:
         """Whether a key is absent, or holds what says nothing (lok's defaults, written out)."""
-        return self._written.get(key, "") in _EMPTY
+        value = self._written.get(key, "")
+        return not value.strip() if isinstance(value, str) else value in _EMPTY
 
     def _misfits(self, key: str) -> bool:
         """Whether a key holds something that could not be used, which has been reported."""

@@ -128,6 +128,13 @@ def test_references_are_dependencies_after_the_declared_ones() -> None:
     assert (it.depends_on, it.needs) == (("list",), ("list", "scan"))
 
 
+def test_a_dependency_declared_twice_is_one() -> None:
+    it = step('prompt = "x"\ndepends_on = ["scan", "scan"]\nmin_deps_success = 1')
+    assert (it.depends_on, it.needs) == (("scan",), ("scan",))
+    with pytest.raises(WorkflowError, match="`min_deps_success` is 2, but `depends_on` names 1"):
+        step('prompt = "x"\ndepends_on = ["scan", "scan"]\nmin_deps_success = 2')
+
+
 @pytest.mark.parametrize(
     "where",
     [
@@ -280,8 +287,8 @@ def test_a_schema_may_stand_in_a_file_beside_the_workflow() -> None:
     assert outcome() == "the schema 'answer.json' is no JSON object"
     contents = "{"
     assert outcome().startswith("cannot read the schema 'answer.json': ")
-    contents = '{"type": 3}'
-    assert outcome().startswith("this is not JSON Schema: 3 ")
+    contents = '{"properties": {"a": {"type": 3}}}'
+    assert re.fullmatch(r"this is not JSON Schema: 3 .* \(at properties/a/type\)", outcome())
 
 
 def test_references_inside_a_schema_are_followed() -> None:
@@ -512,6 +519,18 @@ def test_hostile_text_is_a_problem_like_any_other(text: str, place: tuple[int, i
     (problem,) = problems(text)
     assert message in problem.message
     assert (problem.line, problem.column) == place
+
+
+@pytest.mark.parametrize("items", ["[" * 9999, "[" + "9" * 5000 + "]"])
+def test_hostile_json_is_a_problem_like_any_other(items: str) -> None:
+    (problem,) = problems(f"[[steps]]\nname = 'a'\nprompt = 'x'\nfor_each = '{items}'")
+    assert problem.message.startswith("this is not a JSON array: ")
+    assert len(str(problem)) < 600
+
+
+def test_impossible_numbers_do_not_overflow() -> None:
+    (problem,) = problems(f"[[steps]]\nname = 'a'\nprompt = 'x'\nretry_delay = {'9' * 400}")
+    assert problem.message == "`retry_delay` must be at most 31536000000"
 
 
 def test_values_nested_without_end_are_problems_like_any_other() -> None:
