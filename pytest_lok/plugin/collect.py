@@ -221,14 +221,17 @@ class Step(pytest.Function):
         return self.config.stash[DESK].request.root / self.step.path
 
     def setup(self) -> None:
-        """Set up the fixtures, then get the step's result; an error or a skip is raised here."""
+        """Set up the fixtures, then get the step's result; an error or a skip is raised here.
+
+        An item that is set up again is one of pytest's reruns: a new attempt.
+        """
         super().setup()
         if self.config.option.setuponly:
             return
         running = self.config.stash[DESK].running
         began = time.monotonic()
         try:
-            self.result = running.result(self)
+            self.result = running.result(self) if self.result is None else running.another(self)
         finally:
             self.waited = time.monotonic() - began
         raise_in_setup(self.result, selected=running.selected(self.workflow))

@@ -16,11 +16,14 @@ from pytest_lok.core.model import Workflow as Model
 from pytest_lok.engine.background import Background
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.request import Arguments, Request, is_virtual
-from pytest_lok.plugin.run import Running
+from pytest_lok.plugin.run import RUNS, Running
 from pytest_lok.settings import Settings
+from pytest_lok.store.ledger import Ledger
+from pytest_lok.store.runs import RunDirectory
 from pytest_lok.wiring import Project
 
 if TYPE_CHECKING:
+    from pytest_lok.core.results import RunResult
     from pytest_lok.engine.ports import Backend, World
 
 DESK = pytest.StashKey["Desk"]()
@@ -49,6 +52,30 @@ class Desk:
         self.virtual: list[Virtual] = []
         self.named: set[Path] = set(request.files)
         self._loaded: dict[Path, Model | WorkflowError] = {}
+
+    @cached_property
+    def runs(self) -> RunDirectory:
+        """Where this session is recorded; an xdist worker is told by the process that started it."""
+        given = getattr(self.config, "workerinput", {}).get(RUNS)
+        return RunDirectory(Path(given)) if given else RunDirectory.make(self.request.root)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Which of this session's processes runs what."""
+        worker = getattr(self.config, "workerinput", {}).get("workerid")
+        return Ledger(self.runs.path, f"worker {worker}" if worker else "pytest")
+
+    def results(self) -> list[RunResult]:
+        """What came of the session's runs, in whichever of its processes."""
+        return list(self.runs.results()) if "runs" in self.__dict__ else []
+
+    def close(self) -> None:
+        """End the engine whatever it does, and let go of the records. Idempotent."""
+        self.background.close()
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+        if "runs" in self.__dict__:
+            self.runs.close()
 
     def load(self, file: Path) -> Model:
         """The project's workflow in this file, read once; WorkflowError holds every mistake in it."""
@@ -125,6 +152,7 @@ def desk(config: pytest.Config) -> Desk:
             config.stash[DESK] = Desk(config, Request.of(config))
         except UsageError as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
+        config.add_cleanup(config.stash[DESK].close)
     return config.stash[DESK]
 
 
@@ -141,6 +169,7 @@ def install(config: pytest.Config, keyword: str) -> None:
             _check_arguments(here)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
+    config.add_cleanup(here.close)
     for part in (Collection(here), here.running, Reporting(here)):
         config.pluginmanager.register(part, f"lok-{type(part).__name__.lower()}")
 

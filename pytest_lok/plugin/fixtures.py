@@ -65,8 +65,10 @@ class Lok:
         return self._carry_out(Plan.of(Workflow(stem="ask", name="ask", steps=(step,), origin=Origin.VERB)))
 
     def _carry_out(self, plan: Plan) -> RunResult:
-        world = self._desk.world(self._settings, self._backends)
-        handle = self._desk.background.start(plan, world)
+        desk = self._desk
+        handle = desk.background.start(plan, desk.world(self._settings, self._backends))
+        session = self._request.session
+        session.addfinalizer(lambda: desk.running.end(session))  # before the backends' fixture is torn down
         try:
             while (result := handle.wait(_POLL)) is None:
                 pass

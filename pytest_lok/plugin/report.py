@@ -47,7 +47,7 @@ class Reporting:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """One line per workflow: outcome, seconds, backends, tokens."""
-        lines = [summary(result) for result in self._desk.running.results()]
+        lines = [summary(result) for result in self._desk.results()]
         lines += [
             f"{name}: left out: {why}; pytest --lok-workflow {name} runs it"
             for name, why in self._desk.left_out.items()

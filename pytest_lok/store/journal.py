@@ -1,0 +1,42 @@
+"""Events of one run -> a file of JSON lines, whole at every moment, and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pytest_lok.core.events import Event, from_json, to_json
+
+
+class Journal:
+    """One run's file. Several processes may append: each event is one write of one line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._offset = 0
+
+    def append(self, event: Event) -> None:
+        """Add an event; it survives this process's death. OSError where the disk does not take it whole."""
+        line = to_json(event).encode() + b"\n"
+        # opened for each event: a thousand workflows may run at once, and open files are limited
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            written = os.write(file, line)
+        finally:
+            os.close(file)
+        if written != len(line):
+            raise OSError(f"{self.path}: the disk took {written} of {len(line)} bytes")
+
+    def news(self) -> Iterator[Event]:
+        """The events added since the last call, by any process; a line is read when it is whole."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        for line in whole.splitlines():
+            yield from_json(line.decode())

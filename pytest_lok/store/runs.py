@@ -1,0 +1,82 @@
+"""The directory a session's runs are recorded in: new, private, ignored by git; the oldest ones go."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from pytest_lok.core.events import fold
+from pytest_lok.core.results import RunResult
+from pytest_lok.store.journal import Journal
+from pytest_lok.store.lock import Lock
+
+KEPT = 20
+"""Sessions whose records stay."""
+
+
+class RunDirectory:
+    """``.lok/runs/<run id>/`` of a project, or a temporary one where the project cannot be written to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: Lock | None = None
+
+    @property
+    def run_id(self) -> str:
+        """Sorts by time, and is unique."""
+        return self.path.name
+
+    @classmethod
+    def make(cls, root: Path) -> RunDirectory:
+        """A new one, which is not removed as an old one before ``close``; OSError if there is no place."""
+        name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+        try:
+            shelf = _shelf(root)
+            (shelf / name).mkdir(mode=0o700)
+        except OSError:
+            shelf = Path(tempfile.mkdtemp(prefix="lok-"))
+            (shelf / name).mkdir(mode=0o700)
+        made = cls(shelf / name)
+        made._lock = Lock(made.path / "session.lock")
+        made._lock.take(0)
+        _prune(shelf)
+        return made
+
+    def results(self) -> Iterator[RunResult]:
+        """What came of every run recorded here, in the order of the session."""
+        for path in sorted(self.path.glob("*.jsonl")):
+            yield fold(Journal(path).news())
+
+    def close(self) -> None:
+        """Let go of it; it stays until it is old. Idempotent."""
+        if self._lock is not None:
+            self._lock.close()
+
+
+def _shelf(root: Path) -> Path:
+    """``.lok/runs``; OSError if it cannot be made, or is a link that may lead anywhere."""
+    shelf = root / ".lok" / "runs"
+    shelf.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if shelf.is_symlink() or shelf.parent.is_symlink():
+        raise NotADirectoryError(str(shelf))
+    note = shelf / ".gitignore"
+    if not note.exists():
+        note.write_text("# what workflows were asked and answered; remove it as you like\n*\n")
+    return shelf
+
+
+def _prune(shelf: Path) -> None:
+    """Remove all but the last ones, unless their session lives."""
+    names = sorted(entry.name for entry in os.scandir(shelf) if entry.is_dir(follow_symlinks=False))
+    for name in names[:-KEPT]:
+        with suppress(OSError):
+            lock = Lock(shelf / name / "session.lock")
+            if lock.take(0):
+                shutil.rmtree(shelf / name)
+            lock.close()

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from pytest_lok.core.events import RunFinished, StepFinished, StepStarted, to_json
+from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.store.journal import Journal
+
+STARTED = StepStarted(step="a", at=0.5)
+FINISHED = StepFinished(result=StepResult(name="a", outcome=Outcome.PASSED, output="x\r\n\x85y"), at=1.0)
+
+
+def test_events_come_back_in_order_and_once(tmp_path: Path) -> None:
+    writer, reader = Journal(tmp_path / "run.jsonl"), Journal(tmp_path / "run.jsonl")
+    assert list(reader.news()) == []
+    writer.append(STARTED)
+    assert list(reader.news()) == [STARTED]
+    writer.append(FINISHED)
+    writer.append(RunFinished(seconds=1.0))
+    assert list(reader.news()) == [FINISHED, RunFinished(seconds=1.0)]
+    assert list(reader.news()) == []
+
+
+def test_a_line_that_is_not_whole_waits_for_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    line = to_json(FINISHED).encode()
+    path.write_bytes(to_json(STARTED).encode() + b"\n" + line[:30])
+    reader = Journal(path)
+    assert list(reader.news()) == [STARTED]
+    with path.open("ab") as file:
+        file.write(line[30:] + b"\n")
+    assert list(reader.news()) == [FINISHED]
+
+
+def test_a_record_is_private(tmp_path: Path) -> None:
+    Journal(tmp_path / "run.jsonl").append(STARTED)
+    assert (tmp_path / "run.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_full_disk_is_an_error() -> None:
+    with pytest.raises(OSError, match="No space left"):
+        Journal(Path("/dev/full")).append(STARTED)
+
+
+def _write(path: Path, name: str) -> None:
+    journal = Journal(path)
+    for _ in range(200):
+        journal.append(
+            StepFinished(result=StepResult(name=name, outcome=Outcome.PASSED, output=name * 999), at=0)
+        )
+
+
+def test_processes_append_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_write, args=(path, name)) for name in "ab"]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    names = [event.result.name for event in Journal(path).news() if isinstance(event, StepFinished)]
+    assert (names.count("a"), names.count("b")) == (200, 200)

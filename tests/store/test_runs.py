@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pytest_lok.core.events import RunFinished, RunStarted, StepFinished
+from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.store.journal import Journal
+from pytest_lok.store.runs import KEPT, RunDirectory
+
+
+def test_git_does_not_see_it(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    made = RunDirectory.make(tmp_path)
+    (made.path / "x.jsonl").write_text("{}")
+    status = subprocess.run(
+        ["git", "-C", tmp_path, "status", "--porcelain", "-uall"], capture_output=True, text=True, check=True
+    )
+    assert status.stdout == ""
+    assert made.path.parent == tmp_path / ".lok" / "runs"
+    assert made.path.stat().st_mode & 0o777 == 0o700
+
+
+def test_only_the_last_ones_stay(tmp_path: Path) -> None:
+    first = RunDirectory.make(tmp_path)
+    shelf = first.path.parent
+    first.close()
+    for number in range(KEPT + 3):
+        (shelf / f"19990101-{number:06}-aaaaaa").mkdir()
+    last = RunDirectory.make(tmp_path)
+    left = sorted(path.name for path in shelf.iterdir() if path.is_dir())
+    assert len(left) == KEPT
+    assert {first.run_id, last.run_id} <= set(left)
+    assert "19990101-000000-aaaaaa" not in left
+
+
+def test_a_project_that_cannot_be_written_to_is_recorded_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / ".lok").mkdir()
+    (tmp_path / ".lok" / "runs").write_text("a file is in the way")
+    made = RunDirectory.make(tmp_path)
+    assert made.path.is_dir()
+    assert not made.path.is_relative_to(tmp_path)
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "project" / ".lok").mkdir(parents=True)
+    (tmp_path / "project" / ".lok" / "runs").symlink_to(tmp_path / "elsewhere")
+    made = RunDirectory.make(tmp_path / "project")
+    assert not list((tmp_path / "elsewhere").iterdir())
+    assert made.path.is_dir()
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_results_are_folded_from_what_was_recorded(tmp_path: Path, ended: bool) -> None:
+    made = RunDirectory.make(tmp_path)
+    journal = Journal(made.path / "000-w.jsonl")
+    journal.append(
+        RunStarted(
+            run_id=made.run_id,
+            workflow="w",
+            path="w.toml",
+            sha256="",
+            time=1.0,
+            steps=("a",),
+            selected=("a",),
+            leaves=("a",),
+        )
+    )
+    journal.append(StepFinished(result=StepResult(name="a", outcome=Outcome.PASSED), at=0.1))
+    if ended:
+        journal.append(RunFinished(seconds=0.2))
+    (result,) = RunDirectory(made.path).results()
+    assert result.workflow == "w"
+    assert result.passed is ended
