@@ -115,9 +115,6 @@ class _Reading:
         self._tags()
         self._arguments()
         self._cycles({reader.name: reader for reader in readers})
-        for reader in readers:
-            for path in reader.rubrics if "rubric" in NOT_YET else ():
-                reader.file.report(path, "`rubric(...)` is not supported yet", _NOT_YET_HINT)
         found = [problem for file in self.files for problem in file.problems] + self.problems
         if found:
             paths = list(dict.fromkeys(problem.path for problem in found))

@@ -57,7 +57,7 @@ class StepReader:
     """Reads one step of a file.
 
     ``needs`` maps the steps it waits for to where it says so; ``arguments`` are those its texts
-    cannot do without; ``rubrics`` is where a judge is asked for.
+    cannot do without.
     """
 
     def __init__(self, file: File, index: int, shared: Shared) -> None:
@@ -66,7 +66,6 @@ class StepReader:
         self.name = self.document.name
         self.needs: dict[str, Path] = {}
         self.arguments: set[str] = set()
-        self.rubrics: list[Path] = []
         self._index = index
         self._written = file.steps()[index]
         self._shared = shared
@@ -481,11 +480,18 @@ class StepReader:
         text = self.file.compile(path, lambda: parse(source, names))
         if text is not None:
             self.arguments |= text.arguments
-            if isinstance(text, Condition) and text.rubrics:
-                self.rubrics.append(path)
+            if isinstance(text, Condition):
+                self._judges(text, path)
             for name in sorted(text.steps):
                 self._refer(name, path, source)
         return text
+
+    def _judges(self, condition: Condition, path: Path) -> None:
+        for name in {backend for _, backend in condition.rubrics if backend and not self._known(backend)}:
+            start = max(condition.source.find(name), 0)
+            message, hint = f"there is no backend `{name}`", self._which(name)
+            fault = Fault(message=message, start=start, end=start + len(name), hint=hint)
+            self.file.report_inside(path, fault)
 
     def _refer(self, name: str, path: Path, source: str) -> None:
         if name != self.name:
