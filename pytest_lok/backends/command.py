@@ -76,7 +76,7 @@ class CommandBackend:
         if not program:
             return self._error(
                 BackendFault.NOT_CONFIGURED,
-                f"{self._name} has no command",
+                "it has no command",
                 f'set `command = "…"` in [backends.{self._name}]',
             )
         if self._tool.model and self._dialect.model is None and not self._placed("model"):
@@ -84,7 +84,7 @@ class CommandBackend:
         if self._found() is None:
             return self._error(
                 BackendFault.NOT_INSTALLED,
-                f"{self._name}: command not found: {program}",
+                f"command not found: {program}",
                 self._install(program),
             )
         return None
@@ -125,7 +125,7 @@ class CommandBackend:
         if not model and self._placed("model"):
             raise self._error(
                 BackendFault.NOT_CONFIGURED,
-                f"{self._name} needs a model for {{model}} in its args",
+                "its args need a model for {model}",
                 f"set `model` in [backends.{self._name}] or in the step",
             )
         text = prompt.text
@@ -227,7 +227,7 @@ class CommandBackend:
     def _no_place(self, what: str) -> BackendError:
         return self._error(
             BackendFault.NOT_CONFIGURED,
-            f"{self._name} is given a {what}, and its args have no place for it",
+            f"it is given a {what}, and its args have no place for it",
             f"put {{{what}}} into `args` of [backends.{self._name}]",
         )
 
@@ -239,7 +239,7 @@ class CommandBackend:
         return f"install it, or correct `command` in [backends.{self._name}]"
 
     def _error(self, kind: BackendFault, message: str, hint: str) -> BackendError:
-        return BackendError(message, kind=kind, backend=self._name, hint=hint)
+        return BackendError(f"{self._name}: {message}", kind=kind, backend=self._name, hint=hint)
 
 
 def _split(command: str, args: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -48,6 +48,14 @@ _WORDS = (
     ),
     (BackendFault.TRUNCATED, re.compile(r"max_(output_)?tokens|output token (limit|maximum)", re.IGNORECASE)),
     (BackendFault.REFUSED, re.compile(r"content.?(filter|policy)|usage policy|safety", re.IGNORECASE)),
+    (
+        BackendFault.BAD_REQUEST,
+        re.compile(
+            r"model\b.{0,80}\b(does not exist|not found|not supported)|unknown model|selected model"
+            r"|unexpected argument|unknown (option|argument)",
+            re.IGNORECASE,
+        ),
+    ),
 )
 
 

@@ -123,6 +123,10 @@ class OpenAI:
             return coming
         async with aclosing(stream.lines()) as lines:
             async for line in lines:
+                if line.lstrip().startswith("<"):
+                    raise self._endpoint.error(
+                        BackendFault.BAD_OUTPUT, f"the server sent a page instead of an answer: {line[:200]}"
+                    )
                 if not line.startswith("data:"):
                     continue  # a comment, an event's name, or the blank line between events
                 data = line[5:].strip()

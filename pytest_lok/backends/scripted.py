@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_lok.backends.attempt import attempt
+from pytest_lok.backends.faults import remedy
 from pytest_lok.core.results import Reply, Usage
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault, UsageError
@@ -94,6 +95,7 @@ class Scripted:
                 text or f"{self._name} was told to fail: {rule.error}",
                 kind=_fault(rule.error),
                 backend=self._name,
+                hint=remedy(_fault(rule.error), self._name),
                 retry_after=rule.retry_after,
             )
         if found is not None:

@@ -1,0 +1,193 @@
+"""Any command line tool."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_lok.backends.command import LONGEST_ARGUMENT, CommandBackend, Tool
+from pytest_lok.errors import BackendFault
+from pytest_lok.workspace.orphans import MARK
+from pytest_lok.workspace.processes import Processes
+from tests.backends.asking import ask, refused
+from tests.backends.tools import fake_tool
+
+
+def backend(
+    tmp_path: Path, command: str | Path, *args: str, environ: dict[str, str] | None = None, **more: Any
+) -> CommandBackend:
+    return CommandBackend(
+        "mine",
+        Tool(command=str(command), args=args, **more),
+        run=Processes(tmp_path, {}).launch,
+        workspace=tmp_path,
+        environ={"PATH": os.environ["PATH"], **(environ or {})},
+    )
+
+
+def test_the_prompt_goes_in_and_the_answer_comes_out(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path, out="  an änswer\nof two lines\n\n")
+    reply = ask(backend(tmp_path, fake.path, "--fast"), "a quéstion")
+    assert reply.text == "an änswer\nof two lines"
+    assert (reply.usage.calls, reply.usage.tokens) == (1, None)
+    assert fake.args == ["--fast"]
+    assert fake.stdin.decode() == "a quéstion"
+    assert fake.cwd == tmp_path.resolve()
+
+
+def test_the_prompt_in_an_argument(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path, out="x")
+    ask(backend(tmp_path, fake.path, "--ask={prompt}", "--", "{prompt}"), "{model} $HOME 'q'")
+    assert fake.args == ["--ask={model} $HOME 'q'", "--", "{model} $HOME 'q'"]
+    assert fake.stdin == b""
+
+
+def test_a_prompt_too_long_for_an_argument_names_stdin(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path, out="x")
+    error = refused(backend(tmp_path, fake.path, "{prompt}"), "ü" * (LONGEST_ARGUMENT // 2 + 1))
+    assert error.kind is BackendFault.TOO_LONG
+    assert "stdin" in error.hint
+    assert ask(backend(tmp_path, fake.path, "{prompt}"), "ü" * (LONGEST_ARGUMENT // 2)).text == "x"
+    assert ask(backend(tmp_path, fake.path), "ü" * 1_000_000).text == "x"
+
+
+def test_the_model_has_its_place_in_the_arguments(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path, out="x")
+    mine = backend(tmp_path, fake.path, "-m", "{model}", model="small")
+    ask(mine)
+    assert fake.args == ["-m", "small"]
+    ask(mine, model="large")
+    assert fake.args == ["-m", "large"]
+
+
+def test_a_model_without_a_place_is_not_dropped(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path, out="x")
+    error = refused(backend(tmp_path, fake.path), model="large")
+    assert error.kind is BackendFault.NOT_CONFIGURED
+    assert "{model}" in error.hint
+    problem = backend(tmp_path, fake.path, model="small").unavailable()
+    assert problem is not None
+    assert "{model}" in problem.hint
+
+
+def test_a_place_without_a_model(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path, out="x")
+    assert refused(backend(tmp_path, fake.path, "-m", "{model}")).kind is BackendFault.NOT_CONFIGURED
+
+
+def test_the_system_prompt_stands_before_the_prompt_or_in_its_place(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path, out="x")
+    ask(backend(tmp_path, fake.path), "question", system="be brief")
+    assert fake.stdin == b"be brief\n\nquestion"
+    ask(backend(tmp_path, fake.path, "--system", "{system}"), "question", system="be brief")
+    assert (fake.args, fake.stdin) == (["--system", "be brief"], b"question")
+
+
+def test_a_banner_is_skipped(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path, out="Welcome\nto it\nthe answer\nis 2\n")
+    assert ask(backend(tmp_path, fake.path, skip_lines=2)).text == "the answer\nis 2"
+
+
+def test_its_environment_is_what_every_program_needs_and_what_is_named(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path, out="x")
+    environ = {
+        "HOME": "/home/me",
+        "LC_ALL": "C",
+        "https_proxy": "http://p.test",
+        "MY_KEY": "k",
+        "EXTRA": "e",
+        "OTHER_API_KEY": "secret",
+        "GITHUB_ENV": "/tmp/x",
+        "PYTHONPATH": "/evil",
+        "LD_PRELOAD": "/evil.so",
+    }
+    ask(backend(tmp_path, fake.path, environ=environ, env=["EXTRA", "UNSET"], key_env="MY_KEY"))
+    seen = fake.env.keys() - {MARK, "PWD", "OLDPWD", "SHLVL", "_"}
+    assert seen == {"PATH", "HOME", "LC_ALL", "https_proxy", "MY_KEY", "EXTRA", "NO_COLOR"}
+
+
+def test_without_access_the_workspace_is_not_there(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path, out="x")
+    ask(backend(tmp_path, fake.path, access="none"))
+    assert (fake.seen / "files").read_text() == ""
+    assert not fake.cwd.exists()
+
+
+def test_a_program_of_the_workspace_or_of_the_home(tmp_path: Path) -> None:
+    fake_tool(tmp_path, out="x")
+    assert ask(backend(tmp_path, "./tool")).text == "x"
+    assert ask(backend(tmp_path, "./tool", access="none")).text == "x"
+    assert ask(backend(tmp_path, "~/tool", environ={"HOME": str(tmp_path)})).text == "x"
+
+
+@pytest.mark.parametrize(
+    ("command", "kind", "hint"),
+    [
+        ("no-such-tool", BackendFault.NOT_INSTALLED, "install it"),
+        ("./missing", BackendFault.NOT_INSTALLED, "`command` in [backends.mine]"),
+        ("tool --fast", BackendFault.NOT_INSTALLED, "`args` of [backends.mine]"),
+        ("", BackendFault.NOT_CONFIGURED, "set `command"),
+    ],
+)
+def test_a_tool_that_is_not_there(tmp_path: Path, command: str, kind: BackendFault, hint: str) -> None:
+    mine = backend(tmp_path, command)
+    problem = mine.unavailable()
+    assert problem is not None
+    assert problem.kind is kind
+    assert hint in problem.hint
+    assert refused(mine).message == problem.message
+
+
+@pytest.mark.parametrize(
+    ("err", "kind"),
+    [
+        ("Error: 401 Unauthorized", BackendFault.AUTH),
+        ("You are not logged in. Run `x login`.", BackendFault.AUTH),
+        ("error: invalid API key", BackendFault.AUTH),
+        ("HTTP 429 Too Many Requests", BackendFault.RATE_LIMIT),
+        ("Rate limit reached, try again in 20s", BackendFault.RATE_LIMIT),
+        ("quota exceeded", BackendFault.RATE_LIMIT),
+        ("status code: 503", BackendFault.OVERLOAD),
+        ("The model is overloaded", BackendFault.OVERLOAD),
+        ("connect ECONNREFUSED 127.0.0.1:443", BackendFault.NETWORK),
+        ("curl: (6) Could not resolve host: x", BackendFault.NETWORK),
+        ("maximum context length exceeded", BackendFault.TOO_LONG),
+        ("Traceback (most recent call last):\n  line 429\nKeyError: 'x'", BackendFault.CRASHED),
+        ("wrote 500 lines to port 401", BackendFault.CRASHED),
+        ("", BackendFault.CRASHED),
+    ],
+)
+def test_what_it_says_when_it_fails_has_a_kind(tmp_path: Path, err: str, kind: BackendFault) -> None:
+    fake = fake_tool(tmp_path, out="some output\n", err=err, code=3)
+    error = refused(backend(tmp_path, fake.path))
+    assert error.kind is kind
+    assert "exit code 3" in error.message
+    assert err.rpartition("\n")[2] in error.message
+    assert error.hint
+    assert "some output" in error.output
+
+
+def test_a_long_complaint_is_cut(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path, err="x" * 100_000 + "\nthe end", code=1)
+    error = refused(backend(tmp_path, fake.path))
+    assert "the end" in error.message
+    assert error.output.endswith("the end")
+    assert len(error.output) + len(error.message) + len(error.hint) < 10_000
+
+
+def test_a_tool_that_dies_of_a_signal(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path, then="kill -SEGV $$")
+    error = refused(backend(tmp_path, fake.path))
+    assert error.kind is BackendFault.CRASHED
+    assert "signal 11" in error.message
+
+
+def test_a_script_without_an_interpreter(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path)
+    fake.path.write_text("#!/no/such/interpreter\n")
+    error = refused(backend(tmp_path, fake.path))
+    assert error.kind is BackendFault.CRASHED
+    assert "interpreter" in error.hint
