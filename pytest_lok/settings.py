@@ -42,7 +42,7 @@ TYPES: tuple[str, ...] = get_args(BackendType)
 CLIS = ("claude", "codex", "gemini", "command")
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FOREIGN = ("LOK_CONFIG_DIR", "LOK_PROCESS")  # variables of ours that are no settings
+_FOREIGN = ("LOK_CONFIG_DIR", "LOK_DEBUG", "LOK_PROCESS")  # variables of ours that are no settings
 _WEIGHTS = {"claude": 2.0, "anthropic": 2.0, "bedrock": 2.0, "codex": 1.5, "gemini": 1.5, "gemini-api": 1.5}
 _BUILT_IN: Mapping[str, Any] = {
     "backends": {"claude": {}, "codex": {}, "gemini": {"timeout": 600}, "ollama": {}},
@@ -231,6 +231,15 @@ class Settings(_Table):
         """The settings files that were read, the stronger one last."""
         return self._files
 
+    def members(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The backends behind names that may be roles, each once."""
+        roles = self.roles
+        return tuple(
+            dict.fromkeys(
+                backend for name in names for backend in (roles[name].backends if name in roles else [name])
+            )
+        )
+
     def task_place(self, name: str) -> tuple[str, int]:
         """The file and line where a task is written; ("", 1) where it was given otherwise."""
         return self._lines.get(name, ("", 1))
@@ -252,6 +261,14 @@ def config_dir(environ: Mapping[str, str]) -> Path | None:
         return None
     shelf = "Library/Application Support" if sys.platform == "darwin" else ".config"
     return Path(environ["HOME"]) / shelf / "lok"
+
+
+def state_dir(environ: Mapping[str, str]) -> Path:
+    """Where the platform keeps what a program remembers between its runs."""
+    if environ.get("XDG_STATE_HOME"):
+        return Path(environ["XDG_STATE_HOME"]) / "lok"
+    home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    return home / ("Library/Application Support" if sys.platform == "darwin" else ".local/state") / "lok"
 
 
 def load_settings(

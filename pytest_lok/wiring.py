@@ -6,23 +6,71 @@ and its workflows.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_lok.core.model import Workflow
-from pytest_lok.engine.ports import Backend, World
-from pytest_lok.settings import Settings
+from pytest_lok.backends.clis import DIALECTS
+from pytest_lok.backends.command import CommandBackend, Tool
+from pytest_lok.backends.dialect import ANY
+from pytest_lok.backends.environment import narrowed
+from pytest_lok.backends.http import Api, Http
+from pytest_lok.backends.ollama import Ollama
+from pytest_lok.backends.openai import OpenAI
+from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.unusable import Unusable
+from pytest_lok.core.model import Origin, Role, Strategy, Workflow
+from pytest_lok.core.parse import Source, parse_workflow
+from pytest_lok.core.redact import SHORTEST, Redactor, secrets_of
+from pytest_lok.discovery import Shelves, find_root, unknown
+from pytest_lok.engine.ports import Backend, Limits, World
+from pytest_lok.engine.slots import Slots
+from pytest_lok.errors import BackendFault, UsageError
+from pytest_lok.settings import ALL, CLIS, BackendSettings, Settings, config_dir, load_settings, state_dir
+from pytest_lok.verbs.tasks import task_workflow
+from pytest_lok.workspace.files import Files
+from pytest_lok.workspace.processes import Processes
+from pytest_lok.workspace.project import Checkout
+
+# What a child must not get from us: files whose lines become commands of a later CI step, and what
+# belongs to the pytest that runs us.
+_WITHHELD = frozenset(
+    {
+        "GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "BASH_ENV",
+        "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT",
+        "PYTEST_XDIST_TESTRUNUID",
+    }
+)  # fmt: skip
+_KEYS = frozenset(
+    {
+        "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "OPENAI_API_KEY",
+        "CODEX_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "AWS_BEARER_TOKEN_BEDROCK",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A workflow that can be named; ``load`` says more about it, or why it is broken."""
+
+    stem: str
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A directory that workflows run in."""
+    """A directory that workflows run in.
+
+    ``slots`` are how much its backends take at once: shared by all of its worlds, and by what
+    ``dataclasses.replace`` makes of it.
+    """
 
     root: Path
     settings: Settings
     environ: Mapping[str, str]
+    slots: dict[tuple[str, int], Slots] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def open(
@@ -39,19 +87,194 @@ class Project:
         ``options`` are dotted settings from the command line (``{"defaults.timeout": 60}``).
         SettingsError holds every mistake in the settings files.
         """
-        raise NotImplementedError
+        if not start.exists():
+            raise UsageError(f"there is no directory {start}")
+        root = find_root(start) if search_up else start.resolve()
+        settings = load_settings(root, environ=environ, config=config, options=options)
+        return cls(root=root, settings=settings, environ=environ)
 
     def load(self, name: str | Path) -> Workflow:
-        """The workflow of that name (project, user, built in, tasks), or of that .toml path.
+        """The workflow of that name (project, user, tasks, built in), or of that .toml path.
 
         WorkflowError holds every mistake in its file; UsageError with a "did you mean" if there is none.
         """
-        raise NotImplementedError
+        shelves = self._shelves()
+        if isinstance(name, Path) or name.endswith(".toml") or "/" in name:
+            return self._parsed(shelves.at(Path(name)), shelves)
+        own = shelves.named(name, among=(Origin.PROJECT, Origin.USER))
+        if own is None and name in self.settings.tasks:
+            return self._task(name)
+        source = own or shelves.named(name)
+        if source is None:
+            raise unknown(name, (found.stem for found in self.catalog()), self.root)
+        return self._parsed(source, shelves)
 
     def catalog(self) -> list[Found]:
         """Every workflow that can be named, project first; shadowed ones are left out."""
-        raise NotImplementedError
+        files = list(self._shelves().names())
+        tasks = [(name, Origin.SETTINGS) for name in self.settings.tasks]
+        first: dict[str, Found] = {}
+        for name, origin in [*(f for f in files if f[1] is not Origin.BUILTIN), *tasks, *files]:
+            first.setdefault(name, Found(stem=name, origin=origin))
+        return list(first.values())
 
     def world(self, backends: Mapping[str, Backend] | None = None) -> World:
-        """The world its workflows run in; ``backends`` replaces the configured ones (tests, fixtures)."""
-        raise NotImplementedError
+        """The world its workflows run in; ``backends`` replaces the configured ones (tests, fixtures).
+
+        Nothing is started or connected by making one.
+        """
+        settings, defaults = self.settings, self.settings.defaults
+        processes = Processes(self.root, self._child_environ())
+        return World(
+            backends=self._backends(processes) if backends is None else backends,
+            shell=processes,
+            workspace=Checkout(self.root, files=Files(self.root, state_dir(self.environ)), which=self._tool),
+            env=self.environ,
+            limits=Limits(
+                max_parallel=defaults.max_parallel if defaults.parallel else 1, timeout=defaults.timeout
+            ),
+            default_backends=settings.members(defaults.backends),
+            weights={name: backend.weight for name, backend in settings.backends.items()},
+            timeouts={
+                name: backend.timeout
+                for name, backend in settings.backends.items()
+                if backend.timeout is not None
+            },
+            command_wrapper=defaults.command_wrapper,
+            redactor=Redactor(self._secrets()),
+            kill=processes.kill,
+            slots=self._slots(),
+        )
+
+    # --- workflows
+
+    def _shelves(self) -> Shelves:
+        return Shelves(self.root, config_dir(self.environ))
+
+    def _parsed(self, source: Source, shelves: Shelves) -> Workflow:
+        return parse_workflow(
+            source,
+            parent=shelves.parent,
+            backends=self.settings.backends,
+            roles=self._roles(),
+            read=shelves.beside,
+        )
+
+    def _roles(self) -> dict[str, Role]:
+        """The roles by name; "" is there if whoever names nobody means a role."""
+        roles = {
+            name: Role(backends=tuple(role.backends), consensus=role.consensus and Strategy(role.consensus))
+            for name, role in self.settings.roles.items()
+        }
+        usual = self.settings.defaults.backends
+        if any(name in roles for name in usual):
+            alone = roles.get(usual[0]) if len(usual) == 1 else None
+            roles[""] = alone or Role(backends=self.settings.members(usual))
+        return roles
+
+    def _task(self, name: str) -> Workflow:
+        task, settings = self.settings.tasks[name], self.settings
+        names: tuple[str, ...] = tuple(task.backends)
+        if not names or ALL in names:
+            names = tuple(other for other, backend in settings.backends.items() if backend.enabled)
+        role = self._roles().get(",".join(names))
+        path, line = settings.task_place(name)
+        return task_workflow(
+            name,
+            [(prompt.name, prompt.prompt) for prompt in task.prompts],
+            backends=settings.members(names),
+            consensus=(role and role.consensus) or Strategy.SYNTHESIS,
+            description=task.description,
+            path=path,
+            line=line,
+        )
+
+    # --- the world
+
+    def _backends(self, processes: Processes) -> dict[str, Backend]:
+        http = Http(self.environ)
+        return {
+            name: self._backend(name, settings, processes, http)
+            for name, settings in self.settings.backends.items()
+        }
+
+    def _backend(self, name: str, settings: BackendSettings, processes: Processes, http: Http) -> Backend:
+        table = f"[backends.{name}]"
+        if not settings.enabled:
+            return Unusable(
+                name, BackendFault.DISABLED, "is switched off", f"set `enabled = true` in {table}"
+            )
+        if settings.type in CLIS:
+            tool = Tool(
+                command=settings.command,
+                args=settings.args,
+                dialect=DIALECTS.get(settings.type, ANY),
+                model=settings.model,
+                access=settings.access,
+                env=settings.env,
+                key_env=settings.api_key_env,
+                skip_lines=settings.skip_lines,
+            )
+            return CommandBackend(name, tool, run=processes.launch, workspace=self.root, environ=self.environ)
+        api = Api(
+            base_url=settings.url,
+            model=settings.model,
+            key_env=settings.api_key_env,
+            max_tokens=settings.max_tokens,
+        )
+        match settings.type:
+            case "scripted":
+                rules = [Rule(**reply.model_dump()) for reply in settings.replies]
+                return Scripted(name, rules, model=settings.model or "scripted")
+            case "openai":
+                return OpenAI(name, api, http=http, environ=self.environ)
+            case "ollama" if self._is_absent(name):
+                return Unusable(
+                    name,
+                    BackendFault.NOT_INSTALLED,
+                    "is not installed on this machine",
+                    f"install Ollama, or say where it runs: `base_url` in {table}",
+                )
+            case "ollama":
+                return Ollama(name, api, http=http)
+            case kind:
+                return Unusable(
+                    name,
+                    BackendFault.NOT_CONFIGURED,
+                    f'has the type "{kind}", which is not supported yet',
+                    f"use its command line tool, or a gateway that speaks OpenAI's protocol, in {table}",
+                )
+
+    def _is_absent(self, name: str) -> bool:
+        """Whether nobody has said a word about this built-in server, and it is not installed here."""
+        mentioned = self.settings.backends[name].model_fields_set - {"type", "weight"}
+        return not mentioned and self._which("ollama") is None
+
+    def _slots(self) -> dict[str, Slots]:
+        """How many questions each backend gets at once; without ``parallel``, one for all of them."""
+        if not self.settings.defaults.parallel:
+            one = self.slots.setdefault(("", 1), Slots(1))
+            return dict.fromkeys(self.settings.backends, one)
+        return {
+            name: self.slots.setdefault((name, limit), Slots(limit))
+            for name, limit in ((name, b.max_concurrent) for name, b in self.settings.backends.items())
+            if limit
+        }
+
+    def _child_environ(self) -> dict[str, str]:
+        """What shell and verify steps start from: neither the backends' keys nor CI's command files."""
+        own = {backend.api_key_env for backend in self.settings.backends.values()}
+        clean = self.settings.defaults.env_policy == "clean"
+        environ = narrowed(self.environ) if clean else self.environ
+        return {name: value for name, value in environ.items() if name not in _WITHHELD | _KEYS | own}
+
+    def _secrets(self) -> frozenset[str]:
+        own = (self.environ.get(backend.api_key_env, "") for backend in self.settings.backends.values())
+        return secrets_of(self.environ) | {value for value in own if len(value) >= SHORTEST}
+
+    def _which(self, program: str) -> str | None:
+        return shutil.which(program, path=self.environ.get("PATH", ""))
+
+    def _tool(self, program: str) -> str | None:
+        """Where a verify command will find a program; what a wrapper has inside it only it knows."""
+        return program if self.settings.defaults.command_wrapper else self._which(program)

@@ -258,7 +258,10 @@ class TestEnvironment:
         assert house.load(env={"LOK_BACKEND": "", "LOK_NONSENSE": ""}).defaults.backends == ("auto",)
 
     def test_what_else_is_called_lok(self, house: House) -> None:
-        assert house.load(env={"LOK_PROCESS": "abc.1;", "LOK_CONFIG_DIR": str(house.root)}) == house.load()
+        assert (
+            house.load(env={"LOK_PROCESS": "abc.1;", "LOK_DEBUG": "1", "LOK_CONFIG_DIR": str(house.root)})
+            == house.load()
+        )
 
     def test_mistakes_name_the_variable(self, house: House) -> None:
         problems = house.problems(

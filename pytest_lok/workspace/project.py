@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,7 +16,9 @@ from typing import Any, TypeAlias
 import tomli
 
 from pytest_lok.core.results import Json
+from pytest_lok.engine.ports import Transaction
 from pytest_lok.errors import StepUnableError
+from pytest_lok.workspace.files import Files
 
 Which: TypeAlias = Callable[[str], str | None]
 Table: TypeAlias = dict[str, Any]
@@ -84,17 +87,22 @@ class Claim:
 class Checkout:
     """A directory as the workspace of a run. What it is gets looked at once, when first asked.
 
-    ``which`` says where a program is installed; None = nowhere.
+    ``files`` edits it. ``which`` says where a program is installed; None = nowhere.
     """
 
-    def __init__(self, root: Path, *, which: Which = shutil.which) -> None:
+    def __init__(self, root: Path, *, files: Files, which: Which = shutil.which) -> None:
         self._root = root
+        self._files = files
         self._which = which
 
     @property
     def root(self) -> str:
         """Absolute path."""
         return str(self._root)
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """One step's edits; see ``engine.ports.Workspace``."""
+        return self._files.transaction()
 
     def project(self) -> Mapping[str, Json]:
         """``language`` ("" = unknown), ``root`` and ``tools`` of the directory."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.errors import StepUnableError
+from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.project import Checkout, detect
 
 EVERYTHING = "everything"
@@ -20,7 +21,7 @@ def checkout(root: Path, files: Mapping[str, str], *, installed: str = EVERYTHIN
     def which(name: str) -> str | None:
         return f"/usr/bin/{name}" if installed == EVERYTHING or name in installed.split() else None
 
-    return Checkout(root, which=which)
+    return Checkout(root, files=Files(root, root.parent / "state"), which=which)
 
 
 CARGO = '[package]\nname = "x"\n'
