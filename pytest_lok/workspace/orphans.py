@@ -11,7 +11,7 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-MARK = "LOKprocESS"
+MARK = "LOK_PROCESS"
 """Names the chain of runs a process belongs to: ``outer/inner`` where one lok runs inside another."""
 
 
