@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 
 from jinja2 import nodes
 
-from pytest_lok.core.expressions import Program, Span, check_expression, expression_tree
-from pytest_lok.core.jsontext import is_json
+from pytest_lok.core.checking import check_expression
+from pytest_lok.core.expressions import Span
+from pytest_lok.core.jsontext import is_json, load
+from pytest_lok.core.program import Program, expression_tree
 from pytest_lok.core.results import Json
 from pytest_lok.core.scope import Names, Scope
-from pytest_lok.core.values import Output, as_json
+from pytest_lok.core.values import Output, as_json, json_of, text_of
 from pytest_lok.errors import TemplateError
 
 MAX_SHOWN = 1000
@@ -47,19 +48,23 @@ class Condition:
         return self._program.value(scope, _data)
 
     def explain(self, scope: Scope) -> str:
-        """The expression, then one line for each part of it that reads something: ``where output = 'no'``."""
+        """The expression, and one line for each part of it that reads something: ``where output = 'no'``."""
+        whole = self.source.strip()
         seen: dict[str, str] = {}
         for span in self._spans:
             text = self.source[span.start : span.end].strip()
-            if text not in seen and not isinstance(span.node, nodes.Const):
-                program = Program(self.source, expression_tree(span.node), self.steps)
-                try:
-                    seen[text] = program.value(scope, _shown)
-                except TemplateError as error:
-                    seen[text] = f"({error.message})"
-        return "\n".join(
-            [self.source.strip(), *(f"  where {text} = {value}" for text, value in seen.items())]
-        )
+            reads = isinstance(span.node, nodes.Name) or span.node.find(nodes.Name) is not None
+            if reads and text not in seen:
+                seen[text] = self._evaluated(span.node, scope)
+        if len(seen) > 1:
+            seen.pop(whole, None)
+        return "\n".join([whole, *(f"  where {text} = {value}" for text, value in seen.items())])
+
+    def _evaluated(self, expression: nodes.Expr, scope: Scope) -> str:
+        try:
+            return Program(self.source, expression_tree(expression), self.steps).value(scope, _shown)
+        except TemplateError as error:
+            return f"({error.message})"
 
 
 def _truth(value: object) -> bool:
@@ -70,12 +75,15 @@ def _data(value: object) -> Json:
     if isinstance(value, Output):
         return value.view.json()
     found = as_json(value)
-    return json.loads(found) if isinstance(found, str) and is_json(found) else found
+    if isinstance(found, str) and is_json(found):
+        parsed = load(found)
+        return parsed if isinstance(parsed, dict | list) else found
+    return found
 
 
 def _shown(value: object) -> str:
-    found = as_json(value)
-    shown = repr(found) if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+    found = text_of(value) if isinstance(value, str) else as_json(value)
+    shown = repr(found) if isinstance(found, str) else json_of(found)
     if len(shown) <= MAX_SHOWN:
         return shown
     half = MAX_SHOWN // 2

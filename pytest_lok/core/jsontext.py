@@ -6,23 +6,30 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NoReturn, cast
+from typing import NoReturn, TypeAlias, cast
 
 from pytest_lok.core.results import Json
 from pytest_lok.errors import OutputError
+
+Container: TypeAlias = "dict[str, Json] | list[Json]"
 
 MAX_DEPTH = 100
 """Levels of nesting; beyond it, readers further on (journals, reports) would fail."""
 
 MAX_VALUES = 100_000
-"""Values one text may hold; a text with more is no answer."""
+"""Values one text may hold between other text; one with more is no answer."""
 
-KIND = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
+MAX_UNCLOSED = 3
+"""Values of one text that may begin, break and never end; each costs a look through the rest of the text."""
 
 
-def kind_of(value: object) -> str:
-    """What JSON calls a value: object, array, string, number, boolean or null."""
-    return KIND.get(type(value), "number")
+def load(text: str) -> Json:
+    """The value a text is as a whole; JSONDecodeError if it is none, OutputError if it cannot be used."""
+    text = text.strip().removeprefix("\ufeff").lstrip()
+    value, end = _decode(text, 0)
+    if end != len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+    return value
 
 
 def is_json(text: str) -> bool:
@@ -34,7 +41,7 @@ def is_json(text: str) -> bool:
     return True
 
 
-def find_json(text: str) -> dict[str, Json] | list[Json]:
+def find_json(text: str) -> Container:
     """The object or array a text is, or holds; OutputError where there is none, or it is broken or cut off.
 
     A value right after the opening line of a fenced block wins (the last one), else the longest.
@@ -48,27 +55,65 @@ def find_json(text: str) -> dict[str, Json] | list[Json]:
             return value
     best: Found | None = None
     for found in scan(text):
-        if best is None or found.fenced > best.fenced:
-            best = found
-        elif found.fenced == best.fenced and (found.fenced or found.length > best.length):
+        if best is None or found.rank >= best.rank:
             best = found
     if best is None:
-        raise OutputError("the output holds no JSON", hint="ask for JSON alone, in one ```json block")
+        what = "the output holds no JSON" if text.strip() else "the output is empty, where JSON was expected"
+        raise OutputError(what, hint="ask for JSON alone, in one ```json block")
     return best.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A value in a text; ``fenced``: it follows the opening line of a fenced block."""
+    """An object or array in a text, or what only began like one: then ``broken`` says why it is none."""
 
-    value: dict[str, Json] | list[Json]
     start: int
     end: int
     fenced: bool
+    json: Container | None = None
+    broken: str = ""
 
     @property
-    def length(self) -> int:
-        return self.end - self.start
+    def rank(self) -> tuple[bool, int]:
+        """Its claim to be what the text is about: being in a fenced block, else its length."""
+        return self.fenced, 0 if self.fenced else self.end - self.start
+
+    @property
+    def value(self) -> Container:
+        """The JSON; OutputError if it is broken."""
+        if self.json is None:
+            raise OutputError(f"the JSON in the output is broken: {self.broken}")
+        return self.json
+
+
+def scan(text: str) -> Iterator[Found]:
+    """Every outermost object and array in the text, left to right, in linear time.
+
+    What begins like JSON and breaks is never searched for smaller pieces: a broken answer must not
+    become a smaller valid one. Cut off by the end of the text, it is an OutputError.
+    """
+    at = count = unclosed = 0
+    while (opener := _OPENER.search(text, at)) is not None:
+        start = opener.start()
+        count += 1
+        if count > MAX_VALUES:
+            raise OutputError(f"the output holds more than {MAX_VALUES:,} JSON values")
+        fenced = _FENCE.search(text[max(0, start - 200) : start]) is not None
+        try:
+            value, at = _decode(text, start)
+        except json.JSONDecodeError as error:
+            if not _began(text, start, error):
+                at = start + 1
+                continue
+            end, at = _end_of_broken(text, start, error)
+            unclosed += end == len(text)
+            why = f"{error.msg} at line {error.lineno} column {error.colno}"
+            found = Found(start=start, end=end, fenced=fenced, broken=why)
+            if unclosed > MAX_UNCLOSED:
+                found.value  # noqa: B018 - raises, naming the last of them
+        else:
+            found = Found(start=start, end=at, fenced=fenced, json=cast("Container", value))
+        yield found
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -83,15 +128,6 @@ _BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def load(text: str) -> Json:
-    """The JSON value a text is as a whole; JSONDecodeError if it is none, OutputError if it cannot be used."""
-    text = text.strip().removeprefix("\ufeff").lstrip()
-    value, end = _decode(text, 0)
-    if end != len(text):
-        raise json.JSONDecodeError("Extra data", text, end)
-    return value
-
-
 def _decode(text: str, start: int) -> tuple[Json, int]:
     """The value at ``start`` and where it ends; JSONDecodeError if it is none, OutputError if unusable."""
     try:
@@ -99,25 +135,30 @@ def _decode(text: str, start: int) -> tuple[Json, int]:
     except json.JSONDecodeError:
         raise
     except RecursionError:
-        raise OutputError(f"the JSON is nested more than {MAX_DEPTH} levels deep") from None
+        raise _too_deep() from None
     except ValueError as bad:  # a constant like NaN, or a number of thousands of digits
-        raise OutputError(f"the JSON cannot be used: {bad}") from None
-    _check(value, text[start:end] if start or end != len(text) else text)
+        raise OutputError(f"the JSON in the output cannot be used: {bad}") from None
+    _check(value, text if (start, end) == (0, len(text)) else text[start:end])
     return cast("Json", value), end
 
 
+def _too_deep() -> OutputError:
+    return OutputError(f"the JSON in the output is nested more than {MAX_DEPTH} levels deep")
+
+
 def _check(value: object, source: str) -> None:
+    """OutputError for what parses and still cannot be stored or sent on."""
     if source.count("[") + source.count("{") > MAX_DEPTH:
         level = [value]
-        for _ in range(MAX_DEPTH + 1):
+        for _ in range(MAX_DEPTH):
             level = [child for node in level for child in _children(node)]
         if level:
-            raise OutputError(f"the JSON is nested more than {MAX_DEPTH} levels deep")
+            raise _too_deep()
     if _SURROGATE.search(source):
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise OutputError("the JSON holds half a character (a lone surrogate)") from None
+            raise OutputError("the JSON in the output holds half a character (a lone surrogate)") from None
 
 
 def _children(node: object) -> list[object]:
@@ -125,56 +166,19 @@ def _children(node: object) -> list[object]:
     return [child for child in values if isinstance(child, dict | list)]
 
 
-def scan(text: str) -> Iterator[Found]:
-    """Every top-level object and array in the text, left to right, in linear time.
-
-    What starts like JSON and breaks off half-way is never searched for smaller pieces: a broken
-    answer must not become a smaller valid one. Cut off at the end of the text, it is an error.
-    """
-    at = count = 0
-    while (opener := _OPENER.search(text, at)) is not None:
-        start = opener.start()
-        count += 1
-        if count > MAX_VALUES:
-            raise OutputError(f"the output holds more than {MAX_VALUES} JSON values")
-        try:
-            value, at = _decode(text, start)
-        except json.JSONDecodeError as broken:
-            at = _after_broken(text, start, broken)
-            continue
-        if isinstance(value, dict | list):
-            fenced = _FENCE.search(text[max(0, start - 200) : start]) is not None
-            yield Found(value=value, start=start, end=at, fenced=fenced)
+def _began(text: str, start: int, error: json.JSONDecodeError) -> bool:
+    """Whether more than the bracket was JSON: ``[see`` in prose is not, ``[1, see`` is."""
+    return error.msg.startswith("Unterminated") or bool(text[start + 1 : error.pos].strip())
 
 
-def _after_broken(text: str, start: int, broken: json.JSONDecodeError) -> int:
-    """Where to look on after something that only began like JSON; OutputError if it was cut off."""
-    consumed = text[start + 1 : broken.pos].strip()
-    if not consumed and not broken.msg.startswith("Unterminated"):
-        return start + 1
-    end = _closing(text, start)
-    if end < 0:
-        if broken.msg.startswith("Unterminated") or broken.pos >= len(text.rstrip()):
-            raise OutputError("the JSON is cut off: the output ends in the middle of it")
-        raise OutputError(f"the JSON is broken: {_where(text, broken)}, and it is never closed")
-    if "\n" in text[start:end] or end - start > 40:
-        raise OutputError(f"the JSON is broken: {_where(text, broken)}")
-    return end
-
-
-def _where(text: str, broken: json.JSONDecodeError) -> str:
-    return f"{broken.msg} at line {broken.lineno} column {broken.colno} of the output"
-
-
-def _closing(text: str, start: int) -> int:
-    """The end of the bracket that opens at ``start``, -1 if it is never closed."""
+def _end_of_broken(text: str, start: int, error: json.JSONDecodeError) -> tuple[int, int]:
+    """Where a broken value ends and where to look on; OutputError if the text ends in the middle of it."""
     depth = 0
     for match in _BRACKET.finditer(text, start):
         char = text[match.start()]
-        if char in "[{":
-            depth += 1
-        elif char in "]}":
-            depth -= 1
-            if depth == 0:
-                return match.end()
-    return -1
+        depth += (char in "[{") - (char in "]}")
+        if depth == 0:
+            return match.end(), match.end()
+    if error.msg.startswith("Unterminated") or not text[error.pos :].strip():
+        raise OutputError("the JSON is cut off: the output ends in the middle of it")
+    return len(text), max(error.pos, start + 1)

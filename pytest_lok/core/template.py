@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pytest_lok.core.expressions import Program, check_template
+from pytest_lok.core.checking import check_template
+from pytest_lok.core.program import Program
 from pytest_lok.core.scope import Names, Scope
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A compiled text. ``steps`` are the steps it reads, ``arguments`` the arguments it cannot do without (no default)."""
+    """A compiled text. ``steps`` are the steps it reads.
+
+    ``arguments`` are the ones it cannot do without (no default).
+    """
 
     source: str
     steps: frozenset[str] = frozenset()

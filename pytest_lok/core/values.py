@@ -1,4 +1,4 @@
-"""Scope -> the values behind the names of a template: views whose fields are data and nothing else."""
+"""Scope -> the values behind the names of a text: views whose fields are data and nothing else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import SupportsIndex
 
 from jinja2 import StrictUndefined
 
-from pytest_lok.core.jsontext import find_json, kind_of
+from pytest_lok.core.jsontext import Container, find_json
 from pytest_lok.core.results import Json, Outcome, StepResult
 from pytest_lok.core.scope import Scope
 from pytest_lok.errors import OutputError, TemplateError
@@ -17,18 +17,18 @@ OPTIONAL = 'write `| default("")` after it if it may be missing'
 
 
 class Missing(StrictUndefined):
-    """A value that is not there: whatever uses it fails and says why; ``default`` and ``is defined`` take it."""
+    """A value that is not there: whatever uses it fails; only ``default`` and ``is defined`` take it."""
 
     __slots__ = ()
 
 
 def missing(message: str, hint: str = OPTIONAL) -> Missing:
-    """A missing value; the message's first line says what is missing, the rest what to do."""
+    """A missing value; its message's first line says what is missing, the rest what to do."""
     return Missing(hint=f"{message}\n{hint}")
 
 
 class View:
-    """Something a template reads fields of, and nothing else: not text, not a collection."""
+    """Something a text reads fields of, and nothing else: not text, not a collection."""
 
     __slots__ = ()
 
@@ -37,7 +37,7 @@ class View:
         raise NotImplementedError
 
     def described(self) -> str:
-        """What it is, for the message of whoever uses it as a value."""
+        """What it is, for whoever uses it as a value."""
         raise NotImplementedError
 
 
@@ -51,22 +51,25 @@ class Group(View):
         self._find = find
 
     def field(self, name: str) -> object:
+        """What is known under that name."""
         return self._find(name)
 
     def described(self) -> str:
-        return f"`{self._name}`, a group of names"
+        """The group's name."""
+        return f"`{self._name}`, a group of names,"
 
 
 class StepView(View):
     """``steps.X``: facts, the output, and the fields of its JSON."""
 
-    __slots__ = ("_json", "result")
+    __slots__ = ("_found", "result")
 
     def __init__(self, result: StepResult) -> None:
         self.result = result
-        self._json: Json | OutputError = None
+        self._found: Container | OutputError | None = None
 
     def field(self, name: str) -> object:
+        """The output, a fact, or a field of the JSON."""
         if name == "output":
             return Output(self)
         if name in FACTS:
@@ -74,10 +77,11 @@ class StepView(View):
         return self.json_field(name)
 
     def described(self) -> str:
+        """The step's name."""
         return f"step {self.result.name!r} as a whole"
 
     @property
-    def container(self) -> dict[str, Json] | list[Json] | None:
+    def container(self) -> Container | None:
         """The output's JSON where the step declares one and it is an object or an array."""
         data = self.result.data
         return data if self.result.has_data and isinstance(data, dict | list) else None
@@ -86,22 +90,23 @@ class StepView(View):
         """The output's JSON; for a text step, the JSON found in it (OutputError if there is none)."""
         if self.result.has_data:
             return self.result.data
-        if self._json is None:
+        if self._found is None:
             try:
-                self._json = find_json(self.result.output)
+                self._found = find_json(self.result.output)
             except OutputError as error:
-                self._json = error
-        if isinstance(self._json, OutputError):
-            raise self._json
-        return self._json
+                self._found = error
+        if isinstance(self._found, OutputError):
+            raise self._found
+        return self._found
 
     def json_field(self, name: str) -> object:
+        """A field of the JSON, or a Missing that says what is there instead."""
         what = f"step {self.result.name!r} has no field {name!r}"
+        if self.result.outcome is Outcome.SKIPPED:
+            return missing(f"{what}: it was skipped")
         try:
             data = self.json()
         except OutputError as error:
-            if self.result.outcome is Outcome.SKIPPED:
-                return missing(f"{what}: it was skipped")
             return missing(f"{what}: {error.message}")
         if isinstance(data, dict):
             return data[name] if name in data else missing(f"{what}; its JSON has {_listed(data)}")
@@ -109,49 +114,49 @@ class StepView(View):
 
 
 class Output(str):
-    """A step's output: its text, and the JSON in it (fields, items and length are the JSON's on a JSON step)."""
+    """A step's output: text, and on a JSON step also its fields, items and length."""
 
     __slots__ = ("view",)
     view: StepView
 
-    def __new__(cls, view: StepView) -> Output:
+    def __new__(cls, view: StepView) -> Output:  # noqa: D102 - a str's value is given here, not in __init__
         self = super().__new__(cls, view.result.output)
         self.view = view
         return self
 
-    def plain(self) -> dict[str, Json] | list[Json] | str:
+    @property
+    def text(self) -> str:
+        """The text itself."""
+        return self.view.result.output
+
+    def plain(self) -> Container | str:
         """The JSON of a JSON step, else the text."""
         container = self.view.container
-        return self.view.result.output if container is None else container
-
-    def field(self, name: str) -> object:
-        """The field of the JSON."""
-        return self.view.json_field(name)
+        return self.text if container is None else container
 
     def __len__(self) -> int:
         return len(self.plain())
 
     def __iter__(self) -> Iterator[str]:
-        # a JSON array's items are no strings; templates do not mind
-        return iter(self.plain())  # type: ignore[arg-type]
+        return iter(self.plain())  # type: ignore[arg-type]  # an array's items need not be strings; texts do not mind
 
     def __getitem__(self, key: SupportsIndex | slice) -> str:
-        return self.plain()[key]  # type: ignore[index, return-value]  # as above, and a dict's key
+        return self.plain()[key]  # type: ignore[index, return-value]  # the same, and an object's keys
 
     def __contains__(self, item: object) -> bool:
-        text = self.view.result.output
-        return (isinstance(item, str) and str(item) in text) or (
-            self.view.container is not None and item in self.view.container
+        container = self.view.container
+        return (isinstance(item, str) and str(item) in self.text) or (
+            container is not None and item in container
         )
 
     def __eq__(self, other: object) -> bool:
-        return (self.plain() if isinstance(other, dict | list) else self.view.result.output) == other
+        return (self.plain() if isinstance(other, dict | list) else self.text) == other
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        return hash(self.view.result.output)
+        return hash(self.text)
 
 
 def plain(value: object) -> object:
@@ -162,26 +167,23 @@ def plain(value: object) -> object:
 def text_of(value: object) -> str:
     """A value as text: a string is itself, everything else is JSON; a missing value fails."""
     if isinstance(value, Output):
-        return value.view.result.output
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Missing):
-        return str(value)  # fails, saying what is missing
-    return json.dumps(as_json(value), ensure_ascii=False)
+        return value.text
+    return value if isinstance(value, str) else json_of(value)
+
+
+def json_of(value: object, indent: int | None = None) -> str:
+    """A value as JSON text."""
+    return json.dumps(as_json(value), ensure_ascii=False, indent=indent, default=as_json)
 
 
 def as_json(value: object) -> Json:
-    """A value as JSON; TemplateError where it has no meaning as a value."""
+    """A value as JSON; UndefinedError where it is missing, TemplateError where it is no value."""
     value = plain(value)
     if value is None or isinstance(value, str | int | float | dict | list):
         return value
-    if isinstance(value, Missing):
-        str(value)  # fails, saying what is missing
     if isinstance(value, View):
-        raise TemplateError(
-            f"{value.described()} is no value", hint="name what of it: `.output`, for example"
-        )
-    if isinstance(value, Iterable):  # a range, a tuple, what a filter yields
+        raise TemplateError(f"{value.described()} is no value", hint="name what of it, such as `.output`")
+    if isinstance(value, Iterable):  # a range, a tuple, what a filter yields; a Missing fails here
         return [as_json(item) for item in value]
     raise TemplateError(f"{type(value).__name__} is no value", hint="call it, or name one of its fields")
 
@@ -193,14 +195,14 @@ def field_of(value: object, key: object) -> object:
     if isinstance(value, View):
         return value.field(str(key))
     if isinstance(value, Output) and isinstance(key, str):
-        return value.field(key)
+        return value.view.json_field(key)
     value = plain(value)
     try:
-        return value[key]  # type: ignore[index]  # whatever does not take it says so below
+        return value[key]  # type: ignore[index]  # whatever cannot be indexed says so below
     except LookupError:
         if isinstance(value, dict):
             return missing(f"there is no field {key!r}; there is {_listed(value)}")
-        return missing(f"there is no item {key!r}; the length is {len(value)}")  # type: ignore[arg-type]
+        return missing(f"there is no item {key!r} in {_a(value)}")
     except TypeError:
         return missing(f"{_a(value)} has no field {key!r}")
 
@@ -223,29 +225,25 @@ def roots(scope: Scope) -> dict[str, object]:
 
 def _step(scope: Scope, name: str) -> object:
     result = scope.steps.get(name)
-    return missing(f"step {name!r} has no result yet") if result is None else StepView(result)
+    return missing(f"step {name!r} has no result") if result is None else StepView(result)
 
 
 def _argument(scope: Scope, name: str) -> object:
     if name in scope.arguments:
         return scope.arguments[name]
     if name.isdigit():
-        return missing(
-            f"positional argument {name} is not given", f"give it after the workflow's name; {OPTIONAL}"
-        )
+        return missing(f"positional argument {name} is not given", f"give it after the name; {OPTIONAL}")
     return missing(f"argument {name!r} is not given", f"give it as --{name} VALUE; {OPTIONAL}")
 
 
 def _variable(scope: Scope, name: str) -> object:
-    if name in scope.env:
-        return scope.env[name]
-    return missing(f"environment variable {name} is not set")
+    return scope.env[name] if name in scope.env else missing(f"environment variable {name} is not set")
 
 
 def _workflow(scope: Scope, name: str) -> object:
     if name == "name":
         return scope.workflow_name
-    return " + ".join(name[:1].upper() + name[1:] for name in scope.backends) or "lok"
+    return " + ".join(backend[:1].upper() + backend[1:] for backend in scope.backends) or "lok"
 
 
 def _project(scope: Scope, name: str) -> object:
@@ -254,20 +252,22 @@ def _project(scope: Scope, name: str) -> object:
 
 def _own(result: StepResult) -> dict[str, object]:
     view = StepView(result)
-    own: dict[str, object] = {"output": Output(view), "seconds": result.seconds}
+    data: object
     try:
-        own["json"] = view.json()
+        data = view.json()
     except OutputError as error:
-        own["json"] = missing(error.message)
-    data = own["json"]
-    if isinstance(data, dict):
-        data = data.get("findings", missing("the output has no findings"))
-    own["findings"] = data
-    cost = result.usage.cost_usd
-    own["cost"] = (
-        missing("the cost is not known", "give the model's price under [prices]") if cost is None else cost
-    )
-    return own
+        data = missing(error.message, 'set output_format = "json" on the step')
+    findings = data.get("findings", missing("the output has no findings")) if isinstance(data, dict) else data
+    cost: object = result.usage.cost_usd
+    if cost is None:
+        cost = missing("the cost is not known", "give the model's price under [prices]")
+    return {
+        "output": Output(view),
+        "json": data,
+        "findings": findings,
+        "cost": cost,
+        "seconds": result.seconds,
+    }
 
 
 def _replies(result: StepResult) -> Group:
@@ -276,7 +276,7 @@ def _replies(result: StepResult) -> Group:
     def find(name: str) -> object:
         if name in texts:
             return texts[name]
-        why = next((f": {r.reason}" for r in result.refusals if r.backend == name), "")
+        why = next((f" ({r.reason})" for r in result.refusals if r.backend == name), "")
         return missing(f"step {result.name!r} has no reply of {name!r}{why}; it has {_listed(texts)}")
 
     return Group("replies", find)
@@ -303,5 +303,6 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _a(value: object) -> str:
-    kind = kind_of(value)
-    return kind if kind == "null" else f"an {kind}" if kind[0] in "oa" else f"a {kind}"
+    """What JSON calls a value, with its article."""
+    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value)) or ("a number" if isinstance(value, int | float) else type(value).__name__)

@@ -1,0 +1,280 @@
+"""The functions, methods, filters and tests that texts may use: lists, not all that Jinja and Python have."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Mapping
+from types import MethodType
+from typing import Any, TypeAlias
+
+import jinja2.filters
+import jinja2.tests
+from jinja2 import pass_context
+from jinja2.runtime import Context, LoopContext
+from jinja2.sandbox import safe_range
+
+from pytest_lok.core.bounds import budget_of, check_number, effort
+from pytest_lok.core.jsontext import find_json, is_json
+from pytest_lok.core.values import Missing, as_json, json_of, missing, plain, text_of
+from pytest_lok.errors import TemplateError
+
+Function: TypeAlias = Callable[..., Any]
+
+JUDGEMENTS = " judgements"
+"""The name of the rubrics' answers in a context; the space keeps it out of a text's reach."""
+
+REGEX_SECONDS = 2.0
+"""Time one ``matches`` may take; patterns can need exponential time."""
+
+# --- functions ----------------------------------------------------------------------------------
+
+
+def contains(value: Any, what: Any) -> bool:
+    """Whether the value's text holds the text, or the array the item."""
+    if isinstance(what, str) and text_of(what) in text_of(value):
+        return True
+    value, what = plain(value), as_json(what)
+    return what in value if isinstance(value, list | dict) else text_of(what) in text_of(value)
+
+
+def icontains(value: Any, what: Any) -> bool:
+    """``contains`` for texts, whatever the case."""
+    return text_of(what).casefold() in text_of(value).casefold()
+
+
+def equals(left: Any, right: Any) -> bool:
+    """Whether the two are the same text, surrounding whitespace aside."""
+    return text_of(left).strip() == text_of(right).strip()
+
+
+def matches(value: Any, pattern: Any) -> bool:
+    """Whether the regular expression matches anywhere in the text."""
+    import regex  # rarely used, and slow to import
+
+    try:
+        return regex.search(text_of(pattern), text_of(value), timeout=REGEX_SECONDS) is not None
+    except TimeoutError:
+        raise TemplateError(
+            f"the regular expression {text_of(pattern)!r} took more than {REGEX_SECONDS:g} s",
+            hint="nested repetition such as (a+)+ can take for ever; write it without",
+        ) from None
+    except regex.error as error:
+        raise TemplateError(f"the regular expression {text_of(pattern)!r} is wrong: {error}") from None
+
+
+def is_json_text(value: Any) -> bool:
+    """Whether the text as a whole is JSON."""
+    return is_json(text_of(value))
+
+
+@pass_context
+def rubric(context: Context, text: str, /, backend: str = "") -> bool:
+    """What the judge answered."""
+    judgements: Mapping[tuple[str, str], bool] = context.parent[JUDGEMENTS]
+    if (text, backend) not in judgements:
+        raise TemplateError(f"nobody judged the rubric {text!r}")
+    return judgements[text, backend]
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "contains": contains,
+    "equals": equals,
+    "icontains": icontains,
+    "is_json": is_json_text,
+    "matches": matches,
+    "range": safe_range,
+    "rubric": rubric,
+}
+
+# --- methods ------------------------------------------------------------------------------------
+
+TEXT_METHODS = frozenset(
+    {
+        *("capitalize", "casefold", "lower", "swapcase", "title", "upper"),
+        *("count", "endswith", "find", "index", "rfind", "rindex", "startswith"),
+        *(
+            "isalnum",
+            "isalpha",
+            "isascii",
+            "isdecimal",
+            "isdigit",
+            "islower",
+            "isnumeric",
+            "isspace",
+            "isupper",
+        ),
+        *("lstrip", "removeprefix", "removesuffix", "rstrip", "strip"),
+        *("join", "partition", "replace", "rpartition", "rsplit", "split", "splitlines"),
+    }
+)
+DATA_METHODS: Mapping[type, frozenset[str]] = {
+    dict: frozenset({"get", "items", "keys", "values"}),
+    list: frozenset({"count", "index"}),
+    LoopContext: frozenset({"changed", "cycle"}),
+}
+METHODS = TEXT_METHODS.union(*DATA_METHODS.values())
+"""Methods that may be called; whatever else stands after a dot is a field."""
+
+
+def method_of(value: Any, name: str) -> Any:
+    """The bound method, or a Missing."""
+    if isinstance(value, Missing):
+        return value
+    owner = plain(value)
+    for kind, names in DATA_METHODS.items():
+        if isinstance(owner, kind) and name in names:
+            return getattr(owner, name)
+    if isinstance(value, str) and name in TEXT_METHODS:
+        text = text_of(value)
+        return MethodType(_GROWING[name], text) if name in _GROWING else getattr(text, name)
+    return missing(f"{type(owner).__name__} has no method {name}()", "see the list of methods in the manual")
+
+
+@pass_context
+def _join(separator: str, context: Context, items: Any) -> str:
+    texts = [text_of(item) for item in _items(items)]
+    budget_of(context).make(sum(map(len, texts)) + len(separator) * len(texts))
+    return separator.join(texts)
+
+
+@pass_context
+def _replace(text: str, context: Context, old: Any, new: Any, count: int = -1) -> str:
+    old, new = text_of(old), text_of(new)
+    budget_of(context).make(len(text) + text.count(old) * len(new))
+    return text.replace(old, new, count)
+
+
+_GROWING: Mapping[str, Function] = {"join": _join, "replace": _replace}
+
+
+def _items(value: Any) -> Iterable[Any]:
+    items = plain(value)
+    if isinstance(items, Iterable):
+        return items
+    raise TemplateError(f"only an array can be joined, not {text_of(items)}")
+
+
+# --- filters ------------------------------------------------------------------------------------
+
+
+@pass_context
+def _join_filter(context: Context, value: Any, d: Any = "", attribute: str | int | None = None) -> str:
+    items = _items(value)
+    if attribute is not None:
+        items = map(jinja2.filters.make_attrgetter(context.environment, attribute), items)
+    return _join(text_of(d), context, items)
+
+
+@pass_context
+def _replace_filter(context: Context, value: Any, old: Any, new: Any, count: int = -1) -> str:
+    return _replace(text_of(value), context, old, new, count)
+
+
+_WIDE = re.compile(r"%[^a-zA-Z%]*(?:\*|\d{4})")
+
+
+@pass_context
+def percent(context: Context, value: Any, *args: Any, **kwargs: Any) -> str:
+    """``'%.1f' | format(x)``, with widths of at most three digits."""
+    text = text_of(value)
+    if _WIDE.search(text):
+        raise TemplateError("a width in a format has at most three digits")
+    if args and kwargs:
+        raise TemplateError("`format` takes values by position or by name, not both")
+    result = text % (
+        {key: _number_or_text(v) for key, v in kwargs.items()} or tuple(map(_number_or_text, args))
+    )
+    budget_of(context).make(len(result))
+    return result
+
+
+def _number_or_text(value: Any) -> Any:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else text_of(value)
+
+
+@pass_context
+def _to_json(context: Context, value: Any, indent: int | None = None) -> str:
+    check_number(indent)
+    text = json_of(value, None if indent is None else min(indent, 16))
+    budget_of(context).make(len(text))
+    return text
+
+
+def _from_json(value: Any) -> Any:
+    return find_json(text_of(value))
+
+
+def _lines(value: str) -> list[str]:
+    return [line for line in value.split("\n") if line.strip()]
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _guarded(function: Function, convert: Callable[[Any], Any]) -> Function:
+    """The filter with its value converted, numbers beside it small, and its work counted."""
+    passed = getattr(getattr(function, "jinja_pass_arg", None), "name", None)
+
+    @functools.wraps(function, updated=())
+    def guarded(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
+        value = convert(value)
+        for number in (*args, *kwargs.values()):
+            check_number(number)
+        budget_of(context).spend(1 + effort(value))
+        before = {
+            None: (),
+            "context": (context,),
+            "eval_context": (context.eval_ctx,),
+            "environment": (context.environment,),
+        }
+        return function(*before[passed], value, *args, **kwargs)
+
+    return pass_context(guarded)
+
+
+def _filters() -> dict[str, Function]:
+    taken: Mapping[str, Function] = jinja2.filters.FILTERS
+    text = "capitalize float indent int lower title trim truncate upper urlencode wordcount wordwrap"
+    data = (
+        "abs batch count dictsort filesizeformat first groupby items last length list map max min reject"
+        " rejectattr reverse round select selectattr slice sort sum unique"
+    )
+    return {
+        **{name: _guarded(taken[name], text_of) for name in text.split()},
+        **{name: _guarded(taken[name], plain) for name in data.split()},
+        "allow_dash": _same,
+        "d": taken["default"],
+        "default": taken["default"],
+        "format": percent,
+        "from_json": _from_json,
+        "join": _join_filter,
+        "json": _to_json,
+        "lines": _guarded(_lines, text_of),
+        "replace": _replace_filter,
+        "string": _guarded(_same, text_of),
+        "tojson": _to_json,
+    }
+
+
+FILTERS: Mapping[str, Function] = _filters()
+
+
+def _tests() -> dict[str, Function]:
+    # a few are mere callables there
+    taken: Mapping[str, Function] = jinja2.tests.TESTS  # type: ignore[assignment]
+    dropped = ("callable", "escaped", "filter", "test", "sameas")
+    own = {name: _of_plain(taken[name]) for name in ("mapping", "sequence", "iterable", "string")}
+    return {name: test for name, test in taken.items() if name not in dropped} | own
+
+
+def _of_plain(test: Function) -> Function:
+    @functools.wraps(test)
+    def tested(value: Any) -> Any:
+        return test(plain(value))
+
+    return tested
+
+
+TESTS: Mapping[str, Function] = _tests()

@@ -1,0 +1,196 @@
+"""A checked tree and a Scope -> text or a value, or a TemplateError that says what is missing and where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TypeAlias, TypeVar
+
+from jinja2 import nodes
+from jinja2.environment import Template as JinjaTemplate
+from jinja2.exceptions import TemplateError as JinjaError
+from jinja2.exceptions import TemplateSyntaxError, UndefinedError
+
+from pytest_lok.core.bounds import BUDGET, Budget
+from pytest_lok.core.expressions import split
+from pytest_lok.core.functions import JUDGEMENTS
+from pytest_lok.core.results import Json
+from pytest_lok.core.sandbox import ENVIRONMENT
+from pytest_lok.core.scope import Scope
+from pytest_lok.core.values import Missing, roots, text_of
+from pytest_lok.errors import Fault, LokError, SourceError, TemplateError
+
+_FAILURES = (
+    LokError,
+    JinjaError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What operators, methods and filters can raise on the values they meet."""
+
+MAX_PLACE = 100
+"""Characters of the source that a message shows."""
+
+RESULT = "result"
+"""The name an expression's value is assigned to."""
+
+Piece: TypeAlias = str | nodes.Expr
+T = TypeVar("T")
+
+
+def expression_tree(expression: nodes.Expr) -> nodes.Template:
+    """An expression as a tree that can be a Program."""
+    target = nodes.Name(RESULT, "store", lineno=0)
+    return nodes.Template([nodes.Assign(target, expression, lineno=0)], lineno=0)
+
+
+class Program:
+    """What a text does. Code is made when it is first needed: many texts of a workflow never run."""
+
+    __slots__ = ("_code", "_pieces", "_source", "_steps", "_tree")
+
+    def __init__(self, source: str, tree: nodes.Template, steps: Collection[str]) -> None:
+        self._source = source
+        self._steps = steps
+        self._pieces = _pieces(tree)
+        self._tree = tree if self._pieces is None else None
+        self._code: JinjaTemplate | None = None
+
+    def compile(self) -> JinjaTemplate:
+        """The code; SourceError where Jinja finds only now that it cannot be."""
+        if self._code is None:
+            tree = self._tree or nodes.Template([], lineno=0)
+            tree.set_environment(ENVIRONMENT)
+            try:
+                self._code = ENVIRONMENT.from_string(tree)
+            except (TemplateSyntaxError, SyntaxError, RecursionError, MemoryError) as error:
+                fault = Fault(message=f"this cannot be compiled: {error}", end=len(self._source))
+                raise SourceError([fault]) from None
+        return self._code
+
+    def render(self, scope: Scope) -> str:
+        """The text with its values."""
+        if self._pieces is None:
+            return "".join(self._run(scope, {}))
+        values = roots(scope)
+        return "".join([self._read(piece, values, text_of) for piece in self._pieces])
+
+    def value(self, scope: Scope, use: Callable[[object], T]) -> T:
+        """``use`` of an expression's value, which may be a Missing."""
+        if self._pieces is not None:
+            return self._read(self._pieces[0], roots(scope), use)
+        found: dict[str, object] = {}
+        for _ in self._run(scope, found):
+            pass
+        try:
+            return use(found[RESULT])
+        except _FAILURES as failure:
+            raise self._located(failure, 0) from None
+
+    def _read(self, piece: Piece, values: Mapping[str, object], use: Callable[[object], T]) -> T:
+        try:
+            return use(piece if isinstance(piece, str) else _read(piece, values))
+        except _FAILURES as failure:
+            raise self._located(failure, 0 if isinstance(piece, str) else piece.lineno) from None
+
+    def _run(self, scope: Scope, found: dict[str, object]) -> Iterator[str]:
+        """The pieces of the text as the code makes them; ``found`` gets what it assigned."""
+        budget = Budget(_given(scope, self._steps))
+        try:
+            code = self.compile()
+            context = code.new_context(roots(scope) | {BUDGET: budget, JUDGEMENTS: scope.judgements})
+            for piece in code.root_render_func(context):
+                budget.show(piece)
+                yield piece
+            found |= context.vars
+        except _FAILURES as failure:
+            raise self._located(failure, self._offset(failure)) from None
+
+    def _offset(self, failure: BaseException) -> int:
+        """Where in the source the failing code comes from (0: not known)."""
+        offset, trace = 0, failure.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == "<template>" and self._code is not None:
+                offset = self._code.get_corresponding_lineno(trace.tb_lineno)
+            trace = trace.tb_next
+        return offset
+
+    def _located(self, failure: BaseException, offset: int) -> TemplateError:
+        message, hint = _explained(failure)
+        parts = split(self._source) if "{" in self._source else []
+        tags = (part.text for part in parts if part.kind != "text" and part.start <= offset < part.end)
+        place = " ".join(next(tags, self._source).split())
+        shown = place if len(place) <= MAX_PLACE else f"{place[:MAX_PLACE]}…"
+        return TemplateError(f"{message} (in `{shown}`)", hint=hint)
+
+
+def _explained(failure: BaseException) -> tuple[str, str]:
+    """A failure's message and hint."""
+    match failure:
+        case LokError():
+            return failure.message, failure.hint
+        case UndefinedError():
+            message, _, hint = str(failure.message).partition("\n")
+            return message, hint
+        case RecursionError():
+            return "it goes too deep", ""
+        case MemoryError():
+            return "it needs too much memory", ""
+        case _:
+            return str(failure) or type(failure).__name__, ""
+
+
+def _pieces(tree: nodes.Template) -> tuple[Piece, ...] | None:
+    """The tree as literal text and plain paths (``steps.x.output``); None if there is more to it."""
+    found: list[nodes.Node] = []
+    for part in tree.body:
+        match part:
+            case nodes.Output():
+                found += part.nodes
+            case nodes.Assign(target=nodes.Name(lineno=0)):  # see expression_tree
+                found.append(part.node)
+            case _:
+                return None
+    pieces: list[Piece] = []
+    for node in found:
+        if isinstance(node, nodes.TemplateData):
+            pieces.append(node.data)
+        elif isinstance(node, nodes.Expr) and _is_path(node):
+            pieces.append(node)
+        else:
+            return None
+    return tuple(pieces)
+
+
+def _is_path(node: nodes.Node) -> bool:
+    while isinstance(node, nodes.Getattr | nodes.Getitem):
+        if isinstance(node, nodes.Getitem) and not isinstance(node.arg, nodes.Const):
+            return False
+        node = node.node
+    return isinstance(node, nodes.Name)
+
+
+def _read(node: nodes.Expr, values: Mapping[str, object]) -> object:
+    match node:
+        case nodes.Getattr(node=owner, attr=attr):
+            return ENVIRONMENT.getattr(_read(owner, values), attr)
+        case nodes.Getitem(node=owner, arg=nodes.Const(value=key)):
+            return ENVIRONMENT.getitem(_read(owner, values), key)
+        case nodes.Name(name=name) if name in values:
+            return values[name]
+        case _:
+            return Missing(name=str(node))
+
+
+def _given(scope: Scope, steps: Collection[str]) -> int:
+    """Characters and items in the values that a text may go through."""
+    results = [scope.steps[name] for name in steps if name in scope.steps]
+    if scope.own is not None:
+        results.append(scope.own)
+    item: Json = scope.loop.item if scope.loop is not None else None
+    given = len(item) if isinstance(item, str | list | dict) else 0
+    return given + sum(len(result.output) for result in results)
