@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import graphlib
+import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -60,7 +61,17 @@ def order(steps: Mapping[str, Step], among: Collection[str]) -> list[str]:
     for name, step in steps.items():
         if name in among:
             sorter.add(name, *step.needs)
-    return list(sorter.static_order())
+    sorter.prepare()
+    place = {name: number for number, name in enumerate(steps)}
+    ready: list[tuple[int, str]] = []
+    ordered: list[str] = []
+    while sorter.is_active():
+        for name in sorter.get_ready():
+            heapq.heappush(ready, (place[name], name))
+        _, first = heapq.heappop(ready)
+        ordered.append(first)
+        sorter.done(first)
+    return ordered
 
 
 def _closure(chosen: Iterable[str], steps: Mapping[str, Step]) -> set[str]:

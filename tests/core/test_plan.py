@@ -82,3 +82,8 @@ def test_wrong_arguments_are_refused(
     with pytest.raises(PlanError, match=message) as caught:
         Plan.of(declared(RANGE, FOCUS, LEVEL), named=named, positional=positional)
     assert caught.value.hint or "twice" in message
+
+
+def test_steps_keep_the_files_order_where_dependencies_allow_it() -> None:
+    assert names(Plan.of(workflow("a b:a c d:c e"))) == ["a", "b", "c", "d", "e"]
+    assert names(Plan.of(workflow("late:first other first"))) == ["other", "first", "late"]
