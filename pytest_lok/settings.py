@@ -16,7 +16,8 @@ import math
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args
@@ -25,11 +26,12 @@ import tomli
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from pytest_lok.core.duration import LONGEST, parse_duration
-from pytest_lok.core.model import AUTO
+from pytest_lok.core.model import AUTO, Origin
 from pytest_lok.core.positions import Path as Keys
 from pytest_lok.core.positions import Positions, Spot
+from pytest_lok.core.source import Source
 from pytest_lok.core.structure import closest, complaint, fit
-from pytest_lok.errors import Problem, SettingsError, UsageError
+from pytest_lok.errors import Problem, SettingsError, UsageError, WorkflowError
 
 ALL = "all"
 """In the backends of a task: every one that is enabled (lok)."""
@@ -309,55 +311,45 @@ def load_settings(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layer:
-    """One source of settings. ``text`` and ``prefix`` locate its keys; without text ``names`` do."""
+    """One source of settings. Its ``file`` locates a key below ``prefix``; without one ``names`` do."""
 
-    path: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
-    text: str = ""
+    file: Source | None = None
     prefix: Keys = ()
     folder: Path | None = None
     names: Mapping[Keys, str] = field(default_factory=dict)
 
+    @property
+    def path(self) -> str:
+        """Of the file, as shown."""
+        return self.file.path if self.file else ""
+
     def problem(self, path: Keys, message: str, hint: str = "", *, key: bool = False) -> Problem:
         """A problem of the value at ``path``, or of its ``key``."""
-        if not self.text:
-            return Problem(path=self._name(path), line=1, column=1, message=message, hint=hint)
-        positions = Positions(self.text)
-        spot = (positions.key if key else positions.value)((*self.prefix, *path))
-        return _problem(self.path, spot, message, hint)
+        if self.file is None:
+            while path and path not in self.names:
+                path = path[:-1]
+            name = self.names.get(path, "built-in settings")
+            return Problem(path=name, line=1, column=1, message=message, hint=hint)
+        return self.file.problem(self._spot(path, key=key), message, hint)
 
     def line(self, path: Keys) -> int:
         """Where ``path`` begins, from 1."""
-        return Positions(self.text).key((*self.prefix, *path)).line if self.text else 1
+        return self._spot(path, key=True).line if self.file else 1
 
-    def _name(self, path: Keys) -> str:
-        while path and path not in self.names:
-            path = path[:-1]
-        return self.names.get(path, self.path)
-
-
-def _problem(path: str, spot: Spot, message: str, hint: str) -> Problem:
-    return Problem(
-        path=path,
-        line=spot.line,
-        column=spot.column,
-        message=message,
-        hint=hint,
-        excerpt=spot.excerpt,
-        length=spot.length,
-    )
+    def _spot(self, path: Keys, *, key: bool) -> Spot:
+        assert self.file is not None  # noqa: S101 - both callers have looked
+        positions = Positions(self.file.text.removeprefix("\ufeff"))
+        return (positions.key if key else positions.value)((*self.prefix, *path))
 
 
-def _read_user(folder: Path | None, problems: list[Problem]) -> Iterator[_Layer]:
-    if folder is not None:
-        yield from _read(folder / "lok.toml", str(folder / "lok.toml"), problems)
+def _read_user(folder: Path | None, problems: list[Problem]) -> list[_Layer]:
+    return _read(folder / "lok.toml", str(folder / "lok.toml"), problems) if folder else []
 
 
 def _read_project(root: Path, config: Path | None, problems: list[Problem]) -> list[_Layer]:
     if config is not None:
-        if not config.exists():
-            raise UsageError(f"there is no settings file {config}")
-        return _read(config, str(config), problems)
+        return _read(config, str(config), problems, required=True)
     own = _read(root / "lok.toml", "lok.toml", problems)
     shared = _read(root / "pyproject.toml", "pyproject.toml", problems)
     if own and shared:
@@ -366,24 +358,21 @@ def _read_project(root: Path, config: Path | None, problems: list[Problem]) -> l
     return own or shared
 
 
-def _read(file: Path, path: str, problems: list[Problem]) -> list[_Layer]:
+def _read(file: Path, path: str, problems: list[Problem], *, required: bool = False) -> list[_Layer]:
     """The settings in a file as a list of one; none if there is no file, or no [tool.lok] in it."""
     try:
-        text = file.read_bytes().decode("utf-8").removeprefix("\ufeff")
-        data: Any = tomli.loads(text)
+        source = Source.decode(file.read_bytes(), path=path, stem="", origin=Origin.SETTINGS)
+        data: Any = source.toml()
     except FileNotFoundError:
+        if required:
+            raise UsageError(f"there is no settings file {path}") from None
         return []
     except OSError as error:
-        problems.append(
-            Problem(path=path, line=1, column=1, message=f"the file cannot be read: {error.strerror}")
-        )
+        message = f"the file cannot be read: {error.strerror}"
+        problems.append(Problem(path=path, line=1, column=1, message=message))
         return []
-    except tomli.TOMLDecodeError as error:
-        message, line, column = f"this is not TOML: {error.msg}", error.lineno, error.colno
-        problems.append(Problem(path=path, line=line, column=column, message=message))
-        return []
-    except ValueError as error:  # not UTF-8, or a number of more digits than Python takes
-        problems.append(Problem(path=path, line=1, column=1, message=f"this is not TOML: {error}"))
+    except WorkflowError as error:
+        problems += error.problems
         return []
     prefix: Keys = ()
     if file.name == "pyproject.toml":
@@ -392,7 +381,7 @@ def _read(file: Path, path: str, problems: list[Problem]) -> list[_Layer]:
         data = tool.get("lok") if isinstance(tool, dict) else None
         if data is None:
             return []
-    layer = _Layer(path=path, data=data, text=text, prefix=prefix, folder=file.parent.absolute())
+    layer = _Layer(data=data, file=source, prefix=prefix, folder=file.parent.absolute())
     if not isinstance(data, dict):
         problems.append(layer.problem((), "`tool.lok` must be a table"))
         return []
@@ -459,13 +448,13 @@ def _from_text(path: Keys, text: str) -> Any:
     wanted = model.model_fields.get(str(path[-1])) if model else None
     if wanted is None or wanted.annotation is str:
         return text
-    try:
+    with suppress(ValueError, RecursionError):
         parsed = tomli.loads(f"value = {text}")
-    except tomli.TOMLDecodeError:
-        parsed = {}
-    if parsed.keys() == {"value"}:
-        return parsed["value"]
-    return shlex.split(text) if wanted.annotation == list[str] else text
+        if parsed.keys() == {"value"}:
+            return parsed["value"]
+    with suppress(ValueError):  # a quote that is not closed
+        return shlex.split(text) if wanted.annotation == list[str] else text
+    return text
 
 
 # --- from the sources to one
@@ -644,7 +633,7 @@ class _Check:
                 if _holds(layer, path):
                     return layer
             path = path[:-1]
-        return _Layer(path="built-in settings")
+        return _Layer()
 
 
 def _holds(layer: _Layer, path: Keys) -> bool:

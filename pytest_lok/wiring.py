@@ -87,8 +87,11 @@ class Project:
         ``options`` are dotted settings from the command line (``{"defaults.timeout": 60}``).
         SettingsError holds every mistake in the settings files.
         """
-        if not start.exists():
-            raise UsageError(f"there is no directory {start}")
+        try:
+            if not start.exists():
+                raise UsageError(f"there is no directory {start}")
+        except OSError as error:
+            raise UsageError(f"{start} cannot be looked into: {error.strerror}") from error
         root = find_root(start) if search_up else start.resolve()
         settings = load_settings(root, environ=environ, config=config, options=options)
         return cls(root=root, settings=settings, environ=environ)

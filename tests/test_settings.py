@@ -254,6 +254,11 @@ class TestEnvironment:
         assert settings.backends["codex"].args == ["one", "t w o"]
         assert not settings.backends["codex"].enabled
 
+    def test_a_quote_left_open_is_a_mistake(self, house: House) -> None:
+        (problem,) = house.problems(env={"LOK_BACKENDS_CLAUDE_ARGS": "-x 'y"})
+        assert problem.path == "$LOK_BACKENDS_CLAUDE_ARGS"
+        assert problem.message.startswith("`backends.claude.args` must be a list")
+
     def test_empty_is_unset(self, house: House) -> None:
         assert house.load(env={"LOK_BACKEND": "", "LOK_NONSENSE": ""}).defaults.backends == ("auto",)
 
@@ -414,7 +419,7 @@ class TestRoles:
         ("[tasks.t]\nprompts = []", (2, 11), "`tasks.t.prompts` must not be empty", ""),
         ("[tasks.t]\ndescription = 'x'", (1, 8), "the task `t` needs `prompts`", 'prompts = [{ name = "…", prompt = "…" }]'),
         ("[tasks.t]\nprompts = [{ name = 'a' }]", (2, 12), "item 1 of `prompts` has no prompt", 'prompts = [{ name = "…", prompt = "…" }]'),
-        ("[defaults]\nx", (2, 2), "this is not TOML: Expected '=' after a key in a key/value pair", ""),
+        ("[defaults]\nx", (2, 2), "this is not TOML: expected '=' after a key in a key/value pair", "a line is `key = value`, `[table]` or `[[steps]]`"),
     ],
 )  # fmt: skip
 def test_mistakes(house: House, text: str, place: tuple[int, int], message: str, hint: str) -> None:
@@ -456,8 +461,8 @@ def test_a_problem_stands_where_the_last_word_was(house: House) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"x = '\xff'", "this is not TOML: 'utf-8' codec can't decode byte 0xff in position 5: invalid start byte"),
-        (b"\xef\xbb\xbf[defaults]\ntimeout = 5x", "this is not TOML: Expected newline or end of document after a statement"),
+        (b"x = '\xff'", "the file is not UTF-8: byte 0xff has no meaning here"),
+        (b"\xef\xbb\xbf[defaults]\ntimeout = 5x", "this is not TOML: expected newline or end of document after a statement"),
     ],
 )  # fmt: skip
 def test_what_is_not_toml(house: House, data: bytes, message: str) -> None:

@@ -69,6 +69,35 @@ class Source:
             raise WorkflowError([problem]) from None
         return cls(text=text, path=path, stem=stem, origin=origin)
 
+    def toml(self) -> dict[str, Any]:
+        """The text as TOML; WorkflowError if it is none."""
+        text = self.text.removeprefix("\ufeff")
+        try:
+            return tomli.loads(text)
+        except tomli.TOMLDecodeError as error:
+            message, line, column = error.msg, error.lineno, error.colno
+        except RecursionError:
+            message, line, column = "nested too deeply", 1, 1
+        except ValueError as error:  # an integer of more digits than Python takes
+            message, line, column = str(error), 1, 1
+        excerpt = text.replace("\r\n", "\n").split("\n")[line - 1]
+        hint = next((hint for start, hint in _SYNTAX_HINTS if message.startswith(start)), "")
+        message = f"this is not TOML: {message[:1].lower()}{message[1:]}"
+        spot = Spot(line=line, column=column, length=1, excerpt=excerpt)
+        raise WorkflowError([self.problem(spot, message, hint)]) from None
+
+    def problem(self, spot: Spot, message: str, hint: str = "") -> Problem:
+        """A problem at a place of this file."""
+        return Problem(
+            path=self.path,
+            line=spot.line,
+            column=spot.column,
+            message=message,
+            hint=hint,
+            excerpt=spot.excerpt,
+            length=spot.length,
+        )
+
 
 class File:
     """A workflow file being read. ``problems`` grows; a key that has one gets no second from elsewhere."""
@@ -79,7 +108,7 @@ class File:
         self.problems: list[Problem] = []
         self._blamed: set[Path] = set()
         self._text = source.text.removeprefix("\ufeff")
-        self.data = self._toml()
+        self.data = source.toml()
         self.document, misfits = fit(WorkflowDocument, self.data, meant=_meant)
         for misfit in misfits:
             self.report(misfit.path, misfit.message, misfit.hint, key=misfit.unknown)
@@ -120,38 +149,7 @@ class File:
             return None
 
     def _add(self, spot: Spot, message: str, hint: str) -> None:
-        self.problems.append(
-            Problem(
-                path=self.source.path,
-                line=spot.line,
-                column=spot.column,
-                message=message,
-                hint=hint,
-                excerpt=spot.excerpt,
-                length=spot.length,
-            )
-        )
-
-    def _toml(self) -> dict[str, Any]:
-        try:
-            return tomli.loads(self._text)
-        except tomli.TOMLDecodeError as error:
-            message, line, column = error.msg, error.lineno, error.colno
-        except RecursionError:
-            message, line, column = "nested too deeply", 1, 1
-        except ValueError as error:  # an integer of more digits than Python takes
-            message, line, column = str(error), 1, 1
-        lines = self._text.replace("\r\n", "\n").split("\n")
-        problem = Problem(
-            path=self.source.path,
-            line=line,
-            column=column,
-            message=f"this is not TOML: {message[:1].lower()}{message[1:]}",
-            hint=next((hint for start, hint in _SYNTAX_HINTS if message.startswith(start)), ""),
-            excerpt=lines[line - 1],
-            length=1,
-        )
-        raise WorkflowError([problem]) from None
+        self.problems.append(self.source.problem(spot, message, hint))
 
 
 def _meant(path: Path) -> str:
