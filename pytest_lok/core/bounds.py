@@ -18,6 +18,9 @@ MAX_TEXT = 16 * 1024 * 1024
 MAX_WORK = 1_000_000
 """Loop rounds, calls and items a text may go through, beyond what it is given."""
 
+CALL = 20
+"""Work that a call is, compared to a loop round."""
+
 MAX_BITS = 4096
 """Size of an integer."""
 

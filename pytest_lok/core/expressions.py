@@ -6,6 +6,7 @@ given the token's offset where it expects a line number, so the place of each no
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -343,8 +344,8 @@ def _parse(lexemes: Sequence[Lexeme], bare_steps: Collection[str], parse: Callab
         raise SourceError([_syntactic(lexemes, error.lineno, str(error.message))]) from None
     except RecursionError:
         raise SourceError([_all(lexemes, "the expression is nested too deeply")]) from None
-    except ValueError as error:  # a number of thousands of digits
-        raise SourceError([_all(lexemes, str(error))]) from None
+    except ValueError:  # what int() says to thousands of digits
+        raise SourceError([_all(lexemes, "a number has too many digits")]) from None
 
 
 def _all(lexemes: Sequence[Lexeme], message: str) -> Fault:
@@ -368,14 +369,20 @@ _WORDS = {
     "end of statement block": "`%}`",
     "begin of print statement": "`{{`",
     "end of template": "end",
+    "Encountered unknown": "unknown",
 }
 
 
 def _syntactic(lexemes: Sequence[Lexeme], offset: int, message: str) -> Fault:
+    place = next((one for one in lexemes if one.start >= offset), lexemes[-1])
+    if (block := re.search(r"innermost block that needs to be closed is '(\w+)'", message)) is not None:
+        tag = next(word for word in reversed(_statements(lexemes)) if word.text == block[1])
+        what = f"unexpected {place.text!r}: " if place is not lexemes[-1] else ""
+        message = f"{what}`{{% {block[1]} %}}` has no `{{% end{block[1]} %}}`"
+        return Fault(message=message, start=tag.start, end=tag.end)
     for theirs, ours in _WORDS.items():
         message = message.replace(theirs, ours)
     message = message[:1].lower() + message[1:].rstrip(".")
-    place = next((one for one in lexemes if one.start >= offset), lexemes[-1])
     begin = _unclosed(lexemes)
     if "unexpected end" in message and begin is not None:
         return Fault(message=f"`{begin.text}` is never closed", start=begin.start, end=begin.end)
@@ -384,6 +391,12 @@ def _syntactic(lexemes: Sequence[Lexeme], offset: int, message: str) -> Fault:
         literal = "write `{{ '{{' }}` where two braces are meant as text"
         hint = {"=": "write `==` to compare", "|": "write `or`", ".": literal}.get(place.text, "")
     return Fault(message=message, start=place.start, end=place.end, hint=hint)
+
+
+def _statements(lexemes: Sequence[Lexeme]) -> list[Lexeme]:
+    """The first word of every ``{% %}``."""
+    seen = [lexeme for lexeme in lexemes if lexeme.kind != "whitespace"]
+    return [after for tag, after in itertools.pairwise(seen) if tag.kind == "block_begin"]
 
 
 def _unclosed(lexemes: Sequence[Lexeme]) -> Lexeme | None:

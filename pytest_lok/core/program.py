@@ -68,7 +68,8 @@ class Program:
             try:
                 self._code = ENVIRONMENT.from_string(tree)
             except (TemplateSyntaxError, SyntaxError, RecursionError, MemoryError) as error:
-                fault = Fault(message=f"this cannot be compiled: {error}", end=len(self._source))
+                why = error.msg if isinstance(error, SyntaxError) else _explained(error)[0]
+                fault = Fault(message=f"this cannot be compiled: {why}", end=len(self._source))
                 raise SourceError([fault]) from None
         return self._code
 

@@ -9,7 +9,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from pytest_lok.core.bounds import MAX_TEXT, Budget, budget_of, check_growth, effort
+from pytest_lok.core.bounds import CALL, MAX_TEXT, Budget, budget_of, check_growth, effort
 from pytest_lok.core.functions import FILTERS, FUNCTIONS, TESTS, method_of, percent
 from pytest_lok.core.values import Missing, field_of, plain, text_of
 from pytest_lok.errors import TemplateError
@@ -39,7 +39,7 @@ class LokEnvironment(ImmutableSandboxedEnvironment):
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - see Jinja
         """Call a listed function or method; each call counts, and so does the length of what it reads."""
         read = sum(map(effort, (getattr(__obj, "__self__", None), *args)))
-        budget_of(__context).spend(1 + read)
+        budget_of(__context).spend(CALL + read)
         return super().call(__context, __obj, *args, **kwargs)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:

@@ -182,7 +182,7 @@ def as_json(value: object) -> Json:
     if value is None or isinstance(value, str | int | float | dict | list):
         return value
     if isinstance(value, View):
-        raise TemplateError(f"{value.described()} is no value", hint="name what of it, such as `.output`")
+        raise TemplateError(f"{value.described()} is no value", hint="name what of it, after a dot")
     if isinstance(value, Iterable):  # a range, a tuple, what a filter yields; a Missing fails here
         return [as_json(item) for item in value]
     raise TemplateError(f"{type(value).__name__} is no value", hint="call it, or name one of its fields")
