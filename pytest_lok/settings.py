@@ -549,12 +549,11 @@ class _Check:
         self._backends(("defaults", "backend"), default, [*backends, *roles, AUTO])
         if not names_in(default):
             self._add(("defaults", "backend"), "`defaults.backend` names nobody", 'name a backend, or "auto"')
-        if self._merged.get("prices"):
-            self._add(
-                ("prices",),
-                "[prices] is not supported yet",
-                "take it out: costs are those that backends report",
-            )
+        for pattern in self._merged.get("prices", {}):
+            for key in ("input", "output"):
+                if self._lacks(("prices", pattern, key)):
+                    hint = "USD per million tokens; 0 if they are free"
+                    self._add(("prices", pattern), f"the price of `{pattern}` needs `{key}`", hint)
 
     def place(self, path: Keys) -> tuple[str, int]:
         """The file and line that have the last word about ``path``."""

@@ -23,6 +23,7 @@ from pytest_lok.backends.scripted import Rule, Scripted
 from pytest_lok.backends.unusable import Unusable
 from pytest_lok.core.model import Origin, Role, Strategy, Workflow
 from pytest_lok.core.parse import Source, parse_workflow
+from pytest_lok.core.pricing import Price
 from pytest_lok.core.redact import SHORTEST, Redactor, secrets_of
 from pytest_lok.discovery import Shelves, find_root, unknown
 from pytest_lok.engine.ports import Backend, Limits, World
@@ -144,6 +145,10 @@ class Project:
                 if backend.timeout is not None
             },
             command_wrapper=defaults.command_wrapper,
+            prices={
+                pattern: Price(input=price.input, output=price.output)
+                for pattern, price in settings.prices.items()
+            },
             redactor=Redactor(self._secrets()),
             kill=processes.kill,
             slots=self._slots(),

@@ -16,6 +16,7 @@ import pytest
 from pytest_lok.backends.scripted import Scripted
 from pytest_lok.core.model import Ask, Origin, Strategy, Workflow
 from pytest_lok.core.plan import Plan
+from pytest_lok.core.pricing import Price
 from pytest_lok.core.results import Outcome, RunResult
 from pytest_lok.engine.loop import run
 from pytest_lok.engine.ports import Command, Prompt, World
@@ -364,13 +365,15 @@ class TestWorld:
     def test_follows_the_settings(self, house: House) -> None:
         world = house.world(
             "[defaults]\nbackend = 'claude, codex'\ntimeout = 7\nmax_parallel = 3\ncommand_wrapper = 'nix {cmd}'\n"
-            "[backends.claude]\nweight = 9\ntimeout = 0\n[backends.codex]\ntimeout = '5m'"
+            "[backends.claude]\nweight = 9\ntimeout = 0\n[backends.codex]\ntimeout = '5m'\n"
+            "[prices.'gpt-*']\ninput = 1\noutput = 2.5"
         )
         assert world.default_backends == ("claude", "codex")
         assert (world.limits.max_parallel, world.limits.timeout) == (3, 7)
         assert world.command_wrapper == "nix {cmd}"
         assert (world.weights["claude"], world.weights["codex"]) == (9, 1.5)
         assert world.timeouts == {"claude": math.inf, "codex": 300, "gemini": 600}
+        assert world.prices == {"gpt-*": Price(input=1, output=2.5)}
         assert world.env == house.environ
         assert world.workspace.root == str(house.root)
 
