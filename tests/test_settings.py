@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_lok.errors import Problem, SettingsError, UsageError
-from pytest_lok.settings import Settings, config_dir, load_settings, names_in
+from pytest_lok.settings import Settings, config_dir, load_settings, names_in, state_dir
 
 LOK_OWN = """
 [defaults]
@@ -211,6 +211,11 @@ class TestUserDirectory:
         assert config_dir({"LOK_CONFIG_DIR": "/l", "XDG_CONFIG_HOME": "/x", "HOME": "/h"}) == Path("/l")
         assert config_dir({"XDG_CONFIG_HOME": "/x", "HOME": "/h"}) == Path("/x/lok")
         assert config_dir({}) is None
+
+    def test_has_a_place_for_what_is_remembered(self) -> None:
+        assert state_dir({"XDG_STATE_HOME": "/x", "HOME": "/h"}) == Path("/x/lok")
+        assert state_dir({"HOME": "/h"}).is_relative_to("/h")
+        assert state_dir({}).is_absolute()
 
     @pytest.mark.parametrize("name", ["LOK_CONFIG_DIR", "XDG_CONFIG_HOME"])
     def test_is_read_from_there(self, house: House, tmp_path: Path, name: str) -> None:
