@@ -409,6 +409,7 @@ class TestRoles:
         ("[backends.ollama]\ncommand = 'ollama'", (2, 11), '`command` must be a URL for type "ollama"', "it is the same as `base_url`"),
         ("[[backends.scripted.replies]]\nmatch = 'x'", (1, 1), "item 1 of `replies` says nothing", 'give it a reply = "…", a file = "…" or an error = "rate_limit"'),
         ("[[backends.scripted.replies]]\nreply = 'x'\nregex = '('", (1, 1), "item 1 of `replies` has a wrong regex: missing ), unterminated subpattern at position 0", "at character 1"),
+        ("[[backends.scripted.replies]]\nreply = 'x'\nfile = 'y'", (1, 1), "item 1 of `replies` has both `reply` and `file`", "keep one"),
         ("[backends.claude]\nstrengths = ['x']", (2, 13), "`strengths` is not supported yet", "take it out: `auto` takes the first available backend, in the order of lok.toml"),
         ("[backends.claude]\nrequests_per_minute = 1", (2, 23), "`requests_per_minute` is not supported yet", "take it out: `max_concurrent` limits a backend meanwhile"),
         ("[prices.x]\ninput = 1", (1, 9), "the price of `x` needs `output`", "USD per million tokens; 0 if they are free"),
