@@ -13,10 +13,13 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 WORKFLOW = ".lok/workflows/security-review.toml"
-SAFE = """rows = db.execute("SELECT item FROM orders WHERE email = ? ORDER BY id", (email,))"""
-UNSAFE = """rows = db.execute(f"SELECT item FROM orders WHERE email = '{email}' ORDER BY id")"""
+SAFE = (
+    """rows = db.execute("SELECT item FROM orders WHERE email = ? AND item LIKE ?", (email, f"%{word}%"))"""
+)
+UNSAFE = """rows = db.execute(f"SELECT item FROM orders WHERE email = '{email}' AND item LIKE '%{word}%'")"""
 RED = {"diff": "passed", "injections": "failed", "secrets": "passed", "sign-off": "skipped"}
 GREEN = dict.fromkeys(RED, "passed")
+NOT_OURS = shutil.ignore_patterns("__pycache__", ".*_cache")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,21 +31,21 @@ class Sample:
 
     @classmethod
     def make(cls, root: Path) -> Sample:
-        """A repository whose branch ``order-search`` adds a page with an injection to ``main``."""
+        """A repository whose branch ``order-search`` adds a search with an injection to ``main``."""
         shutil.rmtree(root, ignore_errors=True)
         sample = cls(root=root, environ=_environ(root.parent))
-        shutil.copytree(HERE / "project", root, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
+        shutil.copytree(HERE / "project", root, ignore=NOT_OURS)
         sample.git("init", "--quiet", "--initial-branch=main")
-        sample.git("add", ".", ":!web.py", ":!test_web.py")
+        sample.git("add", ".")
         sample.git("commit", "--quiet", "--message=Open the shop")
         sample.git("switch", "--quiet", "--create=order-search")
+        shutil.copytree(HERE / "branch", root, ignore=NOT_OURS, dirs_exist_ok=True)
         sample.write_query(UNSAFE)
-        sample.git("add", ".")
-        sample.git("commit", "--quiet", "--message=Let customers search their orders")
+        sample.git("commit", "--quiet", "--all", "--message=Let customers search their orders")
         return sample
 
     def write_query(self, line: str) -> None:
-        """Make ``line`` the one line of the page that asks the database."""
+        """Make ``line`` the one line of the search that asks the database."""
         page = self.root / "web.py"
         text = page.read_text()
         old = UNSAFE if UNSAFE in text else SAFE
@@ -127,9 +130,10 @@ def main() -> int:
 
     stage.act("A shop, and a branch that lets customers search their orders")
     sample = Sample.make(root)
-    stage.line("web.py, new on this branch, builds its query like this:")
+    stage.line("Among others, the branch adds this line to web.py. The project's own tests are green:")
     stage.line(UNSAFE, "+")
-    stage.line("Its own tests are green. Here is what its workflow says, beside them:")
+    stage.line("")
+    stage.line("Its workflow reads the diff of the branch, beside those tests:")
     stage.line("pytest --lok", "$")
     if not check(stage, sample.review(), code=1, steps=RED):
         return 1
@@ -144,9 +148,9 @@ def main() -> int:
         return 1
 
     stage.act("Green: both reviews are clean, and the attack that `verify` runs gets nothing")
-    where = os.path.relpath(root)
+    tools = os.path.relpath(Path(sys.executable).parent)
     stage.line("The repository is yours to play with. Try next:")
-    stage.line(f"cd {where} && export PATH={Path(sys.executable).parent}:$PATH", "$")
+    stage.line(f'export PATH="$PWD/{tools}:$PATH" && cd {os.path.relpath(root)}', "$")
     stage.line("lok run security-review", "$")
     stage.line("lok plan security-review", "$")
     stage.line("pytest -k security-review -v", "$")

@@ -1,8 +1,18 @@
 """The demo's verdict follows one line of source, and nothing else."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from demo.__main__ import GREEN, RED, SAFE, UNSAFE, Sample
+
+
+def test_the_planted_injection_is_real(tmp_path: Path) -> None:
+    sample = Sample.make(tmp_path / "shop")
+    attack = [sys.executable, "attack.py"]
+    assert subprocess.run(attack, cwd=sample.root, check=False, capture_output=True).returncode == 1
+    sample.write_query(SAFE)
+    assert subprocess.run(attack, cwd=sample.root, check=False, capture_output=True).returncode == 0
 
 
 def test_one_line_flips_the_verdict_and_back(tmp_path: Path) -> None:

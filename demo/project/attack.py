@@ -1,10 +1,13 @@
-"""Ask for orders by an address that ends the query early; exit 1 if anything comes back."""
+"""Ask for orders in a way that ends the query early; exit 1 if anybody's orders come back."""
 
 import sys
+from urllib.parse import urlencode
 
 from shop import connect
-from web import orders_of
+from web import answer
 
-stolen = orders_of(connect(), "' OR 1=1 --")
-print(f"the attack got {len(stolen)} orders{': ' + ', '.join(stolen) if stolen else ''}")
+HOSTILE = "' OR 1=1 --"
+
+stolen = answer(connect(), urlencode({"email": HOSTILE, "word": HOSTILE}))
+print(f"the attack got {', '.join(stolen) if stolen else 'nothing'}")
 sys.exit(1 if stolen else 0)

@@ -1,4 +1,4 @@
-"""GET /orders?email=... lists a customer's orders as JSON."""
+"""GET /orders lists a customer's orders as JSON."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
+
+from shop import connect
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -18,14 +20,13 @@ def orders_of(db: sqlite3.Connection, email: str) -> list[str]:
     return [item for (item,) in rows]
 
 
-class Orders:
+def answer(db: sqlite3.Connection, query: str) -> list[str]:
+    """What a request with this query string sees."""
+    asked = {name: values[0] for name, values in parse_qs(query).items()}
+    return orders_of(db, asked.get("email", ""))
+
+
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """The WSGI application."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self.db = db
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request."""
-        email = parse_qs(environ.get("QUERY_STRING", "")).get("email", [""])[0]
-        start_response("200 OK", [("Content-Type", "application/json")])
-        return [json.dumps(orders_of(self.db, email)).encode()]
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(answer(connect(), environ.get("QUERY_STRING", ""))).encode()]
