@@ -13,9 +13,8 @@ from _pytest._code.code import ExceptionInfo, TerminalRepr  # what repr_failure 
 from pytest_lok.core.plan import Plan
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.desk import DESK, Desk, Virtual
-from pytest_lok.plugin.explain import explain, short
 from pytest_lok.plugin.request import PREFIX
-from pytest_lok.plugin.verdict import is_verdict, raise_in_call, raise_in_setup, shown
+from pytest_lok.plugin.verdict import raise_in_call, raise_in_setup
 
 if TYPE_CHECKING:
     from pytest_lok.core import model
@@ -121,7 +120,7 @@ class Workflow(pytest.Module):
     """A workflow: its steps are its items. Nothing is imported, hence no ``obj``."""
 
     obj = None
-    only: frozenset[str] | None = None
+    only: frozenset[str] = frozenset()
     found: model.Workflow | WorkflowError | None = None
     shares_fixtures = True
     fixtures_from: tuple[object, ...] = ()
@@ -152,6 +151,7 @@ class Workflow(pytest.Module):
 
     def _load(self, desk: Desk) -> model.Workflow:
         if self.found is None:
+            self.only = desk.only(self.path)
             return desk.load(self.path)
         if isinstance(self.found, WorkflowError):
             raise self.found
@@ -162,7 +162,7 @@ class Workflow(pytest.Module):
         steps: list[Step] = []
         shared: dict[str, Any] = {}
         for step in self.model.steps:
-            if self.only is None or step.name in self.only:
+            if not self.only or step.name in self.only:
                 item: Step = Step.from_parent(self, name=step.name, step=step, **shared)
                 shared = {"fixtureinfo": item._fixtureinfo}
                 steps.append(item)
@@ -240,11 +240,3 @@ class Step(pytest.Function):
         """Judge: a step that did its work and said no is raised here."""
         if self.result is not None:
             raise_in_call(self.result)
-
-    def repr_failure(self, excinfo: ExceptionInfo[BaseException]) -> str | TerminalRepr:  # type: ignore[override]  # as in pytest's own
-        """What the step has to say for itself; anything else as pytest shows it."""
-        if self.result is None or not is_verdict(excinfo.value):
-            return super().repr_failure(excinfo)
-        running = self.config.stash[DESK].running
-        text = explain(self.result, self.step, asked=running.asked(self), root=running.root_cause(self))
-        return shown(text, path=str(self.file), line=self.step.line, reason=short(self.result))

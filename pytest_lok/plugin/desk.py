@@ -15,7 +15,7 @@ from pytest_lok.core.model import Origin
 from pytest_lok.core.model import Workflow as Model
 from pytest_lok.engine.background import Background
 from pytest_lok.errors import UsageError, WorkflowError
-from pytest_lok.plugin.request import Arguments, Request, is_virtual
+from pytest_lok.plugin.request import Arguments, Request, add, is_virtual
 from pytest_lok.plugin.run import RUNS, Running
 from pytest_lok.settings import Settings
 from pytest_lok.store.ledger import Ledger
@@ -35,7 +35,7 @@ class Virtual:
 
     name: str
     found: Model | WorkflowError
-    steps: frozenset[str] | None = None
+    steps: frozenset[str] = frozenset()
 
 
 class Desk:
@@ -50,7 +50,7 @@ class Desk:
         self.background = Background()
         self.running = Running(self)
         self.virtual: list[Virtual] = []
-        self.named: set[Path] = set(request.files)
+        self.named: dict[Path, frozenset[str]] = dict(request.files)
         self._loaded: dict[Path, Model | WorkflowError] = {}
 
     @cached_property
@@ -96,6 +96,15 @@ class Desk:
     def wanted(self, file: Path) -> bool:
         """Whether this session collects a file of the project's shelf."""
         return file in self.named or (self.request.everything and not self.why_not(file))
+
+    def only(self, file: Path) -> frozenset[str]:
+        """The steps that were asked for, where the whole file was not; none = all.
+
+        An argument below another one is dropped by pytest, which then walks the whole file.
+        """
+        if self.request.everything and not self.why_not(file):
+            return frozenset()
+        return self.named.get(file, frozenset())
 
     def why_not(self, file: Path) -> str:
         """Why ``--lok`` leaves a workflow out, "" if it does not (a broken one is shown, not left out)."""
@@ -199,7 +208,7 @@ def _named(here: Desk, wish: str) -> Iterator[str]:
         path = here.config.invocation_params.dir / name
         file = path if name.endswith(".toml") else here.request.shelf / f"{name}.toml"
         if file.is_file():
-            here.named.add(file)
+            add(here.named, file, "")
             yield str(file)
         else:
             here.virtual.append(Virtual(name=name, found=error))
@@ -209,10 +218,10 @@ def _named(here: Desk, wish: str) -> Iterator[str]:
     file = here.request.root / workflow.path
     inside = workflow.origin in (Origin.PROJECT, Origin.PATH) and file.is_relative_to(here.config.rootpath)
     if inside:
-        here.named.add(file)
+        add(here.named, file, step)
         yield f"{file}::{step}" if step else str(file)
     else:
-        steps = frozenset([step]) if step else None
+        steps = frozenset([step]) if step else frozenset()
         here.virtual.append(Virtual(name=workflow.stem, found=workflow, steps=steps))
 
 
@@ -220,7 +229,7 @@ def _by_keyword(here: Desk, keyword: str) -> Iterator[str]:
     """The file of a workflow named by ``-k``, if it is one that ``--lok`` would collect."""
     file = here.request.shelf / f"{keyword}.toml"
     if file.is_file() and not here.why_not(file):
-        here.named.add(file)
+        add(here.named, file, "")
         yield str(file)
 
 
@@ -268,7 +277,7 @@ def _options(config: pytest.Config) -> dict[str, object]:
     """Settings that pytest's own configuration gives."""
     try:
         parallel = config.getini("lok_max_parallel")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, pytest.UsageError):  # which of them depends on pytest's version
         raise UsageError("the ini key lok_max_parallel is no number") from None
     if parallel is None:
         return {}

@@ -7,10 +7,12 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest._code.code import TerminalRepr
 
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.plugin.collect import Step
-from pytest_lok.plugin.explain import bounded, short
+from pytest_lok.plugin.explain import bounded, explain, short
+from pytest_lok.plugin.verdict import is_verdict, shown
 from pytest_lok.reports.console import summary
 from pytest_lok.reports.neutral import uncommanded, visible
 
@@ -28,13 +30,21 @@ class Reporting:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
-        self, item: pytest.Item
+        self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """A step's report carries its own time, its output and plain facts about it."""
         report = yield
         if isinstance(item, Step) and item.result is not None and report.when != "teardown":
+            if call.excinfo is not None and is_verdict(call.excinfo.value):
+                report.longrepr = self._explained(item, item.result)
             _complete(report, item, item.result)
         return report
+
+    def _explained(self, item: Step, result: StepResult) -> TerminalRepr:
+        """The step's own words, in both phases alike; nothing of our code is in them."""
+        running = self._desk.running
+        text = explain(result, item.step, asked=running.asked(item), root=running.root_cause(item))
+        return shown(text, path=str(item.file), line=item.step.line, reason=short(result))
 
     def pytest_report_header(self) -> str:
         """Which workflows this session has, and which it leaves out."""

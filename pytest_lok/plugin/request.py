@@ -66,15 +66,15 @@ class Arguments:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to run. ``named`` are NAME or NAME::STEP; ``files`` are the workflow files among the arguments.
+    """What to run. ``named`` are NAME or NAME::STEP; ``everything`` is what is meant to be collected.
 
-    ``everything`` are all workflows of the project that are meant to be collected.
+    ``files`` are the workflow files among the arguments, with the steps that are named (none = all).
     """
 
     root: Path
     everything: bool = False
     named: tuple[str, ...] = ()
-    files: frozenset[Path] = frozenset()
+    files: Mapping[Path, frozenset[str]] = field(default_factory=dict)
     arguments: Arguments = Arguments()
 
     @property
@@ -86,7 +86,6 @@ class Request:
     def of(cls, config: pytest.Config) -> Request:
         """Read the options, the ini and the arguments; UsageError for those that make no sense together."""
         paths = [] if _nothing_given(config) else [_path(config, arg) for arg in config.args]
-        files = frozenset(path for path in paths if is_workflow(path))
         root = _root(config, paths)
         shelves = (root / ".lok", root / ".lok" / "workflows")
         return cls(
@@ -98,7 +97,7 @@ class Request:
                 *config.getoption("lok_workflow"),
                 *(arg.removeprefix(PREFIX) for arg in config.args if is_virtual(config, arg)),
             ),
-            files=files,
+            files=_files(config) if paths else {},
             arguments=Arguments.of([*config.getini("lok_args"), *config.getoption("lok_arg")]),
         )
 
@@ -108,9 +107,26 @@ def is_workflow(path: Path) -> bool:
     return path.suffix == ".toml" and path.parts[-3:-1] == (".lok", "workflows")
 
 
+def add(files: dict[Path, frozenset[str]], file: Path, step: str) -> None:
+    """Ask for a step of a file, or for all of it ("")."""
+    asked = files.get(file)
+    files[file] = (
+        frozenset() if not step or asked == frozenset() else frozenset([step]) | (asked or frozenset())
+    )
+
+
 def is_virtual(config: pytest.Config, arg: str) -> bool:
     """Whether an argument is the node id of a workflow that has no file in the project."""
     return arg.startswith(PREFIX) and not os.path.lexists(_path(config, arg))
+
+
+def _files(config: pytest.Config) -> dict[Path, frozenset[str]]:
+    files: dict[Path, frozenset[str]] = {}
+    for arg in config.args:
+        path = _path(config, arg)
+        if is_workflow(path):
+            add(files, path, arg.partition("::")[2])
+    return files
 
 
 def _path(config: pytest.Config, arg: str) -> Path:

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.plugin.conftest import Suite, items
+
+REVIEW = {"a": "echo a >> ran", "b_after_a": "echo b >> ran"}
+SPY = """
+import sys
+
+def pytest_unconfigure():
+    heavy = {"pydantic", "httpx", "jinja2", "rich", "asyncio", "tomli", "click", "filelock", "jsonschema"}
+    loaded = {name for name in sys.modules if name.partition(".")[0] in heavy}
+    loaded |= {name for name in sys.modules if name.startswith("pytest_lok")}
+    print("LOADED", *sorted(loaded))
+"""
+
+
+def test_a_session_without_workflows_imports_the_entry_module_and_nothing_else(suite: Suite) -> None:
+    suite.shells("review", **REVIEW)
+    suite.write("conftest.py", SPY)
+    suite.write("test_one.py", "def test_one(tmp_path): assert tmp_path")
+    result = suite.run_apart("--disable-plugin-autoload", "-p", "pytest_lok.plugin.hooks", "-k", "one")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["LOADED pytest_lok pytest_lok.plugin pytest_lok.plugin.hooks"])
+    assert not (suite.root / ".lok" / "runs").exists()
+
+
+def test_plain_pytest_collects_no_workflow(suite: Suite) -> None:
+    suite.shells("review", **REVIEW)
+    suite.write("test_one.py", "def test_one(): pass")
+    for args in ((), (".",), ("-k", "one"), ("-k", "review or one")):
+        assert items(suite.run("--collect-only", "-q", *args).outlines) == ["test_one.py::test_one"]
+
+
+@pytest.mark.parametrize("how", ["option", "ini"])
+def test_workflows_run_beside_the_projects_own_tests(suite: Suite, how: str) -> None:
+    suite.shells("review", **REVIEW)
+    suite.write("test_one.py", "def test_one(): pass")
+    if how == "ini":
+        suite.write("pytest.ini", "[pytest]\nlok = true\n")
+    result = suite.run(*(["--lok"] if how == "option" else []))
+    result.assert_outcomes(passed=3)
+    assert suite.ran() == ["a", "b"]
+
+
+@pytest.mark.parametrize("words", [("-k", "review"), ("-kreview",), ("-k=review",), ("-vk", "review")])
+def test_a_workflows_name_as_the_whole_expression_means_that_workflow(
+    suite: Suite, words: tuple[str, ...]
+) -> None:
+    suite.shells("review", **REVIEW)
+    suite.shells("review-more", c="echo c >> ran")
+    suite.write("test_one.py", "def test_one(): pass")
+    suite.run(*words).assert_outcomes(passed=2, deselected=1)
+    assert suite.ran() == ["a", "b"]
+
+
+def test_a_test_of_that_name_still_runs(suite: Suite) -> None:
+    suite.shells("review", **REVIEW)
+    suite.write("test_one.py", "def test_review(): pass\ndef test_other(): pass")
+    suite.run("-k", "review").assert_outcomes(passed=3, deselected=1)
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["addopts", "environment", "CI", "longer expression", "part of the name", "not collectable", "paths"],
+)
+def test_nothing_else_starts_a_workflow_by_its_name(
+    suite: Suite, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite.shells("review", **REVIEW)
+    suite.workflow("deploy", 'collect = false\n[[steps]]\nname = "a"\nshell = "echo deployed >> ran"')
+    suite.write("test_one.py", "def test_one(): pass")
+    args: tuple[str, ...] = ("-k", "review")
+    match case:
+        case "addopts":
+            suite.write("pytest.ini", "[pytest]\naddopts = -k review\n")
+            args = ()
+        case "environment":
+            monkeypatch.setenv("PYTEST_ADDOPTS", "-k review")
+            args = ()
+        case "CI":
+            monkeypatch.setenv("CI", "true")
+        case "longer expression":
+            args = ("-k", "review and a")
+        case "part of the name":
+            args = ("-k", "revie")
+        case "not collectable":
+            args = ("-k", "deploy")
+        case _:
+            args = ("test_one.py", "-k", "review")
+    result = suite.run(*args)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert suite.ran() == []
+
+
+@pytest.mark.parametrize(
+    ("ini", "message"),
+    [
+        ("lok_fail_on = high", "*lok_fail_on is not supported by this version*"),
+        ("lok_report = sarif", "*lok_report is not supported by this version*"),
+        ("lok_max_parallel = many", "*lok_max_parallel is no number*"),
+        ("lok_max_parallel = 0", "*lok_max_parallel = 0: at least 1 step*"),
+        ("lok_args = focus", "*'focus' is not KEY=VALUE*"),
+        ("lok_args = nobody=1", "*lok_args: no workflow of the project declares 'nobody'*"),
+    ],
+)
+def test_an_ini_key_is_obeyed_or_refused(suite: Suite, ini: str, message: str) -> None:
+    suite.shells("review", **REVIEW)
+    suite.write("pytest.ini", f"[pytest]\n{ini}\n")
+    suite.write("test_one.py", "def test_one(): pass")
+    suite.run().assert_outcomes(passed=1)
+    result = suite.run("--lok")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+    assert suite.ran() == []
+
+
+def test_max_parallel_limits_how_much_runs_at_once(suite: Suite) -> None:
+    suite.shells("w", **{f"s{n}": "echo start >> ran; sleep 0.05; echo end >> ran" for n in range(4)})
+    suite.write("pytest.ini", "[pytest]\nlok_max_parallel = 1\n")
+    suite.run("--lok").assert_outcomes(passed=4)
+    assert suite.ran() == ["start", "end"] * 4
+
+
+def test_wrong_settings_end_the_session_with_their_place(suite: Suite) -> None:
+    suite.shells("review", **REVIEW)
+    suite.write("lok.toml", "[defaults]\ntimeuot = 3\n")
+    result = suite.run("--lok")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*lok.toml:2:1*timeuot*", "*did you mean*timeout*"])
