@@ -53,7 +53,7 @@ def test_a_built_in_one_leaves_the_choice_of_backend_to_the_settings_and_only_re
 def _reads(tool: str, command: str) -> bool:
     first, _, second = command.partition(" ")
     if tool == "git":
-        return first in ("diff", "ls-files", "show")
+        return first in ("diff", "ls-files", "rev-parse", "show")
     return second in ("view", "diff", "list", "checks")
 
 
