@@ -68,19 +68,22 @@ def _unreadable(done: Completed, missing: str) -> Failure:
 
 
 def read_claude(done: Completed) -> Heard:
-    """One JSON object; an error is one too, marked by ``is_error``."""
-    results = [said for said in _objects(done.stdout) if "result" in said or "is_error" in said]
+    """Events by line; the last is the result, and an error is one too, marked by ``is_error``.
+
+    Where an answer gets too long the tool asks for its rest, and the result is the rest alone.
+    """
+    events = _objects(done.stdout)
+    results = [event for event in events if event.get("type") == "result"]
     if not results:
         return _unreadable(done, "JSON result")
     said = results[-1]
     text = str(said.get("result") or "")
     if said.get("is_error") or done.exit_code:
         return _claude_failed(said, text or str(said.get("subtype") or ""), done)
-    match said.get("stop_reason"):
-        case "max_tokens":
-            return Failure(kind=BackendFault.TRUNCATED, message="the answer was cut at its longest length")
-        case "refusal":
-            return Failure(kind=BackendFault.REFUSED, message=text or "the model refused")
+    if said.get("stop_reason") == "max_tokens" or any(map(_asks_for_rest, events)):
+        return Failure(kind=BackendFault.TRUNCATED, message="the answer was cut at its longest length")
+    if said.get("stop_reason") == "refusal":
+        return Failure(kind=BackendFault.REFUSED, message=text or "the model refused")
     usage, cost = _part(said, "usage"), said.get("total_cost_usd")
     return Answer(
         text=text,
@@ -94,6 +97,10 @@ def read_claude(done: Completed) -> Heard:
             cost_usd=float(cost) if isinstance(cost, int | float) else None,
         ),
     )
+
+
+def _asks_for_rest(event: Mapping[str, Any]) -> bool:
+    return bool(event.get("isSynthetic")) and "token limit" in json.dumps(event.get("message"))
 
 
 def _claude_failed(said: Mapping[str, Any], text: str, done: Completed) -> Failure:
@@ -118,7 +125,8 @@ CLAUDE = CliDialect(
     sign_in="run `claude` once and sign in, or set ANTHROPIC_API_KEY",
     options=(
         Option(names=("-p", "--print"), fixed=True),
-        Option(names=("--output-format",), value="json", fixed=True),
+        Option(names=("--output-format",), value="stream-json", fixed=True),
+        Option(names=("--verbose",)),
         Option(names=("--strict-mcp-config",)),
         Option(names=("--no-session-persistence",)),
     ),
@@ -126,7 +134,7 @@ CLAUDE = CliDialect(
         "read": (Option(names=("--tools",), value="Read,Grep,Glob"),),
         "none": (Option(names=("--tools",), value="", fixed=True),),
     },
-    model=Option(names=("--model",), fixed=True),
+    model=Option(names=("--model",)),
     system=Option(names=("--system-prompt",), fixed=True),
     env={
         **_TERMINAL,
@@ -187,7 +195,8 @@ def _setting(key: str, value: str) -> Option:
 
 
 def _disabled(feature: str) -> Option:
-    return Option(names=("--disable",), value=feature, key=feature)
+    """As a setting, since an unknown one is only ignored, where ``--disable`` of one is an error."""
+    return _setting(f"features.{feature}", "false")
 
 
 CODEX = CliDialect(
@@ -211,10 +220,12 @@ CODEX = CliDialect(
         "none": (
             Option(names=("-s", "--sandbox"), value="read-only", fixed=True),
             _disabled("shell_tool"),
+            _disabled("view_image"),
+            _disabled("multi_agent"),
         ),
     },
     tail=("-",),
-    model=Option(names=("-m", "--model"), fixed=True),
+    model=Option(names=("-m", "--model")),
     env=_TERMINAL,
     keys=("CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_HOME"),
     limit=1_048_576,
@@ -273,14 +284,14 @@ def _gemini_failed(message: str, done: Completed) -> Failure:
     return heard if kind is None else Failure(kind=kind, message=heard.message)
 
 
-def _gemini_files(**more: Any) -> Mapping[str, str]:
+def _gemini_files(tools: list[str]) -> Mapping[str, str]:
     settings = {
         # A retry would append its text to what had come before.
         "general": {"maxAttempts": 1, "enableAutoUpdate": False},
         "model": {"disableLoopDetection": True},
         "context": {"includeDirectoryTree": False},
         "privacy": {"usageStatisticsEnabled": False},
-        **more,
+        "tools": {"core": tools},
     }
     return {".gemini/settings.json": json.dumps(settings)}
 
@@ -294,7 +305,9 @@ GEMINI = CliDialect(
         "read": (Option(names=("--include-directories",), value="{workspace}", key="{workspace}"),),
         "none": (),
     },
-    model=Option(names=("-m", "--model"), fixed=True),
+    model=Option(names=("-m", "--model")),
+    # Without one it first asks another model which to take, and is patient with that one's failures.
+    usual_model="flash",
     env={**_TERMINAL, "GEMINI_CLI_NO_RELAUNCH": "1", "GEMINI_CLI_TRUST_WORKSPACE": "true"},
     keys=(
         "GEMINI_API_KEY",
@@ -308,7 +321,10 @@ GEMINI = CliDialect(
         "GOOGLE_GENAI_USE_GCA",
     ),
     # Its settings count only in the directory it runs in, so that is never the workspace itself.
-    private={"read": _gemini_files(), "none": _gemini_files(tools={"core": ["none"]})},
+    private={
+        "read": _gemini_files(["list_directory", "glob", "grep_search", "read_file", "read_many_files"]),
+        "none": _gemini_files(["none"]),
+    },
     limit=3_500_000,
     read=read_gemini,
 )

@@ -121,7 +121,9 @@ class CommandBackend:
         if model and not self._placed("model"):
             if dialect.model is None:
                 raise self._no_place("model")
-            options.append(replace(dialect.model, value=model))
+            options.append(replace(dialect.model, value=model, fixed=True))
+        if not model and dialect.model is not None and dialect.usual_model:
+            options.append(replace(dialect.model, value=dialect.usual_model))
         if not model and self._placed("model"):
             raise self._error(
                 BackendFault.NOT_CONFIGURED,

@@ -95,9 +95,10 @@ class CliDialect:
     Calling it: ``lead`` is its subcommand; ``options`` and those of the ``access`` mode follow the
     user's words, ``tail`` is last. ``model`` and ``system`` are the options whose value is put in when
     there is one; a tool without the latter gets the system prompt in front of the prompt, which is
-    on stdin. ``env`` is always set; ``keys`` are passed on where they are set, the first being the
-    key itself. ``private`` holds the files of an otherwise empty directory it runs in, by access
-    mode; in other modes it runs in the workspace. ``{workspace}`` in an option's value is its path.
+    on stdin. ``usual_model`` is asked where nobody names one ("" = the tool chooses). ``env`` is always
+    set; ``keys`` are passed on where they are set, the first being the key itself. ``private`` holds
+    the files of an otherwise empty directory it runs in, by access mode; in other modes it runs in
+    the workspace. ``{workspace}`` in an option's value is the workspace's path.
 
     Its limits: ``limit`` is the longest prompt it takes whole, measured by ``size``; ``guard`` rewords
     a prompt it would take for a command of its own.
@@ -113,6 +114,7 @@ class CliDialect:
     access: Mapping[Access, tuple[Option, ...]] = field(default_factory=dict)
     tail: tuple[str, ...] = ()
     model: Option | None = None
+    usual_model: str = ""
     system: Option | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()

@@ -42,12 +42,13 @@ _WORDS = (
         re.compile(
             r"\bE(CONNREFUSED|CONNRESET|NOTFOUND|TIMEDOUT|AI_AGAIN|HOSTUNREACH|NETUNREACH)\b|fetch failed"
             r"|connection (refused|failed|reset|error|closed)|stream disconnected|could not resolve|dns error"
-            r"|network is unreachable|stream ended without",
+            r"|network is unreachable|stream ended without|API Error: terminated",
             re.IGNORECASE,
         ),
     ),
     (BackendFault.TRUNCATED, re.compile(r"max_(output_)?tokens|output token (limit|maximum)", re.IGNORECASE)),
     (BackendFault.REFUSED, re.compile(r"content.?(filter|policy)|usage policy|safety", re.IGNORECASE)),
+    (BackendFault.EMPTY, re.compile(r"empty (response|answer)", re.IGNORECASE)),
     (
         BackendFault.BAD_REQUEST,
         re.compile(
@@ -108,10 +109,10 @@ def remedy(fault: BackendFault, backend: str) -> str:
         case BackendFault.TOO_LONG:
             return "shorten the prompt, or split the step with `for_each`"
         case BackendFault.TRUNCATED:
-            return f"ask for less at once, or raise `max_tokens` of [backends.{backend}]"
+            return "ask for less at once, or split the step with `for_each`"
         case BackendFault.REFUSED:
             return "reword the prompt, or ask another backend"
         case BackendFault.AUTH:
             return f"check the key or the sign-in of [backends.{backend}]; `lok doctor` shows what is found"
         case _:
-            return f"check `model`, `args` and `base_url` of [backends.{backend}]"
+            return f"check the settings in [backends.{backend}]"

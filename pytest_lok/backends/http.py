@@ -82,6 +82,18 @@ class Endpoint:
         )
 
 
+def remedies(backend: str, base: str) -> dict[BackendFault, str]:
+    """What to do about an API's failures, where its backend knows nothing better."""
+    table = f"[backends.{backend}]"
+    address = f"check `base_url` in {table}: {base}"
+    return {
+        BackendFault.NOT_CONFIGURED: address,
+        BackendFault.BAD_OUTPUT: address,
+        BackendFault.NETWORK: f"is a server at {base}, as `base_url` in {table} says? Or set `retries`",
+        BackendFault.TRUNCATED: f"ask for less at once, or raise `max_tokens` in {table}",
+    }
+
+
 class Stream:
     """An answer that is coming in."""
 

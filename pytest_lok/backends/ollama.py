@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_lok.backends import faults
 from pytest_lok.backends.attempt import attempt
-from pytest_lok.backends.http import Api, Endpoint, Http, Stream, message_of
+from pytest_lok.backends.http import Api, Endpoint, Http, Stream, message_of, remedies
 from pytest_lok.core.results import Reply, Usage
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault
@@ -54,6 +54,7 @@ class Ollama:
             backend=self._name,
             url=f"{self._base}/api/chat",
             hints={
+                **remedies(self._name, self._base),
                 BackendFault.NETWORK: f"start it with `ollama serve`; `base_url` in {table} says where it is",
                 BackendFault.BAD_REQUEST: f"`ollama pull {model}`, or correct `model` in {table}",
                 BackendFault.TOO_LONG: "shorten the prompt, or give the model a larger context (num_ctx)",

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_lok.backends import faults
 from pytest_lok.backends.attempt import attempt
-from pytest_lok.backends.http import Api, Endpoint, Http, Stream, message_of
+from pytest_lok.backends.http import Api, Endpoint, Http, Stream, message_of, remedies
 from pytest_lok.core.results import Reply, Usage
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault
@@ -163,8 +163,8 @@ class OpenAI:
             else f"name its key with `api_key_env` in {table}"
         )
         return {
+            **remedies(self._name, base),
             BackendFault.AUTH: key,
-            BackendFault.NETWORK: f"is a server at {base}, as `base_url` in {table} says? Or set `retries`",
             BackendFault.BAD_REQUEST: f"check `model` in {table}, and that its `base_url` ends as the server "
             "documents it, usually in /v1",
         }

@@ -194,6 +194,20 @@ def test_claude_cut_or_refusing_with_exit_0(stop: str, kind: BackendFault) -> No
     assert failure(read_claude(done)).kind is kind
 
 
+def test_claudes_rest_of_a_cut_answer_is_no_answer() -> None:
+    asked = {
+        "role": "user",
+        "content": [{"type": "text", "text": "Output token limit hit. Resume directly."}],
+    }
+    done = lines(
+        {"type": "assistant", "message": {"content": [{"type": "text", "text": "the first half, "}]}},
+        {"type": "user", "message": asked, "isSynthetic": True},
+        {"type": "assistant", "message": {"content": [{"type": "text", "text": "the second"}]}},
+        {"type": "result", "is_error": False, "result": "the second", "stop_reason": "end_turn"},
+    )
+    assert failure(read_claude(done)).kind is BackendFault.TRUNCATED
+
+
 def test_claude_that_fails_without_saying_so() -> None:
     done = lines({"type": "result", "is_error": False, "result": "half"}, exit_code=1)
     assert failure(read_claude(done)).kind is BackendFault.CRASHED
@@ -271,7 +285,8 @@ def test_the_words_of_claude(tmp_path: Path, workspace: Path) -> None:
     backend, fake = row("claude", tmp_path, model="sonnet")
     ask(backend, system="be brief")
     assert fake.args == [
-        *("-p", "--output-format", "json", "--strict-mcp-config", "--no-session-persistence"),
+        *("-p", "--output-format", "stream-json", "--verbose"),
+        *("--strict-mcp-config", "--no-session-persistence"),
         *("--tools", "Read,Grep,Glob", "--model", "sonnet", "--system-prompt", "be brief"),
     ]
     assert fake.cwd == workspace.resolve()
@@ -298,7 +313,8 @@ def test_the_words_of_gemini(tmp_path: Path, workspace: Path) -> None:
     settings = json.loads(fake.files[".gemini/settings.json"])
     assert settings["general"]["maxAttempts"] == 1
     assert settings["model"]["disableLoopDetection"] is True
-    assert "tools" not in settings
+    assert "read_file" in settings["tools"]["core"]
+    assert "google_web_search" not in settings["tools"]["core"]
     assert not fake.cwd.exists()
 
 
@@ -315,10 +331,11 @@ def test_without_access_it_runs_in_an_empty_directory_without_tools(
     assert not fake.cwd.is_relative_to(workspace)
     assert not fake.cwd.exists()
     assert str(workspace) not in " ".join(fake.args)
+    assert fake.args.count("-m") == (name == "gemini")  # which would else ask which to take
     if name == "gemini":
         assert json.loads(fake.files[".gemini/settings.json"])["tools"] == {"core": ["none"]}
     else:
-        words = {"claude": ["--tools", ""], "codex": ["--disable", "shell_tool"]}[name]
+        words = {"claude": ["--tools", ""], "codex": ["-c", "features.shell_tool=false"]}[name]
         assert any(fake.args[at : at + 2] == words for at in range(len(fake.args)))
 
 
