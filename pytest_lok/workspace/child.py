@@ -109,6 +109,8 @@ class Child:
         self._signal(self._left(), signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(self._patience)
+        if (self._process.returncode or 0) < 0:  # 0 may also mean that another has asked for it
+            self.exit_code = self._process.returncode
         self._unwatch()
         self._finish()
 

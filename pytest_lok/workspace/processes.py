@@ -100,7 +100,7 @@ class Processes:
                 open_pidfd=self._open_pidfd,
                 patience=self._patience,
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:  # the last: no thread can be started
             raise _not_started(launch, error) from error
 
     def _directory(self, cwd: str) -> Path:
@@ -127,7 +127,7 @@ async def _outlast(future: asyncio.Future[None]) -> None:
         raise cancelled
 
 
-def _not_started(launch: Launch, error: OSError | ValueError) -> StepUnableError:
+def _not_started(launch: Launch, error: OSError | ValueError | RuntimeError) -> StepUnableError:
     """The reason in plain words, and the way out."""
     name = launch.argv[0]
     number = error.errno if isinstance(error, OSError) else None
