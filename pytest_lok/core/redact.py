@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 MASK = "[redacted]"
 SHORTEST = 8  # characters; a shorter value would mask ordinary words
 
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|AUTH", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|AUTH(?!ORS?_|OR$|ORS$)", re.IGNORECASE)
 _NOT_SECRET = re.compile(
     r"^(SSH_AUTH_SOCK|XAUTHORITY|GPG_KEY|.*_(FILE|PATH|DIR|SOCK|URL|ID))$", re.IGNORECASE
 )
