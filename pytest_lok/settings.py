@@ -23,8 +23,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import tomli
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    WithJsonSchema,
+    model_validator,
+)
 
+from pytest_lok.core.document import schema_of
 from pytest_lok.core.duration import LONGEST, parse_duration
 from pytest_lok.core.model import AUTO, Origin
 from pytest_lok.core.positions import Path as Keys
@@ -87,7 +96,16 @@ def _seconds(value: object) -> float:
     return seconds or math.inf
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds)]
+Seconds = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    WithJsonSchema(
+        {
+            "description": 'Seconds, or "90s", "5m"; 0 = no limit.',
+            "anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}],
+        }
+    ),
+]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -245,6 +263,11 @@ class Settings(_Table):
     def task_place(self, name: str) -> tuple[str, int]:
         """The file and line where a task is written; ("", 1) where it was given otherwise."""
         return self._lines.get(name, ("", 1))
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of lok.toml, for editors and ``lok schema settings``."""
+    return schema_of(Settings)
 
 
 def names_in(value: str | Iterable[str]) -> tuple[str, ...]:

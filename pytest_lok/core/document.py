@@ -232,8 +232,12 @@ def keys(model: type[BaseModel]) -> frozenset[str]:
 
 def schema() -> dict[str, Any]:
     """JSON Schema of a workflow file, for editors and ``lok schema``."""
-    document = WorkflowDocument.model_json_schema(schema_generator=_Editors)
-    return {"$schema": _Editors.schema_dialect, **document}
+    return schema_of(WorkflowDocument)
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """JSON Schema of a TOML document with this model."""
+    return {"$schema": _Editors.schema_dialect, **model.model_json_schema(schema_generator=_Editors)}
 
 
 class _Editors(GenerateJsonSchema):
