@@ -124,6 +124,9 @@ class Child:
         try:
             if open_pidfd is not None:
                 self._pidfd = open_pidfd(self.pid)
+        except ProcessLookupError:  # it has ended, and someone else has asked for it
+            self._loop.call_soon(self._has_exited)
+            return
         except OSError as error:
             if error.errno not in _NO_PIDFD:
                 raise
