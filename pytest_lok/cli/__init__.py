@@ -1,0 +1,1 @@
+"""The command ``lok``: one small file per verb; every workflow is a command by itself."""

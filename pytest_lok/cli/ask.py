@@ -1,0 +1,99 @@
+"""``lok ask PROMPT``: one question to several backends, each answer printed when it is there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from pytest_lok.cli.call import Call
+from pytest_lok.cli.options import EVERYWHERE, Verb
+from pytest_lok.errors import StepUnableError, UsageError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.events import Event
+    from pytest_lok.core.results import RunResult
+    from pytest_lok.engine.ports import Backend
+
+
+def _ask(prompt: str) -> int:
+    from pytest_lok.cli.execute import execute
+    from pytest_lok.cli.views import Log, view
+    from pytest_lok.core.events import StepFinished
+    from pytest_lok.core.plan import Plan
+    from pytest_lok.reports.console import answer, summary
+    from pytest_lok.reports.json_report import json_report
+    from pytest_lok.verbs.ask import ask_workflow
+
+    call = Call.of(click.get_current_context())
+    text = _question(prompt)
+    project = call.project()
+    world, named = project.world(), bool(call.options.backend)
+    # an unknown name is an error of the settings, which this option is one of
+    names = (
+        project.settings.members(project.settings.defaults.backends) if named else _available(world.backends)
+    )
+    progress = view(call.terminal, Log(finished=False), color=call.color)
+    at_once = not call.json and call.options.output is None
+
+    def hear(event: Event) -> None:
+        if at_once and isinstance(event, StepFinished):
+            with progress.aside():
+                call.terminal.result(f"{answer(event.result, backend=event.result.name)}\n")
+
+    plan = Plan.of(ask_workflow(text, names, tolerant=not named))
+    result, code = execute(plan, world, progress, hear)
+    code = code or _verdict(result)
+    call.terminal.note(summary(result))
+    if call.json:
+        call.deliver(json_report(result, code))
+    elif not at_once:
+        call.deliver("\n\n".join(answer(step, backend=name) for name, step in result.steps.items()))
+    return code
+
+
+def _question(prompt: str) -> str:
+    if prompt == "-":
+        prompt = sys.stdin.read() if sys.stdin is not None else ""
+    if not prompt.strip():
+        raise UsageError("there is nothing to ask", hint="give a prompt, or - to read it from standard input")
+    return prompt
+
+
+def _available(backends: Mapping[str, Backend]) -> list[str]:
+    """Everybody who can answer; StepUnableError with each remedy if nobody can."""
+    problems = {name: backend.unavailable() for name, backend in backends.items()}
+    able = [name for name, problem in problems.items() if problem is None]
+    if not able:
+        why = "; ".join(f"{name}: {problem.message}" for name, problem in problems.items() if problem)
+        raise StepUnableError(
+            f"no backend is available ({why or 'none is configured'})",
+            hint="`lok doctor` says what to do about each",
+        )
+    return able
+
+
+def _verdict(result: RunResult) -> int:
+    """0 where somebody answered; a soft failure of everybody is no answer."""
+    return 0 if any(step.passed for step in result.steps.values()) else 3
+
+
+command = Verb(
+    "ask",
+    callback=_ask,
+    params=[click.Argument(["prompt"], metavar="PROMPT|-")],
+    honours=("backend", "timeout", "max_parallel", "json", "output", *EVERYWHERE),
+    short_help="Ask backends a question, side by side.",
+    help="""Ask several backends PROMPT (- reads it from standard input), and print each answer when it is
+    there.
+
+    -b a,b names the backends: then each of them must answer. Without it every available one is
+    asked, and one answer is enough.
+
+    \b
+    Exit codes:  0  answered as just said
+                 3  a named backend gave no answer, or nobody did
+    """,
+)

@@ -1,0 +1,62 @@
+"""``lok backends``: what is configured, of which type, and why one cannot answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pytest_lok.cli.call import Call
+from pytest_lok.cli.options import EVERYWHERE, Verb
+from pytest_lok.cli.terminal import columns
+
+if TYPE_CHECKING:
+    from pytest_lok.wiring import Project
+
+
+def states(project: Project) -> list[dict[str, object]]:
+    """Each configured backend as plain values, in the order of preference."""
+    configured, backends = project.settings.backends, project.world().backends
+    found = []
+    for name, backend in backends.items():
+        problem = backend.unavailable()
+        settings = configured.get(name)
+        found.append(
+            {
+                "name": name,
+                "type": settings.type if settings else "",
+                "model": settings.model if settings else "",
+                "enabled": settings.enabled if settings else True,
+                "available": problem is None,
+                "problem": problem.message if problem else "",
+                "hint": problem.hint if problem else "",
+            }
+        )
+    return found
+
+
+def _backends() -> int:
+    from pytest_lok.reports.json_report import dumps
+
+    call = Call.of(click.get_current_context())
+    found = states(call.project())
+    if call.json:
+        call.deliver(dumps(found))
+        return 0
+    rows = [("NAME", "TYPE", "MODEL", "STATE")]
+    for state in found:
+        says = ": ".join(filter(None, [str(state["problem"]) or "available", str(state["hint"])]))
+        rows.append((str(state["name"]), str(state["type"]), str(state["model"]) or "-", says))
+    call.deliver(columns(rows))
+    return 0
+
+
+command = Verb(
+    "backends",
+    callback=_backends,
+    honours=("json", "output", *EVERYWHERE),
+    short_help="Show the configured backends, and why one cannot be used.",
+    help="""Show every configured backend in the order of preference: its type, its model ("-" = its own
+    default), and whether it can answer. Nothing is asked and nothing is spent.
+    """,
+)

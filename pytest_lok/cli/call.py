@@ -1,0 +1,68 @@
+"""One call of lok: its environment, its terminal and its options, for the verb it names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pytest_lok.cli.options import Options
+from pytest_lok.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from pytest_lok.wiring import Project
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What a verb needs to know of where it was called."""
+
+    environ: Mapping[str, str]
+    terminal: Terminal
+    options: Options
+
+    @classmethod
+    def of(cls, ctx: click.Context) -> Call:
+        """The call, with the options given so far."""
+        call = ctx.find_object(cls)
+        assert call is not None  # noqa: S101 - main puts it there
+        return replace(call, options=Options.of(ctx))
+
+    @property
+    def color(self) -> bool:
+        """Whether colours are welcome."""
+        return not (self.options.no_color or self.environ.get("NO_COLOR"))
+
+    @property
+    def json(self) -> bool:
+        """Whether results are to be JSON: asked for, or by the name of the file they go to."""
+        output = self.options.output
+        return self.options.json or (output is not None and output.suffix == ".json")
+
+    def project(self, *, directory: Path | None = None, config: Path | None = None) -> Project:
+        """The project of ``--dir`` (exactly that directory), else the one the current directory lies in.
+
+        ``directory`` and ``config`` are said after the options so far, and win.
+        """
+        from pytest_lok.wiring import Project
+
+        directory = directory or self.options.directory
+        return Project.open(
+            directory or Path.cwd(),
+            environ=self.environ,
+            config=config or self.options.config,
+            options=self.options.settings,
+            search_up=directory is None,
+        )
+
+    def deliver(self, text: str) -> None:
+        """Print results, or write them to the file of ``--output``; LokError where it cannot be written."""
+        from pytest_lok.cli.files import write_whole
+
+        if self.options.output is None:
+            self.terminal.result(text)
+        else:
+            write_whole(self.options.output, text if text.endswith("\n") or not text else f"{text}\n")

@@ -1,0 +1,77 @@
+"""Plan + world -> RunResult and exit code, with a view of it, and signals that stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+
+from pytest_lok.cli.views import View
+from pytest_lok.core.events import Event
+from pytest_lok.core.plan import Plan
+from pytest_lok.core.results import RunResult
+from pytest_lok.engine.loop import Run, silent
+from pytest_lok.engine.ports import World
+
+_REASONS = {
+    signal.SIGINT: "interrupted by Ctrl-C",
+    signal.SIGTERM: "stopped by SIGTERM",
+    signal.SIGHUP: "the terminal was closed",
+}
+
+
+def execute(
+    plan: Plan,
+    world: World,
+    view: View,
+    hear: Callable[[Event], None] = silent,
+    *,
+    fail_fast: bool = False,
+) -> tuple[RunResult, int]:
+    """Run a plan to its end or until a signal stops it; ``hear`` gets each event after the view.
+
+    The exit code is the run's, or 128 + the signal's number. A second Ctrl-C is KeyboardInterrupt.
+    """
+
+    def emit(event: Event) -> None:
+        view.see(event)
+        hear(event)
+
+    async def body() -> tuple[RunResult, int]:
+        run = Run(plan, world, emit, fail_fast=fail_fast)
+        with _stopping(run, world) as stopped:
+            try:
+                result = await run.execute()
+            finally:
+                for backend in world.backends.values():
+                    await backend.aclose()
+        return result, 128 + stopped[0] if stopped else result.exit_code
+
+    with view:
+        return asyncio.run(body())
+
+
+@contextlib.contextmanager
+def _stopping(run: Run, world: World) -> Iterator[list[signal.Signals]]:
+    """The first signal stops the run, which ends its processes politely; a second one does not wait."""
+    loop = asyncio.get_running_loop()
+    got: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        got.append(number)
+        if len(got) == 1:
+            run.stop(_REASONS[number])
+        else:
+            world.kill()
+            raise KeyboardInterrupt
+
+    # one that is ignored (nohup, a background job of a script) stays ignored
+    handled = [number for number in _REASONS if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in handled:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield got
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)

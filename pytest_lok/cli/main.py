@@ -1,0 +1,124 @@
+"""The command ``lok``: arguments -> exit code."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+
+import click
+from click.shell_completion import shell_complete
+
+from pytest_lok import __version__
+from pytest_lok.cli import ask, backends, completion, doctor, init, plan, run, schema, workflow
+from pytest_lok.cli.call import Call
+from pytest_lok.cli.options import ALL, Options
+from pytest_lok.cli.terminal import Terminal
+from pytest_lok.cli.workflow_command import WorkflowGroup
+from pytest_lok.errors import LokError, PlanError, SettingsError, UsageError, WorkflowError
+
+_USAGE, _UNABLE, _BUG, _INTERRUPTED = 2, 3, 70, 130
+
+
+class Lok(WorkflowGroup):
+    """The root: verbs, and every workflow that is not named like one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """In the order they are of use."""
+        return list(self.commands)
+
+    def found(self, ctx: click.Context, name: str, rest: Sequence[str]) -> click.Command:
+        """A verb wins over a workflow of its name."""
+        if name in self.commands:
+            return self.commands[name]
+        try:
+            return super().found(ctx, name, rest)
+        except (WorkflowError, SettingsError, PlanError):
+            raise
+        except UsageError as unknown:
+            close = difflib.get_close_matches(name, self.commands, n=1)
+            hint = f"did you mean `lok {close[0]}`? {unknown.hint}" if close else unknown.hint
+            raise UsageError(unknown.message, hint=hint) from unknown
+
+
+def root() -> Lok:
+    """The command with its verbs."""
+    lok = Lok(
+        "lok",
+        act=run.run_plan,
+        honours=run.HONOURS,
+        before=ALL,
+        subcommand_metavar="VERB|WORKFLOW [ARGS]...",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="""Run workflows of shell commands and LLM prompts, and gate on what comes of them.
+
+        Every workflow is a command by itself: `lok NAME` is `lok run NAME`, and `lok NAME --help` shows
+        its arguments. `lok workflow list` shows the names. Options stand before or after the verb.
+        """,
+    )
+    for module in (run, ask, plan, workflow, backends, doctor, init, schema, completion):
+        lok.add_command(module.command)
+    return click.version_option(__version__, prog_name="lok", message="%(prog)s %(version)s")(lok)
+
+
+def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
+    """Run one command line; the exit code."""
+    environ = os.environ if environ is None else environ
+    terminal = Terminal(environ, sys.stdout, sys.stderr)
+    code = _guarded(
+        sys.argv[1:] if argv is None else argv, Call(environ=environ, terminal=terminal, options=Options())
+    )
+    if terminal.out.failure is not None:
+        terminal.note(f"lok: error: results are lost: {terminal.out.failure.strerror}")
+        return code or _UNABLE
+    return code
+
+
+def _guarded(argv: Sequence[str], call: Call) -> int:
+    """The exit code, whatever happens."""
+    terminal = call.terminal
+    try:
+        return _dispatch(argv, call)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as bare:
+        terminal.note(bare.format_message())
+    except click.UsageError as wrong:
+        hint = f"`{wrong.ctx.command_path} --help` shows what there is" if wrong.ctx else ""
+        terminal.error(UsageError(wrong.format_message(), hint=hint))
+    except UsageError as wrong:
+        terminal.error(wrong)
+    except LokError as unable:
+        terminal.error(unable)
+        return _UNABLE
+    except KeyboardInterrupt:
+        terminal.note("lok: interrupted")
+        return _INTERRUPTED
+    except BrokenPipeError:  # click's own pages
+        return 0
+    except Exception as bug:
+        if call.environ.get("LOK_DEBUG"):
+            terminal.note(traceback.format_exc())
+        terminal.error(
+            LokError(
+                f"this is a bug of lok: {type(bug).__name__}: {bug}",
+                hint="set LOK_DEBUG=1 for the traceback, and please report it",
+            )
+        )
+        return _BUG
+    return _USAGE
+
+
+def _dispatch(argv: Sequence[str], call: Call) -> int:
+    lok = root()
+    if instruction := call.environ.get("_LOK_COMPLETE"):
+        return shell_complete(lok, {"obj": call}, "lok", "_LOK_COMPLETE", instruction)
+    with lok.make_context("lok", list(argv), obj=call) as ctx:
+        code: int = lok.invoke(ctx)
+        return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

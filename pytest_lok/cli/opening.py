@@ -1,0 +1,52 @@
+"""A name on the command line -> the workflow it means, and the project it is found in."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pytest_lok.cli.call import Call
+from pytest_lok.cli.options import ALL, Options, options
+from pytest_lok.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.model import Workflow
+    from pytest_lok.wiring import Project
+
+
+def find(ctx: click.Context, name: str, rest: Sequence[str]) -> tuple[Project, Workflow]:
+    """A workflow and its project, also where ``--dir`` or ``--config`` stand in ``rest``, after the name."""
+    call = Call.of(ctx)
+    moved = _moved(rest)
+    if moved:
+        # `--dir` may be the workflow's own argument: then it does not say where to look
+        with contextlib.suppress(UsageError):
+            project = call.project()
+            workflow = project.load(name)
+            moved = _moved(rest, without=[f"--{argument}" for argument in workflow.args])
+            if not moved:
+                return project, workflow
+    project = call.project(**moved)
+    return project, project.load(name)
+
+
+def _moved(rest: Sequence[str], without: Collection[str] = ()) -> dict[str, Path]:
+    """``--dir`` and ``--config`` among words not parsed yet."""
+    peek = click.Command("peek", params=options(*ALL, without=without), add_help_option=False)
+    with peek.make_context(
+        "peek",
+        list(rest),
+        ignore_unknown_options=True,
+        allow_extra_args=True,
+        resilient_parsing=True,  # what is wrong with them is said when they are parsed in earnest
+    ) as ctx:
+        given = Options.of(ctx)
+    return {
+        name: path
+        for name, path in (("directory", given.directory), ("config", given.config))
+        if path is not None
+    }

@@ -1,0 +1,165 @@
+"""The options every verb shares, taken before the verb and after it; the later one wins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+from click.core import ParameterSource
+
+from pytest_lok.errors import UsageError
+
+_GIVEN = "pytest_lok.options"
+
+
+class OutputPath(click.Path):
+    """A file that can be written when the run is over: found out before it begins."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path; a usage error where its directory is missing or cannot be written."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        click.Path(exists=True, file_okay=False, writable=True).convert(path.resolve().parent, param, ctx)
+        return path
+
+
+def _step_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The steps of the workflow that is being typed about."""
+    workflow = getattr(ctx.command, "workflow", None)
+    return [step.name for step in workflow.steps if step.name.startswith(incomplete)] if workflow else []
+
+
+class _Spec(NamedTuple):
+    declarations: tuple[str, ...]
+    help: str
+    extra: Mapping[str, Any]
+
+
+_SPECS: Mapping[str, _Spec] = {
+    "directory": _Spec(
+        ("-d", "--dir"),
+        "Work in this directory.  [default: the nearest parent with .lok/, lok.toml, pyproject.toml or .git]",
+        {"type": click.Path(exists=True, file_okay=False, path_type=Path), "metavar": "DIR"},
+    ),
+    "config": _Spec(
+        ("-c", "--config"),
+        "Read this settings file instead of the project's.",
+        {"type": click.Path(exists=True, dir_okay=False, path_type=Path), "metavar": "FILE"},
+    ),
+    "backend": _Spec(
+        ("-b", "--backend"),
+        "Ask these backends where a step names none: a name, or a,b.",
+        {"metavar": "NAMES"},
+    ),
+    "steps": _Spec(
+        ("-s", "--step"),
+        "Run this step and what it needs; repeat for several.",
+        {"multiple": True, "metavar": "NAME", "shell_complete": _step_names},
+    ),
+    "timeout": _Spec(
+        ("--timeout",),
+        "Limit of one attempt where the workflow sets none: seconds, 90s, 5m; 0 = none.",
+        {"metavar": "TIME"},
+    ),
+    "max_parallel": _Spec(
+        ("--max-parallel",),
+        "Steps running at once where the workflow does not say.",
+        {"type": click.IntRange(min=1), "metavar": "N"},
+    ),
+    "fail_fast": _Spec(("--fail-fast",), "Stop at the first step that fails.", {"is_flag": True}),
+    "verbose": _Spec(
+        ("-v", "--verbose"), "Print every step's output, and say what starts.", {"is_flag": True}
+    ),
+    "json": _Spec(("--json",), "Print one JSON document and nothing else.", {"is_flag": True}),
+    "output": _Spec(
+        ("-o", "--output"),
+        "Write to this file what would be printed (JSON if it ends in .json).",
+        {"type": OutputPath(), "metavar": "FILE"},
+    ),
+    "no_color": _Spec(("--no-color",), "No colours (NO_COLOR does the same).", {"is_flag": True}),
+}
+
+EVERYWHERE = ("directory", "config", "no_color")
+ALL = tuple(_SPECS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What was asked for, wherever it stood on the command line."""
+
+    directory: Path | None = None
+    config: Path | None = None
+    backend: str = ""
+    steps: tuple[str, ...] = ()
+    timeout: str = ""
+    max_parallel: int | None = None
+    fail_fast: bool = False
+    verbose: bool = False
+    json: bool = False
+    output: Path | None = None
+    no_color: bool = False
+
+    @classmethod
+    def of(cls, ctx: click.Context) -> Options:
+        """The options given so far."""
+        return cls(**ctx.meta.get(_GIVEN, {}))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those that are settings, by their dotted names."""
+        given = {
+            "defaults.backend": self.backend,
+            "defaults.timeout": self.timeout,
+            "defaults.max_parallel": self.max_parallel,
+        }
+        return {name: value for name, value in given.items() if value}
+
+
+def options(*names: str, without: Collection[str] = ()) -> list[click.Parameter]:
+    """These options, as parameters; ``without`` are spellings that mean something else here."""
+    chosen: list[click.Parameter] = []
+    for name in names:
+        spec = _SPECS[name]
+        spellings = [spelling for spelling in spec.declarations if spelling not in without]
+        if spellings:
+            chosen.append(
+                click.Option(
+                    [*spellings, name], help=spec.help, expose_value=False, callback=_keep, **spec.extra
+                )
+            )
+    return chosen
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    assert param.name is not None  # noqa: S101 - an option always has one
+    if ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
+        ctx.meta.setdefault(_GIVEN, {})[param.name] = value
+
+
+class Verb(click.Command):
+    """A command that takes shared options and refuses those it could only ignore."""
+
+    def __init__(
+        self,
+        name: str | None,
+        *,
+        honours: Collection[str] = EVERYWHERE,
+        without: Collection[str] = (),
+        params: Iterable[click.Parameter] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name, params=[*(params or ()), *options(*honours, without=without)], **kwargs)
+        self._honours = frozenset(honours)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it, unless an option before the verb does not apply to it."""
+        for name in ctx.meta.get(_GIVEN, {}):
+            if name not in self._honours:
+                raise UsageError(f"{_SPECS[name].declarations[-1]} does not apply to `{ctx.command_path}`")
+        return super().invoke(ctx)

@@ -1,0 +1,88 @@
+"""``lok plan WORKFLOW``: what would run, in order, what would be asked of whom; nothing does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_lok.cli.options import EVERYWHERE
+from pytest_lok.cli.workflow_command import WorkflowGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_lok.cli.call import Call
+    from pytest_lok.core.model import Ask, Step
+    from pytest_lok.core.plan import Plan
+    from pytest_lok.core.scope import Scope
+    from pytest_lok.engine.ports import World
+    from pytest_lok.reports.outline import Asked, Planned
+    from pytest_lok.wiring import Project
+
+
+def show_plan(call: Call, project: Project, plan: Plan) -> int:
+    """Print it; the exit code is 0, because nothing was judged."""
+    from pytest_lok.core.scope import Scope
+    from pytest_lok.reports.json_report import dumps
+    from pytest_lok.reports.outline import outline, outline_document
+
+    world = project.world()
+    scope = Scope(
+        arguments=plan.arguments,
+        env=world.env,
+        workflow_name=plan.workflow.name,
+        project=world.workspace.project(),
+    )
+    steps = [_planned(step, world, scope) for step in plan.steps]
+    if call.json:
+        call.deliver(dumps(outline_document(plan, steps)))
+    else:
+        call.deliver(outline(plan, steps, whole=call.options.verbose))
+    return 0
+
+
+def _planned(step: Step, world: World, scope: Scope) -> Planned:
+    from pytest_lok.core.model import Ask
+    from pytest_lok.errors import TemplateError
+    from pytest_lok.reports.outline import Planned
+
+    if not isinstance(step.action, Ask):
+        return Planned(step=step)
+    prompt, asked = step.action.prompt, _asked(step.action, world)
+    if not prompt.steps and step.for_each is None:
+        try:
+            return Planned(step=step, asked=asked, prompt=prompt.render(scope), prompt_known=True)
+        except TemplateError:  # what is missing (an unset variable) may be there when it runs
+            pass
+    return Planned(step=step, asked=asked, prompt=prompt.source)
+
+
+def _asked(ask: Ask, world: World) -> Sequence[Asked]:
+    from pytest_lok.core.model import AUTO
+    from pytest_lok.reports.outline import Asked
+
+    names = ask.backends or world.default_backends
+    if AUTO in names:
+        able = [name for name, backend in world.backends.items() if backend.unavailable() is None]
+        return [Asked(backend=able[0]) if able else Asked(backend=AUTO, problem="no backend is available")]
+    found = [(name, world.backends.get(name)) for name in names]
+    return [
+        Asked(backend=name, problem=_problem(backend.unavailable()) if backend else "not configured")
+        for name, backend in found
+    ]
+
+
+def _problem(error: Exception | None) -> str:
+    return "" if error is None else getattr(error, "message", str(error))
+
+
+command = WorkflowGroup(
+    "plan",
+    act=show_plan,
+    honours=("steps", "backend", "timeout", "max_parallel", "verbose", "json", "output", *EVERYWHERE),
+    short_help="Show what a workflow would do. Spends nothing.",
+    help="""Show what WORKFLOW would do with these arguments: the steps in order, their commands, what
+    would be asked of whom, and prompts as far as they are known. Nothing is run or asked.
+
+    Exit code 0, or 2 where the workflow or an argument is wrong.
+    """,
+)

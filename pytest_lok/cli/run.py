@@ -1,0 +1,62 @@
+"""``lok run WORKFLOW``: run a workflow, print what its last steps say, exit with its verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pytest_lok.cli.options import EVERYWHERE
+from pytest_lok.cli.workflow_command import WorkflowGroup
+
+if TYPE_CHECKING:
+    from pytest_lok.cli.call import Call
+    from pytest_lok.core.plan import Plan
+    from pytest_lok.wiring import Project
+
+HONOURS = (
+    "steps",
+    "backend",
+    "fail_fast",
+    "timeout",
+    "max_parallel",
+    "verbose",
+    "json",
+    "output",
+    *EVERYWHERE,
+)
+
+
+def run_plan(call: Call, project: Project, plan: Plan) -> int:
+    """Run it, show it, report it."""
+    from pytest_lok.cli.execute import execute
+    from pytest_lok.cli.views import Log, view
+    from pytest_lok.reports.console import outputs, summary
+    from pytest_lok.reports.json_report import json_report
+
+    verbose = call.options.verbose
+    printed: Literal["leaves", "all", "none"] = "none" if call.json else "all" if verbose else "leaves"
+    progress = view(call.terminal, Log(verbose=verbose, printed=printed), color=call.color)
+    result, code = execute(plan, project.world(), progress, fail_fast=call.options.fail_fast)
+    call.terminal.note(summary(result))
+    call.deliver(json_report(result, code) if call.json else outputs(result, every=verbose))
+    return code
+
+
+command = WorkflowGroup(
+    "run",
+    act=run_plan,
+    honours=HONOURS,
+    short_help="Run a workflow.",
+    help="""Run WORKFLOW: a name (`lok workflow list`), or the path of a .toml file.
+
+    The outputs of its last steps go to stdout (-v: of all steps), progress and reasons to stderr.
+    `lok run WORKFLOW --help` shows its arguments. Where an argument has the name of an option below,
+    give the option before WORKFLOW. A value that begins with `-` goes after `--`.
+
+    \b
+    Exit codes:  0  the work was done, and every check held
+                 1  a step did its work and judged: no
+                 2  a usage or workflow-file error; nothing was run
+                 3  a step could not do its work, and none failed
+                 130 Ctrl-C, 143 SIGTERM, 70 a bug of lok's own
+    """,
+)

@@ -1,0 +1,32 @@
+"""``lok schema``: JSON Schema of workflow files, or of the settings."""
+
+from __future__ import annotations
+
+import click
+
+from pytest_lok.cli.call import Call
+from pytest_lok.cli.options import EVERYWHERE, Verb
+
+
+def _schema(what: str) -> int:
+    from pytest_lok.core import document
+    from pytest_lok.reports.json_report import dumps
+
+    call = Call.of(click.get_current_context())
+    if what == "settings":
+        from pytest_lok import settings
+
+        call.deliver(dumps(settings.schema()))
+    else:
+        call.deliver(dumps(document.schema()))
+    return 0
+
+
+command = Verb(
+    "schema",
+    callback=_schema,
+    params=[click.Argument(["what"], type=click.Choice(["workflow", "settings"]), default="workflow")],
+    honours=("output", *EVERYWHERE),
+    short_help="Print the JSON Schema of workflow files.",
+    help="Print the JSON Schema of workflow files, or of lok.toml (`lok schema settings`), for editors.",
+)

@@ -1,0 +1,134 @@
+"""``lok workflow list|show|validate``: which workflows there are, what they say, whether they are right."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from pytest_lok.cli.call import Call
+from pytest_lok.cli.options import EVERYWHERE, Verb, options
+from pytest_lok.cli.terminal import columns
+from pytest_lok.cli.workflow_command import complete_workflow
+from pytest_lok.errors import Problem, UsageError, WorkflowError
+
+if TYPE_CHECKING:
+    from pytest_lok.wiring import Project
+
+_UNUSABLE = 2
+
+
+def _list() -> int:
+    from pytest_lok.reports.json_report import dumps
+
+    call = Call.of(click.get_current_context())
+    project = call.project()
+    entries = [_entry(project, found.stem, found.origin) for found in project.catalog()]
+    if call.json:
+        call.deliver(dumps(entries))
+    elif entries:
+        call.deliver(columns([(str(e["name"]), str(e["origin"]), str(e["description"])) for e in entries]))
+    else:
+        call.terminal.note("there are no workflows; `lok init` writes a first one")
+    return 0
+
+
+def _entry(project: Project, name: str, origin: str) -> dict[str, object]:
+    """What a list says of a workflow; of a broken one, that it is."""
+    try:
+        workflow = project.load(name)
+    except UsageError as broken:
+        problems = len(broken.problems) if isinstance(broken, WorkflowError) else 1
+        about = f"broken ({problems} to fix): lok workflow validate {name}"
+        return {"name": name, "origin": origin, "description": about, "valid": False}
+    return {
+        "name": name,
+        "origin": origin,
+        "description": workflow.description or (workflow.name if workflow.name != name else ""),
+        "valid": True,
+        "path": workflow.path,
+        "collect": workflow.collect,
+        "tags": workflow.tags,
+        "args": [dataclasses.asdict(argument) for argument in workflow.args.values()],
+        "steps": [step.name for step in workflow.steps],
+    }
+
+
+def _show(name: str) -> int:
+    from pytest_lok.core.model import Origin
+
+    call = Call.of(click.get_current_context())
+    project = call.project()
+    workflow = project.load(name)
+    if workflow.origin is Origin.SETTINGS:
+        raise UsageError(f"{name} is a task of {workflow.path}", hint=f"`lok plan {name}` shows its prompts")
+    call.terminal.note(f"{workflow.origin}: {workflow.path}")
+    call.deliver((project.root / workflow.path).read_text(encoding="utf-8"))
+    return 0
+
+
+def _validate(names: tuple[str, ...]) -> int:
+    from pytest_lok.core.model import Origin
+    from pytest_lok.reports.json_report import dumps
+
+    call = Call.of(click.get_current_context())
+    project = call.project()
+    wanted = names or [found.stem for found in project.catalog() if found.origin is Origin.PROJECT]
+    if not wanted:
+        raise UsageError("this project has no workflows", hint="`lok init` writes a first one")
+    checked = {name: list(_problems(project, name)) for name in dict.fromkeys(wanted)}
+    if call.json:
+        call.deliver(dumps(checked))
+    else:
+        for name, problems in checked.items():
+            for problem in problems:
+                call.terminal.note(str(problem))
+            if not problems:
+                call.terminal.result(f"{name}: valid")
+    return _UNUSABLE if any(checked.values()) else 0
+
+
+def _problems(project: Project, name: str) -> Iterator[Problem]:
+    try:
+        project.load(name)
+    except WorkflowError as broken:
+        yield from broken.problems
+    except UsageError as missing:
+        yield Problem(path=name, line=1, column=1, message=missing.message, hint=missing.hint)
+
+
+_names = click.Argument(["names"], nargs=-1, metavar="[NAME|PATH]...", shell_complete=complete_workflow)
+_name = click.Argument(["name"], metavar="NAME|PATH", shell_complete=complete_workflow)
+
+command = click.Group(
+    "workflow",
+    params=options("json", "output", *EVERYWHERE),
+    help="List, show and validate workflows.",
+    commands=[
+        Verb(
+            "list",
+            callback=_list,
+            honours=("json", "output", *EVERYWHERE),
+            help="List every workflow that can be named: the project's, yours, built in. First match wins.",
+        ),
+        Verb(
+            "show",
+            callback=_show,
+            params=[_name],
+            honours=("output", *EVERYWHERE),
+            help="Print a workflow's file, for example to copy a built-in one.",
+        ),
+        Verb(
+            "validate",
+            callback=_validate,
+            params=[_names],
+            honours=("json", *EVERYWHERE),
+            help="""Check workflows (all of the project's if none is named) and print every problem.
+
+            Exit code 0, or 2 where anything is wrong.
+            """,
+        ),
+    ],
+)

@@ -1,0 +1,184 @@
+"""Workflow -> a command whose options are its declared arguments; and groups that find workflows by name."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import click
+from click.shell_completion import CompletionItem
+
+from pytest_lok.cli.call import Call
+from pytest_lok.cli.opening import find
+from pytest_lok.cli.options import Verb, options
+from pytest_lok.errors import LokError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.model import Argument, Workflow
+    from pytest_lok.core.plan import Plan
+    from pytest_lok.wiring import Project
+
+Act: TypeAlias = "Callable[[Call, Project, Plan], int]"
+"""What to do with a planned workflow; returns the exit code."""
+
+_BOOLEAN = ("true", "false")
+
+
+class WorkflowCommand(Verb):
+    """One workflow. A declared argument wins over lok's option of that name, which then stands before it."""
+
+    def __init__(self, name: str, workflow: Workflow, act: Act, honours: Sequence[str]) -> None:
+        self.workflow = workflow
+        self._act = act
+        declared = [_option(argument, at) for at, argument in enumerate(workflow.args.values())]
+        super().__init__(
+            name,
+            params=[*declared, _values(workflow)],
+            honours=honours,
+            without={spelling for option in declared for spelling in option.opts},
+            callback=self._called,
+            help=_about(workflow),
+        )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As usual; a bare ``--unstaged`` of a true-or-false argument means ``--unstaged=true``."""
+        return super().parse_args(ctx, _with_bare_flags(args, self.workflow.args.values()))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The workflow's own arguments apart from lok's options."""
+        declared = len(self.workflow.args)
+        for title, params in (
+            ("Arguments", self.params[:declared]),
+            ("Options", [*self.params[declared:], self.get_help_option(ctx)]),
+        ):
+            rows = [row for param in params if param and (row := param.get_help_record(ctx))]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def _called(self, values: tuple[str, ...], **named: str | None) -> int:
+        from pytest_lok.core.plan import Plan
+
+        call = Call.of(click.get_current_context())
+        plan = Plan.of(
+            self.workflow,
+            select=call.options.steps or None,
+            named={
+                name: value
+                for at, name in enumerate(self.workflow.args)
+                if (value := named[_parameter(at)]) is not None
+            },
+            positional=values,
+        )
+        return self._act(call, call.project(), plan)
+
+
+class WorkflowGroup(click.Group):
+    """A group whose commands are workflows, found when they are named."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        act: Act,
+        honours: Sequence[str],
+        before: Sequence[str] = (),
+        subcommand_metavar: str = "WORKFLOW [ARGS]...",
+        **kwargs: Any,
+    ) -> None:
+        """``honours`` are the options of its workflows, ``before`` those it takes itself if other."""
+        super().__init__(
+            name, params=options(*(before or honours)), subcommand_metavar=subcommand_metavar, **kwargs
+        )
+        self._act = act
+        self._honours = honours
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The workflow of the first word; what follows may say where it is looked for."""
+        name, *rest = args
+        if not ctx.resilient_parsing:
+            return name, self.found(ctx, name, rest), rest
+        with contextlib.suppress(LokError, click.ClickException):  # a shell asks for completion
+            return name, self.found(ctx, name, rest), rest
+        return None, None, rest
+
+    def found(self, ctx: click.Context, name: str, rest: Sequence[str]) -> click.Command:
+        """The command of that name; UsageError if there is none."""
+        _, workflow = find(ctx, name, rest)
+        return WorkflowCommand(name, workflow, self._act, self._honours)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Options and verbs as usual, and workflows."""
+        return [*super().shell_complete(ctx, incomplete), *complete_workflow(ctx, None, incomplete)]
+
+
+def complete_workflow(
+    ctx: click.Context,
+    param: click.Parameter | None,  # noqa: ARG001 - click's signature
+    incomplete: str,
+) -> list[CompletionItem]:
+    """Names of workflows, or files where a path is being typed."""
+    if "/" in incomplete or incomplete.startswith("."):
+        return [CompletionItem(incomplete, type="file")]
+    with contextlib.suppress(LokError):
+        catalog = Call.of(ctx).project().catalog()
+        return [CompletionItem(found.stem) for found in catalog if found.stem.startswith(incomplete)]
+    return []
+
+
+def _parameter(at: int) -> str:
+    """An argument's name inside click, which wants Python's names."""
+    return f"argument_{at}"
+
+
+def _option(argument: Argument, at: int) -> click.Option:
+    facts = [f"default: {argument.default}"] if argument.default is not None else []
+    facts += ["required"] if argument.required and argument.default is None else []
+    facts += [f"one of: {', '.join(argument.choices)}"] if argument.choices else []
+    facts += [f"or value {argument.position}"] if argument.position is not None else []
+    spellings = dict.fromkeys([f"--{argument.name}", f"--{argument.name.replace('_', '-')}"])
+
+    return click.Option(
+        [*spellings, _parameter(at)],
+        help="  ".join(filter(None, [argument.description, f"[{'; '.join(facts)}]" if facts else ""])),
+        metavar="[true|false]" if _is_boolean(argument) else "VALUE",
+        shell_complete=lambda *asked: [choice for choice in argument.choices if choice.startswith(asked[-1])],
+    )
+
+
+def _values(workflow: Workflow) -> click.Argument:
+    """The positional values; who declares a position is named in the usage line."""
+    placed = sorted((a.position, a) for a in workflow.args.values() if a.position is not None)
+    names = [a.name.upper() if a.required and a.default is None else f"[{a.name.upper()}]" for _, a in placed]
+    return click.Argument(["values"], nargs=-1, metavar=" ".join([*names, "[VALUE]..."]))
+
+
+def _about(workflow: Workflow) -> str:
+    title = workflow.name if workflow.name != workflow.stem else ""
+    where = f"{workflow.origin}: {workflow.path}" if workflow.path else str(workflow.origin)
+    return "\n\n".join(filter(None, [title, workflow.description, f"\b\n({where})"]))
+
+
+def _is_boolean(argument: Argument) -> bool:
+    if argument.choices:
+        return set(argument.choices) == set(_BOOLEAN)
+    return argument.default in _BOOLEAN
+
+
+def _with_bare_flags(args: Sequence[str], arguments: Iterable[Argument]) -> list[str]:
+    flags = {
+        spelling
+        for argument in arguments
+        if _is_boolean(argument)
+        for spelling in (f"--{argument.name}", f"--{argument.name.replace('_', '-')}")
+    }
+    end = args.index("--") if "--" in args else len(args)
+    following = [*args[1:end], None][:end]
+    words = [
+        f"{word}=true" if word in flags and after not in _BOOLEAN else word
+        for word, after in zip(args[:end], following, strict=True)
+    ]
+    return [*words, *args[end:]]

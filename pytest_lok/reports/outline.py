@@ -1,0 +1,129 @@
+"""Plan -> what would run, in order, and what would be asked of whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_lok.core.model import Ask, Shell, Step
+from pytest_lok.core.plan import Plan
+
+_PROMPT_LINES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A backend a step would ask; ``problem`` is why it could not answer, "" if it could."""
+
+    backend: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A step as far as it is known before anything ran.
+
+    ``prompt`` is the text that would be sent where nothing in it has to be found out first
+    (``prompt_known``), its template otherwise; "" for a command.
+    """
+
+    step: Step
+    asked: Sequence[Asked] = ()
+    prompt: str = ""
+    prompt_known: bool = False
+
+
+def outline(plan: Plan, steps: Sequence[Planned], *, whole: bool = False) -> str:
+    """The plan for people; ``whole`` shows prompts of any length."""
+    workflow = plan.workflow
+    lines = [": ".join(filter(None, [workflow.stem, workflow.description]))]
+    if workflow.path:
+        lines.append(f"  {workflow.origin}: {workflow.path}")
+    lines += [f"  arg.{name} = {value}" for name, value in plan.arguments.items()]
+    for number, planned in enumerate(steps, 1):
+        lines += ["", f"{number}. {planned.step.name}: {_kind(planned)}"]
+        lines += [f"   {line}".rstrip() for line in (*_conditions(planned.step), *_text(planned, whole))]
+    asks = sum(isinstance(planned.step.action, Ask) for planned in steps)
+    lines += ["", f"{_many(len(steps), 'step')}, {_many(asks, 'question')}. Nothing was run."]
+    return "\n".join(lines)
+
+
+def outline_document(plan: Plan, steps: Sequence[Planned]) -> dict[str, object]:
+    """The plan for programs: plain values."""
+    return {
+        "workflow": plan.workflow.stem,
+        "path": plan.workflow.path,
+        "arguments": dict(plan.arguments),
+        "selected": [step.name for step in plan.steps if step.name in plan.selected],
+        "steps": [_document(planned) for planned in steps],
+    }
+
+
+def _document(planned: Planned) -> dict[str, object]:
+    step = planned.step
+    common: dict[str, object] = {
+        "name": step.name,
+        "needs": step.needs,
+        "when": step.when.source if step.when else None,
+        "for_each": step.for_each is not None,
+        "timeout": step.timeout,
+    }
+    if isinstance(step.action, Shell):
+        return {**common, "kind": "shell", "command": _command(step.action)}
+    return {
+        **common,
+        "kind": "ask",
+        "backends": planned.asked,
+        "consensus": step.action.consensus if len(planned.asked) > 1 else None,
+        "prompt": planned.prompt,
+        "prompt_known": planned.prompt_known,
+    }
+
+
+def _kind(planned: Planned) -> str:
+    match planned.step.action:
+        case Shell():
+            return "command"
+        case Ask() as ask:
+            names = ", ".join(
+                f"{asked.backend} ({asked.problem})" if asked.problem else asked.backend
+                for asked in planned.asked
+            )
+            strategy = f", {ask.consensus}" if len(planned.asked) > 1 else ""
+            return f"asks {names}{strategy}"
+
+
+def _conditions(step: Step) -> Iterator[str]:
+    if step.needs:
+        yield f"after {', '.join(step.needs)}"
+    if step.when is not None:
+        yield f"when {step.when.source.strip()}"
+    if step.for_each is not None:
+        source = step.for_each.expression.source.strip() if step.for_each.expression else ""
+        yield f"for each of {source or f'{len(step.for_each.inline)} items'}"
+    for condition in step.asserts:
+        yield f"assert {condition.source.strip()}"
+
+
+def _text(planned: Planned, whole: bool) -> Iterator[str]:
+    action = planned.step.action
+    if isinstance(action, Shell):
+        yield from (f"  {line}" for line in _command(action).strip().split("\n"))
+        return
+    if not planned.prompt_known:
+        yield "prompt, filled in when what it reads is there:"
+    lines = planned.prompt.strip().split("\n")
+    shown = lines if whole else lines[:_PROMPT_LINES]
+    yield from (f"  {line}" for line in shown)
+    if len(shown) < len(lines):
+        yield f"  … {len(lines) - len(shown)} more lines (-v shows them)"
+
+
+def _command(action: Shell) -> str:
+    if action.shell is not None:
+        return action.shell.source
+    return " ".join(part.source for part in action.argv)
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

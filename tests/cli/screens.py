@@ -1,0 +1,41 @@
+"""A pseudo-terminal to write on, and what arrives on it."""
+
+import fcntl
+import os
+import pty
+import struct
+import termios
+import threading
+
+
+class Screen:
+    """A terminal of 100 columns and 30 rows. ``stream`` writes on it; ``close`` gives what came out."""
+
+    def __init__(self) -> None:
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        self.stream = os.fdopen(slave, "w", encoding="utf-8")
+        self._arrived: list[bytes] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self.master, 65_536)
+            except OSError:  # Linux says so when the other side is closed; others give an empty read
+                return
+            if not data:
+                return
+            self._arrived.append(data)
+
+    def arrived(self) -> str:
+        """What came out so far."""
+        return b"".join(self._arrived).decode(errors="replace").replace("\r\n", "\n")
+
+    def close(self) -> str:
+        """All that came out; the last writer must be gone."""
+        self.stream.close()
+        self._reader.join(30)
+        os.close(self.master)
+        return self.arrived()

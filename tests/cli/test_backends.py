@@ -1,0 +1,64 @@
+"""``lok backends`` and ``lok doctor``."""
+
+from tests.cli.projects import Project
+
+NONE = "".join(f"[backends.{name}]\nenabled = false\n" for name in ("claude", "codex", "gemini", "ollama"))
+ANN = '[backends.ann]\ntype = "scripted"\nmodel = "big"\n[[backends.ann.replies]]\nreply = "x"\n'
+GONE = '[backends.gone]\ntype = "command"\ncommand = "no-such-program-anywhere"\n'
+
+
+def test_each_backend_says_whether_it_can_answer(project: Project) -> None:
+    project.write("lok.toml", ANN + GONE + NONE)
+    rows = {line.split()[0]: line for line in project.lok("backends").out.splitlines()}
+    assert rows["ann"].split()[1] == "scripted"
+    assert "available" in rows["ann"]
+    assert "big" in rows["ann"]
+    assert "no-such-program-anywhere" in rows["gone"]
+    assert "switched off" in rows["claude"]
+
+
+def test_backends_for_programs(project: Project) -> None:
+    project.write("lok.toml", ANN + GONE + NONE)
+    found = {state["name"]: state for state in project.lok("backends", "--json").document}
+    assert found["ann"]["available"] is True
+    assert found["gone"]["available"] is False
+    assert found["gone"]["hint"]
+    assert found["claude"]["enabled"] is False
+
+
+def test_a_doctor_finds_all_well(project: Project) -> None:
+    project.write("lok.toml", ANN + GONE + NONE)
+    done = project.lok("doctor")
+    assert done.code == 0
+    assert "ok  backend ann" in done.out
+    assert "--  backend gone" in done.out
+    assert "lok.toml" in done.out
+
+
+def test_a_doctor_finds_nothing_that_works(project: Project) -> None:
+    project.write("lok.toml", GONE + NONE)
+    done = project.lok("doctor", "--json")
+    assert done.code == 1
+    assert done.document["works"] is False
+    checks = {check["name"]: check for check in done.document["checks"]}
+    assert checks["python"]["ok"] is True
+    assert checks["backend gone"]["remedy"]
+
+
+def test_a_doctor_finds_wrong_settings(project: Project) -> None:
+    project.write("lok.toml", "[defaults]\nnope = 1\n")
+    done = project.lok("doctor")
+    assert done.code == 1
+    assert "lok.toml:2:1" in done.out
+
+
+def test_a_doctor_misses_git(project: Project) -> None:
+    project.write("lok.toml", ANN)
+    project.environ["PATH"] = str(project.root)
+    checks = {check["name"]: check for check in project.lok("doctor", "--json").document["checks"]}
+    assert checks["git"] == {
+        "name": "git",
+        "ok": False,
+        "found": "not found",
+        "remedy": "install git: workflows that look at changes need it",
+    }

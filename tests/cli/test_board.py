@@ -1,0 +1,95 @@
+from pytest_lok.cli.board import Board
+from pytest_lok.core.events import (
+    BackendAsked,
+    BackendRefused,
+    BackendReplied,
+    RunStarted,
+    StepFinished,
+    StepRetrying,
+    StepStarted,
+)
+from pytest_lok.core.results import Outcome, Refusal, Reply, StepResult
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def board(clock: Clock, *steps: str) -> Board:
+    made = Board(clock)
+    made.see(
+        RunStarted(
+            run_id="1", workflow="w", path="", sha256="", time=0.0, steps=steps, selected=steps, leaves=()
+        )
+    )
+    return made
+
+
+def finished(name: str) -> StepFinished:
+    return StepFinished(result=StepResult(name=name, outcome=Outcome.PASSED), at=0.0)
+
+
+def asked(backend: str, item: int | None = None) -> BackendAsked:
+    return BackendAsked(step="a", backend=backend, prompt="?", item=item)
+
+
+def replied(backend: str, item: int | None = None) -> BackendReplied:
+    return BackendReplied(step="a", reply=Reply(text="!", backend=backend), item=item)
+
+
+def test_a_step_waits_then_runs_then_is_done() -> None:
+    clock = Clock()
+    run = board(clock, "a", "b")
+    assert (list(run.waiting), list(run.running), run.finished, run.total) == (["a", "b"], [], 0, 2)
+    clock.now = 103.0
+    run.see(StepStarted(step="a", at=3.0))
+    clock.now = 105.0
+    assert list(run.waiting) == ["b"]
+    assert run.age(run.running["a"].since) == 2.0
+    assert run.age(run.began) == 5.0
+    run.see(finished("a"))
+    assert (list(run.waiting), list(run.running), run.finished) == (["b"], [], 1)
+
+
+def test_a_step_that_never_runs_waits_no_longer() -> None:
+    run = board(Clock(), "a", "b")
+    run.see(finished("b"))
+    assert list(run.waiting) == ["a"]
+
+
+def test_who_is_being_asked() -> None:
+    run = board(Clock(), "a")
+    run.see(StepStarted(step="a", at=0.0))
+    step = run.running["a"]
+    assert step.doing == ""
+    run.see(asked("claude"))
+    run.see(asked("codex"))
+    assert step.doing == "asking claude, codex"
+    run.see(replied("claude"))
+    assert step.doing == "asking codex"
+    run.see(BackendRefused(step="a", refusal=Refusal(backend="codex", kind="network", reason="down")))
+    assert step.doing == ""
+
+
+def test_items_are_counted() -> None:
+    run = board(Clock(), "a")
+    run.see(StepStarted(step="a", at=0.0))
+    for item in range(3):
+        run.see(asked("claude", item))
+    assert run.running["a"].doing == "asking claude (3)"
+    run.see(replied("claude", 1))
+    assert run.running["a"].doing == "asking claude (2)"
+
+
+def test_a_pause_says_why_until_the_next_attempt() -> None:
+    run = board(Clock(), "a")
+    run.see(StepStarted(step="a", at=0.0))
+    run.see(asked("claude"))
+    run.see(StepRetrying(step="a", attempt=1, delay=2.0, reason="rate limit"))
+    assert run.running["a"].doing == "attempt 2 after 2.0 s: rate limit"
+    run.see(asked("claude"))
+    assert run.running["a"].doing == "asking claude"

@@ -1,0 +1,73 @@
+"""``lok plan``: everything is said and nothing is done."""
+
+from tests.cli.projects import Project
+
+WORKFLOW = """
+description = "Look at a range"
+[args.range]
+default = "HEAD"
+position = 1
+[[steps]]
+name = "diff"
+shell = "touch ran; echo {{ arg.range }}"
+[[steps]]
+name = "known"
+backend = "ann"
+prompt = "look at {{ arg.range }} {{ '{' }}"
+[[steps]]
+name = "review"
+backends = ["ann", "gone"]
+when = "steps.diff.output != ''"
+prompt = "review {{ steps.diff.output }}"
+"""
+SETTINGS = """
+[backends.ann]
+type = "scripted"
+[[backends.ann.replies]]
+reply = "never asked"
+[backends.gone]
+type = "command"
+command = "no-such-program-anywhere"
+"""
+
+
+def test_steps_in_order_with_commands_prompts_and_who_is_asked(project: Project) -> None:
+    project.write("lok.toml", SETTINGS)
+    project.workflow("w", WORKFLOW)
+    done = project.lok("plan", "w", "main..HEAD")
+    assert done.code == 0
+    assert "w: Look at a range" in done.out
+    assert "arg.range = main..HEAD" in done.out
+    assert "1. diff: command\n     touch ran; echo {{ arg.range }}\n" in done.out
+    assert "2. known: asks ann\n     look at main..HEAD {\n" in done.out
+    assert "3. review: asks ann, gone (" in done.out
+    assert "   after diff\n   when steps.diff.output != ''\n" in done.out
+    assert "     review {{ steps.diff.output }}\n" in done.out
+    assert not (project.root / "ran").exists()
+
+
+def test_a_plan_for_programs(project: Project) -> None:
+    project.write("lok.toml", SETTINGS)
+    project.workflow("w", WORKFLOW)
+    document = project.lok("plan", "w", "--json", "--step", "known").document
+    assert document["selected"] == ["known"]
+    assert document["arguments"]["range"] == "HEAD"
+    (step,) = document["steps"]
+    assert step["prompt"] == "look at HEAD {"
+    assert step["prompt_known"] is True
+    assert step["backends"] == [{"backend": "ann", "problem": ""}]
+
+
+def test_a_plan_finds_mistakes(project: Project) -> None:
+    project.write("lok.toml", SETTINGS)
+    project.workflow("w", WORKFLOW)
+    assert project.lok("plan", "w", "--nope").code == 2
+    assert project.lok("plan", "w", "--step", "nope").code == 2
+
+
+def test_long_prompts_are_cut_unless_asked_for(project: Project) -> None:
+    project.write("lok.toml", SETTINGS)
+    lines = "\\n".join(f"line {n}" for n in range(50))
+    project.workflow("w", f'[[steps]]\nname = "s"\nbackend = "ann"\nprompt = "{lines}"\n')
+    assert "… 30 more lines" in project.lok("plan", "w").out
+    assert "line 49" in project.lok("plan", "-v", "w").out

@@ -1,0 +1,128 @@
+import io
+import re
+import time
+
+from pytest_lok.cli.terminal import Terminal
+from pytest_lok.cli.views import Lines, Log, Picture, view
+from pytest_lok.core.events import BackendAsked, Event, RunStarted, StepFinished, StepRetrying, StepStarted
+from pytest_lok.core.results import Outcome, StepResult
+from tests.cli.screens import Screen
+
+STARTED = RunStarted(
+    run_id="1",
+    workflow="w",
+    path="",
+    sha256="",
+    time=0.0,
+    steps=("slow", "quick", "last"),
+    selected=("last",),
+    leaves=("last",),
+)
+
+
+def finished(name: str, outcome: Outcome = Outcome.PASSED, **facts: str) -> StepFinished:
+    result = StepResult(name=name, outcome=outcome, seconds=1.0, attempts=1, **facts)  # type: ignore[arg-type]  # text fields
+    return StepFinished(result=result, at=1.0)
+
+
+def lines(log: Log, *events: Event) -> list[str]:
+    return [line for event in events for _, line in log.lines(event)]
+
+
+def test_a_line_per_finished_step() -> None:
+    said = lines(Log(), STARTED, StepStarted(step="slow", at=0.0), finished("slow"))
+    assert said == ["passed   slow   1.0 s"]
+
+
+def test_verbose_says_what_starts() -> None:
+    said = lines(Log(verbose=True), STARTED, StepStarted(step="slow", at=0.0))
+    assert said == ["started  slow"]
+
+
+def test_a_pause_is_told_because_it_takes_time() -> None:
+    said = lines(Log(), STARTED, StepRetrying(step="slow", attempt=1, delay=2.0, reason="rate limit"))
+    assert said == ["again    slow   attempt 1 came to nothing, next in 2.0 s: rate limit"]
+
+
+def test_the_output_of_a_failed_step_is_shown_unless_it_is_printed_anyway() -> None:
+    red = finished("slow", Outcome.FAILED, reason="exit code 1", output="boom")
+    leaf = finished("last", Outcome.FAILED, reason="exit code 1", output="boom")
+    assert lines(Log(), STARTED, red)[1:] == ["    exit code 1", "    --- output ---", "    boom"]
+    assert lines(Log(), STARTED, leaf)[1:] == ["    exit code 1"]
+    assert lines(Log(printed="all"), STARTED, red)[1:] == ["    exit code 1"]
+    assert "    boom" in lines(Log(printed="none"), STARTED, leaf)
+
+
+def test_ends_can_be_left_to_others() -> None:
+    assert lines(Log(finished=False), STARTED, finished("slow")) == []
+
+
+def test_lines_go_to_stderr_neutralised() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    with Lines(Terminal({}, out, err), Log()) as plain:
+        plain.see(STARTED)
+        plain.see(finished("slow", Outcome.FAILED, reason="\x1b[2J"))
+        with plain.aside():
+            pass
+    assert out.getvalue() == ""
+    assert err.getvalue() == "failed   slow   1.0 s\n    \\x1b[2J\n"
+
+
+def test_a_terminal_gets_a_picture_and_a_pipe_gets_lines() -> None:
+    screen = Screen()
+    assert isinstance(view(Terminal({"TERM": "xterm"}, None, screen.stream), Log(), color=True), Picture)
+    assert isinstance(view(Terminal({"TERM": "dumb"}, None, screen.stream), Log(), color=True), Lines)
+    assert isinstance(view(Terminal({"TERM": "xterm"}, None, io.StringIO()), Log(), color=True), Lines)
+    screen.close()
+
+
+def until(screen: Screen, text: str) -> None:
+    end = time.monotonic() + 30
+    while text not in screen.arrived():
+        assert time.monotonic() < end, screen.arrived()
+        time.sleep(0.02)
+
+
+def test_the_picture_shows_what_runs_and_what_waits_and_goes_away() -> None:
+    screen = Screen()
+    with Picture(Terminal({"TERM": "xterm"}, None, screen.stream), Log()) as picture:
+        picture.see(STARTED)
+        picture.see(StepStarted(step="slow", at=0.0))
+        picture.see(BackendAsked(step="slow", backend="claude", prompt="?"))
+        until(screen, "asking claude")
+        assert re.search(r"running  slow +\d+\.\d s  asking claude", screen.arrived())
+        assert "waiting  quick, last" in screen.arrived()
+        assert "0 of 3 steps done" in screen.arrived()
+        picture.see(finished("slow", Outcome.FAILED, reason="\x9b2Jboom"))
+        until(screen, "1 of 3 steps done")
+    shown = screen.close()
+    assert "\\x9b2Jboom" in shown
+    assert "\x9b" not in shown
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "the cursor is shown again"
+    assert "steps done" not in shown[shown.rindex("\x1b[2K") :], "the picture is wiped"
+
+
+def test_without_colour_nothing_is_coloured() -> None:
+    coloured, plain = Screen(), Screen()
+    for screen, color in ((coloured, True), (plain, False)):
+        with Picture(Terminal({"TERM": "xterm"}, None, screen.stream), Log(), color=color) as picture:
+            picture.see(STARTED)
+            picture.see(finished("slow"))
+    assert "\x1b[32mpassed" in coloured.close()
+    assert "\x1b[32m" not in plain.close()
+
+
+def test_the_picture_makes_room_where_results_share_its_screen() -> None:
+    screen = Screen()
+    terminal = Terminal({"TERM": "xterm"}, screen.stream, screen.stream)
+    with Picture(terminal, Log()) as picture:
+        picture.see(STARTED)
+        picture.see(StepStarted(step="slow", at=0.0))
+        until(screen, "running  slow")
+        with picture.aside():
+            terminal.result("the answer")
+        until(screen, "the answer")
+    shown = screen.close()
+    before = shown[: shown.index("the answer")]
+    assert before.rindex("\x1b[2K") > before.rindex("running"), "wiped before the answer is printed"
+    assert shown.count("\x1b[?25l") >= 2, "the picture came back"

@@ -1,0 +1,87 @@
+"""A plan as text and as plain values."""
+
+from pytest_lok.core.condition import Condition
+from pytest_lok.core.model import Ask, ForEach, Shell, Step, Strategy, Workflow
+from pytest_lok.core.plan import Plan
+from pytest_lok.core.scope import Names
+from pytest_lok.core.template import Template
+from pytest_lok.reports.outline import Asked, Planned, outline, outline_document
+
+NAMES = Names(steps=frozenset({"diff"}))
+DIFF = Step(name="diff", action=Shell(argv=(Template.literal("git"), Template.literal("diff"))))
+VOTE = Step(
+    name="vote",
+    action=Ask(
+        prompt=Template.parse("look at {{ steps.diff.output }}", NAMES),
+        backends=("claude", "codex"),
+        consensus=Strategy.VOTE,
+    ),
+    needs=("diff",),
+    when=Condition.parse("steps.diff.output != ''", NAMES),
+    for_each=ForEach(inline=("a", "b")),
+    asserts=(Condition.parse("output == 'yes'", Names(own=True)),),
+    timeout=5.0,
+)
+PLAN = Plan.of(
+    Workflow(stem="gate", name="gate", steps=(DIFF, VOTE), description="Guard", path="gate.toml"),
+    positional=["main"],
+)
+STEPS = [
+    Planned(step=DIFF),
+    Planned(
+        step=VOTE,
+        asked=(Asked(backend="claude"), Asked(backend="codex", problem="not installed")),
+        prompt="look at {{ steps.diff.output }}",
+    ),
+]
+
+
+def test_a_plan_reads_from_top_to_bottom() -> None:
+    assert outline(PLAN, STEPS) == (
+        """\
+gate: Guard
+  command line: gate.toml
+  arg.1 = main
+
+1. diff: command
+     git diff
+
+2. vote: asks claude, codex (not installed), vote
+   after diff
+   when steps.diff.output != ''
+   for each of 2 items
+   assert output == 'yes'
+   prompt, filled in when what it reads is there:
+     look at {{ steps.diff.output }}
+
+2 steps, 1 question. Nothing was run."""
+    )
+
+
+def test_a_plan_for_programs_holds_the_same() -> None:
+    document = outline_document(PLAN, STEPS)
+    assert document["arguments"] == {"1": "main"}
+    assert document["selected"] == ["diff", "vote"]
+    assert document["steps"] == [
+        {
+            "name": "diff",
+            "needs": (),
+            "when": None,
+            "for_each": False,
+            "timeout": None,
+            "kind": "shell",
+            "command": "git diff",
+        },
+        {
+            "name": "vote",
+            "needs": ("diff",),
+            "when": "steps.diff.output != ''",
+            "for_each": True,
+            "timeout": 5.0,
+            "kind": "ask",
+            "backends": STEPS[1].asked,
+            "consensus": Strategy.VOTE,
+            "prompt": "look at {{ steps.diff.output }}",
+            "prompt_known": False,
+        },
+    ]
