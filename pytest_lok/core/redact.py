@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -11,10 +12,12 @@ from typing import TypeVar, cast
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
 
+from pytest_lok.core.results import Outcome, Usage
+
 MASK = "[redacted]"
 SHORTEST = 8  # characters; a shorter value would mask ordinary words
 
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|AUTH(?!ORS?_|OR$|ORS$)", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW(OR)?D|CREDENTIAL|AUTH(?!ORS?(_|$))", re.IGNORECASE)
 _NOT_SECRET = re.compile(
     r"^(SSH_AUTH_SOCK|XAUTHORITY|GPG_KEY|.*_(FILE|PATH|DIR|SOCK|URL|ID))$", re.IGNORECASE
 )
@@ -31,6 +34,8 @@ _SHAPES = (
     r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----",
 )
+
+_TEXTLESS = frozenset({bool, int, float, Outcome, Usage})
 
 T = TypeVar("T")
 
@@ -62,7 +67,7 @@ class Redactor:
 
     def _masked(self, value: object) -> object:
         if isinstance(value, str):
-            return self._text_as(value)
+            return value if len(value) < SHORTEST else self._pattern.sub(MASK, value)
         if isinstance(value, dict):
             return {self._masked(key): self._masked(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
@@ -71,19 +76,22 @@ class Redactor:
             return self._dataclass(value)
         return value
 
-    def _text_as(self, text: str) -> str:
-        masked = self._pattern.sub(MASK, text) if len(text) >= SHORTEST else text
-        return text if masked == text else type(text)(masked)
-
     def _dataclass(self, value: object) -> object:
         changed = {}
-        for field in fields(value):  # type: ignore[arg-type]  # the caller has checked
-            before = getattr(value, field.name)
-            if before and not isinstance(before, int | float):
-                after = self._masked(before)
-                if after is not before and after != before:
-                    changed[field.name] = after
-        return replace(value, **changed) if changed else value  # type: ignore[type-var]  # as above
+        for name in _field_names(type(value)):
+            before = getattr(value, name)
+            if not before or type(before) in _TEXTLESS:
+                continue
+            after = self._masked(before)
+            if after is not before and after != before:
+                changed[name] = after
+        return replace(value, **changed) if changed else value  # type: ignore[type-var]  # the caller has checked
+
+
+@functools.cache
+def _field_names(cls: type) -> tuple[str, ...]:
+    """The fields that may hold text of others; ``kind`` is our own."""
+    return tuple(field.name for field in fields(cls) if field.name != "kind")
 
 
 def _spellings(secret: str) -> Iterable[str]:

@@ -29,6 +29,10 @@ class Context:
     now: Callable[[], float]
     purse: Purse
     answered: list[str] = field(default_factory=list)
+    project: Mapping[str, Json] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.project = _Lazy(self.world)
 
     @property
     def at(self) -> float:
@@ -43,7 +47,7 @@ class Context:
             env=self.world.env,
             workflow_name=self.plan.workflow.name,
             backends=tuple(self.answered),
-            project=_Lazy(self.world),
+            project=self.project,
             loop=loop,
         )
 

@@ -96,25 +96,37 @@ class Run:
         return {name: self._context.at - self._since[name] for name in names}
 
     def _begin(self) -> None:
-        """Start what may start."""
-        while len(self._running) < self._slots and not self._stopped:
-            step = self._schedule.take()
-            if step is None:
-                return
-            self._since[step.name] = at = self._context.at
-            self._tell(StepStarted(step=step.name, at=at))
+        """Start what may start, each in a task of its own."""
+        while (step := self._next()) is not None:
             self._running[step.name] = self._group.create_task(self._perform(step))
 
-    async def _perform(self, step: Step) -> None:
-        try:
-            result = await perform(step, self._context)
-        except asyncio.CancelledError:
-            if not self._stopped:  # the whole run is being cancelled from outside
-                raise
-            result = _cut(step.name, f"cancelled: {self._stopped}")
-        del self._running[step.name]
-        self._settle(result)
-        self._begin()
+    def _next(self) -> Step | None:
+        """A step that may start now, announced; None if there is none, or no place for it."""
+        if len(self._running) >= self._slots or self._stopped:
+            return None
+        step = self._schedule.take()
+        if step is not None:
+            self._since[step.name] = at = self._context.at
+            self._tell(StepStarted(step=step.name, at=at))
+        return step
+
+    async def _perform(self, first: Step) -> None:
+        """A step, then one that it made ready, and so on: a chain needs no task per step."""
+        task = self._running[first.name]
+        step: Step | None = first
+        while step is not None:
+            try:
+                result = await perform(step, self._context)
+            except asyncio.CancelledError:
+                if not self._stopped:  # the whole run is being cancelled from outside
+                    raise
+                result = _cut(step.name, f"cancelled: {self._stopped}")
+            del self._running[step.name]
+            self._settle(result)
+            step = self._next()
+            if step is not None:
+                self._running[step.name] = task
+                self._begin()
 
     def _settle(self, result: StepResult) -> None:
         """Record a result, with those it settles for steps that will not run."""

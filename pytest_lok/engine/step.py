@@ -47,11 +47,11 @@ async def _ending(record: Record, work: Callable[[Record], Awaitable[Ending]]) -
 
 
 async def _whole(record: Record) -> Ending:
-    step, scope = record.step, record.context.scope()
-    if step.when is not None and not step.when.holds(scope):
+    step = record.step
+    if step.when is not None and not step.when.holds(record.context.scope()):
         return Outcome.SKIPPED, f"when is false: {step.when.source.strip()}", ""
     if step.for_each is not None:
-        return await _each(record, _items(step.for_each, scope))
+        return await _each(record, _items(step.for_each, record.context.scope()))
     return await _once(record)
 
 
