@@ -6,9 +6,9 @@ import base64
 import functools
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
 
@@ -89,9 +89,9 @@ class Redactor:
 
 
 @functools.cache
-def _field_names(cls: type) -> tuple[str, ...]:
+def _field_names(cls: Hashable) -> tuple[str, ...]:
     """The fields that may hold text of others; ``kind`` is our own."""
-    return tuple(field.name for field in fields(cls) if field.name != "kind")
+    return tuple(field.name for field in fields(cast(Any, cls)) if field.name != "kind")
 
 
 def _spellings(secret: str) -> Iterable[str]:
