@@ -33,6 +33,8 @@ OpenPidfd = Callable[[int], int]
 OPEN_PIDFD: OpenPidfd | None = getattr(os, "pidfd_open", None)
 
 _NO_PIDFD = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
+_YOUNG = 1.0
+"""Seconds in which no system gives out all its process ids."""
 _DRAIN_CHUNKS = 32
 """More than a pipe holds; a writer that got away could go on for ever."""
 
@@ -63,6 +65,7 @@ class Child:
         self._mark = mark
         self._siblings = siblings
         self._exited = False
+        self._began = self._loop.time()
         self._pidfd = -1
         self._kill_at = 0.0
         self._patience = patience
@@ -177,7 +180,8 @@ class Child:
     # --- to its end
 
     def _left(self) -> list[int]:
-        left = left_alive(self.pid, self._mark, self._siblings)
+        young = self._loop.time() - self._began < _YOUNG
+        left = left_alive(self.pid, self._mark, self._siblings, young=young)
         if left is not None:
             return left
         if not self._exited:

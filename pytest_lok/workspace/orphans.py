@@ -9,31 +9,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 MARK = "LOK_PROCESS"
 """Names the chain of runs a process belongs to: ``outer/inner`` where one lok runs inside another."""
 
 
-def left_alive(pid: int, mark: str, ours: Collection[int], *, proc: str = "/proc") -> list[int] | None:
+def left_alive(
+    pid: int, mark: str, ours: Collection[int], *, young: bool = False, proc: str = "/proc"
+) -> list[int] | None:
     """Live processes of ``pid``'s group or bearing ``mark``; None where that cannot be seen.
 
-    ``pid`` itself counts while it runs. ``ours`` are other processes started by the caller: they are
-    not looked at, which makes the usual case (a command that started nothing) one small read.
+    ``pid`` itself counts while it runs. ``ours`` are other processes started by the caller; they are
+    not looked at. ``young``: ``pid`` was started so recently that the numbers given out since have not
+    gone round, so only those are looked at; for a command that started nothing that is one small read.
     """
     newest = _newest(proc)
     if newest is None:
         return None
-    wrapped = newest < pid
-    if not wrapped and all(number in ours for number in range(pid + 1, newest + 1)):
+    if young and pid <= newest and all(number in ours for number in range(pid + 1, newest + 1)):
         return [pid] if _runs(proc, pid) else []
     needle = mark.encode()
     return [
         number
         for number in _processes(proc)
-        if (wrapped or number >= pid)
-        and (number == pid or number not in ours)
-        and (_group(number) == pid or needle in _environ(proc, number))
+        if (number == pid or number not in ours)
+        and (not young or _since(pid, number, newest))
+        and (_group(number) == pid or needle in _read(f"{proc}/{number}/environ"))
         and _runs(proc, number)
     ]
 
@@ -41,9 +42,16 @@ def left_alive(pid: int, mark: str, ours: Collection[int], *, proc: str = "/proc
 def _newest(proc: str) -> int | None:
     """The process id given out last, or None without a Linux /proc."""
     try:
-        return int(Path(proc, "loadavg").read_bytes().split()[-1])
-    except (OSError, ValueError, IndexError):
+        return int(_read(f"{proc}/loadavg").split()[-1])
+    except (ValueError, IndexError):
         return None
+
+
+def _since(first: int, number: int, newest: int) -> bool:
+    """Whether ``number`` was given out from ``first`` to ``newest``, where they may begin again."""
+    if first <= newest:
+        return first <= number <= newest
+    return number >= first or number <= newest
 
 
 def _processes(proc: str) -> Iterator[int]:
@@ -57,17 +65,24 @@ def _group(pid: int) -> int:
         return 0
 
 
-def _environ(proc: str, pid: int) -> bytes:
-    try:
-        return Path(proc, str(pid), "environ").read_bytes()
-    except OSError:  # it ended meanwhile, or is another user's
-        return b""
-
-
 def _runs(proc: str, pid: int) -> bool:
     """Whether it is there and no zombie (whose parent may never ask for it)."""
+    stat = _read(f"{proc}/{pid}/stat")
+    return stat.rpartition(b")")[2].split()[:1] not in ([], [b"Z"], [b"X"])
+
+
+def _read(path: str) -> bytes:
+    """All of a file; nothing of one that is gone meanwhile, or another user's."""
     try:
-        stat = Path(proc, str(pid), "stat").read_bytes()
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return False
-    return stat.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+        return b""
+    try:
+        text = bytearray()
+        while part := os.read(descriptor, 65536):
+            text += part
+        return bytes(text)
+    except OSError:  # it ended while we read
+        return b""
+    finally:
+        os.close(descriptor)

@@ -41,15 +41,26 @@ def test_a_zombie_is_not_alive(marked: subprocess.Popen[bytes]) -> None:
     assert left_alive(marked.pid, "m1;", ()) == []
 
 
-def test_older_numbers_count_after_the_numbers_have_wrapped(
-    marked: subprocess.Popen[bytes], tmp_path: Path
+@pytest.mark.parametrize(
+    ("first", "newest", "young", "seen"),
+    [
+        (-10, +10, True, True),
+        (0, 0, True, True),
+        (+1, +10, True, False),
+        (-10, -1, True, False),
+        (+10, +1, True, True),  # the numbers have gone round, past it
+        (-1, -10, True, True),  # and not yet to it
+        (+10, -1, True, False),
+        (+1, +10, False, True),
+    ],
+)
+def test_of_a_young_process_only_numbers_given_out_since_are_looked_at(
+    marked: subprocess.Popen[bytes], tmp_path: Path, first: int, newest: int, young: bool, seen: bool
 ) -> None:
-    later = marked.pid + 100_000
     (tmp_path / str(marked.pid)).symlink_to(f"/proc/{marked.pid}")
-    (tmp_path / "loadavg").write_text(f"0.0 0.0 0.0 1/100 {later}\n")
-    assert left_alive(later, "m1;", (), proc=str(tmp_path)) == []
-    (tmp_path / "loadavg").write_text(f"0.0 0.0 0.0 1/100 {marked.pid}\n")
-    assert left_alive(later, "m1;", (), proc=str(tmp_path)) == [marked.pid]
+    (tmp_path / "loadavg").write_text(f"0.0 0.0 0.0 1/100 {marked.pid + newest}\n")
+    found = left_alive(marked.pid + first, "m1;", (), young=young, proc=str(tmp_path))
+    assert found == ([marked.pid] if seen else [])
 
 
 def test_without_proc_nothing_can_be_said(tmp_path: Path) -> None:
