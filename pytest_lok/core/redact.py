@@ -78,7 +78,7 @@ class Redactor:
 
     def _dataclass(self, value: object) -> object:
         changed = {}
-        for name in _field_names(type(value)):
+        for name in _field_names(cast(Hashable, type(value))):
             before = getattr(value, name)
             if not before or type(before) in _TEXTLESS:
                 continue
