@@ -14,6 +14,14 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux show
 
 
 @pytest.fixture
+def gone() -> int:
+    """The number of a process that is no more."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+@pytest.fixture
 def marked() -> Iterator[subprocess.Popen[bytes]]:
     """A process of its own session that bears the mark "m1;"."""
     process = subprocess.Popen(
@@ -24,15 +32,15 @@ def marked() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def test_finds_itself_its_group_and_its_mark(marked: subprocess.Popen[bytes]) -> None:
+def test_finds_itself_its_group_and_its_mark(gone: int, marked: subprocess.Popen[bytes]) -> None:
     assert left_alive(marked.pid, "m1;", {marked.pid}) == [marked.pid]
-    assert left_alive(marked.pid - 1, "m1;", ()) == [marked.pid]
+    assert left_alive(gone, "m1;", ()) == [marked.pid]
     assert left_alive(marked.pid, "other;", ()) == [marked.pid]
-    assert left_alive(marked.pid - 1, "other;", ()) == []
+    assert left_alive(gone, "other;", ()) == []
 
 
-def test_known_siblings_are_not_looked_at(marked: subprocess.Popen[bytes]) -> None:
-    assert left_alive(marked.pid - 1, "m1;", {marked.pid}) == []
+def test_known_siblings_are_not_looked_at(gone: int, marked: subprocess.Popen[bytes]) -> None:
+    assert left_alive(gone, "m1;", {marked.pid}) == []
 
 
 def test_a_zombie_is_not_alive(marked: subprocess.Popen[bytes]) -> None:
