@@ -21,13 +21,17 @@ MAX_WORK = 1_000_000
 CALL = 20
 """Work that a call is, compared to a loop round."""
 
+FILTER = 4
+"""The same for a filter."""
+
 MAX_BITS = 4096
 """Size of an integer."""
 
-MAX_NUMBER = 10_000
-"""Widths, counts and precisions given to filters."""
+MAX_OPTION = 10_000
+"""Widths, counts, precisions and lengths of texts given to filters."""
 
 SIZED = (str, list, tuple, dict, range)
+NESTING = (list, tuple, dict)
 
 
 class Budget:
@@ -55,6 +59,22 @@ class Budget:
             )
         self.spend(size // 64)
 
+    def weigh(self, value: object) -> int:
+        """The size of a value with everything in it, counted as work; what is in it twice counts twice.
+
+        Lists that hold a list twice, and again, would else take for ever to compare or to show.
+        """
+        size, todo = 0, [value]
+        while todo:
+            node = todo.pop()
+            size += 1 + effort(node)
+            self.spend(1 + effort(node))
+            if isinstance(node, dict):
+                todo += [child for child in node.values() if isinstance(child, NESTING)]
+            elif isinstance(node, NESTING):
+                todo += [child for child in node if isinstance(child, NESTING)]
+        return size
+
     def show(self, piece: str) -> None:
         """Count a piece of the final text; TemplateError when that grows too large."""
         self._shown += len(piece)
@@ -77,17 +97,24 @@ def effort(value: object) -> int:
 def check_growth(budget: Budget, operator: str, left: Any, right: Any) -> None:
     """TemplateError if the operation's result is too large; called before it is made."""
     if isinstance(left, SIZED) and isinstance(right, SIZED):
-        budget.make(len(left) + len(right))
+        budget.make(_size(budget, left) + _size(budget, right))
     elif operator == "*" and (isinstance(left, SIZED) or isinstance(right, SIZED)):
         sized, times = (left, right) if isinstance(left, SIZED) else (right, left)
-        budget.make(len(sized) * times if isinstance(times, int) else 0)
+        budget.make(_size(budget, sized) * times if isinstance(times, int) else 0)
     elif isinstance(left, int) and isinstance(right, int):
         bits = {"*": left.bit_length() + right.bit_length(), "**": left.bit_length() * max(right, 1)}
         if bits.get(operator, 0) > MAX_BITS:
             raise TemplateError(f"the number is too large (over {MAX_BITS} bits)")
 
 
-def check_number(number: object) -> None:
-    """TemplateError for a width, count or precision that would make a filter run or grow without end."""
-    if isinstance(number, int) and abs(number) > MAX_NUMBER:
-        raise TemplateError(f"{number} is too large here (at most {MAX_NUMBER:,})")
+def _size(budget: Budget, value: Any) -> int:
+    """Characters of a text; everything in a list."""
+    return len(value) if isinstance(value, str) else budget.weigh(value)
+
+
+def check_option(option: object) -> None:
+    """TemplateError for a width, count or text given to a filter that would make it run or grow too far."""
+    size = abs(option) if isinstance(option, int) else len(option) if isinstance(option, str) else 0
+    if size > MAX_OPTION:
+        shown = option if isinstance(option, int) else "the text"
+        raise TemplateError(f"{shown} is too large here (at most {MAX_OPTION:,})")

@@ -27,7 +27,7 @@ from pytest_lok.core.expressions import (
 )
 from pytest_lok.core.functions import FILTERS, FUNCTIONS, METHODS, TESTS, Function
 from pytest_lok.core.program import Program, expression_tree
-from pytest_lok.core.sandbox import CALLED, COUNTED
+from pytest_lok.core.sandbox import CALLED, COUNTED, MADE
 from pytest_lok.core.scope import Names
 from pytest_lok.errors import Fault, SourceError
 
@@ -323,9 +323,9 @@ class _Check:
                 self._fault(pattern, f"the regular expression is wrong: {error}")
 
     def _filter(self, node: nodes.Filter) -> None:
-        if node.name not in FILTERS:
+        if node.name not in FILTERS and node.name != MADE:
             self._fault(node, f"there is no filter {node.name!r}", hint=_meant(node.name, FILTERS))
-        else:
+        elif node.name != MADE:
             self._fits(node, node.name, FILTERS[node.name], before=1)
         if node.node is not None:
             self.visit(node.node, optional=node.name in ("default", "d"))

@@ -62,7 +62,7 @@ class Condition:
 
     def _evaluated(self, expression: nodes.Expr, scope: Scope) -> str:
         try:
-            return Program(self.source, expression_tree(expression), self.steps).value(scope, _shown)
+            return Program("", expression_tree(expression), self.steps).value(scope, _shown)
         except TemplateError as error:
             return f"({error.message})"
 

@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
@@ -18,7 +18,7 @@ from jinja2.lexer import Token, TokenStream
 from jinja2.parser import Parser
 
 from pytest_lok.core.functions import FUNCTIONS
-from pytest_lok.core.sandbox import ENVIRONMENT
+from pytest_lok.core.sandbox import ENVIRONMENT, MADE
 from pytest_lok.core.scope import Names
 from pytest_lok.core.values import FACTS
 from pytest_lok.errors import Fault, SourceError
@@ -132,7 +132,11 @@ def _tag(source: str, begin: Lexeme, end: int) -> Part:
 
 # --- names with hyphens -------------------------------------------------------------------------
 
-_NAMEISH = ("name", "integer", "float")
+MAX_PARTS = 200
+"""Hyphens, and words between them, in one name."""
+
+_RUN_KINDS = frozenset({"name", "integer", "float", "operator"})
+_RUN = re.compile(r"\w+|-")
 
 
 def join_names(lexemes: Sequence[Lexeme], names: Names, *, bare: bool) -> list[Lexeme]:
@@ -147,12 +151,13 @@ def join_names(lexemes: Sequence[Lexeme], names: Names, *, bare: bool) -> list[L
     at = 0
     while at < len(lexemes):
         token = lexemes[at]
-        if token.kind in _NAMEISH:
-            run = _run(lexemes, at)
+        run = _run(lexemes, at) if token.text != "-" or before[-2:] == ["steps", "."] else ()
+        if run:
             if before[-1:] == ["."]:
                 count = _dotted(run, before, names, alone)
             else:
-                count = _bare(run, names, known if bare else None)
+                after = lexemes[at + len(run)].text if at + len(run) < len(lexemes) else ""
+                count = _bare(run, after, names, known if bare else None)
             if count:
                 token = Lexeme("name", "".join(t.text for t in run[:count]), token.start, run[count - 1].end)
                 at += count - 1
@@ -176,22 +181,20 @@ def _alone(lexemes: Sequence[Lexeme]) -> frozenset[str]:
 
 
 def _run(lexemes: Sequence[Lexeme], at: int) -> Sequence[Lexeme]:
-    """The names, numbers and hyphens from there on, without a hyphen at the end."""
+    """The names, numbers and hyphens from there on."""
     end = at
-    while end < len(lexemes) and (lexemes[end].kind in _NAMEISH or lexemes[end].text == "-"):
-        if "." in lexemes[end].text:
-            break
+    last = min(len(lexemes), at + MAX_PARTS)
+    while end < last and lexemes[end].kind in _RUN_KINDS and _RUN.fullmatch(lexemes[end].text):
         end += 1
-    while end > at + 1 and lexemes[end - 1].text == "-":
-        end -= 1
     return lexemes[at:end]
 
 
-def _bare(run: Sequence[Lexeme], names: Names, known: Collection[str] | None) -> int:
+def _bare(run: Sequence[Lexeme], after: str, names: Names, known: Collection[str] | None) -> int:
     """How many tokens make a step's bare name; ``known`` is what is no step, None outside conditions."""
-    if "".join(token.text for token in run) in names.steps:
+    named = run[0].kind == "name"
+    if "".join(token.text for token in run) in names.steps and (named or after == "."):
         return len(run)
-    may_be_step = known is not None and run[0].kind == "name" and run[0].text not in known
+    may_be_step = known is not None and named and run[0].text not in known
     return len(run) if may_be_step and len(run) > 1 else 0
 
 
@@ -200,10 +203,9 @@ def _dotted(run: Sequence[Lexeme], before: Sequence[str], names: Names, alone: C
     texts = [token.text for token in run]
     match before[:-1]:
         case [*rest, "steps"] if rest[-1:] != ["."]:
-            return len(run)
+            return _longest(texts, names.steps) or len(run)
         case [*rest, "arg"] if rest[-1:] != ["."]:
-            known = (n for n in range(len(run), 0, -1) if "".join(texts[:n]) in names.arguments)
-            return next(known, 1 if run[0].kind == "integer" else len(run))
+            return _longest(texts, names.arguments) or (1 if run[0].kind == "integer" else len(run))
         case [*_, "loop"]:
             return 0
     if run[0].kind != "name" or texts[0] in FACTS or texts[0] == "output":
@@ -212,6 +214,12 @@ def _dotted(run: Sequence[Lexeme], before: Sequence[str], names: Names, alone: C
     while count + 1 < len(run) and run[count + 1].kind == "name" and texts[count + 1] not in alone:
         count += 2
     return count
+
+
+def _longest(texts: Sequence[str], names: Collection[str]) -> int:
+    """How many of the texts make the longest of the names."""
+    counts = (count for count in range(len(texts), 0, -1) if "".join(texts[:count]) in names)
+    return next(counts, 0)
 
 
 _ESCAPE = re.compile(r"\\(\r?\n|[\\'\"ntr]|x[0-9a-fA-F]{2}|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})")
@@ -305,6 +313,19 @@ class LokParser(Parser):
         parts = nodes.List(node.nodes, lineno=node.lineno)
         return nodes.Filter(parts, "join", [], [], None, None, lineno=node.lineno)
 
+    def parse_list(self) -> nodes.List:
+        """A list, whose size is counted when it is made."""
+        return cast("nodes.List", _counted(super().parse_list()))
+
+    def parse_dict(self) -> nodes.Dict:
+        """An object, whose size is counted when it is made."""
+        return cast("nodes.Dict", _counted(super().parse_dict()))
+
+    def parse_tuple(self, simplified: bool = False, *args: Any, **kwargs: Any) -> nodes.Tuple | nodes.Expr:
+        """Values with commas between them, counted too; ``simplified`` are the targets of a loop."""
+        node = super().parse_tuple(simplified, *args, **kwargs)
+        return node if simplified or not isinstance(node, nodes.Tuple) else _counted(node)
+
     def parse_primary(self, with_namespace: bool = False) -> nodes.Expr:
         """A name or literal; the bare name of a step is ``steps.`` and that name."""
         node = super().parse_primary(with_namespace)
@@ -314,6 +335,12 @@ class LokParser(Parser):
             return node
         steps = nodes.Name("steps", "load", lineno=node.lineno)
         return nodes.Getattr(steps, node.name, "load", lineno=node.lineno)
+
+
+def _counted(node: nodes.Expr) -> nodes.Expr:
+    if next(node.find_all(nodes.Name), None) is None:
+        return node
+    return nodes.Filter(node, MADE, [], [], None, None, lineno=node.lineno)
 
 
 T = TypeVar("T")
@@ -368,6 +395,7 @@ _WORDS = {
     "end of print statement": "`}}`",
     "end of statement block": "`%}`",
     "begin of print statement": "`{{`",
+    "'end of template'": "end",
     "end of template": "end",
     "Encountered unknown": "unknown",
 }

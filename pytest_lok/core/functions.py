@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MethodType
 from typing import Any, TypeAlias
 
 import jinja2.filters
 import jinja2.tests
-from jinja2 import pass_context
+from jinja2 import Environment, pass_context, pass_environment
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import safe_range
 
-from pytest_lok.core.bounds import budget_of, check_number, effort
+from pytest_lok.core.bounds import FILTER, budget_of, check_option, effort
 from pytest_lok.core.jsontext import find_json, is_json
 from pytest_lok.core.values import Missing, as_json, json_of, missing, plain, text_of
 from pytest_lok.errors import TemplateError
@@ -24,7 +24,7 @@ Function: TypeAlias = Callable[..., Any]
 JUDGEMENTS = " judgements"
 """The name of the rubrics' answers in a context; the space keeps it out of a text's reach."""
 
-REGEX_SECONDS = 2.0
+REGEX_SECONDS = 1.0
 """Time one ``matches`` may take; patterns can need exponential time."""
 
 # --- functions ----------------------------------------------------------------------------------
@@ -182,11 +182,11 @@ def percent(context: Context, value: Any, *args: Any, **kwargs: Any) -> str:
         raise TemplateError("a width in a format has at most three digits")
     if args and kwargs:
         raise TemplateError("`format` takes values by position or by name, not both")
-    result = text % (
-        {key: _number_or_text(v) for key, v in kwargs.items()} or tuple(map(_number_or_text, args))
-    )
-    budget_of(context).make(len(result))
-    return result
+    named = {key: _number_or_text(value) for key, value in kwargs.items()}
+    given = tuple(map(_number_or_text, args))
+    longest = max((len(value) for value in (*given, *named.values()) if isinstance(value, str)), default=0)
+    budget_of(context).make(len(text) + text.count("%") * (longest + 1000))
+    return text % (named or given)
 
 
 def _number_or_text(value: Any) -> Any:
@@ -195,7 +195,7 @@ def _number_or_text(value: Any) -> Any:
 
 @pass_context
 def _to_json(context: Context, value: Any, indent: int | None = None) -> str:
-    check_number(indent)
+    check_option(indent)
     text = json_of(value, None if indent is None else min(indent, 16))
     budget_of(context).make(len(text))
     return text
@@ -203,6 +203,14 @@ def _to_json(context: Context, value: Any, indent: int | None = None) -> str:
 
 def _from_json(value: Any) -> Any:
     return find_json(text_of(value))
+
+
+@pass_environment
+def _sum(environment: Environment, value: Any, attribute: str | int | None = None, start: float = 0) -> Any:
+    """Jinja's, of numbers alone: adding up lists takes for ever."""
+    if not isinstance(start, int | float):
+        raise TemplateError("only numbers can be added up")
+    return jinja2.filters.FILTERS["sum"](environment, value, attribute, start)
 
 
 def _lines(value: str) -> list[str]:
@@ -214,22 +222,31 @@ def _same(value: Any) -> Any:
 
 
 def _guarded(function: Function, convert: Callable[[Any], Any]) -> Function:
-    """The filter with its value converted, numbers beside it small, and its work counted."""
+    """The filter with its value converted, its options small and its work counted.
+
+    Its result is a list where Jinja's is a generator: an empty one is false, and has a length.
+    """
     passed = getattr(getattr(function, "jinja_pass_arg", None), "name", None)
 
     @functools.wraps(function, updated=())
     def guarded(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
         value = convert(value)
-        for number in (*args, *kwargs.values()):
-            check_number(number)
-        budget_of(context).spend(1 + effort(value))
+        for option in (*args, *kwargs.values()):
+            check_option(option)
+        budget = budget_of(context)
+        budget.spend(FILTER + effort(value))
         before = {
             None: (),
             "context": (context,),
             "eval_context": (context.eval_ctx,),
             "environment": (context.environment,),
         }
-        return function(*before[passed], value, *args, **kwargs)
+        result = function(*before[passed], value, *args, **kwargs)
+        if not isinstance(result, Iterator):
+            return result
+        made = [item if not isinstance(item, Missing) else text_of(item) for item in result]  # fails on one
+        budget.weigh(made)
+        return made
 
     return pass_context(guarded)
 
@@ -239,7 +256,7 @@ def _filters() -> dict[str, Function]:
     text = "capitalize float indent int lower title trim truncate upper urlencode wordcount wordwrap"
     data = (
         "abs batch count dictsort filesizeformat first groupby items last length list map max min reject"
-        " rejectattr reverse round select selectattr slice sort sum unique"
+        " rejectattr reverse round select selectattr slice sort unique"
     )
     return {
         **{name: _guarded(taken[name], text_of) for name in text.split()},
@@ -254,6 +271,7 @@ def _filters() -> dict[str, Function]:
         "lines": _guarded(_lines, text_of),
         "replace": _replace_filter,
         "string": _guarded(_same, text_of),
+        "sum": _guarded(_sum, plain),
         "tojson": _to_json,
     }
 

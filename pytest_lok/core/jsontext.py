@@ -19,8 +19,14 @@ MAX_DEPTH = 100
 MAX_VALUES = 100_000
 """Values one text may hold between other text; one with more is no answer."""
 
-MAX_UNCLOSED = 3
+MAX_UNCLOSED = 1
 """Values of one text that may begin, break and never end; each costs a look through the rest of the text."""
+
+
+def kind_of(value: object) -> str:
+    """What JSON calls a value, with its article."""
+    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value)) or ("a number" if isinstance(value, int | float) else type(value).__name__)
 
 
 def load(text: str) -> Json:
@@ -53,6 +59,7 @@ def find_json(text: str) -> Container:
     else:
         if isinstance(value, dict | list):
             return value
+        raise OutputError(f"the output is {kind_of(value)}, where a JSON object or array was expected")
     best: Found | None = None
     for found in scan(text):
         if best is None or found.rank >= best.rank:

@@ -49,7 +49,10 @@ def expression_tree(expression: nodes.Expr) -> nodes.Template:
 
 
 class Program:
-    """What a text does. Code is made when it is first needed: many texts of a workflow never run."""
+    """What a text does. Code is made when it is first needed: many texts of a workflow never run.
+
+    ``source`` is what messages show ("": they show no place).
+    """
 
     __slots__ = ("_code", "_pieces", "_source", "_steps", "_tree")
 
@@ -122,6 +125,8 @@ class Program:
 
     def _located(self, failure: BaseException, offset: int) -> TemplateError:
         message, hint = _explained(failure)
+        if not self._source:
+            return TemplateError(message, hint=hint)
         parts = split(self._source) if "{" in self._source else []
         tags = (part.text for part in parts if part.kind != "text" and part.start <= offset < part.end)
         place = " ".join(next(tags, self._source).split())

@@ -21,6 +21,10 @@ COUNTED = " counted"
 """The filter around what a ``for`` goes through; the space keeps it out of a text's reach."""
 
 
+MADE = " made"
+"""The filter around a list or object the text makes; the same."""
+
+
 class LokEnvironment(ImmutableSandboxedEnvironment):
     """Jinja's sandbox, with nothing left to reach in it."""
 
@@ -81,6 +85,12 @@ def _counted(context: Context, items: Any) -> Iterable[Any]:
     return _Rounds(items, budget) if hasattr(items, "__len__") else _rounds(items, budget)
 
 
+@pass_context
+def _made(context: Context, value: Any) -> Any:
+    budget_of(context).weigh(value)
+    return value
+
+
 def _captured(parts: Iterable[str]) -> str:
     """The parts of a captured block or macro as one text."""
     parts = list(parts)
@@ -101,7 +111,7 @@ def _environment() -> LokEnvironment:
     )
     environment.concat = _captured  # type: ignore[method-assign]  # a function of the instance: not bound
     environment.globals = dict(FUNCTIONS)
-    environment.filters = {**FILTERS, COUNTED: _counted}
+    environment.filters = {**FILTERS, COUNTED: _counted, MADE: _made}
     environment.tests = dict(TESTS)
     return environment
 

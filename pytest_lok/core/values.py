@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import SupportsIndex
 
 from jinja2 import StrictUndefined
 
-from pytest_lok.core.jsontext import Container, find_json
+from pytest_lok.core.jsontext import Container, find_json, kind_of
 from pytest_lok.core.results import Json, Outcome, StepResult
 from pytest_lok.core.scope import Scope
 from pytest_lok.errors import OutputError, TemplateError
@@ -110,7 +110,7 @@ class StepView(View):
             return missing(f"{what}: {error.message}")
         if isinstance(data, dict):
             return data[name] if name in data else missing(f"{what}; its JSON has {_listed(data)}")
-        return missing(f"{what}: its JSON is {_a(data)}, not an object")
+        return missing(f"{what}: its JSON is {kind_of(data)}, not an object")
 
 
 class Output(str):
@@ -183,9 +183,13 @@ def as_json(value: object) -> Json:
         return value
     if isinstance(value, View):
         raise TemplateError(f"{value.described()} is no value", hint="name what of it, after a dot")
-    if isinstance(value, Iterable):  # a range, a tuple, what a filter yields; a Missing fails here
+    if isinstance(value, _SERIES):  # a Missing fails here
         return [as_json(item) for item in value]
     raise TemplateError(f"{type(value).__name__} is no value", hint="call it, or name one of its fields")
+
+
+_SERIES = (range, tuple, KeysView, ValuesView, ItemsView, Missing)
+"""What becomes an array."""
 
 
 def field_of(value: object, key: object) -> object:
@@ -202,9 +206,9 @@ def field_of(value: object, key: object) -> object:
     except LookupError:
         if isinstance(value, dict):
             return missing(f"there is no field {key!r}; there is {_listed(value)}")
-        return missing(f"there is no item {key!r} in {_a(value)}")
+        return missing(f"there is no item {key!r} in {kind_of(value)}")
     except TypeError:
-        return missing(f"{_a(value)} has no field {key!r}")
+        return missing(f"{kind_of(value)} has no field {key!r}")
 
 
 def roots(scope: Scope) -> dict[str, object]:
@@ -300,9 +304,3 @@ def _listed(names: Iterable[str]) -> str:
     shown = sorted(names)
     more = f", and {len(shown) - 10} more" if len(shown) > 10 else ""
     return (", ".join(shown[:10]) + more) or "none"
-
-
-def _a(value: object) -> str:
-    """What JSON calls a value, with its article."""
-    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
-    return names.get(type(value)) or ("a number" if isinstance(value, int | float) else type(value).__name__)
