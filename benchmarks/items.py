@@ -30,8 +30,9 @@ def rows() -> Iterator[Row]:
         yield from idle(Path(name))
     with tempfile.TemporaryDirectory() as name:
         yield from many(Path(name))
-    with tempfile.TemporaryDirectory() as name:
-        yield collection(Path(name))
+    for refer in (False, True):
+        with tempfile.TemporaryDirectory() as name:
+            yield collection(Path(name), refer=refer)
 
 
 def idle(root: Path) -> Iterator[Row]:
@@ -74,30 +75,46 @@ def _grown(cost: Cost, start: Cost) -> float:
     return cost.peak - start.peak
 
 
-def collection(root: Path) -> Row:
+def collection(root: Path, *, refer: bool) -> Row:
     """``--collect-only`` over many files, against reading and parsing them; starting up is taken off both."""
-    files = root / "project" / ".lok" / "workflows"
-    files.mkdir(parents=True)
-    (root / "project" / "lok.toml").write_text(SCRIPTED)
-    for number in range(FILES):
-        (files / f"w{number}.toml").write_text(asks(10))
-    (root / "empty").mkdir()
-    (root / "empty" / "test_one.py").write_text("def test_one(): pass\n")
+    for project, count in (("one", 1), ("all", FILES)):
+        files = root / project / ".lok" / "workflows"
+        files.mkdir(parents=True)
+        (root / project / "lok.toml").write_text(SCRIPTED)
+        for number in range(count):
+            (files / f"w{number}.toml").write_text("".join(review(number, n, refer=refer) for n in range(10)))
+    collect = pytest_command("--collect-only", "--lok")
 
     def ours() -> float:
-        start = cpu(pytest_command("--collect-only"), root / "empty")
-        return cpu(pytest_command("--collect-only", "--lok"), root / "project") - start
+        return cpu(collect, root / "all") - cpu(collect, root / "one")
 
     def floor() -> float:
         start = cpu([sys.executable, "-c", IMPORTS], root)
-        return cpu([sys.executable, "-c", READ, str(files)], root) - start
+        return cpu([sys.executable, "-c", READ, str(root / "all" / ".lok" / "workflows")], root) - start
 
     return Row(
-        group=f"CPU of collecting {FILES} workflow files of 10 steps",
-        what="--collect-only / reading and tomli",
+        group=f"CPU of collecting {FILES} workflow files of 10 steps, 2 KB / reading and tomli",
+        what="prompts that refer to the step before" if refer else "prompts of plain text",
         ratio=paired(ours, floor, runs=3),
-        goal=4,
+        goal=None if refer else 4,
     )
+
+
+def review(file: int, step: int, *, refer: bool) -> str:
+    """A step of ordinary size; no two prompts are the same text."""
+    subject = f"{{{{ steps.s{step - 1}.output }}}}" if refer and step else "the change"
+    return f"""[[steps]]
+name = "s{step}"
+backend = "echo"
+timeout = "2m"
+retries = 2
+prompt = '''
+You review file number {file}. Say what is wrong with part {step}, one line each, and nothing else:
+{subject}
+'''
+output_format = "lines"
+
+"""
 
 
 def asks(count: int) -> str:
