@@ -16,7 +16,7 @@ from pytest_lok.core.functions import JUDGEMENTS
 from pytest_lok.core.results import Json
 from pytest_lok.core.sandbox import ENVIRONMENT
 from pytest_lok.core.scope import Scope
-from pytest_lok.core.values import Missing, roots, text_of
+from pytest_lok.core.values import Missing, own_values, roots, text_of
 from pytest_lok.errors import Fault, LokError, SourceError, TemplateError
 
 _FAILURES = (
@@ -60,16 +60,15 @@ class Program:
         self._source = source
         self._steps = steps
         self._pieces = _pieces(tree)
-        self._tree = tree if self._pieces is None else None
+        self._tree = tree
         self._code: JinjaTemplate | None = None
 
     def compile(self) -> JinjaTemplate:
         """The code; SourceError where Jinja finds only now that it cannot be."""
         if self._code is None:
-            tree = self._tree or nodes.Template([], lineno=0)
-            tree.set_environment(ENVIRONMENT)
+            self._tree.set_environment(ENVIRONMENT)
             try:
-                self._code = ENVIRONMENT.from_string(tree)
+                self._code = ENVIRONMENT.from_string(self._tree)
             except (TemplateSyntaxError, SyntaxError, RecursionError, MemoryError) as error:
                 why = error.msg if isinstance(error, SyntaxError) else _explained(error)[0]
                 fault = Fault(message=f"this cannot be compiled: {why}", end=len(self._source))
@@ -80,13 +79,13 @@ class Program:
         """The text with its values."""
         if self._pieces is None:
             return "".join(self._run(scope, {}))
-        values = roots(scope)
+        values = self._values(scope)
         return "".join([self._read(piece, values, text_of) for piece in self._pieces])
 
     def value(self, scope: Scope, use: Callable[[object], T]) -> T:
         """``use`` of an expression's value, which may be a Missing."""
         if self._pieces is not None:
-            return self._read(self._pieces[0], roots(scope), use)
+            return self._read(self._pieces[0], self._values(scope), use)
         found: dict[str, object] = {}
         for _ in self._run(scope, found):
             pass
@@ -94,6 +93,11 @@ class Program:
             return use(found[RESULT])
         except _FAILURES as failure:
             raise self._located(failure, 0) from None
+
+    def _values(self, scope: Scope) -> dict[str, object]:
+        if scope.own is None:
+            return roots(scope)
+        return roots(scope) | own_values(scope, {name.name for name in self._tree.find_all(nodes.Name)})
 
     def _read(self, piece: Piece, values: Mapping[str, object], use: Callable[[object], T]) -> T:
         try:
@@ -106,7 +110,8 @@ class Program:
         budget = Budget(_given(scope, self._steps))
         try:
             code = self.compile()
-            context = code.new_context(roots(scope) | {BUDGET: budget, JUDGEMENTS: scope.judgements})
+            values = self._values(scope) | {BUDGET: budget, JUDGEMENTS: scope.judgements}
+            context = code.new_context(values)
             for piece in code.root_render_func(context):
                 budget.show(piece)
                 yield piece

@@ -36,7 +36,8 @@ class Scope:
     """The values behind the names. ``arguments`` holds names and positions ("1", "2").
 
     ``own`` is the step's own result so far (asserts only). ``judgements`` holds the answers of
-    ``rubric(...)`` judges, asked beforehand, by the rubric's text and backend.
+    ``rubric(...)`` judges, asked beforehand, by the rubric's text and backend. ``found`` remembers
+    the JSON found in texts; scopes of one run share it, so that each text is searched once.
     """
 
     steps: Mapping[str, StepResult] = field(default_factory=dict)
@@ -48,3 +49,4 @@ class Scope:
     loop: Loop | None = None
     own: StepResult | None = None
     judgements: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    found: dict[str, Json] = field(default_factory=dict, repr=False, compare=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import SupportsIndex
 
 from jinja2 import StrictUndefined
@@ -64,9 +64,9 @@ class StepView(View):
 
     __slots__ = ("_found", "result")
 
-    def __init__(self, result: StepResult) -> None:
+    def __init__(self, result: StepResult, found: dict[str, Json]) -> None:
         self.result = result
-        self._found: Container | OutputError | None = None
+        self._found = found
 
     def field(self, name: str) -> object:
         """The output, a fact, or a field of the JSON."""
@@ -90,14 +90,10 @@ class StepView(View):
         """The output's JSON; for a text step, the JSON found in it (OutputError if there is none)."""
         if self.result.has_data:
             return self.result.data
-        if self._found is None:
-            try:
-                self._found = find_json(self.result.output)
-            except OutputError as error:
-                self._found = error
-        if isinstance(self._found, OutputError):
-            raise self._found
-        return self._found
+        text = self.result.output
+        if text not in self._found:
+            self._found[text] = find_json(text)
+        return self._found[text]
 
     def json_field(self, name: str) -> object:
         """A field of the JSON, or a Missing that says what is there instead."""
@@ -212,7 +208,7 @@ def field_of(value: object, key: object) -> object:
 
 
 def roots(scope: Scope) -> dict[str, object]:
-    """What the names at the start of an expression stand for."""
+    """What the names at the start of an expression stand for, but for an assert's own."""
     found: dict[str, object] = {
         "steps": Group("steps", lambda name: _step(scope, name)),
         "arg": Group("arg", lambda name: _argument(scope, name)),
@@ -222,14 +218,12 @@ def roots(scope: Scope) -> dict[str, object]:
     }
     if scope.loop is not None:
         found |= {"item": scope.loop.item, "index": scope.loop.index}
-    if scope.own is not None:
-        found |= _own(scope.own)
     return found
 
 
 def _step(scope: Scope, name: str) -> object:
     result = scope.steps.get(name)
-    return missing(f"step {name!r} has no result") if result is None else StepView(result)
+    return missing(f"step {name!r} has no result") if result is None else StepView(result, scope.found)
 
 
 def _argument(scope: Scope, name: str) -> object:
@@ -254,24 +248,38 @@ def _project(scope: Scope, name: str) -> object:
     return scope.project.get(name, missing(f"the project's {name} is not known"))
 
 
-def _own(result: StepResult) -> dict[str, object]:
-    view = StepView(result)
-    data: object
+def own_values(scope: Scope, wanted: Collection[str]) -> dict[str, object]:
+    """What an assert's own names stand for; only the ``wanted`` ones, for JSON may be far to find."""
+    if scope.own is None:
+        return {}
+    view = StepView(scope.own, scope.found)
+    return {name: value(view) for name, value in _OWN.items() if name in wanted}
+
+
+def _own_json(view: StepView) -> object:
     try:
-        data = view.json()
+        return view.json()
     except OutputError as error:
-        data = missing(error.message, 'set output_format = "json" on the step')
-    findings = data.get("findings", missing("the output has no findings")) if isinstance(data, dict) else data
-    cost: object = result.usage.cost_usd
-    if cost is None:
-        cost = missing("the cost is not known", "give the model's price under [prices]")
-    return {
-        "output": Output(view),
-        "json": data,
-        "findings": findings,
-        "cost": cost,
-        "seconds": result.seconds,
-    }
+        return missing(error.message, 'set output_format = "json" on the step')
+
+
+def _own_findings(view: StepView) -> object:
+    data = _own_json(view)
+    return data.get("findings", missing("the output has no findings")) if isinstance(data, dict) else data
+
+
+def _own_cost(view: StepView) -> object:
+    cost = view.result.usage.cost_usd
+    return missing("the cost is not known", "give the model's price under [prices]") if cost is None else cost
+
+
+_OWN: Mapping[str, Callable[[StepView], object]] = {
+    "output": Output,
+    "json": _own_json,
+    "findings": _own_findings,
+    "cost": _own_cost,
+    "seconds": lambda view: view.result.seconds,
+}
 
 
 def _replies(result: StepResult) -> Group:

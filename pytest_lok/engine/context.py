@@ -29,6 +29,7 @@ class Context:
     now: Callable[[], float]
     purse: Purse
     answered: list[str] = field(default_factory=list)
+    found: dict[str, Json] = field(default_factory=dict)
     project: Mapping[str, Json] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,6 +50,7 @@ class Context:
             backends=tuple(self.answered),
             project=self.project,
             loop=loop,
+            found=self.found,
         )
 
     def limit(self, step: Step, backend: str = "") -> float:
