@@ -94,6 +94,7 @@ class Background:
         self._thread: threading.Thread | None = None
         self._handles: list[RunHandle] = []
         self._backends: list[Backend] = []
+        self._kills: list[Callable[[], None]] = []
 
     def start(
         self,
@@ -118,6 +119,7 @@ class Background:
         self._backends += [
             b for b in world.backends.values() if all(b is not known for known in self._backends)
         ]
+        self._kills.append(world.kill)
         loop.call_soon_threadsafe(self._begin, run, handle)
         return handle
 
@@ -129,9 +131,19 @@ class Background:
         self._loop = self._thread = None
         try:
             asyncio.run_coroutine_threadsafe(self._shut(), loop).result()
+        except BaseException:  # the caller lost its patience
+            for kill in self._kills:
+                loop.call_soon_threadsafe(kill)
+            raise
         finally:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
+
+    def kill(self) -> None:
+        """End every process at once, for whoever cannot wait for ``close`` to end them politely."""
+        if self._loop is not None:
+            for kill in self._kills:
+                self._loop.call_soon_threadsafe(kill)
 
     def release(self, world: World) -> None:
         """Close a world's backends before the rest: nothing runs in it any more."""
@@ -164,6 +176,7 @@ class Background:
         self._handles.clear()
         await self._close_all(self._backends)
         self._backends.clear()
+        self._kills.clear()
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

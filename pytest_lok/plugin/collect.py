@@ -14,7 +14,7 @@ from pytest_lok.core.plan import Plan
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.desk import DESK, Desk, Virtual
 from pytest_lok.plugin.request import PREFIX
-from pytest_lok.plugin.verdict import raise_in_call, raise_in_setup
+from pytest_lok.plugin.verdict import announce
 
 if TYPE_CHECKING:
     from pytest_lok.core import model
@@ -182,7 +182,8 @@ class Workflow(pytest.Module):
                     f"{fixture.scope} scope, but steps run before and after their own item\n"
                     '  hint: give it scope="session" (or "package", "module")'
                 )
-        self.shares_fixtures = all(fixture.scope == "session" for fixture in fixtures)
+        # a package's fixture lives as long as the session here: the shelf is no package
+        self.shares_fixtures = all(fixture.scope in ("session", "package") for fixture in fixtures)
         self.fixtures_from = tuple(fixtures) if self.shares_fixtures else (self,)
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException]) -> str | TerminalRepr:  # type: ignore[override]  # as in pytest's own
@@ -234,9 +235,9 @@ class Step(pytest.Function):
             self.result = running.result(self) if self.result is None else running.another(self)
         finally:
             self.waited = time.monotonic() - began
-        raise_in_setup(self.result, selected=running.selected(self.workflow))
+        announce(self.result, "setup", running.selected(self.workflow))
 
     def runtest(self) -> None:
         """Judge: a step that did its work and said no is raised here."""
         if self.result is not None:
-            raise_in_call(self.result)
+            announce(self.result, "call", self.config.stash[DESK].running.selected(self.workflow))

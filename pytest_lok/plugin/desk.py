@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_lok.core.model import Origin
+from pytest_lok.core.model import Origin, Step
 from pytest_lok.core.model import Workflow as Model
 from pytest_lok.engine.background import Background
 from pytest_lok.errors import UsageError, WorkflowError
-from pytest_lok.plugin.request import Arguments, Request, add, is_virtual
+from pytest_lok.plugin.request import PREFIX, Arguments, Request, add, is_virtual
 from pytest_lok.plugin.run import RUNS, Running
 from pytest_lok.settings import Settings
 from pytest_lok.store.ledger import Ledger
-from pytest_lok.store.runs import RunDirectory
+from pytest_lok.store.runs import Record, RunDirectory
 from pytest_lok.wiring import Project
 
 if TYPE_CHECKING:
-    from pytest_lok.core.results import RunResult
     from pytest_lok.engine.ports import Backend, World
 
 DESK = pytest.StashKey["Desk"]()
@@ -65,16 +64,21 @@ class Desk:
         worker = getattr(self.config, "workerinput", {}).get("workerid")
         return Ledger(self.runs.path, f"worker {worker}" if worker else "pytest")
 
-    def results(self) -> list[RunResult]:
-        """What came of the session's runs, in whichever of its processes."""
-        return list(self.runs.results()) if "runs" in self.__dict__ else []
+    def records(self) -> list[Record]:
+        """The session's runs, in whichever of its processes, as far as they have come."""
+        return list(self.runs.records()) if self.is_recorded else []
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether anything has been run, or may have been by a worker."""
+        return "runs" in self.__dict__
 
     def close(self) -> None:
         """End the engine whatever it does, and let go of the records. Idempotent."""
         self.background.close()
         if "ledger" in self.__dict__:
             self.ledger.close()
-        if "runs" in self.__dict__:
+        if self.is_recorded:
             self.runs.close()
 
     def load(self, file: Path) -> Model:
@@ -88,6 +92,18 @@ class Desk:
         if isinstance(found, WorkflowError):
             raise found
         return found
+
+    def step_at(self, nodeid: str) -> tuple[Model, Step] | None:
+        """The step with that node id; None if it is no step of this session's workflows."""
+        place, _, name = nodeid.partition("::")
+        for virtual in self.virtual:
+            if place == PREFIX + virtual.name and isinstance(virtual.found, Model):
+                return virtual.found, virtual.found.step(name)
+        file = self.config.rootpath / place
+        if file in self.named or (file.parent == self.request.shelf and file.suffix == ".toml"):
+            workflow = self.load(file)
+            return workflow, workflow.step(name)
+        return None
 
     def find(self, name: str) -> Model:
         """The workflow of that name, or of the path of a .toml file, seen from where pytest was started."""
@@ -169,6 +185,7 @@ def install(config: pytest.Config, keyword: str) -> None:
     """Bring in the plugin's parts for a session with workflows; ``keyword`` is the name in ``-k``."""
     from pytest_lok.plugin.collect import Collection
     from pytest_lok.plugin.report import Reporting
+    from pytest_lok.plugin.stopping import Stopping
 
     try:
         _refuse_unsupported(config)
@@ -179,7 +196,7 @@ def install(config: pytest.Config, keyword: str) -> None:
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
     config.add_cleanup(here.close)
-    for part in (Collection(here), here.running, Reporting(here)):
+    for part in (Collection(here), here.running, Reporting(here), Stopping(here)):
         config.pluginmanager.register(part, f"lok-{type(part).__name__.lower()}")
 
 

@@ -31,13 +31,18 @@ def explain(
         parts += _answers(result, step)
         parts += _evidence(result)
     parts += _why(result, root)
-    return uncommanded(visible("\n".join(parts)))
+    return harmless("\n".join(parts))
+
+
+def harmless(text: str) -> str:
+    """Text that neither a terminal nor a CI runner obeys."""
+    return uncommanded(visible(text))
 
 
 def short(result: StepResult, limit: int = 300) -> str:
     """The reason in one bounded line."""
     line = " ".join(result.reason.split())
-    return uncommanded(visible(line if len(line) <= limit else f"{line[: limit - 1]}…"))
+    return harmless(line if len(line) <= limit else f"{line[: limit - 1]}…")
 
 
 def bounded(text: str, *, lines: int = 24, chars: int = 4_000) -> str:

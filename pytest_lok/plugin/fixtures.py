@@ -12,8 +12,8 @@ from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import RunResult
 from pytest_lok.core.template import Template
 from pytest_lok.errors import UsageError
+from pytest_lok.plugin.explain import harmless
 from pytest_lok.reports.console import details, status, summary
-from pytest_lok.reports.neutral import uncommanded, visible
 
 if TYPE_CHECKING:
     from pytest_lok.engine.ports import Backend
@@ -67,8 +67,7 @@ class Lok:
     def _carry_out(self, plan: Plan) -> RunResult:
         desk = self._desk
         handle = desk.background.start(plan, desk.world(self._settings, self._backends))
-        session = self._request.session
-        session.addfinalizer(lambda: desk.running.end(session))  # before the backends' fixture is torn down
+        self._request.session.addfinalizer(desk.running.end)  # before the backends' fixture is torn down
         try:
             while (result := handle.wait(_POLL)) is None:
                 pass
@@ -83,4 +82,4 @@ class Lok:
         lines = [summary(result)]
         for step in result.steps.values():
             lines += [status(step), *details(step, output=True)]
-        self._request.node.add_report_section("call", "lok", uncommanded(visible("\n".join(lines))))
+        self._request.node.add_report_section("call", "lok", harmless("\n".join(lines)))

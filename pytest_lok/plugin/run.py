@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.skipping import evaluate_skip_marks  # what `skip` and `skipif` come to
 
-from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.plan import Plan
-from pytest_lok.core.results import StepResult
+from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.plugin.verdict import Account
 
 if TYPE_CHECKING:
     from pytest_lok.engine.background import RunHandle
@@ -25,6 +26,10 @@ RUNS = "lok_runs"
 """What a worker is told: the directory its session is recorded in."""
 POLL = 0.2
 """Seconds a wait lasts at most before it looks up: signals get through, and other stops are seen."""
+STOP = "STOP"
+"""The file that says the session was ended early; its first word is what becomes of steps not begun."""
+NOT_RUN = "not run: "
+"""How the engine begins the reason of a step that a stop kept from running."""
 GLANCE = 0.02
 """Seconds between two looks at what another process has written."""
 
@@ -37,6 +42,7 @@ class Watched:
     world: World
     entry: Entry
     handle: RunHandle | None = None
+    settled: bool = False
     again: dict[str, StepResult] = field(default_factory=dict)
 
 
@@ -45,9 +51,10 @@ class Running:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._is_worker = hasattr(desk.config, "workerinput")
         self._selected: dict[Workflow, list[str]] = {}
         self._watched: dict[Workflow, Watched] = {}
-        self._interrupted = ""
+        self._stop: tuple[str, Outcome] | None = None
 
     def select(self, item: Step) -> None:
         """Note an item that is left after every deselection; one that is marked as skipped must not run."""
@@ -59,25 +66,26 @@ class Running:
         """The step's result; waits for it alone. The first item with its fixtures ready starts the runs."""
         if item.workflow not in self._watched:
             self._start(item)
-        return self._await(item.session, self._watched[item.workflow], item.name)
+        return self._await(self._watched[item.workflow], item.name)
 
     def another(self, item: Step) -> StepResult:
         """The result of one more attempt of the step, as pytest's reruns ask for.
 
         What it needs is not run again, but for steps that are not green and no item of their own.
         """
-        watched, session = self._watched[item.workflow], item.session
-        first = self._await(session, watched, item.name)
+        watched = self._watched[item.workflow]
+        first = self._await(watched, item.name)
         plan = Plan.of(
             watched.plan.workflow,
             select=[item.name],
             **self._desk.request.arguments.for_(watched.plan.workflow),
         )
-        needed = [self._await(session, watched, step.name) for step in plan.steps if step.name != item.name]
+        needed = [self._await(watched, step.name) for step in plan.steps if step.name != item.name]
         known = [result for result in needed if result.name in watched.plan.selected or _green(result)]
         handle = self._desk.background.start(plan, watched.world, known=known)
         while (result := handle.step(item.name, POLL)) is None:
-            self._look_up(session)
+            if self._stop is not None or self.stopped:
+                handle.cancel("the session ended")
         result = replace(result, attempts=first.attempts + result.attempts, usage=first.usage + result.usage)
         watched.again[item.name] = result
         watched.entry.again(result)
@@ -87,24 +95,57 @@ class Running:
         """The steps of a workflow that are items of this session."""
         return self._watched[workflow].plan.selected
 
-    def asked(self, item: Step) -> tuple[BackendAsked, ...]:
-        """What the step asked its backends, if it did not pass."""
-        return self._watched[item.workflow].entry.asked(item.name)
+    def account(self, item: Step, result: StepResult) -> Account:
+        """What there is to tell of an item's step."""
+        watched = self._watched[item.workflow]
+        root = self._await(watched, result.blocked_by) if result.blocked else None
+        return Account(
+            workflow=watched.plan.workflow,
+            step=item.step,
+            file=item.file,
+            result=result,
+            asked=watched.entry.asked(item.name),
+            root=root,
+        )
 
-    def root_cause(self, item: Step) -> StepResult | None:
-        """The result of the step that blocked this one."""
-        if item.result is None or not item.result.blocked:
-            return None
-        return self._await(item.session, self._watched[item.workflow], item.result.blocked_by)
+    @property
+    def stopped(self) -> bool:
+        """Whether the session has been ended early, in this process or in the one that started it."""
+        if self._stop is None and self._is_worker:
+            with suppress(FileNotFoundError):
+                outcome, _, why = (self._desk.runs.path / STOP).read_text().partition(" ")
+                self._stop = why, Outcome(outcome)
+        return self._stop is not None
 
-    def end(self, session: pytest.Session) -> None:
+    def stop(self, why: str, rest: Outcome) -> None:
+        """End the runs, also those of the workers; ``rest`` is what becomes of steps that have not begun."""
+        if self._stop is None:
+            self._stop = why, rest
+            if self._desk.is_recorded:
+                (self._desk.runs.path / STOP).write_text(f"{rest} {why}")
+
+    def cut(self, step: str, *, begun: bool) -> StepResult:
+        """What came of a step that the end of the session caught."""
+        why, _ = self._stop or ("the session ended", Outcome.ERROR)
+        reason = f"cancelled: {why}" if begun else f"{NOT_RUN}{why}"
+        return self.told(StepResult(name=step, outcome=Outcome.ERROR, reason=reason, attempts=int(begun)))
+
+    def told(self, result: StepResult) -> StepResult:
+        """The result as the session tells it: after ``-x`` a step that was not run is skipped, no error."""
+        if self._stop is None or result.attempts or not result.reason.startswith(NOT_RUN):
+            return result
+        return replace(result, outcome=self._stop[1])
+
+    def end(self) -> None:
         """Wait for every run of this process (or cancel it, if the session stops early); close the engine."""
-        self._settle(session, [w for w in self._watched.values() if w.handle is not None])
-        self._desk.background.close()
-
-    def pytest_keyboard_interrupt(self) -> None:
-        """Ctrl-C or ``pytest.exit()``: nothing more is waited for."""
-        self._interrupted = "interrupted"
+        try:
+            self._settle(self._watched.values())
+            self._desk.background.close()
+        except KeyboardInterrupt:  # once more: no patience now, and the reports are still to be written
+            self._desk.background.kill()
+            for watched in self._watched.values():
+                watched.settled = True
+            self._desk.background.close()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -115,7 +156,7 @@ class Running:
 
     def _start(self, item: Step) -> None:
         """Start every selected workflow whose fixtures are the ones this item has ready."""
-        desk, workflow, session = self._desk, item.workflow, item.session
+        desk, workflow = self._desk, item.workflow
         world = desk.world_of(item.funcargs)
         begun: list[Watched] = []
         for number, (other, names) in enumerate(self._selected.items()):
@@ -127,10 +168,10 @@ class Running:
                 self._own(watched)
         # last in, first out: these run before the fixtures the runs use are torn down
         if workflow.shares_fixtures:
-            session.addfinalizer(lambda: self.end(session))
+            item.session.addfinalizer(self.end)
         else:
             workflow.addfinalizer(lambda: desk.background.release(world))
-            workflow.addfinalizer(lambda: self._settle(session, begun))
+            workflow.addfinalizer(lambda: self._settle(begun))
 
     def _own(self, watched: Watched) -> None:
         """Run a workflow here, unless a living process does."""
@@ -143,33 +184,43 @@ class Running:
                 known=watched.entry.inherit(),
             )
 
-    def _await(self, session: pytest.Session, watched: Watched, step: str) -> StepResult:
+    def _await(self, watched: Watched, step: str) -> StepResult:
+        if step in watched.again:
+            return watched.again[step]
         while True:
-            if step in watched.again:
-                return watched.again[step]
             if watched.handle is not None:
                 result = watched.handle.step(step, POLL)
             else:
                 result = watched.entry.result(step)
+                if result is None and self.stopped:
+                    return self.cut(step, begun=False)
                 if result is None:
                     time.sleep(GLANCE)
                     self._own(watched)
             if result is not None:
-                return result
-            self._look_up(session)
+                return self.told(result)
+            if self.stopped:
+                self._cancel([watched])
 
-    def _look_up(self, session: pytest.Session) -> None:
-        """End the session here if it has been ended elsewhere."""
+    def _cancel(self, begun: Iterable[Watched]) -> None:
+        why, _ = self._stop or ("", None)
+        for watched in begun:
+            if watched.handle is not None:
+                watched.handle.cancel(why)
 
-    def _settle(self, session: pytest.Session, begun: Collection[Watched]) -> None:
-        why = self._interrupted or session.shouldfail or session.shouldstop
-        handles = [watched.handle for watched in begun if watched.handle is not None]
-        for handle in handles:
-            if why:
-                handle.cancel(str(why))
-        for handle in handles:
-            while handle.wait(POLL) is None:
-                pass
+    def _settle(self, begun: Iterable[Watched]) -> None:
+        """Wait until these runs have ended; what the engine died of is raised here, once."""
+        for watched in begun:
+            while watched.handle is not None and not watched.settled:
+                if self.stopped:
+                    self._cancel(begun)
+                try:
+                    watched.settled = watched.handle.wait(POLL) is not None
+                except KeyboardInterrupt:
+                    raise
+                except BaseException:
+                    watched.settled = True
+                    raise
 
 
 def _green(result: StepResult) -> bool:

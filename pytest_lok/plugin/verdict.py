@@ -1,8 +1,12 @@
-"""StepResult -> what pytest is told: an exception in an item's setup or call, and how it is shown."""
+"""StepResult -> what pytest is told, in which phase of the item, and what its report carries."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import pytest
 from _pytest._code.code import (  # the only repr whose short message survives xdist
@@ -12,48 +16,112 @@ from _pytest._code.code import (  # the only repr whose short message survives x
     ReprTraceback,
 )
 
+from pytest_lok.core.events import BackendAsked
+from pytest_lok.core.model import Step, Workflow
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.plugin.explain import bounded, explain, harmless, short
+
+Phase: TypeAlias = Literal["setup", "call"]
+Word: TypeAlias = Literal["passed", "failed", "skipped", "xfail"]
+
+_SECTION = 64_000  # characters of one section of a report
 
 
 class NotPassedError(Exception):
-    """A step that is red; how it is shown is explained elsewhere."""
+    """A step that is red; how it is shown is said elsewhere."""
 
 
-def raise_in_setup(result: StepResult, *, selected: Collection[str]) -> None:
-    """Whatever was not judged: an error (hard or soft), or a skip.
+def verdict(result: StepResult, selected: Collection[str]) -> tuple[Phase, Word]:
+    """When and how an item ends: what could not be judged ends in its setup, a judgement in its call.
 
-    A step that is blocked by one nobody selected passes through to its call, to fail there: were it
-    skipped, nothing in the session would be red.
+    A step blocked by one that is no item of the session fails: were it skipped, nothing would be red.
     """
     match result.outcome:
-        case Outcome.ERROR:
-            raise NotPassedError(result.reason)
-        case Outcome.SOFT if result.underlying is Outcome.ERROR:
-            # pytest.xfail() would count as passed under --runxfail; its exception does not
-            raise pytest.xfail.Exception(result.reason)
-        case Outcome.SKIPPED if not result.blocked or result.blocked_by in selected:
-            raise pytest.skip.Exception(result.reason)
-        case _:
-            return
-
-
-def raise_in_call(result: StepResult) -> None:
-    """A judgement that is no (hard or soft), or a step that did not run because of one nobody selected."""
-    match result.outcome:
         case Outcome.PASSED:
-            return
+            return "call", "passed"
+        case Outcome.FAILED:
+            return "call", "failed"
+        case Outcome.ERROR:
+            return "setup", "failed"
         case Outcome.SOFT:
-            raise pytest.xfail.Exception(result.reason)
-        case _:
-            raise NotPassedError(result.reason)
+            return ("setup" if result.underlying is Outcome.ERROR else "call"), "xfail"
+        case Outcome.SKIPPED:
+            seen = not result.blocked or result.blocked_by in selected
+            return ("setup", "skipped") if seen else ("call", "failed")
 
 
-def is_verdict(error: BaseException) -> bool:
-    """Whether an exception came from here with a result to explain."""
+def announce(result: StepResult, phase: Phase, selected: Collection[str]) -> None:
+    """Raise what ends an item in this phase, if it ends here and has not passed."""
+    when, word = verdict(result, selected)
+    if when != phase or word == "passed":
+        return
+    if word == "xfail":
+        # pytest.xfail() would count as passed under --runxfail; its exception does not
+        raise pytest.xfail.Exception(result.reason)
+    if word == "skipped":
+        raise pytest.skip.Exception(result.reason)
+    raise NotPassedError(result.reason)
+
+
+def announced(error: BaseException) -> bool:
+    """Whether an exception is one of ``announce``, with a result to explain."""
     return isinstance(error, NotPassedError | pytest.xfail.Exception)
 
 
-def shown(text: str, *, path: str, line: int, reason: str) -> ExceptionChainRepr:
-    """A text in the shape pytest shows, sends and writes, with a short reason and its place."""
-    place = ReprFileLocation(path, line, reason)
-    return ExceptionChainRepr([(ReprTraceback([ReprEntryNative([text, "\n"])], None, "native"), place, None)])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What is told of one step. ``file`` is where it is written, ``root`` the result of what blocked it."""
+
+    workflow: Workflow
+    step: Step
+    file: Path
+    result: StepResult
+    asked: tuple[BackendAsked, ...] = ()
+    root: StepResult | None = None
+
+    @property
+    def longrepr(self) -> ExceptionChainRepr:
+        """The step's own words with a short reason and its place; nothing of our code is in it."""
+        text = explain(self.result, self.step, asked=self.asked, root=self.root)
+        place = ReprFileLocation(str(self.file), self.step.line, short(self.result))
+        return ExceptionChainRepr(
+            [(ReprTraceback([ReprEntryNative([text, "\n"])], None, "native"), place, None)]
+        )
+
+    @property
+    def skipped(self) -> tuple[str, int, str]:
+        """Where and why it was skipped."""
+        return str(self.file), self.step.line, f"Skipped: {short(self.result)}"
+
+    def complete(self, report: pytest.TestReport) -> None:
+        """Give the report in which the item ends the step's own time, its output and plain facts."""
+        report.duration = self.result.seconds
+        if report.passed or report.skipped:
+            report.sections += [
+                (title, harmless(bounded(text, lines=2_000, chars=_SECTION))) for title, text in self._told()
+            ]
+        report.lok = self.facts  # type: ignore[attr-defined]  # reports take any attribute
+
+    @property
+    def facts(self) -> Any:
+        """What other plugins may know: JSON's own types and nothing else, or an xdist session would end."""
+        result = self.result
+        facts = {
+            "workflow": self.workflow.stem,
+            "step": self.step.name,
+            "outcome": result.outcome.value,
+            "underlying": result.underlying.value if result.underlying is not None else "",
+            "reason": result.reason,
+            "blocked_by": result.blocked_by,
+            "seconds": result.seconds,
+            "attempts": result.attempts,
+            "backends": [reply.backend for reply in result.replies],
+            "models": [reply.model for reply in result.replies if reply.model],
+            "tokens": result.usage.tokens,
+            "cost_usd": result.usage.cost_usd,
+        }
+        return json.loads(json.dumps(facts))
+
+    def _told(self) -> list[tuple[str, str]]:
+        output = [("output", self.result.output)] if self.result.output and self.result.ran else []
+        return output + [(section.title, section.text) for section in self.result.sections]

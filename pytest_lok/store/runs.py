@@ -9,15 +9,24 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_lok.core.events import fold
+from pytest_lok.core.events import StepStarted, fold
 from pytest_lok.core.results import RunResult
 from pytest_lok.store.journal import Journal
 from pytest_lok.store.lock import Lock
 
 KEPT = 20
 """Sessions whose records stay."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One run as far as it is recorded; ``running`` are the steps that were started and have no result."""
+
+    result: RunResult
+    running: frozenset[str]
 
 
 class RunDirectory:
@@ -48,10 +57,13 @@ class RunDirectory:
         _prune(shelf)
         return made
 
-    def results(self) -> Iterator[RunResult]:
-        """What came of every run recorded here, in the order of the session."""
+    def records(self) -> Iterator[Record]:
+        """Every run recorded here, in the order of the session."""
         for path in sorted(self.path.glob("*.jsonl")):
-            yield fold(Journal(path).news())
+            events = list(Journal(path).news())
+            begun = {event.step for event in events if isinstance(event, StepStarted)}
+            result = fold(events)
+            yield Record(result=result, running=frozenset(begun - result.steps.keys()))
 
     def close(self) -> None:
         """Let go of it; it stays until it is old. Idempotent."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.core.events import RunFinished, RunStarted, StepFinished
+from pytest_lok.core.events import RunFinished, RunStarted, StepFinished, StepStarted
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.store.journal import Journal
 from pytest_lok.store.runs import KEPT, RunDirectory
@@ -64,14 +64,17 @@ def test_results_are_folded_from_what_was_recorded(tmp_path: Path, ended: bool) 
             path="w.toml",
             sha256="",
             time=1.0,
-            steps=("a",),
+            steps=("a", "b"),
             selected=("a",),
             leaves=("a",),
         )
     )
+    journal.append(StepStarted(step="a", at=0.0))
+    journal.append(StepStarted(step="b", at=0.0))
     journal.append(StepFinished(result=StepResult(name="a", outcome=Outcome.PASSED), at=0.1))
     if ended:
         journal.append(RunFinished(seconds=0.2))
-    (result,) = RunDirectory(made.path).results()
-    assert result.workflow == "w"
-    assert result.passed is ended
+    (record,) = RunDirectory(made.path).records()
+    assert record.result.workflow == "w"
+    assert record.result.passed is ended
+    assert record.running == {"b"}

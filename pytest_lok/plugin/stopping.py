@@ -1,0 +1,132 @@
+"""Sessions that end early: signals become an orderly end, and what did not run is reported as such."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from pytest_lok.core.results import Outcome
+from pytest_lok.plugin.verdict import Account, verdict
+
+if TYPE_CHECKING:
+    from pytest_lok.plugin.desk import Desk
+
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that would end the process at once, and leave its children behind."""
+
+
+class Stopping:
+    """The hooks of a session that may not get to its end."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._is_worker = hasattr(desk.config, "workerinput")
+        self._handlers: dict[signal.Signals, Any] = {}
+        self._session: pytest.Session
+        self._ids: dict[str, None] = {}
+        self._told: set[str] = set()
+        self._node: dict[str, object] = {}
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Catch signals; a report of an earlier session must not be taken for this one's."""
+        self._session = session
+        for number in _ENDINGS:
+            if signal.getsignal(number) is signal.SIG_DFL:
+                self._handlers[number] = signal.signal(number, _end)
+        report = self._desk.config.getoption("xmlpath", None)
+        if report and not self._is_worker:
+            Path(report).expanduser().unlink(missing_ok=True)
+
+    def pytest_unconfigure(self) -> None:
+        """Give the signals back."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """The process that has xdist's workers collects nothing itself."""
+        self._ids.update(dict.fromkeys(ids))
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Whatever is an item has to be accounted for."""
+        self._ids.update((item.nodeid, None) for item in session.items)
+
+    @pytest.hookimpl(trylast=True)  # the session has counted its failures by then
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember what is told; where the session has had enough, so have the runs."""
+        if report.when == "setup" and report.passed:
+            self._node[report.nodeid] = getattr(report, "node", None)
+        else:
+            self._told.add(report.nodeid)
+        enough = self._session.shouldfail or self._session.shouldstop
+        if enough and not self._is_worker:
+            self._desk.running.stop(str(enough), Outcome.SKIPPED)
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Ctrl-C, SIGTERM or ``pytest.exit()``: nothing more is waited for."""
+        of_pytests_own = isinstance(
+            excinfo.value, pytest.Session.Interrupted
+        )  # bad collection, or enough failures
+        if not self._is_worker and not of_pytests_own:
+            self._desk.running.stop(str(excinfo.value) or "interrupted by Ctrl-C", Outcome.ERROR)
+
+    @pytest.hookimpl(tryfirst=True)  # before reports are written
+    def pytest_sessionfinish(self) -> None:
+        """Report every selected step that has not been, with what is known of it."""
+        config = self._desk.config
+        if self._is_worker or not self._desk.running.stopped or config.option.setuponly:
+            return
+        self._desk.running.end()
+        for report in self._missing():
+            config.hook.pytest_runtest_logreport(report=report)
+
+    def _missing(self) -> Iterator[pytest.TestReport]:
+        running = self._desk.running
+        records = {record.result.path: record for record in self._desk.records()}
+        for nodeid in [nodeid for nodeid in self._ids if nodeid not in self._told]:
+            found = self._desk.step_at(nodeid)
+            if found is None:  # a Python test
+                continue
+            workflow, step = found
+            record = records.get(workflow.path)
+            result = record.result.steps.get(step.name) if record else None
+            if result is None:
+                result = running.cut(step.name, begun=record is not None and step.name in record.running)
+            file = self._desk.request.root / step.path
+            account = Account(workflow=workflow, step=step, file=file, result=running.told(result))
+            yield self._report(nodeid, account)
+
+    def _report(self, nodeid: str, account: Account) -> pytest.TestReport:
+        """A report that goes the way of all others; what was done unseen is told as well."""
+        selected = {
+            other.partition("::")[2] for other in self._ids if other.startswith(nodeid.partition("::")[0])
+        }
+        when, word = verdict(account.result, selected)
+        longrepr: Any = None
+        if word in ("failed", "xfail"):
+            longrepr = account.longrepr
+        elif word == "skipped":
+            longrepr = account.skipped
+        report = pytest.TestReport(
+            nodeid=nodeid,
+            location=(nodeid.partition("::")[0], account.step.line - 1, account.step.name),
+            keywords={},
+            outcome="skipped" if word == "xfail" else word,
+            longrepr=longrepr,
+            when=when,
+        )
+        if word == "xfail":
+            report.wasxfail = account.result.reason
+        if self._node.get(nodeid) is not None:
+            report.node = self._node[nodeid]  # type: ignore[attr-defined]  # xdist's; JUnit tells cases by it
+        account.complete(report)
+        return report
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    pytest.exit(f"stopped by {signal.Signals(number).name}", returncode=128 + number)

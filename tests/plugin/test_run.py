@@ -1,0 +1,425 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.plugin.conftest import QUIET, Suite, words
+
+ALL = """
+[[steps]]
+name = "passes"
+shell = "echo passes >> ran"
+
+[[steps]]
+name = "fails"
+shell = "echo fails >> ran; exit 3"
+
+[[steps]]
+name = "errs"
+prompt = "trouble"
+
+[[steps]]
+name = "unneeded"
+when = "steps.passes.output == 'something else'"
+shell = "echo unneeded >> ran"
+
+[[steps]]
+name = "after-unneeded"
+depends_on = ["unneeded"]
+shell = "echo after-unneeded >> ran"
+
+[[steps]]
+name = "blocked"
+depends_on = ["fails"]
+shell = "echo blocked >> ran"
+
+[[steps]]
+name = "blocked-too"
+depends_on = ["blocked"]
+shell = "echo blocked-too >> ran"
+
+[[steps]]
+name = "soft-failure"
+shell = "exit 1"
+continue_on_error = true
+
+[[steps]]
+name = "soft-error"
+prompt = "trouble"
+continue_on_error = true
+
+[[steps]]
+name = "after-soft"
+depends_on = ["soft-failure", "soft-error"]
+shell = "echo after-soft >> ran"
+"""
+W = ".lok/workflows/w.toml"
+
+
+def short(found: dict[str, str]) -> dict[str, str]:
+    return {node.rpartition("::")[2]: word for node, word in found.items()}
+
+
+OUTCOMES = {
+    "passes": "PASSED",
+    "fails": "FAILED",
+    "errs": "ERROR",
+    "unneeded": "SKIPPED",
+    "after-unneeded": "PASSED",
+    "blocked": "SKIPPED",
+    "blocked-too": "SKIPPED",
+    "soft-failure": "XFAIL",
+    "soft-error": "XFAIL",
+    "after-soft": "PASSED",
+}
+
+
+def test_the_five_outcomes(suite: Suite) -> None:
+    suite.workflow("w", ALL)
+    result = suite.run("--lok", "-v", "-rsxfE")
+    assert short(words(result)) == OUTCOMES
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert sorted(suite.ran()) == ["after-soft", "after-unneeded", "fails", "passes"]
+    result.stdout.fnmatch_lines_random(
+        [
+            f"SKIPPED [[]1[]] {W}:14: when is false: steps.passes.output == 'something else'",
+            f"SKIPPED [[]1[]] {W}:24: blocked: step 'fails' failed",
+            f"SKIPPED [[]1[]] {W}:29: blocked: step 'fails' failed",
+            f"XFAIL {W}::soft-failure - the command exited with code 1",
+            f"FAILED {W}::fails - the command exited with code 3",
+            f"ERROR {W}::errs - *overload*",
+        ]
+    )
+
+
+def test_soft_steps_are_red_where_xfail_is_switched_off(suite: Suite) -> None:
+    suite.workflow("w", ALL)
+    found = short(words(suite.run("--lok", "-v", "--runxfail")))
+    assert found == {**OUTCOMES, "soft-failure": "FAILED", "soft-error": "ERROR"}
+
+
+def test_a_green_session_with_a_soft_step_exits_0(suite: Suite) -> None:
+    suite.workflow("w", '[[steps]]\nname = "a"\nshell = "false"\ncontinue_on_error = true\n')
+    assert suite.run("--lok").ret == 0
+    assert suite.run("--lok", "--runxfail").ret == 1
+
+
+def test_a_selected_step_brings_its_prerequisites(suite: Suite) -> None:
+    suite.shells(
+        "w", a="echo a >> ran", b_after_a="echo b >> ran", c_after_b="echo c >> ran", d="echo d >> ran"
+    )
+    suite.run(f"{W}::c").assert_outcomes(passed=1)
+    assert suite.ran() == ["a", "b", "c"]
+
+
+def test_an_unselected_prerequisite_that_breaks_makes_the_step_fail(suite: Suite) -> None:
+    suite.shells("w", a="echo why >&2; exit 3", b_after_a="echo b >> ran", c_after_b="echo c >> ran")
+    for args in (("--lok", "-k", "c and not lok"), (f"{W}::c",), ("--lok", "--deselect", f"{W}::a")):
+        result = suite.run(*args)
+        assert result.ret != 0, args
+    result = suite.run(f"{W}::c")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E   blocked: step 'a' failed", "E   a: the command exited with code 3"])
+    suite.run(f"{W}::a", f"{W}::c").assert_outcomes(failed=1, skipped=1)
+    assert suite.ran() == []
+
+
+def test_a_step_marked_as_skipped_is_not_run(suite: Suite) -> None:
+    suite.shells("w", a="echo a >> ran", b="echo b >> ran")
+    suite.write(
+        "conftest.py",
+        """
+        import pytest
+
+        def pytest_collection_modifyitems(items):
+            items[0].add_marker(pytest.mark.skip(reason="not today"))
+        """,
+    )
+    suite.run("--lok").assert_outcomes(passed=1, skipped=1)
+    assert suite.ran() == ["b"]
+
+
+@pytest.mark.parametrize("option", ["--collect-only", "--setup-plan", "--setup-only"])
+def test_looking_starts_nothing(suite: Suite, option: str) -> None:
+    suite.shells("w", a="echo a >> ran")
+    assert suite.run("--lok", option).ret == 0
+    assert suite.ran() == []
+    assert not (suite.root / ".lok" / "runs").exists()
+
+
+def test_nothing_selected_is_exit_5(suite: Suite) -> None:
+    suite.shells("w", a="echo a >> ran")
+    assert suite.run("--lok", "-k", "nothing").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert suite.ran() == []
+
+
+MEET = """
+[[steps]]
+name = "{name}"
+timeout = "20s"
+shell = "touch {name}; while ! test -e {other}; do sleep 0.02; done"
+"""
+
+
+def test_independent_steps_run_at_the_same_time(suite: Suite) -> None:
+    suite.workflow("w", MEET.format(name="a", other="b") + MEET.format(name="b", other="a"))
+    suite.run("--lok").assert_outcomes(passed=2)
+
+
+def test_all_selected_workflows_start_at_the_first_step(suite: Suite) -> None:
+    suite.workflow("v", MEET.format(name="a", other="b"))
+    suite.workflow("w", MEET.format(name="b", other="a"))
+    suite.run("--lok").assert_outcomes(passed=2)
+
+
+def test_seconds_are_the_steps_own(suite: Suite) -> None:
+    suite.shells("w", slow="sleep 0.6", quick_after_slow="true")
+    result = suite.run("--lok", "--durations=0", "-vv")
+    seconds = {
+        line.split()[-1].rpartition("::")[2]: float(line.split()[0][:-1])
+        for line in result.outlines
+        if " call " in line
+    }
+    assert seconds["slow"] >= 0.6
+    assert seconds["quick"] < 0.6, "the wait for slow is not its own time"
+
+
+LONG = "echo begun >> ran; sleep 30; echo never >> ran"
+LIFE = """
+import pytest
+
+def note(word):
+    with open("life", "a") as life:
+        life.write(word + " ")
+
+@pytest.fixture(scope="{scope}")
+def lok_backends(lok_backends):
+    note("up")
+    class Tell:
+        name = "echo"
+        def unavailable(self): return None
+        async def ask(self, prompt):
+            import asyncio
+            await asyncio.sleep(0.3)
+            note("answered")
+            return await lok_backends["echo"].ask(prompt)
+        async def aclose(self):
+            note("closed")
+    yield {{"echo": Tell()}}
+    note("down")
+"""
+
+
+@pytest.mark.parametrize("scope", ["session", "package", "module"])
+def test_backends_are_closed_before_their_fixture_goes(suite: Suite, scope: str) -> None:
+    suite.write("conftest.py", LIFE.format(scope=scope))
+    suite.workflow("v", '[[steps]]\nname = "a"\nprompt = "x"\n')
+    suite.workflow("w", '[[steps]]\nname = "a"\nprompt = "x"\n')
+    suite.run("--lok").assert_outcomes(passed=2)
+    life = (suite.root / "life").read_text().split()
+    if scope == "module":
+        assert life == ["up", "answered", "closed", "down"] * 2
+    else:
+        assert life == ["up", "answered", "answered", "closed", "down"]
+
+
+def test_steps_that_still_run_are_stopped_with_the_session(suite: Suite) -> None:
+    first = "while ! test -e ran; do sleep 0.02; done; exit 1"
+    suite.shells("w", a=first, b=LONG, c=LONG, d_after_a=LONG, e=LONG)
+    suite.write("pytest.ini", "[pytest]\nlok_max_parallel = 2\n")
+    result = suite.run_apart("--lok", "-x", "--junitxml=report.xml")
+    result.stdout.fnmatch_lines_random(
+        [
+            f"FAILED {W}::a - the command exited with code 1",
+            f"ERROR {W}::b - cancelled: stopping after 1 failures",
+        ]
+    )
+    assert "never" not in suite.ran()
+    cases = junit(suite.root / "report.xml")
+    assert {name: kind for name, (kind, _) in cases.items()} == {
+        "a": "failure",
+        "b": "error",
+        "c": "error",  # a's place was free for a moment
+        "d": "skipped",
+        "e": "skipped",
+    }
+    assert "blocked: step 'a' failed" in cases["d"][1]
+    assert "not run: stopping after 1 failures" in cases["e"][1]
+
+
+def junit(path: Path) -> dict[str, tuple[str, str]]:
+    """Each case of a report: the kind of its result ("" = passed) and its message."""
+    cases: dict[str, tuple[str, str]] = {}
+    for case in ElementTree.parse(path).iter("testcase"):
+        kinds = [(child.tag, child.get("message", "")) for child in case if child.tag in KINDS]
+        assert len(kinds) <= 1
+        cases[case.attrib["name"]] = kinds[0] if kinds else ("", "")
+    return cases
+
+
+KINDS = ("failure", "error", "skipped")
+
+
+def test_every_level_of_conftest_may_replace_the_backends(suite: Suite) -> None:
+    fixture = """
+        import pytest
+        from pytest_lok.backends.scripted import Scripted
+
+        @pytest.fixture(scope="session")
+        def lok_backends(lok_backends):
+            before = lok_backends["echo"]._rules[-1].reply
+            return {{"echo": Scripted("echo", before + " > {level}")}}
+    """
+    suite.write("conftest.py", fixture.format(level="root"))
+    suite.write(".lok/conftest.py", fixture.format(level="lok"))
+    suite.write(".lok/workflows/conftest.py", fixture.format(level="shelf"))
+    suite.write("tests/conftest.py", fixture.format(level="not seen"))
+    suite.write("tests/test_one.py", "def test_one(): pass")
+    suite.workflow("w", '[[steps]]\nname = "a"\nprompt = "x"\n')
+    result = suite.run("--lok", "-rP")
+    result.stdout.fnmatch_lines(["hello from echo > root > lok > shelf"])
+
+
+def test_a_fixture_that_fails_is_an_error_of_every_step_and_nothing_runs(suite: Suite) -> None:
+    suite.shells("w", a="echo a >> ran", b="echo b >> ran")
+    suite.write(
+        "conftest.py",
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def lok_backends(): raise RuntimeError("no server")
+        """,
+    )
+    result = suite.run("--lok")
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["*RuntimeError: no server*"])
+    assert suite.ran() == []
+
+
+def test_a_fixture_of_the_wrong_kind_is_said(suite: Suite) -> None:
+    suite.shells("w", a="echo a >> ran")
+    suite.write(
+        "conftest.py",
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def lok_backends(): return ["claude"]
+        """,
+    )
+    result = suite.run("--lok")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*lok_backends must give a mapping of names to backends*"])
+    assert suite.ran() == []
+
+
+def test_what_session_fixtures_put_into_the_environment_is_there(suite: Suite) -> None:
+    suite.shells("w", a='echo "$SERVER" >> ran; echo "current:$PYTEST_CURRENT_TEST" >> ran')
+    suite.write(
+        "conftest.py",
+        """
+        import os, pytest
+
+        @pytest.fixture(scope="session", autouse=True)
+        def server():
+            os.environ["SERVER"] = "up"
+            yield
+            del os.environ["SERVER"]
+        """,
+    )
+    suite.run("--lok").assert_outcomes(passed=1)
+    assert suite.ran() == ["up", "current:"]
+
+
+def test_a_crash_of_the_engine_is_loud(suite: Suite) -> None:
+    suite.write(
+        "conftest.py",
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def lok_backends(lok_backends):
+            class Broken(dict):
+                def get(self, name): raise ZeroDivisionError("a bug")
+            return Broken(lok_backends)
+        """,
+    )
+    suite.workflow("w", '[[steps]]\nname = "a"\nprompt = "x"\n')
+    result = suite.run("--lok")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*ZeroDivisionError: a bug*"])
+
+
+def alive(marker: str) -> list[str]:
+    """Processes that carry a marker in their command line."""
+    listing = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listing.splitlines() if marker in line and "ps -eo" not in line]
+
+
+@contextmanager
+def session(suite: Suite, *args: str) -> Iterator[subprocess.Popen[str]]:
+    """A running session, ended in the end whatever happens."""
+    command = [sys.executable, "-m", "pytest", *QUIET, "--lok", "--junitxml=report.xml", *args]
+    with subprocess.Popen(command, cwd=suite.root, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_steps_too_and_everything_is_accounted_for(
+    suite: Suite, number: signal.Signals
+) -> None:
+    sleep = f"sleep 3{os.getpid() % 10_000:04}.{number.value}"
+    suite.shells("w", a=f"sh -c '{sleep}; true' & {sleep}", b="true", c="true", d_after_a="true")
+    suite.write("pytest.ini", "[pytest]\nlok_max_parallel = 1\n")
+    suite.write("report.xml", "<testsuite><testcase name='stale'/></testsuite>")
+    with session(suite) as process:
+        wait_until(lambda: len(alive(sleep)) >= 3)
+        assert not (suite.root / "report.xml").exists()
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == (2 if number == signal.SIGINT else 128 + number), output
+    wait_until(lambda: not alive(sleep))
+    why = "interrupted by Ctrl-C" if number == signal.SIGINT else f"stopped by {number.name}"
+    cases = junit(suite.root / "report.xml")
+    assert {name: kind for name, (kind, _) in cases.items()} == {
+        "a": "error",
+        "b": "error",
+        "c": "error",
+        "d": "skipped",
+    }
+    assert f"cancelled: {why}" in cases["a"][1]
+    assert f"not run: {why}" in cases["b"][1]
+
+
+def test_a_second_ctrl_c_does_not_wait(suite: Suite) -> None:
+    stubborn = f"sleep 4{os.getpid() % 10_000:04}"
+    suite.shells("w", a=f"trap '' TERM INT; {stubborn}; {stubborn}", b="true")
+    with session(suite) as process:
+        wait_until(lambda: bool(alive(stubborn)))
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 2, output
+    wait_until(lambda: not alive(stubborn))
+    assert junit(suite.root / "report.xml")["a"][0] == "error"
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
