@@ -33,6 +33,7 @@ _ONLY_FOR = {
     "weights": (Strategy.WEIGHTED_VOTE,),
     "synthesizer": (Strategy.SYNTHESIS,),
 }
+_ARRAYS = (Format.JSON_ARRAY, Format.JSONL, Format.LINES, Format.FINDINGS)
 _BETWEEN_COMMAS = re.compile(r"[^,\s](?:[^,]*[^,\s])?")
 _NO_VERIFY = (None, False, "", "false")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -258,6 +259,7 @@ class StepReader:
         elif not self._misfits("backend") and not self._misfits("backends"):
             self._no_consensus(backends)
         self._edits()
+        self._repetition()
         verify, preset = self._verify()
         prompt = self._text(Template.parse, document.prompt, self._inner, "prompt")
         system = self._text(Template.parse, document.system, self._inner, "system")
@@ -356,6 +358,8 @@ class StepReader:
                     key,
                     key=True,
                 )
+        if document.vote_on:
+            self._object("`vote_on` names a field of an object", "vote_on")
         if isinstance(document.quorum, int) and document.quorum > len(backends):
             self._report(
                 f"`quorum` is {document.quorum}, but only {len(backends)} backends are asked",
@@ -388,12 +392,29 @@ class StepReader:
                 "fix_retries",
                 key=True,
             )
+        if document.apply_edits:
+            self._object("`apply_edits` needs an object that holds `edits`", "apply_edits")
+
+    def _repetition(self) -> None:
+        document = self.document
+        if document.apply_edits and document.repeat > 1:
+            self._report(
+                "`repeat` asks for several answers, and the edits of only one can be applied",
+                "`fix_retries` asks again after edits that do not hold",
+                "repeat",
+                key=True,
+            )
         if document.pass_ is not None and document.pass_ > document.repeat:
             self._report(
                 f"`pass` is {document.pass_}, but `repeat` asks {document.repeat} times",
                 "at most as many as `repeat`",
                 "pass",
             )
+
+    def _object(self, need: str, key: str) -> None:
+        """A problem where the step's output is declared to be an array."""
+        if self._format() in _ARRAYS:
+            self._report(f"{need}, but `output_format` is {self._format()}", 'output_format = "json"', key)
 
     def _verify(self) -> tuple[ShellTemplate | None, str]:
         """A command, or the name of a preset; neither = off."""
