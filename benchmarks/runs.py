@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from pytest_lok.core.events import Event
@@ -14,7 +15,7 @@ from pytest_lok.core.parse import Source, parse_workflow
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Json, Reply, RunResult
 from pytest_lok.engine.loop import run
-from pytest_lok.engine.ports import Command, Completed, Limits, Prompt, World
+from pytest_lok.engine.ports import Command, Completed, Limits, Prompt, Transaction, World
 from pytest_lok.errors import BackendError
 
 DONE = Completed(exit_code=0, stdout="", stderr="", seconds=0.0)
@@ -48,6 +49,9 @@ class Nowhere:
     """A workspace with nothing in it."""
 
     root: str = "/"
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        raise NotImplementedError("no benchmark edits files")
 
     def project(self) -> Mapping[str, Json]:
         return {}
