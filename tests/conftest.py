@@ -3,9 +3,14 @@
 import os
 import re
 
+import hypothesis
 import pytest
 
 pytest_plugins = ["pytester"]
+
+# a machine may be busy: how long one example takes says nothing
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 # What would change what pytest, git, rich or we do. Children may keep bytecode, or each of the many
 # would compile the package again.
