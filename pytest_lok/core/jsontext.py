@@ -132,7 +132,7 @@ _DECODER = json.JSONDecoder(strict=False, parse_constant=_no_constant)
 _OPENER = re.compile(r'\{\s*["}]|\[\s*(?:[\[\]{"\-0-9]|true\b|false\b|null\b)')
 _FENCE = re.compile(r"(?:^|\n)[ \t>]*(?:`{3,}|~{3,})[ \t]*(?:json\w*)?[ \t]*\r?\n\s*$", re.IGNORECASE)
 _BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SUSPECT = re.compile(r"\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{300}")  # half a character, or no finite number
 
 
 def _decode(text: str, start: int) -> tuple[Json, int]:
@@ -161,11 +161,13 @@ def _check(value: object, source: str) -> None:
             level = [child for node in level for child in _children(node)]
         if level:
             raise _too_deep()
-    if _SURROGATE.search(source):
+    if _SUSPECT.search(source):
         try:
-            json.dumps(value, ensure_ascii=False).encode()
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
         except UnicodeEncodeError:
             raise OutputError("the JSON in the output holds half a character (a lone surrogate)") from None
+        except ValueError:
+            raise OutputError("the JSON in the output holds a number that is too large") from None
 
 
 def _children(node: object) -> list[object]:

@@ -37,6 +37,7 @@ from pytest_lok.errors import OutputError
         # what only looks like it
         ("call f(x)[0] with {y}, [see below], {'a': 1} or {\"q\"}: [1, 2, 3]", [1, 2, 3]),
         ('```js\nconst x = {"a": foo(),\n "b": 1}\n```\n```json\n{"ok": true}\n```', {"ok": True}),
+        ('{"a": 1e99, "b": "de123", "c": 1e-999}', {"a": 1e99, "b": "de123", "c": 0.0}),
         ("[1, see] [1, 2, 3, 4]", [1, 2, 3, 4]),
         ("[" * MAX_DEPTH + "]" * MAX_DEPTH, json.loads("[" * MAX_DEPTH + "]" * MAX_DEPTH)),
     ],
@@ -75,6 +76,9 @@ def test_finds(text: str, value: Json) -> None:
         ('{"a": "\\ud800"}', "half a character"),
         ('{"\\udfff": 1}', "half a character"),
         ('{"a": ' + "9" * 5000 + "}", "cannot be used"),
+        ('{"a": 1e999}', "a number that is too large"),
+        ('{"a": [-1E+400]}', "a number that is too large"),
+        ('{"a": ' + "9" * 400 + ".5}", "a number that is too large"),
         ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), "more than 100 levels deep"),
         ('{"a":' * 300 + "1" + "}" * 300, "more than 100 levels deep"),
     ],
