@@ -105,7 +105,8 @@ def _answers(result: StepResult, step: Step) -> Iterator[str]:
         yield "verdict: " + "; ".join(filter(None, [verdict.strategy, tally, verdict.note]))
         if verdict.dissent:
             yield f"dissent: {', '.join(verdict.dissent)}"
-    if isinstance(step.action, Shell) and result.output and result.output != result.reason:
+    known = {result.reason, *(section.text.strip() for section in result.sections)}
+    if isinstance(step.action, Shell) and result.output.strip() and result.output.strip() not in known:
         yield from _block("output", bounded(result.output, lines=40, chars=8_000))
 
 
@@ -116,7 +117,7 @@ def _who(reply: Reply) -> str:
 
 def _evidence(result: StepResult) -> Iterator[str]:
     for section in result.sections:
-        if section.text.strip() and section.text.strip() != result.output.strip():
+        if section.text.strip():
             yield from _block(section.title, bounded(section.text, lines=40, chars=8_000))
     bad = [item for item in result.items if item.outcome.red]
     for item in bad[:_ITEMS]:

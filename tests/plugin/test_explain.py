@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from pytest_lok.core.events import BackendAsked
+from pytest_lok.core.model import Ask, Shell, Step
+from pytest_lok.core.results import (
+    ItemResult,
+    Outcome,
+    Refusal,
+    Reply,
+    Section,
+    StepResult,
+    Usage,
+    Verdict,
+)
+from pytest_lok.core.scope import Names
+from pytest_lok.core.shell import ShellTemplate
+from pytest_lok.core.template import Template
+from pytest_lok.plugin.explain import bounded, explain, short
+
+SHELL = Step(
+    name="lint",
+    action=Shell(shell=ShellTemplate.parse("ruff check", Names())),
+    path=".lok/workflows/gate.toml",
+    line=7,
+)
+ASK = Step(name="review", action=Ask(prompt=Template.literal("Review it")), path="w.toml", line=3)
+REPLY = Reply(
+    text='{"verdict": "no"}',
+    backend="claude",
+    model="sonnet",
+    usage=Usage(calls=1, input_tokens=1200, output_tokens=4),
+    seconds=3.21,
+)
+
+
+def test_a_failed_command() -> None:
+    result = StepResult(
+        name="lint",
+        outcome=Outcome.FAILED,
+        reason="the command exited with code 1",
+        output="E501 too long\nexit code: 1",
+        attempts=2,
+        seconds=1.5,
+    )
+    assert explain(result, SHELL) == (
+        ".lok/workflows/gate.toml:7: step 'lint' failed\n"
+        "command:\n"
+        "    ruff check\n"
+        "output:\n"
+        "    E501 too long\n"
+        "    exit code: 1\n"
+        "E   the command exited with code 1\n"
+        "(2 attempts, 1.5 s)"
+    )
+
+
+def test_a_failed_assertion_shows_the_question_and_the_answer() -> None:
+    result = StepResult(
+        name="review",
+        outcome=Outcome.FAILED,
+        reason="assert failed: json.verdict == 'yes'",
+        output="json.verdict == 'no'",
+        replies=(REPLY,),
+        sections=(Section(title="assert", text="json.verdict == 'no'"),),
+        attempts=1,
+    )
+    asked = [BackendAsked(step="review", backend="claude", prompt="Review this:\n+ x = 1", model="sonnet")]
+    assert explain(result, ASK, asked=asked) == (
+        "w.toml:3: step 'review' failed\n"
+        "asked claude (sonnet):\n"
+        "    Review this:\n"
+        "    + x = 1\n"
+        "claude answered (sonnet, 3.2 s, 1,204 tokens):\n"
+        '    {"verdict": "no"}\n'
+        "assert:\n"
+        "    json.verdict == 'no'\n"
+        "E   assert failed: json.verdict == 'yes'"
+    )
+
+
+def test_one_prompt_to_several_is_shown_once_and_the_vote_with_its_dissent() -> None:
+    result = StepResult(
+        name="review",
+        outcome=Outcome.FAILED,
+        reason="no agreement",
+        replies=(REPLY,),
+        refusals=(Refusal(backend="codex", kind="rate limit", reason="429"),),
+        verdict=Verdict(
+            strategy="vote",
+            text="no",
+            backend="claude",
+            tally={"no": 2, "yes": 1},
+            dissent=("gemini",),
+            note="x",
+        ),
+        attempts=1,
+    )
+    asked = [
+        BackendAsked(step="review", backend=name, prompt="same") for name in ("claude", "codex", "claude")
+    ]
+    text = explain(result, ASK, asked=asked)
+    assert text.count("    same") == 1
+    assert "asked claude, codex:" in text
+    assert "codex gave no valid answer: rate limit: 429" in text
+    assert "verdict: vote; no: 2, yes: 1; x" in text
+    assert "dissent: gemini" in text
+
+
+def test_an_error_that_asked_nobody_shows_the_prompt_as_written_and_what_to_do() -> None:
+    result = StepResult(
+        name="review", outcome=Outcome.ERROR, reason="no backend is available", hint="run lok doctor"
+    )
+    assert explain(result, ASK) == (
+        "w.toml:3: step 'review' could not do its work\n"
+        "prompt, as written:\n"
+        "    Review it\n"
+        "E   no backend is available\n"
+        "hint: run lok doctor"
+    )
+
+
+def test_a_step_that_did_not_run_names_the_root_and_its_way_out() -> None:
+    root = StepResult(name="lint", outcome=Outcome.FAILED, reason="exit code 1", hint="fix it")
+    result = StepResult(
+        name="review", outcome=Outcome.SKIPPED, reason="blocked: step 'lint' failed", blocked_by="lint"
+    )
+    assert explain(result, ASK, root=root) == (
+        "w.toml:3: step 'review' did not run\n"
+        "E   blocked: step 'lint' failed\n"
+        "E   lint: exit code 1\n"
+        "hint: fix it"
+    )
+
+
+def test_items_that_failed_are_shown_and_the_rest_counted() -> None:
+    items = tuple(
+        ItemResult(index=n, item=f"f{n}.py", outcome=Outcome.FAILED, reason=f"no {n}", output=f"out {n}")
+        for n in range(8)
+    )
+    result = StepResult(name="review", outcome=Outcome.FAILED, reason="8 of 8", items=items, attempts=1)
+    text = explain(result, ASK)
+    assert "item 4 (f4.py): failed: no 4:\n    out 4" in text
+    assert "item 5" not in text
+    assert "and 3 more items" in text
+
+
+def test_everything_is_bounded() -> None:
+    huge = "word " * 2_000_000 + "THE END"
+    result = StepResult(
+        name="review",
+        outcome=Outcome.FAILED,
+        reason=huge,
+        output=huge,
+        replies=(REPLY, *(Reply(text=huge, backend=f"b{n}") for n in range(3))),
+        sections=(Section(title="verify", text=huge),),
+        attempts=1,
+    )
+    text = explain(result, ASK, asked=[BackendAsked(step="review", backend="b", prompt=huge)])
+    assert len(text) < 64_000
+    assert "THE END" in text
+    assert len(short(result)) <= 300
+
+
+def test_no_text_commands_a_terminal_or_a_ci_runner() -> None:
+    hostile = "\x1b[31m::error::gone\n::add-mask::x ##[error]y \x00\u202e"
+    result = StepResult(
+        name="review", outcome=Outcome.FAILED, reason=hostile, output=hostile, hint=hostile, attempts=1
+    )
+    for text in (explain(result, ASK), short(result)):
+        assert not any(control in text for control in "\x1b\x00\u202e")
+        assert "##[" not in text
+        assert not any(line.lstrip().startswith("::") for line in text.splitlines())
+
+
+def test_bounds() -> None:
+    assert bounded("a\nb\n") == "a\nb"
+    text = "\n".join(map(str, range(100)))
+    assert bounded(text, lines=4) == "0\n1\n… 96 lines left out …\n98\n99"
+    assert bounded("x" * 100, chars=10) == "xxxxx\n… 90 characters left out …\nxxxxx"
