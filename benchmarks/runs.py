@@ -17,6 +17,7 @@ from pytest_lok.core.results import Json, Reply, RunResult
 from pytest_lok.engine.loop import run
 from pytest_lok.engine.ports import Command, Completed, Limits, Prompt, Transaction, World
 from pytest_lok.errors import BackendError
+from pytest_lok.workspace.turns import Free
 
 DONE = Completed(exit_code=0, stdout="", stderr="", seconds=0.0)
 
@@ -49,6 +50,9 @@ class Nowhere:
     """A workspace with nothing in it."""
 
     root: str = "/"
+
+    def turn(self, *, alone: bool) -> Free:
+        return Free()
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         raise NotImplementedError("no benchmark edits files")

@@ -32,6 +32,7 @@ from pytest_lok.errors import BackendFault, UsageError
 from pytest_lok.settings import ALL, CLIS, BackendSettings, Settings, config_dir, load_settings, state_dir
 from pytest_lok.verbs.tasks import task_workflow
 from pytest_lok.workspace.files import Files
+from pytest_lok.workspace.orphans import MARK
 from pytest_lok.workspace.processes import Processes
 from pytest_lok.workspace.project import Checkout
 
@@ -132,7 +133,12 @@ class Project:
         return World(
             backends=self._backends(processes) if backends is None else backends,
             shell=processes,
-            workspace=Checkout(self.root, files=Files(self.root, state_dir(self.environ)), which=self._tool),
+            workspace=Checkout(
+                self.root,
+                files=Files(self.root, state_dir(self.environ)),
+                which=self._tool,
+                nested=MARK in self.environ,
+            ),
             env=self.environ,
             limits=Limits(
                 max_parallel=defaults.max_parallel if defaults.parallel else 1, timeout=defaults.timeout

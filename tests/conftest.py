@@ -25,3 +25,4 @@ def _same_environment_everywhere(tmp_path_factory: pytest.TempPathFactory) -> No
     for name in list(filter(_FOREIGN.fullmatch, os.environ)):
         del os.environ[name]
     os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))

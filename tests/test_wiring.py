@@ -438,6 +438,15 @@ class TestEnvironmentOfCommands:
         assert self.seen(house, "[defaults]\nenv_policy = 'clean'") == kept
 
 
+def test_a_run_inside_a_step_of_another_does_not_wait_for_it(house: House) -> None:
+    outer = house.world("").workspace.turn(alone=True)
+    assert outer.take()
+    assert not house.world("").workspace.turn(alone=False).take()
+    house.environ["LOK_PROCESS"] = "outer;"
+    assert house.world("").workspace.turn(alone=True).take()
+    outer.release()
+
+
 def test_opening_a_project_and_making_its_world_connects_to_nothing(house: House) -> None:
     """Nor does it pay for a client: httpx comes with the first question to a server."""
     house.write("lok.toml", "[backends.openai]\nbase_url = 'http://localhost:1'")

@@ -29,6 +29,13 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunWaiting:
+    """Another run of the workspace must end first: one of the two runs alone."""
+
+    kind: Literal["run_waiting"] = "run_waiting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepStarted:
     """A step's dependencies are done and it has a place to run; ``at`` is seconds since the run began."""
 
@@ -101,6 +108,7 @@ class RunFinished:
 
 Event: TypeAlias = (
     RunStarted
+    | RunWaiting
     | StepStarted
     | BackendAsked
     | BackendReplied

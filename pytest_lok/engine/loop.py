@@ -7,15 +7,19 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 
-from pytest_lok.core.events import Event, RunFinished, RunStarted, StepFinished, StepStarted, fold
+from pytest_lok.core.events import Event, RunFinished, RunStarted, RunWaiting, StepFinished, StepStarted, fold
 from pytest_lok.core.model import Step
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Outcome, RunResult, StepResult
 from pytest_lok.core.schedule import Schedule
 from pytest_lok.engine.budget import Purse
 from pytest_lok.engine.context import Context
-from pytest_lok.engine.ports import World
+from pytest_lok.engine.ports import Turn, World
 from pytest_lok.engine.step import perform
+from pytest_lok.errors import StepUnableError
+
+GLANCE = 0.05
+"""Seconds between two looks at whether another run of the workspace has ended."""
 
 
 def silent(event: Event) -> None:
@@ -71,7 +75,9 @@ class Run:
         )
         self._tell(self._started())
         self._finished(*self._known, *self._schedule.resume(self._known))
+        turn = self._world.workspace.turn(alone=self._plan.workflow.exclusive)
         try:
+            await self._wait_for(turn)
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 self._begin()
@@ -82,6 +88,7 @@ class Run:
             self._interrupted = "internal error"
             raise
         finally:
+            turn.release()
             self._close()
         return fold(self._told)
 
@@ -94,6 +101,18 @@ class Run:
         """Steps running now, with the seconds since each started."""
         names = tuple(self._running)
         return {name: self._context.at - self._since[name] for name in names}
+
+    async def _wait_for(self, turn: Turn) -> None:
+        """Wait until no other run is in the way, or until this one is stopped."""
+        told = False
+        try:
+            while not self._stopped and not turn.take():
+                if not told:
+                    self._tell(RunWaiting())
+                told = True
+                await asyncio.sleep(GLANCE)
+        except StepUnableError as failure:
+            self.stop(failure.message)
 
     def _begin(self) -> None:
         """Start what may start, each in a task of its own."""

@@ -120,8 +120,24 @@ class Transaction(Protocol):
         ...
 
 
+class Turn(Protocol):
+    """A run's leave to work on a workspace: with other runs, or alone."""
+
+    def take(self) -> bool:
+        """Take it if nobody is in the way (never waits); StepUnableError if that cannot be known."""
+        ...
+
+    def release(self) -> None:
+        """Give it back. Idempotent."""
+        ...
+
+
 class Workspace(Protocol):
     """The tree a run works on."""
+
+    def turn(self, *, alone: bool) -> Turn:
+        """The turn of one run; one that is ``alone`` keeps every other run out, across processes."""
+        ...
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Wait for the workspace's lock (one transaction at a time, across processes), then begin.

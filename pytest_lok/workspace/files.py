@@ -23,6 +23,7 @@ from filelock import AsyncFileLock
 
 from pytest_lok.core.edits import Change
 from pytest_lok.errors import StepUnableError
+from pytest_lok.workspace.turns import FileTurn
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -46,6 +47,10 @@ class Files:
         self._root = Path(root).resolve()
         key = hashlib.sha256(os.fsencode(self._root)).hexdigest()[:16]
         self._state = Path(state) / key
+
+    def turn(self, *, alone: bool) -> FileTurn:
+        """See ``engine.ports.Workspace``."""
+        return FileTurn(self._state, alone=alone)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[FileTransaction]:

@@ -16,9 +16,10 @@ from typing import Any, TypeAlias
 import tomli
 
 from pytest_lok.core.results import Json
-from pytest_lok.engine.ports import Transaction
+from pytest_lok.engine.ports import Transaction, Turn
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.files import Files
+from pytest_lok.workspace.turns import Free
 
 Which: TypeAlias = Callable[[str], str | None]
 Table: TypeAlias = dict[str, Any]
@@ -87,18 +88,26 @@ class Claim:
 class Checkout:
     """A directory as the workspace of a run. What it is gets looked at once, when first asked.
 
-    ``files`` edits it. ``which`` says where a program is installed; None = nowhere.
+    ``files`` edits it. ``which`` says where a program is installed; None = nowhere. ``nested`` = this
+    is inside a step of another run.
     """
 
-    def __init__(self, root: Path, *, files: Files, which: Which = shutil.which) -> None:
+    def __init__(
+        self, root: Path, *, files: Files, which: Which = shutil.which, nested: bool = False
+    ) -> None:
         self._root = root
         self._files = files
         self._which = which
+        self._nested = nested
 
     @property
     def root(self) -> str:
         """Absolute path."""
         return str(self._root)
+
+    def turn(self, *, alone: bool) -> Turn:
+        """One run's; see ``engine.ports.Workspace``."""
+        return Free() if self._nested else self._files.turn(alone=alone)
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """One step's edits; see ``engine.ports.Workspace``."""

@@ -19,6 +19,7 @@ from pytest_lok.engine.loop import run
 from pytest_lok.engine.ports import Backend, Limits, World
 from pytest_lok.workspace.files import Files, FileTransaction
 from pytest_lok.workspace.processes import Processes
+from pytest_lok.workspace.turns import FileTurn
 
 
 @dataclass
@@ -35,8 +36,15 @@ class Tree:
     def verify_command(self, preset: str) -> str:
         return self.preset
 
+    def turn(self, *, alone: bool) -> FileTurn:
+        return self._files.turn(alone=alone)
+
     def transaction(self) -> AbstractAsyncContextManager[FileTransaction]:
-        return Files(self.root, Path(self.root).parent / "state").transaction()
+        return self._files.transaction()
+
+    @property
+    def _files(self) -> Files:
+        return Files(self.root, Path(self.root).parent / "state")
 
 
 def world(

@@ -1,0 +1,56 @@
+"""Runs of one workspace, side by side or one alone, across processes: locks that die with their owner."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pytest_lok.errors import StepUnableError
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows
+    raise ImportError("pytest-lok needs file locks as Linux and macOS have them (fcntl)") from None
+
+
+class FileTurn:
+    """One run's turn, an ``engine.ports.Turn``: shared with other runs, or ``alone``."""
+
+    def __init__(self, directory: Path, *, alone: bool) -> None:
+        self._directory = directory
+        self._alone = alone
+        self._file = -1
+
+    def take(self) -> bool:
+        """Try to begin; a run that is not alone also begins where there is no place for a lock."""
+        try:
+            if self._file < 0:
+                self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._file = os.open(self._directory / "turns.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_NB | (fcntl.LOCK_EX if self._alone else fcntl.LOCK_SH))
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if self._alone:
+                raise StepUnableError(
+                    f"this workflow runs alone, and the lock for that cannot be made: {error}",
+                    hint="make it writable, or point XDG_STATE_HOME at a directory that is",
+                ) from error
+        return True
+
+    def release(self) -> None:
+        """Let others begin. Idempotent."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+class Free:
+    """The turn of a run inside another run's step, which would wait for itself for ever."""
+
+    def take(self) -> bool:
+        """At once."""
+        return True
+
+    def release(self) -> None:
+        """Nobody waits for it."""
