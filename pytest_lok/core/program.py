@@ -97,7 +97,8 @@ class Program:
     def _values(self, scope: Scope) -> dict[str, object]:
         if scope.own is None:
             return roots(scope)
-        return roots(scope) | own_values(scope, {name.name for name in self._tree.find_all(nodes.Name)})
+        named = {name.name for name in self._tree.find_all(nodes.Name)}
+        return roots(scope) | own_values(scope.own, scope.found, named)
 
     def _read(self, piece: Piece, values: Mapping[str, object], use: Callable[[object], T]) -> T:
         try:
@@ -191,10 +192,10 @@ def _read(node: nodes.Expr, values: Mapping[str, object]) -> object:
             return ENVIRONMENT.getattr(_read(owner, values), attr)
         case nodes.Getitem(node=owner, arg=nodes.Const(value=key)):
             return ENVIRONMENT.getitem(_read(owner, values), key)
-        case nodes.Name(name=name) if name in values:
-            return values[name]
+        case nodes.Name(name=name):
+            return values[name] if name in values else Missing(name=name)
         case _:
-            return Missing(name=str(node))
+            raise TypeError(f"{node} is no path")
 
 
 def _given(scope: Scope, steps: Collection[str]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from jinja2 import pass_context
@@ -55,15 +55,12 @@ class LokEnvironment(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
-class _Rounds(Sequence[Any]):
-    """What a loop goes through, each round counted; it keeps its length, for ``loop.last``."""
+class _Rounds:
+    """What a loop goes through, each round counted; it keeps its length, for ``loop.length``."""
 
     def __init__(self, items: Any, budget: Budget) -> None:
         self._items = items
         self._budget = budget
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._items[index]
 
     def __len__(self) -> int:
         return len(self._items)

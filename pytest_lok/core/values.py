@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import SupportsIndex
 
@@ -27,36 +28,27 @@ def missing(message: str, hint: str = OPTIONAL) -> Missing:
     return Missing(hint=f"{message}\n{hint}")
 
 
-class View:
+class View(ABC):
     """Something a text reads fields of, and nothing else: not text, not a collection."""
 
     __slots__ = ()
 
+    @abstractmethod
     def field(self, name: str) -> object:
         """The value of that name, or a Missing."""
-        raise NotImplementedError
-
-    def described(self) -> str:
-        """What it is, for whoever uses it as a value."""
-        raise NotImplementedError
 
 
 class Group(View):
     """A root such as ``arg`` or ``env``: its fields are the names below it."""
 
-    __slots__ = ("_find", "_name")
+    __slots__ = ("_find",)
 
-    def __init__(self, name: str, find: Callable[[str], object]) -> None:
-        self._name = name
+    def __init__(self, find: Callable[[str], object]) -> None:
         self._find = find
 
     def field(self, name: str) -> object:
         """What is known under that name."""
         return self._find(name)
-
-    def described(self) -> str:
-        """The group's name."""
-        return f"`{self._name}`, a group of names,"
 
 
 class StepView(View):
@@ -75,10 +67,6 @@ class StepView(View):
         if name in FACTS:
             return FACTS[name](self.result)
         return self.json_field(name)
-
-    def described(self) -> str:
-        """The step's name."""
-        return f"step {self.result.name!r} as a whole"
 
     @property
     def container(self) -> Container | None:
@@ -178,7 +166,7 @@ def as_json(value: object) -> Json:
     if value is None or isinstance(value, str | int | float | dict | list):
         return value
     if isinstance(value, View):
-        raise TemplateError(f"{value.described()} is no value", hint="name what of it, after a dot")
+        raise TemplateError("a group of names is no value", hint="name one of it, after a dot")
     if isinstance(value, _SERIES):  # a Missing fails here
         return [as_json(item) for item in value]
     raise TemplateError(f"{type(value).__name__} is no value", hint="call it, or name one of its fields")
@@ -210,11 +198,11 @@ def field_of(value: object, key: object) -> object:
 def roots(scope: Scope) -> dict[str, object]:
     """What the names at the start of an expression stand for, but for an assert's own."""
     found: dict[str, object] = {
-        "steps": Group("steps", lambda name: _step(scope, name)),
-        "arg": Group("arg", lambda name: _argument(scope, name)),
-        "env": Group("env", lambda name: _variable(scope, name)),
-        "workflow": Group("workflow", lambda name: _workflow(scope, name)),
-        "project": Group("project", lambda name: _project(scope, name)),
+        "steps": Group(lambda name: _step(scope, name)),
+        "arg": Group(lambda name: _argument(scope, name)),
+        "env": Group(lambda name: _variable(scope, name)),
+        "workflow": Group(lambda name: _workflow(scope, name)),
+        "project": Group(lambda name: _project(scope, name)),
     }
     if scope.loop is not None:
         found |= {"item": scope.loop.item, "index": scope.loop.index}
@@ -248,11 +236,9 @@ def _project(scope: Scope, name: str) -> object:
     return scope.project.get(name, missing(f"the project's {name} is not known"))
 
 
-def own_values(scope: Scope, wanted: Collection[str]) -> dict[str, object]:
+def own_values(own: StepResult, found: dict[str, Json], wanted: Collection[str]) -> dict[str, object]:
     """What an assert's own names stand for; only the ``wanted`` ones, for JSON may be far to find."""
-    if scope.own is None:
-        return {}
-    view = StepView(scope.own, scope.found)
+    view = StepView(own, found)
     return {name: value(view) for name, value in _OWN.items() if name in wanted}
 
 
@@ -291,7 +277,7 @@ def _replies(result: StepResult) -> Group:
         why = next((f" ({r.reason})" for r in result.refusals if r.backend == name), "")
         return missing(f"step {result.name!r} has no reply of {name!r}{why}; it has {_listed(texts)}")
 
-    return Group("replies", find)
+    return Group(find)
 
 
 FACTS: Mapping[str, Callable[[StepResult], object]] = {

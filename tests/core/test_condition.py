@@ -145,6 +145,13 @@ def test_a_step_may_have_the_name_of_something_else() -> None:
     assert holds("steps.output.output == 'output'", scope, names)
 
 
+def test_a_missing_value_is_named() -> None:
+    for source in ["scan.zzz", "scan.zzz == 1", "scan.zzz if scan.ok else 1", "not scan.zzz"]:
+        assert failure(source).message == (
+            "step 'scan' has no field 'zzz'; its JSON has n, ok, reason, tags, title" + f" (in `{source}`)"
+        )
+
+
 def test_item_and_index() -> None:
     assert holds("item.file == 'a.py' and index == 2 and index-1 == 1", LOOP, IN_LOOP)
 

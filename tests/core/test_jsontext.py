@@ -38,6 +38,7 @@ from pytest_lok.errors import OutputError
         ("call f(x)[0] with {y}, [see below], {'a': 1} or {\"q\"}: [1, 2, 3]", [1, 2, 3]),
         ('```js\nconst x = {"a": foo(),\n "b": 1}\n```\n```json\n{"ok": true}\n```', {"ok": True}),
         ('{"a": 1e99, "b": "de123", "c": 1e-999}', {"a": 1e99, "b": "de123", "c": 0.0}),
+        ("[- item, [-x], [ -- y] or [-1]", [-1]),
         ("[1, see] [1, 2, 3, 4]", [1, 2, 3, 4]),
         ("[" * MAX_DEPTH + "]" * MAX_DEPTH, json.loads("[" * MAX_DEPTH + "]" * MAX_DEPTH)),
     ],

@@ -119,6 +119,17 @@ def failure(source: str, scope: Scope = SCOPE, names: Names = NAMES) -> Template
         ("{% set x = steps.scan.n %}{% set x = x + 1 %}{{ x }}", "4"),
         ("{% macro twice(t) %}{{ t }}{{ t }}{% endmacro %}{{ twice('ab') }}", "abab"),
         ("{% for f in [{'end': 5, 'start': 3}] %}{{ f.end-f.start }}{% endfor %}", "2"),
+        ("{{ steps.deep-audit.findings | join(', ', attribute='title') }}", "SQL, XSS"),
+        ("{{ '%(a)s' | format(a=1) }}{{ [1, 2] | sum }}{{ [{'n': 2}] | sum('n') }}", "132"),
+        ("{{ steps.list.output is sequence }} {{ steps.deep-audit.output is mapping }}", "true true"),
+        ("{{ steps.list.output is mapping }} {{ steps.plain.output is mapping }}", "false false"),
+        ("{% if steps.list.output %}some{% endif %}{% if steps.unneeded.output %}none{% endif %}", "some"),
+        ("{% set a, b = steps.list.output %}{{ b }}{{ a }}", "yx"),
+        ("{{ steps.list.output == ['x', 'y'] }} {{ steps.not.output != 'yes' }}", "true false"),
+        ("{{ {steps.not.output: 1}['yes'] }}", "1"),
+        ("{% for x in [7, 8] %}{{ loop.length }}{{ loop.revindex }} {% endfor %}", "22 21 "),
+        ("{% for x in [7, 8] | map('string') %}{{ x }}{{ loop.cycle('a', 'b') }}{% endfor %}", "7a8b"),
+        ("{% if [] | select %}no{% else %}yes{% endif %}", "yes"),
         ("{% for x in [1, 2] %}{{ loop.index-1 }}{{ loop.last }} {% endfor %}", "0false 1true "),
         # text around
         ("plain text } } %} }}", "plain text } } %} }}"),
@@ -205,7 +216,12 @@ def test_a_name_of_its_own_may_be_called_item_outside_a_loop() -> None:
         ("{{ {'a': steps.scan.zzz} }}", "step 'scan' has no field 'zzz'", "default"),
         ("{{ steps.scan.zzz == 1 }}", "step 'scan' has no field 'zzz'", "default"),
         ("{% if steps.scan.zzz %}{% endif %}", "step 'scan' has no field 'zzz'", "default"),
-        ("{{ steps.scan.replies }}", "`replies`, a group of names, is no value", "dot"),
+        ("{{ steps.scan.replies }}", "a group of names is no value", "dot"),
+        ("{{ steps.scan.zzz.upper() }}", "step 'scan' has no field 'zzz'", "default"),
+        ("{{ steps.deep-audit.findings | map(attribute='titel') }}", "there is no field 'titel'", "default"),
+        ("{{ '%s' | format(1, a=2) }}", "by position or by name, not both", ""),
+        ("{{ ['a'] | sum }}", "unsupported operand", ""),
+        ("{{ [1] | sum(start=[]) }}", "only numbers can be added up", ""),
         ("{% macro m() %}{% endmacro %}{{ m }}", "Macro is no value", "call it"),
         ("{% if false %}{% set a = 1 %}{% endif %}{{ a }}", "'a' is undefined", ""),
         ("{{ 'x' | from_json }}", "the output holds no JSON", "json"),
@@ -224,6 +240,10 @@ def test_the_message_shows_the_tag_that_failed() -> None:
     assert "(in `{% for x in env.NOPE %}`)" in failure("{{ 1 }}{% for x in env.NOPE %}{% endfor %}").message
     long = failure("{{ env.NOPE ~ '" + "x" * 1000 + "' }}").message
     assert len(long) < 300
+
+
+def test_outside_its_loop_an_item_is_missing() -> None:
+    assert failure("{{ item }}", SCOPE, IN_LOOP).message == "'item' is undefined (in `{{ item }}`)"
 
 
 def test_a_step_without_result_is_an_error() -> None:
