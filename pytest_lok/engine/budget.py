@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from pytest_lok.core.model import Budget
 from pytest_lok.core.results import NO_USAGE, Reply, Usage
 from pytest_lok.engine.ports import Prompt
@@ -14,20 +17,32 @@ class Purse:
     def __init__(self, budget: Budget | None) -> None:
         self._budget = budget or Budget()
         self._begun = 0
+        self._coming = 0
         self.spent: Usage = NO_USAGE
 
-    def admit(self, prompt: Prompt) -> None:
-        """StepUnableError if this call would break the budget; else the call counts as begun."""
-        limit, spent = self._budget, self.spent
+    @contextmanager
+    def call(self, prompt: Prompt) -> Iterator[None]:
+        """The time of one call; StepUnableError if it would break the budget.
+
+        Prompts that are being answered count with their own tokens, or calls side by side would not
+        know of each other.
+        """
+        limit, spent = self._budget, (self.spent.tokens or 0) + self._coming
         if limit.calls is not None and self._begun >= limit.calls:
             raise _broken(f"{limit.calls} calls", f"{self._begun} were made")
-        coming = (len(prompt.text) + len(prompt.system)) // 4  # tokens, at four characters each
-        if limit.tokens is not None and (spent.tokens or 0) + coming > limit.tokens:
-            why = f"{spent.tokens or 0:,} are spent, and this prompt has some {coming:,}"
-            raise _broken(f"{limit.tokens:,} tokens", why)
-        if limit.usd is not None and (spent.cost_usd or 0.0) >= limit.usd:
-            raise _broken(f"{limit.usd:g} USD", f"{spent.cost_usd or 0.0:.4f} are spent")
+        coming = -(-(len(prompt.text) + len(prompt.system)) // 4)  # tokens, at four characters each
+        if limit.tokens is not None and spent + coming > limit.tokens:
+            raise _broken(
+                f"{limit.tokens:,} tokens", f"{spent:,} are spent, and this prompt has some {coming:,}"
+            )
+        if limit.usd is not None and (self.spent.cost_usd or 0.0) >= limit.usd:
+            raise _broken(f"{limit.usd:g} USD", f"{self.spent.cost_usd or 0.0:.4f} are spent")
         self._begun += 1
+        self._coming += coming
+        try:
+            yield
+        finally:
+            self._coming -= coming
 
     def pay(self, prompt: Prompt, reply: Reply) -> None:
         """Count a reply; StepUnableError if its price is unknown and there is a limit in money."""

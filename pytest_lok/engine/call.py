@@ -60,13 +60,13 @@ async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
     async def once(number: int) -> Reply:
         record.attempts = max(record.attempts, number)
         async with context.world.slots.get(name) or nullcontext():
-            context.purse.admit(prompt)
-            context.tell(
-                BackendAsked(
-                    step=step.name, backend=name, prompt=prompt.text, model=prompt.model, item=record.item
+            with context.purse.call(prompt):
+                context.tell(
+                    BackendAsked(
+                        step=step.name, backend=name, prompt=prompt.text, model=prompt.model, item=record.item
+                    )
                 )
-            )
-            reply = await _asked(backend, prompt)
+                reply = await _asked(backend, prompt)
         usage = priced(replace(reply.usage, calls=1), reply.model, context.world.prices)
         reply = replace(reply, usage=usage)
         record.usage += usage

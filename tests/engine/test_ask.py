@@ -392,6 +392,14 @@ def test_the_call_that_would_break_the_budget_does_not_happen(
     assert len(done.of(BackendAsked)) == 2
 
 
+def test_calls_side_by_side_know_of_each_other(tmp_path: Path) -> None:
+    text = '[budget]\ntokens = 5\n[[steps]]\nname = "x"\nfor_each = [1, 2, 3]\nprompt = "12345678"\nbackend = "b"\n'
+    backend = Scripted("b", [Rule(reply="", delay=0.05)])
+    done = ran(text, world(tmp_path, backend))
+    assert len(backend.asked) == 2
+    assert "4 are spent, and this prompt has some 2" in done.result.steps["x"].reason
+
+
 def test_retries_are_paid_from_the_budget(tmp_path: Path) -> None:
     text = '[budget]\ncalls = 2\n[[steps]]\nname = "a"\nprompt = "x"\nbackend = "b"\nretries = 5\nretry_delay = 1\n'
     backend = Scripted("b", [Rule(error="network")])
