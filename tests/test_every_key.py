@@ -1,0 +1,588 @@
+"""Every key of a workflow, on every kind of step, for one backend and for several, alone and in ``for_each``:
+it has the effect it is there for, or it is refused at load. None is ignored.
+
+The keys are those of the document's models, so a new one fails here until it has its case.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.core.document import BudgetDocument, StepDocument, WorkflowDocument, keys
+from pytest_lok.core.events import BackendAsked, BackendReplied, StepFinished, StepRetrying, StepStarted
+from pytest_lok.core.model import Format, Origin, Workflow
+from pytest_lok.core.parse import Source, parse_workflow
+from pytest_lok.core.results import Json, Outcome, StepResult, Usage
+from pytest_lok.engine.ports import Prompt
+from pytest_lok.errors import WorkflowError
+from tests.engine.worlds import Ran, ran, world
+
+Lines: TypeAlias = Mapping[str, str | None]
+"""TOML by key; None takes a key away."""
+
+ASKING, RUNNING = ("ask", "asks"), ("shell", "argv")
+KINDS = (*ASKING, *RUNNING)
+TWICE = '["one", "two"]'
+
+P, F, E = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One run of the step ``x``, and what it left behind."""
+
+    ran: Ran
+    asked: list[tuple[str, Prompt]]
+    root: Path
+    loop: bool
+
+    @property
+    def x(self) -> StepResult:
+        return self.ran.result.steps["x"]
+
+    @property
+    def outcomes(self) -> set[Outcome]:
+        """Of its items, where it has items."""
+        return {item.outcome for item in self.x.items} or {self.x.outcome}
+
+    @property
+    def outputs(self) -> set[str]:
+        return {item.output for item in self.x.items} or {self.x.output}
+
+    @property
+    def values(self) -> list[Json]:
+        """The parsed outputs."""
+        if not self.loop:
+            return [self.x.data] if self.x.has_data else []
+        assert isinstance(self.x.data, list)
+        return [item["json"] for item in self.x.data if isinstance(item, dict) and "json" in item]
+
+    def happened(self, *kinds: type) -> list[str]:
+        """The named kinds of events in their order, with their step."""
+        found = [event for event in self.ran.events if isinstance(event, kinds)]
+        return [f"{event.kind} {getattr(event, 'step', '') or event.result.name}" for event in found]  # type: ignore[union-attr]  # all of them have one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A key that works in ``kinds`` (elsewhere it is refused), its ``effect`` being there with it only.
+
+    ``also`` stands beside it, with and without it; ``other`` instead of it, without it. ``before`` are
+    other steps, ``answers`` what each backend says, ``command`` what a command does.
+    """
+
+    key: str
+    lines: Lines
+    effect: Callable[[Seen], bool]
+    kinds: tuple[str, ...] = KINDS
+    loops: tuple[bool, ...] = (False, True)
+    also: Lines = field(default_factory=dict)
+    other: Lines = field(default_factory=dict)
+    before: str = ""
+    answers: str | list[Rule] | Mapping[str, str | list[Rule]] = "yes"
+    command: str = "echo yes"
+
+
+FLAKY = "test -e tried || { touch tried; exit 1; }"
+ALONE = "mkdir alone && sleep 0.1 && rmdir alone"
+EDIT = [Rule(regex=r"item (\w+)", reply='{"edits": [{"file": "\\g<1>/conftest.py", "old": "", "new": "x"}]}')]
+PLAIN_EDIT = [Rule(regex=r"item (\w+)", reply='{"edits": [{"file": "\\g<1>.py", "old": "", "new": "x"}]}')]
+VOTES = {"a": '{"v": 1, "why": "a"}', "b": '{"v": 1, "why": "b"}', "c": '{"v": 2}'}
+
+
+def one_at_a_time(seen: Seen) -> bool:
+    if not seen.asked:
+        return seen.outcomes == {P}
+    happened = seen.happened(BackendAsked, BackendReplied)
+    asked = [event.startswith("backend_asked") for event in happened]
+    return asked[: len(asked) // 2] == asked[len(asked) // 2 :]
+
+
+CASES = [
+    # what every step may say
+    Case(key="name", lines={"name": '"other"'}, effect=lambda s: "other" in s.ran.result.steps),
+    Case(
+        key="depends_on",
+        lines={"depends_on": '["first"]'},
+        before='[[steps]]\nname = "first"\nshell = "echo"\n',
+        effect=lambda s: (
+            s.happened(StepStarted, StepFinished)[1:3] == ["step_finished first", "step_started x"]
+        ),
+    ),
+    Case(key="when", lines={"when": "'1 > 2'"}, effect=lambda s: s.x.outcome is Outcome.SKIPPED),
+    Case(key="if", lines={"if": "'1 > 2'"}, effect=lambda s: s.x.outcome is Outcome.SKIPPED),
+    Case(
+        key="timeout",
+        lines={"timeout": "100"},
+        answers=[Rule(reply="late", delay=0.3)],
+        command="sleep 0.3",
+        effect=lambda s: s.outcomes == {E} and "0.1 s" in s.x.reason,
+    ),
+    Case(
+        key="retries",
+        lines={"retries": "1"},
+        also={"retry_delay": "1"},
+        answers=[Rule(error="overload", times=1), Rule(reply="yes")],
+        command=FLAKY,
+        effect=lambda s: s.outcomes == {P} and bool(s.ran.of(StepRetrying)),
+    ),
+    Case(
+        key="retry_delay",
+        lines={"retry_delay": "1"},
+        other={"retry_delay": "50"},
+        also={"retries": "1"},
+        answers=[Rule(error="overload", times=1), Rule(reply="yes")],
+        command=FLAKY,
+        effect=lambda s: all(e.delay <= 0.001 for e in s.ran.of(StepRetrying) if isinstance(e, StepRetrying)),
+    ),
+    Case(
+        key="continue_on_error",
+        lines={"continue_on_error": "true"},
+        answers=[Rule(error="auth")],
+        command="exit 1",
+        effect=lambda s: s.x.outcome is Outcome.SOFT,
+    ),
+    Case(
+        key="min_deps_success",
+        lines={"min_deps_success": "1"},
+        also={"depends_on": '["good", "bad"]'},
+        before='[[steps]]\nname = "good"\nshell = "exit 0"\n[[steps]]\nname = "bad"\nshell = "exit 1"\n',
+        effect=lambda s: s.x.outcome is P,
+    ),
+    Case(key="for_each", lines={"for_each": "[1, 2, 3]"}, effect=lambda s: len(s.x.items) == 3),
+    Case(
+        key="max_parallel",
+        lines={"max_parallel": "1"},
+        loops=(True,),
+        answers=[Rule(reply="yes", delay=0.05)],
+        command=ALONE,
+        effect=one_at_a_time,
+    ),
+    Case(
+        key="output_format",
+        lines={"output_format": '"json"'},
+        answers='Of course: {"a": [1]}',
+        command="""echo 'Of course: {"a": [1]}'""",
+        effect=lambda s: bool(s.values) and all(value == {"a": [1]} for value in s.values),
+    ),
+    Case(
+        key="output_schema",
+        lines={"output_schema": '{ required = ["b"] }'},
+        answers='{"a": 1}',
+        command="""echo '{"a": 1}'""",
+        effect=lambda s: s.outcomes == {E} and "output_schema" in s.x.reason,
+    ),
+    Case(
+        key="assert",
+        lines={"assert": "[\"output != 'yes'\"]"},
+        effect=lambda s: s.outcomes == {F} and "output != 'yes'" in s.x.reason,
+    ),
+    # what a step that asks may say
+    Case(
+        key="prompt",
+        lines={"prompt": '"Say yes."'},
+        kinds=ASKING,
+        effect=lambda s: any(prompt.text == "Say yes." for _, prompt in s.asked),
+    ),
+    Case(
+        key="backend",
+        lines={"backend": '"c"', "backends": None},
+        kinds=("ask",),
+        effect=lambda s: {name for name, _ in s.asked} == {"c"},
+    ),
+    Case(
+        key="backend",
+        lines={"backend": '"b, c"', "backends": None},
+        kinds=("asks",),
+        effect=lambda s: {name for name, _ in s.asked} == {"b", "c"},
+    ),
+    Case(
+        key="backends",
+        lines={"backends": '["c"]', "backend": None},
+        kinds=("ask",),
+        effect=lambda s: {name for name, _ in s.asked} == {"c"},
+    ),
+    Case(
+        key="backends",
+        lines={"backends": '["b", "c"]', "backend": None},
+        kinds=("asks",),
+        effect=lambda s: {name for name, _ in s.asked} == {"b", "c"},
+    ),
+    Case(
+        key="model",
+        lines={"model": '"large"'},
+        kinds=ASKING,
+        effect=lambda s: {prompt.model for _, prompt in s.asked} == {"large"},
+    ),
+    Case(
+        key="system",
+        lines={"system": '"Be brief."'},
+        kinds=ASKING,
+        effect=lambda s: {prompt.system for _, prompt in s.asked} == {"Be brief."},
+    ),
+    Case(
+        key="consensus",
+        lines={"consensus": '"vote"'},
+        kinds=("asks",),
+        answers={"a": "no", "b": "yes", "c": " Yes. "},
+        effect=lambda s: s.outputs == {"yes"},
+    ),
+    Case(
+        key="quorum",
+        lines={"quorum": '"all"'},
+        kinds=("asks",),
+        answers={"a": "yes", "b": [Rule(error="auth")], "c": "yes"},
+        effect=lambda s: s.outcomes == {E} and "3 needed" in s.x.reason,
+    ),
+    Case(
+        key="vote_on",
+        lines={"vote_on": '"v"'},
+        also={"consensus": '"vote"'},
+        kinds=("asks",),
+        answers=VOTES,
+        effect=lambda s: s.outputs == {VOTES["a"]},
+    ),
+    Case(
+        key="weights",
+        lines={"weights": "{ c = 5 }"},
+        also={"consensus": '"weighted_vote"'},
+        kinds=("asks",),
+        answers={"a": "x", "b": "x", "c": "y"},
+        effect=lambda s: s.outputs == {"y"},
+    ),
+    Case(
+        key="synthesizer",
+        lines={"synthesizer": '"c"'},
+        kinds=("asks",),
+        answers={"a": "by a", "b": "by b", "c": "by c"},
+        effect=lambda s: s.outputs == {"by c"},
+    ),
+    Case(
+        key="apply_edits",
+        lines={"apply_edits": "true"},
+        kinds=ASKING,
+        answers=PLAIN_EDIT,
+        effect=lambda s: (
+            {path.name for path in s.root.glob("*.py")} == ({"one.py", "two.py"} if s.loop else {"one.py"})
+        ),
+    ),
+    Case(
+        key="verify",
+        lines={"verify": '"echo broken; exit 1"'},
+        kinds=ASKING,
+        effect=lambda s: s.outcomes == {F} and "verify failed" in s.x.reason,
+    ),
+    Case(
+        key="fix_retries",
+        lines={"fix_retries": "1"},
+        also={"verify": f'"{FLAKY}"'},
+        kinds=ASKING,
+        effect=lambda s: s.outcomes == {P} and any("It was undone" in prompt.text for _, prompt in s.asked),
+    ),
+    Case(
+        key="allow_paths",
+        lines={"allow_paths": '["*/conftest.py"]'},
+        also={"apply_edits": "true"},
+        kinds=ASKING,
+        answers=EDIT,
+        effect=lambda s: s.outcomes == {P} and (s.root / "one/conftest.py").exists(),
+    ),
+    Case(
+        key="rollback",
+        lines={"rollback": "false"},
+        also={"apply_edits": "true", "verify": '"exit 1"'},
+        kinds=ASKING,
+        answers=PLAIN_EDIT,
+        effect=lambda s: s.outcomes == {F} and (s.root / "one.py").exists(),
+    ),
+    Case(
+        key="repeat",
+        lines={"repeat": "2"},
+        kinds=ASKING,
+        effect=lambda s: {prompt.sample for _, prompt in s.asked} == {0, 1},
+    ),
+    *(
+        Case(
+            key="pass",
+            lines={"pass": "1"},
+            also={"repeat": "2", "assert": "[\"output == 'good'\"]", **more},
+            kinds=(kind,),
+            answers=[Rule(reply="bad", times=1), Rule(reply="good")],
+            effect=lambda s: s.outcomes == {P},
+        )
+        for kind, more in (("ask", {}), ("asks", {"consensus": '"first"'}))
+    ),
+    # what a step that runs a command may say
+    Case(key="shell", lines={"shell": '"echo two"'}, kinds=("shell",), effect=lambda s: s.outputs == {"two"}),
+    Case(key="argv", lines={"argv": '["echo", "2"]'}, kinds=("argv",), effect=lambda s: s.outputs == {"2"}),
+    Case(
+        key="stdin",
+        lines={"stdin": '"from outside"'},
+        kinds=RUNNING,
+        command="cat",
+        effect=lambda s: s.outputs == {"from outside"},
+    ),
+    Case(
+        key="env",
+        lines={"env": '{ GIVEN = "here" }'},
+        kinds=RUNNING,
+        command='echo "$GIVEN"',
+        effect=lambda s: s.outputs == {"here"},
+    ),
+    Case(
+        key="cwd",
+        lines={"cwd": '"deep"'},
+        kinds=RUNNING,
+        command="basename $(pwd)",
+        effect=lambda s: s.outputs == {"deep"},
+    ),
+    Case(
+        key="unsafe_shell",
+        lines={"unsafe_shell": "true", "shell": '"{{ env.CODE }}"'},
+        other={"shell": '"{{ env.CODE }}"'},
+        kinds=("shell",),
+        effect=lambda s: s.outputs == {"pasted"},
+    ),
+]
+
+
+def base(kind: str, case: Case, *, loop: bool) -> dict[str, str | None]:
+    """A step that does its work."""
+    prompt = json.dumps("Go on with item {{ item }}." if loop else "Go on with item one.")
+    lines: dict[str, str | None] = {"name": '"x"'}
+    match kind:
+        case "ask":
+            lines |= {"prompt": prompt, "backend": '"a"'}
+        case "asks":
+            lines |= {"prompt": prompt, "backends": '["a", "b", "c"]'}
+        case "shell":
+            lines["shell"] = json.dumps(case.command)
+        case "argv":
+            lines["argv"] = json.dumps(["sh", "-c", case.command])
+    if loop:
+        lines["for_each"] = TWICE
+    return {**lines, **case.also}
+
+
+def seen(lines: Lines, case: Case, root: Path, *, loop: bool) -> Seen:
+    """The step, run in a directory of its own."""
+    (root / "deep").mkdir(parents=True)
+    answers = case.answers if isinstance(case.answers, Mapping) else dict.fromkeys("abc", case.answers)
+    backends = [Scripted(name, answers[name]) for name in "abc"]
+    step = "\n".join(f"{key} = {value}" for key, value in lines.items() if value is not None)
+    run = ran(f"{case.before}[[steps]]\n{step}\n", world(root, *backends, env={"CODE": "echo pasted"}))
+    asked = [(backend.name, prompt) for backend in backends for prompt in backend.asked]
+    return Seen(run, asked, root, loop)
+
+
+def test_every_key_has_a_case() -> None:
+    assert {case.key for case in CASES} == keys(StepDocument)
+
+
+@pytest.mark.parametrize("loop", [False, True], ids=["alone", "for_each"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("key", sorted(keys(StepDocument)))
+def test_a_key_works_or_is_refused(key: str, kind: str, loop: bool, tmp_path: Path) -> None:
+    cases = [case for case in CASES if case.key == key]
+    works = [case for case in cases if kind in case.kinds and loop in case.loops]
+    if not works:
+        lines = {**base(kind, Case(key="", lines={}, effect=bool), loop=loop), key: cases[0].lines[key]}
+        with pytest.raises(WorkflowError, match=f"`{key}`"):
+            seen(lines, cases[0], tmp_path / "with", loop=loop)
+        return
+    (case,) = works
+    lines = base(kind, case, loop=loop)
+    assert case.effect(seen({**lines, **case.lines}, case, tmp_path / "with", loop=loop))
+    try:
+        without = seen({**lines, **case.other}, case, tmp_path / "without", loop=loop)
+    except WorkflowError:
+        return  # what the key permits
+    assert not case.effect(without)
+
+
+FORMATS: dict[Format, tuple[str, Json]] = {
+    Format.TEXT: ("[1]", None),
+    Format.JSON: ('so: {"a": 1}', {"a": 1}),
+    Format.JSON_ARRAY: ("so: [1, 2]", [1, 2]),
+    Format.JSONL: ("1\n[2]\n", [1, [2]]),
+    Format.LINES: (" a \n\n b", ["a", "b"]),
+}
+
+
+@pytest.mark.parametrize("loop", [False, True], ids=["alone", "for_each"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_means_the_same_everywhere(form: Format, kind: str, loop: bool, tmp_path: Path) -> None:
+    said, value = FORMATS[form]
+    case = Case(key="", lines={}, effect=bool, answers=said, command=f"printf '%s' '{said}'")
+    result = seen(
+        {**base(kind, case, loop=loop), "output_format": f'"{form}"'}, case, tmp_path / "x", loop=loop
+    )
+    assert result.outcomes == {P}
+    assert result.values == ([] if value is None else [value, value] if loop else [value])
+
+
+# The keys above the steps
+
+STEPS = """
+[[steps]]
+name = "ask"
+prompt = "?"
+backend = "a"
+[[steps]]
+name = "asks"
+prompt = "?"
+backends = ["a", "b", "c"]
+[[steps]]
+name = "shell"
+shell = "sh -c 'sleep 0.3'"
+[[steps]]
+name = "argv"
+argv = ["sh", "-c", "sleep 0.3"]
+[[steps]]
+name = "asking-each"
+prompt = "?"
+backend = "a"
+for_each = [1, 2]
+[[steps]]
+name = "running-each"
+shell = "sh -c 'sleep 0.3'"
+for_each = [1, 2]
+"""
+NAMES = {"ask", "asks", "shell", "argv", "asking-each", "running-each"}
+
+
+def loaded(text: str, *parents: str) -> Workflow:
+    shelf = {
+        f"p{number}": Source(text=parent, path=f"p{number}.toml", stem=f"p{number}", origin=Origin.PROJECT)
+        for number, parent in enumerate(parents)
+    }
+    source = Source(text=text, path="w.toml", stem="w", origin=Origin.PROJECT)
+    return parse_workflow(source, parent=lambda name, _: shelf.get(name))
+
+
+def outcomes(text: str, root: Path, answer: str | list[Rule] = "yes") -> dict[str, Outcome]:
+    root.mkdir()
+    return ran(text, world(root, *(Scripted(name, answer) for name in "abc"))).outcomes
+
+
+Check: TypeAlias = Callable[[Path], None]
+
+
+def every_kind_comes_to(outcome: Outcome, key: str, without: str, answer: list[Rule], command: str) -> Check:
+    """With the key every kind of step comes to that, without it none."""
+
+    def check(tmp_path: Path) -> None:
+        steps = STEPS.replace("sleep 0.3", command)
+        assert outcomes(f"{key}\n{steps}", tmp_path / "with", answer) == dict.fromkeys(NAMES, outcome)
+        assert outcome not in outcomes(f"{without}\n{steps}", tmp_path / "without", answer).values()
+
+    return check
+
+
+def name_is_the_title(tmp_path: Path) -> None:
+    step = '[[steps]]\nname = "x"\nargv = ["echo", "{{ workflow.name }}"]\n'
+    assert ran(f'name = "Title"\n{step}', world(tmp_path)).result.steps["x"].output == "Title"
+    assert ran(step, world(tmp_path)).result.steps["x"].output == "w"
+
+
+def is_kept(key: str, value: str, meaning: object) -> Check:
+    """What a workflow holds of it; the plugin's and the command line's tests show its effect."""
+
+    def check(tmp_path: Path) -> None:
+        assert getattr(loaded(f"{key} = {value}\n{STEPS}"), key) == meaning
+        assert getattr(loaded(STEPS), key) != meaning
+
+    return check
+
+
+def extends_takes_steps_over(tmp_path: Path) -> None:
+    own = '[[steps]]\nname = "x"\nshell = "true"\n'
+    assert {step.name for step in loaded(f'extends = "p0"\n{own}', STEPS).steps} == {*NAMES, "x"}
+    assert {step.name for step in loaded(own, STEPS).steps} == {"x"}
+
+
+def max_parallel_limits_steps(tmp_path: Path) -> None:
+    steps = [f"[[steps]]\nname = '{name}'\nshell = '{ALONE}'\n" for name in ("x", "y")]
+    steps.append(f"[[steps]]\nname = 'z'\nargv = ['sh', '-c', '{ALONE}']\n")
+    text = "\n".join(steps)
+    assert set(outcomes(f"max_parallel = 1\n{text}", tmp_path / "with").values()) == {P}
+    assert F in outcomes(text, tmp_path / "without").values()
+
+
+def exclusive_keeps_others_out(tmp_path: Path) -> None:
+    here = world(tmp_path)
+    other = here.workspace.turn(alone=True)
+    assert loaded(STEPS).exclusive is False
+    assert loaded(f"exclusive = true\n{STEPS}").exclusive is True
+    assert other.take(), "tests/engine/test_turns.py shows the rest"
+    other.release()
+
+
+def args_are_declared(tmp_path: Path) -> None:
+    step = "[[steps]]\nname = 'x'\nargv = ['echo', '{{ arg.who }}']\n"
+    declared = f"[args.who]\ndefault = 'me'\n{step}"
+    assert ran(declared, world(tmp_path)).result.steps["x"].output == "me"
+    assert ran(declared, world(tmp_path), who="you").result.steps["x"].output == "you"
+    with pytest.raises(WorkflowError):
+        loaded(step)
+
+
+def is_not_there_yet(key: str, value: str) -> Check:
+    def check(tmp_path: Path) -> None:
+        with pytest.raises(WorkflowError, match=f"`{key}` is not supported yet"):
+            loaded(f"{STEPS}\n[{key}]\n{value}\n")
+
+    return check
+
+
+def budget_is_held(tmp_path: Path) -> None:
+    """Each of its keys, on every kind of step that asks, once it is spent."""
+    answer = [Rule(reply="yes", usage=Usage(calls=1, input_tokens=10, output_tokens=10, cost_usd=0.5))]
+    first = "[[steps]]\nname = 'first'\nprompt = '?'\nbackend = 'a'\n"
+    for kind in ("ask", "asks", "asking-each"):
+        (step,) = (step for step in STEPS.split("[[steps]]") if f'name = "{kind}"' in step)
+        text = f"{first}[[steps]]{step}depends_on = ['first']\n"
+        assert outcomes(text, tmp_path / kind, answer) == {"first": P, kind: P}
+        for key, value in BUDGET.items():
+            found = outcomes(f"[budget]\n{key} = {value}\n{text}", tmp_path / f"{kind}-{key}", answer)
+            assert found == {"first": P, kind: E}
+
+
+BUDGET = {"usd": "0.5", "tokens": "20", "calls": "1"}
+
+TOP: dict[str, Check] = {
+    "name": name_is_the_title,
+    "description": is_kept("description", '"What it does"', "What it does"),
+    "extends": extends_takes_steps_over,
+    "timeout": every_kind_comes_to(E, "timeout = 100", "", [Rule(reply="late", delay=0.3)], "sleep 0.3"),
+    "continue_on_error": every_kind_comes_to(
+        Outcome.SOFT, "continue_on_error = true", "", [Rule(error="auth")], "false"
+    ),
+    "collect": is_kept("collect", "false", False),
+    "tags": is_kept("tags", '["slow"]', ("slow",)),
+    "max_parallel": max_parallel_limits_steps,
+    "exclusive": exclusive_keeps_others_out,
+    "args": args_are_declared,
+    "gate": is_not_there_yet("gate", "fail_on = 'low'"),
+    "rules": is_not_there_yet("rules", "style = 'no'"),
+    "budget": budget_is_held,
+    "steps": lambda tmp_path: None,  # every test here
+}
+
+
+def test_every_key_above_the_steps_has_a_case() -> None:
+    assert TOP.keys() == keys(WorkflowDocument)
+    assert BUDGET.keys() == keys(BudgetDocument)
+
+
+@pytest.mark.parametrize("key", TOP)
+def test_a_key_above_the_steps_works(key: str, tmp_path: Path) -> None:
+    TOP[key](tmp_path)
