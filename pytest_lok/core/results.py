@@ -1,15 +1,23 @@
-"""What came of a step and of a run: Outcome, Usage, Reply, Verdict, StepResult, RunResult."""
+"""What came of a step and of a run: Outcome, Usage, Reply, Verdict, Finding, StepResult, RunResult."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from pydantic import JsonValue
+from pydantic_core import to_jsonable_python
 
 Json: TypeAlias = JsonValue
+Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
+Standing: TypeAlias = Literal[
+    "", "blocks", "undecided", "unverified", "outside", "known", "unsure", "outvoted", "minor"
+]
+"""What a gate says of a finding: it blocks, it might (something is not known), or the first rule that
+says it does not: its quote is not there, it is out of scope, in the baseline, below the confidence,
+reported by too few, not severe enough. "" = there is no gate."""
 
 
 class Outcome(enum.StrEnum):
@@ -112,6 +120,60 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was reported, and what was found out about it.
+
+    ``line`` and ``end_line`` count from 1 and are both part of it; they are where the quote stands
+    if ``evidence_found``, else what the reporter said. ``called`` is the reporter's rule where the
+    workflow has none of that name. ``backend`` reported it, "" = a command. ``votes`` has every
+    backend that gave a valid answer: the severity it gives this finding, or "absent". None = not
+    known, or not asked for: ``evidence_found`` where the file may not be read, ``in_diff`` and
+    ``known`` (it is in the baseline) where no gate wants them.
+    """
+
+    rule_id: str
+    title: str
+    message: str
+    severity: Severity
+    confidence: float
+    path: str
+    line: int
+    end_line: int
+    evidence: str
+    edits: tuple[Mapping[str, str], ...] = ()
+    cwe: tuple[int, ...] = ()
+    called: str = ""
+    backend: str = ""
+    fingerprint: str = ""
+    evidence_found: bool | None = None
+    in_diff: bool | None = None
+    known: bool | None = None
+    votes: Mapping[str, Severity | Literal["absent"]] = field(default_factory=dict)
+    standing: Standing = ""
+
+    @property
+    def blocking(self) -> bool:
+        """Whether it makes the gate say no."""
+        return self.standing == "blocks"
+
+    @property
+    def reporters(self) -> tuple[str, ...]:
+        """The backends that report it."""
+        return tuple(name for name, vote in self.votes.items() if vote != "absent")
+
+    @property
+    def headline(self) -> str:
+        """``[high] rule path:line – title``, in one line."""
+        text = f"[{self.severity}] {self.rule_id} {self.path}:{self.line} – {self.title}"  # noqa: RUF001 - a dash is meant
+        return " ".join(text.split())
+
+    def document(self) -> dict[str, Json]:
+        """Every field under its name, as texts and programs read it."""
+        more: dict[str, Json] = {"blocking": self.blocking, "reporters": list(self.reporters)}
+        return {**to_jsonable_python(self), **more}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemResult:
     """What came of one item of a ``for_each`` step."""
 
@@ -130,8 +192,9 @@ class StepResult:
     ``reason`` is "" only for a passed step. ``output`` is the text later steps read; ``data`` its
     parsed JSON where the step's format is a JSON one (``has_data``). ``underlying`` is FAILED or
     ERROR on a soft step. ``blocked_by`` names the root cause of a blocked step, "" if the step was
-    skipped by its own ``when`` or ran. ``seconds`` is the step's own time, waiting excluded;
-    ``attempts`` is 0 for a step that did not run.
+    skipped by its own ``when`` or ran. ``findings`` are those of a step whose format they are, the
+    worst first, also where it failed; None on other steps. ``seconds`` is the step's own time,
+    waiting excluded; ``attempts`` is 0 for a step that did not run.
     """
 
     name: str
@@ -148,6 +211,7 @@ class StepResult:
     refusals: tuple[Refusal, ...] = ()
     verdict: Verdict | None = None
     items: tuple[ItemResult, ...] = ()
+    findings: tuple[Finding, ...] | None = None
     sections: tuple[Section, ...] = ()
     usage: Usage = NO_USAGE
     underlying: Outcome | None = None
@@ -224,6 +288,6 @@ class RunResult:
 
     @property
     def output(self) -> str:
-        """The leaf steps' outputs, in order, a blank line between them."""
-        outs = (self.steps[n].output for n in self.leaves if n in self.steps)
-        return "\n\n".join(o for o in outs if o)
+        """The leaf steps' outputs, in order, a blank line between them; a mere reason is no output."""
+        steps = (self.steps[name] for name in self.leaves if name in self.steps)
+        return "\n\n".join(step.output for step in steps if step.output not in ("", step.reason))

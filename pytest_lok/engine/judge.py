@@ -1,4 +1,4 @@
-"""What a step did -> whether the answer is yes: its verify command, then its asserts."""
+"""What a step did -> whether the answer is yes: its verify command, the gate, then its asserts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pytest_lok.core.schema import instruction, violations
 from pytest_lok.core.scope import Names
 from pytest_lok.core.shell import ShellTemplate
 from pytest_lok.engine.call import available, call, chosen
+from pytest_lok.engine.findings import examine
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.engine.record import Record
 from pytest_lok.engine.shell import execute, shell_command
@@ -45,9 +46,15 @@ async def verify(record: Record, action: Ask) -> None:
 
 
 async def check(record: Record) -> None:
-    """Hold the step's asserts against what it did; StepFailedError says which said no, and what it saw."""
-    if not record.step.asserts:
-        return
+    """Hold the gate and the step's asserts against what it did; StepFailedError says who said no, and why."""
+    inconclusive = await examine(record)
+    if record.step.asserts:
+        await _asserts(record)
+    if inconclusive is not None:
+        raise inconclusive
+
+
+async def _asserts(record: Record) -> None:
     scope = replace(record.context.scope(record.loop), own=record.result(Outcome.PASSED))
     for condition in record.step.asserts:
         for rubric, backend in condition.rubrics:
@@ -57,7 +64,8 @@ async def check(record: Record) -> None:
         if not condition.holds(scope):
             values = condition.explain(scope)
             record.note("assert", values)
-            raise StepFailedError(f"assert failed: {condition.source.strip()}", output=values)
+            message = f"assert failed: {condition.source.strip()}"
+            raise StepFailedError(message, output=f"{record.output}\n\n{message}\n{values}".strip())
 
 
 async def _ruling(record: Record, rubric: str, backend: str) -> bool:

@@ -53,3 +53,5 @@ def test_a_runs_output_is_its_leaves() -> None:
     steps = {n: StepResult(name=n, outcome=Outcome.PASSED, output=f"out {n}") for n in "abc"}
     result = RunResult(run_id="r", workflow="w", steps=steps, leaves=("b", "c"))
     assert result.output == "out b\n\nout c"
+    mute = {**steps, "c": StepResult(name="c", outcome=Outcome.ERROR, reason="no such", output="no such")}
+    assert RunResult(run_id="r", workflow="w", steps=mute, leaves=("b", "c")).output == "out b"
