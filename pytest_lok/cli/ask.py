@@ -41,7 +41,7 @@ def _ask(prompt: str) -> int:
     def hear(event: Event) -> None:
         if at_once and isinstance(event, StepFinished):
             with progress.aside():
-                call.terminal.result(f"{answer(event.result, backend=event.result.name)}\n")
+                call.terminal.result(f"{answer(event.result, backend=event.result.name)}\n\n")
 
     plan = Plan.of(ask_workflow(text, names, tolerant=not named))
     result, code = execute(plan, world, progress, hear)

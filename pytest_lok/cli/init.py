@@ -1,4 +1,4 @@
-"""``lok init``: a commented lok.toml and a first workflow that runs at once, also without any LLM."""
+"""``lok init``: a commented lok.toml, and a first workflow that runs at once in any case."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ _SETTINGS = """\
 # timeout = 300             # seconds one attempt may take; or "5m"; 0 = no limit
 # max_parallel = 8          # steps running at once
 
+# "auto" takes the first of these that can answer; `lok backends` shows which can.
+[backends.claude]
+# model = "sonnet"          # each tool has a default of its own
+
+[backends.codex]
+
+[backends.gemini]
+
 # Any command line tool that reads a prompt and prints an answer:
 # [backends.mine]
 # type = "command"
@@ -26,22 +34,22 @@ _SETTINGS = """\
 # args = ["-m", "some-model"]
 
 # Any server that speaks the OpenAI chat protocol:
-# [backends.local]
+# [backends.gateway]
 # type = "openai"
 # base_url = "http://localhost:8000/v1"
 # model = "some-model"
-# api_key_env = "LOCAL_API_KEY"
+# api_key_env = "GATEWAY_KEY"
+"""
 
-# `claude`, `codex`, `gemini` and `ollama` need no entry: they are used where they are installed.
-# `lok doctor` shows which backends can answer.
-
-# A backend that answers from this file, so that the first workflow runs before anything is
-# installed. Delete it when you have a real one.
+_OFFLINE = """
+# Answers from this file, so that the first workflow runs before anything is installed, and answers
+# nothing else. Delete it when you have a real one.
 [backends.offline]
 type = "scripted"
 
 [[backends.offline.replies]]
-reply = "This answer was written into lok.toml. `lok doctor` shows which real backends you have."
+match = "Answer in one sentence."
+reply = "This answer was written into lok.toml; `lok doctor` says how to get a real one."
 """
 
 _WORKFLOW = """\
@@ -65,7 +73,7 @@ shell = "ls"
 # An ask step: a prompt to a backend. Reading another step's output makes this one wait for it.
 [[steps]]
 name = "answer"
-backend = "offline"           # `lok backends` shows the names; "auto" takes the first available one
+backend = "auto"              # `lok backends` shows the names; "auto" takes the first available one
 prompt = \"\"\"
 {{ arg.question }} Answer in one sentence.
 
@@ -78,23 +86,34 @@ assert = ["output != ''"]     # every condition must hold, or the step fails
 def _init() -> int:
     call = Call.of(click.get_current_context())
     root = call.options.directory or Path.cwd()
-    for name, text in ((Path("lok.toml"), _SETTINGS), (Path(".lok/workflows/first.toml"), _WORKFLOW)):
-        call.terminal.result(f"{_written(root / name, text)}  {name}")
+    project = call.project(directory=root)
+    backends = project.world().backends.values()
+    own = [name for name in project.settings.files if name in ("lok.toml", "pyproject.toml")]
+    settings, workflow = _SETTINGS, _WORKFLOW
+    if not own and not any(backend.unavailable() is None for backend in backends):
+        settings += _OFFLINE
+        workflow = workflow.replace('backend = "auto"   ', 'backend = "offline"')
+    if own:
+        call.terminal.result(f"kept   {own[0]}")
+    else:
+        call.terminal.result(_written(root, "lok.toml", settings))
+    call.terminal.result(_written(root, ".lok/workflows/first.toml", workflow))
     call.terminal.note("next: lok first")
     return 0
 
 
-def _written(path: Path, text: str) -> str:
-    """``wrote``, or ``kept`` where the file was there already."""
+def _written(root: Path, name: str, text: str) -> str:
+    """What became of a file: one that is there already is not touched."""
+    path = root / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
-    except FileExistsError:
-        return "kept "
     except OSError as failure:
+        if path.is_file():
+            return f"kept   {name}"
         raise LokError(f"cannot write {path}: {failure.strerror}") from failure
-    return "wrote"
+    return f"wrote  {name}"
 
 
 command = Verb(
@@ -102,7 +121,8 @@ command = Verb(
     callback=_init,
     honours=EVERYWHERE,
     short_help="Write a commented lok.toml and a first workflow.",
-    help="""Write a commented lok.toml and the workflow .lok/workflows/first.toml, which runs at once, also
-    without any LLM. A file that is there already is kept as it is.
+    help="""Write a commented lok.toml and the workflow .lok/workflows/first.toml. What is there already is
+    kept as it is. Where no backend can answer, one that answers from lok.toml is written too, so that `lok
+    first` runs at once.
     """,
 )

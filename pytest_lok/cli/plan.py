@@ -63,7 +63,8 @@ def _asked(ask: Ask, world: World) -> Sequence[Asked]:
     names = ask.backends or world.default_backends
     if AUTO in names:
         able = [name for name, backend in world.backends.items() if backend.unavailable() is None]
-        return [Asked(backend=able[0]) if able else Asked(backend=AUTO, problem="no backend is available")]
+        nobody = Asked(backend=AUTO, problem="no backend is available")
+        return [Asked(backend=able[0], auto=True) if able else nobody]
     found = [(name, world.backends.get(name)) for name in names]
     return [
         Asked(backend=name, problem=_problem(backend.unavailable()) if backend else "not configured")

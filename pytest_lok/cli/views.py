@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Iterator
 from types import TracebackType
@@ -125,7 +126,9 @@ class Picture:
         self._console = Console(
             file=cast("IO[str]", terminal.err), no_color=not color, highlight=False, emoji=False
         )
-        self._live = Live(
+        # a fresh one for each start: a stopped one would wipe what was printed since
+        self._make = functools.partial(
+            Live,
             console=self._console,
             get_renderable=self._picture,
             refresh_per_second=8,
@@ -133,6 +136,7 @@ class Picture:
             redirect_stdout=False,
             redirect_stderr=False,
         )
+        self._live = self._make()
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -161,6 +165,7 @@ class Picture:
         try:
             yield
         finally:
+            self._live = self._make()
             self._live.start()
 
     def _picture(self) -> Text:

@@ -52,7 +52,8 @@ class WorkflowCommand(Verb):
             ("Arguments", self.params[:declared]),
             ("Options", [*self.params[declared:], self.get_help_option(ctx)]),
         ):
-            rows = [row for param in params if param and (row := param.get_help_record(ctx))]
+            options = [param for param in params if isinstance(param, click.Option)]
+            rows = [row for option in options if (row := option.get_help_record(ctx))]
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)

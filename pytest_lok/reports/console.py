@@ -16,7 +16,7 @@ def status(result: StepResult, width: int = 0) -> str:
     """One line: outcome, name (padded to ``width``), seconds and who answered at what cost."""
     facts = [duration(result.seconds)] if result.ran else []
     facts += [", ".join(backends([result])), cost(result.usage)]
-    if result.attempts > 1:
+    if result.attempts > 1 and not result.items:
         facts.append(f"{result.attempts} attempts")
     return "  ".join([f"{result.outcome:<7}", f"{result.name:<{width}}", *filter(None, facts)]).rstrip()
 

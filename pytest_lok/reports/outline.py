@@ -13,9 +13,13 @@ _PROMPT_LINES = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A backend a step would ask; ``problem`` is why it could not answer, "" if it could."""
+    """A backend a step would ask, ``auto`` where it is the one that was found to be available.
+
+    ``problem`` is why it could not answer, "" if it could.
+    """
 
     backend: str
+    auto: bool = False
     problem: str = ""
 
 
@@ -39,7 +43,8 @@ def outline(plan: Plan, steps: Sequence[Planned], *, whole: bool = False) -> str
     lines = [": ".join(filter(None, [workflow.stem, workflow.description]))]
     if workflow.path:
         lines.append(f"  {workflow.origin}: {workflow.path}")
-    lines += [f"  arg.{name} = {value}" for name, value in plan.arguments.items()]
+    declared = {str(argument.position) for argument in workflow.args.values()}
+    lines += [f"  arg.{name} = {value}" for name, value in plan.arguments.items() if name not in declared]
     for number, planned in enumerate(steps, 1):
         lines += ["", f"{number}. {planned.step.name}: {_kind(planned)}"]
         lines += [f"   {line}".rstrip() for line in (*_conditions(planned.step), *_text(planned, whole))]
@@ -85,12 +90,14 @@ def _kind(planned: Planned) -> str:
         case Shell():
             return "command"
         case Ask() as ask:
-            names = ", ".join(
-                f"{asked.backend} ({asked.problem})" if asked.problem else asked.backend
-                for asked in planned.asked
-            )
+            names = ", ".join(_who(asked) for asked in planned.asked)
             strategy = f", {ask.consensus}" if len(planned.asked) > 1 else ""
             return f"asks {names}{strategy}"
+
+
+def _who(asked: Asked) -> str:
+    about = "; ".join(filter(None, ["auto" if asked.auto else "", asked.problem]))
+    return f"{asked.backend} ({about})" if about else asked.backend
 
 
 def _conditions(step: Step) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import struct
 import termios
 import threading
@@ -16,7 +17,7 @@ class Screen:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
         self.stream = os.fdopen(slave, "w", encoding="utf-8")
         self._arrived: list[bytes] = []
-        self._reader = threading.Thread(target=self._read)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
@@ -32,6 +33,21 @@ class Screen:
     def arrived(self) -> str:
         """What came out so far."""
         return b"".join(self._arrived).decode(errors="replace").replace("\r\n", "\n")
+
+    def shown(self) -> list[str]:
+        """The lines a person sees, if nothing was ever wider or higher than the screen."""
+        lines, row = [""], 0
+        for part in re.split(r"(\n|\r|\x1b\[[?\d;]*[A-Za-z])", self.arrived()):
+            if part == "\n":
+                row += 1
+                lines += [""] * (row + 1 - len(lines))
+            elif part.endswith("A") and part.startswith("\x1b["):
+                row -= int(part[2:-1] or 1)
+            elif part == "\x1b[2K":
+                lines[row] = ""
+            elif part and part != "\r" and not part.startswith("\x1b["):
+                lines[row] += part
+        return [line for line in lines if line]
 
     def close(self) -> str:
         """All that came out; the last writer must be gone."""

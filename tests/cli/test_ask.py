@@ -118,7 +118,7 @@ def test_a_prompt_comes_from_standard_input(project: Project) -> None:
     with project.started("ask", "-", stdin=subprocess.PIPE) as process:
         out, err = process.communicate("first {{ line }}\nsecond", timeout=60)
     assert process.returncode == 0, err
-    assert out.endswith("\nfirst {{ line }}\nsecond\n")
+    assert out.endswith("\nfirst {{ line }}\nsecond\n\n")
 
 
 def test_json_and_files_hold_every_answer(project: Project) -> None:

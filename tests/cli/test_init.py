@@ -23,6 +23,24 @@ def test_the_first_workflow_validates_and_runs_without_any_llm(empty: Project) -
     ran = empty.lok("first", "what is this?")
     assert ran.code == 0, ran.err
     assert "lok doctor" in ran.out
+    assert empty.lok("ask", "anything else").code == 3, "it answers nothing else"
+
+
+def test_a_backend_that_is_there_is_asked(empty: Project) -> None:
+    tool = empty.write(
+        "bin/claude", '#!/bin/sh\necho \'{"type": "result", "subtype": "success", "result": "a real one"}\'\n'
+    )
+    tool.chmod(0o755)
+    empty.environ["PATH"] = f"{tool.parent}:{empty.environ['PATH']}"
+    empty.lok("init")
+    assert empty.lok("first").out == "a real one\n"
+    assert "scripted" not in empty.lok("backends").out
+
+
+def test_settings_that_are_there_need_no_offline_backend(empty: Project) -> None:
+    empty.write("lok.toml", '[backends.ann]\ntype = "scripted"\n[[backends.ann.replies]]\nreply = "ann"\n')
+    empty.lok("init")
+    assert empty.lok("first").out == "ann\n"
 
 
 def test_nothing_is_overwritten(empty: Project) -> None:
@@ -33,6 +51,14 @@ def test_nothing_is_overwritten(empty: Project) -> None:
     assert (empty.root / "lok.toml").read_text() == "# mine\n"
     again = empty.lok("init")
     assert "kept   .lok/workflows/first.toml" in again.out
+
+
+def test_settings_in_pyproject_are_settings(empty: Project) -> None:
+    empty.write("pyproject.toml", "[tool.lok.defaults]\ntimeout = 5\n")
+    done = empty.lok("init")
+    assert "kept   pyproject.toml" in done.out
+    assert not (empty.root / "lok.toml").exists()
+    assert empty.lok("workflow", "validate").code == 0
 
 
 def test_another_directory(empty: Project) -> None:

@@ -37,7 +37,8 @@ def test_steps_in_order_with_commands_prompts_and_who_is_asked(project: Project)
     done = project.lok("plan", "w", "main..HEAD")
     assert done.code == 0
     assert "w: Look at a range" in done.out
-    assert "arg.range = main..HEAD" in done.out
+    assert "  arg.range = main..HEAD\n" in done.out
+    assert "arg.1" not in done.out
     assert "1. diff: command\n     touch ran; echo {{ arg.range }}\n" in done.out
     assert "2. known: asks ann\n     look at main..HEAD {\n" in done.out
     assert "3. review: asks ann, gone (" in done.out
@@ -55,7 +56,7 @@ def test_a_plan_for_programs(project: Project) -> None:
     (step,) = document["steps"]
     assert step["prompt"] == "look at HEAD {"
     assert step["prompt_known"] is True
-    assert step["backends"] == [{"backend": "ann", "problem": ""}]
+    assert step["backends"] == [{"backend": "ann", "auto": False, "problem": ""}]
 
 
 def test_a_plan_finds_mistakes(project: Project) -> None:

@@ -1,6 +1,7 @@
 import io
 import re
 import time
+from collections.abc import Callable
 
 from pytest_lok.cli.terminal import Terminal
 from pytest_lok.cli.views import Lines, Log, Picture, view
@@ -76,10 +77,10 @@ def test_a_terminal_gets_a_picture_and_a_pipe_gets_lines() -> None:
     screen.close()
 
 
-def until(screen: Screen, text: str) -> None:
+def until(holds: Callable[[], object], screen: Screen) -> None:
     end = time.monotonic() + 30
-    while text not in screen.arrived():
-        assert time.monotonic() < end, screen.arrived()
+    while not holds():
+        assert time.monotonic() < end, screen.shown()
         time.sleep(0.02)
 
 
@@ -89,17 +90,18 @@ def test_the_picture_shows_what_runs_and_what_waits_and_goes_away() -> None:
         picture.see(STARTED)
         picture.see(StepStarted(step="slow", at=0.0))
         picture.see(BackendAsked(step="slow", backend="claude", prompt="?"))
-        until(screen, "asking claude")
-        assert re.search(r"running  slow +\d+\.\d s  asking claude", screen.arrived())
-        assert "waiting  quick, last" in screen.arrived()
-        assert "0 of 3 steps done" in screen.arrived()
+        until(lambda: len(screen.shown()) == 3 and "asking claude" in screen.shown()[0], screen)
+        running, waiting, done = screen.shown()
+        assert re.fullmatch(r"running  slow +\d+\.\d s  asking claude", running)
+        assert waiting == "waiting  quick, last"
+        assert done.startswith("0 of 3 steps done, ")
         picture.see(finished("slow", Outcome.FAILED, reason="\x9b2Jboom"))
-        until(screen, "1 of 3 steps done")
-    shown = screen.close()
-    assert "\\x9b2Jboom" in shown
-    assert "\x9b" not in shown
-    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "the cursor is shown again"
-    assert "steps done" not in shown[shown.rindex("\x1b[2K") :], "the picture is wiped"
+        until(lambda: len(screen.shown()) == 4, screen)
+        assert screen.shown()[2] == "waiting  quick, last"
+    out = screen.close()
+    assert screen.shown() == ["failed   slow   1.0 s", "    \\x9b2Jboom"]
+    assert "\x9b" not in out
+    assert out.rindex("\x1b[?25h") > out.rindex("\x1b[?25l"), "the cursor is shown again"
 
 
 def test_without_colour_nothing_is_coloured() -> None:
@@ -118,11 +120,13 @@ def test_the_picture_makes_room_where_results_share_its_screen() -> None:
     with Picture(terminal, Log()) as picture:
         picture.see(STARTED)
         picture.see(StepStarted(step="slow", at=0.0))
-        until(screen, "running  slow")
+        until(lambda: any("running  slow" in line for line in screen.shown()), screen)
         with picture.aside():
-            terminal.result("the answer")
-        until(screen, "the answer")
-    shown = screen.close()
-    before = shown[: shown.index("the answer")]
-    assert before.rindex("\x1b[2K") > before.rindex("running"), "wiped before the answer is printed"
-    assert shown.count("\x1b[?25l") >= 2, "the picture came back"
+            terminal.result("the answer\nits second line")
+            until(lambda: "its second line" in screen.shown(), screen)
+            assert screen.shown() == ["the answer", "its second line"]
+        until(lambda: any("running  slow" in line for line in screen.shown()), screen)
+        assert screen.shown()[:2] == ["the answer", "its second line"]
+        picture.see(finished("slow"))
+    screen.close()
+    assert screen.shown() == ["the answer", "its second line", "passed   slow   1.0 s"]
