@@ -9,8 +9,6 @@ from pytest_lok.core.extract import parse_output
 from pytest_lok.core.model import Ask, Format
 from pytest_lok.core.results import Json, Outcome
 from pytest_lok.core.schema import instruction, violations
-from pytest_lok.core.scope import Names
-from pytest_lok.core.shell import ShellTemplate
 from pytest_lok.engine.call import available, call, chosen
 from pytest_lok.engine.findings import examine
 from pytest_lok.engine.ports import Prompt
@@ -27,13 +25,14 @@ RULING: Mapping[str, Json] = {
 
 
 async def verify(record: Record, action: Ask) -> None:
-    """Run the step's verify command, if it has one; StepFailedError with its output if it says no."""
+    """Run the step's verify command, if it has one; StepFailedError with its output if it says no.
+
+    A preset has become its command by now.
+    """
     world = record.context.world
     template = action.verify
     if template is None:
-        if not action.verify_preset:
-            return
-        template = ShellTemplate.parse(world.workspace.verify_command(action.verify_preset), Names())
+        return
     command = shell_command(template, record.context.scope(record.loop), world)
     try:
         done = await execute(record, command)

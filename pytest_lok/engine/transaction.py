@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pytest_lok.core.edits import changes, edits_of
 from pytest_lok.core.model import Ask
+from pytest_lok.core.scope import Names
+from pytest_lok.core.shell import ShellTemplate
 from pytest_lok.engine.ask import run_ask
 from pytest_lok.engine.judge import check, verify
 from pytest_lok.engine.ports import Transaction
@@ -21,6 +25,7 @@ async def run_and_apply(record: Record, action: Ask) -> None:
     The workspace's lock is held from the first read of a file to the end of the checks, not while a
     backend thinks.
     """
+    action = _found_out(record, action)
     feedback = ""
     for left in reversed(range(action.fix_retries + 1)):
         await run_ask(record, action, feedback)
@@ -37,6 +42,14 @@ async def run_and_apply(record: Record, action: Ask) -> None:
             record.again()
         else:
             return
+
+
+def _found_out(record: Record, action: Ask) -> Ask:
+    """The action with the command its preset stands for: where there is none, nothing is asked in vain."""
+    if not action.verify_preset:
+        return action
+    command = record.context.world.workspace.verify_command(action.verify_preset)
+    return replace(action, verify=ShellTemplate.parse(command, Names()), verify_preset="")
 
 
 async def _apply_and_judge(record: Record, action: Ask, *, last: bool) -> None:

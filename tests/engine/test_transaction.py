@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pytest_lok.backends.scripted import Rule, Scripted
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.workspace.files import Files
+from pytest_lok.workspace.project import Checkout
 from tests.engine.worlds import Ran, ran, world
 
 P, F, E = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR
@@ -63,6 +66,18 @@ def test_a_failed_verify_restores_every_file(root: Path) -> None:
     assert "broken" in result.output
     assert (root / "a.txt").read_text() == "one\ntwo\n"
     assert sorted(path.name for path in root.iterdir()) == ["a.txt"]
+
+
+def test_nothing_is_asked_where_a_verify_that_detects_has_nothing_to_detect(root: Path) -> None:
+    backend = Scripted("claude", "no edits")
+    here = world(root, backend)
+    here = replace(here, workspace=Checkout(root, files=Files(root, root.parent / "state")))
+    text = '[[steps]]\nname = "fix"\nprompt = "?"\nbackend = "claude"\nverify = "true"\n'
+    for step in (f"{text}apply_edits = true", f"{text}repeat = 2", f"{text}for_each = [1, 2]"):
+        done = ran(step, here)
+        assert done.outcomes == {"fix": Outcome.ERROR}
+        assert "verify: " in done.result.steps["fix"].reason
+    assert backend.asked == []
 
 
 def test_a_failed_assert_restores_every_file(root: Path) -> None:
