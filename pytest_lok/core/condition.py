@@ -10,7 +10,7 @@ from pytest_lok.core.checking import check_expression
 from pytest_lok.core.expressions import Span
 from pytest_lok.core.jsontext import is_json, load
 from pytest_lok.core.program import Program, expression_tree
-from pytest_lok.core.results import Json
+from pytest_lok.core.results import Json, Outcome
 from pytest_lok.core.scope import Names, Scope
 from pytest_lok.core.values import Output, as_json, json_of, text_of
 from pytest_lok.errors import TemplateError
@@ -73,7 +73,9 @@ def _truth(value: object) -> bool:
 
 def _data(value: object) -> Json:
     if isinstance(value, Output):
-        return value.view.json()
+        result = value.view.result
+        skipped = result.outcome is Outcome.SKIPPED and not result.has_data
+        return [] if skipped else value.view.json()
     found = as_json(value)
     if isinstance(found, str) and is_json(found):
         parsed = load(found)

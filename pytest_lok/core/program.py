@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 def expression_tree(expression: nodes.Expr) -> nodes.Template:
-    """An expression as a tree that can be a Program."""
+    """An expression as a tree that can be a Program: one assignment, at offset 0, where no text has one."""
     target = nodes.Name(RESULT, "store", lineno=0)
     return nodes.Template([nodes.Assign(target, expression, lineno=0)], lineno=0)
 
@@ -133,7 +133,8 @@ class Program:
         message, hint = _explained(failure)
         if not self._source:
             return TemplateError(message, hint=hint)
-        parts = split(self._source) if "{" in self._source else []
+        expression = isinstance(self._tree.body[0], nodes.Assign) and self._tree.body[0].lineno == 0
+        parts = [] if expression else split(self._source)
         tags = (part.text for part in parts if part.kind != "text" and part.start <= offset < part.end)
         place = " ".join(next(tags, self._source).split())
         shown = place if len(place) <= MAX_PLACE else f"{place[:MAX_PLACE]}…"
@@ -163,7 +164,7 @@ def _pieces(tree: nodes.Template) -> tuple[Piece, ...] | None:
         match part:
             case nodes.Output():
                 found += part.nodes
-            case nodes.Assign(target=nodes.Name(lineno=0)):  # see expression_tree
+            case nodes.Assign(lineno=0):  # see expression_tree
                 found.append(part.node)
             case _:
                 return None

@@ -152,6 +152,11 @@ def test_a_missing_value_is_named() -> None:
         )
 
 
+def test_braces_inside_quotes_are_text() -> None:
+    assert holds("not scan.output contains '{{ ' and '{% x' != '}}'")
+    assert "(in `scan.zzz contains '{{ \"'`)" in failure("scan.zzz contains '{{ \"'").message
+
+
 def test_item_and_index() -> None:
     assert holds("item.file == 'a.py' and index == 2 and index-1 == 1", LOOP, IN_LOOP)
 
@@ -245,6 +250,7 @@ def test_knows_what_it_needs() -> None:
         ("'3'", "3"),
         ("steps.2fa-check.output.split()", ["PASS"]),
         ("deep-audit.nothing", None),
+        ("unneeded.output", []),
     ],
 )
 def test_value(source: str, value: Json) -> None:
