@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,21 +46,22 @@ def test_a_full_disk_is_an_error() -> None:
         Journal(Path("/dev/full")).append(STARTED)
 
 
-def _write(path: Path, name: str) -> None:
-    journal = Journal(path)
-    for _ in range(200):
-        journal.append(
-            StepFinished(result=StepResult(name=name, outcome=Outcome.PASSED, output=name * 999), at=0)
-        )
+WRITER = """
+import sys
+from pathlib import Path
+from pytest_lok.core.events import StepFinished
+from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.store.journal import Journal
+path, name = sys.argv[1:]
+event = StepFinished(result=StepResult(name=name, outcome=Outcome.PASSED, output=name * 999), at=0)
+for _ in range(200):
+    Journal(Path(path)).append(event)
+"""
 
 
 def test_processes_append_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_write, args=(path, name)) for name in "ab"]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), name]) for name in "ab"]
+    assert [writer.wait() for writer in writers] == [0, 0]
     names = [event.result.name for event in Journal(path).news() if isinstance(event, StepFinished)]
     assert (names.count("a"), names.count("b")) == (200, 200)
