@@ -54,6 +54,9 @@ class Nowhere:
     def turn(self, *, alone: bool) -> Free:
         return Free()
 
+    def checkpoint(self, message: str) -> Command | None:
+        return None
+
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         raise NotImplementedError("no benchmark edits files")
 

@@ -73,6 +73,11 @@ _SPECS: Mapping[str, _Spec] = {
         {"type": click.IntRange(min=1), "metavar": "N"},
     ),
     "fail_fast": _Spec(("--fail-fast",), "Stop at the first step that fails.", {"is_flag": True}),
+    "dry_run": _Spec(
+        ("--dry-run",),
+        "Print edits as a diff instead of making them; steps that need them are not run.",
+        {"is_flag": True},
+    ),
     "verbose": _Spec(
         ("-v", "--verbose"), "Print every step's output, and say what starts.", {"is_flag": True}
     ),
@@ -100,6 +105,7 @@ class Options:
     timeout: str = ""
     max_parallel: int | None = None
     fail_fast: bool = False
+    dry_run: bool = False
     verbose: bool = False
     json: bool = False
     output: Path | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from pytest_lok.cli.options import EVERYWHERE
@@ -16,6 +17,7 @@ HONOURS = (
     "steps",
     "backend",
     "fail_fast",
+    "dry_run",
     "timeout",
     "max_parallel",
     "verbose",
@@ -29,15 +31,19 @@ def run_plan(call: Call, project: Project, plan: Plan) -> int:
     """Run it, show it, report it."""
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.views import Log, view
-    from pytest_lok.reports.console import outputs, summary
+    from pytest_lok.reports.console import outputs, previews, summary
     from pytest_lok.reports.json_report import json_report
 
     verbose = call.options.verbose
-    printed: Literal["leaves", "all", "none"] = "none" if call.json else "all" if verbose else "leaves"
+    world = replace(project.world(), dry_run=call.options.dry_run)
+    printed: Literal["leaves", "all", "none"] = "all" if verbose else "leaves"
+    if call.json or world.dry_run:
+        printed = "none"
     progress = view(call.terminal, Log(verbose=verbose, printed=printed), color=call.color)
-    result, code = execute(plan, project.world(), progress, fail_fast=call.options.fail_fast)
+    result, code = execute(plan, world, progress, fail_fast=call.options.fail_fast)
     call.terminal.note(summary(result))
-    call.deliver(json_report(result, code) if call.json else outputs(result, every=verbose))
+    said = previews(result) if world.dry_run else outputs(result, every=verbose)
+    call.deliver(json_report(result, code) if call.json else said)
     return code
 
 

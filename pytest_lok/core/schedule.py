@@ -113,7 +113,7 @@ def _lets_through(need: StepResult) -> bool:
 
 def _blocked(step: Step, need: StepResult) -> StepResult:
     root = need.blocked_by or need.name
-    reason = f"blocked: step {root!r} {_verb(need)}" if root == need.name else need.reason
+    reason = need.reason if need.blocked else f"blocked: step {root!r} {_verb(need)}"
     return StepResult(name=step.name, outcome=Outcome.SKIPPED, reason=reason, blocked_by=root)
 
 

@@ -155,6 +155,10 @@ class Workspace(Protocol):
         """What was detected: ``language``, ``root``, ``tools``."""
         ...
 
+    def checkpoint(self, message: str) -> Command | None:
+        """What tells an agent's own history of the state before edits; None = nobody keeps one here."""
+        ...
+
     def verify_command(self, preset: str) -> str:
         """The command behind ``verify = "true"`` or a language; StepUnableError if nothing is detected."""
         ...
@@ -183,7 +187,8 @@ class World:
     ``prices`` turn tokens into money where a backend does not say.
     ``redactor`` masks secrets in every event, and so in everything that is shown or stored. ``kill``
     ends every process at once, for whoever cannot wait for a run to be stopped. ``slots`` limit how
-    many questions a backend gets at once; waiting for one is no part of an answer's time.
+    many questions a backend gets at once; waiting for one is no part of an answer's time. In a
+    ``dry_run`` edits are shown and not made, and steps that need such a step are not run.
     """
 
     backends: Mapping[str, Backend]
@@ -199,3 +204,4 @@ class World:
     redactor: Redactor = field(default_factory=Redactor)
     kill: Callable[[], None] = _nothing
     slots: Mapping[str, Slots] = field(default_factory=dict)
+    dry_run: bool = False

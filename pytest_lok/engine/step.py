@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import TypeAlias, TypeVar, assert_never
 
 from pytest_lok.core.model import Ask, ForEach, Shell, Step
@@ -14,7 +15,7 @@ from pytest_lok.engine.context import Context
 from pytest_lok.engine.judge import check
 from pytest_lok.engine.record import Record
 from pytest_lok.engine.shell import run_shell
-from pytest_lok.engine.transaction import run_and_apply
+from pytest_lok.engine.transaction import NotWrittenError, run_and_apply
 from pytest_lok.errors import OutputError, StepFailedError, StepUnableError
 
 T = TypeVar("T")
@@ -33,7 +34,9 @@ async def perform(step: Step, context: Context) -> StepResult:
     underlying = None
     if outcome.red and step.continue_on_error:
         outcome, underlying = Outcome.SOFT, outcome
-    return record.result(outcome, reason, hint, underlying=underlying, seconds=context.now() - began)
+    result = record.result(outcome, reason, hint, underlying=underlying, seconds=context.now() - began)
+    # edits that are only shown keep from running what counts on them
+    return replace(result, blocked_by=step.name) if outcome is Outcome.SKIPPED and record.attempts else result
 
 
 async def _ending(record: Record, work: Callable[[Record], Awaitable[Ending]]) -> Ending:
@@ -44,6 +47,8 @@ async def _ending(record: Record, work: Callable[[Record], Awaitable[Ending]]) -
         outcome = Outcome.FAILED if isinstance(failure, StepFailedError) else Outcome.ERROR
         record.output, record.data, record.has_data = failure.output or failure.message, None, False
         return outcome, failure.message, failure.hint
+    except NotWrittenError as shown:
+        return Outcome.SKIPPED, shown.message, shown.hint
 
 
 async def _whole(record: Record) -> Ending:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_lok.core.edits import changes, edits_of
+from pytest_lok.core.edits import Change, changes, edits_of
 from pytest_lok.core.model import Ask
 from pytest_lok.core.scope import Names
 from pytest_lok.core.shell import ShellTemplate
 from pytest_lok.engine.ask import run_ask
+from pytest_lok.engine.context import within
 from pytest_lok.engine.judge import check, verify
 from pytest_lok.engine.ports import Transaction
 from pytest_lok.engine.record import Record
-from pytest_lok.errors import OutputError, StepFailedError
+from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError
+
+
+class NotWrittenError(LokError):
+    """The edits apply, and this is a dry run: ``output`` of the record is their diff."""
 
 
 class _NotFixedError(StepFailedError):
@@ -56,9 +62,19 @@ async def _apply_and_judge(record: Record, action: Ask, *, last: bool) -> None:
     if not action.apply_edits:
         await _judge(record, action)
         return
-    async with record.context.world.workspace.transaction() as transaction:
+    world = record.context.world
+    async with world.workspace.transaction() as transaction:
+        made = _made(record, action, transaction)
+        if world.dry_run:
+            await check(record)
+            record.output, record.data, record.has_data = _diff(made), None, False
+            raise NotWrittenError(
+                "dry run: its edits apply, and are shown instead of made", hint="run it without --dry-run"
+            )
+        await _checkpoint(record)
+        transaction.write(made)
+        record.note("edits", _diff(made) or "no edits")
         try:
-            _apply(record, action, transaction)
             await _judge(record, action)
         except StepFailedError:
             if last and not action.rollback:
@@ -75,12 +91,33 @@ async def _judge(record: Record, action: Ask) -> None:
     await check(record)
 
 
-def _apply(record: Record, action: Ask, transaction: Transaction) -> None:
+def _made(record: Record, action: Ask, transaction: Transaction) -> list[Change]:
+    """What becomes of the files; StepFailedError says why the edits do not apply."""
     try:
         made, reasons = changes(edits_of(record.data), transaction.read, allow=action.allow_paths)
     except OutputError as unusable:
         raise _NotFixedError(unusable.message, hint=unusable.hint) from None
     if reasons:
         raise _NotFixedError("the edits do not apply: " + "; ".join(reasons), output="\n".join(reasons))
-    transaction.write(made)
-    record.note("edits", "\n".join(change.diff() for change in made) or "no edits")
+    return made
+
+
+def _diff(made: Sequence[Change]) -> str:
+    return "".join(change.diff() for change in made)
+
+
+async def _checkpoint(record: Record) -> None:
+    """Let git-agent note the state before the edits, where it keeps a history; nothing depends on it."""
+    world, limit = record.context.world, record.context.limit(record.step)
+    command = world.workspace.checkpoint(f"pre-edit: {record.step.name}")
+    if command is None:
+        return
+    try:
+        async with within(limit):
+            done = await world.shell.run(command)
+        trouble = f"{done.stdout}\n{done.stderr}" if done.exit_code else ""
+    except TimeoutError:
+        trouble = f"no answer within {limit:g} s"
+    except StepUnableError as failure:
+        trouble = failure.message
+    record.note("git-agent made no checkpoint", trouble)

@@ -63,6 +63,12 @@ def outputs(result: RunResult, *, every: bool = False) -> str:
     return "\n\n".join(f"== {step.name} ==\n{step.output}".rstrip() for step in result.steps.values())
 
 
+def previews(result: RunResult) -> str:
+    """The diffs of a dry run: of every step whose edits were shown instead of made."""
+    shown = [step for step in result.steps.values() if step.blocked_by == step.name]
+    return "".join(item.output for step in shown for item in step.items or [step])
+
+
 def answer(result: StepResult, *, backend: str) -> str:
     """One backend's answer, or that it gave none and why, under a heading."""
     model = next((reply.model for reply in result.replies if reply.model), "")

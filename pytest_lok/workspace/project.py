@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import tomli
 
 from pytest_lok.core.results import Json
-from pytest_lok.engine.ports import Transaction, Turn
+from pytest_lok.engine.ports import Command, Transaction, Turn
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.turns import Free
@@ -117,6 +117,16 @@ class Checkout:
         """``language`` ("" = unknown), ``root`` and ``tools`` of the directory."""
         language, tools = self._detected
         return {"language": language, "root": self.root, "tools": list[Json](sorted(tools))}
+
+    def checkpoint(self, message: str) -> Command | None:
+        """git-agent's, where it is installed and has a session going, as in lok."""
+        try:
+            session = (self._root / ".agent" / "current").read_text()
+        except (OSError, ValueError):
+            return None
+        if not session.strip() or self._which("git-agent") is None:
+            return None
+        return Command(argv=("git-agent", "checkpoint", "-m", message))
 
     def verify_command(self, preset: str) -> str:
         """The shell command behind ``verify = "true"`` (what is detected) or a language's name.

@@ -16,7 +16,7 @@ from pytest_lok.core.parse import Source, parse_workflow
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Json, Outcome, RunResult
 from pytest_lok.engine.loop import run
-from pytest_lok.engine.ports import Backend, Limits, World
+from pytest_lok.engine.ports import Backend, Command, Limits, World
 from pytest_lok.workspace.files import Files, FileTransaction
 from pytest_lok.workspace.processes import Processes
 from pytest_lok.workspace.turns import FileTurn
@@ -38,6 +38,9 @@ class Tree:
 
     def turn(self, *, alone: bool) -> FileTurn:
         return self._files.turn(alone=alone)
+
+    def checkpoint(self, message: str) -> Command | None:
+        return None
 
     def transaction(self) -> AbstractAsyncContextManager[FileTransaction]:
         return self._files.transaction()
