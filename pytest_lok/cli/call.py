@@ -11,6 +11,7 @@ import click
 
 from pytest_lok.cli.options import Options
 from pytest_lok.cli.terminal import Terminal
+from pytest_lok.errors import UsageError
 
 if TYPE_CHECKING:
     from pytest_lok.wiring import Project
@@ -50,8 +51,12 @@ class Call:
         from pytest_lok.wiring import Project
 
         directory = directory or self.options.directory
+        try:
+            here = directory or Path.cwd()
+        except FileNotFoundError:
+            raise UsageError("the current directory is gone", hint="go to another, or use --dir") from None
         return Project.open(
-            directory or Path.cwd(),
+            here,
             environ=self.environ,
             config=config or self.options.config,
             options=self.options.settings,

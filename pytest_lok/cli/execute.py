@@ -31,7 +31,7 @@ def execute(
 ) -> tuple[RunResult, int]:
     """Run a plan to its end or until a signal stops it; ``hear`` gets each event after the view.
 
-    The exit code is the run's, or 128 + the signal's number. A second Ctrl-C is KeyboardInterrupt.
+    The exit code is the run's, or 128 + the signal's number. A second signal is SystemExit at once.
     """
 
     def emit(event: Event) -> None:
@@ -64,7 +64,7 @@ def _stopping(run: Run, world: World) -> Iterator[list[signal.Signals]]:
             run.stop(_REASONS[number])
         else:
             world.kill()
-            raise KeyboardInterrupt
+            raise SystemExit(128 + got[0])
 
     # one that is ignored (nohup, a background job of a script) stays ignored
     handled = [number for number in _REASONS if signal.getsignal(number) is not signal.SIG_IGN]

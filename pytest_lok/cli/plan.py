@@ -34,9 +34,9 @@ def show_plan(call: Call, project: Project, plan: Plan) -> int:
     )
     steps = [_planned(step, world, scope) for step in plan.steps]
     if call.json:
-        call.deliver(dumps(outline_document(plan, steps)))
+        call.deliver(dumps(world.redactor.value(outline_document(plan, steps))))
     else:
-        call.deliver(outline(plan, steps, whole=call.options.verbose))
+        call.deliver(world.redactor.text(outline(plan, steps, whole=call.options.verbose)))
     return 0
 
 

@@ -13,6 +13,7 @@ from pytest_lok.cli.call import Call
 from pytest_lok.cli.opening import find
 from pytest_lok.cli.options import Verb, options
 from pytest_lok.errors import LokError
+from pytest_lok.reports.neutral import visible
 
 if TYPE_CHECKING:
     from pytest_lok.core.model import Argument, Workflow
@@ -144,7 +145,9 @@ def _option(argument: Argument, at: int) -> click.Option:
 
     return click.Option(
         [*spellings, _parameter(at)],
-        help="  ".join(filter(None, [argument.description, f"[{'; '.join(facts)}]" if facts else ""])),
+        help="  ".join(
+            filter(None, [visible(argument.description), f"[{'; '.join(facts)}]" if facts else ""])
+        ),
         metavar="[true|false]" if _is_boolean(argument) else "VALUE",
         shell_complete=lambda *asked: [choice for choice in argument.choices if choice.startswith(asked[-1])],
     )
@@ -160,7 +163,7 @@ def _values(workflow: Workflow) -> click.Argument:
 def _about(workflow: Workflow) -> str:
     title = workflow.name if workflow.name != workflow.stem else ""
     where = f"{workflow.origin}: {workflow.path}" if workflow.path else str(workflow.origin)
-    return "\n\n".join(filter(None, [title, workflow.description, f"\b\n({where})"]))
+    return "\n\n".join([*map(visible, filter(None, [title, workflow.description])), f"\b\n({where})"])
 
 
 def _is_boolean(argument: Argument) -> bool:

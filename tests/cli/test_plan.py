@@ -59,6 +59,16 @@ def test_a_plan_for_programs(project: Project) -> None:
     assert step["backends"] == [{"backend": "ann", "auto": False, "problem": ""}]
 
 
+def test_secrets_are_masked_as_in_a_run(project: Project) -> None:
+    project.write("lok.toml", SETTINGS)
+    project.environ["OUR_API_KEY"] = "supersecretvalue123"
+    project.workflow("w", '[[steps]]\nname = "s"\nbackend = "ann"\nprompt = "key {{ env.OUR_API_KEY }}"\n')
+    for args in (("plan", "w"), ("plan", "w", "--json")):
+        said = project.lok(*args).out
+        assert "supersecretvalue123" not in said
+        assert "key [redacted]" in said
+
+
 def test_a_plan_finds_mistakes(project: Project) -> None:
     project.write("lok.toml", SETTINGS)
     project.workflow("w", WORKFLOW)

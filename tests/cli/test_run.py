@@ -1,6 +1,7 @@
 """``lok run WORKFLOW`` and ``lok WORKFLOW``, called in this process."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,17 @@ def test_a_missing_directory_is_a_usage_error(project: Project) -> None:
     done = project.lok("--dir", "nowhere", "where")
     assert done.code == 2
     assert "nowhere" in done.err
+
+
+def test_a_directory_that_is_gone_is_a_usage_error(project: Project) -> None:
+    project.root.rename(project.root.with_name("moved"))
+    (gone := project.root).mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    done = project.lok("doctor", "--json")
+    assert done.code == 1
+    assert "the current directory is gone" in done.out
+    assert "use --dir" in project.lok("two").err
 
 
 def test_another_settings_file_by_config(project: Project) -> None:
