@@ -15,7 +15,7 @@ from pytest_lok.core.parse import Source, parse_workflow
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Json, Reply, RunResult
 from pytest_lok.engine.loop import run
-from pytest_lok.engine.ports import Command, Completed, Limits, Prompt, Transaction, World
+from pytest_lok.engine.ports import Command, Comparison, Completed, Limits, Prompt, Transaction, World
 from pytest_lok.errors import BackendError
 from pytest_lok.workspace.turns import Free
 
@@ -59,6 +59,15 @@ class Nowhere:
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         raise NotImplementedError("no benchmark edits files")
+
+    def read(self, path: str) -> None:
+        return None
+
+    async def comparison(self, paths: Sequence[str]) -> Comparison:
+        return Comparison(base="nothing")
+
+    async def at_base(self, path: str) -> None:
+        return None
 
     def project(self) -> Mapping[str, Json]:
         return {}

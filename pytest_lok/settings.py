@@ -8,6 +8,8 @@ are replaced whole. Variables of the environment are named after what they set::
     LOK_CACHE_ENABLED=false            [cache] enabled
     LOK_BACKENDS_CLAUDE_MODEL=opus     [backends.claude] model
     LOK_CONFIG_DIR=/etc/lok            the directory of the user's settings and workflows
+    LOK_BASE=develop                   what changes are compared with; no key of a file, for a file is
+                                       part of the change
 """
 
 from __future__ import annotations
@@ -53,7 +55,11 @@ TYPES: tuple[str, ...] = get_args(BackendType)
 CLIS = ("claude", "codex", "gemini", "command")
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FOREIGN = ("LOK_CONFIG_DIR", "LOK_DEBUG", "LOK_PROCESS")  # variables of ours that are no settings
+_FOREIGN = ("LOK_BASE", "LOK_CONFIG_DIR", "LOK_DEBUG", "LOK_PROCESS")  # variables that are no settings
+_TARGETS = (  # where CI systems say which branch a change goes to
+    "GITHUB_BASE_REF", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "BITBUCKET_PR_DESTINATION_BRANCH",
+    "CHANGE_TARGET", "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
+)  # fmt: skip
 _WEIGHTS = {"claude": 2.0, "anthropic": 2.0, "bedrock": 2.0, "codex": 1.5, "gemini": 1.5, "gemini-api": 1.5}
 _BUILT_IN: Mapping[str, Any] = {
     "backends": {"claude": {}, "codex": {}, "gemini": {"timeout": 600}, "ollama": {}},
@@ -294,6 +300,19 @@ def state_dir(environ: Mapping[str, str]) -> Path:
         return Path(environ["XDG_STATE_HOME"]) / "lok"
     home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
     return home / ("Library/Application Support" if sys.platform == "darwin" else ".local/state") / "lok"
+
+
+def base_refs(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What a change may be compared with, as git knows it; the first that exists is the one.
+
+    ``LOK_BASE``, else the branch that CI says the change goes to, else the default branch.
+    """
+    if base := environ.get("LOK_BASE"):
+        return (base,)
+    target = next((environ[name] for name in _TARGETS if environ.get(name)), "")
+    if target:
+        return (f"origin/{target}", target)
+    return ("origin/HEAD", "origin/main", "origin/master", "main", "master")
 
 
 def load_settings(

@@ -29,9 +29,19 @@ from pytest_lok.discovery import Shelves, find_root, unknown
 from pytest_lok.engine.ports import Backend, Limits, World
 from pytest_lok.engine.slots import Slots
 from pytest_lok.errors import BackendFault, UsageError
-from pytest_lok.settings import ALL, CLIS, BackendSettings, Settings, config_dir, load_settings, state_dir
+from pytest_lok.settings import (
+    ALL,
+    CLIS,
+    BackendSettings,
+    Settings,
+    base_refs,
+    config_dir,
+    load_settings,
+    state_dir,
+)
 from pytest_lok.verbs.tasks import task_workflow
 from pytest_lok.workspace.files import Files
+from pytest_lok.workspace.git import Git
 from pytest_lok.workspace.orphans import MARK
 from pytest_lok.workspace.processes import Processes
 from pytest_lok.workspace.project import Checkout
@@ -136,6 +146,7 @@ class Project:
             workspace=Checkout(
                 self.root,
                 files=Files(self.root, state_dir(self.environ)),
+                git=Git(processes, base_refs(self.environ)),
                 which=self._tool,
                 nested=MARK in self.environ,
             ),

@@ -10,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from pytest_lok.core.duration import LONGEST, parse_duration
-from pytest_lok.core.model import Severity
+from pytest_lok.core.results import Severity
 from pytest_lok.core.structure import complaint
 
 NAME = r"[A-Za-z0-9_-]+"
@@ -174,19 +174,36 @@ class ArgumentDocument(_Table):
     position: Positive | None = Field(None, description="1 = the first positional value.")
 
 
+class RuleDocument(_Table):
+    """A rule that findings may name."""
+
+    model_config = ConfigDict(title="Rule", json_schema_extra={"required": ["severity"]})
+
+    severity: Severity | None = Field(None, description="How severe its findings are, give or take a step.")
+    description: str = Field("", description="What it forbids; whoever is asked reads it.")
+
+
 class GateDocument(_Table):
     """When findings fail a step."""
 
     model_config = ConfigDict(title="Gate")
 
-    fail_on: Severity | Literal["never"] = Field("high", description="The least severity that fails.")
+    fail_on: Severity | Literal["never"] = Field("high", description="The least severity that blocks.")
     min_confidence: Share = Field(0.0, description="Findings below this confidence do not block.")
-    scope: Literal["diff", "file", "all"] = Field("all", description="Which findings may block.")
-    baseline: Literal["new", "all"] = Field("all", description="Whether known findings block.")
-    quorum: Quorum = Field(1, description="How many backends must report a finding.")
-    min_backends: Positive = Field(1, description="How many backends must have answered.")
-    evidence: Literal["required", "warn"] = Field("required", description="Whether quotes must be real.")
-    on_inconclusive: Literal["fail", "warn"] = Field("fail", description="What no verdict means.")
+    scope: Literal["diff", "file", "all"] = Field(
+        "all", description="What may block: findings in changed lines, in changed files, or all."
+    )
+    baseline: Literal["new", "all"] = Field(
+        "all", description="Whether findings in the base's .lok/baseline.json block."
+    )
+    quorum: Quorum = Field(1, description="How many of the backends asked must report a finding.")
+    min_backends: Positive = Field(1, description="How many backends must answer validly.")
+    evidence: Literal["required", "warn"] = Field(
+        "required", description="Whether findings whose quote is not in the file block."
+    )
+    on_inconclusive: Literal["fail", "warn"] = Field(
+        "fail", description="What no ruling is: an error, or a soft one."
+    )
 
 
 class BudgetDocument(_Table):
@@ -220,7 +237,9 @@ class WorkflowDocument(_Table):
     )
     args: dict[str, ArgumentDocument] = Field({}, description="Declared arguments, by name.")
     gate: GateDocument | None = Field(None, description="What makes findings fail a step.")
-    rules: dict[str, str] = Field({}, description="Rules that findings may name, and what they mean.")
+    rules: dict[str, Severity | RuleDocument] = Field(
+        {}, description="The rules that findings may name, with their severity."
+    )
     budget: BudgetDocument | None = Field(None, description="Limits of one run.")
     steps: list[StepDocument] = Field([], description="What is done, in any order that dependencies allow.")
 

@@ -164,7 +164,7 @@ def _apply(edit: Edit, content: bytes | None) -> bytes:
         return edit.new.encode()
     if not edit.old:
         raise ValueError("exists already; `old` must be the part to replace")
-    encoding = _encoding(content)
+    encoding = encoding_of(content)
     text = content.decode(encoding, "surrogateescape")
     start, end = _place(edit.old, text)
     new = edit.new.replace("\r\n", "\n")
@@ -187,7 +187,7 @@ def _place(old: str, text: str) -> tuple[int, int]:
     return found[0]
 
 
-def _encoding(content: bytes) -> str:
+def encoding_of(content: bytes) -> str:
     """How to read the bytes so that writing them back gives the same; marks stay in the text."""
     if content.startswith(codecs.BOM_UTF16_LE):
         return "utf-16-le"
@@ -204,7 +204,7 @@ def _is_utf8(content: bytes) -> bool:
 
 def _shown(content: bytes) -> list[str]:
     """Lines for a diff, each with its end; a last line without one says so."""
-    lines = content.decode(_encoding(content), "replace").replace("\r\n", "\n").splitlines(keepends=True)
+    lines = content.decode(encoding_of(content), "replace").replace("\r\n", "\n").splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n\\ No newline at end of file\n"
     return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from pytest_lok.core.findings import reported
 from pytest_lok.core.jsontext import find_json, load, scan
 from pytest_lok.core.model import Format
 from pytest_lok.core.results import Json
@@ -21,8 +22,10 @@ def parse_output(text: str, form: Format) -> Json:
             return _json_lines(text)
         case Format.JSON:
             return _json(text)
-        case Format.JSON_ARRAY | Format.FINDINGS:
+        case Format.JSON_ARRAY:
             return _array(text)
+        case Format.FINDINGS:
+            return list[Json](reported(text))
 
 
 def _json(text: str) -> Json:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from pytest_lok.core.condition import Condition
-from pytest_lok.core.results import Json
+from pytest_lok.core.results import Json, Severity
 from pytest_lok.core.shell import ShellTemplate
 from pytest_lok.core.template import Template
 
@@ -57,7 +57,6 @@ class Role:
     consensus: Strategy | None = None
 
 
-Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
 Quorum: TypeAlias = int | Literal["majority", "all"]
 
 
@@ -71,6 +70,14 @@ class Argument:
     required: bool = False
     choices: tuple[str, ...] = ()
     position: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One of ``[rules]``: how severe what it forbids is, and what that is."""
+
+    severity: Severity
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +200,7 @@ class Workflow:
     exclusive: bool = False
     args: Mapping[str, Argument] = field(default_factory=dict)
     gate: Gate | None = None
-    rules: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
     budget: Budget | None = None
 
     def step(self, name: str) -> Step:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import graphlib
 import hashlib
-import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from pytest_lok.core.document import ArgumentDocument
-from pytest_lok.core.model import Argument, Ask, Budget, Gate, Origin, Role, Step, Workflow
-from pytest_lok.core.positions import Path
+from pytest_lok.core.document import ArgumentDocument, RuleDocument
+from pytest_lok.core.model import Argument, Ask, Budget, Gate, Origin, Role, Rule, Step, Workflow
+from pytest_lok.core.results import Severity
 from pytest_lok.core.scope import Names
 from pytest_lok.core.source import File, Source
 from pytest_lok.core.steps import Read, Shared, StepReader
@@ -21,15 +20,9 @@ __all__ = ["Parent", "Read", "Source", "parse_workflow"]
 
 Parent: TypeAlias = Callable[[str, Source], Source | None]
 
-NOT_YET: Mapping[str, Callable[[Any], bool]] = {  # key -> does this value ask for what is not there yet?
-    "output_format": lambda value: value == "findings",
-    "gate": bool,
-    "rules": bool,
-}
-_NOT_YET_HINT = "leave it out; a later version will know it"
-
 _ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _MARKER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*")
 _TAKEN = {  # words that mean something else to pytest
     *("and", "or", "not", "True", "False", "None"),
     *("filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail", "lok"),
@@ -77,7 +70,6 @@ class _Reading:
             pass
         for file in self.files:
             self.whole &= bool(file.document.steps) or not file.data.get("steps")
-            self._not_yet(file)
 
     def readers(
         self, backends: Collection[str] | None, roles: Mapping[str, Role], read: Read | None
@@ -106,6 +98,7 @@ class _Reading:
             continue_on_error=bool(self._first("continue_on_error")),
             backends=backends,
             roles=roles,
+            gate=self._first("gate"),
             read=read,
         )
         return [StepReader(file, index, shared) for file, index in merged.values()]
@@ -114,6 +107,8 @@ class _Reading:
         """What concerns the whole; then WorkflowError if anything anywhere is wrong."""
         self._tags()
         self._arguments()
+        self._rules()
+        self._judging(readers)
         self._cycles({reader.name: reader for reader in readers})
         found = [problem for file in self.files for problem in file.problems] + self.problems
         if found:
@@ -148,7 +143,9 @@ class _Reading:
             exclusive=exclusive,
             args=arguments,
             gate=Gate(**dict(gate)) if gate else None,
-            rules={name: text for file in reversed(self.files) for name, text in file.document.rules.items()},
+            rules={
+                name: _rule(it) for file in reversed(self.files) for name, it in file.document.rules.items()
+            },
             budget=Budget(**dict(budget)) if budget else None,
         )
 
@@ -181,19 +178,6 @@ class _Reading:
         """A key of the workflow: its own, else its parent's, else None."""
         values = (getattr(file.document, key) for file in self.files)
         return next((value for value in values if value is not None), None)
-
-    def _not_yet(self, file: File) -> None:
-        tables: list[tuple[Path, Mapping[str, Any]]] = [((), file.data)]
-        tables += [(("steps", index), step) for index, step in enumerate(file.steps())]
-        for path, table in tables:
-            for key in table.keys() & NOT_YET.keys():
-                if NOT_YET[key](table[key]):
-                    file.report(
-                        (*path, key),
-                        f"{_said(key, table[key])} is not supported yet",
-                        _NOT_YET_HINT,
-                        key=True,
-                    )
 
     def _stepless(self) -> None:
         file = self.files[0]
@@ -249,6 +233,25 @@ class _Reading:
                 message = f"the default {default!r} is not among the choices of `{name}`"
                 file.report(("args", name, "default"), message, f"one of: {', '.join(argument.choices)}")
 
+    def _rules(self) -> None:
+        for file in self.files:
+            for name, rule in file.document.rules.items():
+                if not _RULE.fullmatch(name):
+                    hint = "letters, digits, _, -, . and /, beginning with a letter or digit"
+                    file.report(("rules", name), f"{name!r} cannot name a rule", hint, key=True)
+                if isinstance(rule, RuleDocument) and "severity" not in file.data["rules"][name]:
+                    hint = 'severity = "high" (critical, high, medium, low or info)'
+                    file.report(("rules", name), f"the rule `{name}` has no severity", hint, key=True)
+
+    def _judging(self, readers: Sequence[StepReader]) -> None:
+        """What is about findings needs somebody who reports some."""
+        if any(reader.reports for reader in readers) or not self.whole:
+            return
+        for key in ("gate", "rules"):
+            for file in [file for file in self.files if key in file.data][:1]:
+                message = f"`[{key}]` is about findings, and no step reports any"
+                file.report((key,), message, 'output_format = "findings" on the step that does', key=True)
+
     def _cycles(self, readers: Mapping[str, StepReader]) -> None:
         graph = {name: dict.fromkeys(reader.needs) for name, reader in readers.items()}
         place = {name: at for at, name in enumerate(graph)}
@@ -284,6 +287,13 @@ def _argument(name: str, document: ArgumentDocument) -> Argument:
     )
 
 
+def _rule(document: Severity | RuleDocument) -> Rule:
+    if isinstance(document, str):
+        return Rule(severity=document)
+    assert document.severity is not None  # noqa: S101 - has been checked
+    return Rule(severity=document.severity, description=document.description)
+
+
 def _lacks(arguments: Collection[Argument], needed: Collection[str]) -> bool:
     """Whether a text cannot be rendered, or the workflow not be planned, unless somebody gives a value."""
     given = {
@@ -294,7 +304,3 @@ def _lacks(arguments: Collection[Argument], needed: Collection[str]) -> bool:
     }
     required = {argument.name for argument in arguments if argument.required}
     return bool((required | set(needed)) - given)
-
-
-def _said(key: str, value: object) -> str:
-    return f"`{key} = {json.dumps(value)}`" if isinstance(value, str | int) else f"`{key}`"

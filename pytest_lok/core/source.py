@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import tomli
 
-from pytest_lok.core.document import StepDocument, WorkflowDocument, keys
+from pytest_lok.core.document import GateDocument, RuleDocument, StepDocument, WorkflowDocument, keys
 from pytest_lok.core.model import Origin
 from pytest_lok.core.positions import Path, Positions, Spot, header_lines
 from pytest_lok.core.structure import closest, fit
@@ -168,5 +168,9 @@ def _meant(path: Path) -> str:
             return closest(key, _STEP_KEYS) or "see `lok schema` for the keys of a step"
         case ("args", str()):
             return closest(key, ("description", "default", "required", "choices", "position"))
+        case ("rules", str()):
+            return closest(key, keys(RuleDocument))
+        case ("gate",):
+            return closest(key, keys(GateDocument))
         case _:
             return ""

@@ -11,7 +11,15 @@ from pathlib import PurePosixPath
 from typing import TypeAlias, TypeVar
 
 from pytest_lok.core.condition import Condition
-from pytest_lok.core.document import NAME, VERIFY_PRESETS, AskStep, ShellStep, StepDocument, keys
+from pytest_lok.core.document import (
+    NAME,
+    VERIFY_PRESETS,
+    AskStep,
+    GateDocument,
+    ShellStep,
+    StepDocument,
+    keys,
+)
 from pytest_lok.core.model import AUTO, Action, Ask, ForEach, Format, Role, Shell, Step, Strategy
 from pytest_lok.core.positions import Path
 from pytest_lok.core.results import Json
@@ -51,6 +59,7 @@ class Shared:
     continue_on_error: bool = False
     backends: Collection[str] | None = None
     roles: Mapping[str, Role] = field(default_factory=dict)
+    gate: GateDocument | None = None
     read: Read | None = None
 
 
@@ -107,6 +116,11 @@ class StepReader:
             path=self.file.source.path,
             line=self.file.step_lines[self._index],
         )
+
+    @property
+    def reports(self) -> bool:
+        """Whether findings are what it puts out."""
+        return self._format() is Format.FINDINGS
 
     # What every step may say
 
@@ -188,6 +202,13 @@ class StepReader:
         schema = self.document.output_schema
         if schema is None:
             return None
+        if self.reports:
+            self._report(
+                "`output_schema` is for JSON of your own, and findings have a schema already",
+                'leave it out, or set output_format = "json"',
+                "output_schema",
+                key=True,
+            )
         if self._format() in (Format.TEXT, Format.LINES):
             self._report(
                 f"`output_schema` describes JSON, but `output_format` is {self._format()}",
@@ -377,6 +398,33 @@ class StepReader:
         judge = document.synthesizer
         if judge is not None and (judge == AUTO or not self._known(judge)):
             self._report(f"there is no backend `{judge}`", self._which(judge), "synthesizer")
+
+    def _findings(self, backends: tuple[str, ...], strategy: Strategy) -> None:
+        """Several backends' findings are merged one by one, and a gate counts who reports each."""
+        document, gate = self.document, self._shared.gate
+        if len(backends) > 1 and strategy in (Strategy.VOTE, Strategy.WEIGHTED_VOTE):
+            self._report(
+                f'consensus = "{strategy}" compares whole answers, and findings are compared one by one',
+                "leave it out; `quorum` below [gate] says how many backends must report a finding",
+                *(["consensus"] if document.consensus else []),
+            )
+        if document.synthesizer:
+            self._report(
+                "`synthesizer` has nothing to do: findings are merged without another question",
+                "remove it",
+                "synthesizer",
+                key=True,
+            )
+        asked = 1 if strategy is Strategy.FIRST else len(backends)
+        for key in ("quorum", "min_backends"):
+            wanted = getattr(gate, key, None)
+            if backends and isinstance(wanted, int) and wanted > asked:
+                heard = "takes the first answer" if len(backends) > 1 else f"asks only `{backends[0]}`"
+                self._report(
+                    f"`{key}` below [gate] is {wanted}, and this step "
+                    + (f"asks {asked} backends" if asked > 1 else heard),
+                    "ask more backends, or lower it",
+                )
 
     def _edits(self) -> None:
         document = self.document

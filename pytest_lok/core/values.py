@@ -85,6 +85,8 @@ class StepView(View):
 
     def json_field(self, name: str) -> object:
         """A field of the JSON, or a Missing that says what is there instead."""
+        if name == "findings" and self.result.findings is not None:
+            return [finding.document() for finding in self.result.findings]
         what = f"step {self.result.name!r} has no field {name!r}"
         if self.result.outcome is Outcome.SKIPPED:
             return missing(f"{what}: it was skipped")

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from pytest_lok.core.consensus import Answer, ballot, needed, synthesis_prompt, vote
 from pytest_lok.core.extract import parse_output
+from pytest_lok.core.findings import request
 from pytest_lok.core.model import Ask, Format, Strategy
 from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.schema import instruction, violations
@@ -26,14 +27,18 @@ async def run_ask(record: Record, action: Ask, feedback: str = "") -> None:
     text = action.prompt.render(scope)
     if record.step.output_schema is not None:
         text = f"{text}\n\n{instruction(record.step.output_schema)}"
+    if record.step.output_format is Format.FINDINGS:
+        text = f"{text}\n\n{request(record.context.plan.workflow.rules)}"
     if feedback:
         text = f"{text}\n\n{feedback}"
     system = action.system.render(scope) if action.system else ""
     prompt = Prompt(text=text, system=system, model=action.model, sample=record.sample)
     names = chosen(record, action.backends)
+    record.asked = tuple(names)
     if len(names) == 1:
         answer = await _only(record, action, names[0], prompt)
         record.replies.append(answer.reply)
+        record.reported = {names[0]: answer.data}
     else:
         answer = await _several(record, action, names, prompt)
     record.output, record.data, record.has_data = answer.reply.text, answer.data, answer.has_data
@@ -58,11 +63,15 @@ async def _several(record: Record, action: Ask, names: Sequence[str], prompt: Pr
     match action.consensus:
         case Strategy.FIRST:
             answer, verdict = answers[0], _first(answers)
+            answers, record.asked = [answer], (answer.reply.backend,)
+        case _ if record.step.output_format is Format.FINDINGS:
+            answer, verdict = answers[0], _merged(answers)
         case Strategy.SYNTHESIS:
             answer, verdict = await _synthesis(record, action, answers, prompt)
         case Strategy.VOTE | Strategy.WEIGHTED_VOTE:
             answer, verdict = _vote(record, action, answers, names, quorum)
     record.verdict = verdict
+    record.reported = {answer.reply.backend: answer.data for answer in answers}
     return answer
 
 
@@ -125,6 +134,13 @@ def _parsed(record: Record, action: Ask, reply: Reply) -> Answer:
             f"{reply.backend}'s answer does not satisfy output_schema: {'; '.join(wrong)}", output=reply.text
         )
     return Answer(reply=reply, data=data, has_data=True)
+
+
+def _merged(answers: Sequence[Answer]) -> Verdict:
+    """Findings need nobody to make one answer of several: what is said alike is said once."""
+    names = [answer.reply.backend for answer in answers]
+    note = f"what {', '.join(names)} found, together" if len(names) > 1 else f"only {names[0]} answered"
+    return Verdict(strategy=Strategy.SYNTHESIS.value, text="", backend=" + ".join(names), note=note)
 
 
 def _first(answers: Sequence[Answer]) -> Verdict:

@@ -132,6 +132,19 @@ class Turn(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What changed in a tree since it left its base, also what is not committed yet.
+
+    ``base`` says what it is compared with, for people. ``diff`` is git's, without context; files
+    that git does not track are ``new_files``.
+    """
+
+    base: str
+    diff: str = ""
+    new_files: tuple[str, ...] = ()
+
+
 class Workspace(Protocol):
     """The tree a run works on."""
 
@@ -144,6 +157,21 @@ class Workspace(Protocol):
 
         Leaving without ``keep`` restores every file byte for byte, whatever the reason for leaving.
         """
+        ...
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes, None if there is no such file; ValueError with the reason why it may not be read.
+
+        ``path`` is relative, in its plain form, and reached through no link.
+        """
+        ...
+
+    async def comparison(self, paths: Sequence[str]) -> Comparison:
+        """How these files differ from the base; StepUnableError says why that cannot be known."""
+        ...
+
+    async def at_base(self, path: str) -> str | None:
+        """A file's text as the base has it, None if it has none; StepUnableError as above."""
         ...
 
     @property

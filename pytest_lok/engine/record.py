@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from pytest_lok.core.findings import folded
 from pytest_lok.core.model import Step
 from pytest_lok.core.results import (
     NO_USAGE,
+    Finding,
     ItemResult,
     Json,
     Outcome,
@@ -23,7 +25,11 @@ from pytest_lok.engine.context import Context
 
 @dataclass(slots=True)
 class Record:
-    """One execution of a step (of one item of it, inside ``for_each``), filled as it goes."""
+    """One execution of a step (of one item of it, inside ``for_each``), filled as it goes.
+
+    ``reported`` holds the data of each backend (``""`` = the command) whose word counts, of those that
+    were ``asked``; where they are findings, ``findings`` is what became of them.
+    """
 
     step: Step
     context: Context
@@ -40,6 +46,9 @@ class Record:
     refusals: list[Refusal] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
     items: list[ItemResult] = field(default_factory=list)
+    reported: dict[str, Json] = field(default_factory=dict)
+    asked: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] | None = None
 
     @property
     def item(self) -> int | None:
@@ -51,6 +60,7 @@ class Record:
         self.verdict = None
         self.replies.clear()
         self.refusals.clear()
+        self.reported.clear()
 
     def note(self, title: str, text: str) -> None:
         """Keep a piece of evidence; empty text is none."""
@@ -62,6 +72,7 @@ class Record:
         self.output, self.data, self.has_data = other.output, other.data, other.has_data
         self.verdict = other.verdict
         self.replies = other.replies
+        self.findings = other.findings
 
     def absorb(self, other: Record, label: str) -> None:
         """Add what a part of this step (an item, one of several answers) has to show."""
@@ -69,6 +80,8 @@ class Record:
         self.attempts += other.attempts
         self.replies += other.replies
         self.refusals += other.refusals
+        if other.findings is not None:
+            self.findings = folded([*(self.findings or ()), *other.findings])
         self.sections += [replace(s, title=f"[{label}] {s.title}") for s in other.sections]
 
     def item_result(self, outcome: Outcome, reason: str, seconds: float) -> ItemResult:
@@ -107,6 +120,7 @@ class Record:
             refusals=tuple(self.refusals),
             verdict=self.verdict,
             items=tuple(self.items),
+            findings=self.findings,
             sections=tuple(self.sections),
             usage=self.usage,
             underlying=underlying,

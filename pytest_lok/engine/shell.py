@@ -30,6 +30,7 @@ async def run_shell(record: Record, action: Shell) -> None:
     record.output = done.stdout.strip()
     if step.output_format is not Format.TEXT:
         record.data, record.has_data = parse_output(record.output, step.output_format), True
+        record.reported[""] = record.data
     if step.output_schema is not None:
         wrong = violations(step.output_schema, record.data)
         if wrong:

@@ -12,6 +12,7 @@ from pytest_lok.core.model import Ask, ForEach, Shell, Step
 from pytest_lok.core.results import ItemResult, Json, Outcome, StepResult
 from pytest_lok.core.scope import Loop, Scope
 from pytest_lok.engine.context import Context
+from pytest_lok.engine.findings import InconclusiveError
 from pytest_lok.engine.judge import check
 from pytest_lok.engine.record import Record
 from pytest_lok.engine.shell import run_shell
@@ -31,7 +32,7 @@ async def perform(step: Step, context: Context) -> StepResult:
     began = context.now()
     record = Record(step, context)
     outcome, reason, hint = await _ending(record, _whole)
-    underlying = None
+    underlying = Outcome.ERROR if outcome is Outcome.SOFT else None
     if outcome.red and step.continue_on_error:
         outcome, underlying = Outcome.SOFT, outcome
     result = record.result(outcome, reason, hint, underlying=underlying, seconds=context.now() - began)
@@ -45,6 +46,8 @@ async def _ending(record: Record, work: Callable[[Record], Awaitable[Ending]]) -
         return await work(record)
     except (StepFailedError, StepUnableError) as failure:
         outcome = Outcome.FAILED if isinstance(failure, StepFailedError) else Outcome.ERROR
+        if isinstance(failure, InconclusiveError) and failure.soft:
+            outcome = Outcome.SOFT
         record.output, record.data, record.has_data = failure.output or failure.message, None, False
         return outcome, failure.message, failure.hint
     except NotWrittenError as shown:
@@ -90,9 +93,10 @@ async def _repeatedly(record: Record, action: Ask) -> None:
         return
     said = "; ".join(f"answer {n}: {reason}" for n, (_, reason, _) in enumerate(endings, 1) if reason)
     message = f"{len(passed)} of {action.repeat} answers passed, {wanted} needed ({said})"
-    undecided = sum(outcome is Outcome.ERROR for outcome, _, _ in endings)
-    if len(passed) + undecided >= wanted:
-        raise StepUnableError(message, hint=next((hint for _, _, hint in endings if hint), ""))
+    unclear = [outcome for outcome, _, _ in endings if outcome in (Outcome.ERROR, Outcome.SOFT)]
+    if len(passed) + len(unclear) >= wanted:
+        hint = next((hint for _, _, hint in endings if hint), "")
+        raise InconclusiveError(message, hint=hint, soft=Outcome.ERROR not in unclear)
     raise StepFailedError(message)
 
 
@@ -143,10 +147,11 @@ def _listed(part: Record, result: ItemResult) -> Json:
 
 
 def _summed(items: Sequence[ItemResult], hints: Sequence[str]) -> Ending:
-    bad = [item for item in items if item.outcome.red]
+    bad = [item for item in items if item.outcome is not Outcome.PASSED]
     if not bad:
         return YES
-    outcome = Outcome.FAILED if any(i.outcome is Outcome.FAILED for i in bad) else Outcome.ERROR
+    outcomes = {item.outcome for item in bad}
+    outcome = next(o for o in (Outcome.FAILED, Outcome.ERROR, Outcome.SOFT, Outcome.SKIPPED) if o in outcomes)
     shown = "; ".join(f"[{item.index}] {item.reason}" for item in bad[:5])
     more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
     hint = next((hint for hint in hints if hint), "")

@@ -52,6 +52,14 @@ class Files:
         """See ``engine.ports.Workspace``."""
         return FileTurn(self._state, alone=alone)
 
+    def read(self, path: str) -> bytes | None:
+        """A regular file's bytes for who only looks at them; see ``engine.ports.Workspace``."""
+        try:
+            with _opened(self._root, path) as handle:
+                return _content(handle) if stat.S_ISREG(os.fstat(handle).st_mode) else None
+        except FileNotFoundError:
+            return None
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[FileTransaction]:
         """One at a time, across processes; see ``engine.ports.Workspace``."""
@@ -90,16 +98,15 @@ class FileTransaction:
     def read(self, path: str) -> bytes | None:
         """A regular file's bytes, reached through no symbolic link; ValueError says why not."""
         try:
-            with self._parent(path) as (directory, name):
-                return _read(name, directory)
+            with _opened(self._root, path) as handle:
+                status = os.fstat(handle)
+                if not stat.S_ISREG(status.st_mode):
+                    raise ValueError("is no regular file")
+                if status.st_nlink > 1:
+                    raise ValueError("is a hard link, so another file would have to change with it")
+                return _content(handle)
         except FileNotFoundError:
             return None
-        except NotADirectoryError:
-            raise ValueError(
-                "leads through a symbolic link, or something else that is no directory"
-            ) from None
-        except OSError as error:
-            raise ValueError(_why(error)) from None
 
     def write(self, changes: Sequence[Change]) -> None:
         """Journal the originals, then replace the files one by one."""
@@ -107,7 +114,7 @@ class FileTransaction:
             entries = self._save(changes)
             for entry, change in zip(entries, changes, strict=True):
                 for made in entry.new_directories:
-                    with self._parent(made) as (directory, name):
+                    with _parent(self._root, made) as (directory, name):
                         os.mkdir(name, dir_fd=directory)
                 self._replace(entry, change.after, entry.mode)
         except OSError as error:
@@ -170,14 +177,14 @@ class FileTransaction:
 
     def _undo(self, entries: Sequence[_Entry]) -> None:
         for entry in reversed(entries):
-            with suppress(FileNotFoundError), self._parent(entry.file) as (directory, name):
+            with suppress(FileNotFoundError), _parent(self._root, entry.file) as (directory, name):
                 with suppress(FileNotFoundError):
                     os.unlink(entry.temporary, dir_fd=directory)
                 if entry.saved is None:
                     os.unlink(name, dir_fd=directory)
             if entry.saved is not None:
                 self._replace(entry, (self._journal / entry.saved).read_bytes(), entry.mode)
-                with self._parent(entry.file) as (directory, name):
+                with _parent(self._root, entry.file) as (directory, name):
                     times = (entry.modified, entry.modified)
                     os.utime(name, ns=times, dir_fd=directory, follow_symlinks=False)
         for entry in reversed(entries):
@@ -187,7 +194,7 @@ class FileTransaction:
 
     def _replace(self, entry: _Entry, content: bytes, mode: int) -> None:
         """Put new content in place at once; a reader sees the old file or the new one."""
-        with self._parent(entry.file) as (directory, name):
+        with _parent(self._root, entry.file) as (directory, name):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with os.fdopen(os.open(entry.temporary, flags, 0o600, dir_fd=directory), "wb") as file:
                 file.write(content)
@@ -196,34 +203,48 @@ class FileTransaction:
                 os.fsync(file.fileno())
             os.replace(entry.temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
 
-    @contextmanager
-    def _parent(self, path: str) -> Iterator[tuple[int, str]]:
-        """The directory a path lies in, opened component by component so that no link is followed."""
-        *directories, name = path.split("/")
-        handle = os.open(self._root, _DIRECTORY)
-        try:
-            for component in directories:
-                deeper = os.open(component, _DIRECTORY, dir_fd=handle)
-                os.close(handle)
-                handle = deeper
-            yield handle, name
-        finally:
-            os.close(handle)
-
     def _missing(self, path: str) -> list[str]:
         """Directories on the way to a path that do not exist, outermost first."""
         parents = [str(parent) for parent in reversed(PurePosixPath(path).parents)][1:]
         return [parent for parent in parents if not (self._root / parent).exists()]
 
 
-def _read(name: str, directory: int) -> bytes:
-    handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("is no regular file")
-        if status.st_nlink > 1:
-            raise ValueError("is a hard link, so another file would have to change with it")
+@contextmanager
+def _parent(root: Path, path: str) -> Iterator[tuple[int, str]]:
+    """The directory a path lies in, opened component by component so that no link is followed."""
+    *directories, name = path.split("/")
+    handle = os.open(root, _DIRECTORY)
+    try:
+        for component in directories:
+            deeper = os.open(component, _DIRECTORY, dir_fd=handle)
+            os.close(handle)
+            handle = deeper
+        yield handle, name
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _opened(root: Path, path: str) -> Iterator[int]:
+    """A file, reached through no symbolic link; ValueError says why that cannot be, where there is one."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        with _parent(root, path) as (directory, name):
+            handle = os.open(name, flags, dir_fd=directory)
+        try:
+            yield handle
+        finally:
+            os.close(handle)
+    except FileNotFoundError:
+        raise
+    except NotADirectoryError:
+        raise ValueError("leads through a symbolic link, or something else that is no directory") from None
+    except OSError as error:
+        raise ValueError(_why(error)) from None
+
+
+def _content(handle: int) -> bytes:
+    with os.fdopen(handle, "rb", closefd=False) as file:
         return file.read()
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections import deque
 from typing import Protocol
 
 KEEP = 4 * 1024 * 1024
 """Bytes kept of a stream's beginning, and again of its end."""
+
+DROPPED = re.compile(r"^\[\.\.\. \d+ bytes of output dropped here \.\.\.\]$", re.MULTILINE)
+"""The line in place of what was dropped in between."""
 
 _CHUNK = 65536
 

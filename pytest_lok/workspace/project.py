@@ -7,7 +7,7 @@ import functools
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,10 @@ from typing import Any, TypeAlias
 import tomli
 
 from pytest_lok.core.results import Json
-from pytest_lok.engine.ports import Command, Transaction, Turn
+from pytest_lok.engine.ports import Command, Comparison, Transaction, Turn
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.files import Files
+from pytest_lok.workspace.git import Git
 from pytest_lok.workspace.turns import Free
 
 Which: TypeAlias = Callable[[str], str | None]
@@ -88,15 +89,16 @@ class Claim:
 class Checkout:
     """A directory as the workspace of a run. What it is gets looked at once, when first asked.
 
-    ``files`` edits it. ``which`` says where a program is installed; None = nowhere. ``nested`` = this
-    is inside a step of another run.
+    ``files`` reads and edits it, ``git`` compares it. ``which`` says where a program is installed;
+    None = nowhere. ``nested`` = this is inside a step of another run.
     """
 
     def __init__(
-        self, root: Path, *, files: Files, which: Which = shutil.which, nested: bool = False
+        self, root: Path, *, files: Files, git: Git, which: Which = shutil.which, nested: bool = False
     ) -> None:
         self._root = root
         self._files = files
+        self._git = git
         self._which = which
         self._nested = nested
 
@@ -112,6 +114,18 @@ class Checkout:
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """One step's edits; see ``engine.ports.Workspace``."""
         return self._files.transaction()
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes; see ``engine.ports.Workspace``."""
+        return self._files.read(path)
+
+    async def comparison(self, paths: Sequence[str]) -> Comparison:
+        """What changed; see ``engine.ports.Workspace``."""
+        return await self._git.comparison(paths)
+
+    async def at_base(self, path: str) -> str | None:
+        """A file before the change; see ``engine.ports.Workspace``."""
+        return await self._git.at_base(path)
 
     def project(self) -> Mapping[str, Json]:
         """``language`` ("" = unknown), ``root`` and ``tools`` of the directory."""

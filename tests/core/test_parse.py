@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.core.model import Ask, Format, Origin, Shell, Step, Strategy, Workflow
-from pytest_lok.core.parse import NOT_YET, Source, parse_workflow
+from pytest_lok.core.parse import Source, parse_workflow
 from pytest_lok.errors import Problem, WorkflowError
 
 BROKEN = Path(__file__).parent / "broken"
@@ -299,21 +299,6 @@ def test_references_inside_a_schema_are_followed() -> None:
         "$defs" = { name = { type = "string" } }
     """)
     assert it.output_schema is not None
-
-
-def test_what_is_not_supported_yet_is_refused() -> None:
-    values = {
-        "apply_edits": "true", "fix_retries": "2", "allow_paths": '["x"]', "rollback": "false", "repeat": "3",
-        "pass": "2", "output_format": '"findings"',
-    }  # fmt: skip
-    for key in NOT_YET.keys() & values.keys():
-        (problem, *_) = problems(f'[[steps]]\nname = "a"\nprompt = "x"\n{key} = {values[key]}')
-        assert "is not supported yet" in problem.message
-        assert (problem.line, problem.column) == (4, 1)
-    for key in NOT_YET.keys() & {"gate", "rules", "budget"}:
-        content = {"gate": 'fail_on = "low"', "rules": 'sql = "no"', "budget": "calls = 3"}[key]
-        (problem,) = problems(f'[{key}]\n{content}\n[[steps]]\nname = "a"\nprompt = "x"')
-        assert problem.message == f"`{key}` is not supported yet"
 
 
 def test_what_says_the_default_needs_no_support() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,9 @@ from pytest_lok.core.parse import Source, parse_workflow
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Json, Outcome, RunResult
 from pytest_lok.engine.loop import run
-from pytest_lok.engine.ports import Backend, Command, Limits, World
+from pytest_lok.engine.ports import Backend, Command, Comparison, Limits, World
 from pytest_lok.workspace.files import Files, FileTransaction
+from pytest_lok.workspace.git import Git
 from pytest_lok.workspace.processes import Processes
 from pytest_lok.workspace.turns import FileTurn
 
@@ -44,6 +45,19 @@ class Tree:
 
     def transaction(self) -> AbstractAsyncContextManager[FileTransaction]:
         return self._files.transaction()
+
+    def read(self, path: str) -> bytes | None:
+        return self._files.read(path)
+
+    async def comparison(self, paths: Sequence[str]) -> Comparison:
+        return await self._git.comparison(paths)
+
+    async def at_base(self, path: str) -> str | None:
+        return await self._git.at_base(path)
+
+    @property
+    def _git(self) -> Git:
+        return Git(Processes(self.root, {"PATH": os.environ["PATH"]}), ["main"])
 
     @property
     def _files(self) -> Files:

@@ -8,6 +8,8 @@ import pytest
 
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.files import Files
+from pytest_lok.workspace.git import Git
+from pytest_lok.workspace.processes import Processes
 from pytest_lok.workspace.project import Checkout, detect
 
 EVERYTHING = "everything"
@@ -21,7 +23,8 @@ def checkout(root: Path, files: Mapping[str, str], *, installed: str = EVERYTHIN
     def which(name: str) -> str | None:
         return f"/usr/bin/{name}" if installed == EVERYTHING or name in installed.split() else None
 
-    return Checkout(root, files=Files(root, root.parent / "state"), which=which)
+    git = Git(Processes(root, {}), [])
+    return Checkout(root, files=Files(root, root.parent / "state"), git=git, which=which)
 
 
 CARGO = '[package]\nname = "x"\n'

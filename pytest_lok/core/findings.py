@@ -1,0 +1,295 @@
+"""Answers -> findings: asked for, read strictly, and what several backends say alike said once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, TypeAlias, cast, get_args
+
+from pytest_lok.core.jsontext import load, scan
+from pytest_lok.core.model import Rule
+from pytest_lok.core.results import Finding, Json, Severity, Standing
+from pytest_lok.core.schema import instruction, violations
+from pytest_lok.errors import OutputError
+
+Kind: TypeAlias = tuple[str, str, str]
+"""What two findings that mean the same have in common: the rule, what it was called, and the path."""
+
+OTHER = "lok/other"
+"""The rule of findings that name none of the workflow's."""
+
+MOST = 1_000
+"""Findings one answer may hold; one with more is no answer to act on."""
+
+NEAR = 3
+"""Lines two places may be apart and still mean the same."""
+
+_WORST_FIRST: tuple[Severity, ...] = get_args(Severity)
+_ALONE = re.compile(r"\s*(`{3,}|~{3,})[ \t]*(?:json)?[ \t]*\r?\n(.*)\n[ \t]*\1\s*", re.DOTALL | re.IGNORECASE)
+_LINE: dict[str, Json] = {"type": "integer", "minimum": 1, "maximum": 1_000_000_000}
+
+
+def _text(limit: int, description: str = "") -> Json:
+    text: dict[str, Json] = {"type": "string", "pattern": r"\S", "maxLength": limit}
+    return {**text, "description": description} if description else text
+
+
+_EDIT: Json = {
+    "type": "object",
+    "required": ["file", "old", "new"],
+    "properties": {key: {"type": "string"} for key in ("file", "old", "new")},
+}
+_PROPERTIES: dict[str, Json] = {
+    "rule_id": _text(200),
+    "title": _text(1_000, "one short line"),
+    "message": _text(20_000, "what is wrong, how it can go wrong, and the fix"),
+    "severity": {"enum": list[Json](_WORST_FIRST)},
+    "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+    "path": _text(4_096, "the file, from the root of the repository"),
+    "line": {**_LINE, "description": "in the file as it is now, from 1"},
+    "end_line": _LINE,
+    "evidence": _text(20_000, "exact quote of the lines in the file as it is now"),
+    "edits": {"type": "array", "items": _EDIT, "description": "the fix: replace old by new"},
+    "cwe": {"type": "array", "items": {"type": "integer"}},
+}
+_OPTIONAL = ("end_line", "edits", "cwe")
+
+
+def _schema(properties: dict[str, Json]) -> dict[str, Json]:
+    required: list[Json] = [key for key in properties if key not in _OPTIONAL]
+    item: Json = {"type": "object", "required": required, "properties": properties}
+    return {"type": "array", "maxItems": MOST, "items": item}
+
+
+SCHEMA: Mapping[str, Json] = _schema(_PROPERTIES)
+"""What an answer must satisfy; keys beyond it are ignored, for the engine computes them."""
+
+
+# --- asking
+
+
+def request(rules: Mapping[str, Rule]) -> str:
+    """What is added to a prompt that asks for findings."""
+    schema = _schema({**_PROPERTIES, "rule_id": {"enum": [*rules, OTHER]}}) if rules else SCHEMA
+    parts = [instruction(schema)]
+    if rules:
+        lines = (f"- {name} ({rule.severity}): {rule.description}" for name, rule in rules.items())
+        parts.append("\n".join(["The rules, with the severity of each:", *lines]))
+        parts.append(
+            "A severity may differ from its rule's by one step where the case deserves it. What fits no rule "
+            f'has the rule_id "{OTHER}".'
+        )
+    parts.append(
+        "`[]` says that there is nothing to report. Each finding quotes the code it is about: one whose "
+        "quote is not in the file does not count."
+    )
+    return "\n\n".join(parts)
+
+
+# --- reading
+
+
+def reported(text: str) -> list[Json]:
+    """The findings of an answer as it wrote them, all of them valid; OutputError where it is anything else.
+
+    An answer that cannot be read must never count as one that found nothing: the array is the only
+    JSON in the text, ``[]`` stands alone, and no key is written twice.
+    """
+    value, source = _only(text)
+    if isinstance(value, dict):
+        if list(value) != ["findings"] or not isinstance(value["findings"], list):
+            hint = 'ask for an array, or {"findings": [...]} and nothing beside it'
+            raise OutputError("the answer is a JSON object, not an array of findings", hint=hint)
+        value = value["findings"]
+    if not isinstance(value, list):
+        raise OutputError("the answer is no array of findings", hint="`[]` says that there are none")
+    json.loads(source, strict=False, object_pairs_hook=_once)
+    if wrong := violations(SCHEMA, value):
+        raise OutputError(f"the answer is no array of findings: {'; '.join(wrong)}")
+    return value
+
+
+def _only(text: str) -> tuple[Json, str]:
+    """The one JSON value of a text, and how it is written there."""
+    alone = _ALONE.fullmatch(text)
+    source = (alone[2] if alone else text).strip().removeprefix("\ufeff").strip()
+    try:
+        return load(source), source
+    except json.JSONDecodeError:
+        found = list(scan(text))
+    if not found:
+        what = "the output holds no JSON" if source else "the output is empty, where findings were expected"
+        raise OutputError(what, hint="`[]` says that there is nothing to report")
+    if len(found) > 1:
+        raise OutputError(
+            f"the output holds {len(found)} JSON values, and one of them must be all the findings",
+            hint="ask for one JSON array and nothing beside it",
+        )
+    value = found[0].value
+    if value in ([], {"findings": []}):
+        raise OutputError(
+            "the output holds an empty array among other text, which does not say that nothing was found",
+            hint="`[]` alone says so",
+        )
+    return value, text[found[0].start : found[0].end]
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    once = dict(pairs)
+    if len(once) < len(pairs):
+        raise OutputError("the answer has a key twice in one object", hint="only one of them can be meant")
+    return once
+
+
+def findings_of(entries: Json, backend: str, rules: Mapping[str, Rule]) -> list[Finding]:
+    """What ``reported`` gave, as findings of ``backend``; nothing is known of their quotes yet.
+
+    A severity is the rule's, or one step from it. A rule the workflow does not have is ``lok/other``,
+    where the workflow has any.
+    """
+    return [_finding(entry, backend, rules) for entry in cast("list[dict[str, Any]]", entries)]
+
+
+def _finding(entry: dict[str, Any], backend: str, rules: Mapping[str, Rule]) -> Finding:
+    called = entry["rule_id"].strip()
+    listed = not rules or called in rules
+    rule_id = called if listed else OTHER
+    line = int(entry["line"])
+    return Finding(
+        rule_id=rule_id,
+        called="" if listed else called,
+        title=entry["title"].strip(),
+        message=entry["message"].strip(),
+        severity=_moved(entry["severity"], rules.get(rule_id)),
+        confidence=float(entry["confidence"]),
+        path=entry["path"],
+        line=line,
+        end_line=max(line, int(entry.get("end_line", line))),
+        evidence=entry["evidence"].strip("\r\n"),
+        edits=tuple({key: edit[key] for key in ("file", "old", "new")} for edit in entry.get("edits", ())),
+        cwe=tuple(int(number) for number in entry.get("cwe", ())),
+        backend=backend,
+    )
+
+
+def rank(severity: Severity) -> int:
+    """A number that grows with the severity."""
+    return -_WORST_FIRST.index(severity)
+
+
+def _moved(severity: Severity, rule: Rule | None) -> Severity:
+    """The severity, at most one step from its rule's."""
+    if rule is None:
+        return severity
+    own = _WORST_FIRST.index(rule.severity)
+    return _WORST_FIRST[min(max(_WORST_FIRST.index(severity), own - 1, 0), own + 1, len(_WORST_FIRST) - 1)]
+
+
+# --- several backends
+
+
+def near(one: Finding, other: Finding) -> bool:
+    """Whether two findings mean the same: one rule, one file, and places that touch or one quote."""
+    if _kind(one) != _kind(other):
+        return False
+    apart = max(one.line - other.end_line, other.line - one.end_line)
+    return apart <= NEAR or one.fingerprint == other.fingerprint
+
+
+def voted(answers: Mapping[str, Sequence[Finding]]) -> list[Finding]:
+    """All findings of all backends, each with what every backend says of it.
+
+    A finding's votes never get fewer by another finding, so no answer can talk one down.
+    """
+    groups: dict[Kind, dict[str, list[Finding]]] = {}
+    for backend, findings in answers.items():
+        for finding in findings:
+            groups.setdefault(_kind(finding), {}).setdefault(backend, []).append(finding)
+
+    def vote(finding: Finding, backend: str) -> Severity | Literal["absent"]:
+        alike: list[Severity] = [
+            f.severity for f in groups[_kind(finding)].get(backend, ()) if near(f, finding)
+        ]
+        if not alike:
+            return "absent"
+        return max(alike, key=rank)
+
+    def votes(finding: Finding) -> Mapping[str, Severity | Literal["absent"]]:
+        own = {finding.backend: finding.severity}
+        return {backend: vote(finding, backend) for backend in answers} | own
+
+    return [
+        replace(finding, votes=votes(finding)) if finding.backend else finding
+        for findings in answers.values()
+        for finding in findings
+    ]
+
+
+def folded(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """What several backends say alike, said once and in the worst of their words; the worst first."""
+    kept: dict[Kind, list[tuple[Finding, set[str]]]] = {}  # each with the backends it speaks for
+    first: list[Finding] = []
+    for finding in sorted(findings, key=_weight):
+        alike = kept.setdefault(_kind(finding), [])
+        for other, backends in alike:
+            if finding.fingerprint == other.fingerprint or (
+                finding.backend not in backends and near(finding, other)
+            ):
+                backends.add(finding.backend)
+                break
+        else:
+            alike.append((finding, {finding.backend}))
+            first.append(finding)
+    return tuple(first)
+
+
+def listing(findings: Sequence[Finding]) -> str:
+    """The findings for people: where, what, what the gate says, who agrees, and the quote."""
+    return "\n\n".join(_entry(finding) for finding in findings)
+
+
+def _entry(finding: Finding) -> str:
+    said = [
+        _SAID[finding.standing],
+        f"{finding.called} to {finding.backend}" if finding.called else "",
+        f"confidence {finding.confidence:g}",
+        ", ".join(f"{name}: {vote}" for name, vote in finding.votes.items()),
+        f"fingerprint {finding.fingerprint}",
+    ]
+    quote = "\n".join(f"  > {line}" for line in finding.evidence.split("\n"))
+    missing = "" if finding.evidence_found else "  (this quote is not in the file)"
+    lines = [finding.headline, f"  {'; '.join(filter(None, said))}", quote, missing, f"  {finding.message}"]
+    return "\n".join(line for line in lines if line.strip())
+
+
+_SAID: Mapping[Standing, str] = {
+    "": "",
+    "blocks": "blocks",
+    "undecided": "may block: not everything about it is known",
+    "unverified": "does not block: its quote is not in the file",
+    "outside": "does not block: out of scope",
+    "known": "does not block: it is in the baseline",
+    "unsure": "does not block: the confidence is too low",
+    "outvoted": "does not block: too few backends report it",
+    "minor": "does not block: it is not severe enough",
+}
+
+
+_URGENT: Mapping[Standing, int] = {"blocks": 0, "undecided": 1}
+
+
+def _kind(finding: Finding) -> Kind:
+    return finding.rule_id, finding.called, finding.path
+
+
+def _weight(finding: Finding) -> tuple[object, ...]:
+    """Sorts the worst first."""
+    return (
+        _URGENT.get(finding.standing, 2),
+        -rank(finding.severity),
+        -finding.confidence,
+        finding.path,
+        finding.line,
+    )
