@@ -15,7 +15,7 @@ from typing import TypeAlias
 import pytest
 
 from pytest_lok.backends.scripted import Rule, Scripted
-from pytest_lok.core.document import BudgetDocument, StepDocument, WorkflowDocument, keys
+from pytest_lok.core.document import BudgetDocument, GateDocument, StepDocument, WorkflowDocument, keys
 from pytest_lok.core.events import BackendAsked, BackendReplied, StepFinished, StepRetrying, StepStarted
 from pytest_lok.core.model import Format, Origin, Workflow
 from pytest_lok.core.parse import Source, parse_workflow
@@ -413,6 +413,7 @@ FORMATS: dict[Format, tuple[str, Json]] = {
     Format.JSON_ARRAY: ("so: [1, 2]", [1, 2]),
     Format.JSONL: ("1\n[2]\n", [1, [2]]),
     Format.LINES: (" a \n\n b", ["a", "b"]),
+    Format.FINDINGS: ("[]", []),
 }
 
 
@@ -535,12 +536,64 @@ def args_are_declared(tmp_path: Path) -> None:
         loaded(step)
 
 
-def is_not_there_yet(key: str, value: str) -> Check:
-    def check(tmp_path: Path) -> None:
-        with pytest.raises(WorkflowError, match=f"`{key}` is not supported yet"):
-            loaded(f"{STEPS}\n[{key}]\n{value}\n")
+FINDING = {
+    "rule_id": "style", "title": "a title", "message": "a message", "severity": "high", "confidence": 1,
+    "path": "found.json", "line": 1, "evidence": "rule_id",
+}  # fmt: skip
+REPORTING = STEPS.replace("\nname", '\noutput_format = "findings"\nname').replace(
+    "sleep 0.3", "cat found.json"
+)
 
-    return check
+
+def reviewed(above: str, root: Path) -> dict[str, StepResult]:
+    """Every kind of step reports one finding, which is really there; what came of each."""
+    root.mkdir()
+    said = json.dumps([FINDING])
+    (root / "found.json").write_text(said)
+    backends = [Scripted(name, said) for name in "abc"]
+    return dict(ran(f"{above}\n{REPORTING}", world(root, *backends)).result.steps)
+
+
+def gate_judges_findings(tmp_path: Path) -> None:
+    """Each of its keys, on every kind of step that may report."""
+    assert {name: step.outcome for name, step in reviewed("", tmp_path / "without").items()} == dict.fromkeys(
+        NAMES, P
+    )
+    for number, (keys_, outcome) in enumerate(GATE):
+        steps = reviewed(f"[gate]\n{keys_}", tmp_path / str(number))
+        assert {name: step.outcome for name, step in steps.items()} == dict.fromkeys(NAMES, outcome), keys_
+    with pytest.raises(WorkflowError, match="no step reports any"):
+        loaded(f"[gate]\nfail_on = 'low'\n{STEPS}")
+
+
+GATE = [
+    ("", F),
+    ("fail_on = 'critical'", P),
+    ("fail_on = 'never'", P),
+    ("min_confidence = 1", F),
+    ("scope = 'diff'", E),  # there is no repository
+    ("scope = 'file'", E),
+    ("baseline = 'new'", E),
+    ("quorum = 'all'", F),
+    ("min_backends = 1", F),
+    ("evidence = 'warn'", F),
+    ("scope = 'diff'\non_inconclusive = 'warn'", Outcome.SOFT),
+]
+
+
+def rules_are_a_closed_list(tmp_path: Path) -> None:
+    for number, (above, rule, severity) in enumerate(
+        [
+            ("", "style", "high"),
+            ("[rules]\nstyle = 'low'", "style", "medium"),
+            ("[rules]\nother = 'low'", "lok/other", "high"),
+        ]
+    ):
+        for step in reviewed(above, tmp_path / str(number)).values():
+            assert step.findings
+            assert {(found.rule_id, found.severity) for found in step.findings} == {(rule, severity)}
+    with pytest.raises(WorkflowError, match="no step reports any"):
+        loaded(f"[rules]\nstyle = 'low'\n{STEPS}")
 
 
 def budget_is_held(tmp_path: Path) -> None:
@@ -571,8 +624,8 @@ TOP: dict[str, Check] = {
     "max_parallel": max_parallel_limits_steps,
     "exclusive": exclusive_keeps_others_out,
     "args": args_are_declared,
-    "gate": is_not_there_yet("gate", "fail_on = 'low'"),
-    "rules": is_not_there_yet("rules", "style = 'no'"),
+    "gate": gate_judges_findings,
+    "rules": rules_are_a_closed_list,
     "budget": budget_is_held,
     "steps": lambda tmp_path: None,  # every test here
 }
@@ -581,6 +634,10 @@ TOP: dict[str, Check] = {
 def test_every_key_above_the_steps_has_a_case() -> None:
     assert TOP.keys() == keys(WorkflowDocument)
     assert BUDGET.keys() == keys(BudgetDocument)
+    assert {line.split(" = ")[0] for lines, _ in GATE for line in lines.split("\n")} == {
+        "",
+        *keys(GateDocument),
+    }
 
 
 @pytest.mark.parametrize("key", TOP)
