@@ -75,7 +75,6 @@ _ONLY_FOR = {  # keys that mean something for some types only
     "replies": ("scripted",),
 }
 _NOT_YET = {
-    "requests_per_minute": "`max_concurrent` limits a backend meanwhile",
     "strengths": "`auto` takes the first available backend, in the order of lok.toml",
 }
 
@@ -292,6 +291,11 @@ def config_dir(environ: Mapping[str, str]) -> Path | None:
         return None
     shelf = "Library/Application Support" if sys.platform == "darwin" else ".config"
     return Path(environ["HOME"]) / shelf / "lok"
+
+
+def in_ci(environ: Mapping[str, str]) -> bool:
+    """Whether nobody sits before it: every CI service sets ``CI``."""
+    return bool(environ.get("CI"))
 
 
 def state_dir(environ: Mapping[str, str]) -> Path:

@@ -36,6 +36,7 @@ from pytest_lok.settings import (
     Settings,
     base_refs,
     config_dir,
+    in_ci,
     load_settings,
     state_dir,
 )
@@ -82,7 +83,7 @@ class Project:
     root: Path
     settings: Settings
     environ: Mapping[str, str]
-    slots: dict[tuple[str, int], Slots] = field(default_factory=dict, repr=False, compare=False)
+    slots: dict[tuple[str, int, int], Slots] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def open(
@@ -183,6 +184,7 @@ class Project:
             backends=self.settings.backends,
             roles=self._roles(),
             read=shelves.beside,
+            ci=in_ci(self.environ),
         )
 
     def _roles(self) -> dict[str, Role]:
@@ -276,15 +278,17 @@ class Project:
         return not mentioned and self._which("ollama") is None
 
     def _slots(self) -> dict[str, Slots]:
-        """How many questions each backend gets at once; without ``parallel``, one for all of them."""
-        if not self.settings.defaults.parallel:
-            one = self.slots.setdefault(("", 1), Slots(1))
-            return dict.fromkeys(self.settings.backends, one)
-        return {
-            name: self.slots.setdefault((name, limit), Slots(limit))
-            for name, limit in ((name, b.max_concurrent) for name, b in self.settings.backends.items())
-            if limit
-        }
+        """How many questions each backend gets at once, and per minute; without ``parallel``, one for all."""
+        one = None if self.settings.defaults.parallel else self.slots.setdefault(("", 1, 0), Slots(1))
+        found = {}
+        for name, backend in self.settings.backends.items():
+            limit, pace = 0 if one else backend.max_concurrent, backend.requests_per_minute
+            if limit or pace:
+                own = Slots(limit, per_minute=pace, among=one)
+                found[name] = self.slots.setdefault((name, limit, pace), own)
+            elif one:
+                found[name] = one
+        return found
 
     def _child_environ(self) -> dict[str, str]:
         """What shell and verify steps start from: neither the backends' keys nor CI's command files."""

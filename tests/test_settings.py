@@ -411,7 +411,6 @@ class TestRoles:
         ("[[backends.scripted.replies]]\nreply = 'x'\nregex = '('", (1, 1), "item 1 of `replies` has a wrong regex: missing ), unterminated subpattern at position 0", "at character 1"),
         ("[[backends.scripted.replies]]\nreply = 'x'\nfile = 'y'", (1, 1), "item 1 of `replies` has both `reply` and `file`", "keep one"),
         ("[backends.claude]\nstrengths = ['x']", (2, 13), "`strengths` is not supported yet", "take it out: `auto` takes the first available backend, in the order of lok.toml"),
-        ("[backends.claude]\nrequests_per_minute = 1", (2, 23), "`requests_per_minute` is not supported yet", "take it out: `max_concurrent` limits a backend meanwhile"),
         ("[prices.x]\ninput = 1", (1, 9), "the price of `x` needs `output`", "USD per million tokens; 0 if they are free"),
         ("[roles.claude]\nbackends = ['codex']", (1, 8), "`claude` is a backend already", "call the role otherwise"),
         ("[roles.r]\nbackends = []", (2, 12), "`roles.r.backends` must not be empty", ""),

@@ -393,6 +393,13 @@ class TestWorld:
         assert world.slots.keys() == {"claude", "codex", "gemini", "ollama"}
         assert len(set(world.slots.values())) == 4
 
+    def test_a_pace_holds_beside_the_limit_and_without_parallel(self, house: House) -> None:
+        slow = "[backends.slow]\ntype = 'openai'\nbase_url = 'http://localhost:1'\nmax_concurrent = 0\n"
+        assert "slow" not in house.world(slow).slots
+        assert "slow" in house.world(slow + "requests_per_minute = 7").slots
+        world = house.world("[defaults]\nparallel = false\n" + slow + "requests_per_minute = 7")
+        assert world.slots["slow"] is not world.slots["claude"]
+
     def test_limits_hold_for_all_worlds_of_a_project(self, house: House) -> None:
         project = house.open()
         first, second = project.world(), replace(project, environ={}).world({"mine": Scripted("mine", "x")})

@@ -59,7 +59,8 @@ async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
 
     async def once(number: int) -> Reply:
         record.attempts = max(record.attempts, number)
-        async with context.world.slots.get(name) or nullcontext():
+        slots = context.world.slots.get(name)
+        async with slots.place() if slots else nullcontext():
             with context.purse.call(prompt):
                 context.tell(
                     BackendAsked(

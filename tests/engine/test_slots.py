@@ -1,13 +1,16 @@
-"""At most so many questions at a backend at once, and no answer's time spent waiting in line."""
+"""So many questions at a backend at once and per minute, fewer under pressure, no answer's time spent in line."""
 
 import asyncio
+import math
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from pytest_lok.core.results import Outcome, Reply
 from pytest_lok.engine.ports import Limits, Prompt
 from pytest_lok.engine.slots import Slots
-from pytest_lok.errors import BackendError
+from pytest_lok.errors import BackendError, BackendFault
 from tests.engine.worlds import ran, world
 
 FOUR = "\n".join(f'[[steps]]\nname = "s{n}"\nbackend = "slow"\nprompt = "?"' for n in range(4))
@@ -57,7 +60,7 @@ def test_slots_serve_one_event_loop_after_another() -> None:
         order: list[str] = []
 
         async def one(name: str) -> None:
-            async with slots:
+            async with slots.place():
                 order.append(name)
                 await asyncio.sleep(0)
                 order.append(name)
@@ -74,7 +77,7 @@ def test_a_waiter_that_is_cancelled_leaves_the_line() -> None:
         slots = Slots(1)
 
         async def one() -> None:
-            async with slots:
+            async with slots.place():
                 await asyncio.sleep(10)
 
         first = asyncio.create_task(one())
@@ -83,7 +86,159 @@ def test_a_waiter_that_is_cancelled_leaves_the_line() -> None:
         second.cancel()
         first.cancel()
         await asyncio.wait([first, second])
-        async with asyncio.timeout(10), slots:
+        async with asyncio.timeout(10), slots.place():
             pass
+
+    asyncio.run(story())
+
+
+def test_a_waiter_that_is_cancelled_as_its_turn_comes_gives_it_on() -> None:
+    async def story() -> None:
+        slots = Slots(1)
+        release = asyncio.Event()
+
+        async def one() -> None:
+            async with slots.place():
+                await release.wait()
+
+        first, second, third = (asyncio.create_task(one()) for _ in range(3))
+        await asyncio.sleep(0)
+        release.set()
+        await first
+        second.cancel()
+        async with asyncio.timeout(10):
+            await third
+
+    asyncio.run(story())
+
+
+def failure(kind: BackendFault) -> BackendError:
+    return BackendError("no", kind=kind, backend="slow")
+
+
+async def question(slots: Slots, kind: BackendFault | None = None) -> None:
+    """One that ends well, or in a failure of that kind, after others have begun."""
+    try:
+        async with slots.place():
+            await asyncio.sleep(0)
+            if kind is not None:
+                raise failure(kind)
+    except BackendError:
+        pass
+
+
+async def wave(slots: Slots, size: int, kind: BackendFault | None = None) -> None:
+    await asyncio.gather(*(question(slots, kind) for _ in range(size)))
+
+
+@pytest.mark.parametrize("kind", [BackendFault.RATE_LIMIT, BackendFault.OVERLOAD])
+def test_pressure_halves_the_places_once_per_wave(kind: BackendFault) -> None:
+    slots, seen = Slots(8), []
+
+    async def story() -> None:
+        for _ in range(5):
+            await wave(slots, int(slots.places), kind)
+            seen.append(slots.places)
+
+    asyncio.run(story())
+    assert seen == [4, 2, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "kind", [k for k in BackendFault if k not in (BackendFault.RATE_LIMIT, BackendFault.OVERLOAD)]
+)
+def test_other_failures_are_no_pressure(kind: BackendFault) -> None:
+    slots = Slots(8)
+    asyncio.run(wave(slots, 8, kind))
+    assert slots.places == 8
+
+
+def test_places_come_back_one_by_one() -> None:
+    slots, seen = Slots(4), []
+
+    async def story() -> None:
+        await wave(slots, 4, BackendFault.OVERLOAD)
+        while slots.places < 4:
+            await question(slots)
+            seen.append(slots.places)
+        await wave(slots, 20)
+
+    asyncio.run(story())
+    # after two answers on two places, and three on three
+    assert seen == [2, 2, 3, 3, 3, 4]
+    assert slots.places == 4
+
+
+def test_any_number_at_once_ends_where_it_was_too_much() -> None:
+    slots = Slots()
+    assert math.isinf(slots.places)
+    asyncio.run(wave(slots, 12, BackendFault.RATE_LIMIT))
+    assert slots.places == 6
+
+
+def test_a_halving_keeps_the_line_in_order_and_lets_everybody_in() -> None:
+    slots, served = Slots(4), []
+
+    async def story() -> None:
+        async def one(number: int) -> None:
+            await question(slots, BackendFault.OVERLOAD if number < 4 else None)
+            served.append(number)
+
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(one(number) for number in range(20)))
+
+    asyncio.run(story())
+    assert served == list(range(20))
+
+
+class Strict(Slow):
+    """A server that bears two questions at once, and says so to every further one."""
+
+    async def ask(self, prompt: Prompt) -> Reply:
+        if self._now >= 2:
+            raise failure(BackendFault.OVERLOAD)
+        return await super().ask(prompt)
+
+
+def test_steps_that_try_again_get_through_a_server_that_bears_less_than_was_thought(tmp_path: Path) -> None:
+    many = "\n".join(
+        f'[[steps]]\nname = "s{n}"\nbackend = "slow"\nprompt = "?"\nretries = 6\nretry_delay = 20'
+        for n in range(8)
+    )
+    slots = Slots(8)
+    outcomes = ran(many, replace(world(tmp_path, Strict(0.01)), slots={"slow": slots})).outcomes
+    assert set(outcomes.values()) == {Outcome.PASSED}
+    assert slots.places < 8
+
+
+def test_so_many_begin_per_minute() -> None:
+    began: list[float] = []
+    slots = Slots(per_minute=3, minute=0.3)
+
+    async def one() -> None:
+        async with slots.place():
+            began.append(asyncio.get_running_loop().time())
+
+    async def story() -> None:
+        await asyncio.gather(*(one() for _ in range(8)))
+
+    asyncio.run(story())
+    # a timer may ring a little early
+    assert all(later - earlier >= 0.29 for earlier, later in zip(began, began[3:], strict=False))
+    assert began[2] - began[0] < 0.29
+
+
+def test_limits_can_be_nested() -> None:
+    async def story() -> None:
+        wide = Slots(1)
+        narrow = [Slots(4, among=wide), Slots(4, among=wide)]
+        backend = Slow(0)
+
+        async def one(slots: Slots) -> None:
+            async with slots.place():
+                await backend.ask(Prompt(text="?"))
+
+        await asyncio.gather(*(one(slots) for slots in narrow * 4))
+        assert backend.most == 1
 
     asyncio.run(story())
