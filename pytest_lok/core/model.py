@@ -17,6 +17,9 @@ from pytest_lok.core.template import Template
 
 AUTO = "auto"
 
+MOST_ITEMS = 10_000
+"""Items of one ``for_each``: a longer list is a mistake, and each item may cost money."""
+
 
 class Origin(enum.StrEnum):
     """Where a workflow was found; only ``project`` ones are collected by plain ``pytest --lok``."""

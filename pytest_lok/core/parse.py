@@ -36,6 +36,7 @@ def parse_workflow(
     backends: Collection[str] | None = None,
     roles: Mapping[str, Role] | None = None,
     read: Read | None = None,
+    ci: bool = False,
 ) -> Workflow:
     """The workflow a file means; WorkflowError holds every problem of it.
 
@@ -43,10 +44,11 @@ def parse_workflow(
     there is none. ``backends`` are the names a step may use ("auto" always; None = not checked).
     ``roles`` stand for several of them; the one called "" is for steps that name nobody.
     ``read(path, source)`` gives the text of a file named relative to that workflow file
-    (``output_schema = "answer.json"``); OSError or ValueError where it cannot.
+    (``output_schema = "answer.json"``); OSError or ValueError where it cannot. In ``ci`` nobody reads
+    what is about to become shell code, so ``unsafe_shell`` takes nothing but arguments.
     """
     reading = _Reading(source, parent)
-    readers = reading.readers(backends, roles or {}, read)
+    readers = reading.readers(backends, roles or {}, read, ci=ci)
     steps = [step for reader in readers if (step := reader.step()) is not None]
     reading.check(readers)
     return reading.workflow(steps, frozenset().union(*(reader.arguments for reader in readers)))
@@ -72,7 +74,7 @@ class _Reading:
             self.whole &= bool(file.document.steps) or not file.data.get("steps")
 
     def readers(
-        self, backends: Collection[str] | None, roles: Mapping[str, Role], read: Read | None
+        self, backends: Collection[str] | None, roles: Mapping[str, Role], read: Read | None, *, ci: bool
     ) -> list[StepReader]:
         """One per step, in the order of the parents, in which their children's replace them."""
         merged: dict[str | tuple[File, int], tuple[File, int]] = {}
@@ -100,6 +102,7 @@ class _Reading:
             roles=roles,
             gate=self._first("gate"),
             read=read,
+            ci=ci,
         )
         return [StepReader(file, index, shared) for file, index in merged.values()]
 

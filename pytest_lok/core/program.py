@@ -63,6 +63,11 @@ class Program:
         self._tree = tree
         self._code: JinjaTemplate | None = None
 
+    @property
+    def names(self) -> frozenset[str]:
+        """What its expressions begin with: ``steps``, ``arg``, ``item``, a variable of its own."""
+        return frozenset(name.name for name in self._tree.find_all(nodes.Name))
+
     def compile(self) -> JinjaTemplate:
         """The code; SourceError where Jinja finds only now that it cannot be."""
         if self._code is None:
@@ -97,8 +102,7 @@ class Program:
     def _values(self, scope: Scope) -> dict[str, object]:
         if scope.own is None:
             return roots(scope)
-        named = {name.name for name in self._tree.find_all(nodes.Name)}
-        return roots(scope) | own_values(scope.own, scope.found, named)
+        return roots(scope) | own_values(scope.own, scope.found, self.names)
 
     def _read(self, piece: Piece, values: Mapping[str, object], use: Callable[[object], T]) -> T:
         try:

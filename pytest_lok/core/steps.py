@@ -20,7 +20,7 @@ from pytest_lok.core.document import (
     StepDocument,
     keys,
 )
-from pytest_lok.core.model import AUTO, Action, Ask, ForEach, Format, Role, Shell, Step, Strategy
+from pytest_lok.core.model import AUTO, MOST_ITEMS, Action, Ask, ForEach, Format, Role, Shell, Step, Strategy
 from pytest_lok.core.positions import Path
 from pytest_lok.core.results import Json
 from pytest_lok.core.scope import Names
@@ -52,7 +52,8 @@ _EMPTY: tuple[object, ...] = ([], {})
 class Shared:
     """What the steps of one workflow have in common. ``backends`` None = any name will do.
 
-    ``roles`` stand for several backends; the one called "" is for steps that name nobody.
+    ``roles`` stand for several backends; the one called "" is for steps that name nobody. In ``ci``
+    only what its operator types may become shell code.
     """
 
     names: Names
@@ -61,6 +62,7 @@ class Shared:
     roles: Mapping[str, Role] = field(default_factory=dict)
     gate: GateDocument | None = None
     read: Read | None = None
+    ci: bool = False
 
 
 class StepReader:
@@ -163,18 +165,24 @@ class StepReader:
                 )
             return None
         if isinstance(value, list):
-            return ForEach(inline=tuple(value))
+            return self._items(value)
         if not value.lstrip().startswith("["):
             expression = self._text(Condition.parse, value, self._outer, "for_each")
             return None if expression is None else ForEach(expression=expression)
         try:
-            return ForEach(inline=tuple(json.loads(value)))
+            return self._items(json.loads(value))
         except (ValueError, RecursionError) as error:
             said, at = (error.msg, error.pos) if isinstance(error, json.JSONDecodeError) else (error, 0)
             hint = "or name what holds one: steps.X.output, steps.X.field"
             fault = Fault(message=f"this is not a JSON array: {said}", start=at, end=at + 1, hint=hint)
             self.file.report_inside(self._at("for_each"), fault)
             return None
+
+    def _items(self, items: list[Json]) -> ForEach:
+        if len(items) > MOST_ITEMS:
+            message = f"`for_each` has {len(items):,} items; at most {MOST_ITEMS:,} are run"
+            self._report(message, "make several steps of them", "for_each", key=True)
+        return ForEach(inline=tuple(items))
 
     def _when(self) -> Condition | None:
         written = "if" if "if" in self._written else "when"
@@ -477,6 +485,8 @@ class StepReader:
         document, names = self.document, self._inner
         unsafe = functools.partial(ShellTemplate.parse, unsafe=document.unsafe_shell)
         shell = self._text(unsafe, document.shell or None, names, "shell")
+        if shell is not None and document.unsafe_shell and self._shared.ci:
+            self._untyped(shell)
         argv = [
             self._text(Template.parse, word, names, "argv", at) for at, word in enumerate(document.argv or ())
         ]
@@ -496,6 +506,17 @@ class StepReader:
             env={name: value for name, value in env.items() if value is not None},
             cwd=cwd,
         )
+
+    def _untyped(self, shell: ShellTemplate) -> None:
+        for placeholder in shell.placeholders:
+            if placeholder.template.names - {"arg"}:
+                fault = Fault(
+                    message="in CI no text but the workflow's arguments may become shell code",
+                    start=placeholder.start,
+                    end=placeholder.end,
+                    hint="pass it by `argv` or `stdin`; `unsafe_shell` is for where you read it first",
+                )
+                self.file.report_inside(self._at("shell"), fault)
 
     def _command(self) -> None:
         document = self.document

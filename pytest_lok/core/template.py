@@ -34,6 +34,11 @@ class Template:
         checked = check_template(source, names)
         return cls(source, checked.steps, checked.arguments, checked.program)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """What its expressions begin with: ``steps``, ``arg``, ``item`` …"""
+        return frozenset() if self._program is None else self._program.names
+
     def render(self, scope: Scope) -> str:
         """The text with its values; TemplateError names a missing one."""
         return self.source if self._program is None else self._program.render(scope)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import TypeAlias, TypeVar, assert_never
 
-from pytest_lok.core.model import Ask, ForEach, Shell, Step
+from pytest_lok.core.model import MOST_ITEMS, Ask, ForEach, Shell, Step
 from pytest_lok.core.results import ItemResult, Json, Outcome, StepResult
 from pytest_lok.core.scope import Loop, Scope
 from pytest_lok.engine.context import Context
@@ -167,5 +167,10 @@ def _items(for_each: ForEach, scope: Scope) -> Sequence[Json]:
         raise OutputError(
             f"for_each needs a JSON array, but {for_each.expression.source.strip()} is {kind}",
             hint='name the field that holds the array, or set output_format = "json_array" on that step',
+        )
+    if len(value) > MOST_ITEMS:
+        raise StepUnableError(
+            f"for_each got {len(value):,} items; at most {MOST_ITEMS:,} are run",
+            hint="hand it fewer, for example by a command before it",
         )
     return value
