@@ -13,6 +13,7 @@ from _pytest._code.code import ExceptionInfo, TerminalRepr  # what repr_failure 
 from pytest_lok.core.plan import Plan
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.desk import DESK, Desk, Virtual
+from pytest_lok.plugin.parts import parts, tell
 from pytest_lok.plugin.request import PREFIX
 from pytest_lok.plugin.verdict import announce
 
@@ -142,7 +143,7 @@ class Workflow(pytest.Module):
         except UsageError as error:
             raise self.CollectError(str(error)) from None
         self.name = self.model.name
-        self.extra_keyword_matches.add(self.model.stem)
+        self.extra_keyword_matches |= {self.model.stem, self.path.name}
         self.order = {step.name: place for place, step in enumerate(self.plan.steps)}
         for tag in self.model.tags:
             self.config.addinivalue_line("markers", f"{tag}: a tag of workflows")
@@ -205,6 +206,7 @@ class Step(pytest.Function):
         self.step = step
         self.result: StepResult | None = None
         self.waited = 0.0
+        self.telling_parts = False
 
     @property
     def workflow(self) -> Workflow:
@@ -240,4 +242,14 @@ class Step(pytest.Function):
     def runtest(self) -> None:
         """Judge: a step that did its work and said no is raised here."""
         if self.result is not None:
+            self._tell_parts(self.result)
             announce(self.result, "call", self.config.stash[DESK].running.selected(self.workflow))
+
+    def _tell_parts(self, result: StepResult) -> None:
+        """Items and backends as subtests, where pytest has them."""
+        if self.config.pluginmanager.hasplugin("subtests") and parts(result):
+            self.telling_parts = True
+            try:
+                tell(result, self._request.getfixturevalue("subtests"))
+            finally:
+                self.telling_parts = False

@@ -183,9 +183,12 @@ def desk(config: pytest.Config) -> Desk:
 
 def install(config: pytest.Config, keyword: str) -> None:
     """Bring in the plugin's parts for a session with workflows; ``keyword`` is the name in ``-k``."""
-    from pytest_lok.plugin.collect import Collection
+    from pytest_lok.plugin.collect import Collection, Step
+    from pytest_lok.plugin.junit import JUnit
+    from pytest_lok.plugin.lastfailed import LastFailed
     from pytest_lok.plugin.report import Reporting
     from pytest_lok.plugin.stopping import Stopping
+    from pytest_lok.plugin.timeouts import Timeouts
 
     try:
         _refuse_unsupported(config)
@@ -196,7 +199,10 @@ def install(config: pytest.Config, keyword: str) -> None:
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
     config.add_cleanup(here.close)
-    for part in (Collection(here), here.running, Reporting(here), Stopping(here)):
+    parts = [Collection(here), here.running, Reporting(here), Stopping(here), Timeouts(Step)]
+    if not hasattr(config, "workerinput"):
+        parts += [LastFailed(config), *JUnit.of(config)]
+    for part in parts:
         config.pluginmanager.register(part, f"lok-{type(part).__name__.lower()}")
 
 

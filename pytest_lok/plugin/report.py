@@ -9,6 +9,7 @@ import pytest
 
 from pytest_lok.plugin.collect import Step
 from pytest_lok.plugin.explain import harmless
+from pytest_lok.plugin.parts import PartError
 from pytest_lok.plugin.verdict import announced
 from pytest_lok.reports.console import summary
 
@@ -34,13 +35,19 @@ class Reporting:
             return report
         if report.when == "setup":
             report.duration = max(0.0, report.duration - item.waited)
-        if report.when == "call" or not report.passed:
-            account = self._desk.running.account(item, item.result)
-            if call.excinfo is not None and announced(call.excinfo.value):
-                report.longrepr = account.longrepr
-            elif report.skipped:
-                report.longrepr = account.skipped
-            account.complete(report)
+            if report.passed:
+                return report
+        account = self._desk.running.account(item, item.result)
+        error = call.excinfo.value if call.excinfo is not None else None
+        if item.telling_parts:
+            if isinstance(error, PartError):
+                report.longrepr = account.longrepr_of(error.part)
+            return report
+        if error is not None and announced(error):
+            report.longrepr = account.longrepr
+        elif report.skipped:
+            report.longrepr = account.skipped
+        account.complete(report)
         return report
 
     def pytest_report_header(self) -> str:

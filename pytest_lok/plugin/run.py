@@ -13,7 +13,9 @@ from _pytest.skipping import evaluate_skip_marks  # what `skip` and `skipif` com
 
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Outcome, StepResult
-from pytest_lok.plugin.verdict import Account
+from pytest_lok.plugin.progress import Progress
+from pytest_lok.plugin.timeouts import budgeted
+from pytest_lok.plugin.verdict import NOT_RUN, Account
 
 if TYPE_CHECKING:
     from pytest_lok.engine.background import RunHandle
@@ -28,8 +30,6 @@ POLL = 0.2
 """Seconds a wait lasts at most before it looks up: signals get through, and other stops are seen."""
 STOP = "STOP"
 """The file that says the session was ended early; its first word is what becomes of steps not begun."""
-NOT_RUN = "not run: "
-"""How the engine begins the reason of a step that a stop kept from running."""
 GLANCE = 0.02
 """Seconds between two looks at what another process has written."""
 
@@ -52,21 +52,26 @@ class Running:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._is_worker = hasattr(desk.config, "workerinput")
-        self._selected: dict[Workflow, list[str]] = {}
+        self._selected: dict[Workflow, list[Step]] = {}
         self._watched: dict[Workflow, Watched] = {}
+        self._progress = Progress(desk.config)
         self._stop: tuple[str, Outcome] | None = None
 
     def select(self, item: Step) -> None:
         """Note an item that is left after every deselection; one that is marked as skipped must not run."""
-        names = self._selected.setdefault(item.workflow, [])
+        items = self._selected.setdefault(item.workflow, [])
         if evaluate_skip_marks(item) is None:
-            names.append(item.name)
+            items.append(item)
 
     def result(self, item: Step) -> StepResult:
         """The step's result; waits for it alone. The first item with its fixtures ready starts the runs."""
         if item.workflow not in self._watched:
             self._start(item)
-        return self._await(self._watched[item.workflow], item.name)
+        self._progress.begin()
+        try:
+            return self._await(self._watched[item.workflow], item.name)
+        finally:
+            self._progress.end()
 
     def another(self, item: Step) -> StepResult:
         """The result of one more attempt of the step, as pytest's reruns ask for.
@@ -104,6 +109,7 @@ class Running:
             step=item.step,
             file=item.file,
             result=result,
+            run_id=self._desk.runs.run_id,
             asked=watched.entry.asked(item.name),
             root=root,
         )
@@ -159,9 +165,11 @@ class Running:
         desk, workflow = self._desk, item.workflow
         world = desk.world_of(item.funcargs)
         begun: list[Watched] = []
-        for number, (other, names) in enumerate(self._selected.items()):
+        for number, (other, items) in enumerate(self._selected.items()):
             if other.fixtures_from == workflow.fixtures_from:
+                names = [item.name for item in items]
                 plan = Plan.of(other.model, select=names, **desk.request.arguments.for_(other.model))
+                plan = budgeted(plan, items, desk.config)
                 entry = desk.ledger.entry(number, other.model.stem)
                 self._watched[other] = watched = Watched(plan=plan, world=world, entry=entry)
                 begun.append(watched)
@@ -201,6 +209,14 @@ class Running:
                 return self.told(result)
             if self.stopped:
                 self._cancel([watched])
+            self._progress.show(self._now())
+
+    def _now(self) -> dict[str, float]:
+        """The steps that run in this process, with their seconds."""
+        handles = {w.plan.workflow.stem: w.handle for w in self._watched.values() if w.handle is not None}
+        return {
+            f"{stem}::{name}": s for stem, handle in handles.items() for name, s in handle.running().items()
+        }
 
     def _cancel(self, begun: Iterable[Watched]) -> None:
         why, _ = self._stop or ("", None)

@@ -98,7 +98,13 @@ class Stopping:
             if result is None:
                 result = running.cut(step.name, begun=record is not None and step.name in record.running)
             file = self._desk.request.root / step.path
-            account = Account(workflow=workflow, step=step, file=file, result=running.told(result))
+            account = Account(
+                workflow=workflow,
+                step=step,
+                file=file,
+                result=running.told(result),
+                run_id=self._desk.runs.run_id,
+            )
             yield self._report(nodeid, account)
 
     def _report(self, nodeid: str, account: Account) -> pytest.TestReport:

@@ -20,10 +20,13 @@ from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.model import Step, Workflow
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.plugin.explain import bounded, explain, harmless, short
+from pytest_lok.plugin.parts import Part, PartError, parts
 
 Phase: TypeAlias = Literal["setup", "call"]
 Word: TypeAlias = Literal["passed", "failed", "skipped", "xfail"]
 
+NOT_RUN = "not run: "
+"""How the engine begins the reason of a step that a stop kept from running."""
 _SECTION = 64_000  # characters of one section of a report
 
 
@@ -64,8 +67,8 @@ def announce(result: StepResult, phase: Phase, selected: Collection[str]) -> Non
 
 
 def announced(error: BaseException) -> bool:
-    """Whether an exception is one of ``announce``, with a result to explain."""
-    return isinstance(error, NotPassedError | pytest.xfail.Exception)
+    """Whether an exception comes from a step's result, which explains it."""
+    return isinstance(error, NotPassedError | PartError | pytest.xfail.Exception)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,7 @@ class Account:
     step: Step
     file: Path
     result: StepResult
+    run_id: str = ""
     asked: tuple[BackendAsked, ...] = ()
     root: StepResult | None = None
 
@@ -83,7 +87,14 @@ class Account:
     def longrepr(self) -> ExceptionChainRepr:
         """The step's own words with a short reason and its place; nothing of our code is in it."""
         text = explain(self.result, self.step, asked=self.asked, root=self.root)
-        place = ReprFileLocation(str(self.file), self.step.line, short(self.result))
+        return self._shown(text, short(self.result))
+
+    def longrepr_of(self, part: Part) -> ExceptionChainRepr:
+        """The same of one part of the step."""
+        return self._shown(str(part), part.reason)
+
+    def _shown(self, text: str, reason: str) -> ExceptionChainRepr:
+        place = ReprFileLocation(str(self.file), self.step.line, reason)
         return ExceptionChainRepr(
             [(ReprTraceback([ReprEntryNative([text, "\n"])], None, "native"), place, None)]
         )
@@ -111,17 +122,22 @@ class Account:
             "step": self.step.name,
             "outcome": result.outcome.value,
             "underlying": result.underlying.value if result.underlying is not None else "",
-            "reason": result.reason,
+            "reason": short(result),
             "blocked_by": result.blocked_by,
             "seconds": result.seconds,
             "attempts": result.attempts,
+            "not_run": not result.attempts and result.reason.startswith(NOT_RUN),
+            "backend": result.backend,
+            "model": next((reply.model for reply in result.replies if reply.backend == result.backend), ""),
             "backends": [reply.backend for reply in result.replies],
-            "models": [reply.model for reply in result.replies if reply.model],
             "tokens": result.usage.tokens,
             "cost_usd": result.usage.cost_usd,
+            "run_id": self.run_id,
+            "workflow_sha256": self.workflow.sha256,
         }
         return json.loads(json.dumps(facts))
 
     def _told(self) -> list[tuple[str, str]]:
         output = [("output", self.result.output)] if self.result.output and self.result.ran else []
-        return output + [(section.title, section.text) for section in self.result.sections]
+        told = output + [(section.title, section.text) for section in self.result.sections]
+        return told + [(part.name, part.reason) for part in parts(self.result) if part.outcome.red]

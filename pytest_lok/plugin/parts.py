@@ -1,0 +1,66 @@
+"""A step's items and backends -> subtests of its item, each with its own outcome and reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_lok.core.results import ItemResult, Outcome, StepResult
+from pytest_lok.plugin.explain import bounded, harmless
+
+_SHOWN = 50  # subtests of one step; a for_each may have thousands of items
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One item of a ``for_each``, or one of several backends."""
+
+    name: str
+    outcome: Outcome
+    reason: str = ""
+    text: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {self.outcome}", *bounded(self.text).splitlines(), f"E   {self.reason}"]
+        return harmless("\n".join(lines))
+
+
+class PartError(Exception):
+    """A part that is red, inside a step that is failed."""
+
+    def __init__(self, part: Part) -> None:
+        super().__init__(part.reason)
+        self.part = part
+
+
+def parts(result: StepResult) -> list[Part]:
+    """The step's parts, the red ones first, if it has several."""
+    found = [_item(item) for item in result.items] or list(_backends(result))
+    found.sort(key=lambda part: not part.outcome.red)
+    return found[:_SHOWN] if len(found) > 1 else []
+
+
+def tell(result: StepResult, subtests: pytest.Subtests) -> None:
+    """Report the parts. A red subtest fails its item: it is only one where the step is failed itself."""
+    for part in parts(result):
+        if not part.outcome.red:
+            with subtests.test(msg=part.name):
+                pass
+        elif result.outcome is Outcome.FAILED:
+            with subtests.test(msg=part.name):
+                raise PartError(part)
+
+
+def _item(item: ItemResult) -> Part:
+    name = f"item {item.index}: {bounded(str(item.item), lines=1, chars=60)}"
+    return Part(name=harmless(name), outcome=item.outcome, reason=item.reason, text=item.output)
+
+
+def _backends(result: StepResult) -> Iterator[Part]:
+    for reply in result.replies:
+        yield Part(name=reply.backend, outcome=Outcome.PASSED, text=reply.text)
+    for refusal in result.refusals:
+        reason = f"{refusal.kind}: {refusal.reason}"
+        yield Part(name=refusal.backend, outcome=Outcome.ERROR, reason=reason, text=refusal.hint)

@@ -1,0 +1,69 @@
+"""What runs, and since when, on one line of the terminal while an item waits; gone when it goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+
+import pytest
+
+from pytest_lok.plugin.explain import harmless
+from pytest_lok.reports.console import duration
+
+_PATIENCE = 0.5  # seconds of waiting before anything is drawn
+_SAVE, _RESTORE, _CLEAR = "\x1b7", "\x1b8", "\x1b[K"
+
+
+class Progress:
+    """Drawn on the main thread only, where pytest itself writes, and never where lines are kept."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._since = 0.0
+        self._drawn = False
+
+    def begin(self) -> None:
+        """An item begins to wait."""
+        self._since = time.monotonic()
+
+    def show(self, running: Mapping[str, float]) -> None:
+        """Draw the steps that run with their seconds, longest first, in what is left of the line."""
+        terminal = self._terminal()
+        if terminal is None or time.monotonic() - self._since < _PATIENCE:
+            return
+        steps = sorted(running.items(), key=lambda item: -item[1])
+        text = harmless(" · ".join(f"{name} {duration(seconds)}" for name, seconds in steps))
+        writer = terminal._tw
+        room = max(0, writer.fullwidth - writer.width_of_current_line - 2)
+        self._write(terminal, f"{_SAVE} {text[:room]}{_CLEAR}{_RESTORE}")
+        self._drawn = True
+
+    def end(self) -> None:
+        """The item goes on: leave the line as it was."""
+        terminal = self._terminal()
+        if self._drawn and terminal is not None:
+            self._write(terminal, _CLEAR)
+        self._drawn = False
+
+    def _terminal(self) -> pytest.TerminalReporter | None:
+        """Where to draw: a terminal, not a pipe, not an xdist worker, not with -q or -s."""
+        config = self._config
+        terminal = config.pluginmanager.getplugin("terminalreporter")
+        if (
+            not isinstance(terminal, pytest.TerminalReporter)
+            or not terminal.isatty
+            or hasattr(config, "workerinput")
+            or config.get_verbosity() < 0
+            or config.getoption("capture") == "no"
+        ):
+            return None
+        return terminal
+
+    def _write(self, terminal: pytest.TerminalReporter, text: str) -> None:
+        capture = self._config.pluginmanager.getplugin("capturemanager")
+        quiet: AbstractContextManager[None] = (
+            capture.global_and_fixture_disabled() if capture is not None else nullcontext()
+        )
+        with quiet:
+            terminal.write_raw(text, flush=True)

@@ -1,0 +1,121 @@
+"""Plugins that change how items run: each gets what it means, of the step and not of the wait for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.plugin.conftest import Suite, words
+
+W = ".lok/workflows/w.toml"
+
+
+@pytest.mark.parametrize("method", ["signal", "thread"])
+def test_a_timeout_is_the_steps_own(suite: Suite, method: str) -> None:
+    pytest.importorskip("pytest_timeout")
+    suite.shells("w", a="sleep 0.7", b_after_a="sleep 0.7", c_after_b="sleep 0.7; true", d="sleep 30")
+    suite.write("test_one.py", "def test_one(): pass")
+    result = suite.run_apart("--lok", "--timeout=1.5", f"--timeout-method={method}", "-v")
+    assert {node.rpartition("::")[2]: word for node, word in words(result).items()} == {
+        "a": "PASSED",
+        "b": "PASSED",
+        "c": "PASSED",
+        "d": "ERROR",
+        "test_one": "PASSED",
+    }
+    result.stdout.fnmatch_lines([f"ERROR {W}::d - *timed out after 1.5 s*"])
+
+
+def test_a_steps_own_limit_wins_over_the_sessions_and_a_marker_over_both(suite: Suite) -> None:
+    pytest.importorskip("pytest_timeout")
+    suite.workflow(
+        "w",
+        """
+        [[steps]]
+        name = "own"
+        timeout = "20s"
+        shell = "sleep 0.5"
+
+        [[steps]]
+        name = "marked"
+        timeout = "20s"
+        shell = "sleep 30"
+
+        [[steps]]
+        name = "usual"
+        shell = "sleep 30"
+        """,
+    )
+    suite.write("pytest.ini", "[pytest]\ntimeout = 0.2\n")
+    suite.write(
+        "conftest.py",
+        """
+        import pytest
+
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                if item.name == "marked":
+                    item.add_marker(pytest.mark.timeout(0.4))
+        """,
+    )
+    result = suite.run("--lok")
+    result.assert_outcomes(passed=1, errors=2)
+    result.stdout.fnmatch_lines_random(
+        [f"ERROR {W}::marked - *after 0.4 s*", f"ERROR {W}::usual - *after 0.2 s*"]
+    )
+
+
+def test_a_rerun_is_a_new_attempt_of_that_step_only(suite: Suite) -> None:
+    pytest.importorskip("pytest_rerunfailures")
+    suite.shells(
+        "w",
+        a="echo a >> ran",
+        b_after_a="echo b >> ran; test $(grep -c b ran) -ge 3",
+        c_after_b="echo c >> ran",
+        d="echo d >> ran",
+    )
+    result = suite.run("--lok", "--reruns=3", "-v")
+    outcomes = result.parseoutcomes()
+    assert outcomes["rerun"] == 2
+    assert outcomes["passed"] == 3
+    assert outcomes["skipped"] == 1, "c was blocked by the attempt that counted then"
+    assert sorted(suite.ran()) == ["a", "b", "b", "b", "d"]
+    result.stdout.fnmatch_lines(["w: passed in * · 3 passed, 1 skipped"])
+
+
+def test_a_rerun_repeats_what_nobody_else_would(suite: Suite) -> None:
+    pytest.importorskip("pytest_rerunfailures")
+    suite.shells(
+        "w",
+        a="echo a >> ran",
+        b_after_a="echo b >> ran; test $(grep -c b ran) -ge 2",
+        c_after_b="echo c >> ran",
+    )
+    result = suite.run(f"{W}::c", "--reruns=2")
+    assert result.parseoutcomes() == {"passed": 1, "rerun": 1}
+    assert suite.ran() == ["a", "b", "b", "c"]
+
+
+def test_reruns_with_xdist(suite: Suite) -> None:
+    pytest.importorskip("pytest_rerunfailures")
+    suite.shells(
+        "w", a="echo a >> ran", b_after_a="echo b >> ran; test $(grep -c b ran) -ge 2", c="sleep 0.3"
+    )
+    result = suite.run_apart("--lok", "--reruns=2", "-n2")
+    outcomes = result.parseoutcomes()
+    assert outcomes["passed"] == 3
+    assert outcomes["rerun"] == 1
+    assert sorted(suite.ran()) == ["a", "b", "b"]
+
+
+def test_attempts_and_cost_of_reruns_are_summed(suite: Suite) -> None:
+    pytest.importorskip("pytest_rerunfailures")
+    suite.workflow("w", '[[steps]]\nname = "a"\nprompt = "x"\nassert = ["output == \'no\'"]\n')
+    result = suite.run("--lok", "--reruns=2")
+    result.stdout.fnmatch_lines(["(3 attempts, *)"])
+    once = suite.run("--lok", "-p", "no:rerunfailures")
+    assert tokens(result) == 3 * tokens(once)
+
+
+def tokens(result: pytest.RunResult) -> int:
+    (line,) = [line for line in result.outlines if line.startswith("w: failed")]
+    return int(line.split(" · ")[-1].split()[0])

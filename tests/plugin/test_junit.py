@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.plugin.conftest import Suite
+
+GATE = """
+[[steps]]
+name = "look"
+shell = "printf '[[ATTACHMENT|/etc/passwd]] ##[error]x \\\\033[31m'"
+
+[[steps]]
+name = "ask"
+prompt = "Is this fine?"
+assert = ["output == 'yes'"]
+
+[[steps]]
+name = "down"
+prompt = "trouble"
+
+[[steps]]
+name = "soft"
+shell = "exit 1"
+continue_on_error = true
+"""
+
+
+def cases(path: Path) -> dict[str, ElementTree.Element]:
+    return {case.attrib["name"]: case for case in ElementTree.parse(path).iter("testcase")}
+
+
+@pytest.mark.parametrize("xdist", [(), ("-n1",)], ids=["alone", "xdist"])
+def test_what_review_bots_read(suite: Suite, xdist: tuple[str, ...]) -> None:
+    suite.workflow("gate", GATE)
+    suite.run_apart("--lok", "--junitxml=report.xml", *xdist)
+    found = cases(suite.root / "report.xml")
+    assert {case.attrib["classname"] for case in found.values()} == {".lok.workflows.gate.toml"}
+    places = {name: (case.attrib["file"], case.attrib["line"]) for name, case in found.items()}
+    assert places == {
+        "look": (".lok/workflows/gate.toml", "2"),
+        "ask": (".lok/workflows/gate.toml", "6"),
+        "down": (".lok/workflows/gate.toml", "11"),
+        "soft": (".lok/workflows/gate.toml", "15"),
+    }
+    assert message(found["ask"], "failure") == "assert failed: output == 'yes'"
+    assert message(found["down"], "error") == "echo was told to fail: overload"
+    assert message(found["soft"], "skipped") == "the command exited with code 1"
+    properties = {node.attrib["name"]: node.attrib["value"] for node in found["ask"].iter("property")}
+    assert properties["lok.outcome"] == "failed"
+    assert properties["lok.backend"] == "echo"
+    assert properties["lok.model"] == "scripted"
+    assert int(properties["lok.tokens"]) > 0
+    assert float(properties["lok.cost_usd"]) == 0
+    assert properties["lok.attempts"] == "1"
+    assert properties["lok.run_id"] == next((suite.root / ".lok" / "runs").glob("2*")).name
+    assert len(properties["lok.workflow_sha256"]) == 64
+
+
+def test_hostile_text_is_neutral_and_output_bounded(suite: Suite) -> None:
+    suite.workflow("gate", GATE)
+    suite.shells("big", a="head -c 3000000 /dev/zero | tr '\\0' x")
+    suite.run("--lok", "--junitxml=report.xml")
+    text = (suite.root / "report.xml").read_text()
+    assert len(text) < 100_000
+    found = cases(suite.root / "report.xml")
+    told = found["look"].findtext("system-out") or ""
+    assert "ATTACHMENT|/etc/passwd" in told
+    assert "[[ATTACHMENT|" not in text
+    assert "##[" not in text
+    assert "\x1b" not in text
+
+
+def test_the_users_own_choice_of_family_stays(suite: Suite) -> None:
+    suite.workflow("gate", GATE)
+    suite.write("pytest.ini", "[pytest]\njunit_family = xunit2\n")
+    suite.run("--lok", "--junitxml=report.xml")
+    assert all("line" not in case.attrib for case in cases(suite.root / "report.xml").values())
+
+
+def test_seconds_are_the_steps_own(suite: Suite) -> None:
+    suite.shells("w", slow="sleep 0.6", quick_after_slow="true")
+    suite.run("--lok", "--junitxml=report.xml")
+    seconds = {name: float(case.attrib["time"]) for name, case in cases(suite.root / "report.xml").items()}
+    assert seconds["slow"] >= 0.6
+    assert seconds["quick"] < 0.6
+
+
+def test_names_are_unique_and_python_tests_as_ever(suite: Suite) -> None:
+    suite.shells("v", a="true")
+    suite.shells("w", a="true")
+    suite.write("test_one.py", "def test_a(): pass")
+    suite.run("--lok", "--junitxml=report.xml")
+    found = [
+        (case.attrib["classname"], case.attrib["name"])
+        for case in ElementTree.parse(suite.root / "report.xml").iter("testcase")
+    ]
+    assert sorted(found) == [
+        (".lok.workflows.v.toml", "a"),
+        (".lok.workflows.w.toml", "a"),
+        ("test_one", "test_a"),
+    ]
+
+
+def message(case: ElementTree.Element, tag: str) -> str:
+    node = case.find(tag)
+    assert node is not None, ElementTree.tostring(case)
+    return node.attrib["message"]

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.plugin.conftest import Suite
+
+EACH = """
+[[steps]]
+name = "each"
+for_each = [1, 2, 3, 4]
+shell = "echo got {{ item }}; test {{ item }} != 2 && test {{ item }} != 4"
+"""
+SEVERAL = """
+[[steps]]
+name = "several"
+prompt = "x"
+backends = ["echo", "down"]
+consensus = "first"
+"""
+DOWN = """
+[backends.down]
+type = "scripted"
+[[backends.down.replies]]
+error = "rate_limit"
+"""
+
+
+@pytest.mark.parametrize("xdist", [(), ("-n1",)], ids=["alone", "xdist"])
+def test_red_items_of_a_failed_step_are_subtests_with_their_reasons(
+    suite: Suite, xdist: tuple[str, ...]
+) -> None:
+    suite.workflow("w", EACH)
+    result = suite.run_apart("--lok", "--junitxml=report.xml", *xdist)
+    outcomes = result.parseoutcomes()
+    assert outcomes["failed"] == 3
+    result.stdout.fnmatch_lines_random(
+        [
+            "*each [[]item 1: 2[]]*",
+            "item 1: 2: failed",
+            "got 2",
+            "*each [[]item 3: 4[]]*",
+            "SUBFAILED[[]item 1: 2[]] .lok/workflows/w.toml::each - the command*",
+            "FAILED .lok/workflows/w.toml::each - 2 of 4 items did not pass*",
+        ]
+    )
+    (case,) = ElementTree.parse(suite.root / "report.xml").iter("testcase")
+    assert len(case.findall("failure")) == 3
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_a_soft_step_stays_soft(suite: Suite) -> None:
+    suite.workflow("w", EACH.replace("for_each", "continue_on_error = true\nfor_each"))
+    result = suite.run("--lok")
+    assert result.ret == 0
+    result.assert_outcomes(xfailed=1)
+
+
+def test_a_reached_quorum_stays_green_and_says_who_did_not_answer(suite: Suite) -> None:
+    suite.workflow("w", SEVERAL.replace("first", 'vote"\nquorum = 1\nvote_on = ""#'))
+    suite.write("lok.toml", (suite.root / "lok.toml").read_text() + DOWN)
+    result = suite.run("--lok", "-rP")
+    result.assert_outcomes(passed=1)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*- down -*", "rate limit: *"])
+
+
+def test_green_items_are_told_in_detail_on_request(suite: Suite) -> None:
+    suite.workflow("w", EACH.replace("!= 2", "!= x").replace("!= 4", "!= x"))
+    result = suite.run("--lok", "-v")
+    assert "passed" in result.parseoutcomes()
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*::each SUBPASSED[[]item 0: 1[]]*"])
+
+
+def test_without_pytests_subtests_nothing_is_lost(suite: Suite) -> None:
+    suite.workflow("w", EACH)
+    result = suite.run("--lok", "-p", "no:subtests")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["item 1 (2): failed: the command exited with code 1:", "    got 2"])
+
+
+def test_the_first_failed_item_is_enough_for_x(suite: Suite) -> None:
+    suite.workflow("w", EACH + '\n[[steps]]\nname = "after"\nshell = "sleep 1"\n')
+    result = suite.run("--lok", "-x")
+    assert result.ret == 1
+    assert "Traceback" not in result.stdout.str()

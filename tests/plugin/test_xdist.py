@@ -1,0 +1,182 @@
+"""Several processes, one truth: each step is executed once, and told as without them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+
+import pytest
+
+from tests.plugin.conftest import Suite, words
+from tests.plugin.test_run import alive, junit, session, wait_until
+
+MODES = ("load", "worksteal", "loadfile", "loadscope", "loadgroup")
+PYTHON = "import pytest\n@pytest.mark.parametrize('n', range(6))\ndef test_some(n): pass\n"
+
+
+def twelve(suite: Suite) -> None:
+    """Two workflows of six steps that write down that they ran, and six Python tests."""
+    for w in ("v", "w"):
+        suite.shells(
+            w,
+            a=f"echo {w}a >> ran; sleep 0.1",
+            b_after_a=f"echo {w}b >> ran",
+            c_after_a=f"echo {w}c >> ran; exit 1",
+            d_after_c=f"echo {w}d >> ran",
+            e=f"echo {w}e >> ran; sleep 0.2",
+            f_after_b_e=f"echo {w}f >> ran",
+        )
+    suite.write("test_some.py", PYTHON)
+
+
+ONCE = Counter(w + step for w in "vw" for step in "abcef")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_each_step_runs_once_in_every_mode(suite: Suite, mode: str) -> None:
+    twelve(suite)
+    result = suite.run_apart("--lok", "-n2", "--dist", mode)
+    result.assert_outcomes(passed=14, failed=2, skipped=2)
+    assert Counter(suite.ran()) == ONCE
+
+
+def test_each_worker_tells_all_of_it_in_mode_each(suite: Suite) -> None:
+    twelve(suite)
+    suite.run_apart("--lok", "-n2", "--dist", "each").assert_outcomes(passed=28, failed=4, skipped=4)
+    assert Counter(suite.ran()) == ONCE
+
+
+def test_shuffled_and_in_four_processes(suite: Suite) -> None:
+    pytest.importorskip("pytest_randomly")
+    twelve(suite)
+    quiet = ("-p", "no:anyio", "-p", "no:hypothesispytest")
+    result = suite.pytester.runpytest_subprocess("--lok", "-n4", *quiet)
+    result.assert_outcomes(passed=14, failed=2, skipped=2)
+    assert "randomly" in result.stdout.str()
+    assert Counter(suite.ran()) == ONCE
+
+
+def test_without_xdist_at_all(suite: Suite) -> None:
+    twelve(suite)
+    suite.run_apart("--lok", "-p", "no:xdist").assert_outcomes(passed=14, failed=2, skipped=2)
+    assert Counter(suite.ran()) == ONCE
+
+
+def test_a_selected_step_brings_its_prerequisites_once(suite: Suite) -> None:
+    twelve(suite)
+    result = suite.run_apart("-n2", ".lok/workflows/w.toml::f", ".lok/workflows/w.toml::d")
+    result.assert_outcomes(passed=1, failed=1)
+    assert Counter(suite.ran()) == Counter(["wa", "wb", "wc", "we", "wf"])
+
+
+def test_everything_is_told_as_in_one_process(suite: Suite) -> None:
+    twelve(suite)
+    alone = words(suite.run("--lok", "-v"))
+    result = suite.run_apart("--lok", "-n2", "--junitxml=report.xml")
+    result.stdout.fnmatch_lines(
+        ["v: failed in * · 4 passed, 1 failed, 1 skipped", "w: failed in * · 4 passed, 1 failed, 1 skipped"]
+    )
+    cases = junit(suite.root / "report.xml")
+    assert cases["c"] == ("failure", "the command exited with code 1")
+    assert cases["d"] == ("skipped", "blocked: step 'c' failed")
+    kinds = {"PASSED": "", "FAILED": "failure", "SKIPPED": "skipped"}
+    assert len(alone) == 18
+    assert {node.rpartition("::")[2]: kinds[word] for node, word in alone.items()} == {
+        name: kind for name, (kind, _) in cases.items()
+    }
+
+
+@pytest.mark.parametrize("mode", ["load", "worksteal"])
+def test_a_worker_that_dies_takes_one_step_with_it(suite: Suite, mode: str) -> None:
+    suite.shells(
+        "w",
+        a="echo a >> ran",
+        kill_after_a="echo kill >> ran; kill -9 $PPID; sleep 5",
+        c_after_kill="echo c >> ran",
+        d="sleep 0.5; echo d >> ran",
+        e_after_d="echo e >> ran",
+    )
+    suite.write("test_some.py", PYTHON)
+    result = suite.run_apart("--lok", "-n2", "--dist", mode, "-v", "-rsfE")
+    assert result.ret == 1
+    counts = Counter(suite.ran())
+    assert max(counts.values()) == 1, counts
+    assert "c" not in counts
+    assert counts["a"] == counts["kill"] == 1
+    printed = result.stdout.str()
+    assert "died while it ran this step" in printed
+    assert "crashed while running" in printed
+
+
+LONG = "echo begun >> ran; sleep {seconds}; echo never >> ran"
+
+
+@pytest.mark.parametrize("option", ["-x", "--maxfail=1"])
+def test_enough_failures_stop_the_steps_of_every_worker(suite: Suite, option: str) -> None:
+    sleep = f"5{os.getpid() % 10_000:04}"
+    suite.shells("w", a="while ! test -e ran; do sleep 0.02; done; exit 1", b=LONG.format(seconds=sleep))
+    suite.shells("v", c=LONG.format(seconds=sleep), d_after_c="true")
+    result = suite.run_apart("--lok", "-n2", option, "--junitxml=report.xml")
+    assert result.ret != 0
+    assert not alive(f"sleep {sleep}")
+    assert "never" not in suite.ran()
+    cases = junit(suite.root / "report.xml")
+    assert set(cases) == {"a", "b", "c", "d"}
+    assert cases["a"][0] == "failure"
+    assert all(kind for kind, _ in cases.values()), cases
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_steps_of_every_worker(suite: Suite, number: signal.Signals) -> None:
+    sleep = f"sleep 6{os.getpid() % 10_000:04}.{number.value}"
+    suite.shells("w", a=sleep, b=sleep, c_after_a="true")
+    with session(suite, "-n2") as process:
+        wait_until(lambda: len(alive(sleep)) >= 2)
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == (2 if number == signal.SIGINT else 128 + number), output
+    wait_until(lambda: not alive(sleep))
+    cases = junit(suite.root / "report.xml")
+    assert set(cases) == {"a", "b", "c"}
+    assert cases["a"][0] == cases["b"][0] == "error"
+
+
+def test_fixtures_live_until_the_runs_of_their_process_have_ended(suite: Suite) -> None:
+    suite.write(
+        "conftest.py",
+        """
+        import os, pytest
+
+        def note(word):
+            with open("life", "a") as life:
+                life.write(f"{os.getpid()} {word}\\n")
+
+        @pytest.fixture(scope="session")
+        def lok_backends(lok_backends):
+            class Slow:
+                name = "echo"
+                def unavailable(self): return None
+                async def ask(self, prompt):
+                    import asyncio
+                    await asyncio.sleep(0.5)
+                    note("answered")
+                    return await lok_backends["echo"].ask(prompt)
+                async def aclose(self): note("closed")
+            yield {"echo": Slow()}
+            note("down")
+        """,
+    )
+    for w in "uvwx":
+        suite.workflow(
+            w, '[[steps]]\nname = "a"\nprompt = "x"\n[[steps]]\nname = "b"\nprompt = "{{ steps.a.output }}"'
+        )
+    suite.run_apart("--lok", "-n2").assert_outcomes(passed=8)
+    lives: dict[str, list[str]] = {}
+    for line in (suite.root / "life").read_text().splitlines():
+        process, _, word = line.partition(" ")
+        lives.setdefault(process, []).append(word)
+    assert sum(life.count("answered") for life in lives.values()) == 8
+    for life in lives.values():
+        assert life[-1] == "down"
+        assert "answered" not in life[life.index("closed") :] if "closed" in life else True
