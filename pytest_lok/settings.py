@@ -61,6 +61,11 @@ _TARGETS = (  # where CI systems say which branch a change goes to
     "CHANGE_TARGET", "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
 )  # fmt: skip
 _WEIGHTS = {"claude": 2.0, "anthropic": 2.0, "bedrock": 2.0, "codex": 1.5, "gemini": 1.5, "gemini-api": 1.5}
+_CLAUDE, _GEMINI = ["general", "architecture", "analysis"], ["security", "architecture"]
+_STRENGTHS = {  # lok's, in its order
+    "claude": _CLAUDE, "anthropic": _CLAUDE, "bedrock": _CLAUDE, "gemini": _GEMINI, "gemini-api": _GEMINI,
+    "codex": ["analysis", "dead-code", "performance"],
+}  # fmt: skip
 _BUILT_IN: Mapping[str, Any] = {
     "backends": {"claude": {}, "codex": {}, "gemini": {"timeout": 600}, "ollama": {}},
 }
@@ -72,10 +77,8 @@ _ONLY_FOR = {  # keys that mean something for some types only
     "command": (*CLIS, "openai", "ollama"),
     "base_url": ("anthropic", "openai", "gemini-api", "ollama", "bedrock"),
     "max_tokens": ("anthropic", "openai", "gemini-api", "ollama", "bedrock"),
+    "api": ("openai",),
     "replies": ("scripted",),
-}
-_NOT_YET = {
-    "strengths": "`auto` takes the first available backend, in the order of lok.toml",
 }
 
 
@@ -162,13 +165,17 @@ class ReplySettings(_Table):
 
 
 class BackendSettings(_Table):
-    """``[backends.NAME]``. ``type`` and ``weight`` are resolved; ``max_concurrent`` 0 = no limit."""
+    """``[backends.NAME]``, what depends on ``type`` resolved; ``max_concurrent`` 0 = no limit.
+
+    ``strengths`` count for ``auto``, the first the most.
+    """
 
     type: BackendType = "command"
     enabled: bool = True
     command: str = ""
     args: list[str] = []
     base_url: str = ""
+    api: Literal["chat", "responses"] = "chat"
     model: str = ""
     api_key_env: str = ""
     timeout: Seconds | None = None
@@ -544,8 +551,8 @@ def _resolved(name: str, table: dict[str, Any]) -> dict[str, Any]:
         by_key = name == "claude" and not table.get("command") and table.get("api_key_env")
         table = {**table, "type": "anthropic" if by_key else name}
     kind = table.get("type", "")
-    usual = {"weight": _WEIGHTS.get(kind, 1.0), **({"max_concurrent": 0} if kind == "scripted" else {})}
-    return {**usual, **table}
+    usual = {"weight": _WEIGHTS.get(kind, 1.0), "strengths": _STRENGTHS.get(kind, [])}
+    return {**usual, **({"max_concurrent": 0} if kind == "scripted" else {}), **table}
 
 
 def _meant(path: Keys) -> str:
@@ -624,9 +631,6 @@ class _Check:
         for key, types in _ONLY_FOR.items():
             if table.get(key) and kind not in types:
                 self._add((*path, key), f'`{key}` means nothing to a backend of type "{kind}"', "take it out")
-        for key, meanwhile in _NOT_YET.items():
-            if table.get(key):
-                self._add((*path, key), f"`{key}` is not supported yet", f"take it out: {meanwhile}")
         if kind == "command" and self._lacks((*path, "command")):
             self._add(path, f"the backend `{name}` needs a `command` to run", 'for example command = "llm"')
         if table.get("command") and kind in ("openai", "ollama") and "://" not in table["command"]:

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytest_lok.backends import anthropic, bedrock, gemini_api, ollama, openai
 from pytest_lok.backends.clis import DIALECTS
 from pytest_lok.backends.command import CommandBackend, Tool
 from pytest_lok.backends.dialect import ANY
 from pytest_lok.backends.environment import narrowed
 from pytest_lok.backends.http import Api, Http
-from pytest_lok.backends.ollama import Ollama
-from pytest_lok.backends.openai import OpenAI
 from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.server import Server, ServerDialect
 from pytest_lok.backends.unusable import Unusable
 from pytest_lok.core.model import Origin, Role, Strategy, Workflow
 from pytest_lok.core.parse import Source, parse_workflow
@@ -56,6 +56,12 @@ _WITHHELD = frozenset(
         "PYTEST_XDIST_TESTRUNUID",
     }
 )  # fmt: skip
+_SERVERS: Mapping[str, ServerDialect] = {
+    "anthropic": anthropic.MESSAGES,
+    "gemini-api": gemini_api.GENERATE,
+    "ollama": ollama.CHAT,
+    "openai": openai.CHAT,
+}
 _KEYS = frozenset(
     {
         "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "OPENAI_API_KEY",
@@ -157,6 +163,7 @@ class Project:
             ),
             default_backends=settings.members(defaults.backends),
             weights={name: backend.weight for name, backend in settings.backends.items()},
+            strengths={name: backend.strengths for name, backend in settings.backends.items()},
             timeouts={
                 name: backend.timeout
                 for name, backend in settings.backends.items()
@@ -253,8 +260,8 @@ class Project:
             case "scripted":
                 rules = [Rule(**reply.model_dump()) for reply in settings.replies]
                 return Scripted(name, rules, model=settings.model or "scripted")
-            case "openai":
-                return OpenAI(name, api, http=http, environ=self.environ)
+            case "bedrock":
+                return bedrock.Bedrock(name, api, http=http, environ=self.environ)
             case "ollama" if self._is_absent(name):
                 return Unusable(
                     name,
@@ -262,19 +269,15 @@ class Project:
                     "is not installed on this machine",
                     f"install Ollama, or say where it runs: `base_url` in {table}",
                 )
-            case "ollama":
-                return Ollama(name, api, http=http)
+            case "openai" if settings.api == "responses":
+                dialect = openai.RESPONSES
             case kind:
-                return Unusable(
-                    name,
-                    BackendFault.NOT_CONFIGURED,
-                    f'has the type "{kind}", which is not supported yet',
-                    f"use its command line tool, or a gateway that speaks OpenAI's protocol, in {table}",
-                )
+                dialect = _SERVERS[kind]
+        return Server(name, api, dialect, http=http, environ=self.environ)
 
     def _is_absent(self, name: str) -> bool:
         """Whether nobody has said a word about this built-in server, and it is not installed here."""
-        mentioned = self.settings.backends[name].model_fields_set - {"type", "weight"}
+        mentioned = self.settings.backends[name].model_fields_set - {"type", "weight", "strengths"}
         return not mentioned and self._which("ollama") is None
 
     def _slots(self) -> dict[str, Slots]:

@@ -353,6 +353,15 @@ class TestTypes:
         backends = house.load().backends
         assert [backends[name].max_concurrent for name in ("scripted", "slow", "claude")] == [0, 1, 4]
 
+    def test_know_what_they_are_good_at(self, house: House) -> None:
+        house.project(
+            "[backends.mine]\ntype = 'claude'\n[backends.codex]\nstrengths = ['rust']\n[backends.gemini]\nstrengths = []"
+        )
+        backends = house.load().backends
+        assert backends["mine"].strengths == ["general", "architecture", "analysis"]
+        assert (backends["codex"].strengths, backends["gemini"].strengths) == (["rust"], [])
+        assert backends["ollama"].strengths == []
+
     def test_urls_of_apis(self, house: House) -> None:
         house.project(
             "[backends.a]\ntype = 'openai'\ncommand = 'https://x/v1'\n"
@@ -410,7 +419,6 @@ class TestRoles:
         ("[[backends.scripted.replies]]\nmatch = 'x'", (1, 1), "item 1 of `replies` says nothing", 'give it a reply = "…", a file = "…" or an error = "rate_limit"'),
         ("[[backends.scripted.replies]]\nreply = 'x'\nregex = '('", (1, 1), "item 1 of `replies` has a wrong regex: missing ), unterminated subpattern at position 0", "at character 1"),
         ("[[backends.scripted.replies]]\nreply = 'x'\nfile = 'y'", (1, 1), "item 1 of `replies` has both `reply` and `file`", "keep one"),
-        ("[backends.claude]\nstrengths = ['x']", (2, 13), "`strengths` is not supported yet", "take it out: `auto` takes the first available backend, in the order of lok.toml"),
         ("[prices.x]\ninput = 1", (1, 9), "the price of `x` needs `output`", "USD per million tokens; 0 if they are free"),
         ("[roles.claude]\nbackends = ['codex']", (1, 8), "`claude` is a backend already", "call the role otherwise"),
         ("[roles.r]\nbackends = []", (2, 12), "`roles.r.backends` must not be empty", ""),

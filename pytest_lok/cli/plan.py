@@ -58,13 +58,15 @@ def _planned(step: Step, world: World, scope: Scope) -> Planned:
 
 def _asked(ask: Ask, world: World) -> Sequence[Asked]:
     from pytest_lok.core.model import AUTO
+    from pytest_lok.engine.route import routes
     from pytest_lok.reports.outline import Asked
 
     names = ask.backends or world.default_backends
     if AUTO in names:
-        able = [name for name, backend in world.backends.items() if backend.unavailable() is None]
-        nobody = Asked(backend=AUTO, problem="no backend is available")
-        return [Asked(backend=able[0], auto=True) if able else nobody]
+        able = [route for route in routes(ask.prompt.source, world) if route.problem is None]
+        if not able:
+            return [Asked(backend=AUTO, problem="no backend is available")]
+        return [Asked(backend=able[0].backend, auto=True, why=able[0].why)]
     found = [(name, world.backends.get(name)) for name in names]
     return [
         Asked(backend=name, problem=_problem(backend.unavailable()) if backend else "not configured")

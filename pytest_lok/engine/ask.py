@@ -33,7 +33,7 @@ async def run_ask(record: Record, action: Ask, feedback: str = "") -> None:
         text = f"{text}\n\n{feedback}"
     system = action.system.render(scope) if action.system else ""
     prompt = Prompt(text=text, system=system, model=action.model, sample=record.sample)
-    names = chosen(record, action.backends)
+    names = chosen(record, action.backends, action.prompt.source)
     record.asked = tuple(names)
     if len(names) == 1:
         answer = await _only(record, action, names[0], prompt)

@@ -13,26 +13,18 @@ from pytest_lok.engine.context import within
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.engine.record import Record
 from pytest_lok.engine.retrying import attempts
+from pytest_lok.engine.route import route
 from pytest_lok.errors import BackendError, BackendFault, LokError
 
 
-def chosen(record: Record, asked: tuple[str, ...]) -> tuple[str, ...]:
-    """The names to ask, the settings' default where none is named; ``auto`` is the first available."""
+def chosen(record: Record, asked: tuple[str, ...], task: str) -> tuple[str, ...]:
+    """The names to ask, the settings' default where none is named; ``auto`` is the best for the task."""
     names = asked or record.context.world.default_backends
     if AUTO not in names:
         return names
-    why: list[str] = []
-    for name, backend in record.context.world.backends.items():
-        problem = backend.unavailable()
-        if problem is None:
-            record.note("backend", f"auto: {name}, the first available one")
-            return (name,)
-        why.append(f"{name}: {problem.message}")
-    raise BackendError(
-        "no backend is available" + (f" ({'; '.join(why)})" if why else ""),
-        kind=BackendFault.NOT_CONFIGURED,
-        hint="`lok doctor` shows what is missing; configure one in lok.toml under [backends.NAME]",
-    )
+    best = route(task, record.context.world)
+    record.note("backend", f"auto: {best.backend}, {best.why}")
+    return (best.backend,)
 
 
 def available(record: Record, name: str) -> Backend:

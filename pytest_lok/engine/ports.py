@@ -210,7 +210,8 @@ class World:
 
     ``backends`` holds every configured name, also disabled ones (their ``unavailable`` says so), in
     the order of preference; ``default_backends`` is what a step that names none asks ("auto" = the
-    router's choice). ``env`` is what ``{{ env.X }}`` reads. ``timeouts`` holds the backends' own, in
+    router's choice, by their ``strengths``, the first of which counts the most). ``env`` is what
+    ``{{ env.X }}`` reads. ``timeouts`` holds the backends' own, in
     seconds. ``command_wrapper`` is the settings' wrapper around shell and verify commands, "" = none.
     ``prices`` turn tokens into money where a backend does not say.
     ``redactor`` masks secrets in every event, and so in everything that is shown or stored. ``kill``
@@ -226,6 +227,7 @@ class World:
     limits: Limits = Limits()
     default_backends: tuple[str, ...] = ("auto",)
     weights: Mapping[str, float] = field(default_factory=dict)
+    strengths: Mapping[str, Sequence[str]] = field(default_factory=dict)
     timeouts: Mapping[str, float] = field(default_factory=dict)
     command_wrapper: str = ""
     prices: Mapping[str, Price] = field(default_factory=dict)

@@ -13,13 +13,14 @@ _PROMPT_LINES = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A backend a step would ask, ``auto`` where it is the one that was found to be available.
+    """A backend a step would ask, ``auto`` where it is the best for the task that is available (``why``).
 
     ``problem`` is why it could not answer, "" if it could.
     """
 
     backend: str
     auto: bool = False
+    why: str = ""
     problem: str = ""
 
 
@@ -96,7 +97,7 @@ def _kind(planned: Planned) -> str:
 
 
 def _who(asked: Asked) -> str:
-    about = "; ".join(filter(None, ["auto" if asked.auto else "", asked.problem]))
+    about = "; ".join(filter(None, ["auto" if asked.auto else "", asked.why, asked.problem]))
     return f"{asked.backend} ({about})" if about else asked.backend
 
 

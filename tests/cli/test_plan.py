@@ -56,7 +56,7 @@ def test_a_plan_for_programs(project: Project) -> None:
     (step,) = document["steps"]
     assert step["prompt"] == "look at HEAD {"
     assert step["prompt_known"] is True
-    assert step["backends"] == [{"backend": "ann", "auto": False, "problem": ""}]
+    assert step["backends"] == [{"backend": "ann", "auto": False, "why": "", "problem": ""}]
 
 
 def test_secrets_are_masked_as_in_a_run(project: Project) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,17 +46,42 @@ def test_a_backend_that_is_not_there_is_an_error_with_the_remedy(tmp_path: Path)
     assert done.of(BackendRefused)
 
 
-def test_auto_takes_the_first_available_and_says_so(tmp_path: Path) -> None:
+def test_auto_takes_one_that_is_available_and_says_so(tmp_path: Path) -> None:
     class Missing(Scripted):
         def unavailable(self) -> BackendError | None:
             return BackendError("claude is not installed", kind=BackendFault.NOT_INSTALLED, hint="install it")
 
     result = asked(tmp_path, "", Missing("claude", "x"), Scripted("codex", "y"))
     assert (result.outcome, result.backend) == (P, "codex")
-    assert "codex" in result.sections[0].text
+    assert result.sections[0].text == "auto: codex, the task asks for none of its strengths"
     result = asked(tmp_path, "", Missing("claude", "x"))
     assert result.outcome is E
     assert "claude is not installed" in result.reason
+
+
+def test_auto_takes_the_best_for_the_task_as_it_is_written(tmp_path: Path) -> None:
+    """What comes into a prompt from elsewhere has no say: it may be an attacker's."""
+    flow = """
+[[steps]]
+name = "diff"
+shell = "echo a slow query"
+[[steps]]
+name = "a"
+prompt = "Look for injection in {{ steps.diff.output }}"
+assert = ['rubric("is it fast?")']
+"""
+    ruling = '{"verdict": "yes", "reason": "it is"}'
+    strong = {"gem": ["security"], "cod": ["performance", "analysis"], "other": ["fast"]}
+    backends = [
+        Scripted(name, {"strict judge": ruling, "": f"by {name}"}) for name in ("other", "cod", "gem")
+    ]
+    done = ran(flow, replace(world(tmp_path, *backends), strengths=strong))
+    result = done.result.steps["a"]
+    assert (result.outcome, result.output) == (P, "by gem")
+    assert [section.text for section in result.sections if section.title == "backend"] == [
+        "auto: gem, strong in security (the task says `injection`)",
+        "auto: other, strong in fast (the task says `fast`)",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""``lok suggest TASK``: whom ``auto`` would ask, and why."""
+
+from __future__ import annotations
+
+import click
+
+from pytest_lok.cli.call import Call
+from pytest_lok.cli.options import EVERYWHERE, Verb
+from pytest_lok.cli.terminal import columns
+
+_UNABLE = 3
+
+
+def _suggest(task: str) -> int:
+    from pytest_lok.engine.route import routes
+    from pytest_lok.reports.json_report import dumps
+
+    call = Call.of(click.get_current_context())
+    found = routes(task, call.project().world())
+    able = [route for route in found if route.problem is None]
+    if call.json:
+        plain = [
+            {
+                "backend": route.backend,
+                "why": route.why,
+                "available": route.problem is None,
+                "problem": route.problem.message if route.problem else "",
+            }
+            for route in found
+        ]
+        call.deliver(dumps(plain))
+        return 0 if able else _UNABLE
+    rows = [("", "BACKEND", "WHY", "STATE")]
+    for route in found:
+        mark = "->" if route in able[:1] else ""
+        rows.append((mark, route.backend, route.why, route.problem.message if route.problem else "available"))
+    call.deliver(columns(rows))
+    if not able:
+        call.terminal.note("nobody can answer; `lok doctor` says what to do")
+    return 0 if able else _UNABLE
+
+
+command = Verb(
+    "suggest",
+    callback=_suggest,
+    params=[click.Argument(["task"])],
+    honours=("json", "output", *EVERYWHERE),
+    short_help='Show whom `backend = "auto"` would ask for a task, and why.',
+    help="""Rank the backends for TASK as `backend = "auto"` does: by the kind of task its words speak of, and
+    by the `strengths` of each backend in lok.toml. The arrow is at the one that would be asked: the best
+    that can answer. Nothing is asked and nothing is spent.
+
+    \b
+    Exit codes:  0  there is one
+                 3  no backend can answer
+    """,
+)

@@ -1,0 +1,82 @@
+"""A task's own words + what each backend is strong in -> the backends, the best for it first, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+GENERAL = "general"
+"""The strength that counts where no other one is asked for."""
+
+# What a task of each kind usually says; a word may go on ("optimi" is in "optimising").
+_SIGNS: Mapping[str, tuple[str, ...]] = {
+    "analysis": ("n+1", "query", "queries", "code smell", "refactor", "pattern"),
+    "security": ("security", "insecure", "injection", "xss", "csrf", "auth", "vulnerab", "exploit", "audit"),
+    "dead-code": ("dead code", "unused", "unreachable", "remove", "cleanup", "clean up"),
+    "performance": ("performance", "slow", "optimis", "optimiz", "speed", "latency"),
+    "architecture": ("architect", "design", "structure", "organis", "organiz", "module boundar"),
+}
+_NOT = {"auth": "author"}  # what begins like a sign and is none
+_MOST, _LEAST = 10, 1  # points of a strength that is named first, and of one that is named late
+_TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """A backend's place for a task; ``points`` 0 = nothing speaks for it."""
+
+    backend: str
+    points: int
+    why: str
+
+
+def rank(task: str, strengths: Mapping[str, Sequence[str]]) -> list[Ranked]:
+    """Every backend, the best for the task first; equal ones in the order given.
+
+    A strength is one of the kinds of task that are known by their words (``analysis``, ``security``,
+    ``dead-code``, ``performance``, ``architecture``, ``general``) or any word or phrase that a task may
+    hold. The earlier a backend names it, the more it counts.
+    """
+    text = " ".join(_TAG.sub(" ", task).casefold().split())
+    asked = {name: _signs(_plain(name), text) for names in strengths.values() for name in names}
+    if not any(asked.values()):
+        asked |= {name: ("",) for name in asked if _plain(name) == GENERAL}
+    ranked = [_ranked(backend, names, asked) for backend, names in strengths.items()]
+    return sorted(ranked, key=lambda it: -it.points)
+
+
+def _ranked(backend: str, strengths: Sequence[str], asked: Mapping[str, Sequence[str]]) -> Ranked:
+    points, why = 0, []
+    for place, name in enumerate(dict.fromkeys(strengths)):
+        if signs := asked[name]:
+            points += max(_LEAST, _MOST - place)
+            said = _listed(signs)
+            why.append(f"{name} (the task says {said})" if said else f"{name} tasks")
+    return Ranked(
+        backend=backend,
+        points=points,
+        why=f"strong in {', '.join(why)}" if why else "the task asks for none of its strengths",
+    )
+
+
+def _signs(strength: str, text: str) -> tuple[str, ...]:
+    """The words of the task that ask for a strength."""
+    if strength not in _SIGNS:
+        return (strength,) if re.search(rf"(?<!\w){re.escape(strength)}(?!\w)", text) else ()
+    return tuple(sign for sign in _SIGNS[strength] if _begins(text, sign))
+
+
+def _begins(text: str, sign: str) -> bool:
+    exception = f"(?!{re.escape(_NOT[sign].removeprefix(sign))})" if sign in _NOT else ""
+    return re.search(rf"(?<!\w){re.escape(sign)}{exception}", text) is not None
+
+
+def _plain(strength: str) -> str:
+    """``Dead code`` and ``dead_code`` are ``dead-code``; other words are as in a task."""
+    known = re.sub(r"[\s_]+", "-", strength.strip().casefold())
+    return known if known in _SIGNS or known == GENERAL else strength.strip().casefold()
+
+
+def _listed(signs: Iterable[str]) -> str:
+    return ", ".join(f"`{sign}`" for sign in signs if sign)

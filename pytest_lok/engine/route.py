@@ -1,0 +1,42 @@
+"""``auto``: a task -> the backends, the best for it first, each with why and whether it can answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_lok.core.routing import rank
+from pytest_lok.engine.ports import World
+from pytest_lok.errors import BackendError, BackendFault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A backend that could take a task; ``problem`` is why it cannot answer, None if it can."""
+
+    backend: str
+    why: str
+    problem: BackendError | None
+
+
+def routes(task: str, world: World) -> list[Route]:
+    """Every backend, the best for the task first. ``task`` is a prompt as written: what comes into it
+    from elsewhere has no say in whom it goes to."""
+    strengths = {name: world.strengths.get(name, ()) for name in world.backends}
+    return [
+        Route(backend=it.backend, why=it.why, problem=world.backends[it.backend].unavailable())
+        for it in rank(task, strengths)
+    ]
+
+
+def route(task: str, world: World) -> Route:
+    """The best one that can answer; BackendError with each one's reason if nobody can."""
+    found = routes(task, world)
+    for one in found:
+        if one.problem is None:
+            return one
+    why = "; ".join(f"{one.backend}: {one.problem.message}" for one in found if one.problem)
+    raise BackendError(
+        "no backend is available" + (f" ({why})" if why else ""),
+        kind=BackendFault.NOT_CONFIGURED,
+        hint="`lok doctor` shows what is missing; configure one in lok.toml under [backends.NAME]",
+    )
