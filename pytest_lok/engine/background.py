@@ -13,6 +13,9 @@ from pytest_lok.core.results import RunResult, StepResult
 from pytest_lok.engine.loop import Run, silent
 from pytest_lok.engine.ports import Backend, World
 
+THREAD = "lok-engine"
+"""The name of the thread everything runs on."""
+
 
 class RunHandle:
     """One started run, seen from another thread."""
@@ -156,7 +159,7 @@ class Background:
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(target=_serve, args=(self._loop,), name="lok-engine", daemon=True)
+            self._thread = threading.Thread(target=_serve, args=(self._loop,), name=THREAD, daemon=True)
             self._thread.start()
         return self._loop
 

@@ -13,6 +13,7 @@ from _pytest._code.code import ExceptionInfo, TerminalRepr  # what repr_failure 
 from pytest_lok.core.plan import Plan
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.desk import DESK, Desk, Virtual
+from pytest_lok.plugin.explain import harmless
 from pytest_lok.plugin.parts import parts, tell
 from pytest_lok.plugin.request import PREFIX
 from pytest_lok.plugin.verdict import announce
@@ -190,7 +191,7 @@ class Workflow(pytest.Module):
     def repr_failure(self, excinfo: ExceptionInfo[BaseException]) -> str | TerminalRepr:  # type: ignore[override]  # as in pytest's own
         """A mistake in a file is text, whatever the traceback style."""
         if isinstance(excinfo.value, self.CollectError):
-            return str(excinfo.value.args[0])
+            return harmless(str(excinfo.value.args[0]))
         return super().repr_failure(excinfo)
 
 

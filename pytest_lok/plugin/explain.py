@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.model import Ask, Shell, Step
+from pytest_lok.core.redact import Redactor
 from pytest_lok.core.results import ItemResult, Outcome, Reply, StepResult
 from pytest_lok.reports.console import cost, duration
 from pytest_lok.reports.neutral import uncommanded, visible
 
+_TOKENS = Redactor()
 _ITEMS = 5  # failed items of a for_each that are shown
 
 
@@ -35,8 +37,11 @@ def explain(
 
 
 def harmless(text: str) -> str:
-    """Text that neither a terminal, a CI runner nor a reader of JUnit files obeys."""
-    return uncommanded(visible(text)).replace("[[ATTACHMENT|", "[ [ATTACHMENT|")
+    """Text that neither a terminal, a CI runner nor a reader of JUnit files obeys, without tokens.
+
+    What a run tells has lost its secrets already; files, names and arguments have not.
+    """
+    return uncommanded(visible(_TOKENS.text(text))).replace("[[ATTACHMENT|", "[ [ATTACHMENT|")
 
 
 def short(result: StepResult, limit: int = 300) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
@@ -13,6 +14,7 @@ from _pytest.skipping import evaluate_skip_marks  # what `skip` and `skipif` com
 
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.engine.background import THREAD
 from pytest_lok.plugin.progress import Progress
 from pytest_lok.plugin.timeouts import budgeted
 from pytest_lok.plugin.verdict import NOT_RUN, Account
@@ -153,6 +155,14 @@ class Running:
                 watched.settled = True
             self._desk.background.close()
 
+    def pytest_sessionstart(self) -> None:
+        """Logs of the engine's thread are no business of the test that happens to run meanwhile."""
+        logs = self._desk.config.pluginmanager.getplugin("logging-plugin")
+        for name in ("caplog_handler", "report_handler", "log_cli_handler", "log_file_handler"):
+            handler = getattr(logs, name, None)
+            if isinstance(handler, logging.Handler):
+                handler.addFilter(_not_from_the_engine)
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Every xdist worker, also one that replaces a dead one, works in the same directory."""
@@ -237,6 +247,10 @@ class Running:
                 except BaseException:
                     watched.settled = True
                     raise
+
+
+def _not_from_the_engine(record: logging.LogRecord) -> bool:
+    return record.threadName != THREAD
 
 
 def _green(result: StepResult) -> bool:

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+
+import pytest
+
+from tests.plugin.conftest import QUIET, Suite
+
+DRAWN = re.compile(r"\x1b7 ([^\x1b]*)\x1b\[K\x1b8")
+
+
+def on_a_terminal(suite: Suite, *args: str) -> str:
+    """What a session writes on a terminal of 100 columns."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "pytest", *QUIET, "--lok", "--color=no", *args]
+    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(command, cwd=suite.root, env=environ, stdin=theirs, stdout=theirs) as process:
+        os.close(theirs)
+        written = b""
+        while True:
+            ready, _, _ = select.select([ours], [], [], 60)
+            assert ready, "the session hangs"
+            try:
+                data = os.read(ours, 65536)
+            except OSError:  # the other side is closed
+                break
+            if not data:
+                break
+            written += data
+        assert process.wait() == 0, written
+    os.close(ours)
+    return written.decode()
+
+
+@pytest.mark.parametrize("verbose", [(), ("-v",)], ids=["dots", "words"])
+def test_who_waits_is_told_what_runs_and_the_screen_stays_whole(
+    suite: Suite, verbose: tuple[str, ...]
+) -> None:
+    suite.shells("w", slow="sleep 1.6", other="sleep 1.2", after_after_slow="true")
+    suite.write("test_one.py", "def test_one(): pass")
+    written = on_a_terminal(suite, *verbose)
+    drawn = DRAWN.findall(written)
+    assert any("w::slow 1." in text and "w::other" in text for text in drawn), drawn
+    assert all(len(text) < 100 for text in drawn)
+    left = DRAWN.sub("", written).replace("\x1b[K", "")
+    assert "\x1b7" not in left
+    if verbose:
+        assert re.search(r"w\.toml::slow PASSED +\[ 25%\]\r\n", left)
+    else:
+        assert re.search(r"\.lok/workflows/w\.toml \.\.\. +\[ 75%\]\r\n", left)
+
+
+@pytest.mark.parametrize("args", [("-q",), ("-s",), ("-n1",)], ids=" ".join)
+def test_nothing_is_drawn_where_it_would_harm(suite: Suite, args: tuple[str, ...]) -> None:
+    suite.shells("w", slow="sleep 0.9")
+    assert "\x1b7" not in on_a_terminal(suite, *args)
+
+
+def test_nothing_is_drawn_in_a_pipe(suite: Suite) -> None:
+    suite.shells("w", slow="sleep 0.9")
+    assert "\x1b" not in suite.run_apart("--lok").stdout.str()
