@@ -6,8 +6,10 @@ import contextlib
 import errno
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TextIO
 
+from pytest_lok.core.redact import Redactor, secrets_of
 from pytest_lok.errors import LokError
 from pytest_lok.reports.neutral import uncommanded, visible
 
@@ -79,6 +81,7 @@ class Terminal:
     def __init__(self, environ: Mapping[str, str], out: TextIO | None, err: TextIO | None) -> None:
         self.out = Stream(out)
         self.err = Stream(err)
+        self._environ = environ
         self._redraws = environ.get("TERM", "dumb") != "dumb"
         self._obeyed = any(environ.get(name) for name in _OBEDIENT)
 
@@ -107,8 +110,12 @@ class Terminal:
         self.note(f"lok: error: {error}")
 
     def harmless(self, text: str) -> str:
-        """Text for whoever draws on stderr by itself."""
-        return self._tame(visible(text))
+        """Text for whoever draws on stderr by itself, without secrets: not all of it is told by a run."""
+        return self._tame(visible(self._redactor.text(text)))
+
+    @cached_property
+    def _redactor(self) -> Redactor:
+        return Redactor(secrets_of(self._environ))
 
     def _tame(self, text: str) -> str:
         return uncommanded(text) if self._obeyed else text
