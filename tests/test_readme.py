@@ -7,6 +7,7 @@ stands for anything and times may differ; it must succeed, unless ``$ echo $?`` 
 number. The only thing faked is ``claude``, which finds one bug, in one piece of code.
 """
 
+import json
 import os
 import re
 import shlex
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+LOK = Path(sys.executable).parent / "lok"
 README = Path(__file__).parents[1] / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FAKE_CLAUDE = """#!/usr/bin/env python3
@@ -137,6 +139,12 @@ def test_the_python_examples_pass(project: Path, environ: dict[str, str], tmp_pa
     for block in PYTHON:
         write(copy, block)
     assert "1 passed" in run("pytest -q", copy, environ)
+
+
+def test_every_key_of_a_step_is_named() -> None:
+    schema = json.loads(subprocess.run([LOK, "schema"], capture_output=True, check=True).stdout)
+    steps = schema["$defs"]["StepDocument"]["properties"].keys() - {"if"}
+    assert {key for key in steps if f"`{key}`" not in README.read_text()} == set()
 
 
 def plain(text: str) -> str:
