@@ -44,8 +44,15 @@ PROTECTED = (
     ".husky",
     ".gitmodules",
     ".gitattributes",
+    ".envrc",
+    ".claude",
+    ".claude.json",
+    ".mcp.json",
+    ".gemini",
+    ".codex",
+    ".cursor",
 )
-"""Top-level names (lower case) whose change changes what is run or trusted."""
+"""Top-level names (lower case) whose change changes what is run or trusted, by us or by a model's tool."""
 
 PROTECTED_ANYWHERE = ("conftest.py", "sitecustomize.py", "usercustomize.py")
 
