@@ -58,6 +58,10 @@ command = WorkflowGroup(
     `lok run WORKFLOW --help` shows its arguments. Where an argument has the name of an option below,
     give the option before WORKFLOW. A value that begins with `-` goes after `--`.
 
+    --json has the run's workflow, outcome, exit_code, output, seconds and usage, and its `steps` by name:
+    each with outcome, reason, hint, output, data (parsed JSON), exit_code, seconds, attempts, backend,
+    replies, refusals, verdict, items, sections and usage. Durations are seconds; null is not known.
+
     \b
     Exit codes:  0  the work was done, and every check held
                  1  a step did its work and judged: no

@@ -7,11 +7,13 @@ import errno
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from pytest_lok.core.redact import Redactor, secrets_of
 from pytest_lok.errors import LokError
 from pytest_lok.reports.neutral import uncommanded, visible
+
+if TYPE_CHECKING:
+    from pytest_lok.core.redact import Redactor
 
 # the reader went away, or the terminal did: nobody is left to tell
 _NOBODY_LISTENS = (errno.EPIPE, errno.EIO, errno.EBADF)
@@ -115,6 +117,8 @@ class Terminal:
 
     @cached_property
     def _redactor(self) -> Redactor:
+        from pytest_lok.core.redact import Redactor, secrets_of
+
         return Redactor(secrets_of(self._environ))
 
     def _tame(self, text: str) -> str:

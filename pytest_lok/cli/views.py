@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Literal, Protocol, Self, cast
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _NAME_WIDTH = 30
+_FRAME = 0.1  # seconds between two drawings
 _STYLES = {
     "passed": "green",
     "failed": "bold red",
@@ -113,7 +116,8 @@ class Lines:
 class Picture:
     """Lines above, and below them what runs and what waits, drawn again several times a second.
 
-    Events come from one thread while another draws; each dictionary is copied whole before it is read.
+    A thread of its own draws, so that a slow terminal does not slow the run: it takes the lines
+    that have come in since, and copies each dictionary whole before it reads it.
     """
 
     def __init__(self, terminal: Terminal, log: Log, *, color: bool = True) -> None:
@@ -131,29 +135,32 @@ class Picture:
             Live,
             console=self._console,
             get_renderable=self._picture,
-            refresh_per_second=8,
+            auto_refresh=False,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
         self._live = self._make()
+        self._lines: deque[tuple[str, str]] = deque()
+        self._drawing = threading.RLock()
+        self._over = threading.Event()
+        self._drawer = threading.Thread(target=self._keep_drawing, name="lok-view", daemon=True)
 
     def __enter__(self) -> Self:
         self._live.start()
+        self._drawer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._drawer.join()
+        self._draw()
         self._live.stop()
 
     def see(self, event: Event) -> None:
-        """Print what stays; the rest is drawn at the next turn."""
-        from rich.text import Text
-
+        """Take an event in; it is drawn at the next turn."""
         self._board.see(event)
-        for outcome, line in self._log.lines(event):
-            text = Text(self._terminal.harmless(line))
-            text.stylize(_STYLES.get(outcome, ""), 0, len(outcome))
-            self._console.print(text, soft_wrap=True)
+        self._lines.extend(self._log.lines(event))
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
@@ -161,12 +168,31 @@ class Picture:
         if not self._terminal.shared:
             yield
             return
-        self._live.stop()
-        try:
-            yield
-        finally:
-            self._live = self._make()
-            self._live.start()
+        with self._drawing:
+            self._draw()
+            self._live.stop()
+            try:
+                yield
+            finally:
+                self._live = self._make()
+                self._live.start()
+
+    def _keep_drawing(self) -> None:
+        while not self._over.wait(_FRAME):
+            self._draw()
+
+    def _draw(self) -> None:
+        from rich.text import Text
+
+        with self._drawing:
+            new = [self._lines.popleft() for _ in range(len(self._lines))]
+            if not new:
+                self._live.refresh()
+                return
+            texts = [Text(self._terminal.harmless(line)) for _, line in new]
+            for (outcome, _), text in zip(new, texts, strict=True):
+                text.stylize(_STYLES.get(outcome, ""), 0, len(outcome))
+            self._console.print(Text("\n").join(texts), soft_wrap=True)
 
     def _picture(self) -> Text:
         from rich.text import Text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_lok.core.model import Ask, Shell, Step
+from pytest_lok.core.model import Ask, Shell, Step, Strategy
 from pytest_lok.core.plan import Plan
 
 _PROMPT_LINES = 20
@@ -92,8 +92,11 @@ def _kind(planned: Planned) -> str:
             return "command"
         case Ask() as ask:
             names = ", ".join(_who(asked) for asked in planned.asked)
-            strategy = f", {ask.consensus}" if len(planned.asked) > 1 else ""
-            return f"asks {names}{strategy}"
+            if len(planned.asked) == 1:
+                return f"asks {names}"
+            if ask.consensus is Strategy.SYNTHESIS:
+                return f"asks {names}, synthesis by {ask.synthesizer or 'the first that answers'}"
+            return f"asks {names}, {ask.consensus}"
 
 
 def _who(asked: Asked) -> str:
@@ -109,8 +112,22 @@ def _conditions(step: Step) -> Iterator[str]:
     if step.for_each is not None:
         source = step.for_each.expression.source.strip() if step.for_each.expression else ""
         yield f"for each of {source or f'{len(step.for_each.inline)} items'}"
+    if isinstance(step.action, Ask):
+        yield from _consequences(step.action)
     for condition in step.asserts:
         yield f"assert {condition.source.strip()}"
+
+
+def _consequences(ask: Ask) -> Iterator[str]:
+    if ask.repeat > 1:
+        yield f"{ask.repeat} times"
+    if ask.apply_edits:
+        yield "edits files as the answer says"
+    if ask.verify is not None:
+        yield f"verify {ask.verify.source.strip()}"
+    elif ask.verify_preset:
+        detected = "what the project uses" if ask.verify_preset == "true" else ask.verify_preset
+        yield f"verify with the checks of {detected}"
 
 
 def _text(planned: Planned, whole: bool) -> Iterator[str]:

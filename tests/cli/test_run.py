@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -397,12 +398,15 @@ def test_wrong_settings_run_nothing(project: Project) -> None:
 
 
 class Broken(dict[str, str]):
-    """An environment that breaks whoever looks through it."""
+    """An environment that breaks whoever is the first to look through it."""
 
-    def __iter__(self) -> object:  # type: ignore[override]  # it does not get that far
-        raise RuntimeError("broken environment")
+    whole = False
 
-    items = keys = values = __iter__  # type: ignore[assignment]
+    def __iter__(self) -> Iterator[str]:
+        if not self.whole:
+            self.whole = True
+            raise RuntimeError("broken environment")
+        return super().__iter__()
 
 
 def test_a_bug_is_one_line_and_a_way_to_see_more(project: Project) -> None:
@@ -413,7 +417,7 @@ def test_a_bug_is_one_line_and_a_way_to_see_more(project: Project) -> None:
     assert done.err.startswith("lok: error: this is a bug of lok: RuntimeError: broken environment\n")
     assert "LOK_DEBUG=1" in done.err
     assert "Traceback" not in done.err
-    project.environ["LOK_DEBUG"] = "1"
+    project.environ = Broken(project.environ, LOK_DEBUG="1")
     assert "Traceback" in project.lok("two").err
 
 

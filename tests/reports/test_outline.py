@@ -15,6 +15,9 @@ VOTE = Step(
         prompt=Template.parse("look at {{ steps.diff.output }}", NAMES),
         backends=("claude", "codex"),
         consensus=Strategy.VOTE,
+        repeat=3,
+        apply_edits=True,
+        verify_preset="python",
     ),
     needs=("diff",),
     when=Condition.parse("steps.diff.output != ''", NAMES),
@@ -50,6 +53,9 @@ gate: Guard
    after diff
    when steps.diff.output != ''
    for each of 2 items
+   3 times
+   edits files as the answer says
+   verify with the checks of python
    assert output == 'yes'
    prompt, filled in when what it reads is there:
      look at {{ steps.diff.output }}
