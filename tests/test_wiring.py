@@ -317,7 +317,7 @@ class TestBackends:
 
     def test_command_line_tools_are_known_by_name(self, house: House) -> None:
         house.program(
-            "claude", """cat >/dev/null; echo '{"result": "'"$ANTHROPIC_API_KEY $OPENAI_API_KEY $EXTRA"'"}'"""
+            "claude", """cat >/dev/null; echo '{"type": "result", "result": "'"$ANTHROPIC_API_KEY $OPENAI_API_KEY $EXTRA"'"}'"""
         )
         house.environ |= {"MY_KEY": "mine", "OPENAI_API_KEY": "other", "EXTRA": "more"}
         world = house.world("[backends.claude]\ncommand = 'claude'\napi_key_env = 'MY_KEY'\nenv = ['EXTRA']")
@@ -330,9 +330,9 @@ class TestBackends:
             ("", "claude", BackendFault.NOT_INSTALLED, "command not found: claude", "npm install"),
             ("", "ollama", BackendFault.NOT_INSTALLED, "ollama is not installed on this machine", "base_url"),
             ("[backends.openai]", "openai", BackendFault.NOT_CONFIGURED, "OPENAI_API_KEY", "export"),
-            ("[backends.claude]\napi_key_env = 'K'", "claude", BackendFault.NOT_CONFIGURED, 'type "anthropic", which is not supported yet', "command line tool"),
-            ("[backends.gemini-api]", "gemini-api", BackendFault.NOT_CONFIGURED, "not supported yet", "command line tool"),
-            ("[backends.bedrock]", "bedrock", BackendFault.NOT_CONFIGURED, "not supported yet", "command line tool"),
+            ("[backends.claude]\napi_key_env = 'K'", "claude", BackendFault.NOT_CONFIGURED, "claude: the variable K is not set", "export K=…"),
+            ("[backends.gemini-api]", "gemini-api", BackendFault.NOT_CONFIGURED, "GEMINI_API_KEY is not set", "export"),
+            ("[backends.bedrock]", "bedrock", BackendFault.NOT_CONFIGURED, "AWS_REGION is not set", "us-east-1"),
         ],
     )  # fmt: skip
     def test_that_cannot_answer_say_why(

@@ -87,7 +87,9 @@ def of_text(text: str) -> BackendFault | None:
     return next((fault for fault, words in _WORDS if words.search(text)), None)
 
 
-_RETRY = re.compile(r"(?:retry|again) (?:after|in) (\d+(?:\.\d+)?) ?(ms|s|m)", re.IGNORECASE)
+_RETRY = re.compile(
+    r"(?:(?:retry|again) (?:after|in) |\"retryDelay\":\s*\")(\d{1,9}(?:\.\d{1,9})?) ?(ms|s|m)", re.IGNORECASE
+)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 

@@ -111,14 +111,20 @@ class Stream:
     def _type(self) -> str:
         return str(self._response.headers.get("content-type", "")).lower()
 
-    async def lines(self) -> AsyncGenerator[str, None]:
-        """Its lines, which end at a newline alone: other separators stand unescaped inside JSON."""
-        rest, size = bytearray(), 0
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Its bytes, as they come."""
+        size = 0
         async for chunk in self._bytes:
-            rest += chunk
             size += len(chunk)
             if size > _LONGEST_ANSWER:
                 raise self._endpoint.error(BackendFault.BAD_OUTPUT, "the answer is longer than any can be")
+            yield chunk
+
+    async def lines(self) -> AsyncGenerator[str, None]:
+        """Its lines, which end at a newline alone: other separators stand unescaped inside JSON."""
+        rest = bytearray()
+        async for chunk in self.pieces():
+            rest += chunk
             if b"\n" in chunk:
                 *whole, rest = rest.split(b"\n")
                 for line in whole:
@@ -169,8 +175,11 @@ class Http:
         )
 
     @asynccontextmanager
-    async def post(self, endpoint: Endpoint, body: Mapping[str, Any]) -> AsyncIterator[Stream]:
-        """Ask; the answer has begun well when this is entered. Leaving closes what is not read."""
+    async def post(self, endpoint: Endpoint, body: Mapping[str, Any] | bytes) -> AsyncIterator[Stream]:
+        """Ask; the answer has begun well when this is entered. Leaving closes what is not read.
+
+        ``body`` is what becomes JSON, or the JSON itself.
+        """
         import httpx
 
         timeout = httpx.Timeout(endpoint.idle, connect=_CONNECT, pool=None)
@@ -180,7 +189,7 @@ class Http:
                 "POST",
                 endpoint.url,
                 headers={**endpoint.headers, "Content-Type": "application/json"},
-                content=json.dumps(body).encode(),
+                content=body if isinstance(body, bytes) else json.dumps(body).encode(),
                 timeout=timeout,
             ) as response:
                 if response.status_code != httpx.codes.OK:
@@ -293,7 +302,11 @@ async def _refused(endpoint: Endpoint, response: httpx.Response) -> BackendError
         return endpoint.error(
             BackendFault.NOT_CONFIGURED, f"{endpoint.url} redirects to {target}, where the key is not sent"
         )
-    said = complaint(await _beginning(response))
+    text = await _beginning(response)
+    said = complaint(text)
+    wish = wished_pause(response.headers)
+    if wish is None and (told := faults.retry_after(text)) is not None:
+        wish = min(told, LONGEST_WISH)
     kind = faults.of_status(status)
     if kind is BackendFault.BAD_REQUEST and faults.of_text(said) is BackendFault.TOO_LONG:
         kind = BackendFault.TOO_LONG
@@ -302,7 +315,7 @@ async def _refused(endpoint: Endpoint, response: httpx.Response) -> BackendError
         f"HTTP {status} {response.reason_phrase}: {said}"
         if said
         else f"HTTP {status} {response.reason_phrase}",
-        retry_after=wished_pause(response.headers),
+        retry_after=wish,
     )
 
 

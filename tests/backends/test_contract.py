@@ -13,17 +13,19 @@ from pathlib import Path
 
 import pytest
 
+from pytest_lok.backends import anthropic, gemini_api, ollama, openai
+from pytest_lok.backends.bedrock import Bedrock
 from pytest_lok.backends.clis import DIALECTS
 from pytest_lok.backends.command import CommandBackend, Tool
 from pytest_lok.backends.dialect import ANY
 from pytest_lok.backends.http import Api, Http
-from pytest_lok.backends.ollama import Ollama
-from pytest_lok.backends.openai import OpenAI
 from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.server import Server, ServerDialect
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendFault
 from pytest_lok.workspace.processes import Processes
 from tests.backends.asking import ask, finish, refused
+from tests.backends.fake_bedrock import ACCESS, SECRET, FakeBedrock, answer
 from tests.backends.tools import fake_tool
 from tests.fake_llm_api import FakeLLM
 
@@ -49,6 +51,15 @@ SPOKEN: dict[str, Callable[[str], str]] = {
 }
 
 
+SERVERS: dict[str, tuple[ServerDialect, str]] = {
+    "openai": (openai.CHAT, "/v1"),
+    "openai responses": (openai.RESPONSES, "/v1"),
+    "anthropic": (anthropic.MESSAGES, ""),
+    "gemini-api": (gemini_api.GENERATE, ""),
+    "ollama": (ollama.CHAT, ""),
+}
+
+
 @dataclass
 class Maker:
     """Makes backends of one kind that give ``text`` as their answer, or never answer at all."""
@@ -56,6 +67,7 @@ class Maker:
     kind: str
     directory: Path
     server: FakeLLM
+    bedrock: FakeBedrock
 
     def __call__(self, text: str = "the answer ü\u2028☃", *, hangs: bool = False) -> Backend:
         if self.kind == "scripted":
@@ -68,15 +80,23 @@ class Maker:
             run = Processes(self.directory, {}).launch
             return CommandBackend("it", tool, run=run, workspace=self.directory, environ=dict(os.environ))
         self.server.set_rules([{"fault": "hang"}] if hangs else [{"reply": text}])
-        if self.kind == "openai":
-            return OpenAI("it", Api(base_url=self.server.url + "/v1", model="m"), http=Http({}), environ={})
-        return Ollama("it", Api(base_url=self.server.url, model="m"), http=Http({}))
+        if self.kind == "bedrock":
+            self.bedrock.messages, self.bedrock.hangs = answer(text), hangs
+            environ = {
+                "AWS_REGION": "eu-west-1",
+                "AWS_ACCESS_KEY_ID": ACCESS,
+                "AWS_SECRET_ACCESS_KEY": SECRET,
+            }
+            return Bedrock("it", Api(base_url=self.bedrock.url, model="m"), http=Http({}), environ=environ)
+        dialect, path = SERVERS[self.kind]
+        api = Api(base_url=self.server.url + path, model="m")
+        return Server("it", api, dialect, http=Http({}), environ={})
 
 
-@pytest.fixture(params=["scripted", *SPOKEN, "openai", "ollama"])
+@pytest.fixture(params=["scripted", *SPOKEN, *SERVERS, "bedrock"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Maker]:
-    with FakeLLM() as server:
-        yield Maker(request.param, tmp_path, server)
+    with FakeLLM() as server, FakeBedrock() as bedrock:
+        yield Maker(request.param, tmp_path, server, bedrock)
 
 
 @pytest.fixture(autouse=True)

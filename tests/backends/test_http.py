@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from pytest_lok.backends.http import Api, Http, complaint, proxies
-from pytest_lok.backends.openai import OpenAI
+from pytest_lok.backends.openai import CHAT
+from pytest_lok.backends.server import Server
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
@@ -25,17 +26,17 @@ def api() -> Iterator[FakeLLM]:
         yield server
 
 
-def backend(url: str, http: Http | None = None) -> OpenAI:
-    return OpenAI("gpt", Api(base_url=url, model="m1"), http=http or Http({}), environ={})
+def backend(url: str, http: Http | None = None) -> Server:
+    return Server("gpt", Api(base_url=url, model="m1"), CHAT, http=http or Http({}), environ={})
 
 
 def test_nothing_of_httpx_is_imported_before_a_question() -> None:
     program = """
 import sys
-from pytest_lok.backends import http, openai, ollama
+from pytest_lok.backends import anthropic, gemini_api, http, openai, ollama, server
 shared = http.Http({})
-openai.OpenAI("a", http.Api(), http=shared, environ={}).unavailable()
-ollama.Ollama("b", http.Api(), http=shared).unavailable()
+for dialect in (openai.CHAT, ollama.CHAT, anthropic.MESSAGES, gemini_api.GENERATE):
+    server.Server("a", http.Api(), dialect, http=shared, environ={}).unavailable()
 heavy = {"httpx", "httpcore", "anyio", "certifi"} & sys.modules.keys()
 assert not heavy, heavy
 """

@@ -8,7 +8,8 @@ import pytest
 import respx
 
 from pytest_lok.backends.http import Api, Http
-from pytest_lok.backends.ollama import MODEL, Ollama
+from pytest_lok.backends.ollama import CHAT
+from pytest_lok.backends.server import Server
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, refused
 from tests.fake_llm_api import FakeLLM
@@ -22,8 +23,8 @@ def api() -> Iterator[FakeLLM]:
         yield server
 
 
-def backend(url: str = SERVER, **more: Any) -> Ollama:
-    return Ollama("local", Api(base_url=url, **more), http=Http({}))
+def backend(url: str = SERVER, **more: Any) -> Server:
+    return Server("local", Api(base_url=url, **more), CHAT, http=Http({}), environ={})
 
 
 def test_an_answer_with_its_model_and_usage(api: FakeLLM) -> None:
@@ -39,7 +40,7 @@ def test_an_answer_with_its_model_and_usage(api: FakeLLM) -> None:
 def test_what_is_sent(api: FakeLLM, path: str) -> None:
     ask(backend(api.url + path, max_tokens=99), "question", system="be brief", schema={"type": "object"})
     [body] = [json.loads(request["body"]) for request in api.requests]
-    assert body["model"] == MODEL
+    assert body["model"] == CHAT.model
     assert [message["content"] for message in body["messages"]] == ["be brief", "question"]
     assert body["options"] == {"num_predict": 99}
     assert body["format"] == {"type": "object"}

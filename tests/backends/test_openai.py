@@ -11,7 +11,8 @@ import pytest
 import respx
 
 from pytest_lok.backends.http import LONGEST_WISH, Api, Http
-from pytest_lok.backends.openai import OpenAI
+from pytest_lok.backends.openai import CHAT, RESPONSES
+from pytest_lok.backends.server import Server
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, refused
 from tests.fake_llm_api import FakeLLM
@@ -26,10 +27,10 @@ def api() -> Iterator[FakeLLM]:
         yield server
 
 
-def backend(url: str = SERVER, **more: Any) -> OpenAI:
+def backend(url: str = SERVER, **more: Any) -> Server:
     more.setdefault("key_env", "MY_KEY")
     more.setdefault("model", "m1")
-    return OpenAI("gpt", Api(base_url=url, **more), http=Http({}), environ={"MY_KEY": KEY})
+    return Server("gpt", Api(base_url=url, **more), CHAT, http=Http({}), environ={"MY_KEY": KEY})
 
 
 def sent(api: FakeLLM) -> list[dict[str, Any]]:
@@ -150,7 +151,7 @@ def test_a_wrong_key_names_its_variable() -> None:
 
 
 def test_a_missing_key_is_known_without_asking() -> None:
-    missing = OpenAI("gpt", Api(model="m1"), http=Http({}), environ={})
+    missing = Server("gpt", Api(model="m1"), CHAT, http=Http({}), environ={})
     problem = missing.unavailable()
     assert problem is not None
     assert problem.kind is BackendFault.NOT_CONFIGURED
@@ -159,13 +160,17 @@ def test_a_missing_key_is_known_without_asking() -> None:
 
 
 def test_a_key_that_is_no_key() -> None:
-    broken = OpenAI("gpt", Api(model="m1"), http=Http({}), environ={"OPENAI_API_KEY": "sk-“quoted”"})
+    broken = Server("gpt", Api(model="m1"), CHAT, http=Http({}), environ={"OPENAI_API_KEY": "sk-“quoted”"})
     assert refused(broken).kind is BackendFault.NOT_CONFIGURED
 
 
 def test_another_server_does_not_get_the_key_of_openai(api: FakeLLM) -> None:
-    local = OpenAI(
-        "local", Api(base_url=api.url + "/v1", model="m1"), http=Http({}), environ={"OPENAI_API_KEY": KEY}
+    local = Server(
+        "local",
+        Api(base_url=api.url + "/v1", model="m1"),
+        CHAT,
+        http=Http({}),
+        environ={"OPENAI_API_KEY": KEY},
     )
     assert local.unavailable() is None
     ask(local)
@@ -371,3 +376,78 @@ def test_what_cannot_be_spared_is_refused_once() -> None:
 def test_an_error_inside_the_stream(event: Any, kind: BackendFault) -> None:
     respx.post(SERVER + "/chat/completions").mock(return_value=_events(_said("begun"), event))
     assert refused(backend()).kind is kind
+
+
+# --- responses
+
+
+def responder() -> Server:
+    environ = {"OPENAI_API_KEY": KEY}
+    return Server("gpt", Api(model="m1"), RESPONSES, http=Http({}), environ=environ)
+
+
+RESPONSES_URL = "https://api.openai.com/v1/responses"
+
+
+def _response(status: str, *content: dict[str, Any], **more: Any) -> dict[str, Any]:
+    output = [{"type": "reasoning", "summary": []}, {"type": "message", "content": list(content)}]
+    return {
+        "object": "response",
+        "model": "m1-2026",
+        "status": status,
+        "output": output,
+        "error": None,
+        **more,
+    }
+
+
+@respx.mock
+def test_a_response_that_is_not_streamed() -> None:
+    usage = {"input_tokens": 3, "output_tokens": 4}
+    document = _response("completed", {"type": "output_text", "text": "whole"}, usage=usage)
+    route = respx.post(RESPONSES_URL).respond(200, json=document)
+    reply = ask(responder(), system="be brief")
+    assert (reply.text, reply.model, reply.usage.tokens) == ("whole", "m1-2026", 7)
+    sent = json.loads(route.calls.last.request.content)
+    assert sent == {
+        "model": "m1",
+        "input": "hello",
+        "instructions": "be brief",
+        "stream": True,
+        "store": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "kind"),
+    [
+        (_response("completed", {"type": "refusal", "refusal": "I will not"}), BackendFault.REFUSED),
+        (_response("incomplete", incomplete_details={"reason": "max_output_tokens"}), BackendFault.TRUNCATED),
+        (_response("incomplete", incomplete_details={"reason": "content_filter"}), BackendFault.REFUSED),
+        (_response("cancelled"), BackendFault.BAD_OUTPUT),
+        (
+            _response("failed", error={"code": "rate_limit_exceeded", "message": "slow"}),
+            BackendFault.RATE_LIMIT,
+        ),
+        ({"type": "error", "code": "server_error", "message": "oh"}, BackendFault.OVERLOAD),
+    ],
+    ids=str,
+)
+@respx.mock
+def test_a_response_that_is_no_answer(document: dict[str, Any], kind: BackendFault) -> None:
+    respx.post(RESPONSES_URL).respond(200, json=document)
+    assert refused(responder()).kind is kind
+
+
+@respx.mock
+def test_a_refusal_of_a_response_comes_in_pieces_and_once() -> None:
+    events = [
+        {"type": "response.refusal.delta", "delta": "I "},
+        {"type": "response.refusal.delta", "delta": "will not"},
+        {
+            "type": "response.completed",
+            "response": _response("completed", {"type": "refusal", "refusal": "I will not"}),
+        },
+    ]
+    respx.post(RESPONSES_URL).mock(return_value=_events(*events))
+    assert refused(responder()).message == "gpt: the model refused: I will not"

@@ -1,0 +1,70 @@
+"""Anthropic's Messages API."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from pytest_lok.backends.server import Incoming, ServerDialect, part, text_of
+from pytest_lok.engine.ports import Prompt
+from pytest_lok.errors import BackendFault
+
+_USUAL_TOKENS = 8192  # the API wants a number; `max_tokens` of the settings is another one
+_INPUTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+
+
+def _address(base: str, _: str) -> str:
+    base = base.removesuffix("/messages").removesuffix("/v1")
+    return f"{base}/v1/messages"
+
+
+def _headers(key: str) -> Mapping[str, str]:
+    return {"anthropic-version": "2023-06-01", **({"x-api-key": key} if key else {})}
+
+
+def _body(prompt: Prompt, model: str, max_tokens: int | None, refused: Collection[str]) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": model,
+        "max_tokens": max_tokens or _USUAL_TOKENS,
+        "messages": [{"role": "user", "content": prompt.text}],
+        "stream": True,
+    }
+    if prompt.system:
+        body["system"] = prompt.system
+    if prompt.schema is not None and "output_config" not in refused:
+        body["output_config"] = {"format": {"type": "json_schema", "schema": prompt.schema}}
+    return body
+
+
+def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
+    """Events, or the message they make."""
+    message = event if event.get("type") == "message" else part(event, "message")
+    coming.model = str(message.get("model") or coming.model)
+    coming.text.append(text_of(message.get("content")))
+    match event.get("type"):
+        case "content_block_start":
+            coming.text.append(text_of(part(event, "content_block").get("text")))
+        case "content_block_delta":
+            coming.text.append(text_of(part(event, "delta").get("text")))
+        case "message_stop" | "message":
+            coming.ended = True
+    usage = part(message, "usage") or part(event, "usage")
+    coming.count(usage, _INPUTS if "input_tokens" in usage else (), ["output_tokens"])
+    match message.get("stop_reason") or part(event, "delta").get("stop_reason"):
+        case "max_tokens" | "model_context_window_exceeded":
+            coming.fail(BackendFault.TRUNCATED)
+        case "refusal":
+            coming.fail(BackendFault.REFUSED, "the model refused")
+        case "pause_turn" | "tool_use":
+            coming.fail(BackendFault.BAD_OUTPUT, "the model stopped for a tool it was not given")
+
+
+MESSAGES = ServerDialect(
+    url="https://api.anthropic.com",
+    keys=("ANTHROPIC_API_KEY",),
+    address=_address,
+    headers=_headers,
+    body=_body,
+    take=_take,
+    spared={"output_config": "output_config"},
+)

@@ -1,0 +1,210 @@
+"""Amazon Bedrock's ConverseStream; signing and its binary event stream are botocore's.
+
+botocore comes with ``pytest-lok[bedrock]`` and is imported when the first question is asked. Where the
+mapping given here holds no key, it looks where every AWS program does: ``~/.aws``, sign-in, the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from pytest_lok.backends import faults
+from pytest_lok.backends.attempt import attempt
+from pytest_lok.backends.http import Api, Endpoint, Http, Stream, remedies
+from pytest_lok.backends.server import Incoming, part, text_of
+from pytest_lok.core.results import Reply
+from pytest_lok.engine.ports import Prompt
+from pytest_lok.errors import BackendError, BackendFault
+
+if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
+    from botocore.session import Session
+
+TOKEN = "AWS_BEARER_TOKEN_BEDROCK"  # noqa: S105 - a variable's name
+_SIGN_IN = f"sign in (`aws sso login`), or set AWS_PROFILE, AWS_ACCESS_KEY_ID or {TOKEN}"
+_EXCEPTIONS = {
+    "throttlingException": BackendFault.RATE_LIMIT,
+    "validationException": BackendFault.BAD_REQUEST,
+    "modelTimeoutException": BackendFault.TIMEOUT,
+}
+_FAULTS = {
+    "max_tokens": BackendFault.TRUNCATED,
+    "model_context_window_exceeded": BackendFault.TRUNCATED,
+    "guardrail_intervened": BackendFault.REFUSED,
+    "content_filtered": BackendFault.REFUSED,
+}
+
+
+class Bedrock:
+    """Asks a model of Bedrock, streaming, with AWS credentials or a bearer token."""
+
+    def __init__(self, name: str, api: Api, *, http: Http, environ: Mapping[str, str]) -> None:
+        self._name = name
+        self._api = api
+        self._http = http
+        self._region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or ""
+        self._base = (api.base_url or f"https://bedrock-runtime.{self._region}.amazonaws.com").rstrip("/")
+        self._key_env = api.key_env or ("" if api.base_url else TOKEN)
+        self._token = environ.get(self._key_env, "").strip()
+        self._environ = environ
+        self._session: Session | None = None
+
+    @property
+    def name(self) -> str:
+        """What workflows call it."""
+        return self._name
+
+    def unavailable(self) -> BackendError | None:
+        """NOT_INSTALLED without the extra, NOT_CONFIGURED without a region; credentials show in asking."""
+        if find_spec("botocore") is None:
+            return self._error(
+                BackendFault.NOT_INSTALLED, "botocore is not installed", "pip install 'pytest-lok[bedrock]'"
+            )
+        if not re.fullmatch(r"[a-z0-9-]+", self._region):
+            return self._error(
+                BackendFault.NOT_CONFIGURED,
+                f"{self._region} is no region" if self._region else "the variable AWS_REGION is not set",
+                "export AWS_REGION=us-east-1, or wherever the model is",
+            )
+        if self._api.key_env and not self._token:
+            return self._error(
+                BackendFault.NOT_CONFIGURED,
+                f"the variable {self._key_env} is not set",
+                f"export {self._key_env}=…",
+            )
+        return None
+
+    async def ask(self, prompt: Prompt) -> Reply:
+        """One request; BackendError says what went wrong and what to do."""
+        return await attempt(self._name, prompt, self._answer)
+
+    async def aclose(self) -> None:
+        """Close the connections of this loop."""
+        await self._http.aclose()
+
+    async def _answer(self, prompt: Prompt) -> Reply:
+        problem = self.unavailable()
+        if problem is not None:
+            raise problem
+        model = prompt.model or self._api.model
+        if not model:
+            raise self._error(
+                BackendFault.NOT_CONFIGURED,
+                "no model is named",
+                f"set `model` in [backends.{self._name}] or in the step",
+            )
+        body = json.dumps(self._body(prompt)).encode()
+        endpoint = self._endpoint(model)
+        # credentials may come from a file, a program or the machine's own metadata service
+        headers = await asyncio.to_thread(self._signed, endpoint.url, body)
+        async with self._http.post(replace(endpoint, headers=headers), body) as stream:
+            coming = Incoming()
+            async for kind, event in _events(stream, endpoint):
+                _take(coming, kind, event)
+        return coming.reply(endpoint, model)
+
+    def _body(self, prompt: Prompt) -> dict[str, Any]:
+        body: dict[str, Any] = {"messages": [{"role": "user", "content": [{"text": prompt.text}]}]}
+        if prompt.system:
+            body["system"] = [{"text": prompt.system}]
+        if self._api.max_tokens is not None:
+            body["inferenceConfig"] = {"maxTokens": self._api.max_tokens}
+        return body
+
+    def _endpoint(self, model: str) -> Endpoint:
+        table = f"[backends.{self._name}]"
+        return Endpoint(
+            backend=self._name,
+            url=f"{self._base}/model/{quote(model, safe='')}/converse-stream",
+            secret=self._token,
+            hints={
+                **remedies(self._name, self._base),
+                BackendFault.AUTH: f"{_SIGN_IN}; access to models is asked for in the Bedrock console",
+                BackendFault.BAD_REQUEST: f"check `model` in {table}: an id, or a profile of this region",
+            },
+            idle=self._api.idle,
+        )
+
+    def _signed(self, url: str, body: bytes) -> dict[str, str]:
+        """The headers that say who asks."""
+        if self._token:
+            return {"Authorization": f"Bearer {self._token}"}
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        request = AWSRequest("POST", url, headers={"Content-Type": "application/json"}, data=body)
+        SigV4Auth(self._credentials(), "bedrock", self._region).add_auth(request)
+        return dict(request.headers.items())
+
+    def _credentials(self) -> ReadOnlyCredentials:
+        from botocore.credentials import ReadOnlyCredentials
+        from botocore.exceptions import BotoCoreError
+        from botocore.session import Session
+
+        key, secret = (
+            self._environ.get(f"AWS_{name}", "") for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
+        )
+        if key and secret:
+            return ReadOnlyCredentials(key, secret, self._environ.get("AWS_SESSION_TOKEN"))
+        problem = "there are none"
+        try:
+            self._session = self._session or Session(profile=self._environ.get("AWS_PROFILE"))
+            found = self._session.get_credentials()
+            if found is not None:
+                return found.get_frozen_credentials()
+        except BotoCoreError as error:
+            problem = str(error)
+        raise self._error(BackendFault.AUTH, f"no AWS credentials: {problem}", _SIGN_IN)
+
+    def _error(self, kind: BackendFault, message: str, hint: str) -> BackendError:
+        return BackendError(f"{self._name}: {message}", kind=kind, backend=self._name, hint=hint)
+
+
+async def _events(stream: Stream, endpoint: Endpoint) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """The messages of an event stream; an exception among them is a BackendError."""
+    from botocore.eventstream import EventStreamBuffer, ParserError
+
+    buffer = EventStreamBuffer()
+    async for piece in stream.pieces():
+        buffer.add_data(piece)
+        try:
+            messages = list(buffer)
+        except ParserError as error:
+            raise endpoint.error(
+                BackendFault.BAD_OUTPUT, f"the server sent no event stream: {error}"
+            ) from error
+        for message in messages:
+            headers = message.headers
+            event = stream.parsed(message.payload.decode("utf-8", "replace") or "{}")
+            if not isinstance(event, dict):
+                raise endpoint.error(BackendFault.BAD_OUTPUT, "the server sent JSON that is no answer")
+            if headers.get(":message-type") != "event":
+                kind = str(headers.get(":exception-type") or headers.get(":error-code") or "")
+                said = str(event.get("message") or headers.get(":error-message") or kind)
+                fault = _EXCEPTIONS.get(kind) or faults.of_text(said) or BackendFault.OVERLOAD
+                raise endpoint.error(fault, f"the server broke off: {said}")
+            yield str(headers.get(":event-type")), event
+
+
+def _take(coming: Incoming, kind: str, event: Mapping[str, Any]) -> None:
+    match kind:
+        case "contentBlockDelta":
+            coming.text.append(text_of(part(event, "delta").get("text")))
+        case "messageStop":
+            reason = str(event.get("stopReason") or "")
+            coming.whole = True  # its usage follows
+            if reason in _FAULTS:
+                coming.fail(_FAULTS[reason])
+            elif reason not in ("end_turn", "stop_sequence"):
+                coming.fail(BackendFault.BAD_OUTPUT, f"the model broke off: {reason}")
+        case "metadata":
+            usage = part(event, "usage")
+            inputs = ["inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens"]
+            coming.count(usage, inputs, ["outputTokens"])

@@ -1,0 +1,273 @@
+"""A prompt -> a reply, by an HTTP server: one hardened way of asking; what each API is like is data.
+
+A dialect says how a question is written, and folds what comes in, event by event or as one
+document, into an ``Incoming``; whether that is a whole answer is judged here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_lok.backends import faults
+from pytest_lok.backends.attempt import attempt
+from pytest_lok.backends.http import Api, Endpoint, Http, Stream, message_of, remedies
+from pytest_lok.core.results import Reply, Usage
+from pytest_lok.engine.ports import Prompt
+from pytest_lok.errors import BackendError, BackendFault
+
+_WHY = {
+    BackendFault.TRUNCATED: "the answer was cut at its longest length",
+    BackendFault.REFUSED: "the answer was stopped by a content filter",
+}
+
+
+@dataclass(slots=True)
+class Incoming:
+    """What has come of an answer so far.
+
+    ``whole``: the server said that nothing is missing. ``ended``: nothing more is to be read.
+    ``fault`` says that the answer is none, ``why`` in the server's words ("" = ours).
+    """
+
+    text: list[str] = field(default_factory=list)
+    model: str = ""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    whole: bool = False
+    ended: bool = False
+    fault: BackendFault | None = None
+    why: str = ""
+
+    def count(self, usage: Any, inputs: Collection[str], outputs: Collection[str]) -> None:
+        """Take those of the counters that are reported; later reports replace earlier ones."""
+        self.input_tokens = _sum(usage, inputs, self.input_tokens)
+        self.output_tokens = _sum(usage, outputs, self.output_tokens)
+
+    def fail(self, kind: BackendFault, why: str = "") -> None:
+        """The server said that this is no answer."""
+        self.fault, self.why = kind, why or self.why
+
+    def reply(self, endpoint: Endpoint, asked: str, *, free: bool = False) -> Reply:
+        """A whole answer of the model ``asked``, or BackendError with what came of it."""
+        text = "".join(self.text)
+        if self.fault is not None:
+            raise endpoint.error(
+                self.fault, self.why or _WHY.get(self.fault, "the answer is unusable"), output=text
+            )
+        if not (self.whole or self.ended):
+            raise endpoint.error(BackendFault.NETWORK, "the answer broke off in the middle", output=text)
+        return Reply(
+            text=text,
+            backend=endpoint.backend,
+            model=self.model or asked,
+            usage=Usage(
+                calls=1,
+                input_tokens=self.input_tokens,
+                output_tokens=self.output_tokens,
+                cost_usd=0.0 if free else None,
+            ),
+        )
+
+
+def _sum(usage: Any, names: Collection[str], before: int | None) -> int | None:
+    counts = [usage[name] for name in names if isinstance(usage.get(name), int)]
+    return sum(counts) if counts else before
+
+
+def part(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A table inside a decoded one; an empty one where there is none."""
+    inner = value.get(name)
+    return inner if isinstance(inner, dict) else {}
+
+
+def tables(value: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The tables of a list inside a decoded table."""
+    inner = value.get(name)
+    return [it for it in inner if isinstance(it, dict)] if isinstance(inner, list) else []
+
+
+def text_of(content: Any) -> str:
+    """A message's text, which some servers give in parts."""
+    if isinstance(content, list):
+        return "".join(text_of(it.get("text")) for it in content if isinstance(it, dict))
+    return content if isinstance(content, str) else ""
+
+
+def _bearer(key: str) -> Mapping[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _no_hints(table: str, model: str) -> Mapping[BackendFault, str]:  # noqa: ARG001 - others need them
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerDialect:
+    """An API. ``keys``: variables that may hold its key, () = it needs none; ``model``: its usual one.
+
+    ``address(base, model)`` and ``headers(key)`` say where a question goes and how; ``body(prompt,
+    model, max_tokens, refused)`` writes it, without those parts the server has refused: ``spared``
+    maps them to what its refusal names. ``hints(table, model)`` are better remedies than the usual.
+    """
+
+    url: str
+    address: Callable[[str, str], str]
+    body: Callable[[Prompt, str, int | None, Collection[str]], dict[str, Any]]
+    take: Callable[[Incoming, Mapping[str, Any]], None]
+    keys: tuple[str, ...] = ()
+    model: str = ""
+    headers: Callable[[str], Mapping[str, str]] = _bearer
+    spared: Mapping[str, str] = field(default_factory=dict)
+    hints: Callable[[str, str], Mapping[BackendFault, str]] = _no_hints
+    free: bool = False
+
+
+class Server:
+    """Asks a server in its dialect, streaming.
+
+    Servers differ in what they refuse in a request: what one has refused is left out or spelled
+    otherwise from then on.
+    """
+
+    def __init__(
+        self, name: str, api: Api, dialect: ServerDialect, *, http: Http, environ: Mapping[str, str]
+    ) -> None:
+        self._name = name
+        self._api = api
+        self._dialect = dialect
+        self._http = http
+        self._base = (api.base_url or dialect.url).rstrip("/")
+        usual = () if api.base_url else dialect.keys
+        set_here = [variable for variable in usual if environ.get(variable, "").strip()]
+        self._key_env = api.key_env or next(iter([*set_here, *usual]), "")
+        self._key = environ.get(self._key_env, "").strip()
+        self._refused: set[str] = set()
+
+    @property
+    def name(self) -> str:
+        """What workflows call it."""
+        return self._name
+
+    def unavailable(self) -> BackendError | None:
+        """NOT_CONFIGURED where its key is missing."""
+        if self._key_env and not self._key:
+            return self._not_configured(
+                f"the variable {self._key_env} is not set", f"export {self._key_env}=… with the server's key"
+            )
+        if not (self._key.isascii() and self._key.isprintable()):
+            return self._not_configured(
+                f"the key in {self._key_env} holds characters no key has", f"set {self._key_env} again"
+            )
+        return None
+
+    async def ask(self, prompt: Prompt) -> Reply:
+        """One request; BackendError says what went wrong and what to do."""
+        return await attempt(self._name, prompt, self._answer)
+
+    async def aclose(self) -> None:
+        """Close the connections of this loop."""
+        await self._http.aclose()
+
+    async def _answer(self, prompt: Prompt) -> Reply:
+        problem = self.unavailable()
+        if problem is not None:
+            raise problem
+        model = prompt.model or self._api.model or self._dialect.model
+        if not model:
+            raise self._not_configured(
+                "no model is named", f"set `model` in [backends.{self._name}] or in the step"
+            )
+        endpoint = self._endpoint(model)
+        while True:
+            refused = frozenset(self._refused)
+            body = self._dialect.body(prompt, model, self._api.max_tokens, refused)
+            try:
+                async with self._http.post(endpoint, body) as stream:
+                    coming = await read(stream, endpoint, self._dialect.take)
+                return coming.reply(endpoint, model, free=self._dialect.free)
+            except BackendError as error:
+                if error.kind is not BackendFault.BAD_REQUEST or not self._learn(error.message, refused):
+                    raise
+
+    def _learn(self, message: str, spared: Collection[str]) -> bool:
+        """Whether a refusal names a part of the request that can be spared, and was not yet."""
+        for name, named in self._dialect.spared.items():
+            if named in message and name not in spared:
+                self._refused.add(name)
+                return True
+        return False
+
+    def _endpoint(self, model: str) -> Endpoint:
+        table = f"[backends.{self._name}]"
+        key = (
+            f"check the key in {self._key_env}"
+            if self._key_env
+            else f"name its key with `api_key_env` in {table}"
+        )
+        return Endpoint(
+            backend=self._name,
+            url=self._dialect.address(self._base, model),
+            headers=self._dialect.headers(self._key),
+            secret=self._key,
+            hints={
+                **remedies(self._name, self._base),
+                BackendFault.AUTH: key,
+                **self._dialect.hints(table, model),
+            },
+            idle=self._api.idle,
+        )
+
+    def _not_configured(self, message: str, hint: str) -> BackendError:
+        return BackendError(
+            f"{self._name}: {message}", kind=BackendFault.NOT_CONFIGURED, backend=self._name, hint=hint
+        )
+
+
+async def read(
+    stream: Stream, endpoint: Endpoint, take: Callable[[Incoming, Mapping[str, Any]], None]
+) -> Incoming:
+    """All of an answer: events after "data:", documents by line, or one document."""
+    coming = Incoming()
+    if stream.is_json:
+        take(coming, checked(await stream.document(), endpoint))
+        coming.ended = True
+        return coming
+    async with aclosing(stream.lines()) as lines:
+        async for line in lines:
+            if line.startswith("data:"):
+                line = line[5:].strip()
+            elif line.lstrip().startswith("<"):
+                raise endpoint.error(
+                    BackendFault.BAD_OUTPUT, f"the server sent a page instead of an answer: {line[:200]}"
+                )
+            elif not line.startswith(("{", "[")):
+                continue  # a comment, an event's name, or the blank line between events
+            if line == "[DONE]":
+                coming.ended = True
+            else:
+                take(coming, checked(stream.parsed(line), endpoint))
+            if coming.ended:
+                break
+    if coming.ended:
+        await stream.finish()
+    return coming
+
+
+def checked(event: Any, endpoint: Endpoint) -> Mapping[str, Any]:
+    """An event that is a table and no error; else BackendError in the server's words."""
+    if not isinstance(event, dict):
+        raise endpoint.error(BackendFault.BAD_OUTPUT, "the server sent JSON that is no answer")
+    error = event.get("error") or part(event, "response").get("error")
+    if event.get("type") == "error":
+        error = error or {name: event.get(name) for name in ("code", "message")}
+    if not error:
+        return event
+    said = message_of({"error": error})
+    names = [error.get(name) for name in ("code", "type", "status")] if isinstance(error, dict) else []
+    by_code = [faults.of_status(code) for code in names if isinstance(code, int) and code >= 400]
+    by_name = [faults.of_text(name.replace("_", " ")) for name in names if isinstance(name, str)]
+    kinds = [*by_code, faults.of_text(said), *by_name, BackendFault.OVERLOAD]
+    raise endpoint.error(next(filter(None, kinds)), f"the server broke off: {said}")
