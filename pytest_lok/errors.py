@@ -155,6 +155,7 @@ class BackendFault(enum.StrEnum):
     BAD_REQUEST = "bad request"
     TOO_LONG = "prompt too long"
     CRASHED = "crashed"
+    NOT_RECORDED = "not recorded"
 
 
 TRANSIENT = frozenset(

@@ -7,8 +7,9 @@ and its workflows.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from pytest_lok.backends.command import CommandBackend, Tool
 from pytest_lok.backends.dialect import ANY
 from pytest_lok.backends.environment import narrowed
 from pytest_lok.backends.http import Api, Http
+from pytest_lok.backends.replay import Cassettes, Replayed
 from pytest_lok.backends.scripted import Rule, Scripted
 from pytest_lok.backends.server import Server, ServerDialect
 from pytest_lok.backends.unusable import Unusable
+from pytest_lok.core.cassette import Mode
 from pytest_lok.core.model import Origin, Role, Strategy, Workflow
 from pytest_lok.core.parse import Source, parse_workflow
 from pytest_lok.core.pricing import Price
@@ -83,13 +86,16 @@ class Project:
     """A directory that workflows run in.
 
     ``slots`` are how much its backends take at once: shared by all of its worlds, and by what
-    ``dataclasses.replace`` makes of it.
+    ``dataclasses.replace`` makes of it. ``record`` says which answers are recorded ones (None: none
+    are); ``since`` is when it was opened, in seconds since the epoch.
     """
 
     root: Path
     settings: Settings
     environ: Mapping[str, str]
     slots: dict[tuple[str, int, int], Slots] = field(default_factory=dict, repr=False, compare=False)
+    record: Mode | None = None
+    since: float = field(default_factory=time.time, repr=False, compare=False)
 
     @classmethod
     def open(
@@ -114,6 +120,16 @@ class Project:
         root = find_root(start) if search_up else start.resolve()
         settings = load_settings(root, environ=environ, config=config, options=options)
         return cls(root=root, settings=settings, environ=environ)
+
+    def recording(self, mode: str) -> Project:
+        """The same with recorded answers: ``none``, ``once``, ``new``, ``all``; "" = without.
+
+        ``usual`` is ``once``, but ``none`` where a CI system runs us: what is asked there was not
+        reviewed by anybody.
+        """
+        if mode == "usual":
+            mode = Mode.NONE if self.environ.get("CI") else Mode.ONCE
+        return replace(self, record=Mode(mode) if mode else None)
 
     def load(self, name: str | Path) -> Workflow:
         """The workflow of that name (project, user, tasks, built in), or of that .toml path.
@@ -147,8 +163,9 @@ class Project:
         """
         settings, defaults = self.settings, self.settings.defaults
         processes = Processes(self.root, self._child_environ())
+        redactor = Redactor(self._secrets())
         return World(
-            backends=self._backends(processes) if backends is None else backends,
+            backends=self._backends(processes, redactor) if backends is None else backends,
             shell=processes,
             workspace=Checkout(
                 self.root,
@@ -174,7 +191,7 @@ class Project:
                 pattern: Price(input=price.input, output=price.output)
                 for pattern, price in settings.prices.items()
             },
-            redactor=Redactor(self._secrets()),
+            redactor=redactor,
             kill=processes.kill,
             slots=self._slots(),
         )
@@ -225,12 +242,17 @@ class Project:
 
     # --- the world
 
-    def _backends(self, processes: Processes) -> dict[str, Backend]:
+    def _backends(self, processes: Processes, redactor: Redactor) -> dict[str, Backend]:
         http = Http(self.environ)
-        return {
+        backends = {
             name: self._backend(name, settings, processes, http)
             for name, settings in self.settings.backends.items()
         }
+        if self.record is None:
+            return backends
+        lock = state_dir(self.environ) / "cassettes.lock"
+        cassettes = Cassettes(self.root, self.record, redactor=redactor, lock=lock, since=self.since)
+        return {name: Replayed(backend, cassettes) for name, backend in backends.items()}
 
     def _backend(self, name: str, settings: BackendSettings, processes: Processes, http: Http) -> Backend:
         table = f"[backends.{name}]"

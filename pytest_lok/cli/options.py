@@ -29,6 +29,22 @@ class OutputPath(click.Path):
         return path
 
 
+class _RecordMode(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click, not in 8.2
+    name = "mode"
+    _modes = ("none", "once", "new", "all")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """One of the modes, or what ``--record`` alone stands for."""
+        if value not in (*self._modes, "usual"):
+            self.fail(
+                f"{value!r} is none of {', '.join(self._modes)}: write --record=MODE, or --record alone "
+                "after the workflow's name",
+                param,
+                ctx,
+            )
+        return str(value)
+
+
 def _step_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The steps of the workflow that is being typed about."""
     workflow = getattr(ctx.command, "workflow", None)
@@ -78,6 +94,12 @@ _SPECS: Mapping[str, _Spec] = {
         "Print edits as a diff instead of making them; steps that need them are not run.",
         {"is_flag": True},
     ),
+    "record": _Spec(
+        ("--record",),
+        "Answer from .lok/cassettes: none = nothing else, once = ask and record for steps that have no file "
+        "yet, new = ask and record what is unknown, all = record anew.  [alone: once; in CI: none]",
+        {"is_flag": False, "flag_value": "usual", "type": _RecordMode(), "metavar": "[=MODE]"},
+    ),
     "verbose": _Spec(
         ("-v", "--verbose"), "Print every step's output, and say what starts.", {"is_flag": True}
     ),
@@ -106,6 +128,7 @@ class Options:
     max_parallel: int | None = None
     fail_fast: bool = False
     dry_run: bool = False
+    record: str = ""
     verbose: bool = False
     json: bool = False
     output: Path | None = None

@@ -20,6 +20,7 @@ HONOURS = (
     "dry_run",
     "timeout",
     "max_parallel",
+    "record",
     "verbose",
     "json",
     "output",
@@ -35,7 +36,7 @@ def run_plan(call: Call, project: Project, plan: Plan) -> int:
     from pytest_lok.reports.json_report import json_report
 
     verbose = call.options.verbose
-    world = replace(project.world(), dry_run=call.options.dry_run)
+    world = replace(project.recording(call.options.record).world(), dry_run=call.options.dry_run)
     printed: Literal["leaves", "all", "none"] = "all" if verbose else "leaves"
     if call.json or world.dry_run:
         printed = "none"

@@ -37,9 +37,13 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens and money of one or more calls; None = not reported, which is not the same as 0."""
+    """Tokens and money of one or more calls; None = not reported, which is not the same as 0.
+
+    ``cached`` counts the answers that took no call: they came out of the cache, or were recorded.
+    """
 
     calls: int = 0
+    cached: int = 0
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
@@ -55,6 +59,7 @@ class Usage:
         """Sum; a value one side does not know counts as nothing, unless neither knows it."""
         return Usage(
             calls=self.calls + other.calls,
+            cached=self.cached + other.cached,
             input_tokens=_add(self.input_tokens, other.input_tokens),
             output_tokens=_add(self.output_tokens, other.output_tokens),
             cost_usd=_add(self.cost_usd, other.cost_usd),
@@ -71,11 +76,16 @@ def _add(a: _N | None, b: _N | None) -> _N | None:
 
 
 NO_USAGE = Usage()
+RECALLED = Usage(cached=1, input_tokens=0, output_tokens=0, cost_usd=0.0)
+"""Of an answer that was known already: nothing was spent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One backend's valid answer to one prompt. ``seconds`` is the time of the successful call."""
+    """One backend's valid answer to one prompt. ``seconds`` is the time of the successful call.
+
+    ``cached``: it was known already, from a cache or a recording.
+    """
 
     text: str
     backend: str

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from typing import TypeVar
 
 from pytest_lok.core.events import BackendAsked, BackendRefused, BackendReplied
 from pytest_lok.core.model import AUTO
 from pytest_lok.core.pricing import priced
 from pytest_lok.core.results import Refusal, Reply
 from pytest_lok.engine.context import within
-from pytest_lok.engine.ports import Backend, Prompt
+from pytest_lok.engine.ports import Backend, Prompt, Recalling
 from pytest_lok.engine.record import Record
 from pytest_lok.engine.retrying import attempts
 from pytest_lok.engine.route import route
 from pytest_lok.errors import BackendError, BackendFault, LokError
+
+T = TypeVar("T")
 
 
 def chosen(record: Record, asked: tuple[str, ...], task: str) -> tuple[str, ...]:
@@ -47,21 +51,17 @@ def available(record: Record, name: str) -> Backend:
 async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
     """One whole reply, transient failures retried as the step allows."""
     step, context, name = record.step, record.context, backend.name
-    prompt = replace(prompt, timeout=context.limit(step, name))
+    prompt = replace(
+        prompt, timeout=context.limit(step, name), workflow=context.plan.workflow.stem, step=step.name
+    )
 
     async def once(number: int) -> Reply:
         record.attempts = max(record.attempts, number)
-        slots = context.world.slots.get(name)
-        async with slots.place() if slots else nullcontext():
-            with context.purse.call(prompt):
-                context.tell(
-                    BackendAsked(
-                        step=step.name, backend=name, prompt=prompt.text, model=prompt.model, item=record.item
-                    )
-                )
-                reply = await _asked(backend, prompt)
-        usage = priced(replace(reply.usage, calls=1), reply.model, context.world.prices)
-        reply = replace(reply, usage=usage)
+        reply = await _recalled(record, backend, prompt) or await _placed(record, backend, prompt)
+        usage = reply.usage
+        if not reply.cached:
+            usage = priced(replace(usage, calls=1), reply.model, context.world.prices)
+            reply = replace(reply, usage=usage)
         record.usage += usage
         context.purse.pay(prompt, reply)
         if not reply.text.strip():
@@ -74,12 +74,43 @@ async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
     return reply
 
 
-async def _asked(backend: Backend, prompt: Prompt) -> Reply:
+async def _recalled(record: Record, backend: Backend, prompt: Prompt) -> Reply | None:
+    """The answer the backend knows already, if it is one that may; it waits for nobody."""
+    if not isinstance(backend, Recalling):
+        return None
+    reply = await _answer(backend.name, prompt, backend.recall)
+    if reply is not None:
+        _tell_asked(record, backend, prompt)
+    return reply
+
+
+async def _placed(record: Record, backend: Backend, prompt: Prompt) -> Reply:
+    """The answer of a backend that is asked, when it has a place for the question."""
+    slots = record.context.world.slots.get(backend.name)
+    async with slots.place() if slots else nullcontext():
+        with record.context.purse.call(prompt):
+            _tell_asked(record, backend, prompt)
+            return await _answer(backend.name, prompt, backend.ask)
+
+
+def _tell_asked(record: Record, backend: Backend, prompt: Prompt) -> None:
+    record.context.tell(
+        BackendAsked(
+            step=record.step.name,
+            backend=backend.name,
+            prompt=prompt.text,
+            model=prompt.model,
+            item=record.item,
+        )
+    )
+
+
+async def _answer(name: str, prompt: Prompt, ask: Callable[[Prompt], Awaitable[T]]) -> T:
     """What the backend says within the prompt's time; whatever else comes of it is a BackendError."""
-    name, limit = backend.name, prompt.timeout
+    limit = prompt.timeout
     try:
         async with within(limit):
-            return await backend.ask(prompt)
+            return await ask(prompt)
     except TimeoutError:
         raise BackendError(
             f"{name} gave no answer within {limit:g} s",

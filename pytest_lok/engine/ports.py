@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pytest_lok.core.edits import Change
 from pytest_lok.core.pricing import Price
@@ -21,7 +21,8 @@ class Prompt:
 
     ``timeout`` is the time left for the answer in seconds (``math.inf`` = no limit). The engine
     enforces it too; a backend may use it to tell its server or child. ``sample`` numbers independent
-    answers to the same question, which must not come out of one cache entry.
+    answers to the same question, which must not come out of one cache entry. ``workflow`` (its stem)
+    and ``step`` say who asks.
     """
 
     text: str
@@ -30,6 +31,8 @@ class Prompt:
     schema: Mapping[str, Json] | None = None
     timeout: float = 300.0
     sample: int = 0
+    workflow: str = ""
+    step: str = ""
 
 
 class Backend(Protocol):
@@ -50,6 +53,15 @@ class Backend(Protocol):
 
     async def aclose(self) -> None:
         """Release what it holds (clients, processes); called once, on the loop that used it."""
+        ...
+
+
+@runtime_checkable
+class Recalling(Protocol):
+    """A backend that may know an answer without asking: that waits for no place and spends nothing."""
+
+    async def recall(self, prompt: Prompt) -> Reply | None:
+        """The answer that is known, None if it has to be asked for; BackendError if it must not be."""
         ...
 
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_lok.core.cassette import Mode
 from pytest_lok.core.model import Origin, Step
 from pytest_lok.core.model import Workflow as Model
 from pytest_lok.engine.background import Background
 from pytest_lok.errors import UsageError, WorkflowError
+from pytest_lok.plugin.hooks import BEGAN
 from pytest_lok.plugin.request import PREFIX, Arguments, Request, add, is_virtual
 from pytest_lok.plugin.run import RUNS, Running
 from pytest_lok.settings import Settings
@@ -43,9 +45,10 @@ class Desk:
     def __init__(self, config: pytest.Config, request: Request) -> None:
         self.config = config
         self.request = request
-        self.project = Project.open(
+        opened = Project.open(
             request.root, environ=_environ(), options=_options(config), search_up=False
-        )
+        ).recording(_record(config))
+        self.project = replace(opened, since=config.stash[BEGAN])
         self.background = Background()
         self.running = Running(self)
         self.virtual: list[Virtual] = []
@@ -307,6 +310,17 @@ def _options(config: pytest.Config) -> dict[str, object]:
     if parallel < 1:
         raise UsageError(f"lok_max_parallel = {parallel}: at least 1 step must be able to run")
     return {"defaults.max_parallel": parallel}
+
+
+def _record(config: pytest.Config) -> str:
+    """Which answers are recorded ones; what the ini says records nothing where a CI system runs us."""
+    given: str = config.getoption("lok_record")
+    usual: str = config.getini("lok_record")
+    if usual not in ("", *Mode):
+        raise UsageError(f"the ini key lok_record is {usual!r}", hint=f"one of: {', '.join(Mode)}")
+    if not given and usual and os.environ.get("CI"):
+        return Mode.NONE
+    return given or usual
 
 
 def _environ() -> dict[str, str]:

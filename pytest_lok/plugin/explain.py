@@ -116,7 +116,7 @@ def _answers(result: StepResult, step: Step) -> Iterator[str]:
 
 
 def _who(reply: Reply) -> str:
-    facts = [reply.model, duration(reply.seconds), cost(reply.usage), "cached" if reply.cached else ""]
+    facts = [reply.model, duration(reply.seconds), cost(reply.usage)]
     return f"{reply.backend} answered ({', '.join(filter(None, facts))})"
 
 

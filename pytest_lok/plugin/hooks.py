@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from pytest_lok.engine.ports import Backend
     from pytest_lok.plugin.fixtures import Lok
     from pytest_lok.settings import Settings
+
+BEGAN = pytest.StashKey[float]()
+"""When this process began its session, before any of its tests: seconds since the epoch."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,8 +49,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="KEY=VALUE",
         help="an argument of the workflows; 1=VALUE is the first positional one (repeatable)",
     )
+    group.addoption(
+        "--lok-record",
+        choices=("none", "once", "new", "all"),
+        default="",
+        help="answer from .lok/cassettes: none = nothing else, once = ask and record for steps that have no "
+        "file yet, new = ask and record what is unknown, all = record anew",
+    )
     parser.addini("lok", "run the project's workflows without --lok", type="bool", default=False)
     parser.addini("lok_args", "KEY=VALUE arguments of workflows; --lok-arg wins", type="linelist", default=[])
+    parser.addini("lok_record", "what --lok-record is where it is not given; in CI always none", default="")
     parser.addini("lok_max_parallel", "workflow steps running at once", type="int", default=None)
     parser.addini("lok_fail_on", "not supported yet", default="")
     parser.addini("lok_report", "not supported yet", type="linelist", default=[])
@@ -55,6 +67,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)  # when other plugins have had their say about config.args
 def pytest_configure(config: pytest.Config) -> None:
     """Bring in the rest of the plugin if this session has workflows."""
+    config.stash[BEGAN] = time.time()
     keyword = _workflow_keyword(config)
     if (
         keyword

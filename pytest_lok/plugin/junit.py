@@ -11,7 +11,17 @@ from _pytest.junitxml import LogXML, bin_xml_escape, xml_key  # pytest's writer 
 from pytest_lok.plugin.explain import bounded
 
 _OUTPUT = 16_000  # characters of <system-out>; some servers refuse files of more than 30 MB
-_FACTS = ("outcome", "backend", "model", "tokens", "cost_usd", "attempts", "run_id", "workflow_sha256")
+_FACTS = (
+    "outcome",
+    "backend",
+    "model",
+    "tokens",
+    "cached",
+    "cost_usd",
+    "attempts",
+    "run_id",
+    "workflow_sha256",
+)
 
 
 class JUnit:

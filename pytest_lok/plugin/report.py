@@ -56,6 +56,8 @@ class Reporting:
         text = f"lok: {len(names)} workflow{'' if len(names) == 1 else 's'}"
         if names:
             text += f": {', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''}"
+        if self._desk.project.record is not None:
+            text += f"; recorded answers: {self._desk.project.record}"
         left_out = self._desk.left_out
         return f"{text} (left out: {', '.join(left_out)})" if left_out else text
 

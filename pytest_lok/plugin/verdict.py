@@ -131,6 +131,7 @@ class Account:
             "model": next((reply.model for reply in result.replies if reply.backend == result.backend), ""),
             "backends": [reply.backend for reply in result.replies],
             "tokens": result.usage.tokens,
+            "cached": result.usage.cached or None,
             "cost_usd": result.usage.cost_usd,
             "run_id": self.run_id,
             "workflow_sha256": self.workflow.sha256,

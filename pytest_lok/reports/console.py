@@ -72,8 +72,7 @@ def previews(result: RunResult) -> str:
 def answer(result: StepResult, *, backend: str) -> str:
     """One backend's answer, or that it gave none and why, under a heading."""
     model = next((reply.model for reply in result.replies if reply.model), "")
-    cached = "cached" if any(reply.cached for reply in result.replies) else ""
-    facts = [model, duration(result.seconds), cost(result.usage), cached]
+    facts = [model, duration(result.seconds), cost(result.usage)]
     heading = f"== {backend} == {' · '.join(filter(None, facts))}"
     if result.passed:
         return f"{heading}\n{result.output}"
@@ -97,13 +96,16 @@ def duration(seconds: float) -> str:
 
 
 def cost(usage: Usage) -> str:
-    """``1,204 tokens, $0.0123``; "" where nothing was reported."""
+    """``1,204 tokens, $0.0123``, ``(cached)`` for what was known already; "" where nothing was reported."""
+    if usage.cached and not usage.calls:
+        return "(cached)"
     facts = []
     if usage.tokens is not None:
         facts.append(f"{usage.tokens:,} token{'' if usage.tokens == 1 else 's'}")
     if usage.cost_usd is not None:
         facts.append(f"${usage.cost_usd:.4f}")
-    return ", ".join(facts)
+    known = f"({usage.cached} cached)" if usage.cached else ""
+    return " ".join(filter(None, [", ".join(facts), known]))
 
 
 def tail(text: str) -> str:

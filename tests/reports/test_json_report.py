@@ -31,7 +31,7 @@ def test_a_run_under_the_names_of_its_fields() -> None:
         "outcome": "failed",
         "exit_code": 1,
         "output": "",
-        "usage": {"calls": 1, "input_tokens": 1000, "output_tokens": 204, "cost_usd": 0.0123},
+        "usage": {"calls": 1, "cached": 0, "input_tokens": 1000, "output_tokens": 204, "cost_usd": 0.0123},
     }
     assert isinstance(steps, dict)
     assert list(steps) == ["review", "tests", "join"]

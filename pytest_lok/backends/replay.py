@@ -1,0 +1,204 @@
+"""A backend + recorded answers -> one that gives those, and asks only for what may be recorded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeAlias
+
+from filelock import FileLock
+
+from pytest_lok.backends.whole import write_whole
+from pytest_lok.core.cassette import Mode, Question, Recording, canonical, difference, dumps, loads
+from pytest_lok.core.redact import Redactor
+from pytest_lok.core.results import RECALLED, Reply
+from pytest_lok.engine.ports import Backend, Prompt
+from pytest_lok.errors import BackendError, BackendFault
+
+Known: TypeAlias = dict[Question, Recording]
+
+_PATIENCE = 60.0  # seconds another process may take to write a file
+_FOLDER = Path(".lok", "cassettes")
+
+
+class Cassettes:
+    """A project's recordings, ``.lok/cassettes/WORKFLOW/STEP.toml``: one file per step.
+
+    ``since`` (seconds since the epoch) is when this session began: a file from before is what was
+    recorded, a younger one is being recorded, by whichever process. ``lock`` is a file that keeps
+    processes apart. Secrets are masked before anything is written or looked up.
+    """
+
+    def __init__(self, root: Path, mode: Mode, *, redactor: Redactor, lock: Path, since: float) -> None:
+        self.mode = mode
+        self._root = root
+        self._redactor = redactor
+        self._lock = lock
+        self._since = since
+        self._mine: set[Path] = set()
+        self._read: dict[Path, tuple[tuple[int, ...], Known]] = {}
+        self._backends: frozenset[str] | None = None
+
+    def question(self, backend: str, prompt: Prompt) -> Question:
+        """The question as it is recorded."""
+        asked = Question(
+            prompt=prompt.text,
+            backend=backend,
+            system=prompt.system,
+            model=prompt.model,
+            schema=canonical(prompt.schema),
+            sample=prompt.sample,
+        )
+        return self._redactor.value(asked)
+
+    def find(self, question: Question, prompt: Prompt) -> Recording | None:
+        """The answer recorded for it; None if it may be asked; BackendError if it is unknown and may not."""
+        path = self._path(prompt)
+        known = self._known(path)
+        if question in known:
+            return known[question]
+        if self.mode in (Mode.NEW, Mode.ALL) or (self.mode is Mode.ONCE and not self._is_old(path)):
+            return None
+        raise self._unknown(question, prompt, known.values())
+
+    def keep(self, question: Question, prompt: Prompt, reply: Reply) -> Recording | None:
+        """Record an answer, unless somebody has recorded another one since: then that, as in a replay."""
+        path = self._path(prompt)
+        made = self._redactor.value(Recording(question=question, text=reply.text, model=reply.model))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with self._alone():
+                known = self._known(path)
+                if question in known:
+                    return known[question]
+                known = {**known, question: made}
+                write_whole(path, dumps(known.values()).encode())
+                self._mine.add(path)
+                self._read[path] = (_signature(path), known)
+                return None
+        except OSError as error:  # the lock's timeout is one
+            raise self._unusable(question.backend, path, f"cannot be written: {error}") from error
+
+    def backends(self) -> frozenset[str]:
+        """Who has ever been recorded, in any workflow."""
+        if self._backends is None:
+            found = set()
+            for path in sorted((self._root / _FOLDER).glob("*/*.toml")):
+                try:
+                    found |= {it.backend for it in self._known(path)}
+                except BackendError:  # whoever reads this file is told
+                    continue
+            self._backends = frozenset(found)
+        return self._backends
+
+    def _alone(self) -> AbstractContextManager[object]:
+        self._lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return FileLock(self._lock, timeout=_PATIENCE)
+
+    def _known(self, path: Path) -> Known:
+        """What a file holds; nothing if all is to be recorded anew and it is from before."""
+        if not path.is_file() or (self.mode is Mode.ALL and self._is_old(path)):
+            return {}
+        signature, known = self._read.get(path, ((), {}))
+        if signature != _signature(path):
+            signature = _signature(path)
+            try:
+                known = {it.question: it for it in loads(path.read_text("utf-8"))}
+            except (OSError, ValueError, RecursionError) as error:
+                raise self._unusable("", path, f"cannot be read: {error}") from error
+            self._read[path] = (signature, known)
+        return known
+
+    def _is_old(self, path: Path) -> bool:
+        return path not in self._mine and path.is_file() and path.stat().st_mtime < self._since
+
+    def _path(self, prompt: Prompt) -> Path:
+        """Where a step is recorded; no link on the way, which might lead anywhere."""
+        path = self._root / _FOLDER / _plain(prompt.workflow) / f"{_plain(prompt.step)}.toml"
+        for part in (path, *path.relative_to(self._root).parents[:-1]):
+            if (self._root / part).is_symlink():
+                raise self._unusable("", path, f"is not used: {part} is a link")
+        return path
+
+    def _unknown(self, question: Question, prompt: Prompt, known: Iterable[Recording]) -> BackendError:
+        path, nearest = self._path(prompt).relative_to(self._root), difference(question, known)
+        message = f"no recording answers what step {prompt.step!r} asks {question.backend} ({path}"
+        return BackendError(
+            f"{message}); the nearest one:\n{nearest}" if nearest else f"{message} holds none)",
+            kind=BackendFault.NOT_RECORDED,
+            backend=question.backend,
+            hint="record it where the backend can be asked: mode `new` adds it, `all` records the step anew",
+        )
+
+    def _unusable(self, backend: str, path: Path, why: str) -> BackendError:
+        return BackendError(
+            f"the recording {path.relative_to(self._root)} {why}",
+            kind=BackendFault.NOT_RECORDED,
+            backend=backend,
+            hint="correct it, or delete it and record again",
+        )
+
+
+class Replayed:
+    """Answers as recorded; asks ``backend`` what is unknown, where that may be recorded."""
+
+    def __init__(self, backend: Backend, cassettes: Cassettes) -> None:
+        self._backend = backend
+        self._cassettes = cassettes
+
+    @property
+    def name(self) -> str:
+        """What workflows call it."""
+        return self._backend.name
+
+    def unavailable(self) -> BackendError | None:
+        """One that is recorded can answer, also where it is not installed."""
+        mode = self._cassettes.mode
+        if mode is not Mode.ALL and self.name in self._cassettes.backends():
+            return None
+        if mode is not Mode.NONE:
+            return self._backend.unavailable()
+        return BackendError(
+            f"nothing is recorded of {self.name} in {_FOLDER}",
+            kind=BackendFault.NOT_RECORDED,
+            backend=self.name,
+            hint="record it where it can be asked, with the mode `once`, `new` or `all`",
+        )
+
+    async def recall(self, prompt: Prompt) -> Reply | None:
+        """The recorded answer; None if it may be asked; BackendError if it is unknown and may not."""
+        found = self._cassettes.find(self._cassettes.question(self.name, prompt), prompt)
+        return None if found is None else self._reply(found)
+
+    async def ask(self, prompt: Prompt) -> Reply:
+        """The recorded answer, or a new one that is recorded; a failure never is."""
+        known = await self.recall(prompt)
+        if known is not None:
+            return known
+        problem = self._backend.unavailable()
+        if problem is not None:
+            raise problem
+        reply = await self._backend.ask(prompt)
+        other = self._cassettes.keep(self._cassettes.question(self.name, prompt), prompt, reply)
+        return reply if other is None else self._reply(other)
+
+    async def aclose(self) -> None:
+        """Release what the backend holds."""
+        await self._backend.aclose()
+
+    def _reply(self, recording: Recording) -> Reply:
+        return Reply(
+            text=recording.text, backend=self.name, model=recording.model, usage=RECALLED, cached=True
+        )
+
+
+def _signature(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _plain(name: str) -> str:
+    """A name as that of a file."""
+    return re.sub(r"^\.|[^A-Za-z0-9._-]", "_", name) or "_"

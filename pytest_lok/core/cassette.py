@@ -1,0 +1,148 @@
+"""Recorded questions and answers <-> the TOML file people review; and which of them is nearest to another."""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import tomli
+
+from pytest_lok.core.results import Json
+
+_HEAD = (
+    "# What a step asked and was answered. Written by recording; read instead of asking. Review it like code."
+)
+_LINES, _WIDTH = 40, 200  # of a difference that is shown
+_GIST = 2_000  # characters that stand for a text of one line, when texts are compared
+
+
+class Mode(enum.StrEnum):
+    """Which questions are asked and recorded; every other one is answered by its recording, or by nobody."""
+
+    NONE = "none"
+    ONCE = "once"
+    NEW = "new"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Question:
+    """What tells one question of a step from another; ``schema`` is JSON, ``model`` the one asked for."""
+
+    prompt: str
+    backend: str
+    system: str = ""
+    model: str = ""
+    schema: str = ""
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """A question and its answer; ``model`` is the one that answered, "" = it did not say."""
+
+    question: Question
+    text: str
+    model: str = ""
+
+
+def canonical(schema: Mapping[str, Json] | None) -> str:
+    """A JSON Schema as the same text whatever its order; "" for none."""
+    return "" if schema is None else json.dumps(schema, sort_keys=True, ensure_ascii=False)
+
+
+def dumps(recordings: Iterable[Recording]) -> str:
+    """The file: the same text for the same recordings, in whatever order they were made."""
+    blocks = [_HEAD]
+    for it in sorted(recordings, key=lambda it: it.question):
+        blocks.append(f"[[recordings]]\n{_asked(it.question)}")
+        blocks.append(f"[recordings.answer]\n{_table({'model': it.model, 'text': it.text})}")
+    return "\n\n".join(blocks) + "\n"
+
+
+def loads(text: str) -> list[Recording]:
+    """The recordings of a file; ValueError says what is wrong with it."""
+    document = tomli.loads(text)
+    if document.keys() - {"recordings"}:
+        raise ValueError(f"unknown: {', '.join(sorted(document.keys() - {'recordings'}))}")
+    tables = document.get("recordings", [])
+    if not isinstance(tables, list):
+        raise ValueError("`recordings` is no array of tables")
+    return [_recording(number, table) for number, table in enumerate(tables, 1)]
+
+
+def difference(question: Question, recordings: Iterable[Recording]) -> str:
+    """What tells a question from the nearest recorded one, as a diff; "" where none is recorded."""
+    known = [it.question for it in recordings]
+    if not known:
+        return ""
+    nearest = max(known, key=lambda it: (_likeness(it, question), it))
+    lines = list(
+        difflib.unified_diff(
+            _asked(nearest).split("\n"), _asked(question).split("\n"), "recorded", "asked", lineterm="", n=2
+        )
+    )
+    shown = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]}…" for line in lines[:_LINES]]
+    more = [f"… {len(lines) - _LINES} more lines"] if len(lines) > _LINES else []
+    return "\n".join([*shown, *more])
+
+
+def _likeness(known: Question, question: Question) -> tuple[float, bool]:
+    """Of the prompts, by lines and by characters; then whether the same backend is asked."""
+    lines = difflib.SequenceMatcher(
+        None, known.prompt.split("\n"), question.prompt.split("\n"), autojunk=False
+    )
+    gist = difflib.SequenceMatcher(None, known.prompt[:_GIST], question.prompt[:_GIST], autojunk=False)
+    return lines.quick_ratio() + gist.quick_ratio(), known.backend == question.backend
+
+
+def _recording(number: int, table: Mapping[str, Any]) -> Recording:
+    given = dict(table) if isinstance(table, dict) else {}
+    answer = given.pop("answer", None)
+    if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
+        raise ValueError(f"recording {number} has no answer.text")
+    wanted = {field.name: int if field.name == "sample" else str for field in fields(Question)}
+    for name, value in given.items():
+        if type(value) is not wanted.get(name):
+            raise ValueError(f"recording {number}: `{name}` is unknown, or of the wrong type")
+    if not {"backend", "prompt"} <= given.keys() or not isinstance(answer.get("model", ""), str):
+        raise ValueError(f"recording {number} lacks its backend, its prompt, or a model that is text")
+    return Recording(question=Question(**given), text=answer["text"], model=answer.get("model", ""))
+
+
+# --- TOML, as little of it as is needed
+
+
+def _asked(question: Question) -> str:
+    return _table(asdict(question), always=("prompt",))
+
+
+def _table(values: Mapping[str, str | int], always: tuple[str, ...] = ("text",)) -> str:
+    """Sorted keys; what is empty is left out."""
+    lines = [
+        f"{key} = {value if isinstance(value, int) else _string(value)}"
+        for key, value in sorted(values.items())
+        if value or key in always
+    ]
+    return "\n".join(lines)
+
+
+def _string(text: str) -> str:
+    """Lines stay lines, and what nobody would see (control characters, changes of direction) is spelled."""
+    whole = text.encode("utf-8", "replace").decode()
+    escaped = re.sub(r"[^\n\t -~]", _spelled, whole.replace("\\", "\\\\"))
+    if "\n" not in escaped:
+        return '"' + escaped.replace('"', '\\"') + '"'
+    return '"""\n' + re.sub(r'"(?=""|\Z)', r"\"", escaped) + '"""'
+
+
+def _spelled(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if match[0].isprintable():
+        return match[0]
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,101 @@
+"""``--lok-record``: recorded once, and from then on answered offline, in whichever process."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.plugin.conftest import Suite
+
+ASK = "[[steps]]\nname = 'a'\nbackend = 'tool'\nprompt = 'Is it safe?'\n"
+TOOL = """
+[backends.tool]
+type = "command"
+command = "sh"
+args = ["-c", "cat; echo x >> ran"]
+"""
+GONE = TOOL.replace('"sh"', '"no-such-program"')
+FIXTURES = """
+import pytest
+@pytest.mark.parametrize("what", [f"thing {n}" for n in range(8)])
+def test_it(lok, what):
+    result = lok.run("each", what=what)
+    assert result.output == f"Is {what} safe?"
+"""
+
+
+@pytest.fixture
+def asking(suite: Suite) -> Suite:
+    suite.write("lok.toml", TOOL)
+    suite.workflow("w", ASK)
+    return suite
+
+
+def cassettes(suite: Suite) -> dict[str, bytes]:
+    folder = suite.root / ".lok" / "cassettes"
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.glob("*/*")}
+
+
+def test_recorded_then_replayed(asking: Suite) -> None:
+    result = asking.run("--lok", "--lok-record=once")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["lok: 1 workflow: w; recorded answers: once"])
+    result.stdout.no_fnmatch_line("*(cached)*")
+    before = cassettes(asking)
+    assert before.keys() == {"w/a.toml"}
+    asking.write("lok.toml", GONE)
+    for mode in ("none", "once", "new"):
+        result = asking.run("--lok", f"--lok-record={mode}", "--junitxml=j.xml")
+        result.assert_outcomes(passed=1)
+        result.stdout.fnmatch_lines(["w: passed * (cached)"])
+        assert 'name="lok.cached" value="1"' in (asking.root / "j.xml").read_text()
+    assert cassettes(asking) == before
+    assert asking.ran() == ["x"]
+
+
+def test_an_unknown_prompt_is_an_error_that_shows_the_nearest(asking: Suite) -> None:
+    asking.run("--lok", "--lok-record=once")
+    asking.workflow("w", ASK.replace("safe", "sound"))
+    result = asking.run("--lok", "--lok-record=none")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(['E   -prompt = "Is it safe?"', 'E   +prompt = "Is it sound?"'])
+    assert asking.ran() == ["x"]
+
+
+def test_the_ini_never_records_in_ci(asking: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    asking.write("pytest.ini", "[pytest]\nlok_record = new\n")
+    monkeypatch.setenv("CI", "true")
+    asking.run("--lok").assert_outcomes(errors=1)
+    assert cassettes(asking) == {}
+    monkeypatch.delenv("CI")
+    asking.run("--lok").assert_outcomes(passed=1)
+    monkeypatch.setenv("CI", "true")
+    asking.run("--lok").assert_outcomes(passed=1)
+    assert asking.ran() == ["x"]
+    asking.run("--lok", "--lok-record=all").assert_outcomes(passed=1)  # said by somebody
+    assert asking.ran() == ["x", "x"]
+
+
+def test_a_mode_that_is_none(asking: Suite) -> None:
+    assert asking.run("--lok", "--lok-record=always").ret == pytest.ExitCode.USAGE_ERROR
+    asking.write("pytest.ini", "[pytest]\nlok_record = always\n")
+    result = asking.run("--lok")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*lok_record is 'always'*"])
+
+
+def test_several_processes_record_what_one_would(asking: Suite, tmp_path: Path) -> None:
+    """One step's file is written by whichever worker runs a test that asks it."""
+    asking.write(
+        ".lok/workflows/each.toml",
+        "[args.what]\n[[steps]]\nname = 'a'\nbackend = 'tool'\nprompt = 'Is {{ arg.what }} safe?'\n",
+    )
+    asking.write("test_each.py", FIXTURES)
+    asking.run_apart("test_each.py", "--lok-record=once", "-n3").assert_outcomes(passed=8)
+    together = cassettes(asking)
+    assert together["each/a.toml"].count(b"[[recordings]]") == 8
+    assert len(asking.ran()) == 8
+    asking.run_apart("test_each.py", "--lok-record=all").assert_outcomes(passed=8)
+    assert cassettes(asking) == together
+    asking.write("lok.toml", GONE)
+    asking.run_apart("test_each.py", "--lok-record=none", "-n3").assert_outcomes(passed=8)
+    assert len(asking.ran()) == 16
