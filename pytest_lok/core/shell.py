@@ -1,28 +1,84 @@
-"""Shell text with ``{{ }}`` -> a command and an environment, or why there is no safe spelling."""
+"""Shell text with ``{{ }}`` -> a command and an environment, or why there is no safe spelling.
+
+Every placeholder becomes a reference to an environment variable, spelled for the quoting it stands
+in, so that its value is data whatever it holds:
+
+    git show {{ x }}              git show "${lok_1}"
+    echo "it is {{ x }}"          echo "it is ${lok_1}"
+    echo 'it is {{ x }}'          echo 'it is '"${lok_1}"''
+    cat <<'EOF'                   cat <<EOF
+    costs $5: {{ x }}             costs \\$5: ${lok_1}
+    EOF                           EOF
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from jinja2.exceptions import TemplateSyntaxError
+
+from pytest_lok.core.expressions import LEXER
 from pytest_lok.core.scope import Names, Scope
+from pytest_lok.core.shell_command import MAX_ARGUMENT, ShellCommand, check_wrapper, wrap
+from pytest_lok.core.shell_rules import review
+from pytest_lok.core.shell_scan import scan
+from pytest_lok.core.shell_script import HereDoc, Hole, Quoting, Script, Unreadable, Word
+from pytest_lok.core.shell_words import HOLE
+from pytest_lok.core.template import Template
+from pytest_lok.errors import Fault, SourceError, TemplateError
+
+__all__ = ["MAX_VALUE", "MAX_VALUES", "ShellCommand", "ShellTemplate", "check_wrapper", "wrap"]
+
+MAX_VALUE = 120_000
+"""Bytes of one value; a process takes little more in one variable."""
+
+MAX_VALUES = 900_000
+"""Bytes of all values of a command; a process takes about a megabyte with its arguments on some systems."""
+
+_STATEMENT = re.compile(
+    r"\{%[-+]?\s*(if|elif|else|endif|for|endfor|set|endset|raw|endraw|macro|endmacro|filter|endfilter"
+    r"|with|endwith|block|endblock|call|endcall|include|import|from|extends|do)\b.*?%\}",
+    re.DOTALL,
+)
+_WORDS = frozenset({"if", "else", "and", "or", "not", "in", "is", "contains"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShellCommand:
-    """Ready for ``sh -c``: ``text`` refers to ``values`` as environment variables, and to nothing else of ours."""
+@dataclass(frozen=True, slots=True)
+class _Placeholder:
+    """``{{ … }}`` at ``start:end`` of the source. ``dash``: its author lets the value start with ``-``."""
 
     text: str
-    values: Mapping[str, str]
+    start: int
+    end: int
+    template: Template
+    dash: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """A command whose holes are filled: its text, and how each placeholder's value travels.
+
+    ``formats`` are the numbers of the placeholders in a printf's format; ``guarded`` are words by their
+    pieces, which must not start with a ``-``: numbers of placeholders, literal text, None = unknown.
+    """
+
+    text: str
+    variables: tuple[str, ...]
+    formats: frozenset[int]
+    guarded: tuple[tuple[int | str | None, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ShellTemplate:
-    """Compiled shell text. ``steps`` are the steps its placeholders read, ``arguments`` those they cannot do without."""
+    """Compiled shell text. ``steps`` are the steps it reads, ``arguments`` those it cannot do without."""
 
     source: str
     steps: frozenset[str] = frozenset()
     arguments: frozenset[str] = frozenset()
+    placeholders: tuple[_Placeholder, ...] = ()
+    code: _Code | None = None  # None: values are pasted
 
     @classmethod
     def parse(cls, source: str, names: Names, *, unsafe: bool = False) -> ShellTemplate:
@@ -30,8 +86,251 @@ class ShellTemplate:
 
         ``unsafe`` pastes values as text (``unsafe_shell = true``).
         """
-        raise NotImplementedError
+        if "{{" not in source and "{%" not in source:
+            return cls(source)
+        faults = [_statement(found) for found in _STATEMENT.finditer(source)]
+        spans = list(_spans(source))
+        placeholders: list[_Placeholder] = []
+        for start, end in spans:
+            try:
+                placeholders.append(_placeholder(source[start:end], start, names))
+            except SourceError as error:
+                faults += [_shifted(fault, start) for fault in error.faults]
+        code = None if unsafe or not spans else _compile(source, spans, faults)
+        if faults:
+            raise SourceError(sorted(faults, key=lambda fault: fault.start))
+        templates = [placeholder.template for placeholder in placeholders]
+        return cls(
+            source=source,
+            steps=frozenset().union(*(template.steps for template in templates)),
+            arguments=frozenset().union(*(template.arguments for template in templates)),
+            placeholders=tuple(placeholders),
+            code=code,
+        )
 
     def render(self, scope: Scope) -> ShellCommand:
-        """The command with its values; TemplateError for a missing, NUL-holding, too long or dash-leading one."""
-        raise NotImplementedError
+        """The command with its values; TemplateError for one that is missing or that cannot be passed."""
+        values = [placeholder.template.render(scope) for placeholder in self.placeholders]
+        if self.code is None:
+            return ShellCommand(text=self._pasted(values), values={})
+        for pieces in self.code.guarded:
+            self._check_start(pieces, values)
+        carried: dict[str, str] = {}
+        for number, value in enumerate(values):
+            text = _for_printf(value) if number in self.code.formats else value
+            self._check_size(self.placeholders[number].text, text, MAX_VALUE)
+            carried[self.code.variables[number]] = text
+        self._check_size("all {{ }} together", "".join(values), MAX_VALUES)
+        return ShellCommand(text=self.code.text, values=carried)
+
+    def _pasted(self, values: list[str]) -> str:
+        edits = [(p.start, p.end, value) for p, value in zip(self.placeholders, values, strict=True)]
+        text = _edited(self.source, edits)
+        self._check_size("the command with its values", text, MAX_ARGUMENT)
+        return text
+
+    def _check_size(self, what: str, value: str, limit: int) -> None:
+        hint = "pass it by `stdin`, which takes any text of any size"
+        if HOLE in value:
+            raise TemplateError(f"{what} holds a NUL character, which no command can be given", hint=hint)
+        try:
+            size = len(value) if value.isascii() else len(value.encode("utf-8", "surrogateescape"))
+        except UnicodeEncodeError:
+            raise TemplateError(f"{what} holds half a character, which is no text", hint=hint) from None
+        if size > limit:
+            raise TemplateError(f"{what} has {size:,} bytes; a command takes at most {limit:,}", hint=hint)
+
+    def _check_start(self, pieces: Iterable[int | str | None], values: list[str]) -> None:
+        """TemplateError if values make a word an option that its author did not write as one."""
+        for piece in pieces:
+            if piece is None:
+                return
+            text = piece if isinstance(piece, str) else values[piece]
+            if not text:
+                continue
+            if text.startswith("-") and not (isinstance(piece, int) and self.placeholders[piece].dash):
+                first = self.placeholders[next(p for p in pieces if isinstance(p, int))].text
+                raise TemplateError(
+                    f"the value at {first} makes an argument that looks like an option: {text[:40]!r}",
+                    hint="write `--` before it, or {{ … | allow_dash }} if options are welcome there",
+                )
+            return
+
+
+# --- placeholders
+
+
+def _spans(source: str) -> Iterator[tuple[int, int]]:
+    """Where each ``{{ … }}`` starts and ends; one that is not closed or not understood ends somewhere."""
+    start = source.find("{{")
+    while start >= 0:
+        end = _end(source, start)
+        yield start, end
+        start = source.find("{{", end)
+
+
+def _end(source: str, start: int) -> int:
+    end = start + 2
+    try:
+        for _, kind, text in LEXER.tokeniter(source[end:].replace("\r", "\v"), None, None, "variable"):
+            end += len(text)
+            if kind == "variable_end":
+                return start + len(source[start:end].rstrip())  # -}} takes what follows along
+    except TemplateSyntaxError:
+        pass  # the template's own parser says what is wrong, with the place
+    close = source.find("}}", start)
+    return close + 2 if close >= 0 else len(source)
+
+
+def _placeholder(text: str, start: int, names: Names) -> _Placeholder:
+    if text[2:3] in ("-", "+") or text[-3:-2] in ("-", "+"):
+        raise SourceError(
+            [Fault(message="`{{-` and `-}}` have no meaning in shell", end=len(text), hint="write {{ and }}")]
+        )
+    return _Placeholder(text, start, start + len(text), Template.parse(text, names), _allows_dash(text))
+
+
+def _allows_dash(text: str) -> bool:
+    """Whether ``allow_dash`` is the last filter, and of the whole expression."""
+    tokens = [
+        (kind, text)
+        for _, kind, text in LEXER.tokeniter(text[2:].replace("\r", "\v"), None, None, "variable")
+        if kind not in ("whitespace", "variable_end")
+    ]
+    if tokens[-2:] != [("operator", "|"), ("name", "allow_dash")]:
+        return False
+    depth = 0
+    for kind, said in tokens[:-2]:
+        if kind == "operator":
+            depth += (said in "([{") - (said in ")]}")
+        joining = (kind == "operator" and said not in ".|-,()[]{}") or (kind == "name" and said in _WORDS)
+        if depth == 0 and joining:
+            return False
+    return True
+
+
+def _shifted(fault: Fault, by: int) -> Fault:
+    hint = fault.hint or "for two literal braces write {{ '{{' }}"
+    return Fault(message=fault.message, start=fault.start + by, end=fault.end + by, hint=hint)
+
+
+def _statement(found: re.Match[str]) -> Fault:
+    return Fault(
+        message=f"`{{% {found[1]} %}}` works in prompts, not in shell",
+        start=found.start(),
+        end=found.end(),
+        hint="use the shell's own `if` and `for`, or the step's `when` and `for_each`",
+    )
+
+
+# --- compiling
+
+
+def _compile(source: str, spans: list[tuple[int, int]], faults: list[Fault]) -> _Code | None:
+    """The filled command; None after adding to ``faults`` what has no safe place."""
+    holes = [Hole(start, end) for start, end in spans]
+    masked = _edited(source, [(start, end, HOLE * (end - start)) for start, end in spans])
+    try:
+        if HOLE in source:
+            raise Unreadable("it holds a NUL character", source.index(HOLE))
+        script = scan(masked, holes)
+        verdict = review(script)
+    except Unreadable as error:
+        faults.append(_unreadable(source, spans[0], error))
+        return None
+    for hole in set(holes).difference(script.holes):
+        verdict.refused[hole] = "in a place that is not understood"
+    if verdict.refused:
+        faults += [_refused(source, hole, what) for hole, what in verdict.refused.items()]
+        return None
+    numbers = {hole: number for number, hole in enumerate(holes)}
+    variables = _variables(source, len(holes))
+    return _Code(
+        text=_filled(source, script, dict(zip(holes, variables, strict=True))),
+        variables=variables,
+        formats=frozenset(numbers[hole] for hole in verdict.formats),
+        guarded=tuple(_pieces(word, numbers) for word in verdict.guarded),
+    )
+
+
+def _pieces(word: Word, numbers: dict[Hole, int]) -> tuple[int | str | None, ...]:
+    return tuple(numbers[piece] if isinstance(piece, Hole) else piece for piece in word.pieces)
+
+
+def _variables(source: str, count: int) -> tuple[str, ...]:
+    """Names of variables that the text does not use; lower case is for applications."""
+    prefix = "lok_"
+    while prefix in source:
+        prefix += "_"
+    return tuple(f"{prefix}{number}" for number in range(1, count + 1))
+
+
+def _filled(source: str, script: Script, variables: dict[Hole, str]) -> str:
+    edits = [(hole.start, hole.end, _reference(hole.quoting, name)) for hole, name in variables.items()]
+    for doc in script.docs:
+        if doc.literal and doc.holes:
+            edits += _opened(source, doc)
+    return _edited(source, edits)
+
+
+def _reference(quoting: Quoting, name: str) -> str:
+    match quoting:
+        case Quoting.BARE:
+            return f'"${{{name}}}"'
+        case Quoting.OPEN:
+            return f"${{{name}}}"
+        case Quoting.SINGLE:
+            return f"'\"${{{name}}}\"'"
+
+
+def _opened(source: str, doc: HereDoc) -> Iterator[tuple[int, int, str]]:
+    """A here-document with a quoted delimiter as one without: what would now be expanded is escaped."""
+    yield doc.start, doc.end, doc.delimiter
+    place = doc.body
+    for hole in (*doc.holes, Hole(doc.stop, doc.stop)):
+        yield place, hole.start, re.sub(r"[$`\\]", r"\\\g<0>", source[place : hole.start])
+        place = hole.end
+
+
+def _edited(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
+    """The text with the spans replaced; they do not overlap."""
+    parts, place = [], 0
+    for start, end, replacement in sorted(edits):
+        parts += [text[place:start], replacement]
+        place = end
+    return "".join((*parts, text[place:]))
+
+
+def _for_printf(value: str) -> str:
+    """The format that prints the value; a leading ``-`` would be taken for an option."""
+    text = value.replace("\\", "\\\\").replace("%", "%%")
+    return f"\\055{text[1:]}" if text.startswith("-") else text
+
+
+# --- refusals
+
+
+def _ways_out(placeholder: str) -> str:
+    return (
+        f'pass it without a shell, argv = ["command", "{placeholder}"], or as input, stdin = "{placeholder}";'
+        " or let it become shell code with unsafe_shell = true"
+    )
+
+
+def _refused(source: str, hole: Hole, what: str) -> Fault:
+    return Fault(
+        message=f"a value cannot be {what}",
+        start=hole.start,
+        end=hole.end,
+        hint=_ways_out(source[hole.start : hole.end]),
+    )
+
+
+def _unreadable(source: str, first: tuple[int, int], error: Unreadable) -> Fault:
+    at = min(error.at, len(source) - 1)
+    return Fault(
+        message=f"this shell text cannot take values: {error.message}",
+        start=at,
+        end=at + 1,
+        hint=f"keep to what every sh reads alike; or {_ways_out(source[slice(*first)])}",
+    )

@@ -1,0 +1,126 @@
+"""A command ready for ``sh -c``, and the same inside the settings' ``command_wrapper``."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_lok.core.shell_scan import scan
+from pytest_lok.core.shell_script import Hole, Quoting, Script, Unreadable
+from pytest_lok.core.shell_words import HOLE
+from pytest_lok.errors import Fault, SourceError, TemplateError
+
+MAX_ARGUMENT = 131_071
+"""Bytes of one argument or environment variable; Linux takes no more."""
+
+CMD = "{cmd}"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TAKES_CODE = re.compile(r"-[A-Za-z]*c|--run|--command|--eval")
+_JOINING = frozenset({"eval", "ssh", "su", "watch"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShellCommand:
+    """Ready for ``sh -c``; ``text`` refers to ``values`` as environment variables."""
+
+    text: str
+    values: Mapping[str, str]
+
+
+def wrap(command: ShellCommand, wrapper: str) -> str:
+    """The text for ``sh -c`` that runs the whole command inside the wrapper.
+
+    SourceError if the wrapper has no safe place for it (see ``check_wrapper``). The values are part of
+    the text, as quoted assignments: what is inside may start from an empty environment. TemplateError
+    if they make it longer than an argument can be.
+    """
+    whole = _inserted(wrapper, _with_values(command))
+    size = len(whole.encode("utf-8", "surrogateescape"))
+    if size > MAX_ARGUMENT:
+        raise TemplateError(
+            f"the wrapped command has {size:,} bytes with its values; at most {MAX_ARGUMENT:,} can be passed",
+            hint="pass large text by `stdin`, which takes any size",
+        )
+    return whole
+
+
+def check_wrapper(wrapper: str) -> str | None:
+    """Why the wrapper cannot be used, None if it can."""
+    try:
+        wrap(ShellCommand(text="true", values={}), wrapper)
+    except SourceError as error:
+        return error.faults[0].message
+    return None
+
+
+def _with_values(command: ShellCommand) -> str:
+    for name in command.values:
+        if not _NAME.fullmatch(name):
+            raise TemplateError(
+                f"the environment variable {name!r} cannot be set inside the command wrapper",
+                hint="shells take letters, digits and _ in a name",
+            )
+    if not command.values:
+        return command.text
+    assignments = " ".join(f"{name}={shlex.quote(value)}" for name, value in command.values.items())
+    return f"export {assignments}\n{command.text}"
+
+
+def _inserted(wrapper: str, code: str) -> str:
+    """The wrapper with the code in place of ``{cmd}``, quoted for where that stands."""
+    start = wrapper.find(CMD)
+    if start < 0:
+        raise _fault(f"the command wrapper {wrapper!r} has no {CMD}: write it where the command goes")
+    if CMD in wrapper[start + 1 :]:
+        raise _fault(f"the command wrapper {wrapper!r} has {CMD} twice, but the command runs once")
+    hole = Hole(start, start + len(CMD))
+    masked = wrapper[:start] + HOLE * len(CMD) + wrapper[hole.end :]
+    try:
+        script = scan(masked, [hole])
+    except Unreadable as error:
+        raise _fault(f"the command wrapper {wrapper!r} cannot be used: {error.message}") from None
+    if hole.ban:
+        raise _fault(f"in the command wrapper {wrapper!r}, {CMD} cannot be {hole.ban}")
+    if hole.quoting is Quoting.BARE:
+        return wrapper[:start] + _bare(wrapper, script, hole, code) + wrapper[hole.end :]
+    return _quoted(wrapper, script, hole, code)
+
+
+def _bare(wrapper: str, script: Script, hole: Hole, code: str) -> str:
+    """Outside quotes the command is words, as of a program that runs its arguments."""
+    for command in script.commands:
+        for place, word in enumerate(command.words):
+            if word.pieces != [hole]:
+                continue
+            before = [other.literal or "" for other in command.words[:place]]
+            if before and (before[0] in _JOINING or _TAKES_CODE.fullmatch(before[-1])):
+                raise _fault(
+                    f"in the command wrapper {wrapper!r}, {CMD} is one argument: write it in quotes, '{CMD}'"
+                )
+            return f"sh -c {shlex.quote(code)}"
+    raise _fault(
+        f"in the command wrapper {wrapper!r}, {CMD} must be a word of its own, or in quotes: '{CMD}'"
+    )
+
+
+def _quoted(wrapper: str, script: Script, hole: Hole, code: str) -> str:
+    """Inside quotes the command is text that a shell of the wrapper reads, alone or among more of it."""
+    if not any(hole in word.pieces for command in script.commands for word in command.words[1:]):
+        raise _fault(f"in the command wrapper {wrapper!r}, {CMD} must be an argument of a command")
+    quote = "'" if hole.quoting is Quoting.SINGLE else '"'
+    start, stop = wrapper.rfind(quote, 0, hole.start), wrapper.find(quote, hole.end)
+    inside = wrapper[start + 1 : stop]
+    if quote == '"' and re.search(r"[$`\\]", inside):
+        raise _fault(
+            f"in the command wrapper {wrapper!r}, {CMD} stands beside text that the outer shell changes:"
+            " put single quotes around it"
+        )
+    if inside != CMD:
+        code = _inserted(inside, code)
+    return wrapper[:start] + shlex.quote(code) + wrapper[stop + 1 :]
+
+
+def _fault(message: str) -> SourceError:
+    return SourceError([Fault(message=message)])

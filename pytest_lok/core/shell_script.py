@@ -1,0 +1,139 @@
+"""What is known of a shell text once it is read: its commands, their words, and the holes in them.
+
+A hole is a place for a value: ``{{ … }}`` in the text as it was written.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+POSITIONAL = "@"
+"""Stands for ``$1``, ``$@``, ``$*`` … together: they change place too easily to be told apart."""
+
+
+class Unreadable(Exception):  # noqa: N818 - never leaves the compiler
+    """The text leaves what is surely read alike by every sh; ``at`` is the offset where."""
+
+    def __init__(self, message: str, at: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.at = at
+
+
+class Quoting(enum.Enum):
+    """What surrounds a hole, as far as its spelling goes."""
+
+    BARE = enum.auto()
+    OPEN = enum.auto()  # "…" and here-documents: a reference is expanded, and stays one piece
+    SINGLE = enum.auto()
+
+
+@dataclass(slots=True, eq=False)
+class Hole:
+    """A place for a value. ``ban`` says what it would be there, where that alone rules it out."""
+
+    start: int
+    end: int
+    quoting: Quoting = Quoting.BARE
+    ban: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Word:
+    """One word. ``pieces`` are literal text, holes, and None for what only the shell will know.
+
+    ``reads`` and ``holes`` are the variables and holes in it at any depth, those in ``$(…)`` too.
+    ``loose`` words may become several. ``plain`` ones have no quoting, so they can be keywords.
+    """
+
+    start: int
+    end: int = 0
+    pieces: list[str | Hole | None] = field(default_factory=list)
+    reads: frozenset[str] = frozenset()
+    holes: tuple[Hole, ...] = ()
+    loose: bool = False
+    plain: bool = True
+
+    def add(self, text: str) -> None:
+        """More literal text."""
+        if self.pieces and isinstance(last := self.pieces[-1], str):
+            self.pieces[-1] = last + text
+        elif text:
+            self.pieces.append(text)
+
+    @property
+    def literal(self) -> str | None:
+        """The word's text, None if only the shell will know it."""
+        texts = [piece for piece in self.pieces if isinstance(piece, str)]
+        return "".join(texts) if len(texts) == len(self.pieces) else None
+
+    @property
+    def shown(self) -> str:
+        """The word for a message: ``…`` stands for what only the shell will know."""
+        return "".join(piece if isinstance(piece, str) else "$…" for piece in self.pieces)
+
+    @property
+    def prefix(self) -> str:
+        """The literal text it starts with."""
+        return self.pieces[0] if self.pieces and isinstance(self.pieces[0], str) else ""
+
+    @property
+    def direct(self) -> list[Hole]:
+        """The holes that are part of the word itself."""
+        return [piece for piece in self.pieces if isinstance(piece, Hole)]
+
+
+@dataclass(slots=True, eq=False)
+class HereDoc:
+    """A here-document: its delimiter as written at ``start:end``, its body at ``body:stop``."""
+
+    start: int
+    end: int
+    delimiter: str
+    literal: bool  # the delimiter is quoted: nothing in the body is expanded
+    tabs: bool  # <<-: leading tabs are dropped
+    body: int = 0
+    stop: int = 0
+    holes: tuple[Hole, ...] = ()
+    reads: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True, eq=False)
+class Feed:
+    """What stands before a ``|``."""
+
+    holes: tuple[Hole, ...] = ()
+    reads: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True, eq=False)
+class Command:
+    """A simple command. ``inputs`` are all that may reach its standard input.
+
+    ``called`` ones are part of a function, and read what its callers have as input.
+    """
+
+    assignments: list[tuple[str, Word]] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
+    inputs: list[Feed | HereDoc] = field(default_factory=list)
+    called: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Script:
+    """Everything of a text that matters for what may become of a value in it.
+
+    ``arithmetic`` are the names in ``$((…))``, ``defaults`` what ``${x:=…}`` assigns, ``written`` the
+    files that output goes to. The lists are in the order of the text, inner commands before outer ones.
+    """
+
+    holes: list[Hole] = field(default_factory=list)
+    reads: list[str] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    loops: list[tuple[str, list[Word]]] = field(default_factory=list)
+    docs: list[HereDoc] = field(default_factory=list)
+    functions: set[str] = field(default_factory=set)
+    arithmetic: set[str] = field(default_factory=set)
+    defaults: list[tuple[str, frozenset[str]]] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
