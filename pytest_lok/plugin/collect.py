@@ -60,11 +60,13 @@ class Collection:
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-        """Workflows without a file in the project stand beside the arguments, in the session itself."""
+        """Workflows without a file in the project stand in the root directory, beside the arguments."""
         report = yield
-        if isinstance(collector, pytest.Session):
-            nodes = [Workflow.virtual(collector, virtual) for virtual in self._desk.virtual]
-            report.result = [*report.result, *nodes]
+        virtual = self._desk.virtual
+        if virtual and isinstance(collector, pytest.Session):
+            root = _root(collector, report.result)
+            more = [Workflow.virtual(root, v) for v in virtual] if root else [Root.of(collector)]
+            report.result = [*report.result, *more]
         return report
 
     @pytest.hookimpl(trylast=True)
@@ -97,6 +99,17 @@ def _regrouped(
             yield item
 
 
+def _root(
+    session: pytest.Session, nodes: Iterable[pytest.Item | pytest.Collector]
+) -> pytest.Collector | None:
+    """The root directory's node, if the arguments led pytest to make one: its conftest.py hangs on it."""
+    for node in nodes:
+        for parent in node.listchain():
+            if isinstance(parent, pytest.Directory) and parent.path == session.config.rootpath:
+                return parent
+    return None
+
+
 def _wanted(desk: Desk, file: Path) -> bool:
     return file.suffix == ".toml" and desk.wanted(file)
 
@@ -118,6 +131,21 @@ class LokDir(pytest.Directory):
                 yield from self.ihook.pytest_collect_file(file_path=file, parent=self)
 
 
+class Root(pytest.Directory):
+    """The root directory, where nothing but workflows without a file is collected in it."""
+
+    @classmethod
+    def of(cls, session: pytest.Session) -> Root:
+        """The one of a session."""
+        root: Root = cls.from_parent(session, path=session.config.rootpath)
+        return root
+
+    def collect(self) -> Iterator[pytest.Collector]:
+        """Those workflows."""
+        for virtual in self.config.stash[DESK].virtual:
+            yield Workflow.virtual(self, virtual)
+
+
 class Workflow(pytest.Module):
     """A workflow: its steps are its items. Nothing is imported, hence no ``obj``."""
 
@@ -128,10 +156,11 @@ class Workflow(pytest.Module):
     fixtures_from: tuple[object, ...] = ()
 
     @classmethod
-    def virtual(cls, session: pytest.Session, virtual: Virtual) -> Workflow:
+    def virtual(cls, root: pytest.Collector, virtual: Virtual) -> Workflow:
         """One without a file in the project; the root directory's conftest.py applies to it."""
-        root = session.config.rootpath
-        node: Workflow = cls.from_parent(session, path=root, name=virtual.name, nodeid=PREFIX + virtual.name)
+        node: Workflow = cls.from_parent(
+            root, path=root.path, name=virtual.name, nodeid=PREFIX + virtual.name
+        )
         node.found, node.only = virtual.found, virtual.steps
         return node
 

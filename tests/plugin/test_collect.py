@@ -101,9 +101,11 @@ def test_a_built_in_workflow_sees_the_root_conftest(suite: Suite) -> None:
             return {**lok_backends, "echo": Scripted("echo", "from conftest")}
         """,
     )
-    result = suite.run("--lok-workflow", "explain", "-rP", "-v")
-    result.stdout.fnmatch_lines(["lok/explain::* PASSED*", "*from conftest*"])
-    assert result.ret == 0
+    suite.write("test_one.py", "def test_ask(lok): assert lok.ask('x').output == 'from conftest'")
+    for args in ((), ("test_one.py",), ("test_one.py::test_ask",)):
+        result = suite.run("--lok-workflow", "explain", "-rP", "-v", *args)
+        result.stdout.fnmatch_lines(["lok/explain::* PASSED*", "*from conftest*"])
+        assert result.ret == 0, args
 
 
 def test_a_name_that_is_no_workflow_is_a_usage_error(suite: Suite) -> None:
