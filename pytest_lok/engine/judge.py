@@ -64,7 +64,7 @@ async def _asserts(record: Record) -> None:
             values = condition.explain(scope)
             record.note("assert", values)
             message = f"assert failed: {condition.source.strip()}"
-            raise StepFailedError(message, output=f"{record.output}\n\n{message}\n{values}".strip())
+            raise StepFailedError(message, output=f"{record.output}\n{message}".strip())
 
 
 async def _ruling(record: Record, rubric: str, backend: str) -> bool:
