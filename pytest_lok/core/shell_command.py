@@ -18,6 +18,7 @@ MAX_ARGUMENT = 131_071
 CMD = "{cmd}"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TAKES_CODE = re.compile(r"-[A-Za-z]*c|--run|--command|--eval")
+_OPTION = re.compile(r"(--?[\w-]+=)?")
 _JOINING = frozenset({"eval", "ssh", "su", "watch"})
 
 
@@ -95,7 +96,8 @@ def _bare(wrapper: str, script: Script, hole: Hole, code: str) -> str:
             if word.pieces != [hole]:
                 continue
             before = [other.literal or "" for other in command.words[:place]]
-            if before and (before[0] in _JOINING or _TAKES_CODE.fullmatch(before[-1])):
+            one = before and before[0] != "nix" and _TAKES_CODE.fullmatch(before[-1])
+            if one or (before and before[0] in _JOINING):
                 raise _fault(
                     f"in the command wrapper {wrapper!r}, {CMD} is one argument: write it in quotes, '{CMD}'"
                 )
@@ -107,11 +109,14 @@ def _bare(wrapper: str, script: Script, hole: Hole, code: str) -> str:
 
 def _quoted(wrapper: str, script: Script, hole: Hole, code: str) -> str:
     """Inside quotes the command is text that a shell of the wrapper reads, alone or among more of it."""
-    if not any(hole in word.pieces for command in script.commands for word in command.words[1:]):
+    words = [word for command in script.commands for word in command.words[1:] if hole in word.pieces]
+    if not words:
         raise _fault(f"in the command wrapper {wrapper!r}, {CMD} must be an argument of a command")
     quote = "'" if hole.quoting is Quoting.SINGLE else '"'
     start, stop = wrapper.rfind(quote, 0, hole.start), wrapper.find(quote, hole.end)
-    inside = wrapper[start + 1 : stop]
+    before, inside = wrapper[words[0].start : start], wrapper[start + 1 : stop]
+    if stop + 1 != words[0].end or not _OPTION.fullmatch(before):
+        raise _fault(f"in the command wrapper {wrapper!r}, {CMD} must stand inside one pair of quotes")
     if quote == '"' and re.search(r"[$`\\]", inside):
         raise _fault(
             f"in the command wrapper {wrapper!r}, {CMD} stands beside text that the outer shell changes:"

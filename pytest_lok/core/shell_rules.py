@@ -343,8 +343,9 @@ def _xargs(judge: _Judge, call: _Call) -> None:
         place += 2 if texts[place] in XARGS_VALUE else 1
     if words := call.args[place:]:
         judge.line(words, call.command)
-        name = _name(words[0]) or "eval"
-        if name[:1] in "-{%" or rule(name) not in (_ordinary, _harmless, _printf, _test):
+        head = words[0].literal or ""
+        ordinary = re.fullmatch(r"[\w./+-]+", head) and rule(_name(words[0]) or "") in _PLAIN_RULES
+        if not ordinary or head.startswith("-") or any(head in text for text in texts[:place]):
             judge.runs_input(call.name, call.command)
 
 
@@ -500,6 +501,7 @@ def _is_test(words: Sequence[Word]) -> bool:
             return False
 
 
+_PLAIN_RULES = (_ordinary, _harmless, _printf, _test)
 _RULES: tuple[tuple[Collection[str], Rule], ...] = (
     (("exec",), _exec),
     (("tee",), _tee),

@@ -9,7 +9,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -138,7 +138,7 @@ class Grammar:
             ["if", "else", "for", "while", "case", "lines", "(", "{", "f", "!", "flow", "flow"],
             ["((", "select"],
         )
-        text = {
+        made: dict[str, Callable[[], str]] = {
             "if": lambda: f"if {self.list()}; then {self.list()}; fi",
             "else": lambda: f"if {self.simple()}; then {self.list()}; else {self.simple()}; fi",
             "for": lambda: f"for x in {self.word()} {self.word()}; do {self.list()}; done",
@@ -152,7 +152,8 @@ class Grammar:
             "flow": self.flow,
             "((": lambda: f"(( {self.word()} ))",
             "select": lambda: f"select x in {self.word()}; do {self.list()}; done",
-        }[kind]()
+        }
+        text = made[kind]()
         self.depth -= 1
         return text + (self.redirect() if self.chance.random() < 0.1 else "")
 

@@ -148,7 +148,7 @@ REFUSED = [
         "xargs §", "echo a | xargs -n1 §", "ssh host §", "ssh §", "python -c §", "python3 -c 'x' §", "python3 §", "python3 -m §",
         "python -m timeit §", "perl -e §", "perl -pe 's/§//' f", "ruby -e 'p' §", "node -e §", "node --eval §", "deno eval §",
         "awk § f", "awk -v x=1 '{ print \"§\" }'", "sed § f", "sed -n s/a/§/ f", "sed -e §", "sed -f §", "sed --expression=§",
-        ". §", "source §", ". ./x §", "trap § EXIT", "trap 'x' §", "'eval' §", "\\eval §", "e'v'al §", 
+        ". §", "source §", ". ./x §", "trap § EXIT", "trap 'x' §", "'eval' §", "\\eval §", "e'v'al §",
         "command eval §", "env sh -c §", "env A=1 bash -c §", "sudo -u root ls §", "env -S §", "exec -a § ls", "exec sh -c §",
         "busybox sh -c §", "timeout 5 sh -c §", "find . -exec sh -c § \\;", "find . -exec sh -c 'echo §' \\;", "uv run sh -c §",
         "make §", "make X=§", "su -c §", "parallel §", "watch §", "at §", "vim §", "psql -c §", "sqlite3 db §", "socat - §",
@@ -181,11 +181,12 @@ REFUSED = [
     *((text, "directly after a backslash") for text in ("echo \\§", 'echo "\\§"', "echo a\\\\\\§", "cat <<E\n\\§\nE")),
     *((text, "directly after `$`") for text in ("echo $§", 'echo "$§"', "cat <<E\n$§\nE")),
     *((text, "inside a string that starts with `$`") for text in ("echo $'§'", 'echo $"§"')),
-    *((text, "inside braces") for text in ("echo {a,§}", "echo {§,b}", "rm {x,}§", "echo {1..§}")),
+    *((text, "inside braces") for text in ("echo {a,§}", "echo {b..§}", "rm {x,}§", "echo {1..§}")),
     *((text, "which runs it as code") for text in (
         "echo § | sh", "echo § | bash -x", "echo § | sh -s a", "echo § | tr a b | (sh)", "echo § | { cat; sh; }",
         "echo § | while read x; do sh; done", "echo § | env sh", "echo § | sudo -u x sh", "echo § | python3", "echo § | python3 -",
         "echo § | ssh host", "echo § | sh /dev/stdin", "echo § | . /dev/stdin", "echo § | xargs sh -c", "echo § | xargs -I{} {}",
+            "echo § | xargs -I X X",
         "echo § | xargs env", "echo § | sed -f -", "echo § | awk -f/dev/stdin", "echo § | $cmd", "echo § | sh -c sh",
         "sh <<E\n§\nE", "sh <<'E'\n§\nE", "bash -s <<E\n§\nE", "python3 - <<E\n§\nE", "perl <<E\n§\nE", "ssh host <<E\n§\nE",
         "cat <<E | sh\n§\nE", "{ sh; } <<E\n§\nE", "while read x; do sh; done <<E\n§\nE", "cat <<E |\n§\nE\nsh", "psql <<E\n§\nE",
@@ -199,7 +200,7 @@ REFUSED = [
         "x=§; y=x; eval \\$$y", "x=§; y='$x'; eval \"$y\"", 'x=§; d="$"; eval "${d}x"', "for x in §; do $x; done",
         'for x in §; do eval "$x"; done', 'set -- §; eval "$1"', 'set -- §; "$@"', 'f() { eval "$1"; }; f §', 'f() { "$@"; }; f ls §',
         'f() { x=$1; }; f §; eval "$x"', "f() { sh; }; echo § | f", "read x <<E\n§\nE\n$x", 'echo § | while read x; do eval "$x"; done',
-        'echo § | { read x; eval "$x"; }', "while read x; do $x; done <<E\n§\nE", 'x=$(echo §); eval "$x"', 'x="$(prog §)"; eval "$x"',
+        'echo § | { read x; eval "$x"; }', "while read x; do :; done <<E\n§\nE\n$x", 'x=$(echo §); eval "$x"', 'x="$(prog §)"; eval "$x"',
         ": ${y:=$x}; x=§; eval $y", "x=§; let n=x+1", "x=§; [[ $x -eq 1 ]]", "declare -i n; n=§", "x=§; unset $x", "x=§; [ $x = y ]",
         'x=§; [ -v "$x" ]', 'x=§; printf $x a', "x=§; python3 -c \"print($x)\"", 'x=§; ssh host "rm $x"', 'x=§; sed "s/a/$x/"',
         "x=§; find . -exec $x \\;", "x=§; make T=$x", "x=§; PATH=$x:$PATH", "export x=§; sh <<'E'\neval \"$x\"\nE",
@@ -245,7 +246,8 @@ UNREADABLE = [
     ("} §", "not expected"), ("for 1 in §", "not expected"), ("for x §", "missing"), ("case § x", "missing"), ("a ;; §", "not expected"),
     ("ec\\\nho §", "continued"), ("a &\\\n& §", "continued"), ("echo \"$x\\\ny\" §", "continued"), ("echo $\\\n(a) §", "next line"),
     ("f() §", "not expected"), ("f(x) §", "("), ("echo $((a b \"§\"))", "calculation"), ("echo $((1) §", "calculation"), ("a {x}>f §", "{"),
-    ("sh -c 'if' ; echo §", "code that"), ("eval 'f() { x; }'; echo §", "code that"), ("i\\f §", "in this spelling"), ("echo a\0 §", "NUL"),
+    ("sh -c 'if' ; echo §", "code that"), ("eval 'f() { x; }'; echo §", "code that"), ("if\\\n a; then §; fi", "in this spelling"),
+    ("in §", "in this spelling"), ("echo a\0 §", "NUL"),
     ("cat <<E\r\n§\r\nE\r\n", "delimiter"),
 ]  # fmt: skip
 
@@ -270,7 +272,7 @@ def test_deep_nesting_is_refused_not_a_crash(start: str, end: str) -> None:
         compiled(start * 2000 + "a {{ arg.a }}" + end * 2000)
 
 
-@pytest.mark.parametrize("word", ["env ", "eval ", "sh -c 'x' ", "command ", "nohup "])
+@pytest.mark.parametrize("word", ["env ", "eval ", "command ", "nohup "])
 def test_long_chains_of_wrappers_are_refused_not_a_crash(word: str) -> None:
     with pytest.raises(SourceError):
         compiled(word * 3000 + "; echo {{ arg.a }}")
@@ -452,5 +454,5 @@ def test_unsafe_does_not_render_values_again() -> None:
 
 def test_unsafe_text_has_the_limit_of_an_argument() -> None:
     template = ShellTemplate.parse("echo {{ arg.a }}", NAMES, unsafe=True)
-    with pytest.raises(TemplateError, match="`stdin`|takes at most"):
+    with pytest.raises(TemplateError, match="takes at most"):
         template.render(Scope(arguments={"a": "x" * 140_000}))

@@ -4,13 +4,11 @@ import os
 from collections.abc import Callable
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.scope import Scope
 from pytest_lok.core.shell import MAX_VALUE
-from pytest_lok.errors import TemplateError
-from tests.core.shells import SHELLS, compiled, encoded, filled, output, run
+from tests.core.shells import SHELLS, encoded, output
 
 Expected = Callable[[bytes], bytes]
 
@@ -121,7 +119,7 @@ def _check(shell: tuple[str, ...], value: str) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(value=VALUES)
 def test_any_value_arrives_byte_for_byte_everywhere(shell: tuple[str, ...], value: str) -> None:
     _check(shell, value)
@@ -138,3 +136,21 @@ def test_hostile_values_arrive_byte_for_byte_everywhere(shell: tuple[str, ...]) 
 def test_each_place_by_itself(shell: tuple[str, ...], text: str, expected: Expected) -> None:
     value = 'it\'s\n$(echo "no") `x` \\ %s -EOF\n\n'
     assert output(shell, text, x=value) == expected(encoded(value)) + b"\0"
+
+
+BIG = (MAX_VALUE // 8) * "a'\"$`\\\n "
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "printf %s {{ arg.x }}",
+        "env printf %s '{{ arg.x }}'",
+        "cat <<'E'\n{{ arg.x }}\nE",
+        'printf "%s\\n" "$(cat <<E\n{{ arg.x }}x\nE\n)"',
+    ],
+)
+def test_the_longest_value_arrives(shell: tuple[str, ...], text: str) -> None:
+    assert len(encoded(BIG)) == MAX_VALUE
+    assert output(shell, text, x=BIG).decode().removesuffix("\n").removesuffix("x").rstrip() == BIG.rstrip()
