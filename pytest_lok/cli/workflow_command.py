@@ -63,8 +63,11 @@ class WorkflowCommand(Verb):
         from pytest_lok.core.plan import Plan
 
         call = Call.of(click.get_current_context())
+        project, workflow = call.project(), self.workflow
+        if call.options.backend and self.name:  # a role has a say in what steps mean that name nobody
+            workflow = project.load(self.name)
         plan = Plan.of(
-            self.workflow,
+            workflow,
             select=call.options.steps or None,
             named={
                 name: value
@@ -73,7 +76,7 @@ class WorkflowCommand(Verb):
             },
             positional=values,
         )
-        return self._act(call, call.project(), plan)
+        return self._act(call, project, plan)
 
 
 class WorkflowGroup(click.Group):
