@@ -30,8 +30,12 @@ error = "overload"
 reply = "hello from echo"
 """
 
-QUIET = ("-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio")
-"""What every inner session has: an order that stays, nothing remembered, no plugin that is slow to load."""
+QUIET = tuple(
+    word
+    for plugin in ("randomly", "cacheprovider", "sugar", "hypothesispytest", "anyio")
+    for word in ("-p", f"no:{plugin}")
+)
+"""What every inner session has: an order and a terminal that stay, nothing remembered or slow to load."""
 
 
 @dataclass
@@ -83,7 +87,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
     home = pytester.path.parent / f"{pytester.path.name}-home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
-    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "LOK_CONFIG_DIR"):
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "LOK_CONFIG_DIR"):
         monkeypatch.delenv(name, raising=False)
     made = Suite(pytester)
     made.write("lok.toml", SCRIPTED)

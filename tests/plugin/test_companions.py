@@ -119,3 +119,64 @@ def test_attempts_and_cost_of_reruns_are_summed(suite: Suite) -> None:
 def tokens(result: pytest.RunResult) -> int:
     (line,) = [line for line in result.outlines if line.startswith("w: failed")]
     return int(line.split(" · ")[-1].split()[0])
+
+
+TOGETHER = {
+    "pytest.ini": """
+        [pytest]
+        pythonpath = .
+        asyncio_mode = auto
+        asyncio_default_fixture_loop_scope = session
+        asyncio_default_test_loop_scope = session
+        DJANGO_SETTINGS_MODULE = settings
+        filterwarnings = error
+    """,
+    "settings.py": "SECRET_KEY = 'x'",
+    "conftest.py": """
+        import pytest_asyncio
+        from pytest_lok.backends.scripted import Scripted
+
+        @pytest_asyncio.fixture(scope="session")
+        async def lok_backends(lok_backends):
+            yield {**lok_backends, "echo": Scripted("echo", "from an async fixture")}
+    """,
+    "test_one.py": """
+        import asyncio
+        import pytest
+        from hypothesis import given, strategies
+
+        def test_plain(lok): assert lok.ask("x").output == "from an async fixture"
+
+        async def test_asyncio(lok):
+            await asyncio.sleep(0)
+            assert lok.ask("x").passed
+
+        @given(strategies.integers())
+        def test_hypothesis(number): pass
+
+        def test_syrupy(snapshot): assert "x" == snapshot
+
+        def test_django(settings): assert settings.SECRET_KEY == "x"
+    """,
+}
+
+
+@pytest.mark.parametrize("xdist", [(), ("-n2",)], ids=["alone", "xdist"])
+def test_all_of_them_together(suite: Suite, xdist: tuple[str, ...]) -> None:
+    for module in ("asyncio", "sugar", "html", "cov", "django", "randomly", "timeout", "rerunfailures"):
+        pytest.importorskip(f"pytest_{module}")
+    for module in ("syrupy", "anyio", "hypothesis"):
+        pytest.importorskip(module)
+    for path, text in TOGETHER.items():
+        suite.write(path, text)
+    suite.shells("w", a="echo a >> ran", b_after_a="echo b >> ran", c="exit 1", d_after_c="true")
+    suite.workflow(
+        "v", '[[steps]]\nname = "e"\nprompt = "x"\nassert = ["output == \'from an async fixture\'"]\n'
+    )
+    result = suite.pytester.runpytest_subprocess(
+        "--lok", "--html=report.html", "--cov=.", "--snapshot-update", "--timeout=60", "--reruns=1", *xdist
+    )
+    outcomes = result.parseoutcomes()
+    assert outcomes == {"passed": 8, "failed": 1, "skipped": 1, "rerun": 1}
+    assert sorted(suite.ran()) == ["a", "b"]
+    assert "the command exited with code 1" in (suite.root / "report.html").read_text()
