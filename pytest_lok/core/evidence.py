@@ -13,10 +13,12 @@ from pytest_lok.core.results import Finding
 
 
 def inside(path: str, root: str) -> str | None:
-    """A reported path from the workspace's root, in its plain form; None for one that lies outside."""
+    """A reported path from the workspace's root, in its plain form; None for one that cannot be in there."""
     plain = posixpath.normpath(path.strip().removeprefix(f"{root.rstrip('/')}/"))
-    outside = plain.startswith("/") or plain.split("/", 1)[0] in ("..", ".")
-    return None if outside else plain
+    parts = plain.split("/")
+    outside = parts[0] in ("", ".", "..")
+    impossible = "\0" in plain or any(len(part.encode("utf-8", "replace")) > 255 for part in parts)
+    return None if outside or impossible else plain
 
 
 class Quoted:

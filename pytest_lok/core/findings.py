@@ -105,6 +105,8 @@ def reported(text: str) -> list[Json]:
         value = value["findings"]
     if not isinstance(value, list):
         raise OutputError("the answer is no array of findings", hint="`[]` says that there are none")
+    if len(value) > MOST:
+        raise OutputError(f"the answer holds {len(value):,} findings", hint=f"at most {MOST:,}, the worst")
     json.loads(source, strict=False, object_pairs_hook=_once)
     if wrong := violations(SCHEMA, value):
         raise OutputError(f"the answer is no array of findings: {'; '.join(wrong)}")
@@ -243,6 +245,14 @@ def folded(findings: Iterable[Finding]) -> tuple[Finding, ...]:
             alike.append((finding, {finding.backend}))
             first.append(finding)
     return tuple(first)
+
+
+def united(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings of several items or attempts, each once; the worst first."""
+    first: dict[tuple[Kind, str], Finding] = {}
+    for finding in sorted(findings, key=_weight):
+        first.setdefault((_kind(finding), finding.fingerprint), finding)
+    return tuple(first.values())
 
 
 def listing(findings: Sequence[Finding]) -> str:

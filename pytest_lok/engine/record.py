@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from pytest_lok.core.findings import folded
+from pytest_lok.core.findings import united
 from pytest_lok.core.model import Step
 from pytest_lok.core.results import (
     NO_USAGE,
@@ -81,7 +81,7 @@ class Record:
         self.replies += other.replies
         self.refusals += other.refusals
         if other.findings is not None:
-            self.findings = folded([*(self.findings or ()), *other.findings])
+            self.findings = united([*(self.findings or ()), *other.findings])
         self.sections += [replace(s, title=f"[{label}] {s.title}") for s in other.sections]
 
     def item_result(self, outcome: Outcome, reason: str, seconds: float) -> ItemResult:

@@ -1,0 +1,287 @@
+"""The gate: each rule, what is not known, and that nothing turns red into green."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_lok.core.diffs import ChangedLines
+from pytest_lok.core.findings import folded, united, voted
+from pytest_lok.core.gate import Facts, Judgement, Ruling, judge
+from pytest_lok.core.model import Gate
+from pytest_lok.core.results import Finding
+from tests.core.reports import finding
+
+PASS, FAIL, INCONCLUSIVE = Ruling.PASS, Ruling.FAIL, Ruling.INCONCLUSIVE
+CHANGES = ChangedLines(spans={"db.py": ((3, 5),)}, new_files=frozenset({"new.py"}))
+
+
+def judged(gate: dict[str, Any], *findings: Finding, **facts: Any) -> Judgement:
+    """One backend's findings before a gate."""
+    usual = {"asked": ("a",), "answered": ("a",)}
+    return judge(Gate(**gate), voted({"a": findings}), Facts(**{**usual, **facts}))
+
+
+def test_nothing_found_passes() -> None:
+    assert judged({}) == Judgement(ruling=PASS, findings=())
+
+
+@pytest.mark.parametrize(
+    ("gate", "change", "facts", "standing"),
+    [
+        ({}, {}, {}, "blocks"),
+        ({}, {"severity": "critical"}, {}, "blocks"),
+        ({}, {"severity": "medium"}, {}, "minor"),
+        ({"fail_on": "info"}, {"severity": "info"}, {}, "blocks"),
+        ({"fail_on": "critical"}, {}, {}, "minor"),
+        ({"fail_on": "never"}, {"severity": "critical"}, {}, "minor"),
+        ({"min_confidence": 0.9}, {}, {}, "blocks"),
+        ({"min_confidence": 0.91}, {}, {}, "unsure"),
+        ({}, {"evidence_found": False}, {}, "unverified"),
+        ({}, {"evidence_found": None}, {}, "undecided"),
+        ({"evidence": "warn"}, {"evidence_found": False}, {}, "blocks"),
+        ({"scope": "diff"}, {}, {"changes": CHANGES}, "blocks"),
+        ({"scope": "diff"}, {"line": 6, "end_line": 9}, {"changes": CHANGES}, "outside"),
+        ({"scope": "diff"}, {"line": 1, "end_line": 3}, {"changes": CHANGES}, "blocks"),
+        ({"scope": "diff"}, {"path": "new.py", "line": 99}, {"changes": CHANGES}, "blocks"),
+        ({"scope": "diff"}, {}, {"gaps": ("no repository",)}, "undecided"),
+        ({"scope": "file"}, {"line": 6, "end_line": 9}, {"changes": CHANGES}, "blocks"),
+        ({"scope": "file"}, {"path": "other.py"}, {"changes": CHANGES}, "outside"),
+        ({"scope": "file"}, {}, {"gaps": ("no repository",)}, "undecided"),
+        ({"baseline": "new"}, {"fingerprint": "x"}, {"baseline": frozenset({"x"})}, "known"),
+        ({"baseline": "new"}, {"fingerprint": "x"}, {"baseline": frozenset({"y"})}, "blocks"),
+        ({"baseline": "all"}, {"fingerprint": "x"}, {"baseline": frozenset({"x"})}, "blocks"),
+        ({"baseline": "new"}, {}, {"gaps": ("no repository",)}, "undecided"),
+        # a no that is known is worth more than what is not
+        ({"baseline": "new"}, {"severity": "low"}, {"gaps": ("no repository",)}, "minor"),
+    ],
+)
+def test_a_rule(gate: dict[str, Any], change: dict[str, Any], facts: dict[str, Any], standing: str) -> None:
+    judgement = judged(gate, finding(**change), **facts)
+    (found,) = judgement.findings
+    assert found.standing == standing
+    expected = (
+        FAIL if standing == "blocks" else INCONCLUSIVE if standing == "undecided" or "gaps" in facts else PASS
+    )
+    assert judgement.ruling is expected
+
+
+def test_the_first_rule_that_says_no_is_named() -> None:
+    every: dict[str, Any] = {
+        "evidence_found": False,
+        "path": "other.py",
+        "fingerprint": "x",
+        "confidence": 0.1,
+        "severity": "info",
+    }
+    gate: dict[str, Any] = {"scope": "diff", "baseline": "new", "min_confidence": 0.5, "quorum": 2}
+    facts: dict[str, Any] = {
+        "changes": CHANGES,
+        "baseline": frozenset({"x"}),
+        "asked": ("a", "b"),
+        "answered": ("a", "b"),
+    }
+    better: dict[str, Any] = {"evidence_found": True, "path": "db.py", "fingerprint": "y", "confidence": 1}
+    for key, standing in zip(
+        [*better, "votes"], ["unverified", "outside", "known", "unsure", "outvoted"], strict=True
+    ):
+        (found,) = judge(Gate(**gate), voted({"a": [finding(**every)], "b": []}), Facts(**facts)).findings
+        assert found.standing == standing
+        every[key] = better.get(key)
+    both = {
+        "a": [finding(**{**every, "votes": {}})],
+        "b": [finding(**{**every, "votes": {}, "backend": "b"})],
+    }
+    assert judge(Gate(**gate), voted(both), Facts(**facts)).findings[0].standing == "minor"
+
+
+def several(gate: dict[str, Any], **answers: list[Finding] | None) -> Judgement:
+    """What several backends found; None = it gave no valid answer."""
+    given_ = {name: found for name, found in answers.items() if found is not None}
+    return judge(Gate(**gate), voted(given_), Facts(asked=tuple(answers), answered=tuple(given_)))
+
+
+def by(backend: str, **change: Any) -> list[Finding]:
+    return [finding(backend=backend, **change)]
+
+
+def test_a_quorum_counts_the_backends_that_were_asked() -> None:
+    majority = {"quorum": "majority"}
+    assert several(majority, a=by("a"), b=by("b", line=5), c=[]).ruling is FAIL
+    assert several(majority, a=by("a"), b=[], c=[]).ruling is PASS
+    assert several(majority, a=by("a"), b=by("b", line=50), c=[]).ruling is PASS
+    assert several({"quorum": "all"}, a=by("a"), b=by("b"), c=[]).ruling is PASS
+    assert several({"quorum": 1}, a=by("a"), b=[], c=[]).ruling is FAIL
+    # one that needs the other's word for it is as severe as it is itself
+    assert several(majority, a=by("a"), b=by("b", severity="low"), c=[]).ruling is FAIL
+
+
+def test_who_did_not_answer_might_have_decided() -> None:
+    majority = {"quorum": "majority"}
+    lost = several(majority, a=by("a"), b=[], c=None)
+    assert (lost.ruling, lost.findings[0].standing) == (INCONCLUSIVE, "undecided")
+    assert "c gave no valid answer" in lost.reason
+    assert several(majority, a=[], b=[], c=None).ruling is PASS  # c alone could do nothing
+    assert several({}, a=[], b=[], c=None).ruling is INCONCLUSIVE  # here it could
+    assert several({"fail_on": "never"}, a=[], b=[], c=None).ruling is PASS
+    # a harmless one that c might have called severe
+    assert several(majority, a=by("a", severity="info"), b=[], c=None).ruling is INCONCLUSIVE
+    # what blocks anyway
+    assert several({}, a=by("a"), b=None, c=None).ruling is FAIL
+
+
+def test_so_many_must_answer() -> None:
+    gate = {"min_backends": 2, "fail_on": "never"}
+    assert several(gate, a=[], b=None).ruling is INCONCLUSIVE
+    assert several(gate, a=[], b=[]).ruling is PASS
+    assert several({"quorum": 3}, a=by("a"), b=by("b")).ruling is INCONCLUSIVE
+
+
+def test_a_command_needs_nobody_s_word() -> None:
+    gate = Gate(quorum="all", min_backends=3)
+    assert judge(gate, voted({"": [finding(backend="")]}), Facts()).ruling is FAIL
+    assert judge(gate, [], Facts()).ruling is PASS
+
+
+def test_the_reason_names_the_worst_first_and_each_once() -> None:
+    found = [finding(line=10 * n, title=f"t{n}") for n in range(1, 13)]
+    judgement = judged({}, finding(line=500, severity="critical", title="x\ny"), *found)
+    first, worst, *_, last = judgement.reason.split("\n")
+    assert first == '13 findings block (fail_on = "high"):'
+    assert worst == "[critical] sql-injection db.py:500 – x y"  # noqa: RUF001 - a dash is meant
+    assert last == "and 3 more"
+    both = several({"quorum": 2}, a=by("a"), b=by("b"))
+    assert both.reason.startswith("1 finding blocks")
+
+
+# --- properties
+
+SEVERITIES = ["info", "low", "medium", "high", "critical"]
+PLACES = st.fixed_dictionaries(
+    {
+        "path": st.sampled_from(["db.py", "new.py", "z.py"]),
+        "rule_id": st.sampled_from(["r1", "r2"]),
+        "line": st.integers(1, 14),
+        "severity": st.sampled_from(SEVERITIES),
+        "confidence": st.sampled_from([0.2, 0.6, 0.9]),
+        "evidence_found": st.sampled_from([True, True, False, None]),
+        "fingerprint": st.sampled_from(["f1", "f2", "f3", "f4"]),
+    }
+)
+ANSWERS = st.dictionaries(
+    st.sampled_from("abcd"), st.none() | st.lists(PLACES, max_size=4), min_size=1
+).filter(lambda answers: any(found is not None for found in answers.values()))
+GATES = st.builds(
+    Gate,
+    fail_on=st.sampled_from([*SEVERITIES, "never"]),
+    min_confidence=st.sampled_from([0.0, 0.5]),
+    scope=st.sampled_from(["all", "file", "diff"]),
+    baseline=st.sampled_from(["all", "new"]),
+    quorum=st.sampled_from([1, 2, 3, "majority", "all"]),
+    min_backends=st.integers(1, 3),
+    evidence=st.sampled_from(["required", "warn"]),
+)
+KNOWN = st.none() | st.just(frozenset({"f1", "f2"}))
+
+
+def ruling(
+    gate: Gate, answers: dict[str, Any], changes: ChangedLines | None, baseline: frozenset[str] | None
+) -> Ruling:
+    given_ = {
+        name: [finding(**{**place, "backend": name}) for place in found]
+        for name, found in answers.items()
+        if found is not None
+    }
+    gaps = ["no diff"] if gate.scope != "all" and changes is None else []
+    gaps += ["no baseline"] if gate.baseline == "new" and baseline is None else []
+    facts = Facts(
+        asked=tuple(answers), answered=tuple(given_), changes=changes, baseline=baseline, gaps=tuple(gaps)
+    )
+    return judge(gate, voted(given_), facts).ruling
+
+
+CASES = {"gate": GATES, "answers": ANSWERS, "changes": st.sampled_from([None, CHANGES]), "baseline": KNOWN}
+
+
+@given(**CASES, place=PLACES, data=st.data())
+def test_adding_a_finding_never_turns_red_into_green(
+    gate: Gate,
+    answers: dict[str, Any],
+    changes: Any,
+    baseline: Any,
+    place: dict[str, Any],
+    data: st.DataObject,
+) -> None:
+    who = data.draw(st.sampled_from([name for name, found in answers.items() if found is not None]))
+    at = data.draw(st.integers(0, len(answers[who])))
+    before = ruling(gate, answers, changes, baseline)
+    after = ruling(gate, {**answers, who: [*answers[who][:at], place, *answers[who][at:]]}, changes, baseline)
+    assert after is before or after is not PASS
+    assert after is FAIL or before is not FAIL
+
+
+@given(**CASES, data=st.data())
+def test_raising_a_severity_or_a_confidence_never_turns_red_into_green(
+    gate: Gate, answers: dict[str, Any], changes: Any, baseline: Any, data: st.DataObject
+) -> None:
+    every = [(name, at) for name, found in answers.items() for at in range(len(found or ()))]
+    if not every:
+        return
+    who, at = data.draw(st.sampled_from(every))
+    place = answers[who][at]
+    raised = data.draw(
+        st.sampled_from(
+            [
+                {"severity": SEVERITIES[min(SEVERITIES.index(place["severity"]) + 1, 4)]},
+                {"confidence": place["confidence"] + 0.1},
+            ]
+        )
+    )
+    before = ruling(gate, answers, changes, baseline)
+    found = [*answers[who][:at], {**place, **raised}, *answers[who][at + 1 :]]
+    after = ruling(gate, {**answers, who: found}, changes, baseline)
+    assert after is before or after is not PASS
+    assert after is FAIL or before is not FAIL
+
+
+@given(**CASES, data=st.data())
+def test_losing_a_backend_never_turns_red_into_green(
+    gate: Gate, answers: dict[str, Any], changes: Any, baseline: Any, data: st.DataObject
+) -> None:
+    who = data.draw(st.sampled_from(sorted(answers)))
+    if ruling(gate, answers, changes, baseline) is not PASS:
+        assert ruling(gate, {**answers, who: None}, changes, baseline) is not PASS
+
+
+@given(**CASES)
+def test_what_cannot_be_known_never_turns_red_into_green(
+    gate: Gate, answers: dict[str, Any], changes: Any, baseline: Any
+) -> None:
+    if ruling(gate, answers, changes, baseline) is not PASS:
+        assert ruling(gate, answers, None, baseline) is not PASS
+        assert ruling(gate, answers, changes, None) is not PASS
+
+
+@given(**CASES, data=st.data())
+def test_the_order_of_answers_decides_nothing(
+    gate: Gate, answers: dict[str, Any], changes: Any, baseline: Any, data: st.DataObject
+) -> None:
+    names = data.draw(st.permutations(list(answers)))
+    shuffled = {name: answers[name] and data.draw(st.permutations(answers[name])) for name in names}
+    assert ruling(gate, answers, changes, baseline) is ruling(gate, shuffled, changes, baseline)
+
+
+@given(ANSWERS)
+def test_folding_hides_nothing_that_is_worse(answers: dict[str, Any]) -> None:
+    every = voted(
+        {name: [finding(**{**p, "backend": name}) for p in found or ()] for name, found in answers.items()}
+    )
+    marked = [replace(it, standing="blocks" if it.severity == "high" else "") for it in every]
+    kept = folded(marked)
+    assert any(it.blocking for it in kept) is any(it.blocking for it in marked)
+    assert {it.fingerprint for it in kept} <= {it.fingerprint for it in marked}
+    assert united([*kept, *kept]) == kept
