@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_lok.core.model import Ask, Origin, Step, Workflow
+from pytest_lok.core.model import Ask, Origin, Step, Strategy, Workflow
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import RunResult
 from pytest_lok.core.template import Template
@@ -54,10 +54,17 @@ class Lok:
     def ask(
         self, prompt: str, *, backend: str | tuple[str, ...] = (), model: str = "", system: str = ""
     ) -> RunResult:
-        """Ask a backend (the settings' default, or several: their synthesis); ``output`` is the answer."""
+        """Ask a backend (the settings' default, or several: their synthesis); ``output`` is the answer.
+
+        A role is its backends, which agree as it says where it is asked alone.
+        """
+        names = (backend,) if isinstance(backend, str) else tuple(backend)
+        roles = self._settings.roles
+        alone = roles.get(",".join(names))
         ask = Ask(
             prompt=Template.literal(prompt),
-            backends=(backend,) if isinstance(backend, str) else tuple(backend),
+            backends=tuple(b for name in names for b in (roles[name].backends if name in roles else [name])),
+            consensus=Strategy((alone and alone.consensus) or Strategy.SYNTHESIS),
             model=model,
             system=Template.literal(system) if system else None,
         )

@@ -146,3 +146,20 @@ def test_pytest_runs_a_task_by_name(staffed: Project, pytester: pytest.Pytester)
     done = pytester.runpytest_subprocess("--lok-workflow", "sweep", "-v", "-p", "no:cacheprovider")
     done.assert_outcomes(passed=2)
     done.stdout.fnmatch_lines(["*::n-1 PASSED*", "*::dead-code PASSED*"])
+
+
+def test_a_python_test_asks_a_role(staffed: Project, pytester: pytest.Pytester) -> None:
+    pytester.makefile(".toml", lok=SETTINGS)
+    pytester.makepyfile(
+        """
+        def test_jury(lok):
+            result = lok.ask("Ship it?", backend="jury")
+            assert result.output == "yes"
+            assert result.steps["ask"].verdict.strategy == "vote"
+
+        def test_several(lok):
+            result = lok.ask("Ship it?", backend=("pair", "two"))
+            assert [reply.backend for reply in result.steps["ask"].replies] == ["three", "one", "two"]
+        """
+    )
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
