@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-
-from jsonschema.protocols import Validator
-from jsonschema.validators import validator_for
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.results import Json
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
 
 
 def violations(schema: Mapping[str, Json], value: Json, *, most: int = 10) -> list[str]:
     """``place: what is wrong`` for each violation, nothing when ``value`` satisfies the schema."""
+    from jsonschema.validators import validator_for  # a tenth of a second that most runs do not need
+
     cls: type[Validator] = validator_for(schema)
     found = sorted(cls(schema).iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
     lines = [f"{error.json_path}: {_bounded(error.message)}" for error in found[:most]]

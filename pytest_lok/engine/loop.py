@@ -139,7 +139,7 @@ class Run:
             except asyncio.CancelledError:
                 if not self._stopped:  # the whole run is being cancelled from outside
                     raise
-                result = _cut(step.name, f"cancelled: {self._stopped}")
+                result = self._cut(step.name, f"cancelled: {self._stopped}")
             del self._running[step.name]
             self._settle(result)
             step = self._next()
@@ -163,11 +163,16 @@ class Run:
         """Settle whatever has no result, so that nothing is lost and nobody waits for ever."""
         reason = self._interrupted or self._stopped
         for name in self._running:
-            cut = _cut(name, reason)
+            cut = self._cut(name, reason)
             self._finished(cut, *self._schedule.settle(cut))
         culprit = "" if self._interrupted else self._culprit
         self._finished(*self._schedule.abandon(f"not run: {reason}", blocked_by=culprit))
         self._tell(RunFinished(seconds=self._context.at, interrupted=self._interrupted))
+
+    def _cut(self, name: str, reason: str) -> StepResult:
+        """A step that was stopped before it could end."""
+        seconds = self._context.at - self._since[name]
+        return StepResult(name=name, outcome=Outcome.ERROR, reason=reason, attempts=1, seconds=seconds)
 
     def _finished(self, *results: StepResult) -> None:
         at = self._context.at
@@ -193,11 +198,6 @@ class Run:
             selected=tuple(s.name for s in self._plan.steps if s.name in self._plan.selected),
             leaves=self._plan.leaves,
         )
-
-
-def _cut(name: str, reason: str) -> StepResult:
-    """A step that was stopped before it could end."""
-    return StepResult(name=name, outcome=Outcome.ERROR, reason=reason, attempts=1)
 
 
 async def run(

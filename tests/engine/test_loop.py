@@ -204,6 +204,7 @@ def test_fail_fast_cancels_the_rest_and_says_so(tmp_path: Path) -> None:
     )
     assert done.outcomes == {"bad": F, "slow": E, "later": S}
     assert "fail-fast after step 'bad'" in done.result.steps["slow"].reason
+    assert done.result.steps["slow"].seconds >= done.result.steps["bad"].seconds > 0
     assert not (tmp_path / "later").exists()
     assert done.result.exit_code == 1
 
