@@ -12,13 +12,19 @@ from pytest_lok.core.edits import encoding_of
 from pytest_lok.core.results import Finding
 
 
-def inside(path: str, root: str) -> str | None:
-    """A reported path from the workspace's root, in its plain form; None for one that cannot be in there."""
-    plain = posixpath.normpath(path.strip().removeprefix(f"{root.rstrip('/')}/"))
+def candidates(path: str, root: str) -> list[str]:
+    """Where in the workspace a reported path may lie, the likeliest first; nothing if it leads out of it.
+
+    Diffs put ``a/`` before a path, monorepos the directory the workspace is, containers all of it:
+    so what is not there under its whole name may be there under the end of it.
+    """
+    plain = posixpath.normpath(path.strip().removeprefix(f"{root.rstrip('/')}/")).lstrip("/")
     parts = plain.split("/")
-    outside = parts[0] in ("", ".", "..")
-    impossible = "\0" in plain or any(len(part.encode("utf-8", "replace")) > 255 for part in parts)
-    return None if outside or impossible else plain
+    if parts[0] in ("", ".", "..") or "\0" in plain:
+        return []
+    if any(len(part.encode("utf-8", "replace")) > 255 for part in parts):  # no system has such a name
+        return []
+    return ["/".join(parts[at:]) for at in range(len(parts))]
 
 
 class Quoted:

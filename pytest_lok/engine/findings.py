@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_lok.core.baseline import PATH, fingerprints
 from pytest_lok.core.diffs import ChangedLines, changed_lines
-from pytest_lok.core.evidence import Quoted, anchored, inside, unreadable
+from pytest_lok.core.evidence import Quoted, anchored, candidates, unreadable
 from pytest_lok.core.findings import findings_of, folded, listing, voted
 from pytest_lok.core.gate import Facts, Ruling, judge
 from pytest_lok.core.model import Format, Gate
@@ -129,16 +129,14 @@ class _Files:
 
     def anchored(self, finding: Finding) -> Finding:
         """The finding at the place of its quote, with its path as the workspace has it."""
-        path = inside(finding.path, self._workspace.root)
-        if path is None:
-            return anchored(finding, None)
-        # some name files as a diff does
-        names = [path, path[2:]] if path.startswith(("a/", "b/")) else [path]
+        names = candidates(finding.path, self._workspace.root)
         try:
-            name = next((name for name in names if self._file(name) is not None), path)
-            return anchored(replace(finding, path=name), self._file(name))
+            name = next((name for name in names if self._file(name) is not None), None)
         except ValueError:
-            return unreadable(replace(finding, path=path))
+            return unreadable(replace(finding, path=names[0]))
+        if name is None:
+            return anchored(replace(finding, path=names[0] if names else finding.path), None)
+        return anchored(replace(finding, path=name), self._file(name))
 
     def _file(self, path: str) -> Quoted | None:
         """The file, None if there is none; ValueError where it may not be read."""

@@ -127,10 +127,19 @@ def test_an_invented_quote_blocks_nothing_unless_that_is_wanted(root: Path) -> N
         assert outcome is P, path
 
 
-@pytest.mark.parametrize("path", ["db.py", "./db.py", "b/db.py", "a/db.py", "{root}/db.py"])
+@pytest.mark.parametrize(
+    "path", ["db.py", "./db.py", "b/db.py", "a/db.py", "{root}/db.py", "b/services/shop/db.py", "/app/db.py"]
+)
 def test_paths_are_taken_as_models_write_them(root: Path, path: str) -> None:
     result = review(root, "[gate]", said({"path": path.format(root=root)}))
     assert (result.outcome, findings(result)[0].path) == (F, "db.py")
+
+
+def test_the_whole_path_wins_over_its_end(root: Path) -> None:
+    (root / "sub").mkdir()
+    (root / "sub" / "db.py").write_text("nothing\n")
+    result = review(root, "[gate]", said({"path": "sub/db.py"}))
+    assert (result.outcome, findings(result)[0].path) == (P, "sub/db.py")
 
 
 def test_a_link_is_not_followed_and_not_taken_for_innocence(root: Path) -> None:
