@@ -158,7 +158,7 @@ class Http:
     """What all HTTP backends share: a client for each event loop, and one TLS context.
 
     ``environ`` may name proxies (``HTTPS_PROXY``, …) and certificates (``SSL_CERT_FILE``,
-    ``SSL_CERT_DIR``). ``transport`` makes another transport than httpx's own.
+    ``SSL_CERT_DIR``). ``transport`` makes another transport than ours; through a proxy it is httpx's.
     """
 
     def __init__(
@@ -231,6 +231,8 @@ class Http:
     def _make(self, secure: bool) -> httpx.AsyncClient:
         import httpx
 
+        from pytest_lok.backends.transport import Direct
+
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
         tls = self._context() if secure else _no_tls()
         mounts = {
@@ -242,7 +244,7 @@ class Http:
             limits=limits,
             trust_env=False,
             follow_redirects=False,
-            transport=self._transport() if self._transport else None,
+            transport=self._transport() if self._transport else Direct(tls),
             mounts=None if self._transport else mounts,
         )
 

@@ -7,12 +7,16 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import pytest
+import respx
 
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendError
 
 T = TypeVar("T")
+
+web = respx.mock(using="httpx", assert_all_called=False)
+"""Every server there is: as a decorator it keeps a test from all real ones, whatever the transport."""
 
 HANG = 60.0  # seconds after which a test is taken to hang
 

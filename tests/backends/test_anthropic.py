@@ -5,13 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
-import respx
 
 from pytest_lok.backends.anthropic import MESSAGES
 from pytest_lok.backends.http import Api, Http
 from pytest_lok.backends.server import Server
 from pytest_lok.errors import BackendFault
-from tests.backends.asking import ask, refused
+from tests.backends.asking import ask, refused, web
 
 URL = "https://api.anthropic.com/v1/messages"
 
@@ -41,11 +40,11 @@ def _stop(reason: str, **usage: int) -> dict[str, Any]:
 END = {"type": "message_stop"}
 
 
-@respx.mock
+@web
 def test_tokens_read_from_the_providers_cache_are_input_too() -> None:
     start = _start(input_tokens=3, cache_read_input_tokens=40, cache_creation_input_tokens=7, output_tokens=1)
     events = _events(start, {"type": "ping"}, _said("hi"), _stop("end_turn", output_tokens=5), END)
-    route = respx.post(URL).mock(return_value=events)
+    route = web.post(URL).mock(return_value=events)
     reply = ask(backend())
     assert (reply.text, reply.model) == ("hi", "m1-20260101")
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (50, 5)
@@ -55,24 +54,24 @@ def test_tokens_read_from_the_providers_cache_are_input_too() -> None:
     assert "authorization" not in headers
 
 
-@respx.mock
+@web
 def test_what_it_thought_is_no_part_of_the_answer() -> None:
     thought = {
         "type": "content_block_delta",
         "index": 0,
         "delta": {"type": "thinking_delta", "thinking": "hm"},
     }
-    respx.post(URL).mock(return_value=_events(_start(), thought, _said("hi"), _stop("end_turn"), END))
+    web.post(URL).mock(return_value=_events(_start(), thought, _said("hi"), _stop("end_turn"), END))
     assert ask(backend()).text == "hi"
 
 
-@respx.mock
+@web
 def test_a_server_that_does_not_stream() -> None:
     message = {
         "type": "message", "model": "m9", "content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "whole"}],
         "stop_reason": "end_turn", "usage": {"input_tokens": 3, "output_tokens": 4},
     }  # fmt: skip
-    respx.post(URL).respond(200, json=message)
+    web.post(URL).respond(200, json=message)
     reply = ask(backend())
     assert (reply.text, reply.model, reply.usage.tokens) == ("whole", "m9", 7)
 
@@ -86,16 +85,16 @@ def test_a_server_that_does_not_stream() -> None:
         ("pause_turn", BackendFault.BAD_OUTPUT),
     ],
 )
-@respx.mock
+@web
 def test_an_answer_that_is_none(reason: str, kind: BackendFault) -> None:
-    respx.post(URL).mock(return_value=_events(_start(), _said("half"), _stop(reason), END))
+    web.post(URL).mock(return_value=_events(_start(), _said("half"), _stop(reason), END))
     error = refused(backend())
     assert (error.kind, error.output) == (kind, "half")
 
 
-@respx.mock
+@web
 def test_without_its_last_word_it_is_cut() -> None:
-    respx.post(URL).mock(return_value=_events(_start(), _said("half"), _stop("end_turn")))
+    web.post(URL).mock(return_value=_events(_start(), _said("half"), _stop("end_turn")))
     assert refused(backend()).kind is BackendFault.NETWORK
 
 
@@ -108,17 +107,17 @@ def test_without_its_last_word_it_is_cut() -> None:
         ("api_error", BackendFault.OVERLOAD),
     ],
 )
-@respx.mock
+@web
 def test_an_error_inside_the_stream(kind: str, fault: BackendFault) -> None:
     error = {"type": "error", "error": {"type": kind, "message": "oh"}}
-    respx.post(URL).mock(return_value=_events(_start(), _said("half"), error))
+    web.post(URL).mock(return_value=_events(_start(), _said("half"), error))
     assert refused(backend()).kind is fault
 
 
 @pytest.mark.parametrize("base", ["https://llm.test", "https://llm.test/v1/", "https://llm.test/v1/messages"])
-@respx.mock
+@web
 def test_an_address_may_end_anywhere(base: str) -> None:
-    route = respx.post("https://llm.test/v1/messages").mock(
+    route = web.post("https://llm.test/v1/messages").mock(
         return_value=_events(_start(), _said("hi"), _stop("end_turn"), END)
     )
     ask(backend(base))

@@ -5,13 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
-import respx
 
 from pytest_lok.backends.gemini_api import GENERATE
 from pytest_lok.backends.http import Api, Http
 from pytest_lok.backends.server import Server
 from pytest_lok.errors import BackendFault
-from tests.backends.asking import ask, refused
+from tests.backends.asking import ask, refused, web
 
 URL = "https://generativelanguage.googleapis.com/v1beta/models/m1:streamGenerateContent?alt=sse"
 
@@ -34,14 +33,14 @@ def _said(*parts: dict[str, Any], reason: str = "", **more: Any) -> dict[str, An
     return {"candidates": [candidate], **more}
 
 
-@respx.mock
+@web
 def test_thoughts_cost_and_are_not_the_answer() -> None:
     usage = {"promptTokenCount": 3, "candidatesTokenCount": 2, "thoughtsTokenCount": 40}
     events = _events(
         _said({"text": "hm", "thought": True}),
         _said({"text": "hi"}, reason="STOP", usageMetadata=usage, modelVersion="m1-001"),
     )
-    route = respx.post(URL).mock(return_value=events)
+    route = web.post(URL).mock(return_value=events)
     reply = ask(backend())
     assert (reply.text, reply.model) == ("hi", "m1-001")
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (3, 42)
@@ -60,41 +59,41 @@ def test_thoughts_cost_and_are_not_the_answer() -> None:
         ("OTHER", BackendFault.BAD_OUTPUT),
     ],
 )
-@respx.mock
+@web
 def test_an_answer_that_is_none(reason: str, kind: BackendFault) -> None:
-    respx.post(URL).mock(return_value=_events(_said({"text": "half"}), _said(reason=reason)))
+    web.post(URL).mock(return_value=_events(_said({"text": "half"}), _said(reason=reason)))
     error = refused(backend())
     assert (error.kind, error.output) == (kind, "half")
 
 
-@respx.mock
+@web
 def test_a_blocked_prompt() -> None:
-    respx.post(URL).mock(return_value=_events({"promptFeedback": {"blockReason": "SAFETY"}}))
+    web.post(URL).mock(return_value=_events({"promptFeedback": {"blockReason": "SAFETY"}}))
     error = refused(backend())
     assert error.kind is BackendFault.REFUSED
     assert "SAFETY" in error.message
 
 
-@respx.mock
+@web
 def test_no_reason_to_end_is_a_cut() -> None:
-    respx.post(URL).mock(return_value=_events(_said({"text": "half"})))
+    web.post(URL).mock(return_value=_events(_said({"text": "half"})))
     assert refused(backend()).kind is BackendFault.NETWORK
 
 
-@respx.mock
+@web
 def test_its_wish_to_wait_stands_in_the_body() -> None:
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "17s"}]
     error = {"code": 429, "message": "Quota exceeded", "status": "RESOURCE_EXHAUSTED", "details": details}
-    respx.post(URL).respond(429, json={"error": error})
+    web.post(URL).respond(429, json={"error": error})
     problem = refused(backend())
     assert (problem.kind, problem.retry_after) == (BackendFault.RATE_LIMIT, 17)
 
 
 @pytest.mark.parametrize("base", ["https://llm.test", "https://llm.test/v1beta/", "https://llm.test/v1"])
-@respx.mock
+@web
 def test_an_address_may_name_a_version(base: str) -> None:
     version = "v1" if base.endswith("v1") else "v1beta"
     url = f"https://llm.test/{version}/models/a%2Fb:streamGenerateContent?alt=sse"
-    route = respx.post(url).mock(return_value=_events(_said({"text": "hi"}, reason="STOP")))
+    route = web.post(url).mock(return_value=_events(_said({"text": "hi"}, reason="STOP")))
     ask(backend(base, "models/a/b"))
     assert route.called

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import respx
 
 from pytest_lok.backends.http import Api, Http
 from pytest_lok.backends.ollama import CHAT
 from pytest_lok.backends.server import Server
 from pytest_lok.errors import BackendFault
-from tests.backends.asking import ask, refused
+from tests.backends.asking import ask, refused, web
 from tests.fake_llm_api import FakeLLM
 
 SERVER = "http://ollama.test:11434"
@@ -76,31 +75,31 @@ def test_every_fault_has_its_kind(api: FakeLLM, rule: dict[str, Any], kind: Back
     assert error.retry_after == rule.get("retry_after")
 
 
-@respx.mock
+@web
 def test_a_missing_model_names_the_command_that_gets_it() -> None:
-    respx.post(SERVER + "/api/chat").respond(404, json={"error": "model 'm7' not found"})
+    web.post(SERVER + "/api/chat").respond(404, json={"error": "model 'm7' not found"})
     error = refused(backend(model="m7"))
     assert "model 'm7' not found" in error.message
     assert "ollama pull m7" in error.hint
 
 
-@respx.mock
+@web
 def test_a_stream_without_its_last_word_is_a_cut() -> None:
-    respx.post(SERVER + "/api/chat").respond(200, text='{"message":{"content":"hi"},"done":false}\n')
+    web.post(SERVER + "/api/chat").respond(200, text='{"message":{"content":"hi"},"done":false}\n')
     error = refused(backend())
     assert (error.kind, error.output) == (BackendFault.NETWORK, "hi")
 
 
-@respx.mock
+@web
 def test_json_that_is_no_answer() -> None:
-    respx.post(SERVER + "/api/chat").respond(200, text="[]\n")
+    web.post(SERVER + "/api/chat").respond(200, text="[]\n")
     assert refused(backend()).kind is BackendFault.BAD_OUTPUT
 
 
-@respx.mock
+@web
 def test_a_prompt_beyond_the_context_is_told() -> None:
     said = {"error": "the input length exceeds the context length"}
-    respx.post(SERVER + "/api/chat").respond(400, json=said)
+    web.post(SERVER + "/api/chat").respond(400, json=said)
     error = refused(backend())
     assert error.kind is BackendFault.TOO_LONG
     assert "num_ctx" in error.hint

@@ -8,13 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
-import respx
 
 from pytest_lok.backends.http import LONGEST_WISH, Api, Http
 from pytest_lok.backends.openai import CHAT, RESPONSES
 from pytest_lok.backends.server import Server
 from pytest_lok.errors import BackendFault
-from tests.backends.asking import ask, refused
+from tests.backends.asking import ask, refused, web
 from tests.fake_llm_api import FakeLLM
 
 KEY = "sk-test-1234567890"
@@ -183,20 +182,18 @@ def test_no_model_is_named() -> None:
     assert "model" in error.hint
 
 
-@respx.mock
+@web
 def test_a_server_that_repeats_the_key_does_not_bring_it_into_the_error() -> None:
-    respx.post(SERVER + "/chat/completions").respond(
-        401, json={"error": {"message": f"Incorrect key: {KEY}"}}
-    )
+    web.post(SERVER + "/chat/completions").respond(401, json={"error": {"message": f"Incorrect key: {KEY}"}})
     error = refused(backend())
     assert "***" in error.message
     assert KEY not in f"{error} {error.output}"
 
 
-@respx.mock
+@web
 def test_a_redirect_is_not_followed_with_the_key() -> None:
-    respx.post(SERVER + "/chat/completions").respond(307, headers={"Location": "https://evil.test/v1"})
-    elsewhere = respx.route(host="evil.test")
+    web.post(SERVER + "/chat/completions").respond(307, headers={"Location": "https://evil.test/v1"})
+    elsewhere = web.route(host="evil.test")
     error = refused(backend())
     assert error.kind is BackendFault.NOT_CONFIGURED
     assert "https://evil.test/v1" in error.message
@@ -218,9 +215,9 @@ def test_a_redirect_is_not_followed_with_the_key() -> None:
     ],
     ids=str,
 )
-@respx.mock
+@web
 def test_the_servers_wish_to_wait(headers: dict[str, str], low: float, high: float) -> None:
-    respx.post(SERVER + "/chat/completions").respond(429, headers=headers, json={})
+    web.post(SERVER + "/chat/completions").respond(429, headers=headers, json={})
     error = refused(backend())
     assert error.transient
     assert error.retry_after is not None
@@ -228,19 +225,19 @@ def test_the_servers_wish_to_wait(headers: dict[str, str], low: float, high: flo
 
 
 @pytest.mark.parametrize(("minutes", "low", "high"), [(10, 400, 600), (-10, 0, 0)])
-@respx.mock
+@web
 def test_a_wish_to_wait_until_a_date(minutes: int, low: float, high: float) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
-    respx.post(SERVER + "/chat/completions").respond(503, headers={"Retry-After": date}, json={})
+    web.post(SERVER + "/chat/completions").respond(503, headers={"Retry-After": date}, json={})
     wish = refused(backend()).retry_after
     assert wish is not None
     assert low <= wish <= high
 
 
 @pytest.mark.parametrize("value", ["", "soon", "nan", "Mon, 99 Foo 2020"])
-@respx.mock
+@web
 def test_a_wish_that_is_none(value: str) -> None:
-    respx.post(SERVER + "/chat/completions").respond(429, headers={"Retry-After": value}, text="slow down")
+    web.post(SERVER + "/chat/completions").respond(429, headers={"Retry-After": value}, text="slow down")
     error = refused(backend())
     assert error.retry_after is None
     assert "slow down" in error.message
@@ -258,44 +255,44 @@ def _said(text: str, finish: str | None = None) -> dict[str, Any]:
     return {"model": "m1", "choices": [{"delta": {"content": text}, "finish_reason": finish}]}
 
 
-@respx.mock
+@web
 def test_comments_carriage_returns_and_other_fields_are_passed_over() -> None:
     text = ': keep-alive\r\n\r\nevent: x\r\nid: 1\r\ndata:{"choices":[{"delta":{"content":"hi"},"finish_reason":"stop"}]}\r\n\r\n'
-    respx.post(SERVER + "/chat/completions").respond(
+    web.post(SERVER + "/chat/completions").respond(
         200, headers={"Content-Type": "text/event-stream"}, text=text
     )
     assert ask(backend()).text == "hi"
 
 
-@respx.mock
+@web
 def test_an_end_without_a_reason_is_an_end() -> None:
-    respx.post(SERVER + "/chat/completions").mock(return_value=_events(_said("hi"), "[DONE]"))
+    web.post(SERVER + "/chat/completions").mock(return_value=_events(_said("hi"), "[DONE]"))
     assert ask(backend()).text == "hi"
 
 
-@respx.mock
+@web
 def test_a_reason_without_an_end_is_an_end() -> None:
-    respx.post(SERVER + "/chat/completions").mock(return_value=_events(_said("hi", "stop")))
+    web.post(SERVER + "/chat/completions").mock(return_value=_events(_said("hi", "stop")))
     assert ask(backend()).text == "hi"
 
 
-@respx.mock
+@web
 def test_neither_is_a_cut() -> None:
-    respx.post(SERVER + "/chat/completions").mock(return_value=_events(_said("hi")))
+    web.post(SERVER + "/chat/completions").mock(return_value=_events(_said("hi")))
     error = refused(backend())
     assert (error.kind, error.output) == (BackendFault.NETWORK, "hi")
 
 
-@respx.mock
+@web
 def test_a_body_of_no_bytes_is_a_cut() -> None:
-    respx.post(SERVER + "/chat/completions").respond(200, headers={"Content-Type": "text/event-stream"})
+    web.post(SERVER + "/chat/completions").respond(200, headers={"Content-Type": "text/event-stream"})
     assert refused(backend()).kind is BackendFault.NETWORK
 
 
-@respx.mock
+@web
 def test_a_refusal_in_its_own_field() -> None:
     event = {"choices": [{"delta": {"refusal": "I will not"}, "finish_reason": "stop"}]}
-    respx.post(SERVER + "/chat/completions").mock(return_value=_events(event))
+    web.post(SERVER + "/chat/completions").mock(return_value=_events(event))
     error = refused(backend())
     assert error.kind is BackendFault.REFUSED
     assert "I will not" in error.message
@@ -304,21 +301,21 @@ def test_a_refusal_in_its_own_field() -> None:
 @pytest.mark.parametrize(
     "content", ["whole", [{"type": "text", "text": "who"}, {"type": "text", "text": "le"}]]
 )
-@respx.mock
+@web
 def test_a_server_that_does_not_stream(content: Any) -> None:
     document = {
         "model": "m9",
         "choices": [{"message": {"content": content}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 3, "completion_tokens": 4},
     }
-    respx.post(SERVER + "/chat/completions").respond(200, json=document)
+    web.post(SERVER + "/chat/completions").respond(200, json=document)
     reply = ask(backend())
     assert (reply.text, reply.model, reply.usage.tokens) == ("whole", "m9", 7)
 
 
-@respx.mock
+@web
 def test_a_page_instead_of_an_answer() -> None:
-    respx.post(SERVER + "/chat/completions").respond(200, html="<html>Sign in</html>")
+    web.post(SERVER + "/chat/completions").respond(200, html="<html>Sign in</html>")
     error = refused(backend())
     assert error.kind is BackendFault.BAD_OUTPUT
     assert "Sign in" in error.message
@@ -343,9 +340,9 @@ def _picky(part: str, message: str) -> Callable[[httpx.Request], httpx.Response]
         ("response_format", "response_format is not supported by this model"),
     ],
 )
-@respx.mock
+@web
 def test_what_a_server_refuses_is_spared_from_then_on(part: str, message: str) -> None:
-    route = respx.post(SERVER + "/chat/completions").mock(side_effect=_picky(part, message))
+    route = web.post(SERVER + "/chat/completions").mock(side_effect=_picky(part, message))
     picky = backend(max_tokens=50)
     assert ask(picky, schema={"type": "object"}).text == "fine"
     assert ask(picky, schema={"type": "object"}).text == "fine"
@@ -354,10 +351,10 @@ def test_what_a_server_refuses_is_spared_from_then_on(part: str, message: str) -
     assert ("max_completion_tokens" in last) is (part == "max_tokens")
 
 
-@respx.mock
+@web
 def test_what_cannot_be_spared_is_refused_once() -> None:
     refusing = {"error": {"message": "stream_options, max_completion_tokens and response_format are wrong"}}
-    route = respx.post(SERVER + "/chat/completions").respond(400, json=refusing)
+    route = web.post(SERVER + "/chat/completions").respond(400, json=refusing)
     assert refused(backend(max_tokens=5)).kind is BackendFault.BAD_REQUEST
     assert len(route.calls) == 4
 
@@ -372,9 +369,9 @@ def test_what_cannot_be_spared_is_refused_once() -> None:
         ("{", BackendFault.BAD_OUTPUT),
     ],
 )
-@respx.mock
+@web
 def test_an_error_inside_the_stream(event: Any, kind: BackendFault) -> None:
-    respx.post(SERVER + "/chat/completions").mock(return_value=_events(_said("begun"), event))
+    web.post(SERVER + "/chat/completions").mock(return_value=_events(_said("begun"), event))
     assert refused(backend()).kind is kind
 
 
@@ -401,11 +398,11 @@ def _response(status: str, *content: dict[str, Any], **more: Any) -> dict[str, A
     }
 
 
-@respx.mock
+@web
 def test_a_response_that_is_not_streamed() -> None:
     usage = {"input_tokens": 3, "output_tokens": 4}
     document = _response("completed", {"type": "output_text", "text": "whole"}, usage=usage)
-    route = respx.post(RESPONSES_URL).respond(200, json=document)
+    route = web.post(RESPONSES_URL).respond(200, json=document)
     reply = ask(responder(), system="be brief")
     assert (reply.text, reply.model, reply.usage.tokens) == ("whole", "m1-2026", 7)
     sent = json.loads(route.calls.last.request.content)
@@ -433,13 +430,13 @@ def test_a_response_that_is_not_streamed() -> None:
     ],
     ids=str,
 )
-@respx.mock
+@web
 def test_a_response_that_is_no_answer(document: dict[str, Any], kind: BackendFault) -> None:
-    respx.post(RESPONSES_URL).respond(200, json=document)
+    web.post(RESPONSES_URL).respond(200, json=document)
     assert refused(responder()).kind is kind
 
 
-@respx.mock
+@web
 def test_a_refusal_of_a_response_comes_in_pieces_and_once() -> None:
     events = [
         {"type": "response.refusal.delta", "delta": "I "},
@@ -449,5 +446,5 @@ def test_a_refusal_of_a_response_comes_in_pieces_and_once() -> None:
             "response": _response("completed", {"type": "refusal", "refusal": "I will not"}),
         },
     ]
-    respx.post(RESPONSES_URL).mock(return_value=_events(*events))
+    web.post(RESPONSES_URL).mock(return_value=_events(*events))
     assert refused(responder()).message == "gpt: the model refused: I will not"

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,8 +31,8 @@ def session(root: Path, mode: Mode, backend: Backend, *, began: float = LATER, s
     return Replayed(backend, Cassettes(root, mode, redactor=redactor, lock=lock, since=began))
 
 
-def prompt(text: str, step: str = "a", **more: object) -> Prompt:
-    return Prompt(text=text, workflow="w", step=step, **more)  # type: ignore[arg-type]  # whatever a test wants
+def prompt(text: str, step: str = "a", **more: Any) -> Prompt:
+    return Prompt(text=text, workflow="w", step=step, **more)
 
 
 def asked(backend: Backend, *texts: str, step: str = "a") -> list[Reply]:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import respx
 
 from pytest_lok.backends import anthropic, gemini_api, ollama, openai
 from pytest_lok.backends.http import Api, Http
 from pytest_lok.backends.server import Server, ServerDialect
 from pytest_lok.errors import BackendFault
-from tests.backends.asking import ask, refused
+from tests.backends.asking import ask, refused, web
 from tests.fake_llm_api import FakeLLM
 
 KEY = "sk-test-1234567890"
@@ -165,19 +164,19 @@ def test_another_server_does_not_get_the_vendors_key(case: Case, api: FakeLLM) -
     assert api.requests[0]["key_sha8"] is None
 
 
-@respx.mock
+@web
 def test_a_redirect_is_not_followed_with_the_key(case: Case) -> None:
-    respx.route(host="llm.test").respond(307, headers={"Location": "https://evil.test/v1"})
-    elsewhere = respx.route(host="evil.test")
+    web.route(host="llm.test").respond(307, headers={"Location": "https://evil.test/v1"})
+    elsewhere = web.route(host="evil.test")
     error = refused(case.backend("https://llm.test"))
     assert error.kind is BackendFault.NOT_CONFIGURED
     assert "https://evil.test/v1" in error.message
     assert not elsewhere.called
 
 
-@respx.mock
+@web
 def test_a_server_that_repeats_the_key_does_not_bring_it_into_the_error(case: Case) -> None:
-    respx.route(host="llm.test").respond(401, json={"error": {"message": f"Incorrect key: {KEY}"}})
+    web.route(host="llm.test").respond(401, json={"error": {"message": f"Incorrect key: {KEY}"}})
     error = refused(case.backend("https://llm.test"))
     assert "***" in error.message
     assert KEY not in f"{error} {error.output}"

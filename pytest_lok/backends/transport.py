@@ -1,0 +1,185 @@
+"""An httpx request -> its response, over a connection that no other request waits for.
+
+httpx's own pool looks at every connection whenever one changes: a thousand at once take it a hundred
+times as long as the server. Here each request in flight has one, the bytes are asyncio's, the protocol is
+h11's, and a connection that is free again serves the next request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+import h11
+import httpx
+
+KEPT = 5.0
+"""Seconds a free connection is kept; servers close it themselves not much later."""
+
+_CHUNK = 64 * 1024
+_Origin: TypeAlias = tuple[bytes, bytes, int | None]
+
+
+class Direct(httpx.AsyncBaseTransport):
+    """HTTP/1.1 straight to the server, as many connections as there are requests; ``tls`` for https."""
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._tls = tls
+        self._free: dict[_Origin, list[_Connection]] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The response as soon as its head is there; every failure is one of httpx's."""
+        url = request.url
+        if url.scheme not in ("http", "https") or not url.host:
+            raise httpx.UnsupportedProtocol(f"{url} is no http:// or https:// address with a host")
+        limits = request.extensions.get("timeout", {})
+        free = self._free.setdefault((url.raw_scheme, url.raw_host, url.port), [])
+        connection = _usable(free) or await _connected(url, self._tls, limits.get("connect"))
+        connection.patience = limits.get("read")
+        try:
+            with _failures():
+                await connection.send(request)
+                head = await connection.head()
+        except BaseException:
+            connection.drop()
+            raise
+        return httpx.Response(
+            head.status_code,
+            headers=head.headers.raw_items(),
+            stream=_Body(connection, free),
+            extensions={"http_version": b"HTTP/1.1", "reason_phrase": bytes(head.reason)},
+        )
+
+    async def aclose(self) -> None:
+        """Close the free connections."""
+        for free in self._free.values():
+            while free:
+                free.pop().drop()
+        await asyncio.sleep(0)  # then their sockets are closed
+
+
+class _Connection:
+    """A connection to one server. ``patience``: seconds of silence that are waited for, None = any."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._state = h11.Connection(h11.CLIENT)
+        self.patience: float | None = None
+        self.since = 0.0
+
+    async def send(self, request: httpx.Request) -> None:
+        body = await request.aread()
+        head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
+        events = (head, h11.Data(data=body), h11.EndOfMessage())
+        self._writer.write(b"".join(self._state.send(event) or b"" for event in events))
+        if self._writer.transport.get_write_buffer_size():  # else there is nothing to wait for
+            async with asyncio.timeout(self.patience):
+                await self._writer.drain()
+
+    async def head(self) -> h11.Response:
+        while True:
+            event = await self._next()
+            if isinstance(event, h11.Response):
+                return event
+            # else a 1xx, which announces one
+
+    async def body(self) -> AsyncIterator[bytes]:
+        while isinstance(event := await self._next(), h11.Data):
+            yield bytes(event.data)
+
+    async def _next(self) -> h11.Event | type[h11.PAUSED]:
+        while (event := self._state.next_event()) is h11.NEED_DATA:
+            async with asyncio.timeout(self.patience):
+                self._state.receive_data(await self._reader.read(_CHUNK))
+        return event  # type: ignore[return-value]  # mypy does not tell sentinels apart
+
+    @property
+    def open(self) -> bool:
+        """Whether the server has neither closed it nor sent what nobody asked for, nor will soon.
+
+        The loop may be busy, so the system is asked: what is readable now is one or the other.
+        """
+        if self._reader.at_eof() or self._writer.is_closing() or time.monotonic() - self.since >= KEPT:
+            return False
+        news = select.poll()
+        news.register(self._writer.get_extra_info("socket"), select.POLLIN)
+        return not news.poll(0)
+
+    def again(self) -> bool:
+        """Make it ready for another request; False if the last one has not ended in order."""
+        if self._state.our_state is not h11.DONE or self._state.their_state is not h11.DONE:
+            return False
+        self._state.start_next_cycle()
+        self.since = time.monotonic()
+        return True
+
+    def drop(self) -> None:
+        """Close it at once: whatever would still come is not wanted."""
+        self._writer.transport.abort()
+
+
+class _Body(httpx.AsyncByteStream):
+    """What follows a head. A body that is read to its end leaves a free connection."""
+
+    def __init__(self, connection: _Connection, free: list[_Connection]) -> None:
+        self._connection = connection
+        self._free = free
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _failures():
+            async for data in self._connection.body():
+                yield data
+
+    async def aclose(self) -> None:
+        if self._connection.again():
+            self._free.append(self._connection)
+        else:
+            self._connection.drop()
+
+
+def _usable(free: list[_Connection]) -> _Connection | None:
+    """The connection that was used last, if it still stands."""
+    while free:
+        connection = free.pop()
+        if connection.open:
+            return connection
+        connection.drop()
+    return None
+
+
+async def _connected(url: httpx.URL, tls: ssl.SSLContext, patience: float | None) -> _Connection:
+    secure = url.scheme == "https"
+    try:
+        async with asyncio.timeout(patience):
+            reader, writer = await asyncio.open_connection(
+                url.raw_host.decode("ascii"),
+                url.port or (443 if secure else 80),
+                ssl=tls if secure else None,
+                happy_eyeballs_delay=0.25,
+            )
+    except TimeoutError as error:
+        raise httpx.ConnectTimeout(str(error)) from error
+    except OSError as error:
+        raise httpx.ConnectError(str(error)) from error
+    return _Connection(reader, writer)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """What goes wrong on a connection, in httpx's words."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise httpx.ReadTimeout(str(error)) from error
+    except OSError as error:
+        raise httpx.ReadError(str(error)) from error
+    except h11.LocalProtocolError as error:
+        raise httpx.LocalProtocolError(str(error)) from error
+    except h11.RemoteProtocolError as error:
+        raise httpx.RemoteProtocolError(str(error)) from error
