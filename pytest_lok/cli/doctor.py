@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +18,12 @@ from pytest_lok.cli.call import Call
 from pytest_lok.cli.options import EVERYWHERE, Verb
 from pytest_lok.errors import UsageError
 
+if TYPE_CHECKING:
+    from pytest_lok.engine.ports import World
+
 _NOTHING_WORKS = 1
+_QUESTION = "Reply with one word: ready"
+_PATIENCE = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +36,11 @@ class Check:
     remedy: str = ""
 
 
-def _doctor() -> int:
+def _doctor(live: bool) -> int:
     from pytest_lok.reports.json_report import dumps
 
     call = Call.of(click.get_current_context())
-    checks = [*_programs(call.environ), *_project(call)]
+    checks = [*_programs(call.environ), *_project(call, live=live)]
     works = all(check.ok for check in checks if check.name == "settings") and any(
         check.ok for check in checks if check.name.startswith("backend ")
     )
@@ -74,7 +81,7 @@ def _git_version(git: str) -> str:
     return said.stdout.strip().removeprefix("git version ") or "does not start"
 
 
-def _project(call: Call) -> Iterator[Check]:
+def _project(call: Call, *, live: bool) -> Iterator[Check]:
     try:
         project = call.project()
     except UsageError as broken:
@@ -83,22 +90,51 @@ def _project(call: Call) -> Iterator[Check]:
     yield Check(name="project", ok=True, found=str(project.root))
     files = ", ".join(project.settings.files) or "none found: built-in defaults"
     yield Check(name="settings", ok=True, found=files)
-    for state in states(project):
-        yield Check(
+    checks = {
+        str(state["name"]): Check(
             name=f"backend {state['name']}",
             ok=bool(state["available"]),
             found=str(state["problem"]) or " ".join(filter(None, [str(state["type"]), str(state["model"])])),
             remedy=str(state["hint"]),
         )
+        for state in states(project)
+    }
+    if live:
+        able = [name for name, check in checks.items() if check.ok]
+        checks |= zip(able, asyncio.run(_asked(project.world(), able)), strict=True)
+    yield from checks.values()
+
+
+async def _asked(world: World, names: Iterable[str]) -> list[Check]:
+    """What comes of asking each of them something small, all at once."""
+    from pytest_lok.engine.ports import Prompt
+    from pytest_lok.errors import BackendError
+
+    async def ask(name: str) -> Check:
+        backend = world.backends[name]
+        try:
+            reply = await backend.ask(Prompt(text=_QUESTION, timeout=_PATIENCE))
+        except BackendError as error:
+            found, remedy = world.redactor.text(error.message), world.redactor.text(error.hint)
+            return Check(name=f"backend {name}", ok=False, found=found, remedy=remedy)
+        finally:
+            await backend.aclose()
+        tokens = "" if reply.usage.tokens is None else f", {reply.usage.tokens} tokens"
+        found = f"{reply.model or 'its own model'} answered in {reply.seconds:.1f} s{tokens}"
+        return Check(name=f"backend {name}", ok=True, found=found)
+
+    return await asyncio.gather(*map(ask, names))
 
 
 command = Verb(
     "doctor",
     callback=_doctor,
+    params=[click.Option(["--live"], is_flag=True, help="Ask each usable backend one small question.")],
     honours=("json", "output", *EVERYWHERE),
     short_help="Check what lok needs, and say what to do.",
     help="""Look at python, pytest, git, the settings files and every configured backend, and say what to do
-    about what is missing. Nothing is asked and nothing is spent.
+    about what is missing. Nothing is asked and nothing is spent, unless --live is given: then each
+    backend that seems usable answers a question of five words, or is not usable.
 
     Exit code 0 where at least one backend can answer, 1 where none can or the settings are wrong.
     """,

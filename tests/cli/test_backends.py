@@ -62,3 +62,29 @@ def test_a_doctor_misses_git(project: Project) -> None:
         "found": "not found",
         "remedy": "install git: workflows that look at changes need it",
     }
+
+
+MUTE = '[backends.mute]\ntype = "scripted"\n[[backends.mute.replies]]\nerror = "auth"\nreply = "the key was revoked"\n'
+
+
+def test_a_live_doctor_asks_whoever_seems_usable(project: Project) -> None:
+    project.write("lok.toml", ANN + MUTE + GONE + NONE)
+    assert "ok  backend mute" in project.lok("doctor").out
+    done = project.lok("doctor", "--live")
+    assert done.code == 0
+    answered = next(line for line in done.out.splitlines() if "backend ann" in line)
+    assert answered.startswith("ok")
+    assert "big answered in 0.0 s, 8 tokens" in answered
+    assert "--  backend mute" in done.out
+    assert "the key was revoked" in done.out
+    assert "no-such-program-anywhere" in done.out
+
+
+def test_a_live_doctor_is_not_content_with_what_only_seems_usable(project: Project) -> None:
+    project.write("lok.toml", MUTE + NONE)
+    done = project.lok("doctor", "--live", "--json")
+    assert done.code == 1
+    assert done.document["works"] is False
+    [check] = [check for check in done.document["checks"] if check["name"] == "backend mute"]
+    assert (check["ok"], check["found"]) == (False, "the key was revoked")
+    assert check["remedy"]
