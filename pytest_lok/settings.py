@@ -231,7 +231,7 @@ class ConductorSettings(_Table):
 
 
 class CacheSettings(_Table):
-    """``[cache]`` of replies."""
+    """``[cache]`` of replies: whether `lok ask` uses it unasked (workflows never do), and for how long."""
 
     enabled: bool = True
     ttl_hours: Amount = 24.0
@@ -324,6 +324,14 @@ def base_refs(environ: Mapping[str, str]) -> tuple[str, ...]:
     if target:
         return (f"origin/{target}", target)
     return ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+
+
+def cache_dir(environ: Mapping[str, str]) -> Path:
+    """Where the platform keeps what a program can do without."""
+    if environ.get("XDG_CACHE_HOME"):
+        return Path(environ["XDG_CACHE_HOME"]) / "lok"
+    home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "lok"
 
 
 def load_settings(

@@ -6,6 +6,8 @@ and its workflows.
 
 from __future__ import annotations
 
+import functools
+import json
 import shutil
 import time
 from collections.abc import Mapping
@@ -13,7 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pytest_lok import __version__
 from pytest_lok.backends import anthropic, bedrock, gemini_api, ollama, openai
+from pytest_lok.backends.cache import Cache, Cached
 from pytest_lok.backends.clis import DIALECTS
 from pytest_lok.backends.command import CommandBackend, Tool
 from pytest_lok.backends.dialect import ANY
@@ -38,6 +42,7 @@ from pytest_lok.settings import (
     BackendSettings,
     Settings,
     base_refs,
+    cache_dir,
     config_dir,
     in_ci,
     load_settings,
@@ -49,6 +54,7 @@ from pytest_lok.workspace.git import Git
 from pytest_lok.workspace.orphans import MARK
 from pytest_lok.workspace.processes import Processes
 from pytest_lok.workspace.project import Checkout
+from pytest_lok.workspace.tree import tree_state
 
 # What a child must not get from us: files whose lines become commands of a later CI step, and what
 # belongs to the pytest that runs us.
@@ -65,6 +71,11 @@ _SERVERS: Mapping[str, ServerDialect] = {
     "ollama": ollama.CHAT,
     "openai": openai.CHAT,
 }
+# What of a backend's settings has no say in what it answers; and variables that have one.
+_NEUTRAL = {
+    "enabled", "timeout", "max_concurrent", "requests_per_minute", "weight", "strengths", "replies",
+}  # fmt: skip
+_REDIRECTS = ("_BASE_URL", "_HOST", "_MODEL")
 _KEYS = frozenset(
     {
         "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "OPENAI_API_KEY",
@@ -87,7 +98,8 @@ class Project:
 
     ``slots`` are how much its backends take at once: shared by all of its worlds, and by what
     ``dataclasses.replace`` makes of it. ``record`` says which answers are recorded ones (None: none
-    are); ``since`` is when it was opened, in seconds since the epoch.
+    are), ``cached`` whether answers may come out of the cache; ``since`` is when it was opened, in seconds
+    since the epoch.
     """
 
     root: Path
@@ -95,6 +107,7 @@ class Project:
     environ: Mapping[str, str]
     slots: dict[tuple[str, int, int], Slots] = field(default_factory=dict, repr=False, compare=False)
     record: Mode | None = None
+    cached: bool = False
     since: float = field(default_factory=time.time, repr=False, compare=False)
 
     @classmethod
@@ -128,8 +141,20 @@ class Project:
         reviewed by anybody.
         """
         if mode == "usual":
-            mode = Mode.NONE if self.environ.get("CI") else Mode.ONCE
+            mode = Mode.NONE if in_ci(self.environ) else Mode.ONCE
         return replace(self, record=Mode(mode) if mode else None)
+
+    def caching(self, wanted: bool) -> Project:
+        """The same with, or without, answers out of the cache; UsageError together with recorded ones."""
+        if wanted and self.record is not None:
+            raise UsageError("an answer that is recorded must not come out of the cache", hint="take one out")
+        return replace(self, cached=wanted)
+
+    @property
+    def cache(self) -> Cache:
+        """This user's kept answers, as this project's settings use them."""
+        ttl = self.settings.cache.ttl_hours * 3600
+        return Cache(cache_dir(self.environ) / "answers", ttl=ttl, redactor=Redactor(self._secrets()))
 
     def load(self, name: str | Path) -> Workflow:
         """The workflow of that name (project, user, tasks, built in), or of that .toml path.
@@ -249,10 +274,27 @@ class Project:
             for name, settings in self.settings.backends.items()
         }
         if self.record is None:
-            return backends
+            return self._with_cache(backends, processes) if self.cached else backends
         lock = state_dir(self.environ) / "cassettes.lock"
         cassettes = Cassettes(self.root, self.record, redactor=redactor, lock=lock, since=self.since)
         return {name: Replayed(backend, cassettes) for name, backend in backends.items()}
+
+    def _with_cache(self, backends: Mapping[str, Backend], processes: Processes) -> dict[str, Backend]:
+        """Those that answer from a file of the user's need no cache."""
+        cache, found = self.cache, dict(backends)
+        for name, settings in self.settings.backends.items():
+            if settings.type != "scripted":
+                reads = settings.type in CLIS and settings.access == "read"
+                tree = functools.partial(tree_state, processes) if reads else None
+                found[name] = Cached(backends[name], cache, identity=self._identity(name), tree=tree)
+        return found
+
+    def _identity(self, name: str) -> str:
+        """All that an answer of a backend depends on, but for the question and the tree."""
+        own = self.settings.backends[name].model_dump(exclude=_NEUTRAL)
+        redirected = {key: value for key, value in self.environ.items() if key.endswith(_REDIRECTS)}
+        parts = (__version__, str(self.root), name, own, redirected)
+        return json.dumps(parts, sort_keys=True)
 
     def _backend(self, name: str, settings: BackendSettings, processes: Processes, http: Http) -> Backend:
         table = f"[backends.{name}]"

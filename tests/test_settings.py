@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_lok.errors import Problem, SettingsError, UsageError
-from pytest_lok.settings import Settings, config_dir, load_settings, names_in, state_dir
+from pytest_lok.settings import Settings, cache_dir, config_dir, load_settings, names_in, state_dir
 
 LOK_OWN = """
 [defaults]
@@ -216,6 +216,9 @@ class TestUserDirectory:
         assert state_dir({"XDG_STATE_HOME": "/x", "HOME": "/h"}) == Path("/x/lok")
         assert state_dir({"HOME": "/h"}).is_relative_to("/h")
         assert state_dir({}).is_absolute()
+        assert cache_dir({"XDG_CACHE_HOME": "/x", "HOME": "/h"}) == Path("/x/lok")
+        assert cache_dir({"HOME": "/h"}).is_relative_to("/h")
+        assert cache_dir({}).is_absolute()
 
     @pytest.mark.parametrize("name", ["LOK_CONFIG_DIR", "XDG_CONFIG_HOME"])
     def test_is_read_from_there(self, house: House, tmp_path: Path, name: str) -> None:

@@ -30,6 +30,8 @@ def _ask(prompt: str) -> int:
     call = Call.of(click.get_current_context())
     text = _question(prompt)
     project = call.project()
+    wanted = call.options.cache
+    project = project.caching(project.settings.cache.enabled if wanted is None else wanted)
     world, named = project.world(), bool(call.options.backend)
     # an unknown name is an error of the settings, which this option is one of
     names = (
@@ -84,13 +86,16 @@ command = Verb(
     "ask",
     callback=_ask,
     params=[click.Argument(["prompt"], metavar="PROMPT|-")],
-    honours=("backend", "timeout", "max_parallel", "json", "output", *EVERYWHERE),
+    honours=("backend", "timeout", "max_parallel", "cache", "json", "output", *EVERYWHERE),
     short_help="Ask backends a question, side by side.",
     help="""Ask several backends PROMPT (- reads it from standard input), and print each answer when it is
     there.
 
     -b a,b names the backends: then each of them must answer. Without it every available one is
     asked, and one answer is enough.
+
+    An answer to the same question that is younger than a day is given again, and says `(cached)`; so
+    it is for a tool that reads the project only while git sees no change in it. --no-cache asks anew.
 
     \b
     Exit codes:  0  answered as just said

@@ -12,7 +12,19 @@ import click
 from click.shell_completion import shell_complete
 
 from pytest_lok import __version__
-from pytest_lok.cli import ask, backends, completion, doctor, init, plan, run, schema, suggest, workflow
+from pytest_lok.cli import (
+    ask,
+    backends,
+    cache,
+    completion,
+    doctor,
+    init,
+    plan,
+    run,
+    schema,
+    suggest,
+    workflow,
+)
 from pytest_lok.cli.call import Call
 from pytest_lok.cli.options import ALL, Options
 from pytest_lok.cli.terminal import Terminal
@@ -58,7 +70,7 @@ def root() -> Lok:
         its arguments. `lok workflow list` shows the names. Options stand before or after the verb.
         """,
     )
-    for module in (run, ask, plan, workflow, backends, suggest, doctor, init, schema, completion):
+    for module in (run, ask, plan, workflow, backends, suggest, cache, doctor, init, schema, completion):
         lok.add_command(module.command)
     return click.version_option(__version__, prog_name="lok", message="%(prog)s %(version)s")(lok)
 

@@ -94,6 +94,12 @@ _SPECS: Mapping[str, _Spec] = {
         "Print edits as a diff instead of making them; steps that need them are not run.",
         {"is_flag": True},
     ),
+    "cache": _Spec(
+        ("--cache/--no-cache",),
+        "Take answers that were given to the same question lately, and keep new ones.  [default: what "
+        "[cache] says for `lok ask`, never for workflows]",
+        {"default": None},
+    ),
     "record": _Spec(
         ("--record",),
         "Answer from .lok/cassettes: none = nothing else, once = ask and record for steps that have no file "
@@ -128,6 +134,7 @@ class Options:
     max_parallel: int | None = None
     fail_fast: bool = False
     dry_run: bool = False
+    cache: bool | None = None
     record: str = ""
     verbose: bool = False
     json: bool = False

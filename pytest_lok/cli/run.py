@@ -20,6 +20,7 @@ HONOURS = (
     "dry_run",
     "timeout",
     "max_parallel",
+    "cache",
     "record",
     "verbose",
     "json",
@@ -36,7 +37,8 @@ def run_plan(call: Call, project: Project, plan: Plan) -> int:
     from pytest_lok.reports.json_report import json_report
 
     verbose = call.options.verbose
-    world = replace(project.recording(call.options.record).world(), dry_run=call.options.dry_run)
+    answering = project.recording(call.options.record).caching(bool(call.options.cache))
+    world = replace(answering.world(), dry_run=call.options.dry_run)
     printed: Literal["leaves", "all", "none"] = "all" if verbose else "leaves"
     if call.json or world.dry_run:
         printed = "none"

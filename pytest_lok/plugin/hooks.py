@@ -56,6 +56,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="answer from .lok/cassettes: none = nothing else, once = ask and record for steps that have no "
         "file yet, new = ask and record what is unknown, all = record anew",
     )
+    group.addoption(
+        "--lok-cache",
+        action="store_true",
+        help="take answers that were given to the same question lately, and keep new ones; without it every "
+        "question is asked",
+    )
     parser.addini("lok", "run the project's workflows without --lok", type="bool", default=False)
     parser.addini("lok_args", "KEY=VALUE arguments of workflows; --lok-arg wins", type="linelist", default=[])
     parser.addini("lok_record", "what --lok-record is where it is not given; in CI always none", default="")

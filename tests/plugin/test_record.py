@@ -1,4 +1,4 @@
-"""``--lok-record``: recorded once, and from then on answered offline, in whichever process."""
+"""``--lok-record`` and ``--lok-cache``: what was answered before, in whichever process."""
 
 from pathlib import Path
 
@@ -99,3 +99,17 @@ def test_several_processes_record_what_one_would(asking: Suite, tmp_path: Path) 
     asking.write("lok.toml", GONE)
     asking.run_apart("test_each.py", "--lok-record=none", "-n3").assert_outcomes(passed=8)
     assert len(asking.ran()) == 16
+
+
+def test_the_cache_is_used_where_it_is_asked_for(asking: Suite) -> None:
+    asking.write(
+        "lok.toml",
+        TOOL.replace("[backends.tool]", "[backends.tool]\naccess = 'none'").replace("ran", "$HOME/asked"),
+    )
+    asked = asking.root.parent / f"{asking.root.name}-home" / "asked"
+    for option in ([], ["--lok-cache"], ["--lok-cache"], []):
+        asking.run("--lok", *option).assert_outcomes(passed=1)
+    assert asked.read_text().split() == ["x"] * 3
+    asking.run("--lok", "--lok-cache").stdout.fnmatch_lines(["w: passed * (cached)"])
+    result = asking.run("--lok", "--lok-cache", "--lok-record=once")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR

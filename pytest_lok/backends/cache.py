@@ -1,0 +1,214 @@
+"""A backend + answers kept from before -> one that is not asked the same thing twice.
+
+What was asked is kept as a digest only. An answer that repeats a secret is not kept at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pytest_lok.backends.whole import write_whole
+from pytest_lok.core.cassette import canonical
+from pytest_lok.core.redact import Redactor
+from pytest_lok.core.results import RECALLED, Reply
+from pytest_lok.engine.ports import Backend, Prompt
+from pytest_lok.errors import BackendError
+
+MOST = 64 * 1024 * 1024
+"""Bytes that are kept in all; the oldest go first."""
+LARGEST = MOST // 64
+"""Bytes of one entry; a larger one is not kept."""
+
+TreeState: TypeAlias = Callable[[], Awaitable[str | None]]
+"""The state of the tree an answer depends on; None where it cannot be known."""
+
+_FORMAT = 1
+_SKEW = 60.0  # seconds that clocks may differ, where a home is shared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A kept answer; ``age`` in seconds."""
+
+    backend: str
+    text: str
+    model: str
+    age: float
+    size: int
+
+
+class Cache:
+    """Answers in a private folder, one file each, for ``ttl`` seconds.
+
+    What cannot be used (broken, too old, not ours) is as good as not there; it is never an error.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        ttl: float,
+        redactor: Redactor,
+        most: int = MOST,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.folder = folder
+        self.ttl = ttl
+        self._redactor = redactor
+        self._most = most
+        self._now = now
+        self._size: int | None = None
+
+    def find(self, key: str) -> Entry | None:
+        """The answer kept under that key, if it is young enough."""
+        if not self._is_ours():
+            return None
+        entry = self._read(self.folder / f"{key}.json")
+        return entry if entry is not None and -_SKEW <= entry.age < self.ttl else None
+
+    def keep(self, key: str, reply: Reply) -> None:
+        """Keep an answer, if it can and may be kept."""
+        said = {"backend": reply.backend, "model": reply.model, "text": reply.text}
+        if self._redactor.value(said) != said:
+            return
+        document = {"format": _FORMAT, "key": key, "saved": self._now(), **said}
+        data = json.dumps(document, sort_keys=True).encode()
+        with suppress(OSError):  # no room, no right: the answer is there all the same
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if len(data) <= LARGEST and self._is_ours():
+                self._make_room(len(data))
+                write_whole(self.folder / f"{key}.json", data, mode=0o600)
+
+    def entries(self) -> list[Entry]:
+        """All there is, also what is too old."""
+        found = (self._read(path) for path, _ in self._files())
+        return [entry for entry in found if entry is not None]
+
+    def clear(self) -> int:
+        """Remove everything; how many files that were. OSError if one cannot be."""
+        paths = [path for path, _ in self._files()]
+        for path in paths:
+            path.unlink(missing_ok=True)
+        self._size = None
+        return len(paths)
+
+    def _is_ours(self) -> bool:
+        """Whether nobody else can have put answers there."""
+        try:
+            found = self.folder.lstat()
+        except OSError:
+            return False
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+
+    def _read(self, path: Path) -> Entry | None:
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with os.fdopen(file, "rb") as stream:
+                data = stream.read(LARGEST + 1)
+            document: Any = json.loads(data)
+            kinds = {"backend": str, "model": str, "text": str, "saved": float, "key": str, "format": int}
+            if any(type(document.get(name)) is not kind for name, kind in kinds.items()):
+                return None
+        except (OSError, ValueError, AttributeError, RecursionError):
+            return None
+        if document["format"] != _FORMAT or f"{document['key']}.json" != path.name:
+            return None
+        return Entry(
+            backend=document["backend"],
+            text=document["text"],
+            model=document["model"],
+            age=self._now() - document["saved"],
+            size=len(data),
+        )
+
+    def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
+        """With those that an interrupted process left half written."""
+        if not self._is_ours():
+            return
+        for found in os.scandir(self.folder):
+            with suppress(FileNotFoundError):
+                yield Path(found.path), found.stat(follow_symlinks=False)
+
+    def _make_room(self, size: int) -> None:
+        """Remove the oldest, and what is too old, where the next file would be too much."""
+        if self._size is None or self._size + size > self._most:
+            files = sorted(self._files(), key=lambda it: it[1].st_mtime)
+            self._size = sum(found.st_size for _, found in files)
+            for path, found in files:
+                # to three quarters: the next ones need no look at every file
+                if self._size + size <= self._most * 3 // 4 and found.st_mtime + self.ttl > self._now():
+                    break
+                path.unlink(missing_ok=True)
+                self._size -= found.st_size
+        self._size += size
+
+
+class Cached:
+    """Answers from the cache what it can; asks ``backend`` the rest, and keeps what it says.
+
+    ``identity`` is everything about the backend that an answer depends on. With ``tree`` an answer
+    also depends on the state of the work tree: of one whose state is not known, or that changed
+    while it was read, none is kept.
+    """
+
+    def __init__(
+        self, backend: Backend, cache: Cache, *, identity: str, tree: TreeState | None = None
+    ) -> None:
+        self._backend = backend
+        self._cache = cache
+        self._identity = identity
+        self._tree = tree
+
+    @property
+    def name(self) -> str:
+        """What workflows call it."""
+        return self._backend.name
+
+    def unavailable(self) -> BackendError | None:
+        """As the backend: who cannot be asked is not spoken for."""
+        return self._backend.unavailable()
+
+    async def recall(self, prompt: Prompt) -> Reply | None:
+        """The answer that was kept, None if there is none."""
+        key = await self._key(prompt)
+        return None if key is None else self._found(key)
+
+    async def ask(self, prompt: Prompt) -> Reply:
+        """The answer that was kept, or a new one, which is; a failure never is."""
+        key = await self._key(prompt)
+        known = None if key is None else self._found(key)
+        if known is not None:
+            return known
+        reply = await self._backend.ask(prompt)
+        if key is not None and key == await self._key(prompt):
+            self._cache.keep(key, reply)
+        return reply
+
+    async def aclose(self) -> None:
+        """Release what the backend holds."""
+        await self._backend.aclose()
+
+    def _found(self, key: str) -> Reply | None:
+        entry = self._cache.find(key)
+        if entry is None:
+            return None
+        return Reply(text=entry.text, backend=self.name, model=entry.model, usage=RECALLED, cached=True)
+
+    async def _key(self, prompt: Prompt) -> str | None:
+        state = "" if self._tree is None else await self._tree()
+        if state is None:
+            return None
+        parts = (
+            self._identity, state, prompt.model, prompt.system, prompt.text, canonical(prompt.schema),
+            str(prompt.sample),
+        )  # fmt: skip
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,0 +1,83 @@
+"""A work tree -> a short text that is another one whenever anything git sees in it is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from pytest_lok.engine.ports import Command, Shell
+from pytest_lok.errors import StepUnableError
+from pytest_lok.workspace.output import DROPPED
+
+MOST_FILES, MOST_BYTES = 5_000, 32 * 1024 * 1024
+"""Of changed and untracked files that are read; where there are more, nothing is known about the tree."""
+
+_ENVIRONMENT = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+_FIELDS = {"1": 8, "u": 10, "?": 1}  # before the path, in `git status --porcelain=v2`
+
+
+class UnknownTreeError(Exception):
+    """Its state cannot be told."""
+
+
+async def tree_state(shell: Shell) -> str | None:
+    """HEAD, the index, and the content of every changed and untracked file, as one digest.
+
+    ``shell`` runs commands at the workspace's root. None where the state cannot be known: there is no
+    git or no commit, a submodule or a nested repository has changes of its own, or too much is new.
+    Files that git ignores are not part of it.
+    """
+    try:
+        top = await _git(shell, "rev-parse", "--show-toplevel")
+        status = await _git(
+            shell, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all",
+            "--ignore-submodules=none", "--no-renames",
+        )  # fmt: skip
+        return _digest(Path(top.removesuffix("\n")), [line for line in status.split("\0") if line])
+    except (UnknownTreeError, StepUnableError, OSError):
+        return None
+
+
+async def _git(shell: Shell, *arguments: str) -> str:
+    # a file system monitor is a program that the repository's own configuration may name
+    argv = ("git", "-c", "core.fsmonitor=false", *arguments)
+    done = await shell.run(Command(argv=argv, env=_ENVIRONMENT))
+    if done.exit_code or DROPPED.search(done.stdout):
+        raise UnknownTreeError
+    return done.stdout
+
+
+def _digest(top: Path, lines: list[str]) -> str:
+    entries = [line for line in lines if not line.startswith("# ")]
+    head = next((line.split()[2] for line in lines if line.startswith("# branch.oid ")), "(initial)")
+    if head == "(initial)" or len(entries) > MOST_FILES:
+        raise UnknownTreeError
+    digest, left = hashlib.sha256(head.encode()), MOST_BYTES
+    for entry in sorted(entries):
+        content = _content(top / _path(entry), left)
+        left -= len(content)
+        digest.update(b"\0%d %d\0" % (len(entry.encode()), len(content)) + entry.encode() + content)
+    return digest.hexdigest()
+
+
+def _path(entry: str) -> str:
+    kind = entry[0]
+    fields = entry.split(" ", _FIELDS.get(kind, 0))
+    if kind not in _FIELDS or (kind != "?" and fields[2] != "N..."):  # a submodule
+        raise UnknownTreeError
+    return fields[-1]
+
+
+def _content(path: Path, most: int) -> bytes:
+    """What a file holds, what a link points at; nothing of one that is gone."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return b""
+    if stat.S_ISLNK(found.st_mode):
+        return os.fsencode(path.readlink())
+    if not stat.S_ISREG(found.st_mode) or found.st_size > most:
+        raise UnknownTreeError
+    return oct(found.st_mode).encode() + path.read_bytes()
