@@ -155,13 +155,14 @@ def _usable(free: list[_Connection]) -> _Connection | None:
 
 async def _connected(url: httpx.URL, tls: ssl.SSLContext, patience: float | None) -> _Connection:
     secure = url.scheme == "https"
+    named = any(map(str.isalpha, url.host))  # an address has one way to it
     try:
         async with asyncio.timeout(patience):
             reader, writer = await asyncio.open_connection(
                 url.raw_host.decode("ascii"),
                 url.port or (443 if secure else 80),
                 ssl=tls if secure else None,
-                happy_eyeballs_delay=0.25,
+                happy_eyeballs_delay=0.25 if named else None,
             )
     except TimeoutError as error:
         raise httpx.ConnectTimeout(str(error)) from error
