@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_lok.errors import Problem, SettingsError, UsageError
-from pytest_lok.settings import Settings, cache_dir, config_dir, load_settings, names_in, state_dir
+from pytest_lok.settings import Settings, base_refs, cache_dir, config_dir, load_settings, names_in, state_dir
 
 LOK_OWN = """
 [defaults]
@@ -491,6 +491,25 @@ def test_what_cannot_be_read(house: House) -> None:
     (house.root / "lok.toml").mkdir()
     (problem,) = house.problems()
     assert str(problem) == "lok.toml:1:1: the file cannot be read: Is a directory"
+
+
+@pytest.mark.parametrize(
+    ("environ", "refs"),
+    [
+        ({"LOK_BASE": "v1", "GITHUB_BASE_REF": "main"}, ("v1",)),
+        ({"GITHUB_BASE_REF": "dev"}, ("origin/dev", "dev")),
+        ({"GITHUB_BASE_REF": "", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "dev"}, ("origin/dev", "dev")),
+        ({}, ("origin/HEAD", "origin/main", "origin/master", "main", "master")),
+    ],
+)
+def test_what_a_change_is_compared_with(environ: dict[str, str], refs: tuple[str, ...]) -> None:
+    assert base_refs(environ) == refs
+
+
+def test_a_file_has_no_say_in_what_it_is_compared_with(house: House) -> None:
+    house.project("[defaults]\nbase = 'HEAD'")
+    (problem,) = house.problems()
+    assert problem.message == "unknown key `base`"
 
 
 def test_names_as_they_may_be_written() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -317,7 +318,8 @@ class TestBackends:
 
     def test_command_line_tools_are_known_by_name(self, house: House) -> None:
         house.program(
-            "claude", """cat >/dev/null; echo '{"type": "result", "result": "'"$ANTHROPIC_API_KEY $OPENAI_API_KEY $EXTRA"'"}'"""
+            "claude",
+            """cat >/dev/null; echo '{"type": "result", "result": "'"$ANTHROPIC_API_KEY $OPENAI_API_KEY $EXTRA"'"}'""",
         )
         house.environ |= {"MY_KEY": "mine", "OPENAI_API_KEY": "other", "EXTRA": "more"}
         world = house.world("[backends.claude]\ncommand = 'claude'\napi_key_env = 'MY_KEY'\nenv = ['EXTRA']")
@@ -404,6 +406,17 @@ class TestWorld:
         project = house.open()
         first, second = project.world(), replace(project, environ={}).world({"mine": Scripted("mine", "x")})
         assert first.slots == second.slots
+
+    def test_a_change_is_compared_with_what_ci_says(self, house: House) -> None:
+        house.environ |= {"GITHUB_BASE_REF": "dev", "PATH": os.environ["PATH"]}
+        for arguments in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"], ["branch", "dev"]):
+            who = ["-c", "user.name=x", "-c", "user.email=x"]
+            subprocess.run(["git", *who, *arguments], cwd=house.root, check=True)
+        workspace = house.open().world().workspace
+        assert asyncio.run(workspace.comparison([])).base.startswith("dev (")
+        assert asyncio.run(workspace.at_base(".lok/baseline.json")) is None
+        house.write("x.py", "x")
+        assert workspace.read("x.py") == b"x"
 
     def test_verify_does_not_look_inside_a_wrapper(self, house: House) -> None:
         house.write("go.mod", "module x")

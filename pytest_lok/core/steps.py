@@ -287,6 +287,8 @@ class StepReader:
             self._consensus(backends, strategy)
         elif not self._misfits("backend") and not self._misfits("backends"):
             self._no_consensus(backends)
+        if self.reports:
+            self._findings(backends, strategy)
         self._edits()
         self._repetition()
         verify, preset = self._verify()
@@ -413,7 +415,7 @@ class StepReader:
         if len(backends) > 1 and strategy in (Strategy.VOTE, Strategy.WEIGHTED_VOTE):
             self._report(
                 f'consensus = "{strategy}" compares whole answers, and findings are compared one by one',
-                "leave it out; `quorum` below [gate] says how many backends must report a finding",
+                'consensus = "synthesis"; `quorum` below [gate] says how many must report a finding',
                 *(["consensus"] if document.consensus else []),
             )
         if document.synthesizer:

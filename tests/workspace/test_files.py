@@ -224,6 +224,18 @@ def test_reading(root: Path, tmp_path: Path) -> None:
             reading(root, tmp_path, path)
 
 
+def test_who_only_looks_reads_every_regular_file_but_through_no_link(root: Path, tmp_path: Path) -> None:
+    files = Files(root, tmp_path / "state")
+    (root / "link").symlink_to(root / "a.py")
+    (root / "hard").hardlink_to(root / "a.py")
+    os.mkfifo(root / "fifo")
+    assert files.read("a.py") == files.read("hard") == b"a\n"
+    assert files.read("no/such/file") is files.read("fifo") is files.read(".") is None
+    with pytest.raises(ValueError, match="symbolic link"):
+        files.read("link")
+    assert not (tmp_path / "state").exists()
+
+
 def test_a_directory_that_becomes_a_link_is_not_written_through(root: Path, tmp_path: Path) -> None:
     """The race between check and write: the parent is swapped for a link to the outside."""
     (root / "d").mkdir()
