@@ -39,6 +39,7 @@ class Cassettes:
         self._since = since
         self._mine: set[Path] = set()
         self._read: dict[Path, tuple[tuple[int, ...], Known]] = {}
+        self._rendered: dict[Recording, str] = {}
         self._backends: frozenset[str] | None = None
 
     def question(self, backend: str, prompt: Prompt) -> Question:
@@ -74,7 +75,7 @@ class Cassettes:
                 if question in known:
                     return known[question]
                 known = {**known, question: made}
-                write_whole(path, dumps(known.values()).encode())
+                write_whole(path, dumps(known.values(), self._rendered).encode())
                 self._mine.add(path)
                 self._read[path] = (_signature(path), known)
                 return None

@@ -19,7 +19,7 @@ _SETTINGS = """\
 # timeout = 300             # seconds one attempt may take; or "5m"; 0 = no limit
 # max_parallel = 8          # steps running at once
 
-# "auto" takes the first of these that can answer; `lok backends` shows which can.
+# "auto" takes the best of these for a task that can answer; `lok suggest TASK` shows which, and why.
 [backends.claude]
 # model = "sonnet"          # each tool has a default of its own
 
@@ -73,7 +73,7 @@ shell = "ls"
 # An ask step: a prompt to a backend. Reading another step's output makes this one wait for it.
 [[steps]]
 name = "answer"
-backend = "auto"              # `lok backends` shows the names; "auto" takes the first available one
+backend = "auto"              # `lok backends` shows the names; "auto" takes the best for the task
 prompt = \"\"\"
 {{ arg.question }} Answer in one sentence.
 

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 import tomli
@@ -18,7 +19,8 @@ _HEAD = (
     "# What a step asked and was answered. Written by recording; read instead of asking. Review it like code."
 )
 _LINES, _WIDTH = 40, 200  # of a difference that is shown
-_GIST = 2_000  # characters that stand for a text of one line, when texts are compared
+_GIST = 2_000  # characters of a text, beside its lines, by which others are like it
+_CANDIDATES, _COMPARED = 30, 5_000  # recordings, and lines of them: a diff of any two texts may take for ever
 
 
 class Mode(enum.StrEnum):
@@ -30,7 +32,7 @@ class Mode(enum.StrEnum):
     ALL = "all"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What tells one question of a step from another; ``schema`` is JSON, ``model`` the one asked for."""
 
@@ -40,6 +42,9 @@ class Question:
     model: str = ""
     schema: str = ""
     sample: int = 0
+
+
+_order = attrgetter("prompt", "backend", "system", "model", "schema", "sample")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +61,17 @@ def canonical(schema: Mapping[str, Json] | None) -> str:
     return "" if schema is None else json.dumps(schema, sort_keys=True, ensure_ascii=False)
 
 
-def dumps(recordings: Iterable[Recording]) -> str:
-    """The file: the same text for the same recordings, in whatever order they were made."""
+def dumps(recordings: Iterable[Recording], rendered: dict[Recording, str] | None = None) -> str:
+    """The file: the same text for the same recordings, in whatever order they were made.
+
+    ``rendered`` keeps their parts of it, for the next time.
+    """
+    memo = {} if rendered is None else rendered
     blocks = [_HEAD]
-    for it in sorted(recordings, key=lambda it: it.question):
-        blocks.append(f"[[recordings]]\n{_asked(it.question)}")
-        blocks.append(f"[recordings.answer]\n{_table({'model': it.model, 'text': it.text})}")
+    for it in sorted(recordings, key=lambda it: _order(it.question)):
+        if it not in memo:
+            memo[it] = _block(it)
+        blocks.append(memo[it])
     return "\n\n".join(blocks) + "\n"
 
 
@@ -81,12 +91,12 @@ def difference(question: Question, recordings: Iterable[Recording]) -> str:
     known = [it.question for it in recordings]
     if not known:
         return ""
-    nearest = max(known, key=lambda it: (_likeness(it, question), it))
-    lines = list(
-        difflib.unified_diff(
-            _asked(nearest).split("\n"), _asked(question).split("\n"), "recorded", "asked", lineterm="", n=2
-        )
-    )
+    known = sorted(known, key=lambda it: abs(len(it.prompt) - len(question.prompt)))[:_CANDIDATES]
+    nearest = max(known, key=lambda it: (_likeness(it, question), _order(it)))
+    before, after = (_asked(it).split("\n")[:_COMPARED] for it in (nearest, question))
+    lines = list(difflib.unified_diff(before, after, "recorded", "asked", lineterm="", n=2))
+    if not lines:
+        return f"they differ after line {_COMPARED:,}"
     shown = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]}…" for line in lines[:_LINES]]
     more = [f"… {len(lines) - _LINES} more lines"] if len(lines) > _LINES else []
     return "\n".join([*shown, *more])
@@ -116,6 +126,11 @@ def _recording(number: int, table: Mapping[str, Any]) -> Recording:
 
 
 # --- TOML, as little of it as is needed
+
+
+def _block(it: Recording) -> str:
+    answer = _table({"model": it.model, "text": it.text})
+    return f"[[recordings]]\n{_asked(it.question)}\n\n[recordings.answer]\n{answer}"
 
 
 def _asked(question: Question) -> str:

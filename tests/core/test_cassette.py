@@ -131,6 +131,13 @@ def test_a_diff_is_bounded_and_nothing_is_near_nothing() -> None:
     assert difference(ASKED, []) == ""
 
 
+def test_huge_texts_that_share_nothing_are_compared_soon() -> None:
+    huge = [replace(ASKED, prompt="\n".join(f"{n % 7} {word}" for n in range(100_000))) for word in "ab"]
+    assert difference(huge[0], recorded(*([huge[1]] * 50))).startswith("--- recorded")
+    same = replace(ASKED, prompt=huge[0].prompt + "\nand more")
+    assert difference(same, recorded(huge[0])) == "they differ after line 5,000"
+
+
 def test_a_schema_is_the_same_in_any_order() -> None:
     assert canonical({"b": 1, "a": {"d": 2, "c": 3}}) == canonical({"a": {"c": 3, "d": 2}, "b": 1})
     assert canonical(None) == ""
