@@ -15,6 +15,7 @@ from pytest_lok import __version__
 from pytest_lok.cli import (
     ask,
     backends,
+    baseline,
     cache,
     completion,
     doctor,
@@ -30,6 +31,8 @@ from pytest_lok.cli.options import ALL, Options
 from pytest_lok.cli.terminal import Terminal
 from pytest_lok.cli.workflow_command import WorkflowGroup
 from pytest_lok.errors import LokError, PlanError, SettingsError, UsageError, WorkflowError
+
+VERBS = (run, ask, plan, workflow, baseline, backends, suggest, cache, doctor, init, schema, completion)
 
 _USAGE, _UNABLE, _BUG, _INTERRUPTED = 2, 3, 70, 130
 
@@ -70,7 +73,7 @@ def root() -> Lok:
         its arguments. `lok workflow list` shows the names. Options stand before or after the verb.
         """,
     )
-    for module in (run, ask, plan, workflow, backends, suggest, cache, doctor, init, schema, completion):
+    for module in VERBS:
         lok.add_command(module.command)
     return click.version_option(__version__, prog_name="lok", message="%(prog)s %(version)s")(lok)
 

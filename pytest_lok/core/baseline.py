@@ -13,6 +13,33 @@ PATH = ".lok/baseline.json"
 
 def fingerprints(text: str) -> frozenset[str]:
     """The fingerprints in a baseline file; ValueError says what is wrong with it."""
+    return frozenset(_entries(text))
+
+
+def accepting(findings: Iterable[Finding], text: str | None) -> tuple[str, int]:
+    """A baseline file that accepts these findings beside what it accepted before, and how many are new.
+
+    Only fingerprints count; what else an entry says is for people, and is kept.
+    """
+    before = {} if text is None else _entries(text)
+    found = {finding.fingerprint: _entry(finding) for finding in findings}
+    entries = {**found, **before}
+    order = sorted(entries, key=lambda key: (str(entries[key].get("path", "")), key))
+    document = {"findings": [entries[key] for key in order]}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n", len(entries) - len(before)
+
+
+def _entry(finding: Finding) -> dict[str, Json]:
+    return {
+        "fingerprint": finding.fingerprint,
+        "rule_id": finding.rule_id,
+        "path": finding.path,
+        "title": finding.title,
+    }
+
+
+def _entries(text: str) -> dict[str, dict[str, Json]]:
+    """The entries of a file by their fingerprint."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -20,25 +47,10 @@ def fingerprints(text: str) -> frozenset[str]:
     entries = document.get("findings") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         raise ValueError(f'{PATH} is not of the form {{"findings": [{{"fingerprint": "..."}}]}}')
-    found = set[str]()
+    found: dict[str, dict[str, Json]] = {}
     for number, entry in enumerate(entries, 1):
         fingerprint = entry.get("fingerprint") if isinstance(entry, dict) else None
         if not isinstance(fingerprint, str):
             raise ValueError(f"{PATH}: entry {number} has no fingerprint")
-        found.add(fingerprint)
-    return frozenset(found)
-
-
-def baseline(findings: Iterable[Finding]) -> str:
-    """A baseline file that accepts these findings; only the fingerprints count, the rest is for people."""
-    entries: dict[str, Json] = {
-        finding.fingerprint: {
-            "fingerprint": finding.fingerprint,
-            "rule_id": finding.rule_id,
-            "path": finding.path,
-            "title": finding.title,
-        }
-        for finding in findings
-    }
-    document = {"findings": [entries[key] for key in sorted(entries)]}
-    return json.dumps(document, indent=2) + "\n"
+        found[fingerprint] = entry
+    return found

@@ -4,19 +4,28 @@ import json
 
 import pytest
 
-from pytest_lok.core.baseline import baseline, fingerprints
+from pytest_lok.core.baseline import accepting, fingerprints
 from tests.core.reports import finding
 
 
-def test_what_is_written_is_read() -> None:
+def test_what_is_accepted_is_read() -> None:
     found = [finding(fingerprint="b"), finding(fingerprint="a", title="x"), finding(fingerprint="b")]
-    text = baseline(found)
+    text, new = accepting(found, None)
     assert fingerprints(text) == {"a", "b"}
-    assert [entry["fingerprint"] for entry in json.loads(text)["findings"]] == ["a", "b"]
+    assert new == 2
     assert json.loads(text)["findings"][0] == {
         "fingerprint": "a", "rule_id": "sql-injection", "path": "db.py", "title": "x",
     }  # fmt: skip
-    assert fingerprints(baseline([])) == frozenset()
+    assert accepting([], None) == ('{\n  "findings": []\n}\n', 0)
+
+
+def test_what_was_accepted_before_stays_with_its_notes() -> None:
+    before = '{"findings": [{"fingerprint": "z", "reason": "ours"}, {"fingerprint": "a", "title": "old"}]}'
+    text, new = accepting([finding(fingerprint="a"), finding(fingerprint="b")], before)
+    assert new == 1
+    assert {entry["fingerprint"]: entry for entry in json.loads(text)["findings"]}["a"]["title"] == "old"
+    assert '"reason": "ours"' in text
+    assert accepting([], text) == (text, 0)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.backends.scripted import Rule, Scripted
-from pytest_lok.core.baseline import baseline
+from pytest_lok.core.baseline import accepting
 from pytest_lok.core.findings import OTHER
 from pytest_lok.core.results import Finding, Outcome, StepResult
 from tests.core.reports import said
@@ -231,7 +231,7 @@ def test_without_a_base_there_is_no_ruling(root: Path, key: str, answer: str) ->
 def test_what_the_base_has_accepted_does_not_block(root: Path) -> None:
     (known,) = findings(review(root, "[gate]", said({})))
     (root / ".lok").mkdir()
-    (root / ".lok" / "baseline.json").write_text(baseline([known]))
+    (root / ".lok" / "baseline.json").write_text(accepting([known], None)[0])
     branched(root)
     (root / "db.py").write_text("# moved down\n\n" + CODE)
     gate = '[gate]\nbaseline = "new"'
@@ -247,7 +247,7 @@ def test_a_change_cannot_silence_itself(root: Path) -> None:
     (known,) = findings(review(root, "[gate]", said({})))
     branched(root)
     (root / ".lok").mkdir()
-    (root / ".lok" / "baseline.json").write_text(baseline([known]))
+    (root / ".lok" / "baseline.json").write_text(accepting([known], None)[0])
     commit(root, "nothing to see here")
     assert review(root, '[gate]\nbaseline = "new"', said({})).outcome is F
 

@@ -1,0 +1,78 @@
+"""``lok baseline WORKFLOW``: run a workflow and accept what it finds, once and for all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_lok.cli.options import EVERYWHERE
+from pytest_lok.cli.workflow_command import WorkflowGroup
+from pytest_lok.errors import LokError, PlanError
+
+if TYPE_CHECKING:
+    from pytest_lok.cli.call import Call
+    from pytest_lok.core.plan import Plan
+    from pytest_lok.core.results import Finding, RunResult
+    from pytest_lok.wiring import Project
+
+
+def _accept(call: Call, project: Project, plan: Plan) -> int:
+    from pytest_lok.cli.execute import execute
+    from pytest_lok.cli.files import write_whole
+    from pytest_lok.cli.views import Log, view
+    from pytest_lok.core.baseline import PATH, accepting, fingerprints
+    from pytest_lok.core.model import Format
+    from pytest_lok.reports.console import summary
+
+    names = [step.name for step in plan.steps if step.output_format is Format.FINDINGS]
+    if not names:
+        raise PlanError(
+            f"workflow {plan.workflow.stem!r} reports no findings",
+            hint='a step with output_format = "findings" does',
+        )
+    progress = view(call.terminal, Log(verbose=call.options.verbose, printed="none"), color=call.color)
+    result, code = execute(plan, project.world(), progress)
+    call.terminal.note(summary(result))
+    if result.interrupted:
+        return code
+    file = project.root / PATH
+    try:
+        before = file.read_text(encoding="utf-8") if file.exists() else None
+        text, new = accepting(_found(result, names), before)
+        file.parent.mkdir(exist_ok=True)
+    except (OSError, ValueError) as problem:
+        raise LokError(f"the baseline cannot be changed: {problem}", hint=f"correct {file}") from problem
+    write_whole(file, text)
+    count = len(fingerprints(text))
+    call.terminal.note(f"{PATH}: {new} new, {count} in all. It counts once it is merged.")
+    return 0
+
+
+def _found(result: RunResult, names: list[str]) -> list[Finding]:
+    """What the steps found, as far as it is really there; LokError where one of them did not look."""
+    found: list[Finding] = []
+    for name in names:
+        step = result.steps[name]
+        if step.findings is None:
+            raise LokError(f"nothing is accepted: step {name!r} found out nothing", hint=step.reason)
+        found += [finding for finding in step.findings if finding.evidence_found]
+    return found
+
+
+command = WorkflowGroup(
+    "baseline",
+    act=_accept,
+    honours=("steps", "backend", "timeout", "max_parallel", "verbose", *EVERYWHERE),
+    short_help="Accept what a workflow finds now.",
+    help="""Run WORKFLOW and add what it finds to .lok/baseline.json.
+
+    With `baseline = "new"` below [gate], what stands in that file no longer blocks. It is read from the
+    branch that a change goes to, never from the change: commit it, and it counts once it is merged.
+    A finding is known by its rule, its file and the code it quotes, wherever that moves to. Remove an
+    entry to have it block again; a note such as "reason" in an entry stays.
+
+    \b
+    Exit codes:  0  the findings were added, whatever the gate says of them
+                 2  a usage or workflow-file error; nothing was run
+                 3  a step could not do its work; nothing was added
+    """,
+)
