@@ -18,11 +18,11 @@ import math
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal
 
 import tomli
 from pydantic import (
@@ -47,11 +47,11 @@ from pytest_lok.errors import Problem, SettingsError, UsageError, WorkflowError
 ALL = "all"
 """In the backends of a task: every one that is enabled (lok)."""
 
-BackendType: TypeAlias = Literal[
+TYPES = (
     "claude", "codex", "gemini", "command",
     "anthropic", "openai", "gemini-api", "ollama", "bedrock", "scripted",
-]  # fmt: skip
-TYPES: tuple[str, ...] = get_args(BackendType)
+)  # fmt: skip
+"""Of backends, those that are built in."""
 CLIS = ("claude", "codex", "gemini", "command")
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -78,8 +78,11 @@ _ONLY_FOR = {  # keys that mean something for some types only
     "base_url": ("anthropic", "openai", "gemini-api", "ollama", "bedrock"),
     "max_tokens": ("anthropic", "openai", "gemini-api", "ollama", "bedrock"),
     "api": ("openai",),
+    "options": (),
     "replies": ("scripted",),
 }
+
+_FOR_OTHERS = ("base_url", "max_tokens", "options")  # of those, what the types of other packages take
 
 
 def _seconds(value: object) -> float:
@@ -114,6 +117,7 @@ Seconds = Annotated[
         }
     ),
 ]
+BackendType = Annotated[str, WithJsonSchema({"type": "string", "examples": list(TYPES)})]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -188,6 +192,7 @@ class BackendSettings(_Table):
     weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     strengths: list[str] = []
     replies: list[ReplySettings] = []
+    options: dict[str, Any] = {}
 
     @property
     def url(self) -> str:
@@ -340,11 +345,13 @@ def load_settings(
     environ: Mapping[str, str],
     config: Path | None = None,
     options: Mapping[str, Any] | None = None,
+    more_types: Callable[[], Collection[str]] = tuple,
 ) -> Settings:
     """The settings of the project at ``root``; SettingsError holds every mistake of every source.
 
     ``config`` replaces the project's own file. ``options`` are dotted, ``{"defaults.timeout": 60}``;
-    text among them is read as the environment's is.
+    text among them is read as the environment's is. ``more_types`` finds the types of backends that
+    other packages add, and is asked only where one is written that is not built in.
     """
     problems: list[Problem] = []
     user = config_dir(environ)
@@ -353,8 +360,9 @@ def load_settings(
     layers = [*files, _from_environ(environ, known, problems), _from_options(options or {})]
     fitted = [_fitted(layer, problems) for layer in layers]
     merged = _merged([_BUILT_IN, *fitted])
-    merged["backends"] = _in_order(merged["backends"], fitted[: len(files)])
-    check = _Check(merged, layers, problems)
+    types = _types(merged["backends"], more_types)
+    merged["backends"] = _in_order(merged["backends"], fitted[: len(files)], types)
+    check = _Check(merged, layers, problems, types)
     check.everything()
     if problems:
         order = {layer.path: number for number, layer in enumerate(files)}
@@ -546,16 +554,24 @@ def _merged(sources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _in_order(backends: Mapping[str, Any], files: list[dict[str, Any]]) -> dict[str, Any]:
+def _types(backends: Mapping[str, Any], more: Callable[[], Collection[str]]) -> tuple[str, ...]:
+    """What a backend's type may be; whether others add any is looked up only where it matters."""
+    written = (table.get("type", name) for name, table in backends.items())
+    return TYPES if all(kind in TYPES for kind in written) else (*TYPES, *more())
+
+
+def _in_order(
+    backends: Mapping[str, Any], files: list[dict[str, Any]], types: Collection[str]
+) -> dict[str, Any]:
     """The strongest file's backends first, those only built in last: ``auto`` takes them in this order."""
     mentioned = [name for data in reversed(files) for name in data.get("backends", {})]
     ordered = dict.fromkeys([*mentioned, *backends])
-    return {name: _resolved(name, backends[name]) for name in ordered}
+    return {name: _resolved(name, backends[name], types) for name in ordered}
 
 
-def _resolved(name: str, table: dict[str, Any]) -> dict[str, Any]:
+def _resolved(name: str, table: dict[str, Any], types: Collection[str]) -> dict[str, Any]:
     """A backend with its type, and what depends on the type."""
-    if "type" not in table and name in TYPES:
+    if "type" not in table and name in types:
         by_key = name == "claude" and not table.get("command") and table.get("api_key_env")
         table = {**table, "type": "anthropic" if by_key else name}
     kind = table.get("type", "")
@@ -588,7 +604,10 @@ def _meant(path: Keys) -> str:
 class _Check:
     """What no table can know alone: whether the merged settings make sense together."""
 
-    def __init__(self, merged: Mapping[str, Any], layers: list[_Layer], problems: list[Problem]) -> None:
+    def __init__(
+        self, merged: Mapping[str, Any], layers: list[_Layer], problems: list[Problem], types: tuple[str, ...]
+    ) -> None:
+        self._types = types
         self._merged = merged
         self._layers = layers
         self._problems = problems
@@ -628,16 +647,27 @@ class _Check:
         if not kind:
             if not self._lacks((*path, "type")):
                 return
-            others = [*TYPES, *(other for other in self._merged["backends"] if other != name)]
-            own = 'type = "command" runs any CLI' if table.get("command") else f"one of: {', '.join(TYPES)}"
+            others = [*self._types, *(other for other in self._merged["backends"] if other != name)]
+            own = (
+                'type = "command" runs any CLI'
+                if table.get("command")
+                else f"one of: {', '.join(self._types)}"
+            )
             self._add(path, f"the backend `{name}` needs a `type`", closest(name, others) or own)
+            return
+        if kind not in self._types:
+            *most, last = (f'"{other}"' for other in self._types)
+            message = f'`backends.{name}.type` must be {", ".join(most)} or {last}, not "{kind}"'
+            hint = closest(kind, self._types) or "is the package that adds it installed here?"
+            self._add((*path, "type"), message, hint)
             return
         if not _VARIABLE.fullmatch(table.get("api_key_env") or "_"):
             self._add(
                 (*path, "api_key_env"), "`api_key_env` names a variable, it is not the key", secret=True
             )
         for key, types in _ONLY_FOR.items():
-            if table.get(key) and kind not in types:
+            meant = kind in types if kind in TYPES else key in _FOR_OTHERS
+            if table.get(key) and not meant:
                 self._add((*path, key), f'`{key}` means nothing to a backend of type "{kind}"', "take it out")
         if kind == "command" and self._lacks((*path, "command")):
             self._add(path, f"the backend `{name}` needs a `command` to run", 'for example command = "llm"')

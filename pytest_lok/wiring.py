@@ -22,6 +22,7 @@ from pytest_lok.backends.clis import DIALECTS
 from pytest_lok.backends.command import CommandBackend, Tool
 from pytest_lok.backends.dialect import ANY
 from pytest_lok.backends.environment import narrowed
+from pytest_lok.backends.guarded import Guarded
 from pytest_lok.backends.http import Api, Http
 from pytest_lok.backends.replay import Cassettes, Replayed
 from pytest_lok.backends.scripted import Rule, Scripted
@@ -36,9 +37,11 @@ from pytest_lok.discovery import Shelves, find_root, unknown
 from pytest_lok.engine.ports import Backend, Limits, World
 from pytest_lok.engine.slots import Slots
 from pytest_lok.errors import BackendFault, UsageError
+from pytest_lok.hookspecs import Setup, backend_types
 from pytest_lok.settings import (
     ALL,
     CLIS,
+    TYPES,
     BackendSettings,
     Settings,
     base_refs,
@@ -131,7 +134,9 @@ class Project:
         except OSError as error:
             raise UsageError(f"{start} cannot be looked into: {error.strerror}") from error
         root = find_root(start) if search_up else start.resolve()
-        settings = load_settings(root, environ=environ, config=config, options=options)
+        settings = load_settings(
+            root, environ=environ, config=config, options=options, more_types=lambda: backend_types(TYPES)
+        )
         return cls(root=root, settings=settings, environ=environ)
 
     def recording(self, mode: str) -> Project:
@@ -335,9 +340,23 @@ class Project:
                 )
             case "openai" if settings.api == "responses":
                 dialect = openai.RESPONSES
-            case kind:
+            case kind if kind in _SERVERS:
                 dialect = _SERVERS[kind]
+            case kind:
+                return Guarded(name, backend_types(TYPES)[kind](self._setup(name, settings)))
         return Server(name, api, dialect, http=http, environ=self.environ)
+
+    def _setup(self, name: str, settings: BackendSettings) -> Setup:
+        return Setup(
+            name=name,
+            model=settings.model,
+            base_url=settings.base_url,
+            key=self.environ.get(settings.api_key_env, ""),
+            max_tokens=settings.max_tokens,
+            options=settings.options,
+            root=self.root,
+            environ=self.environ,
+        )
 
     def _is_absent(self, name: str) -> bool:
         """Whether nobody has said a word about this built-in server, and it is not installed here."""

@@ -1,0 +1,112 @@
+"""What other packages may add: types of backends.
+
+A package names a module in the entry point group ``pytest_lok``; pluggy finds the hooks there::
+
+    [project.entry-points.pytest_lok]
+    parrot = "lok_parrot"
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import pluggy
+
+from pytest_lok.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.results import Json
+    from pytest_lok.engine.ports import Backend
+
+GROUP = "pytest_lok"
+"""Of entry points, and pluggy's name of the project."""
+
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """``[backends.NAME]`` of lok.toml, for the package its ``type`` is of.
+
+    ``key`` is the value of the variable that ``api_key_env`` names, "" where there is none.
+    ``options`` is the table of that name, as it is written. ``root`` is the workspace. What a
+    backend reads of the environment it takes from ``environ``.
+    """
+
+    name: str
+    model: str = ""
+    base_url: str = ""
+    key: str = field(default="", repr=False)
+    max_tokens: int | None = None
+    options: Mapping[str, Json] = field(default_factory=dict)
+    root: Path = Path()
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+BackendFactory: TypeAlias = "Callable[[Setup], Backend]"
+
+
+class Make(Protocol):
+    """Makes a backend that gives ``text`` as its answer to everything, or never answers at all."""
+
+    def __call__(self, text: str = ..., *, hangs: bool = False) -> Backend:
+        """A new one."""
+        ...
+
+
+Case: TypeAlias = "Callable[[Path], AbstractContextManager[Make]]"
+"""A directory -> whatever it takes (a fake server, a fake tool) to make such backends, while it is open."""
+
+
+@hookspec
+def lok_backends() -> Mapping[str, BackendFactory]:
+    """Types of backends: what ``type = "…"`` says, and what makes one.
+
+    A factory may raise UsageError where the settings are wrong; it neither connects nor starts anything.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def lok_contract_cases() -> Mapping[str, Case]:
+    """What ``pytest --pyargs pytest_lok.testing.contract`` tests, by its name."""
+    raise NotImplementedError
+
+
+def backend_types(taken: Collection[str] = ()) -> dict[str, BackendFactory]:
+    """The types of every installed package; UsageError where two are called the same, or as one ``taken``."""
+    found: dict[str, BackendFactory] = {}
+    for types in _installed().hook.lok_backends():
+        for name, factory in types.items():
+            if name in found or name in taken:
+                raise UsageError(
+                    f'there are two backends of type "{name}" installed',
+                    hint=f"look at the entry points in the group {GROUP}, and uninstall one package",
+                )
+            found[name] = factory
+    return found
+
+
+def contract_cases() -> dict[str, Case]:
+    """What every installed package has to be tested."""
+    return {name: case for cases in _installed().hook.lok_contract_cases() for name, case in cases.items()}
+
+
+def _installed() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(sys.modules[__name__])
+    try:
+        manager.load_setuptools_entrypoints(GROUP)
+        manager.check_pending()
+    except Exception as error:  # whatever another package does while it is imported
+        raise UsageError(
+            f"a package with backends cannot be loaded: {type(error).__name__}: {error}",
+            hint=f"repair or uninstall the package with that entry point in the group {GROUP}",
+        ) from error
+    return manager

@@ -1,0 +1,1 @@
+"""For those who add backends: the contract that each of them keeps."""

@@ -1,0 +1,50 @@
+"""Asking a backend from a test that is not async."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import pytest
+
+from pytest_lok.core.results import Reply
+from pytest_lok.engine.ports import Backend, Prompt
+from pytest_lok.errors import BackendError
+
+T = TypeVar("T")
+
+HANG = 60.0  # seconds after which a test is taken to hang
+
+
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end on a loop of its own; a hang fails."""
+
+    async def bounded() -> T:
+        async with asyncio.timeout(HANG):
+            return await work
+
+    return asyncio.run(bounded())
+
+
+def ask(backend: Backend, text: str = "hello", **more: Any) -> Reply:
+    """One answer, the backend closed afterwards."""
+
+    async def once() -> Reply:
+        try:
+            return await backend.ask(Prompt(text=text, **more))
+        finally:
+            await backend.aclose()
+
+    return finish(once())
+
+
+def refused(backend: Backend, text: str = "hello", **more: Any) -> BackendError:
+    """One failure, which names its backend and a remedy."""
+    with pytest.raises(BackendError) as caught:
+        ask(backend, text, **more)
+    error = caught.value
+    assert error.backend == backend.name
+    assert backend.name in error.message
+    assert error.hint
+    return error

@@ -1,0 +1,160 @@
+"""What every backend does, whichever it is: ``pytest --pyargs pytest_lok.testing.contract``.
+
+That runs it over what the installed packages offer in ``lok_contract_cases``. A test module that says
+``from pytest_lok.testing.contract import *`` and has a fixture ``make`` of its own runs it over that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_lok.backends.guarded import Guarded
+from pytest_lok.engine.ports import Backend, Prompt
+from pytest_lok.errors import BackendFault
+from pytest_lok.hookspecs import Case, Make, contract_cases
+from pytest_lok.testing.asking import ask, finish, refused
+
+ANSWER = "the answer ü\u2028☃"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test, for every case that is installed."""
+    if "installed_case" in metafunc.fixturenames:
+        cases = contract_cases()
+        if not cases:
+            raise pytest.UsageError("no installed package offers a backend in lok_contract_cases")
+        metafunc.parametrize("installed_case", cases.values(), ids=cases.keys())
+
+
+@pytest.fixture
+def make(installed_case: Case, tmp_path: Path) -> Iterator[Make]:
+    """Makes backends of the tested kind, guarded as they are in a run."""
+    with installed_case(tmp_path) as made:
+
+        def guarded(text: str = ANSWER, *, hangs: bool = False) -> Backend:
+            backend = made(text, hangs=hangs)
+            return Guarded(backend.name, backend)
+
+        yield guarded
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(make: Make) -> Iterator[None]:
+    """No child and no socket of ours survives a test."""
+    before = _sockets()
+    yield
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    deadline = time.monotonic() + 10
+    while _sockets() - before and time.monotonic() < deadline:  # the server's ends close a little later
+        time.sleep(0.01)
+    assert _sockets() - before == set()
+
+
+def _sockets() -> set[str]:
+    found = set()
+    for entry in Path("/dev/fd").iterdir():
+        try:
+            target = str(entry.readlink())
+        except OSError:  # the listing's own
+            continue
+        if re.match(r"socket:|pipe:", target):
+            found.add(target)
+    return found
+
+
+def test_it_answers(make: Make) -> None:
+    backend = make()
+    assert backend.name
+    assert backend.unavailable() is None
+    reply = ask(backend)
+    assert reply.text == ANSWER
+    assert reply.backend == backend.name
+    assert reply.usage.calls == 1
+    assert 0 < reply.seconds < 60
+    assert not reply.cached
+
+
+def test_it_takes_a_prompt_of_a_million_characters(make: Make) -> None:
+    assert ask(make(), "wörter " * 140_000).text == ANSWER
+
+
+def test_it_gives_an_answer_of_a_million_characters(make: Make) -> None:
+    text = "a long answer, " * 70_000 + "its end"
+    assert ask(make(text)).text == text
+
+
+def test_it_takes_text_of_every_kind(make: Make) -> None:
+    assert ask(make(), "日本語 🎉 \u202e‮ \x01\x1b[31m \r\n {{ x }} $(y) ' \" \\").text
+
+
+@pytest.mark.parametrize("text", ["a\0b", "half \ud800 pair"])
+def test_it_refuses_what_is_no_text(make: Make, text: str) -> None:
+    error = refused(make(), text)
+    assert error.kind is BackendFault.BAD_REQUEST
+    assert not error.transient
+    assert refused(make("again"), "fine", system=text).kind is BackendFault.BAD_REQUEST
+
+
+@pytest.mark.parametrize("text", ["", " \n\t "])
+def test_an_empty_answer_is_an_error(make: Make, text: str) -> None:
+    error = refused(make(text))
+    assert error.kind is BackendFault.EMPTY
+    assert error.hint
+
+
+def test_time_runs_out(make: Make) -> None:
+    error = refused(make(hangs=True), timeout=0.3)
+    assert error.kind is BackendFault.TIMEOUT
+    assert error.transient
+    assert "timeout" in error.hint
+
+
+def test_no_limit_is_a_limit_too(make: Make) -> None:
+    assert ask(make(), timeout=float("inf")).text
+
+
+def test_it_can_be_cancelled(make: Make) -> None:
+    backend = make(hangs=True)
+
+    async def story() -> None:
+        task = asyncio.create_task(backend.ask(Prompt(text="x")))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await backend.aclose()
+
+    finish(story())
+
+
+def test_fifty_at_once(make: Make) -> None:
+    backend = make()
+
+    async def story() -> list[str]:
+        replies = await asyncio.gather(*(backend.ask(Prompt(text=f"question {n}")) for n in range(50)))
+        await backend.aclose()
+        return [reply.text for reply in replies]
+
+    assert finish(story()) == [ANSWER] * 50
+
+
+def test_one_failure_among_many_harms_no_other(make: Make) -> None:
+    backend = make()
+
+    async def story() -> list[object]:
+        prompts = ["fine", "not\0fine", "fine too"]
+        results = await asyncio.gather(
+            *(backend.ask(Prompt(text=prompt)) for prompt in prompts), return_exceptions=True
+        )
+        await backend.aclose()
+        return [getattr(result, "text", None) for result in results]
+
+    assert finish(story()) == [ANSWER, None, ANSWER]
