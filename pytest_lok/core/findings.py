@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 from pytest_lok.core.jsontext import load, scan
 from pytest_lok.core.model import Rule
 from pytest_lok.core.results import Finding, Json, Severity, Standing
-from pytest_lok.core.schema import instruction, violations
+from pytest_lok.core.schema import violations
 from pytest_lok.errors import OutputError
 
 Kind: TypeAlias = tuple[str, str, str]
@@ -28,42 +28,40 @@ NEAR = 3
 
 _WORST_FIRST: tuple[Severity, ...] = get_args(Severity)
 _ALONE = re.compile(r"\s*(`{3,}|~{3,})[ \t]*(?:json)?[ \t]*\r?\n(.*)\n[ \t]*\1\s*", re.DOTALL | re.IGNORECASE)
-_LINE: dict[str, Json] = {"type": "integer", "minimum": 1, "maximum": 1_000_000_000}
 
 
-def _text(limit: int, description: str = "") -> Json:
-    text: dict[str, Json] = {"type": "string", "pattern": r"\S", "maxLength": limit}
-    return {**text, "description": description} if description else text
+def _text(limit: int) -> Json:
+    return {"type": "string", "pattern": r"\S", "maxLength": limit}
 
 
+_LINE: Json = {"type": "integer", "minimum": 1, "maximum": 1_000_000_000}
 _EDIT: Json = {
     "type": "object",
     "required": ["file", "old", "new"],
     "properties": {key: {"type": "string"} for key in ("file", "old", "new")},
 }
-_PROPERTIES: dict[str, Json] = {
-    "rule_id": _text(200),
-    "title": _text(1_000, "one short line"),
-    "message": _text(20_000, "what is wrong, how it can go wrong, and the fix"),
-    "severity": {"enum": list[Json](_WORST_FIRST)},
-    "confidence": {"type": "number", "minimum": 0, "maximum": 1},
-    "path": _text(4_096, "the file, from the root of the repository"),
-    "line": {**_LINE, "description": "in the file as it is now, from 1"},
-    "end_line": _LINE,
-    "evidence": _text(20_000, "exact quote of the lines in the file as it is now"),
-    "edits": {"type": "array", "items": _EDIT, "description": "the fix: replace old by new"},
-    "cwe": {"type": "array", "items": {"type": "integer"}},
+_KEYS: Mapping[str, tuple[Json, str]] = {
+    "rule_id": (_text(200), "a short name of the kind of problem"),
+    "title": (_text(1_000), "one short line"),
+    "message": (_text(20_000), "what is wrong, how it can go wrong, and how to fix it"),
+    "severity": ({"enum": list[Json](_WORST_FIRST)}, f"one of {', '.join(_WORST_FIRST)}"),
+    "confidence": ({"type": "number", "minimum": 0, "maximum": 1}, "how sure you are, from 0 to 1"),
+    "path": (_text(4_096), "the file, from the root of the repository"),
+    "line": (_LINE, "where it begins in the file as it is now, from 1"),
+    "end_line": (_LINE, "where it ends, where that is another line"),
+    "evidence": (_text(20_000), "the code it is about, quoted exactly from the file as it is now"),
+    "edits": ({"type": "array", "items": _EDIT}, 'the fix, [{"file": "...", "old": "...", "new": "..."}]'),
+    "cwe": ({"type": "array", "items": {"type": "integer"}}, "CWE numbers, [89]"),
 }
 _OPTIONAL = ("end_line", "edits", "cwe")
-
-
-def _schema(properties: dict[str, Json]) -> dict[str, Json]:
-    required: list[Json] = [key for key in properties if key not in _OPTIONAL]
-    item: Json = {"type": "object", "required": required, "properties": properties}
-    return {"type": "array", "maxItems": MOST, "items": item}
-
-
-SCHEMA: Mapping[str, Json] = _schema(_PROPERTIES)
+_ENTRIES: Mapping[str, Json] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": [key for key in _KEYS if key not in _OPTIONAL],
+        "properties": {key: schema for key, (schema, _) in _KEYS.items()},
+    },
+}
 """What an answer must satisfy; keys beyond it are ignored, for the engine computes them."""
 
 
@@ -72,19 +70,23 @@ SCHEMA: Mapping[str, Json] = _schema(_PROPERTIES)
 
 def request(rules: Mapping[str, Rule]) -> str:
     """What is added to a prompt that asks for findings."""
-    schema = _schema({**_PROPERTIES, "rule_id": {"enum": [*rules, OTHER]}}) if rules else SCHEMA
-    parts = [instruction(schema)]
+    meanings = {key: meaning for key, (_, meaning) in _KEYS.items()}
     if rules:
-        lines = (f"- {name} ({rule.severity}): {rule.description}" for name, rule in rules.items())
-        parts.append("\n".join(["The rules, with the severity of each:", *lines]))
-        parts.append(
-            "A severity may differ from its rule's by one step where the case deserves it. What fits no rule "
-            f'has the rule_id "{OTHER}".'
+        meanings["rule_id"] = f"one of the rules below, {OTHER} where none fits"
+        meanings["severity"] += ": the rule's, or one step from it where the case deserves it"
+    optional = dict.fromkeys(_OPTIONAL, " (optional)")
+    lines = [f'- "{key}"{optional.get(key, "")}: {meaning}' for key, meaning in meanings.items()]
+    parts = [
+        "Answer with a JSON array and nothing else: one object per finding, `[]` if there is nothing to "
+        "report. A finding whose quote is not in the file does not count. The keys of an object:",
+        "\n".join(lines),
+    ]
+    if rules:
+        listed = (
+            ": ".join(filter(None, [f"- {name} ({it.severity})", it.description]))
+            for name, it in rules.items()
         )
-    parts.append(
-        "`[]` says that there is nothing to report. Each finding quotes the code it is about: one whose "
-        "quote is not in the file does not count."
-    )
+        parts.append("\n".join(["The rules, each with its severity:", *listed]))
     return "\n\n".join(parts)
 
 
@@ -108,7 +110,7 @@ def reported(text: str) -> list[Json]:
     if len(value) > MOST:
         raise OutputError(f"the answer holds {len(value):,} findings", hint=f"at most {MOST:,}, the worst")
     json.loads(source, strict=False, object_pairs_hook=_once)
-    if wrong := violations(SCHEMA, value):
+    if wrong := violations(_ENTRIES, value):
         raise OutputError(f"the answer is no array of findings: {'; '.join(wrong)}")
     return value
 
@@ -263,7 +265,7 @@ def listing(findings: Sequence[Finding]) -> str:
 def _entry(finding: Finding) -> str:
     said = [
         _SAID[finding.standing],
-        f"{finding.called} to {finding.backend}" if finding.called else "",
+        f"reported as {finding.called}" if finding.called else "",
         f"confidence {finding.confidence:g}",
         ", ".join(f"{name}: {vote}" for name, vote in finding.votes.items()),
         f"fingerprint {finding.fingerprint}",
@@ -277,7 +279,7 @@ def _entry(finding: Finding) -> str:
 _SAID: Mapping[Standing, str] = {
     "": "",
     "blocks": "blocks",
-    "undecided": "may block: not everything about it is known",
+    "undecided": "may block: something about it is not known",
     "unverified": "does not block: its quote is not in the file",
     "outside": "does not block: out of scope",
     "known": "does not block: it is in the baseline",

@@ -158,7 +158,7 @@ def test_rules_are_a_closed_list_with_severities(root: Path) -> None:
         (OTHER, "low"),
     ]
     assert "- sql-injection (high)" in backend.asked[0].text
-    assert "JSON Schema" in backend.asked[0].text
+    assert '- "evidence"' in backend.asked[0].text
 
 
 def test_a_wrong_answer_is_asked_again_once_with_what_is_wrong(root: Path) -> None:
