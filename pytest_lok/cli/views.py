@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Literal, Protocol, Self, cast
 
 from pytest_lok.cli.board import Board
 from pytest_lok.cli.terminal import Terminal
-from pytest_lok.core.events import Event, RunStarted, StepFinished, StepRetrying, StepStarted
+from pytest_lok.core.events import Event, RunStarted, RunWaiting, StepFinished, StepRetrying, StepStarted
 from pytest_lok.reports.console import details, duration, status
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class Log:
             case RunStarted():
                 self._width = min(_NAME_WIDTH, max(map(len, event.steps), default=0))
                 self._leaves = frozenset(event.leaves)
+            case RunWaiting():
+                yield "", "waiting  for another run in this directory: one of the two runs alone"
             case StepStarted() if self._verbose:
                 yield "", f"started  {event.step}"
             case StepRetrying():
