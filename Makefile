@@ -1,5 +1,6 @@
 # make test   every check this repository has        make demo   watch a workflow find a bug, offline
-# make bench  the ratios of benchmarks/              make help   this text
+# make bench  the ratios of benchmarks/              make clis   the real tools, for tests with them
+# make help   this text
 # A machine with python3 (3.11 or later), make and git is enough; everything else goes into .venv.
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types layers suite coverage demo bench fix wheel changelog clean
+.PHONY: help install test lint types layers suite coverage demo bench clis fix wheel changelog clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -56,6 +57,14 @@ demo: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
+# The real tools, for `pytest -m real_cli`: into a directory of their own, as their authors publish them.
+clis: .clis/.ready
+
+.clis/.ready: tests/clis.json
+	npm install --prefix .clis --no-audit --no-fund --loglevel=error \
+	  $$($(PYTHON) -c 'import json; print(*(f"{n}@{v}" for n, v in json.load(open("tests/clis.json")).items()))')
+	@touch $@
+
 fix: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -67,4 +76,4 @@ changelog: $(READY)
 	$(BIN)/towncrier build --draft
 
 clean:
-	rm -rf $(VENV) .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*
+	rm -rf $(VENV) .clis .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*

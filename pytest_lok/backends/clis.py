@@ -237,6 +237,7 @@ CODEX = CliDialect(
 # --- gemini
 
 
+_GEMINI_LONGEST = (8192, 65_535, 65_536)  # tokens; an answer of exactly so many was cut
 _GEMINI_EXITS = {41: BackendFault.AUTH, 42: BackendFault.BAD_REQUEST}
 
 
@@ -261,6 +262,10 @@ def read_gemini(done: Completed) -> Heard:
     if result.get("status") != "success" or done.exit_code:
         return _gemini_failed(str(_part(result, "error").get("message") or complaint), done)
     stats = _part(result, "stats")
+    if _count(stats, "output_tokens") in _GEMINI_LONGEST:  # nothing else tells
+        return Failure(
+            kind=BackendFault.TRUNCATED, message="the answer has as many tokens as the model can give"
+        )
     return Answer(
         text=text,
         model=_most(_part(stats, "models"), "output_tokens"),
