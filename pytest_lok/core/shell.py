@@ -88,8 +88,10 @@ class ShellTemplate:
         """
         if "{{" not in source and "{%" not in source:
             return cls(source)
-        faults = [_statement(found) for found in _STATEMENT.finditer(source)]
         spans = list(_spans(source))
+        faults = [
+            _statement(found) for found in _STATEMENT.finditer(source) if not _within(found.start(), spans)
+        ]
         placeholders: list[_Placeholder] = []
         for start, end in spans:
             try:
@@ -167,6 +169,10 @@ def _spans(source: str) -> Iterator[tuple[int, int]]:
         end = _end(source, start)
         yield start, end
         start = source.find("{{", end)
+
+
+def _within(place: int, spans: Iterable[tuple[int, int]]) -> bool:
+    return any(start <= place < end for start, end in spans)
 
 
 def _end(source: str, start: int) -> int:

@@ -34,9 +34,9 @@ WRAPPERS: Mapping[str, re.Pattern[str]] = {name: re.compile(options) for name, o
 """Commands that run the command they are given, and what may stand between the two, each word by itself."""
 
 RUNNERS: Mapping[str, re.Pattern[str]] = {name: re.compile(words) for name, words in {
-    "bundle": r"exec", "direnv": r"exec|\.", "dotenv": r"run|--", "hatch": r"run|--", "mise": r"exec|x|--",
-    "npm": r"exec|--", "pdm": r"run|--", "pipenv": r"run|--", "pnpm": r"exec|dlx|--", "poetry": r"run|--",
-    "rbenv": r"exec", "uv": r"run|--", "yarn": r"exec|dlx|--",
+    "bundle": r"exec", "direnv": r"exec|\.", "dotenv": r"run|--", "go": r"run", "hatch": r"run|--",
+    "mise": r"exec|x|--", "npm": r"exec|--", "pdm": r"run|--", "pipenv": r"run|--", "pipx": r"run|--",
+    "pnpm": r"exec|dlx|--", "poetry": r"run|--", "rbenv": r"exec", "uv": r"run|--", "yarn": r"exec|dlx|--",
 }.items()}
 """The same for those that do so after a subcommand only, which comes first."""
 # fmt: on
@@ -57,12 +57,14 @@ class Interpreter:
 _SH = Interpreter(re.compile(r"-[abefhmnuvxl]+|--"), re.compile(r"-[A-Za-z]*c[A-Za-z]*"), posix=True)
 _PYTHON = Interpreter(re.compile(r"-[bBdEIOPqsSuvx]+|-m|-[WX]\S+"), re.compile(r"-[A-Za-z]*c.*"))
 _OTHER = Interpreter(re.compile(r"(?!)"), re.compile(r"-[A-Za-z0-9]*[eEpr].*|--eval|--print|eval"))
+_RUNTIME = Interpreter(re.compile(r"run|x"), _OTHER.inline)
 # fmt: off
 _INTERPRETERS: Mapping[str, Interpreter] = {
     **dict.fromkeys(("ash", "bash", "dash", "fish", "ksh", "mksh", "rbash", "sh", "yash", "zsh"), _SH),
     **dict.fromkeys(("pypy", "python"), _PYTHON),
+    **dict.fromkeys(("bun", "deno"), _RUNTIME),
     **dict.fromkeys((
-        "bun", "deno", "groovy", "guile", "julia", "lua", "luajit", "node", "nodejs", "perl", "php", "pwsh",
+        "groovy", "guile", "julia", "lua", "luajit", "node", "nodejs", "perl", "php", "pwsh",
         "racket", "Rscript", "ruby", "scala", "tclsh",
     ), _OTHER),
 }

@@ -41,8 +41,9 @@ from pytest_lok.core.shell_commands import (
     interpreter,
 )
 from pytest_lok.core.shell_flow import ANY, CALLERS, Flow
-from pytest_lok.core.shell_scan import MAX_DEPTH, scan
+from pytest_lok.core.shell_scan import scan
 from pytest_lok.core.shell_script import POSITIONAL, Command, Hole, Script, Unreadable, Word
+from pytest_lok.core.shell_words import MAX_DEPTH
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
@@ -228,9 +229,9 @@ def _name(word: Word) -> str | None:
 
 
 def _ordinary(judge: _Judge, call: _Call) -> None:
-    remote = REMOTE.get(call.name, frozenset()) & {word.literal for word in call.args}
-    if remote:
-        name = f"{call.name} {next(iter(remote))}"
+    elsewhere = REMOTE.get(call.name, frozenset())
+    if remote := [word.literal for word in call.args if word.literal in elsewhere]:
+        name = f"{call.name} {remote[0]}"
         judge.runs(call.args, name)
         judge.runs_input(name, call.command)
         return

@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterable, Mapping
 from pytest_lok.core.shell_script import Command, Feed, HereDoc, Hole, Quoting, Script, Unreadable, Word
 from pytest_lok.core.shell_words import BLANK, KEYWORD, NAME, STOP, WordReader
 
-MAX_DEPTH = 40
-"""Commands inside commands; deeper text would exhaust the stack of whoever reads it."""
-
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 _OPENERS = frozenset({"{", "if", "while", "until", "for", "case"})
 _CLOSERS = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
 _BASH_ONLY = frozenset({"function", "select", "coproc"})
+_JOINED = re.compile(r"(?<!\\)(\\\\)*\\\n")
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
+_COMMAND = re.compile(r"\$\(|`")
 _REDIRECT = re.compile(r"([0-9]*)(<<-?(?!<)|<&|>&|<>|>>|>\||<(?![<(])|>(?![(]))")
 _DELIMITER = r"[\w!%+,.:@][\w!%+,.:@-]*"
 _HERE = re.compile(
@@ -35,7 +35,6 @@ class _Scanner(WordReader):
 
     def __init__(self, text: str, holes: Mapping[int, Hole], script: Script) -> None:
         super().__init__(text, holes, script)
-        self.depth = 0
         self.inputs: list[Feed | HereDoc] = []  # of the commands that come next
         self.called = False
 
@@ -66,20 +65,16 @@ class _Scanner(WordReader):
 
     def sequence(self, closers: Collection[str]) -> str:
         """Past commands and the one of the closers that ends them ("" is the end of the text)."""
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise Unreadable(f"more than {MAX_DEPTH} commands stand inside one another", self.at)
-        while True:
-            self.gap()
-            if (closer := self.closer()) is None:
+        self.gap()
+        while (closer := self.closer()) is None:
+            with self.deeper():
                 self.pipeline()
-                self.separator()
-                continue
-            if closer not in closers:
-                raise self.unexpected()
-            self.at += len(closer)
-            self.depth -= 1
-            return closer
+            self.separator()
+            self.gap()
+        if closer not in closers:
+            raise self.unexpected()
+        self.at += len(closer)
+        return closer
 
     def closer(self) -> str | None:
         if (char := self.char) in ("", ")"):
@@ -295,6 +290,10 @@ class _Scanner(WordReader):
                 if hole := self.holes.get(start):
                     self.fill(Word(start), hole, Quoting.OPEN)
         else:
+            body = self.text[doc.body : doc.stop]
+            if _JOINED.search(body) and _COMMAND.search(_ESCAPED.sub("", body)):
+                # bash joins the lines of the command too, even in its quotes
+                raise self.strange("a joined line and a command in one here-document")
             outer, self.end = self.end, doc.stop
             self.expandable(Word(self.at), None)
             self.end = outer
@@ -303,16 +302,16 @@ class _Scanner(WordReader):
 
     def delimiter_line(self, doc: HereDoc) -> tuple[int, int]:
         """Where the line with nothing but the delimiter starts, and where the text goes on after it."""
-        at, joined = self.at, False
+        at, joined, before = self.at, False, ""  # `before` is what a backslash joins to the line
         while at < self.end:
             stop = self.text.find("\n", at, self.end)
             stop = self.end if stop < 0 else stop
             line = self.text[at:stop].lstrip("\t") if doc.tabs else self.text[at:stop]
             if line == doc.delimiter and not joined:
                 return at, min(stop + 1, self.end)
-            joins = not doc.literal and (len(line) - len(line.rstrip("\\"))) % 2 == 1
-            if line == doc.delimiter or (joins and doc.delimiter.startswith(line[:-1])):
+            if doc.delimiter in (line, before + line):
                 raise Unreadable("a line joined by a backslash may end the here-document", at)
-            joined = joins
+            joined = not doc.literal and (len(line) - len(line.rstrip("\\"))) % 2 == 1
+            before = before + line[:-1] if joined else ""
             at = stop + 1
         raise Unreadable(f"the here-document {doc.delimiter} has no end", doc.start)

@@ -7,13 +7,17 @@ where two shells may disagree, nobody can say what stands where.
 from __future__ import annotations
 
 import abc
+import contextlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from pytest_lok.core.shell_script import POSITIONAL, HereDoc, Hole, Quoting, Script, Unreadable, Word
 
 HOLE = "\0"
 """What a hole is filled with while the text is read: no shell text can hold it otherwise."""
+
+MAX_DEPTH = 60
+"""Constructs inside one another; deeper text would exhaust the stack of whoever reads it."""
 
 STOP = r"(?=[ \t\n;&|()<>]|\Z)"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -29,7 +33,7 @@ _QUOTED = re.compile(r"[^\0\"\\$`]+")
 _IN_BRACES = re.compile(r"[^\0'\"\\$`{}<>]+")
 _CALCULATION = re.compile(r"[\w \t\n+\-*/%<>=!&|^~?:,.#]+", re.ASCII)
 _NAME_IN_BRACES = re.compile(r"\{\w*\}")
-_OPEN_NAME = re.compile(r"\$[A-Za-z0-9_]*\Z")
+_NAME_PART = re.compile(r"[A-Za-z0-9_]")
 BLANK = " \t"
 _NOT_POSIX = "which sh does not have or shells read differently"
 
@@ -44,6 +48,7 @@ class WordReader(abc.ABC):
         self.at = 0
         self.end = len(text)
         self.pending: list[HereDoc] = []  # begun on this line; their bodies follow it
+        self.depth = 0
 
     @abc.abstractmethod
     def sequence(self, closers: Collection[str]) -> str:
@@ -53,12 +58,25 @@ class WordReader(abc.ABC):
     def inner(self, code: str) -> None:
         """Read commands that stand in the text in another spelling."""
 
+    @contextlib.contextmanager
+    def deeper(self) -> Iterator[None]:
+        """One construct inside another; Unreadable before there are too many."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Unreadable(f"more than {MAX_DEPTH} constructs stand inside one another", self.at)
+        yield
+        self.depth -= 1
+
     # --- where it stands
 
     @property
     def char(self) -> str:
         """The next character, "" at the end."""
         return self.text[self.at : min(self.at + 1, self.end)]
+
+    def ahead(self, count: int) -> str:
+        """What follows the next character, so many characters of it."""
+        return self.text[self.at + 1 : min(self.at + 1 + count, self.end)]
 
     def sees(self, text: str) -> bool:
         """Whether the text goes on like that."""
@@ -89,7 +107,7 @@ class WordReader(abc.ABC):
         """What to say about the next character."""
         if self.char == HOLE:
             return Unreadable("a value is not expected here", self.at)
-        what = self.text[self.at : self.end][:2].split("\n")[0].replace(HOLE, "")
+        what = (self.char + self.ahead(1)).split("\n")[0].replace(HOLE, "")
         return Unreadable(f"`{what}` is not expected here" if what else "the text ends too early", self.at)
 
     def strange(self, what: str, at: int | None = None) -> Unreadable:
@@ -140,7 +158,7 @@ class WordReader(abc.ABC):
 
     def joint(self) -> None:
         """Past a backslash at the end of a line; between words only, where no two shells disagree."""
-        before, after = self.text[: self.at][-1:], self.text[self.at + 2 : self.end][:1]
+        before, after = self.text[max(0, self.at - 1) : self.at], self.ahead(2)[1:]
         if self.pending or not (before in " \t\n" or after in " \t\n"):
             raise self.strange("a line continued in the middle of a word")
         self.at += 2
@@ -218,7 +236,7 @@ class WordReader(abc.ABC):
         if self.sees("\\\n"):
             self.joint()
             return
-        following = self.text[self.at + 1 : self.end][:1]
+        following = self.ahead(1)
         if not following:
             raise Unreadable("the text ends in a backslash", self.at)
         word.plain = False
@@ -258,9 +276,9 @@ class WordReader(abc.ABC):
 
     def escape_in_quotes(self, word: Word, stop: str | None) -> None:
         """A backslash inside ``"…"`` or a here-document."""
-        following = self.text[self.at + 1 : self.end][:1]
+        following = self.ahead(1)
         if following == "\n":
-            if _OPEN_NAME.search(self.text, max(0, self.at - 100), self.at):
+            if word.pieces[-1:] == [None] and _NAME_PART.fullmatch(self.text[self.at - 1]):
                 raise self.strange("a name continued on the next line")
             self.at += 2
             return
@@ -276,7 +294,12 @@ class WordReader(abc.ABC):
 
     def dollar(self, word: Word, *, quoted: bool) -> None:
         """Past whatever starts with a ``$``."""
-        following = self.text[self.at + 1 : self.end][:2]
+        with self.deeper():
+            self.expansion(word, quoted=quoted)
+
+    def expansion(self, word: Word, *, quoted: bool) -> None:
+        """What ``dollar`` does, at some depth."""
+        following = self.ahead(2)
         if following == "((":
             self.arithmetic()
         elif following[:1] == "(":

@@ -76,7 +76,7 @@ SINKS = [
     'let "$x"', "[[ x -eq $x ]]", 'declare -i y="$x"', "sh -c 'eval \"$1\"' _ \"$x\"", 'echo "$x" | { read y; eval "$y"; }',
     'f() { eval "$1"; }; f "$x"', 'command eval "$x"', 'env sh -c "$x"', 'echo "$x" | xargs -I{} sh -c "{}"', "PS4=$x; set -x; :",
     'export x; sh -c \'eval "$x"\'', 'printf "$x" y', "echo $x", 'printf "%s\\n" "$x"', "cat <<E\n$x\nE\n", 'eval "echo $x"',
-    "nohup sh -c \"$x\"", "$(echo $x)", "`echo $x`", "x=$x sh -c '$x'", 'printf $x "a[$(pwn)]"', "while read y; do $y; done <<E\n$x\nE\n",
+    "nohup sh -c \"$x\"", "$(echo $x)", "`echo $x`", "x=$x sh -c '$x'", "printf $x 'a[$(pwn)]'", "while read y; do $y; done <<E\n$x\nE\n",
     "eval eval '$x'", "find . -maxdepth 0 -exec sh -c \"$x\" \\;", "set -- $x; \"$@\"", "${y:-$x}", "unset y; : ${y:=$x}; eval $y",
     "export -p | sh", "env | sh", "eval $(env)", "IFS=x; eval ${x#a}", "exec 3<<E; . /dev/fd/3\n$x\nE\n", "echo $x >f; sleep 0",
 ]  # fmt: skip

@@ -19,6 +19,7 @@ SPELLED = [
     ('echo "$(echo "{{ arg.a }}")"', 'echo "$(echo "${lok_1}")"'),
     ("echo lok_1 {{ arg.a }}", 'echo lok_1 "${lok__1}"'),
     ("echo {{ '}}' }}", 'echo "${lok_1}"'),
+    ("echo {{ '{% if x %}' }}", 'echo "${lok_1}"'),
     ("echo {{\n  arg.a\n}}", 'echo "${lok_1}"'),
 ]
 
@@ -77,6 +78,8 @@ ACCEPTED = [
     "bash -eu scripts/run.sh {{ arg.a }}",
     'sh "$HOME/run.sh" {{ arg.a }}',
     "node app.js {{ arg.a }}",
+    "deno run app.ts {{ arg.a }}",
+    "go run ./cmd {{ arg.a }}",
     "uv run pytest {{ arg.a }}",
     "npm test -- --grep {{ arg.a }}",
     "npx --yes eslint {{ arg.a }}",
@@ -141,12 +144,15 @@ REFUSED = [
         "f() { §; }", "exec §", "env §", "env A=1 §", "command §", "nohup §", "time §", "sudo -n §", "timeout 5 §",
         "timeout § ls", "nice -n 1 §", "uv run §", "npx §", "find . -exec § \\;", "busybox §", "'§'", '"§"', "a§b", "$(echo §)",
         '"$(echo §)" x', "env -- §", "builtin §", "bundle exec §",
+            "go run §",
+            "pipx run §",
     )),
     *((text, ARGUMENT) for text in (
         "eval §", "eval 2>&1 §", "eval 'echo' §", "eval \"$(echo §)\"", "sh -c §", "sh -c 'echo §'", 'bash -c "echo §"',
         "/bin/sh -c §", "sh -ec §", "sh -c 'echo \"$1\"' _ §", "sh §", "sh -- §", "bash ./§.sh", "sh -o §", "dash -s §",
         "xargs §", "echo a | xargs -n1 §", "ssh host §", "ssh §", "python -c §", "python3 -c 'x' §", "python3 §", "python3 -m §",
         "python -m timeit §", "perl -e §", "perl -pe 's/§//' f", "ruby -e 'p' §", "node -e §", "node --eval §", "deno eval §",
+            "deno run §",
         "awk § f", "awk -v x=1 '{ print \"§\" }'", "sed § f", "sed -n s/a/§/ f", "sed -e §", "sed -f §", "sed --expression=§",
         ". §", "source §", ". ./x §", "trap § EXIT", "trap 'x' §", "'eval' §", "\\eval §", "e'v'al §",
         "command eval §", "env sh -c §", "env A=1 bash -c §", "sudo -u root ls §", "env -S §", "exec -a § ls", "exec sh -c §",
@@ -248,6 +254,7 @@ UNREADABLE = [
     ("f() §", "not expected"), ("f(x) §", "("), ("echo $((a b \"§\"))", "calculation"), ("echo $((1) §", "calculation"), ("a {x}>f §", "{"),
     ("sh -c 'if' ; echo §", "code that"), ("eval 'f() { x; }'; echo §", "code that"), ("if\\\n a; then §; fi", "in this spelling"),
     ("in §", "in this spelling"), ("echo a\0 §", "NUL"),
+    ("cat <<E\n$(cat <<'Q'\na \\\nQ\n)\n§\nQ\nE", "joined"),
     ("cat <<E\r\n§\r\nE\r\n", "delimiter"),
 ]  # fmt: skip
 
@@ -265,8 +272,11 @@ def test_what_is_not_surely_read_takes_no_values(text: str, why: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "end"), [("$(", ")"), ("(", ")"), ("{ ", "; }"), ("if ", "; then b; fi"), ("`", "`")]
-)
+    ("start", "end"),
+    [
+        ("echo ${x:-", "}"), ("echo $((", "))"), ("echo ${x:-\"$(echo ", ')"}'), ("f() { ", "; }"), ("case x in a) ", ";; esac"),
+    ],
+)  # fmt: skip
 def test_deep_nesting_is_refused_not_a_crash(start: str, end: str) -> None:
     with pytest.raises(SourceError):
         compiled(start * 2000 + "a {{ arg.a }}" + end * 2000)
