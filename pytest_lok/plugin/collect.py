@@ -190,6 +190,7 @@ class Workflow(pytest.Module):
 
     def _steps(self) -> list[Step]:
         """Items in the file's order; they share what pytest works out about their fixtures."""
+        self._look_at_fixtures()
         steps: list[Step] = []
         shared: dict[str, Any] = {}
         for step in self.model.steps:
@@ -197,14 +198,12 @@ class Workflow(pytest.Module):
                 item: Step = Step.from_parent(self, name=step.name, step=step, **shared)
                 shared = {"fixtureinfo": item._fixtureinfo}
                 steps.append(item)
-        if steps:
-            self._look_at_fixtures(steps[0])
         return steps
 
-    def _look_at_fixtures(self, item: Step) -> None:
+    def _look_at_fixtures(self) -> None:
         """Find out where the backends come from; CollectError for a scope that cannot be."""
-        found = item._fixtureinfo.name2fixturedefs
-        fixtures = [found[name][-1] for name in NEEDS if name in found]
+        find = self.session._fixturemanager.getfixturedefs
+        fixtures = [found[-1] for name in NEEDS if (found := find(name, self))]
         for fixture in fixtures:
             if fixture.scope in NARROW:
                 code = fixture.func.__code__
@@ -224,15 +223,15 @@ class Workflow(pytest.Module):
         return super().repr_failure(excinfo)
 
 
-def needs(lok_backends: object, lok_settings: object) -> None:
-    """What pytest takes for a step's function: it says which fixtures a step needs."""
+def nothing() -> None:
+    """What pytest takes for a step's function. The item that starts the runs asks for what they need."""
 
 
 class Step(pytest.Function):
     """One step. Setting up waits for its result, running judges it."""
 
     def __init__(self, *, step: model.Step, **kwargs: Any) -> None:
-        super().__init__(callobj=needs, **kwargs)
+        super().__init__(callobj=nothing, **kwargs)
         self.step = step
         self.result: StepResult | None = None
         self.waited = 0.0
@@ -274,6 +273,10 @@ class Step(pytest.Function):
         if self.result is not None:
             self._tell_parts(self.result)
             announce(self.result, "call", self.config.stash[DESK].running.selected(self.workflow))
+
+    def value_of(self, fixture: str) -> object:
+        """A fixture's value, as this item sees it."""
+        return self._request.getfixturevalue(fixture)
 
     def _tell_parts(self, result: StepResult) -> None:
         """Items and backends as subtests, where pytest has them."""

@@ -158,9 +158,8 @@ class Desk:
                 continue
         yield from (v.found for v in self.virtual if isinstance(v.found, Model))
 
-    def world_of(self, values: Mapping[str, object]) -> World:
-        """The world made of fixture values; UsageError for values that are nothing of the kind."""
-        settings, backends = values["lok_settings"], values["lok_backends"]
+    def world_of(self, settings: object, backends: object) -> World:
+        """The world made of the fixtures' values; UsageError for values that are nothing of the kind."""
         if not isinstance(settings, Settings):
             raise UsageError(f"the fixture lok_settings gave {type(settings).__name__}, not Settings")
         if not isinstance(backends, Mapping) or not all(hasattr(b, "ask") for b in backends.values()):

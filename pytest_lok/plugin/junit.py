@@ -53,9 +53,9 @@ class JUnit:
         yield
         for node in reporter.nodes:
             if node.tag == "error":  # pytest says that the set-up failed
-                node.set("message", bin_xml_escape(facts["reason"]))
+                node.set("message", bin_xml_escape(facts.get("reason", "")))
         for name in _FACTS:
-            if facts[name] not in ("", None):
+            if name in facts:
                 reporter.add_property(f"lok.{name}", facts[name])
         told = [text for title, text in report.sections if not title.startswith("Captured ")]
         if told:

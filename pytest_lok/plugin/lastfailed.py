@@ -16,8 +16,8 @@ class LastFailed:
         """Note steps that were blocked, or that the end of the session kept from running."""
         facts = getattr(report, "lok", None)
         if facts is not None:
-            self._kept[report.nodeid] = facts["outcome"] == "skipped" and (
-                bool(facts["blocked_by"]) or facts["not_run"]
+            self._kept[report.nodeid] = facts["outcome"] == "skipped" and bool(
+                facts.get("blocked_by") or facts["not_run"]
             )
 
     @pytest.hookimpl(trylast=True)  # after pytest has written what failed

@@ -112,7 +112,7 @@ class Running:
             file=item.file,
             result=result,
             run_id=self._desk.runs.run_id,
-            asked=watched.entry.asked(item.name),
+            asked=watched.entry.asked,
             root=root,
         )
 
@@ -173,7 +173,7 @@ class Running:
     def _start(self, item: Step) -> None:
         """Start every selected workflow whose fixtures are the ones this item has ready."""
         desk, workflow = self._desk, item.workflow
-        world = desk.world_of(item.funcargs)
+        world = desk.world_of(item.value_of("lok_settings"), item.value_of("lok_backends"))
         begun: list[Watched] = []
         for number, (other, items) in enumerate(self._selected.items()):
             if other.fixtures_from == workflow.fixtures_from:

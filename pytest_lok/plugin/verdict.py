@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import pytest
 from _pytest._code.code import (  # the only repr whose short message survives xdist
@@ -71,22 +70,29 @@ def announced(error: BaseException) -> bool:
     return isinstance(error, NotPassedError | PartError | pytest.xfail.Exception)
 
 
+def _nobody(_step: str) -> tuple[BackendAsked, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What is told of one step. ``file`` is where it is written, ``root`` the result of what blocked it."""
+    """What is told of one step. ``file`` is where it is written, ``root`` the result of what blocked it.
+
+    ``asked`` gives the prompts of a step that did not pass.
+    """
 
     workflow: Workflow
     step: Step
     file: Path
     result: StepResult
     run_id: str = ""
-    asked: tuple[BackendAsked, ...] = ()
+    asked: Callable[[str], tuple[BackendAsked, ...]] = _nobody
     root: StepResult | None = None
 
     @property
     def longrepr(self) -> ExceptionChainRepr:
         """The step's own words with a short reason and its place; nothing of our code is in it."""
-        text = explain(self.result, self.step, asked=self.asked, root=self.root)
+        text = explain(self.result, self.step, asked=self.asked(self.step.name), root=self.root)
         return self._shown(text, short(self.result))
 
     def longrepr_of(self, part: Part) -> ExceptionChainRepr:
@@ -114,31 +120,36 @@ class Account:
         report.lok = self.facts  # type: ignore[attr-defined]  # reports take any attribute
 
     @property
-    def facts(self) -> Any:
-        """What other plugins may know: JSON's own types and nothing else, or an xdist session would end."""
+    def facts(self) -> dict[str, str | int | float]:
+        """What other plugins may know; what is not known is not there.
+
+        JSON's own types and nothing else: one value of another kind would end an xdist session.
+        """
         result = self.result
         facts = {
             "workflow": self.workflow.stem,
             "step": self.step.name,
             "outcome": result.outcome.value,
-            "underlying": result.underlying.value if result.underlying is not None else "",
-            "reason": short(result),
+            "reason": short(result) if result.reason else "",
             "blocked_by": result.blocked_by,
+            "not_run": int(not result.attempts and result.reason.startswith(NOT_RUN)),
             "seconds": result.seconds,
             "attempts": result.attempts,
-            "not_run": not result.attempts and result.reason.startswith(NOT_RUN),
-            "backend": result.backend,
-            "model": next((reply.model for reply in result.replies if reply.backend == result.backend), ""),
-            "backends": [reply.backend for reply in result.replies],
+            "backend": str(result.backend),
+            "model": str(_model(result)),
             "tokens": result.usage.tokens,
             "cached": result.usage.cached or None,
             "cost_usd": result.usage.cost_usd,
             "run_id": self.run_id,
             "workflow_sha256": self.workflow.sha256,
         }
-        return json.loads(json.dumps(facts))
+        return {name: value for name, value in facts.items() if value not in ("", None)}
 
     def _told(self) -> list[tuple[str, str]]:
         output = [("output", self.result.output)] if self.result.output and self.result.ran else []
         told = output + [(section.title, section.text) for section in self.result.sections]
         return told + [(part.name, part.reason) for part in parts(self.result) if part.outcome.red]
+
+
+def _model(result: StepResult) -> str:
+    return next((reply.model for reply in result.replies if reply.backend == result.backend), "")

@@ -28,8 +28,8 @@ class Journal:
         if written != len(line):
             raise OSError(f"{self.path}: the disk took {written} of {len(line)} bytes")
 
-    def news(self) -> Iterator[Event]:
-        """The events added since the last call, by any process; a line is read when it is whole."""
+    def news(self, *kinds: str) -> Iterator[Event]:
+        """The events (of some kinds) added since the last call, by any process, as far as they are whole."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self._offset)
@@ -38,5 +38,7 @@ class Journal:
             return
         whole = data[: data.rfind(b"\n") + 1]
         self._offset += len(whole)
+        ends = tuple(f'"kind":"{kind}"}}'.encode() for kind in kinds) or b"}"  # an event's last field
         for line in whole.splitlines():
-            yield from_json(line.decode())
+            if line.endswith(ends):
+                yield from_json(line.decode())

@@ -60,7 +60,7 @@ class RunDirectory:
     def records(self) -> Iterator[Record]:
         """Every run recorded here, in the order of the session."""
         for path in sorted(self.path.glob("*.jsonl")):
-            events = list(Journal(path).news())
+            events = list(Journal(path).news("run_started", "step_started", "step_finished", "run_finished"))
             begun = {event.step for event in events if isinstance(event, StepStarted)}
             result = fold(events)
             yield Record(result=result, running=frozenset(begun - result.steps.keys()))

@@ -172,9 +172,9 @@ def test_the_environment_of_the_test_is_the_workflows(suite: Suite) -> None:
 
 
 def test_a_test_that_is_stopped_takes_its_steps_with_it(suite: Suite) -> None:
-    suite.shells("w", a="touch begun; sleep 30; touch never")
+    suite.shells("w", a="touch begun; sleep 60; touch never")
     suite.write("test_one.py", "def test_run(lok): lok.run('w')")
-    result = suite.run_apart("--timeout=1")
+    result = suite.run_apart("--timeout=5")
     result.assert_outcomes(failed=1)
     assert (suite.root / "begun").exists()
     assert not (suite.root / "never").exists()

@@ -129,7 +129,7 @@ def test_reports_carry_plain_facts(suite: Suite) -> None:
     ]
     facts = lines[1][3]
     assert facts["outcome"] == "failed"
-    assert facts["backends"] == ["echo"]
+    assert facts["backend"] == "echo"
     assert facts["workflow"] == "gate"
     assert facts["tokens"] > 0
     assert lines[1][2] == facts["seconds"]

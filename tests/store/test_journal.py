@@ -25,6 +25,16 @@ def test_events_come_back_in_order_and_once(tmp_path: Path) -> None:
     assert list(reader.news()) == []
 
 
+def test_only_some_kinds_of_events(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "run.jsonl")
+    for event in (STARTED, FINISHED, RunFinished(seconds=1.0)):
+        journal.append(event)
+    assert list(Journal(journal.path).news("step_finished", "run_finished")) == [
+        FINISHED,
+        RunFinished(seconds=1.0),
+    ]
+
+
 def test_a_line_that_is_not_whole_waits_for_its_end(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     line = to_json(FINISHED).encode()
