@@ -63,7 +63,11 @@ def test_retry(yard: Yard) -> None:
     assert not (yard.root / "attempts").exists()
 
 
-# lok's built-in workflows
+# lok's built-in workflows, whose steps leave it to us whom to ask
+
+
+def whoever(rules: str | dict[str, str]) -> dict[str, str | dict[str, str]]:
+    return dict.fromkeys(("claude", "codex", "gemini"), rules)
 
 
 @pytest.mark.parametrize(("arguments", "shown"), [((), "+staged"), (("HEAD",), "+worked on")])
@@ -71,7 +75,7 @@ def test_diff(yard: Yard, arguments: tuple[str, ...], shown: str) -> None:
     yard.write("app.py", "one\ntwo\nstaged\n")
     yard.git("add", "app.py")
     yard.write("app.py", "one\ntwo\nstaged\nworked on\n")
-    result = yard.run("diff", *arguments, claude={shown: HOSTILE})
+    result = yard.run("diff", *arguments, **whoever({shown: HOSTILE}))
     assert outputs(result)["review"] == HOSTILE
 
 
@@ -91,7 +95,7 @@ def test_diff_takes_no_option_for_it(yard: Yard) -> None:
 
 def test_explain(yard: Yard) -> None:
     yard.write("$(touch pwned).md", HOSTILE)
-    result = yard.run("explain", claude={"=== README.md ===\n# App": "an app"})
+    result = yard.run("explain", **whoever({"=== README.md ===\n# App": "an app"}))
     assert outputs(result)["explain"] == "an app"
     assert "./$(touch pwned).md" in result.steps["gather-structure"].output
     assert not yard.pwned
@@ -101,7 +105,7 @@ def test_audit(yard: Yard) -> None:
     yard.write("login.py", f"password = request.form\n{HOSTILE}\n")
     claude = {f"INJECTION:\ni {HOSTILE}\n\nACCESS:\na {HOSTILE}": "report"}
     claude |= {"become code": f"i {HOSTILE}", "get in": f"a {HOSTILE}"}
-    result = yard.run("audit", claude=claude)
+    result = yard.run("audit", **whoever(claude))
     assert outputs(result)["synthesize"] == "report"
     assert result.steps["gather-code"].output == "=== Access ===\n./login.py\n\n=== Input ===\n./login.py"
     assert not yard.pwned
@@ -110,7 +114,7 @@ def test_audit(yard: Yard) -> None:
 def test_hunt(yard: Yard) -> None:
     issues = json.dumps([{"title": HOSTILE, "body": "b", "labels": ["bug"]}])
     sides = {"swallow": "e", "again": "p", "nobody": "d"}
-    result = yard.run("hunt", claude={"ERRORS:\ne\n\nSPEED:\np\n\nDEAD CODE:\nd": issues, **sides})
+    result = yard.run("hunt", **whoever({"ERRORS:\ne\n\nSPEED:\np\n\nDEAD CODE:\nd": issues, **sides}))
     assert outputs(result)["synthesize"] == issues
 
 
