@@ -88,6 +88,14 @@ def test_a_failed_assert_restores_every_file(root: Path) -> None:
     assert (root / "a.txt").read_text() == "one\ntwo\n"
 
 
+def test_verify_runs_once_an_attempt_with_what_it_printed_in_the_reason(root: Path) -> None:
+    keys = 'verify = "echo x >> ../runs; echo broken; exit 1"\nfix_retries = 1'
+    result = fixed(root, keys, answer(("a.txt", "two", "TWO")))
+    assert result.outcome is F
+    assert (root.parent / "runs").read_text() == "x\nx\n"
+    assert "broken" in result.output
+
+
 def test_a_verify_that_times_out_restores_every_file(root: Path) -> None:
     keys = 'verify = "sleep 60"\ntimeout = 300'
     assert fixed(root, keys, answer(("a.txt", "two", "TWO"))).outcome is E
