@@ -78,6 +78,7 @@ _ONLY_FOR = {  # keys that mean something for some types only
     "base_url": ("anthropic", "openai", "gemini-api", "ollama", "bedrock"),
     "max_tokens": ("anthropic", "openai", "gemini-api", "ollama", "bedrock"),
     "api": ("openai",),
+    "idle_timeout": (*CLIS, "anthropic", "openai", "gemini-api", "ollama", "bedrock"),
     "options": (),
     "replies": ("scripted",),
 }
@@ -183,6 +184,7 @@ class BackendSettings(_Table):
     model: str = ""
     api_key_env: str = ""
     timeout: Seconds | None = None
+    idle_timeout: Seconds | None = None
     skip_lines: Count = 0
     max_concurrent: Count = 4
     requests_per_minute: Count = 0

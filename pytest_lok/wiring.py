@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import shutil
 import time
 from collections.abc import Mapping
@@ -76,7 +77,8 @@ _SERVERS: Mapping[str, ServerDialect] = {
 }
 # What of a backend's settings has no say in what it answers; and variables that have one.
 _NEUTRAL = {
-    "enabled", "timeout", "max_concurrent", "requests_per_minute", "weight", "strengths", "replies",
+    "enabled", "timeout", "idle_timeout", "max_concurrent", "requests_per_minute", "weight", "strengths",
+    "replies",
 }  # fmt: skip
 _REDIRECTS = ("_BASE_URL", "_HOST", "_MODEL")
 _KEYS = frozenset(
@@ -317,6 +319,7 @@ class Project:
                 env=settings.env,
                 key_env=settings.api_key_env,
                 skip_lines=settings.skip_lines,
+                idle=math.inf if settings.idle_timeout is None else settings.idle_timeout,
             )
             return CommandBackend(name, tool, run=processes.launch, workspace=self.root, environ=self.environ)
         api = Api(
@@ -324,6 +327,7 @@ class Project:
             model=settings.model,
             key_env=settings.api_key_env,
             max_tokens=settings.max_tokens,
+            **({} if settings.idle_timeout is None else {"idle": settings.idle_timeout}),
         )
         match settings.type:
             case "scripted":

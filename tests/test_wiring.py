@@ -23,6 +23,8 @@ from pytest_lok.engine.loop import run
 from pytest_lok.engine.ports import Command, Prompt, World
 from pytest_lok.errors import BackendError, BackendFault, SettingsError, UsageError, WorkflowError
 from pytest_lok.wiring import Found, Project
+from tests.backends.asking import ask, refused
+from tests.fake_llm_api import FakeLLM
 
 STEP = '[[steps]]\nname = "a"\nprompt = "?"\n'
 OFFLINE = """
@@ -324,6 +326,39 @@ class TestBackends:
         house.environ |= {"MY_KEY": "mine", "OPENAI_API_KEY": "other", "EXTRA": "more"}
         world = house.world("[backends.claude]\ncommand = 'claude'\napi_key_env = 'MY_KEY'\nenv = ['EXTRA']")
         assert asyncio.run(world.backends["claude"].ask(Prompt(text="?"))).text == "mine  more"
+
+    @pytest.mark.parametrize(
+        ("settings", "name", "path"),
+        [
+            ("[backends.openai]\nbase_url = '{url}/v1'", "openai", "/v1/chat/completions"),
+            ("[backends.openai]\nbase_url = '{url}/v1'\napi = 'responses'", "openai", "/v1/responses"),
+            ("[backends.claude]\nbase_url = '{url}'\napi_key_env = 'K'", "claude", "/v1/messages"),
+            (
+                "[backends.gemini-api]\nbase_url = '{url}'",
+                "gemini-api",
+                "/v1beta/models/m:streamGenerateContent",
+            ),
+            ("[backends.ollama]\nbase_url = '{url}'", "ollama", "/api/chat"),
+        ],
+    )
+    def test_servers_are_asked_in_their_own_way(
+        self, house: House, settings: str, name: str, path: str
+    ) -> None:
+        house.environ["K"] = "a-key-12345678"
+        with FakeLLM([{"reply": "fine"}]) as server:
+            world = house.world(settings.replace("{url}", server.url) + "\nmodel = 'm'")
+            assert ask(world.backends[name]).text == "fine"
+        assert server.requests[0]["path"] == path
+
+    @pytest.mark.parametrize("kind", ["command", "openai"])
+    def test_silence_has_a_limit_of_its_own(self, house: House, kind: str) -> None:
+        house.program("mute", "exec /bin/sleep 1000")
+        with FakeLLM([{"fault": "hang"}]) as server:
+            where = "command = 'mute'" if kind == "command" else f"base_url = '{server.url}/v1'\nmodel = 'm'"
+            world = house.world(f"[backends.it]\ntype = '{kind}'\nidle_timeout = 0.3\n{where}")
+            error = refused(world.backends["it"])
+        assert error.kind is BackendFault.TIMEOUT
+        assert "nothing for 0.3 s" in error.message
 
     @pytest.mark.parametrize(
         ("settings", "name", "kind", "message", "hint"),

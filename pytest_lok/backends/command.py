@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 import shutil
@@ -35,7 +36,8 @@ class Tool:
     filled in, the first taking the prompt off stdin. Of the user's environment it sees the part
     every program needs, its own key (``key_env`` names another variable to take it from) and the
     variables called ``env``. ``skip_lines`` is the length of a banner, where the output is plain
-    text. ``access`` "none" runs it in an empty directory.
+    text. ``access`` "none" runs it in an empty directory. ``idle`` is the longest silence in seconds that
+    is not taken for a tool that hangs.
     """
 
     command: str = ""
@@ -46,6 +48,7 @@ class Tool:
     env: Sequence[str] = ()
     key_env: str = ""
     skip_lines: int = 0
+    idle: float = math.inf
 
 
 class CommandBackend:
@@ -107,6 +110,12 @@ class CommandBackend:
                 done = await self._run(launch)
             except StepUnableError as error:
                 raise self._error(BackendFault.CRASHED, error.message, error.hint) from error
+            except TimeoutError as error:  # of its silence: a prompt's time runs out by cancelling
+                raise self._error(
+                    BackendFault.TIMEOUT,
+                    f"it printed nothing for {self._tool.idle:g} s",
+                    f"try again, or raise `idle_timeout` in [backends.{self._name}]",
+                ) from error
         return self._reply(launch, done)
 
     # --- the question
@@ -171,6 +180,7 @@ class CommandBackend:
             cwd=str(directory),
             stdin=b"" if self._placed("prompt") else text.encode(),
             spool=True,
+            idle=self._tool.idle,
         )
 
     @contextmanager

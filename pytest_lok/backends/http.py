@@ -182,7 +182,8 @@ class Http:
         """
         import httpx
 
-        timeout = httpx.Timeout(endpoint.idle, connect=_CONNECT, pool=None)
+        idle = None if math.isinf(endpoint.idle) else endpoint.idle
+        timeout = httpx.Timeout(idle, connect=_CONNECT, pool=None)
         try:
             client = self._client(endpoint.url.lower().startswith("https:"))
             async with client.stream(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -98,7 +99,7 @@ class Launch:
     """One process, said in full: ``env`` is its whole environment, ``cwd`` an absolute directory.
 
     ``spool`` gives it files instead of pipes for stdout and stderr: some programs lose what a pipe
-    has not taken when they exit.
+    has not taken when they exit. ``idle`` is the longest silence in seconds that is waited for.
     """
 
     argv: tuple[str, ...]
@@ -106,13 +107,17 @@ class Launch:
     cwd: str
     stdin: bytes = b""
     spool: bool = False
+    idle: float = math.inf
 
 
 class Runner(Protocol):
     """Runs one process to its end; cancelling ends it and all it started before it returns."""
 
     async def __call__(self, launch: Launch) -> Completed:
-        """What it printed and how it ended; StepUnableError if it cannot be started."""
+        """What it printed and how it ended; StepUnableError if it cannot be started.
+
+        TimeoutError after a silence that was too long.
+        """
         ...
 
 

@@ -95,6 +95,11 @@ class Child:
         """All of it, once ``gone``."""
         return self._sinks[1].text()
 
+    @property
+    def printed(self) -> int:
+        """How many bytes it has printed so far."""
+        return sum(sink.printed for sink in self._sinks)
+
     def end(self) -> None:
         """End whatever is left of it, politely, then not. ``gone`` is resolved when that is done."""
         if self._kill_at or self.gone.done():

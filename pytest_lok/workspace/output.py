@@ -30,6 +30,11 @@ class Sink(Protocol):
         """The descriptor the child writes to."""
         ...
 
+    @property
+    def printed(self) -> int:
+        """How many bytes have come so far."""
+        ...
+
     def started(self) -> None:
         """The child has its descriptor."""
         ...
@@ -62,6 +67,11 @@ class Pipe:
     def theirs(self) -> int:
         """The end to write to."""
         return self._theirs
+
+    @property
+    def printed(self) -> int:
+        """Those that were read."""
+        return len(self._head) + self._dropped + self._tail_size
 
     def started(self) -> None:
         """Only the child writes."""
@@ -116,6 +126,11 @@ class Spool:
     def theirs(self) -> int:
         """The file, at its beginning."""
         return self._file.fileno()
+
+    @property
+    def printed(self) -> int:
+        """The file's size."""
+        return 0 if self._file.closed else os.fstat(self._file.fileno()).st_size
 
     def started(self) -> None:
         """A file needs no watching."""

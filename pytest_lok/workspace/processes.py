@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import itertools
+import math
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,13 +53,16 @@ class Processes:
         )
 
     async def launch(self, launch: Launch) -> Completed:
-        """Run any process to its end; StepUnableError if it cannot be started."""
+        """Run any process to its end; StepUnableError if it cannot be started.
+
+        TimeoutError, after it was ended, if it prints nothing for ``launch.idle`` seconds.
+        """
         now = asyncio.get_running_loop().time
         began = now()
         child = self._start(launch)
         self._children.add(child)
         try:
-            await child.finished
+            await _heard(child, launch.idle)
         except GeneratorExit:
             child.abandon()
             raise
@@ -113,6 +117,19 @@ class Processes:
                 hint="`cwd` is a directory inside the workspace",
             )
         return path
+
+
+async def _heard(child: Child, idle: float) -> None:
+    """Wait until it has finished, or has been silent for too long."""
+    now = asyncio.get_running_loop().time
+    printed, since = child.printed, now()
+    while not (math.isinf(idle) or child.finished.done()):
+        await asyncio.wait([child.finished], timeout=max(0.01, min(since + idle - now(), 1.0)))
+        if child.printed != printed:
+            printed, since = child.printed, now()
+        elif now() - since >= idle and not child.finished.done():
+            raise TimeoutError
+    await child.finished
 
 
 async def _outlast(future: asyncio.Future[None]) -> None:

@@ -86,6 +86,14 @@ def test_the_system_prompt_stands_before_the_prompt_or_in_its_place(tmp_path: Pa
     assert (fake.args, fake.stdin) == (["--system", "be brief"], b"question")
 
 
+def test_a_tool_that_falls_silent_is_not_waited_for(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path, out="x", then="sleep 1000")
+    error = refused(backend(tmp_path, fake.path, idle=0.3))
+    assert error.kind is BackendFault.TIMEOUT
+    assert "nothing for 0.3 s" in error.message
+    assert "idle_timeout" in error.hint
+
+
 def test_a_banner_is_skipped(tmp_path: Path) -> None:
     fake = fake_tool(tmp_path, out="Welcome\nto it\nthe answer\nis 2\n")
     assert ask(backend(tmp_path, fake.path, skip_lines=2)).text == "the answer\nis 2"

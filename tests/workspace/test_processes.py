@@ -38,14 +38,21 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Processes:
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
     """Whatever a test does, no descriptor and no child of ours is left."""
-    before = _descriptors()
+    before, others = _descriptors(), _children()
     yield
     deadline = time.monotonic() + 5
     while _descriptors() - before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert _descriptors() - before == set()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert _children() - others == set()
+
+
+def _children() -> set[int]:
+    """This process's children, dead ones that nobody has waited for too."""
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir():
+        return set()
+    return {int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
 
 
 def _descriptors() -> set[str]:
@@ -180,6 +187,22 @@ def test_long_output_keeps_its_beginning_and_its_end(tmp_path: Path, spool: bool
     assert KEEP <= len(tail) < KEEP + 65536
     assert gap
     assert len(head) + dropped + len(tail) == 20_000_008
+
+
+@pytest.mark.parametrize("spool", [False, True])
+def test_silence_is_waited_for_so_long_and_no_longer(tmp_path: Path, spool: bool) -> None:
+    """What it prints now and then keeps it alive, whichever stream it is on."""
+
+    def launch(text: str) -> Launch:
+        return Launch(argv=("sh", "-c", text), env=_path(), cwd=str(tmp_path), spool=spool, idle=1.5)
+
+    shell = Processes(tmp_path, {})
+    steady = launch("for i in 1 2 3 4 5 6; do sleep 0.5; echo $i; sleep 0.1; echo $i >&2; done")
+    assert asyncio.run(_within(shell.launch(steady))).stdout == "1\n2\n3\n4\n5\n6\n"
+    with pytest.raises(TimeoutError):
+        asyncio.run(_within(shell.launch(launch(f"echo begun; echo $$ > {tmp_path}/pid; sleep 1000"))))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_huge_output_stays_in_bounds_of_memory(tmp_path: Path) -> None:
