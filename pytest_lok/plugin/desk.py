@@ -19,7 +19,7 @@ from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.hooks import BEGAN
 from pytest_lok.plugin.request import PREFIX, Arguments, Request, add, is_virtual
 from pytest_lok.plugin.run import RUNS, Running
-from pytest_lok.settings import Settings
+from pytest_lok.settings import Settings, in_ci
 from pytest_lok.store.ledger import Ledger
 from pytest_lok.store.runs import Record, RunDirectory
 from pytest_lok.wiring import Project
@@ -316,7 +316,7 @@ def _record(config: pytest.Config) -> str:
     usual: str = config.getini("lok_record")
     if usual not in ("", *Mode):
         raise UsageError(f"the ini key lok_record is {usual!r}", hint=f"one of: {', '.join(Mode)}")
-    if not given and usual and os.environ.get("CI"):
+    if not given and usual and in_ci(os.environ):
         return Mode.NONE
     return given or usual
 
