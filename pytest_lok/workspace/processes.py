@@ -39,7 +39,7 @@ class Processes:
         self._patience = patience
         self._running: set[int] = set()
         self._children: set[Child] = set()
-        self._marks = (f"{secrets.token_hex(8)}.{number};" for number in itertools.count())
+        self._numbers = itertools.count()  # a generator could not be shared by threads
 
     async def run(self, command: Command) -> Completed:
         """Run a command of the workspace to its end; StepUnableError if it cannot be started."""
@@ -93,7 +93,7 @@ class Processes:
     def _start(self, launch: Launch) -> Child:
         if not launch.argv or not launch.argv[0]:
             raise StepUnableError("there is no command to start", hint="give `argv` a program to run")
-        mark = next(self._marks)
+        mark = f"{secrets.token_hex(8)}.{next(self._numbers)};"
         env = {**launch.env, MARK: launch.env.get(MARK, "") + mark}
         try:
             return Child(
