@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import bisect
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import Any, TypeAlias, cast, get_args
 
 from pytest_lok.core.jsontext import load, scan
 from pytest_lok.core.model import Rule
-from pytest_lok.core.results import Finding, Json, Severity, Standing
+from pytest_lok.core.results import Finding, Json, Severity, Standing, Vote
 from pytest_lok.core.schema import violations
 from pytest_lok.errors import OutputError
 
@@ -195,11 +197,16 @@ def _moved(severity: Severity, rule: Rule | None) -> Severity:
 
 
 def near(one: Finding, other: Finding) -> bool:
-    """Whether two findings mean the same: one rule, one file, and places that touch or one quote."""
-    if _kind(one) != _kind(other):
-        return False
-    apart = max(one.line - other.end_line, other.line - one.end_line)
-    return apart <= NEAR or one.fingerprint == other.fingerprint
+    """Whether two findings vouch for each other: one rule, one file, and one place, nearly, or one quote."""
+    return _kind(one) == _kind(other) and (_touch(one, other) or _quote(one) == _quote(other))
+
+
+def _touch(one: Finding, other: Finding) -> bool:
+    return one.line - other.end_line <= NEAR >= other.line - one.end_line
+
+
+def _quote(finding: Finding) -> str:
+    return " ".join(finding.evidence.split())
 
 
 def voted(answers: Mapping[str, Sequence[Finding]]) -> list[Finding]:
@@ -207,28 +214,45 @@ def voted(answers: Mapping[str, Sequence[Finding]]) -> list[Finding]:
 
     A finding's votes never get fewer by another finding, so no answer can talk one down.
     """
-    groups: dict[Kind, dict[str, list[Finding]]] = {}
+    groups: dict[tuple[Kind, str], list[Finding]] = {}
     for backend, findings in answers.items():
         for finding in findings:
-            groups.setdefault(_kind(finding), {}).setdefault(backend, []).append(finding)
+            groups.setdefault((_kind(finding), backend), []).append(finding)
+    alike = {key: _Alike(group) for key, group in groups.items()}
 
-    def vote(finding: Finding, backend: str) -> Severity | Literal["absent"]:
-        alike: list[Severity] = [
-            f.severity for f in groups[_kind(finding)].get(backend, ()) if near(f, finding)
-        ]
-        if not alike:
-            return "absent"
-        return max(alike, key=rank)
-
-    def votes(finding: Finding) -> Mapping[str, Severity | Literal["absent"]]:
-        own = {finding.backend: finding.severity}
-        return {backend: vote(finding, backend) for backend in answers} | own
+    def votes(finding: Finding) -> Mapping[str, Vote]:
+        others = {name: alike.get((_kind(finding), name)) for name in answers}
+        said: dict[str, Vote] = {
+            name: found.worst(finding) if found else "absent" for name, found in others.items()
+        }
+        return {**said, finding.backend: finding.severity}
 
     return [
         replace(finding, votes=votes(finding)) if finding.backend else finding
         for findings in answers.values()
         for finding in findings
     ]
+
+
+class _Alike:
+    """What one backend reports of one kind, in the order of lines."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self._places = sorted((it.line, it.end_line, rank(it.severity)) for it in findings)
+        self._longest = max(end - line for line, end, _ in self._places)
+        self._quotes: dict[str, int] = {}
+        for it in findings:
+            self._quotes[_quote(it)] = max(self._quotes.get(_quote(it), rank("info")), rank(it.severity))
+
+    def worst(self, finding: Finding) -> Vote:
+        """The severity of what is ``near`` to the finding, the worst of several."""
+        low, high = finding.line - NEAR, finding.end_line + NEAR
+        first = bisect.bisect_left(self._places, (low - self._longest,))
+        after = bisect.bisect_right(self._places, (high, math.inf))
+        ranks = [rank_ for _, end, rank_ in self._places[first:after] if end >= low]
+        if (quoted := self._quotes.get(_quote(finding))) is not None:
+            ranks.append(quoted)
+        return _WORST_FIRST[-max(ranks)] if ranks else "absent"
 
 
 def folded(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -239,7 +263,7 @@ def folded(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         alike = kept.setdefault(_kind(finding), [])
         for other, backends in alike:
             if finding.fingerprint == other.fingerprint or (
-                finding.backend not in backends and near(finding, other)
+                finding.backend not in backends and _touch(finding, other)
             ):
                 backends.add(finding.backend)
                 break

@@ -12,6 +12,7 @@ from pydantic_core import to_jsonable_python
 
 Json: TypeAlias = JsonValue
 Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
+Vote: TypeAlias = Severity | Literal["absent"]
 Standing: TypeAlias = Literal[
     "", "blocks", "undecided", "unverified", "outside", "known", "unsure", "outvoted", "minor"
 ]
@@ -158,7 +159,7 @@ class Finding:
     evidence_found: bool | None = None
     in_diff: bool | None = None
     known: bool | None = None
-    votes: Mapping[str, Severity | Literal["absent"]] = field(default_factory=dict)
+    votes: Mapping[str, Vote] = field(default_factory=dict)
     standing: Standing = ""
 
     @property

@@ -223,16 +223,17 @@ def test_the_prompt_says_what_is_wanted() -> None:
         (7, {}, True),
         (6, {}, False),
         (5, {"end_line": 20}, True),
-        (90, {"fingerprint": "same"}, True),
+        (90, {"evidence": " here\t()"}, True),
         (10, {"path": "other.py"}, False),
         (10, {"rule_id": "other"}, False),
         (10, {"called": "other"}, False),
     ],
 )
 def test_what_means_the_same(line: int, changes: dict[str, Any], same: bool) -> None:
-    here = finding(line=10, fingerprint="same")
-    there = finding(line=line, **{"fingerprint": "else", **changes})
+    here = finding(line=10, evidence="here ()", backend="a")
+    there = finding(line=line, backend="b", **{"evidence": "there()", **changes})
     assert near(here, there) is near(there, here) is same
+    assert voted({"a": [here], "b": [there]})[0].votes == {"a": "high", "b": "high" if same else "absent"}
 
 
 def test_votes_are_what_each_backend_says() -> None:
@@ -286,5 +287,5 @@ def test_a_list_for_people() -> None:
     )
     assert "[high] sql-injection db.py:3 – a b\n" in text  # noqa: RUF001 - a dash is meant
     assert "blocks; confidence 0.9; a: high, b: absent" in text
-    assert "> db.execute(sql)\n  bind the value" in text
+    assert "> db.execute(sql3)\n  bind the value" in text
     assert "(this quote is not in the file)" in text

@@ -169,6 +169,7 @@ PLACES = st.fixed_dictionaries(
         "severity": st.sampled_from(SEVERITIES),
         "confidence": st.sampled_from([0.2, 0.6, 0.9]),
         "evidence_found": st.sampled_from([True, True, False, None]),
+        "evidence": st.sampled_from(["q1", "q2", "q3"]),
         "fingerprint": st.sampled_from(["f1", "f2", "f3", "f4"]),
     }
 )
