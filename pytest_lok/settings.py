@@ -26,6 +26,7 @@ from typing import Annotated, Any, Literal
 
 import tomli
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -118,6 +119,18 @@ Seconds = Annotated[
         }
     ),
 ]
+
+
+def _wrapper(value: str) -> str:
+    """A wrapper in which the command has a place; "" is none."""
+    if value:
+        from pytest_lok.core.shell import check_wrapper  # brings Jinja along; few have a wrapper
+
+        if why := check_wrapper(value):
+            raise complaint(why, "for example \"nix-shell --run '{cmd}'\"")
+    return value
+
+
 BackendType = Annotated[str, WithJsonSchema({"type": "string", "examples": list(TYPES)})]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -136,7 +149,7 @@ class Defaults(_Table):
     timeout: Seconds = 300.0
     env_policy: Literal["inherit", "clean"] = "inherit"
     max_parallel: Positive = 8
-    command_wrapper: str = ""
+    command_wrapper: Annotated[str, AfterValidator(_wrapper)] = ""
 
     @property
     def backends(self) -> tuple[str, ...]:

@@ -242,7 +242,7 @@ class TestEnvironment:
                 "LOK_PARALLEL": "false",
                 "LOK_MAX_PARALLEL": "3",
                 "LOK_ENV_POLICY": "clean",
-                "LOK_COMMAND_WRAPPER": "true",
+                "LOK_COMMAND_WRAPPER": "{cmd}",
                 "LOK_CACHE_TTL_HOURS": "1.5",
                 "LOK_CONDUCTOR_MAX_ROUNDS": "2",
                 "LOK_BACKENDS_CLAUDE_MODEL": "4",
@@ -255,7 +255,7 @@ class TestEnvironment:
         assert settings.defaults.backends == ("claude", "codex")
         assert (settings.defaults.timeout, settings.defaults.parallel) == (300, False)
         assert (settings.defaults.max_parallel, settings.defaults.env_policy) == (3, "clean")
-        assert settings.defaults.command_wrapper == "true"
+        assert settings.defaults.command_wrapper == "{cmd}"
         assert (settings.cache.ttl_hours, settings.conductor.max_rounds) == (1.5, 2)
         assert (settings.backends["claude"].model, settings.backends["claude"].timeout) == ("4", math.inf)
         assert settings.backends["my-llm"].args == ["-m", "a b", "--x"]
@@ -407,6 +407,7 @@ class TestRoles:
         ("[tasks.t]\nprompts = [{ prompt = 'b', promt = 'c' }]", (2, 28), "unknown key `promt`", "did you mean `prompt`?"),
         ("[defaults]\nmax_parallel = 0", (2, 16), "`defaults.max_parallel` must be at least 1", ""),
         ("[defaults]\nenv_policy = 'none'", (2, 14), '`defaults.env_policy` must be "inherit" or "clean", not "none"', ""),
+        ("[defaults]\ncommand_wrapper = 'nix-shell --run'", (2, 19), "`defaults.command_wrapper` has no {cmd}: write it where the command goes", "for example \"nix-shell --run '{cmd}'\""),
         ("[backends.claude]\nenabled = 'yes'", (2, 11), '`backends.claude.enabled` must be true or false, not "yes"', ""),
         ("[backends.claude]\nargs = '-x'", (2, 8), '`backends.claude.args` must be a list, not "-x"', 'in brackets: args = ["-x"]'),
         ("[backends]\nclaude = 3", (2, 10), "`backends.claude` must be a table, not the number 3", ""),

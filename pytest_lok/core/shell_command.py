@@ -37,7 +37,10 @@ def wrap(command: ShellCommand, wrapper: str) -> str:
     the text, as quoted assignments: what is inside may start from an empty environment. TemplateError
     if they make it longer than an argument can be.
     """
-    whole = _inserted(wrapper, _with_values(command))
+    try:
+        whole = _inserted(wrapper, _with_values(command))
+    except SourceError as error:
+        raise _fault(f"the command wrapper {wrapper!r} {error.message}") from None
     size = len(whole.encode("utf-8", "surrogateescape"))
     if size > MAX_ARGUMENT:
         raise TemplateError(
@@ -48,11 +51,11 @@ def wrap(command: ShellCommand, wrapper: str) -> str:
 
 
 def check_wrapper(wrapper: str) -> str | None:
-    """Why the wrapper cannot be used, None if it can."""
+    """Why the wrapper cannot be used, as it goes on from its name ("has no {cmd}"), None if it can."""
     try:
-        wrap(ShellCommand(text="true", values={}), wrapper)
+        _inserted(wrapper, "true")
     except SourceError as error:
-        return error.faults[0].message
+        return error.message
     return None
 
 
@@ -73,23 +76,23 @@ def _inserted(wrapper: str, code: str) -> str:
     """The wrapper with the code in place of ``{cmd}``, quoted for where that stands."""
     start = wrapper.find(CMD)
     if start < 0:
-        raise _fault(f"the command wrapper {wrapper!r} has no {CMD}: write it where the command goes")
+        raise _fault(f"has no {CMD}: write it where the command goes")
     if CMD in wrapper[start + 1 :]:
-        raise _fault(f"the command wrapper {wrapper!r} has {CMD} twice, but the command runs once")
+        raise _fault(f"has {CMD} twice, but the command runs once")
     hole = Hole(start, start + len(CMD))
     masked = wrapper[:start] + HOLE * len(CMD) + wrapper[hole.end :]
     try:
         script = scan(masked, [hole])
     except Unreadable as error:
-        raise _fault(f"the command wrapper {wrapper!r} cannot be used: {error.message}") from None
+        raise _fault(f"is not clear: {error.message}") from None
     if hole.ban:
-        raise _fault(f"in the command wrapper {wrapper!r}, {CMD} cannot be {hole.ban}")
+        raise _fault(f"has {CMD} where it cannot be: {hole.ban}")
     if hole.quoting is Quoting.BARE:
-        return wrapper[:start] + _bare(wrapper, script, hole, code) + wrapper[hole.end :]
+        return wrapper[:start] + _bare(script, hole, code) + wrapper[hole.end :]
     return _quoted(wrapper, script, hole, code)
 
 
-def _bare(wrapper: str, script: Script, hole: Hole, code: str) -> str:
+def _bare(script: Script, hole: Hole, code: str) -> str:
     """Outside quotes the command is words, as of a program that runs its arguments."""
     for command in script.commands:
         for place, word in enumerate(command.words):
@@ -97,31 +100,24 @@ def _bare(wrapper: str, script: Script, hole: Hole, code: str) -> str:
                 continue
             before = [other.literal or "" for other in command.words[:place]]
             one = before and before[0] != "nix" and _TAKES_CODE.fullmatch(before[-1])
-            if one or (before and before[0] in _JOINING):
-                raise _fault(
-                    f"in the command wrapper {wrapper!r}, {CMD} is one argument: write it in quotes, '{CMD}'"
-                )
+            if one or _JOINING.intersection(before):
+                raise _fault(f"has {CMD} as one argument: write it in quotes, '{CMD}'")
             return f"sh -c {shlex.quote(code)}"
-    raise _fault(
-        f"in the command wrapper {wrapper!r}, {CMD} must be a word of its own, or in quotes: '{CMD}'"
-    )
+    raise _fault(f"has {CMD} inside a word: it must be a word of its own, or in quotes, '{CMD}'")
 
 
 def _quoted(wrapper: str, script: Script, hole: Hole, code: str) -> str:
     """Inside quotes the command is text that a shell of the wrapper reads, alone or among more of it."""
     words = [word for command in script.commands for word in command.words[1:] if hole in word.pieces]
     if not words:
-        raise _fault(f"in the command wrapper {wrapper!r}, {CMD} must be an argument of a command")
+        raise _fault(f"has {CMD} in quotes, but not as an argument of a command")
     quote = "'" if hole.quoting is Quoting.SINGLE else '"'
     start, stop = wrapper.rfind(quote, 0, hole.start), wrapper.find(quote, hole.end)
     before, inside = wrapper[words[0].start : start], wrapper[start + 1 : stop]
     if stop + 1 != words[0].end or not _OPTION.fullmatch(before):
-        raise _fault(f"in the command wrapper {wrapper!r}, {CMD} must stand inside one pair of quotes")
+        raise _fault(f"has {CMD} in quotes beside others: it must stand inside one pair of quotes")
     if quote == '"' and re.search(r"[$`\\]", inside):
-        raise _fault(
-            f"in the command wrapper {wrapper!r}, {CMD} stands beside text that the outer shell changes:"
-            " put single quotes around it"
-        )
+        raise _fault(f"has {CMD} beside text that the outer shell changes: put single quotes around both")
     if inside != CMD:
         code = _inserted(inside, code)
     return wrapper[:start] + shlex.quote(code) + wrapper[stop + 1 :]

@@ -126,6 +126,7 @@ def test_values_without_placeholders_travel_too(programs: Path) -> None:
         ("bash -lc {cmd}", "in quotes"),
         ("nix-shell --run {cmd}", "in quotes"),
         ("ssh box {cmd}", "in quotes"),
+        ("timeout 5 ssh box {cmd}", "in quotes"),
         ("eval {cmd}", "in quotes"),
         ("wrap --run={cmd}", "word of its own"),
         ("x{cmd}", "word of its own"),
