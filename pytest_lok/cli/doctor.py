@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
 import shutil
 import subprocess
@@ -101,12 +100,14 @@ def _project(call: Call, *, live: bool) -> Iterator[Check]:
     }
     if live:
         able = [name for name, check in checks.items() if check.ok]
-        checks |= zip(able, asyncio.run(_asked(project.world(), able)), strict=True)
+        checks |= zip(able, _asked(project.world(), able), strict=True)
     yield from checks.values()
 
 
-async def _asked(world: World, names: Iterable[str]) -> list[Check]:
+def _asked(world: World, names: Iterable[str]) -> list[Check]:
     """What comes of asking each of them something small, all at once."""
+    import asyncio
+
     from pytest_lok.engine.ports import Prompt
     from pytest_lok.errors import BackendError
 
@@ -123,7 +124,10 @@ async def _asked(world: World, names: Iterable[str]) -> list[Check]:
         found = f"{reply.model or 'its own model'} answered in {reply.seconds:.1f} s{tokens}"
         return Check(name=f"backend {name}", ok=True, found=found)
 
-    return await asyncio.gather(*map(ask, names))
+    async def all_at_once() -> list[Check]:
+        return await asyncio.gather(*map(ask, names))
+
+    return asyncio.run(all_at_once())
 
 
 command = Verb(
