@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,13 +31,14 @@ class Stopping:
         self._ids: dict[str, None] = {}
         self._told: set[str] = set()
         self._node: dict[str, object] = {}
+        self._caught: signal.Signals | None = None
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Catch signals; a report of an earlier session must not be taken for this one's."""
         self._session = session
         for number in _ENDINGS:
             if signal.getsignal(number) is signal.SIG_DFL:
-                self._handlers[number] = signal.signal(number, _end)
+                self._handlers[number] = signal.signal(number, self._catch)
         report = self._desk.config.getoption("xmlpath", None)
         if report and not self._is_worker:
             Path(report).expanduser().unlink(missing_ok=True)
@@ -55,6 +56,7 @@ class Stopping:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Whatever is an item has to be accounted for."""
         self._ids.update((item.nodeid, None) for item in session.items)
+        self._insist()
 
     @pytest.hookimpl(trylast=True)  # the session has counted its failures by then
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -66,9 +68,11 @@ class Stopping:
         enough = self._session.shouldfail or self._session.shouldstop
         if enough and not self._is_worker:
             self._desk.running.stop(str(enough), Outcome.SKIPPED)
+        self._insist()
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Ctrl-C, SIGTERM or ``pytest.exit()``: nothing more is waited for."""
+        self._caught = None
         of_pytests_own = isinstance(
             excinfo.value, pytest.Session.Interrupted
         )  # bad collection, or enough failures
@@ -78,7 +82,7 @@ class Stopping:
     @pytest.hookimpl(tryfirst=True)  # before reports are written
     def pytest_sessionfinish(self) -> None:
         """Report every selected step that has not been, with what is known of it."""
-        config = self._desk.config
+        config, self._caught = self._desk.config, None
         if self._is_worker or not self._desk.running.stopped or config.option.setuponly:
             return
         self._desk.running.end()
@@ -133,6 +137,17 @@ class Stopping:
         account.complete(report)
         return report
 
+    def _catch(self, number: int, _frame: FrameType | None) -> None:
+        """End the session: here, or soon, where somebody's ``except Exception`` swallows it here."""
+        self._caught = signal.Signals(number)
+        if not self._is_worker:
+            self._desk.running.stop(_by(self._caught), Outcome.ERROR)
+        self._insist()
 
-def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    pytest.exit(f"stopped by {signal.Signals(number).name}", returncode=128 + number)
+    def _insist(self) -> None:
+        if self._caught is not None:
+            pytest.exit(_by(self._caught), returncode=128 + self._caught)
+
+
+def _by(number: signal.Signals) -> str:
+    return f"stopped by {number.name}"

@@ -404,6 +404,27 @@ def test_a_signal_ends_the_steps_too_and_everything_is_accounted_for(
     assert f"not run: {why}" in cases["b"][1]
 
 
+@pytest.mark.parametrize("hook", ["pytest_collection_modifyitems()", "pytest_runtest_setup(item)"])
+def test_a_signal_counts_also_where_its_exception_is_swallowed(suite: Suite, hook: str) -> None:
+    suite.shells("w", a="sleep 60", b="echo b >> ran")
+    suite.write(
+        "conftest.py",
+        f"""
+        import os, signal
+
+        def {hook}:
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            except Exception:
+                pass
+        """,
+    )
+    with session(suite) as process:
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM, output
+    assert junit(suite.root / "report.xml")["a"][0] == "error"
+
+
 def test_a_second_ctrl_c_does_not_wait(suite: Suite) -> None:
     stubborn = f"sleep 4{os.getpid() % 10_000:04}"
     suite.shells("w", a=f"trap '' TERM INT; {stubborn}; {stubborn}", b="true")
