@@ -12,12 +12,13 @@ import math
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from pytest_lok import __version__
 from pytest_lok.backends import faults
 from pytest_lok.errors import BackendError, BackendFault
 
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 LONGEST_WISH = 3600.0
 """Seconds; a server that asks for a longer pause gets this one."""
 
+_HEADERS = {
+    "User-Agent": f"pytest-lok/{__version__}",
+    "Accept-Encoding": "gzip, deflate",
+    "Content-Type": "application/json",
+}
 _CONNECT = 15.0
 _LONGEST_ANSWER = 64 * 1024 * 1024
 _LONGEST_COMPLAINT = 64 * 1024
@@ -186,13 +192,15 @@ class Http:
         timeout = httpx.Timeout(idle, connect=_CONNECT, pool=None)
         try:
             client = self._client(endpoint.url.lower().startswith("https:"))
-            async with client.stream(
+            # Made by hand: what a client would add, such as cookies, nobody wants, and costs as much again.
+            request = httpx.Request(
                 "POST",
                 endpoint.url,
-                headers={**endpoint.headers, "Content-Type": "application/json"},
+                headers={**_HEADERS, **endpoint.headers},
                 content=body if isinstance(body, bytes) else json.dumps(body).encode(),
-                timeout=timeout,
-            ) as response:
+                extensions={"timeout": timeout.as_dict()},
+            )
+            async with aclosing(await client.send(request, stream=True)) as response:
                 if response.status_code != httpx.codes.OK:
                     raise await _refused(endpoint, response)
                 yield Stream(response, endpoint)
