@@ -8,18 +8,20 @@ from dataclasses import dataclass
 
 # fmt: off
 EVALUATORS = frozenset({
-    "at", "batch", "bc", "bind", "bwrap", "chroot", "compgen", "complete", "concurrently", "crontab",
-    "dc", "ed", "emacs", "enable", "entr", "ex", "expect", "fakeroot", "fc", "firejail", "flock", "gdb",
-    "gmake", "hyperfine", "jobs", "just", "ltrace", "m4", "make", "mariadb", "mysql", "nix-shell",
-    "nodemon", "nsenter", "osascript", "parallel", "pkexec", "prlimit", "proot", "psql", "runcon",
-    "runuser", "screen", "script", "setarch", "sg", "socat", "sqlite3", "ssh", "start-stop-daemon",
-    "su", "systemd-run", "taskset", "tmux", "unbuffer", "unshare", "valgrind", "vi", "vim", "watch",
+    "at", "batch", "bind", "bwrap", "chroot", "compgen", "complete", "concurrently", "crontab", "dc",
+    "duckdb", "ed", "emacs", "enable", "entr", "ex", "expect", "fakeroot", "fc", "firejail", "flock",
+    "ftp", "gdb", "gmake", "hash", "hyperfine", "jobs", "just", "less", "lftp", "lldb", "ltrace", "m4",
+    "make", "mariadb", "mongo", "mongosh", "mysql", "nix-shell", "nodemon", "nsenter", "nvim",
+    "osascript", "parallel", "pkexec", "prlimit", "proot", "psql", "runcon", "runuser", "screen",
+    "script", "setarch", "sftp", "sg", "socat", "sqlite3", "ssh", "start-stop-daemon", "su",
+    "systemd-run", "taskset", "tmux", "unbuffer", "unshare", "valgrind", "vi", "view", "vim", "vimdiff",
+    "watch",
 })
 """Commands that can run an argument, or a part of one, as code."""
 
 INPUT_EVALUATORS = EVALUATORS - {
-    "bind", "compgen", "complete", "enable", "fc", "flock", "gmake", "hyperfine", "jobs", "just", "make",
-    "watch",
+    "bind", "compgen", "complete", "enable", "fc", "flock", "gmake", "hash", "hyperfine", "jobs", "just",
+    "less", "make", "watch",
 }
 """Those of them that can run their standard input."""
 
@@ -64,8 +66,8 @@ _INTERPRETERS: Mapping[str, Interpreter] = {
     **dict.fromkeys(("pypy", "python"), _PYTHON),
     **dict.fromkeys(("bun", "deno"), _RUNTIME),
     **dict.fromkeys((
-        "groovy", "guile", "julia", "lua", "luajit", "node", "nodejs", "perl", "php", "pwsh",
-        "racket", "Rscript", "ruby", "scala", "tclsh",
+        "elixir", "gnuplot", "groovy", "guile", "iex", "ipython", "julia", "lua", "luajit", "node",
+        "nodejs", "perl", "php", "pwsh", "racket", "Rscript", "ruby", "scala", "tclsh",
     ), _OTHER),
 }
 # fmt: on
@@ -122,7 +124,7 @@ VALUE_OPTIONS = frozenset({"--body", "--title", "--message", "-m", "--label", "-
 
 TRUSTED_VARIABLE = re.compile(
     r"PATH|IFS|ENV|BASH_\w+|PS\d|PROMPT_COMMAND|SHELL\w*|BASHOPTS|LD_\w+|DYLD_\w+|\w*EDITOR|VISUAL|\w*PAGER"
-    r"|BROWSER|LESS\w*|GIT_\w+|PYTHON\w+|NODE_OPTIONS|PERL5\w+|RUBY(OPT|LIB)|MAKEFLAGS|JAVA_TOOL_OPTIONS"
+    r"|BROWSER|LESS\w*|GIT_(?!AUTHOR_|COMMITTER_)\w+|\w*ASKPASS|PYTHON\w+|NODE_OPTIONS|PERL5\w+|RUBY(OPT|LIB)|MAKEFLAGS|JAVA_TOOL_OPTIONS"
 )
 """Variables whose text a shell or a program runs, or that say what it runs."""
 

@@ -266,7 +266,7 @@ def _function(judge: _Judge, call: _Call) -> None:
 
 def _evaluator(judge: _Judge, call: _Call) -> None:
     judge.runs(call.args, call.name)
-    if call.name in INPUT_EVALUATORS:
+    if call.name in INPUT_EVALUATORS or any(INPUT_FILE.fullmatch(word.literal or "") for word in call.args):
         judge.runs_input(call.name, call.command)
 
 
@@ -320,6 +320,12 @@ def _unclear(judge: _Judge, call: _Call) -> None:
     for word in call.args:
         if rule(_name(word) or "eval") is not _ordinary:
             judge.runs_input(call.name, call.command)
+
+
+def _directory(judge: _Judge, call: _Call) -> None:
+    for word in call.args:
+        judge.flow.becomes("PWD", word)
+    judge.data(call.args)
 
 
 def _exec(judge: _Judge, call: _Call) -> None:
@@ -437,6 +443,8 @@ def _declaration(judge: _Judge, call: _Call) -> None:
 
 def _namer(judge: _Judge, call: _Call) -> None:
     judge.runs(call.args, call.name)
+    if any(word.prefix.startswith("-C") for word in call.args):  # mapfile calls a command for what it reads
+        judge.runs_input(call.name, call.command)
     for name in [word.literal or "" for word in call.args] or ["REPLY"]:
         if _IDENTIFIER.fullmatch(name) and call.name != "unset":
             judge.flow.is_input(name, call.command)
@@ -506,6 +514,7 @@ _PLAIN_RULES = (_ordinary, _harmless, _printf, _test)
 _RULES: tuple[tuple[Collection[str], Rule], ...] = (
     (("exec",), _exec),
     (("tee",), _tee),
+    (("cd", "pushd"), _directory),
     (EVALUATORS, _evaluator),
     (WRAPPERS, _wrapper),
     (RUNNERS, _wrapper),

@@ -235,6 +235,8 @@ class _Scanner(WordReader):
         name = command.words[0].literal if len(command.words) == 1 and command.words[0].plain else None
         if not brackets or not name or not NAME.fullmatch(name) or command.assignments:
             raise self.strange("a `(` after a word")
+        if name.startswith("command_not_found_handle"):
+            raise Unreadable(f"`{name}` can be called in place of any command", command.words[0].start)
         self.script.functions.add(name)
         self.at = brackets.end()
         self.gap()

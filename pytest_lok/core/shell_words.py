@@ -325,6 +325,8 @@ class WordReader(abc.ABC):
 
     def read(self, name: str) -> None:
         """Note that a variable is expanded."""
+        if name == "_":
+            raise Unreadable("`$_` can be any value that stands before it", self.at)
         if NAME.fullmatch(name):
             self.script.reads.append(name)
         elif name not in "#?$!-":  # those are numbers and flags

@@ -56,6 +56,9 @@ def test_other_braces_are_literal(text: str) -> None:
 
 
 ACCEPTED = [
+    "echo '{{ arg.a }} + 1' | bc",
+    "GIT_AUTHOR_NAME={{ arg.a }} git commit -m x",
+    "perl -ne 'print if $_ =~ /x/' < f; echo {{ arg.a }}",
     "gh pr view {{ arg.1 }} --json title",
     "git fetch origin {{ arg.a }} && git checkout {{ arg.a }}",
     "git checkout -b fix/issue-{{ arg.a }}-$(date +%s)",
@@ -197,7 +200,7 @@ REFUSED = [
         "sh <<E\n§\nE", "sh <<'E'\n§\nE", "bash -s <<E\n§\nE", "python3 - <<E\n§\nE", "perl <<E\n§\nE", "ssh host <<E\n§\nE",
         "cat <<E | sh\n§\nE", "{ sh; } <<E\n§\nE", "while read x; do sh; done <<E\n§\nE", "cat <<E |\n§\nE\nsh", "psql <<E\n§\nE",
         "sh -c 'sh' <<E\n§\nE", "echo $(echo § | sh)", "echo \"$(cat <<E | sh\n§\nE\n)\"", "{ echo §; } | sh", "(echo §) | sh",
-        "if a; then echo §; fi | sh", "docker exec -i c sh <<E\n§\nE",
+        "if a; then echo §; fi | sh", "docker exec -i c sh <<E\n§\nE", "mapfile -C eval -c 1 x <<E\n§\nE", "make -f - <<E\n§\nE",
     )),
     *((text, LATER) for text in (
         'x=§; eval "$x"', "x=§; $x", 'x=§; "$x" y', 'x=§; sh -c "$x"', 'x=§; bash -c "echo $x"', "x=§; trap \"$x\" EXIT",
@@ -207,7 +210,7 @@ REFUSED = [
         'for x in §; do eval "$x"; done', 'set -- §; eval "$1"', 'set -- §; "$@"', 'f() { eval "$1"; }; f §', 'f() { "$@"; }; f ls §',
         'f() { x=$1; }; f §; eval "$x"', "f() { sh; }; echo § | f", "read x <<E\n§\nE\n$x", 'echo § | while read x; do eval "$x"; done',
         'echo § | { read x; eval "$x"; }', "while read x; do :; done <<E\n§\nE\n$x", 'x=$(echo §); eval "$x"', 'x="$(prog §)"; eval "$x"',
-        ": ${y:=$x}; x=§; eval $y", "x=§; let n=x+1", "x=§; [[ $x -eq 1 ]]", "declare -i n; n=§", "x=§; unset $x", "x=§; [ $x = y ]",
+        ": ${y:=$x}; x=§; eval $y", "x=§; let n=x+1", "x=§; [[ $x -eq 1 ]]", "declare -i n; n=§", "x=§; unset $x", "x=§; [ $x = y ]", 'cd §; eval "echo $PWD"',
         'x=§; [ -v "$x" ]', 'x=§; printf $x a', "x=§; python3 -c \"print($x)\"", 'x=§; ssh host "rm $x"', 'x=§; sed "s/a/$x/"',
         "x=§; find . -exec $x \\;", "x=§; make T=$x", "x=§; PATH=$x:$PATH", "export x=§; sh <<'E'\neval \"$x\"\nE",
         "x=§; . \"$x\"", "x=§; bash $x",
@@ -238,6 +241,9 @@ def test_values_may_not_stand_where_they_could_be_code(text: str, why: str) -> N
 
 
 UNREADABLE = [
+    (": §; $_", "`$_`"),
+    ("echo §; eval \"${_}\"", "`$_`"),
+    ("command_not_found_handle() { eval \"$*\"; }; nosuch §", "in place of any command"),
     ("cat <<< E\n§", "<<<"), ("diff <(a) b; echo §", "<("), ("tee >(a); echo §", ">("), ("a &> f §", "&>"), ("a |& b; echo §", "|&"),
     ("((x++)); echo §", "(("), ("x=(1 2); echo §", "("), ("x+=1 §", "assignment"), ("x[0]=1 §", "assignment"), ("é=1 §", "assignment"),
     ("§=5", "assignment"), ("echo $[1 + §]", "$["), ("function f { eval §; }", "function"), ("select x in a; do §; done", "select"),
