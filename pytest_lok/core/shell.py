@@ -13,6 +13,7 @@ in, so that its value is data whatever it holds:
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -177,13 +178,11 @@ def _within(place: int, spans: Iterable[tuple[int, int]]) -> bool:
 
 def _end(source: str, start: int) -> int:
     end = start + 2
-    try:
+    with contextlib.suppress(TemplateSyntaxError):  # the template's own parser says what is wrong, and where
         for _, kind, text in LEXER.tokeniter(source[end:].replace("\r", "\v"), None, None, "variable"):
             end += len(text)
             if kind == "variable_end":
                 return start + len(source[start:end].rstrip())  # -}} takes what follows along
-    except TemplateSyntaxError:
-        pass  # the template's own parser says what is wrong, with the place
     close = source.find("}}", start)
     return close + 2 if close >= 0 else len(source)
 

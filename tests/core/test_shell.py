@@ -65,6 +65,7 @@ ACCEPTED = [
     'if [ -n "{{ arg.1 }}" ]; then\n  git diff {{ arg.1 }}\nelif [ "{{ arg.a }}" = "true" ]; then\n  git diff\nfi',
     "start=$(date +%s); title={{ arg.a }}; echo $(( $(date +%s) - start )) $title",
     "n=$((n + 1)); echo {{ arg.a }}",
+    "n=$(( (n + 1) * 2 )); echo {{ arg.a }}",
     "for n in $(seq 1 {{ arg.a }}); do echo $((n * 2)); done",
     "git diff --name-only {{ arg.1 }} | while read -r f; do n=$((n + 1)); done; echo $n",
     "git diff --name-only {{ arg.1 }} | xargs wc -l",
@@ -255,7 +256,9 @@ UNREADABLE = [
     ("cat <<'E F'\n§\nE F", "delimiter"), ("cat <<E'F'\n§\nEF", "delimiter"), ("cat <<E \"a\nb\"\n§\nE", "goes over"),
     ("echo $(cat <<E) §\nE\n", "no body"), ("cat <<E\na \\\nE\n§\nE", "joined"), ("cat <<EF\nE\\\nF\n§\nEF", "joined"),
     ("exec 3<<E\n§\nE\n. /dev/fd/3", "standard input"), ("if a; then b; fi §", "not expected"), ("done; §", "not expected"), ("a ) §", "not expected"),
-    ("} §", "not expected"), ("for 1 in §", "not expected"), ("for x §", "missing"), ("case § x", "missing"), ("a ;; §", "not expected"),
+    ("} §", "not expected"),
+    ("; echo §", "not expected"), ("case a in b c) echo §;; esac", "not expected"), ("echo > ; echo §", "not expected"),
+    ("`'` echo §", "single quote"), ("sh -c '" + "sh -c \"" * 1 + "x' ; echo §", "code that"), ("for 1 in §", "not expected"), ("for x §", "missing"), ("case § x", "missing"), ("a ;; §", "not expected"),
     ("ec\\\nho §", "continued"), ("a &\\\n& §", "continued"), ("echo \"$x\\\ny\" §", "continued"), ("echo $\\\n(a) §", "next line"),
     ("f() §", "not expected"), ("f(x) §", "("), ("echo $((a b \"§\"))", "calculation"), ("echo $((1) §", "calculation"), ("a {x}>f §", "{"),
     ("sh -c 'if' ; echo §", "code that"), ("eval 'f() { x; }'; echo §", "code that"), ("if\\\n a; then §; fi", "in this spelling"),
@@ -331,9 +334,13 @@ def test_whitespace_control_is_refused(text: str) -> None:
         compiled(text)
 
 
-def test_an_unclosed_placeholder_is_a_fault() -> None:
-    with pytest.raises(SourceError, match="never closed"):
-        compiled("echo {{ arg.a")
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("echo {{ arg.a", "never closed"), ("echo {{ 'x }}", "has no end"), ("echo {{ ! }} b", "!")],
+)
+def test_a_placeholder_that_is_no_expression_is_a_fault(text: str, why: str) -> None:
+    with pytest.raises(SourceError, match=why):
+        compiled(text)
 
 
 def test_steps_and_arguments_are_those_of_all_placeholders() -> None:
@@ -428,6 +435,7 @@ def test_an_empty_value_does_not_hide_the_dash_after_it() -> None:
     with pytest.raises(TemplateError, match="option"):
         filled("rm {{ arg.a }}-rf", a="")
     assert filled("rm {{ arg.a }}{{ arg.b }}", a="x", b="-rf")
+    assert filled("rm {{ arg.a }}$x", a="")  # what the text's author puts there is the author's
     assert filled("rm {{ arg.a }}{{ arg.b }}", a="", b="")
 
 
