@@ -90,7 +90,9 @@ class Flow:
                     yield hole, f"text that {sink.what} reads later and may run as code"
         written = self._written - _NOWHERE
         code = [sink for sink in self._sinks if not sink.sums]
-        reasons = [f"in a text that writes to `{path}` and runs it" for path in self._started & written]
+        reasons = [
+            f"in a text that writes to `{path}` and runs it" for path in sorted(self._started & written)
+        ]
         reasons += [
             f"in a text that prints its variables and has {sink.what}" for sink in code if self.dumped
         ]

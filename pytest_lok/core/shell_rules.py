@@ -173,7 +173,7 @@ class _Judge:
         """Judge a command by its name and its arguments."""
         head, args = words[0], words[1:]
         self.runs([head], head.shown, "in the name of a command")
-        self.flow.starts(head.literal or "")
+        self.flow.starts(head.shown)
         name = _name(head)
         if name is None:
             self.flow.runs({ANY}, f"`{head.shown}`")
@@ -290,7 +290,7 @@ def _as_code(word: Word) -> str:
 def _source(judge: _Judge, call: _Call) -> None:
     judge.runs(call.args, call.name)
     for word in call.args[:1]:
-        judge.runs_file(word.literal or "", call)
+        judge.runs_file(word.shown, call)
 
 
 def _wrapper(judge: _Judge, call: _Call) -> None:
@@ -367,6 +367,7 @@ def _interpreted(judge: _Judge, call: _Call) -> None:
     if text is None:
         in_directory = any("/" in piece for piece in rest[0].pieces if isinstance(piece, str))
         judge.runs(rest[:1] if in_directory else rest, call.name)
+        judge.flow.starts(rest[0].shown)
         judge.data(rest[1:])
     elif (text.startswith("-") and text != "-") or known.inline.fullmatch(text) or text in CODE_MODULES:
         _inline(judge, replace(call, name=f"{call.name} {text}", args=rest), known)

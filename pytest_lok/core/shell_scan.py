@@ -13,6 +13,7 @@ _OPENERS = frozenset({"{", "if", "while", "until", "for", "case"})
 _CLOSERS = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
 _BASH_ONLY = frozenset({"function", "select", "coproc"})
 _JOINED = re.compile(r"(?<!\\)(\\\\)*\\\n")
+_DESCRIPTOR = re.compile(r"[0-9]+|-")
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 _COMMAND = re.compile(r"\$\(|`")
 _REDIRECT = re.compile(r"([0-9]*)(<<-?(?!<)|<&|>&|<>|>>|>\||<(?![<(])|>(?![(]))")
@@ -262,8 +263,9 @@ class _Scanner(WordReader):
         mark = self.mark()
         self.blanks()
         target = self.word()
-        if ">" in found[2]:
-            self.script.written.append(target.literal or "")
+        to_file = ">" in found[2] and not (found[2] == ">&" and _DESCRIPTOR.fullmatch(target.shown))
+        if to_file and not target.holes:
+            self.script.written.append(target.shown)
         self.ban(mark, "the target of a redirect")
         return True
 

@@ -103,7 +103,8 @@ ACCEPTED = [
     "trap - EXIT; echo {{ arg.a }}",
     ". ./venv/bin/activate && pytest {{ arg.a }}",
     '. "$HOME/.cargo/env"; x={{ arg.a }}',
-    'eval "$(ssh-agent -s)"; git push origin {{ arg.a }}',
+    'eval "$(ssh-agent -s)" > /dev/null 2>&1; git push origin {{ arg.a }}',
+    '. "$HOME/.cargo/env"; echo {{ arg.a }} > "$out"',
     "msg={{ arg.a }}; ssh host uptime; echo \"$msg\"",
     'export PATH="$HOME/bin:$PATH"; tool {{ arg.a }}',
     '"$HOME/bin/tool" {{ arg.a }}',
@@ -221,7 +222,7 @@ REFUSED = [
     *((text, "in a text that") for text in (
         "env | sh; echo §", 'eval "$(env)"; echo §', 'eval "$(export -p)"; echo §', "set | sh; echo §", "printenv X | sh; echo §",
         ". /proc/self/environ; echo §", "echo § > f; sh f", "echo § > ./f; ./f", "echo § > f; . ./f", "echo § | tee f; bash f",
-        'echo § > f; while read x; do eval "$x"; done < f', "echo § > f; sh < f", 'echo § >f; eval "$(cat f)"',
+        'echo § > f; while read x; do eval "$x"; done < f', "echo § > f; sh < f", 'echo § > "$f"; . "$f"', 'echo § > "$f"; bash "$f"', 'echo § >f; eval "$(cat f)"',
     )),
     ("exec <<E\n§\nE\nsh", "input of `exec`"),
 ]  # fmt: skip
