@@ -167,6 +167,7 @@ class Workflow(pytest.Module):
     def collect(self) -> Iterable[pytest.Item]:
         """The steps; CollectError says everything that is wrong with the file."""
         desk = self.config.stash[DESK]
+        self._places: dict[str, Path] = {}
         try:
             self.model = self._load(desk)
             self.plan = Plan.of(self.model, **desk.request.arguments.for_(self.model))
@@ -216,6 +217,12 @@ class Workflow(pytest.Module):
         self.shares_fixtures = all(fixture.scope in ("session", "package") for fixture in fixtures)
         self.fixtures_from = tuple(fixtures) if self.shares_fixtures else (self,)
 
+    def place(self, path: str) -> Path:
+        """A path as the workflow's model has it, made absolute; nearly always the same one."""
+        if path not in self._places:
+            self._places[path] = self.config.stash[DESK].request.root / path
+        return self._places[path]
+
     def repr_failure(self, excinfo: ExceptionInfo[BaseException]) -> str | TerminalRepr:  # type: ignore[override]  # as in pytest's own
         """A mistake in a file is text, whatever the traceback style."""
         if isinstance(excinfo.value, self.CollectError):
@@ -230,12 +237,13 @@ def nothing() -> None:
 class Step(pytest.Function):
     """One step. Setting up waits for its result, running judges it."""
 
+    result: StepResult | None = None
+    waited = 0.0
+    telling_parts = False
+
     def __init__(self, *, step: model.Step, **kwargs: Any) -> None:
         super().__init__(callobj=nothing, **kwargs)
         self.step = step
-        self.result: StepResult | None = None
-        self.waited = 0.0
-        self.telling_parts = False
 
     @property
     def workflow(self) -> Workflow:
@@ -250,7 +258,7 @@ class Step(pytest.Function):
     @property
     def file(self) -> Path:
         """The file that defines it."""
-        return self.config.stash[DESK].request.root / self.step.path
+        return self.workflow.place(self.step.path)
 
     def setup(self) -> None:
         """Set up the fixtures, then get the step's result; an error or a skip is raised here.

@@ -68,7 +68,10 @@ class Desk:
 
     def records(self) -> list[Record]:
         """The session's runs, in whichever of its processes, as far as they have come."""
-        return list(self.runs.records()) if self.is_recorded else []
+        if not self.is_recorded:
+            return []
+        here = self.running.records()
+        return list(self.runs.records()) if here is None else here
 
     @property
     def is_recorded(self) -> bool:

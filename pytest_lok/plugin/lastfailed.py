@@ -10,20 +10,23 @@ class LastFailed:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._kept: dict[str, bool] = {}
+        self._kept: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note steps that were blocked, or that the end of the session kept from running."""
         facts = getattr(report, "lok", None)
-        if facts is not None:
-            self._kept[report.nodeid] = facts["outcome"] == "skipped" and bool(
-                facts.get("blocked_by") or facts["not_run"]
-            )
+        if facts is None:
+            return
+        if facts["outcome"] == "skipped" and ("blocked_by" in facts or "not_run" in facts):
+            self._kept.add(report.nodeid)
+        else:
+            self._kept.discard(report.nodeid)
 
     @pytest.hookimpl(trylast=True)  # after pytest has written what failed
     def pytest_sessionfinish(self) -> None:
         """Add them to what failed."""
-        kept = {nodeid: True for nodeid, kept in self._kept.items() if kept}
         cache = getattr(self._config, "cache", None)
-        if cache is not None and kept and not self._config.getoption("cacheshow", None):
-            cache.set("cache/lastfailed", {**cache.get("cache/lastfailed", {}), **kept})
+        if cache is not None and self._kept and not self._config.getoption("cacheshow", None):
+            cache.set(
+                "cache/lastfailed", {**cache.get("cache/lastfailed", {}), **dict.fromkeys(self._kept, True)}
+            )

@@ -37,6 +37,8 @@ class PartError(Exception):
 
 def parts(result: StepResult) -> list[Part]:
     """The step's parts, the red ones first, if it has several."""
+    if len(result.items) < 2 and len(result.replies) + len(result.refusals) < 2:
+        return []
     found = [_item(item) for item in result.items] or list(_backends(result))
     found.sort(key=lambda part: not part.outcome.red)
     return found[:_SHOWN] if len(found) > 1 else []

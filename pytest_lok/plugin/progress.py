@@ -41,10 +41,11 @@ class Progress:
 
     def end(self) -> None:
         """The item goes on: leave the line as it was."""
-        terminal = self._terminal()
-        if self._drawn and terminal is not None:
-            self._write(terminal, _CLEAR)
-        self._drawn = False
+        if self._drawn:
+            self._drawn = False
+            terminal = self._terminal()
+            if terminal is not None:
+                self._write(terminal, _CLEAR)
 
     def _terminal(self) -> pytest.TerminalReporter | None:
         """Where to draw: a terminal, not a pipe, not an xdist worker, not with -q or -s."""

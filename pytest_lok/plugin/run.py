@@ -13,11 +13,12 @@ import pytest
 from _pytest.skipping import evaluate_skip_marks  # what `skip` and `skipif` come to
 
 from pytest_lok.core.plan import Plan
-from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.core.results import Outcome, RunResult, StepResult
 from pytest_lok.engine.background import THREAD
 from pytest_lok.plugin.progress import Progress
 from pytest_lok.plugin.timeouts import budgeted
 from pytest_lok.plugin.verdict import NOT_RUN, Account
+from pytest_lok.store.runs import Record
 
 if TYPE_CHECKING:
     from pytest_lok.engine.background import RunHandle
@@ -45,6 +46,7 @@ class Watched:
     entry: Entry
     handle: RunHandle | None = None
     settled: bool = False
+    result: RunResult | None = None
     again: dict[str, StepResult] = field(default_factory=dict)
 
 
@@ -58,6 +60,13 @@ class Running:
         self._watched: dict[Workflow, Watched] = {}
         self._progress = Progress(desk.config)
         self._stop: tuple[str, Outcome] | None = None
+
+    def records(self) -> list[Record] | None:
+        """The runs, if all of the session's have ended in this process; None where only the records know."""
+        if not self._watched or any(watched.result is None for watched in self._watched.values()):
+            return None
+        results = [(w.result, w.again) for w in self._watched.values() if w.result is not None]
+        return [Record(result=replace(r, steps={**r.steps, **again})) for r, again in results]
 
     def select(self, item: Step) -> None:
         """Note an item that is left after every deselection; one that is marked as skipped must not run."""
@@ -241,7 +250,8 @@ class Running:
                 if self.stopped:
                     self._cancel(begun)
                 try:
-                    watched.settled = watched.handle.wait(POLL) is not None
+                    watched.result = watched.handle.wait(POLL)
+                    watched.settled = watched.result is not None
                 except KeyboardInterrupt:
                     raise
                 except BaseException:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ class Stopping:
         self._is_worker = hasattr(desk.config, "workerinput")
         self._handlers: dict[signal.Signals, Any] = {}
         self._session: pytest.Session
+        self._items: Sequence[pytest.Item] = ()
         self._ids: dict[str, None] = {}
         self._told: set[str] = set()
         self._node: dict[str, object] = {}
@@ -54,17 +55,17 @@ class Stopping:
         self._ids.update(dict.fromkeys(ids))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Whatever is an item has to be accounted for."""
-        self._ids.update((item.nodeid, None) for item in session.items)
+        """Every item has to be accounted for."""
+        self._items = session.items
         self._insist()
 
     @pytest.hookimpl(trylast=True)  # the session has counted its failures by then
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember what is told; where the session has had enough, so have the runs."""
-        if report.when == "setup" and report.passed:
-            self._node[report.nodeid] = getattr(report, "node", None)
-        else:
+        if report.when != "setup" or not report.passed:
             self._told.add(report.nodeid)
+        elif hasattr(report, "node"):
+            self._node[report.nodeid] = report.node
         enough = self._session.shouldfail or self._session.shouldstop
         if enough and not self._is_worker:
             self._desk.running.stop(str(enough), Outcome.SKIPPED)
@@ -92,7 +93,12 @@ class Stopping:
     def _missing(self) -> Iterator[pytest.TestReport]:
         running = self._desk.running
         records = {record.result.path: record for record in self._desk.records()}
-        for nodeid in [nodeid for nodeid in self._ids if nodeid not in self._told]:
+        ids = [*self._ids, *(item.nodeid for item in self._items)]
+        selected: dict[str, set[str]] = {}
+        for nodeid in ids:
+            place, _, name = nodeid.partition("::")
+            selected.setdefault(place, set()).add(name)
+        for nodeid in [nodeid for nodeid in ids if nodeid not in self._told]:
             found = self._desk.step_at(nodeid)
             if found is None:  # a Python test
                 continue
@@ -109,13 +115,10 @@ class Stopping:
                 result=running.told(result),
                 run_id=self._desk.runs.run_id,
             )
-            yield self._report(nodeid, account)
+            yield self._report(nodeid, account, selected[nodeid.partition("::")[0]])
 
-    def _report(self, nodeid: str, account: Account) -> pytest.TestReport:
+    def _report(self, nodeid: str, account: Account, selected: Collection[str]) -> pytest.TestReport:
         """A report that goes the way of all others; what was done unseen is told as well."""
-        selected = {
-            other.partition("::")[2] for other in self._ids if other.startswith(nodeid.partition("::")[0])
-        }
         when, word = verdict(account.result, selected)
         longrepr: Any = None
         if word in ("failed", "xfail"):
@@ -132,7 +135,7 @@ class Stopping:
         )
         if word == "xfail":
             report.wasxfail = account.result.reason
-        if self._node.get(nodeid) is not None:
+        if nodeid in self._node:
             report.node = self._node[nodeid]  # type: ignore[attr-defined]  # xdist's; JUnit tells cases by it
         account.complete(report)
         return report

@@ -128,11 +128,10 @@ class Account:
         result = self.result
         facts = {
             "workflow": self.workflow.stem,
-            "step": self.step.name,
             "outcome": result.outcome.value,
             "reason": short(result) if result.reason else "",
             "blocked_by": result.blocked_by,
-            "not_run": int(not result.attempts and result.reason.startswith(NOT_RUN)),
+            "not_run": "yes" if not result.attempts and result.reason.startswith(NOT_RUN) else "",
             "seconds": result.seconds,
             "attempts": result.attempts,
             "backend": str(result.backend),

@@ -12,13 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_lok.core.events import StepStarted, fold
+from pytest_lok.core.events import Event, StepStarted, fold
 from pytest_lok.core.results import RunResult
 from pytest_lok.store.journal import Journal
 from pytest_lok.store.lock import Lock
 
 KEPT = 20
 """Sessions whose records stay."""
+_KINDS = ("run_started", "step_started", "step_finished", "run_finished")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,7 @@ class Record:
     """One run as far as it is recorded; ``running`` are the steps that were started and have no result."""
 
     result: RunResult
-    running: frozenset[str]
+    running: frozenset[str] = frozenset()
 
 
 class RunDirectory:
@@ -60,15 +61,22 @@ class RunDirectory:
     def records(self) -> Iterator[Record]:
         """Every run recorded here, in the order of the session."""
         for path in sorted(self.path.glob("*.jsonl")):
-            events = list(Journal(path).news("run_started", "step_started", "step_finished", "run_finished"))
-            begun = {event.step for event in events if isinstance(event, StepStarted)}
-            result = fold(events)
+            begun: set[str] = set()
+            result = fold(_noting(begun, Journal(path).news(*_KINDS)))
             yield Record(result=result, running=frozenset(begun - result.steps.keys()))
 
     def close(self) -> None:
         """Let go of it; it stays until it is old. Idempotent."""
         if self._lock is not None:
             self._lock.close()
+
+
+def _noting(begun: set[str], events: Iterator[Event]) -> Iterator[Event]:
+    """The events one by one (a record may be large), and the names of the steps that began."""
+    for event in events:
+        if isinstance(event, StepStarted):
+            begun.add(event.step)
+        yield event
 
 
 def _shelf(root: Path) -> Path:
