@@ -63,7 +63,7 @@ command = WorkflowGroup(
 
     --json has the run's workflow, outcome, exit_code, output, seconds and usage, and its `steps` by name:
     each with outcome, reason, hint, output, data (parsed JSON), exit_code, seconds, attempts, backend,
-    replies, refusals, verdict, items, sections and usage. Durations are seconds; null is not known.
+    replies, refusals, verdict, items, findings, sections and usage. Durations are seconds; null is not known.
 
     \b
     Exit codes:  0  the work was done, and every check held

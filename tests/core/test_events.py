@@ -29,6 +29,7 @@ from pytest_lok.core.results import (
     Usage,
     Verdict,
 )
+from tests.core.reports import finding
 
 REPLY = Reply(
     text="yes\n\x00ü", backend="claude", model="m", usage=Usage(calls=1, input_tokens=3), seconds=0.5
@@ -48,6 +49,11 @@ FULL = StepResult(
         strategy="vote", text="yes", backend="claude", tally={"yes": 2.0}, dissent=("codex: no",)
     ),
     items=(ItemResult(index=0, item={"x": 1}, outcome=Outcome.PASSED),),
+    findings=(
+        finding(
+            cwe=(89,), edits=({"file": "a", "old": "b", "new": "c"},), votes={"a": "high", "b": "absent"}
+        ),
+    ),
     sections=(Section(title="stderr", text="oops"),),
     usage=Usage(calls=1, input_tokens=3, cost_usd=0.25),
 )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pytest_lok.backends.scripted import Rule, Scripted
 from pytest_lok.core.baseline import accepting
+from pytest_lok.core.events import to_json
 from pytest_lok.core.findings import OTHER
+from pytest_lok.core.redact import MASK, Redactor
 from pytest_lok.core.results import Finding, Outcome, StepResult
 from tests.core.reports import said
 from tests.engine.worlds import Ran, ran, world
@@ -390,3 +393,14 @@ def test_a_failed_review_can_still_be_told_of(root: Path) -> None:
     done = run(root, "[gate]", Scripted("a", said({})), keys="continue_on_error = true", after=after)
     assert done.outcomes == {"review": SOFT, "tell": P}
     assert done.result.steps["tell"].output == "user input in a query"
+
+
+def test_a_secret_in_a_quote_stays_here(root: Path) -> None:
+    (root / "db.py").write_text('password = "correct horse battery"\n')
+    leaky = said({"rule_id": "secret", "evidence": 'password = "correct horse battery"', "line": 1})
+    text = '[gate]\n[[steps]]\nname = "review"\nprompt = "?"\nbackend = "a"\noutput_format = "findings"\n'
+    here = replace(world(root, Scripted("a", leaky)), redactor=Redactor(["correct horse battery"]))
+    done = ran(text, here)
+    assert done.outcomes == {"review": F}
+    assert findings(done.result.steps["review"])[0].evidence == f'password = "{MASK}"'
+    assert not any("correct horse" in to_json(event) for event in done.events)
