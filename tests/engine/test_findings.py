@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +18,9 @@ from pytest_lok.core.events import to_json
 from pytest_lok.core.findings import OTHER
 from pytest_lok.core.redact import MASK, Redactor
 from pytest_lok.core.results import Finding, Outcome, StepResult
+from pytest_lok.engine.ports import Comparison
 from tests.core.reports import said
-from tests.engine.worlds import Ran, ran, world
+from tests.engine.worlds import Ran, Tree, ran, world
 
 P, F, E, S, SOFT = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED, Outcome.SOFT
 CODE = "import db\n\n\ndb.execute(sql)\n\n\nprint('done')\n"
@@ -404,3 +407,42 @@ def test_a_secret_in_a_quote_stays_here(root: Path) -> None:
     assert done.outcomes == {"review": F}
     assert findings(done.result.steps["review"])[0].evidence == f'password = "{MASK}"'
     assert not any("correct horse" in to_json(event) for event in done.events)
+
+
+class Slow(Tree):
+    """A workspace whose repository never answers."""
+
+    async def comparison(self, paths: Sequence[str]) -> Comparison:
+        await asyncio.sleep(60)
+        return Comparison(base="main")
+
+    async def at_base(self, path: str) -> str | None:
+        await asyncio.sleep(60)
+        return None
+
+
+class Broken(Tree):
+    """A workspace whose repository tells half of what changed."""
+
+    async def comparison(self, paths: Sequence[str]) -> Comparison:
+        return Comparison(base="main", diff="+++ b/db.py\n@@ -1 +1,9 @@\n-a\n")
+
+
+@pytest.mark.parametrize(
+    ("tree", "key", "why"),
+    [
+        (Slow, 'scope = "diff"', "the diff timed out after 0.1 s"),
+        (Slow, 'baseline = "new"', "the baseline timed out after 0.1 s"),
+        (Broken, 'scope = "file"', "the diff cannot be read"),
+    ],
+)
+def test_a_repository_that_does_not_answer_leaves_no_ruling(
+    root: Path, tree: type[Tree], key: str, why: str
+) -> None:
+    step = (
+        '[[steps]]\nname = "review"\nprompt = "?"\nbackend = "a"\noutput_format = "findings"\ntimeout = 100\n'
+    )
+    here = replace(world(root, Scripted("a", said({}))), workspace=tree(str(root)))
+    result = ran(f"[gate]\n{key}\n{step}", here).result.steps["review"]
+    assert result.outcome is E
+    assert why in result.reason
