@@ -15,7 +15,7 @@ from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.desk import DESK, Desk, Virtual
 from pytest_lok.plugin.explain import harmless
 from pytest_lok.plugin.parts import parts, tell
-from pytest_lok.plugin.request import PREFIX
+from pytest_lok.plugin.request import PREFIX, is_closed
 from pytest_lok.plugin.verdict import announce
 
 if TYPE_CHECKING:
@@ -33,10 +33,7 @@ class Collection:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         shelf = desk.request.shelf
-        ignored = desk.config.getoption("ignore") or ()
-        here = desk.config.invocation_params.dir
-        closed = {(here / path).resolve() for path in ignored}
-        self._open = () if closed & {shelf.resolve(), shelf.parent.resolve()} else (shelf.parent, shelf)
+        self._open = () if is_closed(desk.config, shelf) else (shelf.parent, shelf)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:

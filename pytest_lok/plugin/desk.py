@@ -17,7 +17,7 @@ from pytest_lok.core.model import Workflow as Model
 from pytest_lok.engine.background import Background
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.hooks import BEGAN
-from pytest_lok.plugin.request import PREFIX, Arguments, Request, add, is_virtual
+from pytest_lok.plugin.request import PREFIX, Arguments, Request, add, is_closed, is_virtual
 from pytest_lok.plugin.run import RUNS, Running
 from pytest_lok.settings import Settings, in_ci
 from pytest_lok.store.ledger import Ledger
@@ -219,7 +219,7 @@ def _arrange(here: Desk, keyword: str) -> None:
         args = []
     for name in request.named:
         args += _named(here, name)
-    if not given and request.everything and request.shelf.is_dir():
+    if not given and request.everything and request.shelf.is_dir() and not is_closed(config, request.shelf):
         args.append(str(request.shelf))
     if keyword and not given:
         args += _by_keyword(here, keyword)

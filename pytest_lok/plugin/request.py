@@ -107,6 +107,13 @@ def is_workflow(path: Path) -> bool:
     return path.suffix == ".toml" and path.parts[-3:-1] == (".lok", "workflows")
 
 
+def is_closed(config: pytest.Config, shelf: Path) -> bool:
+    """Whether ``--ignore`` means the whole shelf; as an argument of ours it would be collected anyway."""
+    ignored = config.getoption("ignore") or ()
+    closed = {(config.invocation_params.dir / path).resolve() for path in ignored}
+    return bool(closed & {shelf.resolve(), shelf.parent.resolve()})
+
+
 def add(files: dict[Path, frozenset[str]], file: Path, step: str) -> None:
     """Ask for a step of a file, or for all of it ("")."""
     asked = files.get(file)

@@ -64,6 +64,8 @@ def test_what_is_collected(project: Suite, args: list[str], expected: list[str])
 def test_with_testpaths_and_from_a_subdirectory(project: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     project.write("pytest.ini", "[pytest]\ntestpaths = tests\n")
     assert sorted(collected(project, "--lok")) == [A, B, ONE]
+    for ignored in (".lok", ".lok/workflows", ".lok/workflows/w.toml"):
+        assert collected(project, "--lok", "--ignore", ignored) == [ONE]
     monkeypatch.chdir(project.root / "tests")
     assert sorted(collected(project, "--lok")) == [A, B, ONE]
 
