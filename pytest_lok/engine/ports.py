@@ -230,7 +230,7 @@ class World:
     router's choice, by their ``strengths``, the first of which counts the most). ``env`` is what
     ``{{ env.X }}`` reads. ``timeouts`` holds the backends' own, in
     seconds. ``command_wrapper`` is the settings' wrapper around shell and verify commands, "" = none.
-    ``prices`` turn tokens into money where a backend does not say.
+    ``prices`` are the user's, which turn tokens into money where a backend does not say.
     ``redactor`` masks secrets in every event, and so in everything that is shown or stored. ``kill``
     ends every process at once, for whoever cannot wait for a run to be stopped. ``slots`` limit how
     many questions a backend gets at once; waiting for one is no part of an answer's time. In a

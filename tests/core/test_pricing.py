@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from pytest_lok.core.price_list import LISTED
 from pytest_lok.core.pricing import Price, priced
 from pytest_lok.core.results import Usage
 
@@ -29,3 +32,32 @@ def test_a_reported_cost_is_kept_and_unknown_tokens_cost_an_unknown_sum() -> Non
 
 def test_one_side_may_be_unknown() -> None:
     assert priced(Usage(output_tokens=1_000_000), "big-1", PRICES).cost_usd == 20.0
+
+
+@pytest.mark.parametrize(
+    ("model", "cost"),
+    [
+        ("gpt-5.4", 10.0),
+        ("gpt-5.4-2026-03-05", 10.0),
+        ("gpt-5.4-mini", 3.0),
+        ("claude-haiku-4-5-20251001", 3.5),
+        ("gpt-5.4-pro", None),  # not what it begins with
+        ("gpt-5.4-2026", None),
+        ("claude", None),
+        ("us.anthropic.claude-haiku-4-5-20251001-v1:0", None),
+    ],
+)
+def test_a_model_that_is_not_given_a_price_costs_what_its_vendor_lists(
+    model: str, cost: float | None
+) -> None:
+    assert priced(TOKENS, model, PRICES).cost_usd == cost
+
+
+@pytest.mark.parametrize("pattern", ["gpt-5.4-2026-03-05", "gpt-5.4*", "*"])
+def test_a_price_that_is_given_wins_over_the_listed_one_however_short(pattern: str) -> None:
+    assert priced(TOKENS, "gpt-5.4-2026-03-05", {pattern: Price(input=0, output=1)}).cost_usd == 0.5
+
+
+def test_the_list_holds_names_and_prices() -> None:
+    assert all(re.fullmatch(r"[a-z0-9.-]+", name) for name in LISTED)  # a pattern would take in others
+    assert all(0 < taken < given for taken, given in LISTED.values())
