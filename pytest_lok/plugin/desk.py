@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import pytest
 
 from pytest_lok.core.cassette import Mode
-from pytest_lok.core.model import Origin, Step
+from pytest_lok.core.model import Format, Gate, Origin, Step
 from pytest_lok.core.model import Workflow as Model
 from pytest_lok.engine.background import Background
 from pytest_lok.errors import UsageError, WorkflowError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_lok.engine.ports import Backend, World
 
 DESK = pytest.StashKey["Desk"]()
+FailOn: TypeAlias = Literal["critical", "high", "medium", "low", "info", "never"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class Desk:
         self.running = Running(self)
         self.virtual: list[Virtual] = []
         self.named: dict[Path, frozenset[str]] = dict(request.files)
+        self._fail_on = _fail_on(config)
         self._loaded: dict[Path, Model | WorkflowError] = {}
 
     @cached_property
@@ -90,7 +92,7 @@ class Desk:
         """The project's workflow in this file, read once; WorkflowError holds every mistake in it."""
         if file not in self._loaded:
             try:
-                self._loaded[file] = self.project.load(file)
+                self._loaded[file] = self._ruled(self.project.load(file))
             except WorkflowError as error:
                 self._loaded[file] = error
         found = self._loaded[file]
@@ -112,7 +114,15 @@ class Desk:
 
     def find(self, name: str) -> Model:
         """The workflow of that name, or of the path of a .toml file, seen from where pytest was started."""
-        return self.project.load(self.config.invocation_params.dir / name if name.endswith(".toml") else name)
+        place = self.config.invocation_params.dir / name if name.endswith(".toml") else name
+        return self._ruled(self.project.load(place))
+
+    def _ruled(self, workflow: Model) -> Model:
+        """The workflow with the session's ``lok_fail_on`` in its gate, if it has findings to rule over."""
+        finds = workflow.gate is not None or any(s.output_format is Format.FINDINGS for s in workflow.steps)
+        if self._fail_on is None or not finds:
+            return workflow
+        return replace(workflow, gate=replace(workflow.gate or Gate(), fail_on=self._fail_on))
 
     def wanted(self, file: Path) -> bool:
         """Whether this session collects a file of the project's shelf."""
@@ -295,9 +305,17 @@ def _readable(here: Desk, files: Iterable[Path]) -> Iterator[Model]:
 
 
 def _refuse_unsupported(config: pytest.Config) -> None:
-    for key in ("lok_fail_on", "lok_report"):
-        if config.getini(key):
-            raise UsageError(f"the ini key {key} is not supported by this version", hint="remove it")
+    if config.getini("lok_report"):
+        raise UsageError("the ini key lok_report is not supported by this version", hint="remove it")
+
+
+def _fail_on(config: pytest.Config) -> FailOn | None:
+    """``lok_fail_on``, None where it is not set."""
+    written = config.getini("lok_fail_on")
+    known: tuple[FailOn, ...] = get_args(FailOn)
+    if written and written not in known:
+        raise UsageError(f"lok_fail_on = {written!r} is no severity", hint=f"one of: {', '.join(known)}")
+    return next((value for value in known if value == written), None)
 
 
 def _options(config: pytest.Config) -> dict[str, object]:

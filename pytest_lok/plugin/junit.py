@@ -46,6 +46,7 @@ class JUnit:
         facts = getattr(report, "lok", None)
         if facts is None:
             yield
+            self._point(report)
             return
         reporter = self._xml.node_reporter(report)
         if report.location[1] is not None:
@@ -62,3 +63,11 @@ class JUnit:
             output = ElementTree.Element("system-out")
             output.text = bin_xml_escape(bounded("\n".join(told), lines=400, chars=_OUTPUT))
             reporter.append(output)
+
+    def _point(self, report: pytest.TestReport) -> None:
+        """A finding's own file and line, at its own failure."""
+        place = getattr(report, "lok_place", {})
+        nodes = self._xml.node_reporter(report).nodes if place.get("file") else []
+        if nodes and nodes[-1].tag == "failure":
+            nodes[-1].set("file", bin_xml_escape(place["file"]))
+            nodes[-1].set("line", str(place["line"]))

@@ -1,4 +1,4 @@
-"""A step's items and backends -> subtests of its item, each with its own outcome and reason."""
+"""A step's findings, items and backends -> subtests of its item, each with its own outcome and reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_lok.core.results import ItemResult, Outcome, StepResult
+from pytest_lok.core.results import Finding, ItemResult, Outcome, StepResult
 from pytest_lok.plugin.explain import bounded, harmless
 
 _SHOWN = 50  # subtests of one step; a for_each may have thousands of items
@@ -15,12 +15,17 @@ _SHOWN = 50  # subtests of one step; a for_each may have thousands of items
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One item of a ``for_each``, or one of several backends."""
+    """One blocking finding, one item of a ``for_each``, or one of several backends.
+
+    ``path`` and ``line`` are where a finding points at.
+    """
 
     name: str
     outcome: Outcome
     reason: str = ""
     text: str = ""
+    path: str = ""
+    line: int = 0
 
     def __str__(self) -> str:
         lines = [f"{self.name}: {self.outcome}", *bounded(self.text).splitlines(), f"E   {self.reason}"]
@@ -36,7 +41,10 @@ class PartError(Exception):
 
 
 def parts(result: StepResult) -> list[Part]:
-    """The step's parts, the red ones first, if it has several."""
+    """The step's parts, the red ones first: what blocks, or several items, or several backends."""
+    blocking = [_finding(finding) for finding in result.findings or () if finding.blocking]
+    if blocking:
+        return blocking[:_SHOWN]
     if len(result.items) < 2 and len(result.replies) + len(result.refusals) < 2:
         return []
     found = [_item(item) for item in result.items] or list(_backends(result))
@@ -53,6 +61,18 @@ def tell(result: StepResult, subtests: pytest.Subtests) -> None:
         elif result.outcome is Outcome.FAILED:
             with subtests.test(msg=part.name):
                 raise PartError(part)
+
+
+def _finding(finding: Finding) -> Part:
+    text = [finding.message, f"evidence: {finding.evidence}", f"reported by: {', '.join(finding.reporters)}"]
+    return Part(
+        name=harmless(f"{finding.rule_id} {finding.path}:{finding.line}"),
+        outcome=Outcome.FAILED,
+        reason=finding.headline,
+        text="\n".join(text),
+        path=finding.path,
+        line=finding.line,
+    )
 
 
 def _item(item: ItemResult) -> Part:

@@ -42,6 +42,7 @@ class Reporting:
         if item.telling_parts:
             if isinstance(error, PartError):
                 report.longrepr = account.longrepr_of(error.part)
+                report.lok_place = {"file": error.part.path, "line": error.part.line}  # type: ignore[attr-defined]  # reports take any attribute
             return report
         if error is not None and announced(error):
             report.longrepr = account.longrepr

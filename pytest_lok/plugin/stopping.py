@@ -9,6 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.junitxml import xml_key  # where pytest has resolved the path of its report
 
 from pytest_lok.core.results import Outcome
 from pytest_lok.plugin.verdict import Account, verdict
@@ -40,9 +41,8 @@ class Stopping:
         for number in _ENDINGS:
             if signal.getsignal(number) is signal.SIG_DFL:
                 self._handlers[number] = signal.signal(number, self._catch)
-        report = self._desk.config.getoption("xmlpath", None)
-        if report and not self._is_worker:
-            Path(report).expanduser().unlink(missing_ok=True)
+        if (xml := self._desk.config.stash.get(xml_key, None)) is not None:
+            _remove(Path(xml.logfile).resolve())  # a link stays
 
     def pytest_unconfigure(self) -> None:
         """Give the signals back."""
@@ -150,6 +150,16 @@ class Stopping:
     def _insist(self) -> None:
         if self._caught is not None:
             pytest.exit(_by(self._caught), returncode=128 + self._caught)
+
+
+def _remove(report: Path) -> None:
+    if report.is_file():  # and no device
+        try:
+            report.unlink()
+        except OSError as error:
+            raise pytest.UsageError(
+                f"{report} of an earlier session cannot be removed: {error.strerror}"
+            ) from None
 
 
 def _by(number: signal.Signals) -> str:

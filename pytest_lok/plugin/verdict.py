@@ -97,10 +97,10 @@ class Account:
 
     def longrepr_of(self, part: Part) -> ExceptionChainRepr:
         """The same of one part of the step."""
-        return self._shown(str(part), part.reason)
+        return self._shown(str(part), part.reason, part.path, part.line)
 
-    def _shown(self, text: str, reason: str) -> ExceptionChainRepr:
-        place = ReprFileLocation(str(self.file), self.step.line, reason)
+    def _shown(self, text: str, reason: str, path: str = "", line: int = 0) -> ExceptionChainRepr:
+        place = ReprFileLocation(path or str(self.file), line or self.step.line, harmless(reason))
         return ExceptionChainRepr(
             [(ReprTraceback([ReprEntryNative([text, "\n"])], None, "native"), place, None)]
         )

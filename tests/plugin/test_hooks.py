@@ -97,7 +97,7 @@ def test_nothing_else_starts_a_workflow_by_its_name(
 @pytest.mark.parametrize(
     ("ini", "message"),
     [
-        ("lok_fail_on = high", "*lok_fail_on is not supported by this version*"),
+        ("lok_fail_on = worst", "*lok_fail_on = 'worst' is no severity*"),
         ("lok_report = sarif", "*lok_report is not supported by this version*"),
         ("lok_max_parallel = many", "*lok_max_parallel is no number*"),
         ("lok_max_parallel = 0", "*lok_max_parallel = 0: at least 1 step*"),

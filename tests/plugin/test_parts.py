@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from xml.etree import ElementTree
 
 import pytest
@@ -86,3 +87,54 @@ def test_the_first_failed_item_is_enough_for_x(suite: Suite) -> None:
     result = suite.run("--lok", "-x")
     assert result.ret == 1
     assert "Traceback" not in result.stdout.str()
+
+
+FINDINGS = """
+[gate]
+fail_on = "high"
+
+[[steps]]
+name = "look"
+argv = ["cat", "findings.json"]
+output_format = "findings"
+"""
+
+
+def reported(suite: Suite) -> None:
+    suite.workflow("gate", FINDINGS)
+    suite.write("db.py", "query = 'select ' + name\nunused = 1\n")
+    found = {"message": "user input in a query", "confidence": 0.9, "path": "db.py"}
+    first = {
+        **found,
+        "rule_id": "sql",
+        "title": "SQL injection",
+        "severity": "high",
+        "line": 1,
+        "end_line": 1,
+    }
+    second = {
+        **found,
+        "rule_id": "dead",
+        "title": "Unused name",
+        "severity": "medium",
+        "line": 2,
+        "end_line": 2,
+    }
+    first["evidence"], second["evidence"] = "query = 'select ' + name", "unused = 1"
+    suite.write("findings.json", json.dumps([first, second]))
+
+
+@pytest.mark.parametrize(("fail_on", "failures"), [("", 1), ("medium", 2), ("critical", 0)])
+def test_every_finding_that_blocks_has_a_failure_at_its_own_place(
+    suite: Suite, fail_on: str, failures: int
+) -> None:
+    reported(suite)
+    suite.write("pytest.ini", f"[pytest]\nlok_fail_on = {fail_on}\n" if fail_on else "[pytest]\n")
+    result = suite.run("--lok", "--junitxml=report.xml")
+    (case,) = ElementTree.parse(suite.root / "report.xml").iter("testcase")
+    nodes = case.findall("failure")
+    assert len(nodes) == (failures + 1 if failures else 0), result.stdout.str()
+    places = [(node.get("file"), node.get("line")) for node in nodes]
+    assert places[:failures] == [("db.py", "1"), ("db.py", "2")][:failures]
+    if failures:
+        assert nodes[0].attrib["message"].startswith("[high] sql db.py:1")

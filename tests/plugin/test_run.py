@@ -404,6 +404,30 @@ def test_a_signal_ends_the_steps_too_and_everything_is_accounted_for(
     assert f"not run: {why}" in cases["b"][1]
 
 
+def test_only_a_report_is_removed_and_not_what_leads_to_it(suite: Suite) -> None:
+    suite.shells("w", a="true")
+    stale = suite.write("there/report.xml", "<testsuite/>")
+    (suite.root / "link.xml").symlink_to(stale)
+    pipe = suite.root / "pipe"
+    os.mkfifo(pipe)
+    suite.run("--lok", "--junitxml=link.xml").assert_outcomes(passed=1)
+    assert (suite.root / "link.xml").is_symlink()
+    assert "a" in junit(stale)
+    suite.run("--lok", f"--junitxml={pipe}", "--collect-only")
+    assert pipe.is_fifo()
+
+
+def test_a_stale_report_that_cannot_be_removed_is_a_usage_error(suite: Suite) -> None:
+    suite.shells("w", a="echo a >> ran")
+    suite.write("there/report.xml", "<testsuite/>").parent.chmod(0o500)
+    result = suite.run("--lok", "--junitxml=there/report.xml")
+    if os.access(suite.root / "there", os.W_OK):
+        pytest.skip("root may write everywhere")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*report.xml of an earlier session cannot be removed: Permission denied"])
+    assert suite.ran() == []
+
+
 @pytest.mark.parametrize("hook", ["pytest_collection_modifyitems()", "pytest_runtest_setup(item)"])
 def test_a_signal_counts_also_where_its_exception_is_swallowed(suite: Suite, hook: str) -> None:
     suite.shells("w", a="sleep 60", b="echo b >> ran")
