@@ -123,6 +123,7 @@ CLAUDE = CliDialect(
     program="claude",
     install="npm install -g @anthropic-ai/claude-code",
     sign_in="run `claude` once and sign in, or set ANTHROPIC_API_KEY",
+    version=("--version",),
     options=(
         Option(names=("-p", "--print"), fixed=True),
         Option(names=("--output-format",), value="stream-json", fixed=True),
@@ -203,6 +204,7 @@ CODEX = CliDialect(
     program="codex",
     install="npm install -g @openai/codex",
     sign_in="run `codex login`, or set CODEX_API_KEY",
+    version=("--version",),
     lead="exec",
     options=(
         Option(names=("--json", "--experimental-json"), fixed=True),
@@ -305,6 +307,7 @@ GEMINI = CliDialect(
     program="gemini",
     install="npm install -g @google/gemini-cli",
     sign_in="run `gemini` once and sign in, or set GEMINI_API_KEY",
+    version=("--version",),
     options=(Option(names=("-o", "--output-format"), value="stream-json", fixed=True),),
     access={
         "read": (Option(names=("--include-directories",), value="{workspace}", key="{workspace}"),),

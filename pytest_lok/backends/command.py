@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import shlex
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from pytest_lok.backends import faults
 from pytest_lok.backends.attempt import attempt
-from pytest_lok.backends.dialect import ANY, Access, CliDialect, Failure, Option, plain
+from pytest_lok.backends.dialect import ANY, Access, CliDialect, Failure, Option, crashed, plain
 from pytest_lok.backends.environment import narrowed
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.ports import Completed, Launch, Prompt, Runner
@@ -25,6 +26,7 @@ LONGEST_ARGUMENT = 120_000
 
 _PLACE = re.compile(r"\{(prompt|model|system)\}")
 _LAUNCHERS = frozenset({"npx", "bunx", "uvx", "pipx"})
+_SECRETS = ("_KEY", "_TOKEN")
 _SHOWN = 2_000
 
 
@@ -98,6 +100,34 @@ class CommandBackend:
 
     async def aclose(self) -> None:
         """It holds nothing between prompts."""
+
+    async def version(self, *, within: float) -> str:
+        """The first line it prints of its version; BackendError where there is none in time.
+
+        "" of a tool nothing is known about, and of what a launcher would have to fetch first.
+        """
+        if not self._dialect.version or self.unavailable() or len(self._program) > 1:
+            return ""
+        with self._directory() as directory:
+            argv = (self._found() or self._program[0], *self._dialect.version)
+            launch = Launch(argv=argv, env=self._env, cwd=str(directory), spool=True)
+            try:
+                async with asyncio.timeout(within):
+                    done = await self._run(launch)
+            except StepUnableError as error:
+                raise self._error(BackendFault.CRASHED, error.message, error.hint) from error
+            except TimeoutError as error:
+                why = f"no version within {within:g} s"
+                raise self._error(BackendFault.TIMEOUT, why, f"try it by hand: {shlex.join(argv)}") from error
+        if done.exit_code or not done.stdout.strip():
+            raise self._failed(crashed(done), launch, done)
+        return _shown(done.stdout.strip().splitlines()[0])
+
+    def key_variable(self) -> str | None:
+        """The variable its key is in; without one it may be signed in, which only the tool knows."""
+        names = (self._tool.key_env, *(name for name in self._dialect.keys if name.endswith(_SECRETS)))
+        found = next((name for name in names if self._env.get(name)), "")
+        return found if found or self._dialect.sign_in else None
 
     async def _answer(self, prompt: Prompt) -> Reply:
         problem = self.unavailable()

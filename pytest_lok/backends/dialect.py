@@ -103,12 +103,13 @@ class CliDialect:
     Its limits: ``limit`` is the longest prompt it takes whole, measured by ``size``; ``guard`` rewords
     a prompt it would take for a command of its own.
 
-    What it says: ``read``. ``install`` and ``sign_in`` are remedies.
+    What it says: ``read``; its version after ``version``. ``install`` and ``sign_in`` are remedies.
     """
 
     program: str = ""
     install: str = ""
     sign_in: str = ""
+    version: tuple[str, ...] = ()
     lead: str = ""
     options: tuple[Option, ...] = ()
     access: Mapping[Access, tuple[Option, ...]] = field(default_factory=dict)

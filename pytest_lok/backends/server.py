@@ -163,6 +163,10 @@ class Server:
             )
         return None
 
+    def key_variable(self) -> str | None:
+        """The variable its key is in."""
+        return self._key_env or None
+
     async def ask(self, prompt: Prompt) -> Reply:
         """One request; BackendError says what went wrong and what to do."""
         return await attempt(self._name, prompt, self._answer)

@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -15,24 +15,34 @@ from pytest_lok import __version__
 from pytest_lok.cli.backends import states
 from pytest_lok.cli.call import Call
 from pytest_lok.cli.options import EVERYWHERE, Verb
+from pytest_lok.core.price_list import TAKEN
 from pytest_lok.errors import UsageError
 
 if TYPE_CHECKING:
-    from pytest_lok.engine.ports import World
+    from pytest_lok.core.redact import Redactor
+    from pytest_lok.engine.ports import Backend, World
 
 _NOTHING_WORKS = 1
 _QUESTION = "Reply with one word: ready"
 _PATIENCE = 60.0  # seconds
+_VERSION_PATIENCE = 10.0
+_BACKEND = "backend "
+_UNKNOWN = "no key set; whether it is signed in, --live asks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing looked at. ``remedy`` says what to do where it is not ``ok``."""
+    """One thing looked at. ``remedy`` says what to do where it is not ``ok``.
+
+    A backend that is ok has a ``version`` if it is a program, and a ``sign_in`` if it needs one.
+    """
 
     name: str
     ok: bool
     found: str
     remedy: str = ""
+    version: str = ""
+    sign_in: str = ""
 
 
 def _doctor(live: bool) -> int:
@@ -41,7 +51,7 @@ def _doctor(live: bool) -> int:
     call = Call.of(click.get_current_context())
     checks = [*_programs(call.environ), *_project(call, live=live)]
     works = all(check.ok for check in checks if check.name == "settings") and any(
-        check.ok for check in checks if check.name.startswith("backend ")
+        check.ok for check in checks if check.name.startswith(_BACKEND)
     )
     if call.json:
         call.deliver(dumps({"works": works, "checks": [asdict(check) for check in checks]}))
@@ -55,7 +65,8 @@ def _doctor(live: bool) -> int:
 def _lines(checks: list[Check]) -> Iterator[str]:
     width = max(len(check.name) for check in checks)
     for check in checks:
-        yield f"{'ok' if check.ok else '--'}  {check.name:<{width}}  {check.found}"
+        found = ", ".join(filter(None, [check.found, check.version, check.sign_in]))
+        yield f"{'ok' if check.ok else '--'}  {check.name:<{width}}  {found}"
         if check.remedy and not check.ok:
             yield f"    {'':<{width}}  {check.remedy}"
 
@@ -89,45 +100,68 @@ def _project(call: Call, *, live: bool) -> Iterator[Check]:
     yield Check(name="project", ok=True, found=str(project.root))
     files = ", ".join(project.settings.files) or "none found: built-in defaults"
     yield Check(name="settings", ok=True, found=files)
+    own = f", {len(project.settings.prices)} of yours" if project.settings.prices else ""
+    yield Check(name="prices", ok=True, found=f"the vendors' of {TAKEN}{own}")
     checks = {
-        str(state["name"]): Check(
-            name=f"backend {state['name']}",
+        f"{_BACKEND}{state['name']}": Check(
+            name=f"{_BACKEND}{state['name']}",
             ok=bool(state["available"]),
             found=str(state["problem"]) or " ".join(filter(None, [str(state["type"]), str(state["model"])])),
             remedy=str(state["hint"]),
         )
         for state in states(project)
     }
-    if live:
-        able = [name for name, check in checks.items() if check.ok]
-        checks |= zip(able, _asked(project.world(), able), strict=True)
+    able = [check for check in checks.values() if check.ok]
+    checks |= {check.name: check for check in _told(project.world(), able, live=live)}
     yield from checks.values()
 
 
-def _asked(world: World, names: Iterable[str]) -> list[Check]:
-    """What comes of asking each of them something small, all at once."""
+def _told(world: World, checks: Iterable[Check], *, live: bool) -> list[Check]:
+    """The same checks with what each backend tells, all at once: of itself, and ``live`` as an answer."""
     import asyncio
 
+    async def tell(check: Check) -> Check:
+        backend = world.backends[check.name.removeprefix(_BACKEND)]
+        check = await _of_itself(check, backend, world.redactor, live=live)
+        return await _asked(check, backend, world.redactor) if live else check
+
+    async def all_at_once() -> list[Check]:
+        return await asyncio.gather(*map(tell, checks))
+
+    return asyncio.run(all_at_once())
+
+
+async def _of_itself(check: Check, backend: Backend, redactor: Redactor, *, live: bool) -> Check:
+    """Its version and its key, as far as they can be known without asking it anything."""
+    from pytest_lok.engine.ports import Installed, Keyed
+    from pytest_lok.errors import BackendError
+
+    version = ""
+    if isinstance(backend, Installed):
+        try:
+            version = await backend.version(within=_VERSION_PATIENCE)
+        except BackendError as error:
+            version = f"version unknown ({error.message})"
+    key = backend.key_variable() if isinstance(backend, Keyed) else None
+    sign_in = f"key in {key}" if key else "" if live or key is None else _UNKNOWN
+    return replace(check, version=redactor.text(version), sign_in=sign_in)
+
+
+async def _asked(check: Check, backend: Backend, redactor: Redactor) -> Check:
+    """What comes of asking it something small."""
     from pytest_lok.engine.ports import Prompt
     from pytest_lok.errors import BackendError
 
-    async def ask(name: str) -> Check:
-        backend = world.backends[name]
-        try:
-            reply = await backend.ask(Prompt(text=_QUESTION, timeout=_PATIENCE))
-        except BackendError as error:
-            found, remedy = world.redactor.text(error.message), world.redactor.text(error.hint)
-            return Check(name=f"backend {name}", ok=False, found=found, remedy=remedy)
-        finally:
-            await backend.aclose()
-        tokens = "" if reply.usage.tokens is None else f", {reply.usage.tokens} tokens"
-        found = f"{reply.model or 'its own model'} answered in {reply.seconds:.1f} s{tokens}"
-        return Check(name=f"backend {name}", ok=True, found=found)
-
-    async def all_at_once() -> list[Check]:
-        return await asyncio.gather(*map(ask, names))
-
-    return asyncio.run(all_at_once())
+    try:
+        reply = await backend.ask(Prompt(text=_QUESTION, timeout=_PATIENCE))
+    except BackendError as error:
+        found, remedy = redactor.text(error.message), redactor.text(error.hint)
+        return replace(check, ok=False, found=found, remedy=remedy)
+    finally:
+        await backend.aclose()
+    tokens = "" if reply.usage.tokens is None else f", {reply.usage.tokens} tokens"
+    found = f"{reply.model or 'its own model'} answered in {reply.seconds:.1f} s{tokens}"
+    return replace(check, found=found)
 
 
 command = Verb(
@@ -137,8 +171,9 @@ command = Verb(
     honours=("json", "output", *EVERYWHERE),
     short_help="Check what lok needs, and say what to do.",
     help="""Look at python, pytest, git, the settings files and every configured backend, and say what to do
-    about what is missing. Nothing is asked and nothing is spent, unless --live is given: then each
-    backend that seems usable answers a question of five words, or is not usable.
+    about what is missing; of command line tools also their version, and where their key is. Nothing
+    is asked and nothing is spent, unless --live is given: then each backend that seems usable answers
+    a question of five words, or is not usable.
 
     Exit code 0 where at least one backend can answer, 1 where none can or the settings are wrong.
     """,

@@ -66,6 +66,27 @@ class Recalling(Protocol):
         ...
 
 
+@runtime_checkable
+class Keyed(Protocol):
+    """A backend that has its key, if it has one, from a variable."""
+
+    def key_variable(self) -> str | None:
+        """The variable it is in: "" = in none, so it must be signed in; None = it needs no key we know of."""
+        ...
+
+
+@runtime_checkable
+class Installed(Protocol):
+    """A backend that is a program of this machine, and can tell of it without asking a model."""
+
+    async def version(self, *, within: float) -> str:
+        """What the program calls its version, "" where there is no way to ask.
+
+        BackendError where it does not say ``within`` so many seconds.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """A process to run. ``env`` is added to the base environment; ``cwd`` lies inside the workspace."""

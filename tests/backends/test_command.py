@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_lok.backends.clis import CLAUDE
 from pytest_lok.backends.command import LONGEST_ARGUMENT, CommandBackend, Tool
-from pytest_lok.errors import BackendFault
+from pytest_lok.errors import BackendError, BackendFault
 from pytest_lok.workspace.orphans import MARK
 from pytest_lok.workspace.processes import Processes
 from tests.backends.asking import ask, refused
@@ -199,3 +201,57 @@ def test_a_script_without_an_interpreter(tmp_path: Path) -> None:
     error = refused(backend(tmp_path, fake.path))
     assert error.kind is BackendFault.CRASHED
     assert "interpreter" in error.hint
+
+
+def test_the_version_is_the_first_line(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path, out="\n1.2.3 (Tool)\nand more\n")
+    known = backend(tmp_path, fake.path, "--fast", dialect=CLAUDE, access="none")
+    assert asyncio.run(known.version(within=60)) == "1.2.3 (Tool)"
+    assert fake.args == ["--version"]
+    assert fake.cwd != tmp_path.resolve()
+
+
+@pytest.mark.parametrize(
+    ("more", "kind", "why"),
+    [
+        ({"then": "sleep 600"}, BackendFault.TIMEOUT, "no version within 0.5 s"),
+        ({"code": 1, "err": "broken"}, BackendFault.CRASHED, "exit code 1: broken"),
+        ({}, BackendFault.CRASHED, "exit code 0"),
+    ],
+)
+def test_a_version_that_does_not_come(
+    tmp_path: Path, more: dict[str, Any], kind: BackendFault, why: str
+) -> None:
+    fake = fake_tool(tmp_path, **more)
+    within = 0.5 if kind is BackendFault.TIMEOUT else 60
+    with pytest.raises(BackendError, match=why) as caught:
+        asyncio.run(backend(tmp_path, fake.path, dialect=CLAUDE).version(within=within))
+    assert caught.value.kind is kind
+
+
+def test_no_version_of_what_is_unknown_absent_or_still_to_be_fetched(tmp_path: Path) -> None:
+    fake = fake_tool(tmp_path, name="npx", out="1.2.3")
+    for mine in (
+        backend(tmp_path, fake.path),
+        backend(tmp_path, tmp_path / "none", dialect=CLAUDE),
+        backend(tmp_path, fake.path, "-y", "the-package", dialect=CLAUDE),
+    ):
+        assert asyncio.run(mine.version(within=60)) == ""
+    assert not (fake.seen / "cwd").exists()
+
+
+@pytest.mark.parametrize(
+    ("environ", "more", "variable"),
+    [
+        ({"ANTHROPIC_API_KEY": "k"}, {"dialect": CLAUDE}, "ANTHROPIC_API_KEY"),
+        ({"CLAUDE_CODE_OAUTH_TOKEN": "k"}, {"dialect": CLAUDE}, "CLAUDE_CODE_OAUTH_TOKEN"),
+        ({"ANTHROPIC_API_KEY": "k", "TEAM": "t"}, {"dialect": CLAUDE, "key_env": "TEAM"}, "TEAM"),
+        ({"ANTHROPIC_API_KEY": "", "ANTHROPIC_BASE_URL": "u"}, {"dialect": CLAUDE}, ""),
+        ({"ANTHROPIC_API_KEY": "k"}, {}, None),
+        ({"TEAM": "t"}, {"key_env": "TEAM"}, "TEAM"),
+    ],
+)
+def test_the_variable_the_key_is_in(
+    tmp_path: Path, environ: dict[str, str], more: dict[str, Any], variable: str | None
+) -> None:
+    assert backend(tmp_path, "tool", environ=environ, **more).key_variable() == variable

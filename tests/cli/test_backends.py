@@ -1,5 +1,6 @@
 """``lok backends`` and ``lok doctor``."""
 
+from tests.backends.tools import fake_tool
 from tests.cli.projects import Project
 
 NONE = "".join(f"[backends.{name}]\nenabled = false\n" for name in ("claude", "codex", "gemini", "ollama"))
@@ -61,7 +62,35 @@ def test_a_doctor_misses_git(project: Project) -> None:
         "ok": False,
         "found": "not found",
         "remedy": "install git: workflows that look at changes need it",
+        "version": "",
+        "sign_in": "",
     }
+
+
+def test_a_doctor_tells_a_tools_version_and_where_its_key_is(project: Project) -> None:
+    fake_tool(project.root, name="claude", out="2.1.329 (Claude Code)\n")
+    fake_tool(project.root, name="codex", out="WARNING\n", err="cannot start", code=3)
+    fake_tool(project.root, name="gemini", out="answers\n")
+    project.write(
+        "lok.toml",
+        '[backends.claude]\ncommand = "./claude"\n[backends.codex]\ncommand = "./codex"\n'
+        '[backends.mine]\ntype = "command"\ncommand = "./gemini"\n[backends.gemini]\nenabled = false\n'
+        '[backends.api]\ntype = "anthropic"\nmodel = "m"\n[prices."m"]\ninput = 1\noutput = 2\n',
+    )
+    project.environ["ANTHROPIC_API_KEY"] = "sk-very-secret-indeed"
+    out = project.lok("doctor").out
+    assert "ok  backend claude  claude, 2.1.329 (Claude Code), key in ANTHROPIC_API_KEY\n" in out
+    assert "codex, version unknown (codex: exit code 3: cannot start), no key set; whether it is" in out
+    assert "ok  backend api     anthropic m, key in ANTHROPIC_API_KEY\n" in out
+    assert "ok  backend mine    command\n" in out
+    assert "the vendors' of October 2026, 1 of yours" in out
+    assert not (project.root / "gemini-seen/args").exists()  # who knows what --version means to it
+    done = project.lok("doctor", "--json")
+    assert "very-secret" not in done.out
+    checks = {check["name"]: check for check in done.document["checks"]}
+    assert checks["backend claude"]["version"] == "2.1.329 (Claude Code)"
+    assert checks["backend claude"]["sign_in"] == "key in ANTHROPIC_API_KEY"
+    assert checks["backend gemini"]["version"] == ""
 
 
 MUTE = '[backends.mute]\ntype = "scripted"\n[[backends.mute.replies]]\nerror = "auth"\nreply = "the key was revoked"\n'

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from pytest_lok.core.price_list import LISTED
+from pytest_lok.core.price_list import LISTED, TAKEN
 from pytest_lok.core.pricing import Price, priced
 from pytest_lok.core.results import Usage
 
@@ -56,6 +57,11 @@ def test_a_model_that_is_not_given_a_price_costs_what_its_vendor_lists(
 @pytest.mark.parametrize("pattern", ["gpt-5.4-2026-03-05", "gpt-5.4*", "*"])
 def test_a_price_that_is_given_wins_over_the_listed_one_however_short(pattern: str) -> None:
     assert priced(TOKENS, "gpt-5.4-2026-03-05", {pattern: Price(input=0, output=1)}).cost_usd == 0.5
+
+
+def test_the_readme_tells_of_when_the_list_is() -> None:
+    readme = Path(__file__).parents[2] / "README.md"
+    assert f"[{TAKEN}](pytest_lok/core/price_list.py)" in " ".join(readme.read_text().split())
 
 
 def test_the_list_holds_names_and_prices() -> None:
