@@ -410,10 +410,12 @@ def test_only_a_report_is_removed_and_not_what_leads_to_it(suite: Suite) -> None
     (suite.root / "link.xml").symlink_to(stale)
     pipe = suite.root / "pipe"
     os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     suite.run("--lok", "--junitxml=link.xml").assert_outcomes(passed=1)
     assert (suite.root / "link.xml").is_symlink()
     assert "a" in junit(stale)
     suite.run("--lok", f"--junitxml={pipe}", "--collect-only")
+    os.close(reader)
     assert pipe.is_fifo()
 
 
