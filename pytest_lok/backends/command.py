@@ -146,7 +146,8 @@ class CommandBackend:
                     f"it printed nothing for {self._tool.idle:g} s",
                     f"try again, or raise `idle_timeout` in [backends.{self._name}]",
                 ) from error
-        return self._reply(launch, done)
+        reply = self._reply(launch, done)
+        return replace(reply, model=reply.model or prompt.model or self._tool.model)
 
     # --- the question
 

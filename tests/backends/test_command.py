@@ -61,7 +61,7 @@ def test_the_model_has_its_place_in_the_arguments(tmp_path: Path) -> None:
     mine = backend(tmp_path, fake.path, "-m", "{model}", model="small")
     ask(mine)
     assert fake.args == ["-m", "small"]
-    ask(mine, model="large")
+    assert ask(mine, model="large").model == "large"  # whose price is then known
     assert fake.args == ["-m", "large"]
 
 
