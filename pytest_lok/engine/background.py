@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -15,6 +16,10 @@ from pytest_lok.engine.ports import Backend, World
 
 THREAD = "lok-engine"
 """The name of the thread everything runs on."""
+SWITCH = 0.0002
+"""Seconds the interpreter lets a busy thread go on while another waits: at its usual 5 ms every wake-up
+of the engine would cost that much as long as the caller computes.
+"""
 
 
 class RunHandle:
@@ -51,10 +56,8 @@ class RunHandle:
         """The run's result, or None if it has not ended after ``timeout`` seconds; raises like ``step``."""
         try:
             return self._ended.result(timeout)
-        except TimeoutError:
-            if self._ended.done():
-                raise
-            return None
+        except TimeoutError:  # of waiting, or what the run died of; it may have ended just now
+            return self._ended.result() if self._ended.done() else None
 
     def running(self) -> dict[str, float]:
         """Steps running now, with the seconds each has been running."""
@@ -98,6 +101,7 @@ class Background:
         self._handles: list[RunHandle] = []
         self._backends: list[Backend] = []
         self._kills: list[Callable[[], None]] = []
+        self._usual = 0.0
 
     def start(
         self,
@@ -141,6 +145,7 @@ class Background:
         finally:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
+            sys.setswitchinterval(self._usual)
 
     def kill(self) -> None:
         """End every process at once, for whoever cannot wait for ``close`` to end them politely."""
@@ -161,6 +166,8 @@ class Background:
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(target=_serve, args=(self._loop,), name=THREAD, daemon=True)
             self._thread.start()
+            self._usual = sys.getswitchinterval()
+            sys.setswitchinterval(min(self._usual, SWITCH))
         return self._loop
 
     def _begin(self, run: Run, handle: RunHandle) -> None:

@@ -177,7 +177,8 @@ class Running:
         """Every xdist worker, also one that replaces a dead one, works in the same directory."""
         if not node.gateway.spec.popen:
             raise pytest.UsageError("workflows need xdist workers on this machine: they share a directory")
-        node.workerinput[RUNS] = str(self._desk.runs.path)
+        if any(self._desk.candidates()):
+            node.workerinput[RUNS] = str(self._desk.runs.path)
 
     def _start(self, item: Step) -> None:
         """Start every selected workflow whose fixtures are the ones this item has ready."""
