@@ -99,12 +99,16 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """A process that ended by itself. ``exit_code`` is negative for a signal; text is decoded, bounded."""
+    """A process that ended by itself. ``exit_code`` is negative for a signal; text is decoded, bounded.
+
+    ``cut``: stdout was longer, and a line in its middle stands for what is not there.
+    """
 
     exit_code: int
     stdout: str
     stderr: str
     seconds: float
+    cut: bool = False
 
 
 class Shell(Protocol):

@@ -28,6 +28,11 @@ async def run_shell(record: Record, action: Shell) -> None:
     done = await attempts(step, context, once, _again, item=record.item)
     record.note("stderr", done.stderr)
     record.output = done.stdout.strip()
+    if done.cut and (step.asserts or step.output_format is not Format.TEXT):
+        raise OutputError(
+            "the output is too long to be judged: a part of its middle was not kept",
+            hint="let the command print less, or judge in the command itself (grep, jq)",
+        )
     if step.output_format is not Format.TEXT:
         record.data, record.has_data = parse_output(record.output, step.output_format), True
         record.reported[""] = record.data

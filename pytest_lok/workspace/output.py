@@ -15,6 +15,7 @@ DROPPED = re.compile(r"^\[\.\.\. \d+ bytes of output dropped here \.\.\.\]$", re
 """The line in place of what was dropped in between."""
 
 _CHUNK = 65536
+_LONGEST_CHARACTER = 4  # bytes
 
 
 class Sink(Protocol):
@@ -154,6 +155,11 @@ class Spool:
     def text(self) -> str:
         """What was kept, once closed."""
         return self._text
+
+
+def is_cut(text: str) -> bool:
+    """Whether something was dropped: never from a short text, whatever it says."""
+    return len(text) * _LONGEST_CHARACTER >= 2 * KEEP and DROPPED.search(text) is not None
 
 
 def _decode(head: bytes, tail: bytes, dropped: int) -> str:

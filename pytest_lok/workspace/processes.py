@@ -14,6 +14,7 @@ from pytest_lok.engine.ports import Command, Completed, Launch
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.child import OPEN_PIDFD, Child, OpenPidfd
 from pytest_lok.workspace.orphans import MARK
+from pytest_lok.workspace.output import is_cut
 
 
 class Processes:
@@ -80,8 +81,13 @@ class Processes:
                 f"the exit code of {launch.argv[0]!r} is lost: something else in this program waited for it",
                 hint="look for os.wait() or os.waitpid(-1), or for SIGCHLD being ignored",
             )
+        stdout = child.stdout
         return Completed(
-            exit_code=child.exit_code, stdout=child.stdout, stderr=child.stderr, seconds=now() - began
+            exit_code=child.exit_code,
+            stdout=stdout,
+            stderr=child.stderr,
+            seconds=now() - began,
+            cut=is_cut(stdout),
         )
 
     def kill(self) -> None:
