@@ -271,7 +271,7 @@ class _Check:
         if name in self.names.steps:
             hint = f"write `steps.{name}.output`"
         elif name in LOOP:
-            hint = "it is known in a step with `for_each`"
+            hint = "it is known in what a step with `for_each` does and asserts, not in `when`"
         elif name in OWN:
             hint = "it is known in `assert`; elsewhere write `steps.NAME.output`"
         elif step := difflib.get_close_matches(name, self.names.steps, n=1):

@@ -279,7 +279,7 @@ def test_a_step_without_result_is_an_error() -> None:
         ("{{ workflow.nam }}", "nam", "`workflow` has no 'nam'", "workflow.backends"),
         ("{{ project.tool }}", "tool", "`project` has no 'tool'", "project.tools"),
         ("{{ item.x }}", "item", "unknown name 'item'", "steps.item.output"),
-        ("{{ index }}", "index", "unknown name 'index'", "for_each"),
+        ("{{ index }}", "index", "unknown name 'index'", "not in `when`"),
         ("{{ output }}", "output", "unknown name 'output'", "assert"),
         ("{{ outptu }}", "outptu", "unknown name 'outptu'", "known are"),
         ("{{ stepz.scan.output }}", "stepz", "unknown name 'stepz'", "did you mean `steps`"),
