@@ -17,6 +17,7 @@ from pytest_lok.core.model import Workflow as Model
 from pytest_lok.engine.background import Background
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.hooks import BEGAN
+from pytest_lok.plugin.pipes import keep_writing
 from pytest_lok.plugin.request import PREFIX, Arguments, Request, add, is_closed, is_virtual
 from pytest_lok.plugin.run import RUNS, Running
 from pytest_lok.settings import Settings, in_ci
@@ -213,6 +214,7 @@ def install(config: pytest.Config, keyword: str) -> None:
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
     config.add_cleanup(here.close)
+    keep_writing(config)
     parts = [Collection(here), here.running, Reporting(here), Stopping(here), Timeouts(Step)]
     if not hasattr(config, "workerinput"):
         parts += [LastFailed(config), *JUnit.of(config)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
 from xml.etree import ElementTree  # only to build: nothing is parsed here
 
 import pytest
@@ -22,6 +23,11 @@ _FACTS = (
     "run_id",
     "workflow_sha256",
 )
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a file may be put there or taken away: not where there is a link or a device (/dev/stdout)."""
+    return not path.is_symlink() and (path.is_file() or not path.exists())
 
 
 class JUnit:
@@ -63,6 +69,23 @@ class JUnit:
             output = ElementTree.Element("system-out")
             output.text = bin_xml_escape(bounded("\n".join(told), lines=400, chars=_OUTPUT))
             reporter.append(output)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self) -> Generator[None, None, None]:
+        """The file is there whole, or not at all: a disk that is full leaves no half of one."""
+        final = Path(self._xml.logfile)
+        if not is_plain(final):
+            yield
+            return
+        part = final.with_name(f".{final.name}.part")
+        self._xml.logfile = str(part)
+        try:
+            yield
+            if part.exists():
+                part.replace(final)
+        finally:
+            self._xml.logfile = str(final)
+            part.unlink(missing_ok=True)
 
     def _point(self, report: pytest.TestReport) -> None:
         """A finding's own file and line, at its own failure."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -108,3 +110,34 @@ def message(case: ElementTree.Element, tag: str) -> str:
     node = case.find(tag)
     assert node is not None, ElementTree.tostring(case)
     return node.attrib["message"]
+
+
+def test_a_report_that_cannot_be_written_is_not_there_by_half(suite: Suite) -> None:
+    suite.shells("w", a="true")
+    suite.write(
+        "conftest.py",
+        """
+        import resource
+
+        def pytest_runtest_teardown():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # as a disk that is full
+        """,
+    )
+    result = suite.run_apart("--lok", "-p", "no:cacheprovider", "--junitxml=report.xml")
+    assert result.ret != 0
+    assert not list(suite.root.glob("*report.xml*"))
+
+
+def test_a_link_or_a_device_is_written_to_and_left_alone(suite: Suite) -> None:
+    suite.shells("w", a="true")
+    suite.write("real.xml", "old")
+    (suite.root / "report.xml").symlink_to("real.xml")
+    suite.run("--lok", "--junitxml=report.xml")
+    assert (suite.root / "report.xml").is_symlink()
+    assert list(cases(suite.root / "real.xml")) == ["a"]
+    os.mkfifo(suite.root / "pipe.xml")
+    with subprocess.Popen(["cat", "pipe.xml"], cwd=suite.root, stdout=subprocess.PIPE) as reader:
+        suite.run("--lok", "--junitxml=pipe.xml")
+        written, _ = reader.communicate(timeout=30)
+    assert b'name="a"' in written
+    assert (suite.root / "pipe.xml").is_fifo()

@@ -471,3 +471,18 @@ def wait_until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_reader_that_goes_away_takes_neither_report_nor_verdict_with_it(suite: Suite, code: int) -> None:
+    suite.shells("w", **{f"s{n}": f"echo {'x' * 200}; exit {code if n == 30 else 0}" for n in range(60)})
+    command = [sys.executable, "-m", "pytest", *QUIET, "--lok", "-v", "-rA", "--junitxml=report.xml"]
+    with subprocess.Popen(command, cwd=suite.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert process.returncode == code, errors
+    assert errors == b""
+    assert len(junit(suite.root / "report.xml")) == 60
