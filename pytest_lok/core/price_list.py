@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 TAKEN = "October 2026"
-"""When the vendors' own pages said so: Anthropic's and Google's price lists, OpenAI's pages of its models."""
+"""When it was put together, from the vendors' pages and, for older models, from tables that quote them."""
 
 LISTED: Mapping[str, tuple[float, float]] = {
     # Anthropic
