@@ -16,7 +16,7 @@ from pytest_lok.core.model import Format, Gate, Origin, Step
 from pytest_lok.core.model import Workflow as Model
 from pytest_lok.engine.background import Background
 from pytest_lok.errors import UsageError, WorkflowError
-from pytest_lok.plugin.hooks import BEGAN
+from pytest_lok.plugin.hooks import BEGAN, is_ours
 from pytest_lok.plugin.pipes import keep_writing
 from pytest_lok.plugin.request import PREFIX, Arguments, Request, add, is_closed, is_virtual
 from pytest_lok.plugin.run import RUNS, Running
@@ -231,11 +231,24 @@ def _arrange(here: Desk, keyword: str) -> None:
         args = []
     for name in request.named:
         args += _named(here, name)
-    if not given and request.everything and request.shelf.is_dir() and not is_closed(config, request.shelf):
+    if _adds_shelf(here, given) and request.shelf.is_dir() and not is_closed(config, request.shelf):
         args.append(str(request.shelf))
     if keyword and not given:
         args += _by_keyword(here, keyword)
     config.args = args
+
+
+def _adds_shelf(here: Desk, given: bool) -> bool:
+    """Whether the project's workflows join what pytest was told to collect.
+
+    ``--lok`` that somebody typed asks for them whatever else is named; ``lok = true`` and addopts only
+    where nothing is. Who names a workflow means that one.
+    """
+    config, request = here.config, here.request
+    if not given or not request.everything:
+        return request.everything
+    typed = "--lok" in map(os.fspath, config.invocation_params.args)
+    return typed and not any(is_ours(config, arg) for arg in config.args)
 
 
 def _named(here: Desk, wish: str) -> Iterator[str]:

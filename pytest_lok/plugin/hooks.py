@@ -80,14 +80,14 @@ def pytest_configure(config: pytest.Config) -> None:
         or config.getoption("lok")
         or config.getini("lok")
         or config.getoption("lok_workflow")
-        or any(_is_ours(config, arg) for arg in config.args)
+        or any(is_ours(config, arg) for arg in config.args)
     ):
         from pytest_lok.plugin.desk import install
 
         install(config, keyword)
 
 
-def _is_ours(config: pytest.Config, arg: str) -> bool:
+def is_ours(config: pytest.Config, arg: str) -> bool:
     """Whether an argument lies in a ``.lok`` directory, or is the node id of a workflow without a file."""
     if config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR:
         return False
