@@ -12,6 +12,7 @@ import pytest
 from _pytest.junitxml import xml_key  # where pytest has resolved the path of its report
 
 from pytest_lok.core.results import Outcome
+from pytest_lok.plugin.junit import is_plain
 from pytest_lok.plugin.verdict import Account, verdict
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class Stopping:
 
 
 def _remove(report: Path) -> None:
-    if report.is_file():  # and no device
+    if report.exists() and is_plain(report):
         try:
             report.unlink()
         except OSError as error:
