@@ -83,7 +83,7 @@ def check_expression(source: str, names: Names) -> Checked:
     lexemes = join_names(_expression(source), names, bare=True)
     expression, spans = parse_expression(lexemes, names.steps - opened(names) - GROUPS)
     tree = expression_tree(expression)
-    check = _checked(tree, names, lexemes, statements=False)
+    check = _checked(tree, names, lexemes, statements=False, judged=expression)
     return Checked(
         program=Program(source, tree, check.steps),
         steps=frozenset(check.steps),
@@ -123,9 +123,19 @@ def _braces(text: str, start: int, end: int) -> Fault:
     )
 
 
-def _checked(tree: nodes.Template, names: Names, lexemes: Sequence[Lexeme], *, statements: bool) -> _Check:
+def _checked(
+    tree: nodes.Template,
+    names: Names,
+    lexemes: Sequence[Lexeme],
+    *,
+    statements: bool,
+    judged: nodes.Expr | None = None,
+) -> _Check:
+    """``judged`` is the expression whose truth will be asked for."""
     try:
         check = _Check(names, lexemes, _variables(tree) if statements else frozenset())
+        if judged is not None:
+            check.truth(judged)
         check.visit(tree)
     except RecursionError:
         fault = Fault(message="this is nested too deeply", start=lexemes[0].start, end=lexemes[-1].end)
@@ -211,6 +221,8 @@ class _Check:
         if (word := _UNAVAILABLE.get(type(node))) is not None:
             self._fault(node, f"`{word}` is not available: a workflow's text stands by itself")
             return
+        for judged in _judged(node):
+            self.truth(judged)
         for child in node.iter_child_nodes():
             self.visit(child)
         if isinstance(node, nodes.For):
@@ -233,6 +245,14 @@ class _Check:
             self._argument(node, key, optional=optional)
         elif group in _KEYS and key not in _KEYS[group]:
             self._fault(node, f"`{group}` has no {key!r}", hint=_EXAMPLES[group])
+
+    def truth(self, node: nodes.Node) -> None:
+        """A switch by itself is text that is always true, whatever it says."""
+        if isinstance(node, nodes.Getattr | nodes.Getitem) and _group(node) == "arg":
+            name = _key(node)
+            if name in self.names.switches:
+                message = f"`arg.{name}` is text, and the text 'false' is true too"
+                self._fault(node, message, hint=f"write `arg.{name} == 'true'`")
 
     def _step(self, node: nodes.Expr, name: str, *, owner: bool) -> None:
         if name not in self.names.steps:
@@ -394,6 +414,18 @@ def _key(node: nodes.Getattr | nodes.Getitem) -> str | None:
     if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str | int):
         return str(node.arg.value)
     return None
+
+
+def _judged(node: nodes.Node) -> tuple[nodes.Node, ...]:
+    """The parts of a node whose truth decides."""
+    match node:
+        case nodes.And() | nodes.Or():
+            return (node.left, node.right)
+        case nodes.Not():
+            return (node.node,)
+        case nodes.If() | nodes.CondExpr():
+            return (node.test,)
+    return ()
 
 
 def _close(name: str, known: Iterable[str]) -> str:

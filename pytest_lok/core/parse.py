@@ -95,7 +95,11 @@ class _Reading:
         names = frozenset(name for name in merged if isinstance(name, str))
         shared = Shared(
             names=Names(
-                steps=names if self.whole else _Anything(names), arguments=frozenset(self._declared())
+                steps=names if self.whole else _Anything(names),
+                arguments=frozenset(self._declared()),
+                switches=frozenset(
+                    name for name, (_, it) in self._declared().items() if it and _is_switch(it)
+                ),
             ),
             continue_on_error=bool(self._first("continue_on_error")),
             backends=backends,
@@ -274,6 +278,12 @@ class _Reading:
                     "remove one of these dependencies",
                 )
                 del graph[names[0]][names[1]]
+
+
+def _is_switch(document: ArgumentDocument) -> bool:
+    """Whether it says yes or no, in words."""
+    words = {"true", "false"}
+    return set(document.choices) == words or str(document.default).lower() in words
 
 
 def _argument(name: str, document: ArgumentDocument) -> Argument:

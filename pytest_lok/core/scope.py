@@ -12,13 +12,14 @@ from pytest_lok.core.results import Json, StepResult
 class Names:
     """What a text may refer to, known at load: anything else is a mistake in the file.
 
-    ``arguments`` are the declared ones (positional ``arg.1`` is always allowed); ``loop`` opens
-    ``item`` and ``index``; ``own`` opens an assert's ``output``, ``json``, ``findings``, ``cost``
-    and ``seconds``.
+    ``arguments`` are the declared ones (positional ``arg.1`` is always allowed), and ``switches`` those
+    of them that are "true" or "false"; ``loop`` opens ``item`` and ``index``; ``own`` opens an assert's
+    ``output``, ``json``, ``findings``, ``cost`` and ``seconds``.
     """
 
     steps: frozenset[str] = frozenset()
     arguments: frozenset[str] = frozenset()
+    switches: frozenset[str] = frozenset()
     loop: bool = False
     own: bool = False
 

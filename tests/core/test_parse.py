@@ -544,3 +544,44 @@ def test_a_fault_in_a_text_shows_its_own_line() -> None:
     assert (problem.line, problem.excerpt) == (5, '  see \\"{{ steps.missing.output }}\\" there')
     assert problem.excerpt[problem.column - 1 :].startswith(("steps.missing", "missing"))
     assert str(problem).splitlines()[0].startswith("wf.toml:5:")
+
+
+@pytest.mark.parametrize("declared", ["default = false", 'default = "true"', 'choices = ["true", "false"]'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'when = "arg.deploy"',
+        'when = "not arg.deploy"',
+        'when = "arg.deploy and steps.x.passed"',
+        "when = \"'a' if arg.deploy else ''\"",
+        'prompt = "{% if arg.deploy %}x{% endif %}"',
+    ],
+)
+def test_a_switch_by_itself_is_no_condition(declared: str, text: str) -> None:
+    prompt = "" if text.startswith("prompt") else 'prompt = "x"'
+    (problem,) = problems(f"""
+        [args.deploy]
+        {declared}
+        [[steps]]
+        name = "x"
+        shell = "true"
+        [[steps]]
+        name = "a"
+        {prompt}
+        {text}
+    """)
+    assert problem.message == "`arg.deploy` is text, and the text 'false' is true too"
+    assert problem.hint == "write `arg.deploy == 'true'`"
+
+
+def test_a_switch_that_is_compared_and_a_text_that_may_be_empty_are_conditions() -> None:
+    parse("""
+        [args.deploy]
+        default = false
+        [args.focus]
+        default = ""
+        [[steps]]
+        name = "a"
+        prompt = "{% if arg.focus %}{{ arg.focus }}{% endif %} {{ arg.deploy }}"
+        when = "arg.deploy == 'true' and (arg.focus or not equals(arg.deploy, 'false'))"
+    """)
