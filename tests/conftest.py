@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 
 import hypothesis
 import pytest
@@ -26,3 +27,10 @@ def _same_environment_everywhere(tmp_path_factory: pytest.TempPathFactory) -> No
         del os.environ[name]
     os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_works() -> None:
+    """Whoever starts the suite in the background has it ignored, and every child inherits that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
