@@ -70,7 +70,7 @@ class JUnit:
             output.text = bin_xml_escape(bounded("\n".join(told), lines=400, chars=_OUTPUT))
             reporter.append(output)
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, trylast=True)  # done before the terminal says where the file is
     def pytest_sessionfinish(self) -> Generator[None, None, None]:
         """The file is there whole, or not at all: a disk that is full leaves no half of one."""
         final = Path(self._xml.logfile)

@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
+import junitparser
+import lxml.etree
 import pytest
 
 from tests.plugin.conftest import Suite
@@ -73,6 +75,49 @@ def test_hostile_text_is_neutral_and_output_bounded(suite: Suite) -> None:
     assert "[[ATTACHMENT|" not in text
     assert "##[" not in text
     assert "\x1b" not in text
+
+
+HOSTILE = """
+[[steps]]
+name = "raw"
+shell = "cat bytes; exit 1"
+
+[[steps]]
+name = "told"
+shell = "cat text"
+
+[[steps]]
+name = "said"
+prompt = "{{ steps.told.output }}"
+assert = ["output == ']]> & <b>'"]
+"""
+TEXT = b"]]></failure><testcase name='forged'/> &#0; &amp; \xf0\x9f\x90\x8d \xef\xbf\xbe " + bytes(
+    range(1, 256)
+)
+
+
+@pytest.mark.parametrize("xdist", [(), ("-n1",)], ids=["alone", "xdist"])
+def test_three_independent_readers_agree(suite: Suite, xdist: tuple[str, ...]) -> None:
+    """Python's own parser, libxml2 without its recovery, and the parser of a review bot."""
+    suite.workflow("hostile", HOSTILE)
+    (suite.root / "text").write_bytes(TEXT)
+    (suite.root / "bytes").write_bytes(TEXT + os.urandom(100_000))
+    suite.workflow("gate", GATE)
+    result = suite.run_apart("--lok", "--junitxml=report.xml", *xdist)
+    result.stdout.fnmatch_lines(["*generated xml file: */report.xml*"])
+    report = suite.root / "report.xml"
+    plain = {name: [node.tag for node in case] for name, case in cases(report).items()}
+    strict = lxml.etree.parse(
+        report, lxml.etree.XMLParser(recover=False, huge_tree=False, resolve_entities=False)
+    )
+    assert {case.get("name"): [node.tag for node in case] for case in strict.iter("testcase")} == plain
+    bot = junitparser.JUnitXml.fromfile(str(report))
+    seen = {case.name: case.result for test_suite in bot for case in test_suite}
+    assert seen.keys() == plain.keys() == {"raw", "told", "said", "look", "ask", "down", "soft"}
+    assert isinstance(seen["raw"][0], junitparser.Failure)
+    assert isinstance(seen["down"][0], junitparser.Error)
+    assert isinstance(seen["soft"][0], junitparser.Skipped)
+    assert seen["look"] == []
 
 
 def test_the_users_own_choice_of_family_stays(suite: Suite) -> None:
