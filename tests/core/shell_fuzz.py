@@ -9,7 +9,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,6 +51,8 @@ PAYLOADS = [
     "${x:-$(pwn)}", "$'\\npwn\\n'", "\r\npwn\r\n", "f", "eval pwn", "sh -c pwn", "pwn;", "PATH=. pwn", "./pwn", "$lok_1",
     "x=pwn", "() { pwn; }", "alias x=pwn", "IFS=x", "-I{}", "{}", "/dev/stdin", "-", "\x01pwn\x02", "\x81\x88pwn", "a b c",
 ]  # fmt: skip
+
+HARMLESS = {"a": "v", "b": "v", "c": "v"}
 
 STRONG = [
     "pwn",
@@ -282,12 +284,16 @@ class Arena:
             (place / "pwn").write_text(f"#!/bin/sh\n: > '{self.mark}'\n")
             (place / "pwn").chmod(0o755)
 
-    def runs_a_value(self, shell: list[str], text: str, values: dict[str, str]) -> bool:
-        """Whether the text, in that shell, ran ``pwn``."""
-        env = {"PATH": f"{self.bin}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", **values}
+    def runs_pwn(self, shell: list[str], template: ShellTemplate, values: Mapping[str, str]) -> bool:
+        """Whether the text with these values, in that shell, runs ``pwn``."""
+        try:
+            command = template.render(Scope(arguments=values))
+        except TemplateError:
+            return False
+        env = {"PATH": f"{self.bin}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", **command.values}
         process = subprocess.Popen(
-            ["timeout", "-s", "KILL", "5", *shell, "-c", text], env=env, cwd=self.cwd, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            ["timeout", "-s", "KILL", "5", *shell, "-c", command.text], env=env, cwd=self.cwd,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         process.wait()
         found = self.mark.exists()
@@ -316,16 +322,11 @@ def fuzz(
         tally.accepted += 1
         for _ in range(rounds):
             values = {name: _value(chance) for name in "abc"}
-            try:
-                command = template.render(Scope(arguments=values))
-            except TemplateError:
-                continue
             for shell in shells:
                 tally.runs += 1
-                if arena.runs_a_value(shell, command.text, dict(command.values)):
-                    tally.escapes.append(
-                        f"{shell}: {text!r}\n  compiled {command.text!r}\n  values {values!r}"
-                    )
+                # What runs with harmless values too is the text's own doing.
+                if arena.runs_pwn(shell, template, values) and not arena.runs_pwn(shell, template, HARMLESS):
+                    tally.escapes.append(f"{shell}: {text!r}\n  values {values!r}")
     return tally
 
 
