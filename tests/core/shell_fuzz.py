@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -292,10 +294,14 @@ class Arena:
             return False
         env = {"PATH": f"{self.bin}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", **command.values}
         process = subprocess.Popen(
-            ["timeout", "-s", "KILL", "5", *shell, "-c", command.text], env=env, cwd=self.cwd,
+            [*shell, "-c", command.text], env=env, cwd=self.cwd, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        process.wait()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         found = self.mark.exists()
         if found:
             self.mark.unlink()
