@@ -78,7 +78,7 @@ class ShellTemplate:
     source: str
     steps: frozenset[str] = frozenset()
     arguments: frozenset[str] = frozenset()
-    _placeholders: tuple[_Placeholder, ...] = field(default=(), repr=False)
+    placeholders: tuple[_Placeholder, ...] = field(default=(), repr=False)
     _code: _Code | None = field(default=None, repr=False)  # None: values are pasted
 
     @classmethod
@@ -107,13 +107,13 @@ class ShellTemplate:
             source=source,
             steps=frozenset().union(*(template.steps for template in templates)),
             arguments=frozenset().union(*(template.arguments for template in templates)),
-            _placeholders=tuple(placeholders),
+            placeholders=tuple(placeholders),
             _code=code,
         )
 
     def render(self, scope: Scope) -> ShellCommand:
         """The command with its values; TemplateError for one that is missing or that cannot be passed."""
-        values = [placeholder.template.render(scope) for placeholder in self._placeholders]
+        values = [placeholder.template.render(scope) for placeholder in self.placeholders]
         if self._code is None:
             return ShellCommand(text=self._pasted(values), values={})
         for pieces in self._code.guarded:
@@ -121,13 +121,13 @@ class ShellTemplate:
         carried: dict[str, str] = {}
         for number, value in enumerate(values):
             text = _for_printf(value) if number in self._code.formats else value
-            self._check_size(self._placeholders[number].text, text, MAX_VALUE)
+            self._check_size(self.placeholders[number].text, text, MAX_VALUE)
             carried[self._code.variables[number]] = text
         self._check_size("all {{ }} together", "".join(values), MAX_VALUES)
         return ShellCommand(text=self._code.text, values=carried)
 
     def _pasted(self, values: list[str]) -> str:
-        edits = [(p.start, p.end, value) for p, value in zip(self._placeholders, values, strict=True)]
+        edits = [(p.start, p.end, value) for p, value in zip(self.placeholders, values, strict=True)]
         text = _edited(self.source, edits)
         self._check_size("the command with its values", text, MAX_ARGUMENT)
         return text
@@ -151,8 +151,8 @@ class ShellTemplate:
             text = piece if isinstance(piece, str) else values[piece]
             if not text:
                 continue
-            if text.startswith("-") and not (isinstance(piece, int) and self._placeholders[piece].dash):
-                first = self._placeholders[next(p for p in pieces if isinstance(p, int))].text
+            if text.startswith("-") and not (isinstance(piece, int) and self.placeholders[piece].dash):
+                first = self.placeholders[next(p for p in pieces if isinstance(p, int))].text
                 raise TemplateError(
                     f"the value at {first} makes an argument that looks like an option: {text[:40]!r}",
                     hint="write `--` before it, or {{ … | allow_dash }} if options are welcome there",
