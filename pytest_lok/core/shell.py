@@ -47,7 +47,7 @@ _WORDS = frozenset({"if", "else", "and", "or", "not", "in", "is", "contains"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Placeholder:
+class Placeholder:
     """``{{ … }}`` at ``start:end`` of the source. ``dash``: its author lets the value start with ``-``."""
 
     text: str
@@ -78,7 +78,7 @@ class ShellTemplate:
     source: str
     steps: frozenset[str] = frozenset()
     arguments: frozenset[str] = frozenset()
-    placeholders: tuple[_Placeholder, ...] = field(default=(), repr=False)
+    placeholders: tuple[Placeholder, ...] = field(default=(), repr=False)
     _code: _Code | None = field(default=None, repr=False)  # None: values are pasted
 
     @classmethod
@@ -93,7 +93,7 @@ class ShellTemplate:
         faults = [
             _statement(found) for found in _STATEMENT.finditer(source) if not _within(found.start(), spans)
         ]
-        placeholders: list[_Placeholder] = []
+        placeholders: list[Placeholder] = []
         for start, end in spans:
             try:
                 placeholders.append(_placeholder(source[start:end], start, names))
@@ -187,12 +187,12 @@ def _end(source: str, start: int) -> int:
     return close + 2 if close >= 0 else len(source)
 
 
-def _placeholder(text: str, start: int, names: Names) -> _Placeholder:
+def _placeholder(text: str, start: int, names: Names) -> Placeholder:
     if text[2:3] in ("-", "+") or text[-3:-2] in ("-", "+"):
         raise SourceError(
             [Fault(message="`{{-` and `-}}` have no meaning in shell", end=len(text), hint="write {{ and }}")]
         )
-    return _Placeholder(text, start, start + len(text), Template.parse(text, names), _allows_dash(text))
+    return Placeholder(text, start, start + len(text), Template.parse(text, names), _allows_dash(text))
 
 
 def _allows_dash(text: str) -> bool:
