@@ -575,7 +575,7 @@ def test_a_switch_by_itself_is_no_condition(declared: str, text: str) -> None:
 
 
 def test_a_switch_that_is_compared_and_a_text_that_may_be_empty_are_conditions() -> None:
-    parse("""
+    compared = parse("""
         [args.deploy]
         default = false
         [args.focus]
@@ -585,3 +585,4 @@ def test_a_switch_that_is_compared_and_a_text_that_may_be_empty_are_conditions()
         prompt = "{% if arg.focus %}{{ arg.focus }}{% endif %} {{ arg.deploy }}"
         when = "arg.deploy == 'true' and (arg.focus or not equals(arg.deploy, 'false'))"
     """)
+    assert compared.step("a").when is not None
