@@ -52,7 +52,11 @@ def _children() -> set[int]:
     tasks = Path("/proc/self/task")
     if not tasks.is_dir():
         return set()
-    return {int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
+    children: set[int] = set()
+    for task in tasks.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a thread has ended meanwhile
+            children |= set(map(int, (task / "children").read_text().split()))
+    return children
 
 
 def _descriptors() -> set[str]:
