@@ -41,6 +41,7 @@ class Shelves:
         if user is not None:
             self._places[Origin.USER] = user / "workflows"
         self._places[Origin.BUILTIN] = importlib.resources.files("pytest_lok.workflows")
+        self._resolved: dict[Path, Path] = {}  # folders: a project's files lie in few
 
     def names(self) -> Iterator[tuple[str, Origin]]:
         """Every name on every shelf, also the shadowed ones; UsageError where a shelf cannot be read."""
@@ -67,9 +68,9 @@ class Shelves:
             )
         if not os.path.lexists(path):
             raise UsageError(f"there is no file {path}")
-        folder = path.absolute().parent.resolve()
+        folder = self._folder(path.absolute().parent)
         for origin, place in self._places.items():
-            if isinstance(place, Path) and place.resolve() == folder:
+            if isinstance(place, Path) and self._folder(place) == folder:
                 return self._source(path, path.stem, origin)
         return self._source(path, path.stem, Origin.PATH)
 
@@ -94,8 +95,21 @@ class Shelves:
     def _file(self, source: Source) -> Path:
         return self.root / source.path
 
+    def _folder(self, folder: Path) -> Path:
+        """Where a folder really lies."""
+        if folder not in self._resolved:
+            self._resolved[folder] = folder.resolve()
+        return self._resolved[folder]
+
+    def _shown(self, file: Traversable) -> str:
+        if not isinstance(file, Path):
+            return str(file)
+        folder = self._folder(file.absolute().parent)
+        inside = folder.is_relative_to(self.root)
+        return str((folder.relative_to(self.root) if inside else folder) / file.name)
+
     def _source(self, file: Traversable, name: str, origin: Origin) -> Source:
-        path = _shown(file, self.root)
+        path = self._shown(file)
         try:
             data = file.read_bytes()
         except OSError as error:
@@ -128,10 +142,3 @@ def _listing(place: Traversable) -> list[str]:
 def _is_there(file: Traversable) -> bool:
     """Also a link that leads nowhere: reading it says so, which passing over it would not."""
     return os.path.lexists(file) if isinstance(file, Path) else file.is_file()
-
-
-def _shown(file: Traversable, root: Path) -> str:
-    if not isinstance(file, Path):
-        return str(file)
-    path = file.absolute().parent.resolve() / file.name
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)

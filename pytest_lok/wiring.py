@@ -110,6 +110,7 @@ class Project:
     root: Path
     settings: Settings
     environ: Mapping[str, str]
+    shelves: Shelves
     slots: dict[tuple[str, int, int], Slots] = field(default_factory=dict, repr=False, compare=False)
     record: Mode | None = None
     cached: bool = False
@@ -139,7 +140,8 @@ class Project:
         settings = load_settings(
             root, environ=environ, config=config, options=options, more_types=lambda: backend_types(TYPES)
         )
-        return cls(root=root, settings=settings, environ=environ)
+        shelves = Shelves(root, config_dir(environ))
+        return cls(root=root, settings=settings, environ=environ, shelves=shelves)
 
     def recording(self, mode: str) -> Project:
         """The same with recorded answers: ``none``, ``once``, ``new``, ``all``; "" = without.
@@ -168,20 +170,20 @@ class Project:
 
         WorkflowError holds every mistake in its file; UsageError with a "did you mean" if there is none.
         """
-        shelves = self._shelves()
+        shelves = self.shelves
         if isinstance(name, Path) or name.endswith(".toml") or "/" in name:
-            return self._parsed(shelves.at(Path(name)), shelves)
+            return self._parsed(shelves.at(Path(name)))
         own = shelves.named(name, among=(Origin.PROJECT, Origin.USER))
         if own is None and name in self.settings.tasks:
             return self._task(name)
         source = own or shelves.named(name)
         if source is None:
             raise unknown(name, (found.stem for found in self.catalog()), self.root)
-        return self._parsed(source, shelves)
+        return self._parsed(source)
 
     def catalog(self) -> list[Found]:
         """Every workflow that can be named, project first; shadowed ones are left out."""
-        files = list(self._shelves().names())
+        files = list(self.shelves.names())
         tasks = [(name, Origin.SETTINGS) for name in self.settings.tasks]
         first: dict[str, Found] = {}
         for name, origin in [*(f for f in files if f[1] is not Origin.BUILTIN), *tasks, *files]:
@@ -230,16 +232,13 @@ class Project:
 
     # --- workflows
 
-    def _shelves(self) -> Shelves:
-        return Shelves(self.root, config_dir(self.environ))
-
-    def _parsed(self, source: Source, shelves: Shelves) -> Workflow:
+    def _parsed(self, source: Source) -> Workflow:
         return parse_workflow(
             source,
-            parent=shelves.parent,
+            parent=self.shelves.parent,
             backends=self.settings.backends,
             roles=self._roles(),
-            read=shelves.beside,
+            read=self.shelves.beside,
             ci=in_ci(self.environ),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import difflib
+import functools
 import inspect
 import itertools
 import re
@@ -46,8 +47,59 @@ class Checked:
     spans: tuple[Span, ...] = ()
 
 
+_PLAIN = re.compile(r"\{\{ *(?:steps\.([A-Za-z_]\w*)\.output|arg\.([A-Za-z_]\w*)|item) *\}\}", re.ASCII)
+_MORE = re.compile(r"\{[{%#]|\{$|\r")
+"""What the text between plain tags must not hold to be nothing but text."""
+
+
 def check_template(source: str, names: Names) -> Checked:
     """The meaning of a text with tags; SourceError holds every mistake."""
+    return plain_template(source, names) or whole_template(source, names)
+
+
+def plain_template(source: str, names: Names) -> Checked | None:
+    """What ``whole_template`` gives for the tags nearly every text has, in a fraction of its time.
+
+    They are ``{{ steps.NAME.output }}``, ``{{ arg.NAME }}`` and ``{{ item }}``. None where there is
+    any other, or a name that means nothing.
+    """
+    steps, arguments, at = set(), set(), 0
+    for tag in _PLAIN.finditer(source):
+        step, argument = tag.groups()
+        known = step in names.steps if step else argument in names.arguments if argument else names.loop
+        if not known or _MORE.search(source, at, tag.start()):
+            return None
+        steps.add(step)
+        arguments.add(argument)
+        at = tag.end()
+    if _MORE.search(source, at):
+        return None
+    steps.discard(None)
+    arguments.discard(None)
+    program = Program(source, functools.partial(_plain_tree, source), steps)
+    return Checked(program=program, steps=frozenset(steps), arguments=frozenset(arguments))
+
+
+def _plain_tree(source: str) -> nodes.Template:
+    pieces: list[nodes.Expr] = []
+    at = 0
+    for tag in _PLAIN.finditer(source):
+        step, argument = tag.groups()
+        path = ["steps", step, "output"] if step else ["arg", argument] if argument else ["item"]
+        node: nodes.Expr = nodes.Name(path[0], "load", lineno=tag.start())
+        for name in path[1:]:
+            node = nodes.Getattr(node, name, "load", lineno=tag.start())
+        if at < tag.start():
+            pieces.append(nodes.TemplateData(source[at : tag.start()], lineno=at))
+        pieces.append(node)
+        at = tag.end()
+    if at < len(source):
+        pieces.append(nodes.TemplateData(source[at:], lineno=at))
+    return nodes.Template([nodes.Output(pieces, lineno=0)], lineno=0)
+
+
+def whole_template(source: str, names: Names) -> Checked:
+    """The same for any text."""
     lexemes = join_names(lex(source), names, bare=False)
     statements = any(lexeme.kind == "block_begin" for lexeme in lexemes)
     try:
@@ -55,7 +107,7 @@ def check_template(source: str, names: Names) -> Checked:
     except SourceError as error:
         raise error if statements else _each_tag(source, names, error) from None
     check = _checked(tree, names, lexemes, statements=statements)
-    program = Program(source, tree, check.steps)
+    program = Program(source, lambda: tree, check.steps)
     if statements:
         program.compile()  # some mistakes in statements are only found then
     return Checked(program=program, steps=frozenset(check.steps), arguments=check.required)
@@ -85,7 +137,7 @@ def check_expression(source: str, names: Names) -> Checked:
     tree = expression_tree(expression)
     check = _checked(tree, names, lexemes, statements=False, judged=expression)
     return Checked(
-        program=Program(source, tree, check.steps),
+        program=Program(source, lambda: tree, check.steps),
         steps=frozenset(check.steps),
         arguments=check.required,
         rubrics=tuple(check.rubrics),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from jinja2 import nodes
 
@@ -62,7 +63,8 @@ class Condition:
 
     def _evaluated(self, expression: nodes.Expr, scope: Scope) -> str:
         try:
-            return Program("", expression_tree(expression), self.steps).value(scope, _shown)
+            tree = partial(expression_tree, expression)
+            return Program("", tree, self.steps).value(scope, _shown)
         except TemplateError as error:
             return f"({error.message})"
 

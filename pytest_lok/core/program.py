@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cached_property
 from typing import TypeAlias, TypeVar
 
 from jinja2 import nodes
@@ -49,19 +50,24 @@ def expression_tree(expression: nodes.Expr) -> nodes.Template:
 
 
 class Program:
-    """What a text does. Code is made when it is first needed: many texts of a workflow never run.
+    """What a text does. What it needs for that is made when it is needed: many texts never run.
 
-    ``source`` is what messages show ("": they show no place).
+    ``source`` is what messages show ("": they show no place), ``tree`` gives its tree.
     """
 
-    __slots__ = ("_code", "_pieces", "_source", "_steps", "_tree")
-
-    def __init__(self, source: str, tree: nodes.Template, steps: Collection[str]) -> None:
+    def __init__(self, source: str, tree: Callable[[], nodes.Template], steps: Collection[str]) -> None:
         self._source = source
+        self._make = tree
         self._steps = steps
-        self._pieces = _pieces(tree)
-        self._tree = tree
         self._code: JinjaTemplate | None = None
+
+    @cached_property
+    def _tree(self) -> nodes.Template:
+        return self._make()
+
+    @cached_property
+    def _pieces(self) -> tuple[Piece, ...] | None:
+        return _pieces(self._tree)
 
     @property
     def names(self) -> frozenset[str]:

@@ -14,6 +14,7 @@ from pytest_lok.core.condition import Condition
 from pytest_lok.core.document import (
     NAME,
     VERIFY_PRESETS,
+    AnyStep,
     AskStep,
     GateDocument,
     ShellStep,
@@ -35,6 +36,7 @@ Text = TypeVar("Text", Template, Condition, ShellTemplate)
 
 _ASK_KEYS = keys(AskStep)
 _SHELL_KEYS = keys(ShellStep)
+_USUAL = keys(AnyStep) | {"prompt", "system", "model", "backend", "backends"}
 _SEVERAL = ("consensus", "quorum", "vote_on", "weights", "synthesizer")
 _ONLY_FOR = {
     "vote_on": (Strategy.VOTE, Strategy.WEIGHTED_VOTE),
@@ -275,22 +277,18 @@ class StepReader:
         return None
 
     def _alien(self, keys: frozenset[str], message: str) -> None:
-        for key in self._written:
-            if key in keys and not self._silent(key):
+        for key in filter(keys.__contains__, self._written):
+            if not self._silent(key):
                 self._report(f"`{key}` {message}", "remove it, or make it a step of its own", key, key=True)
 
     def _ask(self) -> Ask | None:
         document = self.document
         backends, usual = self._cast(self._backends())
         strategy = Strategy(document.consensus) if document.consensus else usual
-        if len(backends) > 1:
-            self._consensus(backends, strategy)
-        elif not self._misfits("backend") and not self._misfits("backends"):
-            self._no_consensus(backends)
+        if not self._written.keys() <= _USUAL:
+            self._rare(backends, strategy)
         if self.reports:
             self._findings(backends, strategy)
-        self._edits()
-        self._repetition()
         verify, preset = self._verify()
         prompt = self._text(Template.parse, document.prompt, self._inner, "prompt")
         system = self._text(Template.parse, document.system, self._inner, "system")
@@ -315,6 +313,15 @@ class StepReader:
             repeat=document.repeat,
             required_passes=document.pass_,
         )
+
+    def _rare(self, backends: tuple[str, ...], strategy: Strategy) -> None:
+        """The rules about keys that few steps have."""
+        if len(backends) > 1:
+            self._consensus(backends, strategy)
+        elif not self._misfits("backend") and not self._misfits("backends"):
+            self._no_consensus(backends)
+        self._edits()
+        self._repetition()
 
     def _backends(self) -> tuple[str, ...]:
         silent = self._silent("backends")

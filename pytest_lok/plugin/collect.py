@@ -242,6 +242,21 @@ class Step(pytest.Function):
         super().__init__(callobj=nothing, **kwargs)
         self.step = step
 
+    def _initrequest(self) -> None:
+        """Pytest makes an item's request with the item; here it is made when somebody wants it."""
+        self.funcargs = {}
+        self._made: object = None
+
+    @property
+    def _request(self) -> Any:
+        if self._made is None:
+            super()._initrequest()
+        return self._made
+
+    @_request.setter
+    def _request(self, made: object) -> None:
+        self._made = made
+
     @property
     def workflow(self) -> Workflow:
         """The workflow it belongs to."""

@@ -1,0 +1,76 @@
+"""The quick way through plain texts says what the whole grammar says."""
+
+from __future__ import annotations
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pytest_lok.core.checking import Checked, plain_template, whole_template
+from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.core.scope import Loop, Names, Scope
+from pytest_lok.errors import SourceError
+
+NAMES = Names(
+    steps=frozenset({"scan", "if", "a-b", "output", "steps"}), arguments=frozenset({"focus"}), loop=True
+)
+SCOPE = Scope(
+    steps={name: StepResult(name=name, outcome=Outcome.PASSED, output=f"<{name}>") for name in NAMES.steps},
+    arguments={"focus": "auth", "1": "first"},
+    loop=Loop(item={"a": 1}, index=0),
+)
+PIECES = [
+    *(
+        "{{ steps.scan.output }}",
+        "{{steps.scan.output}}",
+        "{{ steps.if.output }}",
+        "{{ steps.output.output }}",
+    ),
+    *("{{ steps.steps.output }}", "{{ arg.focus }}", "{{ item }}", "{{ steps.a-b.output }}", "{{ arg.1 }}"),
+    *("{{ steps.nobody.output }}", "{{ steps.scan.seconds }}", "{{- item -}}", "{{ item.a }}", "{{\nitem }}"),
+    *(
+        "{% if item %}",
+        "{% endif %}",
+        "{# no #}",
+        "{% raw %}",
+        "{% endraw %}",
+        "{{ '{{' }}",
+        "\\",
+        "é",
+        "\u2028",
+    ),
+    *("{{", "}}", "{", "}", "#}", "%}", " ", "\n", "\r\n", "\t", "word", "steps.scan.output", "item"),
+]
+
+
+def whole(source: str) -> Checked | None:
+    try:
+        return whole_template(source, NAMES)
+    except SourceError:
+        return None
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=7).map("".join))
+@settings(max_examples=1500, deadline=None)
+@example("{{{ item }}")
+@example("{{ item }}}")
+@example("{{ item }}\n")
+@example("{{ steps.scan.output }} and {{ arg.focus }} of {{ item }}\n\n")
+def test_a_plain_text_means_what_the_grammar_says(source: str) -> None:
+    quick = plain_template(source, NAMES)
+    if quick is None or "{{" not in source:  # what holds no tag is never compiled
+        return
+    slow = whole(source)
+    assert slow is not None
+    assert (quick.steps, quick.arguments, quick.rubrics) == (slow.steps, slow.arguments, slow.rubrics)
+    assert quick.program.names == slow.program.names
+    assert quick.program.render(SCOPE) == slow.program.render(SCOPE)
+
+
+def test_the_usual_tags_are_plain() -> None:
+    for source in ("", "words", "{{ item }}", "a {{ steps.scan.output }} b {{arg.focus}}\n"):
+        assert plain_template(source, NAMES) is not None
+
+
+def test_everything_else_is_not() -> None:
+    for source in ("{{ item.a }}", "{{ steps.nobody.output }}", "{{ item }} {", "{# #}", "{{ arg.1 }}", "\r"):
+        assert plain_template(source, NAMES) is None
