@@ -210,7 +210,9 @@ class Project:
             ),
             env=self.environ,
             limits=Limits(
-                max_parallel=defaults.max_parallel if defaults.parallel else 1, timeout=defaults.timeout
+                max_parallel=defaults.max_parallel if defaults.parallel else 1,
+                timeout=defaults.timeout,
+                firm=not defaults.parallel or "max_parallel" in defaults.model_fields_set,
             ),
             default_backends=settings.members(defaults.backends),
             weights={name: backend.weight for name, backend in settings.backends.items()},

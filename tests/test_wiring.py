@@ -406,7 +406,7 @@ class TestWorld:
             "[prices.'gpt-*']\ninput = 1\noutput = 2.5"
         )
         assert world.default_backends == ("claude", "codex")
-        assert (world.limits.max_parallel, world.limits.timeout) == (3, 7)
+        assert (world.limits.max_parallel, world.limits.timeout, world.limits.firm) == (3, 7, True)
         assert world.command_wrapper == "nix {cmd}"
         assert (world.weights["claude"], world.weights["codex"]) == (9, 1.5)
         assert world.timeouts == {"claude": math.inf, "codex": 300, "gemini": 600}
@@ -421,12 +421,13 @@ class TestWorld:
 
     def test_without_parallel_there_is_one_question_at_a_time(self, house: House) -> None:
         world = house.world("[defaults]\nparallel = false" + OFFLINE)
-        assert world.limits.max_parallel == 1
+        assert (world.limits.max_parallel, world.limits.firm) == (1, True)
         assert len(set(world.slots.values())) == 1
         assert world.slots.keys() == world.backends.keys()
 
     def test_every_backend_has_its_own_limit(self, house: House) -> None:
         world = house.world(OFFLINE)
+        assert not world.limits.firm, "nobody has set one"
         assert world.slots.keys() == {"claude", "codex", "gemini", "ollama"}
         assert len(set(world.slots.values())) == 4
 

@@ -13,6 +13,7 @@ from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import RunResult, StepResult
 from pytest_lok.engine.loop import Run, silent
 from pytest_lok.engine.ports import Backend, World
+from pytest_lok.engine.slots import Line
 
 THREAD = "lok-engine"
 """The name of the thread everything runs on."""
@@ -93,7 +94,10 @@ class RunHandle:
 
 
 class Background:
-    """One engine thread, started by the first run. Nothing it does prints or warns on the caller's thread."""
+    """One engine thread, started by the first run; its runs share the places for steps.
+
+    Nothing it does prints or warns on the caller's thread.
+    """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -101,6 +105,7 @@ class Background:
         self._handles: list[RunHandle] = []
         self._backends: list[Backend] = []
         self._kills: list[Callable[[], None]] = []
+        self._line = Line()
         self._usual = 0.0
 
     def start(
@@ -121,7 +126,9 @@ class Background:
             emit(event)  # before anybody is woken: a result that is seen has been told
             handle._hear(event)
 
-        handle._run = run = Run(plan, world, tell, fail_fast=fail_fast, run_id=run_id, known=known)
+        handle._run = run = Run(
+            plan, world, tell, fail_fast=fail_fast, run_id=run_id, known=known, line=self._line
+        )
         self._handles.append(handle)
         self._backends += [
             b for b in world.backends.values() if all(b is not known for known in self._backends)

@@ -14,12 +14,16 @@ from pytest_lok.core.results import Json, Reply, StepResult
 from pytest_lok.core.scope import Loop, Scope
 from pytest_lok.engine.budget import Purse
 from pytest_lok.engine.ports import World
+from pytest_lok.engine.slots import Line
 from pytest_lok.errors import StepUnableError
 
 
 @dataclass(slots=True, kw_only=True)
 class Context:
-    """One run in progress. ``results`` is the schedule's live view; ``began`` is loop time."""
+    """One run in progress. ``results`` is the schedule's live view; ``began`` is loop time.
+
+    ``line`` is where steps, and parts of one, take their places beside those of other runs.
+    """
 
     plan: Plan
     world: World
@@ -28,6 +32,7 @@ class Context:
     began: float
     now: Callable[[], float]
     purse: Purse
+    line: Line
     answered: list[str] = field(default_factory=list)
     found: dict[str, Json] = field(default_factory=dict)
     project: Mapping[str, Json] = field(init=False)

@@ -15,6 +15,7 @@ from pytest_lok.core.schedule import Schedule
 from pytest_lok.engine.budget import Purse
 from pytest_lok.engine.context import Context
 from pytest_lok.engine.ports import Turn, World
+from pytest_lok.engine.slots import Line
 from pytest_lok.engine.step import perform
 from pytest_lok.errors import StepUnableError
 
@@ -29,7 +30,8 @@ def silent(event: Event) -> None:
 class Run:
     """One run of a plan: every step once, as early as its needs and the limits allow.
 
-    ``known`` are results of steps that are not run again.
+    ``known`` are results of steps that are not run again. ``line`` is shared with the other runs of the
+    process, so that the limits hold for all of them together.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Run:
         fail_fast: bool = False,
         run_id: str = "",
         known: Sequence[StepResult] = (),
+        line: Line | None = None,
     ) -> None:
         self.run_id = run_id or uuid.uuid4().hex[:12]
         self._plan = plan
@@ -49,7 +52,12 @@ class Run:
         self._fail_fast = fail_fast
         self._known = known
         self._schedule = Schedule(plan.steps)
-        self._slots = plan.workflow.max_parallel or world.limits.max_parallel
+        self._line = line or Line()
+        self._most = world.limits.own(plan.workflow.max_parallel)
+        in_all = world.limits.in_all(plan.workflow.max_parallel)
+        self._in_all = lambda: in_all
+        self._places = 0
+        self._queued: asyncio.Task[None] | None = None
         self._running: dict[str, asyncio.Task[None]] = {}
         self._since: dict[str, float] = {}
         self._told: list[Event] = []
@@ -72,6 +80,7 @@ class Run:
             began=now(),
             now=now,
             purse=Purse(self._plan.workflow.budget),
+            line=self._line,
         )
         self._tell(self._started())
         self._finished(*self._known, *self._schedule.resume(self._known))
@@ -121,13 +130,37 @@ class Run:
 
     def _next(self) -> Step | None:
         """A step that may start now, announced; None if there is none, or no place for it."""
-        if len(self._running) >= self._slots or self._stopped:
+        if not self._has_next():
             return None
+        if self._line.take(self._in_all):
+            self._places += 1
+            return self._announced()
+        if self._queued is None:
+            self._queued = self._group.create_task(self._queue())
+        return None
+
+    def _has_next(self) -> bool:
+        return self._schedule.ready and len(self._running) < self._most and not self._stopped
+
+    def _announced(self) -> Step | None:
         step = self._schedule.take()
         if step is not None:
             self._since[step.name] = at = self._context.at
             self._tell(StepStarted(step=step.name, at=at))
         return step
+
+    async def _queue(self) -> None:
+        """Wait until other runs leave a place, then perform a step on it, if there still is one."""
+        await self._line.enter(self._in_all)
+        self._places += 1
+        task, self._queued = self._queued, None
+        step = self._announced() if self._has_next() else None
+        if step is None or task is None:
+            self._leave()
+            return
+        self._running[step.name] = task
+        self._begin()
+        await self._perform(step)
 
     async def _perform(self, first: Step) -> None:
         """A step, then one that it made ready, and so on: a chain needs no task per step."""
@@ -141,6 +174,7 @@ class Run:
                     raise
                 result = self._cut(step.name, f"cancelled: {self._stopped}")
             del self._running[step.name]
+            self._leave()
             self._settle(result)
             step = self._next()
             if step is not None:
@@ -155,13 +189,19 @@ class Run:
             self._culprit = result.name
             self._cancel_running()
 
+    def _leave(self) -> None:
+        self._places -= 1
+        self._line.leave()
+
     def _cancel_running(self) -> None:
-        for task in self._running.values():
+        for task in (*self._running.values(), *filter(None, [self._queued])):
             task.cancel()
 
     def _close(self) -> None:
         """Settle whatever has no result, so that nothing is lost and nobody waits for ever."""
         reason = self._interrupted or self._stopped
+        while self._places:  # also that of a step which could not even be announced
+            self._leave()
         for name in self._running:
             cut = self._cut(name, reason)
             self._finished(cut, *self._schedule.settle(cut))

@@ -240,10 +240,25 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much runs at once, and for how long, where a workflow does not say (seconds)."""
+    """How much runs at once, and for how long, where a workflow does not say (seconds).
+
+    All runs of a process together keep to ``max_parallel``. Where it is not ``firm``, which is to say
+    that nobody has set it, a workflow or a step may say more, for itself.
+    """
 
     max_parallel: int = 8
     timeout: float = 300.0
+    firm: bool = False
+
+    def own(self, wanted: int | None) -> int:
+        """How many run at once of what says ``wanted``, by itself."""
+        if wanted is None:
+            return self.max_parallel
+        return min(wanted, self.max_parallel) if self.firm else wanted
+
+    def in_all(self, wanted: int | None) -> int:
+        """How many may run at once beside and with what says ``wanted``."""
+        return max(self.own(wanted), self.max_parallel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

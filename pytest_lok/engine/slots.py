@@ -1,12 +1,12 @@
-"""How much a backend is asked at once and per minute, by everybody in this process; less when it says so."""
+"""How much happens at once in this process: steps, and questions to a backend, fewer when it says so."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -16,11 +16,52 @@ _STRAIN = (BackendFault.RATE_LIMIT, BackendFault.OVERLOAD)
 
 
 @dataclass(slots=True)
-class _Line:
-    """Those that are served on one event loop, and those that wait for it, in order."""
+class Line:
+    """Those that are served on one event loop, and those that wait for it, in order.
+
+    How many are served at once is said, and may change, by each of them.
+    """
 
     busy: int = 0
-    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
+    _waiting: deque[tuple[asyncio.Future[None], Callable[[], float]]] = field(default_factory=deque)
+
+    def take(self, limit: Callable[[], float]) -> bool:
+        """Take a place if one is free and nobody waits for it."""
+        if self._waiting or self.busy >= limit():
+            return False
+        self.busy += 1
+        return True
+
+    async def enter(self, limit: Callable[[], float]) -> None:
+        """Take a place, in turn."""
+        if self.take(limit):
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append((turn, limit))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # the place came, and nobody takes it
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self.busy -= 1
+        while self._waiting and self.busy < self._waiting[0][1]():
+            turn, _ = self._waiting.popleft()
+            if not turn.done():
+                self.busy += 1
+                turn.set_result(None)
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """The time in which somebody with a place does nothing but wait for others that need one each."""
+        self.leave()
+        try:
+            yield
+        finally:
+            self.busy += 1
 
 
 class Slots:
@@ -41,7 +82,7 @@ class Slots:
         self._among = among
         self._minute = minute
         # A future belongs to one loop, a backend's limit to the process.
-        self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, _Line] = WeakKeyDictionary()
+        self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, Line] = WeakKeyDictionary()
 
     @property
     def places(self) -> float:
@@ -54,9 +95,9 @@ class Slots:
         async with AsyncExitStack() as stack:
             if self._among is not None:
                 await stack.enter_async_context(self._among.place())
-            line = self._lines.setdefault(asyncio.get_running_loop(), _Line())
-            await self._enter(line)
-            stack.callback(self._leave, line)
+            line = self._lines.setdefault(asyncio.get_running_loop(), Line())
+            await line.enter(lambda: self.places)
+            stack.callback(line.leave)
             await self._keep_pace()
             halvings = self._halvings
             try:
@@ -69,30 +110,9 @@ class Slots:
             else:
                 self._places = min(self._most, self._places + 1 / self._places)
 
-    def _halve(self, line: _Line) -> None:
+    def _halve(self, line: Line) -> None:
         self._halvings += 1
         self._places = float(max(1, int(min(self._places, line.busy)) // 2))
-
-    async def _enter(self, line: _Line) -> None:
-        if not line.waiting and line.busy < self.places:
-            line.busy += 1
-            return
-        turn = asyncio.get_running_loop().create_future()
-        line.waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # the place came, and nobody takes it
-                self._leave(line)
-            raise
-
-    def _leave(self, line: _Line) -> None:
-        line.busy -= 1
-        while line.waiting and line.busy < self.places:
-            turn = line.waiting.popleft()
-            if not turn.done():
-                line.busy += 1
-                turn.set_result(None)
 
     async def _keep_pace(self) -> None:
         """Wait until fewer than ``per_minute`` have begun within the last minute."""

@@ -102,14 +102,21 @@ async def _repeatedly(record: Record, action: Ask) -> None:
 
 async def _together(work: Sequence[Coroutine[None, None, T]], record: Record) -> list[T]:
     """Everything at once, up to ``max_parallel``; the results keep the order."""
-    places = asyncio.Semaphore(record.step.max_parallel or record.context.world.limits.max_parallel)
+    wanted, limits, line = record.step.max_parallel, record.context.world.limits, record.context.line
+    places = asyncio.Semaphore(limits.own(wanted))
+    in_all = limits.in_all(wanted)
 
     async def one(part: Coroutine[None, None, T]) -> T:
         async with places:
-            return await part
+            await line.enter(lambda: in_all)
+            try:
+                return await part
+            finally:
+                line.leave()
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(part)) for part in work]
+    with line.lent():
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(part)) for part in work]
     return [task.result() for task in tasks]
 
 

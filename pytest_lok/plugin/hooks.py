@@ -65,7 +65,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("lok", "run the project's workflows without --lok", type="bool", default=False)
     parser.addini("lok_args", "KEY=VALUE arguments of workflows; --lok-arg wins", type="linelist", default=[])
     parser.addini("lok_record", "what --lok-record is where it is not given; in CI always none", default="")
-    parser.addini("lok_max_parallel", "workflow steps running at once", type="int", default=None)
+    parser.addini(
+        "lok_max_parallel", "steps running at once, of all workflows together", type="int", default=None
+    )
     parser.addini("lok_fail_on", "the least severity of a finding that fails, over every [gate]", default="")
     parser.addini("lok_report", "not supported yet", type="linelist", default=[])
 

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pytest_lok.core.events import Event, StepStarted
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.background import Background
-from pytest_lok.engine.ports import Prompt
+from pytest_lok.engine.ports import Limits, Prompt
 from pytest_lok.errors import BackendError
 from tests.engine.worlds import workflow, world
 
@@ -92,3 +95,94 @@ def test_the_interpreter_switches_as_before_when_the_engine_has_gone(tmp_path: P
     assert sys.getswitchinterval() < usual
     background.close()
     assert sys.getswitchinterval() == usual
+
+
+class Counting(Counted):
+    """A backend that knows how many questions it has at once; it answers when ``wanted`` are there."""
+
+    def __init__(self, name: str, wanted: int) -> None:
+        super().__init__(name)
+        self._wanted = wanted
+        self._now = 0
+        self.most = 0
+
+    async def ask(self, prompt: Prompt) -> Reply:
+        self._now += 1
+        self.most = max(self.most, self._now)
+        if self._now < self._wanted:
+            await asyncio.sleep(0.02)
+        self._now -= 1
+        return await super().ask(prompt)
+
+
+def steps(count: int, before: str = "") -> str:
+    return before + "".join(
+        f'[[steps]]\nname = "s{n}"\nprompt = "x"\nbackend = "one"\n' for n in range(count)
+    )
+
+
+ITEMS = f'[[steps]]\nname = "each"\nfor_each = {list(range(6))}\nprompt = "{{{{ item }}}}"\nbackend = "one"\n'
+
+
+@pytest.mark.parametrize(
+    ("texts", "limits", "most"),
+    [
+        ([steps(6), steps(6), steps(6)], Limits(max_parallel=2), 2),
+        ([steps(6), ITEMS, ITEMS], Limits(max_parallel=2), 2),
+        ([ITEMS + "repeat = 3\n", ITEMS], Limits(max_parallel=2), 2),
+        ([steps(6, "max_parallel = 1\n"), steps(6, "max_parallel = 2\n")], Limits(max_parallel=8), 3),
+        ([steps(6, "max_parallel = 6\n"), steps(6)], Limits(max_parallel=2, firm=True), 2),
+        ([steps(6, "max_parallel = 6\n"), steps(2)], Limits(max_parallel=2), 6),
+        ([ITEMS + "max_parallel = 6\n"], Limits(max_parallel=2), 6),
+        ([ITEMS + "max_parallel = 6\n"], Limits(max_parallel=2, firm=True), 2),
+    ],
+    ids=["runs", "items", "repeats", "own", "firm", "more", "more items", "firm items"],
+)
+def test_all_runs_together_keep_to_the_limit(
+    tmp_path: Path, texts: list[str], limits: Limits, most: int
+) -> None:
+    one, background = Counting("one", most), Background()
+    here = world(tmp_path, one, limits=limits)
+    for handle in [background.start(Plan.of(workflow(text)), here) for text in texts]:
+        result = handle.wait(30)
+        assert result is not None
+        assert result.passed
+    background.close()
+    assert one.most == most
+
+
+def test_who_waits_for_a_place_can_be_stopped_and_who_leaves_one_lets_others_in(tmp_path: Path) -> None:
+    background, here = Background(), world(tmp_path, Counted("one"), limits=Limits(max_parallel=1))
+    long = '[[steps]]\nname = "long"\nshell = "touch begun; exec sleep 600"\n'
+    first = background.start(Plan.of(workflow(long)), here)
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.01)
+    second, third = (background.start(Plan.of(workflow(steps(2))), here) for _ in range(2))
+    second.cancel("enough")
+    stopped = second.wait(30)
+    assert stopped is not None
+    assert [(step.attempts, step.reason) for step in stopped.steps.values()] == [(0, "not run: enough")] * 2
+    assert third.running() == {}
+    assert third.wait(0.1) is None
+    first.cancel("enough")
+    result = third.wait(30)
+    assert result is not None
+    assert result.passed
+    background.close()
+
+
+def test_a_run_that_crashes_leaves_its_places(tmp_path: Path) -> None:
+    def broken(event: Event) -> None:
+        if isinstance(event, StepStarted):
+            raise OSError("the disk is full")
+
+    background, here = Background(), world(tmp_path, Counted("one"), limits=Limits(max_parallel=1))
+    first = background.start(Plan.of(workflow(ASK)), here, broken)
+    second = background.start(Plan.of(workflow(ASK)), here)
+    with pytest.raises(ExceptionGroup) as caught:
+        first.wait(30)
+    assert caught.group_contains(OSError)
+    result = second.wait(30)
+    assert result is not None
+    assert result.passed
+    background.close()

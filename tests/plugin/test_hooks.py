@@ -123,6 +123,18 @@ def test_max_parallel_limits_how_much_runs_at_once(suite: Suite) -> None:
     assert suite.ran() == ["start", "end"] * 4
 
 
+@pytest.mark.parametrize("own", ["", "max_parallel = 3\n"], ids=["", "own"])
+def test_max_parallel_is_for_all_workflows_together(suite: Suite, own: str) -> None:
+    log = "echo start >> ran; sleep 0.05; echo end >> ran"
+    for name in ("u", "v", "w"):
+        file = suite.shells(name, a=log, b=log)
+        file.write_text(own + file.read_text())
+    suite.workflow("x", f"[[steps]]\nname = 'each'\nfor_each = [1, 2, 3]\nshell = '{log}'\n")
+    suite.write("pytest.ini", "[pytest]\nlok_max_parallel = 1\n")
+    suite.run("--lok").assert_outcomes(passed=7)
+    assert suite.ran() == ["start", "end"] * 9
+
+
 def test_wrong_settings_end_the_session_with_their_place(suite: Suite) -> None:
     suite.shells("review", **REVIEW)
     suite.write("lok.toml", "[defaults]\ntimeuot = 3\n")
