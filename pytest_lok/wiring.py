@@ -59,6 +59,7 @@ from pytest_lok.workspace.orphans import MARK
 from pytest_lok.workspace.processes import Processes
 from pytest_lok.workspace.project import Checkout
 from pytest_lok.workspace.tree import tree_state
+from pytest_lok.workspace.watchdog import Watchdog
 
 # What a child must not get from us: files whose lines become commands of a later CI step, and what
 # belongs to the pytest that runs us.
@@ -101,10 +102,10 @@ class Found:
 class Project:
     """A directory that workflows run in.
 
-    ``slots`` are how much its backends take at once: shared by all of its worlds, and by what
-    ``dataclasses.replace`` makes of it. ``record`` says which answers are recorded ones (None: none
-    are), ``cached`` whether answers may come out of the cache; ``since`` is when it was opened, in seconds
-    since the epoch.
+    ``slots`` are how much its backends take at once, ``watchdog`` looks after its processes: both are
+    shared by all of its worlds, and by what ``dataclasses.replace`` makes of it. ``record`` says which
+    answers are recorded ones (None: none are), ``cached`` whether answers may come out of the cache;
+    ``since`` is when it was opened, in seconds since the epoch.
     """
 
     root: Path
@@ -112,6 +113,7 @@ class Project:
     environ: Mapping[str, str]
     shelves: Shelves
     slots: dict[tuple[str, int, int], Slots] = field(default_factory=dict, repr=False, compare=False)
+    watchdog: Watchdog = field(default_factory=Watchdog, repr=False, compare=False)
     record: Mode | None = None
     cached: bool = False
     since: float = field(default_factory=time.time, repr=False, compare=False)
@@ -196,7 +198,7 @@ class Project:
         Nothing is started or connected by making one.
         """
         settings, defaults = self.settings, self.settings.defaults
-        processes = Processes(self.root, self._child_environ())
+        processes = Processes(self.root, self._child_environ(), watchdog=self.watchdog)
         redactor = Redactor(self._secrets())
         return World(
             backends=self._backends(processes, redactor) if backends is None else backends,

@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping
 from pytest_lok.engine.ports import Launch
 from pytest_lok.workspace.orphans import left_alive
 from pytest_lok.workspace.output import Pipe, Sink, Spool
+from pytest_lok.workspace.watchdog import Watchdog
 
 GRACE = 0.5
 """Seconds a pipe may stay open after the process has exited: something in the background holds it."""
@@ -43,7 +44,7 @@ class Child:
     """One running process; ``finished`` and ``gone`` are resolved whatever happens,
     ``gone`` within seconds of ``end()``.
 
-    ``siblings`` holds the ids of all running processes of the same owner. ``open_pidfd`` is None
+    ``watchdog`` knows all running processes of the same owner. ``open_pidfd`` is None
     where the system has none; a thread waits then. ``patience`` is the time in seconds between
     SIGTERM and SIGKILL, and again until a process that does not die is given up.
     """
@@ -54,7 +55,7 @@ class Child:
         env: Mapping[str, str],
         *,
         mark: str,
-        siblings: set[int],
+        watchdog: Watchdog,
         open_pidfd: OpenPidfd | None,
         patience: float,
     ) -> None:
@@ -63,7 +64,7 @@ class Child:
         self.gone: asyncio.Future[None] = self._loop.create_future()
         self.exit_code: int | None = None
         self._mark = mark
-        self._siblings = siblings
+        self._watchdog = watchdog
         self._exited = False
         self._began = self._loop.time()
         self._pidfd = -1
@@ -78,7 +79,7 @@ class Child:
             self._close()
             raise
         self.pid = self._process.pid
-        siblings.add(self.pid)
+        watchdog.add(self.pid)
         try:
             self._watch(open_pidfd)
         except BaseException:
@@ -115,6 +116,7 @@ class Child:
     def abandon(self) -> None:
         """Kill it at once: nobody will come back to wait."""
         self._signal(self._left(), signal.SIGKILL)
+        self._watchdog.discard(self.pid)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(self._patience)
         if (self._process.returncode or 0) < 0:  # 0 may also mean that another has asked for it
@@ -186,7 +188,7 @@ class Child:
 
     def _left(self) -> list[int]:
         young = self._loop.time() - self._began < _YOUNG
-        left = left_alive(self.pid, self._mark, self._siblings, young=young)
+        left = left_alive(self.pid, self._mark, self._watchdog.running, young=young)
         if left is not None:
             return left
         if not self._exited:
@@ -222,7 +224,7 @@ class Child:
     def _finish(self) -> None:
         self._drain()
         self._close()
-        self._siblings.discard(self.pid)
+        self._watchdog.discard(self.pid)
         self._reap()
         self._resolve(self.finished)
         self._resolve(self.gone)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import itertools
 import math
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.child import OPEN_PIDFD, Child, OpenPidfd
 from pytest_lok.workspace.orphans import MARK
 from pytest_lok.workspace.output import is_cut
+from pytest_lok.workspace.watchdog import Watchdog
 
 
 class Processes:
@@ -23,7 +22,8 @@ class Processes:
     ``root`` is the workspace, ``env`` the whole environment a command gets before its own
     additions. Any number may run at once, on any event loop, of any thread. ``open_pidfd`` None
     makes it wait on a thread per process, as it does by itself where the system has no pidfd.
-    A process has ``patience`` seconds between SIGTERM and SIGKILL.
+    A process has ``patience`` seconds between SIGTERM and SIGKILL. ``watchdog`` is told what runs; it
+    may be shared.
     """
 
     def __init__(
@@ -33,14 +33,14 @@ class Processes:
         *,
         open_pidfd: OpenPidfd | None = OPEN_PIDFD,
         patience: float = 2.0,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self._root = Path(root).resolve()
         self._env = dict(env)
         self._open_pidfd = open_pidfd
         self._patience = patience
-        self._running: set[int] = set()
+        self._watchdog = Watchdog() if watchdog is None else watchdog
         self._children: set[Child] = set()
-        self._numbers = itertools.count()  # a generator could not be shared by threads
 
     async def run(self, command: Command) -> Completed:
         """Run a command of the workspace to its end; StepUnableError if it cannot be started."""
@@ -99,14 +99,14 @@ class Processes:
     def _start(self, launch: Launch) -> Child:
         if not launch.argv or not launch.argv[0]:
             raise StepUnableError("there is no command to start", hint="give `argv` a program to run")
-        mark = f"{secrets.token_hex(8)}.{next(self._numbers)};"
+        mark = self._watchdog.mark()
         env = {**launch.env, MARK: launch.env.get(MARK, "") + mark}
         try:
             return Child(
                 launch,
                 env,
                 mark=mark,
-                siblings=self._running,
+                watchdog=self._watchdog,
                 open_pidfd=self._open_pidfd,
                 patience=self._patience,
             )

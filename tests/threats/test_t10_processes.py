@@ -50,9 +50,9 @@ def alive(token: str) -> list[int]:
     return found
 
 
-def gone(token: str) -> bool:
+def gone(token: str, *, seconds: int = 1) -> bool:
     """Whether they are, allowing the system a moment to take them away."""
-    for _ in range(100):
+    for _ in range(100 * seconds):
         if not alive(token):
             return True
         time.sleep(0.01)
@@ -121,6 +121,35 @@ def test_t10_nothing_survives_an_interrupted_session_of_pytest(project: Project,
         session.communicate()
     assert session.returncode == 2
     assert gone(token)
+
+
+@pytest.mark.parametrize("way", ["grandchild", "daemon that ignores SIGTERM"])
+@pytest.mark.parametrize(
+    "command",
+    [["pytest_lok.cli.main", "w"], ["pytest", "--lok"], ["pytest", "--lok", "-n", "1"]],
+    ids=["lok", "pytest", "xdist"],
+)
+def test_t10_nothing_survives_a_kill_of_whoever_runs_it(
+    project: Project, token: str, way: str, command: list[str]
+) -> None:
+    """The parent of the step is the program itself, or the worker of xdist."""
+    project.write("run.sh", f"echo $PPID > parent; {WAYS[way].format(token=token)}")
+    project.workflow("w", "[[steps]]\nname = 'a'\nargv = ['sh', 'run.sh']\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=project.root,
+        env=project.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as program:
+        while program.poll() is None and not alive(token):
+            time.sleep(0.01)
+        parent = int((project.root / "parent").read_text())
+        assert (parent == program.pid) == ("-n" not in command)
+        os.kill(parent, signal.SIGKILL)
+        out, _ = program.communicate(timeout=60)
+    assert program.returncode == (1 if "-n" in command else -signal.SIGKILL), out
+    assert gone(token, seconds=30)
 
 
 @pytest.mark.parametrize(

@@ -21,22 +21,31 @@ from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.orphans import MARK
 from pytest_lok.workspace.output import KEEP
 from pytest_lok.workspace.processes import Processes
+from pytest_lok.workspace.watchdog import Watchdog
 
 T = TypeVar("T")
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows other processes in /proc")
 
 
+@pytest.fixture(scope="module")
+def watchdog() -> Watchdog:
+    """One that has been started: its pipe is there before any test, and after it."""
+    watchdog = Watchdog()
+    run(Processes(Path.cwd(), _path(), watchdog=watchdog), sh("true"))
+    return watchdog
+
+
 @pytest.fixture(params=["pidfd", "thread"])
-def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Processes:
+def shell(request: pytest.FixtureRequest, tmp_path: Path, watchdog: Watchdog) -> Processes:
     """Both ways of waiting; the second is what systems without pidfd have."""
     if request.param == "thread":
-        return Processes(tmp_path, _path(), open_pidfd=None, patience=0.5)
-    return Processes(tmp_path, _path(), patience=0.5)
+        return Processes(tmp_path, _path(), open_pidfd=None, patience=0.5, watchdog=watchdog)
+    return Processes(tmp_path, _path(), patience=0.5, watchdog=watchdog)
 
 
 @pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
+def nothing_left(watchdog: Watchdog) -> Iterator[None]:
     """Whatever a test does, no descriptor and no child of ours is left."""
     before, others = _descriptors(), _children()
     yield
@@ -194,13 +203,13 @@ def test_long_output_keeps_its_beginning_and_its_end(tmp_path: Path, spool: bool
 
 
 @pytest.mark.parametrize("spool", [False, True])
-def test_silence_is_waited_for_so_long_and_no_longer(tmp_path: Path, spool: bool) -> None:
+def test_silence_is_waited_for_so_long_and_no_longer(tmp_path: Path, watchdog: Watchdog, spool: bool) -> None:
     """What it prints now and then keeps it alive, whichever stream it is on."""
 
     def launch(text: str) -> Launch:
         return Launch(argv=("sh", "-c", text), env=_path(), cwd=str(tmp_path), spool=spool, idle=1.5)
 
-    shell = Processes(tmp_path, {})
+    shell = Processes(tmp_path, {}, watchdog=watchdog)
     steady = launch("for i in 1 2 3 4 5 6; do sleep 0.5; echo $i; sleep 0.1; echo $i >&2; done")
     assert asyncio.run(_within(shell.launch(steady))).stdout == "1\n2\n3\n4\n5\n6\n"
     with pytest.raises(TimeoutError):
@@ -312,11 +321,11 @@ def test_no_descriptor_left_to_start_with(shell: Processes) -> None:
     asyncio.run(_within(story()))
 
 
-def test_too_many_open_files_says_so(tmp_path: Path) -> None:
+def test_too_many_open_files_says_so(tmp_path: Path, watchdog: Watchdog) -> None:
     def none_left(pid: int) -> int:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    shell = Processes(tmp_path, _path(), open_pidfd=none_left)
+    shell = Processes(tmp_path, _path(), open_pidfd=none_left, watchdog=watchdog)
     error = _not_started(shell, sh("echo $$ > pid; exec sleep 1000"))
     assert "too many open files" in error.message
     assert "ulimit -n" in error.hint
