@@ -17,7 +17,7 @@ from pytest_lok.engine.slots import Line
 
 THREAD = "lok-engine"
 """The name of the thread everything runs on."""
-SWITCH = 0.0001
+SWITCH = 0.00002
 """Seconds the interpreter lets a busy thread go on while another waits: at its usual 5 ms every wake-up
 of the engine would cost that much as long as the caller computes.
 """

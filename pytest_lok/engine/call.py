@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from pytest_lok.core.events import BackendAsked, BackendRefused, BackendReplied
 from pytest_lok.core.model import AUTO
@@ -60,8 +60,9 @@ async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
         reply = await _recalled(record, backend, prompt) or await _placed(record, backend, prompt)
         usage = reply.usage
         if not reply.cached:
-            usage = priced(replace(usage, calls=1), reply.model, context.world.prices)
-            reply = replace(reply, usage=usage)
+            usage = usage if usage.calls == 1 else replace(usage, calls=1)
+            usage = priced(usage, reply.model, context.world.prices)
+            reply = reply if usage is reply.usage else replace(reply, usage=usage)
         record.usage += usage
         context.purse.pay(prompt, reply)
         if not reply.text.strip():
@@ -76,9 +77,9 @@ async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
 
 async def _recalled(record: Record, backend: Backend, prompt: Prompt) -> Reply | None:
     """The answer the backend knows already, if it is one that may; it waits for nobody."""
-    if not isinstance(backend, Recalling):
+    if getattr(backend, "recall", None) is None:  # asking for the protocol would take longer than the rest
         return None
-    reply = await _answer(backend.name, prompt, backend.recall)
+    reply = await _answer(backend.name, prompt, cast(Recalling, backend).recall)
     if reply is not None:
         _tell_asked(record, backend, prompt)
     return reply
