@@ -239,6 +239,11 @@ class StepResult:
         return bool(self.blocked_by)
 
     @property
+    def withheld(self) -> bool:
+        """Kept from running by somebody outside, though others need it."""
+        return self.blocked_by == self.name and not self.attempts
+
+    @property
     def ran(self) -> bool:
         """It was started; only a skipped step was not."""
         return self.outcome is not Outcome.SKIPPED
@@ -281,7 +286,7 @@ class RunResult:
         outcomes = {r.outcome for r in self.steps.values()}
         if Outcome.FAILED in outcomes:
             return Outcome.FAILED
-        if Outcome.ERROR in outcomes or self.interrupted:
+        if Outcome.ERROR in outcomes or self.interrupted or any(r.withheld for r in self.steps.values()):
             return Outcome.ERROR
         if Outcome.PASSED in outcomes:
             return Outcome.PASSED

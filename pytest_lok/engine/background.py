@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from pytest_lok.core.events import Event, StepFinished
+from pytest_lok.core.events import Event, RunWaiting, StepFinished
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import RunResult, StepResult
 from pytest_lok.engine.loop import Run, silent
@@ -32,6 +33,7 @@ class RunHandle:
         self._task: asyncio.Task[RunResult] | None = None
         self._ended: Future[RunResult] = Future()
         self._results: dict[str, StepResult] = {}
+        self._waits_since: float | None = None
         self._awaited: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
 
@@ -64,6 +66,11 @@ class RunHandle:
         """Steps running now, with the seconds each has been running."""
         return self._run.running() if self._run is not None and not self._ended.done() else {}
 
+    def waiting(self) -> float | None:
+        """Seconds it has waited until other runs of its workspace end; None if it does not."""
+        since = self._waits_since
+        return None if since is None else time.monotonic() - since
+
     def cancel(self, reason: str) -> None:
         """Stop: running steps are cancelled (no child survives), what has not run says ``reason``."""
         if self._run is not None and not self._ended.done():
@@ -71,6 +78,7 @@ class RunHandle:
 
     def _hear(self, event: Event) -> None:
         """Engine thread: keep a finished step and wake whoever waits for it."""
+        self._waits_since = time.monotonic() if isinstance(event, RunWaiting) else None
         if not isinstance(event, StepFinished):
             return
         name = event.result.name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ class Collection:
     @pytest.hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Undo ``norecursedirs``'s ``.*`` for the shelf and its parent, where workflows are wanted."""
-        wanted = self._desk.request.everything or self._desk.named
+        wanted = self._desk.everything or self._desk.named
         return False if wanted and collection_path in self._open else None
 
     @pytest.hookimpl(tryfirst=True)
@@ -78,6 +78,10 @@ class Collection:
             steps.sort(key=lambda step: workflow.order[step.name])
         if groups:
             items[:] = _regrouped(items, groups)
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Those that are left out may be needed all the same."""
+        self._desk.running.left_out += [item for item in items if isinstance(item, Step)]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Every deselection has happened."""
@@ -187,11 +191,11 @@ class Workflow(pytest.Module):
         return self.found
 
     def _steps(self) -> list[Step]:
-        """Items in the file's order; they share what pytest works out about their fixtures."""
+        """Items in the order they run in, which --sw goes by; they share what their fixtures come to."""
         self._look_at_fixtures()
         steps: list[Step] = []
         shared: dict[str, Any] = {}
-        for step in self.model.steps:
+        for step in self.plan.steps:
             if not self.only or step.name in self.only:
                 item: Step = Step.from_parent(self, name=step.name, step=step, **shared)
                 shared = {"fixtureinfo": item._fixtureinfo}
@@ -227,8 +231,9 @@ class Workflow(pytest.Module):
         return super().repr_failure(excinfo)
 
 
-def nothing() -> None:
-    """What pytest takes for a step's function. The item that starts the runs asks for what they need."""
+# What pytest takes for a step's function, and whose docstring it would show. The item that starts the
+# runs asks for what they need.
+def _nothing() -> None: ...
 
 
 class Step(pytest.Function):
@@ -239,7 +244,7 @@ class Step(pytest.Function):
     telling_parts = False
 
     def __init__(self, *, step: model.Step, **kwargs: Any) -> None:
-        super().__init__(callobj=nothing, **kwargs)
+        super().__init__(callobj=_nothing, **kwargs)
         self.step = step
 
     def _initrequest(self) -> None:

@@ -42,7 +42,10 @@ class Virtual:
 
 
 class Desk:
-    """One per process; ``config.stash`` keeps it."""
+    """One per process; ``config.stash`` keeps it.
+
+    ``everything``: what is meant to be collected was asked for, and pytest comes past it.
+    """
 
     def __init__(self, config: pytest.Config, request: Request) -> None:
         self.config = config
@@ -54,6 +57,7 @@ class Desk:
         self.running = Running(self)
         self.virtual: list[Virtual] = []
         self.named: dict[Path, frozenset[str]] = dict(request.files)
+        self.everything = request.everything
         self._fail_on = _fail_on(config)
         self._loaded: dict[Path, Model | WorkflowError] = {}
 
@@ -127,14 +131,14 @@ class Desk:
 
     def wanted(self, file: Path) -> bool:
         """Whether this session collects a file of the project's shelf."""
-        return file in self.named or (self.request.everything and not self.why_not(file))
+        return file in self.named or (self.everything and not self.why_not(file))
 
     def only(self, file: Path) -> frozenset[str]:
         """The steps that were asked for, where the whole file was not; none = all.
 
         An argument below another one is dropped by pytest, which then walks the whole file.
         """
-        if self.request.everything and not self.why_not(file):
+        if self.everything and not self.why_not(file):
             return frozenset()
         return self.named.get(file, frozenset())
 
@@ -152,7 +156,7 @@ class Desk:
     @cached_property
     def left_out(self) -> dict[str, str]:
         """The project's workflows that ``--lok`` does not run in this session, and why not."""
-        if not self.request.everything:
+        if not self.everything:
             return {}
         files = [file for file in self.shelved if file not in self.named]
         return {file.stem: why for file in files if (why := self.why_not(file))}
@@ -233,6 +237,7 @@ def _arrange(here: Desk, keyword: str) -> None:
         args += _named(here, name)
     if _adds_shelf(here, given) and request.shelf.is_dir() and not is_closed(config, request.shelf):
         args.append(str(request.shelf))
+    here.everything = request.everything and any(_holds_shelf(here, arg) for arg in args)
     if keyword and not given:
         args += _by_keyword(here, keyword)
     config.args = args
@@ -249,6 +254,13 @@ def _adds_shelf(here: Desk, given: bool) -> bool:
         return request.everything
     typed = "--lok" in map(os.fspath, config.invocation_params.args)
     return typed and not any(is_ours(config, arg) for arg in config.args)
+
+
+def _holds_shelf(here: Desk, arg: str) -> bool:
+    """Whether pytest comes past the project's workflows when it collects an argument."""
+    config, shelf = here.config, here.request.shelf
+    place = os.path.normpath(config.invocation_params.dir / arg)
+    return shelf.is_relative_to(place) and not is_closed(config, shelf)
 
 
 def _named(here: Desk, wish: str) -> Iterator[str]:

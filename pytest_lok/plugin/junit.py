@@ -30,6 +30,10 @@ def is_plain(path: Path) -> bool:
     return not path.is_symlink() and (path.is_file() or not path.exists())
 
 
+def _is_whole(report: Path) -> bool:
+    return report.exists() and report.read_bytes().endswith(b"</testsuites>")
+
+
 class JUnit:
     """The hooks around pytest's own writer."""
 
@@ -81,10 +85,10 @@ class JUnit:
         self._xml.logfile = str(part)
         try:
             yield
-            if part.exists():
-                part.replace(final)
-        finally:
+        finally:  # a fixture that cannot be torn down, or Ctrl-C meanwhile, takes no report with it
             self._xml.logfile = str(final)
+            if _is_whole(part):
+                part.replace(final)
             part.unlink(missing_ok=True)
 
     def _point(self, report: pytest.TestReport) -> None:

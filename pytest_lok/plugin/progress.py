@@ -1,4 +1,4 @@
-"""What runs, and since when, on one line of the terminal while an item waits; gone when it goes on."""
+"""What runs or waits, and since when, on a line of the terminal while an item waits; gone when it goes on."""
 
 from __future__ import annotations
 

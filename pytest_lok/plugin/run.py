@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest.skipping import evaluate_skip_marks  # what `skip` and `skipif` come to
+from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks  # what these marks come to
 
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Outcome, RunResult, StepResult
@@ -33,17 +33,23 @@ POLL = 0.2
 """Seconds a wait lasts at most before it looks up: signals get through, and other stops are seen."""
 STOP = "STOP"
 """The file that says the session was ended early; its first word is what becomes of steps not begun."""
+HURRY = "HURRY"
+"""The file that says that nobody waits any more for processes to end by themselves."""
 GLANCE = 0.02
 """Seconds between two looks at what another process has written."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Watched:
-    """One workflow of this session: what is to run, its record, and the run itself if this process has it."""
+    """One workflow of this session: what is to run, its record, and the run itself if this process has it.
+
+    ``kept`` are results of steps that pytest's marks keep from running, though others need them.
+    """
 
     plan: Plan
     world: World
     entry: Entry
+    kept: dict[str, StepResult]
     handle: RunHandle | None = None
     settled: bool = False
     result: RunResult | None = None
@@ -51,12 +57,18 @@ class Watched:
 
 
 class Running:
-    """The runs of this session: one engine thread, all selected workflows at once."""
+    """The runs of this session: one engine thread, all selected workflows at once.
+
+    ``left_out`` are items that were deselected; what needs their steps heeds their marks.
+    """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._is_worker = hasattr(desk.config, "workerinput")
         self._selected: dict[Workflow, list[Step]] = {}
+        self.left_out: list[Step] = []
+        self._kept: dict[Workflow, dict[str, StepResult]] = {}
+        self._excused: dict[Workflow, set[str]] = {}
         self._watched: dict[Workflow, Watched] = {}
         self._progress = Progress(desk.config)
         self._stop: tuple[str, Outcome] | None = None
@@ -71,8 +83,19 @@ class Running:
     def select(self, item: Step) -> None:
         """Note an item that is left after every deselection; one that is marked as skipped must not run."""
         items = self._selected.setdefault(item.workflow, [])
-        if evaluate_skip_marks(item) is None:
+        if not self._keep(item):
             items.append(item)
+        if not item.config.option.runxfail and item.get_closest_marker("xfail"):
+            self._excused.setdefault(item.workflow, set()).add(item.name)
+
+    def _keep(self, item: Step) -> bool:
+        """Whether a mark keeps a step from running; what needs it is blocked then."""
+        why = _marked(item)
+        if why:
+            reason = f"blocked: step {item.name!r} is marked: {why}"
+            result = StepResult(name=item.name, outcome=Outcome.SKIPPED, reason=reason, blocked_by=item.name)
+            self._kept.setdefault(item.workflow, {})[item.name] = result
+        return bool(why)
 
     def result(self, item: Step) -> StepResult:
         """The step's result; waits for it alone. The first item with its fixtures ready starts the runs."""
@@ -97,7 +120,8 @@ class Running:
             **self._desk.request.arguments.for_(watched.plan.workflow),
         )
         needed = [self._await(watched, step.name) for step in plan.steps if step.name != item.name]
-        known = [result for result in needed if result.name in watched.plan.selected or _green(result)]
+        own = {*watched.plan.selected, *watched.kept}
+        known = [result for result in needed if result.name in own or _green(result)]
         handle = self._desk.background.start(plan, watched.world, known=known)
         while (result := handle.step(item.name, POLL)) is None:
             if self._stop is not None or self.stopped:
@@ -108,8 +132,9 @@ class Running:
         return result
 
     def selected(self, workflow: Workflow) -> Collection[str]:
-        """The steps of a workflow that are items of this session."""
-        return self._watched[workflow].plan.selected
+        """The steps of a workflow that are items of this session, and red if they break."""
+        selected, excused = self._watched[workflow].plan.selected, self._excused.get(workflow)
+        return selected - excused if excused else selected
 
     def account(self, item: Step, result: StepResult) -> Account:
         """What there is to tell of an item's step."""
@@ -140,6 +165,7 @@ class Running:
             self._stop = why, rest
             if self._desk.is_recorded:
                 (self._desk.runs.path / STOP).write_text(f"{rest} {why}")
+            self._cancel(self._watched.values())
 
     def cut(self, step: str, *, begun: bool) -> StepResult:
         """What came of a step that the end of the session caught."""
@@ -152,6 +178,12 @@ class Running:
         if self._stop is None or result.attempts or not result.reason.startswith(NOT_RUN):
             return result
         return replace(result, outcome=self._stop[1])
+
+    def hurry(self) -> None:
+        """Nobody waits any more: end every process at once, also those of the workers."""
+        self._desk.background.kill()
+        if self._desk.is_recorded and not self._is_worker:
+            (self._desk.runs.path / HURRY).touch()
 
     def end(self) -> None:
         """Wait for every run of this process (or cancel it, if the session stops early); close the engine."""
@@ -183,6 +215,8 @@ class Running:
     def _start(self, item: Step) -> None:
         """Start every selected workflow whose fixtures are the ones this item has ready."""
         desk, workflow = self._desk, item.workflow
+        while self.left_out:
+            self._keep(self.left_out.pop())
         world = desk.world_of(item.value_of("lok_settings"), item.value_of("lok_backends"))
         begun: list[Watched] = []
         for number, (other, items) in enumerate(self._selected.items()):
@@ -191,7 +225,9 @@ class Running:
                 plan = Plan.of(other.model, select=names, **desk.request.arguments.for_(other.model))
                 plan = budgeted(plan, items, desk.config)
                 entry = desk.ledger.entry(number, other.model.stem)
-                self._watched[other] = watched = Watched(plan=plan, world=world, entry=entry)
+                needed = {step.name for step in plan.steps}
+                kept = {n: result for n, result in self._kept.get(other, {}).items() if n in needed}
+                self._watched[other] = watched = Watched(plan=plan, world=world, entry=entry, kept=kept)
                 begun.append(watched)
                 self._own(watched)
         # last in, first out: these run before the fixtures the runs use are torn down
@@ -204,12 +240,13 @@ class Running:
     def _own(self, watched: Watched) -> None:
         """Run a workflow here, unless a living process does."""
         if watched.entry.own():
+            known = watched.kept | {result.name: result for result in watched.entry.inherit()}
             watched.handle = self._desk.background.start(
                 watched.plan,
                 watched.world,
                 watched.entry.append,
                 run_id=self._desk.runs.run_id,
-                known=watched.entry.inherit(),
+                known=tuple(known.values()),
             )
 
     def _await(self, watched: Watched, step: str) -> StepResult:
@@ -232,13 +269,18 @@ class Running:
             self._progress.show(self._now())
 
     def _now(self) -> dict[str, float]:
-        """The steps that run in this process, with their seconds."""
+        """The steps that run in this process, and the runs that wait for others, with their seconds."""
         handles = {w.plan.workflow.stem: w.handle for w in self._watched.values() if w.handle is not None}
-        return {
-            f"{stem}::{name}": s for stem, handle in handles.items() for name, s in handle.running().items()
-        }
+        now: dict[str, float] = {}
+        for stem, handle in handles.items():
+            if (seconds := handle.waiting()) is not None:
+                now[f"{stem} waits for another run in this directory"] = seconds
+            now |= {f"{stem}::{name}": seconds for name, seconds in handle.running().items()}
+        return now
 
     def _cancel(self, begun: Iterable[Watched]) -> None:
+        if self._is_worker and (self._desk.runs.path / HURRY).exists():
+            self.hurry()
         why, _ = self._stop or ("", None)
         for watched in begun:
             if watched.handle is not None:
@@ -262,6 +304,19 @@ class Running:
 
 def _not_from_the_engine(record: logging.LogRecord) -> bool:
     return record.threadName != THREAD
+
+
+def _marked(item: pytest.Item) -> str:
+    """Why pytest's marks keep an item from being run, "" if they do not."""
+    try:
+        skip, xfail = evaluate_skip_marks(item), evaluate_xfail_marks(item)
+    except pytest.fail.Exception as wrong:  # pytest says so itself, when the item's turn comes
+        return str(wrong).partition("\n")[0]
+    if skip is not None:
+        return f"skip: {skip.reason}"
+    if xfail is not None and not xfail.run and not item.config.option.runxfail:
+        return f"xfail, not to be run: {xfail.reason}"
+    return ""
 
 
 def _green(result: StepResult) -> bool:

@@ -35,6 +35,7 @@ class Stopping:
         self._told: set[str] = set()
         self._node: dict[str, object] = {}
         self._caught: signal.Signals | None = None
+        self._braced = False
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Catch signals; a report of an earlier session must not be taken for this one's."""
@@ -75,6 +76,7 @@ class Stopping:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Ctrl-C, SIGTERM or ``pytest.exit()``: nothing more is waited for."""
         self._caught = None
+        self._brace()
         of_pytests_own = isinstance(
             excinfo.value, pytest.Session.Interrupted
         )  # bad collection, or enough failures
@@ -87,9 +89,16 @@ class Stopping:
         config, self._caught = self._desk.config, None
         if self._is_worker or not self._desk.running.stopped or config.option.setuponly:
             return
+        self._brace()
         self._desk.running.end()
+        enough = self._session.shouldfail
+        # --sw goes on from the first failure, not from the last one told
+        stepwise = [config.pluginmanager.get_plugin("stepwiseplugin")]
+        tell = config.pluginmanager.subset_hook_caller("pytest_runtest_logreport", filter(None, stepwise))
         for report in self._missing():
-            config.hook.pytest_runtest_logreport(report=report)
+            tell(report=report)
+        if enough:
+            self._session.shouldfail = enough  # as it was when the session stopped
 
     def _missing(self) -> Iterator[pytest.TestReport]:
         running = self._desk.running
@@ -144,9 +153,25 @@ class Stopping:
     def _catch(self, number: int, _frame: FrameType | None) -> None:
         """End the session: here, or soon, where somebody's ``except Exception`` swallows it here."""
         self._caught = signal.Signals(number)
+        self._brace()
         if not self._is_worker:
             self._desk.running.stop(_by(self._caught), Outcome.ERROR)
         self._insist()
+
+    def _brace(self) -> None:
+        """The session ends: the next signal means hurry and no more, for reports are still to be written."""
+        if not self._braced:
+            self._braced = True
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                self._handlers[signal.SIGINT] = signal.default_int_handler
+            for number in self._handlers:
+                signal.signal(number, self._hurry)
+
+    def _hurry(self, _number: int, _frame: FrameType | None) -> None:
+        """Wait for no process. One more signal ends whatever it is that hangs."""
+        for number in self._handlers:
+            signal.signal(number, signal.default_int_handler)
+        self._desk.running.hurry()
 
     def _insist(self) -> None:
         if self._caught is not None:

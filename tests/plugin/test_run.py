@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
@@ -149,10 +149,65 @@ def test_a_step_marked_as_skipped_is_not_run(suite: Suite) -> None:
     assert suite.ran() == ["b"]
 
 
+MARKED = """
+import pytest
+
+def pytest_collection_modifyitems(items):
+    next(item for item in items if item.name == "b").add_marker(pytest.mark.{mark})
+"""
+
+
+@pytest.mark.parametrize(
+    ("mark", "word", "why", "xdist"),
+    [
+        ("skip(reason='no tool')", "SKIPPED", "skip: no tool", ()),
+        ("skip(reason='no tool')", "SKIPPED", "skip: no tool", ("-n1",)),
+        ("skipif('True', reason='no tool')", "SKIPPED", "skip: no tool", ()),
+        ("skipif('unknown', reason='no tool')", "ERROR", "Error evaluating 'skipif' condition", ()),
+        ("xfail(run=False, reason='hangs')", "XFAIL", "xfail, not to be run: hangs", ()),
+    ],
+)
+def test_what_needs_a_step_that_is_marked_is_red(
+    suite: Suite, mark: str, word: str, why: str, xdist: tuple[str, ...]
+) -> None:
+    suite.shells("w", a="echo a >> ran", b_after_a="echo b >> ran", c_after_b="echo c >> ran")
+    suite.write("conftest.py", MARKED.format(mark=mark))
+    result = (suite.run_apart if xdist else suite.run)("--lok", "-v", "-rA", "--junitxml=report.xml", *xdist)
+    assert result.ret != 0
+    if not xdist:
+        assert short(words(result)) == {"a": "PASSED", "b": word, "c": "FAILED"}
+    assert junit(suite.root / "report.xml")["c"] == ("failure", f"blocked: step 'b' is marked: {why}")
+    result.stdout.fnmatch_lines(["w: error in *"])
+    assert suite.ran() == ["a"]
+
+
+def test_marks_of_steps_that_are_not_selected_count_too(suite: Suite) -> None:
+    suite.shells("w", a="echo a >> ran", b="echo b >> ran", c_after_b="echo c >> ran", d="echo d >> ran")
+    suite.write("conftest.py", MARKED.format(mark="skip"))
+    result = suite.run("--lok", "-v", "-k", "w.toml and (c or d)")
+    assert short(words(result)) == {"c": "FAILED", "d": "PASSED"}
+    assert suite.ran() == ["d"]
+
+
+def test_a_failure_that_was_expected_leaves_no_green_session_with_a_step_that_did_not_run(
+    suite: Suite,
+) -> None:
+    suite.shells("w", a="exit 1", b="exit 1", c_after_b="true")
+    suite.write("conftest.py", MARKED.format(mark="xfail"))
+    assert short(words(suite.run("--lok", "-v"))) == {"a": "FAILED", "b": "XFAIL", "c": "FAILED"}
+    assert short(words(suite.run("--lok", "-v", "--runxfail"))) == {
+        "a": "FAILED",
+        "b": "FAILED",
+        "c": "SKIPPED",
+    }
+
+
 @pytest.mark.parametrize("option", ["--collect-only", "--setup-plan", "--setup-only"])
 def test_looking_starts_nothing(suite: Suite, option: str) -> None:
     suite.shells("w", a="echo a >> ran")
-    assert suite.run("--lok", option).ret == 0
+    result = suite.run("--lok", "-v", option)
+    assert result.ret == 0
+    assert "pytest takes" not in result.stdout.str(), "words of our code"
     assert suite.ran() == []
     assert not (suite.root / ".lok" / "runs").exists()
 
@@ -450,19 +505,52 @@ def test_a_signal_counts_also_where_its_exception_is_swallowed(suite: Suite, hoo
     assert junit(suite.root / "report.xml")["a"][0] == "error"
 
 
-def test_a_second_ctrl_c_does_not_wait(suite: Suite) -> None:
-    stubborn = f"sleep 4{os.getpid() % 10_000:04}"
-    suite.shells("w", a=f"trap '' TERM INT; {stubborn}; {stubborn}", b="true")
-    with session(suite) as process:
-        wait_until(lambda: bool(alive(stubborn)))
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
+@pytest.mark.parametrize(
+    ("numbers", "xdist"),
+    [
+        ((signal.SIGINT, signal.SIGINT), ()),
+        ((signal.SIGTERM, signal.SIGTERM), ()),
+        ((signal.SIGINT, signal.SIGINT), ("-n2",)),
+        ((signal.SIGTERM, signal.SIGTERM), ("-n2",)),
+    ],
+)
+def test_a_second_signal_waits_for_nobody_and_the_report_is_whole(
+    suite: Suite, numbers: Sequence[signal.Signals], xdist: tuple[str, ...]
+) -> None:
+    stubborn = f"sleep 4{os.getpid() % 10_000:04}.{sum(numbers)}"
+    suite.shells("w", a=f"trap '' TERM INT; {stubborn}; {stubborn}; {stubborn}", b_after_a="true")
+    with session(suite, *xdist) as process:
+        for number in numbers:
+            wait_until(lambda: bool(alive(stubborn)))
+            process.send_signal(number)
+            time.sleep(0.3)
         output, _ = process.communicate(timeout=30)
-    assert process.returncode in (2, -signal.SIGINT), output  # the latter if it hits pytest's own last words
+    assert process.returncode == (2 if numbers[0] == signal.SIGINT else 128 + numbers[0]), output
     wait_until(lambda: not alive(stubborn))
-    report = suite.root / "report.xml"
-    assert not report.exists() or junit(report)["a"][0] == "error"
+    assert junit(suite.root / "report.xml")["a"][0] == "error", output
+    assert "b" in junit(suite.root / "report.xml")
+
+
+def test_a_teardown_that_breaks_takes_no_report_with_it(suite: Suite) -> None:
+    suite.shells("w", a="true")
+    suite.write(
+        "conftest.py",
+        """
+        import os, pytest, signal
+
+        @pytest.fixture(scope="session")
+        def lok_backends(lok_backends):
+            yield lok_backends
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        def pytest_sessionfinish():
+            os.kill(os.getpid(), signal.SIGTERM)
+        """,
+    )
+    with session(suite) as process:
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM, output
+    assert junit(suite.root / "report.xml")["a"] == ("", "")
 
 
 def wait_until(true: Callable[[], bool]) -> None:

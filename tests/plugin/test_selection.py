@@ -67,6 +67,85 @@ def test_failed_first_new_first_and_stepwise(project: Suite) -> None:
     }
 
 
+def run(suite: Suite, *args: str) -> dict[str, str]:
+    quiet = ("-p", "no:randomly", "-p", "no:anyio", "-p", "no:hypothesispytest", "-v")
+    return short(suite.pytester.runpytest_inprocess(*quiet, *args))
+
+
+def test_stepwise_goes_on_from_the_first_of_several_failures(suite: Suite) -> None:
+    """All three have failed by the time the first is told."""
+    suite.shells("w", **{name: f"echo {name} >> ran; test -e fixed-{name}" for name in "abc"})
+    suite.write("pytest.ini", "[pytest]\nlok_max_parallel = 1\n")
+    suite.workflow(
+        "v", "[[steps]]\nname = 'last'\nshell = 'while [ $(wc -l < ran) -lt 3 ]; do sleep 0.02; done'"
+    )
+    assert set(run(suite, "--lok", "--sw")) >= {"a"}
+    (suite.root / "fixed-a").touch()
+    found = run(suite, "--lok", "--sw")
+    assert found["a"] == "PASSED", "it is where the session goes on"
+    assert found["b"] == "FAILED"
+
+
+def test_stepwise_leaves_out_nothing_that_has_not_run(suite: Suite) -> None:
+    """``late`` stands first in the file, and runs last."""
+    needs = "[[steps]]\nname = '{}'\nshell = 'echo {} >> ran; test -e fixed'\n"
+    suite.workflow(
+        "w", needs.format("late", "late") + "depends_on = ['early']\n" + needs.format("early", "early")
+    )
+    assert run(suite, "--lok", "--sw") == {"early": "FAILED", "late": "SKIPPED"}
+    (suite.root / "fixed").touch()
+    assert run(suite, "--lok", "--sw") == {"early": "PASSED", "late": "PASSED"}
+
+
+@pytest.mark.parametrize("how", [("--lok-workflow", "mine"), ("lok/mine",), ("lok/mine", "test_one.py")])
+def test_what_failed_is_remembered_of_workflows_without_a_file(suite: Suite, how: tuple[str, ...]) -> None:
+    file = suite.shells("w", a="true", b="test -e fixed", c_after_b="true", d="true")
+    home = suite.root.parent / f"{suite.root.name}-home/.config/lok/workflows"
+    home.mkdir(parents=True)
+    file.rename(home / "mine.toml")
+    suite.write("test_one.py", "import pathlib\ndef test_one(): assert pathlib.Path('fixed').exists()")
+    python = {"test_one": "FAILED"} if "test_one.py" in how else {}
+    everything = {"a": "PASSED", "b": "FAILED", "c": "SKIPPED", "d": "PASSED", **python}
+    assert run(suite, *how) == everything
+    broken = {"b": "FAILED", "c": "SKIPPED", **python}
+    assert run(suite, *how, "--lf") == broken
+    assert {*list(run(suite, *how, "--ff"))[: len(broken)]} == {*broken}
+    assert run(suite, *how, "--nf") == everything
+    assert "FAILED" in run(suite, *how, "--sw").values()
+    (suite.root / "fixed").touch()
+    left_over = everything if python else ("b", "c", "d")
+    assert run(suite, *how, "--sw") == dict.fromkeys(left_over, "PASSED")
+    run(suite, *how, "--lf")
+    assert run(suite, *how, "--lf") == dict.fromkeys(everything, "PASSED"), "nothing is left"
+
+
+def test_a_node_id_of_one_step_is_remembered_too(suite: Suite) -> None:
+    file = suite.shells("w", a="true", b_after_a="exit 1")
+    home = suite.root.parent / f"{suite.root.name}-home/.config/lok/workflows"
+    home.mkdir(parents=True)
+    file.rename(home / "mine.toml")
+    assert run(suite, "lok/mine") == {"a": "PASSED", "b": "FAILED"}
+    assert run(suite, "lok/mine::b", "--lf") == {"b": "FAILED"}
+
+
+def test_the_header_names_what_is_collected(suite: Suite) -> None:
+    for name in ("v", "w"):
+        suite.shells(name, a="true")
+    suite.write("tests/test_one.py", "def test_one(): pass")
+    suite.write("pytest.ini", "[pytest]\nlok = true\n")
+    for args, header in {
+        (): "lok: 2 workflows: v, w",
+        (".",): "lok: 2 workflows: v, w",
+        (".lok",): "lok: 2 workflows: v, w",
+        ("tests",): "lok: 0 workflows",
+        ("tests", W): "lok: 1 workflow: w",
+        ("--lok", W): "lok: 1 workflow: w",
+        ("--lok", "tests"): "lok: 2 workflows: v, w",
+        ("--ignore=.lok",): "lok: 0 workflows",
+    }.items():
+        assert header in suite.run("--collect-only", *args).outlines, args
+
+
 def test_nf_does_not_mind_workflows_without_a_file(project: Suite) -> None:
     project.write(
         f"../{project.root.name}-home/.config/lok/workflows/mine.toml",
