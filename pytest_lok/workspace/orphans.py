@@ -13,6 +13,8 @@ from collections.abc import Collection, Iterator
 MARK = "LOK_PROCESS"
 """Names the chain of runs a process belongs to: ``outer/inner`` where one lok runs inside another."""
 
+_CHUNK = 65536
+
 
 def left_alive(
     pid: int, mark: str, ours: Collection[int], *, young: bool = False, proc: str = "/proc"
@@ -78,10 +80,13 @@ def _read(path: str) -> bytes:
     except OSError:
         return b""
     try:
-        text = bytearray()
-        while part := os.read(descriptor, 65536):
+        text = part = os.read(descriptor, _CHUNK)
+        while (
+            len(part) == _CHUNK
+        ):  # these files give all they have: another read takes another turn of the GIL
+            part = os.read(descriptor, _CHUNK)
             text += part
-        return bytes(text)
+        return text
     except OSError:  # it ended while we read
         return b""
     finally:
