@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, TypeAdapter
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from pytest_lok.core.results import Refusal, Reply, RunResult, StepResult
+from pytest_lok.core.results import Refusal, Reply, RunResult, StepResult, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,14 @@ class BackendRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetSpent:
+    """A call began or was answered: so much more of the budget is gone. Not told where there is none."""
+
+    usage: Usage
+    kind: Literal["budget_spent"] = "budget_spent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepRetrying:
     """An attempt came to nothing and another follows after ``delay`` seconds."""
 
@@ -113,6 +121,7 @@ Event: TypeAlias = (
     | BackendAsked
     | BackendReplied
     | BackendRefused
+    | BudgetSpent
     | StepRetrying
     | StepFinished
     | RunFinished
@@ -138,15 +147,19 @@ def from_json(line: str) -> Event:
 def fold(events: Iterable[Event]) -> RunResult:
     """A run's events, in order, as its result; steps with no StepFinished are not in it.
 
-    A journal cut short (no RunFinished) folds into an interrupted run, never a green one.
+    A journal cut short (no RunFinished) folds into an interrupted run, never a green one. A run that
+    was taken over has started several times; it is as old as the first.
     """
     start: RunStarted | None = None
+    earlier = 0.0
     end: RunFinished | None = None
     steps: dict[str, StepResult] = {}
     for event in events:
         match event:
             case RunStarted():
+                earlier += event.time - start.time if start else 0.0
                 start = event
+                end = None
             case StepFinished(result=result):
                 steps[result.name] = result
             case RunFinished():
@@ -158,8 +171,8 @@ def fold(events: Iterable[Event]) -> RunResult:
         workflow=start.workflow,
         path=start.path,
         sha256=start.sha256,
-        started=start.time,
-        seconds=end.seconds if end else 0.0,
+        started=start.time - earlier,
+        seconds=earlier + end.seconds if end else 0.0,
         steps={name: steps[name] for name in start.steps if name in steps},
         selected=start.selected,
         leaves=start.leaves,

@@ -257,6 +257,17 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a run begins with: results of steps that are not run again, and what of its budget is gone."""
+
+    results: tuple[StepResult, ...] = ()
+    spent: Usage = NO_USAGE
+
+
+NOTHING_KNOWN = Known()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """What came of a run: the fold of its events (see ``events.fold``).
 

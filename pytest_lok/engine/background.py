@@ -11,7 +11,7 @@ from concurrent.futures import Future
 
 from pytest_lok.core.events import Event, RunWaiting, StepFinished
 from pytest_lok.core.plan import Plan
-from pytest_lok.core.results import RunResult, StepResult
+from pytest_lok.core.results import NOTHING_KNOWN, Known, RunResult, StepResult
 from pytest_lok.engine.loop import Run, silent
 from pytest_lok.engine.ports import Backend, World
 from pytest_lok.engine.slots import Line
@@ -124,9 +124,9 @@ class Background:
         *,
         fail_fast: bool = False,
         run_id: str = "",
-        known: Sequence[StepResult] = (),
+        known: Known = NOTHING_KNOWN,
     ) -> RunHandle:
-        """Begin a run; returns at once. ``emit`` is called on the engine thread."""
+        """Begin a run; returns at once. ``emit`` is called on the engine thread. See ``Run`` for the rest."""
         loop = self._running_loop()
         handle = RunHandle(loop)
 
@@ -135,7 +135,13 @@ class Background:
             handle._hear(event)
 
         handle._run = run = Run(
-            plan, world, tell, fail_fast=fail_fast, run_id=run_id, known=known, line=self._line
+            plan,
+            world,
+            tell,
+            fail_fast=fail_fast,
+            run_id=run_id,
+            known=known,
+            line=self._line,
         )
         self._handles.append(handle)
         self._backends += [

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from pytest_lok.core.model import Budget
 from pytest_lok.core.results import NO_USAGE, Reply, Usage
@@ -12,13 +13,19 @@ from pytest_lok.errors import StepUnableError
 
 
 class Purse:
-    """The budget of one run. ``spent`` counts every answered call, valid or not."""
+    """The budget of one run. ``spent`` counts every call begun and every answer, valid or not.
 
-    def __init__(self, budget: Budget | None) -> None:
+    It begins with what earlier parts of the run have ``spent``; ``tell`` hears what is added, if there
+    is a budget.
+    """
+
+    def __init__(
+        self, budget: Budget | None, spent: Usage = NO_USAGE, tell: Callable[[Usage], None] | None = None
+    ) -> None:
         self._budget = budget or Budget()
-        self._begun = 0
+        self._tell = tell if budget is not None else None
         self._coming = 0
-        self.spent: Usage = NO_USAGE
+        self.spent = spent
 
     @contextmanager
     def call(self, prompt: Prompt) -> Iterator[None]:
@@ -27,9 +34,9 @@ class Purse:
         Prompts that are being answered count with their own tokens, or calls side by side would not
         know of each other.
         """
-        limit, spent = self._budget, (self.spent.tokens or 0) + self._coming
-        if limit.calls is not None and self._begun >= limit.calls:
-            raise _broken(f"{limit.calls} calls", f"{self._begun} were made")
+        limit, made, spent = self._budget, self.spent.calls, (self.spent.tokens or 0) + self._coming
+        if limit.calls is not None and made >= limit.calls:
+            raise _broken(f"{limit.calls} calls", f"{made} were made")
         coming = -(-(len(prompt.text) + len(prompt.system)) // 4)  # tokens, at four characters each
         if limit.tokens is not None and spent + coming > limit.tokens:
             raise _broken(
@@ -37,7 +44,7 @@ class Purse:
             )
         if limit.usd is not None and (self.spent.cost_usd or 0.0) >= limit.usd:
             raise _broken(f"{limit.usd:g} USD", f"{self.spent.cost_usd or 0.0:.4f} are spent")
-        self._begun += 1
+        self._count(Usage(calls=1))
         self._coming += coming
         try:
             yield
@@ -46,17 +53,22 @@ class Purse:
 
     def pay(self, prompt: Prompt, reply: Reply) -> None:
         """Count a reply; StepUnableError if its price is unknown and there is a limit in money."""
-        usage = reply.usage
+        usage = replace(reply.usage, calls=0)
         if usage.tokens is None and self._budget.tokens is not None:
             size = len(prompt.text) + len(prompt.system) + len(reply.text)
             usage = Usage(input_tokens=size // 4, cost_usd=usage.cost_usd)
-        self.spent += usage
+        self._count(usage)
         if self._budget.usd is not None and usage.cost_usd is None:
             priceless = reply.model or "*"
             raise StepUnableError(
                 f"what {reply.backend} ({priceless}) costs is unknown, so the budget in USD cannot be held",
                 hint=f'give its price under [prices."{priceless}"], or limit tokens or calls',
             )
+
+    def _count(self, usage: Usage) -> None:
+        self.spent += usage
+        if self._tell is not None:
+            self._tell(usage)
 
 
 def _broken(limit: str, why: str) -> StepUnableError:

@@ -5,12 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from pytest_lok.core.events import Event, RunFinished, RunStarted, RunWaiting, StepFinished, StepStarted, fold
+from pytest_lok.core.events import (
+    BudgetSpent,
+    Event,
+    RunFinished,
+    RunStarted,
+    RunWaiting,
+    StepFinished,
+    StepStarted,
+    fold,
+)
 from pytest_lok.core.model import Step
 from pytest_lok.core.plan import Plan
-from pytest_lok.core.results import Outcome, RunResult, StepResult
+from pytest_lok.core.results import NOTHING_KNOWN, Known, Outcome, RunResult, StepResult, Usage
 from pytest_lok.core.schedule import Schedule
 from pytest_lok.engine.budget import Purse
 from pytest_lok.engine.context import Context
@@ -30,8 +39,7 @@ def silent(event: Event) -> None:
 class Run:
     """One run of a plan: every step once, as early as its needs and the limits allow.
 
-    ``known`` are results of steps that are not run again. ``line`` is shared with the other runs of the
-    process, so that the limits hold for all of them together.
+    ``line`` is shared with the other runs of the process, so that the limits hold for all of them together.
     """
 
     def __init__(
@@ -42,7 +50,7 @@ class Run:
         *,
         fail_fast: bool = False,
         run_id: str = "",
-        known: Sequence[StepResult] = (),
+        known: Known = NOTHING_KNOWN,
         line: Line | None = None,
     ) -> None:
         self.run_id = run_id or uuid.uuid4().hex[:12]
@@ -79,11 +87,12 @@ class Run:
             results=self._schedule.results,
             began=now(),
             now=now,
-            purse=Purse(self._plan.workflow.budget),
+            purse=Purse(self._plan.workflow.budget, self._known.spent, self._count),
             line=self._line,
         )
         self._tell(self._started())
-        self._finished(*self._known, *self._schedule.resume(self._known))
+        known = self._known.results
+        self._finished(*known, *self._schedule.resume(known))
         turn = self._world.workspace.turn(alone=self._plan.workflow.exclusive)
         try:
             await self._wait_for(turn)
@@ -218,6 +227,9 @@ class Run:
         at = self._context.at
         for result in results:
             self._tell(StepFinished(result=result, at=at))
+
+    def _count(self, usage: Usage) -> None:
+        self._tell(BudgetSpent(usage=usage))
 
     def _tell(self, event: Event) -> None:
         """The one way out of a run: what is shown or stored has passed here, without its secrets."""

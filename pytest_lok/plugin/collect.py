@@ -216,7 +216,7 @@ class Workflow(pytest.Module):
                 )
         # a package's fixture lives as long as the session here: the shelf is no package
         self.shares_fixtures = all(fixture.scope in ("session", "package") for fixture in fixtures)
-        self.fixtures_from = tuple(fixtures) if self.shares_fixtures else (self,)
+        self.fixtures_from = tuple(fixtures) if self.shares_fixtures else (self.nodeid,)
 
     def place(self, path: str) -> Path:
         """A path as the workflow's model has it, made absolute; nearly always the same one."""

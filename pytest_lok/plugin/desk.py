@@ -78,7 +78,7 @@ class Desk:
         if not self.is_recorded:
             return []
         here = self.running.records()
-        return list(self.runs.records()) if here is None else here
+        return self.runs.records() if here is None else here
 
     @property
     def is_recorded(self) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import pytest
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks  # what these marks come to
 
 from pytest_lok.core.plan import Plan
-from pytest_lok.core.results import Outcome, RunResult, StepResult
+from pytest_lok.core.results import Known, Outcome, RunResult, StepResult
 from pytest_lok.engine.background import THREAD
 from pytest_lok.plugin.progress import Progress
 from pytest_lok.plugin.timeouts import budgeted
@@ -65,6 +66,8 @@ class Running:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._is_worker = hasattr(desk.config, "workerinput")
+        self._parent = os.getppid()
+        self._nodes: dict[str, Workflow] = {}
         self._selected: dict[Workflow, list[Step]] = {}
         self.left_out: list[Step] = []
         self._kept: dict[Workflow, dict[str, StepResult]] = {}
@@ -82,11 +85,12 @@ class Running:
 
     def select(self, item: Step) -> None:
         """Note an item that is left after every deselection; one that is marked as skipped must not run."""
-        items = self._selected.setdefault(item.workflow, [])
+        workflow = self._node(item.workflow)
+        items = self._selected.setdefault(workflow, [])
         if not self._keep(item):
             items.append(item)
         if not item.config.option.runxfail and item.get_closest_marker("xfail"):
-            self._excused.setdefault(item.workflow, set()).add(item.name)
+            self._excused.setdefault(workflow, set()).add(item.name)
 
     def _keep(self, item: Step) -> bool:
         """Whether a mark keeps a step from running; what needs it is blocked then."""
@@ -94,16 +98,21 @@ class Running:
         if why:
             reason = f"blocked: step {item.name!r} is marked: {why}"
             result = StepResult(name=item.name, outcome=Outcome.SKIPPED, reason=reason, blocked_by=item.name)
-            self._kept.setdefault(item.workflow, {})[item.name] = result
+            self._kept.setdefault(self._node(item.workflow), {})[item.name] = result
         return bool(why)
+
+    def _node(self, workflow: Workflow) -> Workflow:
+        """The first node of the workflow: with ``--keep-duplicates`` there may be several."""
+        return self._nodes.setdefault(workflow.nodeid, workflow)
 
     def result(self, item: Step) -> StepResult:
         """The step's result; waits for it alone. The first item with its fixtures ready starts the runs."""
-        if item.workflow not in self._watched:
+        workflow = self._node(item.workflow)
+        if workflow not in self._watched:
             self._start(item)
         self._progress.begin()
         try:
-            return self._await(self._watched[item.workflow], item.name)
+            return self._await(self._watched[workflow], item.name)
         finally:
             self._progress.end()
 
@@ -112,7 +121,7 @@ class Running:
 
         What it needs is not run again, but for steps that are not green and no item of their own.
         """
-        watched = self._watched[item.workflow]
+        watched = self._watched[self._node(item.workflow)]
         first = self._await(watched, item.name)
         plan = Plan.of(
             watched.plan.workflow,
@@ -121,8 +130,9 @@ class Running:
         )
         needed = [self._await(watched, step.name) for step in plan.steps if step.name != item.name]
         own = {*watched.plan.selected, *watched.kept}
-        known = [result for result in needed if result.name in own or _green(result)]
-        handle = self._desk.background.start(plan, watched.world, known=known)
+        results = (result for result in needed if result.name in own or _green(result))
+        known = Known(results=tuple(results), spent=watched.entry.spent())
+        handle = self._desk.background.start(plan, watched.world, watched.entry.spend, known=known)
         while (result := handle.step(item.name, POLL)) is None:
             if self._stop is not None or self.stopped:
                 handle.cancel("the session ended")
@@ -133,12 +143,13 @@ class Running:
 
     def selected(self, workflow: Workflow) -> Collection[str]:
         """The steps of a workflow that are items of this session, and red if they break."""
+        workflow = self._node(workflow)
         selected, excused = self._watched[workflow].plan.selected, self._excused.get(workflow)
         return selected - excused if excused else selected
 
     def account(self, item: Step, result: StepResult) -> Account:
         """What there is to tell of an item's step."""
-        watched = self._watched[item.workflow]
+        watched = self._watched[self._node(item.workflow)]
         root = self._await(watched, result.blocked_by) if result.blocked else None
         return Account(
             workflow=watched.plan.workflow,
@@ -157,6 +168,8 @@ class Running:
             with suppress(FileNotFoundError):
                 outcome, _, why = (self._desk.runs.path / STOP).read_text().partition(" ")
                 self._stop = why, Outcome(outcome)
+            if os.getppid() != self._parent:  # killed: nobody will be told
+                self._stop = "the pytest that started this worker died", Outcome.ERROR
         return self._stop is not None
 
     def stop(self, why: str, rest: Outcome) -> None:
@@ -178,6 +191,11 @@ class Running:
         if self._stop is None or result.attempts or not result.reason.startswith(NOT_RUN):
             return result
         return replace(result, outcome=self._stop[1])
+
+    def left(self, workflow: str) -> Mapping[str, StepResult]:
+        """What workers that are dead have left of a workflow; a step one died in is an error."""
+        entry = self._desk.ledger.entry(workflow)
+        return {result.name: result for result in entry.inherit().results} if entry.own() else {}
 
     def hurry(self) -> None:
         """Nobody waits any more: end every process at once, also those of the workers."""
@@ -219,12 +237,12 @@ class Running:
             self._keep(self.left_out.pop())
         world = desk.world_of(item.value_of("lok_settings"), item.value_of("lok_backends"))
         begun: list[Watched] = []
-        for number, (other, items) in enumerate(self._selected.items()):
+        for other, items in self._selected.items():
             if other.fixtures_from == workflow.fixtures_from:
                 names = [item.name for item in items]
                 plan = Plan.of(other.model, select=names, **desk.request.arguments.for_(other.model))
                 plan = budgeted(plan, items, desk.config)
-                entry = desk.ledger.entry(number, other.model.stem)
+                entry = desk.ledger.entry(other.nodeid)
                 needed = {step.name for step in plan.steps}
                 kept = {n: result for n, result in self._kept.get(other, {}).items() if n in needed}
                 self._watched[other] = watched = Watched(plan=plan, world=world, entry=entry, kept=kept)
@@ -240,13 +258,14 @@ class Running:
     def _own(self, watched: Watched) -> None:
         """Run a workflow here, unless a living process does."""
         if watched.entry.own():
-            known = watched.kept | {result.name: result for result in watched.entry.inherit()}
+            left = watched.entry.inherit()
+            results = watched.kept | {result.name: result for result in left.results}
             watched.handle = self._desk.background.start(
                 watched.plan,
                 watched.world,
                 watched.entry.append,
                 run_id=self._desk.runs.run_id,
-                known=tuple(known.values()),
+                known=replace(left, results=tuple(results.values())),
             )
 
     def _await(self, watched: Watched, step: str) -> StepResult:

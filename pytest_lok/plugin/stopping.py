@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.junitxml import xml_key  # where pytest has resolved the path of its report
 
-from pytest_lok.core.results import Outcome
+from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.plugin.junit import is_plain
 from pytest_lok.plugin.verdict import Account, verdict
 
@@ -84,37 +84,50 @@ class Stopping:
             self._desk.running.stop(str(excinfo.value) or "interrupted by Ctrl-C", Outcome.ERROR)
 
     @pytest.hookimpl(tryfirst=True)  # before reports are written
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Report every selected step that has not been, with what is known of it."""
         config, self._caught = self._desk.config, None
-        if self._is_worker or not self._desk.running.stopped or config.option.setuponly:
+        running = self._desk.running
+        ids = dict.fromkeys([*self._ids, *(item.nodeid for item in self._items)])
+        untold = [nodeid for nodeid in ids if nodeid not in self._told]
+        # xdist gives up what dead workers had; after errors of collection nothing was to run
+        lost = bool(self._ids and untold) and exitstatus != pytest.ExitCode.INTERRUPTED
+        if self._is_worker or config.option.setuponly or not (running.stopped or lost):
             return
         self._brace()
-        self._desk.running.end()
-        enough = self._session.shouldfail
+        running.stop("the pytest-xdist worker that had it died", Outcome.ERROR)
+        running.end()
+        enough = session.shouldfail
         # --sw goes on from the first failure, not from the last one told
         stepwise = [config.pluginmanager.get_plugin("stepwiseplugin")]
         tell = config.pluginmanager.subset_hook_caller("pytest_runtest_logreport", filter(None, stepwise))
-        for report in self._missing():
+        for report in self._missing(untold, ids):
             tell(report=report)
         if enough:
-            self._session.shouldfail = enough  # as it was when the session stopped
+            session.shouldfail = enough  # as it was when the session stopped
+        if session.testsfailed and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _missing(self) -> Iterator[pytest.TestReport]:
+    def _missing(self, untold: Iterable[str], ids: Iterable[str]) -> Iterator[pytest.TestReport]:
         running = self._desk.running
+        left: dict[str, Mapping[str, StepResult]] = {}
         records = {record.result.path: record for record in self._desk.records()}
-        ids = [*self._ids, *(item.nodeid for item in self._items)]
         selected: dict[str, set[str]] = {}
         for nodeid in ids:
             place, _, name = nodeid.partition("::")
             selected.setdefault(place, set()).add(name)
-        for nodeid in [nodeid for nodeid in ids if nodeid not in self._told]:
+        for nodeid in untold:
             found = self._desk.step_at(nodeid)
             if found is None:  # a Python test
                 continue
             workflow, step = found
+            place = nodeid.partition("::")[0]
             record = records.get(workflow.path)
             result = record.result.steps.get(step.name) if record else None
+            if result is None and self._ids:
+                if place not in left:
+                    left[place] = running.left(place)
+                result = left[place].get(step.name)
             if result is None:
                 result = running.cut(step.name, begun=record is not None and step.name in record.running)
             file = self._desk.request.root / step.path
@@ -125,7 +138,7 @@ class Stopping:
                 result=running.told(result),
                 run_id=self._desk.runs.run_id,
             )
-            yield self._report(nodeid, account, selected[nodeid.partition("::")[0]])
+            yield self._report(nodeid, account, selected[place])
 
     def _report(self, nodeid: str, account: Account, selected: Collection[str]) -> pytest.TestReport:
         """A report that goes the way of all others; what was done unseen is told as well."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pytest_lok.core.events import Event, from_json, to_json
+
+_TORN = b" torn\n"  # ends no event
 
 
 class Journal:
@@ -27,6 +30,14 @@ class Journal:
             os.close(file)
         if written != len(line):
             raise OSError(f"{self.path}: the disk took {written} of {len(line)} bytes")
+
+    def mend(self) -> None:
+        """Close the line in which the last writer died, if it did; no reader takes it for an event."""
+        with suppress(FileNotFoundError), self.path.open("rb+") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            if file.read() not in (b"", b"\n"):
+                file.write(_TORN)
 
     def news(self, *kinds: str) -> Iterator[Event]:
         """The events (of some kinds) added since the last call, by any process, as far as they are whole."""

@@ -1,23 +1,26 @@
 """Exactly once across processes: who runs a workflow, what its steps came to, what a dead owner left.
 
-Each workflow of a session has a number. Whoever takes the lock of that number owns the workflow and
-writes its journal; everybody else reads. The lock dies with its owner, so another process takes
-over: it keeps every result in the journal, and a step that was started and has none becomes an
-error, for it may have done anything. Nothing is run twice.
+Whoever takes the lock of a workflow of a session owns it and writes its journal; everybody else
+reads. The lock dies with its owner, so another process takes over: it keeps every result in the
+journal, and a step that was started and has none becomes an error, for it may have done anything.
+Nothing is run twice.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from pytest_lok.core.events import BackendAsked, Event, StepFinished, StepStarted
-from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.core.events import BackendAsked, BudgetSpent, Event, StepFinished, StepStarted
+from pytest_lok.core.results import NO_USAGE, Known, Outcome, StepResult, Usage
 from pytest_lok.store.journal import Journal
 from pytest_lok.store.lock import Lock
 
 PROMPTS = 16
 """Prompts of a step that are kept, in case it has to be explained."""
+_DIGITS = 12  # of a hash, hexadecimal: few enough for a place in a file, too many to meet twice
+_STEM = 100  # characters of a file's name, where systems take 255 bytes
 
 
 class Ledger:
@@ -28,10 +31,11 @@ class Ledger:
         self._who = who
         self._lock = Lock(path / "owners.lock")
 
-    def entry(self, number: int, name: str) -> Entry:
-        """The workflow of that number; every process of the session counts alike."""
-        stem = f"{number:03}-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}"
-        return Entry(self._path / stem, self._lock, number, self._who)
+    def entry(self, nodeid: str) -> Entry:
+        """The workflow of that node id: the same in every process, whatever order each has them in."""
+        digest = hashlib.sha256(nodeid.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
+        stem = re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(nodeid).stem)[:_STEM]
+        return Entry(self._path / f"{stem}-{digest}", self._lock, int(digest, 16), self._who)
 
     def close(self) -> None:
         """Give up what this process owns. Idempotent."""
@@ -51,22 +55,30 @@ class Entry:
         self._running: dict[str, None] = {}
         self._asked: dict[str, list[BackendAsked]] = {}
         self._inherited: frozenset[str] = frozenset()
+        self._spent = NO_USAGE
 
     def own(self) -> bool:
         """Take the workflow if no living process has it; False if one does."""
         return self._lock.take(self._number)
 
-    def inherit(self) -> list[StepResult]:
-        """A new owner's beginning: the results of those before; a step they died in is an error."""
+    def inherit(self) -> Known:
+        """A new owner's beginning: what those before have left; a step they died in is an error."""
         before = self._note.read_text() if self._note.exists() else "nobody"
         self._note.write_text(self._who)
+        self._journal.mend()
         self._read()
         self._inherited = frozenset(self._finished)
-        return [*self._finished.values(), *(_interrupted(step, before) for step in self._running)]
+        interrupted = (_interrupted(step, before) for step in self._running)
+        return Known(results=(*self._finished.values(), *interrupted), spent=self._spent)
 
     def append(self, event: Event) -> None:
         """Record what happens in the run; what was inherited is there already. On any one thread."""
         if not (isinstance(event, StepFinished) and event.result.name in self._inherited):
+            self._journal.append(event)
+
+    def spend(self, event: Event) -> None:
+        """Record what another attempt takes out of the budget, and nothing else that happens in it."""
+        if isinstance(event, BudgetSpent):
             self._journal.append(event)
 
     def again(self, result: StepResult) -> None:
@@ -77,6 +89,11 @@ class Entry:
         """What came of a step, if it is recorded by now."""
         self._read()
         return self._finished.get(step)
+
+    def spent(self) -> Usage:
+        """What is gone of the run's budget by now, in whichever process."""
+        self._read()
+        return self._spent
 
     def asked(self, step: str) -> tuple[BackendAsked, ...]:
         """What a step that did not pass asked its backends, the first prompts."""
@@ -92,6 +109,8 @@ class Entry:
                     asked = self._asked.setdefault(step, [])
                     if len(asked) < PROMPTS:
                         asked.append(event)
+                case BudgetSpent(usage=usage):
+                    self._spent += usage
                 case StepFinished(result=result):
                     self._running.pop(result.name, None)
                     self._finished[result.name] = result

@@ -58,12 +58,14 @@ class RunDirectory:
         _prune(shelf)
         return made
 
-    def records(self) -> Iterator[Record]:
-        """Every run recorded here, in the order of the session."""
+    def records(self) -> list[Record]:
+        """Every run recorded here, in the order they began."""
+        records: list[Record] = []
         for path in sorted(self.path.glob("*.jsonl")):
             begun: set[str] = set()
             result = fold(_noting(begun, Journal(path).news(*_KINDS)))
-            yield Record(result=result, running=frozenset(begun - result.steps.keys()))
+            records.append(Record(result=result, running=frozenset(begun - result.steps.keys())))
+        return sorted(records, key=lambda record: record.result.started)
 
     def close(self) -> None:
         """Let go of it; it stays until it is old. Idempotent."""

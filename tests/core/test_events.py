@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from pytest_lok.core.events import (
     BackendAsked,
     BackendRefused,
     BackendReplied,
+    BudgetSpent,
     Event,
     RunFinished,
     RunStarted,
@@ -73,6 +76,7 @@ EVENTS: list[Event] = [
     BackendAsked(step="a", backend="claude", prompt="?", item=2),
     BackendReplied(step="a", reply=REPLY),
     BackendRefused(step="a", refusal=FULL.refusals[0]),
+    BudgetSpent(usage=Usage(calls=1)),
     StepRetrying(step="a", attempt=1, delay=0.5, reason="429"),
     StepFinished(result=FULL, at=2.0),
     RunFinished(seconds=2.5),
@@ -120,3 +124,11 @@ def test_a_journal_cut_short_is_never_green() -> None:
     assert cut.interrupted
     assert cut.exit_code == 3
     assert not fold([]).passed
+
+
+def test_a_run_that_was_taken_over_is_as_old_as_its_beginning() -> None:
+    done = StepFinished(result=StepResult(name="review", outcome=Outcome.PASSED), at=1.0)
+    over = replace(STARTED, time=STARTED.time + 8.0)
+    result = fold([STARTED, over, done, RunFinished(seconds=2.0)])
+    assert (result.started, result.seconds, result.passed) == (STARTED.time, 10.0, True)
+    assert not fold([STARTED, done, RunFinished(seconds=2.0), over]).passed

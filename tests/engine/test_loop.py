@@ -11,7 +11,7 @@ from pytest_lok.backends.scripted import Rule, Scripted
 from pytest_lok.core.events import Event, RunFinished, RunStarted, StepFinished, StepStarted, fold, to_json
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.redact import Redactor, secrets_of
-from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.core.results import Known, Outcome, StepResult
 from pytest_lok.engine.loop import Run, run
 from pytest_lok.engine.ports import Limits
 from tests.engine.worlds import ran, workflow, world
@@ -60,7 +60,7 @@ def test_known_results_are_told_and_not_run_again(tmp_path: Path) -> None:
     )
     known = StepResult(name="a", outcome=Outcome.PASSED, output="before", attempts=1)
     events: list[Event] = []
-    result = asyncio.run(Run(plan, world(tmp_path), events.append, known=[known]).execute())
+    result = asyncio.run(Run(plan, world(tmp_path), events.append, known=Known(results=(known,))).execute())
     assert result.steps["a"] == known
     assert result.steps["b"].output == "before!"
     assert fold(events) == result

@@ -116,6 +116,15 @@ def test_attempts_and_cost_of_reruns_are_summed(suite: Suite) -> None:
     assert tokens(result) == 3 * tokens(once)
 
 
+def test_reruns_share_one_budget(suite: Suite) -> None:
+    pytest.importorskip("pytest_rerunfailures")
+    steps = '[[steps]]\nname = "a"\nprompt = "x"\nassert = ["output == \'no\'"]\n'
+    suite.workflow("w", f"[budget]\ncalls = 2\n{steps}")
+    result = suite.run("--lok", "--reruns=3")
+    assert result.parseoutcomes() == {"errors": 1, "rerun": 3}
+    result.stdout.fnmatch_lines(["E   the budget of 2 calls does not allow another call: 2 were made"])
+
+
 def tokens(result: pytest.RunResult) -> int:
     (line,) = [line for line in result.outlines if line.startswith("w: failed")]
     return int(line.split(" · ")[-1].split()[0])

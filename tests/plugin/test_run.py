@@ -202,6 +202,12 @@ def test_a_failure_that_was_expected_leaves_no_green_session_with_a_step_that_di
     }
 
 
+def test_a_file_that_is_named_twice_is_run_once(suite: Suite) -> None:
+    suite.shells("w", a="echo a >> ran", b_after_a="echo b >> ran")
+    suite.run("--keep-duplicates", W, W).assert_outcomes(passed=4)
+    assert suite.ran() == ["a", "b"]
+
+
 @pytest.mark.parametrize("option", ["--collect-only", "--setup-plan", "--setup-only"])
 def test_looking_starts_nothing(suite: Suite, option: str) -> None:
     suite.shells("w", a="echo a >> ran")

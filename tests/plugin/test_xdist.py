@@ -109,6 +109,65 @@ def test_a_worker_that_dies_takes_one_step_with_it(suite: Suite, mode: str) -> N
     assert "crashed while running" in printed
 
 
+def test_what_a_dead_worker_had_is_told_where_no_worker_takes_its_place(suite: Suite) -> None:
+    suite.shells(
+        "w",
+        a="echo a >> ran",
+        kill_after_a="echo kill >> ran; kill -9 $PPID; sleep 5",
+        c_after_kill="echo c >> ran",
+        d="sleep 0.5; echo d >> ran",
+        e_after_d="echo e >> ran",
+    )
+    suite.write("test_some.py", PYTHON)
+    options = ("-n2", "--dist", "loadfile", "--max-worker-restart=0", "--junitxml=report.xml")
+    result = suite.run_apart("--lok", *options)
+    assert result.ret == 1
+    cases = junit(suite.root / "report.xml")
+    assert {"a", "kill", "c", "d", "e"} <= cases.keys()
+    assert "died while it ran this step" in cases["d"][1]
+    assert cases["e"] == ("error", "not run: the pytest-xdist worker that had it died")
+
+
+BACKEND = """
+    import os, signal, pytest
+
+    @pytest.fixture(scope="session")
+    def lok_backends(lok_backends):
+        class Mortal:
+            name = "echo"
+            def unavailable(self): return None
+            async def ask(self, prompt):
+                with open("ran", "a") as ran:
+                    ran.write(prompt.text + " ")
+                if prompt.text == "kill":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return await lok_backends["echo"].ask(prompt)
+            async def aclose(self): pass
+        return {"echo": Mortal()}
+"""
+
+
+def test_who_takes_a_run_over_has_what_is_left_of_its_budget(suite: Suite) -> None:
+    suite.write("conftest.py", BACKEND)
+    asks = "".join(f"[[steps]]\nname = '{name}'\nprompt = '{name}'\n" for name in ("a", "kill", "b"))
+    suite.workflow("w", f"max_parallel = 1\n[budget]\ncalls = 2\n{asks}")
+    suite.write("test_some.py", PYTHON)
+    result = suite.run_apart("--lok", "-n2")
+    assert suite.ran() == ["a", "kill"]
+    result.stdout.fnmatch_lines(["w: error in * · 1 passed, 2 error*"])
+
+
+def test_workers_end_their_steps_where_the_session_was_killed(suite: Suite) -> None:
+    sleep = f"sleep 7{os.getpid() % 10_000:04}"
+    suite.shells("v", a=sleep, b_after_a="echo b >> ran")
+    suite.shells("w", a=sleep, b_after_a="echo b >> ran")
+    with session(suite, "-n2") as process:
+        wait_until(lambda: len(alive(sleep)) >= 2)
+        process.kill()
+    wait_until(lambda: not alive(sleep))
+    assert suite.ran() == []
+
+
 LONG = "echo begun >> ran; sleep {seconds}; echo never >> ran"
 
 

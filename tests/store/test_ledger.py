@@ -4,9 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pytest_lok.core.events import BackendAsked, StepFinished, StepStarted
-from pytest_lok.core.results import Outcome, StepResult
-from pytest_lok.store.journal import Journal
+from pytest_lok.core.events import BackendAsked, BudgetSpent, StepFinished, StepStarted
+from pytest_lok.core.results import Known, Outcome, StepResult, Usage
 from pytest_lok.store.ledger import Ledger
 from pytest_lok.store.lock import Lock
 
@@ -15,11 +14,11 @@ OTHER = """
 import sys, time
 from pathlib import Path
 from pytest_lok.core.events import StepFinished, StepStarted
-from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.core.results import Known, Outcome, StepResult, Usage
 from pytest_lok.store.ledger import Ledger
-entry = Ledger(Path(sys.argv[1]), "worker gw7").entry(3, "audit")
+entry = Ledger(Path(sys.argv[1]), "worker gw7").entry("audit")
 assert entry.own()
-assert entry.inherit() == []
+assert entry.inherit() == Known()
 entry.append(StepStarted(step="a", at=0.0))
 entry.append(StepFinished(result=StepResult(name="a", outcome=Outcome.PASSED, output="done"), at=0.1))
 entry.append(StepStarted(step="b", at=0.1))
@@ -34,7 +33,7 @@ def test_the_owner_is_one_and_what_it_leaves_is_taken_over(tmp_path: Path) -> No
         assert other.stdout is not None
         assert other.stdout.readline() == "ready\n"
         ledger = Ledger(tmp_path, "worker gw8")
-        entry, free = ledger.entry(3, "audit"), ledger.entry(4, "other")
+        entry, free = ledger.entry("audit"), ledger.entry("other")
         assert not entry.own()
         assert free.own()
         assert entry.result("a") == PASSED
@@ -42,7 +41,7 @@ def test_the_owner_is_one_and_what_it_leaves_is_taken_over(tmp_path: Path) -> No
         other.kill()
         other.wait()
     assert entry.own()
-    known = {result.name: result for result in entry.inherit()}
+    known = {result.name: result for result in entry.inherit().results}
     assert known["a"] == PASSED
     assert known["b"].outcome is Outcome.ERROR
     assert "worker gw7 died" in known["b"].reason
@@ -50,16 +49,47 @@ def test_the_owner_is_one_and_what_it_leaves_is_taken_over(tmp_path: Path) -> No
 
 
 def test_what_was_inherited_is_not_recorded_twice(tmp_path: Path) -> None:
-    Journal(tmp_path / "000-w.jsonl").append(StepFinished(result=PASSED, at=0.0))
-    entry = Ledger(tmp_path, "me").entry(0, "w")
-    for known in entry.inherit():
+    Ledger(tmp_path, "before").entry("w").append(StepFinished(result=PASSED, at=0.0))
+    entry = Ledger(tmp_path, "me").entry("w")
+    for known in entry.inherit().results:
         entry.append(StepFinished(result=known, at=0.0))
-    assert len((tmp_path / "000-w.jsonl").read_text().splitlines()) == 1
+    (journal,) = tmp_path.glob("*.jsonl")
+    assert len(journal.read_text().splitlines()) == 1
+
+
+def test_an_event_in_which_its_writer_died_is_no_event(tmp_path: Path) -> None:
+    Ledger(tmp_path, "before").entry("w").append(StepStarted(step="a", at=0.0))
+    (path,) = tmp_path.glob("*.jsonl")
+    with path.open("ab") as file:
+        file.write(b'{"result":{"name":"a","outp')
+    reader, entry = Ledger(tmp_path, "else").entry("w"), Ledger(tmp_path, "me").entry("w")
+    assert reader.result("a") is None
+    assert [known.outcome for known in entry.inherit().results] == [Outcome.ERROR]
+    entry.append(StepFinished(result=PASSED, at=0.0))
+    assert reader.result("a") == PASSED
+
+
+def test_what_was_spent_is_counted_whoever_spent_it(tmp_path: Path) -> None:
+    one, other = Ledger(tmp_path, "one").entry("w"), Ledger(tmp_path, "other").entry("w")
+    one.append(BudgetSpent(usage=Usage(calls=1)))
+    one.append(BudgetSpent(usage=Usage(input_tokens=7, cost_usd=0.5)))
+    other.spend(StepStarted(step="a", at=0.0))
+    other.spend(BudgetSpent(usage=Usage(calls=1)))
+    assert one.spent() == other.spent() == Usage(calls=2, input_tokens=7, cost_usd=0.5)
+    assert other.inherit() == Known(spent=one.spent())
+
+
+def test_workflows_are_told_apart_by_their_place_and_not_by_their_order(tmp_path: Path) -> None:
+    here, there = Ledger(tmp_path, "here"), Ledger(tmp_path, "there")
+    first, second = here.entry("a/w.toml"), here.entry("b/w.toml")
+    first.append(StepFinished(result=PASSED, at=0.0))
+    assert there.entry("b/w.toml").result("a") is second.result("a") is None
+    assert there.entry("a/w.toml").result("a") == PASSED
 
 
 def test_another_attempt_counts_from_then_on(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path, "me")
-    owner, reader = ledger.entry(0, "w"), ledger.entry(0, "w")
+    owner, reader = ledger.entry("w"), ledger.entry("w")
     failed = StepResult(name="a", outcome=Outcome.FAILED, reason="no")
     owner.append(StepFinished(result=failed, at=0.0))
     assert reader.result("a") == failed
@@ -68,7 +98,7 @@ def test_another_attempt_counts_from_then_on(tmp_path: Path) -> None:
 
 
 def test_prompts_are_kept_for_steps_that_have_to_be_explained(tmp_path: Path) -> None:
-    entry = Ledger(tmp_path, "me").entry(0, "w")
+    entry = Ledger(tmp_path, "me").entry("w")
     for step in ("a", "b"):
         for number in range(20):
             entry.append(BackendAsked(step=step, backend="x", prompt=f"{step}{number}"))
@@ -80,8 +110,9 @@ def test_prompts_are_kept_for_steps_that_have_to_be_explained(tmp_path: Path) ->
 
 
 def test_a_name_cannot_leave_the_directory(tmp_path: Path) -> None:
-    Ledger(tmp_path, "me").entry(0, "../../x/y").append(StepStarted(step="a", at=0.0))
-    assert [path.name for path in tmp_path.glob("*.jsonl")] == ["000-.._.._x_y.jsonl"]
+    Ledger(tmp_path, "me").entry("../../x/y z").append(StepStarted(step="a", at=0.0))
+    (path,) = tmp_path.glob("*.jsonl")
+    assert path.name.startswith("y_z-")
 
 
 def test_a_lock_can_be_asked_for_again_and_given_up_twice(tmp_path: Path) -> None:

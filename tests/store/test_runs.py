@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,30 @@ def test_only_the_last_ones_stay(tmp_path: Path) -> None:
     assert len(left) == KEPT
     assert {first.run_id, last.run_id} <= set(left)
     assert "19990101-000000-aaaaaa" not in left
+
+
+LIVE = """
+import sys
+from pathlib import Path
+from pytest_lok.store.runs import RunDirectory
+made = RunDirectory.make(Path(sys.argv[1]))
+print(made.run_id, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_directory_of_a_session_that_lives_stays_however_old(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LIVE, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        live = tmp_path / ".lok" / "runs" / other.stdout.readline().strip()
+        for number in range(KEPT):
+            (live.parent / f"99990101-{number:06}-aaaaaa").mkdir()
+        RunDirectory.make(tmp_path).close()
+        assert live.is_dir()
+        other.communicate()
+    RunDirectory.make(tmp_path).close()
+    assert not live.exists()
 
 
 def test_a_project_that_cannot_be_written_to_is_recorded_elsewhere(tmp_path: Path) -> None:
