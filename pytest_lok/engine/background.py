@@ -7,17 +7,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import Context
 
 from pytest_lok.core.events import Event, RunWaiting, StepFinished
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import NOTHING_KNOWN, Known, RunResult, StepResult
-from pytest_lok.engine.loop import Run, silent
+from pytest_lok.engine.aside import THREAD
+from pytest_lok.engine.loop import INTERNAL, Run, silent
 from pytest_lok.engine.ports import Backend, World
 from pytest_lok.engine.slots import Line
 
-THREAD = "lok-engine"
-"""The name of the thread everything runs on."""
 SWITCH = 0.00002
 """Seconds the interpreter lets a busy thread go on while another waits: at its usual 5 ms every wake-up
 of the engine would cost that much as long as the caller computes.
@@ -61,6 +61,10 @@ class RunHandle:
             return self._ended.result(timeout)
         except TimeoutError:  # of waiting, or what the run died of; it may have ended just now
             return self._ended.result() if self._ended.done() else None
+
+    def tells_of_crash(self) -> bool:
+        """Whether a step's result says that the engine died, and of what."""
+        return any(result.reason.startswith(INTERNAL) for result in self._results.values())
 
     def running(self) -> dict[str, float]:
         """Steps running now, with the seconds each has been running."""
@@ -148,7 +152,8 @@ class Background:
             b for b in world.backends.values() if all(b is not known for known in self._backends)
         ]
         self._kills.append(world.kill)
-        loop.call_soon_threadsafe(self._begin, run, handle)
+        # a context of its own: what the caller has set there (warnings, databases) is none of the run's
+        loop.call_soon_threadsafe(self._begin, run, handle, context=Context())
         return handle
 
     def close(self) -> None:
@@ -185,6 +190,7 @@ class Background:
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
+            self._loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix=THREAD))
             self._thread = threading.Thread(target=_serve, args=(self._loop,), name=THREAD, daemon=True)
             self._thread.start()
             self._usual = sys.getswitchinterval()
@@ -196,8 +202,13 @@ class Background:
         handle._task.add_done_callback(handle._end)
 
     async def _close_all(self, backends: Sequence[Backend]) -> None:
+        """Every one, also after one that breaks: that is logged, for it is no fault of who closes them."""
         for backend in backends:
-            await backend.aclose()
+            try:
+                await backend.aclose()
+            except BaseException as bug:
+                said = {"message": f"backend {backend.name} could not be closed", "exception": bug}
+                asyncio.get_running_loop().call_exception_handler(said)
 
     async def _shut(self) -> None:
         tasks = [handle._task for handle in self._handles if handle._task is not None]

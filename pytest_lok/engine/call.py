@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -42,7 +43,10 @@ def available(record: Record, name: str) -> Backend:
             backend=name,
             hint=f"add [backends.{name}] to lok.toml",
         )
-    problem = backend.unavailable()
+    try:
+        problem = backend.unavailable()
+    except Exception as bug:
+        raise _crashed(name, bug) from bug
     if problem is not None:
         raise problem
     return backend
@@ -91,7 +95,10 @@ async def _placed(record: Record, backend: Backend, prompt: Prompt) -> Reply:
     async with slots.place() if slots else nullcontext():
         with record.context.purse.call(prompt):
             _tell_asked(record, backend, prompt)
-            return await _answer(backend.name, prompt, backend.ask)
+            reply = await _answer(backend.name, prompt, backend.ask)
+    if not isinstance(reply, Reply):
+        raise _crashed(backend.name, TypeError(f"ask() gave {type(reply).__name__}, not a Reply"))
+    return reply
 
 
 def _tell_asked(record: Record, backend: Backend, prompt: Prompt) -> None:
@@ -119,12 +126,19 @@ async def _answer(name: str, prompt: Prompt, ask: Callable[[Prompt], Awaitable[T
             backend=name,
             hint="raise `timeout` of the step or of the backend",
         ) from None
-    except LokError:
+    except (LokError, KeyboardInterrupt, GeneratorExit):
         raise
-    except Exception as bug:  # a backend may be anybody's code; one that breaks is an error of its step
-        raise BackendError(
-            f"{name} crashed: {type(bug).__name__}: {bug}", kind=BackendFault.CRASHED, backend=name
-        ) from bug
+    except BaseException as bug:  # anybody's code may even exit, or cancel itself
+        task = asyncio.current_task()
+        if isinstance(bug, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
+        raise _crashed(name, bug) from bug
+
+
+def _crashed(name: str, bug: BaseException) -> BackendError:
+    """A backend may be anybody's code; one that breaks is an error of its step."""
+    what = ": ".join(filter(None, [type(bug).__name__, str(bug)]))
+    return BackendError(f"{name} crashed: {what}", kind=BackendFault.CRASHED, backend=name)
 
 
 def refuse(record: Record, name: str, failure: LokError) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 import uuid
 from collections.abc import Callable
 
@@ -19,7 +20,7 @@ from pytest_lok.core.events import (
 )
 from pytest_lok.core.model import Step
 from pytest_lok.core.plan import Plan
-from pytest_lok.core.results import NOTHING_KNOWN, Known, Outcome, RunResult, StepResult, Usage
+from pytest_lok.core.results import NOTHING_KNOWN, Known, Outcome, RunResult, Section, StepResult, Usage
 from pytest_lok.core.schedule import Schedule
 from pytest_lok.engine.budget import Purse
 from pytest_lok.engine.context import Context
@@ -28,6 +29,8 @@ from pytest_lok.engine.slots import Line
 from pytest_lok.engine.step import perform
 from pytest_lok.errors import StepUnableError
 
+INTERNAL = "internal error"
+"""How the reason of a step begins that a bug of ours has ended."""
 GLANCE = 0.05
 """Seconds between two looks at whether another run of the workspace has ended."""
 
@@ -72,6 +75,7 @@ class Run:
         self._stopped = ""
         self._interrupted = ""
         self._culprit = ""
+        self._traceback: tuple[Section, ...] = ()
 
     async def execute(self) -> RunResult:
         """Run to the end, or to ``stop``; returns what came of it.
@@ -102,8 +106,9 @@ class Run:
         except asyncio.CancelledError:
             self._interrupted = self._interrupted or "interrupted"
             raise
-        except BaseException:
-            self._interrupted = "internal error"
+        except BaseException as bug:
+            self._interrupted = INTERNAL
+            self._traceback = (Section(title="traceback", text="".join(traceback.format_exception(bug))),)
             raise
         finally:
             turn.release()
@@ -221,7 +226,14 @@ class Run:
     def _cut(self, name: str, reason: str) -> StepResult:
         """A step that was stopped before it could end."""
         seconds = self._context.at - self._since[name]
-        return StepResult(name=name, outcome=Outcome.ERROR, reason=reason, attempts=1, seconds=seconds)
+        return StepResult(
+            name=name,
+            outcome=Outcome.ERROR,
+            reason=reason,
+            attempts=1,
+            seconds=seconds,
+            sections=self._traceback,
+        )
 
     def _finished(self, *results: StepResult) -> None:
         at = self._context.at

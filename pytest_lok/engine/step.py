@@ -11,6 +11,7 @@ from typing import TypeAlias, TypeVar, assert_never
 from pytest_lok.core.model import MOST_ITEMS, Ask, ForEach, Shell, Step
 from pytest_lok.core.results import ItemResult, Json, Outcome, StepResult
 from pytest_lok.core.scope import Loop, Scope
+from pytest_lok.engine.aside import ASIDE
 from pytest_lok.engine.context import Context
 from pytest_lok.engine.findings import InconclusiveError
 from pytest_lok.engine.judge import check
@@ -31,7 +32,10 @@ async def perform(step: Step, context: Context) -> StepResult:
     """The step's result; its ``seconds`` run from here to its end, pauses between attempts included."""
     began = context.now()
     record = Record(step, context)
+    aside: list[str] = []
+    ASIDE.set(aside)
     outcome, reason, hint = await _ending(record, _whole)
+    record.note("said meanwhile", "".join(aside))
     underlying = Outcome.ERROR if outcome is Outcome.SOFT else None
     if outcome.red and step.continue_on_error:
         outcome, underlying = Outcome.SOFT, outcome

@@ -202,6 +202,7 @@ def desk(config: pytest.Config) -> Desk:
 
 def install(config: pytest.Config, keyword: str) -> None:
     """Bring in the plugin's parts for a session with workflows; ``keyword`` is the name in ``-k``."""
+    from pytest_lok.plugin.apart import Apart
     from pytest_lok.plugin.collect import Collection, Step
     from pytest_lok.plugin.junit import JUnit
     from pytest_lok.plugin.lastfailed import LastFailed
@@ -219,7 +220,7 @@ def install(config: pytest.Config, keyword: str) -> None:
         raise pytest.UsageError(str(error)) from None
     config.add_cleanup(here.close)
     keep_writing(config)
-    parts = [Collection(here), here.running, Reporting(here), Stopping(here), Timeouts(Step)]
+    parts = [Collection(here), here.running, Reporting(here), Stopping(here), Apart(here), Timeouts(Step)]
     if not hasattr(config, "workerinput"):
         parts += [LastFailed(config), *JUnit.of(config)]
     for part in parts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -15,7 +14,6 @@ from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks  # what t
 
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Known, Outcome, RunResult, StepResult
-from pytest_lok.engine.background import THREAD
 from pytest_lok.plugin.progress import Progress
 from pytest_lok.plugin.timeouts import budgeted
 from pytest_lok.plugin.verdict import NOT_RUN, Account
@@ -214,14 +212,6 @@ class Running:
                 watched.settled = True
             self._desk.background.close()
 
-    def pytest_sessionstart(self) -> None:
-        """Logs of the engine's thread are no business of the test that happens to run meanwhile."""
-        logs = self._desk.config.pluginmanager.getplugin("logging-plugin")
-        for name in ("caplog_handler", "report_handler", "log_cli_handler", "log_file_handler"):
-            handler = getattr(logs, name, None)
-            if isinstance(handler, logging.Handler):
-                handler.addFilter(_not_from_the_engine)
-
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Every xdist worker, also one that replaces a dead one, works in the same directory."""
@@ -318,11 +308,8 @@ class Running:
                     raise
                 except BaseException:
                     watched.settled = True
-                    raise
-
-
-def _not_from_the_engine(record: logging.LogRecord) -> bool:
-    return record.threadName != THREAD
+                    if not watched.handle.tells_of_crash():  # where it does, that is no matter of this item
+                        raise
 
 
 def _marked(item: pytest.Item) -> str:

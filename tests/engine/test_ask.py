@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -138,6 +139,40 @@ def test_a_backend_that_crashes_is_an_error_of_its_step(tmp_path: Path) -> None:
     result = asked(tmp_path, 'backend = "claude"', Crashing("claude"))
     assert result.outcome is E
     assert "claude crashed: ValueError: oops" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("bug", "said"),
+    [
+        (SystemExit(3), "SystemExit: 3"),
+        (pytest.skip.Exception("not today"), "Skipped: not today"),
+        (asyncio.CancelledError(), "CancelledError"),
+        (None, "TypeError: ask() gave NoneType, not a Reply"),
+    ],
+    ids=lambda bug: type(bug).__name__,
+)
+def test_a_backend_that_exits_or_cancels_itself_is_one_too(
+    tmp_path: Path, bug: BaseException | None, said: str
+) -> None:
+    class Leaving(Scripted):
+        async def ask(self, prompt: Prompt) -> Reply:
+            if bug is not None:
+                raise bug
+            return None  # type: ignore[return-value]  # it is broken on purpose
+
+    result = asked(tmp_path, 'backend = "claude"', Leaving("claude"))
+    assert result.outcome is E
+    assert result.reason == f"claude crashed: {said}"
+
+
+def test_a_backend_that_cannot_say_whether_it_is_there_is_one_too(tmp_path: Path) -> None:
+    class Lost(Scripted):
+        def unavailable(self) -> BackendError | None:
+            raise OSError("no idea")
+
+    result = asked(tmp_path, 'backend = "claude"', Lost("claude"))
+    assert result.outcome is E
+    assert result.reason == "claude crashed: OSError: no idea"
 
 
 # --- several backends

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +73,37 @@ def test_waiting_ends_with_the_run_however_close_the_two_come(tmp_path: Path) ->
             pass
         assert result.passed
     background.close()
+
+
+def test_a_backend_that_cannot_be_closed_keeps_no_other_open(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stuck(Counted):
+        async def aclose(self) -> None:
+            raise SystemExit("stuck")
+
+    one, other = Stuck("one"), Counted("other")
+    background = Background()
+    background.start(Plan.of(workflow(ASK)), world(tmp_path, one, other)).wait(30)
+    background.close()
+    assert other.closed == 1
+    assert "backend one could not be closed" in caplog.text
+
+
+def test_a_run_inherits_nothing_from_the_callers_context(tmp_path: Path) -> None:
+    mark = ContextVar("mark", default="none")
+    seen: list[str] = []
+
+    class Looking(Counted):
+        async def ask(self, prompt: Prompt) -> Reply:
+            seen.append(mark.get())
+            return await super().ask(prompt)
+
+    mark.set("the caller's")
+    background = Background()
+    background.start(Plan.of(workflow(ASK)), world(tmp_path, Looking("one"))).wait(30)
+    background.close()
+    assert seen == ["none"]
 
 
 def test_what_the_engine_dies_of_reaches_whoever_waits(tmp_path: Path) -> None:

@@ -417,9 +417,13 @@ def test_a_crash_of_the_engine_is_loud(suite: Suite) -> None:
         """,
     )
     suite.workflow("w", '[[steps]]\nname = "a"\nprompt = "x"\n')
-    result = suite.run("--lok")
+    suite.write("test_one.py", "def test_innocent(): pass")
+    result = suite.run(".lok/workflows", "test_one.py")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*ZeroDivisionError: a bug*"])
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        ["*| ZeroDivisionError: a bug", "E   internal error", "ERROR *::a - internal error"]
+    )
 
 
 def alive(marker: str) -> list[str]:
