@@ -1,5 +1,6 @@
 # make test   every check this repository has        make demo   watch a workflow find a bug, offline
 # make bench  the ratios of benchmarks/              make clis   the real tools, for tests with them
+# make compat the plugin with pytest's older versions, and with the plugins it meets elsewhere
 # make help   this text
 # A machine with python3 (3.11 or later), make and git is enough; everything else goes into .venv.
 
@@ -14,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types layers suite coverage demo bench clis fix wheel changelog clean
+.PHONY: help install test lint types layers suite compat coverage demo bench clis fix wheel changelog clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -44,6 +45,30 @@ layers: $(READY)
 
 suite: $(READY)
 	$(BIN)/pytest -n auto --dist worksteal -q
+
+# Environments over .venv: in each stands only what is another version there, or is not there at all.
+pytest-9.0 := pytest==9.0.*
+pytest-9.1 := pytest==9.1.*
+companions := --group companions
+OVERLAYS   := pytest-9.0 pytest-9.1 companions
+
+# What rests most on pytest's insides; CI runs everything with each version.
+INSIDES := collect fixtures hooks junit parts report threads alone record
+
+compat: $(OVERLAYS:%=.compat/%/.ready)
+	for version in 9.0 9.1; do .compat/pytest-$$version/bin/python -m pytest -n auto --dist worksteal -q \
+	  -p no:cacheprovider $(INSIDES:%=tests/plugin/test_%.py) || exit; done
+	.compat/companions/bin/python -m pytest -n auto --dist worksteal -q -p no:cacheprovider -p no:sugar \
+	  -o asyncio_default_fixture_loop_scope=function -W ignore::DeprecationWarning tests/plugin/test_companions.py
+
+.compat/%/.ready: $(READY)
+	$(BIN)/python -m venv --clear --without-pip $(@D)
+	@here=$$($(BIN)/python -c '$(PURELIB)') && there=$$($(@D)/bin/python -c '$(PURELIB)') && \
+	  echo "import site; site.addsitedir('$$here')" >"$$there/venv.pth"
+	$(BIN)/python -m pip --python $(@D)/bin/python install --quiet $($*)
+	@touch $@
+
+PURELIB := import sysconfig; print(sysconfig.get_path("purelib"))
 
 coverage: $(READY)
 	$(BIN)/coverage erase
@@ -76,4 +101,4 @@ changelog: $(READY)
 	$(BIN)/towncrier build --draft
 
 clean:
-	rm -rf $(VENV) .clis .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*
+	rm -rf $(VENV) .compat .clis .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from tests.plugin.conftest import Suite, words
 
+ROOT = Path(__file__).parents[2]
 W = ".lok/workflows/w.toml"
 
 
@@ -142,12 +148,19 @@ TOGETHER = {
     """,
     "settings.py": "SECRET_KEY = 'x'",
     "conftest.py": """
+        import json
+        from pathlib import Path
+
         import pytest_asyncio
         from pytest_lok.backends.scripted import Scripted
 
         @pytest_asyncio.fixture(scope="session")
         async def lok_backends(lok_backends):
             yield {**lok_backends, "echo": Scripted("echo", "from an async fixture")}
+
+        def pytest_configure(config):
+            loaded = [dist.project_name for _, dist in config.pluginmanager.list_plugin_distinfo()]
+            Path("loaded.json").write_text(json.dumps(loaded))
     """,
     "test_one.py": """
         import asyncio
@@ -170,12 +183,66 @@ TOGETHER = {
 }
 
 
+def companions() -> set[str]:
+    """What the dependency group of that name holds."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    return {requirement.partition(">")[0] for requirement in groups["companions"]}
+
+
+def installed() -> set[str]:
+    return {dist.name.lower() for dist in importlib.metadata.distributions()}
+
+
+ASYNC = """
+import asyncio
+{imports}
+from pytest_lok.backends.scripted import Scripted
+
+@{fixture}(scope="{scope}")
+async def lok_backends(lok_backends{needs}):
+    await asyncio.sleep(0)
+    yield {{**lok_backends, "echo": Scripted("echo", "mine")}}
+    await asyncio.sleep(0)
+    assert open("ran").read().split() == ["b"], "the runs have ended before"
+    open("ran", "a").write("closed")
+"""
+ANYIO = 'import pytest\n@pytest.fixture(scope="session")\ndef anyio_backend(): return "asyncio"\n'
+
+
+@pytest.mark.parametrize("scope", ["session", "package", "module"])
+@pytest.mark.parametrize("kind", ["auto", "strict", "anyio"])
+def test_async_fixtures_of_every_kind(suite: Suite, kind: str, scope: str) -> None:
+    pytest.importorskip("pytest_asyncio")
+    if kind == "anyio":
+        conftest = ASYNC.format(imports=ANYIO, fixture="pytest.fixture", scope=scope, needs=", anyio_backend")
+        mode = ("-p", "anyio", "-p", "no:asyncio")
+    else:
+        name = "pytest" if kind == "auto" else "pytest_asyncio"
+        conftest = ASYNC.format(imports=f"import {name}", fixture=f"{name}.fixture", scope=scope, needs="")
+        mode = ("-o", f"asyncio_mode={kind}", "-o", "asyncio_default_fixture_loop_scope=session")
+    suite.write("conftest.py", conftest)
+    suite.workflow(
+        "w",
+        """
+        [[steps]]
+        name = "a"
+        prompt = "x"
+        assert = ["output == 'mine'"]
+        [[steps]]
+        name = "b"
+        shell = "sleep 0.1; echo b >> ran"
+        """,
+    )
+    suite.write("test_one.py", "def test_one(): pass")
+    suite.run_apart("--lok", *mode).assert_outcomes(passed=3)
+    assert suite.ran() == ["b", "closed"]
+
+
 @pytest.mark.parametrize("xdist", [(), ("-n2",)], ids=["alone", "xdist"])
 def test_all_of_them_together(suite: Suite, xdist: tuple[str, ...]) -> None:
-    for module in ("asyncio", "sugar", "html", "cov", "django", "randomly", "timeout", "rerunfailures"):
-        pytest.importorskip(f"pytest_{module}")
-    for module in ("syrupy", "anyio", "hypothesis"):
-        pytest.importorskip(module)
+    needed = companions()
+    if len(needed & installed()) < len(needed) // 2:
+        pytest.skip("the companions are not installed: make compat")
     for path, text in TOGETHER.items():
         suite.write(path, text)
     suite.shells("w", a="echo a >> ran", b_after_a="echo b >> ran", c="exit 1", d_after_c="true")
@@ -185,6 +252,8 @@ def test_all_of_them_together(suite: Suite, xdist: tuple[str, ...]) -> None:
     result = suite.pytester.runpytest_subprocess(
         "--lok", "--html=report.html", "--cov=.", "--snapshot-update", "--timeout=60", "--reruns=1", *xdist
     )
+    plugins = needed - {"django"} | {"pytest-timeout", "pytest-rerunfailures", "pytest-xdist", "hypothesis"}
+    assert set(json.loads((suite.root / "loaded.json").read_text())) >= plugins
     outcomes = result.parseoutcomes()
     assert outcomes == {"passed": 8, "failed": 1, "skipped": 1, "rerun": 1}
     assert sorted(suite.ran()) == ["a", "b"]
