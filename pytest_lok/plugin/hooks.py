@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
     from pytest_lok.engine.ports import Backend
     from pytest_lok.plugin.fixtures import Lok
@@ -70,6 +71,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("lok_fail_on", "the least severity of a finding that fails, over every [gate]", default="")
     parser.addini("lok_report", "not supported yet", type="linelist", default=[])
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest takes hold of them
+def pytest_load_initial_conftests() -> Generator[None, None, None]:
+    """What we were started without (``>&-``) is empty, and read by nobody: pytest breaks where it is None."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in this order they get 0, 1, 2
+        if getattr(sys, name) is None:
+            stand_in = Path(os.devnull).open(mode)  # noqa: SIM115 - for as long as the process lives
+            setattr(sys, name, stand_in)
+            setattr(sys, f"__{name}__", stand_in)
+    yield
 
 
 @pytest.hookimpl(trylast=True)  # when other plugins have had their say about config.args

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Any, TextIO
 
 import pytest
+
+_GONE = (errno.EPIPE, errno.EIO)
+"""Nobody reads: the other end of a pipe is closed, the window of a terminal is."""
 
 
 class Unbroken:
@@ -18,22 +22,24 @@ class Unbroken:
         """As the file does, or into nothing."""
         try:
             return self._file.write(text)
-        except BrokenPipeError:
-            self._sink()
+        except OSError as error:
+            self._sink(error)
             return len(text)
 
     def flush(self) -> None:
         """The same."""
         try:
             self._file.flush()
-        except BrokenPipeError:
-            self._sink()
+        except OSError as error:
+            self._sink(error)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 
-    def _sink(self) -> None:
+    def _sink(self, error: OSError) -> None:
         """What is still buffered, and what comes, has to go somewhere: Python writes it out at its end."""
+        if error.errno not in _GONE:
+            raise error
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, self._file.fileno())
         os.close(nothing)

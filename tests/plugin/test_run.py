@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -583,3 +585,33 @@ def test_a_reader_that_goes_away_takes_neither_report_nor_verdict_with_it(suite:
     assert process.returncode == code, errors
     assert errors == b""
     assert len(junit(suite.root / "report.xml")) == 60
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("code", [0, 1])
+def test_streams_that_were_closed_before_the_start_are_not_missed(
+    suite: Suite, closed: str, code: int
+) -> None:
+    suite.shells("w", a="echo a >> ran", b=f"exit {code}")
+    suite.write("report.xml", "<testsuite><testcase name='stale'/></testsuite>")
+    words = shlex.join([sys.executable, "-m", "pytest", *QUIET, "--lok", "--junitxml=report.xml"])
+    done = subprocess.run(["sh", "-c", f"{words} {closed}"], cwd=suite.root, capture_output=True)
+    assert (done.returncode, done.stderr) == (code, b""), done.stderr.decode()
+    kinds = {name: kind for name, (kind, _) in junit(suite.root / "report.xml").items()}
+    assert kinds == {"a": "", "b": "failure" if code else ""}
+
+
+def test_a_terminal_that_is_closed_takes_neither_report_nor_verdict_with_it(suite: Suite) -> None:
+    suite.shells("w", a="while ! test -e closed; do sleep 0.02; done", b="exit 1")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "pytest", *QUIET, "--lok", "-v", "--junitxml=report.xml"]
+    with subprocess.Popen(command, cwd=suite.root, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        os.read(ours, 1)
+        os.close(ours)
+        (suite.root / "closed").touch()
+        assert process.wait(30) == 1
+    assert {name: kind for name, (kind, _) in junit(suite.root / "report.xml").items()} == {
+        "a": "",
+        "b": "failure",
+    }
