@@ -24,6 +24,8 @@ Act: TypeAlias = "Callable[[Call, Project, Plan], int]"
 """What to do with a planned workflow; returns the exit code."""
 
 _BOOLEAN = ("true", "false")
+_SHOWN = 9
+"""Positions without a name that the usage line shows."""
 
 
 class WorkflowCommand(Verb):
@@ -157,10 +159,17 @@ def _option(argument: Argument, at: int) -> click.Option:
 
 
 def _values(workflow: Workflow) -> click.Argument:
-    """The positional values; who declares a position is named in the usage line."""
-    placed = sorted((a.position, a) for a in workflow.args.values() if a.position is not None)
-    names = [a.name.upper() if a.required and a.default is None else f"[{a.name.upper()}]" for _, a in placed]
-    return click.Argument(["values"], nargs=-1, metavar=" ".join([*names, "[VALUE]..."]))
+    """The positional values there is a use for; who declares a position is named in the usage line."""
+    placed = {a.position: a for a in workflow.args.values() if a.position is not None}
+    places = sorted({*placed, *range(1, min(workflow.places, _SHOWN) + 1)})
+    return click.Argument(["values"], nargs=-1, metavar=" ".join(_value(placed.get(at)) for at in places))
+
+
+def _value(argument: Argument | None) -> str:
+    if argument is None:
+        return "[VALUE]"
+    required = argument.required and argument.default is None
+    return argument.name.upper() if required else f"[{argument.name.upper()}]"
 
 
 def _about(workflow: Workflow) -> str:

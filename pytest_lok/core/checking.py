@@ -37,12 +37,14 @@ from pytest_lok.errors import Fault, SourceError
 class Checked:
     """What a text does and needs. ``arguments`` are the ones it cannot do without (no default).
 
+    ``places`` is the highest number of a positional argument that it reads, with or without a default.
     ``spans`` are an expression's operands and comparisons, outer ones first.
     """
 
     program: Program
     steps: frozenset[str]
     arguments: frozenset[str]
+    places: int = 0
     rubrics: tuple[tuple[str, str], ...] = ()
     spans: tuple[Span, ...] = ()
 
@@ -110,7 +112,9 @@ def whole_template(source: str, names: Names) -> Checked:
     program = Program(source, lambda: tree, check.steps)
     if statements:
         program.compile()  # some mistakes in statements are only found then
-    return Checked(program=program, steps=frozenset(check.steps), arguments=check.required)
+    return Checked(
+        program=program, steps=frozenset(check.steps), arguments=check.required, places=check.places
+    )
 
 
 def _each_tag(source: str, names: Names, whole: SourceError) -> SourceError:
@@ -140,6 +144,7 @@ def check_expression(source: str, names: Names) -> Checked:
         program=Program(source, lambda: tree, check.steps),
         steps=frozenset(check.steps),
         arguments=check.required,
+        places=check.places,
         rubrics=tuple(check.rubrics),
         spans=tuple(spans),
     )
@@ -238,6 +243,7 @@ class _Check:
     steps: set[str] = field(default_factory=set)
     arguments: set[str] = field(default_factory=set)
     guarded: set[str] = field(default_factory=set)
+    places: int = 0
     rubrics: dict[tuple[str, str], None] = field(default_factory=dict)
 
     @property
@@ -319,6 +325,7 @@ class _Check:
             if int(name) == 0:
                 self._fault(node, "positional arguments count from 1", hint="write `arg.1`")
                 return
+            self.places = max(self.places, int(name))
         elif name not in self.names.arguments:
             hint = _close(name, self.names.arguments) or f"declare it: `[args.{name}]`"
             self._fault(node, f"there is no argument {name!r}", hint=hint)

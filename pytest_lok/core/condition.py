@@ -24,12 +24,14 @@ MAX_SHOWN = 1000
 class Condition:
     """A compiled expression. ``rubrics`` are the (text, backend) pairs a judge must answer first.
 
-    ``arguments`` are the ones it cannot do without (no default).
+    ``arguments`` are the ones it cannot do without (no default), ``places`` is the highest number of a
+    positional one that it reads.
     """
 
     source: str
     steps: frozenset[str]
     arguments: frozenset[str]
+    places: int
     rubrics: tuple[tuple[str, str], ...]
     _program: Program = field(repr=False, compare=False)
     _spans: tuple[Span, ...] = field(repr=False, compare=False)
@@ -38,7 +40,15 @@ class Condition:
     def parse(cls, source: str, names: Names) -> Condition:
         """Compile; SourceError holds every mistake by its offset into ``source``."""
         checked = check_expression(source, names)
-        return cls(source, checked.steps, checked.arguments, checked.rubrics, checked.program, checked.spans)
+        return cls(
+            source,
+            checked.steps,
+            checked.arguments,
+            checked.places,
+            checked.rubrics,
+            checked.program,
+            checked.spans,
+        )
 
     def holds(self, scope: Scope) -> bool:
         """Its truth; TemplateError where a value is missing."""

@@ -186,7 +186,8 @@ class Workflow:
     """The only thing that can be run, whether it came from a file or from a verb.
 
     ``stem`` addresses it everywhere; ``name`` is its title. ``sha256`` is of the file's text
-    (with its parents' where it extends). ``steps`` keeps the file's order.
+    (with its parents' where it extends). ``steps`` keeps the file's order. ``places`` is how many
+    positional values there is a use for.
     """
 
     stem: str
@@ -202,6 +203,7 @@ class Workflow:
     max_parallel: int | None = None
     exclusive: bool = False
     args: Mapping[str, Argument] = field(default_factory=dict)
+    places: int = 0
     gate: Gate | None = None
     rules: Mapping[str, Rule] = field(default_factory=dict)
     budget: Budget | None = None

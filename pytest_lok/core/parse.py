@@ -51,7 +51,11 @@ def parse_workflow(
     readers = reading.readers(backends, roles or {}, read, ci=ci)
     steps = [step for reader in readers if (step := reader.step()) is not None]
     reading.check(readers)
-    return reading.workflow(steps, frozenset().union(*(reader.arguments for reader in readers)))
+    return reading.workflow(
+        steps,
+        needed=frozenset().union(*(reader.arguments for reader in readers)),
+        places=max((reader.places for reader in readers), default=0),
+    )
 
 
 class _Anything(frozenset[str]):
@@ -122,8 +126,11 @@ class _Reading:
             paths = list(dict.fromkeys(problem.path for problem in found))
             raise WorkflowError(sorted(found, key=lambda p: (paths.index(p.path), p.line, p.column)))
 
-    def workflow(self, steps: Sequence[Step], needed: Collection[str]) -> Workflow:
-        """The workflow of these steps; ``needed`` are the arguments their texts cannot do without."""
+    def workflow(self, steps: Sequence[Step], *, needed: Collection[str], places: int) -> Workflow:
+        """The workflow of these steps; ``needed`` are the arguments their texts cannot do without.
+
+        ``places`` is the highest number of a positional one they read.
+        """
         source, document = self.files[0].source, self.files[0].document
         arguments = {
             name: _argument(name, declared) for name, (_, declared) in self._declared().items() if declared
@@ -149,6 +156,7 @@ class _Reading:
             max_parallel=self._first("max_parallel"),
             exclusive=exclusive,
             args=arguments,
+            places=max([places, *(argument.position or 0 for argument in arguments.values())]),
             gate=Gate(**dict(gate)) if gate else None,
             rules={
                 name: _rule(it) for file in reversed(self.files) for name, it in file.document.rules.items()

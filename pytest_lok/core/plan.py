@@ -86,6 +86,13 @@ def _closure(chosen: Iterable[str], steps: Mapping[str, Step]) -> set[str]:
 
 
 def _bind(workflow: Workflow, named: dict[str, str], positional: Sequence[str]) -> dict[str, str]:
+    if len(positional) > workflow.places:
+        left = ", ".join(map(repr, positional[workflow.places :]))
+        raise PlanError(
+            f"workflow {workflow.stem!r} uses {_values(workflow.places)}, {len(positional)} were given: "
+            f"nothing reads {left}",
+            hint=f"lok {workflow.stem} --help lists its arguments",
+        )
     values = {str(number): value for number, value in enumerate(positional, 1)}
     for name in named.keys() - workflow.args.keys():
         raise PlanError(
@@ -113,6 +120,10 @@ def _bind(workflow: Workflow, named: dict[str, str], positional: Sequence[str]) 
         if arg.position is not None:
             values[str(arg.position)] = value
     return values
+
+
+def _values(number: int) -> str:
+    return f"{number or 'no'} positional value{'' if number == 1 else 's'}"
 
 
 def _missing(workflow: Workflow, name: str, description: str) -> str:

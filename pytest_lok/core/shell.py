@@ -73,11 +73,15 @@ class _Code:
 
 @dataclass(frozen=True, slots=True)
 class ShellTemplate:
-    """Compiled shell text. ``steps`` are the steps it reads, ``arguments`` those it cannot do without."""
+    """Compiled shell text. ``steps`` are the steps it reads, ``arguments`` those it cannot do without.
+
+    ``places`` is the highest number of a positional argument that it reads.
+    """
 
     source: str
     steps: frozenset[str] = frozenset()
     arguments: frozenset[str] = frozenset()
+    places: int = 0
     placeholders: tuple[Placeholder, ...] = field(default=(), repr=False)
     _code: _Code | None = field(default=None, repr=False)  # None: values are pasted
 
@@ -107,6 +111,7 @@ class ShellTemplate:
             source=source,
             steps=frozenset().union(*(template.steps for template in templates)),
             arguments=frozenset().union(*(template.arguments for template in templates)),
+            places=max((template.places for template in templates), default=0),
             placeholders=tuple(placeholders),
             _code=code,
         )

@@ -71,7 +71,7 @@ class StepReader:
     """Reads one step of a file.
 
     ``needs`` maps the steps it waits for to where it says so; ``arguments`` are those its texts
-    cannot do without.
+    cannot do without, ``places`` is the highest number of a positional one they read.
     """
 
     def __init__(self, file: File, index: int, shared: Shared) -> None:
@@ -80,6 +80,7 @@ class StepReader:
         self.name = self.document.name
         self.needs: dict[str, Path] = {}
         self.arguments: set[str] = set()
+        self.places = 0
         self._index = index
         self._written = file.steps()[index]
         self._shared = shared
@@ -579,6 +580,7 @@ class StepReader:
         text = self.file.compile(path, lambda: parse(source, names))
         if text is not None:
             self.arguments |= text.arguments
+            self.places = max(self.places, text.places)
             if isinstance(text, Condition):
                 self._judges(text, path)
             for name in sorted(text.steps):

@@ -13,12 +13,14 @@ from pytest_lok.core.scope import Names, Scope
 class Template:
     """A compiled text. ``steps`` are the steps it reads.
 
-    ``arguments`` are the ones it cannot do without (no default).
+    ``arguments`` are the ones it cannot do without (no default), ``places`` is the highest number of a
+    positional one that it reads.
     """
 
     source: str
     steps: frozenset[str] = frozenset()
     arguments: frozenset[str] = frozenset()
+    places: int = 0
     _program: Program | None = field(default=None, repr=False, compare=False)  # None: the source is the text
 
     @classmethod
@@ -32,7 +34,7 @@ class Template:
         if "{{" not in source and "{%" not in source:
             return cls(source)
         checked = check_template(source, names)
-        return cls(source, checked.steps, checked.arguments, checked.program)
+        return cls(source, checked.steps, checked.arguments, checked.places, checked.program)
 
     @property
     def names(self) -> frozenset[str]:

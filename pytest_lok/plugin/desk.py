@@ -176,6 +176,12 @@ class Desk:
                 continue
         yield from (v.found for v in self.virtual if isinstance(v.found, Model))
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether a workflow that was looked at cannot be read."""
+        found = (*self._loaded.values(), *(virtual.found for virtual in self.virtual))
+        return any(isinstance(workflow, WorkflowError) for workflow in found)
+
     def world_of(self, settings: object, backends: object) -> World:
         """The world made of the fixtures' values; UsageError for values that are nothing of the kind."""
         if not isinstance(settings, Settings):
@@ -305,23 +311,29 @@ def _check_step(workflow: Model, step: str) -> None:
 
 
 def _check_arguments(here: Desk) -> None:
-    """A name no workflow of this session declares is a mistake (ini: no workflow of the project)."""
-    typed = Arguments.of(here.config.getoption("lok_arg")).named
-    if not here.request.arguments.named:
+    """A value that no workflow of this session uses is a mistake (ini: no workflow of the project)."""
+    given = here.request.arguments.keys
+    if not given:
         return
+    typed = Arguments.of(here.config.getoption("lok_arg")).keys
     declared = _declared(here.candidates())
-    for name in typed.keys() - declared:
+    if here.is_broken:  # in what way, is to be told first
+        return
+    for name in sorted(typed - declared):
         raise UsageError(
-            f"--lok-arg {name}: no workflow of this session declares this argument",
-            hint=f"declared are: {', '.join(sorted(declared))}" if declared else "none declares any",
+            f"--lok-arg {name}: no workflow of this session has a use for this argument",
+            hint=f"there are: {', '.join(sorted(declared))}" if declared else "none takes any",
         )
-    unknown = here.request.arguments.named.keys() - declared
+    unknown = given - declared
     if unknown and (unknown := unknown - _declared(_readable(here, here.shelved))):
-        raise UsageError(f"lok_args: no workflow of the project declares {', '.join(sorted(unknown))!r}")
+        raise UsageError(f"lok_args: no workflow of the project has a use for {', '.join(sorted(unknown))!r}")
 
 
 def _declared(workflows: Iterable[Model]) -> set[str]:
-    return {name for workflow in workflows for name in workflow.args}
+    """The arguments they have, by name and by number."""
+    return {
+        name for workflow in workflows for name in (*workflow.args, *map(str, range(1, workflow.places + 1)))
+    }
 
 
 def _readable(here: Desk, files: Iterable[Path]) -> Iterator[Model]:

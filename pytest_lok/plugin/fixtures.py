@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_lok.core.model import Ask, Origin, Step, Strategy, Workflow
+from pytest_lok.core.model import AUTO, Ask, Origin, Step, Strategy, Workflow
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import RunResult
 from pytest_lok.core.template import Template
@@ -56,10 +56,14 @@ class Lok:
     ) -> RunResult:
         """Ask a backend (the settings' default, or several: their synthesis); ``output`` is the answer.
 
-        A role is its backends, which agree as it says where it is asked alone.
+        A role is its backends, which agree as it says where it is asked alone. A wrong name fails the
+        test.
         """
-        names = (backend,) if isinstance(backend, str) else tuple(backend)
+        given = (backend,) if isinstance(backend, str) else backend
+        names = tuple(name.strip() for several in given for name in several.split(","))
         roles = self._settings.roles
+        for name in names:
+            self._check(name)
         alone = roles.get(",".join(names))
         ask = Ask(
             prompt=Template.literal(prompt),
@@ -70,6 +74,13 @@ class Lok:
         )
         step = Step(name="ask", action=ask)
         return self._carry_out(Plan.of(Workflow(stem="ask", name="ask", steps=(step,), origin=Origin.VERB)))
+
+    def _check(self, backend: str) -> None:
+        """Fail the test whose backend is neither one of its own nor a role nor ``auto``."""
+        known = sorted({*self._backends, *self._settings.roles})
+        if backend not in (*known, AUTO):
+            error = UsageError(f"no backend is called {backend!r}", hint=f"there are: {', '.join(known)}")
+            raise pytest.fail.Exception(str(error), pytrace=False)
 
     def _carry_out(self, plan: Plan) -> RunResult:
         desk = self._desk

@@ -48,6 +48,11 @@ class Arguments:
             positional=tuple(value for _, value in sorted(places.items())),
         )
 
+    @property
+    def keys(self) -> set[str]:
+        """What is given, by name and by number."""
+        return {*self.named, *map(str, range(1, len(self.positional) + 1))}
+
     def missing(self, workflow: Workflow) -> list[str]:
         """The arguments the workflow declares as required that have no value here."""
         return [
@@ -59,9 +64,9 @@ class Arguments:
         ]
 
     def for_(self, workflow: Workflow) -> dict[str, Any]:
-        """What ``Plan.of`` takes for this workflow: the values it declares, and every positional one."""
+        """What ``Plan.of`` takes for this workflow: the values it declares, and those it has a place for."""
         named = {name: value for name, value in self.named.items() if name in workflow.args}
-        return {"named": named, "positional": self.positional}
+        return {"named": named, "positional": self.positional[: workflow.places]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

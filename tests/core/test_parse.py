@@ -433,6 +433,31 @@ def test_what_reads_an_argument_nobody_gives_is_not_collected(prompt: str, colle
     assert parse(f'{args}[[steps]]\nname = "a"\nprompt = "{prompt}"').collect is collect
 
 
+@pytest.mark.parametrize(
+    ("step", "places"),
+    [
+        ('prompt = "x"', 0),
+        ('prompt = "{{ arg.1 }}"', 1),
+        ('prompt = "{{ arg[2] }}{{ arg.1 }}"', 2),
+        ("prompt = \"{{ arg.3 | default('x') }}\"", 3),
+        ('prompt = "{% if arg.4 is defined %}x{% endif %}"', 4),
+        ('shell = "echo {{ arg.2 }}"', 2),
+        ('argv = ["echo", "{{ arg.2 }}"]', 2),
+        ('shell = "cat"\nwhen = "arg.2 == \'x\'"', 2),
+        ('prompt = "x"\nsystem = "{{ arg.2 }}"\nassert = ["arg.3 | default(\'x\') != output"]', 3),
+        ('shell = "true"\nenv = { A = "{{ arg.2 }}" }', 2),
+        ('prompt = "x"\n[args.range]\nposition = 2', 2),
+    ],
+)
+def test_a_workflow_knows_how_many_positional_values_it_has_a_use_for(step: str, places: int) -> None:
+    assert parse(f'[[steps]]\nname = "a"\n{step}').places == places
+
+
+def test_a_child_has_a_use_for_what_its_parents_steps_read() -> None:
+    parent = '[[steps]]\nname = "a"\nprompt = "{{ arg.2 }}"'
+    assert parse('extends = "p"\n[[steps]]\nname = "b"\nprompt = "{{ arg.1 }}"', p=parent).places == 2
+
+
 @pytest.mark.parametrize("origin", [Origin.USER, Origin.BUILTIN, Origin.PATH])
 def test_only_the_project_s_own_workflows_are_collected(origin: Origin) -> None:
     text = '[[steps]]\nname = "a"\nshell = "true"'

@@ -40,7 +40,7 @@ def test_a_chain_of_5000_steps_is_planned() -> None:
 
 
 def declared(*args: Argument) -> Workflow:
-    return replace(workflow("a"), args={arg.name: arg for arg in args})
+    return replace(workflow("a"), args={arg.name: arg for arg in args}, places=2)
 
 
 RANGE = Argument(name="range", position=1, default="HEAD")
@@ -74,6 +74,11 @@ def test_a_named_value_of_a_positional_argument_is_reachable_by_position() -> No
         ({"focus": "x", "level": "mid"}, (), "cannot be 'mid'"),
         ({"focus": "x", "colour": "red"}, (), "no argument 'colour'"),
         ({"focus": "x", "range": "a"}, ("b",), "given twice"),
+        (
+            {"focus": "x"},
+            ("b", "c", "d", "e"),
+            "uses 2 positional values, 4 were given: nothing reads 'd', 'e'",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused(

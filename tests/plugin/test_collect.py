@@ -74,7 +74,7 @@ def test_with_testpaths_and_from_a_subdirectory(project: Suite, monkeypatch: pyt
 def test_nothing_below_rootdir_is_needed(project: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/")
     file = project.root / ".lok" / "workflows" / "w.toml"
-    result = project.run(f"{file}::b", "--lok-arg", "1=x")
+    result = project.run(f"{file}::b")
     result.assert_outcomes(passed=1)
     assert project.ran() == ["a", "b"], "in the project, not where pytest was started"
 
@@ -212,7 +212,27 @@ def test_an_argument_nobody_declares_is_a_usage_error(suite: Suite) -> None:
     suite.workflow("release", RELEASE)
     result = suite.run("--lok-workflow", "release", "--lok-arg", "verion=1")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--lok-arg verion: no workflow of this session declares*", "*version*"])
+    result.stderr.fnmatch_lines(
+        ["*--lok-arg verion: no workflow of this session has a use for*", "*version*"]
+    )
+
+
+def test_a_value_nobody_has_a_place_for_is_a_usage_error(suite: Suite) -> None:
+    echo = "[[steps]]\nname = 'r'\nshell = 'echo {} >> ran'\n"
+    suite.workflow("one", echo.format('{{ arg.1 | default("none") }}'))
+    suite.workflow("two", echo.format('{{ arg.1 | default("none") }}{{ arg.2 | default("none") }}'))
+    given = ("--lok-arg", "1=a", "--lok-arg", "2=b")
+    suite.run("--lok", *given).assert_outcomes(passed=2)
+    assert sorted(suite.ran()) == ["a", "ab"]
+    result = suite.run("--lok-workflow", "one", *given)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--lok-arg 2: no workflow of this session has a use for*", "*there are: 1"])
+    suite.write("pytest.ini", "[pytest]\nlok_args =\n    1=a\n    2=b\n")
+    suite.run("--lok-workflow", "one").assert_outcomes(passed=1)
+    assert sorted(suite.ran()) == ["a", "a", "ab"]
+    suite.workflow("two", "stepz = []")
+    result = suite.run("--lok-workflow", "two", "--lok-arg", "3=c", "--lok-arg", "1=a", "--lok-arg", "2=b")
+    assert "stepz" in result.stdout.str(), "the file is what is wrong"
 
 
 def test_arguments_from_the_ini_and_the_command_line(suite: Suite) -> None:

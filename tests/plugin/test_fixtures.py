@@ -48,13 +48,47 @@ def test_a_question_from_a_python_test(suite: Suite) -> None:
             result = lok.ask("anything", backend=("echo", "echo"))
             assert result.passed
 
+        def test_list(lok):
+            assert lok.ask("anything", backend="echo, echo").passed
+
+        def test_auto(lok):
+            assert lok.ask("anything", backend="auto").passed
+
         def test_trouble(lok):
             result = lok.ask("trouble")
             assert not result.passed
             assert "overload" in result.steps["ask"].reason
         """,
     )
-    suite.run().assert_outcomes(passed=4)
+    suite.run().assert_outcomes(passed=6)
+
+
+def test_a_backend_that_is_none_fails_the_test_before_anybody_is_asked(suite: Suite) -> None:
+    suite.write(
+        "conftest.py",
+        """
+        import pytest
+        from pytest_lok.backends.scripted import Scripted
+
+        @pytest.fixture(scope="session")
+        def lok_backends():
+            return {"mine": Scripted("mine", "yes")}
+        """,
+    )
+    suite.write(
+        "test_one.py",
+        """
+        def test_wrong(lok): lok.ask("anything", backend="zzz")
+        def test_one_is_wrong(lok): lok.ask("anything", backend=("mine", "echo"))
+        def test_empty(lok): lok.ask("anything", backend="")
+        def test_mine(lok): assert lok.ask("anything", backend="mine").passed
+        """,
+    )
+    result = suite.run()
+    result.assert_outcomes(failed=3, passed=1)
+    for name in ("zzz", "echo", ""):
+        result.stdout.fnmatch_lines([f"no backend is called '{name}'", "  hint: there are: mine"])
+    assert not (suite.root / ".lok" / "runs").exists()
 
 
 def test_what_happened_is_shown_where_the_test_fails(suite: Suite) -> None:

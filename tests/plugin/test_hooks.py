@@ -102,7 +102,7 @@ def test_nothing_else_starts_a_workflow_by_its_name(
         ("lok_max_parallel = many", "*lok_max_parallel is no number*"),
         ("lok_max_parallel = 0", "*lok_max_parallel = 0: at least 1 step*"),
         ("lok_args = focus", "*'focus' is not KEY=VALUE*"),
-        ("lok_args = nobody=1", "*lok_args: no workflow of the project declares 'nobody'*"),
+        ("lok_args = nobody=1", "*lok_args: no workflow of the project has a use for 'nobody'*"),
     ],
 )
 def test_an_ini_key_is_obeyed_or_refused(suite: Suite, ini: str, message: str) -> None:

@@ -6,9 +6,11 @@ import re
 import select
 import subprocess
 import sys
+import threading
 
 import pytest
 
+from pytest_lok.wiring import Project
 from tests.plugin.conftest import QUIET, Suite
 
 DRAWN = re.compile(r"\x1b7 ([^\x1b]*)\x1b\[K\x1b8")
@@ -53,6 +55,18 @@ def test_who_waits_is_told_what_runs_and_the_screen_stays_whole(
         assert re.search(r"w\.toml::slow PASSED +\[ 25%\]\r\n", left)
     else:
         assert re.search(r"\.lok/workflows/w\.toml \.\.\. +\[ 75%\]\r\n", left)
+
+
+def test_who_waits_for_another_run_is_told_so(suite: Suite) -> None:
+    suite.workflow("w", "exclusive = true\n[[steps]]\nname = 'a'\nshell = 'true'\n")
+    turn = Project.open(suite.root, environ=dict(os.environ)).world().workspace.turn(alone=True)
+    assert turn.take()
+    soon = threading.Timer(1.5, turn.release)
+    soon.start()
+    drawn = DRAWN.findall(on_a_terminal(suite))
+    soon.join()
+    assert drawn
+    assert all(text.startswith("w waits for another run in this directory 0.") for text in drawn[:1]), drawn
 
 
 @pytest.mark.parametrize("args", [("-q",), ("-s",), ("-n1",)], ids=" ".join)

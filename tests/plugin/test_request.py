@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_lok.core.model import Argument, Workflow
@@ -23,12 +25,12 @@ def test_what_is_no_argument_is_said(pair: str) -> None:
         Arguments.of([pair])
 
 
-def test_a_workflow_gets_what_it_declares_and_every_position() -> None:
-    arguments = Arguments.of(["focus=auth", "other=x", "1=a"])
-    assert arguments.for_(workflow(Argument(name="focus"))) == {
-        "named": {"focus": "auth"},
-        "positional": ("a",),
-    }
+def test_a_workflow_gets_what_it_declares_and_has_a_place_for() -> None:
+    arguments = Arguments.of(["focus=auth", "other=x", "1=a", "2=b"])
+    assert arguments.keys == {"focus", "other", "1", "2"}
+    for places, values in ((0, ()), (1, ("a",)), (3, ("a", "b"))):
+        mine = replace(workflow(Argument(name="focus")), places=places)
+        assert arguments.for_(mine) == {"named": {"focus": "auth"}, "positional": values}
 
 
 def test_a_required_argument_is_missing_unless_its_name_or_place_is_given() -> None:

@@ -26,7 +26,7 @@ VOTE = Step(
     timeout=5.0,
 )
 PLAN = Plan.of(
-    Workflow(stem="gate", name="gate", steps=(DIFF, VOTE), description="Guard", path="gate.toml"),
+    Workflow(stem="gate", name="gate", steps=(DIFF, VOTE), description="Guard", path="gate.toml", places=1),
     positional=["main"],
 )
 STEPS = [
