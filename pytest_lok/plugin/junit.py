@@ -56,7 +56,7 @@ class JUnit:
         facts = getattr(report, "lok", None)
         if facts is None:
             yield
-            self._point(report)
+            self._name(report)
             return
         reporter = self._xml.node_reporter(report)
         if report.location[1] is not None:
@@ -68,7 +68,11 @@ class JUnit:
         for name in _FACTS:
             if name in facts:
                 reporter.add_property(f"lok.{name}", facts[name])
-        told = [text for title, text in report.sections if not title.startswith("Captured ")]
+        told = [
+            text if title == "output" else f"{title}: {text}"
+            for title, text in report.sections
+            if not title.startswith("Captured ")
+        ]
         if told:
             output = ElementTree.Element("system-out")
             output.text = bin_xml_escape(bounded("\n".join(told), lines=400, chars=_OUTPUT))
@@ -91,10 +95,14 @@ class JUnit:
                 part.replace(final)
             part.unlink(missing_ok=True)
 
-    def _point(self, report: pytest.TestReport) -> None:
-        """A finding's own file and line, at its own failure."""
-        place = getattr(report, "lok_place", {})
-        nodes = self._xml.node_reporter(report).nodes if place.get("file") else []
-        if nodes and nodes[-1].tag == "failure":
-            nodes[-1].set("file", bin_xml_escape(place["file"]))
-            nodes[-1].set("line", str(place["line"]))
+    def _name(self, report: pytest.TestReport) -> None:
+        """At a part's own failure: what it is of, or where, if it is a finding and the family has places."""
+        part = getattr(report, "lok_part", None)
+        nodes = self._xml.node_reporter(report).nodes if part else []
+        if part is None or not nodes or nodes[-1].tag != "failure":
+            return
+        if not part["file"]:
+            nodes[-1].set("message", bin_xml_escape(f"{part['name']}: {nodes[-1].get('message')}"))
+        elif self._xml.family != "xunit2":
+            nodes[-1].set("file", bin_xml_escape(part["file"]))
+            nodes[-1].set("line", str(part["line"]))

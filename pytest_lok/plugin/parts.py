@@ -53,7 +53,12 @@ def parts(result: StepResult) -> list[Part]:
 
 
 def tell(result: StepResult, subtests: pytest.Subtests) -> None:
-    """Report the parts. A red subtest fails its item: it is only one where the step is failed itself."""
+    """Report the parts. A red subtest fails its item: it is only one where the step is failed itself.
+
+    A soft step has none: readers that do not know subtests would count it as passed as well.
+    """
+    if result.outcome is Outcome.SOFT:
+        return
     for part in parts(result):
         if not part.outcome.red:
             with subtests.test(msg=part.name):
@@ -64,7 +69,9 @@ def tell(result: StepResult, subtests: pytest.Subtests) -> None:
 
 
 def _finding(finding: Finding) -> Part:
-    text = [finding.message, f"evidence: {finding.evidence}", f"reported by: {', '.join(finding.reporters)}"]
+    text = [finding.message, f"evidence: {finding.evidence}"]
+    if any(finding.reporters):
+        text.append(f"reported by: {', '.join(finding.reporters)}")
     return Part(
         name=harmless(f"{finding.rule_id} {finding.path}:{finding.line}"),
         outcome=Outcome.FAILED,

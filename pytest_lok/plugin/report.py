@@ -42,7 +42,8 @@ class Reporting:
         if item.telling_parts:
             if isinstance(error, PartError):
                 report.longrepr = account.longrepr_of(error.part)
-                report.lok_place = {"file": error.part.path, "line": error.part.line}  # type: ignore[attr-defined]  # reports take any attribute
+                part = error.part
+                report.lok_part = {"name": part.name, "file": part.path, "line": part.line}  # type: ignore[attr-defined]  # reports take any attribute
             return report
         if error is not None and announced(error):
             report.longrepr = account.longrepr

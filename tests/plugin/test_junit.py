@@ -90,6 +90,11 @@ shell = "cat text"
 name = "said"
 prompt = "{{ steps.told.output }}"
 assert = ["output == ']]> & <b>'"]
+
+[[steps]]
+name = "each"
+for_each = ["]]><testcase name='forged'/>", "\\u001b[31m", "[[ATTACHMENT|/etc/passwd]]", "::error::x"]
+shell = "echo {{ item }}; exit 1"
 """
 TEXT = b"]]></failure><testcase name='forged'/> &#0; &amp; \xf0\x9f\x90\x8d \xef\xbf\xbe " + bytes(
     range(1, 256)
@@ -113,7 +118,8 @@ def test_three_independent_readers_agree(suite: Suite, xdist: tuple[str, ...]) -
     assert {case.get("name"): [node.tag for node in case] for case in strict.iter("testcase")} == plain
     bot = junitparser.JUnitXml.fromfile(str(report))
     seen = {case.name: case.result for test_suite in bot for case in test_suite}
-    assert seen.keys() == plain.keys() == {"raw", "told", "said", "look", "ask", "down", "soft"}
+    assert seen.keys() == plain.keys() == {"raw", "told", "said", "each", "look", "ask", "down", "soft"}
+    assert len(seen["each"]) == 5
     assert isinstance(seen["raw"][0], junitparser.Failure)
     assert isinstance(seen["down"][0], junitparser.Error)
     assert isinstance(seen["soft"][0], junitparser.Skipped)

@@ -47,15 +47,23 @@ def test_red_items_of_a_failed_step_are_subtests_with_their_reasons(
         ]
     )
     (case,) = ElementTree.parse(suite.root / "report.xml").iter("testcase")
-    assert len(case.findall("failure")) == 3
+    assert [node.attrib["message"].partition(": the")[0] for node in case.findall("failure")] == [
+        "item 1: 2",
+        "item 3: 4",
+        "2 of 4 items did not pass: [1] the command exited with code 1; [3] the command exited with code 1",
+    ]
     assert "Traceback" not in result.stdout.str()
 
 
 def test_a_soft_step_stays_soft(suite: Suite) -> None:
     suite.workflow("w", EACH.replace("for_each", "continue_on_error = true\nfor_each"))
-    result = suite.run("--lok")
+    result = suite.run("--lok", "-v", "--junitxml=report.xml")
     assert result.ret == 0
-    result.assert_outcomes(xfailed=1)
+    assert result.parseoutcomes() == {"xfailed": 1}, "no part of it is shown as passed"
+    (case,) = ElementTree.parse(suite.root / "report.xml").iter("testcase")
+    told = case.findtext("system-out") or ""
+    assert "item 1: 2: the command exited with code 1" in told
+    assert "item 3: 4: the command exited with code 1" in told
 
 
 def test_a_reached_quorum_stays_green_and_says_who_did_not_answer(suite: Suite) -> None:
@@ -138,3 +146,11 @@ def test_every_finding_that_blocks_has_a_failure_at_its_own_place(
     assert places[:failures] == [("db.py", "1"), ("db.py", "2")][:failures]
     if failures:
         assert nodes[0].attrib["message"].startswith("[high] sql db.py:1")
+
+
+def test_a_family_without_places_gets_none(suite: Suite) -> None:
+    reported(suite)
+    suite.run("--lok", "--junitxml=report.xml", "-o", "junit_family=xunit2")
+    nodes = list(ElementTree.parse(suite.root / "report.xml").iter("failure"))
+    assert [sorted(node.attrib) for node in nodes] == [["message"], ["message"]]
+    assert nodes[0].attrib["message"].startswith("[high] sql db.py:1")
