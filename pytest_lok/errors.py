@@ -7,6 +7,7 @@
     │   ├── WorkflowError          a workflow file is wrong; carries every Problem of the file
     │   ├── SettingsError          lok.toml, [tool.lok] or LOK_* is wrong; carries every Problem too
     │   └── PlanError              an argument is missing, a selected step does not exist
+    ├── PlatformError              this system cannot run it at all; raised by imports
     ├── SourceError                a template, condition or shell text is wrong; carries Faults (offsets)
     ├── StepFailedError            a step did its work and the judgement is no      -> outcome "failed"
     └── StepUnableError            a step could not do its work                     -> outcome "error"
@@ -34,6 +35,15 @@ class LokError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+class PlatformError(LokError, ImportError):
+    """This system is neither Linux nor macOS: what runs need of it is not there."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "pytest-lok runs workflows on Linux and macOS only: it needs their file locks (fcntl)"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,8 +96,14 @@ def pytest_configure(config: pytest.Config) -> None:
         or config.getoption("lok_workflow")
         or any(is_ours(config, arg) for arg in config.args)
     ):
-        from pytest_lok.plugin.desk import install
+        try:
+            from pytest_lok.plugin.desk import install
+        except ImportError as missing:
+            from pytest_lok.errors import PlatformError
 
+            if isinstance(missing, PlatformError):
+                raise pytest.UsageError(str(missing)) from None
+            raise
         install(config, keyword)
 
 

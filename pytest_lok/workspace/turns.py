@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pytest_lok.errors import StepUnableError
+from pytest_lok.errors import PlatformError, StepUnableError
 
 try:
     import fcntl
-except ImportError:  # pragma: no cover - Windows
-    raise ImportError("pytest-lok needs file locks as Linux and macOS have them (fcntl)") from None
+except ImportError:
+    raise PlatformError from None
 
 
 class FileTurn:

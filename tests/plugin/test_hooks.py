@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.plugin.conftest import Suite, items
@@ -141,3 +143,18 @@ def test_wrong_settings_end_the_session_with_their_place(suite: Suite) -> None:
     result = suite.run("--lok")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*lok.toml:2:1*timeuot*", "*did you mean*timeout*"])
+
+
+def test_a_system_without_its_locks_is_refused_in_one_sentence(suite: Suite) -> None:
+    suite.shells("w", a="true")
+    suite.write("test_one.py", "def test_one(): pass")
+    suite.write("conftest.py", "import sys\nsys.modules['fcntl'] = None  # as on Windows\n")
+    result = suite.run_apart("--lok")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = "pytest-lok runs workflows on Linux and macOS only: it needs their file locks (fcntl)"
+    assert [line for line in result.errlines if line] == [f"ERROR: {said}"]
+    suite.run_apart().assert_outcomes(passed=1)
+    code = "import sys; sys.modules['fcntl'] = None; from pytest_lok.cli.main import main; sys.exit(main(['run', 'w']))"
+    ended = suite.pytester.run(sys.executable, "-W", "ignore", "-c", code)
+    assert ended.ret == 3
+    ended.stderr.fnmatch_lines([f"lok: error: {said}"])
