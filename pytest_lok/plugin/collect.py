@@ -283,7 +283,7 @@ class Step(pytest.Function):
         An item that is set up again is one of pytest's reruns: a new attempt.
         """
         super().setup()
-        if self.config.option.setuponly:
+        if self.config.getoption("setuponly", False):
             return
         running = self.config.stash[DESK].running
         began = time.monotonic()

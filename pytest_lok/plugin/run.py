@@ -87,7 +87,7 @@ class Running:
         items = self._selected.setdefault(workflow, [])
         if not self._keep(item):
             items.append(item)
-        if not item.config.option.runxfail and item.get_closest_marker("xfail"):
+        if not item.config.getoption("runxfail", False) and item.get_closest_marker("xfail"):
             self._excused.setdefault(workflow, set()).add(item.name)
 
     def _keep(self, item: Step) -> bool:
@@ -320,7 +320,7 @@ def _marked(item: pytest.Item) -> str:
         return str(wrong).partition("\n")[0]
     if skip is not None:
         return f"skip: {skip.reason}"
-    if xfail is not None and not xfail.run and not item.config.option.runxfail:
+    if xfail is not None and not xfail.run and not item.config.getoption("runxfail", False):
         return f"xfail, not to be run: {xfail.reason}"
     return ""
 

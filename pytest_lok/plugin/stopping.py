@@ -92,7 +92,7 @@ class Stopping:
         untold = [nodeid for nodeid in ids if nodeid not in self._told]
         # xdist gives up what dead workers had; after errors of collection nothing was to run
         lost = bool(self._ids and untold) and exitstatus != pytest.ExitCode.INTERRUPTED
-        if self._is_worker or config.option.setuponly or not (running.stopped or lost):
+        if self._is_worker or config.getoption("setuponly", False) or not (running.stopped or lost):
             return
         self._brace()
         running.stop("the pytest-xdist worker that had it died", Outcome.ERROR)

@@ -158,3 +158,16 @@ def test_a_system_without_its_locks_is_refused_in_one_sentence(suite: Suite) -> 
     ended = suite.pytester.run(sys.executable, "-W", "ignore", "-c", code)
     assert ended.ret == 3
     ended.stderr.fnmatch_lines([f"lok: error: {said}"])
+
+
+@pytest.mark.parametrize(
+    "absent", ["skipping", "setuponly", "subtests", "junitxml", "warnings", "logging", "capture"]
+)
+def test_parts_of_pytest_may_be_absent(suite: Suite, absent: str) -> None:
+    suite.shells("w", a="true")
+    suite.workflow("v", '[[steps]]\nname = "each"\nfor_each = [1, 2]\nshell = "exit 1"\n')
+    result = suite.run_apart("--lok", "-p", f"no:{absent}")
+    assert result.ret == 1
+    outcomes = result.parseoutcomes()
+    assert outcomes["passed"] == 1
+    assert set(outcomes) == {"passed", "failed"}

@@ -172,6 +172,45 @@ def test_what_is_said_outside_of_steps_is_kept_for_the_session(suite: Suite) -> 
     result.stdout.fnmatch_lines([f"backends said something outside of steps: {log}"])
 
 
+def test_what_a_seed_gives_is_left_to_the_tests(suite: Suite) -> None:
+    suite.shells("u", first="true")
+    suite.workflow(
+        "v",
+        """
+        [[steps]]
+        name = "stubborn"
+        shell = "while ! test -e seeded; do sleep 0.01; done; echo again >> ran; exit 1"
+        retries = 3
+        retry_delay = 1
+        continue_on_error = true
+        """,
+    )
+    suite.write(
+        "test_one.py",
+        """
+        import random
+        import time
+        from pathlib import Path
+
+        def test_seeded():
+            random.seed(7)
+            before = random.getstate()
+            Path("seeded").touch()
+            while not Path("ran").exists() or Path("ran").read_text().count("again") < 4:
+                time.sleep(0.01)
+            assert random.getstate() == before
+        """,
+    )
+    suite.write(
+        "conftest.py",
+        """
+        def pytest_collection_modifyitems(items):
+            items.sort(key=lambda item: ["first", "test_seeded", "stubborn"].index(item.name))
+        """,
+    )
+    suite.run_apart("--lok").assert_outcomes(passed=2, xfailed=1)
+
+
 def test_everything_is_as_before_when_the_session_has_ended(suite: Suite) -> None:
     before = (warnings.filters, CaptureIO.write, sys.unraisablehook)
     suite.shells("w", a="true")
