@@ -1,7 +1,7 @@
 """Edits as transactions: write all of them or none, also when the process is killed in between.
 
 Before the first write the originals and a manifest go into a journal outside the tree. Removing the
-manifest is the moment a transaction is kept; a manifest that is still there when the next
+manifest is the moment a transaction is kept; a manifest that is still there when the next run or
 transaction begins belongs to a process that died, and is undone first.
 """
 
@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
-from filelock import AsyncFileLock
+from filelock import AsyncFileLock, FileLock, Timeout
 
 from pytest_lok.core.edits import Change
 from pytest_lok.errors import StepUnableError
@@ -47,10 +47,11 @@ class Files:
         self._root = Path(root).resolve()
         key = hashlib.sha256(os.fsencode(self._root)).hexdigest()[:16]
         self._state = Path(state) / key
+        self._lock = self._state / "lock"
 
     def turn(self, *, alone: bool) -> FileTurn:
         """See ``engine.ports.Workspace``."""
-        return FileTurn(self._state, alone=alone)
+        return FileTurn(self._state, alone=alone, prepare=self._undone)
 
     def read(self, path: str) -> bytes | None:
         """A regular file's bytes for who only looks at them; see ``engine.ports.Workspace``."""
@@ -64,7 +65,7 @@ class Files:
     async def transaction(self) -> AsyncIterator[FileTransaction]:
         """One at a time, across processes; see ``engine.ports.Workspace``."""
         self._prepare()
-        async with AsyncFileLock(self._state / "lock", poll_interval=0.02, run_in_executor=False):
+        async with AsyncFileLock(self._lock, poll_interval=0.02, run_in_executor=False):
             self._recover()
             begun = FileTransaction(self._root, self._state / secrets.token_hex(8))
             try:
@@ -81,10 +82,23 @@ class Files:
                 hint="make it writable, or point XDG_STATE_HOME at a directory that is",
             ) from error
 
+    def _undone(self) -> bool:
+        """Whether no edits are half done, or are no more; False while somebody is at it."""
+        if self._journals():
+            try:
+                with FileLock(self._lock, blocking=False):
+                    self._recover()
+            except Timeout:
+                return False
+        return True
+
     def _recover(self) -> None:
         """Undo what a process that died left half done (the caller holds the lock)."""
-        for journal in sorted(path for path in self._state.iterdir() if path.is_dir()):
+        for journal in self._journals():
             FileTransaction(self._root, journal).close()
+
+    def _journals(self) -> list[Path]:
+        return sorted(path for path in self._state.iterdir() if path.is_dir())
 
 
 class FileTransaction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from pytest_lok.errors import PlatformError, StepUnableError
@@ -14,11 +15,15 @@ except ImportError:
 
 
 class FileTurn:
-    """One run's turn, an ``engine.ports.Turn``: shared with other runs, or ``alone``."""
+    """One run's turn, an ``engine.ports.Turn``: shared with other runs, or ``alone``.
 
-    def __init__(self, directory: Path, *, alone: bool) -> None:
+    It is not taken before ``prepare`` says so, which is asked while nobody else is alone.
+    """
+
+    def __init__(self, directory: Path, *, alone: bool, prepare: Callable[[], bool] = lambda: True) -> None:
         self._directory = directory
         self._alone = alone
+        self._prepare = prepare
         self._file = -1
 
     def take(self) -> bool:
@@ -36,7 +41,11 @@ class FileTurn:
                     f"this workflow runs alone, and the lock for that cannot be made: {error}",
                     hint="make it writable, or point XDG_STATE_HOME at a directory that is",
                 ) from error
-        return True
+            return True
+        if self._prepare():
+            return True
+        self.release()
+        return False
 
     def release(self) -> None:
         """Let others begin. Idempotent."""

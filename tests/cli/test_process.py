@@ -219,3 +219,26 @@ def test_help_is_quick_because_it_loads_nothing() -> None:
             check=True,
         )
         assert done.stderr == "0 []\n", args
+
+
+def test_no_run_sees_edits_of_one_that_was_killed(project: Project, mark: str) -> None:
+    project.write("f.txt", "old\n")
+    with (project.root / "lok.toml").open("a") as settings:
+        settings.write(
+            '[backends.editor]\ntype = "scripted"\n[[backends.editor.replies]]\n'
+            'reply = \'{"edits": [{"file": "f.txt", "old": "old", "new": "new"}]}\'\n'
+        )
+    project.workflow(
+        "edit",
+        '[[steps]]\nname = "e"\nprompt = "?"\nbackend = "editor"\napply_edits = true\n'
+        f'verify = "touch started; sleep {mark}"\n',
+    )
+    project.workflow("look", '[[steps]]\nname = "l"\nshell = "cat f.txt"\n')
+    with project.started("edit") as process:
+        until((project.root / "started").exists)
+        assert (project.root / "f.txt").read_text() == "new\n"
+        process.kill()
+        process.communicate()
+    assert project.lok("look").out == "old\n"
+    assert (project.root / "f.txt").read_text() == "old\n"
+    until(lambda: not alive(mark))

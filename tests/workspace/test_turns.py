@@ -40,6 +40,18 @@ def test_workspaces_do_not_wait_for_each_other(tmp_path: Path) -> None:
     there.release()
 
 
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_turn_waits_for_what_has_to_be_done_before(tmp_path: Path, alone: bool) -> None:
+    answers = iter([False, True])
+    turn = FileTurn(tmp_path, alone=alone, prepare=lambda: next(answers))
+    (other,) = turns(tmp_path, True)
+    assert not turn.take()
+    assert other.take(), "nobody is kept out meanwhile"
+    other.release()
+    assert turn.take()
+    turn.release()
+
+
 def test_a_lock_dies_with_its_owner(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib; from pytest_lok.workspace.turns import FileTurn\n"
