@@ -435,6 +435,9 @@ def _read_project(root: Path, config: Path | None, problems: list[Problem]) -> l
     if config is not None:
         return _read(config, str(config), problems, required=True)
     own = _read(root / "lok.toml", "lok.toml", problems)
+    if (root / ".lok" / "lok.toml").is_file():
+        message, hint = "settings are not read from here", "move it to lok.toml, beside .lok"
+        problems.append(Problem(path=".lok/lok.toml", line=1, column=1, message=message, hint=hint))
     shared = _read(root / "pyproject.toml", "pyproject.toml", problems)
     if own and shared:
         hint = "move [tool.lok] to lok.toml, or the other way round"

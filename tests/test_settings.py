@@ -169,6 +169,14 @@ class TestPyproject:
         house.project("[defaults]\ntimeout = 5")
         assert house.load().defaults.timeout == 5
 
+    def test_a_file_in_the_wrong_place_is_not_passed_over(self, house: House) -> None:
+        (house.root / ".lok").mkdir()
+        house.project("[defaults]\ntimeout = 5", ".lok/lok.toml")
+        (problem,) = house.problems()
+        assert str(problem) == (
+            ".lok/lok.toml:1:1: settings are not read from here\n  hint: move it to lok.toml, beside .lok"
+        )
+
     def test_two_places_are_one_too_many(self, house: House) -> None:
         house.project("[tool.lok.defaults]\ntimeout = 5", "pyproject.toml")
         house.project("[defaults]\ntimeout = 6")

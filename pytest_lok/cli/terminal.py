@@ -75,7 +75,7 @@ class Stream:
 class Terminal:
     """Where results (stdout) and everything else (stderr) go.
 
-    Results go into a pipe or a file as they are; on a terminal, and always on stderr, control
+    Results go into a pipe or a file as they are given; on a terminal, and always on stderr, control
     characters are spelled out. In CI no line of either is a command to the runner. A stream that
     was closed before lok began is None.
     """
@@ -126,7 +126,8 @@ class Terminal:
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as aligned text."""
+    """Rows of cells as aligned text; control characters are spelled out, wherever it goes."""
+    rows = [[visible(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ([f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)] for row in rows)
     return "\n".join("  ".join(line).rstrip() for line in lines)

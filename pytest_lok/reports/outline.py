@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pytest_lok.core.model import Ask, Shell, Step, Strategy
 from pytest_lok.core.plan import Plan
+from pytest_lok.reports.neutral import visible
 
 _PROMPT_LINES = 20
 
@@ -51,7 +52,7 @@ def outline(plan: Plan, steps: Sequence[Planned], *, whole: bool = False) -> str
         lines += [f"   {line}".rstrip() for line in (*_conditions(planned.step), *_text(planned, whole))]
     asks = sum(isinstance(planned.step.action, Ask) for planned in steps)
     lines += ["", f"{_many(len(steps), 'step')}, {_many(asks, 'question')}. Nothing was run."]
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def outline_document(plan: Plan, steps: Sequence[Planned]) -> dict[str, object]:

@@ -103,3 +103,7 @@ def test_columns_are_aligned() -> None:
     assert columns([("NAME", "STATE"), ("claude", "available"), ("x", "")]) == (
         "NAME    STATE\nclaude  available\nx"
     )
+
+
+def test_columns_are_aligned_as_they_are_seen() -> None:
+    assert columns([("\x1b[31mred", "x"), ("\u202e", "y")]) == "\\x1b[31mred  x\n\\u202e       y"

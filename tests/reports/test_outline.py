@@ -91,3 +91,11 @@ def test_a_plan_for_programs_holds_the_same() -> None:
             "prompt_known": False,
         },
     ]
+
+
+def test_nothing_in_it_commands_a_terminal() -> None:
+    step = Step(name="a", action=Shell(argv=(Template.literal("echo"), Template.literal("\x1b[2J"))))
+    plan = Plan.of(Workflow(stem="w", name="w", steps=(step,), description="\x1b[31m\u202e"))
+    text = outline(plan, [Planned(step=step)])
+    assert text.startswith("w: \\x1b[31m\\u202e\n")
+    assert "\x1b" not in text
