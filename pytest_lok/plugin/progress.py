@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 import pytest
+from _pytest._io.wcwidth import wcswidth  # as pytest counts columns
 
 from pytest_lok.plugin.explain import harmless
 from pytest_lok.reports.console import duration
@@ -34,9 +35,10 @@ class Progress:
             return
         steps = sorted(running.items(), key=lambda item: -item[1])
         text = harmless(" · ".join(f"{name} {duration(seconds)}" for name, seconds in steps))
-        writer = terminal._tw
-        room = max(0, writer.fullwidth - writer.width_of_current_line - 2)
-        self._write(terminal, f"{_SAVE} {text[:room]}{_CLEAR}{_RESTORE}")
+        with self._uncaptured():  # only then is there a terminal, and it has a width
+            writer = terminal._tw
+            text = _cut(text, writer.fullwidth - writer.width_of_current_line - 2)
+            terminal.write_raw(f"{_SAVE} {text}{_CLEAR}{_RESTORE}", flush=True)
         self._drawn = True
 
     def end(self) -> None:
@@ -45,7 +47,8 @@ class Progress:
             self._drawn = False
             terminal = self._terminal()
             if terminal is not None:
-                self._write(terminal, _CLEAR)
+                with self._uncaptured():
+                    terminal.write_raw(_CLEAR, flush=True)
 
     def _terminal(self) -> pytest.TerminalReporter | None:
         """Where to draw: a terminal, not a pipe, not an xdist worker, not with -q or -s."""
@@ -61,10 +64,16 @@ class Progress:
             return None
         return terminal
 
-    def _write(self, terminal: pytest.TerminalReporter, text: str) -> None:
+    def _uncaptured(self) -> AbstractContextManager[None]:
         capture = self._config.pluginmanager.getplugin("capturemanager")
         quiet: AbstractContextManager[None] = (
             capture.global_and_fixture_disabled() if capture is not None else nullcontext()
         )
-        with quiet:
-            terminal.write_raw(text, flush=True)
+        return quiet
+
+
+def _cut(text: str, columns: int) -> str:
+    """What of a text fits into so many columns; some characters take two."""
+    while wcswidth(text) > max(0, columns):
+        text = text[:-1]
+    return text

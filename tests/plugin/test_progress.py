@@ -6,9 +6,11 @@ import re
 import select
 import subprocess
 import sys
+import termios
 import threading
 
 import pytest
+from _pytest._io.wcwidth import wcswidth
 
 from pytest_lok.wiring import Project
 from tests.plugin.conftest import QUIET, Suite
@@ -16,11 +18,13 @@ from tests.plugin.conftest import QUIET, Suite
 DRAWN = re.compile(r"\x1b7 ([^\x1b]*)\x1b\[K\x1b8")
 
 
-def on_a_terminal(suite: Suite, *args: str) -> str:
-    """What a session writes on a terminal of 100 columns."""
+def on_a_terminal(suite: Suite, *args: str, columns: int = 100) -> str:
+    """What a session writes on a terminal of so many columns."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
     command = [sys.executable, "-m", "pytest", *QUIET, "--lok", "--color=no", *args]
-    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    environ = {**os.environ, "TERM": "xterm"}
+    environ.pop("COLUMNS", None)
     with subprocess.Popen(command, cwd=suite.root, env=environ, stdin=theirs, stdout=theirs) as process:
         os.close(theirs)
         written = b""
@@ -55,6 +59,15 @@ def test_who_waits_is_told_what_runs_and_the_screen_stays_whole(
         assert re.search(r"w\.toml::slow PASSED +\[ 25%\]\r\n", left)
     else:
         assert re.search(r"\.lok/workflows/w\.toml \.\.\. +\[ 75%\]\r\n", left)
+
+
+@pytest.mark.parametrize("columns", [40, 130])
+def test_the_line_is_as_long_as_the_terminal_is_wide(suite: Suite, columns: int) -> None:
+    names = "abcdef"
+    suite.shells("検査", **{name * 12: "sleep 0.9" for name in names})
+    drawn = DRAWN.findall(on_a_terminal(suite, columns=columns))
+    wide = [wcswidth(".lok/workflows/検査.toml") + 2 + wcswidth(text) for text in drawn]
+    assert columns - 3 <= max(wide) < columns, drawn
 
 
 def test_who_waits_for_another_run_is_told_so(suite: Suite) -> None:
