@@ -45,10 +45,10 @@ class JUnit:
             xml.family = "xunit1"  # the default family has no file and no line, and nothing to click on
 
     @classmethod
-    def of(cls, config: pytest.Config) -> list[JUnit]:
-        """One where a JUnit file is written, else none."""
+    def of(cls, config: pytest.Config) -> list[JUnit | Caught]:
+        """The parts that a session needs which writes a JUnit file."""
         xml = config.stash.get(xml_key, None)
-        return [] if xml is None else [cls(config, xml)]
+        return [] if xml is None else [cls(config, xml), Caught(xml)]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
@@ -106,3 +106,27 @@ class JUnit:
         elif self._xml.family != "xunit2":
             nodes[-1].set("file", bin_xml_escape(part["file"]))
             nodes[-1].set("line", str(part["line"]))
+
+
+class Caught:
+    """Tests that the end of the session caught; pytest would write each as a case without a name."""
+
+    def __init__(self, xml: LogXML) -> None:
+        self._xml = xml
+        self._begun: dict[object, pytest.TestReport] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note what has begun and not ended."""
+        key = (report.nodeid, getattr(report, "node", None))
+        self._begun.pop(key, None)
+        if report.when == "setup" and report.passed:
+            self._begun[key] = report
+
+    def pytest_sessionfinish(self) -> None:
+        """Before the file is written, and after every step that was caught has been told."""
+        for report in self._begun.values():
+            reporter = self._xml.node_reporter(report)
+            reporter.record_testreport(report)
+            reporter.append(
+                ElementTree.Element("error", message="interrupted: the session ended before it did")
+            )

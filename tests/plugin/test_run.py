@@ -472,6 +472,34 @@ def test_a_signal_ends_the_steps_too_and_everything_is_accounted_for(
     assert f"not run: {why}" in cases["b"][1]
 
 
+@pytest.mark.parametrize("xdist", [(), ("-n1",)], ids=["alone", "xdist"])
+def test_a_python_test_that_is_interrupted_is_an_error_with_a_name(
+    suite: Suite, xdist: tuple[str, ...]
+) -> None:
+    suite.shells("w", a="true")
+    suite.write(
+        "test_one.py",
+        """
+        import pathlib, time
+
+        def test_first(): pass
+
+        def test_long():
+            pathlib.Path("begun").touch()
+            time.sleep(60)
+
+        def test_last(): pass
+        """,
+    )
+    with session(suite, *xdist) as process:
+        wait_until((suite.root / "begun").exists)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 2, output
+    cases = {name: kind for name, (kind, _) in junit(suite.root / "report.xml").items()}
+    assert cases == {"a": "", "test_first": "", "test_long": "error"}
+
+
 def test_only_a_report_is_removed_and_not_what_leads_to_it(suite: Suite) -> None:
     suite.shells("w", a="true")
     stale = suite.write("there/report.xml", "<testsuite/>")
