@@ -267,7 +267,7 @@ class Running:
             else:
                 result = watched.entry.result(step)
                 if result is None and self.stopped:
-                    return self.cut(step, begun=False)
+                    return self.cut(step, begun=watched.entry.running(step))
                 if result is None:
                     time.sleep(GLANCE)
                     self._own(watched)

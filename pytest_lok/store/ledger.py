@@ -90,6 +90,11 @@ class Entry:
         self._read()
         return self._finished.get(step)
 
+    def running(self, step: str) -> bool:
+        """Whether a step has begun and has no result, as far as it is recorded."""
+        self._read()
+        return step in self._running
+
     def spent(self) -> Usage:
         """What is gone of the run's budget by now, in whichever process."""
         self._read()

@@ -101,18 +101,6 @@ def test_a_rerun_repeats_what_nobody_else_would(suite: Suite) -> None:
     assert suite.ran() == ["a", "b", "b", "c"]
 
 
-def test_reruns_with_xdist(suite: Suite) -> None:
-    pytest.importorskip("pytest_rerunfailures")
-    suite.shells(
-        "w", a="echo a >> ran", b_after_a="echo b >> ran; test $(grep -c b ran) -ge 2", c="sleep 0.3"
-    )
-    result = suite.run_apart("--lok", "--reruns=2", "-n2")
-    outcomes = result.parseoutcomes()
-    assert outcomes["passed"] == 3
-    assert outcomes["rerun"] == 1
-    assert sorted(suite.ran()) == ["a", "b", "b"]
-
-
 def test_attempts_and_cost_of_reruns_are_summed(suite: Suite) -> None:
     pytest.importorskip("pytest_rerunfailures")
     suite.workflow("w", '[[steps]]\nname = "a"\nprompt = "x"\nassert = ["output == \'no\'"]\n')

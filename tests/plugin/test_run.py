@@ -116,14 +116,6 @@ def test_a_green_session_with_a_soft_step_exits_0(suite: Suite) -> None:
     assert suite.run("--lok", "--runxfail").ret == 1
 
 
-def test_a_selected_step_brings_its_prerequisites(suite: Suite) -> None:
-    suite.shells(
-        "w", a="echo a >> ran", b_after_a="echo b >> ran", c_after_b="echo c >> ran", d="echo d >> ran"
-    )
-    suite.run(f"{W}::c").assert_outcomes(passed=1)
-    assert suite.ran() == ["a", "b", "c"]
-
-
 def test_an_unselected_prerequisite_that_breaks_makes_the_step_fail(suite: Suite) -> None:
     suite.shells("w", a="echo why >&2; exit 3", b_after_a="echo b >> ran", c_after_b="echo c >> ran")
     for args in (("--lok", "-k", "c and not lok"), (f"{W}::c",), ("--lok", "--deselect", f"{W}::a")):
@@ -218,12 +210,6 @@ def test_looking_starts_nothing(suite: Suite, option: str) -> None:
     assert "pytest takes" not in result.stdout.str(), "words of our code"
     assert suite.ran() == []
     assert not (suite.root / ".lok" / "runs").exists()
-
-
-def test_nothing_selected_is_exit_5(suite: Suite) -> None:
-    suite.shells("w", a="echo a >> ran")
-    assert suite.run("--lok", "-k", "nothing").ret == pytest.ExitCode.NO_TESTS_COLLECTED
-    assert suite.ran() == []
 
 
 MEET = """

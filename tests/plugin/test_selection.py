@@ -29,13 +29,12 @@ def project(suite: Suite) -> Suite:
     return suite
 
 
-@pytest.mark.parametrize("xdist", [(), ("-n1",)], ids=["alone", "xdist"])
-def test_last_failed_means_what_it_blocked_too(project: Suite, xdist: tuple[str, ...]) -> None:
+def test_last_failed_means_what_it_blocked_too(project: Suite) -> None:
     cache = ("-o", "cache_dir=.cache")
-    project.pytester.runpytest_subprocess("--lok", "-q", *cache, *xdist)
+    project.pytester.runpytest_subprocess("--lok", "-q", *cache)
     (project.root / "fixed").touch()
     (project.root / "ran").unlink()
-    result = project.pytester.runpytest_subprocess("--lok", "--lf", "-q", *cache, *xdist)
+    result = project.pytester.runpytest_subprocess("--lok", "--lf", "-q", *cache)
     result.assert_outcomes(passed=3)
     assert project.ran() == ["a", "b", "c", "d"], "a is run again for b, but is not a result"
     (project.root / "ran").unlink()

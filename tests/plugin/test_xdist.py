@@ -11,7 +11,6 @@ import pytest
 from tests.plugin.conftest import Suite, words
 from tests.plugin.test_run import alive, junit, session, wait_until
 
-MODES = ("load", "worksteal", "loadfile", "loadscope", "loadgroup")
 PYTHON = "import pytest\n@pytest.mark.parametrize('n', range(6))\ndef test_some(n): pass\n"
 
 
@@ -33,41 +32,10 @@ def twelve(suite: Suite) -> None:
 ONCE = Counter(w + step for w in "vw" for step in "abcef")
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_each_step_runs_once_in_every_mode(suite: Suite, mode: str) -> None:
-    twelve(suite)
-    result = suite.run_apart("--lok", "-n2", "--dist", mode)
-    result.assert_outcomes(passed=14, failed=2, skipped=2)
-    assert Counter(suite.ran()) == ONCE
-
-
 def test_each_worker_tells_all_of_it_in_mode_each(suite: Suite) -> None:
     twelve(suite)
     suite.run_apart("--lok", "-n2", "--dist", "each").assert_outcomes(passed=28, failed=4, skipped=4)
     assert Counter(suite.ran()) == ONCE
-
-
-def test_shuffled_and_in_four_processes(suite: Suite) -> None:
-    pytest.importorskip("pytest_randomly")
-    twelve(suite)
-    quiet = ("-p", "no:anyio", "-p", "no:hypothesispytest")
-    result = suite.pytester.runpytest_subprocess("--lok", "-n4", *quiet)
-    result.assert_outcomes(passed=14, failed=2, skipped=2)
-    assert "randomly" in result.stdout.str()
-    assert Counter(suite.ran()) == ONCE
-
-
-def test_without_xdist_at_all(suite: Suite) -> None:
-    twelve(suite)
-    suite.run_apart("--lok", "-p", "no:xdist").assert_outcomes(passed=14, failed=2, skipped=2)
-    assert Counter(suite.ran()) == ONCE
-
-
-def test_a_selected_step_brings_its_prerequisites_once(suite: Suite) -> None:
-    twelve(suite)
-    result = suite.run_apart("-n2", ".lok/workflows/w.toml::f", ".lok/workflows/w.toml::d")
-    result.assert_outcomes(passed=1, failed=1)
-    assert Counter(suite.ran()) == Counter(["wa", "wb", "wc", "we", "wf"])
 
 
 def test_everything_is_told_as_in_one_process(suite: Suite) -> None:
@@ -166,24 +134,6 @@ def test_workers_end_their_steps_where_the_session_was_killed(suite: Suite) -> N
         process.kill()
     wait_until(lambda: not alive(sleep))
     assert suite.ran() == []
-
-
-LONG = "echo begun >> ran; sleep {seconds}; echo never >> ran"
-
-
-@pytest.mark.parametrize("option", ["-x", "--maxfail=1"])
-def test_enough_failures_stop_the_steps_of_every_worker(suite: Suite, option: str) -> None:
-    sleep = f"5{os.getpid() % 10_000:04}"
-    suite.shells("w", a="while ! test -e ran; do sleep 0.02; done; exit 1", b=LONG.format(seconds=sleep))
-    suite.shells("v", c=LONG.format(seconds=sleep), d_after_c="true")
-    result = suite.run_apart("--lok", "-n2", option, "--junitxml=report.xml")
-    assert result.ret != 0
-    assert not alive(f"sleep {sleep}")
-    assert "never" not in suite.ran()
-    cases = junit(suite.root / "report.xml")
-    assert set(cases) == {"a", "b", "c", "d"}
-    assert cases["a"][0] == "failure"
-    assert all(kind for kind, _ in cases.values()), cases
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -38,6 +38,7 @@ def test_the_owner_is_one_and_what_it_leaves_is_taken_over(tmp_path: Path) -> No
         assert free.own()
         assert entry.result("a") == PASSED
         assert entry.result("b") is None
+        assert (entry.running("a"), entry.running("b")) == (False, True)
         other.kill()
         other.wait()
     assert entry.own()
