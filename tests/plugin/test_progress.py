@@ -8,6 +8,7 @@ import subprocess
 import sys
 import termios
 import threading
+from collections.abc import Callable
 
 import pytest
 from _pytest._io.wcwidth import wcswidth
@@ -18,8 +19,10 @@ from tests.plugin.conftest import QUIET, Suite
 DRAWN = re.compile(r"\x1b7 ([^\x1b]*)\x1b\[K\x1b8")
 
 
-def on_a_terminal(suite: Suite, *args: str, columns: int = 100) -> str:
-    """What a session writes on a terminal of so many columns."""
+def on_a_terminal(
+    suite: Suite, *args: str, columns: int = 100, watch: Callable[[str], None] = lambda _: None
+) -> str:
+    """What a session writes on a terminal of so many columns; ``watch`` sees it grow."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
     command = [sys.executable, "-m", "pytest", *QUIET, "--lok", "--color=no", *args]
@@ -38,6 +41,7 @@ def on_a_terminal(suite: Suite, *args: str, columns: int = 100) -> str:
             if not data:
                 break
             written += data
+            watch(written.decode(errors="replace"))
         assert process.wait() == 0, written
     os.close(ours)
     return written.decode()
@@ -74,12 +78,17 @@ def test_who_waits_for_another_run_is_told_so(suite: Suite) -> None:
     suite.workflow("w", "exclusive = true\n[[steps]]\nname = 'a'\nshell = 'true'\n")
     turn = Project.open(suite.root, environ=dict(os.environ)).world().workspace.turn(alone=True)
     assert turn.take()
-    soon = threading.Timer(1.5, turn.release)
-    soon.start()
-    drawn = DRAWN.findall(on_a_terminal(suite))
-    soon.join()
+    at_last = threading.Timer(30, turn.release)
+    at_last.start()
+
+    def watch(written: str) -> None:
+        if "w waits for another run in this directory" in written:
+            turn.release()
+
+    drawn = DRAWN.findall(on_a_terminal(suite, watch=watch))
+    at_last.cancel()
     assert drawn
-    assert all(text.startswith("w waits for another run in this directory 0.") for text in drawn[:1]), drawn
+    assert re.match(r"w waits for another run in this directory \d+\.\d s", drawn[0]), drawn
 
 
 @pytest.mark.parametrize("args", [("-q",), ("-s",), ("-n1",)], ids=" ".join)
