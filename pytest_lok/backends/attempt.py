@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -16,7 +15,8 @@ from pytest_lok.errors import BackendError, BackendFault
 async def attempt(backend: str, prompt: Prompt, answer: Callable[[Prompt], Awaitable[Reply]]) -> Reply:
     """``answer(prompt)`` within the prompt's time, timed, and never empty; else BackendError."""
     _check_text(backend, prompt)
-    began = time.monotonic()
+    now = asyncio.get_running_loop().time
+    began = now()
     try:
         async with asyncio.timeout(None if math.isinf(prompt.timeout) else prompt.timeout):
             reply = await answer(prompt)
@@ -34,7 +34,7 @@ async def attempt(backend: str, prompt: Prompt, answer: Callable[[Prompt], Await
             backend=backend,
             hint="try again, or word the prompt so that it asks for something",
         )
-    return replace(reply, seconds=time.monotonic() - began)
+    return replace(reply, seconds=now() - began)
 
 
 def _check_text(backend: str, prompt: Prompt) -> None:

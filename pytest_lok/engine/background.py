@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context
+from functools import partial
 
 from pytest_lok.core.events import Event, RunWaiting, StepFinished
 from pytest_lok.core.plan import Plan
@@ -190,6 +191,8 @@ class Background:
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
+            # tests that freeze the time replace time.monotonic; limits and durations of steps are real ones
+            self._loop.time = partial(time.clock_gettime, time.CLOCK_MONOTONIC)  # type: ignore[method-assign]
             self._loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix=THREAD))
             self._thread = threading.Thread(target=_serve, args=(self._loop,), name=THREAD, daemon=True)
             self._thread.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from xml.etree import ElementTree
 
 import pytest
 from _pytest.capture import CaptureIO
@@ -209,6 +210,54 @@ def test_what_a_seed_gives_is_left_to_the_tests(suite: Suite) -> None:
         """,
     )
     suite.run_apart("--lok").assert_outcomes(passed=2, xfailed=1)
+
+
+def test_a_test_that_freezes_the_time_changes_none_of_a_step(suite: Suite) -> None:
+    suite.shells("u", first="true")
+    suite.workflow(
+        "v",
+        """
+        [[steps]]
+        name = "shell"
+        timeout = "60s"
+        shell = "touch begun; while ! test -e frozen; do sleep 0.01; done; sleep 0.1"
+        [[steps]]
+        name = "ask"
+        prompt = "{{ steps.shell.output }}"
+        [[steps]]
+        name = "last"
+        depends_on = ["ask"]
+        shell = "touch ended"
+        """,
+    )
+    suite.write(
+        "test_one.py",
+        """
+        import time
+        from pathlib import Path
+
+        def test_freezing(monkeypatch):
+            while not Path("begun").exists():
+                time.sleep(0.01)
+            monkeypatch.setattr(time, "monotonic", lambda: 1.3e9)
+            Path("frozen").touch()
+            while not Path("ended").exists():
+                time.sleep(0.01)
+        """,
+    )
+    suite.write(
+        "conftest.py",
+        """
+        def pytest_collection_modifyitems(items):
+            items.sort(key=lambda item: ["first", "test_freezing", "shell", "ask", "last"].index(item.name))
+        """,
+    )
+    result = suite.run_apart("--lok", "--junitxml=report.xml")
+    result.assert_outcomes(passed=5)
+    seconds = [
+        float(case.attrib["time"]) for case in ElementTree.parse(suite.root / "report.xml").iter("testcase")
+    ]
+    assert max(seconds) < 1e6
 
 
 def test_everything_is_as_before_when_the_session_has_ended(suite: Suite) -> None:
