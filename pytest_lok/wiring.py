@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from pytest_lok import __version__
 from pytest_lok.backends import anthropic, bedrock, gemini_api, ollama, openai
@@ -103,7 +104,8 @@ class Project:
     """A directory that workflows run in.
 
     ``slots`` are how much its backends take at once, ``watchdog`` looks after its processes: both are
-    shared by all of its worlds, and by what ``dataclasses.replace`` makes of it. ``record`` says which
+    shared by all of its worlds, and by what ``dataclasses.replace`` makes of it; so are ``processes``, which
+    end together where one world is told to kill. ``record`` says which
     answers are recorded ones (None: none are), ``cached`` whether answers may come out of the cache;
     ``since`` is when it was opened, in seconds since the epoch.
     """
@@ -114,6 +116,7 @@ class Project:
     shelves: Shelves
     slots: dict[tuple[str, int, int], Slots] = field(default_factory=dict, repr=False, compare=False)
     watchdog: Watchdog = field(default_factory=Watchdog, repr=False, compare=False)
+    processes: WeakSet[Processes] = field(default_factory=WeakSet, repr=False, compare=False)
     record: Mode | None = None
     cached: bool = False
     since: float = field(default_factory=time.time, repr=False, compare=False)
@@ -199,6 +202,7 @@ class Project:
         """
         settings, defaults = self.settings, self.settings.defaults
         processes = Processes(self.root, self._child_environ(), watchdog=self.watchdog)
+        self.processes.add(processes)
         redactor = Redactor(self._secrets())
         return World(
             backends=self._backends(processes, redactor) if backends is None else backends,
@@ -230,9 +234,14 @@ class Project:
                 for pattern, price in settings.prices.items()
             },
             redactor=redactor,
-            kill=processes.kill,
+            kill=self._kill,
             slots=self._slots(),
         )
+
+    def _kill(self) -> None:
+        """A world's backends may be another one's, and so may be the processes they run in."""
+        for processes in tuple(self.processes):
+            processes.kill()
 
     # --- workflows
 

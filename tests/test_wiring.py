@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -519,3 +520,19 @@ print(json.dumps(sorted({"httpx", "ssl", "jsonschema", "rich"} & sys.modules.key
         [sys.executable, "-c", script, str(house.root)], capture_output=True, text=True, check=True
     )
     assert "httpx" not in json.loads(done.stdout)
+
+
+def test_a_kill_reaches_the_processes_of_every_world(house: House) -> None:
+    """Backends of one world answer in another, which is told to kill."""
+
+    async def story() -> None:
+        project = house.open()
+        first, second = project.world(), project.world()
+        work = asyncio.create_task(first.shell.run(Command(argv=("/bin/sh", "-c", ": > up; kill -STOP $$"))))
+        async with asyncio.timeout(30):
+            while not (house.root / "up").exists():
+                await asyncio.sleep(0.01)
+            second.kill()
+            assert (await work).exit_code == -signal.SIGKILL
+
+    asyncio.run(story())
