@@ -114,6 +114,7 @@ class Background:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._handles: list[RunHandle] = []
         self._backends: list[Backend] = []
@@ -162,7 +163,7 @@ class Background:
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
-        self._loop = self._thread = None
+        self._loop, self._closing, self._thread = None, loop, None
         try:
             asyncio.run_coroutine_threadsafe(self._shut(), loop).result()
         except BaseException:  # the caller lost its patience
@@ -170,15 +171,17 @@ class Background:
                 loop.call_soon_threadsafe(kill)
             raise
         finally:
+            self._closing = None
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             sys.setswitchinterval(self._usual)
 
     def kill(self) -> None:
         """End every process at once, for whoever cannot wait for ``close`` to end them politely."""
-        if self._loop is not None:
+        loop = self._loop or self._closing
+        if loop is not None:
             for kill in self._kills:
-                self._loop.call_soon_threadsafe(kill)
+                loop.call_soon_threadsafe(kill)
 
     def release(self, world: World) -> None:
         """Close a world's backends before the rest: nothing runs in it any more."""

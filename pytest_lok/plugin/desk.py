@@ -203,7 +203,22 @@ def desk(config: pytest.Config) -> Desk:
         except UsageError as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         config.add_cleanup(config.stash[DESK].close)
+        _stop_in_order(config.stash[DESK])
     return config.stash[DESK]
+
+
+def _stop_in_order(here: Desk) -> None:
+    """From the first use of a fixture on, a session of Python tests ends like one with workflows."""
+    from pytest_lok.plugin.junit import Caught
+    from pytest_lok.plugin.stopping import Stopping
+
+    manager, stopping = here.config.pluginmanager, Stopping(here)
+    session = manager.get_plugin("session")
+    if isinstance(session, pytest.Session):
+        stopping.pytest_sessionstart(session)
+        stopping.pytest_collection_finish(session)
+        for part in (stopping, *Caught.of(here.config)):
+            manager.register(part, f"lok-{type(part).__name__.lower()}")
 
 
 def install(config: pytest.Config, keyword: str) -> None:

@@ -46,9 +46,9 @@ class JUnit:
 
     @classmethod
     def of(cls, config: pytest.Config) -> list[JUnit | Caught]:
-        """The parts that a session needs which writes a JUnit file."""
+        """The parts that a session with workflows needs where it writes a JUnit file."""
         xml = config.stash.get(xml_key, None)
-        return [] if xml is None else [cls(config, xml), Caught(xml)]
+        return [] if xml is None else [cls(config, xml), *Caught.of(config)]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
@@ -114,6 +114,12 @@ class Caught:
     def __init__(self, xml: LogXML) -> None:
         self._xml = xml
         self._begun: dict[object, pytest.TestReport] = {}
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> list[Caught]:
+        """One where a JUnit file is written, else none."""
+        xml = config.stash.get(xml_key, None)
+        return [] if xml is None else [cls(xml)]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note what has begun and not ended."""

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import threading
 import time
 from contextvars import ContextVar
 from dataclasses import replace
@@ -15,6 +17,7 @@ from pytest_lok.core.results import Reply
 from pytest_lok.engine.background import Background
 from pytest_lok.engine.ports import Limits, Prompt
 from pytest_lok.errors import BackendError
+from pytest_lok.workspace.processes import Processes
 from tests.engine.worlds import workflow, world
 
 ASK = '[[steps]]\nname = "a"\nprompt = "x"\nbackend = "one"\n'
@@ -201,6 +204,24 @@ def test_who_waits_for_a_place_can_be_stopped_and_who_leaves_one_lets_others_in(
     assert result is not None
     assert result.passed
     background.close()
+
+
+def test_who_waits_for_the_end_can_lose_patience(tmp_path: Path) -> None:
+    """Nobody would come back within a minute: the command ignores what it is asked politely."""
+    processes = Processes(tmp_path, {"PATH": os.environ["PATH"]}, patience=60.0)
+    here = replace(world(tmp_path), shell=processes, kill=processes.kill)
+    background = Background()
+    text = "trap '' TERM; touch begun; while true; do sleep 1; done"
+    background.start(Plan.of(workflow(f'[[steps]]\nname = "a"\nshell = "{text}"\n')), here)
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.01)
+    began, end = time.monotonic(), threading.Thread(target=background.close, daemon=True)
+    end.start()
+    while end.is_alive():
+        time.sleep(0.05)
+        background.kill()
+        end.join(timeout=0.5)
+        assert time.monotonic() < began + 40
 
 
 def test_a_run_that_crashes_leaves_its_places(tmp_path: Path) -> None:

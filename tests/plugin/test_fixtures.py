@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import signal
+
 from tests.plugin.conftest import Suite
+from tests.plugin.test_run import alive, junit, session, wait_until
 
 REVIEW = """
 [args.focus]
@@ -212,6 +216,23 @@ def test_a_test_that_is_stopped_takes_its_steps_with_it(suite: Suite) -> None:
     result.assert_outcomes(failed=1)
     assert (suite.root / "begun").exists()
     assert not (suite.root / "never").exists()
+
+
+def test_a_signal_ends_a_session_of_python_tests_in_order_too(suite: Suite) -> None:
+    sleep = f"sleep 7{os.getpid() % 10_000:04}"
+    suite.workflow("w", f"[[steps]]\nname = 'a'\nshell = 'touch begun; {sleep}'\n")
+    suite.write(
+        "test_one.py", "def test_first(): pass\ndef test_run(lok): lok.run('w')\ndef test_last(): pass"
+    )
+    suite.write("report.xml", "<testsuite><testcase name='stale'/></testsuite>")
+    with session(suite, "test_one.py", workflows=False) as process:
+        wait_until((suite.root / "begun").exists)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM, output
+    wait_until(lambda: not alive(sleep))
+    cases = {name: kind for name, (kind, _) in junit(suite.root / "report.xml").items()}
+    assert cases == {"test_first": "", "test_run": "error"}
 
 
 def test_an_unused_fixture_starts_no_thread(suite: Suite) -> None:

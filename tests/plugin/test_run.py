@@ -421,9 +421,10 @@ def alive(marker: str) -> list[str]:
 
 
 @contextmanager
-def session(suite: Suite, *args: str) -> Iterator[subprocess.Popen[str]]:
+def session(suite: Suite, *args: str, workflows: bool = True) -> Iterator[subprocess.Popen[str]]:
     """A running session, ended in the end whatever happens."""
-    command = [sys.executable, "-m", "pytest", *QUIET, "--lok", "--junitxml=report.xml", *args]
+    given = ("--lok", *args) if workflows else args
+    command = [sys.executable, "-m", "pytest", *QUIET, "--junitxml=report.xml", *given]
     with subprocess.Popen(command, cwd=suite.root, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
