@@ -459,10 +459,7 @@ def test_a_signal_ends_the_steps_too_and_everything_is_accounted_for(
     assert f"not run: {why}" in cases["b"][1]
 
 
-@pytest.mark.parametrize("xdist", [(), ("-n1",)], ids=["alone", "xdist"])
-def test_a_python_test_that_is_interrupted_is_an_error_with_a_name(
-    suite: Suite, xdist: tuple[str, ...]
-) -> None:
+def test_a_python_test_that_is_interrupted_is_an_error_with_a_name(suite: Suite) -> None:
     suite.shells("w", a="true")
     suite.write(
         "test_one.py",
@@ -478,7 +475,7 @@ def test_a_python_test_that_is_interrupted_is_an_error_with_a_name(
         def test_last(): pass
         """,
     )
-    with session(suite, *xdist) as process:
+    with session(suite) as process:
         wait_until((suite.root / "begun").exists)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=30)
