@@ -10,6 +10,7 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,11 @@ def nothing_left(make: Make) -> Iterator[None]:
 
 def _children() -> set[int]:
     """This process's, also dead ones that nobody has waited for; none where the system does not list them."""
-    tasks = Path("/proc/self/task").glob("*/children")
-    return {int(pid) for children in tasks for pid in children.read_text().split()}
+    found: set[int] = set()
+    for children in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # that of a thread which has just ended
+            found.update(map(int, children.read_text().split()))
+    return found
 
 
 def _sockets() -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -18,10 +19,11 @@ from pytest_lok.backends.dialect import ANY
 from pytest_lok.backends.http import Api, Http
 from pytest_lok.backends.scripted import Rule, Scripted
 from pytest_lok.backends.server import Server, ServerDialect
-from pytest_lok.engine.ports import Backend
+from pytest_lok.engine.ports import Backend, Command
 from pytest_lok.testing.contract import *  # noqa: F403 - that is how it is used
 from pytest_lok.testing.contract import ANSWER
 from pytest_lok.workspace.processes import Processes
+from pytest_lok.workspace.watchdog import Watchdog
 from tests.backends.fake_bedrock import ACCESS, SECRET, FakeBedrock, answer
 from tests.backends.tools import fake_tool
 from tests.fake_llm_api import FakeLLM
@@ -65,6 +67,7 @@ class Maker:
     directory: Path
     server: FakeLLM
     bedrock: FakeBedrock
+    watchdog: Watchdog
 
     def __call__(self, text: str = ANSWER, *, hangs: bool = False) -> Backend:
         if self.kind == "scripted":
@@ -74,7 +77,7 @@ class Maker:
                 self.directory / text[:5], name="it", out=SPOKEN[self.kind](text), then=HANGS if hangs else ""
             )
             tool = Tool(command=str(fake.path), dialect=DIALECTS.get(self.kind, ANY))
-            run = Processes(self.directory, {}).launch
+            run = Processes(self.directory, {}, watchdog=self.watchdog).launch
             return CommandBackend("it", tool, run=run, workspace=self.directory, environ=dict(os.environ))
         self.server.set_rules([{"fault": "hang"}] if hangs else [{"reply": text}])
         if self.kind == "bedrock":
@@ -90,7 +93,16 @@ class Maker:
         return Server("it", api, dialect, http=Http({}), environ={})
 
 
+@pytest.fixture(scope="module")
+def watchdog() -> Watchdog:
+    """One that has been started: its pipe is there before any test, and after it."""
+    watchdog = Watchdog()
+    shell = Processes(Path.cwd(), {}, watchdog=watchdog)
+    asyncio.run(shell.run(Command(argv=("/bin/sh", "-c", "true"))))
+    return watchdog
+
+
 @pytest.fixture(params=["scripted", *SPOKEN, *SERVERS, "bedrock"])  # type: ignore[no-redef]  # for the contract's own
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Maker]:
+def make(request: pytest.FixtureRequest, tmp_path: Path, watchdog: Watchdog) -> Iterator[Maker]:
     with FakeLLM() as server, FakeBedrock() as bedrock:
-        yield Maker(request.param, tmp_path, server, bedrock)
+        yield Maker(request.param, tmp_path, server, bedrock, watchdog)

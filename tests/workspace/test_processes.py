@@ -63,7 +63,7 @@ def _children() -> set[int]:
         return set()
     children: set[int] = set()
     for task in tasks.iterdir():
-        with contextlib.suppress(FileNotFoundError):  # a thread has ended meanwhile
+        with contextlib.suppress(OSError):  # a thread has ended meanwhile
             children |= set(map(int, (task / "children").read_text().split()))
     return children
 
