@@ -18,18 +18,33 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._offset = 0
+        self._file = -1
+
+    def open(self) -> None:
+        """Keep the file open for ``append``, until ``close``."""
+        if self._file < 0:
+            self._file = self._opened()
+
+    def close(self) -> None:
+        """Let go of the file. Idempotent."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
     def append(self, event: Event) -> None:
         """Add an event; it survives this process's death. OSError where the disk does not take it whole."""
         line = to_json(event).encode() + b"\n"
-        # opened for each event: a thousand workflows may run at once, and open files are limited
-        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = self._file if self._file >= 0 else self._opened()
         try:
             written = os.write(file, line)
         finally:
-            os.close(file)
+            if file != self._file:
+                os.close(file)
         if written != len(line):
             raise OSError(f"{self.path}: the disk took {written} of {len(line)} bytes")
+
+    def _opened(self) -> int:
+        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def mend(self) -> None:
         """Close the line in which the last writer died, if it did; no reader takes it for an event."""

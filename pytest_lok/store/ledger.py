@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from pytest_lok.core.events import BackendAsked, BudgetSpent, Event, StepFinished, StepStarted
@@ -21,6 +22,8 @@ PROMPTS = 16
 """Prompts of a step that are kept, in case it has to be explained."""
 _DIGITS = 12  # of a hash, hexadecimal: few enough for a place in a file, too many to meet twice
 _STEM = 100  # characters of a file's name, where systems take 255 bytes
+OPEN = 64
+"""Journals that stay open while their workflows run."""
 
 
 class Ledger:
@@ -30,27 +33,40 @@ class Ledger:
         self._path = path
         self._who = who
         self._lock = Lock(path / "owners.lock")
+        self._open: list[Journal] = []
 
     def entry(self, nodeid: str) -> Entry:
         """The workflow of that node id: the same in every process, whatever order each has them in."""
         digest = hashlib.sha256(nodeid.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
         stem = re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(nodeid).stem)[:_STEM]
-        return Entry(self._path / f"{stem}-{digest}", self._lock, int(digest, 16), self._who)
+        journal = Journal(self._path / f"{stem}-{digest}.jsonl")
+        return Entry(journal, self._lock, int(digest, 16), self._who, opened=self._keep_open)
 
     def close(self) -> None:
         """Give up what this process owns. Idempotent."""
+        for journal in self._open:
+            journal.close()
         self._lock.close()
+
+    def _keep_open(self, journal: Journal) -> None:
+        """Some: a thousand workflows may run at once, and open files are limited."""
+        if len(self._open) < OPEN:
+            journal.open()
+            self._open.append(journal)
 
 
 class Entry:
     """One workflow of a session, as this process knows it."""
 
-    def __init__(self, path: Path, lock: Lock, number: int, who: str) -> None:
-        self._journal = Journal(path.with_name(f"{path.name}.jsonl"))
-        self._note = path.with_name(f"{path.name}.owner")
+    def __init__(
+        self, journal: Journal, lock: Lock, number: int, who: str, *, opened: Callable[[Journal], None]
+    ) -> None:
+        self._journal = journal
+        self._note = journal.path.with_suffix(".owner")
         self._lock = lock
         self._number = number
         self._who = who
+        self._opened = opened
         self._finished: dict[str, StepResult] = {}
         self._running: dict[str, None] = {}
         self._asked: dict[str, list[BackendAsked]] = {}
@@ -66,6 +82,7 @@ class Entry:
         before = self._note.read_text() if self._note.exists() else "nobody"
         self._note.write_text(self._who)
         self._journal.mend()
+        self._opened(self._journal)
         self._read()
         self._inherited = frozenset(self._finished)
         interrupted = (_interrupted(step, before) for step in self._running)

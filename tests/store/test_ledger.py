@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_lok.core.events import BackendAsked, BudgetSpent, StepFinished, StepStarted
 from pytest_lok.core.results import Known, Outcome, StepResult, Usage
-from pytest_lok.store.ledger import Ledger
+from pytest_lok.store.ledger import OPEN, Ledger
 from pytest_lok.store.lock import Lock
 
 PASSED = StepResult(name="a", outcome=Outcome.PASSED, output="done")
@@ -108,6 +109,23 @@ def test_prompts_are_kept_for_steps_that_have_to_be_explained(tmp_path: Path) ->
     assert entry.asked("a") == ()
     assert [event.prompt for event in entry.asked("b")][:2] == ["b0", "b1"]
     assert len(entry.asked("b")) == 16
+
+
+def test_many_workflows_at_once_keep_few_files_open(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "pytest")
+    entries = [ledger.entry(f"w{number}.toml") for number in range(OPEN + 20)]
+    before = len(list(Path("/dev/fd").iterdir()))
+    for entry in entries:
+        assert entry.own()
+        entry.inherit()
+        entry.append(StepFinished(result=PASSED, at=0.0))
+    assert OPEN <= len(list(Path("/dev/fd").iterdir())) - before <= OPEN + 1  # and the lock
+    assert all(entry.result("a") == PASSED for entry in entries)
+    ledger.close()
+    ledger.close()
+    assert len(list(Path("/dev/fd").iterdir())) <= before
+    entries[0].again(replace(PASSED, output="late"))
+    assert entries[0].result("a") == replace(PASSED, output="late")
 
 
 def test_a_name_cannot_leave_the_directory(tmp_path: Path) -> None:
