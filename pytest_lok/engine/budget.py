@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from pytest_lok.core.model import Budget
-from pytest_lok.core.results import NO_USAGE, Reply, Usage
+from pytest_lok.core.results import Reply, Usage
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import StepUnableError
 
@@ -15,15 +15,12 @@ from pytest_lok.errors import StepUnableError
 class Purse:
     """The budget of one run. ``spent`` counts every call begun and every answer, valid or not.
 
-    It begins with what earlier parts of the run have ``spent``; ``tell`` hears what is added, if there
-    is a budget.
+    It begins with what earlier parts of the run have ``spent``; ``tell`` hears what is added.
     """
 
-    def __init__(
-        self, budget: Budget | None, spent: Usage = NO_USAGE, tell: Callable[[Usage], None] | None = None
-    ) -> None:
-        self._budget = budget or Budget()
-        self._tell = tell if budget is not None else None
+    def __init__(self, budget: Budget, spent: Usage, tell: Callable[[Usage], None]) -> None:
+        self._budget = budget
+        self._tell = tell
         self._coming = 0
         self.spent = spent
 
@@ -67,8 +64,7 @@ class Purse:
 
     def _count(self, usage: Usage) -> None:
         self.spent += usage
-        if self._tell is not None:
-            self._tell(usage)
+        self._tell(usage)
 
 
 def _broken(limit: str, why: str) -> StepUnableError:

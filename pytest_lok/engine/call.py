@@ -68,7 +68,8 @@ async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
             usage = priced(usage, reply.model, context.world.prices)
             reply = reply if usage is reply.usage else replace(reply, usage=usage)
         record.usage += usage
-        context.purse.pay(prompt, reply)
+        if context.purse is not None:
+            context.purse.pay(prompt, reply)
         if not reply.text.strip():
             raise BackendError(f"{name} gave an empty answer", kind=BackendFault.EMPTY, backend=name)
         return reply
@@ -91,9 +92,9 @@ async def _recalled(record: Record, backend: Backend, prompt: Prompt) -> Reply |
 
 async def _placed(record: Record, backend: Backend, prompt: Prompt) -> Reply:
     """The answer of a backend that is asked, when it has a place for the question."""
-    slots = record.context.world.slots.get(backend.name)
+    slots, purse = record.context.world.slots.get(backend.name), record.context.purse
     async with slots.place() if slots else nullcontext():
-        with record.context.purse.call(prompt):
+        with purse.call(prompt) if purse else nullcontext():
             _tell_asked(record, backend, prompt)
             reply = await _answer(backend.name, prompt, backend.ask)
     if not isinstance(reply, Reply):

@@ -22,7 +22,8 @@ from pytest_lok.errors import StepUnableError
 class Context:
     """One run in progress. ``results`` is the schedule's live view; ``began`` is loop time.
 
-    ``line`` is where steps, and parts of one, take their places beside those of other runs.
+    ``purse`` is None where no budget limits it. ``line`` is where steps, and parts of one, take their
+    places beside those of other runs.
     """
 
     plan: Plan
@@ -31,7 +32,7 @@ class Context:
     results: Mapping[str, StepResult]
     began: float
     now: Callable[[], float]
-    purse: Purse
+    purse: Purse | None
     line: Line
     answered: list[str] = field(default_factory=list)
     found: dict[str, Json] = field(default_factory=dict)

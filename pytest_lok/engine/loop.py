@@ -83,7 +83,7 @@ class Run:
         Cancelling the task that awaits this ends every child process, settles what did not finish
         as interrupted, emits RunFinished, and re-raises.
         """
-        now = asyncio.get_running_loop().time
+        now, budget = asyncio.get_running_loop().time, self._plan.workflow.budget
         self._context = Context(
             plan=self._plan,
             world=self._world,
@@ -91,7 +91,7 @@ class Run:
             results=self._schedule.results,
             began=now(),
             now=now,
-            purse=Purse(self._plan.workflow.budget, self._known.spent, self._count),
+            purse=Purse(budget, self._known.spent, self._count) if budget else None,
             line=self._line,
         )
         self._tell(self._started())
