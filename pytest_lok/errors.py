@@ -195,6 +195,10 @@ class BackendError(StepUnableError):
         self.backend = backend
         self.retry_after = retry_after
 
+    def of(self, name: str) -> str:
+        """The message, with the backend's name before it unless it begins with that."""
+        return self.message if self.message.startswith(name) else f"{name}: {self.message}"
+
     @property
     def transient(self) -> bool:
         """Whether the same question may succeed a little later."""

@@ -69,7 +69,7 @@ def _available(backends: Mapping[str, Backend]) -> list[str]:
     problems = {name: backend.unavailable() for name, backend in backends.items()}
     able = [name for name, problem in problems.items() if problem is None]
     if not able:
-        why = "; ".join(f"{name}: {problem.message}" for name, problem in problems.items() if problem)
+        why = "; ".join(problem.of(name) for name, problem in problems.items() if problem)
         raise StepUnableError(
             f"no backend is available ({why or 'none is configured'})",
             hint="`lok doctor` says what to do about each",

@@ -15,7 +15,7 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import safe_range
 
 from pytest_lok.core.bounds import FILTER, budget_of, check_option, effort
-from pytest_lok.core.jsontext import find_json, is_json
+from pytest_lok.core.jsontext import find_json, is_json, kind_of
 from pytest_lok.core.values import Missing, as_json, json_of, missing, plain, text_of
 from pytest_lok.errors import TemplateError
 
@@ -113,6 +113,7 @@ DATA_METHODS: Mapping[type, frozenset[str]] = {
     list: frozenset({"count", "index"}),
     LoopContext: frozenset({"changed", "cycle"}),
 }
+_PLURAL: Mapping[type, str] = {dict: "objects", list: "arrays", LoopContext: "the `loop` of a `for`"}
 METHODS = TEXT_METHODS.union(*DATA_METHODS.values())
 """Methods that may be called; whatever else stands after a dot is a field."""
 
@@ -128,7 +129,13 @@ def method_of(value: Any, name: str) -> Any:
     if isinstance(value, str) and name in TEXT_METHODS:
         text = text_of(value)
         return MethodType(_GROWING[name], text) if name in _GROWING else getattr(text, name)
-    return missing(f"{type(owner).__name__} has no method {name}()", "see the list of methods in the manual")
+    return missing(f"{kind_of(owner)} has no method {name}()", f"{name}() is for {_owners(name)}")
+
+
+def _owners(name: str) -> str:
+    """What has the method, for people."""
+    texts = ["texts (`| string` makes one of any value)"] if name in TEXT_METHODS else []
+    return " and ".join(texts + [_PLURAL[kind] for kind, names in DATA_METHODS.items() if name in names])
 
 
 @pass_context

@@ -33,14 +33,16 @@ class Purse:
         """
         limit, made, spent = self._budget, self.spent.calls, (self.spent.tokens or 0) + self._coming
         if limit.calls is not None and made >= limit.calls:
-            raise _broken(f"{limit.calls} calls", f"{made} were made")
+            raise _broken("calls", f"{limit.calls} call{'s' if limit.calls != 1 else ''}", f"{made} made")
         coming = -(-(len(prompt.text) + len(prompt.system)) // 4)  # tokens, at four characters each
         if limit.tokens is not None and spent + coming > limit.tokens:
             raise _broken(
-                f"{limit.tokens:,} tokens", f"{spent:,} are spent, and this prompt has some {coming:,}"
+                "tokens",
+                f"{limit.tokens:,} tokens",
+                f"{spent:,} are spent, and this prompt has some {coming:,}",
             )
         if limit.usd is not None and (self.spent.cost_usd or 0.0) >= limit.usd:
-            raise _broken(f"{limit.usd:g} USD", f"{self.spent.cost_usd or 0.0:.4f} are spent")
+            raise _broken("usd", f"{limit.usd:g} USD", f"{self.spent.cost_usd or 0.0:.4f} are spent")
         self._count(Usage(calls=1))
         self._coming += coming
         try:
@@ -67,7 +69,7 @@ class Purse:
         self._tell(usage)
 
 
-def _broken(limit: str, why: str) -> StepUnableError:
+def _broken(key: str, limit: str, why: str) -> StepUnableError:
     return StepUnableError(
-        f"the budget of {limit} does not allow another call: {why}", hint="raise it under [budget]"
+        f"the budget of {limit} does not allow another call: {why}", hint=f"raise `{key}` under [budget]"
     )

@@ -34,7 +34,7 @@ def route(task: str, world: World) -> Route:
     for one in found:
         if one.problem is None:
             return one
-    why = "; ".join(f"{one.backend}: {one.problem.message}" for one in found if one.problem)
+    why = "; ".join(one.problem.of(one.backend) for one in found if one.problem)
     raise BackendError(
         "no backend is available" + (f" ({why})" if why else ""),
         kind=BackendFault.NOT_CONFIGURED,

@@ -167,8 +167,8 @@ class Desk:
         return sorted(self.request.shelf.glob("*.toml"))
 
     def candidates(self) -> Iterator[Model]:
-        """Every readable workflow this session may run."""
-        files = [*self.named, *(file for file in self.shelved if self.wanted(file))]
+        """Every readable workflow this session may run; of a file that is not there pytest itself tells."""
+        files = [*filter(Path.is_file, self.named), *(file for file in self.shelved if self.wanted(file))]
         for file in dict.fromkeys(files):
             try:
                 yield self.load(file)

@@ -143,7 +143,7 @@ def _why(result: StepResult, root: StepResult | None) -> Iterator[str]:
     hint = result.hint or (root.hint if root is not None else "")
     if hint:
         yield f"hint: {hint}"
-    if result.attempts > 1:
+    if result.attempts > 1 and not result.items:
         yield f"({result.attempts} attempts, {duration(result.seconds)})"
 
 

@@ -202,7 +202,11 @@ def test_a_name_of_its_own_may_be_called_item_outside_a_loop() -> None:
         ("{{ steps.deep-audit.findings[9].title }}", "there is no item 9 in an array", "default"),
         ("{{ steps.deep-audit.findings.title }}", "an array has no field 'title'", "default"),
         ("{{ steps.scan.title.x }}", "a string has no field 'x'", "default"),
-        ("{{ steps.scan.output.title() }}{{ steps.scan.n.upper() }}", "int has no method upper()", "methods"),
+        (
+            "{{ steps.scan.output.title() }}{{ steps.scan.n.upper() }}",
+            "a number has no method upper()",
+            "for texts",
+        ),
         (
             "{{ steps.soft.replies.codex }}",
             "step 'soft' has no reply of 'codex' (timed out after 5 s)",

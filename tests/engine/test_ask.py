@@ -439,7 +439,7 @@ def budgeted(tmp_path: Path, budget: str, *rules: Rule, steps: int = 3) -> Ran:
 @pytest.mark.parametrize(
     ("budget", "reason"),
     [
-        ("calls = 2", "the budget of 2 calls does not allow another call: 2 were made"),
+        ("calls = 2", "the budget of 2 calls does not allow another call: 2 made"),
         ("tokens = 21", "21 tokens does not allow another call: 20 are spent, and this prompt has some 2"),
         ("usd = 0.8", "0.8 USD does not allow another call: 0.8000 are spent"),
     ],
@@ -450,7 +450,13 @@ def test_the_call_that_would_break_the_budget_does_not_happen(
     done = budgeted(tmp_path, budget)
     assert done.outcomes == {"s0": P, "s1": P, "s2": E}
     assert reason in done.result.steps["s2"].reason
+    assert done.result.steps["s2"].hint == f"raise `{budget.split()[0]}` under [budget]"
     assert len(done.of(BackendAsked)) == 2
+
+
+def test_a_budget_of_one_call_is_told_in_the_singular(tmp_path: Path) -> None:
+    done = budgeted(tmp_path, "calls = 1", steps=2)
+    assert done.result.steps["s1"].reason == "the budget of 1 call does not allow another call: 1 made"
 
 
 def test_calls_side_by_side_know_of_each_other(tmp_path: Path) -> None:

@@ -121,6 +121,14 @@ def test_a_name_that_is_no_workflow_is_a_usage_error(suite: Suite) -> None:
     result.stderr.fnmatch_lines(["*workflow 'review' has no step 'b'*"])
 
 
+@pytest.mark.parametrize("also", [(), ("--lok",)])
+def test_a_file_that_is_not_there_is_what_it_always_is(suite: Suite, also: tuple[str, ...]) -> None:
+    suite.shells("w", a="true")
+    result = suite.run(".lok/workflows/wrong.toml::a", *also)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: file or directory not found: .lok/workflows/wrong.toml::a"])
+
+
 def test_every_mistake_of_every_file_is_told_and_nothing_runs(suite: Suite) -> None:
     suite.shells("good", a="echo a >> ran")
     suite.workflow(

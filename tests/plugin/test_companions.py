@@ -116,7 +116,7 @@ def test_reruns_share_one_budget(suite: Suite) -> None:
     suite.workflow("w", f"[budget]\ncalls = 2\n{steps}")
     result = suite.run("--lok", "--reruns=3")
     assert result.parseoutcomes() == {"errors": 1, "rerun": 3}
-    result.stdout.fnmatch_lines(["E   the budget of 2 calls does not allow another call: 2 were made"])
+    result.stdout.fnmatch_lines(["E   the budget of 2 calls does not allow another call: 2 made"])
 
 
 def tokens(result: pytest.RunResult) -> int:

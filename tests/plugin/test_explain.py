@@ -137,11 +137,12 @@ def test_items_that_failed_are_shown_and_the_rest_counted() -> None:
         ItemResult(index=n, item=f"f{n}.py", outcome=Outcome.FAILED, reason=f"no {n}", output=f"out {n}")
         for n in range(8)
     )
-    result = StepResult(name="review", outcome=Outcome.FAILED, reason="8 of 8", items=items, attempts=1)
+    result = StepResult(name="review", outcome=Outcome.FAILED, reason="8 of 8", items=items, attempts=8)
     text = explain(result, ASK)
     assert "item 4 (f4.py): failed: no 4:\n    out 4" in text
     assert "item 5" not in text
     assert "and 3 more items" in text
+    assert "attempts" not in text, "one of each item"
 
 
 def test_everything_is_bounded() -> None:
