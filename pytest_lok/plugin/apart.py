@@ -6,7 +6,7 @@ import logging
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
@@ -39,7 +39,7 @@ class Apart:
             sys.unraisablehook = self._unraisable(sys.unraisablehook)
             undo.callback(setattr, warnings, "filters", warnings.filters)
             ours = ("ignore", _OfTheEngine(self._keep), Warning, None, 0)
-            warnings.filters = _Filters(ours, warnings.filters)
+            warnings.filters = _Filters([ours, *warnings.filters])
             self._divide_logs(undo)
             self._undo = undo.pop_all()
 
@@ -131,10 +131,7 @@ class _OfTheEngine:
 
 
 class _Filters(list[Any]):
-    """``warnings.filters`` with one entry that stays first, whatever a test puts in front or copies."""
-
-    def __init__(self, first: object, rest: Iterable[object]) -> None:
-        super().__init__([first, *rest])
+    """``warnings.filters`` whose first entry stays first, whatever a test puts in front or copies."""
 
     def insert(self, place: SupportsIndex, entry: Any) -> None:
         """Behind ours at the earliest."""
@@ -144,7 +141,8 @@ class _Filters(list[Any]):
         found = super().__getitem__(key)
         if not isinstance(key, slice):
             return found
-        return _Filters(self[0], (entry for entry in found if entry is not self[0]))
+        first = super().__getitem__(0)
+        return _Filters(found if found and found[0] is first else [first, *found])
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """``filters[:] = []`` is how all of them are reset."""
