@@ -138,7 +138,7 @@ def test_the_python_examples_pass(project: Path, environ: dict[str, str], tmp_pa
     shutil.copytree(project, copy)
     for block in PYTHON:
         write(copy, block)
-    assert "1 passed" in run("pytest -q", copy, environ)
+    assert "2 passed" in run("pytest -q", copy, environ)
 
 
 def test_every_key_of_a_step_is_named() -> None:
