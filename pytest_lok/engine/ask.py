@@ -107,7 +107,10 @@ async def _gather(
 
 
 async def _valid(record: Record, action: Ask, name: str, prompt: Prompt) -> Answer:
-    """A backend's answer in the declared form; a malformed one is re-asked once, with what is wrong."""
+    """A backend's answer in the declared form; a malformed one is re-asked once, with what is wrong.
+
+    One that stays so is kept as evidence: it is no reply, and whoever wrote the prompt has to see it.
+    """
     backend = available(record, name)
     reply = await call(record, backend, prompt)
     try:
@@ -118,7 +121,11 @@ async def _valid(record: Record, action: Ask, name: str, prompt: Prompt) -> Answ
             f"It was:\n\n{reply.text}\n\nAnswer again, in the form the task asks for."
         )
         reply = await call(record, backend, replace(prompt, text=again))
+    try:
         return _parsed(record, action, reply)
+    except OutputError:
+        record.note(f"{name} answered", reply.text)
+        raise
 
 
 def _parsed(record: Record, action: Ask, reply: Reply) -> Answer:

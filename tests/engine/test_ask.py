@@ -294,6 +294,7 @@ def test_an_answer_that_stays_malformed_is_an_error(tmp_path: Path) -> None:
     result = asked(tmp_path, 'backend = "claude"\noutput_format = "json"', claude)
     assert result.outcome is E
     assert len(claude.asked) == 2
+    assert [(s.title, s.text) for s in result.sections] == [("claude answered", "prose, prose")]
 
 
 def test_a_schema_is_shown_and_enforced(tmp_path: Path) -> None:
