@@ -46,6 +46,16 @@ def test_an_output_that_is_the_reason_is_not_repeated() -> None:
     ]
 
 
+@pytest.mark.parametrize("output", [True, False])
+def test_answers_that_no_output_shows_are_shown(output: bool) -> None:
+    result = replace(FAILED, output="exit code 1", hint="", sections=(), replies=PASSED.replies)
+    assert list(details(result, output=output)) == [
+        "    exit code 1",
+        "    --- claude answered ---",
+        "    all is well",
+    ]
+
+
 def test_a_refusal_the_reason_tells_already_is_not_repeated() -> None:
     assert list(details(ERROR, output=True)) == [
         "    1 of 2 backends gave a valid answer, 2 needed (codex: no network)",
