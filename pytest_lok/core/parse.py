@@ -26,6 +26,7 @@ _RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*")
 _TAKEN = {  # words that mean something else to pytest
     *("and", "or", "not", "True", "False", "None"),
     *("filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail", "lok"),
+    "timeout",  # pytest-timeout's needs a number, and a tag has none
 }
 
 

@@ -7,7 +7,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import pytest
@@ -59,7 +59,8 @@ class Apart:
         if aside is not None:
             aside.append(text)
         elif self._desk.is_recorded:
-            with (self._desk.runs.path / LOG).open("a", encoding="utf-8", errors="replace") as log:
+            file = self._desk.runs.path / LOG
+            with suppress(FileNotFoundError), file.open("a", encoding="utf-8", errors="replace") as log:
                 log.write(text)
 
     def _divide_logs(self, undo: ExitStack) -> None:

@@ -78,7 +78,7 @@ def pytest_load_initial_conftests() -> Generator[None, None, None]:
     """What we were started without (``>&-``) is empty, and read by nobody: pytest breaks where it is None."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in this order they get 0, 1, 2
         if getattr(sys, name) is None:
-            stand_in = Path(os.devnull).open(mode)  # noqa: SIM115 - for as long as the process lives
+            stand_in = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
             setattr(sys, name, stand_in)
             setattr(sys, f"__{name}__", stand_in)
     yield

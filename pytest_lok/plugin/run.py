@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks  # what these marks come to
 
+from pytest_lok.backends.whole import write_whole
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Known, Outcome, RunResult, StepResult
 from pytest_lok.plugin.progress import Progress
@@ -167,24 +168,36 @@ class Running:
         """Whether the session has been ended early, in this process or in the one that started it."""
         if self._stop is None and self._is_worker:
             with suppress(FileNotFoundError):
-                outcome, _, why = (self._desk.runs.path / STOP).read_text().partition(" ")
+                outcome, _, why = (self._desk.runs.path / STOP).read_text("utf-8").partition(" ")
                 self._stop = why, Outcome(outcome)
+            if self._lost:
+                self._stop = self._lost, Outcome.ERROR
             if os.getppid() != self._parent:  # killed: nobody will be told
                 self._stop = "the pytest that started this worker died", Outcome.ERROR
         return self._stop is not None
+
+    @property
+    def _lost(self) -> str:
+        """What is wrong if a step or somebody else has removed the session's directory, else ""."""
+        if not self._desk.is_recorded or self._desk.runs.path.is_dir():
+            return ""
+        return f"{self._desk.runs.path} was removed while the session ran"
 
     def stop(self, why: str, rest: Outcome) -> None:
         """End the runs, also those of the workers; ``rest`` is what becomes of steps that have not begun."""
         if self._stop is None:
             self._stop = why, rest
             if self._desk.is_recorded:
-                (self._desk.runs.path / STOP).write_text(f"{rest} {why}")
+                with suppress(FileNotFoundError):  # removed: workers see that themselves
+                    write_whole(self._desk.runs.path / STOP, f"{rest} {why}".encode(errors="replace"))
             self._cancel(self._watched.values())
 
     def cut(self, step: str, *, begun: bool) -> StepResult:
         """What came of a step that the end of the session caught."""
         why, _ = self._stop or ("the session ended", Outcome.ERROR)
         reason = f"cancelled: {why}" if begun else f"{NOT_RUN}{why}"
+        if lost := self._lost:
+            reason = f"nobody knows what came of it: {lost}"
         return self.told(StepResult(name=step, outcome=Outcome.ERROR, reason=reason, attempts=int(begun)))
 
     def told(self, result: StepResult) -> StepResult:
@@ -195,6 +208,8 @@ class Running:
 
     def left(self, workflow: str) -> Mapping[str, StepResult]:
         """What workers that are dead have left of a workflow; a step one died in is an error."""
+        if self._lost:
+            return {}
         entry = self._desk.ledger.entry(workflow)
         return {result.name: result for result in entry.inherit().results} if entry.own() else {}
 
@@ -202,7 +217,8 @@ class Running:
         """Nobody waits any more: end every process at once, also those of the workers."""
         self._desk.background.kill()
         if self._desk.is_recorded and not self._is_worker:
-            (self._desk.runs.path / HURRY).touch()
+            with suppress(FileNotFoundError):
+                (self._desk.runs.path / HURRY).touch()
 
     def end(self) -> None:
         """Wait for every run of this process (or cancel it, if the session stops early); close the engine."""
@@ -226,6 +242,8 @@ class Running:
     def _start(self, item: Step) -> None:
         """Start every selected workflow whose fixtures are the ones this item has ready."""
         desk, workflow = self._desk, item.workflow
+        if self.stopped and self._lost:
+            raise pytest.fail.Exception(f"nobody knows what came of it: {self._lost}", pytrace=False)
         while self.left_out:
             self._keep(self.left_out.pop())
         world = desk.world_of(item.value_of("lok_settings"), item.value_of("lok_backends"))
@@ -272,8 +290,8 @@ class Running:
                 if result is None and self.stopped:
                     return self.cut(step, begun=watched.entry.running(step))
                 if result is None:
-                    time.sleep(GLANCE)
                     self._own(watched)
+                    time.sleep(GLANCE)
             if result is not None:
                 return self.told(result)
             if self.stopped:

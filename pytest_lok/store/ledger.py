@@ -79,8 +79,8 @@ class Entry:
 
     def inherit(self) -> Known:
         """A new owner's beginning: what those before have left; a step they died in is an error."""
-        before = self._note.read_text() if self._note.exists() else "nobody"
-        self._note.write_text(self._who)
+        before = self._note.read_text("utf-8") if self._note.exists() else "nobody"
+        self._note.write_text(self._who, "utf-8")
         self._journal.mend()
         self._opened(self._journal)
         self._read()

@@ -89,7 +89,7 @@ def _shelf(root: Path) -> Path:
         raise NotADirectoryError(str(shelf))
     note = shelf / ".gitignore"
     if not note.exists():
-        note.write_text("# what workflows were asked and answered; remove it as you like\n*\n")
+        note.write_text("# what workflows were asked and answered; remove it as you like\n*\n", "utf-8")
     return shelf
 
 

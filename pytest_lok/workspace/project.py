@@ -135,7 +135,7 @@ class Checkout:
     def checkpoint(self, message: str) -> Command | None:
         """git-agent's, where it is installed and has a session going, as in lok."""
         try:
-            session = (self._root / ".agent" / "current").read_text()
+            session = (self._root / ".agent" / "current").read_text("utf-8")
         except (OSError, ValueError):
             return None
         if not session.strip() or self._which("git-agent") is None:

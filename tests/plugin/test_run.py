@@ -414,6 +414,33 @@ def test_a_crash_of_the_engine_is_loud(suite: Suite) -> None:
     )
 
 
+@pytest.mark.parametrize("options", [(), ("-x",), ("-n2",), ("-n2", "-x"), ("-n2", "--dist=each")])
+def test_a_session_whose_record_is_removed_ends_red_and_its_report_is_whole(
+    suite: Suite, options: tuple[str, ...]
+) -> None:
+    """As ``git clean -x`` does. No process can tell the others any more what it has run."""
+    suite.shells(
+        "w", clean="echo clean >> ran; rm -rf .lok/runs", last_after_clean="echo last >> ran; exit 1"
+    )
+    result = suite.run_apart("--lok", "--junitxml=report.xml", *options)
+    assert result.ret in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+    assert sorted(suite.ran()) in (["clean"], ["clean", "last"])
+    told = junit(suite.root / "report.xml")
+    assert told.keys() == {"clean", "last"}
+    assert not told["clean"][1].startswith("not run")
+
+
+def test_nothing_of_ours_goes_by_the_encoding_of_the_machine(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONWARNDEFAULTENCODING", "1")
+    suite.shells("w", a="exit 1", b_after_a="true")
+    result = suite.run_apart("--lok", "-x", "-n2", "-W", "error")
+    assert "EncodingWarning" not in result.stdout.str() + result.stderr.str()
+    result.stdout.fnmatch_lines(["FAILED .lok/workflows/w.toml::a - the command exited with code 1"])
+
+
 def alive(marker: str) -> list[str]:
     """Processes that carry a marker in their command line."""
     listing = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
