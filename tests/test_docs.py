@@ -45,6 +45,30 @@ def test_the_workflow_of_the_manual_passes(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+def test_the_settings_of_the_manual_are_right_and_all_of_them(tmp_path: Path) -> None:
+    (tmp_path / "lok.toml").write_text(block(page("settings"), "toml"))
+    done = subprocess.run(
+        [LOK, "nits", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert (done.returncode, json.loads(done.stdout)["output"]) == (0, "yes")
+
+    tables = json.loads(subprocess.run([LOK, "schema", "settings"], capture_output=True, check=True).stdout)
+    keys = {
+        key
+        for name, table in tables["$defs"].items()
+        if name != "ConductorSettings"  # of a verb that lok has and this does not
+        for key in table.get("properties", {})
+    }
+    assert {
+        key for key in keys if not re.search(rf"`{key}`|^{key} = |[{{,] {key} = ", page("settings"), re.M)
+    } == set()
+
+
 def test_the_edits_of_the_manual_are_edits() -> None:
     assert len(edits_of(json.loads(block(page("workflows"), "json")))) == 1
 
