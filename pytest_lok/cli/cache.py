@@ -60,10 +60,10 @@ def _clear() -> int:
 command = click.Group(
     "cache",
     params=options("json", "output", *EVERYWHERE),
-    help="""Show or empty the cache of answers: what `lok ask` gives again, and workflows where --cache says
-    so.
+    help="""Show or empty the cache of answers.
 
-    It lies outside every project, for this user alone, and holds answers and digests, no questions.
+    It is what `lok ask` gives again, and workflows where --cache says so. It lies outside every
+    project, for this user alone, and holds answers and digests, no questions.
     """,
     commands=[
         Verb(

@@ -111,7 +111,7 @@ command = click.Group(
             "list",
             callback=_list,
             honours=("json", "output", *EVERYWHERE),
-            help="List every workflow that can be named: the project's, yours, built in. First match wins.",
+            help="List the project's workflows, yours and those built in. Of one name, the first counts.",
         ),
         Verb(
             "show",
@@ -125,9 +125,9 @@ command = click.Group(
             callback=_validate,
             params=[_names],
             honours=("json", *EVERYWHERE),
-            help="""Check workflows (all of the project's if none is named) and print every problem.
+            help="""Check workflows and print every problem.
 
-            Exit code 0, or 2 where anything is wrong.
+            Without a name, all of the project's are checked. Exit code 0, or 2 where anything is wrong.
             """,
         ),
     ],
