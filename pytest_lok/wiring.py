@@ -161,7 +161,10 @@ class Project:
     def caching(self, wanted: bool) -> Project:
         """The same with, or without, answers out of the cache; UsageError together with recorded ones."""
         if wanted and self.record is not None:
-            raise UsageError("an answer that is recorded must not come out of the cache", hint="take one out")
+            raise UsageError(
+                "an answer that is recorded must not come out of the cache",
+                hint="use the cache or recordings, not both",
+            )
         return replace(self, cached=wanted)
 
     @property
