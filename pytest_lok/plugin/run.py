@@ -215,6 +215,7 @@ class Running:
 
     def hurry(self) -> None:
         """Nobody waits any more: end every process at once, also those of the workers."""
+        self._cancel(self._watched.values())  # first: a command that is killed has not failed by itself
         self._desk.background.kill()
         if self._desk.is_recorded and not self._is_worker:
             with suppress(FileNotFoundError):
@@ -226,7 +227,7 @@ class Running:
             self._settle(self._watched.values())
             self._desk.background.close()
         except KeyboardInterrupt:  # once more: no patience now, and the reports are still to be written
-            self._desk.background.kill()
+            self.hurry()
             for watched in self._watched.values():
                 watched.settled = True
             self._desk.background.close()
@@ -309,12 +310,12 @@ class Running:
         return now
 
     def _cancel(self, begun: Iterable[Watched]) -> None:
-        if self._is_worker and (self._desk.runs.path / HURRY).exists():
-            self.hurry()
-        why, _ = self._stop or ("", None)
+        why, _ = (self.stopped and self._stop) or ("the session ended", None)
         for watched in begun:
             if watched.handle is not None:
                 watched.handle.cancel(why)
+        if self._is_worker and (self._desk.runs.path / HURRY).exists():
+            self._desk.background.kill()
 
     def _settle(self, begun: Iterable[Watched]) -> None:
         """Wait until these runs have ended; what the engine died of is raised here, once."""

@@ -582,6 +582,21 @@ def test_a_second_signal_waits_for_nobody_and_the_report_is_whole(
     assert "b" in junit(suite.root / "report.xml")
 
 
+def test_a_step_that_is_killed_in_a_hurry_has_not_said_no(suite: Suite) -> None:
+    """Also in a worker that Ctrl-C reaches twice before it is told to stop."""
+    long = f"sleep 6{os.getpid() % 10_000:04}"
+    suite.shells("w", a=f"echo $PPID > worker; {long}")
+    with session(suite, "-n1") as process:
+        wait_until(lambda: bool(alive(long)))
+        for _ in range(2):
+            os.kill(int((suite.root / "worker").read_text()), signal.SIGINT)
+            time.sleep(0.3)
+        wait_until(lambda: not alive(long))
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    assert any(line.startswith("w: error in") for line in output.splitlines()), output
+
+
 def test_a_teardown_that_breaks_takes_no_report_with_it(suite: Suite) -> None:
     suite.shells("w", a="true")
     suite.write(
