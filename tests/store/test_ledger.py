@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from pytest_lok.core.events import BackendAsked, BudgetSpent, StepFinished, StepStarted
 from pytest_lok.core.results import Known, Outcome, StepResult, Usage
@@ -140,3 +145,45 @@ def test_a_lock_can_be_asked_for_again_and_given_up_twice(tmp_path: Path) -> Non
     assert lock.take(1)
     lock.close()
     lock.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a lock is the process's")
+def test_whoever_reads_the_file_takes_no_lock_away(tmp_path: Path) -> None:
+    lock, other = Lock(tmp_path / "lock"), Lock(tmp_path / "lock")
+    assert lock.take(1)
+    (tmp_path / "lock").read_bytes()  # as a copy of the project does
+    assert not other.take(1)
+    assert other.take(2)
+    lock.close()
+    assert other.take(1)
+    other.close()
+
+
+FORKED = """
+import multiprocessing, os, sys, time
+from pathlib import Path
+from pytest_lok.store.lock import Lock
+lock = Lock(Path(sys.argv[1]))
+assert lock.take(1)
+child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+child.start()
+print(child.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_lock_dies_with_its_owner_whatever_has_been_forked(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FORKED, str(tmp_path / "lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        child = int(owner.stdout.readline())
+        owner.wait()
+        try:
+            os.kill(child, 0)  # it outlives the owner
+            lock, deadline = Lock(tmp_path / "lock"), time.monotonic() + 30
+            while not lock.take(1):
+                assert time.monotonic() < deadline, "the fork holds its dead parent's lock"
+                time.sleep(0.01)  # it may not have come to itself yet
+            lock.close()
+        finally:
+            os.kill(child, signal.SIGKILL)
