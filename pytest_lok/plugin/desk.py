@@ -236,6 +236,7 @@ def install(config: pytest.Config, keyword: str) -> None:
         here = config.stash[DESK] = Desk(config, Request.of(config))
         _arrange(here, keyword)
         if not hasattr(config, "workerinput"):
+            _check_shelf(here)
             _check_arguments(here)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
@@ -274,8 +275,11 @@ def _adds_shelf(here: Desk, given: bool) -> bool:
     config, request = here.config, here.request
     if not given or not request.everything:
         return request.everything
-    typed = "--lok" in map(os.fspath, config.invocation_params.args)
-    return typed and not any(is_ours(config, arg) for arg in config.args)
+    return _typed(config) and not any(is_ours(config, arg) for arg in config.args)
+
+
+def _typed(config: pytest.Config) -> bool:
+    return "--lok" in map(os.fspath, config.invocation_params.args)
 
 
 def _holds_shelf(here: Desk, arg: str) -> bool:
@@ -323,6 +327,16 @@ def _check_step(workflow: Model, step: str) -> None:
     if step not in {known.name for known in workflow.steps}:
         names = ", ".join(known.name for known in workflow.steps)
         raise UsageError(f"workflow {workflow.stem!r} has no step {step!r}", hint=f"it has: {names}")
+
+
+def _check_shelf(here: Desk) -> None:
+    """``--lok`` that somebody typed must find something: a gate that is not there would be green."""
+    if not _typed(here.config) or here.shelved or here.named or here.virtual:
+        return
+    root = here.request.root
+    others = sorted({str(file.parents[2].relative_to(root)) for file in root.glob("*/.lok/workflows/*.toml")})
+    hint = f"run pytest for each project: {', '.join(others)}" if others else "leave --lok out, or write one"
+    raise UsageError(f"--lok: there is no workflow in {here.request.shelf}", hint=hint)
 
 
 def _check_arguments(here: Desk) -> None:

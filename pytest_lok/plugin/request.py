@@ -150,23 +150,24 @@ def _nothing_given(config: pytest.Config) -> bool:
 
 
 def _root(config: pytest.Config, paths: Iterable[Path]) -> Path:
-    """That of the workflows among the arguments, else the nearest directory with a ``.lok`` in rootdir."""
+    """The project of the workflows among the arguments, else of where pytest runs, else of the arguments."""
     roots = {
         Path(*path.parts[: len(path.parts) - 1 - path.parts[::-1].index(".lok")])
         for path in paths
         if ".lok" in path.parts
     }
+    if not roots and (here := _project(config.invocation_params.dir, config.rootpath)):
+        return here
+    roots = roots or {root for path in paths if (root := _project(path, config.rootpath))}
     if len(roots) > 1:
         places = ", ".join(sorted(map(str, roots)))
         raise UsageError(
             f"these workflows belong to several projects: {places}", hint="run pytest once for each"
         )
-    if roots:
-        return roots.pop()
-    here = config.invocation_params.dir
-    for folder in (here, *here.parents):
-        if not folder.is_relative_to(config.rootpath):
-            break
-        if (folder / ".lok").is_dir():
-            return folder
-    return config.rootpath
+    return roots.pop() if roots else config.rootpath
+
+
+def _project(place: Path, rootdir: Path) -> Path | None:
+    """The nearest directory with a ``.lok`` in rootdir, None if there is none."""
+    folders = (folder for folder in (place, *place.parents) if folder.is_relative_to(rootdir))
+    return next((folder for folder in folders if (folder / ".lok").is_dir()), None)

@@ -85,7 +85,7 @@ def test_a_workflow_without_a_file_in_the_project(suite: Suite) -> None:
         "[[steps]]\nname = 'x'\nshell = 'true'\n[[steps]]\nname = 'y'\nshell = 'true'\n",
     )
     suite.write("test_one.py", "def test_one(): pass")
-    assert collected(suite, "--lok") == ["test_one.py::test_one"]
+    assert collected(suite, "-o", "lok=true") == ["test_one.py::test_one"]
     assert collected(suite, "--lok-workflow", "mine") == ["lok/mine::x", "lok/mine::y"]
     assert collected(suite, "lok/mine::y") == ["lok/mine::y"]
     assert collected(suite, "--lok-workflow", "mine", "-k", "x") == ["lok/mine::x"]
@@ -345,3 +345,31 @@ def test_a_conftest_on_the_shelf_has_its_say(suite: Suite, conftest: str) -> Non
     suite.shells("v", b="true")
     suite.write(".lok/workflows/conftest.py", conftest)
     assert collected(suite, "--lok") == [A]
+
+
+def test_a_gate_that_was_asked_for_and_is_not_there_is_no_green_session(suite: Suite) -> None:
+    suite.write("test_a.py", "def test_a(): pass")
+    for args in (["--lok"], ["--lok", "test_a.py"]):
+        result = suite.run(*args)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*--lok: there is no workflow in *", "*hint: leave --lok out*"])
+    assert suite.run("-o", "lok=true").ret == pytest.ExitCode.OK  # many projects may share such an ini
+    for name in ("one", "two"):
+        suite.write(f"{name}/.lok/workflows/w.toml", '[[steps]]\nname = "s"\nshell = "true"\n')
+        suite.write(f"{name}/test_{name}.py", "def test(): pass")
+    result = suite.run("--lok")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*hint: run pytest for each project: one, two"])
+
+
+def test_the_arguments_say_which_project_where_pytest_runs_in_none(suite: Suite) -> None:
+    for name in ("one", "two"):
+        suite.write(f"{name}/.lok/workflows/w.toml", f'[[steps]]\nname = "{name}"\nshell = "true"\n')
+        suite.write(f"{name}/tests/test_{name}.py", "def test(): pass")
+    for args in (["one"], ["one/tests/test_one.py"], ["one/tests/test_one.py::test"]):
+        result = suite.run("--lok", *args, "-v")
+        result.assert_outcomes(passed=2)
+        result.stdout.fnmatch_lines(["*one/.lok/workflows/w.toml::one PASSED*"])
+    result = suite.run("--lok", "one", "two")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*several projects*/one, */two*"])
