@@ -1,5 +1,6 @@
 # make test   every check this repository has        make demo   watch a workflow find a bug, offline
 # make bench  the ratios of benchmarks/              make clis   the real tools, for tests with them
+# make fuzz   new examples for the generators of tests/fuzz, for 20 minutes
 # make compat the plugin with pytest's older versions, and with the plugins it meets elsewhere
 # make help   this text
 # A machine with python3 (3.11 or later), make and git is enough; everything else goes into .venv.
@@ -15,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types layers suite compat coverage demo bench clis fix wheel changelog clean
+.PHONY: help install test lint types layers suite compat coverage demo bench fuzz clis fix wheel changelog clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -81,6 +82,10 @@ demo: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# A failing example is printed; hypothesis tries it first the next time.
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz $(or $(seconds),1200)
 
 # The real tools, for `pytest -m real_cli`: into a directory of their own, as their authors publish them.
 clis: .clis/.ready

@@ -1,0 +1,1 @@
+"""Inputs that users, tools and attackers made, each with the value that is right, by mechanism."""
