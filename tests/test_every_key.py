@@ -284,7 +284,9 @@ CASES = [
         lines={"fix_retries": "1"},
         also={"verify": f'"{FLAKY}"'},
         kinds=ASKING,
-        effect=lambda s: s.outcomes == {P} and any("It was undone" in prompt.text for _, prompt in s.asked),
+        effect=lambda s: (
+            s.outcomes == {P} and any("It was not accepted" in prompt.text for _, prompt in s.asked)
+        ),
     ),
     Case(
         key="allow_paths",

@@ -126,7 +126,9 @@ class AskStep(_Table):
         description="Command that must exit 0 afterwards; "
         'true = detect, false = off, or "rust", "go", "python", "node", "ruby".',
     )
-    fix_retries: Count = Field(0, description="After a failed apply or verify: ask again, so many times.")
+    fix_retries: Count = Field(
+        0, description="After an answer that fails a check or has not its form: ask again, so often."
+    )
     allow_paths: list[str] | None = Field(None, description="Extra paths that edits may touch.")
     rollback: bool = Field(True, description="On final failure restore every file.")
     repeat: Positive = Field(1, description="Ask this many times.")

@@ -451,9 +451,10 @@ class StepReader:
             self._report(
                 f"`{key}` is about edits, and this step applies none", "apply_edits = true", key, key=True
             )
-        if document.fix_retries and not document.apply_edits and document.verify in _NO_VERIFY:
+        checked = document.apply_edits or document.verify not in _NO_VERIFY or document.assert_
+        if document.fix_retries and not checked and self._format() is Format.TEXT:
             self._report(
-                "`fix_retries` answers failed edits and failed verify, and this step has neither",
+                "`fix_retries` asks again about an answer that fails a check, and this step has none",
                 "`retries` repeats a question that could not be answered",
                 "fix_retries",
                 key=True,

@@ -15,7 +15,7 @@ from pytest_lok.core.schema import instruction, violations
 from pytest_lok.engine.call import available, call, chosen, refuse
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.engine.record import Record
-from pytest_lok.errors import BackendError, OutputError, StepUnableError
+from pytest_lok.errors import BackendError, BackendFault, OutputError, StepUnableError
 
 
 async def run_ask(record: Record, action: Ask, feedback: str = "") -> None:
@@ -205,6 +205,6 @@ def _synthesised(reply: Reply, note: str) -> Verdict:
 def _too_few(record: Record, valid: int, quorum: int, configured: int) -> StepUnableError:
     said = "; ".join(f"{refusal.backend}: {refusal.reason}" for refusal in record.refusals)
     hint = next((refusal.hint for refusal in record.refusals if refusal.hint), "")
-    return StepUnableError(
-        f"{valid} of {configured} backends gave a valid answer, {quorum} needed ({said})", hint=hint
-    )
+    unusable = sum(refusal.kind == BackendFault.BAD_OUTPUT for refusal in record.refusals)
+    kind = OutputError if valid + unusable >= quorum else StepUnableError
+    return kind(f"{valid} of {configured} backends gave a valid answer, {quorum} needed ({said})", hint=hint)

@@ -47,13 +47,15 @@ async def verify(record: Record, action: Ask) -> None:
 async def check(record: Record) -> None:
     """Hold the gate and the step's asserts against what it did; StepFailedError says who said no, and why."""
     inconclusive = await examine(record)
-    if record.step.asserts:
-        await _asserts(record)
+    await hold(record)
     if inconclusive is not None:
         raise inconclusive
 
 
-async def _asserts(record: Record) -> None:
+async def hold(record: Record) -> None:
+    """Hold the step's asserts against what it did; StepFailedError names the first that is false."""
+    if not record.step.asserts:
+        return
     scope = replace(record.context.scope(record.loop), own=record.result(Outcome.PASSED))
     for condition in record.step.asserts:
         for rubric, backend in condition.rubrics:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from pytest_lok.core.edits import Change, changes, edits_of
@@ -11,22 +12,38 @@ from pytest_lok.core.scope import Names
 from pytest_lok.core.shell import ShellTemplate
 from pytest_lok.engine.ask import run_ask
 from pytest_lok.engine.context import within
-from pytest_lok.engine.judge import check, verify
+from pytest_lok.engine.findings import examine
+from pytest_lok.engine.judge import check, hold, verify
 from pytest_lok.engine.ports import Transaction
 from pytest_lok.engine.record import Record
-from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError
+from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError, TemplateError
 
 
 class NotWrittenError(LokError):
     """The edits apply, and this is a dry run: ``output`` of the record is their diff."""
 
 
-class _NotFixedError(StepFailedError):
-    """The edits do not apply, or verify says no: what ``fix_retries`` asks again about."""
+class _FixableError(LokError):
+    """What ``fix_retries`` asks again about: ``failure`` is what it comes to when nothing helps."""
+
+    def __init__(self, failure: StepFailedError | StepUnableError) -> None:
+        super().__init__(failure.message, hint=failure.hint)
+        self.failure = failure
+
+
+@contextmanager
+def _fixable(*kinds: type[StepFailedError] | type[StepUnableError]) -> Iterator[None]:
+    try:
+        yield
+    except kinds as failure:
+        raise _FixableError(failure) from None
 
 
 async def run_and_apply(record: Record, action: Ask) -> None:
-    """Ask, apply the edits of the answer, verify, check; again after a failed apply or verify, as allowed.
+    """Ask, apply the edits of the answer, verify, check; again with what was wrong, as often as allowed.
+
+    What may be corrected is the answer: its form, its edits, what verify and the asserts say of it. The
+    gate's no is none of these.
 
     The workspace's lock is held from the first read of a file to the end of the checks, not while a
     backend thinks.
@@ -34,20 +51,29 @@ async def run_and_apply(record: Record, action: Ask) -> None:
     action = _found_out(record, action)
     feedback = ""
     for left in reversed(range(action.fix_retries + 1)):
-        await run_ask(record, action, feedback)
+        record.output = ""
         try:
+            with _fixable(OutputError):
+                await run_ask(record, action, feedback)
             await _apply_and_judge(record, action, last=not left)
-        except _NotFixedError as failure:
+        except _FixableError as fixable:
+            failure = fixable.failure
             if not left:
-                raise
+                raise failure from None
             record.note(f"before fix {action.fix_retries - left + 1}", f"{failure.message}\n{failure.output}")
-            feedback = (
-                f"Your previous answer was:\n\n{record.output}\n\nIt was undone, since {failure.message}\n"
-                f"\n{failure.output}\n\nGive the whole answer again, corrected, for the original files."
-            )
+            feedback = _feedback(record.output, failure, edited=action.apply_edits)
             record.again()
         else:
             return
+
+
+def _feedback(answer: str, failure: StepFailedError | StepUnableError, *, edited: bool) -> str:
+    """What the next question says of the answer before (it may not have been usable at all)."""
+    said = [f"Your previous answer was:\n\n{answer}"] if answer else []
+    evidence = failure.output.removeprefix(answer).strip()
+    why = f"It was {'undone' if edited else 'not accepted'}, since {failure.message}"
+    again = f"Give the whole answer again, corrected{', for the original files' if edited else ''}."
+    return "\n\n".join([*said, why, *([evidence] if evidence else []), again])
 
 
 def _found_out(record: Record, action: Ask) -> Ask:
@@ -76,19 +102,22 @@ async def _apply_and_judge(record: Record, action: Ask, *, last: bool) -> None:
         record.note("edits", _diff(made) or "no edits")
         try:
             await _judge(record, action)
-        except StepFailedError:
-            if last and not action.rollback:
+        except (StepFailedError, _FixableError) as failure:
+            no = isinstance(failure, StepFailedError) or isinstance(failure.failure, StepFailedError)
+            if last and no and not action.rollback:
                 transaction.keep()
             raise
         transaction.keep()
 
 
 async def _judge(record: Record, action: Ask) -> None:
-    try:
+    with _fixable(StepFailedError):
         await verify(record, action)
-    except StepFailedError as failure:
-        raise _NotFixedError(failure.message, hint=failure.hint, output=failure.output) from None
-    await check(record)
+    inconclusive = await examine(record)
+    with _fixable(StepFailedError, TemplateError):
+        await hold(record)
+    if inconclusive is not None:
+        raise inconclusive
 
 
 def _made(record: Record, action: Ask, transaction: Transaction) -> list[Change]:
@@ -96,9 +125,11 @@ def _made(record: Record, action: Ask, transaction: Transaction) -> list[Change]
     try:
         made, reasons = changes(edits_of(record.data), transaction.read, allow=action.allow_paths)
     except OutputError as unusable:
-        raise _NotFixedError(unusable.message, hint=unusable.hint) from None
+        failure = StepFailedError(unusable.message, hint=unusable.hint)
+        raise _FixableError(failure) from None
     if reasons:
-        raise _NotFixedError("the edits do not apply: " + "; ".join(reasons), output="\n".join(reasons))
+        said = "the edits do not apply: " + "; ".join(reasons)
+        raise _FixableError(StepFailedError(said, output="\n".join(reasons)))
     return made
 
 
