@@ -66,6 +66,9 @@ class Nowhere:
     async def comparison(self, paths: Sequence[str]) -> Comparison:
         return Comparison(base="nothing")
 
+    async def names(self) -> frozenset[str]:
+        return frozenset()
+
     async def at_base(self, path: str) -> None:
         return None
 

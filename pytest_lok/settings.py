@@ -342,8 +342,15 @@ def base_refs(environ: Mapping[str, str]) -> tuple[str, ...]:
         return (base,)
     target = next((environ[name] for name in _TARGETS if environ.get(name)), "")
     if target:
-        return (f"origin/{target}", target)
-    return ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+        return _branch(target)
+    return (
+        "refs/remotes/origin/HEAD",
+        *(f"refs/{where}/{name}" for where in ("remotes/origin", "heads") for name in ("main", "master")),
+    )
+
+
+def _branch(name: str) -> tuple[str, ...]:
+    return (f"refs/remotes/origin/{name}", f"refs/heads/{name}")
 
 
 def cache_dir(environ: Mapping[str, str]) -> Path:

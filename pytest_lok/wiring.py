@@ -213,7 +213,12 @@ class Project:
             workspace=Checkout(
                 self.root,
                 files=Files(self.root, state_dir(self.environ)),
-                git=Git(processes, base_refs(self.environ)),
+                git=Git(
+                    self.root,
+                    processes,
+                    base_refs(self.environ),
+                    hook=bool(self.environ.get("GIT_INDEX_FILE")),
+                ),
                 which=self._tool,
                 nested=MARK in self.environ,
             ),

@@ -509,9 +509,21 @@ def test_what_cannot_be_read(house: House) -> None:
     ("environ", "refs"),
     [
         ({"LOK_BASE": "v1", "GITHUB_BASE_REF": "main"}, ("v1",)),
-        ({"GITHUB_BASE_REF": "dev"}, ("origin/dev", "dev")),
-        ({"GITHUB_BASE_REF": "", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "dev"}, ("origin/dev", "dev")),
-        ({}, ("origin/HEAD", "origin/main", "origin/master", "main", "master")),
+        ({"GITHUB_BASE_REF": "dev"}, ("refs/remotes/origin/dev", "refs/heads/dev")),
+        (
+            {"GITHUB_BASE_REF": "", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "dev"},
+            ("refs/remotes/origin/dev", "refs/heads/dev"),
+        ),
+        (
+            {},
+            (
+                "refs/remotes/origin/HEAD",
+                "refs/remotes/origin/main",
+                "refs/remotes/origin/master",
+                "refs/heads/main",
+                "refs/heads/master",
+            ),
+        ),
     ],
 )
 def test_what_a_change_is_compared_with(environ: dict[str, str], refs: tuple[str, ...]) -> None:

@@ -450,7 +450,7 @@ class TestWorld:
             who = ["-c", "user.name=x", "-c", "user.email=x"]
             subprocess.run(["git", *who, *arguments], cwd=house.root, check=True)
         workspace = house.open().world().workspace
-        assert asyncio.run(workspace.comparison([])).base.startswith("dev (")
+        assert asyncio.run(workspace.comparison([])).base.startswith("refs/heads/dev (")
         assert asyncio.run(workspace.at_base(".lok/baseline.json")) is None
         house.write("x.py", "x")
         assert workspace.read("x.py") == b"x"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_lok.core.consensus import needed
-from pytest_lok.core.diffs import ChangedLines
+from pytest_lok.core.diffs import LineChanges
 from pytest_lok.core.findings import folded, rank
 from pytest_lok.core.model import Gate, Strategy
 from pytest_lok.core.results import Finding, Standing
@@ -35,13 +35,15 @@ class Facts:
     """What a gate has to know beside the findings.
 
     ``asked`` are the backends whose word counts, ``answered`` those that gave a valid answer; a
-    command asks nobody. ``changes`` and ``baseline`` (fingerprints) are None where they are not
-    wanted or cannot be had; ``gaps`` says why they cannot.
+    command asks nobody. ``changes`` (by file) and ``baseline`` (fingerprints) are None where they are not
+    wanted or cannot be had; ``gaps`` says why they cannot. A file whose two sides cannot be compared
+    has None. ``same``: what is judged was compared with itself, so nothing is outside of the change.
     """
 
     asked: tuple[str, ...] = ()
     answered: tuple[str, ...] = ()
-    changes: ChangedLines | None = None
+    changes: Mapping[str, LineChanges | None] | None = None
+    same: bool = False
     baseline: frozenset[str] | None = None
     gaps: tuple[str, ...] = ()
 
@@ -72,6 +74,8 @@ def judge(gate: Gate, findings: Sequence[Finding], facts: Facts) -> Judgement:
     undecided = [finding for finding in judged if finding.standing == "undecided"]
     doubts = [*facts.gaps, *_absent(gate, every, facts)]
     if undecided:
+        if facts.same:
+            doubts.append("the base is what is judged, so nothing can be called outside of the change")
         doubts.append(f"what is not known decides about {len(undecided)}:\n{headlines(undecided)}")
     if doubts:
         reason = f"inconclusive: {'; '.join(doubts)}"
@@ -88,10 +92,15 @@ def headlines(findings: Sequence[Finding]) -> str:
 
 def _compared(finding: Finding, facts: Facts) -> Finding:
     """The finding, held against the diff and the baseline."""
-    changes, baseline = facts.changes, facts.baseline
-    touched = None if changes is None else changes.touches(finding.path, finding.line, finding.end_line)
+    lines, baseline = (facts.changes or {}).get(finding.path), facts.baseline
+    touched = None if lines is None else lines.touches(finding.line, finding.end_line) or _unless(facts.same)
     known = None if baseline is None else finding.fingerprint in baseline
     return replace(finding, in_diff=touched, known=known)
+
+
+def _unless(unknown: bool) -> bool | None:
+    """No, unless that is not known."""
+    return None if unknown else False
 
 
 def _standing(gate: Gate, finding: Finding, facts: Facts) -> Finding:
@@ -134,9 +143,10 @@ def _evidence(gate: Gate, finding: Finding, facts: Facts) -> bool | None:  # noq
 def _scope(gate: Gate, finding: Finding, facts: Facts) -> bool | None:
     if gate.scope == "all":
         return True
-    if gate.scope == "diff" or facts.changes is None:
+    if gate.scope == "diff":
         return finding.in_diff
-    return finding.path in facts.changes
+    lines = (facts.changes or {}).get(finding.path)
+    return None if lines is None else bool(lines) or _unless(facts.same)
 
 
 def _baseline(gate: Gate, finding: Finding, facts: Facts) -> bool | None:  # noqa: ARG001

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_lok.core.baseline import PATH, fingerprints
-from pytest_lok.core.diffs import ChangedLines, changed_lines
+from pytest_lok.core.diffs import LineChanges, changed_lines
 from pytest_lok.core.evidence import Quoted, anchored, candidates, unreadable
 from pytest_lok.core.findings import findings_of, folded, listing, voted
 from pytest_lok.core.gate import Facts, Ruling, judge
 from pytest_lok.core.model import Format, Gate
 from pytest_lok.core.results import Finding
 from pytest_lok.engine.context import timed_out, within
-from pytest_lok.engine.ports import Workspace
+from pytest_lok.engine.ports import Comparison, Workspace
 from pytest_lok.engine.record import Record
 from pytest_lok.errors import StepFailedError, StepUnableError
 
@@ -68,10 +68,10 @@ def _keep(record: Record, findings: tuple[Finding, ...]) -> None:
 
 async def _facts(record: Record, gate: Gate, findings: Sequence[Finding]) -> tuple[Facts, str]:
     """What the gate has to know beside the findings, and what to do about what could not be found out."""
-    changes, baseline, gaps = None, None, list[StepUnableError]()
+    comparison, baseline, gaps = None, None, list[StepUnableError]()
     if gate.scope != "all":
         try:
-            changes = await _changes(record, findings)
+            comparison = await _comparison(record, findings)
         except StepUnableError as gap:
             gaps.append(gap)
     if gate.baseline == "new":
@@ -80,30 +80,40 @@ async def _facts(record: Record, gate: Gate, findings: Sequence[Finding]) -> tup
         except StepUnableError as gap:
             gaps.append(gap)
     hints = [gap.hint for gap in gaps] + [refusal.hint for refusal in record.refusals]
+    same = comparison is not None and comparison.same
+    if same:
+        hints.append("set LOK_BASE to the commit before the change")
     facts = Facts(
         asked=record.asked,
         answered=tuple(name for name in record.asked if name in record.reported),
-        changes=changes,
+        changes=None if comparison is None else _changes(comparison),
+        same=same,
         baseline=baseline,
         gaps=tuple(dict.fromkeys(gap.message for gap in gaps)),
     )
     return facts, next(filter(None, hints), "")
 
 
-async def _changes(record: Record, findings: Sequence[Finding]) -> ChangedLines:
-    """The lines that changed in the files of the findings."""
+async def _comparison(record: Record, findings: Sequence[Finding]) -> Comparison:
+    """The files of the findings, on both sides of the change."""
     paths = sorted({finding.path for finding in findings if finding.evidence_found is not False})
     limit = record.context.limit(record.step)
     try:
         async with within(limit):
             comparison = await record.context.world.workspace.comparison(paths)
-        changes = changed_lines(comparison.diff, comparison.new_files)
     except TimeoutError:
         raise timed_out("the diff", limit) from None
-    except ValueError as broken:
-        raise StepUnableError(f"the diff cannot be read: {broken}") from None
     record.note("scope", f"what changed since {comparison.base}")
-    return changes
+    return comparison
+
+
+def _changes(comparison: Comparison) -> dict[str, LineChanges | None]:
+    return {
+        path: None
+        if file.unknown
+        else replace(changed_lines(file.before, file.after), mode=file.mode_changed)
+        for path, file in comparison.files.items()
+    }
 
 
 async def _baseline(record: Record) -> frozenset[str]:

@@ -175,16 +175,31 @@ class Turn(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileVersions:
+    """One file on both sides of a change; None = it is not there.
+
+    ``before`` is where the change began, ``after`` as it is judged now. ``unknown`` says why the two cannot
+    be compared ("" = they can): then neither counts. ``mode_changed`` is about who may execute it.
+    """
+
+    path: str
+    before: bytes | None = None
+    after: bytes | None = None
+    unknown: str = ""
+    mode_changed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """What changed in a tree since it left its base, also what is not committed yet.
 
-    ``base`` says what it is compared with, for people. ``diff`` is git's, without context; files
-    that git does not track are ``new_files``.
+    ``base`` says what it is compared with, for people. ``files`` has each path that was asked for.
+    ``same``: the base is what is judged, so that nothing can be called outside of the change.
     """
 
     base: str
-    diff: str = ""
-    new_files: tuple[str, ...] = ()
+    files: Mapping[str, FileVersions] = field(default_factory=dict)
+    same: bool = False
 
 
 class Workspace(Protocol):
@@ -209,7 +224,11 @@ class Workspace(Protocol):
         ...
 
     async def comparison(self, paths: Sequence[str]) -> Comparison:
-        """How these files differ from the base; StepUnableError says why that cannot be known."""
+        """Both sides of these files; StepUnableError says why that cannot be known."""
+        ...
+
+    async def names(self) -> frozenset[str]:
+        """Every file of the base or of the tree but for those that git ignores; StepUnableError as above."""
         ...
 
     async def at_base(self, path: str) -> str | None:

@@ -56,7 +56,7 @@ class Files:
     def read(self, path: str) -> bytes | None:
         """A regular file's bytes for who only looks at them; see ``engine.ports.Workspace``."""
         try:
-            with _opened(self._root, path) as handle:
+            with opened(self._root, path) as handle:
                 return _content(handle) if stat.S_ISREG(os.fstat(handle).st_mode) else None
         except FileNotFoundError:
             return None
@@ -112,7 +112,7 @@ class FileTransaction:
     def read(self, path: str) -> bytes | None:
         """A regular file's bytes, reached through no symbolic link; ValueError says why not."""
         try:
-            with _opened(self._root, path) as handle:
+            with opened(self._root, path) as handle:
                 status = os.fstat(handle)
                 if not stat.S_ISREG(status.st_mode):
                     raise ValueError("is no regular file")
@@ -239,7 +239,7 @@ def _parent(root: Path, path: str) -> Iterator[tuple[int, str]]:
 
 
 @contextmanager
-def _opened(root: Path, path: str) -> Iterator[int]:
+def opened(root: Path, path: str) -> Iterator[int]:
     """A file, reached through no symbolic link; ValueError says why that cannot be, where there is one."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:

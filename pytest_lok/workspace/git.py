@@ -1,78 +1,265 @@
-"""A work tree -> how it differs from the branch it goes to, and files as that branch has them.
+"""A work tree -> the files of a change as they were and as they are, byte for byte.
 
 What is compared with must not be the change's own choice, so it never comes from a file of the tree.
+Nor do attributes, filters, index flags or any configuration decide what changed: the bytes of blobs are
+held against the bytes of files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
-from pytest_lok.engine.ports import Command, Comparison, Completed, Shell
+from pytest_lok.core.bases import base_of, is_id
+from pytest_lok.engine.ports import Command, Comparison, FileVersions, Shell
 from pytest_lok.errors import StepUnableError
-from pytest_lok.workspace.output import DROPPED
+from pytest_lok.workspace.sides import (
+    MOST_BYTES,
+    TOO_LARGE,
+    Entry,
+    Side,
+    blob_id,
+    listed_side,
+    versions,
+    worktree_side,
+)
 
-_ENVIRONMENT = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
-_PLAIN = ("-c", "core.quotePath=false")
-_DIFF = (  # neither the user's configuration nor the tree's attributes have a say in it
-    "diff", "--no-color", "--no-ext-diff", "--no-textconv", "--text", "--unified=0",
-    "--inter-hunk-context=0", "--no-renames", "--submodule=short", "--relative", "--src-prefix=a/",
-    "--dst-prefix=b/",
+_ENVIRONMENT = {
+    "LC_ALL": "C",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "none",  # for versions that do not know the one above
+}
+_ARGV = (  # nothing that the repository's configuration names is run
+    "git", "--literal-pathspecs", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}",
+    "-c", f"core.attributesFile={os.devnull}",
 )  # fmt: skip
+_TOGETHER = 500  # paths that one process is asked about
 _WHERE = "set LOK_BASE to the branch or commit that the change is compared with"
 _WHOLE = 'fetch the whole history (actions/checkout: "fetch-depth: 0")'
 
 
-class Git:
-    """The repository the workspace lies in, as its root or below.
-
-    ``shell`` runs commands at the workspace's root. ``bases`` are the refs that may be compared
-    with; the first that exists is.
-    """
-
-    def __init__(self, shell: Shell, bases: Sequence[str]) -> None:
-        self._shell = shell
-        self._bases = tuple(bases)
-
-    async def comparison(self, paths: Sequence[str]) -> Comparison:
-        """See ``engine.ports.Workspace``: from where HEAD left the base to the files as they are now."""
-        base, commit = await self._base()
-        fork = await self._git("merge-base", commit, "HEAD", fine=(0, 1))
-        if fork.exit_code:
-            raise StepUnableError(f"HEAD and {base} have no common commit", hint=_WHOLE)
-        start = fork.stdout.split()[0]
-        about = f"{base} ({start[:12]})"
-        if not paths:
-            return Comparison(base=about)
-        diff = await self._git(*_DIFF, start, "--", *paths)
-        if DROPPED.search(diff.stdout):
-            raise StepUnableError("the diff of the files with findings is too large")
-        new = await self._git("ls-files", "--others", "--exclude-standard", "-z", "--", *paths)
-        return Comparison(base=about, diff=diff.stdout, new_files=tuple(filter(None, new.stdout.split("\0"))))
-
-    async def at_base(self, path: str) -> str | None:
-        """See ``engine.ports.Workspace``: a file as it is on the base now."""
-        _, commit = await self._base()
-        if not (await self._git("ls-tree", "-z", commit, "--", path)).stdout:
-            return None
-        return (await self._git("cat-file", "blob", f"{commit}:./{path}")).stdout
-
-    async def _base(self) -> tuple[str, str]:
-        """The ref that is compared with, and its commit."""
-        for base in self._bases:
-            wanted = f"{base}^{{commit}}"
-            found = await self._git(
-                "rev-parse", "--verify", "--quiet", "--end-of-options", wanted, fine=(0, 1)
-            )
-            if found.exit_code == 0:
-                return base, found.stdout.strip()
-        tried = ", ".join(self._bases)
-        hint = f"{_WHERE}, or {_WHOLE}"
-        raise StepUnableError(f"there is nothing to compare the change with (tried: {tried})", hint=hint)
-
-    async def _git(self, *arguments: str, fine: Sequence[int] = (0,)) -> Completed:
-        argv = ("git", "--literal-pathspecs", *_PLAIN, *arguments)
-        done = await self._shell.run(Command(argv=argv, env=_ENVIRONMENT))
+async def asked(shell: Shell, *arguments: str, stdin: bytes = b"", fine: Sequence[int] = (0,)) -> bytes:
+    """What git prints, to the byte: it goes into a file, for what a process prints is text, and bounded."""
+    with tempfile.NamedTemporaryFile(prefix="lok-git-") as file:
+        argv = ("/bin/sh", "-c", 'exec "$@" > "$0"', file.name, *_ARGV, *arguments)
+        done = await shell.run(Command(argv=argv, env=_ENVIRONMENT, stdin=stdin))
+        if done.exit_code == 127:  # the shell's
+            raise StepUnableError("command not found: git", hint="install it, or put it on PATH")
         if done.exit_code not in fine:
             said = done.stderr.strip().split("\n")[0] or f"exit code {done.exit_code}"
             raise StepUnableError(f"git {arguments[0]} failed: {said}", hint=_WHERE)
-        return done
+        return file.read()
+
+
+class Git:
+    """The repository the workspace at ``root`` lies in, as its root or below.
+
+    ``shell`` runs commands at ``root``. ``bases`` are what may be compared with, see ``core.bases.base_of``;
+    the first that exists is. In a ``hook`` that is about what is staged, that is judged.
+    """
+
+    def __init__(self, root: str | Path, shell: Shell, bases: Sequence[str], *, hook: bool = False) -> None:
+        self._root = Path(root)
+        self._shell = shell
+        self._bases = tuple(bases)
+        self._hook = hook
+
+    async def comparison(self, paths: Sequence[str]) -> Comparison:
+        """See ``engine.ports.Workspace``: from where HEAD left the base to the files as they are now."""
+        base, start, head = await self._fork()
+        same = start == head and await self._is_clean(head)
+        return Comparison(base=f"{base} ({start[:12]})", files=await self._files(start, paths), same=same)
+
+    async def names(self) -> frozenset[str]:
+        """See ``engine.ports.Workspace``."""
+        _, start, _ = await self._fork()
+        before = await self._git("ls-tree", "-r", "-z", "--name-only", start)
+        now = await self._git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        return frozenset(os.fsdecode(name) for name in (before + now).split(b"\0") if name)
+
+    async def at_base(self, path: str) -> str | None:
+        """See ``engine.ports.Workspace``: a file as it is on the base now."""
+        _, commit = await self._base(await self._head())
+        entry = (await self._tree(commit, [path])).get(path)
+        if entry is None:
+            return None
+        if not entry.mode.startswith("100"):
+            raise StepUnableError(f"{path} is no regular file on the base", hint="make it one there")
+        content = (await self._blobs([entry.oid]))[entry.oid]
+        if isinstance(content, str):
+            raise StepUnableError(f"{path} on the base {content}", hint=_WHOLE)
+        return content.decode("utf-8", "replace")
+
+    # --- what is compared with
+
+    async def _head(self) -> str:
+        """The commit of HEAD, in a repository whose work tree this is."""
+        where = await self._git("rev-parse", "--show-prefix", "--show-toplevel")
+        lines = os.fsdecode(where).removesuffix("\n").split("\n")
+        splits = [("\n".join(lines[:at]), "\n".join(lines[at:])) for at in range(1, len(lines))]
+        if not any(_is_same(Path(top, prefix), self._root) for prefix, top in splits):
+            hint = "run lok in a checkout of its own"
+            raise StepUnableError(f"the work tree of this repository is not at {self._root}", hint=hint)
+        return (await self._git("rev-parse", "--verify", "HEAD^{commit}")).decode().strip()
+
+    async def _fork(self) -> tuple[str, str, str]:
+        """What is compared with, the commit where HEAD left it, and the one of HEAD."""
+        head = await self._head()
+        base, commit = await self._base(head)
+        fork = await self._git("merge-base", commit, head, fine=(0, 1))
+        if not fork:
+            raise StepUnableError(f"HEAD and {base} have no common commit", hint=_WHOLE)
+        return base, fork.decode().split()[0], head
+
+    async def _base(self, head: str) -> tuple[str, str]:
+        """The first base that exists, and its commit."""
+        wanted = [base_of(said) for said in self._bases]
+        refs = await self._refs(frozenset().union(*(base.names for base in wanted))) | {"HEAD": head}
+        for base in wanted:
+            for group in base.groups:
+                known = {name: refs.get(name, name) for name in group if name in refs or is_id(name)}
+                commits = {await self._commit(name, oid, base.way): name for name, oid in known.items()}
+                if len(commits) > 1:
+                    means = " and ".join(commits.values())
+                    hint = "write the full name of the one that is meant, LOK_BASE=refs/..."
+                    raise StepUnableError(f"{base.said} means {means}, which differ", hint=hint)
+                if commits:
+                    return base.said, next(iter(commits))
+        tags = [base.tag for base in wanted if base.tag in refs]
+        hint = f"LOK_BASE={tags[0]} is the tag; {_WHERE}" if tags else f"{_WHERE}, or {_WHOLE}"
+        tried = ", ".join(self._bases)
+        raise StepUnableError(f"there is nothing to compare the change with (tried: {tried})", hint=hint)
+
+    async def _refs(self, names: frozenset[str]) -> dict[str, str]:
+        """The objects of those that exist. ``rev-parse`` would find others that only end alike."""
+        looked = sorted(name for name in names if name.startswith("refs/"))
+        if not looked:
+            return {}
+        listed = await self._git("for-each-ref", "--format=%(objectname) %(refname)", *looked)
+        found = (os.fsdecode(line).split(" ", 1) for line in listed.splitlines())
+        return {name: oid for oid, name in found if name in names}
+
+    async def _commit(self, name: str, oid: str, way: str) -> str:
+        wanted = f"{oid}{way}^{{commit}}"
+        found = await self._git("rev-parse", "--verify", "--quiet", wanted, fine=(0, 1, 128))
+        if not found:
+            raise StepUnableError(f"{name}{way} is no commit of this clone", hint=_WHOLE)
+        return found.decode().strip()
+
+    async def _is_clean(self, head: str) -> bool:
+        """Whether what is judged is the commit itself."""
+        if await self._git("diff-index", "--cached", "--raw", "-z", "--ignore-submodules=none", head, "--"):
+            return False
+        if self._hook:
+            return True
+        new = await self._git("ls-files", "-z", "--others", "--exclude-standard", "--directory")
+        return not new and not await self._edited()
+
+    async def _edited(self) -> bool:
+        """Whether a tracked file holds other bytes than the index has of it."""
+        raw = await self._git("diff-files", "-z", "--raw", "--ignore-submodules=none", "--relative")
+        fields = [os.fsdecode(field) for field in raw.split(b"\0")]
+        for about, path in zip(fields[::2], fields[1::2], strict=False):
+            mode, now, oid, _, kind = about.removeprefix(":").split()
+            content = worktree_side(self._root, path).content
+            if kind != "M" or mode != now or content is None or blob_id(content, len(oid)) != oid:
+                return True
+        return False
+
+    # --- files
+
+    async def _files(self, start: str, paths: Sequence[str]) -> dict[str, FileVersions]:
+        """Both sides of each file: in the commit ``start``, and as it is judged."""
+        before, head = await self._tree(start, paths), await self._tree("HEAD", paths)
+        index = await self._index(paths)
+        was = {path: listed_side(path, before) for path in paths}
+        now = {path: self._now(path, head, index) for path in paths}
+        blobs = await self._blobs({side.oid for side in (*was.values(), *now.values()) if side.oid})
+        modes = await self._has_modes()
+        files = {}
+        for path in paths:
+            after = now[path]
+            if not modes and path in index:
+                after = replace(after, executable=index[path].executable)
+            files[path] = versions(path, was[path].filled(blobs), after.filled(blobs))
+        return files
+
+    def _now(self, path: str, head: Mapping[str, Entry], index: Mapping[str, Entry]) -> Side:
+        """What is judged of a file: in a hook what is staged, else what is there, or left out on purpose."""
+        listed = listed_side(path, {**{way: head[way] for way in head if head[way].special}, **index})
+        if self._hook or listed.other:
+            return listed
+        side = worktree_side(self._root, path)
+        left_out = path in index and index[path].left_out and side == Side()
+        return listed if left_out else side
+
+    async def _has_modes(self) -> bool:
+        return (
+            await self._git("config", "--type=bool", "--default=true", "core.fileMode")
+        ).strip() == b"true"
+
+    async def _tree(self, commit: str, paths: Iterable[str]) -> dict[str, Entry]:
+        """The files at these paths in a commit, and the directories, links and submodules on the way."""
+        ways = {str(way) for path in paths for way in (path, *PurePosixPath(path).parents)} - {"."}
+        found = {}
+        async for name, fields in self._listed(("ls-tree", "-t", "-z", commit), sorted(ways)):
+            mode, _, oid = fields
+            found[name] = Entry(mode=mode, oid=oid)
+        return found
+
+    async def _index(self, paths: Iterable[str]) -> dict[str, Entry]:
+        """The files that are staged at these paths; of one that is not merged, our side."""
+        found = {}
+        async for name, fields in self._listed(("ls-files", "-t", "-z", "--stage"), sorted(paths)):
+            tag, mode, oid, _ = fields
+            found[name] = Entry(mode=mode, oid=oid, left_out=tag == "S")
+        return {path: found[path] for path in paths if path in found}
+
+    async def _listed(
+        self, command: Sequence[str], paths: Sequence[str]
+    ) -> AsyncIterator[tuple[str, list[str]]]:
+        for at in range(0, len(paths), _TOGETHER):
+            listed = await self._git(*command, "--", *paths[at : at + _TOGETHER])
+            for line in filter(None, listed.split(b"\0")):
+                fields, name = os.fsdecode(line).split("\t", 1)
+                yield name, fields.split(" ")
+
+    async def _blobs(self, oids: Iterable[str]) -> dict[str, bytes | str]:
+        """The bytes of each, or why they cannot be had."""
+        asked_for = "".join(f"{oid}\n" for oid in sorted(oids)).encode()
+        if not asked_for:
+            return {}
+        found, small = dict[str, bytes | str](), list[bytes]()
+        sizes = await self._git("cat-file", "--batch-check", "--buffer", stdin=asked_for)
+        for line in sizes.splitlines():
+            oid, *about = line.split()
+            if len(about) != 2:
+                found[oid.decode()] = "is not in this clone, as the base has it (fetch all of it)"
+            elif int(about[1]) > MOST_BYTES:
+                found[oid.decode()] = TOO_LARGE
+            else:
+                small.append(oid + b"\n")
+        content, at = await self._git("cat-file", "--batch", "--buffer", stdin=b"".join(small)), 0
+        while at < len(content):
+            end = content.index(b"\n", at)
+            oid, _, size = content[at:end].split()
+            at = end + 1 + int(size) + 1
+            found[oid.decode()] = content[end + 1 : at - 1]
+        return found
+
+    async def _git(self, *arguments: str, stdin: bytes = b"", fine: Sequence[int] = (0,)) -> bytes:
+        return await asked(self._shell, *arguments, stdin=stdin, fine=fine)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except (OSError, ValueError):
+        return False

@@ -123,6 +123,10 @@ class Checkout:
         """What changed; see ``engine.ports.Workspace``."""
         return await self._git.comparison(paths)
 
+    async def names(self) -> frozenset[str]:
+        """Every file; see ``engine.ports.Workspace``."""
+        return await self._git.names()
+
     async def at_base(self, path: str) -> str | None:
         """A file before the change; see ``engine.ports.Workspace``."""
         return await self._git.at_base(path)

@@ -1,71 +1,77 @@
-"""What a diff touches, held against git itself in tests/workspace/test_git.py."""
+"""What leads from the bytes of a file to others, held against git itself in tests/workspace/test_git.py."""
 
 from __future__ import annotations
 
 import pytest
 
-from pytest_lok.core.diffs import changed_lines
+from pytest_lok.core.diffs import LineChanges, changed_lines, lines_of
 
 
-def diff(*hunks: str, path: str = "a.py") -> str:
-    return "\n".join(
-        [f"diff --git a/{path} b/{path}", "index 1..2 100644", f"--- a/{path}", f"+++ b/{path}", *hunks, ""]
-    )
+def lines(*texts: str) -> bytes:
+    return "".join(f"{text}\n" for text in texts).encode()
+
+
+def touched(changes: LineChanges) -> set[int]:
+    return {line for line in range(1, 20) if changes.touches(line, line)}
 
 
 @pytest.mark.parametrize(
-    ("hunk", "touched"),
+    ("before", "after", "here", "gone"),
     [
-        ("@@ -2 +2 @@\n-old\n+new", {2}),
-        ("@@ -2,2 +2,3 @@ def f():\n-a\n-b\n+c\n+d\n+e", {2, 3, 4}),
-        ("@@ -5,0 +6,2 @@\n+a\n+b", {6, 7}),
-        ("@@ -5,2 +4,0 @@\n-a\n-b", {4, 5}),  # what is removed touches both sides
-        ("@@ -1,2 +0,0 @@\n-a\n-b", {1}),
-        ("@@ -2 +2 @@\n-old\n\\ No newline at end of file\n+new\n\\ No newline at end of file", {2}),
-        ("@@ -1,5 +1,5 @@\n a\n-b\n+B\n c\n-d\n e\n+f", {2, 3, 4, 5}),  # with context
-        ("@@ -1 +1 @@\n--- a/other\n+++ b/other", {1}),  # lines that look like a header
-        ("@@ -1,0 +2,2 @@\n+@@ -9 +9 @@\n+x", {2, 3}),
-        ("@@ -1 +1 @@\n-a\r\n+b\r", {1}),
+        (lines(*"abc"), lines(*"abc"), set(), set()),
+        (lines(*"abc"), lines(*"aXc"), {2}, {2}),
+        (lines(*"abcd"), lines(*"aXYZd"), {2, 3, 4}, {2, 3}),
+        (lines(*"abc"), lines(*"abXYc"), {3, 4}, set()),
+        (lines(*"abcdef"), lines(*"abef"), {2, 3}, {3, 4}),  # what is removed touches both sides
+        (lines(*"abc"), lines(*"c"), {1}, {1, 2}),
+        (lines(*"abc"), lines(*"ab"), {2, 3}, {3}),
+        (lines(*"ab"), b"a\nb", {2}, {2}),  # no line feed at the end
+        (lines(*"abcd"), lines(*"XbYd"), {1, 3}, {1, 3}),
+        (lines(*"ab"), b"a\r\nb\n", {1}, {1}),
+        (lines(*"ab"), b"\xef\xbb\xbfa\nb\n", {1}, {1}),
+        (None, lines(*"ab"), {1, 2}, set()),
+        (None, b"", {1}, set()),
+        (lines(*"ab"), None, {1}, {1, 2}),
+        (b"\0\xff\n\0\n", b"\0\xfe\n\0\n", {1}, {1}),
+        (lines(*"}}x}}"), lines(*"}}y}}"), {3}, {3}),
+        (lines(*"ab"), lines(*"ba"), {1, 2}, {1}),
     ],
 )
-def test_the_lines_of_a_hunk(hunk: str, touched: set[int]) -> None:
-    changes = changed_lines(diff(hunk))
-    assert {line for line in range(1, 20) if changes.touches("a.py", line, line)} == touched
-    assert "a.py" in changes
-    assert not changes.touches("b.py", 1, 99)
+def test_the_lines_of_a_change(
+    before: bytes | None, after: bytes | None, here: set[int], gone: set[int]
+) -> None:
+    changes = changed_lines(before, after)
+    assert touched(changes) == here
+    assert {line for line in range(1, 20) if changes.removes(line, line)} == gone
+    assert bool(changes) is (before != after)
 
 
-def test_files_and_hunks_are_kept_apart() -> None:
-    text = diff("@@ -1 +1 @@\n-a\n+b", "@@ -8 +8 @@\n-a\n+b") + diff("@@ -3 +3 @@\n-a\n+b", path="dir/b.py")
-    changes = changed_lines(text, ["new.py"])
-    assert changes.spans == {"a.py": ((1, 1), (8, 8)), "dir/b.py": ((3, 3),)}
-    assert changes.touches("a.py", 2, 9)
-    assert not changes.touches("a.py", 2, 7)
-    assert changes.touches("new.py", 70, 70)
-    assert "new.py" in changes
-    assert "other.py" not in changes
+def test_where_looking_would_take_too_long_the_rest_counts_as_changed() -> None:
+    before, after = lines(*"aXbxxbYa"), lines(*"aZbxxbWa")
+    assert touched(changed_lines(before, after)) == {2, 7}
+    assert touched(changed_lines(before, after, effort=1)) == {2, 3, 4, 5, 6, 7}
 
 
-@pytest.mark.parametrize(
-    ("written", "path"),
-    [
-        ("b/a b.py\t", "a b.py"),
-        ('"b/tab\\there \\"q\\" \\\\ \\303\\244.py"', 'tab\there "q" \\ ä.py'),
-        ("b/ä.py", "ä.py"),
-        ("b/b/c.py", "b/c.py"),
-    ],
-)
-def test_names_are_read_as_git_writes_them(written: str, path: str) -> None:
-    assert changed_lines(f"--- a/x\n+++ {written}\n@@ -1 +1 @@\n-a\n+b\n").spans == {path: ((1, 1),)}
+def test_a_large_file_takes_no_time() -> None:
+    before = [f"line {number}" for number in range(100_000)]
+    after = [f"{line} changed" if number % 50 == 0 else line for number, line in enumerate(before)]
+    changes = changed_lines(lines(*before), lines(*after))
+    assert changes.added == tuple((number + 1, number + 1) for number in range(0, 100_000, 50))
 
 
-def test_a_removed_file_touches_nothing() -> None:
-    assert changed_lines("--- a/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n").spans == {}
+def test_lines_that_all_look_alike_take_no_time() -> None:
+    changes = changed_lines(lines(*"ab" * 40_000), lines(*"ba" * 20_000, "c", *"ab" * 20_000))
+    assert changes.touches(40_001, 40_001)
 
 
-@pytest.mark.parametrize(
-    "hunk", ["@@ -1 +1,9 @@\n-a\n+b", "@@ -1 +1,2 @@\n-a\n[... cut ...]\n+b", "@@ -1 +1,2 @@\n-a\n\n+b"]
-)
-def test_half_a_diff_is_none(hunk: str) -> None:
-    with pytest.raises(ValueError, match="hunk"):
-        changed_lines(diff(hunk))
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_lines_of_wide_characters_end_where_characters_do(codec: str) -> None:
+    text = "\ufeffone\n\u0a00\u0a0a\u0d0a two\nthree"
+    assert [line.decode(codec) for line in lines_of(text.encode(codec))] == text.splitlines(keepends=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"a", b"a\n", b"a\nb", b"\n\na\r\n\rb\n"])
+def test_nothing_is_lost_in_lines(content: bytes) -> None:
+    found = lines_of(content)
+    assert b"".join(found) == content
+    assert all(line.count(b"\n") == line.endswith(b"\n") for line in found)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.diffs import ChangedLines
+from pytest_lok.core.diffs import LineChanges
 from pytest_lok.core.findings import folded, united, voted
 from pytest_lok.core.gate import Facts, Judgement, Ruling, judge
 from pytest_lok.core.model import Gate
@@ -17,7 +17,13 @@ from pytest_lok.core.results import Finding
 from tests.core.reports import finding
 
 PASS, FAIL, INCONCLUSIVE = Ruling.PASS, Ruling.FAIL, Ruling.INCONCLUSIVE
-CHANGES = ChangedLines(spans={"db.py": ((3, 5),)}, new_files=frozenset({"new.py"}))
+CHANGES = {
+    "db.py": LineChanges(added=((3, 5),)),
+    "new.py": LineChanges(added=((1, 999),)),
+    "other.py": LineChanges(),
+    "mode.sh": LineChanges(mode=True),
+    "submodule/x.py": None,
+}
 
 
 def judged(gate: dict[str, Any], *findings: Finding, **facts: Any) -> Judgement:
@@ -51,6 +57,14 @@ def test_nothing_found_passes() -> None:
         ({"scope": "diff"}, {}, {"gaps": ("no repository",)}, "undecided"),
         ({"scope": "file"}, {"line": 6, "end_line": 9}, {"changes": CHANGES}, "blocks"),
         ({"scope": "file"}, {"path": "other.py"}, {"changes": CHANGES}, "outside"),
+        ({"scope": "file"}, {"path": "other.py"}, {"changes": CHANGES, "same": True}, "undecided"),
+        ({"scope": "diff"}, {"path": "other.py"}, {"changes": CHANGES, "same": True}, "undecided"),
+        ({"scope": "diff"}, {}, {"changes": CHANGES, "same": True}, "blocks"),
+        ({"scope": "file"}, {"path": "mode.sh"}, {"changes": CHANGES}, "blocks"),
+        ({"scope": "diff"}, {"path": "mode.sh"}, {"changes": CHANGES}, "outside"),
+        ({"scope": "file"}, {"path": "submodule/x.py"}, {"changes": CHANGES}, "undecided"),
+        ({"scope": "diff"}, {"path": "submodule/x.py"}, {"changes": CHANGES}, "undecided"),
+        ({"scope": "diff"}, {"path": "not/asked.py"}, {"changes": CHANGES}, "undecided"),
         ({"scope": "file"}, {}, {"gaps": ("no repository",)}, "undecided"),
         ({"baseline": "new"}, {"fingerprint": "x"}, {"baseline": frozenset({"x"})}, "known"),
         ({"baseline": "new"}, {"fingerprint": "x"}, {"baseline": frozenset({"y"})}, "blocks"),
@@ -190,7 +204,10 @@ KNOWN = st.none() | st.just(frozenset({"f1", "f2"}))
 
 
 def ruling(
-    gate: Gate, answers: dict[str, Any], changes: ChangedLines | None, baseline: frozenset[str] | None
+    gate: Gate,
+    answers: dict[str, Any],
+    changes: dict[str, LineChanges | None] | None,
+    baseline: frozenset[str] | None,
 ) -> Ruling:
     given_ = {
         name: [finding(**{**place, "backend": name}) for place in found]

@@ -421,19 +421,11 @@ class Slow(Tree):
         return None
 
 
-class Broken(Tree):
-    """A workspace whose repository tells half of what changed."""
-
-    async def comparison(self, paths: Sequence[str]) -> Comparison:
-        return Comparison(base="main", diff="+++ b/db.py\n@@ -1 +1,9 @@\n-a\n")
-
-
 @pytest.mark.parametrize(
     ("tree", "key", "why"),
     [
         (Slow, 'scope = "diff"', "the diff timed out after 0.1 s"),
         (Slow, 'baseline = "new"', "the baseline timed out after 0.1 s"),
-        (Broken, 'scope = "file"', "the diff cannot be read"),
     ],
 )
 def test_a_repository_that_does_not_answer_leaves_no_ruling(

@@ -72,7 +72,7 @@ def test_a_failed_verify_restores_every_file(root: Path) -> None:
 def test_nothing_is_asked_where_a_verify_that_detects_has_nothing_to_detect(root: Path) -> None:
     backend = Scripted("claude", "no edits")
     here = world(root, backend)
-    files, git = Files(root, root.parent / "state"), Git(here.shell, ["main"])
+    files, git = Files(root, root.parent / "state"), Git(root, here.shell, ["main"])
     here = replace(here, workspace=Checkout(root, files=files, git=git))
     text = '[[steps]]\nname = "fix"\nprompt = "?"\nbackend = "claude"\nverify = "true"\n'
     for step in (f"{text}apply_edits = true", f"{text}repeat = 2", f"{text}for_each = [1, 2]"):

@@ -52,12 +52,15 @@ class Tree:
     async def comparison(self, paths: Sequence[str]) -> Comparison:
         return await self._git.comparison(paths)
 
+    async def names(self) -> frozenset[str]:
+        return await self._git.names()
+
     async def at_base(self, path: str) -> str | None:
         return await self._git.at_base(path)
 
     @property
     def _git(self) -> Git:
-        return Git(Processes(self.root, {"PATH": os.environ["PATH"]}), ["main"])
+        return Git(self.root, Processes(self.root, {"PATH": os.environ["PATH"]}), ["main"])
 
     @property
     def _files(self) -> Files:

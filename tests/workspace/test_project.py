@@ -23,7 +23,7 @@ def checkout(root: Path, files: Mapping[str, str], *, installed: str = EVERYTHIN
     def which(name: str) -> str | None:
         return f"/usr/bin/{name}" if installed == EVERYTHING or name in installed.split() else None
 
-    git = Git(Processes(root, {}), [])
+    git = Git(root, Processes(root, {}), [])
     return Checkout(root, files=Files(root, root.parent / "state"), git=git, which=which)
 
 
