@@ -86,6 +86,8 @@ def _validate(names: tuple[str, ...]) -> int:
             for problem in problems:
                 call.terminal.note(str(problem))
             if not problems:
+                for warning in project.load(name).warnings:
+                    call.terminal.note(f"warning: {warning}")
                 call.terminal.result(f"{name}: valid")
     return _UNUSABLE if any(checked.values()) else 0
 

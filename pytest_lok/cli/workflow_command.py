@@ -78,6 +78,8 @@ class WorkflowCommand(Verb):
             },
             positional=values,
         )
+        for warning in workflow.warnings:
+            call.terminal.note(f"warning: {warning}")
         return self._act(call, project, plan)
 
 

@@ -35,11 +35,15 @@ NESTING = (list, tuple, dict)
 
 
 class Budget:
-    """What one rendering may still do; ``given`` is how many characters its values have."""
+    """What one rendering may still do; ``given`` is how many characters its values have.
 
-    __slots__ = ("_limit", "_shown", "_work")
+    ``strict``: its value decides something, so that what is neither true nor false is no answer in it.
+    """
 
-    def __init__(self, given: int) -> None:
+    __slots__ = ("_limit", "_shown", "_work", "strict")
+
+    def __init__(self, given: int, *, strict: bool = False) -> None:
+        self.strict = strict
         self._limit = MAX_TEXT + 4 * given
         self._work = MAX_WORK + given
         self._shown = 0

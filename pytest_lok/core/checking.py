@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 from jinja2 import nodes
 
+from pytest_lok.core.comparing import COMPARE, COMPARED, YES
+from pytest_lok.core.deciding import constants, known_kind
 from pytest_lok.core.expressions import (
     GROUPS,
     LOOP,
@@ -30,6 +32,7 @@ from pytest_lok.core.functions import FILTERS, FUNCTIONS, METHODS, TESTS, Functi
 from pytest_lok.core.program import Program, expression_tree
 from pytest_lok.core.sandbox import CALLED, COUNTED, MADE
 from pytest_lok.core.scope import Names
+from pytest_lok.core.values import OUTCOMES
 from pytest_lok.errors import Fault, SourceError
 
 
@@ -38,7 +41,8 @@ class Checked:
     """What a text does and needs. ``arguments`` are the ones it cannot do without (no default).
 
     ``places`` is the highest number of a positional argument that it reads, with or without a default.
-    ``spans`` are an expression's operands and comparisons, outer ones first.
+    ``spans`` are an expression's operands and comparisons, outer ones first; ``told`` are the steps whose
+    outcome it asks for. ``warnings`` are about what makes sense, and still cannot be meant.
     """
 
     program: Program
@@ -47,6 +51,8 @@ class Checked:
     places: int = 0
     rubrics: tuple[tuple[str, str], ...] = ()
     spans: tuple[Span, ...] = ()
+    told: frozenset[str] = frozenset()
+    warnings: tuple[Fault, ...] = ()
 
 
 _PLAIN = re.compile(r"\{\{ *(?:steps\.([A-Za-z_]\w*)\.output|arg\.([A-Za-z_]\w*)|item) *\}\}", re.ASCII)
@@ -134,12 +140,15 @@ def _each_tag(source: str, names: Names, whole: SourceError) -> SourceError:
     return SourceError(faults) if faults else whole
 
 
-def check_expression(source: str, names: Names) -> Checked:
-    """The meaning of one expression, also inside ``{{ }}``; SourceError holds every mistake."""
+def check_expression(source: str, names: Names, *, decides: bool = True) -> Checked:
+    """The meaning of one expression, also inside ``{{ }}``; SourceError holds every mistake.
+
+    One that ``decides`` is a yes or a no, and so is every part of it whose truth counts.
+    """
     lexemes = join_names(_expression(source), names, bare=True)
     expression, spans = parse_expression(lexemes, names.steps - opened(names) - GROUPS)
     tree = expression_tree(expression)
-    check = _checked(tree, names, lexemes, statements=False, judged=expression)
+    check = _checked(tree, names, lexemes, statements=False, judged=expression if decides else None)
     return Checked(
         program=Program(source, lambda: tree, check.steps),
         steps=frozenset(check.steps),
@@ -147,6 +156,8 @@ def check_expression(source: str, names: Names) -> Checked:
         places=check.places,
         rubrics=tuple(check.rubrics),
         spans=tuple(spans),
+        told=frozenset(check.told),
+        warnings=tuple(check.warnings),
     )
 
 
@@ -190,9 +201,12 @@ def _checked(
 ) -> _Check:
     """``judged`` is the expression whose truth will be asked for."""
     try:
-        check = _Check(names, lexemes, _variables(tree) if statements else frozenset())
+        check = _Check(
+            names, lexemes, _variables(tree) if statements else frozenset(), decides=judged is not None
+        )
         if judged is not None:
             check.truth(judged)
+            check.constant(judged)
         check.visit(tree)
     except RecursionError:
         fault = Fault(message="this is nested too deeply", start=lexemes[0].start, end=lexemes[-1].end)
@@ -239,8 +253,11 @@ class _Check:
     names: Names
     lexemes: Sequence[Lexeme]
     variables: frozenset[str]
+    decides: bool = False
     faults: list[Fault] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
     steps: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
     arguments: set[str] = field(default_factory=set)
     guarded: set[str] = field(default_factory=set)
     places: int = 0
@@ -283,6 +300,8 @@ class _Check:
             self.truth(judged)
         for child in node.iter_child_nodes():
             self.visit(child)
+        if self.decides:
+            _be_strict(node)
         if isinstance(node, nodes.For):
             node.iter = nodes.Filter(node.iter, COUNTED, [], [], None, None, lineno=node.iter.lineno)
 
@@ -291,6 +310,8 @@ class _Check:
             self.visit(node.arg)
         group = _group(node)
         if group is None:
+            if _key(node) in OUTCOMES and (step := _step_of(node.node)) is not None:
+                self.told.add(step)
             self.visit(node.node, owner=True, optional=optional)
             return
         key = _key(node)
@@ -305,12 +326,25 @@ class _Check:
             self._fault(node, f"`{group}` has no {key!r}", hint=_EXAMPLES[group])
 
     def truth(self, node: nodes.Node) -> None:
-        """A switch by itself is text that is always true, whatever it says."""
+        """A fault if the node, whose truth counts, is known to be no yes or no."""
+        name = ""
         if isinstance(node, nodes.Getattr | nodes.Getitem) and _group(node) == "arg":
-            name = _key(node)
-            if name in self.names.switches:
-                message = f"`arg.{name}` is text, and the text 'false' is true too"
-                self._fault(node, message, hint=f"write `arg.{name} == 'true'`")
+            name = _key(node) or ""
+        if name in self.names.switches:
+            message = f"`arg.{name}` is text, and the text 'false' is true too"
+            self._fault(node, message, hint=f"write `arg.{name} == 'true'`")
+        elif self.decides and isinstance(node, nodes.Expr) and (its := known_kind(node)) is not None:
+            said = {"null": "null", "text": "text"}.get(its, f"an {its}" if its[0] in "ao" else f"a {its}")
+            self._fault(node, f"this is {said}, and a condition is true or false", hint=COMPARE[its])
+
+    def constant(self, judged: nodes.Expr) -> None:
+        """A warning of every part of an assert that can never say anything else."""
+        if self.names.own and not self.faults:
+            for node in constants(judged):
+                place = self._place(node)
+                message = "this reads nothing of what the step did, so it always says the same"
+                fault = Fault(message=message, start=place.start, end=place.end, hint=_ALWAYS)
+                self.warnings.append(fault)
 
     def _step(self, node: nodes.Expr, name: str, *, owner: bool) -> None:
         if name not in self.names.steps:
@@ -402,9 +436,9 @@ class _Check:
                 self._fault(pattern, f"the regular expression is wrong: {error}")
 
     def _filter(self, node: nodes.Filter) -> None:
-        if node.name not in FILTERS and node.name != MADE:
+        if node.name not in FILTERS and node.name not in _INNER:
             self._fault(node, f"there is no filter {node.name!r}", hint=_meant(node.name, FILTERS))
-        elif node.name != MADE:
+        elif node.name not in _INNER:
             self._fits(node, node.name, FILTERS[node.name], before=1)
         if node.node is not None:
             self.visit(node.node, optional=node.name in ("default", "d"))
@@ -457,6 +491,10 @@ class _Check:
         return self.lexemes[index]
 
 
+_INNER = frozenset({COMPARED, MADE, YES})
+"""Filters that no text can name: what an expression is made of."""
+
+_ALWAYS = 'compare `output`, `json` or what another step said; `when = "false"` switches a step off'
 _RUBRIC = 'write `rubric("the answer names a file", backend="claude")`'
 
 
@@ -473,6 +511,26 @@ def _key(node: nodes.Getattr | nodes.Getitem) -> str | None:
     if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str | int):
         return str(node.arg.value)
     return None
+
+
+def _step_of(node: nodes.Node) -> str | None:
+    is_step = isinstance(node, nodes.Getattr | nodes.Getitem) and _group(node) == "steps"
+    return _key(node) if is_step else None  # type: ignore[arg-type]  # it is one of these
+
+
+def _be_strict(node: nodes.Node) -> None:
+    """What decides in the node has to be true or false when it runs."""
+    match node:
+        case nodes.And() | nodes.Or():
+            node.left, node.right = _yes(node.left), _yes(node.right)
+        case nodes.Not():
+            node.node = _yes(node.node)
+        case nodes.CondExpr():
+            node.test = _yes(node.test)
+
+
+def _yes(node: nodes.Expr) -> nodes.Expr:
+    return nodes.Filter(node, YES, [], [], None, None, lineno=node.lineno)
 
 
 def _judged(node: nodes.Node) -> tuple[nodes.Node, ...]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from jinja2 import nodes
 
-from pytest_lok.core.checking import check_expression
+from pytest_lok.core.checking import Checked, check_expression
+from pytest_lok.core.comparing import yes
 from pytest_lok.core.expressions import Span
 from pytest_lok.core.jsontext import is_json, load
 from pytest_lok.core.program import Program, expression_tree
 from pytest_lok.core.results import Json, Outcome
 from pytest_lok.core.scope import Names, Scope
 from pytest_lok.core.values import Output, as_json, json_of, text_of
-from pytest_lok.errors import TemplateError
+from pytest_lok.errors import Fault, TemplateError
 
 MAX_SHOWN = 1000
 """Characters of one value that ``explain`` shows."""
@@ -25,7 +26,8 @@ class Condition:
     """A compiled expression. ``rubrics`` are the (text, backend) pairs a judge must answer first.
 
     ``arguments`` are the ones it cannot do without (no default), ``places`` is the highest number of a
-    positional one that it reads.
+    positional one that it reads. ``told`` are the steps whose outcome it asks for, ``warnings`` what is
+    odd about it.
     """
 
     source: str
@@ -33,26 +35,43 @@ class Condition:
     arguments: frozenset[str]
     places: int
     rubrics: tuple[tuple[str, str], ...]
+    told: frozenset[str]
+    warnings: tuple[Fault, ...] = field(repr=False, compare=False)
     _program: Program = field(repr=False, compare=False)
     _spans: tuple[Span, ...] = field(repr=False, compare=False)
 
     @classmethod
     def parse(cls, source: str, names: Names) -> Condition:
-        """Compile; SourceError holds every mistake by its offset into ``source``."""
-        checked = check_expression(source, names)
+        """Compile a yes or no; SourceError holds every mistake by its offset into ``source``."""
+        return cls._of(source, check_expression(source, names))
+
+    @classmethod
+    def parse_value(cls, source: str, names: Names) -> Condition:
+        """The same for an expression whose ``value`` is wanted (``for_each``)."""
+        return cls._of(source, check_expression(source, names, decides=False))
+
+    @classmethod
+    def _of(cls, source: str, checked: Checked) -> Condition:
         return cls(
             source,
             checked.steps,
             checked.arguments,
             checked.places,
             checked.rubrics,
+            checked.told,
+            checked.warnings,
             checked.program,
             checked.spans,
         )
 
     def holds(self, scope: Scope) -> bool:
-        """Its truth; TemplateError where a value is missing."""
-        return self._program.value(scope, _truth)
+        """Its truth; TemplateError where a value is missing, or is neither true nor false.
+
+        An assert does not judge what another step said without passing, unless it asks for its outcome too.
+        """
+        if scope.own is not None:
+            scope = replace(scope, told=self.told)
+        return self._program.value(scope, yes)
 
     def value(self, scope: Scope) -> Json:
         """Its value as JSON (a step's output as parsed JSON where it has one), for ``for_each``."""
@@ -77,10 +96,6 @@ class Condition:
             return Program("", tree, self.steps).value(scope, _shown)
         except TemplateError as error:
             return f"({error.message})"
-
-
-def _truth(value: object) -> bool:
-    return bool(as_json(value))
 
 
 def _data(value: object) -> Json:

@@ -17,6 +17,7 @@ from jinja2.exceptions import TemplateSyntaxError
 from jinja2.lexer import Token, TokenStream
 from jinja2.parser import Parser
 
+from pytest_lok.core.comparing import COMPARED
 from pytest_lok.core.functions import FUNCTIONS
 from pytest_lok.core.sandbox import ENVIRONMENT, MADE
 from pytest_lok.core.scope import Names
@@ -282,8 +283,15 @@ class LokParser(Parser):
         return node
 
     def parse_compare(self) -> nodes.Expr:
-        """A comparison, with its extent."""
-        return self._spanned(super().parse_compare)
+        """A comparison, with its extent, as the filter that compares as JSON does."""
+        return self._spanned(self._compared)
+
+    def _compared(self) -> nodes.Expr:
+        node = super().parse_compare()
+        if not isinstance(node, nodes.Compare):
+            return node
+        rest = [part for it in node.ops for part in (nodes.Const(it.op, lineno=it.expr.lineno), it.expr)]
+        return nodes.Filter(node.expr, COMPARED, rest, [], None, None, lineno=node.expr.lineno)
 
     def parse_unary(self, with_filter: bool = True) -> nodes.Expr:
         """An operand, with its extent."""

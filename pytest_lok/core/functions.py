@@ -10,13 +10,16 @@ from typing import Any, TypeAlias
 
 import jinja2.filters
 import jinja2.tests
-from jinja2 import Environment, pass_context, pass_environment
+from jinja2 import pass_context
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import safe_range
 
 from pytest_lok.core.bounds import FILTER, budget_of, check_option, effort
+from pytest_lok.core.choosing import COMPARING
+from pytest_lok.core.comparing import COMPARISONS, YES, among, same, yes
 from pytest_lok.core.jsontext import find_json, is_json, kind_of
-from pytest_lok.core.values import Missing, as_json, json_of, missing, plain, text_of
+from pytest_lok.core.numbers import NUMERIC, NUMERIC_TESTS
+from pytest_lok.core.values import Missing, json_of, missing, plain, text_of
 from pytest_lok.errors import TemplateError
 
 Function: TypeAlias = Callable[..., Any]
@@ -34,8 +37,8 @@ def contains(value: Any, what: Any) -> bool:
     """Whether the value's text holds the text, or the array the item."""
     if isinstance(what, str) and text_of(what) in text_of(value):
         return True
-    value, what = plain(value), as_json(what)
-    return what in value if isinstance(value, list | dict) else text_of(what) in text_of(value)
+    value = plain(value)
+    return among(what, value) if isinstance(value, list | dict) else text_of(what) in text_of(value)
 
 
 def icontains(value: Any, what: Any) -> bool:
@@ -44,8 +47,10 @@ def icontains(value: Any, what: Any) -> bool:
 
 
 def equals(left: Any, right: Any) -> bool:
-    """Whether the two are the same text, surrounding whitespace aside."""
-    return text_of(left).strip() == text_of(right).strip()
+    """Whether the two are the same value; beside a text, as texts, surrounding whitespace aside."""
+    if isinstance(left, str) or isinstance(right, str):
+        return text_of(left).strip() == text_of(right).strip()
+    return same(left, right)
 
 
 def matches(value: Any, pattern: Any) -> bool:
@@ -125,7 +130,7 @@ def method_of(value: Any, name: str) -> Any:
     owner = plain(value)
     for kind, names in DATA_METHODS.items():
         if isinstance(owner, kind) and name in names:
-            return getattr(owner, name)
+            return MethodType(_COUNTING[name], owner) if kind is list else getattr(owner, name)
     if isinstance(value, str) and name in TEXT_METHODS:
         text = text_of(value)
         return MethodType(_GROWING[name], text) if name in _GROWING else getattr(text, name)
@@ -152,6 +157,18 @@ def _replace(text: str, context: Context, old: Any, new: Any, count: int = -1) -
     return text.replace(old, new, count)
 
 
+def _count(items: list[Any], item: Any) -> int:
+    return sum(same(one, item) for one in items)
+
+
+def _index(items: list[Any], item: Any) -> int:
+    found = next((at for at, one in enumerate(items) if same(one, item)), None)
+    if found is None:
+        raise TemplateError(f"{text_of(item)} is not in the array")
+    return found
+
+
+_COUNTING: Mapping[str, Function] = {"count": _count, "index": _index}
 _GROWING: Mapping[str, Function] = {"join": _join, "replace": _replace}
 
 
@@ -212,14 +229,6 @@ def _from_json(value: Any) -> Any:
     return find_json(text_of(value))
 
 
-@pass_environment
-def _sum(environment: Environment, value: Any, attribute: str | int | None = None, start: float = 0) -> Any:
-    """Jinja's, of numbers alone: adding up lists takes for ever."""
-    if not isinstance(start, int | float):
-        raise TemplateError("only numbers can be added up")
-    return jinja2.filters.FILTERS["sum"](environment, value, attribute, start)
-
-
 def _lines(value: str) -> list[str]:
     return [line for line in value.split("\n") if line.strip()]
 
@@ -260,12 +269,11 @@ def _guarded(function: Function, convert: Callable[[Any], Any]) -> Function:
 
 def _filters() -> dict[str, Function]:
     taken: Mapping[str, Function] = jinja2.filters.FILTERS
-    text = "capitalize float indent int lower title trim truncate upper urlencode wordcount wordwrap"
-    data = (
-        "abs batch count dictsort filesizeformat first groupby items last length list map max min reject"
-        " rejectattr reverse round select selectattr slice sort unique"
-    )
+    text = "capitalize indent lower title trim truncate upper urlencode wordcount wordwrap"
+    data = "batch count dictsort filesizeformat first items last length list map reverse slice"
     return {
+        **{name: _guarded(own, plain) for name, own in NUMERIC.items()},
+        **{name: _guarded(own, plain) for name, own in COMPARING.items()},
         **{name: _guarded(taken[name], text_of) for name in text.split()},
         **{name: _guarded(taken[name], plain) for name in data.split()},
         "allow_dash": _same,
@@ -278,7 +286,6 @@ def _filters() -> dict[str, Function]:
         "lines": _guarded(_lines, text_of),
         "replace": _replace_filter,
         "string": _guarded(_same, text_of),
-        "sum": _guarded(_sum, plain),
         "tojson": _to_json,
     }
 
@@ -291,7 +298,8 @@ def _tests() -> dict[str, Function]:
     taken: Mapping[str, Function] = jinja2.tests.TESTS  # type: ignore[assignment]
     dropped = ("callable", "escaped", "filter", "test", "sameas")
     own = {name: _of_plain(taken[name]) for name in ("mapping", "sequence", "iterable", "string")}
-    return {name: test for name, test in taken.items() if name not in dropped} | own
+    kept = {name: test for name, test in taken.items() if name not in dropped}
+    return {**kept, **own, **NUMERIC_TESTS, **COMPARISONS, YES: yes}
 
 
 def _of_plain(test: Function) -> Function:

@@ -14,6 +14,7 @@ from pytest_lok.core.condition import Condition
 from pytest_lok.core.results import Json, Severity
 from pytest_lok.core.shell import ShellTemplate
 from pytest_lok.core.template import Template
+from pytest_lok.errors import Problem
 
 AUTO = "auto"
 
@@ -187,7 +188,7 @@ class Workflow:
 
     ``stem`` addresses it everywhere; ``name`` is its title. ``sha256`` is of the file's text
     (with its parents' where it extends). ``steps`` keeps the file's order. ``places`` is how many
-    positional values there is a use for.
+    positional values there is a use for. ``warnings`` are about what can be run, and is hardly meant.
     """
 
     stem: str
@@ -207,6 +208,7 @@ class Workflow:
     gate: Gate | None = None
     rules: Mapping[str, Rule] = field(default_factory=dict)
     budget: Budget | None = None
+    warnings: tuple[Problem, ...] = ()
 
     def step(self, name: str) -> Step:
         """The step of that name; KeyError if there is none."""

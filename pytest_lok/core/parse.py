@@ -163,6 +163,7 @@ class _Reading:
                 name: _rule(it) for file in reversed(self.files) for name, it in file.document.rules.items()
             },
             budget=Budget(**dict(budget)) if budget else None,
+            warnings=tuple(warning for file in self.files for warning in file.warnings),
         )
 
     def _climb(self, parent: Parent) -> bool:

@@ -89,7 +89,7 @@ class Program:
     def render(self, scope: Scope) -> str:
         """The text with its values."""
         if self._pieces is None:
-            return "".join(self._run(scope, {}))
+            return "".join(self._run(scope, {}, strict=False))
         values = self._values(scope)
         return "".join([self._read(piece, values, text_of) for piece in self._pieces])
 
@@ -98,7 +98,7 @@ class Program:
         if self._pieces is not None:
             return self._read(self._pieces[0], self._values(scope), use)
         found: dict[str, object] = {}
-        for _ in self._run(scope, found):
+        for _ in self._run(scope, found, strict=True):
             pass
         try:
             return use(found[RESULT])
@@ -116,9 +116,9 @@ class Program:
         except _FAILURES as failure:
             raise self._located(failure, 0 if isinstance(piece, str) else piece.lineno) from None
 
-    def _run(self, scope: Scope, found: dict[str, object]) -> Iterator[str]:
+    def _run(self, scope: Scope, found: dict[str, object], *, strict: bool) -> Iterator[str]:
         """The pieces of the text as the code makes them; ``found`` gets what it assigned."""
-        budget = Budget(_given(scope, self._steps))
+        budget = Budget(_given(scope, self._steps), strict=strict)
         try:
             code = self.compile()
             values = self._values(scope) | {BUDGET: budget, JUDGEMENTS: scope.judgements}

@@ -10,7 +10,9 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pytest_lok.core.bounds import CALL, MAX_TEXT, Budget, budget_of, check_growth, effort
+from pytest_lok.core.comparing import COMPARED, YES, compared, yes
 from pytest_lok.core.functions import FILTERS, FUNCTIONS, TESTS, method_of, percent
+from pytest_lok.core.numbers import arithmetic
 from pytest_lok.core.values import Missing, field_of, plain, text_of
 from pytest_lok.errors import TemplateError
 
@@ -28,7 +30,8 @@ MADE = " made"
 class LokEnvironment(ImmutableSandboxedEnvironment):
     """Jinja's sandbox, with nothing left to reach in it."""
 
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "**", "%"})
+    intercepted_unops = frozenset({"+", "-"})
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """A field, or the method behind ``name()``."""
@@ -47,12 +50,18 @@ class LokEnvironment(ImmutableSandboxedEnvironment):
         return super().call(__context, __obj, *args, **kwargs)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """One of the operations that can grow a value."""
+        """An operation: it can grow a value, and counts with numbers alone."""
         left, right = plain(left), plain(right)
         if operator == "%" and isinstance(left, str):
             return percent(context, left, *(right if isinstance(right, tuple) else (right,)))
+        arithmetic(left, right)
         check_growth(budget_of(context), operator, left, right)
         return super().call_binop(context, operator, left, right)
+
+    def call_unop(self, context: Context, operator: str, arg: Any) -> Any:
+        """A sign before a number."""
+        arithmetic(plain(arg))
+        return super().call_unop(context, operator, arg)
 
 
 class _Rounds:
@@ -108,7 +117,7 @@ def _environment() -> LokEnvironment:
     )
     environment.concat = _captured  # type: ignore[method-assign]  # a function of the instance: not bound
     environment.globals = dict(FUNCTIONS)
-    environment.filters = {**FILTERS, COUNTED: _counted, MADE: _made}
+    environment.filters = {**FILTERS, COMPARED: compared, COUNTED: _counted, MADE: _made, YES: yes}
     environment.tests = dict(TESTS)
     return environment
 

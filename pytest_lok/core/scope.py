@@ -38,7 +38,8 @@ class Scope:
 
     ``own`` is the step's own result so far (asserts only). ``judgements`` holds the answers of
     ``rubric(...)`` judges, asked beforehand, by the rubric's text and backend. ``found`` remembers
-    the JSON found in texts; scopes of one run share it, so that each text is searched once.
+    the JSON found in texts; scopes of one run share it, so that each text is searched once. ``told`` are
+    the steps whose outcome an assert asks for, so that it may read any output of theirs; None = all.
     """
 
     steps: Mapping[str, StepResult] = field(default_factory=dict)
@@ -51,3 +52,4 @@ class Scope:
     own: StepResult | None = None
     judgements: Mapping[tuple[str, str], bool] = field(default_factory=dict)
     found: dict[str, Json] = field(default_factory=dict, repr=False, compare=False)
+    told: frozenset[str] | None = None

@@ -100,12 +100,16 @@ class Source:
 
 
 class File:
-    """A workflow file being read. ``problems`` grows; a key that has one gets no second from elsewhere."""
+    """A workflow file being read. ``problems`` grows; a key that has one gets no second from elsewhere.
+
+    ``warnings`` are about what can be run, and is hardly meant.
+    """
 
     def __init__(self, source: Source) -> None:
         """Parse the text; WorkflowError if it is not TOML at all."""
         self.source = source
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
         self._blamed: set[Path] = set()
         self._text = source.text.removeprefix("\ufeff")
         self.data = source.toml()
@@ -138,6 +142,11 @@ class File:
         """A problem of a piece of the text at ``path``."""
         spot = self.positions.inside(path, fault.start, fault.end)
         self._add(spot, fault.message, fault.hint)
+
+    def warn_inside(self, path: Path, fault: Fault) -> None:
+        """A warning about a piece of the text at ``path``."""
+        spot = self.positions.inside(path, fault.start, fault.end)
+        self.warnings.append(self.source.problem(spot, fault.message, fault.hint))
 
     def compile(self, path: Path, compiled: Callable[[], T]) -> T | None:
         """What ``compiled`` makes of the text at ``path``, or None after reporting its faults."""

@@ -170,7 +170,7 @@ class StepReader:
         if isinstance(value, list):
             return self._items(value)
         if not value.lstrip().startswith("["):
-            expression = self._text(Condition.parse, value, self._outer, "for_each")
+            expression = self._text(Condition.parse_value, value, self._outer, "for_each")
             return None if expression is None else ForEach(expression=expression)
         try:
             return self._items(json.loads(value))
@@ -584,6 +584,8 @@ class StepReader:
             self.places = max(self.places, text.places)
             if isinstance(text, Condition):
                 self._judges(text, path)
+                for fault in text.warnings:  # what nobody reads in CI is no warning
+                    (self.file.report_inside if self._shared.ci else self.file.warn_inside)(path, fault)
             for name in sorted(text.steps):
                 self._refer(name, path, source)
         return text

@@ -52,21 +52,25 @@ class Group(View):
 
 
 class StepView(View):
-    """``steps.X``: facts, the output, and the fields of its JSON."""
+    """``steps.X``: facts, the output, and the fields of its JSON.
 
-    __slots__ = ("_found", "result")
+    What a step that did not pass put out is no answer to be judged: with ``judged`` only facts can be read.
+    """
 
-    def __init__(self, result: StepResult, found: dict[str, Json]) -> None:
+    __slots__ = ("_found", "_judged", "result")
+
+    def __init__(self, result: StepResult, found: dict[str, Json], *, judged: bool = False) -> None:
         self.result = result
         self._found = found
+        self._judged = judged
 
     def field(self, name: str) -> object:
         """The output, a fact, or a field of the JSON."""
-        if name == "output":
-            return Output(self)
         if name in FACTS:
             return FACTS[name](self.result)
-        return self.json_field(name)
+        if self._judged and not self.result.passed:
+            raise _not_judged(self.result)
+        return Output(self) if name == "output" else self.json_field(name)
 
     @property
     def container(self) -> Container | None:
@@ -169,12 +173,12 @@ def as_json(value: object) -> Json:
         return value
     if isinstance(value, View):
         raise TemplateError("a group of names is no value", hint="name one of it, after a dot")
-    if isinstance(value, _SERIES):  # a Missing fails here
+    if isinstance(value, SERIES):  # a Missing fails here
         return [as_json(item) for item in value]
     raise TemplateError(f"{type(value).__name__} is no value", hint="call it, or name one of its fields")
 
 
-_SERIES = (range, tuple, KeysView, ValuesView, ItemsView, Missing)
+SERIES = (range, tuple, KeysView, ValuesView, ItemsView, Missing)
 """What becomes an array."""
 
 
@@ -187,6 +191,8 @@ def field_of(value: object, key: object) -> object:
     if isinstance(value, Output) and isinstance(key, str):
         return value.view.json_field(key)
     value = plain(value)
+    if isinstance(key, bool):
+        return missing("true and false are no places in an array")
     try:
         return value[key]  # type: ignore[index]  # whatever cannot be indexed says so below
     except LookupError:
@@ -213,7 +219,19 @@ def roots(scope: Scope) -> dict[str, object]:
 
 def _step(scope: Scope, name: str) -> object:
     result = scope.steps.get(name)
-    return missing(f"step {name!r} has no result") if result is None else StepView(result, scope.found)
+    if result is None:
+        return missing(f"step {name!r} has no result")
+    return StepView(result, scope.found, judged=scope.told is not None and name not in scope.told)
+
+
+def _not_judged(result: StepResult) -> TemplateError:
+    became = "failed softly" if result.outcome is Outcome.SOFT else f"is {result.outcome}"
+    if result.outcome is Outcome.SKIPPED:
+        became = "was skipped"
+    return TemplateError(
+        f"step {result.name!r} {became}, so there is no answer of it to judge",
+        hint=f"ask for its outcome too: `steps.{result.name}.passed and …`",
+    )
 
 
 def _argument(scope: Scope, name: str) -> object:
@@ -294,6 +312,9 @@ FACTS: Mapping[str, Callable[[StepResult], object]] = {
     "replies": _replies,
 }
 """What ``steps.X`` says about the step itself; each wins over a JSON field of its name."""
+
+OUTCOMES = frozenset({"failed", "outcome", "passed", "skipped", "success"})
+"""Those that say what became of it."""
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -174,6 +174,8 @@ class Workflow(pytest.Module):
             self.plan = Plan.of(self.model, **desk.request.arguments.for_(self.model))
         except UsageError as error:
             raise self.CollectError(str(error)) from None
+        for warning in self.model.warnings:
+            self.warn(pytest.PytestCollectionWarning(str(warning)))
         self.name = self.model.name
         self.extra_keyword_matches |= {self.model.stem, self.path.name}
         self.order = {step.name: place for place, step in enumerate(self.plan.steps)}

@@ -578,7 +578,7 @@ def test_a_fault_in_a_text_shows_its_own_line() -> None:
         'when = "arg.deploy"',
         'when = "not arg.deploy"',
         'when = "arg.deploy and steps.x.passed"',
-        "when = \"'a' if arg.deploy else ''\"",
+        "when = \"('a' if arg.deploy else '') == 'a'\"",
         'prompt = "{% if arg.deploy %}x{% endif %}"',
     ],
 )
@@ -599,7 +599,7 @@ def test_a_switch_by_itself_is_no_condition(declared: str, text: str) -> None:
     assert problem.hint == "write `arg.deploy == 'true'`"
 
 
-def test_a_switch_that_is_compared_and_a_text_that_may_be_empty_are_conditions() -> None:
+def test_a_switch_and_a_text_that_are_compared_are_conditions() -> None:
     compared = parse("""
         [args.deploy]
         default = false
@@ -608,6 +608,6 @@ def test_a_switch_that_is_compared_and_a_text_that_may_be_empty_are_conditions()
         [[steps]]
         name = "a"
         prompt = "{% if arg.focus %}{{ arg.focus }}{% endif %} {{ arg.deploy }}"
-        when = "arg.deploy == 'true' and (arg.focus or not equals(arg.deploy, 'false'))"
+        when = "arg.deploy == 'true' and (arg.focus != '' or not equals(arg.deploy, 'false'))"
     """)
     assert compared.step("a").when is not None

@@ -224,7 +224,7 @@ def test_a_name_of_its_own_may_be_called_item_outside_a_loop() -> None:
         ("{{ steps.scan.zzz.upper() }}", "step 'scan' has no field 'zzz'", "default"),
         ("{{ steps.deep-audit.findings | map(attribute='titel') }}", "there is no field 'titel'", "default"),
         ("{{ '%s' | format(1, a=2) }}", "by position or by name, not both", ""),
-        ("{{ ['a'] | sum }}", "unsupported operand", ""),
+        ("{{ ['a'] | sum }}", "only numbers can be added up, not a string", "int"),
         ("{{ [1] | sum(start=[]) }}", "only numbers can be added up", ""),
         ("{% macro m() %}{% endmacro %}{{ m }}", "Macro is no value", "call it"),
         ("{% if false %}{% set a = 1 %}{% endif %}{{ a }}", "'a' is undefined", ""),

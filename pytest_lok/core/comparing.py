@@ -1,0 +1,214 @@
+"""Two values -> equal, in each other, in order: types count, as in JSON, where true is not 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from jinja2 import pass_context
+from jinja2.runtime import Context
+
+from pytest_lok.core.bounds import budget_of
+from pytest_lok.core.jsontext import kind_of
+from pytest_lok.core.values import SERIES, Missing, Output, View, as_json, plain
+from pytest_lok.errors import TemplateError
+
+Kind: TypeAlias = Literal["text", "number", "boolean", "null", "array", "object", ""]
+T = TypeVar("T")
+
+COMPARED = " compared"
+"""The filter that a comparison becomes; the space keeps it out of a text's reach."""
+
+YES = " yes"
+"""The test, and the filter, that takes nothing but true and false."""
+
+
+def kind(value: object) -> Kind:
+    """What JSON calls the value's type; "" for what is no value of it (methods, for example)."""
+    match value:
+        case bool():
+            return "boolean"
+        case str():
+            return "text"
+        case int() | float():
+            return "number"
+        case None:
+            return "null"
+        case dict():
+            return "object"
+        case Missing() | View():
+            as_json(value)  # says what is missing
+    return "array" if isinstance(value, (list, *SERIES)) else ""
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether the two are the same value; a text, a number and a truth are never the same."""
+    todo = [_pair(left, right)]
+    while todo:
+        left, right = todo.pop()
+        its = kind(left)
+        if its != kind(right):
+            return False
+        if its == "array":
+            left, right = list(left), list(right)
+            if len(left) != len(right):
+                return False
+            todo += [_pair(a, b) for a, b in zip(left, right, strict=True)]
+        elif its == "object":
+            if left.keys() != right.keys():
+                return False
+            todo += [_pair(value, right[key]) for key, value in left.items()]
+        elif left != right:
+            return False
+    return True
+
+
+def _pair(left: Any, right: Any) -> tuple[Any, Any]:
+    """An output is its JSON beside an array or object, and its text beside anything else."""
+    if isinstance(left, Output):
+        left = left.plain() if isinstance(right, dict | list) else left.text
+    if isinstance(right, Output):
+        right = right.plain() if isinstance(left, dict | list) else right.text
+    return left, right
+
+
+def among(item: Any, owner: Any) -> bool:
+    """Whether a text holds a text, an array an item, or an object a key."""
+    container: Any = plain(owner)
+    if isinstance(owner, Output) and isinstance(item, str) and among(item, owner.text):
+        return True
+    match kind(container):
+        case "text":
+            if kind(item) != "text":
+                raise TemplateError(f"a text holds only texts, not {kind_of(plain(item))}", hint=TEXTUAL)
+            return plain_text(item) in container
+        case "array":
+            return any(same(item, one) for one in container)
+        case "object":
+            return kind(item) == "text" and plain_text(item) in container
+    raise TemplateError(f"nothing can be in {kind_of(container)}")
+
+
+TEXTUAL = "write `| string` after a value to have it as text"
+
+
+def plain_text(value: str) -> str:
+    """A text without what else an output is."""
+    return value.text if isinstance(value, Output) else value
+
+
+def ordered(left: Any, right: Any) -> int:
+    """Less than 0, 0, or more than 0; TemplateError unless both are numbers, or both texts."""
+    left, right = _pair(left, right)
+    its, other = kind(left), kind(right)
+    if its != other or its not in ("number", "text"):
+        raise TemplateError(
+            f"{kind_of(plain(left))} and {kind_of(plain(right))} have no order",
+            hint="compare numbers with numbers, and texts with texts; `| int` makes a number of a text",
+        )
+    if left != left or right != right:
+        raise TemplateError("a value that is no number has no order")
+    return int(left > right) - int(left < right)
+
+
+OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "eq": same,
+    "ne": lambda left, right: not same(left, right),
+    "lt": lambda left, right: ordered(left, right) < 0,
+    "lteq": lambda left, right: ordered(left, right) <= 0,
+    "gt": lambda left, right: ordered(left, right) > 0,
+    "gteq": lambda left, right: ordered(left, right) >= 0,
+    "in": among,
+    "notin": lambda item, owner: not among(item, owner),
+}
+"""By Jinja's names."""
+
+
+@pass_context
+def compared(context: Context, value: Any, *rest: Any) -> bool:
+    """``a < b < c`` as ``compared(a, "lt", b, "lt", c)``."""
+    values, operators = (value, *rest[1::2]), rest[::2]
+    _count(context, values)
+    return all(OPERATORS[operator](*two) for operator, two in zip(operators, pairwise(values), strict=True))
+
+
+def _count(context: Context, values: Iterable[Any]) -> None:
+    budget = budget_of(context)
+    for value in values:
+        budget.weigh(plain(value))
+
+
+def yes(value: Any, what: str = "it") -> bool:
+    """The value, if it is true or false; TemplateError says what it is instead."""
+    value = plain(value)
+    its = kind(value)
+    if isinstance(value, bool):
+        return value
+    said = kind_of(value) if its else "no value"
+    raise TemplateError(f"{what} is {said}, not true or false", hint=COMPARE[its])
+
+
+COMPARE: Mapping[Kind, str] = {
+    "text": "compare it, for example with `== 'yes'` or `!= ''`",
+    "number": "compare it, for example with `> 0`",
+    "array": "compare it, for example with `!= []`",
+    "object": "compare it, for example with `!= {}`, or name one of its fields",
+    "null": "compare it, for example with `!= none`",
+    "": "call it, or name one of its fields",
+}
+
+
+def _test(operator: str) -> Callable[..., bool]:
+    @pass_context
+    def tested(context: Context, value: Any, other: Any, /) -> bool:
+        _count(context, (value, other))
+        return OPERATORS[operator](value, other)
+
+    return tested
+
+
+_SPELLINGS = {
+    "eq": ("==", "eq", "equalto"),
+    "ne": ("!=", "ne"),
+    "lt": ("<", "lt", "lessthan"),
+    "lteq": ("<=", "le"),
+    "gt": (">", "gt", "greaterthan"),
+    "gteq": (">=", "ge"),
+    "in": ("in",),
+}
+COMPARISONS: Mapping[str, Callable[..., bool]] = {
+    name: _test(operator) for operator, names in _SPELLINGS.items() for name in names
+}
+"""The tests that compare, by every name they have."""
+
+
+def alike(values: Iterable[T], key: Callable[[T], Any]) -> list[T]:
+    """The values; TemplateError where they are not all of one type, for what has to put them in order."""
+    values = list(values)
+    kinds = {kind(plain(key(value))) for value in values}
+    if len(kinds) > 1 or kinds & {"array", "object"}:
+        raise TemplateError(f"there is no order among these types of values: {', '.join(sorted(kinds))}")
+    return values
+
+
+def distinct(values: Iterable[T], key: Callable[[T], Any]) -> Iterator[T]:
+    """The values without those whose key was there before."""
+    seen: set[object] = set()
+    for value in values:
+        if (known := _frozen(key(value))) not in seen:
+            seen.add(known)
+            yield value
+
+
+def _frozen(value: Any) -> object:
+    """The same for the same values, and something that can be looked up."""
+    value = plain(value)
+    its = kind(value)
+    match its:
+        case "array":
+            return its, tuple(map(_frozen, value))
+        case "object":
+            return its, frozenset((key, _frozen(item)) for key, item in value.items())
+        case _:
+            return its, value

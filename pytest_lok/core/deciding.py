@@ -1,0 +1,108 @@
+"""An expression's tree -> what is known before it runs: that it is no yes or no, or always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jinja2 import nodes
+
+from pytest_lok.core.comparing import COMPARED, YES, Kind, kind
+from pytest_lok.core.functions import FUNCTIONS
+from pytest_lok.core.sandbox import MADE
+
+
+def _are(its: Kind, names: str) -> dict[str, Kind]:
+    return dict.fromkeys(names.split(), its)
+
+
+_NAMES = {**_are("text", "output"), **_are("number", "cost seconds index")}
+_FACTS = {**_are("text", "output outcome reason backend"), **_are("number", "seconds")}
+_GROUPS = _are("text", "arg env workflow")
+_FILTERS = {
+    **_are("text", "capitalize filesizeformat format indent join json lower replace string title tojson"),
+    **_are("text", "trim truncate upper urlencode wordwrap"),
+    **_are("number", "abs count float int length round sum wordcount"),
+    **_are("array", "batch dictsort groupby items lines list map reject rejectattr select selectattr"),
+    **_are("array", "slice sort unique"),
+}
+_METHODS = {
+    **_are("text", "capitalize casefold join lower lstrip removeprefix removesuffix replace rstrip strip"),
+    **_are("text", "swapcase title upper"),
+    **_are("number", "count find index rfind rindex"),
+    **_are("array", "items keys partition rpartition rsplit split splitlines values"),
+}
+_ARITHMETIC = (nodes.Sub, nodes.Div, nodes.FloorDiv, nodes.Pow, nodes.Neg, nodes.Pos)
+
+
+def known_kind(node: nodes.Expr) -> Kind | None:
+    """What type the value will be of, where that is certain and not a yes or no; else None."""
+    match node:
+        case nodes.Const(value=value):
+            found = kind(value)
+            return None if found == "boolean" else found
+        case nodes.List() | nodes.Tuple():
+            return "array"
+        case nodes.Dict():
+            return "object"
+        case nodes.Name(name=name):
+            return _NAMES.get(name)
+        case nodes.Getattr() | nodes.Getitem():
+            return _field(node)
+        case nodes.Filter():
+            return _filtered(node)
+        case nodes.Call(node=nodes.Getattr(attr=method)):
+            return _METHODS.get(method)
+        case nodes.Call(node=nodes.Name(name="range")):
+            return "array"
+        case nodes.CondExpr(expr1=one, expr2=nodes.Expr() as other):
+            return known_kind(one) and known_kind(other)
+        case nodes.Add() | nodes.Mul() | nodes.Mod():
+            return known_kind(node.left) or known_kind(node.right) or "number"
+    return "number" if isinstance(node, _ARITHMETIC) else None
+
+
+def _filtered(node: nodes.Filter) -> Kind | None:
+    if node.node is None or node.name in (COMPARED, YES):
+        return None
+    if node.name == MADE:
+        return known_kind(node.node)
+    if node.name in ("d", "default"):
+        other = known_kind(node.args[0]) if node.args else "text"
+        return known_kind(node.node) and other
+    return _FILTERS.get(node.name)
+
+
+def _field(node: nodes.Getattr | nodes.Getitem) -> Kind | None:
+    owner, name = node.node, _name(node)
+    if isinstance(owner, nodes.Name):
+        return _GROUPS.get(owner.name)
+    of_step = isinstance(owner, nodes.Getattr | nodes.Getitem) and isinstance(owner.node, nodes.Name)
+    if of_step and owner.node.name == "steps":  # type: ignore[attr-defined]  # it has been looked at
+        return _FACTS.get(name)
+    return None
+
+
+def _name(node: nodes.Getattr | nodes.Getitem) -> str:
+    if isinstance(node, nodes.Getattr):
+        return node.attr
+    return str(node.arg.value) if isinstance(node.arg, nodes.Const) else ""
+
+
+def constants(node: nodes.Expr) -> Iterator[nodes.Expr]:
+    """The parts of a condition that read nothing, so that they never say anything else."""
+    if not _reads(node):
+        yield node
+        return
+    match node:
+        case nodes.And() | nodes.Or():
+            yield from constants(node.left)
+            yield from constants(node.right)
+        case nodes.Not():
+            yield from constants(node.node)
+
+
+def _reads(node: nodes.Expr) -> bool:
+    names = {name.name for name in node.find_all(nodes.Name)}
+    if isinstance(node, nodes.Name):
+        names.add(node.name)
+    return bool(names - FUNCTIONS.keys()) or "rubric" in names
