@@ -155,6 +155,7 @@ class BackendFault(enum.StrEnum):
     DISABLED = "disabled"
     AUTH = "authentication"
     RATE_LIMIT = "rate limit"
+    QUOTA = "quota used up"
     OVERLOAD = "overload"
     NETWORK = "network"
     TIMEOUT = "timeout"

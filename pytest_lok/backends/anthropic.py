@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from pytest_lok.backends.server import Incoming, ServerDialect, part, text_of
+from pytest_lok.backends import endings
+from pytest_lok.backends.server import Incoming, ServerDialect, part, tables, text_of
 from pytest_lok.engine.ports import Prompt
-from pytest_lok.errors import BackendFault
 
 _USUAL_TOKENS = 8192  # the API wants a number; `max_tokens` of the settings is another one
+_BLOCKS = ("text", "thinking", "redacted_thinking")  # what was asked for; others are tools
 _INPUTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
@@ -40,23 +41,23 @@ def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
     """Events, or the message they make."""
     message = event if event.get("type") == "message" else part(event, "message")
     coming.model = str(message.get("model") or coming.model)
-    coming.text.append(text_of(message.get("content")))
+    coming.say(text_of(message.get("content")))
+    block = part(event, "content_block")
+    for kind in (it.get("type") for it in (*tables(message, "content"), block) if it):
+        if kind not in _BLOCKS:
+            coming.stop(endings.TOOL)
+    coming.open = event.get("type") not in ("message", "message_stop")
     match event.get("type"):
         case "content_block_start":
-            coming.text.append(text_of(part(event, "content_block").get("text")))
+            coming.say(text_of(block.get("text")))
         case "content_block_delta":
-            coming.text.append(text_of(part(event, "delta").get("text")))
+            coming.say(text_of(part(event, "delta").get("text")))
         case "message_stop" | "message":
             coming.ended = True
     usage = part(message, "usage") or part(event, "usage")
     coming.count(usage, _INPUTS if "input_tokens" in usage else (), ["output_tokens"])
-    match message.get("stop_reason") or part(event, "delta").get("stop_reason"):
-        case "max_tokens" | "model_context_window_exceeded":
-            coming.fail(BackendFault.TRUNCATED)
-        case "refusal":
-            coming.fail(BackendFault.REFUSED, "the model refused")
-        case "pause_turn" | "tool_use":
-            coming.fail(BackendFault.BAD_OUTPUT, "the model stopped for a tool it was not given")
+    for told in (message, part(event, "delta")):
+        coming.end(told.get("stop_reason"), endings.MESSAGES)
 
 
 MESSAGES = ServerDialect(

@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pytest_lok.backends import faults
+from pytest_lok.backends import endings, faults
 from pytest_lok.backends.attempt import attempt
 from pytest_lok.backends.http import Api, Endpoint, Http, Stream, remedies
-from pytest_lok.backends.server import Incoming, part, text_of
+from pytest_lok.backends.server import Incoming, folded, part, text_of
+from pytest_lok.backends.troubles import checked
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault
@@ -33,12 +34,6 @@ _EXCEPTIONS = {
     "throttlingException": BackendFault.RATE_LIMIT,
     "validationException": BackendFault.BAD_REQUEST,
     "modelTimeoutException": BackendFault.TIMEOUT,
-}
-_FAULTS = {
-    "max_tokens": BackendFault.TRUNCATED,
-    "model_context_window_exceeded": BackendFault.TRUNCATED,
-    "guardrail_intervened": BackendFault.REFUSED,
-    "content_filtered": BackendFault.REFUSED,
 }
 
 
@@ -105,9 +100,7 @@ class Bedrock:
         # credentials may come from a file, a program or the machine's own metadata service
         headers = await asyncio.to_thread(self._signed, endpoint.url, body)
         async with self._http.post(replace(endpoint, headers=headers), body) as stream:
-            coming = Incoming()
-            async for kind, event in _events(stream, endpoint):
-                _take(coming, kind, event)
+            coming = await folded(_events(stream, endpoint), _take, endpoint)
         return coming.reply(endpoint, model)
 
     def _body(self, prompt: Prompt) -> dict[str, Any]:
@@ -167,7 +160,7 @@ class Bedrock:
         return BackendError(f"{self._name}: {message}", kind=kind, backend=self._name, hint=hint)
 
 
-async def _events(stream: Stream, endpoint: Endpoint) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+async def _events(stream: Stream, endpoint: Endpoint) -> AsyncGenerator[Mapping[str, Any], None]:
     """The messages of an event stream; an exception among them is a BackendError."""
     from botocore.eventstream import EventStreamBuffer, ParserError
 
@@ -190,21 +183,17 @@ async def _events(stream: Stream, endpoint: Endpoint) -> AsyncIterator[tuple[str
                 said = str(event.get("message") or headers.get(":error-message") or kind)
                 fault = _EXCEPTIONS.get(kind) or faults.of_text(said) or BackendFault.OVERLOAD
                 raise endpoint.error(fault, f"the server broke off: {said}")
-            yield str(headers.get(":event-type")), event
+            yield {str(headers.get(":event-type")): checked(event, endpoint)}
 
 
-def _take(coming: Incoming, kind: str, event: Mapping[str, Any]) -> None:
-    match kind:
-        case "contentBlockDelta":
-            coming.text.append(text_of(part(event, "delta").get("text")))
-        case "messageStop":
-            reason = str(event.get("stopReason") or "")
-            coming.whole = True  # its usage follows
-            if reason in _FAULTS:
-                coming.fail(_FAULTS[reason])
-            elif reason not in ("end_turn", "stop_sequence"):
-                coming.fail(BackendFault.BAD_OUTPUT, f"the model broke off: {reason}")
-        case "metadata":
-            usage = part(event, "usage")
-            inputs = ["inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens"]
-            coming.count(usage, inputs, ["outputTokens"])
+def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
+    """A message, under its name."""
+    if part(part(event, "contentBlockStart"), "start").get("toolUse"):
+        coming.stop(endings.TOOL)
+    coming.say(text_of(part(part(event, "contentBlockDelta"), "delta").get("text")))
+    coming.end(part(event, "messageStop").get("stopReason"), endings.CONVERSE)  # its usage follows
+    coming.count(
+        part(part(event, "metadata"), "usage"),
+        ["inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens"],
+        ["outputTokens"],
+    )

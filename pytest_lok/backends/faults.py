@@ -37,6 +37,9 @@ _WORDS = (
             re.IGNORECASE,
         ),
     ),
+    # before those of the network: a stream is also "disconnected" by what stands here
+    (BackendFault.REFUSED, re.compile(r"content.?filter", re.IGNORECASE)),
+    (BackendFault.TRUNCATED, re.compile(r"max_(output_)?tokens|output token (limit|maximum)", re.IGNORECASE)),
     (
         BackendFault.NETWORK,
         re.compile(
@@ -46,8 +49,7 @@ _WORDS = (
             re.IGNORECASE,
         ),
     ),
-    (BackendFault.TRUNCATED, re.compile(r"max_(output_)?tokens|output token (limit|maximum)", re.IGNORECASE)),
-    (BackendFault.REFUSED, re.compile(r"content.?(filter|policy)|usage policy|safety", re.IGNORECASE)),
+    (BackendFault.REFUSED, re.compile(r"content.?policy|usage policy|safety", re.IGNORECASE)),
     (BackendFault.EMPTY, re.compile(r"empty (response|answer)", re.IGNORECASE)),
     (
         BackendFault.BAD_REQUEST,
@@ -60,11 +62,26 @@ _WORDS = (
 )
 
 
+_USED_UP = re.compile(
+    r"insufficient[_ ](quota|credits?|balance|funds)|billing_(hard_limit|not_active|error)"
+    r"|credit balance is too low|payment required|out of credits",
+    re.IGNORECASE,
+)
+_PLAN = re.compile(r"check your plan and billing|quota exceeded\. check your plan", re.IGNORECASE)
+
+
+def used_up(text: str) -> bool:
+    """Whether waiting does not help: money or quota is gone. What names a pause comes back by itself."""
+    return bool(_USED_UP.search(text)) or (bool(_PLAN.search(text)) and retry_after(text) is None)
+
+
 def of_status(status: int) -> BackendFault:
     """The fault an HTTP status stands for."""
     match status:
-        case 401 | 402 | 403:
+        case 401 | 403:
             return BackendFault.AUTH
+        case 402:
+            return BackendFault.QUOTA
         case 408 | 504:
             return BackendFault.TIMEOUT
         case 413:
@@ -81,6 +98,8 @@ def of_text(text: str) -> BackendFault | None:
     """The fault a message tells of, or None where it is not clear."""
     if _TOO_LONG.search(text):
         return BackendFault.TOO_LONG
+    if used_up(text):
+        return BackendFault.QUOTA
     status = _STATUS.search(text)
     if status:
         return of_status(int(status[1]))
@@ -104,6 +123,8 @@ def remedy(fault: BackendFault, backend: str) -> str:
     match fault:
         case BackendFault.RATE_LIMIT:
             return "wait, set `retries` on the step, or check the account's limits and credit"
+        case BackendFault.QUOTA:
+            return "waiting does not help: add credit or raise the limit, or ask another backend"
         case BackendFault.OVERLOAD | BackendFault.NETWORK:
             return "try again later, or set `retries` on the step"
         case BackendFault.TIMEOUT:

@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from pytest_lok.backends import endings
 from pytest_lok.backends.server import Incoming, ServerDialect, part, tables, text_of
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 
-# What an answer is stopped for that says nothing about its text.
-_BROKEN = re.compile(r"MALFORMED|UNEXPECTED|TOO_MANY|MISSING|OTHER|UNSPECIFIED")
+_PARTS = frozenset({"text", "thought", "thoughtSignature"})  # what was asked for; others are tools
 
 
 def _address(base: str, model: str) -> str:
@@ -47,17 +47,14 @@ def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
     )
     if blocked := part(event, "promptFeedback").get("blockReason"):
         coming.fail(BackendFault.REFUSED, f"the prompt was blocked: {blocked}")
-    candidate = next(iter(tables(event, "candidates")), {})
-    said = tables(part(candidate, "content"), "parts")
-    coming.text += [text_of(it.get("text")) for it in said if not it.get("thought")]
-    reason = str(candidate.get("finishReason") or "")
-    coming.whole = coming.whole or bool(reason)
-    if reason == "MAX_TOKENS":
-        coming.fail(BackendFault.TRUNCATED)
-    elif _BROKEN.search(reason):
-        coming.fail(BackendFault.BAD_OUTPUT, f"the model broke off: {reason}")
-    elif reason not in ("", "STOP"):
-        coming.fail(BackendFault.REFUSED, f"the answer was stopped: {reason}")
+    for number, candidate in enumerate(tables(event, "candidates")):
+        coming.part_of(candidate.get("index", number))
+        for it in tables(part(candidate, "content"), "parts"):
+            if any(it[key] for key in it.keys() - _PARTS):
+                coming.stop(endings.TOOL)
+            if not it.get("thought"):
+                coming.say(text_of(it.get("text")))
+        coming.end(candidate.get("finishReason"), endings.GENERATE)
 
 
 GENERATE = ServerDialect(

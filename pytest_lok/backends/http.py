@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 
 from pytest_lok import __version__
 from pytest_lok.backends import faults
+from pytest_lok.core.redact import SHORTEST
 from pytest_lok.errors import BackendError, BackendFault
 
 if TYPE_CHECKING:
@@ -77,7 +78,10 @@ class Endpoint:
         """A failure in plain words, with its remedy and without the key."""
         text = " ".join(message.split())
         if self.secret:
-            text, output = text.replace(self.secret, "***"), output.replace(self.secret, "***")
+            key = re.escape(self.secret)
+            if len(self.secret) < SHORTEST:  # a part of a word is no key
+                key = rf"(?<!\w){key}(?!\w)"
+            text, output = re.sub(key, "***", text), re.sub(key, "***", output)
         return BackendError(
             f"{self.backend}: {text}",
             kind=kind,
@@ -321,6 +325,8 @@ async def _refused(endpoint: Endpoint, response: httpx.Response) -> BackendError
     kind = faults.of_status(status)
     if kind is BackendFault.BAD_REQUEST and faults.of_text(said) is BackendFault.TOO_LONG:
         kind = BackendFault.TOO_LONG
+    if faults.used_up(text):
+        kind = BackendFault.QUOTA
     return endpoint.error(
         kind,
         f"HTTP {status} {response.reason_phrase}: {said}"

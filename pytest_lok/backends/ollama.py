@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from pytest_lok.backends import endings
 from pytest_lok.backends.server import Incoming, ServerDialect, part, text_of
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
+
+_CONTEXTS = frozenset(1024 * 2**power for power in range(1, 11))  # tokens, as models are loaded with
 
 
 def _address(base: str, _: str) -> str:
@@ -43,11 +46,19 @@ def _body(prompt: Prompt, model: str, max_tokens: int | None, _: Collection[str]
 
 def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
     coming.model = str(event.get("model") or coming.model)
-    coming.text.append(text_of(part(event, "message").get("content")))
+    message = part(event, "message")
+    coming.say(text_of(message.get("content")))
+    if message.get("tool_calls"):
+        coming.stop(endings.TOOL)
     coming.count(event, ["prompt_eval_count"], ["eval_count"])
-    coming.ended = bool(event.get("done"))
-    if event.get("done_reason") == "length":
-        coming.fail(BackendFault.TRUNCATED)
+    if event.get("prompt_eval_count") in _CONTEXTS:  # an old server cuts it all the same, to just fit
+        coming.fail(
+            BackendFault.TOO_LONG,
+            f"the prompt was cut: the model read {event['prompt_eval_count']} tokens, a whole context",
+        )
+    coming.ended = event.get("done") is True
+    coming.open = not coming.ended
+    coming.end(event.get("done_reason"), endings.OLLAMA)
 
 
 CHAT = ServerDialect(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from pytest_lok.backends import endings
+from pytest_lok.backends.http import message_of
 from pytest_lok.backends.server import Incoming, ServerDialect, part, tables, text_of
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
@@ -46,19 +48,18 @@ def _chat_body(
 def _take_chat(coming: Incoming, event: Mapping[str, Any]) -> None:
     coming.model = str(event.get("model") or coming.model)
     coming.count(part(event, "usage"), ["prompt_tokens"], ["completion_tokens"])
-    choice = next(iter(tables(event, "choices")), {})
-    said = part(choice, "delta") or part(choice, "message")
-    coming.text.append(text_of(said.get("content")))
-    if refusal := text_of(said.get("refusal")):
-        coming.fail(BackendFault.REFUSED, (coming.why or "the model refused: ") + refusal)
-    match choice.get("finish_reason"):
-        case "length":
-            coming.fail(BackendFault.TRUNCATED)
-        case "content_filter":
-            coming.fail(BackendFault.REFUSED)
-        case None | "":
-            return
-    coming.whole = True  # its usage may follow
+    choices = tables(event, "choices")
+    if not choices and (said := message_of(event)):
+        coming.fail(BackendFault.OVERLOAD, f"the server broke off: {said}")
+    for number, choice in enumerate(choices):
+        coming.part_of(choice.get("index", number))
+        message = part(choice, "delta") or part(choice, "message")
+        coming.say(text_of(message.get("content")))
+        coming.refuse(text_of(message.get("refusal")))
+        if message.get("tool_calls") or message.get("function_call"):
+            coming.stop(endings.TOOL)
+        if choice.get("finish_reason") != "null":  # as some write null
+            coming.end(choice.get("finish_reason"), endings.CHAT)
 
 
 CHAT = ServerDialect(
@@ -79,7 +80,14 @@ CHAT = ServerDialect(
 def _responses_body(
     prompt: Prompt, model: str, max_tokens: int | None, refused: Collection[str]
 ) -> dict[str, Any]:
-    body: dict[str, Any] = {"model": model, "input": prompt.text, "stream": True, "store": False}
+    body: dict[str, Any] = {
+        "model": model,
+        "input": prompt.text,
+        "stream": True,
+        "store": False,
+    }
+    if "truncation" not in refused:
+        body["truncation"] = "disabled"  # else a prompt that is too long may lose its beginning
     if prompt.system:
         body["instructions"] = prompt.system
     if max_tokens is not None:
@@ -89,36 +97,34 @@ def _responses_body(
     return body
 
 
-_INCOMPLETE = {"max_output_tokens": BackendFault.TRUNCATED, "content_filter": BackendFault.REFUSED}
-
-
 def _take_response(coming: Incoming, event: Mapping[str, Any]) -> None:
     """Events; the last of them, or the one document, is the response as it stands then."""
     match event.get("type"):
         case "response.output_text.delta":
-            coming.text.append(text_of(event.get("delta")))
+            coming.say(text_of(event.get("delta")))
         case "response.refusal.delta":
-            coming.fail(
-                BackendFault.REFUSED, (coming.why or "the model refused: ") + text_of(event.get("delta"))
-            )
+            coming.refuse(text_of(event.get("delta")))
     response = part(event, "response") or (event if event.get("object") == "response" else {})
     status = response.get("status")
     coming.model = str(response.get("model") or coming.model)
     if status in (None, "queued", "in_progress"):
         return
     coming.count(part(response, "usage"), ["input_tokens"], ["output_tokens"])
-    messages = [item for item in tables(response, "output") if item.get("type") == "message"]
+    items = tables(response, "output")
+    messages = [item for item in items if item.get("type") == "message"]
+    if any(item.get("type") not in ("message", "reasoning") for item in items):
+        coming.stop(endings.TOOL)
     if not coming.text:
-        coming.text += [text_of(message.get("content")) for message in messages]
-    refusals = [it for message in messages for it in tables(message, "content") if it.get("refusal")]
-    if refusals and coming.fault is None:
-        coming.fail(BackendFault.REFUSED, f"the model refused: {text_of(refusals[0]['refusal'])}")
-    if status != "completed":
-        why = str(part(response, "incomplete_details").get("reason") or status)
-        coming.fail(
-            _INCOMPLETE.get(why, BackendFault.BAD_OUTPUT),
-            "" if why in _INCOMPLETE else f"the answer ended early: {why}",
-        )
+        coming.say("".join(text_of(message.get("content")) for message in messages))
+    if not coming.refusal:
+        for it in (it for message in messages for it in tables(message, "content")):
+            coming.refuse(text_of(it.get("refusal")))
+    for word in (
+        part(response, "incomplete_details").get("reason"),
+        status,
+        *(item.get("status") for item in messages),
+    ):
+        coming.end(word, endings.RESPONSES)
     coming.ended = True
 
 
@@ -128,6 +134,6 @@ RESPONSES = ServerDialect(
     address=_at("/responses"),
     body=_responses_body,
     take=_take_response,
-    spared={"text": "text.format"},
+    spared={"text": "text.format", "truncation": "truncation"},
     hints=_hints,
 )

@@ -6,59 +6,100 @@ document, into an ``Incoming``; whether that is a whole answer is judged here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
-from pytest_lok.backends import faults
 from pytest_lok.backends.attempt import attempt
-from pytest_lok.backends.http import Api, Endpoint, Http, Stream, message_of, remedies
+from pytest_lok.backends.endings import End, Endings, judged
+from pytest_lok.backends.http import Api, Endpoint, Http, Stream, complaint, remedies
+from pytest_lok.backends.troubles import broken, checked, is_error
 from pytest_lok.core.results import Reply, Usage
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault
 
-_WHY = {
-    BackendFault.TRUNCATED: "the answer was cut at its longest length",
-    BackendFault.REFUSED: "the answer was stopped by a content filter",
-}
+_GRACE = 2.0
+"""Seconds in which what follows an ending has to come; some servers leave their stream open."""
 
 
 @dataclass(slots=True)
 class Incoming:
     """What has come of an answer so far.
 
-    ``whole``: the server said that nothing is missing. ``ended``: nothing more is to be read.
-    ``fault`` says that the answer is none, ``why`` in the server's words ("" = ours).
+    ``ended``: nothing more is to be read; ``open``: an event that always comes last has not come yet.
+    ``fault`` says that the answer is none, ``why`` in the server's words.
     """
 
     text: list[str] = field(default_factory=list)
     model: str = ""
     input_tokens: int | None = None
     output_tokens: int | None = None
-    whole: bool = False
     ended: bool = False
+    open: bool = False
+    refusal: str = ""
     fault: BackendFault | None = None
     why: str = ""
+    _whole: bool = False
+    _more: bool = False
+    _parts: set[str] = field(default_factory=set)
 
     def count(self, usage: Any, inputs: Collection[str], outputs: Collection[str]) -> None:
         """Take those of the counters that are reported; later reports replace earlier ones."""
         self.input_tokens = _sum(usage, inputs, self.input_tokens)
         self.output_tokens = _sum(usage, outputs, self.output_tokens)
 
-    def fail(self, kind: BackendFault, why: str = "") -> None:
-        """The server said that this is no answer."""
-        self.fault, self.why = kind, why or self.why
+    def say(self, text: str) -> None:
+        """More of the answer."""
+        self.text.append(text)
+        self._more = self._more or (self._whole and bool(text))
+
+    def part_of(self, number: object) -> None:
+        """What comes is of that one of several answers; more than one is none."""
+        self._parts.add(str(number))
+        if len(self._parts) > 1:
+            self.fail(BackendFault.BAD_OUTPUT, "the server gave several answers at once")
+
+    def end(self, word: object, known: Endings) -> None:
+        """The server's word for how the answer ended; None and "" are none."""
+        if word is None or word == "":
+            return
+        self._whole = True
+        if end := judged(word, known):
+            self.stop(end)
+
+    def stop(self, end: End) -> None:
+        """It ended, and not as a whole answer."""
+        self.fail(end.kind, end.why)
+
+    def refuse(self, text: str) -> None:
+        """Some of the model's words why it does not answer."""
+        if text:
+            self.refusal += text
+            self.fault, self.why = BackendFault.REFUSED, f"the model refused: {self.refusal}"
+
+    def fail(self, kind: BackendFault, why: str) -> None:
+        """The server said that this is no answer; its first word counts."""
+        if self.fault is None:
+            self.fault, self.why = kind, why
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has ended, as far as can be known while the stream goes on."""
+        return self._whole and not self.open and not self._more
 
     def reply(self, endpoint: Endpoint, asked: str, *, free: bool = False) -> Reply:
         """A whole answer of the model ``asked``, or BackendError with what came of it."""
         text = "".join(self.text)
+        if not self._whole and self.ended:
+            self.fail(BackendFault.NETWORK, "the server did not say how its answer ended: it may be cut")
+        elif not self._whole or self.open:
+            self.fail(BackendFault.NETWORK, "the answer broke off in the middle")
         if self.fault is not None:
-            raise endpoint.error(
-                self.fault, self.why or _WHY.get(self.fault, "the answer is unusable"), output=text
-            )
-        if not (self.whole or self.ended):
-            raise endpoint.error(BackendFault.NETWORK, "the answer broke off in the middle", output=text)
+            raise endpoint.error(self.fault, self.why, output=text)
         return Reply(
             text=text,
             backend=endpoint.backend,
@@ -230,48 +271,82 @@ class Server:
         )
 
 
-async def read(
-    stream: Stream, endpoint: Endpoint, take: Callable[[Incoming, Mapping[str, Any]], None]
-) -> Incoming:
+Take: TypeAlias = Callable[[Incoming, Mapping[str, Any]], None]
+_DONE: Mapping[str, Any] = {}
+_FIELD = re.compile(r"[A-Za-z_-]*:")
+
+
+async def read(stream: Stream, endpoint: Endpoint, take: Take) -> Incoming:
     """All of an answer: events after "data:", documents by line, or one document."""
-    coming = Incoming()
     if stream.is_json:
+        coming = Incoming()
         take(coming, checked(await stream.document(), endpoint))
         coming.ended = True
         return coming
-    async with aclosing(stream.lines()) as lines:
-        async for line in lines:
-            if line.startswith("data:"):
-                line = line[5:].strip()
-            elif line.lstrip().startswith("<"):
-                raise endpoint.error(
-                    BackendFault.BAD_OUTPUT, f"the server sent a page instead of an answer: {line[:200]}"
-                )
-            elif not line.startswith(("{", "[")):
-                continue  # a comment, an event's name, or the blank line between events
-            if line == "[DONE]":
-                coming.ended = True
-            else:
-                take(coming, checked(stream.parsed(line), endpoint))
-            if coming.ended:
-                break
+    coming = await folded(_events(stream, endpoint), take, endpoint)
     if coming.ended:
         await stream.finish()
     return coming
 
 
-def checked(event: Any, endpoint: Endpoint) -> Mapping[str, Any]:
-    """An event that is a table and no error; else BackendError in the server's words."""
-    if not isinstance(event, dict):
-        raise endpoint.error(BackendFault.BAD_OUTPUT, "the server sent JSON that is no answer")
-    error = event.get("error") or part(event, "response").get("error")
-    if event.get("type") == "error":
-        error = error or {name: event.get(name) for name in ("code", "message")}
-    if not error:
-        return event
-    said = message_of({"error": error})
-    names = [error.get(name) for name in ("code", "type", "status")] if isinstance(error, dict) else []
-    by_code = [faults.of_status(code) for code in names if isinstance(code, int) and code >= 400]
-    by_name = [faults.of_text(name.replace("_", " ")) for name in names if isinstance(name, str)]
-    kinds = [*by_code, faults.of_text(said), *by_name, BackendFault.OVERLOAD]
-    raise endpoint.error(next(filter(None, kinds)), f"the server broke off: {said}")
+async def folded(events: AsyncGenerator[Mapping[str, Any], None], take: Take, endpoint: Endpoint) -> Incoming:
+    """The events up to the last one, or until nothing more comes after the answer's ending."""
+    coming, now = Incoming(), asyncio.get_running_loop().time
+    grace = min(_GRACE, endpoint.idle / 2)
+    try:
+        async with asyncio.timeout(None) as rest, aclosing(events):
+            async for event in events:
+                if event is _DONE:
+                    coming.ended = True
+                else:
+                    take(coming, event)
+                if coming.ended:
+                    break
+                if coming.settled is (rest.when() is None):
+                    rest.reschedule(now() + grace if coming.settled else None)
+    except TimeoutError:
+        if not rest.expired():
+            raise
+    return coming
+
+
+async def _events(stream: Stream, endpoint: Endpoint) -> AsyncGenerator[Mapping[str, Any], None]:
+    """What the lines of a stream hold: events after "data:", or by themselves."""
+    name = ""
+    async with aclosing(stream.lines()) as lines:
+        async for line in lines:
+            if line.startswith(("{", "[")):
+                name, data = "", line
+            elif not line.strip():
+                name = ""  # the blank line between events
+                continue
+            elif not _FIELD.match(line):
+                what = "a page" if line.lstrip().startswith("<") else "something else"
+                raise endpoint.error(
+                    BackendFault.BAD_OUTPUT, f"the server sent {what} instead of an answer: {line[:200]}"
+                )
+            else:
+                title, _, data = line.partition(":")
+                data = data.strip()
+                if title == "event":
+                    name = data
+                if is_error(title) and data:
+                    name = "error"
+                elif title != "data" or not data:
+                    continue  # a comment, another field
+            if data == "[DONE]":
+                yield _DONE
+            elif not is_error(name):
+                yield checked(stream.parsed(data), endpoint)
+            else:  # whatever it holds
+                raise _told(endpoint, data)
+
+
+def _told(endpoint: Endpoint, data: str) -> BackendError:
+    """The failure told by an event that is called an error."""
+    try:
+        return broken(endpoint, checked(json.loads(data), endpoint))
+    except ValueError:
+        return broken(endpoint, complaint(data))
+    except BackendError as error:
+        return error

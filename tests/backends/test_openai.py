@@ -265,9 +265,10 @@ def test_comments_carriage_returns_and_other_fields_are_passed_over() -> None:
 
 
 @web
-def test_an_end_without_a_reason_is_an_end() -> None:
+def test_an_end_without_a_reason_may_be_a_cut() -> None:
     web.post(SERVER + "/chat/completions").mock(return_value=_events(_said("hi"), "[DONE]"))
-    assert ask(backend()).text == "hi"
+    error = refused(backend())
+    assert (error.kind, error.output) == (BackendFault.NETWORK, "hi")
 
 
 @web
@@ -412,6 +413,7 @@ def test_a_response_that_is_not_streamed() -> None:
         "instructions": "be brief",
         "stream": True,
         "store": False,
+        "truncation": "disabled",
     }
 
 

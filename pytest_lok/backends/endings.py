@@ -1,0 +1,176 @@
+"""How answers end, API by API and tool by tool: the words for a whole one, and what the others mean.
+
+The tables are closed. A word that is in none of them is no answer: somebody made it up for an ending
+that was none of the known ones, and those were all the good ones there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pytest_lok.errors import BackendFault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """What an ending means that is not the end of a whole answer."""
+
+    kind: BackendFault
+    why: str
+
+
+Endings: TypeAlias = Mapping[str, End | None]
+"""Words in lower case; None = the answer is whole."""
+
+WHOLE = None
+CUT = End(kind=BackendFault.TRUNCATED, why="the answer was cut at its longest length")
+FILTERED = End(kind=BackendFault.REFUSED, why="the answer was stopped by a content filter")
+DECLINED = End(kind=BackendFault.REFUSED, why="the model refused")
+TOOL = End(kind=BackendFault.BAD_OUTPUT, why="the model stopped for a tool it was not given")
+GARBLED = End(kind=BackendFault.BAD_OUTPUT, why="the model broke off")
+SERVER = End(kind=BackendFault.OVERLOAD, why="the server broke off")
+LOST = End(kind=BackendFault.NETWORK, why="the server lost its connection to the model")
+FULL = End(kind=BackendFault.TOO_LONG, why="the prompt does not fit the model")
+TURNS = End(kind=BackendFault.TRUNCATED, why="it ran out of turns")
+SPENT = End(kind=BackendFault.QUOTA, why="the budget of the tool is used up")
+STOPPED = End(kind=BackendFault.CRASHED, why="its work was stopped")
+
+
+def judged(word: object, endings: Endings) -> End | None:
+    """What an ending means; None = the answer is whole."""
+    known = word.casefold() if isinstance(word, str) else ""
+    if known not in endings:
+        return End(kind=BackendFault.BAD_OUTPUT, why=f"the answer ended in a way lok does not know: {word}")
+    end = endings[known]
+    return None if end is None else End(kind=end.kind, why=f"{end.why} ({word})")
+
+
+MESSAGES: Endings = {
+    "end_turn": WHOLE,
+    "stop_sequence": WHOLE,
+    "max_tokens": CUT,
+    "model_context_window_exceeded": CUT,
+    "refusal": DECLINED,
+    "tool_use": TOOL,
+    "pause_turn": TOOL,
+}
+"""Anthropic's ``stop_reason``."""
+
+CONVERSE: Endings = {
+    "end_turn": WHOLE,
+    "stop_sequence": WHOLE,
+    "max_tokens": CUT,
+    "model_context_window_exceeded": CUT,
+    "guardrail_intervened": FILTERED,
+    "content_filtered": FILTERED,
+    "tool_use": TOOL,
+    "malformed_model_output": GARBLED,
+    "malformed_tool_use": GARBLED,
+}
+"""Bedrock's ``stopReason``."""
+
+GENERATE: Endings = {
+    "stop": WHOLE,
+    "max_tokens": CUT,
+    **dict.fromkeys(
+        (
+            "safety", "recitation", "language", "blocklist", "prohibited_content", "spii", "model_armor",
+            "image_safety", "image_prohibited_content", "image_recitation",
+        ),
+        FILTERED,
+    ),
+    **dict.fromkeys(
+        (
+            "finish_reason_unspecified", "other", "malformed_function_call", "unexpected_tool_call",
+            "too_many_tool_calls", "missing_thought_signature", "malformed_response", "image_other",
+            "no_image",
+        ),
+        GARBLED,
+    ),
+}  # fmt: skip
+"""Gemini's ``finishReason``."""
+
+OLLAMA: Endings = {"stop": WHOLE, "length": CUT, "load": GARBLED, "unload": GARBLED}
+"""Ollama's ``done_reason``."""
+
+CHAT: Endings = {
+    # what other APIs call it, which some gateways pass on
+    **GENERATE,
+    **MESSAGES,
+    "stop": WHOLE,
+    "eos": WHOLE,
+    "eos_token": WHOLE,
+    "complete": WHOLE,
+    "length": CUT,
+    "model_length": CUT,
+    "max_output_tokens": CUT,
+    "content_filter": FILTERED,
+    "guardrail_intervened": FILTERED,
+    "content_filtered": FILTERED,
+    "sensitive": FILTERED,
+    "tool_calls": TOOL,
+    "function_call": TOOL,
+    "error": SERVER,
+    "abort": SERVER,
+    "insufficient_system_resource": SERVER,
+    "network_error": LOST,
+}
+"""``finish_reason`` of chat completions: OpenAI's, and those of the servers that speak like it."""
+
+RESPONSES: Endings = {
+    "completed": WHOLE,
+    "max_output_tokens": CUT,
+    "content_filter": FILTERED,
+    "incomplete": GARBLED,
+    "cancelled": GARBLED,
+    "failed": SERVER,
+}
+"""A response's ``status``, or the reason why it is incomplete."""
+
+CLAUDE: Endings = {
+    "end_turn": WHOLE,
+    # no stop sequence is given to it: it writes so of messages that it made itself
+    "stop_sequence": GARBLED,
+    "max_tokens": CUT,
+    "model_context_window_exceeded": CUT,
+    "refusal": DECLINED,
+    "tool_use": TOOL,
+    "pause_turn": TOOL,
+}
+"""``stop_reason`` of claude's result."""
+
+CLAUDE_RESULTS: Endings = {
+    "success": WHOLE,
+    "error_max_turns": TURNS,
+    "error_max_budget_usd": SPENT,
+    "error_during_execution": STOPPED,
+    "error_max_structured_output_retries": GARBLED,
+}
+"""``subtype`` of claude's result."""
+
+CLAUDE_LOOPS: Endings = {
+    "completed": WHOLE,
+    "max_turns": TURNS,
+    "budget_exhausted": SPENT,
+    "prompt_too_long": FULL,
+    "api_error": SERVER,
+    "rapid_refill_breaker": FULL,
+    "blocking_limit": End(kind=BackendFault.RATE_LIMIT, why="its usage limit is reached"),
+    **dict.fromkeys(
+        ("model_error", "image_error", "malformed_tool_use_exhausted", "structured_output_retry_exhausted"),
+        GARBLED,
+    ),
+    **dict.fromkeys(
+        (
+            "aborted_streaming", "aborted_tools", "stop_hook_prevented", "hook_stopped", "tool_deferred",
+            "tool_deferred_unavailable", "background_requested", "turn_setup_failed",
+        ),
+        STOPPED,
+    ),
+}  # fmt: skip
+"""``terminal_reason`` of claude's result: why its loop ended."""
+
+GEMINI: Endings = {"success": WHOLE, "error": GARBLED}
+"""``status`` of the gemini tool's result."""
