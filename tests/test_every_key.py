@@ -297,6 +297,14 @@ CASES = [
         effect=lambda s: s.outcomes == {P} and (s.root / "one/conftest.py").exists(),
     ),
     Case(
+        key="allow_empty",
+        lines={"allow_empty": "true"},
+        also={"apply_edits": "true"},
+        kinds=ASKING,
+        answers='{"edits": []}',
+        effect=lambda s: s.outcomes == {P},
+    ),
+    Case(
         key="rollback",
         lines={"rollback": "false"},
         also={"apply_edits": "true", "verify": '"exit 1"'},

@@ -129,6 +129,7 @@ class AskStep(_Table):
     fix_retries: Count = Field(
         0, description="After an answer that fails a check or has not its form: ask again, so often."
     )
+    allow_empty: bool = Field(False, description="An answer that changes nothing is done, not failed.")
     allow_paths: list[str] | None = Field(None, description="Extra paths that edits may touch.")
     rollback: bool = Field(True, description="On final failure restore every file.")
     repeat: Positive = Field(1, description="Ask this many times.")

@@ -10,51 +10,18 @@ import codecs
 import difflib
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
+from typing import Literal
 
+from pytest_lok.core.protected import plain, protected
 from pytest_lok.core.results import Json
 from pytest_lok.errors import OutputError
 
 MOST_FILES = 50
 MOST_BYTES = 1_000_000
-
-PROTECTED = (
-    ".github",
-    ".gitlab",
-    ".gitlab-ci.yml",
-    ".circleci",
-    ".buildkite",
-    ".travis.yml",
-    "azure-pipelines.yml",
-    "bitbucket-pipelines.yml",
-    "jenkinsfile",
-    ".lok",
-    "lok.toml",
-    "pytest.ini",
-    ".pytest.ini",
-    "pytest.toml",
-    ".pytest.toml",
-    "tox.ini",
-    "setup.cfg",
-    "pyproject.toml",
-    ".pre-commit-config.yaml",
-    ".husky",
-    ".gitmodules",
-    ".gitattributes",
-    ".envrc",
-    ".claude",
-    ".claude.json",
-    ".mcp.json",
-    ".gemini",
-    ".codex",
-    ".cursor",
-)
-"""Top-level names (lower case) whose change changes what is run or trusted, by us or by a model's tool."""
-
-PROTECTED_ANYWHERE = ("conftest.py", "sitecustomize.py", "usercustomize.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +75,8 @@ def _edit(number: int, entry: Json) -> Edit:
     return Edit(file=str(values["file"]), old=str(values["old"]), new=str(values["new"]))
 
 
-def refused_path(path: str, allow: Collection[str] = ()) -> str | None:
-    """Why an edit may not touch this path, by its name alone; None if it may.
-
-    ``allow`` lists paths, directories or patterns (``docs/*``) that lift the protection of
-    configuration. Nothing lifts the rest.
-    """
+def refused_path(path: str) -> str | None:
+    """Why no edit may touch this path, by its name alone, whatever ``allow_paths`` says; None if one may."""
     hidden = any(unicodedata.category(character) in ("Cc", "Cf") for character in path)
     if not path or hidden or "\\" in path or path != path.strip():
         return "is no plain relative path"
@@ -122,12 +85,8 @@ def refused_path(path: str, allow: Collection[str] = ()) -> str | None:
         return "lies outside the workspace"
     if "" in parts or "." in parts:
         return "is no plain relative path"
-    lowered = [part.lower().rstrip(". ") for part in parts]
-    if ".git" in lowered or "git~1" in lowered:
+    if not {".git", "git~1"}.isdisjoint(plain(part).rstrip(". ") for part in parts):
         return "lies under .git"
-    protected = lowered[0] in PROTECTED or lowered[-1] in PROTECTED_ANYWHERE
-    if protected and not any(_covers(pattern, path) for pattern in allow):
-        return "is configuration that decides what is run; list it in allow_paths to permit it"
     return None
 
 
@@ -136,32 +95,97 @@ def _covers(pattern: str, path: str) -> bool:
     return fnmatchcase(path, pattern) or PurePosixPath(path).is_relative_to(pattern)
 
 
+def _nothing(path: str) -> str | None:  # noqa: ARG001 - where nothing verifies the edits
+    return None
+
+
+class Draft:
+    """The files as the edits of one or several answers leave them, before anything is written.
+
+    ``read`` gives a file's bytes, None if there is none; it may raise ValueError with the reason why
+    that path cannot be edited. ``decides`` says what a path has to do with the verification of the
+    edits, None = nothing. ``allow`` lists paths, directories or patterns (``docs/*``) that may be
+    edited although they decide what is run or what the verification says; ``lifted`` are the files of
+    that kind that are edited, each with what it decides.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[str], bytes | None],
+        *,
+        allow: Collection[str] = (),
+        decides: Callable[[str], str | None] = _nothing,
+    ) -> None:
+        self.lifted: dict[str, str] = {}
+        self._read = read
+        self._allow = allow
+        self._decides = decides
+        self._before: dict[str, bytes | None] = {}
+        self._after: dict[str, bytes | None] = {}
+        self._spelled: dict[str, str] = {}  # paths as the least exact system sees them -> as they are
+
+    @property
+    def changes(self) -> list[Change]:
+        """What becomes of the files that come out changed."""
+        made = [(file, self._before[file], after) for file, after in self._after.items()]
+        return [Change(file=f, before=b, after=a) for f, b, a in made if a is not None and a != b]
+
+    def add(self, edits: Sequence[Edit]) -> tuple[list[Change], list[str]]:
+        """What one answer makes of the files, and every reason why it does not apply: then none of it counts.
+
+        The edits of a file apply one after the other, upon those of the answers before.
+        """
+        before: dict[str, bytes | None] = {}
+        after: dict[str, bytes | None] = {}
+        reasons: list[str] = []
+        for number, edit in enumerate(edits, 1):
+            try:
+                if edit.file not in before:
+                    before[edit.file] = after[edit.file] = self._open(edit.file)
+                after[edit.file] = _apply(edit, after[edit.file])
+            except ValueError as reason:
+                reasons.append(f"edit {number}: {edit.file!r} {reason}")
+        made = [Change(file=f, before=before[f], after=a) for f, a in after.items() if a is not None]
+        if not reasons:
+            reasons = [f"{file!r} {reason}" for file in after for reason in self._collisions(file, after)]
+        if len(made) > MOST_FILES:
+            reasons.append(f"{len(made)} files are more than {MOST_FILES}")
+        if sum(len(change.after) for change in made) > MOST_BYTES + sum(len(c.before or b"") for c in made):
+            reasons.append(f"the edits add more than {MOST_BYTES:,} bytes")
+        if not reasons:
+            self._after.update(after)
+            self._spelled.update((plain(file), file) for file in after)
+        return made, reasons
+
+    def _open(self, file: str) -> bytes | None:
+        """A file as the answers before leave it; ValueError where it may not be edited."""
+        if refusal := refused_path(file):
+            raise ValueError(refusal)
+        if reason := self._decides(file) or protected(file):
+            if not any(_covers(pattern, file) for pattern in self._allow):
+                raise ValueError(f"may not be edited: {reason}; list it in allow_paths to permit it")
+            self.lifted[file] = reason
+        if file not in self._before:
+            self._before[file] = self._read(file)
+        return self._after.get(file, self._before[file])
+
+    def _collisions(self, file: str, beside: Collection[str]) -> Iterator[str]:
+        """What is wrong with a path beside all the others of the draft."""
+        spelled = {**self._spelled, **{plain(other): other for other in beside if other != file}}
+        parts = plain(file).split("/")
+        for at in range(1, len(parts)):
+            if other := spelled.get("/".join(parts[:at])):
+                yield f"leads through {other!r}, which an edit makes a file"
+        other = spelled.get("/".join(parts), file)
+        if other != file and None in (self._before[file], self._before[other]):
+            yield f"is {other!r} in another spelling"
+
+
 def changes(
     edits: Sequence[Edit], read: Callable[[str], bytes | None], *, allow: Collection[str] = ()
 ) -> tuple[list[Change], list[str]]:
-    """What the edits make of the files, and every reason why they do not apply (then nothing may be written).
-
-    Edits of one file apply one after the other. ``read`` gives a file's bytes, None if there is
-    none; it may raise ValueError with the reason why that path cannot be edited.
-    """
-    before: dict[str, bytes | None] = {}
-    after: dict[str, bytes | None] = {}
-    reasons: list[str] = []
-    for number, edit in enumerate(edits, 1):
-        try:
-            if edit.file not in before:
-                if refusal := refused_path(edit.file, allow):
-                    raise ValueError(refusal)
-                before[edit.file] = after[edit.file] = read(edit.file)
-            after[edit.file] = _apply(edit, after[edit.file])
-        except ValueError as reason:
-            reasons.append(f"edit {number}: {edit.file!r} {reason}")
-    made = [Change(file=f, before=before[f], after=a) for f, a in after.items() if a is not None]
-    if len(made) > MOST_FILES:
-        reasons.append(f"{len(made)} files are more than {MOST_FILES}")
-    if sum(len(change.after) for change in made) > MOST_BYTES + sum(len(c.before or b"") for c in made):
-        reasons.append(f"the edits add more than {MOST_BYTES:,} bytes")
-    return made, reasons
+    """What one answer's edits make of the files, and every reason why they do not apply; see ``Draft``."""
+    return Draft(read, allow=allow).add(edits)
 
 
 def _apply(edit: Edit, content: bytes | None) -> bytes:
@@ -187,11 +211,19 @@ def _place(old: str, text: str) -> tuple[int, int]:
     lines = old.replace("\r\n", "\n").split("\n")
     pattern = r"\r?\n".join(re.escape(line) for line in lines)
     found = [match.span(1) for match in re.finditer(f"(?=({pattern}))", text)]
+    if not found and (form := _other_form(old, text)):
+        raise ValueError(f"holds the text of `old` in another Unicode form ({form}): copy it from the file")
     if not found:
         raise ValueError("does not hold the text of `old`")
     if len(found) > 1:
         raise ValueError(f"holds the text of `old` {len(found)} times; quote more, so that it occurs once")
     return found[0]
+
+
+def _other_form(old: str, text: str) -> str:
+    """The Unicode form in which a text holds the letters that it does not hold as they are; "" = in none."""
+    forms: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
+    return next((form for form in forms if unicodedata.normalize(form, old) in text), "")
 
 
 def encoding_of(content: bytes) -> str:

@@ -127,6 +127,7 @@ class Ask:
     verify: ShellTemplate | None = None
     verify_preset: str = ""
     fix_retries: int = 0
+    allow_empty: bool = False
     allow_paths: tuple[str, ...] = ()
     rollback: bool = True
     repeat: int = 1

@@ -309,6 +309,7 @@ class StepReader:
             verify=verify,
             verify_preset=preset,
             fix_retries=document.fix_retries,
+            allow_empty=document.allow_empty,
             allow_paths=tuple(document.allow_paths or ()),
             rollback=document.rollback,
             repeat=document.repeat,
@@ -446,7 +447,11 @@ class StepReader:
 
     def _edits(self) -> None:
         document = self.document
-        idle = {"allow_paths": bool(document.allow_paths), "rollback": not document.rollback}
+        idle = {
+            "allow_empty": document.allow_empty,
+            "allow_paths": bool(document.allow_paths),
+            "rollback": not document.rollback,
+        }
         for key in [key for key in idle if idle[key] and not document.apply_edits]:
             self._report(
                 f"`{key}` is about edits, and this step applies none", "apply_edits = true", key, key=True

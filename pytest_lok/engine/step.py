@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeAlias, TypeVar, assert_never
 
 from pytest_lok.core.model import MOST_ITEMS, Ask, ForEach, Shell, Step
@@ -17,13 +18,16 @@ from pytest_lok.engine.findings import InconclusiveError
 from pytest_lok.engine.judge import check
 from pytest_lok.engine.record import Record
 from pytest_lok.engine.shell import run_shell
-from pytest_lok.engine.transaction import NotWrittenError, run_and_apply
-from pytest_lok.errors import OutputError, StepFailedError, StepUnableError
+from pytest_lok.engine.transaction import NotWrittenError, apply_together, run_and_apply
+from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError
 
 T = TypeVar("T")
 
 Ending: TypeAlias = tuple[Outcome, str, str]
 """An outcome, its reason and its hint."""
+
+Ended: TypeAlias = tuple[Record, ItemResult, str]
+"""An item that is done, what came of it, and its hint."""
 
 YES: Ending = (Outcome.PASSED, "", "")
 
@@ -131,19 +135,44 @@ async def _each(record: Record, items: Sequence[Json]) -> Ending:
         return Outcome.SKIPPED, "for_each has no items", ""
     step, context = record.step, record.context
 
-    async def one(loop: Loop) -> tuple[Record, ItemResult, str]:
+    async def one(part: Record) -> Ended:
         began = context.now()
-        part = Record(step, context, loop)
         outcome, reason, hint = await _ending(part, _once)
         return part, part.item_result(outcome, reason, context.now() - began), hint
 
-    parts = await _together([one(Loop(item=item, index=i)) for i, item in enumerate(items)], record)
+    each = [Record(step, context, Loop(item=item, index=i)) for i, item in enumerate(items)]
+    if isinstance(step.action, Ask) and step.action.apply_edits:
+        parts = await _edited(each, step.action, record)
+    else:
+        parts = await _together([one(part) for part in each], record)
     for part, result, _ in parts:
         record.absorb(part, str(part.item))
         record.items.append(result)
     record.data, record.has_data = [_listed(part, result) for part, result, _ in parts], True
     record.output = json.dumps(record.data, ensure_ascii=False)
     return _summed(record.items, [hint for _, _, hint in parts])
+
+
+async def _edited(parts: Sequence[Record], action: Ask, record: Record) -> list[Ended]:
+    """Items whose answers are edits: those of all are applied, or none."""
+    began = record.context.now()
+    failures: Sequence[LokError | None]
+    try:
+        failures = await apply_together(parts, action, lambda work: _together(work, record))
+    except (StepFailedError, StepUnableError) as trouble:
+        failures = [trouble] * len(parts)
+    seconds = record.context.now() - began
+    ended: list[Ended] = []
+    for part, failure in zip(parts, failures, strict=True):
+        outcome, reason, hint = await _ending(part, partial(_told, failure))
+        ended.append((part, part.item_result(outcome, reason, seconds), hint))
+    return ended
+
+
+async def _told(failure: LokError | None, part: Record) -> Ending:  # noqa: ARG001 - called like other work
+    if failure is not None:
+        raise failure
+    return YES
 
 
 def _listed(part: Record, result: ItemResult) -> Json:

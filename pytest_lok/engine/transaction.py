@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TypeAlias
 
-from pytest_lok.core.edits import Change, changes, edits_of
+from pytest_lok.core.edits import Draft, edits_of
 from pytest_lok.core.model import Ask
 from pytest_lok.core.scope import Names
 from pytest_lok.core.shell import ShellTemplate
+from pytest_lok.core.verification import verification
 from pytest_lok.engine.ask import run_ask
 from pytest_lok.engine.context import within
 from pytest_lok.engine.findings import examine
@@ -17,6 +19,8 @@ from pytest_lok.engine.judge import check, hold, verify
 from pytest_lok.engine.ports import Transaction
 from pytest_lok.engine.record import Record
 from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError, TemplateError
+
+_EMPTY = "set allow_empty = true on the step if there may be nothing to change"
 
 
 class NotWrittenError(LokError):
@@ -39,32 +43,79 @@ def _fixable(*kinds: type[StepFailedError] | type[StepUnableError]) -> Iterator[
         raise _FixableError(failure) from None
 
 
-async def run_and_apply(record: Record, action: Ask) -> None:
-    """Ask, apply the edits of the answer, verify, check; again with what was wrong, as often as allowed.
+class UndoneError(NotWrittenError):
+    """The answer holds, and its edits are undone with those of another that does not."""
 
-    What may be corrected is the answer: its form, its edits, what verify and the asserts say of it. The
-    gate's no is none of these.
+
+Work: TypeAlias = Coroutine[None, None, LokError | None]
+AtOnce: TypeAlias = Callable[[Sequence[Work]], Awaitable[Sequence[LokError | None]]]
+"""Runs coroutines side by side, as many as a step may, and gives what they return in their order."""
+
+
+async def run_and_apply(record: Record, action: Ask) -> None:
+    """Ask, apply the edits of the answer, verify, check; again with what was wrong, as often as allowed."""
+
+    async def alone(work: Sequence[Work]) -> list[LokError | None]:
+        return [await one for one in work]
+
+    (failure,) = await apply_together([record], action, alone)
+    if failure is not None:
+        raise failure
+
+
+async def apply_together(parts: Sequence[Record], action: Ask, at_once: AtOnce) -> list[LokError | None]:
+    """Ask for every part, apply the edits of all answers as one transaction, verify and check each part.
+
+    Returns what each part failed with, None where it did not; where one did, the others' edits are
+    undone too. What may be corrected by asking again is the answer: its form, its edits, what verify
+    and the asserts say of it. The gate's no is none of these.
 
     The workspace's lock is held from the first read of a file to the end of the checks, not while a
     backend thinks.
     """
-    action = _found_out(record, action)
-    feedback = ""
+    action = _found_out(parts[0], action)
+    feedback: dict[int, str] = dict.fromkeys(range(len(parts)), "")
     for left in reversed(range(action.fix_retries + 1)):
-        record.output = ""
-        try:
-            with _fixable(OutputError):
-                await run_ask(record, action, feedback)
-            await _apply_and_judge(record, action, last=not left)
-        except _FixableError as fixable:
-            failure = fixable.failure
-            if not left:
-                raise failure from None
-            record.note(f"before fix {action.fix_retries - left + 1}", f"{failure.message}\n{failure.output}")
-            feedback = _feedback(record.output, failure, edited=action.apply_edits)
-            record.again()
-        else:
-            return
+        asked = await at_once([_asked(parts[number], action, said) for number, said in feedback.items()])
+        failed = {number: no for number, no in zip(feedback, asked, strict=True) if no is not None}
+        if not failed:
+            failed = await _apply_and_judge(parts, action, last=not left)
+        if not failed:
+            break
+        fixable = {number: no.failure for number, no in failed.items() if isinstance(no, _FixableError)}
+        if not left or len(fixable) < len(failed):
+            return _in_the_end(failed, len(parts), undone=action.apply_edits and action.rollback)
+        feedback.clear()
+        for number, failure in fixable.items():
+            part = parts[number]
+            part.note(f"before fix {action.fix_retries - left + 1}", f"{failure.message}\n{failure.output}")
+            feedback[number] = _feedback(part.output, failure, edited=action.apply_edits)
+            part.again()
+    return [None] * len(parts)
+
+
+async def _asked(part: Record, action: Ask, feedback: str) -> LokError | None:
+    part.output = ""
+    try:
+        with _fixable(OutputError):
+            await run_ask(part, action, feedback)
+    except (StepFailedError, StepUnableError, _FixableError) as failure:
+        return failure
+    return None
+
+
+def _behind(failure: LokError) -> LokError:
+    """The failure itself, whether or not another answer could correct it."""
+    return failure.failure if isinstance(failure, _FixableError) else failure
+
+
+def _in_the_end(failed: Mapping[int, LokError], parts: int, *, undone: bool) -> list[LokError | None]:
+    ends: list[LokError | None] = [_behind(failed[n]) if n in failed else None for n in range(parts)]
+    if undone:
+        first = min(failed)
+        left = UndoneError(f"its edits are undone with all others of the step, since [{first}] did not pass")
+        return [left if end is None else end for end in ends]
+    return ends
 
 
 def _feedback(answer: str, failure: StepFailedError | StepUnableError, *, edited: bool) -> str:
@@ -84,30 +135,51 @@ def _found_out(record: Record, action: Ask) -> Ask:
     return replace(action, verify=ShellTemplate.parse(command, Names()), verify_preset="")
 
 
-async def _apply_and_judge(record: Record, action: Ask, *, last: bool) -> None:
+async def _apply_and_judge(parts: Sequence[Record], action: Ask, *, last: bool) -> dict[int, LokError]:
+    """What the parts fail with, by number; nothing of the edits stays if one does."""
     if not action.apply_edits:
-        await _judge(record, action)
-        return
-    world = record.context.world
+        return await _judged(parts, action)
+    world = parts[0].context.world
     async with world.workspace.transaction() as transaction:
-        made = _made(record, action, transaction)
+        draft, failed = _drafted(parts, action, transaction)
+        if failed:
+            return failed
         if world.dry_run:
-            await check(record)
-            record.output, record.data, record.has_data = _diff(made), None, False
-            raise NotWrittenError(
-                "dry run: its edits apply, and are shown instead of made", hint="run it without --dry-run"
-            )
-        await _checkpoint(record)
-        transaction.write(made)
-        record.note("edits", _diff(made) or "no edits")
+            return await _shown(parts)
+        await _checkpoint(parts[0])
+        transaction.write(draft.changes)
+        failed = await _judged(parts, action)
+        certain = all(isinstance(_behind(no), StepFailedError) for no in failed.values())
+        if not failed or (last and certain and not action.rollback):
+            transaction.keep()
+        return failed
+
+
+async def _judged(parts: Sequence[Record], action: Ask) -> dict[int, LokError]:
+    failed: dict[int, LokError] = {}
+    for number, part in enumerate(parts):
         try:
-            await _judge(record, action)
-        except (StepFailedError, _FixableError) as failure:
-            no = isinstance(failure, StepFailedError) or isinstance(failure.failure, StepFailedError)
-            if last and no and not action.rollback:
-                transaction.keep()
-            raise
-        transaction.keep()
+            await _judge(part, action)
+        except (StepFailedError, StepUnableError, _FixableError) as failure:
+            failed[number] = failure
+    return failed
+
+
+async def _shown(parts: Sequence[Record]) -> dict[int, LokError]:
+    """A dry run: the checks that need no edits, and the edits as each part's output."""
+    shown: dict[int, LokError] = {}
+    for number, part in enumerate(parts):
+        try:
+            await check(part)
+        except (StepFailedError, StepUnableError) as failure:
+            shown[number] = failure
+            continue
+        diff = next((section.text for section in reversed(part.sections) if section.title == "edits"), "")
+        part.sections = [section for section in part.sections if section.title != "edits"]
+        part.output, part.data, part.has_data = diff, None, False
+        message = "dry run: its edits apply, and are shown instead of made"
+        shown[number] = NotWrittenError(message, hint="run it without --dry-run")
+    return shown
 
 
 async def _judge(record: Record, action: Ask) -> None:
@@ -120,21 +192,52 @@ async def _judge(record: Record, action: Ask) -> None:
         raise inconclusive
 
 
-def _made(record: Record, action: Ask, transaction: Transaction) -> list[Change]:
-    """What becomes of the files; StepFailedError says why the edits do not apply."""
-    try:
-        made, reasons = changes(edits_of(record.data), transaction.read, allow=action.allow_paths)
-    except OutputError as unusable:
-        failure = StepFailedError(unusable.message, hint=unusable.hint)
-        raise _FixableError(failure) from None
-    if reasons:
-        said = "the edits do not apply: " + "; ".join(reasons)
-        raise _FixableError(StepFailedError(said, output="\n".join(reasons)))
-    return made
+def _drafted(
+    parts: Sequence[Record], action: Ask, transaction: Transaction
+) -> tuple[Draft, dict[int, LokError]]:
+    """What becomes of the files, and which parts' edits do not apply, by number, each with why not."""
+    commands = {_command(part, action) for part in parts} - {""}
+    verified = [verification(command, transaction.read) for command in sorted(commands)]
+
+    def decides(path: str) -> str | None:
+        return next(filter(None, (each.decides(path) for each in verified)), None)
+
+    draft = Draft(transaction.read, allow=action.allow_paths, decides=decides)
+    failed: dict[int, LokError] = {}
+    for number, part in enumerate(parts):
+        try:
+            made, reasons = draft.add(edits_of(part.data))
+        except OutputError as unusable:
+            failed[number] = _FixableError(StepFailedError(unusable.message, hint=unusable.hint))
+            continue
+        changed = {change.file for change in made if change.before != change.after}
+        if reasons:
+            said = "the edits do not apply: " + "; ".join(reasons)
+            failed[number] = _FixableError(StepFailedError(said, output="\n".join(reasons)))
+        elif not changed and not action.allow_empty:
+            failed[number] = _unchanged("they leave every file as it was" if made else "there are none")
+        else:
+            part.note("edits", "".join(change.diff() for change in made) or "no text is changed")
+            lifted = [f"{file}: {why}" for file, why in draft.lifted.items() if file in changed]
+            part.note("edits of what decides what is run, as allow_paths permits", "\n".join(lifted))
+    if not failed and not draft.changes and not action.allow_empty:
+        failed = {0: _unchanged("those of one item undo those of another")}
+    return draft, failed
 
 
-def _diff(made: Sequence[Change]) -> str:
-    return "".join(change.diff() for change in made)
+def _unchanged(why: str) -> _FixableError:
+    return _FixableError(StepFailedError(f"no change by the edits: {why}", hint=_EMPTY))
+
+
+def _command(part: Record, action: Ask) -> str:
+    """The verify command as it will run, with its values where their names are; "" = nothing verifies."""
+    if action.verify is None:
+        return ""
+    command = action.verify.render(part.context.scope(part.loop))
+    text = command.text
+    for name, value in command.values.items():
+        text = text.replace(f"${{{name}}}", value)
+    return text
 
 
 async def _checkpoint(record: Record) -> None:

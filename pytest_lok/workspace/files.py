@@ -25,6 +25,9 @@ from pytest_lok.core.edits import Change
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.turns import FileTurn
 
+ASIDE = "not-undone"
+"""Where the journals of edits are that could not be undone: kept for people, never gone through again."""
+
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -93,12 +96,22 @@ class Files:
         return True
 
     def _recover(self) -> None:
-        """Undo what a process that died left half done (the caller holds the lock)."""
+        """Undo what a process that died left half done (the caller holds the lock).
+
+        All of it is gone through; StepUnableError names, once, what could not be undone.
+        """
+        troubles: list[StepUnableError] = []
         for journal in self._journals():
-            FileTransaction(self._root, journal).close()
+            try:
+                FileTransaction(self._root, journal).close()
+            except StepUnableError as trouble:
+                troubles.append(trouble)
+        if troubles:
+            message = "; ".join(trouble.message for trouble in troubles)
+            raise StepUnableError(f"of a run that was killed, {message}", hint=troubles[0].hint)
 
     def _journals(self) -> list[Path]:
-        return sorted(path for path in self._state.iterdir() if path.is_dir())
+        return sorted(path for path in self._state.iterdir() if path.is_dir() and path.name != ASIDE)
 
 
 class FileTransaction:
@@ -145,17 +158,32 @@ class FileTransaction:
         _sync(self._journal)
 
     def close(self) -> None:
-        """Undo what was written and not kept, and remove the journal."""
+        """Undo what was written and not kept, and remove the journal; set it aside where that cannot be done.
+
+        StepUnableError says which files are not as they were, and where their originals are.
+        """
         if self._manifest.exists():
             try:
-                self._undo([_entry(raw) for raw in json.loads(self._manifest.read_bytes())])
-            except OSError as error:
-                raise StepUnableError(
-                    f"edits could not be undone: {error}",
-                    hint=f"the original files are kept in {self._journal}; restore them, then remove it",
-                ) from error
+                troubles = self._undo(_entries(self._manifest.read_bytes()))
+            except (ValueError, TypeError, KeyError, RecursionError, OSError) as error:
+                troubles = [f"the list of the edited files is broken ({error})"]
+            if troubles:
+                raise self._aside(troubles)
             self._manifest.unlink()
         shutil.rmtree(self._journal, ignore_errors=True)
+
+    def _aside(self, troubles: Sequence[str]) -> StepUnableError:
+        """Keep the journal where no run meets it again."""
+        aside = self._journal.parent / ASIDE / self._journal.name
+        try:
+            aside.parent.mkdir(mode=0o700, exist_ok=True)
+            self._journal.rename(aside)
+        except OSError:
+            aside = self._journal
+        return StepUnableError(
+            f"edits could not be undone: {'; '.join(troubles)}. What is known of the originals is in {aside}",
+            hint="compare the files with that, then run again",
+        )
 
     def _save(self, changes: Sequence[Change]) -> list[_Entry]:
         """Everything needed to undo, on the disk, before the first write."""
@@ -189,22 +217,31 @@ class FileTransaction:
         _sync(self._journal)
         return entries
 
-    def _undo(self, entries: Sequence[_Entry]) -> None:
+    def _undo(self, entries: Sequence[_Entry]) -> list[str]:
+        """Put every file back as it was that can be; what cannot, each with why."""
+        troubles: list[str] = []
         for entry in reversed(entries):
-            with suppress(FileNotFoundError), _parent(self._root, entry.file) as (directory, name):
-                with suppress(FileNotFoundError):
-                    os.unlink(entry.temporary, dir_fd=directory)
-                if entry.saved is None:
-                    os.unlink(name, dir_fd=directory)
-            if entry.saved is not None:
-                self._replace(entry, (self._journal / entry.saved).read_bytes(), entry.mode)
-                with _parent(self._root, entry.file) as (directory, name):
-                    times = (entry.modified, entry.modified)
-                    os.utime(name, ns=times, dir_fd=directory, follow_symlinks=False)
+            try:
+                self._restore(entry)
+            except (OSError, ValueError) as error:
+                troubles.append(f"{entry.file}: {getattr(error, 'strerror', None) or error}")
         for entry in reversed(entries):
             for made in reversed(entry.new_directories):
                 with suppress(OSError):  # something else has put a file there meanwhile
                     (self._root / made).rmdir()
+        return troubles
+
+    def _restore(self, entry: _Entry) -> None:
+        with suppress(FileNotFoundError), _parent(self._root, entry.file) as (directory, name):
+            with suppress(FileNotFoundError):
+                os.unlink(entry.temporary, dir_fd=directory)
+            if entry.saved is None:
+                os.unlink(name, dir_fd=directory)
+        if entry.saved is not None:
+            self._replace(entry, (self._journal / entry.saved).read_bytes(), entry.mode)
+            with _parent(self._root, entry.file) as (directory, name):
+                times = (entry.modified, entry.modified)
+                os.utime(name, ns=times, dir_fd=directory, follow_symlinks=False)
 
     def _replace(self, entry: _Entry, content: bytes, mode: int) -> None:
         """Put new content in place at once; a reader sees the old file or the new one."""
@@ -268,8 +305,12 @@ def _why(error: OSError) -> str:
     return f"cannot be read: {error.strerror}"
 
 
-def _entry(raw: dict[str, object]) -> _Entry:
-    return _Entry(**{**raw, "new_directories": tuple(raw["new_directories"])})  # type: ignore[arg-type]  # written by _save
+def _entries(manifest: bytes) -> list[_Entry]:
+    """What ``_save`` has written; ValueError, TypeError or KeyError where it is anything else."""
+    raw = json.loads(manifest)
+    if not isinstance(raw, list):
+        raise ValueError("it is no list")
+    return [_Entry(**{**entry, "new_directories": tuple(entry["new_directories"])}) for entry in raw]
 
 
 def _umask(directory: Path) -> int:

@@ -88,9 +88,27 @@ def test_edits_that_do_not_apply_are_a_failure_in_a_dry_run_too(fixing: Project)
 
 
 def test_items_are_shown_one_after_the_other(fixing: Project) -> None:
+    edits = '{\\"edits\\": [{\\"file\\": \\"new/\\\\g<1>\\", \\"old\\": \\"\\", \\"new\\": \\"b\\"}]}'
+    fixing.write(
+        "lok.toml",
+        '[backends.robot]\ntype = "scripted"\n[[backends.robot.replies]]\nregex = "Fix (\\\\d)"\n'
+        f'reply = "{edits}"\n',
+    )
+    each = FIX.replace("Fix {{ steps.look.output }}", "Fix {{ item }}")
+    fixing.workflow("fix-it", each.replace('backend = "robot"', 'backend = "robot"\nfor_each = [1, 2]'))
+    done = fixing.lok("run", "fix-it", "--dry-run")
+    assert (done.code, [line for line in done.out.split("\n") if "+++" in line]) == (
+        0,
+        ["+++ b/new/1", "+++ b/new/2"],
+    )
+    assert names(fixing) == {"a.txt"}
+
+
+def test_items_whose_edits_do_not_go_together_are_no_success(fixing: Project) -> None:
     fixing.workflow("fix-it", FIX.replace('backend = "robot"', 'backend = "robot"\nfor_each = [1, 2]'))
     done = fixing.lok("run", "fix-it", "--dry-run")
-    assert (done.code, done.out) == (0, DIFF * 2)
+    assert done.code == 1
+    assert "[1] the edits do not apply" in done.err
     assert names(fixing) == {"a.txt"}
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Collection
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,12 @@ def refused(content: bytes | None, old: str, new: str = "x") -> str:
     _, reasons = changes([Edit(file="f", old=old, new=new)], {"f": content}.get)
     (reason,) = reasons
     return reason
+
+
+def may_not(path: str, *, allow: Collection[str] = ()) -> str:
+    """Why a new file may not be made there; "" if it may."""
+    _, reasons = changes([Edit(file=path, old="", new="x")], lambda _: None, allow=allow)
+    return "; ".join(reasons)
 
 
 def test_edits_are_read_from_an_answer() -> None:
@@ -116,7 +123,8 @@ def test_what_is_too_much_is_refused() -> None:
     ],
 )
 def test_paths_nothing_can_permit(path: str) -> None:
-    assert refused_path(path, [path, "*", ".git", "."])
+    assert refused_path(path)
+    assert may_not(path, allow=[path, "*", ".git", "."])
 
 
 @pytest.mark.parametrize(
@@ -134,25 +142,34 @@ def test_paths_nothing_can_permit(path: str) -> None:
         "pyproject.toml",
         "tox.ini",
         "setup.cfg",
+        # in any directory, whatever the case; what is hidden is configuration
+        "sub/pytest.ini", "sub/pyproject.toml", "sub/.lok/workflows/x.toml", ".vscode/tasks.json", "AGENTS.md",
+        "docs/CLAUDE.md", "GEMINI.md", ".cursorrules", ".devcontainer/devcontainer.json", ".woodpecker.yml",
+        ".drone.yml", "appveyor.yml", "justfile", "package.json", "web/Package.JSON", ".npmrc", "noxfile.py", "setup.py",
+        ".cargo/config.toml", "build.rs", ".mise.toml", "jest.config.js", "x.pth", "lib/site-packages/a.py",
+        "sub/Makefile", "GNUmakefile", "rules.mk", ".gitignore", "docs/.hidden", "node_modules/a/index.js",
+        "\uff4dakefile",
     ],
-)
+)  # fmt: skip
 def test_configuration_needs_to_be_listed(path: str) -> None:
-    assert "allow_paths" in (refused_path(path) or "")
-    assert refused_path(path, [path]) is None
+    assert "allow_paths" in may_not(path)
+    assert not may_not(path, allow=[path])
 
 
 def test_allow_paths_takes_directories_and_patterns() -> None:
-    assert refused_path(".github/workflows/ci.yml", [".github"]) is None
-    assert refused_path(".github/workflows/ci.yml", ["./.github/workflows/"]) is None
-    assert refused_path("tests/conftest.py", ["tests/*"]) is None
-    assert refused_path("conftest.py", ["tests/*"])
+    assert not may_not(".github/workflows/ci.yml", allow=[".github"])
+    assert not may_not(".github/workflows/ci.yml", allow=["./.github/workflows/"])
+    assert not may_not("tests/conftest.py", allow=["tests/*"])
+    assert may_not("conftest.py", allow=["tests/*"])
 
 
 @pytest.mark.parametrize(
-    "path", ["src/db.py", "a b/ü.txt", ".gitignore", "docs/.hidden", "pyproject.toml.bak"]
-)
+    "path",
+    ["src/db.py", "a b/ü.txt", "pyproject.toml.bak", "src/build/step.py", "lib/env/load.rb", "babel.py",
+     "app/workspace/files.py", "docs/agents/intro.md", "package.py", "tests/test_a.py", "docs/setup.md"],
+)  # fmt: skip
 def test_ordinary_paths_are_fine(path: str) -> None:
-    assert refused_path(path) is None
+    assert not may_not(path)
 
 
 def test_a_change_shows_itself_as_a_diff() -> None:

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+
+from pytest_lok.core.verification import is_test, verification
+
+TREE = {
+    "Makefile": "test:\n\t@sh scripts/check.sh\nlint:\n\truff check src\n",
+    "scripts/check.sh": "#!/bin/sh\npython checks/run.py\n",
+    "package.json": '{"scripts": {"lint": "eslint src", "test": "jest", "pretest": "node tool/prepare.js"}}',
+    "app/__init__.py": "",
+}
+
+
+def decided(command: str, path: str) -> bool:
+    def read(name: str) -> bytes | None:
+        if name.endswith("/"):
+            raise ValueError("is no file")
+        return TREE[name].encode() if name in TREE else None
+
+    return verification(command, read).decides(path) is not None
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        ("make test", "scripts/check.sh"),
+        ("make test", "checks/run.py"),
+        ("make -f other.mk", "tests/a.py"),
+        ("npm test", "src/app.test.js"),
+        ("npm test", "tool/prepare.js"),
+        ("npm run unknown", "src/app.test.js"),
+        ("pytest -q", "tests/data/a.json"),
+        ("cargo test", "tests/x.rs"),
+        ("go test ./...", "a_test.go"),
+        ("timeout 60 uv run pytest", "test_a.py"),
+        (".venv/bin/pytest", "tests/x.py"),
+        ("ruff check --config conf/r.toml src", "conf/r.toml"),
+        ("ruff check --config=conf/r.toml src", "conf/r.toml"),
+        ("grep -f words.txt a.txt", "words.txt"),
+        ("python attack.py", "attack.py"),
+        ("sh -c 'python x.py'", "x.py"),
+        ("cd sub && ./go.sh", "sub/go.sh"),
+        ("PATH=. X=1 ./go.sh", "go.sh"),
+        ("python - < x.py", "x.py"),
+        ("cat x.py | python", "x.py"),
+        ('sh -c "$(cat x.sh)"', "x.sh"),
+        ("find . -name x.py -exec python {} +", "x.py"),
+        ("node tool", "tool/index.js"),
+        ("python tool", "tool/__main__.py"),
+        ("it's not closed x.py", "x.py"),
+        ("python -m unittest", "random.py"),
+        ("python -m pytest", "pytest/__init__.py"),
+        ("if true; then sh X.SH; fi", "x.sh"),
+        ("pytest checks/api.py::test_a", "checks/api.py"),
+    ],
+)
+def test_what_a_verification_runs_or_is_told_by(command: str, path: str) -> None:
+    assert decided(command, path)
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        ("make test", "src/app.py"),
+        ("npm run lint", "src/app.test.js"),
+        ("pytest -q --cov=src", "src/app.py"),
+        ("pytest src", "src/app.py"),
+        ("python attack.py", "app.py"),
+        ("grep -q TWO a.txt", "a.txt"),
+        ("test -f a.txt && cat a.txt", "a.txt"),
+        ("ruff check . && mypy .", "tests/a.py"),
+        ("uv run ruff check a.py", "a.py"),
+        ("python -m py_compile a.py", "a.py"),
+        ("cargo clippy --all-targets -- -D warnings && cargo build", "tests/x.rs"),
+        ("go vet ./... && go build ./...", "a_test.go"),
+        ("bash -n x.sh", "x.sh"),
+        ("node --check a.js", "a.js"),
+        ("python -m unittest", "app/random.py"),
+        ("exit 7", "tests/a.py"),
+        ("", "tests/a.py"),
+    ],
+)
+def test_what_it_only_looks_at(command: str, path: str) -> None:
+    assert not decided(command, path)
+
+
+def test_a_long_script_is_taken_to_run_whatever_it_names() -> None:
+    lines = "\n".join(f"true {number}" for number in range(1_000))
+    verified = verification("sh a.sh", lambda path: lines.encode() if path == "a.sh" else None)
+    assert verified.tests
+
+
+@pytest.mark.parametrize(
+    "path", ["test/a.c", "a/Tests/b.json", "x_test.go", "a.spec.ts", "FooTest.java", "tests.py"]
+)
+def test_tests_are_known_by_their_names(path: str) -> None:
+    assert is_test(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["latest.py", "contest/a.py", "Latest.java", "src/testing/api.py", "attestation.go"]
+)
+def test_other_names_are_none(path: str) -> None:
+    assert not is_test(path)
