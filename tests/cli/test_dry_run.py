@@ -122,7 +122,8 @@ def test_json_says_it_all(fixing: Project) -> None:
 
 def test_steps_that_ask_without_edits_run_as_ever(fixing: Project) -> None:
     fixing.workflow(
-        "ask", '[[steps]]\nname = "a"\nprompt = "?"\nbackend = "robot"\nassert = ["json.edits"]\n'
+        "ask",
+        '[[steps]]\nname = "a"\nprompt = "?"\nbackend = "robot"\nassert = ["json.edits | length > 0"]\n',
     )
     done = fixing.lok("run", "ask", "--dry-run")
     assert (done.code, done.out) == (0, "")
