@@ -8,6 +8,7 @@ are replaced whole. Variables of the environment are named after what they set::
     LOK_CACHE_ENABLED=false            [cache] enabled
     LOK_BACKENDS_CLAUDE_MODEL=opus     [backends.claude] model
     LOK_CONFIG_DIR=/etc/lok            the directory of the user's settings and workflows
+    LOK_TRUST=1                        what the project's file says counts, all of it
     LOK_BASE=develop                   what changes are compared with; no key of a file, for a file is
                                        part of the change
 """
@@ -36,6 +37,7 @@ from pydantic import (
     model_validator,
 )
 
+from pytest_lok.core.claims import Claims, Sources, claims_of
 from pytest_lok.core.document import schema_of
 from pytest_lok.core.duration import LONGEST, parse_duration
 from pytest_lok.core.model import AUTO, Origin
@@ -56,7 +58,13 @@ TYPES = (
 CLIS = ("claude", "codex", "gemini", "command")
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FOREIGN = ("LOK_BASE", "LOK_CONFIG_DIR", "LOK_DEBUG", "LOK_PROCESS")  # variables that are no settings
+_FOREIGN = (
+    "LOK_BASE",
+    "LOK_CONFIG_DIR",
+    "LOK_DEBUG",
+    "LOK_PROCESS",
+    "LOK_TRUST",
+)  # variables that are no settings
 _TARGETS = (  # where CI systems say which branch a change goes to
     "GITHUB_BASE_REF", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "BITBUCKET_PR_DESTINATION_BRANCH",
     "CHANGE_TARGET", "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
@@ -277,11 +285,17 @@ class Settings(_Table):
 
     _files: tuple[str, ...] = PrivateAttr(())
     _lines: dict[str, tuple[str, int]] = PrivateAttr({})
+    _claims: Claims = PrivateAttr(Claims())
 
     @property
     def files(self) -> tuple[str, ...]:
         """The settings files that were read, the stronger one last."""
         return self._files
+
+    @property
+    def claims(self) -> Claims:
+        """What the project's file says that counts only where the user trusts it."""
+        return self._claims
 
     def members(self, names: Iterable[str]) -> tuple[str, ...]:
         """The backends behind names that may be roles, each once."""
@@ -308,16 +322,27 @@ def names_in(value: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(name.strip() for name in parts if name.strip())
 
 
+def _absolute(environ: Mapping[str, str], name: str) -> str:
+    """A directory of the XDG specification; a relative one does not count: it would lie in the checkout."""
+    value = environ.get(name, "")
+    return value if value.startswith("/") else ""
+
+
 def config_dir(environ: Mapping[str, str]) -> Path | None:
     """Where the platform keeps a user's settings and workflows; None for a user without a home."""
     if environ.get("LOK_CONFIG_DIR"):
         return Path(environ["LOK_CONFIG_DIR"])
-    if environ.get("XDG_CONFIG_HOME"):
-        return Path(environ["XDG_CONFIG_HOME"]) / "lok"
+    if xdg := _absolute(environ, "XDG_CONFIG_HOME"):
+        return Path(xdg) / "lok"
     if not environ.get("HOME"):
         return None
     shelf = "Library/Application Support" if sys.platform == "darwin" else ".config"
     return Path(environ["HOME"]) / shelf / "lok"
+
+
+def trusts(environ: Mapping[str, str]) -> bool:
+    """Whether whoever made the environment answers for the project's settings."""
+    return environ.get("LOK_TRUST", "").strip().lower() in ("1", "true", "yes")
 
 
 def in_ci(environ: Mapping[str, str]) -> bool:
@@ -327,8 +352,8 @@ def in_ci(environ: Mapping[str, str]) -> bool:
 
 def state_dir(environ: Mapping[str, str]) -> Path:
     """Where the platform keeps what a program remembers between its runs."""
-    if environ.get("XDG_STATE_HOME"):
-        return Path(environ["XDG_STATE_HOME"]) / "lok"
+    if xdg := _absolute(environ, "XDG_STATE_HOME"):
+        return Path(xdg) / "lok"
     home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
     return home / ("Library/Application Support" if sys.platform == "darwin" else ".local/state") / "lok"
 
@@ -355,8 +380,8 @@ def _branch(name: str) -> tuple[str, ...]:
 
 def cache_dir(environ: Mapping[str, str]) -> Path:
     """Where the platform keeps what a program can do without."""
-    if environ.get("XDG_CACHE_HOME"):
-        return Path(environ["XDG_CACHE_HOME"]) / "lok"
+    if xdg := _absolute(environ, "XDG_CACHE_HOME"):
+        return Path(xdg) / "lok"
     home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
     return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "lok"
 
@@ -377,7 +402,8 @@ def load_settings(
     """
     problems: list[Problem] = []
     user = config_dir(environ)
-    files = [*_read_user(user, problems), *_read_project(root, config, problems)]
+    of_user = _read_user(user, problems)
+    files = [*of_user, *_read_project(root, config, problems)]
     known = _merged([_BUILT_IN, *(layer.data for layer in files)])
     layers = [*files, _from_environ(environ, known, problems), _from_options(options or {})]
     fitted = [_fitted(layer, problems) for layer in layers]
@@ -394,7 +420,24 @@ def load_settings(
     settings = Settings.model_validate(merged)
     settings._files = tuple(layer.path for layer in files)
     settings._lines = {name: check.place(("tasks", name)) for name in settings.tasks}
+    if len(files) > len(of_user):
+        settings._claims = _claimed(fitted, len(of_user), merged, types, check.place, files[-1].path)
     return settings
+
+
+def _claimed(
+    layers: list[dict[str, Any]],
+    at: int,
+    merged: Mapping[str, Any],
+    types: Collection[str],
+    place: Callable[[Keys], tuple[str, int]],
+    file: str,
+) -> Claims:
+    """What the project's layer, the one ``at`` its place among all, says that needs trust."""
+    own = _merged([_BUILT_IN, *layers[:at], *layers[at + 1 :]])
+    own["backends"] = {name: _resolved(name, table, types) for name, table in own["backends"].items()}
+    sources = Sources(project=layers[at], own=own, stronger=_merged(layers[at + 1 :]), merged=merged)
+    return claims_of(sources, place, file)
 
 
 # --- the sources

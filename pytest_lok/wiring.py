@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from pytest_lok import __version__
@@ -52,6 +52,7 @@ from pytest_lok.settings import (
     in_ci,
     load_settings,
     state_dir,
+    trusts,
 )
 from pytest_lok.verbs.tasks import task_workflow
 from pytest_lok.workspace.files import Files
@@ -61,6 +62,9 @@ from pytest_lok.workspace.processes import Processes
 from pytest_lok.workspace.project import Checkout
 from pytest_lok.workspace.tree import tree_state
 from pytest_lok.workspace.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from pytest_lok.store.trust import Trust
 
 # What a child must not get from us: files whose lines become commands of a later CI step, and what
 # belongs to the pytest that runs us.
@@ -105,9 +109,9 @@ class Project:
 
     ``slots`` are how much its backends take at once, ``watchdog`` looks after its processes: both are
     shared by all of its worlds, and by what ``dataclasses.replace`` makes of it; so are ``processes``, which
-    end together where one world is told to kill. ``record`` says which
-    answers are recorded ones (None: none are), ``cached`` whether answers may come out of the cache;
-    ``since`` is when it was opened, in seconds since the epoch.
+    end together where one world is told to kill. ``record`` says which answers are recorded ones (None: none
+    are), ``cached`` whether answers may come out of the cache, ``trusted`` whether its own settings may say
+    what is run and where is asked; ``since`` is when it was opened, in seconds since the epoch.
     """
 
     root: Path
@@ -119,6 +123,7 @@ class Project:
     processes: WeakSet[Processes] = field(default_factory=WeakSet, repr=False, compare=False)
     record: Mode | None = None
     cached: bool = False
+    trusted: bool = True
     since: float = field(default_factory=time.time, repr=False, compare=False)
 
     @classmethod
@@ -130,11 +135,13 @@ class Project:
         config: Path | None = None,
         options: Mapping[str, Any] | None = None,
         search_up: bool = True,
+        trust: bool = False,
     ) -> Project:
         """The project ``start`` lies in (nearest parent with .lok/, lok.toml, pyproject.toml or .git).
 
         ``options`` are dotted settings from the command line (``{"defaults.timeout": 60}``).
-        SettingsError holds every mistake in the settings files.
+        ``trust`` = its settings count whatever they say, as if the user had trusted them. SettingsError
+        holds every mistake in the settings files.
         """
         try:
             if not start.exists():
@@ -146,7 +153,34 @@ class Project:
             root, environ=environ, config=config, options=options, more_types=lambda: backend_types(TYPES)
         )
         shelves = Shelves(root, config_dir(environ))
-        return cls(root=root, settings=settings, environ=environ, shelves=shelves)
+        opened = cls(root=root, settings=settings, environ=environ, shelves=shelves)
+        claims = settings.claims
+        if not claims or trust or trusts(environ) or opened.trust.covers(root, claims.given):
+            return opened
+        return replace(opened, trusted=False)
+
+    @property
+    def trust(self) -> Trust:
+        """Which projects this user trusts."""
+        from pytest_lok.store.trust import Trust
+
+        return Trust(state_dir(self.environ) / "trust")
+
+    @property
+    def distrust(self) -> UsageError | None:
+        """Why nothing can be started here; None where everything can."""
+        if self.trusted:
+            return None
+        claims = self.settings.claims
+        before = self.trust.given(self.root)
+        parts = [f"{claims.file} says what is run, or where questions and keys go, and is not trusted yet:"]
+        if before is not None:
+            parts = [f"{claims.file} was trusted, and now says otherwise:", *claims.difference(before)]
+            parts.append("So it would come to this:")
+        parts += claims.says
+        once = "LOK_TRUST=1 in the job's environment" if in_ci(self.environ) else "--trust"
+        hint = f"if you know who wrote it: `lok trust` trusts it until that changes, {once} for once"
+        return UsageError("\n    ".join(parts), hint=hint)
 
     def recording(self, mode: str) -> Project:
         """The same with recorded answers: ``none``, ``once``, ``new``, ``all``; "" = without.
@@ -198,11 +232,14 @@ class Project:
             first.setdefault(name, Found(stem=name, origin=origin))
         return list(first.values())
 
-    def world(self, backends: Mapping[str, Backend] | None = None) -> World:
+    def world(self, backends: Mapping[str, Backend] | None = None, *, shown: bool = False) -> World:
         """The world its workflows run in; ``backends`` replaces the configured ones (tests, fixtures).
 
-        Nothing is started or connected by making one.
+        Nothing is started or connected by making one. UsageError where the project is not trusted, but
+        for a world that is only ``shown``: the backends its settings lay a claim to cannot be used there.
         """
+        if not shown and (distrust := self.distrust):
+            raise distrust
         settings, defaults = self.settings, self.settings.defaults
         processes = Processes(self.root, self._child_environ(), watchdog=self.watchdog)
         self.processes.add(processes)
@@ -325,6 +362,8 @@ class Project:
 
     def _backend(self, name: str, settings: BackendSettings, processes: Processes, http: Http) -> Backend:
         table = f"[backends.{name}]"
+        if problem := self._untrusted(name):
+            return problem
         if not settings.enabled:
             return Unusable(
                 name, BackendFault.DISABLED, "is switched off", f"set `enabled = true` in {table}"
@@ -369,6 +408,21 @@ class Project:
             case kind:
                 return Guarded(name, backend_types(TYPES)[kind](self._setup(name, settings)))
         return Server(name, api, dialect, http=http, environ=self.environ)
+
+    def _untrusted(self, name: str) -> Backend | None:
+        """What stands for a backend that this project must not set up so."""
+        claims = self.settings.claims
+        if why := claims.mixed.get(name):
+            half = f"is half yours and half the project's: {why}"
+            return Unusable(
+                name, BackendFault.NOT_CONFIGURED, half, "say where it is and its key in one file"
+            )
+        if not self.trusted and name in claims.backends:
+            why = "look at it with `lok trust`, which asks before it trusts"
+            return Unusable(
+                name, BackendFault.NOT_CONFIGURED, f"is set up by {claims.file}, not trusted", why
+            )
+        return None
 
     def _setup(self, name: str, settings: BackendSettings) -> Setup:
         return Setup(

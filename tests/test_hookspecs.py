@@ -34,6 +34,7 @@ class Site:
             "HOME": str(self.project),
             "PYTHONPATH": f"{self.packages}{os.pathsep}{ROOT}",
             "PARROT_KEY": "k-12345678",
+            "LOK_TRUST": "1",
         }
         return subprocess.run(
             [sys.executable, *command],

@@ -73,7 +73,7 @@ class House:
     def open(self, settings: str | None = None, options: Mapping[str, Any] | None = None) -> Project:
         if settings is not None:
             self.write("lok.toml", settings)
-        return Project.open(self.root, environ=self.environ, options=options)
+        return Project.open(self.root, environ=self.environ, options=options, trust=True)
 
     def world(self, settings: str) -> World:
         return self.open(settings).world()
@@ -511,7 +511,7 @@ def test_opening_a_project_and_making_its_world_connects_to_nothing(house: House
 import json, sys
 from pathlib import Path
 from pytest_lok.wiring import Project
-project = Project.open(Path(sys.argv[1]), environ={})
+project = Project.open(Path(sys.argv[1]), environ={}, trust=True)
 world = project.world()
 world.backends["openai"].unavailable()
 print(json.dumps(sorted({"httpx", "ssl", "jsonschema", "rich"} & sys.modules.keys())))

@@ -129,6 +129,8 @@ CLAUDE = CliDialect(
         Option(names=("--output-format",), value="stream-json", fixed=True),
         Option(names=("--verbose",)),
         Option(names=("--strict-mcp-config",)),
+        # In -p it runs the hooks and helpers of any directory's .claude/settings.json unasked.
+        Option(names=("--setting-sources",), value="user"),
         Option(names=("--no-session-persistence",)),
     ),
     access={

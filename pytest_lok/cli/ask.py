@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 def _ask(prompt: str) -> int:
     from pytest_lok.cli.execute import execute
+    from pytest_lok.cli.trust import trusted
     from pytest_lok.cli.views import Log, view
     from pytest_lok.core.events import StepFinished
     from pytest_lok.core.plan import Plan
@@ -29,7 +30,7 @@ def _ask(prompt: str) -> int:
 
     call = Call.of(click.get_current_context())
     text = _question(prompt)
-    project = call.project()
+    project = trusted(call, call.project())
     wanted = call.options.cache
     project = project.caching(project.settings.cache.enabled if wanted is None else wanted)
     world, named = project.world(), bool(call.options.backend)
@@ -86,7 +87,7 @@ command = Verb(
     "ask",
     callback=_ask,
     params=[click.Argument(["prompt"], metavar="PROMPT|-")],
-    honours=("backend", "timeout", "max_parallel", "cache", "json", "output", *EVERYWHERE),
+    honours=("backend", "timeout", "max_parallel", "cache", "trust", "json", "output", *EVERYWHERE),
     short_help="Ask backends a question, side by side.",
     help="""Ask several backends PROMPT (- reads it from standard input), and print each answer when it is
     there.

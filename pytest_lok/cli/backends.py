@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def states(project: Project) -> list[dict[str, object]]:
     """Each configured backend as plain values, in the order of preference."""
-    configured, backends = project.settings.backends, project.world().backends
+    configured, backends = project.settings.backends, project.world(shown=True).backends
     found = []
     for name, backend in backends.items():
         problem = backend.unavailable()
@@ -36,10 +36,11 @@ def states(project: Project) -> list[dict[str, object]]:
 
 
 def _backends() -> int:
+    from pytest_lok.cli.trust import tell
     from pytest_lok.reports.json_report import dumps
 
     call = Call.of(click.get_current_context())
-    found = states(call.project())
+    found = states(tell(call, call.project()))
     if call.json:
         call.deliver(dumps(found))
         return 0

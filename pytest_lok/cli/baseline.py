@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def _accept(call: Call, project: Project, plan: Plan) -> int:
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.files import write_whole
+    from pytest_lok.cli.trust import trusted
     from pytest_lok.cli.views import Log, view
     from pytest_lok.core.baseline import PATH, accepting, fingerprints
     from pytest_lok.core.model import Format
@@ -30,7 +31,7 @@ def _accept(call: Call, project: Project, plan: Plan) -> int:
             hint='a step with output_format = "findings" does',
         )
     progress = view(call.terminal, Log(verbose=call.options.verbose, printed="none"), color=call.color)
-    result, code = execute(plan, project.world(), progress)
+    result, code = execute(plan, trusted(call, project).world(), progress)
     call.terminal.note(summary(result))
     if result.interrupted:
         return code
@@ -61,7 +62,7 @@ def _found(result: RunResult, names: list[str]) -> list[Finding]:
 command = WorkflowGroup(
     "baseline",
     act=_accept,
-    honours=("steps", "backend", "timeout", "max_parallel", "verbose", *EVERYWHERE),
+    honours=("steps", "backend", "timeout", "max_parallel", "trust", "verbose", *EVERYWHERE),
     short_help="Accept what a workflow finds now.",
     help="""Run WORKFLOW and add what it finds to .lok/baseline.json.
 

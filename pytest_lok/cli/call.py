@@ -61,6 +61,7 @@ class Call:
             config=config or self.options.config,
             options=self.options.settings,
             search_up=directory is None,
+            trust=self.options.trust,
         )
 
     def deliver(self, text: str) -> None:

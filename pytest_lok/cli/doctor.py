@@ -92,14 +92,21 @@ def _git_version(git: str) -> str:
 
 
 def _project(call: Call, *, live: bool) -> Iterator[Check]:
+    from pytest_lok.cli.trust import trusted
+
     try:
         project = call.project()
     except UsageError as broken:
         yield Check(name="settings", ok=False, found=broken.message, remedy=broken.hint)
         return
+    if live:
+        project = trusted(call, project)
     yield Check(name="project", ok=True, found=str(project.root))
     files = ", ".join(project.settings.files) or "none found: built-in defaults"
     yield Check(name="settings", ok=True, found=files)
+    if project.distrust:
+        found = f"{project.settings.claims.file} is not trusted: it says what is run, or what is sent where"
+        yield Check(name="trust", ok=False, found=found, remedy="`lok trust` shows it and trusts it")
     own = f", {len(project.settings.prices)} of yours" if project.settings.prices else ""
     yield Check(name="prices", ok=True, found=f"the vendors' of {TAKEN}{own}")
     checks = {
@@ -112,7 +119,7 @@ def _project(call: Call, *, live: bool) -> Iterator[Check]:
         for state in states(project)
     }
     able = [check for check in checks.values() if check.ok]
-    checks |= {check.name: check for check in _told(project.world(), able, live=live)}
+    checks |= {check.name: check for check in _told(project.world(shown=True), able, live=live)}
     yield from checks.values()
 
 
@@ -168,7 +175,7 @@ command = Verb(
     "doctor",
     callback=_doctor,
     params=[click.Option(["--live"], is_flag=True, help="Ask each usable backend one small question.")],
-    honours=("json", "output", *EVERYWHERE),
+    honours=("trust", "json", "output", *EVERYWHERE),
     short_help="Check what lok needs, and say what to do.",
     help="""Look at python, pytest, git, the settings files and every configured backend, and say what to do
     about what is missing; of command line tools also their version, and where their key is. Nothing

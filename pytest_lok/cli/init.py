@@ -87,7 +87,7 @@ def _init() -> int:
     call = Call.of(click.get_current_context())
     root = call.options.directory or Path.cwd()
     project = call.project(directory=root)
-    backends = project.world().backends.values()
+    backends = project.world(shown=True).backends.values()
     own = [name for name in project.settings.files if name in ("lok.toml", "pyproject.toml")]
     settings, workflow = _SETTINGS, _WORKFLOW
     if not own and not any(backend.unavailable() is None for backend in backends):

@@ -24,6 +24,7 @@ from pytest_lok.cli import (
     run,
     schema,
     suggest,
+    trust,
     workflow,
 )
 from pytest_lok.cli.call import Call
@@ -32,7 +33,21 @@ from pytest_lok.cli.terminal import Terminal
 from pytest_lok.cli.workflow_command import WorkflowGroup
 from pytest_lok.errors import LokError, PlanError, SettingsError, UsageError, WorkflowError
 
-VERBS = (run, ask, plan, workflow, baseline, backends, suggest, cache, doctor, init, schema, completion)
+VERBS = (
+    run,
+    ask,
+    plan,
+    workflow,
+    baseline,
+    backends,
+    suggest,
+    cache,
+    doctor,
+    init,
+    trust,
+    schema,
+    completion,
+)
 
 _USAGE, _UNABLE, _BUG, _INTERRUPTED = 2, 3, 70, 130
 

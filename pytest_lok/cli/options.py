@@ -106,6 +106,11 @@ _SPECS: Mapping[str, _Spec] = {
         "yet, new = ask and record what is unknown, all = record anew.  [alone: once; in CI: none]",
         {"is_flag": False, "flag_value": "usual", "type": _RecordMode(), "metavar": "[=MODE]"},
     ),
+    "trust": _Spec(
+        ("--trust",),
+        "Let the project's settings say what is run and where questions go, this once (see `lok trust`).",
+        {"is_flag": True},
+    ),
     "verbose": _Spec(
         ("-v", "--verbose"), "Print every step's output, and say what starts.", {"is_flag": True}
     ),
@@ -136,6 +141,7 @@ class Options:
     dry_run: bool = False
     cache: bool | None = None
     record: str = ""
+    trust: bool = False
     verbose: bool = False
     json: bool = False
     output: Path | None = None

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 def show_plan(call: Call, project: Project, plan: Plan) -> int:
     """Print it; the exit code is 0, because nothing was judged."""
+    from pytest_lok.cli.trust import tell
     from pytest_lok.core.scope import Scope
     from pytest_lok.reports.json_report import dumps
     from pytest_lok.reports.outline import outline, outline_document
 
-    world = project.world()
+    world = tell(call, project).world(shown=True)
     scope = Scope(
         arguments=plan.arguments,
         env=world.env,

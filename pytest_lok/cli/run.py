@@ -22,6 +22,7 @@ HONOURS = (
     "max_parallel",
     "cache",
     "record",
+    "trust",
     "verbose",
     "json",
     "output",
@@ -32,12 +33,13 @@ HONOURS = (
 def run_plan(call: Call, project: Project, plan: Plan) -> int:
     """Run it, show it, report it."""
     from pytest_lok.cli.execute import execute
+    from pytest_lok.cli.trust import trusted
     from pytest_lok.cli.views import Log, view
     from pytest_lok.reports.console import outputs, previews, summary
     from pytest_lok.reports.json_report import json_report
 
     verbose = call.options.verbose
-    answering = project.recording(call.options.record).caching(bool(call.options.cache))
+    answering = trusted(call, project).recording(call.options.record).caching(bool(call.options.cache))
     world = replace(answering.world(), dry_run=call.options.dry_run)
     printed: Literal["leaves", "all", "none"] = "all" if verbose else "leaves"
     if call.json or world.dry_run:

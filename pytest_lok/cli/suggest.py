@@ -12,11 +12,12 @@ _UNABLE = 3
 
 
 def _suggest(task: str) -> int:
+    from pytest_lok.cli.trust import tell
     from pytest_lok.engine.route import routes
     from pytest_lok.reports.json_report import dumps
 
     call = Call.of(click.get_current_context())
-    found = routes(task, call.project().world())
+    found = routes(task, tell(call, call.project()).world(shown=True))
     able = [route for route in found if route.problem is None]
     if call.json:
         plain = [

@@ -21,10 +21,11 @@ _UNUSABLE = 2
 
 
 def _list() -> int:
+    from pytest_lok.cli.trust import tell
     from pytest_lok.reports.json_report import dumps
 
     call = Call.of(click.get_current_context())
-    project = call.project()
+    project = tell(call, call.project())
     entries = [_entry(project, found.stem, found.origin) for found in project.catalog()]
     if call.json:
         call.deliver(dumps(entries))
@@ -70,11 +71,12 @@ def _show(name: str) -> int:
 
 
 def _validate(names: tuple[str, ...]) -> int:
+    from pytest_lok.cli.trust import tell
     from pytest_lok.core.model import Origin
     from pytest_lok.reports.json_report import dumps
 
     call = Call.of(click.get_current_context())
-    project = call.project()
+    project = tell(call, call.project())
     wanted = names or [found.stem for found in project.catalog() if found.origin is Origin.PROJECT]
     if not wanted:
         raise UsageError("this project has no workflows", hint="`lok init` writes a first one")

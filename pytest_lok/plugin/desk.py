@@ -50,7 +50,13 @@ class Desk:
     def __init__(self, config: pytest.Config, request: Request) -> None:
         self.config = config
         self.request = request
-        opened = Project.open(request.root, environ=_environ(), options=_options(config), search_up=False)
+        opened = Project.open(
+            request.root,
+            environ=_environ(),
+            options=_options(config),
+            search_up=False,
+            trust=True,  # pytest runs the checkout's conftest.py too
+        )
         opened = opened.recording(_record(config)).caching(config.getoption("lok_cache"))
         self.project = replace(opened, since=config.stash[BEGAN])
         self.background = Background()

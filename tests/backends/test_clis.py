@@ -293,7 +293,7 @@ def test_the_words_of_claude(tmp_path: Path, workspace: Path) -> None:
     ask(backend, system="be brief")
     assert fake.args == [
         *("-p", "--output-format", "stream-json", "--verbose"),
-        *("--strict-mcp-config", "--no-session-persistence"),
+        *("--strict-mcp-config", "--setting-sources", "user", "--no-session-persistence"),
         *("--tools", "Read,Grep,Glob", "--model", "sonnet", "--system-prompt", "be brief"),
     ]
     assert fake.cwd == workspace.resolve()

@@ -56,6 +56,7 @@ class House:
             "ANTHROPIC_BASE_URL": server.url,
             "ANTHROPIC_API_KEY": "dummy-key",
             "FAKE_KEY": "dummy-key",
+            "LOK_TRUST": "1",
             "GOOGLE_GEMINI_BASE_URL": server.url,
             "GEMINI_API_KEY": "dummy-key",
         }
@@ -68,7 +69,7 @@ class House:
         )
 
     def backend(self, name: str) -> Backend:
-        return Project.open(self.root, environ=self.environ).world().backends[name]
+        return Project.open(self.root, environ=self.environ, trust=True).world().backends[name]
 
     def ask(self, name: str, text: str, **more: Any) -> Reply:
         return ask(self.backend(name), text, timeout=120, **more)

@@ -36,6 +36,7 @@ class Project:
         self.environ: dict[str, str] = {
             "PATH": os.environ["PATH"],
             "HOME": str(root / "home"),
+            "LOK_TRUST": "1",
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
         self._capture = capture

@@ -87,6 +87,7 @@ def seen(project: Project, policy: str) -> dict[str, dict[str, str]]:
             name: value for name, _, value in pairs if name not in ("PWD", "OLDPWD", "SHLVL", "_")
         }
         assert found[path.stem].pop("LOK_PROCESS")
+        found[path.stem].pop("LOK_TRUST", None)
     return found
 
 

@@ -1,0 +1,95 @@
+"""``lok trust``: a project's settings may say what is run and where questions go; the question about it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from pytest_lok.cli.call import Call
+from pytest_lok.cli.options import EVERYWHERE, Verb
+from pytest_lok.errors import LokError, UsageError
+
+if TYPE_CHECKING:
+    from pytest_lok.wiring import Project
+
+
+def trusted(call: Call, project: Project) -> Project:
+    """The project, for a verb that starts something; UsageError where it is not trusted.
+
+    On a terminal the user is asked, and the answer remembered.
+    """
+    distrust = project.distrust
+    if distrust is None:
+        return project
+    if not _is_asked(call):
+        raise distrust
+    call.terminal.note(f"{distrust.message}\n")
+    call.terminal.err.write("Trust this until it changes? [y/N] ")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageError(f"{project.settings.claims.file} is not trusted; nothing was run")
+    _give(project)
+    return replace(project, trusted=True)
+
+
+def tell(call: Call, project: Project) -> Project:
+    """The project, for a verb that starts nothing; that it is not trusted is said."""
+    if project.distrust:
+        file = project.settings.claims.file
+        call.terminal.note(f"{file} is not trusted: what it says is shown, `lok trust` makes it count")
+    return project
+
+
+def _is_asked(call: Call) -> bool:
+    from pytest_lok.settings import in_ci
+
+    here = sys.stdin is not None and sys.stdin.isatty() and call.terminal.err.isatty()
+    return here and not in_ci(call.environ)
+
+
+def _give(project: Project) -> None:
+    try:
+        project.trust.give(project.root, project.settings.claims.given)
+    except OSError as failure:
+        raise LokError(f"the trust cannot be remembered: {failure.strerror}", hint="use --trust") from failure
+
+
+def _trust(listed: bool, revoked: bool) -> int:
+    call = Call.of(click.get_current_context())
+    project = call.project()
+    claims = project.settings.claims
+    if listed:
+        call.terminal.result("\n".join(project.trust.projects()))
+    elif revoked:
+        was = project.trust.revoke(project.root)
+        call.terminal.note(f"{project.root} is {'no longer' if was else 'not'} trusted")
+    elif not claims:
+        call.terminal.note("nothing in the settings of this project needs trust")
+    else:
+        _give(project)
+        call.terminal.result(
+            "\n".join([f"{project.root} is trusted until {claims.file} changes what it says:", *claims.says])
+        )
+    return 0
+
+
+command = Verb(
+    "trust",
+    callback=_trust,
+    params=[
+        click.Option(["--list", "listed"], is_flag=True, help="Show which projects are trusted."),
+        click.Option(["--revoke", "revoked"], is_flag=True, help="Trust this project no longer."),
+    ],
+    honours=EVERYWHERE,
+    short_help="Let this project's settings say what is run and where questions go.",
+    help="""Trust the settings of this project: what its lok.toml (or pyproject.toml) says of `command`,
+    `args`, `env`, `base_url`, `api_key_env`, `command_wrapper` and files of answers counts from now on. It
+    prints what that is, and remembers it for you and this directory alone. When any of it changes, the
+    project is not trusted any more.
+
+    Without trust, what would run or ask anything stops with exit code 2 and says what would be run, or
+    sent where; on a terminal it asks. `--trust` (in CI LOK_TRUST=1) trusts for one call.
+    """,
+)
