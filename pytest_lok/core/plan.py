@@ -6,7 +6,7 @@ import difflib
 import graphlib
 import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_lok.core.model import Step, Workflow
 from pytest_lok.errors import PlanError
@@ -47,6 +47,12 @@ class Plan:
             selected=chosen,
             arguments=_bind(workflow, dict(named or {}), positional),
         )
+
+    def narrowed(self, select: Collection[str]) -> Plan:
+        """The same for fewer steps: these and what they need."""
+        needed = _closure(select, {step.name: step for step in self.steps})
+        steps = tuple(step for step in self.steps if step.name in needed)
+        return replace(self, steps=steps, selected=frozenset(select))
 
     @property
     def leaves(self) -> tuple[str, ...]:

@@ -107,12 +107,30 @@ class Schedule:
             if passed < step.min_deps_success:
                 return _too_few(step, passed, [self._results[name] for name in counted])
         for name in step.needs:
-            if name not in counted and not _lets_through(self._results[name]):
+            if name not in counted and not lets_through(self._results[name]):
                 return _blocked(step, self._results[name])
         return None
 
 
-def _lets_through(need: StepResult) -> bool:
+def outdated(
+    steps: Iterable[Step], results: Mapping[str, StepResult], order: Mapping[str, int]
+) -> frozenset[str]:
+    """Steps that did not run, and rest on results that have been replaced since: they are open again.
+
+    ``steps`` are in the order they run in; ``order`` says when each result was settled.
+    """
+    stale: set[str] = set()
+    for step in steps:
+        result = results.get(step.name)
+        if result is None or result.passed or result.attempts or result.withheld:
+            continue
+        if any(need in stale or order.get(need, 0) > order[step.name] for need in step.needs):
+            stale.add(step.name)
+    return frozenset(stale)
+
+
+def lets_through(need: StepResult) -> bool:
+    """Whether what needs it may run."""
     return not need.outcome.red and not need.blocked
 
 

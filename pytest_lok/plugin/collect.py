@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,9 +15,8 @@ from pytest_lok.core.plan import Plan
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.desk import DESK, Desk, Virtual
 from pytest_lok.plugin.explain import harmless
-from pytest_lok.plugin.parts import parts, tell
 from pytest_lok.plugin.request import PREFIX, is_closed
-from pytest_lok.plugin.verdict import announce
+from pytest_lok.plugin.verdict import NotPassedError, Phase, ending
 
 if TYPE_CHECKING:
     from pytest_lok.core import model
@@ -148,9 +148,8 @@ class Root(pytest.Directory):
 
 
 class Workflow(pytest.Module):
-    """A workflow: its steps are its items. Nothing is imported, hence no ``obj``."""
+    """A workflow: its steps are its items. Nothing is imported: its module is empty."""
 
-    obj = None
     only: frozenset[str] = frozenset()
     found: model.Workflow | WorkflowError | None = None
     shares_fixtures = True
@@ -220,6 +219,12 @@ class Workflow(pytest.Module):
         self.shares_fixtures = all(fixture.scope in ("session", "package") for fixture in fixtures)
         self.fixtures_from = tuple(fixtures) if self.shares_fixtures else (self.nodeid,)
 
+    def _getobj(self) -> ModuleType:
+        """What ``item.module`` and ``request.module`` are: as of any function, with a name and a file."""
+        module = ModuleType(f"lok.{self.path.stem}" if self.found is None else self.nodeid.replace("/", "."))
+        module.__file__ = str(self.path)
+        return module
+
     def place(self, path: str) -> Path:
         """A path as the workflow's model has it, made absolute; nearly always the same one."""
         if path not in self._places:
@@ -242,12 +247,13 @@ class Step(pytest.Function):
     """One step. Setting up waits for its result, running judges it."""
 
     result: StepResult | None = None
+    ended: BaseException | None = None
     waited = 0.0
-    telling_parts = False
 
     def __init__(self, *, step: model.Step, **kwargs: Any) -> None:
         super().__init__(callobj=_nothing, **kwargs)
         self.step = step
+        self._again = False
 
     def _initrequest(self) -> None:
         """Pytest makes an item's request with the item; here it is made when somebody wants it."""
@@ -282,34 +288,39 @@ class Step(pytest.Function):
     def setup(self) -> None:
         """Set up the fixtures, then get the step's result; an error or a skip is raised here.
 
-        An item that is set up again is one of pytest's reruns: a new attempt.
+        An item that is set up again is one of pytest's reruns: a new attempt. What came of the one before
+        says nothing about it.
         """
+        before, self.result = self.result, None
+        self._again = self._again or before is not None
         super().setup()
         if self.config.getoption("setuponly", False):
             return
         running = self.config.stash[DESK].running
         began = time.monotonic()
         try:
-            self.result = running.result(self) if self.result is None else running.another(self)
+            self.result = running.another(self) if self._again else running.result(self)
         finally:
             self.waited = time.monotonic() - began
-        announce(self.result, "setup", running.selected(self.workflow))
+        self._end(self.result, "setup")
 
     def runtest(self) -> None:
-        """Judge: a step that did its work and said no is raised here."""
-        if self.result is not None:
-            self._tell_parts(self.result)
-            announce(self.result, "call", self.config.stash[DESK].running.selected(self.workflow))
+        """Judge: whatever is not green is raised here, if its set-up has not done so."""
+        if self.result is None:
+            raise NotPassedError("nothing is known of this step: its item was not set up")
+        self._end(self.result, "call")
 
     def value_of(self, fixture: str) -> object:
         """A fixture's value, as this item sees it."""
         return self._request.getfixturevalue(fixture)
 
-    def _tell_parts(self, result: StepResult) -> None:
-        """Items and backends as subtests, where pytest has them."""
-        if self.config.pluginmanager.hasplugin("subtests") and parts(result):
-            self.telling_parts = True
-            try:
-                tell(result, self._request.getfixturevalue("subtests"))
-            finally:
-                self.telling_parts = False
+    def repr_failure(self, excinfo: ExceptionInfo[BaseException]) -> str | TerminalRepr:  # type: ignore[override]  # as in pytest's own
+        """What the step says of itself, whoever makes the report."""
+        if self.result is not None and excinfo.value is self.ended:
+            return self.config.stash[DESK].running.account(self, self.result).longrepr
+        return super().repr_failure(excinfo)
+
+    def _end(self, result: StepResult, phase: Phase) -> None:
+        self.ended = ending(result, phase, self.config.stash[DESK].running.selected(self.workflow))
+        if self.ended is not None:
+            raise self.ended

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from _pytest._code.code import ExceptionChainRepr
+from _pytest.subtests import (
+    SubtestContext,
+    SubtestReport,
+)  # its fixture reports at once, and only what raises
 
 from pytest_lok.core.results import Finding, ItemResult, Outcome, StepResult
 from pytest_lok.plugin.explain import bounded, harmless
@@ -32,14 +37,6 @@ class Part:
         return harmless("\n".join(lines))
 
 
-class PartError(Exception):
-    """A part that is red, inside a step that is failed."""
-
-    def __init__(self, part: Part) -> None:
-        super().__init__(part.reason)
-        self.part = part
-
-
 def parts(result: StepResult) -> list[Part]:
     """The step's parts, the red ones first: what blocks, or several items, or several backends."""
     blocking = [_finding(finding) for finding in result.findings or () if finding.blocking]
@@ -52,20 +49,23 @@ def parts(result: StepResult) -> list[Part]:
     return found[:_SHOWN] if len(found) > 1 else []
 
 
-def tell(result: StepResult, subtests: pytest.Subtests) -> None:
-    """Report the parts. A red subtest fails its item: it is only one where the step is failed itself.
-
-    A soft step has none: readers that do not know subtests would count it as passed as well.
-    """
-    if result.outcome is Outcome.SOFT:
-        return
-    for part in parts(result):
-        if not part.outcome.red:
-            with subtests.test(msg=part.name):
-                pass
-        elif result.outcome is Outcome.FAILED:
-            with subtests.test(msg=part.name):
-                raise PartError(part)
+def subreport(
+    part: Part, whole: pytest.TestReport, longrepr: Callable[[Part], ExceptionChainRepr]
+) -> SubtestReport:
+    """What pytest is told of a part, beside the report of the step it is a part of."""
+    report = pytest.TestReport(
+        nodeid=whole.nodeid,
+        location=whole.location,
+        keywords=whole.keywords,
+        outcome="failed" if part.outcome.red else "passed",
+        longrepr=longrepr(part) if part.outcome.red else None,
+        when="call",
+        start=whole.start,
+        stop=whole.start,
+    )
+    if part.outcome.red:
+        report.lok_part = {"name": part.name, "file": part.path, "line": part.line}  # type: ignore[attr-defined]  # reports take any attribute
+    return SubtestReport._new(report, SubtestContext(msg=part.name, kwargs={}), None, None)
 
 
 def _finding(finding: Finding) -> Part:

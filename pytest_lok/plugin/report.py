@@ -6,14 +6,16 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.subtests import SubtestReport  # it is what a part's report is
 
 from pytest_lok.plugin.collect import Step
 from pytest_lok.plugin.explain import harmless
-from pytest_lok.plugin.parts import PartError
-from pytest_lok.plugin.verdict import announced
+from pytest_lok.plugin.parts import parts, subreport
+from pytest_lok.plugin.verdict import Account
 from pytest_lok.reports.console import summary
 
 if TYPE_CHECKING:
+    from pytest_lok.core.results import StepResult
     from pytest_lok.plugin.desk import Desk
 
 _NAMED = 8  # workflows named in the header
@@ -24,6 +26,7 @@ class Reporting:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._told: dict[str, tuple[Step, StepResult]] = {}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -39,18 +42,41 @@ class Reporting:
                 return report
         account = self._desk.running.account(item, item.result)
         error = call.excinfo.value if call.excinfo is not None else None
-        if item.telling_parts:
-            if isinstance(error, PartError):
-                report.longrepr = account.longrepr_of(error.part)
-                part = error.part
-                report.lok_part = {"name": part.name, "file": part.path, "line": part.line}  # type: ignore[attr-defined]  # reports take any attribute
-            return report
-        if error is not None and announced(error):
-            report.longrepr = account.longrepr
-        elif report.skipped:
+        if report.skipped and not hasattr(report, "wasxfail"):
             report.longrepr = account.skipped
+        elif error is not None and error is item.ended:
+            report.longrepr = account.longrepr
         account.complete(report)
+        self._told[report.nodeid] = item, item.result
         return report
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
+        """The parts of a step go before it, when its last word is said, and not at each attempt.
+
+        A plugin that tries again while a report is made gives the old one the new outcome.
+        """
+        item, result = self._told.get(report.nodeid, (None, None))
+        if item is not None and item.result is not None and report.when == "call" and _is_final(report):
+            account = self._desk.running.account(item, item.result)
+            if result is not item.result:
+                account.complete(report)
+                self._told[report.nodeid] = item, item.result
+            self._tell_parts(account, item, report)
+        yield
+
+    def _tell_parts(self, account: Account, item: Step, report: pytest.TestReport) -> None:
+        """Items and backends as subtests, where pytest has them; a part is red only where the step is.
+
+        A soft step has none: readers that do not know subtests would count it as passed as well.
+        """
+        if report.skipped or not self._desk.config.pluginmanager.hasplugin("subtests"):
+            return
+        for part in parts(account.result):
+            if not part.outcome.red or report.failed:
+                item.ihook.pytest_runtest_logreport(report=subreport(part, report, account.longrepr_of))
+            if item.session.shouldfail:  # -x
+                return
 
     def pytest_report_header(self) -> str:
         """Which workflows this session has, and which it leaves out."""
@@ -74,3 +100,8 @@ class Reporting:
             terminalreporter.section("workflows")
             for line in lines:
                 terminalreporter.line(harmless(line))
+
+
+def _is_final(report: pytest.TestReport) -> bool:
+    """Whether it has an outcome of pytest's own: those that try again name others for what does not count."""
+    return report.outcome in ("passed", "failed", "skipped") and not isinstance(report, SubtestReport)

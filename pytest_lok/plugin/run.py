@@ -6,7 +6,8 @@ import os
 import time
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks  # what t
 from pytest_lok.backends.whole import write_whole
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Known, Outcome, RunResult, StepResult
+from pytest_lok.core.schedule import lets_through
 from pytest_lok.plugin.progress import Progress
 from pytest_lok.plugin.timeouts import budgeted
 from pytest_lok.plugin.verdict import NOT_RUN, Account
@@ -44,6 +46,7 @@ class Watched:
     """One workflow of this session: what is to run, its record, and the run itself if this process has it.
 
     ``kept`` are results of steps that pytest's marks keep from running, though others need them.
+    ``changed``: another attempt has replaced a result, and the record has the one that counts.
     """
 
     plan: Plan
@@ -53,7 +56,7 @@ class Watched:
     handle: RunHandle | None = None
     settled: bool = False
     result: RunResult | None = None
-    again: dict[str, StepResult] = field(default_factory=dict)
+    changed: bool = False
 
 
 class Running:
@@ -79,8 +82,7 @@ class Running:
         """The runs, if all of the session's have ended in this process; None where only the records know."""
         if not self._watched or any(watched.result is None for watched in self._watched.values()):
             return None
-        results = [(w.result, w.again) for w in self._watched.values() if w.result is not None]
-        return [Record(result=replace(r, steps={**r.steps, **again})) for r, again in results]
+        return [Record(result=_newest(watched)) for watched in self._watched.values()]
 
     def select(self, item: Step) -> None:
         """Note an item that is left after every deselection; one that is marked as skipped must not run."""
@@ -114,7 +116,9 @@ class Running:
             self._start(item)
         self._progress.begin()
         try:
-            return self._await(self._watched[workflow], item.name)
+            watched = self._watched[workflow]
+            result = self._await(watched, item.name)
+            return result if result.attempts else self._decided(watched, result)
         finally:
             self._progress.end()
 
@@ -124,24 +128,58 @@ class Running:
         What it needs is not run again, but for steps that are not green and no item of their own.
         """
         watched = self._watched[self._node(item.workflow)]
-        first = self._await(watched, item.name)
-        plan = Plan.of(
-            watched.plan.workflow,
-            select=[item.name],
-            **self._desk.request.arguments.for_(watched.plan.workflow),
-        )
-        needed = [self._await(watched, step.name) for step in plan.steps if step.name != item.name]
+        first = self._latest(watched, item.name)
+        plan = watched.plan.narrowed([item.name])
+        needed = [self._latest(watched, step.name) for step in plan.steps if step.name != item.name]
         own = {*watched.plan.selected, *watched.kept}
-        results = (result for result in needed if result.name in own or _green(result))
+        results = (result for result in needed if result.name in own or lets_through(result))
         known = Known(results=tuple(results), spent=watched.entry.spent())
         handle = self._desk.background.start(plan, watched.world, watched.entry.spend, known=known)
         while (result := handle.step(item.name, POLL)) is None:
             if self._stop is not None or self.stopped:
                 handle.cancel("the session ended")
-        result = replace(result, attempts=first.attempts + result.attempts, usage=first.usage + result.usage)
-        watched.again[item.name] = result
+        result = replace(
+            result if result.ran or not first.ran else first,  # what does not run takes nothing back
+            attempts=first.attempts + result.attempts,
+            usage=first.usage + result.usage,
+        )
+        watched.changed = True
         watched.entry.again(result)
         return result
+
+    def _latest(self, watched: Watched, step: str) -> StepResult:
+        """A step's result, or the one that has replaced it, in whichever process."""
+        result = self._await(watched, step)
+        return watched.entry.result(step) or result
+
+    def _decided(self, watched: Watched, result: StepResult) -> StepResult:
+        """The result of a step that was not run, once it rests on nothing that has changed since."""
+        name = result.name
+        while name in watched.entry.outdated(watched.plan.steps) and not self.stopped:
+            if not self._run_outdated(watched):
+                time.sleep(GLANCE)
+        return self.told(watched.entry.result(name) or result)
+
+    def _run_outdated(self, watched: Watched) -> bool:
+        """Run what was not run because of results that have been replaced; False if another process does."""
+        entry = watched.entry
+        if not entry.claim():
+            return False
+        try:
+            if steps := entry.outdated(watched.plan.steps):
+                plan = watched.plan.narrowed(steps)
+                needed = (entry.result(step.name) for step in plan.steps if step.name not in steps)
+                known = Known(results=tuple(filter(None, needed)), spent=entry.spent())
+                tell = partial(entry.append_of, steps)
+                handle = self._desk.background.start(plan, watched.world, tell, known=known)
+                watched.changed = True
+                while handle.wait(POLL) is None:
+                    if self.stopped:
+                        handle.cancel("the session ended")
+                    self._progress.show(handle.running())
+        finally:
+            entry.release()
+        return True
 
     def selected(self, workflow: Workflow) -> Collection[str]:
         """The steps of a workflow that are items of this session, and red if they break."""
@@ -281,8 +319,8 @@ class Running:
             )
 
     def _await(self, watched: Watched, step: str) -> StepResult:
-        if step in watched.again:
-            return watched.again[step]
+        if watched.changed and (newest := watched.entry.result(step)) is not None:
+            return self.told(newest)
         while True:
             if watched.handle is not None:
                 result = watched.handle.step(step, POLL)
@@ -332,6 +370,9 @@ class Running:
                     watched.settled = True
                     if not watched.handle.tells_of_crash():  # where it does, that is no matter of this item
                         raise
+            while watched.changed and not self.stopped and watched.entry.outdated(watched.plan.steps):
+                if not self._run_outdated(watched):  # items that come before the ones that block them
+                    break
 
 
 def _marked(item: pytest.Item) -> str:
@@ -347,5 +388,10 @@ def _marked(item: pytest.Item) -> str:
     return ""
 
 
-def _green(result: StepResult) -> bool:
-    return not result.outcome.red and not result.blocked
+def _newest(watched: Watched) -> RunResult:
+    """What came of a run that has ended, with the results that count."""
+    assert watched.result is not None  # noqa: S101 - asked before
+    if not watched.changed:
+        return watched.result
+    steps = {name: watched.entry.result(name) or old for name, old in watched.result.steps.items()}
+    return replace(watched.result, steps=steps)

@@ -19,7 +19,7 @@ from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.model import Step, Workflow
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.plugin.explain import bounded, explain, harmless, short
-from pytest_lok.plugin.parts import Part, PartError, parts
+from pytest_lok.plugin.parts import Part, parts
 
 Phase: TypeAlias = Literal["setup", "call"]
 Word: TypeAlias = Literal["passed", "failed", "skipped", "xfail"]
@@ -30,7 +30,7 @@ _SECTION = 64_000  # characters of one section of a report
 
 
 class NotPassedError(Exception):
-    """A step that is red; how it is shown is said elsewhere."""
+    """A step that is red and was not judged; how it is shown is said elsewhere."""
 
 
 def verdict(result: StepResult, selected: Collection[str]) -> tuple[Phase, Word]:
@@ -52,22 +52,23 @@ def verdict(result: StepResult, selected: Collection[str]) -> tuple[Phase, Word]
             return ("setup", "skipped") if seen else ("call", "failed")
 
 
-def announce(result: StepResult, phase: Phase, selected: Collection[str]) -> None:
-    """Raise what ends an item in this phase, if it ends here and has not passed."""
+def ending(result: StepResult, phase: Phase, selected: Collection[str]) -> BaseException | None:
+    """What ends an item in this phase, None if it goes on.
+
+    An item's call ends it whenever it has not passed, for plugins that try again run the call alone, or
+    after a set-up whose end they do not look at. A judgement is an AssertionError: other tools go by that.
+    """
     when, word = verdict(result, selected)
-    if when != phase or word == "passed":
-        return
+    if word == "passed" or (phase == "setup" and when == "call"):
+        return None
     if word == "xfail":
         # pytest.xfail() would count as passed under --runxfail; its exception does not
-        raise pytest.xfail.Exception(result.reason)
-    if word == "skipped":
-        raise pytest.skip.Exception(result.reason)
-    raise NotPassedError(result.reason)
-
-
-def announced(error: BaseException) -> bool:
-    """Whether an exception comes from a step's result, which explains it."""
-    return isinstance(error, NotPassedError | PartError | pytest.xfail.Exception)
+        return pytest.xfail.Exception(result.reason)
+    if word == "skipped" and phase == "setup":
+        return pytest.skip.Exception(result.reason)
+    return (
+        AssertionError(result.reason) if result.outcome is Outcome.FAILED else NotPassedError(result.reason)
+    )
 
 
 def _nobody(_step: str) -> tuple[BackendAsked, ...]:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from pytest_lok.core.events import BackendAsked, BudgetSpent, Event, StepFinished, StepStarted
+from pytest_lok.core.model import Step
 from pytest_lok.core.results import NO_USAGE, Known, Outcome, StepResult, Usage
+from pytest_lok.core.schedule import lets_through, outdated
 from pytest_lok.store.journal import Journal
 from pytest_lok.store.lock import Lock
 
@@ -40,7 +42,8 @@ class Ledger:
         digest = hashlib.sha256(nodeid.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
         stem = re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(nodeid).stem)[:_STEM]
         journal = Journal(self._path / f"{stem}-{digest}.jsonl")
-        return Entry(journal, self._lock, int(digest, 16), self._who, opened=self._keep_open)
+        # two places of the lock: who runs the workflow, and who runs once more what was not run
+        return Entry(journal, self._lock, 2 * int(digest, 16), self._who, opened=self._keep_open)
 
     def close(self) -> None:
         """Give up what this process owns. Idempotent."""
@@ -72,6 +75,8 @@ class Entry:
         self._asked: dict[str, list[BackendAsked]] = {}
         self._inherited: frozenset[str] = frozenset()
         self._spent = NO_USAGE
+        self._order: dict[str, int] = {}
+        self._settled = 0
 
     def own(self) -> bool:
         """Take the workflow if no living process has it; False if one does."""
@@ -96,6 +101,25 @@ class Entry:
     def spend(self, event: Event) -> None:
         """Record what another attempt takes out of the budget, and nothing else that happens in it."""
         if isinstance(event, BudgetSpent):
+            self._journal.append(event)
+
+    def outdated(self, steps: Iterable[Step]) -> frozenset[str]:
+        """Steps that were not run because of results that another attempt has replaced since."""
+        self._read()
+        return outdated(steps, self._finished, self._order)
+
+    def claim(self) -> bool:
+        """Take what is outdated, to run it; False if another living process has taken it."""
+        return self._lock.take(self._number + 1)
+
+    def release(self) -> None:
+        """It has been run, and recorded."""
+        self._lock.give(self._number + 1)
+
+    def append_of(self, steps: Collection[str], event: Event) -> None:
+        """Record what happens to these steps, and what it takes out of the budget."""
+        step = event.result.name if isinstance(event, StepFinished) else getattr(event, "step", "")
+        if isinstance(event, BudgetSpent) or step in steps:
             self._journal.append(event)
 
     def again(self, result: StepResult) -> None:
@@ -135,11 +159,24 @@ class Entry:
                     self._spent += usage
                 case StepFinished(result=result):
                     self._running.pop(result.name, None)
+                    self._place(result)
                     self._finished[result.name] = result
                     if result.passed:
                         self._asked.pop(result.name, None)
                 case _:
                     pass
+
+    def _place(self, result: StepResult) -> None:
+        """Where it stands in time; another attempt that comes to the same for others changes nothing."""
+        before = self._finished.get(result.name)
+        if before is None or not result.attempts or _means(before) != _means(result):
+            self._settled += 1
+            self._order[result.name] = self._settled
+
+
+def _means(result: StepResult) -> tuple[bool, bool]:
+    """What other steps go by."""
+    return lets_through(result), result.passed
 
 
 def _interrupted(step: str, owner: str) -> StepResult:

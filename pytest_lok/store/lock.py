@@ -39,6 +39,10 @@ class Lock:
             return False
         return True
 
+    def give(self, number: int) -> None:
+        """Own that number no longer."""
+        _take(self._file, number, fcntl.F_UNLCK)
+
     def close(self) -> None:
         """Give up every number. Idempotent."""
         if self._file >= 0:
@@ -46,13 +50,14 @@ class Lock:
             self._file = -1
 
 
-def _take(file: int, number: int) -> None:
+def _take(file: int, number: int, kind: int = fcntl.F_WRLCK) -> None:
     if sys.platform == "linux":
-        place = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, number, 1, 0)
+        place = struct.pack("hhqqi", kind, os.SEEK_SET, number, 1, 0)
         try:
             fcntl.fcntl(file, fcntl.F_OFD_SETLK, place)
             return
         except OSError as error:
             if error.errno != errno.EINVAL:  # what sandboxes that only look like Linux say
                 raise
-    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+    how = fcntl.LOCK_UN if kind == fcntl.F_UNLCK else fcntl.LOCK_EX | fcntl.LOCK_NB
+    fcntl.lockf(file, how, 1, number)
