@@ -233,6 +233,7 @@ def install(config: pytest.Config, keyword: str) -> None:
     from pytest_lok.plugin.collect import Collection, Step
     from pytest_lok.plugin.junit import JUnit
     from pytest_lok.plugin.lastfailed import LastFailed
+    from pytest_lok.plugin.lastword import LastWord
     from pytest_lok.plugin.report import Reporting
     from pytest_lok.plugin.stopping import Stopping
     from pytest_lok.plugin.timeouts import Timeouts
@@ -251,6 +252,7 @@ def install(config: pytest.Config, keyword: str) -> None:
     parts = [Collection(here), here.running, Reporting(here), Stopping(here), Apart(here), Timeouts(Step)]
     if not hasattr(config, "workerinput"):
         parts += [LastFailed(config), *JUnit.of(config)]
+        parts.insert(0, LastWord(here))  # after the steps that the end of a session has caught are told
     for part in parts:
         config.pluginmanager.register(part, f"lok-{type(part).__name__.lower()}")
 

@@ -7,7 +7,12 @@ from pathlib import Path
 from xml.etree import ElementTree  # only to build: nothing is parsed here
 
 import pytest
-from _pytest.junitxml import LogXML, bin_xml_escape, xml_key  # pytest's writer has no hooks of its own
+from _pytest.junitxml import (  # pytest's writer has no hooks of its own
+    LogXML,
+    _NodeReporter,
+    bin_xml_escape,
+    xml_key,
+)
 
 from pytest_lok.plugin.explain import bounded
 
@@ -39,6 +44,7 @@ class JUnit:
 
     def __init__(self, config: pytest.Config, xml: LogXML) -> None:
         self._xml = xml
+        self._skipped: dict[str, _NodeReporter] = {}
         # what was written, defaults apart; public until pytest 9.1
         written = config._inicfg if hasattr(config, "_inicfg") else config.inicfg
         if "junit_family" not in written:
@@ -54,14 +60,18 @@ class JUnit:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Place before pytest writes its part, facts and output after."""
         facts = getattr(report, "lok", None)
-        if facts is None:
-            yield
+        if facts is None or report.outcome not in ("passed", "failed", "skipped"):
+            yield  # a part, or an attempt that does not count
             self._name(report)
             return
+        if hasattr(report, "lok_instead"):
+            self._forget(report)
         reporter = self._xml.node_reporter(report)
         if report.location[1] is not None:
             reporter.add_attribute("line", str(report.location[1] + 1))  # pytest counts from 0 here
         yield
+        if report.skipped:
+            self._skipped[report.nodeid] = reporter
         for node in reporter.nodes:
             if node.tag == "error":  # pytest says that the set-up failed
                 node.set("message", bin_xml_escape(facts.get("reason", "")))
@@ -94,6 +104,12 @@ class JUnit:
             if _is_whole(part):
                 part.replace(final)
             part.unlink(missing_ok=True)
+
+    def _forget(self, report: pytest.TestReport) -> None:
+        """Take away the case of an item that was told as skipped, and is told again."""
+        if (case := self._skipped.pop(report.nodeid, None)) is not None:
+            self._xml.node_reporters_ordered.remove(case)
+            self._xml.stats["skipped"] -= 1
 
     def _name(self, report: pytest.TestReport) -> None:
         """At a part's own failure: what it is of, or where, if it is a finding and the family has places."""

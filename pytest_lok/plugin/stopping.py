@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from _pytest.junitxml import xml_key  # where pytest has resolved the path of it
 
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.plugin.junit import is_plain
-from pytest_lok.plugin.verdict import Account, verdict
+from pytest_lok.plugin.verdict import Account
 
 if TYPE_CHECKING:
     from pytest_lok.plugin.desk import Desk
@@ -28,6 +29,7 @@ class Stopping:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._is_worker = hasattr(desk.config, "workerinput")
+        self._may_catch = threading.current_thread() is threading.main_thread()
         self._handlers: dict[signal.Signals, Any] = {}
         self._session: pytest.Session
         self._items: Sequence[pytest.Item] = ()
@@ -40,7 +42,7 @@ class Stopping:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Catch signals; a report of an earlier session must not be taken for this one's."""
         self._session = session
-        for number in _ENDINGS:
+        for number in _ENDINGS if self._may_catch else ():
             if signal.getsignal(number) is signal.SIG_DFL:
                 self._handlers[number] = signal.signal(number, self._catch)
         if (xml := self._desk.config.stash.get(xml_key, None)) is not None:
@@ -138,30 +140,10 @@ class Stopping:
                 result=running.told(result),
                 run_id=self._desk.runs.run_id,
             )
-            yield self._report(nodeid, account, selected[place])
-
-    def _report(self, nodeid: str, account: Account, selected: Collection[str]) -> pytest.TestReport:
-        """A report that goes the way of all others; what was done unseen is told as well."""
-        when, word = verdict(account.result, selected)
-        longrepr: Any = None
-        if word in ("failed", "xfail"):
-            longrepr = account.longrepr
-        elif word == "skipped":
-            longrepr = account.skipped
-        report = pytest.TestReport(
-            nodeid=nodeid,
-            location=(nodeid.partition("::")[0], account.step.line - 1, account.step.name),
-            keywords={},
-            outcome="skipped" if word == "xfail" else word,
-            longrepr=longrepr,
-            when=when,
-        )
-        if word == "xfail":
-            report.wasxfail = account.result.reason
-        if nodeid in self._node:
-            report.node = self._node[nodeid]  # type: ignore[attr-defined]  # xdist's; JUnit tells cases by it
-        account.complete(report)
-        return report
+            report = account.report(nodeid, selected[place])
+            if nodeid in self._node:
+                report.node = self._node[nodeid]  # type: ignore[attr-defined]  # xdist's; JUnit tells cases by it
+            yield report
 
     def _catch(self, number: int, _frame: FrameType | None) -> None:
         """End the session: here, or soon, where somebody's ``except Exception`` swallows it here."""
@@ -175,7 +157,7 @@ class Stopping:
         """The session ends: the next signal means hurry and no more, for reports are still to be written."""
         if not self._braced:
             self._braced = True
-            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            if self._may_catch and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
                 self._handlers[signal.SIGINT] = signal.default_int_handler
             for number in self._handlers:
                 signal.signal(number, self._hurry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import pytest
 from _pytest._code.code import (  # the only repr whose short message survives xdist
@@ -110,6 +110,27 @@ class Account:
     def skipped(self) -> tuple[str, int, str]:
         """Where and why it was skipped."""
         return str(self.file), self.step.line, f"Skipped: {short(self.result)}"
+
+    def report(self, nodeid: str, selected: Collection[str]) -> pytest.TestReport:
+        """A report that goes the way of all others, of what was done unseen."""
+        when, word = verdict(self.result, selected)
+        longrepr: Any = None
+        if word in ("failed", "xfail"):
+            longrepr = self.longrepr
+        elif word == "skipped":
+            longrepr = self.skipped
+        report = pytest.TestReport(
+            nodeid=nodeid,
+            location=(nodeid.partition("::")[0], self.step.line - 1, self.step.name),
+            keywords={},
+            outcome="skipped" if word == "xfail" else word,
+            longrepr=longrepr,
+            when=when,
+        )
+        if word == "xfail":
+            report.wasxfail = self.result.reason
+        self.complete(report)
+        return report
 
     def complete(self, report: pytest.TestReport) -> None:
         """Give the report in which the item ends the step's own time, its output and plain facts."""

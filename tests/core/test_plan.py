@@ -92,3 +92,12 @@ def test_wrong_arguments_are_refused(
 def test_steps_keep_the_files_order_where_dependencies_allow_it() -> None:
     assert names(Plan.of(workflow("a b:a c d:c e"))) == ["a", "b", "c", "d", "e"]
     assert names(Plan.of(workflow("late:first other first"))) == ["other", "first", "late"]
+
+
+def test_a_narrower_plan_has_the_same_steps_and_arguments() -> None:
+    whole = Plan.of(workflow("a b:a c:b d"))
+    part = whole.narrowed(["b"])
+    assert [step.name for step in part.steps] == ["a", "b"]
+    assert part.steps[0] is whole.steps[0]
+    assert part.selected == {"b"}
+    assert part.arguments is whole.arguments

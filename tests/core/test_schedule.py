@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_lok.core.model import Step
 from pytest_lok.core.results import Outcome, StepResult
-from pytest_lok.core.schedule import Schedule
+from pytest_lok.core.schedule import Schedule, outdated
 from tests.core.steps import ended, passed, step, steps
 
 
@@ -185,3 +185,19 @@ def test_the_order_of_starting_agrees_with_graphlib(graph: list[Step]) -> None:
             schedule.settle(passed(name))
         sorter.done(*expected)
     assert schedule.done
+
+
+def test_what_did_not_run_is_open_again_where_a_result_it_rests_on_is_replaced() -> None:
+    chain = steps("a b:a c:b e d:e")
+    results = {
+        "a": StepResult(name="a", outcome=Outcome.PASSED, attempts=2),
+        "b": StepResult(name="b", outcome=Outcome.SKIPPED, reason="blocked", blocked_by="a"),
+        "c": StepResult(name="c", outcome=Outcome.SKIPPED, reason="blocked", blocked_by="a"),
+        "d": StepResult(name="d", outcome=Outcome.FAILED, attempts=1),
+    }
+    order = {"a": 1, "b": 2, "c": 3, "d": 4}
+    assert outdated(chain, results, order) == frozenset()
+    assert outdated(chain, results, order | {"a": 5}) == {"b", "c"}
+    assert outdated(chain, results, order | {"e": 5}) == frozenset(), "what ran stays"
+    withheld = {**results, "b": StepResult(name="b", outcome=Outcome.SKIPPED, reason="x", blocked_by="b")}
+    assert outdated(chain, withheld, order | {"a": 5}) == frozenset(), "somebody else keeps it from running"

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.projects import Project
+from tests.plugin.conftest import suite as suite  # sessions of pytest in a project
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.core.events import BackendAsked, BudgetSpent, StepFinished, StepStarted
+from pytest_lok.core.model import Shell, Step
 from pytest_lok.core.results import Known, Outcome, StepResult, Usage
 from pytest_lok.store.ledger import OPEN, Ledger
 from pytest_lok.store.lock import Lock
@@ -187,3 +188,33 @@ def test_a_lock_dies_with_its_owner_whatever_has_been_forked(tmp_path: Path) -> 
             lock.close()
         finally:
             os.kill(child, signal.SIGKILL)
+
+
+def test_what_is_outdated_is_claimed_by_one_at_a_time(tmp_path: Path) -> None:
+    mine, other = (Ledger(tmp_path, who).entry("audit") for who in ("gw0", "gw1"))
+    assert mine.own()
+    if sys.platform == "linux":  # elsewhere one process is one owner
+        assert mine.claim()
+        assert not other.claim()
+        mine.release()
+    assert other.claim(), "it is another place than the workflow's own"
+    assert not mine.claim() or sys.platform != "linux"
+
+
+def test_every_process_sees_what_is_outdated(tmp_path: Path) -> None:
+    mine, other = (Ledger(tmp_path, who).entry("audit") for who in ("gw0", "gw1"))
+    steps = [Step(name="a", action=Shell()), Step(name="b", action=Shell(), needs=("a",))]
+    failed = replace(PASSED, outcome=Outcome.FAILED, attempts=1)
+    blocked = StepResult(name="b", outcome=Outcome.SKIPPED, reason="blocked", blocked_by="a")
+    for result in (failed, blocked):
+        mine.append(StepFinished(result=result, at=0.0))
+    assert mine.outdated(steps) == other.outdated(steps) == frozenset()
+    mine.again(replace(failed, attempts=2))
+    assert mine.outdated(steps) == frozenset(), "it means the same to others"
+    other.again(replace(PASSED, attempts=3))
+    assert mine.outdated(steps) == other.outdated(steps) == {"b"}
+    ran = replace(PASSED, name="b", attempts=1)
+    mine.append_of({"b"}, StepFinished(result=PASSED, at=0.0))
+    mine.append_of({"b"}, StepFinished(result=ran, at=0.0))
+    assert mine.outdated(steps) == other.outdated(steps) == frozenset()
+    assert other.result("a") == replace(PASSED, attempts=3), "only what was asked for was recorded"
