@@ -24,11 +24,13 @@ _OBEDIENT = ("GITHUB_ACTIONS", "TF_BUILD")
 class Stream:
     """A standard stream that can always be written to; closed, or without a reader, it swallows.
 
-    ``failure`` is why something that was written is lost, None while nothing is, or nobody wanted it.
+    ``failure`` is why something that was written is lost, None while nothing is. A reader that went
+    away wanted no more; a stream that was closed before lok began never had one.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
+        self._closed = stream is None
         self.failure: OSError | None = None
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -50,7 +52,9 @@ class Stream:
 
     def write(self, text: str) -> int:
         """Write at once, as far as anybody reads."""
-        if self._stream is not None:
+        if self._closed:
+            self.failure = OSError(errno.EBADF, "the stream was closed from the beginning")
+        elif self._stream is not None:
             try:
                 self._stream.write(text)
                 self._stream.flush()

@@ -60,11 +60,13 @@ def test_an_error_says_what_and_what_to_do() -> None:
     assert err.getvalue() == "lok: error: no \\x1b backend\n  hint: install one\n"
 
 
-def test_a_closed_stream_swallows() -> None:
+def test_a_closed_stream_swallows_and_says_what_it_lost() -> None:
     terminal = Terminal({}, None, None)
+    assert terminal.out.failure is None
     terminal.result("x")
     terminal.note("x")
-    assert terminal.out.failure is None
+    assert terminal.out.failure is not None
+    assert terminal.out.failure.strerror == "the stream was closed from the beginning"
 
 
 def test_a_reader_that_went_away_is_no_failure() -> None:
