@@ -15,6 +15,7 @@ are replaced whole. Variables of the environment are named after what they set::
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import shlex
@@ -37,6 +38,7 @@ from pydantic import (
     model_validator,
 )
 
+from pytest_lok.core.bases import is_id
 from pytest_lok.core.claims import Claims, Sources, claims_of
 from pytest_lok.core.document import schema_of
 from pytest_lok.core.duration import LONGEST, parse_duration
@@ -67,7 +69,12 @@ _FOREIGN = (
 )  # variables that are no settings
 _TARGETS = (  # where CI systems say which branch a change goes to
     "GITHUB_BASE_REF", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "BITBUCKET_PR_DESTINATION_BRANCH",
-    "CHANGE_TARGET", "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
+    "CHANGE_TARGET", "BUILDKITE_PULL_REQUEST_BASE_BRANCH", "SYSTEM_PULLREQUEST_TARGETBRANCH",
+)  # fmt: skip
+_GITLAB = ("COMMIT_BEFORE_SHA", "COMMIT_BRANCH", "DEFAULT_BRANCH")
+_USUAL = (
+    "refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/remotes/origin/master",
+    "refs/heads/main", "refs/heads/master",
 )  # fmt: skip
 _WEIGHTS = {"claude": 2.0, "anthropic": 2.0, "bedrock": 2.0, "codex": 1.5, "gemini": 1.5, "gemini-api": 1.5}
 _CLAUDE, _GEMINI = ["general", "architecture", "analysis"], ["security", "architecture"]
@@ -359,22 +366,51 @@ def state_dir(environ: Mapping[str, str]) -> Path:
 
 
 def base_refs(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """What a change may be compared with, as git knows it; the first that exists is the one.
+    """What a change may be compared with: full names of refs, ids of commits; the first that exists.
 
-    ``LOK_BASE``, else the branch that CI says the change goes to, else the default branch.
+    ``LOK_BASE``, else the branch that CI says the change goes to, else what was there before what was
+    pushed, else the default branch. What ``LOK_BASE`` names may be short: ``core.bases`` reads it.
     """
     if base := environ.get("LOK_BASE"):
         return (base,)
-    target = next((environ[name] for name in _TARGETS if environ.get(name)), "")
-    if target:
+    if target := next((environ[name] for name in _TARGETS if environ.get(name)), ""):
         return _branch(target)
-    return (
-        "refs/remotes/origin/HEAD",
-        *(f"refs/{where}/{name}" for where in ("remotes/origin", "heads") for name in ("main", "master")),
-    )
+    try:
+        return _before(environ)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # no file, no JSON, another form
+        said = environ.get("GITHUB_EVENT_PATH") or "CI_COMMIT_BEFORE_SHA"
+        return (f"the commit before the push, which {said} does not tell",)
+
+
+def _before(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What was there before the commits that CI was started for.
+
+    A branch that is not the default one is compared with that one: else whoever pushes to it twice would
+    choose what the first commits are compared with.
+    """
+    event, path = environ.get("GITHUB_EVENT_NAME"), environ.get("GITHUB_EVENT_PATH")
+    if event not in ("push", "merge_group") or not path:
+        before, branch, default = (environ.get(f"CI_{name}", "") for name in _GITLAB)
+    else:
+        said = json.loads(Path(path).read_bytes())
+        if event == "merge_group":
+            return (_commit(said["merge_group"].get("base_sha")),)
+        before, branch = said["before"], (said.get("ref") or "").removeprefix("refs/heads/")
+        default = (said.get("repository") or {}).get("default_branch") or ""
+    usual = _branch(default) if default else _USUAL
+    if not before.strip("0") or (default and branch and branch != default):
+        return usual
+    return (_commit(before),)
+
+
+def _commit(said: str) -> str:
+    if not is_id(said):
+        raise ValueError(f"{said!r} is no commit")
+    return said
 
 
 def _branch(name: str) -> tuple[str, ...]:
+    name = name.removeprefix("refs/heads/")
     return (f"refs/remotes/origin/{name}", f"refs/heads/{name}")
 
 

@@ -56,7 +56,7 @@ from pytest_lok.settings import (
 )
 from pytest_lok.verbs.tasks import task_workflow
 from pytest_lok.workspace.files import Files
-from pytest_lok.workspace.git import Git
+from pytest_lok.workspace.git import Git, Judged
 from pytest_lok.workspace.orphans import MARK
 from pytest_lok.workspace.processes import Processes
 from pytest_lok.workspace.project import Checkout
@@ -250,12 +250,7 @@ class Project:
             workspace=Checkout(
                 self.root,
                 files=Files(self.root, state_dir(self.environ)),
-                git=Git(
-                    self.root,
-                    processes,
-                    base_refs(self.environ),
-                    hook=bool(self.environ.get("GIT_INDEX_FILE")),
-                ),
+                git=self._git(processes),
                 which=self._tool,
                 nested=MARK in self.environ,
             ),
@@ -352,6 +347,13 @@ class Project:
                 tree = functools.partial(tree_state, processes) if reads else None
                 found[name] = Cached(backends[name], cache, identity=self._identity(name), tree=tree)
         return found
+
+    def _git(self, processes: Processes) -> Git:
+        """A hook of git's that is about a commit names the index, the others nothing of the kind."""
+        environ, judged = self.environ, Judged.FILES
+        if "GIT_INDEX_FILE" in environ or "GIT_PREFIX" in environ:
+            judged = Judged.STAGED if "GIT_INDEX_FILE" in environ else Judged.COMMITTED
+        return Git(self.root, processes, base_refs(environ), judged=judged, ci=in_ci(environ))
 
     def _identity(self, name: str) -> str:
         """All that an answer of a backend depends on, but for the question and the tree."""

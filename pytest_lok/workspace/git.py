@@ -7,9 +7,11 @@ held against the bytes of files.
 
 from __future__ import annotations
 
+import asyncio
+import enum
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -18,15 +20,19 @@ from pytest_lok.engine.ports import Command, Comparison, FileVersions, Shell
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.sides import (
     MOST_BYTES,
+    MOST_TOGETHER,
     TOO_LARGE,
+    Entries,
     Entry,
     Side,
     blob_id,
+    is_plain,
     listed_side,
     versions,
     worktree_side,
 )
 
+_OFF = "LOK_OFF"
 _ENVIRONMENT = {
     "LC_ALL": "C",
     "GIT_OPTIONAL_LOCKS": "0",
@@ -35,6 +41,7 @@ _ENVIRONMENT = {
     "GIT_GRAFT_FILE": os.devnull,
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_ALLOW_PROTOCOL": "none",  # for versions that do not know the one above
+    _OFF: "",
 }
 _ARGV = (  # nothing that the repository's configuration names is run
     "git", "--literal-pathspecs", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}",
@@ -54,28 +61,63 @@ async def asked(shell: Shell, *arguments: str, stdin: bytes = b"", fine: Sequenc
             raise StepUnableError("command not found: git", hint="install it, or put it on PATH")
         if done.exit_code not in fine:
             said = done.stderr.strip().split("\n")[0] or f"exit code {done.exit_code}"
-            raise StepUnableError(f"git {arguments[0]} failed: {said}", hint=_WHERE)
+            command = next(word for word in arguments if not word.startswith("-"))
+            raise StepUnableError(f"git {command} failed: {said}", hint=_WHERE)
         return file.read()
+
+
+async def looked(shell: Shell, *arguments: str) -> bytes:
+    """The same of a command that looks into files: through no filter, for those are programs."""
+    keys = await asked(shell, "config", "-z", "--name-only", "--get-regexp", r"^filter\.", fine=(0, 1))
+    names = {os.fsdecode(key).rsplit(".", 1)[0] for key in keys.split(b"\0") if key}
+    off = [
+        f"--config-env={name}.{key}={_OFF}"
+        for name in sorted(names)
+        for key in ("clean", "process", "required")
+    ]
+    return await asked(shell, *off, *arguments)
+
+
+class Judged(enum.Enum):
+    """What of a tree is judged."""
+
+    FILES = enum.auto()  # as they are, committed or not
+    STAGED = enum.auto()  # what `git commit` is about to commit
+    COMMITTED = enum.auto()  # what `git push` is about to push
 
 
 class Git:
     """The repository the workspace at ``root`` lies in, as its root or below.
 
     ``shell`` runs commands at ``root``. ``bases`` are what may be compared with, see ``core.bases.base_of``;
-    the first that exists is. In a ``hook`` that is about what is staged, that is judged.
+    the first that exists is. ``ci``: what is judged is in commits, whatever else lies around.
     """
 
-    def __init__(self, root: str | Path, shell: Shell, bases: Sequence[str], *, hook: bool = False) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        shell: Shell,
+        bases: Sequence[str],
+        *,
+        judged: Judged = Judged.FILES,
+        ci: bool = False,
+    ) -> None:
         self._root = Path(root)
         self._shell = shell
         self._bases = tuple(bases)
-        self._hook = hook
+        self._judged = judged
+        self._ci = ci
 
     async def comparison(self, paths: Sequence[str]) -> Comparison:
         """See ``engine.ports.Workspace``: from where HEAD left the base to the files as they are now."""
         base, start, head = await self._fork()
-        same = start == head and await self._is_clean(head)
-        return Comparison(base=f"{base} ({start[:12]})", files=await self._files(start, paths), same=same)
+        plain = [path for path in paths if is_plain(path)]
+        files = await self._files(start, head, plain) if plain else {}
+        for path in {*paths} - {*plain}:
+            files[path] = FileVersions(path=path, unknown="is no path in the workspace")
+        unchanged = all(file.before == file.after for file in files.values())
+        same = start == head and (self._ci or (unchanged and await self._is_clean(head)))
+        return Comparison(base=f"{base} ({start[:12]})", files=files, same=same)
 
     async def names(self) -> frozenset[str]:
         """See ``engine.ports.Workspace``."""
@@ -87,27 +129,25 @@ class Git:
     async def at_base(self, path: str) -> str | None:
         """See ``engine.ports.Workspace``: a file as it is on the base now."""
         _, commit = await self._base(await self._head())
-        entry = (await self._tree(commit, [path])).get(path)
-        if entry is None:
-            return None
-        if not entry.mode.startswith("100"):
-            raise StepUnableError(f"{path} is no regular file on the base", hint="make it one there")
-        content = (await self._blobs([entry.oid]))[entry.oid]
-        if isinstance(content, str):
-            raise StepUnableError(f"{path} on the base {content}", hint=_WHOLE)
-        return content.decode("utf-8", "replace")
+        side = listed_side(path, await self._tree(commit, [path]))
+        content = side.filled(await self._blobs({side.oid} - {""}))
+        if why := content.other or content.lost:
+            raise StepUnableError(f"{path} cannot be read on the base: it {why}", hint=_WHOLE)
+        return None if content.content is None else content.content.decode("utf-8", "replace")
 
     # --- what is compared with
 
     async def _head(self) -> str:
         """The commit of HEAD, in a repository whose work tree this is."""
-        where = await self._git("rev-parse", "--show-prefix", "--show-toplevel")
-        lines = os.fsdecode(where).removesuffix("\n").split("\n")
+        said = await self._git("rev-parse", "--show-prefix", "--show-toplevel", "HEAD^{commit}")
+        *lines, head = os.fsdecode(said).removesuffix("\n").split("\n")
         splits = [("\n".join(lines[:at]), "\n".join(lines[at:])) for at in range(1, len(lines))]
         if not any(_is_same(Path(top, prefix), self._root) for prefix, top in splits):
             hint = "run lok in a checkout of its own"
             raise StepUnableError(f"the work tree of this repository is not at {self._root}", hint=hint)
-        return (await self._git("rev-parse", "--verify", "HEAD^{commit}")).decode().strip()
+        if not is_id(head):
+            raise StepUnableError("HEAD is no commit yet", hint="commit something")
+        return head
 
     async def _fork(self) -> tuple[str, str, str]:
         """What is compared with, the commit where HEAD left it, and the one of HEAD."""
@@ -121,10 +161,11 @@ class Git:
     async def _base(self, head: str) -> tuple[str, str]:
         """The first base that exists, and its commit."""
         wanted = [base_of(said) for said in self._bases]
-        refs = await self._refs(frozenset().union(*(base.names for base in wanted))) | {"HEAD": head}
+        names = frozenset[str]().union(*(base.names for base in wanted))
+        refs = await self._refs(names) | {name: name for name in names if is_id(name)} | {"HEAD": head}
         for base in wanted:
             for group in base.groups:
-                known = {name: refs.get(name, name) for name in group if name in refs or is_id(name)}
+                known = {name: refs[name] for name in group if name in refs}
                 commits = {await self._commit(name, oid, base.way): name for name, oid in known.items()}
                 if len(commits) > 1:
                     means = " and ".join(commits.values())
@@ -154,17 +195,15 @@ class Git:
         return found.decode().strip()
 
     async def _is_clean(self, head: str) -> bool:
-        """Whether what is judged is the commit itself."""
-        if await self._git("diff-index", "--cached", "--raw", "-z", "--ignore-submodules=none", head, "--"):
-            return False
-        if self._hook:
+        """Whether what is judged is the commit itself; a file that git does not know makes no difference."""
+        if self._judged is Judged.COMMITTED:
             return True
-        new = await self._git("ls-files", "-z", "--others", "--exclude-standard", "--directory")
-        return not new and not await self._edited()
+        staged = await self._git("diff-index", "--cached", "--raw", "-z", "--ignore-submodules", head, "--")
+        return not staged and (self._judged is Judged.STAGED or not await self._is_edited())
 
-    async def _edited(self) -> bool:
+    async def _is_edited(self) -> bool:
         """Whether a tracked file holds other bytes than the index has of it."""
-        raw = await self._git("diff-files", "-z", "--raw", "--ignore-submodules=none", "--relative")
+        raw = await looked(self._shell, "diff-files", "-z", "--raw", "--ignore-submodules", "--relative")
         fields = [os.fsdecode(field) for field in raw.split(b"\0")]
         for about, path in zip(fields[::2], fields[1::2], strict=False):
             mode, now, oid, _, kind = about.removeprefix(":").split()
@@ -175,30 +214,35 @@ class Git:
 
     # --- files
 
-    async def _files(self, start: str, paths: Sequence[str]) -> dict[str, FileVersions]:
+    async def _files(self, start: str, head: str, paths: Sequence[str]) -> dict[str, FileVersions]:
         """Both sides of each file: in the commit ``start``, and as it is judged."""
-        before, head = await self._tree(start, paths), await self._tree("HEAD", paths)
-        index = await self._index(paths)
-        was = {path: listed_side(path, before) for path in paths}
-        now = {path: self._now(path, head, index) for path in paths}
-        blobs = await self._blobs({side.oid for side in (*was.values(), *now.values()) if side.oid})
-        modes = await self._has_modes()
-        files = {}
-        for path in paths:
-            after = now[path]
-            if not modes and path in index:
-                after = replace(after, executable=index[path].executable)
-            files[path] = versions(path, was[path].filled(blobs), after.filled(blobs))
+        began, committed, index = await asyncio.gather(
+            self._tree(start, paths), self._tree(head, paths), self._index(paths)
+        )
+        sides = {path: (listed_side(path, began), *self._now(path, committed, index)) for path in paths}
+        blobs = await self._blobs({side.oid for three in sides.values() for side in three} - {""})
+        filled = {path: tuple(side.filled(blobs) for side in three) for path, three in sides.items()}
+        files = {path: versions(path, *three) for path, three in filled.items()}
+        if any(file.mode_changed for file in files.values()) and not await self._has_modes():
+            return {
+                path: replace(
+                    file, mode_changed=path in index and index[path].executable != filled[path][0].executable
+                )
+                for path, file in files.items()
+            }
         return files
 
-    def _now(self, path: str, head: Mapping[str, Entry], index: Mapping[str, Entry]) -> Side:
-        """What is judged of a file: in a hook what is staged, else what is there, or left out on purpose."""
-        listed = listed_side(path, {**{way: head[way] for way in head if head[way].special}, **index})
-        if self._hook or listed.other:
-            return listed
+    def _now(self, path: str, head: Entries, index: Entries) -> tuple[Side, Side]:
+        """What is judged of a file, and what it must be like for that to count."""
+        committed, staged = listed_side(path, head), listed_side(path, index)
+        if path not in index and committed.other:  # on the way to it
+            return committed, committed
+        if self._judged is Judged.STAGED:
+            return staged, staged
         side = worktree_side(self._root, path)
-        left_out = path in index and index[path].left_out and side == Side()
-        return listed if left_out else side
+        if path in index and index[path].left_out and side == Side():
+            side = staged
+        return side, committed if self._judged is Judged.COMMITTED else side
 
     async def _has_modes(self) -> bool:
         return (
@@ -215,7 +259,7 @@ class Git:
         return found
 
     async def _index(self, paths: Iterable[str]) -> dict[str, Entry]:
-        """The files that are staged at these paths; of one that is not merged, our side."""
+        """The files that are staged at these paths."""
         found = {}
         async for name, fields in self._listed(("ls-files", "-t", "-z", "--stage"), sorted(paths)):
             tag, mode, oid, _ = fields
@@ -236,21 +280,24 @@ class Git:
         asked_for = "".join(f"{oid}\n" for oid in sorted(oids)).encode()
         if not asked_for:
             return {}
-        found, small = dict[str, bytes | str](), list[bytes]()
+        found, small, left = dict[str, bytes | str](), list[bytes](), MOST_TOGETHER
         sizes = await self._git("cat-file", "--batch-check", "--buffer", stdin=asked_for)
         for line in sizes.splitlines():
             oid, *about = line.split()
             if len(about) != 2:
-                found[oid.decode()] = "is not in this clone, as the base has it (fetch all of it)"
-            elif int(about[1]) > MOST_BYTES:
+                found[oid.decode()] = (
+                    "is not in this clone as the base has it: fetch the files of the base too"
+                )
+            elif (size := int(about[1])) > MOST_BYTES or size > left:
                 found[oid.decode()] = TOO_LARGE
             else:
+                left -= size
                 small.append(oid + b"\n")
         content, at = await self._git("cat-file", "--batch", "--buffer", stdin=b"".join(small)), 0
         while at < len(content):
             end = content.index(b"\n", at)
-            oid, _, size = content[at:end].split()
-            at = end + 1 + int(size) + 1
+            oid, _, length = content[at:end].split()
+            at = end + 1 + int(length) + 1
             found[oid.decode()] = content[end + 1 : at - 1]
         return found
 

@@ -8,12 +8,13 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 from pytest_lok.engine.ports import FileVersions
 from pytest_lok.workspace.files import opened
 
-MOST_BYTES = 32 * 1024 * 1024
-"""Of a file that is compared."""
+MOST_BYTES, MOST_TOGETHER = 32 * 1024 * 1024, 256 * 1024 * 1024
+"""Of a file that is compared, and of all that git has of such files."""
 
 TOO_LARGE = f"is larger than {MOST_BYTES // 1024 // 1024} MiB"
 _SPECIAL = {"120000": "is reached through a symbolic link", "160000": "lies in a submodule"}
@@ -38,6 +39,10 @@ class Entry:
         return self.mode == "100755"
 
 
+Entries: TypeAlias = Mapping[str, Entry]
+"""By path, also of what lies on the way to a file."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
     """A file on one side of a change: its ``content``, or ``oid`` where that is still to be read.
@@ -59,7 +64,16 @@ class Side:
         return replace(self, lost=found) if isinstance(found, str) else replace(self, content=found)
 
 
-def listed_side(path: str, entries: Mapping[str, Entry]) -> Side:
+def is_plain(path: str) -> bool:
+    """Whether it is the name of a file in the workspace, as git and the system know names."""
+    try:
+        parts = os.fsencode(path).split(b"/")
+    except UnicodeEncodeError:
+        return False
+    return not {b"", b".", b".."} & {*parts} and all(b"\0" not in part and len(part) < 256 for part in parts)
+
+
+def listed_side(path: str, entries: Entries) -> Side:
     """The file as it is listed, with what is listed on the way to it."""
     for way in (path, *map(str, PurePosixPath(path).parents)):
         if way in entries and entries[way].special:
@@ -95,8 +109,6 @@ def worktree_side(root: Path, path: str) -> Side:
 def _is_there(root: Path, path: str) -> bool:
     """Whether something but a directory is there; ValueError where it is no business of this repository."""
     names = path.split("/")
-    if {"", ".", ".."} & {*names}:
-        raise ValueError("is no path in the workspace")
     for at in range(1, len(names) + 1):
         way = root.joinpath(*names[:at])
         mode = way.lstat().st_mode
@@ -109,9 +121,11 @@ def _is_there(root: Path, path: str) -> bool:
     return False
 
 
-def versions(path: str, was: Side, now: Side) -> FileVersions:
-    """Both sides together. What takes the place of something that is no file is new."""
+def versions(path: str, was: Side, now: Side, like: Side) -> FileVersions:
+    """Both sides, if what is ``now`` is ``like`` it must be. What takes the place of no file is new."""
     unknown = was.lost or now.lost or now.other or (was.other if now.content is None else "")
+    if not unknown and now.content != like.content:
+        unknown = "is not what is committed: commit it, or restore it"
     if unknown:
         return FileVersions(path=path, unknown=unknown)
     changed = None not in (was.content, now.content) and was.executable != now.executable

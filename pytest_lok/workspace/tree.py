@@ -7,14 +7,13 @@ import os
 import stat
 from pathlib import Path
 
-from pytest_lok.engine.ports import Command, Shell
+from pytest_lok.engine.ports import Shell
 from pytest_lok.errors import StepUnableError
-from pytest_lok.workspace.output import DROPPED
+from pytest_lok.workspace.git import asked, looked
 
 MOST_FILES, MOST_BYTES = 5_000, 32 * 1024 * 1024
 """Of changed and untracked files that are read; where there are more, nothing is known about the tree."""
 
-_ENVIRONMENT = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
 _FIELDS = {"1": 8, "u": 10, "?": 1}  # before the path, in `git status --porcelain=v2`
 
 
@@ -30,23 +29,15 @@ async def tree_state(shell: Shell) -> str | None:
     Files that git ignores are not part of it.
     """
     try:
-        top = await _git(shell, "rev-parse", "--show-toplevel")
-        status = await _git(
+        top = os.fsdecode(await asked(shell, "rev-parse", "--show-toplevel"))
+        status = await looked(
             shell, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all",
             "--ignore-submodules=none", "--no-renames",
         )  # fmt: skip
-        return _digest(Path(top.removesuffix("\n")), [line for line in status.split("\0") if line])
+        entries = [entry for entry in os.fsdecode(status).split("\0") if entry]
+        return _digest(Path(top.removesuffix("\n")), entries)
     except (UnknownTreeError, StepUnableError, OSError):
         return None
-
-
-async def _git(shell: Shell, *arguments: str) -> str:
-    # a file system monitor is a program that the repository's own configuration may name
-    argv = ("git", "-c", "core.fsmonitor=false", *arguments)
-    done = await shell.run(Command(argv=argv, env=_ENVIRONMENT))
-    if done.exit_code or DROPPED.search(done.stdout):
-        raise UnknownTreeError
-    return done.stdout
 
 
 def _digest(top: Path, lines: list[str]) -> str:
@@ -58,7 +49,7 @@ def _digest(top: Path, lines: list[str]) -> str:
     for entry in sorted(entries):
         content = _content(top / _path(entry), left)
         left -= len(content)
-        digest.update(b"\0%d %d\0" % (len(entry.encode()), len(content)) + entry.encode() + content)
+        digest.update(b"\0%d %d\0" % (len(os.fsencode(entry)), len(content)) + os.fsencode(entry) + content)
     return digest.hexdigest()
 
 

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from pytest_lok.core.diffs import LineChanges, changed_lines
-from pytest_lok.engine.ports import Comparison
+from pytest_lok.engine.ports import Comparison, FileVersions
 from pytest_lok.errors import StepUnableError
-from pytest_lok.workspace.git import Git
+from pytest_lok.workspace.git import Git, Judged
 from pytest_lok.workspace.processes import Processes
+from pytest_lok.workspace.sides import MOST_BYTES
 
 ENVIRON = {
     "PATH": os.environ["PATH"],
@@ -268,3 +269,107 @@ def test_a_directory_without_a_repository_has_no_answer(tmp_path: Path) -> None:
     nowhere = Git(tmp_path, Processes(tmp_path, {"PATH": str(tmp_path)}), ["main"])
     with pytest.raises(StepUnableError, match="command not found: git"):
         ask(nowhere.comparison(["a.txt"]))
+
+
+# --- what is judged
+
+
+def test_in_a_sparse_checkout_files_are_there_that_are_not(repository: Repository) -> None:
+    repository.write({"kept/c.txt": "c\n"})
+    repository.commit("kept")
+    repository.git("sparse-checkout", "set", "kept")
+    repository.git("sparse-checkout", "add", "other")
+    repository.git("update-index", "--skip-worktree", "a.txt")
+    (repository.root / "a.txt").unlink(missing_ok=True)
+    file = comparison(repository.root, "a.txt").files["a.txt"]
+    assert (file.before, file.after) == (numbered().encode(), numbered().encode())
+    repository.git("update-index", "--no-skip-worktree", "a.txt")
+    assert comparison(repository.root, "a.txt").files["a.txt"].after is None
+
+
+def judged(root: Path, what: Judged, path: str) -> FileVersions:
+    found: Comparison = ask(Git(root, Processes(root, ENVIRON), ["main"], judged=what).comparison([path]))
+    return found.files[path]
+
+
+def test_what_is_staged_is_judged_as_it_is(repository: Repository) -> None:
+    repository.write({"a.txt": "staged\n", "new.txt": "x\n"})
+    repository.git("add", "a.txt", "new.txt")
+    repository.git("update-index", "--chmod=+x", "a.txt")
+    repository.write({"a.txt": "not staged\n"})
+    (repository.root / "new.txt").unlink()
+    file = judged(repository.root, Judged.STAGED, "a.txt")
+    assert (file.before, file.after, file.mode_changed) == (numbered().encode(), b"staged\n", True)
+    assert judged(repository.root, Judged.STAGED, "new.txt").after == b"x\n"
+    repository.git("rm", "-qf", "--cached", "a.txt")
+    assert judged(repository.root, Judged.STAGED, "a.txt").after is None
+
+
+def test_what_is_committed_is_judged_where_nothing_else_is_there(repository: Repository) -> None:
+    repository.write({"a.txt": "committed\n"})
+    repository.commit("a")
+    assert judged(repository.root, Judged.COMMITTED, "a.txt").after == b"committed\n"
+    repository.write({"a.txt": "something else\n"})
+    file = judged(repository.root, Judged.COMMITTED, "a.txt")
+    assert (file.before, file.after) == (None, None)
+    assert "commit it" in file.unknown
+    (repository.root / "a.txt").unlink()
+    assert judged(repository.root, Judged.COMMITTED, "a.txt").unknown
+    assert not judged(repository.root, Judged.FILES, "a.txt").unknown
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("fifo", "no regular file"),
+        ("large", "larger than"),
+        ("../outside", "no path in the workspace"),
+        ("/etc/passwd", "no path in the workspace"),
+        ("nul\0", "no path in the workspace"),
+        ("\ud800", "no path in the workspace"),
+        ("a" * 256, "no path in the workspace"),
+        ("dir-link/x.txt", "symbolic link"),
+    ],
+)
+def test_what_cannot_be_compared_says_why(repository: Repository, path: str, why: str) -> None:
+    os.mkfifo(repository.root / "fifo")
+    with (repository.root / "large").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    repository.write({"dir/x.txt": "x\n"})
+    (repository.root / "dir-link").symlink_to("dir")
+    found = comparison(repository.root, path, "a.txt")
+    assert not found.files["a.txt"].unknown
+    assert why in found.files[path].unknown
+
+
+def test_a_blob_that_is_too_large_is_not_read(repository: Repository) -> None:
+    with (repository.root / "large").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    repository.commit("large")
+    repository.git("branch", "--force", "main", "HEAD")
+    repository.write({"large": "small\n"})
+    assert "larger than" in comparison(repository.root, "large").files["large"].unknown
+
+
+def test_a_mode_that_the_file_system_does_not_keep_is_the_one_of_the_index(repository: Repository) -> None:
+    (repository.root / "a.txt").chmod(0o755)
+    assert comparison(repository.root, "a.txt").files["a.txt"].mode_changed
+    repository.git("config", "core.fileMode", "false")
+    assert not comparison(repository.root, "a.txt").files["a.txt"].mode_changed
+    repository.git("update-index", "--chmod=+x", "a.txt")
+    assert comparison(repository.root, "a.txt").files["a.txt"].mode_changed
+
+
+def test_every_name_is_known(repository: Repository) -> None:
+    repository.git("mv", "a.txt", "ä\n.txt")
+    repository.write({"new.txt": "x\n", "ignored.log": "x\n", ".gitignore": "*.log\n"})
+    assert ask(git(repository.root).names()) == {"a.txt", "ä\n.txt", "new.txt", ".gitignore"}
+
+
+def test_many_files_are_asked_about(repository: Repository) -> None:
+    names = {f"dir{number % 7}/{number}.txt": f"{number}\n" for number in range(1200)}
+    repository.write(names)
+    found = comparison(repository.root, *names).files
+    assert {path: file.after for path, file in found.items()} == {
+        path: text.encode() for path, text in names.items()
+    }
