@@ -2,24 +2,134 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from pytest_lok.core.comparing import distinct
 from pytest_lok.core.results import Json
+from pytest_lok.core.vocabulary import draft
 
 if TYPE_CHECKING:
+    from jsonschema import FormatChecker
+    from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
+Left: TypeAlias = Callable[[], float]
+"""Seconds that are left; TimeoutError when there are none."""
 
-def violations(schema: Mapping[str, Json], value: Json, *, most: int = 10) -> list[str]:
-    """``place: what is wrong`` for each violation, nothing when ``value`` satisfies the schema."""
-    from jsonschema.validators import validator_for  # a tenth of a second that most runs do not need
+_COUNTED = 1000
+"""Violations that are counted."""
 
-    cls: type[Validator] = validator_for(schema)
-    found = sorted(cls(schema).iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
+
+def violations(
+    schema: Mapping[str, Json], value: Json, *, most: int = 10, left: Left = lambda: math.inf
+) -> list[str]:
+    """``place: what is wrong`` for each violation, nothing when ``value`` satisfies the schema.
+
+    Patterns can take for ever, so ``left`` is asked again and again; its TimeoutError ends it.
+    """
+    cls = _bounded_class(cast("type[Validator]", draft(schema)))  # a sound one
+    watch = cast(
+        "FormatChecker", _Watch(left)
+    )  # the one thing that validators hand on to those of their parts
+    rules = {
+        key: rule for key, rule in schema.items() if key != "$schema"
+    }  # it would bring the usual class back
+    try:
+        errors = list(itertools.islice(cls(rules, format_checker=watch).iter_errors(value), _COUNTED))
+    except RecursionError:
+        return ["$: it is nested too deeply to be checked"]
+    found = sorted(errors, key=lambda error: list(map(str, error.absolute_path)))
     lines = [f"{error.json_path}: {_bounded(error.message)}" for error in found[:most]]
     return [*lines, f"and {len(found) - most} more"] if len(found) > most else lines
+
+
+class _Watch:
+    """The time: validators hand it on to those of their parts. A ``format`` stays a note, as is usual."""
+
+    def __init__(self, left: Left) -> None:
+        self.left = left
+
+    def check(self, instance: object, format: str) -> None:
+        """Nothing is asserted by a format."""
+
+
+def _search(validator: Any, pattern: str, text: str) -> bool:
+    import regex  # it has a limit of time, and lets other threads work
+
+    limit = validator.format_checker.left()
+    return regex.search(pattern, text, timeout=None if math.isinf(limit) else limit) is not None
+
+
+def _pattern(validator: Any, pattern: str, instance: Any, _: Any) -> Iterator[ValidationError]:
+    if isinstance(instance, str) and not _search(validator, pattern, instance):
+        yield _error(f"{instance!r} does not match {pattern!r}")
+
+
+def _pattern_properties(validator: Any, patterns: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
+    for pattern, inner in patterns.items() if isinstance(instance, dict) else ():
+        for key, value in instance.items():
+            if _search(validator, pattern, key):
+                yield from validator.descend(value, inner, path=key, schema_path=pattern)
+
+
+def _additional(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    extra = [
+        key
+        for key in (instance if isinstance(instance, dict) else ())
+        if key not in known and not any(_search(validator, pattern, key) for pattern in patterns)
+    ]
+    if wanted is False and extra:
+        yield _error(f"more fields than are allowed: {', '.join(map(repr, extra))}")
+    elif wanted is not False:
+        for key in extra:
+            yield from validator.descend(instance[key], wanted, path=key)
+
+
+def _unique(_: Any, wanted: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
+    if (
+        wanted
+        and isinstance(instance, list)
+        and sum(1 for _ in distinct(instance, lambda item: item)) < len(instance)
+    ):
+        yield _error(f"{instance!r} has an item twice")
+
+
+_OWN = {
+    "additionalProperties": _additional,
+    "pattern": _pattern,
+    "patternProperties": _pattern_properties,
+    "uniqueItems": _unique,
+}
+
+
+def _error(message: str) -> ValidationError:
+    from jsonschema.exceptions import ValidationError
+
+    return ValidationError(message)
+
+
+def _timed(function: Callable[..., Any]) -> Callable[..., Any]:
+    def timed(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
+        validator.format_checker.left()
+        return function(validator, value, instance, schema)
+
+    return timed
+
+
+@functools.cache
+def _bounded_class(cls: type[Validator]) -> type[Validator]:
+    """The draft's validator, with a limit of time."""
+    from jsonschema.validators import extend
+
+    keywords = {name: _OWN.get(name, function) for name, function in cls.VALIDATORS.items()}
+    made: type[Validator] = extend(cls, {name: _timed(it) for name, it in keywords.items() if it})  # type: ignore[no-untyped-call]  # jsonschema's
+    return made
 
 
 def instruction(schema: Mapping[str, Json]) -> str:

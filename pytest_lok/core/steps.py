@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TypeAlias, TypeVar
@@ -229,12 +229,20 @@ class StepReader:
             )
         if isinstance(schema, str):
             schema = self._read(schema)
-        if schema is not None and (wrong := unsound(schema)) is not None:
-            path, message = wrong
-            if isinstance(self.document.output_schema, str):
-                message, path = f"{message} (at {'/'.join(map(str, path)) or 'its top'})", ()
-            self._report(f"this is not JSON Schema: {message}", "", "output_schema", *path)
+        if schema is not None:
+            self._sound(schema)
         return schema
+
+    def _sound(self, schema: dict[str, Json]) -> None:
+        from pytest_lok.core.vocabulary import unsound
+
+        wrong = unsound(schema)
+        if wrong is None:
+            return
+        message, path, key = wrong.message, wrong.path, wrong.key
+        if isinstance(self.document.output_schema, str):
+            message, path, key = f"{message} (at {'/'.join(map(str, path)) or 'its top'})", (), False
+        self._report(f"this is not JSON Schema: {message}", wrong.hint, "output_schema", *path, key=key)
 
     def _read(self, path: str) -> dict[str, Json] | None:
         """The JSON object in a file beside the workflow's."""
@@ -613,48 +621,6 @@ class StepReader:
             hint = "in `assert` its own result is `output`, `json`, `cost`, `seconds`"
         message = f"step `{name}` refers to itself"
         self.file.report_inside(path, Fault(message=message, start=start, end=end, hint=hint))
-
-
-def unsound(schema: dict[str, Json]) -> tuple[Path, str] | None:
-    """Where and why a JSON Schema is none; references that lead out of it (to the network) are wrong too."""
-    # Imported late: most workflows have no schema, and these take longer to import than to parse a file.
-    from jsonschema import Draft202012Validator, SchemaError
-    from jsonschema.validators import validator_for
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-    from referencing.jsonschema import DRAFT202012
-
-    try:
-        validator_for(schema, default=Draft202012Validator).check_schema(schema)
-        resource = DRAFT202012.create_resource(schema)
-        resolver = Registry().with_resource(resource.id() or "", resource).resolver(resource.id() or "")
-        for path, reference in _references(schema):
-            try:
-                resolver.lookup(reference)
-            except Unresolvable:
-                return path, f"the reference {reference!r} does not lead to a place inside it"
-    except SchemaError as error:
-        return tuple(error.absolute_path), _bounded(error.message)
-    except RecursionError:
-        return (), "it is nested too deeply"
-    return None
-
-
-def _references(value: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    items: Iterable[tuple[str | int, Json]] = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, inner in items:
-        if key == "$ref" and isinstance(inner, str):
-            yield (*path, key), inner
-        else:
-            yield from _references(inner, (*path, key))
-
-
-def _bounded(text: str, limit: int = 200) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _choices(names: Iterable[str]) -> str:

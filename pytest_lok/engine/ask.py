@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_lok.core.consensus import Answer, ballot, needed, synthesis_prompt, vote
-from pytest_lok.core.extract import parse_output
 from pytest_lok.core.findings import request
 from pytest_lok.core.model import Ask, Format, Strategy
 from pytest_lok.core.results import Reply, Verdict
-from pytest_lok.core.schema import instruction, violations
+from pytest_lok.core.schema import instruction
 from pytest_lok.engine.call import available, call, chosen, refuse
 from pytest_lok.engine.ports import Prompt
+from pytest_lok.engine.reading import read
 from pytest_lok.engine.record import Record
 from pytest_lok.errors import BackendError, BackendFault, OutputError, StepUnableError
 
@@ -114,7 +114,7 @@ async def _valid(record: Record, action: Ask, name: str, prompt: Prompt) -> Answ
     backend = available(record, name)
     reply = await call(record, backend, prompt)
     try:
-        return _parsed(record, action, reply)
+        return await _parsed(record, action, reply)
     except OutputError as wrong:
         again = (
             f"{prompt.text}\n\nYour previous answer could not be used: {wrong.message}\n\n"
@@ -122,21 +122,21 @@ async def _valid(record: Record, action: Ask, name: str, prompt: Prompt) -> Answ
         )
         reply = await call(record, backend, replace(prompt, text=again))
     try:
-        return _parsed(record, action, reply)
+        return await _parsed(record, action, reply)
     except OutputError:
         record.note(f"{name} answered", reply.text)
         raise
 
 
-def _parsed(record: Record, action: Ask, reply: Reply) -> Answer:
+async def _parsed(record: Record, action: Ask, reply: Reply) -> Answer:
     step = record.step
     form = step.output_format
     if form is Format.TEXT and (action.vote_on or action.apply_edits or step.output_schema is not None):
         form = Format.JSON
     if form is Format.TEXT:
         return Answer(reply=reply)
-    data = parse_output(reply.text, form)
-    if step.output_schema is not None and (wrong := violations(step.output_schema, data)):
+    data, wrong = await read(record, reply.text, form)
+    if wrong:
         raise OutputError(
             f"{reply.backend}'s answer does not satisfy output_schema: {'; '.join(wrong)}", output=reply.text
         )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shlex
 
-from pytest_lok.core.extract import parse_output
 from pytest_lok.core.model import Format, Shell
-from pytest_lok.core.schema import violations
 from pytest_lok.core.scope import Scope
 from pytest_lok.core.shell import ShellCommand, ShellTemplate
 from pytest_lok.engine.context import timed_out, within
 from pytest_lok.engine.ports import Command, Completed, World
+from pytest_lok.engine.reading import read
 from pytest_lok.engine.record import Record
 from pytest_lok.engine.retrying import attempts
 from pytest_lok.errors import LokError, OutputError, StepFailedError
@@ -34,10 +33,9 @@ async def run_shell(record: Record, action: Shell) -> None:
             hint="let the command print less, or judge in the command itself (grep, jq)",
         )
     if step.output_format is not Format.TEXT:
-        record.data, record.has_data = parse_output(record.output, step.output_format), True
+        data, wrong = await read(record, record.output, step.output_format)
+        record.data, record.has_data = data, True
         record.reported[""] = record.data
-    if step.output_schema is not None:
-        wrong = violations(step.output_schema, record.data)
         if wrong:
             raise OutputError("the output does not satisfy output_schema: " + "; ".join(wrong))
 

@@ -383,7 +383,7 @@ def test_later_steps_read_them(root: Path) -> None:
         '[[steps]]\nname = "tell"\nfor_each = "steps.review.output"\n'
         'argv = ["echo", "{{ item.path }}:{{ item.line }}"]\n'
         '[[steps]]\nname = "all"\nargv = ["echo", "{{ steps.review.findings[0].severity }} {{ steps.review.output.findings | length }}"]\n'
-        '[[steps]]\nname = "quiet"\nwhen = "steps.review.findings | selectattr(\'blocking\') | list"\nshell = "true"\n'
+        '[[steps]]\nname = "quiet"\nwhen = "steps.review.findings | selectattr(\'blocking\') | list != []"\nshell = "true"\n'
     )
     done = run(root, "[gate]", Scripted("a", said(HARMLESS)), after=after)
     assert done.outcomes == {"review": P, "tell": P, "all": P, "quiet": S}

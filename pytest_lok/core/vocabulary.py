@@ -1,0 +1,219 @@
+"""A JSON Schema -> why it is none, or says less than it seems to: before anything is checked against it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from pytest_lok.core.positions import Path
+from pytest_lok.core.results import Json
+from pytest_lok.core.structure import closest
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+    from referencing._core import Resolver
+
+
+def _words(*lines: str) -> frozenset[str]:
+    return frozenset(word for line in lines for word in line.split())
+
+
+_ONE = _words(
+    "additionalItems additionalProperties contains contentSchema else extends if items not propertyNames",
+    "then unevaluatedItems unevaluatedProperties",
+)
+_SOME = _words("allOf anyOf disallow extends items oneOf prefixItems type")
+_NAMED = _words("$defs definitions dependencies dependentSchemas patternProperties properties")
+_NOTES = _words(
+    "$schema $id $anchor $comment $defs contentEncoding contentMediaType contentSchema default definitions",
+    "deprecated description examples format id readOnly title writeOnly",
+)
+_BESIDE: Mapping[str, tuple[str, ...]] = {
+    "then": ("if",),
+    "else": ("if",),
+    "if": ("then", "else"),
+    "minContains": ("contains",),
+    "maxContains": ("contains",),
+}
+"""Keywords that say nothing unless one of these stands beside them."""
+
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_DRAFT = 'name the draft it is of, at the top: "$schema" = "http://json-schema.org/draft-07/schema#"'
+_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsound:
+    """What is wrong with a schema and where; ``key`` = with the key itself."""
+
+    path: Path
+    message: str
+    hint: str = ""
+    key: bool = False
+
+
+def unsound(schema: dict[str, Json]) -> Unsound | None:
+    """The first reason why a schema is none, None where it is sound.
+
+    A keyword that is not known, or not in this draft, would say nothing at all; references that lead out
+    of it (to the network) are wrong too.
+    """
+    # Imported late: most workflows have no schema, and these take longer to import than to parse a file.
+    from jsonschema import SchemaError
+    from jsonschema.exceptions import best_match
+
+    cls = draft(schema)
+    if cls is None:
+        return Unsound(path=("$schema",), message=f"there is no draft {str(schema['$schema'])[:_SHOWN]!r}")
+    try:
+        wrong = best_match(cls(cls.META_SCHEMA).iter_errors(schema))
+        if wrong is not None:
+            return Unsound(path=tuple(wrong.absolute_path), message=_bounded(wrong.message))
+        return next(_Walk(cls).whole(schema), None)
+    except SchemaError as error:
+        return Unsound(path=tuple(error.absolute_path), message=_bounded(error.message))
+    except RecursionError:
+        return Unsound(path=(), message="it is nested too deeply")
+
+
+def draft(schema: Mapping[str, Json]) -> type[Validator] | None:
+    """What validates by the schema's draft (the latest where it names none), None where there is no such."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import validator_for
+
+    named = schema.get("$schema", "")
+    latest: type[Validator] = Draft202012Validator
+    if not isinstance(named, str):
+        return None
+    return cast("type[Validator] | None", validator_for(schema, cast(Any, None))) if named else latest
+
+
+class _Walk:
+    """One walk through a schema, its subschemas, and what it refers to."""
+
+    def __init__(self, cls: type[Validator]) -> None:
+        from referencing.jsonschema import specification_with
+
+        self._cls = cls
+        self._specification = specification_with(cast(Any, cls).ID_OF(cls.META_SCHEMA))
+        self._known = _keywords(cls)
+        self._seen: set[int] = set()
+        self._used: set[str] = set()
+
+    def whole(self, schema: dict[str, Json]) -> Iterator[Unsound]:
+        """Everything in it that says less than it seems to."""
+        from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # it has no types
+
+        resource = self._specification.create_resource(schema)
+        name = resource.id() or ""
+        yield from self._schema(schema, (), REGISTRY.with_resource(name, resource).resolver(name), ())
+        if {"patternProperties", "unevaluatedProperties"} <= self._used:
+            message = (
+                "`unevaluatedProperties` and `patternProperties` are not checked together in bounded time"
+            )
+            yield Unsound(path=(), message=message, hint="write `additionalProperties`")
+
+    def _schema(self, node: Any, path: Path, resolver: Resolver[Any], shown: Path) -> Iterator[Unsound]:
+        """``shown`` is the place to point at where the node stands elsewhere, behind a reference."""
+        if not isinstance(node, dict) or id(node) in self._seen:
+            return
+        self._seen.add(id(node))
+        place = shown or path
+        if path and isinstance(node.get("$id"), str):
+            resolver = resolver.in_subresource(self._specification.create_resource(node))
+        for key, value in node.items():
+            at = shown or (*path, key)
+            if wrong := self._keyword(node, key, value):
+                yield Unsound(path=at, message=wrong[0], hint=wrong[1], key=not shown)
+        for keyword in _REFERENCES:
+            if isinstance(reference := node.get(keyword), str):
+                yield from self._reference(reference, (*place, *([] if shown else [keyword])), resolver)
+        for keys, inner in _subschemas(node):
+            yield from self._schema(inner, (*path, *keys), resolver, shown)
+
+    def _reference(self, reference: str, at: Path, resolver: Resolver[Any]) -> Iterator[Unsound]:
+        from referencing.exceptions import Unresolvable
+
+        try:
+            found = resolver.lookup(reference)
+        except Unresolvable:
+            yield Unsound(path=at, message=f"the reference {reference!r} does not lead to a place inside it")
+        else:
+            yield from self._schema(found.contents, at, found.resolver, at)
+
+    def _keyword(self, node: Mapping[str, Any], key: str, value: Any) -> tuple[str, str] | None:
+        """What is wrong with a keyword, and what to do."""
+        self._used.add(key)
+        if key.startswith("x-"):
+            return None
+        if key not in self._known:
+            if key in _every_keyword():
+                return f"`{key}` says nothing in this draft of JSON Schema", _ELSEWHERE.get(key, _DRAFT)
+            hint = closest(key, self._known)
+            return f"unknown keyword `{key}`", hint or "one of your own begins with `x-`"
+        alone = "$ref" in node and "unevaluatedItems" not in self._known
+        if alone and key != "$ref" and key not in _NOTES:
+            return f"in this draft nothing beside `$ref` counts, and here is `{key}`", "put both into `allOf`"
+        if key in _BESIDE and not any(other in node for other in _BESIDE[key]):
+            needed = " or ".join(f"`{other}`" for other in _BESIDE[key])
+            return f"`{key}` says nothing without {needed} beside it", ""
+        patterns = [value] if key == "pattern" else value if key == "patternProperties" else ()
+        return next(filter(None, map(_pattern, patterns)), None)
+
+
+def _pattern(pattern: str) -> tuple[str, str] | None:
+    import regex  # rarely used, and slow to import
+
+    try:
+        regex.compile(pattern)
+    except regex.error as error:
+        return f"the regular expression {pattern!r} is wrong: {error}", ""
+    return None
+
+
+def _subschemas(node: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """What is a schema inside of a schema, and where; names and data are none."""
+    for key, value in node.items():
+        if key in _ONE:
+            yield (key,), value
+        if key in _SOME and isinstance(value, list):
+            yield from (((key, at), item) for at, item in enumerate(value))
+        if key in _NAMED and isinstance(value, dict):
+            yield from (((key, name), item) for name, item in value.items())
+
+
+def _keywords(cls: type[Validator]) -> frozenset[str]:
+    """What means something in a draft."""
+    known = {*cls.VALIDATORS, *_NOTES}
+    if "exclusiveMinimum" not in known:
+        known |= {"exclusiveMaximum", "exclusiveMinimum"}  # beside `minimum`
+    if "allOf" not in known:
+        known.add("required")  # of the property it stands in
+    if "if" in known:
+        known |= {"then", "else"}
+    if "dependentRequired" in known:
+        known |= {"maxContains", "minContains", "$vocabulary"}
+        known |= {"$dynamicAnchor"} if "$dynamicRef" in known else {"$recursiveAnchor"}
+    return frozenset(known)
+
+
+@functools.cache
+def _every_keyword() -> frozenset[str]:
+    from jsonschema import validators
+
+    names = ("Draft3", "Draft4", "Draft6", "Draft7", "Draft201909", "Draft202012")
+    return frozenset().union(*(_keywords(getattr(validators, f"{name}Validator")) for name in names))
+
+
+_ELSEWHERE = {
+    "additionalItems": "write the places as `prefixItems` and what follows as `items`",
+    "dependencies": "write `dependentRequired` or `dependentSchemas`",
+    "divisibleBy": "write `multipleOf`",
+    "$recursiveRef": "write `$dynamicRef`",
+}
+
+
+def _bounded(text: str, limit: int = _SHOWN) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

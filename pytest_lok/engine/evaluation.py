@@ -1,0 +1,65 @@
+"""Work on texts of others -> its result, on a thread of its own: it may be slow, and the loop goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
+
+from pytest_lok.engine.aside import THREAD
+from pytest_lok.engine.context import timed_out, within
+
+T = TypeVar("T")
+
+Left: TypeAlias = Callable[[], float]
+"""Seconds that are left; TimeoutError when there are none, or nobody waits any more."""
+
+LIGHT = 100_000
+"""Characters that are gone through in no time."""
+
+
+async def evaluated(work: Callable[[Left], T], limit: float, what: str) -> T:
+    """What ``work`` gives; StepUnableError where that takes more than ``limit`` seconds.
+
+    The work has to ask for the time that is left, again and again. The thread is a daemon, so that nobody
+    waits for it who leaves.
+    """
+    loop = asyncio.get_running_loop()
+    end = time.monotonic() + limit
+    found: asyncio.Future[T] = loop.create_future()
+    given_up = threading.Event()
+
+    def left() -> float:
+        seconds = end - time.monotonic()
+        if seconds <= 0 or given_up.is_set():
+            raise TimeoutError
+        return seconds
+
+    def tell(result: T | None, failure: BaseException | None) -> None:
+        if found.done():
+            return
+        if failure is None:
+            found.set_result(result)  # type: ignore[arg-type]  # there is one where nothing failed
+        else:
+            found.set_exception(failure)
+
+    def run() -> None:
+        try:
+            told: tuple[T | None, BaseException | None] = work(left), None
+        except BaseException as failure:
+            told = None, failure
+        if not given_up.is_set():
+            loop.call_soon_threadsafe(tell, *told)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(run,), name=f"{THREAD}-work", daemon=True).start()
+    try:
+        async with within(limit):
+            return await found
+    except TimeoutError:
+        raise timed_out(what, limit) from None
+    finally:
+        given_up.set()
