@@ -91,7 +91,19 @@ def _validate(names: tuple[str, ...]) -> int:
                 for warning in project.load(name).warnings:
                     call.terminal.note(f"warning: {warning}")
                 call.terminal.result(f"{name}: valid")
+                _note_unknown(call, project, name)
     return _UNUSABLE if any(checked.values()) else 0
+
+
+def _note_unknown(call: Call, project: Project, name: str) -> None:
+    """Tell of commands that get values, and of which nothing is known."""
+    from pytest_lok.core.model import Shell
+
+    for step in project.load(name).steps:
+        for command in (
+            step.action.shell.unknown if isinstance(step.action, Shell) and step.action.shell else ()
+        ):
+            call.terminal.note(f"{name}: {step.name}: lok does not know `{command}`, which gets values")
 
 
 def _problems(project: Project, name: str) -> Iterator[Problem]:

@@ -17,13 +17,14 @@ import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from jinja2.exceptions import TemplateSyntaxError
 
 from pytest_lok.core.expressions import LEXER
 from pytest_lok.core.scope import Names, Scope
 from pytest_lok.core.shell_command import MAX_ARGUMENT, ShellCommand, check_wrapper, wrap
-from pytest_lok.core.shell_rules import review
+from pytest_lok.core.shell_rules import DASH, Review, review
 from pytest_lok.core.shell_scan import scan
 from pytest_lok.core.shell_script import HereDoc, Hole, Quoting, Script, Unreadable, Word
 from pytest_lok.core.shell_words import HOLE
@@ -43,6 +44,8 @@ _STATEMENT = re.compile(
     r"|with|endwith|block|endblock|call|endcall|include|import|from|extends|do)\b.*?%\}",
     re.DOTALL,
 )
+_DASHED = re.compile(r"(?<!\S)-")
+_Pieces: TypeAlias = tuple[int | str | None, ...]  # numbers of placeholders, literal text, None = unknown
 _WORDS = frozenset({"if", "else", "and", "or", "not", "in", "is", "contains"})
 
 
@@ -61,27 +64,33 @@ class Placeholder:
 class _Code:
     """A command whose holes are filled: its text, and how each placeholder's value travels.
 
-    ``formats`` are the numbers of the placeholders in a printf's format; ``guarded`` are words by their
-    pieces, which must not start with a ``-``: numbers of placeholders, literal text, None = unknown.
+    ``formats`` are the numbers of the placeholders in a printf's format. ``guarded`` are words that must not
+    start with one of the marks, ``split`` ones the shell splits: no part of them may start with a ``-``.
+    ``targets`` name files that are written, and ``started`` those that are run.
     """
 
     text: str
     variables: tuple[str, ...]
     formats: frozenset[int]
-    guarded: tuple[tuple[int | str | None, ...], ...]
+    guarded: tuple[tuple[_Pieces, tuple[str, ...]], ...]
+    split: tuple[_Pieces, ...]
+    targets: tuple[_Pieces, ...]
+    started: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class ShellTemplate:
     """Compiled shell text. ``steps`` are the steps it reads, ``arguments`` those it cannot do without.
 
-    ``places`` is the highest number of a positional argument that it reads.
+    ``places`` is the highest number of a positional argument that it reads, ``unknown`` are commands that get
+    values and of which nothing is known: whether they run them nobody can say.
     """
 
     source: str
     steps: frozenset[str] = frozenset()
     arguments: frozenset[str] = frozenset()
     places: int = 0
+    unknown: tuple[str, ...] = ()
     placeholders: tuple[Placeholder, ...] = field(default=(), repr=False)
     _code: _Code | None = field(default=None, repr=False)  # None: values are pasted
 
@@ -97,13 +106,17 @@ class ShellTemplate:
         faults = [
             _statement(found) for found in _STATEMENT.finditer(source) if not _within(found.start(), spans)
         ]
+        code: _Code | None = None
+        unknown: tuple[str, ...] = ()
+        if spans and not unsafe:
+            code, unknown, dropped = _compile(source, spans, faults)
+            spans = [span for span in spans if span not in dropped]
         placeholders: list[Placeholder] = []
         for start, end in spans:
             try:
                 placeholders.append(_placeholder(source[start:end], start, names))
             except SourceError as error:
                 faults += [_shifted(fault, start) for fault in error.faults]
-        code = None if unsafe or not spans else _compile(source, spans, faults)
         if faults:
             raise SourceError(sorted(faults, key=lambda fault: fault.start))
         templates = [placeholder.template for placeholder in placeholders]
@@ -112,6 +125,7 @@ class ShellTemplate:
             steps=frozenset().union(*(template.steps for template in templates)),
             arguments=frozenset().union(*(template.arguments for template in templates)),
             places=max((template.places for template in templates), default=0),
+            unknown=unknown,
             placeholders=tuple(placeholders),
             _code=code,
         )
@@ -121,15 +135,20 @@ class ShellTemplate:
         values = [placeholder.template.render(scope) for placeholder in self.placeholders]
         if self._code is None:
             return ShellCommand(text=self._pasted(values), values={})
-        for pieces in self._code.guarded:
-            self._check_start(pieces, values)
+        for pieces, marks in self._code.guarded:
+            self._check_start(pieces, values, marks)
+        for pieces in self._code.split:
+            self._check_parts(pieces, values)
+        targets = [self._target(pieces, values) for pieces in self._code.targets]
         carried: dict[str, str] = {}
         for number, value in enumerate(values):
             text = _for_printf(value) if number in self._code.formats else value
             self._check_size(self.placeholders[number].text, text, MAX_VALUE)
             carried[self._code.variables[number]] = text
         self._check_size("all {{ }} together", "".join(values), MAX_VALUES)
-        return ShellCommand(text=self._code.text, values=carried)
+        return ShellCommand(
+            text=self._code.text, values=carried, targets=tuple(path for path in targets if path)
+        )
 
     def _pasted(self, values: list[str]) -> str:
         edits = [(p.start, p.end, value) for p, value in zip(self.placeholders, values, strict=True)]
@@ -148,7 +167,7 @@ class ShellTemplate:
         if size > limit:
             raise TemplateError(f"{what} has {size:,} bytes; a command takes at most {limit:,}", hint=hint)
 
-    def _check_start(self, pieces: Iterable[int | str | None], values: list[str]) -> None:
+    def _check_start(self, pieces: _Pieces, values: list[str], marks: tuple[str, ...] = DASH) -> None:
         """TemplateError if values make a word an option that its author did not write as one."""
         for piece in pieces:
             if piece is None:
@@ -156,13 +175,52 @@ class ShellTemplate:
             text = piece if isinstance(piece, str) else values[piece]
             if not text:
                 continue
-            if text.startswith("-") and not (isinstance(piece, int) and self.placeholders[piece].dash):
-                first = self.placeholders[next(p for p in pieces if isinstance(p, int))].text
-                raise TemplateError(
-                    f"the value at {first} makes an argument that looks like an option: {text[:40]!r}",
-                    hint="write `--` before it, or {{ … | allow_dash }} if options are welcome there",
+            if text.startswith(marks) and not (isinstance(piece, int) and self.placeholders[piece].dash):
+                raise (
+                    self._option(pieces, text)
+                    if text.startswith("-")
+                    else TemplateError(
+                        f"the value at {self._first(pieces)} would name a file to read: {text[:40]!r}",
+                        hint="put something before it, or pass it by `stdin`",
+                    )
                 )
             return
+
+    def _check_parts(self, pieces: _Pieces, values: list[str]) -> None:
+        """TemplateError if the shell makes an option of a part of a value by splitting it."""
+        before = ""
+        for piece in pieces:
+            text = "x" if piece is None else piece if isinstance(piece, str) else values[piece]
+            if isinstance(piece, int) and not self.placeholders[piece].dash:
+                found = [match.start() for match in _DASHED.finditer(text)]
+                if found and (found[-1] > 0 or not before.strip()):
+                    raise self._option(pieces, text)
+            before = text[-1:] or before
+
+    def _first(self, pieces: _Pieces) -> str:
+        return self.placeholders[next(p for p in pieces if isinstance(p, int))].text
+
+    def _option(self, pieces: _Pieces, text: str) -> TemplateError:
+        return TemplateError(
+            f"the value at {self._first(pieces)} makes an argument that looks like an option: {text[:40]!r}",
+            hint="write `--` before it, or {{ … | allow_dash }} if options are welcome there",
+        )
+
+    def _target(self, pieces: _Pieces, values: list[str]) -> str:
+        """The file that is written, as far as it has to be looked at; TemplateError where it may not be."""
+        base, path = _named(pieces, values)
+        name = path.rpartition("/")[2]
+        why = ""
+        if not name or name in (".", "..") or ".." in path.split("/") or (base and path.startswith("/")):
+            why = "is no name of a file in there" if base else "is no name of a file in the project"
+        elif name.lower() in self._code.started if self._code else False:
+            why = "is a file that this command runs"
+        if why:
+            raise TemplateError(
+                f"the value at {self._first(pieces)} names a file to write, and {path[:80]!r} {why}",
+                hint="a name without `..`, relative to the directory, is one",
+            )
+        return "" if None in pieces or base.startswith(("/", "~")) or ".." in base.split("/") else base + path
 
 
 # --- placeholders
@@ -236,8 +294,16 @@ def _statement(found: re.Match[str]) -> Fault:
 # --- compiling
 
 
-def _compile(source: str, spans: list[tuple[int, int]], faults: list[Fault]) -> _Code | None:
-    """The filled command; None after adding to ``faults`` what has no safe place."""
+_Span: TypeAlias = tuple[int, int]
+
+
+def _compile(
+    source: str, spans: list[_Span], faults: list[Fault]
+) -> tuple[_Code | None, tuple[str, ...], list[_Span]]:
+    """The filled command, the commands in it that nothing is known of, and the spans that stand in comments.
+
+    No command after adding to ``faults`` what has no safe place.
+    """
     holes = [Hole(start, end) for start, end in spans]
     masked = _edited(source, [(start, end, HOLE * (end - start)) for start, end in spans])
     try:
@@ -247,24 +313,47 @@ def _compile(source: str, spans: list[tuple[int, int]], faults: list[Fault]) -> 
         verdict = review(script)
     except Unreadable as error:
         faults.append(_unreadable(source, spans[0], error))
-        return None
+        return None, (), []
     for hole in set(holes).difference(script.holes):
-        verdict.refused[hole] = "in a place that is not understood"
+        verdict.refused[hole] = ("in a place that is not understood", "")
+    dropped = [(hole.start, hole.end) for hole in holes if hole.dropped]
     if verdict.refused:
-        faults += [_refused(source, hole, what) for hole, what in verdict.refused.items()]
-        return None
-    numbers = {hole: number for number, hole in enumerate(holes)}
-    variables = _variables(source, len(holes))
+        faults += [_refused(source, hole, *why) for hole, why in verdict.refused.items()]
+        return None, (), dropped
+    return _code(source, script, verdict, holes), tuple(verdict.unknown), dropped
+
+
+def _code(source: str, script: Script, verdict: Review, holes: list[Hole]) -> _Code:
+    kept = [hole for hole in holes if not hole.dropped]
+    numbers = {hole: number for number, hole in enumerate(kept)}
+    variables = _variables(source, len(kept))
+    texts = {hole: _reference(hole.quoting, name) for hole, name in zip(kept, variables, strict=True)}
     return _Code(
-        text=_filled(source, script, dict(zip(holes, variables, strict=True))),
+        text=_filled(source, script, {**dict.fromkeys(holes, ""), **texts}),
         variables=variables,
         formats=frozenset(numbers[hole] for hole in verdict.formats),
-        guarded=tuple(_pieces(word, numbers) for word in verdict.guarded),
+        guarded=tuple((_pieces(word, numbers), marks) for word, marks in verdict.guarded),
+        split=tuple(_pieces(word, numbers) for word in verdict.split),
+        targets=tuple(_pieces(word, numbers) for word in verdict.targets),
+        started=verdict.started,
     )
 
 
-def _pieces(word: Word, numbers: dict[Hole, int]) -> tuple[int | str | None, ...]:
+def _pieces(word: Word, numbers: dict[Hole, int]) -> _Pieces:
     return tuple(numbers[piece] if isinstance(piece, Hole) else piece for piece in word.pieces)
+
+
+def _named(pieces: _Pieces, values: list[str]) -> tuple[str, str]:
+    """The directory that the text's author wrote, and the name that values are part of."""
+    base, name, fixed = "", "", True
+    for piece in pieces:
+        text = "$" if piece is None else piece if isinstance(piece, str) else values[piece]
+        fixed = fixed and not isinstance(piece, int)
+        name += text
+        if fixed:
+            cut = name.rfind("/") + 1
+            base, name = base + name[:cut], name[cut:]
+    return base, name
 
 
 def _variables(source: str, count: int) -> tuple[str, ...]:
@@ -275,8 +364,8 @@ def _variables(source: str, count: int) -> tuple[str, ...]:
     return tuple(f"{prefix}{number}" for number in range(1, count + 1))
 
 
-def _filled(source: str, script: Script, variables: dict[Hole, str]) -> str:
-    edits = [(hole.start, hole.end, _reference(hole.quoting, name)) for hole, name in variables.items()]
+def _filled(source: str, script: Script, texts: dict[Hole, str]) -> str:
+    edits = [(hole.start, hole.end, text) for hole, text in texts.items()]
     for doc in script.docs:
         if doc.literal and doc.holes:
             edits += _opened(source, doc)
@@ -327,12 +416,12 @@ def _ways_out(placeholder: str) -> str:
     )
 
 
-def _refused(source: str, hole: Hole, what: str) -> Fault:
+def _refused(source: str, hole: Hole, what: str, instead: str) -> Fault:
     return Fault(
         message=f"a value cannot be {what}",
         start=hole.start,
         end=hole.end,
-        hint=_ways_out(source[hole.start : hole.end]),
+        hint=" ".join(filter(None, [instead, _ways_out(source[hole.start : hole.end])])),
     )
 
 

@@ -24,10 +24,14 @@ _JOINING = frozenset({"eval", "ssh", "su", "watch"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShellCommand:
-    """Ready for ``sh -c``; ``text`` refers to ``values`` as environment variables."""
+    """Ready for ``sh -c``; ``text`` refers to ``values`` as environment variables.
+
+    ``targets`` are the names of files that values make it write, relative to where it runs or absolute.
+    """
 
     text: str
     values: Mapping[str, str]
+    targets: tuple[str, ...] = ()
 
 
 def wrap(command: ShellCommand, wrapper: str) -> str:
@@ -85,6 +89,10 @@ def _inserted(wrapper: str, code: str) -> str:
         script = scan(masked, [hole])
     except Unreadable as error:
         raise _fault(f"is not clear: {error.message}") from None
+    if hole.dropped:
+        hole.ban = "inside a comment"
+    elif any(hole in word.pieces for word in script.targets):
+        hole.ban = "the target of a redirect"
     if hole.ban:
         raise _fault(f"has {CMD} where it cannot be: {hole.ban}")
     if hole.quoting is Quoting.BARE:

@@ -2,29 +2,63 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 # fmt: off
-EVALUATORS = frozenset({
-    "at", "batch", "bind", "bwrap", "chroot", "compgen", "complete", "concurrently", "crontab", "dc",
-    "duckdb", "ed", "emacs", "enable", "entr", "ex", "expect", "fakeroot", "fc", "firejail", "flock",
-    "ftp", "gdb", "gmake", "hash", "hyperfine", "jobs", "just", "less", "lftp", "lldb", "ltrace", "m4",
-    "make", "mariadb", "mongo", "mongosh", "mysql", "nix-shell", "nodemon", "nsenter", "nvim",
-    "osascript", "parallel", "pkexec", "prlimit", "proot", "psql", "runcon", "runuser", "screen",
-    "script", "setarch", "sftp", "sg", "socat", "sqlite3", "ssh", "start-stop-daemon", "su",
-    "systemd-run", "taskset", "tmux", "unbuffer", "unshare", "valgrind", "vi", "view", "vim", "vimdiff",
-    "watch",
-})
+_PREFIXES = """
+    apptainer arch-chroot asdf autossh aws-vault bsub bugpoint bwrap capsh catchsegv chamber
+    charliecloud choom chpst chronic chroot clush concurrently conda coredumpctl cpulimit cross-env
+    daemon daemonize dbus-launch dbus-run-session dbx debconf-apt-progress devbox devenv distrobox
+    doppler dotenvx dsh dumb-init eatmydata enroot entr env-cmd envchain envconsul envdir errno expect
+    fakechroot faked fakeroot fakeroot-sysv fakeroot-tcp faketime firejail flatpak-spawn flock flox flux
+    fnm foreman fstab-decode gapplication gdb gio git-shell goenv gosu guix heaptrack honcho hyperfine
+    i386 ifne infisical invoke-rc.d jenv keychain ld.so ldd lima limactl linux32 linux64 lldb lli ltrace
+    luit machinectl make-first-existing-target mamba memusage micromamba mispipe mosh mpiexec mpirun
+    msgexec msgfilter newgrp newuidmap nix-shell nodeenv nodemon nodenv nq nsenter numactl nvm onchange
+    op overmind pdsh pee perf pg_virtualenv pgbench pkexec please plink prlimit proot proxychains
+    proxychains4 pssh pyenv qsub reflex reptyr rlogin rr rsh rtx run-parts run0 runcon runsv runuser
+    rust-gdb rust-lldb s6-envdir s6-setuidgid salloc sbatch schroot screen script sem service setarch
+    setlock setpriv setuidgid sg singularity slattach softlimit sops sotruss spack srun ssh-agent
+    ssh-argv0 ssh-copy-id sshpass start-server-and-test start-stop-daemon su su-exec systemd-cat
+    systemd-inhibit systemd-nspawn systemd-run systemd-socket-activate taskset teller tini tmux toolbox
+    torify torsocks trickle tsh tsocks tsp turbo uclampset udocker uname26 unbuffer unshare valgrind
+    valgrind.bin vipe volta wait-on watchexec watchman wine winpty with-contenv wsl x86_64 zellij
+"""
+"""Commands that run a command which stands somewhere among their arguments."""
+
+_EVALUATORS = """
+    ansible ansible-console ansible-playbook at batch bc beeline bind bpftool bpftrace cap
+    clickhouse-client compgen complete cpan cpanm cqlsh crontab csh dasel dc debugfs duckdb ed edit
+    editor emacs emacsclient enable ex fab fabric fc ftp fx gdbtui gmake gmsh gpg-connect-agent gprofng
+    groff hash hive htmlq inv invoke isql jello jhsdb jmespath jobs jp jp.py jrunscript jshell jsonpath
+    jsonpath_ng just less lessecho lesspipe lftp m4 make mariadb maxima mlr mongo mongosh msfconsole
+    mysql nano ncftp ninja nmap nvim octave open osascript pager parallel pico pppd psql pup qsv rake
+    run-mailcap rview rvim salt sbt scp see sensible-browser sensible-editor sensible-pager sftp slogin
+    snowsql socat sqlcmd sqlite3 sqlplus ssh swipl systemd-mount task tclkit telnet thor trino troff
+    tshark update-alternatives usql vi view vigr vim vimdiff vipw visudo watch wish x-terminal-emulator
+    x-www-browser xauth xdg-open xdotool xmllint xmlstarlet xpath xsv xterm zq
+"""
 """Commands that can run an argument, or a part of one, as code."""
+# fmt: on
+PREFIXES = frozenset(_PREFIXES.split())
+EVALUATORS = frozenset(_EVALUATORS.split()) | PREFIXES
+
+_ENGLISH = """
+    at batch bind cap compgen complete daemon edit enable errno ex fab fc hash hive invoke jobs just
+    less op open please salt see service task turbo view
+"""
+_WORDS = frozenset(_ENGLISH.split())
+"""Words that are seldom meant as a command where they stand among the arguments of another."""
 
 INPUT_EVALUATORS = EVALUATORS - {
     "bind", "compgen", "complete", "enable", "fc", "flock", "gmake", "hash", "hyperfine", "jobs", "just",
-    "less", "make", "watch",
-}
+    "less", "make", "watch", "open", "xdg-open", "systemd-cat",
+}  # fmt: skip
 """Those of them that can run their standard input."""
-
+# fmt: off
 WRAPPERS: Mapping[str, re.Pattern[str]] = {name: re.compile(options) for name, options in {
     "builtin": r"--", "busybox": r"(?!)", "chrt": r"-[bfior]|\d+", "command": r"-p|--", "doas": r"-n|--",
     "env": r"-|-i|--", "exec": r"--", "ionice": r"-[cnt]?\d*|\d", "nice": r"-n|-?\d+|-n-?\d+|--",
@@ -41,6 +75,18 @@ RUNNERS: Mapping[str, re.Pattern[str]] = {name: re.compile(words) for name, word
     "pnpm": r"exec|dlx|--", "poetry": r"run|--", "rbenv": r"exec", "uv": r"run|--", "yarn": r"exec|dlx|--",
 }.items()}
 """The same for those that do so after a subcommand only, which comes first."""
+
+INSTALLERS = frozenset({
+    "apk", "apt", "apt-get", "brew", "bun", "bundle", "cabal", "cargo", "composer", "dnf", "dotnet",
+    "flatpak", "gem",
+    "go", "hatch", "krew", "luarocks", "mise", "mix", "nix", "nix-env", "npm", "opam", "pdm", "pip", "pip3",
+    "pipenv", "pipx", "pnpm", "poetry", "rustup", "snap", "stack", "uv", "vcpkg", "yarn", "yum", "zypper",
+})
+INSTALLS = frozenset({
+    "add", "download", "get", "i", "install", "plugin", "reinstall", "require", "tool", "update",
+    "upgrade", "wheel",
+})
+"""Words of those after which a name is a package, whose code runs when it is installed or afterwards."""
 # fmt: on
 
 XARGS_OPTION = re.compile(r"-[0rtxp]+|-[nPLs]\d+|-[IdE]\S+|--null|--no-run-if-empty|--")
@@ -60,14 +106,24 @@ _SH = Interpreter(re.compile(r"-[abefhmnuvxl]+|--"), re.compile(r"-[A-Za-z]*c[A-
 _PYTHON = Interpreter(re.compile(r"-[bBdEIOPqsSuvx]+|-m|-[WX]\S+"), re.compile(r"-[A-Za-z]*c.*"))
 _OTHER = Interpreter(re.compile(r"(?!)"), re.compile(r"-[A-Za-z0-9]*[eEpr].*|--eval|--print|eval"))
 _RUNTIME = Interpreter(re.compile(r"run|x"), _OTHER.inline)
+_JAVA = Interpreter(re.compile(r"-jar|-ea|-server|-[XD]\S+"), re.compile(r"(?!)"))
 # fmt: off
 _INTERPRETERS: Mapping[str, Interpreter] = {
-    **dict.fromkeys(("ash", "bash", "dash", "fish", "ksh", "mksh", "rbash", "sh", "yash", "zsh"), _SH),
-    **dict.fromkeys(("pypy", "python"), _PYTHON),
-    **dict.fromkeys(("bun", "deno"), _RUNTIME),
     **dict.fromkeys((
-        "elixir", "gnuplot", "groovy", "guile", "iex", "ipython", "julia", "lua", "luajit", "node",
-        "nodejs", "perl", "php", "pwsh", "racket", "Rscript", "ruby", "scala", "tclsh",
+        "ash", "bash", "csh", "dash", "fish", "ksh", "mksh", "oksh", "rbash", "sh", "tcsh", "xonsh", "yash",
+        "zsh",
+    ), _SH),
+    **dict.fromkeys(("pypy", "python", "pythonw"), _PYTHON),
+    **dict.fromkeys(("bun", "deno"), _RUNTIME),
+    "java": _JAVA,
+    **dict.fromkeys((
+        "bsh", "clisp", "elixir", "erl", "escript", "ghci", "gnuplot", "groovy", "guile", "iex",
+        "ipython", "irb", "jbang", "jruby",
+        "jshell", "julia", "kotlin", "lua", "luajit", "micropython", "nash", "node", "nodejs", "nu",
+        "ocaml", "octave", "perl",
+        "php", "powershell", "pry", "ptpython", "pwsh", "qjs", "R", "racket", "runghc", "runhaskell",
+        "Rscript", "ruby", "sage",
+        "sbcl", "scala", "scheme", "swift", "tclsh", "ts-node", "tsx", "wish", "zx",
     ), _OTHER),
 }
 # fmt: on
@@ -76,67 +132,192 @@ CODE_MODULES = frozenset({"cProfile", "code", "pdb", "profile", "runpy", "timeit
 INPUT_FILE = re.compile(r"-|/dev/.*|/proc/.*")
 """Names of files that stand for what is open already."""
 
+_VERSION = re.compile(r"(?<=[A-Za-z])[-.]?\d[\d.]*(-x86_64-linux-gnu)?\Z")
+
 
 def interpreter(name: str) -> Interpreter | None:
     """The interpreter of that name, whatever version ends it."""
-    return _INTERPRETERS.get(re.sub(r"[\d.]+\Z", "", name))
+    return _INTERPRETERS.get(name) or _INTERPRETERS.get(_VERSION.sub("", name))
 
 
-SCRIPTED: Mapping[str, tuple[re.Pattern[str], Collection[str]]] = {
-    **dict.fromkeys(("sed", "gsed"), (re.compile(r"-[nErsuz]+|-i\S*|--posix|--"), ("-e", "-f"))),
-    **dict.fromkeys(("awk", "gawk", "mawk", "nawk"), (re.compile(r"-F\S+|--posix|--"), ("-f",))),
+@functools.lru_cache(512)
+def runs_operands(name: str) -> bool:
+    """Whether a command of that name, wherever it stands, makes what follows more than data."""
+    name = name.rpartition("/")[2]
+    if name in _WORDS or name in ("go", "npm"):
+        return False
+    plain = name in EVALUATORS or name in WRAPPERS or name in SCRIPTED or name in ("eval", "xargs")
+    return plain or interpreter(name) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """A command whose first operand is a program of its own language.
+
+    ``flags`` take nothing; ``holding`` options are followed by a program, or by the name of a file of it;
+    ``named`` ones by so many words that are data. ``subcommands`` may come first. ``way`` passes data.
+    """
+
+    flags: re.Pattern[str]
+    holding: Collection[str] = ()
+    named: Mapping[str, int]
+    subcommands: Collection[str] = ()
+    way: str
+
+
+_AWK = Language(
+    flags=re.compile(r"-F\S+|--posix|--"), holding=("-f",), named={"-v": 1, "-F": 1}, way="awk -v name={}"
+)
+_SED = Language(
+    flags=re.compile(r"-[nErsuz]+|-i\S*|--posix|--sandbox|--"),
+    holding=("-e", "-f"),
+    named={},
+    way="sed --sandbox",
+)
+_JQ_FLAGS = (
+    r"-[acCeCjMnrRsSt]+|--(null-input|raw-(in|out)put0?|compact-output|slurp|tab|ascii-output|join-output|color-output"
+    r"|monochrome-output|sort-keys|exit-status|seq|stream|stream-errors|unbuffered|args|jsonargs|yaml-output)|--"
+)
+_JQ = Language(
+    flags=re.compile(_JQ_FLAGS),
+    holding=("-f", "--from-file", "-L", "--library-path"),
+    named={"--arg": 2, "--argjson": 2, "--slurpfile": 2, "--rawfile": 2, "--indent": 1},
+    way="jq --arg name {}",
+)
+_YQ = Language(
+    flags=re.compile(
+        r"-[neCMPrjyYcsi]+|--(null-input|inplace|unwrapScalar|exit-status|prettyPrint)|-o=?\w*|-p=?\w*|--"
+    ),
+    holding=("--from-file", "--expression", "-f"),
+    named={**_JQ.named, "-o": 1, "-p": 1, "-I": 1},
+    subcommands=("eval", "e", "eval-all", "ea"),
+    way="an environment variable, V={} yq '… strenv(V) …'",
+)
+SCRIPTED: Mapping[str, Language] = {
+    **dict.fromkeys(("sed", "gsed"), _SED),
+    **dict.fromkeys(("awk", "gawk", "mawk", "nawk", "original-awk", "goawk"), _AWK),
+    **dict.fromkeys(("jq", "gojq", "jaq", "jqp"), _JQ),
+    **dict.fromkeys(("yq", "xq", "xq-python", "tomlq"), _YQ),
 }
-"""Commands whose first operand is a program that can start others: flags, and options that hold it too."""
+"""Commands with a small language, whose programs can start others, or decide what a gate says."""
 
 REMOTE: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
-        ("docker", "docker-compose", "kubectl", "lxc", "nerdctl", "oc", "podman"), frozenset({"exec", "run"})
+        ("docker", "docker-compose", "kubectl", "lxc", "nerdctl", "oc", "podman"),
+        frozenset({"exec", "run", "debug"}),
     ),
-    "nix": frozenset({"develop", "shell", "run"}),
+    "nix": frozenset({"develop", "shell", "run", "eval"}),
     "vagrant": frozenset({"ssh"}),
-    "gcloud": frozenset({"ssh"}),
+    "gcloud": frozenset({"ssh", "scp"}),
     "git": frozenset({"filter-branch", "foreach", "run"}),
+    "aws": frozenset({"send-command", "start-session", "execute-command", "invoke"}),
+    "az": frozenset({"run-command", "invoke"}),
+    "gh": frozenset({"alias", "extension", "ssh", "config"}),
+    "glab": frozenset({"alias", "config"}),
+    **dict.fromkeys(
+        ("fly", "flyctl", "heroku", "railway", "wrangler"), frozenset({"ssh", "run", "console", "exec"})
+    ),
+    "bq": frozenset({"query"}),
+    "go": frozenset({"generate"}),
 }
 """Words after which the arguments are a command line of somewhere else."""
 
 # fmt: off
 BY_SUBCOMMAND = frozenset({
     "apt", "apt-get", "brew", "bundle", "cargo", "direnv", "docker", "gh", "git", "glab", "go", "hatch",
-    "kubectl", "mise", "npm", "pdm", "pip", "pipenv", "pnpm", "podman", "poetry", "systemctl", "uv", "yarn",
+    "kubectl", "mise", "npm", "pdm", "pip", "pipenv", "pnpm", "podman", "poetry", "redis-cli",
+    "systemctl", "uv", "yarn",
 })
 """Commands that do quite different things by their first operand."""
 # fmt: on
 BEFORE_SUBCOMMAND = frozenset({"-C", "-R", "-c", "--repo", "--git-dir", "--work-tree", "--manifest-path"})
 
-CODE_OPTION = re.compile(
-    r"--?(\w+-)*(exec|execdir|ok|okdir|eval|command|cmd|program|rsh|shell|pager|editor|hook)(-\w+)*|--pre|exec|eval"
+GIT_DATA = re.compile(
+    r"(user|author|committer|color|advice|branch|init|i18n|format|log|status|push|pull|fetch|rebase|merge|column|blame|grep"
+    r"|safe|protocol|http|https|url|remote)\..+|core\.(quotepath|autocrlf|eol|filemode|ignorecase|abbrev|bare|safecrlf|longpaths)",
+    re.IGNORECASE,
 )
-"""Options whose value is run, whoever has them."""
-CODE_OPTIONS: Mapping[str, re.Pattern[str]] = {
-    "fd": re.compile(r"-[xX]"),
-    "git": re.compile(r"-[cxO]|--extcmd|--upload-pack|--receive-pack|--config-env|--\w+-filter"),
-    "rsync": re.compile(r"-e|--rsh|--rsync-path"),
-    "tar": re.compile(r"-I|-F|--use-compress-program|--checkpoint-action|--to-command|--info-script"),
-}
-"""The same for those of one command."""
-VALUE_OPTIONS = frozenset({"--body", "--title", "--message", "-m", "--label", "--comment"})
-"""Options that take what follows as their value, whatever it starts with."""
-
-TRUSTED_VARIABLE = re.compile(
-    r"PATH|IFS|ENV|BASH_\w+|PS\d|PROMPT_COMMAND|SHELL\w*|BASHOPTS|LD_\w+|DYLD_\w+|\w*EDITOR|VISUAL|\w*PAGER"
-    r"|BROWSER|LESS\w*|GIT_(?!AUTHOR_|COMMITTER_)\w+|\w*ASKPASS|PYTHON\w+|NODE_OPTIONS|PERL5\w+|RUBY(OPT|LIB)|MAKEFLAGS|JAVA_TOOL_OPTIONS"
+"""Keys of git's configuration whose value is data; any other may name what git runs."""
+GIT_CODE = re.compile(
+    r"merge\..*\.driver|.*\.(command|cmd|path|program|proxy|vcs|uploadpack|receivepack|insteadof|pushinsteadof)|format\.pretty"
+    r"|grep\.extended.*|url\..*|alias\..*|http\..*helper.*|init\.templatedir|protocol\..*allow|safe\..*|branch\..*options",
+    re.IGNORECASE,
 )
-"""Variables whose text a shell or a program runs, or that say what it runs."""
+GIT_QUIET = frozenset(
+    [
+        "blame",
+        "branch",
+        "cat-file",
+        "checkout",
+        "clone",
+        "describe",
+        "diff",
+        "diff-tree",
+        "fetch",
+        "grep",
+        "log",
+        "ls-files",
+        "ls-remote",
+        "ls-tree",
+        "merge-base",
+        "name-rev",
+        "pull",
+        "push",
+        "rev-list",
+        "rev-parse",
+        "shortlog",
+        "show",
+        "status",
+        "switch",
+        "tag",
+    ]
+)
+"""Subcommands of git that print what is in the repository, not their arguments."""
+GIT_FORMATS = re.compile(r"--(format|pretty|src-prefix|dst-prefix|line-prefix|output-indicator.*|prefix)")
 
 DUMPS = frozenset({"env", "printenv", "set", "export", "readonly", "declare", "typeset", "local"})
 """Commands that print all variables when they are given nothing to do."""
 DUMP_OPTIONS = frozenset({"-p", "-x", "-0"})
 PRINTERS = frozenset({"basename", "cat", "dirname", "echo", "printf", "realpath", "readlink"})
 """Commands whose output has their arguments in it."""
+QUIET = frozenset({"dirname", "gh", "glab", "realpath", "seq", "expr", "test", "["})
+"""Commands whose output starts with nothing that their arguments could choose to be an option."""
 DECLARATIONS = frozenset({"export", "readonly", "local", "declare", "typeset"})
 NAMERS = frozenset({"getopts", "mapfile", "read", "readarray", "unset", "wait"})
 """Commands whose arguments are names of variables; bash calculates in the index of an array."""
 FIND_RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
+FIND_WRITES = frozenset({"-fprint", "-fprint0", "-fprintf", "-fls"})
+
+COPIERS = frozenset({"cp", "install", "ln", "mv", "rsync", "scp"})
+"""Commands whose last operand is a file they write."""
+MAKERS = frozenset({"mkdir", "mkfifo", "tee", "touch", "truncate"})
+"""Commands all of whose operands are files they write."""
+OUTPUTS: Mapping[str, frozenset[str]] = {
+    "curl": frozenset({"-o", "--output", "-D", "--dump-header", "-c", "--cookie-jar"}),
+    "wget": frozenset({"-O", "--output-document", "-o", "--output-file", "-a"}),
+    "sort": frozenset({"-o", "--output"}),
+    "git": frozenset({"--output"}),
+    "pytest": frozenset({"--junitxml", "--junit-xml"}),
+}
+"""Options that name a file to write."""
+BUILD_FILES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("make", "gmake"), ("Makefile", "makefile", "GNUmakefile")),
+    **dict.fromkeys(("npm", "pnpm", "yarn", "bun", "npx"), ("package.json", ".npmrc")),
+    "just": ("justfile", "Justfile", ".justfile"),
+    "rake": ("Rakefile", "rakefile"),
+    "bundle": ("Gemfile",),
+    "pytest": ("conftest.py", "pytest.ini"),
+    "tox": ("tox.ini",),
+    "nox": ("noxfile.py",),
+    "cargo": ("build.rs", "Cargo.toml"),
+    "cmake": ("CMakeLists.txt",),
+    "gradle": ("build.gradle", "build.gradle.kts"),
+    "mvn": ("pom.xml",),
+    "docker": ("Dockerfile",),
+    "task": ("Taskfile.yml",),
+    "direnv": (".envrc",),
+}
+"""What commands run without being told."""
 
 TEST_UNARY = re.compile(r"-[bcdefghkLnOGNprsStuwxz]")
 TEST_BINARY = re.compile(r"==?|!=|<|>|-(eq|ne|lt|le|gt|ge|nt|ot|ef)")

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_lok.core.shell_script import Command, Hole, Word
+from pytest_lok.core.shell_script import POSITIONAL, Command, Hole, Word
 
 ANY = "*"
 """Among names that are read: whichever there are."""
@@ -40,19 +40,29 @@ class Flow:
 
     def __init__(self) -> None:
         self.printed: set[Hole] = set()
+        self.quiet: set[Hole] = set()  # arguments that their command does not print
         self.dumped = False  # all variables are printed
+        self.aliased = False  # git is told an alias
         self._sources: defaultdict[str, set[str]] = defaultdict(set)  # variable <- variables
         self._entering: defaultdict[str, set[Hole]] = defaultdict(set)  # variable <- holes
         self._sinks: list[_Sink] = []
+        self._words: defaultdict[str, list[Word]] = defaultdict(list)  # variable <- what it is set to
+        self._blind: set[str] = set()  # variables that are set in other ways too
         self._written: set[str] = set()
+        self._filled = False  # a file gets text that may have values in it
         self._started: set[str] = set()
+        self._files: set[str] = set()
 
     def reads(self, name: str, names: Iterable[str]) -> None:
         """A variable gets its text from others."""
         self._sources[name].update(names)
+        self._blind.add(name)
 
-    def becomes(self, name: str, word: Word) -> None:
-        """The word's text becomes the value of a variable."""
+    def becomes(self, name: str, word: Word, *, split: bool = False) -> None:
+        """The word's text becomes the value of a variable; a part of it, where the shell may split it."""
+        if split and word.loose:
+            self._blind.add(name)
+        self._words[name].append(word)
         self._sources[name] |= word.reads
         for piece in word.pieces:  # arithmetic and eval read a variable that another one names
             self._sources[name].update(_IDENTIFIER.findall(piece) if isinstance(piece, str) else ())
@@ -61,6 +71,7 @@ class Flow:
 
     def is_input(self, name: str, command: Command) -> None:
         """The command's input becomes the value of a variable."""
+        self._blind.add(name)
         self._sources[name] |= {CALLERS} if command.called else set()
         for feed in command.inputs:
             self._sources[name] |= feed.reads
@@ -74,13 +85,21 @@ class Flow:
         """The text of these variables is calculated with."""
         self._sinks.append(_Sink(frozenset(names), what, sums=True))
 
-    def writes(self, path: str) -> None:
-        """Output goes to a file."""
-        self._written.add(path.removeprefix("./"))
+    def writes(self, path: str, *, content: bool = False) -> None:
+        """A file is written; ``content``: with output of the text."""
+        self._written.add(path)
+        self._filled = self._filled or (content and path not in _NOWHERE)
 
-    def starts(self, path: str) -> None:
-        """A file is run."""
-        self._started.add(path.removeprefix("./"))
+    def starts(self, path: str, *, file: bool = False) -> None:
+        """A file is run, or a command, if it is not called a ``file``."""
+        self._started.add(path)
+        if file or "/" in path:
+            self._files.add(path)
+
+    @property
+    def started(self) -> frozenset[str]:
+        """The names of files that are run, without their directories, in lower case."""
+        return frozenset(_base(path).lower() for path in self._files)
 
     def refused(self, holes: Collection[Hole]) -> Iterator[tuple[Hole, str]]:
         """The holes among all ``holes`` whose values reach code, and how."""
@@ -88,10 +107,13 @@ class Flow:
             for hole in self._reaching(sink.names):
                 if hole in self.printed or not sink.sums:
                     yield hole, f"text that {sink.what} reads later and may run as code"
-        written = self._written - _NOWHERE
+        written = {path: _base(path) for path in self._written - _NOWHERE} if self._filled else {}
+        started = {_base(path) for path in self._started}
         code = [sink for sink in self._sinks if not sink.sums]
         reasons = [
-            f"in a text that writes to `{path}` and runs it" for path in sorted(self._started & written)
+            f"in a text that writes to `{path}` and runs it"
+            for path in sorted(written)
+            if written[path] in started
         ]
         reasons += [
             f"in a text that prints its variables and has {sink.what}" for sink in code if self.dumped
@@ -99,8 +121,64 @@ class Flow:
         reasons += [
             f"in a text that writes files and has {s.what}" for s in code if written and ANY in s.names
         ]
+        reasons += ["in a text that sets an alias of git, which can run it as code"] if self.aliased else []
         for reason in reasons[:1]:
             yield from ((hole, reason) for hole in holes)
+
+    def parts(self, word: Word) -> tuple[list[Word], list[Hole]]:
+        """Where a name's text comes from: words with holes, and the holes that come in by unknown ways."""
+        known, unknown, seen, todo = list[Word](), list[Hole](), set[str](), [word]
+        while todo:
+            word = todo.pop()
+            if word.direct:
+                known.append(word)
+            unknown += [hole for hole in word.holes if hole not in word.direct]
+            names = _plain(word)
+            for name in word.reads if names is None or not _apart(word.pieces) else ():
+                unknown += self._reaching({name})
+            for name in names or ():
+                if name in self._blind:
+                    unknown += self._reaching({name})
+                elif name not in seen:
+                    seen.add(name)
+                    todo += self._words[name]
+        return known, unknown
+
+    def leads(self, word: Word) -> tuple[list[Word], list[Word], list[Hole]]:
+        """What an argument starts with: words with it, words split into it, and holes by unknown ways."""
+        guarded, split, unknown = list[Word](), list[Word](), list[Hole]()
+        loose, seen, todo = word.loose, set[str](), [word]
+        while todo:
+            part = todo.pop()
+            if part is not word and part.direct:
+                if loose and "IFS" not in self._words:
+                    split.append(part)
+                elif loose or _is_option(part):
+                    unknown += part.direct
+                elif isinstance(part.pieces[0], Hole):
+                    guarded.append(part)
+                if loose and _is_option(part):
+                    unknown += part.direct
+            if None not in (part.pieces if loose else _start(part.pieces)):
+                continue
+            if (names := _plain(part)) is None:
+                nested = [hole for hole in part.holes if hole not in part.direct]
+                unknown += [*nested, *self._reaching(part.reads)]
+            for name in names or ():
+                if name in self._blind:
+                    unknown += self._reaching({name})
+                elif name not in seen:
+                    seen.add(name)
+                    todo += self._words[name]
+        return guarded, split, [hole for hole in unknown if hole not in self.quiet]
+
+    def fed(self, command: Command) -> list[Hole]:
+        """The holes that the command's input may consist of."""
+        holes = [hole for feed in command.inputs for hole in feed.holes]
+        names = {name for feed in command.inputs for name in feed.reads} | (
+            {CALLERS} if command.called else set()
+        )
+        return [hole for hole in (*holes, *self._reaching(names)) if hole not in self.quiet]
 
     def _reaching(self, names: Collection[str]) -> list[Hole]:
         seen: set[str] = set()
@@ -110,3 +188,42 @@ class Flow:
                 seen.add(name)
                 todo += self._sources[name]
         return [hole for name in seen for hole in self._entering[name]]
+
+
+def _plain(word: Word) -> set[str] | None:
+    """The variables in the word, None if something else than their text is."""
+    if None not in word.pieces:
+        return set()
+    names = {name if _IDENTIFIER.fullmatch(name) else POSITIONAL for name in word.variables}
+    whole = len(word.variables) == word.pieces.count(None) and names == word.reads
+    return names if whole and "#" not in word.variables else None
+
+
+def _start(pieces: Sequence[str | Hole | None]) -> Sequence[str | Hole | None]:
+    """The pieces that may be at the start of the text: those up to the first that surely is some."""
+    texts = [place for place, piece in enumerate(pieces) if isinstance(piece, str)]
+    return pieces[: texts[0]] if texts else pieces
+
+
+def _is_option(word: Word) -> bool:
+    """Whether an option is written in it."""
+    return any(isinstance(piece, str) and re.search(r"(\A|\s)-", piece) for piece in word.pieces[:1]) or any(
+        isinstance(piece, str) and re.search(r"\s-", piece) for piece in word.pieces
+    )
+
+
+def _apart(pieces: Sequence[str | Hole | None]) -> bool:
+    """Whether a variable among them stands so that it makes no ``..`` and no absolute path with the rest."""
+    for place, piece in enumerate(pieces):
+        if piece is None:
+            before, after = pieces[place - 1] if place else "/", (*pieces, "/")[place + 1]
+            if not isinstance(before, str) or before.endswith("."):
+                return False
+            if not isinstance(after, str) or re.match(r"\.+(/|\Z)", after):
+                return False
+    return True
+
+
+def _base(path: str) -> str:
+    """A file's name: what is written may be moved, and is found from other directories."""
+    return path.rstrip("/").rpartition("/")[2]

@@ -221,6 +221,7 @@ class _Scanner(WordReader):
         assignment = None if command.words else self.match(_ASSIGNMENT)
         word = self.word()
         if assignment:
+            word.skip(len(assignment[0]))
             command.assignments.append((assignment[1], word))
             return
         if not command.words:
@@ -263,10 +264,15 @@ class _Scanner(WordReader):
         mark = self.mark()
         self.blanks()
         target = self.word()
-        to_file = ">" in found[2] and not (found[2] == ">&" and _DESCRIPTOR.fullmatch(target.shown))
-        if to_file and not target.holes:
+        if target.holes and (found[2] in (">&", "<&") or target.holes != tuple(target.direct)):
+            self.ban(mark, "the target of a redirect of this kind (write `> file`)")
+        elif found[2] == "<":
+            for command in commands:
+                command.inputs.append(Feed(target.holes, target.reads))
+        elif found[2] != "<&" and not (found[2] == ">&" and _DESCRIPTOR.fullmatch(target.shown)):
             self.script.written.append(target.shown)
-        self.ban(mark, "the target of a redirect")
+            if target.literal is None:
+                self.script.targets.append(target)
         return True
 
     # --- here-documents

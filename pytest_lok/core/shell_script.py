@@ -31,12 +31,16 @@ class Quoting(enum.Enum):
 
 @dataclass(slots=True, eq=False)
 class Hole:
-    """A place for a value. ``ban`` says what it would be there, where that alone rules it out."""
+    """A place for a value. ``ban`` says what it would be there, where that alone rules it out.
+
+    ``dropped`` ones stand in a comment: nothing runs there, and no value is needed.
+    """
 
     start: int
     end: int
     quoting: Quoting = Quoting.BARE
     ban: str = ""
+    dropped: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -44,6 +48,7 @@ class Word:
     """One word. ``pieces`` are literal text, holes, and None for what only the shell will know.
 
     ``reads`` and ``holes`` are the variables and holes in it at any depth, those in ``$(…)`` too.
+    ``variables`` are the names of the Nones that are nothing but ``$name``.
     ``loose`` words may become several. ``plain`` ones have no quoting, so they can be keywords.
     """
 
@@ -52,6 +57,7 @@ class Word:
     pieces: list[str | Hole | None] = field(default_factory=list)
     reads: frozenset[str] = frozenset()
     holes: tuple[Hole, ...] = ()
+    variables: list[str] = field(default_factory=list)
     loose: bool = False
     plain: bool = True
 
@@ -61,6 +67,10 @@ class Word:
             self.pieces[-1] = last + text
         elif text:
             self.pieces.append(text)
+
+    def skip(self, count: int) -> None:
+        """Leave out so many characters of the literal text it starts with."""
+        self.pieces = [piece for piece in (self.prefix[count:], *self.pieces[1:]) if piece != ""]
 
     @property
     def literal(self) -> str | None:
@@ -101,7 +111,7 @@ class HereDoc:
 
 @dataclass(slots=True, eq=False)
 class Feed:
-    """What stands before a ``|``."""
+    """What stands before a ``|``, or behind a ``<``."""
 
     holes: tuple[Hole, ...] = ()
     reads: frozenset[str] = frozenset()
@@ -125,7 +135,8 @@ class Script:
     """Everything of a text that matters for what may become of a value in it.
 
     ``arithmetic`` are the names in ``$((…))``, ``defaults`` what ``${x:=…}`` assigns, ``written`` the
-    files that output goes to. The lists are in the order of the text, inner commands before outer ones.
+    files that output goes to, ``targets`` those whose names only the shell will know. The lists are in
+    the order of the text, inner commands before outer ones.
     """
 
     holes: list[Hole] = field(default_factory=list)
@@ -137,3 +148,4 @@ class Script:
     arithmetic: set[str] = field(default_factory=set)
     defaults: list[tuple[str, frozenset[str]]] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
+    targets: list[Word] = field(default_factory=list)

@@ -125,7 +125,8 @@ class WordReader(abc.ABC):
 
     def since(self, mark: tuple[int, int, int]) -> tuple[tuple[Hole, ...], frozenset[str]]:
         """The holes and the variables met since then."""
-        return tuple(self.script.holes[mark[0] :]), frozenset(self.script.reads[mark[1] :])
+        holes = tuple(hole for hole in self.script.holes[mark[0] :] if not hole.dropped)
+        return holes, frozenset(self.script.reads[mark[1] :])
 
     def ban(self, mark: tuple[int, int, int], what: str) -> None:
         """No hole met since then may hold a value."""
@@ -137,6 +138,13 @@ class WordReader(abc.ABC):
         for hole in self.holes.values():
             if start <= hole.start < end:
                 hole.ban = what
+                self.script.holes.append(hole)
+
+    def drop_between(self, start: int, end: int) -> None:
+        """The holes of that span stand in a comment."""
+        for hole in self.holes.values():
+            if start <= hole.start < end:
+                hole.dropped = True
                 self.script.holes.append(hole)
 
     # --- between words
@@ -151,7 +159,7 @@ class WordReader(abc.ABC):
             elif self.char == "#":
                 stop = self.text.find("\n", self.at, self.end)
                 stop = self.end if stop < 0 else stop
-                self.ban_between(self.at, stop, "inside a comment")
+                self.drop_between(self.at, stop)
                 self.at = stop
             else:
                 return
@@ -308,6 +316,7 @@ class WordReader(abc.ABC):
             self.parameter(word, quoted=quoted)
         elif variable := self.match(_VARIABLE):
             self.read(variable[1])
+            word.variables.append(variable[1])
             word.loose = word.loose or variable[1] == "@"
             self.at = variable.end()
         elif following[:1] in ("'", '"') and not quoted:
@@ -397,6 +406,8 @@ class WordReader(abc.ABC):
         word.loose = word.loose or "@" in self.text[start : start + 4]
         if whole := self.match(_BRACED):
             self.read(whole[1])
+            if whole[0][2] != "#":  # a length is a number
+                word.variables.append(whole[1])
             self.at = whole.end()
             return
         opening = self.match(_BRACED_START)

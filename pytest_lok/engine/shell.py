@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 
+from pytest_lok.core.edits import refused_path
 from pytest_lok.core.model import Format, Shell
 from pytest_lok.core.scope import Scope
 from pytest_lok.core.shell import ShellCommand, ShellTemplate
 from pytest_lok.engine.context import timed_out, within
-from pytest_lok.engine.ports import Command, Completed, World
+from pytest_lok.engine.ports import Command, Completed, Workspace, World
 from pytest_lok.engine.reading import read
 from pytest_lok.engine.record import Record
 from pytest_lok.engine.retrying import attempts
-from pytest_lok.errors import LokError, OutputError, StepFailedError
+from pytest_lok.errors import LokError, OutputError, StepFailedError, TemplateError
 
 
 async def run_shell(record: Record, action: Shell) -> None:
@@ -78,10 +80,29 @@ def shell_command(
 ) -> Command:
     """Shell text as a process, inside the settings' command wrapper if there is one."""
     command = template.render(scope)
+    for path in command.targets:
+        _check_target(path, cwd, world.workspace)
     values = {**(env or {}), **command.values}
     if world.command_wrapper:
         return _wrapped(ShellCommand(text=command.text, values=values), world, stdin, cwd)
     return Command(argv=("sh", "-c", command.text), env=values, cwd=cwd, stdin=stdin)
+
+
+def _check_target(path: str, cwd: str, workspace: Workspace) -> None:
+    """TemplateError if a value makes the command write a file that is not the project's own to write."""
+    whole = posixpath.normpath(posixpath.join(workspace.root, cwd, path))
+    inside = posixpath.relpath(whole, workspace.root)
+    why = refused_path(inside)
+    if why is None:
+        try:
+            workspace.read(inside)
+        except ValueError as reason:
+            why = str(reason)
+    if why is not None:
+        raise TemplateError(
+            f"a value makes the command write to {path[:80]!r}, which {why.partition(';')[0]}",
+            hint="it can name files of the project that do not decide what is run",
+        )
 
 
 def _wrapped(command: ShellCommand, world: World, stdin: bytes, cwd: str) -> Command:

@@ -76,7 +76,8 @@ def _document(planned: Planned) -> dict[str, object]:
         "timeout": step.timeout,
     }
     if isinstance(step.action, Shell):
-        return {**common, "kind": "shell", "command": _command(step.action)}
+        unknown = step.action.shell.unknown if step.action.shell else ()
+        return {**common, "kind": "shell", "command": _command(step.action), "unknown": unknown}
     return {
         **common,
         "kind": "ask",
@@ -135,6 +136,7 @@ def _text(planned: Planned, whole: bool) -> Iterator[str]:
     action = planned.step.action
     if isinstance(action, Shell):
         yield from (f"  {line}" for line in _command(action).strip().split("\n"))
+        yield from _unknown(action)
         return
     if not planned.prompt_known:
         yield "prompt, filled in when what it reads is there:"
@@ -143,6 +145,12 @@ def _text(planned: Planned, whole: bool) -> Iterator[str]:
     yield from (f"  {line}" for line in shown)
     if len(shown) < len(lines):
         yield f"  … {len(lines) - len(shown)} more lines (-v shows them)"
+
+
+def _unknown(action: Shell) -> Iterator[str]:
+    """What to look up: commands that get values, and of which it is not known that they run none."""
+    for name in action.shell.unknown if action.shell else ():
+        yield f"lok does not know `{name}`, which gets values: make sure that it runs none of its arguments"
 
 
 def _command(action: Shell) -> str:

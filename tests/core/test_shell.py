@@ -56,7 +56,7 @@ def test_other_braces_are_literal(text: str) -> None:
 
 
 ACCEPTED = [
-    "echo '{{ arg.a }} + 1' | bc",
+    "awk -v n={{ arg.a }} 'BEGIN { exit !(n > 0.8) }'",
     "GIT_AUTHOR_NAME={{ arg.a }} git commit -m x",
     "perl -ne 'print if $_ =~ /x/' < f; echo {{ arg.a }}",
     "gh pr view {{ arg.1 }} --json title",
@@ -73,7 +73,7 @@ ACCEPTED = [
     "ls | grep {{ arg.a }} | awk '{print $2}' | sed -n -e 's/a/b/p' | sort -u",
     "echo '{{ arg.a }}' | python3 -c 'import sys; print(sys.stdin.read())'",
     "echo '{{ arg.a }}' | perl -ne 'print'",
-    "echo {{ arg.a }} | jq -r '.[]' | while read -r f; do git add \"$f\"; done",
+    "echo {{ arg.a }} | jq -r '.[]' | while read -r f; do git add -- \"$f\"; done",
     "python3 -m json.tool <<'E'\n{{ arg.a }}\nE",
     "X={{ arg.a }} python3 - <<'E'\nimport os\nE",
     "python3 - {{ arg.a }} <<'E'\nimport sys\nE",
@@ -184,10 +184,7 @@ REFUSED = [
     *((text, "backticks") for text in ("`echo §`", 'echo "`echo §`"', "echo `echo '§'`", "x=`§`")),
     *((text, "$((…)), which") for text in ("echo $((§))", "echo $((1 + §))", 'x="$((§ * 2))"', "echo $(($(echo §) + 1))")),
     *((text, "inside ${…}") for text in ("echo ${x:-§}", 'echo "${x:-§}"', ": ${x:=§}", "echo ${x#§}", "echo ${x:-$(echo §)}")),
-    *((text, "the target of a redirect") for text in (
-        "echo > §", "echo >§.txt", "cat < §", "echo 2>> §", "echo >&§", "{ a; } > §", 'echo > "$(echo §)"', "cat <<E > §\nE",
-    )),
-    *((text, "inside a comment") for text in ("# §", "echo # §", "echo a\n # it's §\n", "$(# §\n)", "if a # §\nthen b; fi")),
+    *((text, "the target of a redirect of this kind") for text in ("echo >&§", 'echo > "$(echo §)"', "cat <&§")),
     *((text, "in a pattern of `case`") for text in ("case a in §) b;; esac", "case a in x|§) b;; esac", "case a in ('§') b;; esac")),
     *((text, "directly after a backslash") for text in ("echo \\§", 'echo "\\§"', "echo a\\\\\\§", "cat <<E\n\\§\nE")),
     *((text, "directly after `$`") for text in ("echo $§", 'echo "$§"', "cat <<E\n$§\nE")),
@@ -299,7 +296,7 @@ def test_long_chains_of_wrappers_are_refused_not_a_crash(word: str) -> None:
 
 
 def test_every_fault_of_a_text_is_reported_in_its_order() -> None:
-    source = "{{ arg.a }} x\necho {{ arg.nope }} > {{ arg.b }} {% if x %}"
+    source = "{{ arg.a }} x\necho {{ arg.nope }} >&{{ arg.b }} {% if x %}"
     with pytest.raises(SourceError) as raised:
         ShellTemplate.parse(source, NAMES)
     found = [(source[fault.start : fault.end], fault.message[:24]) for fault in raised.value.faults]
@@ -422,7 +419,7 @@ def test_a_value_may_not_start_a_word_with_a_dash(text: str) -> None:
         "git diff -- §", "git diff -- x §", "gh pr create --body §", "gh pr create --title '§'", "git commit -m §", "git commit -m \"§\"",
         "git commit --message §", "gh x --label §", "gh x --comment §", "echo §", "echo a §", "printf '%s' §", "printf %s a §", "printf §",
         "test § = x", "[ -n § ]", '[ "§" = x ]', "x=§", "export x=§", "cat <<E\n§\nE", "foo x§", "foo --body=§", "foo $x§", "case § in *) ;; esac",
-        "command echo §", "foo \"$(echo §)\"", "set -- §", "true §",
+        "command echo §", "foo \"x$(echo §)\"", "set -- §", "true §",
     ],
 )  # fmt: skip
 def test_where_a_dash_means_nothing_it_is_allowed(text: str) -> None:

@@ -1,0 +1,144 @@
+"""What the shell's own commands do with their arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_lok.core.shell_commands import TEST_BINARY, TEST_UNARY
+from pytest_lok.core.shell_script import POSITIONAL, Word
+
+if TYPE_CHECKING:
+    from pytest_lok.core.shell_programs import Call
+    from pytest_lok.core.shell_rules import Judge
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
+
+
+def behind(word: Word, at: int) -> Word:
+    """The word without so many characters of the literal text it starts with."""
+    rest = replace(word)
+    rest.skip(at)
+    return rest
+
+
+def harmless(judge: Judge, call: Call) -> None:
+    """A command whose arguments are never options that matter."""
+
+
+def evaluate(judge: Judge, call: Call) -> None:
+    """``eval``: its arguments are one text of shell code."""
+    judge.runs(call.args, call.name)
+    if call.args:
+        judge.code(call.args, call)
+
+
+def trap(judge: Judge, call: Call) -> None:
+    """The first argument is shell code."""
+    judge.runs(call.args, call.name)
+    if call.args and call.args[0].literal not in ("", "-", "--"):
+        judge.code(call.args[:1], call)
+
+
+def source(judge: Judge, call: Call) -> None:
+    """``.``: a file of shell code."""
+    judge.runs(call.args, call.name)
+    for word in call.args[:1]:
+        judge.runs_file(word.shown, call)
+
+
+def directory(judge: Judge, call: Call) -> None:
+    """``cd``: its argument becomes the text of ``$PWD``."""
+    for word in call.args:
+        judge.flow.becomes("PWD", word)
+    judge.data(call)
+
+
+def declaration(judge: Judge, call: Call) -> None:
+    """Names, and what they are set to."""
+    options = any(word.prefix.startswith(("-", "+")) for word in call.args)
+    for word in call.args:
+        assigned = ASSIGNED.match(word.prefix)
+        if assigned and not options:
+            judge.assign(assigned[1], behind(word, assigned.end()))
+            continue
+        judge.runs([word], call.name)
+        if options and (declared := _IDENTIFIER.match(word.prefix)):
+            judge.flow.calculates({declared[0]}, f"`{call.name}`")
+            judge.flow.becomes(declared[0], word)
+
+
+def namer(judge: Judge, call: Call) -> None:
+    """Names of variables that get a text from elsewhere."""
+    judge.runs(call.args, call.name)
+    if any(word.prefix.startswith("-C") for word in call.args):  # mapfile calls a command for what it reads
+        judge.runs_input(call.name, call.command)
+    for name in [word.literal or "" for word in call.args] or ["REPLY"]:
+        if _IDENTIFIER.fullmatch(name) and call.name != "unset":
+            judge.flow.is_input(name, call.command)
+            judge.flow.reads(name, {POSITIONAL} if call.name == "getopts" else ())
+
+
+def calculation(judge: Judge, call: Call) -> None:
+    """``let`` and ``[[``: bash calculates with the names in them."""
+    for word in call.args:
+        judge.refuse(word.holes, f"an argument of `{call.name}`, in which bash calculates")
+        judge.flow.calculates((*_IDENTIFIER.findall(judge.as_code(word)), *word.reads), f"`{call.name}`")
+
+
+def positional(judge: Judge, call: Call) -> None:
+    """``set``: options of the shell, and what becomes ``$1`` …"""
+    ended = False
+    for word in call.args:
+        if not ended:
+            judge.refuse(word.holes, "an argument of `set`, which changes the shell (write `set -- …`)")
+        judge.flow.becomes(POSITIONAL, word, split=True)
+        ended = ended or word.literal == "--"
+
+
+def formatted(judge: Judge, call: Call) -> None:
+    """``printf``: a format, and data."""
+    ended = call.args[:1] and call.args[0].literal == "--"
+    for pattern in call.args[1:2] if ended else call.args[:1]:
+        judge.review.formats.update(pattern.direct)
+        if not ended and (pattern.prefix.startswith("-") or pattern.pieces[:1] == [None]):
+            judge.runs(
+                call.args, call.name, "an argument of `printf` with an option, which can run it as code"
+            )
+        elif pattern.loose:
+            judge.runs([pattern], "printf")
+
+
+def tested(judge: Judge, call: Call) -> None:
+    """``test``: words that are operators by where they stand."""
+    looks_up = any(word.literal in ("-v", "-R") for word in call.args)
+    for word in call.args:
+        if None in word.pieces and (word.loose or looks_up):
+            judge.flow.runs(word.reads, f"`{call.name}`")
+    words = call.args[:-1] if call.name == "[" else call.args
+    if any(word.direct for word in call.args) and not _is_test(words):
+        what = (
+            f"where `{call.name}` could take it for an operator (use `[ -n … ]`, `[ … = … ]`, and && for -a)"
+        )
+        judge.runs(call.args, call.name, what)
+
+
+def _is_test(words: Sequence[Word]) -> bool:
+    """Whether it is a test in which POSIX says which words are operators, whatever the others hold."""
+    if words and words[0].literal == "!":
+        words = words[1:]
+    operators = [word.literal or "" for word in words]
+    if any(word.loose for word in words):
+        return False
+    match len(words):
+        case 1:
+            return True
+        case 2:
+            return bool(TEST_UNARY.fullmatch(operators[0]))
+        case 3:
+            return bool(TEST_BINARY.fullmatch(operators[1]))
+        case _:
+            return False

@@ -1,0 +1,446 @@
+"""What programs do with their arguments and their input, where that is more than options and data."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from pytest_lok.core import shell_builtins as builtins
+from pytest_lok.core.shell_commands import (
+    BEFORE_SUBCOMMAND,
+    BY_SUBCOMMAND,
+    CODE_MODULES,
+    COPIERS,
+    DECLARATIONS,
+    EVALUATORS,
+    FIND_RUNS,
+    FIND_WRITES,
+    GIT_CODE,
+    GIT_DATA,
+    GIT_FORMATS,
+    GIT_QUIET,
+    INPUT_EVALUATORS,
+    INPUT_FILE,
+    INSTALLERS,
+    INSTALLS,
+    MAKERS,
+    NAMERS,
+    OUTPUTS,
+    PREFIXES,
+    REMOTE,
+    RUNNERS,
+    SCRIPTED,
+    WRAPPERS,
+    XARGS_OPTION,
+    XARGS_VALUE,
+    Interpreter,
+    interpreter,
+)
+from pytest_lok.core.shell_options import is_known
+from pytest_lok.core.shell_script import Command, Hole, Word
+
+if TYPE_CHECKING:
+    from pytest_lok.core.shell_rules import Judge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A command by its name, with its arguments; ``command`` has its inputs."""
+
+    name: str
+    args: Sequence[Word]
+    command: Command
+
+
+Rule: TypeAlias = "Callable[[Judge, Call], None]"
+
+
+def rule(name: str) -> Rule:
+    """What is known about the command; an ordinary one by default."""
+    if interpreter(name):
+        return _interpreted
+    return _RULE_OF.get(name, _ordinary)
+
+
+def name_of(word: Word) -> str | None:
+    """What a command is called, without its directory; None if only the shell will know."""
+    tail = word.pieces[-1] if word.pieces else None
+    if not isinstance(tail, str) or (word.literal is None and "/" not in tail):
+        return None
+    return tail.rpartition("/")[2] or None
+
+
+def _ordinary(judge: Judge, call: Call) -> None:
+    literals = [word.literal for word in call.args]
+    elsewhere = REMOTE.get(call.name, ())
+    if remote := [text for text in literals if text in elsewhere]:
+        name = f"{call.name} {remote[0]}"
+        judge.runs(call.args, name)
+        judge.runs_input(name, call.command)
+        return
+    if call.name in INSTALLERS:
+        words = INSTALLS | {"create", "init"} if call.name in ("npm", "pnpm", "yarn", "bun") else INSTALLS
+        for place, text in enumerate(literals):
+            if text in words:
+                judge.runs(
+                    call.args[place:],
+                    call.name,
+                    f"an argument of `{call.name} {text}`, which runs what it gets",
+                )
+    if call.name in BY_SUBCOMMAND:
+        judge.refuse(_as_subcommand(call.args), f"the subcommand of `{call.name}`, which decides what is run")
+    if not knows(call.name):
+        judge.operands(call)
+    _outputs(judge, call)
+    judge.data(call)
+
+
+def _as_subcommand(args: Iterable[Word]) -> Iterable[Hole]:
+    """The holes before the first operand that is written out."""
+    previous = ""
+    for word in args:
+        text = word.literal or ""
+        if previous not in BEFORE_SUBCOMMAND and not word.prefix.startswith("-"):
+            if text:
+                return
+            yield from word.holes
+        previous = text
+
+
+def _outputs(judge: Judge, call: Call) -> None:
+    """Files that the command writes by an option."""
+    options = OUTPUTS.get(call.name, ())
+    for place, word in enumerate(call.args if options else ()):
+        option, equals, _ = word.prefix.partition("=")
+        if equals and option in options:
+            judge.target(builtins.behind(word, len(option) + 1))
+        elif word.literal in options and place + 1 < len(call.args):
+            judge.target(call.args[place + 1])
+
+
+def _evaluator(judge: Judge, call: Call) -> None:
+    judge.runs(call.args, call.name)
+    judge.operands(call)
+    if call.name in PREFIXES:
+        if any(rule(name_of(word) or "eval") is not _ordinary for word in call.args):
+            judge.runs_input(call.name, call.command)
+    elif call.name in INPUT_EVALUATORS or any(INPUT_FILE.fullmatch(word.literal or "") for word in call.args):
+        judge.runs_input(call.name, call.command)
+
+
+def _wrapper(judge: Judge, call: Call) -> None:
+    if call.name == "command" and call.args and call.args[0].literal in ("-v", "-V"):
+        judge.data(call, call.args[1:])
+        return
+    if (allowed := WRAPPERS.get(call.name)) is None:
+        allowed = RUNNERS[call.name]
+        if not call.args or not allowed.fullmatch(call.args[0].literal or ""):
+            _ordinary(judge, call)
+            return
+    for place, word in enumerate(call.args):
+        rest = call.args[place:]
+        if assigned := builtins.ASSIGNED.match(word.prefix):
+            judge.assign(assigned[1], builtins.behind(word, assigned.end()))
+        elif word.prefix.startswith("-") and not allowed.fullmatch(word.literal or ""):
+            _unclear(judge, replace(call, name=f"{call.name} {word.prefix}", args=rest))
+            return
+        elif not allowed.fullmatch(word.literal or ""):
+            judge.line(rest, call.command)
+            return
+
+
+def _unclear(judge: Judge, call: Call) -> None:
+    """Which of the words is the command that is run is not known."""
+    judge.runs(call.args, call.name)
+    judge.operands(call)
+    for word in call.args:
+        if rule(name_of(word) or "eval") is not _ordinary:
+            judge.runs_input(call.name, call.command)
+
+
+def _exec(judge: Judge, call: Call) -> None:
+    """With nothing to run, it lets the commands that follow read its input."""
+    _wrapper(judge, call)
+    if not call.args:
+        for feed in call.command.inputs:
+            judge.refuse(feed.holes, "input of `exec`, which passes it on")
+
+
+# --- programs that write files
+
+
+def _maker(judge: Judge, call: Call) -> None:
+    for word in call.args:
+        if not word.prefix.startswith("-"):
+            judge.target(word)
+            if call.name == "tee":
+                judge.flow.writes(word.shown, content=True)
+    judge.data(call)
+
+
+def _copier(judge: Judge, call: Call) -> None:
+    operands = [word for word in call.args if not word.prefix.startswith("-")]
+    for word in operands:
+        judge.flow.writes(word.shown)
+    for word in operands[-1:]:
+        judge.target(word)
+    if call.name in ("rsync", "scp"):
+        for word in call.args:
+            if ":" in word.prefix:
+                judge.runs([word], call.name)
+    (_evaluator if call.name in EVALUATORS else _ordinary)(judge, call)
+
+
+def _dd(judge: Judge, call: Call) -> None:
+    for word in call.args:
+        if word.prefix.startswith("of="):
+            judge.target(builtins.behind(word, 3))
+            judge.flow.writes(word.shown.removeprefix("of="), content=True)
+        elif word.prefix.partition("=")[0] in ("", "of"):
+            judge.runs([word], call.name, "an operand of `dd`, which it could take for `of=`")
+    judge.data(call)
+
+
+def _tar(judge: Judge, call: Call) -> None:
+    bundle = call.args[0].literal if call.args else None
+    if bundle and not bundle.startswith("-") and re.search("[FIT]", bundle):
+        judge.runs(call.args[1:], f"tar {bundle}")
+    judge.data(call)
+
+
+# --- git
+
+_BEFORE_GIT = frozenset(
+    {"-c", "-C", "--git-dir", "--work-tree", "--namespace", "--config-env", "--super-prefix"}
+)
+
+
+def _git(judge: Judge, call: Call) -> None:
+    texts = [word.literal or "" for word in call.args]
+    place = 0
+    while place < len(texts) and call.args[place].prefix.startswith("-"):
+        if texts[place] == "-c" and place + 1 < len(texts):
+            _git_setting(judge, call, call.args[place + 1])
+        place += 2 if texts[place] in _BEFORE_GIT else 1
+    command, args = texts[place] if place < len(texts) else "", call.args[place + 1 :]
+    if command == "config":
+        _git_config(judge, args)
+    elif command == "clone":
+        for before, word in itertools.pairwise(args):
+            if before.literal in ("-c", "--config"):
+                _git_setting(judge, call, word)
+    if command in GIT_QUIET and not any(GIT_FORMATS.match(word.prefix) for word in args if word.holes):
+        judge.flow.quiet.update(hole for word in call.args for hole in word.direct)
+    if is_known(f"git-{command}"):
+        judge.data(replace(call, name=f"git-{command}"))
+    _ordinary(judge, call)
+
+
+def _git_config(judge: Judge, args: Sequence[Word]) -> None:
+    operands = [word for word in args if not word.prefix.startswith("-")]
+    operands = [word for word in operands if word.literal not in ("set", "get", "unset")]
+    for word in operands[:1]:
+        if (word.literal or "").lower().startswith("alias."):
+            judge.flow.aliased = True
+        if not _is_git_data(word.literal or ""):
+            judge.runs(args, "git config", f"in git's `{word.shown}`, which can decide what git runs")
+
+
+def _git_setting(judge: Judge, call: Call, word: Word) -> None:
+    key, equals, _ = word.prefix.partition("=")
+    if key.lower().startswith("alias."):
+        judge.runs(call.args, "git", "an argument of an alias of git, which can run it as code")
+    elif not equals or not _is_git_data(key):
+        judge.runs(
+            [word], "git", f"the value of `-c` in `git -c {word.shown}`, which can decide what git runs"
+        )
+
+
+def _is_git_data(key: str) -> bool:
+    return bool(GIT_DATA.fullmatch(key)) and not GIT_CODE.fullmatch(key)
+
+
+# --- programs that run commands, and programs that are given in words
+
+
+def _xargs(judge: Judge, call: Call) -> None:
+    judge.runs(call.args, call.name)
+    texts = [word.literal or "?" for word in call.args]
+    place, token = 0, ""
+    while place < len(texts) and (texts[place] in XARGS_VALUE or XARGS_OPTION.fullmatch(texts[place])):
+        if texts[place].startswith("-I"):
+            token = texts[place][2:] or "".join(texts[place + 1 : place + 2])
+        place += 2 if texts[place] in XARGS_VALUE else 1
+    words = call.args[place:] or [Word(0, pieces=["echo"])]
+    if words[0].prefix.startswith("-"):  # an option that is not known: what follows it may be its value
+        judge.runs_input(call.name, call.command)
+        judge.operands(call)
+        return
+    fed = Hole(-1, -1)
+    filled = [_filled(word, token, fed) for word in words]
+    if not any(word is not before for word, before in zip(filled, words, strict=True)):
+        filled.append(Word(-1, pieces=[fed], holes=(fed,)))
+    judge.line(filled, call.command)
+    _settle(judge, call, fed, words[0].shown)
+
+
+def _filled(word: Word, token: str, fed: Hole) -> Word:
+    """The word with what is fed in place of the token."""
+    if not token or not any(isinstance(piece, str) and token in piece for piece in word.pieces):
+        return word
+    pieces = list[str | Hole | None]()
+    for piece in word.pieces:
+        texts = piece.split(token) if isinstance(piece, str) else [piece]
+        for number, text in enumerate(texts):
+            pieces += [fed] if number else []
+            pieces += [text] if text != "" else []
+    return replace(word, pieces=pieces, holes=(*word.holes, fed))
+
+
+def _settle(judge: Judge, call: Call, fed: Hole, command: str) -> None:
+    """What was said of the place that is fed counts for what may be fed to it."""
+    review = judge.review
+    refused = review.refused.pop(fed, None)
+    guarded = [entry for entry in review.guarded if fed in entry[0].pieces]
+    named = judge.forget(fed)
+    review.formats.discard(fed)
+    if refused:
+        judge.runs_input(f"{call.name} {command}", call.command)
+    elif guarded or named:
+        for entry in guarded:
+            review.guarded.remove(entry)
+        judge.fed.append((call.command, f"{call.name} {command}"))
+
+
+def _interpreted(judge: Judge, call: Call) -> None:
+    if (known := interpreter(call.name)) is None:
+        return
+    place = 0
+    while place < len(call.args) and known.flags.fullmatch(call.args[place].literal or "?"):
+        place += 1
+    rest = call.args[place:]
+    text = rest[0].literal if rest else "-"
+    if text is None:
+        in_directory = any("/" in piece for piece in rest[0].pieces if isinstance(piece, str))
+        judge.runs(rest[:1] if in_directory else rest, call.name)
+        judge.flow.starts(rest[0].shown, file=True)
+        judge.data(call, rest[1:])
+    elif (text.startswith("-") and text != "-") or known.inline.fullmatch(text) or text in CODE_MODULES:
+        _inline(judge, replace(call, name=f"{call.name} {text}", args=rest), known)
+    elif place and call.args[place - 1].literal == "-m":
+        judge.line(rest, call.command)
+    else:
+        judge.runs_file(text, call)
+        judge.data(replace(call, name=text.rpartition("/")[2]), rest[1:])
+
+
+def _inline(judge: Judge, call: Call, known: Interpreter) -> None:
+    """An interpreter with code among its arguments, or with options that are not understood."""
+    judge.runs(call.args, call.name)
+    options = [place for place, word in enumerate(call.args) if known.inline.fullmatch(word.literal or "")]
+    if not options:
+        judge.runs_input(call.name, call.command)
+    elif known.posix:
+        after = [word for word in call.args[options[0] + 1 :] if not word.prefix.startswith(("-", "+"))]
+        if after:
+            judge.code(after[:1], call)
+        for word in after[1:]:
+            judge.flow.becomes("@", word, split=True)
+
+
+def _scripted(judge: Judge, call: Call) -> None:
+    """A command whose first operand is a program of its language, or whose options hold one."""
+    language = SCRIPTED[call.name]
+    args, rest, place, given = call.args, list[Word](), 0, False
+    safe = args[:1] and args[0].literal == "--sandbox" and "sandbox" in language.way
+    place = int(bool(args) and args[0].literal in language.subcommands)
+    while place < len(args):
+        word, text = args[place], args[place].literal or "?"
+        if text in language.holding:
+            _program(judge, call, args[place + 1 : place + 2], safe=bool(safe) and text != "-f")
+            judge.runs_file(args[place + 1].shown if place + 1 < len(args) else "", call)
+            place, given = place + 2, True
+        elif text in language.named:
+            if text == "-v":
+                _awk_variables(judge, call, args[place + 1 : place + 2])
+            place += 1 + language.named[text]
+        elif language.flags.fullmatch(text):
+            judge.runs_file(text, call)
+            place += 1
+        elif word.prefix.startswith("-") and text != "-":
+            _program(judge, call, args[place:], safe=False)
+            judge.runs_input(call.name, call.command)
+            return
+        else:
+            if given:
+                rest.append(word)
+            else:
+                _program(judge, call, [word], safe=bool(safe))
+            place, given = place + 1, True
+    judge.data(call, rest)
+
+
+def _program(judge: Judge, call: Call, words: Sequence[Word], *, safe: bool) -> None:
+    if not safe:
+        what = f"an argument of `{call.name}`, part of a program that does more with it than read it"
+        judge.runs(words, call.name, what, f"`{SCRIPTED[call.name].way}` takes it as data;")
+
+
+def _awk_variables(judge: Judge, call: Call, words: Sequence[Word]) -> None:
+    for word in words:
+        if not builtins.ASSIGNED.match(word.prefix):
+            judge.runs([word], call.name)
+
+
+def _find(judge: Judge, call: Call) -> None:
+    args, plain, place = call.args, list[Word](), 0
+    while place < len(args):
+        if args[place].literal in FIND_WRITES:
+            for word in args[place + 1 : place + 2]:
+                judge.target(word)
+        if args[place].literal not in FIND_RUNS:
+            plain.append(args[place])
+            place += 1
+            continue
+        ends = (n for n in range(place, len(args)) if args[n].literal in (";", "+"))
+        stop = next(ends, len(args))
+        if inner := args[place + 1 : stop]:
+            judge.line(inner, call.command)
+        place = stop
+    judge.data(call, plain)
+
+
+_RULES: tuple[tuple[Collection[str], Rule], ...] = (
+    (("exec",), _exec),
+    (MAKERS, _maker),
+    (COPIERS, _copier),
+    (("dd",), _dd),
+    (("tar", "bsdtar", "gtar"), _tar),
+    (("git",), _git),
+    (("cd", "pushd"), builtins.directory),
+    (EVALUATORS, _evaluator),
+    (WRAPPERS, _wrapper),
+    (RUNNERS, _wrapper),
+    (SCRIPTED, _scripted),
+    (DECLARATIONS, builtins.declaration),
+    (NAMERS, builtins.namer),
+    (("eval",), builtins.evaluate),
+    (("trap",), builtins.trap),
+    ((".", "source"), builtins.source),
+    (("xargs", "gxargs"), _xargs),
+    (("find", "gfind"), _find),
+    (("let", "[["), builtins.calculation),
+    (("set",), builtins.positional),
+    (("echo", "true", "false", ":"), builtins.harmless),
+    (("printf",), builtins.formatted),
+    (("test", "["), builtins.tested),
+)
+_RULE_OF: dict[str, Rule] = {name: rule for names, rule in reversed(_RULES) for name in names}
+
+
+def knows(name: str) -> bool:
+    """Whether anything is known of the command."""
+    return name in _RULE_OF or is_known(name) or interpreter(name) is not None

@@ -1,0 +1,440 @@
+"""The shell is a closed world: a value is one argument, and nothing that is known to run its arguments gets it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from tests.cli.projects import Done, Project
+
+ANSWER = "[defaults]\nbackend = 'm'\n[backends.m]\ntype = 'scripted'\n[[backends.m.replies]]\nreply = {}\n"
+
+
+def run(project: Project, shell: str, answer: str, environ: Mapping[str, str] | None = None) -> Done:
+    """The text with what a model answered for ``§``."""
+    project.write("lok.toml", ANSWER.format(json.dumps(answer)))
+    text = json.dumps(shell.replace("§", "{{ steps.m.output }}"))
+    project.workflow("w", f'[[steps]]\nname = "m"\nprompt = "x"\n[[steps]]\nname = "a"\nshell = {text}\n')
+    project.environ |= environ or {}
+    return project.lok("run", "w")
+
+
+def refused(project: Project, shell: str, answer: str, *hints: str) -> None:
+    """It is no valid workflow, the placeholder is pointed at, and nothing ran."""
+    done = run(project, shell, answer)
+    assert done.code == 2, (shell, done.err)
+    assert ".lok/workflows/w.toml:6:" in done.err
+    assert "a value cannot be" in done.err
+    assert "unsafe_shell" in done.err
+    for hint in hints:
+        assert hint in done.err
+    assert not list(project.root.glob("*PWNED*"))
+
+
+# --- what xargs reads
+
+
+HOSTILE = '--checkpoint=1 "--checkpoint-action=exec=touch PWNED" a.txt'
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "printf %s § | xargs tar cf o.tar",
+        "echo § | xargs git log",
+        "echo § | tr , ' ' | xargs -n1 sort",
+        "cat <<E | xargs curl\n§\nE",
+        "x=§; echo $x | xargs tar cf o.tar",
+        "echo § | xargs -I% tar cf o.tar %",
+        "echo § | xargs tee",
+        "printf '%s' § | xargs pip install",
+        "echo § | xargs git",
+        "for f in $(echo §); do tar cf o.tar $f; done",
+        'echo § | while read -r f; do tar cf o.tar "$f"; done',
+        'tar cf o.tar "$(echo §)"',
+        "tar cf o.tar $(printf '%s' §)",
+        "read -r f <<E\n§\nE\ntar cf o.tar $f",
+    ],
+)
+def test_lines_that_a_command_reads_are_no_options(project: Project, shell: str) -> None:
+    project.write("a.txt", "")
+    refused(project, shell, HOSTILE)
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "printf '%s' § | xargs tar cf o.tar --",
+        "echo § | xargs -I% tar cf o.tar ./%",
+        "echo § | xargs echo",
+        "git ls-files -- § | xargs wc -l",
+        'tar cf o.tar -- "$(echo §)"',
+        'printf "%s\\n" § | while read -r f; do tar cf o.tar -- "$f"; done',
+    ],
+)
+def test_lines_behind_two_dashes_are_operands(project: Project, shell: str) -> None:
+    project.write("a.txt", "")
+    done = run(project, f"git init -q; {shell}; true", "a.txt")
+    assert done.code == 0, done.err
+    run(project, f"git init -q; {shell}; true", HOSTILE)
+    assert not (project.root / "PWNED").exists()
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        'f=§; tar cf o.tar "$f"',
+        "f=§; tar cf o.tar $f",
+        "for f in §; do tar cf o.tar $f; done",
+        "a=§; f=$a; tar cf o.tar $f",
+    ],
+)
+def test_a_variable_makes_no_option(project: Project, shell: str) -> None:
+    project.write("a.txt", "")
+    for answer in (HOSTILE, "--checkpoint-action=exec=touch PWNED", "a.txt --checkpoint=1"):
+        done = run(project, shell, answer)
+        assert not (project.root / "PWNED").exists()
+        if not shell.endswith('"'):
+            assert done.code == 3
+            assert "looks like an option" in done.err
+    assert run(project, shell, "a.txt").code == 0
+
+
+# --- commands that run their arguments
+
+BEFORE = (
+    """
+ssh-agent|setpriv|choom -n 0|linux64|x86_64|conda run|gosu nobody|op run --|doppler run --|aws-vault exec p --|pyenv exec
+nobody-knows-it|./with-env.sh|nobody-knows --user u|dbus-run-session --|sotruss|luit --|pg_virtualenv|memusage|catchsegv
+systemd-inhibit|torsocks|proxychains4 -q|chronic|tini --|su-exec u|mise exec --|uvx
+""".replace("\n", "|")
+    .strip("|")
+    .split("|")
+)
+
+
+@pytest.mark.parametrize("before", BEFORE)
+def test_whoever_stands_before_a_shell_its_code_takes_no_value(project: Project, before: str) -> None:
+    refused(project, f'{before} sh -c "echo §"', "$(touch PWNED)")
+    refused(project, f"{before} /bin/bash -lc §", "$(touch PWNED)")
+    refused(project, f"{before} python3.12 -c §", "import os; os.system('touch PWNED')")
+    refused(project, f"x=§; export x; {before} sh -c 'eval \"$x\"'", "touch PWNED")
+    refused(project, f"echo § | {before} sh", "touch PWNED")
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        'ansible all -a "echo §"',
+        "nobody-knows run -- §",
+        "nobody-knows exec §",
+        "gosu nobody §",
+        "setpriv --nnp §",
+        "ssh-agent §",
+    ],
+)
+def test_a_wrapper_runs_no_value(project: Project, shell: str) -> None:
+    refused(project, shell, "touch PWNED")
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["-c", "-e", "-x", "-lc", "-xe", "--eval", "--exec", "--command", "--ev", "--exe", "--comm", "--command=", "--pre-command=",
+     "--shell-command", "--onSuccess", "--on-error", "--postCommand=", "-exec", "-command", "--script", "--hook", "--interpreter=", "--"],
+)  # fmt: skip
+def test_an_option_of_a_program_that_nobody_knows_takes_no_code(project: Project, option: str) -> None:
+    if option != "--":
+        refused(project, f"nobody-knows {option}{'' if option.endswith('=') else ' '}§", "touch PWNED")
+    refused(project, f"nobody-knows {option}§", "touch PWNED")
+
+
+@pytest.mark.parametrize(
+    "shell",
+    ["nobody-knows §", "nobody-knows --title §", "nobody-knows --name=§", "nobody-knows -n § -v", "nobody-knows -- §", "nobody-knows -name §",
+     "nobody-knows --description § --comment §", "nobody-knows --run-id §", "nobody-knows -k§", "nobody-knows --filter §"],
+)  # fmt: skip
+def test_other_arguments_of_it_are_data_and_plan_names_it(project: Project, shell: str) -> None:
+    project.write("bin/nobody-knows", '#!/bin/sh\nprintf "%s|" "$@"\n').chmod(0o755)
+    path = {"PATH": f"{project.root}/bin:{project.environ['PATH']}"}
+    assert run(project, shell, "it's $(touch PWNED)", path).code == 0
+    assert not (project.root / "PWNED").exists()
+    planned = project.lok("plan", "w")
+    assert "nobody-knows" in planned.out.partition("lok does not know")[2]
+    assert "nobody-knows" in project.lok("workflow", "validate", "w").err
+
+
+def test_plan_says_nothing_of_commands_it_knows(project: Project) -> None:
+    assert run(project, "echo §; git status --short § || true; grep -c § f || true", "x").code == 0
+    assert "does not know" not in project.lok("plan", "w").out
+    assert project.lok("workflow", "validate", "w").err == ""
+
+
+# --- programs of small languages
+
+
+@pytest.mark.parametrize(
+    ("shell", "hint"),
+    [
+        ('jq -e ".approved == \\"§\\"" v.json', "jq --arg"),
+        ("jq -n §", "jq --arg"),
+        ("jq -f §", "jq --arg"),
+        ("jq --arg a § '.a' v.json; jq '.a'§ v.json", "jq --arg"),
+        ("gojq '.§'", "jq --arg"),
+        ("yq '.a == \"§\"' f", "strenv"),
+        ("yq eval §", "strenv"),
+        ("sed s/a/§/ f", "sed --sandbox"),
+        ("sed -e p --sandbox -e § f", "sed --sandbox"),
+        ("awk '/§/' f", "awk -v"),
+        ("awk -v § '{}'", ""),
+        ("rake -e §", ""),
+        ("irb -e §", ""),
+        ("bpftrace -e §", ""),
+        ("cmake -P §", ""),
+        ("echo § | bc", ""),
+        ("dc -e §", ""),
+        ("gnuplot -e §", ""),
+        ("gh api repos --jq '.[] | select(.a == \"§\")'", ""),
+        ("aws ec2 describe --query §", ""),
+        ("mlr filter §", ""),
+    ],
+)
+def test_a_program_of_a_small_language_holds_no_value(project: Project, shell: str, hint: str) -> None:
+    project.write("v.json", '{"approved": "no"}')
+    refused(project, shell, 'x" or true or "', hint)
+
+
+@pytest.mark.parametrize(
+    ("shell", "answer", "out"),
+    [
+        ("jq -r --arg v § '.a + $v' v.json", '-x" or true', '1-x" or true'),
+        ("jq -nr '$v' --arg v §", "--args", "--args"),
+        ("sed --sandbox s/1/§/ n", "2", "2"),
+        ("awk -v v=§ 'BEGIN { print v }'", "$(x)", "$(x)"),
+    ],
+)
+def test_their_safe_forms_take_it(project: Project, shell: str, answer: str, out: str) -> None:
+    project.write("v.json", '{"a": "1"}')
+    project.write("n", "1\n")
+    done = run(project, shell, answer)
+    assert (done.code, done.out.strip()) == (0, out), done.err
+
+
+def test_what_sed_runs_is_an_error_in_its_sandbox(project: Project) -> None:
+    project.write("n", "1\n")
+    assert run(project, "sed --sandbox s/1/§/ n", "x/e;e touch PWNED;s/").code == 1
+    assert not (project.root / "PWNED").exists()
+
+
+# --- options and variables that run something
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "printf a | split --filter=§ -", "split --filter § f", "split --fil=§ f", "go build -toolexec §", "go test -exec=§",
+        "helm template . --post-renderer §", "dpkg --pre-invoke=§ -i x", "tar --to-command § -xf a", "tar --to-comm=§ -xf a",
+        "tar -I § -cf a b", "tar -xI§ -f a", "tar cfI a § b", "tar --use-comp § -cf a b", "tar --checkpoint-action=exec=§ -cf a b",
+        "tar -cf a -T §", "sort --compress-p=§", "find . -exec § \\;", "find . -okdir § \\;", "git -c core.pager=§ log",
+        "git -c core.sshCommand=§ fetch", "rsync -ae § a b", "rsync -avze§ a b", "rsync --rsh=§ a b", "curl -K §", "curl --conf §",
+        "wget -e §", "man -P § ls", "install --strip-program=§ -s a b", "sdiff --diff-program=§ a b", "zip -TT § a.zip b",
+        "cargo --config § build", "ctest -S §", "rg --pre=§ x", "fd -X § x", "gcc -wrapper § a.c", "gcc -B§ a.c", "ld -plugin § a.o",
+        "pytest -p §", "go build -ldflags=§", "pip install §", "npm install §", "cargo install §", "npm init §", "uv pip install §",
+        "python3 -m pip install §", "python3 -m timeit §", "openssl x509 -engine §", "scp x h:§", "git clone -u § x",
+        "git clone --template=§ x", "git clone -c core.fsmonitor=§ x", "git send-email --smtp-server=§", "aws ssm send-command --x §",
+        "gh alias set x §", "gh config set pager §", "gh extension install §", "java -cp § M", "java §", "x-www-browser §",
+    ],
+)  # fmt: skip
+def test_an_option_that_runs_something_takes_no_value(project: Project, shell: str) -> None:
+    refused(project, shell, "touch PWNED")
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "grep -e § f", "grep -c § f", "head -c § f", "sort -k § f", "split -l § f", "git commit -m §", "git switch -c §",
+        "git -c user.name=§ status", "git cherry-pick -x §", "cut -c § f", "curl -e § u", "docker build --build-arg A=§ .",
+        "kubectl logs p -c §", "gh pr comment 1 --body §", "go test -run § ./...", "go build -o § .", "tar xzf §", "npm test -- §",
+        "cargo test -- §", "pytest -k §", "python3 -m pytest §", "rsync -av § b", "gh pr create --title § --body §",
+        "helm upgrade r . --set a=§", "terraform plan -var a=§", "gcc -DX=§ a.c", "date +§", "rg -e § .", "curl -H 'X: §' u",
+        "git config user.name §", "docker ps --filter §", "gh workflow run x -f a=§", "ls -I § .",
+    ],
+)  # fmt: skip
+def test_options_that_are_data_take_one(project: Project, shell: str) -> None:
+    run(project, shell, "x")  # only whether it loads
+    assert project.lok("workflow", "validate", "w").code == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["TAR_OPTIONS", "JAVA_OPTS", "JAVA_TOOL_OPTIONS", "GREP_OPTIONS", "MAVEN_OPTS", "CFLAGS", "LDFLAGS", "GOFLAGS", "NODE_OPTIONS",
+     "PYTEST_ADDOPTS", "ANYTHING_OPTIONS", "LESSOPEN", "GIT_SSH", "RUSTC_WRAPPER", "CC", "MAKEFLAGS", "npm_config_script_shell", "HOME",
+     "PYTHONPATH", "LD_PRELOAD", "https_proxy", "SOME_COMMAND", "BASH_ENV", "SHELLOPTS", "MY_PATH"],
+)  # fmt: skip
+def test_a_variable_that_is_an_option_takes_no_value(project: Project, name: str) -> None:
+    refused(project, f"{name}=§ tar cf o.tar a", "touch PWNED")
+    refused(project, f"export {name}=§; tar cf o.tar a", "touch PWNED")
+    refused(project, f"env {name}=§ tar cf o.tar a", "touch PWNED")
+
+
+@pytest.mark.parametrize(
+    "name", ["TITLE", "x", "PR", "BODY", "NODE_ENV", "DOCKER_TAG", "GIT_AUTHOR_NAME", "OUT", "args", "FILE"]
+)
+def test_a_variable_of_ones_own_takes_one(project: Project, name: str) -> None:
+    done = run(project, f'{name}=§ printenv {name}; export {name}=§; echo "${name}"', "-x $(y)")
+    assert (done.code, done.out) == (0, "-x $(y)\n-x $(y)\n"), done.err
+
+
+# --- written, then run
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "echo § > a.txt; cp a.txt b.sh; sh b.sh", "echo § | dd of=b.sh; sh b.sh", "echo § > a.txt; install a.txt b.sh; ./b.sh",
+        "echo § > a.txt; mv a.txt b.sh; . ./b.sh", "echo § > a.txt; ln a.txt b.sh; bash b.sh", "echo § | tee d/b.sh; cd d; sh b.sh",
+        "echo § > d/b.sh; cp d/b.sh .; ./b.sh", "echo § > Makefile; make", "echo § > package.json; npm test", "echo § >> conftest.py; pytest",
+        "git config core.fsmonitor §", "git config alias.x §", "git config alias.x §; git x", "git config --global core.pager §",
+        "git -c alias.x='!sh -c \"$0\"' x §", "git config alias.x '!sh -c \"$0\"'; git x §", "git config § x",
+    ],
+)  # fmt: skip
+def test_what_a_text_runs_it_does_not_write_from_values(project: Project, shell: str) -> None:
+    refused(project, shell, "touch PWNED")
+
+
+def test_what_it_writes_and_does_not_run_is_data(project: Project) -> None:
+    project.write("run.sh", "cat b.txt\n")
+    done = run(project, "echo § > a.txt; cp a.txt b.txt; sh run.sh", "$(touch PWNED)")
+    assert (done.code, done.out) == (0, "$(touch PWNED)\n"), done.err
+
+
+# --- values that name a file to send
+
+
+@pytest.mark.parametrize(
+    ("shell", "hint"),
+    [
+        ("gh api x -F body=§", "-f"), ("gh api x --field body=§", "-f"), ("curl -d § u", "--data-raw"), ("curl -d§ u", "--data-raw"),
+        ("curl --data=§ u", "--data-raw"), ("curl -F file=§ u", "--form-string"), ("curl --data-binary § u", "--data-raw"),
+        ("curl --json § u", "--data-raw"), ("curl --data-urlencode § u", "NAME"), ("curl -H § u", ""), ("http POST u body=§", "--raw"),
+        ("http POST u §", "--raw"), ("xh u a:=§", "--raw"), ("glab api x -F a=§", "-f"),
+    ],
+)  # fmt: skip
+def test_a_value_that_would_name_a_file_is_refused(project: Project, shell: str, hint: str) -> None:
+    refused(project, shell, "@.env", hint)
+
+
+@pytest.mark.parametrize(
+    "shell",
+    ["gh api x -f body=§", "curl --data-raw § u", "curl -d 'a=§' u", "curl --form-string a=§ u", "curl --data-urlencode a=§ u",
+     "http u --raw §", "gh pr create -F §"],
+)  # fmt: skip
+def test_options_that_take_it_as_it_is_are_accepted(project: Project, shell: str) -> None:
+    run(project, shell, "x")
+    assert project.lok("workflow", "validate", "w").code == 0
+
+
+def test_where_nearly_any_option_reads_a_file_the_value_is_looked_at(project: Project) -> None:
+    for shell, answer in [
+        ("az boards create --title §", "@.env"),
+        ("aws s3api put --body §", "file://.env"),
+        ("gcc §", "@x"),
+    ]:
+        done = run(project, shell, answer)
+        assert done.code == 3
+        assert "would name a file" in done.err
+
+
+# --- files that values name
+
+
+TARGETS = [
+    "date > §", "echo hi | tee §", 'F="docs/§.md"; date > "$F"', "date > docs/§", "echo a > a.txt; cp a.txt §", "date 2>> §",
+    'F=§; date > "$F"', "F=§; G=$F; date > $G", "for f in §; do date > \"$f\"; done", "date | dd of=§", "touch §", "sort -o § /dev/null",
+    'f() { date > "$1"; }; f §', "{ date; } > §", "export F=§; date > $F", 'D=docs; date > "$D/§"', "find . -fprint §",
+    "mkdir -p docs/§",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shell", TARGETS)
+def test_a_value_names_files_in_the_project_only(project: Project, shell: str) -> None:
+    (project.root / "docs").mkdir()
+    outside = project.root.parent
+    before = sorted(path.name for path in outside.iterdir())
+    for answer in (
+        "../escaped",
+        "/../../zz",
+        f"{outside}/escaped",
+        "docs/../../escaped",
+        "a/../../../escaped",
+        "..",
+        "",
+    ):
+        if ".md" in shell and answer in ("..", ""):
+            continue  # `...md` and `.md` are names like others
+        done = run(project, shell, answer)
+        assert done.code in (1, 3), (answer, done)
+        assert sorted(path.name for path in outside.iterdir()) == before
+    done = run(project, shell, "fine")
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [".git/hooks/post-commit", ".lok/workflows/w.toml", "conftest.py", ".github/workflows/x.yml", "lok.toml"],
+)
+def test_it_names_no_file_that_decides_what_is_run(project: Project, answer: str) -> None:
+    done = run(project, "date > §", answer)
+    assert done.code == 3
+    assert "names" in done.err or "write to" in done.err
+
+
+def test_it_names_no_file_that_the_text_runs(project: Project) -> None:
+    project.write("run.sh", "true\n")
+    assert run(project, "echo 'touch PWNED' > §; sh run.sh", "./run.sh").code == 3
+    assert run(project, "echo 'touch PWNED' > §; sh run.sh", "other.sh").code == 0
+    assert not (project.root / "PWNED").exists()
+
+
+def test_it_is_reached_through_no_link(project: Project) -> None:
+    (project.root / "out").symlink_to(project.root.parent)
+    assert run(project, "date > §", "out/escaped").code == 3
+    assert run(project, 'F="out/§"; date > "$F"', "escaped").code == 3
+    assert not (project.root.parent / "escaped").exists()
+
+
+def test_the_authors_own_directory_may_be_anywhere(project: Project) -> None:
+    elsewhere = project.root.parent / "elsewhere"
+    elsewhere.mkdir()
+    assert run(project, f"date > {elsewhere}/log-§.txt", "a").code == 0
+    assert (elsewhere / "log-a.txt").exists()
+    assert run(project, f"date > {elsewhere}/log-§.txt", "/../../escaped").code == 3
+
+
+@pytest.mark.parametrize(
+    "shell",
+    ['date > "$(echo §)"', 'F=$(echo §); date > "$F"', 'read F <<E\n§\nE\ndate > "$F"', 'F=§; date > "x$F$F"', 'F=§; date > "${F#a}"',
+     'F=§; date > ".$F"'],
+)  # fmt: skip
+def test_a_name_that_is_made_from_it_on_the_way_is_refused(project: Project, shell: str) -> None:
+    refused(project, shell, "/etc/x")
+
+
+# --- comments
+
+
+@pytest.mark.parametrize(
+    "shell", ["echo a # §", "# §\necho a", "echo a # {{ arg.nope }} it's", "echo a\n# {{ no such thing"]
+)
+def test_a_placeholder_in_a_comment_is_left_out(project: Project, shell: str) -> None:
+    if "no such" in shell:
+        shell += " }}\n"
+    done = run(project, shell, "x\ntouch PWNED")
+    assert done.code == 0, done.err
+    assert done.out.endswith("a\n")
+    assert not (project.root / "PWNED").exists()
+
+
+def test_a_hash_in_a_word_or_in_quotes_begins_no_comment(project: Project) -> None:
+    assert run(project, "echo a#§ '# §' \"# §\"", "x").out == "a#x # x # x\n"
