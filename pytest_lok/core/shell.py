@@ -139,16 +139,16 @@ class ShellTemplate:
             self._check_start(pieces, values, marks)
         for pieces in self._code.split:
             self._check_parts(pieces, values)
-        targets = [self._target(pieces, values) for pieces in self._code.targets]
+        targets = tuple(
+            named for pieces in self._code.targets if (named := self._target(pieces, values)) is not None
+        )
         carried: dict[str, str] = {}
         for number, value in enumerate(values):
             text = _for_printf(value) if number in self._code.formats else value
             self._check_size(self.placeholders[number].text, text, MAX_VALUE)
             carried[self._code.variables[number]] = text
         self._check_size("all {{ }} together", "".join(values), MAX_VALUES)
-        return ShellCommand(
-            text=self._code.text, values=carried, targets=tuple(path for path in targets if path)
-        )
+        return ShellCommand(text=self._code.text, values=carried, targets=targets)
 
     def _pasted(self, values: list[str]) -> str:
         edits = [(p.start, p.end, value) for p, value in zip(self.placeholders, values, strict=True)]
@@ -206,8 +206,8 @@ class ShellTemplate:
             hint="write `--` before it, or {{ … | allow_dash }} if options are welcome there",
         )
 
-    def _target(self, pieces: _Pieces, values: list[str]) -> str:
-        """The file that is written, as far as it has to be looked at; TemplateError where it may not be."""
+    def _target(self, pieces: _Pieces, values: list[str]) -> tuple[str, str] | None:
+        """The file that is written, if it has to be looked at; TemplateError where it may not be."""
         base, path = _named(pieces, values)
         name = path.rpartition("/")[2]
         why = ""
@@ -220,7 +220,8 @@ class ShellTemplate:
                 f"the value at {self._first(pieces)} names a file to write, and {path[:80]!r} {why}",
                 hint="a name without `..`, relative to the directory, is one",
             )
-        return "" if None in pieces or base.startswith(("/", "~")) or ".." in base.split("/") else base + path
+        elsewhere = None in pieces or base.startswith(("/", "~")) or ".." in base.split("/")
+        return None if elsewhere else (base, path)
 
 
 # --- placeholders

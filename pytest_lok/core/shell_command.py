@@ -26,12 +26,12 @@ _JOINING = frozenset({"eval", "ssh", "su", "watch"})
 class ShellCommand:
     """Ready for ``sh -c``; ``text`` refers to ``values`` as environment variables.
 
-    ``targets`` are the names of files that values make it write, relative to where it runs or absolute.
+    ``targets`` are files that values make it write: the directory its author wrote, and the rest.
     """
 
     text: str
     values: Mapping[str, str]
-    targets: tuple[str, ...] = ()
+    targets: tuple[tuple[str, str], ...] = ()
 
 
 def wrap(command: ShellCommand, wrapper: str) -> str:

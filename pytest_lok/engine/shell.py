@@ -7,6 +7,7 @@ import shlex
 
 from pytest_lok.core.edits import refused_path
 from pytest_lok.core.model import Format, Shell
+from pytest_lok.core.protected import protected
 from pytest_lok.core.scope import Scope
 from pytest_lok.core.shell import ShellCommand, ShellTemplate
 from pytest_lok.engine.context import timed_out, within
@@ -80,17 +81,17 @@ def shell_command(
 ) -> Command:
     """Shell text as a process, inside the settings' command wrapper if there is one."""
     command = template.render(scope)
-    for path in command.targets:
-        _check_target(path, cwd, world.workspace)
+    for base, name in command.targets:
+        _check_target(base, name, cwd, world.workspace)
     values = {**(env or {}), **command.values}
     if world.command_wrapper:
         return _wrapped(ShellCommand(text=command.text, values=values), world, stdin, cwd)
     return Command(argv=("sh", "-c", command.text), env=values, cwd=cwd, stdin=stdin)
 
 
-def _check_target(path: str, cwd: str, workspace: Workspace) -> None:
+def _check_target(base: str, name: str, cwd: str, workspace: Workspace) -> None:
     """TemplateError if a value makes the command write a file that is not the project's own to write."""
-    whole = posixpath.normpath(posixpath.join(workspace.root, cwd, path))
+    whole = posixpath.normpath(posixpath.join(workspace.root, cwd, base, name))
     inside = posixpath.relpath(whole, workspace.root)
     why = refused_path(inside)
     if why is None:
@@ -98,9 +99,9 @@ def _check_target(path: str, cwd: str, workspace: Workspace) -> None:
             workspace.read(inside)
         except ValueError as reason:
             why = str(reason)
-    if why is not None:
+    if why := f"it {why}" if why else protected(posixpath.normpath(name) if base else inside):
         raise TemplateError(
-            f"a value makes the command write to {path[:80]!r}, which {why.partition(';')[0]}",
+            f"a value makes the command write to {(base + name)[:80]!r}, and {why}",
             hint="it can name files of the project that do not decide what is run",
         )
 

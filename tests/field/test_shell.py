@@ -382,7 +382,15 @@ def test_a_value_names_files_in_the_project_only(project: Project, shell: str) -
 
 @pytest.mark.parametrize(
     "answer",
-    [".git/hooks/post-commit", ".lok/workflows/w.toml", "conftest.py", ".github/workflows/x.yml", "lok.toml"],
+    [
+        ".git/hooks/post-commit",
+        ".lok/workflows/w.toml",
+        "conftest.py",
+        ".github/workflows/x.yml",
+        "lok.toml",
+        "Makefile",
+        ".env",
+    ],
 )
 def test_it_names_no_file_that_decides_what_is_run(project: Project, answer: str) -> None:
     done = run(project, "date > §", answer)
