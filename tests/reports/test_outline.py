@@ -77,6 +77,7 @@ def test_a_plan_for_programs_holds_the_same() -> None:
             "timeout": None,
             "kind": "shell",
             "command": "git diff",
+            "unknown": (),
         },
         {
             "name": "vote",
