@@ -20,6 +20,7 @@ from pytest_lok.plugin.hooks import BEGAN, is_ours
 from pytest_lok.plugin.pipes import keep_writing
 from pytest_lok.plugin.request import PREFIX, Arguments, Request, add, is_closed, is_virtual
 from pytest_lok.plugin.run import RUNS, Running
+from pytest_lok.plugin.typed import ini_typed, keep_typed
 from pytest_lok.settings import Settings, in_ci
 from pytest_lok.store.ledger import Ledger
 from pytest_lok.store.runs import Record, RunDirectory
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 DESK = pytest.StashKey["Desk"]()
 FailOn: TypeAlias = Literal["critical", "high", "medium", "low", "info", "never"]
+_STRICTER: tuple[FailOn, ...] = ("never", "critical", "high", "medium", "low", "info")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class Desk:
             search_up=False,
             trust=True,  # pytest runs the checkout's conftest.py too
         )
+        self.not_typed = keep_typed(config, os.environ) if in_ci(os.environ) else ()
         opened = opened.recording(_record(config)).caching(config.getoption("lok_cache"))
         self.project = replace(opened, since=config.stash[BEGAN])
         self.background = Background()
@@ -129,11 +132,18 @@ class Desk:
         return self._ruled(self.project.load(place))
 
     def _ruled(self, workflow: Model) -> Model:
-        """The workflow with the session's ``lok_fail_on`` in its gate, if it has findings to rule over."""
+        """The workflow with the session's ``lok_fail_on`` in its gate, if it has findings to rule over.
+
+        In CI what nobody typed only makes a gate stricter.
+        """
         finds = workflow.gate is not None or any(s.output_format is Format.FINDINGS for s in workflow.steps)
         if self._fail_on is None or not finds:
             return workflow
-        return replace(workflow, gate=replace(workflow.gate or Gate(), fail_on=self._fail_on))
+        fail_on = self._fail_on
+        typed = not in_ci(os.environ) or ini_typed(self.config, os.environ, "lok_fail_on") is not None
+        if workflow.gate is not None and not typed:
+            fail_on = max(fail_on, workflow.gate.fail_on, key=_STRICTER.index)
+        return replace(workflow, gate=replace(workflow.gate or Gate(), fail_on=fail_on))
 
     def wanted(self, file: Path) -> bool:
         """Whether this session collects a file of the project's shelf."""
@@ -409,14 +419,13 @@ def _options(config: pytest.Config) -> dict[str, object]:
 
 
 def _record(config: pytest.Config) -> str:
-    """Which answers are recorded ones; what the ini says records nothing where a CI system runs us."""
+    """Which answers are recorded ones; where a CI system runs us, the ini has no say."""
     given: str = config.getoption("lok_record")
     usual: str = config.getini("lok_record")
-    if usual not in ("", *Mode):
-        raise UsageError(f"the ini key lok_record is {usual!r}", hint=f"one of: {', '.join(Mode)}")
-    if not given and usual and in_ci(os.environ):
-        return Mode.NONE
-    return given or usual
+    for mode in (given, usual):
+        if mode not in ("", *Mode):
+            raise UsageError(f"the ini key lok_record is {mode!r}", hint=f"one of: {', '.join(Mode)}")
+    return given or ("" if in_ci(os.environ) else usual)
 
 
 def _environ() -> dict[str, str]:

@@ -86,6 +86,8 @@ class Reporting:
             text += f": {', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''}"
         if self._desk.project.record is not None:
             text += f"; recorded answers: {self._desk.project.record}"
+        if taken := self._desk.not_typed:
+            text += f"; not used in CI, where only the command line says it: {', '.join(taken)}"
         left_out = self._desk.left_out
         return f"{text} (left out: {', '.join(left_out)})" if left_out else text
 

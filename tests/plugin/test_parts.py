@@ -148,6 +148,23 @@ def test_every_finding_that_blocks_has_a_failure_at_its_own_place(
         assert nodes[0].attrib["message"].startswith("[high] sql db.py:1")
 
 
+@pytest.mark.parametrize(
+    ("written", "typed", "code"),
+    [
+        ("never", [], 1), ("critical", [], 1), ("medium", [], 1),
+        ("medium", ["-o", "lok_fail_on=never"], 0), ("medium", ["--override-ini=lok_fail_on=critical", "-n1"], 0),
+        ("never", ["-n1"], 1),
+    ],
+)  # fmt: skip
+def test_in_ci_the_ini_only_makes_a_gate_stricter(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, written: str, typed: list[str], code: int
+) -> None:
+    reported(suite)
+    suite.write("pytest.ini", f"[pytest]\nlok_fail_on = {written}\n")
+    monkeypatch.setenv("CI", "true")
+    assert suite.run("--lok", *typed).ret == code
+
+
 def test_a_family_without_places_gets_none(suite: Suite) -> None:
     reported(suite)
     suite.run("--lok", "--junitxml=report.xml", "-o", "junit_family=xunit2")

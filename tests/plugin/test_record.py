@@ -61,18 +61,59 @@ def test_an_unknown_prompt_is_an_error_that_shows_the_nearest(asking: Suite) -> 
     assert asking.ran() == ["x"]
 
 
-def test_the_ini_never_records_in_ci(asking: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    asking.write("pytest.ini", "[pytest]\nlok_record = new\n")
-    monkeypatch.setenv("CI", "true")
-    asking.run("--lok").assert_outcomes(errors=1)
-    assert cassettes(asking) == {}
-    monkeypatch.delenv("CI")
+TREE = {
+    "pytest.ini": "[pytest]\nlok_record = none\n",
+    "pyproject.toml": "[tool.pytest.ini_options]\naddopts = '--lok-record=none'\n",
+    "tox.ini": "[pytest]\naddopts = --lok-record none\n",
+    "setup.cfg": "[tool:pytest]\naddopts = -o lok_record=none\n",
+}
+
+
+@pytest.mark.parametrize("name", TREE)
+def test_in_ci_the_tree_does_not_say_that_the_tree_is_replayed(
+    asking: Suite, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    asking.run("--lok", "--lok-record=once").assert_outcomes(passed=1)
+    asking.write(name, TREE[name])
     asking.run("--lok").assert_outcomes(passed=1)
+    assert asking.ran() == ["x"]  # replayed, where it is one's own
     monkeypatch.setenv("CI", "true")
+    result = asking.run("--lok")
+    assert asking.ran() == ["x", "x"]
+    result.stdout.fnmatch_lines(["*not used in CI, where only the command line says it: lok_record"])
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [["--lok-record=none"], ["--lok-record", "none"], ["-o", "lok_record=none"], ["-olok_record=none"]],
+)
+def test_in_ci_what_is_typed_counts(asking: Suite, monkeypatch: pytest.MonkeyPatch, typed: list[str]) -> None:
+    asking.run("--lok", "--lok-record=once").assert_outcomes(passed=1)
+    monkeypatch.setenv("CI", "true")
+    asking.run("--lok", *typed).assert_outcomes(passed=1)
+    asking.run("--lok", *typed, "-n1").assert_outcomes(passed=1)
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(typed))
     asking.run("--lok").assert_outcomes(passed=1)
     assert asking.ran() == ["x"]
-    asking.run("--lok", "--lok-record=all").assert_outcomes(passed=1)  # said by somebody
+
+
+def test_in_ci_workers_replay_no_more_than_their_session(
+    asking: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking.run("--lok", "--lok-record=once").assert_outcomes(passed=1)
+    asking.write("pytest.ini", "[pytest]\nlok_record = none\naddopts = --lok-record=none\n")
+    monkeypatch.setenv("CI", "true")
+    asking.run("--lok", "-n1").assert_outcomes(passed=1)
     assert asking.ran() == ["x", "x"]
+
+
+def test_in_ci_the_ini_records_nothing(asking: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    asking.write("pytest.ini", "[pytest]\nlok_record = new\n")
+    monkeypatch.setenv("CI", "true")
+    asking.run("--lok").assert_outcomes(passed=1)
+    assert cassettes(asking) == {}
+    asking.run("--lok", "--lok-record=all").assert_outcomes(passed=1)  # said by somebody
+    assert cassettes(asking)
 
 
 def test_a_mode_that_is_none(asking: Suite) -> None:
@@ -99,6 +140,18 @@ def test_several_processes_record_what_one_would(asking: Suite, tmp_path: Path) 
     asking.write("lok.toml", GONE)
     asking.run_apart("test_each.py", "--lok-record=none", "-n3").assert_outcomes(passed=8)
     assert len(asking.ran()) == 16
+
+
+def test_in_ci_the_tree_does_not_ask_for_the_cache(asking: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    asking.write("lok.toml", TOOL.replace("[backends.tool]", "[backends.tool]\naccess = 'none'"))
+    asking.write("pytest.ini", "[pytest]\naddopts = --lok-cache\n")
+    monkeypatch.setenv("CI", "true")
+    asking.run("--lok").assert_outcomes(passed=1)
+    result = asking.run("--lok")
+    result.stdout.no_fnmatch_line("*(cached)*")
+    result.stdout.fnmatch_lines(["*only the command line says it: --lok-cache"])
+    asking.run("--lok", "--lok-cache")
+    asking.run("--lok", "--lok-cache").stdout.fnmatch_lines(["*(cached)*"])
 
 
 def test_the_cache_is_used_where_it_is_asked_for(asking: Suite) -> None:
