@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from unicodedata import category
 
+from pytest_lok.core.jsontext import canonical, is_json
 from pytest_lok.core.model import Quorum, Strategy
 from pytest_lok.core.results import Json, Reply, Verdict
 from pytest_lok.errors import OutputError, StepFailedError
 
-_EDGES = " \t\r\n*_`\"'.!:;,"
+_OPENING = " \t\r\n*_`\"':;,"
+_CLOSING = f"{_OPENING}.!"  # before a word they mean something: .5, !safe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +37,9 @@ def needed(quorum: Quorum | None, strategy: Strategy, configured: int) -> int:
 def ballot(answer: Answer, vote_on: str) -> str:
     """What an answer counts as: the ``vote_on`` field, its JSON, or its text, normalised.
 
-    OutputError when the field is not there: such an answer casts no vote.
+    OutputError when it says nothing, or the field is not there: such an answer casts no vote.
     """
+    value: Json = answer.data if answer.has_data else answer.reply.text
     if vote_on:
         if not isinstance(answer.data, dict) or vote_on not in answer.data:
             raise OutputError(
@@ -44,19 +47,41 @@ def ballot(answer: Answer, vote_on: str) -> str:
                 hint="name the field in the prompt, or add an output_schema that requires it",
                 output=answer.reply.text,
             )
-        return _canonical(answer.data[vote_on])
-    return _canonical(answer.data) if answer.has_data else normalise(answer.reply.text)
+        value = answer.data[vote_on]
+    if not _says_something(value):
+        raise OutputError(
+            f"{answer.reply.backend}'s answer says nothing to vote on: {canonical(value)[:80]}",
+            hint="say in the prompt which answers there are",
+            output=answer.reply.text,
+        )
+    if not isinstance(value, str):
+        return canonical(value)
+    text = normalise(value)
+    return canonical(text) if answer.has_data and is_json(text) else text
 
 
 def normalise(text: str) -> str:
     """Text without case, runs of white space, and the quotes and full stops around it."""
-    return re.sub(r"\s+", " ", text.strip(_EDGES)).casefold()
+    return re.sub(r"\s+", " ", text.lstrip(_OPENING).rstrip(_CLOSING)).casefold()
 
 
-def _canonical(value: Json) -> str:
-    if isinstance(value, str):
-        return normalise(value)
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+def _says_something(value: Json) -> bool:
+    """Whether anything can be agreed on: a number, a truth, a word or sign; an empty array is "none"."""
+    match value:
+        case None:
+            return False
+        case str():
+            return any(map(_is_sign, value))
+        case list():
+            return not value or any(map(_says_something, value))
+        case dict():
+            return any(map(_says_something, value.values()))
+    return True
+
+
+def _is_sign(character: str) -> bool:
+    """A letter, a digit, or a picture such as a check mark."""
+    return character.isalnum() or ("\u2600" <= character != "\ufffd" and category(character) == "So")
 
 
 def vote(

@@ -5,51 +5,66 @@ from __future__ import annotations
 import json
 
 from pytest_lok.core.findings import reported
-from pytest_lok.core.jsontext import find_json, load, scan
+from pytest_lok.core.jsontext import kind_of, load, load_alone, unfenced
 from pytest_lok.core.model import Format
+from pytest_lok.core.prose import ALONE, find_all, find_json
 from pytest_lok.core.results import Json
 from pytest_lok.errors import OutputError
 
 
-def parse_output(text: str, form: Format) -> Json:
-    """The output of a step as what its ``output_format`` says it is; OutputError where it is not that."""
+def parse_output(text: str, form: Format, *, alone: bool = False, material: str = "") -> Json:
+    """The output of a step as what its ``output_format`` says it is; OutputError where it is not that.
+
+    ``alone`` takes no prose around JSON. ``material`` is what the output is an answer to: JSON that is
+    in both, and in prose here, is no answer.
+    """
     match form:
         case Format.TEXT:
             return text
         case Format.LINES:
             return [line.strip() for line in text.split("\n") if line.strip()]
         case Format.JSONL:
-            return _json_lines(text)
+            return _json_lines(text, alone, material)
         case Format.JSON:
-            return _json(text)
+            return _json(text, alone, material)
         case Format.JSON_ARRAY:
-            return _array(text)
+            return _array(_json(text, alone, material) if alone else find_json(text, material))
         case Format.FINDINGS:
-            return list[Json](reported(text))
+            return list[Json](reported(text, material))
 
 
-def _json(text: str) -> Json:
+def _json(text: str, alone: bool, material: str) -> Json:
     try:
-        return load(text)
+        return load_alone(text)
     except json.JSONDecodeError:
-        return find_json(text)
+        value = find_json(text, material)  # says what is wrong, if not only that it is not alone
+    if alone:
+        raise _not_alone()
+    return value
 
 
-def _array(text: str) -> list[Json]:
-    value = find_json(text)
+def _array(value: Json) -> list[Json]:
     if isinstance(value, list):
         return value
+    if not isinstance(value, dict):
+        raise OutputError(f"the output is {kind_of(value)}, not an array", hint="ask for a JSON array")
     fields = ", ".join(repr(key) for key, item in value.items() if isinstance(item, list))
     hint = f"its array is in the field {fields}" if fields else "ask for a JSON array"
     raise OutputError("the output is a JSON object, not an array", hint=hint)
 
 
-def _json_lines(text: str) -> list[Json]:
-    """One value per line; in prose or a fenced block, every object and array of the text."""
+def _json_lines(text: str, alone: bool, material: str) -> list[Json]:
+    """One value per line; in prose or a fenced block, the objects and arrays that stand together."""
     try:
-        return [load(line) for line in text.split("\n") if line.strip()]
+        return [load(line) for line in unfenced(text).split("\n") if line.strip()]
     except json.JSONDecodeError:
-        values: list[Json] = [found.value for found in scan(text)]
+        values = find_all(text, material)
     if not values:
         raise OutputError("the output holds no lines of JSON", hint="ask for one JSON value per line")
+    if alone:
+        raise _not_alone()
     return values
+
+
+def _not_alone() -> OutputError:
+    return OutputError("the output holds other text beside its JSON", hint=ALONE)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import bisect
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias, cast, get_args
 
-from pytest_lok.core.jsontext import load, scan
+from pytest_lok.core.jsontext import load_alone
 from pytest_lok.core.model import Rule
+from pytest_lok.core.prose import find_json
 from pytest_lok.core.results import Finding, Json, Severity, Standing, Vote
 from pytest_lok.core.schema import violations
 from pytest_lok.errors import OutputError
@@ -29,7 +29,6 @@ NEAR = 3
 """Lines two places may be apart and still mean the same."""
 
 _WORST_FIRST: tuple[Severity, ...] = get_args(Severity)
-_ALONE = re.compile(r"\s*(`{3,}|~{3,})[ \t]*(?:json)?[ \t]*\r?\n(.*)\n[ \t]*\1\s*", re.DOTALL | re.IGNORECASE)
 
 
 def _text(limit: int) -> Json:
@@ -95,13 +94,16 @@ def request(rules: Mapping[str, Rule]) -> str:
 # --- reading
 
 
-def reported(text: str) -> list[Json]:
+def reported(text: str, material: str = "") -> list[Json]:
     """The findings of an answer as it wrote them, all of them valid; OutputError where it is anything else.
 
     An answer that cannot be read must never count as one that found nothing: the array is the only
-    JSON in the text, ``[]`` stands alone, and no key is written twice.
+    JSON in the text, and ``[]`` stands alone. ``material`` is what the text is an answer to.
     """
-    value, source = _only(text)
+    try:
+        value = load_alone(text)
+    except json.JSONDecodeError:
+        value = _in_prose(text, material)
     if isinstance(value, dict):
         if list(value) != ["findings"] or not isinstance(value["findings"], list):
             hint = 'ask for an array, or {"findings": [...]} and nothing beside it'
@@ -111,42 +113,19 @@ def reported(text: str) -> list[Json]:
         raise OutputError("the answer is no array of findings", hint="`[]` says that there are none")
     if len(value) > MOST:
         raise OutputError(f"the answer holds {len(value):,} findings", hint=f"at most {MOST:,}, the worst")
-    json.loads(source, strict=False, object_pairs_hook=_once)
     if wrong := violations(_ENTRIES, value):
         raise OutputError(f"the answer is no array of findings: {'; '.join(wrong)}")
     return value
 
 
-def _only(text: str) -> tuple[Json, str]:
-    """The one JSON value of a text, and how it is written there."""
-    alone = _ALONE.fullmatch(text)
-    source = (alone[2] if alone else text).strip().removeprefix("\ufeff").strip()
-    try:
-        return load(source), source
-    except json.JSONDecodeError:
-        found = list(scan(text))
-    if not found:
-        what = "the output holds no JSON" if source else "the output is empty, where findings were expected"
-        raise OutputError(what, hint="`[]` says that there is nothing to report")
-    if len(found) > 1:
-        raise OutputError(
-            f"the output holds {len(found)} JSON values, and one of them must be all the findings",
-            hint="ask for one JSON array and nothing beside it",
-        )
-    value = found[0].value
+def _in_prose(text: str, material: str) -> Json:
+    value = find_json(text, material)
     if value in ([], {"findings": []}):
         raise OutputError(
             "the output holds an empty array among other text, which does not say that nothing was found",
             hint="`[]` alone says so",
         )
-    return value, text[found[0].start : found[0].end]
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    once = dict(pairs)
-    if len(once) < len(pairs):
-        raise OutputError("the answer has a key twice in one object", hint="only one of them can be meant")
-    return once
+    return value
 
 
 def findings_of(entries: Json, backend: str, rules: Mapping[str, Rule]) -> list[Finding]:

@@ -1,12 +1,11 @@
-"""Text -> JSON: the value a text is, or holds in prose or a fenced block; never a piece of a broken one."""
+"""Text -> JSON: the value that a text is as a whole, each key written once; never a guess at a broken one."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NoReturn, TypeAlias, cast
+from collections import Counter
+from typing import Any, NoReturn, TypeAlias, cast
 
 from pytest_lok.core.results import Json
 from pytest_lok.errors import OutputError
@@ -15,12 +14,6 @@ Container: TypeAlias = "dict[str, Json] | list[Json]"
 
 MAX_DEPTH = 100
 """Levels of nesting; beyond it, readers further on (journals, reports) would fail."""
-
-MAX_VALUES = 100_000
-"""Values one text may hold between other text; one with more is no answer."""
-
-MAX_UNCLOSED = 1
-"""Values of one text that may begin, break and never end; each costs a look through the rest of the text."""
 
 
 def kind_of(value: object) -> str:
@@ -32,10 +25,32 @@ def kind_of(value: object) -> str:
 def load(text: str) -> Json:
     """The value a text is as a whole; JSONDecodeError if it is none, OutputError if it cannot be used."""
     text = text.strip().removeprefix("\ufeff").lstrip()
-    value, end = _decode(text, 0)
+    value, end = decode(text, 0)
     if end != len(text):
         raise json.JSONDecodeError("Extra data", text, end)
     return value
+
+
+def load_alone(text: str) -> Json:
+    """The value a text is, or is but for one fence around it; errors as of ``load``."""
+    try:
+        return load(text)
+    except json.JSONDecodeError:
+        inner = unfenced(text)
+        if inner == text:
+            raise
+        return load(inner)
+
+
+def unfenced(text: str) -> str:
+    """What is in the one fence (or block quote) that a text is; else the text."""
+    text = text.strip().removeprefix("\ufeff").strip()
+    if text.startswith(">") and all(line.lstrip()[:1] in ("", ">") for line in text.split("\n")):
+        text = re.sub(r"^[ \t]*>[ \t]?", "", text, flags=re.MULTILINE).strip()
+    opening = _FENCE.match(text)
+    if opening is None or len(text) < opening.end() + len(opening[1]) or not text.endswith(opening[1]):
+        return text
+    return text[opening.end() : -len(opening[1])]
 
 
 def is_json(text: str) -> bool:
@@ -47,95 +62,12 @@ def is_json(text: str) -> bool:
     return True
 
 
-def find_json(text: str) -> Container:
-    """The object or array a text is, or holds; OutputError where there is none, or it is broken or cut off.
-
-    A value right after the opening line of a fenced block wins (the last one), else the longest.
-    """
-    try:
-        value = load(text)
-    except json.JSONDecodeError:
-        pass
-    else:
-        if isinstance(value, dict | list):
-            return value
-        raise OutputError(f"the output is {kind_of(value)}, where a JSON object or array was expected")
-    best: Found | None = None
-    for found in scan(text):
-        if best is None or found.rank >= best.rank:
-            best = found
-    if best is None:
-        what = "the output holds no JSON" if text.strip() else "the output is empty, where JSON was expected"
-        raise OutputError(what, hint="ask for JSON alone, in one ```json block")
-    return best.value
+def canonical(value: Json) -> str:
+    """The value as text that is the same for equal values alone: 1 equals 1.0, and neither true nor "1"."""
+    return json.dumps(_numbers(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """An object or array in a text, or what only began like one: then ``broken`` says why it is none."""
-
-    start: int
-    end: int
-    fenced: bool
-    json: Container | None = None
-    broken: str = ""
-
-    @property
-    def rank(self) -> tuple[bool, int]:
-        """Its claim to be what the text is about: being in a fenced block, else its length."""
-        return self.fenced, 0 if self.fenced else self.end - self.start
-
-    @property
-    def value(self) -> Container:
-        """The JSON; OutputError if it is broken."""
-        if self.json is None:
-            raise OutputError(f"the JSON in the output is broken: {self.broken}")
-        return self.json
-
-
-def scan(text: str) -> Iterator[Found]:
-    """Every outermost object and array in the text, left to right, in linear time.
-
-    What begins like JSON and breaks is never searched for smaller pieces: a broken answer must not
-    become a smaller valid one. Cut off by the end of the text, it is an OutputError.
-    """
-    at = count = unclosed = 0
-    while (opener := _OPENER.search(text, at)) is not None:
-        start = opener.start()
-        count += 1
-        if count > MAX_VALUES:
-            raise OutputError(f"the output holds more than {MAX_VALUES:,} JSON values")
-        fenced = _FENCE.search(text[max(0, start - 200) : start]) is not None
-        try:
-            value, at = _decode(text, start)
-        except json.JSONDecodeError as error:
-            if not _began(text, start, error):
-                at = start + 1
-                continue
-            end, at = _end_of_broken(text, start, error)
-            unclosed += end == len(text)
-            why = f"{error.msg} at line {error.lineno} column {error.colno}"
-            found = Found(start=start, end=end, fenced=fenced, broken=why)
-            if unclosed > MAX_UNCLOSED:
-                found.value  # noqa: B018 - raises, naming the last of them
-        else:
-            found = Found(start=start, end=at, fenced=fenced, json=cast("Container", value))
-        yield found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-# strict=False takes raw newlines inside strings: the one repair models need all the time
-_DECODER = json.JSONDecoder(strict=False, parse_constant=_no_constant)
-_OPENER = re.compile(r'\{\s*["}]|\[\s*(?:[\[\]{"\-0-9]|true\b|false\b|null\b)')
-_FENCE = re.compile(r"(?:^|\n)[ \t>]*(?:`{3,}|~{3,})[ \t]*(?:json\w*)?[ \t]*\r?\n\s*$", re.IGNORECASE)
-_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
-_SUSPECT = re.compile(r"\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{300}")  # half a character, or no finite number
-
-
-def _decode(text: str, start: int) -> tuple[Json, int]:
+def decode(text: str, start: int) -> tuple[Json, int]:
     """The value at ``start`` and where it ends; JSONDecodeError if it is none, OutputError if unusable."""
     try:
         value, end = _DECODER.raw_decode(text, start)
@@ -147,6 +79,35 @@ def _decode(text: str, start: int) -> tuple[Json, int]:
         raise OutputError(f"the JSON in the output cannot be used: {bad}") from None
     _check(value, text if (start, end) == (0, len(text)) else text[start:end])
     return cast("Json", value), end
+
+
+def broken(text: str, error: json.JSONDecodeError) -> OutputError:
+    """What to say of something that began like JSON and is none."""
+    if error.msg.startswith("Unterminated") or not text[error.pos :].strip(" \t\r\n`~"):
+        return OutputError("the JSON is cut off: the output ends in the middle of it")
+    where = f"{error.msg} at line {error.lineno} column {error.colno}"
+    return OutputError(f"the JSON in the output is broken: {where}", hint="ask for JSON alone")
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    once = dict(pairs)
+    if len(once) < len(pairs):
+        (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise OutputError(
+            f"the JSON in the output has a key twice in one object: {twice[:80]!r}",
+            hint="only one of them can be meant",
+        )
+    return once
+
+
+# strict=False takes raw newlines inside strings: the one repair models need all the time
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_no_constant, object_pairs_hook=_once)
+_FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*(?:json[lc5]?\b)?", re.IGNORECASE)
+_SUSPECT = re.compile(r"\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{300}")  # half a character, or no finite number
 
 
 def _too_deep() -> OutputError:
@@ -175,19 +136,10 @@ def _children(node: object) -> list[object]:
     return [child for child in values if isinstance(child, dict | list)]
 
 
-def _began(text: str, start: int, error: json.JSONDecodeError) -> bool:
-    """Whether more than the bracket was JSON: ``[see`` in prose is not, ``[1, see`` is."""
-    return error.msg.startswith("Unterminated") or bool(text[start + 1 : error.pos].strip())
-
-
-def _end_of_broken(text: str, start: int, error: json.JSONDecodeError) -> tuple[int, int]:
-    """Where a broken value ends and where to look on; OutputError if the text ends in the middle of it."""
-    depth = 0
-    for match in _BRACKET.finditer(text, start):
-        char = text[match.start()]
-        depth += (char in "[{") - (char in "]}")
-        if depth == 0:
-            return match.end(), match.end()
-    if error.msg.startswith("Unterminated") or not text[error.pos :].strip():
-        raise OutputError("the JSON is cut off: the output ends in the middle of it")
-    return len(text), max(error.pos, start + 1)
+def _numbers(value: Json) -> Json:
+    """The value with whole numbers as integers."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, list):
+        return [_numbers(item) for item in value]
+    return {key: _numbers(item) for key, item in value.items()} if isinstance(value, dict) else value

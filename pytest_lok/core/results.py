@@ -201,7 +201,8 @@ class StepResult:
     """What came of one step.
 
     ``reason`` is "" only for a passed step. ``output`` is the text later steps read; ``data`` its
-    parsed JSON where the step's format is a JSON one (``has_data``). ``underlying`` is FAILED or
+    parsed JSON where the step's format is a JSON one (``has_data``); ``quoting`` says of another one that
+    the JSON in it is only quoted from its prompt. ``underlying`` is FAILED or
     ERROR on a soft step. ``blocked_by`` names the root cause of a blocked step, "" if the step was
     skipped by its own ``when`` or ran. ``findings`` are those of a step whose format they are, the
     worst first, also where it failed; None on other steps. ``seconds`` is the step's own time,
@@ -215,6 +216,7 @@ class StepResult:
     output: str = ""
     data: Json = None
     has_data: bool = False
+    quoting: bool = False
     exit_code: int | None = None
     seconds: float = 0.0
     attempts: int = 0

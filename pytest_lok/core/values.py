@@ -9,7 +9,8 @@ from typing import SupportsIndex
 
 from jinja2 import StrictUndefined
 
-from pytest_lok.core.jsontext import Container, find_json, kind_of
+from pytest_lok.core.jsontext import Container, kind_of
+from pytest_lok.core.prose import QuotedError, find_json
 from pytest_lok.core.results import Json, Outcome, StepResult
 from pytest_lok.core.scope import Scope
 from pytest_lok.errors import OutputError, TemplateError
@@ -82,6 +83,8 @@ class StepView(View):
         """The output's JSON; for a text step, the JSON found in it (OutputError if there is none)."""
         if self.result.has_data:
             return self.result.data
+        if self.result.quoting:
+            raise QuotedError
         text = self.result.output
         if text not in self._found:
             self._found[text] = find_json(text)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from pytest_lok.core.consensus import Answer, ballot, needed, synthesis_prompt, vote
+from pytest_lok.core.edits import edits_of
 from pytest_lok.core.findings import request
 from pytest_lok.core.model import Ask, Format, Strategy
+from pytest_lok.core.prose import only_quotes
 from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.schema import instruction
-from pytest_lok.engine.call import available, call, chosen, refuse
+from pytest_lok.engine.call import answered, available, chosen, refuse
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.engine.reading import read
 from pytest_lok.engine.record import Record
@@ -25,13 +28,14 @@ async def run_ask(record: Record, action: Ask, feedback: str = "") -> None:
     """
     scope = record.context.scope(record.loop)
     text = action.prompt.render(scope)
+    system = action.system.render(scope) if action.system else ""
+    record.material = f"{system}\n{text}"
     if record.step.output_schema is not None:
         text = f"{text}\n\n{instruction(record.step.output_schema)}"
     if record.step.output_format is Format.FINDINGS:
         text = f"{text}\n\n{request(record.context.plan.workflow.rules)}"
     if feedback:
         text = f"{text}\n\n{feedback}"
-    system = action.system.render(scope) if action.system else ""
     prompt = Prompt(text=text, system=system, model=action.model, sample=record.sample)
     names = chosen(record, action.backends, action.prompt.source)
     record.asked = tuple(names)
@@ -42,6 +46,7 @@ async def run_ask(record: Record, action: Ask, feedback: str = "") -> None:
     else:
         answer = await _several(record, action, names, prompt)
     record.output, record.data, record.has_data = answer.reply.text, answer.data, answer.has_data
+    record.quoting = not answer.has_data and only_quotes(answer.reply.text, record.material)
 
 
 async def _only(record: Record, action: Ask, name: str, prompt: Prompt) -> Answer:
@@ -107,25 +112,9 @@ async def _gather(
 
 
 async def _valid(record: Record, action: Ask, name: str, prompt: Prompt) -> Answer:
-    """A backend's answer in the declared form; a malformed one is re-asked once, with what is wrong.
-
-    One that stays so is kept as evidence: it is no reply, and whoever wrote the prompt has to see it.
-    """
-    backend = available(record, name)
-    reply = await call(record, backend, prompt)
-    try:
-        return await _parsed(record, action, reply)
-    except OutputError as wrong:
-        again = (
-            f"{prompt.text}\n\nYour previous answer could not be used: {wrong.message}\n\n"
-            f"It was:\n\n{reply.text}\n\nAnswer again, in the form the task asks for."
-        )
-        reply = await call(record, backend, replace(prompt, text=again))
-    try:
-        return await _parsed(record, action, reply)
-    except OutputError:
-        record.note(f"{name} answered", reply.text)
-        raise
+    """A backend's answer in the declared form; a malformed one is re-asked once, with what is wrong."""
+    _, answer = await answered(record, available(record, name), prompt, partial(_parsed, record, action))
+    return answer
 
 
 async def _parsed(record: Record, action: Ask, reply: Reply) -> Answer:
@@ -135,11 +124,13 @@ async def _parsed(record: Record, action: Ask, reply: Reply) -> Answer:
         form = Format.JSON
     if form is Format.TEXT:
         return Answer(reply=reply)
-    data, wrong = await read(record, reply.text, form)
+    data, wrong = await read(record, reply.text, form, alone=step.output_schema is not None)
     if wrong:
         raise OutputError(
             f"{reply.backend}'s answer does not satisfy output_schema: {'; '.join(wrong)}", output=reply.text
         )
+    if action.apply_edits:
+        edits_of(data)  # that there are none is told while it can be asked again
     return Answer(reply=reply, data=data, has_data=True)
 
 

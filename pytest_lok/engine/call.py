@@ -12,12 +12,13 @@ from pytest_lok.core.events import BackendAsked, BackendRefused, BackendReplied
 from pytest_lok.core.model import AUTO
 from pytest_lok.core.pricing import priced
 from pytest_lok.core.results import Refusal, Reply
+from pytest_lok.core.thoughts import answer_of
 from pytest_lok.engine.context import within
 from pytest_lok.engine.ports import Backend, Prompt, Recalling
 from pytest_lok.engine.record import Record
 from pytest_lok.engine.retrying import attempts
 from pytest_lok.engine.route import route
-from pytest_lok.errors import BackendError, BackendFault, LokError
+from pytest_lok.errors import BackendError, BackendFault, LokError, OutputError
 
 T = TypeVar("T")
 
@@ -50,6 +51,36 @@ def available(record: Record, name: str) -> Backend:
     if problem is not None:
         raise problem
     return backend
+
+
+async def answered(
+    record: Record, backend: Backend, prompt: Prompt, read: Callable[[Reply], Awaitable[T]]
+) -> tuple[Reply, T]:
+    """The answer without its thoughts, and what ``read`` makes of it; asked again once where it cannot.
+
+    An answer that stays unusable is kept as evidence: it is no reply, and whoever wrote the prompt has
+    to see it.
+    """
+    reply = await call(record, backend, prompt)
+    try:
+        return await _read(reply, read)
+    except OutputError as wrong:
+        why = f"{wrong.message} ({wrong.hint})" if wrong.hint else wrong.message
+        again = (
+            f"{prompt.text}\n\nYour previous answer could not be used: {why}\n\n"
+            f"It was:\n\n{reply.text}\n\nAnswer again, in the form the task asks for."
+        )
+        reply = await call(record, backend, replace(prompt, text=again))
+    try:
+        return await _read(reply, read)
+    except OutputError:
+        record.note(f"{backend.name} answered", reply.text)
+        raise
+
+
+async def _read(reply: Reply, read: Callable[[Reply], Awaitable[T]]) -> tuple[Reply, T]:
+    reply = replace(reply, text=answer_of(reply.text))
+    return reply, await read(reply)
 
 
 async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:

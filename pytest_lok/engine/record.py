@@ -28,7 +28,8 @@ class Record:
     """One execution of a step (of one item of it, inside ``for_each``), filled as it goes.
 
     ``reported`` holds the data of each backend (``""`` = the command) whose word counts, of those that
-    were ``asked``; where they are findings, ``findings`` is what became of them.
+    were ``asked``; where they are findings, ``findings`` is what became of them. ``material`` is what the
+    workflow says in the prompt, and ``quoting`` that the only JSON of the answer stands in there.
     """
 
     step: Step
@@ -49,6 +50,8 @@ class Record:
     reported: dict[str, Json] = field(default_factory=dict)
     asked: tuple[str, ...] = ()
     findings: tuple[Finding, ...] | None = None
+    material: str = ""
+    quoting: bool = False
 
     @property
     def item(self) -> int | None:
@@ -70,7 +73,7 @@ class Record:
     def adopt(self, other: Record) -> None:
         """Take over the answer of one of several attempts at this step."""
         self.output, self.data, self.has_data = other.output, other.data, other.has_data
-        self.verdict = other.verdict
+        self.verdict, self.quoting = other.verdict, other.quoting
         self.replies = other.replies
         self.findings = other.findings
 
@@ -114,6 +117,7 @@ class Record:
             output=self.output,
             data=self.data,
             has_data=self.has_data,
+            quoting=self.quoting,
             exit_code=self.exit_code,
             attempts=self.attempts,
             replies=tuple(self.replies),

@@ -205,11 +205,7 @@ def _drafted(
     draft = Draft(transaction.read, allow=action.allow_paths, decides=decides)
     failed: dict[int, LokError] = {}
     for number, part in enumerate(parts):
-        try:
-            made, reasons = draft.add(edits_of(part.data))
-        except OutputError as unusable:
-            failed[number] = _FixableError(StepFailedError(unusable.message, hint=unusable.hint))
-            continue
+        made, reasons = draft.add(edits_of(part.data))
         changed = {change.file for change in made if change.before != change.after}
         if reasons:
             said = "the edits do not apply: " + "; ".join(reasons)

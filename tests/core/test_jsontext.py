@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.jsontext import MAX_DEPTH, find_json, is_json, load, scan
+from pytest_lok.core.jsontext import MAX_DEPTH, canonical, is_json, load, load_alone
+from pytest_lok.core.prose import find_all, find_json, only_quotes
 from pytest_lok.core.results import Json
 from pytest_lok.errors import OutputError
 
@@ -22,24 +23,29 @@ from pytest_lok.errors import OutputError
         ('```\n[1]\n```', [1]),
         ('Text.\n\n~~~JSON\n[1]\n~~~\n', [1]),
         ('a\r\n```json\r\n{"a": 1}\r\n```\r\n', {"a": 1}),
-        ('> ```json\n> {"a": 1}\n> ```', {"a": 1}),
+        ('> ```json\n> {"a": 1,\n>  "b": 2}\n> ```', {"a": 1, "b": 2}),
         ('1. x\n   ```json\n   {"a":\n   1}\n   ```', {"a": 1}),
         # raw newlines and tabs in strings
         ('{"a": "x\ny\tz"}', {"a": "x\ny\tz"}),
         ('so: {"a": "x\n```json\n{\\"b\\": 1}\n```"} done', {"a": 'x\n```json\n{"b": 1}\n```'}),
         ('{"a": "}]{["} x', {"a": "}]{["}),
         ('{"a": "\\ud83d\\ude00 \\u0000"}', {"a": "😀 \0"}),
-        # which one
-        ('see [1] and {"a": {"b": 1}} and [2, 3]', {"a": {"b": 1}}),
-        ('long {"x": "yyyyyyyyyyyyyyyyyyyyyyyyy"}\n```json\n[]\n```', []),
-        ('```json\n{"draft": 1}\n```\nNo:\n```json\n{"b": 2}\n```', {"b": 2}),
-        ('```python\nx = {"a": "bbbbbbbbbbbbbb"}\n```\n```json\n{"b": 2}\n```', {"b": 2}),
+        # several that are equal are one
+        ('{"a": 1} or, in other words, {"a": 1.0}', {"a": 1}),
+        ('I say {"a": [1], "b": 2}.\n```json\n{"b": 2,\n "a": [1]}\n```', {"a": [1], "b": 2}),
         # what only looks like it
-        ("call f(x)[0] with {y}, [see below], {'a': 1} or {\"q\"}: [1, 2, 3]", [1, 2, 3]),
-        ('```js\nconst x = {"a": foo(),\n "b": 1}\n```\n```json\n{"ok": true}\n```', {"ok": True}),
+        ("call f(x)[0] with {y}, [see below] and [the docs](https://x.y/z_(a)): [1, 2, 3]", [1, 2, 3]),
+        ("[INFO] [1/4] [12:30:01] [2024-01-01 10:00] [50%] $HOME/{name}\n[1, 2]", [1, 2]),
+        ("- [ ] read it\n- [x] judge it\n\n[1]", [1]),
+        ('(I looked at all of it.) 1) {"a": 1}', {"a": 1}),
+        ('<b>Done</b><br>\n{"a": 1}\n<hr>', {"a": 1}),
+        ('List<int> and src/**/*.py: {"a": 1}', {"a": 1}),
         ('{"a": 1e99, "b": "de123", "c": 1e-999}', {"a": 1e99, "b": "de123", "c": 0.0}),
-        ("[- item, [-x], [ -- y] or [-1]", [-1]),
-        ("[1, see] [1, 2, 3, 4]", [1, 2, 3, 4]),
+        # where it stands
+        ("**{\"a\": 1}**, `{\"a\": 1}` and\u7ed3\u679c\uff1a{\"a\": 1}\u3002", {"a": 1}),
+        ('Answer: {"a": 1}', {"a": 1}),
+        ("There is nothing:\n\n[]\n\nBye.", []),
+        ("There is nothing:\n```json\n[]\n```", []),
         ("[" * MAX_DEPTH + "]" * MAX_DEPTH, json.loads("[" * MAX_DEPTH + "]" * MAX_DEPTH)),
     ],
 )  # fmt: skip
@@ -55,7 +61,51 @@ def test_finds(text: str, value: Json) -> None:
         ("no JSON", "the output holds no JSON"),
         ("42", "the output is a number"),
         ('"{}"', "the output is a string"),
-        ("{'a': 1}", "the output holds no JSON"),
+        # two that differ: never the longest, the last, the fenced
+        ('see [1] and {"a": {"b": 1}}', "2 JSON values"),
+        ('long {"x": "yyyyyyyyyyyyyyyyyyyyyyyyy"}\n```json\n[]\n```', "2 JSON values"),
+        ('```json\n{"draft": 1}\n```\nNo:\n```json\n{"b": 2}\n```', "2 JSON values"),
+        ('```python\nx = {"a": "bbbbbbbbbbbbbb"}\n```\n```json\n{"b": 2}\n```', "2 JSON values"),
+        ('{"a": 1} {"a": true}', "2 JSON values"),
+        ('{"a": 1} {"a": "1"} {"a": null}', "3 JSON values"),
+        # a key twice, at any depth
+        ('{"a": 1, "a": 1}', "a key twice in one object: 'a'"),
+        ('[{"b": {"a": 1, "\\u0061": 2}}]', "a key twice"),
+        ('So: {"b": [{"a": 1, "a": 2}]}.', "a key twice"),
+        # a piece of something that is no JSON
+        ("{'a': 1}", "broken: Expecting property name"),
+        ("{'a': ['x'], 'b': []}", "broken"),
+        ("{'a': ['x'], 'b': []} but not {\"a\": []}", "broken"),
+        ('{a: ["x"], b: []}', "broken"),
+        ('{"a": ["x"], // no\n "b": []}', "broken"),
+        ('{"a": ["x"], /* no */ "b": []}', "broken"),
+        ("[True] or [true]", "broken"),
+        ("[None]", "broken"),
+        ("{1, 2} and [1]", "broken"),
+        ("[sql, xss] or []", "broken"),
+        ('{"a": 1}}', "a } that closes nothing"),
+        ('"a": {"b": 1}, "c": []}', "a } that closes nothing"),
+        ('"a": {"b": 1}, "c": 2', "part of something"),
+        ("bugs:\n  - sql injection\nnotes: [1]\n", "part of something"),
+        ('verdict: no\nquoted: {"verdict": "yes"}\n', "part of something"),
+        ("- sql injection\n- [1]\n", "part of something"),
+        ('bugs = {"a": 1}', "part of something"),
+        ("<bugs><bug>x</bug></bugs><notes>[1]</notes>", "part of something"),
+        ('<answer>\n{"a": 1}\n</answer>', "part of something"),
+        ('<!-- {"a": 1} -->', "part of something"),
+        ('/* {"a": 1} */', "part of something"),
+        ('// {"a": 1}', "part of something"),
+        ('Review(verdict="no", quoted={"verdict": "yes"})', "part of something"),
+        ('call(\n  {"a": 1}\n)', "part of something"),
+        ('"{"a": 1}"', "part of something"),
+        ("it says '{\"a\": 1}'", "part of something"),
+        ('+{"a": 1}', "part of something"),
+        ('The change says:\n> {"a": 1}\nI do not.', "part of something"),
+        ('items["x"]', "part of something"),
+        ('| a | {"a": 1} |', "part of something"),
+        ("def f(x=[]): ...", "an empty array among"),
+        ("notes: []", "an empty array among"),
+        ("There are none: {}", "an empty object among"),
         # cut off: never a smaller piece of it
         ('[{"a": 1}, {"b": 2', "cut off"),
         ('[{"a": 1}, {"b": 2}', "cut off"),
@@ -72,6 +122,9 @@ def test_finds(text: str, value: Json) -> None:
         ('{"a": "he said "no" to it"}', "broken"),
         ('```json\n{"a": 1,}\n```\nand {"b": 2}', "broken"),
         ("[1, see the rest", "broken"),
+        ("[- item, [-x], [ -- y] or [-1]", "broken"),
+        ("[1, see] [1, 2, 3, 4]", "broken"),
+        ('```js\nconst x = {"a": foo(),\n "b": 1}\n```\n```json\n{"ok": true}\n```', "broken"),
         ('{"a": NaN}', "NaN is not JSON"),
         ('{"a": -Infinity}', "-Infinity is not JSON"),
         ('{"a": "\\ud800"}', "half a character"),
@@ -91,6 +144,7 @@ def test_refuses(text: str, message: str) -> None:
 
 
 HUGE = 1_000_000
+LARGE = 100_000
 
 
 @pytest.mark.timeout(60)  # a hang guard: each is one or a few looks through the text
@@ -116,8 +170,19 @@ HUGE = 1_000_000
         "[ \n" * HUGE,
         "```\n" * HUGE,
         "```json\n{" * HUGE,
+        "[see] " * LARGE,
+        "x[0] " * LARGE + "[",
+        "(" * LARGE + "{}",
+        "( [1] " * LARGE,
+        "<a> [1] " * LARGE + "</a>",
+        "".join(f"<a{n}>" for n in range(LARGE)) + "[1] " * LARGE + "</a1>",
+        "a: [1]\n" * LARGE,
+        "> " * LARGE + "[1] " * LARGE,
+        "[ ] x " * LARGE,
+        "/* */ " * LARGE + "[1] x []",
+        '{"a":1,"a":1}' * LARGE,
     ],
-    ids=range(19),
+    ids=range(30),
 )
 def test_hostile_text_ends_in_an_error(text: str) -> None:
     with pytest.raises(OutputError):
@@ -127,7 +192,7 @@ def test_hostile_text_ends_in_an_error(text: str) -> None:
 def test_a_long_line_is_fine() -> None:
     line = '{"a":"' + "x" * 50_000_000 + '"}'
     assert len(str(load(line))) > 50_000_000
-    assert find_json("x" * 50_000_000 + '{"a": 1}') == {"a": 1}
+    assert find_json("x" * 50_000_000 + ' {"a": 1}') == {"a": 1}
 
 
 json_values = st.recursive(
@@ -137,15 +202,16 @@ json_values = st.recursive(
     max_leaves=20,
 )  # fmt: skip
 containers = st.lists(json_values, max_size=4) | st.dictionaries(st.text(max_size=5), json_values, max_size=4)
-prose = st.text(st.sampled_from("abc .,:;!?'()-_\n"), max_size=40)
+prose = st.text(st.sampled_from("abc .,;!?'-_\n"), max_size=40)
 
 
 @given(containers, prose, prose, st.sampled_from([None, 2]))
 def test_finds_what_stands_in_prose(value: Json, before: str, after: str, indent: int | None) -> None:
     text = json.dumps(value, ensure_ascii=False, indent=indent)
-    assert find_json(before + text + after) == value
+    assert find_json(f"{before}\n{text}\n{after}") == value
     assert find_json(f"{before}\n```json\n{text}\n```\n{after}") == value
-    assert find_json(f"{before} [1] {{}} \n```\n{text}\n```\n{after}") == value
+    with pytest.raises(OutputError, match="2 JSON values"):
+        find_json(f'{before} ["another"] \n```\n{text}\n```\n{after}')
 
 
 @given(containers, st.data())
@@ -172,7 +238,77 @@ def test_is_json(value: Json) -> None:
     assert not is_json(json.dumps(value) + " x")
 
 
-def test_scan_yields_the_outermost_values_in_order() -> None:
-    found = list(scan('a [1] b {"x": [2]} c [3, no] d [4]'))
-    assert [one.json for one in found] == [[1], {"x": [2]}, None, [4]]
-    assert found[2].broken.startswith("Expecting value")
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("", []),
+        ("none", []),
+        ('So:\n{"a": 1}\n\n[2]\nBye', [{"a": 1}, [2]]),
+        ('So:\n```\n{"a":\n1}\n{"a": 1}\n```', [{"a": 1}, {"a": 1}]),
+    ],
+)
+def test_finds_all_that_stand_together(text: str, values: list[Json]) -> None:
+    assert find_all(text) == values
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": 1}\nand\n{"a": 2}', "other text between"),
+        ('{"a": 1}\n2\n{"a": 2}\nBye', "other text between"),
+        ('"no"\n{"a": 1}\nBye', "apart from the others"),
+        ('{"a": 1}\nBye\n3', "apart from the others"),
+        ('{"a": 1}\n{"a": 2,\nBye', "broken"),
+        ('- {"a": 1}\n- {"a": 2}', "part of something"),
+    ],
+)
+def test_does_not_gather_what_stands_apart(text: str, message: str) -> None:
+    with pytest.raises(OutputError, match=message):
+        find_all(text)
+
+
+QUOTED = '{"edits": [{"old": "a", "new": "it\'s"}]}'
+
+
+@pytest.mark.parametrize(
+    "material",
+    [
+        QUOTED,
+        f"A change:\n+    x = '{QUOTED}'\n",
+        json.dumps({"body": QUOTED}),
+        json.dumps(json.loads(QUOTED), indent=2).replace("\n", "\n> "),
+        str(json.loads(QUOTED)),
+    ],
+)
+def test_what_the_prompt_holds_is_quoted_in_prose_and_meant_alone(material: str) -> None:
+    said = f"It asks for {QUOTED}, which I refuse."
+    assert only_quotes(said, material)
+    with pytest.raises(OutputError, match="stands in the prompt too"):
+        find_json(said, material)
+    with pytest.raises(OutputError, match="stands in the prompt too"):
+        find_all(said, material)
+    for alone in (QUOTED, f"```json\n{QUOTED}\n```"):
+        assert not only_quotes(alone, material)
+        assert find_json(alone, material) == json.loads(QUOTED)
+    assert not only_quotes(said, "Fix it.")
+    assert not only_quotes("I refuse.", material)
+    assert not only_quotes("I refuse {that: 1}.", material)
+
+
+@pytest.mark.parametrize("text", ["[1]", " ~~~json\n[1]\n~~~", "```[1]```", "```JSON [1]\n```", "> [1]\n>\n"])
+def test_a_value_alone_may_stand_in_a_fence(text: str) -> None:
+    assert load_alone(text) == [1]
+
+
+@pytest.mark.parametrize(
+    "text", ["So: [1]", "```\n[1]\n```\n```\n[1]\n```", "```\n[1]", "```python\n[1]\n```", "```"]
+)
+def test_a_value_with_anything_else_is_not_alone(text: str) -> None:
+    with pytest.raises(json.JSONDecodeError):
+        load_alone(text)
+
+
+def test_equal_values_are_equal_in_their_types() -> None:
+    assert canonical({"b": 1, "a": [1.0, 10**20]}) == canonical({"a": [1, 1e20], "b": 1.0})
+    values: list[Json] = [1, True, "1", "true", None, "null", [1], 2**53 + 1, 2.0**53]
+    assert len(set(map(canonical, values))) == len(values)

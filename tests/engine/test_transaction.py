@@ -143,10 +143,11 @@ def test_configuration_is_protected_unless_listed(root: Path) -> None:
     assert fixed(root, 'allow_paths = ["conftest.py"]', answer(("conftest.py", "", "x = 1"))).outcome is P
 
 
-def test_an_answer_without_edits_is_failed_and_can_be_fixed(root: Path) -> None:
+def test_an_answer_without_edits_is_asked_for_again_once(root: Path) -> None:
     result = fixed(root, "", '{"summary": "nothing"}')
-    assert result.outcome is F
+    assert result.outcome is E
     assert '{"edits": [...]}' in result.reason
+    assert result.usage.calls == 2
 
 
 def test_edits_work_with_several_backends(root: Path) -> None:

@@ -1,0 +1,253 @@
+"""Text with JSON in it -> the one value that stands free in the prose, or why none can be taken.
+
+Whatever opens a bracket is JSON, or words in brackets, or the text is not read at all: what cannot be
+told from an answer is never passed over in favour of another one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from pytest_lok.core.jsontext import Container, broken, canonical, decode, kind_of, load_alone, unfenced
+from pytest_lok.core.results import Json
+from pytest_lok.errors import OutputError
+
+ALONE = "JSON alone, or alone in one ```json block, is always understood"
+
+
+MAX_VALUES = 100_000
+"""Values one text may hold between other text; one with more is no answer."""
+
+
+class QuotedError(OutputError):
+    """The only JSON of a text stands in what the text is an answer to as well."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the JSON in the output stands in the prompt too, so it may only be quoted", hint=ALONE
+        )
+
+
+def find_json(text: str, material: str = "") -> Container:
+    """The object or array a text is, or the one that it holds; OutputError where that is not exactly one.
+
+    ``material`` is what the text is an answer to. JSON that stands there already and is wrapped in
+    prose is a quotation; as the whole answer it is meant.
+    """
+    try:
+        value = load_alone(text)
+    except json.JSONDecodeError:
+        values = list(_values(text))
+    else:
+        if isinstance(value, dict | list):
+            return value
+        raise OutputError(f"the output is {kind_of(value)}, where a JSON object or array was expected")
+    if not values:
+        empty = not unfenced(text).strip()
+        what = "the output is empty, where JSON was expected" if empty else "the output holds no JSON"
+        raise OutputError(what, hint=ALONE)
+    differ = len({canonical(it.value) for it in values})
+    if differ > 1:
+        raise OutputError(f"the output holds {differ} JSON values, and one must be meant", hint=ALONE)
+    _check_free(text, values)
+    _check_own(text, values[:1], material)
+    return values[0].value
+
+
+def find_all(text: str, material: str = "") -> list[Json]:
+    """The objects and arrays of a text, one right after the other, with prose around all of them at most."""
+    values = list(_values(text))
+    if not values:
+        return []
+    _check_free(text, values)
+    _check_own(text, values, material)
+    before, *between, after = _gaps(text, values)
+    if any(gap.strip() for gap in between):
+        raise OutputError("the output holds JSON values with other text between them", hint=ALONE)
+    if any(_is_scalar(line) for line in f"{before}\n{after}".split("\n")):
+        raise OutputError("the output holds lines of JSON apart from the others", hint=ALONE)
+    return [it.value for it in values]
+
+
+def only_quotes(text: str, material: str) -> bool:
+    """Whether the JSON of a text is but quoted from its material."""
+    if "{" not in text and "[" not in text:
+        return False
+    try:
+        find_json(text, material)
+    except QuotedError:
+        return True
+    except OutputError:
+        pass  # whoever looks for its JSON is told what is wrong with it
+    return False
+
+
+# --- the values of a text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A value in a text; ``inside`` = something that stands around it was open there."""
+
+    value: Container
+    start: int
+    end: int
+    inside: bool
+
+
+_TOKEN = re.compile(r"[\[\]{}()]|<!--|-->|(?<!\S)/\*|\*/|<(/?)([A-Za-z][\w:.-]*)[^<>\[\]{}]*>")
+_OPENING = {"(": "(", "<!--": "-->", "/*": "*/"}
+_CLOSING = {")": "(", "-->": "-->", "*/": "*/"}
+
+
+def _values(text: str) -> Iterator[_Found]:
+    """Every object and array, left to right, in linear time; OutputError at what may be a part of one."""
+    around = _Enclosures(text)
+    at = count = 0
+    while (token := _TOKEN.search(text, at)) is not None:
+        start, at = token.start(), token.end()
+        if token[0] in ("]", "}"):
+            raise OutputError(f"the output has a {token[0]} that closes nothing", hint=ALONE)
+        if token[0] not in ("[", "{"):
+            around.pass_by(token)
+            continue
+        if (end := _words_end(text, start)) is not None:
+            at = end
+            continue
+        try:
+            value, at = decode(text, start)
+        except json.JSONDecodeError as error:
+            raise broken(text, error) from None
+        count += 1
+        if count > MAX_VALUES:
+            raise OutputError(f"the output holds more than {MAX_VALUES:,} JSON values", hint=ALONE)
+        assert isinstance(value, dict | list)  # noqa: S101 - it began so; narrows for the type checker
+        yield _Found(value=value, start=start, end=at, inside=around.depth > 0)
+
+
+class _Enclosures:
+    """Parentheses, comments and elements that are open at a place of a text and closed after it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._last: dict[str, int] | None = None
+        self._open: dict[str, int] = {}
+        self.depth = 0
+
+    def pass_by(self, token: re.Match[str]) -> None:
+        """Note one of them where it opens or closes."""
+        name, opens, at = _enclosure(token)
+        if self._last is None:
+            found = map(_enclosure, _TOKEN.finditer(self._text, at))
+            self._last = {name: at for name, opens, at in found if not opens}
+        if opens and self._last.get(name, -1) > at:
+            self._open[name] = self._open.get(name, 0) + 1
+            self.depth += 1
+        elif not opens and self._open.get(name):
+            self._open[name] -= 1
+            self.depth -= 1
+
+
+def _enclosure(token: re.Match[str]) -> tuple[str, bool, int]:
+    """Its name, whether it opens one, and where."""
+    if token[2]:
+        return token[2].lower(), not token[1], token.start()
+    return _OPENING.get(token[0]) or _CLOSING.get(token[0], token[0]), token[0] in _OPENING, token.start()
+
+
+_IN_WORDS = {"[": re.compile(r"\[([^\[\]{}\"',\n]*)\]"), "{": re.compile(r"\{([^\[\]{}\"',:\n]*)\}")}
+_LITERAL = re.compile(
+    r"(?:true|false|none|null|nil|nan|undefined|[+-]?infinity|[+-]?\.?\d\w*\.?\w*(?:e[+-]\d+)?)?",
+    re.IGNORECASE,
+)
+_BOX = re.compile(r"\[ \](?=[ \t]+\S)")
+_MARK = r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+"
+
+
+def _words_end(text: str, start: int) -> int | None:
+    """Where words in brackets end that are no value: ``[see below]``, ``{name}``, ``x[0]``, ``- [ ] go``."""
+    words = _IN_WORDS[text[start]].match(text, start)
+    if words is None:
+        return None
+    said = words[1].strip()
+    index = text[start] == "[" and said != "" and re.match(r"[\w)\]]", text[start - 1 : start])
+    box = _BOX.match(text, start) and re.fullmatch(_MARK, _line_before(text, start))
+    return words.end() if index or box or not _LITERAL.fullmatch(said) else None
+
+
+# --- whether they stand free
+
+_NEAR = 200
+"""Characters of its line that are looked at, on both sides of a value."""
+
+_RIGHT_BEFORE = re.compile(r"[`*_:>]|[^\x00-\x7f]")
+_BEFORE = re.compile(r"[\w`*_:>.;!?,)\]}\"'-]|[^\x00-\x7f]")
+_AFTER = re.compile(r"$|[\s`*_<)]|[.,;:!?]+(?:[\s`*_<)]|$)|[^\x00-\x7f]")
+_KEY = r"[\"']?[A-Za-z_][\w.-]*[\"']?[ \t]*:"
+_FIELD = re.compile(f"({_MARK})?({_KEY})?[ \t]*")
+_KEYS = re.compile(f"^(?:{_MARK}|[ \t]*){_KEY}(?=\\s|$)", re.MULTILINE)
+_ITEMS = re.compile(f"^{_MARK}", re.MULTILINE)
+
+
+def _check_free(text: str, values: Sequence[_Found]) -> None:
+    """OutputError where one of them may be a piece of something larger, or no more than a word."""
+    several = cache(lambda marks: len(marks.findall("…".join(_gaps(text, values)))) > 1)
+    for it in values:
+        before, after = _line_before(text, it.start), text[it.end : it.end + _NEAR]
+        if not it.value and (before.strip() or after.partition("\n")[0].strip()):
+            kind = "array" if isinstance(it.value, list) else "object"
+            raise OutputError(f"the output holds an empty {kind} among other text", hint=ALONE)
+        listed = _is_listed(before, several)
+        if it.inside or listed or not (_leads_up(before) and _AFTER.match(after)):
+            raise OutputError("the JSON in the output is a part of something that is not JSON", hint=ALONE)
+
+
+def _is_listed(before: str, several: Callable[[re.Pattern[str]], bool]) -> bool:
+    """Whether it is the value of a key, or an item, of something that is written like YAML."""
+    field = _FIELD.fullmatch(before)
+    if field is None or not field[0].strip():
+        return False
+    key = field[2]
+    return key[0] in "\"'" or several(_KEYS) if key else several(_ITEMS)
+
+
+def _check_own(text: str, values: Sequence[_Found], material: str) -> None:
+    """QuotedError where one of them stands in the material."""
+    known = material.translate(_PLAIN)
+    for it in values if known else ():
+        ways = text[it.start : it.end], json.dumps(it.value, ensure_ascii=False)
+        if any(way.translate(_PLAIN) in known for way in ways):
+            raise QuotedError
+
+
+_PLAIN = str.maketrans("'", '"', " \t\r\n\\>+-|#*/")
+"""What is the same however a text is broken into lines, escaped or marked as quoted."""
+
+
+def _leads_up(before: str) -> bool:
+    """Whether what stands before a value on its line is nothing, or a sentence that leads up to it."""
+    said = before.rstrip()
+    if not said:
+        return True
+    allowed = _RIGHT_BEFORE if said == before else _BEFORE
+    return not said.lstrip().startswith(">") and allowed.match(said[-1]) is not None
+
+
+def _gaps(text: str, values: Sequence[_Found]) -> list[str]:
+    edges = [0, *(edge for it in values for edge in (it.start, it.end)), len(text)]
+    return [text[edges[at] : edges[at + 1]] for at in range(0, len(edges), 2)]
+
+
+def _line_before(text: str, start: int) -> str:
+    return text[max(0, start - _NEAR) : start].rpartition("\n")[2]
+
+
+def _is_scalar(line: str) -> bool:
+    try:
+        return bool(line.strip()) and not isinstance(load_alone(line), dict | list)
+    except (json.JSONDecodeError, OutputError):
+        return False

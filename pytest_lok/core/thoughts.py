@@ -1,0 +1,135 @@
+"""A model's text -> its answer, without what it thought first, where that can be told apart.
+
+A tag is a quotation in a string of JSON, in backticks or quotes, or in a fence that holds its other
+half. Thoughts begin where a line does, and end with their closing tag. Where the opening tag is
+missing, as some servers leave it away, all before the closing tag was thought.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect
+from collections.abc import Iterator
+from itertools import accumulate, islice
+
+from pytest_lok.core.jsontext import decode
+from pytest_lok.errors import OutputError
+
+_NAMES = "think|thinking|thoughts?|reasoning|reflection|scratchpad"
+_TAG = re.compile(
+    rf"<(?P<end>/)?(?:[\w.-]+:)?(?:{_NAMES})(?:\s[^<>]*)?(?<!/)>"
+    r"|\[(?P<end2>/)?THINK\]|◁(?P<end3>/)?think▷"
+    r"|(?:<\|end\|>\s*)?(?:<\|start\|>\s*assistant\s*)?<\|channel\|>\s*(?:(?P<end4>final)|analysis|commentary)"
+    r"[^<]*<\|message\|>",
+    re.IGNORECASE,
+)
+
+
+MOST = 1_000
+"""Tags one text may hold, and brackets that open no JSON before what is quoted in JSON is not looked for."""
+
+
+def answer_of(text: str) -> str:
+    """The text without its thoughts; OutputError where it has no answer, or what is thought is unclear."""
+    tags = list(_tags(text))
+    if not tags:
+        return text
+    kept, at, depth = list[str](), 0, 0
+    for number, tag in enumerate(tags):
+        closes = tag.lastgroup is not None
+        if depth == 0:
+            said = text[at : tag.start()]
+            if closes and (number > 0 or not _ends(text, tag)):
+                raise _unclear(tag)
+            if not closes and said.rpartition("\n")[2].strip("\ufeff \t\r"):
+                raise _unclear(tag)
+            kept += [] if closes else [said]
+        depth = max(0, depth - 1) if closes else depth + 1
+        at = tag.end()
+    if depth:
+        raise OutputError(f"the answer ends within its thoughts: {tags[-1][0][:40]} has no end", hint=_HINT)
+    answer = "".join([*kept, text[at:]]).strip().removeprefix("\ufeff").strip()
+    if not answer:
+        raise OutputError("there are thoughts, and no answer after them", hint=_HINT)
+    return answer
+
+
+_HINT = "ask for an answer without thoughts, and for tags that are quoted in backticks"
+
+
+def _unclear(tag: re.Match[str]) -> OutputError:
+    return OutputError(f"what is answer and what is thought is unclear at {tag[0][:40]}", hint=_HINT)
+
+
+def _ends(text: str, tag: re.Match[str]) -> bool:
+    """Whether a closing tag without an opening one ends thoughts, and is not just mentioned in a sentence."""
+    line = text[: tag.start()].rpartition("\n")[2]
+    after = text[tag.end() : tag.end() + 200].lstrip()
+    return not line.strip() or line[-1] not in " \t([{<\"'`|/" or after.startswith(("{", "[", "```", "~~~"))
+
+
+# --- quotations
+
+
+_OPENER = re.compile(r"[\[{]")
+_FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,})", re.MULTILINE)
+_QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”"}
+
+
+def _tags(text: str) -> Iterator[re.Match[str]]:
+    """The tags that are not quoted."""
+    tags = list(islice(_TAG.finditer(text), MOST + 1))
+    if len(tags) > MOST:
+        raise OutputError(f"the answer holds more than {MOST:,} tags of thoughts", hint=_HINT)
+    if not tags:
+        return
+    quoted = set(_in_values(text, tags)) | set(_in_fences(text, tags))
+    yield from (tag for tag in tags if tag.start() not in quoted and not _in_quotes(text, tag))
+
+
+def _in_values(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
+    """Those in strings of JSON, which is whole, so that no thought can begin or end in it."""
+    at, number, misses = 0, 0, 0
+    while number < len(tags) and misses < MOST and (opener := _OPENER.search(text, at)) is not None:
+        start = opener.start()
+        try:
+            _, at = decode(text, start)
+        except json.JSONDecodeError as error:
+            at, misses = max(error.pos, start + 1), misses + 1
+            continue
+        except OutputError:
+            return
+        while number < len(tags) and tags[number].start() < at:
+            if tags[number].start() > start:
+                yield tags[number].start()
+            number += 1
+
+
+def _in_fences(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
+    """Those in fences of code, where each tag that closes follows one that opens."""
+    fences = iter(_FENCE.finditer(text))
+    starts = [tag.start() for tag in tags]
+    for fence in fences:
+        end = next((it for it in fences if _closes(text, it, fence[1])), None)
+        if end is None:
+            return
+        inside = tags[bisect(starts, fence.start()) : bisect(starts, end.start())]
+        halves = accumulate(1 if tag.lastgroup is None else -1 for tag in inside)
+        if min(halves, default=0) >= 0:
+            yield from (tag.start() for tag in inside)
+
+
+def _closes(text: str, fence: re.Match[str], mark: str) -> bool:
+    rest = text[fence.end() : fence.end() + 80].partition("\n")[0]
+    return fence[1].startswith(mark) and not rest.strip()
+
+
+def _in_quotes(text: str, tag: re.Match[str]) -> bool:
+    before, after = text[tag.start() - 1 : tag.start()], text[tag.end() : tag.end() + 1]
+    if before and _QUOTES.get(before) == after:
+        return True
+    start = text.rfind("\n", 0, tag.start()) + 1
+    end = text.find("\n", tag.end())
+    left, right = text[start : tag.start()], text[tag.end() : len(text) if end < 0 else end]
+    return left.count("`") % 2 == 1 and "`" in right
