@@ -163,6 +163,7 @@ class Defaults(_Table):
     parallel: bool = True
     timeout: Seconds = 300.0
     env_policy: Literal["inherit", "clean"] = "inherit"
+    env: list[str] = []
     max_parallel: Positive = 8
     command_wrapper: Annotated[str, AfterValidator(_wrapper)] = ""
 

@@ -31,10 +31,11 @@ from pytest_lok.backends.scripted import Rule, Scripted
 from pytest_lok.backends.server import Server, ServerDialect
 from pytest_lok.backends.unusable import Unusable
 from pytest_lok.core.cassette import Mode
+from pytest_lok.core.credentials import SHORTEST, parts_of, secrets_of, withheld
 from pytest_lok.core.model import Origin, Role, Strategy, Workflow
 from pytest_lok.core.parse import Source, parse_workflow
 from pytest_lok.core.pricing import Price
-from pytest_lok.core.redact import SHORTEST, Redactor, secrets_of
+from pytest_lok.core.redact import Redactor
 from pytest_lok.discovery import Shelves, find_root, unknown
 from pytest_lok.engine.ports import Backend, Limits, World
 from pytest_lok.engine.slots import Slots
@@ -87,12 +88,6 @@ _NEUTRAL = {
     "replies",
 }  # fmt: skip
 _REDIRECTS = ("_BASE_URL", "_HOST", "_MODEL")
-_KEYS = frozenset(
-    {
-        "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "OPENAI_API_KEY",
-        "CODEX_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "AWS_BEARER_TOKEN_BEDROCK",
-    }
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -457,15 +452,20 @@ class Project:
         return found
 
     def _child_environ(self) -> dict[str, str]:
-        """What shell and verify steps start from: neither the backends' keys nor CI's command files."""
-        own = {backend.api_key_env for backend in self.settings.backends.values()}
-        clean = self.settings.defaults.env_policy == "clean"
-        environ = narrowed(self.environ) if clean else self.environ
-        return {name: value for name, value in environ.items() if name not in _WITHHELD | _KEYS | own}
+        """What shell and verify steps start from: no secret that nobody named, none of CI's command files."""
+        defaults, own = self.settings.defaults, self._key_names()
+        clean = defaults.env_policy == "clean"
+        environ = narrowed(self.environ, defaults.env) if clean else self.environ
+        kept = {*environ} - _WITHHELD - own - (withheld(environ) - {*defaults.env})
+        return {name: value for name, value in environ.items() if name in kept}
+
+    def _key_names(self) -> set[str]:
+        """The variables that backends take their keys from."""
+        return {backend.api_key_env for backend in self.settings.backends.values()}
 
     def _secrets(self) -> frozenset[str]:
-        own = (self.environ.get(backend.api_key_env, "") for backend in self.settings.backends.values())
-        return secrets_of(self.environ) | {value for value in own if len(value) >= SHORTEST}
+        own = {part for name in self._key_names() for part in parts_of(self.environ.get(name, ""))}
+        return secrets_of(self.environ) | {part for part in own if len(part) >= SHORTEST}
 
     def _which(self, program: str) -> str | None:
         return shutil.which(program, path=self.environ.get("PATH", ""))

@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 
 from pytest_lok import __version__
 from pytest_lok.backends import faults
-from pytest_lok.core.redact import SHORTEST
+from pytest_lok.core.redact import without
 from pytest_lok.errors import BackendError, BackendFault
 
 if TYPE_CHECKING:
@@ -77,11 +77,7 @@ class Endpoint:
     ) -> BackendError:
         """A failure in plain words, with its remedy and without the key."""
         text = " ".join(message.split())
-        if self.secret:
-            key = re.escape(self.secret)
-            if len(self.secret) < SHORTEST:  # a part of a word is no key
-                key = rf"(?<!\w){key}(?!\w)"
-            text, output = re.sub(key, "***", text), re.sub(key, "***", output)
+        text, output = without(text, self.secret), without(output, self.secret)
         return BackendError(
             f"{self.backend}: {text}",
             kind=kind,

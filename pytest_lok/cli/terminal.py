@@ -79,9 +79,9 @@ class Stream:
 class Terminal:
     """Where results (stdout) and everything else (stderr) go.
 
-    Results go into a pipe or a file as they are given; on a terminal, and always on stderr, control
-    characters are spelled out. In CI no line of either is a command to the runner. A stream that
-    was closed before lok began is None.
+    Results go into a pipe or a file as they are given; on a terminal, where ``CI`` is set, and always on
+    stderr, control characters are spelled out. In CI no line of either is a command to the runner. A
+    stream that was closed before lok began is None.
     """
 
     def __init__(self, environ: Mapping[str, str], out: TextIO | None, err: TextIO | None) -> None:
@@ -89,6 +89,7 @@ class Terminal:
         self.err = Stream(err)
         self._environ = environ
         self._redraws = environ.get("TERM", "dumb") != "dumb"
+        self._logged = bool(environ.get("CI"))  # a log is a screen: people read it, and runners
         self._obeyed = any(environ.get(name) for name in _OBEDIENT)
 
     @property
@@ -104,7 +105,7 @@ class Terminal:
     def result(self, text: str) -> None:
         """Print a result, whole, with a newline at its end; nothing for an empty one."""
         if text:
-            text = visible(text) if self.out.isatty() else text
+            text = visible(text) if self.out.isatty() or self._logged else text
             self.out.write(self._tame(text if text.endswith("\n") else f"{text}\n"))
 
     def note(self, text: str) -> None:
@@ -121,7 +122,8 @@ class Terminal:
 
     @cached_property
     def _redactor(self) -> Redactor:
-        from pytest_lok.core.redact import Redactor, secrets_of
+        from pytest_lok.core.credentials import secrets_of
+        from pytest_lok.core.redact import Redactor
 
         return Redactor(secrets_of(self._environ))
 

@@ -6,47 +6,59 @@ import base64
 import functools
 import json
 import re
-from collections.abc import Hashable, Iterable, Mapping
+import shlex
+from collections.abc import Hashable, Iterable
 from dataclasses import fields, is_dataclass, replace
+from html import escape as escape_html
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
 
+from pytest_lok.core.credentials import SHORTEST
 from pytest_lok.core.results import Outcome, Usage
 
 MASK = "[redacted]"
-SHORTEST = 8  # characters; a shorter value would mask ordinary words
 
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW(OR)?D|CREDENTIAL|AUTH(?!ORS?(_|$))", re.IGNORECASE)
-_NOT_SECRET = re.compile(
-    r"^(SSH_AUTH_SOCK|XAUTHORITY|GPG_KEY|.*_(FILE|PATH|DIR|SOCK|URL|ID))$", re.IGNORECASE
+# Every shape begins with a text that is quickly looked for, so that text without it costs nothing. What
+# stands before is looked at behind that text; a run of a shape's own characters is read once.
+_BEFORE = "(?<![A-Za-z0-9]{})"
+_SHAPES = tuple(
+    (start, re.compile(f"{re.escape(start)}{_BEFORE.format(re.escape(start))}{rest}"))
+    for start, rest in (
+        ("sk-", r"(?:ant-[A-Za-z0-9_-]{16,}|[A-Za-z0-9_-]{20,})"),
+        *((f"gh{kind}_", r"[A-Za-z0-9]{20,}") for kind in "pousr"),
+        ("github_pat_", r"[A-Za-z0-9_]{20,}"),
+        ("glpat-", r"[A-Za-z0-9_.-]{16,}"),
+        ("AKIA", r"[A-Z0-9]{16}"),
+        ("ASIA", r"[A-Z0-9]{16}"),
+        ("xox", r"[abeoprs]-[A-Za-z0-9-]{10,}"),
+        ("AIza", r"[A-Za-z0-9_-]{30,}"),
+        ("hf_", r"[A-Za-z0-9]{30,}"),
+        ("gsk_", r"[A-Za-z0-9]{40,}"),
+        ("npm_", r"[A-Za-z0-9]{36}"),
+        ("pypi-", r"AgE[A-Za-z0-9_-]{40,}"),
+        ("eyJ", r"(?<![_-]eyJ)[A-Za-z0-9_-]{10,}+\.eyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]{10,}+"),
+    )
 )
-
-_SHAPES = (
-    r"sk-ant-[A-Za-z0-9_-]{16,}",
-    r"sk-(?:proj-|svcacct-|or-)?[A-Za-z0-9_-]{20,}",
-    r"gh[pousr]_[A-Za-z0-9]{20,}",
-    r"github_pat_[A-Za-z0-9_]{20,}",
-    r"glpat-[A-Za-z0-9_-]{16,}",
-    r"(?:AKIA|ASIA)[A-Z0-9]{16}",
-    r"xox[abeoprs]-[A-Za-z0-9-]{10,}",
-    r"AIza[A-Za-z0-9_-]{30,}",
-    r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----",
+_PEM = re.compile(
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:[^-]|-(?!----))++-----END [A-Z ]{0,40}PRIVATE KEY-----"
+)
+# of these the first part stays
+_HELD = (
+    ("://", re.compile(r"(://[^\s/?#@:]{0,256}+:)[^\s/?#@]{1,512}+(?=@)")),
+    (
+        "uthorization",
+        re.compile(
+            r"(uthorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?(?:[Bb]asic|[Bb]earer|token) )[A-Za-z0-9._~+/=-]{8,}"
+        ),
+    ),
 )
 
 _TEXTLESS = frozenset({bool, int, float, Outcome, Usage})
+_STEP, _GRAM = 4, 5
+"""A text of ``SHORTEST`` characters holds, at each ``_STEP``, a whole piece of ``_GRAM`` characters."""
 
 T = TypeVar("T")
-
-
-def secrets_of(environ: Mapping[str, str]) -> frozenset[str]:
-    """The values of an environment's secret-looking variables that are long enough to be masked."""
-    return frozenset(
-        value.strip()
-        for name, value in environ.items()
-        if len(value.strip()) >= SHORTEST and _SECRET_NAME.search(name) and not _NOT_SECRET.match(name)
-    )
 
 
 class Redactor:
@@ -54,20 +66,35 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = {spelling for secret in secrets for spelling in _spellings(secret)}
-        exact = [re.escape(spelling) for spelling in sorted(known, key=len, reverse=True)]
-        self._pattern = re.compile("|".join([*exact, *(rf"(?<![A-Za-z0-9]){s}" for s in _SHAPES)]))
+        self._known = sorted((one for one in known if len(one) >= SHORTEST), key=len, reverse=True)
+        self._pieces = {one[at : at + _GRAM] for one in self._known for at in range(len(one) - _GRAM + 1)}
 
     def text(self, text: str) -> str:
         """The text with every secret replaced by a mask."""
-        return self._pattern.sub(MASK, text)
+        if len(text) < SHORTEST:
+            return text
+        if self._may_hold(text) and (here := [one for one in self._known if one in text]):
+            text = re.sub("|".join(map(re.escape, here)), MASK, text)
+        for start, shape in _SHAPES:
+            if start in text:
+                text = shape.sub(MASK, text)
+        for start, shape in _HELD:
+            if start in text:
+                text = shape.sub(rf"\1{MASK}", text)
+        return _PEM.sub(MASK, text) if "PRIVATE KEY-----" in text else text
 
     def value(self, value: T) -> T:
         """The value with every text in it masked; the very same object where nothing was."""
         return cast(T, self._masked(value))
 
+    def _may_hold(self, text: str) -> bool:
+        """Whether a known secret may stand there: looked up piece by piece, however many are known."""
+        pieces = self._pieces
+        return bool(pieces) and any(text[at : at + _GRAM] in pieces for at in range(0, len(text), _STEP))
+
     def _masked(self, value: object) -> object:
         if isinstance(value, str):
-            return value if len(value) < SHORTEST else self._pattern.sub(MASK, value)
+            return self.text(value)
         if isinstance(value, dict):
             return {self._masked(key): self._masked(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
@@ -94,20 +121,36 @@ def _field_names(cls: Hashable) -> tuple[str, ...]:
     return tuple(field.name for field in fields(cast(Any, cls)) if field.name != "kind")
 
 
+def without(text: str, secret: str, mask: str = "***") -> str:
+    """The text without one secret; one that is short is masked only where it stands as a word."""
+    if len(secret) >= SHORTEST:
+        return text.replace(secret, mask)
+    return re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", mask, text) if secret else text
+
+
 def _spellings(secret: str) -> Iterable[str]:
-    """A secret as it is, and as JSON, URLs, XML and base64 (at each of its three offsets) spell it."""
+    """A secret as it is, and as JSON, URLs, XML, shells, Python and base64 (at each offset) spell it."""
     yield secret
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
-    yield quote(secret, safe="")
-    yield quote(secret)
-    yield quote_plus(secret)
-    yield escape(secret)
+    yield secret.replace("\r\n", "\n")
+    yield secret.replace("\r\n", "\n").replace("\n", "\r\n")
+    for spelled in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+        yield from (spelled, spelled.replace("/", "\\/"), json.dumps(spelled)[1:-1])
+    for spelled in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield from (spelled, re.sub("%..", lambda octet: octet[0].lower(), spelled))
+    yield from (escape(secret), escape(secret, {'"': "&quot;"}), escape_html(secret))
+    yield from (shlex.quote(secret).removeprefix("'").removesuffix("'"), repr(secret)[1:-1])
     raw = secret.encode("utf-8", "surrogateescape")
+    yield from (raw.hex(), raw.hex().upper())
     for shift in range(3):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             encoded = encode(b"\0" * shift + raw).decode()
             # the first and last characters also carry bits of whatever stands beside the secret
             start, end = (0, 2, 3)[shift], len(encoded) - (0, 3, 2)[(shift + len(raw)) % 3]
-            if end - start >= SHORTEST:
-                yield encoded[start:end]
+            yield encoded[start:end]
+            if not shift:  # as `base64` and `openssl` break it into lines
+                yield from (
+                    encoded[at : at + width]
+                    for width in (64, 76)
+                    if end > width
+                    for at in range(0, end, width)
+                )

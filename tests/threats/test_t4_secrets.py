@@ -87,7 +87,7 @@ shell = 'echo "$MY_SECRET $SHAPE"; exit 1'
 
 @pytest.fixture
 def leaking(project: Project) -> Project:
-    project.environ |= {"MY_SECRET": CANARY, "SHAPE": SHAPE}
+    project.environ |= {"MY_SECRET": CANARY, "SHAPE": SHAPE, "LOK_ENV": "MY_SECRET"}
     project.workflow("leak", EVERYWHERE)
     project.write("leak.json", json.dumps({CANARY: [CANARY, {"x": SHAPE}]}))
     project.write(f"a {SHAPE} file", "")
@@ -160,7 +160,7 @@ def test_t4_a_step_that_needs_the_secret_still_gets_it(leaking: Project) -> None
 @pytest.mark.parametrize("secret", [CANARY, SHAPE])
 def test_t4_split_between_two_chunks_at_any_offset_it_is_still_masked(secret: str, project: Project) -> None:
     """What a child prints in pieces is masked as a whole: nothing is told before it is complete."""
-    project.environ |= {"MY_SECRET": CANARY}
+    project.environ |= {"MY_SECRET": CANARY, "LOK_ENV": "MY_SECRET"}
     project.write(
         "drip.py",
         "import os, sys, time\n"
