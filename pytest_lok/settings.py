@@ -88,6 +88,8 @@ _BUILT_IN: Mapping[str, Any] = {
 _ONLY_FOR = {  # keys that mean something for some types only
     "args": CLIS,
     "skip_lines": CLIS,
+    "fail_on": ("command",),
+    "answer": ("command",),
     "access": CLIS,
     "env": CLIS,
     "command": (*CLIS, "openai", "ollama"),
@@ -144,6 +146,30 @@ def _wrapper(value: str) -> str:
         if why := check_wrapper(value):
             raise complaint(why, "for example \"nix-shell --run '{cmd}'\"")
     return value
+
+
+def _pattern(value: str) -> str:
+    """A regular expression; "" is none."""
+    _groups(value)
+    return value
+
+
+def _answer(value: str) -> str:
+    """A regular expression whose one group is the answer; "" is none."""
+    if value and _groups(value) != 1:
+        raise complaint("needs one group, which is the answer", "for example '(?s)Answer: (.*)'")
+    return value
+
+
+def _groups(pattern: str) -> int:
+    if not pattern:
+        return 0
+    import regex  # rarely used, and slow to import
+
+    try:
+        return int(regex.compile(pattern).groups)
+    except regex.error as error:
+        raise complaint(f"is no regular expression: {error}", "write it in single quotes") from None
 
 
 BackendType = Annotated[str, WithJsonSchema({"type": "string", "examples": list(TYPES)})]
@@ -215,6 +241,8 @@ class BackendSettings(_Table):
     timeout: Seconds | None = None
     idle_timeout: Seconds | None = None
     skip_lines: Count = 0
+    fail_on: Annotated[str, AfterValidator(_pattern)] = ""
+    answer: Annotated[str, AfterValidator(_answer)] = ""
     max_concurrent: Count = 4
     requests_per_minute: Count = 0
     max_tokens: Positive | None = None

@@ -375,6 +375,8 @@ class Project:
                 env=settings.env,
                 key_env=settings.api_key_env,
                 skip_lines=settings.skip_lines,
+                fail_on=settings.fail_on,
+                answer=settings.answer,
                 idle=math.inf if settings.idle_timeout is None else settings.idle_timeout,
             )
             return CommandBackend(name, tool, run=processes.launch, workspace=self.root, environ=self.environ)

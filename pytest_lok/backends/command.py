@@ -15,7 +15,18 @@ from pathlib import Path
 
 from pytest_lok.backends import faults
 from pytest_lok.backends.attempt import attempt
-from pytest_lok.backends.dialect import ANY, Access, CliDialect, Failure, Option, crashed, plain
+from pytest_lok.backends.dialect import (
+    ANY,
+    Access,
+    Answer,
+    CliDialect,
+    Failure,
+    Heard,
+    Option,
+    bare,
+    crashed,
+    plain,
+)
 from pytest_lok.backends.environment import narrowed
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.ports import Completed, Launch, Prompt, Runner
@@ -38,7 +49,8 @@ class Tool:
     filled in, the first taking the prompt off stdin. Of the user's environment it sees the part
     every program needs, its own key (``key_env`` names another variable to take it from) and the
     variables called ``env``. ``skip_lines`` is the length of a banner, where the output is plain
-    text. ``access`` "none" runs it in an empty directory. ``idle`` is the longest silence in seconds that
+    text; of such output, ``fail_on`` finds what tells of a failure, and the group of ``answer`` is the
+    answer. ``access`` "none" runs it in an empty directory. ``idle`` is the longest silence in seconds that
     is not taken for a tool that hangs.
     """
 
@@ -50,6 +62,8 @@ class Tool:
     env: Sequence[str] = ()
     key_env: str = ""
     skip_lines: int = 0
+    fail_on: str = ""
+    answer: str = ""
     idle: float = math.inf
 
 
@@ -133,6 +147,7 @@ class CommandBackend:
         problem = self.unavailable()
         if problem is not None:
             raise problem
+        dialect = self._dialect
         text, options = self._worded(prompt)
         with self._directory() as directory:
             launch = self._launch(prompt, text, options, directory)
@@ -146,8 +161,13 @@ class CommandBackend:
                     f"it printed nothing for {self._tool.idle:g} s",
                     f"try again, or raise `idle_timeout` in [backends.{self._name}]",
                 ) from error
-        reply = self._reply(launch, done)
-        return replace(reply, model=reply.model or prompt.model or self._tool.model)
+            heard = await self._heard(launch, done)
+            if isinstance(heard, Answer) and dialect.log:
+                heard = dialect.read_log(_contents(directory / dialect.log)) or heard
+        if isinstance(heard, Failure):
+            raise self._failed(heard, launch, done)
+        model = heard.model or prompt.model or self._tool.model
+        return Reply(text=heard.text, backend=self._name, model=model, usage=heard.usage)
 
     # --- the question
 
@@ -211,7 +231,9 @@ class CommandBackend:
             cwd=str(directory),
             stdin=b"" if self._placed("prompt") else text.encode(),
             spool=True,
+            counted=self._dialect.read is plain,
             idle=self._tool.idle,
+            said_all=self._dialect.said_all,
         )
 
     @contextmanager
@@ -230,17 +252,46 @@ class CommandBackend:
 
     # --- the answer
 
-    def _reply(self, launch: Launch, done: Completed) -> Reply:
-        if self._dialect.read is plain and self._tool.skip_lines:
-            done = replace(done, stdout="\n".join(done.stdout.split("\n")[self._tool.skip_lines :]))
-        heard = self._dialect.read(done)
+    async def _heard(self, launch: Launch, done: Completed) -> Heard:
+        tool, is_plain = self._tool, self._dialect.read is plain
+        if is_plain and tool.skip_lines:
+            done = replace(done, stdout="\n".join(done.stdout.split("\n")[tool.skip_lines :]))
+        if is_plain and (tool.fail_on or tool.answer):
+            from pytest_lok.backends.patterns import picked
+
+            heard = await asyncio.to_thread(picked, done, tool.fail_on, tool.answer)
+        else:
+            heard = self._dialect.read(done)
         if isinstance(heard, Failure):
-            raise self._failed(heard, launch, done)
-        return Reply(text=heard.text, backend=self._name, model=heard.model, usage=heard.usage)
+            return heard
+        return self._unusable(launch, done, heard) or heard
+
+    def _unusable(self, launch: Launch, done: Completed, heard: Answer) -> Failure | None:
+        """Why what was taken for an answer is none, whatever it says."""
+        if done.cut:
+            return Failure(kind=BackendFault.BAD_OUTPUT, message="it printed more than can be kept")
+        if done.unread:
+            size = len(launch.stdin)
+            return Failure(
+                kind=BackendFault.BAD_OUTPUT,
+                message=f"it took {size - done.unread:,} of {size:,} bytes of its prompt",
+                hint="it has to read stdin to its end; or put {prompt} into `args` of "
+                f"[backends.{self._name}]",
+            )
+        if not heard.text.strip():
+            said = bare(done.stderr).strip()
+            return Failure(
+                kind=faults.of_text(said) or BackendFault.EMPTY,
+                message=f"gave an empty answer; on stderr: {said}" if said else "gave an empty answer",
+                hint="" if said else "try again, or word the prompt so that it asks for something",
+            )
+        return None
 
     def _failed(self, failure: Failure, launch: Launch, done: Completed) -> BackendError:
         hint = faults.remedy(failure.kind, self._name)
-        if failure.kind is BackendFault.AUTH and self._dialect.sign_in:
+        if failure.hint:
+            hint = failure.hint
+        elif failure.kind is BackendFault.AUTH and self._dialect.sign_in:
             hint = self._dialect.sign_in
         elif failure.kind in (BackendFault.CRASHED, BackendFault.BAD_OUTPUT):
             hint = f"try it by hand: {_shown(shlex.join(launch.argv))}"
@@ -292,6 +343,14 @@ def _split(command: str, args: Sequence[str]) -> tuple[list[str], list[str]]:
             if not word.startswith("-"):
                 return [command, *args[:at]], list(args[at:])
     return [command], list(args)
+
+
+def _contents(file: Path) -> str:
+    """What is in a file that may not be there."""
+    try:
+        return file.read_text("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _shown(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -27,25 +28,35 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a tool did not answer; ``message`` is its own."""
+    """Why a tool did not answer; ``message`` is its own. ``hint`` "" = the usual one for its kind."""
 
     kind: BackendFault
     message: str
+    hint: str = ""
 
 
 Heard: TypeAlias = Answer | Failure
 
 
+_COLOURS = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]")
+
+
+def bare(text: str) -> str:
+    """Text without the colours some tools print whatever they are told."""
+    return _COLOURS.sub("", text)
+
+
 def plain(done: Completed) -> Heard:
     """A tool that prints its answer and nothing else."""
-    return Answer(text=done.stdout.strip()) if done.exit_code == 0 else crashed(done)
+    return Answer(text=bare(done.stdout).strip()) if done.exit_code == 0 else crashed(done)
 
 
 def crashed(done: Completed) -> Failure:
-    """A tool that ended with an error, told by its last words."""
-    said = done.stderr.strip() or done.stdout.strip()
+    """A tool that ended with an error, told by the line that says most, else its last words."""
+    said = bare(done.stderr).strip() or bare(done.stdout).strip()
     how = f"exit code {done.exit_code}" if done.exit_code >= 0 else f"signal {-done.exit_code}"
-    last = said.rpartition("\n")[2].strip()
+    lines = [line.strip() for line in said.split("\n")]
+    last = lines[-1] if faults.of_text(lines[-1]) else next(filter(faults.of_text, lines), lines[-1])
     return Failure(
         kind=faults.of_text(said) or BackendFault.CRASHED, message=f"{how}: {last}" if last else how
     )
@@ -84,6 +95,10 @@ class Option:
         return None
 
 
+def _no_failure(_: str) -> None:
+    """Of a tool without a log."""
+
+
 def _bytes(text: str) -> int:
     return len(text.encode())
 
@@ -103,7 +118,9 @@ class CliDialect:
     Its limits: ``limit`` is the longest prompt it takes whole, measured by ``size``; ``guard`` rewords
     a prompt it would take for a command of its own.
 
-    What it says: ``read``; its version after ``version``. ``install`` and ``sign_in`` are remedies.
+    What it says: ``read``; ``said_all`` knows whether nothing more will come, None = only its exit tells.
+    ``read_log`` finds in ``log``, a file of its private directory, why an answer is none after all.
+    Its version after ``version``. ``install`` and ``sign_in`` are remedies.
     """
 
     program: str = ""
@@ -124,6 +141,9 @@ class CliDialect:
     size: Callable[[str], int] = _bytes
     guard: Callable[[str], str] = str
     read: Callable[[Completed], Heard] = plain
+    said_all: Callable[[str], bool] | None = None
+    log: str = ""
+    read_log: Callable[[str], Failure | None] = _no_failure
 
     def arguments(
         self, words: Sequence[str], options: Sequence[Option], fill: Callable[[str], str] = str

@@ -22,7 +22,8 @@ _WORDS = (
         re.compile(
             r"not (logged|signed) in|please (run /login|log ?in|sign in)|unauthori[sz]ed|unauthenticated"
             r"|(invalid|incorrect|missing|no) (\S+ )?api[ _-]?key|api key not valid|authentication"
-            r"|missing environment variable|expired token|token has expired",
+            r"|missing environment variable|must specify the \S+ environment variable|set an auth method"
+            r"|expired token|token has expired",
             re.IGNORECASE,
         ),
     ),

@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 from pytest_lok.core.events import BackendAsked, BackendRefused, BackendReplied
 from pytest_lok.core.model import AUTO
 from pytest_lok.core.pricing import priced
-from pytest_lok.core.results import Refusal, Reply
+from pytest_lok.core.results import Refusal, Reply, Usage
 from pytest_lok.core.thoughts import answer_of
 from pytest_lok.engine.context import within
 from pytest_lok.engine.ports import Backend, Prompt, Recalling
@@ -21,6 +21,8 @@ from pytest_lok.engine.route import route
 from pytest_lok.errors import BackendError, BackendFault, LokError, OutputError
 
 T = TypeVar("T")
+
+ONE_CALL = Usage(calls=1)
 
 
 def chosen(record: Record, asked: tuple[str, ...], task: str) -> tuple[str, ...]:
@@ -127,7 +129,11 @@ async def _placed(record: Record, backend: Backend, prompt: Prompt) -> Reply:
     async with slots.place() if slots else nullcontext():
         with purse.call(prompt) if purse else nullcontext():
             _tell_asked(record, backend, prompt)
-            reply = await _answer(backend.name, prompt, backend.ask)
+            try:
+                reply = await _answer(backend.name, prompt, backend.ask)
+            except BaseException:
+                record.usage += ONE_CALL  # it was begun, and may have been paid
+                raise
     if not isinstance(reply, Reply):
         raise _crashed(backend.name, TypeError(f"ask() gave {type(reply).__name__}, not a Reply"))
     return reply

@@ -101,7 +101,8 @@ class Command:
 class Completed:
     """A process that ended by itself. ``exit_code`` is negative for a signal; text is decoded, bounded.
 
-    ``cut``: stdout was longer, and a line in its middle stands for what is not there.
+    ``cut``: stdout was longer, and a line in its middle stands for what is not there. ``unread``: bytes of
+    a counted stdin that nobody took. It ended well, too, if it had said all and was ended for not going.
     """
 
     exit_code: int
@@ -109,6 +110,7 @@ class Completed:
     stderr: str
     seconds: float
     cut: bool = False
+    unread: int = 0
 
 
 class Shell(Protocol):
@@ -125,6 +127,8 @@ class Launch:
 
     ``spool`` gives it files instead of pipes for stdout and stderr: some programs lose what a pipe
     has not taken when they exit. ``idle`` is the longest silence in seconds that is waited for.
+    ``counted`` gives it a pipe instead of a file for stdin, so that what it does not read is known.
+    ``said_all`` tells by its output so far whether it has said its last word: then it need not exit.
     """
 
     argv: tuple[str, ...]
@@ -132,7 +136,9 @@ class Launch:
     cwd: str
     stdin: bytes = b""
     spool: bool = False
+    counted: bool = False
     idle: float = math.inf
+    said_all: Callable[[str], bool] | None = None
 
 
 class Runner(Protocol):

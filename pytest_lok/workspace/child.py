@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 
 from pytest_lok.engine.ports import Launch
 from pytest_lok.workspace.orphans import left_alive
-from pytest_lok.workspace.output import Pipe, Sink, Spool
+from pytest_lok.workspace.output import Feed, Pipe, Sink, Spool
 from pytest_lok.workspace.watchdog import Watchdog
 
 GRACE = 0.5
@@ -71,10 +71,12 @@ class Child:
         self._kill_at = 0.0
         self._patience = patience
         self._sinks: list[Sink] = []
+        self._feed = Feed(launch.stdin) if launch.counted and launch.stdin else None
+        self.unread = 0
         try:
             for _ in ("stdout", "stderr"):
                 self._sinks.append(Spool() if launch.spool else Pipe())
-            self._process = _start(launch, env, self._sinks)
+            self._process = _start(launch, env, self._sinks, self._feed)
         except BaseException:
             self._close()
             raise
@@ -95,6 +97,15 @@ class Child:
     def stderr(self) -> str:
         """All of it, once ``gone``."""
         return self._sinks[1].text()
+
+    def so_far(self) -> str:
+        """What is on stdout until now."""
+        return self._sinks[0].so_far()
+
+    @property
+    def said(self) -> int:
+        """How many bytes are on stdout until now."""
+        return self._sinks[0].printed
 
     @property
     def printed(self) -> int:
@@ -131,6 +142,8 @@ class Child:
             sink.started()
             if sink.watched >= 0:
                 self._loop.add_reader(sink.watched, self._readable, sink)
+        if self._feed is not None:
+            self._loop.add_writer(self._feed.watched, self._writable, self._feed)
         try:
             if open_pidfd is not None:
                 self._pidfd = open_pidfd(self.pid)
@@ -154,6 +167,12 @@ class Child:
             code = None
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._has_exited, code)
+
+    def _writable(self, feed: Feed) -> None:
+        descriptor = feed.watched
+        feed.write()
+        if feed.watched < 0:
+            self._loop.remove_writer(descriptor)
 
     def _readable(self, sink: Sink) -> None:
         if sink.read() == 0:
@@ -236,6 +255,11 @@ class Child:
                 chunks += 1
 
     def _close(self) -> None:
+        if self._feed is not None and self._feed.theirs >= 0:
+            self.unread = self._feed.unread()
+            if self._feed.watched >= 0:
+                self._loop.remove_writer(self._feed.watched)
+            self._feed.close()
         for sink in self._sinks:
             if sink.watched >= 0:
                 self._loop.remove_reader(sink.watched)
@@ -259,10 +283,14 @@ class Child:
             self._pidfd = -1
 
 
-def _start(launch: Launch, env: Mapping[str, str], sinks: list[Sink]) -> subprocess.Popen[bytes]:
+def _start(
+    launch: Launch, env: Mapping[str, str], sinks: list[Sink], feed: Feed | None
+) -> subprocess.Popen[bytes]:
     with contextlib.ExitStack() as stack:
         stdin: int = subprocess.DEVNULL
-        if launch.stdin:
+        if feed is not None:
+            stdin = feed.theirs
+        elif launch.stdin:
             # A file, not a pipe: no writer that could block or get EPIPE, whatever the child reads.
             file = stack.enter_context(tempfile.TemporaryFile())
             file.write(launch.stdin)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import array
+import contextlib
+import fcntl
 import os
 import re
 import tempfile
+import termios
 from collections import deque
 from typing import Protocol
 
@@ -46,6 +50,10 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Let go of every descriptor. Idempotent."""
+        ...
+
+    def so_far(self) -> str:
+        """What has been printed until now, as ``text`` says."""
         ...
 
     def text(self) -> str:
@@ -98,6 +106,10 @@ class Pipe:
     def text(self) -> str:
         """What was kept."""
         return _decode(bytes(self._head), b"".join(self._tail), self._dropped)
+
+    def so_far(self) -> str:
+        """What was kept."""
+        return self.text()
 
     def _keep(self, data: bytes) -> None:
         room = KEEP - len(self._head)
@@ -152,9 +164,51 @@ class Spool:
             file.seek(start)
             self._text = _decode(head, file.read(KEEP), start - len(head))
 
+    def so_far(self) -> str:
+        """What would be kept if it ended now; its place in the file, which the child shares, stays."""
+        if self._file.closed:
+            return self._text
+        file, size = self._file.fileno(), self.printed
+        head = os.pread(file, KEEP, 0)
+        start = max(len(head), size - KEEP)
+        return _decode(head, os.pread(file, KEEP, start), start - len(head))
+
     def text(self) -> str:
         """What was kept, once closed."""
         return self._text
+
+
+class Feed:
+    """A pipe for a process to read from. Nobody waits for a reader, and what was not read is known.
+
+    Our holding its other end, too, spares us the signal of a pipe that nobody reads.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.theirs, self.watched = os.pipe()
+        os.set_blocking(self.watched, False)
+        self._rest = memoryview(data)
+
+    def write(self) -> None:
+        """As much as there is room for; ``watched`` is -1 when all is in."""
+        with contextlib.suppress(BlockingIOError):
+            self._rest = self._rest[os.write(self.watched, self._rest) :]
+        if not self._rest:
+            os.close(self.watched)
+            self.watched = -1
+
+    def unread(self) -> int:
+        """How many bytes nobody has taken."""
+        left = array.array("i", [0])
+        fcntl.ioctl(self.theirs, termios.FIONREAD, left)
+        return len(self._rest) + left[0]
+
+    def close(self) -> None:
+        """Both ends. Idempotent."""
+        for descriptor in (self.watched, self.theirs):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.watched = self.theirs = -1
 
 
 def is_cut(text: str) -> bool:

@@ -15,6 +15,9 @@ from pytest_lok.workspace.orphans import MARK
 from pytest_lok.workspace.output import is_cut
 from pytest_lok.workspace.watchdog import Watchdog
 
+LINGER = 2.0
+"""Seconds a process may stay that has said its last word."""
+
 
 class Processes:
     """Runs processes for one workspace; an ``engine.ports.Shell``, and ``launch`` a ``Runner``.
@@ -63,7 +66,7 @@ class Processes:
         child = self._start(launch)
         self._children.add(child)
         try:
-            await _heard(child, launch.idle)
+            lingers = await _heard(child, launch)
         except GeneratorExit:
             child.abandon()
             raise
@@ -76,18 +79,20 @@ class Processes:
             await _outlast(child.gone)
         finally:
             self._children.discard(child)
-        if child.exit_code is None:
+        exit_code = 0 if lingers else child.exit_code
+        if exit_code is None:
             raise StepUnableError(
                 f"the exit code of {launch.argv[0]!r} is lost: something else in this program waited for it",
                 hint="look for os.wait() or os.waitpid(-1), or for SIGCHLD being ignored",
             )
         stdout = child.stdout
         return Completed(
-            exit_code=child.exit_code,
+            exit_code=exit_code,
             stdout=stdout,
             stderr=child.stderr,
             seconds=now() - began,
             cut=is_cut(stdout),
+            unread=child.unread,
         )
 
     def kill(self) -> None:
@@ -125,17 +130,30 @@ class Processes:
         return path
 
 
-async def _heard(child: Child, idle: float) -> None:
-    """Wait until it has finished, or has been silent for too long."""
-    now = asyncio.get_running_loop().time
+async def _heard(child: Child, launch: Launch) -> bool:
+    """Wait until it has finished, or has been silent for too long.
+
+    Whether it has said its last word and does not go.
+    """
+    now, said_all, idle = asyncio.get_running_loop().time, launch.said_all, launch.idle
     printed, since = child.printed, now()
-    while not (math.isinf(idle) or child.finished.done()):
-        await asyncio.wait([child.finished], timeout=max(0.01, min(since + idle - now(), 1.0)))
+    said, quiet = child.said, now()
+    while not child.finished.done() and (said_all is not None or not math.isinf(idle)):
+        await asyncio.wait([child.finished], timeout=max(0.01, min(since + idle - now(), 0.5)))
+        if child.finished.done():
+            break
+        if child.said != said:
+            said, quiet = child.said, now()
+        elif said and said_all is not None and now() - quiet >= min(LINGER, idle):
+            if said_all(child.so_far()):
+                return True
+            quiet = math.inf  # until it says more
         if child.printed != printed:
             printed, since = child.printed, now()
-        elif now() - since >= idle and not child.finished.done():
+        elif now() - since >= idle:
             raise TimeoutError
     await child.finished
+    return False
 
 
 async def _outlast(future: asyncio.Future[None]) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.backends.clis import CLAUDE, CODEX, DIALECTS, GEMINI, read_claude, read_codex, read_gemini
+from pytest_lok.backends.clis import CLAUDE, CODEX, DIALECTS, GEMINI
 from pytest_lok.backends.command import LONGEST_ARGUMENT, CommandBackend, Tool
 from pytest_lok.backends.dialect import Answer, CliDialect, Failure
+from pytest_lok.backends.transcripts import read_claude, read_codex, read_gemini
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
 from pytest_lok.workspace.processes import Processes
@@ -197,7 +198,9 @@ def test_claude_not_signed_in() -> None:
     ("stop", "kind"), [("max_tokens", BackendFault.TRUNCATED), ("refusal", BackendFault.REFUSED)]
 )
 def test_claude_cut_or_refusing_with_exit_0(stop: str, kind: BackendFault) -> None:
-    done = lines({"type": "result", "is_error": False, "result": "half", "stop_reason": stop})
+    done = lines(
+        {"type": "result", "subtype": "success", "is_error": False, "result": "half", "stop_reason": stop}
+    )
     assert failure(read_claude(done)).kind is kind
 
 
@@ -210,13 +213,19 @@ def test_claudes_rest_of_a_cut_answer_is_no_answer() -> None:
         {"type": "assistant", "message": {"content": [{"type": "text", "text": "the first half, "}]}},
         {"type": "user", "message": asked, "isSynthetic": True},
         {"type": "assistant", "message": {"content": [{"type": "text", "text": "the second"}]}},
-        {"type": "result", "is_error": False, "result": "the second", "stop_reason": "end_turn"},
+        {
+            "type": "result",
+            "subtype": "success",
+            "is_error": False,
+            "result": "the second",
+            "stop_reason": "end_turn",
+        },
     )
     assert failure(read_claude(done)).kind is BackendFault.TRUNCATED
 
 
 def test_claude_that_fails_without_saying_so() -> None:
-    done = lines({"type": "result", "is_error": False, "result": "half"}, exit_code=1)
+    done = lines({"type": "result", "subtype": "success", "is_error": False, "result": "half"}, exit_code=1)
     assert failure(read_claude(done)).kind is BackendFault.CRASHED
 
 
