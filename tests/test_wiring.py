@@ -322,7 +322,7 @@ class TestBackends:
     def test_command_line_tools_are_known_by_name(self, house: House) -> None:
         house.program(
             "claude",
-            """cat >/dev/null; echo '{"type": "result", "result": "'"$ANTHROPIC_API_KEY $OPENAI_API_KEY $EXTRA"'"}'""",
+            """cat >/dev/null; echo '{"type": "result", "is_error": false, "result": "'"$ANTHROPIC_API_KEY $OPENAI_API_KEY $EXTRA"'"}'""",
         )
         house.environ |= {"MY_KEY": "mine", "OPENAI_API_KEY": "other", "EXTRA": "more"}
         world = house.world("[backends.claude]\ncommand = 'claude'\napi_key_env = 'MY_KEY'\nenv = ['EXTRA']")

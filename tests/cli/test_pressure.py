@@ -80,7 +80,7 @@ def test_it_is_asked_less_at_once_until_it_bears_it(project: Project) -> None:
         project.workflow("w", "max_parallel = 40\n" + steps(40, "retries = 9\nretry_delay = 50"))
         done = project.lok("run", "w", "--json")
         assert done.code == 0
-        assert done.document["usage"]["calls"] == 40
+        assert done.document["usage"]["calls"] == len(server.refused) >= 40  # also those that were refused
         # some 70 questions for 40 answers; with sixteen at once to the end there are more than 150
         assert len(server.refused) < 110
 

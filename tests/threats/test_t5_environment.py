@@ -21,7 +21,7 @@ SHELL_STARTUP = {"BASH_ENV": "/startup"}
 PEOPLES = {"GH_TOKEN": "of people", "CARGO_HOME": "/cargo", "EDITOR": "vi", "LD_LIBRARY_PATH": "/lib"}
 NEEDED = {"LANG": "C.UTF-8", "TERM": "xterm", "SSL_CERT_FILE": "/certs", "https_proxy": "http://proxy"}
 
-SPY = '#!/bin/sh\nenv -0 > "{}/$(basename "$0").env"\necho answer\n'
+SPY = '#!/bin/sh\nenv -0 > "{}/$(basename "$0").env"\ncat > /dev/null\necho answer\n'
 WORKFLOW = """
 [[steps]]
 name = "shell"
