@@ -32,14 +32,14 @@ _PREFIXES = """
 _EVALUATORS = """
     ansible ansible-console ansible-playbook at batch bc beeline bind bpftool bpftrace cap
     clickhouse-client compgen complete cpan cpanm cqlsh crontab csh dasel dc debugfs duckdb ed edit
-    editor emacs emacsclient enable ex fab fabric fc ftp fx gdbtui gmake gmsh gpg-connect-agent gprofng
-    groff hash hive htmlq inv invoke isql jello jhsdb jmespath jobs jp jp.py jrunscript jshell jsonpath
-    jsonpath_ng just less lessecho lesspipe lftp m4 make mariadb maxima mlr mongo mongosh msfconsole
-    mysql nano ncftp ninja nmap nvim octave open osascript pager parallel pico pppd psql pup qsv rake
-    run-mailcap rview rvim salt sbt scp see sensible-browser sensible-editor sensible-pager sftp slogin
-    snowsql socat sqlcmd sqlite3 sqlplus ssh swipl systemd-mount task tclkit telnet thor trino troff
-    tshark update-alternatives usql vi view vigr vim vimdiff vipw visudo watch wish x-terminal-emulator
-    x-www-browser xauth xdg-open xdotool xmllint xmlstarlet xpath xsv xterm zq
+    editor emacs emacsclient enable ex fab fabric fc ftp fx gdbtui gmake gmsh gpg-connect-agent gpic
+    gprofng groff grog hash hive htmlq inv invoke isql jello jhsdb jmespath jobs jp jp.py jrunscript
+    jshell jsonpath jsonpath_ng just less lessecho lesspipe lftp m4 make mariadb maxima mlr mongo
+    mongosh msfconsole mysql nano ncftp ninja nmap nroff nvim octave open osascript pager parallel pic
+    pico pppd psql pup qsv rake run-mailcap rview rvim salt sbt scp see sensible-browser sensible-editor
+    sensible-pager sftp slogin snowsql socat sqlcmd sqlite3 sqlplus ssh swipl systemd-mount task tclkit
+    telnet thor trino troff tshark update-alternatives usql vi view vigr vim vimdiff vipw visudo watch
+    wish x-terminal-emulator x-www-browser xauth xdg-open xdotool xmllint xmlstarlet xpath xsv xterm zq
 """
 """Commands that can run an argument, or a part of one, as code."""
 # fmt: on

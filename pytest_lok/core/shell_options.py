@@ -32,8 +32,9 @@ _CODE = frozenset(_RUNNING.split())
 """Words in the names of options whose value is run, opened as code or is a program of a small language."""
 
 _CODE_START = re.compile(r"eval|exec|command|shell")
-_CODE_NAMES = frozenset({"code", "pre", "run"})
-_ABBREVIATED = ("cmd", "command", "eval", "evaluate", "exec", "execute", "expression", "script")
+_CODE_NAMES = frozenset({"code", "load", "pre", "run"})
+_ABBREVIATED = ("command", "eval", "evaluate", "execute", "shell", *sorted(_CODE))
+_COMPLETE = frozenset({"page", "render", "req", "view", "wrap"})
 # fmt: on
 _PART = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
 
@@ -77,7 +78,7 @@ def _runs(option: str, *, attached: bool) -> bool:
         if parts[:1] == ["on"] and parts[1:]:
             return True
         if option.startswith("--"):
-            return any(word.startswith(name) for word in _ABBREVIATED)
+            return name not in _COMPLETE and any(word.startswith(name) for word in _ABBREVIATED)
     if name in _SINGLE_DASH:
         return False
     return bool(_SHORT.intersection(name if attached else name[-1:]))

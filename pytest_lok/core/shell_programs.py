@@ -91,22 +91,23 @@ def _ordinary(judge: Judge, call: Call) -> None:
                     f"an argument of `{call.name} {text}`, which runs what it gets",
                 )
     if call.name in BY_SUBCOMMAND:
-        judge.refuse(_as_subcommand(call.args), f"the subcommand of `{call.name}`, which decides what is run")
+        what = f"the subcommand of `{call.name}`, which decides what is run"
+        judge.runs(_as_subcommand(call.args), call.name, what)
     if not knows(call.name):
         judge.operands(call)
     _outputs(judge, call)
     judge.data(call)
 
 
-def _as_subcommand(args: Iterable[Word]) -> Iterable[Hole]:
-    """The holes before the first operand that is written out."""
+def _as_subcommand(args: Iterable[Word]) -> Iterable[Word]:
+    """The operands before the first that is written out."""
     previous = ""
     for word in args:
         text = word.literal or ""
         if previous not in BEFORE_SUBCOMMAND and not word.prefix.startswith("-"):
             if text:
                 return
-            yield from word.holes
+            yield word
         previous = text
 
 

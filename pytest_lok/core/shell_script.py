@@ -75,6 +75,8 @@ class Word:
     @property
     def literal(self) -> str | None:
         """The word's text, None if only the shell will know it."""
+        if len(self.pieces) == 1:
+            return self.pieces[0] if isinstance(self.pieces[0], str) else None
         texts = [piece for piece in self.pieces if isinstance(piece, str)]
         return "".join(texts) if len(texts) == len(self.pieces) else None
 

@@ -33,6 +33,7 @@ _QUOTED = re.compile(r"[^\0\"\\$`]+")
 _IN_BRACES = re.compile(r"[^\0'\"\\$`{}<>]+")
 _CALCULATION = re.compile(r"[\w \t\n+\-*/%<>=!&|^~?:,.#]+", re.ASCII)
 _NAME_IN_BRACES = re.compile(r"\{\w*\}")
+_NOTHING: frozenset[str] = frozenset()
 _NAME_PART = re.compile(r"[A-Za-z0-9_]")
 BLANK = " \t"
 _NOT_POSIX = "which sh does not have or shells read differently"
@@ -72,7 +73,7 @@ class WordReader(abc.ABC):
     @property
     def char(self) -> str:
         """The next character, "" at the end."""
-        return self.text[self.at : min(self.at + 1, self.end)]
+        return self.text[self.at] if self.at < self.end else ""
 
     def ahead(self, count: int) -> str:
         """What follows the next character, so many characters of it."""
@@ -125,8 +126,9 @@ class WordReader(abc.ABC):
 
     def since(self, mark: tuple[int, int, int]) -> tuple[tuple[Hole, ...], frozenset[str]]:
         """The holes and the variables met since then."""
-        holes = tuple(hole for hole in self.script.holes[mark[0] :] if not hole.dropped)
-        return holes, frozenset(self.script.reads[mark[1] :])
+        holes, reads = self.script.holes[mark[0] :], self.script.reads[mark[1] :]
+        kept = tuple([hole for hole in holes if not hole.dropped]) if holes else ()
+        return kept, frozenset(reads) if reads else _NOTHING
 
     def ban(self, mark: tuple[int, int, int], what: str) -> None:
         """No hole met since then may hold a value."""
