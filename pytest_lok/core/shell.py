@@ -227,6 +227,11 @@ class ShellTemplate:
 # --- placeholders
 
 
+def holes_of(text: str) -> list[Hole]:
+    """Where values stand in a text."""
+    return [Hole(start, end) for start, end in _spans(text)]
+
+
 def _spans(source: str) -> Iterator[tuple[int, int]]:
     """Where each ``{{ … }}`` starts and ends; one that is not closed or not understood ends somewhere."""
     start = source.find("{{")

@@ -225,14 +225,18 @@ def _git(judge: Judge, call: Call) -> None:
     while place < len(texts) and call.args[place].prefix.startswith("-"):
         if texts[place] == "-c" and place + 1 < len(texts):
             _git_setting(judge, call, call.args[place + 1])
+        elif call.args[place].prefix.startswith("-c"):
+            _git_setting(judge, call, builtins.behind(call.args[place], 2))
         place += 2 if texts[place] in _BEFORE_GIT else 1
     command, args = texts[place] if place < len(texts) else "", call.args[place + 1 :]
     if command == "config":
         _git_config(judge, args)
     elif command == "clone":
-        for before, word in itertools.pairwise(args):
+        for before, word in itertools.pairwise([*args[:1], *args]):
             if before.literal in ("-c", "--config"):
                 _git_setting(judge, call, word)
+            elif word.direct and (attached := re.match(r"-c|--config=", word.prefix)):
+                _git_setting(judge, call, builtins.behind(word, attached.end()))
     if command in GIT_QUIET and not any(GIT_FORMATS.match(word.prefix) for word in args if word.holes):
         judge.flow.quiet.update(hole for word in call.args for hole in word.direct)
     if is_known(f"git-{command}"):

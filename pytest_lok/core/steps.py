@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -26,6 +27,8 @@ from pytest_lok.core.positions import Path
 from pytest_lok.core.results import Json
 from pytest_lok.core.scope import Names
 from pytest_lok.core.shell import ShellTemplate
+from pytest_lok.core.shell_argv import argv_faults, input_fault
+from pytest_lok.core.shell_options import decides
 from pytest_lok.core.source import File, Source
 from pytest_lok.core.structure import closest
 from pytest_lok.core.template import Template
@@ -47,6 +50,8 @@ _ARRAYS = (Format.JSON_ARRAY, Format.JSONL, Format.LINES, Format.FINDINGS)
 _BETWEEN_COMMAS = re.compile(r"[^,\s](?:[^,]*[^,\s])?")
 _NO_VERIFY = (None, False, "", "false")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_AUTHORS = frozenset({"env", "project", "workflow"})
+"""Names whose values no answer and no argument can choose."""
 _EMPTY: tuple[object, ...] = ([], {})
 
 
@@ -521,6 +526,7 @@ class StepReader:
             for name, value in (document.env or {}).items()
         }
         cwd = self._text(Template.parse, document.cwd, names, "cwd")
+        self._values(env, stdin)
         if shell is None and None in (argv or [None]):
             return None
         return Shell(
@@ -530,6 +536,28 @@ class StepReader:
             env={name: value for name, value in env.items() if value is not None},
             cwd=cwd,
         )
+
+    def _values(self, env: Mapping[str, Template | None], stdin: Template | None) -> None:
+        """Problems where a value would be code by way of ``argv``, ``env`` or ``stdin``."""
+        document = self.document
+        for number, fault in argv_faults(document.argv or ()):
+            self.file.report_inside(self._at("argv", number), fault)
+        for name, value in env.items():
+            if value is not None and value.names - _AUTHORS and decides(name) and not document.unsafe_shell:
+                self._report(
+                    f"a value cannot be in `{name}`, which decides what is run",
+                    "give it to the command in a variable of your own",
+                    "env",
+                    name,
+                )
+        if stdin is not None and stdin.names - _AUTHORS and not document.unsafe_shell:
+            command = document.shell or shlex.join(document.argv or ())
+            if "{{" not in command and (what := input_fault(command)):
+                self._report(
+                    f"a value cannot be {what}",
+                    "let the command read it as data, or give it in a variable of your own with `env`",
+                    "stdin",
+                )
 
     def _untyped(self, shell: ShellTemplate) -> None:
         for placeholder in shell.placeholders:

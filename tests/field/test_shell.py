@@ -446,3 +446,81 @@ def test_a_placeholder_in_a_comment_is_left_out(project: Project, shell: str) ->
 
 def test_a_hash_in_a_word_or_in_quotes_begins_no_comment(project: Project) -> None:
     assert run(project, "echo a#§ '# §' \"# §\"", "x").out == "a#x # x # x\n"
+
+
+# --- the same by other keys
+
+
+def step(project: Project, keys: str) -> Done:
+    project.write("lok.toml", ANSWER.format(json.dumps("touch PWNED")))
+    keys = keys.replace("§", "{{ steps.m.output }}")
+    project.workflow("w", f'[[steps]]\nname = "m"\nprompt = "x"\n[[steps]]\nname = "a"\n{keys}\n')
+    return project.lok("run", "w")
+
+
+@pytest.mark.parametrize(
+    ("argv", "hint"),
+    [
+        (["sh", "-c", "echo §"], '"$1"'),
+        (["/bin/bash", "-euc", "§"], '"$1"'),
+        (["sudo", "-n", "sh", "-c", "§"], '"$1"'),
+        (["nobody-knows", "--", "python3.12", "-c", "§"], '"$1"'),
+        (["node", "--eval", "§"], '"$1"'),
+        (["perl", "-e§"], '"$1"'),
+        (["sh", "§"], '"$1"'),
+        (["jq", "-e", '.approved == "§"', "v.json"], "jq --arg"),
+        (["sed", "s/a/§/", "f"], "sed --sandbox"),
+        (["env", "awk", "/§/", "f"], "awk -v"),
+    ],
+)
+def test_argv_holds_no_value_in_code(project: Project, argv: list[str], hint: str) -> None:
+    done = step(project, f"argv = {json.dumps(argv, ensure_ascii=False)}")
+    assert done.code == 2
+    assert "a value cannot be" in done.err
+    assert hint in done.err
+    assert not (project.root / "PWNED").exists()
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["sh", "-c", 'printf %s "$1"', "-", "§"],
+        ["python3", "-c", "import sys; sys.stdout.write(sys.argv[1])", "§"],
+        ["jq", "-nj", "--arg", "v", "§", "$v"],
+        ["sh", "show.sh", "-c", "§"],
+        ["printf", "%s", "§"],
+        ["awk", "-v", "v=§", 'BEGIN { printf "%s", v }'],
+        ["sed", "--sandbox", "s/^x$/§/;q", "x"],
+    ],
+)
+def test_argv_takes_it_everywhere_else(project: Project, argv: list[str]) -> None:
+    project.write("show.sh", 'printf %s "$2"')
+    project.write("x", "x")
+    done = step(project, f"argv = {json.dumps(argv, ensure_ascii=False)}")
+    assert (done.code, done.out.strip()) == (0, "touch PWNED"), done.err
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        'shell = "sh"\nstdin = "§"', 'shell = "cat | bash -s"\nstdin = "x §"', 'argv = ["python3", "-"]\nstdin = "§"',
+        'shell = "xargs tar cf o.tar"\nstdin = "§"', 'argv = ["sudo", "sh"]\nstdin = "§"', 'shell = "tar cf o.tar a"\nenv = { TAR_OPTIONS = "§" }',
+        'argv = ["ls"]\nenv = { LD_PRELOAD = "§" }',
+    ],
+)  # fmt: skip
+def test_no_value_is_code_by_way_of_the_input_or_the_environment(project: Project, keys: str) -> None:
+    done = step(project, keys)
+    assert done.code == 2
+    assert "a value cannot be" in done.err
+    assert not (project.root / "PWNED").exists()
+
+
+@pytest.mark.parametrize(
+    "keys",
+    ['shell = "cat"\nstdin = "§"', 'argv = ["sh", "-c", "cat"]\nstdin = "§"', 'shell = "xargs -d \'\\\\n\' printf %s"\nstdin = "§"',
+     'shell = "python3 show.py"\nstdin = "§"', 'shell = "printf %s \\"$V\\""\nenv = { V = "§" }'],
+)  # fmt: skip
+def test_data_may_come_either_way(project: Project, keys: str) -> None:
+    project.write("show.py", "print(input())")
+    done = step(project, keys)
+    assert (done.code, done.out.strip()) == (0, "touch PWNED"), done.err

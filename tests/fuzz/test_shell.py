@@ -37,105 +37,21 @@ INVENTED = ["nobody-knows-it", "run_it", "mytool", "Frobnicate2", "x.sh", "deplo
 PROGRAMS = [*installed(), *INVENTED]
 
 # Manuals: "runs COMMAND", "PROGRAM [ARGUMENTS]", in their synopsis.
-RUNNERS = [
-    "chroot",
-    "chrt",
-    "dbus-run-session",
-    "debconf-apt-progress",
-    "env",
-    "fakeroot",
-    "fakeroot-sysv",
-    "fakeroot-tcp",
-    "flock",
-    "fstab-decode",
-    "i386",
-    "ionice",
-    "linux32",
-    "linux64",
-    "ld.so",
-    "luit",
-    "memusage",
-    "msgexec",
-    "nice",
-    "nohup",
-    "nsenter",
-    "perf",
-    "pg_virtualenv",
-    "prlimit",
-    "runcon",
-    "runuser",
-    "setarch",
-    "setpriv",
-    "setsid",
-    "sg",
-    "sotruss",
-    "ssh",
-    "ssh-agent",
-    "stdbuf",
-    "strace",
-    "systemd-cat",
-    "systemd-inhibit",
-    "systemd-run",
-    "taskset",
-    "time",
-    "timeout",
-    "tmux",
-    "unshare",
-    "valgrind",
-    "watch",
-    "x86_64",
-    "xargs",
-    "choom",
-    "script",
-    "su",
-    "uclampset",
-    "start-stop-daemon",
-]
+_RUNNERS = """
+    chroot chrt dbus-run-session debconf-apt-progress env fakeroot fakeroot-sysv fakeroot-tcp flock
+    fstab-decode i386 ionice linux32 linux64 ld.so luit memusage msgexec nice nohup nsenter perf
+    pg_virtualenv prlimit runcon runuser setarch setpriv setsid sg sotruss ssh ssh-agent stdbuf strace
+    systemd-cat systemd-inhibit systemd-run taskset time timeout tmux unshare valgrind watch x86_64
+    xargs choom script su uclampset start-stop-daemon
+"""
+RUNNERS = _RUNNERS.split()
 # Manuals: an operand is a program of a language, a script, or a file of one.
-LANGUAGES = [
-    "awk",
-    "gawk",
-    "mawk",
-    "nawk",
-    "bash",
-    "dash",
-    "sh",
-    "rbash",
-    "bc",
-    "dc",
-    "ed",
-    "ex",
-    "gdb",
-    "jq",
-    "yq",
-    "jrunscript",
-    "jshell",
-    "java",
-    "lua",
-    "m4",
-    "make",
-    "gmake",
-    "node",
-    "perl",
-    "php",
-    "psql",
-    "python",
-    "python3",
-    "python3.11",
-    "ruby",
-    "sed",
-    "sqlite3",
-    "tclsh",
-    "vi",
-    "view",
-    "vim",
-    "wish",
-    "xmllint",
-    "lli",
-    "nroff",
-    "troff",
-    "groff",
-]
+_LANGUAGES = """
+    awk gawk mawk nawk bash dash sh rbash bc dc ed ex gdb jq yq jrunscript jshell java lua m4 make gmake
+    node perl php psql python python3 python3.11 ruby sed sqlite3 tclsh vi view vim wish xmllint lli
+    nroff troff groff
+"""
+LANGUAGES = _LANGUAGES.split()
 # Manuals: the value of the option is a command, a program or a script that is run or loaded.
 OPTIONS = {
     "cmake": ["-P"], "ctest": ["--script", "-S", "-SP", "--test-command"], "diff3": ["--diff-program"], "dpkg": ["--post-invoke",
@@ -154,228 +70,37 @@ OPTIONS = {
     "make": ["-f", "--eval"], "groff": ["-K"], "perlbug": ["-e"], "strace": ["-E"], "valgrind": ["--db-command"], "rsync": ["-e", "--rsh"],
 }  # fmt: skip
 # Manuals: -c, -e or -x has another meaning, which is data; of all others nobody may assume that.
-OTHERWISE = [
-    "base32",
-    "base64",
-    "basenc",
-    "cat",
-    "chcon",
-    "chgrp",
-    "chmod",
-    "chown",
-    "cksum",
-    "cmp",
-    "comm",
-    "cp",
-    "csplit",
-    "cut",
-    "date",
-    "dd",
-    "df",
-    "diff",
-    "dir",
-    "du",
-    "echo",
-    "egrep",
-    "expand",
-    "expr",
-    "fgrep",
-    "file",
-    "fmt",
-    "fold",
-    "grep",
-    "head",
-    "hexdump",
-    "id",
-    "install",
-    "iconv",
-    "join",
-    "less",
-    "ln",
-    "look",
-    "ls",
-    "md5sum",
-    "mkdir",
-    "mktemp",
-    "more",
-    "mv",
-    "nl",
-    "nm",
-    "numfmt",
-    "od",
-    "paste",
-    "pr",
-    "printf",
-    "ps",
-    "pgrep",
-    "pkill",
-    "readlink",
-    "realpath",
-    "rm",
-    "rmdir",
-    "seq",
-    "sha1sum",
-    "sha224sum",
-    "sha256sum",
-    "sha384sum",
-    "sha512sum",
-    "shasum",
-    "shred",
-    "shuf",
-    "sort",
-    "split",
-    "stat",
-    "strings",
-    "stty",
-    "sum",
-    "sync",
-    "tac",
-    "tail",
-    "tee",
-    "touch",
-    "tr",
-    "tree",
-    "true",
-    "false",
-    "truncate",
-    "tsort",
-    "tty",
-    "uname",
-    "unexpand",
-    "uniq",
-    "unlink",
-    "unxz",
-    "unzip",
-    "uptime",
-    "users",
-    "vdir",
-    "wc",
-    "which",
-    "who",
-    "whoami",
-    "xxd",
-    "xz",
-    "xzcat",
-    "yes",
-    "zcat",
-    "zstd",
-    "zstdcat",
-    "gzip",
-    "gunzip",
-    "bzcat",
-    "arch",
-    "basename",
-    "b2sum",
-    "dirname",
-    "factor",
-    "groups",
-    "hostid",
-    "hostname",
-    "kill",
-    "link",
-    "logger",
-    "logname",
-    "lsattr",
-    "lscpu",
-    "lz4",
-    "mkfifo",
-    "nproc",
-    "pathchk",
-    "ping",
-    "pinky",
-    "printenv",
-    "ptx",
-    "pwd",
-    "rev",
-    "column",
-    "col",
-    "colrm",
-    "cal",
-    "getent",
-    "getconf",
-    "free",
-    "test",
-    "git",
-    "docker",
-    "kubectl",
-    "cargo",
-    "curl",
-    "gh",
-    "go",
-    "mypy",
-    "pytest",
-    "ruff",
-    "rsync",
-    "tar",
-    "jq",
-    "yq",
-    "zip",
-    "diff3",
-    "sdiff",
-    "objcopy",
-    "objdump",
-    "ar",
-    "as",
-    "addr2line",
-    "c++filt",
-    "elfedit",
-    "gprof",
-    "ranlib",
-    "readelf",
-    "size",
-    "strip",
-    "ld",
-    "gcc",
-    "g++",
-    "cc",
-    "c++",
-    "cpp",
-    "javac",
-    "rustc",
-    "clang",
-    "swiftc",
-    "openssl",
-    "man",
-    "fd",
-    "rg",
-    "sleep",
-]
+_OTHERWISE = """
+    base32 base64 basenc cat chcon chgrp chmod chown cksum cmp comm cp csplit cut date dd df diff dir du
+    echo egrep expand expr fgrep file fmt fold grep head hexdump id install iconv join less ln look ls
+    md5sum mkdir mktemp more mv nl nm numfmt od paste pr printf ps pgrep pkill readlink realpath rm
+    rmdir seq sha1sum sha224sum sha256sum sha384sum sha512sum shasum shred shuf sort split stat strings
+    stty sum sync tac tail tee touch tr tree true false truncate tsort tty uname unexpand uniq unlink
+    unxz unzip uptime users vdir wc which who whoami xxd xz xzcat yes zcat zstd zstdcat gzip gunzip
+    bzcat arch basename b2sum dirname factor groups hostid hostname kill link logger logname lsattr
+    lscpu lz4 mkfifo nproc pathchk ping pinky printenv ptx pwd rev column col colrm cal getent getconf
+    free test git docker kubectl cargo curl gh go mypy pytest ruff rsync tar jq yq zip diff3 sdiff
+    objcopy objdump ar as addr2line c++filt elfedit gprof ranlib readelf size strip ld gcc g++ cc c++
+    cpp javac rustc clang swiftc openssl man fd rg sleep find
+"""
+OTHERWISE = _OTHERWISE.split()
 # Manuals: operands are data or files, packages, resources, subcommands of its own; none begins a command line.
-OPERANDS = {
-    *OTHERWISE, *["aws", "az", "gcloud", "terraform", "systemctl", "brew", "helm", "apt", "apt-get", "npm", "pip", "wget", "dpkg", "cmake", "ctest", "[", "cd", "pnpm", "yarn", "poetry", "uv"],
-    *["find", "gsutil", "bq", "dotnet", "awk", "gawk", "mawk", "nawk", "sed", "jq", "yq"],
-}  # fmt: skip
-SIMPLE = {
-    *LANGUAGES,
-    *["nice", "nohup", "env", "stdbuf", "time", "setsid", "ionice", "chrt", "timeout", "strace", "xargs"],
-}
+_OPERANDS = """
+    aws az gcloud terraform systemctl brew helm apt apt-get npm pip wget dpkg cmake ctest [ cd pnpm yarn poetry uv gsutil bq
+    dotnet awk gawk mawk nawk sed jq yq
+"""
+OPERANDS = {*OTHERWISE, *_OPERANDS.split()}
+_SIMPLE = "nice nohup env stdbuf time setsid ionice chrt timeout strace xargs"
+SIMPLE = {*LANGUAGES, *_SIMPLE.split()}
 FRAMES = [
     "{}", "'{h}'{t}", '"{h}"{t}', "/usr/bin/{}", "command {}", "env A=1 {}", "nohup {}", "if true; then {}; fi", "( {} )", "true && {}",
     "f() {{ {}; }}; f", "! {}", "{} | cat", "timeout 5 {}", "{} > out.txt", "A=1 {}", "x=$({})", "{}\necho", "find . -exec {} \\;",
 ]  # fmt: skip
-HARMLESS = [
-    "echo",
-    "printf",
-    "cat",
-    "head",
-    "tail",
-    "wc",
-    "basename",
-    "dirname",
-    "ls",
-    "grep",
-    "cut",
-    "sort",
-    "uniq",
-    "stat",
-    "touch",
-    "mkdir",
-    "readlink",
-    "realpath",
-    "date",
-    "seq",
-    "tr",
-]
+_HARMLESS = """
+    echo printf cat head tail wc basename dirname ls grep cut sort uniq stat touch mkdir readlink
+    realpath date seq tr
+"""
+HARMLESS = _HARMLESS.split()
 
 
 def accepts(text: str) -> bool:
@@ -446,7 +171,7 @@ CODE = ["sh -c 'echo §'", "bash -lc §", "/bin/dash -c \"§\"", "python3 -c §"
 def test_a_command_line_behind_any_program_takes_no_value(
     program: str, before: str, code: str, frame: str
 ) -> None:
-    assume(program.rstrip("0123456789.-") not in OPERANDS)
+    assume(not {program, program.rstrip("0123456789.-")} & OPERANDS)
     text = framed(frame, program, f" {before} {code}")
     assert not accepts(text), text
 

@@ -1,0 +1,92 @@
+"""Commands without a shell, and what commands read as their input: where a value would be code there too.
+
+``argv`` is the way to pass anything as one argument, so nothing is asked of it but that the argument
+is not itself a program: the text behind ``sh -c``, or what ``jq`` is told to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pytest_lok.core.shell import holes_of
+from pytest_lok.core.shell_commands import SCRIPTED, Interpreter, interpreter, runs_operands
+from pytest_lok.core.shell_programs import Call, rule
+from pytest_lok.core.shell_rules import Judge
+from pytest_lok.core.shell_scan import scan
+from pytest_lok.core.shell_script import Command, Feed, HereDoc, Hole, Script, Unreadable, Word
+from pytest_lok.errors import Fault
+
+_CODE_HINT = """pass it beside the code: ["sh", "-c", 'echo "$1"', "-", "{{ … }}"], or by `env` or `stdin`"""
+
+
+def argv_faults(items: Sequence[str]) -> Iterator[tuple[int, Fault]]:
+    """The items, by their number, in which a value would be code; each with why."""
+    if not any("{{" in item for item in items):
+        return
+    words = [_word(item) for item in items]
+    for place, word in enumerate(words):
+        name = (word.literal or "").rpartition("/")[2]
+        if place and not runs_operands(name):
+            continue
+        if known := interpreter(name):
+            yield from _code(words, place, known, name)
+        elif name in SCRIPTED:
+            yield from _program(words, place, name)
+
+
+def input_fault(source: str) -> str:
+    """What an interpreter or ``xargs`` in the text would make of a value in its input, "" if that is data."""
+    hole = Hole(-1, -1)
+    try:
+        script = scan(source)
+        names = [(word.literal or "").rpartition("/")[2] for part in script.commands for word in part.words]
+        if not any(interpreter(name) or name == "xargs" for name in names):
+            return ""
+        for command in script.commands:
+            if not any(isinstance(given, HereDoc) for given in command.inputs):
+                command.inputs.append(Feed((hole,)))
+        script.holes.append(hole)
+        judge = Judge(script)
+        judge.read(script)
+        judge.conclude(script)
+    except Unreadable:
+        return ""  # a text without values runs as it is, and nobody knows what it reads
+    return judge.review.refused.get(hole, ("", ""))[0]
+
+
+def _word(item: str) -> Word:
+    word, place = Word(0), 0
+    for hole in holes_of(item):
+        word.add(item[place : hole.start])
+        word.pieces.append(hole)
+        place = hole.end
+    word.add(item[place:])
+    word.holes = tuple(word.direct)
+    return word
+
+
+def _code(words: Sequence[Word], place: int, known: Interpreter, name: str) -> Iterator[tuple[int, Fault]]:
+    """Values in the code of an interpreter, or in the name of its script."""
+    coded = False
+    for number, word in enumerate(words[place + 1 :], place + 1):
+        attached = word.prefix.startswith("-") and bool(known.inline.fullmatch(word.prefix))
+        if word.direct and (coded or attached or not word.prefix):
+            yield from _faults(number, word, f"code that `{name}` runs", _CODE_HINT)
+        if coded or not word.prefix.startswith("-"):
+            return
+        coded = bool(known.inline.fullmatch(word.literal or ""))
+
+
+def _program(words: Sequence[Word], place: int, name: str) -> Iterator[tuple[int, Fault]]:
+    """Values in a program of a small language."""
+    judge = Judge(Script())
+    rule(name)(judge, Call(name=name, args=words[place + 1 :], command=Command()))
+    for number, word in enumerate(words):
+        if any(hole in judge.review.refused for hole in word.direct):
+            what, instead = judge.review.refused[word.direct[0]]
+            yield from _faults(number, word, what, instead.rstrip(";"))
+
+
+def _faults(number: int, word: Word, what: str, hint: str) -> Iterator[tuple[int, Fault]]:
+    for hole in word.direct:
+        yield number, Fault(message=f"a value cannot be {what}", start=hole.start, end=hole.end, hint=hint)
