@@ -587,6 +587,7 @@ GATE = [
     ("quorum = 'all'", F),
     ("min_backends = 1", F),
     ("evidence = 'warn'", F),
+    ("evidence = 'report'", F),
     ("scope = 'diff'\non_inconclusive = 'warn'", Outcome.SOFT),
 ]
 

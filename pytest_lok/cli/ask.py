@@ -24,7 +24,7 @@ def _ask(prompt: str) -> int:
     from pytest_lok.cli.views import Log, view
     from pytest_lok.core.events import StepFinished
     from pytest_lok.core.plan import Plan
-    from pytest_lok.reports.console import answer, summary
+    from pytest_lok.reports.console import answer, closing
     from pytest_lok.reports.json_report import json_report
     from pytest_lok.verbs.ask import ask_workflow
 
@@ -49,7 +49,7 @@ def _ask(prompt: str) -> int:
     plan = Plan.of(ask_workflow(text, names, tolerant=not named))
     result, code = execute(plan, world, progress, hear)
     code = code or _verdict(result)
-    call.terminal.note(summary(result))
+    call.terminal.note("\n".join(closing(result)))
     if call.json:
         call.deliver(json_report(result, code))
     elif not at_once:

@@ -22,7 +22,7 @@ def _accept(call: Call, project: Project, plan: Plan) -> int:
     from pytest_lok.cli.views import Log, view
     from pytest_lok.core.baseline import PATH, accepting, fingerprints
     from pytest_lok.core.model import Format
-    from pytest_lok.reports.console import summary
+    from pytest_lok.reports.console import closing
 
     names = [step.name for step in plan.steps if step.output_format is Format.FINDINGS]
     if not names:
@@ -32,7 +32,7 @@ def _accept(call: Call, project: Project, plan: Plan) -> int:
         )
     progress = view(call.terminal, Log(verbose=call.options.verbose, printed="none"), color=call.color)
     result, code = execute(plan, trusted(call, project).world(), progress)
-    call.terminal.note(summary(result))
+    call.terminal.note("\n".join(closing(result)))
     if result.interrupted:
         return code
     file = project.root / PATH

@@ -35,7 +35,7 @@ def run_plan(call: Call, project: Project, plan: Plan) -> int:
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.trust import trusted
     from pytest_lok.cli.views import Log, view
-    from pytest_lok.reports.console import outputs, previews, summary
+    from pytest_lok.reports.console import closing, outputs, previews
     from pytest_lok.reports.json_report import json_report
 
     verbose = call.options.verbose
@@ -46,7 +46,7 @@ def run_plan(call: Call, project: Project, plan: Plan) -> int:
         printed = "none"
     progress = view(call.terminal, Log(verbose=verbose, printed=printed), color=call.color)
     result, code = execute(plan, world, progress, fail_fast=call.options.fail_fast)
-    call.terminal.note(summary(result))
+    call.terminal.note("\n".join(closing(result)))
     said = previews(result) if world.dry_run else outputs(result, every=verbose)
     call.deliver(json_report(result, code) if call.json else said)
     return code
@@ -65,7 +65,8 @@ command = WorkflowGroup(
 
     --json has the run's workflow, outcome, exit_code, output, seconds and usage, and its `steps` by name:
     each with outcome, reason, hint, output, data (parsed JSON), exit_code, seconds, attempts, backend,
-    replies, refusals, verdict, items, findings, sections and usage. Durations are seconds; null is not known.
+    replies, refusals, verdict, items, findings, set_aside, sections and usage. Durations are
+    seconds; null is not known.
 
     \b
     Exit codes:  0  the work was done, and every check held

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pytest_lok.core.results import Finding, Json
 
@@ -11,22 +11,33 @@ PATH = ".lok/baseline.json"
 """Where it is, from the root of the project."""
 
 
-def fingerprints(text: str) -> frozenset[str]:
-    """The fingerprints in a baseline file; ValueError says what is wrong with it."""
-    return frozenset(_entries(text))
+def fingerprints(text: str) -> Mapping[str, int]:
+    """The fingerprints in a baseline file, each of so many copies; ValueError says what is wrong."""
+    return {fingerprint: _count(entry) for fingerprint, entry in _entries(text).items()}
 
 
 def accepting(findings: Iterable[Finding], text: str | None) -> tuple[str, int]:
     """A baseline file that accepts these findings beside what it accepted before, and how many are new.
 
-    Only fingerprints count; what else an entry says is for people, and is kept.
+    Only fingerprints and their counts matter; what else an entry says is for people, and is kept.
     """
     before = {} if text is None else _entries(text)
-    found = {finding.fingerprint: _entry(finding) for finding in findings}
-    entries = {**found, **before}
+    entries, new = dict(before), 0
+    for finding in findings:
+        entry = entries.get(finding.fingerprint, _entry(finding))
+        fresh = finding.fingerprint not in entries or finding.copies > _count(entry)
+        more: dict[str, Json] = {"count": finding.copies} if finding.copies > _count(entry) else {}
+        entries[finding.fingerprint] = {**entry, **more}
+        new += fresh
     order = sorted(entries, key=lambda key: (str(entries[key].get("path", "")), key))
     document = {"findings": [entries[key] for key in order]}
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n", len(entries) - len(before)
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n", new
+
+
+def _count(entry: Mapping[str, Json]) -> int:
+    count = entry.get("count", 1)
+    assert isinstance(count, int)  # noqa: S101 - read so; narrows for the type checker
+    return count
 
 
 def _entry(finding: Finding) -> dict[str, Json]:
@@ -52,5 +63,9 @@ def _entries(text: str) -> dict[str, dict[str, Json]]:
         fingerprint = entry.get("fingerprint") if isinstance(entry, dict) else None
         if not isinstance(fingerprint, str):
             raise ValueError(f"{PATH}: entry {number} has no fingerprint")
-        found[fingerprint] = entry
+        count = entry.get("count", 1)
+        if type(count) is not int or count < 1:
+            raise ValueError(f"{PATH}: the count of entry {number} is no number from 1")
+        if fingerprint not in found or count > _count(found[fingerprint]):
+            found[fingerprint] = entry
     return found

@@ -201,8 +201,9 @@ class GateDocument(_Table):
     )
     quorum: Quorum = Field(1, description="How many of the backends asked must report a finding.")
     min_backends: Positive = Field(1, description="How many backends must answer validly.")
-    evidence: Literal["required", "warn"] = Field(
-        "required", description="Whether findings whose quote is not in the file block."
+    evidence: Literal["required", "warn", "report"] = Field(
+        "required",
+        description="What a quote that is nowhere means: no ruling, the lines count, or it is only told.",
     )
     on_inconclusive: Literal["fail", "warn"] = Field(
         "fail", description="What no ruling is: an error, or a soft one."

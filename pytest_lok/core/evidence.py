@@ -1,94 +1,342 @@
-"""A finding's quote + the file it names -> where it really stands, and what identifies the finding."""
+"""A finding's quote + both versions of the files it may name -> every place where it really stands."""
 
 from __future__ import annotations
 
 import bisect
 import hashlib
-import posixpath
-import re
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from pytest_lok.core.edits import encoding_of
+from pytest_lok.core.citation import Quote, Side, quotes
+from pytest_lok.core.diffs import LineChanges, Span, changed_lines
+from pytest_lok.core.encodings import texts_of
 from pytest_lok.core.results import Finding
+from pytest_lok.core.unseen import rule_key, words_of
+
+MOST = 2_000
+"""Places of one quote that are looked at; one with more says of nowhere that it is harmless."""
 
 
-def candidates(path: str, root: str) -> list[str]:
-    """Where in the workspace a reported path may lie, the likeliest first; nothing if it leads out of it.
+class Text:
+    """One reading of a file, without what nobody sees, so that this makes no difference."""
 
-    Diffs put ``a/`` before a path, monorepos the directory the workspace is, containers all of it:
-    so what is not there under its whole name may be there under the end of it.
-    """
-    plain = posixpath.normpath(path.strip().removeprefix(f"{root.rstrip('/')}/")).lstrip("/")
-    parts = plain.split("/")
-    if parts[0] in ("", ".", "..") or "\0" in plain:
-        return []
-    if any(len(part.encode("utf-8", "replace")) > 255 for part in parts):  # no system has such a name
-        return []
-    return ["/".join(parts[at:]) for at in range(len(parts))]
-
-
-class Quoted:
-    """A file that findings quote, read so that white space makes no difference."""
-
-    def __init__(self, content: bytes) -> None:
-        self._numbers: list[int] = []  # of the lines that are not blank
-        self._starts: list[int] = []  # where they begin in ``_text``
-        pieces: list[str] = []
+    def __init__(self, text: str) -> None:
+        self._lines: list[str] = []  # those that are not blank
+        self._numbers: list[int] = []
+        self._starts: list[int] = []  # where they begin in ``_seen``
+        self._pieces: list[str] = []
+        self._words = set[int]()  # where words begin
         at = 0
-        for number, line in enumerate(content.decode(encoding_of(content), "replace").split("\n"), 1):
-            if words := " ".join(line.split()):
+        for number, line in enumerate(text.split("\n"), 1):
+            if words := words_of(line):
+                self._lines.append(line)
                 self._numbers.append(number)
                 self._starts.append(at)
-                pieces.append(words)
-                at += len(words) + 1
-        self._text = " ".join(pieces)
+                self._pieces.append("".join(words))
+            for word in words:
+                self._words.add(at)
+                at += len(word)
+        self._seen = "".join(self._pieces)
 
-    def place(self, quote: str, line: int) -> tuple[int, int, str] | None:
-        """First line, last line and identity of a quote; of several the one nearest to ``line``."""
-        words = " ".join(quote.split())
-        before = self._text.rfind(words, 0, self._offset(line) + len(words))
-        after = self._text.find(words, self._offset(line))
-        places = [at for at in (before, after) if at >= 0]
-        if not words or not places:
-            return None
-        at = min(places, key=lambda at: abs(self._numbers[self._index(at)] - line))
-        first, last = self._index(at), self._index(at + len(words) - 1)
-        end = self._starts[last + 1] - 1 if last + 1 < len(self._starts) else len(self._text)
-        whole = self._text[self._starts[first] : end]
-        earlier = self._text.count(whole, 0, self._starts[first])
-        return self._numbers[first], self._numbers[last], f"{whole}\0{earlier}"
+    def places(self, quote: Quote) -> tuple[set[Span], bool]:
+        """First and last lines of all the places of a quote; False where there are too many to tell."""
+        looked = [self._offsets(piece, lines=quote.lines and not n) for n, piece in enumerate(quote.pieces)]
+        first, *more = (offsets for offsets, _ in looked)
+        if not all([first, *more]):
+            return set(), True
+        found, last = set[Span](), quote.pieces[-1]
+        for begin in first:
+            at, end = begin, begin + len(quote.pieces[0])
+            for piece, offsets in zip(quote.pieces[1:], more, strict=True):  # the next one of each
+                following = bisect.bisect_left(offsets, end)
+                if following == len(offsets):
+                    break
+                at = offsets[following]
+                end = at + len(piece)
+            else:
+                found.add(self._span(begin, at + len(last)))
+        if found and more:  # a piece that says something may as well be the one further down
+            lowest = min(first)
+            for piece, offsets in zip(quote.pieces, (first, *more), strict=True):
+                if any(map(str.isalnum, piece)):
+                    found |= {self._span(at, at + len(piece)) for at in offsets if at >= lowest}
+        return found, all(complete for _, complete in looked)
+
+    def words(self, span: Span) -> str:
+        """The lines from a place's first to its last, white space made one blank each."""
+        first = bisect.bisect_left(self._numbers, span[0])
+        last = bisect.bisect_right(self._numbers, span[1])
+        return " ".join(" ".join(line.split()) for line in self._lines[first:last])
+
+    def copies(self, span: Span) -> int:
+        """How often the lines of a place stand in the file."""
+        first, last = bisect.bisect_left(self._numbers, span[0]), bisect.bisect_right(self._numbers, span[1])
+        wanted = self._pieces[first:last]
+        if len(wanted) == 1:
+            return self._counted[wanted[0]]
+        numbers = range(len(self._pieces) - len(wanted) + 1)
+        return sum(
+            self._pieces[n : n + len(wanted)] == wanted for n in numbers if self._pieces[n] == wanted[0]
+        )
+
+    @cached_property
+    def _counted(self) -> Counter[str]:
+        return Counter(self._pieces)
+
+    def _offsets(self, piece: str, *, lines: bool) -> tuple[list[int], bool]:
+        """Where a piece stands, inside of other words if nowhere else; False if there are more places."""
+        found: list[int] = []
+        at = self._seen.find(piece)
+        while at >= 0 and len(found) < MOST:
+            n = self._index(at)
+            if not lines or self._starts[n] == at:
+                found.append(at)
+            elif n + 1 < len(self._starts):
+                at = self._starts[n + 1] - 1
+            else:
+                break
+            at = self._seen.find(piece, at + 1)
+        whole = [at for at in found if self._is_edge(at) and self._is_edge(at + len(piece))]
+        return whole or found, len(found) < MOST
+
+    def _is_edge(self, at: int) -> bool:
+        """Whether no word goes on there."""
+        around = self._seen[at - 1 : at + 1] if at else ""
+        return at in self._words or len(around) < 2 or not all(it.isalnum() or it == "_" for it in around)
+
+    def _span(self, at: int, end: int) -> Span:
+        return self._numbers[self._index(at)], self._numbers[self._index(end - 1)]
 
     def _index(self, offset: int) -> int:
         return bisect.bisect_right(self._starts, offset) - 1
 
-    def _offset(self, line: int) -> int:
-        """Where a line begins, or the next one that is not blank."""
-        index = bisect.bisect_left(self._numbers, line)
-        return self._starts[index] if index < len(self._starts) else len(self._text)
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a quote stands: lines of a file as it is now, or of the base's where the change ``removed`` them.
 
-def anchored(finding: Finding, file: Quoted | None) -> Finding:
-    """The finding at the place its quote has in the file, with its fingerprint; None = there is no file.
-
-    The fingerprint is of the rule, the path and the lines that hold the quote (how often they stand
-    in the file before counts, their number does not).
+    ``in_diff``, ``file_changed``: the change touches these lines, or the file; None = that is not known,
+    and ``doubt`` says why. ``identity`` is of the lines, which stand there so many times (``copies``).
     """
-    place = None
-    for quote in (finding.evidence, re.sub(r"(?m)^\+", "", finding.evidence)):  # from a diff, with its marks
-        place = place or (file and file.place(quote, finding.line))
-    if not place:
-        fingerprint = _fingerprint(finding, " ".join(finding.evidence.split()))
-        return replace(finding, evidence_found=False, fingerprint=fingerprint)
-    line, end_line, identity = place
-    fingerprint = _fingerprint(finding, identity)
-    return replace(finding, line=line, end_line=end_line, evidence_found=True, fingerprint=fingerprint)
+
+    path: str
+    line: int
+    end_line: int
+    identity: str
+    copies: int = 1
+    removed: bool = False
+    in_diff: bool | None = None
+    file_changed: bool | None = None
+    doubt: str = ""
 
 
-def unreadable(finding: Finding) -> Finding:
-    """A finding in a file that may not be looked into: nobody knows whether its quote is there."""
-    return replace(anchored(finding, None), evidence_found=None)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """Where a quote was seen. ``everywhere``: all was looked into; else ``doubt`` says what was not."""
+
+    places: tuple[Place, ...] = ()
+    everywhere: bool = True
+    doubt: str = ""
 
 
-def _fingerprint(finding: Finding, identity: str) -> str:
-    parts = ("lokFinding/v1", finding.rule_id, finding.path, identity)
+# a class with caches, not a value: files are read once for all the findings in them
+@dataclass(kw_only=True)
+class Source:
+    """A file that findings may quote, now and at the base; None = it is not there.
+
+    ``compared``: both sides are known. ``same``: the base is what is judged, so nothing is outside.
+    ``unknown`` says why the sides cannot be compared, ``unreadable`` why the file cannot be looked into.
+    """
+
+    path: str
+    after: bytes | None = None
+    before: bytes | None = None
+    compared: bool = False
+    same: bool = False
+    mode_changed: bool = False
+    unknown: str = ""
+    unreadable: str = ""
+    _found: dict[str, Sighting] = field(default_factory=dict)
+
+    @property
+    def there(self) -> bool:
+        """Whether there is anything to look into, or that cannot be looked into."""
+        return self.after is not None or self.before is not None or bool(self.unknown or self.unreadable)
+
+    def sighting(self, finding: Finding) -> Sighting:
+        """Where the finding's quote stands in the file."""
+        everywhere = not self.unreadable and all(whole for _, whole in self._texts.values())
+        doubt = self.unreadable or ("" if everywhere else f"the encoding of {self.path} is not known")
+        for group in quotes(finding.evidence):
+            found = dict.fromkeys(self._places(group, finding))
+            if found:
+                return Sighting(places=tuple(found), everywhere=everywhere, doubt=doubt)
+        return Sighting(everywhere=everywhere, doubt=doubt)
+
+    def _places(self, group: Sequence[Quote], finding: Finding) -> Iterator[Place]:
+        for quote in group:
+            here = list(self._on("after", replace(quote, side="both"), finding))
+            if quote.side != "before":
+                yield from here
+            for place in self._on("before", quote, finding):
+                if place.in_diff:
+                    yield place
+                elif not here:  # none of its lines is gone, but others stand between them now
+                    yield replace(place, in_diff=True, doubt="")
+
+    def _on(self, side: Side, quote: Quote, finding: Finding) -> Iterator[Place]:
+        if quote.side not in (side, "both"):
+            return
+        for text in self._texts.get(side, ((), True))[0]:
+            spans, all_ = text.places(quote)
+            for span in sorted(spans):
+                yield self._place(text, side, span, finding)
+            if not all_:
+                where, to = _extent(None, finding)
+                doubt = f"its quote is in too many places of {self.path}"
+                yield Place(path=self.path, line=where, end_line=to, identity="", doubt=doubt)
+
+    def _place(self, text: Text, side: Side, span: Span, finding: Finding) -> Place:
+        in_diff, doubt = self._touched(side, span if side == "before" else _extent(span, finding))
+        return Place(
+            path=self.path,
+            line=span[0],
+            end_line=span[1],
+            identity=text.words(span),
+            copies=text.copies(span),
+            removed=side == "before",
+            in_diff=in_diff,
+            file_changed=self.file_changed,
+            doubt=doubt,
+        )
+
+    @cached_property
+    def _texts(self) -> Mapping[Side, tuple[list[Text], bool]]:
+        found = dict[Side, tuple[list[Text], bool]]()
+        sides: tuple[tuple[Side, bytes | None], ...] = (("after", self.after), ("before", self.before))
+        for side, content in sides:
+            if content is not None and not (side == "before" and self.before == self.after):
+                texts, whole = texts_of(content)
+                found[side] = [Text(text) for text in texts], whole
+        return found
+
+    @cached_property
+    def _changes(self) -> LineChanges:
+        return changed_lines(self.before, self.after)
+
+    @property
+    def file_changed(self) -> bool | None:
+        """Whether the change touches the file at all, None = not known."""
+        if not self.compared:
+            return None
+        return True if self.mode_changed or self.before != self.after else None if self.same else False
+
+    def says_touched(self, finding: Finding) -> bool | None:
+        """Whether the lines a finding gives are touched, wherever its quote is; no only of a whole file."""
+        if not self.compared:
+            return None
+        return True if self._changes.touches(*_extent(None, finding)) else self.file_changed and None
+
+    def _touched(self, side: Side, extent: Span) -> tuple[bool | None, str]:
+        """Whether a change touches lines of a side, and why that is not known."""
+        if not self.compared:
+            return None, self.unknown
+        touches = self._changes.touches if side == "after" else self._changes.removes
+        if touches(*extent):
+            return True, ""
+        if self.same:
+            return None, "the base is what is judged"
+        if self.mode_changed:
+            return None, f"the mode of {self.path} is changed"
+        binary = any(0 in (content or b"") for content in (self.before, self.after))
+        if binary and self.before != self.after and not _wide(self.after or self.before or b""):
+            return None, f"{self.path} is a binary file, and changed"
+        return False, ""
+
+
+def _wide(content: bytes) -> bool:
+    return content.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
+
+
+def _extent(span: Span | None, finding: Finding) -> Span:
+    """The lines a finding is about: those it quotes, and as many after them as it says.
+
+    Where the quote is within the lines it gives, all of these; line 0 is all of the file.
+    """
+    if finding.line < 1:
+        return 1, 1 << 40
+    said = finding.line, max(finding.line, finding.end_line)
+    if span is None:
+        return said
+    if said[0] <= span[0] and span[1] <= said[1]:
+        return said
+    return span[0], max(span[1], span[0] + said[1] - said[0])
+
+
+# --- the finding there, and what identifies it
+
+
+def at_place(finding: Finding, place: Place, known: bool | None) -> Finding:
+    """The finding at one of the places of its quote."""
+    return replace(
+        finding,
+        path=place.path,
+        line=place.line,
+        end_line=place.end_line,
+        evidence_found=True,
+        removed=place.removed,
+        copies=place.copies,
+        in_diff=place.in_diff,
+        file_changed=place.file_changed,
+        known=known,
+        doubt=place.doubt,
+        fingerprint=fingerprint(rule_key(finding.rule_id), place.path, place.identity),
+    )
+
+
+def unplaced(
+    finding: Finding, path: str, sightings: Sequence[Sighting], accepted: Mapping[str, int] | None
+) -> Finding:
+    """The finding whose quote was seen nowhere: not there, or somewhere in what could not be looked into."""
+    gaps = [sighting.doubt for sighting in sightings if not sighting.everywhere]
+    print_ = fingerprint(rule_key(finding.rule_id), path, " ".join(finding.evidence.split()), None)
+    return replace(
+        finding,
+        path=path,
+        line=max(finding.line, 1),
+        end_line=max(finding.end_line, 1),
+        evidence_found=None if gaps else False,
+        known=None if accepted is None else print_ in accepted,
+        doubt=next(
+            filter(None, gaps), f"its quote is not in {path}" if sightings else f"there is no file {path}"
+        ),
+        fingerprint=print_,
+    )
+
+
+def fingerprint(rule: str, path: str, identity: str, copy: int | None = 0) -> str:
+    """What identifies a finding: its rule, its file and the lines that hold the quote, wherever they stand.
+
+    An earlier version counted the ``copy`` of the lines in the file and spelled rules as they were reported.
+    """
+    parts = ("lokFinding/v1", rule, path, identity if copy is None else f"{identity}\0{copy}")
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def known(finding: Finding, place: Place, accepted: Mapping[str, int]) -> bool | None:
+    """Whether all copies of the lines were accepted; of fewer that were, a touched copy is none."""
+    count = max(_accepted(rule, place, accepted) for rule in (rule_key(finding.rule_id), finding.rule_id))
+    if count >= place.copies:
+        return True
+    return None if count and place.in_diff is not True else False
+
+
+def _accepted(rule: str, place: Place, accepted: Mapping[str, int]) -> int:
+    """How many copies: a number, or an entry of an earlier version for each."""
+    prints = (
+        fingerprint(rule, place.path, place.identity, copy) for copy in range(min(place.copies + 10, MOST))
+    )
+    counts = [accepted.get(print_, 0) for print_ in prints]
+    return max(counts[0], sum(map(bool, counts)))

@@ -9,11 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias, cast, get_args
 
+from pytest_lok.core.citation import core_of
 from pytest_lok.core.jsontext import load_alone
 from pytest_lok.core.model import Rule
 from pytest_lok.core.prose import find_json
 from pytest_lok.core.results import Finding, Json, Severity, Standing, Vote
 from pytest_lok.core.schema import violations
+from pytest_lok.core.spellings import base_name
+from pytest_lok.core.unseen import rule_key
 from pytest_lok.errors import OutputError
 
 Kind: TypeAlias = tuple[str, str, str]
@@ -35,7 +38,7 @@ def _text(limit: int) -> Json:
     return {"type": "string", "pattern": r"\S", "maxLength": limit}
 
 
-_LINE: Json = {"type": "integer", "minimum": 1, "maximum": 1_000_000_000}
+_LINE: Json = {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}
 _EDIT: Json = {
     "type": "object",
     "required": ["file", "old", "new"],
@@ -50,7 +53,10 @@ _KEYS: Mapping[str, tuple[Json, str]] = {
     "path": (_text(4_096), "the file, from the root of the repository"),
     "line": (_LINE, "where it begins in the file as it is now, from 1"),
     "end_line": (_LINE, "where it ends, where that is another line"),
-    "evidence": (_text(20_000), "the code it is about, quoted exactly from the file as it is now"),
+    "evidence": (
+        _text(20_000),
+        "the code it is about, quoted exactly from the file as it is now; what the change removes, as it was",
+    ),
     "edits": ({"type": "array", "items": _EDIT}, 'the fix, [{"file": "...", "old": "...", "new": "..."}]'),
     "cwe": ({"type": "array", "items": {"type": "integer"}}, "CWE numbers, [89]"),
 }
@@ -79,7 +85,8 @@ def request(rules: Mapping[str, Rule]) -> str:
     lines = [f'- "{key}"{optional.get(key, "")}: {meaning}' for key, meaning in meanings.items()]
     parts = [
         "Answer with a JSON array and nothing else: one object per finding, `[]` if there is nothing to "
-        "report. A finding whose quote is not in the file does not count. The keys of an object:",
+        "report. A quote that is not in the file, letter by letter, has to be corrected. The keys of an "
+        "object:",
         "\n".join(lines),
     ]
     if rules:
@@ -139,8 +146,8 @@ def findings_of(entries: Json, backend: str, rules: Mapping[str, Rule]) -> list[
 
 def _finding(entry: dict[str, Any], backend: str, rules: Mapping[str, Rule]) -> Finding:
     called = entry["rule_id"].strip()
-    listed = not rules or called in rules
-    rule_id = called if listed else OTHER
+    named = _named(called, rules) if rules else called
+    listed, rule_id = named is not None, named or OTHER
     line = int(entry["line"])
     return Finding(
         rule_id=rule_id,
@@ -157,6 +164,14 @@ def _finding(entry: dict[str, Any], backend: str, rules: Mapping[str, Rule]) -> 
         cwe=tuple(int(number) for number in entry.get("cwe", ())),
         backend=backend,
     )
+
+
+def _named(called: str, rules: Mapping[str, Rule]) -> str | None:
+    """The rule of that name, however it is spelled: of several the severest, if none is written just so."""
+    if called in rules:
+        return called
+    spelled = [name for name in rules if rule_key(name) == rule_key(called)]
+    return max(spelled, key=lambda name: rank(rules[name].severity), default=None)
 
 
 def rank(severity: Severity) -> int:
@@ -176,8 +191,13 @@ def _moved(severity: Severity, rule: Rule | None) -> Severity:
 
 
 def near(one: Finding, other: Finding) -> bool:
-    """Whether two findings vouch for each other: one rule, one file, and one place, nearly, or one quote."""
-    return _kind(one) == _kind(other) and (_touch(one, other) or _quote(one) == _quote(other))
+    """Whether two findings vouch for each other: one rule, one file, and one place, nearly, or one quote.
+
+    The same quote at the same place means the same, whatever its rule is called.
+    """
+    if _kind(one) == _kind(other) and (_touch(one, other) or _quote(one) == _quote(other)):
+        return True
+    return _spot(one) == _spot(other) and _one_quote(_quote(one), _quote(other))
 
 
 def _touch(one: Finding, other: Finding) -> bool:
@@ -185,32 +205,75 @@ def _touch(one: Finding, other: Finding) -> bool:
 
 
 def _quote(finding: Finding) -> str:
-    return " ".join(finding.evidence.split())
+    return core_of(finding.evidence)
+
+
+def _one_quote(one: str, other: str) -> bool:
+    """Whether one of them is the other, white space apart, or some whole words of it."""
+    short, long = sorted((one, other), key=len)
+    if one.replace(" ", "") == other.replace(" ", ""):
+        return True
+    at = long.find(short)
+    while at >= 0:
+        around = long[at - 1 : at] + short[:1], short[-1:] + long[at + len(short) : at + len(short) + 1]
+        if not any(len(edge) == 2 and edge.isalnum() for edge in around):
+            return True
+        at = long.find(short, at + 1)
+    return False
+
+
+def _spot(finding: Finding) -> tuple[object, ...]:
+    return finding.path, finding.removed, finding.line, finding.end_line
 
 
 def voted(answers: Mapping[str, Sequence[Finding]]) -> list[Finding]:
     """All findings of all backends, each with what every backend says of it.
 
-    A finding's votes never get fewer by another finding, so no answer can talk one down.
+    A finding's votes never get fewer by another finding, so no answer can talk one down. One that a
+    backend withdrew is no vote of it.
     """
-    groups: dict[tuple[Kind, str], list[Finding]] = {}
-    for backend, findings in answers.items():
-        for finding in findings:
-            groups.setdefault((_kind(finding), backend), []).append(finding)
-    alike = {key: _Alike(group) for key, group in groups.items()}
+    said = {name: _Said(name, findings) for name, findings in answers.items()}
 
     def votes(finding: Finding) -> Mapping[str, Vote]:
-        others = {name: alike.get((_kind(finding), name)) for name in answers}
-        said: dict[str, Vote] = {
-            name: found.worst(finding) if found else "absent" for name, found in others.items()
-        }
-        return {**said, finding.backend: finding.severity}
+        return {**{name: it.vote(finding) for name, it in said.items()}, finding.backend: finding.severity}
 
     return [
         replace(finding, votes=votes(finding)) if finding.backend else finding
         for findings in answers.values()
         for finding in findings
     ]
+
+
+class _Said:
+    """What one backend says of the findings of others."""
+
+    def __init__(self, backend: str, findings: Sequence[Finding]) -> None:
+        self.backend = backend
+        kinds: dict[Kind, list[Finding]] = {}
+        self._spots: dict[tuple[object, ...], list[tuple[str, int]]] = {}
+        self._files = set[str]()
+        self._unclear = set[str]()  # files of which it says what cannot be found in them
+        for it in findings:
+            if it.withdrawn:
+                continue
+            kinds.setdefault(_kind(it), []).append(it)
+            self._spots.setdefault(_spot(it), []).append((_quote(it), rank(it.severity)))
+            self._files.add(base_name(it.path))
+            if it.evidence_found is not True:
+                self._unclear.add(base_name(it.path))
+        self._kinds = {kind: _Alike(group) for kind, group in kinds.items()}
+
+    def vote(self, finding: Finding) -> Vote:
+        """The severity of what is ``near`` to the finding, the worst of several."""
+        if finding.backend == self.backend:
+            return finding.severity
+        alike, quote = self._kinds.get(_kind(finding)), _quote(finding)
+        ranks = alike.ranks(finding) if alike else []
+        ranks += [rank_ for other, rank_ in self._spots.get(_spot(finding), ()) if _one_quote(quote, other)]
+        if ranks:
+            return _WORST_FIRST[-max(ranks)]
+        files = self._unclear if finding.evidence_found is True else self._files
+        return "unclear" if base_name(finding.path) in files else "absent"
 
 
 class _Alike:
@@ -223,15 +286,15 @@ class _Alike:
         for it in findings:
             self._quotes[_quote(it)] = max(self._quotes.get(_quote(it), rank("info")), rank(it.severity))
 
-    def worst(self, finding: Finding) -> Vote:
-        """The severity of what is ``near`` to the finding, the worst of several."""
+    def ranks(self, finding: Finding) -> list[int]:
+        """The severities of what is at its place, nearly, or has its quote."""
         low, high = finding.line - NEAR, finding.end_line + NEAR
         first = bisect.bisect_left(self._places, (low - self._longest,))
         after = bisect.bisect_right(self._places, (high, math.inf))
         ranks = [rank_ for _, end, rank_ in self._places[first:after] if end >= low]
         if (quoted := self._quotes.get(_quote(finding))) is not None:
             ranks.append(quoted)
-        return _WORST_FIRST[-max(ranks)] if ranks else "absent"
+        return ranks
 
 
 def folded(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -268,14 +331,21 @@ def listing(findings: Sequence[Finding]) -> str:
 def _entry(finding: Finding) -> str:
     said = [
         _SAID[finding.standing],
+        finding.doubt,
         f"reported as {finding.called}" if finding.called else "",
         f"confidence {finding.confidence:g}",
         ", ".join(f"{name}: {vote}" for name, vote in finding.votes.items()),
         f"fingerprint {finding.fingerprint}",
     ]
     quote = "\n".join(f"  > {line}" for line in finding.evidence.split("\n"))
-    missing = "" if finding.evidence_found else "  (this quote is not in the file)"
-    lines = [finding.headline, f"  {'; '.join(filter(None, said))}", quote, missing, f"  {finding.message}"]
+    missing = {True: "", False: "  (this quote is nowhere)", None: "  (nobody knows whether this is there)"}
+    lines = [
+        finding.headline,
+        f"  {'; '.join(filter(None, said))}",
+        quote,
+        missing[finding.evidence_found],
+        f"  {finding.message}",
+    ]
     return "\n".join(line for line in lines if line.strip())
 
 
@@ -283,6 +353,7 @@ _SAID: Mapping[Standing, str] = {
     "": "",
     "blocks": "blocks",
     "undecided": "may block: something about it is not known",
+    "withdrawn": "does not block: its backend withdrew it",
     "unverified": "does not block: its quote is not in the file",
     "outside": "does not block: out of scope",
     "known": "does not block: it is in the baseline",
@@ -296,7 +367,7 @@ _URGENT: Mapping[Standing, int] = {"blocks": 0, "undecided": 1}
 
 
 def _kind(finding: Finding) -> Kind:
-    return finding.rule_id, finding.called, finding.path
+    return rule_key(finding.rule_id), rule_key(finding.called), finding.path
 
 
 def _weight(finding: Finding) -> tuple[object, ...]:

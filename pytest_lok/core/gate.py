@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_lok.core.consensus import needed
-from pytest_lok.core.diffs import LineChanges
 from pytest_lok.core.findings import folded, rank
 from pytest_lok.core.model import Gate, Strategy
-from pytest_lok.core.results import Finding, Standing
+from pytest_lok.core.results import Finding, Severity, Standing
+from pytest_lok.core.spellings import base_name
 
 SHOWN = 10
 """Findings a reason names."""
+
+_NAMED = 3  # places of what is set aside
 
 
 class Ruling(enum.Enum):
@@ -32,19 +34,14 @@ class Ruling(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a gate has to know beside the findings.
+    """What a gate has to know beside the findings and what was found out about each.
 
     ``asked`` are the backends whose word counts, ``answered`` those that gave a valid answer; a
-    command asks nobody. ``changes`` (by file) and ``baseline`` (fingerprints) are None where they are not
-    wanted or cannot be had; ``gaps`` says why they cannot. A file whose two sides cannot be compared
-    has None. ``same``: what is judged was compared with itself, so nothing is outside of the change.
+    command asks nobody. ``gaps`` says what could not be had at all.
     """
 
     asked: tuple[str, ...] = ()
     answered: tuple[str, ...] = ()
-    changes: Mapping[str, LineChanges | None] | None = None
-    same: bool = False
-    baseline: frozenset[str] | None = None
     gaps: tuple[str, ...] = ()
 
     @property
@@ -64,7 +61,7 @@ class Judgement:
 
 def judge(gate: Gate, findings: Sequence[Finding], facts: Facts) -> Judgement:
     """What the gate says of the findings, each of which has its votes."""
-    every = [_standing(gate, _compared(finding, facts), facts) for finding in findings]
+    every = [_standing(gate, finding, facts) for finding in findings]
     judged = folded(every)
     blocking = [finding for finding in judged if finding.blocking]
     if blocking:
@@ -74,33 +71,60 @@ def judge(gate: Gate, findings: Sequence[Finding], facts: Facts) -> Judgement:
     undecided = [finding for finding in judged if finding.standing == "undecided"]
     doubts = [*facts.gaps, *_absent(gate, every, facts)]
     if undecided:
-        if facts.same:
-            doubts.append("the base is what is judged, so nothing can be called outside of the change")
-        doubts.append(f"what is not known decides about {len(undecided)}:\n{headlines(undecided)}")
+        doubts.append(f"what is not known decides about {len(undecided)}:\n{headlines(undecided, why=True)}")
     if doubts:
         reason = f"inconclusive: {'; '.join(doubts)}"
         return Judgement(ruling=Ruling.INCONCLUSIVE, findings=judged, reason=reason)
     return Judgement(ruling=Ruling.PASS, findings=judged)
 
 
-def headlines(findings: Sequence[Finding]) -> str:
-    """One line for each of the worst."""
+def headlines(findings: Sequence[Finding], *, why: bool = False) -> str:
+    """One line for each of the worst; ``why``: with what is not known of it."""
     worst = sorted(findings, key=lambda finding: -rank(finding.severity))
-    lines = [finding.headline for finding in worst[:SHOWN]]
+    lines = [f"{it.headline}{f' ({it.doubt})' if why and it.doubt else ''}" for it in worst[:SHOWN]]
     return "\n".join([*lines, f"and {len(worst) - SHOWN} more"] if len(worst) > SHOWN else lines)
 
 
-def _compared(finding: Finding, facts: Facts) -> Finding:
-    """The finding, held against the diff and the baseline."""
-    lines, baseline = (facts.changes or {}).get(finding.path), facts.baseline
-    touched = None if lines is None else lines.touches(finding.line, finding.end_line) or _unless(facts.same)
-    known = None if baseline is None else finding.fingerprint in baseline
-    return replace(finding, in_diff=touched, known=known)
+def worst(gate: Gate | None, candidates: Sequence[Finding], line: int) -> Finding:
+    """Of a finding at each place of its quote the one that may block; of several the nearest to ``line``."""
+
+    def weight(finding: Finding) -> tuple[object, ...]:
+        said = [rule(gate, finding, Facts()) for rule in (_scope, _baseline)] if gate else []
+        harmless = 2 if False in said else 1 if None in said else 0
+        return harmless, abs(finding.line - line), finding.removed, finding.line
+
+    return min(candidates, key=weight)
 
 
-def _unless(unknown: bool) -> bool | None:
-    """No, unless that is not known."""
-    return None if unknown else False
+def set_aside(gate: Gate | None, findings: Sequence[Finding]) -> tuple[str, ...]:
+    """What did not count though it is severe enough, in one line for each reason, the worst first."""
+    groups: dict[tuple[Severity, Standing], list[Finding]] = {}
+    for finding in sorted(findings, key=lambda it: -rank(it.severity)):
+        if gate and finding.standing in _ASIDE and _severity(gate, finding, Facts()):
+            groups.setdefault((finding.severity, finding.standing), []).append(finding)
+    return tuple(_aside(severity, standing, group) for (severity, standing), group in groups.items())
+
+
+_ASIDE: Mapping[Standing, tuple[str, str]] = {
+    "withdrawn": ("its backend withdrew it", "their backend withdrew them"),
+    "unverified": ("its quote is not in {}", "their quotes are not in {}"),
+    "outside": ("it is not in the change", "they are not in the change"),
+    "known": ("it is in the baseline", "they are in the baseline"),
+    "unsure": ("its confidence is too low", "their confidence is too low"),
+    "outvoted": ("too few backends report it", "too few backends report them"),
+}
+"""Why a severe finding does not count, of one and of several."""
+
+
+def _aside(severity: Severity, standing: Standing, group: Sequence[Finding]) -> str:
+    several, reason = len(group) > 1, _ASIDE[standing][len(group) > 1]
+    places = dict.fromkeys(it.path if "{}" in reason else f"{it.path}:{it.line}" for it in group)
+    named = ", ".join(list(places)[:_NAMED]) + (
+        f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+    )
+    why = reason.format(named) if "{}" in reason else f"{reason} ({named})"
+    text = f"{len(group)} {severity} finding{'s were' if several else ' was'} set aside: {why}"
+    return " ".join(text.split())
 
 
 def _standing(gate: Gate, finding: Finding, facts: Facts) -> Finding:
@@ -119,12 +143,11 @@ def _absent(gate: Gate, findings: Sequence[Finding], facts: Facts) -> Iterator[s
     lost, quorum = facts.lost, _needed(gate, facts)
     if quorum > len(facts.asked):
         yield f"{quorum} backends must report a finding (quorum), and {len(facts.asked)} were asked"
-    together: dict[tuple[str, str, str], set[str]] = {}
+    together: dict[str, set[str]] = {}
     for finding in findings:
-        group = together.setdefault((finding.rule_id, finding.called, finding.path), set())
-        group.add(finding.backend)
+        together.setdefault(base_name(finding.path), set()).add(finding.backend)
     most = max(map(len, together.values()), default=0)
-    # whatever a lost backend would have said, others may have said nearby
+    # whatever a lost backend would have said, others may have said of the same file
     if lost and most + len(lost) >= quorum and gate.fail_on != "never":
         yield f"{', '.join(lost)} gave no valid answer, which could have decided"
 
@@ -136,17 +159,19 @@ def _needed(gate: Gate, facts: Facts) -> int:
 # --- the rules, in the order in which they are asked
 
 
-def _evidence(gate: Gate, finding: Finding, facts: Facts) -> bool | None:  # noqa: ARG001 - rules are called alike
-    return gate.evidence == "warn" or finding.evidence_found
+def _withdrawn(gate: Gate, finding: Finding, facts: Facts) -> bool:  # noqa: ARG001 - rules are called alike
+    return not finding.withdrawn
 
 
-def _scope(gate: Gate, finding: Finding, facts: Facts) -> bool | None:
-    if gate.scope == "all":
-        return True
-    if gate.scope == "diff":
-        return finding.in_diff
-    lines = (facts.changes or {}).get(finding.path)
-    return None if lines is None else bool(lines) or _unless(facts.same)
+def _evidence(gate: Gate, finding: Finding, facts: Facts) -> bool | None:  # noqa: ARG001
+    """That a quote is nowhere says nothing of what it was about, unless the workflow wants it so."""
+    if gate.evidence == "report":
+        return finding.evidence_found
+    return gate.evidence == "warn" or finding.evidence_found or None
+
+
+def _scope(gate: Gate, finding: Finding, facts: Facts) -> bool | None:  # noqa: ARG001
+    return True if gate.scope == "all" else finding.in_diff if gate.scope == "diff" else finding.file_changed
 
 
 def _baseline(gate: Gate, finding: Finding, facts: Facts) -> bool | None:  # noqa: ARG001
@@ -158,11 +183,12 @@ def _confidence(gate: Gate, finding: Finding, facts: Facts) -> bool:  # noqa: AR
 
 
 def _quorum(gate: Gate, finding: Finding, facts: Facts) -> bool | None:
-    """Whether enough of the backends that were asked report it; a lost one might have."""
+    """Whether enough of those that were asked report it; a lost one might have, or do in other words."""
     if not facts.asked:
         return True
     reporters, quorum = len(finding.reporters), _needed(gate, facts)
-    return reporters >= quorum or (None if reporters + len(facts.lost) >= quorum else False)
+    unclear = list(finding.votes.values()).count("unclear")
+    return reporters >= quorum or (None if reporters + unclear + len(facts.lost) >= quorum else False)
 
 
 def _severity(gate: Gate, finding: Finding, facts: Facts) -> bool:  # noqa: ARG001
@@ -170,6 +196,7 @@ def _severity(gate: Gate, finding: Finding, facts: Facts) -> bool:  # noqa: ARG0
 
 
 _RULES: Mapping[Standing, Callable[[Gate, Finding, Facts], bool | None]] = {
+    "withdrawn": _withdrawn,
     "unverified": _evidence,
     "outside": _scope,
     "known": _baseline,

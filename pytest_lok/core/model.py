@@ -94,7 +94,7 @@ class Gate:
     baseline: Literal["new", "all"] = "all"
     quorum: Quorum = 1
     min_backends: int = 1
-    evidence: Literal["required", "warn"] = "required"
+    evidence: Literal["required", "warn", "report"] = "required"
     on_inconclusive: Literal["fail", "warn"] = "fail"
 
 

@@ -12,13 +12,13 @@ from pydantic_core import to_jsonable_python
 
 Json: TypeAlias = JsonValue
 Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
-Vote: TypeAlias = Severity | Literal["absent"]
+Vote: TypeAlias = Severity | Literal["absent", "unclear"]
 Standing: TypeAlias = Literal[
-    "", "blocks", "undecided", "unverified", "outside", "known", "unsure", "outvoted", "minor"
+    "", "blocks", "undecided", "withdrawn", "unverified", "outside", "known", "unsure", "outvoted", "minor"
 ]
 """What a gate says of a finding: it blocks, it might (something is not known), or the first rule that
-says it does not: its quote is not there, it is out of scope, in the baseline, below the confidence,
-reported by too few, not severe enough. "" = there is no gate."""
+says it does not: its backend withdrew it, its quote is not there, it is out of scope, in the baseline,
+below the confidence, reported by too few, not severe enough. "" = there is no gate."""
 
 
 class Outcome(enum.StrEnum):
@@ -135,11 +135,13 @@ class Finding:
     """One thing that was reported, and what was found out about it.
 
     ``line`` and ``end_line`` count from 1 and are both part of it; they are where the quote stands
-    if ``evidence_found``, else what the reporter said. ``called`` is the reporter's rule where the
-    workflow has none of that name. ``backend`` reported it, "" = a command. ``votes`` has every
-    backend that gave a valid answer: the severity it gives this finding, or "absent". None = not
-    known, or not asked for: ``evidence_found`` where the file may not be read, ``in_diff`` and
-    ``known`` (it is in the baseline) where no gate wants them.
+    if ``evidence_found`` (in the base's version where the change ``removed`` it), else what the reporter
+    said. ``copies`` counts how often the quoted lines stand in the file. ``called`` is the reporter's
+    rule where the workflow has none of that name. ``backend`` reported it, "" = a command. ``votes`` has
+    every backend that gave a valid answer: the severity it gives this finding, "absent", or "unclear"
+    where it reports something that may be this. None = not known, or not asked for: ``evidence_found``
+    where a file cannot be looked into, ``in_diff``, ``file_changed`` and ``known`` (it is in the
+    baseline) where no gate wants them; ``doubt`` says why something is not known.
     """
 
     rule_id: str
@@ -157,8 +159,13 @@ class Finding:
     backend: str = ""
     fingerprint: str = ""
     evidence_found: bool | None = None
+    removed: bool = False
+    copies: int = 1
+    withdrawn: bool = False
     in_diff: bool | None = None
+    file_changed: bool | None = None
     known: bool | None = None
+    doubt: str = ""
     votes: Mapping[str, Vote] = field(default_factory=dict)
     standing: Standing = ""
 
@@ -170,7 +177,7 @@ class Finding:
     @property
     def reporters(self) -> tuple[str, ...]:
         """The backends that report it."""
-        return tuple(name for name, vote in self.votes.items() if vote != "absent")
+        return tuple(name for name, vote in self.votes.items() if vote not in ("absent", "unclear"))
 
     @property
     def headline(self) -> str:
@@ -205,7 +212,8 @@ class StepResult:
     the JSON in it is only quoted from its prompt. ``underlying`` is FAILED or
     ERROR on a soft step. ``blocked_by`` names the root cause of a blocked step, "" if the step was
     skipped by its own ``when`` or ran. ``findings`` are those of a step whose format they are, the
-    worst first, also where it failed; None on other steps. ``seconds`` is the step's own time,
+    worst first, also where it failed; None on other steps. ``set_aside`` says which of them did not count
+    though they are severe enough. ``seconds`` is the step's own time,
     waiting excluded; ``attempts`` is 0 for a step that did not run.
     """
 
@@ -225,6 +233,7 @@ class StepResult:
     verdict: Verdict | None = None
     items: tuple[ItemResult, ...] = ()
     findings: tuple[Finding, ...] | None = None
+    set_aside: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
     usage: Usage = NO_USAGE
     underlying: Outcome | None = None

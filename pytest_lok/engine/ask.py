@@ -38,7 +38,7 @@ async def run_ask(record: Record, action: Ask, feedback: str = "") -> None:
         text = f"{text}\n\n{feedback}"
     prompt = Prompt(text=text, system=system, model=action.model, sample=record.sample)
     names = chosen(record, action.backends, action.prompt.source)
-    record.asked = tuple(names)
+    record.asked, record.question = tuple(names), prompt
     if len(names) == 1:
         answer = await _only(record, action, names[0], prompt)
         record.replies.append(answer.reply)

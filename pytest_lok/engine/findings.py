@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_lok.core.baseline import PATH, fingerprints
-from pytest_lok.core.diffs import LineChanges, changed_lines
-from pytest_lok.core.evidence import Quoted, anchored, candidates, unreadable
+from pytest_lok.core.corrections import corrections, question
 from pytest_lok.core.findings import findings_of, folded, listing, voted
-from pytest_lok.core.gate import Facts, Ruling, judge
+from pytest_lok.core.gate import Facts, Judgement, Ruling, judge
 from pytest_lok.core.model import Format, Gate
 from pytest_lok.core.results import Finding
+from pytest_lok.engine.call import available, call
 from pytest_lok.engine.context import timed_out, within
-from pytest_lok.engine.ports import Comparison, Workspace
+from pytest_lok.engine.lookup import Lookup
+from pytest_lok.engine.ports import Prompt
 from pytest_lok.engine.record import Record
-from pytest_lok.errors import StepFailedError, StepUnableError
+from pytest_lok.errors import BackendError, OutputError, StepFailedError, StepUnableError
 
 
 class InconclusiveError(StepUnableError):
@@ -36,18 +38,16 @@ async def examine(record: Record) -> InconclusiveError | None:
     if record.step.output_format is not Format.FINDINGS:
         return None
     workflow = record.context.plan.workflow
-    files = _Files(record.context.world.workspace)
-    findings = voted(
-        {
-            backend: [files.anchored(finding) for finding in findings_of(entries, backend, workflow.rules)]
-            for backend, entries in record.reported.items()
-        }
-    )
-    if workflow.gate is None:
+    gate = workflow.gate
+    said = {name: findings_of(entries, name, workflow.rules) for name, entries in record.reported.items()}
+    case = await _Case.of(record, gate)
+    findings = await case.placed(said)
+    if gate is None:
         _keep(record, folded(findings))
         return None
-    facts, hint = await _facts(record, workflow.gate, findings)
-    judgement = judge(workflow.gate, findings, facts)
+    judgement = case.judged(gate, findings)
+    if judgement.ruling is Ruling.INCONCLUSIVE and (again := await _asked_again(record, said, findings)):
+        judgement = case.judged(gate, await case.placed(again))
     _keep(record, judgement.findings)
     match judgement.ruling:
         case Ruling.PASS:
@@ -55,8 +55,8 @@ async def examine(record: Record) -> InconclusiveError | None:
         case Ruling.FAIL:
             raise StepFailedError(judgement.reason)
         case Ruling.INCONCLUSIVE:
-            soft = workflow.gate.on_inconclusive == "warn"
-            return InconclusiveError(judgement.reason, hint=hint, soft=soft)
+            soft = gate.on_inconclusive == "warn"
+            return InconclusiveError(judgement.reason, hint=case.hint, soft=soft)
 
 
 def _keep(record: Record, findings: tuple[Finding, ...]) -> None:
@@ -66,91 +66,96 @@ def _keep(record: Record, findings: tuple[Finding, ...]) -> None:
     record.note("findings", listing(findings))
 
 
-async def _facts(record: Record, gate: Gate, findings: Sequence[Finding]) -> tuple[Facts, str]:
-    """What the gate has to know beside the findings, and what to do about what could not be found out."""
-    comparison, baseline, gaps = None, None, list[StepUnableError]()
-    if gate.scope != "all":
+class _Case:
+    """What a gate has to know beside what was reported: the files, the change, the baseline, who answered."""
+
+    def __init__(self, record: Record, lookup: Lookup, missing: StepUnableError | None) -> None:
+        self._record = record
+        self._lookup = lookup
+        self._missing = missing
+
+    @classmethod
+    async def of(cls, record: Record, gate: Gate | None) -> _Case:
+        """The baseline comes first; where it cannot be had nothing is known to be in it."""
+        accepted, missing = None, None
+        if gate is not None and gate.baseline == "new":
+            try:
+                accepted = await _baseline(record)
+            except StepUnableError as gap:
+                missing = gap
+        return cls(record, Lookup(record, gate, accepted), missing)
+
+    async def placed(self, said: Mapping[str, Sequence[Finding]]) -> list[Finding]:
+        """All findings where they stand, with what every backend says of each."""
+        return voted({name: await self._lookup.placed(findings) for name, findings in said.items()})
+
+    def judged(self, gate: Gate, findings: Sequence[Finding]) -> Judgement:
+        """What the gate says; a comparison that it does not ask for is no gap."""
+        record = self._record
+        gaps = [self._lookup.gap if gate.scope != "all" else None, self._missing]
+        facts = Facts(
+            asked=record.asked,
+            answered=tuple(name for name in record.asked if name in record.reported),
+            gaps=tuple(dict.fromkeys(gap.message for gap in gaps if gap is not None)),
+        )
+        return judge(gate, findings, facts)
+
+    @property
+    def hint(self) -> str:
+        """What to do about what could not be found out."""
+        gaps = [gap.hint for gap in (self._lookup.gap, self._missing) if gap is not None]
+        same = ["set LOK_BASE to the commit before the change"] if self._lookup.same else []
+        return next(filter(None, [*gaps, *same, *(it.hint for it in self._record.refusals)]), "")
+
+
+async def _asked_again(
+    record: Record, said: Mapping[str, Sequence[Finding]], findings: Sequence[Finding]
+) -> dict[str, list[Finding]]:
+    """What was reported, with the backends' second word on what nobody finds; {} = there is none.
+
+    ``findings`` are those that were ``said``, looked into. Whoever does not answer, or not to the
+    question, has said nothing new.
+    """
+    looked = iter(findings)
+    placed = {name: [next(looked) for _ in reported] for name, reported in said.items()}
+
+    async def one(name: str) -> list[Finding]:
+        reported = list(said[name])
+        lost = [n for n, it in enumerate(placed[name]) if it.evidence_found is False]
+        if not lost or not name or record.question is None:
+            return reported
         try:
-            comparison = await _comparison(record, findings)
-        except StepUnableError as gap:
-            gaps.append(gap)
-    if gate.baseline == "new":
-        try:
-            baseline = await _baseline(record)
-        except StepUnableError as gap:
-            gaps.append(gap)
-    hints = [gap.hint for gap in gaps] + [refusal.hint for refusal in record.refusals]
-    same = comparison is not None and comparison.same
-    if same:
-        hints.append("set LOK_BASE to the commit before the change")
-    facts = Facts(
-        asked=record.asked,
-        answered=tuple(name for name in record.asked if name in record.reported),
-        changes=None if comparison is None else _changes(comparison),
-        same=same,
-        baseline=baseline,
-        gaps=tuple(dict.fromkeys(gap.message for gap in gaps)),
-    )
-    return facts, next(filter(None, hints), "")
+            second = await _second_word(record, name, record.question, [placed[name][n] for n in lost])
+        except (BackendError, OutputError, StepUnableError) as failure:
+            record.note(f"{name} was asked again", failure.message)
+            return reported
+        for n, word in zip(lost, second, strict=True):
+            reported[n] = word(reported[n])
+        return reported
+
+    answers = dict(zip(said, await asyncio.gather(*map(one, said)), strict=True))
+    return {} if all(answers[name] == list(said[name]) for name in said) else answers
 
 
-async def _comparison(record: Record, findings: Sequence[Finding]) -> Comparison:
-    """The files of the findings, on both sides of the change."""
-    paths = sorted({finding.path for finding in findings if finding.evidence_found is not False})
-    limit = record.context.limit(record.step)
-    try:
-        async with within(limit):
-            comparison = await record.context.world.workspace.comparison(paths)
-    except TimeoutError:
-        raise timed_out("the diff", limit) from None
-    record.note("scope", f"what changed since {comparison.base}")
-    return comparison
+async def _second_word(
+    record: Record, name: str, prompt: Prompt, lost: Sequence[Finding]
+) -> list[Callable[[Finding], Finding]]:
+    answer = next((reply.text for reply in record.replies if reply.backend == name), "")
+    text = question(prompt.text, answer, lost)
+    reply = await call(record, available(record, name), replace(prompt, text=text))
+    record.note(f"{name} was asked again", reply.text)
+    return corrections(reply.text, len(lost))
 
 
-def _changes(comparison: Comparison) -> dict[str, LineChanges | None]:
-    return {
-        path: None
-        if file.unknown
-        else replace(changed_lines(file.before, file.after), mode=file.mode_changed)
-        for path, file in comparison.files.items()
-    }
-
-
-async def _baseline(record: Record) -> frozenset[str]:
+async def _baseline(record: Record) -> Mapping[str, int]:
     """The fingerprints that were accepted before the change; none where there is no such file."""
     limit = record.context.limit(record.step)
     try:
         async with within(limit):
             text = await record.context.world.workspace.at_base(PATH)
-        return frozenset() if text is None else fingerprints(text)
+        return {} if text is None else fingerprints(text)
     except TimeoutError:
         raise timed_out("the baseline", limit) from None
     except ValueError as broken:
         hint = "correct it on the base"
         raise StepUnableError(f"the baseline cannot be used: {broken}", hint=hint) from None
-
-
-class _Files:
-    """The files that findings quote, each read once."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._read: dict[str, Quoted | None] = {}
-
-    def anchored(self, finding: Finding) -> Finding:
-        """The finding at the place of its quote, with its path as the workspace has it."""
-        names = candidates(finding.path, self._workspace.root)
-        try:
-            name = next((name for name in names if self._file(name) is not None), None)
-        except ValueError:
-            return unreadable(replace(finding, path=names[0]))
-        if name is None:
-            return anchored(replace(finding, path=names[0] if names else finding.path), None)
-        return anchored(replace(finding, path=name), self._file(name))
-
-    def _file(self, path: str) -> Quoted | None:
-        """The file, None if there is none; ValueError where it may not be read."""
-        if path not in self._read:
-            content = self._workspace.read(path)
-            self._read[path] = None if content is None else Quoted(content)
-        return self._read[path]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from pytest_lok.core.findings import united
+from pytest_lok.core.gate import set_aside
 from pytest_lok.core.model import Step
 from pytest_lok.core.results import (
     NO_USAGE,
@@ -21,6 +22,7 @@ from pytest_lok.core.results import (
 )
 from pytest_lok.core.scope import Loop
 from pytest_lok.engine.context import Context
+from pytest_lok.engine.ports import Prompt
 
 
 @dataclass(slots=True)
@@ -28,8 +30,9 @@ class Record:
     """One execution of a step (of one item of it, inside ``for_each``), filled as it goes.
 
     ``reported`` holds the data of each backend (``""`` = the command) whose word counts, of those that
-    were ``asked``; where they are findings, ``findings`` is what became of them. ``material`` is what the
-    workflow says in the prompt, and ``quoting`` that the only JSON of the answer stands in there.
+    were ``asked`` the ``question``; where they are findings, ``findings`` is what became of them.
+    ``material`` is what the workflow says in the prompt, and ``quoting`` that the only JSON of
+    the answer stands in there.
     """
 
     step: Step
@@ -49,6 +52,7 @@ class Record:
     items: list[ItemResult] = field(default_factory=list)
     reported: dict[str, Json] = field(default_factory=dict)
     asked: tuple[str, ...] = ()
+    question: Prompt | None = None
     findings: tuple[Finding, ...] | None = None
     material: str = ""
     quoting: bool = False
@@ -125,6 +129,7 @@ class Record:
             verdict=self.verdict,
             items=tuple(self.items),
             findings=self.findings,
+            set_aside=set_aside(self.context.plan.workflow.gate, self.findings or ()),
             sections=tuple(self.sections),
             usage=self.usage,
             underlying=underlying,

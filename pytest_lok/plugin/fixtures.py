@@ -13,7 +13,7 @@ from pytest_lok.core.results import RunResult
 from pytest_lok.core.template import Template
 from pytest_lok.errors import UsageError
 from pytest_lok.plugin.explain import harmless
-from pytest_lok.reports.console import details, status, summary
+from pytest_lok.reports.console import closing, details, status
 
 if TYPE_CHECKING:
     from pytest_lok.engine.ports import Backend
@@ -97,7 +97,7 @@ class Lok:
 
     def _tell(self, result: RunResult) -> None:
         """Add what happened to the test's report, for when it fails."""
-        lines = [summary(result)]
+        lines = closing(result)
         for step in result.steps.values():
             lines += [status(step), *details(step, output=True)]
         self._request.node.add_report_section("call", "lok", harmless("\n".join(lines)))

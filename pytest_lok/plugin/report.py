@@ -12,7 +12,7 @@ from pytest_lok.plugin.collect import Step
 from pytest_lok.plugin.explain import harmless
 from pytest_lok.plugin.parts import parts, subreport
 from pytest_lok.plugin.verdict import Account
-from pytest_lok.reports.console import summary
+from pytest_lok.reports.console import closing
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import StepResult
@@ -92,8 +92,8 @@ class Reporting:
         return f"{text} (left out: {', '.join(left_out)})" if left_out else text
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """One line per workflow: outcome, seconds, backends, tokens."""
-        lines = [summary(record.result) for record in self._desk.records()]
+        """A line per workflow: outcome, seconds, backends, tokens; and what its gates set aside."""
+        lines = [line for record in self._desk.records() for line in closing(record.result)]
         lines += [
             f"{name}: left out: {why}; pytest --lok-workflow {name} runs it"
             for name, why in self._desk.left_out.items()

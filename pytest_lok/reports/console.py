@@ -58,6 +58,12 @@ def summary(result: RunResult) -> str:
     return " · ".join([head, *filter(None, facts)])
 
 
+def closing(result: RunResult) -> list[str]:
+    """The last lines of a run: its summary, and what its gates set aside."""
+    aside = (f"{step.name}: {line}" for step in result.steps.values() for line in step.set_aside)
+    return [summary(result), *aside]
+
+
 def outputs(result: RunResult, *, every: bool = False) -> str:
     """What ``lok run`` prints: the leaves' outputs, or every step's under its name."""
     if not every:

@@ -33,7 +33,7 @@ def commit(project: Project) -> None:
 
 
 def test_what_is_accepted_blocks_no_longer_once_it_is_on_the_base(project: Project) -> None:
-    offline(project, said({}, {"evidence": "invented"}))
+    offline(project, said({}, {"evidence": "invented", "severity": "low"}))
     commit(project)
     assert project.lok("review").code == 1
     done = project.lok("baseline", "review")

@@ -1,10 +1,15 @@
-"""Quotes in files: where they really stand, and what stays the same when files move on."""
+"""Quotes in files: where they really stand, whether the change touches that, and what stays when files move on."""
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+
 import pytest
 
-from pytest_lok.core.evidence import Quoted, anchored, candidates, unreadable
+from pytest_lok.core.evidence import MOST, Sighting, Source, at_place, fingerprint, known, unplaced
+from pytest_lok.core.results import Finding
+from pytest_lok.core.unseen import rule_key
 from tests.core.reports import finding
 
 FILE = b"""import db
@@ -20,6 +25,17 @@ def put(name):
     )
     return db.execute(sql)
 """
+
+
+def source(after: bytes | None = FILE, before: bytes | None = None, **more: Any) -> Source:
+    return Source(path="db.py", after=after, before=before, **more)
+
+
+def placed(said: Finding, file: Source) -> Finding:
+    """The finding at the place that is nearest to its line."""
+    places = file.sighting(said).places
+    nearest = min(places, key=lambda place: abs(place.line - said.line))
+    return at_place(said, nearest, None)
 
 
 @pytest.mark.parametrize(
@@ -40,17 +56,32 @@ def put(name):
     ],
 )
 def test_a_finding_stands_where_its_quote_does(quote: str, said: int, where: tuple[int, int]) -> None:
-    found = anchored(finding(evidence=quote, line=said, end_line=said), Quoted(FILE))
+    found = placed(finding(evidence=quote, line=said, end_line=said), source())
     assert (found.evidence_found, (found.line, found.end_line)) == (True, where)
 
 
-@pytest.mark.parametrize("quote", ["sql = select", "db.execute(sql, name)", "import db.", "+ +"])
+def test_dots_stand_for_what_is_between() -> None:
+    quote = "def put(name):\n    ...\n    return db.execute(sql)"
+    places = source().sighting(finding(evidence=quote, line=7)).places
+    assert {(it.line, it.end_line) for it in places} == {(7, 12), (7, 7), (12, 12)}
+    places = source().sighting(finding(evidence="def get(name): ... def put", line=7)).places
+    assert {(it.line, it.end_line) for it in places} == {(3, 7), (3, 3), (7, 7)}
+
+
+@pytest.mark.parametrize(
+    "quote",
+    ["sql = select", "db.execute(sql, name)", "import db.", "+ +", "...", "def put ... def get", "\u200bz."],
+)
 def test_a_quote_that_is_not_there(quote: str) -> None:
-    for file in (Quoted(FILE), Quoted(b""), None):
-        found = anchored(finding(evidence=quote, line=7), file)
-        assert (found.evidence_found, found.line) == (False, 7)
-        assert found.fingerprint
-    assert unreadable(finding(evidence=quote)).evidence_found is None
+    said = finding(evidence=quote, line=7)
+    for file in (source(), source(b""), source(None)):
+        assert file.sighting(said) == Sighting()
+    found = unplaced(said, "db.py", [Sighting()], None)
+    assert (found.evidence_found, found.line, found.doubt) == (False, 7, "its quote is not in db.py")
+    assert found.fingerprint
+    assert unplaced(said, "db.py", [], None).doubt == "there is no file db.py"
+    unread = source(None, unreadable="db.py is a link").sighting(said)
+    assert unplaced(said, "db.py", [Sighting(), unread], None).evidence_found is None
 
 
 def test_other_encodings_are_read() -> None:
@@ -60,60 +91,127 @@ def test_other_encodings_are_read() -> None:
         b"\xef\xbb\xbf" + FILE,
         b"\xff\n" + FILE,
     ):
-        assert anchored(finding(evidence='sql = f"insert {name}"'), Quoted(content)).evidence_found
+        assert source(content).sighting(finding(evidence='sql = f"insert {name}"')).places
 
 
-def prints(quote: str, line: int, content: bytes = FILE, **more: str) -> str:
-    return anchored(finding(evidence=quote, line=line, **more), Quoted(content)).fingerprint
+def test_a_file_that_cannot_be_read_whole_may_hold_anything() -> None:
+    for content in (b"\xff\n" + FILE, b"# coding: nothing\n" + FILE, FILE + b"\0"):
+        sighting = source(content).sighting(finding(evidence="not there"))
+        assert (sighting.everywhere, bool(sighting.doubt)) == (False, True)
+
+
+def test_a_quote_that_is_everywhere_says_of_nowhere_that_it_is_harmless() -> None:
+    old = b"e\n" * (MOST + 10)
+    places = source(old, old, compared=True).sighting(finding(evidence="e")).places
+    assert {place.in_diff for place in places} == {False, None}
+
+
+# --- the change
+
+
+def touched(quote: str, before: bytes, after: bytes, **more: Any) -> set[tuple[int, bool, bool | None]]:
+    file = source(after, before, compared=True, **more)
+    return {(it.line, it.removed, it.in_diff) for it in file.sighting(finding(evidence=quote)).places}
+
+
+def test_each_place_is_held_against_the_change() -> None:
+    old = b"a()\nb()\nc()\nb()\n"
+    assert touched("b()", old, b"a()\nb()\nc()\nb()\nb()\n") == {
+        (2, False, False),
+        (4, False, False),
+        (5, False, True),
+    }
+    assert touched("c()", old, b"a()\nb()\nb()\n") == {(3, True, True)}
+    assert touched("- c()", old, b"a()\nb()\nb()\n") == {(3, True, True)}
+    assert touched("- a()", old, b"a()\nb()\nb()\n") == set()  # it is not gone
+    assert touched("a()\nb()", old, b"a()\nx()\nb()\nc()\nb()\n") == {(1, True, True)}
+    assert touched("a()", old, old, same=True) == {(1, False, None)}
+    assert touched("a()", old, old, mode_changed=True) == {(1, False, None)}
+    assert touched("a()", b"a()\n\0\n", b"a()\n\0\1\n") == {(1, False, None)}
+    assert touched("a()", b"a()\n\0\n", b"a()\n\0\n") == {(1, False, False)}
+
+
+def test_what_was_not_compared_is_not_known() -> None:
+    (place,) = (
+        source(FILE, unknown="db.py lies in a submodule").sighting(finding(evidence="import db")).places
+    )
+    assert (place.in_diff, place.file_changed, place.doubt) == (None, None, "db.py lies in a submodule")
+
+
+@pytest.mark.parametrize(
+    ("line", "end_line", "in_diff"),
+    [(1, 1, False), (1, 3, True), (1, 2, False), (5, 7, True), (5, 6, False), (0, 0, True), (3, 3, False)],
+)
+def test_a_finding_is_about_all_the_lines_it_gives(line: int, end_line: int, in_diff: bool) -> None:
+    file = source(b"a()\nb()\nC()\n", b"a()\nb()\nc()\n", compared=True)
+    (place,) = file.sighting(finding(evidence="a()", line=line, end_line=end_line)).places
+    assert place.in_diff is in_diff
+
+
+# --- fingerprints and the baseline
+
+
+def prints(quote: str, line: int, content: bytes = FILE, **more: Any) -> str:
+    return placed(finding(evidence=quote, line=line, **more), source(content)).fingerprint
 
 
 def test_a_fingerprint_survives_what_does_not_matter() -> None:
     first = prints("db.execute(sql)", 5)
     assert first == prints("return   db.execute(sql)", 4)  # how much of the line was quoted, and the number
+    assert first == prints("5: return db.execute(sql)", 5)
     assert first == prints("db.execute(sql)", 9, b"# one\n# more\n\n" + FILE.replace(b"    ", b"\t"))
     assert first == prints("db.execute(sql)", 5, title="other words", message="again", severity="low")
+    assert first == prints("db.execute(sql)", 5, rule_id="SQL_Injection")
+    assert first == prints("db.execute(sql)", 12)  # of two copies
 
 
 def test_a_fingerprint_tells_apart_what_does() -> None:
     first = prints("db.execute(sql)", 5)
     others = {
-        prints("db.execute(sql)", 12),  # the second of two like it
         prints('sql = f"select {name}"', 4),
-        prints("db.execute(sql)", 5, path="other.py"),
         prints("db.execute(sql)", 5, rule_id="other"),
-        prints("not there", 5),
+        at_place(finding(), source().sighting(finding(evidence="import db")).places[0], None).fingerprint,
+        unplaced(finding(evidence="not there"), "db.py", [], None).fingerprint,
     }
-    assert len(others) == 5
+    assert len(others) == 4
     assert first not in others
 
 
+def old_print(identity: str, copy: int, rule: str = "sql-injection") -> str:
+    text = "\0".join(("lokFinding/v1", rule, "db.py", f"{identity}\0{copy}"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 @pytest.mark.parametrize(
-    ("path", "first"),
+    ("accepted", "copies", "in_diff", "answer"),
     [
-        ("src/a.py", "src/a.py"),
-        (" ./src//a.py\n", "src/a.py"),
-        ("/repo/src/a.py", "src/a.py"),
-        ("src/../a.py", "a.py"),
-        ("..a.py", "..a.py"),
-        ("/app/src/a.py", "app/src/a.py"),
-        ("a" * 255 + "/a.py", "a" * 255 + "/a.py"),
-        ("../a.py", None),
-        ("src/../../a.py", None),
-        ("/repo/../a.py", None),
-        (".", None),
-        ("/", None),
-        ("a\0.py", None),
-        ("ä" * 128, None),
+        ({"new": 1}, 1, True, True),
+        ({"new": 1}, 2, True, False),
+        ({"new": 1}, 2, False, None),  # one of the two was accepted
+        ({"new": 1}, 2, None, None),
+        ({"new": 2}, 2, True, True),
+        ({"new": 3}, 2, True, True),
+        ({}, 1, False, False),
+        ({"old0": 1}, 1, True, True),  # of a file that counted in another way
+        ({"old0": 1, "old1": 1}, 2, True, True),
+        ({"old1": 1}, 2, True, False),
+        ({"old0": 1, "new": 1}, 2, True, False),  # the same one, accepted twice
+        ({"old0": 1, "old1": 1, "new": 2}, 3, True, False),
     ],
 )
-def test_paths_are_those_of_the_workspace(path: str, first: str | None) -> None:
-    assert next(iter(candidates(path, "/repo")), None) == first
-
-
-def test_a_path_may_begin_above_the_workspace() -> None:
-    assert candidates("b/backend/src/a.py", "/repo") == [
-        "b/backend/src/a.py",
-        "backend/src/a.py",
-        "src/a.py",
-        "a.py",
-    ]
+def test_a_copy_is_known_where_so_many_were_accepted(
+    accepted: dict[str, int], copies: int, in_diff: bool | None, answer: bool | None
+) -> None:
+    lines = b"x()\n" * copies
+    (place, *_) = source(lines).sighting(finding(evidence="x()")).places
+    assert place.copies == copies
+    names = {
+        "new": fingerprint(rule_key("sql-injection"), "db.py", "x()"),
+        "old0": old_print("x()", 0),
+        "old1": old_print("x()", 1),
+    }
+    given = {names[name]: count for name, count in accepted.items()}
+    touched_place = type(place)(
+        path="db.py", line=1, end_line=1, identity="x()", copies=copies, in_diff=in_diff
+    )
+    assert known(finding(evidence="x()"), touched_place, given) is answer

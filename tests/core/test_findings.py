@@ -105,7 +105,7 @@ def test_a_finding_lacks_nothing(key: str) -> None:
         ({"confidence": -0.1}, "confidence"),
         ({"confidence": True}, "confidence"),
         ({"line": "3"}, "line"),
-        ({"line": 0}, "line"),
+        ({"line": -1}, "line"),
         ({"line": 3.5}, "line"),
         ({"line": True}, "line"),
         ({"end_line": 10**12}, "end_line"),
@@ -288,4 +288,4 @@ def test_a_list_for_people() -> None:
     assert "[high] sql-injection db.py:3 – a b\n" in text  # noqa: RUF001 - a dash is meant
     assert "blocks; confidence 0.9; a: high, b: absent" in text
     assert "> db.execute(sql3)\n  bind the value" in text
-    assert "(this quote is not in the file)" in text
+    assert "(this quote is nowhere)" in text

@@ -9,21 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.diffs import LineChanges
 from pytest_lok.core.findings import folded, united, voted
-from pytest_lok.core.gate import Facts, Judgement, Ruling, judge
+from pytest_lok.core.gate import Facts, Judgement, Ruling, judge, set_aside, worst
 from pytest_lok.core.model import Gate
 from pytest_lok.core.results import Finding
 from tests.core.reports import finding
 
 PASS, FAIL, INCONCLUSIVE = Ruling.PASS, Ruling.FAIL, Ruling.INCONCLUSIVE
-CHANGES = {
-    "db.py": LineChanges(added=((3, 5),)),
-    "new.py": LineChanges(added=((1, 999),)),
-    "other.py": LineChanges(),
-    "mode.sh": LineChanges(mode=True),
-    "submodule/x.py": None,
-}
 
 
 def judged(gate: dict[str, Any], *findings: Finding, **facts: Any) -> Judgement:
@@ -47,31 +39,31 @@ def test_nothing_found_passes() -> None:
         ({"fail_on": "never"}, {"severity": "critical"}, {}, "minor"),
         ({"min_confidence": 0.9}, {}, {}, "blocks"),
         ({"min_confidence": 0.91}, {}, {}, "unsure"),
-        ({}, {"evidence_found": False}, {}, "unverified"),
+        ({}, {"evidence_found": False}, {}, "undecided"),
         ({}, {"evidence_found": None}, {}, "undecided"),
+        ({}, {"evidence_found": False, "withdrawn": True}, {}, "withdrawn"),
         ({"evidence": "warn"}, {"evidence_found": False}, {}, "blocks"),
-        ({"scope": "diff"}, {}, {"changes": CHANGES}, "blocks"),
-        ({"scope": "diff"}, {"line": 6, "end_line": 9}, {"changes": CHANGES}, "outside"),
-        ({"scope": "diff"}, {"line": 1, "end_line": 3}, {"changes": CHANGES}, "blocks"),
-        ({"scope": "diff"}, {"path": "new.py", "line": 99}, {"changes": CHANGES}, "blocks"),
+        ({"evidence": "warn"}, {"evidence_found": None}, {}, "blocks"),
+        ({"evidence": "report"}, {"evidence_found": False}, {}, "unverified"),
+        ({"evidence": "report"}, {"evidence_found": None}, {}, "undecided"),
+        ({"scope": "diff"}, {"in_diff": True}, {}, "blocks"),
+        ({"scope": "diff"}, {"in_diff": False}, {}, "outside"),
+        ({"scope": "diff"}, {"in_diff": None}, {}, "undecided"),
+        ({"scope": "diff"}, {"in_diff": False, "file_changed": True}, {}, "outside"),
         ({"scope": "diff"}, {}, {"gaps": ("no repository",)}, "undecided"),
-        ({"scope": "file"}, {"line": 6, "end_line": 9}, {"changes": CHANGES}, "blocks"),
-        ({"scope": "file"}, {"path": "other.py"}, {"changes": CHANGES}, "outside"),
-        ({"scope": "file"}, {"path": "other.py"}, {"changes": CHANGES, "same": True}, "undecided"),
-        ({"scope": "diff"}, {"path": "other.py"}, {"changes": CHANGES, "same": True}, "undecided"),
-        ({"scope": "diff"}, {}, {"changes": CHANGES, "same": True}, "blocks"),
-        ({"scope": "file"}, {"path": "mode.sh"}, {"changes": CHANGES}, "blocks"),
-        ({"scope": "diff"}, {"path": "mode.sh"}, {"changes": CHANGES}, "outside"),
-        ({"scope": "file"}, {"path": "submodule/x.py"}, {"changes": CHANGES}, "undecided"),
-        ({"scope": "diff"}, {"path": "submodule/x.py"}, {"changes": CHANGES}, "undecided"),
-        ({"scope": "diff"}, {"path": "not/asked.py"}, {"changes": CHANGES}, "undecided"),
+        ({"scope": "diff"}, {"in_diff": False, "evidence_found": None}, {}, "outside"),
+        ({"scope": "file"}, {"in_diff": False, "file_changed": True}, {}, "blocks"),
+        ({"scope": "file"}, {"in_diff": False, "file_changed": False}, {}, "outside"),
+        ({"scope": "file"}, {"in_diff": False, "file_changed": None}, {}, "undecided"),
         ({"scope": "file"}, {}, {"gaps": ("no repository",)}, "undecided"),
-        ({"baseline": "new"}, {"fingerprint": "x"}, {"baseline": frozenset({"x"})}, "known"),
-        ({"baseline": "new"}, {"fingerprint": "x"}, {"baseline": frozenset({"y"})}, "blocks"),
-        ({"baseline": "all"}, {"fingerprint": "x"}, {"baseline": frozenset({"x"})}, "blocks"),
+        ({"baseline": "new"}, {"known": True}, {}, "known"),
+        ({"baseline": "new"}, {"known": False}, {}, "blocks"),
+        ({"baseline": "new"}, {"known": None}, {}, "undecided"),
+        ({"baseline": "all"}, {"known": True}, {}, "blocks"),
         ({"baseline": "new"}, {}, {"gaps": ("no repository",)}, "undecided"),
         # a no that is known is worth more than what is not
         ({"baseline": "new"}, {"severity": "low"}, {"gaps": ("no repository",)}, "minor"),
+        ({}, {"severity": "low", "evidence_found": False}, {}, "minor"),
     ],
 )
 def test_a_rule(gate: dict[str, Any], change: dict[str, Any], facts: dict[str, Any], standing: str) -> None:
@@ -86,31 +78,81 @@ def test_a_rule(gate: dict[str, Any], change: dict[str, Any], facts: dict[str, A
 
 def test_the_first_rule_that_says_no_is_named() -> None:
     every: dict[str, Any] = {
+        "withdrawn": True,
         "evidence_found": False,
-        "path": "other.py",
-        "fingerprint": "x",
+        "in_diff": False,
+        "known": True,
         "confidence": 0.1,
         "severity": "info",
     }
-    gate: dict[str, Any] = {"scope": "diff", "baseline": "new", "min_confidence": 0.5, "quorum": 2}
-    facts: dict[str, Any] = {
-        "changes": CHANGES,
-        "baseline": frozenset({"x"}),
-        "asked": ("a", "b"),
-        "answered": ("a", "b"),
-    }
-    better: dict[str, Any] = {"evidence_found": True, "path": "db.py", "fingerprint": "y", "confidence": 1}
+    gate = Gate(evidence="report", scope="diff", baseline="new", min_confidence=0.5, quorum=2)
+    facts = Facts(asked=("a", "b"), answered=("a", "b"))
+    better: dict[str, Any] = {
+        "withdrawn": False, "evidence_found": True, "in_diff": True, "known": False, "confidence": 1,
+    }  # fmt: skip
     for key, standing in zip(
-        [*better, "votes"], ["unverified", "outside", "known", "unsure", "outvoted"], strict=True
+        [*better, "votes"],
+        ["withdrawn", "unverified", "outside", "known", "unsure", "outvoted"],
+        strict=True,
     ):
-        (found,) = judge(Gate(**gate), voted({"a": [finding(**every)], "b": []}), Facts(**facts)).findings
+        (found,) = judge(gate, voted({"a": [finding(**every)], "b": []}), facts).findings
         assert found.standing == standing
         every[key] = better.get(key)
     both = {
         "a": [finding(**{**every, "votes": {}})],
         "b": [finding(**{**every, "votes": {}, "backend": "b"})],
     }
-    assert judge(Gate(**gate), voted(both), Facts(**facts)).findings[0].standing == "minor"
+    assert judge(gate, voted(both), facts).findings[0].standing == "minor"
+
+
+def test_of_several_places_the_one_that_may_block_is_taken() -> None:
+    gate = Gate(scope="diff", baseline="new")
+    new: dict[str, Any] = {"in_diff": True, "known": False}
+    old, accepted, unclear = {**new, "in_diff": False}, {**new, "known": True}, {**new, "in_diff": None}
+    places = [finding(line=n, **it) for n, it in enumerate((old, accepted, unclear, new, new), 1)]
+    assert worst(gate, places, 5).line == 5
+    assert worst(gate, places, 1).line == 4
+    assert worst(gate, places[:3], 1).line == 3
+    assert worst(gate, places[:2], 2).line == 2
+    assert worst(Gate(scope="file"), [finding(line=1), finding(line=9, file_changed=True)], 1).line == 9
+    assert worst(None, places, 2).line == 2
+
+
+def test_what_is_set_aside_is_named_with_its_reason() -> None:
+    def one(line: int, **more: Any) -> Finding:
+        return finding(line=line, evidence_found=False, **more)
+
+    gate = Gate(evidence="report", scope="diff", min_confidence=0.5)
+    inside = {"in_diff": True}
+    found = [one(n, path=f"{n}.py", severity="critical") for n in range(1, 6)]
+    found += [
+        one(7, **inside),
+        finding(line=8, in_diff=False),
+        one(9, severity="low"),
+        finding(line=20, **inside),
+    ]
+    found += [finding(line=30, confidence=0.1, **inside), finding(line=40, path="a\nb", in_diff=False)]
+    said = judge(gate, voted({"": [replace(it, backend="") for it in found]}), Facts()).findings
+    assert set_aside(gate, said) == (
+        "5 critical findings were set aside: their quotes are not in 1.py, 2.py, 3.py and 2 more",
+        "2 high findings were set aside: they are not in the change (a b:40, db.py:8)",
+        "1 high finding was set aside: its quote is not in db.py",
+        "1 high finding was set aside: its confidence is too low (db.py:30)",
+    )
+    assert set_aside(None, said) == set_aside(Gate(fail_on="never"), said) == ()
+
+
+def test_who_reports_what_cannot_be_found_may_mean_another_s_finding() -> None:
+    def ruled(other: dict[str, Any]) -> Ruling:
+        return several({"quorum": 2, "evidence": "warn"}, a=by("a"), b=by("b", line=50, **other)).ruling
+
+    lost = {"evidence_found": False}
+    assert ruled({}) is PASS
+    assert ruled(lost) is INCONCLUSIVE
+    assert ruled({**lost, "rule_id": "x"}) is INCONCLUSIVE
+    assert ruled({**lost, "path": "src/DB.py"}) is INCONCLUSIVE
+    assert ruled({**lost, "path": "other.py"}) is PASS
+    assert ruled({**lost, "withdrawn": True}) is PASS
 
 
 def several(gate: dict[str, Any], **answers: list[Finding] | None) -> Judgement:
@@ -178,12 +220,16 @@ SEVERITIES = ["info", "low", "medium", "high", "critical"]
 PLACES = st.fixed_dictionaries(
     {
         "path": st.sampled_from(["db.py", "new.py", "z.py"]),
-        "rule_id": st.sampled_from(["r1", "r2"]),
+        "rule_id": st.sampled_from(["r1", "R-1", "r2"]),
         "line": st.integers(1, 14),
         "severity": st.sampled_from(SEVERITIES),
         "confidence": st.sampled_from([0.2, 0.6, 0.9]),
         "evidence_found": st.sampled_from([True, True, False, None]),
         "evidence": st.sampled_from(["q1", "q2", "q3"]),
+        "in_diff": st.sampled_from([True, True, False, None]),
+        "file_changed": st.sampled_from([True, True, False, None]),
+        "known": st.sampled_from([False, False, True, None]),
+        "withdrawn": st.sampled_from([False, False, False, True]),
         "fingerprint": st.sampled_from(["f1", "f2", "f3", "f4"]),
     }
 )
@@ -198,31 +244,26 @@ GATES = st.builds(
     baseline=st.sampled_from(["all", "new"]),
     quorum=st.sampled_from([1, 2, 3, "majority", "all"]),
     min_backends=st.integers(1, 3),
-    evidence=st.sampled_from(["required", "warn"]),
+    evidence=st.sampled_from(["required", "warn", "report"]),
 )
-KNOWN = st.none() | st.just(frozenset({"f1", "f2"}))
 
 
-def ruling(
-    gate: Gate,
-    answers: dict[str, Any],
-    changes: dict[str, LineChanges | None] | None,
-    baseline: frozenset[str] | None,
-) -> Ruling:
+def ruling(gate: Gate, answers: dict[str, Any], compared: bool, baseline: bool) -> Ruling:
+    """``compared``: the change is known; ``baseline``: what was accepted is."""
+    unknown: dict[str, Any] = {} if compared else {"in_diff": None, "file_changed": None}
+    unknown |= {} if baseline else {"known": None}
     given_ = {
-        name: [finding(**{**place, "backend": name}) for place in found]
+        name: [finding(**{**place, **unknown, "backend": name}) for place in found]
         for name, found in answers.items()
         if found is not None
     }
-    gaps = ["no diff"] if gate.scope != "all" and changes is None else []
-    gaps += ["no baseline"] if gate.baseline == "new" and baseline is None else []
-    facts = Facts(
-        asked=tuple(answers), answered=tuple(given_), changes=changes, baseline=baseline, gaps=tuple(gaps)
-    )
+    gaps = ["no diff"] if gate.scope != "all" and not compared else []
+    gaps += ["no baseline"] if gate.baseline == "new" and not baseline else []
+    facts = Facts(asked=tuple(answers), answered=tuple(given_), gaps=tuple(gaps))
     return judge(gate, voted(given_), facts).ruling
 
 
-CASES = {"gate": GATES, "answers": ANSWERS, "changes": st.sampled_from([None, CHANGES]), "baseline": KNOWN}
+CASES = {"gate": GATES, "answers": ANSWERS, "changes": st.booleans(), "baseline": st.booleans()}
 
 
 @given(**CASES, place=PLACES, data=st.data())
@@ -280,8 +321,8 @@ def test_what_cannot_be_known_never_turns_red_into_green(
     gate: Gate, answers: dict[str, Any], changes: Any, baseline: Any
 ) -> None:
     if ruling(gate, answers, changes, baseline) is not PASS:
-        assert ruling(gate, answers, None, baseline) is not PASS
-        assert ruling(gate, answers, changes, None) is not PASS
+        assert ruling(gate, answers, False, baseline) is not PASS
+        assert ruling(gate, answers, changes, False) is not PASS
 
 
 @given(**CASES, data=st.data())

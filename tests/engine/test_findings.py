@@ -123,14 +123,19 @@ def test_other_steps_of_the_workflow_are_none_of_its_business(root: Path) -> Non
     assert done.result.steps["other"].findings is None
 
 
-def test_an_invented_quote_blocks_nothing_unless_that_is_wanted(root: Path) -> None:
+def test_an_invented_quote_is_no_ruling_unless_another_is_wanted(root: Path) -> None:
     invented = said({"evidence": "os.system(sql)"})
     result = review(root, "[gate]", invented)
-    assert (result.outcome, findings(result)[0].standing) == (P, "unverified")
+    assert (result.outcome, findings(result)[0].standing) == (E, "undecided")
+    assert "its quote is not in db.py" in result.reason
     assert review(root, '[gate]\nevidence = "warn"', invented).outcome is F
-    for path in ("nowhere.py", "../repo/db.py", "/etc/passwd", ".", "a\0b", "x" * 5000):
+    told = review(root, '[gate]\nevidence = "report"', invented)
+    assert (told.outcome, findings(told)[0].standing) == (P, "unverified")
+    assert told.set_aside == ("1 high finding was set aside: its quote is not in db.py",)
+    assert review(root, "[gate]", said({"evidence": "os.system(sql)", **HARMLESS})).outcome is P
+    for path in ("nowhere.py", "../repo/nowhere.py", "/etc/passwd", ".", "a\0b", "x" * 5000):
         outcome = review(root, "[gate]", said({"path": path[:4000]})).outcome
-        assert outcome is P, path
+        assert outcome is E, path
 
 
 @pytest.mark.parametrize(
@@ -145,7 +150,7 @@ def test_the_whole_path_wins_over_its_end(root: Path) -> None:
     (root / "sub").mkdir()
     (root / "sub" / "db.py").write_text("nothing\n")
     result = review(root, "[gate]", said({"path": "sub/db.py"}))
-    assert (result.outcome, findings(result)[0].path) == (P, "sub/db.py")
+    assert (result.outcome, findings(result)[0].path) == (E, "sub/db.py")
 
 
 def test_a_link_is_not_followed_and_not_taken_for_innocence(root: Path) -> None:
@@ -272,7 +277,13 @@ def test_a_broken_baseline_is_no_ruling(root: Path) -> None:
 
 def test_what_several_find_is_one_list_with_votes(root: Path) -> None:
     result = review(
-        root, "", said({}), said({"severity": "critical", "title": "the same"}, {"rule_id": "x"}), "[]"
+        root,
+        "",
+        said({}),
+        said(
+            {"severity": "critical", "title": "the same"}, {"rule_id": "x", "line": 1, "evidence": "import"}
+        ),
+        "[]",
     )
     first, second = findings(result)
     assert (first.title, first.severity) == ("the same", "critical")

@@ -155,10 +155,11 @@ def test_a_change_of_mode_is_a_change_of_the_file(change: Change) -> None:
     assert ruling(change, "b.py", 1, "a") == GREEN
 
 
-def test_a_change_of_mode_alone_touches_no_line(change: Change) -> None:
-    change.begin({"a.py": "a\n"})
+def test_a_change_of_mode_alone_is_no_proof_that_a_line_is_the_base_s(change: Change) -> None:
+    change.begin({"a.py": "a\n", "b.py": "a\n"})
     (change.root / "a.py").chmod(0o755)
-    assert ruling(change, "a.py", 1, "a") == GREEN
+    assert ruling(change, "a.py", 1, "a") == UNDECIDED
+    assert ruling(change, "b.py", 1, "a") == GREEN
 
 
 @pytest.mark.parametrize("name", ["new.py", "ignored.log"])

@@ -1,0 +1,167 @@
+"""A quote as people, models and tools write it -> the texts of a file that it may mean.
+
+A reading that leads nowhere costs nothing: what no reading finds is not known, never harmless.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from pytest_lok.core.spellings import readings, unquoted
+from pytest_lok.core.unseen import seen
+
+Side: TypeAlias = Literal["after", "before", "both"]
+"""Of which version of a file a text is quoted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """Pieces of text that follow each other in a file, as ``seen``; ``lines``: the first begins a line."""
+
+    pieces: tuple[str, ...]
+    side: Side = "both"
+    lines: bool = False
+
+
+def quotes(evidence: str) -> Iterator[tuple[Quote, ...]]:
+    """What may be quoted, in groups: what is found of one makes the later ones needless.
+
+    A mark of a diff or a number before whole lines may as well be a part of them, so those readings
+    stand beside the text as it is.
+    """
+    yield tuple(dict.fromkeys(_marked(evidence, exact=True)))
+    found = dict[Quote, None]()
+    for text in readings(evidence, _QUOTE_STEPS):
+        for quote in _marked(text, exact=False):
+            found.setdefault(quote)
+            found.setdefault(replace(quote, pieces=_elided(quote.pieces[0])))
+    for text in readings(_without_elided_lines(evidence), _QUOTE_STEPS):
+        for plain in (text, *_stripped(text)):
+            pieces = [seen(piece) for piece in plain.split("\0")]
+            found.setdefault(_quote(*pieces))
+            found.setdefault(_quote(*(part for piece in pieces for part in _elided(piece))))
+    yield tuple(quote for quote in found if quote.pieces)
+
+
+@functools.lru_cache(maxsize=4096)
+def core_of(evidence: str) -> str:
+    """What two ways to cite one text have in common: its words, without marks, fences and numbers around."""
+    text = evidence
+    for step in (_unfenced, _unquoted_lines, lambda it: unquoted(it.strip("\r\n"))):
+        text = step(text)
+    text = next(iter(_stripped(text, every=True)), text)
+    rows = text.split("\n")
+    if all(row[:1] in ("+", "-", "") for row in rows):
+        text = "\n".join(row[1:] for row in rows)
+    return " ".join(filter(None, map(seen, (text if seen(text) else evidence).split())))
+
+
+def _quote(*pieces: str, side: Side = "both", lines: bool = False) -> Quote:
+    return Quote(pieces=tuple(filter(None, pieces)), side=side, lines=lines)
+
+
+def _marked(text: str, *, exact: bool) -> list[Quote]:
+    """The text as it is, and without the marks before its lines; ``exact``: only where all have them."""
+    found = [_quote(seen(text)), *_sides(text, lines=exact)]
+    for plain in _stripped(text, every=exact):
+        found += [_quote(seen(plain), lines=exact), *_sides(plain, lines=exact)]
+    unmarked = "\n".join(row[1:] if row[:1] in _MARKS else row for row in text.split("\n"))
+    if unmarked != text:  # a diff of what has numbers
+        found += [_quote(seen(plain), lines=exact) for plain in _stripped(unmarked, every=exact)]
+    return [quote for quote in found if quote.pieces]
+
+
+_MARKS = ("+", "-")
+_ASIDE = re.compile(r"@@ .*|\\ No newline.*|diff --git .*|index [0-9a-f]+\.\..*|(?:---|\+\+\+) [ab/].*")
+
+
+def _sides(text: str, *, lines: bool) -> list[Quote]:
+    """A piece of a diff as what it leads to, and as what it comes from."""
+    rows = [row for row in text.split("\n") if row.strip() and not _ASIDE.fullmatch(row)]
+    if not lines:  # indented as a whole
+        rows = [row.lstrip() if row.lstrip()[:1] in _MARKS else row for row in rows]
+    if not any(row[0] in _MARKS for row in rows):
+        return []
+    after = "".join(seen(row[row[0] == "+" :]) for row in rows if row[0] != "-")
+    before = "".join(seen(row[row[0] == "-" :]) for row in rows if row[0] != "+")
+    return [_quote(after, side="after", lines=lines), _quote(before, side="before", lines=lines)]
+
+
+_NUMBER = re.compile(
+    r"[ \t>*|\u2502\u2503]{0,12}+[+-]?[ \t]{0,12}+(?:[^\s:]{1,200}[:-])?"
+    r"[\[(#L]{0,2}(\d{1,7})[\])]?(?::\d{1,5})?"
+    r"(?:[ \t]{0,12}+[:|\u2502\u2503\u2192\t.)+=-]|[ \t]|$)"
+)
+
+
+def _stripped(text: str, *, every: bool = False) -> list[str]:
+    """The text without numbers before its lines, or nothing."""
+    rows = [(row, _NUMBER.match(row)) for row in text.split("\n")]
+    numbers = [int(found[1]) for row, found in rows if found and row.strip()]
+    whole = all(found for row, found in rows if row.strip())
+    if not numbers or (every and not (whole and numbers == sorted(numbers))):
+        return []
+    return ["\n".join(row[found.end() :] if found else row for row, found in rows)]
+
+
+_ELISION = re.compile(
+    r"(?:#|//|--|/\*|<!--|;|%)?[\[(<{]?(?:\.{3,}|\u2026|\[snip\]|\[truncated\])[\])>}]?(?:\*/|-->)?",
+    re.IGNORECASE,
+)
+
+
+def _elided(text: str) -> tuple[str, ...]:
+    """What stands before, between and after dots that stand for something else."""
+    return tuple(filter(None, _ELISION.split(text)))
+
+
+def _without_elided_lines(text: str) -> str:
+    """The text with ``NUL`` for lines that only tell of what is left out, such as ``# ... the rest``."""
+    rows = ("\0" if _only_tells(row) else row for row in text.split("\n"))
+    return "\n".join(rows)
+
+
+def _only_tells(row: str) -> bool:
+    found = _ELISION.search(row)
+    return found is not None and not row[: found.start()].strip(" \t#/*-<!;%+>[({|0123456789:\u2192")
+
+
+_FENCE = re.compile("`{3,}|~{3,}")
+
+
+def _unfenced(text: str) -> str:
+    rows = text.strip().split("\n")
+    fence = _FENCE.match(rows[0])
+    return "\n".join(rows[1:-1]) if fence and rows[-1].strip() == fence[0] else text
+
+
+def _unquoted_lines(text: str) -> str:
+    """The text without the ``>`` of a quoted mail before its lines."""
+    rows = text.split("\n")
+    return (
+        "\n".join(row.lstrip()[1:] for row in rows) if all(row.lstrip()[:1] == ">" for row in rows) else text
+    )
+
+
+_ESCAPES = {"\\n": "\n", "\\t": "\t", "\\r": "\n", '\\"': '"', "\\'": "'", "\\`": "`", "\\\\": "\\"}
+_ESCAPED = re.compile(r"\\[ntr\"'`\\]")
+
+
+def _unescaped_text(text: str) -> str:
+    """The text behind a string that was escaped once too often."""
+    return _ESCAPED.sub(lambda found: _ESCAPES[found[0]], text)
+
+
+_QUOTE_STEPS: tuple[Callable[[str], str], ...] = (
+    _unfenced,
+    _unquoted_lines,
+    lambda text: unquoted(text.strip()),
+    lambda text: text.replace("`", ""),
+    html.unescape,
+    _unescaped_text,
+)

@@ -1,0 +1,240 @@
+"""What findings cite -> the files they mean, on both sides of the change, and each finding at its place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_lok.core.evidence import Place, Sighting, Source, at_place, known, unplaced
+from pytest_lok.core.gate import worst
+from pytest_lok.core.model import Gate
+from pytest_lok.core.results import Finding
+from pytest_lok.core.spellings import Names, is_whole, spellings, without_prefix
+from pytest_lok.engine.context import timed_out, within
+from pytest_lok.engine.ports import Comparison, FileVersions
+from pytest_lok.engine.record import Record
+from pytest_lok.errors import StepUnableError
+
+MOST_FILES = 20
+"""Files one path may mean; one that may mean more says of none that it is harmless."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Meant:
+    """The files a cited path may mean; ``doubt`` says why that is not known.
+
+    ``guess``: it is none of their names, so what is harmless in them says nothing of what was meant.
+    """
+
+    paths: tuple[str, ...] = ()
+    doubt: str = ""
+    guess: str = ""
+
+
+class Lookup:
+    """Where the findings of one step stand.
+
+    ``accepted`` is the baseline, None where it is not known or not wanted. Files are compared with the base
+    where the ``gate`` asks for the change or for copies of lines, and where a quote is not in a file as it
+    is now. ``gap`` says why a comparison cannot be had, ``base`` with what it was made.
+    """
+
+    def __init__(self, record: Record, gate: Gate | None, accepted: Mapping[str, int] | None) -> None:
+        self._record = record
+        self._workspace = record.context.world.workspace
+        self._gate = gate
+        self._accepted = accepted
+        self._sources: dict[str, Source] = {}
+        self._compared = set[str]()
+        self._meant: dict[str, _Meant] = {}
+        self._names: tuple[frozenset[str], Names] | None = None
+        self.gap: StepUnableError | None = None
+        self.base = ""
+        self.same = False
+
+    async def placed(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Each finding at the place of its quote, or as it was said."""
+        for path in dict.fromkeys(finding.path for finding in findings):
+            self._meant[path] = self._meant.get(path) or await self._files_of(path)
+        if self._gate and (self._gate.scope != "all" or self._gate.baseline == "new"):
+            await self._compare(findings)
+        found = [await self._placed(finding) for finding in findings]
+        lost = [said for said, it in zip(findings, found, strict=True) if it.evidence_found is False]
+        if await self._compare(lost):
+            return [
+                it if it.evidence_found else await self._placed(said)
+                for said, it in zip(findings, found, strict=True)
+            ]
+        return found
+
+    # --- files
+
+    async def _files_of(self, cited: str) -> _Meant:
+        """A path that is there, as it is written or in the next plainer reading; else what is like it."""
+        root = self._workspace.root
+        readings = spellings(cited, root)
+        if not readings:
+            return _Meant(doubt=f"{cited!r} is no path of the workspace")
+        first = readings[0]
+        if not first.startswith("/") and not without_prefix(first) and self._there(first):
+            return _Meant(paths=(first,))
+        names, index = await self._known_names()
+
+        def is_path(path: str) -> bool:
+            return path in names or self._there(path) or _is_within(path, names)
+
+        for path in (reading.lstrip("/") for reading in readings):
+            if is_path(path):
+                short = without_prefix(path)
+                return _Meant(paths=(path, short) if short and is_path(short) else (path,))
+        ends = (end for reading in readings for end in _ends(reading) if is_path(end))
+        like = Names([*index.like(readings), *ends]).like(readings)
+        if not like:
+            return _Meant(doubt=f"there is no file {first}")
+        if len(like) > MOST_FILES:
+            return _Meant(doubt=f"{cited!r} may mean {len(like)} files")
+        guessed = [name for name in like if not is_whole(name, readings, root)]
+        return _Meant(paths=like, guess=f"{first} may mean {guessed[0]}" if guessed else "")
+
+    async def _known_names(self) -> tuple[frozenset[str], Names]:
+        if self._names is None:
+            limit = self._record.context.limit(self._record.step)
+            try:
+                async with within(limit):
+                    names = await self._workspace.names()
+            except (StepUnableError, TimeoutError):
+                names = frozenset()
+            self._names = names, Names(names)
+        return self._names
+
+    def _there(self, path: str) -> bool:
+        return self._source(path).there
+
+    def _source(self, path: str) -> Source:
+        if path not in self._sources:
+            self._sources[path] = self._as_it_is(path)
+        return self._sources[path]
+
+    def _as_it_is(self, path: str) -> Source:
+        try:
+            return Source(path=path, after=self._workspace.read(path))
+        except ValueError as problem:
+            return Source(path=path, unreadable=f"{path} {problem}")
+
+    # --- the change
+
+    async def _compare(self, findings: Iterable[Finding]) -> bool:
+        """Know the files of these findings on both sides; False if there is nothing to learn."""
+        paths = {path for finding in findings for path in self._meant[finding.path].paths} - self._compared
+        if self.gap is not None or (not paths and self.base):
+            return False
+        limit = self._record.context.limit(self._record.step)
+        try:
+            async with within(limit):
+                comparison = await self._workspace.comparison(sorted(paths))
+        except TimeoutError:
+            self.gap = timed_out("the diff", limit)
+            return False
+        except StepUnableError as gap:
+            self.gap = gap
+            return False
+        if not self.base:
+            self._record.note("scope", f"what changed since {comparison.base}")
+        self.base, self.same = comparison.base, comparison.same
+        for path in paths:
+            self._sources[path] = self._compared_source(path, comparison.files.get(path), comparison)
+        self._compared |= paths
+        return bool(paths)
+
+    def _compared_source(self, path: str, file: FileVersions | None, comparison: Comparison) -> Source:
+        if file is None or file.unknown:
+            why = f"{path} {file.unknown if file else 'was not compared'}"
+            return replace(self._as_it_is(path), unknown=why)
+        return Source(
+            path=path,
+            after=file.after,
+            before=file.before,
+            compared=True,
+            same=comparison.same,
+            mode_changed=file.mode_changed,
+        )
+
+    # --- findings
+
+    async def _placed(self, finding: Finding) -> Finding:
+        await asyncio.sleep(0)  # a thousand findings may take a while, and others have to go on
+        meant = self._meant[finding.path]
+        sources = [self._source(path) for path in meant.paths]
+        sightings = [source.sighting(finding) for source in sources]
+        places = [place for sighting in sightings for place in sighting.places]
+        if not places:
+            return self._misquoted(finding, meant, sources, sightings)
+        for source, sighting in zip(sources, sightings, strict=True):
+            if not sighting.places and (
+                source.unknown or not sighting.everywhere
+            ):  # it may mean this one as well
+                doubt = source.unknown or sighting.doubt
+                places.append(
+                    Place(
+                        path=source.path,
+                        line=finding.line,
+                        end_line=finding.end_line,
+                        identity="",
+                        doubt=doubt,
+                    )
+                )
+        candidates = [at_place(finding, place, self._known(finding, place)) for place in places]
+        if meant.guess:
+            candidates = [_guessed(candidate, meant.guess) for candidate in candidates]
+        return worst(self._gate, candidates, finding.line)
+
+    def _known(self, finding: Finding, place: Place) -> bool | None:
+        return None if self._accepted is None else known(finding, place, self._accepted)
+
+    def _misquoted(
+        self, finding: Finding, meant: _Meant, sources: Sequence[Source], sightings: Sequence[Sighting]
+    ) -> Finding:
+        """A finding whose quote is nowhere; where that may block, the lines it gives have to do."""
+        first = next(iter(spellings(finding.path, self._workspace.root)), finding.path)
+        path = next(iter(meant.paths), first.removeprefix("/"))
+        found = unplaced(finding, path, sightings, self._accepted)
+        if meant.doubt:
+            found = replace(found, doubt=meant.doubt)
+        if self._gate is None or self._gate.evidence != "warn":
+            return found
+        return replace(
+            found,
+            in_diff=_any(source.says_touched(finding) for source in sources),
+            file_changed=_any(source.file_changed for source in sources),
+        )
+
+
+def _any(answers: Iterable[bool | None]) -> bool | None:
+    """Whether one of them is yes; no where all of them are, and there is one."""
+    said = list(answers)
+    return True if True in said else None if None in said or not said else False
+
+
+def _guessed(finding: Finding, doubt: str) -> Finding:
+    """A finding at a place that may not be the one that was meant: what speaks for it is not known."""
+    return replace(
+        finding,
+        in_diff=finding.in_diff or None,
+        file_changed=finding.file_changed or None,
+        known=None if finding.known else finding.known,
+        doubt=finding.doubt or doubt,
+    )
+
+
+def _ends(path: str) -> Iterator[str]:
+    """The path without its first directory, without its first two, and so on."""
+    parts = path.lstrip("/").split("/")
+    return ("/".join(parts[at:]) for at in range(1, len(parts)))
+
+
+def _is_within(path: str, names: frozenset[str]) -> bool:
+    """Whether the path leads into what is one name for git: a submodule, another repository, or a link."""
+    parts = path.split("/")
+    parents = ("/".join(parts[:at]) for at in range(1, len(parts)))
+    return any(parent in names or f"{parent}/" in names for parent in parents)
