@@ -124,11 +124,15 @@ class SourceError(LokError):
 
 
 class StepFailedError(LokError):
-    """A step did its work and the answer is no. ``output`` is what the step printed or said so far."""
+    """A step did its work and the answer is no. ``output`` is what the step printed or said so far.
 
-    def __init__(self, message: str, *, hint: str = "", output: str = "") -> None:
+    ``cut``: a part of its middle is missing.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", output: str = "", cut: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.output = output
+        self.cut = cut
 
 
 class StepUnableError(LokError):

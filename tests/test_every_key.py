@@ -354,6 +354,13 @@ CASES = [
         effect=lambda s: s.outputs == {"deep"},
     ),
     Case(
+        key="pipefail",
+        lines={"pipefail": "true"},
+        kinds=("shell",),
+        command="false | cat",
+        effect=lambda s: s.outcomes == {F},
+    ),
+    Case(
         key="unsafe_shell",
         lines={"unsafe_shell": "true", "shell": '"{{ env.CODE }}"'},
         other={"shell": '"{{ env.CODE }}"'},

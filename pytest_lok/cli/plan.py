@@ -21,12 +21,20 @@ if TYPE_CHECKING:
 
 def show_plan(call: Call, project: Project, plan: Plan) -> int:
     """Print it; the exit code is 0, because nothing was judged."""
+    from shutil import which
+
     from pytest_lok.cli.trust import tell
+    from pytest_lok.core.model import Shell
     from pytest_lok.core.scope import Scope
     from pytest_lok.reports.json_report import dumps
     from pytest_lok.reports.outline import outline, outline_document
 
     world = tell(call, project).world(shown=True)
+    for remark in plan.workflow.remarks:
+        call.terminal.note(f"warning: {remark}")
+    piped = any(isinstance(step.action, Shell) and step.action.pipefail for step in plan.steps)
+    if piped and which("bash", path=world.env.get("PATH")) is None:
+        call.terminal.note("warning: bash is not installed, and steps with `pipefail` need it")
     scope = Scope(
         arguments=plan.arguments,
         env=world.env,

@@ -88,7 +88,8 @@ def _validate(names: tuple[str, ...]) -> int:
             for problem in problems:
                 call.terminal.note(str(problem))
             if not problems:
-                for warning in project.load(name).warnings:
+                workflow = project.load(name)
+                for warning in (*workflow.warnings, *workflow.remarks):
                     call.terminal.note(f"warning: {warning}")
                 call.terminal.result(f"{name}: valid")
                 _note_unknown(call, project, name)

@@ -148,6 +148,7 @@ class ShellStep(_Table):
     stdin: str | None = Field(None, description="The command's input; a template of any size.")
     env: dict[str, str] | None = Field(None, description="Extra environment; the values are templates.")
     cwd: str | None = Field(None, description="Directory inside the workspace; a template.")
+    pipefail: bool = Field(False, description="A pipe fails with any of its commands; bash runs `shell`.")
     unsafe_shell: bool = Field(False, description="Let text become shell code. Trust every value first.")
 
 

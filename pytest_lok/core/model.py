@@ -136,9 +136,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shell:
-    """One command: ``shell`` text for ``sh -c``, or ``argv``; exactly one of the two is set."""
+    """One command: ``shell`` text for ``sh -c``, or ``argv``; exactly one of the two is set.
+
+    ``pipefail``: bash runs the text, and a pipe fails with any of its commands.
+    """
 
     shell: ShellTemplate | None = None
+    pipefail: bool = False
     argv: tuple[Template, ...] = ()
     stdin: Template | None = None
     env: Mapping[str, Template] = field(default_factory=dict)
@@ -189,7 +193,8 @@ class Workflow:
 
     ``stem`` addresses it everywhere; ``name`` is its title. ``sha256`` is of the file's text
     (with its parents' where it extends). ``steps`` keeps the file's order. ``places`` is how many
-    positional values there is a use for. ``warnings`` are about what can be run, and is hardly meant.
+    positional values there is a use for. ``warnings`` are about what can be run, and is hardly meant;
+    ``remarks`` about what may be.
     """
 
     stem: str
@@ -210,6 +215,7 @@ class Workflow:
     rules: Mapping[str, Rule] = field(default_factory=dict)
     budget: Budget | None = None
     warnings: tuple[Problem, ...] = ()
+    remarks: tuple[Problem, ...] = ()
 
     def step(self, name: str) -> Step:
         """The step of that name; KeyError if there is none."""

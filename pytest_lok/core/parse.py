@@ -164,6 +164,7 @@ class _Reading:
             },
             budget=Budget(**dict(budget)) if budget else None,
             warnings=tuple(warning for file in self.files for warning in file.warnings),
+            remarks=tuple(remark for file in self.files for remark in file.remarks),
         )
 
     def _climb(self, parent: Parent) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeAlias, TypeVar
 
 from jinja2 import nodes
@@ -105,6 +105,19 @@ class Program:
         except _FAILURES as failure:
             raise self._located(failure, 0) from None
 
+    def blanks(self, scope: Scope) -> list[str]:
+        """The steps whose words the text puts in, outside of its conditions, and which come to nothing."""
+        found: dict[str, None] = {}
+        for part in self._tree.body:
+            for node in part.nodes if isinstance(part, nodes.Output) else ():
+                steps = {} if isinstance(node, nodes.TemplateData) else _steps(node)
+                if steps and not self._text(node, scope).strip():
+                    found |= steps
+        return list(found)
+
+    def _text(self, node: nodes.Expr, scope: Scope) -> str:
+        return Program("", partial(expression_tree, node), self._steps).value(scope, text_of)
+
     def _values(self, scope: Scope) -> dict[str, object]:
         if scope.own is None:
             return roots(scope)
@@ -195,6 +208,18 @@ def _is_path(node: nodes.Node) -> bool:
             return False
         node = node.node
     return isinstance(node, nodes.Name)
+
+
+def _steps(node: nodes.Expr) -> dict[str, None]:
+    """The names of the steps that an expression reads."""
+    found: dict[str, None] = {}
+    for field in (node, *node.find_all((nodes.Getattr, nodes.Getitem))):
+        match field:
+            case nodes.Getattr(node=nodes.Name(name="steps"), attr=name):
+                found[name] = None
+            case nodes.Getitem(node=nodes.Name(name="steps"), arg=nodes.Const(value=name)):
+                found[str(name)] = None
+    return found
 
 
 def _read(node: nodes.Expr, values: Mapping[str, object]) -> object:

@@ -193,13 +193,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemResult:
-    """What came of one item of a ``for_each`` step."""
+    """What came of one item of a ``for_each`` step; ``cut`` as in StepResult."""
 
     index: int
     item: Json
     outcome: Outcome
     reason: str = ""
     output: str = ""
+    cut: bool = False
     seconds: float = 0.0
 
 
@@ -209,9 +210,10 @@ class StepResult:
 
     ``reason`` is "" only for a passed step. ``output`` is the text later steps read; ``data`` its
     parsed JSON where the step's format is a JSON one (``has_data``); ``quoting`` says of another one that
-    the JSON in it is only quoted from its prompt. ``underlying`` is FAILED or
-    ERROR on a soft step. ``blocked_by`` names the root cause of a blocked step, "" if the step was
-    skipped by its own ``when`` or ran. ``findings`` are those of a step whose format they are, the
+    the JSON in it is only quoted from its prompt. ``cut``: the output was too long, and a line in its middle
+    stands for what was dropped, so nothing is read of it. ``underlying`` is FAILED or ERROR on a soft
+    step. ``blocked_by`` names the root cause of a blocked step, "" if the step was skipped by its own
+    ``when`` or ran. ``findings`` are those of a step whose format they are, the
     worst first, also where it failed; None on other steps. ``set_aside`` says which of them did not count
     though they are severe enough. ``seconds`` is the step's own time,
     waiting excluded; ``attempts`` is 0 for a step that did not run.
@@ -222,6 +224,7 @@ class StepResult:
     reason: str = ""
     hint: str = ""
     output: str = ""
+    cut: bool = False
     data: Json = None
     has_data: bool = False
     quoting: bool = False

@@ -24,6 +24,7 @@ from jinja2.exceptions import TemplateSyntaxError
 from pytest_lok.core.expressions import LEXER
 from pytest_lok.core.scope import Names, Scope
 from pytest_lok.core.shell_command import MAX_ARGUMENT, ShellCommand, check_wrapper, wrap
+from pytest_lok.core.shell_pipes import hidden_failures
 from pytest_lok.core.shell_rules import DASH, Review, review
 from pytest_lok.core.shell_scan import scan
 from pytest_lok.core.shell_script import HereDoc, Hole, Quoting, Script, Unreadable, Word
@@ -129,6 +130,15 @@ class ShellTemplate:
             placeholders=tuple(placeholders),
             _code=code,
         )
+
+    def remarks(self) -> list[Fault]:
+        """What is odd about it: failures that a pipe hides. Nothing where not every sh reads it alike."""
+        if "|" not in self.source:
+            return []
+        try:
+            return list(hidden_failures(_scanned(self.source, [Hole(*span) for span in _spans(self.source)])))
+        except Unreadable:
+            return []
 
     def render(self, scope: Scope) -> ShellCommand:
         """The command with its values; TemplateError for one that is missing or that cannot be passed."""
@@ -311,11 +321,8 @@ def _compile(
     No command after adding to ``faults`` what has no safe place.
     """
     holes = [Hole(start, end) for start, end in spans]
-    masked = _edited(source, [(start, end, HOLE * (end - start)) for start, end in spans])
     try:
-        if HOLE in source:
-            raise Unreadable("it holds a NUL character", source.index(HOLE))
-        script = scan(masked, holes)
+        script = _scanned(source, holes)
         verdict = review(script)
     except Unreadable as error:
         faults.append(_unreadable(source, spans[0], error))
@@ -342,6 +349,14 @@ def _code(source: str, script: Script, verdict: Review, holes: list[Hole]) -> _C
         split=tuple(_pieces(word, numbers) for word in verdict.split),
         targets=tuple(_pieces(word, numbers) for word in verdict.targets),
         started=verdict.started,
+    )
+
+
+def _scanned(source: str, holes: list[Hole]) -> Script:
+    if HOLE in source:
+        raise Unreadable("it holds a NUL character", source.index(HOLE))
+    return scan(
+        _edited(source, [(hole.start, hole.end, HOLE * (hole.end - hole.start)) for hole in holes]), holes
     )
 
 

@@ -100,12 +100,14 @@ class _Scanner(WordReader):
         while True:
             while self.takes("!"):
                 self.blanks()
+            start, first = self.at, len(self.script.commands)
             self.command()
             self.blanks()
             if self.char != "|" or self.sees("||"):
                 break
             if self.sees("|&"):
                 raise self.strange("`|&`")
+            self.script.piped.append((start, self.script.commands[first:]))
             self.inputs = [*outer, Feed(*self.since(mark)), *self.script.docs[mark[2] :]]
             self.at += 1
             self.gap()

@@ -137,8 +137,9 @@ class Script:
     """Everything of a text that matters for what may become of a value in it.
 
     ``arithmetic`` are the names in ``$((…))``, ``defaults`` what ``${x:=…}`` assigns, ``written`` the
-    files that output goes to, ``targets`` those whose names only the shell will know. The lists are in
-    the order of the text, inner commands before outer ones.
+    files that output goes to, ``targets`` those whose names only the shell will know, ``piped`` what
+    stands before a ``|``: where, and its commands. The lists are in the order of the text, inner commands
+    before outer ones.
     """
 
     holes: list[Hole] = field(default_factory=list)
@@ -150,4 +151,5 @@ class Script:
     arithmetic: set[str] = field(default_factory=set)
     defaults: list[tuple[str, frozenset[str]]] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
+    piped: list[tuple[int, list[Command]]] = field(default_factory=list)
     targets: list[Word] = field(default_factory=list)

@@ -102,7 +102,7 @@ class Source:
 class File:
     """A workflow file being read. ``problems`` grows; a key that has one gets no second from elsewhere.
 
-    ``warnings`` are about what can be run, and is hardly meant.
+    ``warnings`` are about what can be run, and is hardly meant; ``remarks`` about what may be.
     """
 
     def __init__(self, source: Source) -> None:
@@ -110,6 +110,7 @@ class File:
         self.source = source
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
+        self.remarks: list[Problem] = []
         self._blamed: set[Path] = set()
         self._text = source.text.removeprefix("\ufeff")
         self.data = source.toml()
@@ -145,8 +146,15 @@ class File:
 
     def warn_inside(self, path: Path, fault: Fault) -> None:
         """A warning about a piece of the text at ``path``."""
+        self.warnings.append(self._inside(path, fault))
+
+    def remark_inside(self, path: Path, fault: Fault) -> None:
+        """A remark about a piece of the text at ``path``."""
+        self.remarks.append(self._inside(path, fault))
+
+    def _inside(self, path: Path, fault: Fault) -> Problem:
         spot = self.positions.inside(path, fault.start, fault.end)
-        self.warnings.append(self.source.problem(spot, fault.message, fault.hint))
+        return self.source.problem(spot, fault.message, fault.hint)
 
     def compile(self, path: Path, compiled: Callable[[], T]) -> T | None:
         """What ``compiled`` makes of the text at ``path``, or None after reporting its faults."""

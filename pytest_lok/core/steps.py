@@ -516,6 +516,9 @@ class StepReader:
         shell = self._text(unsafe, document.shell or None, names, "shell")
         if shell is not None and document.unsafe_shell and self._shared.ci:
             self._untyped(shell)
+        if shell is not None and not document.pipefail:
+            for remark in shell.remarks():
+                self.file.remark_inside(self._at("shell"), remark)
         argv = [
             self._text(Template.parse, word, names, "argv", at) for at, word in enumerate(document.argv or ())
         ]
@@ -531,6 +534,7 @@ class StepReader:
             return None
         return Shell(
             shell=shell,
+            pipefail=document.pipefail,
             argv=tuple(word for word in argv if word is not None),
             stdin=stdin,
             env={name: value for name, value in env.items() if value is not None},
@@ -581,6 +585,8 @@ class StepReader:
             )
         if document.argv and document.unsafe_shell:
             self._report("`unsafe_shell` is about `shell`", "`argv` needs no shell", "unsafe_shell", key=True)
+        if document.argv and document.pipefail:
+            self._report("`pipefail` is about `shell`", "`argv` has no pipes", "pipefail", key=True)
         for name in document.env or ():
             if not _VARIABLE.fullmatch(name):
                 self._report(

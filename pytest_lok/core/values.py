@@ -71,7 +71,16 @@ class StepView(View):
             return FACTS[name](self.result)
         if self._judged and not self.result.passed:
             raise _not_judged(self.result)
-        return Output(self) if name == "output" else self.json_field(name)
+        return self.output() if name == "output" else self.json_field(name)
+
+    def output(self) -> Output:
+        """The output; TemplateError where it is not whole."""
+        self._be_whole()
+        return Output(self)
+
+    def _be_whole(self) -> None:
+        if self.result.cut:
+            raise not_whole(self.result.name)
 
     @property
     def container(self) -> Container | None:
@@ -81,6 +90,7 @@ class StepView(View):
 
     def json(self) -> Json:
         """The output's JSON; for a text step, the JSON found in it (OutputError if there is none)."""
+        self._be_whole()
         if self.result.has_data:
             return self.result.data
         if self.result.quoting:
@@ -94,6 +104,7 @@ class StepView(View):
         """A field of the JSON, or a Missing that says what is there instead."""
         if name == "findings" and self.result.findings is not None:
             return [finding.document() for finding in self.result.findings]
+        self._be_whole()
         what = f"step {self.result.name!r} has no field {name!r}"
         if self.result.outcome is Outcome.SKIPPED:
             return missing(f"{what}: it was skipped")
@@ -227,6 +238,14 @@ def _step(scope: Scope, name: str) -> object:
     return StepView(result, scope.found, judged=scope.told is not None and name not in scope.told)
 
 
+def not_whole(name: str) -> TemplateError:
+    """What reads an output that lost its middle gets this instead."""
+    return TemplateError(
+        f"the output of step {name!r} is too long to be judged or passed on: its middle was not kept",
+        hint="let the command print less, judge in it (grep, jq), or write a file and pass its name",
+    )
+
+
 def _not_judged(result: StepResult) -> TemplateError:
     became = "failed softly" if result.outcome is Outcome.SOFT else f"is {result.outcome}"
     if result.outcome is Outcome.SKIPPED:
@@ -283,7 +302,7 @@ def _own_cost(view: StepView) -> object:
 
 
 _OWN: Mapping[str, Callable[[StepView], object]] = {
-    "output": Output,
+    "output": StepView.output,
     "json": _own_json,
     "findings": _own_findings,
     "cost": _own_cost,

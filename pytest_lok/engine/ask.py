@@ -15,6 +15,7 @@ from pytest_lok.core.prose import only_quotes
 from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.schema import instruction
 from pytest_lok.engine.call import answered, available, chosen, refuse
+from pytest_lok.engine.material import look_for_material
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.engine.reading import read
 from pytest_lok.engine.record import Record
@@ -28,6 +29,8 @@ async def run_ask(record: Record, action: Ask, feedback: str = "") -> None:
     """
     scope = record.context.scope(record.loop)
     text = action.prompt.render(scope)
+    if not feedback:
+        look_for_material(record, action.prompt)
     system = action.system.render(scope) if action.system else ""
     record.material = f"{system}\n{text}"
     if record.step.output_schema is not None:

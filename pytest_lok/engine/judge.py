@@ -11,6 +11,7 @@ from pytest_lok.core.extract import parse_output
 from pytest_lok.core.model import Ask, Format
 from pytest_lok.core.results import Json, Outcome, Reply
 from pytest_lok.core.schema import instruction, violations
+from pytest_lok.core.values import not_whole
 from pytest_lok.engine.call import answered, available, chosen
 from pytest_lok.engine.findings import examine
 from pytest_lok.engine.ports import Prompt
@@ -45,7 +46,9 @@ async def verify(record: Record, action: Ask) -> None:
     except StepFailedError as failure:
         record.note("verify", failure.output)
         raise StepFailedError(
-            f"verify failed: {template.source.strip()} ({failure.message})", output=failure.output
+            f"verify failed: {template.source.strip()} ({failure.message})",
+            output=failure.output,
+            cut=failure.cut,
         ) from None
     record.note("verify", f"{done.stdout}\n{done.stderr}")
 
@@ -72,11 +75,13 @@ async def hold(record: Record) -> None:
             values = condition.explain(scope)
             record.note("assert", values)
             message = f"assert failed: {condition.source.strip()}"
-            raise StepFailedError(message, output=f"{record.output}\n{message}".strip())
+            raise StepFailedError(message, output=f"{record.output}\n{message}".strip(), cut=record.cut)
 
 
 async def _ruling(record: Record, rubric: str, backend: str) -> bool:
     """A judge's strict yes or no; anything else is an error of the step, never a yes."""
+    if record.cut:
+        raise not_whole(record.step.name)
     (name, *_) = chosen(record, (backend,) if backend else (), rubric)
     marks = "=" * (1 + max((len(run) for run in re.findall("={5,}", record.output)), default=4))
     text = (

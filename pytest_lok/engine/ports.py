@@ -101,8 +101,9 @@ class Command:
 class Completed:
     """A process that ended by itself. ``exit_code`` is negative for a signal; text is decoded, bounded.
 
-    ``cut``: stdout was longer, and a line in its middle stands for what is not there. ``unread``: bytes of
-    a counted stdin that nobody took. It ended well, too, if it had said all and was ended for not going.
+    ``cut``: stdout was longer, and a line in its middle stands for what is not there; ``stderr_cut`` says
+    the same of stderr. ``unread``: bytes of a counted stdin that nobody took. It ended well, too, if it had
+    said all and was ended for not going.
     """
 
     exit_code: int
@@ -110,6 +111,7 @@ class Completed:
     stderr: str
     seconds: float
     cut: bool = False
+    stderr_cut: bool = False
     unread: int = 0
 
 

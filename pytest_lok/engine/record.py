@@ -40,6 +40,7 @@ class Record:
     loop: Loop | None = None
     sample: int = 0
     output: str = ""
+    cut: bool = False
     data: Json = None
     has_data: bool = False
     exit_code: int | None = None
@@ -76,7 +77,7 @@ class Record:
 
     def adopt(self, other: Record) -> None:
         """Take over the answer of one of several attempts at this step."""
-        self.output, self.data, self.has_data = other.output, other.data, other.has_data
+        self.output, self.cut, self.data, self.has_data = other.output, other.cut, other.data, other.has_data
         self.verdict, self.quoting = other.verdict, other.quoting
         self.replies = other.replies
         self.findings = other.findings
@@ -100,6 +101,7 @@ class Record:
             outcome=outcome,
             reason=reason,
             output=self.output,
+            cut=self.cut,
             seconds=seconds,
         )
 
@@ -119,6 +121,7 @@ class Record:
             reason=reason,
             hint=hint,
             output=self.output,
+            cut=self.cut,
             data=self.data,
             has_data=self.has_data,
             quoting=self.quoting,

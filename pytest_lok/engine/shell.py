@@ -10,18 +10,24 @@ from pytest_lok.core.model import Format, Shell
 from pytest_lok.core.protected import protected
 from pytest_lok.core.scope import Scope
 from pytest_lok.core.shell import ShellCommand, ShellTemplate
+from pytest_lok.core.values import not_whole
 from pytest_lok.engine.context import timed_out, within
+from pytest_lok.engine.material import look_for_material
 from pytest_lok.engine.ports import Command, Completed, Workspace, World
 from pytest_lok.engine.reading import read
 from pytest_lok.engine.record import Record
 from pytest_lok.engine.retrying import attempts
 from pytest_lok.errors import LokError, OutputError, StepFailedError, TemplateError
 
+BASH = ("bash", "--posix", "-o", "pipefail")
+
 
 async def run_shell(record: Record, action: Shell) -> None:
     """Run the step's command; its stdout, trimmed, is the output. StepFailedError if it exits non-zero."""
     step, context = record.step, record.context
     command = command_of(action, context.scope(record.loop), context.world)
+    if step.output_format is Format.FINDINGS:
+        look_for_material(record, action.stdin)
 
     async def once(number: int) -> Completed:
         record.attempts = number
@@ -29,12 +35,9 @@ async def run_shell(record: Record, action: Shell) -> None:
 
     done = await attempts(step, context, once, _again, item=record.item)
     record.note("stderr", done.stderr)
-    record.output = done.stdout.strip()
-    if done.cut and (step.asserts or step.output_format is not Format.TEXT):
-        raise OutputError(
-            "the output is too long to be judged: a part of its middle was not kept",
-            hint="let the command print less, or judge in the command itself (grep, jq)",
-        )
+    record.output, record.cut = done.stdout.strip(), done.cut
+    if done.cut and step.output_format is not Format.TEXT:
+        raise not_whole(step.name)
     if step.output_format is not Format.TEXT:
         data, wrong = await read(record, record.output, step.output_format)
         record.data, record.has_data = data, True
@@ -53,7 +56,8 @@ async def execute(record: Record, command: Command) -> Completed:
         raise timed_out("the command", limit) from None
     record.exit_code = done.exit_code
     if done.exit_code:
-        raise StepFailedError(_ending(done), output=_error_text(done))
+        cut = done.cut or done.stderr_cut
+        raise StepFailedError(_ending(done), output=_error_text(done), cut=cut)
     return done
 
 
@@ -63,7 +67,8 @@ def command_of(action: Shell, scope: Scope, world: World) -> Command:
     stdin = action.stdin.render(scope).encode("utf-8", "surrogateescape") if action.stdin else b""
     cwd = action.cwd.render(scope) if action.cwd else ""
     if action.shell is not None:
-        return shell_command(action.shell, scope, world, env=env, stdin=stdin, cwd=cwd)
+        bash = action.pipefail
+        return shell_command(action.shell, scope, world, bash=bash, env=env, stdin=stdin, cwd=cwd)
     argv = tuple(part.render(scope) for part in action.argv)
     if world.command_wrapper:
         return _wrapped(ShellCommand(text=shlex.join(argv), values=env), world, stdin, cwd)
@@ -75,18 +80,25 @@ def shell_command(
     scope: Scope,
     world: World,
     *,
+    bash: bool = False,
     env: dict[str, str] | None = None,
     stdin: bytes = b"",
     cwd: str = "",
 ) -> Command:
-    """Shell text as a process, inside the settings' command wrapper if there is one."""
+    """Shell text as a process, inside the settings' command wrapper if there is one.
+
+    With ``bash`` a pipe fails with any of its commands. It reads the text as ``sh`` does otherwise, and no
+    file of the environment's choice before.
+    """
     command = template.render(scope)
     for base, name in command.targets:
         _check_target(base, name, cwd, world.workspace)
     values = {**(env or {}), **command.values}
+    argv = (*(BASH if bash else ("sh",)), "-c", command.text)
     if world.command_wrapper:
-        return _wrapped(ShellCommand(text=command.text, values=values), world, stdin, cwd)
-    return Command(argv=("sh", "-c", command.text), env=values, cwd=cwd, stdin=stdin)
+        text = shlex.join(argv) if bash else command.text
+        return _wrapped(ShellCommand(text=text, values=values), world, stdin, cwd)
+    return Command(argv=argv, env=values, cwd=cwd, stdin=stdin)
 
 
 def _check_target(base: str, name: str, cwd: str, workspace: Workspace) -> None:

@@ -57,6 +57,7 @@ async def _ending(record: Record, work: Callable[[Record], Awaitable[Ending]]) -
         if isinstance(failure, InconclusiveError) and failure.soft:
             outcome = Outcome.SOFT
         record.output, record.data, record.has_data = failure.output or failure.message, None, False
+        record.cut = isinstance(failure, StepFailedError) and failure.cut
         return outcome, failure.message, failure.hint
     except NotWrittenError as shown:
         return Outcome.SKIPPED, shown.message, shown.hint
@@ -150,6 +151,7 @@ async def _each(record: Record, items: Sequence[Json]) -> Ending:
         record.items.append(result)
     record.data, record.has_data = [_listed(part, result) for part, result, _ in parts], True
     record.output = json.dumps(record.data, ensure_ascii=False)
+    record.cut = any(item.cut for item in record.items)
     return _summed(record.items, [hint for _, _, hint in parts])
 
 

@@ -108,6 +108,11 @@ class Child:
         return self._sinks[0].printed
 
     @property
+    def cut(self) -> tuple[bool, bool]:
+        """Whether stdout, and whether stderr, was too long to be kept whole."""
+        return self._sinks[0].cut, self._sinks[1].cut
+
+    @property
     def printed(self) -> int:
         """How many bytes it has printed so far."""
         return sum(sink.printed for sink in self._sinks)

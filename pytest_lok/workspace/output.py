@@ -6,7 +6,6 @@ import array
 import contextlib
 import fcntl
 import os
-import re
 import tempfile
 import termios
 from collections import deque
@@ -15,11 +14,7 @@ from typing import Protocol
 KEEP = 4 * 1024 * 1024
 """Bytes kept of a stream's beginning, and again of its end."""
 
-DROPPED = re.compile(r"^\[\.\.\. \d+ bytes of output dropped here \.\.\.\]$", re.MULTILINE)
-"""The line in place of what was dropped in between."""
-
 _CHUNK = 65536
-_LONGEST_CHARACTER = 4  # bytes
 
 
 class Sink(Protocol):
@@ -54,6 +49,11 @@ class Sink(Protocol):
 
     def so_far(self) -> str:
         """What has been printed until now, as ``text`` says."""
+        ...
+
+    @property
+    def cut(self) -> bool:
+        """Whether something was dropped; known when ``text`` is."""
         ...
 
     def text(self) -> str:
@@ -103,6 +103,11 @@ class Pipe:
                 os.close(descriptor)
         self.watched = self._theirs = -1
 
+    @property
+    def cut(self) -> bool:
+        """It did not keep all that came."""
+        return self._dropped > 0
+
     def text(self) -> str:
         """What was kept."""
         return _decode(bytes(self._head), b"".join(self._tail), self._dropped)
@@ -134,6 +139,7 @@ class Spool:
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
         self._text = ""
+        self._dropped = 0
 
     @property
     def theirs(self) -> int:
@@ -162,7 +168,13 @@ class Spool:
             head = file.read(min(size, KEEP))
             start = max(len(head), size - KEEP)
             file.seek(start)
-            self._text = _decode(head, file.read(KEEP), start - len(head))
+            self._dropped = start - len(head)
+            self._text = _decode(head, file.read(KEEP), self._dropped)
+
+    @property
+    def cut(self) -> bool:
+        """The file was longer than what is kept."""
+        return self._dropped > 0
 
     def so_far(self) -> str:
         """What would be kept if it ended now; its place in the file, which the child shares, stays."""
@@ -209,11 +221,6 @@ class Feed:
             if descriptor >= 0:
                 os.close(descriptor)
         self.watched = self.theirs = -1
-
-
-def is_cut(text: str) -> bool:
-    """Whether something was dropped: never from a short text, whatever it says."""
-    return len(text) * _LONGEST_CHARACTER >= 2 * KEEP and DROPPED.search(text) is not None
 
 
 def _decode(head: bytes, tail: bytes, dropped: int) -> str:

@@ -12,7 +12,6 @@ from pytest_lok.engine.ports import Command, Completed, Launch
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.child import OPEN_PIDFD, Child, OpenPidfd
 from pytest_lok.workspace.orphans import MARK
-from pytest_lok.workspace.output import is_cut
 from pytest_lok.workspace.watchdog import Watchdog
 
 LINGER = 2.0
@@ -85,13 +84,14 @@ class Processes:
                 f"the exit code of {launch.argv[0]!r} is lost: something else in this program waited for it",
                 hint="look for os.wait() or os.waitpid(-1), or for SIGCHLD being ignored",
             )
-        stdout = child.stdout
+        cut, stderr_cut = child.cut
         return Completed(
             exit_code=exit_code,
-            stdout=stdout,
+            stdout=child.stdout,
             stderr=child.stderr,
             seconds=now() - began,
-            cut=is_cut(stdout),
+            cut=cut,
+            stderr_cut=stderr_cut,
             unread=child.unread,
         )
 

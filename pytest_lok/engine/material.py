@@ -1,0 +1,34 @@
+"""What a step's text is about -> a note, or an error, where that has come to nothing."""
+
+from __future__ import annotations
+
+from pytest_lok.core.model import Format
+from pytest_lok.core.template import Template
+from pytest_lok.engine.record import Record
+from pytest_lok.errors import StepUnableError
+
+
+def look_for_material(record: Record, text: Template | None) -> None:
+    """Say which steps' words are empty in the text; StepUnableError where a review has nothing to review.
+
+    That a change is empty may be so, or a command before it may have failed unseen. Who knows what it
+    means says so: in the step's ``when``, or with words of their own in place of nothing.
+    """
+    step, scope = record.step, record.context.scope(record.loop)
+    blanks = text.blanks(scope) if text is not None else []
+    if text is None or not blanks:
+        return
+    names = " and ".join(f"steps.{name}" for name in blanks)
+    said = f"what the text puts in of {names} was empty"
+    if step.output_format is Format.FINDINGS:
+        known = step.when.steps if step.when is not None else frozenset()
+        passed = [name for name in blanks if name not in known and scope.steps[name].passed]
+        alone = record.loop is None and set(blanks) == text.steps and not known.intersection(blanks)
+        if passed or alone:
+            first = (passed or blanks)[0]
+            raise StepUnableError(
+                f"there was nothing to review: {said}",
+                hint=f"when = \"steps.{first}.output != ''\", or words for it: "
+                f"{{{{ steps.{first}.output | default('none', true) }}}}",
+            )
+    record.note("empty", said)
