@@ -30,6 +30,9 @@ HONOURS = (
 )
 
 
+_NOTHING_JUDGED = 3
+
+
 def run_plan(call: Call, project: Project, plan: Plan) -> int:
     """Run it, show it, report it."""
     from pytest_lok.cli.execute import execute
@@ -37,6 +40,7 @@ def run_plan(call: Call, project: Project, plan: Plan) -> int:
     from pytest_lok.cli.views import Log, view
     from pytest_lok.reports.console import closing, outputs, previews
     from pytest_lok.reports.json_report import json_report
+    from pytest_lok.settings import in_ci
 
     verbose = call.options.verbose
     answering = trusted(call, project).recording(call.options.record).caching(bool(call.options.cache))
@@ -46,6 +50,8 @@ def run_plan(call: Call, project: Project, plan: Plan) -> int:
         printed = "none"
     progress = view(call.terminal, Log(verbose=verbose, printed=printed), color=call.color)
     result, code = execute(plan, world, progress, fail_fast=call.options.fail_fast)
+    if result.idle and not plan.workflow.allow_skip and in_ci(project.environ):
+        code = code or _NOTHING_JUDGED
     call.terminal.note("\n".join(closing(result)))
     said = previews(result) if world.dry_run else outputs(result, every=verbose)
     call.deliver(json_report(result, code) if call.json else said)
@@ -72,7 +78,8 @@ command = WorkflowGroup(
     Exit codes:  0  the work was done, and every check held
                  1  a step did its work and judged: no
                  2  a usage or workflow-file error; nothing was run
-                 3  a step could not do its work, and none failed
+                 3  a step could not do its work, and none failed; in CI also: every step was skipped
+                    by its own `when`, and the file does not say `allow_skip = true`
                  130 Ctrl-C, 143 SIGTERM, 70 a bug of lok's own
     """,
 )

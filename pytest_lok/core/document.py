@@ -235,6 +235,10 @@ class WorkflowDocument(_Table):
     timeout: Timeout | None = Field(None, description="Default limit of one attempt of a step.")
     continue_on_error: bool | None = Field(None, description="Default for every step.")
     collect: bool | None = Field(None, description="Whether plain `pytest --lok` may run it.")
+    allow_skip: bool | None = Field(
+        None,
+        description="Whether a run in which each step was skipped by its own `when` is green in CI.",
+    )
     tags: list[str] | None = Field(None, description="Each becomes a pytest marker on every step.")
     max_parallel: Positive | None = Field(None, description="Steps running at once.")
     exclusive: bool | None = Field(

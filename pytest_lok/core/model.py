@@ -193,7 +193,9 @@ class Workflow:
 
     ``stem`` addresses it everywhere; ``name`` is its title. ``sha256`` is of the file's text
     (with its parents' where it extends). ``steps`` keeps the file's order. ``places`` is how many
-    positional values there is a use for. ``warnings`` are about what can be run, and is hardly meant;
+    positional values there is a use for. ``collect``: `pytest --lok` runs it; ``by_name_only``: because it is
+    said that it does not, not because a value is missing. ``allow_skip``: a run of it in which every step
+    was skipped is as good as a passed one. ``warnings`` are about what can be run, and is hardly meant;
     ``remarks`` about what may be.
     """
 
@@ -206,6 +208,8 @@ class Workflow:
     origin: Origin = Origin.VERB
     timeout: float | None = None
     collect: bool = True
+    by_name_only: bool = False
+    allow_skip: bool = False
     tags: tuple[str, ...] = ()
     max_parallel: int | None = None
     exclusive: bool = False

@@ -137,8 +137,9 @@ class _Reading:
             name: _argument(name, declared) for name, (_, declared) in self._declared().items() if declared
         }
         collect, exclusive = self._first("collect"), self._first("exclusive")
+        by_name_only = not (source.origin is Origin.PROJECT if collect is None else collect)
         if collect is None:
-            collect = source.origin is Origin.PROJECT and not _lacks(arguments.values(), needed)
+            collect = not by_name_only and not _lacks(arguments.values(), needed)
         if exclusive is None:
             exclusive = any(isinstance(step.action, Ask) and step.action.apply_edits for step in steps)
         gate, budget = self._first("gate"), self._first("budget")
@@ -153,6 +154,8 @@ class _Reading:
             origin=source.origin,
             timeout=self._first("timeout"),
             collect=collect,
+            by_name_only=by_name_only,
+            allow_skip=bool(self._first("allow_skip")),
             tags=tuple(self._first("tags") or ()),
             max_parallel=self._first("max_parallel"),
             exclusive=exclusive,

@@ -318,6 +318,11 @@ class RunResult:
         return Outcome.SOFT if Outcome.SOFT in outcomes else Outcome.SKIPPED
 
     @property
+    def idle(self) -> bool:
+        """Every step was skipped by its own ``when``: there is no answer."""
+        return self.outcome is Outcome.SKIPPED and not any(r.blocked for r in self.steps.values())
+
+    @property
     def exit_code(self) -> int:
         """0 green, 1 judged no, 3 could not; the caller adds 2 (usage) and 130 (interrupt)."""
         return {Outcome.FAILED: 1, Outcome.ERROR: 3}.get(self.outcome, 0)

@@ -35,11 +35,20 @@ class Collection:
         shelf = desk.request.shelf
         self._open = () if is_closed(desk.config, shelf) else (shelf.parent, shelf)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
-        """Undo ``norecursedirs``'s ``.*`` for the shelf and its parent, where workflows are wanted."""
-        wanted = self._desk.everything or self._desk.named
-        return False if wanted and collection_path in self._open else None
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_ignore_collect(self, collection_path: Path) -> Generator[None, bool | None, bool | None]:
+        """Undo ``norecursedirs``'s ``.*`` for the shelf and its parent, where workflows are wanted.
+
+        Every other rule is heard: of options, of a conftest.py, of plugins.
+        """
+        if collection_path not in self._open or not (self._desk.everything or self._desk.named):
+            return (yield)
+        patterns = self._desk.config.getini("norecursedirs")
+        hidden, patterns[:] = patterns[:], []
+        try:
+            return (yield)
+        finally:
+            patterns[:] = hidden
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -50,7 +59,8 @@ class Collection:
         """A wanted workflow file as a module of steps."""
         desk = self._desk
         if file_path in desk.named or (file_path.parent == desk.request.shelf and _wanted(desk, file_path)):
-            return Workflow.from_parent(parent, path=file_path, name=file_path.stem)
+            place = desk.place(file_path)
+            return Workflow.from_parent(parent, path=file_path, name=file_path.stem, nodeid=place)
         return None
 
     @pytest.hookimpl(wrapper=True)

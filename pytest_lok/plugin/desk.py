@@ -18,6 +18,7 @@ from pytest_lok.engine.background import Background
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.hooks import BEGAN, is_ours
 from pytest_lok.plugin.pipes import keep_writing
+from pytest_lok.plugin.promise import Promise
 from pytest_lok.plugin.request import PREFIX, Arguments, Request, add, is_closed, is_virtual
 from pytest_lok.plugin.run import RUNS, Running
 from pytest_lok.plugin.typed import ini_typed, keep_typed
@@ -46,7 +47,9 @@ class Virtual:
 class Desk:
     """One per process; ``config.stash`` keeps it.
 
-    ``everything``: what is meant to be collected was asked for, and pytest comes past it.
+    ``everything``: what is meant to be collected was asked for, and pytest comes past it. ``promised`` are
+    the files of the workflows that were asked for, whether or not pytest does; ``is_promised``: somebody
+    typed so.
     """
 
     def __init__(self, config: pytest.Config, request: Request) -> None:
@@ -67,6 +70,9 @@ class Desk:
         self.virtual: list[Virtual] = []
         self.named: dict[Path, frozenset[str]] = dict(request.files)
         self.everything = request.everything
+        self.is_promised = False
+        self.promised: list[Path] = []
+        self.promise = Promise(self)
         self._fail_on = _fail_on(config)
         self._loaded: dict[Path, Model | WorkflowError] = {}
 
@@ -120,11 +126,15 @@ class Desk:
         for virtual in self.virtual:
             if place == PREFIX + virtual.name and isinstance(virtual.found, Model):
                 return virtual.found, virtual.found.step(name)
-        file = self.config.rootpath / place
+        file = Path(os.path.normpath(self.config.rootpath / place))
         if file in self.named or (file.parent == self.request.shelf and file.suffix == ".toml"):
             workflow = self.load(file)
             return workflow, workflow.step(name)
         return None
+
+    def place(self, file: Path) -> str:
+        """The node id of a workflow's file; pytest has none that is the same for every argument above it."""
+        return Path(os.path.relpath(file, self.config.rootpath)).as_posix()
 
     def find(self, name: str) -> Model:
         """The workflow of that name, or of the path of a .toml file, seen from where pytest was started."""
@@ -167,14 +177,16 @@ class Desk:
         missing = self.request.arguments.missing(workflow)
         if missing:
             return f"needs --lok-arg {missing[0]}=VALUE"
-        return "" if workflow.collect else "not collected by default"
+        if workflow.collect:
+            return ""
+        return (
+            "not collected by default" if workflow.by_name_only else "it reads arguments that have no value"
+        )
 
     @cached_property
     def left_out(self) -> dict[str, str]:
         """The project's workflows that ``--lok`` does not run in this session, and why not."""
-        if not self.everything:
-            return {}
-        files = [file for file in self.shelved if file not in self.named]
+        files = [file for file in self.promised if file not in self.named]
         return {file.stem: why for file in files if (why := self.why_not(file))}
 
     @cached_property
@@ -259,10 +271,12 @@ def install(config: pytest.Config, keyword: str) -> None:
         raise pytest.UsageError(str(error)) from None
     config.add_cleanup(here.close)
     keep_writing(config)
-    parts = [Collection(here), here.running, Reporting(here), Stopping(here), Apart(here), Timeouts(Step)]
+    last = LastWord(here)
+    parts = [Collection(here), here.promise, here.running, Reporting(here, lambda: last.left)]
+    parts += [Stopping(here), Apart(here), Timeouts(Step)]
     if not hasattr(config, "workerinput"):
+        parts.insert(0, last)  # after the steps that the end of a session has caught are told
         parts += [LastFailed(config), *JUnit.of(config)]
-        parts.insert(0, LastWord(here))  # after the steps that the end of a session has caught are told
     for part in parts:
         config.pluginmanager.register(part, f"lok-{type(part).__name__.lower()}")
 
@@ -276,8 +290,15 @@ def _arrange(here: Desk, keyword: str) -> None:
         args = []
     for name in request.named:
         args += _named(here, name)
-    if _adds_shelf(here, given) and request.shelf.is_dir() and not is_closed(config, request.shelf):
+    adds = _adds_shelf(here, given)
+    on_the_way = any(_leads_to_shelf(here, arg) for arg in args)
+    if adds and not on_the_way and not request.shelf.is_relative_to(config.rootpath):
+        here.virtual += [_foreign(here, file) for file in here.shelved if not here.why_not(file)]
+    elif adds and request.shelf.is_dir() and not is_closed(config, request.shelf):
         args.append(str(request.shelf))
+    whole = adds or (request.everything and on_the_way)
+    here.promised = list(dict.fromkeys([*(here.shelved if whole else ()), *here.named]))
+    here.is_promised = _typed(config) or (given and any(is_ours(config, arg) for arg in config.args))
     here.everything = request.everything and any(_holds_shelf(here, arg) for arg in args)
     if keyword and not given:
         args += _by_keyword(here, keyword)
@@ -297,14 +318,26 @@ def _adds_shelf(here: Desk, given: bool) -> bool:
 
 
 def _typed(config: pytest.Config) -> bool:
-    return "--lok" in map(os.fspath, config.invocation_params.args)
+    words = [os.fspath(word).partition("=")[0] for word in config.invocation_params.args]
+    return "--lok" in words or "--lok-workflow" in words
+
+
+def _leads_to_shelf(here: Desk, arg: str) -> bool:
+    place = os.path.normpath(here.config.invocation_params.dir / arg)
+    return here.request.shelf.is_relative_to(place)
 
 
 def _holds_shelf(here: Desk, arg: str) -> bool:
     """Whether pytest comes past the project's workflows when it collects an argument."""
-    config, shelf = here.config, here.request.shelf
-    place = os.path.normpath(config.invocation_params.dir / arg)
-    return shelf.is_relative_to(place) and not is_closed(config, shelf)
+    return _leads_to_shelf(here, arg) and not is_closed(here.config, here.request.shelf)
+
+
+def _foreign(here: Desk, file: Path) -> Virtual:
+    """A workflow of a project that pytest's root directory is not above: it has no place in its tree."""
+    try:
+        return Virtual(name=file.stem, found=here.load(file))
+    except WorkflowError as error:
+        return Virtual(name=file.stem, found=error)
 
 
 def _named(here: Desk, wish: str) -> Iterator[str]:
@@ -349,9 +382,15 @@ def _check_step(workflow: Model, step: str) -> None:
 
 def _check_shelf(here: Desk) -> None:
     """``--lok`` that somebody typed must find something: a gate that is not there would be green."""
-    if not _typed(here.config) or here.shelved or here.named or here.virtual:
+    if not _typed(here.config) or here.named or here.virtual:
         return
-    root = here.request.root
+    root, left_out = here.request.root, here.left_out
+    if here.shelved:
+        if left_out and not here.promise.steps and len(left_out) == len(here.shelved):
+            reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+            hint = "name what is to be run: --lok-workflow NAME, or leave --lok out"
+            raise UsageError(f"--lok: it runs no workflow of {here.request.shelf} ({reasons})", hint=hint)
+        return
     others = sorted({str(file.parents[2].relative_to(root)) for file in root.glob("*/.lok/workflows/*.toml")})
     hint = f"run pytest for each project: {', '.join(others)}" if others else "leave --lok out, or write one"
     raise UsageError(f"--lok: there is no workflow in {here.request.shelf}", hint=hint)

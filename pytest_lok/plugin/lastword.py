@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -10,7 +11,10 @@ import pytest
 from _pytest.subtests import SubtestReport  # parts of a step, which are no last word on it
 
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.plugin.request import PREFIX
 from pytest_lok.plugin.verdict import Account
+from pytest_lok.reports.console import NOTHING_JUDGED
+from pytest_lok.settings import in_ci
 
 if TYPE_CHECKING:
     from pytest_lok.plugin.desk import Desk
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["green", "red", "blocked", "own", "kept"]
 """Passed or soft, failed or error, blocked by another step, skipped by its own ``when``, or skipped by
 somebody else: a mark, a fixture, a hook."""
+
+_CHOOSE = "leave it out by --deselect, -k or -m on the command line, or by `collect = false` in its file"
+_ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +42,13 @@ class Word:
             return None  # an attempt that does not count has an outcome of its own
         if report.failed:
             return cls(kind="red")
-        if report.skipped and not hasattr(report, "wasxfail"):
-            facts = getattr(report, "lok", None)
-            if facts is None:
-                reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-                return cls(kind="kept", why=reason.removeprefix("Skipped: "))
+        facts = getattr(report, "lok", None)
+        if report.skipped and facts is None:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+            return cls(kind="kept", why=reason.removeprefix("Skipped: ") or getattr(report, "wasxfail", ""))
+        if report.skipped and facts is not None and not hasattr(report, "wasxfail"):
+            if "not_run" in facts:
+                return cls(kind="kept", why=facts["reason"])
             blocked_by = facts.get("blocked_by", "")
             return cls(kind="blocked" if blocked_by else "own", blocked_by=blocked_by)
         return cls(kind="green") if report.when == "call" or report.skipped else None
@@ -73,15 +82,20 @@ class Words:
 
 
 class LastWord:
-    """The hooks that hear every report, and correct those that came too early."""
+    """The hooks that hear every report, correct those that came too early, and add those that are missing.
+
+    ``left`` are promised steps that were not run, and why, where that is said and no more.
+    """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._words = Words()
+        self.left: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Hear it."""
-        self._words.hear(report)
+        """Hear it, if it is one of a step."""
+        if ".toml::" in report.nodeid or report.nodeid.startswith(PREFIX):
+            self._words.hear(report)
 
     @pytest.hookimpl(tryfirst=True)  # before reports are written
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -91,8 +105,55 @@ class LastWord:
             known = {nodeid: result for nodeid in untrue if (result := self._came_to(nodeid, records))}
             for nodeid, result in (known or dict.fromkeys(untrue)).items():
                 self._say(nodeid, result or _unknown(nodeid, untrue[nodeid]))
+        self._keep_promise(session, exitstatus)
         if session.testsfailed and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _keep_promise(self, session: pytest.Session, exitstatus: int) -> None:
+        """A promised step that nobody judged is red in CI, and so are all where none was judged."""
+        config = self._desk.config
+        ended = exitstatus in _ENDED
+        looking = config.getoption("collectonly", False) or config.getoption("setuponly", False)
+        if not ended or looking or session.shouldstop or session.shouldfail or self._desk.running.stopped:
+            return
+        left, idle = self._unjudged(), self._idle()
+        judged = self._desk.promise.steps.keys() - left.keys() - self._desk.promise.chosen
+        for nodeid, result in left.items() if in_ci(os.environ) or not judged else ():
+            self._say(nodeid, result)
+        for nodeid, result in idle.items() if in_ci(os.environ) else ():
+            self._say(nodeid, result)
+        said = {nodeid: result.reason for nodeid, result in left.items()}
+        self.left = {nodeid: why for nodeid, why in said.items() if not self._words.is_red(nodeid)}
+
+    def _idle(self) -> dict[str, StepResult]:
+        """The last step of each workflow whose every step was skipped by its own ``when``."""
+        kinds: dict[str, dict[str, set[Kind]]] = {}
+        for nodeid, words in self._words.said.items():
+            steps = kinds.setdefault(nodeid.partition("::")[0], {})
+            steps[nodeid] = {word.kind for word in words.values()}
+        skipped = {record.result.path for record in self._desk.records() if record.result.idle}
+        idle: dict[str, StepResult] = {}
+        for last, steps in ((list(steps)[-1], steps) for steps in kinds.values()):
+            found = self._desk.step_at(last)
+            if found is None or found[0].path not in skipped or found[0].allow_skip:
+                continue
+            if all(of == {"own"} for of in steps.values()):
+                idle[last] = _not_run(
+                    last, NOTHING_JUDGED, "`allow_skip = true` in its file, if it may be so"
+                )
+        return idle
+
+    def _unjudged(self) -> dict[str, StepResult]:
+        """Promised steps that the session has no answer of, and why."""
+        promise = self._desk.promise
+        left = dict(promise.left)
+        for nodeid in promise.steps.keys() - left.keys() - promise.chosen:
+            words = self._words.said.get(nodeid, {}).values()
+            if not words:
+                left[nodeid] = "nothing was reported of it"
+            elif all(word.kind == "kept" for word in words):
+                left[nodeid] = f"skipped: {next(iter(words)).why}"
+        return {nodeid: _not_run(nodeid, f"not run: {why}", _CHOOSE) for nodeid, why in left.items()}
 
     def _came_to(self, nodeid: str, records: Mapping[str, Mapping[str, StepResult]]) -> StepResult | None:
         """What came of a step after its report: it ran, or another step blocks it that is red."""
@@ -111,7 +172,7 @@ class LastWord:
             step=step,
             file=self._desk.request.root / step.path,
             result=result,
-            run_id=self._desk.runs.run_id,
+            run_id=self._desk.runs.run_id if self._desk.is_recorded else "",
         )
         report = account.report(nodeid, selected={result.blocked_by})
         report.lok_instead = True  # type: ignore[attr-defined]  # reports take any attribute
@@ -133,9 +194,9 @@ def _sibling(nodeid: str, step: str) -> str:
 
 
 def _unknown(nodeid: str, blocker: str) -> StepResult:
-    return StepResult(
-        name=nodeid.partition("::")[2],
-        outcome=Outcome.ERROR,
-        reason=f"not run: step {blocker!r} was red when this one was due, and is not in the end",
-        hint="run it again",
-    )
+    why = f"not run: step {blocker!r} was red when this one was due, and is not in the end"
+    return _not_run(nodeid, why, "run it again")
+
+
+def _not_run(nodeid: str, why: str, hint: str) -> StepResult:
+    return StepResult(name=nodeid.partition("::")[2], outcome=Outcome.ERROR, reason=why, hint=hint)

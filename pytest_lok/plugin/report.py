@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,8 +25,10 @@ _NAMED = 8  # workflows named in the header
 class Reporting:
     """The hooks that tell what came of the steps."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, left: Callable[[], Mapping[str, str]]) -> None:
+        """``left`` gives the steps that were promised and not run, and why."""
         self._desk = desk
+        self._left = left
         self._told: dict[str, tuple[Step, StepResult]] = {}
 
     @pytest.hookimpl(wrapper=True)
@@ -98,10 +101,21 @@ class Reporting:
             f"{name}: left out: {why}; pytest --lok-workflow {name} runs it"
             for name, why in self._desk.left_out.items()
         ]
+        lines += _said(self._left())
         if lines:
             terminalreporter.section("workflows")
             for line in lines:
                 terminalreporter.line(harmless(line))
+
+
+def _said(left: Mapping[str, str]) -> Iterator[str]:
+    """A line for each reason for which steps of a workflow were left out."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for nodeid, why in left.items():
+        place, _, step = nodeid.partition("::")
+        groups.setdefault((PurePosixPath(place).stem, why), []).append(step)
+    for (workflow, why), steps in groups.items():
+        yield f"{workflow}: {', '.join(steps[:_NAMED])}{', …' if len(steps) > _NAMED else ''} {why}"
 
 
 def _is_final(report: pytest.TestReport) -> bool:

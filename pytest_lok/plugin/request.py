@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_lok.discovery import find_root
 from pytest_lok.errors import UsageError
 
 if TYPE_CHECKING:
@@ -150,7 +151,10 @@ def _nothing_given(config: pytest.Config) -> bool:
 
 
 def _root(config: pytest.Config, paths: Iterable[Path]) -> Path:
-    """The project of the workflows among the arguments, else of where pytest runs, else of the arguments."""
+    """The project of the workflows among the arguments, else of where pytest runs, else of the arguments.
+
+    Where there is none in pytest's root directory, it is the one that pytest is started in.
+    """
     roots = {
         Path(*path.parts[: len(path.parts) - 1 - path.parts[::-1].index(".lok")])
         for path in paths
@@ -159,6 +163,9 @@ def _root(config: pytest.Config, paths: Iterable[Path]) -> Path:
     if not roots and (here := _project(config.invocation_params.dir, config.rootpath)):
         return here
     roots = roots or {root for path in paths if (root := _project(path, config.rootpath))}
+    above = find_root(config.invocation_params.dir)  # as `lok run` finds it
+    if not roots and (above / ".lok").is_dir():
+        return above
     if len(roots) > 1:
         places = ", ".join(sorted(map(str, roots)))
         raise UsageError(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from pytest_lok.core.results import ItemResult, Outcome, RunResult, StepResult, Usage
 
+NOTHING_JUDGED = "nothing was judged: every step was skipped by its own `when`"
 # of one section: the end of a log is where the error is
 _TAIL_LINES = 40
 _TAIL_CHARS = 8_000
@@ -55,6 +56,8 @@ def summary(result: RunResult) -> str:
     head = f"{result.workflow}: {result.outcome} in {duration(result.seconds)}"
     if result.interrupted:
         head += f" ({result.interrupted})"
+    if result.idle:
+        head += f" ({NOTHING_JUDGED})"
     return " · ".join([head, *filter(None, facts)])
 
 
