@@ -16,10 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_lok.backends import anthropic, bedrock, gemini_api, ollama, openai
+from pytest_lok.backends.dialect import Answer, Failure, Heard
 from pytest_lok.backends.http import Api, Http
 from pytest_lok.backends.server import Server, ServerDialect
+from pytest_lok.backends.transcripts import read_claude, read_codex, read_gemini
 from pytest_lok.core.results import Reply
-from pytest_lok.engine.ports import Backend
+from pytest_lok.engine.ports import Backend, Completed
 from pytest_lok.errors import BackendError
 from tests.backends.asking import ask
 from tests.backends.fake_bedrock import message
@@ -284,3 +286,150 @@ def test_a_document_is_an_answer_only_if_it_ended_whole(data: st.DataObject) -> 
         assert said.text == text
     else:
         assert isinstance(said, BackendError), said.text
+
+
+# --- command line tools: what each prints when all went well, and what may stand in between
+
+Printed = list[Event]
+
+
+def claude(text: str, word: Any, key: str) -> Printed:
+    said: Event = {"type": "result", "subtype": "success", "is_error": False, "result": text}
+    said |= {"stop_reason": "end_turn", "terminal_reason": "completed", "usage": {"output_tokens": 5}}
+    use = {"type": "tool_use", "id": "t1", "name": "Read", "input": {}}
+    got = {"type": "tool_result", "tool_use_id": "t1", "content": "error: none", "is_error": True}
+    return [
+        {"type": "system", "subtype": "init", "tools": ["Read"]},
+        {"type": "assistant", "message": {"model": "m", "content": [use]}},
+        {"type": "user", "message": {"content": [got]}},
+        {"type": "assistant", "message": {"model": "m", "content": [{"type": "text", "text": text}]}},
+        {**said, key: word},
+    ]
+
+
+def codex(text: str, word: Any, _: str) -> Printed:
+    return [
+        {"type": "thread.started"},
+        {"type": "turn.started"},
+        {"type": "item.completed", "item": {"type": "agent_message", "text": "I look."}},
+        {"type": "item.completed", "item": {"type": "command_execution", "status": "failed", "exit_code": 1}},
+        {"type": "item.completed", "item": {"type": "agent_message", "text": text}},
+        {"type": word, "usage": {"output_tokens": 5}},
+    ]
+
+
+def gemini(text: str, word: Any, _: str) -> Printed:
+    return [
+        {"type": "init"},
+        {"type": "message", "role": "user", "content": "q"},
+        {"type": "tool_use", "tool_id": "t", "tool_name": "glob"},
+        {"type": "tool_result", "tool_id": "t", "status": "error", "error": {"type": "file_not_found"}},
+        *({"type": "message", "role": "assistant", "content": it, "delta": True} for it in text),
+        {"type": "result", "status": word, "stats": {"output_tokens": 5}},
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """``whole``: by key of the last event, the words of a good end."""
+
+    prints: Callable[[str, Any, str], Printed]
+    read: Callable[[Completed], Heard]
+    whole: Mapping[str, Sequence[str]]
+    bad: Sequence[Any]
+    noise: Sequence[Any]
+    troubles: Sequence[Event]
+    last: Event
+
+
+TOOLS: Mapping[str, Tool] = {
+    "claude": Tool(
+        prints=claude,
+        read=read_claude,
+        whole={"subtype": ["success"], "stop_reason": ["end_turn"], "terminal_reason": ["completed"]},
+        bad=[
+            "error_max_turns", "error_max_budget_usd", "error_during_execution", "max_tokens", "refusal", "max_turns",
+            "tool_use", "pause_turn", "api_error", "prompt_too_long", "aborted_streaming", "hook_stopped",
+        ],
+        noise=[
+            {"type": "system", "subtype": "api_retry", "error": "rate_limit", "error_status": 429},
+            {"type": "system", "subtype": "hook_response", "stderr": "Error: hook"},
+            {"type": "rate_limit_event", "rate_limit_info": {"status": "allowed_warning"}},
+        ],
+        troubles=[
+            {"type": "assistant", "message": {"model": "<synthetic>", "content": []}},
+            {"type": "assistant", "message": {"model": "m", "content": []}, "error": "unknown"},
+            {"type": "assistant", "message": {"content": [{"type": "tool_use", "id": "t9"}]}},
+            {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected"}},
+            {"type": "error", "error": {"message": "broken"}},
+            {"type": "result", "subtype": "success", "is_error": True, "result": "broken"},
+            {"type": "result", "subtype": "success", "is_error": False, "result": "quite another text"},
+        ],
+        last={"type": "assistant", "message": {"content": [{"type": "text", "text": "more"}]}},
+    ),
+    "codex": Tool(
+        prints=codex,
+        read=read_codex,
+        whole={"type": ["turn.completed"]},
+        bad=["turn.failed", "turn.aborted", "turn.cancelled"],
+        noise=[],
+        troubles=[
+            {"type": "turn.failed", "error": {"message": "broken"}},
+            {"type": "item.completed", "item": {"type": "file_change", "status": "declined"}},
+            {"type": "thread.failed"},
+        ],
+        last={"type": "turn.started"},
+    ),
+    "gemini": Tool(
+        prints=gemini,
+        read=read_gemini,
+        whole={"status": ["success"]},
+        bad=["error", "cancelled", "partial"],
+        noise=[],
+        troubles=[
+            {"type": "error", "severity": "warning", "message": "stopped"},
+            {"type": "error", "severity": "error"},
+            {"type": "result", "status": "success"},
+            {"type": "tool_result", "tool_id": "x", "status": "error", "error": {"type": "policy_violation"}},
+        ],
+        last={"type": "message", "role": "assistant", "content": "more"},
+    ),
+}  # fmt: skip
+
+
+@given(st.data())
+@settings(quiet, max_examples=examples(150))
+def test_a_tools_output_is_an_answer_only_if_its_turn_ended_well(data: st.DataObject) -> None:
+    tool = TOOLS[data.draw(st.sampled_from(list(TOOLS)))]
+    text = data.draw(st.text(min_size=1, max_size=6).filter(str.strip))
+    key = data.draw(st.sampled_from(list(tool.whole)))
+    good = data.draw(st.booleans())
+    words_ = st.sampled_from(tool.whole[key]) if good else st.one_of(st.sampled_from(tool.bad), words)
+    word = data.draw(words_)
+    good = word.casefold() in tool.whole[key]
+    events: list[Any] = tool.prints(text, word, key)
+    for noise in data.draw(
+        st.lists(st.sampled_from([*tool.noise, "{banner", "Hello", "", "[1]"]), max_size=3)
+    ):
+        events.insert(data.draw(st.integers(0, len(events))), noise)
+    kind = data.draw(st.sampled_from(["none", "none", "trouble", "more", "exit", "cut"]))
+    if kind == "trouble":
+        events.insert(data.draw(st.integers(0, len(events))), data.draw(st.sampled_from(tool.troubles)))
+    elif kind == "more":
+        events.append(tool.last)
+    lines = [
+        it if isinstance(it, str) else json.dumps(it, ensure_ascii=data.draw(st.booleans())) for it in events
+    ]
+    if kind == "cut":  # before its last word
+        last = max(
+            at for at, it in enumerate(events) if isinstance(it, dict) and key in it and it[key] == word
+        )
+        lines = [*lines[:last], lines[last][: data.draw(st.integers(0, len(lines[last]) - 1))]]
+    code = data.draw(st.integers(1, 255)) if kind == "exit" else 0
+    heard = tool.read(Completed(exit_code=code, stdout="\n".join(lines), stderr="", seconds=1.0))
+    if good and kind == "none":
+        assert isinstance(heard, Answer), heard
+        assert heard.text == text
+    else:
+        assert isinstance(heard, Failure), heard
+        assert heard.message
