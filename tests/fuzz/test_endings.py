@@ -331,7 +331,7 @@ def gemini(text: str, word: Any, _: str) -> Printed:
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """``whole``: by key of the last event, the words of a good end."""
+    """``whole``: by key of the last event, the words of a good end. ``late`` must not stand before it."""
 
     prints: Callable[[str, Any, str], Printed]
     read: Callable[[Completed], Heard]
@@ -340,6 +340,7 @@ class Tool:
     noise: Sequence[Any]
     troubles: Sequence[Event]
     last: Event
+    late: Event
 
 
 TOOLS: Mapping[str, Tool] = {
@@ -366,6 +367,7 @@ TOOLS: Mapping[str, Tool] = {
             {"type": "result", "subtype": "success", "is_error": False, "result": "quite another text"},
         ],
         last={"type": "assistant", "message": {"content": [{"type": "text", "text": "more"}]}},
+        late={"type": "rate_limit_event", "rate_limit_info": {"status": "a new one"}},
     ),
     "codex": Tool(
         prints=codex,
@@ -377,8 +379,10 @@ TOOLS: Mapping[str, Tool] = {
             {"type": "turn.failed", "error": {"message": "broken"}},
             {"type": "item.completed", "item": {"type": "file_change", "status": "declined"}},
             {"type": "thread.failed"},
+            {"type": "turn.aborted"},
         ],
         last={"type": "turn.started"},
+        late={"type": "error", "message": "stream error"},
     ),
     "gemini": Tool(
         prints=gemini,
@@ -393,6 +397,7 @@ TOOLS: Mapping[str, Tool] = {
             {"type": "tool_result", "tool_id": "x", "status": "error", "error": {"type": "policy_violation"}},
         ],
         last={"type": "message", "role": "assistant", "content": "more"},
+        late={"type": "tool_use", "tool_id": "t9"},
     ),
 }  # fmt: skip
 
@@ -412,11 +417,15 @@ def test_a_tools_output_is_an_answer_only_if_its_turn_ended_well(data: st.DataOb
         st.lists(st.sampled_from([*tool.noise, "{banner", "Hello", "", "[1]"]), max_size=3)
     ):
         events.insert(data.draw(st.integers(0, len(events))), noise)
-    kind = data.draw(st.sampled_from(["none", "none", "trouble", "more", "exit", "cut"]))
+    kind = data.draw(st.sampled_from(["none", "none", "trouble", "late", "more", "exit", "cut"]))
     if kind == "trouble":
         events.insert(data.draw(st.integers(0, len(events))), data.draw(st.sampled_from(tool.troubles)))
     elif kind == "more":
         events.append(tool.last)
+    elif kind == "late":
+        events.insert(
+            max(at for at, it in enumerate(events) if isinstance(it, dict) and it.get(key) == word), tool.late
+        )
     lines = [
         it if isinstance(it, str) else json.dumps(it, ensure_ascii=data.draw(st.booleans())) for it in events
     ]
