@@ -188,7 +188,7 @@ _RIGHT_BEFORE = re.compile(r"[`*_:>]|[^\x00-\x7f]")
 _BEFORE = re.compile(r"[\w`*_:>.;!?,)\]}\"'-]|[^\x00-\x7f]")
 _AFTER = re.compile(r"$|[\s`*_<)]|[.,;:!?]+(?:[\s`*_<)]|$)|[^\x00-\x7f]")
 _KEY = r"[\"']?[A-Za-z_][\w.-]*[\"']?[ \t]*:"
-_FIELD = re.compile(f"({_MARK})?({_KEY})?[ \t]*")
+_FIELD = re.compile(f"({_MARK})?[ \t]*({_KEY})?[ \t]*")
 _KEYS = re.compile(f"^(?:{_MARK}|[ \t]*){_KEY}(?=\\s|$)", re.MULTILINE)
 _ITEMS = re.compile(f"^{_MARK}", re.MULTILINE)
 
@@ -217,15 +217,19 @@ def _is_listed(before: str, several: Callable[[re.Pattern[str]], bool]) -> bool:
 
 def _check_own(text: str, values: Sequence[_Found], material: str) -> None:
     """QuotedError where one of them stands in the material."""
-    known = material.translate(_PLAIN)
+    known = _plain(material)
     for it in values if known else ():
-        ways = text[it.start : it.end], json.dumps(it.value, ensure_ascii=False)
-        if any(way.translate(_PLAIN) in known for way in ways):
+        ways = text[it.start : it.end], json.dumps(it.value), json.dumps(it.value, ensure_ascii=False)
+        if any(_plain(way) in known for way in ways):
             raise QuotedError
 
 
-_PLAIN = str.maketrans("'", '"', " \t\r\n\\>+-|#*/")
-"""What is the same however a text is broken into lines, escaped or marked as quoted."""
+def _plain(text: str) -> str:
+    """What is the same however a text is broken into lines, escaped or marked as quoted."""
+    return re.sub(r"\\+[nrt]", "", text).translate(_MARKS)
+
+
+_MARKS = str.maketrans("'", '"', " \t\r\n\\>+-|#*/")
 
 
 def _leads_up(before: str) -> bool:

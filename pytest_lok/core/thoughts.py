@@ -74,7 +74,10 @@ def _ends(text: str, tag: re.Match[str]) -> bool:
 
 _OPENER = re.compile(r"[\[{]")
 _FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,})", re.MULTILINE)
-_QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”"}
+_QUOTES = [
+    (re.compile(rf"[^\w{mark}]?{mark}"), re.compile(rf"{end}(?![\w{end}])"))
+    for mark, end in ("``", '""', "''", "“”")
+]
 
 
 def _tags(text: str) -> Iterator[re.Match[str]]:
@@ -111,8 +114,8 @@ def _in_fences(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
     fences = iter(_FENCE.finditer(text))
     starts = [tag.start() for tag in tags]
     for fence in fences:
-        end = next((it for it in fences if _closes(text, it, fence[1])), None)
-        if end is None:
+        end = next((it for it in fences if it[1].startswith(fence[1])), None)
+        if end is None or text[end.end() : end.end() + 80].partition("\n")[0].strip():
             return
         inside = tags[bisect(starts, fence.start()) : bisect(starts, end.start())]
         halves = accumulate(1 if tag.lastgroup is None else -1 for tag in inside)
@@ -120,16 +123,11 @@ def _in_fences(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
             yield from (tag.start() for tag in inside)
 
 
-def _closes(text: str, fence: re.Match[str], mark: str) -> bool:
-    rest = text[fence.end() : fence.end() + 80].partition("\n")[0]
-    return fence[1].startswith(mark) and not rest.strip()
-
-
 def _in_quotes(text: str, tag: re.Match[str]) -> bool:
-    before, after = text[tag.start() - 1 : tag.start()], text[tag.end() : tag.end() + 1]
-    if before and _QUOTES.get(before) == after:
+    around = text[max(0, tag.start() - 2) : tag.start()], text[tag.end() : tag.end() + 2]
+    if any(before.fullmatch(around[0]) and after.match(around[1]) for before, after in _QUOTES):
         return True
     start = text.rfind("\n", 0, tag.start()) + 1
     end = text.find("\n", tag.end())
     left, right = text[start : tag.start()], text[tag.end() : len(text) if end < 0 else end]
-    return left.count("`") % 2 == 1 and "`" in right
+    return left.replace("```", "").count("`") % 2 == 1 and "`" in right

@@ -88,6 +88,7 @@ def test_finds(text: str, value: Json) -> None:
         ('"a": {"b": 1}, "c": 2', "part of something"),
         ("bugs:\n  - sql injection\nnotes: [1]\n", "part of something"),
         ('verdict: no\nquoted: {"verdict": "yes"}\n', "part of something"),
+        ("report:\n  bugs: x\n  notes: [1]\n", "part of something"),
         ("- sql injection\n- [1]\n", "part of something"),
         ('bugs = {"a": 1}', "part of something"),
         ("<bugs><bug>x</bug></bugs><notes>[1]</notes>", "part of something"),

@@ -42,6 +42,8 @@ from pytest_lok.errors import OutputError
         ("</think>yes", "yes"),
         ("let me see, no</think>yes", "yes"),
         ("a</think><think>b</think>yes", "yes"),
+        ("Like so:\n```\nx\n</think>\n```json\n[1]\n```", "```json\n[1]\n```"),
+        ("<think>\n```\nx</think>\n```json\n[1]\n```", "```json\n[1]\n```"),
         # between parts of an answer
         ("First.\n<think>hm</think>\nSecond.", "First.\n\nSecond."),
         # a quotation is none
@@ -79,6 +81,8 @@ def test_the_answer(text: str, answer: str) -> None:
         ("<think>a</think>BLOCK\n</think>\nfine", "unclear at </think>"),
         ("fine</think>BLOCK</think>fine", "unclear at </think>"),
         ("So:\n```\nx = 1\n</think>\n```\nBLOCK </think> x", "unclear at </think>"),
+        ("`a`</think>`b`", "unclear at </think>"),
+        ('say "a"</think>"b"', "unclear at </think>"),
         ("<think>" * (MOST + 1), "more than 1,000 tags"),
     ],
 )
