@@ -19,8 +19,8 @@ from pytest_lok.core.choosing import COMPARING
 from pytest_lok.core.comparing import COMPARISONS, YES, among, same, yes
 from pytest_lok.core.jsontext import is_json, kind_of
 from pytest_lok.core.numbers import NUMERIC, NUMERIC_TESTS
-from pytest_lok.core.prose import find_json
-from pytest_lok.core.values import Missing, json_of, missing, plain, text_of
+from pytest_lok.core.prose import QuotedError, find_json
+from pytest_lok.core.values import Missing, Output, json_of, missing, plain, text_of
 from pytest_lok.errors import TemplateError
 
 Function: TypeAlias = Callable[..., Any]
@@ -227,6 +227,8 @@ def _to_json(context: Context, value: Any, indent: int | None = None) -> str:
 
 
 def _from_json(value: Any) -> Any:
+    if isinstance(value, Output) and value.view.result.quoting:
+        raise QuotedError
     return find_json(text_of(value))
 
 

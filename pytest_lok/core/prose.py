@@ -159,9 +159,13 @@ def _enclosure(token: re.Match[str]) -> tuple[str, bool, int]:
     return _OPENING.get(token[0]) or _CLOSING.get(token[0], token[0]), token[0] in _OPENING, token.start()
 
 
-_IN_WORDS = {"[": re.compile(r"\[([^\[\]{}\"',\n]*)\]"), "{": re.compile(r"\{([^\[\]{}\"',:\n]*)\}")}
+_IN_WORDS = {
+    "[": re.compile(r"\[([^\[\]{}\"',“”„‘’«»，、\n]*)\]"),
+    "{": re.compile(r"\{([^\[\]{}\"',“”„‘’«»，、:\n]*)\}"),
+}
 _LITERAL = re.compile(
-    r"(?:true|false|none|null|nil|nan|undefined|[+-]?infinity|[+-]?\.?\d\w*\.?\w*(?:e[+-]\d+)?)?",
+    r"(?:true|false|none|null|nil|nan|undefined|[+-]?inf(?:inity)?)\b|.*/[/*]|\Z"
+    r"|[+-]?\.?\d[\d_.]*+(?:e[+-]?\d+)?+\w*+(?![:/-]\d|%)",
     re.IGNORECASE,
 )
 _BOX = re.compile(r"\[ \](?=[ \t]+\S)")
@@ -176,7 +180,7 @@ def _words_end(text: str, start: int) -> int | None:
     said = words[1].strip()
     index = text[start] == "[" and said != "" and re.match(r"[\w)\]]", text[start - 1 : start])
     box = _BOX.match(text, start) and re.fullmatch(_MARK, _line_before(text, start))
-    return words.end() if index or box or not _LITERAL.fullmatch(said) else None
+    return words.end() if index or box or not _LITERAL.match(said) else None
 
 
 # --- whether they stand free
