@@ -160,8 +160,8 @@ def _enclosure(token: re.Match[str]) -> tuple[str, bool, int]:
 
 
 _IN_WORDS = {
-    "[": re.compile(r"\[([^\[\]{}\"',“”„‘’«»，、\n]*)\]"),
-    "{": re.compile(r"\{([^\[\]{}\"',“”„‘’«»，、:\n]*)\}"),
+    "[": re.compile(r"\[([^\[\]{}\"',\u00ab\u00bb\u2018-\u201f\u3001\uff0c\n]*)\]"),
+    "{": re.compile(r"\{([^\[\]{}\"',\u00ab\u00bb\u2018-\u201f\u3001\uff0c:\n]*)\}"),
 }
 _LITERAL = re.compile(
     r"(?:true|false|none|null|nil|nan|undefined|[+-]?inf(?:inity)?)\b|.*/[/*]|\Z"

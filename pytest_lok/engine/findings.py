@@ -13,6 +13,7 @@ from pytest_lok.core.findings import findings_of, folded, listing, voted
 from pytest_lok.core.gate import Facts, Judgement, Ruling, judge
 from pytest_lok.core.model import Format, Gate
 from pytest_lok.core.results import Finding
+from pytest_lok.core.thoughts import answer_of
 from pytest_lok.engine.call import available, call
 from pytest_lok.engine.context import timed_out, within
 from pytest_lok.engine.lookup import Lookup
@@ -144,7 +145,7 @@ async def _second_word(
     text = question(prompt.text, answer, lost)
     reply = await call(record, available(record, name), replace(prompt, text=text))
     record.note(f"{name} was asked again", reply.text)
-    return corrections(reply.text, len(lost))
+    return corrections(answer_of(reply.text), len(lost))
 
 
 async def _baseline(record: Record) -> Mapping[str, int]:
