@@ -10,18 +10,15 @@ from __future__ import annotations
 import asyncio
 import enum
 import os
-import tempfile
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from pytest_lok.core.bases import base_of, is_id
-from pytest_lok.engine.ports import Command, Comparison, FileVersions, Shell
+from pytest_lok.engine.ports import Comparison, FileVersions, Shell
 from pytest_lok.errors import StepUnableError
+from pytest_lok.workspace.plumbing import asked, blobs, looked
 from pytest_lok.workspace.sides import (
-    MOST_BYTES,
-    MOST_TOGETHER,
-    TOO_LARGE,
     Entries,
     Entry,
     Side,
@@ -32,50 +29,9 @@ from pytest_lok.workspace.sides import (
     worktree_side,
 )
 
-_OFF = "LOK_OFF"
-_ENVIRONMENT = {
-    "LC_ALL": "C",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_GRAFT_FILE": os.devnull,
-    "GIT_NO_LAZY_FETCH": "1",
-    "GIT_ALLOW_PROTOCOL": "none",  # for versions that do not know the one above
-    _OFF: "",
-}
-_ARGV = (  # nothing that the repository's configuration names is run
-    "git", "--literal-pathspecs", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}",
-    "-c", f"core.attributesFile={os.devnull}",
-)  # fmt: skip
 _TOGETHER = 500  # paths that one process is asked about
 _WHERE = "set LOK_BASE to the branch or commit that the change is compared with"
 _WHOLE = 'fetch the whole history (actions/checkout: "fetch-depth: 0")'
-
-
-async def asked(shell: Shell, *arguments: str, stdin: bytes = b"", fine: Sequence[int] = (0,)) -> bytes:
-    """What git prints, to the byte: it goes into a file, for what a process prints is text, and bounded."""
-    with tempfile.NamedTemporaryFile(prefix="lok-git-") as file:
-        argv = ("/bin/sh", "-c", 'exec "$@" > "$0"', file.name, *_ARGV, *arguments)
-        done = await shell.run(Command(argv=argv, env=_ENVIRONMENT, stdin=stdin))
-        if done.exit_code == 127:  # the shell's
-            raise StepUnableError("command not found: git", hint="install it, or put it on PATH")
-        if done.exit_code not in fine:
-            said = done.stderr.strip().split("\n")[0] or f"exit code {done.exit_code}"
-            command = next(word for word in arguments if not word.startswith("-"))
-            raise StepUnableError(f"git {command} failed: {said}", hint=_WHERE)
-        return file.read()
-
-
-async def looked(shell: Shell, *arguments: str) -> bytes:
-    """The same of a command that looks into files: through no filter, for those are programs."""
-    keys = await asked(shell, "config", "-z", "--name-only", "--get-regexp", r"^filter\.", fine=(0, 1))
-    names = {os.fsdecode(key).rsplit(".", 1)[0] for key in keys.split(b"\0") if key}
-    off = [
-        f"--config-env={name}.{key}={_OFF}"
-        for name in sorted(names)
-        for key in ("clean", "process", "required")
-    ]
-    return await asked(shell, *off, *arguments)
 
 
 class Judged(enum.Enum):
@@ -130,7 +86,7 @@ class Git:
         """See ``engine.ports.Workspace``: a file as it is on the base now."""
         _, commit = await self._base(await self._head())
         side = listed_side(path, await self._tree(commit, [path]))
-        content = side.filled(await self._blobs({side.oid} - {""}))
+        content = side.filled(await blobs(self._shell, {side.oid} - {""}))
         if why := content.other or content.lost:
             raise StepUnableError(f"{path} cannot be read on the base: it {why}", hint=_WHOLE)
         return None if content.content is None else content.content.decode("utf-8", "replace")
@@ -220,8 +176,8 @@ class Git:
             self._tree(start, paths), self._tree(head, paths), self._index(paths)
         )
         sides = {path: (listed_side(path, began), *self._now(path, committed, index)) for path in paths}
-        blobs = await self._blobs({side.oid for three in sides.values() for side in three} - {""})
-        filled = {path: tuple(side.filled(blobs) for side in three) for path, three in sides.items()}
+        found = await blobs(self._shell, {side.oid for three in sides.values() for side in three} - {""})
+        filled = {path: tuple(side.filled(found) for side in three) for path, three in sides.items()}
         files = {path: versions(path, *three) for path, three in filled.items()}
         if any(file.mode_changed for file in files.values()) and not await self._has_modes():
             return {
@@ -274,32 +230,6 @@ class Git:
             for line in filter(None, listed.split(b"\0")):
                 fields, name = os.fsdecode(line).split("\t", 1)
                 yield name, fields.split(" ")
-
-    async def _blobs(self, oids: Iterable[str]) -> dict[str, bytes | str]:
-        """The bytes of each, or why they cannot be had."""
-        asked_for = "".join(f"{oid}\n" for oid in sorted(oids)).encode()
-        if not asked_for:
-            return {}
-        found, small, left = dict[str, bytes | str](), list[bytes](), MOST_TOGETHER
-        sizes = await self._git("cat-file", "--batch-check", "--buffer", stdin=asked_for)
-        for line in sizes.splitlines():
-            oid, *about = line.split()
-            if len(about) != 2:
-                found[oid.decode()] = (
-                    "is not in this clone as the base has it: fetch the files of the base too"
-                )
-            elif (size := int(about[1])) > MOST_BYTES or size > left:
-                found[oid.decode()] = TOO_LARGE
-            else:
-                left -= size
-                small.append(oid + b"\n")
-        content, at = await self._git("cat-file", "--batch", "--buffer", stdin=b"".join(small)), 0
-        while at < len(content):
-            end = content.index(b"\n", at)
-            oid, _, length = content[at:end].split()
-            at = end + 1 + int(length) + 1
-            found[oid.decode()] = content[end + 1 : at - 1]
-        return found
 
     async def _git(self, *arguments: str, stdin: bytes = b"", fine: Sequence[int] = (0,)) -> bytes:
         return await asked(self._shell, *arguments, stdin=stdin, fine=fine)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_lok.engine.ports import Shell
 from pytest_lok.errors import StepUnableError
-from pytest_lok.workspace.git import asked, looked
+from pytest_lok.workspace.plumbing import asked, looked
 
 MOST_FILES, MOST_BYTES = 5_000, 32 * 1024 * 1024
 """Of changed and untracked files that are read; where there are more, nothing is known about the tree."""

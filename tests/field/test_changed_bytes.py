@@ -5,9 +5,11 @@ Exit 0 is green, 1 blocked, 3 no ruling. Each has a control: a line that nobody 
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -107,10 +109,14 @@ class TestAttributes:
         assert ruling(change, "b.txt", 15, "line15") == GREEN
 
     def test_what_a_filter_makes_of_a_file_is_not_asked(self, change: Change) -> None:
-        change.begin({"a.py": LINES})
-        change.git("config", "filter.lfs.clean", "touch RUN; cat")
-        change.write({".gitattributes": "*.py filter=lfs\n", "a.py": EVIL})
-        assert ruling(change, "a.py", 15, "evil()") == BLOCKED
+        change.begin({"a.py": LINES, "b.txt": LINES})
+        change.git("config", "filter.l=f.s.clean", f"touch {change.root}/RUN; cat")
+        future = time.time() + 9999  # to git such a file may be another one than it was, always
+        os.utime(change.root / "a.py", (future, future))
+        change.git("add", "a.py")
+        change.write({".gitattributes": "*.py filter=l=f.s\n"})
+        done = change.judged("b.txt", 15, "line15")  # where nothing changed, all files are looked at
+        assert (done.code, standing(done)) == UNDECIDED
         assert not (change.root / "RUN").exists()
 
 
