@@ -23,7 +23,7 @@ from pytest_lok.backends.cache import Cache, Cached
 from pytest_lok.backends.clis import DIALECTS
 from pytest_lok.backends.command import CommandBackend, Tool
 from pytest_lok.backends.dialect import ANY
-from pytest_lok.backends.environment import narrowed
+from pytest_lok.backends.environment import narrowed, search_path
 from pytest_lok.backends.guarded import Guarded
 from pytest_lok.backends.http import Api, Http
 from pytest_lok.backends.replay import Cassettes, Replayed
@@ -237,15 +237,19 @@ class Project:
             raise distrust
         settings, defaults = self.settings, self.settings.defaults
         processes = Processes(self.root, self._child_environ(), watchdog=self.watchdog)
-        self.processes.add(processes)
+        tools = Processes(
+            self.root, self._child_environ() | {"PATH": search_path(self.environ)}, watchdog=self.watchdog
+        )
+        for each in (processes, tools):
+            self.processes.add(each)
         redactor = Redactor(self._secrets())
         return World(
-            backends=self._backends(processes, redactor) if backends is None else backends,
+            backends=self._backends(tools, redactor) if backends is None else backends,
             shell=processes,
             workspace=Checkout(
                 self.root,
                 files=Files(self.root, state_dir(self.environ)),
-                git=self._git(processes),
+                git=self._git(tools),
                 which=self._tool,
                 nested=MARK in self.environ,
             ),
@@ -374,6 +378,7 @@ class Project:
                 access=settings.access,
                 env=settings.env,
                 key_env=settings.api_key_env,
+                usual_keys=not self.settings.claims.names_program(name),
                 skip_lines=settings.skip_lines,
                 fail_on=settings.fail_on,
                 answer=settings.answer,

@@ -27,7 +27,7 @@ from pytest_lok.backends.dialect import (
     crashed,
     plain,
 )
-from pytest_lok.backends.environment import narrowed
+from pytest_lok.backends.environment import narrowed, search_path
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.ports import Completed, Launch, Prompt, Runner
 from pytest_lok.errors import BackendError, BackendFault, StepUnableError
@@ -47,11 +47,11 @@ class Tool:
 
     ``command`` "" = the dialect's own program. ``{prompt}``, ``{model}`` and ``{system}`` in ``args`` are
     filled in, the first taking the prompt off stdin. Of the user's environment it sees the part
-    every program needs, its own key (``key_env`` names another variable to take it from) and the
-    variables called ``env``. ``skip_lines`` is the length of a banner, where the output is plain
-    text; of such output, ``fail_on`` finds what tells of a failure, and the group of ``answer`` is the
-    answer. ``access`` "none" runs it in an empty directory. ``idle`` is the longest silence in seconds that
-    is not taken for a tool that hangs.
+    every program needs, its own key (``key_env`` names another variable to take it from; without
+    ``usual_keys`` it has no other) and the variables called ``env``. ``skip_lines`` is the length of a
+    banner, where the output is plain text; of such output, ``fail_on`` finds what tells of a failure, and
+    the group of ``answer`` is the answer. ``access`` "none" runs it in an empty directory. ``idle`` is the
+    longest silence in seconds that is not taken for a tool that hangs.
     """
 
     command: str = ""
@@ -61,6 +61,7 @@ class Tool:
     access: Access = "read"
     env: Sequence[str] = ()
     key_env: str = ""
+    usual_keys: bool = True
     skip_lines: int = 0
     fail_on: str = ""
     answer: str = ""
@@ -80,9 +81,12 @@ class CommandBackend:
         self._run = run
         self._workspace = Path(workspace)
         self._program, self._words = _split(tool.command or dialect.program, tool.args)
-        self._env = {**narrowed(environ, (*dialect.keys, *tool.env, tool.key_env)), **dialect.env}
+        usual = dialect.keys if tool.usual_keys else ()
+        self._env = {**narrowed(environ, (*usual, *tool.env, tool.key_env)), **dialect.env}
         if dialect.keys and tool.key_env in environ:
             self._env[dialect.keys[0]] = environ[tool.key_env]
+        if "PATH" in self._env:
+            self._env["PATH"] = search_path(environ)
 
     @property
     def name(self) -> str:
@@ -178,6 +182,12 @@ class CommandBackend:
             self._at_home(option) for option in (*dialect.options, *dialect.access.get(self._tool.access, ()))
         ]
         model = prompt.model or self._tool.model
+        if model.startswith("-"):  # some tools would take it for an option of theirs
+            raise self._error(
+                BackendFault.NOT_CONFIGURED,
+                f"no model is called {model!r}",
+                f"correct `model` in [backends.{self._name}] or in the step",
+            )
         if model and not self._placed("model"):
             if dialect.model is None:
                 raise self._no_place("model")

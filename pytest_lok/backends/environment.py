@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 
@@ -36,3 +37,11 @@ def narrowed(environ: Mapping[str, str], extra: Collection[str] = ()) -> dict[st
         for name, value in environ.items()
         if name in extra or any(fnmatchcase(name, pattern) for pattern in ALLOWED)
     }
+
+
+def search_path(environ: Mapping[str, str]) -> str:
+    """Where programs are looked for that a question starts: PATH without what depends on the directory.
+
+    ``.`` or ``node_modules/.bin`` would let a checkout stand in for any of them.
+    """
+    return os.pathsep.join(part for part in environ.get("PATH", "").split(os.pathsep) if part.startswith("/"))

@@ -74,10 +74,12 @@ def _lines(checks: list[Check]) -> Iterator[str]:
 def _programs(environ: Mapping[str, str]) -> Iterator[Check]:
     from importlib.metadata import version
 
+    from pytest_lok.backends.environment import search_path
+
     yield Check(name="lok", ok=True, found=__version__)
     yield Check(name="python", ok=True, found=platform.python_version())
     yield Check(name="pytest", ok=True, found=version("pytest"))
-    git = shutil.which("git", path=environ.get("PATH"))
+    git = shutil.which("git", path=search_path(environ))
     yield Check(
         name="git",
         ok=git is not None,

@@ -70,6 +70,10 @@ class Claims:
     backends: frozenset[str] = frozenset()
     mixed: Mapping[str, str] = field(default_factory=dict)
 
+    def names_program(self, backend: str) -> bool:
+        """Whether the project says which program a backend is: it gets no key that it does not name."""
+        return f"backends.{backend}.command" in self.given
+
     def __bool__(self) -> bool:
         return bool(self.given)
 
@@ -188,7 +192,8 @@ def _mixture(name: str, keys: list[str], sources: Sources) -> str:
     project, own = sources.project["backends"][name], _at(sources.own, "backends", name) or {}
     merged = sources.merged["backends"][name]
     moved = next((key for key in keys if key in ("type", *_ADDRESS)), "")
-    ours = [key for key in _SECRETS if merged.get(key) and merged[key] != project.get(key)]
+    said = _at(sources.stronger, "backends", name) or {}
+    ours = [key for key in _SECRETS if merged.get(key) and (key in said or key not in project)]
     lent = [variable for key in ours for variable in _variables(merged[key])]
     if moved and lent:
         return (
@@ -235,7 +240,7 @@ def _meanings(table: Table, keys: list[str]) -> Iterator[str]:
     rest = [key for key in keys if key not in ("type", "command", "args", "base_url", *_SECRETS)]
     if kind in _TOOLS and len(rest) < len(keys):
         command = shlex.join([table.get("command") or kind, *table.get("args", ())])
-        known = f"the keys of {kind}" if kind != "command" else ""
+        known = "" if kind == "command" or "command" in keys else f"the keys of {kind}"
         seen = " and ".join(filter(None, [_dollars(sees), known]))
         yield f"runs {shown(command)[1:-1]}" + (f", which sees {seen}" if seen else "")
     elif len(rest) < len(keys):

@@ -72,7 +72,7 @@ def test_a_doctor_tells_a_tools_version_and_where_its_key_is(project: Project) -
     fake_tool(project.root, name="codex", out="WARNING\n", err="cannot start", code=3)
     fake_tool(project.root, name="gemini", out="answers\n")
     project.write(
-        "lok.toml",
+        "home/.config/lok/lok.toml",
         '[backends.claude]\ncommand = "./claude"\n[backends.codex]\ncommand = "./codex"\n'
         '[backends.mine]\ntype = "command"\ncommand = "./gemini"\n[backends.gemini]\nenabled = false\n'
         '[backends.api]\ntype = "anthropic"\nmodel = "m"\n[prices."m"]\ninput = 1\noutput = 2\n',

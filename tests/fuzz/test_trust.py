@@ -36,16 +36,15 @@ USERS = {"USER_KEY": "user-secret-one", "USER_OTHER": "user-secret-two"}
 STRANGE = {"STRANGE_KEY": "strange-secret-one", "STRANGE_OTHER": "strange-secret-two"}
 """What is set, and named by nobody but a project."""
 SECRETS = {**VENDORS, **USERS, **STRANGE}
-NAMES = ("claude", "codex", "openai", "ollama", "gateway", "mine")
-TYPES = ("claude", "codex", "openai", "anthropic", "ollama", "command")
 POWERS = ("command", "args", "env", "base_url", "api_key_env", "command_wrapper")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One question, as it arrived: whose the place is, and the secrets that came along."""
+    """One question, as it arrived: whose the place is, whether the project had a say, which secrets came along."""
 
     of_project: bool
+    touched: bool
     secrets: frozenset[str]
 
 
@@ -71,13 +70,14 @@ class Town:
         """Also what programs were given."""
         for file in (self.root / "calls").iterdir():
             text = file.read_text()
-            self.seen.append(self.judged("of-project" in text, text))
+            first = text.partition("\n")[0]
+            self.seen.append(self.judged("tool-of-project" in first, "of-project" in first, text))
             file.unlink()
         return self.seen
 
     @staticmethod
-    def judged(of_project: bool, text: str) -> Seen:
-        return Seen(of_project, frozenset(value for value in SECRETS.values() if value in text))
+    def judged(of_project: bool, touched: bool, text: str) -> Seen:
+        return Seen(of_project, touched, frozenset(value for value in SECRETS.values() if value in text))
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def town() -> Iterator[Town]:
     class Proxy(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             host = urlsplit(self.path).hostname or ""
-            made.seen.append(made.judged("project" in host, str(self.headers)))
+            made.seen.append(made.judged("project" in host, "project" in host, str(self.headers)))
             self.send_error(401)
 
         def do_CONNECT(self) -> None:
@@ -112,25 +112,62 @@ def town() -> Iterator[Town]:
     shutil.rmtree(root)
 
 
-def backends(whose: str, keys: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
-    """Tables of backends whose places carry the name of who says them."""
+KINDS = {
+    "claude": "claude",
+    "codex": "codex",
+    "openai": "openai",
+    "ollama": "ollama",
+    "gateway": "openai",
+    "mine": "command",
+}
+"""What a backend of that name is, where nobody says otherwise."""
+
+
+def table(whose: str, kind: str, keys: tuple[str, ...], given: bool) -> st.SearchStrategy[dict[str, Any]]:
+    """A table that fits its kind, whose places carry the name of who says them."""
     key = st.sampled_from(keys)
-    table = st.fixed_dictionaries(
-        {},
-        optional={
-            "type": st.sampled_from(TYPES),
-            "command": st.sampled_from([f"tool-of-{whose}", "claude", f"http://{whose}.example/v1"]),
+    tool = kind in ("claude", "codex", "command")
+    places: dict[str, st.SearchStrategy[Any]] = {
+        "base_url": st.sampled_from([f"http://{whose}.example/v1", ""])
+    }
+    if tool:
+        places = {
+            "command": st.sampled_from([f"tool-of-{whose}", "claude"]),
             "args": st.sampled_from([[], [f"--of-{whose}"], ["-x", f"of-{whose}"]]),
             "env": st.lists(key, max_size=2, unique=True),
-            "base_url": st.sampled_from([f"http://{whose}.example/v1", ""]),
-            "api_key_env": key,
-            "model": st.sampled_from(["m", "n"]),
             "access": st.sampled_from(["read", "none"]),
-            "enabled": st.booleans(),
-            "timeout": st.just(20),
-        },
-    )
-    return st.dictionaries(st.sampled_from(NAMES), table, max_size=3)
+        }
+    optional = {
+        **places,
+        "api_key_env": key,
+        "model": st.sampled_from(["m", "n"]),
+        "enabled": st.sampled_from([True, True, False]),
+        "timeout": st.just(20),
+    }
+    needed: dict[str, st.SearchStrategy[Any]] = {}
+    if given:
+        needed["type"] = st.just(kind)
+        if kind == "command":
+            needed["command"] = optional.pop("command")
+            optional.pop("model")
+    return st.fixed_dictionaries(needed, optional=optional)
+
+
+@st.composite
+def both(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The backends of the user and of the project; some are in both."""
+    mine, theirs = {}, {}
+    for name in draw(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=3, unique=True)):
+        kind = draw(st.sampled_from([KINDS[name]] * 5 + ["openai", "anthropic", "command", "codex"]))
+        where = draw(st.sampled_from(["user", "project", "both", "both"]))
+        unknown = KINDS[name] != kind or name in ("gateway", "mine")
+        if where != "project":
+            mine[name] = draw(table("user", kind, (*USERS, "OPENAI_API_KEY"), unknown))
+        if where != "user":
+            other = draw(st.sampled_from([kind] * 6 + ["openai", "claude"]))
+            given = other != kind or (unknown and where == "project")
+            theirs[name] = draw(table("project", other, tuple(SECRETS), given))
+    return mine, theirs
 
 
 def toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
@@ -140,8 +177,6 @@ def toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
     )
 
 
-of_user = backends("user", (*USERS, "OPENAI_API_KEY"))
-of_project = backends("project", tuple(SECRETS))
 of_options = st.dictionaries(
     st.sampled_from(
         ["openai.base_url", "openai.api_key_env", "claude.command", "claude.model", "codex.args"]
@@ -193,15 +228,15 @@ def powerful(project: Mapping[str, Mapping[str, Any]]) -> bool:
     max_examples=examples(50),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(mine=of_user, theirs=of_project, by_option=of_options, by_variable=of_options, trust=st.booleans())
+@given(files=both(), by_option=of_options, by_variable=of_options, trust=st.booleans())
 def test_no_secret_of_the_users_reaches_what_a_project_names(
     town: Town,
-    mine: dict[str, Any],
-    theirs: dict[str, Any],
+    files: tuple[dict[str, Any], dict[str, Any]],
     by_option: dict[str, str],
     by_variable: dict[str, str],
     trust: bool,
 ) -> None:
+    mine, theirs = files
     town.seen.clear()
     (town.root / "home/.config/lok/lok.toml").write_text(toml(mine))
     (town.root / "project/lok.toml").write_text(toml(theirs))
@@ -223,17 +258,17 @@ def test_no_secret_of_the_users_reaches_what_a_project_names(
             project.world()
         return
     asked(project)
-    users = {SECRETS[name] for name in named(mine)} | (
-        {SECRETS["USER_KEY"]} if by_option or by_variable else set()
-    )
+    given_later = {"USER_KEY"} if "openai.api_key_env" in {**by_option, **by_variable} else set()
+    users = {SECRETS[name] for name in named(mine) | given_later}
     seen = town.arrived()
     event(f"{'trusted' if trust else 'harmless'}, {'seen' if seen else 'nothing seen'}")
     for one in seen:
+        assert trust or not one.touched, "nothing of the project's counts untrusted"
+        assert trust or not one.secrets & {*STRANGE.values()}, "nor does what it names"
         if one.of_project:
-            assert trust, "nothing of the project's counts untrusted"
             assert not one.secrets & users, "keys go where those said who named them"
-        elif not trust:
-            assert not one.secrets & set(STRANGE.values()), "nor does what it names"
+        elif one.touched:  # the vendor's own program, with arguments of the project's
+            assert not one.secrets & {*USERS.values()} & users
 
 
 def named(tables: Mapping[str, Mapping[str, Any]]) -> set[str]:
@@ -262,4 +297,4 @@ def test_what_a_project_says_counts_once_it_is_trusted(town: Town, name: str, ke
     assert project is not None
     asked(project)
     project.trust.revoke(project.root)
-    assert Seen(True, frozenset({SECRETS[key]})) in town.arrived()
+    assert Seen(True, True, frozenset({SECRETS[key]})) in town.arrived()
