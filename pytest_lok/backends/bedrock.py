@@ -188,9 +188,10 @@ async def _events(stream: Stream, endpoint: Endpoint) -> AsyncGenerator[Mapping[
 
 def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
     """A message, under its name."""
-    if part(part(event, "contentBlockStart"), "start").get("toolUse"):
+    delta = part(part(event, "contentBlockDelta"), "delta")
+    if delta.get("toolUse") or part(part(event, "contentBlockStart"), "start").get("toolUse"):
         coming.stop(endings.TOOL)
-    coming.say(text_of(part(part(event, "contentBlockDelta"), "delta").get("text")))
+    coming.say(text_of(delta.get("text")))
     coming.end(part(event, "messageStop").get("stopReason"), endings.CONVERSE)  # its usage follows
     coming.count(
         part(part(event, "metadata"), "usage"),

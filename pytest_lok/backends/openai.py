@@ -60,6 +60,9 @@ def _take_chat(coming: Incoming, event: Mapping[str, Any]) -> None:
             coming.stop(endings.TOOL)
         if choice.get("finish_reason") != "null":  # as some write null
             coming.end(choice.get("finish_reason"), endings.CHAT)
+        native = str(choice.get("native_finish_reason")).casefold()  # a router's: of the model behind it
+        if end := endings.CHAT.get(native):
+            coming.stop(end)
 
 
 CHAT = ServerDialect(
@@ -97,6 +100,9 @@ def _responses_body(
     return body
 
 
+_ITEMS = ("message", "reasoning")  # what was asked for; others are tools
+
+
 def _take_response(coming: Incoming, event: Mapping[str, Any]) -> None:
     """Events; the last of them, or the one document, is the response as it stands then."""
     match event.get("type"):
@@ -104,6 +110,8 @@ def _take_response(coming: Incoming, event: Mapping[str, Any]) -> None:
             coming.say(text_of(event.get("delta")))
         case "response.refusal.delta":
             coming.refuse(text_of(event.get("delta")))
+    if part(event, "item").get("type", "message") not in _ITEMS:
+        coming.stop(endings.TOOL)
     response = part(event, "response") or (event if event.get("object") == "response" else {})
     status = response.get("status")
     coming.model = str(response.get("model") or coming.model)
@@ -112,7 +120,7 @@ def _take_response(coming: Incoming, event: Mapping[str, Any]) -> None:
     coming.count(part(response, "usage"), ["input_tokens"], ["output_tokens"])
     items = tables(response, "output")
     messages = [item for item in items if item.get("type") == "message"]
-    if any(item.get("type") not in ("message", "reasoning") for item in items):
+    if any(item.get("type") not in _ITEMS for item in items):
         coming.stop(endings.TOOL)
     if not coming.text:
         coming.say("".join(text_of(message.get("content")) for message in messages))

@@ -179,3 +179,36 @@ def test_a_schema_that_asks_for_an_error_is_repeated_without_being_one() -> None
     )
     api = Api(base_url="https://llm.test", model="m1")
     assert ask(Server("it", api, openai.RESPONSES, http=Http({}), environ={})).text == "hi"
+
+
+@pytest.mark.parametrize(
+    ("native", "kind"), [("MAX_TOKENS", CUT), ("SAFETY", NO), ("STOP", None), ("what the model says", None)]
+)
+@web
+def test_a_routers_good_word_does_not_hide_a_bad_one_of_the_model(
+    native: str, kind: BackendFault | None
+) -> None:
+    choice = {"message": {"content": "hi"}, "finish_reason": "stop", "native_finish_reason": native}
+    web.post(host="llm.test").respond(200, json={"choices": [choice]})
+    server = Server(
+        "it", Api(base_url="https://llm.test", model="m1"), openai.CHAT, http=Http({}), environ={}
+    )
+    if kind is None:
+        assert ask(server).text == "hi"
+    else:
+        assert refused(server).kind is kind
+
+
+@pytest.mark.parametrize("kind", ["function_call", "web_search_call", "mcp_call"])
+@web
+def test_a_tool_that_a_response_only_begins_is_seen(kind: str) -> None:
+    events = [
+        {"type": "response.output_item.added", "item": {"type": kind}},
+        {"type": "response.completed", "response": _response("completed")},
+    ]
+    text = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+    web.post(host="llm.test").respond(200, text=text, headers={"content-type": "text/event-stream"})
+    server = Server(
+        "it", Api(base_url="https://llm.test", model="m1"), openai.RESPONSES, http=Http({}), environ={}
+    )
+    assert "a tool it was not given" in refused(server).message

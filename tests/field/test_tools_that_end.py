@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -381,3 +383,38 @@ def test_a_call_that_timed_out_was_one(project: Project) -> None:
     project.write("lok.toml", '[backends.m]\ntype = "command"\ncommand = "sleep"\nargs = ["20"]\n')
     project.workflow("w", '[[steps]]\nname = "s"\nprompt = "x"\nbackend = "m"\ntimeout = "0.3s"\n')
     assert project.lok("run", "w", "--json").document["usage"]["calls"] == 1
+
+
+# --- the blocks of the manual
+
+PAGE = (Path(__file__).parents[2] / "docs" / "backends.md").read_text()
+BLOCKS = next(it for it in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL) if "[backends.aider]" in it)
+SEEN = "Aider v0.86.2\nModel: m with ask edit format\nGit repo: none\nRepo-map: disabled\n"
+NEWS = "\n\nhttps://aider.chat/HISTORY.html#release-notes\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "out", "err", "says"),
+    [
+        ("llm", "The answer.", "", True),
+        ("opencode", "The answer.", "", True),
+        ("opencode", "", "\033[91m\033[1mError: \033[0mno such model", False),
+        ("copilot", "The answer.", "", True),
+        ("qwen", "The answer.", "", True),
+        ("qwen", "[API Error: 500 status code]", "", False),
+        ("aider", f"{SEEN}\nThe answer.\n\nTokens: 71 sent, 4 received.", "", True),
+        ("aider", f"{SEEN}{NEWS}\nThe answer.\n\nTokens: 71 sent, 4 received.", "", True),
+        ("aider", f"{SEEN}\nlitellm.InternalServerError: no\nThe API provider's servers are down", "", False),
+        ("aider", f"{SEEN}\nThe answ", "", False),
+    ],
+)
+def test_the_blocks_of_the_manual_read_what_these_tools_print(
+    project: Project, name: str, out: str, err: str, says: bool
+) -> None:
+    project.write("lok.toml", BLOCKS)
+    tool(project, name, out, then=f"printf '%b' {shlex.quote(err)} >&2")
+    done = project.lok("ask", "-b", name, "--no-cache", "hi", "--trust")
+    if says:
+        answers(done, "The answer.")
+    else:
+        says_no(done)
