@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from pytest_lok.core.bases import base_of, is_id
 from pytest_lok.engine.ports import Comparison, FileVersions, Shell
 from pytest_lok.errors import StepUnableError
-from pytest_lok.workspace.plumbing import asked, blobs, looked
+from pytest_lok.workspace.plumbing import asked, blobs, looked, with_crlf
 from pytest_lok.workspace.sides import (
     Entries,
     Entry,
@@ -178,6 +178,9 @@ class Git:
         sides = {path: (listed_side(path, began), *self._now(path, committed, index)) for path in paths}
         found = await blobs(self._shell, {side.oid for three in sides.values() for side in three} - {""})
         filled = {path: tuple(side.filled(found) for side in three) for path, three in sides.items()}
+        wide = [path for path, (was, now, _) in filled.items() if now.has_more_crlf(was)]
+        for path in await with_crlf(self._shell, start, wide) if wide else ():
+            filled[path] = tuple(side.without_crlf() for side in filled[path])
         files = {path: versions(path, *three) for path, three in filled.items()}
         if any(file.mode_changed for file in files.values()) and not await self._has_modes():
             return {

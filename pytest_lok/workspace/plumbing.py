@@ -28,11 +28,17 @@ _ARGV = (  # nothing that the repository's configuration names is run
 _WHERE = "set LOK_BASE to the branch or commit that the change is compared with"
 
 
-async def asked(shell: Shell, *arguments: str, stdin: bytes = b"", fine: Sequence[int] = (0,)) -> bytes:
-    """What git prints, to the byte: it goes into a file, for what a process prints is text, and bounded."""
+async def asked(
+    shell: Shell, *arguments: str, stdin: bytes = b"", fine: Sequence[int] = (0,), index: str = ""
+) -> bytes:
+    """What git prints, to the byte: it goes into a file, for what a process prints is text, and bounded.
+
+    ``index`` is a file to take for the index.
+    """
     with tempfile.NamedTemporaryFile(prefix="lok-git-") as file:
         argv = ("/bin/sh", "-c", 'exec "$@" > "$0"', file.name, *_ARGV, *arguments)
-        done = await shell.run(Command(argv=argv, env=_ENVIRONMENT, stdin=stdin))
+        env = {**_ENVIRONMENT, "GIT_INDEX_FILE": index} if index else _ENVIRONMENT
+        done = await shell.run(Command(argv=argv, env=env, stdin=stdin))
         if done.exit_code == 127:  # the shell's
             raise StepUnableError("command not found: git", hint="install it, or put it on PATH")
         if done.exit_code not in fine:
@@ -53,6 +59,22 @@ async def looked(shell: Shell, *arguments: str) -> bytes:
         for key in ("clean", "process", "required")
     ]
     return await asked(shell, *off, *arguments)
+
+
+async def with_crlf(shell: Shell, commit: str, paths: Sequence[str]) -> frozenset[str]:
+    """Those of the files that a checkout writes with CRLF, by the attributes of that commit and no others."""
+    with tempfile.TemporaryDirectory(prefix="lok-git-") as place:
+        index = f"{place}/index"
+        await asked(shell, "read-tree", commit, index=index)
+        names = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        listed = await asked(
+            shell, "check-attr", "-z", "--cached", "--stdin", "text", "eol", stdin=names, index=index
+        )
+    fields = [os.fsdecode(field) for field in listed.split(b"\0")]
+    said = {
+        (path, key): value for path, key, value in zip(fields[::3], fields[1::3], fields[2::3], strict=False)
+    }
+    return frozenset(path for path in paths if said[path, "eol"] == "crlf" and said[path, "text"] != "unset")
 
 
 async def blobs(shell: Shell, oids: Iterable[str]) -> dict[str, bytes | str]:

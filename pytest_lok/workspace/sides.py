@@ -63,6 +63,15 @@ class Side:
         found = blobs.get(self.oid, "cannot be read")
         return replace(self, lost=found) if isinstance(found, str) else replace(self, content=found)
 
+    def has_more_crlf(self, was: Side) -> bool:
+        """Whether all of its lines end in CRLF, and none did before."""
+        here, there = self.content or b"", was.content or b"\r\n"
+        return 0 < here.count(b"\n") == here.count(b"\r\n") and b"\r\n" not in there
+
+    def without_crlf(self) -> Side:
+        """As it is committed where a checkout writes CRLF."""
+        return replace(self, content=self.content and self.content.replace(b"\r\n", b"\n"))
+
 
 def is_plain(path: str) -> bool:
     """Whether it is the name of a file in the workspace, as git and the system know names."""

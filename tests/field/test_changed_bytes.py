@@ -108,6 +108,21 @@ class TestAttributes:
         assert ruling(change, "a.py", 15, "evil()") == BLOCKED
         assert ruling(change, "b.txt", 15, "line15") == GREEN
 
+    def test_line_ends_that_the_base_wants_in_a_checkout_are_no_change(self, change: Change) -> None:
+        attributes = "*.bat text eol=crlf\n*.bin -text eol=crlf\n"
+        change.begin(
+            {".gitattributes": attributes, "a.bat": LINES, "b.bat": LINES, "c.bin": LINES, "d.txt": LINES}
+        )
+        for name, text in {"a.bat": LINES, "b.bat": EVIL, "c.bin": LINES, "d.txt": LINES}.items():
+            change.write({name: text.replace("\n", "\r\n")})
+        change.write({".gitattributes": "* text eol=crlf\n"})
+        change.commit()
+        assert ruling(change, "a.bat", 2, "line2") == GREEN
+        assert ruling(change, "b.bat", 15, "evil()") == BLOCKED
+        assert ruling(change, "b.bat", 2, "line2") == GREEN
+        assert ruling(change, "c.bin", 2, "line2") == BLOCKED
+        assert ruling(change, "d.txt", 2, "line2") == BLOCKED  # the change wants them there
+
     def test_what_a_filter_makes_of_a_file_is_not_asked(self, change: Change) -> None:
         change.begin({"a.py": LINES, "b.txt": LINES})
         change.git("config", "filter.l=f.s.clean", f"touch {change.root}/RUN; cat")
@@ -216,6 +231,21 @@ class TestHooks:
         command = ["git", *arguments]
         done = subprocess.run(command, cwd=change.root, env=change.project.environ, capture_output=True)
         return done.returncode
+
+    def test_what_is_staged_is_what_a_commit_brings(self, change: Change) -> None:
+        change.begin({"a.py": "a\nb\n"})
+        change.write({"a.py": "a\nbad()\n"})
+        change.git("add", "a.py")
+        change.write({"a.py": "a\nb\n"})
+        self.hook(change, "pre-commit")
+        change.reported("a.py", 2, "bad()")
+        assert self.run(change, "commit", "-qm", "x") != 0
+        assert "bad()" not in change.git("show", "HEAD:a.py")
+        change.reported("a.py", 1, "a")  # nobody touches it
+        assert self.run(change, "commit", "-qm", "x") == 0
+        change.write({"a.py": "bad()\nb\n"})
+        change.reported("a.py", 1, "bad()")
+        assert self.run(change, "commit", "-qam", "x") != 0  # by an index of its own
 
     def test_what_is_committed_is_what_a_push_brings(self, change: Change, tmp_path: Path) -> None:
         change.begin({"a.py": "a\nb\n"})
