@@ -111,16 +111,24 @@ def _in_values(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
 
 def _in_fences(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
     """Those in fences of code, where each tag that closes follows one that opens."""
-    fences = iter(_FENCE.finditer(text))
+    found = list(_FENCE.finditer(text))
+    if len(found) < len(re.findall("`{3,}|~{3,}", text)):
+        return  # one begins where no line does, so nobody knows which are pairs
+    fences = iter(found)
     starts = [tag.start() for tag in tags]
     for fence in fences:
         end = next((it for it in fences if it[1].startswith(fence[1])), None)
-        if end is None or text[end.end() : end.end() + 80].partition("\n")[0].strip():
+        if end is None or re.search("[`<]", _rest(text, fence)) or _rest(text, end).strip():
             return
         inside = tags[bisect(starts, fence.start()) : bisect(starts, end.start())]
         halves = accumulate(1 if tag.lastgroup is None else -1 for tag in inside)
         if min(halves, default=0) >= 0:
             yield from (tag.start() for tag in inside)
+
+
+def _rest(text: str, fence: re.Match[str]) -> str:
+    """What stands behind the mark of a fence on its line."""
+    return text[fence.end() : fence.end() + 80].partition("\n")[0]
 
 
 def _in_quotes(text: str, tag: re.Match[str]) -> bool:

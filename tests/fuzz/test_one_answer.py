@@ -135,7 +135,7 @@ def read(text: str, how: Callable[[str], Json]) -> tuple[bool, Json]:
 
 
 @given(answers())
-@settings(max_examples=examples(250), deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_what_is_read_is_what_was_meant(case: Case) -> None:
     for how in (
         lambda text: parse_output(text, Format.JSON),
@@ -189,7 +189,7 @@ BROKEN: st.SearchStrategy[Callable[[str], str]] = st.sampled_from(
 
 
 @given(FULL, BROKEN, FULL, st.booleans(), WAYS)
-@settings(max_examples=examples(250), deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_no_piece_of_what_does_not_parse_is_read(
     value: Json, broken: Callable[[str], str], other: Json, fenced: bool, how: int
 ) -> None:
@@ -218,7 +218,7 @@ def is_text(answer: str) -> bool:
 
 
 @given(FULL, WORDS, WORDS, st.sampled_from(["", "+", "> ", "    "]), st.integers(0, 3))
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_what_the_prompt_holds_is_no_answer_in_prose(
     value: Json, before: str, after: str, mark: str, how: int
 ) -> None:
@@ -237,7 +237,7 @@ def test_what_the_prompt_holds_is_no_answer_in_prose(
 @given(
     st.lists(FULL, min_size=1, max_size=4), st.lists(WORDS, max_size=2), st.lists(WORDS, max_size=2), WORDS
 )
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_lines_of_json_are_all_that_was_said(
     values: list[Json], before: list[str], after: list[str], between: str
 ) -> None:
@@ -250,7 +250,7 @@ def test_lines_of_json_are_all_that_was_said(
 
 
 @given(VALUES, VALUES, st.sampled_from(['{"v": %s}', '{"other": 1, "v": %s}']))
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_ballots_agree_where_their_values_are_the_same(one: Json, other: Json, form: str) -> None:
     """Texts may agree in spite of their case or quotes; nothing else may."""
     ballots = []
@@ -281,7 +281,7 @@ PLAIN = st.sampled_from(["Fine.", "BLOCK", "no", '{"a": 1}', "x < y", "`code`", 
 
 
 @given(st.lists(TAGS | PLAIN, max_size=8), st.sampled_from(["", " ", "\n"]))
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 def test_an_answer_is_all_that_is_outside_of_balanced_thoughts(parts: list[str], gap: str) -> None:
     """Whatever is taken is what one walk over the parts keeps, if not all before a first closing tag is thought."""
     try:
