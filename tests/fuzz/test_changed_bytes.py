@@ -8,6 +8,9 @@ ignore rules, line ends), such a line is never outside of it; and one that nobod
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
+import json
 import os
 import subprocess
 import tempfile
@@ -19,6 +22,7 @@ from random import Random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_lok.cli.main import main
 from pytest_lok.core.diffs import LineChanges, changed_lines
 from pytest_lok.engine.ports import Comparison, FileVersions
 from pytest_lok.workspace.git import Git, Judged
@@ -67,6 +71,17 @@ CONFIGURED = b"""
 [diff]
   noprefix = true
   external = false
+"""
+
+GATE = b"""
+[gate]
+fail_on = "high"
+scope = "diff"
+
+[[steps]]
+name = "s"
+argv = ["cat", ".git/f.json"]
+output_format = "findings"
 """
 
 
@@ -305,6 +320,63 @@ def test_a_line_that_was_written_is_touched_and_one_that_was_left_alone_is_not(s
         found = repository.compared().files
         for file in scene.files:
             check(file, found[file.path], scene.judged)
+
+
+PLAIN = ("utf-8", "utf-8-sig")
+
+
+def reports(scene: Scene) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """Findings in lines that were written, and in lines that nobody came near."""
+    written, left = list[dict[str, object]](), list[dict[str, object]]()
+    for file in scene.files:
+        old, new = file.old or [], file.new or []
+        if file.fate in ("link", "nested", "gitlink"):
+            continue
+        for number, line in enumerate(new, 1):
+            found: dict[str, object] = {
+                "rule_id": f"r{len(written) + len(left)}", "title": "t", "message": "m", "severity": "critical",
+                "confidence": 1, "path": file.path, "line": number, "evidence": line,
+            }  # fmt: skip
+            if line.startswith("new ") or (file.fate in ("new", "ends") and is_own(line)):
+                written.append(found)
+            elif (
+                file.fate != "mode"  # undecided
+                and file.old is not None
+                and file.encoding in PLAIN
+                and file.ends[0] == file.ends[1]
+                and 1 < number < len(new)
+                and is_far(old, new, number - 1)
+            ):
+                left.append(found)
+    return written[:40], left[:40]
+
+
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=list(HealthCheck))
+@given(scene=scenes())
+def test_the_gate_lets_through_what_was_left_alone_and_nothing_that_was_written(scene: Scene) -> None:
+    scene.judged, scene.ignored = Judged.FILES, []  # the report and the workflow lie in the tree
+    written, left = reports(scene)
+    with tempfile.TemporaryDirectory() as place:
+        repository = Repository(Path(place), scene)
+        repository.put(".lok/workflows/w.toml", GATE)
+        repository.build()
+        repository.change()
+        for findings, green in ((written, not written), (left, True)):
+            repository.put(".git/f.json", json.dumps(findings).encode())
+            said = io.StringIO()
+            with (
+                contextlib.chdir(place),
+                contextlib.redirect_stdout(said),
+                contextlib.redirect_stderr(io.StringIO()),
+            ):
+                code = main(
+                    ["run", "w", "--json"],
+                    {**ENVIRON, "HOME": place + "/.git", "LOK_BASE": "refs/heads/main"},
+                )
+            doubts = {f.get("doubt") for f in json.loads(said.getvalue())["steps"]["s"]["findings"]}
+            standings = {f["standing"] for f in json.loads(said.getvalue())["steps"]["s"]["findings"]}
+            assert (code == 0) is green, (standings, doubts)
+            assert standings <= ({"outside"} if findings is left else {"blocks", "undecided"}), standings
 
 
 @settings(max_examples=examples(300), deadline=None)
