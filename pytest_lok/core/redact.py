@@ -9,7 +9,6 @@ import re
 import shlex
 from collections.abc import Hashable, Iterable
 from dataclasses import fields, is_dataclass, replace
-from html import escape as escape_html
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
@@ -19,11 +18,11 @@ from pytest_lok.core.results import Outcome, Usage
 
 MASK = "[redacted]"
 
-# Every shape begins with a text that is quickly looked for, so that text without it costs nothing. What
-# stands before is looked at behind that text; a run of a shape's own characters is read once.
-_BEFORE = "(?<![A-Za-z0-9]{})"
+# Every shape begins with a text that is quickly looked for, so that text without it costs nothing, nor
+# does the shape, which is compiled where it is first needed. What stands before it is looked at behind
+# that text; a run of a shape's own characters is read once.
 _SHAPES = tuple(
-    (start, re.compile(f"{re.escape(start)}{_BEFORE.format(re.escape(start))}{rest}"))
+    (start, rf"{start}(?<![A-Za-z0-9]{start}){rest}")
     for start, rest in (
         ("sk-", r"(?:ant-[A-Za-z0-9_-]{16,}|[A-Za-z0-9_-]{20,})"),
         *((f"gh{kind}_", r"[A-Za-z0-9]{20,}") for kind in "pousr"),
@@ -40,17 +39,14 @@ _SHAPES = tuple(
         ("eyJ", r"(?<![_-]eyJ)[A-Za-z0-9_-]{10,}+\.eyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]{10,}+"),
     )
 )
-_PEM = re.compile(
-    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:[^-]|-(?!----))++-----END [A-Z ]{0,40}PRIVATE KEY-----"
-)
+_FRAME = "PRIVATE KEY-----"
+_PEM = rf"-----BEGIN [A-Z ]{{0,40}}{_FRAME}(?:[^-]|-(?!----))++-----END [A-Z ]{{0,40}}{_FRAME}"
 # of these the first part stays
 _HELD = (
-    ("://", re.compile(r"(://[^\s/?#@:]{0,256}+:)[^\s/?#@]{1,512}+(?=@)")),
+    ("://", r"""(://[^\s/?#@:]{0,256}+:)[^\s/?#"'<>,]{1,512}(?=@)"""),
     (
         "uthorization",
-        re.compile(
-            r"(uthorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?(?:[Bb]asic|[Bb]earer|token) )[A-Za-z0-9._~+/=-]{8,}"
-        ),
+        r"""(uthorization["']?\s{0,4}[:=]\s{0,4}["']?(?:[Bb]asic|[Bb]earer|token) )[A-Za-z0-9._~+/=-]{8,}""",
     ),
 )
 
@@ -77,11 +73,11 @@ class Redactor:
             text = re.sub("|".join(map(re.escape, here)), MASK, text)
         for start, shape in _SHAPES:
             if start in text:
-                text = shape.sub(MASK, text)
+                text = re.sub(shape, MASK, text)
         for start, shape in _HELD:
             if start in text:
-                text = shape.sub(rf"\1{MASK}", text)
-        return _PEM.sub(MASK, text) if "PRIVATE KEY-----" in text else text
+                text = re.sub(shape, rf"\1{MASK}", text)
+        return re.sub(_PEM, MASK, text) if _FRAME in text else text
 
     def value(self, value: T) -> T:
         """The value with every text in it masked; the very same object where nothing was."""
@@ -137,7 +133,8 @@ def _spellings(secret: str) -> Iterable[str]:
         yield from (spelled, spelled.replace("/", "\\/"), json.dumps(spelled)[1:-1])
     for spelled in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
         yield from (spelled, re.sub("%..", lambda octet: octet[0].lower(), spelled))
-    yield from (escape(secret), escape(secret, {'"': "&quot;"}), escape_html(secret))
+    double = {'"': "&quot;"}
+    yield from (escape(secret), escape(secret, double), escape(secret, {**double, "'": "&#x27;"}))
     yield from (shlex.quote(secret).removeprefix("'").removesuffix("'"), repr(secret)[1:-1])
     raw = secret.encode("utf-8", "surrogateescape")
     yield from (raw.hex(), raw.hex().upper())

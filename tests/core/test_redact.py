@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from urllib.parse import quote
 
 import pytest
@@ -46,6 +47,9 @@ def test_base64_is_masked_wherever_the_value_stands_in_it(before: bytes, after: 
         "github_pat_" + "A1b2" * 6,
         "glpat-" + "x" * 20,
         "AKIA" + "ABCD1234" * 2,
+        "hf_" + "x1" * 16,
+        "gsk_" + "x1" * 25,
+        "npm_" + "x1" * 18,
         "xoxb-123456789012-abc",
         "AIza" + "x" * 35,
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlLXh4",
@@ -54,6 +58,43 @@ def test_base64_is_masked_wherever_the_value_stands_in_it(before: bytes, after: 
 )
 def test_known_shapes_are_masked_whoever_they_belong_to(token: str) -> None:
     assert Redactor().text(f"key={token}, next") == f"key={MASK}, next"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("postgres://user:pw@db.example:5432/x", f"postgres://user:{MASK}@db.example:5432/x"),
+        ("redis://:p@ss@h and http://h:80/a@b", f"redis://:{MASK}@h and http://h:80/a@b"),
+        ("Authorization: Bearer abc.def-0123", f"Authorization: Bearer {MASK}"),
+        ("authorization: Basic dXNlcjpwYXNz", f"authorization: Basic {MASK}"),
+        ("git@github.com:org/repo https://user@host/", "git@github.com:org/repo https://user@host/"),
+        (
+            r'{"k": "-----BEGIN PRIVATE KEY-----\nMII-x\n-----END PRIVATE KEY-----\n"}',
+            rf'{{"k": "{MASK}\n"}}',
+        ),
+        (
+            "a line may say -----BEGIN PRIVATE KEY----- alone",
+            "a line may say -----BEGIN PRIVATE KEY----- alone",
+        ),
+    ],
+)
+def test_of_an_address_and_a_header_the_secret_part_alone_is_masked(text: str, masked: str) -> None:
+    assert Redactor().text(text) == masked
+
+
+@pytest.mark.parametrize(
+    "text", ["eyJ", "-eyJ", "sk-", "://a:", "-----BEGIN PRIVATE KEY-----", "xoxb-", "AKIA", "-"]
+)
+def test_masking_is_linear_whatever_the_text(text: str) -> None:
+    redactor = Redactor(["a-secret-0123456789"])
+
+    def seconds(size: int) -> float:
+        long = text * (size // len(text)) + "PRIVATE KEY-----"
+        begun = time.process_time()
+        redactor.text(long)
+        return time.process_time() - begun
+
+    assert seconds(1_000_000) < 20 * max(seconds(100_000), 0.01)
 
 
 @pytest.mark.parametrize(
