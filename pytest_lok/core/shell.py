@@ -13,23 +13,19 @@ in, so that its value is data whatever it holds:
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from jinja2.exceptions import TemplateSyntaxError
-
-from pytest_lok.core.expressions import LEXER
 from pytest_lok.core.scope import Names, Scope
 from pytest_lok.core.shell_command import MAX_ARGUMENT, ShellCommand, check_wrapper, wrap
+from pytest_lok.core.shell_holes import Placeholder, placeholder, shifted, spans_of, statements
 from pytest_lok.core.shell_pipes import hidden_failures
 from pytest_lok.core.shell_rules import DASH, Review, review
 from pytest_lok.core.shell_scan import scan
 from pytest_lok.core.shell_script import HereDoc, Hole, Quoting, Script, Unreadable, Word
 from pytest_lok.core.shell_words import HOLE
-from pytest_lok.core.template import Template
 from pytest_lok.errors import Fault, SourceError, TemplateError
 
 __all__ = ["MAX_VALUE", "MAX_VALUES", "ShellCommand", "ShellTemplate", "check_wrapper", "wrap"]
@@ -40,25 +36,8 @@ MAX_VALUE = 120_000
 MAX_VALUES = 900_000
 """Bytes of all values of a command; a process takes about a megabyte with its arguments on some systems."""
 
-_STATEMENT = re.compile(
-    r"\{%[-+]?\s*(if|elif|else|endif|for|endfor|set|endset|raw|endraw|macro|endmacro|filter|endfilter"
-    r"|with|endwith|block|endblock|call|endcall|include|import|from|extends|do)\b.*?%\}",
-    re.DOTALL,
-)
 _DASHED = re.compile(r"(?<!\S)-")
 _Pieces: TypeAlias = tuple[int | str | None, ...]  # numbers of placeholders, literal text, None = unknown
-_WORDS = frozenset({"if", "else", "and", "or", "not", "in", "is", "contains"})
-
-
-@dataclass(frozen=True, slots=True)
-class Placeholder:
-    """``{{ … }}`` at ``start:end`` of the source. ``dash``: its author lets the value start with ``-``."""
-
-    text: str
-    start: int
-    end: int
-    template: Template
-    dash: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +82,8 @@ class ShellTemplate:
         """
         if "{{" not in source and "{%" not in source:
             return cls(source)
-        spans = list(_spans(source))
-        faults = [
-            _statement(found) for found in _STATEMENT.finditer(source) if not _within(found.start(), spans)
-        ]
+        spans = list(spans_of(source))
+        faults = list(statements(source, spans))
         code: _Code | None = None
         unknown: tuple[str, ...] = ()
         if spans and not unsafe:
@@ -115,9 +92,9 @@ class ShellTemplate:
         placeholders: list[Placeholder] = []
         for start, end in spans:
             try:
-                placeholders.append(_placeholder(source[start:end], start, names))
+                placeholders.append(placeholder(source[start:end], start, names))
             except SourceError as error:
-                faults += [_shifted(fault, start) for fault in error.faults]
+                faults += [shifted(fault, start) for fault in error.faults]
         if faults:
             raise SourceError(sorted(faults, key=lambda fault: fault.start))
         templates = [placeholder.template for placeholder in placeholders]
@@ -232,79 +209,6 @@ class ShellTemplate:
             )
         elsewhere = None in pieces or base.startswith(("/", "~")) or ".." in base.split("/")
         return None if elsewhere else (base, path)
-
-
-# --- placeholders
-
-
-def holes_of(text: str) -> list[Hole]:
-    """Where values stand in a text."""
-    return [Hole(start, end) for start, end in _spans(text)]
-
-
-def _spans(source: str) -> Iterator[tuple[int, int]]:
-    """Where each ``{{ … }}`` starts and ends; one that is not closed or not understood ends somewhere."""
-    start = source.find("{{")
-    while start >= 0:
-        end = _end(source, start)
-        yield start, end
-        start = source.find("{{", end)
-
-
-def _within(place: int, spans: Iterable[tuple[int, int]]) -> bool:
-    return any(start <= place < end for start, end in spans)
-
-
-def _end(source: str, start: int) -> int:
-    end = start + 2
-    with contextlib.suppress(TemplateSyntaxError):  # the template's own parser says what is wrong, and where
-        for _, kind, text in LEXER.tokeniter(source[end:].replace("\r", "\v"), None, None, "variable"):
-            end += len(text)
-            if kind == "variable_end":
-                return start + len(source[start:end].rstrip())  # -}} takes what follows along
-    close = source.find("}}", start)
-    return close + 2 if close >= 0 else len(source)
-
-
-def _placeholder(text: str, start: int, names: Names) -> Placeholder:
-    if text[2:3] in ("-", "+") or text[-3:-2] in ("-", "+"):
-        raise SourceError(
-            [Fault(message="`{{-` and `-}}` have no meaning in shell", end=len(text), hint="write {{ and }}")]
-        )
-    return Placeholder(text, start, start + len(text), Template.parse(text, names), _allows_dash(text))
-
-
-def _allows_dash(text: str) -> bool:
-    """Whether ``allow_dash`` is the last filter, and of the whole expression."""
-    tokens = [
-        (kind, text)
-        for _, kind, text in LEXER.tokeniter(text[2:].replace("\r", "\v"), None, None, "variable")
-        if kind not in ("whitespace", "variable_end")
-    ]
-    if tokens[-2:] != [("operator", "|"), ("name", "allow_dash")]:
-        return False
-    depth = 0
-    for kind, said in tokens[:-2]:
-        if kind == "operator":
-            depth += (said in "([{") - (said in ")]}")
-        joining = (kind == "operator" and said not in ".|-,()[]{}") or (kind == "name" and said in _WORDS)
-        if depth == 0 and joining:
-            return False
-    return True
-
-
-def _shifted(fault: Fault, by: int) -> Fault:
-    hint = fault.hint or "for two literal braces write {{ '{{' }}"
-    return Fault(message=fault.message, start=fault.start + by, end=fault.end + by, hint=hint)
-
-
-def _statement(found: re.Match[str]) -> Fault:
-    return Fault(
-        message=f"`{{% {found[1]} %}}` works in prompts, not in shell",
-        start=found.start(),
-        end=found.end(),
-        hint="use the shell's own `if` and `for`, or the step's `when` and `for_each`",
-    )
 
 
 # --- compiling

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.shell_commands import TEST_BINARY, TEST_UNARY
-from pytest_lok.core.shell_script import POSITIONAL, Word
+from pytest_lok.core.shell_options import decides
+from pytest_lok.core.shell_script import POSITIONAL, Call, Word
 
 if TYPE_CHECKING:
-    from pytest_lok.core.shell_programs import Call
     from pytest_lok.core.shell_rules import Judge
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -79,6 +79,8 @@ def namer(judge: Judge, call: Call) -> None:
     for name in [word.literal or "" for word in call.args] or ["REPLY"]:
         if _IDENTIFIER.fullmatch(name) and call.name != "unset":
             judge.flow.is_input(name, call.command)
+            if decides(name):
+                judge.runs_input(f"{call.name} {name}", call.command)
             judge.flow.reads(name, {POSITIONAL} if call.name == "getopts" else ())
 
 

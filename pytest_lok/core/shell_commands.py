@@ -219,6 +219,8 @@ REMOTE: Mapping[str, frozenset[str]] = {
     ),
     "bq": frozenset({"query"}),
     "go": frozenset({"generate"}),
+    "openssl": frozenset({"engine"}),
+    **dict.fromkeys(("npm", "pnpm", "yarn", "pip", "pip3"), frozenset({"config"})),
 }
 """Words after which the arguments are a command line of somewhere else."""
 
@@ -298,8 +300,11 @@ OUTPUTS: Mapping[str, frozenset[str]] = {
     "sort": frozenset({"-o", "--output"}),
     "git": frozenset({"--output"}),
     "pytest": frozenset({"--junitxml", "--junit-xml"}),
+    "csplit": frozenset({"-f", "--prefix"}),
 }
 """Options that name a file to write."""
+ANY_OUTPUT = frozenset({"-o", "--out", "--outfile", "--output", "--output-file"})
+"""The same where they are not known."""
 BUILD_FILES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("make", "gmake"), ("Makefile", "makefile", "GNUmakefile")),
     **dict.fromkeys(("npm", "pnpm", "yarn", "bun", "npx"), ("package.json", ".npmrc")),

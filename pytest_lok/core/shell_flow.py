@@ -50,6 +50,7 @@ class Flow:
         self._blind: set[str] = set()  # variables that are set in other ways too
         self._written: set[str] = set()
         self._filled = False  # a file gets text that may have values in it
+        self.mentioned: list[str] = []  # programs of sed and awk, which can write files
         self._started: set[str] = set()
         self._files: set[str] = set()
 
@@ -96,6 +97,12 @@ class Flow:
         if file or "/" in path:
             self._files.add(path)
 
+    def texts(self, word: Word) -> list[str]:
+        """What a word that is one variable may say, as far as that is written out before."""
+        if len(word.pieces) != 1 or len(word.variables) != 1 or word.pieces[0] is not None:
+            return []
+        return [text for part in self._words.get(word.variables[0], ()) if (text := part.literal)]
+
     @property
     def started(self) -> frozenset[str]:
         """The names of files that are run, without their directories, in lower case."""
@@ -115,6 +122,14 @@ class Flow:
             for path in sorted(written)
             if written[path] in started
         ]
+        files = {_base(path) for path in self._files} - {""}
+        reasons += [
+            f"in a text that writes to `{name}` by a program, and runs it"
+            for name in sorted(files)
+            if any(re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", text) for text in self.mentioned)
+        ]
+        if written and "{}" in started:
+            reasons.append("in a text that writes files and runs what it finds")
         reasons += [
             f"in a text that prints its variables and has {sink.what}" for sink in code if self.dumped
         ]

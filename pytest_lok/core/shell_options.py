@@ -100,6 +100,7 @@ _CLOSED = """
 _UNDECIDED = """
     apt apt-get aws az brew cargo direnv docker docker-compose gcloud git glab hatch helm kubectl mise
     nerdctl npm oc pdm pip pip3 pipenv pnpm podman poetry systemctl terraform uv yarn
+    aider amp claude codex copilot cursor-agent gemini goose llm mvn ollama opencode qwen
 """
 """Programs that are known, with too many options to have them all."""
 
@@ -131,6 +132,8 @@ _OPTIONS = """
     git-rebase    -x
     go            -toolexec -exec -ldflags -gcflags -asmflags -gccgoflags -overlay -modfile -vettool -pkgdir
                   --toolexec --exec --ldflags --gcflags --asmflags --vettool --overlay
+    gradle        -I --init-script | | | open
+    hg            --config | | | open
     helm          --post-renderer --post-renderer-args | | | open
     install       --strip-program
     java          | | @ | open
@@ -147,6 +150,8 @@ _OPTIONS = """
     sdiff         --diff-program
     sort          --compress-program
     split         --filter
+    ssh-keygen    -D | | | open
+    svn           --config-option | | | open
     tar           -I -F -T --use-compress-program --checkpoint-action --to-command --info-script
                   --new-volume-script --rmt-command --rsh-command --files-from
     vault         | | @ | open
@@ -230,6 +235,8 @@ def reads_file(name: str, option: str, prefix: str, *, api: bool) -> str:
 
     ``prefix`` is the literal text of the word before the value.
     """
+    if name == "curl" and re.fullmatch("-[A-Za-z]{2,}", option):
+        prefix, option = prefix.removeprefix(option), f"-{option[-1]}"
     if name == "curl" and option in _FILES_OF_CURL:
         text = prefix.removeprefix(option).removeprefix("=")
         if option in ("-F", "--form"):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_lok.core import shell_builtins as builtins
 from pytest_lok.core.shell_commands import (
+    ANY_OUTPUT,
     BEFORE_SUBCOMMAND,
     BY_SUBCOMMAND,
     CODE_MODULES,
@@ -18,10 +18,6 @@ from pytest_lok.core.shell_commands import (
     EVALUATORS,
     FIND_RUNS,
     FIND_WRITES,
-    GIT_CODE,
-    GIT_DATA,
-    GIT_FORMATS,
-    GIT_QUIET,
     INPUT_EVALUATORS,
     INPUT_FILE,
     INSTALLERS,
@@ -39,20 +35,12 @@ from pytest_lok.core.shell_commands import (
     Interpreter,
     interpreter,
 )
-from pytest_lok.core.shell_options import is_known
-from pytest_lok.core.shell_script import Command, Hole, Word
+from pytest_lok.core.shell_git import git
+from pytest_lok.core.shell_options import is_known, program
+from pytest_lok.core.shell_script import Call, Hole, Word
 
 if TYPE_CHECKING:
     from pytest_lok.core.shell_rules import Judge
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A command by its name, with its arguments; ``command`` has its inputs."""
-
-    name: str
-    args: Sequence[Word]
-    command: Command
 
 
 Rule: TypeAlias = "Callable[[Judge, Call], None]"
@@ -113,13 +101,13 @@ def _as_subcommand(args: Iterable[Word]) -> Iterable[Word]:
 
 def _outputs(judge: Judge, call: Call) -> None:
     """Files that the command writes by an option."""
-    options = OUTPUTS.get(call.name, ())
+    options = OUTPUTS.get(call.name, ANY_OUTPUT if program(call.name).open else ())
     for place, word in enumerate(call.args if options else ()):
         option, equals, _ = word.prefix.partition("=")
         if equals and option in options:
-            judge.target(builtins.behind(word, len(option) + 1))
+            judge.target(builtins.behind(word, len(option) + 1), content=True)
         elif word.literal in options and place + 1 < len(call.args):
-            judge.target(call.args[place + 1])
+            judge.target(call.args[place + 1], content=True)
 
 
 def _evaluator(judge: Judge, call: Call) -> None:
@@ -162,6 +150,11 @@ def _unclear(judge: Judge, call: Call) -> None:
             judge.runs_input(call.name, call.command)
 
 
+def _git(judge: Judge, call: Call) -> None:
+    git(judge, call)
+    _ordinary(judge, call)
+
+
 def _exec(judge: Judge, call: Call) -> None:
     """With nothing to run, it lets the commands that follow read its input."""
     _wrapper(judge, call)
@@ -185,7 +178,7 @@ def _maker(judge: Judge, call: Call) -> None:
 def _copier(judge: Judge, call: Call) -> None:
     operands = [word for word in call.args if not word.prefix.startswith("-")]
     for word in operands:
-        judge.flow.writes(word.shown)
+        judge.flow.writes(word.shown, content=any(other.literal == "/dev/stdin" for other in operands))
     for word in operands[-1:]:
         judge.target(word)
     if call.name in ("rsync", "scp"):
@@ -205,67 +198,17 @@ def _dd(judge: Judge, call: Call) -> None:
     judge.data(call)
 
 
+def _split(judge: Judge, call: Call) -> None:
+    for word in [word for word in call.args if not word.prefix.startswith("-")][1:]:
+        judge.target(word)
+    judge.data(call)
+
+
 def _tar(judge: Judge, call: Call) -> None:
     bundle = call.args[0].literal if call.args else None
     if bundle and not bundle.startswith("-") and re.search("[FIT]", bundle):
         judge.runs(call.args[1:], f"tar {bundle}")
     judge.data(call)
-
-
-# --- git
-
-_BEFORE_GIT = frozenset(
-    {"-c", "-C", "--git-dir", "--work-tree", "--namespace", "--config-env", "--super-prefix"}
-)
-
-
-def _git(judge: Judge, call: Call) -> None:
-    texts = [word.literal or "" for word in call.args]
-    place = 0
-    while place < len(texts) and call.args[place].prefix.startswith("-"):
-        if texts[place] == "-c" and place + 1 < len(texts):
-            _git_setting(judge, call, call.args[place + 1])
-        elif call.args[place].prefix.startswith("-c"):
-            _git_setting(judge, call, builtins.behind(call.args[place], 2))
-        place += 2 if texts[place] in _BEFORE_GIT else 1
-    command, args = texts[place] if place < len(texts) else "", call.args[place + 1 :]
-    if command == "config":
-        _git_config(judge, args)
-    elif command == "clone":
-        for before, word in itertools.pairwise([*args[:1], *args]):
-            if before.literal in ("-c", "--config"):
-                _git_setting(judge, call, word)
-            elif word.direct and (attached := re.match(r"-c|--config=", word.prefix)):
-                _git_setting(judge, call, builtins.behind(word, attached.end()))
-    if command in GIT_QUIET and not any(GIT_FORMATS.match(word.prefix) for word in args if word.holes):
-        judge.flow.quiet.update(hole for word in call.args for hole in word.direct)
-    if is_known(f"git-{command}"):
-        judge.data(replace(call, name=f"git-{command}"))
-    _ordinary(judge, call)
-
-
-def _git_config(judge: Judge, args: Sequence[Word]) -> None:
-    operands = [word for word in args if not word.prefix.startswith("-")]
-    operands = [word for word in operands if word.literal not in ("set", "get", "unset")]
-    for word in operands[:1]:
-        if (word.literal or "").lower().startswith("alias."):
-            judge.flow.aliased = True
-        if not _is_git_data(word.literal or ""):
-            judge.runs(args, "git config", f"in git's `{word.shown}`, which can decide what git runs")
-
-
-def _git_setting(judge: Judge, call: Call, word: Word) -> None:
-    key, equals, _ = word.prefix.partition("=")
-    if key.lower().startswith("alias."):
-        judge.runs(call.args, "git", "an argument of an alias of git, which can run it as code")
-    elif not equals or not _is_git_data(key):
-        judge.runs(
-            [word], "git", f"the value of `-c` in `git -c {word.shown}`, which can decide what git runs"
-        )
-
-
-def _is_git_data(key: str) -> bool:
-    return bool(GIT_DATA.fullmatch(key)) and not GIT_CODE.fullmatch(key)
 
 
 # --- programs that run commands, and programs that are given in words
@@ -332,6 +275,7 @@ def _interpreted(judge: Judge, call: Call) -> None:
         in_directory = any("/" in piece for piece in rest[0].pieces if isinstance(piece, str))
         judge.runs(rest[:1] if in_directory else rest, call.name)
         judge.flow.starts(rest[0].shown, file=True)
+        judge.scripts.append(rest[0])
         judge.data(call, rest[1:])
     elif (text.startswith("-") and text != "-") or known.inline.fullmatch(text) or text in CODE_MODULES:
         _inline(judge, replace(call, name=f"{call.name} {text}", args=rest), known)
@@ -366,14 +310,14 @@ def _scripted(judge: Judge, call: Call) -> None:
         word, text = args[place], args[place].literal or "?"
         if text in language.holding:
             _program(judge, call, args[place + 1 : place + 2], safe=bool(safe) and text != "-f")
-            judge.runs_file(args[place + 1].shown if place + 1 < len(args) else "", call)
+            if text in ("-f", "--from-file") and place + 1 < len(args):
+                judge.runs_file(args[place + 1].shown, call)
             place, given = place + 2, True
         elif text in language.named:
             if text == "-v":
                 _awk_variables(judge, call, args[place + 1 : place + 2])
             place += 1 + language.named[text]
         elif language.flags.fullmatch(text):
-            judge.runs_file(text, call)
             place += 1
         elif word.prefix.startswith("-") and text != "-":
             _program(judge, call, args[place:], safe=False)
@@ -389,6 +333,7 @@ def _scripted(judge: Judge, call: Call) -> None:
 
 
 def _program(judge: Judge, call: Call, words: Sequence[Word], *, safe: bool) -> None:
+    judge.flow.mentioned += [word.literal for word in words if word.literal]
     if not safe:
         what = f"an argument of `{call.name}`, part of a program that does more with it than read it"
         judge.runs(words, call.name, what, f"`{SCRIPTED[call.name].way}` takes it as data;")
@@ -423,6 +368,7 @@ _RULES: tuple[tuple[Collection[str], Rule], ...] = (
     (MAKERS, _maker),
     (COPIERS, _copier),
     (("dd",), _dd),
+    (("split",), _split),
     (("tar", "bsdtar", "gtar"), _tar),
     (("git",), _git),
     (("cd", "pushd"), builtins.directory),

@@ -22,9 +22,9 @@ from pytest_lok.core.shell_commands import (
 )
 from pytest_lok.core.shell_flow import ANY, CALLERS, Flow
 from pytest_lok.core.shell_options import VALUE_OPTIONS, decides, program, reads_file
-from pytest_lok.core.shell_programs import Call, knows, name_of, rule
+from pytest_lok.core.shell_programs import knows, name_of, rule
 from pytest_lok.core.shell_scan import scan
-from pytest_lok.core.shell_script import POSITIONAL, Command, Hole, Script, Unreadable, Word
+from pytest_lok.core.shell_script import POSITIONAL, Call, Command, Hole, Script, Unreadable, Word
 from pytest_lok.core.shell_words import MAX_DEPTH
 
 DASH = ("-",)
@@ -67,6 +67,7 @@ class Judge:
         self.depth = 0
         self._leads: list[tuple[Word, str, tuple[str, ...]]] = []  # arguments that start with a variable
         self._named: list[Word] = []  # names of files to write
+        self.scripts: list[Word] = []  # names of files to run
         self.fed: list[tuple[Command, str]] = []  # commands whose arguments come from their input
 
     # --- the text
@@ -94,6 +95,8 @@ class Judge:
     def _loop(self, name: str, words: Sequence[Word]) -> None:
         if not words:
             self.flow.reads(name, {POSITIONAL})
+        if decides(name):
+            self.runs(words, name, f"in `{name}`, which decides what is run")
         for word in words:
             self.flow.becomes(name, word, split=True)
             if word.direct:
@@ -121,6 +124,12 @@ class Judge:
 
     def conclude(self, script: Script) -> None:
         """What can be said once everything is read."""
+        for word in self._named:
+            for text in self.flow.texts(word):
+                self.flow.writes(text)
+        for word in self.scripts:
+            for text in self.flow.texts(word):
+                self.flow.starts(text, file=True)
         for hole, what in self.flow.refused(script.holes):
             self.refuse([hole], what)
         for word, name, marks in self._leads:
@@ -161,11 +170,13 @@ class Judge:
         elif word.pieces and word.pieces[0] is None:
             self._leads.append((word, name, marks))
 
-    def target(self, word: Word) -> None:
-        """The word names a file to write."""
+    def target(self, word: Word, *, content: bool = False) -> None:
+        """The word names a file to write; ``content``: with what the command gets."""
+        if word.prefix.startswith(("/dev/", "/proc/")):
+            self.refuse(word.holes, "in the name of something that is no file")
         if any(not isinstance(piece, str) for piece in word.pieces):
             self._named.append(word)
-        self.flow.writes(word.shown)
+        self.flow.writes(word.shown, content=content)
 
     def forget(self, fed: Hole) -> bool:
         """Take back what was said of a place that stands for others; whether it named a file."""
@@ -272,7 +283,8 @@ class Judge:
                 self.guard(word, name, known.marks)
             if any(hole.start >= 0 for hole in word.holes) and not (knows(name) or name in self.functions):
                 self.review.unknown[name] = None
-            previous = ""
+            options = [text for text in self.flow.texts(word) if text.startswith("-")]
+            previous = options[0].split()[-1] if options else ""
 
     def operands(self, call: Call) -> None:
         """A command among the arguments of another makes a command line of those that follow."""

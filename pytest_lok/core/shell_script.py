@@ -6,6 +6,7 @@ A hole is a place for a value: ``{{ … }}`` in the text as it was written.
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 POSITIONAL = "@"
@@ -130,6 +131,15 @@ class Command:
     words: list[Word] = field(default_factory=list)
     inputs: list[Feed | HereDoc] = field(default_factory=list)
     called: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A command by its name, with its arguments; ``command`` has its inputs."""
+
+    name: str
+    args: Sequence[Word]
+    command: Command
 
 
 @dataclass(slots=True, eq=False)

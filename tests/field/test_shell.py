@@ -297,6 +297,16 @@ def test_a_variable_of_ones_own_takes_one(project: Project, name: str) -> None:
         "echo § > d/b.sh; cp d/b.sh .; ./b.sh", "echo § > Makefile; make", "echo § > package.json; npm test", "echo § >> conftest.py; pytest",
         "git config core.fsmonitor §", "git config alias.x §", "git config alias.x §; git x", "git config --global core.pager §",
         "git -c alias.x='!sh -c \"$0\"' x §", "git config alias.x '!sh -c \"$0\"'; git x §", "git config § x",
+        'f=b.sh; echo § > "$f"; sh b.sh',
+        'echo § > b.sh; f=b.sh; sh "$f"',
+        "echo § | sed 'w b.sh'; sh b.sh",
+        "curl -o b.sh §; sh b.sh",
+        "echo § > b.sh; find . -name b.sh -exec sh {} \\;",
+        "install /dev/stdin b.sh <<E && ./b.sh\n§\nE",
+        "for TAR_OPTIONS in §; do tar cf a b; done",
+        "npm config set script-shell §",
+        "o=--exec; nobody $o §",
+        "ARGS='--filter=§'; split $ARGS",
     ],
 )  # fmt: skip
 def test_what_a_text_runs_it_does_not_write_from_values(project: Project, shell: str) -> None:

@@ -1,0 +1,70 @@
+"""What git does with its arguments."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_lok.core import shell_builtins as builtins
+from pytest_lok.core.shell_commands import GIT_CODE, GIT_DATA, GIT_FORMATS, GIT_QUIET
+from pytest_lok.core.shell_options import is_known
+from pytest_lok.core.shell_script import Call, Word
+
+if TYPE_CHECKING:
+    from pytest_lok.core.shell_rules import Judge
+
+_BEFORE_GIT = frozenset(
+    {"-c", "-C", "--git-dir", "--work-tree", "--namespace", "--config-env", "--super-prefix"}
+)
+
+
+def git(judge: Judge, call: Call) -> None:
+    """Settings on the command line, ``config``, and what is printed; the rest is as for others."""
+    texts = [word.literal or "" for word in call.args]
+    place = 0
+    while place < len(texts) and call.args[place].prefix.startswith("-"):
+        if texts[place] == "-c" and place + 1 < len(texts):
+            _git_setting(judge, call, call.args[place + 1])
+        elif call.args[place].prefix.startswith("-c"):
+            _git_setting(judge, call, builtins.behind(call.args[place], 2))
+        place += 2 if texts[place] in _BEFORE_GIT else 1
+    command, args = texts[place] if place < len(texts) else "", call.args[place + 1 :]
+    if command == "config":
+        _git_config(judge, args)
+    elif command == "clone":
+        for before, word in itertools.pairwise([*args[:1], *args]):
+            if before.literal in ("-c", "--config"):
+                _git_setting(judge, call, word)
+            elif word.direct and (attached := re.match(r"-c|--config=", word.prefix)):
+                _git_setting(judge, call, builtins.behind(word, attached.end()))
+    if command in GIT_QUIET and not any(GIT_FORMATS.match(word.prefix) for word in args if word.holes):
+        judge.flow.quiet.update(hole for word in call.args for hole in word.direct)
+    if is_known(f"git-{command}"):
+        judge.data(replace(call, name=f"git-{command}"))
+
+
+def _git_config(judge: Judge, args: Sequence[Word]) -> None:
+    operands = [word for word in args if not word.prefix.startswith("-")]
+    operands = [word for word in operands if word.literal not in ("set", "get", "unset")]
+    for word in operands[:1]:
+        if (word.literal or "").lower().startswith("alias."):
+            judge.flow.aliased = True
+        if not _is_git_data(word.literal or ""):
+            judge.runs(args, "git config", f"in git's `{word.shown}`, which can decide what git runs")
+
+
+def _git_setting(judge: Judge, call: Call, word: Word) -> None:
+    key, equals, _ = word.prefix.partition("=")
+    if key.lower().startswith("alias."):
+        judge.runs(call.args, "git", "an argument of an alias of git, which can run it as code")
+    elif not equals or not _is_git_data(key):
+        judge.runs(
+            [word], "git", f"the value of `-c` in `git -c {word.shown}`, which can decide what git runs"
+        )
+
+
+def _is_git_data(key: str) -> bool:
+    return bool(GIT_DATA.fullmatch(key)) and not GIT_CODE.fullmatch(key)
