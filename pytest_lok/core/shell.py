@@ -113,7 +113,9 @@ class ShellTemplate:
         if "|" not in self.source:
             return []
         try:
-            return list(hidden_failures(_scanned(self.source, [Hole(*span) for span in _spans(self.source)])))
+            return list(
+                hidden_failures(_scanned(self.source, [Hole(*span) for span in spans_of(self.source)]))
+            )
         except Unreadable:
             return []
 
