@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from pytest_lok.engine.aside import THREAD
 from pytest_lok.engine.loop import INTERNAL, Run, silent
 from pytest_lok.engine.ports import Backend, World
 from pytest_lok.engine.slots import Line
+from pytest_lok.errors import UsageError
 
 SWITCH = 0.00002
 """Seconds the interpreter lets a busy thread go on while another waits: at its usual 5 ms every wake-up
@@ -158,6 +160,10 @@ class Background:
         loop.call_soon_threadsafe(self._begin, run, handle, context=Context())
         return handle
 
+    def prepare(self) -> None:
+        """Make the thread and its loop, before a test blocks what they are made of; UsageError if it has."""
+        self._running_loop()
+
     def close(self) -> None:
         """Cancel what runs, close the backends, end the thread. Idempotent; it may be started again."""
         loop, thread = self._loop, self._thread
@@ -193,6 +199,7 @@ class Background:
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
+            _check_sockets()
             self._loop = asyncio.new_event_loop()
             # tests that freeze the time replace time.monotonic; limits and durations of steps are real ones
             self._loop.time = partial(time.clock_gettime, time.CLOCK_MONOTONIC)  # type: ignore[method-assign]
@@ -225,6 +232,15 @@ class Background:
         await self._close_all(self._backends)
         self._backends.clear()
         self._kills.clear()
+
+
+def _check_sockets() -> None:
+    """Find out before a loop is half made."""
+    try:
+        socket.socket(socket.AF_UNIX).close()
+    except Exception as blocked:
+        hint = "it needs sockets inside of this process: --allow-unix-socket, where pytest-socket is"
+        raise UsageError(f"workflows cannot run here: {blocked}", hint=hint) from blocked
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

@@ -98,6 +98,7 @@ class Collection:
         for item in session.items:
             if isinstance(item, Step):
                 self._desk.running.select(item)
+        self._desk.running.prepare()
 
 
 def _regrouped(
@@ -303,10 +304,12 @@ class Step(pytest.Function):
         """
         before, self.result = self.result, None
         self._again = self._again or before is not None
-        super().setup()
         if self.config.getoption("setuponly", False):
+            super().setup()
             return
         running = self.config.stash[DESK].running
+        running.look_around(self)
+        super().setup()
         began = time.monotonic()
         try:
             self.result = running.another(self) if self._again else running.result(self)
@@ -323,6 +326,13 @@ class Step(pytest.Function):
     def value_of(self, fixture: str) -> object:
         """A fixture's value, as this item sees it."""
         return self._request.getfixturevalue(fixture)
+
+    def set_up_wide(self) -> None:
+        """Set up the fixtures that outlive it, which come first anyway."""
+        for name in self._fixtureinfo.names_closure:
+            found = self._fixtureinfo.name2fixturedefs.get(name)
+            if found and found[-1].scope not in NARROW:
+                self.value_of(name)
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException]) -> str | TerminalRepr:  # type: ignore[override]  # as in pytest's own
         """What the step says of itself, whoever makes the report."""

@@ -84,7 +84,10 @@ class Lok:
 
     def _carry_out(self, plan: Plan) -> RunResult:
         desk = self._desk
-        handle = desk.background.start(plan, desk.world(self._settings, self._backends))
+        try:
+            handle = desk.background.start(plan, desk.world(self._settings, self._backends))
+        except UsageError as error:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
         self._request.session.addfinalizer(desk.running.end)  # before the backends' fixture is torn down
         try:
             while (result := handle.wait(_POLL)) is None:

@@ -74,14 +74,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest takes hold of them
-def pytest_load_initial_conftests() -> Generator[None, None, None]:
-    """What we were started without (``>&-``) is empty, and read by nobody: pytest breaks where it is None."""
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    """What we were started without (``>&-``) is empty, and read by nobody: pytest breaks where it is None.
+
+    A report of yesterday goes as soon as the options are known, before anything can go wrong.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in this order they get 0, 1, 2
         if getattr(sys, name) is None:
             stand_in = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
             setattr(sys, name, stand_in)
             setattr(sys, f"__{name}__", stand_in)
+    report = getattr(early_config.known_args_namespace, "xmlpath", None)
+    if report and _runs_workflows(early_config):
+        from pytest_lok.plugin.junit import remove
+
+        remove(Path(os.path.expandvars(report)).expanduser())
     yield
+
+
+def _runs_workflows(early: pytest.Config) -> bool:
+    """Whether a session that has just begun asks for workflows, as far as its options say so."""
+    known = early.known_args_namespace
+    if known.help or known.version:
+        return False
+    named = any(arg.startswith("lok/") or ".lok" in Path(arg).parts for arg in known.file_or_dir)
+    return bool(known.lok or known.lok_workflow or early.getini("lok") or named)
 
 
 @pytest.hookimpl(trylast=True)  # when other plugins have had their say about config.args

@@ -35,8 +35,49 @@ def is_plain(path: Path) -> bool:
     return not path.is_symlink() and (path.is_file() or not path.exists())
 
 
-def _is_whole(report: Path) -> bool:
-    return report.exists() and report.read_bytes().endswith(b"</testsuites>")
+def remove(report: Path) -> None:
+    """Take away a report of an earlier session, which is none of this one; a link to it stays."""
+    report = report.resolve()
+    if report.exists() and is_plain(report):
+        try:
+            report.unlink()
+        except OSError as error:
+            raise pytest.UsageError(
+                f"{report} of an earlier session cannot be removed: {error.strerror}"
+            ) from None
+
+
+class Whole(LogXML):
+    """pytest's writer, whose file is there whole or not at all: a disk that is full leaves no half of one."""
+
+    trouble = ""
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:  # type: ignore[override]  # hooks take what they need
+        """Write it; where that cannot be done, the session is red."""
+        final = Path(self.logfile)
+        part = final.with_name(f".{final.name}.part") if is_plain(final) else final
+        self.logfile = str(part)
+        try:
+            super().pytest_sessionfinish()
+            if part != final:
+                part.replace(final)
+        except OSError as error:
+            self.trouble = f"the JUnit file {final} could not be written: {error.strerror or error}"
+            if session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        finally:
+            self.logfile = str(final)
+            if part != final:
+                part.unlink(missing_ok=True)
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    ) -> None:
+        """Where it is, or why it is not."""
+        if self.trouble:
+            terminalreporter.line(f"ERROR: {self.trouble}", red=True)
+        else:
+            super().pytest_terminal_summary(terminalreporter, config)
 
 
 class JUnit:
@@ -54,7 +95,12 @@ class JUnit:
     def of(cls, config: pytest.Config) -> list[JUnit | Caught]:
         """The parts that a session with workflows needs where it writes a JUnit file."""
         xml = config.stash.get(xml_key, None)
-        return [] if xml is None else [cls(config, xml), *Caught.of(config)]
+        if xml is None:
+            return []
+        config.pluginmanager.unregister(xml)
+        xml.__class__ = Whole
+        config.pluginmanager.register(xml)
+        return [cls(config, xml), *Caught.of(config)]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
@@ -67,6 +113,10 @@ class JUnit:
         if hasattr(report, "lok_instead"):
             self._forget(report)
         reporter = self._xml.node_reporter(report)
+        # of the node id readers would make a class "toml", in a package ".lok.workflows"
+        reporter.add_attribute(
+            "classname", ".".join(filter(None, [self._xml.prefix, "lok", facts["workflow"]]))
+        )
         if report.location[1] is not None:
             reporter.add_attribute("line", str(report.location[1] + 1))  # pytest counts from 0 here
         yield
@@ -87,23 +137,6 @@ class JUnit:
             output = ElementTree.Element("system-out")
             output.text = bin_xml_escape(bounded("\n".join(told), lines=400, chars=_OUTPUT))
             reporter.append(output)
-
-    @pytest.hookimpl(wrapper=True, trylast=True)  # done before the terminal says where the file is
-    def pytest_sessionfinish(self) -> Generator[None, None, None]:
-        """The file is there whole, or not at all: a disk that is full leaves no half of one."""
-        final = Path(self._xml.logfile)
-        if not is_plain(final):
-            yield
-            return
-        part = final.with_name(f".{final.name}.part")
-        self._xml.logfile = str(part)
-        try:
-            yield
-        finally:  # a fixture that cannot be torn down, or Ctrl-C meanwhile, takes no report with it
-            self._xml.logfile = str(final)
-            if _is_whole(part):
-                part.replace(final)
-            part.unlink(missing_ok=True)
 
     def _forget(self, report: pytest.TestReport) -> None:
         """Take away the case of an item that was told as skipped, and is told again."""

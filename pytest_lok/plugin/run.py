@@ -17,6 +17,7 @@ from pytest_lok.backends.whole import write_whole
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Known, Outcome, RunResult, StepResult
 from pytest_lok.core.schedule import lets_through
+from pytest_lok.errors import UsageError
 from pytest_lok.plugin.progress import Progress
 from pytest_lok.plugin.timeouts import budgeted
 from pytest_lok.plugin.verdict import NOT_RUN, Account
@@ -77,6 +78,7 @@ class Running:
         self._watched: dict[Workflow, Watched] = {}
         self._progress = Progress(desk.config)
         self._stop: tuple[str, Outcome] | None = None
+        self._world: World
 
     def records(self) -> list[Record] | None:
         """The runs, if all of the session's have ended in this process; None where only the records know."""
@@ -108,6 +110,30 @@ class Running:
     def _node(self, workflow: Workflow) -> Workflow:
         """The first node of the workflow: with ``--keep-duplicates`` there may be several."""
         return self._nodes.setdefault(workflow.nodeid, workflow)
+
+    def prepare(self) -> None:
+        """Make what runs need before any item has its say about sockets and the like."""
+        config = self._desk.config
+        if (
+            self._selected
+            and not config.getoption("collectonly")
+            and not config.getoption("setuponly", False)
+        ):
+            try:
+                self._desk.background.prepare()
+            except UsageError as error:
+                raise pytest.UsageError(str(error)) from None
+
+    def look_around(self, item: Step) -> None:
+        """Take what the runs of an item's workflow begin with: the environment before its own fixtures."""
+        workflow = self._node(item.workflow)
+        watched = self._watched.get(workflow)
+        if watched is None or (watched.settled and not workflow.shares_fixtures):
+            item.set_up_wide()
+            self._world = self._desk.world_of(item.value_of("lok_settings"), item.value_of("lok_backends"))
+            if watched is not None:  # set up anew, by a plugin that tries again
+                watched.world = world = self._world
+                workflow.addfinalizer(lambda: self._desk.background.release(world))
 
     def result(self, item: Step) -> StepResult:
         """The step's result; waits for it alone. The first item with its fixtures ready starts the runs."""
@@ -285,7 +311,7 @@ class Running:
             raise pytest.fail.Exception(f"nobody knows what came of it: {self._lost}", pytrace=False)
         while self.left_out:
             self._keep(self.left_out.pop())
-        world = desk.world_of(item.value_of("lok_settings"), item.value_of("lok_backends"))
+        world = self._world
         begun: list[Watched] = []
         for other, items in self._selected.items():
             if other.fixtures_from == workflow.fixtures_from:

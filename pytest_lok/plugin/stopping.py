@@ -13,7 +13,7 @@ import pytest
 from _pytest.junitxml import xml_key  # where pytest has resolved the path of its report
 
 from pytest_lok.core.results import Outcome, StepResult
-from pytest_lok.plugin.junit import is_plain
+from pytest_lok.plugin.junit import remove
 from pytest_lok.plugin.verdict import Account
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Stopping:
             if signal.getsignal(number) is signal.SIG_DFL:
                 self._handlers[number] = signal.signal(number, self._catch)
         if (xml := self._desk.config.stash.get(xml_key, None)) is not None:
-            _remove(Path(xml.logfile).resolve())  # a link stays
+            remove(Path(xml.logfile))
 
     def pytest_unconfigure(self) -> None:
         """Give the signals back."""
@@ -171,16 +171,6 @@ class Stopping:
     def _insist(self) -> None:
         if self._caught is not None:
             pytest.exit(_by(self._caught), returncode=128 + self._caught)
-
-
-def _remove(report: Path) -> None:
-    if report.exists() and is_plain(report):
-        try:
-            report.unlink()
-        except OSError as error:
-            raise pytest.UsageError(
-                f"{report} of an earlier session cannot be removed: {error.strerror}"
-            ) from None
 
 
 def _by(number: signal.Signals) -> str:

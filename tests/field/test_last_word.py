@@ -315,3 +315,141 @@ def test_a_judgement_is_an_assertion_error_and_trouble_is_not(suite: Suite) -> N
     seen = [line.split("|") for line in (suite.root / "seen").read_text().splitlines()]
     kinds = {name: kind for name, kind, _ in seen}
     assert kinds == {"no": "AssertionError", "trouble": "NotPassedError"}
+
+
+BLOCK = """
+import socket, pytest
+
+class Blocked(RuntimeError): pass
+
+class Guard(socket.socket):
+    def __new__(cls, *args, **kwargs):
+        raise Blocked("no sockets in tests")
+"""
+IN_ITEMS = (
+    BLOCK
+    + """
+@pytest.fixture(autouse=True)
+def no_sockets(monkeypatch):
+    monkeypatch.setattr(socket, "socket", Guard)
+"""
+)
+
+
+@pytest.mark.parametrize("xdist", [(), ("-n1",)], ids=["alone", "xdist"])
+def test_sockets_that_are_blocked_in_tests_are_no_matter_of_steps(
+    suite: Suite, xdist: tuple[str, ...]
+) -> None:
+    suite.write("conftest.py", IN_ITEMS)
+    suite.workflow(
+        "w",
+        "[[steps]]\nname = 'a'\nshell = 'cat'\nstdin = 'hello'\n[[steps]]\nname = 'b'\nprompt = '{{ steps.a.output }}'\n",
+    )
+    suite.write("test_one.py", "def test_one(lok): assert lok.ask('x').passed")
+    suite.run_apart("--lok", *xdist).assert_outcomes(passed=3)
+
+
+def test_an_engine_that_cannot_be_made_is_said_in_a_sentence(suite: Suite) -> None:
+    suite.write("conftest.py", IN_ITEMS)
+    suite.write("test_one.py", "def test_one(lok): lok.ask('x')\ndef test_two(): pass")
+    result = suite.run()
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(
+        ["workflows cannot run here: no sockets in tests", "*hint: *--allow-unix-socket*"]
+    )
+    suite.write(
+        "conftest.py",
+        BLOCK + "def pytest_sessionstart(): socket.socket, socket.usual = Guard, socket.socket\n"
+        "def pytest_unconfigure(): socket.socket = socket.usual\n",
+    )
+    suite.shells("w", a="true")
+    result = suite.run("--lok")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: workflows cannot run here: no sockets in tests"])
+
+
+def test_steps_have_the_environment_before_the_fixtures_of_an_item(suite: Suite) -> None:
+    suite.write(
+        "conftest.py",
+        """
+        import os, pytest
+
+        @pytest.fixture(autouse=True)
+        def leaks(monkeypatch):
+            monkeypatch.setenv("X", "leaked")
+
+        @pytest.fixture(scope="module", autouse=True)
+        def wide():
+            os.environ["WIDE"] = "there"
+            yield
+            del os.environ["WIDE"]
+        """,
+    )
+    suite.shells("w", a='test -z "$X"; echo "x$X $WIDE" >> ran', b="true")
+    suite.run("--lok").assert_outcomes(passed=2)
+    assert suite.ran() == ["x", "there"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--lok", "--lok-arg", "x"),
+        ("--lok", "--lok-workflow", "nope"),
+        ("--lok", "--no-such-option"),
+        ("--lok-workflow", "nope"),
+        (f"{W}::nope",),
+        ("-o", "lok=true", "-o", "lok_max_parallel=x"),
+        ("-k", "("),
+    ],
+    ids=" ".join,
+)
+def test_a_report_of_yesterday_is_gone_before_anything_can_go_wrong(
+    suite: Suite, options: tuple[str, ...]
+) -> None:
+    suite.shells("w", a="true")
+    suite.write("pytest.ini", "[pytest]\nlok = true\n" if options[0] == "-k" else "[pytest]\n")
+    report = suite.write("r.xml", "old")
+    assert suite.run_apart(*options, "--junitxml=r.xml").ret == pytest.ExitCode.USAGE_ERROR
+    assert not report.exists() or "<testsuites" in report.read_text()
+
+
+@pytest.mark.parametrize("options", [("--help",), ("--version",)])
+def test_a_report_stays_where_nothing_is_run(suite: Suite, options: tuple[str, ...]) -> None:
+    report = suite.write("r.xml", "old")
+    suite.run_apart("--lok", *options, "--junitxml=r.xml")
+    assert report.read_text() == "old"
+    suite.write("test_one.py", "def test_one(): pass")
+    suite.run_apart("--no-such-option", "--junitxml=r.xml")
+    assert report.read_text() == "old", "a session without workflows is pytest's own"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /dev/full")
+def test_a_report_that_cannot_be_written_is_one_line_and_red(suite: Suite) -> None:
+    suite.shells("w", a="true")
+    result = suite.run("--lok", "--junitxml=/dev/full")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        ["ERROR: the JUnit file /dev/full could not be written: No space left on device"]
+    )
+    assert "INTERNALERROR" not in result.stdout.str()
+    assert "generated xml file" not in result.stdout.str()
+
+
+def test_whoever_asks_gets_the_reports_own_name(suite: Suite) -> None:
+    suite.write(
+        "conftest.py",
+        """
+        import pytest
+        from _pytest.junitxml import xml_key
+
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_sessionfinish(session):
+            print("before", session.config.stash[xml_key].logfile)
+            yield
+            print("after", session.config.stash[xml_key].logfile)
+        """,
+    )
+    suite.shells("w", a="true")
+    said = suite.run("--lok", "--junitxml=r.xml").stdout.str()
+    assert said.count(str(suite.root / "r.xml")) == 3
+    assert ".part" not in said
