@@ -114,6 +114,7 @@ def test_a_judge_that_gives_no_ruling_is_named_and_asked_again_once(project: Pro
         ("bugs:\n  - x\nnotes: []\n", ARRAY + 'assert = ["json == []"]', 3),
         ("verdict: FAIL\nquoted: {\"verdict\": \"PASS\"}\n", JSON + PASSES, 3),
         ("<bugs><bug>x</bug></bugs><notes>[]</notes>", ARRAY + 'assert = ["json == []"]', 3),
+        ("A default of [] is shared by all calls: a bug.", ARRAY + 'assert = ["json == []"]', 3),
         ("- [ ] escape the name\n", ARRAY + 'assert = ["json == []"]', 3),
         # with a schema, alone or in one fence
         ('{"verdict":"PASS"}', SCHEMA + PASSES, 0),
