@@ -101,24 +101,26 @@ def test_a_check_that_takes_too_long_is_an_error_after_the_timeout(schema: str, 
     checked(project, schema, f'timeout = "1s"\n{other}')
     began = time.monotonic()
     document = project.lok("run", "w", "--json").document
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert document["exit_code"] == 3
     assert document["steps"]["s"]["reason"] == "the check by output_schema timed out after 1 s"
     assert document["steps"]["other"]["outcome"] == "passed"
-    assert document["steps"]["other"]["seconds"] < 0.9, "it went on meanwhile"
+    assert document["steps"]["other"]["seconds"] < document["steps"]["s"]["seconds"], "it went on meanwhile"
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_a_run_that_checks(sent: signal.Signals, code: int, project: Project) -> None:
     says(project, ANSWER)
-    checked(project, f"{{ properties = {{ a = {{ pattern = '{SLOW}' }} }} }}", 'timeout = "60s"\n')
+    before = 'depends_on = ["first"]\ntimeout = "60s"\n[[steps]]\nname = "first"\nshell = "touch begun"\n'
+    checked(project, f"{{ properties = {{ a = {{ pattern = '{SLOW}' }} }} }}", before)
     with project.started("run", "w") as process:
-        time.sleep(1.5)
+        while not (project.root / "begun").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(1)
         assert process.poll() is None
-        began = time.monotonic()
         process.send_signal(sent)
-        assert process.wait(10) == code
-        assert time.monotonic() - began < 5
+        assert process.wait(30) == code
 
 
 def test_a_long_array_of_objects_is_soon_known_to_be_unique(project: Project) -> None:
