@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 from jinja2.runtime import Context
@@ -24,6 +26,9 @@ CALL = 20
 FILTER = 4
 """The same for a filter."""
 
+_OFTEN = 1000
+"""Work between two looks at the time."""
+
 MAX_BITS = 4096
 """Size of an integer."""
 
@@ -38,14 +43,19 @@ class Budget:
     """What one rendering may still do; ``given`` is how many characters its values have.
 
     ``strict``: its value decides something, so that what is neither true nor false is no answer in it.
+    ``left`` is asked for the time that is left, and ends it with its TimeoutError.
     """
 
-    __slots__ = ("_limit", "_shown", "_work", "strict")
+    __slots__ = ("_asked", "_limit", "_shown", "_work", "left", "strict")
 
-    def __init__(self, given: int, *, strict: bool = False) -> None:
+    def __init__(
+        self, given: int, *, strict: bool = False, left: Callable[[], float] = lambda: math.inf
+    ) -> None:
         self.strict = strict
+        self.left = left
         self._limit = MAX_TEXT + 4 * given
         self._work = MAX_WORK + given
+        self._asked = self._work
         self._shown = 0
 
     def spend(self, work: int) -> None:
@@ -53,6 +63,9 @@ class Budget:
         self._work -= work
         if self._work < 0:
             raise TemplateError(f"it takes too long (over {MAX_WORK:,} loop rounds and calls)")
+        if self._asked - self._work > _OFTEN:
+            self._asked = self._work
+            self.left()
 
     def make(self, size: int) -> None:
         """Count a new value of that many characters or items; TemplateError when it is too large."""

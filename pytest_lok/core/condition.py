@@ -64,6 +64,10 @@ class Condition:
             checked.spans,
         )
 
+    def heavy(self, scope: Scope) -> bool:
+        """Whether it may take long to say."""
+        return self._program.heavy(scope)
+
     def holds(self, scope: Scope) -> bool:
         """Its truth; TemplateError where a value is missing, or is neither true nor false.
 

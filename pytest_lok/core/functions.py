@@ -54,12 +54,14 @@ def equals(left: Any, right: Any) -> bool:
     return same(left, right)
 
 
-def matches(value: Any, pattern: Any) -> bool:
+@pass_context
+def matches(context: Context, value: Any, pattern: Any) -> bool:
     """Whether the regular expression matches anywhere in the text."""
     import regex  # rarely used, and slow to import
 
+    seconds = min(REGEX_SECONDS, budget_of(context).left())
     try:
-        return regex.search(text_of(pattern), text_of(value), timeout=REGEX_SECONDS) is not None
+        return regex.search(text_of(pattern), text_of(value), timeout=seconds) is not None
     except TimeoutError:
         raise TemplateError(
             f"the regular expression {text_of(pattern)!r} took more than {REGEX_SECONDS:g} s",

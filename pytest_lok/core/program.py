@@ -33,6 +33,11 @@ _FAILURES = (
 )
 """What operators, methods and filters can raise on the values they meet."""
 
+LIGHT = 100_000
+"""Characters that are gone through in no time."""
+
+_SLOW = frozenset({"matches", "range"})
+
 MAX_PLACE = 100
 """Characters of the source that a message shows."""
 
@@ -105,6 +110,13 @@ class Program:
         except _FAILURES as failure:
             raise self._located(failure, 0) from None
 
+    def heavy(self, scope: Scope) -> bool:
+        """Whether it may take long: long values, loops, regular expressions."""
+        if self._pieces is not None and all(map(_is_light, self._pieces)):
+            return False
+        slow = self._pieces is None and (self._tree.find(nodes.For) is not None or self.names & _SLOW)
+        return bool(slow) or _given(scope, self._steps) > LIGHT
+
     def blanks(self, scope: Scope) -> list[str]:
         """The steps whose words the text puts in, outside of its conditions, and which come to nothing."""
         found: dict[str, None] = {}
@@ -131,7 +143,7 @@ class Program:
 
     def _run(self, scope: Scope, found: dict[str, object], *, strict: bool) -> Iterator[str]:
         """The pieces of the text as the code makes them; ``found`` gets what it assigned."""
-        budget = Budget(_given(scope, self._steps), strict=strict)
+        budget = Budget(_given(scope, self._steps), strict=strict, left=scope.left)
         try:
             code = self.compile()
             values = self._values(scope) | {BUDGET: budget, JUDGEMENTS: scope.judgements}
@@ -200,6 +212,13 @@ def _pieces(tree: nodes.Template) -> tuple[Piece, ...] | None:
         else:
             return None
     return tuple(pieces)
+
+
+def _is_light(piece: Piece) -> bool:
+    """Whether nothing has to be looked for in a text to read it."""
+    return isinstance(piece, str | nodes.Name) or (
+        isinstance(piece, nodes.Getattr) and piece.attr == "output"
+    )
 
 
 def _is_path(node: nodes.Node) -> bool:

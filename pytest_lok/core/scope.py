@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pytest_lok.core.results import Json, StepResult
@@ -40,6 +41,7 @@ class Scope:
     ``rubric(...)`` judges, asked beforehand, by the rubric's text and backend. ``found`` remembers
     the JSON found in texts; scopes of one run share it, so that each text is searched once. ``told`` are
     the steps whose outcome an assert asks for, so that it may read any output of theirs; None = all.
+    ``left`` gives the seconds that are left for the work, and TimeoutError when there are none.
     """
 
     steps: Mapping[str, StepResult] = field(default_factory=dict)
@@ -53,3 +55,4 @@ class Scope:
     judgements: Mapping[tuple[str, str], bool] = field(default_factory=dict)
     found: dict[str, Json] = field(default_factory=dict, repr=False, compare=False)
     told: frozenset[str] | None = None
+    left: Callable[[], float] = field(default=lambda: math.inf, repr=False, compare=False)

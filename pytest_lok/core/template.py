@@ -41,6 +41,10 @@ class Template:
         """What its expressions begin with: ``steps``, ``arg``, ``item`` …"""
         return frozenset() if self._program is None else self._program.names
 
+    def heavy(self, scope: Scope) -> bool:
+        """Whether rendering it may take long."""
+        return self._program is not None and self._program.heavy(scope)
+
     def blanks(self, scope: Scope) -> list[str]:
         """The steps whose words it puts in, though they come to nothing."""
         return [] if self._program is None or not self.steps else self._program.blanks(scope)

@@ -14,7 +14,9 @@ from pytest_lok.core.model import Ask, Format, Strategy
 from pytest_lok.core.prose import only_quotes
 from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.schema import instruction
+from pytest_lok.core.scope import Scope
 from pytest_lok.engine.call import answered, available, chosen, refuse
+from pytest_lok.engine.evaluation import worked_out
 from pytest_lok.engine.material import look_for_material
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.engine.reading import read
@@ -28,10 +30,9 @@ async def run_ask(record: Record, action: Ask, feedback: str = "") -> None:
     ``feedback`` is what was wrong with the answer before, for another attempt at the same task.
     """
     scope = record.context.scope(record.loop)
-    text = action.prompt.render(scope)
+    text, system = await worked_out(record, scope, [action.prompt, action.system], partial(_texts, action))
     if not feedback:
-        look_for_material(record, action.prompt)
-    system = action.system.render(scope) if action.system else ""
+        await look_for_material(record, action.prompt)
     record.material = f"{system}\n{text}"
     if record.step.output_schema is not None:
         text = f"{text}\n\n{instruction(record.step.output_schema)}"
@@ -50,6 +51,11 @@ async def run_ask(record: Record, action: Ask, feedback: str = "") -> None:
         answer = await _several(record, action, names, prompt)
     record.output, record.data, record.has_data = answer.reply.text, answer.data, answer.has_data
     record.quoting = not answer.has_data and only_quotes(answer.reply.text, record.material)
+
+
+def _texts(action: Ask, scope: Scope) -> tuple[str, str]:
+    """The prompt and the system prompt."""
+    return action.prompt.render(scope), action.system.render(scope) if action.system else ""
 
 
 async def _only(record: Record, action: Ask, name: str, prompt: Prompt) -> Answer:

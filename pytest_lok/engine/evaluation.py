@@ -6,19 +6,37 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import Callable
-from typing import TypeAlias, TypeVar
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Protocol, TypeAlias, TypeVar
 
+from pytest_lok.core.scope import Scope
 from pytest_lok.engine.aside import THREAD
 from pytest_lok.engine.context import timed_out, within
+from pytest_lok.engine.record import Record
 
 T = TypeVar("T")
 
 Left: TypeAlias = Callable[[], float]
 """Seconds that are left; TimeoutError when there are none, or nobody waits any more."""
 
-LIGHT = 100_000
-"""Characters that are gone through in no time."""
+
+class Text(Protocol):
+    """A template, a condition, or a shell text."""
+
+    def heavy(self, scope: Scope) -> bool:
+        """Whether it may take long."""
+        ...
+
+
+async def worked_out(
+    record: Record, scope: Scope, texts: Iterable[Text | None], work: Callable[[Scope], T]
+) -> T:
+    """What ``work`` makes of the texts: at once, or, where one may take long, for as long as the step may."""
+    if not any(text is not None and text.heavy(scope) for text in texts):
+        return work(scope)
+    limit = record.context.limit(record.step)
+    return await evaluated(lambda left: work(replace(scope, left=left)), limit, "working out its texts")
 
 
 async def evaluated(work: Callable[[Left], T], limit: float, what: str) -> T:

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
+from pytest_lok.core.condition import Condition
 from pytest_lok.core.extract import parse_output
 from pytest_lok.core.model import Ask, Format
 from pytest_lok.core.results import Json, Outcome, Reply
 from pytest_lok.core.schema import instruction, violations
+from pytest_lok.core.scope import Scope
 from pytest_lok.core.values import not_whole
 from pytest_lok.engine.call import answered, available, chosen
+from pytest_lok.engine.evaluation import worked_out
 from pytest_lok.engine.findings import examine
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.engine.record import Record
@@ -40,7 +43,12 @@ async def verify(record: Record, action: Ask) -> None:
     template = action.verify
     if template is None:
         return
-    command = shell_command(template, record.context.scope(record.loop), world)
+    command = await worked_out(
+        record,
+        record.context.scope(record.loop),
+        [template],
+        lambda scope: shell_command(template, scope, world),
+    )
     try:
         done = await execute(record, command)
     except StepFailedError as failure:
@@ -71,11 +79,16 @@ async def hold(record: Record) -> None:
             if (rubric, backend) not in scope.judgements:
                 ruling = await _ruling(record, rubric, backend)
                 scope = replace(scope, judgements={**scope.judgements, (rubric, backend): ruling})
-        if not condition.holds(scope):
-            values = condition.explain(scope)
+        held, values = await worked_out(record, scope, [condition], partial(_held, condition))
+        if not held:
             record.note("assert", values)
             message = f"assert failed: {condition.source.strip()}"
             raise StepFailedError(message, output=f"{record.output}\n{message}".strip(), cut=record.cut)
+
+
+def _held(condition: Condition, scope: Scope) -> tuple[bool, str]:
+    """Whether it holds; and if not, what it read."""
+    return (True, "") if condition.holds(scope) else (False, condition.explain(scope))
 
 
 async def _ruling(record: Record, rubric: str, backend: str) -> bool:

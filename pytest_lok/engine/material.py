@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from pytest_lok.core.model import Format
 from pytest_lok.core.template import Template
+from pytest_lok.engine.evaluation import worked_out
 from pytest_lok.engine.record import Record
 from pytest_lok.errors import StepUnableError
 
 
-def look_for_material(record: Record, text: Template | None) -> None:
+async def look_for_material(record: Record, text: Template | None) -> None:
     """Say which steps' words are empty in the text; StepUnableError where a review has nothing to review.
 
     That a change is empty may be so, or a command before it may have failed unseen. Who knows what it
     means says so: in the step's ``when``, or with words of their own in place of nothing.
     """
     step, scope = record.step, record.context.scope(record.loop)
-    blanks = text.blanks(scope) if text is not None else []
+    blanks = await worked_out(record, scope, [text], text.blanks) if text is not None else []
     if text is None or not blanks:
         return
     names = " and ".join(f"steps.{name}" for name in blanks)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pytest_lok.core.extract import parse_output
 from pytest_lok.core.model import Format
+from pytest_lok.core.program import LIGHT
 from pytest_lok.core.results import Json
-from pytest_lok.engine.evaluation import LIGHT, Left, evaluated
+from pytest_lok.engine.evaluation import Left, evaluated
 from pytest_lok.engine.record import Record
 
 

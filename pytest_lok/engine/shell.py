@@ -12,6 +12,7 @@ from pytest_lok.core.scope import Scope
 from pytest_lok.core.shell import ShellCommand, ShellTemplate
 from pytest_lok.core.values import not_whole
 from pytest_lok.engine.context import timed_out, within
+from pytest_lok.engine.evaluation import worked_out
 from pytest_lok.engine.material import look_for_material
 from pytest_lok.engine.ports import Command, Completed, Workspace, World
 from pytest_lok.engine.reading import read
@@ -25,9 +26,15 @@ BASH = ("bash", "--posix", "-o", "pipefail")
 async def run_shell(record: Record, action: Shell) -> None:
     """Run the step's command; its stdout, trimmed, is the output. StepFailedError if it exits non-zero."""
     step, context = record.step, record.context
-    command = command_of(action, context.scope(record.loop), context.world)
+    texts = [action.shell, *action.argv, action.stdin, *action.env.values(), action.cwd]
+    command = await worked_out(
+        record,
+        context.scope(record.loop),
+        texts,
+        lambda scope: command_of(action, scope, context.world),
+    )
     if step.output_format is Format.FINDINGS:
-        look_for_material(record, action.stdin)
+        await look_for_material(record, action.stdin)
 
     async def once(number: int) -> Completed:
         record.attempts = number

@@ -14,6 +14,7 @@ from pytest_lok.core.results import ItemResult, Json, Outcome, StepResult
 from pytest_lok.core.scope import Loop, Scope
 from pytest_lok.engine.aside import ASIDE
 from pytest_lok.engine.context import Context
+from pytest_lok.engine.evaluation import worked_out
 from pytest_lok.engine.findings import InconclusiveError
 from pytest_lok.engine.judge import check
 from pytest_lok.engine.record import Record
@@ -64,11 +65,12 @@ async def _ending(record: Record, work: Callable[[Record], Awaitable[Ending]]) -
 
 
 async def _whole(record: Record) -> Ending:
-    step = record.step
-    if step.when is not None and not step.when.holds(record.context.scope()):
+    step, scope = record.step, record.context.scope()
+    if step.when is not None and not await worked_out(record, scope, [step.when], step.when.holds):
         return Outcome.SKIPPED, f"when is false: {step.when.source.strip()}", ""
     if step.for_each is not None:
-        return await _each(record, _items(step.for_each, record.context.scope()))
+        items = partial(_items, step.for_each)
+        return await _each(record, await worked_out(record, scope, [step.for_each.expression], items))
     return await _once(record)
 
 

@@ -130,3 +130,44 @@ def test_a_long_array_of_objects_is_soon_known_to_be_unique(project: Project) ->
     assert project.lok("run", "w").code == 0
     project.write("a.json", json.dumps([{"a": n % 29_999} for n in range(30_000)]))
     assert project.lok("run", "w").code == 3
+
+
+SLOW_TEXTS = {
+    "an assert": (
+        "echo x",
+        "assert = [\"matches('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!' ~ output, '%s')\"]",
+    ),
+    "a loop": (
+        "echo {{ n }}",
+        'stdin = "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}"',
+    ),
+    "loops of patterns": (
+        "echo x",
+        "stdin = \"{% for a in range(900) %}{{ matches('a' * 60 ~ '!', '%s') }}{% endfor %}\"",
+    ),
+    "a long text": (
+        "echo x",
+        "stdin = \"{{ steps.long.output | lines | sort | map('upper') | unique | list | length }}\"",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SLOW_TEXTS)
+def test_texts_that_take_long_hold_up_nobody(kind: str, project: Project) -> None:
+    command, key = SLOW_TEXTS[kind]
+    key = key.replace("%s", SLOW)
+    project.workflow(
+        "w",
+        '[[steps]]\nname = "long"\nshell = "yes a b | head -c 3000000"\n'
+        f'[[steps]]\nname = "slow"\ndepends_on = ["long"]\nshell = "{command.replace("{{ n }}", "n")}"\n'
+        f'timeout = "1s"\n{key}\n'
+        '[[steps]]\nname = "other"\ndepends_on = ["long"]\nshell = "sleep 0.1"\n',
+    )
+    began = time.monotonic()
+    document = project.lok("run", "w", "--json").document
+    assert time.monotonic() - began < 30
+    steps = document["steps"]
+    assert steps["other"]["outcome"] == "passed"
+    if steps["slow"]["outcome"] != "passed":  # a fast machine may be done in time with the last one
+        assert steps["slow"]["outcome"] == "error"
+        assert "timed out after 1 s" in steps["slow"]["reason"] or "took more than" in steps["slow"]["reason"]
