@@ -509,3 +509,96 @@ def test_too_few_reports_are_set_aside_and_told(project: Project) -> None:
         done.err.splitlines()[-1]
         == "s: 1 critical finding was set aside: too few backends report it (a.py:2)"
     )
+
+
+# --- asked again
+
+
+def asking(project: Project, findings: list[dict[str, Any]], second: str, above: str = "") -> tuple[int, Any]:
+    """The exit code and the step, where the backend has a second word on what nobody finds."""
+    answer = json.dumps([{**USUAL, "rule_id": "r", **finding} for finding in findings])
+    project.write("a.py", "f(a)\ng(b)\n")
+    project.write(
+        "lok.toml",
+        f"[backends.m]\ntype = 'scripted'\n[[backends.m.replies]]\nmatch = 'Look again'\nreply = '''{second}'''\n"
+        f"[[backends.m.replies]]\nreply = '''{answer}'''\n",
+    )
+    project.workflow(
+        "w",
+        f'{above}[gate]\n[[steps]]\nname = "s"\nprompt = "x"\nbackend = "m"\noutput_format = "findings"\n',
+    )
+    done = project.lok("run", "w", "--json")
+    return done.code, done.document["steps"]["s"]
+
+
+def test_whoever_quotes_what_is_nowhere_may_correct_it(project: Project) -> None:
+    place = '{"number": 1, "path": "a.py", "line": 2, "evidence": "g(b)"}'
+    code, step = asking(project, [at("a.py", 1, "g(c)")], f"[{place}]")
+    assert (code, step["usage"]["calls"], step["findings"][0]["line"]) == (1, 2, 2)
+    again = place.replace("g(b)", "g(d)")
+    assert asking(project, [at("a.py", 1, "g(c)")], f"[{again}]")[0] == 3
+
+
+def test_a_finding_that_is_withdrawn_is_set_aside_and_told(project: Project) -> None:
+    code, step = asking(project, [at("a.py", 1, "g(c)")], '[{"number": 1, "withdrawn": true}]')
+    assert (code, step["findings"][0]["standing"]) == (0, "withdrawn")
+    assert step["set_aside"] == ["1 critical finding was set aside: its backend withdrew it (a.py:1)"]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        '[{"number": 2, "withdrawn": true}]',
+        '[{"number": 1, "withdrawn": true}, {"number": 2, "withdrawn": true}]',
+        '[{"number": 1, "withdrawn": true}, {"number": 1, "path": "a.py", "line": 1, "evidence": "f(a)"}]',
+        '[{"number": 1, "withdrawn": false}]',
+        '[{"number": 1, "withdrawn": true, "severity": "low"}]',
+        '[{"number": 1, "path": "a.py", "line": 1, "evidence": "f(a)", "severity": "low"}]',
+        '[{"number": 0, "withdrawn": true}]',
+        "[]",
+        "I withdraw it.",
+        'Yes: [{"number": 1, "withdrawn": true}]',
+    ],
+)
+def test_only_what_was_asked_about_can_be_withdrawn(project: Project, second: str) -> None:
+    code, step = asking(project, [at("a.py", 1, "g(c)")], second)
+    assert (code, step["findings"][0]["standing"], step["usage"]["calls"]) == (3, "undecided", 2)
+
+
+def test_the_others_stay_when_one_is_withdrawn(project: Project) -> None:
+    said = [at("a.py", 1, "g(c)"), at("b.py", 1, "h(d)")]
+    code, step = asking(project, said, '[{"number": 1, "withdrawn": true}]')
+    assert (code, {it["path"]: it["standing"] for it in step["findings"]}) == (
+        3,
+        {"b.py": "undecided", "a.py": "withdrawn"},
+    )
+
+
+def test_nobody_is_asked_again_without_need_or_money(project: Project) -> None:
+    withdrawn = '[{"number": 1, "withdrawn": true}]'
+    for findings, code in (
+        ([at("a.py", 1, "g(c)", severity="low")], 0),
+        ([at("a.py", 1, "g(c)"), at("a.py", 1, "f(a)")], 1),
+    ):
+        result, step = asking(project, findings, withdrawn)
+        assert (result, step["usage"]["calls"]) == (code, 1)
+    code, step = asking(project, [at("a.py", 1, "g(c)")], withdrawn, above="[budget]\ncalls = 1\n")
+    assert (code, step["findings"][0]["standing"]) == (3, "undecided")
+
+
+# --- pytest
+
+
+def test_pytest_says_what_is_set_aside_also_where_it_is_quiet(pytester: pytest.Pytester) -> None:
+    finding = json.dumps([{**USUAL, "rule_id": "r", **at("a.py", 1, "g(b)")}])
+    pytester.path.joinpath("a.py").write_text("f(a)\n")
+    pytester.path.joinpath("f.json").write_text(finding)
+    workflows = pytester.mkdir(".lok") / "workflows"
+    workflows.mkdir()
+    workflows.joinpath("w.toml").write_text(
+        '[gate]\nevidence = "report"\n[[steps]]\nname = "s"\nargv = ["cat", "f.json"]\noutput_format = "findings"\n'
+    )
+    for options in (["-q"], ["-qq"], []):
+        result = pytester.runpytest_inprocess("--lok", *options)
+        result.stdout.fnmatch_lines(["s: 1 critical finding was set aside: its quote is not in a.py"])
+        assert result.ret == 0
