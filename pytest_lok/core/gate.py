@@ -111,7 +111,7 @@ _ASIDE: Mapping[Standing, tuple[str, str]] = {
     "outside": ("it is not in the change", "they are not in the change"),
     "known": ("it is in the baseline", "they are in the baseline"),
     "unsure": ("its confidence is too low", "their confidence is too low"),
-    "outvoted": ("too few backends report it", "too few backends report them"),
+    "outvoted": ("too few report it", "too few report them"),
 }
 """Why a severe finding does not count, of one and of several."""
 

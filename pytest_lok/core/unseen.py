@@ -32,6 +32,8 @@ def words_of(text: str) -> list[str]:
 
 def alike(text: str) -> str:
     """The same without a difference of case."""
+    if text.isascii() and text.isprintable():
+        return text.replace(" ", "").lower()
     return seen(seen(text).casefold())
 
 

@@ -22,13 +22,14 @@ MOST_FILES = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Meant:
-    """The files a cited path may mean; ``doubt`` says why that is not known.
+    """The files a cited path may mean; ``doubt`` says why there is none, or too ``several`` to look into.
 
     ``guess``: it is none of their names, so what is harmless in them says nothing of what was meant.
     """
 
     paths: tuple[str, ...] = ()
     doubt: str = ""
+    several: bool = False
     guess: str = ""
 
 
@@ -59,14 +60,20 @@ class Lookup:
             self._meant[path] = self._meant.get(path) or await self._files_of(path)
         if self._gate and (self._gate.scope != "all" or self._gate.baseline == "new"):
             await self._compare(findings)
-        found = [await self._placed(finding) for finding in findings]
+        found = await self._each(findings)
         lost = [said for said, it in zip(findings, found, strict=True) if it.evidence_found is False]
         if await self._compare(lost):
-            return [
-                it if it.evidence_found else await self._placed(said)
-                for said, it in zip(findings, found, strict=True)
-            ]
+            again = iter(await self._each(lost))
+            return [next(again) if it.evidence_found is False else it for it in found]
         return found
+
+    async def _each(self, findings: Sequence[Finding]) -> list[Finding]:
+        limit = self._record.context.limit(self._record.step)
+        try:
+            async with within(limit):
+                return [await self._placed(finding) for finding in findings]
+        except TimeoutError:
+            raise timed_out("looking for the quotes", limit) from None
 
     # --- files
 
@@ -93,7 +100,7 @@ class Lookup:
         if not like:
             return _Meant(doubt=f"there is no file {first}")
         if len(like) > MOST_FILES:
-            return _Meant(doubt=f"{cited!r} may mean {len(like)} files")
+            return _Meant(doubt=f"{cited!r} may mean {len(like)} files", several=True)
         guessed = [name for name in like if not is_whole(name, readings, root)]
         return _Meant(paths=like, guess=f"{first} may mean {guessed[0]}" if guessed else "")
 
@@ -200,7 +207,7 @@ class Lookup:
         path = next(iter(meant.paths), first.removeprefix("/"))
         found = unplaced(finding, path, sightings, self._accepted)
         if meant.doubt:
-            found = replace(found, doubt=meant.doubt)
+            found = replace(found, doubt=meant.doubt, evidence_found=None if meant.several else False)
         if self._gate is None or self._gate.evidence != "warn":
             return found
         return replace(

@@ -80,7 +80,9 @@ class Record:
         self.output, self.cut, self.data, self.has_data = other.output, other.cut, other.data, other.has_data
         self.verdict, self.quoting = other.verdict, other.quoting
         self.replies = other.replies
-        self.findings = other.findings
+        if other.findings is not None:  # what other attempts report counts no more, and is told
+            lost = [it for it in self.findings or () if it.standing in ("blocks", "undecided")]
+            self.findings = united([*other.findings, *(replace(it, standing="outvoted") for it in lost)])
 
     def absorb(self, other: Record, label: str) -> None:
         """Add what a part of this step (an item, one of several answers) has to show."""

@@ -449,3 +449,20 @@ def test_a_repository_that_does_not_answer_leaves_no_ruling(
     result = ran(f"[gate]\n{key}\n{step}", here).result.steps["review"]
     assert result.outcome is E
     assert why in result.reason
+
+
+def test_what_only_another_answer_reports_is_told(root: Path) -> None:
+    flaky = [Rule(reply=said({}), times=1), Rule(reply="[]")]
+    result = review(root, "[gate]", Scripted("a", flaky), keys="repeat = 3\npass = 2")
+    assert (result.outcome, findings(result)[0].standing) == (P, "outvoted")
+    assert result.set_aside == ("1 high finding was set aside: too few report it (db.py:4)",)
+
+
+def test_a_path_that_may_mean_too_many_files_is_not_known(root: Path) -> None:
+    for number in range(25):
+        (root / f"{number}").mkdir()
+        (root / f"{number}" / "x.py").write_text("db.execute(sql)\n")
+    branched(root)
+    result = review(root, '[gate]\nevidence = "report"', said({"path": "y/x.py"}))
+    assert (result.outcome, findings(result)[0].evidence_found) == (E, None)
+    assert "may mean 25 files" in result.reason

@@ -505,10 +505,7 @@ def test_too_few_reports_are_set_aside_and_told(project: Project) -> None:
     )
     done = project.lok("run", "w")
     assert done.code == 0
-    assert (
-        done.err.splitlines()[-1]
-        == "s: 1 critical finding was set aside: too few backends report it (a.py:2)"
-    )
+    assert done.err.splitlines()[-1] == "s: 1 critical finding was set aside: too few report it (a.py:2)"
 
 
 # --- asked again
