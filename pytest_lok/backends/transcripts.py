@@ -205,7 +205,6 @@ def _claude_kind(said: Event, text: str) -> BackendFault | None:
 
 def _claude_interrupted(events: Iterable[Event], said: Event) -> Failure | None:
     """What happened on the way to a result that says it is good."""
-    limit: Event = {}
     for event in events:
         text = _told([_told(it.get("text")) for it in _tables(_part(event, "message"), "content")])
         error = event.get("error")
@@ -219,12 +218,16 @@ def _claude_interrupted(events: Iterable[Event], said: Event) -> Failure | None:
             case "error":
                 message = _told(error) or _told(event.get("message")) or "an error without words"
                 return Failure(kind=faults.of_text(message) or BackendFault.CRASHED, message=message)
-            case "rate_limit_event":
-                limit = _part(event, "rate_limit_info")
-    if limit.get("status", "allowed") not in _ALLOWED and limit.get("isUsingOverage") is not True:
-        how = f"its rate limit says {limit['status']}: {_told(said.get('result'))}"
-        return Failure(kind=BackendFault.RATE_LIMIT, message=how)
+            case "rate_limit_event" if status := _limited(_part(event, "rate_limit_info")):
+                how = f"its rate limit says {status}: {_told(said.get('result'))}"
+                return Failure(kind=BackendFault.RATE_LIMIT, message=how)
     return None
+
+
+def _limited(limit: Event) -> str:
+    """The word of a rate limit that does not let the question pass, "" of one that does."""
+    status = str(limit.get("status", _ALLOWED[0]))
+    return "" if status in _ALLOWED or limit.get("isUsingOverage") is True else status
 
 
 def _is_made_up(event: Event) -> bool:

@@ -218,6 +218,42 @@ def test_silence_is_waited_for_so_long_and_no_longer(tmp_path: Path, watchdog: W
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
+@pytest.mark.parametrize(
+    ("text", "unread"),
+    [
+        ("cat >/dev/null", 0),
+        ("cat /dev/stdin >/dev/null", 0),
+        (":", 1_000_000),
+        ("head -c 1000 >/dev/null", None),
+    ],
+)
+def test_what_is_not_read_of_a_counted_stdin_is_known(
+    tmp_path: Path, watchdog: Watchdog, text: str, unread: int | None
+) -> None:
+    stdin = b"x" * 1_000_000
+    launch = Launch(argv=("sh", "-c", text), env=_path(), cwd=str(tmp_path), stdin=stdin, counted=True)
+    before = _descriptors()
+    done = asyncio.run(_within(Processes(tmp_path, {}, watchdog=watchdog).launch(launch)))
+    assert done.exit_code == 0
+    assert 900_000 < done.unread < 1_000_000 if unread is None else done.unread == unread
+    assert _descriptors() == before
+
+
+def test_a_process_that_has_said_all_need_not_exit(tmp_path: Path, watchdog: Watchdog) -> None:
+    text = f"echo $$ > {tmp_path}/pid; echo begun; echo end; exec sleep 1000"
+    launch = Launch(
+        argv=("sh", "-c", text),
+        env=_path(),
+        cwd=str(tmp_path),
+        spool=True,
+        said_all=lambda said: said.endswith("end\n"),
+    )
+    done = asyncio.run(_within(Processes(tmp_path, {}, watchdog=watchdog).launch(launch)))
+    assert (done.exit_code, done.stdout) == (0, "begun\nend\n")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
 def test_huge_output_stays_in_bounds_of_memory(tmp_path: Path) -> None:
     """100 MB on stdout, then a single line of 50 MB, within 200 MB for the whole interpreter."""
     program = f"""
