@@ -9,4 +9,4 @@ import os
 
 def examples(number: int) -> int:
     """How many examples a test tries: ``number`` in the suite, many more in a long run."""
-    return number * int(os.environ.get("LOK_FUZZ_FACTOR", "1"))
+    return number * int(os.environ.get("FUZZ_FACTOR", "1"))

@@ -12,7 +12,7 @@ FACTOR = 5
 
 def main(seconds: float) -> int:
     """The exit code of the first round that found something, else 0."""
-    env = {**os.environ, "LOK_FUZZ_FACTOR": str(FACTOR)}
+    env = {**os.environ, "FUZZ_FACTOR": str(FACTOR)}
     end, rounds = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         rounds += 1
