@@ -638,6 +638,7 @@ TOP: dict[str, Check] = {
         Outcome.SOFT, "continue_on_error = true", "", [Rule(error="auth")], "false"
     ),
     "collect": is_kept("collect", "false", False),
+    "allow_skip": is_kept("allow_skip", "true", True),
     "tags": is_kept("tags", '["slow"]', ("slow",)),
     "max_parallel": max_parallel_limits_steps,
     "exclusive": exclusive_keeps_others_out,
