@@ -1,0 +1,156 @@
+"""Settings of all layers -> what is wrong with them together, though each table is right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from pytest_lok.core.model import AUTO
+from pytest_lok.core.positions import Path as Keys
+from pytest_lok.core.structure import closest
+from pytest_lok.errors import Problem
+from pytest_lok.settings.layers import Layer
+from pytest_lok.settings.tables import ALL, CLIS, TYPES, names_in
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ONLY_FOR = {  # keys that mean something for some types only
+    "args": CLIS,
+    "skip_lines": CLIS,
+    "fail_on": ("command",),
+    "answer": ("command",),
+    "access": CLIS,
+    "env": CLIS,
+    "command": (*CLIS, "openai", "ollama"),
+    "base_url": ("anthropic", "openai", "gemini-api", "ollama", "bedrock"),
+    "max_tokens": ("anthropic", "openai", "gemini-api", "ollama", "bedrock"),
+    "api": ("openai",),
+    "idle_timeout": (*CLIS, "anthropic", "openai", "gemini-api", "ollama", "bedrock"),
+    "options": (),
+    "replies": ("scripted",),
+}
+
+_FOR_OTHERS = ("base_url", "max_tokens", "options")  # of those, what the types of other packages take
+
+
+class Check:
+    """What no table can know alone: whether the merged settings make sense together."""
+
+    def __init__(
+        self, merged: Mapping[str, Any], layers: list[Layer], problems: list[Problem], types: tuple[str, ...]
+    ) -> None:
+        self._types = types
+        self._merged = merged
+        self._layers = layers
+        self._problems = problems
+
+    def everything(self) -> None:
+        """Add a problem for whatever does not fit together."""
+        backends, roles = self._merged["backends"], self._merged.get("roles", {})
+        for name, table in backends.items():
+            self._backend(name, table)
+        for name, role in roles.items():
+            self._role(name, role, backends)
+        for name, task in self._merged.get("tasks", {}).items():
+            self._name(("tasks", name), "task")
+            self._backends(("tasks", name, "backends"), task.get("backends", []), [*backends, *roles, ALL])
+            if self._lacks(("tasks", name, "prompts")):
+                hint = 'prompts = [{ name = "…", prompt = "…" }]'
+                self._add(("tasks", name), f"the task `{name}` needs `prompts`", hint)
+        default = self._merged.get("defaults", {}).get("backend", AUTO)
+        self._backends(("defaults", "backend"), default, [*backends, *roles, AUTO])
+        if not names_in(default):
+            self._add(("defaults", "backend"), "`defaults.backend` names nobody", 'name a backend, or "auto"')
+        for pattern in self._merged.get("prices", {}):
+            for key in ("input", "output"):
+                if self._lacks(("prices", pattern, key)):
+                    hint = "USD per million tokens; 0 if they are free"
+                    self._add(("prices", pattern), f"the price of `{pattern}` needs `{key}`", hint)
+
+    def place(self, path: Keys) -> tuple[str, int]:
+        """The file and line that have the last word about ``path``."""
+        layer = self._layer(path)
+        return layer.path, layer.line(path)
+
+    def _backend(self, name: str, table: Mapping[str, Any]) -> None:
+        path = ("backends", name)
+        self._name(path, "backend")
+        kind = table.get("type", "")
+        if not kind:
+            if not self._lacks((*path, "type")):
+                return
+            others = [*self._types, *(other for other in self._merged["backends"] if other != name)]
+            own = (
+                'type = "command" runs any CLI'
+                if table.get("command")
+                else f"one of: {', '.join(self._types)}"
+            )
+            self._add(path, f"the backend `{name}` needs a `type`", closest(name, others) or own)
+            return
+        if kind not in self._types:
+            *most, last = (f'"{other}"' for other in self._types)
+            message = f'`backends.{name}.type` must be {", ".join(most)} or {last}, not "{kind}"'
+            hint = closest(kind, self._types) or "is the package that adds it installed here?"
+            self._add((*path, "type"), message, hint)
+            return
+        if not _VARIABLE.fullmatch(table.get("api_key_env") or "_"):
+            self._add(
+                (*path, "api_key_env"), "`api_key_env` names a variable, it is not the key", secret=True
+            )
+        for key, types in _ONLY_FOR.items():
+            meant = kind in types if kind in TYPES else key in _FOR_OTHERS
+            if table.get(key) and not meant:
+                self._add((*path, key), f'`{key}` means nothing to a backend of type "{kind}"', "take it out")
+        if kind == "command" and self._lacks((*path, "command")):
+            self._add(path, f"the backend `{name}` needs a `command` to run", 'for example command = "llm"')
+        if table.get("command") and kind in ("openai", "ollama") and "://" not in table["command"]:
+            self._add(
+                (*path, "command"),
+                f'`command` must be a URL for type "{kind}"',
+                "it is the same as `base_url`",
+            )
+
+    def _role(self, name: str, role: Mapping[str, Any], backends: Mapping[str, Any]) -> None:
+        path = ("roles", name)
+        self._name(path, "role")
+        if name in backends:
+            self._add(path, f"`{name}` is a backend already", "call the role otherwise")
+        if self._lacks((*path, "backends")):
+            self._add(path, f"the role `{name}` needs `backends`", 'backends = ["claude", "codex"]')
+        self._backends((*path, "backends"), role.get("backends", []), backends)
+
+    def _backends(self, path: Keys, names: str | list[str], known: Iterable[str]) -> None:
+        known = list(known)
+        for number, name in enumerate(names_in(names) if isinstance(names, str) else names):
+            if name not in known:
+                hint = closest(name, known) or f"there are: {', '.join(known)}"
+                place = (*path, number) if isinstance(names, list) else path
+                self._add(place, f"no backend is called `{name}`", hint)
+
+    def _name(self, path: Keys, what: str) -> None:
+        name = str(path[-1])
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or name in (AUTO, ALL):
+            self._add(
+                path,
+                f"a {what} cannot be called `{name}`",
+                "letters, digits, `_`, `-` and `.`; not auto or all",
+            )
+
+    def _add(self, path: Keys, message: str, hint: str = "", *, secret: bool = False) -> None:
+        problem = self._layer(path).problem(path, message, hint)
+        self._problems.append(replace(problem, excerpt="", length=0) if secret else problem)
+
+    def _lacks(self, path: Keys) -> bool:
+        """Whether no source says anything there, right or wrong."""
+        return not any(layer.holds(path) for layer in self._layers)
+
+    def _layer(self, path: Keys) -> Layer:
+        """The strongest source that holds ``path``, or the nearest table above it."""
+        path = tuple(key for key in path if isinstance(key, str))  # a list is of one source
+        while path:
+            for layer in reversed(self._layers):
+                if layer.holds(path):
+                    return layer
+            path = path[:-1]
+        return Layer()
