@@ -170,4 +170,5 @@ def test_texts_that_take_long_hold_up_nobody(kind: str, project: Project) -> Non
     assert steps["other"]["outcome"] == "passed"
     if steps["slow"]["outcome"] != "passed":  # a fast machine may be done in time with the last one
         assert steps["slow"]["outcome"] == "error"
-        assert "timed out after 1 s" in steps["slow"]["reason"] or "took more than" in steps["slow"]["reason"]
+        limits = ("timed out after 1 s", "took more than", "takes too long")
+        assert any(limit in steps["slow"]["reason"] for limit in limits)
