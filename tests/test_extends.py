@@ -123,6 +123,7 @@ KEYS: dict[str, tuple[str, str, str, Any, Any]] = {
     "tags": ('["theirs"]', '["ours"]', "tags", ("theirs",), ("ours",)),
     "max_parallel": ("1", "2", "max_parallel", 1, 2),
     "exclusive": ("true", "false", "exclusive", True, False),
+    "allow_skip": ("true", "false", "allow_skip", True, False),
 }
 TABLES: dict[str, tuple[str, str, Callable[[Workflow], Any], Any, Any]] = {
     "budget": ("calls = 1", "calls = 2", lambda w: w.budget and w.budget.calls, 1, 2),
