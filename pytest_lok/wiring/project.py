@@ -1,14 +1,8 @@
-"""Settings -> World: the only module that names concrete backends, shells and workspaces.
-
-``Project`` is what the command line and the plugin hold on to: a root directory with its settings
-and its workflows.
-"""
+"""What the command line and the plugin hold on to: a root directory, with its settings and workflows."""
 
 from __future__ import annotations
 
 import functools
-import json
-import math
 import shutil
 import time
 from collections.abc import Mapping
@@ -17,21 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from pytest_lok import __version__
-from pytest_lok.backends import anthropic, bedrock, gemini_api, ollama, openai
-from pytest_lok.backends.cache import Cache, Cached
-from pytest_lok.backends.clis import DIALECTS
-from pytest_lok.backends.command import CommandBackend, Tool
-from pytest_lok.backends.dialect import ANY
-from pytest_lok.backends.environment import narrowed, search_path
-from pytest_lok.backends.guarded import Guarded
-from pytest_lok.backends.http import Api, Http
+from pytest_lok.backends.cache import Cache
+from pytest_lok.backends.environment import search_path
+from pytest_lok.backends.http import Http
 from pytest_lok.backends.replay import Cassettes, Replayed
-from pytest_lok.backends.scripted import Rule, Scripted
-from pytest_lok.backends.server import Server, ServerDialect
-from pytest_lok.backends.unusable import Unusable
 from pytest_lok.core.cassette import Mode
-from pytest_lok.core.credentials import SHORTEST, parts_of, secrets_of, withheld
 from pytest_lok.core.model import Origin, Role, Strategy, Workflow
 from pytest_lok.core.parse import Source, parse_workflow
 from pytest_lok.core.pricing import Price
@@ -39,13 +23,11 @@ from pytest_lok.core.redact import Redactor
 from pytest_lok.discovery import Shelves, find_root, unknown
 from pytest_lok.engine.ports import Backend, Limits, World
 from pytest_lok.engine.slots import Slots
-from pytest_lok.errors import BackendFault, UsageError
-from pytest_lok.hookspecs import Setup, backend_types
+from pytest_lok.errors import UsageError
+from pytest_lok.hookspecs import backend_types
 from pytest_lok.settings import (
     ALL,
-    CLIS,
     TYPES,
-    BackendSettings,
     Settings,
     base_refs,
     cache_dir,
@@ -56,6 +38,8 @@ from pytest_lok.settings import (
     trusts,
 )
 from pytest_lok.verbs.tasks import task_workflow
+from pytest_lok.wiring.backends import Answerers
+from pytest_lok.wiring.secrecy import children_see, secrets
 from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.git import Git, Judged
 from pytest_lok.workspace.orphans import MARK
@@ -66,28 +50,6 @@ from pytest_lok.workspace.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from pytest_lok.store.trust import Trust
-
-# What a child must not get from us: files whose lines become commands of a later CI step, and what
-# belongs to the pytest that runs us.
-_WITHHELD = frozenset(
-    {
-        "GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "BASH_ENV",
-        "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT",
-        "PYTEST_XDIST_TESTRUNUID",
-    }
-)  # fmt: skip
-_SERVERS: Mapping[str, ServerDialect] = {
-    "anthropic": anthropic.MESSAGES,
-    "gemini-api": gemini_api.GENERATE,
-    "ollama": ollama.CHAT,
-    "openai": openai.CHAT,
-}
-# What of a backend's settings has no say in what it answers; and variables that have one.
-_NEUTRAL = {
-    "enabled", "timeout", "idle_timeout", "max_concurrent", "requests_per_minute", "weight", "strengths",
-    "replies",
-}  # fmt: skip
-_REDIRECTS = ("_BASE_URL", "_HOST", "_MODEL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +162,7 @@ class Project:
     def cache(self) -> Cache:
         """This user's kept answers, as this project's settings use them."""
         ttl = self.settings.cache.ttl_hours * 3600
-        return Cache(cache_dir(self.environ) / "answers", ttl=ttl, redactor=Redactor(self._secrets()))
+        return Cache(cache_dir(self.environ) / "answers", ttl=ttl, redactor=self._redactor())
 
     def load(self, name: str | Path) -> Workflow:
         """The workflow of that name (project, user, tasks, built in), or of that .toml path.
@@ -236,23 +198,17 @@ class Project:
         if not shown and (distrust := self.distrust):
             raise distrust
         settings, defaults = self.settings, self.settings.defaults
-        processes = Processes(self.root, self._child_environ(), watchdog=self.watchdog)
-        tools = Processes(
-            self.root, self._child_environ() | {"PATH": search_path(self.environ)}, watchdog=self.watchdog
-        )
+        seen = children_see(settings, self.environ)
+        processes = Processes(self.root, seen, watchdog=self.watchdog)
+        seen_by_tools = {**seen, "PATH": search_path(self.environ)}
+        tools = Processes(self.root, seen_by_tools, watchdog=self.watchdog)
         for each in (processes, tools):
             self.processes.add(each)
-        redactor = Redactor(self._secrets())
+        redactor = self._redactor()
         return World(
             backends=self._backends(tools, redactor) if backends is None else backends,
             shell=processes,
-            workspace=Checkout(
-                self.root,
-                files=Files(self.root, state_dir(self.environ)),
-                git=self._git(tools),
-                which=self._tool,
-                nested=MARK in self.environ,
-            ),
+            workspace=self._checkout(tools),
             env=self.environ,
             limits=Limits(
                 max_parallel=defaults.max_parallel if defaults.parallel else 1,
@@ -326,26 +282,34 @@ class Project:
     # --- the world
 
     def _backends(self, processes: Processes, redactor: Redactor) -> dict[str, Backend]:
-        http = Http(self.environ)
-        backends = {
-            name: self._backend(name, settings, processes, http)
-            for name, settings in self.settings.backends.items()
-        }
+        answerers = Answerers(
+            root=self.root,
+            settings=self.settings,
+            environ=self.environ,
+            trusted=self.trusted,
+            run=processes.launch,
+            http=Http(self.environ),
+        )
+        if self.cached and self.record is None:
+            return answerers.cached(self.cache, functools.partial(tree_state, processes))
+        backends = answerers.all()
         if self.record is None:
-            return self._with_cache(backends, processes) if self.cached else backends
+            return backends
         lock = state_dir(self.environ) / "cassettes.lock"
         cassettes = Cassettes(self.root, self.record, redactor=redactor, lock=lock, since=self.since)
         return {name: Replayed(backend, cassettes) for name, backend in backends.items()}
 
-    def _with_cache(self, backends: Mapping[str, Backend], processes: Processes) -> dict[str, Backend]:
-        """Those that answer from a file of the user's need no cache."""
-        cache, found = self.cache, dict(backends)
-        for name, settings in self.settings.backends.items():
-            if settings.type != "scripted":
-                reads = settings.type in CLIS and settings.access == "read"
-                tree = functools.partial(tree_state, processes) if reads else None
-                found[name] = Cached(backends[name], cache, identity=self._identity(name), tree=tree)
-        return found
+    def _checkout(self, processes: Processes) -> Checkout:
+        return Checkout(
+            self.root,
+            files=Files(self.root, state_dir(self.environ)),
+            git=self._git(processes),
+            which=self._tool,
+            nested=MARK in self.environ,
+        )
+
+    def _redactor(self) -> Redactor:
+        return Redactor(secrets(self.settings, self.environ))
 
     def _git(self, processes: Processes) -> Git:
         """A hook of git's that is about a commit names the index, the others nothing of the kind."""
@@ -353,97 +317,6 @@ class Project:
         if "GIT_INDEX_FILE" in environ or "GIT_PREFIX" in environ:
             judged = Judged.STAGED if "GIT_INDEX_FILE" in environ else Judged.COMMITTED
         return Git(self.root, processes, base_refs(environ), judged=judged, ci=in_ci(environ))
-
-    def _identity(self, name: str) -> str:
-        """All that an answer of a backend depends on, but for the question and the tree."""
-        own = self.settings.backends[name].model_dump(exclude=_NEUTRAL)
-        redirected = {key: value for key, value in self.environ.items() if key.endswith(_REDIRECTS)}
-        parts = (__version__, str(self.root), name, own, redirected)
-        return json.dumps(parts, sort_keys=True)
-
-    def _backend(self, name: str, settings: BackendSettings, processes: Processes, http: Http) -> Backend:
-        table = f"[backends.{name}]"
-        if problem := self._untrusted(name):
-            return problem
-        if not settings.enabled:
-            return Unusable(
-                name, BackendFault.DISABLED, "is switched off", f"set `enabled = true` in {table}"
-            )
-        if settings.type in CLIS:
-            tool = Tool(
-                command=settings.command,
-                args=settings.args,
-                dialect=DIALECTS.get(settings.type, ANY),
-                model=settings.model,
-                access=settings.access,
-                env=settings.env,
-                key_env=settings.api_key_env,
-                usual_keys=not self.settings.claims.names_program(name),
-                skip_lines=settings.skip_lines,
-                fail_on=settings.fail_on,
-                answer=settings.answer,
-                idle=math.inf if settings.idle_timeout is None else settings.idle_timeout,
-            )
-            return CommandBackend(name, tool, run=processes.launch, workspace=self.root, environ=self.environ)
-        api = Api(
-            base_url=settings.url,
-            model=settings.model,
-            key_env=settings.api_key_env,
-            max_tokens=settings.max_tokens,
-            **({} if settings.idle_timeout is None else {"idle": settings.idle_timeout}),
-        )
-        match settings.type:
-            case "scripted":
-                rules = [Rule(**reply.model_dump()) for reply in settings.replies]
-                return Scripted(name, rules, model=settings.model or "scripted")
-            case "bedrock":
-                return bedrock.Bedrock(name, api, http=http, environ=self.environ)
-            case "ollama" if self._is_absent(name):
-                return Unusable(
-                    name,
-                    BackendFault.NOT_INSTALLED,
-                    "is not installed on this machine",
-                    f"install Ollama, or say where it runs: `base_url` in {table}",
-                )
-            case "openai" if settings.api == "responses":
-                dialect = openai.RESPONSES
-            case kind if kind in _SERVERS:
-                dialect = _SERVERS[kind]
-            case kind:
-                return Guarded(name, backend_types(TYPES)[kind](self._setup(name, settings)))
-        return Server(name, api, dialect, http=http, environ=self.environ)
-
-    def _untrusted(self, name: str) -> Backend | None:
-        """What stands for a backend that this project must not set up so."""
-        claims = self.settings.claims
-        if why := claims.mixed.get(name):
-            half = f"is half yours and half the project's: {why}"
-            return Unusable(
-                name, BackendFault.NOT_CONFIGURED, half, "say where it is and its key in one file"
-            )
-        if not self.trusted and name in claims.backends:
-            why = "look at it with `lok trust`, which asks before it trusts"
-            return Unusable(
-                name, BackendFault.NOT_CONFIGURED, f"is set up by {claims.file}, not trusted", why
-            )
-        return None
-
-    def _setup(self, name: str, settings: BackendSettings) -> Setup:
-        return Setup(
-            name=name,
-            model=settings.model,
-            base_url=settings.base_url,
-            key=self.environ.get(settings.api_key_env, ""),
-            max_tokens=settings.max_tokens,
-            options=settings.options,
-            root=self.root,
-            environ=self.environ,
-        )
-
-    def _is_absent(self, name: str) -> bool:
-        """Whether nobody has said a word about this built-in server, and it is not installed here."""
-        mentioned = self.settings.backends[name].model_fields_set - {"type", "weight", "strengths"}
-        return not mentioned and self._which("ollama") is None
 
     def _slots(self) -> dict[str, Slots]:
         """How many questions each backend gets at once, and per minute; without ``parallel``, one for all."""
@@ -458,25 +331,8 @@ class Project:
                 found[name] = one
         return found
 
-    def _child_environ(self) -> dict[str, str]:
-        """What shell and verify steps start from: no secret that nobody named, none of CI's command files."""
-        defaults, own = self.settings.defaults, self._key_names()
-        clean = defaults.env_policy == "clean"
-        environ = narrowed(self.environ, defaults.env) if clean else self.environ
-        kept = {*environ} - _WITHHELD - own - (withheld(environ) - {*defaults.env})
-        return {name: value for name, value in environ.items() if name in kept}
-
-    def _key_names(self) -> set[str]:
-        """The variables that backends take their keys from."""
-        return {backend.api_key_env for backend in self.settings.backends.values()}
-
-    def _secrets(self) -> frozenset[str]:
-        own = {part for name in self._key_names() for part in parts_of(self.environ.get(name, ""))}
-        return secrets_of(self.environ) | {part for part in own if len(part) >= SHORTEST}
-
-    def _which(self, program: str) -> str | None:
-        return shutil.which(program, path=self.environ.get("PATH", ""))
-
     def _tool(self, program: str) -> str | None:
         """Where a verify command will find a program; what a wrapper has inside it only it knows."""
-        return program if self.settings.defaults.command_wrapper else self._which(program)
+        if self.settings.defaults.command_wrapper:
+            return program
+        return shutil.which(program, path=self.environ.get("PATH", ""))

@@ -1,0 +1,39 @@
+"""An environment, and what the settings say of it -> what children see of it, and what nobody may."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_lok.backends.environment import narrowed
+from pytest_lok.core.credentials import SHORTEST, parts_of, secrets_of, withheld
+from pytest_lok.settings import Settings
+
+# What a child must not get from us: files whose lines become commands of a later CI step, and what
+# belongs to the pytest that runs us.
+_WITHHELD = frozenset(
+    {
+        "GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "BASH_ENV",
+        "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT",
+        "PYTEST_XDIST_TESTRUNUID",
+    }
+)  # fmt: skip
+
+
+def children_see(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """What shell and verify steps start from: no secret that nobody named, none of CI's command files."""
+    named = {*settings.defaults.env}
+    clean = settings.defaults.env_policy == "clean"
+    seen = narrowed(environ, settings.defaults.env) if clean else environ
+    kept = {*seen} - _WITHHELD - _key_names(settings) - (withheld(seen) - named)
+    return {name: value for name, value in seen.items() if name in kept}
+
+
+def secrets(settings: Settings, environ: Mapping[str, str]) -> frozenset[str]:
+    """What is masked wherever it would be shown or kept."""
+    own = {part for name in _key_names(settings) for part in parts_of(environ.get(name, ""))}
+    return secrets_of(environ) | {part for part in own if len(part) >= SHORTEST}
+
+
+def _key_names(settings: Settings) -> set[str]:
+    """The variables that backends take their keys from."""
+    return {backend.api_key_env for backend in settings.backends.values()}
