@@ -59,7 +59,7 @@ INSIDES := collect fixtures hooks junit parts report threads alone record
 compat: $(OVERLAYS:%=.compat/%/.ready)
 	for version in 9.0 9.1; do .compat/pytest-$$version/bin/python -m pytest -n auto --dist worksteal -q \
 	  -p no:cacheprovider $(INSIDES:%=tests/plugin/test_%.py) || exit; done
-	.compat/companions/bin/python -m pytest -n auto --dist worksteal -q -p no:cacheprovider -p no:sugar \
+	.compat/companions/bin/python -m pytest -n auto --dist worksteal -q -p no:cacheprovider -p no:sugar -p no:tldr \
 	  -o asyncio_default_fixture_loop_scope=function -W ignore::DeprecationWarning tests/plugin/test_companions.py
 
 .compat/%/.ready: $(READY)

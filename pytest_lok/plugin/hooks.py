@@ -103,8 +103,13 @@ def _runs_workflows(early: pytest.Config) -> bool:
 
 @pytest.hookimpl(trylast=True)  # when other plugins have had their say about config.args
 def pytest_configure(config: pytest.Config) -> None:
-    """Bring in the rest of the plugin if this session has workflows."""
+    """Bring in the rest of the plugin if this session has workflows.
+
+    A workflow that was named stays an argument, whatever a plugin thinks has changed.
+    """
     config.stash[BEGAN] = time.time()
+    dropped = [arg for arg in config.option.file_or_dir if arg not in config.args]
+    config.args = [*config.args, *(arg for arg in dropped if is_ours(config, arg))]
     keyword = _workflow_keyword(config)
     if (
         keyword

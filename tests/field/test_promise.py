@@ -121,6 +121,21 @@ def test_an_item_of_which_nothing_is_reported_is_red(suite: Suite) -> None:
     result.stdout.fnmatch_lines(["E   not run: nothing was reported of it"])
 
 
+PICKS = "def pytest_configure(config): config.args = ['test_a.py']"
+
+
+@pytest.mark.parametrize("options", [("--lok",), (W,), (f"{W}::s",), (W, "-n1")], ids=" ".join)
+def test_a_plugin_that_chooses_the_arguments_leaves_out_no_gate_that_was_named(
+    suite: Suite, options: tuple[str, ...]
+) -> None:
+    suite.shells("w", s="false")
+    suite.write("test_a.py", "def test_a(): pass")
+    suite.write("conftest.py", PICKS)
+    result = suite.run(*options)
+    assert result.parseoutcomes() == {"passed": 1, "failed": 1}
+    suite.run("test_a.py").assert_outcomes(passed=1)
+
+
 @pytest.mark.parametrize("how", ["collect_ignore_glob", "a plugin", "skip", "addopts -m"])
 def test_workers_tell_what_they_did_not_come_to(
     suite: Suite, monkeypatch: pytest.MonkeyPatch, how: str

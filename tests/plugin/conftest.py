@@ -32,7 +32,10 @@ reply = "hello from echo"
 
 QUIET = tuple(
     word
-    for plugin in ("randomly", "cacheprovider", "sugar", "hypothesispytest", "anyio")
+    for plugin in (
+        *("randomly", "cacheprovider", "sugar", "tldr", "hypothesispytest", "anyio"),
+        "pytest-retry",  # does one session a process
+    )
     for word in ("-p", f"no:{plugin}")
 )
 """What every inner session has: an order and a terminal that stay, nothing remembered or slow to load."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.plugin.conftest import Suite, words
+from tests.plugin.test_run import junit
 
 ROOT = Path(__file__).parents[2]
 W = ".lok/workflows/w.toml"
+RETRY = ("--lok", "-p", "pytest-retry", "-p", "no:rerunfailures")  # both would try again
 
 
 @pytest.mark.parametrize("method", ["signal", "thread"])
@@ -117,6 +120,156 @@ def test_reruns_share_one_budget(suite: Suite) -> None:
     result = suite.run("--lok", "--reruns=3")
     assert result.parseoutcomes() == {"errors": 1, "rerun": 3}
     result.stdout.fnmatch_lines(["E   the budget of 2 calls does not allow another call: 2 made"])
+
+
+@pytest.mark.parametrize("xdist", [(), ("-n2",)], ids=["alone", "xdist"])
+def test_a_retry_is_a_new_attempt_of_that_step_only(suite: Suite, xdist: tuple[str, ...]) -> None:
+    pytest.importorskip("pytest_retry")
+    suite.shells(
+        "w",
+        a="echo a >> ran",
+        b_after_a="echo b >> ran; test $(grep -c b ran) -ge 2",
+        c_after_b="echo c >> ran",
+    )
+    result = suite.run_apart(*RETRY, "--retries=2", *xdist)
+    assert result.parseoutcomes() == {"passed": 3, "retried": 1}
+    assert result.ret == pytest.ExitCode.OK
+    assert suite.ran() == ["a", "b", "b", "c"]
+
+
+@pytest.mark.parametrize("xdist", [(), ("-n2",)], ids=["alone", "xdist"])
+def test_a_retry_that_cannot_be_judged_is_red(suite: Suite, xdist: tuple[str, ...]) -> None:
+    pytest.importorskip("pytest_retry")
+    suite.workflow(
+        "w",
+        """
+        [[steps]]
+        name = "s"
+        timeout = "0.5s"
+        shell = "test -e f && sleep 9; touch f; exit 1"
+        """,
+    )
+    result = suite.run_apart(*RETRY, "--retries=1", "--junitxml=r.xml", *xdist)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert result.parseoutcomes() == {"failed": 1, "retried": 1}
+    assert junit(suite.root / "r.xml")["s"][0] == "failure"
+
+
+def test_retries_that_spend_the_budget_are_red(suite: Suite) -> None:
+    pytest.importorskip("pytest_retry")
+    step = "[[steps]]\nname = 's'\nprompt = 'x'\nfor_each = [1, 2]\nassert = [\"output == 'no'\"]\n"
+    suite.workflow("w", f"[budget]\ncalls = 6\n{step}")
+    result = suite.run_apart(*RETRY, "--retries=2")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "passed" not in result.parseoutcomes()
+
+
+@pytest.mark.parametrize("xdist", [(), ("-n2",)], ids=["alone", "xdist"])
+def test_parts_that_are_retried_never_multiply(suite: Suite, xdist: tuple[str, ...]) -> None:
+    pytest.importorskip("pytest_retry")
+    suite.workflow(
+        "w", "[[steps]]\nname = 's'\nfor_each = [1, 2]\nshell = 'echo x >> ran; test {{ item }} = 1'\n"
+    )
+    result = suite.run_apart(*RETRY, "--retries=2", *xdist)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert suite.ran() == ["x"] * 6, "three attempts of two items"
+
+
+def test_sockets_that_are_disabled_in_tests_are_no_matter_of_steps(suite: Suite) -> None:
+    pytest.importorskip("pytest_socket")
+    suite.workflow(
+        "w",
+        """
+        [[steps]]
+        name = "a"
+        shell = "cat"
+        stdin = "hello"
+        [[steps]]
+        name = "b"
+        prompt = "{{ steps.a.output }}"
+        [[steps]]
+        name = "c"
+        for_each = [1, 2]
+        shell = "test {{ item }} = 1"
+        """,
+    )
+    suite.write(
+        "test_one.py",
+        """
+        import socket, pytest, pytest_socket
+
+        def test_blocked():
+            with pytest.raises(pytest_socket.SocketBlockedError):
+                socket.socket()
+
+        def test_lok(lok): assert lok.ask("x").passed
+        """,
+    )
+    result = suite.run_apart("--lok", "--disable-socket", "-v")
+    assert {node.rpartition("::")[2]: word for node, word in words(result).items()} == {
+        "a": "PASSED",
+        "b": "PASSED",
+        "c": "FAILED",
+        "test_blocked": "PASSED",
+        "test_lok": "PASSED",
+    }
+    result.stdout.fnmatch_lines(["w: failed in *"])
+
+
+def test_a_judgement_is_failed_in_allure_and_what_could_not_be_judged_is_broken(suite: Suite) -> None:
+    pytest.importorskip("allure_pytest")
+    suite.shells("w", good="true", bad="exit 1", after_after_bad="true")
+    suite.workflow("v", "[[steps]]\nname = 'trouble'\nprompt = 'trouble'\nretries = 0\n")
+    suite.run_apart("--lok", "--alluredir=allure")
+    told = [json.loads(file.read_text()) for file in (suite.root / "allure").glob("*-result.json")]
+    assert {test["name"]: test["status"] for test in told} == {
+        "good": "passed",
+        "bad": "failed",
+        "after": "skipped",
+        "trouble": "broken",
+    }
+
+
+@pytest.mark.parametrize("changed", ["test_a.py", ""])
+@pytest.mark.parametrize(
+    "options",
+    [("--lok",), ("--lok", "-n2"), (W,), ("--lok-workflow=w",), ("-o", "lok=true")],
+    ids=["--lok", "xdist", "a path", "a name", "the setting"],
+)
+def test_a_gate_is_not_left_out_because_it_did_not_change(
+    suite: Suite, options: tuple[str, ...], changed: str
+) -> None:
+    pytest.importorskip("pytest_picked")
+    suite.shells("w", s="echo s >> ran; false")
+    suite.write("test_a.py", "def test_a(): pass")
+    for command in ("init", "add .", "-c user.name=a -c user.email=a@example.org commit -m x"):
+        subprocess.run(["git", *command.split()], cwd=suite.root, check=True, capture_output=True)
+    if changed:
+        suite.write(changed, "def test_a(): assert True")
+    result = suite.run_apart("--picked=only", *options)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert suite.ran() == ["s"]
+
+
+def test_what_is_repeated_is_what_is_parametrized(suite: Suite) -> None:
+    pytest.importorskip("pytest_repeat")
+    suite.shells("w", s="echo s >> ran")
+    suite.write("test_a.py", "def test_a(): pass")
+    suite.run_apart("--lok", "--count=3").assert_outcomes(passed=4)
+    assert suite.ran() == ["s"]
+
+
+def test_another_terminal_reporter_tells_the_reports_own_name(suite: Suite) -> None:
+    pytest.importorskip("pytest_tldr")
+    suite.shells("w", good="true", bad="false")
+    suite.write("test_a.py", "def test_a(): pass")
+    alone = [word for plugin in ("sugar", "randomly", "rerunfailures") for word in ("-p", f"no:{plugin}")]
+    result = suite.pytester.runpytest_subprocess("--lok", "--junitxml=r.xml", *alone)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    said = result.stdout.str()
+    assert "Ran 3 tests" in said
+    assert f"generated xml file: {suite.root / 'r.xml'} " in said
+    assert "w: failed in" in said
 
 
 def tokens(result: pytest.RunResult) -> int:
@@ -238,9 +391,17 @@ def test_all_of_them_together(suite: Suite, xdist: tuple[str, ...]) -> None:
         "v", '[[steps]]\nname = "e"\nprompt = "x"\nassert = ["output == \'from an async fixture\'"]\n'
     )
     result = suite.pytester.runpytest_subprocess(
-        "--lok", "--html=report.html", "--cov=.", "--snapshot-update", "--timeout=60", "--reruns=1", *xdist
+        *("--lok", "--html=report.html", "--alluredir=allure", "--cov=.", "--snapshot-update"),
+        *(
+            "--timeout=60",
+            "--reruns=1",
+            "-p",
+            "no:tldr",
+            *xdist,
+        ),  # pytest-tldr and pytest-rerunfailures cannot do together
     )
-    plugins = needed - {"django"} | {"pytest-timeout", "pytest-rerunfailures", "pytest-xdist", "hypothesis"}
+    plugins = needed - {"django", "pytest-tldr"}
+    plugins |= {"pytest-timeout", "pytest-rerunfailures", "pytest-xdist", "hypothesis"}
     assert set(json.loads((suite.root / "loaded.json").read_text())) >= plugins
     outcomes = result.parseoutcomes()
     assert outcomes == {"passed": 8, "failed": 1, "skipped": 1, "rerun": 1}

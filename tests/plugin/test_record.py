@@ -67,9 +67,11 @@ TREE = {
     "tox.ini": "[pytest]\naddopts = --lok-record none\n",
     "setup.cfg": "[tool:pytest]\naddopts = -o lok_record=none\n",
 }
+OVERRIDES = pytest.version_tuple >= (9, 1)
+"""Whether ``-o`` has an effect in ``addopts``."""
 
 
-@pytest.mark.parametrize("name", TREE)
+@pytest.mark.parametrize("name", [name for name in TREE if name != "setup.cfg" or OVERRIDES])
 def test_in_ci_the_tree_does_not_say_that_the_tree_is_replayed(
     asking: Suite, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
