@@ -91,13 +91,13 @@ class Collection:
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Those that are left out may be needed all the same."""
-        self._desk.running.left_out += [item for item in items if isinstance(item, Step)]
+        self._desk.selection.left_out += [item for item in items if isinstance(item, Step)]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Every deselection has happened."""
         for item in session.items:
             if isinstance(item, Step):
-                self._desk.running.select(item)
+                self._desk.selection.add(item)
         self._desk.running.prepare()
 
 

@@ -119,7 +119,7 @@ def pytest_configure(config: pytest.Config) -> None:
         or any(is_ours(config, arg) for arg in config.args)
     ):
         try:
-            from pytest_lok.plugin.desk import install
+            from pytest_lok.plugin.install import install
         except ImportError as missing:
             from pytest_lok.errors import PlatformError
 

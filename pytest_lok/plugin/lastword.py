@@ -114,7 +114,7 @@ class LastWord:
         config = self._desk.config
         ended = exitstatus in _ENDED
         looking = config.getoption("collectonly", False) or config.getoption("setuponly", False)
-        if not ended or looking or session.shouldstop or session.shouldfail or self._desk.running.stopped:
+        if not ended or looking or session.shouldstop or session.shouldfail or self._desk.stop.happened:
             return
         left, idle = self._unjudged(), self._idle()
         judged = self._desk.promise.steps.keys() - left.keys() - self._desk.promise.chosen

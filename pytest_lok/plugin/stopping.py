@@ -94,7 +94,7 @@ class Stopping:
         untold = [nodeid for nodeid in ids if nodeid not in self._told]
         # xdist gives up what dead workers had; after errors of collection nothing was to run
         lost = bool(self._ids and untold) and exitstatus != pytest.ExitCode.INTERRUPTED
-        if self._is_worker or config.getoption("setuponly", False) or not (running.stopped or lost):
+        if self._is_worker or config.getoption("setuponly", False) or not (self._desk.stop.happened or lost):
             return
         self._brace()
         running.stop("the pytest-xdist worker that had it died", Outcome.ERROR)
@@ -131,13 +131,14 @@ class Stopping:
                     left[place] = running.left(place)
                 result = left[place].get(step.name)
             if result is None:
-                result = running.cut(step.name, begun=record is not None and step.name in record.running)
+                begun = record is not None and step.name in record.running
+                result = self._desk.stop.cut(step.name, begun=begun)
             file = self._desk.request.root / step.path
             account = Account(
                 workflow=workflow,
                 step=step,
                 file=file,
-                result=running.told(result),
+                result=self._desk.stop.told(result),
                 run_id=self._desk.runs.run_id,
             )
             report = account.report(nodeid, selected[place])
