@@ -36,18 +36,14 @@ class Removed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineChanges:
-    """What a change does to one file: spans of lines of the new one that it adds, and what it removes.
-
-    ``mode``: it also changes who may execute it, which touches the file and none of its lines.
-    """
+    """What a change does to one file: spans of lines of the new one that it adds, and what it removes."""
 
     added: tuple[Span, ...] = ()
     removed: tuple[Removed, ...] = ()
-    mode: bool = False
 
     def __bool__(self) -> bool:
         """Whether it changes anything."""
-        return bool(self.added or self.removed or self.mode)
+        return bool(self.added or self.removed)
 
     def touches(self, line: int, end_line: int) -> bool:
         """Whether one of these lines of the new file is added, or stands beside what is removed."""
