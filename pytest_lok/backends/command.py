@@ -97,11 +97,8 @@ class CommandBackend:
         """NOT_INSTALLED where its program is not there, NOT_CONFIGURED where its arguments cannot work."""
         program = self._program[0]
         if not program:
-            return self._error(
-                BackendFault.NOT_CONFIGURED,
-                "it has no command",
-                f'set `command = "…"` in [backends.{self._name}]',
-            )
+            hint = f'set `command = "…"` in [backends.{self._name}]'
+            return self._error(BackendFault.NOT_CONFIGURED, "it has no command", hint)
         if self._tool.model and self._dialect.model is None and not self._placed("model"):
             return self._no_place("model")
         if self._found() is None:
@@ -179,7 +176,8 @@ class CommandBackend:
         """The text to send, and every option lok gives."""
         dialect = self._dialect
         options = [
-            self._at_home(option) for option in (*dialect.options, *dialect.access.get(self._tool.access, ()))
+            _at_home(option, str(self._workspace))
+            for option in (*dialect.options, *dialect.access.get(self._tool.access, ()))
         ]
         model = prompt.model or self._tool.model
         if model.startswith("-"):  # some tools would take it for an option of theirs
@@ -209,11 +207,6 @@ class CommandBackend:
         text = dialect.guard(text)
         self._check_length(text)
         return text, options
-
-    def _at_home(self, option: Option) -> Option:
-        here = str(self._workspace)
-        value = option.value and option.value.replace("{workspace}", here)
-        return replace(option, value=value, key=option.key.replace("{workspace}", here))
 
     def _check_length(self, text: str) -> None:
         if self._placed("prompt") and len(text.encode()) > LONGEST_ARGUMENT:
@@ -274,28 +267,7 @@ class CommandBackend:
             heard = self._dialect.read(done)
         if isinstance(heard, Failure):
             return heard
-        return self._unusable(launch, done, heard) or heard
-
-    def _unusable(self, launch: Launch, done: Completed, heard: Answer) -> Failure | None:
-        """Why what was taken for an answer is none, whatever it says."""
-        if done.cut:
-            return Failure(kind=BackendFault.BAD_OUTPUT, message="it printed more than can be kept")
-        if done.unread:
-            size = len(launch.stdin)
-            return Failure(
-                kind=BackendFault.BAD_OUTPUT,
-                message=f"it took {size - done.unread:,} of {size:,} bytes of its prompt",
-                hint="it has to read stdin to its end; or put {prompt} into `args` of "
-                f"[backends.{self._name}]",
-            )
-        if not heard.text.strip():
-            said = bare(done.stderr).strip()
-            return Failure(
-                kind=faults.of_text(said) or BackendFault.EMPTY,
-                message=f"gave an empty answer; on stderr: {said}" if said else "gave an empty answer",
-                hint="" if said else "try again, or word the prompt so that it asks for something",
-            )
-        return None
+        return _unusable(self._name, launch, done, heard) or heard
 
     def _failed(self, failure: Failure, launch: Launch, done: Completed) -> BackendError:
         hint = faults.remedy(failure.kind, self._name)
@@ -353,6 +325,32 @@ def _split(command: str, args: Sequence[str]) -> tuple[list[str], list[str]]:
             if not word.startswith("-"):
                 return [command, *args[:at]], list(args[at:])
     return [command], list(args)
+
+
+def _at_home(option: Option, here: str) -> Option:
+    value = option.value and option.value.replace("{workspace}", here)
+    return replace(option, value=value, key=option.key.replace("{workspace}", here))
+
+
+def _unusable(name: str, launch: Launch, done: Completed, heard: Answer) -> Failure | None:
+    """Why what was taken for an answer is none, whatever it says."""
+    if done.cut:
+        return Failure(kind=BackendFault.BAD_OUTPUT, message="it printed more than can be kept")
+    if done.unread:
+        size = len(launch.stdin)
+        return Failure(
+            kind=BackendFault.BAD_OUTPUT,
+            message=f"it took {size - done.unread:,} of {size:,} bytes of its prompt",
+            hint=f"it has to read stdin to its end; or put {{prompt}} into `args` of [backends.{name}]",
+        )
+    if not heard.text.strip():
+        said = bare(done.stderr).strip()
+        return Failure(
+            kind=faults.of_text(said) or BackendFault.EMPTY,
+            message=f"gave an empty answer; on stderr: {said}" if said else "gave an empty answer",
+            hint="" if said else "try again, or word the prompt so that it asks for something",
+        )
+    return None
 
 
 def _contents(file: Path) -> str:

@@ -151,12 +151,7 @@ class Flow:
             names = _plain(word)
             for name in word.reads if names is None or not _apart(word.pieces) else ():
                 unknown += self._reaching({name})
-            for name in names or ():
-                if name in self._blind:
-                    unknown += self._reaching({name})
-                elif name not in seen:
-                    seen.add(name)
-                    todo += self._words[name]
+            unknown += self._behind(names or (), seen, todo)
         return known, unknown
 
     def leads(self, word: Word) -> tuple[list[Word], list[Word], list[Hole]]:
@@ -179,13 +174,19 @@ class Flow:
             if (names := _plain(part)) is None:
                 nested = [hole for hole in part.holes if hole not in part.direct]
                 unknown += [*nested, *self._reaching(part.reads)]
-            for name in names or ():
-                if name in self._blind:
-                    unknown += self._reaching({name})
-                elif name not in seen:
-                    seen.add(name)
-                    todo += self._words[name]
+            unknown += self._behind(names or (), seen, todo)
         return guarded, split, [hole for hole in unknown if hole not in self.quiet]
+
+    def _behind(self, names: Iterable[str], seen: set[str], todo: list[Word]) -> list[Hole]:
+        """Adds to ``todo`` what is put into the variables, each once; the holes that reach them unseen."""
+        unknown = list[Hole]()
+        for name in names:
+            if name in self._blind:
+                unknown += self._reaching({name})
+            elif name not in seen:
+                seen.add(name)
+                todo += self._words[name]
+        return unknown
 
     def fed(self, command: Command) -> list[Hole]:
         """The holes that the command's input may consist of."""
