@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import bisect
-import difflib
 import functools
-import inspect
 import itertools
 import re
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from jinja2 import nodes
 
-from pytest_lok.core.comparing import COMPARE, COMPARED, YES
-from pytest_lok.core.deciding import constants, known_kind
 from pytest_lok.core.expressions import (
     GROUPS,
-    LOOP,
-    OWN,
     Lexeme,
     Span,
     join_names,
@@ -28,11 +21,9 @@ from pytest_lok.core.expressions import (
     parse_template,
     split,
 )
-from pytest_lok.core.functions import FILTERS, FUNCTIONS, METHODS, TESTS, Function
 from pytest_lok.core.program import Program, expression_tree
-from pytest_lok.core.sandbox import CALLED, COUNTED, MADE
 from pytest_lok.core.scope import Names
-from pytest_lok.core.values import OUTCOMES
+from pytest_lok.core.walk import Walk, variables_of
 from pytest_lok.errors import Fault, SourceError
 
 
@@ -198,11 +189,11 @@ def _checked(
     *,
     statements: bool,
     judged: nodes.Expr | None = None,
-) -> _Check:
+) -> Walk:
     """``judged`` is the expression whose truth will be asked for."""
     try:
-        check = _Check(
-            names, lexemes, _variables(tree) if statements else frozenset(), decides=judged is not None
+        check = Walk(
+            names, lexemes, variables_of(tree) if statements else frozenset(), decides=judged is not None
         )
         if judged is not None:
             check.truth(judged)
@@ -214,344 +205,3 @@ def _checked(
     if check.faults:
         raise SourceError(sorted(dict.fromkeys(check.faults), key=lambda fault: (fault.start, fault.end)))
     return check
-
-
-def _variables(tree: nodes.Template) -> frozenset[str]:
-    """The names that the text itself gives a meaning, somewhere."""
-    found = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
-    found |= {macro.name for macro in tree.find_all(nodes.Macro)}
-    if tree.find(nodes.For) is not None:
-        found.add("loop")
-    if tree.find(nodes.Macro) is not None or tree.find(nodes.CallBlock) is not None:
-        found |= {"caller", "varargs", "kwargs"}
-    return frozenset(found)
-
-
-_KEYS = {"workflow": ("name", "backends"), "project": ("language", "root", "tools")}
-_EXAMPLES = {
-    "steps": "write `steps.NAME.output`",
-    "arg": "write `arg.NAME` or `arg.1`",
-    "env": "write `env.NAME`",
-    "workflow": "write `workflow.name` or `workflow.backends`",
-    "project": "write `project.language`, `project.root` or `project.tools`",
-}
-_UNAVAILABLE: dict[type[nodes.Node], str] = {
-    nodes.Include: "include",
-    nodes.Import: "import",
-    nodes.FromImport: "from … import",
-    nodes.Extends: "extends",
-    nodes.Block: "block",
-    nodes.ScopedEvalContextModifier: "autoescape",
-    nodes.NSRef: "set a.b",
-}
-
-
-@dataclass(slots=True)
-class _Check:
-    """One walk over the tree: every name means something; calls and loops become the sandbox's own."""
-
-    names: Names
-    lexemes: Sequence[Lexeme]
-    variables: frozenset[str]
-    decides: bool = False
-    faults: list[Fault] = field(default_factory=list)
-    warnings: list[Fault] = field(default_factory=list)
-    steps: set[str] = field(default_factory=set)
-    told: set[str] = field(default_factory=set)
-    arguments: set[str] = field(default_factory=set)
-    guarded: set[str] = field(default_factory=set)
-    places: int = 0
-    rubrics: dict[tuple[str, str], None] = field(default_factory=dict)
-
-    @property
-    def required(self) -> frozenset[str]:
-        """The arguments that are used and nowhere asked whether they are there."""
-        return frozenset(self.arguments - self.guarded)
-
-    def visit(self, node: nodes.Node, *, owner: bool = False, optional: bool = False) -> None:
-        """Check a node and what is below it.
-
-        ``owner``: a field of it is read, so it may be a step. ``optional``: it may be missing.
-        """
-        match node:
-            case nodes.Getattr() | nodes.Getitem():
-                self._field(node, owner=owner, optional=optional)
-            case nodes.Name():
-                self._name(node)
-            case nodes.Call():
-                self._call(node)
-            case nodes.Filter():
-                self._filter(node)
-            case nodes.Test():
-                self._test(node)
-            case _:
-                self._other(node)
-
-    def _below(self, node: nodes.Node) -> None:
-        """Everything below but the node's own subject."""
-        for child in node.iter_child_nodes(exclude=("node",)):
-            self.visit(child)
-
-    def _other(self, node: nodes.Node) -> None:
-        if (word := _UNAVAILABLE.get(type(node))) is not None:
-            self._fault(node, f"`{word}` is not available: a workflow's text stands by itself")
-            return
-        for judged in _judged(node):
-            self.truth(judged)
-        for child in node.iter_child_nodes():
-            self.visit(child)
-        if self.decides:
-            _be_strict(node)
-        if isinstance(node, nodes.For):
-            node.iter = nodes.Filter(node.iter, COUNTED, [], [], None, None, lineno=node.iter.lineno)
-
-    def _field(self, node: nodes.Getattr | nodes.Getitem, *, owner: bool, optional: bool) -> None:
-        if isinstance(node, nodes.Getitem):
-            self.visit(node.arg)
-        group = _group(node)
-        if group is None:
-            if _key(node) in OUTCOMES and (step := _step_of(node.node)) is not None:
-                self.told.add(step)
-            self.visit(node.node, owner=True, optional=optional)
-            return
-        key = _key(node)
-        if key is None:
-            message = f"the name after `{group}` must be written out, to be checked before anything runs"
-            self._fault(node.node, message, hint=_EXAMPLES[group])
-        elif group == "steps":
-            self._step(node, key, owner=owner)
-        elif group == "arg":
-            self._argument(node, key, optional=optional)
-        elif group in _KEYS and key not in _KEYS[group]:
-            self._fault(node, f"`{group}` has no {key!r}", hint=_EXAMPLES[group])
-
-    def truth(self, node: nodes.Node) -> None:
-        """A fault if the node, whose truth counts, is known to be no yes or no."""
-        name = ""
-        if isinstance(node, nodes.Getattr | nodes.Getitem) and _group(node) == "arg":
-            name = _key(node) or ""
-        if name in self.names.switches:
-            message = f"`arg.{name}` is text, and the text 'false' is true too"
-            self._fault(node, message, hint=f"write `arg.{name} == 'true'`")
-        elif self.decides and isinstance(node, nodes.Expr) and (its := known_kind(node)) is not None:
-            said = {"null": "null", "text": "text"}.get(its, f"an {its}" if its[0] in "ao" else f"a {its}")
-            self._fault(node, f"this is {said}, and a condition is true or false", hint=COMPARE[its])
-
-    def constant(self, judged: nodes.Expr) -> None:
-        """A warning of every part of an assert that can never say anything else."""
-        if self.names.own and not self.faults:
-            for node in constants(judged):
-                place = self._place(node)
-                message = "this reads nothing of what the step did, so it always says the same"
-                fault = Fault(message=message, start=place.start, end=place.end, hint=_ALWAYS)
-                self.warnings.append(fault)
-
-    def _step(self, node: nodes.Expr, name: str, *, owner: bool) -> None:
-        if name not in self.names.steps:
-            self._fault(node, f"there is no step {name!r}", hint=_meant(name, self.names.steps))
-            return
-        self.steps.add(name)
-        if not owner:
-            self._fault(node, f"step {name!r} is not a value", hint=f"write `steps.{name}.output`")
-
-    def _argument(self, node: nodes.Expr, name: str, *, optional: bool) -> None:
-        if name.isdigit():
-            if int(name) == 0:
-                self._fault(node, "positional arguments count from 1", hint="write `arg.1`")
-                return
-            self.places = max(self.places, int(name))
-        elif name not in self.names.arguments:
-            hint = _close(name, self.names.arguments) or f"declare it: `[args.{name}]`"
-            self._fault(node, f"there is no argument {name!r}", hint=hint)
-            return
-        if not optional:
-            self.arguments.add(name)
-
-    def _name(self, node: nodes.Name) -> None:
-        name = node.name
-        if node.ctx != "load":
-            if name in GROUPS or name in FUNCTIONS:
-                self._fault(node, f"`{name}` has a meaning already", hint="choose another name")
-        elif name in GROUPS:
-            self._fault(node, f"`{name}` needs a name after it", hint=_EXAMPLES[name])
-        elif name in FUNCTIONS:
-            self._fault(node, f"`{name}` is a function", hint=f"write `{name}(…)`")
-        elif name not in opened(self.names) and name not in self.variables:
-            self._unknown(node, name)
-
-    def _unknown(self, node: nodes.Node, name: str) -> None:
-        known = {*opened(self.names), *self.variables}
-        if name in self.names.steps:
-            hint = f"write `steps.{name}.output`"
-        elif name in LOOP:
-            hint = "it is known in what a step with `for_each` does and asserts, not in `when`"
-        elif name in OWN:
-            hint = "it is known in `assert`; elsewhere write `steps.NAME.output`"
-        elif step := difflib.get_close_matches(name, self.names.steps, n=1):
-            hint = f"did you mean `steps.{step[0]}`?"
-        else:
-            shown = sorted({*known, *(f"{group}." for group in GROUPS)})
-            hint = _close(name, {*known, *GROUPS}) or f"known are: {', '.join(shown)}"
-        self._fault(node, f"unknown name {name!r}", hint=hint)
-
-    def _call(self, node: nodes.Call) -> None:
-        match node.node:
-            case nodes.Name(name=name) if name in FUNCTIONS:
-                self._fits(node, name, FUNCTIONS[name], before=0)
-                if name == "rubric":
-                    self._rubric(node)
-                elif name == "matches":
-                    self._pattern(node)
-            case nodes.Name(name=name):
-                if name not in self.variables:
-                    self._fault(node.node, f"there is no function {name!r}", hint=_meant(name, FUNCTIONS))
-            case nodes.Getattr(node=owner, attr=attr):
-                if attr not in METHODS:
-                    self._fault(node.node, f"there is no method {attr!r}", hint=_meant(attr, METHODS))
-                node.node.attr = attr + CALLED
-                self.visit(owner, owner=True)
-            case _:
-                self._fault(node, "only functions and methods can be called")
-        self._below(node)
-
-    def _rubric(self, node: nodes.Call) -> None:
-        given = [*node.args, *(keyword.value for keyword in node.kwargs)]
-        texts = [arg.value for arg in given if isinstance(arg, nodes.Const) and isinstance(arg.value, str)]
-        if not self.names.own:
-            self._fault(node.node, "`rubric` is known in `assert` only: it judges the step's own output")
-        elif len(texts) != len(given) or node.dyn_args or node.dyn_kwargs:
-            self._fault(node.node, "`rubric` takes quoted texts, for a judge is asked before", hint=_RUBRIC)
-        elif texts:
-            text, backend = [*texts, ""][:2]
-            self.rubrics[text, backend] = None
-
-    def _pattern(self, node: nodes.Call) -> None:
-        pattern = node.args[1] if len(node.args) > 1 else None
-        if isinstance(pattern, nodes.Const):
-            import regex  # rarely used, and slow to import
-
-            try:
-                regex.compile(str(pattern.value))
-            except regex.error as error:
-                self._fault(pattern, f"the regular expression is wrong: {error}")
-
-    def _filter(self, node: nodes.Filter) -> None:
-        if node.name not in FILTERS and node.name not in _INNER:
-            self._fault(node, f"there is no filter {node.name!r}", hint=_meant(node.name, FILTERS))
-        elif node.name not in _INNER:
-            self._fits(node, node.name, FILTERS[node.name], before=1)
-        if node.node is not None:
-            self.visit(node.node, optional=node.name in ("default", "d"))
-        self._below(node)
-
-    def _test(self, node: nodes.Test) -> None:
-        if node.name not in TESTS:
-            self._fault(node, f"there is no test {node.name!r}", hint=_meant(node.name, TESTS))
-        else:
-            self._fits(node, node.name, TESTS[node.name], before=1)
-        asked = node.name in ("defined", "undefined")
-        if asked and isinstance(node.node, nodes.Getattr | nodes.Getitem) and _group(node.node) == "arg":
-            self.guarded.add(_key(node.node) or "")
-        self.visit(node.node, optional=asked)
-        self._below(node)
-
-    def _fits(
-        self, node: nodes.Call | nodes.Filter | nodes.Test, name: str, function: Function, *, before: int
-    ) -> None:
-        """A fault if the function does not take what it is given, ``before`` of it by ``|`` or ``is``."""
-        keys = [keyword.key for keyword in node.kwargs if isinstance(keyword, nodes.Keyword)]
-        for key in {key for key in keys if keys.count(key) > 1}:
-            self._fault(node, f"`{key}` is given twice")
-        if node.dyn_args is not None or node.dyn_kwargs is not None:
-            return
-        inner = inspect.unwrap(function)
-        passed = hasattr(inner, "jinja_pass_arg")
-        try:
-            given = [None] * (passed + before + len(node.args))
-            inspect.signature(inner).bind(*given, **dict.fromkeys(keys))
-        except TypeError as error:
-            self._fault(node, f"`{name}` does not take this: {error}")
-
-    def _fault(self, node: nodes.Node, message: str, *, hint: str = "") -> None:
-        lexeme = self._place(node)
-        self.faults.append(Fault(message=message, start=lexeme.start, end=lexeme.end, hint=hint))
-
-    def _place(self, node: nodes.Node) -> Lexeme:
-        """The token to point at: for a field its name, after the dot; for a test its name, after ``is``."""
-        index = bisect.bisect_right(self.lexemes, node.lineno, key=lambda lexeme: lexeme.start) - 1
-        before: tuple[str, ...] = ()
-        if isinstance(node, nodes.Getattr | nodes.Getitem):
-            before = (".", "[")
-        elif isinstance(node, nodes.Test):
-            before = ("is", "not")
-        elif isinstance(node, nodes.Call):
-            before = ("(",)
-        while self.lexemes[index].text in before or self.lexemes[index].kind == "whitespace":
-            index += 1 if before != ("(",) else -1
-        return self.lexemes[index]
-
-
-_INNER = frozenset({COMPARED, MADE, YES})
-"""Filters that no text can name: what an expression is made of."""
-
-_ALWAYS = 'compare `output`, `json` or what another step said; `when = "false"` switches a step off'
-_RUBRIC = 'write `rubric("the answer names a file", backend="claude")`'
-
-
-def _group(node: nodes.Getattr | nodes.Getitem) -> str | None:
-    """The root a path begins with, where the node is the first field of it."""
-    root = node.node
-    return root.name if isinstance(root, nodes.Name) and root.name in GROUPS else None
-
-
-def _key(node: nodes.Getattr | nodes.Getitem) -> str | None:
-    """The field's name, None if it is only known at run time."""
-    if isinstance(node, nodes.Getattr):
-        return node.attr
-    if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str | int):
-        return str(node.arg.value)
-    return None
-
-
-def _step_of(node: nodes.Node) -> str | None:
-    is_step = isinstance(node, nodes.Getattr | nodes.Getitem) and _group(node) == "steps"
-    return _key(node) if is_step else None  # type: ignore[arg-type]  # it is one of these
-
-
-def _be_strict(node: nodes.Node) -> None:
-    """What decides in the node has to be true or false when it runs."""
-    match node:
-        case nodes.And() | nodes.Or():
-            node.left, node.right = _yes(node.left), _yes(node.right)
-        case nodes.Not():
-            node.node = _yes(node.node)
-        case nodes.CondExpr():
-            node.test = _yes(node.test)
-
-
-def _yes(node: nodes.Expr) -> nodes.Expr:
-    return nodes.Filter(node, YES, [], [], None, None, lineno=node.lineno)
-
-
-def _judged(node: nodes.Node) -> tuple[nodes.Node, ...]:
-    """The parts of a node whose truth decides."""
-    match node:
-        case nodes.And() | nodes.Or():
-            return (node.left, node.right)
-        case nodes.Not():
-            return (node.node,)
-        case nodes.If() | nodes.CondExpr():
-            return (node.test,)
-    return ()
-
-
-def _close(name: str, known: Iterable[str]) -> str:
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean `{found[0]}`?" if found else ""
-
-
-def _meant(name: str, known: Collection[str]) -> str:
-    """The close one, else all there are."""
-    shown = sorted(known)
-    more = f" and {len(shown) - 60} more" if len(shown) > 60 else ""
-    return _close(name, known) or (f"there are: {', '.join(shown[:60])}{more}" if shown else "")
