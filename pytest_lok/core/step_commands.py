@@ -1,0 +1,122 @@
+"""The keys of a step that runs a command -> Shell: where values may stand, and where they would be code."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from pytest_lok.core.model import Shell
+from pytest_lok.core.shell import ShellTemplate
+from pytest_lok.core.shell_argv import argv_faults, input_fault
+from pytest_lok.core.shell_options import decides
+from pytest_lok.core.step_keys import StepKeys
+from pytest_lok.core.template import Template
+from pytest_lok.errors import Fault
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_AUTHORS = frozenset({"env", "project", "workflow"})
+"""Names whose values no answer and no argument can choose."""
+
+
+class ShellReader:
+    """Reads a command, and reports what is wrong with it."""
+
+    def __init__(self, keys: StepKeys) -> None:
+        self._keys = keys
+
+    def shell(self) -> Shell | None:
+        """The command its keys say; None where a text of it is unusable."""
+        document, names = self._keys.document, self._keys.inner
+        unsafe = functools.partial(ShellTemplate.parse, unsafe=document.unsafe_shell)
+        shell = self._keys.text(unsafe, document.shell or None, names, "shell")
+        if shell is not None and document.unsafe_shell and self._keys.shared.ci:
+            self._untyped(shell)
+        if shell is not None and not document.pipefail:
+            for remark in shell.remarks():
+                self._keys.file.remark_inside(self._keys.at("shell"), remark)
+        argv = [
+            self._keys.text(Template.parse, word, names, "argv", at)
+            for at, word in enumerate(document.argv or ())
+        ]
+        self._command()
+        stdin = self._keys.text(Template.parse, document.stdin, names, "stdin")
+        env = {
+            name: self._keys.text(Template.parse, value, names, "env", name)
+            for name, value in (document.env or {}).items()
+        }
+        cwd = self._keys.text(Template.parse, document.cwd, names, "cwd")
+        self._values(env, stdin)
+        if shell is None and None in (argv or [None]):
+            return None
+        return Shell(
+            shell=shell,
+            pipefail=document.pipefail,
+            argv=tuple(word for word in argv if word is not None),
+            stdin=stdin,
+            env={name: value for name, value in env.items() if value is not None},
+            cwd=cwd,
+        )
+
+    def _values(self, env: Mapping[str, Template | None], stdin: Template | None) -> None:
+        """Problems where a value would be code by way of ``argv``, ``env`` or ``stdin``."""
+        document = self._keys.document
+        for number, fault in argv_faults(document.argv or ()):
+            self._keys.file.report_inside(self._keys.at("argv", number), fault)
+        for name, value in env.items():
+            if value is not None and value.names - _AUTHORS and decides(name) and not document.unsafe_shell:
+                self._keys.report(
+                    f"a value cannot be in `{name}`, which decides what is run",
+                    "give it to the command in a variable of your own",
+                    "env",
+                    name,
+                )
+        if stdin is not None and stdin.names - _AUTHORS and not document.unsafe_shell:
+            command = document.shell or shlex.join(document.argv or ())
+            if "{{" not in command and (what := input_fault(command)):
+                self._keys.report(
+                    f"a value cannot be {what}",
+                    "let the command read it as data, or give it in a variable of your own with `env`",
+                    "stdin",
+                )
+
+    def _untyped(self, shell: ShellTemplate) -> None:
+        for placeholder in shell.placeholders:
+            if placeholder.template.names - {"arg"}:
+                fault = Fault(
+                    message="in CI no text but the workflow's arguments may become shell code",
+                    start=placeholder.start,
+                    end=placeholder.end,
+                    hint="pass it by `argv` or `stdin`; `unsafe_shell` is for where you read it first",
+                )
+                self._keys.file.report_inside(self._keys.at("shell"), fault)
+
+    def _command(self) -> None:
+        document = self._keys.document
+        if document.argv and ("{{" in document.argv[0] or not document.argv[0].strip()):
+            self._keys.report(
+                "the first item of `argv` is the program, and must be written out",
+                "values may stand in the items after it",
+                "argv",
+                0,
+            )
+        if document.argv and document.unsafe_shell:
+            self._keys.report(
+                "`unsafe_shell` is about `shell`", "`argv` needs no shell", "unsafe_shell", key=True
+            )
+        if document.argv and document.pipefail:
+            self._keys.report("`pipefail` is about `shell`", "`argv` has no pipes", "pipefail", key=True)
+        for name in document.env or ():
+            if not _VARIABLE.fullmatch(name):
+                self._keys.report(
+                    f"{name!r} cannot be the name of an environment variable",
+                    "letters, digits and _",
+                    "env",
+                    name,
+                    key=True,
+                )
+        where = PurePosixPath(document.cwd or "")
+        if where.is_absolute() or ".." in where.parts:
+            self._keys.report("`cwd` must lie inside the workspace", "a path relative to its root", "cwd")

@@ -1,0 +1,153 @@
+"""One step of a document -> its keys: texts compiled, problems told at their places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias, TypeVar
+
+from pytest_lok.core.condition import Condition
+from pytest_lok.core.document import (
+    GateDocument,
+    StepDocument,
+)
+from pytest_lok.core.model import AUTO, Format, Role
+from pytest_lok.core.positions import Path
+from pytest_lok.core.scope import Names
+from pytest_lok.core.shell import ShellTemplate
+from pytest_lok.core.source import File, Source
+from pytest_lok.core.structure import closest
+from pytest_lok.core.template import Template
+from pytest_lok.errors import Fault
+
+Read: TypeAlias = Callable[[str, Source], str]
+Text = TypeVar("Text", Template, Condition, ShellTemplate)
+
+_EMPTY: tuple[object, ...] = ([], {})
+_ARRAYS = (Format.JSON_ARRAY, Format.JSONL, Format.LINES, Format.FINDINGS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What the steps of one workflow have in common. ``backends`` None = any name will do.
+
+    ``roles`` stand for several backends; the one called "" is for steps that name nobody. In ``ci``
+    only what its operator types may become shell code.
+    """
+
+    names: Names
+    continue_on_error: bool = False
+    backends: Collection[str] | None = None
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    gate: GateDocument | None = None
+    read: Read | None = None
+    ci: bool = False
+
+
+class StepKeys:
+    """The keys of one step of a file: what they hold, and what is wrong with them.
+
+    ``needs`` maps the steps it waits for to where it says so; ``arguments`` are those its texts
+    cannot do without, ``places`` is the highest number of a positional one they read.
+    """
+
+    def __init__(self, file: File, index: int, shared: Shared) -> None:
+        self.file = file
+        self.document: StepDocument = file.document.steps[index]
+        self.name = self.document.name
+        self.needs: dict[str, Path] = {}
+        self.arguments: set[str] = set()
+        self.places = 0
+        self.index = index
+        self.written = file.steps()[index]
+        self.shared = shared
+        self.outer = shared.names
+        self.inner = replace(shared.names, loop=True) if "for_each" in self.written else shared.names
+
+    @property
+    def reports(self) -> bool:
+        """Whether findings are what it puts out."""
+        return self.format() is Format.FINDINGS
+
+    def format(self) -> Format:
+        """What its output has to be."""
+        if self.document.output_format is not None:
+            return Format(self.document.output_format)
+        return Format.TEXT if self.document.output_schema is None else Format.JSON
+
+    def at(self, *key: str | int) -> Path:
+        """The path of a key in the file."""
+        return ("steps", self.index, *key)
+
+    def report(self, message: str, hint: str, *at: str | int, key: bool = False) -> None:
+        """A problem of the value at a key of this step; of its header where none is given."""
+        self.file.report(self.at(*at), message, hint, key=key or not at)
+
+    def silent(self, key: str) -> bool:
+        """Whether a key is absent, or holds what says nothing (lok's defaults, written out)."""
+        value = self.written.get(key, "")
+        return not value.strip() if isinstance(value, str) else value in _EMPTY
+
+    def misfits(self, key: str) -> bool:
+        """Whether a key holds something that could not be used, which has been reported."""
+        return key in self.written and key not in self.document.model_fields_set
+
+    def known(self, backend: str) -> bool:
+        """Whether a step may name that backend."""
+        return self.shared.backends is None or backend == AUTO or backend in self.shared.backends
+
+    def another_backend(self, backend: str, more: Iterable[str] = ()) -> str:
+        """The hint for a backend that nobody knows."""
+        known = self.shared.backends or ()
+        return closest(backend, [*known, *more, AUTO]) or (
+            f"{choices(known)}; add it to lok.toml as [backends.{backend}]"
+        )
+
+    def wants_object(self, need: str, key: str) -> None:
+        """A problem where the step's output is declared to be an array."""
+        if self.format() in _ARRAYS:
+            self.report(f"{need}, but `output_format` is {self.format()}", 'output_format = "json"', key)
+
+    def text(
+        self, parse: Callable[[str, Names], Text], source: str | None, names: Names, *key: str | int
+    ) -> Text | None:
+        """A compiled text, after noting what it refers to; None where there is none, or a faulty one."""
+        if source is None:
+            return None
+        path = self.at(*key)
+        text = self.file.compile(path, lambda: parse(source, names))
+        if text is not None:
+            self.arguments |= text.arguments
+            self.places = max(self.places, text.places)
+            if isinstance(text, Condition):
+                self._judges(text, path)
+                for fault in text.warnings:  # what nobody reads in CI is no warning
+                    (self.file.report_inside if self.shared.ci else self.file.warn_inside)(path, fault)
+            for name in sorted(text.steps):
+                self._refer(name, path, source)
+        return text
+
+    def _judges(self, condition: Condition, path: Path) -> None:
+        for name in {backend for _, backend in condition.rubrics if backend and not self.known(backend)}:
+            start = max(condition.source.find(name), 0)
+            message, hint = f"there is no backend `{name}`", self.another_backend(name)
+            fault = Fault(message=message, start=start, end=start + len(name), hint=hint)
+            self.file.report_inside(path, fault)
+
+    def _refer(self, name: str, path: Path, source: str) -> None:
+        if name != self.name:
+            self.needs.setdefault(name, path)
+            return
+        found = re.search(rf"(?:steps\.)?{re.escape(name)}", source)
+        start, end = found.span() if found else (0, 0)
+        hint = "its own output is not there yet"
+        if "assert" in path:
+            hint = "in `assert` its own result is `output`, `json`, `cost`, `seconds`"
+        message = f"step `{name}` refers to itself"
+        self.file.report_inside(path, Fault(message=message, start=start, end=end, hint=hint))
+
+
+def choices(names: Iterable[str]) -> str:
+    """The hint that names all there are."""
+    return f"there are: {', '.join(sorted(names)) or 'none'}"
