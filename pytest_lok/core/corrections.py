@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, cast
 
 from pytest_lok.core.extract import parse_output
+from pytest_lok.core.findings import span
 from pytest_lok.core.model import Format
 from pytest_lok.core.results import Finding, Json
 from pytest_lok.core.schema import violations
@@ -78,12 +79,12 @@ def corrections(answer: str, count: int) -> list[Callable[[Finding], Finding]]:
 def _corrected(entry: Mapping[str, Any], finding: Finding) -> Finding:
     if entry.get("withdrawn"):
         return replace(finding, withdrawn=True)
-    line = int(entry["line"])
+    line, end_line = span(entry)
     return replace(
         finding,
         path=entry["path"],
         line=line,
-        end_line=max(line, int(entry.get("end_line", line))),
+        end_line=end_line,
         evidence=entry["evidence"].strip("\r\n"),
     )
 

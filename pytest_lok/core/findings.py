@@ -148,7 +148,7 @@ def _finding(entry: dict[str, Any], backend: str, rules: Mapping[str, Rule]) -> 
     called = entry["rule_id"].strip()
     named = _named(called, rules) if rules else called
     listed, rule_id = named is not None, named or OTHER
-    line = int(entry["line"])
+    line, end_line = span(entry)
     return Finding(
         rule_id=rule_id,
         called="" if listed else called,
@@ -158,12 +158,19 @@ def _finding(entry: dict[str, Any], backend: str, rules: Mapping[str, Rule]) -> 
         confidence=float(entry["confidence"]),
         path=entry["path"],
         line=line,
-        end_line=max(line, int(entry.get("end_line", line))),
+        end_line=end_line,
         evidence=entry["evidence"].strip("\r\n"),
         edits=tuple({key: edit[key] for key in ("file", "old", "new")} for edit in entry.get("edits", ())),
         cwe=tuple(int(number) for number in entry.get("cwe", ())),
         backend=backend,
     )
+
+
+def span(entry: Mapping[str, Any]) -> tuple[int, int]:
+    """The first and the last line an entry gives, in whichever order; an end at line 0 is none."""
+    line = int(entry["line"])
+    other = int(entry.get("end_line", line)) or line
+    return min(line, other), max(line, other)
 
 
 def _named(called: str, rules: Mapping[str, Rule]) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_lok.core.corrections import corrections
 from pytest_lok.core.findings import MOST, OTHER, findings_of, folded, listing, near, reported, request, voted
 from pytest_lok.core.model import Rule
 from pytest_lok.core.results import Finding, Severity
@@ -160,7 +161,27 @@ def test_a_finding_is_what_was_said() -> None:
         "claude", "sql-injection", "db.py", 3, 4,
     )  # fmt: skip
     assert (found.cwe, found.edits) == ((89,), ({"file": "a", "old": "b", "new": "c"},))
-    assert (one({}).end_line, one({}, end_line=1).end_line) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("said", "lines"),
+    [
+        ({"line": 3}, (3, 3)),
+        ({"line": 3, "end_line": 15}, (3, 15)),
+        ({"line": 15, "end_line": 3}, (3, 15)),
+        ({"line": 3, "end_line": 0}, (3, 3)),  # no line: not said
+        ({"line": 0, "end_line": 3}, (0, 3)),  # all of the file
+    ],
+)
+def test_both_lines_count_in_whichever_order_they_are_given(
+    said: dict[str, int], lines: tuple[int, int]
+) -> None:
+    found = one({}, **said)
+    assert (found.line, found.end_line) == lines
+    answer = json.dumps([{"number": 1, "path": "db.py", "evidence": "x", **said}])
+    (correct,) = corrections(answer, 1)
+    corrected = correct(one({}))
+    assert (corrected.line, corrected.end_line) == lines
 
 
 def test_what_the_model_must_not_say_is_not_believed() -> None:

@@ -37,9 +37,7 @@ for_each = [1, 2, 3]
 shell = "sleep 0.2; echo {{ item }}"
 """,
 }
-STEPS: dict[str, tuple[str, ...]] = {
-    f".lok.workflows.beside.toml.{name}": () for name in ("says", "asks", "each")
-}
+STEPS: dict[str, tuple[str, ...]] = {f"lok.beside.{name}": () for name in ("says", "asks", "each")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
