@@ -72,7 +72,9 @@ def _edit(number: int, entry: Json) -> Edit:
     for key, value in values.items():
         if not isinstance(value, str):
             raise OutputError(f"edit {number} has no text {key!r}")
-    return Edit(file=str(values["file"]), old=str(values["old"]), new=str(values["new"]))
+    return Edit(
+        file=re.sub(r"^(\./+)+", "", str(values["file"])), old=str(values["old"]), new=str(values["new"])
+    )
 
 
 def refused_path(path: str) -> str | None:

@@ -40,9 +40,17 @@ NAMES: Mapping[str, str] = {
     r".+\.(config|conf|setup)\.\w+|phpunit.*\.xml(\.dist)?|codecov\.ya?ml": _TESTS,
     r"[tj]sconfig.*\.json|biome\.jsonc?|pyrightconfig\.json|(ruff|clippy|rustfmt)\.toml|mypy\.ini": _CHECKS,
     r"(eslint|prettier|stylelint|tslint)\.(json|ya?ml|toml)|phpstan.*\.neon.*|pylintrc": _CHECKS,
+    r"lefthook.*\.(ya?ml|toml|json)|dodo\.py|fabfile\.py|tasks\.py|wscript|snakefile|hatch_build\.py": _BUILD,
+    r"bsdmakefile|podfile|capfile|config\.ru|buck|pants\.toml|.+\.sbt|gradle-wrapper\.properties": _BUILD,
+    r"(docker-)?bake\.(hcl|json)|skaffold\.ya?ml|nodemon\.json|(vercel|netlify)\.(json|toml)": _BUILD,
+    r"pip\.conf|(pixi|hatch)\.toml|environment\.ya?ml|import_map\.json|pubspec\.(yaml|lock)": _PACKAGES,
+    r"(vitest|jest|karma)\.(workspace|setup)\.\w+|setuptests\.\w+|nextest\.toml": _TESTS,
+    r"golangci\.(ya?ml|toml|json)|buf(\.gen|\.work)?\.yaml|analysis_options\.yaml": _CHECKS,
+    r"renovate\.json5?|codemagic\.ya?ml|codeowners": _CI,
     r"jenkinsfile.*|(azure-pipelines|buildspec|cloudbuild|codeship-).*\.ya?ml": _CI,
     r"(bitbucket-pipelines|appveyor|wercker|bitrise)\.ya?ml|sonar-project\.properties": _CI,
-    r"(agents|claude|gemini|copilot|codex|warp)(\.(local|override))?\.md": _AGENT,
+    r"(agents?|claude|gemini|copilot|codex|warp|qwen|crush|skill)(\.(local|override))?\.md": _AGENT,
+    r"conventions\.md|copilot-instructions\.md|(opencode|crush|mcp)\.jsonc?": _AGENT,
 }  # fmt: skip
 """Patterns of a file's name in lower case, each with what makes such a file dangerous.
 

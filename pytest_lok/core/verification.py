@@ -1,4 +1,4 @@
-"""A verify command -> which files decide what it says, so that no answer it judges may edit them.
+"""Commands that judge an answer -> which files decide what they say, so that the answer may not edit them.
 
 The command is read as far as it can be: what programs it starts, which files it names, what a
 Makefile, a package.json or a shell script makes of that. A program that is known to look at files
@@ -12,9 +12,9 @@ import itertools
 import json
 import re
 import shlex
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from posixpath import basename, normpath
 
 from pytest_lok.core.protected import plain
@@ -24,9 +24,9 @@ MOST_TEXTS = 200
 
 # fmt: off
 DATA = frozenset({
-    "[", "basename", "cat", "cd", "cut", "dirname", "echo", "egrep", "exit", "false", "fgrep", "grep",
-    "head", "ls", "mkdir", "printf", "pwd", "rmdir", "set", "sleep", "sort", "stat", "tail", "test",
-    "tr", "true", "uniq", "wc",
+    "[", "basename", "cat", "cd", "curl", "cut", "date", "dirname", "echo", "egrep", "exit", "false", "fgrep",
+    "grep", "head", "ls", "mkdir", "printf", "pwd", "rm", "rmdir", "set", "sleep", "sort", "stat", "tail",
+    "test", "tr", "true", "uniq", "wc",
 })
 """Programs whose files are data: nothing is run, and no file says what to look for."""
 
@@ -48,6 +48,14 @@ SUBCHECKS = {
 }
 """The same of programs that do so after one of these words, which comes first."""
 
+HOSTING = {
+    "git": {"add", "apply", "branch", "checkout", "commit", "diff", "fetch", "log", "ls-files", "pull",
+            "push", "restore", "rev-parse", "show", "stash", "status", "switch", "tag"},
+    "gh": {"api", "issue", "label", "pr", "release", "repo", "run"},
+    "glab": {"api", "ci", "issue", "mr", "release"},
+}
+"""Programs that hand a change on after one of these words, and judge nothing."""
+
 _BEFORE = {
     "bundle": {"exec"}, "pnpm": {"exec", "dlx"}, "npm": {"exec"}, "yarn": {"exec"}, "bun": {"x"}, "uv":
     {"run"}, "poetry": {"run"}, "pdm": {"run"}, "pipenv": {"run"}, "hatch": {"run"}, "rye": {"run"},
@@ -55,6 +63,7 @@ _BEFORE = {
     "nice": {""}, "nohup": {""}, "sudo": {""}, "timeout": {""},
 }
 """Programs that run the one after them, some of them after a word that comes first."""
+_LISTERS = frozenset({"find", "for", "run-parts"})
 _KEYWORDS = frozenset({"!", "{", "}", "do", "done", "elif", "else", "fi", "if", "then", "until", "while"})
 _SHELLS = frozenset({"ash", "bash", "dash", "ksh", "sh", "zsh", "source", "."})
 _MANAGERS = frozenset({"bun", "npm", "pnpm", "yarn"})
@@ -72,26 +81,69 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _HIDES = re.compile(r"\$\(|`|\beval\b|\bxargs\b|-exec")
 """What a shell text may run without naming it in the place of a command."""
 
+_PYTEST_FILES = (
+    "pytest.ini",
+    ".pytest.ini",
+    "pytest.toml",
+    ".pytest.toml",
+    "pyproject.toml",
+    "tox.ini",
+    "setup.cfg",
+)
+_PYTHON_FILES = re.compile(r"(?ms)^\s*python_files\s*=(.*?)(?=^\s*[\w-]+\s*=|^\[|\Z)")
+_VARIABLE = re.compile(r"\$(\{[^}]*\}|\w+|.)")
+
 Read = Callable[[str], bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """``named`` are the files and directories that it may run or be told by, ``tests`` = it may run tests."""
+    """What ``who`` (a verify command, a later step) runs and is told by.
 
+    ``named`` are files and directories, by their whole path or its end; one that ends in ``/`` means all
+    that is in it. ``tests``: tests may be run, those of the usual names and of these ``patterns``.
+    ``installed`` says of a module's name whether there is one already.
+    """
+
+    who: str
     named: frozenset[str]
     tests: bool
+    patterns: tuple[str, ...]
     read: Read
+    installed: Callable[[str], bool]
 
     def decides(self, path: str) -> str | None:
-        """What the file at ``path`` has to do with what the verification says; None = nothing."""
+        """What the file at ``path`` has to do with what is said; None = nothing."""
         if any(_names(word, path) for word in self.named):
-            return "`verify` runs it, or reads in it what to do"
-        if self.tests and is_test(path):
-            return "it belongs to the tests, which `verify` may run"
-        if self.read(path) is None and _shadows(path, self.read, self.named):
+            return f"{self.who} runs it, or reads in it what to do"
+        content = self.read(path)
+        if self.tests and (is_test(path) or self._collected(path, content)):
+            return f"it belongs to the tests, which {self.who} may run"
+        if self.named and content is not None and _is_script(path, content):
+            return f"it is a script, which {self.who} may run"
+        if content is None and self._shadows(path):
             return "a new module of that name would be imported instead of the one that is meant"
         return None
+
+    def _collected(self, path: str, content: bytes | None) -> bool:
+        """Whether pytest is told to take it for tests, or may find some in its docstrings."""
+        told = any(fnmatchcase(basename(path), pattern) for pattern in self.patterns)
+        return told or (path.endswith(".py") and content is not None and b">>> " in content)
+
+    def _shadows(self, path: str) -> bool:
+        """Whether a new file would be imported as a module that Python or a program has already."""
+        parts = path.split("/")
+        if parts[-1] == "__init__.py" and len(parts) > 1:
+            parts.pop()
+        elif not parts[-1].endswith(".py"):
+            return False
+        name, folder = parts[-1].removesuffix(".py"), "/".join(parts[:-1])
+        if folder and self.read(f"{folder}/__init__.py") is not None:
+            return False
+        if name in self.named or (name.isidentifier() and self.installed(name)):
+            return True
+        imports = re.compile(rf"(?m)^\s*(?:import|from)\s+{re.escape(name)}\b")
+        return any(imports.search(_text(word, self.read)) for word in self.named if word.endswith(".py"))
 
 
 def is_test(path: str) -> bool:
@@ -100,8 +152,16 @@ def is_test(path: str) -> bool:
     return not _TEST_FOLDERS.isdisjoint(map(plain, folders)) or _TEST_FILE.fullmatch(name) is not None
 
 
-def verification(command: str, reader: Read) -> Verification:
-    """What decides what ``command`` says; ``read`` is that of ``edits.Draft``."""
+def _is_script(path: str, content: bytes) -> bool:
+    """Whether it is started by its name: a shell's script, or one whose name does not say what it is."""
+    first = content[:80].split(b"\n")[0]
+    return first.startswith(b"#!") and (
+        "." not in basename(path) or re.search(rb"\b\w*sh\b", first) is not None
+    )
+
+
+def verification(command: str, reader: Read, *, who: str, installed: Callable[[str], bool]) -> Verification:
+    """What decides what ``command`` says; ``reader`` is ``read`` of ``edits.Draft``."""
 
     def read(path: str) -> bytes | None:
         try:
@@ -125,7 +185,19 @@ def verification(command: str, reader: Read) -> Verification:
         if _HIDES.search(text) or len(seen) > MOST_TEXTS:
             named.update(_paths(re.split(r"[\s\"'`$()]+", text)))
             tests = True
-    return Verification(frozenset(named), tests, read)
+    patterns = _collected_names(read) if tests else ()
+    return Verification(who, frozenset(named), tests, patterns, read, installed)
+
+
+def _collected_names(read: Read) -> tuple[str, ...]:
+    """What pytest's configuration calls a file of tests."""
+    found = (_PYTHON_FILES.search(_text(name, read)) for name in _PYTEST_FILES)
+    return tuple(
+        pattern
+        for each in found
+        if each
+        for pattern in re.findall(r"[\w*?./-]*[*?][\w*?./-]*|\w+\.py", each[1])
+    )
 
 
 def _pipelines(text: str) -> Iterator[list[list[str]]]:
@@ -138,8 +210,13 @@ def _pipelines(text: str) -> Iterator[list[list[str]]]:
     except ValueError:
         words = ["?", *text.split()]
     pipeline: list[list[str]] = [[]]
+    written = False
     for word in words:
-        if word in ("|", "|&", "<", "<<<"):
+        if written:  # where output goes decides nothing
+            written = False
+        elif ">" in word and _OPERATORS.issuperset(word):
+            written = True
+        elif word in ("|", "|&", "<", "<<<"):
             pipeline.append([])
         elif word and _OPERATORS.issuperset(word):
             yield pipeline
@@ -152,24 +229,38 @@ def _pipelines(text: str) -> Iterator[list[list[str]]]:
 def _judged(words: Sequence[str], read: Read) -> tuple[bool, set[str], list[str]]:
     """Of one command: whether it may run tests, files that it may run or be told by, texts that it runs."""
     rest = list(words)
+    set_up: set[str] = set()
     while rest and (_ASSIGNMENT.match(rest[0]) or rest[0] in _KEYWORDS):
-        rest.pop(0)
+        set_up.update(_paths(rest.pop(0).partition("=")[2].split(":")))
     if not rest:
-        return False, set(), []
+        return False, set_up, []
+    runs, files, texts = _started(rest, read)
+    return runs, files | set_up, texts
+
+
+def _started(rest: list[str], read: Read) -> tuple[bool, set[str], list[str]]:
     name, arguments = basename(rest[0]), rest[1:]
     first = next((word for word in arguments if not word.startswith("-")), "")
     if name in _BEFORE and (_BEFORE[name] == {""} or first in _BEFORE[name]):
         return _after(name, arguments, read)
     if name.startswith("python") and "-m" in arguments[:-1]:
-        return _judged(arguments[arguments.index("-m") + 1 :], read)
-    if name in DATA:
+        return _module(arguments[arguments.index("-m") + 1 :], read)
+    if name in DATA or first in HOSTING.get(name, ()):
         return False, _values(arguments, {"-f", "--file"}) if name.endswith("grep") else set(), []
     if name in CHECKERS or not SUBCHECKS.get(name, set()).isdisjoint((first, *arguments[:1])):
         return False, _values(arguments if name in CHECKERS else arguments[1:]), []
     texts = _run(name, rest[0], arguments, read)
     if texts is not None:
         return False, set(_paths([rest[0]] if "/" in rest[0] else [])) | set(_paths(arguments)), texts
-    return True, set(_paths(rest if "/" in rest[0] else arguments)) | {name}, []
+    whole = {f"{path}/" for path in _paths(arguments)} if name in _LISTERS else set()
+    return True, set(_paths(rest if "/" in rest[0] else arguments)) | whole | {name}, []
+
+
+def _module(words: list[str], read: Read) -> tuple[bool, set[str], list[str]]:
+    """What comes of ``python -m``: that program, and the file of the project that it may be."""
+    runs, files, texts = _judged(words, read)
+    path = words[0].replace(".", "/")
+    return runs, files | {f"{path}.py", f"{path}/__main__.py"}, texts
 
 
 def _after(name: str, arguments: list[str], read: Read) -> tuple[bool, set[str], list[str]]:
@@ -191,10 +282,7 @@ def _run(name: str, head: str, arguments: Sequence[str], read: Read) -> list[str
     if name in _SHELLS and "-c" in arguments[:-1]:
         return [arguments[arguments.index("-c") + 1]]
     if name in ("make", "gmake"):
-        text = next(filter(None, (_text(file, read) for file in ("GNUmakefile", "makefile", "Makefile"))), "")
-        if "-f" in arguments or "-C" in arguments or not text or re.search(r"(?m)^-?s?include\b", text):
-            return None
-        return [line.lstrip("\t@-+ ") for line in text.split("\n") if line.startswith("\t")]
+        return _recipes(arguments, read)
     if name in _MANAGERS:
         return _scripts(arguments, read)
     script = next((word for word in arguments if not word.startswith("-")), "") if name in _SHELLS else head
@@ -202,6 +290,17 @@ def _run(name: str, head: str, arguments: Sequence[str], read: Read) -> list[str
     if text and (name in _SHELLS or re.match(r"#!.*\b(ba|da|k|z)?sh\b", text)):
         return text.split("\n")
     return None
+
+
+def _recipes(arguments: Sequence[str], read: Read) -> list[str] | None:
+    given = dict(itertools.pairwise(arguments))
+    folder = given.get("-C", ".")
+    names = [given["-f"]] if "-f" in given else ["GNUmakefile", "makefile", "Makefile"]
+    text = next(filter(None, (_text(f"{folder}/{name}", read) for name in names)), "")
+    lines = [
+        line.lstrip("\t@-+ ") for line in text.split("\n") if re.match(r"\t|-?s?include\b|\w+ *[:?]?=", line)
+    ]
+    return lines or None
 
 
 def _scripts(arguments: Sequence[str], read: Read) -> list[str] | None:
@@ -227,12 +326,22 @@ def _values(arguments: Sequence[str], options: set[str] | None = None) -> set[st
 
 
 def _paths(words: Iterable[str]) -> Iterator[str]:
-    """What may be a path in the project, in its plain form."""
+    """What may be a path in the project, in its plain form; a pattern stands for all of its directory."""
     for word in words:
-        for part in {word, word.partition("=")[2], word.partition(":")[0]}:
-            path = normpath(part).lstrip("/") if part and not re.search(r"\s", part) else "."
-            if path not in (".", "..") and not path.startswith("-"):
-                yield plain(re.sub(r"^(\.\./)+", "", path))
+        parts = {word, word.partition("=")[2], word.partition(":")[0]}
+        if re.fullmatch(r"\w+(\.\w+)+", word):  # a module
+            parts.add(f"{word.replace('.', '/')}.py")
+        for part in parts - {""}:
+            known = _VARIABLE.split(part)[-1] if "$" in part else part
+            folder, pattern, _ = (
+                re.split(r"([*?[])", known, maxsplit=1) if re.search(r"[*?[]", known) else (known, "", "")
+            )
+            path = normpath(folder.rpartition("/")[0] if pattern else folder).lstrip("/") if folder else "."
+            path = re.sub(r"^(\.\./)+", "", path)
+            if pattern and path == ".":
+                yield "/"
+            elif path not in (".", "..") and not path.startswith("-") and not re.search(r"\s", path):
+                yield plain(path) + ("/" if pattern else "")
 
 
 def _names(word: str, path: str) -> bool:
@@ -241,20 +350,11 @@ def _names(word: str, path: str) -> bool:
     A directory stands for its tests and for what is run first in it.
     """
     file = plain(path)
-    if file == word or (("." in word or "/" in word) and file.endswith(f"/{word}")):
+    if word == "/":
+        return "/" not in file
+    if word.endswith("/"):
+        return f"/{file}".find(f"/{word}") >= 0
+    if f"/{file}".endswith(f"/{word}"):
         return True
     inside = file.startswith(f"{word}/") or ("/" in word and f"/{word}/" in file)
     return inside and (is_test(path) or _ENTRY.fullmatch(basename(file)) is not None)
-
-
-def _shadows(path: str, read: Read, programs: Iterable[str]) -> bool:
-    """Whether a new file would be imported as a module that Python or a program has already."""
-    parts = path.split("/")
-    if parts[-1] == "__init__.py" and len(parts) > 1:
-        parts.pop()
-    elif not parts[-1].endswith(".py"):
-        return False
-    name, folder = parts[-1].removesuffix(".py"), "/".join(parts[:-1])
-    if folder and read(f"{folder}/__init__.py") is not None:
-        return False
-    return name in sys.stdlib_module_names or name in set(programs)

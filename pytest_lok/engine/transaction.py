@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shlex
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeAlias
 
-from pytest_lok.core.edits import Draft, edits_of
-from pytest_lok.core.model import Ask
+from pytest_lok.core.edits import Change, Draft, edits_of
+from pytest_lok.core.model import Ask, Shell
 from pytest_lok.core.scope import Names
 from pytest_lok.core.shell import ShellTemplate
 from pytest_lok.core.verification import verification
@@ -149,6 +151,12 @@ async def _apply_and_judge(parts: Sequence[Record], action: Ask, *, last: bool) 
         await _checkpoint(parts[0])
         transaction.write(draft.changes)
         failed = await _judged(parts, action)
+        if (
+            not failed
+            and not action.allow_empty
+            and all(_as_before(change, transaction) for change in draft.changes)
+        ):
+            failed = {0: _unchanged("`verify` has put every file back")}
         certain = all(isinstance(_behind(no), StepFailedError) for no in failed.values())
         if not failed or (last and certain and not action.rollback):
             transaction.keep()
@@ -196,11 +204,15 @@ def _drafted(
     parts: Sequence[Record], action: Ask, transaction: Transaction
 ) -> tuple[Draft, dict[int, LokError]]:
     """What becomes of the files, and which parts' edits do not apply, by number, each with why not."""
-    commands = {_command(part, action) for part in parts} - {""}
-    verified = [verification(command, transaction.read) for command in sorted(commands)]
+    commands = {(_command(part, action), "`verify`") for part in parts} | set(_later(parts[0]))
+    judges = [
+        verification(command, transaction.read, who=who, installed=_installed)
+        for command, who in sorted(commands)
+        if command
+    ]
 
     def decides(path: str) -> str | None:
-        return next(filter(None, (each.decides(path) for each in verified)), None)
+        return next(filter(None, (each.decides(path) for each in judges)), None)
 
     draft = Draft(transaction.read, allow=action.allow_paths, decides=decides)
     failed: dict[int, LokError] = {}
@@ -221,8 +233,41 @@ def _drafted(
     return draft, failed
 
 
+def _as_before(change: Change, transaction: Transaction) -> bool:
+    try:
+        return transaction.read(change.file) == change.before
+    except ValueError:  # it is no file any more
+        return False
+
+
 def _unchanged(why: str) -> _FixableError:
     return _FixableError(StepFailedError(f"no change by the edits: {why}", hint=_EMPTY))
+
+
+def _later(record: Record) -> Iterator[tuple[str, str]]:
+    """The commands of the steps that build on this one, each with whose it is: they judge its edits too."""
+    world, after = record.context.world, {record.step.name}
+    for step in record.context.plan.steps:  # what a step needs stands before it
+        if after.isdisjoint(step.needs):
+            continue
+        after.add(step.name)
+        match step.action:
+            case Shell(shell=ShellTemplate() as shell):
+                command = shell.source
+            case Shell(argv=argv):
+                command = shlex.join(part.source for part in argv)
+            case Ask(verify_preset=preset) if preset:
+                command = world.workspace.verify_command(preset)
+            case Ask(verify=verify):
+                command = verify.source if verify else ""
+        yield command, f"the step {step.name!r}"
+
+
+def _installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _command(part: Record, action: Ask) -> str:

@@ -255,3 +255,58 @@ def test_undoing_goes_on_past_what_cannot_be_undone(project: Project) -> None:
     assert "gone/file" in done.err
     assert (project.root / "keep.txt").read_text() == "original"
     assert project.lok("run", "ok").code == 0
+
+
+# --- who judges the edits besides their own verify command
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "later"),
+    [
+        ("tests/test_app.py", "assert 0", "pass", 'shell = "python3 -m pytest -q"'),
+        ("check.sh", "exit 1", "exit 0", 'shell = "./check.sh"'),
+        ("check.sh", "exit 1", "exit 0", 'argv = ["sh", "check.sh"]'),
+        ("check.sh", "exit 1", "exit 0", 'prompt = "fine?"\nverify = "./check.sh"'),
+    ],
+)
+def test_an_answer_cannot_edit_what_judges_it_in_a_later_step(
+    project: Project, file: str, old: str, new: str, later: str
+) -> None:
+    project.write("tests/test_app.py", "def test_a(): assert 0\n")
+    project.write("check.sh", "#!/bin/sh\nexit 1\n").chmod(0o755)
+    says(project, (file, old, new))
+    project.workflow("w", f'{STEP}[[steps]]\nname = "later"\ndepends_on = ["s"]\n{later}\n')
+    done = project.lok("run", "w")
+    assert done.code == 1
+    assert "the step 'later'" in done.err
+    assert old in (project.root / file).read_text()
+
+
+def test_later_steps_that_hand_a_change_on_judge_nothing(project: Project) -> None:
+    project.write("tests/test_app.py", "def test_a(): assert 0\n")
+    says(project, ("tests/test_app.py", "assert 0", "pass"))
+    project.workflow(
+        "w",
+        f'{STEP}[[steps]]\nname = "later"\ndepends_on = ["s"]\nshell = "git status || git diff || true"\n',
+    )
+    assert project.lok("run", "w").code == 0
+
+
+def test_edits_that_the_verification_takes_back_are_no_change(project: Project) -> None:
+    project.write("a.txt", "a\n")
+    says(project, ("a.txt", "a", "b"))
+    done = ran(project, 'verify = "echo a > a.txt"\n')
+    assert done.code == 1
+    assert "`verify` has put every file back" in done.err
+
+
+def test_a_module_that_the_test_runner_needs_is_not_replaced(project: Project) -> None:
+    says(project, ("pluggy.py", "", "import os; os._exit(0)"))
+    assert ran(project, 'verify = "python3 -m pytest -q"\n').code == 1
+    assert not (project.root / "pluggy.py").exists()
+
+
+def test_a_path_may_begin_with_the_directory_it_is_in(project: Project) -> None:
+    project.write("a.txt", "a\n")
+    says(project, ("./a.txt", "a", "b"))
+    assert ran(project).code == 0

@@ -103,7 +103,7 @@ def test_all_edits_of_a_step_are_made_or_none(
         assert (outside / "a").read_bytes() == b"one"
 
 
-PROGRAMS = st.sampled_from(["sh", "bash", "python3", "./", "make -f", "env X=1 sh", "timeout 9 sh", "exec sh", "sh -e", "unknown-runner", "sh -c", "."])  # fmt: skip
+PROGRAMS = st.sampled_from(["sh", "bash", "python3", "./", "make -f", "env X=1 sh", "timeout 9 sh", "exec sh", "sh -e", "unknown-runner", "sh -c", ".", "cd", "X=", "for", "env -C"])  # fmt: skip
 
 
 @settings(max_examples=examples(60))
@@ -132,6 +132,14 @@ def test_no_answer_passes_by_editing_what_verifies_it(
             if program == "."
             else f"{program} {path}"
         )
+        folder, _, name = file.rpartition("/")
+        spelled = {
+            "cd": f"cd {folder or '.'} && ./{name}",
+            "X=": f"X={folder or '.'}; $X/{name}",
+            "for": f"for f in {folder or '.'}/ch*; do sh $f || exit 1; done",
+            "env -C": f"env -C {folder or '.'} ./{name}",
+        }
+        run = spelled.get(program, run)
         for level in range(depth):
             (root / f"step{level}.sh").write_text(f"{run}\n")
             run = f"sh step{level}.sh"
