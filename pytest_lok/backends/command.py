@@ -136,7 +136,7 @@ class CommandBackend:
                 raise self._error(BackendFault.TIMEOUT, why, f"try it by hand: {shlex.join(argv)}") from error
         if done.exit_code or not done.stdout.strip():
             raise self._failed(crashed(done), launch, done)
-        return _shown(done.stdout.strip().splitlines()[0])
+        return faults.shown(done.stdout.strip().splitlines()[0], _SHOWN)
 
     def key_variable(self) -> str | None:
         """The variable its key is in; without one it may be signed in, which only the tool knows."""
@@ -276,10 +276,10 @@ class CommandBackend:
         elif failure.kind is BackendFault.AUTH and self._dialect.sign_in:
             hint = self._dialect.sign_in
         elif failure.kind in (BackendFault.CRASHED, BackendFault.BAD_OUTPUT):
-            hint = f"try it by hand: {_shown(shlex.join(launch.argv))}"
+            hint = f"try it by hand: {faults.shown(shlex.join(launch.argv), _SHOWN)}"
         said = f"{done.stdout}\n{done.stderr}".strip()
         return BackendError(
-            f"{self._name}: {_shown(failure.message)}",
+            f"{self._name}: {faults.shown(failure.message, _SHOWN)}",
             kind=failure.kind,
             backend=self._name,
             hint=hint,
@@ -359,7 +359,3 @@ def _contents(file: Path) -> str:
         return file.read_text("utf-8", "replace")
     except OSError:
         return ""
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -147,9 +147,8 @@ class Stream:
         try:
             return json.loads(text)
         except ValueError:
-            shown = text if len(text) <= 200 else text[:200] + "…"
             raise self._endpoint.error(
-                BackendFault.BAD_OUTPUT, f"the server sent something that is not JSON: {shown}"
+                BackendFault.BAD_OUTPUT, f"the server sent something that is not JSON: {faults.shown(text)}"
             ) from None
 
     async def finish(self) -> None:

@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_lok.backends.attempt import attempt
-from pytest_lok.backends.faults import remedy
+from pytest_lok.backends.faults import remedy, shown
 from pytest_lok.core.results import Reply, Usage
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault, UsageError
 
 _GROUP = re.compile(r"\\g<(\w+)>")
-_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +115,8 @@ class Scripted:
             if rule.match in text and (found is not None or not rule.regex):
                 self._used[number] += 1
                 return rule, found
-        shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
         raise BackendError(
-            f"{self._name} has no reply for this prompt: {shown}",
+            f"{self._name} has no reply for this prompt: {shown(text)}",
             kind=BackendFault.NOT_CONFIGURED,
             backend=self._name,
             hint=f"add [[backends.{self._name}.replies]] with a `match` for it, or one without as the last",

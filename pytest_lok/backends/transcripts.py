@@ -117,7 +117,7 @@ def _subject(inputs: Event) -> str:
     """What a tool was to be used on."""
     texts = [inputs.get(key) for key in ("file_path", "path", "command", "pattern", "url")]
     texts += list(inputs.values())
-    return next((text if len(text) <= 80 else text[:80] + "…" for text in texts if isinstance(text, str)), "")
+    return faults.shown(next((text for text in texts if isinstance(text, str)), ""), 80)
 
 
 # --- claude

@@ -66,7 +66,7 @@ def normalise(text: str) -> str:
 
 
 def _says_something(value: Json) -> bool:
-    """Whether anything can be agreed on: a number, a truth, a word or sign; an empty array is "none"."""
+    """Whether there is anything to agree on: a number, a truth, a word, a sign; an empty array is "none"."""
     match value:
         case None:
             return False

@@ -56,7 +56,7 @@ class LineChanges:
 
 
 def changed_lines(before: bytes | None, after: bytes | None, *, effort: int = EFFORT) -> LineChanges:
-    """What leads from one to the other; None = there is no such file."""
+    """The lines in which the two differ; None = there is no such file."""
     if before == after:
         return LineChanges()
     old, new = lines_of(before or b""), lines_of(after or b"")

@@ -223,7 +223,7 @@ def _place(old: str, text: str) -> tuple[int, int]:
 
 
 def _other_form(old: str, text: str) -> str:
-    """The Unicode form in which a text holds the letters that it does not hold as they are; "" = in none."""
+    """The Unicode form in which the text holds ``old``; "" = in none."""
     forms: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
     return next((form for form in forms if unicodedata.normalize(form, old) in text), "")
 

@@ -23,23 +23,22 @@ _KNOWN = re.compile(  # codecs of texts, each of which reads any bytes in linear
 
 
 def texts_of(content: bytes) -> tuple[tuple[str, ...], bool]:
-    """What the bytes may say, each of their lines a line of it, and False where they may say more.
+    """Every text that the bytes may be, with the same lines; False where they may be others too.
 
-    A mark at the beginning decides. Else it is what the file declares, and UTF-8, which others take it for.
+    A byte order mark decides. Else it is what the file declares, and UTF-8, for which others take it.
     """
     for mark, codec in _MARKS:
         if content.startswith(mark):
-            return (content[len(mark) :].decode(codec, "replace"),), _decoded(
-                content[len(mark) :], codec
-            ) is not None
+            marked = content[len(mark) :]
+            return (marked.decode(codec, "replace"),), _decoded(marked, codec) is not None
     utf_8, declared = _decoded(content, "utf-8"), list(_declared(content[:_HEAD]))
     found = [text for codec in declared if (text := _decoded(content, codec)) is not None]
     whole = None not in declared and len(found) == len(declared) and (utf_8 is not None or bool(found))
     lines = content.count(b"\n")
     texts = dict.fromkeys(text for text in found if text.count("\n") == lines)
-    return (*texts, utf_8 or content.decode("utf-8", "replace")), whole and len(texts) == len(
-        set(found)
-    ) and 0 not in content
+    same_lines = len(texts) == len(set(found))
+    known = whole and same_lines and 0 not in content
+    return (*texts, utf_8 or content.decode("utf-8", "replace")), known
 
 
 def _declared(head: bytes) -> Iterator[str | None]:

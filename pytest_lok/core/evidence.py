@@ -16,7 +16,7 @@ from pytest_lok.core.results import Finding
 from pytest_lok.core.unseen import rule_key, words_of
 
 MOST = 2_000
-"""Places of one quote that are looked at; one with more says of nowhere that it is harmless."""
+"""Places of one quote that are looked at; of a quote with more of them none counts as harmless."""
 
 
 class Text:
@@ -134,7 +134,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """Where a quote was seen. ``everywhere``: all was looked into; else ``doubt`` says what was not."""
+    """Where a quote was seen. ``everywhere``: all was looked into; else ``doubt`` names what was not."""
 
     places: tuple[Place, ...] = ()
     everywhere: bool = True
@@ -234,7 +234,7 @@ class Source:
         return True if self.mode_changed or self.before != self.after else None if self.same else False
 
     def says_touched(self, finding: Finding) -> bool | None:
-        """Whether the lines a finding gives are touched, wherever its quote is; no only of a whole file."""
+        """Whether the change touches the lines a finding gives: no, only if the file is the base's."""
         if not self.compared:
             return None
         return True if self._changes.touches(*_extent(None, finding)) else self.file_changed and None
@@ -326,7 +326,10 @@ def fingerprint(rule: str, path: str, identity: str, copy: int | None = 0) -> st
 
 
 def known(finding: Finding, place: Place, accepted: Mapping[str, int]) -> bool | None:
-    """Whether all copies of the lines were accepted; of fewer that were, a touched copy is none."""
+    """Whether the lines were accepted; None where one of their copies was, and nobody knows which.
+
+    Where the file has more copies than were accepted, those that the change touches are new.
+    """
     count = max(_accepted(rule, place, accepted) for rule in (rule_key(finding.rule_id), finding.rule_id))
     if count >= place.copies:
         return True

@@ -130,7 +130,7 @@ def _values(text: str) -> Iterator[_Found]:
 
 
 class _Enclosures:
-    """Parentheses, comments and elements that are open at a place of a text and closed after it."""
+    """The parentheses, comments and elements around a place of a text."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -229,7 +229,7 @@ def _check_own(text: str, values: Sequence[_Found], material: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """What is the same however a text is broken into lines, escaped or marked as quoted."""
+    """The text without what line breaks, escapes and marks of quotation add to it."""
     return re.sub(r"\\+[nrt]", "", text).translate(_MARKS)
 
 

@@ -178,7 +178,7 @@ class Flow:
         return guarded, split, [hole for hole in unknown if hole not in self.quiet]
 
     def _behind(self, names: Iterable[str], seen: set[str], todo: list[Word]) -> list[Hole]:
-        """Adds to ``todo`` what is put into the variables, each once; the holes that reach them unseen."""
+        """Adds to ``todo`` what sets the variables, each once; the holes that reach them otherwise."""
         unknown = list[Hole]()
         for name in names:
             if name in self._blind:

@@ -27,7 +27,7 @@ _TAG = re.compile(
 
 
 MOST = 1_000
-"""Tags one text may hold, and brackets that open no JSON before what is quoted in JSON is not looked for."""
+"""Tags that one text may hold; and brackets in it that open no JSON, before JSON is no longer looked for."""
 
 
 def answer_of(text: str) -> str:
