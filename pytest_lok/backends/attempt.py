@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from pytest_lok.core.results import Reply
+from pytest_lok.core.unseen import seen
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault
 
@@ -27,7 +28,7 @@ async def attempt(backend: str, prompt: Prompt, answer: Callable[[Prompt], Await
             backend=backend,
             hint=f"raise `timeout` of the step or of [backends.{backend}]",
         ) from None
-    if not reply.text.strip():
+    if not seen(reply.text):
         raise BackendError(
             f"{backend} gave an empty answer",
             kind=BackendFault.EMPTY,

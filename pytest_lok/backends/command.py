@@ -29,6 +29,7 @@ from pytest_lok.backends.dialect import (
 )
 from pytest_lok.backends.environment import narrowed, search_path
 from pytest_lok.core.results import Reply
+from pytest_lok.core.unseen import seen
 from pytest_lok.engine.ports import Completed, Launch, Prompt, Runner
 from pytest_lok.errors import BackendError, BackendFault, StepUnableError
 
@@ -343,7 +344,7 @@ def _unusable(name: str, launch: Launch, done: Completed, heard: Answer) -> Fail
             message=f"it took {size - done.unread:,} of {size:,} bytes of its prompt",
             hint=f"it has to read stdin to its end; or put {{prompt}} into `args` of [backends.{name}]",
         )
-    if not heard.text.strip():
+    if not seen(heard.text):
         said = bare(done.stderr).strip()
         return Failure(
             kind=faults.of_text(said) or BackendFault.EMPTY,

@@ -16,11 +16,11 @@ from jinja2.sandbox import safe_range
 
 from pytest_lok.core.bounds import FILTER, budget_of, check_option, effort
 from pytest_lok.core.choosing import COMPARING
-from pytest_lok.core.comparing import COMPARISONS, YES, among, same, yes
+from pytest_lok.core.comparing import COMPARISONS, TEXTUAL, YES, among, kind, same, yes
 from pytest_lok.core.jsontext import is_json, kind_of
 from pytest_lok.core.numbers import NUMERIC, NUMERIC_TESTS
 from pytest_lok.core.prose import QuotedError, find_json
-from pytest_lok.core.values import Missing, Output, json_of, missing, plain, text_of
+from pytest_lok.core.values import Missing, Output, as_json, json_of, missing, plain, text_of
 from pytest_lok.errors import TemplateError
 
 Function: TypeAlias = Callable[..., Any]
@@ -35,23 +35,41 @@ REGEX_SECONDS = 1.0
 
 
 def contains(value: Any, what: Any) -> bool:
-    """Whether the value's text holds the text, or the array the item."""
-    if isinstance(what, str) and text_of(what) in text_of(value):
+    """Whether the text holds the text, or the array or object the item or, in its JSON, the text."""
+    if (
+        kind(plain(value)) in ("array", "object")
+        and isinstance(what, str)
+        and text_of(what) in text_of(value)
+    ):
         return True
-    value = plain(value)
-    return among(what, value) if isinstance(value, list | dict) else text_of(what) in text_of(value)
+    return among(what, value)
 
 
 def icontains(value: Any, what: Any) -> bool:
     """``contains`` for texts, whatever the case."""
-    return text_of(what).casefold() in text_of(value).casefold()
+    return _textual(what).casefold() in _textual(value, nested=True).casefold()
 
 
 def equals(left: Any, right: Any) -> bool:
-    """Whether the two are the same value; beside a text, as texts, surrounding whitespace aside."""
-    if isinstance(left, str) or isinstance(right, str):
-        return text_of(left).strip() == text_of(right).strip()
-    return same(left, right)
+    """Whether the two are the same value; of two texts, surrounding whitespace aside.
+
+    A text is what is written of a number or truth: where it is not, who compares them meant something else.
+    """
+    if not isinstance(left, str) and not isinstance(right, str):
+        return same(left, right)
+    if text_of(left).strip() == text_of(right).strip():
+        return True
+    _textual(left), _textual(right)
+    return False
+
+
+def _textual(value: Any, *, nested: bool = False) -> str:
+    """A text; ``nested``: also an array or object, as JSON."""
+    if isinstance(value, str) or (nested and kind(plain(value)) in ("array", "object")):
+        return text_of(value)
+    its = plain(value)
+    as_json(its)  # says what is missing
+    raise TemplateError(f"{kind_of(its)} is no text", hint=TEXTUAL)
 
 
 @pass_context
@@ -59,16 +77,17 @@ def matches(context: Context, value: Any, pattern: Any) -> bool:
     """Whether the regular expression matches anywhere in the text."""
     import regex  # rarely used, and slow to import
 
+    text, pattern = _textual(value), _textual(pattern)
     seconds = min(REGEX_SECONDS, budget_of(context).left())
     try:
-        return regex.search(text_of(pattern), text_of(value), timeout=seconds) is not None
+        return regex.search(pattern, text, timeout=seconds) is not None
     except TimeoutError:
         raise TemplateError(
-            f"the regular expression {text_of(pattern)!r} took more than {REGEX_SECONDS:g} s",
+            f"the regular expression {pattern!r} took more than {REGEX_SECONDS:g} s",
             hint="nested repetition such as (a+)+ can take for ever; write it without",
         ) from None
     except regex.error as error:
-        raise TemplateError(f"the regular expression {text_of(pattern)!r} is wrong: {error}") from None
+        raise TemplateError(f"the regular expression {pattern!r} is wrong: {error}") from None
 
 
 def is_json_text(value: Any) -> bool:
@@ -131,9 +150,9 @@ def method_of(value: Any, name: str) -> Any:
     if isinstance(value, Missing):
         return value
     owner = plain(value)
-    for kind, names in DATA_METHODS.items():
-        if isinstance(owner, kind) and name in names:
-            return MethodType(_COUNTING[name], owner) if kind is list else getattr(owner, name)
+    for its, names in DATA_METHODS.items():
+        if isinstance(owner, its) and name in names:
+            return MethodType(_COUNTING[name], owner) if its is list else getattr(owner, name)
     if isinstance(value, str) and name in TEXT_METHODS:
         text = text_of(value)
         return MethodType(_GROWING[name], text) if name in _GROWING else getattr(text, name)
@@ -143,7 +162,7 @@ def method_of(value: Any, name: str) -> Any:
 def _owners(name: str) -> str:
     """What has the method, for people."""
     texts = ["texts (`| string` makes one of any value)"] if name in TEXT_METHODS else []
-    return " and ".join(texts + [_PLURAL[kind] for kind, names in DATA_METHODS.items() if name in names])
+    return " and ".join(texts + [_PLURAL[its] for its, names in DATA_METHODS.items() if name in names])
 
 
 @pass_context

@@ -104,8 +104,17 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return once
 
 
+def _float(text: str) -> float:
+    value = float(text)
+    if value == 0 and re.search("[1-9]", re.split("[eE]", text)[0]):
+        raise ValueError(f"the number {text[:80]} is too small to be told from 0")
+    return value
+
+
 # strict=False takes raw newlines inside strings: the one repair models need all the time
-_DECODER = json.JSONDecoder(strict=False, parse_constant=_no_constant, object_pairs_hook=_once)
+_DECODER = json.JSONDecoder(
+    strict=False, parse_constant=_no_constant, parse_float=_float, object_pairs_hook=_once
+)
 _FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*(?:json[lc5]?\b)?", re.IGNORECASE)
 _SUSPECT = re.compile(r"\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{300}")  # half a character, or no finite number
 

@@ -6,6 +6,7 @@ import functools
 import itertools
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -58,11 +59,21 @@ class _Watch:
         """Nothing is asserted by a format."""
 
 
+_PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
+
+
+def _ecma(pattern: str) -> str:
+    """The pattern with ``$`` for the end alone, as JSON Schema has it, and not for a last newline too."""
+    if re.search(r"\(\?[a-zA-Z^]*[mx]", pattern):  # flags of its own, which change what the marks mean
+        return pattern
+    return _PIECE.sub(lambda piece: r"\Z" if piece[0] == "$" else piece[0], pattern)
+
+
 def _search(validator: Any, pattern: str, text: str) -> bool:
     import regex  # it has a limit of time, and lets other threads work
 
     limit = validator.format_checker.left()
-    return regex.search(pattern, text, timeout=None if math.isinf(limit) else limit) is not None
+    return regex.search(_ecma(pattern), text, timeout=None if math.isinf(limit) else limit) is not None
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, _: Any) -> Iterator[ValidationError]:

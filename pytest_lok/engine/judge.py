@@ -110,7 +110,7 @@ async def _ruling(record: Record, rubric: str, backend: str) -> bool:
 
 async def _ruled(name: str, rubric: str, reply: Reply) -> tuple[Json, Json]:
     try:
-        ruling = parse_output(reply.text, Format.JSON, alone=True)
+        ruling = _plainly(parse_output(reply.text, Format.JSON, alone=True))
         wrong = "; ".join(violations(RULING, ruling))
     except OutputError as unreadable:
         wrong = unreadable.message
@@ -120,3 +120,19 @@ async def _ruled(name: str, rubric: str, reply: Reply) -> tuple[Json, Json]:
         raise OutputError(f"the judge {name} gave no ruling on {rubric!r}: it answered: {said} ({wrong})")
     assert isinstance(ruling, dict)  # noqa: S101 - the schema says so; narrows for the type checker
     return ruling["verdict"], ruling["reason"]
+
+
+def _plainly(ruling: Json) -> Json:
+    """A ruling without what is not asked of it: no case or blanks of its verdict, one reason at most."""
+    if not isinstance(ruling, dict):
+        return ruling
+    verdict, reason = ruling.get("verdict"), ruling.get("reason")
+    return {
+        **{key: value for key, value in ruling.items() if key not in _ASIDE},
+        **({"verdict": verdict.strip().lower()} if isinstance(verdict, str) else {}),
+        "reason": "" if reason is None else reason,
+    }
+
+
+_ASIDE = {"confidence", "evidence", "explanation", "rationale", "reasoning"}
+"""What judges say beside a verdict and its reason that is no verdict."""

@@ -40,7 +40,7 @@ from pytest_lok.errors import OutputError
         ('(I looked at all of it.) 1) {"a": 1}', {"a": 1}),
         ('<b>Done</b><br>\n{"a": 1}\n<hr>', {"a": 1}),
         ('List<int> and src/**/*.py: {"a": 1}', {"a": 1}),
-        ('{"a": 1e99, "b": "de123", "c": 1e-999}', {"a": 1e99, "b": "de123", "c": 0.0}),
+        ('{"a": 1e99, "b": "de123", "c": 1e-99}', {"a": 1e99, "b": "de123", "c": 1e-99}),
         # where it stands
         ("**{\"a\": 1}**, `{\"a\": 1}` and\u7ed3\u679c\uff1a{\"a\": 1}\u3002", {"a": 1}),
         ('Answer: {"a": 1}', {"a": 1}),
@@ -142,6 +142,7 @@ def test_finds(text: str, value: Json) -> None:
         ('{"a": 1e999}', "a number that is too large"),
         ('{"a": [-1E+400]}', "a number that is too large"),
         ('{"a": ' + "9" * 400 + ".5}", "a number that is too large"),
+        ('{"a": 1e-999}', "the number 1e-999 is too small to be told from 0"),
         ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), "more than 100 levels deep"),
         ('{"a":' * 300 + "1" + "}" * 300, "more than 100 levels deep"),
     ],

@@ -58,6 +58,20 @@ NEITHER = [
     ('{"a": [true, true]}', "json.a | sum == 2"),
     ('{"a": [false, 0.5]}', "json.a | max < 1"),
     ('{"a": true}', "json.a | abs == 1"),
+    ('{"v": null}', "not contains(json.v, 'x')"),
+    ('{"v": 3}', "json.v not contains 'x'"),
+    ('{"v": false}', "not contains(json.v, 'x')"),
+    ('{"v": "x"}', "not contains(json.v, none)"),
+    ('{"v": null}', "not icontains(json.v, 'x')"),
+    ('{"v": 3}', "not icontains(json.v, 'x')"),
+    ('{"v": null}', "not matches(json.v, 'x')"),
+    ('{"v": true}', "not matches(json.v, 'false')"),
+    ('{"v": ["CRITICAL"]}', "not matches(json.v, '^CRITICAL')"),
+    ('{"v": {"a": "CRITICAL"}}', "not matches(json.v, '^CRITICAL')"),
+    ('{"v": null}', "not equals(json.v, 'CRITICAL')"),
+    ('{"v": 3}', "not equals(json.v, 'three')"),
+    ('{"v": false}', "not equals(json.v, 'no')"),
+    ('{"v": ["CRITICAL"]}', "not equals(json.v, 'CRITICAL')"),
 ]
 
 
@@ -82,6 +96,8 @@ NO = [
     ('[{"ok": 1}]', "json | selectattr('ok', 'in', [true]) | list | length == 1"),
     ('{"ok": true}', "json.ok is number"),
     ('{"ok": 1}', "json.ok != 1 or json.ok == true"),
+    ('{"v": ["CRITICAL: x"]}', "not contains(json.v, 'CRITICAL')"),
+    ('{"v": ["CRITICAL: x"]}', "not icontains(json.v, 'critical')"),
 ]
 
 
@@ -107,6 +123,13 @@ YES = [
     ('{"ok": true}', "'ok' in json and 2 not in json"),
     ('{"n": 2}', "1 < json.n <= 2 and not 1 > json.n"),
     ('{"ok": true}', "json.missing | default(false) == false"),
+    ('{"v": ["a", 2]}', "contains(json.v, 'a') and contains(json.v, 2) and not contains(json.v, 'b')"),
+    (
+        '{"v": "fine"}',
+        "not contains(json.v, 'x') and not icontains(json.v, 'X') and not matches(json.v, '^x')",
+    ),
+    ('{"v": 3}', "equals(json.v, '3') and not contains(json.v | string, 'x')"),
+    ('{"v": null}', "not equals(json.v, 3) and equals(json.v, none)"),
 ]
 
 

@@ -66,6 +66,12 @@ QUOTED = (
         ('{"verdict": "no", "verdict": "yes", "reason": "x"}', 3),
         ("{'verdict': 'yes', 'reason': 'x'}", 3),
         (f"<ruling>{YES}</ruling>", 3),
+        ('{"verdict": " YES ", "reason": "fine"}', 0),
+        ('{"verdict": "No"}', 1),
+        ('{"verdict": "yes", "reason": "fine", "confidence": 0.9}', 0),
+        ('{"verdict": "yes", "final": "no", "reason": "fine"}', 3),
+        ('{"verdict": "yes, but no", "reason": "fine"}', 3),
+        ('{"verdict": true, "reason": "fine"}', 3),
     ],
 )
 def test_a_judge_rules_with_nothing_but_its_ruling(project: Project, answer: str, code: int) -> None:
@@ -125,6 +131,22 @@ def test_a_judge_that_gives_no_ruling_is_named_and_asked_again_once(project: Pro
     ],
 )  # fmt: skip
 def test_a_text_holds_one_value_or_none(project: Project, answer: str, keys: str, code: int) -> None:
+    assert says(project, answer, keys).code == code
+
+
+@pytest.mark.parametrize(
+    ("answer", "keys", "code"),
+    [
+        ("\u200b\u2060", ASK, 3),
+        ("\u200byes", ASK, 0),
+        ('{"n": 1e-999999999}', JSON + 'assert = ["json.n == 0"]', 3),
+        ('{"n": -0.0e-5}', JSON + 'assert = ["json.n == 0"]', 0),
+        ('"PASS\\n"', JSON + 'output_schema = { pattern = "^PASS$" }', 3),
+        ('"PASS"', JSON + 'output_schema = { pattern = "^PASS$" }', 0),
+        ('"a$"', JSON + "output_schema = { pattern = '^[a$]+\\$$' }", 0),
+    ],
+)
+def test_what_says_nothing_is_no_answer(project: Project, answer: str, keys: str, code: int) -> None:
     assert says(project, answer, keys).code == code
 
 
