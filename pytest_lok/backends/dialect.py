@@ -38,12 +38,23 @@ class Failure:
 Heard: TypeAlias = Answer | Failure
 
 
-_COLOURS = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]")
+_COLOURS = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours, and moves of the cursor
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # titles, links
+    r"|\x1b[ -/]*[0-~]"
+)
+_LINE_ENDS = re.compile("\r+\n|[\r\v\f\x85\u2028\u2029]")
+_UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 
 
 def bare(text: str) -> str:
     """Text without the colours some tools print whatever they are told."""
     return _COLOURS.sub("", text)
+
+
+def shown(text: str) -> str:
+    """Text as a terminal shows it, for patterns: all that begins a line does, and nothing unseen is in it."""
+    return _UNSEEN.sub("", _LINE_ENDS.sub("\n", bare(text)))
 
 
 def plain(done: Completed) -> Heard:

@@ -29,6 +29,7 @@ CUT = End(kind=BackendFault.TRUNCATED, why="the answer was cut at its longest le
 FILTERED = End(kind=BackendFault.REFUSED, why="the answer was stopped by a content filter")
 DECLINED = End(kind=BackendFault.REFUSED, why="the model refused")
 TOOL = End(kind=BackendFault.BAD_OUTPUT, why="the model stopped for a tool it was not given")
+HALTED = End(kind=BackendFault.BAD_OUTPUT, why="the model stopped at a text that nobody told it to stop at")
 GARBLED = End(kind=BackendFault.BAD_OUTPUT, why="the model broke off")
 SERVER = End(kind=BackendFault.OVERLOAD, why="the server broke off")
 LOST = End(kind=BackendFault.NETWORK, why="the server lost its connection to the model")
@@ -49,18 +50,21 @@ def judged(word: object, endings: Endings) -> End | None:
 
 MESSAGES: Endings = {
     "end_turn": WHOLE,
-    "stop_sequence": WHOLE,
+    "stop_sequence": HALTED,
     "max_tokens": CUT,
     "model_context_window_exceeded": CUT,
     "refusal": DECLINED,
     "tool_use": TOOL,
     "pause_turn": TOOL,
 }
-"""Anthropic's ``stop_reason``."""
+"""Anthropic's ``stop_reason``, and claude's.
+
+No stop sequence is ever asked for, and claude writes "stop_sequence" of messages that it made itself.
+"""
 
 CONVERSE: Endings = {
     "end_turn": WHOLE,
-    "stop_sequence": WHOLE,
+    "stop_sequence": HALTED,
     "max_tokens": CUT,
     "model_context_window_exceeded": CUT,
     "guardrail_intervened": FILTERED,
@@ -128,18 +132,6 @@ RESPONSES: Endings = {
     "failed": SERVER,
 }
 """A response's ``status``, or the reason why it is incomplete."""
-
-CLAUDE: Endings = {
-    "end_turn": WHOLE,
-    # no stop sequence is given to it: it writes so of messages that it made itself
-    "stop_sequence": GARBLED,
-    "max_tokens": CUT,
-    "model_context_window_exceeded": CUT,
-    "refusal": DECLINED,
-    "tool_use": TOOL,
-    "pause_turn": TOOL,
-}
-"""``stop_reason`` of claude's result."""
 
 CLAUDE_RESULTS: Endings = {
     "success": WHOLE,

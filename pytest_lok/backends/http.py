@@ -12,7 +12,7 @@ import math
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,9 @@ from weakref import WeakKeyDictionary
 
 from pytest_lok import __version__
 from pytest_lok.backends import faults
+from pytest_lok.core.jsontext import stored
 from pytest_lok.core.redact import without
-from pytest_lok.errors import BackendError, BackendFault
+from pytest_lok.errors import BackendError, BackendFault, OutputError
 
 if TYPE_CHECKING:
     import ssl
@@ -145,18 +146,15 @@ class Stream:
     def parsed(self, text: str) -> Any:
         """A JSON value of the answer; BAD_OUTPUT if it is none."""
         try:
-            return json.loads(text)
+            return stored(text)
+        except OutputError as error:
+            raise self._endpoint.error(
+                BackendFault.BAD_OUTPUT, f"what the server sent cannot be used: {error.message}"
+            ) from None
         except ValueError:
             raise self._endpoint.error(
                 BackendFault.BAD_OUTPUT, f"the server sent something that is not JSON: {faults.shown(text)}"
             ) from None
-
-    async def finish(self) -> None:
-        """Read what follows the last word, so that the connection can serve again; it must come at once."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(0.5):
-                async for _ in self._bytes:
-                    pass
 
 
 class Http:

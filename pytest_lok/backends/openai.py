@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pytest_lok.backends import endings
+from pytest_lok.backends.endings import End
 from pytest_lok.backends.http import message_of
 from pytest_lok.backends.server import Incoming, ServerDialect, part, tables, text_of
 from pytest_lok.engine.ports import Prompt
@@ -13,6 +14,7 @@ from pytest_lok.errors import BackendFault
 
 _URL = "https://api.openai.com/v1"
 _KEYS = ("OPENAI_API_KEY",)
+_ODD_PART = End(kind=BackendFault.BAD_OUTPUT, why="the answer has a part that is no text")
 
 
 def _at(path: str) -> Callable[[str, str], str]:
@@ -45,24 +47,62 @@ def _chat_body(
     return body
 
 
+_TEXTS = frozenset({"text", "output_text"})
+_BESIDE_TEXT = frozenset({"thinking", "redacted_thinking", "reasoning", "reference", "refusal"})
+_BESIDE_REASON = ("native_finish_reason", "done_reason", "finish_reason")
+
+
+def _said(coming: Incoming, content: Any) -> str:
+    """The text of a message; parts that are neither text nor its thoughts are no answer."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    texts = []
+    for it in content if isinstance(content, list) else [content]:
+        kind = it.get("type", "text") if isinstance(it, dict) else type(it).__name__
+        if kind in _TEXTS and isinstance(it.get("text", ""), str):
+            texts.append(it.get("text", ""))
+        elif kind not in _BESIDE_TEXT:
+            coming.stop(endings.TOOL if "tool" in str(kind) or "function" in str(kind) else _ODD_PART)
+        if isinstance(it, dict):
+            coming.refuse(text_of(it.get("refusal")))
+        if kind == "refusal":
+            coming.stop(endings.DECLINED)
+    return "".join(texts)
+
+
+def _stop_beside(coming: Incoming, *told: Mapping[str, Any]) -> None:
+    """What other fields say of the ending: those of a router, or of the model behind it."""
+    for it in told:
+        words = [it.get(name) for name in _BESIDE_REASON] + [part(it, "finish_details").get("type")]
+        for end in (endings.CHAT.get(word.casefold()) for word in words if isinstance(word, str)):
+            if end is not None:
+                coming.stop(end)
+        stopped = it.get("stop_reason")  # a number is that of a token
+        if (
+            isinstance(stopped, str)
+            and stopped not in ("", "null")
+            and (end := endings.judged(stopped, endings.CHAT))
+        ):
+            coming.stop(end)
+
+
 def _take_chat(coming: Incoming, event: Mapping[str, Any]) -> None:
     coming.model = str(event.get("model") or coming.model)
     coming.count(part(event, "usage"), ["prompt_tokens"], ["completion_tokens"])
     choices = tables(event, "choices")
+    coming.alone(choices)
     if not choices and (said := message_of(event)):
         coming.fail(BackendFault.OVERLOAD, f"the server broke off: {said}")
     for number, choice in enumerate(choices):
         coming.part_of(choice.get("index", number))
         message = part(choice, "delta") or part(choice, "message")
-        coming.say(text_of(message.get("content")))
+        coming.say(_said(coming, message.get("content")))
         coming.refuse(text_of(message.get("refusal")))
         if message.get("tool_calls") or message.get("function_call"):
             coming.stop(endings.TOOL)
         if choice.get("finish_reason") != "null":  # as some write null
             coming.end(choice.get("finish_reason"), endings.CHAT)
-        native = str(choice.get("native_finish_reason")).casefold()  # a router's: of the model behind it
-        if end := endings.CHAT.get(native):
-            coming.stop(end)
+        _stop_beside(coming, event, choice, message)
 
 
 CHAT = ServerDialect(
@@ -103,6 +143,23 @@ def _responses_body(
 _ITEMS = ("message", "reasoning")  # what was asked for; others are tools
 
 
+_COMMENTARY = "commentary"
+_PHASES = (None, "", _COMMENTARY, "final_answer")
+
+
+def _take_messages(coming: Incoming, messages: list[Mapping[str, Any]]) -> None:
+    """The final answer among a response's messages, or all of them where none is called so."""
+    phases = [message.get("phase") for message in messages]
+    if any(phase not in _PHASES for phase in phases):
+        coming.fail(BackendFault.BAD_OUTPUT, f"its messages are of phases lok does not know: {phases}")
+    wanted = ("final_answer",) if "final_answer" in phases else (None, "")
+    refusal, coming.refusal = coming.refusal, ""  # told again here
+    said = [_said(coming, it.get("content")) for it in messages if it.get("phase") in wanted]
+    coming.refusal = coming.refusal or refusal
+    if any(said) or _COMMENTARY in phases:
+        coming.text[:] = said
+
+
 def _take_response(coming: Incoming, event: Mapping[str, Any]) -> None:
     """Events; the last of them, or the one document, is the response as it stands then."""
     match event.get("type"):
@@ -110,8 +167,11 @@ def _take_response(coming: Incoming, event: Mapping[str, Any]) -> None:
             coming.say(text_of(event.get("delta")))
         case "response.refusal.delta":
             coming.refuse(text_of(event.get("delta")))
-    if part(event, "item").get("type", "message") not in _ITEMS:
+    item = part(event, "item")
+    if item.get("type", "message") not in _ITEMS:
         coming.stop(endings.TOOL)
+    if item.get("phase") == _COMMENTARY:
+        coming.text.clear()
     response = part(event, "response") or (event if event.get("object") == "response" else {})
     status = response.get("status")
     coming.model = str(response.get("model") or coming.model)
@@ -122,11 +182,7 @@ def _take_response(coming: Incoming, event: Mapping[str, Any]) -> None:
     messages = [item for item in items if item.get("type") == "message"]
     if any(item.get("type") not in _ITEMS for item in items):
         coming.stop(endings.TOOL)
-    if not coming.text:
-        coming.say("".join(text_of(message.get("content")) for message in messages))
-    if not coming.refusal:
-        for it in (it for message in messages for it in tables(message, "content")):
-            coming.refuse(text_of(it.get("refusal")))
+    _take_messages(coming, messages)
     for word in (
         part(response, "incomplete_details").get("reason"),
         status,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_lok.backends import faults
-from pytest_lok.backends.dialect import Answer, Failure, Heard, bare, plain
+from pytest_lok.backends.dialect import Answer, Failure, Heard, bare, plain, shown
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
 
@@ -16,15 +16,16 @@ def picked(done: Completed, fail_on: str, answer: str) -> Heard:
 
     heard = plain(done)
     out, err = bare(done.stdout), bare(done.stderr)
-    said = f"{out}\n{err}"
     try:
-        found = regex.search(fail_on, said, timeout=SECONDS) if fail_on else None
-        if found is not None:
+        for said in dict.fromkeys((f"{out}\n{err}", f"{shown(out)}\n{shown(err)}") if fail_on else ()):
+            found = regex.search(fail_on, said, timeout=SECONDS)
+            if found is None:
+                continue
             line = _line(said, found.start(), found.end())
             return Failure(kind=faults.of_text(line) or BackendFault.CRASHED, message=line)
         if isinstance(heard, Failure) or not answer:
             return heard
-        texts = {it[1] for it in regex.finditer(answer, out, timeout=SECONDS) if it[1] is not None}
+        texts = {it[1] for it in regex.finditer(answer, shown(out), timeout=SECONDS) if it[1] is not None}
     except TimeoutError:
         return _useless(
             f"its patterns took more than {SECONDS:g} s", "nested repetition such as (a+)+ is slow"

@@ -7,7 +7,6 @@ document, into an ``Incoming``; whether that is a whole answer is judged here.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
@@ -18,12 +17,16 @@ from pytest_lok.backends.attempt import attempt
 from pytest_lok.backends.endings import End, Endings, judged
 from pytest_lok.backends.http import Api, Endpoint, Http, Stream, complaint, remedies
 from pytest_lok.backends.troubles import broken, checked, is_error
+from pytest_lok.core.jsontext import stored
 from pytest_lok.core.results import Reply, Usage
 from pytest_lok.engine.ports import Prompt
-from pytest_lok.errors import BackendError, BackendFault
+from pytest_lok.errors import BackendError, BackendFault, OutputError
 
 _GRACE = 2.0
 """Seconds in which what follows an ending has to come; some servers leave their stream open."""
+
+_LAST = 0.5
+"""Seconds in which what follows the last event has to come."""
 
 
 @dataclass(slots=True)
@@ -56,6 +59,11 @@ class Incoming:
         """More of the answer."""
         self.text.append(text)
         self._more = self._more or (self._whole and bool(text))
+
+    def alone(self, answers: Collection[object]) -> None:
+        """Of what one event holds of answers there must be one, whatever number they bear."""
+        if len(answers) > 1:
+            self.fail(BackendFault.BAD_OUTPUT, "the server gave several answers at once")
 
     def part_of(self, number: object) -> None:
         """What comes is of that one of several answers; more than one is none."""
@@ -283,31 +291,44 @@ async def read(stream: Stream, endpoint: Endpoint, take: Take) -> Incoming:
         take(coming, checked(await stream.document(), endpoint))
         coming.ended = True
         return coming
-    coming = await folded(_events(stream, endpoint), take, endpoint)
-    if coming.ended:
-        await stream.finish()
-    return coming
+    return await folded(_events(stream, endpoint), take, endpoint)
 
 
 async def folded(events: AsyncGenerator[Mapping[str, Any], None], take: Take, endpoint: Endpoint) -> Incoming:
-    """The events up to the last one, or until nothing more comes after the answer's ending."""
+    """The events, until nothing more comes after the answer's ending.
+
+    After the last one nothing is to come but an error. All is read, for the connection can then serve again.
+    """
     coming, now = Incoming(), asyncio.get_running_loop().time
     grace = min(_GRACE, endpoint.idle / 2)
     try:
         async with asyncio.timeout(None) as rest, aclosing(events):
             async for event in events:
+                if coming.ended:
+                    _follow(coming, event, take)
+                    continue
                 if event is _DONE:
                     coming.ended = True
                 else:
                     take(coming, event)
                 if coming.ended:
-                    break
-                if coming.settled is (rest.when() is None):
+                    rest.reschedule(now() + min(_LAST, grace))
+                elif coming.settled is (rest.when() is None):
                     rest.reschedule(now() + grace if coming.settled else None)
     except TimeoutError:
         if not rest.expired():
             raise
     return coming
+
+
+def _follow(coming: Incoming, event: Mapping[str, Any], take: Take) -> None:
+    """What came after the last event: more of an answer, or another, makes it none."""
+    more = Incoming()
+    take(more, event)
+    if more.fault is not None:
+        coming.fail(more.fault, more.why)
+    if "".join(more.text) not in ("", "".join(coming.text)):
+        coming.fail(BackendFault.BAD_OUTPUT, "the server went on after its answer had ended")
 
 
 async def _events(stream: Stream, endpoint: Endpoint) -> AsyncGenerator[Mapping[str, Any], None]:
@@ -345,8 +366,8 @@ async def _events(stream: Stream, endpoint: Endpoint) -> AsyncGenerator[Mapping[
 def _told(endpoint: Endpoint, data: str) -> BackendError:
     """The failure told by an event that is called an error."""
     try:
-        return broken(endpoint, checked(json.loads(data), endpoint))
-    except ValueError:
+        return broken(endpoint, checked(stored(data), endpoint))
+    except (ValueError, OutputError):
         return broken(endpoint, complaint(data))
     except BackendError as error:
         return error

@@ -6,6 +6,7 @@ of an error, a refusal or a call that waits for a reply.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -15,9 +16,10 @@ from typing import Any
 from pytest_lok.backends import endings, faults
 from pytest_lok.backends.dialect import Answer, Failure, Heard, crashed
 from pytest_lok.backends.endings import End, judged
+from pytest_lok.core.jsontext import stored
 from pytest_lok.core.results import Usage
 from pytest_lok.engine.ports import Completed
-from pytest_lok.errors import BackendFault
+from pytest_lok.errors import BackendFault, OutputError
 
 Event = Mapping[str, Any]
 
@@ -25,13 +27,15 @@ Event = Mapping[str, Any]
 def objects(text: str) -> list[dict[str, Any]]:
     """The JSON objects among the lines; banners and warnings between them are passed over.
 
+    OutputError for one that says a thing twice.
+
     Lines end at "\n" alone: U+2028 stands unescaped inside strings.
     """
     found = []
     for line in text.split("\n"):
         if line.lstrip().startswith("{"):
             try:
-                value = json.loads(line)
+                value = stored(line)
             except ValueError:
                 continue
             if isinstance(value, dict):
@@ -43,13 +47,31 @@ def ends_with(*kinds: str) -> Callable[[str], bool]:
     """Whether the last event that says something is one of these, with which a tool has said all."""
 
     def said_all(text: str) -> bool:
-        told = [event.get("type") for event in objects(text)]
+        try:
+            told = [event.get("type") for event in objects(text)]
+        except OutputError:
+            return False
         return next((kind in kinds for kind in reversed(told) if kind not in _BESIDE), False)
 
     return said_all
 
 
 _BESIDE = ("system", "rate_limit_event")
+
+
+def _once(read: Callable[[Completed], Heard]) -> Callable[[Completed], Heard]:
+    """A reader that takes no answer from events of which one says a thing twice."""
+
+    @functools.wraps(read)
+    def heard(done: Completed) -> Heard:
+        try:
+            return read(done)
+        except OutputError as error:
+            return Failure(
+                kind=BackendFault.BAD_OUTPUT, message=f"its output cannot be used: {error.message}"
+            )
+
+    return heard
 
 
 def _count(stats: Event, *names: str) -> int | None:
@@ -135,12 +157,14 @@ _ASSISTANT_ERRORS = {
 }
 _CLAUDE_WORDS = {  # of which older ones do not say all
     "subtype": endings.CLAUDE_RESULTS,
-    "stop_reason": endings.CLAUDE,
+    "stop_reason": endings.MESSAGES,
     "terminal_reason": endings.CLAUDE_LOOPS,
 }
+_CALLS = ("tool_use", "pause_turn")
 _ALLOWED = ("allowed", "allowed_warning")
 
 
+@_once
 def read_claude(done: Completed) -> Heard:
     """Events by line; the last is the result, and an error is one too.
 
@@ -152,7 +176,8 @@ def read_claude(done: Completed) -> Heard:
         return _unreadable(done, "JSON result")
     said = results[-1]
     trouble = next(filter(None, (_claude_failed(it, done) for it in results)), None)
-    trouble = trouble or _claude_interrupted(events, said) or _claude_unfinished(events, results)
+    trouble = trouble or _claude_interrupted(events, said) or _claude_stopped(events)
+    trouble = trouble or _claude_unfinished(events, results)
     if trouble is not None:
         return trouble
     usage, cost = _part(said, "usage"), said.get("total_cost_usd")
@@ -224,6 +249,22 @@ def _claude_interrupted(events: Iterable[Event], said: Event) -> Failure | None:
     return None
 
 
+def _claude_stopped(events: Iterable[Event]) -> Failure | None:
+    """An ending that only the model's messages tell; a call of a tool is none once something follows it."""
+    last: End | None = None
+    for event in events:
+        if event.get("type") == "user":
+            last = None
+        stream = _part(event, "event")
+        for told in (event, _part(event, "message"), _part(stream, "message"), _part(stream, "delta")):
+            if event.get("type") == "result" or (word := told.get("stop_reason")) is None:
+                continue
+            last = judged(word, endings.MESSAGES)
+            if last is not None and word not in _CALLS:
+                return _ended(last)
+    return None if last is None else _ended(last)
+
+
 def _limited(limit: Event) -> str:
     """The word of a rate limit that does not let the question pass, "" of one that does."""
     status = str(limit.get("status", _ALLOWED[0]))
@@ -258,18 +299,17 @@ def _claude_unfinished(events: list[dict[str, Any]], results: list[dict[str, Any
 # --- codex
 
 
+@_once
 def read_codex(done: Completed) -> Heard:
     """Events by line: the last message counts, and only if the turn was completed after it."""
     text: str | None = None
     usage: Event | None = None
     failed, complaint = "", ""
-    refused: list[tuple[str, Event]] = []
-    for event in objects(done.stdout):
+    events = objects(done.stdout)
+    for event in events:
         kind, item = str(event.get("type")), _part(event, "item")
         if kind == "item.completed" and item.get("type") == "agent_message":
             text, usage, complaint = _text(item.get("text")), None, ""
-        elif kind == "item.completed" and item.get("status") == "declined":
-            refused.append((str(item.get("type")), item))
         elif kind == "turn.started":
             text, usage = None, None
         elif kind == "turn.completed":
@@ -284,9 +324,7 @@ def read_codex(done: Completed) -> Heard:
         return _failed(complaint, done) if complaint else _unreadable(done, "completed turn")
     if complaint:
         return _failed(complaint, done)
-    if refused:
-        return _denied(refused, "declined")
-    return Answer(
+    return _codex_calls(events) or Answer(
         text=text,
         usage=Usage(
             calls=1,
@@ -294,6 +332,32 @@ def read_codex(done: Completed) -> Heard:
             output_tokens=_count(usage, "output_tokens"),
         ),
     )
+
+
+def _codex_calls(events: Iterable[Event]) -> Failure | None:
+    """Calls that were declined, and items that began and did not end; plans and thoughts need not."""
+    declined: list[tuple[str, Event]] = []
+    waiting: dict[str, str] = {}
+    for event in events:
+        kind, item = str(event.get("type")), _part(event, "item")
+        what = str(item.get("type"))
+        if not kind.startswith("item.") or what in ("todo_list", "reasoning"):
+            continue
+        one = f"{what} {item.get('id')}"
+        if kind != "item.completed" or item.get("status") == "in_progress":
+            waiting[one] = " ".join(
+                filter(None, [what, _subject({**item, "id": None, "type": None, "status": None})])
+            )
+            continue
+        waiting.pop(one, None)
+        if item.get("status") == "declined":
+            declined.append((what, item))
+    if declined:
+        return _denied(declined, "declined")
+    if not waiting:
+        return None
+    named = ", ".join(dict.fromkeys(waiting.values()))
+    return Failure(kind=BackendFault.BAD_OUTPUT, message=f"a call still waits for its result: {named}")
 
 
 # --- gemini
@@ -337,6 +401,7 @@ class _Turn:
                 self.results.append(event)
 
 
+@_once
 def read_gemini(done: Completed) -> Heard:
     """Events by line: what the assistant said after its last tool, if the result says success."""
     turn = _Turn()

@@ -25,11 +25,17 @@ _KINDS = ("type", "object", "status", "event", "state")
 _CODES = ("code", "status", "status_code")
 _UNCUT = ("disabled", "none", "no", "off", "false")
 # The answer itself, what repeats the question, and filters that say here that they did not work.
-_PASSED = frozenset(
+_FILTERS = frozenset(
+    {
+        "content_filter_result", "content_filter_results", "content_filter_raw", "prompt_filter_results",
+        "content_filters",
+    }
+)  # fmt: skip
+_BLOCKS = frozenset({"filtered", "blocked"})
+_PASSED = _FILTERS | frozenset(
     {
         "content", "text", "format", "response_format", "schema", "tools", "metadata", "instructions",
-        "input", "prompt", "parameters", "arguments", "logprobs", "content_filter_result",
-        "content_filter_results", "content_filter_raw", "prompt_filter_results", "content_filters",
+        "input", "prompt", "parameters", "arguments", "logprobs",
     }
 )  # fmt: skip
 
@@ -44,6 +50,10 @@ def checked(event: Any, endpoint: Endpoint) -> Mapping[str, Any]:
             raise broken(endpoint, value)
         if known == "base_resp" and isinstance(value, dict) and value.get("status_code"):
             raise broken(endpoint, {"code": value["status_code"], "message": value.get("status_msg")})
+        if known in _BLOCKS and not _is_harmless(value):
+            raise endpoint.error(BackendFault.REFUSED, f"the answer was stopped by a content filter: {name}")
+        if known in _FILTERS and (what := _filtered(value)):
+            raise endpoint.error(BackendFault.REFUSED, f"the answer was stopped by a content filter: {what}")
         if ("truncat" in known or known == "applied_edits") and _is_cut(value):
             raise endpoint.error(
                 BackendFault.TOO_LONG, f"the server may have cut the prompt: {name} is {json.dumps(value)}"
@@ -93,6 +103,21 @@ def _is_told(error: Any) -> bool:
     if isinstance(error, dict):
         return any(map(_is_told, error.values()))
     return error not in (None, "", 0, False, [], "0")
+
+
+def _filtered(value: Any, what: str = "") -> str:
+    """What a filter has stopped, "" = nothing; its own errors are none of the answer."""
+    if isinstance(value, list):
+        return next(filter(None, (_filtered(it, what) for it in value)), "")
+    if not isinstance(value, dict):
+        return ""
+    if any(name.casefold() in _BLOCKS and not _is_harmless(it) for name, it in value.items()):
+        return what or "the prompt or the answer"
+    return next(filter(None, (_filtered(it, name) for name, it in value.items())), "")
+
+
+def _is_harmless(blocked: Any) -> bool:
+    return blocked in (None, False, "", [], {}) or str(blocked).casefold() in _UNCUT
 
 
 def _is_cut(value: Any) -> bool:

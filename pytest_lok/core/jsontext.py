@@ -53,6 +53,14 @@ def unfenced(text: str) -> str:
     return text[opening.end() : -len(opening[1])]
 
 
+def stored(text: str) -> Any:
+    """What a program wrote as JSON, each key once; JSONDecodeError if it is none, OutputError if unusable."""
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except RecursionError:
+        raise _too_deep() from None
+
+
 def is_json(text: str) -> bool:
     """Whether the text as a whole is one JSON value."""
     try:

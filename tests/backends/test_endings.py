@@ -21,7 +21,7 @@ CHAT: Mapping[str, BackendFault | None] = {
     # OpenAI, and those whose table is the same
     "stop": None, "length": CUT, "content_filter": NO, "tool_calls": BAD, "function_call": BAD,
     # Together, DeepInfra; text-generation-inference; Cohere
-    "eos": None, "eos_token": None, "stop_sequence": None, "COMPLETE": None,
+    "eos": None, "eos_token": None, "stop_sequence": BAD, "COMPLETE": None,
     # Mistral, DeepSeek, Zhipu, vLLM, OpenRouter
     "model_length": CUT, "insufficient_system_resource": DOWN, "sensitive": NO, "network_error": LOST,
     "model_context_window_exceeded": CUT, "abort": DOWN, "error": DOWN,
@@ -30,7 +30,7 @@ CHAT: Mapping[str, BackendFault | None] = {
     "STOP": None, "MAX_TOKENS": CUT, "SAFETY": NO, "RECITATION": NO, "OTHER": BAD, "guardrail_intervened": NO,
 }  # fmt: skip
 MESSAGES: Mapping[str, BackendFault | None] = {
-    "end_turn": None, "stop_sequence": None, "max_tokens": CUT, "model_context_window_exceeded": CUT,
+    "end_turn": None, "stop_sequence": BAD, "max_tokens": CUT, "model_context_window_exceeded": CUT,
     "refusal": NO, "tool_use": BAD, "pause_turn": BAD,
 }  # fmt: skip
 GENERATE: Mapping[str, BackendFault | None] = {
@@ -134,13 +134,12 @@ def test_only_these_words_mean_a_whole_answer() -> None:
         name: sorted(word for word, end in table.items() if end is None) for name, table in tables.items()
     }
     assert whole == {
-        "CHAT": ["complete", "end_turn", "eos", "eos_token", "stop", "stop_sequence"],
-        "MESSAGES": ["end_turn", "stop_sequence"],
+        "CHAT": ["complete", "end_turn", "eos", "eos_token", "stop"],
+        "MESSAGES": ["end_turn"],
         "GENERATE": ["stop"],
         "OLLAMA": ["stop"],
-        "CONVERSE": ["end_turn", "stop_sequence"],
+        "CONVERSE": ["end_turn"],
         "RESPONSES": ["completed"],
-        "CLAUDE": ["end_turn"],
         "CLAUDE_RESULTS": ["success"],
         "CLAUDE_LOOPS": ["completed"],
         "GEMINI": ["success"],
@@ -151,7 +150,7 @@ def test_only_these_words_mean_a_whole_answer() -> None:
 @pytest.mark.parametrize(
     ("word", "kind"),
     [
-        ("end_turn", None), ("stop_sequence", None), ("max_tokens", CUT), ("model_context_window_exceeded", CUT),
+        ("end_turn", None), ("stop_sequence", BAD), ("max_tokens", CUT), ("model_context_window_exceeded", CUT),
         ("guardrail_intervened", NO), ("content_filtered", NO), ("tool_use", BAD),
         ("malformed_model_output", BAD), ("malformed_tool_use", BAD), ("a_new_one", BAD), (3, BAD),
     ],

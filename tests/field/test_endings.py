@@ -271,3 +271,189 @@ def test_a_short_key_masks_no_letters_of_messages(project: Project, key: str, me
         project.environ["K"] = key
         done = project.lok("ask", "-b", "x", "hi")
     assert message.replace(" ok,", " ***,") in done.out + done.err
+
+
+# --- what is told beside a good ending
+
+
+def _choice(content: Any, **more: Any) -> dict[str, Any]:
+    return {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop", **more}
+
+
+TEXT: Mapping[str, Any] = {"type": "text", "text": "No bugs found."}
+HIDDEN: Mapping[str, Any] = {"hate": {"filtered": False}, "violence": {"filtered": True, "severity": "high"}}
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        (_choice([TEXT, {"type": "refusal", "refusal": "I cannot look at the rest."}]), "I cannot look at the rest."),
+        (_choice([TEXT, {"type": "tool_use", "id": "t", "name": "f", "input": {}}]), "stopped for a tool"),
+        (_choice([TEXT, {"type": "a_part_of_tomorrow", "text": "x"}]), "a part that is no text"),
+        (_choice([TEXT, 3]), "a part that is no text"),
+        (_choice({"type": "tool_use"}), "stopped for a tool"),
+        (_choice("No bugs found.", stop_reason="max_tokens"), "max_tokens"),
+        (_choice("No bugs found.", stop_reason="length"), "length"),
+        (_choice("No bugs found.", stop_reason="a_word_of_tomorrow"), "a_word_of_tomorrow"),
+        (_choice("No bugs found.", finish_details={"type": "max_tokens"}), "max_tokens"),
+        (_choice("No bugs found.", content_filter_results=HIDDEN), "content filter: violence"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_good_reason_is_none_beside_what_says_otherwise(
+    project: Project, choice: dict[str, Any], words: str, streamed: bool
+) -> None:
+    if streamed:
+        choice = dict(choice)
+        done = asked(project, stream({"choices": [{"delta": choice.pop("message"), **choice}]}, "[DONE]"))
+    else:
+        done = plain(project, {"choices": [choice]})
+    says_no(done, words)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        _choice([TEXT]),
+        _choice([{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, TEXT]),
+        _choice([{"text": "No bugs found."}, {"type": "reference", "reference_ids": [1]}]),
+        _choice("No bugs found.", stop_reason=None, native_finish_reason="STOP"),
+        _choice("No bugs found.", stop_reason=128009),
+        _choice("No bugs found.", stop_reason="end_turn"),
+        _choice("No bugs found.", content_filter_results={"hate": {"filtered": False, "severity": "safe"}}),
+        _choice("No bugs found.", content_filter_results={"error": {"code": "x", "message": "timeout"}}),
+    ],
+)
+def test_what_says_the_same_as_a_good_reason_passes(project: Project, choice: dict[str, Any]) -> None:
+    answers(plain(project, {"choices": [choice]}), "No bugs found.")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "document"),
+    [
+        ("openai", {"choices": [_choice("No bugs"), _choice(" but one.")]}),
+        (
+            "gemini-api",
+            {"candidates": [{"index": 0, "content": {"parts": [{"text": text}]}, "finishReason": "STOP"}
+                            for text in ("No bugs", " but one.")]},
+        ),
+    ],
+)  # fmt: skip
+def test_two_answers_of_one_number_are_not_glued_together(
+    project: Project, dialect: str, document: Any
+) -> None:
+    says_no(plain(project, document, dialect), "several answers at once")
+
+
+@pytest.mark.parametrize(("blocked", "good"), [(True, False), (False, True)])
+def test_a_blocked_candidate_is_no_answer(project: Project, blocked: bool, good: bool) -> None:
+    rating = {"category": "HARM_CATEGORY_HARASSMENT", "probability": "HIGH", "blocked": blocked}
+    candidate = {"content": {"parts": [{"text": "fine"}]}, "finishReason": "STOP", "safetyRatings": [rating]}
+    done = plain(project, {"candidates": [candidate]}, "gemini-api")
+    if good:
+        answers(done, "fine")
+    else:
+        says_no(done, "content filter")
+
+
+ENDED: Mapping[str, tuple[str, str]] = {
+    "openai": (stream(HALF, ending("stop"), "[DONE]"), 'data: {"error": {"message": "upstream died"}}\n\n'),
+    "anthropic": (
+        stream(
+            {"type": "message_start", "message": {"type": "message", "content": []}},
+            {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "No bugs fou"}},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
+            {"type": "message_stop"},
+        ),
+        'event: error\ndata: {"type": "error", "error": {"message": "upstream died"}}\n\n',
+    ),
+    "ollama": (
+        '{"message": {"content": "No bugs fou"}, "done": true, "done_reason": "stop"}\n',
+        '{"error": "upstream died"}\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", ENDED)
+def test_an_error_after_the_last_event_is_an_error(project: Project, dialect: str) -> None:
+    body, error = ENDED[dialect]
+    says_no(asked(project, body + error, dialect=dialect), "upstream died")
+
+
+@pytest.mark.parametrize("dialect", ENDED)
+def test_text_after_the_last_event_is_not_left_out(project: Project, dialect: str) -> None:
+    body, _ = ENDED[dialect]
+    says_no(asked(project, body + body.replace("No bugs fou", "nd: one"), dialect=dialect), "went on after")
+
+
+@pytest.mark.parametrize("dialect", ENDED)
+def test_an_ended_body_passes_with_what_says_nothing_after_it(project: Project, dialect: str) -> None:
+    body, _ = ENDED[dialect]
+    more = "\n" if dialect == "ollama" else ": bye\n\nevent: ping\ndata:\n\n"
+    answers(asked(project, body + more, dialect=dialect), "No bugs fou")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "document"),
+    [
+        ("anthropic", {"type": "message", "content": [TEXT], "stop_reason": "stop_sequence"}),
+        ("openai", {"choices": [_choice("No bugs found.", finish_reason="stop_sequence")]}),
+    ],
+)
+def test_a_stop_at_a_sequence_that_was_not_asked_for_is_no_whole_answer(
+    project: Project, dialect: str, document: Any
+) -> None:
+    says_no(plain(project, document, dialect), "stop_sequence")
+
+
+def _phased(*phases: tuple[str | None, str]) -> dict[str, Any]:
+    output = [
+        {"type": "message", "content": [{"type": "output_text", "text": text}], "phase": phase}
+        for phase, text in phases
+    ]
+    return {"object": "response", "status": "completed", "output": output}
+
+
+RESPONSES = 'openai"\napi = "responses'
+PHASES = _phased(("commentary", "No bugs so far."), ("final_answer", "One bug."))
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("told", [True, False])
+def test_the_final_answer_alone_counts(project: Project, streamed: bool, told: bool) -> None:
+    if not streamed:
+        done = plain(project, PHASES, RESPONSES)
+    else:
+        said: list[Any] = []
+        for item in PHASES["output"]:
+            text = item["content"][0]["text"]
+            said += [
+                {"type": "response.output_item.added", "item": {**item, "content": []}},
+                {"type": "response.output_text.delta", "delta": text},
+                {"type": "response.output_item.done", "item": item},
+            ]
+        last = PHASES if told else {**PHASES, "output": []}
+        done = asked(
+            project, stream(*said, {"type": "response.completed", "response": last}), dialect=RESPONSES
+        )
+    answers(done, "One bug.")
+    assert "so far" not in done.out
+
+
+@pytest.mark.parametrize(
+    "phases",
+    [[("commentary", "No bugs so far.")], [("a_phase_of_tomorrow", "x")], [("a_phase_of_tomorrow", "x"), (None, "y")]],
+)  # fmt: skip
+def test_a_response_without_a_final_answer_is_none(project: Project, phases: Any) -> None:
+    says_no(plain(project, _phased(*phases), RESPONSES))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body"),
+    [
+        ("openai", 'data: {"choices": [{"delta": {"content": "fine"}, "finish_reason": "length", "finish_reason": "stop"}]}\n\n'),
+        ("ollama", '{"message": {"content": "BLOCK", "content": "fine"}, "done": true, "done_reason": "stop"}\n'),
+    ],
+)  # fmt: skip
+def test_an_event_that_says_a_thing_twice_is_no_answer(project: Project, dialect: str, body: str) -> None:
+    says_no(asked(project, body, dialect=dialect), "a key twice")

@@ -376,6 +376,132 @@ def test_colours_are_no_part_of_an_answer_or_a_reason(project: Project) -> None:
     says_no(done, "exit code 1: Error: no")
 
 
+# --- what only an event on the way tells
+
+
+def stopped(word: str | None, **more: Any) -> dict[str, Any]:
+    event = assistant("fine", **more)
+    event["message"]["stop_reason"] = word
+    return event
+
+
+USE = {"type": "assistant", "message": {"content": [{"type": "tool_use", "id": "t1", "name": "Read"}], "stop_reason": "tool_use"}}  # fmt: skip
+GOT = {"type": "user", "message": {"content": [{"type": "tool_result", "tool_use_id": "t1"}]}}
+
+
+@pytest.mark.parametrize("last", [result(), result(stop_reason=None), result(stop_reason="end_turn")])
+@pytest.mark.parametrize(
+    "events",
+    [
+        [stopped("max_tokens")],
+        [stopped("refusal")],
+        [stopped("model_context_window_exceeded")],
+        [stopped("a_word_of_tomorrow")],
+        [stopped("tool_use")],
+        [stopped("pause_turn")],
+        [assistant("fine", stop_reason="max_tokens")],
+        [stopped("max_tokens"), stopped("end_turn")],
+        [stopped("max_tokens"), stopped(None)],
+        [stopped("max_tokens", parent_tool_use_id="t0"), stopped("end_turn")],
+        [{"type": "stream_event", "event": {"type": "message_delta", "delta": {"stop_reason": "refusal"}}}, stopped(None)],
+    ],
+)  # fmt: skip
+def test_an_ending_that_only_claudes_message_tells_counts(
+    project: Project, events: list[Any], last: dict[str, Any]
+) -> None:
+    says_no(asked(project, "claude", *events, last))
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [stopped(None), result()],
+        [stopped("end_turn"), result(stop_reason=None)],
+        [USE, GOT, stopped("end_turn"), result(stop_reason="end_turn")],
+        [USE, GOT, result()],
+        [stopped("pause_turn"), stopped("end_turn"), result()],
+        [{"type": "stream_event", "event": {"delta": {"stop_reason": "end_turn"}}}, stopped(None), result()],
+    ],
+)
+def test_claudes_messages_that_ended_well_pass(project: Project, events: list[Any]) -> None:
+    answers(asked(project, "claude", *events), "fine")
+
+
+def item(kind: str, what: str, **more: Any) -> dict[str, Any]:
+    return {"type": f"item.{kind}", "item": {"id": "item_1", "type": what, **more}}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [item("started", what, command="make test", status="in_progress")]
+        for what in ("command_execution", "mcp_tool_call", "file_change", "web_search", "a_tool_of_tomorrow")
+    ]
+    + [
+        [item("started", "command_execution"), item("updated", "command_execution")],
+        [item("started", "command_execution"), item("completed", "command_execution", status="in_progress")],
+        [item("started", "command_execution"), item("completed", "web_search")],
+        [item("started", "agent_message", text="No, there is")],
+    ],
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_codexs_call_that_waits_for_its_result_is_no_end(
+    project: Project, events: list[Any], before: bool
+) -> None:
+    said = [*events, message("fine")] if before else [message("fine"), *events]
+    says_no(asked(project, "codex", TURN, *said, DONE), "a call still waits for its result")
+
+
+def test_codexs_ended_calls_plans_and_thoughts_pass(project: Project) -> None:
+    events = [
+        item("started", "todo_list"),
+        item("started", "command_execution", status="in_progress"),
+        item("updated", "command_execution", status="in_progress"),
+        item("completed", "command_execution", status="failed", exit_code=1),
+        item("started", "reasoning"),
+    ]
+    answers(asked(project, "codex", TURN, *events, message("fine"), DONE), "fine")
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("claude", ['{"type": "result", "subtype": "success", "is_error": true, "is_error": false, "result": "fine"}']),
+        ("codex", [TURN, message("fine"), '{"type": "turn.failed", "type": "turn.completed", "usage": {}}']),
+        ("gemini", ['{"type": "message", "role": "assistant", "content": "BLOCK", "content": "fine"}',
+                    {"type": "result", "status": "success", "stats": {"output_tokens": 1}}]),
+    ],
+)  # fmt: skip
+def test_an_event_of_a_tool_that_says_a_thing_twice_is_no_answer(
+    project: Project, name: str, lines: list[Any]
+) -> None:
+    says_no(asked(project, name, *lines), "a key twice")
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        r"\rError: quota\r\nfine", r"\357\273\277Error: quota\nfine", r"..\rError: quota", r"\033[2K\rError: quota\nfine",
+        r"fine\r\nError: quota\r\n", r"\033]0;title\007Error: quota", r"\342\200\213Error: quota", r"\010\010Error: quota",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("to", ["", " >&2; echo fine"])
+def test_a_line_begins_where_a_terminal_begins_it(project: Project, printed: str, to: str) -> None:
+    more = "fail_on = '(?m)^Error: '"
+    script = 'cat > /dev/null; printf "' + printed + '"' + to
+    says_no(command(project, script, more), "quota")
+
+
+@pytest.mark.parametrize("printed", [r"The line\r\nNo Error: here\r\n", r"\rworking\rfine", "fine"])
+def test_lines_that_begin_otherwise_pass(project: Project, printed: str) -> None:
+    done = command(project, f'cat > /dev/null; printf "{printed}"', "fail_on = '(?m)^Error: '")
+    assert done.code == 0, done
+
+
+def test_a_pattern_for_the_output_as_it_was_printed_matches_too(project: Project) -> None:
+    says_no(command(project, r'cat > /dev/null; printf "fine\r\n"', "fail_on = 'fine\\r\\n'"))
+
+
 # --- 10.6
 
 
