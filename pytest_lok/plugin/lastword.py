@@ -45,7 +45,8 @@ class Word:
         facts = getattr(report, "lok", None)
         if report.skipped and facts is None:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
-            return cls(kind="kept", why=reason.removeprefix("Skipped: ") or getattr(report, "wasxfail", ""))
+            why = getattr(report, "wasxfail", None)  # then the text is a traceback, in some versions
+            return cls(kind="kept", why=reason.removeprefix("Skipped: ") if why is None else why or "xfail")
         if report.skipped and facts is not None and not hasattr(report, "wasxfail"):
             if "not_run" in facts:
                 return cls(kind="kept", why=facts["reason"])
