@@ -109,6 +109,11 @@ def _stripped(text: str, *, every: bool = False) -> list[str]:
     return ["\n".join(row[found.end() :] if found else row for row, found in rows)]
 
 
+def unnumbered(text: str) -> str:
+    """The text without the numbers before its lines, wherever there are some."""
+    return next(iter(_stripped(text)), text)
+
+
 _ELISION = re.compile(
     r"(?:#|//|--|/\*|<!--|;|%)?[\[(<{]?(?:\.{3,}|\u2026|\[snip\]|\[truncated\])[\])>}]?(?:\*/|-->)?",
     re.IGNORECASE,

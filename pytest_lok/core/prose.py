@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from pytest_lok.core.jsontext import Container, broken, canonical, decode, kind_of, load_alone, unfenced
+from pytest_lok.core.quotation import is_quoted
 from pytest_lok.core.results import Json
 from pytest_lok.errors import OutputError
 
@@ -221,19 +222,8 @@ def _is_listed(before: str, several: Callable[[re.Pattern[str]], bool]) -> bool:
 
 def _check_own(text: str, values: Sequence[_Found], material: str) -> None:
     """QuotedError where one of them stands in the material."""
-    known = _plain(material)
-    for it in values if known else ():
-        ways = text[it.start : it.end], json.dumps(it.value), json.dumps(it.value, ensure_ascii=False)
-        if any(_plain(way) in known for way in ways):
-            raise QuotedError
-
-
-def _plain(text: str) -> str:
-    """The text without what line breaks, escapes and marks of quotation add to it."""
-    return re.sub(r"\\+[nrt]", "", text).translate(_MARKS)
-
-
-_MARKS = str.maketrans("'", '"', " \t\r\n\\>+-|#*/")
+    if material.strip() and any(is_quoted(it.value, text[it.start : it.end], material) for it in values):
+        raise QuotedError
 
 
 def _leads_up(before: str) -> bool:

@@ -22,6 +22,17 @@ def seen(text: str) -> str:
     return unicodedata.normalize("NFC", _UNSEEN.sub("", _LONE.sub("\ufffd", text)))
 
 
+def visible(text: str) -> str:
+    """The text with plain blanks, and without what is invisible."""
+    if text.isascii():
+        return text
+    return _UNSEEN.sub(lambda it: "".join(map(_blank, it[0])), text)
+
+
+def _blank(char: str) -> str:
+    return char if char.isascii() else " " if char.isspace() else ""
+
+
 def words_of(text: str) -> list[str]:
     """The same in the pieces between what is blank or invisible."""
     if text.isascii() and text.isprintable():

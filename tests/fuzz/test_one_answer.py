@@ -6,6 +6,7 @@ else in it could have been, and how much stands around it; from that follows wha
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -233,6 +234,47 @@ def test_what_the_prompt_holds_is_no_answer_in_prose(
     assert equal(read(said, lambda text: find_json(text, material))[1], value)
     other = "There is a diff that holds nothing."
     assert equal(read(text, lambda text: find_json(text, other))[1], value)
+
+
+def reordered(value: Json) -> Json:
+    """The same value with the keys of its objects in the other order."""
+    if isinstance(value, dict):
+        return {key: reordered(value[key]) for key in reversed(value)}
+    return [reordered(it) for it in value] if isinstance(value, list) else value
+
+
+MARKS: st.SearchStrategy[Callable[[int], str]] = st.sampled_from(
+    [
+        lambda at: f"{at:6}\t",
+        lambda at: f"{at}: ",
+        lambda at: f"{at:5}\u2192",
+        lambda at: f"a/b.json:{at}:",
+        lambda at: f"{at:4} | ",
+        lambda at: f"{at:4} +",
+        lambda at: "",
+    ]
+)
+WRITTEN: st.SearchStrategy[Callable[[str], str]] = st.sampled_from(
+    [
+        lambda text: text,
+        html.escape,
+        lambda text: "\u200b".join([text[:1], text[1:]]),
+        lambda text: json.dumps(text)[1:-1],
+    ]
+)
+
+
+@given(FULL, WORDS, MARKS, WRITTEN, st.booleans(), st.integers(0, 2))
+@settings(max_examples=examples(40), deadline=None)
+def test_a_value_that_is_shown_in_another_way_is_the_same(
+    value: Json, words: str, mark: Callable[[int], str], way: Callable[[str], str], swap: bool, indent: int
+) -> None:
+    shown = json.dumps(reordered(value) if swap else value, indent=[None, 2, 4][indent], ensure_ascii=swap)
+    lines = "\n".join(mark(at) + line for at, line in enumerate(shown.split("\n"), 1))
+    material = paragraphs("Look at this:", way(lines), "Is it right?")
+    said = json.dumps(value, ensure_ascii=False)
+    assert not read(paragraphs(words, said), lambda text: find_json(text, material))[0], material
+    assert read(paragraphs(words, said), lambda text: find_json(text, "Is it right? 1 2 3"))[0]
 
 
 @given(

@@ -1,0 +1,147 @@
+"""A value of an answer -> whether it stands in what the answer is to, however it is written there."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator
+
+from pytest_lok.core.citation import unnumbered
+from pytest_lok.core.jsontext import Container, canonical
+from pytest_lok.core.results import Json
+from pytest_lok.core.unseen import seen, visible
+
+MOST = 3_000_000
+"""Characters that are read in search of one value; what cannot be told after that counts as quoted."""
+
+
+def is_quoted(value: Container, source: str, material: str) -> bool:
+    """Whether the material holds the value, which is written as ``source`` in the answer.
+
+    What is compared are texts and values: line numbers, marks of a diff, escapes, entities, the order of
+    keys and what is invisible make no other value.
+    """
+    known = _bare(material)
+    ways = source, json.dumps(value), json.dumps(value, ensure_ascii=False)
+    if known and any(_bare(way) in known for way in ways):
+        return True
+    return _mentions(material, value) and _holds(material, value)
+
+
+def _bare(text: str) -> str:
+    """What is the same however a text is broken into lines, escaped or marked as quoted."""
+    return re.sub(r"\\+[nrt]", "", text).translate(_MARKS)
+
+
+_MARKS = str.maketrans("'", '"', " \t\r\n\\>+-|#*/")
+
+
+def _mentions(material: str, value: Container) -> bool:
+    """Whether all the plain keys of the value are in the material at all, which is quickly told."""
+    keys = [key for key in value if key.isascii() and key.isalnum()] if isinstance(value, dict) else []
+    said = html.unescape(_decoded(material))
+    return all(key in said for key in keys) or all(key in seen(said) for key in keys)
+
+
+def _decoded(text: str) -> str:
+    return re.sub(r"\\+u([0-9a-fA-F]{4})", lambda it: chr(int(it[1], 16)), text)
+
+
+def _holds(material: str, value: Container) -> bool:
+    wanted = seen(canonical(value))
+    left = MOST
+    for reading in _readings(_near(visible(material), value, 2000 + 40 * len(wanted))):
+        left -= len(reading)
+        for found, spent in _values(reading):
+            left -= spent
+            if left < 0:
+                return True
+            if type(found) is type(value) and len(found) == len(value) and seen(canonical(found)) == wanted:
+                return True
+    return False
+
+
+def _near(text: str, value: Container, reach: int) -> str:
+    """The lines of a text that are near to where a key of the value is named, if keys are plainly written."""
+    key = next((key for it in _containers(value) if isinstance(it, dict) for key in it if key.isalnum()), "")
+    if not key or re.search(r"\\u00|&#", text):
+        return text
+    text = re.sub(r"\n\s*\n", "\n", re.sub(r"[ \t]{2,}", " ", text))
+    kept, end = list[str](), 0
+    for named in re.finditer(re.escape(key), text):
+        start = max(end, text.rfind("\n", 0, max(0, named.start() - reach)) + 1)
+        end = max(end, min(len(text), named.end() + reach))
+        kept.append(text[start:end])
+    return "".join(kept)
+
+
+def _readings(text: str) -> Iterator[str]:
+    """What the text may mean, each once."""
+    known = set[int]()
+    for outer in dict.fromkeys((text, html.unescape(text))):
+        for said in dict.fromkeys((outer, _unescaped(outer))):
+            bare = unnumbered(said)
+            for reading in (said, bare, _unmarked(said), _unmarked(bare), _from_its_json(said)):
+                for it in (reading, _of_python(reading)):
+                    if hash(it) not in known:
+                        known.add(hash(it))
+                        yield it
+
+
+_LENIENT = json.JSONDecoder(strict=False)
+_OPENER = re.compile(r"\{(?=\s*[\"}])|\[(?=\s*[\"\[{\]\dtfnNI-])")
+_TOO_DEEP = 20_000  # what it costs to come to the end of what can be read, and back
+
+
+def _values(text: str) -> Iterator[tuple[Container, int]]:
+    """Every object and array that can be read anywhere in a text, those in others too, and what each cost."""
+    at = 0
+    while (opener := _OPENER.search(text, at)) is not None:
+        start, spent = opener.start(), 1
+        try:
+            value, at = _LENIENT.raw_decode(text, start)
+        except json.JSONDecodeError as error:
+            at, spent = start + 1, error.pos - start + 20
+        except (RecursionError, ValueError):
+            at, spent = start + 1, _TOO_DEEP
+        else:
+            for inner in _containers(value):
+                yield inner, 8
+            continue
+        yield [], spent
+
+
+def _containers(value: Json) -> Iterator[Container]:
+    todo = [value]
+    while todo:
+        it = todo.pop()
+        if isinstance(it, dict | list):
+            yield it
+            todo += it.values() if isinstance(it, dict) else it
+
+
+_ESCAPES = {"\\n": "\n", "\\r": "\n", "\\t": "\t"}
+
+
+def _unescaped(text: str) -> str:
+    """What a text says that stands in a string."""
+    return re.sub(r"\\(.)", lambda it: _ESCAPES.get(it[0], it[1] if it[1] in "\\\"'/" else it[0]), text)
+
+
+def _unmarked(text: str) -> str:
+    """The text without the marks of a diff, a mail or a comment before its lines."""
+    return re.sub(r"^[ \t]*(?:[>|#*/]+|[+-])[ \t]?", "", text, flags=re.MULTILINE)
+
+
+def _from_its_json(text: str) -> str:
+    """The text without whatever stands on its lines before the first quote or bracket."""
+    return re.sub(r"^[^\"'{}\[\]\n]+", "", text, flags=re.MULTILINE)
+
+
+_WORDS = {"True": "true", "False": "false", "None": "null"}
+
+
+def _of_python(text: str) -> str:
+    """A literal of Python as JSON, where it is simple."""
+    return re.sub(r"\b(?:True|False|None)\b", lambda it: _WORDS[it[0]], text.replace("'", '"'))
