@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from pytest_lok.backends import anthropic, bedrock, gemini_api, ollama, openai
 from pytest_lok.backends.dialect import Answer, Failure, Heard
 from pytest_lok.backends.http import Api, Http
+from pytest_lok.backends.patterns import picked
 from pytest_lok.backends.server import Server, ServerDialect
 from pytest_lok.backends.transcripts import read_claude, read_codex, read_gemini
 from pytest_lok.core.results import Reply
@@ -33,7 +35,8 @@ Event = dict[str, Any]
 @dataclass(frozen=True, kw_only=True)
 class Wire:
     """How an API writes an answer. ``says`` the text, ``ends`` with a word; ``closes``: its last event is
-    read as such, and nothing after it."""
+    read as such, and only trouble may come after it. ``odd`` events hold what is no text. ``several`` may
+    hold more than one answer, and ``beside`` is what else an answer may say of its ending."""
 
     dialect: ServerDialect | None
     says: Callable[[str], list[Event]]
@@ -43,6 +46,9 @@ class Wire:
     bad: Sequence[str]
     noise: Sequence[Event] = ()
     tool: Callable[[], Event]
+    odd: Sequence[Event] = ()
+    several: str = ""
+    beside: Sequence[Event] = ()
     framed: Callable[[Event], bytes] = lambda event: b"data: " + json.dumps(event).encode() + b"\n\n"
     closes: bool = False
 
@@ -75,6 +81,12 @@ APIS: Mapping[str, Wire] = {
         bad=["stop_sequence", "length", "content_filter", "tool_calls", "error", "abort", "insufficient_system_resource"],
         noise=[{"choices": []}, {"choices": [], "usage": {"prompt_tokens": 1}}, {"usage": {"completion_tokens": 2}}],
         tool=lambda: _delta(tool_calls=CALL),
+        odd=[_delta(content=[{"type": kind, "text": "x"}]) for kind in ("refusal", "tool_use", "image_url", "a_new_one")],
+        several="choices",
+        beside=[
+            {"stop_reason": "max_tokens"}, {"stop_reason": "a_new_one"}, {"native_finish_reason": "length"},
+            {"finish_details": {"type": "max_tokens"}}, {"content_filter_results": {"hate": {"filtered": True}}},
+        ],
     ),
     "messages": Wire(
         dialect=anthropic.MESSAGES,
@@ -103,6 +115,8 @@ APIS: Mapping[str, Wire] = {
         bad=["MAX_TOKENS", "SAFETY", "RECITATION", "OTHER", "MALFORMED_FUNCTION_CALL", "PROHIBITED_CONTENT"],
         noise=[{"usageMetadata": {"promptTokenCount": 4}}, {"candidates": []}],
         tool=lambda: {"candidates": [{"content": {"parts": [{"functionCall": {"name": "f"}}]}}]},
+        several="candidates",
+        beside=[{"safetyRatings": [{"category": "X"}, {"category": "Y", "blocked": True}]}],
     ),
     "ollama": Wire(
         dialect=ollama.CHAT,
@@ -180,6 +194,12 @@ def within(event: Any, trouble: Event, path: Iterator[int]) -> Any:
     return {**event, key: [within(first, trouble, path) if isinstance(first, dict) else first, *rest]}
 
 
+def twice(text: str, data: st.DataObject) -> str:
+    """JSON in which one of the objects has its first key once more."""
+    opened = data.draw(st.sampled_from(list(re.finditer(r'\{("(?:[^"\\]|\\.)*"):', text))))
+    return f"{text[: opened.start() + 1]}{opened[1]}: null, {text[opened.start() + 1 :]}"
+
+
 def answer(name: str, pieces: list[bytes], *, plain: bool = False) -> Reply | BackendError:
     """What the backend makes of these bytes."""
     kind = (
@@ -232,9 +252,12 @@ def test_a_stream_is_an_answer_only_if_it_ended_whole_and_nothing_is_wrong_with_
     events = [*made.says(text), *last]
     for noise in data.draw(st.lists(st.sampled_from(made.noise), max_size=3)) if made.noise else ():
         events.insert(data.draw(st.integers(0, len(events) - len(last))), noise)
-    trouble = data.draw(st.sampled_from(["none", "none", "event", "inside", "tool"]))
+    kinds = ["none", "none", "event", "inside", "tool"]
+    kinds += ["several", "beside"] if made.several else []
+    kinds += ["twice"] if made.dialect else []  # else there are sums of the bytes
+    trouble = data.draw(st.sampled_from(kinds))
     at = data.draw(st.integers(0, len(events) - 1))
-    late = trouble in ("event", "tool") and not made.closes and data.draw(st.booleans())
+    late = trouble in ("event", "tool") and data.draw(st.booleans())
     if late:
         at = len(events)
     if trouble == "event":
@@ -244,8 +267,15 @@ def test_a_stream_is_an_answer_only_if_it_ended_whole_and_nothing_is_wrong_with_
         path = iter(data.draw(st.lists(st.integers(0, 6), max_size=6)))
         events[at] = within(events[at], data.draw(st.sampled_from(NESTED)), path)
     elif trouble == "tool":
-        events.insert(at, made.tool())
+        events.insert(at, data.draw(st.sampled_from([made.tool(), *made.odd])))
+    elif trouble in ("several", "beside"):
+        at = data.draw(st.sampled_from([at for at, it in enumerate(events) if it.get(made.several)]))
+        [one] = events[at][made.several]
+        more = [one, one] if trouble == "several" else [{**one, **data.draw(st.sampled_from(made.beside))}]
+        events[at] = {**events[at], made.several: more}
     framed = [made.framed(event) for event in events]
+    if trouble == "twice":
+        framed[at] = twice(framed[at].decode(), data).encode()
     raw = b"".join(framed)
     cut = data.draw(st.one_of(st.just(len(raw)), st.integers(0, len(raw) - 1)))
     pieces = split(raw[:cut], data.draw(st.lists(st.integers(0, 4000), max_size=4)))
@@ -300,7 +330,7 @@ def claude(text: str, word: Any, key: str) -> Printed:
     got = {"type": "tool_result", "tool_use_id": "t1", "content": "error: none", "is_error": True}
     return [
         {"type": "system", "subtype": "init", "tools": ["Read"]},
-        {"type": "assistant", "message": {"model": "m", "content": [use]}},
+        {"type": "assistant", "message": {"model": "m", "content": [use], "stop_reason": "tool_use"}},
         {"type": "user", "message": {"content": [got]}},
         {"type": "assistant", "message": {"model": "m", "content": [{"type": "text", "text": text}]}},
         {**said, key: word},
@@ -312,7 +342,8 @@ def codex(text: str, word: Any, _: str) -> Printed:
         {"type": "thread.started"},
         {"type": "turn.started"},
         {"type": "item.completed", "item": {"type": "agent_message", "text": "I look."}},
-        {"type": "item.completed", "item": {"type": "command_execution", "status": "failed", "exit_code": 1}},
+        {"type": "item.started", "item": {"id": "i", "type": "command_execution", "status": "in_progress"}},
+        {"type": "item.completed", "item": {"id": "i", "type": "command_execution", "status": "failed"}},
         {"type": "item.completed", "item": {"type": "agent_message", "text": text}},
         {"type": word, "usage": {"output_tokens": 5}},
     ]
@@ -362,6 +393,10 @@ TOOLS: Mapping[str, Tool] = {
             {"type": "assistant", "message": {"model": "m", "content": []}, "error": "unknown"},
             {"type": "assistant", "message": {"content": [{"type": "tool_use", "id": "t9"}]}},
             {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected"}},
+            {"type": "assistant", "message": {"model": "m", "content": [], "stop_reason": "max_tokens"}},
+            {"type": "assistant", "message": {"model": "m", "content": [], "stop_reason": "refusal"}},
+            {"type": "assistant", "message": {"model": "m", "content": []}, "stop_reason": "a new one"},
+            {"type": "stream_event", "event": {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}}},
             {"type": "error", "error": {"message": "broken"}},
             {"type": "result", "subtype": "success", "is_error": True, "result": "broken"},
             {"type": "result", "subtype": "success", "is_error": False, "result": "quite another text"},
@@ -378,6 +413,8 @@ TOOLS: Mapping[str, Tool] = {
         troubles=[
             {"type": "turn.failed", "error": {"message": "broken"}},
             {"type": "item.completed", "item": {"type": "file_change", "status": "declined"}},
+            *({"type": f"item.{kind}", "item": {"id": "j", "type": what, "status": "in_progress"}}
+              for kind in ("started", "updated", "completed") for what in ("web_search", "mcp_tool_call", "a_new_one")),
             {"type": "thread.failed"},
             {"type": "turn.aborted"},
         ],
@@ -417,7 +454,7 @@ def test_a_tools_output_is_an_answer_only_if_its_turn_ended_well(data: st.DataOb
         st.lists(st.sampled_from([*tool.noise, "{banner", "Hello", "", "[1]"]), max_size=3)
     ):
         events.insert(data.draw(st.integers(0, len(events))), noise)
-    kind = data.draw(st.sampled_from(["none", "none", "trouble", "late", "more", "exit", "cut"]))
+    kind = data.draw(st.sampled_from(["none", "none", "trouble", "late", "more", "exit", "cut", "twice"]))
     if kind == "trouble":
         events.insert(data.draw(st.integers(0, len(events))), data.draw(st.sampled_from(tool.troubles)))
     elif kind == "more":
@@ -429,6 +466,9 @@ def test_a_tools_output_is_an_answer_only_if_its_turn_ended_well(data: st.DataOb
     lines = [
         it if isinstance(it, str) else json.dumps(it, ensure_ascii=data.draw(st.booleans())) for it in events
     ]
+    if kind == "twice":
+        at = data.draw(st.sampled_from([at for at, it in enumerate(events) if isinstance(it, dict)]))
+        lines[at] = twice(lines[at], data)
     if kind == "cut":  # before its last word
         last = max(
             at for at, it in enumerate(events) if isinstance(it, dict) and key in it and it[key] == word
@@ -442,3 +482,25 @@ def test_a_tools_output_is_an_answer_only_if_its_turn_ended_well(data: st.DataOb
     else:
         assert isinstance(heard, Failure), heard
         assert heard.message
+
+
+# --- what a user's pattern finds in lines, however they are ended and whatever is in them that nobody sees
+
+UNSEEN = ["", "\ufeff", "\x1b[2K", "\x1b[1;31m", "\x1b]0;title\x07", "\u200b", "\x08", "\0"]
+line = st.text("Eror: fine", max_size=9) | st.sampled_from(["Error: x", "No Error: x", "fine"])
+
+
+@given(st.data())
+@settings(quiet, max_examples=examples(60))
+def test_a_failure_is_found_where_a_line_begins_and_nowhere_else(data: st.DataObject) -> None:
+    lines = data.draw(st.lists(line, min_size=1, max_size=5))
+    printed = ""
+    for text in lines:
+        at = data.draw(st.integers(0, len(text)))
+        printed += (
+            data.draw(st.sampled_from(UNSEEN)) + text[:at] + data.draw(st.sampled_from(UNSEEN)) + text[at:]
+        )
+        printed += data.draw(st.sampled_from(["\n", "\r", "\r\n", "\r\r\n", "\x0b", "\u2028"]))
+    out, err = (printed, "") if data.draw(st.booleans()) else ("fine", printed)
+    heard = picked(Completed(exit_code=0, seconds=1.0, stdout=out, stderr=err), "(?m)^Error: ", "")
+    assert isinstance(heard, Failure) is any(text.startswith("Error: ") for text in lines), heard
