@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from pytest_lok.backends import endings
+from pytest_lok.backends.content import stop_beside
 from pytest_lok.backends.server import Incoming, ServerDialect, part, tables, text_of
 from pytest_lok.engine.ports import Prompt
 
@@ -58,6 +59,7 @@ def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
     coming.count(usage, _INPUTS if "input_tokens" in usage else (), ["output_tokens"])
     for told in (message, part(event, "delta")):
         coming.end(told.get("stop_reason"), endings.MESSAGES)
+        stop_beside(coming, endings.MESSAGES, told)
 
 
 MESSAGES = ServerDialect(

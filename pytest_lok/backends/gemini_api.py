@@ -47,9 +47,8 @@ def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
     )
     if blocked := part(event, "promptFeedback").get("blockReason"):
         coming.fail(BackendFault.REFUSED, f"the prompt was blocked: {blocked}")
-    candidates = tables(event, "candidates")
-    coming.alone(candidates)
-    for number, candidate in enumerate(candidates):
+    coming.alone(event.get("candidates"))
+    for number, candidate in enumerate(tables(event, "candidates")):
         coming.part_of(candidate.get("index", number))
         for it in tables(part(candidate, "content"), "parts"):
             if any(it[key] for key in it.keys() - _PARTS):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from pytest_lok.backends import endings
+from pytest_lok.backends.content import said, stop_beside
 from pytest_lok.backends.server import Incoming, ServerDialect, part, text_of
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
@@ -47,7 +48,9 @@ def _body(prompt: Prompt, model: str, max_tokens: int | None, _: Collection[str]
 def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
     coming.model = str(event.get("model") or coming.model)
     message = part(event, "message")
-    coming.say(text_of(message.get("content")))
+    coming.say(said(coming, message.get("content")))
+    coming.refuse(text_of(message.get("refusal")))
+    stop_beside(coming, endings.CHAT, event, message)
     if message.get("tool_calls"):
         coming.stop(endings.TOOL)
     coming.count(event, ["prompt_eval_count"], ["eval_count"])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pytest_lok.backends import endings
-from pytest_lok.backends.endings import End
+from pytest_lok.backends.content import said, stop_beside
 from pytest_lok.backends.http import message_of
 from pytest_lok.backends.server import Incoming, ServerDialect, part, tables, text_of
 from pytest_lok.engine.ports import Prompt
@@ -14,7 +14,6 @@ from pytest_lok.errors import BackendFault
 
 _URL = "https://api.openai.com/v1"
 _KEYS = ("OPENAI_API_KEY",)
-_ODD_PART = End(kind=BackendFault.BAD_OUTPUT, why="the answer has a part that is no text")
 
 
 def _at(path: str) -> Callable[[str, str], str]:
@@ -47,62 +46,24 @@ def _chat_body(
     return body
 
 
-_TEXTS = frozenset({"text", "output_text"})
-_BESIDE_TEXT = frozenset({"thinking", "redacted_thinking", "reasoning", "reference", "refusal"})
-_BESIDE_REASON = ("native_finish_reason", "done_reason", "finish_reason")
-
-
-def _said(coming: Incoming, content: Any) -> str:
-    """The text of a message; parts that are neither text nor its thoughts are no answer."""
-    if content is None or isinstance(content, str):
-        return content or ""
-    texts = []
-    for it in content if isinstance(content, list) else [content]:
-        kind = it.get("type", "text") if isinstance(it, dict) else type(it).__name__
-        if kind in _TEXTS and isinstance(it.get("text", ""), str):
-            texts.append(it.get("text", ""))
-        elif kind not in _BESIDE_TEXT:
-            coming.stop(endings.TOOL if "tool" in str(kind) or "function" in str(kind) else _ODD_PART)
-        if isinstance(it, dict):
-            coming.refuse(text_of(it.get("refusal")))
-        if kind == "refusal":
-            coming.stop(endings.DECLINED)
-    return "".join(texts)
-
-
-def _stop_beside(coming: Incoming, *told: Mapping[str, Any]) -> None:
-    """What other fields say of the ending: those of a router, or of the model behind it."""
-    for it in told:
-        words = [it.get(name) for name in _BESIDE_REASON] + [part(it, "finish_details").get("type")]
-        for end in (endings.CHAT.get(word.casefold()) for word in words if isinstance(word, str)):
-            if end is not None:
-                coming.stop(end)
-        stopped = it.get("stop_reason")  # a number is that of a token
-        if (
-            isinstance(stopped, str)
-            and stopped not in ("", "null")
-            and (end := endings.judged(stopped, endings.CHAT))
-        ):
-            coming.stop(end)
-
-
 def _take_chat(coming: Incoming, event: Mapping[str, Any]) -> None:
     coming.model = str(event.get("model") or coming.model)
     coming.count(part(event, "usage"), ["prompt_tokens"], ["completion_tokens"])
     choices = tables(event, "choices")
-    coming.alone(choices)
-    if not choices and (said := message_of(event)):
-        coming.fail(BackendFault.OVERLOAD, f"the server broke off: {said}")
+    coming.alone(event.get("choices"))
+    if not choices and (why := message_of(event)):
+        coming.fail(BackendFault.OVERLOAD, f"the server broke off: {why}")
     for number, choice in enumerate(choices):
         coming.part_of(choice.get("index", number))
         message = part(choice, "delta") or part(choice, "message")
-        coming.say(_said(coming, message.get("content")))
+        coming.alone([it for it in ("delta", "message") if part(choice, it).get("content")])
+        coming.say(said(coming, message.get("content")))
         coming.refuse(text_of(message.get("refusal")))
         if message.get("tool_calls") or message.get("function_call"):
             coming.stop(endings.TOOL)
         if choice.get("finish_reason") != "null":  # as some write null
             coming.end(choice.get("finish_reason"), endings.CHAT)
-        _stop_beside(coming, event, choice, message)
+        stop_beside(coming, endings.CHAT, event, choice, message)
 
 
 CHAT = ServerDialect(
@@ -153,11 +114,12 @@ def _take_messages(coming: Incoming, messages: list[Mapping[str, Any]]) -> None:
     if any(phase not in _PHASES for phase in phases):
         coming.fail(BackendFault.BAD_OUTPUT, f"its messages are of phases lok does not know: {phases}")
     wanted = ("final_answer",) if "final_answer" in phases else (None, "")
+    coming.alone([phase for phase in phases if phase == "final_answer"])
     refusal, coming.refusal = coming.refusal, ""  # told again here
-    said = [_said(coming, it.get("content")) for it in messages if it.get("phase") in wanted]
+    texts = [said(coming, it.get("content")) for it in messages if it.get("phase") in wanted]
     coming.refusal = coming.refusal or refusal
-    if any(said) or _COMMENTARY in phases:
-        coming.text[:] = said
+    if any(texts) or _COMMENTARY in phases:
+        coming.text[:] = texts
 
 
 def _take_response(coming: Incoming, event: Mapping[str, Any]) -> None:

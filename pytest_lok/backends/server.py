@@ -60,9 +60,9 @@ class Incoming:
         self.text.append(text)
         self._more = self._more or (self._whole and bool(text))
 
-    def alone(self, answers: Collection[object]) -> None:
+    def alone(self, answers: object) -> None:
         """Of what one event holds of answers there must be one, whatever number they bear."""
-        if len(answers) > 1:
+        if isinstance(answers, list) and len(answers) > 1:
             self.fail(BackendFault.BAD_OUTPUT, "the server gave several answers at once")
 
     def part_of(self, number: object) -> None:

@@ -281,6 +281,10 @@ def _choice(content: Any, **more: Any) -> dict[str, Any]:
 
 
 TEXT: Mapping[str, Any] = {"type": "text", "text": "No bugs found."}
+PHASED: Mapping[str, Any] = {
+    "object": "response", "status": "completed",
+    "output": [{"type": "message", "phase": "final_answer", "content": [{"type": "output_text", "text": "fine"}]}],
+}  # fmt: skip
 HIDDEN: Mapping[str, Any] = {"hate": {"filtered": False}, "violence": {"filtered": True, "severity": "high"}}
 
 
@@ -296,6 +300,7 @@ HIDDEN: Mapping[str, Any] = {"hate": {"filtered": False}, "violence": {"filtered
         (_choice("No bugs found.", stop_reason="length"), "length"),
         (_choice("No bugs found.", stop_reason="a_word_of_tomorrow"), "a_word_of_tomorrow"),
         (_choice("No bugs found.", finish_details={"type": "max_tokens"}), "max_tokens"),
+        (_choice("No bugs found.", incomplete_details={"reason": "max_output_tokens"}), "max_output_tokens"),
         (_choice("No bugs found.", content_filter_results=HIDDEN), "content filter: violence"),
     ],
 )  # fmt: skip
@@ -332,6 +337,9 @@ def test_what_says_the_same_as_a_good_reason_passes(project: Project, choice: di
     ("dialect", "document"),
     [
         ("openai", {"choices": [_choice("No bugs"), _choice(" but one.")]}),
+        ("openai", {"choices": ["One bug.", _choice("No bugs")]}),
+        ("openai", {"choices": [_choice("No bugs", delta={"content": " but one."})]}),
+        ('openai"\napi = "responses', {**PHASED, "output": [*PHASED["output"], *PHASED["output"]]}),
         (
             "gemini-api",
             {"candidates": [{"index": 0, "content": {"parts": [{"text": text}]}, "finishReason": "STOP"}
@@ -391,6 +399,19 @@ def test_an_ended_body_passes_with_what_says_nothing_after_it(project: Project, 
     body, _ = ENDED[dialect]
     more = "\n" if dialect == "ollama" else ": bye\n\nevent: ping\ndata:\n\n"
     answers(asked(project, body + more, dialect=dialect), "No bugs fou")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "document"),
+    [
+        ("ollama", {"message": {"content": "fine", "refusal": "no"}, "done": True, "done_reason": "stop"}),
+        ("ollama", {"message": {"content": "fine"}, "done": True, "done_reason": "stop", "stop_reason": "length"}),
+        ("ollama", {"message": {"content": [{"type": "x", "text": "fine"}]}, "done": True, "done_reason": "stop"}),
+        ("anthropic", {"type": "message", "content": [TEXT], "stop_reason": "end_turn", "stop_details": {"type": "refusal"}}),
+    ],
+)  # fmt: skip
+def test_other_dialects_hide_nothing_either(project: Project, dialect: str, document: Any) -> None:
+    says_no(plain(project, document, dialect))
 
 
 @pytest.mark.parametrize(
