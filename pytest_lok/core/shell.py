@@ -20,9 +20,10 @@ from typing import TypeAlias
 
 from pytest_lok.core.scope import Names, Scope
 from pytest_lok.core.shell_command import MAX_ARGUMENT, ShellCommand, check_wrapper, wrap
+from pytest_lok.core.shell_commands import EXPRESSION
 from pytest_lok.core.shell_holes import Placeholder, placeholder, shifted, spans_of, statements
 from pytest_lok.core.shell_pipes import hidden_failures
-from pytest_lok.core.shell_rules import DASH, Review, review
+from pytest_lok.core.shell_rules import ASSIGNS, DASH, Review, review
 from pytest_lok.core.shell_scan import scan
 from pytest_lok.core.shell_script import HereDoc, Hole, Quoting, Script, Unreadable, Word
 from pytest_lok.core.shell_words import HOLE
@@ -162,6 +163,9 @@ class ShellTemplate:
 
     def _check_start(self, pieces: _Pieces, values: list[str], marks: tuple[str, ...] = DASH) -> None:
         """TemplateError if values make a word an option that its author did not write as one."""
+        if ASSIGNS in marks:
+            self._check_assignment(pieces, values)
+            marks = tuple(mark for mark in marks if mark != ASSIGNS)
         for piece in pieces:
             if piece is None:
                 return
@@ -173,11 +177,28 @@ class ShellTemplate:
                     self._option(pieces, text)
                     if text.startswith("-")
                     else TemplateError(
+                        f"the value at {self._first(pieces)} would be part of an expression: {text[:40]!r}",
+                        hint="write ./ before it",
+                    )
+                    if text.startswith(EXPRESSION)
+                    else TemplateError(
                         f"the value at {self._first(pieces)} would name a file to read: {text[:40]!r}",
                         hint="put something before it, or pass it by `stdin`",
                     )
                 )
             return
+
+    def _check_assignment(self, pieces: _Pieces, values: list[str]) -> None:
+        """TemplateError if values make a word set a variable."""
+        known = pieces[: pieces.index(None)] if None in pieces else pieces
+        text = "".join(
+            piece if isinstance(piece, str) else values[piece] for piece in known if piece is not None
+        )
+        if re.match(r"[A-Za-z_][\w:]*=", text, re.ASCII):
+            raise TemplateError(
+                f"the value at {self._first(pieces)} would set a variable: {text[:40]!r}",
+                hint="write ./ before it, for it to be the name of a file",
+            )
 
     def _check_parts(self, pieces: _Pieces, values: list[str]) -> None:
         """TemplateError if the shell makes an option of a part of a value by splitting it."""
@@ -202,7 +223,7 @@ class ShellTemplate:
     def _target(self, pieces: _Pieces, values: list[str]) -> tuple[str, str] | None:
         """The file that is written, if it has to be looked at; TemplateError where it may not be."""
         base, path = _named(pieces, values)
-        name = path.rpartition("/")[2]
+        name = path.rstrip("/").rpartition("/")[2]
         why = ""
         if not name or name in (".", "..") or ".." in path.split("/") or (base and path.startswith("/")):
             why = "is no name of a file in there" if base else "is no name of a file in the project"

@@ -54,6 +54,7 @@ def directory(judge: Judge, call: Call) -> None:
     """``cd``: its argument becomes the text of ``$PWD``."""
     for word in call.args:
         judge.flow.becomes("PWD", word)
+        judge.trace.moves(word)
     judge.data(call)
 
 

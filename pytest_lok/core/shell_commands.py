@@ -59,6 +59,14 @@ INPUT_EVALUATORS = EVALUATORS - {
 }  # fmt: skip
 """Those of them that can run their standard input."""
 # fmt: off
+INPUT_PROGRAMS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("c++", "cc", "clang", "clang++", "g++", "gcc", "rustc", "tcc"), ("-", "/dev/stdin")),
+    **dict.fromkeys(("docker", "nerdctl", "podman", "buildah"),
+        ("build -", "build /dev/stdin", "compose -", "kube -")),
+    **dict.fromkeys(("kubectl", "oc"), ("apply -", "create -", "replace -", "apply /dev/stdin")),
+    "docker-compose": ("-",), "git": ("fast-import",),
+}
+"""Words with which they take a program, or what is to be run, from their standard input."""
 WRAPPERS: Mapping[str, re.Pattern[str]] = {name: re.compile(options) for name, options in {
     "builtin": r"--", "busybox": r"(?!)", "chrt": r"-[bfior]|\d+", "command": r"-p|--", "doas": r"-n|--",
     "env": r"-|-i|--", "exec": r"--", "ionice": r"-[cnt]?\d*|\d", "nice": r"-n|-?\d+|-n-?\d+|--",
@@ -100,6 +108,9 @@ class Interpreter:
     flags: re.Pattern[str]
     inline: re.Pattern[str]
     posix: bool = False
+    operands: re.Pattern[str] = re.compile(
+        r"((pypy|python)[\d.]*w? -c)|((node|nodejs|ruby)[\d.]* (-e|--eval))"
+    )
 
 
 _SH = Interpreter(re.compile(r"-[abefhmnuvxl]+|--"), re.compile(r"-[A-Za-z]*c[A-Za-z]*"), posix=True)
@@ -156,6 +167,7 @@ class Language:
 
     ``flags`` take nothing; ``holding`` options are followed by a program, or by the name of a file of it;
     ``named`` ones by so many words that are data. ``subcommands`` may come first. ``way`` passes data.
+    An operand that looks like one ``assigns``. What has something ``running`` in it runs what it reads.
     """
 
     flags: re.Pattern[str]
@@ -163,16 +175,29 @@ class Language:
     named: Mapping[str, int]
     subcommands: Collection[str] = ()
     way: str
+    assigns: bool = False
+    running: re.Pattern[str] = re.compile(r"(?!)")
 
 
 _AWK = Language(
-    flags=re.compile(r"-F\S+|--posix|--"), holding=("-f",), named={"-v": 1, "-F": 1}, way="awk -v name={}"
+    flags=re.compile(r"-F\S+|--posix|--"),
+    holding=("-f",),
+    named={"-v": 1, "-F": 1},
+    way="awk -v name={}",
+    assigns=True,
+    running=re.compile(r"""system\s*\(|&?\s*getline|print[^;}\n]*\|&?\s*("(\S*/)?\w*sh\b|[A-Za-z(])"""),
 )
 _SED = Language(
-    flags=re.compile(r"-[nErsuz]+|-i\S*|--posix|--sandbox|--"),
+    flags=re.compile(
+        r"-[nErsuz]+|-i\S*|--(posix|sandbox|quiet|silent|regexp-extended|null-data|separate|in-place(=\S+)?)?"
+    ),
     holding=("-e", "-f"),
     named={},
     way="sed --sandbox",
+    running=re.compile(
+        r"(\A|[;{}\n!/$0-9])\s*e(\s|;|}|\Z)"
+        r"|s([^\s\\\w])(\\.|(?!\3).)*\3(\\.|(?!\3).)*\3[0-9gpiImM]*e"
+    ),
 )
 _JQ_FLAGS = (
     r"-[acCeCjMnrRsSt]+|--(null-input|raw-(in|out)put0?|compact-output|slurp|tab|ascii-output|join-output|color-output"
@@ -290,21 +315,16 @@ NAMERS = frozenset({"getopts", "mapfile", "read", "readarray", "unset", "wait"})
 FIND_RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 FIND_WRITES = frozenset({"-fprint", "-fprint0", "-fprintf", "-fls"})
 
-COPIERS = frozenset({"cp", "install", "ln", "mv", "rsync", "scp"})
-"""Commands whose last operand is a file they write."""
-MAKERS = frozenset({"mkdir", "mkfifo", "tee", "touch", "truncate"})
-"""Commands all of whose operands are files they write."""
-OUTPUTS: Mapping[str, frozenset[str]] = {
-    "curl": frozenset({"-o", "--output", "-D", "--dump-header", "-c", "--cookie-jar"}),
-    "wget": frozenset({"-O", "--output-document", "-o", "--output-file", "-a"}),
-    "sort": frozenset({"-o", "--output"}),
-    "git": frozenset({"--output"}),
-    "pytest": frozenset({"--junitxml", "--junit-xml"}),
-    "csplit": frozenset({"-f", "--prefix"}),
-}
-"""Options that name a file to write."""
-ANY_OUTPUT = frozenset({"-o", "--out", "--outfile", "--output", "--output-file"})
-"""The same where they are not known."""
+EXPRESSION = ("!", "(", ")", ",")
+"""Starts of find's operands that are no names; a ``-`` is another."""
+_FIND_VALUES = """
+    -D -amin -anewer -atime -cmin -cnewer -ctime -fstype -gid -group -ilname -iname -inum -ipath -iregex
+    -iwholename -links -lname -maxdepth -mindepth -mmin -mtime -name -newer -path -perm -regex -regextype
+    -samefile -size -type -uid -used -user -wholename -xtype
+"""
+FIND_VALUES = frozenset(_FIND_VALUES.split())
+"""Tests of find that take the next argument, whatever it is."""
+
 BUILD_FILES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("make", "gmake"), ("Makefile", "makefile", "GNUmakefile")),
     **dict.fromkeys(("npm", "pnpm", "yarn", "bun", "npx"), ("package.json", ".npmrc")),
@@ -321,6 +341,8 @@ BUILD_FILES: Mapping[str, tuple[str, ...]] = {
     "docker": ("Dockerfile",),
     "task": ("Taskfile.yml",),
     "direnv": (".envrc",),
+    "curl": (".curlrc",),
+    "wget": (".wgetrc",),
 }
 """What commands run without being told."""
 

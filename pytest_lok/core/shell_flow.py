@@ -18,7 +18,7 @@ ANY = "*"
 CALLERS = "<"
 """Among names: what functions may read as their input."""
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOWHERE = frozenset({"", "/dev/null", "/dev/stderr", "/dev/stdout"})
 
 
@@ -41,6 +41,7 @@ class Flow:
     def __init__(self) -> None:
         self.printed: set[Hole] = set()
         self.quiet: set[Hole] = set()  # arguments that their command does not print
+        self.boxed: set[Hole] = set()  # arguments of which their command prints an object
         self.dumped = False  # all variables are printed
         self.aliased = False  # git is told an alias
         self._sources: defaultdict[str, set[str]] = defaultdict(set)  # variable <- variables
@@ -66,7 +67,7 @@ class Flow:
         self._words[name].append(word)
         self._sources[name] |= word.reads
         for piece in word.pieces:  # arithmetic and eval read a variable that another one names
-            self._sources[name].update(_IDENTIFIER.findall(piece) if isinstance(piece, str) else ())
+            self._sources[name].update(IDENTIFIER.findall(piece) if isinstance(piece, str) else ())
         self._entering[name].update(word.holes)
         self.printed.update(word.direct)
 
@@ -102,6 +103,11 @@ class Flow:
         if len(word.pieces) != 1 or len(word.variables) != 1 or word.pieces[0] is not None:
             return []
         return [text for part in self._words.get(word.variables[0], ()) if (text := part.literal)]
+
+    @property
+    def written(self) -> bool:
+        """Whether files are written."""
+        return bool(self._written - _NOWHERE)
 
     @property
     def started(self) -> frozenset[str]:
@@ -165,7 +171,7 @@ class Flow:
                     split.append(part)
                 elif loose or _is_option(part):
                     unknown += part.direct
-                elif isinstance(part.pieces[0], Hole):
+                elif isinstance(part.pieces[0], Hole) or IDENTIFIER.match(part.prefix):
                     guarded.append(part)
                 if loose and _is_option(part):
                     unknown += part.direct
@@ -187,6 +193,13 @@ class Flow:
                 seen.add(name)
                 todo += self._words[name]
         return unknown
+
+    def holding(self, words: Iterable[Word]) -> list[Hole]:
+        """The holes whose values may be in the words as they are printed."""
+        listed = list(words)
+        holes = [hole for word in listed for hole in word.holes]
+        reads = {name for word in listed for name in word.reads}
+        return [hole for hole in (*holes, *self._reaching(reads)) if hole not in self.quiet]
 
     def fed(self, command: Command) -> list[Hole]:
         """The holes that the command's input may consist of."""
@@ -210,7 +223,7 @@ def _plain(word: Word) -> set[str] | None:
     """The variables in the word, None if something else than their text is."""
     if None not in word.pieces:
         return set()
-    names = {name if _IDENTIFIER.fullmatch(name) else POSITIONAL for name in word.variables}
+    names = {name if IDENTIFIER.fullmatch(name) else POSITIONAL for name in word.variables}
     whole = len(word.variables) == word.pieces.count(None) and names == word.reads
     return names if whole and "#" not in word.variables else None
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_lok.core import shell_builtins as builtins
+from pytest_lok.core import shell_files as files
 from pytest_lok.core.shell_commands import GIT_CODE, GIT_DATA, GIT_FORMATS, GIT_QUIET
 from pytest_lok.core.shell_options import is_known
 from pytest_lok.core.shell_script import Call, Word
@@ -30,6 +31,13 @@ def git(judge: Judge, call: Call) -> None:
             _git_setting(judge, call, call.args[place + 1])
         elif call.args[place].prefix.startswith("-c"):
             _git_setting(judge, call, builtins.behind(call.args[place], 2))
+        elif texts[place] in _BEFORE_GIT or call.args[place].prefix.partition("=")[0] in _BEFORE_GIT:
+            whole = call.args[place].literal is None
+            judge.runs(
+                call.args[place : place + 1] if whole else call.args[place + 1 : place + 2],
+                call.name,
+                f"the value of `{call.args[place].prefix}`: git runs what the configuration there says",
+            )
         place += 2 if texts[place] in _BEFORE_GIT else 1
     command, args = texts[place] if place < len(texts) else "", call.args[place + 1 :]
     if command == "config":
@@ -40,6 +48,7 @@ def git(judge: Judge, call: Call) -> None:
                 _git_setting(judge, call, word)
             elif word.direct and (attached := re.match(r"-c|--config=", word.prefix)):
                 _git_setting(judge, call, builtins.behind(word, attached.end()))
+    files.git(judge, command, args)
     if command in GIT_QUIET and not any(GIT_FORMATS.match(word.prefix) for word in args if word.holes):
         judge.flow.quiet.update(hole for word in call.args for hole in word.direct)
     if is_known(f"git-{command}"):

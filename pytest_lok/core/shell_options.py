@@ -56,7 +56,9 @@ class Program:
 
     def runs(self, option: str, *, attached: bool) -> bool:
         """Whether the option's value is run; ``attached`` to it, or the word that follows."""
-        if option in self.plain:
+        if option in self.plain or (
+            not attached and re.fullmatch("-[A-Za-z]{2,4}", option) and f"-{option[-1]}" in self.plain
+        ):
             return False
         if option.startswith("--"):
             abbreviated = any(code.startswith(option) for code in self.code if code.startswith("--"))
@@ -66,6 +68,21 @@ class Program:
                 option.startswith("-") and any(f"-{letter}" in self.code for letter in letters)
             )
         return abbreviated or (self.open and _runs(option, attached=attached))
+
+    def takes_code(self, option: str, before: str, *, attached: bool) -> bool:
+        """The same of a word: its own start may look like an option, and be the value of the one before."""
+        named = len(option) > 1 and option != "--" and self.runs(option, attached=attached)
+        return named or before in self.code
+
+    def opened(self, before: str, text: str) -> str:
+        """What an argument that is written out gives to an option that runs it, else ""."""
+        if before in self.code or (re.fullmatch("-[A-Za-z]+", before) and f"-{before[-1]}" in self.code):
+            return text
+        option, equals, value = text.partition("=")
+        if text.startswith("--"):
+            return value if equals and self.runs(option, attached=True) else ""
+        short = [place for place, letter in enumerate(text) if place and f"-{letter}" in self.code]
+        return text[short[0] + 1 :] if text.startswith("-") and short else ""
 
 
 def _runs(option: str, *, attached: bool) -> bool:
@@ -85,7 +102,7 @@ def _runs(option: str, *, attached: bool) -> bool:
 
 
 # fmt: off
-_CLOSED = """
+_CLOSED_NAMES = """
     arch b2sum base32 base64 basename basenc bzcat cal cat chgrp chmod chown cksum cmp col colrm column
     comm cp csplit cut date dd df diff dir dirname du echo egrep expand expr factor false fgrep file fmt
     fold free getconf getent grep groups gunzip gzip head hexdump hostid hostname iconv id join kill
@@ -144,10 +161,12 @@ _OPTIONS = """
     openssl       -engine -provider -provider-path -config
     pytest        -p -c -o -W --override-ini --confcutdir --rootdir --pdbcls --pythonwarnings --config-file
                   --import-mode | -x | | open
+    pylint        --load-plugins --init-hook --rcfile | -e | | open
     rg            --pre --hostname-bin
     rsync         -e -M --rsh --rsync-path --remote-option --config
     ruff          --config | -e --exclude --extend-exclude | | open
     sdiff         --diff-program
+    shellcheck    --rcfile | -e -x --exclude | | open
     sort          --compress-program
     split         --filter
     ssh-keygen    -D | | | open
@@ -179,11 +198,17 @@ _LINKED = """
     -B -C -J -Xclang -fplugin -fuse-ld -plugin -processor -processorpath -specs -wrapper
     --codegen --dynamic-linker --plugin --specs
 """
+_COMPILED = """
+    -D -I -L -T -U -W -f -include -imacros -iquote -isystem -idirafter -iprefix -l -Xlinker -Xassembler
+    -Xpreprocessor -cp --class-path --cfg --extern --sysroot --include --imacros --define-macro
+"""
 _MARKED = Program(code=frozenset(_LINKED.split()), marks=("@",))
+_COMPILER = Program(code=_MARKED.code | frozenset(_COMPILED.split()), marks=("@",))
 _PROGRAMS: Mapping[str, Program] = {
-    **dict.fromkeys(_CLOSED.split(), Program()),
+    **dict.fromkeys(_CLOSED_NAMES.split(), Program()),
     **dict.fromkeys(_UNDECIDED.split(), _UNKNOWN),
-    **dict.fromkeys(f"{_BINUTILS} {_COMPILERS}".split(), _MARKED),
+    **dict.fromkeys(_BINUTILS.split(), _MARKED),
+    **dict.fromkeys(_COMPILERS.split(), _COMPILER),
     **dict(_listed()),
 }
 VALUE_OPTIONS = frozenset({"--body", "--title", "--message", "-m", "--label", "--comment"})
@@ -196,6 +221,7 @@ _FILES_OF_CURL = frozenset(_CURL.split())
 _FIELDS_OF_GH = frozenset({"-F", "--field"})
 _WORDS_OF_HTTPIE = frozenset({"http", "https", "xh", "xhs"})
 # fmt: on
+CLOSED = frozenset(_CLOSED_NAMES.split())
 _VERSION = re.compile(r"(?<=[a-z])-?\d[\d.]*\Z")
 
 _TRUSTED = re.compile(

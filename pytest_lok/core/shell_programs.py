@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_lok.core import shell_builtins as builtins
+from pytest_lok.core import shell_files as files
 from pytest_lok.core.shell_commands import (
-    ANY_OUTPUT,
     BEFORE_SUBCOMMAND,
     BY_SUBCOMMAND,
     CODE_MODULES,
-    COPIERS,
     DECLARATIONS,
     EVALUATORS,
+    EXPRESSION,
     FIND_RUNS,
+    FIND_VALUES,
     FIND_WRITES,
     INPUT_EVALUATORS,
     INPUT_FILE,
+    INPUT_PROGRAMS,
     INSTALLERS,
     INSTALLS,
-    MAKERS,
     NAMERS,
-    OUTPUTS,
     PREFIXES,
     REMOTE,
     RUNNERS,
@@ -36,12 +37,15 @@ from pytest_lok.core.shell_commands import (
     interpreter,
 )
 from pytest_lok.core.shell_git import git
-from pytest_lok.core.shell_options import is_known, program
+from pytest_lok.core.shell_options import is_known
 from pytest_lok.core.shell_script import Call, Hole, Word
 
 if TYPE_CHECKING:
     from pytest_lok.core.shell_rules import Judge
 
+
+_IN_PLACE = re.compile(r"-[A-Za-z]*i|--in-?place")
+_PRINTS_TO = re.compile(r"print[^;}\n]*>")
 
 Rule: TypeAlias = "Callable[[Judge, Call], None]"
 
@@ -66,7 +70,7 @@ def _ordinary(judge: Judge, call: Call) -> None:
     elsewhere = REMOTE.get(call.name, ())
     if remote := [text for text in literals if text in elsewhere]:
         name = f"{call.name} {remote[0]}"
-        judge.runs(call.args, name)
+        judge.runs(_but_names(judge, call) if remote[0] == "run" else call.args, name)
         judge.runs_input(name, call.command)
         return
     if call.name in INSTALLERS:
@@ -80,34 +84,60 @@ def _ordinary(judge: Judge, call: Call) -> None:
                 )
     if call.name in BY_SUBCOMMAND:
         what = f"the subcommand of `{call.name}`, which decides what is run"
-        judge.runs(_as_subcommand(call.args), call.name, what)
+        judge.runs(_as_subcommand(call), call.name, what)
     if not knows(call.name):
         judge.operands(call)
-    _outputs(judge, call)
+    for given in INPUT_PROGRAMS.get(call.name, ()):
+        if all(
+            any(text == word or (text or "").endswith(f"={word}") for text in literals)
+            for word in given.split()
+        ):
+            judge.runs_input(f"{call.name} {given}", call.command)
+    files.outputs(judge, call)
+    if call.name == "curl":
+        files.curl(judge, call)
     judge.data(call)
 
 
-def _as_subcommand(args: Iterable[Word]) -> Iterable[Word]:
+_CONTAINER_FLAG = re.compile(r"--(rm|init|interactive|tty|detach|read-only|quiet)|--pull=\w+|-[itdq]+")
+_CONTAINER_DATA = re.compile(r"--(env|label|name)|-[el]")
+_IMAGE = re.compile(r"[\w.-]+(:\d+/)?[\w./-]*[:@][\w.:-]*")
+
+
+def _but_names(judge: Judge, call: Call) -> Sequence[Word]:
+    """The arguments of ``docker run`` that may be run: not a version of an image, a variable or a label."""
+    args, place = call.args, 1
+    if call.name not in ("docker", "podman", "nerdctl") or not args or args[0].literal != "run":
+        return args
+    while place < len(args):
+        text = args[place].literal or ""
+        if _CONTAINER_DATA.fullmatch(text) and place + 1 < len(args):
+            word = args[place + 1]
+            if assigned := builtins.ASSIGNED.match(word.prefix):
+                judge.assign(assigned[1], builtins.behind(word, assigned.end()))
+            elif text in ("-e", "--env"):
+                judge.runs([word], call.name)
+            place += 2
+        elif _CONTAINER_FLAG.fullmatch(text):
+            place += 1
+        else:
+            break
+    image = args[place : place + 1]
+    named = bool(image) and _IMAGE.fullmatch(image[0].prefix) and None not in image[0].pieces
+    return args[place + 1 :] if named else args[place:]
+
+
+def _as_subcommand(call: Call) -> Iterable[Word]:
     """The operands before the first that is written out."""
     previous = ""
-    for word in args:
+    cluster = ("-n", "--namespace", "--context") if call.name in ("kubectl", "oc") else ()
+    for word in call.args:
         text = word.literal or ""
-        if previous not in BEFORE_SUBCOMMAND and not word.prefix.startswith("-"):
+        if previous not in BEFORE_SUBCOMMAND and previous not in cluster and not word.prefix.startswith("-"):
             if text:
                 return
             yield word
         previous = text
-
-
-def _outputs(judge: Judge, call: Call) -> None:
-    """Files that the command writes by an option."""
-    options = OUTPUTS.get(call.name, ANY_OUTPUT if program(call.name).open else ())
-    for place, word in enumerate(call.args if options else ()):
-        option, equals, _ = word.prefix.partition("=")
-        if equals and option in options:
-            judge.target(builtins.behind(word, len(option) + 1), content=True)
-        elif word.literal in options and place + 1 < len(call.args):
-            judge.target(call.args[place + 1], content=True)
 
 
 def _evaluator(judge: Judge, call: Call) -> None:
@@ -163,52 +193,13 @@ def _exec(judge: Judge, call: Call) -> None:
             judge.refuse(feed.holes, "input of `exec`, which passes it on")
 
 
-# --- programs that write files
-
-
-def _maker(judge: Judge, call: Call) -> None:
-    for word in call.args:
-        if not word.prefix.startswith("-"):
-            judge.target(word)
-            if call.name == "tee":
-                judge.flow.writes(word.shown, content=True)
-    judge.data(call)
-
-
 def _copier(judge: Judge, call: Call) -> None:
-    operands = [word for word in call.args if not word.prefix.startswith("-")]
-    for word in operands:
-        judge.flow.writes(word.shown, content=any(other.literal == "/dev/stdin" for other in operands))
-    for word in operands[-1:]:
-        judge.target(word)
+    files.copied(judge, call)
     if call.name in ("rsync", "scp"):
         for word in call.args:
             if ":" in word.prefix:
                 judge.runs([word], call.name)
     (_evaluator if call.name in EVALUATORS else _ordinary)(judge, call)
-
-
-def _dd(judge: Judge, call: Call) -> None:
-    for word in call.args:
-        if word.prefix.startswith("of="):
-            judge.target(builtins.behind(word, 3))
-            judge.flow.writes(word.shown.removeprefix("of="), content=True)
-        elif word.prefix.partition("=")[0] in ("", "of"):
-            judge.runs([word], call.name, "an operand of `dd`, which it could take for `of=`")
-    judge.data(call)
-
-
-def _split(judge: Judge, call: Call) -> None:
-    for word in [word for word in call.args if not word.prefix.startswith("-")][1:]:
-        judge.target(word)
-    judge.data(call)
-
-
-def _tar(judge: Judge, call: Call) -> None:
-    bundle = call.args[0].literal if call.args else None
-    if bundle and not bundle.startswith("-") and re.search("[FIT]", bundle):
-        judge.runs(call.args[1:], f"tar {bundle}")
-    judge.data(call)
 
 
 # --- programs that run commands, and programs that are given in words
@@ -288,7 +279,14 @@ def _interpreted(judge: Judge, call: Call) -> None:
 
 def _inline(judge: Judge, call: Call, known: Interpreter) -> None:
     """An interpreter with code among its arguments, or with options that are not understood."""
-    judge.runs(call.args, call.name)
+    if known.operands.fullmatch(call.name) and len(call.args) > 2 and call.args[1].literal is not None:
+        judge.runs(call.args[:2], call.name)
+        judge.data(replace(call, args=call.args[2:]))
+    else:
+        judge.runs(call.args, call.name)
+    given = [*call.args, *(word for _, word in call.command.assignments)]
+    if not known.posix and any(part.holes for part in (*given, *call.command.inputs)):
+        judge.review.unknown[call.name] = None
     options = [place for place, word in enumerate(call.args) if known.inline.fullmatch(word.literal or "")]
     if not options:
         judge.runs_input(call.name, call.command)
@@ -329,11 +327,35 @@ def _scripted(judge: Judge, call: Call) -> None:
             else:
                 _program(judge, call, [word], safe=bool(safe))
             place, given = place + 1, True
-    judge.data(call, rest)
+    _read(judge, call, rest)
+    judge.data(call, rest, marks=("=",) if language.assigns else ())
+
+
+def _read(judge: Judge, call: Call, rest: Sequence[Word]) -> None:
+    """What the command does with the files behind its program, and with what it prints."""
+    if call.name == "jq":
+        _boxed(judge, call)
+    if not SCRIPTED[call.name].assigns and any(_IN_PLACE.match(word.literal or "") for word in call.args):
+        for word in rest:
+            judge.target(word, changes=True)
+
+
+_OBJECT = re.compile(r"\s*\{[^|/?]*\}\s*")
+
+
+def _boxed(judge: Judge, call: Call) -> None:
+    """What jq makes an object of starts with a brace, whatever it is."""
+    texts = [word.literal or "" for word in call.args]
+    raw = any(re.match("-[A-Za-z]*[rjL]|--(raw|join|from|seq)", text) for text in texts)
+    objects = [text for text in texts if _OBJECT.fullmatch(text) and not re.search(r"\}\s*[.\[]", text)]
+    if objects and not raw and texts[:1] == ["-n"] and call.command not in judge.piped:
+        judge.flow.boxed.update(hole for word in call.args for hole in word.direct)
 
 
 def _program(judge: Judge, call: Call, words: Sequence[Word], *, safe: bool) -> None:
     judge.flow.mentioned += [word.literal for word in words if word.literal]
+    if not safe and any(SCRIPTED[call.name].running.search(judge.as_code(word)) for word in words):
+        judge.runs_input(f"{call.name} {words[0].shown}", call.command)
     if not safe:
         what = f"an argument of `{call.name}`, part of a program that does more with it than read it"
         judge.runs(words, call.name, what, f"`{SCRIPTED[call.name].way}` takes it as data;")
@@ -341,16 +363,30 @@ def _program(judge: Judge, call: Call, words: Sequence[Word], *, safe: bool) -> 
 
 def _awk_variables(judge: Judge, call: Call, words: Sequence[Word]) -> None:
     for word in words:
-        if not builtins.ASSIGNED.match(word.prefix):
+        if not (assigned := builtins.ASSIGNED.match(word.prefix)):
             judge.runs([word], call.name)
+            continue
+        programs = [other.literal or "" for other in call.args]
+        if any(map(SCRIPTED[call.name].running.search, programs)):
+            judge.runs([word], call.name, f"in a variable of an `{call.name}` program that runs commands")
+        if any(map(_PRINTS_TO.search, programs)):
+            judge.target(builtins.behind(word, assigned.end()), content=True)
 
 
 def _find(judge: Judge, call: Call) -> None:
     args, plain, place = call.args, list[Word](), 0
+    if files.found_is_changed(args):
+        for word in itertools.takewhile(lambda word: not word.prefix.startswith(("-", *EXPRESSION)), args):
+            judge.target(word, changes=True)
     while place < len(args):
         if args[place].literal in FIND_WRITES:
             for word in args[place + 1 : place + 2]:
                 judge.target(word)
+        if args[place].literal in FIND_VALUES and place + 1 < len(args):
+            judge.flow.quiet.update(args[place + 1].direct)
+            judge.data(call, args[place : place + 2])
+            place += 2
+            continue
         if args[place].literal not in FIND_RUNS:
             plain.append(args[place])
             place += 1
@@ -360,16 +396,19 @@ def _find(judge: Judge, call: Call) -> None:
         if inner := args[place + 1 : stop]:
             judge.line(inner, call.command)
         place = stop
-    judge.data(call, plain)
+    judge.data(call, plain, marks=("-", *EXPRESSION))
 
 
 _RULES: tuple[tuple[Collection[str], Rule], ...] = (
     (("exec",), _exec),
-    (MAKERS, _maker),
-    (COPIERS, _copier),
-    (("dd",), _dd),
-    (("split",), _split),
-    (("tar", "bsdtar", "gtar"), _tar),
+    (files.MAKERS, files.maker),
+    (files.CHANGERS, files.changer),
+    (files.MODULES, files.module),
+    (files.COPIERS, _copier),
+    (("dd",), files.dd),
+    (("split", "csplit"), files.split),
+    (("tar", "bsdtar", "gtar"), files.tar),
+    (("ar", "jar", "7z", "7za"), files.first),
     (("git",), _git),
     (("cd", "pushd"), builtins.directory),
     (EVALUATORS, _evaluator),

@@ -17,10 +17,12 @@ from pytest_lok.core.shell_commands import (
     INPUT_FILE,
     PRINTERS,
     QUIET,
+    WRAPPERS,
     interpreter,
     runs_operands,
 )
-from pytest_lok.core.shell_flow import ANY, CALLERS, Flow
+from pytest_lok.core.shell_files import Trace
+from pytest_lok.core.shell_flow import ANY, CALLERS, IDENTIFIER, Flow
 from pytest_lok.core.shell_options import VALUE_OPTIONS, decides, program, reads_file
 from pytest_lok.core.shell_programs import knows, name_of, rule
 from pytest_lok.core.shell_scan import scan
@@ -28,6 +30,8 @@ from pytest_lok.core.shell_script import POSITIONAL, Call, Command, Hole, Script
 from pytest_lok.core.shell_words import MAX_DEPTH
 
 DASH = ("-",)
+ASSIGNS = "="
+"""Among marks: no start of the text, but a name and a ``=`` at it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,6 +69,9 @@ class Judge:
         self.functions = script.functions
         self.flow = Flow()
         self.depth = 0
+        self.trace = Trace()
+        self.current = Command()
+        self.piped: set[Command] = set()  # commands whose output another reads
         self._leads: list[tuple[Word, str, tuple[str, ...]]] = []  # arguments that start with a variable
         self._named: list[Word] = []  # names of files to write
         self.scripts: list[Word] = []  # names of files to run
@@ -74,6 +81,8 @@ class Judge:
 
     def read(self, script: Script) -> None:
         """Every part of a text."""
+        self.trace.repeats = self.trace.repeats or script.repeats
+        self.piped.update(command for _, commands in script.piped for command in commands)
         for doc in script.docs:
             self.flow.printed.update(doc.holes)
         for path in script.written:
@@ -132,6 +141,7 @@ class Judge:
                 self.flow.starts(text, file=True)
         for hole, what in self.flow.refused(script.holes):
             self.refuse([hole], what)
+        self.trace.conclude(self, changing=self.flow.written)
         for word, name, marks in self._leads:
             self._lead(word, name, marks)
         for word in self._named:
@@ -147,7 +157,12 @@ class Judge:
         """An argument that starts with what a variable or a command says."""
         guarded, split, unknown = self.flow.leads(word)
         self.review.guarded += [(part, marks) for part in guarded]
-        self.review.split += split
+        self.review.split += split if marks == DASH else []
+        if marks != DASH:
+            for part in split:
+                self.refuse(
+                    part.direct, f"in words that the shell splits for `{name}`", "write it in quotes;"
+                )
         self.refuse(
             unknown,
             f"in what `{name}` may take for an option",
@@ -163,20 +178,25 @@ class Judge:
 
     def guard(self, word: Word, name: str = "", marks: tuple[str, ...] = DASH) -> None:
         """No value may start the word with one of the marks."""
-        if word.pieces and isinstance(word.pieces[0], Hole):
+        named = ASSIGNS in marks and (not word.prefix or IDENTIFIER.fullmatch(word.prefix))
+        if word.pieces and (isinstance(word.pieces[0], Hole) or (named and word.direct)):
             self.review.guarded.append((word, marks))
             if len(word.pieces) > 1 and None in word.pieces:
                 self._leads.append((word, name, marks))
-        elif word.pieces and word.pieces[0] is None:
+        elif word.pieces and (word.pieces[0] is None or (named and None in word.pieces)):
             self._leads.append((word, name, marks))
 
-    def target(self, word: Word, *, content: bool = False) -> None:
-        """The word names a file to write; ``content``: with what the command gets."""
+    def target(self, word: Word, *, content: bool = False, changes: bool = False) -> None:
+        """The word names a file to write.
+
+        ``content``: with what the command gets; ``changes``: it is deleted, or keeps what is in it.
+        """
         if word.prefix.startswith(("/dev/", "/proc/")):
             self.refuse(word.holes, "in the name of something that is no file")
         if any(not isinstance(piece, str) for piece in word.pieces):
             self._named.append(word)
-        self.flow.writes(word.shown, content=content)
+        if not changes:
+            self.flow.writes(word.shown, content=content)
 
     def forget(self, fed: Hole) -> bool:
         """Take back what was said of a place that stands for others; whether it named a file."""
@@ -195,6 +215,7 @@ class Judge:
     def runs_input(self, name: str, command: Command) -> None:
         """The command runs its standard input, which may be shell code that names any variable."""
         known = interpreter(name)
+        self.trace.eats(name)
         names = {CALLERS} if command.called else set()
         names |= {ANY} if (known.posix if known else command.inputs) else set()
         for feed in command.inputs:
@@ -215,6 +236,8 @@ class Judge:
         """A variable is set."""
         if decides(name):
             self.runs([word], name, f"in `{name}`, which decides what is run")
+        elif name in ("TMPDIR", "TMP", "TEMP"):
+            self.target(word, changes=True)
         self.flow.becomes(name, word)
 
     def line(self, words: Sequence[Word], command: Command) -> None:
@@ -233,6 +256,8 @@ class Judge:
         for path in BUILD_FILES.get(name, ()):
             self.flow.starts(path, file=True)
         call = Call(name=name, args=args, command=command)
+        self.current = command
+        self.trace.sees(call)
         if name in PRINTERS:
             self.flow.printed.update(hole for word in args for hole in word.holes)
         if name in QUIET:
@@ -254,37 +279,56 @@ class Judge:
             self.flow.printed.update(word.holes)
             self.flow.becomes(POSITIONAL, word, split=True)
 
-    def data(self, call: Call, args: Sequence[Word] | None = None) -> None:
-        """The words are arguments of a command; its options say which of them take code."""
+    def data(self, call: Call, args: Sequence[Word] | None = None, marks: tuple[str, ...] = ()) -> None:
+        """The words are arguments of a command; its options say which of them take code.
+
+        ``marks`` are starts of operands that make them more than that.
+        """
         known, name = program(call.name), call.name
         api = any(word.literal in ("api", "run") for word in call.args[:2])
         runs = any(word.literal in ("exec", "run") for word in call.args)
         runner = ("exec", "eval", "--") if runs else ("exec", "eval")
         previous, ended = "", False
         for word in call.args if args is None else args:
-            if word.literal is not None:
-                previous, ended = word.literal, ended or word.literal == "--"
+            if word.literal is not None or self._boxed(word):
+                self._open(call, "" if ended else known.opened(previous, word.literal or ""))
+                previous, ended = word.literal or "", ended or word.literal == "--"
                 continue
             given, equals, _ = word.prefix.partition("=")
             attached = given.startswith("-") and not ended
             option = given if attached else previous if previous.startswith("-") and not ended else ""
             if attached and not equals and (given == "-" or given[:2] == "--") and (known.open or known.code):
                 self.runs([word], name, f"a part of the name of an option of `{name}`")
-            elif len(option) > 1 and option != "--" and known.runs(option, attached=attached):
+            elif known.takes_code(option, "" if ended else previous, attached=attached):
+                option = option if known.runs(option, attached=attached) else previous
                 self.runs([word], name, f"the value of `{option}`, which can be run as code")
             elif previous in runner and not knows(name):
                 self.runs([word], name, f"behind `{name} … {previous}`, which can run it as code")
             elif better := reads_file(name, option, word.prefix, api=api):
                 what = f"the value of `{option or name}`, which reads a file where it starts with @"
                 self.runs([word], name, what, f"`{better}` takes it as it is;")
+            marked = (*known.marks, *marks)
             if not ended and previous not in VALUE_OPTIONS and option not in known.exact:
-                self.guard(word, name, (*DASH, *known.marks))
-            elif known.marks:
-                self.guard(word, name, known.marks)
+                self.guard(word, name, (*DASH, *marked))
+            elif marked:
+                self.guard(word, name, marked)
             if any(hole.start >= 0 for hole in word.holes) and not (knows(name) or name in self.functions):
                 self.review.unknown[name] = None
             options = [text for text in self.flow.texts(word) if text.startswith("-")]
             previous = options[0].split()[-1] if options else ""
+
+    def _open(self, call: Call, path: str) -> None:
+        if path:
+            self.runs_file(path, call)
+
+    def _boxed(self, word: Word) -> bool:
+        """Whether it is an object around all values in it."""
+        return (
+            word.pieces == [None]
+            and bool(word.holes)
+            and not word.loose
+            and self.flow.boxed.issuperset(word.holes)
+        )
 
     def operands(self, call: Call) -> None:
         """A command among the arguments of another makes a command line of those that follow."""
@@ -293,6 +337,17 @@ class Judge:
             if text and not text.startswith("-") and runs_operands(text):
                 self.line(call.args[place:], call.command)
                 return
+
+    @staticmethod
+    def is_inline(call: Call) -> bool:
+        """Whether it starts a command, or shell code, that is judged by itself."""
+        known = interpreter(call.name)
+        inline = (
+            known
+            and known.posix
+            and any(known.inline.fullmatch(word.literal or "") for word in call.args[:2])
+        )
+        return bool(inline) or call.name in WRAPPERS
 
     @staticmethod
     def as_code(word: Word) -> str:

@@ -89,6 +89,7 @@ class _Scanner(WordReader):
         for operator in ("&&", "||", "&", ";"):
             if self.sees(operator) and not self.sees(";;"):
                 self.at += len(operator)
+                self.script.repeats = self.script.repeats or operator == "&"
                 if (operator + self.char) in ("&>", ";&"):
                     raise self.strange(f"`{operator}{self.char}`", self.at - 1)
                 return
@@ -144,6 +145,7 @@ class _Scanner(WordReader):
                 if closer == "else":
                     self.sequence({"fi"})
             case "while" | "until":
+                self.script.repeats = True
                 self.sequence({"do"})
                 self.sequence({"done"})
             case "for":
@@ -164,6 +166,7 @@ class _Scanner(WordReader):
                 words.append(self.word())
                 self.blanks()
         self.script.loops.append((name[0], words))
+        self.script.repeats = True
         if self.char == ";":
             self.at += 1
         self.gap()
@@ -242,6 +245,7 @@ class _Scanner(WordReader):
         if name.startswith("command_not_found_handle"):
             raise Unreadable(f"`{name}` can be called in place of any command", command.words[0].start)
         self.script.functions.add(name)
+        self.script.repeats = True
         self.at = brackets.end()
         self.gap()
         if self.char != "(" and self.keyword() not in _OPENERS:
@@ -273,6 +277,8 @@ class _Scanner(WordReader):
                 command.inputs.append(Feed(target.holes, target.reads))
         elif found[2] != "<&" and not (found[2] == ">&" and _DESCRIPTOR.fullmatch(target.shown)):
             self.script.written.append(target.shown)
+            for command in commands:
+                command.outputs.append(target.shown)
             if target.literal is None:
                 self.script.targets.append(target)
         return True

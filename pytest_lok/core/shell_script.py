@@ -122,7 +122,7 @@ class Feed:
 
 @dataclass(slots=True, eq=False)
 class Command:
-    """A simple command. ``inputs`` are all that may reach its standard input.
+    """A simple command. ``inputs`` are all that may reach its standard input, ``outputs`` files it writes to.
 
     ``called`` ones are part of a function, and read what its callers have as input.
     """
@@ -131,6 +131,7 @@ class Command:
     words: list[Word] = field(default_factory=list)
     inputs: list[Feed | HereDoc] = field(default_factory=list)
     called: bool = False
+    outputs: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +149,8 @@ class Script:
 
     ``arithmetic`` are the names in ``$((…))``, ``defaults`` what ``${x:=…}`` assigns, ``written`` the
     files that output goes to, ``targets`` those whose names only the shell will know, ``piped`` what
-    stands before a ``|``: where, and its commands. The lists are in the order of the text, inner commands
-    before outer ones.
+    stands before a ``|``: where, and its commands. ``repeats``: commands do not run in the order of the
+    text. The lists are in the order of the text, inner commands before outer ones.
     """
 
     holes: list[Hole] = field(default_factory=list)
@@ -163,3 +164,4 @@ class Script:
     written: list[str] = field(default_factory=list)
     piped: list[tuple[int, list[Command]]] = field(default_factory=list)
     targets: list[Word] = field(default_factory=list)
+    repeats: bool = False

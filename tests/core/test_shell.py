@@ -94,7 +94,7 @@ ACCEPTED = [
     "time -p git log {{ arg.a }}",
     "command -v {{ arg.a }} >/dev/null || exit 1",
     "! git diff --quiet {{ arg.a }}",
-    "cd {{ arg.a }} && make test",
+    "cd {{ arg.a }} && ls",
     "cat > notes.md <<EOF\n{{ arg.a }}\nEOF",
     "echo {{ arg.a }} >> notes.md 2>&1 < /dev/null",
     "find {{ arg.a }} -name {{ arg.b }} -exec grep {{ arg.c }} {} \\;",
@@ -112,7 +112,7 @@ ACCEPTED = [
     "export A={{ arg.a }} B; readonly C={{ arg.b }}",
     "read -r first second <<E\n{{ arg.a }}\nE\necho \"$first\"",
     "gh api repos/{owner}/{repo}/pulls/{{ arg.1 }}/comments",
-    "git -C {{ arg.a }} log",
+    "git -C sub log {{ arg.a }}",
     "git stash show stash@{1} {{ arg.a }}",
     "docker build -t {{ arg.a }} .",
     "curl -d '{\"body\": \"'{{ arg.a }}'\"}' https://localhost",
@@ -155,8 +155,8 @@ REFUSED = [
     *((text, ARGUMENT) for text in (
         "eval §", "eval 2>&1 §", "eval 'echo' §", "eval \"$(echo §)\"", "sh -c §", "sh -c 'echo §'", 'bash -c "echo §"',
         "/bin/sh -c §", "sh -ec §", "sh -c 'echo \"$1\"' _ §", "sh §", "sh -- §", "bash ./§.sh", "sh -o §", "dash -s §",
-        "xargs §", "echo a | xargs -n1 §", "ssh host §", "ssh §", "python -c §", "python3 -c 'x' §", "python3 §", "python3 -m §",
-        "python -m timeit §", "perl -e §", "perl -pe 's/§//' f", "ruby -e 'p' §", "node -e §", "node --eval §", "deno eval §",
+        "xargs §", "echo a | xargs -n1 §", "ssh host §", "ssh §", "python -c §", "python3 §", "python3 -m §",
+        "python -m timeit §", "perl -e §", "perl -pe 's/§//' f", "perl -e 'p' §", "node -e §", "node --eval §", "deno eval §",
             "deno run §",
         "awk § f", "awk -v x=1 '{ print \"§\" }'", "sed § f", "sed -n s/a/§/ f", "sed -e §", "sed -f §", "sed --expression=§",
         ". §", "source §", ". ./x §", "trap § EXIT", "trap 'x' §", "'eval' §", "\\eval §", "e'v'al §",
@@ -216,6 +216,8 @@ REFUSED = [
     )),
     ("eval §\neval() { :; }", ARGUMENT),
     ("x=§; $(echo $x)", LATER),
+    ("cd § && make test", "in the name of the directory"),
+    ("git -C § log", "the value of"),
     *((text, "in a text that") for text in (
         "env | sh; echo §", 'eval "$(env)"; echo §', 'eval "$(export -p)"; echo §', "set | sh; echo §", "printenv X | sh; echo §",
         ". /proc/self/environ; echo §", "echo § > f; sh f", "echo § > ./f; ./f", "echo § > f; . ./f", "echo § | tee f; bash f",
@@ -429,12 +431,12 @@ def test_where_a_dash_means_nothing_it_is_allowed(text: str) -> None:
 def test_an_empty_value_does_not_hide_the_dash_after_it() -> None:
     for a, b in [("", "-rf"), ("-rf", "")]:
         with pytest.raises(TemplateError, match="option"):
-            filled("rm {{ arg.a }}{{ arg.b }}", a=a, b=b)
+            filled("wc {{ arg.a }}{{ arg.b }}", a=a, b=b)
     with pytest.raises(TemplateError, match="option"):
-        filled("rm {{ arg.a }}-rf", a="")
-    assert filled("rm {{ arg.a }}{{ arg.b }}", a="x", b="-rf")
-    assert filled("rm {{ arg.a }}$x", a="")  # what the text's author puts there is the author's
-    assert filled("rm {{ arg.a }}{{ arg.b }}", a="", b="")
+        filled("wc {{ arg.a }}-rf", a="")
+    assert filled("wc {{ arg.a }}{{ arg.b }}", a="x", b="-rf")
+    assert filled("wc {{ arg.a }}$x", a="")  # what the text's author puts there is the author's
+    assert filled("wc {{ arg.a }}{{ arg.b }}", a="", b="")
 
 
 @pytest.mark.parametrize(

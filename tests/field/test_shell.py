@@ -239,7 +239,7 @@ def test_what_sed_runs_is_an_error_in_its_sandbox(project: Project) -> None:
         "tar -cf a -T §", "sort --compress-p=§", "find . -exec § \\;", "find . -okdir § \\;", "git -c core.pager=§ log",
         "git -c core.sshCommand=§ fetch", "rsync -ae § a b", "rsync -avze§ a b", "rsync --rsh=§ a b", "curl -K §", "curl --conf §",
         "wget -e §", "man -P § ls", "install --strip-program=§ -s a b", "sdiff --diff-program=§ a b", "zip -TT § a.zip b",
-        "cargo --config § build", "ctest -S §", "rg --pre=§ x", "fd -X § x", "gcc -wrapper § a.c", "gcc -B§ a.c", "ld -plugin § a.o",
+        "cargo --config § build", "ctest -S §", "rg --pre=§ x", "fd -X § x", "gcc -wrapper § a.c", "gcc -DX=§ a.c", "gcc -B§ a.c", "ld -plugin § a.o",
         "pytest -p §", "go build -ldflags=§", "pip install §", "npm install §", "cargo install §", "npm init §", "uv pip install §",
         "python3 -m pip install §", "python3 -m timeit §", "openssl x509 -engine §", "scp x h:§", "git clone -u § x",
         "git clone --template=§ x", "git clone -c core.fsmonitor=§ x", "git send-email --smtp-server=§", "aws ssm send-command --x §",
@@ -257,7 +257,7 @@ def test_an_option_that_runs_something_takes_no_value(project: Project, shell: s
         "git -c user.name=§ status", "git cherry-pick -x §", "cut -c § f", "curl -e § u", "docker build --build-arg A=§ .",
         "kubectl logs p -c §", "gh pr comment 1 --body §", "go test -run § ./...", "go build -o § .", "tar xzf §", "npm test -- §",
         "cargo test -- §", "pytest -k §", "python3 -m pytest §", "rsync -av § b", "gh pr create --title § --body §",
-        "helm upgrade r . --set a=§", "terraform plan -var a=§", "gcc -DX=§ a.c", "date +§", "rg -e § .", "curl -H 'X: §' u",
+        "helm upgrade r . --set a=§", "terraform plan -var a=§", "gcc -O§ a.c", "date +§", "rg -e § .", "curl -H 'X: §' u",
         "git config user.name §", "docker ps --filter §", "gh workflow run x -f a=§", "ls -I § .",
     ],
 )  # fmt: skip
@@ -534,3 +534,214 @@ def test_data_may_come_either_way(project: Project, keys: str) -> None:
     project.write("show.py", "print(input())")
     done = step(project, keys)
     assert (done.code, done.out.strip()) == (0, "touch PWNED"), done.err
+
+
+# --- values that become an expression, a program or a setting
+
+
+@pytest.mark.parametrize(
+    ("shell", "bad", "good"),
+    [
+        ("find § -name a.txt", ["!", "(", ")", ",", "-delete", "!x"], "a.txt"),
+        ("find -- § -maxdepth 0", ["!", "(", "-delete"], "a.txt"),
+        ("find . -type f §", ["!", "(", ")"], ""),
+        ('v=§; find "$v"', ["!", ",", "-delete"], "a.txt"),
+        ("awk '{ print }' §", ["FS=x", "a_1=", "-f", "awk::FS=x"], "a.txt"),
+        ("awk '{ print }' a§", ["=1", "b=c"], ".txt"),
+        ("v=§; awk '{ print }' \"$v\"", ["FS=x"], "a.txt"),
+        ("awk '{ print }' ./§", [], "a.txt"),
+        ("awk -v v=§ 'BEGIN { print v }'", [], "FS=x"),
+        ("find ./§ -maxdepth 0", [], "a.txt"),
+    ],
+)
+def test_an_operand_is_no_expression_and_sets_nothing(
+    project: Project, shell: str, bad: list[str], good: str
+) -> None:
+    project.write("a.txt", "a\n")
+    for answer in bad:
+        done = run(project, shell, answer)
+        assert done.code == 3, (answer, done)
+        assert "the value at" in done.err
+    if good:
+        assert run(project, shell, good).code == 0
+    assert (project.root / "a.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "printf 'url=§' | curl -K -", "printf 'url=§' | curl -sK- u", "echo § | curl --config=/dev/stdin", "echo 'url=§' > c.cfg; curl -K c.cfg",
+        "echo 'url=§' > c.cfg; curl -sSKc.cfg", "echo 'proxy=§' > .curlrc; curl u", "echo § | wget -i -", "echo § | tar cf a -T -",
+        "echo § | sed 's/a/b/e'", "echo § | sed -n '1e'", "echo § | sed 'e'", "echo § | sed -e 's|a|b|ge'", "echo § | awk '{ system($0) }'",
+        "echo § | awk '{ print | \"sh\" }'", "awk -v c=§ 'BEGIN { system(c) }'", "gcc -DV=§ t.c", "gcc -D§ t.c", "gcc -include § t.c",
+        "gcc -Wl,§ t.c", "gcc -I § t.c", "cc -D § t.c", "gcc -f§ t.c", "go build -ldflags \"-X main.v=§\" .", "go build -ldflags='-X main.v=§' .",
+        "echo § | gcc -x c -; ./a.out", "echo § | docker build -", "echo § | docker build -f - .", "echo § | kubectl apply -f -", "tar § f", "ar § a b",
+    ],
+)  # fmt: skip
+def test_what_is_a_program_to_its_reader_holds_no_value(project: Project, shell: str) -> None:
+    refused(project, shell, "touch PWNED")
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "printf '%s' § | curl --data-binary @- u", "curl -K c.cfg u; echo §", "echo § | sed --sandbox 's/a/b/'", "echo § | sed -n 's/e/b/p'",
+        "echo § | awk '{ print $1 }'", "gcc -O2 -o a.out t.c; echo §", "go build -ldflags '-s -w' .; echo §",
+        "echo § | docker ps -", "echo § | kubectl get -f x", "tar cf a.tar -- §",
+    ],
+)  # fmt: skip
+def test_what_only_reads_it_takes_it(project: Project, shell: str) -> None:
+    accepted(project, shell)
+
+
+def accepted(project: Project, shell: str) -> None:
+    """It is a valid workflow; nothing of it runs."""
+    text = json.dumps(shell.replace("§", "{{ steps.m.output }}"))
+    project.write("lok.toml", ANSWER.format('"x"'))
+    project.workflow("w", f'[[steps]]\nname = "m"\nprompt = "x"\n[[steps]]\nname = "a"\nshell = {text}\n')
+    done = project.lok("workflow", "validate", "w")
+    assert done.code == 0, (shell, done.err)
+
+
+# --- written or chosen by a value, then run by what is no shell
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "echo § > t.c; gcc t.c -o t.out; ./t.out", "echo § > t.rs; rustc t.rs", "echo § > t.go; go build .", "echo § > test_x.py; pytest",
+        "echo § > q.py; python3 -m q", "echo § > q.py; python3 -c 'import q'", "echo § > q.py; python3 run.py", "echo § > x.mk; make -f x.mk",
+        "echo § > x.ninja; ninja -f x.ninja", "echo § | split - q; sh qaa", "echo § | split; sh xaa", "echo § | csplit - 1; sh xx00",
+        "echo § > .git/config; git status", "echo § > sub/.git/config", "git config include.path §", "echo § | tee q.py; python3 -m q",
+        "echo § | dd of=q.py; node x.js", "echo § > a.txt; cp a.txt q.py; python3 -m q", "echo § > a.txt; cat a.txt > q.py; pytest",
+        "echo § > a.txt; python3 a.txt", "echo § > a.txt; gcc -x c a.txt", "echo § > a.txt; sh < a.txt", "echo § > a.txt; cat a.txt | sh",
+        "echo § > a.txt; perl *.txt", "cat > q.py <<E && pytest\n§\nE", "{ echo §; } > q.py; pytest", "v=§; echo \"$v\" > q.py; pytest",
+        "jq -n --arg v § '$v' > package.json; npm test", "f() { pytest; }; echo § > q.py; f", "for i in 1 2; do pytest; echo § > q.py; done",
+        "pytest & echo § > q.py", "echo § > q.js && npm test", "echo § | git apply; make", "mytool -o q.py §; pytest", "echo § > q.py; uv run pytest",
+        "echo § > q.py; timeout 9 pytest", "echo § > q.py; sh -c 'pytest'",
+    ],
+)  # fmt: skip
+def test_a_file_with_a_value_is_not_found_by_what_runs_files(project: Project, shell: str) -> None:
+    refused(project, shell, "touch PWNED")
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "echo § > q.py; cat q.py; wc -l q.py; git add q.py; git commit -m x", "echo § > r.md; gh pr comment 1 --body-file r.md", "make; echo § > q.py",
+        "pytest && echo § > q.py", "echo § > r.md; make", "echo § > r.json; curl --data-binary @r.json u", "git diff § > d; make", "date > q; make; echo §",
+        "echo § > q.py; sh -c 'cat q.py'", "echo § > q.py; timeout 5 cat q.py", "echo § > q.py; jq . q.py; rm q.py", "echo § > a.txt; sh run.sh",
+        "echo § > /tmp/q; make", "make > log.txt; pytest; echo §", "echo § | tee r.log; npm test", "echo § > a.txt; mytool < a.txt",
+    ],
+)  # fmt: skip
+def test_one_that_is_only_read_may_hold_it(project: Project, shell: str) -> None:
+    accepted(project, shell)
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "cd § && make", "cd § && npm test", "cd § && git status", "cd § && pytest", "cd 'a/§' && cargo build", "v=§; cd \"$v\"; ./run.sh", "pushd § && make",
+        "(cd § && make)", "cd § && uv run x", "cd § && sh run.sh", "cd § && . ./env", "git -C § status", "git --git-dir=§ log", "git --git-dir § log",
+        "git --work-tree=§ status", "git --exec-path=§ x", "make -C §",
+    ],
+)  # fmt: skip
+def test_no_value_chooses_the_directory_whose_code_runs(project: Project, shell: str) -> None:
+    refused(project, shell, "sub")
+
+
+@pytest.mark.parametrize("shell", ["cd § && ls", "cd § && wc -l *.md", "make && cd § && cat x", "cd sub && make; echo §", "git -C sub log §",
+                                   "(cd § && grep -r a .)"])  # fmt: skip
+def test_one_in_which_is_only_read_may_be_chosen(project: Project, shell: str) -> None:
+    accepted(project, shell)
+
+
+def test_code_of_the_authors_own_that_gets_a_value_is_named(project: Project) -> None:
+    accepted(project, "V=§ perl -e 'system($ENV{V})'")
+    assert "`perl -e`" in project.lok("plan", "w").out
+    accepted(project, "echo § | python3 -c 'import os, sys; os.system(sys.stdin.read())'")
+    assert "`python3 -c`" in project.lok("workflow", "validate", "w").err
+    refused(project, "perl -ne 'print' §", "x")
+
+
+# --- files that values change or delete
+
+
+CHANGED = [
+    "rm -f §", "rm -rf -- §", "rmdir §", "mv § kept", "mv kept §", "cp -t § kept", "cp --target-dir=§ kept", "sed -i s/a/b/ §", "sed --in-place s/a/b/ §",
+    "gzip -f §", "xz §", "unlink §", "shred §", "chmod 600 §", "touch §", "truncate -s0 §", "tar -cf § kept", "tar cf § kept", "tar -cf x -C § .",
+    "ln -f kept §", "ln § linked", "split -l1 kept §", "sort -o§ kept", "find § -delete", "find § -exec rm {} +", "install kept §", "mktemp -p §",
+    "TMPDIR=§ mktemp", "python3 -m json.tool kept §", "python3 -m zipfile -c § kept", "python3 -m tarfile -c § kept", "cd § && touch x",
+    "awk -v f=§ '{ print > f }' kept", "git init -q §", "git archive --output=§ HEAD", "patch -o § kept", "dd of=§ if=kept", "openssl rand -out § 3",
+    "v=§; rm -f \"$v\"", "for f in §; do rm -f \"$f\"; done", "zip -q § kept", "nobody-knows --out §", "nobody-knows --prefix=§", "nobody-knows -d §",
+    "curl -s -o § file:///dev/null", "curl -s --output-dir § -O u", "wget -q -P § u", "unzip -q a -d §", "ar rcs § kept", "git bundle create § HEAD",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shell", CHANGED)
+def test_a_value_changes_and_deletes_in_the_project_only(project: Project, shell: str) -> None:
+    project.write("kept", "a\n")
+    outside = project.root.parent / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("a\n")
+    (project.root / "link").symlink_to(outside)
+    for answer in (
+        "../outside/precious",
+        f"{outside}/precious",
+        "link/precious",
+        "../outside",
+        ".git/hooks",
+        "conftest.py",
+    ):
+        done = run(project, shell, answer)
+        assert done.code == 3, (answer, done)
+        assert "write" in done.err
+        assert [path.name for path in outside.iterdir()] == ["precious"]
+        assert (outside / "precious").read_text() == "a\n"
+        assert (outside / "precious").stat().st_mode & 0o044
+
+
+@pytest.mark.parametrize(
+    "shell", ["rm -r §", "mv § moved", "sed -i s/a/b/ §/f", "chmod 700 §", "tar -cf §/a.tar kept", "cd § && touch x", "find § -delete", "gzip §/f",
+              "cp -t § kept", "rm -r ./§", "rm -r -- §/"])  # fmt: skip
+def test_what_is_in_the_project_may_be_changed(project: Project, shell: str) -> None:
+    project.write("kept", "a\n")
+    project.write("sub/f", "a\n")
+    done = run(project, shell, "sub")
+    assert done.code == 0, done.err
+
+
+def test_names_that_come_by_way_of_xargs_are_deleted_by_nobody(project: Project) -> None:
+    refused(project, "printf %s § | xargs rm --", "../x")
+    refused(project, "printf %s § | xargs -I% rm ./%", "../x")
+    refused(project, "curl -T kept file://§", "/x")
+    refused(project, "curl -T kept §", "file:///x")
+    accepted(project, "curl -T kept https://h/§")
+
+
+# --- what was taken for code and is data
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "git clean -fdx §", "shellcheck -e § a.sh", "shellcheck -x §", "pylint -e §", "kubectl -n § get pods", "docker run --rm app:§ true",
+        "docker run -e TITLE=§ app true", "docker run --rm -l a=§ h/app@§ true", "python3 -c 'import sys; print(sys.argv)' §", "node -e '1' §",
+        "ruby -e '1' §", "curl -d \"$(jq -n --arg t § '{t:$t}')\" u", "find src -newer § -type f | xargs wc -l", "find src -name § | xargs wc -l",
+    ],
+)  # fmt: skip
+def test_data_is_not_taken_for_code(project: Project, shell: str) -> None:
+    accepted(project, shell)
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "git rebase -ix §", "kubectl § get", "docker run --rm § true", "docker run app:1 §", "docker run -e § app", "docker run -e LD_PRELOAD=§ app true",
+        "docker run -v §:/x app true", "docker run --entrypoint § app", "python3 -c 'x'§", "python3 -c § a", "node -e § a", "perl -e '1' §",
+        "curl -d \"$(jq -rn --arg t § '$t')\" u", "curl -d \"$(jq -n --arg t § '{t:$t}' | jq -r .t)\" u", "curl -d \"$(jq -rn --arg t § '{t:$t}.t')\" u",
+        "curl -d \"$(echo §; jq -n --arg t § '{t:$t}')\" u", "find § -type f | xargs wc -l", "find . -printf § | xargs wc -l",
+    ],
+)  # fmt: skip
+def test_what_stands_beside_it_and_is_code_stays_refused(project: Project, shell: str) -> None:
+    refused(project, shell, "x")

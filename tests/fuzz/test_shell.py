@@ -71,6 +71,7 @@ OPTIONS = {
 }  # fmt: skip
 # Manuals: -c, -e or -x has another meaning, which is data; of all others nobody may assume that.
 _OTHERWISE = """
+    bunzip2 bzip2 chattr chcon csplit dos2unix jar lzma patch setfacl uncompress unlzma unix2dos unzstd
     wget     base32 base64 basenc cat chcon chgrp chmod chown cksum cmp comm cp csplit cut date dd df diff dir du
     echo egrep expand expr fgrep file fmt fold grep head hexdump id install iconv join less ln look ls
     md5sum mkdir mktemp more mv nl nm numfmt od paste pr printf ps pgrep pkill readlink realpath rm

@@ -1,0 +1,379 @@
+"""What commands do to files: those they write or delete, and those that others run after they are written."""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import posixpath
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pytest_lok.core import shell_builtins as builtins
+from pytest_lok.core.protected import protected
+from pytest_lok.core.shell_commands import FIND_RUNS
+from pytest_lok.core.shell_options import CLOSED, program
+from pytest_lok.core.shell_script import Call, Hole, Word
+
+if TYPE_CHECKING:
+    from pytest_lok.core.shell_rules import Judge
+
+# fmt: off
+_READERS = """
+    : . [ [[ awk bzip2 break cd command continue curl declare env eval exec exit export fd fdfind find gawk
+    gh git
+    glab gojq gsed gunzip htmlq jaq jo jq let local mapfile mawk mlr nice nohup openssl popd printf pushd read
+    readarray readonly return rg rsync scp sed set shift source ssh-keygen stdbuf tar time timeout trap
+    typeset
+    umask unset unzip wait wget xargs yq zip
+"""
+READERS = frozenset(_READERS.split()) | CLOSED
+"""Commands that only read data: they run no file, and no code of the directory they are started in."""
+_LOADS = frozenset({".", "source", "git"})
+"""Those of them that do where the directory is another than the project's."""
+
+COPIERS = frozenset({"cp", "install", "ln", "mv", "rsync", "scp"})
+"""Commands that write their last operand."""
+MOVERS = frozenset({"install", "ln", "mv"})
+"""Those of them whose other operands may change, too: mv takes them away, a link is a way to them."""
+MAKERS = frozenset({
+    "chattr", "mkdir", "mkfifo", "mktemp", "rm", "rmdir", "shred", "tee", "touch", "truncate", "unlink",
+    "bzip2", "bunzip2",
+    "gunzip", "gzip", "lz4", "lzma", "uncompress", "unlzma", "unxz", "unzstd", "xz", "zip", "zstd", "patch",
+    "dos2unix", "unix2dos",
+})
+"""Commands all of whose operands are files they write, change or delete."""
+CHANGERS = frozenset({"chgrp", "chmod", "chown", "chcon", "setfacl"})
+"""The same behind their first operand."""
+MODULES: Mapping[str, int] = {
+    "json.tool": 1, "tarfile": 0, "venv": 0, "virtualenv": 0, "zipapp": 0, "zipfile": 0,
+    "compileall": 0
+}
+"""Python's modules that write files, and how many operands stand before those."""
+
+OUTPUTS: Mapping[str, Collection[str]] = {
+    "curl": ("-o", "--output", "-D", "--dump-header", "-c", "--cookie-jar", "--output-dir", "--trace",
+             "--trace-ascii", "--libcurl",
+             "--stderr", "--etag-save", "--hsts", "--alt-svc"),
+    "wget": ("-O", "--output-document", "-o", "--output-file", "-a", "--append-output", "-P",
+             "--directory-prefix", "--save-cookies",
+             "--warc-file"),
+    "sort": ("-o", "--output", "-T", "--temporary-directory"),
+    "git": ("--output", "-o", "--output-directory", "--prefix", "--separate-git-dir"),
+    "pytest": ("--junitxml", "--junit-xml", "--basetemp", "--report-log", "--resultlog"),
+    "csplit": ("-f", "--prefix"),
+    "tar": ("-C", "--directory", "-g", "--listed-incremental", "--index-file"),
+    "unzip": ("-d",),
+    "zip": ("-O", "--out", "-b", "--temp-path", "-lf", "--logfile-path"),
+    "cp": ("-t", "--target-directory"), "mv": ("-t", "--target-directory"), "ln": ("-t",
+             "--target-directory"),
+    "install": ("-t", "--target-directory"),
+    "mktemp": ("-p", "--tmpdir"),
+    "go": ("-o", "-coverprofile", "-cpuprofile", "-memprofile", "-outputdir", "-C"),
+    "docker": ("-o", "--output", "--iidfile", "--cidfile"),
+    "gh": ("-O", "--output", "-D", "--dir"),
+    "openssl": ("-out", "-keyout", "-writerand"),
+    "cargo": ("--target-dir", "--out-dir", "-C", "--root", "--manifest-path"),
+    "npm": ("--prefix", "-C"), "pnpm": ("--prefix", "-C", "--dir"), "yarn": ("--cwd", "--prefix"),
+    "kubectl": ("--output-directory", "--cache-dir"),
+    "terraform": ("-out", "-state", "-state-out", "-chdir"),
+    "helm": ("--output-dir", "-d", "--destination"),
+    "zstd": ("-o", "--output-dir-flat", "--output-dir-mirror"),
+    "shuf": ("-o", "--output"),
+    "xxd": (), "dd": (), "grep": (), "find": (),
+    "jq": (), "awk": (), "sed": (), "rg": (), "fd": (), "ag": (),
+    "aws": (), "az": (), "gcloud": (), "glab": (), "systemctl": (), "dpkg": (), "ssh-keygen": ("-f",),
+    **dict.fromkeys(("c++", "cc", "clang", "clang++", "g++", "gcc", "ld", "as"), ("-o", "-MF", "-dumpdir")),
+    "rustc": ("-o", "--out-dir"), "javac": ("-d", "-s", "-h"), "swiftc": ("-o",),
+    "mypy": ("--cache-dir", "--junit-xml", "--html-report", "--txt-report", "--xml-report"),
+    "ruff": ("-o", "--output-file", "--cache-dir"),
+}
+"""Options that name a file or a directory to write."""
+ANY_OUTPUT = (
+    "-o", "-O", "-d", "-t", "-C", "-p", "--out", "-out", "--outfile", "--outdir", "--out-dir", "--output",
+    "-output", "--output-dir",
+    "--output-directory", "--output-file", "--outputFile", "--target", "--target-dir", "--target-directory",
+    "--directory", "--dir",
+    "--dest", "--destination", "--prefix", "--root", "--cache-dir", "--log", "--log-file", "--logfile",
+    "--save", "--write",
+    "--junitxml", "--junit-xml", "--report", "--report-file", "--cwd", "--chdir", "--tmpdir", "--temp-dir",
+)
+"""The same where they are not known."""
+# fmt: on
+_NO_CODE = re.compile(r"[\w.+@%-]*\.(csv|diff|html?|json[l5]?|log|md|patch|rst|text|tsv|txt|xml)", re.ASCII)
+_MAKES = re.compile("(?!-)[A-Za-z]*[cruA]")
+_WRITING = frozenset({"mkdir", "mkfifo", "mktemp", "tee", "touch", "truncate", "zip"})
+_CHANGING = MAKERS | CHANGERS | COPIERS | {"sed", "gsed", "yq", "dd"}
+_TO_STDOUT = frozenset({"bzip2", "bunzip2", "gunzip", "gzip", "lz4", "lzma", "unxz", "unzstd", "xz", "zstd"})
+_NOWHERE = ("/dev/", "/tmp/", "/var/tmp/")  # noqa: S108 - only compared with
+_GIT_WRITES: Mapping[str, int] = {"init": 0, "bundle": 1, "mv": 0, "rm": 0}
+"""Subcommands of git whose operands are files they write, but for the first ones."""
+
+
+def outputs(judge: Judge, call: Call) -> None:
+    """Files that the command writes by an option."""
+    options = OUTPUTS.get(call.name, ANY_OUTPUT if program(call.name).open else ())
+    for place, word in enumerate(call.args if options else ()):
+        option, equals, _ = word.prefix.partition("=")
+        if equals and option.startswith("-") and _means(option, options):
+            named = builtins.behind(word, len(option) + 1)
+        elif word.literal is not None and _means(word.literal, options) and place + 1 < len(call.args):
+            named = call.args[place + 1]
+        elif word.prefix[:2] in options and len(word.shown) > 2 and not word.prefix.startswith("--"):
+            named = builtins.behind(word, 2)
+        else:
+            continue
+        judge.target(named, content=True)
+        judge.trace.fills(call, named.shown)
+
+
+def _means(option: str, options: Collection[str]) -> bool:
+    """Whether it is one of the options: as it is, abbreviated, or the last of a cluster."""
+    if option.startswith("--"):
+        return len(option) > 3 and any(name.startswith(option) for name in options)
+    return option in options or bool(
+        re.fullmatch("-[A-Za-z]{2,4}", option) and f"-{option[-1]}" in options and option[-1] != "t"
+    )
+
+
+def operands(args: Sequence[Word]) -> list[Word]:
+    """Words that are no options: those that begin with no dash, and all that follow ``--``."""
+    found, ended = list[Word](), False
+    for word in args:
+        if ended or not word.prefix.startswith("-"):
+            found.append(word)
+        ended = ended or word.literal == "--"
+    return found
+
+
+def maker(judge: Judge, call: Call) -> None:
+    """Operands that are files it writes, changes or deletes."""
+    reading = any(
+        re.match("-[a-z0-9]*[clt]|--(stdout|to-stdout|list|test)", word.prefix) for word in call.args
+    )
+    if not (reading and call.name in _TO_STDOUT):
+        for word in operands(call.args):
+            judge.target(word, changes=call.name not in _WRITING)
+            if call.name == "tee":
+                judge.flow.writes(word.shown, content=True)
+                judge.trace.fills(call, word.shown)
+    if call.name == "patch":
+        judge.trace.fills(call, "")
+    outputs(judge, call)
+    judge.data(call)
+
+
+def found_is_changed(args: Sequence[Word]) -> bool:
+    """Whether find deletes what it finds, or gives it to a command that may change it."""
+    texts = [word.literal or "" for word in args]
+    started = [posixpath.basename(text) for before, text in itertools.pairwise(texts) if before in FIND_RUNS]
+    return "-delete" in texts or any(name not in READERS or name in _CHANGING for name in started)
+
+
+def module(judge: Judge, call: Call) -> None:
+    """A module of Python's that writes files."""
+    for word in operands(call.args)[MODULES[call.name] :]:
+        judge.target(word)
+    for word in call.args:
+        judge.guard(word, call.name)
+
+
+def curl(judge: Judge, call: Call) -> None:
+    """With ``-T`` an address may be that of a file, which is written."""
+    sends = any(re.match("-[a-zA-Z]*T|--upload", word.prefix) for word in call.args)
+    for word in call.args:
+        if sends and word.prefix.lower().startswith("file:"):
+            judge.runs([word], call.name, "in the name of a file that curl writes")
+        elif sends and not re.match(r"-|\w+:/*\w", word.prefix):
+            judge.runs(
+                [word],
+                call.name,
+                "the address to which curl sends, which may be a file",
+                "write https:// before it;",
+            )
+
+
+def changer(judge: Judge, call: Call) -> None:
+    """The same behind a mode or an owner."""
+    for word in operands(call.args)[1:]:
+        judge.target(word, changes=True)
+    judge.data(call)
+
+
+def copied(judge: Judge, call: Call) -> None:
+    """The operands of cp and its like."""
+    named = operands(call.args)
+    for word in named:
+        judge.flow.writes(word.shown, content=any(other.literal == "/dev/stdin" for other in named))
+    for word in named if call.name in MOVERS else named[-1:]:
+        judge.target(word)
+    for word in named[-1:]:
+        judge.trace.fills(call, word.shown, copied=True)
+
+
+def dd(judge: Judge, call: Call) -> None:
+    """``of=`` names what it writes."""
+    source = any(word.prefix.startswith("if=") for word in call.args)
+    for word in call.args:
+        if word.prefix.startswith("of="):
+            judge.target(builtins.behind(word, 3))
+            judge.flow.writes(word.shown.removeprefix("of="), content=True)
+            judge.trace.fills(call, word.shown.removeprefix("of="), copied=source)
+        elif word.prefix.partition("=")[0] in ("", "of"):
+            judge.runs([word], call.name, "an operand of `dd`, which it could take for `of=`")
+    judge.data(call)
+
+
+def split(judge: Judge, call: Call) -> None:
+    """The second operand is what the names of its files start with."""
+    for word in operands(call.args)[1:]:
+        judge.target(word)
+    judge.trace.fills(call, "")
+    outputs(judge, call)
+    judge.data(call)
+
+
+def tar(judge: Judge, call: Call) -> None:
+    """Options may come in one word without a dash, and ``f`` among them names the archive."""
+    args = call.args
+    bundle = args[0].literal if args else None
+    if bundle and not bundle.startswith("-") and re.search("[FIT]", bundle):
+        judge.runs(args[1:], f"tar {bundle}")
+    if bundle is None:
+        words = [word for word in args[:1] if not word.prefix.startswith("-")]
+        judge.runs(words, call.name, "tar's first argument, which may be options")
+    making = any(_MAKES.match(word.literal or "") for word in args[:1]) or any(
+        re.match("-[A-Za-z]*[cruA]|--(create|append|update|concat|delete)", word.literal or "")
+        for word in args
+    )
+    for place, word in enumerate(args[1:], 1):
+        before = args[place - 1].literal or ""
+        short = re.fullmatch("-?[A-Za-z]*f", before) and (place == 1 or before.startswith("-"))
+        if making and (short or before == "--file"):
+            judge.target(word)
+        elif making and word.prefix.startswith("--file="):
+            judge.target(builtins.behind(word, 7))
+    outputs(judge, call)
+    judge.data(call)
+
+
+def first(judge: Judge, call: Call) -> None:
+    """An archiver: a word that says what to do, the archive, and what goes in."""
+    judge.runs(call.args[:1], call.name, f"the first argument of `{call.name}`, which decides what it does")
+    for word in call.args[1:2]:
+        judge.target(word)
+    outputs(judge, call)
+    judge.data(call)
+
+
+def git(judge: Judge, command: str, args: Sequence[Word]) -> None:
+    """Operands of git's subcommands that name what is written."""
+    named = operands(args)
+    if command in _GIT_WRITES:
+        for word in named[_GIT_WRITES[command] :]:
+            judge.target(word, changes=True)
+    elif command == "clone":
+        for word in named[1:]:
+            judge.target(word)
+    elif command == "worktree":
+        for word in named[1:2] if named and named[0].literal in ("add", "remove") else named[1:3]:
+            judge.target(word)
+    elif command in ("apply", "am"):
+        judge.trace.fills(Call(name="git", args=args, command=judge.current), "")
+
+
+# --- what is written, and where a command is started
+
+
+@dataclass(slots=True)
+class Trace:
+    """The commands of a text in their order, with what they may leave behind for those that follow.
+
+    ``repeats``: a loop, a function or a job in the background lets every command follow every other.
+    """
+
+    repeats: bool = False
+    _calls: list[Call] = field(default_factory=list)
+    _fills: list[tuple[int, Call, str, bool]] = field(default_factory=list)
+    _moves: list[tuple[int, Word]] = field(default_factory=list)
+    _eaters: list[tuple[int, str]] = field(default_factory=list)
+
+    def sees(self, call: Call) -> None:
+        """A command is next."""
+        self._calls.append(call)
+        for path in call.command.outputs:
+            self.fills(call, path)
+
+    def fills(self, call: Call, path: str, *, copied: bool = False) -> None:
+        """It writes what it gets to a file ("": nobody knows which); ``copied``: what is in another file."""
+        if not path.startswith(_NOWHERE[:1]):
+            self._fills.append((len(self._calls), call, path, copied))
+
+    def moves(self, word: Word) -> None:
+        """What follows is started in that directory."""
+        self._moves.append((len(self._calls), word))
+
+    def eats(self, name: str) -> None:
+        """The command runs its input."""
+        self._eaters.append((len(self._calls) - 1, name))
+
+    def conclude(self, judge: Judge, *, changing: bool) -> None:
+        """Refuse the values that are in a file, or choose a directory, where it is not known what is run."""
+        for number, word in self._moves:
+            holes = judge.flow.holding([word])
+            for call in self._after(number) if holes else ():
+                if call.name in _LOADS or not self._reads(judge, call):
+                    what = f"in the name of the directory in which `{call.name}` may run what it finds"
+                    judge.refuse(holes, what, "take the value as an argument, or the directory as written;")
+            if holes and changing:
+                judge.target(word, changes=True)
+        filled = [entry for entry in self._fills if not entry[3] and self._holes(judge, entry[1])]
+        if not filled:
+            return
+        start = 0 if self.repeats else min(entry[0] for entry in filled)
+        names = {path for number, _, path, copied in self._fills if number >= start}
+        holes = [hole for entry in filled for hole in self._holes(judge, entry[1])]
+        for text in self._runners(judge, start, names):
+            judge.refuse(
+                holes, text, "run it in a step of its own, or name the file as data (.txt, .json, .md, …);"
+            )
+
+    def _runners(self, judge: Judge, start: int, names: set[str]) -> Iterator[str]:
+        if any(re.search(r"(\A|/)\.git/", path) for path in names):
+            yield "in a file of git's own, which says what git runs"
+        for number, name in self._eaters:
+            if number >= start and self._calls[number].command.inputs:
+                yield f"in a file of a text in which `{name}` runs what it reads"
+        for call in self._after(start):
+            for path in () if self._reads(judge, call) else sorted(names):
+                if not _is_data(path) or _mentions(call, path):
+                    yield f"in a file that is written before `{call.name}`, which may run what it finds"
+
+    def _holes(self, judge: Judge, call: Call) -> list[Hole]:
+        return [*judge.flow.holding(call.args), *judge.flow.fed(call.command)]
+
+    def _after(self, number: int) -> list[Call]:
+        return self._calls if self.repeats else self._calls[number:]
+
+    def _reads(self, judge: Judge, call: Call) -> bool:
+        return call.name in READERS or call.name in judge.functions or judge.is_inline(call)
+
+
+def _is_data(path: str) -> bool:
+    """Whether a file is called as data is, which nobody runs who is not told to by its name."""
+    if path.startswith(_NOWHERE):
+        return True
+    return bool(_NO_CODE.fullmatch(posixpath.basename(path))) and protected(posixpath.normpath(path)) is None
+
+
+def _mentions(call: Call, path: str) -> bool:
+    """Whether the command's arguments name the file, or may."""
+    name = posixpath.basename(path)
+    for word in call.args:
+        text = "".join(piece if isinstance(piece, str) else "*" for piece in word.pieces)
+        if name in text or (
+            ("*" in word.shown or "?" in word.shown) and fnmatch.fnmatch(name, posixpath.basename(text))
+        ):
+            return True
+    return False
