@@ -12,11 +12,12 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Generator, Mapping
 
     from pytest_lok.engine.ports import Backend
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 BEGAN = pytest.StashKey[float]()
 """When this process began its session, before any of its tests: seconds since the epoch."""
+TYPED = pytest.StashKey["argparse.Namespace"]()
+"""The options as somebody typed them, where they ask for workflows."""
+GREEN = pytest.StashKey[bool]()
+"""Whether no step of a session that has ended is red."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -84,6 +89,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
             stand_in = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
             setattr(sys, name, stand_in)
             setattr(sys, f"__{name}__", stand_in)
+    _remember_typed(early_config)
     report = getattr(early_config.known_args_namespace, "xmlpath", None)
     if report and _runs_workflows(early_config):
         from pytest_lok.plugin.junit import remove
@@ -92,13 +98,54 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     yield
 
 
+def _remember_typed(early: pytest.Config) -> None:
+    """Note what was typed, before a conftest.py can change what it came to."""
+    if _asks(known := early.known_args_namespace) or known.help:  # where pytest reads no further
+        from pytest_lok.plugin.typed import options_of
+
+        typed = options_of(early, os.environ)
+        if _asks(typed):
+            early.stash[TYPED] = typed
+
+
+def _asks(options: argparse.Namespace) -> bool:
+    named = any(
+        arg.startswith("lok/") or ".lok" in Path(arg).parts for arg in getattr(options, "file_or_dir", ())
+    )
+    return bool(options.lok or options.lok_workflow or named)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
+    """A session ends green only where no step is red; where workflows were promised, only if it was held."""
+    try:
+        status = yield
+    except SystemExit as ended:
+        if ended.code:
+            raise
+        status = pytest.ExitCode.OK
+    if status or hasattr(config, "workerinput"):
+        return status
+    if not config.stash.get(GREEN, True):
+        sys.stderr.write("ERROR: a step is red: a plugin or a conftest.py has called the session green\n")
+        return pytest.ExitCode.TESTS_FAILED
+    if TYPED in config.stash and GREEN not in config.stash:
+        from pytest_lok.plugin.typed import looks
+
+        if not looks(config.stash[TYPED]):
+            shown = looks(config.option)
+            why = f"{shown} of pytest's configuration" if shown else "a plugin or a conftest.py"
+            raise pytest.UsageError(f"no workflow was run: {why} ended the session first; take that out")
+    return status
+
+
 def _runs_workflows(early: pytest.Config) -> bool:
     """Whether a session that has just begun asks for workflows, as far as its options say so."""
     known = early.known_args_namespace
-    if known.help or known.version:
+    shown = early.stash.get(TYPED, known)  # what the configuration shows is no session, and an error
+    if shown.help or shown.version:
         return False
-    named = any(arg.startswith("lok/") or ".lok" in Path(arg).parts for arg in known.file_or_dir)
-    return bool(known.lok or known.lok_workflow or early.getini("lok") or named)
+    return _asks(known) or bool(early.getini("lok"))
 
 
 @pytest.hookimpl(trylast=True)  # when other plugins have had their say about config.args
@@ -108,6 +155,12 @@ def pytest_configure(config: pytest.Config) -> None:
     A workflow that was named stays an argument, whatever a plugin thinks has changed.
     """
     config.stash[BEGAN] = time.time()
+    if config.option.help:  # no session, and pytest has read no arguments
+        return
+    if (typed := config.stash.get(TYPED, None)) is not None:
+        config.option.lok = config.option.lok or typed.lok
+        given = config.option.lok_workflow
+        config.option.lok_workflow = [*given, *(name for name in typed.lok_workflow if name not in given)]
     dropped = [arg for arg in config.option.file_or_dir if arg not in config.args]
     config.args = [*config.args, *(arg for arg in dropped if is_ours(config, arg))]
     keyword = _workflow_keyword(config)

@@ -12,7 +12,7 @@ from pytest_lok.core.model import Origin
 from pytest_lok.core.model import Workflow as Model
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.desk import DESK, Desk, Virtual
-from pytest_lok.plugin.hooks import is_ours
+from pytest_lok.plugin.hooks import TYPED, is_ours
 from pytest_lok.plugin.pipes import keep_writing
 from pytest_lok.plugin.request import Arguments, Request, add, is_closed, is_virtual
 
@@ -86,8 +86,8 @@ def _adds_shelf(here: Desk, given: bool) -> bool:
 
 
 def _typed(config: pytest.Config) -> bool:
-    words = [os.fspath(word).partition("=")[0] for word in config.invocation_params.args]
-    return "--lok" in words or "--lok-workflow" in words
+    typed = config.stash.get(TYPED, None)
+    return typed is not None and bool(typed.lok or typed.lok_workflow)
 
 
 def _leads_to_shelf(here: Desk, arg: str) -> bool:

@@ -11,7 +11,9 @@ import pytest
 from _pytest.subtests import SubtestReport  # parts of a step, which are no last word on it
 
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.plugin.hooks import GREEN
 from pytest_lok.plugin.request import PREFIX
+from pytest_lok.plugin.typed import looks, options_of
 from pytest_lok.plugin.verdict import Account
 from pytest_lok.reports.console import NOTHING_JUDGED
 from pytest_lok.settings import in_ci
@@ -27,11 +29,18 @@ _CHOOSE = "leave it out by --deselect, -k or -m on the command line, or by `coll
 _ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
+_Records: TypeAlias = Mapping[str, Mapping[str, StepResult]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """The last that was said of an item. ``blocked_by`` is a step's name, ``why`` is told of a skip."""
+    """The last that was said of an item: ``said`` in pytest's words, and what kind of ending that is.
+
+    ``blocked_by`` is a step's name, ``why`` is told of a skip.
+    """
 
     kind: Kind
+    said: str = "passed"
     blocked_by: str = ""
     why: str = ""
 
@@ -41,18 +50,24 @@ class Word:
         if isinstance(report, SubtestReport) or report.outcome not in ("passed", "failed", "skipped"):
             return None  # an attempt that does not count has an outcome of its own
         if report.failed:
-            return cls(kind="red")
-        facts = getattr(report, "lok", None)
-        if report.skipped and facts is None:
+            return cls(kind="red", said="failed")
+        said = "xfailed" if report.skipped and hasattr(report, "wasxfail") else report.outcome
+        outcome = getattr(report, "lok", {}).get("outcome")
+        if report.skipped and (outcome is None or (said == "skipped" and outcome != Outcome.SKIPPED)):
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
             why = getattr(report, "wasxfail", None)  # then the text is a traceback, in some versions
-            return cls(kind="kept", why=reason.removeprefix("Skipped: ") if why is None else why or "xfail")
-        if report.skipped and facts is not None and not hasattr(report, "wasxfail"):
-            if "not_run" in facts:
-                return cls(kind="kept", why=facts["reason"])
-            blocked_by = facts.get("blocked_by", "")
-            return cls(kind="blocked" if blocked_by else "own", blocked_by=blocked_by)
-        return cls(kind="green") if report.when == "call" or report.skipped else None
+            why = reason.removeprefix("Skipped: ") if why is None else why or "xfail"
+            return cls(kind="kept", said=said, why=why)
+        if report.skipped and said == "skipped":
+            return cls._of_skipped(report.lok)
+        return cls(kind="green", said=said) if report.when == "call" or report.skipped else None
+
+    @classmethod
+    def _of_skipped(cls, facts: Mapping[str, str]) -> Word:
+        if "not_run" in facts:
+            return cls(kind="kept", said="skipped", why=facts["reason"])
+        blocked_by = facts.get("blocked_by", "")
+        return cls(kind="blocked" if blocked_by else "own", said="skipped", blocked_by=blocked_by)
 
 
 @dataclass(slots=True)
@@ -70,6 +85,11 @@ class Words:
     def is_red(self, nodeid: str) -> bool:
         """Whether an item is red in the end, in any worker."""
         return any(word.kind == "red" for word in self.said.get(nodeid, {}).values())
+
+    @property
+    def any_red(self) -> bool:
+        """Whether any item is."""
+        return any(map(self.is_red, self.said))
 
     def untrue(self) -> Mapping[str, str]:
         """Items that were not run because of a step that is not red in the end: node id -> that step."""
@@ -91,6 +111,8 @@ class LastWord:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._words = Words()
+        self._said_red = False
+        self._looks = looks(options_of(desk.config, os.environ))
         self.left: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -101,30 +123,58 @@ class LastWord:
     @pytest.hookimpl(tryfirst=True)  # before reports are written
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Where an item's report does not hold, say what does: what came of it since, or that it is red."""
-        records = {record.result.path: record.result.steps for record in self._desk.records()}
+        config = self._desk.config
+        records: _Records = {record.result.path: record.result.steps for record in self._desk.records()}
         while untrue := self._words.untrue():
             known = {nodeid: result for nodeid in untrue if (result := self._came_to(nodeid, records))}
             for nodeid, result in (known or dict.fromkeys(untrue)).items():
                 self._say(nodeid, result or _unknown(nodeid, untrue[nodeid]))
-        self._keep_promise(session, exitstatus)
-        if session.testsfailed and exitstatus == pytest.ExitCode.OK:
+        self._judge(session, exitstatus, records)
+        config.stash[GREEN] = not (self._said_red or self._words.any_red)
+        if exitstatus == pytest.ExitCode.OK and (session.testsfailed or not config.stash[GREEN]):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _keep_promise(self, session: pytest.Session, exitstatus: int) -> None:
-        """A promised step that nobody judged is red in CI, and so are all where none was judged."""
-        config = self._desk.config
-        ended = exitstatus in _ENDED
-        looking = config.getoption("collectonly", False) or config.getoption("setuponly", False)
-        if not ended or looking or session.shouldstop or session.shouldfail or self._desk.stop.happened:
+    def _judge(self, session: pytest.Session, exitstatus: int, records: _Records) -> None:
+        """A promised step that nobody judged is red in CI, and so are all where none was judged.
+
+        So is a step that was reported as what it did not come to.
+        """
+        stopped = session.shouldstop or session.shouldfail or self._desk.stop.happened
+        if exitstatus not in _ENDED or self._looks or (stopped and exitstatus != pytest.ExitCode.OK):
             return
-        left, idle = self._unjudged(), self._idle()
+        false = self._false(records)
+        left = {nodeid: result for nodeid, result in self._unjudged().items() if nodeid not in false}
+        idle = self._idle()
         judged = self._desk.promise.steps.keys() - left.keys() - self._desk.promise.chosen
         for nodeid, result in left.items() if in_ci(os.environ) or not judged else ():
             self._say(nodeid, result)
-        for nodeid, result in idle.items() if in_ci(os.environ) else ():
+        for nodeid, result in (idle | false).items() if in_ci(os.environ) else ():
             self._say(nodeid, result)
-        said = {nodeid: result.reason for nodeid, result in left.items()}
+        said = {nodeid: result.reason for nodeid, result in (left | false).items()}
         self.left = {nodeid: why for nodeid, why in said.items() if not self._words.is_red(nodeid)}
+
+    def _false(self, records: _Records) -> dict[str, StepResult]:
+        """Steps that were reported as passed and have not, or promised and as something else than red.
+
+        A mark that excuses a step which nobody has promised is the project's own choice.
+        """
+        false: dict[str, StepResult] = {}
+        for nodeid, words in self._words.said.items():
+            word, found = next(iter(words.values())), self._desk.step_at(nodeid)
+            if found is None or self._words.is_red(nodeid):
+                continue
+            result = records.get(found[0].path, {}).get(found[1].name)
+            if word.said == "passed":
+                untrue = result is None or result.outcome not in (Outcome.PASSED, Outcome.SOFT)
+            else:
+                untrue = result is not None and result.outcome.red and nodeid in self._desk.promise.steps
+            if untrue:
+                came = f"{result.outcome}: {result.reason}" if result else "nothing is known of it"
+                why = f"reported as {word.said}, but the step: {came}"
+                false[nodeid] = _not_run(
+                    nodeid, why, "a mark, a fixture, a hook or a plugin says so: take it out"
+                )
+        return false
 
     def _idle(self) -> dict[str, StepResult]:
         """The last step of each workflow whose every step was skipped by its own ``when``."""
@@ -151,12 +201,14 @@ class LastWord:
         for nodeid in promise.steps.keys() - left.keys() - promise.chosen:
             words = self._words.said.get(nodeid, {}).values()
             if not words:
-                left[nodeid] = "nothing was reported of it"
+                looking = looks(self._desk.config.option)
+                nothing = "nothing was reported of it"
+                left[nodeid] = f"{looking} of pytest's configuration runs nothing" if looking else nothing
             elif all(word.kind == "kept" for word in words):
                 left[nodeid] = f"skipped: {next(iter(words)).why}"
         return {nodeid: _not_run(nodeid, f"not run: {why}", _CHOOSE) for nodeid, why in left.items()}
 
-    def _came_to(self, nodeid: str, records: Mapping[str, Mapping[str, StepResult]]) -> StepResult | None:
+    def _came_to(self, nodeid: str, records: _Records) -> StepResult | None:
         """What came of a step after its report: it ran, or another step blocks it that is red."""
         found = self._desk.step_at(nodeid)
         result = records.get(found[0].path, {}).get(found[1].name) if found else None
@@ -178,6 +230,7 @@ class LastWord:
         report = account.report(nodeid, selected={result.blocked_by})
         report.lok_instead = True  # type: ignore[attr-defined]  # reports take any attribute
         self._forget(nodeid)
+        self._said_red = self._said_red or result.outcome.red
         self._desk.config.hook.pytest_runtest_logreport(report=report)
 
     def _forget(self, nodeid: str) -> None:
@@ -185,8 +238,9 @@ class LastWord:
         self._words.said.pop(nodeid, None)
         terminal = self._desk.config.pluginmanager.getplugin("terminalreporter")
         if isinstance(terminal, pytest.TerminalReporter):
-            told = terminal.stats.get("skipped", [])
-            told[:] = [report for report in told if report.nodeid != nodeid]
+            for kind in ("skipped", "passed", "xfailed", "xpassed"):
+                told = terminal.stats.get(kind, [])
+                told[:] = [report for report in told if report.nodeid != nodeid]
 
 
 def _sibling(nodeid: str, step: str) -> str:

@@ -15,6 +15,7 @@ from _pytest.mark.expression import Expression
 
 from pytest_lok.errors import WorkflowError
 from pytest_lok.plugin.request import PREFIX
+from pytest_lok.plugin.typed import typed_words
 
 if TYPE_CHECKING:
     from pytest_lok.plugin.collect import Step
@@ -37,7 +38,7 @@ class Promise:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._words = tuple(map(os.fspath, desk.config.invocation_params.args))
+        self._words = tuple(typed_words(desk.config, os.environ))
         self._made: dict[str, Step] = {}
         self.left: dict[str, str] = {}
         self.chosen: set[str] = set()

@@ -45,10 +45,9 @@ class Reporting:
                 return report
         account = self._desk.running.account(item, item.result)
         error = call.excinfo.value if call.excinfo is not None else None
-        if report.skipped and not hasattr(report, "wasxfail"):
-            report.longrepr = account.skipped
-        elif error is not None and error is item.ended:
-            report.longrepr = account.longrepr
+        if error is not None and error is item.ended:  # a hook may have ended it otherwise
+            own_skip = report.skipped and not hasattr(report, "wasxfail")
+            report.longrepr = account.skipped if own_skip else account.longrepr
         account.complete(report)
         self._told[report.nodeid] = item, item.result
         return report

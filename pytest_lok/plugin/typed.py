@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shlex
@@ -9,13 +10,36 @@ from collections.abc import Mapping
 
 import pytest
 
+_LOOKING = {
+    "collectonly": "--collect-only",
+    "setuponly": "--setup-only",
+    "setupplan": "--setup-plan",
+    "help": "--help",
+    "version": "--version",
+    "markers": "--markers",
+    "cacheshow": "--cache-show",
+    "showfixtures": "--fixtures",
+    "show_fixtures_per_test": "--fixtures-per-test",
+}
+"""pytest's own options that run no test, by where it keeps their values."""
+
+
+def options_of(config: pytest.Config, environ: Mapping[str, str]) -> argparse.Namespace:
+    """The options as they are without the configuration."""
+    return config._parser.parse_known_args(typed_words(config, environ))
+
+
+def looks(options: argparse.Namespace) -> str:
+    """The option by which a session runs no test, "" if there is none."""
+    return next((name for key, name in _LOOKING.items() if getattr(options, key, None)), "")
+
 
 def keep_typed(config: pytest.Config, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Take back options that decide whose answers count, unless they were typed; what was taken back.
 
     For where nobody but the command line may decide that.
     """
-    typed, taken = _words(config, environ), []
+    typed, taken = typed_words(config, environ), []
     if not _has(typed, "--lok-record"):
         mode = ini_typed(config, environ, "lok_record")
         if mode is None and (config.getoption("lok_record") or config.getini("lok_record")):
@@ -29,12 +53,12 @@ def keep_typed(config: pytest.Config, environ: Mapping[str, str]) -> tuple[str, 
 
 def ini_typed(config: pytest.Config, environ: Mapping[str, str], name: str) -> str | None:
     """What ``-o NAME=VALUE`` says, the last of them; None where it was not typed."""
-    words = "\0".join(["", *_words(config, environ), ""])
+    words = "\0".join(["", *typed_words(config, environ), ""])
     found = re.findall(rf"(?<=\0)(?:-o\0?|--override-ini[=\0]){name}=([^\0]*)", words)
     return found[-1].strip() if found else None
 
 
-def _words(config: pytest.Config, environ: Mapping[str, str]) -> list[str]:
+def typed_words(config: pytest.Config, environ: Mapping[str, str]) -> list[str]:
     """Those of the command line, which xdist's workers have too, and of the variable that stands for some."""
     return [
         *shlex.split(environ.get("PYTEST_ADDOPTS", "")),
