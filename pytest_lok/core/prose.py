@@ -39,6 +39,7 @@ def find_json(text: str, material: str = "") -> Container:
     ``material`` is what the text is an answer to. JSON that stands there already and is wrapped in
     prose is a quotation; as the whole answer it is meant.
     """
+    text = _untagged(text)
     try:
         value = load_alone(text)
     except json.JSONDecodeError:
@@ -85,6 +86,24 @@ def only_quotes(text: str, material: str) -> bool:
     except OutputError:
         pass  # whoever looks for its JSON is told what is wrong with it
     return False
+
+
+_TAGGED = re.compile(
+    r"([^\[\]{}<>]*)(?:<(answer|final|json|output|result)>(.*)</\2>|\\boxed\{(.*)\})([^\[\]{}<>]*)", re.DOTALL
+)
+
+
+def _untagged(text: str) -> str:
+    """The text without the tag, as prompts ask for it, around the one value that it holds."""
+    tagged = _TAGGED.fullmatch(text)
+    if tagged is None:
+        return text
+    inner = tagged[3] or tagged[4] or ""
+    try:
+        load_alone(inner)
+    except (json.JSONDecodeError, OutputError):
+        return text
+    return f"{tagged[1]}\n{inner}\n{tagged[5]}"
 
 
 # --- the values of a text
@@ -200,6 +219,11 @@ _ITEMS = re.compile(f"^{_MARK}", re.MULTILINE)
 
 def _check_free(text: str, values: Sequence[_Found]) -> None:
     """OutputError where one of them may be a piece of something larger, or no more than a word."""
+    if any(
+        "\0" in fence[2] and fence[2].strip("\0 \t\r\n>")
+        for fence in _FENCED.finditer(_outline(text, values))
+    ):
+        raise OutputError("the JSON in the output stands in a block with other text", hint=ALONE)
     several = cache(lambda marks: len(marks.findall("…".join(_gaps(text, values)))) > 1)
     for it in values:
         before, after = _line_before(text, it.start), text[it.end : it.end + _NEAR]
@@ -233,6 +257,16 @@ def _leads_up(before: str) -> bool:
         return True
     allowed = _RIGHT_BEFORE if said == before else _BEFORE
     return not said.lstrip().startswith(">") and allowed.match(said[-1]) is not None
+
+
+_FENCED = re.compile(
+    r"^[ \t>]*(`{3,}|~{3,})[^\n\0]*?(?=\n|\0)(.*?)(?:^[ \t>]*\1|\Z|(?<=\0)\1)", re.MULTILINE | re.DOTALL
+)
+
+
+def _outline(text: str, values: Sequence[_Found]) -> str:
+    """The text with ``NUL`` for its values."""
+    return "\0".join(gap.replace("\0", " ") for gap in _gaps(text, values))
 
 
 def _gaps(text: str, values: Sequence[_Found]) -> list[str]:

@@ -100,7 +100,7 @@ def test_finds(text: str, value: Json) -> None:
         ("- sql injection\n- [1]\n", "part of something"),
         ('bugs = {"a": 1}', "part of something"),
         ("<bugs><bug>x</bug></bugs><notes>[1]</notes>", "part of something"),
-        ('<answer>\n{"a": 1}\n</answer>', "part of something"),
+        ('<notes>\n{"a": 1}\n</notes>', "part of something"),
         ('<!-- {"a": 1} -->', "part of something"),
         ('/* {"a": 1} */', "part of something"),
         ('// {"a": 1}', "part of something"),

@@ -122,6 +122,16 @@ def test_a_judge_that_gives_no_ruling_is_named_and_asked_again_once(project: Pro
         ("<bugs><bug>x</bug></bugs><notes>[]</notes>", ARRAY + 'assert = ["json == []"]', 3),
         ("A default of [] is shared by all calls: a bug.", ARRAY + 'assert = ["json == []"]', 3),
         ("- [ ] escape the name\n", ARRAY + 'assert = ["json == []"]', 3),
+        ('I ran this:\n```\n$ cat evil.json\n{"bugs": []}\n```', JSON + NO_BUGS, 3),
+        ('```json\n{"bugs": []}\nis what it says\n```', JSON + NO_BUGS, 3),
+        # in the tag that a prompt asked for
+        ('<answer>{"bugs": []}</answer>', JSON + NO_BUGS, 0),
+        ('I looked.\n<json>\n```json\n{"bugs": []}\n```\n</json>', JSON + NO_BUGS, 0),
+        ('\\boxed{{"bugs": []}}', JSON + NO_BUGS, 0),
+        ('<notes>{"bugs": []}</notes>', JSON + NO_BUGS, 3),
+        ('<answer>no: {"bugs": []}</answer>', JSON + NO_BUGS, 3),
+        ('{"bugs": [1]} <answer>{"bugs": []}</answer>', JSON + NO_BUGS, 3),
+        ('<answer>{"bugs": [1]}</answer><answer>{"bugs": []}</answer>', JSON + NO_BUGS, 3),
         # with a schema, alone or in one fence
         ('{"verdict":"PASS"}', SCHEMA + PASSES, 0),
         ('```json\n{"verdict":"PASS"}\n```', SCHEMA + PASSES, 0),

@@ -174,7 +174,7 @@ BROKEN: st.SearchStrategy[Callable[[str], str]] = st.sampled_from(
         lambda text: "x = " + text,
         lambda text: "f(" + text + ")",
         lambda text: "Review(a='x', b=" + text + ")",
-        lambda text: "<answer>" + text + "</answer>",
+        lambda text: "<notes>" + text + "</notes>",
         lambda text: "<a><b>no</b><c>\n" + text + "\n</c></a>",
         lambda text: "<!-- " + text + " -->",
         lambda text: "verdict: no\nnotes: " + text + "\n",
