@@ -56,7 +56,7 @@ def unfenced(text: str) -> str:
 def stored(text: str) -> Any:
     """What a program wrote as JSON, each key once; JSONDecodeError if it is none, OutputError if unusable."""
     try:
-        return json.loads(text, object_pairs_hook=_once)
+        return _STORED.decode(text)
     except RecursionError:
         raise _too_deep() from None
 
@@ -123,6 +123,7 @@ def _float(text: str) -> float:
 _DECODER = json.JSONDecoder(
     strict=False, parse_constant=_no_constant, parse_float=_float, object_pairs_hook=_once
 )
+_STORED = json.JSONDecoder(object_pairs_hook=_once)
 _FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*(?:json[lc5]?\b)?", re.IGNORECASE)
 _SUSPECT = re.compile(r"\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{300}")  # half a character, or no finite number
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.jsontext import MAX_DEPTH, canonical, is_json, load, load_alone
+from pytest_lok.core.jsontext import MAX_DEPTH, canonical, is_json, load, load_alone, stored
 from pytest_lok.core.prose import find_all, find_json, only_quotes
 from pytest_lok.core.results import Json
 from pytest_lok.errors import OutputError
@@ -322,3 +322,12 @@ def test_equal_values_are_equal_in_their_types() -> None:
     assert canonical({"b": 1, "a": [1.0, 10**20]}) == canonical({"a": [1, 1e20], "b": 1.0})
     values: list[Json] = [1, True, "1", "true", None, "null", [1], 2**53 + 1, 2.0**53]
     assert len(set(map(canonical, values))) == len(values)
+
+
+def test_what_a_program_wrote_is_read_as_it_is_but_for_keys_written_twice() -> None:
+    assert stored('{"a": {"b": [1, "\\ud800"]}}') == {"a": {"b": [1, "\ud800"]}}
+    for text, error in (('[{"a": 1, "a": 1}]', "a key twice"), ("[" * 100_000, "levels deep")):
+        with pytest.raises(OutputError, match=error):
+            stored(text)
+    with pytest.raises(json.JSONDecodeError):
+        stored('{"a": 1} x')
