@@ -209,7 +209,7 @@ def copied(judge: Judge, call: Call) -> None:
     for word in named if call.name in MOVERS else named[-1:]:
         judge.target(word)
     for word in named[-1:]:
-        judge.trace.fills(call, word.shown, copied=True)
+        judge.trace.fills(call, word.shown, copied=all(source.literal for source in named[:-1]))
 
 
 def dd(judge: Judge, call: Call) -> None:
@@ -321,7 +321,7 @@ class Trace:
     def conclude(self, judge: Judge, *, changing: bool) -> None:
         """Refuse the values that are in a file, or choose a directory, where it is not known what is run."""
         for number, word in self._moves:
-            holes = judge.flow.holding([word])
+            holes = judge.flow.holding([word], whole=False)
             for call in self._after(number) if holes else ():
                 if call.name in _LOADS or not self._reads(judge, call):
                     what = f"in the name of the directory in which `{call.name}` may run what it finds"
@@ -351,7 +351,8 @@ class Trace:
                     yield f"in a file that is written before `{call.name}`, which may run what it finds"
 
     def _holes(self, judge: Judge, call: Call) -> list[Hole]:
-        return [*judge.flow.holding(call.args), *judge.flow.fed(call.command)]
+        given = [*call.args, *(word for _, word in call.command.assignments)]
+        return [*judge.flow.holding(given), *judge.flow.fed(call.command)]
 
     def _after(self, number: int) -> list[Call]:
         return self._calls if self.repeats else self._calls[number:]

@@ -194,12 +194,12 @@ class Flow:
                 todo += self._words[name]
         return unknown
 
-    def holding(self, words: Iterable[Word]) -> list[Hole]:
-        """The holes whose values may be in the words as they are printed."""
+    def holding(self, words: Iterable[Word], *, whole: bool = True) -> list[Hole]:
+        """The holes whose values may be in the words, ``whole`` or as what a command makes of them."""
         listed = list(words)
         holes = [hole for word in listed for hole in word.holes]
         reads = {name for word in listed for name in word.reads}
-        return [hole for hole in (*holes, *self._reaching(reads)) if hole not in self.quiet]
+        return [hole for hole in (*holes, *self._reaching(reads)) if not (whole and hole in self.quiet)]
 
     def fed(self, command: Command) -> list[Hole]:
         """The holes that the command's input may consist of."""

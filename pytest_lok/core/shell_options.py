@@ -32,7 +32,8 @@ _CODE = frozenset(_RUNNING.split())
 """Words in the names of options whose value is run, opened as code or is a program of a small language."""
 
 _CODE_START = re.compile(r"eval|exec|command|shell")
-_CODE_NAMES = frozenset({"code", "load", "pre", "run"})
+_SETTING = "build-file config config-file configfile gemfile manifest-path"
+_CODE_NAMES = frozenset({"code", "load", "pre", "run", *_SETTING.split()})
 _ABBREVIATED = ("command", "eval", "evaluate", "execute", "shell", *sorted(_CODE))
 _COMPLETE = frozenset({"page", "render", "req", "view", "wrap"})
 # fmt: on
@@ -128,12 +129,13 @@ _OPTIONS = """
     aws           --query --cli-input-json --cli-input-yaml --filter-pattern | |
                   file:// fileb:// http:// https:// | open
     az            --query | | @ | open
-    cargo         --config -Z | --exclude --example -e | | open
-    cmake         -P -C -E -T --toolchain -X | | | open
-    ctest         -S -SP --script --script-new-process --test-command --build-makeprogram | -E -LE | | open
+    cargo         --config -Z -C --manifest-path | --exclude --example -e | | open
+    cmake         -P -C -E -T -S --build --toolchain -X | --config | | open
+    ctest         -S -SP --script --script-new-process --test-command --build-makeprogram
+                  --test-dir | -E -LE | | open
     curl          -K --config -x --proxy --preproxy --engine -Q --quote | -c -e --cookie-jar --referer
     diff3         --diff-program
-    docker        | -c -e --env --exclude | | open
+    docker        --file | -c -e --env --exclude | | open
     dotnet        | | @ | open
     dpkg          --pre-invoke --post-invoke --status-logger --admindir --root | | | open
     fd            -x -X --exec --exec-batch
@@ -147,9 +149,9 @@ _OPTIONS = """
     git-grep      -O
     git-init      --template
     git-rebase    -x
-    go            -toolexec -exec -ldflags -gcflags -asmflags -gccgoflags -overlay -modfile -vettool -pkgdir
-                  --toolexec --exec --ldflags --gcflags --asmflags --vettool --overlay
-    gradle        -I --init-script | | | open
+    go            -C -toolexec -exec -ldflags -gcflags -asmflags -gccgoflags -overlay -modfile -vettool
+                  -pkgdir --toolexec --exec --ldflags --gcflags --asmflags --vettool --overlay
+    gradle        -I -p -b --init-script --project-dir --build-file | | | open
     hg            --config | | | open
     helm          --post-renderer --post-renderer-args | | | open
     install       --strip-program
@@ -157,10 +159,14 @@ _OPTIONS = """
     jo            | | @ : %
     kubectl       | -c --container | | open
     man           -P --pager -H --html -p --preprocessor -C --config-file --troff-device
-    mypy          --python-executable | -x --exclude -e | @ | open
+    mypy          --python-executable --config-file | -x --exclude -e | @ | open
+    mvn           -f --file -s --settings | | | open
+    npm           --prefix -C | | | open
     openssl       -engine -provider -provider-path -config
     pytest        -p -c -o -W --override-ini --confcutdir --rootdir --pdbcls --pythonwarnings --config-file
                   --import-mode | -x | | open
+    pnpm          -C --dir --prefix | | | open
+    poetry        -C --directory -P --project | | | open
     pylint        --load-plugins --init-hook --rcfile | -e | | open
     rg            --pre --hostname-bin
     rsync         -e -M --rsh --rsync-path --remote-option --config
@@ -175,6 +181,7 @@ _OPTIONS = """
                   --new-volume-script --rmt-command --rsh-command --files-from
     vault         | | @ | open
     wget          -e -i --execute --use-askpass --config --input-file
+    yarn          --cwd --prefix | | | open
     zip           -TT --unzip-command
 """
 """Programs, their options that run something or open it as code, ones that are data though their names

@@ -338,6 +338,7 @@ def _read(judge: Judge, call: Call, rest: Sequence[Word]) -> None:
     if not SCRIPTED[call.name].assigns and any(_IN_PLACE.match(word.literal or "") for word in call.args):
         for word in rest:
             judge.target(word, changes=True)
+            judge.trace.fills(call, word.shown)
 
 
 _OBJECT = re.compile(r"\s*\{[^|/?]*\}\s*")
@@ -371,6 +372,7 @@ def _awk_variables(judge: Judge, call: Call, words: Sequence[Word]) -> None:
             judge.runs([word], call.name, f"in a variable of an `{call.name}` program that runs commands")
         if any(map(_PRINTS_TO.search, programs)):
             judge.target(builtins.behind(word, assigned.end()), content=True)
+            judge.trace.fills(call, "")
 
 
 def _find(judge: Judge, call: Call) -> None:

@@ -618,6 +618,8 @@ def accepted(project: Project, shell: str) -> None:
         "echo § > a.txt; perl *.txt", "cat > q.py <<E && pytest\n§\nE", "{ echo §; } > q.py; pytest", "v=§; echo \"$v\" > q.py; pytest",
         "jq -n --arg v § '$v' > package.json; npm test", "f() { pytest; }; echo § > q.py; f", "for i in 1 2; do pytest; echo § > q.py; done",
         "pytest & echo § > q.py", "echo § > q.js && npm test", "echo § | git apply; make", "mytool -o q.py §; pytest", "echo § > q.py; uv run pytest",
+        "cp § q.py; python3 -m q", "sed --sandbox -i s/a/§/ q.py; pytest", "V=§ yq -i '.a=strenv(V)' package.json; npm test",
+        "V=§ envsubst < t > q.py; pytest", "awk -v v=§ '{ print v > \"q.py\" }' t; pytest",
         "echo § > q.py; timeout 9 pytest", "echo § > q.py; sh -c 'pytest'",
     ],
 )  # fmt: skip
@@ -644,13 +646,16 @@ def test_one_that_is_only_read_may_hold_it(project: Project, shell: str) -> None
         "cd § && make", "cd § && npm test", "cd § && git status", "cd § && pytest", "cd 'a/§' && cargo build", "v=§; cd \"$v\"; ./run.sh", "pushd § && make",
         "(cd § && make)", "cd § && uv run x", "cd § && sh run.sh", "cd § && . ./env", "git -C § status", "git --git-dir=§ log", "git --git-dir § log",
         "git --work-tree=§ status", "git --exec-path=§ x", "make -C §",
+        "npm --prefix=§ test", "npm test --prefix §", "cargo -C § test", "cargo test --manifest-path §", "go -C § test", "pnpm -C § test",
+        "cmake -S § -B b", "cmake --build §", "ctest --test-dir §", "mvn -f §", "gradle -p §", "poetry -C § run pytest", "mypy --config-file § .",
+        "eslint --config § .", "jest --config=§", "cd \"$(dirname §)\" && make", "docker compose --file § up",
     ],
 )  # fmt: skip
 def test_no_value_chooses_the_directory_whose_code_runs(project: Project, shell: str) -> None:
     refused(project, shell, "sub")
 
 
-@pytest.mark.parametrize("shell", ["cd § && ls", "cd § && wc -l *.md", "make && cd § && cat x", "cd sub && make; echo §", "git -C sub log §",
+@pytest.mark.parametrize("shell", ["cd § && ls", "cd § && wc -l *.md", "make && cd § && cat x", "cd sub && make; echo §", "cp a §; make", "cargo test --exclude §", "cmake --build b --config §", "git -C sub log §",
                                    "(cd § && grep -r a .)"])  # fmt: skip
 def test_one_in_which_is_only_read_may_be_chosen(project: Project, shell: str) -> None:
     accepted(project, shell)

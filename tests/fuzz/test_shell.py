@@ -88,7 +88,7 @@ OTHERWISE = _OTHERWISE.split()
 # Manuals: operands are data or files, packages, resources, subcommands of its own; none begins a command line.
 _OPERANDS = """
     aws az gcloud terraform systemctl brew helm apt apt-get npm pip wget dpkg cmake ctest [ cd pnpm yarn poetry uv gsutil bq
-    dotnet awk gawk mawk nawk sed jq yq
+    dotnet gradle mvn awk gawk mawk nawk sed jq yq
 """
 OPERANDS = {*OTHERWISE, *_OPERANDS.split()}
 INTERPRETERS = (
