@@ -192,8 +192,16 @@ _BOX = re.compile(r"\[ \](?=[ \t]+\S)")
 _MARK = r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+"
 
 
+_IN_CODE = re.compile(
+    r"(?<=[\w\]])(?:\{\}|\[\])|(?<=\w\()(?:\{\}|\[\])(?=\))|(?<=[\^_])\{[\w+-]*\}|\{\{[\w\s.|-]*\}\}"
+)
+"""What nobody writes for a value: ``int{}``, ``f([])``, ``n^{2}``, ``{{ steps.diff.output }}``."""
+
+
 def _words_end(text: str, start: int) -> int | None:
     """Where words in brackets end that are no value: ``[see below]``, ``{name}``, ``x[0]``, ``- [ ] go``."""
+    if code := _IN_CODE.match(text, start):
+        return code.end()
     words = _IN_WORDS[text[start]].match(text, start)
     if words is None:
         return None

@@ -51,7 +51,7 @@ def _decoded(text: str) -> str:
 def _holds(material: str, value: Container) -> bool:
     wanted = seen(canonical(value))
     left = MOST
-    for reading in _readings(_near(visible(material), value, 2000 + 40 * len(wanted))):
+    for reading in _readings(_near(material, value, 2000 + 40 * len(wanted))):
         left -= len(reading)
         for found, spent in _values(reading):
             left -= spent
@@ -65,7 +65,7 @@ def _holds(material: str, value: Container) -> bool:
 def _near(text: str, value: Container, reach: int) -> str:
     """The lines of a text that are near to where a key of the value is named, if keys are plainly written."""
     key = next((key for it in _containers(value) if isinstance(it, dict) for key in it if key.isalnum()), "")
-    if not key or re.search(r"\\u00|&#", text):
+    if not key or visible(text) != text or re.search(r"\\u00|&#", text):
         return text
     text = re.sub(r"\n\s*\n", "\n", re.sub(r"[ \t]{2,}", " ", text))
     kept, end = list[str](), 0
@@ -79,8 +79,9 @@ def _near(text: str, value: Container, reach: int) -> str:
 def _readings(text: str) -> Iterator[str]:
     """What the text may mean, each once."""
     known = set[int]()
-    for outer in dict.fromkeys((text, html.unescape(text))):
-        for said in dict.fromkeys((outer, _unescaped(outer))):
+    plain = visible(text)
+    for outer in dict.fromkeys((plain, text, html.unescape(plain), html.unescape(text))):
+        for said in dict.fromkeys((outer, _unescaped(outer), _unescaped(_decoded(outer)))):
             bare = unnumbered(said)
             for reading in (said, bare, _unmarked(said), _unmarked(bare), _from_its_json(said)):
                 for it in (reading, _of_python(reading)):

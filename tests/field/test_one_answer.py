@@ -124,6 +124,9 @@ def test_a_judge_that_gives_no_ruling_is_named_and_asked_again_once(project: Pro
         ("- [ ] escape the name\n", ARRAY + 'assert = ["json == []"]', 3),
         ('I ran this:\n```\n$ cat evil.json\n{"bugs": []}\n```', JSON + NO_BUGS, 3),
         ('```json\n{"bugs": []}\nis what it says\n```', JSON + NO_BUGS, 3),
+        ('It is `map[string]int{}`, $O(n^{2})$, `f({})` in {{ x.y }}:\n{"bugs": []}', JSON + NO_BUGS, 0),
+        ('{{"bugs": [1]}} or\n{"bugs": []}', JSON + NO_BUGS, 3),
+        ('f({"bugs": [1]}) or\n{"bugs": []}', JSON + NO_BUGS, 3),
         # in the tag that a prompt asked for
         ('<answer>{"bugs": []}</answer>', JSON + NO_BUGS, 0),
         ('I looked.\n<json>\n```json\n{"bugs": []}\n```\n</json>', JSON + NO_BUGS, 0),
