@@ -95,7 +95,7 @@ class Answerers:
             half = f"is half yours and half the project's: {why}"
             return Unusable(name, fault, half, "say where it is and its key in one file")
         if not self.trusted and name in claims.backends:
-            hint = "look at it with `lok trust`, which asks before it trusts"
+            hint = "`lok plan` shows what it would run or send; `lok trust` trusts it"
             return Unusable(name, fault, f"is set up by {claims.file}, not trusted", hint)
         return None
 
