@@ -45,7 +45,8 @@ def _mentions(material: str, value: Container) -> bool:
 
 
 def _decoded(text: str) -> str:
-    return re.sub(r"\\+u([0-9a-fA-F]{4})", lambda it: chr(int(it[1], 16)), text)
+    said = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda it: chr(int(it[1], 16)), text)
+    return said.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # halves make one character
 
 
 def _holds(material: str, value: Container) -> bool:
