@@ -65,8 +65,9 @@ def _holds(material: str, value: Container) -> bool:
 
 def _near(text: str, value: Container, reach: int) -> str:
     """The lines of a text that are near to where a key of the value is named, if keys are plainly written."""
-    key = next((key for it in _containers(value) if isinstance(it, dict) for key in it if key.isalnum()), "")
-    if not key or visible(text) != text or re.search(r"\\u00|&#", text):
+    keys = (key for it in _containers(value) if isinstance(it, dict) for key in it)
+    key = next((key for key in keys if key.isascii() and key.isalnum()), "")
+    if not key or visible(text) != text or re.search(r"\\u|&#", text):
         return text
     text = re.sub(r"\n\s*\n", "\n", re.sub(r"[ \t]{2,}", " ", text))
     kept, end = list[str](), 0
