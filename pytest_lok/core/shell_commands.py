@@ -130,7 +130,7 @@ _INTERPRETERS: Mapping[str, Interpreter] = {
     **dict.fromkeys((
         "bsh", "clisp", "elixir", "erl", "escript", "ghci", "gnuplot", "groovy", "guile", "iex",
         "ipython", "irb", "jbang", "jruby",
-        "jshell", "julia", "kotlin", "lua", "luajit", "micropython", "nash", "node", "nodejs", "nu",
+        "julia", "kotlin", "lua", "luajit", "micropython", "nash", "node", "nodejs", "nu",
         "ocaml", "octave", "perl",
         "php", "powershell", "pry", "ptpython", "pwsh", "qjs", "R", "racket", "runghc", "runhaskell",
         "Rscript", "ruby", "sage",

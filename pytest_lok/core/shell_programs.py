@@ -157,6 +157,8 @@ def _wrapper(judge: Judge, call: Call) -> None:
     if (allowed := WRAPPERS.get(call.name)) is None:
         allowed = RUNNERS[call.name]
         if not call.args or not allowed.fullmatch(call.args[0].literal or ""):
+            if call.name == "dotenv":  # there are several: one needs no `run` before a command
+                judge.operands(call)
             _ordinary(judge, call)
             return
     for place, word in enumerate(call.args):

@@ -88,7 +88,7 @@ OTHERWISE = _OTHERWISE.split()
 # Manuals: operands are data or files, packages, resources, subcommands of its own; none begins a command line.
 _OPERANDS = """
     aws az gcloud terraform systemctl brew helm apt apt-get npm pip wget dpkg cmake ctest [ cd pnpm yarn poetry uv gsutil bq
-    dotnet gradle mvn awk gawk mawk nawk sed jq yq
+    dotnet gradle mvn ssh-keygen svn hg vault jo ag awk gawk mawk nawk sed jq yq
 """
 OPERANDS = {*OTHERWISE, *_OPERANDS.split()}
 INTERPRETERS = (
@@ -182,6 +182,7 @@ CODE = ["sh -c 'echo §'", "bash -lc §", "/bin/dash -c \"§\"", "python3 -c §"
 
 
 @settings(max_examples=examples(200), deadline=None)
+@example(program="dotenv", before="", code="awk §", frame="{}")
 @given(
     program=st.sampled_from([*PROGRAMS, *RUNNERS]),
     before=st.sampled_from(["", "--", "-n 5", "nobody", "run --", "--user u", "a b"]),
