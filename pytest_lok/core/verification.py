@@ -182,8 +182,10 @@ def verification(command: str, reader: Read, *, who: str, installed: Callable[[s
             fresh = {one for _, _, more in parts for one in more} - seen
             seen |= fresh
             texts += fresh
-        if _HIDES.search(text) or len(seen) > MOST_TEXTS:
-            named.update(_paths(re.split(r"[\s\"'`$()]+", text)))
+        bare = re.sub(r"'[^']*'", " ", text)  # where nothing is replaced
+        if _HIDES.search(bare) or len(seen) > MOST_TEXTS:
+            words = re.split(r"[\s\"'`$()]+", bare)
+            named.update(_paths(word for word in words if "." in word or word.strip("*") == word))
             tests = True
     patterns = _collected_names(read) if tests else ()
     return Verification(who, frozenset(named), tests, patterns, read, installed)

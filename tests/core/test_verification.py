@@ -122,6 +122,8 @@ def test_what_a_verification_runs_or_is_told_by(command: str, path: str) -> None
         ("git add -A && git commit -m x && gh pr create --fill", "tests/a.py"),
         ("python tool/reads.py", "toml.py"),
         ("sh scripts/root.sh", "src/app.py"),
+        ("gh pr comment 1 --body 'It `works`:\n**yes** *x*'", "app.py"),
+        ('git commit -m "$(cat note)" && echo **yes**', "app.py"),
         ("", "tests/a.py"),
     ],
 )
