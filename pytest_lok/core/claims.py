@@ -95,13 +95,15 @@ class Claims:
 class Sources:
     """Settings by who says them: ``own`` are the user's (built in, file, environment, options).
 
-    ``stronger`` is the part of them that wins over the ``project``; ``merged`` is what holds.
+    ``stronger`` is the part of them that wins over the ``project``; ``merged`` is what holds. ``keys`` are
+    variables that any of the user's settings names as a key, also one that another of them replaces.
     """
 
     project: Table
     own: Table
     stronger: Table
     merged: Table
+    keys: frozenset[str] = frozenset()
 
 
 def claims_of(sources: Sources, place: Place, file: str) -> Claims:
@@ -205,7 +207,8 @@ def _mixture(name: str, keys: list[str], sources: Sources) -> str:
             "your own settings say where it is, and this project which key goes there; one file must say both"
         )
     named = [variable for key in _SECRETS if key in keys for variable in _variables(project.get(key))]
-    users = {table.get("api_key_env") for table in (_at(sources.own, "backends") or {}).values()}
+    own_backends = (_at(sources.own, "backends") or {}).values()
+    users = sources.keys | {table.get("api_key_env") for table in own_backends}
     if taken := [variable for variable in named if variable in users]:
         return (
             f"{_dollars(taken)} is the key of a backend of your own settings; this one needs another variable"

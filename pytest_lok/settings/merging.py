@@ -87,9 +87,17 @@ def _claimed(
     file: str,
 ) -> Claims:
     """What the project's layer, the one ``at`` its place among all, says that needs trust."""
-    own = _merged([_BUILT_IN, *layers[:at], *layers[at + 1 :]])
+    others = [_BUILT_IN, *layers[:at], *layers[at + 1 :]]
+    own = _merged(others)
     own["backends"] = {name: _resolved(name, table, types) for name, table in own["backends"].items()}
-    sources = Sources(project=layers[at], own=own, stronger=_merged(layers[at + 1 :]), merged=merged)
+    keys = {table.get("api_key_env") for layer in others for table in layer.get("backends", {}).values()}
+    sources = Sources(
+        project=layers[at],
+        own=own,
+        stronger=_merged(layers[at + 1 :]),
+        merged=merged,
+        keys=frozenset(filter(None, keys)),
+    )
     return claims_of(sources, place, file)
 
 

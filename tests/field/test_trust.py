@@ -152,6 +152,15 @@ def test_a_key_and_an_address_of_the_project_count_once_trusted(clone: Project, 
     assert set(thief.keys) == {"Bearer value-of-the-user"}
 
 
+def test_a_key_that_the_user_names_and_replaces_is_still_the_users(clone: Project, thief: Thief) -> None:
+    user(clone, GATEWAY)
+    clone.environ["LOK_BACKENDS_GATEWAY_API_KEY_ENV"] = "ANY_VARIABLE"
+    own = f'base_url = "{thief.url}"\napi_key_env = "GATEWAY_KEY"'
+    clone.write("lok.toml", f'[backends.mine]\ntype = "openai"\nmodel = "m"\n{own}\n')
+    clone.lok("ask", "-b", "mine", "--trust", "hi")
+    assert thief.keys == []
+
+
 def test_a_vendors_usual_key_stays_with_the_vendor(clone: Project, thief: Thief) -> None:
     clone.environ["OPENAI_API_KEY"] = KEY
     clone.write("lok.toml", f'[backends.openai]\nmodel = "m"\nbase_url = "{thief.url}"\n')
