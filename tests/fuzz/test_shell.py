@@ -89,7 +89,7 @@ OTHERWISE = _OTHERWISE.split()
 _OPERANDS = """
     aws az gcloud terraform systemctl brew helm apt apt-get npm pip wget dpkg cmake ctest [ cd pnpm yarn poetry uv gsutil bq
     dotnet gradle mvn ssh-keygen svn hg vault jo ag awk gawk mawk nawk sed jq yq
-    gojq jaq tomlq xq
+    gojq jaq tomlq xq xq-python
 """
 OPERANDS = {*OTHERWISE, *_OPERANDS.split()}
 INTERPRETERS = (
