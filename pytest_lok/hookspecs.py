@@ -31,7 +31,7 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
+class BackendSetup:
     """``[backends.NAME]`` of lok.toml, for the package its ``type`` is of.
 
     ``key`` is the value of the variable that ``api_key_env`` names, "" where there is none.
@@ -49,10 +49,10 @@ class Setup:
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-BackendFactory: TypeAlias = "Callable[[Setup], Backend]"
+BackendFactory: TypeAlias = "Callable[[BackendSetup], Backend]"
 
 
-class Make(Protocol):
+class MakeBackend(Protocol):
     """Makes a backend that gives ``text`` as its answer to everything, or never answers at all."""
 
     def __call__(self, text: str = ..., *, hangs: bool = False) -> Backend:
@@ -60,8 +60,12 @@ class Make(Protocol):
         ...
 
 
-Case: TypeAlias = "Callable[[Path], AbstractContextManager[Make]]"
-"""A directory -> whatever it takes (a fake server, a fake tool) to make such backends, while it is open."""
+class ContractCase(Protocol):
+    """Opens, in a directory, what it takes (a fake server or tool) to make such backends while it is open."""
+
+    def __call__(self, directory: Path, /) -> AbstractContextManager[MakeBackend]:
+        """Open it; closing it ends what was started."""
+        ...
 
 
 @hookspec
@@ -74,7 +78,7 @@ def lok_backends() -> Mapping[str, BackendFactory]:
 
 
 @hookspec
-def lok_contract_cases() -> Mapping[str, Case]:
+def lok_contract_cases() -> Mapping[str, ContractCase]:
     """What ``pytest --pyargs pytest_lok.testing.contract`` tests, by its name."""
     raise NotImplementedError
 
@@ -93,7 +97,7 @@ def backend_types(taken: Collection[str] = ()) -> dict[str, BackendFactory]:
     return found
 
 
-def contract_cases() -> dict[str, Case]:
+def contract_cases() -> dict[str, ContractCase]:
     """What every installed package has to be tested."""
     return {name: case for cases in _installed().hook.lok_contract_cases() for name, case in cases.items()}
 

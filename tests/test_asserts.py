@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.results import Outcome, Usage
 from tests.engine.worlds import Ran, ran, world
 
@@ -65,9 +65,9 @@ def judged(root: Path, condition: str) -> Ran:
     """A step with this assert, alone or, where it reads an item, for one."""
     paid = Usage(calls=1, input_tokens=1, output_tokens=1, cost_usd=0.25)
     rules = [
-        Rule(match="Requirement: it names a file", reply=YES, usage=Usage(calls=1, cost_usd=0.0)),
-        Rule(match="Requirement: it is polite", reply=NO, usage=Usage(calls=1, cost_usd=0.0)),
-        Rule(reply=SAID, usage=paid),
+        ScriptedReply(match="Requirement: it names a file", reply=YES, usage=Usage(calls=1, cost_usd=0.0)),
+        ScriptedReply(match="Requirement: it is polite", reply=NO, usage=Usage(calls=1, cost_usd=0.0)),
+        ScriptedReply(reply=SAID, usage=paid),
     ]
     loop = "for_each = [1]\n" if condition.split()[0] in ("item", "index") else ""
     text = (
@@ -100,7 +100,7 @@ def test_a_judge_says_why(tmp_path: Path) -> None:
     "ruling", ["perhaps", '{"verdict": "maybe", "reason": ""}', '{"verdict": true}', "yes"]
 )
 def test_a_judge_that_does_not_rule_is_an_error_and_never_a_yes(tmp_path: Path, ruling: str) -> None:
-    rules = [Rule(match="Requirement", reply=ruling), Rule(reply="fine")]
+    rules = [ScriptedReply(match="Requirement", reply=ruling), ScriptedReply(reply="fine")]
     text = "[[steps]]\nname = 'a'\nprompt = '?'\nbackend = 'b'\nassert = [\"rubric('good')\"]\n"
     step = ran(
         text.replace("'good'", "'good', backend='b'"), world(tmp_path, Scripted("b", rules))

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import pytest
 
-from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.document import BudgetDocument, GateDocument, StepDocument, WorkflowDocument, keys
 from pytest_lok.core.events import BackendAsked, BackendReplied, StepFinished, StepRetrying, StepStarted
 from pytest_lok.core.model import Format, Origin, Workflow
@@ -86,14 +86,20 @@ class Case:
     also: Lines = field(default_factory=dict)
     other: Lines = field(default_factory=dict)
     before: str = ""
-    answers: str | list[Rule] | Mapping[str, str | list[Rule]] = "yes"
+    answers: str | list[ScriptedReply] | Mapping[str, str | list[ScriptedReply]] = "yes"
     command: str = "echo yes"
 
 
 FLAKY = "test -e tried || { touch tried; exit 1; }"
 ALONE = "mkdir alone && sleep 0.1 && rmdir alone"
-EDIT = [Rule(regex=r"item (\w+)", reply='{"edits": [{"file": "\\g<1>/conftest.py", "old": "", "new": "x"}]}')]
-PLAIN_EDIT = [Rule(regex=r"item (\w+)", reply='{"edits": [{"file": "\\g<1>.py", "old": "", "new": "x"}]}')]
+EDIT = [
+    ScriptedReply(
+        regex=r"item (\w+)", reply='{"edits": [{"file": "\\g<1>/conftest.py", "old": "", "new": "x"}]}'
+    )
+]
+PLAIN_EDIT = [
+    ScriptedReply(regex=r"item (\w+)", reply='{"edits": [{"file": "\\g<1>.py", "old": "", "new": "x"}]}')
+]
 VOTES = {"a": '{"v": 1, "why": "a"}', "b": '{"v": 1, "why": "b"}', "c": '{"v": 2}'}
 
 
@@ -121,7 +127,7 @@ CASES = [
     Case(
         key="timeout",
         lines={"timeout": "100"},
-        answers=[Rule(reply="late", delay=0.3)],
+        answers=[ScriptedReply(reply="late", delay=0.3)],
         command="sleep 0.3",
         effect=lambda s: s.outcomes == {E} and "0.1 s" in s.x.reason,
     ),
@@ -129,7 +135,7 @@ CASES = [
         key="retries",
         lines={"retries": "1"},
         also={"retry_delay": "1"},
-        answers=[Rule(error="overload", times=1), Rule(reply="yes")],
+        answers=[ScriptedReply(error="overload", times=1), ScriptedReply(reply="yes")],
         command=FLAKY,
         effect=lambda s: s.outcomes == {P} and bool(s.ran.of(StepRetrying)),
     ),
@@ -138,14 +144,14 @@ CASES = [
         lines={"retry_delay": "1"},
         other={"retry_delay": "50"},
         also={"retries": "1"},
-        answers=[Rule(error="overload", times=1), Rule(reply="yes")],
+        answers=[ScriptedReply(error="overload", times=1), ScriptedReply(reply="yes")],
         command=FLAKY,
         effect=lambda s: all(e.delay <= 0.001 for e in s.ran.of(StepRetrying) if isinstance(e, StepRetrying)),
     ),
     Case(
         key="continue_on_error",
         lines={"continue_on_error": "true"},
-        answers=[Rule(error="auth")],
+        answers=[ScriptedReply(error="auth")],
         command="exit 1",
         effect=lambda s: s.x.outcome is Outcome.SOFT,
     ),
@@ -161,7 +167,7 @@ CASES = [
         key="max_parallel",
         lines={"max_parallel": "1"},
         loops=(True,),
-        answers=[Rule(reply="yes", delay=0.05)],
+        answers=[ScriptedReply(reply="yes", delay=0.05)],
         command=ALONE,
         effect=one_at_a_time,
     ),
@@ -238,7 +244,7 @@ CASES = [
         key="quorum",
         lines={"quorum": '"all"'},
         kinds=("asks",),
-        answers={"a": "yes", "b": [Rule(error="auth")], "c": "yes"},
+        answers={"a": "yes", "b": [ScriptedReply(error="auth")], "c": "yes"},
         effect=lambda s: s.outcomes == {E} and "3 needed" in s.x.reason,
     ),
     Case(
@@ -324,7 +330,7 @@ CASES = [
             lines={"pass": "1"},
             also={"repeat": "2", "assert": "[\"output == 'good'\"]", **more},
             kinds=(kind,),
-            answers=[Rule(reply="bad", times=1), Rule(reply="good")],
+            answers=[ScriptedReply(reply="bad", times=1), ScriptedReply(reply="good")],
             effect=lambda s: s.outcomes == {P},
         )
         for kind, more in (("ask", {}), ("asks", {"consensus": '"first"'}))
@@ -486,7 +492,7 @@ def loaded(text: str, *parents: str) -> Workflow:
     return parse_workflow(source, parent=lambda name, _: shelf.get(name))
 
 
-def outcomes(text: str, root: Path, answer: str | list[Rule] = "yes") -> dict[str, Outcome]:
+def outcomes(text: str, root: Path, answer: str | list[ScriptedReply] = "yes") -> dict[str, Outcome]:
     root.mkdir()
     return ran(text, world(root, *(Scripted(name, answer) for name in "abc"))).outcomes
 
@@ -494,7 +500,9 @@ def outcomes(text: str, root: Path, answer: str | list[Rule] = "yes") -> dict[st
 Check: TypeAlias = Callable[[Path], None]
 
 
-def every_kind_comes_to(outcome: Outcome, key: str, without: str, answer: list[Rule], command: str) -> Check:
+def every_kind_comes_to(
+    outcome: Outcome, key: str, without: str, answer: list[ScriptedReply], command: str
+) -> Check:
     """With the key every kind of step comes to that, without it none."""
 
     def check(tmp_path: Path) -> None:
@@ -616,7 +624,9 @@ def rules_are_a_closed_list(tmp_path: Path) -> None:
 
 def budget_is_held(tmp_path: Path) -> None:
     """Each of its keys, on every kind of step that asks, once it is spent."""
-    answer = [Rule(reply="yes", usage=Usage(calls=1, input_tokens=10, output_tokens=10, cost_usd=0.5))]
+    answer = [
+        ScriptedReply(reply="yes", usage=Usage(calls=1, input_tokens=10, output_tokens=10, cost_usd=0.5))
+    ]
     first = "[[steps]]\nname = 'first'\nprompt = '?'\nbackend = 'a'\n"
     for kind in ("ask", "asks", "asking-each"):
         (step,) = (step for step in STEPS.split("[[steps]]") if f'name = "{kind}"' in step)
@@ -633,9 +643,11 @@ TOP: dict[str, Check] = {
     "name": name_is_the_title,
     "description": is_kept("description", '"What it does"', "What it does"),
     "extends": extends_takes_steps_over,
-    "timeout": every_kind_comes_to(E, "timeout = 100", "", [Rule(reply="late", delay=0.3)], "sleep 0.3"),
+    "timeout": every_kind_comes_to(
+        E, "timeout = 100", "", [ScriptedReply(reply="late", delay=0.3)], "sleep 0.3"
+    ),
     "continue_on_error": every_kind_comes_to(
-        Outcome.SOFT, "continue_on_error = true", "", [Rule(error="auth")], "false"
+        Outcome.SOFT, "continue_on_error = true", "", [ScriptedReply(error="auth")], "false"
     ),
     "collect": is_kept("collect", "false", False),
     "allow_skip": is_kept("allow_skip", "true", True),

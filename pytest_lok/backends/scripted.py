@@ -4,7 +4,7 @@
 
     Scripted("claude", "always this")
     Scripted("claude", {"security": "…", "style": "…"})              # by a part of the prompt
-    Scripted("claude", [Rule(match="x", error="rate_limit", times=1), Rule(reply="ok")])
+    Scripted("claude", [ScriptedReply(match="x", error="rate_limit", times=1), ScriptedReply(reply="ok")])
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _GROUP = re.compile(r"\\g<(\w+)>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class ScriptedReply:
     r"""What to answer to which prompts.
 
     It applies where ``match`` is in the prompt's text and ``regex`` is found in it ("" = always), for
@@ -59,7 +59,11 @@ class Scripted:
     """A backend that answers by rules, the first that applies; ``asked`` keeps the prompts it got."""
 
     def __init__(
-        self, name: str, rules: str | Mapping[str, str] | Iterable[Rule] = (), *, model: str = "scripted"
+        self,
+        name: str,
+        rules: str | Mapping[str, str] | Iterable[ScriptedReply] = (),
+        *,
+        model: str = "scripted",
     ) -> None:
         self._name = name
         self._model = model
@@ -107,7 +111,7 @@ class Scripted:
         )
         return Reply(text=text, backend=self._name, model=prompt.model or self._model, usage=usage)
 
-    def _find(self, text: str) -> tuple[Rule, re.Match[str] | None]:
+    def _find(self, text: str) -> tuple[ScriptedReply, re.Match[str] | None]:
         for number, rule in enumerate(self._rules):
             if rule.times is not None and self._used[number] >= rule.times:
                 continue
@@ -122,7 +126,7 @@ class Scripted:
             hint=f"add [[backends.{self._name}.replies]] with a `match` for it, or one without as the last",
         )
 
-    def _text(self, rule: Rule) -> str:
+    def _text(self, rule: ScriptedReply) -> str:
         if not rule.file:
             return rule.reply
         try:
@@ -136,11 +140,11 @@ class Scripted:
             ) from error
 
 
-def _rules(rules: str | Mapping[str, str] | Iterable[Rule]) -> tuple[Rule, ...]:
+def _rules(rules: str | Mapping[str, str] | Iterable[ScriptedReply]) -> tuple[ScriptedReply, ...]:
     if isinstance(rules, str):
-        return (Rule(reply=rules),)
+        return (ScriptedReply(reply=rules),)
     if isinstance(rules, Mapping):
-        return tuple(Rule(match=match, reply=reply) for match, reply in rules.items())
+        return tuple(ScriptedReply(match=match, reply=reply) for match, reply in rules.items())
     return tuple(rules)
 
 

@@ -18,7 +18,7 @@ import pytest
 from pytest_lok.backends.guarded import Guarded
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendFault
-from pytest_lok.hookspecs import Case, Make, contract_cases
+from pytest_lok.hookspecs import ContractCase, MakeBackend, contract_cases
 from pytest_lok.testing.asking import ask, finish, refused
 
 ANSWER = "the answer ü\u2028☃"
@@ -34,7 +34,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def make(installed_case: Case, tmp_path: Path) -> Iterator[Make]:
+def make(installed_case: ContractCase, tmp_path: Path) -> Iterator[MakeBackend]:
     """Makes backends of the tested kind, guarded as they are in a run."""
     with installed_case(tmp_path) as made:
 
@@ -46,7 +46,7 @@ def make(installed_case: Case, tmp_path: Path) -> Iterator[Make]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left(make: Make) -> Iterator[None]:
+def nothing_left(make: MakeBackend) -> Iterator[None]:
     """No child and no socket of ours survives a test."""
     before, others = _sockets(), _children()
     yield
@@ -78,7 +78,7 @@ def _sockets() -> set[str]:
     return found
 
 
-def test_it_answers(make: Make) -> None:
+def test_it_answers(make: MakeBackend) -> None:
     backend = make()
     assert backend.name
     assert backend.unavailable() is None
@@ -90,21 +90,21 @@ def test_it_answers(make: Make) -> None:
     assert not reply.cached
 
 
-def test_it_takes_a_prompt_of_a_million_characters(make: Make) -> None:
+def test_it_takes_a_prompt_of_a_million_characters(make: MakeBackend) -> None:
     assert ask(make(), "wörter " * 140_000).text == ANSWER
 
 
-def test_it_gives_an_answer_of_a_million_characters(make: Make) -> None:
+def test_it_gives_an_answer_of_a_million_characters(make: MakeBackend) -> None:
     text = "a long answer, " * 70_000 + "its end"
     assert ask(make(text)).text == text
 
 
-def test_it_takes_text_of_every_kind(make: Make) -> None:
+def test_it_takes_text_of_every_kind(make: MakeBackend) -> None:
     assert ask(make(), "日本語 🎉 \u202e‮ \x01\x1b[31m \r\n {{ x }} $(y) ' \" \\").text
 
 
 @pytest.mark.parametrize("text", ["a\0b", "half \ud800 pair"])
-def test_it_refuses_what_is_no_text(make: Make, text: str) -> None:
+def test_it_refuses_what_is_no_text(make: MakeBackend, text: str) -> None:
     error = refused(make(), text)
     assert error.kind is BackendFault.BAD_REQUEST
     assert not error.transient
@@ -112,24 +112,24 @@ def test_it_refuses_what_is_no_text(make: Make, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " \n\t "])
-def test_an_empty_answer_is_an_error(make: Make, text: str) -> None:
+def test_an_empty_answer_is_an_error(make: MakeBackend, text: str) -> None:
     error = refused(make(text))
     assert error.kind is BackendFault.EMPTY
     assert error.hint
 
 
-def test_time_runs_out(make: Make) -> None:
+def test_time_runs_out(make: MakeBackend) -> None:
     error = refused(make(hangs=True), timeout=0.3)
     assert error.kind is BackendFault.TIMEOUT
     assert error.transient
     assert "timeout" in error.hint
 
 
-def test_no_limit_is_a_limit_too(make: Make) -> None:
+def test_no_limit_is_a_limit_too(make: MakeBackend) -> None:
     assert ask(make(), timeout=float("inf")).text
 
 
-def test_it_can_be_cancelled(make: Make) -> None:
+def test_it_can_be_cancelled(make: MakeBackend) -> None:
     backend = make(hangs=True)
 
     async def story() -> None:
@@ -143,7 +143,7 @@ def test_it_can_be_cancelled(make: Make) -> None:
     finish(story())
 
 
-def test_fifty_at_once(make: Make) -> None:
+def test_fifty_at_once(make: MakeBackend) -> None:
     backend = make()
 
     async def story() -> list[str]:
@@ -154,7 +154,7 @@ def test_fifty_at_once(make: Make) -> None:
     assert finish(story()) == [ANSWER] * 50
 
 
-def test_one_failure_among_many_harms_no_other(make: Make) -> None:
+def test_one_failure_among_many_harms_no_other(make: MakeBackend) -> None:
     backend = make()
 
     async def story() -> list[object]:

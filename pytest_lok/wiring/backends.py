@@ -17,12 +17,12 @@ from pytest_lok.backends.command import CommandBackend, Tool
 from pytest_lok.backends.dialect import ANY
 from pytest_lok.backends.guarded import Guarded
 from pytest_lok.backends.http import Api, Http
-from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.backends.server import Server, ServerDialect
 from pytest_lok.backends.unusable import Unusable
 from pytest_lok.engine.ports import Backend, Runner
 from pytest_lok.errors import BackendFault
-from pytest_lok.hookspecs import Setup, backend_types
+from pytest_lok.hookspecs import BackendSetup, backend_types
 from pytest_lok.settings import CLIS, TYPES, BackendSettings, Settings
 
 _SERVERS: Mapping[str, ServerDialect] = {
@@ -82,7 +82,7 @@ class Answerers:
         if settings.type in CLIS:
             return self._tool(name, settings)
         if settings.type == "scripted":
-            rules = [Rule(**reply.model_dump()) for reply in settings.replies]
+            rules = [ScriptedReply(**reply.model_dump()) for reply in settings.replies]
             return Scripted(name, rules, model=settings.model or "scripted")
         if settings.type not in TYPES:
             return Guarded(name, backend_types(TYPES)[settings.type](self._setup(name, settings)))
@@ -136,8 +136,8 @@ class Answerers:
         dialect = openai.RESPONSES if settings.api == "responses" else _SERVERS[settings.type]
         return Server(name, api, dialect, http=self.http, environ=self.environ)
 
-    def _setup(self, name: str, settings: BackendSettings) -> Setup:
-        return Setup(
+    def _setup(self, name: str, settings: BackendSettings) -> BackendSetup:
+        return BackendSetup(
             name=name,
             model=settings.model,
             base_url=settings.base_url,

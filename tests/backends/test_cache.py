@@ -13,7 +13,7 @@ import pytest
 
 from pytest_lok.backends import cache as module
 from pytest_lok.backends.cache import Cache, Cached, TreeState
-from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.redact import Redactor
 from pytest_lok.core.results import RECALLED, Reply
 from pytest_lok.engine.ports import Backend, Prompt, Recalling
@@ -51,7 +51,7 @@ def shelf(tmp_path: Path) -> Shelf:
 
 def counting() -> Scripted:
     """Says a higher number each time it is asked."""
-    return Scripted("it", [Rule(reply=str(n), times=1) for n in range(1, 99)])
+    return Scripted("it", [ScriptedReply(reply=str(n), times=1) for n in range(1, 99)])
 
 
 def said(backend: Backend, text: str = "?", **more: Any) -> Reply:
@@ -126,7 +126,9 @@ def test_no_time_at_all_is_no_cache(shelf: Shelf) -> None:
 
 
 def test_failures_are_not_kept(shelf: Shelf) -> None:
-    cached = shelf.cached(Scripted("it", [Rule(error="rate_limit", times=2), Rule(reply="at last")]))
+    cached = shelf.cached(
+        Scripted("it", [ScriptedReply(error="rate_limit", times=2), ScriptedReply(reply="at last")])
+    )
     for _ in range(2):
         with pytest.raises(BackendError):
             said(cached)
@@ -135,7 +137,7 @@ def test_failures_are_not_kept(shelf: Shelf) -> None:
 
 
 def test_what_was_asked_is_not_written_down_and_secrets_are_not_kept(shelf: Shelf) -> None:
-    cached = shelf.cached(Scripted("it", [Rule(regex="(.*)", reply=r"you said \g<1>")]))
+    cached = shelf.cached(Scripted("it", [ScriptedReply(regex="(.*)", reply=r"you said \g<1>")]))
     said(cached, "something private", system="more of it")
     (file,) = shelf.files
     assert "you said something private" in file.read_text()

@@ -17,7 +17,7 @@ from pytest_lok.backends.clis import DIALECTS
 from pytest_lok.backends.command import CommandBackend, Tool
 from pytest_lok.backends.dialect import ANY
 from pytest_lok.backends.http import Api, Http
-from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.backends.server import Server, ServerDialect
 from pytest_lok.engine.ports import Backend, Command
 from pytest_lok.testing.contract import *  # noqa: F403 - that is how it is used
@@ -71,7 +71,7 @@ class Maker:
 
     def __call__(self, text: str = ANSWER, *, hangs: bool = False) -> Backend:
         if self.kind == "scripted":
-            return Scripted("it", [Rule(reply=text, delay=1000 if hangs else 0)])
+            return Scripted("it", [ScriptedReply(reply=text, delay=1000 if hangs else 0)])
         if self.kind in SPOKEN:
             fake = fake_tool(
                 self.directory / text[:5], name="it", out=SPOKEN[self.kind](text), then=HANGS if hangs else ""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_lok.backends.replay import Cassettes, Replayed
-from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.backends.unusable import Unusable
 from pytest_lok.core.cassette import Mode, loads
 from pytest_lok.core.redact import Redactor
@@ -22,7 +22,7 @@ from pytest_lok.errors import BackendError, BackendFault
 from tests.backends.asking import finish
 
 EARLIER, LATER = 0.0, 4e9  # sessions that began before and after any file was written
-ECHO = [Rule(regex=r"(?s)(.*)", reply=r"answer to \g<1>")]
+ECHO = [ScriptedReply(regex=r"(?s)(.*)", reply=r"answer to \g<1>")]
 
 
 def session(root: Path, mode: Mode, backend: Backend, *, began: float = LATER, secret: str = "") -> Replayed:
@@ -131,7 +131,7 @@ def test_everything_that_makes_a_question_tells_recordings_apart(root: Path) -> 
     async def all_of(backend: Backend) -> list[str]:
         return [(await backend.ask(it)).text for it in prompts]
 
-    numbers = Scripted("claude", [Rule(reply=str(n), times=1) for n in range(5)])
+    numbers = Scripted("claude", [ScriptedReply(reply=str(n), times=1) for n in range(5)])
     assert finish(all_of(session(root, Mode.ONCE, numbers))) == ["0", "1", "2", "3", "4"]
     assert finish(all_of(session(root, Mode.NONE, Unusable("claude", BackendFault.DISABLED, "", "")))) == [
         "0", "1", "2", "3", "4",
@@ -139,7 +139,7 @@ def test_everything_that_makes_a_question_tells_recordings_apart(root: Path) -> 
 
 
 def test_failures_are_not_recorded(root: Path) -> None:
-    claude = Scripted("claude", [Rule(error="rate_limit", times=2), Rule(reply="at last")])
+    claude = Scripted("claude", [ScriptedReply(error="rate_limit", times=2), ScriptedReply(reply="at last")])
     backend = session(root, Mode.ONCE, claude)
     for _ in range(2):
         assert refusal(backend, "x").kind is BackendFault.RATE_LIMIT
@@ -192,7 +192,9 @@ def test_files_are_the_same_in_whatever_order_answers_come(tmp_path: Path) -> No
 
 
 def test_the_same_question_twice_at_once_has_one_answer(root: Path) -> None:
-    claude = Scripted("claude", [Rule(reply="first", delay=0.05, times=1), Rule(reply="second")])
+    claude = Scripted(
+        "claude", [ScriptedReply(reply="first", delay=0.05, times=1), ScriptedReply(reply="second")]
+    )
     backend = session(root, Mode.ONCE, claude)
 
     async def story() -> list[Reply]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.results import Usage
 from pytest_lok.errors import BackendError, BackendFault, UsageError
 from tests.backends.asking import ask, refused
@@ -27,9 +27,9 @@ def test_the_first_rule_that_applies_answers() -> None:
     claude = Scripted(
         "claude",
         [
-            Rule(match="both", regex=r"\d", reply="both and a digit"),
-            Rule(regex=r"^\d+$", reply="a number"),
-            Rule(reply="something else"),
+            ScriptedReply(match="both", regex=r"\d", reply="both and a digit"),
+            ScriptedReply(regex=r"^\d+$", reply="a number"),
+            ScriptedReply(reply="something else"),
         ],
     )
     assert ask(claude, "both 1").text == "both and a digit"
@@ -38,7 +38,9 @@ def test_the_first_rule_that_applies_answers() -> None:
 
 
 def test_groups_of_the_regex_stand_in_the_reply_and_nothing_else_is_special() -> None:
-    rule = Rule(regex=r"fix (?P<file>\S+) line (\d+)(x)?", reply=r"\g<file>:\g<2>\g<3>\g<9> \1 \n {file} \d")
+    rule = ScriptedReply(
+        regex=r"fix (?P<file>\S+) line (\d+)(x)?", reply=r"\g<file>:\g<2>\g<3>\g<9> \1 \n {file} \d"
+    )
     assert ask(Scripted("x", [rule]), "please fix a.py line 7").text == r"a.py:7\g<9> \1 \n {file} \d"
 
 
@@ -47,7 +49,9 @@ def test_without_a_regex_the_reply_is_verbatim() -> None:
 
 
 def test_a_rule_may_be_used_so_many_times() -> None:
-    flaky = Scripted("x", [Rule(error="rate_limit", retry_after=2.0, times=2), Rule(reply="ok")])
+    flaky = Scripted(
+        "x", [ScriptedReply(error="rate_limit", retry_after=2.0, times=2), ScriptedReply(reply="ok")]
+    )
     assert [refused(flaky).retry_after, refused(flaky).retry_after] == [2.0, 2.0]
     assert ask(flaky).text == "ok"
     assert ask(flaky).text == "ok"
@@ -57,16 +61,16 @@ def test_a_rule_may_be_used_so_many_times() -> None:
 def test_every_fault_can_be_played(fault: BackendFault) -> None:
     for name in (fault.name, fault.name.lower(), fault.name.lower().replace("_", " ")):
         with pytest.raises(BackendError) as caught:
-            ask(Scripted("x", [Rule(error=name, reply="the reason")]))
+            ask(Scripted("x", [ScriptedReply(error=name, reply="the reason")]))
         assert (caught.value.kind, caught.value.message) == (fault, "the reason")
 
 
 def test_an_unknown_fault_or_a_wrong_regex_is_said_at_once() -> None:
     with pytest.raises(UsageError, match="no error 'rate_limited'") as caught:
-        Rule(error="rate_limited")
+        ScriptedReply(error="rate_limited")
     assert "rate_limit," in caught.value.hint
     with pytest.raises(UsageError, match="is wrong"):
-        Rule(regex="(")
+        ScriptedReply(regex="(")
 
 
 def test_a_prompt_no_rule_is_for_is_shown() -> None:
@@ -79,8 +83,8 @@ def test_a_prompt_no_rule_is_for_is_shown() -> None:
 
 def test_the_text_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "reply.json").write_text('{"ü": 1}\n', "utf-8")
-    assert ask(Scripted("x", [Rule(file=tmp_path / "reply.json")])).text == '{"ü": 1}\n'
-    error = refused(Scripted("x", [Rule(file=str(tmp_path / "missing"))]))
+    assert ask(Scripted("x", [ScriptedReply(file=tmp_path / "reply.json")])).text == '{"ü": 1}\n'
+    error = refused(Scripted("x", [ScriptedReply(file=str(tmp_path / "missing"))]))
     assert error.kind is BackendFault.NOT_CONFIGURED
     assert "missing" in error.message
 
@@ -89,7 +93,7 @@ def test_usage_is_estimated_or_given() -> None:
     estimated = ask(Scripted("x", "12345678"), "1234", system="5678").usage
     assert estimated == Usage(calls=1, input_tokens=2, output_tokens=2, cost_usd=0.0)
     given = Usage(calls=1, input_tokens=100, output_tokens=200, cost_usd=0.5)
-    assert ask(Scripted("x", [Rule(reply="y", usage=given)])).usage == given
+    assert ask(Scripted("x", [ScriptedReply(reply="y", usage=given)])).usage == given
 
 
 def test_it_remembers_what_it_was_asked() -> None:
@@ -104,6 +108,6 @@ def test_it_remembers_what_it_was_asked() -> None:
 
 
 def test_a_slow_reply_runs_into_the_time_limit() -> None:
-    slow = Scripted("x", [Rule(reply="late", delay=30)])
+    slow = Scripted("x", [ScriptedReply(reply="late", delay=30)])
     assert refused(slow, timeout=0.05).kind is BackendFault.TIMEOUT
-    assert ask(Scripted("x", [Rule(reply="late", delay=0.05)])).seconds >= 0.05
+    assert ask(Scripted("x", [ScriptedReply(reply="late", delay=0.05)])).seconds >= 0.05

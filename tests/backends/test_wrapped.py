@@ -12,7 +12,7 @@ import pytest
 
 from pytest_lok.backends.cache import Cache, Cached
 from pytest_lok.backends.replay import Cassettes, Replayed
-from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.cassette import Mode
 from pytest_lok.core.redact import Redactor
 from pytest_lok.core.results import Reply
@@ -56,7 +56,7 @@ def twice(wrap: Wrap, backend: Backend, text: str = "?", **more: Any) -> list[Re
 
 @pytest.mark.parametrize("text", ["x", ODD, "words " * 100_000], ids=["x", "odd", "long"])
 def test_texts_of_every_kind_come_back_as_they_were(wrap: Wrap, text: str) -> None:
-    backend = Scripted("it", [Rule(regex="(?s)(.*)", reply=r"\g<1>")])
+    backend = Scripted("it", [ScriptedReply(regex="(?s)(.*)", reply=r"\g<1>")])
     first, again = twice(wrap, backend, text, system=text, schema={"title": text})
     assert (first.text, again.text) == (text, text)
     assert (first.cached, again.cached) == (False, True)
@@ -76,7 +76,7 @@ def test_an_empty_answer_is_an_error_and_not_kept(wrap: Wrap, reply: str) -> Non
 
 @pytest.mark.parametrize("kind", [fault for fault in BackendFault if fault is not BackendFault.NOT_RECORDED])
 def test_no_failure_is_kept(wrap: Wrap, kind: BackendFault) -> None:
-    backend = wrap(Scripted("it", [Rule(error=kind.name)]))
+    backend = wrap(Scripted("it", [ScriptedReply(error=kind.name)]))
     for _ in range(2):
         assert refused(backend).kind is kind
     assert wrap.kept == 0
@@ -84,14 +84,17 @@ def test_no_failure_is_kept(wrap: Wrap, kind: BackendFault) -> None:
 
 def test_time_runs_out_and_nothing_is_kept(wrap: Wrap) -> None:
     assert (
-        refused(wrap(Scripted("it", [Rule(reply="x", delay=1000)])), timeout=0.2).kind is BackendFault.TIMEOUT
+        refused(wrap(Scripted("it", [ScriptedReply(reply="x", delay=1000)])), timeout=0.2).kind
+        is BackendFault.TIMEOUT
     )
     assert wrap.kept == 0
 
 
 def test_it_can_be_cancelled_and_nothing_is_kept(wrap: Wrap) -> None:
     async def story() -> None:
-        task = asyncio.create_task(wrap(Scripted("it", [Rule(reply="x", delay=1000)])).ask(Prompt(text="?")))
+        task = asyncio.create_task(
+            wrap(Scripted("it", [ScriptedReply(reply="x", delay=1000)])).ask(Prompt(text="?"))
+        )
         await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -102,7 +105,7 @@ def test_it_can_be_cancelled_and_nothing_is_kept(wrap: Wrap) -> None:
 
 
 def test_fifty_at_once(wrap: Wrap) -> None:
-    backend = wrap(Scripted("it", [Rule(regex="(.*)", reply=r"to \g<1>")]))
+    backend = wrap(Scripted("it", [ScriptedReply(regex="(.*)", reply=r"to \g<1>")]))
 
     async def story() -> list[str]:
         replies = await asyncio.gather(*(backend.ask(Prompt(text=str(n % 25))) for n in range(50)))
@@ -147,6 +150,6 @@ def test_any_wrapper_of_ours_may_be_wrapped_by_somebody_else(wrap: Wrap) -> None
         async def ask(self, prompt: Prompt) -> Reply:
             return await self._inner.ask(prompt)
 
-    backend = Scripted("it", [Rule(reply="1", times=1), Rule(reply="2")])
+    backend = Scripted("it", [ScriptedReply(reply="1", times=1), ScriptedReply(reply="2")])
     replies = [finish(Loud(wrap(backend)).ask(Prompt(text="?"))) for _ in range(2)]
     assert [(reply.text, reply.cached) for reply in replies] == [("1", False), ("1", True)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.events import BackendAsked, BackendRefused, StepRetrying
 from pytest_lok.core.results import Outcome, Reply, StepResult, Usage
 from pytest_lok.engine.ports import Prompt
@@ -89,7 +89,7 @@ assert = ['rubric("is it fast?")']
     ("error", "tries"), [("rate_limit", 3), ("overload", 3), ("network", 3), ("auth", 1), ("refused", 1)]
 )
 def test_only_transient_failures_are_retried(tmp_path: Path, error: str, tries: int) -> None:
-    claude = Scripted("claude", [Rule(error=error)])
+    claude = Scripted("claude", [ScriptedReply(error=error)])
     done = run(tmp_path, 'backend = "claude"\nretries = 2\nretry_delay = 1', claude)
     assert done.outcomes == {"a": E}
     assert len(claude.asked) == tries
@@ -100,7 +100,9 @@ def test_only_transient_failures_are_retried(tmp_path: Path, error: str, tries: 
 
 
 def test_a_server_says_how_long_to_wait(tmp_path: Path) -> None:
-    claude = Scripted("claude", [Rule(error="rate_limit", retry_after=0.01, times=1), Rule(reply="ok")])
+    claude = Scripted(
+        "claude", [ScriptedReply(error="rate_limit", retry_after=0.01, times=1), ScriptedReply(reply="ok")]
+    )
     done = run(tmp_path, 'backend = "claude"\nretries = 1\nretry_delay = 60000', claude)
     assert done.outcomes == {"a": P}
     (retry,) = done.of(StepRetrying)
@@ -109,7 +111,7 @@ def test_a_server_says_how_long_to_wait(tmp_path: Path) -> None:
 
 
 def test_pauses_double_with_jitter(tmp_path: Path) -> None:
-    claude = Scripted("claude", [Rule(error="network")])
+    claude = Scripted("claude", [ScriptedReply(error="network")])
     done = run(tmp_path, 'backend = "claude"\nretries = 4\nretry_delay = 4', claude)
     delays = [event.delay for event in done.of(StepRetrying) if isinstance(event, StepRetrying)]
     for number, delay in enumerate(delays):
@@ -118,7 +120,9 @@ def test_pauses_double_with_jitter(tmp_path: Path) -> None:
 
 def test_a_slow_backend_is_a_timeout(tmp_path: Path) -> None:
     result = asked(
-        tmp_path, 'backend = "claude"\ntimeout = 100', Scripted("claude", [Rule(reply="x", delay=60)])
+        tmp_path,
+        'backend = "claude"\ntimeout = 100',
+        Scripted("claude", [ScriptedReply(reply="x", delay=60)]),
     )
     assert result.outcome is E
     assert "0.1 s" in result.reason
@@ -184,15 +188,15 @@ def three(a: str, b: str, c: str) -> list[Scripted]:
     """Three backends; a name of a fault makes it fail with that."""
     made = []
     for name, said in zip(("a1", "b1", "c1"), (a, b, c), strict=True):
-        rules = [Rule(error=said)] if said in ("auth", "refused") else said
+        rules = [ScriptedReply(error=said)] if said in ("auth", "refused") else said
         made.append(Scripted(name, rules))
     return made
 
 
 def test_first_takes_the_first_valid_answer_and_cancels_the_rest(tmp_path: Path) -> None:
     backends = [
-        Scripted("a1", [Rule(error="auth")]),
-        Scripted("b1", [Rule(reply="slow", delay=60)]),
+        Scripted("a1", [ScriptedReply(error="auth")]),
+        Scripted("b1", [ScriptedReply(reply="slow", delay=60)]),
         Scripted("c1", "quick"),
     ]
     result = asked(tmp_path, THREE + 'consensus = "first"', *backends)
@@ -247,8 +251,11 @@ def test_weights_of_the_step_decide(tmp_path: Path) -> None:
 
 
 def test_synthesis_makes_one_answer_of_all_and_says_who(tmp_path: Path) -> None:
-    rules = [Rule(match="answered the same task independently", reply="both"), Rule(reply="one")]
-    backends = [Scripted("a1", rules), Scripted("b1", "two"), Scripted("c1", [Rule(error="auth")])]
+    rules = [
+        ScriptedReply(match="answered the same task independently", reply="both"),
+        ScriptedReply(reply="one"),
+    ]
+    backends = [Scripted("a1", rules), Scripted("b1", "two"), Scripted("c1", [ScriptedReply(error="auth")])]
     result = asked(tmp_path, THREE, *backends)
     assert (result.outcome, result.output) == (P, "both")
     assert result.verdict is not None
@@ -258,7 +265,10 @@ def test_synthesis_makes_one_answer_of_all_and_says_who(tmp_path: Path) -> None:
 
 
 def test_a_synthesis_that_fails_is_an_error_not_a_fallback(tmp_path: Path) -> None:
-    rules = [Rule(match="answered the same task independently", error="overload"), Rule(reply="one")]
+    rules = [
+        ScriptedReply(match="answered the same task independently", error="overload"),
+        ScriptedReply(reply="one"),
+    ]
     result = asked(tmp_path, THREE, Scripted("a1", rules), Scripted("b1", "two"), Scripted("c1", "three"))
     assert result.outcome is E
     assert "the synthesis by a1 failed" in result.reason
@@ -280,7 +290,8 @@ def test_with_one_answer_there_is_nothing_to_synthesise(tmp_path: Path) -> None:
 
 def test_a_malformed_answer_is_asked_again_once_with_what_is_wrong(tmp_path: Path) -> None:
     claude = Scripted(
-        "claude", [Rule(match="could not be used", reply='{"ok": true}'), Rule(reply="no json here")]
+        "claude",
+        [ScriptedReply(match="could not be used", reply='{"ok": true}'), ScriptedReply(reply="no json here")],
     )
     result = asked(tmp_path, 'backend = "claude"\noutput_format = "json"', claude)
     assert (result.outcome, result.data) == (P, {"ok": True})
@@ -361,7 +372,7 @@ def test_a_soft_answer_hands_on_its_error(tmp_path: Path) -> None:
     name = "b"
     shell = "printf %s {{ steps.a.output }}"
     """
-    done = ran(text, world(tmp_path, Scripted("claude", [Rule(error="auth", reply="who are you?")])))
+    done = ran(text, world(tmp_path, Scripted("claude", [ScriptedReply(error="auth", reply="who are you?")])))
     assert done.outcomes == {"a": SOFT, "b": P}
     assert done.result.steps["a"].underlying is E
     assert "who are you?" in done.result.steps["b"].output
@@ -373,7 +384,7 @@ def test_a_soft_answer_hands_on_its_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("wanted", "outcome"), [(3, P), (4, F)])
 def test_k_of_n_answers_must_pass(tmp_path: Path, wanted: int, outcome: Outcome) -> None:
     keys = f"""backend = "claude"\nrepeat = 5\npass = {wanted}\nassert = ["output contains 'yes'"]"""
-    rules = [Rule(reply="no", times=2), Rule(reply="yes")]
+    rules = [ScriptedReply(reply="no", times=2), ScriptedReply(reply="yes")]
     result = asked(tmp_path, keys, Scripted("claude", rules))
     assert result.outcome is outcome
     assert result.usage.calls == 5
@@ -384,7 +395,7 @@ def test_k_of_n_answers_must_pass(tmp_path: Path, wanted: int, outcome: Outcome)
 
 
 def test_answers_that_never_came_leave_a_repetition_undecided(tmp_path: Path) -> None:
-    rules = [Rule(error="overload", times=2), Rule(reply="yes")]
+    rules = [ScriptedReply(error="overload", times=2), ScriptedReply(reply="yes")]
     result = asked(tmp_path, 'backend = "claude"\nrepeat = 3\npass = 2', Scripted("claude", rules))
     assert result.outcome is E, "1 of 3 passed, and 2 might have"
 
@@ -437,7 +448,7 @@ def test_a_judge_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 # --- budgets
 
 
-def budgeted(tmp_path: Path, budget: str, *rules: Rule, steps: int = 3) -> Ran:
+def budgeted(tmp_path: Path, budget: str, *rules: ScriptedReply, steps: int = 3) -> Ran:
     text = f"[budget]\n{budget}\n" + "".join(
         f'[[steps]]\nname = "s{i}"\nprompt = "12345678"\nbackend = "b"\n'
         + (f'depends_on = ["s{i - 1}"]\n' if i else "")
@@ -446,7 +457,8 @@ def budgeted(tmp_path: Path, budget: str, *rules: Rule, steps: int = 3) -> Ran:
     return ran(
         text,
         world(
-            tmp_path, Scripted("b", rules or [Rule(reply="x", usage=Usage(input_tokens=10, cost_usd=0.4))])
+            tmp_path,
+            Scripted("b", rules or [ScriptedReply(reply="x", usage=Usage(input_tokens=10, cost_usd=0.4))]),
         ),
     )
 
@@ -476,7 +488,7 @@ def test_a_budget_of_one_call_is_told_in_the_singular(tmp_path: Path) -> None:
 
 def test_calls_side_by_side_know_of_each_other(tmp_path: Path) -> None:
     text = '[budget]\ntokens = 5\n[[steps]]\nname = "x"\nfor_each = [1, 2, 3]\nprompt = "12345678"\nbackend = "b"\n'
-    backend = Scripted("b", [Rule(reply="", delay=0.05)])
+    backend = Scripted("b", [ScriptedReply(reply="", delay=0.05)])
     done = ran(text, world(tmp_path, backend))
     assert len(backend.asked) == 2
     assert "4 are spent, and this prompt has some 2" in done.result.steps["x"].reason
@@ -484,20 +496,20 @@ def test_calls_side_by_side_know_of_each_other(tmp_path: Path) -> None:
 
 def test_retries_are_paid_from_the_budget(tmp_path: Path) -> None:
     text = '[budget]\ncalls = 2\n[[steps]]\nname = "a"\nprompt = "x"\nbackend = "b"\nretries = 5\nretry_delay = 1\n'
-    backend = Scripted("b", [Rule(error="network")])
+    backend = Scripted("b", [ScriptedReply(error="network")])
     done = ran(text, world(tmp_path, backend))
     assert len(backend.asked) == 2
     assert "budget" in done.result.steps["a"].reason
 
 
 def test_an_unknown_price_does_not_pass_a_budget_in_money(tmp_path: Path) -> None:
-    done = budgeted(tmp_path, "usd = 5", Rule(reply="x", usage=Usage(input_tokens=10)), steps=1)
+    done = budgeted(tmp_path, "usd = 5", ScriptedReply(reply="x", usage=Usage(input_tokens=10)), steps=1)
     assert done.outcomes == {"s0": E}
     assert "unknown" in done.result.steps["s0"].reason
     assert "[prices." in done.result.steps["s0"].hint
-    assert budgeted(tmp_path, "calls = 5", Rule(reply="x", usage=Usage()), steps=1).result.passed
+    assert budgeted(tmp_path, "calls = 5", ScriptedReply(reply="x", usage=Usage()), steps=1).result.passed
 
 
 def test_tokens_that_are_not_reported_are_estimated(tmp_path: Path) -> None:
-    done = budgeted(tmp_path, "tokens = 6", Rule(reply="12345678", usage=Usage()))
+    done = budgeted(tmp_path, "tokens = 6", ScriptedReply(reply="12345678", usage=Usage()))
     assert done.outcomes == {"s0": P, "s1": P, "s2": E}

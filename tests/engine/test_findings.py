@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.baseline import accepting
 from pytest_lok.core.events import to_json
 from pytest_lok.core.findings import OTHER
@@ -173,7 +173,9 @@ def test_rules_are_a_closed_list_with_severities(root: Path) -> None:
 
 
 def test_a_wrong_answer_is_asked_again_once_with_what_is_wrong(root: Path) -> None:
-    backend = Scripted("a", [Rule(reply=said({"severity": "HIGH"}), times=1), Rule(reply=said({}))])
+    backend = Scripted(
+        "a", [ScriptedReply(reply=said({"severity": "HIGH"}), times=1), ScriptedReply(reply=said({}))]
+    )
     assert review(root, "[gate]", backend).outcome is F
     assert len(backend.asked) == 2
     assert "'HIGH' is not one of" in backend.asked[1].text
@@ -314,16 +316,18 @@ def test_a_backend_that_gave_no_valid_answer_might_have_found_more(root: Path, k
 def test_so_many_must_answer(root: Path) -> None:
     gate = '[gate]\nquorum = "all"\nmin_backends = 3'
     assert review(root, gate, "[]", "[]", "[]").outcome is P
-    result = review(root, gate, "[]", "[]", Scripted("c", [Rule(error="auth")]))
+    result = review(root, gate, "[]", "[]", Scripted("c", [ScriptedReply(error="auth")]))
     assert result.outcome is E
     assert "2 backends gave a valid answer, 3 needed" in result.reason
 
 
 def test_first_takes_one_backend_s_word(root: Path) -> None:
-    slow = Scripted("b", [Rule(reply=said({}), delay=60)])
+    slow = Scripted("b", [ScriptedReply(reply=said({}), delay=60)])
     result = review(root, "[gate]", "[]", slow, keys='consensus = "first"')
     assert (result.outcome, result.backend, result.findings) == (P, "a", ())
-    result = review(root, "[gate]", Scripted("a", [Rule(error="auth")]), said({}), keys='consensus = "first"')
+    result = review(
+        root, "[gate]", Scripted("a", [ScriptedReply(error="auth")]), said({}), keys='consensus = "first"'
+    )
     assert (result.outcome, findings(result)[0].votes) == (F, {"b": "high"})
 
 
@@ -346,8 +350,10 @@ def test_a_command_reports_findings_too(root: Path) -> None:
 
 def test_each_item_is_judged_and_all_findings_are_kept(root: Path) -> None:
     answers = [
-        Rule(match="item one", reply=said(HARMLESS, {"line": 1, "evidence": "import db", **HARMLESS})),
-        Rule(reply=said({})),
+        ScriptedReply(
+            match="item one", reply=said(HARMLESS, {"line": 1, "evidence": "import db", **HARMLESS})
+        ),
+        ScriptedReply(reply=said({})),
     ]
     backend = Scripted("a", answers)
     text = (
@@ -365,7 +371,7 @@ def test_each_item_is_judged_and_all_findings_are_kept(root: Path) -> None:
 
 
 def test_repeated_questions_are_judged_one_by_one(root: Path) -> None:
-    flaky = [Rule(reply=said({}), times=1), Rule(reply="[]")]
+    flaky = [ScriptedReply(reply=said({}), times=1), ScriptedReply(reply="[]")]
     assert review(root, "[gate]", Scripted("a", flaky), keys="repeat = 3\npass = 2").outcome is P
     result = review(root, "[gate]", Scripted("a", flaky), keys="repeat = 3")
     assert (result.outcome, findings(result)[0].standing) == (F, "blocks")
@@ -380,7 +386,7 @@ def test_no_ruling_may_be_a_warning(root: Path) -> None:
     each = review(root, gate, said({}), keys="for_each = [1, 2]")
     assert (each.outcome, [item.outcome for item in each.items]) == (SOFT, [SOFT, SOFT])
     assert review(root, gate, said({}), keys="repeat = 2").outcome is SOFT
-    broken = Scripted("a", [Rule(reply="no", times=2), Rule(reply="[]")])
+    broken = Scripted("a", [ScriptedReply(reply="no", times=2), ScriptedReply(reply="[]")])
     assert review(root, gate, broken, keys="repeat = 2").outcome is E
 
 
@@ -452,7 +458,7 @@ def test_a_repository_that_does_not_answer_leaves_no_ruling(
 
 
 def test_what_only_another_answer_reports_is_told(root: Path) -> None:
-    flaky = [Rule(reply=said({}), times=1), Rule(reply="[]")]
+    flaky = [ScriptedReply(reply=said({}), times=1), ScriptedReply(reply="[]")]
     result = review(root, "[gate]", Scripted("a", flaky), keys="repeat = 3\npass = 2")
     assert (result.outcome, findings(result)[0].standing) == (P, "outvoted")
     assert result.set_aside == ("1 high finding was set aside: too few report it (db.py:4)",)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.credentials import secrets_of
 from pytest_lok.core.events import Event, RunFinished, RunStarted, StepFinished, StepStarted, fold, to_json
 from pytest_lok.core.plan import Plan
@@ -168,7 +168,10 @@ def test_independent_steps_overlap(tmp_path: Path) -> None:
 def test_no_more_steps_run_at_once_than_allowed(tmp_path: Path, limit: int) -> None:
     text = "".join(f'[[steps]]\nname = "s{i}"\nprompt = "x"\nbackend = "b"\n' for i in range(9))
     done = ran(
-        text, world(tmp_path, Scripted("b", [Rule(reply="y", delay=0.01)]), limits=Limits(max_parallel=limit))
+        text,
+        world(
+            tmp_path, Scripted("b", [ScriptedReply(reply="y", delay=0.01)]), limits=Limits(max_parallel=limit)
+        ),
     )
     running = most = 0
     for event in done.events:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.git import Git
@@ -29,13 +29,13 @@ def answer(*edits: tuple[str, str, str]) -> str:
     return f"Here you are:\n```json\n{json.dumps({'edits': listed, 'summary': 'done'})}\n```\n"
 
 
-def run(root: Path, keys: str, *rules: Rule | str, name: str = "claude") -> Ran:
-    scripted = [Rule(reply=rule) if isinstance(rule, str) else rule for rule in rules]
+def run(root: Path, keys: str, *rules: ScriptedReply | str, name: str = "claude") -> Ran:
+    scripted = [ScriptedReply(reply=rule) if isinstance(rule, str) else rule for rule in rules]
     text = f'[[steps]]\nname = "fix"\nprompt = "Fix it."\nbackend = "{name}"\napply_edits = true\n{keys}\n'
     return ran(text, world(root, Scripted(name, scripted)))
 
 
-def fixed(root: Path, keys: str, *rules: Rule | str) -> StepResult:
+def fixed(root: Path, keys: str, *rules: ScriptedReply | str) -> StepResult:
     return run(root, keys, *rules).result.steps["fix"]
 
 
@@ -111,8 +111,8 @@ def test_fix_retries_undo_ask_again_with_the_error_and_apply_again(root: Path) -
     done = run(
         root,
         'verify = "cat a.txt; grep -q 2 a.txt"\nfix_retries = 2',
-        Rule(reply=answer(("a.txt", "two", "TWO")), times=1),
-        Rule(match="verify failed", reply=answer(("a.txt", "two", "2"))),
+        ScriptedReply(reply=answer(("a.txt", "two", "TWO")), times=1),
+        ScriptedReply(match="verify failed", reply=answer(("a.txt", "two", "2"))),
     )
     assert done.outcomes == {"fix": P}
     assert (root / "a.txt").read_text() == "one\n2\n"
@@ -123,8 +123,8 @@ def test_fix_retries_also_follow_edits_that_do_not_apply(root: Path) -> None:
     done = run(
         root,
         "fix_retries = 1",
-        Rule(match="do not apply", reply=answer(("a.txt", "two", "2"))),
-        Rule(reply=answer(("a.txt", "three", "3"))),
+        ScriptedReply(match="do not apply", reply=answer(("a.txt", "two", "2"))),
+        ScriptedReply(reply=answer(("a.txt", "three", "3"))),
     )
     assert done.outcomes == {"fix": P}
 

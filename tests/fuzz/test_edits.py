@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.results import Outcome
 from tests.engine.worlds import ran, world
 from tests.fuzz import examples
@@ -86,7 +86,7 @@ def test_all_edits_of_a_step_are_made_or_none(
         root.mkdir(exist_ok=True)
         (root / "link").symlink_to(outside)
         rules = [
-            Rule(
+            ScriptedReply(
                 match=f"item {number} ",
                 reply=json.dumps({"edits": [{"file": f, "old": o, "new": n} for f, o, n in edits]}),
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.backends.scripted import Rule
+from pytest_lok.backends.scripted import ScriptedReply
 from pytest_lok.core.results import Outcome, RunResult
 from pytest_lok.errors import WorkflowError
 from tests.lok_workflows.yard import HERE, HOSTILE, Yard
@@ -225,9 +225,11 @@ def test_rework_pr(yard: Yard) -> None:
     yard.write("pyproject.toml", "[tool.ruff]\n")
     yard.write(".venv/bin/ruff", "#!/bin/sh\ngrep -q TWO app.py\n").chmod(0o755)
     claude = [
-        Rule(match="Write the edits", times=1, reply=edits("app.py", "two", "no better", "x")),
-        Rule(match="It was undone, since verify failed", reply=edits("app.py", "two", "TWO", HOSTILE)),
-        Rule(reply=HOSTILE),
+        ScriptedReply(match="Write the edits", times=1, reply=edits("app.py", "two", "no better", "x")),
+        ScriptedReply(
+            match="It was undone, since verify failed", reply=edits("app.py", "two", "TWO", HOSTILE)
+        ),
+        ScriptedReply(reply=HOSTILE),
     ]
     result = yard.run("rework-pr", "31", claude=claude, codex=HOSTILE)
     assert result.passed, [(r.name, r.reason) for r in result.steps.values()]
@@ -285,16 +287,16 @@ def test_full_heal(yard: Yard, approved: str, merged: int) -> None:
 
 def test_features(yard: Yard) -> None:
     claude = [
-        Rule(match="Sum up", error="overload", times=1),
-        Rule(match="Sum up", reply=HOSTILE),
-        Rule(match="Ship it?", reply='Well: {"ship": true}'),
-        Rule(match="Is ", reply=" yes "),
+        ScriptedReply(match="Sum up", error="overload", times=1),
+        ScriptedReply(match="Sum up", reply=HOSTILE),
+        ScriptedReply(match="Ship it?", reply='Well: {"ship": true}'),
+        ScriptedReply(match="Is ", reply=" yes "),
     ]
     codex = [
-        Rule(match="Scan", error="auth", reply=HOSTILE),
-        Rule(match="Sum up", reply="codex"),
-        Rule(match="Ship it?", reply='{"ship": false}'),
-        Rule(match="Is ", reply="Yes"),
+        ScriptedReply(match="Scan", error="auth", reply=HOSTILE),
+        ScriptedReply(match="Sum up", reply="codex"),
+        ScriptedReply(match="Ship it?", reply='{"ship": false}'),
+        ScriptedReply(match="Is ", reply="Yes"),
     ]
     result = yard.run("features", "4", claude=claude, codex=codex, gemini='{"ship": true}')
     steps = result.steps

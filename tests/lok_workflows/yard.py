@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_lok.backends.scripted import Rule, Scripted
+from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.model import Workflow
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import RunResult
@@ -108,7 +108,7 @@ class Yard:
         self,
         workflow: str | Workflow,
         *arguments: str,
-        **backends: str | Mapping[str, str] | Sequence[Rule],
+        **backends: str | Mapping[str, str] | Sequence[ScriptedReply],
     ) -> RunResult:
         """Run it to its end with scripted backends; those that are not given have nothing to say."""
         scripted = {
