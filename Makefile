@@ -2,6 +2,7 @@
 # make bench  the ratios of benchmarks/              make clis   the real tools, for tests with them
 # make fuzz   new examples for the generators of tests/fuzz, for 20 minutes
 # make compat the plugin with pytest's older versions, and with the plugins it meets elsewhere
+# make measure  the size and the order of the code, beside their targets
 # make help   this text
 # A machine with python3 (3.11 or later), make and git is enough; everything else goes into .venv.
 
@@ -16,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types layers suite compat coverage demo bench fuzz clis fix wheel changelog clean
+.PHONY: help install test lint types layers suite compat coverage demo bench measure fuzz clis fix wheel changelog clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -82,6 +83,10 @@ demo: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# Beside an older state of the package:  make measure before=DIRECTORY
+measure: $(READY)
+	@$(BIN)/python -m tools.measure $(before:%=--before %)
 
 # A failing example is printed; hypothesis tries it first the next time.
 fuzz: $(READY)
