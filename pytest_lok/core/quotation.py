@@ -50,7 +50,7 @@ def _decoded(text: str) -> str:
 
 
 def _holds(material: str, value: Container) -> bool:
-    wanted = seen(canonical(value))
+    wanted = _look(value)
     left = MOST
     for reading in _readings(_near(material, value, 2000 + 40 * len(wanted))):
         left -= len(reading)
@@ -58,9 +58,20 @@ def _holds(material: str, value: Container) -> bool:
             left -= spent
             if left < 0:
                 return True
-            if type(found) is type(value) and len(found) == len(value) and seen(canonical(found)) == wanted:
+            if type(found) is type(value) and len(found) == len(value) and _look(found) == wanted:
                 return True
     return False
+
+
+def _look(value: Json) -> str:
+    """The value as it is seen, its keys in the order of what is seen of them."""
+    return seen(canonical(_seen_keys(value)))
+
+
+def _seen_keys(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {seen(key): _seen_keys(it) for key, it in value.items()}
+    return [_seen_keys(it) for it in value] if isinstance(value, list) else value
 
 
 def _near(text: str, value: Container, reach: int) -> str:
