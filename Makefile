@@ -2,6 +2,9 @@
 # make bench  the ratios of benchmarks/              make clis   the real tools, for tests with them
 # make fuzz   new examples for the generators of tests/fuzz, for 20 minutes
 # make compat the plugin with pytest's older versions, and with the plugins it meets elsewhere
+# make docs   the site in build/docs; a warning or a dead link is an error
+# make release-check  build the package, and run the demo from it in a clean environment
+# make picture  draw docs/demo.svg anew from the demo's output
 # make measure  the size and the order of the code, beside their targets
 # make help   this text
 # A machine with python3 (3.11 or later), make and git is enough; everything else goes into .venv.
@@ -17,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types layers suite compat coverage demo bench measure fuzz clis fix wheel changelog clean
+.PHONY: help install test lint types layers suite compat coverage demo picture bench measure fuzz clis fix docs wheel release-check changelog clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -52,6 +55,8 @@ suite: $(READY)
 pytest-9.0 := pytest==9.0.*
 pytest-9.1 := pytest==9.1.*
 companions := --group companions
+docs       := --group docs
+release    := --group release
 OVERLAYS   := pytest-9.0 pytest-9.1 companions
 
 # What rests most on pytest's insides; CI runs everything with each version.
@@ -103,6 +108,10 @@ clis: .clis/.ready
 fix: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: .compat/docs/.ready
+	.compat/docs/bin/python -m sphinx -W --keep-going -n -q -d build/doctrees -b html docs build/docs
+	@echo "file://$(CURDIR)/build/docs/index.html"
 
 wheel: $(READY)
 	$(BIN)/python -m build --wheel
