@@ -42,6 +42,17 @@ def base_of(said: str) -> Base:
     return Base(said=said, groups=(remote, (f"refs/heads/{name}",)), way=way, tag=f"refs/tags/{name}")
 
 
+def rivals(name: str) -> tuple[str, ...]:
+    """What a branch of ``origin`` may be a fork of, whose author writes the change too.
+
+    The first that exists is the same branch of ``upstream``.
+    """
+    branch = name.removeprefix("refs/remotes/origin/")
+    usual = ("HEAD", "main", "master")
+    branches = dict.fromkeys((branch, *usual)) if branch in usual else (branch,)
+    return tuple(f"refs/remotes/upstream/{each}" for each in branches) if branch != name else ()
+
+
 def is_id(name: str) -> bool:
     """Whether it is the whole id of an object."""
     return _ID.fullmatch(name) is not None

@@ -239,8 +239,21 @@ class AskReader:
     def _verify(self) -> tuple[ShellTemplate | None, str]:
         """A command, or the name of a preset; neither = off."""
         verify = self._keys.document.verify
+        if isinstance(verify, str) and verify and not _code(verify):
+            self._keys.report(
+                "`verify` holds no command", "write a command, or `verify = false` for none", "verify"
+            )
+        if verify == "false":
+            hint = "write `verify = false`, without quotes, if nothing is to verify the answer"
+            fault = Fault(message='"false" switches `verify` off', start=0, end=len(verify), hint=hint)
+            self._keys.file.warn_inside(self._keys.at("verify"), fault)
         if verify in _NO_VERIFY:
             return None, ""
         if not isinstance(verify, str) or verify in ("true", *VERIFY_PRESETS):
             return None, str(verify).lower()
         return self._keys.text(ShellTemplate.parse, verify, self._keys.inner, "verify"), ""
+
+
+def _code(command: str) -> str:
+    """A command without its comments and what is blank."""
+    return re.sub(r"(?m)^\s*#.*$", "", command).strip()

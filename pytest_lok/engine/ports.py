@@ -236,7 +236,10 @@ class Workspace(Protocol):
         ...
 
     async def names(self) -> frozenset[str]:
-        """Every file of the base or of the tree but for those that git ignores; StepUnableError as above."""
+        """Every file of the base, if there is one, or of the tree but for those that git ignores.
+
+        StepUnableError where this is no repository.
+        """
         ...
 
     async def at_base(self, path: str) -> str | None:

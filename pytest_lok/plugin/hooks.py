@@ -69,7 +69,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "question is asked",
     )
     parser.addini("lok", "run the project's workflows without --lok", type="bool", default=False)
-    parser.addini("lok_args", "KEY=VALUE arguments of workflows; --lok-arg wins", type="linelist", default=[])
+    parser.addini(
+        "lok_args",
+        "KEY=VALUE arguments of workflows; --lok-arg wins; not used in CI",
+        type="linelist",
+        default=[],
+    )
     parser.addini("lok_record", "what --lok-record is where it is not given; not used in CI", default="")
     parser.addini(
         "lok_max_parallel", "steps running at once, of all workflows together", type="int", default=None

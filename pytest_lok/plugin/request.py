@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os.path
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,8 @@ import pytest
 
 from pytest_lok.discovery import find_root
 from pytest_lok.errors import UsageError
+from pytest_lok.plugin.typed import arguments_of, typed_arguments
+from pytest_lok.settings import in_ci
 
 if TYPE_CHECKING:
     from pytest_lok.core.model import Workflow
@@ -104,7 +106,9 @@ class Request:
                 *(arg.removeprefix(PREFIX) for arg in config.args if is_virtual(config, arg)),
             ),
             files=_files(config) if paths else {},
-            arguments=Arguments.of([*config.getini("lok_args"), *config.getoption("lok_arg")]),
+            arguments=Arguments.of(
+                typed_arguments(config, os.environ) if in_ci(os.environ) else arguments_of(config)
+            ),
         )
 
 

@@ -35,7 +35,7 @@ def looks(options: argparse.Namespace) -> str:
 
 
 def keep_typed(config: pytest.Config, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Take back options that decide whose answers count, unless they were typed; what was taken back.
+    """Take back options that decide whose answers count, unless they were typed; what does not count.
 
     For where nobody but the command line may decide that.
     """
@@ -48,7 +48,20 @@ def keep_typed(config: pytest.Config, environ: Mapping[str, str]) -> tuple[str, 
     if config.getoption("lok_cache") and not _has(typed, "--lok-cache"):
         taken.append("--lok-cache")
         config.option.lok_cache = False
+    if arguments_of(config) != typed_arguments(config, environ):
+        taken.append("lok_args" if config.getini("lok_args") else "--lok-arg")
     return tuple(taken)
+
+
+def arguments_of(config: pytest.Config) -> list[str]:
+    """What workflows are given, whoever says it."""
+    return [*config.getini("lok_args"), *config.getoption("lok_arg")]
+
+
+def typed_arguments(config: pytest.Config, environ: Mapping[str, str]) -> list[str]:
+    """The same, as far as it was typed."""
+    ini = ini_typed(config, environ, "lok_args") or ""
+    return [*filter(None, map(str.strip, ini.split("\n"))), *options_of(config, environ).lok_arg]
 
 
 def ini_typed(config: pytest.Config, environ: Mapping[str, str], name: str) -> str | None:

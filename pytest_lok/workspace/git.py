@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import enum
 import os
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from pytest_lok.core.bases import base_of, is_id
+from pytest_lok.core.bases import base_of, is_id, rivals
 from pytest_lok.engine.ports import Comparison, FileVersions, Shell
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.plumbing import asked, blobs, looked, with_crlf
@@ -77,7 +77,11 @@ class Git:
 
     async def names(self) -> frozenset[str]:
         """See ``engine.ports.Workspace``."""
-        _, start, _ = await self._fork()
+        head = await self._head()
+        try:
+            _, start, _ = await self._fork()
+        except StepUnableError:  # what the base had besides is not known, and what is there is
+            start = head
         before = await self._git("ls-tree", "-r", "-z", "--name-only", start)
         now = await self._git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
         return frozenset(os.fsdecode(name) for name in (before + now).split(b"\0") if name)
@@ -118,6 +122,8 @@ class Git:
         """The first base that exists, and its commit."""
         wanted = [base_of(said) for said in self._bases]
         names = frozenset[str]().union(*(base.names for base in wanted))
+        if len(wanted) > 1:  # nobody has said which
+            names |= {rival for name in names for rival in rivals(name)}
         refs = await self._refs(names) | {name: name for name in names if is_id(name)} | {"HEAD": head}
         for base in wanted:
             for group in base.groups:
@@ -127,12 +133,21 @@ class Git:
                     means = " and ".join(commits.values())
                     hint = "write the full name of the one that is meant, LOK_BASE=refs/..."
                     raise StepUnableError(f"{base.said} means {means}, which differ", hint=hint)
-                if commits:
-                    return base.said, next(iter(commits))
+                for commit, name in commits.items():
+                    if len(wanted) > 1:
+                        await self._agreed(name, commit, refs)
+                    return base.said, commit
         tags = [base.tag for base in wanted if base.tag in refs]
         hint = f"LOK_BASE={tags[0]} is the tag; {_WHERE}" if tags else f"{_WHERE}, or {_WHOLE}"
         tried = ", ".join(self._bases)
         raise StepUnableError(f"there is nothing to compare the change with (tried: {tried})", hint=hint)
+
+    async def _agreed(self, name: str, commit: str, refs: Mapping[str, str]) -> None:
+        """That what a branch of ``origin`` is a fork of, where that is known, holds the same."""
+        rival = next((each for each in rivals(name) if each in refs), "")
+        if rival and await self._commit(rival, refs[rival], "") != commit:
+            hint = f"write the one that the change goes to, LOK_BASE={rival} for example"
+            raise StepUnableError(f"{name} and {rival} differ, and `origin` may be a fork", hint=hint)
 
     async def _refs(self, names: frozenset[str]) -> dict[str, str]:
         """The objects of those that exist. ``rev-parse`` would find others that only end alike."""

@@ -90,6 +90,12 @@ class TestNames:
         assert "refs/remotes/origin/origin/main and refs/remotes/origin/main, which differ" in done.out
         assert evil(clone, LOK_BASE="refs/remotes/origin/main").code == 1
 
+    @pytest.mark.parametrize("path", ["b/a.py", "`a.py`", "A.py"])
+    def test_files_are_found_where_there_is_no_base(self, project: Project, path: str) -> None:
+        change = Change(project).begin({"a.py": "evil()\n"}, 'scope = "all"')
+        change.git("branch", "-m", "main", "trunk")
+        assert change.judged(path, 1, "evil()").code == 1
+
     def test_whole_ids_and_ways_from_there_are_bases(self, change: Change) -> None:
         base = change.git("rev-parse", "main")
         for said in (base, "HEAD~1", "feature^", "refs/heads/feature~", f"{base}^0"):
@@ -109,6 +115,23 @@ class TestNames:
         change.git("tag", "main")
         assert evil(change).code == 1
         assert evil(change, LOK_BASE="HEAD").code == 0
+
+
+class TestForks:
+    def test_what_a_fork_holds_is_no_base_by_itself(self, clone: Change) -> None:
+        clone.git("remote", "set-head", "origin", "main")
+        main = clone.git("rev-parse", "origin/main")
+        clone.git("update-ref", "refs/remotes/upstream/main", main)
+        assert evil(clone).code == 1  # they are the same
+        assert old(clone) == (0, "outside")
+        clone.write({"b.py": "b\n# more\n"})
+        clone.commit()
+        clone.git("update-ref", "refs/remotes/origin/main", "HEAD~1")  # evil() is at the fork by now
+        done = evil(clone)
+        assert (done.code, standing(done)) == (3, "undecided")
+        assert "LOK_BASE=refs/remotes/upstream/main" in done.out
+        assert evil(clone, LOK_BASE="upstream/main").code == 1
+        assert evil(clone, LOK_BASE="origin/main").code == 0  # who says it means it
 
 
 class TestItself:

@@ -24,8 +24,18 @@ def says(project: Project, *edits: tuple[str, str, str]) -> None:
     )
 
 
+def says_of(project: Project, answers: dict[str, list[tuple[str, str, str]]]) -> None:
+    """Questions in which one of these words stands are answered with its edits."""
+    rules = []
+    for word, edits in answers.items():
+        listed = [{"file": file, "old": old, "new": new} for file, old, new in edits]
+        reply = json.dumps({"edits": listed})
+        rules.append(f"[[backends.m.replies]]\nmatch = '{word}'\nreply = '{reply}'\n")
+    project.write("lok.toml", '[defaults]\nbackend = "m"\n[backends.m]\ntype = "scripted"\n' + "".join(rules))
+
+
 def ran(project: Project, keys: str = "") -> Done:
-    project.workflow("w", STEP + keys)
+    project.workflow("w", (STEP.replace("x", "{{ item }}", 1) if "for_each" in keys else STEP) + keys)
     return project.lok("run", "w")
 
 
@@ -53,6 +63,48 @@ def test_an_answer_that_changes_nothing_is_no_pass(
     assert "no change" in done.err
     assert "allow_empty" in done.err
     assert ran(project, "allow_empty = true\n").code == 0
+
+
+def test_of_several_items_each_has_to_change_something(project: Project) -> None:
+    says_of(project, {"one": [("a.txt", "a", "A")], "two": [], "three": [("b.txt", "b", "b")]})
+    project.write("a.txt", "a\n")
+    project.write("b.txt", "b\n")
+    for other, why in (("two", "there are none"), ("three", "they leave every file as it was")):
+        done = ran(project, f'for_each = ["one", "{other}"]\n')
+        assert done.code == 1
+        assert f"no change by the edits: {why}" in done.err
+        assert (project.root / "a.txt").read_text() == "a\n"
+    assert ran(project, 'for_each = ["one", "two", "three"]\nallow_empty = true\n').code == 0
+    assert (project.root / "a.txt").read_text() == "A\n"
+
+
+def test_items_whose_edits_undo_each_other_change_nothing(project: Project) -> None:
+    says_of(project, {"one": [("a.txt", "a", "b")], "two": [("a.txt", "b", "a")]})
+    project.write("a.txt", "a\n")
+    done = ran(project, 'for_each = ["one", "two"]\n')
+    assert done.code == 1
+    assert "no change by the edits: those of one item undo those of another" in done.err
+
+
+@pytest.mark.parametrize("verb", [["plan", "w"], ["workflow", "validate", "w"], ["run", "w"]])
+def test_a_verification_that_is_off_is_told(project: Project, verb: list[str]) -> None:
+    project.write("a.txt", "a\n")
+    says(project, ("a.txt", "a", "b"))
+    project.workflow("w", STEP + 'verify = "false"\n')
+    done = project.lok(*verb)
+    assert done.code == 0
+    assert '"false" switches `verify` off' in done.err
+    project.workflow("w", STEP + "verify = false\n")
+    assert "switches" not in project.lok(*verb).err
+
+
+@pytest.mark.parametrize("verify", [" ", "# make test", "\\n  # make test\\n"])
+def test_a_verification_without_a_command_is_an_error(project: Project, verify: str) -> None:
+    project.write("a.txt", "a\n")
+    says(project, ("a.txt", "a", "b"))
+    done = ran(project, f'verify = "{verify}"\n')
+    assert done.code == 2
+    assert "`verify` holds no command" in done.err
 
 
 # --- what verifies the edits is not edited by them

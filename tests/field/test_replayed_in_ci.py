@@ -50,3 +50,45 @@ def test_a_recording_of_the_change_is_no_answer(
     suite.run("--lok", "--lok-record=none").assert_outcomes(passed=1)  # who types it means it
     monkeypatch.delenv("CI")
     suite.run("--lok").assert_outcomes(passed=1)  # and so does who runs it at home
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        "[pytest]\nlok_args = since=HEAD\n",
+        "[pytest]\naddopts = --lok-arg since=HEAD -o lok_args=since=HEAD\n",
+    ],
+)
+def test_what_a_workflow_is_given_is_typed(
+    suite: Suite,  # noqa: F811 - the fixture
+    monkeypatch: pytest.MonkeyPatch,
+    tree: str,
+) -> None:
+    suite.workflow(
+        "w",
+        '[args]\nsince = { default = "main" }\n[[steps]]\nname = "s"\nshell = "echo {{ arg.since }} >> ran"\n',
+    )
+    suite.write("pytest.ini", tree)
+    suite.run("--lok").assert_outcomes(passed=1)
+    monkeypatch.setenv("CI", "1")
+    result = suite.run("--lok")
+    result.stdout.fnmatch_lines(["*not used in CI, where only the command line says it: lok_args*"])
+    suite.run("--lok", "--lok-arg", "since=typed").assert_outcomes(passed=1)
+    suite.run("--lok", "-o", "lok_args=since=ini").assert_outcomes(passed=1)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--lok-arg=since=variable")
+    suite.run("--lok").assert_outcomes(passed=1)
+    assert suite.ran() == ["HEAD", "main", "typed", "ini", "variable"]
+
+
+def test_a_workflow_whose_argument_nobody_typed_is_not_green(
+    suite: Suite,  # noqa: F811 - the fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    suite.workflow("w", '[args]\nsince = { required = true }\n[[steps]]\nname = "s"\nshell = "true"\n')
+    suite.workflow("v", '[[steps]]\nname = "s"\nshell = "true"\n')
+    suite.write("pytest.ini", "[pytest]\nlok_args = since=HEAD\n")
+    assert suite.run("--lok").ret == 0
+    monkeypatch.setenv("CI", "1")
+    result = suite.run("--lok")
+    result.stdout.fnmatch_lines(["*needs --lok-arg since=VALUE*"])
+    assert result.ret == 1
