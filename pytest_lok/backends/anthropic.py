@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from pytest_lok.backends import endings
-from pytest_lok.backends.content import stop_beside
-from pytest_lok.backends.server import Incoming, ServerDialect, part, tables, text_of
+from pytest_lok.backends.content import said
+from pytest_lok.backends.server import Incoming, ServerDialect, part, text_of
 from pytest_lok.engine.ports import Prompt
 
 _USUAL_TOKENS = 8192  # the API wants a number; `max_tokens` of the settings is another one
-_BLOCKS = ("text", "thinking", "redacted_thinking")  # what was asked for; others are tools
+_DELTAS = (None, "text_delta", "thinking_delta", "signature_delta", "citations_delta")
 _INPUTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
@@ -42,24 +42,22 @@ def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
     """Events, or the message they make."""
     message = event if event.get("type") == "message" else part(event, "message")
     coming.model = str(message.get("model") or coming.model)
-    coming.say(text_of(message.get("content")))
-    block = part(event, "content_block")
-    for kind in (it.get("type") for it in (*tables(message, "content"), block) if it):
-        if kind not in _BLOCKS:
-            coming.stop(endings.TOOL)
+    coming.say(said(coming, message.get("content")))
+    coming.say(said(coming, event.get("content_block")))
     coming.open = event.get("type") not in ("message", "message_stop")
     match event.get("type"):
-        case "content_block_start":
-            coming.say(text_of(block.get("text")))
         case "content_block_delta":
-            coming.say(text_of(part(event, "delta").get("text")))
+            delta = part(event, "delta")
+            if delta.get("type") not in _DELTAS or not isinstance(delta.get("text", ""), str):
+                coming.stop(endings.ODD)
+            coming.say(text_of(delta.get("text")))
         case "message_stop" | "message":
             coming.ended = True
     usage = part(message, "usage") or part(event, "usage")
     coming.count(usage, _INPUTS if "input_tokens" in usage else (), ["output_tokens"])
     for told in (message, part(event, "delta")):
-        coming.end(told.get("stop_reason"), endings.MESSAGES)
-        stop_beside(coming, endings.MESSAGES, told)
+        why = part(told, "stop_details").get("explanation")
+        coming.end(told.get("stop_reason"), endings.MESSAGES, why)
 
 
 MESSAGES = ServerDialect(

@@ -17,8 +17,10 @@ from urllib.parse import quote
 
 from pytest_lok.backends import endings, faults
 from pytest_lok.backends.attempt import attempt
+from pytest_lok.backends.endings import ODD
 from pytest_lok.backends.http import Api, Endpoint, Http, Stream, remedies
 from pytest_lok.backends.server import Incoming, folded, part, text_of
+from pytest_lok.backends.states import is_nothing
 from pytest_lok.backends.troubles import checked
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.ports import Prompt
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 TOKEN = "AWS_BEARER_TOKEN_BEDROCK"  # noqa: S105 - a variable's name
 _SIGN_IN = f"sign in (`aws sso login`), or set AWS_PROFILE, AWS_ACCESS_KEY_ID or {TOKEN}"
+_PARTS = frozenset({"text", "reasoningContent"})  # what was asked for; others are tools
 _EXCEPTIONS = {
     "throttlingException": BackendFault.RATE_LIMIT,
     "validationException": BackendFault.BAD_REQUEST,
@@ -101,7 +104,7 @@ class Bedrock:
         headers = await asyncio.to_thread(self._signed, endpoint.url, body)
         async with self._http.post(replace(endpoint, headers=headers), body) as stream:
             coming = await folded(_events(stream, endpoint), _take, endpoint)
-        return coming.reply(endpoint, model)
+        return coming.reply(endpoint, model, most=self._api.max_tokens)
 
     def _body(self, prompt: Prompt) -> dict[str, Any]:
         body: dict[str, Any] = {"messages": [{"role": "user", "content": [{"text": prompt.text}]}]}
@@ -189,8 +192,12 @@ async def _events(stream: Stream, endpoint: Endpoint) -> AsyncGenerator[Mapping[
 def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
     """A message, under its name."""
     delta = part(part(event, "contentBlockDelta"), "delta")
-    if delta.get("toolUse") or part(part(event, "contentBlockStart"), "start").get("toolUse"):
+    if not is_nothing(part(event, "contentBlockStart").get("start")):  # of text there is none
         coming.stop(endings.TOOL)
+    if not _PARTS.issuperset(name for name, value in delta.items() if not is_nothing(value)):
+        coming.stop(ODD)
+    if not isinstance(delta.get("text", ""), str):
+        coming.stop(ODD)
     coming.say(text_of(delta.get("text")))
     coming.end(part(event, "messageStop").get("stopReason"), endings.CONVERSE)  # its usage follows
     coming.count(

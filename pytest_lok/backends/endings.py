@@ -31,6 +31,7 @@ DECLINED = End(kind=BackendFault.REFUSED, why="the model refused")
 TOOL = End(kind=BackendFault.BAD_OUTPUT, why="the model stopped for a tool it was not given")
 HALTED = End(kind=BackendFault.BAD_OUTPUT, why="the model stopped at a text that nobody told it to stop at")
 GARBLED = End(kind=BackendFault.BAD_OUTPUT, why="the model broke off")
+ODD = End(kind=BackendFault.BAD_OUTPUT, why="the answer has a part that is no text")
 SERVER = End(kind=BackendFault.OVERLOAD, why="the server broke off")
 LOST = End(kind=BackendFault.NETWORK, why="the server lost its connection to the model")
 FULL = End(kind=BackendFault.TOO_LONG, why="the prompt does not fit the model")
@@ -132,6 +133,22 @@ RESPONSES: Endings = {
     "failed": SERVER,
 }
 """A response's ``status``, or the reason why it is incomplete."""
+
+BESIDE: Endings = {
+    **CONVERSE,
+    **RESPONSES,
+    **OLLAMA,
+    **CHAT,
+    # of a status, a state or a model behind a gateway
+    "success": WHOLE,
+    "succeeded": WHOLE,
+    "finished": WHOLE,
+    "done": WHOLE,
+    "ok": WHOLE,
+    "cancelled": STOPPED,
+    "canceled": STOPPED,
+}
+"""What any other field may say of the ending, whatever API it is of."""
 
 CLAUDE_RESULTS: Endings = {
     "success": WHOLE,

@@ -45,17 +45,32 @@ def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
     coming.count(
         part(event, "usageMetadata"), ["promptTokenCount"], ["candidatesTokenCount", "thoughtsTokenCount"]
     )
-    if blocked := part(event, "promptFeedback").get("blockReason"):
-        coming.fail(BackendFault.REFUSED, f"the prompt was blocked: {blocked}")
+    feedback = part(event, "promptFeedback")
+    if blocked := feedback.get("blockReason"):
+        why = ": ".join(map(str, filter(None, (blocked, feedback.get("blockReasonMessage")))))
+        coming.fail(BackendFault.REFUSED, f"the prompt was blocked: {why}")
     coming.alone(event.get("candidates"))
     for number, candidate in enumerate(tables(event, "candidates")):
         coming.part_of(candidate.get("index", number))
-        for it in tables(part(candidate, "content"), "parts"):
-            if any(it[key] for key in it.keys() - _PARTS):
-                coming.stop(endings.TOOL)
-            if not it.get("thought"):
-                coming.say(text_of(it.get("text")))
-        coming.end(candidate.get("finishReason"), endings.GENERATE)
+        _take_parts(coming, candidate.get("content"))
+        said = candidate.get("finishMessage")
+        coming.end(candidate.get("finishReason"), endings.GENERATE, said)
+        if said:  # there is nothing to say of an answer that is one
+            coming.fail(BackendFault.BAD_OUTPUT, f"the answer ended with a message: {said}")
+
+
+def _take_parts(coming: Incoming, content: Any) -> None:
+    """The texts of what was said, but for its thoughts."""
+    parts = content.get("parts") if isinstance(content, dict) else content
+    for it in parts if isinstance(parts, list) else filter(None, [parts]):
+        if not isinstance(it, dict) or not isinstance(it.get("text", ""), str):
+            coming.stop(endings.ODD)
+        elif any(it[key] for key in it.keys() - _PARTS):
+            coming.stop(endings.TOOL)
+        elif it.get("thought") not in (None, False, True):
+            coming.stop(endings.ODD)
+        elif not it.get("thought"):
+            coming.say(text_of(it.get("text")))
 
 
 GENERATE = ServerDialect(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from pytest_lok.backends import endings
-from pytest_lok.backends.content import said, stop_beside
+from pytest_lok.backends.content import said
 from pytest_lok.backends.server import Incoming, ServerDialect, part, text_of
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
@@ -50,9 +50,6 @@ def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
     message = part(event, "message")
     coming.say(said(coming, message.get("content")))
     coming.refuse(text_of(message.get("refusal")))
-    stop_beside(coming, endings.CHAT, event, message)
-    if message.get("tool_calls"):
-        coming.stop(endings.TOOL)
     coming.count(event, ["prompt_eval_count"], ["eval_count"])
     if event.get("prompt_eval_count") in _CONTEXTS:  # an old server cuts it all the same, to just fit
         coming.fail(

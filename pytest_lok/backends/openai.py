@@ -6,8 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pytest_lok.backends import endings
-from pytest_lok.backends.content import said, stop_beside
-from pytest_lok.backends.http import message_of
+from pytest_lok.backends.content import said
 from pytest_lok.backends.server import Incoming, ServerDialect, part, tables, text_of
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
@@ -51,19 +50,15 @@ def _take_chat(coming: Incoming, event: Mapping[str, Any]) -> None:
     coming.count(part(event, "usage"), ["prompt_tokens"], ["completion_tokens"])
     choices = tables(event, "choices")
     coming.alone(event.get("choices"))
-    if not choices and (why := message_of(event)):
-        coming.fail(BackendFault.OVERLOAD, f"the server broke off: {why}")
     for number, choice in enumerate(choices):
         coming.part_of(choice.get("index", number))
         message = part(choice, "delta") or part(choice, "message")
-        coming.alone([it for it in ("delta", "message") if part(choice, it).get("content")])
+        texts = [part(choice, it).get("content") for it in ("delta", "message")]
+        coming.alone([it for it in (*texts, choice.get("text")) if it])
         coming.say(said(coming, message.get("content")))
         coming.refuse(text_of(message.get("refusal")))
-        if message.get("tool_calls") or message.get("function_call"):
-            coming.stop(endings.TOOL)
         if choice.get("finish_reason") != "null":  # as some write null
             coming.end(choice.get("finish_reason"), endings.CHAT)
-        stop_beside(coming, endings.CHAT, event, choice, message)
 
 
 CHAT = ServerDialect(
@@ -118,6 +113,7 @@ def _take_messages(coming: Incoming, messages: list[Mapping[str, Any]]) -> None:
     refusal, coming.refusal = coming.refusal, ""  # told again here
     texts = [said(coming, it.get("content")) for it in messages if it.get("phase") in wanted]
     coming.refusal = coming.refusal or refusal
+    coming.alone(list(filter(None, texts)))
     if any(texts) or _COMMENTARY in phases:
         coming.text[:] = texts
 
@@ -126,6 +122,7 @@ def _take_response(coming: Incoming, event: Mapping[str, Any]) -> None:
     """Events; the last of them, or the one document, is the response as it stands then."""
     match event.get("type"):
         case "response.output_text.delta":
+            coming.part_of(event.get("output_index", ""))
             coming.say(text_of(event.get("delta")))
         case "response.refusal.delta":
             coming.refuse(text_of(event.get("delta")))
@@ -133,7 +130,7 @@ def _take_response(coming: Incoming, event: Mapping[str, Any]) -> None:
     if item.get("type", "message") not in _ITEMS:
         coming.stop(endings.TOOL)
     if item.get("phase") == _COMMENTARY:
-        coming.text.clear()
+        coming.restart()
     response = part(event, "response") or (event if event.get("object") == "response" else {})
     status = response.get("status")
     coming.model = str(response.get("model") or coming.model)
@@ -144,6 +141,8 @@ def _take_response(coming: Incoming, event: Mapping[str, Any]) -> None:
     messages = [item for item in items if item.get("type") == "message"]
     if any(item.get("type") not in _ITEMS for item in items):
         coming.stop(endings.TOOL)
+    if items != (response.get("output") or []):
+        coming.stop(endings.ODD)
     _take_messages(coming, messages)
     for word in (
         part(response, "incomplete_details").get("reason"),

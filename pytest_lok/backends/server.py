@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from pytest_lok.backends.attempt import attempt
-from pytest_lok.backends.endings import End, Endings, judged
+from pytest_lok.backends.endings import CUT, End, Endings, judged
 from pytest_lok.backends.http import Api, Endpoint, Http, Stream, complaint, remedies
+from pytest_lok.backends.states import told
 from pytest_lok.backends.troubles import broken, checked, is_error
 from pytest_lok.core.jsontext import stored
 from pytest_lok.core.results import Reply, Usage
@@ -48,6 +49,7 @@ class Incoming:
     why: str = ""
     _whole: bool = False
     _more: bool = False
+    _after: bool = False
     _parts: set[str] = field(default_factory=set)
 
     def count(self, usage: Any, inputs: Collection[str], outputs: Collection[str]) -> None:
@@ -58,7 +60,13 @@ class Incoming:
     def say(self, text: str) -> None:
         """More of the answer."""
         self.text.append(text)
+        self._after = self._after or (self._whole and bool(text.strip()))
         self._more = self._more or (self._whole and bool(text))
+
+    def restart(self) -> None:
+        """What came was none of the answer."""
+        self.text.clear()
+        self._parts.clear()
 
     def alone(self, answers: object) -> None:
         """Of what one event holds of answers there must be one, whatever number they bear."""
@@ -71,17 +79,24 @@ class Incoming:
         if len(self._parts) > 1:
             self.fail(BackendFault.BAD_OUTPUT, "the server gave several answers at once")
 
-    def end(self, word: object, known: Endings) -> None:
-        """The server's word for how the answer ended; None and "" are none."""
+    def end(self, word: object, known: Endings, said: Any = "") -> None:
+        """The server's word for how the answer ended, and what it said of it; None and "" are none."""
         if word is None or word == "":
             return
-        self._whole = True
+        self._whole, self._after = True, False
         if end := judged(word, known):
-            self.stop(end)
+            self.stop(end, said)
 
-    def stop(self, end: End) -> None:
-        """It ended, and not as a whole answer."""
-        self.fail(end.kind, end.why)
+    def stop(self, end: End, said: Any = "") -> None:
+        """It ended, and not as a whole answer; ``said``: the server's words, if it has some."""
+        self.fail(end.kind, f"{end.why}: {said}" if said else end.why)
+
+    def take(self, event: Mapping[str, Any], take: Take) -> None:
+        """An event, in its dialect; and whatever it tells beside."""
+        was = self._whole
+        take(self, event)
+        if self.fault is None and (end := told(event, ends=self._whole and not was)):
+            self.stop(end)
 
     def refuse(self, text: str) -> None:
         """Some of the model's words why it does not answer."""
@@ -99,13 +114,18 @@ class Incoming:
         """Whether it has ended, as far as can be known while the stream goes on."""
         return self._whole and not self.open and not self._more
 
-    def reply(self, endpoint: Endpoint, asked: str, *, free: bool = False) -> Reply:
-        """A whole answer of the model ``asked``, or BackendError with what came of it."""
+    def reply(self, endpoint: Endpoint, asked: str, *, most: int | None = None, free: bool = False) -> Reply:
+        """A whole answer of the model ``asked``, or BackendError with what came of it.
+
+        Some servers say "stop" of an answer that they cut at the ``most`` tokens that were asked for.
+        """
         text = "".join(self.text)
         if not self._whole and self.ended:
             self.fail(BackendFault.NETWORK, "the server did not say how its answer ended: it may be cut")
-        elif not self._whole or self.open:
+        elif not self._whole or self.open or self._after:
             self.fail(BackendFault.NETWORK, "the answer broke off in the middle")
+        elif most is not None and self.output_tokens == most:
+            self.stop(CUT, f"it has all the {most} tokens that it may have")
         if self.fault is not None:
             raise endpoint.error(self.fault, self.why, output=text)
         return Reply(
@@ -240,7 +260,7 @@ class Server:
             try:
                 async with self._http.post(endpoint, body) as stream:
                     coming = await read(stream, endpoint, self._dialect.take)
-                return coming.reply(endpoint, model, free=self._dialect.free)
+                return coming.reply(endpoint, model, most=self._api.max_tokens, free=self._dialect.free)
             except BackendError as error:
                 if error.kind is not BackendFault.BAD_REQUEST or not self._learn(error.message, refused):
                     raise
@@ -288,7 +308,7 @@ async def read(stream: Stream, endpoint: Endpoint, take: Take) -> Incoming:
     """All of an answer: events after "data:", documents by line, or one document."""
     if stream.is_json:
         coming = Incoming()
-        take(coming, checked(await stream.document(), endpoint))
+        coming.take(checked(await stream.document(), endpoint), take)
         coming.ended = True
         return coming
     return await folded(_events(stream, endpoint), take, endpoint)
@@ -310,7 +330,7 @@ async def folded(events: AsyncGenerator[Mapping[str, Any], None], take: Take, en
                 if event is _DONE:
                     coming.ended = True
                 else:
-                    take(coming, event)
+                    coming.take(event, take)
                 if coming.ended:
                     rest.reschedule(now() + min(_LAST, grace))
                 elif coming.settled is (rest.when() is None):
@@ -324,7 +344,7 @@ async def folded(events: AsyncGenerator[Mapping[str, Any], None], take: Take, en
 def _follow(coming: Incoming, event: Mapping[str, Any], take: Take) -> None:
     """What came after the last event: more of an answer, or another, makes it none."""
     more = Incoming()
-    take(more, event)
+    more.take(event, take)
     if more.fault is not None:
         coming.fail(more.fault, more.why)
     if "".join(more.text) not in ("", "".join(coming.text)):

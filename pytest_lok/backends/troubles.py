@@ -7,63 +7,40 @@ then ends well. So the whole of an event is looked at, but for the parts that re
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from pytest_lok.backends import faults
+from pytest_lok.backends import faults, states
 from pytest_lok.backends.http import Endpoint, message_of
 from pytest_lok.errors import BackendError, BackendFault
 
-_DEEPEST = 8
-_ERRORS = frozenset(
-    {
-        "error", "errors", "error_code", "errorcode", "error_message", "errormessage", "error_msg",
-        "errormsg", "exception", "last_error", "upstream_error",
-    }
-)  # fmt: skip
+_ERRORS = ("error", "errors", "exception", "failure")
 _KINDS = ("type", "object", "status", "event", "state")
-_CODES = ("code", "status", "status_code")
-_UNCUT = ("disabled", "none", "no", "off", "false")
-# The answer itself, what repeats the question, and filters that say here that they did not work.
-_FILTERS = frozenset(
-    {
-        "content_filter_result", "content_filter_results", "content_filter_raw", "prompt_filter_results",
-        "content_filters",
-    }
-)  # fmt: skip
-_BLOCKS = frozenset({"filtered", "blocked"})
-_PASSED = _FILTERS | frozenset(
-    {
-        "content", "text", "format", "response_format", "schema", "tools", "metadata", "instructions",
-        "input", "prompt", "parameters", "arguments", "logprobs",
-    }
-)  # fmt: skip
+_CODES = ("code", "status_code", "statusCode")
+_SAID = ("detail", "msg", "message")
+_YES = ("success", "ok")
+_GOOD = (None, "", "0", 0, "200", 200, "ok", "success", "none", "null", "no error")
 
 
 def checked(event: Any, endpoint: Endpoint) -> Mapping[str, Any]:
     """An event that is a table and tells of no error; else BackendError in the server's words."""
     if not isinstance(event, dict):
         raise endpoint.error(BackendFault.BAD_OUTPUT, "the server sent JSON that is no answer")
-    for name, value in _fields(event):
+    failed = False
+    for name, value in states.fields(event):
         known = name.casefold()
-        if known in _ERRORS and _is_told(value):
+        if _is_name_of_error(known) and not _is_good(value):
             raise broken(endpoint, value)
         if known == "base_resp" and isinstance(value, dict) and value.get("status_code"):
             raise broken(endpoint, {"code": value["status_code"], "message": value.get("status_msg")})
-        if known in _BLOCKS and not _is_harmless(value):
-            raise endpoint.error(BackendFault.REFUSED, f"the answer was stopped by a content filter: {name}")
-        if known in _FILTERS and (what := _filtered(value)):
-            raise endpoint.error(BackendFault.REFUSED, f"the answer was stopped by a content filter: {what}")
-        if ("truncat" in known or known == "applied_edits") and _is_cut(value):
-            raise endpoint.error(
-                BackendFault.TOO_LONG, f"the server may have cut the prompt: {name} is {json.dumps(value)}"
-            )
-    if (
-        is_error(*(event.get(kind) for kind in _KINDS))
-        or any(isinstance(event.get(code), int) and event[code] >= 400 for code in _CODES)
-        or event.get("success") is False
-        or event.get("ok") is False
-    ):
+        failed = failed or (known in _KINDS and is_error(value)) or (known in _YES and value is False)
+    codes = [event.get(name) for name in _CODES]
+    if isinstance(event.get("status"), int) and event["status"] >= 400:
+        codes.append(event["status"])
+    said = [event.get(name) for name in _SAID if name == "detail" or isinstance(event.get(name), str)]
+    if failed or not all(map(_is_good_code, codes)) or not all(map(_is_good, said)):
         raise broken(endpoint, event)
     return event
 
@@ -88,37 +65,20 @@ def is_error(*words: object) -> bool:
     )
 
 
-def _fields(value: Mapping[str, Any], depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Every key and value of an event, and of the tables inside of it."""
-    for name, inner in value.items():
-        yield name, inner
-        if depth < _DEEPEST and name not in _PASSED:
-            for it in inner if isinstance(inner, list) else (inner,):
-                if isinstance(it, dict):
-                    yield from _fields(it, depth + 1)
+@lru_cache(1024)
+def _is_name_of_error(name: str) -> bool:
+    words = re.split(r"[^a-z]", name)
+    return words[-1] in _ERRORS or words[0].startswith("error")
 
 
-def _is_told(error: Any) -> bool:
-    """Whether an error is one: many servers always send the field, with nothing in it."""
+def _is_good(error: Any) -> bool:
+    """Whether an error is none: many servers always send the field, with nothing in it."""
     if isinstance(error, dict):
-        return any(map(_is_told, error.values()))
-    return error not in (None, "", 0, False, [], "0")
+        return all(map(_is_good, error.values()))
+    if isinstance(error, list):
+        return all(map(_is_good, error))
+    return (error.casefold() if isinstance(error, str) else error) in _GOOD
 
 
-def _filtered(value: Any, what: str = "") -> str:
-    """What a filter has stopped, "" = nothing; its own errors are none of the answer."""
-    if isinstance(value, list):
-        return next(filter(None, (_filtered(it, what) for it in value)), "")
-    if not isinstance(value, dict):
-        return ""
-    if any(name.casefold() in _BLOCKS and not _is_harmless(it) for name, it in value.items()):
-        return what or "the prompt or the answer"
-    return next(filter(None, (_filtered(it, name) for name, it in value.items())), "")
-
-
-def _is_harmless(blocked: Any) -> bool:
-    return blocked in (None, False, "", [], {}) or str(blocked).casefold() in _UNCUT
-
-
-def _is_cut(value: Any) -> bool:
-    return bool(value) and not isinstance(value, dict) and str(value).casefold() not in _UNCUT
+def _is_good_code(code: Any) -> bool:
+    return _is_good(code) or isinstance(code, bool) or (isinstance(code, int) and 200 <= code < 300)

@@ -1,0 +1,198 @@
+"""An event of a server -> what its fields tell of the state of the answer, beside the usual one.
+
+A field tells of a state by the words of its name, wherever it stands. Its value is on the closed list of
+what is good for such a name, or the answer is none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from pytest_lok.backends import endings
+from pytest_lok.backends.endings import End
+from pytest_lok.errors import BackendFault
+
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+# The answer itself, what repeats the question, and what a server adds from elsewhere.
+_PASSED = frozenset(
+    {
+        "text", "format", "response_format", "schema", "tools", "metadata", "instructions",
+        "input", "prompt", "parameters", "arguments", "logprobs", "annotations", "citations",
+        "search_results",
+    }
+)  # fmt: skip
+# Filters say here that they did not work, too.
+FILTERS = frozenset(
+    {
+        "content_filter_result", "content_filter_results", "content_filter_raw", "prompt_filter_results",
+        "content_filters",
+    }
+)  # fmt: skip
+_CALLS = frozenset({"tool_call", "tool_calls", "toolCalls", "toolUse", "function_call", "functionCall"})
+_NOTHING = frozenset({"", "0", "disabled", "none", "null", "no", "off", "false"})
+_PASSES = _NOTHING | {
+    "accepted", "allow", "allowed", "approved", "checked", "clean", "enabled", "ok", "pass", "passed", "safe",
+}  # fmt: skip
+_BLOCKED = frozenset(
+    {
+        "blocked", "censored", "denied", "filtered", "flagged", "moderated", "refusal", "refused", "rejected",
+        "violation", "violations",
+    }
+)  # fmt: skip
+_BROKEN = frozenset({"aborted", "canceled", "cancelled", "incomplete", "interrupted", "unfinished"})
+_LIMITS = frozenset({"exceeded", "exhausted", "reached"})
+_JUDGES = frozenset({"guardrail", "guardrails", "moderation", "moderations", "filter", "safety", "policy"})
+_RULINGS = frozenset({"action", "decision", "outcome", "result", "verdict"})
+_REASONS = frozenset({"reason", "reasons", "state", "status"})
+_ENDED = frozenset({"complete", "completed", "done", "final", "finished"})
+_ENDINGS = frozenset({"completion", "end", "finish", "incomplete", "status", "stop", "termination"})
+_PROGRESS = frozenset(
+    {
+        "created", "generating", "in_progress", "pending", "processing", "queued", "running", "started",
+        "streaming",
+    }
+)  # fmt: skip
+
+
+def fields(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every key and value of an event, and of the tables inside of it, but for those of the answer."""
+    left: list[Any] = [event]
+    while left:
+        value = left.pop()
+        if isinstance(value, list):
+            left += [it for it in value if isinstance(it, dict | list)]
+            continue
+        for name, inner in value.items():
+            yield name, inner
+            if isinstance(inner, dict | list) and name not in _PASSED and name not in FILTERS:
+                left.append(inner)
+
+
+def told(event: Mapping[str, Any], *, ends: bool) -> End | None:
+    """Why an answer with this event is none. ``ends``: it ends here, and nothing may be on its way."""
+    for name, value in fields(event):
+        rule = _rule(name)
+        if rule and (end := _judged(rule, name, value, ends)):
+            return end
+    return None
+
+
+def is_nothing(value: Any) -> bool:
+    """Whether a value says that there is nothing to tell: many servers always send the field."""
+    if isinstance(value, dict):
+        return all(map(is_nothing, value.values()))
+    if isinstance(value, list):
+        return all(map(is_nothing, value))
+    return not value or (isinstance(value, str) and value.casefold() in _NOTHING)
+
+
+@lru_cache(1024)
+def _rule(name: str) -> str:
+    """What kind of state a field of this name tells, "" = none."""
+    if name in FILTERS:
+        return "filter"
+    words = [word.casefold() for word in _WORDS.findall(name)] or [""]
+    those, last = set(words), words[-1]
+    if name in _CALLS:
+        return "call"
+    if "truncat" in name.casefold() or name == "applied_edits":
+        return "cut"
+    if last == "details":
+        return "details" if those & _ENDINGS else ""
+    if last in _REASONS or words == ["stop", "type"]:
+        return "end"
+    if those & _JUDGES and last in _JUDGES | _RULINGS:
+        return "ruling"
+    if last == "tokens":
+        return ""  # numbers of them, such as those that a prediction got wrong
+    for rule, those_of in (("blocked", _BLOCKED), ("limit", _LIMITS), ("broken", _BROKEN)):
+        if those & those_of:
+            return rule
+    if words in (["stop", "sequence"], ["stopping", "word"], ["stopped", "word"], ["stopped", "limit"]):
+        return "halted"
+    return "progress" if last in _ENDED or last == "partial" else ""
+
+
+def _judged(rule: str, name: str, value: Any, ends: bool) -> End | None:
+    if rule == "progress":
+        return _end(endings.GARBLED, name, value) if ends and value is (name == "partial") else None
+    if is_nothing(value):
+        return None
+    match rule:
+        case "end":
+            return _of_word(name, value, ends)
+        case "details":
+            return _of_details(name, value, ends)
+        case "filter":
+            return _end(endings.FILTERED, what) if (what := _filtered(value)) else None
+        case "ruling":
+            return _of_ruling(name, value)
+        case "call":
+            return endings.TOOL
+        case "cut":
+            why = "the server may have cut the prompt"
+            return _end(End(kind=BackendFault.TOO_LONG, why=why), name, value)
+        case "blocked" if name == "refusal":
+            return _end(endings.DECLINED, value if isinstance(value, str) else json.dumps(value))
+    means = {"blocked": endings.FILTERED, "limit": endings.CUT, "halted": endings.HALTED}
+    return _end(means.get(rule, endings.GARBLED), name, value)
+
+
+def _end(end: End, *said: Any) -> End:
+    name, *value = said
+    return End(kind=end.kind, why=f"{end.why}: {name}" + "".join(f" is {json.dumps(it)}" for it in value))
+
+
+def _of_word(name: str, value: Any, ends: bool) -> End | None:
+    """A word for how the answer ended, or for how far it is."""
+    if isinstance(value, list):
+        return next(filter(None, (_of_word(name, it, ends) for it in value)), None)
+    if isinstance(value, int) and not isinstance(value, bool):
+        good = name == "stop_reason" or ("status" in name.casefold() and 200 <= value < 300)
+        return None if good else _end(endings.GARBLED, name, value)  # a stop's number is that of a token
+    if isinstance(value, dict):
+        return _of_details(name, value, ends)
+    if isinstance(value, str) and value.casefold() in _PROGRESS:
+        return _end(endings.GARBLED, name, value) if ends else None
+    return endings.judged(value, endings.BESIDE)
+
+
+def _of_details(name: str, value: Any, ends: bool) -> End | None:
+    """A table about the ending; what else it holds tells by its own name."""
+    if not isinstance(value, dict):
+        return _of_word(name, value, ends)
+    words = [it for it in map(value.get, ("type", "reason", "code")) if not is_nothing(it)]
+    if not words and "incomplete" in name:
+        return _end(endings.GARBLED, name, value)
+    return next(filter(None, (_of_word(f"status of {name}", it, ends) for it in words)), None)
+
+
+def _of_ruling(name: str, value: Any) -> End | None:
+    """What a moderation, a guardrail or another judge of the answer says of it."""
+    if isinstance(value, list):
+        return next(filter(None, (_of_ruling(name, it) for it in value)), None)
+    if isinstance(value, dict):
+        yes = next((key for key, it in value.items() if it is True and key not in _PASSES), "")
+        inner = (
+            _of_ruling(*it) for it in value.items() if it[0] in _RULINGS or isinstance(it[1], dict | list)
+        )
+        return _end(endings.FILTERED, yes) if yes else next(filter(None, inner), None)
+    passes = isinstance(value, str) and value.casefold() in _PASSES
+    if passes or is_nothing(value) or isinstance(value, float):
+        return None
+    return _end(endings.FILTERED, name, value)
+
+
+def _filtered(value: Any, what: str = "") -> str:
+    """What a filter has stopped, "" = nothing; its own errors are none of the answer."""
+    if isinstance(value, list):
+        return next(filter(None, (_filtered(it, what) for it in value)), "")
+    if not isinstance(value, dict):
+        return ""
+    if any(_rule(name) == "blocked" and not is_nothing(it) for name, it in value.items()):
+        return what or "the prompt or the answer"
+    return next(filter(None, (_filtered(it, name) for name, it in value.items())), "")
