@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from pytest_lok.core.asides import without_asides
 from pytest_lok.core.jsontext import Container, broken, canonical, decode, kind_of, load_alone, unfenced
 from pytest_lok.core.quotation import is_quoted
 from pytest_lok.core.results import Json
@@ -39,6 +40,25 @@ def find_json(text: str, material: str = "") -> Container:
     ``material`` is what the text is an answer to. JSON that stands there already and is wrapped in
     prose is a quotation; as the whole answer it is meant.
     """
+    try:
+        return _find_json(text, material)
+    except QuotedError:
+        raise
+    except OutputError:
+        known = bool(material.strip())
+        plain = without_asides(text, lambda value, source: known and is_quoted(value, source, material))
+        if plain is None or plain == text:
+            raise
+        try:
+            return _find_json(plain, material)
+        except QuotedError:
+            raise
+        except OutputError:
+            pass  # what is wrong with the whole text is what to say
+        raise
+
+
+def _find_json(text: str, material: str) -> Container:
     text = _untagged(text)
     try:
         value = load_alone(text)

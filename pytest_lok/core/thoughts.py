@@ -74,6 +74,7 @@ def _ends(text: str, tag: re.Match[str]) -> bool:
 
 _OPENER = re.compile(r"[\[{]")
 _FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,})", re.MULTILINE)
+_TWICE = re.compile(r"(?<!`)``(?!`)[^`]+(?:`[^`]+)*``(?!`)")
 _QUOTES = [
     (re.compile(rf"[^\w{mark}]?{mark}"), re.compile(rf"{end}(?![\w{end}])"))
     for mark, end in ("``", '""', "''", "“”")
@@ -88,7 +89,10 @@ def _tags(text: str) -> Iterator[re.Match[str]]:
     if not tags:
         return
     quoted = set(_in_values(text, tags)) | set(_in_fences(text, tags))
-    yield from (tag for tag in tags if tag.start() not in quoted and not _in_quotes(text, tag))
+    left = [tag for tag in tags if tag.start() not in quoted and not _in_quotes(text, tag)]
+    if quoted and left and left[0].lastgroup is not None and _in_whole_fence(text, left[0]):
+        raise _unclear(left[0])
+    yield from left
 
 
 def _in_values(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
@@ -126,6 +130,12 @@ def _in_fences(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
             yield from (tag.start() for tag in inside)
 
 
+def _in_whole_fence(text: str, tag: re.Match[str]) -> bool:
+    """Whether as many fences begin as end, on both sides of a tag in the middle of one."""
+    before, after = len(_FENCE.findall(text, 0, tag.start())), len(_FENCE.findall(text, tag.end()))
+    return before % 2 == after % 2 == 1
+
+
 def _rest(text: str, fence: re.Match[str]) -> str:
     """What stands behind the mark of a fence on its line."""
     return text[fence.end() : fence.end() + 80].partition("\n")[0]
@@ -137,5 +147,8 @@ def _in_quotes(text: str, tag: re.Match[str]) -> bool:
         return True
     start = text.rfind("\n", 0, tag.start()) + 1
     end = text.find("\n", tag.end())
-    left, right = text[start : tag.start()], text[tag.end() : len(text) if end < 0 else end]
+    end = len(text) if end < 0 else end
+    if any(it.start() < tag.start() and tag.end() < it.end() for it in _TWICE.finditer(text, start, end)):
+        return True
+    left, right = text[start : tag.start()], text[tag.end() : end]
     return left.replace("```", "").count("`") % 2 == 1 and "`" in right

@@ -65,7 +65,7 @@ def test_finds(text: str, value: Json) -> None:
         ('see [1] and {"a": {"b": 1}}', "2 JSON values"),
         ('long {"x": "yyyyyyyyyyyyyyyyyyyyyyyyy"}\n```json\n[]\n```', "2 JSON values"),
         ('```json\n{"draft": 1}\n```\nNo:\n```json\n{"b": 2}\n```', "2 JSON values"),
-        ('```python\nx = {"a": "bbbbbbbbbbbbbb"}\n```\n```json\n{"b": 2}\n```', "2 JSON values"),
+        ('```python\nx = {"b": "bbbbbbbbbbbbbb"}\n```\n```json\n{"b": 2}\n```', "2 JSON values"),
         ('{"a": 1} {"a": true}', "2 JSON values"),
         ('{"a": 1} {"a": "1"} {"a": null}', "3 JSON values"),
         # a key twice, at any depth
@@ -133,7 +133,7 @@ def test_finds(text: str, value: Json) -> None:
         ("[1, see the rest", "broken"),
         ("[- item, [-x], [ -- y] or [-1]", "broken"),
         ("[1, see] [1, 2, 3, 4]", "broken"),
-        ('```js\nconst x = {"a": foo(),\n "b": 1}\n```\n```json\n{"ok": true}\n```', "broken"),
+        ('```js\nconst x = {"a": foo(),\n "ok": 1}\n```\n```json\n{"ok": true}\n```', "broken"),
         ('{"a": NaN}', "NaN is not JSON"),
         ('{"a": -Infinity}', "-Infinity is not JSON"),
         ('{"a": "\\ud800"}', "half a character"),

@@ -127,6 +127,16 @@ def test_a_judge_that_gives_no_ruling_is_named_and_asked_again_once(project: Pro
         ('It is `map[string]int{}`, $O(n^{2})$, `f({})` in {{ x.y }}:\n{"bugs": []}', JSON + NO_BUGS, 0),
         ('{{"bugs": [1]}} or\n{"bugs": []}', JSON + NO_BUGS, 3),
         ('f({"bugs": [1]}) or\n{"bugs": []}', JSON + NO_BUGS, 3),
+        # beside what is only spoken of
+        ('Checked lines [1, 2], see [1].\n{"bugs": []}\n\n[1]: https://x.y', JSON + NO_BUGS, 0),
+        ('`d = {}` and `[]` are shared:\n{"bugs": []}', JSON + NO_BUGS, 0),
+        ('```python\nd = {\'a\': 1}\n```\n```json\n{"bugs": []}\n```', JSON + NO_BUGS, 0),
+        ('The `<think>` tag is not closed.\n\n{"bugs": []}', JSON + NO_BUGS, 0),
+        ('{} is what I say, not\n{"bugs": []}', JSON + NO_BUGS, 3),
+        ('`bugs = [1]` is what I say, not\n{"bugs": []}', JSON + NO_BUGS, 3),
+        ('```python\nbugs = [1]\n```\nIt wants\n```json\n{"bugs": []}\n```', JSON + NO_BUGS, 3),
+        ('In lines [1, 2]. It wants [].', ARRAY + 'assert = ["json == []"]', 3),
+        ('In lines [1, 2]. It wants\n[]', ARRAY + 'assert = ["json == []"]', 3),
         # in the tag that a prompt asked for
         ('<answer>{"bugs": []}</answer>', JSON + NO_BUGS, 0),
         ('I looked.\n<json>\n```json\n{"bugs": []}\n```\n</json>', JSON + NO_BUGS, 0),

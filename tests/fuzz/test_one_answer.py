@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from unicodedata import category
@@ -218,6 +219,96 @@ def is_text(answer: str) -> bool:
         return isinstance(json.loads(answer.removeprefix("```").removesuffix("```")), str)
     except ValueError:
         return False
+
+
+KEYS = st.sampled_from(["verdict", "bugs", "final_answer", "ok", "Größe", "path-name"])
+OBJECTS: st.SearchStrategy[dict[str, Json]] = st.dictionaries(KEYS, VALUES, min_size=1, max_size=3)
+NUMBERS = st.lists(st.integers(-9, 99) | st.just(2.5), max_size=3).map(json.dumps)
+OTHER = st.dictionaries(st.sampled_from(["needs", "deps", "x"]), st.integers(0, 9), min_size=1)
+SPOKEN = st.sampled_from(
+    [
+        "It is in lines %s.",
+        "I looked at: %s",
+        "- see %s, and more",
+        "A default (of %s) is bad",
+        "`%s` is bad.",
+        "*So* %s it is",
+    ]
+)
+CODE = st.sampled_from(
+    ["d = {}", "x = [0] * 3", "foo({'a': [1]})", "if (x) { return [];", "} else {", "a[i] = [", "+ {'b': 1,"]
+)
+
+
+@st.composite
+def asides(draw: st.DrawFn, array: bool) -> str:
+    """What can be no answer that is an object (or an array of objects), by what it is made of."""
+    kind = draw(st.integers(0, 3))
+    if kind == 0:
+        return draw(SPOKEN) % ("{}" if array else draw(NUMBERS))
+    if kind == 1:
+        return f"It does `{draw(CODE)}` there."
+    if kind == 2:
+        code = "\n".join(draw(st.lists(CODE, min_size=1, max_size=3)))
+        return f"```{draw(st.sampled_from(['python', 'js', 'diff', 'C++']))}\n{code}\n```"
+    return draw(WORDS)
+
+
+@given(st.data(), st.booleans(), WAYS)
+@settings(max_examples=examples(60), deadline=None)
+def test_an_answer_is_read_beside_what_can_be_none(data: st.DataObject, array: bool, how: int) -> None:
+    first, *more = data.draw(st.lists(OBJECTS, min_size=1, max_size=2))
+    value: Json = [first, *more] if array else first
+    around = data.draw(st.lists(asides(array), max_size=4))
+    quoted = json.dumps(data.draw(OTHER))
+    if data.draw(st.booleans()):
+        around.append(data.draw(st.sampled_from(["It adds %s.", "```json\n%s\n```", "`%s`"])) % quoted)
+    at = data.draw(st.integers(0, len(around)))
+    text = paragraphs(*around[:at], written(value, how), *around[at:])
+    assert equal(find_json(text, f"+ {quoted}"), value)
+
+
+RIVALS: st.SearchStrategy[Callable[[Json], str]] = st.sampled_from(
+    [
+        json.dumps,
+        repr,
+        lambda it: json.dumps(it, indent=1),
+        lambda it: f"`{json.dumps(it)}`",
+        lambda it: f"I say {json.dumps(it)}.",
+        lambda it: f"I say `x = {it!r}`.",
+        lambda it: f"answer = {it!r}",
+        lambda it: f"```python\n{it!r}\n```",
+        lambda it: f"```python\nx = {it!r}\n```",
+        lambda it: f"```js\n{json.dumps(it)}\n```",
+        lambda it: f"```yaml\nx: {json.dumps(it)}\n```",
+        lambda it: f"> {json.dumps(it)}",
+        lambda it: f"<answer>{json.dumps(it)}</answer>",
+        lambda it: json.dumps(it)[:-1],
+        lambda it: json.dumps(it)[1:],
+    ]
+)
+
+
+@given(st.data(), st.booleans(), RIVALS, WAYS)
+@settings(max_examples=examples(80), deadline=None)
+def test_another_answer_of_that_form_is_never_set_aside(
+    data: st.DataObject, array: bool, written_as: Callable[[Json], str], how: int
+) -> None:
+    """Who wrote the other one is not known, be it in the material or not, so that neither is taken."""
+    value, other = data.draw(OBJECTS), data.draw(OBJECTS)
+    assume(not equal(value, other) and not value.keys().isdisjoint(other))
+    wanted: Json = [value] if array else value
+    rival: Json = [other] if array else other
+    nothing: Json = [] if array else {}
+    said = written_as(rival if data.draw(st.booleans()) else nothing)
+    assume(not re.search(r"x = ({}|\[\])", said))  # is code that names nothing
+    parts = data.draw(
+        st.permutations([said, written(wanted, how), *data.draw(st.lists(asides(array), max_size=2))])
+    )
+    text = paragraphs(*parts)
+    for material in ("", f"+{json.dumps(rival)}"):
+        taken, found = read(text, lambda text, material=material: find_json(text, material))  # type: ignore[misc]
+        assert not taken, (text, found)
 
 
 @given(FULL, WORDS, WORDS, st.sampled_from(["", "+", "> ", "    "]), st.integers(0, 3))
