@@ -37,6 +37,8 @@ MAX_VALUE = 120_000
 MAX_VALUES = 900_000
 """Bytes of all values of a command; a process takes about a megabyte with its arguments on some systems."""
 
+_BRACES = re.compile(r"\{\{\s*(['\"])(\{\{|\}\})\1\s*\}\}")
+"""Two literal braces, which a placeholder spells: its author's text, and no value."""
 _DASHED = re.compile(r"(?<!\S)-")
 _Pieces: TypeAlias = tuple[int | str | None, ...]  # numbers of placeholders, literal text, None = unknown
 
@@ -95,6 +97,7 @@ class ShellTemplate:
             try:
                 placeholders.append(placeholder(source[start:end], start, names))
             except SourceError as error:
+                faults = [fault for fault in faults if (fault.start, fault.end) != (start, end)]
                 faults += [shifted(fault, start) for fault in error.faults]
         if faults:
             raise SourceError(sorted(faults, key=lambda fault: fault.start))
@@ -261,8 +264,13 @@ def _compile(
     for hole in set(holes).difference(script.holes):
         verdict.refused[hole] = ("in a place that is not understood", "")
     dropped = [(hole.start, hole.end) for hole in holes if hole.dropped]
-    if verdict.refused:
-        faults += [_refused(source, hole, *why) for hole, why in verdict.refused.items()]
+    refused = {
+        hole: why
+        for hole, why in verdict.refused.items()
+        if hole.ban or hole not in script.holes or not _BRACES.fullmatch(source, hole.start, hole.end)
+    }
+    if refused:
+        faults += [_refused(source, hole, *why) for hole, why in refused.items()]
         return None, (), dropped
     return _code(source, script, verdict, holes), tuple(verdict.unknown), dropped
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from pytest_lok.core.shell_openers import opens_operands
+
 # fmt: off
 _PREFIXES = """
     apptainer arch-chroot asdf autossh aws-vault bsub bugpoint bwrap capsh catchsegv chamber
@@ -158,7 +160,7 @@ def runs_operands(name: str) -> bool:
     if name in _WORDS or name in ("go", "npm"):
         return False
     plain = name in EVALUATORS or name in WRAPPERS or name in SCRIPTED or name in ("eval", "xargs")
-    return plain or interpreter(name) is not None
+    return plain or interpreter(name) is not None or opens_operands(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,9 +253,10 @@ REMOTE: Mapping[str, frozenset[str]] = {
 
 # fmt: off
 BY_SUBCOMMAND = frozenset({
-    "apt", "apt-get", "brew", "bundle", "cargo", "direnv", "docker", "gh", "git", "glab", "go", "hatch",
-    "kubectl", "mise", "npm", "pdm", "pip", "pipenv", "pnpm", "podman", "poetry", "redis-cli",
-    "systemctl", "uv", "yarn",
+    "apt", "apt-get", "bazel", "brew", "buildah", "bundle", "cargo", "composer", "dart", "direnv", "docker",
+    "docker-compose", "dotnet", "flatpak", "flutter", "gh", "git", "glab", "go", "hatch", "helm", "kubectl",
+    "meson", "mise", "mix", "nerdctl", "nim", "nix", "npm", "oc", "packer", "pdm", "pip",
+    "pipenv", "pnpm", "podman", "poetry", "redis-cli", "systemctl", "terraform", "tofu", "uv", "yarn", "zig",
 })
 """Commands that do quite different things by their first operand."""
 # fmt: on

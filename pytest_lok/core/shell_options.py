@@ -25,7 +25,7 @@ _SINGLE_DASH = frozenset(_ONE_DASH.split())
 
 _RUNNING = """
     askpass browser cmd editor entrypoint expr expression hook hooks interpreter jq jsonpath launcher
-    loader macro ok okdir opener pager plugin plugins preload program rcfile renderer require rsh script
+    loader macro ok okdir opener pager plugin plugins preload program query rcfile renderer require rsh script
     scripts toolexec viewer wrapper xpath
 """
 _CODE = frozenset(_RUNNING.split())
@@ -130,18 +130,20 @@ _OPTIONS = """
                   file:// fileb:// http:// https:// | open
     az            --query | | @ | open
     cargo         --config -Z -C --manifest-path | --exclude --example -e | | open
-    cmake         -P -C -E -T -S --build --toolchain -X | --config | | open
+    cmake         -P -C -D -E -T -S --build --toolchain -X | --config | | open
     ctest         -S -SP --script --script-new-process --test-command --build-makeprogram
                   --test-dir | -E -LE | | open
-    curl          -K --config -x --proxy --preproxy --engine -Q --quote | -c -e --cookie-jar --referer
+    curl          -K --config -x --proxy --preproxy --engine -Q --quote -w --write-out --variable
+                  | -c -e --cookie-jar --referer
     diff3         --diff-program
-    docker        --file | -c -e --env --exclude | | open
+    docker        --file --format | -c -e --env --exclude | | open
     dotnet        | | @ | open
     dpkg          --pre-invoke --post-invoke --status-logger --admindir --root | | | open
     fd            -x -X --exec --exec-batch
     fdfind        -x -X --exec --exec-batch
     find          -exec -execdir -ok -okdir -files0-from
     gh            -q --jq -t --template | -e --env --exclude | | open
+    gcloud        --filter --format --flags-file | | | open
     git           --extcmd --upload-pack --receive-pack --config-env --open-files-in-pager --sendmail-cmd
                   --smtp-server --to-cmd --cc-cmd | -x -c -e --exclude --expire --encoding | | open
     git-clone     -u --template
@@ -157,7 +159,7 @@ _OPTIONS = """
     install       --strip-program
     java          | | @ | open
     jo            | | @ : %
-    kubectl       | -c --container | | open
+    kubectl       -o --output --template --custom-columns | -c --container | | open
     man           -P --pager -H --html -p --preprocessor -C --config-file --troff-device
     mypy          --python-executable --config-file | -x --exclude -e | @ | open
     mvn           -f --file -s --settings | | | open
@@ -166,6 +168,8 @@ _OPTIONS = """
     pytest        -p -c -o -W --override-ini --confcutdir --rootdir --pdbcls --pythonwarnings --config-file
                   --import-mode | -x | | open
     pnpm          -C --dir --prefix | | | open
+    pandoc        --filter -F --lua-filter -L --template --defaults -d --pdf-engine | -e -c | | open
+    podman        --file --format | -c -e --env --exclude | | open
     poetry        -C --directory -P --project | | | open
     pylint        --load-plugins --init-hook --rcfile | -e | | open
     rg            --pre --hostname-bin
@@ -222,7 +226,7 @@ VALUE_OPTIONS = frozenset({"--body", "--title", "--message", "-m", "--label", "-
 """Options that take what follows as their value, whatever it starts with."""
 
 _CURL = """
-    -d --data --data-ascii --data-binary --data-urlencode --json -F --form -H --header -w --write-out
+    -b --cookie -d --data --data-ascii --data-binary --data-urlencode --json -F --form -H --header
 """
 _FILES_OF_CURL = frozenset(_CURL.split())
 _FIELDS_OF_GH = frozenset({"-F", "--field"})
@@ -274,6 +278,8 @@ def reads_file(name: str, option: str, prefix: str, *, api: bool) -> str:
         text = prefix.removeprefix(option).removeprefix("=")
         if option in ("-F", "--form"):
             return "--form-string" if text.endswith("=") or "=" not in text else ""
+        if option in ("-b", "--cookie"):
+            return "-b NAME=…" if "=" not in text else ""
         if option == "--data-urlencode":
             return "--data-urlencode NAME=…" if "=" not in text else ""
         return "--data-raw" if not text else ""

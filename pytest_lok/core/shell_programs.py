@@ -37,6 +37,7 @@ from pytest_lok.core.shell_commands import (
     interpreter,
 )
 from pytest_lok.core.shell_git import git
+from pytest_lok.core.shell_openers import opened
 from pytest_lok.core.shell_options import is_known
 from pytest_lok.core.shell_script import Call, Hole, Word
 
@@ -82,6 +83,10 @@ def _ordinary(judge: Judge, call: Call) -> None:
                     call.name,
                     f"an argument of `{call.name} {text}`, which runs what it gets",
                 )
+    for word, option in opened(call):
+        part = f"the value of `{option}`" if option else "an operand"
+        what = f"{part} of `{call.name}`, which runs what it names"
+        judge.runs([word], call.name, what, "`argv` passes what you mean to be run;")
     if call.name in BY_SUBCOMMAND:
         what = f"the subcommand of `{call.name}`, which decides what is run"
         judge.runs(_as_subcommand(call), call.name, what)

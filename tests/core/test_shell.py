@@ -84,7 +84,7 @@ ACCEPTED = [
     "node app.js {{ arg.a }}",
     "deno run app.ts {{ arg.a }}",
     "go run ./cmd {{ arg.a }}",
-    "uv run pytest {{ arg.a }}",
+    "uv run pytest -k {{ arg.a }}",
     "npm test -- --grep {{ arg.a }}",
     "npx --yes eslint {{ arg.a }}",
     "timeout 60 git log {{ arg.a }}",
@@ -101,7 +101,7 @@ ACCEPTED = [
     "find . -exec sh -c 'wc -l \"$1\"' _ {} \\; ; echo {{ arg.a }}",
     "trap 'rm -f \"$tmp\"' EXIT; tmp=$(mktemp); echo {{ arg.a }} > \"$tmp\"",
     "trap - EXIT; echo {{ arg.a }}",
-    ". ./venv/bin/activate && pytest {{ arg.a }}",
+    ". ./venv/bin/activate && pytest tests -m {{ arg.a }}",
     '. "$HOME/.cargo/env"; x={{ arg.a }}',
     'eval "$(ssh-agent -s)" > /dev/null 2>&1; git push origin {{ arg.a }}',
     '. "$HOME/.cargo/env"; echo {{ arg.a }} > "$out"',
@@ -326,6 +326,15 @@ def test_a_broken_placeholder_is_shown_in_its_place_with_a_way_to_write_braces()
     assert source[fault.start : fault.end] == "."
     assert "{{ '{{' }}" in fault.hint
     assert filled("docker ps --format '{{ '{{' }}.Names}}'").values == {"lok_1": "{{"}
+
+
+@pytest.mark.parametrize(
+    "text", ["docker inspect -f '{{ '{{' }}.Id{{ '}}' }}'", 'gh pr view 1 -t "{{ "{{" }}.title}}"', "sh -c 'echo {{ '{{' }}'"]
+)  # fmt: skip
+def test_literal_braces_are_their_authors_text_wherever_they_stand(text: str) -> None:
+    assert set(filled(text).values.values()) <= {"{{", "}}"}
+    with pytest.raises(SourceError):
+        compiled(text.replace("{{ '{{' }}", "{{ arg.a }}").replace('{{ "{{" }}', "{{ arg.a }}"))
 
 
 @pytest.mark.parametrize("text", ["echo {{- arg.a }}", "echo {{ arg.a -}} b", "echo {{+arg.a}}"])

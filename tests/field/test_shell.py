@@ -256,7 +256,7 @@ def test_an_option_that_runs_something_takes_no_value(project: Project, shell: s
         "grep -e § f", "grep -c § f", "head -c § f", "sort -k § f", "split -l § f", "git commit -m §", "git switch -c §",
         "git -c user.name=§ status", "git cherry-pick -x §", "cut -c § f", "curl -e § u", "docker build --build-arg A=§ .",
         "kubectl logs p -c §", "gh pr comment 1 --body §", "go test -run § ./...", "go build -o § .", "tar xzf §", "npm test -- §",
-        "cargo test -- §", "pytest -k §", "python3 -m pytest §", "rsync -av § b", "gh pr create --title § --body §",
+        "cargo test -- §", "pytest -k §", "python3 -m pytest -k §", "rsync -av § b", "gh pr create --title § --body §",
         "helm upgrade r . --set a=§", "terraform plan -var a=§", "gcc -O§ a.c", "date +§", "rg -e § .", "curl -H 'X: §' u",
         "git config user.name §", "docker ps --filter §", "gh workflow run x -f a=§", "ls -I § .",
     ],
@@ -750,3 +750,55 @@ def test_data_is_not_taken_for_code(project: Project, shell: str) -> None:
 )  # fmt: skip
 def test_what_stands_beside_it_and_is_code_stays_refused(project: Project, shell: str) -> None:
     refused(project, shell, "x")
+
+
+# --- programs that open as code what an operand or an option names
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "pytest §", "pytest tests/§", "pytest -x §", "pytest -- §", "pytest -q --foo §", "python3 -m pytest §", "python -m unittest §",
+        "coverage run §", "uv run pytest §", "poetry run py.test §", "timeout 9 pytest §", "nobody-knows pytest §", "nyc mocha §", "mocha §", "rspec §", "bats §", "prove §",
+        "v=§; pytest \"$v\"", "f() { pytest \"$1\"; }; f §", "echo § | xargs pytest --", "find . -exec pytest § \\;", "nox -f §", "go test §",
+        "go test ./§", "go test -v ./... §", "npm run §", "yarn run -s §", "pnpm run §", "./gradlew §", "mvn §", "bazel test §", "dotnet test §",
+        "dotnet run --project §", "dotnet run --proj=§", "cmake §", "cmake -S . §", "cmake -D§ .", "cmake -D X=§ .", "meson setup b §", "docker build §", "docker build -t a §",
+        "docker build -f § .", "docker build -f§ .", "docker build --file=§ .", "docker buildx build §", "docker image build §", "docker compose -f § up",
+        "docker-compose -f § up", "podman build §", "podman kube play §", "docker stack deploy -c § x", "kubectl apply -f §", "kubectl apply -k §",
+        "kubectl -n a create -f§", "helm install r §", "helm upgrade -i r §", "helm template §", "helm install --foo x §", "terraform apply §", "terraform init -from-module=§",
+        "packer build §", "gunicorn §", "flask --app § run", "celery -A § worker", "streamlit run §", "mkdocs build -f §", "sphinx-build § out", "pandoc --filter § a",
+        "pdflatex §", "cookiecutter §", "pre-commit try-repo §", "nix build §", "nix-build §", "dpkg -i §", "rpm -Uvh §", "systemctl enable §", "tcc -run §", "zig run §",
+        "kubectl get pods -o §", "kubectl get pods -o jsonpath=§", "kubectl get pods -ojsonpath=§", "kubectl get pods --output=go-template=§",
+        "docker ps --format §", "docker inspect -f §", "gcloud x list --filter=§", "nobody-knows --query §", "nobody-knows --sql-query=§", "curl -w 'a §' u", "curl -b § u",
+    ],
+)  # fmt: skip
+def test_no_value_names_what_a_program_opens_as_code(project: Project, shell: str) -> None:
+    refused(project, shell, "touch PWNED")
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "pytest -k §", "pytest -vk §", "pytest -m § tests", "pytest -k '§ and not slow'", "pytest tests/test_a.py::§", "pytest --deselect §", "pytest --junitxml=§", "coverage run a.py §",
+        "mocha -g § test", "go test -run § ./...", "go test ./... -args §", "go run ./cmd §", "npm run build -- §", "npm run build §", "npm test -- §", "jest §",
+        "cargo run §", "cargo test §", "dotnet test --filter §", "dotnet run -- §", "cmake -B § .", "cmake --build b --target §", "docker build -t § .",
+        "docker build --build-arg A=§ .", "docker compose up §", "docker compose -p § up", "docker logs -f §", "docker rm -f §", "docker ps -f name=§",
+        "kubectl get -f §", "kubectl -n § get pods", "kubectl get pod § -o yaml", "helm upgrade § .", "helm install r . --set a=§", "terraform plan -var a=§",
+        "terraform apply -var a=§ plan.out", "gcloud x describe §", "nobody-knows --queue §", "curl -b a=§ u", "curl -w '%{http_code}' §", "rpm -q §", "dpkg -l §",
+        "systemctl status §", "pandoc § -o a.html", "pre-commit run --files §", "act -j §", "nox -s §", "nobody-knows run context §",
+    ],
+)  # fmt: skip
+def test_one_that_only_picks_or_is_handed_on_may_be_chosen(project: Project, shell: str) -> None:
+    accepted(project, shell)
+
+
+def test_argv_is_the_way_to_run_what_a_value_names(project: Project) -> None:
+    project.write("test_a.py", "def test_a(): print('ran')\n")
+    done = run(project, "true", "test_a.py")
+    project.workflow(
+        "w",
+        '[[steps]]\nname = "m"\nprompt = "x"\n[[steps]]\nname = "a"\n'
+        'argv = ["pytest", "-sqp", "no:cacheprovider", "{{ steps.m.output }}"]\n',
+    )
+    done = project.lok("run", "w")
+    assert (done.code, "ran" in done.out) == (0, True), done.err
