@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 HERE = Path(__file__).parent
 WORKFLOW = ".lok/workflows/security-review.toml"
@@ -51,15 +52,25 @@ class Sample:
         old = UNSAFE if UNSAFE in text else SAFE
         page.write_text(text.replace(old, line))
 
+    def repair(self) -> None:
+        """Bind the value in that line, and commit."""
+        self.write_query(SAFE)
+        self.git("commit", "--quiet", "--all", "--message=Bind the value")
+
     def git(self, *arguments: str) -> None:
         subprocess.run(["git", *arguments], cwd=self.root, env=self.environ, check=True)
 
-    def review(self) -> tuple[int, dict[str, str]]:
-        """Run ``pytest --lok`` for everybody to see: its exit code, and the outcome of each step and test."""
+    def review(self, *, output: IO[bytes] | None = None) -> tuple[int, dict[str, str]]:
+        """Run ``pytest --lok``: its exit code, and the outcome of each step and test.
+
+        What it prints is for everybody to see, or goes to the file ``output``.
+        """
         report = self.root / ".pytest_cache" / "demo.xml"
         command = [sys.executable, "-m", "pytest", "--lok", f"--junitxml={report}", "-o", "junit_logging=no"]
-        code = subprocess.run(command, cwd=self.root, env=self.environ, check=False).returncode
-        return code, outcomes(report) if report.exists() else {}
+        done = subprocess.run(
+            command, cwd=self.root, env=self.environ, stdout=output, stderr=output, check=False
+        )
+        return done.returncode, outcomes(report) if report.exists() else {}
 
 
 def _environ(home: Path) -> dict[str, str]:
@@ -139,8 +150,7 @@ def main() -> int:
         return 1
 
     stage.act("Red, as it should be. Fix that one line, commit, run again")
-    sample.write_query(SAFE)
-    sample.git("commit", "--quiet", "--all", "--message=Bind the value")
+    sample.repair()
     stage.line(UNSAFE, "-")
     stage.line(SAFE, "+")
     stage.line("pytest --lok", "$")
