@@ -86,6 +86,9 @@ coverage: $(READY)
 demo: $(READY)
 	@$(BIN)/python -m demo
 
+picture: $(READY)
+	$(BIN)/python -m tools.picture
+
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
@@ -115,6 +118,9 @@ docs: .compat/docs/.ready
 
 wheel: $(READY)
 	$(BIN)/python -m build --wheel
+
+release-check: .compat/release/.ready
+	$(BIN)/python -m tools.release .compat/release/bin/twine
 
 changelog: $(READY)
 	$(BIN)/towncrier build --draft
