@@ -93,13 +93,8 @@ class Redactor:
             return self.text(value)
         if isinstance(value, dict):
             return {self._masked(key): self._masked(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
+        if isinstance(value, (list, tuple)):
             return type(value)(self._masked(item) for item in value) if value else value
-        if is_dataclass(value) and not isinstance(value, type):
-            return self._dataclass(value)
-        return value
-
-    def _dataclass(self, value: object) -> object:
         changed = {}
         for name in _field_names(cast(Hashable, type(value))):
             before = getattr(value, name)
@@ -108,13 +103,14 @@ class Redactor:
             after = self._masked(before)
             if after is not before and after != before:
                 changed[name] = after
-        return replace(value, **changed) if changed else value  # type: ignore[type-var]  # the caller has checked
+        return replace(cast(Any, value), **changed) if changed else value
 
 
 @functools.cache
 def _field_names(cls: Hashable) -> tuple[str, ...]:
-    """The fields that may hold text of others; ``kind`` is our own."""
-    return tuple(field.name for field in fields(cast(Any, cls)) if field.name != "kind")
+    """The fields of a dataclass that may hold text of others; ``kind`` is our own. None of another class."""
+    names = (field.name for field in fields(cast(Any, cls))) if is_dataclass(cls) else ()
+    return tuple(name for name in names if name != "kind")
 
 
 def without(text: str, secret: str, mask: str = "***") -> str:

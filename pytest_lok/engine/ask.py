@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -120,10 +120,9 @@ async def _gather(
     return [answers[name] for name in names if name in answers]
 
 
-async def _valid(record: Record, action: Ask, name: str, prompt: Prompt) -> Answer:
+def _valid(record: Record, action: Ask, name: str, prompt: Prompt) -> Coroutine[None, None, Answer]:
     """A backend's answer in the declared form; a malformed one is re-asked once, with what is wrong."""
-    _, answer = await answered(record, available(record, name), prompt, partial(_parsed, record, action))
-    return answer
+    return answered(record, available(record, name), prompt, partial(_parsed, record, action))
 
 
 async def _parsed(record: Record, action: Ask, reply: Reply) -> Answer:

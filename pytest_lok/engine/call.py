@@ -57,8 +57,8 @@ def available(record: Record, name: str) -> Backend:
 
 async def answered(
     record: Record, backend: Backend, prompt: Prompt, read: Callable[[Reply], Awaitable[T]]
-) -> tuple[Reply, T]:
-    """The answer without its thoughts, and what ``read`` makes of it; asked again once where it cannot.
+) -> T:
+    """What ``read`` makes of the answer without its thoughts; asked again once where it cannot.
 
     An answer that stays unusable is kept as evidence: it is no reply, and whoever wrote the prompt has
     to see it.
@@ -80,9 +80,8 @@ async def answered(
         raise
 
 
-async def _read(reply: Reply, read: Callable[[Reply], Awaitable[T]]) -> tuple[Reply, T]:
-    reply = replace(reply, text=answer_of(reply.text))
-    return reply, await read(reply)
+async def _read(reply: Reply, read: Callable[[Reply], Awaitable[T]]) -> T:
+    return await read(replace(reply, text=answer_of(reply.text)))
 
 
 async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
@@ -155,7 +154,7 @@ async def _answer(name: str, prompt: Prompt, ask: Callable[[Prompt], Awaitable[T
     """What the backend says within the prompt's time; whatever else comes of it is a BackendError."""
     limit = prompt.timeout
     try:
-        async with within(limit):
+        with within(limit):
             return await ask(prompt)
     except TimeoutError:
         raise BackendError(

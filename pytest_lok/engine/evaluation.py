@@ -75,7 +75,7 @@ async def evaluated(work: Callable[[Left], T], limit: float, what: str) -> T:
     context = contextvars.copy_context()
     threading.Thread(target=context.run, args=(run,), name=f"{THREAD}-work", daemon=True).start()
     try:
-        async with within(limit):
+        with within(limit):
             return await found
     except TimeoutError:
         raise timed_out(what, limit) from None

@@ -152,7 +152,7 @@ async def _baseline(record: Record) -> Mapping[str, int]:
     """The fingerprints that were accepted before the change; none where there is no such file."""
     limit = record.context.limit(record.step)
     try:
-        async with within(limit):
+        with within(limit):
             text = await record.context.world.workspace.at_base(PATH)
         return {} if text is None else fingerprints(text)
     except TimeoutError:

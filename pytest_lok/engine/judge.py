@@ -103,7 +103,7 @@ async def _ruling(record: Record, rubric: str, backend: str) -> bool:
         f"{marks}\n{record.output}\n{marks}\n\n{instruction(RULING)}"
     )
     prompt, read = Prompt(text=text, schema=RULING), partial(_ruled, name, rubric)
-    _, (verdict, reason) = await answered(record, available(record, name), prompt, read)
+    verdict, reason = await answered(record, available(record, name), prompt, read)
     record.note(f"rubric by {name}", f"{rubric}: {verdict}, {reason}")
     return verdict == "yes"
 

@@ -70,7 +70,7 @@ class Lookup:
     async def _each(self, findings: Sequence[Finding]) -> list[Finding]:
         limit = self._record.context.limit(self._record.step)
         try:
-            async with within(limit):
+            with within(limit):
                 return [await self._placed(finding) for finding in findings]
         except TimeoutError:
             raise timed_out("looking for the quotes", limit) from None
@@ -108,7 +108,7 @@ class Lookup:
         if self._names is None:
             limit = self._record.context.limit(self._record.step)
             try:
-                async with within(limit):
+                with within(limit):
                     names = await self._workspace.names()
             except (StepUnableError, TimeoutError):
                 names = frozenset()
@@ -138,7 +138,7 @@ class Lookup:
             return False
         limit = self._record.context.limit(self._record.step)
         try:
-            async with within(limit):
+            with within(limit):
                 comparison = await self._workspace.comparison(sorted(paths))
         except TimeoutError:
             self.gap = timed_out("the diff", limit)

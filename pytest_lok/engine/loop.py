@@ -31,6 +31,8 @@ from pytest_lok.errors import StepUnableError
 
 INTERNAL = "internal error"
 """How the reason of a step begins that a bug of ours has ended."""
+_FOLDED = (RunStarted, StepFinished, RunFinished)
+"""What a RunResult is made of."""
 GLANCE = 0.05
 """Seconds between two looks at whether another run of the workspace has ended."""
 
@@ -246,7 +248,7 @@ class Run:
     def _tell(self, event: Event) -> None:
         """The one way out of a run: what is shown or stored has passed here, without its secrets."""
         event = self._world.redactor.value(event)
-        if isinstance(event, StepFinished | RunStarted | RunFinished):
+        if isinstance(event, _FOLDED):
             self._told.append(event)
         self._emit(event)
 

@@ -134,7 +134,7 @@ class Record:
             verdict=self.verdict,
             items=tuple(self.items),
             findings=self.findings,
-            set_aside=set_aside(self.context.plan.workflow.gate, self.findings or ()),
+            set_aside=set_aside(self.context.plan.workflow.gate, self.findings) if self.findings else (),
             sections=tuple(self.sections),
             usage=self.usage,
             underlying=underlying,

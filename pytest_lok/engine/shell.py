@@ -57,7 +57,7 @@ async def execute(record: Record, command: Command) -> Completed:
     """Run one command within the step's time limit; StepFailedError, with all it printed, if it says no."""
     limit = record.context.limit(record.step)
     try:
-        async with within(limit):
+        with within(limit):
             done = await record.context.world.shell.run(command)
     except TimeoutError:
         raise timed_out("the command", limit) from None

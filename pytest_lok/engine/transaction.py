@@ -56,16 +56,14 @@ AtOnce: TypeAlias = Callable[[Sequence[Work]], Awaitable[Sequence[LokError | Non
 
 async def run_and_apply(record: Record, action: Ask) -> None:
     """Ask, apply the edits of the answer, verify, check; again with what was wrong, as often as allowed."""
-
-    async def alone(work: Sequence[Work]) -> list[LokError | None]:
-        return [await one for one in work]
-
-    (failure,) = await apply_together([record], action, alone)
+    (failure,) = await apply_together([record], action)
     if failure is not None:
         raise failure
 
 
-async def apply_together(parts: Sequence[Record], action: Ask, at_once: AtOnce) -> list[LokError | None]:
+async def apply_together(
+    parts: Sequence[Record], action: Ask, at_once: AtOnce | None = None
+) -> list[LokError | None]:
     """Ask for every part, apply the edits of all answers as one transaction, verify and check each part.
 
     Returns what each part failed with, None where it did not; where one did, the others' edits are
@@ -76,10 +74,11 @@ async def apply_together(parts: Sequence[Record], action: Ask, at_once: AtOnce) 
     backend thinks.
     """
     action = _found_out(parts[0], action)
-    feedback: dict[int, str] = dict.fromkeys(range(len(parts)), "")
+    feedback = [(number, "") for number in range(len(parts))]
     for left in reversed(range(action.fix_retries + 1)):
-        asked = await at_once([_asked(parts[number], action, said) for number, said in feedback.items()])
-        failed = {number: no for number, no in zip(feedback, asked, strict=True) if no is not None}
+        work = [_asked(parts[number], action, said) for number, said in feedback]
+        asked = await at_once(work) if at_once else [await work[0]]
+        failed = {number: no for (number, _), no in zip(feedback, asked, strict=True) if no is not None}
         if not failed:
             failed = await _apply_and_judge(parts, action, last=not left)
         if not failed:
@@ -91,7 +90,7 @@ async def apply_together(parts: Sequence[Record], action: Ask, at_once: AtOnce) 
         for number, failure in fixable.items():
             part = parts[number]
             part.note(f"before fix {action.fix_retries - left + 1}", f"{failure.message}\n{failure.output}")
-            feedback[number] = _feedback(part.output, failure, edited=action.apply_edits)
+            feedback.append((number, _feedback(part.output, failure, edited=action.apply_edits)))
             part.again()
     return [None] * len(parts)
 
@@ -99,9 +98,10 @@ async def apply_together(parts: Sequence[Record], action: Ask, at_once: AtOnce) 
 async def _asked(part: Record, action: Ask, feedback: str) -> LokError | None:
     part.output = ""
     try:
-        with _fixable(OutputError):
-            await run_ask(part, action, feedback)
-    except (StepFailedError, StepUnableError, _FixableError) as failure:
+        await run_ask(part, action, feedback)
+    except OutputError as unusable:
+        return _FixableError(unusable)
+    except (StepFailedError, StepUnableError) as failure:
         return failure
     return None
 
@@ -288,7 +288,7 @@ async def _checkpoint(record: Record) -> None:
     if command is None:
         return
     try:
-        async with within(limit):
+        with within(limit):
             done = await world.shell.run(command)
         trouble = f"{done.stdout}\n{done.stderr}" if done.exit_code else ""
     except TimeoutError:
