@@ -46,6 +46,20 @@ def test_the_index_leads_to_every_page() -> None:
     assert pages - {"index.md"} == set(re.findall(r"\]\(([\w/]+\.md)\)", index))
 
 
+def test_the_places_that_contributors_are_sent_to_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    files = set(re.findall(r"`((?:pytest_lok|tests|docs)/[\w/.]+)`", text))
+    assert len(files) > 15
+    assert [name for name in files if not (ROOT / name).exists()] == []
+    names = re.findall(r"`(\w+)`\s+in\s+`([\w/]+\.py)`", text)
+    assert len(names) > 5
+    assert [
+        (name, file)
+        for name, file in names
+        if not re.search(rf"^(class )?{name}\b", (ROOT / file).read_text(), re.MULTILINE)
+    ] == []
+
+
 def test_what_is_dead_is_seen(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
