@@ -234,7 +234,7 @@ class ShellTemplate:
             why = "is a file that this command runs"
         if why:
             raise TemplateError(
-                f"the value at {self._first(pieces)} names a file to write, and {path[:80]!r} {why}",
+                f"the value at {self._first(pieces)} names a file to write or send, and {path[:80]!r} {why}",
                 hint="a name without `..`, relative to the directory, is one",
             )
         elsewhere = None in pieces or base.startswith(("/", "~")) or ".." in base.split("/")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.shell_commands import TEST_BINARY, TEST_UNARY
+from pytest_lok.core.shell_flow import ANY
 from pytest_lok.core.shell_options import decides
 from pytest_lok.core.shell_script import POSITIONAL, Call, Word
 
@@ -61,6 +62,9 @@ def directory(judge: Judge, call: Call) -> None:
 def declaration(judge: Judge, call: Call) -> None:
     """Names, and what they are set to."""
     options = any(word.prefix.startswith(("-", "+")) for word in call.args)
+    exports = call.name == "export" or any(re.match("-[a-z]*x", word.prefix) for word in call.args)
+    names = [_IDENTIFIER.match(word.prefix) for word in call.args if exports]
+    judge.trace.exported.update(name[0] for name in names if name)
     for word in call.args:
         assigned = ASSIGNED.match(word.prefix)
         if assigned and not options:
@@ -95,6 +99,8 @@ def calculation(judge: Judge, call: Call) -> None:
 def positional(judge: Judge, call: Call) -> None:
     """``set``: options of the shell, and what becomes ``$1`` …"""
     ended = False
+    if any(re.match(r"-[a-z]*a|allexport\Z", word.prefix) for word in call.args):
+        judge.trace.exported.add(ANY)
     for word in call.args:
         if not ended:
             judge.refuse(word.holes, "an argument of `set`, which changes the shell (write `set -- …`)")

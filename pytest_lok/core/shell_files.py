@@ -30,6 +30,12 @@ _READERS = """
 """
 READERS = frozenset(_READERS.split()) | CLOSED
 """Commands that only read data: they run no file, and no code of the directory they are started in."""
+_BLIND = READERS - {
+    ".", "awk", "command", "declare", "env", "eval", "exec", "export", "find", "gawk", "gojq", "jaq", "jo",
+    "jq", "local", "mawk", "mlr", "nice", "nohup", "printenv", "readonly", "set", "source", "stdbuf", "time",
+    "timeout", "typeset", "xargs", "yq",
+}  # fmt: skip
+"""Those of them that put no variable of their environment into what they print."""
 _LOADS = frozenset({".", "source", "git"})
 """Those of them that do where the directory is another than the project's."""
 
@@ -286,6 +292,27 @@ def git(judge: Judge, command: str, args: Sequence[Word]) -> None:
 # --- what is written, and where a command is started
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fill:
+    """A file that a command fills: where it stands, and the words that say with what, if not all its own."""
+
+    number: int
+    call: Call
+    path: str
+    copied: bool
+    words: Sequence[Word] | None
+    fed: bool
+
+    def holes(self, judge: Judge, exported: Collection[str]) -> list[Hole]:
+        """The values that may be in the file, or have chosen what is."""
+        fed = judge.flow.fed(self.call.command) if self.fed else []
+        if self.words is not None:
+            return [*judge.flow.holding(self.words, whole=False), *fed]
+        given = [*self.call.args, *(word for _, word in self.call.command.assignments)]
+        seen = judge.flow.inside(exported) if self.call.name not in _BLIND else []
+        return [*judge.flow.holding(given), *fed, *seen]
+
+
 @dataclass(slots=True)
 class Trace:
     """The commands of a text in their order, with what they may leave behind for those that follow.
@@ -295,7 +322,9 @@ class Trace:
 
     repeats: bool = False
     _calls: list[Call] = field(default_factory=list)
-    _fills: list[tuple[int, Call, str, bool]] = field(default_factory=list)
+    exported: set[str] = field(default_factory=set)  # variables that programs see
+    references: list[Word] = field(default_factory=list)  # names of revisions, and what they stand for
+    _fills: list[_Fill] = field(default_factory=list)
     _moves: list[tuple[int, Word]] = field(default_factory=list)
     _eaters: list[tuple[int, str]] = field(default_factory=list)
 
@@ -305,10 +334,24 @@ class Trace:
         for path in call.command.outputs:
             self.fills(call, path)
 
-    def fills(self, call: Call, path: str, *, copied: bool = False) -> None:
-        """It writes what it gets to a file ("": nobody knows which); ``copied``: what is in another file."""
+    def fills(
+        self,
+        call: Call,
+        path: str,
+        *,
+        copied: bool = False,
+        words: Sequence[Word] | None = None,
+        fed: bool = True,
+    ) -> None:
+        """It writes what it gets to a file ("": nobody knows which).
+
+        ``copied``: what is in another file; ``words`` say what it is, if not all that it gets and is ``fed``.
+        """
         if not path.startswith(_NOWHERE[:1]):
-            self._fills.append((len(self._calls), call, path, copied))
+            number = len(self._calls)
+            self._fills.append(
+                _Fill(number=number, call=call, path=path, copied=copied, words=words, fed=fed)
+            )
 
     def moves(self, word: Word) -> None:
         """What follows is started in that directory."""
@@ -328,12 +371,12 @@ class Trace:
                     judge.refuse(holes, what, "take the value as an argument, or the directory as written;")
             if holes and changing:
                 judge.target(word, changes=True)
-        filled = [entry for entry in self._fills if not entry[3] and self._holes(judge, entry[1])]
+        filled = [fill for fill in self._fills if not fill.copied and fill.holes(judge, self.exported)]
         if not filled:
             return
-        start = 0 if self.repeats else min(entry[0] for entry in filled)
-        names = {path for number, _, path, copied in self._fills if number >= start}
-        holes = [hole for entry in filled for hole in self._holes(judge, entry[1])]
+        start = 0 if self.repeats else min(fill.number for fill in filled)
+        names = {fill.path for fill in self._fills if fill.number >= start}
+        holes = [hole for fill in filled for hole in fill.holes(judge, self.exported)]
         for text in self._runners(judge, start, names):
             judge.refuse(
                 holes, text, "run it in a step of its own, or name the file as data (.txt, .json, .md, …);"
@@ -349,10 +392,6 @@ class Trace:
             for path in () if self._reads(judge, call) else sorted(names):
                 if not _is_data(path) or _mentions(call, path):
                     yield f"in a file that is written before `{call.name}`, which may run what it finds"
-
-    def _holes(self, judge: Judge, call: Call) -> list[Hole]:
-        given = [*call.args, *(word for _, word in call.command.assignments)]
-        return [*judge.flow.holding(given), *judge.flow.fed(call.command)]
 
     def _after(self, number: int) -> list[Call]:
         return self._calls if self.repeats else self._calls[number:]

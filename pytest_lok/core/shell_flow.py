@@ -209,6 +209,10 @@ class Flow:
         )
         return [hole for hole in (*holes, *self._reaching(names)) if hole not in self.quiet]
 
+    def inside(self, names: Collection[str]) -> list[Hole]:
+        """The holes whose values may be in the variables."""
+        return self._reaching(names)
+
     def _reaching(self, names: Collection[str]) -> list[Hole]:
         seen: set[str] = set()
         todo = list(self._entering if ANY in names else names)

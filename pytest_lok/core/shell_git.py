@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_lok.core import shell_builtins as builtins
 from pytest_lok.core import shell_files as files
+from pytest_lok.core.shell_arrivals import revisions
 from pytest_lok.core.shell_commands import GIT_CODE, GIT_DATA, GIT_FORMATS, GIT_QUIET
 from pytest_lok.core.shell_options import is_known
 from pytest_lok.core.shell_script import Call, Word
@@ -49,6 +50,7 @@ def git(judge: Judge, call: Call) -> None:
             elif word.direct and (attached := re.match(r"-c|--config=", word.prefix)):
                 _git_setting(judge, call, builtins.behind(word, attached.end()))
     files.git(judge, command, args)
+    revisions(judge, call, command, args)
     if command in GIT_QUIET and not any(GIT_FORMATS.match(word.prefix) for word in args if word.holes):
         judge.flow.quiet.update(hole for word in call.args for hole in word.direct)
     if is_known(f"git-{command}"):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_lok.core import shell_builtins as builtins
 from pytest_lok.core import shell_files as files
+from pytest_lok.core.shell_arrivals import sends
 from pytest_lok.core.shell_commands import (
     BEFORE_SUBCOMMAND,
     BY_SUBCOMMAND,
@@ -99,6 +100,7 @@ def _ordinary(judge: Judge, call: Call) -> None:
         ):
             judge.runs_input(f"{call.name} {given}", call.command)
     files.outputs(judge, call)
+    sends(judge, call)
     if call.name == "curl":
         files.curl(judge, call)
     judge.data(call)

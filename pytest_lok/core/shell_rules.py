@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from pytest_lok.core.shell_arrivals import brings
 from pytest_lok.core.shell_commands import (
     BUILD_FILES,
     DUMP_OPTIONS,
@@ -258,6 +259,7 @@ class Judge:
         call = Call(name=name, args=args, command=command)
         self.current = command
         self.trace.sees(call)
+        brings(self, call)
         if name in PRINTERS:
             self.flow.printed.update(hole for word in args for hole in word.holes)
         if name in QUIET:

@@ -802,3 +802,52 @@ def test_argv_is_the_way_to_run_what_a_value_names(project: Project) -> None:
     )
     done = project.lok("run", "w")
     assert (done.code, "ran" in done.out) == (0, True), done.err
+
+
+# --- brought along by a value, then run
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "export V=§; envsubst < t > q.py; pytest", "V=§; export V; envsubst < t > q.py; pytest", "set -a; V=§; envsubst < t > q.py; pytest", "set -o allexport; V=§; j2 t -o q.py; pytest",
+        "declare -x V=§; gomplate -f t -o q.py; pytest", "export V=§; sh -c 'echo \"$V\"' > q.py; pytest", "tar xf §; make", "tar -xzf a -C d §; make", "tar --extract --file=§; make",
+        "tar x < §; make", "echo § | tar x; make", "unzip §; make", "7z x §; make", "bsdtar xf §; pytest", "jar xf §; make", "python3 -m zipfile -e § .; make",
+        "git checkout §; make", "git checkout -b x §; make", "git checkout origin/§ -- .; make", "git switch §; npm test", "git reset --hard §; make", "git merge §; make", "git pull origin §; make",
+        "git cherry-pick §; make", "git rebase §; make", "git revert §; make", "git stash apply §; make", "git restore --source=§ .; make", "git restore -s § .; make", "git worktree add w §; cd w; make",
+        "git clone § d; cd d; make", "git clone -b § u d; make -C d", "git submodule add § d; make", "git fetch origin §; git checkout FETCH_HEAD; make", "git branch b §; git checkout b; make",
+        "git fetch u §:b && git switch b && pytest", "f() { git checkout b; make; }; git fetch origin §:b; f", "v=§; git checkout \"$v\"; make", "git -C d checkout §; make -C d",
+        "gh pr checkout §; make", "gh repo clone § d; make -C d", "gh run download §; sh run.sh", "hg update §; make", "svn co § d; make -C d", "curl -O §; make", "curl -sLO §; make", "wget §; make",
+        "aws s3 cp § .; make", "docker cp §:/x .; make", "gcc §; ./a.out", "rustc §; ./x", "go build §; ./x",
+    ],
+)  # fmt: skip
+def test_what_a_value_brings_is_not_run_by_the_same_text(project: Project, shell: str) -> None:
+    refused(project, shell, "main")
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "export V=§; git diff > d.py; make", "export V=§; date > q.py; make", "export V=§; envsubst < t > q.txt; make", "export V=§; make", "tar cf a.tar §; make", "tar tf §; make", "tar x < a.tar; make; echo §",
+        "git checkout -b §; make", "git switch -c §; npm test", "git checkout -- §; make", "git checkout main -- §; make", "git restore §; make", "git merge -m § main; make", "git reset §; make",
+        "git fetch origin §; make", "git checkout main; make; git fetch origin §", "git fetch origin §; git diff FETCH_HEAD", "git fetch origin § && git checkout §", "git checkout §; git diff | head",
+        "make; git checkout §", "git log §; make", "git diff §; make", "gh pr view §; make", "gh pr checkout §; gh pr diff §", "curl §; make", "wget -q -O /dev/null §; make", "gcc -O§ a.c; ./a.out",
+        "aws s3 cp a s3://§; make", "echo § | git commit -F -; make",
+    ],
+)  # fmt: skip
+def test_one_that_brings_nothing_or_is_only_read_may_be_named(project: Project, shell: str) -> None:
+    accepted(project, shell)
+
+
+@pytest.mark.parametrize(
+    "shell", ["curl -F 'a=@§' u", "curl -F 'a=<§' u", "curl -sF a=@§ u", "curl -d @§ u", "curl --data-binary=@§ u", "curl --json @§ u", "wget --post-file=§ u", "gh pr comment 1 --body-file §",
+              "gh pr create -F §", "gh release create v1 --notes-file=§", "gh api x -F a=@§"])  # fmt: skip
+def test_a_file_to_send_is_one_of_the_project(project: Project, shell: str) -> None:
+    shell = f"false && {shell} || true"
+    outside = project.root.parent / "key"
+    outside.write_text("secret")
+    (project.root / "link").symlink_to(outside)
+    for answer in ("../key", str(outside), ".env", ".git/config", "link"):
+        done = run(project, shell, answer)
+        assert done.code == 3, (answer, done)
+    assert run(project, shell, "notes.md").code == 0
