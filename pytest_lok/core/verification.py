@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from posixpath import basename, normpath
 
+from pytest_lok.core.imports import taken_in
 from pytest_lok.core.protected import plain
 
 MOST_TEXTS = 200
@@ -77,6 +78,7 @@ _TEST_FILE = re.compile(
     r"tests?([_-].*)?\.\w+|.+[_.-](tests?|spec|cy|e2e)\.\w+|.+\.snap|.+(Tests?|TestCase|Spec)\.(java|kt|scala|groovy|cs|swift|php)"
 )
 _ENTRY = re.compile(r"__(main|init)__\.py|(index|main)\.\w+")
+_SCRIPT = re.compile(r"[^-=][^=]*\.[A-Za-z]\w*")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _HIDES = re.compile(r"\$\(|`|\beval\b|\bxargs\b|-exec")
 """What a shell text may run without naming it in the place of a command."""
@@ -101,12 +103,14 @@ class Verification:
     """What ``who`` (a verify command, a later step) runs and is told by.
 
     ``named`` are files and directories, by their whole path or its end; one that ends in ``/`` means all
-    that is in it. ``tests``: tests may be run, those of the usual names and of these ``patterns``.
+    that is in it. ``scripts`` are those that a program is started with, by the words of the command.
+    ``tests``: tests may be run, those of the usual names and of these ``patterns``.
     ``installed`` says of a module's name whether there is one already.
     """
 
     who: str
     named: frozenset[str]
+    scripts: frozenset[str]
     tests: bool
     patterns: tuple[str, ...]
     read: Read
@@ -116,6 +120,8 @@ class Verification:
         """What the file at ``path`` has to do with what is said; None = nothing."""
         if any(_names(word, path) for word in self.named):
             return f"{self.who} runs it, or reads in it what to do"
+        if script := self._taken_in(path):
+            return f"{script}, which {self.who} runs, imports it"
         content = self.read(path)
         if self.tests and (is_test(path) or self._collected(path, content)):
             return f"it belongs to the tests, which {self.who} may run"
@@ -124,6 +130,17 @@ class Verification:
         if content is None and self._shadows(path):
             return "a new module of that name would be imported instead of the one that is meant"
         return None
+
+    def _taken_in(self, path: str) -> str:
+        """The script that takes the file in from its own directory; what a test imports is what it tests."""
+        folders = [path[:at] for at, letter in enumerate(path) if letter == "/"]
+        for word, folder in itertools.product(sorted(self.scripts), ["", *folders]):
+            script = normpath(f"{folder}/{word}" if folder else word)
+            if is_test(script) or self.read(script) is None:
+                continue
+            if any(_names(plain(file), path) for file in taken_in(script, self.read)):
+                return script
+        return ""
 
     def _collected(self, path: str, content: bytes | None) -> bool:
         """Whether pytest is told to take it for tests, or may find some in its docstrings."""
@@ -143,7 +160,7 @@ class Verification:
         if name in self.named or (name.isidentifier() and self.installed(name)):
             return True
         imports = re.compile(rf"(?m)^\s*(?:import|from)\s+{re.escape(name)}\b")
-        return any(imports.search(_text(word, self.read)) for word in self.named if word.endswith(".py"))
+        return any(imports.search(_text(word, self.read)) for word in self.scripts if word.endswith(".py"))
 
 
 def is_test(path: str) -> bool:
@@ -170,6 +187,7 @@ def verification(command: str, reader: Read, *, who: str, installed: Callable[[s
             return b""
 
     named: set[str] = set()
+    scripts: set[str] = set()
     tests = False
     texts, seen = [command], {command}
     while texts:
@@ -178,7 +196,9 @@ def verification(command: str, reader: Read, *, who: str, installed: Callable[[s
             parts = [_judged(words, read) for words in pipeline]
             blind = len(parts) > 1 and any(runs for runs, _, _ in parts)  # what flows through it may be code
             named.update(*(files for _, files, _ in parts), *(_paths(words) for words in pipeline if blind))
-            tests = tests or any(runs for runs, _, _ in parts)
+            runs = any(runs for runs, _, _ in parts)
+            scripts.update(*(_started_with(words) for words in pipeline if runs and words))
+            tests = tests or runs
             fresh = {one for _, _, more in parts for one in more} - seen
             seen |= fresh
             texts += fresh
@@ -188,7 +208,8 @@ def verification(command: str, reader: Read, *, who: str, installed: Callable[[s
             named.update(_paths(word for word in words if "." in word or word.strip("*") == word))
             tests = True
     patterns = _collected_names(read) if tests else ()
-    return Verification(who, frozenset(named), tests, patterns, read, installed)
+    files = frozenset(map(plain, named))
+    return Verification(who, files, frozenset(scripts), tests, patterns, read, installed)
 
 
 def _collected_names(read: Read) -> tuple[str, ...]:
@@ -256,6 +277,14 @@ def _started(rest: list[str], read: Read) -> tuple[bool, set[str], list[str]]:
         return False, set(_paths([rest[0]] if "/" in rest[0] else [])) | set(_paths(arguments)), texts
     whole = {f"{path}/" for path in _paths(arguments)} if name in _LISTERS else set()
     return True, set(_paths(rest if "/" in rest[0] else arguments)) | whole | {name}, []
+
+
+def _started_with(words: Sequence[str]) -> Iterator[str]:
+    """What a program is started with, or is itself: the first word that has the form of a script's name."""
+    modules = [word.replace(".", "/") for option, word in itertools.pairwise(words) if option == "-m"]
+    yield from (f"{module}{ending}" for module in modules for ending in (".py", "/__main__.py"))
+    yield from _paths(words[:1] if "/" in words[0] else [])
+    yield from _paths(next(([word] for word in words if _SCRIPT.fullmatch(word)), []))
 
 
 def _module(words: list[str], read: Read) -> tuple[bool, set[str], list[str]]:
@@ -343,7 +372,7 @@ def _paths(words: Iterable[str]) -> Iterator[str]:
             if pattern and path == ".":
                 yield "/"
             elif path not in (".", "..") and not path.startswith("-") and not re.search(r"\s", path):
-                yield plain(path) + ("/" if pattern else "")
+                yield path + ("/" if pattern else "")
 
 
 def _names(word: str, path: str) -> bool:

@@ -146,6 +146,67 @@ def test_an_answer_cannot_edit_what_verifies_it(
     assert not (project.root / "unittest.py").exists()
 
 
+IMPORTING = {
+    "check.py": "import sys\nfrom rules import ok\nsys.exit(not ok)\n",
+    "rules.py": "from inner import ok\n",
+    "inner.py": "ok = False\n",
+    "tool/run.py": "def main():\n    from lib.deep import ok\n    raise SystemExit(not ok)\nmain()\n",
+    "tool/lib/deep.py": "from . import deeper\nok = deeper.ok\n",
+    "tool/lib/deeper.py": "ok = False\n",
+    "tool/named.py": "import importlib\nraise SystemExit(not importlib.import_module('facts').ok)\n",
+    "tool/facts.py": "ok = False\n",
+    "tool/computed.py": "import importlib\nraise SystemExit(not importlib.import_module('fac' + 'ts').ok)\n",
+    "tool/added.py": "import sys\nsys.path.append('tool/more')\nimport far\nraise SystemExit(not far.ok)\n",
+    "tool/more/far.py": "ok = False\n",
+    "tool/own.sh": "cd tool\npython3 named.py\n",
+    "app/main.py": "new = False\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("verify", "file"),
+    [
+        ("python3 check.py", "rules.py"),
+        ("python3 check.py", "inner.py"),
+        ("python3 -m check", "inner.py"),
+        ("python3 tool/run.py app/main.py", "tool/lib/deep.py"),
+        ("python3 tool/run.py app/main.py", "tool/lib/deeper.py"),
+        ("python3 tool/named.py", "tool/facts.py"),
+        ("cd tool && python3 named.py", "tool/facts.py"),
+        ("sh tool/own.sh", "tool/facts.py"),
+        ("python3 tool/computed.py", "tool/facts.py"),
+        ("python3 tool/added.py", "tool/more/far.py"),
+    ],
+)
+def test_an_answer_cannot_edit_what_its_judge_imports(project: Project, verify: str, file: str) -> None:
+    for name, text in IMPORTING.items():
+        project.write(name, text)
+    says(project, (file, IMPORTING[file].rstrip(), "ok = True"))
+    done = ran(project, f'verify = "{verify}"\n')
+    assert done.code == 1
+    assert "imports it" in done.err
+    assert (project.root / file).read_text() == IMPORTING[file]
+    assert ran(project, f'verify = "{verify}"\nallow_paths = ["{file}"]\n').code == 0
+
+
+@pytest.mark.parametrize(
+    ("judge", "text"),
+    [
+        ("tool/check.py", "import sys\nsys.path.insert(0, 'app')\nimport main\nassert main.new\n"),
+        ("tool/check.py", "assert 'True' in open('app/main.py').read()\n"),
+        ("check.py", "import json\nassert 'True' in open('app/main.py').read()\n"),
+        ("test_main.py", "from app.main import new\nassert new\n"),
+    ],
+)
+def test_what_a_judge_looks_at_from_another_place_may_be_edited(
+    project: Project, judge: str, text: str
+) -> None:
+    project.write("app/main.py", "new = False\n")
+    project.write(judge, text)
+    says(project, ("app/main.py", "False", "True"))
+    assert ran(project, f'verify = "python3 {judge}"\n').code == 0
+
+
 @pytest.mark.parametrize(
     ("verify", "file"),
     [
@@ -276,13 +337,16 @@ def test_letters_in_another_unicode_form_are_named(project: Project) -> None:
 def test_a_broken_journal_is_named_once_and_stops_no_later_run(project: Project, manifest: str) -> None:
     says(project, ("zz", "", "1"))
     assert ran(project).code == 0
-    journal = state_of(project) / "deadbeefdeadbeef"
-    journal.mkdir()
-    (journal / "manifest.json").write_text(manifest)
+    names = ["deadbeefdeadbeef", "feedfacefeedface"]  # all of them are gone through
+    for name in names:
+        journal = state_of(project) / name
+        journal.mkdir()
+        (journal / "manifest.json").write_text(manifest)
     project.workflow("ok", '[[steps]]\nname = "s"\nshell = "true"\n')
     done = project.lok("run", "ok")
     assert done.code == 3
-    assert str(state_of(project) / ASIDE / "deadbeefdeadbeef") in done.err.replace("\n", "")
+    for name in names:
+        assert str(state_of(project) / ASIDE / name) in done.err.replace("\n", "")
     assert project.lok("run", "ok").code == 0
 
 

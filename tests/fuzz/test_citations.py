@@ -83,7 +83,8 @@ class Edited:
         kept = [line for line in self.old if line in self.new]
         if kept != [line for line in self.new if line in self.old] or self.sides(quoted) != (1, 1):
             return False
-        if any(max(Counter(side).values()) > 1 for side in (self.old, self.new)):
+        seen = [Counter("".join(line.split()) for line in side) for side in (self.old, self.new)]
+        if any(max(side.values()) > 1 for side in seen):  # a quote may mean either
             return False
         return _around(self.old, quoted) == _around(self.new, quoted)
 
