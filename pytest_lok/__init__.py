@@ -10,8 +10,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
-
 __all__ = [
     "Backend",
     "BackendError",
@@ -72,6 +70,7 @@ if TYPE_CHECKING:  # what type checkers see; ``_HOMES`` says the same to Python
     from pytest_lok.hookspecs import BackendSetup, hookimpl
     from pytest_lok.plugin.fixtures import Lok
     from pytest_lok.settings import Settings
+    from pytest_lok.version import __version__
 
 _HOMES = {
     "backends.scripted": "Scripted ScriptedReply",
@@ -82,6 +81,7 @@ _HOMES = {
     "hookspecs": "BackendSetup hookimpl",
     "plugin.fixtures": "Lok",
     "settings": "Settings",
+    "version": "__version__",
 }
 """The module of each public name."""
 

@@ -18,11 +18,11 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from pytest_lok import __version__
 from pytest_lok.backends import faults
 from pytest_lok.core.jsontext import stored
 from pytest_lok.core.redact import without
 from pytest_lok.errors import BackendError, BackendFault, OutputError
+from pytest_lok.version import __version__
 
 if TYPE_CHECKING:
     import ssl

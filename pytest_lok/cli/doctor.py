@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_lok import __version__
 from pytest_lok.cli.backends import states
 from pytest_lok.cli.call import Call
 from pytest_lok.cli.options import EVERYWHERE, Verb
 from pytest_lok.core.price_list import TAKEN
 from pytest_lok.errors import UsageError
+from pytest_lok.version import __version__
 
 if TYPE_CHECKING:
     from pytest_lok.core.redact import Redactor

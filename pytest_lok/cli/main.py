@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 import click
 from click.shell_completion import shell_complete
 
-from pytest_lok import __version__
 from pytest_lok.cli import (
     ask,
     backends,
@@ -32,6 +31,7 @@ from pytest_lok.cli.options import ALL, Options
 from pytest_lok.cli.terminal import Terminal
 from pytest_lok.cli.workflow_command import WorkflowGroup
 from pytest_lok.errors import LokError, PlanError, SettingsError, UsageError, WorkflowError
+from pytest_lok.version import __version__
 
 VERBS = (
     run,

@@ -11,9 +11,9 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import pytest
-from _pytest.capture import CaptureIO, EncodedFile, TeeCaptureIO  # what sys.stdout is; they have no hooks
 
 from pytest_lok.engine.aside import ASIDE, on_engine
+from pytest_lok.plugin._pytest_internals import captured_files
 
 if TYPE_CHECKING:
     from pytest_lok.plugin.desk import Desk
@@ -32,7 +32,7 @@ class Apart:
     def pytest_sessionstart(self) -> None:
         """Every test begins and ends its own capturing and filters inside of this."""
         with ExitStack() as undo:
-            for kind in (CaptureIO, TeeCaptureIO, EncodedFile):
+            for kind in captured_files():
                 undo.callback(setattr, kind, "write", kind.write)
                 kind.write = _dividing(kind.write, self._keep)  # type: ignore[method-assign]  # see above
             undo.callback(setattr, sys, "unraisablehook", sys.unraisablehook)

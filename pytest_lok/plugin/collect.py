@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest._code.code import ExceptionInfo, TerminalRepr  # what repr_failure takes and gives
 
 from pytest_lok.core.plan import Plan
 from pytest_lok.errors import UsageError, WorkflowError
+from pytest_lok.plugin._pytest_internals import fixture_value, fixtures_called, fixtures_of
 from pytest_lok.plugin.desk import DESK, Desk, Virtual
 from pytest_lok.plugin.explain import harmless
 from pytest_lok.plugin.request import PREFIX, is_closed
@@ -165,6 +166,7 @@ class Workflow(pytest.Module):
     found: model.Workflow | WorkflowError | None = None
     shares_fixtures = True
     fixtures_from: tuple[object, ...] = ()
+    wide: tuple[str, ...] = ()
 
     @classmethod
     def virtual(cls, root: pytest.Collector, virtual: Virtual) -> Workflow:
@@ -205,19 +207,18 @@ class Workflow(pytest.Module):
     def _steps(self) -> list[Step]:
         """Items in the order they run in, which --sw goes by; they share what their fixtures come to."""
         self._look_at_fixtures()
-        steps: list[Step] = []
-        shared: dict[str, Any] = {}
-        for step in self.plan.steps:
-            if not self.only or step.name in self.only:
-                item: Step = Step.from_parent(self, name=step.name, step=step, **shared)
-                shared = {"fixtureinfo": item._fixtureinfo}
-                steps.append(item)
-        return steps
+        shared = fixtures_of(self)
+        fixtures = ((name, shared.name2fixturedefs.get(name)) for name in shared.names_closure)
+        self.wide = tuple(name for name, found in fixtures if found and found[-1].scope not in NARROW)
+        return [
+            Step.from_parent(self, name=step.name, step=step, fixtureinfo=shared)
+            for step in self.plan.steps
+            if not self.only or step.name in self.only
+        ]
 
     def _look_at_fixtures(self) -> None:
         """Find out where the backends come from; CollectError for a scope that cannot be."""
-        find = self.session._fixturemanager.getfixturedefs
-        fixtures = [found[-1] for name in NEEDS if (found := find(name, self))]
+        fixtures = [found[-1] for name in NEEDS if (found := fixtures_called(name, self))]
         for fixture in fixtures:
             if fixture.scope in NARROW:
                 code = fixture.func.__code__
@@ -230,7 +231,8 @@ class Workflow(pytest.Module):
         self.shares_fixtures = all(fixture.scope in ("session", "package") for fixture in fixtures)
         self.fixtures_from = tuple(fixtures) if self.shares_fixtures else (self.nodeid,)
 
-    def _getobj(self) -> ModuleType:
+    @cached_property
+    def obj(self) -> ModuleType:
         """What ``item.module`` and ``request.module`` are: as of any function, with a name and a file."""
         module = ModuleType(f"lok.{self.path.stem}" if self.found is None else self.nodeid.replace("/", "."))
         module.__file__ = str(self.path)
@@ -242,7 +244,7 @@ class Workflow(pytest.Module):
             self._places[path] = self.config.stash[DESK].request.root / path
         return self._places[path]
 
-    def repr_failure(self, excinfo: ExceptionInfo[BaseException]) -> str | TerminalRepr:  # type: ignore[override]  # as in pytest's own
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]  # as in pytest's own
         """A mistake in a file is text, whatever the traceback style."""
         if isinstance(excinfo.value, self.CollectError):
             return harmless(str(excinfo.value.args[0]))
@@ -265,21 +267,6 @@ class Step(pytest.Function):
         super().__init__(callobj=_nothing, **kwargs)
         self.step = step
         self._again = False
-
-    def _initrequest(self) -> None:
-        """Pytest makes an item's request with the item; here it is made when somebody wants it."""
-        self.funcargs = {}
-        self._made: object = None
-
-    @property
-    def _request(self) -> Any:
-        if self._made is None:
-            super()._initrequest()
-        return self._made
-
-    @_request.setter
-    def _request(self, made: object) -> None:
-        self._made = made
 
     @property
     def workflow(self) -> Workflow:
@@ -325,16 +312,14 @@ class Step(pytest.Function):
 
     def value_of(self, fixture: str) -> object:
         """A fixture's value, as this item sees it."""
-        return self._request.getfixturevalue(fixture)
+        return fixture_value(fixture, self)
 
     def set_up_wide(self) -> None:
         """Set up the fixtures that outlive it, which come first anyway."""
-        for name in self._fixtureinfo.names_closure:
-            found = self._fixtureinfo.name2fixturedefs.get(name)
-            if found and found[-1].scope not in NARROW:
-                self.value_of(name)
+        for name in self.workflow.wide:
+            self.value_of(name)
 
-    def repr_failure(self, excinfo: ExceptionInfo[BaseException]) -> str | TerminalRepr:  # type: ignore[override]  # as in pytest's own
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]  # as in pytest's own
         """What the step says of itself, whoever makes the report."""
         if self.result is not None and excinfo.value is self.ended:
             return self.config.stash[DESK].running.account(self, self.result).longrepr

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree  # only to build: nothing is parsed here
 
 import pytest
-from _pytest.junitxml import (  # pytest's writer has no hooks of its own
-    LogXML,
-    _NodeReporter,
-    bin_xml_escape,
-    xml_key,
-)
 
+from pytest_lok.plugin._pytest_internals import LogXML, junit_writer, written_keys
 from pytest_lok.plugin.explain import bounded
 
 _OUTPUT = 16_000  # characters of <system-out>; some servers refuse files of more than 30 MB
+_NO_XML = re.compile("[^\t\n\r -~\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FACTS = (
     "outcome",
     "backend",
@@ -85,16 +83,14 @@ class JUnit:
 
     def __init__(self, config: pytest.Config, xml: LogXML) -> None:
         self._xml = xml
-        self._skipped: dict[str, _NodeReporter] = {}
-        # what was written, defaults apart; public until pytest 9.1
-        written = config._inicfg if hasattr(config, "_inicfg") else config.inicfg
-        if "junit_family" not in written:
+        self._skipped: dict[str, Any] = {}
+        if "junit_family" not in written_keys(config):
             xml.family = "xunit1"  # the default family has no file and no line, and nothing to click on
 
     @classmethod
     def of(cls, config: pytest.Config) -> list[JUnit | Caught]:
         """The parts that a session with workflows needs where it writes a JUnit file."""
-        xml = config.stash.get(xml_key, None)
+        xml = junit_writer(config)
         if xml is None:
             return []
         config.pluginmanager.unregister(xml)
@@ -124,7 +120,7 @@ class JUnit:
             self._skipped[report.nodeid] = reporter
         for node in reporter.nodes:
             if node.tag == "error":  # pytest says that the set-up failed
-                node.set("message", bin_xml_escape(facts.get("reason", "")))
+                node.set("message", _xml_text(facts.get("reason", "")))
         for name in _FACTS:
             if name in facts:
                 reporter.add_property(f"lok.{name}", facts[name])
@@ -135,7 +131,7 @@ class JUnit:
         ]
         if told:
             output = ElementTree.Element("system-out")
-            output.text = bin_xml_escape(bounded("\n".join(told), lines=400, chars=_OUTPUT))
+            output.text = _xml_text(bounded("\n".join(told), lines=400, chars=_OUTPUT))
             reporter.append(output)
 
     def _forget(self, report: pytest.TestReport) -> None:
@@ -151,9 +147,9 @@ class JUnit:
         if part is None or not nodes or nodes[-1].tag != "failure":
             return
         if not part["file"]:
-            nodes[-1].set("message", bin_xml_escape(f"{part['name']}: {nodes[-1].get('message')}"))
+            nodes[-1].set("message", _xml_text(f"{part['name']}: {nodes[-1].get('message')}"))
         elif self._xml.family != "xunit2":
-            nodes[-1].set("file", bin_xml_escape(part["file"]))
+            nodes[-1].set("file", _xml_text(part["file"]))
             nodes[-1].set("line", str(part["line"]))
 
 
@@ -167,7 +163,7 @@ class Caught:
     @classmethod
     def of(cls, config: pytest.Config) -> list[Caught]:
         """One where a JUnit file is written, else none."""
-        xml = config.stash.get(xml_key, None)
+        xml = junit_writer(config)
         return [] if xml is None else [cls(xml)]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -185,3 +181,8 @@ class Caught:
             reporter.append(
                 ElementTree.Element("error", message="interrupted: the session ended before it did")
             )
+
+
+def _xml_text(text: str) -> str:
+    """A text without the characters that XML does not have, spelled as pytest spells them."""
+    return _NO_XML.sub(lambda found: f"#x{ord(found[0]):02X}", text)

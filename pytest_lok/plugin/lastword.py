@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pytest
-from _pytest.subtests import SubtestReport  # parts of a step, which are no last word on it
 
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.plugin.hooks import GREEN
@@ -47,7 +46,7 @@ class Word:
     @classmethod
     def of(cls, report: pytest.TestReport) -> Word | None:
         """What a report says of the whole item, None if nothing."""
-        if isinstance(report, SubtestReport) or report.outcome not in ("passed", "failed", "skipped"):
+        if isinstance(report, pytest.SubtestReport) or report.outcome not in ("passed", "failed", "skipped"):
             return None  # an attempt that does not count has an outcome of its own
         if report.failed:
             return cls(kind="red", said="failed")

@@ -6,13 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from _pytest._code.code import ExceptionChainRepr
-from _pytest.subtests import (
-    SubtestContext,
-    SubtestReport,
-)  # its fixture reports at once, and only what raises
 
 from pytest_lok.core.results import Finding, ItemResult, Outcome, StepResult
+from pytest_lok.plugin._pytest_internals import subtest_report
 from pytest_lok.plugin.explain import bounded, harmless
 
 _SHOWN = 50  # subtests of one step; a for_each may have thousands of items
@@ -50,10 +46,11 @@ def parts(result: StepResult) -> list[Part]:
 
 
 def subreport(
-    part: Part, whole: pytest.TestReport, longrepr: Callable[[Part], ExceptionChainRepr]
-) -> SubtestReport:
+    part: Part, whole: pytest.TestReport, longrepr: Callable[[Part], object]
+) -> pytest.SubtestReport:
     """What pytest is told of a part, beside the report of the step it is a part of."""
-    report = pytest.TestReport(
+    report = subtest_report(
+        part.name,
         nodeid=whole.nodeid,
         location=whole.location,
         keywords=whole.keywords,
@@ -65,7 +62,7 @@ def subreport(
     )
     if part.outcome.red:
         report.lok_part = {"name": part.name, "file": part.path, "line": part.line}  # type: ignore[attr-defined]  # reports take any attribute
-    return SubtestReport._new(report, SubtestContext(msg=part.name, kwargs={}), None, None)
+    return report
 
 
 def _finding(finding: Finding) -> Part:

@@ -8,6 +8,8 @@ from typing import Any, TextIO
 
 import pytest
 
+from pytest_lok.plugin._pytest_internals import wrap_terminal
+
 _GONE = (errno.EPIPE, errno.EIO)
 """Nobody reads: the other end of a pipe is closed, the window of a terminal is."""
 
@@ -47,6 +49,5 @@ class Unbroken:
 
 def keep_writing(config: pytest.Config) -> None:
     """Let pytest's terminal survive its reader."""
-    terminal = config.pluginmanager.getplugin("terminalreporter")
-    if isinstance(terminal, pytest.TerminalReporter):
-        terminal._tw._file = Unbroken(terminal._tw._file)  # no public way in
+    if isinstance(config.pluginmanager.getplugin("terminalreporter"), pytest.TerminalReporter):
+        wrap_terminal(config, Unbroken)

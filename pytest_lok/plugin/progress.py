@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 import pytest
-from _pytest._io.wcwidth import wcswidth  # as pytest counts columns
 
 from pytest_lok.plugin.explain import harmless
 from pytest_lok.reports.console import duration
@@ -36,7 +35,7 @@ class Progress:
         steps = sorted(running.items(), key=lambda item: -item[1])
         text = harmless(" · ".join(f"{name} {duration(seconds)}" for name, seconds in steps))
         with self._uncaptured():  # only then is there a terminal, and it has a width
-            writer = terminal._tw
+            writer = self._config.get_terminal_writer()
             text = _cut(text, writer.fullwidth - writer.width_of_current_line - 2)
             terminal.write_raw(f"{_SAVE} {text}{_CLEAR}{_RESTORE}", flush=True)
         self._drawn = True
@@ -74,6 +73,8 @@ class Progress:
 
 def _cut(text: str, columns: int) -> str:
     """What of a text fits into so many columns; some characters take two."""
-    while wcswidth(text) > max(0, columns):
+    from rich.cells import cell_len
+
+    while cell_len(text) > max(0, columns):
         text = text[:-1]
     return text

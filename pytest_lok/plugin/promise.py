@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest.mark import KeywordMatcher, MarkMatcher  # what -k and -m look at
-from _pytest.mark.expression import Expression
 
 from pytest_lok.errors import WorkflowError
+from pytest_lok.plugin._pytest_internals import matches_keyword, matches_marks
 from pytest_lok.plugin.request import PREFIX
 from pytest_lok.plugin.typed import typed_words
 
@@ -134,10 +133,8 @@ def _values(words: Sequence[str], option: str) -> Iterator[str]:
 
 
 def _matches_keyword(item: pytest.Item, expression: str) -> bool:
-    return not expression or Expression.compile(expression).evaluate(KeywordMatcher.from_item(item))
+    return not expression or matches_keyword(item, expression)
 
 
 def _matches_marks(item: pytest.Item, expression: str) -> bool:
-    return not expression or Expression.compile(expression).evaluate(
-        MarkMatcher.from_markers(item.iter_markers())
-    )
+    return not expression or matches_marks(item, expression)

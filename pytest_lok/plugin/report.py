@@ -7,7 +7,6 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
-from _pytest.subtests import SubtestReport  # it is what a part's report is
 
 from pytest_lok.plugin.collect import Step
 from pytest_lok.plugin.explain import harmless
@@ -119,4 +118,4 @@ def _said(left: Mapping[str, str]) -> Iterator[str]:
 
 def _is_final(report: pytest.TestReport) -> bool:
     """Whether it has an outcome of pytest's own: those that try again name others for what does not count."""
-    return report.outcome in ("passed", "failed", "skipped") and not isinstance(report, SubtestReport)
+    return report.outcome in ("passed", "failed", "skipped") and not isinstance(report, pytest.SubtestReport)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pytest
-from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks  # what these marks come to
 
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.plugin._pytest_internals import evaluate_skip_marks, evaluate_xfail_marks
 
 if TYPE_CHECKING:
     from pytest_lok.plugin.collect import Step, Workflow

@@ -10,9 +10,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest.junitxml import xml_key  # where pytest has resolved the path of its report
 
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.plugin._pytest_internals import junit_writer
 from pytest_lok.plugin.junit import remove
 from pytest_lok.plugin.verdict import Account
 
@@ -45,7 +45,7 @@ class Stopping:
         for number in _ENDINGS if self._may_catch else ():
             if signal.getsignal(number) is signal.SIG_DFL:
                 self._handlers[number] = signal.signal(number, self._catch)
-        if (xml := self._desk.config.stash.get(xml_key, None)) is not None:
+        if (xml := junit_writer(self._desk.config)) is not None:
             remove(Path(xml.logfile))
 
     def pytest_unconfigure(self) -> None:

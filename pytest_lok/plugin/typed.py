@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from pytest_lok.plugin._pytest_internals import options_in
+
 _LOOKING = {
     "collectonly": "--collect-only",
     "setuponly": "--setup-only",
@@ -26,7 +28,7 @@ _LOOKING = {
 
 def options_of(config: pytest.Config, environ: Mapping[str, str]) -> argparse.Namespace:
     """The options as they are without the configuration."""
-    return config._parser.parse_known_args(typed_words(config, environ))
+    return options_in(typed_words(config, environ), config)
 
 
 def looks(options: argparse.Namespace) -> str:

@@ -8,16 +8,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import pytest
-from _pytest._code.code import (  # the only repr whose short message survives xdist
-    ExceptionChainRepr,
-    ReprEntryNative,
-    ReprFileLocation,
-    ReprTraceback,
-)
 
 from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.model import Step, Workflow
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.plugin._pytest_internals import failure_text
 from pytest_lok.plugin.explain import bounded, explain, harmless, short
 from pytest_lok.plugin.parts import Part, parts
 
@@ -91,20 +86,17 @@ class Account:
     root: StepResult | None = None
 
     @property
-    def longrepr(self) -> ExceptionChainRepr:
+    def longrepr(self) -> Any:
         """The step's own words with a short reason and its place; nothing of our code is in it."""
         text = explain(self.result, self.step, asked=self.asked(self.step.name), root=self.root)
         return self._shown(text, short(self.result))
 
-    def longrepr_of(self, part: Part) -> ExceptionChainRepr:
+    def longrepr_of(self, part: Part) -> Any:
         """The same of one part of the step."""
         return self._shown(str(part), part.reason, part.path, part.line)
 
-    def _shown(self, text: str, reason: str, path: str = "", line: int = 0) -> ExceptionChainRepr:
-        place = ReprFileLocation(path or str(self.file), line or self.step.line, harmless(reason))
-        return ExceptionChainRepr(
-            [(ReprTraceback([ReprEntryNative([text, "\n"])], None, "native"), place, None)]
-        )
+    def _shown(self, text: str, reason: str, path: str = "", line: int = 0) -> Any:
+        return failure_text(text, path or str(self.file), line or self.step.line, harmless(reason))
 
     @property
     def skipped(self) -> tuple[str, int, str]:

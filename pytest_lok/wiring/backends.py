@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_lok import __version__
 from pytest_lok.backends import anthropic, bedrock, gemini_api, ollama, openai
 from pytest_lok.backends.cache import Cache, Cached, TreeState
 from pytest_lok.backends.clis import DIALECTS
@@ -24,6 +23,7 @@ from pytest_lok.engine.ports import Backend, Runner
 from pytest_lok.errors import BackendFault
 from pytest_lok.hookspecs import BackendSetup, backend_types
 from pytest_lok.settings import CLIS, TYPES, BackendSettings, Settings
+from pytest_lok.version import __version__
 
 _SERVERS: Mapping[str, ServerDialect] = {
     "anthropic": anthropic.MESSAGES,
