@@ -8,10 +8,13 @@ from typing import Any
 from pytest_lok.backends import endings
 from pytest_lok.backends.content import said
 from pytest_lok.backends.server import Incoming, ServerDialect, part, text_of
+from pytest_lok.backends.states import is_nothing
 from pytest_lok.engine.ports import Prompt
 
 _USUAL_TOKENS = 8192  # the API wants a number; `max_tokens` of the settings is another one
 _DELTAS = (None, "text_delta", "thinking_delta", "signature_delta", "citations_delta")
+_EVENTS = ("message_start", "content_block_start", "content_block_stop", "message_delta", "ping")
+_HOLDERS = ("delta", "content_block", "content", "text", "completion")
 _INPUTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
@@ -42,17 +45,22 @@ def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
     """Events, or the message they make."""
     message = event if event.get("type") == "message" else part(event, "message")
     coming.model = str(message.get("model") or coming.model)
+    if event.get("type") == "message_start" and any(coming.text):
+        coming.alone(["", ""])
     coming.say(said(coming, message.get("content")))
     coming.say(said(coming, event.get("content_block")))
     coming.open = event.get("type") not in ("message", "message_stop")
     match event.get("type"):
         case "content_block_delta":
             delta = part(event, "delta")
-            if delta.get("type") not in _DELTAS or not isinstance(delta.get("text", ""), str):
+            known = delta == event.get("delta") and delta.get("type") in _DELTAS
+            if not known or not isinstance(delta.get("text", ""), str):
                 coming.stop(endings.ODD)
             coming.say(text_of(delta.get("text")))
         case "message_stop" | "message":
             coming.ended = True
+        case kind if kind not in _EVENTS and not all(is_nothing(event.get(it)) for it in _HOLDERS):
+            coming.stop(endings.ODD)
     usage = part(message, "usage") or part(event, "usage")
     coming.count(usage, _INPUTS if "input_tokens" in usage else (), ["output_tokens"])
     for told in (message, part(event, "delta")):

@@ -145,8 +145,7 @@ BESIDE: Endings = {
     "finished": WHOLE,
     "done": WHOLE,
     "ok": WHOLE,
-    "cancelled": STOPPED,
-    "canceled": STOPPED,
+    "canceled": GARBLED,
 }
 """What any other field may say of the ending, whatever API it is of."""
 

@@ -50,6 +50,8 @@ def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
     message = part(event, "message")
     coming.say(said(coming, message.get("content")))
     coming.refuse(text_of(message.get("refusal")))
+    if event.get("response"):  # of its other API
+        coming.stop(endings.ODD)
     coming.count(event, ["prompt_eval_count"], ["eval_count"])
     if event.get("prompt_eval_count") in _CONTEXTS:  # an old server cuts it all the same, to just fit
         coming.fail(

@@ -53,6 +53,8 @@ def _take_chat(coming: Incoming, event: Mapping[str, Any]) -> None:
     for number, choice in enumerate(choices):
         coming.part_of(choice.get("index", number))
         message = part(choice, "delta") or part(choice, "message")
+        if not all(isinstance(choice.get(it), dict | type(None)) for it in ("delta", "message")):
+            coming.stop(endings.ODD)
         texts = [part(choice, it).get("content") for it in ("delta", "message")]
         coming.alone([it for it in (*texts, choice.get("text")) if it])
         coming.say(said(coming, message.get("content")))
@@ -114,6 +116,9 @@ def _take_messages(coming: Incoming, messages: list[Mapping[str, Any]]) -> None:
     texts = [said(coming, it.get("content")) for it in messages if it.get("phase") in wanted]
     coming.refusal = coming.refusal or refusal
     coming.alone(list(filter(None, texts)))
+    before = "".join(coming.text).strip()
+    if any(texts) and before not in ("", "".join(texts).strip()):
+        coming.fail(BackendFault.BAD_OUTPUT, "the server told one text bit by bit, and another at its end")
     if any(texts) or _COMMENTARY in phases:
         coming.text[:] = texts
 
@@ -123,7 +128,7 @@ def _take_response(coming: Incoming, event: Mapping[str, Any]) -> None:
     match event.get("type"):
         case "response.output_text.delta":
             coming.part_of(event.get("output_index", ""))
-            coming.say(text_of(event.get("delta")))
+            coming.say(said(coming, event.get("delta")))
         case "response.refusal.delta":
             coming.refuse(text_of(event.get("delta")))
     item = part(event, "item")

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from pytest_lok.backends.attempt import attempt
 from pytest_lok.backends.endings import CUT, End, Endings, judged
 from pytest_lok.backends.http import Api, Endpoint, Http, Stream, complaint, remedies
-from pytest_lok.backends.states import told
+from pytest_lok.backends.states import is_bad, told
 from pytest_lok.backends.troubles import broken, checked, is_error
 from pytest_lok.core.jsontext import stored
 from pytest_lok.core.results import Reply, Usage
@@ -353,9 +353,10 @@ def _follow(coming: Incoming, event: Mapping[str, Any], take: Take) -> None:
 
 async def _events(stream: Stream, endpoint: Endpoint) -> AsyncGenerator[Mapping[str, Any], None]:
     """What the lines of a stream hold: events after "data:", or by themselves."""
-    name = ""
+    name, mark = "", "\ufeff"
     async with aclosing(stream.lines()) as lines:
         async for line in lines:
+            line, mark = line.removeprefix(mark), ""
             if line.startswith(("{", "[")):
                 name, data = "", line
             elif not line.strip():
@@ -378,7 +379,8 @@ async def _events(stream: Stream, endpoint: Endpoint) -> AsyncGenerator[Mapping[
             if data == "[DONE]":
                 yield _DONE
             elif not is_error(name):
-                yield checked(stream.parsed(data), endpoint)
+                event = checked(stream.parsed(data), endpoint)
+                yield {**event, "event": name} if is_bad(name) else event
             else:  # whatever it holds
                 raise _told(endpoint, data)
 

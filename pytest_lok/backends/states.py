@@ -50,6 +50,7 @@ _RULINGS = frozenset({"action", "decision", "outcome", "result", "verdict"})
 _REASONS = frozenset({"reason", "reasons", "state", "status"})
 _ENDED = frozenset({"complete", "completed", "done", "final", "finished"})
 _ENDINGS = frozenset({"completion", "end", "finish", "incomplete", "status", "stop", "termination"})
+_ROLES = frozenset({"ai", "assistant", "bot", "chatbot", "model"})
 _PROGRESS = frozenset(
     {
         "created", "generating", "in_progress", "pending", "processing", "queued", "running", "started",
@@ -74,11 +75,19 @@ def fields(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def told(event: Mapping[str, Any], *, ends: bool) -> End | None:
     """Why an answer with this event is none. ``ends``: it ends here, and nothing may be on its way."""
+    names = (event.get("type"), event.get("event"))
+    if name := next((name for name in names if is_bad(name)), ""):
+        return endings.judged(name.rsplit(".", 1)[-1], endings.BESIDE)
     for name, value in fields(event):
         rule = _rule(name)
         if rule and (end := _judged(rule, name, value, ends)):
             return end
     return None
+
+
+def is_bad(name: object) -> bool:
+    """Whether an event is called by an ending that is not that of a whole answer: "response.cancelled"."""
+    return isinstance(name, str) and bool(endings.BESIDE.get(name.casefold().rsplit(".", 1)[-1]))
 
 
 def is_nothing(value: Any) -> bool:
@@ -90,20 +99,27 @@ def is_nothing(value: Any) -> bool:
     return not value or (isinstance(value, str) and value.casefold() in _NOTHING)
 
 
+def words_of(name: str) -> list[str]:
+    """What a name is made of: ``finish_reason`` and ``finishReason`` are the same."""
+    return [word.casefold() for word in _WORDS.findall(name)] or [""]
+
+
 @lru_cache(1024)
 def _rule(name: str) -> str:
     """What kind of state a field of this name tells, "" = none."""
     if name in FILTERS:
         return "filter"
-    words = [word.casefold() for word in _WORDS.findall(name)] or [""]
+    words = words_of(name)
     those, last = set(words), words[-1]
     if name in _CALLS:
         return "call"
+    if name in ("choices", "candidates", "role") or last in ("warning", "warnings"):
+        return name if name == "role" else "warning" if last.startswith("warning") else "answers"
     if "truncat" in name.casefold() or name == "applied_edits":
         return "cut"
     if last == "details":
         return "details" if those & _ENDINGS else ""
-    if last in _REASONS or words == ["stop", "type"]:
+    if last in _REASONS or words[-2:] == ["stop", "type"]:
         return "end"
     if those & _JUDGES and last in _JUDGES | _RULINGS:
         return "ruling"
@@ -112,7 +128,7 @@ def _rule(name: str) -> str:
     for rule, those_of in (("blocked", _BLOCKED), ("limit", _LIMITS), ("broken", _BROKEN)):
         if those & those_of:
             return rule
-    if words in (["stop", "sequence"], ["stopping", "word"], ["stopped", "word"], ["stopped", "limit"]):
+    if words[-2:] in (["stop", "sequence"], ["stopping", "word"], ["stopped", "word"], ["stopped", "limit"]):
         return "halted"
     return "progress" if last in _ENDED or last == "partial" else ""
 
@@ -133,7 +149,11 @@ def _judged(rule: str, name: str, value: Any, ends: bool) -> End | None:
             return _of_ruling(name, value)
         case "call":
             return endings.TOOL
-        case "cut":
+        case "answers" | "role":
+            return _of_shape(rule, name, value)
+        case "warning" if "truncat" not in json.dumps(value).casefold():
+            return None
+        case "cut" | "warning":
             why = "the server may have cut the prompt"
             return _end(End(kind=BackendFault.TOO_LONG, why=why), name, value)
         case "blocked" if name == "refusal":
@@ -145,6 +165,15 @@ def _judged(rule: str, name: str, value: Any, ends: bool) -> End | None:
 def _end(end: End, *said: Any) -> End:
     name, *value = said
     return End(kind=end.kind, why=f"{end.why}: {name}" + "".join(f" is {json.dumps(it)}" for it in value))
+
+
+def _of_shape(rule: str, name: str, value: Any) -> End | None:
+    """What is no list of tables where answers are, or is said by another than the model."""
+    if rule == "role":
+        known = isinstance(value, str) and value.casefold() in _ROLES
+        return None if known else _end(endings.ODD, name, value)
+    known = isinstance(value, list) and all(isinstance(it, dict) for it in value)
+    return None if known else endings.ODD
 
 
 def _of_word(name: str, value: Any, ends: bool) -> End | None:

@@ -7,7 +7,6 @@ then ends well. So the whole of an event is looked at, but for the parts that re
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -16,12 +15,12 @@ from pytest_lok.backends import faults, states
 from pytest_lok.backends.http import Endpoint, message_of
 from pytest_lok.errors import BackendError, BackendFault
 
-_ERRORS = ("error", "errors", "exception", "failure")
+_ERRORS = frozenset({"error", "errors", "exception", "failure"})
 _KINDS = ("type", "object", "status", "event", "state")
 _CODES = ("code", "status_code", "statusCode")
 _SAID = ("detail", "msg", "message")
 _YES = ("success", "ok")
-_GOOD = (None, "", "0", 0, "200", 200, "ok", "success", "none", "null", "no error")
+_GOOD = (200, "0", "200", "ok", "success", "none", "null", "false", "no error")
 
 
 def checked(event: Any, endpoint: Endpoint) -> Mapping[str, Any]:
@@ -31,7 +30,7 @@ def checked(event: Any, endpoint: Endpoint) -> Mapping[str, Any]:
     failed = False
     for name, value in states.fields(event):
         known = name.casefold()
-        if _is_name_of_error(known) and not _is_good(value):
+        if _is_name_of_error(name) and not _is_good(value):
             raise broken(endpoint, value)
         if known == "base_resp" and isinstance(value, dict) and value.get("status_code"):
             raise broken(endpoint, {"code": value["status_code"], "message": value.get("status_msg")})
@@ -67,8 +66,8 @@ def is_error(*words: object) -> bool:
 
 @lru_cache(1024)
 def _is_name_of_error(name: str) -> bool:
-    words = re.split(r"[^a-z]", name)
-    return words[-1] in _ERRORS or words[0].startswith("error")
+    words = states.words_of(name)
+    return not _ERRORS.isdisjoint(words) or words[0].startswith("error")
 
 
 def _is_good(error: Any) -> bool:
@@ -77,7 +76,7 @@ def _is_good(error: Any) -> bool:
         return all(map(_is_good, error.values()))
     if isinstance(error, list):
         return all(map(_is_good, error))
-    return (error.casefold() if isinstance(error, str) else error) in _GOOD
+    return not error or (error.casefold() if isinstance(error, str) else error) in _GOOD
 
 
 def _is_good_code(code: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -112,6 +113,12 @@ WRONG: Mapping[str, tuple[Document, BackendFault]] = {
     "incomplete thoughts": (_response({"type": "reasoning", "status": "incomplete"}), BAD),
     "message of gemini": (_generate(finishMessage="Model generated function call(s)."), BAD),
     # parts
+    "words of the user": (_says("hi", role="user"), BAD),
+    "words of a tool": (_says("hi", role="tool"), BAD),
+    "an answer that is none": ({**_ollama(), "choices": "But one bug."}, BAD),
+    "an answer of another API": (_ollama(response="But one bug."), BAD),
+    "a warning": ({**_chat(), "warnings": ["The prompt was truncated."]}, LONG),
+    "a message of no shape": (_chat(delta="But one bug."), BAD),
     "bare part": (_says(["But one bug.", TEXT]), BAD),
     "text under another name": (_says([TEXT, {"type": "text", "value": "But one bug."}]), BAD),
     "text that is none": (_says([TEXT, {"type": "text", "text": ["But one bug."]}]), BAD),
@@ -195,3 +202,60 @@ def test_an_answer_of_all_the_tokens_it_may_have_was_cut(tokens: int, good: bool
         assert ask(it).text == "hi"
     else:
         assert refused(it).kind is CUT
+
+
+def _lines(*events: Any) -> str:
+    return "".join(it if isinstance(it, str) else f"data: {json.dumps(it)}\n\n" for it in events)
+
+
+def _delta(text: str, word: str | None = None) -> Document:
+    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": word}]}
+
+
+_HI = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "hi"}}
+_MADE = [{"type": "message_start", "message": {"type": "message", "content": []}}, _HI]
+_OVER = [{"type": "message_delta", "delta": {"stop_reason": "end_turn"}}, {"type": "message_stop"}]
+_TOLD = {"type": "response.output_text.delta", "output_index": 0, "delta": "hi"}
+_DONE = {"type": "response.completed", "response": _response()}
+_EMPTY = {"type": "response.completed", "response": {**_response(), "output": []}}
+_SAID: Document = _generate(finishReason=None)
+STREAMS: Mapping[str, tuple[ServerDialect, str, bool]] = {
+    "chat": (openai.CHAT, _lines(_delta("h"), _delta("i", "stop")), True),
+    "each piece has an ending": (openai.CHAT, _lines(_delta("h", "stop"), _delta("i", "stop")), True),
+    "blanks after the ending": (openai.CHAT, _lines(_delta("hi", "stop"), _delta("\n")), True),
+    "text after the ending": (openai.CHAT, _lines(_delta("hi", "stop"), _delta("but one")), False),
+    "comments": (openai.CHAT, _lines(": ping\n\n", _delta("hi", "stop"), "retry: 3\nid: 1\n\n"), True),
+    "a mark of UTF-8": (openai.CHAT, "\ufeff" + _lines(_delta("hi", "stop")), True),
+    "an event called abort": (openai.CHAT, _lines(_delta("hi", "stop"), "event: abort\ndata: {}\n\n"), False),
+    "an event of another name": (openai.CHAT, _lines(_delta("hi", "stop"), "event: end\ndata: {}\n\n"), True),
+    "a bare choice": (openai.CHAT, _lines({"choices": ["but one"]}, _delta("hi", "stop")), False),
+    "a choice without a list": (openai.CHAT, _lines({"choices": {"delta": {}, "x": 1}}, _delta("hi", "stop")), False),
+    "a bare text": (openai.CHAT, _lines(_delta("hi", "stop"), 'data: "died"\n\n'), False),
+    "messages": (anthropic.MESSAGES, _lines(*_MADE, *_OVER), True),
+    "an unknown event": (anthropic.MESSAGES, _lines(*_MADE, {"type": "a_new_one"}, *_OVER), True),
+    "an unknown event with text": (anthropic.MESSAGES, _lines(*_MADE, {"type": "a_new_one", "delta": {"text": "but one"}}, *_OVER), False),
+    "an unknown delta": (anthropic.MESSAGES, _lines(*_MADE, {**_HI, "delta": {"type": "a_new_one"}}, *_OVER), False),
+    "a bare delta": (anthropic.MESSAGES, _lines(*_MADE, {**_HI, "delta": "but one"}, *_OVER), False),
+    "another message": (anthropic.MESSAGES, _lines(*_MADE, *_MADE, *_OVER), False),
+    "said by the user": (anthropic.MESSAGES, _lines({"type": "message_start", "message": {"role": "user"}}, _HI, *_OVER), False),
+    "gemini": (gemini_api.GENERATE, _lines(_generate()), True),
+    "gemini without an ending": (gemini_api.GENERATE, _lines(_SAID), False),
+    "text after gemini's ending": (gemini_api.GENERATE, _lines(_generate(), _SAID), False),
+    "response": (openai.RESPONSES, _lines(_TOLD, _DONE), True),
+    "response that repeats nothing": (openai.RESPONSES, _lines(_TOLD, _EMPTY), True),
+    "response of two messages": (openai.RESPONSES, _lines(_TOLD, {**_TOLD, "output_index": 1}, _EMPTY), False),
+    "response that says another text": (openai.RESPONSES, _lines({**_TOLD, "delta": "hi, but one"}, _DONE), False),
+    "response that was cancelled": (openai.RESPONSES, _lines({"type": "response.cancelled"}, _DONE), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", STREAMS)
+@web
+def test_a_stream_has_one_reading_or_is_no_answer(case: str) -> None:
+    dialect, body, good = STREAMS[case]
+    web.post(host="llm.test").respond(200, text=body, headers={"content-type": "text/event-stream"})
+    it = Server("it", Api(base_url="https://llm.test", model="m1"), dialect, http=Http({}), environ={})
+    if good:
+        assert ask(it).text.strip() == "hi"
+    else:
+        assert refused(it).kind in (BAD, BackendFault.NETWORK, BackendFault.OVERLOAD)

@@ -321,6 +321,63 @@ def test_a_document_is_an_answer_only_if_it_ended_whole(data: st.DataObject) -> 
         assert isinstance(said, BackendError), said.text
 
 
+# --- fields of any name that tell of a state: what is known to be good passes, all else does not
+
+Values = st.SearchStrategy[Any]
+plain_names = [("reasoning", "content"), ("finish", "time"), ("output", "tokens"), ("stop", "count")]
+nothing: Values = st.sampled_from([None, False, 0, "", [], {}, "none", "false", {"a": None, "b": [False]}])
+unknown: Values = words.map(lambda word: f"{word}_q") | st.sampled_from(
+    [True, {"a": True}, ["x"], {"b": ["x"]}]
+)
+whole_words: Values = st.sampled_from(["stop", "STOP", "end_turn", "completed", "Success", "eos", None, ""])
+ended_badly: Values = st.sampled_from(
+    ["length", "MAX_TOKENS", "refusal", "incomplete", "error", "cancelled", True]
+)
+FAMILIES: Sequence[tuple[Sequence[tuple[str, ...]], Values, Values]] = [
+    (
+        [("finish", "reason"), ("termination", "reason"), ("status",), ("state",), ("stop", "details")],
+        whole_words,
+        ended_badly | words.map(lambda word: f"{word}_q"),
+    ),
+    (
+        [("blocked",), ("is", "flagged"), ("refusal",), ("was", "interrupted"), ("incomplete",), ("limit", "reached"),
+         ("prompt", "truncated"), ("cancelled", "by"), ("stop", "sequence"), ("moderation",), ("guardrail", "action")],
+        nothing,
+        unknown,
+    ),
+    ([("error",), ("last", "exception"), ("error", "message")], nothing, unknown),
+    (plain_names, nothing | unknown | ended_badly, st.nothing()),
+]  # fmt: skip
+STYLES: Sequence[Callable[[Sequence[str]], str]] = [
+    "_".join,
+    "-".join,
+    lambda name: name[0] + "".join(map(str.capitalize, name[1:])),
+]
+
+
+@given(st.data())
+@settings(quiet, max_examples=examples(40))
+def test_a_field_that_tells_of_a_state_is_good_or_the_answer_is_none(data: st.DataObject) -> None:
+    made = APIS[name := data.draw(api.filter(lambda it: APIS[it].plain is not None))]
+    assert made.plain is not None
+    text = data.draw(texts)
+    names, goods, bads = data.draw(st.sampled_from(FAMILIES))
+    known = (
+        data.draw(st.sampled_from(["x", "native", "upstream", "amazon"])),
+        *data.draw(st.sampled_from(names)),
+    )
+    good = names is plain_names or data.draw(st.booleans())
+    field = {data.draw(st.sampled_from(STYLES))(known): data.draw(goods if good else bads)}
+    path = iter(data.draw(st.lists(st.integers(0, 6), max_size=6)))
+    document = within(made.plain(text, made.whole[0]), field, path)
+    said = answer(name, [json.dumps(document).encode()], plain=True)
+    if good:
+        assert isinstance(said, Reply), (said, document)
+        assert said.text == text
+    else:
+        assert isinstance(said, BackendError), document
+
+
 # --- command line tools: what each prints when all went well, and what may stand in between
 
 Printed = list[Event]
