@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from copy import copy
 from functools import cached_property, partial
 from typing import TypeAlias, TypeVar
 
@@ -14,6 +15,7 @@ from jinja2.exceptions import TemplateSyntaxError, UndefinedError
 from pytest_lok.core.bounds import BUDGET, Budget
 from pytest_lok.core.expressions import split
 from pytest_lok.core.functions import JUDGEMENTS
+from pytest_lok.core.quotation import without_values
 from pytest_lok.core.results import Json
 from pytest_lok.core.sandbox import ENVIRONMENT
 from pytest_lok.core.scope import Scope
@@ -46,6 +48,7 @@ RESULT = "result"
 
 Piece: TypeAlias = str | nodes.Expr
 T = TypeVar("T")
+N = TypeVar("N", bound=nodes.Node)
 
 
 def expression_tree(expression: nodes.Expr) -> nodes.Template:
@@ -97,6 +100,13 @@ class Program:
             return "".join(self._run(scope, {}, strict=False))
         values = self._values(scope)
         return "".join([self._read(piece, values, text_of) for piece in self._pieces])
+
+    def given(self, scope: Scope, text: str) -> str:
+        """``text``, which it rendered, without the JSON that its author wrote around the values."""
+        if not any("[" in it.data or "{" in it.data for it in self._tree.find_all(nodes.TemplateData)):
+            return text
+        tree = _without_examples(self._tree)
+        return Program(self._source, lambda: tree, self._steps).render(scope)
 
     def value(self, scope: Scope, use: Callable[[object], T]) -> T:
         """``use`` of an expression's value, which may be a Missing."""
@@ -212,6 +222,19 @@ def _pieces(tree: nodes.Template) -> tuple[Piece, ...] | None:
         else:
             return None
     return tuple(pieces)
+
+
+def _without_examples(node: N) -> N:
+    """A copy of a tree whose own texts hold no JSON."""
+    made = copy(node)
+    for name, child in node.iter_fields():
+        if isinstance(child, nodes.Node):
+            setattr(made, name, _without_examples(child))
+        elif isinstance(child, list):
+            setattr(made, name, [_without_examples(it) if isinstance(it, nodes.Node) else it for it in child])
+    if isinstance(made, nodes.TemplateData):
+        made.data = without_values(made.data)
+    return made
 
 
 def _is_light(piece: Piece) -> bool:

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator
 
 from pytest_lok.core.citation import unnumbered
-from pytest_lok.core.jsontext import Container, canonical
+from pytest_lok.core.jsontext import Container, canonical, decode
 from pytest_lok.core.results import Json
 from pytest_lok.core.unseen import seen, visible
+from pytest_lok.errors import OutputError
 
 MOST = 3_000_000
 """Characters that are read in search of one value; what cannot be told after that counts as quoted."""
@@ -27,6 +28,38 @@ def is_quoted(value: Container, source: str, material: str) -> bool:
     if known and any(_bare(way) in known for way in ways):
         return True
     return _mentions(material, value) and _holds(material, value)
+
+
+def without_values(text: str) -> str:
+    """A piece of a text without the objects and arrays in it, but for those that go on in other pieces."""
+    start, end = _closed(text)
+    kept, at, misses = [text[:start]], start, 0
+    while misses < _MISSES and (opener := _BRACKET.search(text, start, end)) is not None:
+        try:
+            _, start = decode(text, opener.start())
+        except (json.JSONDecodeError, OutputError):
+            start, misses = opener.end(), misses + 1
+            continue
+        kept.append(text[at : opener.start()])
+        at = start
+    return "".join([*kept, text[at:]])
+
+
+_BRACKET = re.compile(r"[\[{]")
+_MISSES = 1_000  # brackets that open nothing; behind so many nothing is left out
+
+
+def _closed(text: str) -> tuple[int, int]:
+    """Between the last bracket that closes what opened before the text, and the first that stays open."""
+    start, opened = 0, list[int]()
+    for bracket in re.finditer(r"[\[\]{}]", text):
+        if bracket[0] in "[{":
+            opened.append(bracket.start())
+        elif opened:
+            opened.pop()
+        else:
+            start = bracket.end()
+    return start, opened[0] if opened else len(text)
 
 
 def _bare(text: str) -> str:

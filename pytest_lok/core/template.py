@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pytest_lok.core.checking import check_template
 from pytest_lok.core.program import Program
+from pytest_lok.core.quotation import without_values
 from pytest_lok.core.scope import Names, Scope
 
 
@@ -22,11 +23,12 @@ class Template:
     arguments: frozenset[str] = frozenset()
     places: int = 0
     _program: Program | None = field(default=None, repr=False, compare=False)  # None: the source is the text
+    _typed: bool = field(default=False, repr=False, compare=False)
 
     @classmethod
     def literal(cls, text: str) -> Template:
         """Text that is itself, whatever braces it holds (a prompt typed on the command line)."""
-        return cls(text)
+        return cls(text, _typed=True)
 
     @classmethod
     def parse(cls, source: str, names: Names) -> Template:
@@ -52,3 +54,12 @@ class Template:
     def render(self, scope: Scope) -> str:
         """The text with its values; TemplateError names a missing one."""
         return self.source if self._program is None else self._program.render(scope)
+
+    def given(self, scope: Scope, text: str) -> str:
+        """What may come from others in ``text``, which it rendered: all but the JSON of a file's author.
+
+        A text of the command line may hold anything.
+        """
+        if self._program is not None:
+            return self._program.given(scope, text)
+        return text if self._typed else without_values(text)

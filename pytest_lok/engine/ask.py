@@ -11,7 +11,6 @@ from pytest_lok.core.consensus import Answer, ballot, needed, synthesis_prompt, 
 from pytest_lok.core.edits import edits_of
 from pytest_lok.core.findings import request
 from pytest_lok.core.model import Ask, Format, Strategy
-from pytest_lok.core.prose import only_quotes
 from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.schema import instruction
 from pytest_lok.core.scope import Scope
@@ -19,7 +18,7 @@ from pytest_lok.engine.call import answered, available, chosen, refuse
 from pytest_lok.engine.evaluation import worked_out
 from pytest_lok.engine.material import look_for_material
 from pytest_lok.engine.ports import Prompt
-from pytest_lok.engine.reading import read
+from pytest_lok.engine.reading import is_quoting, read
 from pytest_lok.engine.record import Record
 from pytest_lok.errors import BackendError, BackendFault, OutputError, StepUnableError
 
@@ -30,10 +29,10 @@ async def run_ask(record: Record, action: Ask, feedback: str = "") -> None:
     ``feedback`` is what was wrong with the answer before, for another attempt at the same task.
     """
     scope = record.context.scope(record.loop)
-    text, system = await worked_out(record, scope, [action.prompt, action.system], partial(_texts, action))
+    texts = await worked_out(record, scope, [action.prompt, action.system], partial(_texts, action))
+    text, system, record.material = texts
     if not feedback:
         await look_for_material(record, action.prompt)
-    record.material = f"{system}\n{text}"
     if record.step.output_schema is not None:
         text = f"{text}\n\n{instruction(record.step.output_schema)}"
     if record.step.output_format is Format.FINDINGS:
@@ -50,12 +49,15 @@ async def run_ask(record: Record, action: Ask, feedback: str = "") -> None:
     else:
         answer = await _several(record, action, names, prompt)
     record.output, record.data, record.has_data = answer.reply.text, answer.data, answer.has_data
-    record.quoting = not answer.has_data and only_quotes(answer.reply.text, record.material)
+    record.quoting = not answer.has_data and await is_quoting(record, answer.reply.text)
 
 
-def _texts(action: Ask, scope: Scope) -> tuple[str, str]:
-    """The prompt and the system prompt."""
-    return action.prompt.render(scope), action.system.render(scope) if action.system else ""
+def _texts(action: Ask, scope: Scope) -> tuple[str, str, str]:
+    """The prompt, the system prompt, and what of both an answer may quote from others."""
+    text = action.prompt.render(scope)
+    system = action.system.render(scope) if action.system else ""
+    own = action.system.given(scope, system) if action.system else ""
+    return text, system, f"{own}\n{action.prompt.given(scope, text)}"
 
 
 async def _only(record: Record, action: Ask, name: str, prompt: Prompt) -> Answer:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pytest_lok.core.extract import parse_output
 from pytest_lok.core.model import Format
 from pytest_lok.core.program import LIGHT
+from pytest_lok.core.prose import only_quotes
 from pytest_lok.core.results import Json
 from pytest_lok.engine.evaluation import Left, evaluated
 from pytest_lok.engine.record import Record
+
+LIGHT_SEARCH = 5_000_000
+"""Characters of a text, times those of what it answers, that are compared in no time."""
 
 
 async def read(record: Record, text: str, form: Format, *, alone: bool = False) -> tuple[Json, list[str]]:
@@ -16,7 +22,7 @@ async def read(record: Record, text: str, form: Format, *, alone: bool = False) 
     A schema's patterns, and long texts, can take long: that goes on elsewhere, for as long as the step may.
     """
     schema = record.step.output_schema
-    if schema is None and len(text) <= LIGHT:
+    if schema is None and _is_light(record, text):
         return parse_output(text, form, material=record.material), []
 
     def work(left: Left) -> tuple[Json, list[str]]:
@@ -27,3 +33,20 @@ async def read(record: Record, text: str, form: Format, *, alone: bool = False) 
 
     what = "reading the output" if schema is None else "the check by output_schema"
     return await evaluated(work, record.context.limit(record.step), what)
+
+
+async def is_quoting(record: Record, text: str) -> bool:
+    """Whether the JSON in a text is but quoted from what it answers."""
+    if _is_light(record, text):
+        return only_quotes(text, record.material)
+    work = partial(_quotes, text, record.material)
+    return await evaluated(work, record.context.limit(record.step), "reading the output")
+
+
+def _quotes(text: str, material: str, left: Left) -> bool:  # noqa: ARG001 - it ends by itself
+    return only_quotes(text, material)
+
+
+def _is_light(record: Record, text: str) -> bool:
+    """Whether it is read in no time, though its values are looked for in what it answers."""
+    return len(text) <= LIGHT and len(text) * len(record.material) <= LIGHT_SEARCH

@@ -462,3 +462,21 @@ def test_json_is_looked_for_only_when_a_field_is_read() -> None:
     names = Names(steps=frozenset({"s"}))
     assert render("{{ steps.s.output }}{{ steps.s.outcome }}", scope, names) == '{"a": passed'
     assert "cut off" in failure("{{ steps.s.a }}", scope, names).message
+
+
+@pytest.mark.parametrize(
+    ("source", "given"),
+    [
+        ("Say [1].", "Say ."),
+        ('Say {"a": [1]} or {{ steps.scan.output }}', f"Say  or {TEXT}"),
+        ('{"a": [1], "b": "{{ steps.scan.output }}", "c": []} or []', None),
+        ("{% if true %}[1] {{ steps.scan.output | trim }} [2{% endif %}", f" {TEXT.strip()} [2"),
+        ("{{ steps.scan.output }}", TEXT),
+    ],
+)
+def test_what_a_text_is_given_is_all_but_the_json_of_its_author(source: str, given: str | None) -> None:
+    template = Template.parse(source, NAMES)
+    text = template.render(SCOPE)
+    whole = text.removesuffix("[]")
+    assert template.given(SCOPE, text) == (whole if given is None else given)
+    assert Template.literal(source).given(SCOPE, source) == source
