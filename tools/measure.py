@@ -208,16 +208,12 @@ def imported_roots(module: Module) -> set[str]:
 
 
 def circles(modules: Iterable[Module]) -> list[list[str]]:
-    """Groups of modules that import each other in a circle, with type-only and late imports counted.
-
-    The package itself is its public face: what it exports lazily it names for type checkers, and these
-    imports alone are not counted. Otherwise every module that asks for the version would close a circle.
-    """
+    """Groups of modules that import each other in a circle, with type-only and late imports counted."""
     known = {module.name: module for module in modules}
     arrows = {
         module.name: {
             target
-            for name, member in imports(module, typed="." in module.name)
+            for name, member in imports(module, typed=True)
             if (target := f"{name}.{member}" if f"{name}.{member}" in known else name) in known
         }
         - {module.name}
