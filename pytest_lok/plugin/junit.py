@@ -17,6 +17,7 @@ _OUTPUT = 16_000  # characters of <system-out>; some servers refuse files of mor
 _NO_XML = re.compile("[^\t\n\r -~\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FACTS = (
     "outcome",
+    "set_aside",
     "backend",
     "model",
     "tokens",

@@ -144,6 +144,7 @@ class Account:
             "workflow": self.workflow.stem,
             "outcome": result.outcome.value,
             "reason": short(result) if result.reason else "",
+            "set_aside": "; ".join(result.set_aside),
             "blocked_by": result.blocked_by,
             "not_run": "yes" if not result.attempts and result.reason.startswith(NOT_RUN) else "",
             "seconds": result.seconds,

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -599,3 +600,7 @@ def test_pytest_says_what_is_set_aside_also_where_it_is_quiet(pytester: pytest.P
         result = pytester.runpytest_inprocess("--lok", *options)
         result.stdout.fnmatch_lines(["s: 1 critical finding was set aside: its quote is not in a.py"])
         assert result.ret == 0
+    pytester.runpytest_inprocess("--lok", "--junit-xml=report.xml")
+    (case,) = ElementTree.parse(pytester.path / "report.xml").iter("testcase")
+    facts = {fact.get("name"): fact.get("value") for fact in case.iter("property")}
+    assert facts["lok.set_aside"] == "1 critical finding was set aside: its quote is not in a.py"
