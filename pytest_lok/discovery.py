@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.resources
 import os.path
 from collections.abc import Collection, Iterable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from pytest_lok.core.model import Origin
 from pytest_lok.core.parse import Source
+from pytest_lok.core.suggestions import did_you_mean
 from pytest_lok.errors import Problem, UsageError, WorkflowError
 
 MARKS = (".lok", "lok.toml", "pyproject.toml", ".git")
@@ -121,8 +121,8 @@ class Shelves:
 def unknown(name: str, known: Iterable[str], root: Path) -> UsageError:
     """The error for a name that is no workflow: what was meant, what there is."""
     names = sorted(set(known))
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    close = did_you_mean(name, names, spelled="'{}'")
+    hint = f"{close} " if close else ""
     if (root / f"{name}.toml").is_file():
         hint = f"for the file, give its path: ./{name}.toml. "
     hint += f"There are: {', '.join(names)}" if names else "There are none: put one into .lok/workflows/"

@@ -29,6 +29,7 @@ from pytest_lok.backends.dialect import (
 )
 from pytest_lok.backends.environment import narrowed, search_path
 from pytest_lok.core.results import Reply
+from pytest_lok.core.truncation import truncate
 from pytest_lok.core.unseen import seen
 from pytest_lok.engine.ports import Completed, Launch, Prompt, Runner
 from pytest_lok.errors import BackendError, BackendFault, StepUnableError
@@ -137,7 +138,7 @@ class CommandBackend:
                 raise self._error(BackendFault.TIMEOUT, why, f"try it by hand: {shlex.join(argv)}") from error
         if done.exit_code or not done.stdout.strip():
             raise self._failed(crashed(done), launch, done)
-        return faults.shown(done.stdout.strip().splitlines()[0], _SHOWN)
+        return truncate(done.stdout.strip().splitlines()[0], _SHOWN)
 
     def key_variable(self) -> str | None:
         """The variable its key is in; without one it may be signed in, which only the tool knows."""
@@ -277,10 +278,10 @@ class CommandBackend:
         elif failure.kind is BackendFault.AUTH and self._dialect.sign_in:
             hint = self._dialect.sign_in
         elif failure.kind in (BackendFault.CRASHED, BackendFault.BAD_OUTPUT):
-            hint = f"try it by hand: {faults.shown(shlex.join(launch.argv), _SHOWN)}"
+            hint = f"try it by hand: {truncate(shlex.join(launch.argv), _SHOWN)}"
         said = f"{done.stdout}\n{done.stderr}".strip()
         return BackendError(
-            f"{self._name}: {faults.shown(failure.message, _SHOWN)}",
+            f"{self._name}: {truncate(failure.message, _SHOWN)}",
             kind=failure.kind,
             backend=self._name,
             hint=hint,

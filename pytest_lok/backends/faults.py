@@ -140,8 +140,3 @@ def remedy(fault: BackendFault, backend: str) -> str:
             return f"check the key or the sign-in of [backends.{backend}]; `lok doctor` shows what is found"
         case _:
             return f"check the settings in [backends.{backend}]"
-
-
-def shown(text: str, most: int = 200) -> str:
-    """The beginning of what may be too long for a message."""
-    return text if len(text) <= most else f"{text[:most]}…"

@@ -21,6 +21,7 @@ from weakref import WeakKeyDictionary
 from pytest_lok.backends import faults
 from pytest_lok.core.jsontext import stored
 from pytest_lok.core.redact import without
+from pytest_lok.core.truncation import truncate
 from pytest_lok.errors import BackendError, BackendFault, OutputError
 from pytest_lok.version import __version__
 
@@ -153,7 +154,7 @@ class Stream:
             ) from None
         except ValueError:
             raise self._endpoint.error(
-                BackendFault.BAD_OUTPUT, f"the server sent something that is not JSON: {faults.shown(text)}"
+                BackendFault.BAD_OUTPUT, f"the server sent something that is not JSON: {truncate(text)}"
             ) from None
 
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_lok.backends.attempt import attempt
-from pytest_lok.backends.faults import remedy, shown
+from pytest_lok.backends.faults import remedy
 from pytest_lok.core.results import Reply, Usage
+from pytest_lok.core.truncation import truncate
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault, UsageError
 
@@ -120,7 +121,7 @@ class Scripted:
                 self._used[number] += 1
                 return rule, found
         raise BackendError(
-            f"{self._name} has no reply for this prompt: {shown(text)}",
+            f"{self._name} has no reply for this prompt: {truncate(text)}",
             kind=BackendFault.NOT_CONFIGURED,
             backend=self._name,
             hint=f"add [[backends.{self._name}.replies]] with a `match` for it, or one without as the last",

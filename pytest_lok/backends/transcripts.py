@@ -18,6 +18,7 @@ from pytest_lok.backends.dialect import Answer, Failure, Heard, crashed
 from pytest_lok.backends.endings import End, judged
 from pytest_lok.core.jsontext import stored
 from pytest_lok.core.results import Usage
+from pytest_lok.core.truncation import truncate
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault, OutputError
 
@@ -139,7 +140,7 @@ def _subject(inputs: Event) -> str:
     """What a tool was to be used on."""
     texts = [inputs.get(key) for key in ("file_path", "path", "command", "pattern", "url")]
     texts += list(inputs.values())
-    return faults.shown(next((text for text in texts if isinstance(text, str)), ""), 80)
+    return truncate(next((text for text in texts if isinstance(text, str)), ""), 80)
 
 
 # --- claude

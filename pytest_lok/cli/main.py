@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 import traceback
@@ -30,6 +29,7 @@ from pytest_lok.cli.call import Call
 from pytest_lok.cli.options import ALL, Options
 from pytest_lok.cli.terminal import Terminal
 from pytest_lok.cli.workflow_command import WorkflowGroup
+from pytest_lok.core.suggestions import did_you_mean
 from pytest_lok.errors import LokError, PlanError, SettingsError, UsageError, WorkflowError
 from pytest_lok.version import __version__
 
@@ -68,8 +68,8 @@ class Lok(WorkflowGroup):
         except (WorkflowError, SettingsError, PlanError):
             raise
         except UsageError as unknown:
-            close = difflib.get_close_matches(name, self.commands, n=1)
-            hint = f"did you mean `lok {close[0]}`? {unknown.hint}" if close else unknown.hint
+            close = did_you_mean(name, self.commands, spelled="`lok {}`")
+            hint = f"{close} {unknown.hint}" if close else unknown.hint
             raise UsageError(unknown.message, hint=hint) from unknown
 
 

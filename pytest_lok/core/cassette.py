@@ -14,6 +14,7 @@ from typing import Any
 import tomli
 
 from pytest_lok.core.results import Json
+from pytest_lok.core.truncation import truncate
 
 _HEAD = (
     "# What a step asked and was answered. Written by recording; read instead of asking. Review it like code."
@@ -97,7 +98,7 @@ def difference(question: Question, recordings: Iterable[Recording]) -> str:
     lines = list(difflib.unified_diff(before, after, "recorded", "asked", lineterm="", n=2))
     if not lines:
         return f"they differ after line {_COMPARED:,}"
-    shown = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]}…" for line in lines[:_LINES]]
+    shown = [truncate(line, _WIDTH) for line in lines[:_LINES]]
     more = [f"… {len(lines) - _LINES} more lines"] if len(lines) > _LINES else []
     return "\n".join([*shown, *more])
 

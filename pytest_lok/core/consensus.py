@@ -10,6 +10,7 @@ from unicodedata import category
 from pytest_lok.core.jsontext import canonical, is_json
 from pytest_lok.core.model import Quorum, Strategy
 from pytest_lok.core.results import Json, Reply, Verdict
+from pytest_lok.core.truncation import one_line
 from pytest_lok.errors import OutputError, StepFailedError
 
 _OPENING = " \t\r\n*_`\"':;,"
@@ -102,7 +103,7 @@ def vote(
     ranked = sorted(tally, key=lambda value: -tally[value])
     top = ranked[0]
     agree = [a.reply for value, a in ballots if value == top]
-    dissent = tuple(f"{a.reply.backend}: {_short(value)}" for value, a in ballots if value != top)
+    dissent = tuple(f"{a.reply.backend}: {one_line(value, 80)}" for value, a in ballots if value != top)
     tied = len(ranked) > 1 and tally[ranked[1]] == tally[top]
     if tied or not _enough(tally[top], len(agree), strategy, quorum, weights):
         rule = (
@@ -125,7 +126,7 @@ def _enough(
 
 
 def _disagreement(ballots: Sequence[tuple[str, Answer]], rule: str) -> str:
-    said = "; ".join(f"{answer.reply.backend}: {_short(value)}" for value, answer in ballots)
+    said = "; ".join(f"{answer.reply.backend}: {one_line(value, 80)}" for value, answer in ballots)
     return f"the backends do not agree ({rule}): {said}"
 
 
@@ -139,8 +140,3 @@ def synthesis_prompt(question: str, replies: Sequence[Reply]) -> str:
     ]
     parts += [f"# Answer {number}\n\n{reply.text}" for number, reply in enumerate(replies, 1)]
     return "\n\n".join(parts)
-
-
-def _short(text: str, limit: int = 80) -> str:
-    line = text.replace("\n", " ")
-    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -14,6 +14,7 @@ from jinja2 import Environment, pass_environment
 
 from pytest_lok.core.bounds import MAX_BITS
 from pytest_lok.core.jsontext import kind_of
+from pytest_lok.core.truncation import truncate
 from pytest_lok.core.values import plain
 from pytest_lok.errors import TemplateError
 
@@ -62,7 +63,7 @@ def _otherwise(value: Any, default: Any, name: str) -> Any:
     value = plain(value)
     shown = kind_of(value)
     if isinstance(value, str):
-        shown = repr(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!r}…"
+        shown = repr(truncate(value, _SHOWN))
     hint = f"let the answer be a number alone, or say what it counts as: `{name}(99)`"
     raise TemplateError(f"{shown} is no number", hint=hint)
 

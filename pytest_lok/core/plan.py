@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import graphlib
 import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_lok.core.model import Step, Workflow
+from pytest_lok.core.suggestions import did_you_mean
 from pytest_lok.errors import PlanError
 
 
@@ -143,7 +143,4 @@ def _how(workflow: Workflow, name: str) -> str:
 
 def _meant(name: str, known: Iterable[str]) -> str:
     names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"it has: {', '.join(names)}" if names else ""
+    return did_you_mean(name, names, spelled="'{}'") or (f"it has: {', '.join(names)}" if names else "")

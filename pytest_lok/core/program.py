@@ -19,6 +19,7 @@ from pytest_lok.core.quotation import without_values
 from pytest_lok.core.results import Json
 from pytest_lok.core.sandbox import ENVIRONMENT
 from pytest_lok.core.scope import Scope
+from pytest_lok.core.truncation import one_line
 from pytest_lok.core.values import Missing, own_values, roots, text_of
 from pytest_lok.errors import Fault, LokError, SourceError, TemplateError
 
@@ -181,9 +182,8 @@ class Program:
         expression = isinstance(self._tree.body[0], nodes.Assign) and self._tree.body[0].lineno == 0
         parts = [] if expression else split(self._source)
         tags = (part.text for part in parts if part.kind != "text" and part.start <= offset < part.end)
-        place = " ".join(next(tags, self._source).split())
-        shown = place if len(place) <= MAX_PLACE else f"{place[:MAX_PLACE]}…"
-        return TemplateError(f"{message} (in `{shown}`)", hint=hint)
+        place = one_line(next(tags, self._source), MAX_PLACE)
+        return TemplateError(f"{message} (in `{place}`)", hint=hint)
 
 
 def _explained(failure: BaseException) -> tuple[str, str]:

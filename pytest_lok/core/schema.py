@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from pytest_lok.core.comparing import distinct
 from pytest_lok.core.results import Json
+from pytest_lok.core.truncation import truncate
 from pytest_lok.core.vocabulary import draft
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def violations(
     except RecursionError:
         return ["$: it is nested too deeply to be checked"]
     found = sorted(errors, key=lambda error: list(map(str, error.absolute_path)))
-    lines = [f"{error.json_path}: {_bounded(error.message)}" for error in found[:most]]
+    lines = [f"{error.json_path}: {truncate(error.message, 300)}" for error in found[:most]]
     return [*lines, f"and {len(found) - most} more"] if len(found) > most else lines
 
 
@@ -147,7 +148,3 @@ def instruction(schema: Mapping[str, Json]) -> str:
     """What is added to a prompt whose answer must satisfy the schema."""
     text = json.dumps(schema, indent=2, ensure_ascii=False)
     return f"Answer with JSON only, no prose around it, satisfying this JSON Schema:\n\n```json\n{text}\n```"
-
-
-def _bounded(message: str, limit: int = 300) -> str:
-    return message if len(message) <= limit else message[: limit - 1] + "…"

@@ -12,7 +12,8 @@ import tomli
 from pytest_lok.core.document import GateDocument, RuleDocument, StepDocument, WorkflowDocument, keys
 from pytest_lok.core.model import Origin
 from pytest_lok.core.positions import Path, Positions, Spot, header_lines
-from pytest_lok.core.structure import closest, fit
+from pytest_lok.core.structure import fit
+from pytest_lok.core.suggestions import did_you_mean
 from pytest_lok.errors import Fault, Problem, SourceError, WorkflowError
 
 T = TypeVar("T")
@@ -178,16 +179,16 @@ def _meant(path: Path) -> str:
                 return "steps are written [[steps]]"
             if key in _STEP_KEYS:
                 return f"`{key}` belongs into a step, below its [[steps]]"
-            return closest(key, _TOP_KEYS) or f"a workflow has: {', '.join(sorted(_TOP_KEYS))}"
+            return did_you_mean(key, _TOP_KEYS) or f"a workflow has: {', '.join(sorted(_TOP_KEYS))}"
         case ("steps", int()):
             if key in _TOP_KEYS:
                 return f"`{key}` belongs to the workflow: put it above the first [[steps]]"
-            return closest(key, _STEP_KEYS) or "see `lok schema` for the keys of a step"
+            return did_you_mean(key, _STEP_KEYS) or "see `lok schema` for the keys of a step"
         case ("args", str()):
-            return closest(key, ("description", "default", "required", "choices", "position"))
+            return did_you_mean(key, ("description", "default", "required", "choices", "position"))
         case ("rules", str()):
-            return closest(key, keys(RuleDocument))
+            return did_you_mean(key, keys(RuleDocument))
         case ("gate",):
-            return closest(key, keys(GateDocument))
+            return did_you_mean(key, keys(GateDocument))
         case _:
             return ""

@@ -13,7 +13,7 @@ from pytest_lok.core.document import (
 from pytest_lok.core.model import AUTO, Ask, Format, Strategy
 from pytest_lok.core.shell import ShellTemplate
 from pytest_lok.core.step_keys import StepKeys
-from pytest_lok.core.structure import closest
+from pytest_lok.core.suggestions import did_you_mean
 from pytest_lok.core.template import Template
 from pytest_lok.errors import Fault
 
@@ -160,7 +160,7 @@ class AskReader:
         for name in (document.weights or {}).keys() - set(backends):
             self._keys.report(
                 f"`weights` names `{name}`, which is not asked",
-                closest(name, backends) or f"asked are: {', '.join(backends)}",
+                did_you_mean(name, backends) or f"asked are: {', '.join(backends)}",
                 "weights",
                 name,
                 key=True,

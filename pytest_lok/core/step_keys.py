@@ -17,7 +17,7 @@ from pytest_lok.core.positions import Path
 from pytest_lok.core.scope import Names
 from pytest_lok.core.shell import ShellTemplate
 from pytest_lok.core.source import File, Source
-from pytest_lok.core.structure import closest
+from pytest_lok.core.suggestions import did_you_mean
 from pytest_lok.core.template import Template
 from pytest_lok.errors import Fault
 
@@ -100,7 +100,7 @@ class StepKeys:
     def another_backend(self, backend: str, more: Iterable[str] = ()) -> str:
         """The hint for a backend that nobody knows."""
         known = self.shared.backends or ()
-        return closest(backend, [*known, *more, AUTO]) or (
+        return did_you_mean(backend, [*known, *more, AUTO]) or (
             f"{choices(known)}; add it to lok.toml as [backends.{backend}]"
         )
 

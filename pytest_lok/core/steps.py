@@ -18,7 +18,7 @@ from pytest_lok.core.results import Json
 from pytest_lok.core.step_asks import AskReader
 from pytest_lok.core.step_commands import ShellReader
 from pytest_lok.core.step_keys import Read, Shared, StepKeys, choices
-from pytest_lok.core.structure import closest
+from pytest_lok.core.suggestions import did_you_mean
 from pytest_lok.errors import Fault
 
 __all__ = ["Read", "Shared", "StepReader"]
@@ -82,7 +82,7 @@ class StepReader(StepKeys):
             if name == self.name:
                 self.report(f"step `{name}` depends on itself", "remove it", "depends_on", at)
             elif name not in self.outer.steps:
-                hint = closest(name, self.outer.steps) or choices(self.outer.steps)
+                hint = did_you_mean(name, self.outer.steps) or choices(self.outer.steps)
                 self.report(f"there is no step `{name}`", hint, "depends_on", at)
             else:
                 self.needs.setdefault(name, self.at("depends_on", at))

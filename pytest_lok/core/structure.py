@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from pytest_lok.core.positions import Path
+from pytest_lok.core.suggestions import did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -69,12 +69,6 @@ def fit(model: type[M], data: Mapping[str, Any], *, meant: Callable[[Path], str]
 def complaint(message: str, hint: str = "") -> PydanticCustomError:
     """What a validator raises: ``message`` goes on from the key's name ("must be …")."""
     return PydanticCustomError(PLAIN, "{message}", {"message": message, "hint": hint})
-
-
-def closest(name: str, known: Iterable[str]) -> str:
-    """``did you mean `x`?``, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean `{close[0]}`?" if close else ""
 
 
 def label(path: Path) -> str:
@@ -168,7 +162,7 @@ def _hint(path: Path, value: Any, wanted: list[str]) -> str:
         case str() if "a list" in wanted:
             return f"in brackets: {key} = [{_shown(value) if len(value) <= 40 else '…'}]"
         case str():
-            return closest(value, [word.strip('"') for word in wanted if word.startswith('"')])
+            return did_you_mean(value, [word.strip('"') for word in wanted if word.startswith('"')])
         case dict() if "a list" in wanted:
             return f"with two brackets it is a list of tables: [[{key}]]"
         case int() | float() if "text in quotes" in wanted and isinstance(path[-1], str):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pytest_lok.core.positions import Path
 from pytest_lok.core.results import Json
-from pytest_lok.core.structure import closest
+from pytest_lok.core.suggestions import did_you_mean
+from pytest_lok.core.truncation import truncate
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -70,10 +71,10 @@ def unsound(schema: dict[str, Json]) -> Unsound | None:
     try:
         wrong = best_match(cls(cls.META_SCHEMA).iter_errors(schema))
         if wrong is not None:
-            return Unsound(path=tuple(wrong.absolute_path), message=_bounded(wrong.message))
+            return Unsound(path=tuple(wrong.absolute_path), message=truncate(wrong.message, _SHOWN))
         return next(_Walk(cls).whole(schema), None)
     except SchemaError as error:
-        return Unsound(path=tuple(error.absolute_path), message=_bounded(error.message))
+        return Unsound(path=tuple(error.absolute_path), message=truncate(error.message, _SHOWN))
     except RecursionError:
         return Unsound(path=(), message="it is nested too deeply")
 
@@ -151,7 +152,7 @@ class _Walk:
         if key not in self._known:
             if key in _every_keyword():
                 return f"`{key}` says nothing in this draft of JSON Schema", _ELSEWHERE.get(key, _DRAFT)
-            hint = closest(key, self._known)
+            hint = did_you_mean(key, self._known)
             return f"unknown keyword `{key}`", hint or "one of your own begins with `x-`"
         alone = "$ref" in node and "unevaluatedItems" not in self._known
         if alone and key != "$ref" and key not in _NOTES:
@@ -213,7 +214,3 @@ _ELSEWHERE = {
     "divisibleBy": "write `multipleOf`",
     "$recursiveRef": "write `$dynamicRef`",
 }
-
-
-def _bounded(text: str, limit: int = _SHOWN) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"

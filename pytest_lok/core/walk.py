@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import bisect
-import difflib
 import inspect
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from jinja2 import nodes
@@ -16,6 +15,7 @@ from pytest_lok.core.expressions import GROUPS, LOOP, OWN, Lexeme, opened
 from pytest_lok.core.functions import FILTERS, FUNCTIONS, METHODS, TESTS, Function
 from pytest_lok.core.sandbox import CALLED, COUNTED, MADE
 from pytest_lok.core.scope import Names
+from pytest_lok.core.suggestions import did_you_mean
 from pytest_lok.core.values import OUTCOMES
 from pytest_lok.errors import Fault
 
@@ -165,7 +165,7 @@ class Walk:
                 return
             self.places = max(self.places, int(name))
         elif name not in self.names.arguments:
-            hint = _close(name, self.names.arguments) or f"declare it: `[args.{name}]`"
+            hint = did_you_mean(name, self.names.arguments) or f"declare it: `[args.{name}]`"
             self._fault(node, f"there is no argument {name!r}", hint=hint)
             return
         if not optional:
@@ -191,11 +191,11 @@ class Walk:
             hint = "it is known in what a step with `for_each` does and asserts, not in `when`"
         elif name in OWN:
             hint = "it is known in `assert`; elsewhere write `steps.NAME.output`"
-        elif step := difflib.get_close_matches(name, self.names.steps, n=1):
-            hint = f"did you mean `steps.{step[0]}`?"
+        elif step := did_you_mean(name, self.names.steps, spelled="`steps.{}`"):
+            hint = step
         else:
             shown = sorted({*known, *(f"{group}." for group in GROUPS)})
-            hint = _close(name, {*known, *GROUPS}) or f"known are: {', '.join(shown)}"
+            hint = did_you_mean(name, {*known, *GROUPS}) or f"known are: {', '.join(shown)}"
         self._fault(node, f"unknown name {name!r}", hint=hint)
 
     def _call(self, node: nodes.Call) -> None:
@@ -349,13 +349,8 @@ def _judged(node: nodes.Node) -> tuple[nodes.Node, ...]:
     return ()
 
 
-def _close(name: str, known: Iterable[str]) -> str:
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean `{found[0]}`?" if found else ""
-
-
 def _meant(name: str, known: Collection[str]) -> str:
     """The close one, else all there are."""
     shown = sorted(known)
     more = f" and {len(shown) - 60} more" if len(shown) > 60 else ""
-    return _close(name, known) or (f"there are: {', '.join(shown[:60])}{more}" if shown else "")
+    return did_you_mean(name, known) or (f"there are: {', '.join(shown[:60])}{more}" if shown else "")

@@ -13,6 +13,7 @@ from pytest_lok.core.model import Ask, Format
 from pytest_lok.core.results import Json, Outcome, Reply
 from pytest_lok.core.schema import instruction, violations
 from pytest_lok.core.scope import Scope
+from pytest_lok.core.truncation import one_line
 from pytest_lok.core.values import not_whole
 from pytest_lok.engine.call import answered, available, chosen
 from pytest_lok.engine.evaluation import worked_out
@@ -115,8 +116,7 @@ async def _ruled(name: str, rubric: str, reply: Reply) -> tuple[Json, Json]:
     except OutputError as unreadable:
         wrong = unreadable.message
     if wrong:
-        said = " ".join(reply.text.split())
-        said = said if len(said) <= SAID else f"{said[: SAID - 1]}…"
+        said = one_line(reply.text, SAID)
         raise OutputError(f"the judge {name} gave no ruling on {rubric!r}: it answered: {said} ({wrong})")
     assert isinstance(ruling, dict)  # noqa: S101 - the schema says so; narrows for the type checker
     return ruling["verdict"], ruling["reason"]

@@ -21,8 +21,12 @@ from pytest_lok.core.results import (
     Verdict,
 )
 from pytest_lok.core.scope import Loop
+from pytest_lok.core.truncation import leave_out_middle
 from pytest_lok.engine.context import Context
 from pytest_lok.engine.ports import Prompt
+
+_HEAD, _TAIL = 8_000, 56_000
+"""Characters of a section: the start, and more of the end, where errors are."""
 
 
 @dataclass(slots=True)
@@ -73,7 +77,7 @@ class Record:
     def note(self, title: str, text: str) -> None:
         """Keep a piece of evidence; empty text is none."""
         if text.strip():
-            self.sections.append(Section(title=title, text=_bounded(text)))
+            self.sections.append(Section(title=title, text=leave_out_middle(text, head=_HEAD, tail=_TAIL)))
 
     def adopt(self, other: Record) -> None:
         """Take over the answer of one of several attempts at this step."""
@@ -140,10 +144,3 @@ class Record:
             underlying=underlying,
             seconds=seconds,
         )
-
-
-def _bounded(text: str, head: int = 8_000, tail: int = 56_000) -> str:
-    """At most 64,000 characters: the start, and more of the end, where errors are."""
-    if len(text) <= head + tail:
-        return text
-    return f"{text[:head]}\n… {len(text) - head - tail} characters left out …\n{text[-tail:]}"

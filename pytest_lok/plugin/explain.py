@@ -8,6 +8,7 @@ from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.model import Ask, Shell, Step
 from pytest_lok.core.redact import Redactor
 from pytest_lok.core.results import ItemResult, Outcome, Reply, StepResult
+from pytest_lok.core.truncation import leave_out_middle, one_line
 from pytest_lok.reports.console import cost, duration
 from pytest_lok.reports.neutral import uncommanded, visible
 
@@ -46,21 +47,12 @@ def harmless(text: str) -> str:
 
 def short(result: StepResult, limit: int = 300) -> str:
     """The reason in one bounded line."""
-    line = " ".join(result.reason.split())
-    return harmless(line if len(line) <= limit else f"{line[: limit - 1]}…")
+    return harmless(one_line(result.reason, limit))
 
 
 def bounded(text: str, *, lines: int = 24, chars: int = 4_000) -> str:
     """The start and the end of a long text, with a note of what is left out between."""
-    text = text.strip("\n")
-    if len(text) > chars:
-        head, tail = text[: chars // 2], text[-chars // 2 :]
-        text = f"{head}\n… {len(text) - chars:,} characters left out …\n{tail}"
-    rows = text.split("\n")
-    if len(rows) > lines:
-        half = lines // 2
-        rows = [*rows[:half], f"… {len(rows) - 2 * half:,} lines left out …", *rows[-half:]]
-    return "\n".join(rows)
+    return leave_out_middle(text.strip("\n"), head=chars // 2, tail=chars // 2, lines=lines)
 
 
 def _came_to(result: StepResult) -> str:

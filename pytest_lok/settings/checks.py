@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_lok.core.model import AUTO
 from pytest_lok.core.positions import Path as Keys
-from pytest_lok.core.structure import closest
+from pytest_lok.core.suggestions import did_you_mean
 from pytest_lok.errors import Problem
 from pytest_lok.settings.layers import Layer
 from pytest_lok.settings.tables import ALL, CLIS, TYPES, names_in
@@ -86,12 +86,12 @@ class Check:
                 if table.get("command")
                 else f"one of: {', '.join(self._types)}"
             )
-            self._add(path, f"the backend `{name}` needs a `type`", closest(name, others) or own)
+            self._add(path, f"the backend `{name}` needs a `type`", did_you_mean(name, others) or own)
             return
         if kind not in self._types:
             *most, last = (f'"{other}"' for other in self._types)
             message = f'`backends.{name}.type` must be {", ".join(most)} or {last}, not "{kind}"'
-            hint = closest(kind, self._types) or "is the package that adds it installed here?"
+            hint = did_you_mean(kind, self._types) or "is the package that adds it installed here?"
             self._add((*path, "type"), message, hint)
             return
         if not _VARIABLE.fullmatch(table.get("api_key_env") or "_"):
@@ -124,7 +124,7 @@ class Check:
         known = list(known)
         for number, name in enumerate(names_in(names) if isinstance(names, str) else names):
             if name not in known:
-                hint = closest(name, known) or f"there are: {', '.join(known)}"
+                hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
                 place = (*path, number) if isinstance(names, list) else path
                 self._add(place, f"no backend is called `{name}`", hint)
 

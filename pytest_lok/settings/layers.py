@@ -16,7 +16,7 @@ from pytest_lok.core.model import Origin
 from pytest_lok.core.positions import Path as Keys
 from pytest_lok.core.positions import Positions, Spot
 from pytest_lok.core.source import Source
-from pytest_lok.core.structure import closest
+from pytest_lok.core.suggestions import did_you_mean
 from pytest_lok.errors import Problem, UsageError, WorkflowError
 from pytest_lok.settings.tables import BackendSettings, CacheSettings, ConductorSettings, Defaults, Table
 
@@ -147,7 +147,7 @@ def from_environ(environ: Mapping[str, str], known: Mapping[str, Any], problems:
             _put(data, path, _from_text(path, environ[variable]))
             names[path] = f"${variable}"
         else:
-            hint = closest(variable, variables) or "LOK_TIMEOUT sets [defaults] timeout, and so on"
+            hint = did_you_mean(variable, variables) or "LOK_TIMEOUT sets [defaults] timeout, and so on"
             message = "no setting is named so"
             problems.append(Problem(path=f"${variable}", line=1, column=1, message=message, hint=hint))
     return Layer(data=data, names=names)

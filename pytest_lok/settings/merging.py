@@ -8,7 +8,8 @@ from typing import Any
 
 from pytest_lok.core.claims import Claims, Sources, claims_of
 from pytest_lok.core.positions import Path as Keys
-from pytest_lok.core.structure import closest, fit
+from pytest_lok.core.structure import fit
+from pytest_lok.core.suggestions import did_you_mean
 from pytest_lok.errors import Problem, SettingsError
 from pytest_lok.settings.checks import Check
 from pytest_lok.settings.environment import config_dir
@@ -170,4 +171,4 @@ def _meant(path: Keys) -> str:
         model = tables.get(part, model)
     if model is Settings and key in Defaults.model_fields:
         return f"`{key}` belongs below [defaults]"
-    return closest(key, model.model_fields) or f"there are: {', '.join(sorted(model.model_fields))}"
+    return did_you_mean(key, model.model_fields) or f"there are: {', '.join(sorted(model.model_fields))}"

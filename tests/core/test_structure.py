@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
-from pytest_lok.core.structure import Misfit, closest, complaint, fit, label
+from pytest_lok.core.structure import Misfit, complaint, fit, label
 
 
 class _Table(BaseModel):
@@ -121,11 +121,6 @@ def test_a_bad_item_takes_its_array_along() -> None:
 
 def test_what_fits_has_no_misfits() -> None:
     assert misfits(name="x", either="all", names=["a"], rows=[{"count": 1}], any={"a": [1, None]}) == []
-
-
-def test_names_are_guessed_only_when_they_are_near() -> None:
-    assert closest("depend_on", ["depends_on", "name"]) == "did you mean `depends_on`?"
-    assert closest("xyz", ["depends_on", "name"]) == ""
 
 
 def test_a_label_is_short_below_an_array_of_tables() -> None:
