@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pytest_lok.backends.whole import write_whole
 from pytest_lok.core.cassette import canonical
 from pytest_lok.core.redact import Redactor
 from pytest_lok.core.results import RECALLED, Reply
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendError
+from pytest_lok.files import write_atomically
 
 MOST = 64 * 1024 * 1024
 """Bytes that are kept in all; the oldest go first."""
@@ -86,7 +86,7 @@ class Cache:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if len(data) <= LARGEST and self._is_ours():
                 self._make_room(len(data))
-                write_whole(self.folder / f"{key}.json", data, mode=0o600)
+                write_atomically(self.folder / f"{key}.json", data, mode=0o600)
 
     def entries(self) -> list[Entry]:
         """All there is, also what is too old."""

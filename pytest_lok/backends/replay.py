@@ -10,12 +10,12 @@ from typing import TypeAlias
 
 from filelock import FileLock
 
-from pytest_lok.backends.whole import write_whole
 from pytest_lok.core.cassette import Mode, Question, Recording, canonical, difference, dumps, loads
 from pytest_lok.core.redact import Redactor
 from pytest_lok.core.results import RECALLED, Reply
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendError, BackendFault
+from pytest_lok.files import write_atomically
 
 Known: TypeAlias = dict[Question, Recording]
 
@@ -75,7 +75,7 @@ class Cassettes:
                 if question in known:
                     return known[question]
                 known = {**known, question: made}
-                write_whole(path, dumps(known.values(), self._rendered).encode())
+                write_atomically(path, dumps(known.values(), self._rendered).encode())
                 self._mine.add(path)
                 self._read[path] = (_signature(path), known)
                 return None

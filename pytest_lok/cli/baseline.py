@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 def _accept(call: Call, project: Project, plan: Plan) -> int:
     from pytest_lok.cli.execute import execute
-    from pytest_lok.cli.files import write_whole
     from pytest_lok.cli.trust import trusted
     from pytest_lok.cli.views import Log, view
     from pytest_lok.core.baseline import PATH, accepting, fingerprints
     from pytest_lok.core.model import Format
+    from pytest_lok.files import write_output
     from pytest_lok.reports.console import closing
 
     names = [step.name for step in plan.steps if step.output_format is Format.FINDINGS]
@@ -42,7 +42,7 @@ def _accept(call: Call, project: Project, plan: Plan) -> int:
         file.parent.mkdir(exist_ok=True)
     except (OSError, ValueError) as problem:
         raise LokError(f"the baseline cannot be changed: {problem}", hint=f"correct {file}") from problem
-    write_whole(file, text)
+    write_output(file, text)
     count = len(fingerprints(text))
     call.terminal.note(f"{PATH}: {new} new, {count} in all. It counts once it is merged.")
     return 0

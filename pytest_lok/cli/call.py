@@ -66,9 +66,9 @@ class Call:
 
     def deliver(self, text: str) -> None:
         """Print results, or write them to the file of ``--output``; LokError where it cannot be written."""
-        from pytest_lok.cli.files import write_whole
+        from pytest_lok.files import write_output
 
         if self.options.output is None:
             self.terminal.result(text)
         else:
-            write_whole(self.options.output, text if text.endswith("\n") or not text else f"{text}\n")
+            write_output(self.options.output, text if text.endswith("\n") or not text else f"{text}\n")

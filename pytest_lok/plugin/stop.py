@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_lok.backends.whole import write_whole
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.files import write_atomically
 from pytest_lok.plugin.verdict import NOT_RUN
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Stop:
         self._said = why, rest
         if self._desk.is_recorded:
             with suppress(FileNotFoundError):  # removed: workers see that themselves
-                write_whole(self._desk.runs.path / STOP, f"{rest} {why}".encode(errors="replace"))
+                write_atomically(self._desk.runs.path / STOP, f"{rest} {why}".encode(errors="replace"))
         return True
 
     def hurry(self) -> None:

@@ -17,8 +17,8 @@ from pytest_lok.core.events import BackendAsked, BudgetSpent, Event, StepFinishe
 from pytest_lok.core.model import Step
 from pytest_lok.core.results import NO_USAGE, Known, Outcome, StepResult, Usage
 from pytest_lok.core.schedule import lets_through, outdated
+from pytest_lok.locks import NumberedLocks
 from pytest_lok.store.journal import Journal
-from pytest_lok.store.lock import Lock
 
 PROMPTS = 16
 """Prompts of a step that are kept, in case it has to be explained."""
@@ -34,7 +34,7 @@ class Ledger:
     def __init__(self, path: Path, who: str) -> None:
         self._path = path
         self._who = who
-        self._lock = Lock(path / "owners.lock")
+        self._lock = NumberedLocks(path / "owners.lock")
         self._open: list[Journal] = []
 
     def entry(self, nodeid: str) -> Entry:
@@ -62,7 +62,13 @@ class Entry:
     """One workflow of a session, as this process knows it."""
 
     def __init__(
-        self, journal: Journal, lock: Lock, number: int, who: str, *, opened: Callable[[Journal], None]
+        self,
+        journal: Journal,
+        lock: NumberedLocks,
+        number: int,
+        who: str,
+        *,
+        opened: Callable[[Journal], None],
     ) -> None:
         self._journal = journal
         self._note = journal.path.with_suffix(".owner")

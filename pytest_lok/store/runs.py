@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pytest_lok.core.events import Event, StepStarted, fold
 from pytest_lok.core.results import RunResult
+from pytest_lok.locks import NumberedLocks
 from pytest_lok.store.journal import Journal
-from pytest_lok.store.lock import Lock
 
 KEPT = 20
 """Sessions whose records stay."""
@@ -35,7 +35,7 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock: Lock | None = None
+        self._lock: NumberedLocks | None = None
 
     @property
     def run_id(self) -> str:
@@ -53,7 +53,7 @@ class RunDirectory:
             shelf = Path(tempfile.mkdtemp(prefix="lok-"))
             (shelf / name).mkdir(mode=0o700)
         made = cls(shelf / name)
-        made._lock = Lock(made.path / "session.lock")
+        made._lock = NumberedLocks(made.path / "session.lock")
         made._lock.take(0)
         _prune(shelf)
         return made
@@ -98,7 +98,7 @@ def _prune(shelf: Path) -> None:
     names = sorted(entry.name for entry in os.scandir(shelf) if entry.is_dir(follow_symlinks=False))
     for name in names[:-KEPT]:
         with suppress(OSError):
-            lock = Lock(shelf / name / "session.lock")
+            lock = NumberedLocks(shelf / name / "session.lock")
             if lock.take(0):
                 shutil.rmtree(shelf / name)
             lock.close()

@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from pytest_lok.files import write_atomically
 
 
 class Trust:
@@ -33,15 +33,7 @@ class Trust:
     def give(self, project: Path, claims: Mapping[str, Any]) -> None:
         """Trust a project with these claims; OSError where that cannot be remembered."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, name = tempfile.mkstemp(dir=self._folder, prefix=".")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(_text({str(project): claims}))
-            os.replace(name, self._file(project))  # noqa: PTH105 - the name is a string
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(name)  # noqa: PTH108 - the name is a string
-            raise
+        write_atomically(self._file(project), _text({str(project): claims}).encode(), mode=0o600)
 
     def revoke(self, project: Path) -> bool:
         """Trust it no longer; whether it was trusted."""

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-from pytest_lok.errors import PlatformError, StepUnableError
-
-try:
-    import fcntl
-except ImportError:
-    raise PlatformError from None
+from pytest_lok.errors import StepUnableError
+from pytest_lok.locks import SharedLock
 
 
 class FileTurn:
@@ -21,20 +16,15 @@ class FileTurn:
     """
 
     def __init__(self, directory: Path, *, alone: bool, prepare: Callable[[], bool] = lambda: True) -> None:
-        self._directory = directory
+        self._lock = SharedLock(directory / "turns.lock")
         self._alone = alone
         self._prepare = prepare
-        self._file = -1
 
     def take(self) -> bool:
         """Try to begin; a run that is not alone also begins where there is no place for a lock."""
         try:
-            if self._file < 0:
-                self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._file = os.open(self._directory / "turns.lock", os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._file, fcntl.LOCK_NB | (fcntl.LOCK_EX if self._alone else fcntl.LOCK_SH))
-        except BlockingIOError:
-            return False
+            if not self._lock.take(alone=self._alone):
+                return False
         except OSError as error:
             if self._alone:
                 raise StepUnableError(
@@ -49,9 +39,7 @@ class FileTurn:
 
     def release(self) -> None:
         """Let others begin. Idempotent."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._lock.release()
 
 
 class Free:

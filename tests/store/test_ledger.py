@@ -13,8 +13,8 @@ import pytest
 from pytest_lok.core.events import BackendAsked, BudgetSpent, StepFinished, StepStarted
 from pytest_lok.core.model import Shell, Step
 from pytest_lok.core.results import Known, Outcome, StepResult, Usage
+from pytest_lok.locks import NumberedLocks
 from pytest_lok.store.ledger import OPEN, Ledger
-from pytest_lok.store.lock import Lock
 
 PASSED = StepResult(name="a", outcome=Outcome.PASSED, output="done")
 OTHER = """
@@ -141,7 +141,7 @@ def test_a_name_cannot_leave_the_directory(tmp_path: Path) -> None:
 
 
 def test_a_lock_can_be_asked_for_again_and_given_up_twice(tmp_path: Path) -> None:
-    lock = Lock(tmp_path / "lock")
+    lock = NumberedLocks(tmp_path / "lock")
     assert lock.take(1)
     assert lock.take(1)
     lock.close()
@@ -150,7 +150,7 @@ def test_a_lock_can_be_asked_for_again_and_given_up_twice(tmp_path: Path) -> Non
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a lock is the process's")
 def test_whoever_reads_the_file_takes_no_lock_away(tmp_path: Path) -> None:
-    lock, other = Lock(tmp_path / "lock"), Lock(tmp_path / "lock")
+    lock, other = NumberedLocks(tmp_path / "lock"), NumberedLocks(tmp_path / "lock")
     assert lock.take(1)
     (tmp_path / "lock").read_bytes()  # as a copy of the project does
     assert not other.take(1)
@@ -163,8 +163,8 @@ def test_whoever_reads_the_file_takes_no_lock_away(tmp_path: Path) -> None:
 FORKED = """
 import multiprocessing, os, sys, time
 from pathlib import Path
-from pytest_lok.store.lock import Lock
-lock = Lock(Path(sys.argv[1]))
+from pytest_lok.locks import NumberedLocks
+lock = NumberedLocks(Path(sys.argv[1]))
 assert lock.take(1)
 child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
 child.start()
@@ -181,7 +181,7 @@ def test_a_lock_dies_with_its_owner_whatever_has_been_forked(tmp_path: Path) -> 
         owner.wait()
         try:
             os.kill(child, 0)  # it outlives the owner
-            lock, deadline = Lock(tmp_path / "lock"), time.monotonic() + 30
+            lock, deadline = NumberedLocks(tmp_path / "lock"), time.monotonic() + 30
             while not lock.take(1):
                 assert time.monotonic() < deadline, "the fork holds its dead parent's lock"
                 time.sleep(0.01)  # it may not have come to itself yet

@@ -1,4 +1,4 @@
-"""Numbered locks in one file; the system drops them when their owner dies, however it dies."""
+"""Locks between processes, which the system drops when their owner dies, however it dies; none waits."""
 
 from __future__ import annotations
 
@@ -17,8 +17,35 @@ except ImportError:
     raise PlatformError from None
 
 
-class Lock:
-    """Where the system has locks of an open file (Linux), whoever else opens and closes it does no harm.
+class SharedLock:
+    """A lock of one file, which any number of owners share or one has alone."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = -1
+
+    def take(self, *, alone: bool) -> bool:
+        """Own it; False if that cannot be now. OSError where there is no place for the file."""
+        if self._file < 0:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_NB | (fcntl.LOCK_EX if alone else fcntl.LOCK_SH))
+        except BlockingIOError:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Own it no longer. Idempotent."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+class NumberedLocks:
+    """Locks with numbers in one file.
+
+    Where the system has locks of an open file (Linux), whoever else opens and closes it does no harm.
 
     Elsewhere locks are a process's: closing any of its descriptors of this file drops them all.
     """
