@@ -24,8 +24,8 @@ _READERS = """
     : . [ [[ awk bzip2 break cd command continue curl declare env eval exec exit export fd fdfind find gawk
     gh git
     glab gojq gsed gunzip htmlq jaq jo jq let local mapfile mawk mlr nice nohup openssl popd printf pushd read
-    readarray readonly return rg rsync scp sed set shift source ssh-keygen stdbuf tar time timeout trap
-    typeset
+    readarray readonly return rg rsync scp sed set shift sort source split ssh-keygen stdbuf tar time timeout
+    trap typeset
     umask unset unzip wait wget xargs yq zip
 """
 READERS = frozenset(_READERS.split()) | CLOSED
@@ -310,7 +310,7 @@ class _Fill:
             return [*judge.flow.holding(self.words, whole=False), *fed]
         given = [*self.call.args, *(word for _, word in self.call.command.assignments)]
         seen = judge.flow.inside(exported) if self.call.name not in _BLIND else []
-        return [*judge.flow.holding(given), *fed, *seen]
+        return [*judge.flow.holding(given, whole=False), *fed, *seen]
 
 
 @dataclass(slots=True)
@@ -375,7 +375,11 @@ class Trace:
         if not filled:
             return
         start = 0 if self.repeats else min(fill.number for fill in filled)
-        names = {fill.path for fill in self._fills if fill.number >= start}
+        names = {
+            fill.path
+            for fill in self._fills
+            if fill.number >= start and (fill.words is None or fill in filled)
+        }
         holes = [hole for fill in filled for hole in fill.holes(judge, self.exported)]
         for text in self._runners(judge, start, names):
             judge.refuse(

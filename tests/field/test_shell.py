@@ -631,7 +631,7 @@ def test_a_file_with_a_value_is_not_found_by_what_runs_files(project: Project, s
     "shell",
     [
         "echo § > q.py; cat q.py; wc -l q.py; git add q.py; git commit -m x", "echo § > r.md; gh pr comment 1 --body-file r.md", "make; echo § > q.py",
-        "pytest && echo § > q.py", "echo § > r.md; make", "echo § > r.json; curl --data-binary @r.json u", "git diff § > d; make", "date > q; make; echo §",
+        "pytest && echo § > q.py", "echo § > r.md; make", "echo § > r.json; curl --data-binary @r.json u", "git diff § > d.diff; make", "date > q; make; echo §",
         "echo § > q.py; sh -c 'cat q.py'", "echo § > q.py; timeout 5 cat q.py", "echo § > q.py; jq . q.py; rm q.py", "echo § > a.txt; sh run.sh",
         "echo § > /tmp/q; make", "make > log.txt; pytest; echo §", "echo § | tee r.log; npm test", "echo § > a.txt; mytool < a.txt",
     ],
