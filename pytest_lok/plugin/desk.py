@@ -78,6 +78,7 @@ class Desk:
         self.promise = Promise(self)
         self._fail_on = _fail_on(config)
         self._loaded: dict[Path, Model | WorkflowError] = {}
+        self._steps_at: dict[str, dict[str, tuple[Model, Step]] | None] = {}
 
     @cached_property
     def runs(self) -> RunDirectory:
@@ -126,13 +127,19 @@ class Desk:
     def step_at(self, nodeid: str) -> tuple[Model, Step] | None:
         """The step with that node id; None if it is no step of this session's workflows."""
         place, _, name = nodeid.partition("::")
+        if place not in self._steps_at:
+            found = self._workflow_at(place)
+            self._steps_at[place] = {step.name: (found, step) for step in found.steps} if found else None
+        steps = self._steps_at[place]
+        return None if steps is None else steps[name]
+
+    def _workflow_at(self, place: str) -> Model | None:
         for virtual in self.virtual:
             if place == PREFIX + virtual.name and isinstance(virtual.found, Model):
-                return virtual.found, virtual.found.step(name)
+                return virtual.found
         file = Path(os.path.normpath(self.config.rootpath / place))
         if file in self.named or (file.parent == self.request.shelf and file.suffix == ".toml"):
-            workflow = self.load(file)
-            return workflow, workflow.step(name)
+            return self.load(file)
         return None
 
     def place(self, file: Path) -> str:

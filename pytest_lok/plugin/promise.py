@@ -62,8 +62,8 @@ class Promise:
         for nodeid in self.steps.keys() - selected:
             if self._is_chosen(nodeid):
                 self.chosen.add(nodeid)
-        missing = [nodeid for nodeid in self.steps if nodeid not in selected | self.chosen]
-        self.left = {nodeid: self._why(nodeid) for nodeid in missing}
+        settled = selected | self.chosen
+        self.left = {nodeid: self._why(nodeid) for nodeid in self.steps if nodeid not in settled}
         if hasattr(self._desk.config, "workeroutput"):
             self._desk.config.workeroutput[_SENT] = [self.left, sorted(self.chosen)]
 
@@ -82,10 +82,10 @@ class Promise:
             except WorkflowError:  # it is told as that
                 continue
             if file in desk.named or not workflow.by_name_only:
-                only = desk.named.get(file, frozenset())
+                only, place = desk.named.get(file, frozenset()), self._place(file)
                 for step in workflow.steps:
                     if not only or step.name in only:
-                        yield f"{self._place(file)}::{step.name}", file
+                        yield f"{place}::{step.name}", file
 
     def _place(self, file: Path) -> str:
         if any(file.stem == virtual.name for virtual in self._desk.virtual):
