@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -176,6 +177,11 @@ def pytest_configure(config: pytest.Config) -> None:
         or config.getoption("lok_workflow")
         or any(is_ours(config, arg) for arg in config.args)
     ):
+        if not threading.main_thread().is_alive():
+            raise pytest.UsageError(
+                "workflows cannot run: the main thread has ended, and Python starts no more work for the "
+                "others; join the thread that runs pytest"
+            )
         try:
             from pytest_lok.plugin.install import install
         except ImportError as missing:

@@ -85,6 +85,7 @@ class JUnit:
     def __init__(self, config: pytest.Config, xml: LogXML) -> None:
         self._xml = xml
         self._skipped: dict[str, Any] = {}
+        self._tried: set[tuple[str, object]] = set()
         if "junit_family" not in written_keys(config):
             xml.family = "xunit1"  # the default family has no file and no line, and nothing to click on
 
@@ -104,9 +105,13 @@ class JUnit:
         """Place before pytest writes its part, facts and output after."""
         facts = getattr(report, "lok", None)
         if facts is None or report.outcome not in ("passed", "failed", "skipped"):
+            attempt = self._attempt(report)
             yield  # a part, or an attempt that does not count
             self._name(report)
+            if attempt is not None:
+                self._xml.node_reporters_ordered.remove(attempt)
             return
+        self._tried.discard((report.nodeid, getattr(report, "node", None)))
         if hasattr(report, "lok_instead"):
             self._forget(report)
         reporter = self._xml.node_reporter(report)
@@ -134,6 +139,18 @@ class JUnit:
             output = ElementTree.Element("system-out")
             output.text = _xml_text(bounded("\n".join(told), lines=400, chars=_OUTPUT))
             reporter.append(output)
+
+    def _attempt(self, report: pytest.TestReport) -> Any:
+        """The case of an attempt that ends, and that another one follows: it has no ending, as green ones."""
+        key = report.nodeid, getattr(report, "node", None)
+        if hasattr(report, "lok"):
+            self._tried.add(key)
+        elif report.when == "setup":
+            self._tried.discard(key)
+        elif report.when == "teardown" and key in self._tried:
+            self._tried.remove(key)
+            return self._xml.node_reporter(report)
+        return None
 
     def _forget(self, report: pytest.TestReport) -> None:
         """Take away the case of an item that was told as skipped, and is told again."""

@@ -136,7 +136,7 @@ class LastWord:
     def _judge(self, session: pytest.Session, exitstatus: int, records: _Records) -> None:
         """A promised step that nobody judged is red in CI, and so are all where none was judged.
 
-        So is a step that was reported as what it did not come to.
+        A step that was reported as what it did not come to is red everywhere.
         """
         stopped = session.shouldstop or session.shouldfail or self._desk.stop.happened
         if exitstatus not in _ENDED or self._looks or (stopped and exitstatus != pytest.ExitCode.OK):
@@ -147,9 +147,9 @@ class LastWord:
         judged = self._desk.promise.steps.keys() - left.keys() - self._desk.promise.chosen
         for nodeid, result in left.items() if in_ci(os.environ) or not judged else ():
             self._say(nodeid, result)
-        for nodeid, result in (idle | false).items() if in_ci(os.environ) else ():
+        for nodeid, result in (false | idle if in_ci(os.environ) else false).items():
             self._say(nodeid, result)
-        said = {nodeid: result.reason for nodeid, result in (left | false).items()}
+        said = {nodeid: result.reason for nodeid, result in left.items()}
         self.left = {nodeid: why for nodeid, why in said.items() if not self._words.is_red(nodeid)}
 
     def _false(self, records: _Records) -> dict[str, StepResult]:

@@ -124,18 +124,18 @@ class Running:
         plan = watched.plan.narrowed([item.name])
         needed = [self._latest(watched, step.name) for step in plan.steps if step.name != item.name]
         own = {*watched.plan.selected, *watched.kept}
-        results = (result for result in needed if result.name in own or lets_through(result))
-        known = Known(results=tuple(results), spent=watched.entry.spent())
+        results = tuple(result for result in needed if result.name in own or lets_through(result))
+        known = Known(results=results, spent=watched.entry.spent())
         handle = self._desk.background.start(plan, watched.world, watched.entry.spend, known=known)
         while (result := handle.step(item.name, POLL)) is None:
             if self._stop.happened:
                 handle.cancel("the session ended")
-        result = replace(
-            result if result.ran or not first.ran else first,  # what does not run takes nothing back
-            attempts=first.attempts + result.attempts,
-            usage=first.usage + result.usage,
-        )
         watched.changed = True
+        for name in {step.name for step in plan.steps} - {item.name, *(result.name for result in results)}:
+            turned = handle.step(name, 0)
+            if turned is not None and lets_through(turned):  # else it is as red as it was
+                watched.entry.again(_after(self._latest(watched, name), turned))
+        result = _after(first, result)
         watched.entry.again(result)
         return result
 
@@ -305,6 +305,15 @@ class Running:
             while watched.changed and not self._stop.happened and watched.entry.outdated(watched.plan.steps):
                 if not self._run_outdated(watched):  # items that come before the ones that block them
                     break
+
+
+def _after(first: StepResult, result: StepResult) -> StepResult:
+    """What another attempt makes of a result; one that does not run takes nothing back."""
+    return replace(
+        result if result.ran or not first.ran else first,
+        attempts=first.attempts + result.attempts,
+        usage=first.usage + result.usage,
+    )
 
 
 def _watched(desk: Desk, workflow: Workflow, items: list[Step], world: World) -> Watched:

@@ -223,6 +223,25 @@ def test_what_is_blocked_by_a_step_that_stays_red_stays_skipped(suite: Suite) ->
     assert result.parseoutcomes() == {"failed": 1, "skipped": 1, "rerun": 1}
 
 
+def test_a_rerun_that_turns_what_it_needs_green_is_told_so(suite: Suite) -> None:
+    chain(suite, "true")
+    result = suite.run(f"{W}::gate", "--reruns=1", "--junitxml=r.xml")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["w: passed in *"])
+
+
+@pytest.mark.parametrize("options", [(), ("-n1",)], ids=["alone", "-n1"])
+def test_an_attempt_leaves_no_case_that_looks_green(suite: Suite, options: tuple[str, ...]) -> None:
+    suite.shells("w", a="false", b="test -e f || { touch f; false; }")
+    run = suite.run_apart if options else suite.run
+    assert run("--lok", "--reruns=2", "--junitxml=r.xml", *options).ret == 1
+    cases = ElementTree.parse(suite.root / "r.xml").findall(".//testcase")
+    assert [(case.get("name"), case.find("failure") is not None) for case in cases] == [
+        ("a", True),
+        ("b", False),
+    ]
+
+
 def test_an_attempt_that_is_skipped_takes_nothing_back(suite: Suite) -> None:
     suite.write(
         "conftest.py",
@@ -298,6 +317,16 @@ def test_a_session_on_another_thread_than_the_main_one(suite: Suite, options: st
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=suite.root, capture_output=True, text=True)
     assert done.stdout.endswith("exit 0\n"), done.stdout
+
+
+def test_a_session_whose_main_thread_has_ended_is_refused_in_a_sentence(suite: Suite) -> None:
+    suite.shells("w", a="true")
+    code = "import threading, pytest; threading.Thread(target=lambda: pytest.main(['--lok'])).start()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=suite.root, capture_output=True, text=True)
+    assert "INTERNALERROR" not in done.stdout + done.stderr
+    assert "the main thread has ended" in done.stderr
+    assert "join the thread that runs pytest" in done.stderr
+    assert not (suite.root / ".lok/runs").exists()
 
 
 def test_a_judgement_is_an_assertion_error_and_trouble_is_not(suite: Suite) -> None:

@@ -158,6 +158,7 @@ def test_a_hook_takes_no_judgement_away(red: Suite, ci: None, how: str) -> None:
     assert red.run("--lok", "--junitxml=r.xml").ret not in (pytest.ExitCode.OK, None)
 
 
+@pytest.mark.parametrize("where", ["", "1"], ids=["here", "CI"])
 @pytest.mark.parametrize(
     ("how", "said"),
     [
@@ -169,18 +170,16 @@ def test_a_hook_takes_no_judgement_away(red: Suite, ci: None, how: str) -> None:
         ("makereport, skipped", "skipped"),
     ],
 )
-def test_what_was_reported_and_what_came_of_it_is_said(
-    red: Suite, monkeypatch: pytest.MonkeyPatch, how: str, said: str
+def test_what_was_reported_and_what_came_of_it_is_said_and_red(
+    red: Suite, monkeypatch: pytest.MonkeyPatch, how: str, said: str, where: str
 ) -> None:
+    monkeypatch.setenv("CI", where)
     red.write("conftest.py", EACH + TAKEN[how])
     line = f"reported as {said}, but the step: failed: the command exited with code 1"
-    result = red.run("--lok")
-    result.stdout.fnmatch_lines([f"w: bad* {line}*"])
-    monkeypatch.setenv("CI", "1")
+    result = red.run("--lok", "--junitxml=r.xml")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines([f"E   {line}"])
     if "makereport" not in how:
-        result = red.run("--lok", "--junitxml=r.xml")
-        assert result.ret == pytest.ExitCode.TESTS_FAILED
-        result.stdout.fnmatch_lines([f"ERROR *::bad - {line}*"])
         assert junit(red.root / "r.xml")["bad"][0] == "error"
 
 
