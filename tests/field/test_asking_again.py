@@ -79,6 +79,28 @@ def test_the_next_question_says_what_was_wrong(project: Project) -> None:
     assert asks(project, f"{keys}\nfix_retries = 1") == (0, "", "good")
 
 
+@pytest.mark.parametrize(
+    "match",
+    ["could not be used: the output holds 2 JSON values, and one must be meant", "It was:\\n\\n[1] or [2]"],
+)
+def test_an_answer_that_cannot_be_read_is_asked_for_again_with_what_is_wrong(
+    project: Project, match: str
+) -> None:
+    project.write(
+        "lok.toml",
+        '[defaults]\nbackend = "m"\n[backends.m]\ntype = "scripted"\nreplies = ['
+        f'{{ match = "{match}", reply = "[3]" }}, {{ reply = "[1] or [2]" }}]\n',
+    )
+    assert asks(project, 'output_format = "json"') == (0, "", "[3]")
+
+
+def test_an_answer_that_stays_unreadable_is_asked_for_again_once(project: Project) -> None:
+    answering(project, "[1] or [2]", "[3]", times=2)
+    project.workflow("w", '[[steps]]\nname = "s"\nprompt = "x"\noutput_format = "json"\n')
+    done = project.lok("run", "w", "--json")
+    assert (done.code, done.document["usage"]["calls"]) == (3, 2)
+
+
 def test_several_backends_are_asked_again(project: Project) -> None:
     answering(project, '{"a": 1}', '{"b": 1}', times=2)
     keys = 'backends = ["m", "judge"]\nconsensus = "first"\noutput_schema = { required = ["b"] }'
