@@ -37,6 +37,8 @@ def argv_faults(items: Sequence[str]) -> Iterator[tuple[int, Fault]]:
 def input_fault(source: str) -> str:
     """What an interpreter or ``xargs`` in the text would make of a value in its input, "" if that is data."""
     hole = Hole(-1, -1)
+    for inner in reversed(holes_of(source)):
+        source = f"{source[: inner.start]}x{source[inner.end :]}"
     try:
         script = scan(source)
         names = [(word.literal or "").rpartition("/")[2] for part in script.commands for word in part.words]

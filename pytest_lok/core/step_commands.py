@@ -75,7 +75,7 @@ class ShellReader:
                 )
         if stdin is not None and stdin.names - _AUTHORS and not document.unsafe_shell:
             command = document.shell or shlex.join(document.argv or ())
-            if "{{" not in command and (what := input_fault(command)):
+            if what := input_fault(command):
                 self._keys.report(
                     f"a value cannot be {what}",
                     "let the command read it as data, or give it in a variable of your own with `env`",

@@ -513,7 +513,7 @@ def test_argv_takes_it_everywhere_else(project: Project, argv: list[str]) -> Non
 @pytest.mark.parametrize(
     "keys",
     [
-        'shell = "sh"\nstdin = "§"', 'shell = "cat | bash -s"\nstdin = "x §"', 'argv = ["python3", "-"]\nstdin = "§"',
+        'shell = "sh"\nstdin = "§"', 'shell = "echo §; sh"\nstdin = "§"', 'shell = "cat | bash -s"\nstdin = "x §"', 'argv = ["python3", "-"]\nstdin = "§"',
         'shell = "xargs tar cf o.tar"\nstdin = "§"', 'argv = ["sudo", "sh"]\nstdin = "§"', 'shell = "tar cf o.tar a"\nenv = { TAR_OPTIONS = "§" }',
         'argv = ["ls"]\nenv = { LD_PRELOAD = "§" }',
     ],
@@ -527,7 +527,7 @@ def test_no_value_is_code_by_way_of_the_input_or_the_environment(project: Projec
 
 @pytest.mark.parametrize(
     "keys",
-    ['shell = "cat"\nstdin = "§"', 'argv = ["sh", "-c", "cat"]\nstdin = "§"', 'shell = "xargs -d \'\\\\n\' printf %s"\nstdin = "§"',
+    ['shell = "cat"\nstdin = "§"', 'shell = "cat; : §"\nstdin = "§"', 'argv = ["sh", "-c", "cat"]\nstdin = "§"', 'shell = "xargs -d \'\\\\n\' printf %s"\nstdin = "§"',
      'shell = "python3 show.py"\nstdin = "§"', 'shell = "printf %s \\"$V\\""\nenv = { V = "§" }'],
 )  # fmt: skip
 def test_data_may_come_either_way(project: Project, keys: str) -> None:
