@@ -412,6 +412,8 @@ ON = f'{VOTE}vote_on = "v"\noutput_format = "json"\n'
         (("***", "***", "***"), VOTE, False),
         (("---", "---", "no"), VOTE, False),
         (("✅", "✅", "no"), VOTE, True),
+        (("1", "1.0", "2"), VOTE, False),
+        (("a  b", "**A b.**", "no"), VOTE, True),
         ((".5", ".5", "5"), f'{VOTE}quorum = "all"\n', False),
         (('{"v": "yes"}', '{"v": "YES"}', '{"v": "no"}'), ON, True),
         (('{"v": 1}', '{"v": 1.0}', '{"v": 2}'), ON, True),
