@@ -111,7 +111,6 @@ def _take_messages(coming: Incoming, messages: list[Mapping[str, Any]]) -> None:
     if any(phase not in _PHASES for phase in phases):
         coming.fail(BackendFault.BAD_OUTPUT, f"its messages are of phases lok does not know: {phases}")
     wanted = ("final_answer",) if "final_answer" in phases else (None, "")
-    coming.alone([phase for phase in phases if phase == "final_answer"])
     refusal, coming.refusal = coming.refusal, ""  # told again here
     texts = [said(coming, it.get("content")) for it in messages if it.get("phase") in wanted]
     coming.refusal = coming.refusal or refusal

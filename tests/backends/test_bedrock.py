@@ -88,6 +88,9 @@ HALF = answer("half")[:2]
         (answer("half", "guardrail_intervened"), BackendFault.REFUSED, "half"),
         (answer("half", "content_filtered"), BackendFault.REFUSED, "half"),
         (answer("half", "tool_use"), BackendFault.BAD_OUTPUT, "half"),
+        ([message("contentBlockStart", {"start": {"image": {"format": "png"}}}), *answer("half")], BackendFault.BAD_OUTPUT, "half"),
+        ([message("contentBlockDelta", {"delta": {"a_new_one": "x"}}), *answer("half")], BackendFault.BAD_OUTPUT, "half"),
+        ([message("contentBlockDelta", {"delta": {"text": ["x"]}}), *answer("half")], BackendFault.BAD_OUTPUT, "half"),
         (answer(""), BackendFault.EMPTY, ""),
         (HALF, BackendFault.NETWORK, "half"),
         ([*HALF, answer("x")[1][:-3]], BackendFault.NETWORK, "half"),
@@ -98,7 +101,7 @@ HALF = answer("half")[:2]
         ([*HALF, message("messageStop", [1])], BackendFault.BAD_OUTPUT, ""),
     ],
     ids=[
-        "truncated", "guardrail", "filtered", "tool", "empty", "cut", "cut inside", "throttled", "broken off",
+        "truncated", "guardrail", "filtered", "tool", "image", "unknown", "texts", "empty", "cut", "cut inside", "throttled", "broken off",
         "no stream", "no json", "no table",
     ],
 )  # fmt: skip

@@ -43,7 +43,7 @@ def test_what_is_sent(api: FakeLLM, path: str) -> None:
     assert [message["content"] for message in body["messages"]] == ["be brief", "question"]
     assert body["options"] == {"num_predict": 99}
     assert body["format"] == {"type": "object"}
-    assert body["truncate"] is False
+    assert (body["truncate"], body["shift"]) == (False, False)
 
 
 def test_the_steps_model_wins(api: FakeLLM) -> None:

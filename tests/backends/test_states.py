@@ -117,6 +117,7 @@ WRONG: Mapping[str, tuple[Document, BackendFault]] = {
     "words of a tool": (_says("hi", role="tool"), BAD),
     "an answer that is none": ({**_ollama(), "choices": "But one bug."}, BAD),
     "an answer of another API": (_ollama(response="But one bug."), BAD),
+    "a whole context": (_ollama(prompt_eval_count=4096), LONG),
     "a warning": ({**_chat(), "warnings": ["The prompt was truncated."]}, LONG),
     "a message of no shape": (_chat(delta="But one bug."), BAD),
     "bare part": (_says(["But one bug.", TEXT]), BAD),
