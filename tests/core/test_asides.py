@@ -50,6 +50,7 @@ def test_what_is_only_spoken_of_is_set_aside(text: str, value: str) -> None:
         f"f([1])\n{BUGS}",
         f"{{bugs: [1]}}\n{BUGS}",
         f"{{\nbugs: [1]\n{BUGS}",
+        f"[found in [1] there]\n{BUGS}",
         f"it says '[1]', and\n{BUGS}",
         f"> [1]\n{BUGS}",
         f"<bugs> [1] </bugs>\n{BUGS}",
