@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_lok.core.model import Origin
 from pytest_lok.core.parse import Source
-from pytest_lok.core.suggestions import did_you_mean
+from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.errors import Problem, UsageError, WorkflowError
 
 MARKS = (".lok", "lok.toml", "pyproject.toml", ".git")

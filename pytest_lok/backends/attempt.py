@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from pytest_lok.core.results import Reply
-from pytest_lok.core.unseen import seen
+from pytest_lok.core.text.invisible import seen
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault
 

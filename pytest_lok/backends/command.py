@@ -29,8 +29,8 @@ from pytest_lok.backends.dialect import (
 )
 from pytest_lok.backends.environment import narrowed, search_path
 from pytest_lok.core.results import Reply
-from pytest_lok.core.truncation import truncate
-from pytest_lok.core.unseen import seen
+from pytest_lok.core.text.invisible import seen
+from pytest_lok.core.text.truncation import truncate
 from pytest_lok.engine.ports import Completed, Launch, Prompt, Runner
 from pytest_lok.errors import BackendError, BackendFault, StepUnableError
 

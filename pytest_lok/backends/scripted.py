@@ -18,7 +18,7 @@ from pathlib import Path
 from pytest_lok.backends.attempt import attempt
 from pytest_lok.backends.faults import remedy
 from pytest_lok.core.results import Reply, Usage
-from pytest_lok.core.truncation import truncate
+from pytest_lok.core.text.truncation import truncate
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault, UsageError
 

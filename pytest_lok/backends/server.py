@@ -18,8 +18,8 @@ from pytest_lok.backends.endings import CUT, End, Endings, judged
 from pytest_lok.backends.http import Api, Endpoint, Http, Stream, complaint, remedies
 from pytest_lok.backends.states import is_bad, told
 from pytest_lok.backends.troubles import broken, checked, is_error
-from pytest_lok.core.jsontext import stored
 from pytest_lok.core.results import Reply, Usage
+from pytest_lok.core.text.strict_json import stored
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault, OutputError
 

@@ -16,9 +16,9 @@ from typing import Any
 from pytest_lok.backends import endings, faults
 from pytest_lok.backends.dialect import Answer, Failure, Heard, crashed
 from pytest_lok.backends.endings import End, judged
-from pytest_lok.core.jsontext import stored
 from pytest_lok.core.results import Usage
-from pytest_lok.core.truncation import truncate
+from pytest_lok.core.text.strict_json import stored
+from pytest_lok.core.text.truncation import truncate
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault, OutputError
 

@@ -29,7 +29,7 @@ from pytest_lok.cli.call import Call
 from pytest_lok.cli.options import ALL, Options
 from pytest_lok.cli.terminal import Terminal
 from pytest_lok.cli.workflow_command import WorkflowGroup
-from pytest_lok.core.suggestions import did_you_mean
+from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.errors import LokError, PlanError, SettingsError, UsageError, WorkflowError
 from pytest_lok.version import __version__
 

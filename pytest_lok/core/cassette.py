@@ -14,7 +14,7 @@ from typing import Any
 import tomli
 
 from pytest_lok.core.results import Json
-from pytest_lok.core.truncation import truncate
+from pytest_lok.core.text.truncation import truncate
 
 _HEAD = (
     "# What a step asked and was answered. Written by recording; read instead of asking. Review it like code."

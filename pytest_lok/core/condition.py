@@ -10,10 +10,10 @@ from jinja2 import nodes
 from pytest_lok.core.checking import Checked, check_expression
 from pytest_lok.core.comparing import yes
 from pytest_lok.core.expressions import Span
-from pytest_lok.core.jsontext import is_json, load
 from pytest_lok.core.program import Program, expression_tree
 from pytest_lok.core.results import Json, Outcome
 from pytest_lok.core.scope import Names, Scope
+from pytest_lok.core.text.strict_json import is_json, load
 from pytest_lok.core.values import Output, as_json, json_of, text_of
 from pytest_lok.errors import Fault, TemplateError
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from pytest_lok.core.citation import Quote, Side, quotes
 from pytest_lok.core.diffs import LineChanges, Span, changed_lines
 from pytest_lok.core.encodings import texts_of
 from pytest_lok.core.results import Finding
-from pytest_lok.core.unseen import rule_key, words_of
+from pytest_lok.core.text.citation import Quote, Side, quotes
+from pytest_lok.core.text.invisible import rule_key, words_of
 
 MOST = 2_000
 """Places of one quote that are looked at; of a quote with more of them none counts as harmless."""

@@ -16,7 +16,7 @@ from pytest_lok.core.consensus import needed
 from pytest_lok.core.findings import folded, rank
 from pytest_lok.core.model import Gate, Strategy
 from pytest_lok.core.results import Finding, Severity, Standing
-from pytest_lok.core.spellings import base_name
+from pytest_lok.core.text.path_spellings import base_name
 
 SHOWN = 10
 """Findings a reason names."""

@@ -13,8 +13,8 @@ import jinja2.tests
 from jinja2 import Environment, pass_environment
 
 from pytest_lok.core.bounds import MAX_BITS
-from pytest_lok.core.jsontext import kind_of
-from pytest_lok.core.truncation import truncate
+from pytest_lok.core.text.strict_json import kind_of
+from pytest_lok.core.text.truncation import truncate
 from pytest_lok.core.values import plain
 from pytest_lok.errors import TemplateError
 

@@ -15,11 +15,11 @@ from jinja2.exceptions import TemplateSyntaxError, UndefinedError
 from pytest_lok.core.bounds import BUDGET, Budget
 from pytest_lok.core.expressions import split
 from pytest_lok.core.functions import JUDGEMENTS
-from pytest_lok.core.quotation import without_values
 from pytest_lok.core.results import Json
 from pytest_lok.core.sandbox import ENVIRONMENT
 from pytest_lok.core.scope import Scope
-from pytest_lok.core.truncation import one_line
+from pytest_lok.core.text.quotation import without_values
+from pytest_lok.core.text.truncation import one_line
 from pytest_lok.core.values import Missing, own_values, roots, text_of
 from pytest_lok.errors import Fault, LokError, SourceError, TemplateError
 

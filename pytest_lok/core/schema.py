@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from pytest_lok.core.comparing import distinct
 from pytest_lok.core.results import Json
-from pytest_lok.core.truncation import truncate
+from pytest_lok.core.text.truncation import truncate
 from pytest_lok.core.vocabulary import draft
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pytest_lok.core.document import GateDocument, RuleDocument, StepDocument, W
 from pytest_lok.core.model import Origin
 from pytest_lok.core.positions import Path, Positions, Spot, header_lines
 from pytest_lok.core.structure import fit
-from pytest_lok.core.suggestions import did_you_mean
+from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.errors import Fault, Problem, SourceError, WorkflowError
 
 T = TypeVar("T")

@@ -17,8 +17,8 @@ from pytest_lok.core.positions import Path
 from pytest_lok.core.scope import Names
 from pytest_lok.core.shell import ShellTemplate
 from pytest_lok.core.source import File, Source
-from pytest_lok.core.suggestions import did_you_mean
 from pytest_lok.core.template import Template
+from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.errors import Fault
 
 Read: TypeAlias = Callable[[str, Source], str]

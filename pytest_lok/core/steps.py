@@ -18,7 +18,7 @@ from pytest_lok.core.results import Json
 from pytest_lok.core.step_asks import AskReader
 from pytest_lok.core.step_commands import ShellReader
 from pytest_lok.core.step_keys import Read, Shared, StepKeys, choices
-from pytest_lok.core.suggestions import did_you_mean
+from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.errors import Fault
 
 __all__ = ["Read", "Shared", "StepReader"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from pytest_lok.core.checking import check_template
 from pytest_lok.core.program import Program
-from pytest_lok.core.quotation import without_values
 from pytest_lok.core.scope import Names, Scope
+from pytest_lok.core.text.quotation import without_values
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pytest_lok.core.positions import Path
 from pytest_lok.core.results import Json
-from pytest_lok.core.suggestions import did_you_mean
-from pytest_lok.core.truncation import truncate
+from pytest_lok.core.text.suggestions import did_you_mean
+from pytest_lok.core.text.truncation import truncate
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator

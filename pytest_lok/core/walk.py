@@ -15,7 +15,7 @@ from pytest_lok.core.expressions import GROUPS, LOOP, OWN, Lexeme, opened
 from pytest_lok.core.functions import FILTERS, FUNCTIONS, METHODS, TESTS, Function
 from pytest_lok.core.sandbox import CALLED, COUNTED, MADE
 from pytest_lok.core.scope import Names
-from pytest_lok.core.suggestions import did_you_mean
+from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.values import OUTCOMES
 from pytest_lok.errors import Fault
 

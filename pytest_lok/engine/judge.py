@@ -13,7 +13,7 @@ from pytest_lok.core.model import Ask, Format
 from pytest_lok.core.results import Json, Outcome, Reply
 from pytest_lok.core.schema import instruction, violations
 from pytest_lok.core.scope import Scope
-from pytest_lok.core.truncation import one_line
+from pytest_lok.core.text.truncation import one_line
 from pytest_lok.core.values import not_whole
 from pytest_lok.engine.call import answered, available, chosen
 from pytest_lok.engine.evaluation import worked_out

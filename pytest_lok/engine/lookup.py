@@ -10,7 +10,7 @@ from pytest_lok.core.evidence import Place, Sighting, Source, at_place, known, u
 from pytest_lok.core.gate import worst
 from pytest_lok.core.model import Gate
 from pytest_lok.core.results import Finding
-from pytest_lok.core.spellings import Names, is_whole, spellings, without_prefix
+from pytest_lok.core.text.path_spellings import Names, is_whole, spellings, without_prefix
 from pytest_lok.engine.context import timed_out, within
 from pytest_lok.engine.ports import Comparison, FileVersions
 from pytest_lok.engine.record import Record

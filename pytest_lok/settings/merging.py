@@ -9,7 +9,7 @@ from typing import Any
 from pytest_lok.core.claims import Claims, Sources, claims_of
 from pytest_lok.core.positions import Path as Keys
 from pytest_lok.core.structure import fit
-from pytest_lok.core.suggestions import did_you_mean
+from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.errors import Problem, SettingsError
 from pytest_lok.settings.checks import Check
 from pytest_lok.settings.environment import config_dir

@@ -20,9 +20,9 @@ from pydantic import (
 
 from pytest_lok.core.claims import Claims
 from pytest_lok.core.document import schema_of
-from pytest_lok.core.duration import LONGEST, parse_duration
 from pytest_lok.core.model import AUTO
 from pytest_lok.core.structure import complaint
+from pytest_lok.core.text.duration import LONGEST, parse_duration
 
 ALL = "all"
 """In the backends of a task: every one that is enabled (lok)."""

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_lok.core.evidence import MOST, Sighting, Source, at_place, fingerprint, known, unplaced
 from pytest_lok.core.results import Finding
-from pytest_lok.core.unseen import rule_key
+from pytest_lok.core.text.invisible import rule_key
 from tests.core.reports import finding
 
 FILE = b"""import db

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_lok.core.spellings import Names, base_name, is_whole, spellings, without_prefix
+from pytest_lok.core.text.path_spellings import Names, base_name, is_whole, spellings, without_prefix
 
 
 @pytest.mark.parametrize(

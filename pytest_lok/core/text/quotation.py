@@ -7,10 +7,10 @@ import json
 import re
 from collections.abc import Iterator
 
-from pytest_lok.core.citation import unnumbered
-from pytest_lok.core.jsontext import Container, canonical, decode
 from pytest_lok.core.results import Json
-from pytest_lok.core.unseen import seen, visible
+from pytest_lok.core.text.citation import unnumbered
+from pytest_lok.core.text.invisible import seen, visible
+from pytest_lok.core.text.strict_json import Container, canonical, decode
 from pytest_lok.errors import OutputError
 
 MOST = 3_000_000

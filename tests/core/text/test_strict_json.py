@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.jsontext import MAX_DEPTH, canonical, is_json, load, load_alone, stored
-from pytest_lok.core.prose import find_all, find_json, only_quotes
 from pytest_lok.core.results import Json
+from pytest_lok.core.text.json_in_prose import find_all, find_json, only_quotes
+from pytest_lok.core.text.strict_json import MAX_DEPTH, canonical, is_json, load, load_alone, stored
 from pytest_lok.errors import OutputError
 
 

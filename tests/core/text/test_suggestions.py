@@ -1,4 +1,4 @@
-from pytest_lok.core.suggestions import did_you_mean
+from pytest_lok.core.text.suggestions import did_you_mean
 
 
 def test_the_nearest_name_is_meant() -> None:

@@ -13,7 +13,7 @@ from bisect import bisect
 from collections.abc import Iterator
 from itertools import accumulate, islice
 
-from pytest_lok.core.jsontext import decode
+from pytest_lok.core.text.strict_json import decode
 from pytest_lok.errors import OutputError
 
 _NAMES = "think|thinking|thoughts?|reasoning|reflection|scratchpad"

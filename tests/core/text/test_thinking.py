@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_lok.core.thoughts import MOST, answer_of
+from pytest_lok.core.text.thinking import MOST, answer_of
 from pytest_lok.errors import OutputError
 
 

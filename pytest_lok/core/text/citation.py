@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from pytest_lok.core.spellings import readings, unquoted
-from pytest_lok.core.unseen import seen
+from pytest_lok.core.text.invisible import seen
+from pytest_lok.core.text.path_spellings import readings, unquoted
 
 Side: TypeAlias = Literal["after", "before", "both"]
 """Of which version of a file a text is quoted."""

@@ -12,10 +12,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from pytest_lok.core.asides import without_asides
-from pytest_lok.core.jsontext import Container, broken, canonical, decode, kind_of, load_alone, unfenced
-from pytest_lok.core.quotation import is_quoted
 from pytest_lok.core.results import Json
+from pytest_lok.core.text.asides import without_asides
+from pytest_lok.core.text.quotation import is_quoted
+from pytest_lok.core.text.strict_json import (
+    Container,
+    broken,
+    canonical,
+    decode,
+    kind_of,
+    load_alone,
+    unfenced,
+)
 from pytest_lok.errors import OutputError
 
 ALONE = "JSON alone, or alone in one ```json block, is always understood"

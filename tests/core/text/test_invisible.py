@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from pytest_lok.core.unseen import alike, rule_key, seen
+from pytest_lok.core.text.invisible import alike, rule_key, seen
 
 
 def test_what_nobody_sees_is_left_out_whatever_it_is() -> None:

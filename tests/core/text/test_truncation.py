@@ -1,6 +1,6 @@
 import pytest
 
-from pytest_lok.core.truncation import leave_out_middle, one_line, truncate
+from pytest_lok.core.text.truncation import leave_out_middle, one_line, truncate
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from pytest_lok.core.unseen import alike
+from pytest_lok.core.text.invisible import alike
 
 MOST = 64
 """Readings of one path, or of one quote."""

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from pytest_lok.core.jsontext import Container, canonical, decode
+from pytest_lok.core.text.strict_json import Container, canonical, decode
 from pytest_lok.errors import OutputError
 
 MOST = 20

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_lok.core.prose import find_json, only_quotes
 from pytest_lok.core.results import Json
+from pytest_lok.core.text.json_in_prose import find_json, only_quotes
 from pytest_lok.errors import OutputError
 
 BUGS = '{"bugs": ["x"]}'
