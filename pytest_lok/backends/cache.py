@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pytest_lok.core.cassette import canonical
-from pytest_lok.core.redact import Redactor
 from pytest_lok.core.results import RECALLED, Reply
+from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendError
 from pytest_lok.files import write_atomically

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from pytest_lok.backends import faults
-from pytest_lok.core.redact import without
 from pytest_lok.core.text.strict_json import stored
 from pytest_lok.core.text.truncation import truncate
+from pytest_lok.core.trust.redaction import without
 from pytest_lok.errors import BackendError, BackendFault, OutputError
 from pytest_lok.version import __version__
 

@@ -11,8 +11,8 @@ from typing import TypeAlias
 from filelock import FileLock
 
 from pytest_lok.core.cassette import Mode, Question, Recording, canonical, difference, dumps, loads
-from pytest_lok.core.redact import Redactor
 from pytest_lok.core.results import RECALLED, Reply
+from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendError, BackendFault
 from pytest_lok.files import write_atomically

@@ -19,7 +19,7 @@ from pytest_lok.errors import UsageError
 from pytest_lok.version import __version__
 
 if TYPE_CHECKING:
-    from pytest_lok.core.redact import Redactor
+    from pytest_lok.core.trust.redaction import Redactor
     from pytest_lok.engine.ports import Backend, World
 
 _NOTHING_WORKS = 1

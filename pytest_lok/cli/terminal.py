@@ -13,7 +13,7 @@ from pytest_lok.errors import LokError
 from pytest_lok.reports.neutral import uncommanded, visible
 
 if TYPE_CHECKING:
-    from pytest_lok.core.redact import Redactor
+    from pytest_lok.core.trust.redaction import Redactor
 
 # the reader went away, or the terminal did: nobody is left to tell
 _NOBODY_LISTENS = (errno.EPIPE, errno.EIO, errno.EBADF)
@@ -122,8 +122,8 @@ class Terminal:
 
     @cached_property
     def _redactor(self) -> Redactor:
-        from pytest_lok.core.credentials import secrets_of
-        from pytest_lok.core.redact import Redactor
+        from pytest_lok.core.trust.credentials import secrets_of
+        from pytest_lok.core.trust.redaction import Redactor
 
         return Redactor(secrets_of(self._environ))
 

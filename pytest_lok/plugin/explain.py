@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.model import Ask, Shell, Step
-from pytest_lok.core.redact import Redactor
 from pytest_lok.core.results import ItemResult, Outcome, Reply, StepResult
 from pytest_lok.core.text.truncation import leave_out_middle, one_line
+from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.reports.console import cost, duration
 from pytest_lok.reports.neutral import uncommanded, visible
 

@@ -19,7 +19,7 @@ from pytest_lok.core.cassette import Mode
 from pytest_lok.core.model import Origin, Role, Strategy, Workflow
 from pytest_lok.core.parse import Source, parse_workflow
 from pytest_lok.core.pricing import Price
-from pytest_lok.core.redact import Redactor
+from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.discovery import Shelves, find_root, unknown
 from pytest_lok.engine.ports import Backend, Limits, World
 from pytest_lok.engine.slots import Slots

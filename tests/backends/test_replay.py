@@ -15,8 +15,8 @@ from pytest_lok.backends.replay import Cassettes, Replayed
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.backends.unusable import Unusable
 from pytest_lok.core.cassette import Mode, loads
-from pytest_lok.core.redact import Redactor
 from pytest_lok.core.results import RECALLED, Reply
+from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendError, BackendFault
 from tests.backends.asking import finish

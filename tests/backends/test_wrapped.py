@@ -14,8 +14,8 @@ from pytest_lok.backends.cache import Cache, Cached
 from pytest_lok.backends.replay import Cassettes, Replayed
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.cassette import Mode
-from pytest_lok.core.redact import Redactor
 from pytest_lok.core.results import Reply
+from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt, Recalling
 from pytest_lok.errors import BackendError, BackendFault
 from tests.backends.asking import finish, refused

@@ -16,8 +16,8 @@ from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.baseline import accepting
 from pytest_lok.core.events import to_json
 from pytest_lok.core.findings import OTHER
-from pytest_lok.core.redact import MASK, Redactor
 from pytest_lok.core.results import Finding, Outcome, StepResult
+from pytest_lok.core.trust.redaction import MASK, Redactor
 from pytest_lok.engine.ports import Comparison
 from tests.core.reports import said
 from tests.engine.worlds import Ran, Tree, ran, world

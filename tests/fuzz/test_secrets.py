@@ -16,8 +16,8 @@ from xml.sax.saxutils import escape, quoteattr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.credentials import secrets_of
-from pytest_lok.core.redact import MASK, Redactor
+from pytest_lok.core.trust.credentials import secrets_of
+from pytest_lok.core.trust.redaction import MASK, Redactor
 from tests.fuzz import examples
 
 ORDINARY = [

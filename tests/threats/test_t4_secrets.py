@@ -13,8 +13,8 @@ from xml.sax.saxutils import escape
 import pytest
 
 from pytest_lok.core.events import BackendReplied, StepFinished
-from pytest_lok.core.redact import MASK, Redactor
 from pytest_lok.core.results import Outcome, Reply, StepResult
+from pytest_lok.core.trust.redaction import MASK, Redactor
 from tests.cli.projects import Project
 
 CANARY = 'c4nary-&<"é\\x/+=?'

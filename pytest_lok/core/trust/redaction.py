@@ -13,8 +13,8 @@ from typing import Any, TypeVar, cast
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
 
-from pytest_lok.core.credentials import SHORTEST
 from pytest_lok.core.results import Outcome, Usage
+from pytest_lok.core.trust.credentials import SHORTEST
 
 MASK = "[redacted]"
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pytest_lok.core.credentials import is_secret, parts_of, secrets_of, withheld
+from pytest_lok.core.trust.credentials import is_secret, parts_of, secrets_of, withheld
 
 SECRET = [
     "ACTIONS_RUNTIME_TOKEN",

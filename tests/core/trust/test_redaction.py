@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.credentials import secrets_of
 from pytest_lok.core.events import StepFinished
-from pytest_lok.core.redact import MASK, Redactor
 from pytest_lok.core.results import Outcome, Reply, Section, StepResult
+from pytest_lok.core.trust.credentials import secrets_of
+from pytest_lok.core.trust.redaction import MASK, Redactor
 
 SECRET = 'p4ss/"wörd"&=?\\end'
 
