@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from filelock import FileLock
 
-from pytest_lok.core.cassette import Mode, Question, Recording, canonical, difference, dumps, loads
+from pytest_lok.core.asking.cassette import Mode, Question, Recording, canonical, difference, dumps, loads
 from pytest_lok.core.results import RECALLED, Reply
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt

@@ -14,7 +14,7 @@ import click
 from pytest_lok.cli.backends import states
 from pytest_lok.cli.call import Call
 from pytest_lok.cli.options import EVERYWHERE, Verb
-from pytest_lok.core.price_list import TAKEN
+from pytest_lok.core.asking.price_list import TAKEN
 from pytest_lok.errors import UsageError
 from pytest_lok.version import __version__
 

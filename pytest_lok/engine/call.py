@@ -8,9 +8,9 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TypeVar, cast
 
+from pytest_lok.core.asking.pricing import priced
 from pytest_lok.core.events import BackendAsked, BackendRefused, BackendReplied
 from pytest_lok.core.model import AUTO
-from pytest_lok.core.pricing import priced
 from pytest_lok.core.results import Refusal, Reply, Usage
 from pytest_lok.core.text.thinking import answer_of
 from pytest_lok.engine.context import within

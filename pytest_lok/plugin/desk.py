@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import pytest
 
-from pytest_lok.core.cassette import Mode
+from pytest_lok.core.asking.cassette import Mode
 from pytest_lok.core.model import Format, Gate, Step
 from pytest_lok.core.model import Workflow as Model
 from pytest_lok.engine.background import Background

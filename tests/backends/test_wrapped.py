@@ -13,7 +13,7 @@ import pytest
 from pytest_lok.backends.cache import Cache, Cached
 from pytest_lok.backends.replay import Cassettes, Replayed
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.core.cassette import Mode
+from pytest_lok.core.asking.cassette import Mode
 from pytest_lok.core.results import Reply
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt, Recalling

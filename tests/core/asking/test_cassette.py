@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.cassette import Question, Recording, canonical, difference, dumps, loads
+from pytest_lok.core.asking.cassette import Question, Recording, canonical, difference, dumps, loads
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('"""\\\n\r\t\x7f\u202e'))
 QUESTIONS = st.builds(

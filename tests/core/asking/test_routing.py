@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_lok.core.routing import rank
+from pytest_lok.core.asking.routing import rank
 
 LOK = {
     "claude": ["general", "architecture", "analysis"],

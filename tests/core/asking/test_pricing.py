@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.core.price_list import LISTED, TAKEN
-from pytest_lok.core.pricing import Price, priced
+from pytest_lok.core.asking.price_list import LISTED, TAKEN
+from pytest_lok.core.asking.pricing import Price, priced
 from pytest_lok.core.results import Usage
 
 PRICES = {
@@ -60,8 +60,8 @@ def test_a_price_that_is_given_wins_over_the_listed_one_however_short(pattern: s
 
 
 def test_the_readme_tells_of_when_the_list_is() -> None:
-    readme = Path(__file__).parents[2] / "README.md"
-    assert f"[{TAKEN}](pytest_lok/core/price_list.py)" in " ".join(readme.read_text().split())
+    readme = Path(__file__).parents[3] / "README.md"
+    assert f"[{TAKEN}](pytest_lok/core/asking/price_list.py)" in " ".join(readme.read_text().split())
 
 
 def test_the_list_holds_names_and_prices() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from pytest_lok.core.price_list import LISTED
+from pytest_lok.core.asking.price_list import LISTED
 from pytest_lok.core.results import Usage
 
 _SNAPSHOT = re.compile(r"-20\d\d-?\d\d-?\d\d$")  # the day of a model's version
