@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pytest_lok.core.edits import edits_of
+from pytest_lok.core.edits.edits import edits_of
 from pytest_lok.core.functions import FILTERS, FUNCTIONS
 from pytest_lok.core.results import RunResult, StepResult
 from pytest_lok.core.values import FACTS

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from pytest_lok.core.consensus import Answer, ballot, needed, synthesis_prompt, vote
-from pytest_lok.core.edits import edits_of
+from pytest_lok.core.edits.edits import edits_of
 from pytest_lok.core.findings import request
 from pytest_lok.core.model import Ask, Format, Strategy
 from pytest_lok.core.results import Reply, Verdict

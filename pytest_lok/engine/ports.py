@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from pytest_lok.core.asking.pricing import Price
-from pytest_lok.core.edits import Change
+from pytest_lok.core.edits.edits import Change
 from pytest_lok.core.results import Json, Reply
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.slots import Slots

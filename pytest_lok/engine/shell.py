@@ -5,9 +5,9 @@ from __future__ import annotations
 import posixpath
 import shlex
 
-from pytest_lok.core.edits import refused_path
+from pytest_lok.core.edits.edits import refused_path
+from pytest_lok.core.edits.protected_names import protected
 from pytest_lok.core.model import Format, Shell
-from pytest_lok.core.protected import protected
 from pytest_lok.core.scope import Scope
 from pytest_lok.core.shell import ShellCommand, ShellTemplate
 from pytest_lok.core.values import not_whole

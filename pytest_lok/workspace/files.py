@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 
 from filelock import AsyncFileLock, FileLock, Timeout
 
-from pytest_lok.core.edits import Change
+from pytest_lok.core.edits.edits import Change
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.turns import FileTurn
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.imports import taken_in
+from pytest_lok.core.edits.imports import taken_in
 from tests.fuzz import examples
 
 MODULES = ["one", "two", "three", "box", "box.one", "box.four", "box.deep", "box.deep.five"]

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.protected import protected
+from pytest_lok.core.edits.protected_names import protected
 from pytest_lok.core.scope import Names, Scope
 from pytest_lok.core.shell import ShellTemplate
 from pytest_lok.engine.shell import shell_command

@@ -13,7 +13,7 @@ import signal
 import sys
 from typing import Any
 
-from pytest_lok.core.edits import Change
+from pytest_lok.core.edits.edits import Change
 from pytest_lok.workspace.files import Files
 
 COUNTED = ("os.", "open", "shutil.")

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.edits import Change
+from pytest_lok.core.edits.edits import Change
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.files import Files
 

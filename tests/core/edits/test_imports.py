@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_lok.core.imports import taken_in
+from pytest_lok.core.edits.imports import taken_in
 
 TREE = {
     "a.py": "import b, os as system\nfrom p.q import r\n",

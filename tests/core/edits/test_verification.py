@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_lok.core.verification import Verification, is_test, verification
+from pytest_lok.core.edits.verification import Verification, is_test, verification
 
 TREE = {
     "Makefile": "T = tools\ntest:\n\t@sh scripts/check.sh\nlint:\n\truff check src\nindirect:\n\t$(T)/check\n",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.edits import Change, Edit, changes, edits_of, refused_path
+from pytest_lok.core.edits.edits import Change, Edit, changes, edits_of, refused_path
 from pytest_lok.core.results import Json
 from pytest_lok.errors import OutputError
 

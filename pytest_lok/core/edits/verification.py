@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from posixpath import basename, normpath
 
-from pytest_lok.core.imports import taken_in
-from pytest_lok.core.protected import plain
+from pytest_lok.core.edits.imports import taken_in
+from pytest_lok.core.edits.protected_names import plain
 
 MOST_TEXTS = 200
 """Commands that are followed; beyond that, whatever they name and the tests are taken to be run."""

@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Literal
 
-from pytest_lok.core.protected import plain, protected
+from pytest_lok.core.edits.protected_names import plain, protected
 from pytest_lok.core.results import Json
 from pytest_lok.errors import OutputError
 
