@@ -10,8 +10,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from pytest_lok.core.results import Severity
-from pytest_lok.core.structure import complaint
 from pytest_lok.core.text.duration import LONGEST, parse_duration
+from pytest_lok.core.toml.validation import complaint
 
 NAME = r"[A-Za-z0-9_-]+"
 VERIFY_PRESETS = ("rust", "go", "python", "node", "ruby")

@@ -13,12 +13,12 @@ from pytest_lok.core.document import (
     StepDocument,
 )
 from pytest_lok.core.model import AUTO, Format, Role
-from pytest_lok.core.positions import Path
 from pytest_lok.core.scope import Names
 from pytest_lok.core.shell import ShellTemplate
 from pytest_lok.core.source import File, Source
 from pytest_lok.core.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
+from pytest_lok.core.toml.positions import Path
 from pytest_lok.errors import Fault
 
 Read: TypeAlias = Callable[[str, Source], str]

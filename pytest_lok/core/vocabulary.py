@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from pytest_lok.core.positions import Path
 from pytest_lok.core.results import Json
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.text.truncation import truncate
+from pytest_lok.core.toml.positions import Path
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_lok.core.positions import Path as Keys
-from pytest_lok.core.structure import fit
 from pytest_lok.core.text.suggestions import did_you_mean
+from pytest_lok.core.toml.positions import Path as Keys
+from pytest_lok.core.toml.validation import fit
 from pytest_lok.core.trust.claims import Claims, Sources, claims_of
 from pytest_lok.errors import Problem, SettingsError
 from pytest_lok.settings.checks import Check

@@ -20,8 +20,8 @@ from pydantic import (
 
 from pytest_lok.core.document import schema_of
 from pytest_lok.core.model import AUTO
-from pytest_lok.core.structure import complaint
 from pytest_lok.core.text.duration import LONGEST, parse_duration
+from pytest_lok.core.toml.validation import complaint
 from pytest_lok.core.trust.claims import Claims
 
 ALL = "all"

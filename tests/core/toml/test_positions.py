@@ -12,8 +12,8 @@ import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core import positions as places
-from pytest_lok.core.positions import Positions, Spot, header_lines
+from pytest_lok.core.toml import positions as places
+from pytest_lok.core.toml.positions import Positions, Spot, header_lines
 
 TRICKY = (Path(__file__).parent / "tricky.toml").read_text(encoding="utf-8")
 

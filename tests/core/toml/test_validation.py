@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
-from pytest_lok.core.structure import Misfit, complaint, fit, label
+from pytest_lok.core.toml.validation import Misfit, complaint, fit, label
 
 
 class _Table(BaseModel):

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from pytest_lok.core.positions import Path
 from pytest_lok.core.text.suggestions import did_you_mean
+from pytest_lok.core.toml.positions import Path
 
 M = TypeVar("M", bound=BaseModel)
 
