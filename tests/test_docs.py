@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from pytest_lok.core.edits.edits import edits_of
-from pytest_lok.core.functions import FILTERS, FUNCTIONS
 from pytest_lok.core.results import RunResult, StepResult
-from pytest_lok.core.values import FACTS
+from pytest_lok.core.templates.builtins import FILTERS, FUNCTIONS
+from pytest_lok.core.templates.values import FACTS
 
 DOCS = Path(__file__).parents[1] / "docs"
 LOK = Path(sys.executable).parent / "lok"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_lok.cli.call import Call
     from pytest_lok.core.model import Ask, Step
     from pytest_lok.core.plan import Plan
-    from pytest_lok.core.scope import Scope
+    from pytest_lok.core.templates.scope import Scope
     from pytest_lok.engine.ports import World
     from pytest_lok.reports.outline import Asked, Planned
     from pytest_lok.wiring import Project
@@ -25,7 +25,7 @@ def show_plan(call: Call, project: Project, plan: Plan) -> int:
 
     from pytest_lok.cli.trust import tell
     from pytest_lok.core.model import Shell
-    from pytest_lok.core.scope import Scope
+    from pytest_lok.core.templates.scope import Scope
     from pytest_lok.reports.json_report import dumps
     from pytest_lok.reports.outline import outline, outline_document
 

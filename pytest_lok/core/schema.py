@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from pytest_lok.core.comparing import distinct
 from pytest_lok.core.results import Json
+from pytest_lok.core.templates.comparison import distinct
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.core.vocabulary import draft
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from jinja2.exceptions import TemplateSyntaxError
 
-from pytest_lok.core.expressions import LEXER
-from pytest_lok.core.scope import Names
 from pytest_lok.core.shell_script import Hole
-from pytest_lok.core.template import Template
+from pytest_lok.core.templates.parser import LEXER
+from pytest_lok.core.templates.scope import Names
+from pytest_lok.core.templates.template import Template
 from pytest_lok.errors import Fault, SourceError
 
 _STATEMENT = re.compile(

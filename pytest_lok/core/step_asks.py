@@ -13,7 +13,7 @@ from pytest_lok.core.document import (
 from pytest_lok.core.model import AUTO, Ask, Format, Strategy
 from pytest_lok.core.shell import ShellTemplate
 from pytest_lok.core.step_keys import StepKeys
-from pytest_lok.core.template import Template
+from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.errors import Fault
 

@@ -13,7 +13,7 @@ from pytest_lok.core.shell import ShellTemplate
 from pytest_lok.core.shell_argv import argv_faults, input_fault
 from pytest_lok.core.shell_options import decides
 from pytest_lok.core.step_keys import StepKeys
-from pytest_lok.core.template import Template
+from pytest_lok.core.templates.template import Template
 from pytest_lok.errors import Fault
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -6,7 +6,6 @@ import json
 import re
 from dataclasses import replace
 
-from pytest_lok.core.condition import Condition
 from pytest_lok.core.document import (
     NAME,
     AskStep,
@@ -18,6 +17,7 @@ from pytest_lok.core.results import Json
 from pytest_lok.core.step_asks import AskReader
 from pytest_lok.core.step_commands import ShellReader
 from pytest_lok.core.step_keys import Read, Shared, StepKeys, choices
+from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.errors import Fault
 

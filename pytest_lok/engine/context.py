@@ -12,7 +12,7 @@ from pytest_lok.core.events import Event
 from pytest_lok.core.model import Step
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Json, Reply, StepResult
-from pytest_lok.core.scope import Loop, Scope
+from pytest_lok.core.templates.scope import Loop, Scope
 from pytest_lok.engine.budget import Purse
 from pytest_lok.engine.ports import World
 from pytest_lok.engine.slots import Line

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol, TypeAlias, TypeVar
 
-from pytest_lok.core.scope import Scope
+from pytest_lok.core.templates.scope import Scope
 from pytest_lok.engine.aside import THREAD
 from pytest_lok.engine.context import timed_out, within
 from pytest_lok.engine.record import Record

@@ -6,8 +6,8 @@ from functools import partial
 
 from pytest_lok.core.extract import parse_output
 from pytest_lok.core.model import Format
-from pytest_lok.core.program import LIGHT
 from pytest_lok.core.results import Json
+from pytest_lok.core.templates.program import LIGHT
 from pytest_lok.core.text.json_in_prose import only_quotes
 from pytest_lok.engine.evaluation import Left, evaluated
 from pytest_lok.engine.record import Record

@@ -20,7 +20,7 @@ from pytest_lok.core.results import (
     Usage,
     Verdict,
 )
-from pytest_lok.core.scope import Loop
+from pytest_lok.core.templates.scope import Loop
 from pytest_lok.core.text.truncation import leave_out_middle
 from pytest_lok.engine.context import Context
 from pytest_lok.engine.ports import Prompt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_lok.core.model import Ask, Step, Workflow
-from pytest_lok.core.template import Template
+from pytest_lok.core.templates.template import Template
 
 
 def ask_workflow(prompt: str, backends: Sequence[str], *, tolerant: bool = False) -> Workflow:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from pytest_lok.core.model import Ask, Origin, Step, Strategy, Workflow
-from pytest_lok.core.template import Template
+from pytest_lok.core.templates.template import Template
 
 
 def task_workflow(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_lok.core.results import Json, Outcome, Refusal, Reply, StepResult, Usage
-from pytest_lok.core.scope import Loop, Names, Scope
+from pytest_lok.core.templates.scope import Loop, Names, Scope
 from pytest_lok.errors import Fault, SourceError
 
 TEXT = 'The scan found a critical bug. {"title": "T", "n": 3, "ok": true, "tags": ["a", "b"], "reason": "R"} Bye.'

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.core.scope import Names, Scope
 from pytest_lok.core.shell import ShellCommand, ShellTemplate
+from pytest_lok.core.templates.scope import Names, Scope
 
 NAMES = Names(arguments=frozenset("abcdx"))
 

@@ -15,7 +15,7 @@ from pytest_lok.core.events import Event, RunFinished, RunStarted, StepFinished,
 from pytest_lok.core.model import Shell, Step, Workflow
 from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Outcome, RunResult
-from pytest_lok.core.template import Template
+from pytest_lok.core.templates.template import Template
 from pytest_lok.engine.loop import Run
 from pytest_lok.engine.ports import Command, Completed, Limits, World
 from pytest_lok.errors import StepUnableError

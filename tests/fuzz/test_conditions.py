@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.condition import Condition
 from pytest_lok.core.results import Json
-from pytest_lok.core.scope import Names, Scope
+from pytest_lok.core.templates.condition import Condition
+from pytest_lok.core.templates.scope import Names, Scope
 from pytest_lok.errors import SourceError, TemplateError
 from tests.core.scopes import as_data
 from tests.fuzz import examples

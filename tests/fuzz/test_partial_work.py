@@ -7,12 +7,12 @@ import dataclasses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.condition import Condition
 from pytest_lok.core.events import StepFinished, from_json, to_json
 from pytest_lok.core.results import Outcome, StepResult
-from pytest_lok.core.scope import Names, Scope
 from pytest_lok.core.shell import ShellTemplate
-from pytest_lok.core.template import Template
+from pytest_lok.core.templates.condition import Condition
+from pytest_lok.core.templates.scope import Names, Scope
+from pytest_lok.core.templates.template import Template
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.errors import TemplateError
 from tests.fuzz import examples

@@ -12,9 +12,9 @@ from pytest_lok.core.results import (
     Usage,
     Verdict,
 )
-from pytest_lok.core.scope import Names
 from pytest_lok.core.shell import ShellTemplate
-from pytest_lok.core.template import Template
+from pytest_lok.core.templates.scope import Names
+from pytest_lok.core.templates.template import Template
 from pytest_lok.plugin.explain import bounded, explain, short
 
 SHELL = Step(

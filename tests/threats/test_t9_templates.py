@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.cli.projects import Project
-from tests.core.test_sandbox import ENDLESS, ESCAPES
+from tests.core.templates.test_environment import ENDLESS, ESCAPES
 
 LITERAL = "{{ 7 * 7 }} {% for x in range(9) %}x{% endfor %} {{ env.HOME }} {# kept #} {{ steps.ask.output }}"
 """What must come out as it went in, wherever it goes."""

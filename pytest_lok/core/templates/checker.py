@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 from jinja2 import nodes
 
-from pytest_lok.core.comparing import COMPARE, COMPARED, YES
-from pytest_lok.core.deciding import constants, known_kind
-from pytest_lok.core.expressions import GROUPS, LOOP, OWN, Lexeme, opened
-from pytest_lok.core.functions import FILTERS, FUNCTIONS, METHODS, TESTS, Function
-from pytest_lok.core.sandbox import CALLED, COUNTED, MADE
-from pytest_lok.core.scope import Names
+from pytest_lok.core.templates.builtins import FILTERS, FUNCTIONS, METHODS, TESTS, Function
+from pytest_lok.core.templates.comparison import COMPARE, COMPARED, YES
+from pytest_lok.core.templates.constants import constants, known_kind
+from pytest_lok.core.templates.environment import CALLED, COUNTED, MADE
+from pytest_lok.core.templates.parser import GROUPS, LOOP, OWN, Lexeme, opened
+from pytest_lok.core.templates.scope import Names
+from pytest_lok.core.templates.values import OUTCOMES
 from pytest_lok.core.text.suggestions import did_you_mean
-from pytest_lok.core.values import OUTCOMES
 from pytest_lok.errors import Fault
 
 

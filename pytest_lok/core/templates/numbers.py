@@ -12,10 +12,10 @@ import jinja2.filters
 import jinja2.tests
 from jinja2 import Environment, pass_environment
 
-from pytest_lok.core.bounds import MAX_BITS
+from pytest_lok.core.templates.limits import MAX_BITS
+from pytest_lok.core.templates.values import plain
 from pytest_lok.core.text.strict_json import kind_of
 from pytest_lok.core.text.truncation import truncate
-from pytest_lok.core.values import plain
 from pytest_lok.errors import TemplateError
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)

@@ -7,14 +7,14 @@ from functools import partial
 
 from jinja2 import nodes
 
-from pytest_lok.core.checking import Checked, check_expression
-from pytest_lok.core.comparing import yes
-from pytest_lok.core.expressions import Span
-from pytest_lok.core.program import Program, expression_tree
 from pytest_lok.core.results import Json, Outcome
-from pytest_lok.core.scope import Names, Scope
+from pytest_lok.core.templates.comparison import yes
+from pytest_lok.core.templates.compiled import Checked, check_expression
+from pytest_lok.core.templates.parser import Span
+from pytest_lok.core.templates.program import Program, expression_tree
+from pytest_lok.core.templates.scope import Names, Scope
+from pytest_lok.core.templates.values import Output, as_json, json_of, text_of
 from pytest_lok.core.text.strict_json import is_json, load
-from pytest_lok.core.values import Output, as_json, json_of, text_of
 from pytest_lok.errors import Fault, TemplateError
 
 MAX_SHOWN = 1000

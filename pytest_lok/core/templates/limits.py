@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2.runtime import Context
 
-from pytest_lok.core.values import Output
+from pytest_lok.core.templates.values import Output
 from pytest_lok.errors import TemplateError
 
 BUDGET = " budget"

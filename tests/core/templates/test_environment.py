@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_lok.core.condition import Condition
-from pytest_lok.core.sandbox import ENVIRONMENT
-from pytest_lok.core.scope import Names, Scope
-from pytest_lok.core.template import Template
+from pytest_lok.core.templates.condition import Condition
+from pytest_lok.core.templates.environment import ENVIRONMENT
+from pytest_lok.core.templates.scope import Names, Scope
+from pytest_lok.core.templates.template import Template
 from pytest_lok.errors import SourceError, TemplateError
 from tests.core.scopes import IN_LOOP, LOOP, NAMES, SCOPE, passed
 

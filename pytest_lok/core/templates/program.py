@@ -12,15 +12,15 @@ from jinja2.environment import Template as JinjaTemplate
 from jinja2.exceptions import TemplateError as JinjaError
 from jinja2.exceptions import TemplateSyntaxError, UndefinedError
 
-from pytest_lok.core.bounds import BUDGET, Budget
-from pytest_lok.core.expressions import split
-from pytest_lok.core.functions import JUDGEMENTS
 from pytest_lok.core.results import Json
-from pytest_lok.core.sandbox import ENVIRONMENT
-from pytest_lok.core.scope import Scope
+from pytest_lok.core.templates.builtins import JUDGEMENTS
+from pytest_lok.core.templates.environment import ENVIRONMENT
+from pytest_lok.core.templates.limits import BUDGET, Budget
+from pytest_lok.core.templates.parser import split
+from pytest_lok.core.templates.scope import Scope
+from pytest_lok.core.templates.values import Missing, own_values, roots, text_of
 from pytest_lok.core.text.quotation import without_values
 from pytest_lok.core.text.truncation import one_line
-from pytest_lok.core.values import Missing, own_values, roots, text_of
 from pytest_lok.errors import Fault, LokError, SourceError, TemplateError
 
 _FAILURES = (

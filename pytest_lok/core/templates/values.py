@@ -10,7 +10,7 @@ from typing import SupportsIndex
 from jinja2 import StrictUndefined
 
 from pytest_lok.core.results import Json, Outcome, StepResult
-from pytest_lok.core.scope import Scope
+from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.text.json_in_prose import QuotedError, find_json
 from pytest_lok.core.text.strict_json import Container, kind_of
 from pytest_lok.errors import OutputError, TemplateError

@@ -14,13 +14,13 @@ from jinja2 import pass_context
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import safe_range
 
-from pytest_lok.core.bounds import FILTER, budget_of, check_option, effort
-from pytest_lok.core.choosing import COMPARING
-from pytest_lok.core.comparing import COMPARISONS, TEXTUAL, YES, among, kind, same, yes
-from pytest_lok.core.numbers import NUMERIC, NUMERIC_TESTS
+from pytest_lok.core.templates.comparison import COMPARISONS, TEXTUAL, YES, among, kind, same, yes
+from pytest_lok.core.templates.limits import FILTER, budget_of, check_option, effort
+from pytest_lok.core.templates.numbers import NUMERIC, NUMERIC_TESTS
+from pytest_lok.core.templates.selection_filters import COMPARING
+from pytest_lok.core.templates.values import Missing, Output, as_json, json_of, missing, plain, text_of
 from pytest_lok.core.text.json_in_prose import QuotedError, find_json
 from pytest_lok.core.text.strict_json import is_json, kind_of
-from pytest_lok.core.values import Missing, Output, as_json, json_of, missing, plain, text_of
 from pytest_lok.errors import TemplateError
 
 Function: TypeAlias = Callable[..., Any]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from jinja2 import nodes
 
-from pytest_lok.core.comparing import COMPARED, YES, Kind, kind
-from pytest_lok.core.functions import FUNCTIONS
-from pytest_lok.core.sandbox import MADE
+from pytest_lok.core.templates.builtins import FUNCTIONS
+from pytest_lok.core.templates.comparison import COMPARED, YES, Kind, kind
+from pytest_lok.core.templates.environment import MADE
 
 
 def _are(its: Kind, names: str) -> dict[str, Kind]:

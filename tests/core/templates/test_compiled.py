@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.checking import Checked, plain_template, whole_template
 from pytest_lok.core.results import Outcome, StepResult
-from pytest_lok.core.scope import Loop, Names, Scope
+from pytest_lok.core.templates.compiled import Checked, plain_template, whole_template
+from pytest_lok.core.templates.scope import Loop, Names, Scope
 from pytest_lok.errors import SourceError
 
 NAMES = Names(

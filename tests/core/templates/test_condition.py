@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.condition import Condition
 from pytest_lok.core.results import Json
-from pytest_lok.core.scope import Names, Scope
+from pytest_lok.core.templates.condition import Condition
+from pytest_lok.core.templates.scope import Names, Scope
 from pytest_lok.errors import TemplateError
 from tests.core.scopes import IN_ASSERT, IN_LOOP, LOOP, NAMES, OWN, SCOPE, faults_of, passed, places
 

@@ -10,9 +10,9 @@ import jinja2.filters
 from jinja2 import Environment, pass_context, pass_environment
 from jinja2.runtime import Context
 
-from pytest_lok.core.bounds import budget_of
-from pytest_lok.core.comparing import YES, alike, distinct
-from pytest_lok.core.values import plain
+from pytest_lok.core.templates.comparison import YES, alike, distinct
+from pytest_lok.core.templates.limits import budget_of
+from pytest_lok.core.templates.values import plain
 
 Filter = Callable[..., Any]
 T = TypeVar("T")

@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
-from pytest_lok.core.bounds import budget_of
+from pytest_lok.core.templates.limits import budget_of
+from pytest_lok.core.templates.values import SERIES, Missing, Output, View, as_json, plain
 from pytest_lok.core.text.strict_json import kind_of
-from pytest_lok.core.values import SERIES, Missing, Output, View, as_json, plain
 from pytest_lok.errors import TemplateError
 
 Kind: TypeAlias = Literal["text", "number", "boolean", "null", "array", "object", ""]

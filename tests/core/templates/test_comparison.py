@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.core.comparing import among, kind, ordered, same, yes
 from pytest_lok.core.results import Json
-from pytest_lok.core.values import Output, StepView
+from pytest_lok.core.templates.comparison import among, kind, ordered, same, yes
+from pytest_lok.core.templates.values import Output, StepView
 from pytest_lok.errors import TemplateError
 from tests.core.scopes import as_data
 

@@ -17,11 +17,11 @@ from jinja2.exceptions import TemplateSyntaxError
 from jinja2.lexer import Token, TokenStream
 from jinja2.parser import Parser
 
-from pytest_lok.core.comparing import COMPARED
-from pytest_lok.core.functions import FUNCTIONS
-from pytest_lok.core.sandbox import ENVIRONMENT, MADE
-from pytest_lok.core.scope import Names
-from pytest_lok.core.values import FACTS
+from pytest_lok.core.templates.builtins import FUNCTIONS
+from pytest_lok.core.templates.comparison import COMPARED
+from pytest_lok.core.templates.environment import ENVIRONMENT, MADE
+from pytest_lok.core.templates.scope import Names
+from pytest_lok.core.templates.values import FACTS
 from pytest_lok.errors import Fault, SourceError
 
 LEXER = ENVIRONMENT.lexer

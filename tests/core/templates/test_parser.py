@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.expressions import Part, join_names, lex, split, unescape
-from pytest_lok.core.scope import Names
+from pytest_lok.core.templates.parser import Part, join_names, lex, split, unescape
+from pytest_lok.core.templates.scope import Names
 from pytest_lok.errors import SourceError
 
 PIECES = [

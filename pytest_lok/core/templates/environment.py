@@ -9,11 +9,11 @@ from jinja2 import pass_context
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from pytest_lok.core.bounds import CALL, MAX_TEXT, Budget, budget_of, check_growth, effort
-from pytest_lok.core.comparing import COMPARED, YES, compared, yes
-from pytest_lok.core.functions import FILTERS, FUNCTIONS, TESTS, method_of, percent
-from pytest_lok.core.numbers import arithmetic
-from pytest_lok.core.values import Missing, field_of, plain, text_of
+from pytest_lok.core.templates.builtins import FILTERS, FUNCTIONS, TESTS, method_of, percent
+from pytest_lok.core.templates.comparison import COMPARED, YES, compared, yes
+from pytest_lok.core.templates.limits import CALL, MAX_TEXT, Budget, budget_of, check_growth, effort
+from pytest_lok.core.templates.numbers import arithmetic
+from pytest_lok.core.templates.values import Missing, field_of, plain, text_of
 from pytest_lok.errors import TemplateError
 
 CALLED = "()"

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_lok.core.results import Json, StepResult
-from pytest_lok.core.scope import Loop, Names, Scope
-from pytest_lok.core.template import Template
+from pytest_lok.core.templates.scope import Loop, Names, Scope
+from pytest_lok.core.templates.template import Template
 from pytest_lok.errors import Fault, SourceError, TemplateError
 from tests.core.scopes import IN_LOOP, LOOP, NAMES, SCOPE, TEXT, as_data, faults_of, passed, places
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from jinja2 import nodes
 
-from pytest_lok.core.expressions import (
+from pytest_lok.core.templates.checker import Walk, variables_of
+from pytest_lok.core.templates.parser import (
     GROUPS,
     Lexeme,
     Span,
@@ -21,9 +22,8 @@ from pytest_lok.core.expressions import (
     parse_template,
     split,
 )
-from pytest_lok.core.program import Program, expression_tree
-from pytest_lok.core.scope import Names
-from pytest_lok.core.walk import Walk, variables_of
+from pytest_lok.core.templates.program import Program, expression_tree
+from pytest_lok.core.templates.scope import Names
 from pytest_lok.errors import Fault, SourceError
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pytest_lok.core.checking import check_template
-from pytest_lok.core.program import Program
-from pytest_lok.core.scope import Names, Scope
+from pytest_lok.core.templates.compiled import check_template
+from pytest_lok.core.templates.program import Program
+from pytest_lok.core.templates.scope import Names, Scope
 from pytest_lok.core.text.quotation import without_values
 
 
