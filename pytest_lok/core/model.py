@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from pytest_lok.core.results import Json, Severity
-from pytest_lok.core.shell import ShellTemplate
+from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.templates.template import Template
 from pytest_lok.errors import Problem

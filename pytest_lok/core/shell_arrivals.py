@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_lok.core.shell.ast import Call, Word
 from pytest_lok.core.shell_builtins import behind
-from pytest_lok.core.shell_script import Call, Word
 
 if TYPE_CHECKING:
     from pytest_lok.core.shell_rules import Judge

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_lok.core.shell.ast import POSITIONAL, Call, Word
 from pytest_lok.core.shell_commands import TEST_BINARY, TEST_UNARY
 from pytest_lok.core.shell_flow import ANY
 from pytest_lok.core.shell_options import decides
-from pytest_lok.core.shell_script import POSITIONAL, Call, Word
 
 if TYPE_CHECKING:
     from pytest_lok.core.shell_rules import Judge

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from pytest_lok.core import shell_builtins as builtins
 from pytest_lok.core.edits.protected_names import protected
+from pytest_lok.core.shell.ast import Call, Hole, Word
 from pytest_lok.core.shell_commands import FIND_RUNS
 from pytest_lok.core.shell_options import CLOSED, program
-from pytest_lok.core.shell_script import Call, Hole, Word
 
 if TYPE_CHECKING:
     from pytest_lok.core.shell_rules import Judge

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_lok.core.shell_script import POSITIONAL, Command, Hole, Word
+from pytest_lok.core.shell.ast import POSITIONAL, Command, Hole, Word
 
 ANY = "*"
 """Among names that are read: whichever there are."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from pytest_lok.core import shell_builtins as builtins
 from pytest_lok.core import shell_files as files
+from pytest_lok.core.shell.ast import Call, Word
 from pytest_lok.core.shell_arrivals import revisions
 from pytest_lok.core.shell_commands import GIT_CODE, GIT_DATA, GIT_FORMATS, GIT_QUIET
 from pytest_lok.core.shell_options import is_known
-from pytest_lok.core.shell_script import Call, Word
 
 if TYPE_CHECKING:
     from pytest_lok.core.shell_rules import Judge

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_lok.core.shell_script import Call, Word
+from pytest_lok.core.shell.ast import Call, Word
 
 # fmt: off
 _OPENING = """

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_lok.core import shell_builtins as builtins
 from pytest_lok.core import shell_files as files
+from pytest_lok.core.shell.ast import Call, Hole, Word
 from pytest_lok.core.shell_arrivals import sends
 from pytest_lok.core.shell_commands import (
     BEFORE_SUBCOMMAND,
@@ -40,7 +41,6 @@ from pytest_lok.core.shell_commands import (
 from pytest_lok.core.shell_git import git
 from pytest_lok.core.shell_openers import opened
 from pytest_lok.core.shell_options import is_known
-from pytest_lok.core.shell_script import Call, Hole, Word
 
 if TYPE_CHECKING:
     from pytest_lok.core.shell_rules import Judge

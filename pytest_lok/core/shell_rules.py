@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from pytest_lok.core.shell.ast import POSITIONAL, Call, Command, Hole, Script, Unreadable, Word
+from pytest_lok.core.shell.lexer import MAX_DEPTH
+from pytest_lok.core.shell.parser import scan
 from pytest_lok.core.shell_arrivals import brings
 from pytest_lok.core.shell_commands import (
     BUILD_FILES,
@@ -26,9 +29,6 @@ from pytest_lok.core.shell_files import Trace
 from pytest_lok.core.shell_flow import ANY, CALLERS, IDENTIFIER, Flow
 from pytest_lok.core.shell_options import VALUE_OPTIONS, decides, program, reads_file
 from pytest_lok.core.shell_programs import knows, name_of, rule
-from pytest_lok.core.shell_scan import scan
-from pytest_lok.core.shell_script import POSITIONAL, Call, Command, Hole, Script, Unreadable, Word
-from pytest_lok.core.shell_words import MAX_DEPTH
 
 DASH = ("-",)
 ASSIGNS = "="

@@ -11,7 +11,7 @@ from pytest_lok.core.document import (
     keys,
 )
 from pytest_lok.core.model import AUTO, Ask, Format, Strategy
-from pytest_lok.core.shell import ShellTemplate
+from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.step_keys import StepKeys
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean

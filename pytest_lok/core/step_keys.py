@@ -12,7 +12,7 @@ from pytest_lok.core.document import (
     StepDocument,
 )
 from pytest_lok.core.model import AUTO, Format, Role
-from pytest_lok.core.shell import ShellTemplate
+from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.source import File, Source
 from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.templates.scope import Names

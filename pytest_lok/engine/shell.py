@@ -8,7 +8,7 @@ import shlex
 from pytest_lok.core.edits.edits import refused_path
 from pytest_lok.core.edits.protected_names import protected
 from pytest_lok.core.model import Format, Shell
-from pytest_lok.core.shell import ShellCommand, ShellTemplate
+from pytest_lok.core.shell.compiler import ShellCommand, ShellTemplate
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.templates.values import not_whole
 from pytest_lok.engine.context import timed_out, within
@@ -126,7 +126,7 @@ def _check_target(base: str, name: str, cwd: str, workspace: Workspace) -> None:
 
 
 def _wrapped(command: ShellCommand, world: World, stdin: bytes, cwd: str) -> Command:
-    from pytest_lok.core.shell import wrap
+    from pytest_lok.core.shell.compiler import wrap
 
     return Command(argv=("sh", "-c", wrap(command, world.command_wrapper)), cwd=cwd, stdin=stdin)
 

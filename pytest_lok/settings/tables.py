@@ -72,7 +72,7 @@ Seconds = Annotated[
 def _wrapper(value: str) -> str:
     """A wrapper in which the command has a place; "" is none."""
     if value:
-        from pytest_lok.core.shell import check_wrapper  # brings Jinja along; few have a wrapper
+        from pytest_lok.core.shell.compiler import check_wrapper  # brings Jinja along; few have a wrapper
 
         if why := check_wrapper(value):
             raise complaint(why, "for example \"nix-shell --run '{cmd}'\"")

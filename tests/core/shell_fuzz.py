@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_lok.core.shell import ShellTemplate
+from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.errors import SourceError, TemplateError
 from tests.core.shells import NAMES

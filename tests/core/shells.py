@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.core.shell import ShellCommand, ShellTemplate
+from pytest_lok.core.shell.compiler import ShellCommand, ShellTemplate
 from pytest_lok.core.templates.scope import Names, Scope
 
 NAMES = Names(arguments=frozenset("abcdx"))

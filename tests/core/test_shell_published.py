@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.core.results import Json, Outcome, StepResult
-from pytest_lok.core.shell import ShellTemplate
+from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import Names, Scope
 from pytest_lok.errors import SourceError
 from tests.core.shells import SHELLS, run

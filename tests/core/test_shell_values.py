@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.shell import MAX_VALUE
+from pytest_lok.core.shell.compiler import MAX_VALUE
 from tests.core.shells import SHELLS, encoded, output
 
 Expected = Callable[[bytes], bytes]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_lok.core.events import StepFinished, from_json, to_json
 from pytest_lok.core.results import Outcome, StepResult
-from pytest_lok.core.shell import ShellTemplate
+from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.templates.scope import Names, Scope
 from pytest_lok.core.templates.template import Template

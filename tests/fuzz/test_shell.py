@@ -17,7 +17,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.shell import ShellTemplate
+from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import Names, Scope
 from pytest_lok.errors import SourceError, TemplateError
 from tests.fuzz import examples

@@ -20,7 +20,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from pytest_lok.core.edits.protected_names import protected
-from pytest_lok.core.shell import ShellTemplate
+from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import Names, Scope
 from pytest_lok.engine.shell import shell_command
 from pytest_lok.errors import SourceError, TemplateError

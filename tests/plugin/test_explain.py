@@ -12,7 +12,7 @@ from pytest_lok.core.results import (
     Usage,
     Verdict,
 )
-from pytest_lok.core.shell import ShellTemplate
+from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import Names
 from pytest_lok.core.templates.template import Template
 from pytest_lok.plugin.explain import bounded, explain, short

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_lok.core.results import Outcome, StepResult
-from pytest_lok.core.shell import MAX_VALUE, ShellTemplate
+from pytest_lok.core.shell.compiler import MAX_VALUE, ShellTemplate
 from pytest_lok.core.templates.scope import Names, Scope
 from pytest_lok.errors import SourceError, TemplateError
 from tests.core.shells import NAMES, compiled, filled

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from pytest_lok.core.shell_script import Command, Feed, HereDoc, Hole, Quoting, Script, Unreadable, Word
-from pytest_lok.core.shell_words import BLANK, KEYWORD, NAME, STOP, WordReader
+from pytest_lok.core.shell.ast import Command, Feed, HereDoc, Hole, Quoting, Script, Unreadable, Word
+from pytest_lok.core.shell.lexer import BLANK, KEYWORD, NAME, STOP, WordReader
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 _OPENERS = frozenset({"{", "if", "while", "until", "for", "case"})

@@ -11,7 +11,7 @@ import contextlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from pytest_lok.core.shell_script import POSITIONAL, HereDoc, Hole, Quoting, Script, Unreadable, Word
+from pytest_lok.core.shell.ast import POSITIONAL, HereDoc, Hole, Quoting, Script, Unreadable, Word
 
 HOLE = "\0"
 """What a hole is filled with while the text is read: no shell text can hold it otherwise."""

@@ -18,14 +18,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from pytest_lok.core.shell_command import MAX_ARGUMENT, ShellCommand, check_wrapper, wrap
+from pytest_lok.core.shell.ast import HereDoc, Hole, Quoting, Script, Unreadable, Word
+from pytest_lok.core.shell.lexer import HOLE
+from pytest_lok.core.shell.parser import scan
+from pytest_lok.core.shell.pipes import hidden_failures
+from pytest_lok.core.shell.placeholders import Placeholder, placeholder, shifted, spans_of, statements
+from pytest_lok.core.shell.rendering import MAX_ARGUMENT, ShellCommand, check_wrapper, wrap
 from pytest_lok.core.shell_commands import EXPRESSION
-from pytest_lok.core.shell_holes import Placeholder, placeholder, shifted, spans_of, statements
-from pytest_lok.core.shell_pipes import hidden_failures
 from pytest_lok.core.shell_rules import ASSIGNS, DASH, Review, review
-from pytest_lok.core.shell_scan import scan
-from pytest_lok.core.shell_script import HereDoc, Hole, Quoting, Script, Unreadable, Word
-from pytest_lok.core.shell_words import HOLE
 from pytest_lok.core.templates.scope import Names, Scope
 from pytest_lok.errors import Fault, SourceError, TemplateError
 

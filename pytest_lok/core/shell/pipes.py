@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_lok.core.shell_script import Command, Script
+from pytest_lok.core.shell.ast import Command, Script
 from pytest_lok.errors import Fault
 
 _OWN = (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.shell import ShellCommand, check_wrapper, wrap
+from pytest_lok.core.shell.compiler import ShellCommand, check_wrapper, wrap
 from pytest_lok.errors import SourceError, TemplateError
 from tests.core.shells import filled
 

@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_lok.core.shell_scan import scan
-from pytest_lok.core.shell_script import Hole, Quoting, Script, Unreadable
-from pytest_lok.core.shell_words import HOLE
+from pytest_lok.core.shell.ast import Hole, Quoting, Script, Unreadable
+from pytest_lok.core.shell.lexer import HOLE
+from pytest_lok.core.shell.parser import scan
 from pytest_lok.errors import Fault, SourceError, TemplateError
 
 MAX_ARGUMENT = 131_071

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from jinja2.exceptions import TemplateSyntaxError
 
-from pytest_lok.core.shell_script import Hole
+from pytest_lok.core.shell.ast import Hole
 from pytest_lok.core.templates.parser import LEXER
 from pytest_lok.core.templates.scope import Names
 from pytest_lok.core.templates.template import Template
