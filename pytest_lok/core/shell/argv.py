@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from pytest_lok.core.shell.ast import Call, Command, Feed, HereDoc, Hole, Script, Unreadable, Word
 from pytest_lok.core.shell.parser import scan
 from pytest_lok.core.shell.placeholders import holes_of
-from pytest_lok.core.shell_commands import SCRIPTED, Interpreter, interpreter, runs_operands
-from pytest_lok.core.shell_programs import rule
-from pytest_lok.core.shell_rules import Judge
+from pytest_lok.core.shell.safety.command_tables import SCRIPTED, Interpreter, interpreter, runs_operands
+from pytest_lok.core.shell.safety.judge import Judge
+from pytest_lok.core.shell.safety.programs import rule
 from pytest_lok.errors import Fault
 
 _CODE_HINT = """pass it beside the code: ["sh", "-c", 'echo "$1"', "-", "{{ … }}"], or by `env` or `stdin`"""

@@ -24,8 +24,8 @@ from pytest_lok.core.shell.parser import scan
 from pytest_lok.core.shell.pipes import hidden_failures
 from pytest_lok.core.shell.placeholders import Placeholder, placeholder, shifted, spans_of, statements
 from pytest_lok.core.shell.rendering import MAX_ARGUMENT, ShellCommand, check_wrapper, wrap
-from pytest_lok.core.shell_commands import EXPRESSION
-from pytest_lok.core.shell_rules import ASSIGNS, DASH, Review, review
+from pytest_lok.core.shell.safety.command_tables import EXPRESSION
+from pytest_lok.core.shell.safety.judge import ASSIGNS, DASH, Review, review
 from pytest_lok.core.templates.scope import Names, Scope
 from pytest_lok.errors import Fault, SourceError, TemplateError
 

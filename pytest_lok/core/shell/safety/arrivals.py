@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.shell.ast import Call, Word
-from pytest_lok.core.shell_builtins import behind
+from pytest_lok.core.shell.safety.builtins import behind
 
 if TYPE_CHECKING:
-    from pytest_lok.core.shell_rules import Judge
+    from pytest_lok.core.shell.safety.judge import Judge
 
 _BRINGING = """
 tar bsdtar gtar | -?[A-Za-z]*x[A-Za-z]*|--(extract|get) | all

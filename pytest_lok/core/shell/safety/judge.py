@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pytest_lok.core.shell.ast import POSITIONAL, Call, Command, Hole, Script, Unreadable, Word
 from pytest_lok.core.shell.lexer import MAX_DEPTH
 from pytest_lok.core.shell.parser import scan
-from pytest_lok.core.shell_arrivals import brings
-from pytest_lok.core.shell_commands import (
+from pytest_lok.core.shell.safety.arrivals import brings
+from pytest_lok.core.shell.safety.command_tables import (
     BUILD_FILES,
     DUMP_OPTIONS,
     DUMPS,
@@ -25,10 +25,10 @@ from pytest_lok.core.shell_commands import (
     interpreter,
     runs_operands,
 )
-from pytest_lok.core.shell_files import Trace
-from pytest_lok.core.shell_flow import ANY, CALLERS, IDENTIFIER, Flow
-from pytest_lok.core.shell_options import VALUE_OPTIONS, decides, program, reads_file
-from pytest_lok.core.shell_programs import knows, name_of, rule
+from pytest_lok.core.shell.safety.files import Trace
+from pytest_lok.core.shell.safety.options import VALUE_OPTIONS, decides, program, reads_file
+from pytest_lok.core.shell.safety.programs import knows, name_of, rule
+from pytest_lok.core.shell.safety.taint import ANY, CALLERS, IDENTIFIER, Flow
 
 DASH = ("-",)
 ASSIGNS = "="

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.shell.ast import POSITIONAL, Call, Word
-from pytest_lok.core.shell_commands import TEST_BINARY, TEST_UNARY
-from pytest_lok.core.shell_flow import ANY
-from pytest_lok.core.shell_options import decides
+from pytest_lok.core.shell.safety.command_tables import TEST_BINARY, TEST_UNARY
+from pytest_lok.core.shell.safety.options import decides
+from pytest_lok.core.shell.safety.taint import ANY
 
 if TYPE_CHECKING:
-    from pytest_lok.core.shell_rules import Judge
+    from pytest_lok.core.shell.safety.judge import Judge
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")

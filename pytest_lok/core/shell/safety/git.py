@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_lok.core import shell_builtins as builtins
-from pytest_lok.core import shell_files as files
 from pytest_lok.core.shell.ast import Call, Word
-from pytest_lok.core.shell_arrivals import revisions
-from pytest_lok.core.shell_commands import GIT_CODE, GIT_DATA, GIT_FORMATS, GIT_QUIET
-from pytest_lok.core.shell_options import is_known
+from pytest_lok.core.shell.safety import builtins, files
+from pytest_lok.core.shell.safety.arrivals import revisions
+from pytest_lok.core.shell.safety.command_tables import GIT_CODE, GIT_DATA, GIT_FORMATS, GIT_QUIET
+from pytest_lok.core.shell.safety.options import is_known
 
 if TYPE_CHECKING:
-    from pytest_lok.core.shell_rules import Judge
+    from pytest_lok.core.shell.safety.judge import Judge
 
 _BEFORE_GIT = frozenset(
     {"-c", "-C", "--git-dir", "--work-tree", "--namespace", "--config-env", "--super-prefix"}

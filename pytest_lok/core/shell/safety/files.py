@@ -10,14 +10,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_lok.core import shell_builtins as builtins
 from pytest_lok.core.edits.protected_names import protected
 from pytest_lok.core.shell.ast import Call, Hole, Word
-from pytest_lok.core.shell_commands import FIND_RUNS
-from pytest_lok.core.shell_options import CLOSED, program
+from pytest_lok.core.shell.safety import builtins
+from pytest_lok.core.shell.safety.command_tables import FIND_RUNS
+from pytest_lok.core.shell.safety.options import CLOSED, program
 
 if TYPE_CHECKING:
-    from pytest_lok.core.shell_rules import Judge
+    from pytest_lok.core.shell.safety.judge import Judge
 
 # fmt: off
 _READERS = """

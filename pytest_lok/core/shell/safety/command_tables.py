@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from pytest_lok.core.shell_openers import opens_operands
+from pytest_lok.core.shell.safety.openers import opens_operands
 
 # fmt: off
 _PREFIXES = """

@@ -8,11 +8,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_lok.core import shell_builtins as builtins
-from pytest_lok.core import shell_files as files
 from pytest_lok.core.shell.ast import Call, Hole, Word
-from pytest_lok.core.shell_arrivals import sends
-from pytest_lok.core.shell_commands import (
+from pytest_lok.core.shell.safety import builtins, files
+from pytest_lok.core.shell.safety.arrivals import sends
+from pytest_lok.core.shell.safety.command_tables import (
     BEFORE_SUBCOMMAND,
     BY_SUBCOMMAND,
     CODE_MODULES,
@@ -38,12 +37,12 @@ from pytest_lok.core.shell_commands import (
     Interpreter,
     interpreter,
 )
-from pytest_lok.core.shell_git import git
-from pytest_lok.core.shell_openers import opened
-from pytest_lok.core.shell_options import is_known
+from pytest_lok.core.shell.safety.git import git
+from pytest_lok.core.shell.safety.openers import opened
+from pytest_lok.core.shell.safety.options import is_known
 
 if TYPE_CHECKING:
-    from pytest_lok.core.shell_rules import Judge
+    from pytest_lok.core.shell.safety.judge import Judge
 
 
 _IN_PLACE = re.compile(r"-[A-Za-z]*i|--in-?place")
