@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Row, paired, pytest_command, spend
-from pytest_lok.core.plan import Plan
+from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.background import Background
 from pytest_lok.wiring import Project
 

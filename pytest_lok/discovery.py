@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Iterator
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from pytest_lok.core.model import Origin
-from pytest_lok.core.parse import Source
 from pytest_lok.core.text.suggestions import did_you_mean
+from pytest_lok.core.workflow.model import Origin
+from pytest_lok.core.workflow.reader import Source
 from pytest_lok.errors import Problem, UsageError, WorkflowError
 
 MARKS = (".lok", "lok.toml", "pyproject.toml", ".git")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.core.model import Origin
-from pytest_lok.core.source import Source
+from pytest_lok.core.workflow.model import Origin
+from pytest_lok.core.workflow.source import Source
 from pytest_lok.discovery import Shelves, find_root, unknown
 from pytest_lok.errors import UsageError, WorkflowError
 

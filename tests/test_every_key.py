@@ -15,11 +15,17 @@ from typing import TypeAlias
 import pytest
 
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.core.document import BudgetDocument, GateDocument, StepDocument, WorkflowDocument, keys
 from pytest_lok.core.events import BackendAsked, BackendReplied, StepFinished, StepRetrying, StepStarted
-from pytest_lok.core.model import Format, Origin, Workflow
-from pytest_lok.core.parse import Source, parse_workflow
 from pytest_lok.core.results import Json, Outcome, StepResult, Usage
+from pytest_lok.core.workflow.document import (
+    BudgetDocument,
+    GateDocument,
+    StepDocument,
+    WorkflowDocument,
+    keys,
+)
+from pytest_lok.core.workflow.model import Format, Origin, Workflow
+from pytest_lok.core.workflow.reader import Source, parse_workflow
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import WorkflowError
 from tests.engine.worlds import Ran, ran, world

@@ -17,9 +17,9 @@ import pytest
 
 from pytest_lok.backends.scripted import Scripted
 from pytest_lok.core.asking.pricing import Price
-from pytest_lok.core.model import Ask, Origin, Strategy, Workflow
-from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Outcome, RunResult
+from pytest_lok.core.workflow.model import Ask, Origin, Strategy, Workflow
+from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.loop import run
 from pytest_lok.engine.ports import Command, Prompt, World
 from pytest_lok.errors import BackendError, BackendFault, SettingsError, UsageError, WorkflowError

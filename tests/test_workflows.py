@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import pytest_lok.workflows
-from pytest_lok.core.model import Ask, Origin, Shell, Workflow
-from pytest_lok.core.parse import Source, parse_workflow
+from pytest_lok.core.workflow.model import Ask, Origin, Shell, Workflow
+from pytest_lok.core.workflow.reader import Source, parse_workflow
 
 BUILT_IN = Path(pytest_lok.workflows.__file__).parent
 EXAMPLES = Path(__file__).parents[1] / "workflows"

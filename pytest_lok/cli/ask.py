@@ -23,7 +23,7 @@ def _ask(prompt: str) -> int:
     from pytest_lok.cli.trust import trusted
     from pytest_lok.cli.views import Log, view
     from pytest_lok.core.events import StepFinished
-    from pytest_lok.core.plan import Plan
+    from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.reports.console import answer, closing
     from pytest_lok.reports.json_report import json_report
     from pytest_lok.verbs.ask import ask_workflow

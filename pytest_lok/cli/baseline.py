@@ -10,8 +10,8 @@ from pytest_lok.errors import LokError, PlanError
 
 if TYPE_CHECKING:
     from pytest_lok.cli.call import Call
-    from pytest_lok.core.plan import Plan
     from pytest_lok.core.results import Finding, RunResult
+    from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.wiring import Project
 
 
@@ -20,7 +20,7 @@ def _accept(call: Call, project: Project, plan: Plan) -> int:
     from pytest_lok.cli.trust import trusted
     from pytest_lok.cli.views import Log, view
     from pytest_lok.core.baseline import PATH, accepting, fingerprints
-    from pytest_lok.core.model import Format
+    from pytest_lok.core.workflow.model import Format
     from pytest_lok.files import write_output
     from pytest_lok.reports.console import closing
 

@@ -14,7 +14,7 @@ from pytest_lok.cli.options import ALL, Options, options
 from pytest_lok.errors import UsageError
 
 if TYPE_CHECKING:
-    from pytest_lok.core.model import Workflow
+    from pytest_lok.core.workflow.model import Workflow
     from pytest_lok.wiring import Project
 
 

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_lok.cli.call import Call
-    from pytest_lok.core.model import Ask, Step
-    from pytest_lok.core.plan import Plan
     from pytest_lok.core.templates.scope import Scope
+    from pytest_lok.core.workflow.model import Ask, Step
+    from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.ports import World
     from pytest_lok.reports.outline import Asked, Planned
     from pytest_lok.wiring import Project
@@ -24,8 +24,8 @@ def show_plan(call: Call, project: Project, plan: Plan) -> int:
     from shutil import which
 
     from pytest_lok.cli.trust import tell
-    from pytest_lok.core.model import Shell
     from pytest_lok.core.templates.scope import Scope
+    from pytest_lok.core.workflow.model import Shell
     from pytest_lok.reports.json_report import dumps
     from pytest_lok.reports.outline import outline, outline_document
 
@@ -50,7 +50,7 @@ def show_plan(call: Call, project: Project, plan: Plan) -> int:
 
 
 def _planned(step: Step, world: World, scope: Scope) -> Planned:
-    from pytest_lok.core.model import Ask
+    from pytest_lok.core.workflow.model import Ask
     from pytest_lok.errors import TemplateError
     from pytest_lok.reports.outline import Planned
 
@@ -66,7 +66,7 @@ def _planned(step: Step, world: World, scope: Scope) -> Planned:
 
 
 def _asked(ask: Ask, world: World) -> Sequence[Asked]:
-    from pytest_lok.core.model import AUTO
+    from pytest_lok.core.workflow.model import AUTO
     from pytest_lok.engine.route import routes
     from pytest_lok.reports.outline import Asked
 

@@ -10,7 +10,7 @@ from pytest_lok.cli.workflow_command import WorkflowGroup
 
 if TYPE_CHECKING:
     from pytest_lok.cli.call import Call
-    from pytest_lok.core.plan import Plan
+    from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.wiring import Project
 
 HONOURS = (

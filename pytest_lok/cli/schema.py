@@ -9,7 +9,7 @@ from pytest_lok.cli.options import EVERYWHERE, Verb
 
 
 def _schema(what: str) -> int:
-    from pytest_lok.core import document
+    from pytest_lok.core.workflow import document
     from pytest_lok.reports.json_report import dumps
 
     call = Call.of(click.get_current_context())

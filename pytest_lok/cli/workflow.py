@@ -58,7 +58,7 @@ def _entry(project: Project, name: str, origin: str) -> dict[str, object]:
 
 
 def _show(name: str) -> int:
-    from pytest_lok.core.model import Origin
+    from pytest_lok.core.workflow.model import Origin
 
     call = Call.of(click.get_current_context())
     project = call.project()
@@ -72,7 +72,7 @@ def _show(name: str) -> int:
 
 def _validate(names: tuple[str, ...]) -> int:
     from pytest_lok.cli.trust import tell
-    from pytest_lok.core.model import Origin
+    from pytest_lok.core.workflow.model import Origin
     from pytest_lok.reports.json_report import dumps
 
     call = Call.of(click.get_current_context())
@@ -98,7 +98,7 @@ def _validate(names: tuple[str, ...]) -> int:
 
 def _note_unknown(call: Call, project: Project, name: str) -> None:
     """Tell of commands that get values, and of which nothing is known."""
-    from pytest_lok.core.model import Shell
+    from pytest_lok.core.workflow.model import Shell
 
     for step in project.load(name).steps:
         for command in (

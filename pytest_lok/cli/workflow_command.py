@@ -16,8 +16,8 @@ from pytest_lok.errors import LokError
 from pytest_lok.reports.neutral import visible
 
 if TYPE_CHECKING:
-    from pytest_lok.core.model import Argument, Workflow
-    from pytest_lok.core.plan import Plan
+    from pytest_lok.core.workflow.model import Argument, Workflow
+    from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.wiring import Project
 
 Act: TypeAlias = "Callable[[Call, Project, Plan], int]"
@@ -62,7 +62,7 @@ class WorkflowCommand(Verb):
                     formatter.write_dl(rows)
 
     def _called(self, values: tuple[str, ...], **named: str | None) -> int:
-        from pytest_lok.core.plan import Plan
+        from pytest_lok.core.workflow.plan import Plan
 
         call = Call.of(click.get_current_context())
         project, workflow = call.project(), self.workflow

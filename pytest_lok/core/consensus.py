@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from unicodedata import category
 
-from pytest_lok.core.model import Quorum, Strategy
 from pytest_lok.core.results import Json, Reply, Verdict
 from pytest_lok.core.text.strict_json import canonical, is_json
 from pytest_lok.core.text.truncation import one_line
+from pytest_lok.core.workflow.model import Quorum, Strategy
 from pytest_lok.errors import OutputError, StepFailedError
 
 _OPENING = " \t\r\n*_`\"':;,"

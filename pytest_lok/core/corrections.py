@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from pytest_lok.core.extract import parse_output
 from pytest_lok.core.findings import span
-from pytest_lok.core.model import Format
 from pytest_lok.core.results import Finding, Json
-from pytest_lok.core.schema import violations
+from pytest_lok.core.workflow.json_schema import violations
+from pytest_lok.core.workflow.model import Format
 from pytest_lok.errors import OutputError
 
 _TEXT: Json = {"type": "string", "pattern": r"\S", "maxLength": 20_000}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 from pytest_lok.core.findings import reported
-from pytest_lok.core.model import Format
 from pytest_lok.core.results import Json
 from pytest_lok.core.text.json_in_prose import ALONE, find_all, find_json
 from pytest_lok.core.text.strict_json import kind_of, load, load_alone, unfenced
+from pytest_lok.core.workflow.model import Format
 from pytest_lok.errors import OutputError
 
 

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias, cast, get_args
 
-from pytest_lok.core.model import Rule
 from pytest_lok.core.results import Finding, Json, Severity, Standing, Vote
-from pytest_lok.core.schema import violations
 from pytest_lok.core.text.citation import core_of
 from pytest_lok.core.text.invisible import rule_key
 from pytest_lok.core.text.json_in_prose import find_json
 from pytest_lok.core.text.path_spellings import base_name
 from pytest_lok.core.text.strict_json import load_alone
+from pytest_lok.core.workflow.json_schema import violations
+from pytest_lok.core.workflow.model import Rule
 from pytest_lok.errors import OutputError
 
 Kind: TypeAlias = tuple[str, str, str]

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 
 from pytest_lok.core.consensus import needed
 from pytest_lok.core.findings import folded, rank
-from pytest_lok.core.model import Gate, Strategy
 from pytest_lok.core.results import Finding, Severity, Standing
 from pytest_lok.core.text.path_spellings import base_name
+from pytest_lok.core.workflow.model import Gate, Strategy
 
 SHOWN = 10
 """Findings a reason names."""

@@ -10,10 +10,10 @@ from functools import partial
 from pytest_lok.core.consensus import Answer, ballot, needed, synthesis_prompt, vote
 from pytest_lok.core.edits.edits import edits_of
 from pytest_lok.core.findings import request
-from pytest_lok.core.model import Ask, Format, Strategy
 from pytest_lok.core.results import Reply, Verdict
-from pytest_lok.core.schema import instruction
 from pytest_lok.core.templates.scope import Scope
+from pytest_lok.core.workflow.json_schema import instruction
+from pytest_lok.core.workflow.model import Ask, Format, Strategy
 from pytest_lok.engine.call import answered, available, chosen, refuse
 from pytest_lok.engine.evaluation import worked_out
 from pytest_lok.engine.material import look_for_material

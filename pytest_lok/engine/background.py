@@ -13,8 +13,8 @@ from contextvars import Context
 from functools import partial
 
 from pytest_lok.core.events import Event, RunWaiting, StepFinished
-from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import NOTHING_KNOWN, Known, RunResult, StepResult
+from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.aside import THREAD
 from pytest_lok.engine.loop import INTERNAL, Run, silent
 from pytest_lok.engine.ports import Backend, World

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from pytest_lok.core.model import Budget
 from pytest_lok.core.results import Reply, Usage
+from pytest_lok.core.workflow.model import Budget
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import StepUnableError
 

@@ -10,9 +10,9 @@ from typing import TypeVar, cast
 
 from pytest_lok.core.asking.pricing import priced
 from pytest_lok.core.events import BackendAsked, BackendRefused, BackendReplied
-from pytest_lok.core.model import AUTO
 from pytest_lok.core.results import Refusal, Reply, Usage
 from pytest_lok.core.text.thinking import answer_of
+from pytest_lok.core.workflow.model import AUTO
 from pytest_lok.engine.context import within
 from pytest_lok.engine.ports import Backend, Prompt, Recalling
 from pytest_lok.engine.record import Record

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 from pytest_lok.core.events import Event
-from pytest_lok.core.model import Step
-from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Json, Reply, StepResult
 from pytest_lok.core.templates.scope import Loop, Scope
+from pytest_lok.core.workflow.model import Step
+from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.budget import Purse
 from pytest_lok.engine.ports import World
 from pytest_lok.engine.slots import Line

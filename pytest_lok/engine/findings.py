@@ -11,9 +11,9 @@ from pytest_lok.core.baseline import PATH, fingerprints
 from pytest_lok.core.corrections import corrections, question
 from pytest_lok.core.findings import findings_of, folded, listing, voted
 from pytest_lok.core.gate import Facts, Judgement, Ruling, judge
-from pytest_lok.core.model import Format, Gate
 from pytest_lok.core.results import Finding
 from pytest_lok.core.text.thinking import answer_of
+from pytest_lok.core.workflow.model import Format, Gate
 from pytest_lok.engine.call import available, call
 from pytest_lok.engine.context import timed_out, within
 from pytest_lok.engine.lookup import Lookup

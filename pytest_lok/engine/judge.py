@@ -8,13 +8,13 @@ from dataclasses import replace
 from functools import partial
 
 from pytest_lok.core.extract import parse_output
-from pytest_lok.core.model import Ask, Format
 from pytest_lok.core.results import Json, Outcome, Reply
-from pytest_lok.core.schema import instruction, violations
 from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.templates.values import not_whole
 from pytest_lok.core.text.truncation import one_line
+from pytest_lok.core.workflow.json_schema import instruction, violations
+from pytest_lok.core.workflow.model import Ask, Format
 from pytest_lok.engine.call import answered, available, chosen
 from pytest_lok.engine.evaluation import worked_out
 from pytest_lok.engine.findings import examine

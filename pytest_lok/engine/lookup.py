@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from pytest_lok.core.evidence import Place, Sighting, Source, at_place, known, unplaced
 from pytest_lok.core.gate import worst
-from pytest_lok.core.model import Gate
 from pytest_lok.core.results import Finding
 from pytest_lok.core.text.path_spellings import Names, is_whole, spellings, without_prefix
+from pytest_lok.core.workflow.model import Gate
 from pytest_lok.engine.context import timed_out, within
 from pytest_lok.engine.ports import Comparison, FileVersions
 from pytest_lok.engine.record import Record

@@ -18,10 +18,10 @@ from pytest_lok.core.events import (
     StepStarted,
     fold,
 )
-from pytest_lok.core.model import Step
-from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import NOTHING_KNOWN, Known, Outcome, RunResult, Section, StepResult, Usage
-from pytest_lok.core.schedule import Schedule
+from pytest_lok.core.workflow.model import Step
+from pytest_lok.core.workflow.plan import Plan
+from pytest_lok.core.workflow.schedule import Schedule
 from pytest_lok.engine.budget import Purse
 from pytest_lok.engine.context import Context
 from pytest_lok.engine.ports import Turn, World

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from pytest_lok.core.extract import parse_output
-from pytest_lok.core.model import Format
 from pytest_lok.core.results import Json
 from pytest_lok.core.templates.program import LIGHT
 from pytest_lok.core.text.json_in_prose import only_quotes
+from pytest_lok.core.workflow.model import Format
 from pytest_lok.engine.evaluation import Left, evaluated
 from pytest_lok.engine.record import Record
 
@@ -26,7 +26,9 @@ async def read(record: Record, text: str, form: Format, *, alone: bool = False) 
         return parse_output(text, form, material=record.material), []
 
     def work(left: Left) -> tuple[Json, list[str]]:
-        from pytest_lok.core.schema import violations  # brings a library that most runs do not need
+        from pytest_lok.core.workflow.json_schema import (
+            violations,  # brings a library that most runs do not need
+        )
 
         value = parse_output(text, form, alone=alone, material=record.material)
         return value, [] if schema is None else violations(schema, value, left=left)

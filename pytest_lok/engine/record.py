@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 
 from pytest_lok.core.findings import united
 from pytest_lok.core.gate import set_aside
-from pytest_lok.core.model import Step
 from pytest_lok.core.results import (
     NO_USAGE,
     Finding,
@@ -22,6 +21,7 @@ from pytest_lok.core.results import (
 )
 from pytest_lok.core.templates.scope import Loop
 from pytest_lok.core.text.truncation import leave_out_middle
+from pytest_lok.core.workflow.model import Step
 from pytest_lok.engine.context import Context
 from pytest_lok.engine.ports import Prompt
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from pytest_lok.core.events import StepRetrying
-from pytest_lok.core.model import Step
+from pytest_lok.core.workflow.model import Step
 from pytest_lok.engine.context import Context
 from pytest_lok.errors import BackendError, LokError, StepFailedError, StepUnableError
 

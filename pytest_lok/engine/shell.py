@@ -7,10 +7,10 @@ import shlex
 
 from pytest_lok.core.edits.edits import refused_path
 from pytest_lok.core.edits.protected_names import protected
-from pytest_lok.core.model import Format, Shell
 from pytest_lok.core.shell.compiler import ShellCommand, ShellTemplate
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.templates.values import not_whole
+from pytest_lok.core.workflow.model import Format, Shell
 from pytest_lok.engine.context import timed_out, within
 from pytest_lok.engine.evaluation import worked_out
 from pytest_lok.engine.material import look_for_material

@@ -9,9 +9,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeAlias, TypeVar, assert_never
 
-from pytest_lok.core.model import MOST_ITEMS, Ask, ForEach, Shell, Step
 from pytest_lok.core.results import ItemResult, Json, Outcome, StepResult
 from pytest_lok.core.templates.scope import Loop, Scope
+from pytest_lok.core.workflow.model import MOST_ITEMS, Ask, ForEach, Shell, Step
 from pytest_lok.engine.aside import ASIDE
 from pytest_lok.engine.context import Context
 from pytest_lok.engine.evaluation import worked_out

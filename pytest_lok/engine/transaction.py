@@ -11,9 +11,9 @@ from typing import TypeAlias
 
 from pytest_lok.core.edits.edits import Change, Draft, edits_of
 from pytest_lok.core.edits.verification import verification
-from pytest_lok.core.model import Ask, Shell
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import Names
+from pytest_lok.core.workflow.model import Ask, Shell
 from pytest_lok.engine.ask import run_ask
 from pytest_lok.engine.context import within
 from pytest_lok.engine.findings import examine

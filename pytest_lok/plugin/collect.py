@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_lok.core.plan import Plan
+from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin._pytest_internals import fixture_value, fixtures_called, fixtures_of
 from pytest_lok.plugin.desk import DESK, Desk, Virtual
@@ -20,8 +20,8 @@ from pytest_lok.plugin.request import PREFIX, is_closed
 from pytest_lok.plugin.verdict import NotPassedError, Phase, ending
 
 if TYPE_CHECKING:
-    from pytest_lok.core import model
     from pytest_lok.core.results import StepResult
+    from pytest_lok.core.workflow import model
 
 NEEDS = ("lok_backends", "lok_settings")
 NARROW = ("function", "class")

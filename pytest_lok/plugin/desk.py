@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import pytest
 
 from pytest_lok.core.asking.cassette import Mode
-from pytest_lok.core.model import Format, Gate, Step
-from pytest_lok.core.model import Workflow as Model
+from pytest_lok.core.workflow.model import Format, Gate, Step
+from pytest_lok.core.workflow.model import Workflow as Model
 from pytest_lok.engine.background import Background
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.hooks import BEGAN

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pytest_lok.core.events import BackendAsked
-from pytest_lok.core.model import Ask, Shell, Step
 from pytest_lok.core.results import ItemResult, Outcome, Reply, StepResult
 from pytest_lok.core.text.truncation import leave_out_middle, one_line
 from pytest_lok.core.trust.redaction import Redactor
+from pytest_lok.core.workflow.model import Ask, Shell, Step
 from pytest_lok.reports.console import cost, duration
 from pytest_lok.reports.neutral import uncommanded, visible
 

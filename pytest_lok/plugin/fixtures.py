@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_lok.core.model import AUTO, Ask, Origin, Step, Strategy, Workflow
-from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import RunResult
 from pytest_lok.core.templates.template import Template
+from pytest_lok.core.workflow.model import AUTO, Ask, Origin, Step, Strategy, Workflow
+from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.errors import UsageError
 from pytest_lok.plugin.explain import harmless
 from pytest_lok.reports.console import closing, details, status

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.core.model import Origin
-from pytest_lok.core.model import Workflow as Model
+from pytest_lok.core.workflow.model import Origin
+from pytest_lok.core.workflow.model import Workflow as Model
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.desk import DESK, Desk, Virtual
 from pytest_lok.plugin.hooks import TYPED, is_ours

@@ -16,7 +16,7 @@ from pytest_lok.plugin.typed import arguments_of, typed_arguments
 from pytest_lok.settings import in_ci
 
 if TYPE_CHECKING:
-    from pytest_lok.core.model import Workflow
+    from pytest_lok.core.workflow.model import Workflow
 
 PREFIX = "lok/"
 """Node ids of workflows that have no file in the project: ``lok/NAME::STEP``."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Known, Outcome, RunResult, StepResult
-from pytest_lok.core.schedule import lets_through
+from pytest_lok.core.workflow.plan import Plan
+from pytest_lok.core.workflow.schedule import lets_through
 from pytest_lok.errors import UsageError
 from pytest_lok.plugin.progress import Progress
 from pytest_lok.plugin.timeouts import budgeted

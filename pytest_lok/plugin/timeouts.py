@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_lok.core.plan import Plan
+from pytest_lok.core.workflow.plan import Plan
 
 if TYPE_CHECKING:
-    from pytest_lok.core import model
+    from pytest_lok.core.workflow import model
     from pytest_lok.plugin.collect import Step
 
 

@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeAlias
 import pytest
 
 from pytest_lok.core.events import BackendAsked
-from pytest_lok.core.model import Step, Workflow
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.core.workflow.model import Step, Workflow
 from pytest_lok.plugin._pytest_internals import failure_text
 from pytest_lok.plugin.explain import bounded, explain, harmless, short
 from pytest_lok.plugin.parts import Part, parts

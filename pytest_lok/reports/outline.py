@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_lok.core.model import Ask, Shell, Step, Strategy
-from pytest_lok.core.plan import Plan
+from pytest_lok.core.workflow.model import Ask, Shell, Step, Strategy
+from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.reports.neutral import visible
 
 _PROMPT_LINES = 20

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pytest_lok.core.model import AUTO
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml.positions import Path as Keys
+from pytest_lok.core.workflow.model import AUTO
 from pytest_lok.errors import Problem
 from pytest_lok.settings.layers import Layer
 from pytest_lok.settings.tables import ALL, CLIS, TYPES, names_in

@@ -12,11 +12,11 @@ from typing import Any
 
 import tomli
 
-from pytest_lok.core.model import Origin
-from pytest_lok.core.source import Source
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml.positions import Path as Keys
 from pytest_lok.core.toml.positions import Positions, Spot
+from pytest_lok.core.workflow.model import Origin
+from pytest_lok.core.workflow.source import Source
 from pytest_lok.errors import Problem, UsageError, WorkflowError
 from pytest_lok.settings.tables import BackendSettings, CacheSettings, ConductorSettings, Defaults, Table
 

@@ -18,11 +18,11 @@ from pydantic import (
     model_validator,
 )
 
-from pytest_lok.core.document import schema_of
-from pytest_lok.core.model import AUTO
 from pytest_lok.core.text.duration import LONGEST, parse_duration
 from pytest_lok.core.toml.validation import complaint
 from pytest_lok.core.trust.claims import Claims
+from pytest_lok.core.workflow.document import schema_of
+from pytest_lok.core.workflow.model import AUTO
 
 ALL = "all"
 """In the backends of a task: every one that is enabled (lok)."""

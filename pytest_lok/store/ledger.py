@@ -14,9 +14,9 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from pytest_lok.core.events import BackendAsked, BudgetSpent, Event, StepFinished, StepStarted
-from pytest_lok.core.model import Step
 from pytest_lok.core.results import NO_USAGE, Known, Outcome, StepResult, Usage
-from pytest_lok.core.schedule import lets_through, outdated
+from pytest_lok.core.workflow.model import Step
+from pytest_lok.core.workflow.schedule import lets_through, outdated
 from pytest_lok.locks import NumberedLocks
 from pytest_lok.store.journal import Journal
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_lok.core.model import Ask, Step, Workflow
 from pytest_lok.core.templates.template import Template
+from pytest_lok.core.workflow.model import Ask, Step, Workflow
 
 
 def ask_workflow(prompt: str, backends: Sequence[str], *, tolerant: bool = False) -> Workflow:

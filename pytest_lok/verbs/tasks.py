@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from pytest_lok.core.model import Ask, Origin, Step, Strategy, Workflow
 from pytest_lok.core.templates.template import Template
+from pytest_lok.core.workflow.model import Ask, Origin, Step, Strategy, Workflow
 
 
 def task_workflow(

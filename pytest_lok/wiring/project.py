@@ -17,9 +17,9 @@ from pytest_lok.backends.http import Http
 from pytest_lok.backends.replay import Cassettes, Replayed
 from pytest_lok.core.asking.cassette import Mode
 from pytest_lok.core.asking.pricing import Price
-from pytest_lok.core.model import Origin, Role, Strategy, Workflow
-from pytest_lok.core.parse import Source, parse_workflow
 from pytest_lok.core.trust.redaction import Redactor
+from pytest_lok.core.workflow.model import Origin, Role, Strategy, Workflow
+from pytest_lok.core.workflow.reader import Source, parse_workflow
 from pytest_lok.discovery import Shelves, find_root, unknown
 from pytest_lok.engine.ports import Backend, Limits, World
 from pytest_lok.engine.slots import Slots

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_lok.core.model import Shell, Step, Workflow
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.core.workflow.model import Shell, Step, Workflow
 
 
 def step(name: str, *needs: str, min_deps_success: int | None = None, soft: bool = False) -> Step:

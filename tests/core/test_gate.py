@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pytest_lok.core.findings import folded, united, voted
 from pytest_lok.core.gate import Facts, Judgement, Ruling, judge, set_aside, worst
-from pytest_lok.core.model import Gate
 from pytest_lok.core.results import Finding
+from pytest_lok.core.workflow.model import Gate
 from tests.core.reports import finding
 
 PASS, FAIL, INCONCLUSIVE = Ruling.PASS, Ruling.FAIL, Ruling.INCONCLUSIVE

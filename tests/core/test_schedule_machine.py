@@ -6,11 +6,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pytest_lok.core.model import Step
 from pytest_lok.core.results import Outcome, StepResult
-from pytest_lok.core.schedule import Schedule
+from pytest_lok.core.workflow.model import Step
+from pytest_lok.core.workflow.schedule import Schedule
 from tests.core.steps import ended, passed
-from tests.core.test_schedule import graphs
+from tests.core.workflow.test_schedule import graphs
 
 
 class Scheduling(RuleBasedStateMachine):

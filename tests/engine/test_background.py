@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.core.events import Event, StepStarted
-from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Reply
+from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.background import Background
 from pytest_lok.engine.ports import Limits, Prompt
 from pytest_lok.errors import BackendError

@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_lok.core.events import Event, RunFinished, RunStarted, StepFinished, StepStarted, fold
-from pytest_lok.core.model import Shell, Step, Workflow
-from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Outcome, RunResult
 from pytest_lok.core.templates.template import Template
+from pytest_lok.core.workflow.model import Shell, Step, Workflow
+from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.loop import Run
 from pytest_lok.engine.ports import Command, Completed, Limits, World
 from pytest_lok.errors import StepUnableError
-from tests.core.test_schedule import graphs
+from tests.core.workflow.test_schedule import graphs
 from tests.engine.worlds import Tree
 
 STOPS = st.none() | st.tuples(st.sampled_from(["stop", "cancel"]), st.integers(0, 30))

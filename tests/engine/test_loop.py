@@ -9,10 +9,10 @@ import pytest
 
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.events import Event, RunFinished, RunStarted, StepFinished, StepStarted, fold, to_json
-from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Known, Outcome, StepResult
 from pytest_lok.core.trust.credentials import secrets_of
 from pytest_lok.core.trust.redaction import Redactor
+from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.loop import Run, run
 from pytest_lok.engine.ports import Limits
 from tests.engine.worlds import ran, workflow, world

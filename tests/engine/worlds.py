@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pytest_lok.backends.scripted import Scripted
 from pytest_lok.core.events import Event
-from pytest_lok.core.model import Origin, Workflow
-from pytest_lok.core.parse import Source, parse_workflow
-from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import Json, Outcome, RunResult
+from pytest_lok.core.workflow.model import Origin, Workflow
+from pytest_lok.core.workflow.plan import Plan
+from pytest_lok.core.workflow.reader import Source, parse_workflow
 from pytest_lok.engine.loop import run
 from pytest_lok.engine.ports import Backend, Command, Comparison, Limits, World
 from pytest_lok.workspace.files import Files, FileTransaction

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_lok.core.events import StepFinished, StepStarted
-from pytest_lok.core.model import Shell, Step
 from pytest_lok.core.results import Outcome, StepResult
-from pytest_lok.core.schedule import Schedule
+from pytest_lok.core.workflow.model import Shell, Step
+from pytest_lok.core.workflow.schedule import Schedule
 from pytest_lok.plugin.lastword import Word, Words
 from pytest_lok.store.ledger import Entry, Ledger
 from tests.fuzz import examples

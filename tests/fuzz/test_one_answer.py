@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from pytest_lok.core.consensus import Answer, ballot
 from pytest_lok.core.extract import parse_output
-from pytest_lok.core.model import Format
 from pytest_lok.core.results import Json, Reply
 from pytest_lok.core.text.invisible import seen
 from pytest_lok.core.text.json_in_prose import find_json
 from pytest_lok.core.text.thinking import answer_of
+from pytest_lok.core.workflow.model import Format
 from pytest_lok.errors import OutputError
 from tests.fuzz import examples
 

@@ -11,8 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, validators
 
-from pytest_lok.core.schema import violations
-from pytest_lok.core.vocabulary import unsound
+from pytest_lok.core.workflow.json_schema import violations
+from pytest_lok.core.workflow.schema_keywords import unsound
 from tests.fuzz import examples
 
 names = st.sampled_from(["a", "b", "requried", "type", "items", "x", "$ref?"])

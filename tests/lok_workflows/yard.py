@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.core.model import Workflow
-from pytest_lok.core.plan import Plan
 from pytest_lok.core.results import RunResult
+from pytest_lok.core.workflow.model import Workflow
+from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.loop import run
 from pytest_lok.wiring import Project
 

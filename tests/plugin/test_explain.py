@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from pytest_lok.core.events import BackendAsked
-from pytest_lok.core.model import Ask, Shell, Step
 from pytest_lok.core.results import (
     ItemResult,
     Outcome,
@@ -15,6 +14,7 @@ from pytest_lok.core.results import (
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import Names
 from pytest_lok.core.templates.template import Template
+from pytest_lok.core.workflow.model import Ask, Shell, Step
 from pytest_lok.plugin.explain import bounded, explain, short
 
 SHELL = Step(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_lok.core.model import Argument, Workflow
+from pytest_lok.core.workflow.model import Argument, Workflow
 from pytest_lok.errors import UsageError
 from pytest_lok.plugin.request import Arguments
 

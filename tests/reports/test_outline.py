@@ -1,10 +1,10 @@
 """A plan as text and as plain values."""
 
-from pytest_lok.core.model import Ask, ForEach, Shell, Step, Strategy, Workflow
-from pytest_lok.core.plan import Plan
 from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.templates.scope import Names
 from pytest_lok.core.templates.template import Template
+from pytest_lok.core.workflow.model import Ask, ForEach, Shell, Step, Strategy, Workflow
+from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.reports.outline import Asked, Planned, outline, outline_document
 
 NAMES = Names(steps=frozenset({"diff"}))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.core.events import BackendAsked, BudgetSpent, StepFinished, StepStarted
-from pytest_lok.core.model import Shell, Step
 from pytest_lok.core.results import Known, Outcome, StepResult, Usage
+from pytest_lok.core.workflow.model import Shell, Step
 from pytest_lok.locks import NumberedLocks
 from pytest_lok.store.ledger import OPEN, Ledger
 

@@ -1,7 +1,7 @@
 """A question as a workflow."""
 
-from pytest_lok.core.model import Ask, Origin
 from pytest_lok.core.templates.scope import Scope
+from pytest_lok.core.workflow.model import Ask, Origin
 from pytest_lok.verbs.ask import ask_workflow
 
 

@@ -1,7 +1,7 @@
 """Tasks of the settings as workflows."""
 
-from pytest_lok.core.model import Ask, Origin, Strategy
 from pytest_lok.core.templates.scope import Scope
+from pytest_lok.core.workflow.model import Ask, Origin, Strategy
 from pytest_lok.verbs.tasks import task_workflow
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_lok.core.model import Argument, Workflow
-from pytest_lok.core.plan import Plan
+from pytest_lok.core.workflow.model import Argument, Workflow
+from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.errors import PlanError
 from tests.core.steps import step, workflow
 

@@ -21,8 +21,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 
-from pytest_lok.core.model import Step
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.core.workflow.model import Step
 
 
 class Schedule:

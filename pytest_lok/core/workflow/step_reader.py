@@ -6,19 +6,19 @@ import json
 import re
 from dataclasses import replace
 
-from pytest_lok.core.document import (
+from pytest_lok.core.results import Json
+from pytest_lok.core.templates.condition import Condition
+from pytest_lok.core.text.suggestions import did_you_mean
+from pytest_lok.core.workflow.ask_reader import AskReader
+from pytest_lok.core.workflow.command_reader import ShellReader
+from pytest_lok.core.workflow.document import (
     NAME,
     AskStep,
     ShellStep,
     keys,
 )
-from pytest_lok.core.model import MOST_ITEMS, Action, ForEach, Format, Step
-from pytest_lok.core.results import Json
-from pytest_lok.core.step_asks import AskReader
-from pytest_lok.core.step_commands import ShellReader
-from pytest_lok.core.step_keys import Read, Shared, StepKeys, choices
-from pytest_lok.core.templates.condition import Condition
-from pytest_lok.core.text.suggestions import did_you_mean
+from pytest_lok.core.workflow.model import MOST_ITEMS, Action, ForEach, Format, Step
+from pytest_lok.core.workflow.step_keys import Read, Shared, StepKeys, choices
 from pytest_lok.errors import Fault
 
 __all__ = ["Read", "Shared", "StepReader"]
@@ -165,7 +165,7 @@ class StepReader(StepKeys):
         return schema
 
     def _sound(self, schema: dict[str, Json]) -> None:
-        from pytest_lok.core.vocabulary import unsound
+        from pytest_lok.core.workflow.schema_keywords import unsound
 
         wrong = unsound(schema)
         if wrong is None:

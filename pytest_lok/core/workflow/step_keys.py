@@ -7,18 +7,18 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
-from pytest_lok.core.document import (
-    GateDocument,
-    StepDocument,
-)
-from pytest_lok.core.model import AUTO, Format, Role
 from pytest_lok.core.shell.compiler import ShellTemplate
-from pytest_lok.core.source import File, Source
 from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.templates.scope import Names
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml.positions import Path
+from pytest_lok.core.workflow.document import (
+    GateDocument,
+    StepDocument,
+)
+from pytest_lok.core.workflow.model import AUTO, Format, Role
+from pytest_lok.core.workflow.source import File, Source
 from pytest_lok.errors import Fault
 
 Read: TypeAlias = Callable[[str, Source], str]

@@ -7,8 +7,8 @@ import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_lok.core.model import Step, Workflow
 from pytest_lok.core.text.suggestions import did_you_mean
+from pytest_lok.core.workflow.model import Step, Workflow
 from pytest_lok.errors import PlanError
 
 

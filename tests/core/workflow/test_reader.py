@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.core.model import Ask, Format, Origin, Shell, Step, Strategy, Workflow
-from pytest_lok.core.parse import Source, parse_workflow
+from pytest_lok.core.workflow.model import Ask, Format, Origin, Shell, Step, Strategy, Workflow
+from pytest_lok.core.workflow.reader import Source, parse_workflow
 from pytest_lok.errors import Problem, WorkflowError
 
 BROKEN = Path(__file__).parent / "broken"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from pytest_lok.core.results import Json
 from pytest_lok.core.templates.comparison import distinct
 from pytest_lok.core.text.truncation import truncate
-from pytest_lok.core.vocabulary import draft
+from pytest_lok.core.workflow.schema_keywords import draft
 
 if TYPE_CHECKING:
     from jsonschema import FormatChecker

@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from pytest_lok.core.document import ArgumentDocument, RuleDocument
-from pytest_lok.core.model import Argument, Ask, Budget, Gate, Origin, Role, Rule, Step, Workflow
 from pytest_lok.core.results import Severity
-from pytest_lok.core.source import File, Source
-from pytest_lok.core.steps import Read, Shared, StepReader
 from pytest_lok.core.templates.scope import Names
+from pytest_lok.core.workflow.document import ArgumentDocument, RuleDocument
+from pytest_lok.core.workflow.model import Argument, Ask, Budget, Gate, Origin, Role, Rule, Step, Workflow
+from pytest_lok.core.workflow.source import File, Source
+from pytest_lok.core.workflow.step_reader import Read, Shared, StepReader
 from pytest_lok.errors import Problem, WorkflowError
 
 __all__ = ["Parent", "Read", "Source", "parse_workflow"]

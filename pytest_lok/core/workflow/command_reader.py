@@ -8,12 +8,12 @@ import shlex
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from pytest_lok.core.model import Shell
 from pytest_lok.core.shell.argv import argv_faults, input_fault
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.shell.safety.options import decides
-from pytest_lok.core.step_keys import StepKeys
 from pytest_lok.core.templates.template import Template
+from pytest_lok.core.workflow.model import Shell
+from pytest_lok.core.workflow.step_keys import StepKeys
 from pytest_lok.errors import Fault
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.model import Step
 from pytest_lok.core.results import Outcome, StepResult
-from pytest_lok.core.schedule import Schedule, outdated
+from pytest_lok.core.workflow.model import Step
+from pytest_lok.core.workflow.schedule import Schedule, outdated
 from tests.core.steps import ended, passed, step, steps
 
 

@@ -9,9 +9,17 @@ import pytest
 import tomli
 from jsonschema import Draft202012Validator
 
-from pytest_lok.core.document import AnyStep, AskStep, ShellStep, StepDocument, WorkflowDocument, keys, schema
+from pytest_lok.core.workflow.document import (
+    AnyStep,
+    AskStep,
+    ShellStep,
+    StepDocument,
+    WorkflowDocument,
+    keys,
+    schema,
+)
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SHIPPED = [*ROOT.glob("pytest_lok/workflows/*.toml"), *ROOT.glob("workflows/*.toml")]
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pytest_lok.core.results import Json
-from pytest_lok.core.schema import instruction, violations
+from pytest_lok.core.workflow.json_schema import instruction, violations
 
 SCHEMA: dict[str, Json] = {
     "type": "object",
