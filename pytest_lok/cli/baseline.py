@@ -19,7 +19,7 @@ def _accept(call: Call, project: Project, plan: Plan) -> int:
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.trust import trusted
     from pytest_lok.cli.views import Log, view
-    from pytest_lok.core.baseline import PATH, accepting, fingerprints
+    from pytest_lok.core.findings.baseline import PATH, accepting, fingerprints
     from pytest_lok.core.workflow.model import Format
     from pytest_lok.files import write_output
     from pytest_lok.reports.console import closing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pytest_lok.core.findings import reported
+from pytest_lok.core.findings.reading import reported
 from pytest_lok.core.results import Json
 from pytest_lok.core.text.json_in_prose import ALONE, find_all, find_json
 from pytest_lok.core.text.strict_json import kind_of, load, load_alone, unfenced

@@ -9,7 +9,7 @@ from functools import partial
 
 from pytest_lok.core.consensus import Answer, ballot, needed, synthesis_prompt, vote
 from pytest_lok.core.edits.edits import edits_of
-from pytest_lok.core.findings import request
+from pytest_lok.core.findings.reading import request
 from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.workflow.json_schema import instruction

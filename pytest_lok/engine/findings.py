@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from pytest_lok.core.baseline import PATH, fingerprints
 from pytest_lok.core.corrections import corrections, question
-from pytest_lok.core.findings import findings_of, folded, listing, voted
-from pytest_lok.core.gate import Facts, Judgement, Ruling, judge
+from pytest_lok.core.findings.baseline import PATH, fingerprints
+from pytest_lok.core.findings.gate import Facts, Judgement, Ruling, judge
+from pytest_lok.core.findings.reading import findings_of, folded, listing, voted
 from pytest_lok.core.results import Finding
 from pytest_lok.core.text.thinking import answer_of
 from pytest_lok.core.workflow.model import Format, Gate

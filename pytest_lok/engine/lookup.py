@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_lok.core.evidence import Place, Sighting, Source, at_place, known, unplaced
-from pytest_lok.core.gate import worst
+from pytest_lok.core.findings.evidence import Place, Sighting, Source, at_place, known, unplaced
+from pytest_lok.core.findings.gate import worst
 from pytest_lok.core.results import Finding
 from pytest_lok.core.text.path_spellings import Names, is_whole, spellings, without_prefix
 from pytest_lok.core.workflow.model import Gate

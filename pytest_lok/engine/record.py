@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from pytest_lok.core.findings import united
-from pytest_lok.core.gate import set_aside
+from pytest_lok.core.findings.gate import set_aside
+from pytest_lok.core.findings.reading import united
 from pytest_lok.core.results import (
     NO_USAGE,
     Finding,

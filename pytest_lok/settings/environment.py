@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from pytest_lok.core.bases import is_id
+from pytest_lok.core.findings.bases import is_id
 
 _TARGETS = (  # where CI systems say which branch a change goes to
     "GITHUB_BASE_REF", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "BITBUCKET_PR_DESTINATION_BRANCH",

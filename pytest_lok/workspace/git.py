@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from pytest_lok.core.bases import base_of, is_id, rivals
+from pytest_lok.core.findings.bases import base_of, is_id, rivals
 from pytest_lok.engine.ports import Comparison, FileVersions, Shell
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.plumbing import asked, blobs, looked, with_crlf

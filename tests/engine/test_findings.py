@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.core.baseline import accepting
 from pytest_lok.core.events import to_json
-from pytest_lok.core.findings import OTHER
+from pytest_lok.core.findings.baseline import accepting
+from pytest_lok.core.findings.reading import OTHER
 from pytest_lok.core.results import Finding, Outcome, StepResult
 from pytest_lok.core.trust.redaction import MASK, Redactor
 from pytest_lok.engine.ports import Comparison

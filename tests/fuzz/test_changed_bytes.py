@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_lok.cli.main import main
-from pytest_lok.core.diffs import LineChanges, changed_lines
+from pytest_lok.core.findings.diffs import LineChanges, changed_lines
 from pytest_lok.engine.ports import Comparison, FileVersions
 from pytest_lok.workspace.git import Git, Judged
 from pytest_lok.workspace.processes import Processes

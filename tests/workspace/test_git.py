@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.core.diffs import LineChanges, changed_lines
+from pytest_lok.core.findings.diffs import LineChanges, changed_lines
 from pytest_lok.engine.ports import Comparison, FileVersions
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.git import Git, Judged

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_lok.core.corrections import corrections
-from pytest_lok.core.findings import MOST, OTHER, findings_of, folded, listing, near, reported, request, voted
+from pytest_lok.core.findings.reading import (
+    MOST,
+    OTHER,
+    findings_of,
+    folded,
+    listing,
+    near,
+    reported,
+    request,
+    voted,
+)
 from pytest_lok.core.results import Finding, Severity
 from pytest_lok.core.workflow.model import Rule
 from pytest_lok.errors import OutputError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_lok.core.bases import base_of, is_id
+from pytest_lok.core.findings.bases import base_of, is_id
 
 ID = "0123456789abcdef0123456789abcdef01234567"
 

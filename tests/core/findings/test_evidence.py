@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.core.evidence import MOST, Sighting, Source, at_place, fingerprint, known, unplaced
+from pytest_lok.core.findings.evidence import MOST, Sighting, Source, at_place, fingerprint, known, unplaced
 from pytest_lok.core.results import Finding
 from pytest_lok.core.text.invisible import rule_key
 from tests.core.reports import finding

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from pytest_lok.core.diffs import LineChanges, Span, changed_lines
-from pytest_lok.core.encodings import texts_of
+from pytest_lok.core.findings.diffs import LineChanges, Span, changed_lines
+from pytest_lok.core.findings.encodings import texts_of
 from pytest_lok.core.results import Finding
 from pytest_lok.core.text.citation import Quote, Side, quotes
 from pytest_lok.core.text.invisible import rule_key, words_of

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pytest_lok.core.baseline import accepting, fingerprints
+from pytest_lok.core.findings.baseline import accepting, fingerprints
 from tests.core.reports import finding
 
 

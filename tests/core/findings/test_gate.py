@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.findings import folded, united, voted
-from pytest_lok.core.gate import Facts, Judgement, Ruling, judge, set_aside, worst
+from pytest_lok.core.findings.gate import Facts, Judgement, Ruling, judge, set_aside, worst
+from pytest_lok.core.findings.reading import folded, united, voted
 from pytest_lok.core.results import Finding
 from pytest_lok.core.workflow.model import Gate
 from tests.core.reports import finding

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_lok.core.diffs import LineChanges, changed_lines, lines_of
+from pytest_lok.core.findings.diffs import LineChanges, changed_lines, lines_of
 
 
 def lines(*texts: str) -> bytes:
