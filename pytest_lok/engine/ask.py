@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 
-from pytest_lok.core.consensus import Answer, ballot, needed, synthesis_prompt, vote
+from pytest_lok.core.answers.consensus import Answer, ballot, needed, synthesis_prompt, vote
 from pytest_lok.core.edits.edits import edits_of
 from pytest_lok.core.findings.reading import request
 from pytest_lok.core.results import Reply, Verdict

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from pytest_lok.core.corrections import corrections, question
+from pytest_lok.core.answers.corrections import corrections, question
 from pytest_lok.core.findings.baseline import PATH, fingerprints
 from pytest_lok.core.findings.gate import Facts, Judgement, Ruling, judge
 from pytest_lok.core.findings.reading import findings_of, folded, listing, voted

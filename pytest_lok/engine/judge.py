@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from pytest_lok.core.extract import parse_output
+from pytest_lok.core.answers.output_format import parse_output
 from pytest_lok.core.results import Json, Outcome, Reply
 from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.templates.scope import Scope

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from pytest_lok.core.extract import parse_output
+from pytest_lok.core.answers.output_format import parse_output
 from pytest_lok.core.results import Json
 from pytest_lok.core.templates.program import LIGHT
 from pytest_lok.core.text.json_in_prose import only_quotes

@@ -16,8 +16,8 @@ from unicodedata import category
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.consensus import Answer, ballot
-from pytest_lok.core.extract import parse_output
+from pytest_lok.core.answers.consensus import Answer, ballot
+from pytest_lok.core.answers.output_format import parse_output
 from pytest_lok.core.results import Json, Reply
 from pytest_lok.core.text.invisible import seen
 from pytest_lok.core.text.json_in_prose import find_json

@@ -12,7 +12,7 @@ import enum
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_lok.core.consensus import needed
+from pytest_lok.core.answers.consensus import needed
 from pytest_lok.core.findings.reading import folded, rank
 from pytest_lok.core.results import Finding, Severity, Standing
 from pytest_lok.core.text.path_spellings import base_name

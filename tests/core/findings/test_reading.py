@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.corrections import corrections
+from pytest_lok.core.answers.corrections import corrections
 from pytest_lok.core.findings.reading import (
     MOST,
     OTHER,

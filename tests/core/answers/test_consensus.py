@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.consensus import Answer, ballot, needed, normalise, synthesis_prompt, vote
+from pytest_lok.core.answers.consensus import Answer, ballot, needed, normalise, synthesis_prompt, vote
 from pytest_lok.core.results import Json, Reply, Verdict
 from pytest_lok.core.workflow.model import Quorum, Strategy
 from pytest_lok.errors import OutputError, StepFailedError

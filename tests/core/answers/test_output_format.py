@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_lok.core.extract import parse_output
+from pytest_lok.core.answers.output_format import parse_output
 from pytest_lok.core.results import Json
 from pytest_lok.core.workflow.model import Format
 from pytest_lok.errors import OutputError

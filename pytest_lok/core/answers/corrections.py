@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
-from pytest_lok.core.extract import parse_output
+from pytest_lok.core.answers.output_format import parse_output
 from pytest_lok.core.findings.reading import span
 from pytest_lok.core.results import Finding, Json
 from pytest_lok.core.workflow.json_schema import violations
