@@ -74,7 +74,7 @@ def _lines(checks: list[Check]) -> Iterator[str]:
 def _programs(environ: Mapping[str, str]) -> Iterator[Check]:
     from importlib.metadata import version
 
-    from pytest_lok.backends.environment import search_path
+    from pytest_lok.backends.cli.environment import search_path
 
     yield Check(name="lok", ok=True, found=__version__)
     yield Check(name="python", ok=True, found=platform.python_version())

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pytest_lok.backends import anthropic, bedrock, gemini_api, ollama, openai
 from pytest_lok.backends.cache import Cache, Cached, TreeState
-from pytest_lok.backends.clis import DIALECTS
-from pytest_lok.backends.command import CommandBackend, Tool
-from pytest_lok.backends.dialect import ANY
+from pytest_lok.backends.cli.backend import CommandBackend, Tool
+from pytest_lok.backends.cli.dialect import ANY
+from pytest_lok.backends.cli.tools import DIALECTS
 from pytest_lok.backends.guarded import Guarded
 from pytest_lok.backends.http import Api, Http
 from pytest_lok.backends.scripted import Scripted, ScriptedReply

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from pytest_lok.backends.cache import Cache
-from pytest_lok.backends.environment import search_path
+from pytest_lok.backends.cli.environment import search_path
 from pytest_lok.backends.http import Http
 from pytest_lok.backends.replay import Cassettes, Replayed
 from pytest_lok.core.asking.cassette import Mode

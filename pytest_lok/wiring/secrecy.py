@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pytest_lok.backends.environment import narrowed
+from pytest_lok.backends.cli.environment import narrowed
 from pytest_lok.core.trust.credentials import SHORTEST, parts_of, secrets_of, withheld
 from pytest_lok.settings import Settings
 

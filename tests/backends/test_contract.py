@@ -13,9 +13,9 @@ import pytest
 
 from pytest_lok.backends import anthropic, gemini_api, ollama, openai
 from pytest_lok.backends.bedrock import Bedrock
-from pytest_lok.backends.clis import DIALECTS
-from pytest_lok.backends.command import CommandBackend, Tool
-from pytest_lok.backends.dialect import ANY
+from pytest_lok.backends.cli.backend import CommandBackend, Tool
+from pytest_lok.backends.cli.dialect import ANY
+from pytest_lok.backends.cli.tools import DIALECTS
 from pytest_lok.backends.http import Api, Http
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.backends.server import Server, ServerDialect

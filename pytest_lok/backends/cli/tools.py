@@ -9,8 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from pytest_lok.backends.dialect import CliDialect, Option
-from pytest_lok.backends.transcripts import ends_with, read_claude, read_codex, read_gemini, read_gemini_log
+from pytest_lok.backends.cli.dialect import CliDialect, Option
+from pytest_lok.backends.cli.transcripts import (
+    ends_with,
+    read_claude,
+    read_codex,
+    read_gemini,
+    read_gemini_log,
+)
 
 _TERMINAL = {"NO_COLOR": "1", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
 

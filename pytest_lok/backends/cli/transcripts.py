@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_lok.backends import endings, faults
-from pytest_lok.backends.dialect import Answer, Failure, Heard, crashed
+from pytest_lok.backends.cli.dialect import Answer, Failure, Heard, crashed
 from pytest_lok.backends.endings import End, judged
 from pytest_lok.core.results import Usage
 from pytest_lok.core.text.strict_json import stored

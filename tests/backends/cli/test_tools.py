@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.backends.clis import CLAUDE, CODEX, DIALECTS, GEMINI
-from pytest_lok.backends.command import LONGEST_ARGUMENT, CommandBackend, Tool
-from pytest_lok.backends.dialect import Answer, CliDialect, Failure
-from pytest_lok.backends.transcripts import read_claude, read_codex, read_gemini
+from pytest_lok.backends.cli.backend import LONGEST_ARGUMENT, CommandBackend, Tool
+from pytest_lok.backends.cli.dialect import Answer, CliDialect, Failure
+from pytest_lok.backends.cli.tools import CLAUDE, CODEX, DIALECTS, GEMINI
+from pytest_lok.backends.cli.transcripts import read_claude, read_codex, read_gemini
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
 from pytest_lok.workspace.processes import Processes
 from tests.backends.asking import ask, refused
 from tests.backends.tools import FakeTool, fake_tool
 
-SAMPLES = Path(__file__).parents[1] / "data" / "clis"
+SAMPLES = Path(__file__).parents[2] / "data" / "clis"
 
 GOOD = {
     "claude": SAMPLES / "claude-json.txt",

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.backends.clis import CLAUDE
-from pytest_lok.backends.command import LONGEST_ARGUMENT, CommandBackend, Tool
+from pytest_lok.backends.cli.backend import LONGEST_ARGUMENT, CommandBackend, Tool
+from pytest_lok.backends.cli.tools import CLAUDE
 from pytest_lok.errors import BackendError, BackendFault
 from pytest_lok.workspace.orphans import MARK
 from pytest_lok.workspace.processes import Processes

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pytest_lok.backends import faults
 from pytest_lok.backends.attempt import attempt
-from pytest_lok.backends.dialect import (
+from pytest_lok.backends.cli.dialect import (
     ANY,
     Access,
     Answer,
@@ -27,7 +27,7 @@ from pytest_lok.backends.dialect import (
     crashed,
     plain,
 )
-from pytest_lok.backends.environment import narrowed, search_path
+from pytest_lok.backends.cli.environment import narrowed, search_path
 from pytest_lok.core.results import Reply
 from pytest_lok.core.text.invisible import seen
 from pytest_lok.core.text.truncation import truncate
@@ -262,7 +262,7 @@ class CommandBackend:
         if is_plain and tool.skip_lines:
             done = replace(done, stdout="\n".join(done.stdout.split("\n")[tool.skip_lines :]))
         if is_plain and (tool.fail_on or tool.answer):
-            from pytest_lok.backends.patterns import picked
+            from pytest_lok.backends.cli.patterns import picked
 
             heard = await asyncio.to_thread(picked, done, tool.fail_on, tool.answer)
         else:
