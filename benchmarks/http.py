@@ -231,9 +231,9 @@ async def together(url: str) -> dict[str, float]:
 
 def asking(url: str) -> tuple[Backend, Prompt]:
     """A backend that speaks to a server, and what to ask it."""
-    from pytest_lok.backends.http import Api, Http
-    from pytest_lok.backends.openai import CHAT
-    from pytest_lok.backends.server import Server
+    from pytest_lok.backends.http.backend import Server
+    from pytest_lok.backends.http.client import Api, Http
+    from pytest_lok.backends.http.openai import CHAT
 
     backend = Server("it", Api(base_url=url, model="m"), CHAT, http=Http({}), environ={})
     return backend, Prompt(text=_TEXT, timeout=60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_lok.backends import endings
-from pytest_lok.backends.server import Incoming, text_of
+from pytest_lok.backends.http.backend import Incoming, text_of
 
 _TEXTS = frozenset({"text", "output_text"})
 _BESIDE_TEXT = frozenset({"thinking", "redacted_thinking", "reasoning", "reference", "refusal"})

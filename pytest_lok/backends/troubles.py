@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from pytest_lok.backends import faults, states
-from pytest_lok.backends.http import Endpoint, message_of
+from pytest_lok.backends.http.client import Endpoint, message_of
 from pytest_lok.errors import BackendError, BackendFault
 
 _ERRORS = frozenset({"error", "errors", "exception", "failure"})

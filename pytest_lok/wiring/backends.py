@@ -9,15 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_lok.backends import anthropic, bedrock, gemini_api, ollama, openai
 from pytest_lok.backends.cache import Cache, Cached, TreeState
 from pytest_lok.backends.cli.backend import CommandBackend, Tool
 from pytest_lok.backends.cli.dialect import ANY
 from pytest_lok.backends.cli.tools import DIALECTS
 from pytest_lok.backends.guarded import Guarded
-from pytest_lok.backends.http import Api, Http
+from pytest_lok.backends.http import anthropic, bedrock, ollama, openai
+from pytest_lok.backends.http import gemini as gemini_api
+from pytest_lok.backends.http.backend import Server, ServerDialect
+from pytest_lok.backends.http.client import Api, Http
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.backends.server import Server, ServerDialect
 from pytest_lok.backends.unusable import Unusable
 from pytest_lok.engine.ports import Backend, Runner
 from pytest_lok.errors import BackendFault

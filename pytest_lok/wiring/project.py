@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 from pytest_lok.backends.cache import Cache
 from pytest_lok.backends.cli.environment import search_path
-from pytest_lok.backends.http import Http
+from pytest_lok.backends.http.client import Http
 from pytest_lok.backends.replay import Cassettes, Replayed
 from pytest_lok.core.asking.cassette import Mode
 from pytest_lok.core.asking.pricing import Price

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.backends import anthropic, gemini_api, ollama, openai
-from pytest_lok.backends.bedrock import Bedrock
 from pytest_lok.backends.cli.backend import CommandBackend, Tool
 from pytest_lok.backends.cli.dialect import ANY
 from pytest_lok.backends.cli.tools import DIALECTS
-from pytest_lok.backends.http import Api, Http
+from pytest_lok.backends.http import anthropic, ollama, openai
+from pytest_lok.backends.http import gemini as gemini_api
+from pytest_lok.backends.http.backend import Server, ServerDialect
+from pytest_lok.backends.http.bedrock import Bedrock
+from pytest_lok.backends.http.client import Api, Http
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.backends.server import Server, ServerDialect
 from pytest_lok.engine.ports import Backend, Command
 from pytest_lok.testing.contract import *  # noqa: F403 - that is how it is used
 from pytest_lok.testing.contract import ANSWER

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.backends import anthropic, gemini_api, ollama, openai
-from pytest_lok.backends.http import Api, Http
-from pytest_lok.backends.server import Server, ServerDialect
+from pytest_lok.backends.http import anthropic, ollama, openai
+from pytest_lok.backends.http import gemini as gemini_api
+from pytest_lok.backends.http.backend import Server, ServerDialect
+from pytest_lok.backends.http.client import Api, Http
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, refused, web
 

@@ -16,12 +16,13 @@ import httpx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.backends import anthropic, bedrock, gemini_api, ollama, openai
 from pytest_lok.backends.cli.dialect import Answer, Failure, Heard
 from pytest_lok.backends.cli.patterns import picked
 from pytest_lok.backends.cli.transcripts import read_claude, read_codex, read_gemini
-from pytest_lok.backends.http import Api, Http
-from pytest_lok.backends.server import Server, ServerDialect
+from pytest_lok.backends.http import anthropic, bedrock, ollama, openai
+from pytest_lok.backends.http import gemini as gemini_api
+from pytest_lok.backends.http.backend import Server, ServerDialect
+from pytest_lok.backends.http.client import Api, Http
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.ports import Backend, Completed
 from pytest_lok.errors import BackendError

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from pytest_lok.backends.anthropic import MESSAGES
-from pytest_lok.backends.http import Api, Http
-from pytest_lok.backends.server import Server
+from pytest_lok.backends.http.anthropic import MESSAGES
+from pytest_lok.backends.http.backend import Server
+from pytest_lok.backends.http.client import Api, Http
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, refused, web
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 import httpx
 import pytest
 
-from pytest_lok.backends.transport import Direct
+from pytest_lok.backends.http.transport import Direct
 from tests.backends.asking import finish
 
 T = TypeVar("T")

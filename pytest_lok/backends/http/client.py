@@ -238,7 +238,7 @@ class Http:
     def _make(self, secure: bool) -> httpx.AsyncClient:
         import httpx
 
-        from pytest_lok.backends.transport import Direct
+        from pytest_lok.backends.http.transport import Direct
 
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
         tls = self._context() if secure else _no_tls()

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from pytest_lok.backends.http import Api, Http, complaint, proxies
-from pytest_lok.backends.openai import CHAT
-from pytest_lok.backends.server import Server
+from pytest_lok.backends.http.backend import Server
+from pytest_lok.backends.http.client import Api, Http, complaint, proxies
+from pytest_lok.backends.http.openai import CHAT
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
@@ -33,7 +33,12 @@ def backend(url: str, http: Http | None = None) -> Server:
 def test_nothing_of_httpx_is_imported_before_a_question() -> None:
     program = """
 import sys
-from pytest_lok.backends import anthropic, gemini_api, http, openai, ollama, server
+from pytest_lok.backends.http import anthropic
+from pytest_lok.backends.http import gemini as gemini_api
+from pytest_lok.backends.http import client as http
+from pytest_lok.backends.http import openai
+from pytest_lok.backends.http import ollama
+from pytest_lok.backends.http import backend as server
 shared = http.Http({})
 for dialect in (openai.CHAT, ollama.CHAT, anthropic.MESSAGES, gemini_api.GENERATE):
     server.Server("a", http.Api(), dialect, http=shared, environ={}).unavailable()

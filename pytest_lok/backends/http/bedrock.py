@@ -18,8 +18,8 @@ from urllib.parse import quote
 from pytest_lok.backends import endings, faults
 from pytest_lok.backends.attempt import attempt
 from pytest_lok.backends.endings import ODD
-from pytest_lok.backends.http import Api, Endpoint, Http, Stream, remedies
-from pytest_lok.backends.server import Incoming, folded, part, text_of
+from pytest_lok.backends.http.backend import Incoming, folded, part, text_of
+from pytest_lok.backends.http.client import Api, Endpoint, Http, Stream, remedies
 from pytest_lok.backends.states import is_nothing
 from pytest_lok.backends.troubles import checked
 from pytest_lok.core.results import Reply

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pytest_lok.backends import endings
-from pytest_lok.backends.server import Incoming, ServerDialect, part, tables, text_of
+from pytest_lok.backends.http.backend import Incoming, ServerDialect, part, tables, text_of
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.backends.bedrock import TOKEN, Bedrock
-from pytest_lok.backends.http import Api, Http
+from pytest_lok.backends.http.bedrock import TOKEN, Bedrock
+from pytest_lok.backends.http.client import Api, Http
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, refused
 from tests.backends.fake_bedrock import ACCESS, SECRET, FakeBedrock, answer, message
@@ -147,8 +147,8 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     program = """
 import sys
 sys.modules["botocore"] = None  # as if it were not there
-from pytest_lok.backends.bedrock import Bedrock
-from pytest_lok.backends.http import Api, Http
+from pytest_lok.backends.http.bedrock import Bedrock
+from pytest_lok.backends.http.client import Api, Http
 problem = Bedrock("rock", Api(model="m"), http=Http({}), environ={"AWS_REGION": "us-east-1"}).unavailable()
 print(problem.kind.name, problem.hint)
 """

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from pytest_lok.backends.http import LONGEST_WISH, Api, Http
-from pytest_lok.backends.openai import CHAT, RESPONSES
-from pytest_lok.backends.server import Server
+from pytest_lok.backends.http.backend import Server
+from pytest_lok.backends.http.client import LONGEST_WISH, Api, Http
+from pytest_lok.backends.http.openai import CHAT, RESPONSES
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, refused, web
 from tests.fake_llm_api import FakeLLM

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from pytest_lok.backends.attempt import attempt
 from pytest_lok.backends.endings import CUT, End, Endings, judged
-from pytest_lok.backends.http import Api, Endpoint, Http, Stream, complaint, remedies
+from pytest_lok.backends.http.client import Api, Endpoint, Http, Stream, complaint, remedies
 from pytest_lok.backends.states import is_bad, told
 from pytest_lok.backends.troubles import broken, checked, is_error
 from pytest_lok.core.results import Reply, Usage

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.backends.http import Api, Http
-from pytest_lok.backends.ollama import CHAT
-from pytest_lok.backends.server import Server
+from pytest_lok.backends.http.backend import Server
+from pytest_lok.backends.http.client import Api, Http
+from pytest_lok.backends.http.ollama import CHAT
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, refused, web
 from tests.fake_llm_api import FakeLLM
