@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_lok.backends.attempt import attempt
-from pytest_lok.backends.faults import remedy
+from pytest_lok.backends.error_mapping import remedy
 from pytest_lok.core.results import Reply, Usage
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.engine.ports import Prompt

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from pytest_lok.backends import faults, states
+from pytest_lok.backends import error_mapping as faults
+from pytest_lok.backends import states
 from pytest_lok.backends.http.client import Endpoint, message_of
 from pytest_lok.errors import BackendError, BackendFault
 

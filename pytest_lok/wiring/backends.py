@@ -19,7 +19,7 @@ from pytest_lok.backends.http import gemini as gemini_api
 from pytest_lok.backends.http.backend import Server, ServerDialect
 from pytest_lok.backends.http.client import Api, Http
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.backends.unusable import Unusable
+from pytest_lok.backends.unavailable import Unusable
 from pytest_lok.engine.ports import Backend, Runner
 from pytest_lok.errors import BackendFault
 from pytest_lok.hookspecs import BackendSetup, backend_types

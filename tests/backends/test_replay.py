@@ -13,7 +13,7 @@ import pytest
 
 from pytest_lok.backends.replay import Cassettes, Replayed
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.backends.unusable import Unusable
+from pytest_lok.backends.unavailable import Unusable
 from pytest_lok.core.asking.cassette import Mode, loads
 from pytest_lok.core.results import RECALLED, Reply
 from pytest_lok.core.trust.redaction import Redactor

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_lok.backends import faults
+from pytest_lok.backends import error_mapping as faults
 from pytest_lok.backends.attempt import attempt
 from pytest_lok.backends.cli.dialect import (
     ANY,

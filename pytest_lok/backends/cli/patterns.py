@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_lok.backends import faults
+from pytest_lok.backends import error_mapping as faults
 from pytest_lok.backends.cli.dialect import Answer, Failure, Heard, bare, plain, shown
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_lok.backends import endings, faults
+from pytest_lok.backends import endings
+from pytest_lok.backends import error_mapping as faults
 from pytest_lok.backends.cli.dialect import Answer, Failure, Heard, crashed
 from pytest_lok.backends.endings import End, judged
 from pytest_lok.core.results import Usage

@@ -15,7 +15,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pytest_lok.backends import endings, faults
+from pytest_lok.backends import endings
+from pytest_lok.backends import error_mapping as faults
 from pytest_lok.backends.attempt import attempt
 from pytest_lok.backends.endings import ODD
 from pytest_lok.backends.http.backend import Incoming, folded, part, text_of

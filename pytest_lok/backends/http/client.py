@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from pytest_lok.backends import faults
+from pytest_lok.backends import error_mapping as faults
 from pytest_lok.core.text.strict_json import stored
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.core.trust.redaction import without

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pytest_lok.backends.unusable import Unusable
+from pytest_lok.backends.unavailable import Unusable
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendError, BackendFault
 
