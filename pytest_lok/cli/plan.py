@@ -67,7 +67,7 @@ def _planned(step: Step, world: World, scope: Scope) -> Planned:
 
 def _asked(ask: Ask, world: World) -> Sequence[Asked]:
     from pytest_lok.core.workflow.model import AUTO
-    from pytest_lok.engine.route import routes
+    from pytest_lok.engine.asking.route import routes
     from pytest_lok.reports.outline import Asked
 
     names = ask.backends or world.default_backends

@@ -13,7 +13,7 @@ _UNABLE = 3
 
 def _suggest(task: str) -> int:
     from pytest_lok.cli.trust import tell
-    from pytest_lok.engine.route import routes
+    from pytest_lok.engine.asking.route import routes
     from pytest_lok.reports.json_report import dumps
 
     call = Call.of(click.get_current_context())

@@ -13,9 +13,9 @@ from pytest_lok.core.results import Json, Reply, StepResult
 from pytest_lok.core.templates.scope import Loop, Scope
 from pytest_lok.core.workflow.model import Step
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.engine.budget import Purse
+from pytest_lok.engine.asking.budget import Purse
+from pytest_lok.engine.asking.concurrency import Line
 from pytest_lok.engine.ports import World
-from pytest_lok.engine.slots import Line
 from pytest_lok.errors import StepUnableError
 
 

@@ -15,9 +15,9 @@ from pytest_lok.core.templates.values import not_whole
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.core.workflow.json_schema import instruction, violations
 from pytest_lok.core.workflow.model import Ask, Format
-from pytest_lok.engine.call import answered, available, chosen
+from pytest_lok.engine.asking.backend_call import answered, available, chosen
+from pytest_lok.engine.asking.findings import examine
 from pytest_lok.engine.evaluation import worked_out
-from pytest_lok.engine.findings import examine
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.engine.record import Record
 from pytest_lok.engine.shell import execute, shell_command

@@ -22,10 +22,10 @@ from pytest_lok.core.results import NOTHING_KNOWN, Known, Outcome, RunResult, Se
 from pytest_lok.core.workflow.model import Step
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.core.workflow.schedule import Schedule
-from pytest_lok.engine.budget import Purse
+from pytest_lok.engine.asking.budget import Purse
+from pytest_lok.engine.asking.concurrency import Line
 from pytest_lok.engine.context import Context
 from pytest_lok.engine.ports import Turn, World
-from pytest_lok.engine.slots import Line
 from pytest_lok.engine.step import perform
 from pytest_lok.errors import StepUnableError
 

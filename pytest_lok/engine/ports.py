@@ -12,7 +12,7 @@ from pytest_lok.core.asking.pricing import Price
 from pytest_lok.core.edits.edits import Change
 from pytest_lok.core.results import Json, Reply
 from pytest_lok.core.trust.redaction import Redactor
-from pytest_lok.engine.slots import Slots
+from pytest_lok.engine.asking.concurrency import Slots
 from pytest_lok.errors import BackendError
 
 

@@ -11,13 +11,13 @@ from pytest_lok.core.shell.compiler import ShellCommand, ShellTemplate
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.templates.values import not_whole
 from pytest_lok.core.workflow.model import Format, Shell
+from pytest_lok.engine.asking.material import look_for_material
+from pytest_lok.engine.asking.output import read
+from pytest_lok.engine.asking.retry import attempts
 from pytest_lok.engine.context import timed_out, within
 from pytest_lok.engine.evaluation import worked_out
-from pytest_lok.engine.material import look_for_material
 from pytest_lok.engine.ports import Command, Completed, Workspace, World
-from pytest_lok.engine.reading import read
 from pytest_lok.engine.record import Record
-from pytest_lok.engine.retrying import attempts
 from pytest_lok.errors import LokError, OutputError, StepFailedError, TemplateError
 
 BASH = ("bash", "--posix", "-o", "pipefail")

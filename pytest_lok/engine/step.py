@@ -13,9 +13,9 @@ from pytest_lok.core.results import ItemResult, Json, Outcome, StepResult
 from pytest_lok.core.templates.scope import Loop, Scope
 from pytest_lok.core.workflow.model import MOST_ITEMS, Ask, ForEach, Shell, Step
 from pytest_lok.engine.aside import ASIDE
+from pytest_lok.engine.asking.findings import InconclusiveError
 from pytest_lok.engine.context import Context
 from pytest_lok.engine.evaluation import worked_out
-from pytest_lok.engine.findings import InconclusiveError
 from pytest_lok.engine.judge import check
 from pytest_lok.engine.record import Record
 from pytest_lok.engine.shell import run_shell

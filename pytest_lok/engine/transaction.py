@@ -14,9 +14,9 @@ from pytest_lok.core.edits.verification import verification
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import Names
 from pytest_lok.core.workflow.model import Ask, Shell
-from pytest_lok.engine.ask import run_ask
+from pytest_lok.engine.asking.ask import run_ask
+from pytest_lok.engine.asking.findings import examine
 from pytest_lok.engine.context import within
-from pytest_lok.engine.findings import examine
 from pytest_lok.engine.judge import check, hold, verify
 from pytest_lok.engine.ports import Transaction
 from pytest_lok.engine.record import Record

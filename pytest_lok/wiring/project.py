@@ -21,8 +21,8 @@ from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.core.workflow.model import Origin, Role, Strategy, Workflow
 from pytest_lok.core.workflow.reader import Source, parse_workflow
 from pytest_lok.discovery import Shelves, find_root, unknown
+from pytest_lok.engine.asking.concurrency import Slots
 from pytest_lok.engine.ports import Backend, Limits, World
-from pytest_lok.engine.slots import Slots
 from pytest_lok.errors import UsageError
 from pytest_lok.hookspecs import backend_types
 from pytest_lok.settings import (

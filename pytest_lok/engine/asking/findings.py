@@ -14,9 +14,9 @@ from pytest_lok.core.findings.reading import findings_of, folded, listing, voted
 from pytest_lok.core.results import Finding
 from pytest_lok.core.text.thinking import answer_of
 from pytest_lok.core.workflow.model import Format, Gate
-from pytest_lok.engine.call import available, call
+from pytest_lok.engine.asking.backend_call import available, call
+from pytest_lok.engine.asking.lookup import Lookup
 from pytest_lok.engine.context import timed_out, within
-from pytest_lok.engine.lookup import Lookup
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.engine.record import Record
 from pytest_lok.errors import BackendError, OutputError, StepFailedError, StepUnableError

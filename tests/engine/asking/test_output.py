@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from pytest_lok.core.workflow.model import Format
-from pytest_lok.engine.reading import is_quoting, read
+from pytest_lok.engine.asking.output import is_quoting, read
 from pytest_lok.engine.record import Record
 from pytest_lok.errors import OutputError
 

@@ -14,11 +14,11 @@ from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.workflow.json_schema import instruction
 from pytest_lok.core.workflow.model import Ask, Format, Strategy
-from pytest_lok.engine.call import answered, available, chosen, refuse
+from pytest_lok.engine.asking.backend_call import answered, available, chosen, refuse
+from pytest_lok.engine.asking.material import look_for_material
+from pytest_lok.engine.asking.output import is_quoting, read
 from pytest_lok.engine.evaluation import worked_out
-from pytest_lok.engine.material import look_for_material
 from pytest_lok.engine.ports import Prompt
-from pytest_lok.engine.reading import is_quoting, read
 from pytest_lok.engine.record import Record
 from pytest_lok.errors import BackendError, BackendFault, OutputError, StepUnableError
 

@@ -13,11 +13,11 @@ from pytest_lok.core.events import BackendAsked, BackendRefused, BackendReplied
 from pytest_lok.core.results import Refusal, Reply, Usage
 from pytest_lok.core.text.thinking import answer_of
 from pytest_lok.core.workflow.model import AUTO
+from pytest_lok.engine.asking.retry import attempts
+from pytest_lok.engine.asking.route import route
 from pytest_lok.engine.context import within
 from pytest_lok.engine.ports import Backend, Prompt, Recalling
 from pytest_lok.engine.record import Record
-from pytest_lok.engine.retrying import attempts
-from pytest_lok.engine.route import route
 from pytest_lok.errors import BackendError, BackendFault, LokError, OutputError
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.core.results import Outcome, Reply
+from pytest_lok.engine.asking.concurrency import Slots
 from pytest_lok.engine.ports import Limits, Prompt
-from pytest_lok.engine.slots import Slots
 from pytest_lok.errors import BackendError, BackendFault
 from tests.engine.worlds import ran, world
 
