@@ -11,7 +11,7 @@ from functools import partial
 from benchmarks.measure import Row, paired
 from benchmarks.runs import Job, plan, timed, world
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.engine.loop import run
+from pytest_lok.engine.run import run
 
 STEPS = 1000
 

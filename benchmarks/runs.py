@@ -14,8 +14,8 @@ from pytest_lok.core.results import Json, Reply, RunResult
 from pytest_lok.core.workflow.model import Origin
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.core.workflow.reader import Source, parse_workflow
-from pytest_lok.engine.loop import run
 from pytest_lok.engine.ports import Command, Comparison, Completed, Limits, Prompt, Transaction, World
+from pytest_lok.engine.run import run
 from pytest_lok.errors import BackendError
 from pytest_lok.workspace.turns import Free
 

@@ -20,8 +20,8 @@ from pytest_lok.core.asking.pricing import Price
 from pytest_lok.core.results import Outcome, RunResult
 from pytest_lok.core.workflow.model import Ask, Origin, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.engine.loop import run
 from pytest_lok.engine.ports import Command, Prompt, World
+from pytest_lok.engine.run import run
 from pytest_lok.errors import BackendError, BackendFault, SettingsError, UsageError, WorkflowError
 from pytest_lok.wiring import Found, Project
 from tests.backends.asking import ask, refused

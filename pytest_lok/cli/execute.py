@@ -11,8 +11,8 @@ from pytest_lok.cli.views import View
 from pytest_lok.core.events import Event
 from pytest_lok.core.results import RunResult
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.engine.loop import Run, silent
 from pytest_lok.engine.ports import World
+from pytest_lok.engine.run import Run, silent
 
 _REASONS = {
     signal.SIGINT: "interrupted by Ctrl-C",

@@ -17,8 +17,8 @@ from pytest_lok.core.results import NOTHING_KNOWN, Known, RunResult, StepResult
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.aside import THREAD
 from pytest_lok.engine.asking.concurrency import Line
-from pytest_lok.engine.loop import INTERNAL, Run, silent
 from pytest_lok.engine.ports import Backend, World
+from pytest_lok.engine.run import INTERNAL, Run, silent
 from pytest_lok.errors import UsageError
 
 SWITCH = 0.00002

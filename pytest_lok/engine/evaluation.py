@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias, TypeVar
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.engine.aside import THREAD
 from pytest_lok.engine.context import timed_out, within
-from pytest_lok.engine.record import Record
+from pytest_lok.engine.execution import Record
 
 T = TypeVar("T")
 

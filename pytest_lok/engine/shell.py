@@ -16,8 +16,8 @@ from pytest_lok.engine.asking.output import read
 from pytest_lok.engine.asking.retry import attempts
 from pytest_lok.engine.context import timed_out, within
 from pytest_lok.engine.evaluation import worked_out
+from pytest_lok.engine.execution import Record
 from pytest_lok.engine.ports import Command, Completed, Workspace, World
-from pytest_lok.engine.record import Record
 from pytest_lok.errors import LokError, OutputError, StepFailedError, TemplateError
 
 BASH = ("bash", "--posix", "-o", "pipefail")

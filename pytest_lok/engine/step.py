@@ -14,12 +14,12 @@ from pytest_lok.core.templates.scope import Loop, Scope
 from pytest_lok.core.workflow.model import MOST_ITEMS, Ask, ForEach, Shell, Step
 from pytest_lok.engine.aside import ASIDE
 from pytest_lok.engine.asking.findings import InconclusiveError
+from pytest_lok.engine.checks import check
 from pytest_lok.engine.context import Context
+from pytest_lok.engine.edit_step import NotWrittenError, apply_together, run_and_apply
 from pytest_lok.engine.evaluation import worked_out
-from pytest_lok.engine.judge import check
-from pytest_lok.engine.record import Record
+from pytest_lok.engine.execution import Record
 from pytest_lok.engine.shell import run_shell
-from pytest_lok.engine.transaction import NotWrittenError, apply_together, run_and_apply
 from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError
 
 T = TypeVar("T")

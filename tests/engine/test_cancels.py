@@ -16,8 +16,8 @@ from pytest_lok.core.results import Outcome, RunResult
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Shell, Step, Workflow
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.engine.loop import Run
 from pytest_lok.engine.ports import Command, Completed, Limits, World
+from pytest_lok.engine.run import Run
 from pytest_lok.errors import StepUnableError
 from tests.core.workflow.test_schedule import graphs
 from tests.engine.worlds import Tree

@@ -12,7 +12,7 @@ import pytest
 from pytest_lok.core.events import Event, RunFinished, RunStarted, RunWaiting
 from pytest_lok.core.results import Outcome
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.engine.loop import Run, run
+from pytest_lok.engine.run import Run, run
 from pytest_lok.workspace.turns import FileTurn
 from tests.engine.worlds import Tree, workflow, world
 

@@ -15,8 +15,8 @@ from pytest_lok.core.results import Json, Outcome, RunResult
 from pytest_lok.core.workflow.model import Origin, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.core.workflow.reader import Source, parse_workflow
-from pytest_lok.engine.loop import run
 from pytest_lok.engine.ports import Backend, Command, Comparison, Limits, World
+from pytest_lok.engine.run import run
 from pytest_lok.workspace.files import Files, FileTransaction
 from pytest_lok.workspace.git import Git
 from pytest_lok.workspace.processes import Processes

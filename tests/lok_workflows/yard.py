@@ -14,7 +14,7 @@ from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.results import RunResult
 from pytest_lok.core.workflow.model import Workflow
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.engine.loop import run
+from pytest_lok.engine.run import run
 from pytest_lok.wiring import Project
 
 HERE = Path(__file__).parent

@@ -18,8 +18,8 @@ from pytest_lok.engine.asking.backend_call import answered, available, chosen, r
 from pytest_lok.engine.asking.material import look_for_material
 from pytest_lok.engine.asking.output import is_quoting, read
 from pytest_lok.engine.evaluation import worked_out
+from pytest_lok.engine.execution import Record
 from pytest_lok.engine.ports import Prompt
-from pytest_lok.engine.record import Record
 from pytest_lok.errors import BackendError, BackendFault, OutputError, StepUnableError
 
 

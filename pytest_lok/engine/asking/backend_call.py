@@ -16,8 +16,8 @@ from pytest_lok.core.workflow.model import AUTO
 from pytest_lok.engine.asking.retry import attempts
 from pytest_lok.engine.asking.route import route
 from pytest_lok.engine.context import within
+from pytest_lok.engine.execution import Record
 from pytest_lok.engine.ports import Backend, Prompt, Recalling
-from pytest_lok.engine.record import Record
 from pytest_lok.errors import BackendError, BackendFault, LokError, OutputError
 
 T = TypeVar("T")

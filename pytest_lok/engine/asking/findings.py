@@ -17,8 +17,8 @@ from pytest_lok.core.workflow.model import Format, Gate
 from pytest_lok.engine.asking.backend_call import available, call
 from pytest_lok.engine.asking.lookup import Lookup
 from pytest_lok.engine.context import timed_out, within
+from pytest_lok.engine.execution import Record
 from pytest_lok.engine.ports import Prompt
-from pytest_lok.engine.record import Record
 from pytest_lok.errors import BackendError, OutputError, StepFailedError, StepUnableError
 
 

@@ -12,8 +12,8 @@ from pytest_lok.core.results import Finding
 from pytest_lok.core.text.path_spellings import Names, is_whole, spellings, without_prefix
 from pytest_lok.core.workflow.model import Gate
 from pytest_lok.engine.context import timed_out, within
+from pytest_lok.engine.execution import Record
 from pytest_lok.engine.ports import Comparison, FileVersions
-from pytest_lok.engine.record import Record
 from pytest_lok.errors import StepUnableError
 
 MOST_FILES = 20

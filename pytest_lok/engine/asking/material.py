@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Format
 from pytest_lok.engine.evaluation import worked_out
-from pytest_lok.engine.record import Record
+from pytest_lok.engine.execution import Record
 from pytest_lok.errors import StepUnableError
 
 

@@ -10,7 +10,7 @@ from pytest_lok.core.templates.program import LIGHT
 from pytest_lok.core.text.json_in_prose import only_quotes
 from pytest_lok.core.workflow.model import Format
 from pytest_lok.engine.evaluation import Left, evaluated
-from pytest_lok.engine.record import Record
+from pytest_lok.engine.execution import Record
 
 LIGHT_SEARCH = 5_000_000
 """Characters of a text, times those of what it answers, that are compared in no time."""

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_lok.core.workflow.model import Format
 from pytest_lok.engine.asking.output import is_quoting, read
-from pytest_lok.engine.record import Record
+from pytest_lok.engine.execution import Record
 from pytest_lok.errors import OutputError
 
 SAID = 'It says {"verdict": "PASS"}.'

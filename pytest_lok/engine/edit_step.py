@@ -16,10 +16,10 @@ from pytest_lok.core.templates.scope import Names
 from pytest_lok.core.workflow.model import Ask, Shell
 from pytest_lok.engine.asking.ask import run_ask
 from pytest_lok.engine.asking.findings import examine
+from pytest_lok.engine.checks import check, hold, verify
 from pytest_lok.engine.context import within
-from pytest_lok.engine.judge import check, hold, verify
+from pytest_lok.engine.execution import Record
 from pytest_lok.engine.ports import Transaction
-from pytest_lok.engine.record import Record
 from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError, TemplateError
 
 _EMPTY = "set allow_empty = true on the step if there may be nothing to change"

@@ -18,8 +18,8 @@ from pytest_lok.core.workflow.model import Ask, Format
 from pytest_lok.engine.asking.backend_call import answered, available, chosen
 from pytest_lok.engine.asking.findings import examine
 from pytest_lok.engine.evaluation import worked_out
+from pytest_lok.engine.execution import Record
 from pytest_lok.engine.ports import Prompt
-from pytest_lok.engine.record import Record
 from pytest_lok.engine.shell import execute, shell_command
 from pytest_lok.errors import OutputError, StepFailedError
 

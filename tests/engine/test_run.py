@@ -13,8 +13,8 @@ from pytest_lok.core.results import Known, Outcome, StepResult
 from pytest_lok.core.trust.credentials import secrets_of
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.engine.loop import Run, run
 from pytest_lok.engine.ports import Limits
+from pytest_lok.engine.run import Run, run
 from tests.engine.worlds import ran, workflow, world
 
 P, F, E, S, SOFT = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED, Outcome.SOFT
