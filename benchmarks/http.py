@@ -242,7 +242,7 @@ def asking(url: str) -> tuple[Backend, Prompt]:
 async def ask_tool(path: str) -> dict[str, float]:
     """A tool as it is wired, asked directly."""
     from pytest_lok.backends.cli.backend import CommandBackend, Tool
-    from pytest_lok.workspace.processes import Processes
+    from pytest_lok.workspace.processes.runner import Processes
 
     root = Path(path).parent
     run = Processes(root, {}).launch

@@ -23,8 +23,8 @@ from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.engine.ports import Backend, Command
 from pytest_lok.testing.contract import *  # noqa: F403 - that is how it is used
 from pytest_lok.testing.contract import ANSWER
-from pytest_lok.workspace.processes import Processes
-from pytest_lok.workspace.watchdog import Watchdog
+from pytest_lok.workspace.processes.runner import Processes
+from pytest_lok.workspace.processes.watchdog import Watchdog
 from tests.backends.fake_bedrock import ACCESS, SECRET, FakeBedrock, answer
 from tests.backends.tools import fake_tool
 from tests.fake_llm_api import FakeLLM

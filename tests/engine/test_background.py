@@ -17,7 +17,7 @@ from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.background import Background
 from pytest_lok.engine.ports import Limits, Prompt
 from pytest_lok.errors import BackendError
-from pytest_lok.workspace.processes import Processes
+from pytest_lok.workspace.processes.runner import Processes
 from tests.engine.worlds import workflow, world
 
 ASK = '[[steps]]\nname = "a"\nprompt = "x"\nbackend = "one"\n'

@@ -19,7 +19,7 @@ from pytest_lok.engine.ports import Backend, Command, Comparison, Limits, World
 from pytest_lok.engine.run import run
 from pytest_lok.workspace.files import Files, FileTransaction
 from pytest_lok.workspace.git import Git
-from pytest_lok.workspace.processes import Processes
+from pytest_lok.workspace.processes.runner import Processes
 from pytest_lok.workspace.turns import FileTurn
 
 

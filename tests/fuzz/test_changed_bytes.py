@@ -26,7 +26,7 @@ from pytest_lok.cli.main import main
 from pytest_lok.core.findings.diffs import LineChanges, changed_lines
 from pytest_lok.engine.ports import Comparison, FileVersions
 from pytest_lok.workspace.git import Git, Judged
-from pytest_lok.workspace.processes import Processes
+from pytest_lok.workspace.processes.runner import Processes
 from tests.fuzz import examples
 
 WHO = {f"GIT_{who}_{what}": "x@x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}

@@ -16,7 +16,7 @@ from pytest_lok.core.findings.diffs import LineChanges, changed_lines
 from pytest_lok.engine.ports import Comparison, FileVersions
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.git import Git, Judged
-from pytest_lok.workspace.processes import Processes
+from pytest_lok.workspace.processes.runner import Processes
 from pytest_lok.workspace.sides import MOST_BYTES
 
 ENVIRON = {

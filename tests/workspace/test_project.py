@@ -9,7 +9,7 @@ import pytest
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.git import Git
-from pytest_lok.workspace.processes import Processes
+from pytest_lok.workspace.processes.runner import Processes
 from pytest_lok.workspace.project import Checkout, detect
 
 EVERYTHING = "everything"

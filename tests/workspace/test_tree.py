@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.workspace.processes import Processes
+from pytest_lok.workspace.processes.runner import Processes
 from pytest_lok.workspace.tree import MOST_BYTES, MOST_FILES, tree_state
 
 ENV = {

@@ -12,8 +12,8 @@ import pytest
 from pytest_lok.backends.cli.backend import LONGEST_ARGUMENT, CommandBackend, Tool
 from pytest_lok.backends.cli.tools import CLAUDE
 from pytest_lok.errors import BackendError, BackendFault
-from pytest_lok.workspace.orphans import MARK
-from pytest_lok.workspace.processes import Processes
+from pytest_lok.workspace.processes.descendants import MARK
+from pytest_lok.workspace.processes.runner import Processes
 from tests.backends.asking import ask, refused
 from tests.backends.tools import fake_tool
 

@@ -15,7 +15,7 @@ from pytest_lok.backends.cli.tools import CLAUDE, CODEX, DIALECTS, GEMINI
 from pytest_lok.backends.cli.transcripts import read_claude, read_codex, read_gemini
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
-from pytest_lok.workspace.processes import Processes
+from pytest_lok.workspace.processes.runner import Processes
 from tests.backends.asking import ask, refused
 from tests.backends.tools import FakeTool, fake_tool
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pytest_lok.engine.ports import Command, Completed, Launch
 from pytest_lok.errors import StepUnableError
-from pytest_lok.workspace.child import OPEN_PIDFD, Child, OpenPidfd
-from pytest_lok.workspace.orphans import MARK
-from pytest_lok.workspace.watchdog import Watchdog
+from pytest_lok.workspace.processes.child import OPEN_PIDFD, Child, OpenPidfd
+from pytest_lok.workspace.processes.descendants import MARK
+from pytest_lok.workspace.processes.watchdog import Watchdog
 
 LINGER = 2.0
 """Seconds a process may stay that has said its last word."""

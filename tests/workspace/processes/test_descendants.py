@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.workspace.orphans import MARK, left_alive
+from pytest_lok.workspace.processes.descendants import MARK, left_alive
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows other processes in /proc")
 

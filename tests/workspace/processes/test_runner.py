@@ -18,10 +18,10 @@ import pytest
 
 from pytest_lok.engine.ports import Command, Completed, Launch, Shell
 from pytest_lok.errors import StepUnableError
-from pytest_lok.workspace.orphans import MARK
-from pytest_lok.workspace.output import KEEP
-from pytest_lok.workspace.processes import Processes
-from pytest_lok.workspace.watchdog import Watchdog
+from pytest_lok.workspace.processes.capture import KEEP
+from pytest_lok.workspace.processes.descendants import MARK
+from pytest_lok.workspace.processes.runner import Processes
+from pytest_lok.workspace.processes.watchdog import Watchdog
 
 T = TypeVar("T")
 
@@ -260,7 +260,7 @@ def test_huge_output_stays_in_bounds_of_memory(tmp_path: Path) -> None:
 import asyncio, re, resource, sys
 from pathlib import Path
 from pytest_lok.engine.ports import Command
-from pytest_lok.workspace.processes import Processes
+from pytest_lok.workspace.processes.runner import Processes
 shell = Processes({str(tmp_path)!r}, {_path()!r})
 for text in ("head -c 100000000 /dev/urandom", "head -c 50000000 /dev/zero | tr '\\\\0' x; echo; echo last"):
     done = asyncio.run(shell.run(Command(argv=("sh", "-c", text))))

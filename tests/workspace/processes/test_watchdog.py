@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.workspace.orphans import MARK
-from pytest_lok.workspace.watchdog import Watchdog
+from pytest_lok.workspace.processes.descendants import MARK
+from pytest_lok.workspace.processes.watchdog import Watchdog
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows other processes in /proc")
 needs_setsid = pytest.mark.skipif(not shutil.which("setsid"), reason="needs setsid")
@@ -24,7 +24,7 @@ PROGRAM = """
 import asyncio, os, sys
 from pathlib import Path
 from pytest_lok.engine.ports import Command
-from pytest_lok.workspace.processes import Processes
+from pytest_lok.workspace.processes.runner import Processes
 shell = Processes(Path.cwd(), {"PATH": os.environ["PATH"]})
 async def main():
     await shell.run(Command(argv=("true",)))
@@ -187,7 +187,7 @@ def test_one_that_was_killed_is_replaced_and_told_all(seconds: str) -> None:
 
 FORKED = """
 import os, sys
-from pytest_lok.workspace.watchdog import Watchdog
+from pytest_lok.workspace.processes.watchdog import Watchdog
 watchdog = Watchdog()
 watchdog.add(int(sys.argv[1]))
 before = watchdog.mark().partition(".")[0]

@@ -23,9 +23,9 @@ import threading
 from collections.abc import Callable, Mapping
 
 from pytest_lok.engine.ports import Launch
-from pytest_lok.workspace.orphans import left_alive
-from pytest_lok.workspace.output import Feed, Pipe, Sink, Spool
-from pytest_lok.workspace.watchdog import Watchdog
+from pytest_lok.workspace.processes.capture import Feed, Pipe, Sink, Spool
+from pytest_lok.workspace.processes.descendants import left_alive
+from pytest_lok.workspace.processes.watchdog import Watchdog
 
 GRACE = 0.5
 """Seconds a pipe may stay open after the process has exited: something in the background holds it."""
