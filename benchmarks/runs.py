@@ -17,7 +17,7 @@ from pytest_lok.core.workflow.reader import Source, parse_workflow
 from pytest_lok.engine.ports import Command, Comparison, Completed, Limits, Prompt, Transaction, World
 from pytest_lok.engine.run import run
 from pytest_lok.errors import BackendError
-from pytest_lok.workspace.turns import Free
+from pytest_lok.workspace.run_lock import Free
 
 DONE = Completed(exit_code=0, stdout="", stderr="", seconds=0.0)
 

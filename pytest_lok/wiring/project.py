@@ -42,11 +42,11 @@ from pytest_lok.wiring.backends import Answerers
 from pytest_lok.wiring.secrecy import children_see, secrets
 from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.git import Git, Judged
+from pytest_lok.workspace.git_state import tree_state
 from pytest_lok.workspace.processes.descendants import MARK
 from pytest_lok.workspace.processes.runner import Processes
 from pytest_lok.workspace.processes.watchdog import Watchdog
 from pytest_lok.workspace.project import Checkout
-from pytest_lok.workspace.tree import tree_state
 
 if TYPE_CHECKING:
     from pytest_lok.store.trust import Trust

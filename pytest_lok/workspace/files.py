@@ -23,7 +23,7 @@ from filelock import AsyncFileLock, FileLock, Timeout
 
 from pytest_lok.core.edits.edits import Change
 from pytest_lok.errors import StepUnableError
-from pytest_lok.workspace.turns import FileTurn
+from pytest_lok.workspace.run_lock import FileTurn
 
 ASIDE = "not-undone"
 """Where the journals of edits are that could not be undone: kept for people, never gone through again."""

@@ -20,7 +20,7 @@ from pytest_lok.engine.ports import Command, Comparison, Transaction, Turn
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.git import Git
-from pytest_lok.workspace.turns import Free
+from pytest_lok.workspace.run_lock import Free
 
 Which: TypeAlias = Callable[[str], str | None]
 Table: TypeAlias = dict[str, Any]

@@ -13,7 +13,7 @@ from pytest_lok.core.events import Event, RunFinished, RunStarted, RunWaiting
 from pytest_lok.core.results import Outcome
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.run import Run, run
-from pytest_lok.workspace.turns import FileTurn
+from pytest_lok.workspace.run_lock import FileTurn
 from tests.engine.worlds import Tree, workflow, world
 
 STEP = "[[steps]]\nname = 'x'\nshell = 'mkdir busy && sleep 0.1 && rmdir busy'\n"

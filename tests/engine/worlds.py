@@ -20,7 +20,7 @@ from pytest_lok.engine.run import run
 from pytest_lok.workspace.files import Files, FileTransaction
 from pytest_lok.workspace.git import Git
 from pytest_lok.workspace.processes.runner import Processes
-from pytest_lok.workspace.turns import FileTurn
+from pytest_lok.workspace.run_lock import FileTurn
 
 
 @dataclass

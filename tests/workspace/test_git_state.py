@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_lok.workspace.git_state import MOST_BYTES, MOST_FILES, tree_state
 from pytest_lok.workspace.processes.runner import Processes
-from pytest_lok.workspace.tree import MOST_BYTES, MOST_FILES, tree_state
 
 ENV = {
     "PATH": os.environ["PATH"],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.errors import StepUnableError
-from pytest_lok.workspace.turns import FileTurn, Free
+from pytest_lok.workspace.run_lock import FileTurn, Free
 
 
 def turns(directory: Path, *alone: bool) -> list[FileTurn]:
@@ -54,7 +54,7 @@ def test_a_turn_waits_for_what_has_to_be_done_before(tmp_path: Path, alone: bool
 
 def test_a_lock_dies_with_its_owner(tmp_path: Path) -> None:
     program = (
-        "import sys, pathlib; from pytest_lok.workspace.turns import FileTurn\n"
+        "import sys, pathlib; from pytest_lok.workspace.run_lock import FileTurn\n"
         "turn = FileTurn(pathlib.Path(sys.argv[1]), alone=True); print(turn.take(), flush=True); input()"
     )
     owner = subprocess.Popen(
