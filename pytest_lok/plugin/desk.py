@@ -24,7 +24,7 @@ from pytest_lok.plugin.selection import Selection
 from pytest_lok.plugin.stop import Stop
 from pytest_lok.plugin.typed import ini_typed, keep_typed
 from pytest_lok.settings import Settings, in_ci
-from pytest_lok.store.ledger import Ledger
+from pytest_lok.store.run_claims import Ledger
 from pytest_lok.store.runs import Record, RunDirectory
 from pytest_lok.wiring import Project
 

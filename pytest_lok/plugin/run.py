@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_lok.engine.ports import World
     from pytest_lok.plugin.collect import Step, Workflow
     from pytest_lok.plugin.desk import Desk
-    from pytest_lok.store.ledger import Entry
+    from pytest_lok.store.run_claims import Entry
 
 RUNS = "lok_runs"
 """What a worker is told: the directory its session is recorded in."""

@@ -14,7 +14,7 @@ from pytest_lok.core.events import BackendAsked, BudgetSpent, StepFinished, Step
 from pytest_lok.core.results import Known, Outcome, StepResult, Usage
 from pytest_lok.core.workflow.model import Shell, Step
 from pytest_lok.locks import NumberedLocks
-from pytest_lok.store.ledger import OPEN, Ledger
+from pytest_lok.store.run_claims import OPEN, Ledger
 
 PASSED = StepResult(name="a", outcome=Outcome.PASSED, output="done")
 OTHER = """
@@ -22,7 +22,7 @@ import sys, time
 from pathlib import Path
 from pytest_lok.core.events import StepFinished, StepStarted
 from pytest_lok.core.results import Known, Outcome, StepResult, Usage
-from pytest_lok.store.ledger import Ledger
+from pytest_lok.store.run_claims import Ledger
 entry = Ledger(Path(sys.argv[1]), "worker gw7").entry("audit")
 assert entry.own()
 assert entry.inherit() == Known()
