@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
 from pytest_lok.errors import LokError
-from pytest_lok.reports.neutral import uncommanded, visible
+from pytest_lok.reports.escaping import uncommanded, visible
 
 if TYPE_CHECKING:
     from pytest_lok.core.trust.redaction import Redactor

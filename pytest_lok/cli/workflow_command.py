@@ -13,7 +13,7 @@ from pytest_lok.cli.call import Call
 from pytest_lok.cli.opening import find
 from pytest_lok.cli.options import Verb, options
 from pytest_lok.errors import LokError
-from pytest_lok.reports.neutral import visible
+from pytest_lok.reports.escaping import visible
 
 if TYPE_CHECKING:
     from pytest_lok.core.workflow.model import Argument, Workflow

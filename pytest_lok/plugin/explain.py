@@ -10,7 +10,7 @@ from pytest_lok.core.text.truncation import leave_out_middle, one_line
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.core.workflow.model import Ask, Shell, Step
 from pytest_lok.reports.console import cost, duration
-from pytest_lok.reports.neutral import uncommanded, visible
+from pytest_lok.reports.escaping import uncommanded, visible
 
 _TOKENS = Redactor()
 _ITEMS = 5  # failed items of a for_each that are shown

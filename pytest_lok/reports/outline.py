@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_lok.core.workflow.model import Ask, Shell, Step, Strategy
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.reports.neutral import visible
+from pytest_lok.reports.escaping import visible
 
 _PROMPT_LINES = 20
 

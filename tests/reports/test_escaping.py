@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.reports.neutral import uncommanded, visible
+from pytest_lok.reports.escaping import uncommanded, visible
 
 
 @pytest.mark.parametrize(
