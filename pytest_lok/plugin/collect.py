@@ -15,9 +15,9 @@ from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin._pytest_internals import fixture_value, fixtures_called, fixtures_of
 from pytest_lok.plugin.desk import DESK, Desk, Virtual
-from pytest_lok.plugin.explain import harmless
+from pytest_lok.plugin.failure_text import harmless
+from pytest_lok.plugin.outcome import NotPassedError, Phase, ending
 from pytest_lok.plugin.request import PREFIX, is_closed
-from pytest_lok.plugin.verdict import NotPassedError, Phase, ending
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import StepResult

@@ -16,12 +16,12 @@ from pytest_lok.core.workflow.model import Format, Gate, Step
 from pytest_lok.core.workflow.model import Workflow as Model
 from pytest_lok.engine.background import Background
 from pytest_lok.errors import UsageError, WorkflowError
+from pytest_lok.plugin.early_exit import Stop
 from pytest_lok.plugin.hooks import BEGAN
 from pytest_lok.plugin.promise import Promise
 from pytest_lok.plugin.request import PREFIX, Request
-from pytest_lok.plugin.run import RUNS, Running
+from pytest_lok.plugin.runner import RUNS, Running
 from pytest_lok.plugin.selection import Selection
-from pytest_lok.plugin.stop import Stop
 from pytest_lok.plugin.typed import ini_typed, keep_typed
 from pytest_lok.settings import Settings, in_ci
 from pytest_lok.store.run_claims import Ledger
@@ -247,8 +247,8 @@ def desk(config: pytest.Config) -> Desk:
 
 def _stop_in_order(here: Desk) -> None:
     """From the first use of a fixture on, a session of Python tests ends like one with workflows."""
+    from pytest_lok.plugin.interruption import Stopping
     from pytest_lok.plugin.junit import Caught
-    from pytest_lok.plugin.stopping import Stopping
 
     manager, stopping = here.config.pluginmanager, Stopping(here)
     session = manager.get_plugin("session")

@@ -12,7 +12,7 @@ from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import AUTO, Ask, Origin, Step, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.errors import UsageError
-from pytest_lok.plugin.explain import harmless
+from pytest_lok.plugin.failure_text import harmless
 from pytest_lok.reports.console import closing, details, status
 
 if TYPE_CHECKING:

@@ -11,21 +11,21 @@ import pytest
 from pytest_lok.core.workflow.model import Origin
 from pytest_lok.core.workflow.model import Workflow as Model
 from pytest_lok.errors import UsageError, WorkflowError
+from pytest_lok.plugin.broken_pipe import keep_writing
 from pytest_lok.plugin.desk import DESK, Desk, Virtual
 from pytest_lok.plugin.hooks import TYPED, is_ours
-from pytest_lok.plugin.pipes import keep_writing
 from pytest_lok.plugin.request import Arguments, Request, add, is_closed, is_virtual
 
 
 def install(config: pytest.Config, keyword: str) -> None:
     """Bring in the plugin's parts for a session with workflows; ``keyword`` is the name in ``-k``."""
-    from pytest_lok.plugin.apart import Apart
     from pytest_lok.plugin.collect import Collection, Step
+    from pytest_lok.plugin.final_reports import LastWord
+    from pytest_lok.plugin.interruption import Stopping
     from pytest_lok.plugin.junit import JUnit
-    from pytest_lok.plugin.lastfailed import LastFailed
-    from pytest_lok.plugin.lastword import LastWord
+    from pytest_lok.plugin.last_failed import LastFailed
     from pytest_lok.plugin.report import Reporting
-    from pytest_lok.plugin.stopping import Stopping
+    from pytest_lok.plugin.thread_output import Apart
     from pytest_lok.plugin.timeouts import Timeouts
 
     try:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree  # only to build: nothing is parsed here
 import pytest
 
 from pytest_lok.plugin._pytest_internals import LogXML, junit_writer, written_keys
-from pytest_lok.plugin.explain import bounded
+from pytest_lok.plugin.failure_text import bounded
 
 _OUTPUT = 16_000  # characters of <system-out>; some servers refuse files of more than 30 MB
 _NO_XML = re.compile("[^\t\n\r -~\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

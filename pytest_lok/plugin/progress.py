@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
-from pytest_lok.plugin.explain import harmless
+from pytest_lok.plugin.failure_text import harmless
 from pytest_lok.reports.console import duration
 
 _PATIENCE = 0.5  # seconds of waiting before anything is drawn

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_lok.plugin.collect import Step
-from pytest_lok.plugin.explain import harmless
-from pytest_lok.plugin.parts import parts, subreport
-from pytest_lok.plugin.verdict import Account
+from pytest_lok.plugin.failure_text import harmless
+from pytest_lok.plugin.outcome import Account
+from pytest_lok.plugin.subtests import parts, subreport
 from pytest_lok.reports.console import closing
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.plugin.conftest import Suite
-from tests.plugin.test_run import junit
+from tests.plugin.test_runner import junit
 
 W = ".lok/workflows/w.toml"
 ONCE_RED = "echo {0} >> ran; test -e {0}-flag || {{ touch {0}-flag; exit 1; }}"

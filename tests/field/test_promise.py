@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.projects import Project
 from tests.plugin.conftest import Suite, words
-from tests.plugin.test_run import junit
+from tests.plugin.test_runner import junit
 
 W = ".lok/workflows/w.toml"
 DESELECT = """

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.plugin.conftest import Suite
-from tests.plugin.test_run import junit
+from tests.plugin.test_runner import junit
 
 W = ".lok/workflows/w.toml"
 LOOKS = {

@@ -18,7 +18,7 @@ from pytest_lok.core.events import StepFinished, StepStarted
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.workflow.model import Shell, Step
 from pytest_lok.core.workflow.schedule import Schedule
-from pytest_lok.plugin.lastword import Word, Words
+from pytest_lok.plugin.final_reports import Word, Words
 from pytest_lok.store.run_claims import Entry, Ledger
 from tests.fuzz import examples
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugin.conftest import Suite, words
-from tests.plugin.test_run import junit
+from tests.plugin.test_runner import junit
 
 ROOT = Path(__file__).parents[2]
 W = ".lok/workflows/w.toml"

@@ -4,7 +4,7 @@ import os
 import signal
 
 from tests.plugin.conftest import Suite
-from tests.plugin.test_run import alive, junit, session, wait_until
+from tests.plugin.test_runner import alive, junit, session, wait_until
 
 REVIEW = """
 [args.focus]

@@ -14,7 +14,7 @@ import pytest
 from _pytest.mark import ParameterSet  # what pytest.param gives
 
 from tests.plugin.conftest import Suite
-from tests.plugin.test_run import alive, junit
+from tests.plugin.test_runner import alive, junit
 
 ALONE, WITHOUT, SHUFFLED, FOUR = "alone", "no plugin", "shuffled", "four"
 DISTS = ("load", "worksteal", "loadfile", "loadscope", "loadgroup", "each")

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from tests.plugin.conftest import Suite, words
-from tests.plugin.test_run import alive, junit, session, wait_until
+from tests.plugin.test_runner import alive, junit, session, wait_until
 
 PYTHON = "import pytest\n@pytest.mark.parametrize('n', range(6))\ndef test_some(n): pass\n"
 

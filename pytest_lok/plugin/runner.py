@@ -14,9 +14,9 @@ from pytest_lok.core.results import Known, Outcome, RunResult, StepResult
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.core.workflow.schedule import lets_through
 from pytest_lok.errors import UsageError
+from pytest_lok.plugin.outcome import Account
 from pytest_lok.plugin.progress import Progress
 from pytest_lok.plugin.timeouts import budgeted
-from pytest_lok.plugin.verdict import Account
 from pytest_lok.store.runs import Record
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_lok.core.results import Finding, ItemResult, Outcome, StepResult
 from pytest_lok.plugin._pytest_internals import subtest_report
-from pytest_lok.plugin.explain import bounded, harmless
+from pytest_lok.plugin.failure_text import bounded, harmless
 
 _SHOWN = 50  # subtests of one step; a for_each may have thousands of items
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.files import write_atomically
-from pytest_lok.plugin.verdict import NOT_RUN
+from pytest_lok.plugin.outcome import NOT_RUN
 
 if TYPE_CHECKING:
     from pytest_lok.plugin.desk import Desk

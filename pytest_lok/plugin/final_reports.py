@@ -11,9 +11,9 @@ import pytest
 
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.plugin.hooks import GREEN
+from pytest_lok.plugin.outcome import Account
 from pytest_lok.plugin.request import PREFIX
 from pytest_lok.plugin.typed import looks, options_of
-from pytest_lok.plugin.verdict import Account
 from pytest_lok.reports.console import NOTHING_JUDGED
 from pytest_lok.settings import in_ci
 

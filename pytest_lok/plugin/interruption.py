@@ -14,7 +14,7 @@ import pytest
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.plugin._pytest_internals import junit_writer
 from pytest_lok.plugin.junit import remove
-from pytest_lok.plugin.verdict import Account
+from pytest_lok.plugin.outcome import Account
 
 if TYPE_CHECKING:
     from pytest_lok.plugin.desk import Desk

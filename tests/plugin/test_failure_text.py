@@ -15,7 +15,7 @@ from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import Names
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Ask, Shell, Step
-from pytest_lok.plugin.explain import bounded, explain, short
+from pytest_lok.plugin.failure_text import bounded, explain, short
 
 SHELL = Step(
     name="lint",

@@ -13,8 +13,8 @@ from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.workflow.model import Step, Workflow
 from pytest_lok.plugin._pytest_internals import failure_text
-from pytest_lok.plugin.explain import bounded, explain, harmless, short
-from pytest_lok.plugin.parts import Part, parts
+from pytest_lok.plugin.failure_text import bounded, explain, harmless, short
+from pytest_lok.plugin.subtests import Part, parts
 
 Phase: TypeAlias = Literal["setup", "call"]
 Word: TypeAlias = Literal["passed", "failed", "skipped", "xfail"]
