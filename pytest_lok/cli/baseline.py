@@ -9,7 +9,7 @@ from pytest_lok.cli.workflow_command import WorkflowGroup
 from pytest_lok.errors import LokError, PlanError
 
 if TYPE_CHECKING:
-    from pytest_lok.cli.call import Call
+    from pytest_lok.cli.invocation import Call
     from pytest_lok.core.results import Finding, RunResult
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.wiring import Project

@@ -6,7 +6,7 @@ from collections import Counter
 
 import click
 
-from pytest_lok.cli.call import Call
+from pytest_lok.cli.invocation import Call
 from pytest_lok.cli.options import EVERYWHERE, Verb, options
 from pytest_lok.cli.terminal import columns
 from pytest_lok.errors import LokError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from pytest_lok.cli.call import Call
+from pytest_lok.cli.invocation import Call
 from pytest_lok.cli.options import Verb
 
 

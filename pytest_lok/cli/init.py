@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pytest_lok.cli.call import Call
+from pytest_lok.cli.invocation import Call
 from pytest_lok.cli.options import EVERYWHERE, Verb
 from pytest_lok.errors import LokError
 

@@ -25,7 +25,7 @@ from pytest_lok.cli import (
     trust,
     workflow,
 )
-from pytest_lok.cli.call import Call
+from pytest_lok.cli.invocation import Call
 from pytest_lok.cli.options import ALL, Options
 from pytest_lok.cli.terminal import Terminal
 from pytest_lok.cli.workflow_command import WorkflowGroup

@@ -10,7 +10,7 @@ from pytest_lok.cli.workflow_command import WorkflowGroup
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_lok.cli.call import Call
+    from pytest_lok.cli.invocation import Call
     from pytest_lok.core.templates.scope import Scope
     from pytest_lok.core.workflow.model import Ask, Step
     from pytest_lok.core.workflow.plan import Plan

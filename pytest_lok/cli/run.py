@@ -9,7 +9,7 @@ from pytest_lok.cli.options import EVERYWHERE
 from pytest_lok.cli.workflow_command import WorkflowGroup
 
 if TYPE_CHECKING:
-    from pytest_lok.cli.call import Call
+    from pytest_lok.cli.invocation import Call
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.wiring import Project
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pytest_lok.cli.call import Call
+from pytest_lok.cli.invocation import Call
 from pytest_lok.cli.options import EVERYWHERE, Verb
 
 

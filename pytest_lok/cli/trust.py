@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_lok.cli.call import Call
+from pytest_lok.cli.invocation import Call
 from pytest_lok.cli.options import EVERYWHERE, Verb
 from pytest_lok.errors import LokError, UsageError
 

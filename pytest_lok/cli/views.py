@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Literal, Protocol, Self, cast
 
-from pytest_lok.cli.board import Board
+from pytest_lok.cli.progress import Board
 from pytest_lok.cli.terminal import Terminal
 from pytest_lok.core.events import Event, RunStarted, RunWaiting, StepFinished, StepRetrying, StepStarted
 from pytest_lok.reports.console import details, duration, status

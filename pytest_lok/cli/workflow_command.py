@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 from click.shell_completion import CompletionItem
 
-from pytest_lok.cli.call import Call
-from pytest_lok.cli.opening import find
+from pytest_lok.cli.invocation import Call
 from pytest_lok.cli.options import Verb, options
+from pytest_lok.cli.resolve import find
 from pytest_lok.errors import LokError
 from pytest_lok.reports.escaping import visible
 

@@ -1,4 +1,4 @@
-from pytest_lok.cli.board import Board
+from pytest_lok.cli.progress import Board
 from pytest_lok.core.events import (
     BackendAsked,
     BackendRefused,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_lok.cli.call import Call
+from pytest_lok.cli.invocation import Call
 from pytest_lok.cli.options import ALL, Options, options
 from pytest_lok.errors import UsageError
 
