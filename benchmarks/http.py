@@ -231,22 +231,22 @@ async def together(url: str) -> dict[str, float]:
 
 def asking(url: str) -> tuple[Backend, Prompt]:
     """A backend that speaks to a server, and what to ask it."""
-    from pytest_lok.backends.http.backend import Server
-    from pytest_lok.backends.http.client import Api, Http
+    from pytest_lok.backends.http.backend import HttpBackend
+    from pytest_lok.backends.http.client import HttpClient, HttpConfig
     from pytest_lok.backends.http.openai import CHAT
 
-    backend = Server("it", Api(base_url=url, model="m"), CHAT, http=Http({}), environ={})
+    backend = HttpBackend("it", HttpConfig(base_url=url, model="m"), CHAT, http=HttpClient({}), environ={})
     return backend, Prompt(text=_TEXT, timeout=60)
 
 
 async def ask_tool(path: str) -> dict[str, float]:
     """A tool as it is wired, asked directly."""
-    from pytest_lok.backends.cli.backend import CommandBackend, Tool
-    from pytest_lok.workspace.processes.runner import Processes
+    from pytest_lok.backends.cli.backend import CliConfig, CommandBackend
+    from pytest_lok.workspace.processes.runner import LocalProcesses
 
     root = Path(path).parent
-    run = Processes(root, {}).launch
-    backend = CommandBackend("it", Tool(command=path), run=run, workspace=root, environ=dict(os.environ))
+    run = LocalProcesses(root, {}).launch
+    backend = CommandBackend("it", CliConfig(command=path), run=run, workspace=root, environ=dict(os.environ))
     began = time.perf_counter()
     replies = await asyncio.gather(*(backend.ask(Prompt(text="question")) for _ in range(PROCESSES)))
     assert {reply.text for reply in replies} == {"an answer"}

@@ -13,11 +13,11 @@ from pytest_lok.core.events import Event
 from pytest_lok.core.results import Json, Reply, RunResult
 from pytest_lok.core.workflow.model import Origin
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.core.workflow.reader import Source, parse_workflow
-from pytest_lok.engine.ports import Command, Comparison, Completed, Limits, Prompt, Transaction, World
+from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+from pytest_lok.engine.ports import CommandSpec, Comparison, Completed, Limits, Prompt, Transaction, World
 from pytest_lok.engine.run import run
 from pytest_lok.errors import BackendError
-from pytest_lok.workspace.run_lock import Free
+from pytest_lok.workspace.run_lock import NoLock
 
 DONE = Completed(exit_code=0, stdout="", stderr="", seconds=0.0)
 
@@ -41,7 +41,7 @@ class Sleeper:
 class Idle:
     """A shell in which every command has already succeeded."""
 
-    async def run(self, command: Command) -> Completed:
+    async def run(self, command: CommandSpec) -> Completed:
         return DONE
 
 
@@ -51,10 +51,10 @@ class Nowhere:
 
     root: str = "/"
 
-    def turn(self, *, alone: bool) -> Free:
-        return Free()
+    def turn(self, *, alone: bool) -> NoLock:
+        return NoLock()
 
-    def checkpoint(self, message: str) -> Command | None:
+    def checkpoint(self, message: str) -> CommandSpec | None:
         return None
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
@@ -126,7 +126,7 @@ class Job:
 def plan(jobs: Sequence[Job]) -> Plan:
     """The plan of all jobs, by way of the file they would be."""
     text = "\n\n".join(job.toml() for job in jobs)
-    source = Source(text=text, path="benchmark.toml", stem="benchmark", origin=Origin.PATH)
+    source = SourceText(text=text, path="benchmark.toml", stem="benchmark", origin=Origin.PATH)
     return Plan.of(parse_workflow(source, parent=lambda _name, _child: None))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.workflow.model import Origin
-from pytest_lok.core.workflow.reader import Source
+from pytest_lok.core.workflow.reader import SourceText
 from pytest_lok.errors import Problem, UsageError, WorkflowError
 
 MARKS = (".lok", "lok.toml", "pyproject.toml", ".git")
@@ -28,11 +28,11 @@ def find_root(start: Path) -> Path:
     return start
 
 
-class Shelves:
+class WorkflowPaths:
     """Where workflow files lie, in the order they are looked for: first match wins.
 
     ``root`` is the project's directory, ``user`` the directory of the user's settings (None = there
-    is none). ``Source.path`` is relative to ``root`` where the file lies inside, absolute elsewhere.
+    is none). ``SourceText.path`` is relative to ``root`` where the file lies inside, absolute elsewhere.
     """
 
     def __init__(self, root: Path, user: Path | None) -> None:
@@ -49,7 +49,7 @@ class Shelves:
             for name in sorted(_listing(place)):
                 yield name, origin
 
-    def named(self, name: str, *, among: Collection[Origin] = tuple(Origin)) -> Source | None:
+    def named(self, name: str, *, among: Collection[Origin] = tuple(Origin)) -> SourceText | None:
         """The first file of that name on these shelves; WorkflowError if it is there and cannot be read."""
         if not name or "/" in name:
             return None
@@ -59,7 +59,7 @@ class Shelves:
                 return self._source(file, name, origin)
         return None
 
-    def at(self, path: Path) -> Source:
+    def at(self, path: Path) -> SourceText:
         """The file at an explicit path; UsageError if there is no such TOML file."""
         if path.suffix != ".toml":
             raise UsageError(
@@ -74,7 +74,7 @@ class Shelves:
                 return self._source(path, path.stem, origin)
         return self._source(path, path.stem, Origin.PATH)
 
-    def parent(self, name: str, child: Source) -> Source | None:
+    def parent(self, name: str, child: SourceText) -> SourceText | None:
         """What ``extends = "name"`` means in ``child``: a path beside it, or a name, never the child itself.
 
         A child that extends its own name means the one it shadows, on a later shelf.
@@ -88,11 +88,11 @@ class Shelves:
         found = self.named(name, among=order)
         return None if found is not None and found.path == child.path else found
 
-    def beside(self, path: str, source: Source) -> str:
+    def beside(self, path: str, source: SourceText) -> str:
         """The text of a file named in ``source``, relative to it; OSError or ValueError if there is none."""
         return (self._file(source).parent / path).read_text(encoding="utf-8")
 
-    def _file(self, source: Source) -> Path:
+    def _file(self, source: SourceText) -> Path:
         return self.root / source.path
 
     def _folder(self, folder: Path) -> Path:
@@ -108,14 +108,14 @@ class Shelves:
         inside = folder.is_relative_to(self.root)
         return str((folder.relative_to(self.root) if inside else folder) / file.name)
 
-    def _source(self, file: Traversable, name: str, origin: Origin) -> Source:
+    def _source(self, file: Traversable, name: str, origin: Origin) -> SourceText:
         path = self._shown(file)
         try:
             data = file.read_bytes()
         except OSError as error:
             message = f"the file cannot be read: {error.strerror}"
             raise WorkflowError([Problem(path=path, line=1, column=1, message=message)]) from error
-        return Source.decode(data, path=path, stem=name, origin=origin)
+        return SourceText.decode(data, path=path, stem=name, origin=origin)
 
 
 def unknown(name: str, known: Iterable[str], root: Path) -> UsageError:

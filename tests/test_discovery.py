@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.core.workflow.model import Origin
-from pytest_lok.core.workflow.source import Source
-from pytest_lok.discovery import Shelves, find_root, unknown
+from pytest_lok.core.workflow.source import SourceText
+from pytest_lok.discovery import WorkflowPaths, find_root, unknown
 from pytest_lok.errors import UsageError, WorkflowError
 
 
@@ -19,8 +19,8 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def shelves(root: Path) -> Shelves:
-    return Shelves(root, root.parent / "user")
+def shelves(root: Path) -> WorkflowPaths:
+    return WorkflowPaths(root, root.parent / "user")
 
 
 def put(folder: Path, name: str, text: str = "# here") -> Path:
@@ -37,7 +37,7 @@ def user(root: Path, name: str, text: str = "# user") -> Path:
     return put(root.parent / "user/workflows", f"{name}.toml", text)
 
 
-def found(source: Source | None) -> Source:
+def found(source: SourceText | None) -> SourceText:
     assert source is not None
     return source
 
@@ -70,37 +70,37 @@ class TestRoot:
 
 
 class TestNames:
-    def test_first_match_wins(self, root: Path, shelves: Shelves) -> None:
+    def test_first_match_wins(self, root: Path, shelves: WorkflowPaths) -> None:
         user(root, "audit")
         source = found(shelves.named("audit"))
         assert (source.text, source.origin) == ("# user", Origin.USER)
         assert source.path == str(root.parent / "user/workflows/audit.toml")
         project(root, "audit")
-        assert found(shelves.named("audit")) == Source(
+        assert found(shelves.named("audit")) == SourceText(
             text="# project", path=".lok/workflows/audit.toml", stem="audit", origin=Origin.PROJECT
         )
 
-    def test_of_some_shelves_only(self, root: Path, shelves: Shelves) -> None:
+    def test_of_some_shelves_only(self, root: Path, shelves: WorkflowPaths) -> None:
         project(root, "audit")
         user(root, "audit")
         assert found(shelves.named("audit", among=[Origin.USER])).text == "# user"
         assert shelves.named("audit", among=[Origin.BUILTIN, Origin.PATH]) != shelves.named("audit")
 
     @pytest.mark.parametrize("name", ["nothing", "", "/etc/hosts", "../workflows/audit", "sub/audit"])
-    def test_of_nothing(self, root: Path, shelves: Shelves, name: str) -> None:
+    def test_of_nothing(self, root: Path, shelves: WorkflowPaths, name: str) -> None:
         project(root, "audit")
         put(root / ".lok/workflows/sub", "audit.toml")
         assert shelves.named(name) is None
 
     def test_are_never_files_of_the_current_directory(
-        self, root: Path, shelves: Shelves, monkeypatch: pytest.MonkeyPatch
+        self, root: Path, shelves: WorkflowPaths, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(root)
         put(root, "hunt2.toml")
         (root / "hunt2").mkdir()
         assert shelves.named("hunt2") is None
 
-    def test_are_listed_in_order_with_the_shadowed_ones(self, root: Path, shelves: Shelves) -> None:
+    def test_are_listed_in_order_with_the_shadowed_ones(self, root: Path, shelves: WorkflowPaths) -> None:
         project(root, "b")
         project(root, "a")
         user(root, "a")
@@ -112,16 +112,16 @@ class TestNames:
         assert names == [("a", Origin.PROJECT), ("b", Origin.PROJECT), ("a", Origin.USER)]
 
     def test_without_any_directory(self, tmp_path: Path) -> None:
-        own = [name for name, origin in Shelves(tmp_path, None).names() if origin is not Origin.BUILTIN]
+        own = [name for name, origin in WorkflowPaths(tmp_path, None).names() if origin is not Origin.BUILTIN]
         assert own == []
 
     def test_in_something_that_is_no_directory(self, tmp_path: Path) -> None:
         put(tmp_path / ".lok", "workflows", "a file")
         with pytest.raises(UsageError, match=r"cannot be looked for in .*workflows: Not a directory"):
-            list(Shelves(tmp_path, None).names())
+            list(WorkflowPaths(tmp_path, None).names())
 
     def test_built_in_ones_are_those_of_the_package(self, tmp_path: Path) -> None:
-        shelves = Shelves(tmp_path, None)
+        shelves = WorkflowPaths(tmp_path, None)
         shipped = Path(__file__).parents[1] / "pytest_lok/workflows"
         assert [name for name, _ in shelves.names()] == sorted(file.stem for file in shipped.glob("*.toml"))
         for name, _ in shelves.names():
@@ -131,7 +131,7 @@ class TestNames:
 
 
 class TestUnreadable:
-    def test_a_link_to_nowhere_is_not_passed_over(self, root: Path, shelves: Shelves) -> None:
+    def test_a_link_to_nowhere_is_not_passed_over(self, root: Path, shelves: WorkflowPaths) -> None:
         user(root, "audit")
         (root / ".lok/workflows/audit.toml").symlink_to("gone.toml")
         with pytest.raises(WorkflowError) as caught:
@@ -140,91 +140,91 @@ class TestUnreadable:
             ".lok/workflows/audit.toml:1:1: the file cannot be read: No such file or directory"
         )
 
-    def test_a_link_to_itself(self, root: Path, shelves: Shelves) -> None:
+    def test_a_link_to_itself(self, root: Path, shelves: WorkflowPaths) -> None:
         (root / ".lok/workflows/audit.toml").symlink_to("audit.toml")
         with pytest.raises(WorkflowError, match="Too many levels of symbolic links"):
             shelves.named("audit")
 
-    def test_a_directory(self, root: Path, shelves: Shelves) -> None:
+    def test_a_directory(self, root: Path, shelves: WorkflowPaths) -> None:
         (root / ".lok/workflows/audit.toml").mkdir()
         with pytest.raises(WorkflowError, match="Is a directory"):
             shelves.named("audit")
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
-    def test_a_forbidden_file(self, root: Path, shelves: Shelves) -> None:
+    def test_a_forbidden_file(self, root: Path, shelves: WorkflowPaths) -> None:
         project(root, "audit").chmod(0)
         with pytest.raises(WorkflowError, match="Permission denied"):
             shelves.named("audit")
 
-    def test_bytes_that_are_not_text(self, root: Path, shelves: Shelves) -> None:
+    def test_bytes_that_are_not_text(self, root: Path, shelves: WorkflowPaths) -> None:
         project(root, "audit").write_bytes(b"a = 1\nb = '\xff'\n")
         with pytest.raises(WorkflowError, match=r"audit\.toml:2:6: the file is not UTF-8"):
             shelves.named("audit")
 
 
 class TestPaths:
-    def test_a_path_wins_and_says_so(self, root: Path, shelves: Shelves) -> None:
+    def test_a_path_wins_and_says_so(self, root: Path, shelves: WorkflowPaths) -> None:
         source = shelves.at(put(root / "ci", "review.toml"))
-        assert source == Source(text="# here", path="ci/review.toml", stem="review", origin=Origin.PATH)
+        assert source == SourceText(text="# here", path="ci/review.toml", stem="review", origin=Origin.PATH)
 
-    def test_a_path_outside_stays_whole(self, root: Path, shelves: Shelves) -> None:
+    def test_a_path_outside_stays_whole(self, root: Path, shelves: WorkflowPaths) -> None:
         path = put(root.parent / "elsewhere", "review.toml")
         assert shelves.at(path).path == str(path)
 
     def test_relative_to_the_current_directory(
-        self, root: Path, shelves: Shelves, monkeypatch: pytest.MonkeyPatch
+        self, root: Path, shelves: WorkflowPaths, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         put(root / "ci", "review.toml")
         monkeypatch.chdir(root / "ci")
         assert shelves.at(Path("review.toml")).path == "ci/review.toml"
 
-    def test_the_path_of_a_shelf_is_of_that_shelf(self, root: Path, shelves: Shelves) -> None:
+    def test_the_path_of_a_shelf_is_of_that_shelf(self, root: Path, shelves: WorkflowPaths) -> None:
         path = project(root, "audit")
         assert shelves.at(path) == shelves.named("audit")
         assert shelves.at(user(root, "mine")).origin is Origin.USER
 
-    def test_through_a_link_to_the_project(self, root: Path, shelves: Shelves) -> None:
+    def test_through_a_link_to_the_project(self, root: Path, shelves: WorkflowPaths) -> None:
         project(root, "audit")
         (root.parent / "link").symlink_to(root)
         source = shelves.at(root.parent / "link/.lok/workflows/audit.toml")
         assert source == shelves.named("audit")
 
-    def test_of_nothing(self, shelves: Shelves) -> None:
+    def test_of_nothing(self, shelves: WorkflowPaths) -> None:
         with pytest.raises(UsageError, match=r"there is no file gone/x\.toml"):
             shelves.at(Path("gone/x.toml"))
 
     @pytest.mark.parametrize("name", ["gone/x.yaml", "a/b", "/etc/hosts"])
-    def test_of_something_else(self, shelves: Shelves, name: str) -> None:
+    def test_of_something_else(self, shelves: WorkflowPaths, name: str) -> None:
         with pytest.raises(UsageError, match="is not a workflow") as caught:
             shelves.at(Path(name))
         assert "lok workflow list" in caught.value.hint
 
-    def test_of_a_directory(self, root: Path, shelves: Shelves) -> None:
+    def test_of_a_directory(self, root: Path, shelves: WorkflowPaths) -> None:
         (root / "x.toml").mkdir()
         with pytest.raises(WorkflowError, match="Is a directory"):
             shelves.at(root / "x.toml")
 
 
 class TestParents:
-    def test_a_name_is_looked_for_everywhere(self, root: Path, shelves: Shelves) -> None:
+    def test_a_name_is_looked_for_everywhere(self, root: Path, shelves: WorkflowPaths) -> None:
         project(root, "child")
         user(root, "parent")
         source = found(shelves.parent("parent", found(shelves.named("child"))))
         assert source.origin is Origin.USER
 
-    def test_the_own_name_means_the_shadowed_one(self, root: Path, shelves: Shelves) -> None:
+    def test_the_own_name_means_the_shadowed_one(self, root: Path, shelves: WorkflowPaths) -> None:
         project(root, "mine")
         user(root, "mine")
         above = found(shelves.parent("mine", found(shelves.named("mine"))))
         assert above.origin is Origin.USER
         assert shelves.parent("mine", above) is None
 
-    def test_a_file_elsewhere_of_that_name(self, root: Path, shelves: Shelves) -> None:
+    def test_a_file_elsewhere_of_that_name(self, root: Path, shelves: WorkflowPaths) -> None:
         project(root, "mine")
         child = shelves.at(put(root / "ci", "mine.toml"))
         assert found(shelves.parent("mine", child)).origin is Origin.PROJECT
 
-    def test_a_path_is_beside_the_child(self, root: Path, shelves: Shelves) -> None:
+    def test_a_path_is_beside_the_child(self, root: Path, shelves: WorkflowPaths) -> None:
         child = shelves.at(put(root / "ci", "child.toml"))
         assert shelves.parent("parent.toml", child) is None
         put(root / "ci", "parent.toml", "# beside")
@@ -232,12 +232,12 @@ class TestParents:
         put(root, "above.toml", "# above")
         assert found(shelves.parent("../above.toml", child)).path == "above.toml"
 
-    def test_nobody(self, root: Path, shelves: Shelves) -> None:
+    def test_nobody(self, root: Path, shelves: WorkflowPaths) -> None:
         project(root, "child")
         assert shelves.parent("nobody", found(shelves.named("child"))) is None
 
 
-def test_files_named_in_a_workflow_are_beside_it(root: Path, shelves: Shelves) -> None:
+def test_files_named_in_a_workflow_are_beside_it(root: Path, shelves: WorkflowPaths) -> None:
     child = shelves.at(put(root / "ci", "child.toml"))
     put(root / "ci", "answer.json", "{}")
     assert shelves.beside("answer.json", child) == "{}"

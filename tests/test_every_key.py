@@ -25,7 +25,7 @@ from pytest_lok.core.workflow.document import (
     keys,
 )
 from pytest_lok.core.workflow.model import Format, Origin, Workflow
-from pytest_lok.core.workflow.reader import Source, parse_workflow
+from pytest_lok.core.workflow.reader import SourceText, parse_workflow
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import WorkflowError
 from tests.engine.worlds import Ran, ran, world
@@ -491,10 +491,12 @@ NAMES = {"ask", "asks", "shell", "argv", "asking-each", "running-each"}
 
 def loaded(text: str, *parents: str) -> Workflow:
     shelf = {
-        f"p{number}": Source(text=parent, path=f"p{number}.toml", stem=f"p{number}", origin=Origin.PROJECT)
+        f"p{number}": SourceText(
+            text=parent, path=f"p{number}.toml", stem=f"p{number}", origin=Origin.PROJECT
+        )
         for number, parent in enumerate(parents)
     }
-    source = Source(text=text, path="w.toml", stem="w", origin=Origin.PROJECT)
+    source = SourceText(text=text, path="w.toml", stem="w", origin=Origin.PROJECT)
     return parse_workflow(source, parent=lambda name, _: shelf.get(name))
 
 

@@ -20,10 +20,10 @@ from pytest_lok.core.asking.pricing import Price
 from pytest_lok.core.results import Outcome, RunResult
 from pytest_lok.core.workflow.model import Ask, Origin, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.engine.ports import Command, Prompt, World
+from pytest_lok.engine.ports import CommandSpec, Prompt, World
 from pytest_lok.engine.run import run
 from pytest_lok.errors import BackendError, BackendFault, SettingsError, UsageError, WorkflowError
-from pytest_lok.wiring import Found, Project
+from pytest_lok.wiring import CatalogEntry, Project
 from tests.backends.asking import ask, refused
 from tests.fake_llm_api import FakeLLM
 
@@ -202,10 +202,10 @@ def test_the_catalog_names_each_workflow_once(house: House) -> None:
     house.user("workflows/mine.toml", STEP)
     found = house.open(TASK).catalog()
     assert found[:4] == [
-        Found(stem="audit", origin=Origin.PROJECT),
-        Found(stem="zebra", origin=Origin.PROJECT),
-        Found(stem="mine", origin=Origin.USER),
-        Found(stem="hunt", origin=Origin.SETTINGS),
+        CatalogEntry(stem="audit", origin=Origin.PROJECT),
+        CatalogEntry(stem="zebra", origin=Origin.PROJECT),
+        CatalogEntry(stem="mine", origin=Origin.USER),
+        CatalogEntry(stem="hunt", origin=Origin.SETTINGS),
     ]
     names = [f.stem for f in found]
     assert len(names) == len(set(names))
@@ -479,7 +479,7 @@ PEOPLES = {
 class TestEnvironmentOfCommands:
     def seen(self, house: House, settings: str) -> dict[str, str]:
         house.environ |= CI | KEYS | PEOPLES
-        command = Command(argv=("env", "-0"), env={"DECLARED": "d"})
+        command = CommandSpec(argv=("env", "-0"), env={"DECLARED": "d"})
         world = house.world("[backends.openai]\napi_key_env = 'OWN_KEY'\n" + settings)
         printed = asyncio.run(world.shell.run(command)).stdout
         seen = dict(line.split("=", 1) for line in printed.split("\0") if line)
@@ -528,7 +528,9 @@ def test_a_kill_reaches_the_processes_of_every_world(house: House) -> None:
     async def story() -> None:
         project = house.open()
         first, second = project.world(), project.world()
-        work = asyncio.create_task(first.shell.run(Command(argv=("/bin/sh", "-c", ": > up; kill -STOP $$"))))
+        work = asyncio.create_task(
+            first.shell.run(CommandSpec(argv=("/bin/sh", "-c", ": > up; kill -STOP $$")))
+        )
         async with asyncio.timeout(30):
             while not (house.root / "up").exists():
                 await asyncio.sleep(0.01)

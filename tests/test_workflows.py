@@ -9,7 +9,7 @@ import pytest
 
 import pytest_lok.workflows
 from pytest_lok.core.workflow.model import Ask, Origin, Shell, Workflow
-from pytest_lok.core.workflow.reader import Source, parse_workflow
+from pytest_lok.core.workflow.reader import SourceText, parse_workflow
 
 BUILT_IN = Path(pytest_lok.workflows.__file__).parent
 EXAMPLES = Path(__file__).parents[1] / "workflows"
@@ -17,7 +17,7 @@ EXAMPLES = Path(__file__).parents[1] / "workflows"
 
 def load(path: Path) -> Workflow:
     origin = Origin.BUILTIN if path.parent == BUILT_IN else Origin.PROJECT
-    source = Source.decode(path.read_bytes(), path=path.name, stem=path.stem, origin=origin)
+    source = SourceText.decode(path.read_bytes(), path=path.name, stem=path.stem, origin=origin)
     return parse_workflow(source, parent=lambda *_: None, backends=["claude", "codex", "gemini"])
 
 

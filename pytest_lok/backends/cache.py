@@ -36,7 +36,7 @@ _SKEW = 60.0  # seconds that clocks may differ, where a home is shared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class KeptAnswer:
     """A kept answer; ``age`` in seconds."""
 
     backend: str
@@ -46,7 +46,7 @@ class Entry:
     size: int
 
 
-class Cache:
+class AnswerCache:
     """Answers in a private folder, one file each, for ``ttl`` seconds.
 
     What cannot be used (broken, too old, not ours) is as good as not there; it is never an error.
@@ -68,7 +68,7 @@ class Cache:
         self._now = now
         self._size: int | None = None
 
-    def find(self, key: str) -> Entry | None:
+    def find(self, key: str) -> KeptAnswer | None:
         """The answer kept under that key, if it is young enough."""
         if not self._is_ours():
             return None
@@ -88,7 +88,7 @@ class Cache:
                 self._make_room(len(data))
                 write_atomically(self.folder / f"{key}.json", data, mode=0o600)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[KeptAnswer]:
         """All there is, also what is too old."""
         found = (self._read(path) for path, _ in self._files())
         return [entry for entry in found if entry is not None]
@@ -109,7 +109,7 @@ class Cache:
             return False
         return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
-    def _read(self, path: Path) -> Entry | None:
+    def _read(self, path: Path) -> KeptAnswer | None:
         try:
             file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             with os.fdopen(file, "rb") as stream:
@@ -122,7 +122,7 @@ class Cache:
             return None
         if document["format"] != _FORMAT or f"{document['key']}.json" != path.name:
             return None
-        return Entry(
+        return KeptAnswer(
             backend=document["backend"],
             text=document["text"],
             model=document["model"],
@@ -152,7 +152,7 @@ class Cache:
         self._size += size
 
 
-class Cached:
+class CachingBackend:
     """Answers from the cache what it can; asks ``backend`` the rest, and keeps what it says.
 
     ``identity`` is everything about the backend that an answer depends on. With ``tree`` an answer
@@ -161,7 +161,7 @@ class Cached:
     """
 
     def __init__(
-        self, backend: Backend, cache: Cache, *, identity: str, tree: TreeState | None = None
+        self, backend: Backend, cache: AnswerCache, *, identity: str, tree: TreeState | None = None
     ) -> None:
         self._backend = backend
         self._cache = cache

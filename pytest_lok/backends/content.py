@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_lok.backends import endings
-from pytest_lok.backends.http.backend import Incoming, text_of
+from pytest_lok.backends.http.backend import PartialReply, text_of
 
 _TEXTS = frozenset({"text", "output_text"})
 _BESIDE_TEXT = frozenset({"thinking", "redacted_thinking", "reasoning", "reference", "refusal"})
 
 
-def said(coming: Incoming, content: Any) -> str:
+def said(coming: PartialReply, content: Any) -> str:
     """The text of a message; parts that are neither text nor its thoughts are no answer."""
     if content is None or isinstance(content, str):
         return content or ""

@@ -14,39 +14,43 @@ from pytest_lok.errors import BackendFault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class Ending:
     """What an ending means that is not the end of a whole answer."""
 
     kind: BackendFault
     why: str
 
 
-Endings: TypeAlias = Mapping[str, End | None]
+Endings: TypeAlias = Mapping[str, Ending | None]
 """Words in lower case; None = the answer is whole."""
 
 WHOLE = None
-CUT = End(kind=BackendFault.TRUNCATED, why="the answer was cut at its longest length")
-FILTERED = End(kind=BackendFault.REFUSED, why="the answer was stopped by a content filter")
-DECLINED = End(kind=BackendFault.REFUSED, why="the model refused")
-TOOL = End(kind=BackendFault.BAD_OUTPUT, why="the model stopped for a tool it was not given")
-HALTED = End(kind=BackendFault.BAD_OUTPUT, why="the model stopped at a text that nobody told it to stop at")
-GARBLED = End(kind=BackendFault.BAD_OUTPUT, why="the model broke off")
-ODD = End(kind=BackendFault.BAD_OUTPUT, why="the answer has a part that is no text")
-SERVER = End(kind=BackendFault.OVERLOAD, why="the server broke off")
-LOST = End(kind=BackendFault.NETWORK, why="the server lost its connection to the model")
-FULL = End(kind=BackendFault.TOO_LONG, why="the prompt does not fit the model")
-TURNS = End(kind=BackendFault.TRUNCATED, why="it ran out of turns")
-SPENT = End(kind=BackendFault.QUOTA, why="the budget of the tool is used up")
-STOPPED = End(kind=BackendFault.CRASHED, why="its work was stopped")
+CUT = Ending(kind=BackendFault.TRUNCATED, why="the answer was cut at its longest length")
+FILTERED = Ending(kind=BackendFault.REFUSED, why="the answer was stopped by a content filter")
+DECLINED = Ending(kind=BackendFault.REFUSED, why="the model refused")
+TOOL = Ending(kind=BackendFault.BAD_OUTPUT, why="the model stopped for a tool it was not given")
+HALTED = Ending(
+    kind=BackendFault.BAD_OUTPUT, why="the model stopped at a text that nobody told it to stop at"
+)
+GARBLED = Ending(kind=BackendFault.BAD_OUTPUT, why="the model broke off")
+ODD = Ending(kind=BackendFault.BAD_OUTPUT, why="the answer has a part that is no text")
+SERVER = Ending(kind=BackendFault.OVERLOAD, why="the server broke off")
+LOST = Ending(kind=BackendFault.NETWORK, why="the server lost its connection to the model")
+FULL = Ending(kind=BackendFault.TOO_LONG, why="the prompt does not fit the model")
+TURNS = Ending(kind=BackendFault.TRUNCATED, why="it ran out of turns")
+SPENT = Ending(kind=BackendFault.QUOTA, why="the budget of the tool is used up")
+STOPPED = Ending(kind=BackendFault.CRASHED, why="its work was stopped")
 
 
-def judged(word: object, endings: Endings) -> End | None:
+def judged(word: object, endings: Endings) -> Ending | None:
     """What an ending means; None = the answer is whole."""
     known = word.casefold() if isinstance(word, str) else ""
     if known not in endings:
-        return End(kind=BackendFault.BAD_OUTPUT, why=f"the answer ended in a way lok does not know: {word}")
+        return Ending(
+            kind=BackendFault.BAD_OUTPUT, why=f"the answer ended in a way lok does not know: {word}"
+        )
     end = endings[known]
-    return None if end is None else End(kind=end.kind, why=f"{end.why} ({word})")
+    return None if end is None else Ending(kind=end.kind, why=f"{end.why} ({word})")
 
 
 MESSAGES: Endings = {
@@ -165,7 +169,7 @@ CLAUDE_LOOPS: Endings = {
     "prompt_too_long": FULL,
     "api_error": SERVER,
     "rapid_refill_breaker": FULL,
-    "blocking_limit": End(kind=BackendFault.RATE_LIMIT, why="its usage limit is reached"),
+    "blocking_limit": Ending(kind=BackendFault.RATE_LIMIT, why="its usage limit is reached"),
     **dict.fromkeys(
         ("model_error", "image_error", "malformed_tool_use_exhausted", "structured_output_retry_exhausted"),
         GARBLED,

@@ -10,7 +10,7 @@ from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendError
 
 
-class Guarded:
+class CheckedBackend:
     """Calls it as the settings do, bounds its time, and lets no empty answer pass."""
 
     def __init__(self, name: str, backend: Backend) -> None:

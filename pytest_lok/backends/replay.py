@@ -23,7 +23,7 @@ _PATIENCE = 60.0  # seconds another process may take to write a file
 _FOLDER = Path(".lok", "cassettes")
 
 
-class Cassettes:
+class CassetteStore:
     """A project's recordings, ``.lok/cassettes/WORKFLOW/STEP.toml``: one file per step.
 
     ``since`` (seconds since the epoch) is when this session began: a file from before is what was
@@ -142,10 +142,10 @@ class Cassettes:
         )
 
 
-class Replayed:
+class ReplayBackend:
     """Answers as recorded; asks ``backend`` what is unknown, where that may be recorded."""
 
-    def __init__(self, backend: Backend, cassettes: Cassettes) -> None:
+    def __init__(self, backend: Backend, cassettes: CassetteStore) -> None:
         self._backend = backend
         self._cassettes = cassettes
 

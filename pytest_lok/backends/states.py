@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from pytest_lok.backends import endings
-from pytest_lok.backends.endings import End
+from pytest_lok.backends.endings import Ending
 from pytest_lok.errors import BackendFault
 
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -73,7 +73,7 @@ def fields(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
                 left.append(inner)
 
 
-def told(event: Mapping[str, Any], *, ends: bool) -> End | None:
+def told(event: Mapping[str, Any], *, ends: bool) -> Ending | None:
     """Why an answer with this event is none. ``ends``: it ends here, and nothing may be on its way."""
     names = (event.get("type"), event.get("event"))
     if name := next((name for name in names if is_bad(name)), ""):
@@ -133,7 +133,7 @@ def _rule(name: str) -> str:
     return "progress" if last in _ENDED or last == "partial" else ""
 
 
-def _judged(rule: str, name: str, value: Any, ends: bool) -> End | None:
+def _judged(rule: str, name: str, value: Any, ends: bool) -> Ending | None:
     if rule == "progress":
         return _end(endings.GARBLED, name, value) if ends and value is (name == "partial") else None
     if is_nothing(value):
@@ -155,19 +155,19 @@ def _judged(rule: str, name: str, value: Any, ends: bool) -> End | None:
             return None
         case "cut" | "warning":
             why = "the server may have cut the prompt"
-            return _end(End(kind=BackendFault.TOO_LONG, why=why), name, value)
+            return _end(Ending(kind=BackendFault.TOO_LONG, why=why), name, value)
         case "blocked" if name == "refusal":
             return _end(endings.DECLINED, value if isinstance(value, str) else json.dumps(value))
     means = {"blocked": endings.FILTERED, "limit": endings.CUT, "halted": endings.HALTED}
     return _end(means.get(rule, endings.GARBLED), name, value)
 
 
-def _end(end: End, *said: Any) -> End:
+def _end(end: Ending, *said: Any) -> Ending:
     name, *value = said
-    return End(kind=end.kind, why=f"{end.why}: {name}" + "".join(f" is {json.dumps(it)}" for it in value))
+    return Ending(kind=end.kind, why=f"{end.why}: {name}" + "".join(f" is {json.dumps(it)}" for it in value))
 
 
-def _of_shape(rule: str, name: str, value: Any) -> End | None:
+def _of_shape(rule: str, name: str, value: Any) -> Ending | None:
     """What is no list of tables where answers are, or is said by another than the model."""
     if rule == "role":
         known = isinstance(value, str) and value.casefold() in _ROLES
@@ -176,7 +176,7 @@ def _of_shape(rule: str, name: str, value: Any) -> End | None:
     return None if known else endings.ODD
 
 
-def _of_word(name: str, value: Any, ends: bool) -> End | None:
+def _of_word(name: str, value: Any, ends: bool) -> Ending | None:
     """A word for how the answer ended, or for how far it is."""
     if isinstance(value, list):
         return next(filter(None, (_of_word(name, it, ends) for it in value)), None)
@@ -190,7 +190,7 @@ def _of_word(name: str, value: Any, ends: bool) -> End | None:
     return endings.judged(value, endings.BESIDE)
 
 
-def _of_details(name: str, value: Any, ends: bool) -> End | None:
+def _of_details(name: str, value: Any, ends: bool) -> Ending | None:
     """A table about the ending; what else it holds tells by its own name."""
     if not isinstance(value, dict):
         return _of_word(name, value, ends)
@@ -200,7 +200,7 @@ def _of_details(name: str, value: Any, ends: bool) -> End | None:
     return next(filter(None, (_of_word(f"status of {name}", it, ends) for it in words)), None)
 
 
-def _of_ruling(name: str, value: Any) -> End | None:
+def _of_ruling(name: str, value: Any) -> Ending | None:
     """What a moderation, a guardrail or another judge of the answer says of it."""
     if isinstance(value, list):
         return next(filter(None, (_of_ruling(name, it) for it in value)), None)

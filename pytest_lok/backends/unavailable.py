@@ -7,7 +7,7 @@ from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault
 
 
-class Unusable:
+class UnavailableBackend:
     """Says why, and what to do, to whoever asks it."""
 
     def __init__(self, name: str, kind: BackendFault, why: str, remedy: str) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_lok.cli.invocation import Call
-from pytest_lok.cli.options import EVERYWHERE, Verb
+from pytest_lok.cli.invocation import Invocation
+from pytest_lok.cli.options import EVERYWHERE, OptionsCommand
 from pytest_lok.errors import StepUnableError, UsageError
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 def _ask(prompt: str) -> int:
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.trust import trusted
-    from pytest_lok.cli.views import Log, view
+    from pytest_lok.cli.views import ProgressLines, view
     from pytest_lok.core.events import StepFinished
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.reports.console import answer, closing
     from pytest_lok.reports.json_report import json_report
     from pytest_lok.verbs.ask import ask_workflow
 
-    call = Call.of(click.get_current_context())
+    call = Invocation.of(click.get_current_context())
     text = _question(prompt)
     project = trusted(call, call.project())
     wanted = call.options.cache
@@ -38,7 +38,7 @@ def _ask(prompt: str) -> int:
     names = (
         project.settings.members(project.settings.defaults.backends) if named else _available(world.backends)
     )
-    progress = view(call.terminal, Log(finished=False), color=call.color)
+    progress = view(call.terminal, ProgressLines(finished=False), color=call.color)
     at_once = not call.json and call.options.output is None
 
     def hear(event: Event) -> None:
@@ -83,7 +83,7 @@ def _verdict(result: RunResult) -> int:
     return 0 if any(step.passed for step in result.steps.values()) else 3
 
 
-command = Verb(
+command = OptionsCommand(
     "ask",
     callback=_ask,
     params=[click.Argument(["prompt"], metavar="PROMPT|-")],

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_lok.cli.invocation import Call
-from pytest_lok.cli.options import EVERYWHERE, Verb
+from pytest_lok.cli.invocation import Invocation
+from pytest_lok.cli.options import EVERYWHERE, OptionsCommand
 from pytest_lok.cli.terminal import columns
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _backends() -> int:
     from pytest_lok.cli.trust import tell
     from pytest_lok.reports.json_report import dumps
 
-    call = Call.of(click.get_current_context())
+    call = Invocation.of(click.get_current_context())
     found = states(tell(call, call.project()))
     if call.json:
         call.deliver(dumps(found))
@@ -52,7 +52,7 @@ def _backends() -> int:
     return 0
 
 
-command = Verb(
+command = OptionsCommand(
     "backends",
     callback=_backends,
     honours=("json", "output", *EVERYWHERE),

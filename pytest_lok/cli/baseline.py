@@ -9,16 +9,16 @@ from pytest_lok.cli.workflow_command import WorkflowGroup
 from pytest_lok.errors import LokError, PlanError
 
 if TYPE_CHECKING:
-    from pytest_lok.cli.invocation import Call
+    from pytest_lok.cli.invocation import Invocation
     from pytest_lok.core.results import Finding, RunResult
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.wiring import Project
 
 
-def _accept(call: Call, project: Project, plan: Plan) -> int:
+def _accept(call: Invocation, project: Project, plan: Plan) -> int:
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.trust import trusted
-    from pytest_lok.cli.views import Log, view
+    from pytest_lok.cli.views import ProgressLines, view
     from pytest_lok.core.findings.baseline import PATH, accepting, fingerprints
     from pytest_lok.core.workflow.model import Format
     from pytest_lok.files import write_output
@@ -30,7 +30,9 @@ def _accept(call: Call, project: Project, plan: Plan) -> int:
             f"workflow {plan.workflow.stem!r} reports no findings",
             hint='a step with output_format = "findings" does',
         )
-    progress = view(call.terminal, Log(verbose=call.options.verbose, printed="none"), color=call.color)
+    progress = view(
+        call.terminal, ProgressLines(verbose=call.options.verbose, printed="none"), color=call.color
+    )
     result, code = execute(plan, trusted(call, project).world(), progress)
     call.terminal.note("\n".join(closing(result)))
     if result.interrupted:

@@ -6,8 +6,8 @@ from collections import Counter
 
 import click
 
-from pytest_lok.cli.invocation import Call
-from pytest_lok.cli.options import EVERYWHERE, Verb, options
+from pytest_lok.cli.invocation import Invocation
+from pytest_lok.cli.options import EVERYWHERE, OptionsCommand, options
 from pytest_lok.cli.terminal import columns
 from pytest_lok.errors import LokError
 
@@ -16,7 +16,7 @@ def _show() -> int:
     from pytest_lok.reports.console import duration
     from pytest_lok.reports.json_report import dumps
 
-    call = Call.of(click.get_current_context())
+    call = Invocation.of(click.get_current_context())
     cache = call.project().cache
     entries = cache.entries()
     young = [entry for entry in entries if entry.age < cache.ttl]
@@ -47,7 +47,7 @@ def _show() -> int:
 
 
 def _clear() -> int:
-    call = Call.of(click.get_current_context())
+    call = Invocation.of(click.get_current_context())
     cache = call.project().cache
     try:
         removed = cache.clear()
@@ -66,12 +66,12 @@ command = click.Group(
     project, for this user alone, and holds answers and digests, no questions.
     """,
     commands=[
-        Verb(
+        OptionsCommand(
             "show",
             callback=_show,
             honours=("json", "output", *EVERYWHERE),
             help="Show where it is, how many answers it has and how old they are.",
         ),
-        Verb("clear", callback=_clear, honours=EVERYWHERE, help="Remove every answer."),
+        OptionsCommand("clear", callback=_clear, honours=EVERYWHERE, help="Remove every answer."),
     ],
 )

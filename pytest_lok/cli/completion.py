@@ -5,19 +5,19 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from pytest_lok.cli.invocation import Call
-from pytest_lok.cli.options import Verb
+from pytest_lok.cli.invocation import Invocation
+from pytest_lok.cli.options import OptionsCommand
 
 
 def _completion(shell: str) -> int:
     ctx = click.get_current_context()
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - the choices are click's own
-    Call.of(ctx).deliver(kind(ctx.find_root().command, {}, "lok", "_LOK_COMPLETE").source())
+    Invocation.of(ctx).deliver(kind(ctx.find_root().command, {}, "lok", "_LOK_COMPLETE").source())
     return 0
 
 
-command = Verb(
+command = OptionsCommand(
     "completion",
     callback=_completion,
     params=[click.Argument(["shell"], type=click.Choice(["bash", "zsh", "fish"]))],

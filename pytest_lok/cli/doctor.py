@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pytest_lok.cli.backends import states
-from pytest_lok.cli.invocation import Call
-from pytest_lok.cli.options import EVERYWHERE, Verb
+from pytest_lok.cli.invocation import Invocation
+from pytest_lok.cli.options import EVERYWHERE, OptionsCommand
 from pytest_lok.core.asking.price_list import TAKEN
 from pytest_lok.errors import UsageError
 from pytest_lok.version import __version__
@@ -31,7 +31,7 @@ _UNKNOWN = "no key set; whether it is signed in, --live asks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class DoctorCheck:
     """One thing looked at. ``remedy`` says what to do where it is not ``ok``.
 
     A backend that is ok has a ``version`` if it is a program, and a ``sign_in`` if it needs one.
@@ -48,7 +48,7 @@ class Check:
 def _doctor(live: bool) -> int:
     from pytest_lok.reports.json_report import dumps
 
-    call = Call.of(click.get_current_context())
+    call = Invocation.of(click.get_current_context())
     checks = [*_programs(call.environ), *_project(call, live=live)]
     works = all(check.ok for check in checks if check.name == "settings") and any(
         check.ok for check in checks if check.name.startswith(_BACKEND)
@@ -62,7 +62,7 @@ def _doctor(live: bool) -> int:
     return 0 if works else _NOTHING_WORKS
 
 
-def _lines(checks: list[Check]) -> Iterator[str]:
+def _lines(checks: list[DoctorCheck]) -> Iterator[str]:
     width = max(len(check.name) for check in checks)
     for check in checks:
         found = ", ".join(filter(None, [check.found, check.version, check.sign_in]))
@@ -71,16 +71,16 @@ def _lines(checks: list[Check]) -> Iterator[str]:
             yield f"    {'':<{width}}  {check.remedy}"
 
 
-def _programs(environ: Mapping[str, str]) -> Iterator[Check]:
+def _programs(environ: Mapping[str, str]) -> Iterator[DoctorCheck]:
     from importlib.metadata import version
 
     from pytest_lok.backends.cli.environment import search_path
 
-    yield Check(name="lok", ok=True, found=__version__)
-    yield Check(name="python", ok=True, found=platform.python_version())
-    yield Check(name="pytest", ok=True, found=version("pytest"))
+    yield DoctorCheck(name="lok", ok=True, found=__version__)
+    yield DoctorCheck(name="python", ok=True, found=platform.python_version())
+    yield DoctorCheck(name="pytest", ok=True, found=version("pytest"))
     git = shutil.which("git", path=search_path(environ))
-    yield Check(
+    yield DoctorCheck(
         name="git",
         ok=git is not None,
         found=_git_version(git) if git else "not found",
@@ -93,26 +93,26 @@ def _git_version(git: str) -> str:
     return said.stdout.strip().removeprefix("git version ") or "does not start"
 
 
-def _project(call: Call, *, live: bool) -> Iterator[Check]:
+def _project(call: Invocation, *, live: bool) -> Iterator[DoctorCheck]:
     from pytest_lok.cli.trust import trusted
 
     try:
         project = call.project()
     except UsageError as broken:
-        yield Check(name="settings", ok=False, found=broken.message, remedy=broken.hint)
+        yield DoctorCheck(name="settings", ok=False, found=broken.message, remedy=broken.hint)
         return
     if live:
         project = trusted(call, project)
-    yield Check(name="project", ok=True, found=str(project.root))
+    yield DoctorCheck(name="project", ok=True, found=str(project.root))
     files = ", ".join(project.settings.files) or "none found: built-in defaults"
-    yield Check(name="settings", ok=True, found=files)
+    yield DoctorCheck(name="settings", ok=True, found=files)
     if project.distrust:
         found = f"{project.settings.claims.file} is not trusted: it says what is run, or what is sent where"
-        yield Check(name="trust", ok=False, found=found, remedy="`lok trust` shows it and trusts it")
+        yield DoctorCheck(name="trust", ok=False, found=found, remedy="`lok trust` shows it and trusts it")
     own = f", {len(project.settings.prices)} of yours" if project.settings.prices else ""
-    yield Check(name="prices", ok=True, found=f"the vendors' of {TAKEN}{own}")
+    yield DoctorCheck(name="prices", ok=True, found=f"the vendors' of {TAKEN}{own}")
     checks = {
-        f"{_BACKEND}{state['name']}": Check(
+        f"{_BACKEND}{state['name']}": DoctorCheck(
             name=f"{_BACKEND}{state['name']}",
             ok=bool(state["available"]),
             found=str(state["problem"]) or " ".join(filter(None, [str(state["type"]), str(state["model"])])),
@@ -125,38 +125,38 @@ def _project(call: Call, *, live: bool) -> Iterator[Check]:
     yield from checks.values()
 
 
-def _told(world: World, checks: Iterable[Check], *, live: bool) -> list[Check]:
+def _told(world: World, checks: Iterable[DoctorCheck], *, live: bool) -> list[DoctorCheck]:
     """The same checks with what each backend tells, all at once: of itself, and ``live`` as an answer."""
     import asyncio
 
-    async def tell(check: Check) -> Check:
+    async def tell(check: DoctorCheck) -> DoctorCheck:
         backend = world.backends[check.name.removeprefix(_BACKEND)]
         check = await _of_itself(check, backend, world.redactor, live=live)
         return await _asked(check, backend, world.redactor) if live else check
 
-    async def all_at_once() -> list[Check]:
+    async def all_at_once() -> list[DoctorCheck]:
         return await asyncio.gather(*map(tell, checks))
 
     return asyncio.run(all_at_once())
 
 
-async def _of_itself(check: Check, backend: Backend, redactor: Redactor, *, live: bool) -> Check:
+async def _of_itself(check: DoctorCheck, backend: Backend, redactor: Redactor, *, live: bool) -> DoctorCheck:
     """Its version and its key, as far as they can be known without asking it anything."""
-    from pytest_lok.engine.ports import Installed, Keyed
+    from pytest_lok.engine.ports import HasApiKeyVariable, HasVersion
     from pytest_lok.errors import BackendError
 
     version = ""
-    if isinstance(backend, Installed):
+    if isinstance(backend, HasVersion):
         try:
             version = await backend.version(within=_VERSION_PATIENCE)
         except BackendError as error:
             version = f"version unknown ({error.message})"
-    key = backend.key_variable() if isinstance(backend, Keyed) else None
+    key = backend.key_variable() if isinstance(backend, HasApiKeyVariable) else None
     sign_in = f"key in {key}" if key else "" if live or key is None else _UNKNOWN
     return replace(check, version=redactor.text(version), sign_in=sign_in)
 
 
-async def _asked(check: Check, backend: Backend, redactor: Redactor) -> Check:
+async def _asked(check: DoctorCheck, backend: Backend, redactor: Redactor) -> DoctorCheck:
     """What comes of asking it something small."""
     from pytest_lok.engine.ports import Prompt
     from pytest_lok.errors import BackendError
@@ -173,7 +173,7 @@ async def _asked(check: Check, backend: Backend, redactor: Redactor) -> Check:
     return replace(check, found=found)
 
 
-command = Verb(
+command = OptionsCommand(
     "doctor",
     callback=_doctor,
     params=[click.Option(["--live"], is_flag=True, help="Ask each usable backend one small question.")],

@@ -7,7 +7,7 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 
-from pytest_lok.cli.views import View
+from pytest_lok.cli.views import RunView
 from pytest_lok.core.events import Event
 from pytest_lok.core.results import RunResult
 from pytest_lok.core.workflow.plan import Plan
@@ -24,7 +24,7 @@ _REASONS = {
 def execute(
     plan: Plan,
     world: World,
-    view: View,
+    view: RunView,
     hear: Callable[[Event], None] = silent,
     *,
     fail_fast: bool = False,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from pytest_lok.cli.invocation import Call
-from pytest_lok.cli.options import EVERYWHERE, Verb
+from pytest_lok.cli.invocation import Invocation
+from pytest_lok.cli.options import EVERYWHERE, OptionsCommand
 from pytest_lok.errors import LokError
 
 _SETTINGS = """\
@@ -84,7 +84,7 @@ assert = ["output != ''"]     # every condition must hold, or the step fails
 
 
 def _init() -> int:
-    call = Call.of(click.get_current_context())
+    call = Invocation.of(click.get_current_context())
     root = call.options.directory or Path.cwd()
     project = call.project(directory=root)
     backends = project.world(shown=True).backends.values()
@@ -116,7 +116,7 @@ def _written(root: Path, name: str, text: str) -> str:
     return f"wrote  {name}"
 
 
-command = Verb(
+command = OptionsCommand(
     "init",
     callback=_init,
     honours=EVERYWHERE,

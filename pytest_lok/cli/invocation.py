@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Invocation:
     """What a verb needs to know of where it was called."""
 
     environ: Mapping[str, str]
@@ -26,7 +26,7 @@ class Call:
     options: Options
 
     @classmethod
-    def of(cls, ctx: click.Context) -> Call:
+    def of(cls, ctx: click.Context) -> Invocation:
         """The call, with the options given so far."""
         call = ctx.find_object(cls)
         assert call is not None  # noqa: S101 - main puts it there

@@ -25,7 +25,7 @@ from pytest_lok.cli import (
     trust,
     workflow,
 )
-from pytest_lok.cli.invocation import Call
+from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import ALL, Options
 from pytest_lok.cli.terminal import Terminal
 from pytest_lok.cli.workflow_command import WorkflowGroup
@@ -52,7 +52,7 @@ VERBS = (
 _USAGE, _UNABLE, _BUG, _INTERRUPTED = 2, 3, 70, 130
 
 
-class Lok(WorkflowGroup):
+class RootCommand(WorkflowGroup):
     """The root: verbs, and every workflow that is not named like one."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -73,9 +73,9 @@ class Lok(WorkflowGroup):
             raise UsageError(unknown.message, hint=hint) from unknown
 
 
-def root() -> Lok:
+def root() -> RootCommand:
     """The command with its verbs."""
-    lok = Lok(
+    lok = RootCommand(
         "lok",
         act=run.run_plan,
         honours=run.HONOURS,
@@ -98,7 +98,8 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     environ = os.environ if environ is None else environ
     terminal = Terminal(environ, sys.stdout, sys.stderr)
     code = _guarded(
-        sys.argv[1:] if argv is None else argv, Call(environ=environ, terminal=terminal, options=Options())
+        sys.argv[1:] if argv is None else argv,
+        Invocation(environ=environ, terminal=terminal, options=Options()),
     )
     if terminal.out.failure is not None:
         terminal.note(f"lok: error: results are lost: {terminal.out.failure.strerror}")
@@ -106,7 +107,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     return code
 
 
-def _guarded(argv: Sequence[str], call: Call) -> int:
+def _guarded(argv: Sequence[str], call: Invocation) -> int:
     """The exit code, whatever happens."""
     terminal = call.terminal
     try:
@@ -141,7 +142,7 @@ def _guarded(argv: Sequence[str], call: Call) -> int:
     return _USAGE
 
 
-def _dispatch(argv: Sequence[str], call: Call) -> int:
+def _dispatch(argv: Sequence[str], call: Invocation) -> int:
     lok = root()
     if instruction := call.environ.get("_LOK_COMPLETE"):
         return shell_complete(lok, {"obj": call}, "lok", "_LOK_COMPLETE", instruction)

@@ -184,7 +184,7 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         ctx.meta.setdefault(_GIVEN, {})[param.name] = value
 
 
-class Verb(click.Command):
+class OptionsCommand(click.Command):
     """A command that takes shared options and refuses those it could only ignore."""
 
     def __init__(

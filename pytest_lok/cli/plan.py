@@ -10,16 +10,16 @@ from pytest_lok.cli.workflow_command import WorkflowGroup
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_lok.cli.invocation import Call
+    from pytest_lok.cli.invocation import Invocation
     from pytest_lok.core.templates.scope import Scope
     from pytest_lok.core.workflow.model import Ask, Step
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.ports import World
-    from pytest_lok.reports.outline import Asked, Planned
+    from pytest_lok.reports.outline import PlannedBackend, PlannedStep
     from pytest_lok.wiring import Project
 
 
-def show_plan(call: Call, project: Project, plan: Plan) -> int:
+def show_plan(call: Invocation, project: Project, plan: Plan) -> int:
     """Print it; the exit code is 0, because nothing was judged."""
     from shutil import which
 
@@ -49,36 +49,36 @@ def show_plan(call: Call, project: Project, plan: Plan) -> int:
     return 0
 
 
-def _planned(step: Step, world: World, scope: Scope) -> Planned:
+def _planned(step: Step, world: World, scope: Scope) -> PlannedStep:
     from pytest_lok.core.workflow.model import Ask
     from pytest_lok.errors import TemplateError
-    from pytest_lok.reports.outline import Planned
+    from pytest_lok.reports.outline import PlannedStep
 
     if not isinstance(step.action, Ask):
-        return Planned(step=step)
+        return PlannedStep(step=step)
     prompt, asked = step.action.prompt, _asked(step.action, world)
     if not prompt.steps and step.for_each is None:
         try:
-            return Planned(step=step, asked=asked, prompt=prompt.render(scope), prompt_known=True)
+            return PlannedStep(step=step, asked=asked, prompt=prompt.render(scope), prompt_known=True)
         except TemplateError:  # what is missing (an unset variable) may be there when it runs
             pass
-    return Planned(step=step, asked=asked, prompt=prompt.source)
+    return PlannedStep(step=step, asked=asked, prompt=prompt.source)
 
 
-def _asked(ask: Ask, world: World) -> Sequence[Asked]:
+def _asked(ask: Ask, world: World) -> Sequence[PlannedBackend]:
     from pytest_lok.core.workflow.model import AUTO
     from pytest_lok.engine.asking.route import routes
-    from pytest_lok.reports.outline import Asked
+    from pytest_lok.reports.outline import PlannedBackend
 
     names = ask.backends or world.default_backends
     if AUTO in names:
         able = [route for route in routes(ask.prompt.source, world) if route.problem is None]
         if not able:
-            return [Asked(backend=AUTO, problem="no backend is available")]
-        return [Asked(backend=able[0].backend, auto=True, why=able[0].why)]
+            return [PlannedBackend(backend=AUTO, problem="no backend is available")]
+        return [PlannedBackend(backend=able[0].backend, auto=True, why=able[0].why)]
     found = [(name, world.backends.get(name)) for name in names]
     return [
-        Asked(backend=name, problem=_problem(backend.unavailable()) if backend else "not configured")
+        PlannedBackend(backend=name, problem=_problem(backend.unavailable()) if backend else "not configured")
         for name, backend in found
     ]
 

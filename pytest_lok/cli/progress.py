@@ -19,7 +19,7 @@ from pytest_lok.core.events import (
 
 
 @dataclass(slots=True, kw_only=True)
-class Running:
+class RunningStep:
     """A step at work. ``since`` is on the board's clock; ``asked`` holds open questions: backend and item."""
 
     since: float
@@ -34,7 +34,7 @@ class Running:
         return f"asking {asking}" if asking else self.pause
 
 
-class Board:
+class RunProgress:
     """The run as it stands; ``clock`` gives monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -42,7 +42,7 @@ class Board:
         self.began = clock()
         self.total = 0
         self.finished = 0
-        self.running: dict[str, Running] = {}
+        self.running: dict[str, RunningStep] = {}
         self.waiting: dict[str, None] = {}
 
     def age(self, since: float) -> float:
@@ -57,7 +57,7 @@ class Board:
                 self.waiting = dict.fromkeys(steps)
             case StepStarted(step=name):
                 self.waiting.pop(name, None)
-                self.running[name] = Running(since=self._clock())
+                self.running[name] = RunningStep(since=self._clock())
             case StepFinished(result=result):
                 self.waiting.pop(result.name, None)
                 self.running.pop(result.name, None)
@@ -67,7 +67,7 @@ class Board:
                     _note(self.running[event.step], event)
 
 
-def _note(step: Running, event: BackendAsked | BackendReplied | BackendRefused | StepRetrying) -> None:
+def _note(step: RunningStep, event: BackendAsked | BackendReplied | BackendRefused | StepRetrying) -> None:
     match event:
         case BackendAsked():
             step.asked[event.backend, event.item] = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_lok.cli.invocation import Call
+from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import ALL, Options, options
 from pytest_lok.errors import UsageError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def find(ctx: click.Context, name: str, rest: Sequence[str]) -> tuple[Project, Workflow]:
     """A workflow and its project, also where ``--dir`` or ``--config`` stand in ``rest``, after the name."""
-    call = Call.of(ctx)
+    call = Invocation.of(ctx)
     moved = _moved(rest)
     if moved:
         # `--dir` may be the workflow's own argument: then it does not say where to look

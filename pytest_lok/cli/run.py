@@ -9,7 +9,7 @@ from pytest_lok.cli.options import EVERYWHERE
 from pytest_lok.cli.workflow_command import WorkflowGroup
 
 if TYPE_CHECKING:
-    from pytest_lok.cli.invocation import Call
+    from pytest_lok.cli.invocation import Invocation
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.wiring import Project
 
@@ -33,11 +33,11 @@ HONOURS = (
 _NOTHING_JUDGED = 3
 
 
-def run_plan(call: Call, project: Project, plan: Plan) -> int:
+def run_plan(call: Invocation, project: Project, plan: Plan) -> int:
     """Run it, show it, report it."""
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.trust import trusted
-    from pytest_lok.cli.views import Log, view
+    from pytest_lok.cli.views import ProgressLines, view
     from pytest_lok.reports.console import closing, outputs, previews
     from pytest_lok.reports.json_report import json_report
     from pytest_lok.settings import in_ci
@@ -48,7 +48,7 @@ def run_plan(call: Call, project: Project, plan: Plan) -> int:
     printed: Literal["leaves", "all", "none"] = "all" if verbose else "leaves"
     if call.json or world.dry_run:
         printed = "none"
-    progress = view(call.terminal, Log(verbose=verbose, printed=printed), color=call.color)
+    progress = view(call.terminal, ProgressLines(verbose=verbose, printed=printed), color=call.color)
     result, code = execute(plan, world, progress, fail_fast=call.options.fail_fast)
     if result.idle and not plan.workflow.allow_skip and in_ci(project.environ):
         code = code or _NOTHING_JUDGED

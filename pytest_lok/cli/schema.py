@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
-from pytest_lok.cli.invocation import Call
-from pytest_lok.cli.options import EVERYWHERE, Verb
+from pytest_lok.cli.invocation import Invocation
+from pytest_lok.cli.options import EVERYWHERE, OptionsCommand
 
 
 def _schema(what: str) -> int:
     from pytest_lok.core.workflow import document
     from pytest_lok.reports.json_report import dumps
 
-    call = Call.of(click.get_current_context())
+    call = Invocation.of(click.get_current_context())
     if what == "settings":
         from pytest_lok import settings
 
@@ -22,7 +22,7 @@ def _schema(what: str) -> int:
     return 0
 
 
-command = Verb(
+command = OptionsCommand(
     "schema",
     callback=_schema,
     params=[click.Argument(["what"], type=click.Choice(["workflow", "settings"]), default="workflow")],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from pytest_lok.cli.invocation import Call
-from pytest_lok.cli.options import EVERYWHERE, Verb
+from pytest_lok.cli.invocation import Invocation
+from pytest_lok.cli.options import EVERYWHERE, OptionsCommand
 from pytest_lok.cli.terminal import columns
 
 _UNABLE = 3
@@ -16,7 +16,7 @@ def _suggest(task: str) -> int:
     from pytest_lok.engine.asking.route import routes
     from pytest_lok.reports.json_report import dumps
 
-    call = Call.of(click.get_current_context())
+    call = Invocation.of(click.get_current_context())
     found = routes(task, tell(call, call.project()).world(shown=True))
     able = [route for route in found if route.problem is None]
     if call.json:
@@ -41,7 +41,7 @@ def _suggest(task: str) -> int:
     return 0 if able else _UNABLE
 
 
-command = Verb(
+command = OptionsCommand(
     "suggest",
     callback=_suggest,
     params=[click.Argument(["task"])],

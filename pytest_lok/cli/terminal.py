@@ -21,7 +21,7 @@ _NOBODY_LISTENS = (errno.EPIPE, errno.EIO, errno.EBADF)
 _OBEDIENT = ("GITHUB_ACTIONS", "TF_BUILD")
 
 
-class Stream:
+class SafeStream:
     """A standard stream that can always be written to; closed, or without a reader, it swallows.
 
     ``failure`` is why something that was written is lost, None while nothing is. A reader that went
@@ -85,8 +85,8 @@ class Terminal:
     """
 
     def __init__(self, environ: Mapping[str, str], out: TextIO | None, err: TextIO | None) -> None:
-        self.out = Stream(out)
-        self.err = Stream(err)
+        self.out = SafeStream(out)
+        self.err = SafeStream(err)
         self._environ = environ
         self._redraws = environ.get("TERM", "dumb") != "dumb"
         self._logged = bool(environ.get("CI"))  # a log is a screen: people read it, and runners

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_lok.cli.invocation import Call
-from pytest_lok.cli.options import EVERYWHERE, Verb
+from pytest_lok.cli.invocation import Invocation
+from pytest_lok.cli.options import EVERYWHERE, OptionsCommand
 from pytest_lok.errors import LokError, UsageError
 
 if TYPE_CHECKING:
     from pytest_lok.wiring import Project
 
 
-def trusted(call: Call, project: Project) -> Project:
+def trusted(call: Invocation, project: Project) -> Project:
     """The project, for a verb that starts something; UsageError where it is not trusted.
 
     On a terminal the user is asked, and the answer remembered.
@@ -34,7 +34,7 @@ def trusted(call: Call, project: Project) -> Project:
     return replace(project, trusted=True)
 
 
-def tell(call: Call, project: Project) -> Project:
+def tell(call: Invocation, project: Project) -> Project:
     """The project, for a verb that starts nothing; that it is not trusted is said."""
     if project.distrust:
         file = project.settings.claims.file
@@ -42,7 +42,7 @@ def tell(call: Call, project: Project) -> Project:
     return project
 
 
-def _is_asked(call: Call) -> bool:
+def _is_asked(call: Invocation) -> bool:
     from pytest_lok.settings import in_ci
 
     here = sys.stdin is not None and sys.stdin.isatty() and call.terminal.err.isatty()
@@ -57,7 +57,7 @@ def _give(project: Project) -> None:
 
 
 def _trust(listed: bool, revoked: bool) -> int:
-    call = Call.of(click.get_current_context())
+    call = Invocation.of(click.get_current_context())
     project = call.project()
     claims = project.settings.claims
     if listed:
@@ -75,7 +75,7 @@ def _trust(listed: bool, revoked: bool) -> int:
     return 0
 
 
-command = Verb(
+command = OptionsCommand(
     "trust",
     callback=_trust,
     params=[

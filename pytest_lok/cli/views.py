@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Literal, Protocol, Self, cast
 
-from pytest_lok.cli.progress import Board
+from pytest_lok.cli.progress import RunProgress
 from pytest_lok.cli.terminal import Terminal
 from pytest_lok.core.events import Event, RunStarted, RunWaiting, StepFinished, StepRetrying, StepStarted
 from pytest_lok.reports.console import details, duration, status
@@ -30,7 +30,7 @@ _STYLES = {
 }
 
 
-class View(Protocol):
+class RunView(Protocol):
     """Shows a run while it goes on, between ``__enter__`` and ``__exit__``."""
 
     def __enter__(self) -> Self: ...
@@ -47,7 +47,7 @@ class View(Protocol):
         ...
 
 
-class Log:
+class ProgressLines:
     """Events -> the lines that stay on the screen, each with the outcome it speaks of ("" = none).
 
     ``finished`` False leaves out the steps' ends: something else shows them. ``printed`` is which
@@ -92,10 +92,10 @@ class Log:
         return self._printed == "all" or (self._printed == "leaves" and name in self._leaves)
 
 
-class Lines:
+class PlainView:
     """Plain lines, for a pipe or a terminal that cannot be redrawn."""
 
-    def __init__(self, terminal: Terminal, log: Log) -> None:
+    def __init__(self, terminal: Terminal, log: ProgressLines) -> None:
         self._terminal = terminal
         self._log = log
 
@@ -115,20 +115,20 @@ class Lines:
         return contextlib.nullcontext()
 
 
-class Picture:
+class LiveView:
     """Lines above, and below them what runs and what waits, drawn again several times a second.
 
     A thread of its own draws, so that a slow terminal does not slow the run: it takes the lines
     that have come in since, and copies each dictionary whole before it reads it.
     """
 
-    def __init__(self, terminal: Terminal, log: Log, *, color: bool = True) -> None:
+    def __init__(self, terminal: Terminal, log: ProgressLines, *, color: bool = True) -> None:
         from rich.console import Console
         from rich.live import Live
 
         self._terminal = terminal
         self._log = log
-        self._board = Board(time.monotonic)
+        self._board = RunProgress(time.monotonic)
         self._console = Console(
             file=cast("IO[str]", terminal.err), no_color=not color, highlight=False, emoji=False
         )
@@ -218,6 +218,6 @@ class Picture:
         return picture
 
 
-def view(terminal: Terminal, log: Log, *, color: bool) -> View:
+def view(terminal: Terminal, log: ProgressLines, *, color: bool) -> RunView:
     """The best this terminal can do."""
-    return Picture(terminal, log, color=color) if terminal.live else Lines(terminal, log)
+    return LiveView(terminal, log, color=color) if terminal.live else PlainView(terminal, log)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_lok.cli.invocation import Call
-from pytest_lok.cli.options import EVERYWHERE, Verb, options
+from pytest_lok.cli.invocation import Invocation
+from pytest_lok.cli.options import EVERYWHERE, OptionsCommand, options
 from pytest_lok.cli.terminal import columns
 from pytest_lok.cli.workflow_command import complete_workflow
 from pytest_lok.errors import Problem, UsageError, WorkflowError
@@ -24,7 +24,7 @@ def _list() -> int:
     from pytest_lok.cli.trust import tell
     from pytest_lok.reports.json_report import dumps
 
-    call = Call.of(click.get_current_context())
+    call = Invocation.of(click.get_current_context())
     project = tell(call, call.project())
     entries = [_entry(project, found.stem, found.origin) for found in project.catalog()]
     if call.json:
@@ -60,7 +60,7 @@ def _entry(project: Project, name: str, origin: str) -> dict[str, object]:
 def _show(name: str) -> int:
     from pytest_lok.core.workflow.model import Origin
 
-    call = Call.of(click.get_current_context())
+    call = Invocation.of(click.get_current_context())
     project = call.project()
     workflow = project.load(name)
     if workflow.origin is Origin.SETTINGS:
@@ -75,7 +75,7 @@ def _validate(names: tuple[str, ...]) -> int:
     from pytest_lok.core.workflow.model import Origin
     from pytest_lok.reports.json_report import dumps
 
-    call = Call.of(click.get_current_context())
+    call = Invocation.of(click.get_current_context())
     project = tell(call, call.project())
     wanted = names or [found.stem for found in project.catalog() if found.origin is Origin.PROJECT]
     if not wanted:
@@ -96,7 +96,7 @@ def _validate(names: tuple[str, ...]) -> int:
     return _UNUSABLE if any(checked.values()) else 0
 
 
-def _note_unknown(call: Call, project: Project, name: str) -> None:
+def _note_unknown(call: Invocation, project: Project, name: str) -> None:
     """Tell of commands that get values, and of which nothing is known."""
     from pytest_lok.core.workflow.model import Shell
 
@@ -124,20 +124,20 @@ command = click.Group(
     params=options("json", "output", *EVERYWHERE),
     help="List, show and validate workflows.",
     commands=[
-        Verb(
+        OptionsCommand(
             "list",
             callback=_list,
             honours=("json", "output", *EVERYWHERE),
             help="List the project's workflows, yours and those built in. Of one name, the first counts.",
         ),
-        Verb(
+        OptionsCommand(
             "show",
             callback=_show,
             params=[_name],
             honours=("output", *EVERYWHERE),
             help="Print a workflow's file, for example to copy a built-in one.",
         ),
-        Verb(
+        OptionsCommand(
             "validate",
             callback=_validate,
             params=[_names],

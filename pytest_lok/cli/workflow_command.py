@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 from click.shell_completion import CompletionItem
 
-from pytest_lok.cli.invocation import Call
-from pytest_lok.cli.options import Verb, options
+from pytest_lok.cli.invocation import Invocation
+from pytest_lok.cli.options import OptionsCommand, options
 from pytest_lok.cli.resolve import find
 from pytest_lok.errors import LokError
 from pytest_lok.reports.escaping import visible
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.wiring import Project
 
-Act: TypeAlias = "Callable[[Call, Project, Plan], int]"
+Act: TypeAlias = "Callable[[Invocation, Project, Plan], int]"
 """What to do with a planned workflow; returns the exit code."""
 
 _BOOLEAN = ("true", "false")
@@ -28,7 +28,7 @@ _SHOWN = 9
 """Positions without a name that the usage line shows."""
 
 
-class WorkflowCommand(Verb):
+class WorkflowCommand(OptionsCommand):
     """One workflow. A declared argument wins over lok's option of that name, which then stands before it."""
 
     def __init__(self, name: str, workflow: Workflow, act: Act, honours: Sequence[str]) -> None:
@@ -64,7 +64,7 @@ class WorkflowCommand(Verb):
     def _called(self, values: tuple[str, ...], **named: str | None) -> int:
         from pytest_lok.core.workflow.plan import Plan
 
-        call = Call.of(click.get_current_context())
+        call = Invocation.of(click.get_current_context())
         project, workflow = call.project(), self.workflow
         if call.options.backend and self.name:  # a role has a say in what steps mean that name nobody
             workflow = project.load(self.name)
@@ -133,7 +133,7 @@ def complete_workflow(
     if "/" in incomplete or incomplete.startswith("."):
         return [CompletionItem(incomplete, type="file")]
     with contextlib.suppress(LokError):
-        catalog = Call.of(ctx).project().catalog()
+        catalog = Invocation.of(ctx).project().catalog()
         return [CompletionItem(found.stem) for found in catalog if found.stem.startswith(incomplete)]
     return []
 

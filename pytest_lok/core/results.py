@@ -271,14 +271,14 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class ResumeState:
     """What a run begins with: results of steps that are not run again, and what of its budget is gone."""
 
     results: tuple[StepResult, ...] = ()
     spent: Usage = NO_USAGE
 
 
-NOTHING_KNOWN = Known()
+NOTHING_KNOWN = ResumeState()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

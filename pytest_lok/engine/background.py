@@ -13,10 +13,10 @@ from contextvars import Context
 from functools import partial
 
 from pytest_lok.core.events import Event, RunWaiting, StepFinished
-from pytest_lok.core.results import NOTHING_KNOWN, Known, RunResult, StepResult
+from pytest_lok.core.results import NOTHING_KNOWN, ResumeState, RunResult, StepResult
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.aside import THREAD
-from pytest_lok.engine.asking.concurrency import Line
+from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.ports import Backend, World
 from pytest_lok.engine.run import INTERNAL, Run, silent
 from pytest_lok.errors import UsageError
@@ -121,7 +121,7 @@ class Background:
         self._handles: list[RunHandle] = []
         self._backends: list[Backend] = []
         self._kills: list[Callable[[], None]] = []
-        self._line = Line()
+        self._line = FifoQueue()
         self._usual = 0.0
 
     def start(
@@ -132,7 +132,7 @@ class Background:
         *,
         fail_fast: bool = False,
         run_id: str = "",
-        known: Known = NOTHING_KNOWN,
+        known: ResumeState = NOTHING_KNOWN,
     ) -> RunHandle:
         """Begin a run; returns at once. ``emit`` is called on the engine thread. See ``Run`` for the rest."""
         loop = self._running_loop()

@@ -18,7 +18,7 @@ from pytest_lok.core.workflow.model import Ask, Format
 from pytest_lok.engine.asking.backend_call import answered, available, chosen
 from pytest_lok.engine.asking.findings import examine
 from pytest_lok.engine.evaluation import worked_out
-from pytest_lok.engine.execution import Record
+from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.engine.shell import execute, shell_command
 from pytest_lok.errors import OutputError, StepFailedError
@@ -35,7 +35,7 @@ SAID = 200
 """Characters of an answer that is no ruling that are repeated in the reason."""
 
 
-async def verify(record: Record, action: Ask) -> None:
+async def verify(record: StepExecution, action: Ask) -> None:
     """Run the step's verify command, if it has one; StepFailedError with its output if it says no.
 
     A preset has become its command by now.
@@ -62,7 +62,7 @@ async def verify(record: Record, action: Ask) -> None:
     record.note("verify", f"{done.stdout}\n{done.stderr}")
 
 
-async def check(record: Record) -> None:
+async def check(record: StepExecution) -> None:
     """Hold the gate and the step's asserts against what it did; StepFailedError says who said no, and why."""
     inconclusive = await examine(record)
     await hold(record)
@@ -70,7 +70,7 @@ async def check(record: Record) -> None:
         raise inconclusive
 
 
-async def hold(record: Record) -> None:
+async def hold(record: StepExecution) -> None:
     """Hold the step's asserts against what it did; StepFailedError names the first that is false."""
     if not record.step.asserts:
         return
@@ -92,7 +92,7 @@ def _held(condition: Condition, scope: Scope) -> tuple[bool, str]:
     return (True, "") if condition.holds(scope) else (False, condition.explain(scope))
 
 
-async def _ruling(record: Record, rubric: str, backend: str) -> bool:
+async def _ruling(record: StepExecution, rubric: str, backend: str) -> bool:
     """A judge's strict yes or no; anything else is an error of the step, never a yes."""
     if record.cut:
         raise not_whole(record.step.name)

@@ -13,14 +13,14 @@ from pytest_lok.core.results import Json, Reply, StepResult
 from pytest_lok.core.templates.scope import Loop, Scope
 from pytest_lok.core.workflow.model import Step
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.engine.asking.budget import Purse
-from pytest_lok.engine.asking.concurrency import Line
+from pytest_lok.engine.asking.budget import BudgetTracker
+from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.ports import World
 from pytest_lok.errors import StepUnableError
 
 
 @dataclass(slots=True, kw_only=True)
-class Context:
+class RunContext:
     """One run in progress. ``results`` is the schedule's live view; ``began`` is loop time.
 
     ``purse`` is None where no budget limits it. ``line`` is where steps, and parts of one, take their
@@ -33,8 +33,8 @@ class Context:
     results: Mapping[str, StepResult]
     began: float
     now: Callable[[], float]
-    purse: Purse | None
-    line: Line
+    purse: BudgetTracker | None
+    line: FifoQueue
     answered: list[str] = field(default_factory=list)
     found: dict[str, Json] = field(default_factory=dict)
     project: Mapping[str, Json] = field(init=False)
@@ -92,7 +92,7 @@ class _Lazy(Mapping[str, Json]):
         return len(self._world.workspace.project())
 
 
-class within:  # noqa: N801 - it reads as asyncio.timeout does
+class time_limit:  # noqa: N801 - it reads as asyncio.timeout does
     """``with within(seconds):`` a time limit; ``math.inf`` = none. TimeoutError where it takes longer.
 
     That is asyncio.timeout, which takes a step that does nothing a seventh of its time.

@@ -9,23 +9,23 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeAlias
 
-from pytest_lok.core.edits.edits import Change, Draft, edits_of
+from pytest_lok.core.edits.edits import EditDraft, FileChange, edits_of
 from pytest_lok.core.edits.verification import verification
 from pytest_lok.core.shell.compiler import ShellTemplate
-from pytest_lok.core.templates.scope import Names
+from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.workflow.model import Ask, Shell
 from pytest_lok.engine.asking.ask import run_ask
 from pytest_lok.engine.asking.findings import examine
 from pytest_lok.engine.checks import check, hold, verify
-from pytest_lok.engine.context import within
-from pytest_lok.engine.execution import Record
+from pytest_lok.engine.context import time_limit
+from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import Transaction
 from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError, TemplateError
 
 _EMPTY = "set allow_empty = true on the step if there may be nothing to change"
 
 
-class NotWrittenError(LokError):
+class DryRunError(LokError):
     """The edits apply, and this is a dry run: ``output`` of the record is their diff."""
 
 
@@ -45,7 +45,7 @@ def _fixable(*kinds: type[StepFailedError] | type[StepUnableError]) -> Iterator[
         raise _FixableError(failure) from None
 
 
-class UndoneError(NotWrittenError):
+class UndoneError(DryRunError):
     """The answer holds, and its edits are undone with those of another that does not."""
 
 
@@ -54,7 +54,7 @@ AtOnce: TypeAlias = Callable[[Sequence[Work]], Awaitable[Sequence[LokError | Non
 """Runs coroutines side by side, as many as a step may, and gives what they return in their order."""
 
 
-async def run_and_apply(record: Record, action: Ask) -> None:
+async def run_and_apply(record: StepExecution, action: Ask) -> None:
     """Ask, apply the edits of the answer, verify, check; again with what was wrong, as often as allowed."""
     (failure,) = await apply_together([record], action)
     if failure is not None:
@@ -62,7 +62,7 @@ async def run_and_apply(record: Record, action: Ask) -> None:
 
 
 async def apply_together(
-    parts: Sequence[Record], action: Ask, at_once: AtOnce | None = None
+    parts: Sequence[StepExecution], action: Ask, at_once: AtOnce | None = None
 ) -> list[LokError | None]:
     """Ask for every part, apply the edits of all answers as one transaction, verify and check each part.
 
@@ -95,7 +95,7 @@ async def apply_together(
     return [None] * len(parts)
 
 
-async def _asked(part: Record, action: Ask, feedback: str) -> LokError | None:
+async def _asked(part: StepExecution, action: Ask, feedback: str) -> LokError | None:
     part.output = ""
     try:
         await run_ask(part, action, feedback)
@@ -129,15 +129,15 @@ def _feedback(answer: str, failure: StepFailedError | StepUnableError, *, edited
     return "\n\n".join([*said, why, *([evidence] if evidence else []), again])
 
 
-def _found_out(record: Record, action: Ask) -> Ask:
+def _found_out(record: StepExecution, action: Ask) -> Ask:
     """The action with the command its preset stands for: where there is none, nothing is asked in vain."""
     if not action.verify_preset:
         return action
     command = record.context.world.workspace.verify_command(action.verify_preset)
-    return replace(action, verify=ShellTemplate.parse(command, Names()), verify_preset="")
+    return replace(action, verify=ShellTemplate.parse(command, VisibleNames()), verify_preset="")
 
 
-async def _apply_and_judge(parts: Sequence[Record], action: Ask, *, last: bool) -> dict[int, LokError]:
+async def _apply_and_judge(parts: Sequence[StepExecution], action: Ask, *, last: bool) -> dict[int, LokError]:
     """What the parts fail with, by number; nothing of the edits stays if one does."""
     if not action.apply_edits:
         return await _judged(parts, action)
@@ -163,7 +163,7 @@ async def _apply_and_judge(parts: Sequence[Record], action: Ask, *, last: bool) 
         return failed
 
 
-async def _judged(parts: Sequence[Record], action: Ask) -> dict[int, LokError]:
+async def _judged(parts: Sequence[StepExecution], action: Ask) -> dict[int, LokError]:
     failed: dict[int, LokError] = {}
     for number, part in enumerate(parts):
         try:
@@ -173,7 +173,7 @@ async def _judged(parts: Sequence[Record], action: Ask) -> dict[int, LokError]:
     return failed
 
 
-async def _shown(parts: Sequence[Record]) -> dict[int, LokError]:
+async def _shown(parts: Sequence[StepExecution]) -> dict[int, LokError]:
     """A dry run: the checks that need no edits, and the edits as each part's output."""
     shown: dict[int, LokError] = {}
     for number, part in enumerate(parts):
@@ -186,11 +186,11 @@ async def _shown(parts: Sequence[Record]) -> dict[int, LokError]:
         part.sections = [section for section in part.sections if section.title != "edits"]
         part.output, part.data, part.has_data = diff, None, False
         message = "dry run: its edits apply, and are shown instead of made"
-        shown[number] = NotWrittenError(message, hint="run it without --dry-run")
+        shown[number] = DryRunError(message, hint="run it without --dry-run")
     return shown
 
 
-async def _judge(record: Record, action: Ask) -> None:
+async def _judge(record: StepExecution, action: Ask) -> None:
     with _fixable(StepFailedError):
         await verify(record, action)
     inconclusive = await examine(record)
@@ -201,8 +201,8 @@ async def _judge(record: Record, action: Ask) -> None:
 
 
 def _drafted(
-    parts: Sequence[Record], action: Ask, transaction: Transaction
-) -> tuple[Draft, dict[int, LokError]]:
+    parts: Sequence[StepExecution], action: Ask, transaction: Transaction
+) -> tuple[EditDraft, dict[int, LokError]]:
     """What becomes of the files, and which parts' edits do not apply, by number, each with why not."""
     commands = {(_command(part, action), "`verify`") for part in parts} | set(_later(parts[0]))
     judges = [
@@ -214,7 +214,7 @@ def _drafted(
     def decides(path: str) -> str | None:
         return next(filter(None, (each.decides(path) for each in judges)), None)
 
-    draft = Draft(transaction.read, allow=action.allow_paths, decides=decides)
+    draft = EditDraft(transaction.read, allow=action.allow_paths, decides=decides)
     failed: dict[int, LokError] = {}
     for number, part in enumerate(parts):
         made, reasons = draft.add(edits_of(part.data))
@@ -233,7 +233,7 @@ def _drafted(
     return draft, failed
 
 
-def _as_before(change: Change, transaction: Transaction) -> bool:
+def _as_before(change: FileChange, transaction: Transaction) -> bool:
     try:
         return transaction.read(change.file) == change.before
     except ValueError:  # it is no file any more
@@ -244,7 +244,7 @@ def _unchanged(why: str) -> _FixableError:
     return _FixableError(StepFailedError(f"no change by the edits: {why}", hint=_EMPTY))
 
 
-def _later(record: Record) -> Iterator[tuple[str, str]]:
+def _later(record: StepExecution) -> Iterator[tuple[str, str]]:
     """The commands of the steps that build on this one, each with whose it is: they judge its edits too."""
     world, after = record.context.world, {record.step.name}
     for step in record.context.plan.steps:  # what a step needs stands before it
@@ -270,7 +270,7 @@ def _installed(name: str) -> bool:
         return False
 
 
-def _command(part: Record, action: Ask) -> str:
+def _command(part: StepExecution, action: Ask) -> str:
     """The verify command as it will run, with its values where their names are; "" = nothing verifies."""
     if action.verify is None:
         return ""
@@ -281,14 +281,14 @@ def _command(part: Record, action: Ask) -> str:
     return text
 
 
-async def _checkpoint(record: Record) -> None:
+async def _checkpoint(record: StepExecution) -> None:
     """Let git-agent note the state before the edits, where it keeps a history; nothing depends on it."""
     world, limit = record.context.world, record.context.limit(record.step)
     command = world.workspace.checkpoint(f"pre-edit: {record.step.name}")
     if command is None:
         return
     try:
-        with within(limit):
+        with time_limit(limit):
             done = await world.shell.run(command)
         trouble = f"{done.stdout}\n{done.stderr}" if done.exit_code else ""
     except TimeoutError:

@@ -12,8 +12,8 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.engine.aside import THREAD
-from pytest_lok.engine.context import timed_out, within
-from pytest_lok.engine.execution import Record
+from pytest_lok.engine.context import time_limit, timed_out
+from pytest_lok.engine.execution import StepExecution
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ Left: TypeAlias = Callable[[], float]
 """Seconds that are left; TimeoutError when there are none, or nobody waits any more."""
 
 
-class Text(Protocol):
+class Evaluable(Protocol):
     """A template, a condition, or a shell text."""
 
     def heavy(self, scope: Scope) -> bool:
@@ -30,7 +30,7 @@ class Text(Protocol):
 
 
 async def worked_out(
-    record: Record, scope: Scope, texts: Iterable[Text | None], work: Callable[[Scope], T]
+    record: StepExecution, scope: Scope, texts: Iterable[Evaluable | None], work: Callable[[Scope], T]
 ) -> T:
     """What ``work`` makes of the texts: at once, or, where one may take long, for as long as the step may."""
     if not any(text is not None and text.heavy(scope) for text in texts):
@@ -75,7 +75,7 @@ async def evaluated(work: Callable[[Left], T], limit: float, what: str) -> T:
     context = contextvars.copy_context()
     threading.Thread(target=context.run, args=(run,), name=f"{THREAD}-work", daemon=True).start()
     try:
-        with within(limit):
+        with time_limit(limit):
             return await found
     except TimeoutError:
         raise timed_out(what, limit) from None

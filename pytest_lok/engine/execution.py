@@ -22,7 +22,7 @@ from pytest_lok.core.results import (
 from pytest_lok.core.templates.scope import Loop
 from pytest_lok.core.text.truncation import leave_out_middle
 from pytest_lok.core.workflow.model import Step
-from pytest_lok.engine.context import Context
+from pytest_lok.engine.context import RunContext
 from pytest_lok.engine.ports import Prompt
 
 _HEAD, _TAIL = 8_000, 56_000
@@ -30,7 +30,7 @@ _HEAD, _TAIL = 8_000, 56_000
 
 
 @dataclass(slots=True)
-class Record:
+class StepExecution:
     """One execution of a step (of one item of it, inside ``for_each``), filled as it goes.
 
     ``reported`` holds the data of each backend (``""`` = the command) whose word counts, of those that
@@ -40,7 +40,7 @@ class Record:
     """
 
     step: Step
-    context: Context
+    context: RunContext
     loop: Loop | None = None
     sample: int = 0
     output: str = ""
@@ -79,7 +79,7 @@ class Record:
         if text.strip():
             self.sections.append(Section(title=title, text=leave_out_middle(text, head=_HEAD, tail=_TAIL)))
 
-    def adopt(self, other: Record) -> None:
+    def adopt(self, other: StepExecution) -> None:
         """Take over the answer of one of several attempts at this step."""
         self.output, self.cut, self.data, self.has_data = other.output, other.cut, other.data, other.has_data
         self.verdict, self.quoting = other.verdict, other.quoting
@@ -88,7 +88,7 @@ class Record:
             lost = [it for it in self.findings or () if it.standing in ("blocks", "undecided")]
             self.findings = united([*other.findings, *(replace(it, standing="outvoted") for it in lost)])
 
-    def absorb(self, other: Record, label: str) -> None:
+    def absorb(self, other: StepExecution, label: str) -> None:
         """Add what a part of this step (an item, one of several answers) has to show."""
         self.usage += other.usage
         self.attempts += other.attempts

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from pytest_lok.core.asking.pricing import Price
-from pytest_lok.core.edits.edits import Change
+from pytest_lok.core.edits.edits import FileChange
 from pytest_lok.core.results import Json, Reply
 from pytest_lok.core.trust.redaction import Redactor
-from pytest_lok.engine.asking.concurrency import Slots
+from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
 from pytest_lok.errors import BackendError
 
 
@@ -58,7 +58,7 @@ class Backend(Protocol):
 
 
 @runtime_checkable
-class Recalling(Protocol):
+class RemembersAnswers(Protocol):
     """A backend that may know an answer without asking: that waits for no place and spends nothing."""
 
     async def recall(self, prompt: Prompt) -> Reply | None:
@@ -67,7 +67,7 @@ class Recalling(Protocol):
 
 
 @runtime_checkable
-class Keyed(Protocol):
+class HasApiKeyVariable(Protocol):
     """A backend that has its key, if it has one, from a variable."""
 
     def key_variable(self) -> str | None:
@@ -76,7 +76,7 @@ class Keyed(Protocol):
 
 
 @runtime_checkable
-class Installed(Protocol):
+class HasVersion(Protocol):
     """A backend that is a program of this machine, and can tell of it without asking a model."""
 
     async def version(self, *, within: float) -> str:
@@ -88,7 +88,7 @@ class Installed(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class CommandSpec:
     """A process to run. ``env`` is added to the base environment; ``cwd`` lies inside the workspace."""
 
     argv: tuple[str, ...]
@@ -115,16 +115,16 @@ class Completed:
     unread: int = 0
 
 
-class Shell(Protocol):
+class CommandRunner(Protocol):
     """Runs commands. Cancelling a run ends the whole process group before it returns."""
 
-    async def run(self, command: Command) -> Completed:
+    async def run(self, command: CommandSpec) -> Completed:
         """Run to its end; StepUnableError if it cannot be started."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
+class ProcessSpec:
     """One process, said in full: ``env`` is its whole environment, ``cwd`` an absolute directory.
 
     ``spool`` gives it files instead of pipes for stdout and stderr: some programs lose what a pipe
@@ -143,10 +143,10 @@ class Launch:
     said_all: Callable[[str], bool] | None = None
 
 
-class Runner(Protocol):
+class ProcessRunner(Protocol):
     """Runs one process to its end; cancelling ends it and all it started before it returns."""
 
-    async def __call__(self, launch: Launch) -> Completed:
+    async def __call__(self, launch: ProcessSpec) -> Completed:
         """What it printed and how it ended; StepUnableError if it cannot be started.
 
         TimeoutError after a silence that was too long.
@@ -161,7 +161,7 @@ class Transaction(Protocol):
         """A file's bytes, None if there is none; ValueError with the reason why it cannot be edited."""
         ...
 
-    def write(self, changes: Sequence[Change]) -> None:
+    def write(self, changes: Sequence[FileChange]) -> None:
         """Write every change, each file atomically; StepUnableError if the system does not let it."""
         ...
 
@@ -170,7 +170,7 @@ class Transaction(Protocol):
         ...
 
 
-class Turn(Protocol):
+class RunLock(Protocol):
     """A run's leave to work on a workspace: with other runs, or alone."""
 
     def take(self) -> bool:
@@ -213,7 +213,7 @@ class Comparison:
 class Workspace(Protocol):
     """The tree a run works on."""
 
-    def turn(self, *, alone: bool) -> Turn:
+    def turn(self, *, alone: bool) -> RunLock:
         """The turn of one run; one that is ``alone`` keeps every other run out, across processes."""
         ...
 
@@ -255,7 +255,7 @@ class Workspace(Protocol):
         """What was detected: ``language``, ``root``, ``tools``."""
         ...
 
-    def checkpoint(self, message: str) -> Command | None:
+    def checkpoint(self, message: str) -> CommandSpec | None:
         """What tells an agent's own history of the state before edits; None = nobody keeps one here."""
         ...
 
@@ -308,7 +308,7 @@ class World:
     """
 
     backends: Mapping[str, Backend]
-    shell: Shell
+    shell: CommandRunner
     workspace: Workspace
     env: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
@@ -320,5 +320,5 @@ class World:
     prices: Mapping[str, Price] = field(default_factory=dict)
     redactor: Redactor = field(default_factory=Redactor)
     kill: Callable[[], None] = _nothing
-    slots: Mapping[str, Slots] = field(default_factory=dict)
+    slots: Mapping[str, ConcurrencyLimiter] = field(default_factory=dict)
     dry_run: bool = False

@@ -18,14 +18,14 @@ from pytest_lok.core.events import (
     StepStarted,
     fold,
 )
-from pytest_lok.core.results import NOTHING_KNOWN, Known, Outcome, RunResult, Section, StepResult, Usage
+from pytest_lok.core.results import NOTHING_KNOWN, Outcome, ResumeState, RunResult, Section, StepResult, Usage
 from pytest_lok.core.workflow.model import Step
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.core.workflow.schedule import Schedule
-from pytest_lok.engine.asking.budget import Purse
-from pytest_lok.engine.asking.concurrency import Line
-from pytest_lok.engine.context import Context
-from pytest_lok.engine.ports import Turn, World
+from pytest_lok.engine.asking.budget import BudgetTracker
+from pytest_lok.engine.asking.concurrency import FifoQueue
+from pytest_lok.engine.context import RunContext
+from pytest_lok.engine.ports import RunLock, World
 from pytest_lok.engine.step import perform
 from pytest_lok.errors import StepUnableError
 
@@ -55,8 +55,8 @@ class Run:
         *,
         fail_fast: bool = False,
         run_id: str = "",
-        known: Known = NOTHING_KNOWN,
-        line: Line | None = None,
+        known: ResumeState = NOTHING_KNOWN,
+        line: FifoQueue | None = None,
     ) -> None:
         self.run_id = run_id or uuid.uuid4().hex[:12]
         self._plan = plan
@@ -65,7 +65,7 @@ class Run:
         self._fail_fast = fail_fast
         self._known = known
         self._schedule = Schedule(plan.steps)
-        self._line = line or Line()
+        self._line = line or FifoQueue()
         self._most = world.limits.own(plan.workflow.max_parallel)
         in_all = world.limits.in_all(plan.workflow.max_parallel)
         self._in_all = lambda: in_all
@@ -86,14 +86,14 @@ class Run:
         as interrupted, emits RunFinished, and re-raises.
         """
         now, budget = asyncio.get_running_loop().time, self._plan.workflow.budget
-        self._context = Context(
+        self._context = RunContext(
             plan=self._plan,
             world=self._world,
             tell=self._tell,
             results=self._schedule.results,
             began=now(),
             now=now,
-            purse=Purse(budget, self._known.spent, self._count) if budget else None,
+            purse=BudgetTracker(budget, self._known.spent, self._count) if budget else None,
             line=self._line,
         )
         self._tell(self._started())
@@ -127,7 +127,7 @@ class Run:
         names = tuple(self._running)
         return {name: self._context.at - self._since[name] for name in names}
 
-    async def _wait_for(self, turn: Turn) -> None:
+    async def _wait_for(self, turn: RunLock) -> None:
         """Wait until no other run is in the way, or until this one is stopped."""
         told = False
         try:

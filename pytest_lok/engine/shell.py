@@ -14,16 +14,16 @@ from pytest_lok.core.workflow.model import Format, Shell
 from pytest_lok.engine.asking.material import look_for_material
 from pytest_lok.engine.asking.output import read
 from pytest_lok.engine.asking.retry import attempts
-from pytest_lok.engine.context import timed_out, within
+from pytest_lok.engine.context import time_limit, timed_out
 from pytest_lok.engine.evaluation import worked_out
-from pytest_lok.engine.execution import Record
-from pytest_lok.engine.ports import Command, Completed, Workspace, World
+from pytest_lok.engine.execution import StepExecution
+from pytest_lok.engine.ports import CommandSpec, Completed, Workspace, World
 from pytest_lok.errors import LokError, OutputError, StepFailedError, TemplateError
 
 BASH = ("bash", "--posix", "-o", "pipefail")
 
 
-async def run_shell(record: Record, action: Shell) -> None:
+async def run_shell(record: StepExecution, action: Shell) -> None:
     """Run the step's command; its stdout, trimmed, is the output. StepFailedError if it exits non-zero."""
     step, context = record.step, record.context
     texts = [action.shell, *action.argv, action.stdin, *action.env.values(), action.cwd]
@@ -53,11 +53,11 @@ async def run_shell(record: Record, action: Shell) -> None:
             raise OutputError("the output does not satisfy output_schema: " + "; ".join(wrong))
 
 
-async def execute(record: Record, command: Command) -> Completed:
+async def execute(record: StepExecution, command: CommandSpec) -> Completed:
     """Run one command within the step's time limit; StepFailedError, with all it printed, if it says no."""
     limit = record.context.limit(record.step)
     try:
-        with within(limit):
+        with time_limit(limit):
             done = await record.context.world.shell.run(command)
     except TimeoutError:
         raise timed_out("the command", limit) from None
@@ -68,7 +68,7 @@ async def execute(record: Record, command: Command) -> Completed:
     return done
 
 
-def command_of(action: Shell, scope: Scope, world: World) -> Command:
+def command_of(action: Shell, scope: Scope, world: World) -> CommandSpec:
     """The process behind a shell step; TemplateError where a value is missing or refused."""
     env = {name: value.render(scope) for name, value in action.env.items()}
     stdin = action.stdin.render(scope).encode("utf-8", "surrogateescape") if action.stdin else b""
@@ -79,7 +79,7 @@ def command_of(action: Shell, scope: Scope, world: World) -> Command:
     argv = tuple(part.render(scope) for part in action.argv)
     if world.command_wrapper:
         return _wrapped(ShellCommand(text=shlex.join(argv), values=env), world, stdin, cwd)
-    return Command(argv=argv, env=env, cwd=cwd, stdin=stdin)
+    return CommandSpec(argv=argv, env=env, cwd=cwd, stdin=stdin)
 
 
 def shell_command(
@@ -91,7 +91,7 @@ def shell_command(
     env: dict[str, str] | None = None,
     stdin: bytes = b"",
     cwd: str = "",
-) -> Command:
+) -> CommandSpec:
     """Shell text as a process, inside the settings' command wrapper if there is one.
 
     With ``bash`` a pipe fails with any of its commands. It reads the text as ``sh`` does otherwise, and no
@@ -105,7 +105,7 @@ def shell_command(
     if world.command_wrapper:
         text = shlex.join(argv) if bash else command.text
         return _wrapped(ShellCommand(text=text, values=values), world, stdin, cwd)
-    return Command(argv=argv, env=values, cwd=cwd, stdin=stdin)
+    return CommandSpec(argv=argv, env=values, cwd=cwd, stdin=stdin)
 
 
 def _check_target(base: str, name: str, cwd: str, workspace: Workspace) -> None:
@@ -125,10 +125,10 @@ def _check_target(base: str, name: str, cwd: str, workspace: Workspace) -> None:
         )
 
 
-def _wrapped(command: ShellCommand, world: World, stdin: bytes, cwd: str) -> Command:
+def _wrapped(command: ShellCommand, world: World, stdin: bytes, cwd: str) -> CommandSpec:
     from pytest_lok.core.shell.compiler import wrap
 
-    return Command(argv=("sh", "-c", wrap(command, world.command_wrapper)), cwd=cwd, stdin=stdin)
+    return CommandSpec(argv=("sh", "-c", wrap(command, world.command_wrapper)), cwd=cwd, stdin=stdin)
 
 
 def _again(failure: LokError) -> bool:

@@ -15,10 +15,10 @@ from pytest_lok.core.workflow.model import MOST_ITEMS, Ask, ForEach, Shell, Step
 from pytest_lok.engine.aside import ASIDE
 from pytest_lok.engine.asking.findings import InconclusiveError
 from pytest_lok.engine.checks import check
-from pytest_lok.engine.context import Context
-from pytest_lok.engine.edit_step import NotWrittenError, apply_together, run_and_apply
+from pytest_lok.engine.context import RunContext
+from pytest_lok.engine.edit_step import DryRunError, apply_together, run_and_apply
 from pytest_lok.engine.evaluation import worked_out
-from pytest_lok.engine.execution import Record
+from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.shell import run_shell
 from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError
 
@@ -27,16 +27,16 @@ T = TypeVar("T")
 Ending: TypeAlias = tuple[Outcome, str, str]
 """An outcome, its reason and its hint."""
 
-Ended: TypeAlias = tuple[Record, ItemResult, str]
+Ended: TypeAlias = tuple[StepExecution, ItemResult, str]
 """An item that is done, what came of it, and its hint."""
 
 YES: Ending = (Outcome.PASSED, "", "")
 
 
-async def perform(step: Step, context: Context) -> StepResult:
+async def perform(step: Step, context: RunContext) -> StepResult:
     """The step's result; its ``seconds`` run from here to its end, pauses between attempts included."""
     began = context.now()
-    record = Record(step, context)
+    record = StepExecution(step, context)
     aside: list[str] = []
     ASIDE.set(aside)
     outcome, reason, hint = await _ending(record, _whole)
@@ -49,7 +49,7 @@ async def perform(step: Step, context: Context) -> StepResult:
     return replace(result, blocked_by=step.name) if outcome is Outcome.SKIPPED and record.attempts else result
 
 
-async def _ending(record: Record, work: Callable[[Record], Awaitable[Ending]]) -> Ending:
+async def _ending(record: StepExecution, work: Callable[[StepExecution], Awaitable[Ending]]) -> Ending:
     """How the work ended: every expected failure becomes an outcome here, and nowhere else."""
     try:
         return await work(record)
@@ -60,11 +60,11 @@ async def _ending(record: Record, work: Callable[[Record], Awaitable[Ending]]) -
         record.output, record.data, record.has_data = failure.output or failure.message, None, False
         record.cut = isinstance(failure, StepFailedError) and failure.cut
         return outcome, failure.message, failure.hint
-    except NotWrittenError as shown:
+    except DryRunError as shown:
         return Outcome.SKIPPED, shown.message, shown.hint
 
 
-async def _whole(record: Record) -> Ending:
+async def _whole(record: StepExecution) -> Ending:
     step, scope = record.step, record.context.scope()
     if step.when is not None and not await worked_out(record, scope, [step.when], step.when.holds):
         return Outcome.SKIPPED, f"when is false: {step.when.source.strip()}", ""
@@ -74,7 +74,7 @@ async def _whole(record: Record) -> Ending:
     return await _once(record)
 
 
-async def _once(record: Record) -> Ending:
+async def _once(record: StepExecution) -> Ending:
     match record.step.action:
         case Shell() as action:
             await run_shell(record, action)
@@ -86,15 +86,15 @@ async def _once(record: Record) -> Ending:
     return YES
 
 
-async def _repeatedly(record: Record, action: Ask) -> None:
+async def _repeatedly(record: StepExecution, action: Ask) -> None:
     """Independent answers to one prompt; enough must pass every check. The first that does is kept."""
     wanted = action.required_passes or action.repeat
 
-    async def work(part: Record) -> Ending:
+    async def work(part: StepExecution) -> Ending:
         await run_and_apply(part, action)
         return YES
 
-    parts = [Record(record.step, record.context, record.loop, sample=n) for n in range(action.repeat)]
+    parts = [StepExecution(record.step, record.context, record.loop, sample=n) for n in range(action.repeat)]
     endings = await _together([_ending(part, work) for part in parts], record)
     for part in parts:
         record.absorb(part, f"answer {part.sample + 1}")
@@ -111,7 +111,7 @@ async def _repeatedly(record: Record, action: Ask) -> None:
     raise StepFailedError(message)
 
 
-async def _together(work: Sequence[Coroutine[None, None, T]], record: Record) -> list[T]:
+async def _together(work: Sequence[Coroutine[None, None, T]], record: StepExecution) -> list[T]:
     """Everything at once, up to ``max_parallel``; the results keep the order."""
     wanted, limits, line = record.step.max_parallel, record.context.world.limits, record.context.line
     places = asyncio.Semaphore(limits.own(wanted))
@@ -131,19 +131,19 @@ async def _together(work: Sequence[Coroutine[None, None, T]], record: Record) ->
     return [task.result() for task in tasks]
 
 
-async def _each(record: Record, items: Sequence[Json]) -> Ending:
+async def _each(record: StepExecution, items: Sequence[Json]) -> Ending:
     """Every item at once, up to ``max_parallel``; the results keep the items' order."""
     if not items:
         record.output, record.data, record.has_data = "[]", [], True
         return Outcome.SKIPPED, "for_each has no items", ""
     step, context = record.step, record.context
 
-    async def one(part: Record) -> Ended:
+    async def one(part: StepExecution) -> Ended:
         began = context.now()
         outcome, reason, hint = await _ending(part, _once)
         return part, part.item_result(outcome, reason, context.now() - began), hint
 
-    each = [Record(step, context, Loop(item=item, index=i)) for i, item in enumerate(items)]
+    each = [StepExecution(step, context, Loop(item=item, index=i)) for i, item in enumerate(items)]
     if isinstance(step.action, Ask) and step.action.apply_edits:
         parts = await _edited(each, step.action, record)
     else:
@@ -157,7 +157,7 @@ async def _each(record: Record, items: Sequence[Json]) -> Ending:
     return _summed(record.items, [hint for _, _, hint in parts])
 
 
-async def _edited(parts: Sequence[Record], action: Ask, record: Record) -> list[Ended]:
+async def _edited(parts: Sequence[StepExecution], action: Ask, record: StepExecution) -> list[Ended]:
     """Items whose answers are edits: those of all are applied, or none."""
     began = record.context.now()
     failures: Sequence[LokError | None]
@@ -173,13 +173,13 @@ async def _edited(parts: Sequence[Record], action: Ask, record: Record) -> list[
     return ended
 
 
-async def _told(failure: LokError | None, part: Record) -> Ending:  # noqa: ARG001 - called like other work
+async def _told(failure: LokError | None, part: StepExecution) -> Ending:  # noqa: ARG001 - called like other work
     if failure is not None:
         raise failure
     return YES
 
 
-def _listed(part: Record, result: ItemResult) -> Json:
+def _listed(part: StepExecution, result: ItemResult) -> Json:
     """An item as later steps read it; the first four keys are lok's."""
     listed: dict[str, Json] = {
         "index": result.index,

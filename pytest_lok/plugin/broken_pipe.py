@@ -14,7 +14,7 @@ _GONE = (errno.EPIPE, errno.EIO)
 """Nobody reads: the other end of a pipe is closed, the window of a terminal is."""
 
 
-class Unbroken:
+class PipeSafeStream:
     """A terminal's file; what nobody reads is thrown away, and reports and verdict are as ever."""
 
     def __init__(self, file: TextIO) -> None:
@@ -50,4 +50,4 @@ class Unbroken:
 def keep_writing(config: pytest.Config) -> None:
     """Let pytest's terminal survive its reader."""
     if isinstance(config.pluginmanager.getplugin("terminalreporter"), pytest.TerminalReporter):
-        wrap_terminal(config, Unbroken)
+        wrap_terminal(config, PipeSafeStream)

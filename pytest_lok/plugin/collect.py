@@ -14,7 +14,7 @@ import pytest
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin._pytest_internals import fixture_value, fixtures_called, fixtures_of
-from pytest_lok.plugin.desk import DESK, Desk, Virtual
+from pytest_lok.plugin.desk import DESK, LokSession, UnfiledWorkflow
 from pytest_lok.plugin.failure_text import harmless
 from pytest_lok.plugin.outcome import NotPassedError, Phase, ending
 from pytest_lok.plugin.request import PREFIX, is_closed
@@ -31,7 +31,7 @@ NARROW = ("function", "class")
 class Collection:
     """The hooks that find workflows, and put their steps in the order they run in."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: LokSession) -> None:
         self._desk = desk
         shelf = desk.request.shelf
         self._open = () if is_closed(desk.config, shelf) else (shelf.parent, shelf)
@@ -61,7 +61,7 @@ class Collection:
         desk = self._desk
         if file_path in desk.named or (file_path.parent == desk.request.shelf and _wanted(desk, file_path)):
             place = desk.place(file_path)
-            return Workflow.from_parent(parent, path=file_path, name=file_path.stem, nodeid=place)
+            return WorkflowModule.from_parent(parent, path=file_path, name=file_path.stem, nodeid=place)
         return None
 
     @pytest.hookimpl(wrapper=True)
@@ -73,40 +73,40 @@ class Collection:
         virtual = self._desk.virtual
         if virtual and isinstance(collector, pytest.Session):
             root = _root(collector, report.result)
-            more = [Workflow.virtual(root, v) for v in virtual] if root else [Root.of(collector)]
+            more = [WorkflowModule.virtual(root, v) for v in virtual] if root else [RootDir.of(collector)]
             report.result = [*report.result, *more]
         return report
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Steps of a workflow together, in the order they run in, at the place of the first of them."""
-        groups: dict[pytest.Collector, list[Step]] = {}
+        groups: dict[pytest.Collector, list[StepItem]] = {}
         for item in items:
-            if isinstance(item, Step):
+            if isinstance(item, StepItem):
                 groups.setdefault(item.workflow, []).append(item)
         for workflow, steps in groups.items():
-            assert isinstance(workflow, Workflow)  # noqa: S101 - a step's parent
+            assert isinstance(workflow, WorkflowModule)  # noqa: S101 - a step's parent
             steps.sort(key=lambda step: workflow.order[step.name])
         if groups:
             items[:] = _regrouped(items, groups)
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Those that are left out may be needed all the same."""
-        self._desk.selection.left_out += [item for item in items if isinstance(item, Step)]
+        self._desk.selection.left_out += [item for item in items if isinstance(item, StepItem)]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Every deselection has happened."""
         for item in session.items:
-            if isinstance(item, Step):
+            if isinstance(item, StepItem):
                 self._desk.selection.add(item)
         self._desk.running.prepare()
 
 
 def _regrouped(
-    items: Iterable[pytest.Item], groups: dict[pytest.Collector, list[Step]]
+    items: Iterable[pytest.Item], groups: dict[pytest.Collector, list[StepItem]]
 ) -> Iterator[pytest.Item]:
     for item in items:
-        if isinstance(item, Step):
+        if isinstance(item, StepItem):
             yield from groups.pop(item.workflow, ())
         else:
             yield item
@@ -123,7 +123,7 @@ def _root(
     return None
 
 
-def _wanted(desk: Desk, file: Path) -> bool:
+def _wanted(desk: LokSession, file: Path) -> bool:
     return file.suffix == ".toml" and desk.wanted(file)
 
 
@@ -144,22 +144,22 @@ class LokDir(pytest.Directory):
                 yield from self.ihook.pytest_collect_file(file_path=file, parent=self)
 
 
-class Root(pytest.Directory):
+class RootDir(pytest.Directory):
     """The root directory, where nothing but workflows without a file is collected in it."""
 
     @classmethod
-    def of(cls, session: pytest.Session) -> Root:
+    def of(cls, session: pytest.Session) -> RootDir:
         """The one of a session."""
-        root: Root = cls.from_parent(session, path=session.config.rootpath)
+        root: RootDir = cls.from_parent(session, path=session.config.rootpath)
         return root
 
     def collect(self) -> Iterator[pytest.Collector]:
         """Those workflows."""
         for virtual in self.config.stash[DESK].virtual:
-            yield Workflow.virtual(self, virtual)
+            yield WorkflowModule.virtual(self, virtual)
 
 
-class Workflow(pytest.Module):
+class WorkflowModule(pytest.Module):
     """A workflow: its steps are its items. Nothing is imported: its module is empty."""
 
     only: frozenset[str] = frozenset()
@@ -169,9 +169,9 @@ class Workflow(pytest.Module):
     wide: tuple[str, ...] = ()
 
     @classmethod
-    def virtual(cls, root: pytest.Collector, virtual: Virtual) -> Workflow:
+    def virtual(cls, root: pytest.Collector, virtual: UnfiledWorkflow) -> WorkflowModule:
         """One without a file in the project; the root directory's conftest.py applies to it."""
-        node: Workflow = cls.from_parent(
+        node: WorkflowModule = cls.from_parent(
             root, path=root.path, name=virtual.name, nodeid=PREFIX + virtual.name
         )
         node.found, node.only = virtual.found, virtual.steps
@@ -196,7 +196,7 @@ class Workflow(pytest.Module):
             self.add_marker(tag)
         return self._steps()
 
-    def _load(self, desk: Desk) -> model.Workflow:
+    def _load(self, desk: LokSession) -> model.Workflow:
         if self.found is None:
             self.only = desk.only(self.path)
             return desk.load(self.path)
@@ -204,14 +204,14 @@ class Workflow(pytest.Module):
             raise self.found
         return self.found
 
-    def _steps(self) -> list[Step]:
+    def _steps(self) -> list[StepItem]:
         """Items in the order they run in, which --sw goes by; they share what their fixtures come to."""
         self._look_at_fixtures()
         shared = fixtures_of(self)
         fixtures = ((name, shared.name2fixturedefs.get(name)) for name in shared.names_closure)
         self.wide = tuple(name for name, found in fixtures if found and found[-1].scope not in NARROW)
         return [
-            Step.from_parent(self, name=step.name, step=step, fixtureinfo=shared)
+            StepItem.from_parent(self, name=step.name, step=step, fixtureinfo=shared)
             for step in self.plan.steps
             if not self.only or step.name in self.only
         ]
@@ -256,7 +256,7 @@ class Workflow(pytest.Module):
 def _nothing() -> None: ...
 
 
-class Step(pytest.Function):
+class StepItem(pytest.Function):
     """One step. Setting up waits for its result, running judges it."""
 
     result: StepResult | None = None
@@ -269,9 +269,9 @@ class Step(pytest.Function):
         self._again = False
 
     @property
-    def workflow(self) -> Workflow:
+    def workflow(self) -> WorkflowModule:
         """The workflow it belongs to."""
-        assert isinstance(self.parent, Workflow)  # noqa: S101 - made by Workflow.collect
+        assert isinstance(self.parent, WorkflowModule)  # noqa: S101 - made by Workflow.collect
         return self.parent
 
     def reportinfo(self) -> tuple[Path, int, str]:

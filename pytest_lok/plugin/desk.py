@@ -16,28 +16,28 @@ from pytest_lok.core.workflow.model import Format, Gate, Step
 from pytest_lok.core.workflow.model import Workflow as Model
 from pytest_lok.engine.background import Background
 from pytest_lok.errors import UsageError, WorkflowError
-from pytest_lok.plugin.early_exit import Stop
+from pytest_lok.plugin.early_exit import EarlyExit
 from pytest_lok.plugin.hooks import BEGAN
 from pytest_lok.plugin.promise import Promise
 from pytest_lok.plugin.request import PREFIX, Request
-from pytest_lok.plugin.runner import RUNS, Running
+from pytest_lok.plugin.runner import RUNS, WorkflowRunner
 from pytest_lok.plugin.selection import Selection
 from pytest_lok.plugin.typed import ini_typed, keep_typed
 from pytest_lok.settings import Settings, in_ci
-from pytest_lok.store.run_claims import Ledger
-from pytest_lok.store.runs import Record, RunDirectory
+from pytest_lok.store.run_claims import ClaimStore
+from pytest_lok.store.runs import RecordedRun, RunDirectory
 from pytest_lok.wiring import Project
 
 if TYPE_CHECKING:
     from pytest_lok.engine.ports import Backend, World
 
-DESK = pytest.StashKey["Desk"]()
+DESK = pytest.StashKey["LokSession"]()
 FailOn: TypeAlias = Literal["critical", "high", "medium", "low", "info", "never"]
 _STRICTER: tuple[FailOn, ...] = ("never", "critical", "high", "medium", "low", "info")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Virtual:
+class UnfiledWorkflow:
     """A workflow that has no file in the project (or a file that is broken): its node is ``lok/NAME``."""
 
     name: str
@@ -45,7 +45,7 @@ class Virtual:
     steps: frozenset[str] = frozenset()
 
 
-class Desk:
+class LokSession:
     """One per process; ``config.stash`` keeps it.
 
     ``everything``: what is meant to be collected was asked for, and pytest comes past it. ``promised`` are
@@ -68,9 +68,9 @@ class Desk:
         self.project = replace(opened, since=config.stash[BEGAN])
         self.background = Background()
         self.selection = Selection()
-        self.stop = Stop(self)
-        self.running = Running(self)
-        self.virtual: list[Virtual] = []
+        self.stop = EarlyExit(self)
+        self.running = WorkflowRunner(self)
+        self.virtual: list[UnfiledWorkflow] = []
         self.named: dict[Path, frozenset[str]] = dict(request.files)
         self.everything = request.everything
         self.is_promised = False
@@ -87,12 +87,12 @@ class Desk:
         return RunDirectory(Path(given)) if given else RunDirectory.make(self.request.root)
 
     @cached_property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> ClaimStore:
         """Which of this session's processes runs what."""
         worker = getattr(self.config, "workerinput", {}).get("workerid")
-        return Ledger(self.runs.path, f"worker {worker}" if worker else "pytest")
+        return ClaimStore(self.runs.path, f"worker {worker}" if worker else "pytest")
 
-    def records(self) -> list[Record]:
+    def records(self) -> list[RecordedRun]:
         """The session's runs, in whichever of its processes, as far as they have come."""
         if not self.is_recorded:
             return []
@@ -233,11 +233,11 @@ class Desk:
         return replace(self.project, settings=settings, environ=_environ()).world(backends)
 
 
-def desk(config: pytest.Config) -> Desk:
+def desk(config: pytest.Config) -> LokSession:
     """This process's desk; one for the fixtures alone where no workflows are in play."""
     if DESK not in config.stash:
         try:
-            config.stash[DESK] = Desk(config, Request.of(config))
+            config.stash[DESK] = LokSession(config, Request.of(config))
         except UsageError as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         config.add_cleanup(config.stash[DESK].close)
@@ -245,17 +245,17 @@ def desk(config: pytest.Config) -> Desk:
     return config.stash[DESK]
 
 
-def _stop_in_order(here: Desk) -> None:
+def _stop_in_order(here: LokSession) -> None:
     """From the first use of a fixture on, a session of Python tests ends like one with workflows."""
-    from pytest_lok.plugin.interruption import Stopping
-    from pytest_lok.plugin.junit import Caught
+    from pytest_lok.plugin.interruption import EarlyExitHooks
+    from pytest_lok.plugin.junit import InterruptedTests
 
-    manager, stopping = here.config.pluginmanager, Stopping(here)
+    manager, stopping = here.config.pluginmanager, EarlyExitHooks(here)
     session = manager.get_plugin("session")
     if isinstance(session, pytest.Session):
         stopping.pytest_sessionstart(session)
         stopping.pytest_collection_finish(session)
-        for part in (stopping, *Caught.of(here.config)):
+        for part in (stopping, *InterruptedTests.of(here.config)):
             manager.register(part, f"lok-{type(part).__name__.lower()}")
 
 

@@ -12,7 +12,7 @@ from pytest_lok.files import write_atomically
 from pytest_lok.plugin.outcome import NOT_RUN
 
 if TYPE_CHECKING:
-    from pytest_lok.plugin.desk import Desk
+    from pytest_lok.plugin.desk import LokSession
 
 STOP = "STOP"
 """The file that says the session was ended early; its first word is what becomes of steps not begun."""
@@ -20,10 +20,10 @@ HURRY = "HURRY"
 """The file that says that nobody waits any more for processes to end by themselves."""
 
 
-class Stop:
+class EarlyExit:
     """Whether and why the session was ended early, in this process or in the one that started it."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: LokSession) -> None:
         self._desk = desk
         self._is_worker = hasattr(desk.config, "workerinput")
         self._parent = os.getppid()

@@ -11,14 +11,14 @@ import pytest
 
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.plugin.hooks import GREEN
-from pytest_lok.plugin.outcome import Account
+from pytest_lok.plugin.outcome import StepReport
 from pytest_lok.plugin.request import PREFIX
 from pytest_lok.plugin.typed import looks, options_of
 from pytest_lok.reports.console import NOTHING_JUDGED
 from pytest_lok.settings import in_ci
 
 if TYPE_CHECKING:
-    from pytest_lok.plugin.desk import Desk
+    from pytest_lok.plugin.desk import LokSession
 
 Kind: TypeAlias = Literal["green", "red", "blocked", "own", "kept"]
 """Passed or soft, failed or error, blocked by another step, skipped by its own ``when``, or skipped by
@@ -32,7 +32,7 @@ _Records: TypeAlias = Mapping[str, Mapping[str, StepResult]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
+class FinalReport:
     """The last that was said of an item: ``said`` in pytest's words, and what kind of ending that is.
 
     ``blocked_by`` is a step's name, ``why`` is told of a skip.
@@ -44,7 +44,7 @@ class Word:
     why: str = ""
 
     @classmethod
-    def of(cls, report: pytest.TestReport) -> Word | None:
+    def of(cls, report: pytest.TestReport) -> FinalReport | None:
         """What a report says of the whole item, None if nothing."""
         if isinstance(report, pytest.SubtestReport) or report.outcome not in ("passed", "failed", "skipped"):
             return None  # an attempt that does not count has an outcome of its own
@@ -62,7 +62,7 @@ class Word:
         return cls(kind="green", said=said) if report.when == "call" or report.skipped else None
 
     @classmethod
-    def _of_skipped(cls, facts: Mapping[str, str]) -> Word:
+    def _of_skipped(cls, facts: Mapping[str, str]) -> FinalReport:
         if "not_run" in facts:
             return cls(kind="kept", said="skipped", why=facts["reason"])
         blocked_by = facts.get("blocked_by", "")
@@ -70,14 +70,14 @@ class Word:
 
 
 @dataclass(slots=True)
-class Words:
+class ReportBook:
     """The last word on each item, by node id and worker (``--dist each`` has several)."""
 
-    said: dict[str, dict[object, Word]] = field(default_factory=dict)
+    said: dict[str, dict[object, FinalReport]] = field(default_factory=dict)
 
     def hear(self, report: pytest.TestReport) -> None:
         """A later word on an item replaces an earlier one."""
-        word = Word.of(report)
+        word = FinalReport.of(report)
         if word is not None:
             self.said.setdefault(report.nodeid, {})[getattr(report, "node", None)] = word
 
@@ -101,15 +101,15 @@ class Words:
         return {nodeid: step for nodeid, step in blocked.items() if not self.is_red(_sibling(nodeid, step))}
 
 
-class LastWord:
+class FinalReports:
     """The hooks that hear every report, correct those that came too early, and add those that are missing.
 
     ``left`` are promised steps that were not run, and why, where that is said and no more.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: LokSession) -> None:
         self._desk = desk
-        self._words = Words()
+        self._words = ReportBook()
         self._said_red = False
         self._looks = looks(options_of(desk.config, os.environ))
         self.left: dict[str, str] = {}
@@ -219,7 +219,7 @@ class LastWord:
         found = self._desk.step_at(nodeid)
         assert found is not None  # noqa: S101 - it was reported as a step of ours
         workflow, step = found
-        account = Account(
+        account = StepReport(
             workflow=workflow,
             step=step,
             file=self._desk.request.root / step.path,

@@ -17,7 +17,7 @@ from pytest_lok.reports.console import closing, details, status
 
 if TYPE_CHECKING:
     from pytest_lok.engine.ports import Backend
-    from pytest_lok.plugin.desk import Desk
+    from pytest_lok.plugin.desk import LokSession
     from pytest_lok.settings import Settings
 
 _POLL = 0.2  # seconds; a longer wait would keep Ctrl-C from getting through
@@ -29,7 +29,7 @@ class Lok:
     def __init__(
         self,
         request: pytest.FixtureRequest,
-        desk: Desk,
+        desk: LokSession,
         backends: Mapping[str, Backend],
         settings: Settings,
     ) -> None:

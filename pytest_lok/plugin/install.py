@@ -12,25 +12,25 @@ from pytest_lok.core.workflow.model import Origin
 from pytest_lok.core.workflow.model import Workflow as Model
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.broken_pipe import keep_writing
-from pytest_lok.plugin.desk import DESK, Desk, Virtual
+from pytest_lok.plugin.desk import DESK, LokSession, UnfiledWorkflow
 from pytest_lok.plugin.hooks import TYPED, is_ours
 from pytest_lok.plugin.request import Arguments, Request, add, is_closed, is_virtual
 
 
 def install(config: pytest.Config, keyword: str) -> None:
     """Bring in the plugin's parts for a session with workflows; ``keyword`` is the name in ``-k``."""
-    from pytest_lok.plugin.collect import Collection, Step
-    from pytest_lok.plugin.final_reports import LastWord
-    from pytest_lok.plugin.interruption import Stopping
-    from pytest_lok.plugin.junit import JUnit
+    from pytest_lok.plugin.collect import Collection, StepItem
+    from pytest_lok.plugin.final_reports import FinalReports
+    from pytest_lok.plugin.interruption import EarlyExitHooks
+    from pytest_lok.plugin.junit import JUnitHooks
     from pytest_lok.plugin.last_failed import LastFailed
     from pytest_lok.plugin.report import Reporting
-    from pytest_lok.plugin.thread_output import Apart
+    from pytest_lok.plugin.thread_output import ThreadOutputCapture
     from pytest_lok.plugin.timeouts import Timeouts
 
     try:
         _refuse_unsupported(config)
-        here = config.stash[DESK] = Desk(config, Request.of(config))
+        here = config.stash[DESK] = LokSession(config, Request.of(config))
         _arrange(here, keyword)
         if not hasattr(config, "workerinput"):
             _check_shelf(here)
@@ -39,17 +39,17 @@ def install(config: pytest.Config, keyword: str) -> None:
         raise pytest.UsageError(str(error)) from None
     config.add_cleanup(here.close)
     keep_writing(config)
-    last = LastWord(here)
+    last = FinalReports(here)
     parts = [Collection(here), here.promise, here.running, Reporting(here, lambda: last.left)]
-    parts += [Stopping(here), Apart(here), Timeouts(Step)]
+    parts += [EarlyExitHooks(here), ThreadOutputCapture(here), Timeouts(StepItem)]
     if not hasattr(config, "workerinput"):
         parts.insert(0, last)  # after the steps that the end of a session has caught are told
-        parts += [LastFailed(config), *JUnit.of(config)]
+        parts += [LastFailed(config), *JUnitHooks.of(config)]
     for part in parts:
         config.pluginmanager.register(part, f"lok-{type(part).__name__.lower()}")
 
 
-def _arrange(here: Desk, keyword: str) -> None:
+def _arrange(here: LokSession, keyword: str) -> None:
     """Make what was asked for part of pytest's own arguments, or remember it where pytest has none for it."""
     config, request = here.config, here.request
     given = config.args_source is pytest.Config.ArgsSource.ARGS
@@ -73,7 +73,7 @@ def _arrange(here: Desk, keyword: str) -> None:
     config.args = args
 
 
-def _adds_shelf(here: Desk, given: bool) -> bool:
+def _adds_shelf(here: LokSession, given: bool) -> bool:
     """Whether the project's workflows join what pytest was told to collect.
 
     ``--lok`` that somebody typed asks for them whatever else is named; ``lok = true`` and addopts only
@@ -90,25 +90,25 @@ def _typed(config: pytest.Config) -> bool:
     return typed is not None and bool(typed.lok or typed.lok_workflow)
 
 
-def _leads_to_shelf(here: Desk, arg: str) -> bool:
+def _leads_to_shelf(here: LokSession, arg: str) -> bool:
     place = os.path.normpath(here.config.invocation_params.dir / arg)
     return here.request.shelf.is_relative_to(place)
 
 
-def _holds_shelf(here: Desk, arg: str) -> bool:
+def _holds_shelf(here: LokSession, arg: str) -> bool:
     """Whether pytest comes past the project's workflows when it collects an argument."""
     return _leads_to_shelf(here, arg) and not is_closed(here.config, here.request.shelf)
 
 
-def _foreign(here: Desk, file: Path) -> Virtual:
+def _foreign(here: LokSession, file: Path) -> UnfiledWorkflow:
     """A workflow of a project that pytest's root directory is not above: it has no place in its tree."""
     try:
-        return Virtual(name=file.stem, found=here.load(file))
+        return UnfiledWorkflow(name=file.stem, found=here.load(file))
     except WorkflowError as error:
-        return Virtual(name=file.stem, found=error)
+        return UnfiledWorkflow(name=file.stem, found=error)
 
 
-def _named(here: Desk, wish: str) -> Iterator[str]:
+def _named(here: LokSession, wish: str) -> Iterator[str]:
     """An argument for a workflow with a file in the project; others are noted as virtual."""
     name, _, step = wish.partition("::")
     try:
@@ -120,7 +120,7 @@ def _named(here: Desk, wish: str) -> Iterator[str]:
             add(here.named, file, "")
             yield str(file)
         else:
-            here.virtual.append(Virtual(name=name, found=error))
+            here.virtual.append(UnfiledWorkflow(name=name, found=error))
         return
     if step:
         _check_step(workflow, step)
@@ -131,10 +131,10 @@ def _named(here: Desk, wish: str) -> Iterator[str]:
         yield f"{file}::{step}" if step else str(file)
     else:
         steps = frozenset([step]) if step else frozenset()
-        here.virtual.append(Virtual(name=workflow.stem, found=workflow, steps=steps))
+        here.virtual.append(UnfiledWorkflow(name=workflow.stem, found=workflow, steps=steps))
 
 
-def _by_keyword(here: Desk, keyword: str) -> Iterator[str]:
+def _by_keyword(here: LokSession, keyword: str) -> Iterator[str]:
     """The file of a workflow named by ``-k``, if it is one that ``--lok`` would collect."""
     file = here.request.shelf / f"{keyword}.toml"
     if file.is_file() and not here.why_not(file):
@@ -148,7 +148,7 @@ def _check_step(workflow: Model, step: str) -> None:
         raise UsageError(f"workflow {workflow.stem!r} has no step {step!r}", hint=f"it has: {names}")
 
 
-def _check_shelf(here: Desk) -> None:
+def _check_shelf(here: LokSession) -> None:
     """``--lok`` that somebody typed must find something: a gate that is not there would be green."""
     if not _typed(here.config) or here.named or here.virtual:
         return
@@ -164,7 +164,7 @@ def _check_shelf(here: Desk) -> None:
     raise UsageError(f"--lok: there is no workflow in {here.request.shelf}", hint=hint)
 
 
-def _check_arguments(here: Desk) -> None:
+def _check_arguments(here: LokSession) -> None:
     """A value that no workflow of this session uses is a mistake (ini: no workflow of the project)."""
     given = here.request.arguments.keys
     if not given:
@@ -190,7 +190,7 @@ def _declared(workflows: Iterable[Model]) -> set[str]:
     }
 
 
-def _readable(here: Desk, files: Iterable[Path]) -> Iterator[Model]:
+def _readable(here: LokSession, files: Iterable[Path]) -> Iterator[Model]:
     for file in files:
         try:
             yield here.load(file)

@@ -14,19 +14,19 @@ import pytest
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.plugin._pytest_internals import junit_writer
 from pytest_lok.plugin.junit import remove
-from pytest_lok.plugin.outcome import Account
+from pytest_lok.plugin.outcome import StepReport
 
 if TYPE_CHECKING:
-    from pytest_lok.plugin.desk import Desk
+    from pytest_lok.plugin.desk import LokSession
 
 _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 """Signals that would end the process at once, and leave its children behind."""
 
 
-class Stopping:
+class EarlyExitHooks:
     """The hooks of a session that may not get to its end."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: LokSession) -> None:
         self._desk = desk
         self._is_worker = hasattr(desk.config, "workerinput")
         self._may_catch = threading.current_thread() is threading.main_thread()
@@ -134,7 +134,7 @@ class Stopping:
                 begun = record is not None and step.name in record.running
                 result = self._desk.stop.cut(step.name, begun=begun)
             file = self._desk.request.root / step.path
-            account = Account(
+            account = StepReport(
                 workflow=workflow,
                 step=step,
                 file=file,

@@ -46,7 +46,7 @@ def remove(report: Path) -> None:
             ) from None
 
 
-class Whole(LogXML):
+class AtomicLogXML(LogXML):
     """pytest's writer, whose file is there whole or not at all: a disk that is full leaves no half of one."""
 
     trouble = ""
@@ -79,7 +79,7 @@ class Whole(LogXML):
             super().pytest_terminal_summary(terminalreporter, config)
 
 
-class JUnit:
+class JUnitHooks:
     """The hooks around pytest's own writer."""
 
     def __init__(self, config: pytest.Config, xml: LogXML) -> None:
@@ -90,15 +90,15 @@ class JUnit:
             xml.family = "xunit1"  # the default family has no file and no line, and nothing to click on
 
     @classmethod
-    def of(cls, config: pytest.Config) -> list[JUnit | Caught]:
+    def of(cls, config: pytest.Config) -> list[JUnitHooks | InterruptedTests]:
         """The parts that a session with workflows needs where it writes a JUnit file."""
         xml = junit_writer(config)
         if xml is None:
             return []
         config.pluginmanager.unregister(xml)
-        xml.__class__ = Whole
+        xml.__class__ = AtomicLogXML
         config.pluginmanager.register(xml)
-        return [cls(config, xml), *Caught.of(config)]
+        return [cls(config, xml), *InterruptedTests.of(config)]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
@@ -171,7 +171,7 @@ class JUnit:
             nodes[-1].set("line", str(part["line"]))
 
 
-class Caught:
+class InterruptedTests:
     """Tests that the end of the session caught; pytest would write each as a case without a name."""
 
     def __init__(self, xml: LogXML) -> None:
@@ -179,7 +179,7 @@ class Caught:
         self._begun: dict[object, pytest.TestReport] = {}
 
     @classmethod
-    def of(cls, config: pytest.Config) -> list[Caught]:
+    def of(cls, config: pytest.Config) -> list[InterruptedTests]:
         """One where a JUnit file is written, else none."""
         xml = junit_writer(config)
         return [] if xml is None else [cls(xml)]

@@ -14,7 +14,7 @@ from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.workflow.model import Step, Workflow
 from pytest_lok.plugin._pytest_internals import failure_text
 from pytest_lok.plugin.failure_text import bounded, explain, harmless, short
-from pytest_lok.plugin.subtests import Part, parts
+from pytest_lok.plugin.subtests import Subtest, parts
 
 Phase: TypeAlias = Literal["setup", "call"]
 Word: TypeAlias = Literal["passed", "failed", "skipped", "xfail"]
@@ -71,7 +71,7 @@ def _nobody(_step: str) -> tuple[BackendAsked, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class StepReport:
     """What is told of one step. ``file`` is where it is written, ``root`` the result of what blocked it.
 
     ``asked`` gives the prompts of a step that did not pass.
@@ -91,7 +91,7 @@ class Account:
         text = explain(self.result, self.step, asked=self.asked(self.step.name), root=self.root)
         return self._shown(text, short(self.result))
 
-    def longrepr_of(self, part: Part) -> Any:
+    def longrepr_of(self, part: Subtest) -> Any:
         """The same of one part of the step."""
         return self._shown(str(part), part.reason, part.path, part.line)
 

@@ -17,8 +17,8 @@ from pytest_lok.plugin.request import PREFIX
 from pytest_lok.plugin.typed import typed_words
 
 if TYPE_CHECKING:
-    from pytest_lok.plugin.collect import Step
-    from pytest_lok.plugin.desk import Desk
+    from pytest_lok.plugin.collect import StepItem
+    from pytest_lok.plugin.desk import LokSession
 
 _SENT = "lok_promise"
 _MEANT = (
@@ -35,10 +35,10 @@ class Promise:
     and why; ``chosen`` are those that the command line itself leaves out.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: LokSession) -> None:
         self._desk = desk
         self._words = tuple(typed_words(desk.config, os.environ))
-        self._made: dict[str, Step] = {}
+        self._made: dict[str, StepItem] = {}
         self.left: dict[str, str] = {}
         self.chosen: set[str] = set()
 
@@ -50,9 +50,9 @@ class Promise:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
         """Every step there is, before anybody leaves some out."""
-        from pytest_lok.plugin.collect import Step
+        from pytest_lok.plugin.collect import StepItem
 
-        self._made = {item.nodeid: item for item in items if isinstance(item, Step)}
+        self._made = {item.nodeid: item for item in items if isinstance(item, StepItem)}
         yield
 
     @pytest.hookimpl(trylast=True)

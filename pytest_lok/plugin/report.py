@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_lok.plugin.collect import Step
+from pytest_lok.plugin.collect import StepItem
 from pytest_lok.plugin.failure_text import harmless
-from pytest_lok.plugin.outcome import Account
+from pytest_lok.plugin.outcome import StepReport
 from pytest_lok.plugin.subtests import parts, subreport
 from pytest_lok.reports.console import closing
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import StepResult
-    from pytest_lok.plugin.desk import Desk
+    from pytest_lok.plugin.desk import LokSession
 
 _NAMED = 8  # workflows named in the header
 
@@ -24,11 +24,11 @@ _NAMED = 8  # workflows named in the header
 class Reporting:
     """The hooks that tell what came of the steps."""
 
-    def __init__(self, desk: Desk, left: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(self, desk: LokSession, left: Callable[[], Mapping[str, str]]) -> None:
         """``left`` gives the steps that were promised and not run, and why."""
         self._desk = desk
         self._left = left
-        self._told: dict[str, tuple[Step, StepResult]] = {}
+        self._told: dict[str, tuple[StepItem, StepResult]] = {}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -36,7 +36,7 @@ class Reporting:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """A step's report tells of the step, not of the item that waited for it."""
         report = yield
-        if not isinstance(item, Step) or item.result is None or report.when == "teardown":
+        if not isinstance(item, StepItem) or item.result is None or report.when == "teardown":
             return report
         if report.when == "setup":
             report.duration = max(0.0, report.duration - item.waited)
@@ -66,7 +66,7 @@ class Reporting:
             self._tell_parts(account, item, report)
         yield
 
-    def _tell_parts(self, account: Account, item: Step, report: pytest.TestReport) -> None:
+    def _tell_parts(self, account: StepReport, item: StepItem, report: pytest.TestReport) -> None:
         """Items and backends as subtests, where pytest has them; a part is red only where the step is.
 
         A soft step has none: readers that do not know subtests would count it as passed as well.

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_lok.core.results import Known, Outcome, RunResult, StepResult
+from pytest_lok.core.results import Outcome, ResumeState, RunResult, StepResult
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.core.workflow.schedule import lets_through
 from pytest_lok.errors import UsageError
-from pytest_lok.plugin.outcome import Account
+from pytest_lok.plugin.outcome import StepReport
 from pytest_lok.plugin.progress import Progress
 from pytest_lok.plugin.timeouts import budgeted
-from pytest_lok.store.runs import Record
+from pytest_lok.store.runs import RecordedRun
 
 if TYPE_CHECKING:
     from pytest_lok.engine.background import RunHandle
     from pytest_lok.engine.ports import World
-    from pytest_lok.plugin.collect import Step, Workflow
-    from pytest_lok.plugin.desk import Desk
-    from pytest_lok.store.run_claims import Entry
+    from pytest_lok.plugin.collect import StepItem, WorkflowModule
+    from pytest_lok.plugin.desk import LokSession
+    from pytest_lok.store.run_claims import WorkflowClaim
 
 RUNS = "lok_runs"
 """What a worker is told: the directory its session is recorded in."""
@@ -35,7 +35,7 @@ GLANCE = 0.02
 
 
 @dataclass(slots=True, kw_only=True)
-class Watched:
+class WorkflowRun:
     """One workflow of this session: what is to run, its record, and the run itself if this process has it.
 
     ``kept`` are results of steps that pytest's marks keep from running, though others need them.
@@ -44,7 +44,7 @@ class Watched:
 
     plan: Plan
     world: World
-    entry: Entry
+    entry: WorkflowClaim
     kept: dict[str, StepResult]
     handle: RunHandle | None = None
     settled: bool = False
@@ -60,22 +60,22 @@ class Watched:
         return replace(self.result, steps=steps)
 
 
-class Running:
+class WorkflowRunner:
     """The runs of this session: one engine thread, all selected workflows at once."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: LokSession) -> None:
         self._desk = desk
         self._stop = desk.stop
         self._selection = desk.selection
-        self._watched: dict[Workflow, Watched] = {}
+        self._watched: dict[WorkflowModule, WorkflowRun] = {}
         self._progress = Progress(desk.config)
         self._world: World
 
-    def records(self) -> list[Record] | None:
+    def records(self) -> list[RecordedRun] | None:
         """The runs, if all of the session's have ended in this process; None where only the records know."""
         if not self._watched or any(watched.result is None for watched in self._watched.values()):
             return None
-        return [Record(result=watched.newest()) for watched in self._watched.values()]
+        return [RecordedRun(result=watched.newest()) for watched in self._watched.values()]
 
     def prepare(self) -> None:
         """Make what runs need before any item has its say about sockets and the like."""
@@ -90,7 +90,7 @@ class Running:
             except UsageError as error:
                 raise pytest.UsageError(str(error)) from None
 
-    def look_around(self, item: Step) -> None:
+    def look_around(self, item: StepItem) -> None:
         """Take what the runs of an item's workflow begin with: the environment before its own fixtures."""
         workflow = self._selection.node(item.workflow)
         watched = self._watched.get(workflow)
@@ -101,7 +101,7 @@ class Running:
                 watched.world = world = self._world
                 workflow.addfinalizer(lambda: self._desk.background.release(world))
 
-    def result(self, item: Step) -> StepResult:
+    def result(self, item: StepItem) -> StepResult:
         """The step's result; waits for it alone. The first item with its fixtures ready starts the runs."""
         workflow = self._selection.node(item.workflow)
         if workflow not in self._watched:
@@ -114,7 +114,7 @@ class Running:
         finally:
             self._progress.end()
 
-    def another(self, item: Step) -> StepResult:
+    def another(self, item: StepItem) -> StepResult:
         """The result of one more attempt of the step, as pytest's reruns ask for.
 
         What it needs is not run again, but for steps that are not green and no item of their own.
@@ -125,7 +125,7 @@ class Running:
         needed = [self._latest(watched, step.name) for step in plan.steps if step.name != item.name]
         own = {*watched.plan.selected, *watched.kept}
         results = tuple(result for result in needed if result.name in own or lets_through(result))
-        known = Known(results=results, spent=watched.entry.spent())
+        known = ResumeState(results=results, spent=watched.entry.spent())
         handle = self._desk.background.start(plan, watched.world, watched.entry.spend, known=known)
         while (result := handle.step(item.name, POLL)) is None:
             if self._stop.happened:
@@ -139,12 +139,12 @@ class Running:
         watched.entry.again(result)
         return result
 
-    def _latest(self, watched: Watched, step: str) -> StepResult:
+    def _latest(self, watched: WorkflowRun, step: str) -> StepResult:
         """A step's result, or the one that has replaced it, in whichever process."""
         result = self._await(watched, step)
         return watched.entry.result(step) or result
 
-    def _decided(self, watched: Watched, result: StepResult) -> StepResult:
+    def _decided(self, watched: WorkflowRun, result: StepResult) -> StepResult:
         """The result of a step that was not run, once it rests on nothing that has changed since."""
         name = result.name
         while name in watched.entry.outdated(watched.plan.steps) and not self._stop.happened:
@@ -152,7 +152,7 @@ class Running:
                 time.sleep(GLANCE)
         return self._stop.told(watched.entry.result(name) or result)
 
-    def _run_outdated(self, watched: Watched) -> bool:
+    def _run_outdated(self, watched: WorkflowRun) -> bool:
         """Run what was not run because of results that have been replaced; False if another process does."""
         entry = watched.entry
         if not entry.claim():
@@ -161,7 +161,7 @@ class Running:
             if steps := entry.outdated(watched.plan.steps):
                 plan = watched.plan.narrowed(steps)
                 needed = (entry.result(step.name) for step in plan.steps if step.name not in steps)
-                known = Known(results=tuple(filter(None, needed)), spent=entry.spent())
+                known = ResumeState(results=tuple(filter(None, needed)), spent=entry.spent())
                 tell = partial(entry.append_of, steps)
                 handle = self._desk.background.start(plan, watched.world, tell, known=known)
                 watched.changed = True
@@ -173,17 +173,17 @@ class Running:
             entry.release()
         return True
 
-    def selected(self, workflow: Workflow) -> Collection[str]:
+    def selected(self, workflow: WorkflowModule) -> Collection[str]:
         """The steps of a workflow that are items of this session, and red if they break."""
         selected = self._watched[self._selection.node(workflow)].plan.selected
         excused = self._selection.excused(workflow)
         return selected - excused if excused else selected
 
-    def account(self, item: Step, result: StepResult) -> Account:
+    def account(self, item: StepItem, result: StepResult) -> StepReport:
         """What there is to tell of an item's step."""
         watched = self._watched[self._selection.node(item.workflow)]
         root = self._await(watched, result.blocked_by) if result.blocked else None
-        return Account(
+        return StepReport(
             workflow=watched.plan.workflow,
             step=item.step,
             file=item.file,
@@ -230,13 +230,13 @@ class Running:
         if any(self._desk.candidates()):
             node.workerinput[RUNS] = str(self._desk.runs.path)
 
-    def _start(self, item: Step) -> None:
+    def _start(self, item: StepItem) -> None:
         """Start every selected workflow whose fixtures are the ones this item has ready."""
         desk, workflow = self._desk, item.workflow
         if self._stop.happened and self._stop.lost:
             raise pytest.fail.Exception(f"nobody knows what came of it: {self._stop.lost}", pytrace=False)
         world = self._world
-        begun: list[Watched] = []
+        begun: list[WorkflowRun] = []
         for other, items in self._selection.beside(workflow):
             self._watched[other] = watched = _watched(desk, other, items, world)
             begun.append(watched)
@@ -248,7 +248,7 @@ class Running:
             workflow.addfinalizer(lambda: desk.background.release(world))
             workflow.addfinalizer(lambda: self._settle(begun))
 
-    def _own(self, watched: Watched) -> None:
+    def _own(self, watched: WorkflowRun) -> None:
         """Run a workflow here, unless a living process does."""
         if watched.entry.own():
             left = watched.entry.inherit()
@@ -261,7 +261,7 @@ class Running:
                 known=replace(left, results=tuple(results.values())),
             )
 
-    def _await(self, watched: Watched, step: str) -> StepResult:
+    def _await(self, watched: WorkflowRun, step: str) -> StepResult:
         if watched.changed and (newest := watched.entry.result(step)) is not None:
             return self._stop.told(newest)
         while True:
@@ -280,14 +280,14 @@ class Running:
                 self._cancel([watched])
             self._progress.show(_now(self._watched.values()))
 
-    def _cancel(self, begun: Iterable[Watched]) -> None:
+    def _cancel(self, begun: Iterable[WorkflowRun]) -> None:
         for watched in begun:
             if watched.handle is not None:
                 watched.handle.cancel(self._stop.why)
         if self._stop.hurried:
             self._desk.background.kill()
 
-    def _settle(self, begun: Iterable[Watched]) -> None:
+    def _settle(self, begun: Iterable[WorkflowRun]) -> None:
         """Wait until these runs have ended; what the engine died of is raised here, once."""
         for watched in begun:
             while watched.handle is not None and not watched.settled:
@@ -316,17 +316,17 @@ def _after(first: StepResult, result: StepResult) -> StepResult:
     )
 
 
-def _watched(desk: Desk, workflow: Workflow, items: list[Step], world: World) -> Watched:
+def _watched(desk: LokSession, workflow: WorkflowModule, items: list[StepItem], world: World) -> WorkflowRun:
     names = [item.name for item in items]
     plan = Plan.of(workflow.model, select=names, **desk.request.arguments.for_(workflow.model))
     plan = budgeted(plan, items, desk.config)
     entry = desk.ledger.entry(workflow.nodeid)
     needed = {step.name for step in plan.steps}
     kept = {n: result for n, result in desk.selection.kept(workflow).items() if n in needed}
-    return Watched(plan=plan, world=world, entry=entry, kept=kept)
+    return WorkflowRun(plan=plan, world=world, entry=entry, kept=kept)
 
 
-def _now(begun: Iterable[Watched]) -> dict[str, float]:
+def _now(begun: Iterable[WorkflowRun]) -> dict[str, float]:
     """The steps that run in this process, and the runs that wait for others, with their seconds."""
     handles = {w.plan.workflow.stem: w.handle for w in begun if w.handle is not None}
     now: dict[str, float] = {}

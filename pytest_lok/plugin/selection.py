@@ -11,7 +11,7 @@ from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.plugin._pytest_internals import evaluate_skip_marks, evaluate_xfail_marks
 
 if TYPE_CHECKING:
-    from pytest_lok.plugin.collect import Step, Workflow
+    from pytest_lok.plugin.collect import StepItem, WorkflowModule
 
 
 class Selection:
@@ -21,21 +21,21 @@ class Selection:
     """
 
     def __init__(self) -> None:
-        self.left_out: list[Step] = []
-        self._nodes: dict[str, Workflow] = {}
-        self._selected: dict[Workflow, list[Step]] = {}
-        self._kept: dict[Workflow, dict[str, StepResult]] = {}
-        self._excused: dict[Workflow, set[str]] = {}
+        self.left_out: list[StepItem] = []
+        self._nodes: dict[str, WorkflowModule] = {}
+        self._selected: dict[WorkflowModule, list[StepItem]] = {}
+        self._kept: dict[WorkflowModule, dict[str, StepResult]] = {}
+        self._excused: dict[WorkflowModule, set[str]] = {}
 
     def __bool__(self) -> bool:
         """Whether there is any."""
         return bool(self._selected)
 
-    def node(self, workflow: Workflow) -> Workflow:
+    def node(self, workflow: WorkflowModule) -> WorkflowModule:
         """The first node of the workflow: with ``--keep-duplicates`` there may be several."""
         return self._nodes.setdefault(workflow.nodeid, workflow)
 
-    def add(self, item: Step) -> None:
+    def add(self, item: StepItem) -> None:
         """Note an item that is left after every deselection; one that is marked as skipped must not run."""
         workflow = self.node(item.workflow)
         items = self._selected.setdefault(workflow, [])
@@ -47,7 +47,7 @@ class Selection:
         if not item.config.getoption("runxfail", False) and item.get_closest_marker("xfail"):
             self._excused.setdefault(workflow, set()).add(item.name)
 
-    def beside(self, workflow: Workflow) -> Iterator[tuple[Workflow, list[Step]]]:
+    def beside(self, workflow: WorkflowModule) -> Iterator[tuple[WorkflowModule, list[StepItem]]]:
         """The workflows whose fixtures are that one's, it included, with the items to run."""
         while self.left_out:
             self._keep(self.left_out.pop())
@@ -55,15 +55,15 @@ class Selection:
             if other.fixtures_from == workflow.fixtures_from:
                 yield other, items
 
-    def kept(self, workflow: Workflow) -> Mapping[str, StepResult]:
+    def kept(self, workflow: WorkflowModule) -> Mapping[str, StepResult]:
         """What comes of steps that marks keep from running, though others may need them."""
         return self._kept.get(workflow, {})
 
-    def excused(self, workflow: Workflow) -> set[str]:
+    def excused(self, workflow: WorkflowModule) -> set[str]:
         """Steps that may break: they are marked so."""
         return self._excused.get(self.node(workflow), set())
 
-    def _keep(self, item: Step) -> bool:
+    def _keep(self, item: StepItem) -> bool:
         """Whether a mark keeps a step from running; what needs it is blocked then."""
         why = _marked(item)
         if why:

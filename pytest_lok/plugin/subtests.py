@@ -15,7 +15,7 @@ _SHOWN = 50  # subtests of one step; a for_each may have thousands of items
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Subtest:
     """One blocking finding, one item of a ``for_each``, or one of several backends.
 
     ``path`` and ``line`` are where a finding points at.
@@ -33,7 +33,7 @@ class Part:
         return harmless("\n".join(lines))
 
 
-def parts(result: StepResult) -> list[Part]:
+def parts(result: StepResult) -> list[Subtest]:
     """The step's parts, the red ones first: what blocks, or several items, or several backends."""
     blocking = [_finding(finding) for finding in result.findings or () if finding.blocking]
     if blocking:
@@ -46,7 +46,7 @@ def parts(result: StepResult) -> list[Part]:
 
 
 def subreport(
-    part: Part, whole: pytest.TestReport, longrepr: Callable[[Part], object]
+    part: Subtest, whole: pytest.TestReport, longrepr: Callable[[Subtest], object]
 ) -> pytest.SubtestReport:
     """What pytest is told of a part, beside the report of the step it is a part of."""
     report = subtest_report(
@@ -65,11 +65,11 @@ def subreport(
     return report
 
 
-def _finding(finding: Finding) -> Part:
+def _finding(finding: Finding) -> Subtest:
     text = [finding.message, f"evidence: {finding.evidence}"]
     if any(finding.reporters):
         text.append(f"reported by: {', '.join(finding.reporters)}")
-    return Part(
+    return Subtest(
         name=harmless(f"{finding.rule_id} {finding.path}:{finding.line}"),
         outcome=Outcome.FAILED,
         reason=finding.headline,
@@ -79,14 +79,14 @@ def _finding(finding: Finding) -> Part:
     )
 
 
-def _item(item: ItemResult) -> Part:
+def _item(item: ItemResult) -> Subtest:
     name = f"item {item.index}: {bounded(str(item.item), lines=1, chars=60)}"
-    return Part(name=harmless(name), outcome=item.outcome, reason=item.reason, text=item.output)
+    return Subtest(name=harmless(name), outcome=item.outcome, reason=item.reason, text=item.output)
 
 
-def _backends(result: StepResult) -> Iterator[Part]:
+def _backends(result: StepResult) -> Iterator[Subtest]:
     for reply in result.replies:
-        yield Part(name=reply.backend, outcome=Outcome.PASSED, text=reply.text)
+        yield Subtest(name=reply.backend, outcome=Outcome.PASSED, text=reply.text)
     for refusal in result.refusals:
         reason = f"{refusal.kind}: {refusal.reason}"
-        yield Part(name=refusal.backend, outcome=Outcome.ERROR, reason=reason, text=refusal.hint)
+        yield Subtest(name=refusal.backend, outcome=Outcome.ERROR, reason=reason, text=refusal.hint)

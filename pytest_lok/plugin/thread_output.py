@@ -16,16 +16,16 @@ from pytest_lok.engine.aside import ASIDE, on_engine
 from pytest_lok.plugin._pytest_internals import captured_files
 
 if TYPE_CHECKING:
-    from pytest_lok.plugin.desk import Desk
+    from pytest_lok.plugin.desk import LokSession
 
 LOG = "aside.log"
 """What was said outside of steps, in the directory of the session's runs."""
 
 
-class Apart:
+class ThreadOutputCapture:
     """The hooks that begin and end it. Capturing, filters of warnings and hooks are the whole process's."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: LokSession) -> None:
         self._desk = desk
         self._undo = ExitStack()
 

@@ -13,7 +13,7 @@ from pytest_lok.core.workflow.plan import Plan
 
 if TYPE_CHECKING:
     from pytest_lok.core.workflow import model
-    from pytest_lok.plugin.collect import Step
+    from pytest_lok.plugin.collect import StepItem
 
 
 class Timeouts:
@@ -33,7 +33,7 @@ class Timeouts:
         return True if isinstance(item, self._steps) else None
 
 
-def budgeted(plan: Plan, items: Iterable[Step], config: pytest.Config) -> Plan:
+def budgeted(plan: Plan, items: Iterable[StepItem], config: pytest.Config) -> Plan:
     """The plan with pytest-timeout's limits: an item's marker wins over its step, the session's does not."""
     if not config.pluginmanager.hasplugin("timeout"):
         return plan
@@ -55,7 +55,7 @@ def budgeted(plan: Plan, items: Iterable[Step], config: pytest.Config) -> Plan:
     return replace(plan, steps=tuple(limited(step) for step in plan.steps))
 
 
-def _marked(item: Step) -> float | None:
+def _marked(item: StepItem) -> float | None:
     """Seconds of the item's ``timeout`` marker, ``math.inf`` for 0; None without one."""
     marker = item.get_closest_marker("timeout")
     if marker is None:

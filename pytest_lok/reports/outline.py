@@ -13,7 +13,7 @@ _PROMPT_LINES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class PlannedBackend:
     """A backend a step would ask, ``auto`` where it is the best for the task that is available (``why``).
 
     ``problem`` is why it could not answer, "" if it could.
@@ -26,7 +26,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class PlannedStep:
     """A step as far as it is known before anything ran.
 
     ``prompt`` is the text that would be sent where nothing in it has to be found out first
@@ -34,12 +34,12 @@ class Planned:
     """
 
     step: Step
-    asked: Sequence[Asked] = ()
+    asked: Sequence[PlannedBackend] = ()
     prompt: str = ""
     prompt_known: bool = False
 
 
-def outline(plan: Plan, steps: Sequence[Planned], *, whole: bool = False) -> str:
+def outline(plan: Plan, steps: Sequence[PlannedStep], *, whole: bool = False) -> str:
     """The plan for people; ``whole`` shows prompts of any length."""
     workflow = plan.workflow
     lines = [": ".join(filter(None, [workflow.stem, workflow.description]))]
@@ -55,7 +55,7 @@ def outline(plan: Plan, steps: Sequence[Planned], *, whole: bool = False) -> str
     return visible("\n".join(lines))
 
 
-def outline_document(plan: Plan, steps: Sequence[Planned]) -> dict[str, object]:
+def outline_document(plan: Plan, steps: Sequence[PlannedStep]) -> dict[str, object]:
     """The plan for programs: plain values."""
     return {
         "workflow": plan.workflow.stem,
@@ -66,7 +66,7 @@ def outline_document(plan: Plan, steps: Sequence[Planned]) -> dict[str, object]:
     }
 
 
-def _document(planned: Planned) -> dict[str, object]:
+def _document(planned: PlannedStep) -> dict[str, object]:
     step = planned.step
     common: dict[str, object] = {
         "name": step.name,
@@ -88,7 +88,7 @@ def _document(planned: Planned) -> dict[str, object]:
     }
 
 
-def _kind(planned: Planned) -> str:
+def _kind(planned: PlannedStep) -> str:
     match planned.step.action:
         case Shell():
             return "command"
@@ -101,7 +101,7 @@ def _kind(planned: Planned) -> str:
             return f"asks {names}, {ask.consensus}"
 
 
-def _who(asked: Asked) -> str:
+def _who(asked: PlannedBackend) -> str:
     about = "; ".join(filter(None, ["auto" if asked.auto else "", asked.why, asked.problem]))
     return f"{asked.backend} ({about})" if about else asked.backend
 
@@ -132,7 +132,7 @@ def _consequences(ask: Ask) -> Iterator[str]:
         yield f"verify with the checks of {detected}"
 
 
-def _text(planned: Planned, whole: bool) -> Iterator[str]:
+def _text(planned: PlannedStep, whole: bool) -> Iterator[str]:
     action = planned.step.action
     if isinstance(action, Shell):
         yield from (f"  {line}" for line in _command(action).strip().split("\n"))

@@ -34,7 +34,7 @@ _ONLY_FOR = {  # keys that mean something for some types only
 _FOR_OTHERS = ("base_url", "max_tokens", "options")  # of those, what the types of other packages take
 
 
-class Check:
+class SettingsCheck:
     """What no table can know alone: whether the merged settings make sense together."""
 
     def __init__(

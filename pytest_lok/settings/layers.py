@@ -13,12 +13,18 @@ from typing import Any
 import tomli
 
 from pytest_lok.core.text.suggestions import did_you_mean
+from pytest_lok.core.toml.positions import KeyPositions, SourceSpan
 from pytest_lok.core.toml.positions import Path as Keys
-from pytest_lok.core.toml.positions import Positions, Spot
 from pytest_lok.core.workflow.model import Origin
-from pytest_lok.core.workflow.source import Source
+from pytest_lok.core.workflow.source import SourceText
 from pytest_lok.errors import Problem, UsageError, WorkflowError
-from pytest_lok.settings.tables import BackendSettings, CacheSettings, ConductorSettings, Defaults, Table
+from pytest_lok.settings.tables import (
+    BackendSettings,
+    CacheSettings,
+    ConductorSettings,
+    Defaults,
+    SettingsTable,
+)
 
 _FOREIGN = (
     "LOK_BASE",
@@ -34,7 +40,7 @@ class Layer:
     """One source of settings. Its ``file`` locates a key below ``prefix``; without one ``names`` do."""
 
     data: Mapping[str, Any] = field(default_factory=dict)
-    file: Source | None = None
+    file: SourceText | None = None
     prefix: Keys = ()
     folder: Path | None = None
     names: Mapping[Keys, str] = field(default_factory=dict)
@@ -66,9 +72,9 @@ class Layer:
             data = data[key]
         return True
 
-    def _spot(self, path: Keys, *, key: bool) -> Spot:
+    def _spot(self, path: Keys, *, key: bool) -> SourceSpan:
         assert self.file is not None  # noqa: S101 - both callers have looked
-        positions = Positions(self.file.text.removeprefix("\ufeff"))
+        positions = KeyPositions(self.file.text.removeprefix("\ufeff"))
         return (positions.key if key else positions.value)((*self.prefix, *path))
 
 
@@ -95,7 +101,7 @@ def read_project(root: Path, config: Path | None, problems: list[Problem]) -> li
 def _read(file: Path, path: str, problems: list[Problem], *, required: bool = False) -> list[Layer]:
     """The settings in a file as a list of one; none if there is no file, or no [tool.lok] in it."""
     try:
-        source = Source.decode(file.read_bytes(), path=path, stem="", origin=Origin.SETTINGS)
+        source = SourceText.decode(file.read_bytes(), path=path, stem="", origin=Origin.SETTINGS)
         data: Any = source.toml()
     except FileNotFoundError:
         if required:
@@ -173,7 +179,7 @@ def _put(data: dict[str, Any], path: Keys, value: Any) -> None:
 
 def _from_text(path: Keys, text: str) -> Any:
     """Text where text is wanted, else the TOML value it spells, or the list of its words as in a shell."""
-    models: dict[str | int, type[Table]] = {
+    models: dict[str | int, type[SettingsTable]] = {
         "defaults": Defaults,
         "cache": CacheSettings,
         "conductor": ConductorSettings,

@@ -11,7 +11,7 @@ from pytest_lok.core.toml.positions import Path as Keys
 from pytest_lok.core.toml.validation import fit
 from pytest_lok.core.trust.claims import Claims, Sources, claims_of
 from pytest_lok.errors import Problem, SettingsError
-from pytest_lok.settings.checks import Check
+from pytest_lok.settings.checks import SettingsCheck
 from pytest_lok.settings.environment import config_dir
 from pytest_lok.settings.layers import Layer, from_environ, from_options, read_project, read_user
 from pytest_lok.settings.tables import (
@@ -24,7 +24,7 @@ from pytest_lok.settings.tables import (
     ReplySettings,
     RoleSettings,
     Settings,
-    Table,
+    SettingsTable,
     TaskPrompt,
     TaskSettings,
 )
@@ -64,7 +64,7 @@ def load_settings(
     merged = _merged([_BUILT_IN, *fitted])
     types = _types(merged["backends"], more_types)
     merged["backends"] = _in_order(merged["backends"], fitted[: len(files)], types)
-    check = Check(merged, layers, problems, types)
+    check = SettingsCheck(merged, layers, problems, types)
     check.everything()
     if problems:
         order = {layer.path: number for number, layer in enumerate(files)}
@@ -155,7 +155,7 @@ def _resolved(name: str, table: dict[str, Any], types: Collection[str]) -> dict[
 def _meant(path: Keys) -> str:
     """What an unknown key was probably meant to be."""
     key = str(path[-1])
-    tables: dict[str | int, type[Table]] = {
+    tables: dict[str | int, type[SettingsTable]] = {
         "defaults": Defaults,
         "conductor": ConductorSettings,
         "cache": CacheSettings,
@@ -166,7 +166,7 @@ def _meant(path: Keys) -> str:
         "replies": ReplySettings,
         "prompts": TaskPrompt,
     }
-    model: type[Table] = Settings
+    model: type[SettingsTable] = Settings
     for part in path[:-1]:
         model = tables.get(part, model)
     if model is Settings and key in Defaults.model_fields:

@@ -109,13 +109,13 @@ Positive = Annotated[int, Field(ge=1)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Table(BaseModel):
+class SettingsTable(BaseModel):
     """A table of lok.toml: no key but those it names, and of each the type it says."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Defaults(Table):
+class Defaults(SettingsTable):
     """``[defaults]``: what workflows do not say. ``parallel`` false = one call and one step at a time."""
 
     backend: str | list[str] = AUTO
@@ -132,7 +132,7 @@ class Defaults(Table):
         return names_in(self.backend)
 
 
-class ReplySettings(Table):
+class ReplySettings(SettingsTable):
     """``[[backends.NAME.replies]]`` of a scripted backend; ``file`` is absolute here."""
 
     match: str = ""
@@ -157,7 +157,7 @@ class ReplySettings(Table):
         return self
 
 
-class BackendSettings(Table):
+class BackendSettings(SettingsTable):
     """``[backends.NAME]``, what depends on ``type`` resolved; ``max_concurrent`` 0 = no limit.
 
     ``strengths`` count for ``auto``, the first the most.
@@ -192,14 +192,14 @@ class BackendSettings(Table):
         return self.base_url or (self.command if "://" in self.command else "")
 
 
-class RoleSettings(Table):
+class RoleSettings(SettingsTable):
     """``[roles.NAME]``: a name for several backends and how they agree."""
 
     backends: list[str] = Field([], min_length=1)
     consensus: Literal["first", "vote", "weighted_vote", "synthesis"] | None = None
 
 
-class TaskPrompt(Table):
+class TaskPrompt(SettingsTable):
     """One prompt of a task."""
 
     name: str = ""
@@ -212,7 +212,7 @@ class TaskPrompt(Table):
         return self
 
 
-class TaskSettings(Table):
+class TaskSettings(SettingsTable):
     """``[tasks.NAME]``: prompts that become the steps of a workflow. ``backends`` [] or "all" = all."""
 
     description: str = ""
@@ -220,28 +220,28 @@ class TaskSettings(Table):
     prompts: list[TaskPrompt] = Field([], min_length=1)
 
 
-class ConductorSettings(Table):
+class ConductorSettings(SettingsTable):
     """``[conductor]``: bounds of ``lok conduct``."""
 
     max_rounds: Positive = 5
     max_tokens: Positive = 4096
 
 
-class CacheSettings(Table):
+class CacheSettings(SettingsTable):
     """``[cache]`` of replies: whether `lok ask` uses it unasked (workflows never do), and for how long."""
 
     enabled: bool = True
     ttl_hours: Amount = 24.0
 
 
-class PriceSettings(Table):
+class PriceSettings(SettingsTable):
     """``[prices."model-pattern"]``: USD per million tokens."""
 
     input: Amount = 0.0
     output: Amount = 0.0
 
 
-class Settings(Table):
+class Settings(SettingsTable):
     """Everything that can be set, all of it resolved; backends in the order of preference."""
 
     defaults: Defaults = Defaults()

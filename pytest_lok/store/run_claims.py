@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from pytest_lok.core.events import BackendAsked, BudgetSpent, Event, StepFinished, StepStarted
-from pytest_lok.core.results import NO_USAGE, Known, Outcome, StepResult, Usage
+from pytest_lok.core.results import NO_USAGE, Outcome, ResumeState, StepResult, Usage
 from pytest_lok.core.workflow.model import Step
 from pytest_lok.core.workflow.schedule import lets_through, outdated
 from pytest_lok.locks import NumberedLocks
@@ -28,7 +28,7 @@ OPEN = 64
 """Journals that stay open while their workflows run."""
 
 
-class Ledger:
+class ClaimStore:
     """The workflows of one session, in the directory its processes share. ``who`` names this process."""
 
     def __init__(self, path: Path, who: str) -> None:
@@ -37,13 +37,13 @@ class Ledger:
         self._lock = NumberedLocks(path / "owners.lock")
         self._open: list[Journal] = []
 
-    def entry(self, nodeid: str) -> Entry:
+    def entry(self, nodeid: str) -> WorkflowClaim:
         """The workflow of that node id: the same in every process, whatever order each has them in."""
         digest = hashlib.sha256(nodeid.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
         stem = re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(nodeid).stem)[:_STEM]
         journal = Journal(self._path / f"{stem}-{digest}.jsonl")
         # two places of the lock: who runs the workflow, and who runs once more what was not run
-        return Entry(journal, self._lock, 2 * int(digest, 16), self._who, opened=self._keep_open)
+        return WorkflowClaim(journal, self._lock, 2 * int(digest, 16), self._who, opened=self._keep_open)
 
     def close(self) -> None:
         """Give up what this process owns. Idempotent."""
@@ -58,7 +58,7 @@ class Ledger:
             self._open.append(journal)
 
 
-class Entry:
+class WorkflowClaim:
     """One workflow of a session, as this process knows it."""
 
     def __init__(
@@ -88,7 +88,7 @@ class Entry:
         """Take the workflow if no living process has it; False if one does."""
         return self._lock.take(self._number)
 
-    def inherit(self) -> Known:
+    def inherit(self) -> ResumeState:
         """A new owner's beginning: what those before have left; a step they died in is an error."""
         before = self._note.read_text("utf-8") if self._note.exists() else "nobody"
         self._note.write_text(self._who, "utf-8")
@@ -97,7 +97,7 @@ class Entry:
         self._read()
         self._inherited = frozenset(self._finished)
         interrupted = (_interrupted(step, before) for step in self._running)
-        return Known(results=(*self._finished.values(), *interrupted), spent=self._spent)
+        return ResumeState(results=(*self._finished.values(), *interrupted), spent=self._spent)
 
     def append(self, event: Event) -> None:
         """Record what happens in the run; what was inherited is there already. On any one thread."""

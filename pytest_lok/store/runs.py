@@ -23,7 +23,7 @@ _KINDS = ("run_started", "step_started", "step_finished", "run_finished")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class RecordedRun:
     """One run as far as it is recorded; ``running`` are the steps that were started and have no result."""
 
     result: RunResult
@@ -58,13 +58,13 @@ class RunDirectory:
         _prune(shelf)
         return made
 
-    def records(self) -> list[Record]:
+    def records(self) -> list[RecordedRun]:
         """Every run recorded here, in the order they began."""
-        records: list[Record] = []
+        records: list[RecordedRun] = []
         for path in sorted(self.path.glob("*.jsonl")):
             begun: set[str] = set()
             result = fold(_noting(begun, Journal(path).news(*_KINDS)))
-            records.append(Record(result=result, running=frozenset(begun - result.steps.keys())))
+            records.append(RecordedRun(result=result, running=frozenset(begun - result.steps.keys())))
         return sorted(records, key=lambda record: record.result.started)
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.backends.guarded import Guarded
+from pytest_lok.backends.guarded import CheckedBackend
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendFault
 from pytest_lok.hookspecs import ContractCase, MakeBackend, contract_cases
@@ -40,7 +40,7 @@ def make(installed_case: ContractCase, tmp_path: Path) -> Iterator[MakeBackend]:
 
         def guarded(text: str = ANSWER, *, hangs: bool = False) -> Backend:
             backend = made(text, hangs=hangs)
-            return Guarded(backend.name, backend)
+            return CheckedBackend(backend.name, backend)
 
         yield guarded
 

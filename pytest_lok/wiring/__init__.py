@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pytest_lok.wiring.project import Found, Project
+from pytest_lok.wiring.project import CatalogEntry, Project
 
-__all__ = ["Found", "Project"]
+__all__ = ["CatalogEntry", "Project"]

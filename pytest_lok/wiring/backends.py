@@ -9,24 +9,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_lok.backends.cache import Cache, Cached, TreeState
-from pytest_lok.backends.cli.backend import CommandBackend, Tool
+from pytest_lok.backends.cache import AnswerCache, CachingBackend, TreeState
+from pytest_lok.backends.cli.backend import CliConfig, CommandBackend
 from pytest_lok.backends.cli.dialect import ANY
 from pytest_lok.backends.cli.tools import DIALECTS
-from pytest_lok.backends.guarded import Guarded
+from pytest_lok.backends.guarded import CheckedBackend
 from pytest_lok.backends.http import anthropic, bedrock, ollama, openai
 from pytest_lok.backends.http import gemini as gemini_api
-from pytest_lok.backends.http.backend import Server, ServerDialect
-from pytest_lok.backends.http.client import Api, Http
+from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
+from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.backends.unavailable import Unusable
-from pytest_lok.engine.ports import Backend, Runner
+from pytest_lok.backends.unavailable import UnavailableBackend
+from pytest_lok.engine.ports import Backend, ProcessRunner
 from pytest_lok.errors import BackendFault
 from pytest_lok.hookspecs import BackendSetup, backend_types
 from pytest_lok.settings import CLIS, TYPES, BackendSettings, Settings
 from pytest_lok.version import __version__
 
-_SERVERS: Mapping[str, ServerDialect] = {
+_SERVERS: Mapping[str, HttpDialect] = {
     "anthropic": anthropic.MESSAGES,
     "gemini-api": gemini_api.GENERATE,
     "ollama": ollama.CHAT,
@@ -41,21 +41,21 @@ _REDIRECTS = ("_BASE_URL", "_HOST", "_MODEL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answerers:
+class BackendFactory:
     """The backends of a project. ``trusted`` = the project's own settings may set them up."""
 
     root: Path
     settings: Settings
     environ: Mapping[str, str]
     trusted: bool
-    run: Runner
-    http: Http
+    run: ProcessRunner
+    http: HttpClient
 
     def all(self) -> dict[str, Backend]:
         """Each by its name, in the settings' order. They share their connections."""
         return {name: self._backend(name, settings) for name, settings in self.settings.backends.items()}
 
-    def cached(self, cache: Cache, tree: TreeState) -> dict[str, Backend]:
+    def cached(self, cache: AnswerCache, tree: TreeState) -> dict[str, Backend]:
         """The same, with kept answers; those that answer from a file of the user's need none.
 
         ``tree`` tells the state of the project for those that read it.
@@ -65,7 +65,9 @@ class Answerers:
             if settings.type != "scripted":
                 reads = settings.type in CLIS and settings.access == "read"
                 identity = self._identity(name)
-                found[name] = Cached(found[name], cache, identity=identity, tree=tree if reads else None)
+                found[name] = CachingBackend(
+                    found[name], cache, identity=identity, tree=tree if reads else None
+                )
         return found
 
     def _identity(self, name: str) -> str:
@@ -79,14 +81,14 @@ class Answerers:
             return problem
         if not settings.enabled:
             hint = f"set `enabled = true` in [backends.{name}]"
-            return Unusable(name, BackendFault.DISABLED, "is switched off", hint)
+            return UnavailableBackend(name, BackendFault.DISABLED, "is switched off", hint)
         if settings.type in CLIS:
             return self._tool(name, settings)
         if settings.type == "scripted":
             rules = [ScriptedReply(**reply.model_dump()) for reply in settings.replies]
             return Scripted(name, rules, model=settings.model or "scripted")
         if settings.type not in TYPES:
-            return Guarded(name, backend_types(TYPES)[settings.type](self._setup(name, settings)))
+            return CheckedBackend(name, backend_types(TYPES)[settings.type](self._setup(name, settings)))
         return self._api(name, settings)
 
     def _untrusted(self, name: str) -> Backend | None:
@@ -94,14 +96,14 @@ class Answerers:
         claims, fault = self.settings.claims, BackendFault.NOT_CONFIGURED
         if why := claims.mixed.get(name):
             half = f"is half yours and half the project's: {why}"
-            return Unusable(name, fault, half, "say where it is and its key in one file")
+            return UnavailableBackend(name, fault, half, "say where it is and its key in one file")
         if not self.trusted and name in claims.backends:
             hint = "`lok plan` shows what it would run or send; `lok trust` trusts it"
-            return Unusable(name, fault, f"is set up by {claims.file}, not trusted", hint)
+            return UnavailableBackend(name, fault, f"is set up by {claims.file}, not trusted", hint)
         return None
 
     def _tool(self, name: str, settings: BackendSettings) -> Backend:
-        tool = Tool(
+        tool = CliConfig(
             command=settings.command,
             args=settings.args,
             dialect=DIALECTS.get(settings.type, ANY),
@@ -119,13 +121,13 @@ class Answerers:
 
     def _api(self, name: str, settings: BackendSettings) -> Backend:
         if settings.type == "ollama" and self._is_absent(name):
-            return Unusable(
+            return UnavailableBackend(
                 name,
                 BackendFault.NOT_INSTALLED,
                 "is not installed on this machine",
                 f"install Ollama, or say where it runs: `base_url` in [backends.{name}]",
             )
-        api = Api(
+        api = HttpConfig(
             base_url=settings.url,
             model=settings.model,
             key_env=settings.api_key_env,
@@ -133,9 +135,9 @@ class Answerers:
             **({} if settings.idle_timeout is None else {"idle": settings.idle_timeout}),
         )
         if settings.type == "bedrock":
-            return bedrock.Bedrock(name, api, http=self.http, environ=self.environ)
+            return bedrock.BedrockBackend(name, api, http=self.http, environ=self.environ)
         dialect = openai.RESPONSES if settings.api == "responses" else _SERVERS[settings.type]
-        return Server(name, api, dialect, http=self.http, environ=self.environ)
+        return HttpBackend(name, api, dialect, http=self.http, environ=self.environ)
 
     def _setup(self, name: str, settings: BackendSettings) -> BackendSetup:
         return BackendSetup(

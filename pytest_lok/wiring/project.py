@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from pytest_lok.backends.cache import Cache
+from pytest_lok.backends.cache import AnswerCache
 from pytest_lok.backends.cli.environment import search_path
-from pytest_lok.backends.http.client import Http
-from pytest_lok.backends.replay import Cassettes, Replayed
+from pytest_lok.backends.http.client import HttpClient
+from pytest_lok.backends.replay import CassetteStore, ReplayBackend
 from pytest_lok.core.asking.cassette import Mode
 from pytest_lok.core.asking.pricing import Price
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.core.workflow.model import Origin, Role, Strategy, Workflow
-from pytest_lok.core.workflow.reader import Source, parse_workflow
-from pytest_lok.discovery import Shelves, find_root, unknown
-from pytest_lok.engine.asking.concurrency import Slots
+from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+from pytest_lok.discovery import WorkflowPaths, find_root, unknown
+from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
 from pytest_lok.engine.ports import Backend, Limits, World
 from pytest_lok.errors import UsageError
 from pytest_lok.hookspecs import backend_types
@@ -38,22 +38,22 @@ from pytest_lok.settings import (
     trusts,
 )
 from pytest_lok.verbs.tasks import task_workflow
-from pytest_lok.wiring.backends import Answerers
+from pytest_lok.wiring.backends import BackendFactory
 from pytest_lok.wiring.secrecy import children_see, secrets
 from pytest_lok.workspace.files import Files
-from pytest_lok.workspace.git import Git, Judged
+from pytest_lok.workspace.git import Git, JudgedTree
 from pytest_lok.workspace.git_state import tree_state
 from pytest_lok.workspace.processes.descendants import MARK
-from pytest_lok.workspace.processes.runner import Processes
+from pytest_lok.workspace.processes.runner import LocalProcesses
 from pytest_lok.workspace.processes.watchdog import Watchdog
-from pytest_lok.workspace.project import Checkout
+from pytest_lok.workspace.project import LocalWorkspace
 
 if TYPE_CHECKING:
     from pytest_lok.store.trust import Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class CatalogEntry:
     """A workflow that can be named; ``load`` says more about it, or why it is broken."""
 
     stem: str
@@ -74,10 +74,12 @@ class Project:
     root: Path
     settings: Settings
     environ: Mapping[str, str]
-    shelves: Shelves
-    slots: dict[tuple[str, int, int], Slots] = field(default_factory=dict, repr=False, compare=False)
+    shelves: WorkflowPaths
+    slots: dict[tuple[str, int, int], ConcurrencyLimiter] = field(
+        default_factory=dict, repr=False, compare=False
+    )
     watchdog: Watchdog = field(default_factory=Watchdog, repr=False, compare=False)
-    processes: WeakSet[Processes] = field(default_factory=WeakSet, repr=False, compare=False)
+    processes: WeakSet[LocalProcesses] = field(default_factory=WeakSet, repr=False, compare=False)
     record: Mode | None = None
     cached: bool = False
     trusted: bool = True
@@ -109,7 +111,7 @@ class Project:
         settings = load_settings(
             root, environ=environ, config=config, options=options, more_types=lambda: backend_types(TYPES)
         )
-        shelves = Shelves(root, config_dir(environ))
+        shelves = WorkflowPaths(root, config_dir(environ))
         opened = cls(root=root, settings=settings, environ=environ, shelves=shelves)
         claims = settings.claims
         if not claims or trust or trusts(environ) or opened.trust.covers(root, claims.given):
@@ -159,10 +161,10 @@ class Project:
         return replace(self, cached=wanted)
 
     @property
-    def cache(self) -> Cache:
+    def cache(self) -> AnswerCache:
         """This user's kept answers, as this project's settings use them."""
         ttl = self.settings.cache.ttl_hours * 3600
-        return Cache(cache_dir(self.environ) / "answers", ttl=ttl, redactor=self._redactor())
+        return AnswerCache(cache_dir(self.environ) / "answers", ttl=ttl, redactor=self._redactor())
 
     def load(self, name: str | Path) -> Workflow:
         """The workflow of that name (project, user, tasks, built in), or of that .toml path.
@@ -180,13 +182,13 @@ class Project:
             raise unknown(name, (found.stem for found in self.catalog()), self.root)
         return self._parsed(source)
 
-    def catalog(self) -> list[Found]:
+    def catalog(self) -> list[CatalogEntry]:
         """Every workflow that can be named, project first; shadowed ones are left out."""
         files = list(self.shelves.names())
         tasks = [(name, Origin.SETTINGS) for name in self.settings.tasks]
-        first: dict[str, Found] = {}
+        first: dict[str, CatalogEntry] = {}
         for name, origin in [*(f for f in files if f[1] is not Origin.BUILTIN), *tasks, *files]:
-            first.setdefault(name, Found(stem=name, origin=origin))
+            first.setdefault(name, CatalogEntry(stem=name, origin=origin))
         return list(first.values())
 
     def world(self, backends: Mapping[str, Backend] | None = None, *, shown: bool = False) -> World:
@@ -199,9 +201,9 @@ class Project:
             raise distrust
         settings, defaults = self.settings, self.settings.defaults
         seen = children_see(settings, self.environ)
-        processes = Processes(self.root, seen, watchdog=self.watchdog)
+        processes = LocalProcesses(self.root, seen, watchdog=self.watchdog)
         seen_by_tools = {**seen, "PATH": search_path(self.environ)}
-        tools = Processes(self.root, seen_by_tools, watchdog=self.watchdog)
+        tools = LocalProcesses(self.root, seen_by_tools, watchdog=self.watchdog)
         for each in (processes, tools):
             self.processes.add(each)
         redactor = self._redactor()
@@ -240,7 +242,7 @@ class Project:
 
     # --- workflows
 
-    def _parsed(self, source: Source) -> Workflow:
+    def _parsed(self, source: SourceText) -> Workflow:
         return parse_workflow(
             source,
             parent=self.shelves.parent,
@@ -281,14 +283,14 @@ class Project:
 
     # --- the world
 
-    def _backends(self, processes: Processes, redactor: Redactor) -> dict[str, Backend]:
-        answerers = Answerers(
+    def _backends(self, processes: LocalProcesses, redactor: Redactor) -> dict[str, Backend]:
+        answerers = BackendFactory(
             root=self.root,
             settings=self.settings,
             environ=self.environ,
             trusted=self.trusted,
             run=processes.launch,
-            http=Http(self.environ),
+            http=HttpClient(self.environ),
         )
         if self.cached and self.record is None:
             return answerers.cached(self.cache, functools.partial(tree_state, processes))
@@ -296,11 +298,11 @@ class Project:
         if self.record is None:
             return backends
         lock = state_dir(self.environ) / "cassettes.lock"
-        cassettes = Cassettes(self.root, self.record, redactor=redactor, lock=lock, since=self.since)
-        return {name: Replayed(backend, cassettes) for name, backend in backends.items()}
+        cassettes = CassetteStore(self.root, self.record, redactor=redactor, lock=lock, since=self.since)
+        return {name: ReplayBackend(backend, cassettes) for name, backend in backends.items()}
 
-    def _checkout(self, processes: Processes) -> Checkout:
-        return Checkout(
+    def _checkout(self, processes: LocalProcesses) -> LocalWorkspace:
+        return LocalWorkspace(
             self.root,
             files=Files(self.root, state_dir(self.environ)),
             git=self._git(processes),
@@ -311,21 +313,25 @@ class Project:
     def _redactor(self) -> Redactor:
         return Redactor(secrets(self.settings, self.environ))
 
-    def _git(self, processes: Processes) -> Git:
+    def _git(self, processes: LocalProcesses) -> Git:
         """A hook of git's that is about a commit names the index, the others nothing of the kind."""
-        environ, judged = self.environ, Judged.FILES
+        environ, judged = self.environ, JudgedTree.FILES
         if "GIT_INDEX_FILE" in environ or "GIT_PREFIX" in environ:
-            judged = Judged.STAGED if "GIT_INDEX_FILE" in environ else Judged.COMMITTED
+            judged = JudgedTree.STAGED if "GIT_INDEX_FILE" in environ else JudgedTree.COMMITTED
         return Git(self.root, processes, base_refs(environ), judged=judged, ci=in_ci(environ))
 
-    def _slots(self) -> dict[str, Slots]:
+    def _slots(self) -> dict[str, ConcurrencyLimiter]:
         """How many questions each backend gets at once, and per minute; without ``parallel``, one for all."""
-        one = None if self.settings.defaults.parallel else self.slots.setdefault(("", 1, 0), Slots(1))
+        one = (
+            None
+            if self.settings.defaults.parallel
+            else self.slots.setdefault(("", 1, 0), ConcurrencyLimiter(1))
+        )
         found = {}
         for name, backend in self.settings.backends.items():
             limit, pace = 0 if one else backend.max_concurrent, backend.requests_per_minute
             if limit or pace:
-                own = Slots(limit, per_minute=pace, among=one)
+                own = ConcurrencyLimiter(limit, per_minute=pace, among=one)
                 found[name] = self.slots.setdefault((name, limit, pace), own)
             elif one:
                 found[name] = one

@@ -21,9 +21,9 @@ from pathlib import Path, PurePosixPath
 
 from filelock import AsyncFileLock, FileLock, Timeout
 
-from pytest_lok.core.edits.edits import Change
+from pytest_lok.core.edits.edits import FileChange
 from pytest_lok.errors import StepUnableError
-from pytest_lok.workspace.run_lock import FileTurn
+from pytest_lok.workspace.run_lock import FileRunLock
 
 ASIDE = "not-undone"
 """Where the journals of edits are that could not be undone: kept for people, never gone through again."""
@@ -52,9 +52,9 @@ class Files:
         self._state = Path(state) / key
         self._lock = self._state / "lock"
 
-    def turn(self, *, alone: bool) -> FileTurn:
+    def turn(self, *, alone: bool) -> FileRunLock:
         """See ``engine.ports.Workspace``."""
-        return FileTurn(self._state, alone=alone, prepare=self._undone)
+        return FileRunLock(self._state, alone=alone, prepare=self._undone)
 
     def read(self, path: str) -> bytes | None:
         """A regular file's bytes for who only looks at them; see ``engine.ports.Workspace``."""
@@ -135,7 +135,7 @@ class FileTransaction:
         except FileNotFoundError:
             return None
 
-    def write(self, changes: Sequence[Change]) -> None:
+    def write(self, changes: Sequence[FileChange]) -> None:
         """Journal the originals, then replace the files one by one."""
         try:
             entries = self._save(changes)
@@ -185,7 +185,7 @@ class FileTransaction:
             hint="compare the files with that, then run again",
         )
 
-    def _save(self, changes: Sequence[Change]) -> list[_Entry]:
+    def _save(self, changes: Sequence[FileChange]) -> list[_Entry]:
         """Everything needed to undo, on the disk, before the first write."""
         self._journal.mkdir(mode=0o700)
         entries = []

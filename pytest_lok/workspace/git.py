@@ -15,13 +15,13 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from pytest_lok.core.findings.bases import base_of, is_id, rivals
-from pytest_lok.engine.ports import Comparison, FileVersions, Shell
+from pytest_lok.engine.ports import CommandRunner, Comparison, FileVersions
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.plumbing import asked, blobs, looked, with_crlf
 from pytest_lok.workspace.sides import (
     Entries,
-    Entry,
-    Side,
+    FileSide,
+    TreeEntry,
     blob_id,
     is_plain,
     listed_side,
@@ -34,7 +34,7 @@ _WHERE = "set LOK_BASE to the branch or commit that the change is compared with"
 _WHOLE = 'fetch the whole history (actions/checkout: "fetch-depth: 0")'
 
 
-class Judged(enum.Enum):
+class JudgedTree(enum.Enum):
     """What of a tree is judged."""
 
     FILES = enum.auto()  # as they are, committed or not
@@ -52,10 +52,10 @@ class Git:
     def __init__(
         self,
         root: str | Path,
-        shell: Shell,
+        shell: CommandRunner,
         bases: Sequence[str],
         *,
-        judged: Judged = Judged.FILES,
+        judged: JudgedTree = JudgedTree.FILES,
         ci: bool = False,
     ) -> None:
         self._root = Path(root)
@@ -167,10 +167,10 @@ class Git:
 
     async def _is_clean(self, head: str) -> bool:
         """Whether what is judged is the commit itself; a file that git does not know makes no difference."""
-        if self._judged is Judged.COMMITTED:
+        if self._judged is JudgedTree.COMMITTED:
             return True
         staged = await self._git("diff-index", "--cached", "--raw", "-z", "--ignore-submodules", head, "--")
-        return not staged and (self._judged is Judged.STAGED or not await self._is_edited())
+        return not staged and (self._judged is JudgedTree.STAGED or not await self._is_edited())
 
     async def _is_edited(self) -> bool:
         """Whether a tracked file holds other bytes than the index has of it."""
@@ -206,38 +206,38 @@ class Git:
             }
         return files
 
-    def _now(self, path: str, head: Entries, index: Entries) -> tuple[Side, Side]:
+    def _now(self, path: str, head: Entries, index: Entries) -> tuple[FileSide, FileSide]:
         """What is judged of a file, and what it must be like for that to count."""
         committed, staged = listed_side(path, head), listed_side(path, index)
         if path not in index and committed.other:  # on the way to it
             return committed, committed
-        if self._judged is Judged.STAGED:
+        if self._judged is JudgedTree.STAGED:
             return staged, staged
         side = worktree_side(self._root, path)
-        if path in index and index[path].left_out and side == Side():
+        if path in index and index[path].left_out and side == FileSide():
             side = staged
-        return side, committed if self._judged is Judged.COMMITTED else side
+        return side, committed if self._judged is JudgedTree.COMMITTED else side
 
     async def _has_modes(self) -> bool:
         return (
             await self._git("config", "--type=bool", "--default=true", "core.fileMode")
         ).strip() == b"true"
 
-    async def _tree(self, commit: str, paths: Iterable[str]) -> dict[str, Entry]:
+    async def _tree(self, commit: str, paths: Iterable[str]) -> dict[str, TreeEntry]:
         """The files at these paths in a commit, and the directories, links and submodules on the way."""
         ways = {str(way) for path in paths for way in (path, *PurePosixPath(path).parents)} - {"."}
         found = {}
         async for name, fields in self._listed(("ls-tree", "-t", "-z", commit), sorted(ways)):
             mode, _, oid = fields
-            found[name] = Entry(mode=mode, oid=oid)
+            found[name] = TreeEntry(mode=mode, oid=oid)
         return found
 
-    async def _index(self, paths: Iterable[str]) -> dict[str, Entry]:
+    async def _index(self, paths: Iterable[str]) -> dict[str, TreeEntry]:
         """The files that are staged at these paths."""
         found = {}
         async for name, fields in self._listed(("ls-files", "-t", "-z", "--stage"), sorted(paths)):
             tag, mode, oid, _ = fields
-            found[name] = Entry(mode=mode, oid=oid, left_out=tag == "S")
+            found[name] = TreeEntry(mode=mode, oid=oid, left_out=tag == "S")
         return {path: found[path] for path in paths if path in found}
 
     async def _listed(

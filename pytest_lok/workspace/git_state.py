@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from pytest_lok.engine.ports import Shell
+from pytest_lok.engine.ports import CommandRunner
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.plumbing import asked, looked
 
@@ -21,7 +21,7 @@ class UnknownTreeError(Exception):
     """Its state cannot be told."""
 
 
-async def tree_state(shell: Shell) -> str | None:
+async def tree_state(shell: CommandRunner) -> str | None:
     """HEAD, the index, and the content of every changed and untracked file, as one digest.
 
     ``shell`` runs commands at the workspace's root. None where the state cannot be known: there is no

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 
-from pytest_lok.engine.ports import Command, Shell
+from pytest_lok.engine.ports import CommandRunner, CommandSpec
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.sides import MOST_BYTES, MOST_TOGETHER, TOO_LARGE
 
@@ -29,7 +29,7 @@ _WHERE = "set LOK_BASE to the branch or commit that the change is compared with"
 
 
 async def asked(
-    shell: Shell, *arguments: str, stdin: bytes = b"", fine: Sequence[int] = (0,), index: str = ""
+    shell: CommandRunner, *arguments: str, stdin: bytes = b"", fine: Sequence[int] = (0,), index: str = ""
 ) -> bytes:
     """What git prints, to the byte: it goes into a file, for what a process prints is text, and bounded.
 
@@ -38,7 +38,7 @@ async def asked(
     with tempfile.NamedTemporaryFile(prefix="lok-git-") as file:
         argv = ("/bin/sh", "-c", 'exec "$@" > "$0"', file.name, *_ARGV, *arguments)
         env = {**_ENVIRONMENT, "GIT_INDEX_FILE": index} if index else _ENVIRONMENT
-        done = await shell.run(Command(argv=argv, env=env, stdin=stdin))
+        done = await shell.run(CommandSpec(argv=argv, env=env, stdin=stdin))
         if done.exit_code == 127:  # the shell's
             raise StepUnableError("command not found: git", hint="install it, or put it on PATH")
         if done.exit_code not in fine:
@@ -49,7 +49,7 @@ async def asked(
         return file.read()
 
 
-async def looked(shell: Shell, *arguments: str) -> bytes:
+async def looked(shell: CommandRunner, *arguments: str) -> bytes:
     """The same of a command that looks into files: through no filter, for those are programs."""
     keys = await asked(shell, "config", "-z", "--name-only", "--get-regexp", r"^filter\.", fine=(0, 1))
     names = {os.fsdecode(key).rsplit(".", 1)[0] for key in keys.split(b"\0") if key}
@@ -61,7 +61,7 @@ async def looked(shell: Shell, *arguments: str) -> bytes:
     return await asked(shell, *off, *arguments)
 
 
-async def with_crlf(shell: Shell, commit: str, paths: Sequence[str]) -> frozenset[str]:
+async def with_crlf(shell: CommandRunner, commit: str, paths: Sequence[str]) -> frozenset[str]:
     """Those of the files that a checkout writes with CRLF, by the attributes of that commit and no others."""
     with tempfile.TemporaryDirectory(prefix="lok-git-") as place:
         index = f"{place}/index"
@@ -77,7 +77,7 @@ async def with_crlf(shell: Shell, commit: str, paths: Sequence[str]) -> frozense
     return frozenset(path for path in paths if said[path, "eol"] == "crlf" and said[path, "text"] != "unset")
 
 
-async def blobs(shell: Shell, oids: Iterable[str]) -> dict[str, bytes | str]:
+async def blobs(shell: CommandRunner, oids: Iterable[str]) -> dict[str, bytes | str]:
     """The bytes of each, or why they cannot be had."""
     found, small, left = dict[str, bytes | str](), list[str](), MOST_TOGETHER
     for oid, size in (await _sizes(shell, sorted(oids))).items():
@@ -99,7 +99,7 @@ async def blobs(shell: Shell, oids: Iterable[str]) -> dict[str, bytes | str]:
     return found
 
 
-async def _sizes(shell: Shell, oids: Sequence[str]) -> dict[str, int | None]:
+async def _sizes(shell: CommandRunner, oids: Sequence[str]) -> dict[str, int | None]:
     """Bytes of each; None where it is not here. git may give up at the first that it would have to fetch."""
     if not oids:
         return {}

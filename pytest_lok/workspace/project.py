@@ -16,11 +16,11 @@ from typing import Any, TypeAlias
 import tomli
 
 from pytest_lok.core.results import Json
-from pytest_lok.engine.ports import Command, Comparison, Transaction, Turn
+from pytest_lok.engine.ports import CommandSpec, Comparison, RunLock, Transaction
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.git import Git
-from pytest_lok.workspace.run_lock import Free
+from pytest_lok.workspace.run_lock import NoLock
 
 Which: TypeAlias = Callable[[str], str | None]
 Table: TypeAlias = dict[str, Any]
@@ -79,14 +79,14 @@ _OWN = 'or write the command itself: verify = "make check"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class LanguageScore:
     """How much a manifest says that a language is at home here: 2 = a package of it, 1 = it is used."""
 
     weight: int = 0
     tools: frozenset[str] = frozenset()
 
 
-class Checkout:
+class LocalWorkspace:
     """A directory as the workspace of a run. What it is gets looked at once, when first asked.
 
     ``files`` reads and edits it, ``git`` compares it. ``which`` says where a program is installed;
@@ -107,9 +107,9 @@ class Checkout:
         """Absolute path."""
         return str(self._root)
 
-    def turn(self, *, alone: bool) -> Turn:
+    def turn(self, *, alone: bool) -> RunLock:
         """One run's; see ``engine.ports.Workspace``."""
-        return Free() if self._nested else self._files.turn(alone=alone)
+        return NoLock() if self._nested else self._files.turn(alone=alone)
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """One step's edits; see ``engine.ports.Workspace``."""
@@ -136,7 +136,7 @@ class Checkout:
         language, tools = self._detected
         return {"language": language, "root": self.root, "tools": list[Json](sorted(tools))}
 
-    def checkpoint(self, message: str) -> Command | None:
+    def checkpoint(self, message: str) -> CommandSpec | None:
         """git-agent's, where it is installed and has a session going, as in lok."""
         try:
             session = (self._root / ".agent" / "current").read_text("utf-8")
@@ -144,7 +144,7 @@ class Checkout:
             return None
         if not session.strip() or self._which("git-agent") is None:
             return None
-        return Command(argv=("git-agent", "checkpoint", "-m", message))
+        return CommandSpec(argv=("git-agent", "checkpoint", "-m", message))
 
     def verify_command(self, preset: str) -> str:
         """The shell command behind ``verify = "true"`` (what is detected) or a language's name.
@@ -255,7 +255,7 @@ def detect(root: Path) -> tuple[str, frozenset[str]]:
         return "", frozenset()
     claims = {
         "rust": _rust(root, names),
-        "go": Claim(weight=2 if names & {"go.mod", "go.work"} else 0),
+        "go": LanguageScore(weight=2 if names & {"go.mod", "go.work"} else 0),
         "ruby": _ruby(root, names),
         "python": _python(root, names),
         "javascript": _node(root, names),
@@ -276,42 +276,42 @@ def detect(root: Path) -> tuple[str, frozenset[str]]:
     return "typescript" if language == "javascript" and "typescript" in tools else language, tools
 
 
-def _rust(root: Path, names: set[str]) -> Claim:
+def _rust(root: Path, names: set[str]) -> LanguageScore:
     if "Cargo.toml" not in names:
-        return Claim()
+        return LanguageScore()
     cargo = _toml(root / "Cargo.toml")
     tables = [cargo, _dict(cargo.get("workspace"))]
     kinds = ("dependencies", "dev-dependencies", "build-dependencies")
-    return Claim(
+    return LanguageScore(
         weight=2, tools=_tools(_RUST, (name for t in tables for kind in kinds for name in _dict(t.get(kind))))
     )
 
 
-def _ruby(root: Path, names: set[str]) -> Claim:
+def _ruby(root: Path, names: set[str]) -> LanguageScore:
     if "Gemfile" not in names:
-        return Claim()
-    return Claim(weight=2, tools=_tools(_RUBY, _GEM.findall(_text(root / "Gemfile"))))
+        return LanguageScore()
+    return LanguageScore(weight=2, tools=_tools(_RUBY, _GEM.findall(_text(root / "Gemfile"))))
 
 
-def _node(root: Path, names: set[str]) -> Claim:
+def _node(root: Path, names: set[str]) -> LanguageScore:
     if "package.json" not in names:
-        return Claim()
+        return LanguageScore()
     package = _json(root / "package.json")
     kinds = ("dependencies", "devDependencies", "peerDependencies")
     at_home = any(key in package for key in ("scripts", "main", "module", "exports", "bin", "workspaces"))
-    return Claim(
+    return LanguageScore(
         weight=2 if at_home else 1,
         tools=_tools(_NODE, (name for kind in kinds for name in _dict(package.get(kind)))),
     )
 
 
-def _python(root: Path, names: set[str]) -> Claim:
+def _python(root: Path, names: set[str]) -> LanguageScore:
     requirements = {
         name for name in names if re.fullmatch(r"(.+[-_.])?requirements([-_.].+)?\.(txt|in)", name)
     }
     files = names & {"pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "manage.py", *requirements}
     if not files:
-        return Claim()
+        return LanguageScore()
     pyproject = _toml(root / "pyproject.toml") if "pyproject.toml" in files else {}
     sections = {
         section for name in ("setup.cfg", "tox.ini") if name in names for section in _ini(root / name)
@@ -326,7 +326,7 @@ def _python(root: Path, names: set[str]) -> Claim:
     distributions = (
         found[0].lower().replace("_", "-") for need in needs if (found := _REQUIREMENT.match(need.strip()))
     )
-    return Claim(weight=2 if strong else 1, tools=_tools(_PYTHON, [*distributions, *configured]))
+    return LanguageScore(weight=2 if strong else 1, tools=_tools(_PYTHON, [*distributions, *configured]))
 
 
 def _requirements(pyproject: Table) -> Iterable[str]:

@@ -9,7 +9,7 @@ from pytest_lok.errors import StepUnableError
 from pytest_lok.locks import SharedLock
 
 
-class FileTurn:
+class FileRunLock:
     """One run's turn, an ``engine.ports.Turn``: shared with other runs, or ``alone``.
 
     It is not taken before ``prepare`` says so, which is asked while nobody else is alone.
@@ -42,7 +42,7 @@ class FileTurn:
         self._lock.release()
 
 
-class Free:
+class NoLock:
     """The turn of a run inside another run's step, which would wait for itself for ever."""
 
     def take(self) -> bool:

@@ -21,7 +21,7 @@ _SPECIAL = {"120000": "is reached through a symbolic link", "160000": "lies in a
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class TreeEntry:
     """What git lists at a path. ``left_out``: it is not in the work tree on purpose (sparse checkouts)."""
 
     mode: str
@@ -39,12 +39,12 @@ class Entry:
         return self.mode == "100755"
 
 
-Entries: TypeAlias = Mapping[str, Entry]
+Entries: TypeAlias = Mapping[str, TreeEntry]
 """By path, also of what lies on the way to a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class FileSide:
     """A file on one side of a change: its ``content``, or ``oid`` where that is still to be read.
 
     Neither = there is none. ``other`` says what is there instead, ``lost`` why its content cannot be had.
@@ -56,19 +56,19 @@ class Side:
     other: str = ""
     lost: str = ""
 
-    def filled(self, blobs: Mapping[str, bytes | str]) -> Side:
+    def filled(self, blobs: Mapping[str, bytes | str]) -> FileSide:
         """With its content."""
         if not self.oid:
             return self
         found = blobs.get(self.oid, "cannot be read")
         return replace(self, lost=found) if isinstance(found, str) else replace(self, content=found)
 
-    def has_more_crlf(self, was: Side) -> bool:
+    def has_more_crlf(self, was: FileSide) -> bool:
         """Whether all of its lines end in CRLF, and none did before."""
         here, there = self.content or b"", was.content or b"\r\n"
         return 0 < here.count(b"\n") == here.count(b"\r\n") and b"\r\n" not in there
 
-    def without_crlf(self) -> Side:
+    def without_crlf(self) -> FileSide:
         """As it is committed where a checkout writes CRLF."""
         return replace(self, content=self.content and self.content.replace(b"\r\n", b"\n"))
 
@@ -82,37 +82,37 @@ def is_plain(path: str) -> bool:
     return not {b"", b".", b".."} & {*parts} and all(b"\0" not in part and len(part) < 256 for part in parts)
 
 
-def listed_side(path: str, entries: Entries) -> Side:
+def listed_side(path: str, entries: Entries) -> FileSide:
     """The file as it is listed, with what is listed on the way to it."""
     for way in (path, *map(str, PurePosixPath(path).parents)):
         if way in entries and entries[way].special:
-            return Side(other=entries[way].special)
+            return FileSide(other=entries[way].special)
     entry = entries.get(path)
     if entry is None or not entry.mode.startswith("100"):
-        return Side()
-    return Side(oid=entry.oid, executable=entry.executable)
+        return FileSide()
+    return FileSide(oid=entry.oid, executable=entry.executable)
 
 
-def worktree_side(root: Path, path: str) -> Side:
+def worktree_side(root: Path, path: str) -> FileSide:
     """The file as it is, read through no link."""
     try:
         if not _is_there(root, path):
-            return Side()
+            return FileSide()
         with opened(root, path) as handle:
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):
-                return Side(other="is no regular file")
+                return FileSide(other="is no regular file")
             if status.st_size > MOST_BYTES:
-                return Side(lost=TOO_LARGE)
+                return FileSide(lost=TOO_LARGE)
             with os.fdopen(handle, "rb", closefd=False) as file:
                 content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
-        return Side()
+        return FileSide()
     except (OSError, ValueError) as error:
-        return Side(other=str(error))
+        return FileSide(other=str(error))
     if len(content) > MOST_BYTES:
-        return Side(lost=TOO_LARGE)
-    return Side(content=content, executable=bool(status.st_mode & stat.S_IXUSR))
+        return FileSide(lost=TOO_LARGE)
+    return FileSide(content=content, executable=bool(status.st_mode & stat.S_IXUSR))
 
 
 def _is_there(root: Path, path: str) -> bool:
@@ -130,7 +130,7 @@ def _is_there(root: Path, path: str) -> bool:
     return False
 
 
-def versions(path: str, was: Side, now: Side, like: Side) -> FileVersions:
+def versions(path: str, was: FileSide, now: FileSide, like: FileSide) -> FileVersions:
     """Both sides, if what is ``now`` is ``like`` it must be. What takes the place of no file is new."""
     unknown = was.lost or now.lost or now.other or (was.other if now.content is None else "")
     if not unknown and now.content != like.content:

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from pytest_lok.backends import cache as module
-from pytest_lok.backends.cache import Cache, Cached, TreeState
+from pytest_lok.backends.cache import AnswerCache, CachingBackend, TreeState
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.results import RECALLED, Reply
 from pytest_lok.core.trust.redaction import Redactor
-from pytest_lok.engine.ports import Backend, Prompt, Recalling
+from pytest_lok.engine.ports import Backend, Prompt, RemembersAnswers
 from pytest_lok.errors import BackendError, BackendFault
 from tests.backends.asking import finish
 
@@ -33,11 +33,13 @@ class Shelf:
     ttl: float = 3600.0
     redactor: Redactor = field(default_factory=lambda: Redactor([SECRET]))
 
-    def open(self) -> Cache:
-        return Cache(self.folder, ttl=self.ttl, redactor=self.redactor, most=self.most, now=lambda: self.time)
+    def open(self) -> AnswerCache:
+        return AnswerCache(
+            self.folder, ttl=self.ttl, redactor=self.redactor, most=self.most, now=lambda: self.time
+        )
 
-    def cached(self, backend: Backend, identity: str = "it", tree: TreeState | None = None) -> Cached:
-        return Cached(backend, self.open(), identity=identity, tree=tree)
+    def cached(self, backend: Backend, identity: str = "it", tree: TreeState | None = None) -> CachingBackend:
+        return CachingBackend(backend, self.open(), identity=identity, tree=tree)
 
     @property
     def files(self) -> list[Path]:
@@ -69,7 +71,7 @@ def test_the_same_question_is_asked_once(shelf: Shelf) -> None:
 
 def test_it_is_known_before_anybody_is_asked(shelf: Shelf) -> None:
     cached = shelf.cached(counting())
-    assert isinstance(cached, Recalling)
+    assert isinstance(cached, RemembersAnswers)
     assert finish(cached.recall(Prompt(text="?"))) is None
     said(cached)
     known = finish(cached.recall(Prompt(text="?")))

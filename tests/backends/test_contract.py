@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.backends.cli.backend import CommandBackend, Tool
+from pytest_lok.backends.cli.backend import CliConfig, CommandBackend
 from pytest_lok.backends.cli.dialect import ANY
 from pytest_lok.backends.cli.tools import DIALECTS
 from pytest_lok.backends.http import anthropic, ollama, openai
 from pytest_lok.backends.http import gemini as gemini_api
-from pytest_lok.backends.http.backend import Server, ServerDialect
-from pytest_lok.backends.http.bedrock import Bedrock
-from pytest_lok.backends.http.client import Api, Http
+from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
+from pytest_lok.backends.http.bedrock import BedrockBackend
+from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.engine.ports import Backend, Command
+from pytest_lok.engine.ports import Backend, CommandSpec
 from pytest_lok.testing.contract import *  # noqa: F403 - that is how it is used
 from pytest_lok.testing.contract import ANSWER
-from pytest_lok.workspace.processes.runner import Processes
+from pytest_lok.workspace.processes.runner import LocalProcesses
 from pytest_lok.workspace.processes.watchdog import Watchdog
 from tests.backends.fake_bedrock import ACCESS, SECRET, FakeBedrock, answer
 from tests.backends.tools import fake_tool
@@ -51,7 +51,7 @@ SPOKEN: dict[str, Callable[[str], str]] = {
 }
 
 
-SERVERS: dict[str, tuple[ServerDialect, str]] = {
+SERVERS: dict[str, tuple[HttpDialect, str]] = {
     "openai": (openai.CHAT, "/v1"),
     "openai responses": (openai.RESPONSES, "/v1"),
     "anthropic": (anthropic.MESSAGES, ""),
@@ -77,8 +77,8 @@ class Maker:
             fake = fake_tool(
                 self.directory / text[:5], name="it", out=SPOKEN[self.kind](text), then=HANGS if hangs else ""
             )
-            tool = Tool(command=str(fake.path), dialect=DIALECTS.get(self.kind, ANY))
-            run = Processes(self.directory, {}, watchdog=self.watchdog).launch
+            tool = CliConfig(command=str(fake.path), dialect=DIALECTS.get(self.kind, ANY))
+            run = LocalProcesses(self.directory, {}, watchdog=self.watchdog).launch
             return CommandBackend("it", tool, run=run, workspace=self.directory, environ=dict(os.environ))
         self.server.set_rules([{"fault": "hang"}] if hangs else [{"reply": text}])
         if self.kind == "bedrock":
@@ -88,18 +88,20 @@ class Maker:
                 "AWS_ACCESS_KEY_ID": ACCESS,
                 "AWS_SECRET_ACCESS_KEY": SECRET,
             }
-            return Bedrock("it", Api(base_url=self.bedrock.url, model="m"), http=Http({}), environ=environ)
+            return BedrockBackend(
+                "it", HttpConfig(base_url=self.bedrock.url, model="m"), http=HttpClient({}), environ=environ
+            )
         dialect, path = SERVERS[self.kind]
-        api = Api(base_url=self.server.url + path, model="m")
-        return Server("it", api, dialect, http=Http({}), environ={})
+        api = HttpConfig(base_url=self.server.url + path, model="m")
+        return HttpBackend("it", api, dialect, http=HttpClient({}), environ={})
 
 
 @pytest.fixture(scope="module")
 def watchdog() -> Watchdog:
     """One that has been started: its pipe is there before any test, and after it."""
     watchdog = Watchdog()
-    shell = Processes(Path.cwd(), {}, watchdog=watchdog)
-    asyncio.run(shell.run(Command(argv=("/bin/sh", "-c", "true"))))
+    shell = LocalProcesses(Path.cwd(), {}, watchdog=watchdog)
+    asyncio.run(shell.run(CommandSpec(argv=("/bin/sh", "-c", "true"))))
     return watchdog
 
 

@@ -11,8 +11,8 @@ import pytest
 from pytest_lok.backends import endings
 from pytest_lok.backends.http import anthropic, ollama, openai
 from pytest_lok.backends.http import gemini as gemini_api
-from pytest_lok.backends.http.backend import Server, ServerDialect
-from pytest_lok.backends.http.client import Api, Http
+from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
+from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, refused, web
 
@@ -82,7 +82,7 @@ def _response(word: Any) -> Any:
     return said
 
 
-CASES: Mapping[str, tuple[ServerDialect, Callable[[Any], Any], Mapping[str, BackendFault | None]]] = {
+CASES: Mapping[str, tuple[HttpDialect, Callable[[Any], Any], Mapping[str, BackendFault | None]]] = {
     "chat": (openai.CHAT, _chat, CHAT),
     "messages": (anthropic.MESSAGES, _messages, MESSAGES),
     "generate": (gemini_api.GENERATE, _generate, GENERATE),
@@ -91,12 +91,12 @@ CASES: Mapping[str, tuple[ServerDialect, Callable[[Any], Any], Mapping[str, Back
 }
 
 
-def told(name: str, word: Any) -> Server:
+def told(name: str, word: Any) -> HttpBackend:
     """A server that ends its answer with this word."""
     dialect, document, _ = CASES[name]
     web.post(host="llm.test").respond(200, json=document(word))
-    api = Api(base_url="https://llm.test", model="m1")
-    return Server("it", api, dialect, http=Http({}), environ={})
+    api = HttpConfig(base_url="https://llm.test", model="m1")
+    return HttpBackend("it", api, dialect, http=HttpClient({}), environ={})
 
 
 @pytest.mark.parametrize(("name", "word"), [(name, word) for name, case in CASES.items() for word in case[2]])
@@ -170,8 +170,8 @@ def test_bedrocks_words(word: Any, kind: BackendFault | None) -> None:
 def test_several_answers_at_once_are_none() -> None:
     choices = [{"index": n, "message": {"content": f"a{n}"}, "finish_reason": "stop"} for n in (0, 1)]
     web.post(host="llm.test").respond(200, json={"choices": choices})
-    api = Api(base_url="https://llm.test", model="m1")
-    error = refused(Server("it", api, openai.CHAT, http=Http({}), environ={}))
+    api = HttpConfig(base_url="https://llm.test", model="m1")
+    error = refused(HttpBackend("it", api, openai.CHAT, http=HttpClient({}), environ={}))
     assert "several answers" in error.message
 
 
@@ -182,8 +182,8 @@ def test_a_schema_that_asks_for_an_error_is_repeated_without_being_one() -> None
     web.post(host="llm.test").respond(
         200, content=json.dumps(said), headers={"content-type": "application/json"}
     )
-    api = Api(base_url="https://llm.test", model="m1")
-    assert ask(Server("it", api, openai.RESPONSES, http=Http({}), environ={})).text == "hi"
+    api = HttpConfig(base_url="https://llm.test", model="m1")
+    assert ask(HttpBackend("it", api, openai.RESPONSES, http=HttpClient({}), environ={})).text == "hi"
 
 
 @pytest.mark.parametrize(
@@ -196,8 +196,12 @@ def test_a_routers_good_word_does_not_hide_a_bad_one_of_the_model(
 ) -> None:
     choice = {"message": {"content": "hi"}, "finish_reason": "stop", "native_finish_reason": native}
     web.post(host="llm.test").respond(200, json={"choices": [choice]})
-    server = Server(
-        "it", Api(base_url="https://llm.test", model="m1"), openai.CHAT, http=Http({}), environ={}
+    server = HttpBackend(
+        "it",
+        HttpConfig(base_url="https://llm.test", model="m1"),
+        openai.CHAT,
+        http=HttpClient({}),
+        environ={},
     )
     if kind is None:
         assert ask(server).text == "hi"
@@ -214,7 +218,11 @@ def test_a_tool_that_a_response_only_begins_is_seen(kind: str) -> None:
     ]
     text = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
     web.post(host="llm.test").respond(200, text=text, headers={"content-type": "text/event-stream"})
-    server = Server(
-        "it", Api(base_url="https://llm.test", model="m1"), openai.RESPONSES, http=Http({}), environ={}
+    server = HttpBackend(
+        "it",
+        HttpConfig(base_url="https://llm.test", model="m1"),
+        openai.RESPONSES,
+        http=HttpClient({}),
+        environ={},
     )
     assert "a tool it was not given" in refused(server).message

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.backends.replay import Cassettes, Replayed
+from pytest_lok.backends.replay import CassetteStore, ReplayBackend
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.backends.unavailable import Unusable
+from pytest_lok.backends.unavailable import UnavailableBackend
 from pytest_lok.core.asking.cassette import Mode, loads
 from pytest_lok.core.results import RECALLED, Reply
 from pytest_lok.core.trust.redaction import Redactor
@@ -25,10 +25,12 @@ EARLIER, LATER = 0.0, 4e9  # sessions that began before and after any file was w
 ECHO = [ScriptedReply(regex=r"(?s)(.*)", reply=r"answer to \g<1>")]
 
 
-def session(root: Path, mode: Mode, backend: Backend, *, began: float = LATER, secret: str = "") -> Replayed:
+def session(
+    root: Path, mode: Mode, backend: Backend, *, began: float = LATER, secret: str = ""
+) -> ReplayBackend:
     redactor = Redactor([secret] if secret else [])
     lock = root.parent / "state" / "cassettes.lock"
-    return Replayed(backend, Cassettes(root, mode, redactor=redactor, lock=lock, since=began))
+    return ReplayBackend(backend, CassetteStore(root, mode, redactor=redactor, lock=lock, since=began))
 
 
 def prompt(text: str, step: str = "a", **more: Any) -> Prompt:
@@ -133,7 +135,7 @@ def test_everything_that_makes_a_question_tells_recordings_apart(root: Path) -> 
 
     numbers = Scripted("claude", [ScriptedReply(reply=str(n), times=1) for n in range(5)])
     assert finish(all_of(session(root, Mode.ONCE, numbers))) == ["0", "1", "2", "3", "4"]
-    assert finish(all_of(session(root, Mode.NONE, Unusable("claude", BackendFault.DISABLED, "", "")))) == [
+    assert finish(all_of(session(root, Mode.NONE, UnavailableBackend("claude", BackendFault.DISABLED, "", "")))) == [
         "0", "1", "2", "3", "4",
     ]  # fmt: skip
 
@@ -149,7 +151,7 @@ def test_failures_are_not_recorded(root: Path) -> None:
 
 
 def test_who_is_recorded_can_answer_where_nobody_is_installed(recorded: Path) -> None:
-    gone = Unusable("claude", BackendFault.NOT_INSTALLED, "is not here", "install it")
+    gone = UnavailableBackend("claude", BackendFault.NOT_INSTALLED, "is not here", "install it")
     offline = session(recorded, Mode.NONE, gone)
     assert offline.unavailable() is None
     assert asked(offline, "one")[0].text == "answer to one"

@@ -10,8 +10,8 @@ import pytest
 
 from pytest_lok.backends.http import anthropic, ollama, openai
 from pytest_lok.backends.http import gemini as gemini_api
-from pytest_lok.backends.http.backend import Server, ServerDialect
-from pytest_lok.backends.http.client import Api, Http
+from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
+from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, refused, web
 
@@ -54,9 +54,9 @@ def _response(*items: Any, **more: Any) -> Document:
     return {"object": "response", "status": "completed", "output": [*items, said], **more}
 
 
-def server(document: Document, **more: Any) -> Server:
+def server(document: Document, **more: Any) -> HttpBackend:
     """A server that answers with this document, in the dialect its shape tells."""
-    dialect: ServerDialect = openai.CHAT
+    dialect: HttpDialect = openai.CHAT
     for key, known in {
         "stop_reason": anthropic.MESSAGES,
         "candidates": gemini_api.GENERATE,
@@ -65,8 +65,8 @@ def server(document: Document, **more: Any) -> Server:
     }.items():
         dialect = known if key in document else dialect
     web.post(host="llm.test").respond(200, json=document)
-    api = Api(base_url="https://llm.test", model="m1", **more)
-    return Server("it", api, dialect, http=Http({}), environ={})
+    api = HttpConfig(base_url="https://llm.test", model="m1", **more)
+    return HttpBackend("it", api, dialect, http=HttpClient({}), environ={})
 
 
 TEXT = {"type": "text", "text": "hi"}
@@ -221,7 +221,7 @@ _TOLD = {"type": "response.output_text.delta", "output_index": 0, "delta": "hi"}
 _DONE = {"type": "response.completed", "response": _response()}
 _EMPTY = {"type": "response.completed", "response": {**_response(), "output": []}}
 _SAID: Document = _generate(finishReason=None)
-STREAMS: Mapping[str, tuple[ServerDialect, str, bool]] = {
+STREAMS: Mapping[str, tuple[HttpDialect, str, bool]] = {
     "chat": (openai.CHAT, _lines(_delta("h"), _delta("i", "stop")), True),
     "each piece has an ending": (openai.CHAT, _lines(_delta("h", "stop"), _delta("i", "stop")), True),
     "blanks after the ending": (openai.CHAT, _lines(_delta("hi", "stop"), _delta("\n")), True),
@@ -256,7 +256,9 @@ STREAMS: Mapping[str, tuple[ServerDialect, str, bool]] = {
 def test_a_stream_has_one_reading_or_is_no_answer(case: str) -> None:
     dialect, body, good = STREAMS[case]
     web.post(host="llm.test").respond(200, text=body, headers={"content-type": "text/event-stream"})
-    it = Server("it", Api(base_url="https://llm.test", model="m1"), dialect, http=Http({}), environ={})
+    it = HttpBackend(
+        "it", HttpConfig(base_url="https://llm.test", model="m1"), dialect, http=HttpClient({}), environ={}
+    )
     if good:
         assert ask(it).text.strip() == "hi"
     else:

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.backends.cache import Cache, Cached
-from pytest_lok.backends.replay import Cassettes, Replayed
+from pytest_lok.backends.cache import AnswerCache, CachingBackend
+from pytest_lok.backends.replay import CassetteStore, ReplayBackend
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.asking.cassette import Mode
 from pytest_lok.core.results import Reply
 from pytest_lok.core.trust.redaction import Redactor
-from pytest_lok.engine.ports import Backend, Prompt, Recalling
+from pytest_lok.engine.ports import Backend, Prompt, RemembersAnswers
 from pytest_lok.errors import BackendError, BackendFault
 from tests.backends.asking import finish, refused
 
@@ -34,10 +34,12 @@ class Wrap:
     def __call__(self, backend: Backend) -> Backend:
         if self.kind == "recorded":
             lock = self.root / "lock"
-            return Replayed(
-                backend, Cassettes(self.root, Mode.NEW, redactor=self.redactor, lock=lock, since=0)
+            return ReplayBackend(
+                backend, CassetteStore(self.root, Mode.NEW, redactor=self.redactor, lock=lock, since=0)
             )
-        return Cached(backend, Cache(self.root / "kept", ttl=60, redactor=self.redactor), identity="it")
+        return CachingBackend(
+            backend, AnswerCache(self.root / "kept", ttl=60, redactor=self.redactor), identity="it"
+        )
 
     @property
     def kept(self) -> int:
@@ -129,7 +131,7 @@ def test_it_is_what_it_wraps(wrap: Wrap) -> None:
     outer = wrap(inner)
     problem = outer.unavailable()
     assert outer.name == "it"
-    assert isinstance(outer, Recalling)
+    assert isinstance(outer, RemembersAnswers)
     assert problem is not None
     assert problem.message == "gone"
     finish(outer.aclose())

@@ -1,4 +1,4 @@
-from pytest_lok.cli.progress import Board
+from pytest_lok.cli.progress import RunProgress
 from pytest_lok.core.events import (
     BackendAsked,
     BackendRefused,
@@ -19,8 +19,8 @@ class Clock:
         return self.now
 
 
-def board(clock: Clock, *steps: str) -> Board:
-    made = Board(clock)
+def board(clock: Clock, *steps: str) -> RunProgress:
+    made = RunProgress(clock)
     made.see(
         RunStarted(
             run_id="1", workflow="w", path="", sha256="", time=0.0, steps=steps, selected=steps, leaves=()

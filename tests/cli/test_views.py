@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from pytest_lok.cli.terminal import Terminal
-from pytest_lok.cli.views import Lines, Log, Picture, view
+from pytest_lok.cli.views import LiveView, PlainView, ProgressLines, view
 from pytest_lok.core.events import BackendAsked, Event, RunStarted, StepFinished, StepRetrying, StepStarted
 from pytest_lok.core.results import Outcome, StepResult
 from tests.cli.screens import Screen
@@ -26,41 +26,43 @@ def finished(name: str, outcome: Outcome = Outcome.PASSED, **facts: str) -> Step
     return StepFinished(result=result, at=1.0)
 
 
-def lines(log: Log, *events: Event) -> list[str]:
+def lines(log: ProgressLines, *events: Event) -> list[str]:
     return [line for event in events for _, line in log.lines(event)]
 
 
 def test_a_line_per_finished_step() -> None:
-    said = lines(Log(), STARTED, StepStarted(step="slow", at=0.0), finished("slow"))
+    said = lines(ProgressLines(), STARTED, StepStarted(step="slow", at=0.0), finished("slow"))
     assert said == ["passed   slow   1.0 s"]
 
 
 def test_verbose_says_what_starts() -> None:
-    said = lines(Log(verbose=True), STARTED, StepStarted(step="slow", at=0.0))
+    said = lines(ProgressLines(verbose=True), STARTED, StepStarted(step="slow", at=0.0))
     assert said == ["started  slow"]
 
 
 def test_a_pause_is_told_because_it_takes_time() -> None:
-    said = lines(Log(), STARTED, StepRetrying(step="slow", attempt=1, delay=2.0, reason="rate limit"))
+    said = lines(
+        ProgressLines(), STARTED, StepRetrying(step="slow", attempt=1, delay=2.0, reason="rate limit")
+    )
     assert said == ["again    slow   attempt 1 came to nothing, next in 2.0 s: rate limit"]
 
 
 def test_the_output_of_a_failed_step_is_shown_unless_it_is_printed_anyway() -> None:
     red = finished("slow", Outcome.FAILED, reason="exit code 1", output="boom")
     leaf = finished("last", Outcome.FAILED, reason="exit code 1", output="boom")
-    assert lines(Log(), STARTED, red)[1:] == ["    exit code 1", "    --- output ---", "    boom"]
-    assert lines(Log(), STARTED, leaf)[1:] == ["    exit code 1"]
-    assert lines(Log(printed="all"), STARTED, red)[1:] == ["    exit code 1"]
-    assert "    boom" in lines(Log(printed="none"), STARTED, leaf)
+    assert lines(ProgressLines(), STARTED, red)[1:] == ["    exit code 1", "    --- output ---", "    boom"]
+    assert lines(ProgressLines(), STARTED, leaf)[1:] == ["    exit code 1"]
+    assert lines(ProgressLines(printed="all"), STARTED, red)[1:] == ["    exit code 1"]
+    assert "    boom" in lines(ProgressLines(printed="none"), STARTED, leaf)
 
 
 def test_ends_can_be_left_to_others() -> None:
-    assert lines(Log(finished=False), STARTED, finished("slow")) == []
+    assert lines(ProgressLines(finished=False), STARTED, finished("slow")) == []
 
 
 def test_lines_go_to_stderr_neutralised() -> None:
     out, err = io.StringIO(), io.StringIO()
-    with Lines(Terminal({}, out, err), Log()) as plain:
+    with PlainView(Terminal({}, out, err), ProgressLines()) as plain:
         plain.see(STARTED)
         plain.see(finished("slow", Outcome.FAILED, reason="\x1b[2J"))
         with plain.aside():
@@ -71,9 +73,15 @@ def test_lines_go_to_stderr_neutralised() -> None:
 
 def test_a_terminal_gets_a_picture_and_a_pipe_gets_lines() -> None:
     screen = Screen()
-    assert isinstance(view(Terminal({"TERM": "xterm"}, None, screen.stream), Log(), color=True), Picture)
-    assert isinstance(view(Terminal({"TERM": "dumb"}, None, screen.stream), Log(), color=True), Lines)
-    assert isinstance(view(Terminal({"TERM": "xterm"}, None, io.StringIO()), Log(), color=True), Lines)
+    assert isinstance(
+        view(Terminal({"TERM": "xterm"}, None, screen.stream), ProgressLines(), color=True), LiveView
+    )
+    assert isinstance(
+        view(Terminal({"TERM": "dumb"}, None, screen.stream), ProgressLines(), color=True), PlainView
+    )
+    assert isinstance(
+        view(Terminal({"TERM": "xterm"}, None, io.StringIO()), ProgressLines(), color=True), PlainView
+    )
     screen.close()
 
 
@@ -86,7 +94,7 @@ def until(holds: Callable[[], object], screen: Screen) -> None:
 
 def test_the_picture_shows_what_runs_and_what_waits_and_goes_away() -> None:
     screen = Screen()
-    with Picture(Terminal({"TERM": "xterm"}, None, screen.stream), Log()) as picture:
+    with LiveView(Terminal({"TERM": "xterm"}, None, screen.stream), ProgressLines()) as picture:
         picture.see(STARTED)
         picture.see(StepStarted(step="slow", at=0.0))
         picture.see(BackendAsked(step="slow", backend="claude", prompt="?"))
@@ -107,7 +115,9 @@ def test_the_picture_shows_what_runs_and_what_waits_and_goes_away() -> None:
 def test_without_colour_nothing_is_coloured() -> None:
     coloured, plain = Screen(), Screen()
     for screen, color in ((coloured, True), (plain, False)):
-        with Picture(Terminal({"TERM": "xterm"}, None, screen.stream), Log(), color=color) as picture:
+        with LiveView(
+            Terminal({"TERM": "xterm"}, None, screen.stream), ProgressLines(), color=color
+        ) as picture:
             picture.see(STARTED)
             picture.see(finished("slow"))
     assert "\x1b[32mpassed" in coloured.close()
@@ -117,7 +127,7 @@ def test_without_colour_nothing_is_coloured() -> None:
 def test_the_picture_makes_room_where_results_share_its_screen() -> None:
     screen = Screen()
     terminal = Terminal({"TERM": "xterm"}, screen.stream, screen.stream)
-    with Picture(terminal, Log()) as picture:
+    with LiveView(terminal, ProgressLines()) as picture:
         picture.see(STARTED)
         picture.see(StepStarted(step="slow", at=0.0))
         until(lambda: any("running  slow" in line for line in screen.shown()), screen)

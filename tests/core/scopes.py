@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_lok.core.results import Json, Outcome, Refusal, Reply, StepResult, Usage
-from pytest_lok.core.templates.scope import Loop, Names, Scope
+from pytest_lok.core.templates.scope import Loop, Scope, VisibleNames
 from pytest_lok.errors import Fault, SourceError
 
 TEXT = 'The scan found a critical bug. {"title": "T", "n": 3, "ok": true, "tags": ["a", "b"], "reason": "R"} Bye.'
@@ -51,7 +51,7 @@ RESULTS = [
     passed("not", "yes"),
     passed("item", "step item"),
 ]
-NAMES = Names(steps=frozenset(r.name for r in RESULTS), arguments=frozenset({"focus", "max-n"}))
+NAMES = VisibleNames(steps=frozenset(r.name for r in RESULTS), arguments=frozenset({"focus", "max-n"}))
 IN_LOOP = dataclasses.replace(NAMES, loop=True)
 IN_ASSERT = dataclasses.replace(NAMES, own=True)
 SCOPE = Scope(
@@ -70,7 +70,9 @@ OWN = dataclasses.replace(
 )
 
 
-def faults_of(parse: Callable[[str, Names], object], source: str, names: Names = NAMES) -> list[Fault]:
+def faults_of(
+    parse: Callable[[str, VisibleNames], object], source: str, names: VisibleNames = NAMES
+) -> list[Fault]:
     """Every mistake the source holds."""
     with pytest.raises(SourceError) as caught:
         parse(source, names)

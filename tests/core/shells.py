@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.core.shell.compiler import ShellCommand, ShellTemplate
-from pytest_lok.core.templates.scope import Names, Scope
+from pytest_lok.core.templates.scope import Scope, VisibleNames
 
-NAMES = Names(arguments=frozenset("abcdx"))
+NAMES = VisibleNames(arguments=frozenset("abcdx"))
 
 
 def _shell(name: str, *command: str) -> object:

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_lok.core.results import Json, Outcome, StepResult
 from pytest_lok.core.shell.compiler import ShellTemplate
-from pytest_lok.core.templates.scope import Names, Scope
+from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.errors import SourceError
 from tests.core.shells import SHELLS, run
 
@@ -25,7 +25,7 @@ RESULTS = {
     "issue": _result("issue", output="https://localhost/1"),
     "verdict": _result("verdict", {"verdict": "APPROVE", "critical": "None", "important": f"- {EVIL}", "minor": ""}),
 }  # fmt: skip
-NAMES = Names(steps=frozenset(RESULTS), arguments=frozenset({"unstaged"}))
+NAMES = VisibleNames(steps=frozenset(RESULTS), arguments=frozenset({"unstaged"}))
 SCOPE = Scope(steps=RESULTS, arguments={"1": "main..HEAD", "unstaged": "no"}, backends=("Claude", "Codex"))
 
 # Each text, and the arguments of the programs it starts.

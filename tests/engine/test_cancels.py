@@ -16,7 +16,7 @@ from pytest_lok.core.results import Outcome, RunResult
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Shell, Step, Workflow
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.engine.ports import Command, Completed, Limits, World
+from pytest_lok.engine.ports import CommandSpec, Completed, Limits, World
 from pytest_lok.engine.run import Run
 from pytest_lok.errors import StepUnableError
 from tests.core.workflow.test_schedule import graphs
@@ -33,7 +33,7 @@ class Puppets:
         self.running: set[str] = set()
         self.most = 0
 
-    async def run(self, command: Command) -> Completed:
+    async def run(self, command: CommandSpec) -> Completed:
         name = command.argv[1]
         turns, ending = self._endings[name]
         assert name not in self.running

@@ -10,7 +10,7 @@ from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.git import Git
-from pytest_lok.workspace.project import Checkout
+from pytest_lok.workspace.project import LocalWorkspace
 from tests.engine.worlds import Ran, ran, world
 
 P, F, E = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR
@@ -73,7 +73,7 @@ def test_nothing_is_asked_where_a_verify_that_detects_has_nothing_to_detect(root
     backend = Scripted("claude", "no edits")
     here = world(root, backend)
     files, git = Files(root, root.parent / "state"), Git(root, here.shell, ["main"])
-    here = replace(here, workspace=Checkout(root, files=files, git=git))
+    here = replace(here, workspace=LocalWorkspace(root, files=files, git=git))
     text = '[[steps]]\nname = "fix"\nprompt = "?"\nbackend = "claude"\nverify = "true"\n'
     for step in (f"{text}apply_edits = true", f"{text}repeat = 2", f"{text}for_each = [1, 2]"):
         done = ran(step, here)

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.events import Event, RunFinished, RunStarted, StepFinished, StepStarted, fold, to_json
-from pytest_lok.core.results import Known, Outcome, StepResult
+from pytest_lok.core.results import Outcome, ResumeState, StepResult
 from pytest_lok.core.trust.credentials import secrets_of
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.core.workflow.plan import Plan
@@ -61,7 +61,9 @@ def test_known_results_are_told_and_not_run_again(tmp_path: Path) -> None:
     )
     known = StepResult(name="a", outcome=Outcome.PASSED, output="before", attempts=1)
     events: list[Event] = []
-    result = asyncio.run(Run(plan, world(tmp_path), events.append, known=Known(results=(known,))).execute())
+    result = asyncio.run(
+        Run(plan, world(tmp_path), events.append, known=ResumeState(results=(known,))).execute()
+    )
     assert result.steps["a"] == known
     assert result.steps["b"].output == "before!"
     assert fold(events) == result

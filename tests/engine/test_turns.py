@@ -13,7 +13,7 @@ from pytest_lok.core.events import Event, RunFinished, RunStarted, RunWaiting
 from pytest_lok.core.results import Outcome
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.run import Run, run
-from pytest_lok.workspace.run_lock import FileTurn
+from pytest_lok.workspace.run_lock import FileRunLock
 from tests.engine.worlds import Tree, workflow, world
 
 STEP = "[[steps]]\nname = 'x'\nshell = 'mkdir busy && sleep 0.1 && rmdir busy'\n"
@@ -97,8 +97,8 @@ def test_one_that_is_cancelled_while_it_waits_lets_go(root: Path) -> None:
 class Nowhere(Tree):
     """A workspace whose lock has no place."""
 
-    def turn(self, *, alone: bool) -> FileTurn:
-        return FileTurn(Path("/dev/null/state"), alone=alone)
+    def turn(self, *, alone: bool) -> FileRunLock:
+        return FileRunLock(Path("/dev/null/state"), alone=alone)
 
 
 def test_alone_is_an_error_where_that_cannot_be_known(root: Path) -> None:

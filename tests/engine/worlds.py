@@ -14,13 +14,13 @@ from pytest_lok.core.events import Event
 from pytest_lok.core.results import Json, Outcome, RunResult
 from pytest_lok.core.workflow.model import Origin, Workflow
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.core.workflow.reader import Source, parse_workflow
-from pytest_lok.engine.ports import Backend, Command, Comparison, Limits, World
+from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+from pytest_lok.engine.ports import Backend, CommandSpec, Comparison, Limits, World
 from pytest_lok.engine.run import run
 from pytest_lok.workspace.files import Files, FileTransaction
 from pytest_lok.workspace.git import Git
-from pytest_lok.workspace.processes.runner import Processes
-from pytest_lok.workspace.run_lock import FileTurn
+from pytest_lok.workspace.processes.runner import LocalProcesses
+from pytest_lok.workspace.run_lock import FileRunLock
 
 
 @dataclass
@@ -37,10 +37,10 @@ class Tree:
     def verify_command(self, preset: str) -> str:
         return self.preset
 
-    def turn(self, *, alone: bool) -> FileTurn:
+    def turn(self, *, alone: bool) -> FileRunLock:
         return self._files.turn(alone=alone)
 
-    def checkpoint(self, message: str) -> Command | None:
+    def checkpoint(self, message: str) -> CommandSpec | None:
         return None
 
     def transaction(self) -> AbstractAsyncContextManager[FileTransaction]:
@@ -60,7 +60,7 @@ class Tree:
 
     @property
     def _git(self) -> Git:
-        return Git(self.root, Processes(self.root, {"PATH": os.environ["PATH"]}), ["main"])
+        return Git(self.root, LocalProcesses(self.root, {"PATH": os.environ["PATH"]}), ["main"])
 
     @property
     def _files(self) -> Files:
@@ -76,7 +76,7 @@ def world(
     base = {"PATH": os.environ["PATH"], **(env or {})}
     return World(
         backends={backend.name: backend for backend in backends},
-        shell=Processes(root, base),
+        shell=LocalProcesses(root, base),
         workspace=Tree(str(root)),
         env=base,
         limits=limits or Limits(),
@@ -84,7 +84,7 @@ def world(
 
 
 def workflow(text: str) -> Workflow:
-    source = Source(text=text, path="w.toml", stem="w", origin=Origin.PROJECT)
+    source = SourceText(text=text, path="w.toml", stem="w", origin=Origin.PROJECT)
     return parse_workflow(source, parent=lambda name, child: None)
 
 

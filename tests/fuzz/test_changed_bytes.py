@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 from pytest_lok.cli.main import main
 from pytest_lok.core.findings.diffs import LineChanges, changed_lines
 from pytest_lok.engine.ports import Comparison, FileVersions
-from pytest_lok.workspace.git import Git, Judged
-from pytest_lok.workspace.processes.runner import Processes
+from pytest_lok.workspace.git import Git, JudgedTree
+from pytest_lok.workspace.processes.runner import LocalProcesses
 from tests.fuzz import examples
 
 WHO = {f"GIT_{who}_{what}": "x@x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -121,7 +121,7 @@ class Scene:
     files: list[File]
     attributes: list[str]
     ignored: list[str]
-    judged: Judged
+    judged: JudgedTree
     committed: bool
     configured: bool
     seed: int = field(default=0)
@@ -179,7 +179,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         lines = [f"new {next(number)}" for _ in range(chance.randint(0, 5))]
         files.append(File(path=f"new{at}.txt", fate="new", new=lines))
     places = ("*", "*.py", "*.txt", "src/**")
-    judged = chance.choice([Judged.FILES, Judged.FILES, Judged.STAGED])
+    judged = chance.choice([JudgedTree.FILES, JudgedTree.FILES, JudgedTree.STAGED])
     return Scene(
         files=files,
         attributes=[
@@ -232,7 +232,7 @@ class Repository:
                 self.git("update-index", "--add", "--cacheinfo", f"160000,{head},{file.path}")
         if self.scene.committed:
             self.git("commit", "-q", "-m", "y", "--allow-empty")
-        elif self.scene.judged is Judged.FILES:
+        elif self.scene.judged is JudgedTree.FILES:
             self.git("reset", "-q")
         for flag in flags:
             paths = [os.fsencode(file.path) + b"\0" for file in self.scene.files if file.flag == flag]
@@ -242,7 +242,7 @@ class Repository:
         if self.scene.configured:
             with (self.root / ".git" / "config").open("ab") as config:
                 config.write(CONFIGURED)
-        if self.scene.judged is Judged.STAGED:  # what lies around is another thing
+        if self.scene.judged is JudgedTree.STAGED:  # what lies around is another thing
             for file in self.scene.files:
                 if file.fate in ("edit", "keep"):
                     self.put(file.path, b"not staged\n")
@@ -264,14 +264,14 @@ class Repository:
                 self.put(file.path, file.after)
 
     def compared(self) -> Comparison:
-        git = Git(self.root, Processes(self.root, ENVIRON), ["main"], judged=self.scene.judged)
+        git = Git(self.root, LocalProcesses(self.root, ENVIRON), ["main"], judged=self.scene.judged)
         return asyncio.run(git.comparison([file.path for file in self.scene.files]))
 
 
-def check(file: File, found: FileVersions, judged: Judged) -> None:
+def check(file: File, found: FileVersions, judged: JudgedTree) -> None:
     """What is known of the file, because it was written that way."""
     if file.fate in ("link", "nested"):
-        assert found.unknown or (file.fate == "nested" and judged is Judged.STAGED), file
+        assert found.unknown or (file.fate == "nested" and judged is JudgedTree.STAGED), file
         return
     if file.fate == "gitlink":
         assert found.unknown or found.after is None, file
@@ -354,7 +354,7 @@ def reports(scene: Scene) -> tuple[list[dict[str, object]], list[dict[str, objec
 @settings(max_examples=examples(6), deadline=None, suppress_health_check=list(HealthCheck))
 @given(scene=scenes())
 def test_the_gate_lets_through_what_was_left_alone_and_nothing_that_was_written(scene: Scene) -> None:
-    scene.judged, scene.ignored = Judged.FILES, []  # the report and the workflow lie in the tree
+    scene.judged, scene.ignored = JudgedTree.FILES, []  # the report and the workflow lie in the tree
     written, left = reports(scene)
     with tempfile.TemporaryDirectory() as place:
         repository = Repository(Path(place), scene)

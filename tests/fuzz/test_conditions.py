@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_lok.core.results import Json
 from pytest_lok.core.templates.condition import Condition
-from pytest_lok.core.templates.scope import Names, Scope
+from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.errors import SourceError, TemplateError
 from tests.core.scopes import as_data
 from tests.fuzz import examples
@@ -207,7 +207,7 @@ def test_a_condition_is_a_yes_or_a_no_of_the_right_kind_or_an_error(
 ) -> None:
     document, part = case
     try:
-        condition = Condition.parse(part.text, Names(own=True))
+        condition = Condition.parse(part.text, VisibleNames(own=True))
     except SourceError:
         # known before it runs: some part that decides cannot be true or false, whatever is reached
         assert any(map(undecided, [part, *(one for each in part.all() for one in each.decides)]))

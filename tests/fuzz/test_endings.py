@@ -16,13 +16,13 @@ import httpx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.backends.cli.dialect import Answer, Failure, Heard
+from pytest_lok.backends.cli.dialect import CliError, CliReply, Heard
 from pytest_lok.backends.cli.patterns import picked
 from pytest_lok.backends.cli.transcripts import read_claude, read_codex, read_gemini
 from pytest_lok.backends.http import anthropic, bedrock, ollama, openai
 from pytest_lok.backends.http import gemini as gemini_api
-from pytest_lok.backends.http.backend import Server, ServerDialect
-from pytest_lok.backends.http.client import Api, Http
+from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
+from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.ports import Backend, Completed
 from pytest_lok.errors import BackendError
@@ -39,7 +39,7 @@ class Wire:
     read as such, and only trouble may come after it. ``odd`` events hold what is no text. ``several`` may
     hold more than one answer, and ``beside`` is what else an answer may say of its ending."""
 
-    dialect: ServerDialect | None
+    dialect: HttpDialect | None
     says: Callable[[str], list[Event]]
     ends: Callable[[Any], list[Event]]
     plain: Callable[[str, Any], Event] | None
@@ -214,15 +214,15 @@ def answer(name: str, pieces: list[bytes], *, plain: bool = False) -> Reply | Ba
     def handle(_: httpx.Request) -> httpx.Response:
         return httpx.Response(200, headers={"content-type": kind}, content=bytes_())
 
-    http = Http({}, transport=lambda: httpx.MockTransport(handle))
-    setup = Api(base_url="http://llm.test", model="m", idle=5.0)
+    http = HttpClient({}, transport=lambda: httpx.MockTransport(handle))
+    setup = HttpConfig(base_url="http://llm.test", model="m", idle=5.0)
     dialect = APIS[name].dialect
     backend: Backend
     if dialect is None:
         environ = {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-        backend = bedrock.Bedrock("it", setup, http=http, environ=environ)
+        backend = bedrock.BedrockBackend("it", setup, http=http, environ=environ)
     else:
-        backend = Server("it", setup, dialect, http=http, environ={})
+        backend = HttpBackend("it", setup, dialect, http=http, environ={})
     try:
         return ask(backend)
     except BackendError as error:
@@ -538,10 +538,10 @@ def test_a_tools_output_is_an_answer_only_if_its_turn_ended_well(data: st.DataOb
     code = data.draw(st.integers(1, 255)) if kind == "exit" else 0
     heard = tool.read(Completed(exit_code=code, stdout="\n".join(lines), stderr="", seconds=1.0))
     if good and kind == "none":
-        assert isinstance(heard, Answer), heard
+        assert isinstance(heard, CliReply), heard
         assert heard.text == text
     else:
-        assert isinstance(heard, Failure), heard
+        assert isinstance(heard, CliError), heard
         assert heard.message
 
 
@@ -564,4 +564,4 @@ def test_a_failure_is_found_where_a_line_begins_and_nowhere_else(data: st.DataOb
         printed += data.draw(st.sampled_from(["\n", "\r", "\r\n", "\r\r\n", "\x0b", "\u2028"]))
     out, err = (printed, "") if data.draw(st.booleans()) else ("fine", printed)
     heard = picked(Completed(exit_code=0, seconds=1.0, stdout=out, stderr=err), "(?m)^Error: ", "")
-    assert isinstance(heard, Failure) is any(text.startswith("Error: ") for text in lines), heard
+    assert isinstance(heard, CliError) is any(text.startswith("Error: ") for text in lines), heard

@@ -18,8 +18,8 @@ from pytest_lok.core.events import StepFinished, StepStarted
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.workflow.model import Shell, Step
 from pytest_lok.core.workflow.schedule import Schedule
-from pytest_lok.plugin.final_reports import Word, Words
-from pytest_lok.store.run_claims import Entry, Ledger
+from pytest_lok.plugin.final_reports import FinalReport, ReportBook
+from pytest_lok.store.run_claims import ClaimStore, WorkflowClaim
 from tests.fuzz import examples
 
 
@@ -51,7 +51,7 @@ def cases(draw: st.DrawFn) -> Case:
 class Session:
     """What the plugin does with the record of a workflow, without processes: attempts are counted here."""
 
-    def __init__(self, case: Case, entries: list[Entry]) -> None:
+    def __init__(self, case: Case, entries: list[WorkflowClaim]) -> None:
         self.case = case
         self.entries = entries
         self.steps = [Step(name=name, action=Shell(), needs=needs) for name, needs in case.needs.items()]
@@ -63,7 +63,7 @@ class Session:
         outcome = Outcome.PASSED if green else Outcome.FAILED
         return StepResult(name=name, outcome=outcome, attempts=1, reason="" if green else "no")
 
-    def run(self, known: list[StepResult], steps: list[Step], entry: Entry) -> None:
+    def run(self, known: list[StepResult], steps: list[Step], entry: WorkflowClaim) -> None:
         """What the engine does, one step after the other."""
         schedule = Schedule(steps)
         told = schedule.resume(known)
@@ -74,12 +74,12 @@ class Session:
         for result in told:
             entry.append(StepFinished(result=result, at=0.0))
 
-    def run_outdated(self, entry: Entry) -> None:
+    def run_outdated(self, entry: WorkflowClaim) -> None:
         if stale := entry.outdated(self.steps):
             results = (entry.result(step.name) for step in self.steps if step.name not in stale)
             self.run([result for result in results if result is not None], self.steps, entry)
 
-    def item(self, name: str, entry: Entry) -> StepResult:
+    def item(self, name: str, entry: WorkflowClaim) -> StepResult:
         """One item, with its reruns, in the process that has this entry."""
         result = entry.result(name)
         assert result is not None
@@ -99,7 +99,7 @@ class Session:
 @settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_is_green_in_the_end_rests_on_what_is_green(case: Case, processes: int, sweep: bool) -> None:
     with tempfile.TemporaryDirectory() as place:
-        ledgers = [Ledger(Path(place), f"gw{number}") for number in range(processes)]
+        ledgers = [ClaimStore(Path(place), f"gw{number}") for number in range(processes)]
         try:
             judge(case, Session(case, [ledger.entry("w.toml") for ledger in ledgers]), sweep=sweep)
         finally:
@@ -110,7 +110,7 @@ def test_whatever_is_green_in_the_end_rests_on_what_is_green(case: Case, process
 def judge(case: Case, session: Session, *, sweep: bool) -> None:
     entries = session.entries
     session.run([], session.steps, entries[0])
-    words = Words()
+    words = ReportBook()
     for number, name in enumerate(case.order):
         hear(words, session.item(name, entries[number % len(entries)]))
     if sweep:
@@ -137,12 +137,12 @@ def judge(case: Case, session: Session, *, sweep: bool) -> None:
     assert not green or possible
 
 
-def hear(words: Words, result: StepResult) -> None:
+def hear(words: ReportBook, result: StepResult) -> None:
     kind = "green" if result.passed else "blocked" if result.blocked else "red"
-    words.said[f"w.toml::{result.name}"] = {None: Word(kind=kind, blocked_by=result.blocked_by)}  # type: ignore[arg-type]  # one of them
+    words.said[f"w.toml::{result.name}"] = {None: FinalReport(kind=kind, blocked_by=result.blocked_by)}  # type: ignore[arg-type]  # one of them
 
 
-def correct(words: Words, entry: Entry) -> None:
+def correct(words: ReportBook, entry: WorkflowClaim) -> None:
     """What the end of a session does: what came of a step since counts, else it is red."""
     while untrue := words.untrue():
         for nodeid in untrue:
@@ -151,6 +151,6 @@ def correct(words: Words, entry: Entry) -> None:
             assert result is not None
             blocker = f"w.toml::{result.blocked_by}"
             if result.blocked and not words.is_red(blocker):
-                words.said[nodeid] = {None: Word(kind="red")}
+                words.said[nodeid] = {None: FinalReport(kind="red")}
             else:
                 hear(words, result)

@@ -16,7 +16,7 @@ from unicodedata import category
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.answers.consensus import Answer, ballot
+from pytest_lok.core.answers.consensus import ParsedReply, ballot
 from pytest_lok.core.answers.output_format import parse_output
 from pytest_lok.core.results import Json, Reply
 from pytest_lok.core.text.invisible import seen
@@ -402,7 +402,7 @@ def test_ballots_agree_where_their_values_are_the_same(one: Json, other: Json, f
     ballots = []
     for value in (one, other):
         said = form % json.dumps(value)
-        answer = Answer(reply=Reply(text=said, backend="m"), data=json.loads(said), has_data=True)
+        answer = ParsedReply(reply=Reply(text=said, backend="m"), data=json.loads(said), has_data=True)
         try:
             ballots.append(ballot(answer, "v"))
         except OutputError:

@@ -11,7 +11,7 @@ from pytest_lok.core.events import StepFinished, from_json, to_json
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.condition import Condition
-from pytest_lok.core.templates.scope import Names, Scope
+from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.errors import TemplateError
@@ -63,7 +63,7 @@ def test_reading_a_cut_output_is_an_error(
         for name, result in zip(STEPS, made, strict=True)
     }
     assert [result.cut for result in steps.values()] == [result.cut for result in made]
-    names, scope = Names(steps=frozenset(STEPS)), Scope(steps=steps)
+    names, scope = VisibleNames(steps=frozenset(STEPS)), Scope(steps=steps)
     texts = [read.format(step) for step, read in reads]
     try:
         match reader:

@@ -18,11 +18,11 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from pytest_lok.core.shell.compiler import ShellTemplate
-from pytest_lok.core.templates.scope import Names, Scope
+from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.errors import SourceError, TemplateError
 from tests.fuzz import examples
 
-NAMES = Names(arguments=frozenset("x"))
+NAMES = VisibleNames(arguments=frozenset("x"))
 
 
 def installed() -> list[str]:

@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 
 from pytest_lok.core.edits.protected_names import protected
 from pytest_lok.core.shell.compiler import ShellTemplate
-from pytest_lok.core.templates.scope import Names, Scope
+from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.engine.shell import shell_command
 from pytest_lok.errors import SourceError, TemplateError
 from tests.engine.worlds import world
 from tests.fuzz import examples
 
-NAMES = Names(arguments=frozenset("x"))
+NAMES = VisibleNames(arguments=frozenset("x"))
 
 
 def compiled(text: str) -> ShellTemplate | None:

@@ -12,14 +12,14 @@ from pytest_lok.core.results import (
     Verdict,
 )
 from pytest_lok.core.shell.compiler import ShellTemplate
-from pytest_lok.core.templates.scope import Names
+from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Ask, Shell, Step
 from pytest_lok.plugin.failure_text import bounded, explain, short
 
 SHELL = Step(
     name="lint",
-    action=Shell(shell=ShellTemplate.parse("ruff check", Names())),
+    action=Shell(shell=ShellTemplate.parse("ruff check", VisibleNames())),
     path=".lok/workflows/gate.toml",
     line=7,
 )

@@ -1,13 +1,13 @@
 """A plan as text and as plain values."""
 
 from pytest_lok.core.templates.condition import Condition
-from pytest_lok.core.templates.scope import Names
+from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Ask, ForEach, Shell, Step, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.reports.outline import Asked, Planned, outline, outline_document
+from pytest_lok.reports.outline import PlannedBackend, PlannedStep, outline, outline_document
 
-NAMES = Names(steps=frozenset({"diff"}))
+NAMES = VisibleNames(steps=frozenset({"diff"}))
 DIFF = Step(name="diff", action=Shell(argv=(Template.literal("git"), Template.literal("diff"))))
 VOTE = Step(
     name="vote",
@@ -22,7 +22,7 @@ VOTE = Step(
     needs=("diff",),
     when=Condition.parse("steps.diff.output != ''", NAMES),
     for_each=ForEach(inline=("a", "b")),
-    asserts=(Condition.parse("output == 'yes'", Names(own=True)),),
+    asserts=(Condition.parse("output == 'yes'", VisibleNames(own=True)),),
     timeout=5.0,
 )
 PLAN = Plan.of(
@@ -30,10 +30,10 @@ PLAN = Plan.of(
     positional=["main"],
 )
 STEPS = [
-    Planned(step=DIFF),
-    Planned(
+    PlannedStep(step=DIFF),
+    PlannedStep(
         step=VOTE,
-        asked=(Asked(backend="claude"), Asked(backend="codex", problem="not installed")),
+        asked=(PlannedBackend(backend="claude"), PlannedBackend(backend="codex", problem="not installed")),
         prompt="look at {{ steps.diff.output }}",
     ),
 ]
@@ -97,6 +97,6 @@ def test_a_plan_for_programs_holds_the_same() -> None:
 def test_nothing_in_it_commands_a_terminal() -> None:
     step = Step(name="a", action=Shell(argv=(Template.literal("echo"), Template.literal("\x1b[2J"))))
     plan = Plan.of(Workflow(stem="w", name="w", steps=(step,), description="\x1b[31m\u202e"))
-    text = outline(plan, [Planned(step=step)])
+    text = outline(plan, [PlannedStep(step=step)])
     assert text.startswith("w: \\x1b[31m\\u202e\n")
     assert "\x1b" not in text

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.core.events import BackendAsked, BudgetSpent, StepFinished, StepStarted
-from pytest_lok.core.results import Known, Outcome, StepResult, Usage
+from pytest_lok.core.results import Outcome, ResumeState, StepResult, Usage
 from pytest_lok.core.workflow.model import Shell, Step
 from pytest_lok.locks import NumberedLocks
-from pytest_lok.store.run_claims import OPEN, Ledger
+from pytest_lok.store.run_claims import OPEN, ClaimStore
 
 PASSED = StepResult(name="a", outcome=Outcome.PASSED, output="done")
 OTHER = """
@@ -39,7 +39,7 @@ def test_the_owner_is_one_and_what_it_leaves_is_taken_over(tmp_path: Path) -> No
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "ready\n"
-        ledger = Ledger(tmp_path, "worker gw8")
+        ledger = ClaimStore(tmp_path, "worker gw8")
         entry, free = ledger.entry("audit"), ledger.entry("other")
         assert not entry.own()
         assert free.own()
@@ -57,8 +57,8 @@ def test_the_owner_is_one_and_what_it_leaves_is_taken_over(tmp_path: Path) -> No
 
 
 def test_what_was_inherited_is_not_recorded_twice(tmp_path: Path) -> None:
-    Ledger(tmp_path, "before").entry("w").append(StepFinished(result=PASSED, at=0.0))
-    entry = Ledger(tmp_path, "me").entry("w")
+    ClaimStore(tmp_path, "before").entry("w").append(StepFinished(result=PASSED, at=0.0))
+    entry = ClaimStore(tmp_path, "me").entry("w")
     for known in entry.inherit().results:
         entry.append(StepFinished(result=known, at=0.0))
     (journal,) = tmp_path.glob("*.jsonl")
@@ -66,11 +66,11 @@ def test_what_was_inherited_is_not_recorded_twice(tmp_path: Path) -> None:
 
 
 def test_an_event_in_which_its_writer_died_is_no_event(tmp_path: Path) -> None:
-    Ledger(tmp_path, "before").entry("w").append(StepStarted(step="a", at=0.0))
+    ClaimStore(tmp_path, "before").entry("w").append(StepStarted(step="a", at=0.0))
     (path,) = tmp_path.glob("*.jsonl")
     with path.open("ab") as file:
         file.write(b'{"result":{"name":"a","outp')
-    reader, entry = Ledger(tmp_path, "else").entry("w"), Ledger(tmp_path, "me").entry("w")
+    reader, entry = ClaimStore(tmp_path, "else").entry("w"), ClaimStore(tmp_path, "me").entry("w")
     assert reader.result("a") is None
     assert [known.outcome for known in entry.inherit().results] == [Outcome.ERROR]
     entry.append(StepFinished(result=PASSED, at=0.0))
@@ -78,17 +78,17 @@ def test_an_event_in_which_its_writer_died_is_no_event(tmp_path: Path) -> None:
 
 
 def test_what_was_spent_is_counted_whoever_spent_it(tmp_path: Path) -> None:
-    one, other = Ledger(tmp_path, "one").entry("w"), Ledger(tmp_path, "other").entry("w")
+    one, other = ClaimStore(tmp_path, "one").entry("w"), ClaimStore(tmp_path, "other").entry("w")
     one.append(BudgetSpent(usage=Usage(calls=1)))
     one.append(BudgetSpent(usage=Usage(input_tokens=7, cost_usd=0.5)))
     other.spend(StepStarted(step="a", at=0.0))
     other.spend(BudgetSpent(usage=Usage(calls=1)))
     assert one.spent() == other.spent() == Usage(calls=2, input_tokens=7, cost_usd=0.5)
-    assert other.inherit() == Known(spent=one.spent())
+    assert other.inherit() == ResumeState(spent=one.spent())
 
 
 def test_workflows_are_told_apart_by_their_place_and_not_by_their_order(tmp_path: Path) -> None:
-    here, there = Ledger(tmp_path, "here"), Ledger(tmp_path, "there")
+    here, there = ClaimStore(tmp_path, "here"), ClaimStore(tmp_path, "there")
     first, second = here.entry("a/w.toml"), here.entry("b/w.toml")
     first.append(StepFinished(result=PASSED, at=0.0))
     assert there.entry("b/w.toml").result("a") is second.result("a") is None
@@ -96,7 +96,7 @@ def test_workflows_are_told_apart_by_their_place_and_not_by_their_order(tmp_path
 
 
 def test_another_attempt_counts_from_then_on(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path, "me")
+    ledger = ClaimStore(tmp_path, "me")
     owner, reader = ledger.entry("w"), ledger.entry("w")
     failed = StepResult(name="a", outcome=Outcome.FAILED, reason="no")
     owner.append(StepFinished(result=failed, at=0.0))
@@ -106,7 +106,7 @@ def test_another_attempt_counts_from_then_on(tmp_path: Path) -> None:
 
 
 def test_prompts_are_kept_for_steps_that_have_to_be_explained(tmp_path: Path) -> None:
-    entry = Ledger(tmp_path, "me").entry("w")
+    entry = ClaimStore(tmp_path, "me").entry("w")
     for step in ("a", "b"):
         for number in range(20):
             entry.append(BackendAsked(step=step, backend="x", prompt=f"{step}{number}"))
@@ -118,7 +118,7 @@ def test_prompts_are_kept_for_steps_that_have_to_be_explained(tmp_path: Path) ->
 
 
 def test_many_workflows_at_once_keep_few_files_open(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path, "pytest")
+    ledger = ClaimStore(tmp_path, "pytest")
     entries = [ledger.entry(f"w{number}.toml") for number in range(OPEN + 20)]
     before = len(list(Path("/dev/fd").iterdir()))
     for entry in entries:
@@ -135,7 +135,7 @@ def test_many_workflows_at_once_keep_few_files_open(tmp_path: Path) -> None:
 
 
 def test_a_name_cannot_leave_the_directory(tmp_path: Path) -> None:
-    Ledger(tmp_path, "me").entry("../../x/y z").append(StepStarted(step="a", at=0.0))
+    ClaimStore(tmp_path, "me").entry("../../x/y z").append(StepStarted(step="a", at=0.0))
     (path,) = tmp_path.glob("*.jsonl")
     assert path.name.startswith("y_z-")
 
@@ -191,7 +191,7 @@ def test_a_lock_dies_with_its_owner_whatever_has_been_forked(tmp_path: Path) -> 
 
 
 def test_what_is_outdated_is_claimed_by_one_at_a_time(tmp_path: Path) -> None:
-    mine, other = (Ledger(tmp_path, who).entry("audit") for who in ("gw0", "gw1"))
+    mine, other = (ClaimStore(tmp_path, who).entry("audit") for who in ("gw0", "gw1"))
     assert mine.own()
     if sys.platform == "linux":  # elsewhere one process is one owner
         assert mine.claim()
@@ -202,7 +202,7 @@ def test_what_is_outdated_is_claimed_by_one_at_a_time(tmp_path: Path) -> None:
 
 
 def test_every_process_sees_what_is_outdated(tmp_path: Path) -> None:
-    mine, other = (Ledger(tmp_path, who).entry("audit") for who in ("gw0", "gw1"))
+    mine, other = (ClaimStore(tmp_path, who).entry("audit") for who in ("gw0", "gw1"))
     steps = [Step(name="a", action=Shell()), Step(name="b", action=Shell(), needs=("a",))]
     failed = replace(PASSED, outcome=Outcome.FAILED, attempts=1)
     blocked = StepResult(name="b", outcome=Outcome.SKIPPED, reason="blocked", blocked_by="a")

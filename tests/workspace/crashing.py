@@ -13,7 +13,7 @@ import signal
 import sys
 from typing import Any
 
-from pytest_lok.core.edits.edits import Change
+from pytest_lok.core.edits.edits import FileChange
 from pytest_lok.workspace.files import Files
 
 COUNTED = ("os.", "open", "shutil.")
@@ -37,7 +37,7 @@ def die_at(number: int) -> None:
 async def edit(job: dict[str, Any]) -> None:
     async with Files(job["root"], job["state"]).transaction() as transaction:
         changes = [
-            Change(file=file, before=_bytes(before), after=_bytes(after) or b"")
+            FileChange(file=file, before=_bytes(before), after=_bytes(after) or b"")
             for file, before, after in job["changes"]
         ]
         transaction.write(changes)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.edits.edits import Change
+from pytest_lok.core.edits.edits import FileChange
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.files import Files
 
@@ -24,13 +24,13 @@ class Crash(BaseException):
     """The process dies here."""
 
 
-class Dying(Sequence[Change]):
+class Dying(Sequence[FileChange]):
     """Changes that end the process when the n-th of them is about to be written."""
 
-    def __init__(self, changes: Sequence[Change], at: int, die: str = "raise") -> None:
+    def __init__(self, changes: Sequence[FileChange], at: int, die: str = "raise") -> None:
         self._changes, self._at, self._die, self._passes = changes, at, die, 0
 
-    def __iter__(self) -> Iterator[Change]:
+    def __iter__(self) -> Iterator[FileChange]:
         self._passes += 1
         for number, change in enumerate(self._changes):
             if self._passes == 2 and number == self._at:
@@ -43,15 +43,15 @@ class Dying(Sequence[Change]):
         return len(self._changes)
 
     @overload
-    def __getitem__(self, index: int) -> Change: ...
+    def __getitem__(self, index: int) -> FileChange: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Change]: ...
-    def __getitem__(self, index: int | slice) -> Change | Sequence[Change]:
+    def __getitem__(self, index: slice) -> Sequence[FileChange]: ...
+    def __getitem__(self, index: int | slice) -> FileChange | Sequence[FileChange]:
         return self._changes[index]
 
 
 def edited(
-    root: Path, state: Path, changes: Sequence[Change], *, keep: bool = True, crash: bool = False
+    root: Path, state: Path, changes: Sequence[FileChange], *, keep: bool = True, crash: bool = False
 ) -> None:
     async def one() -> None:
         files = Files(root, state)
@@ -89,9 +89,9 @@ def root(tmp_path: Path) -> Path:
 
 
 CHANGES = [
-    Change(file="run.sh", before=b"#!/bin/sh\r\necho \xff\n", after=b"changed"),
-    Change(file="new/deep/file.txt", before=None, after=b"new"),
-    Change(file="a.py", before=b"a\n", after=b"b\n"),
+    FileChange(file="run.sh", before=b"#!/bin/sh\r\necho \xff\n", after=b"changed"),
+    FileChange(file="new/deep/file.txt", before=None, after=b"new"),
+    FileChange(file="a.py", before=b"a\n", after=b"b\n"),
 ]
 
 
@@ -157,7 +157,7 @@ def test_the_tree_is_before_or_after_never_between(
         path.chmod(mode)
     before = tree(root)
     old = {name: files[name][0] if name in files else None for name in targets}
-    changes = [Change(file=name, before=old[name], after=b"after " + name.encode()) for name in targets]
+    changes = [FileChange(file=name, before=old[name], after=b"after " + name.encode()) for name in targets]
     crashes = crash_at is not None and crash_at < len(changes)
     edited(root, state, Dying(changes, crash_at if crash_at is not None else -1), keep=keep, crash=crashes)
     if crashes:
@@ -245,14 +245,14 @@ def test_a_directory_that_becomes_a_link_is_not_written_through(root: Path, tmp_
     (outside / "f").write_bytes(b"x")
 
     class Swapping(Dying):
-        def __iter__(self) -> Iterator[Change]:
+        def __iter__(self) -> Iterator[FileChange]:
             for change in super().__iter__():
                 if self._passes == 2:
                     (root / "d").rename(root / "moved")
                     (root / "d").symlink_to(outside)
                 yield change
 
-    changes = [Change(file="d/f", before=b"x", after=b"y")]
+    changes = [FileChange(file="d/f", before=b"x", after=b"y")]
     with pytest.raises(StepUnableError, match="could not be undone"):
         edited(root, tmp_path / "state", Swapping(changes, -1))
     assert (outside / "f").read_bytes() == b"x"

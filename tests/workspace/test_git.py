@@ -15,8 +15,8 @@ import pytest
 from pytest_lok.core.findings.diffs import LineChanges, changed_lines
 from pytest_lok.engine.ports import Comparison, FileVersions
 from pytest_lok.errors import StepUnableError
-from pytest_lok.workspace.git import Git, Judged
-from pytest_lok.workspace.processes.runner import Processes
+from pytest_lok.workspace.git import Git, JudgedTree
+from pytest_lok.workspace.processes.runner import LocalProcesses
 from pytest_lok.workspace.sides import MOST_BYTES
 
 ENVIRON = {
@@ -61,7 +61,7 @@ def ask(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def git(root: Path, *bases: str) -> Git:
-    return Git(root, Processes(root, ENVIRON), bases or ("main",))
+    return Git(root, LocalProcesses(root, ENVIRON), bases or ("main",))
 
 
 def comparison(root: Path, *paths: str, base: str = "main") -> Comparison:
@@ -266,7 +266,7 @@ def test_a_directory_without_a_repository_has_no_answer(tmp_path: Path) -> None:
     for work in (git(tmp_path).comparison(["a.txt"]), git(tmp_path).at_base("x")):
         with pytest.raises(StepUnableError, match="git rev-parse failed: fatal: not a git repository"):
             ask(work)
-    nowhere = Git(tmp_path, Processes(tmp_path, {"PATH": str(tmp_path)}), ["main"])
+    nowhere = Git(tmp_path, LocalProcesses(tmp_path, {"PATH": str(tmp_path)}), ["main"])
     with pytest.raises(StepUnableError, match="command not found: git"):
         ask(nowhere.comparison(["a.txt"]))
 
@@ -287,8 +287,10 @@ def test_in_a_sparse_checkout_files_are_there_that_are_not(repository: Repositor
     assert comparison(repository.root, "a.txt").files["a.txt"].after is None
 
 
-def judged(root: Path, what: Judged, path: str) -> FileVersions:
-    found: Comparison = ask(Git(root, Processes(root, ENVIRON), ["main"], judged=what).comparison([path]))
+def judged(root: Path, what: JudgedTree, path: str) -> FileVersions:
+    found: Comparison = ask(
+        Git(root, LocalProcesses(root, ENVIRON), ["main"], judged=what).comparison([path])
+    )
     return found.files[path]
 
 
@@ -298,24 +300,24 @@ def test_what_is_staged_is_judged_as_it_is(repository: Repository) -> None:
     repository.git("update-index", "--chmod=+x", "a.txt")
     repository.write({"a.txt": "not staged\n"})
     (repository.root / "new.txt").unlink()
-    file = judged(repository.root, Judged.STAGED, "a.txt")
+    file = judged(repository.root, JudgedTree.STAGED, "a.txt")
     assert (file.before, file.after, file.mode_changed) == (numbered().encode(), b"staged\n", True)
-    assert judged(repository.root, Judged.STAGED, "new.txt").after == b"x\n"
+    assert judged(repository.root, JudgedTree.STAGED, "new.txt").after == b"x\n"
     repository.git("rm", "-qf", "--cached", "a.txt")
-    assert judged(repository.root, Judged.STAGED, "a.txt").after is None
+    assert judged(repository.root, JudgedTree.STAGED, "a.txt").after is None
 
 
 def test_what_is_committed_is_judged_where_nothing_else_is_there(repository: Repository) -> None:
     repository.write({"a.txt": "committed\n"})
     repository.commit("a")
-    assert judged(repository.root, Judged.COMMITTED, "a.txt").after == b"committed\n"
+    assert judged(repository.root, JudgedTree.COMMITTED, "a.txt").after == b"committed\n"
     repository.write({"a.txt": "something else\n"})
-    file = judged(repository.root, Judged.COMMITTED, "a.txt")
+    file = judged(repository.root, JudgedTree.COMMITTED, "a.txt")
     assert (file.before, file.after) == (None, None)
     assert "commit it" in file.unknown
     (repository.root / "a.txt").unlink()
-    assert judged(repository.root, Judged.COMMITTED, "a.txt").unknown
-    assert not judged(repository.root, Judged.FILES, "a.txt").unknown
+    assert judged(repository.root, JudgedTree.COMMITTED, "a.txt").unknown
+    assert not judged(repository.root, JudgedTree.FILES, "a.txt").unknown
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.workspace.git_state import MOST_BYTES, MOST_FILES, tree_state
-from pytest_lok.workspace.processes.runner import Processes
+from pytest_lok.workspace.processes.runner import LocalProcesses
 
 ENV = {
     "PATH": os.environ["PATH"],
@@ -28,7 +28,7 @@ def git(root: Path, *args: str) -> None:
 
 
 def state(root: Path) -> str | None:
-    return asyncio.run(tree_state(Processes(root, ENV)))
+    return asyncio.run(tree_state(LocalProcesses(root, ENV)))
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_without_a_repository_or_a_commit_nothing_is_known(tmp_path: Path) -> No
 
 
 def test_without_git_nothing_is_known(repo: Path) -> None:
-    assert asyncio.run(tree_state(Processes(repo, {"PATH": "/nowhere"}))) is None
+    assert asyncio.run(tree_state(LocalProcesses(repo, {"PATH": "/nowhere"}))) is None
 
 
 def test_a_repository_inside_hides_its_changes(repo: Path) -> None:

@@ -9,13 +9,13 @@ import pytest
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.git import Git
-from pytest_lok.workspace.processes.runner import Processes
-from pytest_lok.workspace.project import Checkout, detect
+from pytest_lok.workspace.processes.runner import LocalProcesses
+from pytest_lok.workspace.project import LocalWorkspace, detect
 
 EVERYTHING = "everything"
 
 
-def checkout(root: Path, files: Mapping[str, str], *, installed: str = EVERYTHING) -> Checkout:
+def checkout(root: Path, files: Mapping[str, str], *, installed: str = EVERYTHING) -> LocalWorkspace:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
@@ -23,8 +23,8 @@ def checkout(root: Path, files: Mapping[str, str], *, installed: str = EVERYTHIN
     def which(name: str) -> str | None:
         return f"/usr/bin/{name}" if installed == EVERYTHING or name in installed.split() else None
 
-    git = Git(root, Processes(root, {}), [])
-    return Checkout(root, files=Files(root, root.parent / "state"), git=git, which=which)
+    git = Git(root, LocalProcesses(root, {}), [])
+    return LocalWorkspace(root, files=Files(root, root.parent / "state"), git=git, which=which)
 
 
 CARGO = '[package]\nname = "x"\n'

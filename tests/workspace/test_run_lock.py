@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.errors import StepUnableError
-from pytest_lok.workspace.run_lock import FileTurn, Free
+from pytest_lok.workspace.run_lock import FileRunLock, NoLock
 
 
-def turns(directory: Path, *alone: bool) -> list[FileTurn]:
-    return [FileTurn(directory, alone=one) for one in alone]
+def turns(directory: Path, *alone: bool) -> list[FileRunLock]:
+    return [FileRunLock(directory, alone=one) for one in alone]
 
 
 def test_runs_share_and_one_alone_keeps_all_others_out(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_workspaces_do_not_wait_for_each_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize("alone", [False, True])
 def test_a_turn_waits_for_what_has_to_be_done_before(tmp_path: Path, alone: bool) -> None:
     answers = iter([False, True])
-    turn = FileTurn(tmp_path, alone=alone, prepare=lambda: next(answers))
+    turn = FileRunLock(tmp_path, alone=alone, prepare=lambda: next(answers))
     (other,) = turns(tmp_path, True)
     assert not turn.take()
     assert other.take(), "nobody is kept out meanwhile"
@@ -84,6 +84,6 @@ def test_where_there_is_no_place_only_running_alone_is_an_error(tmp_path: Path) 
 
 
 def test_a_nested_run_waits_for_nobody() -> None:
-    free = Free()
+    free = NoLock()
     assert free.take()
     free.release()

@@ -18,11 +18,11 @@ from pytest_lok.backends.attempt import attempt
 from pytest_lok.backends.cli.dialect import (
     ANY,
     Access,
-    Answer,
     CliDialect,
-    Failure,
+    CliError,
+    CliOption,
+    CliReply,
     Heard,
-    Option,
     bare,
     crashed,
     plain,
@@ -31,7 +31,7 @@ from pytest_lok.backends.cli.environment import narrowed, search_path
 from pytest_lok.core.results import Reply
 from pytest_lok.core.text.invisible import seen
 from pytest_lok.core.text.truncation import truncate
-from pytest_lok.engine.ports import Completed, Launch, Prompt, Runner
+from pytest_lok.engine.ports import Completed, ProcessRunner, ProcessSpec, Prompt
 from pytest_lok.errors import BackendError, BackendFault, StepUnableError
 
 LONGEST_ARGUMENT = 120_000
@@ -44,7 +44,7 @@ _SHOWN = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
+class CliConfig:
     """A command line tool, as a user has set it up.
 
     ``command`` "" = the dialect's own program. ``{prompt}``, ``{model}`` and ``{system}`` in ``args`` are
@@ -74,7 +74,13 @@ class CommandBackend:
     """Asks a command line tool: one process per prompt, the prompt on stdin, its output by files."""
 
     def __init__(
-        self, name: str, tool: Tool, *, run: Runner, workspace: str | Path, environ: Mapping[str, str]
+        self,
+        name: str,
+        tool: CliConfig,
+        *,
+        run: ProcessRunner,
+        workspace: str | Path,
+        environ: Mapping[str, str],
     ) -> None:
         dialect = tool.dialect
         self._name = name
@@ -127,7 +133,7 @@ class CommandBackend:
             return ""
         with self._directory() as directory:
             argv = (self._found() or self._program[0], *self._dialect.version)
-            launch = Launch(argv=argv, env=self._env, cwd=str(directory), spool=True)
+            launch = ProcessSpec(argv=argv, env=self._env, cwd=str(directory), spool=True)
             try:
                 async with asyncio.timeout(within):
                     done = await self._run(launch)
@@ -165,16 +171,16 @@ class CommandBackend:
                     f"try again, or raise `idle_timeout` in [backends.{self._name}]",
                 ) from error
             heard = await self._heard(launch, done)
-            if isinstance(heard, Answer) and dialect.log:
+            if isinstance(heard, CliReply) and dialect.log:
                 heard = dialect.read_log(_contents(directory / dialect.log)) or heard
-        if isinstance(heard, Failure):
+        if isinstance(heard, CliError):
             raise self._failed(heard, launch, done)
         model = heard.model or prompt.model or self._tool.model
         return Reply(text=heard.text, backend=self._name, model=model, usage=heard.usage)
 
     # --- the question
 
-    def _worded(self, prompt: Prompt) -> tuple[str, list[Option]]:
+    def _worded(self, prompt: Prompt) -> tuple[str, list[CliOption]]:
         """The text to send, and every option lok gives."""
         dialect = self._dialect
         options = [
@@ -225,12 +231,14 @@ class CommandBackend:
                 faults.remedy(BackendFault.TOO_LONG, self._name),
             )
 
-    def _launch(self, prompt: Prompt, text: str, options: Sequence[Option], directory: Path) -> Launch:
+    def _launch(
+        self, prompt: Prompt, text: str, options: Sequence[CliOption], directory: Path
+    ) -> ProcessSpec:
         values = {"prompt": text, "model": prompt.model or self._tool.model, "system": prompt.system}
         words = self._dialect.arguments(
             self._words, options, lambda word: _PLACE.sub(lambda place: values[place[1]], word)
         )
-        return Launch(
+        return ProcessSpec(
             argv=(self._found() or self._program[0], *self._program[1:], *words),
             env=self._env,
             cwd=str(directory),
@@ -257,7 +265,7 @@ class CommandBackend:
 
     # --- the answer
 
-    async def _heard(self, launch: Launch, done: Completed) -> Heard:
+    async def _heard(self, launch: ProcessSpec, done: Completed) -> Heard:
         tool, is_plain = self._tool, self._dialect.read is plain
         if is_plain and tool.skip_lines:
             done = replace(done, stdout="\n".join(done.stdout.split("\n")[tool.skip_lines :]))
@@ -267,11 +275,11 @@ class CommandBackend:
             heard = await asyncio.to_thread(picked, done, tool.fail_on, tool.answer)
         else:
             heard = self._dialect.read(done)
-        if isinstance(heard, Failure):
+        if isinstance(heard, CliError):
             return heard
         return _unusable(self._name, launch, done, heard) or heard
 
-    def _failed(self, failure: Failure, launch: Launch, done: Completed) -> BackendError:
+    def _failed(self, failure: CliError, launch: ProcessSpec, done: Completed) -> BackendError:
         hint = faults.remedy(failure.kind, self._name)
         if failure.hint:
             hint = failure.hint
@@ -329,25 +337,25 @@ def _split(command: str, args: Sequence[str]) -> tuple[list[str], list[str]]:
     return [command], list(args)
 
 
-def _at_home(option: Option, here: str) -> Option:
+def _at_home(option: CliOption, here: str) -> CliOption:
     value = option.value and option.value.replace("{workspace}", here)
     return replace(option, value=value, key=option.key.replace("{workspace}", here))
 
 
-def _unusable(name: str, launch: Launch, done: Completed, heard: Answer) -> Failure | None:
+def _unusable(name: str, launch: ProcessSpec, done: Completed, heard: CliReply) -> CliError | None:
     """Why what was taken for an answer is none, whatever it says."""
     if done.cut:
-        return Failure(kind=BackendFault.BAD_OUTPUT, message="it printed more than can be kept")
+        return CliError(kind=BackendFault.BAD_OUTPUT, message="it printed more than can be kept")
     if done.unread:
         size = len(launch.stdin)
-        return Failure(
+        return CliError(
             kind=BackendFault.BAD_OUTPUT,
             message=f"it took {size - done.unread:,} of {size:,} bytes of its prompt",
             hint=f"it has to read stdin to its end; or put {{prompt}} into `args` of [backends.{name}]",
         )
     if not seen(heard.text):
         said = bare(done.stderr).strip()
-        return Failure(
+        return CliError(
             kind=faults.of_text(said) or BackendFault.EMPTY,
             message=f"gave an empty answer; on stderr: {said}" if said else "gave an empty answer",
             hint="" if said else "try again, or word the prompt so that it asks for something",

@@ -18,7 +18,7 @@ ONE_CALL = Usage(calls=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class CliReply:
     """What a tool answered."""
 
     text: str
@@ -27,7 +27,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class CliError:
     """Why a tool did not answer; ``message`` is its own. ``hint`` "" = the usual one for its kind."""
 
     kind: BackendFault
@@ -35,7 +35,7 @@ class Failure:
     hint: str = ""
 
 
-Heard: TypeAlias = Answer | Failure
+Heard: TypeAlias = CliReply | CliError
 
 
 _COLOURS = re.compile(
@@ -59,22 +59,22 @@ def shown(text: str) -> str:
 
 def plain(done: Completed) -> Heard:
     """A tool that prints its answer and nothing else."""
-    return Answer(text=bare(done.stdout).strip()) if done.exit_code == 0 else crashed(done)
+    return CliReply(text=bare(done.stdout).strip()) if done.exit_code == 0 else crashed(done)
 
 
-def crashed(done: Completed) -> Failure:
+def crashed(done: Completed) -> CliError:
     """A tool that ended with an error, told by the line that says most, else its last words."""
     said = bare(done.stderr).strip() or bare(done.stdout).strip()
     how = f"exit code {done.exit_code}" if done.exit_code >= 0 else f"signal {-done.exit_code}"
     lines = [line.strip() for line in said.split("\n")]
     last = lines[-1] if faults.of_text(lines[-1]) else next(filter(faults.of_text, lines), lines[-1])
-    return Failure(
+    return CliError(
         kind=faults.of_text(said) or BackendFault.CRASHED, message=f"{how}: {last}" if last else how
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class CliOption:
     """One option lok gives, under its first name, unless the user's ``args`` have it under any name.
 
     ``key`` tells apart options of one name (``-c KEY=VALUE``, ``--disable FEATURE``). ``fixed``: lok
@@ -139,12 +139,12 @@ class CliDialect:
     sign_in: str = ""
     version: tuple[str, ...] = ()
     lead: str = ""
-    options: tuple[Option, ...] = ()
-    access: Mapping[Access, tuple[Option, ...]] = field(default_factory=dict)
+    options: tuple[CliOption, ...] = ()
+    access: Mapping[Access, tuple[CliOption, ...]] = field(default_factory=dict)
     tail: tuple[str, ...] = ()
-    model: Option | None = None
+    model: CliOption | None = None
     usual_model: str = ""
-    system: Option | None = None
+    system: CliOption | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     private: Mapping[Access, Mapping[str, str]] = field(default_factory=lambda: {"none": {}})
@@ -154,10 +154,10 @@ class CliDialect:
     read: Callable[[Completed], Heard] = plain
     said_all: Callable[[str], bool] | None = None
     log: str = ""
-    read_log: Callable[[str], Failure | None] = _no_failure
+    read_log: Callable[[str], CliError | None] = _no_failure
 
     def arguments(
-        self, words: Sequence[str], options: Sequence[Option], fill: Callable[[str], str] = str
+        self, words: Sequence[str], options: Sequence[CliOption], fill: Callable[[str], str] = str
     ) -> list[str]:
         """Everything after the program: the user's ``words``, filled in, and ``options`` they do not give."""
         theirs, ours = list(words), list[str]()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_lok.backends import error_mapping as faults
-from pytest_lok.backends.cli.dialect import Answer, Failure, Heard, bare, plain, shown
+from pytest_lok.backends.cli.dialect import CliError, CliReply, Heard, bare, plain, shown
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
 
@@ -22,8 +22,8 @@ def picked(done: Completed, fail_on: str, answer: str) -> Heard:
             if found is None:
                 continue
             line = _line(said, found.start(), found.end())
-            return Failure(kind=faults.of_text(line) or BackendFault.CRASHED, message=line)
-        if isinstance(heard, Failure) or not answer:
+            return CliError(kind=faults.of_text(line) or BackendFault.CRASHED, message=line)
+        if isinstance(heard, CliError) or not answer:
             return heard
         texts = {it[1] for it in regex.finditer(answer, shown(out), timeout=SECONDS) if it[1] is not None}
     except TimeoutError:
@@ -38,7 +38,7 @@ def picked(done: Completed, fail_on: str, answer: str) -> Heard:
         return _useless(
             "`answer` matches nothing of what it printed", "correct the pattern; -v shows the output"
         )
-    return Answer(text=texts.pop().strip())
+    return CliReply(text=texts.pop().strip())
 
 
 def _line(text: str, start: int, end: int) -> str:
@@ -49,5 +49,5 @@ def _line(text: str, start: int, end: int) -> str:
     )
 
 
-def _useless(message: str, hint: str) -> Failure:
-    return Failure(kind=BackendFault.BAD_OUTPUT, message=message, hint=hint)
+def _useless(message: str, hint: str) -> CliError:
+    return CliError(kind=BackendFault.BAD_OUTPUT, message=message, hint=hint)

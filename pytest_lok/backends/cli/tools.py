@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from pytest_lok.backends.cli.dialect import CliDialect, Option
+from pytest_lok.backends.cli.dialect import CliDialect, CliOption
 from pytest_lok.backends.cli.transcripts import (
     ends_with,
     read_claude,
@@ -35,20 +35,20 @@ CLAUDE = CliDialect(
     sign_in="run `claude` once and sign in, or set ANTHROPIC_API_KEY",
     version=("--version",),
     options=(
-        Option(names=("-p", "--print"), fixed=True),
-        Option(names=("--output-format",), value="stream-json", fixed=True),
-        Option(names=("--verbose",)),
-        Option(names=("--strict-mcp-config",)),
+        CliOption(names=("-p", "--print"), fixed=True),
+        CliOption(names=("--output-format",), value="stream-json", fixed=True),
+        CliOption(names=("--verbose",)),
+        CliOption(names=("--strict-mcp-config",)),
         # In -p it runs the hooks and helpers of any directory's .claude/settings.json unasked.
-        Option(names=("--setting-sources",), value="user"),
-        Option(names=("--no-session-persistence",)),
+        CliOption(names=("--setting-sources",), value="user"),
+        CliOption(names=("--no-session-persistence",)),
     ),
     access={
-        "read": (Option(names=("--tools",), value="Read,Grep,Glob"),),
-        "none": (Option(names=("--tools",), value="", fixed=True),),
+        "read": (CliOption(names=("--tools",), value="Read,Grep,Glob"),),
+        "none": (CliOption(names=("--tools",), value="", fixed=True),),
     },
-    model=Option(names=("--model",)),
-    system=Option(names=("--system-prompt",), fixed=True),
+    model=CliOption(names=("--model",)),
+    system=CliOption(names=("--system-prompt",), fixed=True),
     env={
         **_TERMINAL,
         "DISABLE_AUTOUPDATER": "1",
@@ -76,11 +76,11 @@ CLAUDE = CliDialect(
 # --- codex
 
 
-def _setting(key: str, value: str) -> Option:
-    return Option(names=("-c", "--config"), value=f"{key}={value}", key=f"{key}=")
+def _setting(key: str, value: str) -> CliOption:
+    return CliOption(names=("-c", "--config"), value=f"{key}={value}", key=f"{key}=")
 
 
-def _disabled(feature: str) -> Option:
+def _disabled(feature: str) -> CliOption:
     """As a setting, since an unknown one is only ignored, where ``--disable`` of one is an error."""
     return _setting(f"features.{feature}", "false")
 
@@ -92,9 +92,9 @@ CODEX = CliDialect(
     version=("--version",),
     lead="exec",
     options=(
-        Option(names=("--json", "--experimental-json"), fixed=True),
-        Option(names=("--skip-git-repo-check",)),
-        Option(names=("--ephemeral",)),
+        CliOption(names=("--json", "--experimental-json"), fixed=True),
+        CliOption(names=("--skip-git-repo-check",)),
+        CliOption(names=("--ephemeral",)),
         _disabled("plugins"),
         _disabled("unbounded_connection_retries"),
         _setting("project_doc_max_bytes", "0"),
@@ -103,16 +103,16 @@ CODEX = CliDialect(
         _setting("analytics.enabled", "false"),
     ),
     access={
-        "read": (Option(names=("-s", "--sandbox"), value="read-only"),),
+        "read": (CliOption(names=("-s", "--sandbox"), value="read-only"),),
         "none": (
-            Option(names=("-s", "--sandbox"), value="read-only", fixed=True),
+            CliOption(names=("-s", "--sandbox"), value="read-only", fixed=True),
             _disabled("shell_tool"),
             _disabled("view_image"),
             _disabled("multi_agent"),
         ),
     },
     tail=("-",),
-    model=Option(names=("-m", "--model")),
+    model=CliOption(names=("-m", "--model")),
     env=_TERMINAL,
     keys=("CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_HOME"),
     limit=1_048_576,
@@ -146,12 +146,12 @@ GEMINI = CliDialect(
     install="npm install -g @google/gemini-cli",
     sign_in="run `gemini` once and sign in, or set GEMINI_API_KEY",
     version=("--version",),
-    options=(Option(names=("-o", "--output-format"), value="stream-json", fixed=True),),
+    options=(CliOption(names=("-o", "--output-format"), value="stream-json", fixed=True),),
     access={
-        "read": (Option(names=("--include-directories",), value="{workspace}", key="{workspace}"),),
+        "read": (CliOption(names=("--include-directories",), value="{workspace}", key="{workspace}"),),
         "none": (),
     },
-    model=Option(names=("-m", "--model")),
+    model=CliOption(names=("-m", "--model")),
     # Without one it first asks another model which to take, and is patient with that one's failures.
     usual_model="flash",
     env={**_TERMINAL, "GEMINI_CLI_NO_RELAUNCH": "1", "GEMINI_CLI_TRUST_WORKSPACE": "true"},

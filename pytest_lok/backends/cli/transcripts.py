@@ -15,8 +15,8 @@ from typing import Any
 
 from pytest_lok.backends import endings
 from pytest_lok.backends import error_mapping as faults
-from pytest_lok.backends.cli.dialect import Answer, Failure, Heard, crashed
-from pytest_lok.backends.endings import End, judged
+from pytest_lok.backends.cli.dialect import CliError, CliReply, Heard, crashed
+from pytest_lok.backends.endings import Ending, judged
 from pytest_lok.core.results import Usage
 from pytest_lok.core.text.strict_json import stored
 from pytest_lok.core.text.truncation import truncate
@@ -69,7 +69,7 @@ def _once(read: Callable[[Completed], Heard]) -> Callable[[Completed], Heard]:
         try:
             return read(done)
         except OutputError as error:
-            return Failure(
+            return CliError(
                 kind=BackendFault.BAD_OUTPUT, message=f"its output cannot be used: {error.message}"
             )
 
@@ -110,27 +110,27 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _failed(message: str, done: Completed) -> Failure:
+def _failed(message: str, done: Completed) -> CliError:
     if not message:
         return crashed(done)
-    return Failure(kind=faults.of_text(message) or BackendFault.CRASHED, message=message)
+    return CliError(kind=faults.of_text(message) or BackendFault.CRASHED, message=message)
 
 
-def _ended(end: End, said: str = "") -> Failure:
-    return Failure(kind=end.kind, message=f"{end.why}: {said}" if said else end.why)
+def _ended(end: Ending, said: str = "") -> CliError:
+    return CliError(kind=end.kind, message=f"{end.why}: {said}" if said else end.why)
 
 
-def _unreadable(done: Completed, missing: str) -> Failure:
+def _unreadable(done: Completed, missing: str) -> CliError:
     if done.exit_code:
         return crashed(done)
-    return Failure(kind=BackendFault.BAD_OUTPUT, message=f"its output holds no {missing}")
+    return CliError(kind=BackendFault.BAD_OUTPUT, message=f"its output holds no {missing}")
 
 
-def _denied(uses: list[tuple[str, Event]], how: str) -> Failure:
+def _denied(uses: list[tuple[str, Event]], how: str) -> CliError:
     """Work that was not done, for a tool was not allowed: what was answered without it is a guess."""
     named = [" ".join(filter(None, [tool, _subject(inputs)])) for tool, inputs in uses]
     count = f"{len(named)} uses of tools were {how}" if len(named) > 1 else f"1 use of a tool was {how}"
-    return Failure(
+    return CliError(
         kind=BackendFault.BAD_OUTPUT,
         message=f"{count}: {', '.join(dict.fromkeys(named))}",
         hint="allow the tool in `args`, put what it needs into the prompt, or tell the model to do without",
@@ -183,7 +183,7 @@ def read_claude(done: Completed) -> Heard:
     if trouble is not None:
         return trouble
     usage, cost = _part(said, "usage"), said.get("total_cost_usd")
-    return Answer(
+    return CliReply(
         text=_text(said.get("result")),
         model=_most(_part(said, "modelUsage"), "outputTokens"),
         usage=Usage(
@@ -197,7 +197,7 @@ def read_claude(done: Completed) -> Heard:
     )
 
 
-def _claude_failed(said: Event, done: Completed) -> Failure | None:
+def _claude_failed(said: Event, done: Completed) -> CliError | None:
     """Why a result is none."""
     text, errors = _text(said.get("result")).strip(), _told(said.get("errors"))
     words = [(said[key], known) for key, known in _CLAUDE_WORDS.items() if said.get(key) is not None]
@@ -208,11 +208,11 @@ def _claude_failed(said: Event, done: Completed) -> Failure | None:
     if said.get("is_error") not in (False, None) or errors or done.exit_code or status:
         message = errors or text or (end.why if end else "claude reported an error and gave no reason")
         kind = _claude_kind(said, message)
-        return Failure(kind=kind or (end.kind if end else BackendFault.CRASHED), message=message)
+        return CliError(kind=kind or (end.kind if end else BackendFault.CRASHED), message=message)
     if end is not None:
         return _ended(end, text if end.kind is BackendFault.REFUSED else "")
     if text and _count(_part(said, "usage"), "output_tokens") == 0:  # words of its own, not of a model
-        return Failure(kind=faults.of_text(text) or BackendFault.BAD_OUTPUT, message=text)
+        return CliError(kind=faults.of_text(text) or BackendFault.BAD_OUTPUT, message=text)
     if denials := _tables(said, "permission_denials"):
         uses = [(str(it.get("tool_name")), _part(it, "tool_input")) for it in denials]
         return _denied(uses, "denied")
@@ -230,7 +230,7 @@ def _claude_kind(said: Event, text: str) -> BackendFault | None:
     return faults.of_text(text) or (BackendFault.BAD_REQUEST if isinstance(status, int) else None)
 
 
-def _claude_interrupted(events: Iterable[Event], said: Event) -> Failure | None:
+def _claude_interrupted(events: Iterable[Event], said: Event) -> CliError | None:
     """What happened on the way to a result that says it is good."""
     for event in events:
         text = _told([_told(it.get("text")) for it in _tables(_part(event, "message"), "content")])
@@ -239,21 +239,21 @@ def _claude_interrupted(events: Iterable[Event], said: Event) -> Failure | None:
             case "assistant" if error or _is_made_up(event):
                 known = _ASSISTANT_ERRORS.get(error) if isinstance(error, str) else None
                 kind = known or faults.of_text(text) or BackendFault.CRASHED
-                return Failure(kind=kind, message=text or _told(error) or "claude answered for its model")
+                return CliError(kind=kind, message=text or _told(error) or "claude answered for its model")
             case "user" if event.get("isSynthetic") and "token limit" in text:
                 return _ended(endings.CUT)
             case "error":
                 message = _told(error) or _told(event.get("message")) or "an error without words"
-                return Failure(kind=faults.of_text(message) or BackendFault.CRASHED, message=message)
+                return CliError(kind=faults.of_text(message) or BackendFault.CRASHED, message=message)
             case "rate_limit_event" if status := _limited(_part(event, "rate_limit_info")):
                 how = f"its rate limit says {status}: {_told(said.get('result'))}"
-                return Failure(kind=BackendFault.RATE_LIMIT, message=how)
+                return CliError(kind=BackendFault.RATE_LIMIT, message=how)
     return None
 
 
-def _claude_stopped(events: Iterable[Event]) -> Failure | None:
+def _claude_stopped(events: Iterable[Event]) -> CliError | None:
     """An ending that only the model's messages tell; a call of a tool is none once something follows it."""
-    last: End | None = None
+    last: Ending | None = None
     for event in events:
         if event.get("type") == "user":
             last = None
@@ -281,10 +281,10 @@ def _is_made_up(event: Event) -> bool:
     )
 
 
-def _claude_unfinished(events: list[dict[str, Any]], results: list[dict[str, Any]]) -> Failure | None:
+def _claude_unfinished(events: list[dict[str, Any]], results: list[dict[str, Any]]) -> CliError | None:
     """Whether there is more than one answer, or something is still to come."""
     if len({json.dumps(it.get("result")) for it in results}) > 1:
-        return Failure(kind=BackendFault.BAD_OUTPUT, message=f"it gave {len(results)} results that differ")
+        return CliError(kind=BackendFault.BAD_OUTPUT, message=f"it gave {len(results)} results that differ")
     waiting: set[object] = set()
     for event in events:
         content = _tables(_part(event, "message"), "content")
@@ -294,7 +294,7 @@ def _claude_unfinished(events: list[dict[str, Any]], results: list[dict[str, Any
         return _ended(endings.TOOL)
     turns = [event.get("type") for event in events if event.get("type") in ("assistant", "user", "result")]
     if turns[-1] != "result" or results[-1].get("queued_turn_count"):
-        return Failure(kind=BackendFault.BAD_OUTPUT, message="it began another turn, which has no result")
+        return CliError(kind=BackendFault.BAD_OUTPUT, message="it began another turn, which has no result")
     return None
 
 
@@ -326,7 +326,7 @@ def read_codex(done: Completed) -> Heard:
         return _failed(complaint, done) if complaint else _unreadable(done, "completed turn")
     if complaint:
         return _failed(complaint, done)
-    return _codex_calls(events) or Answer(
+    return _codex_calls(events) or CliReply(
         text=text,
         usage=Usage(
             calls=1,
@@ -336,7 +336,7 @@ def read_codex(done: Completed) -> Heard:
     )
 
 
-def _codex_calls(events: Iterable[Event]) -> Failure | None:
+def _codex_calls(events: Iterable[Event]) -> CliError | None:
     """Calls that were declined, and items that began and did not end; plans and thoughts need not."""
     declined: list[tuple[str, Event]] = []
     waiting: dict[str, str] = {}
@@ -359,7 +359,7 @@ def _codex_calls(events: Iterable[Event]) -> Failure | None:
     if not waiting:
         return None
     named = ", ".join(dict.fromkeys(waiting.values()))
-    return Failure(kind=BackendFault.BAD_OUTPUT, message=f"a call still waits for its result: {named}")
+    return CliError(kind=BackendFault.BAD_OUTPUT, message=f"a call still waits for its result: {named}")
 
 
 # --- gemini
@@ -410,7 +410,7 @@ def read_gemini(done: Completed) -> Heard:
     for event in objects(done.stdout):
         turn.take(event)
     if "oop detected" in turn.complaint:  # it says success all the same
-        return Failure(kind=BackendFault.TRUNCATED, message=turn.complaint)
+        return CliError(kind=BackendFault.TRUNCATED, message=turn.complaint)
     if len(turn.results) != 1 or turn.open:
         failed = done.exit_code or turn.complaint
         return _gemini_failed(turn.complaint, done) if failed else _unreadable(done, "result")
@@ -420,12 +420,12 @@ def read_gemini(done: Completed) -> Heard:
         return _gemini_failed(error, done)
     end = judged(result.get("status"), endings.GEMINI) or (endings.TOOL if turn.waiting else None)
     if _count(stats, "output_tokens") in _LONGEST:  # nothing else tells, where it keeps no log
-        end = End(kind=BackendFault.TRUNCATED, why="the answer has as many tokens as the model can give")
+        end = Ending(kind=BackendFault.TRUNCATED, why="the answer has as many tokens as the model can give")
     if end is not None:
         return _ended(end)
     if turn.refused:
         return _denied(turn.refused, "denied")
-    return Answer(
+    return CliReply(
         text=turn.text,
         model=_most(_part(stats, "models"), "output_tokens"),
         usage=Usage(
@@ -436,18 +436,18 @@ def read_gemini(done: Completed) -> Heard:
     )
 
 
-def read_gemini_log(log: str) -> Failure | None:
+def read_gemini_log(log: str) -> CliError | None:
     """Why what gemini calls a success is no answer: its log tells how each of the model's texts ended."""
     reasons = [word for found in _REASONS.findall(log) for word in re.findall(r'"([^"]*)"', found)]
     end = next(filter(None, (judged(word, endings.CHAT) for word in reasons)), None)
     return None if end is None else _ended(end)
 
 
-def _gemini_failed(message: str, done: Completed) -> Failure:
+def _gemini_failed(message: str, done: Completed) -> CliError:
     """Its exit code is its own, or the HTTP status modulo 256."""
     heard = _failed(message, done)
     kind = _EXITS.get(done.exit_code)
     if kind is None and heard.kind is BackendFault.CRASHED:
         status = next((status for status in _STATUSES if status % 256 == done.exit_code), 0)
         kind = faults.of_status(status) if status else None
-    return heard if kind is None else Failure(kind=kind, message=heard.message)
+    return heard if kind is None else CliError(kind=kind, message=heard.message)

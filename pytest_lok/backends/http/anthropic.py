@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_lok.backends import endings
 from pytest_lok.backends.content import said
-from pytest_lok.backends.http.backend import Incoming, ServerDialect, part, text_of
+from pytest_lok.backends.http.backend import HttpDialect, PartialReply, part, text_of
 from pytest_lok.backends.states import is_nothing
 from pytest_lok.engine.ports import Prompt
 
@@ -41,7 +41,7 @@ def _body(prompt: Prompt, model: str, max_tokens: int | None, refused: Collectio
     return body
 
 
-def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
+def _take(coming: PartialReply, event: Mapping[str, Any]) -> None:
     """Events, or the message they make."""
     message = event if event.get("type") == "message" else part(event, "message")
     coming.model = str(message.get("model") or coming.model)
@@ -68,7 +68,7 @@ def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
         coming.end(told.get("stop_reason"), endings.MESSAGES, why)
 
 
-MESSAGES = ServerDialect(
+MESSAGES = HttpDialect(
     url="https://api.anthropic.com",
     keys=("ANTHROPIC_API_KEY",),
     address=_address,

@@ -1,7 +1,7 @@
 """A prompt -> a reply, by an HTTP server: one hardened way of asking; what each API is like is data.
 
 A dialect says how a question is written, and folds what comes in, event by event or as one
-document, into an ``Incoming``; whether that is a whole answer is judged here.
+document, into an ``PartialReply``; whether that is a whole answer is judged here.
 """
 
 from __future__ import annotations
@@ -14,8 +14,15 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from pytest_lok.backends.attempt import attempt
-from pytest_lok.backends.endings import CUT, End, Endings, judged
-from pytest_lok.backends.http.client import Api, Endpoint, Http, Stream, complaint, remedies
+from pytest_lok.backends.endings import CUT, Ending, Endings, judged
+from pytest_lok.backends.http.client import (
+    Endpoint,
+    HttpClient,
+    HttpConfig,
+    ResponseStream,
+    complaint,
+    remedies,
+)
 from pytest_lok.backends.states import is_bad, told
 from pytest_lok.backends.troubles import broken, checked, is_error
 from pytest_lok.core.results import Reply, Usage
@@ -31,7 +38,7 @@ _LAST = 0.5
 
 
 @dataclass(slots=True)
-class Incoming:
+class PartialReply:
     """What has come of an answer so far.
 
     ``ended``: nothing more is to be read; ``open``: an event that always comes last has not come yet.
@@ -87,7 +94,7 @@ class Incoming:
         if end := judged(word, known):
             self.stop(end, said)
 
-    def stop(self, end: End, said: Any = "") -> None:
+    def stop(self, end: Ending, said: Any = "") -> None:
         """It ended, and not as a whole answer; ``said``: the server's words, if it has some."""
         self.fail(end.kind, f"{end.why}: {said}" if said else end.why)
 
@@ -174,7 +181,7 @@ def _no_hints(table: str, model: str) -> Mapping[BackendFault, str]:  # noqa: AR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerDialect:
+class HttpDialect:
     """An API. ``keys``: variables that may hold its key, () = it needs none; ``model``: its usual one.
 
     ``address(base, model)`` and ``headers(key)`` say where a question goes and how; ``body(prompt,
@@ -185,7 +192,7 @@ class ServerDialect:
     url: str
     address: Callable[[str, str], str]
     body: Callable[[Prompt, str, int | None, Collection[str]], dict[str, Any]]
-    take: Callable[[Incoming, Mapping[str, Any]], None]
+    take: Callable[[PartialReply, Mapping[str, Any]], None]
     keys: tuple[str, ...] = ()
     model: str = ""
     headers: Callable[[str], Mapping[str, str]] = _bearer
@@ -194,7 +201,7 @@ class ServerDialect:
     free: bool = False
 
 
-class Server:
+class HttpBackend:
     """Asks a server in its dialect, streaming.
 
     Servers differ in what they refuse in a request: what one has refused is left out or spelled
@@ -202,7 +209,13 @@ class Server:
     """
 
     def __init__(
-        self, name: str, api: Api, dialect: ServerDialect, *, http: Http, environ: Mapping[str, str]
+        self,
+        name: str,
+        api: HttpConfig,
+        dialect: HttpDialect,
+        *,
+        http: HttpClient,
+        environ: Mapping[str, str],
     ) -> None:
         self._name = name
         self._api = api
@@ -299,27 +312,29 @@ class Server:
         )
 
 
-Take: TypeAlias = Callable[[Incoming, Mapping[str, Any]], None]
+Take: TypeAlias = Callable[[PartialReply, Mapping[str, Any]], None]
 _DONE: Mapping[str, Any] = {}
 _FIELD = re.compile(r"[A-Za-z_-]*:")
 
 
-async def read(stream: Stream, endpoint: Endpoint, take: Take) -> Incoming:
+async def read(stream: ResponseStream, endpoint: Endpoint, take: Take) -> PartialReply:
     """All of an answer: events after "data:", documents by line, or one document."""
     if stream.is_json:
-        coming = Incoming()
+        coming = PartialReply()
         coming.take(checked(await stream.document(), endpoint), take)
         coming.ended = True
         return coming
     return await folded(_events(stream, endpoint), take, endpoint)
 
 
-async def folded(events: AsyncGenerator[Mapping[str, Any], None], take: Take, endpoint: Endpoint) -> Incoming:
+async def folded(
+    events: AsyncGenerator[Mapping[str, Any], None], take: Take, endpoint: Endpoint
+) -> PartialReply:
     """The events, until nothing more comes after the answer's ending.
 
     After the last one nothing is to come but an error. All is read, for the connection can then serve again.
     """
-    coming, now = Incoming(), asyncio.get_running_loop().time
+    coming, now = PartialReply(), asyncio.get_running_loop().time
     grace = min(_GRACE, endpoint.idle / 2)
     try:
         async with asyncio.timeout(None) as rest, aclosing(events):
@@ -341,9 +356,9 @@ async def folded(events: AsyncGenerator[Mapping[str, Any], None], take: Take, en
     return coming
 
 
-def _follow(coming: Incoming, event: Mapping[str, Any], take: Take) -> None:
+def _follow(coming: PartialReply, event: Mapping[str, Any], take: Take) -> None:
     """What came after the last event: more of an answer, or another, makes it none."""
-    more = Incoming()
+    more = PartialReply()
     more.take(event, take)
     if more.fault is not None:
         coming.fail(more.fault, more.why)
@@ -351,7 +366,7 @@ def _follow(coming: Incoming, event: Mapping[str, Any], take: Take) -> None:
         coming.fail(BackendFault.BAD_OUTPUT, "the server went on after its answer had ended")
 
 
-async def _events(stream: Stream, endpoint: Endpoint) -> AsyncGenerator[Mapping[str, Any], None]:
+async def _events(stream: ResponseStream, endpoint: Endpoint) -> AsyncGenerator[Mapping[str, Any], None]:
     """What the lines of a stream hold: events after "data:", or by themselves."""
     name, mark = "", "\ufeff"
     async with aclosing(stream.lines()) as lines:

@@ -19,8 +19,8 @@ from pytest_lok.backends import endings
 from pytest_lok.backends import error_mapping as faults
 from pytest_lok.backends.attempt import attempt
 from pytest_lok.backends.endings import ODD
-from pytest_lok.backends.http.backend import Incoming, folded, part, text_of
-from pytest_lok.backends.http.client import Api, Endpoint, Http, Stream, remedies
+from pytest_lok.backends.http.backend import PartialReply, folded, part, text_of
+from pytest_lok.backends.http.client import Endpoint, HttpClient, HttpConfig, ResponseStream, remedies
 from pytest_lok.backends.states import is_nothing
 from pytest_lok.backends.troubles import checked
 from pytest_lok.core.results import Reply
@@ -41,10 +41,10 @@ _EXCEPTIONS = {
 }
 
 
-class Bedrock:
+class BedrockBackend:
     """Asks a model of Bedrock, streaming, with AWS credentials or a bearer token."""
 
-    def __init__(self, name: str, api: Api, *, http: Http, environ: Mapping[str, str]) -> None:
+    def __init__(self, name: str, api: HttpConfig, *, http: HttpClient, environ: Mapping[str, str]) -> None:
         self._name = name
         self._api = api
         self._http = http
@@ -164,7 +164,7 @@ class Bedrock:
         return BackendError(f"{self._name}: {message}", kind=kind, backend=self._name, hint=hint)
 
 
-async def _events(stream: Stream, endpoint: Endpoint) -> AsyncGenerator[Mapping[str, Any], None]:
+async def _events(stream: ResponseStream, endpoint: Endpoint) -> AsyncGenerator[Mapping[str, Any], None]:
     """The messages of an event stream; an exception among them is a BackendError."""
     from botocore.eventstream import EventStreamBuffer, ParserError
 
@@ -190,7 +190,7 @@ async def _events(stream: Stream, endpoint: Endpoint) -> AsyncGenerator[Mapping[
             yield {str(headers.get(":event-type")): checked(event, endpoint)}
 
 
-def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
+def _take(coming: PartialReply, event: Mapping[str, Any]) -> None:
     """A message, under its name."""
     delta = part(part(event, "contentBlockDelta"), "delta")
     if not is_nothing(part(event, "contentBlockStart").get("start")):  # of text there is none

@@ -45,7 +45,7 @@ _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Api:
+class HttpConfig:
     """A server, as a user has set it up.
 
     ``base_url`` and ``key_env`` "" = the backend's own; a server at another ``base_url`` gets no key
@@ -102,7 +102,7 @@ def remedies(backend: str, base: str) -> dict[BackendFault, str]:
     }
 
 
-class Stream:
+class ResponseStream:
     """An answer that is coming in."""
 
     def __init__(self, response: httpx.Response, endpoint: Endpoint) -> None:
@@ -158,7 +158,7 @@ class Stream:
             ) from None
 
 
-class Http:
+class HttpClient:
     """What all HTTP backends share: a client for each event loop, and one TLS context.
 
     ``environ`` may name proxies (``HTTPS_PROXY``, …) and certificates (``SSL_CERT_FILE``,
@@ -179,7 +179,9 @@ class Http:
         )
 
     @asynccontextmanager
-    async def post(self, endpoint: Endpoint, body: Mapping[str, Any] | bytes) -> AsyncIterator[Stream]:
+    async def post(
+        self, endpoint: Endpoint, body: Mapping[str, Any] | bytes
+    ) -> AsyncIterator[ResponseStream]:
         """Ask; the answer has begun well when this is entered. Leaving closes what is not read.
 
         ``body`` is what becomes JSON, or the JSON itself.
@@ -201,7 +203,7 @@ class Http:
             async with aclosing(await client.send(request, stream=True)) as response:
                 if response.status_code != httpx.codes.OK:
                     raise await _refused(endpoint, response)
-                yield Stream(response, endpoint)
+                yield ResponseStream(response, endpoint)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
             raise endpoint.error(
                 BackendFault.NOT_CONFIGURED, f"{endpoint.url} cannot be asked: {error}"
@@ -238,7 +240,7 @@ class Http:
     def _make(self, secure: bool) -> httpx.AsyncClient:
         import httpx
 
-        from pytest_lok.backends.http.transport import Direct
+        from pytest_lok.backends.http.transport import DirectTransport
 
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
         tls = self._context() if secure else _no_tls()
@@ -251,7 +253,7 @@ class Http:
             limits=limits,
             trust_env=False,
             follow_redirects=False,
-            transport=self._transport() if self._transport else Direct(tls),
+            transport=self._transport() if self._transport else DirectTransport(tls),
             mounts=None if self._transport else mounts,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pytest_lok.backends import endings
-from pytest_lok.backends.http.backend import Incoming, ServerDialect, part, tables, text_of
+from pytest_lok.backends.http.backend import HttpDialect, PartialReply, part, tables, text_of
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 
@@ -39,7 +39,7 @@ def _body(prompt: Prompt, _: str, max_tokens: int | None, refused: Collection[st
     return body
 
 
-def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
+def _take(coming: PartialReply, event: Mapping[str, Any]) -> None:
     """A part of the answer; every event counts the tokens of all."""
     coming.model = str(event.get("modelVersion") or coming.model)
     coming.count(
@@ -59,7 +59,7 @@ def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
             coming.fail(BackendFault.BAD_OUTPUT, f"the answer ended with a message: {said}")
 
 
-def _take_parts(coming: Incoming, content: Any) -> None:
+def _take_parts(coming: PartialReply, content: Any) -> None:
     """The texts of what was said, but for its thoughts."""
     parts = content.get("parts") if isinstance(content, dict) else content
     for it in parts if isinstance(parts, list) else filter(None, [parts]):
@@ -73,7 +73,7 @@ def _take_parts(coming: Incoming, content: Any) -> None:
             coming.say(text_of(it.get("text")))
 
 
-GENERATE = ServerDialect(
+GENERATE = HttpDialect(
     url="https://generativelanguage.googleapis.com/v1beta",
     keys=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
     address=_address,

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_lok.backends import endings
 from pytest_lok.backends.content import said
-from pytest_lok.backends.http.backend import Incoming, ServerDialect, part, text_of
+from pytest_lok.backends.http.backend import HttpDialect, PartialReply, part, text_of
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 
@@ -45,7 +45,7 @@ def _body(prompt: Prompt, model: str, max_tokens: int | None, _: Collection[str]
     return body
 
 
-def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
+def _take(coming: PartialReply, event: Mapping[str, Any]) -> None:
     coming.model = str(event.get("model") or coming.model)
     message = part(event, "message")
     coming.say(said(coming, message.get("content")))
@@ -63,7 +63,7 @@ def _take(coming: Incoming, event: Mapping[str, Any]) -> None:
     coming.end(event.get("done_reason"), endings.OLLAMA)
 
 
-CHAT = ServerDialect(
+CHAT = HttpDialect(
     url="http://localhost:11434",
     model="llama3.2",
     address=_address,

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_lok.backends import endings
 from pytest_lok.backends.content import said
-from pytest_lok.backends.http.backend import Incoming, ServerDialect, part, tables, text_of
+from pytest_lok.backends.http.backend import HttpDialect, PartialReply, part, tables, text_of
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 
@@ -45,7 +45,7 @@ def _chat_body(
     return body
 
 
-def _take_chat(coming: Incoming, event: Mapping[str, Any]) -> None:
+def _take_chat(coming: PartialReply, event: Mapping[str, Any]) -> None:
     coming.model = str(event.get("model") or coming.model)
     coming.count(part(event, "usage"), ["prompt_tokens"], ["completion_tokens"])
     choices = tables(event, "choices")
@@ -63,7 +63,7 @@ def _take_chat(coming: Incoming, event: Mapping[str, Any]) -> None:
             coming.end(choice.get("finish_reason"), endings.CHAT)
 
 
-CHAT = ServerDialect(
+CHAT = HttpDialect(
     url=_URL,
     keys=_KEYS,
     address=_at("/chat/completions"),
@@ -105,7 +105,7 @@ _COMMENTARY = "commentary"
 _PHASES = (None, "", _COMMENTARY, "final_answer")
 
 
-def _take_messages(coming: Incoming, messages: list[Mapping[str, Any]]) -> None:
+def _take_messages(coming: PartialReply, messages: list[Mapping[str, Any]]) -> None:
     """The final answer among a response's messages, or all of them where none is called so."""
     phases = [message.get("phase") for message in messages]
     if any(phase not in _PHASES for phase in phases):
@@ -122,7 +122,7 @@ def _take_messages(coming: Incoming, messages: list[Mapping[str, Any]]) -> None:
         coming.text[:] = texts
 
 
-def _take_response(coming: Incoming, event: Mapping[str, Any]) -> None:
+def _take_response(coming: PartialReply, event: Mapping[str, Any]) -> None:
     """Events; the last of them, or the one document, is the response as it stands then."""
     match event.get("type"):
         case "response.output_text.delta":
@@ -157,7 +157,7 @@ def _take_response(coming: Incoming, event: Mapping[str, Any]) -> None:
     coming.ended = True
 
 
-RESPONSES = ServerDialect(
+RESPONSES = HttpDialect(
     url=_URL,
     keys=_KEYS,
     address=_at("/responses"),

@@ -25,7 +25,7 @@ _CHUNK = 64 * 1024
 _Origin: TypeAlias = tuple[bytes, bytes, int | None]
 
 
-class Direct(httpx.AsyncBaseTransport):
+class DirectTransport(httpx.AsyncBaseTransport):
     """HTTP/1.1 straight to the server, as many connections as there are requests; ``tls`` for https."""
 
     def __init__(self, tls: ssl.SSLContext) -> None:

@@ -18,7 +18,7 @@ _CLOSING = f"{_OPENING}.!"  # before a word they mean something: .5, !safe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ParsedReply:
     """A valid reply with its parsed JSON, where the step's format has one."""
 
     reply: Reply
@@ -35,7 +35,7 @@ def needed(quorum: Quorum | None, strategy: Strategy, configured: int) -> int:
     return configured if quorum == "all" else quorum
 
 
-def ballot(answer: Answer, vote_on: str) -> str:
+def ballot(answer: ParsedReply, vote_on: str) -> str:
     """What an answer counts as: the ``vote_on`` field, its JSON, or its text, normalised.
 
     OutputError when it says nothing, or the field is not there: such an answer casts no vote.
@@ -86,7 +86,7 @@ def _is_sign(character: str) -> bool:
 
 
 def vote(
-    ballots: Sequence[tuple[str, Answer]],
+    ballots: Sequence[tuple[str, ParsedReply]],
     *,
     strategy: Strategy,
     quorum: Quorum | None,
@@ -125,7 +125,7 @@ def _enough(
     return count >= needed(quorum, strategy, len(weights))
 
 
-def _disagreement(ballots: Sequence[tuple[str, Answer]], rule: str) -> str:
+def _disagreement(ballots: Sequence[tuple[str, ParsedReply]], rule: str) -> str:
     said = "; ".join(f"{answer.reply.backend}: {one_line(value, 80)}" for value, answer in ballots)
     return f"the backends do not agree ({rule}): {said}"
 

@@ -34,7 +34,7 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class FileChange:
     """What becomes of one file; ``before`` None = it does not exist yet."""
 
     file: str
@@ -101,7 +101,7 @@ def _nothing(path: str) -> str | None:  # noqa: ARG001 - where nothing verifies 
     return None
 
 
-class Draft:
+class EditDraft:
     """The files as the edits of one or several answers leave them, before anything is written.
 
     ``read`` gives a file's bytes, None if there is none; it may raise ValueError with the reason why
@@ -127,12 +127,12 @@ class Draft:
         self._spelled: dict[str, str] = {}  # paths as the least exact system sees them -> as they are
 
     @property
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[FileChange]:
         """What becomes of the files that come out changed."""
         made = [(file, self._before[file], after) for file, after in self._after.items()]
-        return [Change(file=f, before=b, after=a) for f, b, a in made if a is not None and a != b]
+        return [FileChange(file=f, before=b, after=a) for f, b, a in made if a is not None and a != b]
 
-    def add(self, edits: Sequence[Edit]) -> tuple[list[Change], list[str]]:
+    def add(self, edits: Sequence[Edit]) -> tuple[list[FileChange], list[str]]:
         """What one answer makes of the files, and every reason why it does not apply: then none of it counts.
 
         The edits of a file apply one after the other, upon those of the answers before.
@@ -147,7 +147,7 @@ class Draft:
                 after[edit.file] = _apply(edit, after[edit.file])
             except ValueError as reason:
                 reasons.append(f"edit {number}: {edit.file!r} {reason}")
-        made = [Change(file=f, before=before[f], after=a) for f, a in after.items() if a is not None]
+        made = [FileChange(file=f, before=before[f], after=a) for f, a in after.items() if a is not None]
         if not reasons:
             reasons = [f"{file!r} {reason}" for file in after for reason in self._collisions(file, after)]
         if len(made) > MOST_FILES:
@@ -185,9 +185,9 @@ class Draft:
 
 def changes(
     edits: Sequence[Edit], read: Callable[[str], bytes | None], *, allow: Collection[str] = ()
-) -> tuple[list[Change], list[str]]:
-    """What one answer's edits make of the files, and every reason why they do not apply; see ``Draft``."""
-    return Draft(read, allow=allow).add(edits)
+) -> tuple[list[FileChange], list[str]]:
+    """The files as one answer's edits leave them, and every reason why they do not apply; see ``EditDraft``."""
+    return EditDraft(read, allow=allow).add(edits)
 
 
 def _apply(edit: Edit, content: bytes | None) -> bytes:

@@ -19,7 +19,7 @@ MOST = 2_000
 """Places of one quote that are looked at; of a quote with more of them none counts as harmless."""
 
 
-class Text:
+class SeenText:
     """One reading of a file, without what nobody sees, so that this makes no difference."""
 
     def __init__(self, text: str) -> None:
@@ -114,7 +114,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class QuotePlace:
     """Where a quote stands: lines of a file as it is now, or of the base's where the change ``removed`` them.
 
     ``in_diff``, ``file_changed``: the change touches these lines, or the file; None = that is not known,
@@ -133,17 +133,17 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class QuoteSearch:
     """Where a quote was seen. ``everywhere``: all was looked into; else ``doubt`` names what was not."""
 
-    places: tuple[Place, ...] = ()
+    places: tuple[QuotePlace, ...] = ()
     everywhere: bool = True
     doubt: str = ""
 
 
 # a class with caches, not a value: files are read once for all the findings in them
 @dataclass(kw_only=True)
-class Source:
+class EvidenceFile:
     """A file that findings may quote, now and at the base; None = it is not there.
 
     ``compared``: both sides are known. ``same``: the base is what is judged, so nothing is outside.
@@ -158,24 +158,24 @@ class Source:
     mode_changed: bool = False
     unknown: str = ""
     unreadable: str = ""
-    _found: dict[str, Sighting] = field(default_factory=dict)
+    _found: dict[str, QuoteSearch] = field(default_factory=dict)
 
     @property
     def there(self) -> bool:
         """Whether there is anything to look into, or that cannot be looked into."""
         return self.after is not None or self.before is not None or bool(self.unknown or self.unreadable)
 
-    def sighting(self, finding: Finding) -> Sighting:
+    def sighting(self, finding: Finding) -> QuoteSearch:
         """Where the finding's quote stands in the file."""
         everywhere = not self.unreadable and all(whole for _, whole in self._texts.values())
         doubt = self.unreadable or ("" if everywhere else f"the encoding of {self.path} is not known")
         for group in quotes(finding.evidence):
             found = dict.fromkeys(self._places(group, finding))
             if found:
-                return Sighting(places=tuple(found), everywhere=everywhere, doubt=doubt)
-        return Sighting(everywhere=everywhere, doubt=doubt)
+                return QuoteSearch(places=tuple(found), everywhere=everywhere, doubt=doubt)
+        return QuoteSearch(everywhere=everywhere, doubt=doubt)
 
-    def _places(self, group: Sequence[Quote], finding: Finding) -> Iterator[Place]:
+    def _places(self, group: Sequence[Quote], finding: Finding) -> Iterator[QuotePlace]:
         for quote in group:
             here = list(self._on("after", replace(quote, side="both"), finding))
             if quote.side != "before":
@@ -186,7 +186,7 @@ class Source:
                 elif not here:  # none of its lines is gone, but others stand between them now
                     yield replace(place, in_diff=True, doubt="")
 
-    def _on(self, side: Side, quote: Quote, finding: Finding) -> Iterator[Place]:
+    def _on(self, side: Side, quote: Quote, finding: Finding) -> Iterator[QuotePlace]:
         if quote.side not in (side, "both"):
             return
         for text in self._texts.get(side, ((), True))[0]:
@@ -196,11 +196,11 @@ class Source:
             if not all_:
                 where, to = _extent(None, finding)
                 doubt = f"its quote is in too many places of {self.path}"
-                yield Place(path=self.path, line=where, end_line=to, identity="", doubt=doubt)
+                yield QuotePlace(path=self.path, line=where, end_line=to, identity="", doubt=doubt)
 
-    def _place(self, text: Text, side: Side, span: Span, finding: Finding) -> Place:
+    def _place(self, text: SeenText, side: Side, span: Span, finding: Finding) -> QuotePlace:
         in_diff, doubt = self._touched(side, span if side == "before" else _extent(span, finding))
-        return Place(
+        return QuotePlace(
             path=self.path,
             line=span[0],
             end_line=span[1],
@@ -213,13 +213,13 @@ class Source:
         )
 
     @cached_property
-    def _texts(self) -> Mapping[Side, tuple[list[Text], bool]]:
-        found = dict[Side, tuple[list[Text], bool]]()
+    def _texts(self) -> Mapping[Side, tuple[list[SeenText], bool]]:
+        found = dict[Side, tuple[list[SeenText], bool]]()
         sides: tuple[tuple[Side, bytes | None], ...] = (("after", self.after), ("before", self.before))
         for side, content in sides:
             if content is not None and not (side == "before" and self.before == self.after):
                 texts, whole = texts_of(content)
-                found[side] = [Text(text) for text in texts], whole
+                found[side] = [SeenText(text) for text in texts], whole
         return found
 
     @cached_property
@@ -278,7 +278,7 @@ def _extent(span: Span | None, finding: Finding) -> Span:
 # --- the finding there, and what identifies it
 
 
-def at_place(finding: Finding, place: Place, known: bool | None) -> Finding:
+def at_place(finding: Finding, place: QuotePlace, known: bool | None) -> Finding:
     """The finding at one of the places of its quote."""
     return replace(
         finding,
@@ -297,7 +297,7 @@ def at_place(finding: Finding, place: Place, known: bool | None) -> Finding:
 
 
 def unplaced(
-    finding: Finding, path: str, sightings: Sequence[Sighting], accepted: Mapping[str, int] | None
+    finding: Finding, path: str, sightings: Sequence[QuoteSearch], accepted: Mapping[str, int] | None
 ) -> Finding:
     """The finding whose quote was seen nowhere: not there, or somewhere in what could not be looked into."""
     gaps = [sighting.doubt for sighting in sightings if not sighting.everywhere]
@@ -325,7 +325,7 @@ def fingerprint(rule: str, path: str, identity: str, copy: int | None = 0) -> st
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def known(finding: Finding, place: Place, accepted: Mapping[str, int]) -> bool | None:
+def known(finding: Finding, place: QuotePlace, accepted: Mapping[str, int]) -> bool | None:
     """Whether the lines were accepted; None where one of their copies was, and nobody knows which.
 
     Where the file has more copies than were accepted, those that the change touches are new.
@@ -336,7 +336,7 @@ def known(finding: Finding, place: Place, accepted: Mapping[str, int]) -> bool |
     return None if count and place.in_diff is not True else False
 
 
-def _accepted(rule: str, place: Place, accepted: Mapping[str, int]) -> int:
+def _accepted(rule: str, place: QuotePlace, accepted: Mapping[str, int]) -> int:
     """How many copies: a number, or an entry of an earlier version for each."""
     prints = (
         fingerprint(rule, place.path, place.identity, copy) for copy in range(min(place.copies + 10, MOST))

@@ -24,7 +24,7 @@ SHOWN = 10
 _NAMED = 3  # places of what is set aside
 
 
-class Ruling(enum.Enum):
+class GateVerdict(enum.Enum):
     """What a gate says."""
 
     PASS = enum.auto()
@@ -33,7 +33,7 @@ class Ruling(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class GateInputs:
     """What a gate has to know beside the findings and what was found out about each.
 
     ``asked`` are the backends whose word counts, ``answered`` those that gave a valid answer; a
@@ -51,15 +51,15 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class GateDecision:
     """A ruling, the findings with their standing, said once and the worst first, and why."""
 
-    ruling: Ruling
+    ruling: GateVerdict
     findings: tuple[Finding, ...]
     reason: str = ""
 
 
-def judge(gate: Gate, findings: Sequence[Finding], facts: Facts) -> Judgement:
+def judge(gate: Gate, findings: Sequence[Finding], facts: GateInputs) -> GateDecision:
     """What the gate says of the findings, each of which has its votes."""
     every = [_standing(gate, finding, facts) for finding in findings]
     judged = folded(every)
@@ -67,15 +67,15 @@ def judge(gate: Gate, findings: Sequence[Finding], facts: Facts) -> Judgement:
     if blocking:
         verb = "findings block" if len(blocking) > 1 else "finding blocks"
         reason = f'{len(blocking)} {verb} (fail_on = "{gate.fail_on}"):\n{headlines(blocking)}'
-        return Judgement(ruling=Ruling.FAIL, findings=judged, reason=reason)
+        return GateDecision(ruling=GateVerdict.FAIL, findings=judged, reason=reason)
     undecided = [finding for finding in judged if finding.standing == "undecided"]
     doubts = [*facts.gaps, *_absent(gate, every, facts)]
     if undecided:
         doubts.append(f"what is not known decides about {len(undecided)}:\n{headlines(undecided, why=True)}")
     if doubts:
         reason = f"inconclusive: {'; '.join(doubts)}"
-        return Judgement(ruling=Ruling.INCONCLUSIVE, findings=judged, reason=reason)
-    return Judgement(ruling=Ruling.PASS, findings=judged)
+        return GateDecision(ruling=GateVerdict.INCONCLUSIVE, findings=judged, reason=reason)
+    return GateDecision(ruling=GateVerdict.PASS, findings=judged)
 
 
 def headlines(findings: Sequence[Finding], *, why: bool = False) -> str:
@@ -89,7 +89,7 @@ def worst(gate: Gate | None, candidates: Sequence[Finding], line: int) -> Findin
     """Of a finding at each place of its quote the one that may block; of several the nearest to ``line``."""
 
     def weight(finding: Finding) -> tuple[object, ...]:
-        said = [rule(gate, finding, Facts()) for rule in (_scope, _baseline)] if gate else []
+        said = [rule(gate, finding, GateInputs()) for rule in (_scope, _baseline)] if gate else []
         harmless = 2 if False in said else 1 if None in said else 0
         return harmless, abs(finding.line - line), finding.removed, finding.line
 
@@ -100,7 +100,7 @@ def set_aside(gate: Gate | None, findings: Sequence[Finding]) -> tuple[str, ...]
     """What did not count though it is severe enough, in one line for each reason, the worst first."""
     groups: dict[tuple[Severity, Standing], list[Finding]] = {}
     for finding in sorted(findings, key=lambda it: -rank(it.severity)):
-        if gate and finding.standing in _ASIDE and _severity(gate, finding, Facts()):
+        if gate and finding.standing in _ASIDE and _severity(gate, finding, GateInputs()):
             groups.setdefault((finding.severity, finding.standing), []).append(finding)
     return tuple(_aside(severity, standing, group) for (severity, standing), group in groups.items())
 
@@ -127,14 +127,14 @@ def _aside(severity: Severity, standing: Standing, group: Sequence[Finding]) -> 
     return " ".join(text.split())
 
 
-def _standing(gate: Gate, finding: Finding, facts: Facts) -> Finding:
+def _standing(gate: Gate, finding: Finding, facts: GateInputs) -> Finding:
     said = {standing: rule(gate, finding, facts) for standing, rule in _RULES.items()}
     refused: Standing | None = next((standing for standing, yes in said.items() if yes is False), None)
     undecided = None in said.values()
     return replace(finding, standing=refused or ("undecided" if undecided else "blocks"))
 
 
-def _absent(gate: Gate, findings: Sequence[Finding], facts: Facts) -> Iterator[str]:
+def _absent(gate: Gate, findings: Sequence[Finding], facts: GateInputs) -> Iterator[str]:
     """What too few answers, or one that is missing, leave open; a command asks nobody."""
     if not facts.asked:
         return
@@ -152,37 +152,37 @@ def _absent(gate: Gate, findings: Sequence[Finding], facts: Facts) -> Iterator[s
         yield f"{', '.join(lost)} gave no valid answer, which could have decided"
 
 
-def _needed(gate: Gate, facts: Facts) -> int:
+def _needed(gate: Gate, facts: GateInputs) -> int:
     return needed(gate.quorum, Strategy.FIRST, len(facts.asked))
 
 
 # --- the rules, in the order in which they are asked
 
 
-def _withdrawn(gate: Gate, finding: Finding, facts: Facts) -> bool:  # noqa: ARG001 - rules are called alike
+def _withdrawn(gate: Gate, finding: Finding, facts: GateInputs) -> bool:  # noqa: ARG001 - rules are called alike
     return not finding.withdrawn
 
 
-def _evidence(gate: Gate, finding: Finding, facts: Facts) -> bool | None:  # noqa: ARG001
+def _evidence(gate: Gate, finding: Finding, facts: GateInputs) -> bool | None:  # noqa: ARG001
     """That a quote is nowhere says nothing of what it was about, unless the workflow wants it so."""
     if gate.evidence == "report":
         return finding.evidence_found
     return gate.evidence == "warn" or finding.evidence_found or None
 
 
-def _scope(gate: Gate, finding: Finding, facts: Facts) -> bool | None:  # noqa: ARG001
+def _scope(gate: Gate, finding: Finding, facts: GateInputs) -> bool | None:  # noqa: ARG001
     return True if gate.scope == "all" else finding.in_diff if gate.scope == "diff" else finding.file_changed
 
 
-def _baseline(gate: Gate, finding: Finding, facts: Facts) -> bool | None:  # noqa: ARG001
+def _baseline(gate: Gate, finding: Finding, facts: GateInputs) -> bool | None:  # noqa: ARG001
     return True if gate.baseline == "all" else None if finding.known is None else not finding.known
 
 
-def _confidence(gate: Gate, finding: Finding, facts: Facts) -> bool:  # noqa: ARG001
+def _confidence(gate: Gate, finding: Finding, facts: GateInputs) -> bool:  # noqa: ARG001
     return finding.confidence >= gate.min_confidence
 
 
-def _quorum(gate: Gate, finding: Finding, facts: Facts) -> bool | None:
+def _quorum(gate: Gate, finding: Finding, facts: GateInputs) -> bool | None:
     """Whether enough of those that were asked report it; a lost one might have, or do in other words."""
     if not facts.asked:
         return True
@@ -191,11 +191,11 @@ def _quorum(gate: Gate, finding: Finding, facts: Facts) -> bool | None:
     return reporters >= quorum or (None if reporters + unclear + len(facts.lost) >= quorum else False)
 
 
-def _severity(gate: Gate, finding: Finding, facts: Facts) -> bool:  # noqa: ARG001
+def _severity(gate: Gate, finding: Finding, facts: GateInputs) -> bool:  # noqa: ARG001
     return gate.fail_on != "never" and rank(finding.severity) >= rank(gate.fail_on)
 
 
-_RULES: Mapping[Standing, Callable[[Gate, Finding, Facts], bool | None]] = {
+_RULES: Mapping[Standing, Callable[[Gate, Finding, GateInputs], bool | None]] = {
     "withdrawn": _withdrawn,
     "unverified": _evidence,
     "outside": _scope,

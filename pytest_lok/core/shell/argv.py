@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pytest_lok.core.shell.ast import Call, Command, Feed, HereDoc, Hole, Script, Unreadable, Word
+from pytest_lok.core.shell.ast import (
+    HereDoc,
+    Hole,
+    NamedCommand,
+    PipeInput,
+    Script,
+    ShellWord,
+    SimpleCommand,
+    UnsupportedSyntax,
+)
 from pytest_lok.core.shell.parser import scan
 from pytest_lok.core.shell.placeholders import holes_of
 from pytest_lok.core.shell.safety.command_tables import SCRIPTED, Interpreter, interpreter, runs_operands
-from pytest_lok.core.shell.safety.judge import Judge
+from pytest_lok.core.shell.safety.judge import CommandJudge
 from pytest_lok.core.shell.safety.programs import rule
 from pytest_lok.errors import Fault
 
@@ -46,18 +55,18 @@ def input_fault(source: str) -> str:
             return ""
         for command in script.commands:
             if not any(isinstance(given, HereDoc) for given in command.inputs):
-                command.inputs.append(Feed((hole,)))
+                command.inputs.append(PipeInput((hole,)))
         script.holes.append(hole)
-        judge = Judge(script)
+        judge = CommandJudge(script)
         judge.read(script)
         judge.conclude(script)
-    except Unreadable:
+    except UnsupportedSyntax:
         return ""  # a text without values runs as it is, and nobody knows what it reads
     return judge.review.refused.get(hole, ("", ""))[0]
 
 
-def _word(item: str) -> Word:
-    word, place = Word(0), 0
+def _word(item: str) -> ShellWord:
+    word, place = ShellWord(0), 0
     for hole in holes_of(item):
         word.add(item[place : hole.start])
         word.pieces.append(hole)
@@ -67,7 +76,9 @@ def _word(item: str) -> Word:
     return word
 
 
-def _code(words: Sequence[Word], place: int, known: Interpreter, name: str) -> Iterator[tuple[int, Fault]]:
+def _code(
+    words: Sequence[ShellWord], place: int, known: Interpreter, name: str
+) -> Iterator[tuple[int, Fault]]:
     """Values in the code of an interpreter, or in the name of its script."""
     coded = False
     for number, word in enumerate(words[place + 1 :], place + 1):
@@ -79,16 +90,16 @@ def _code(words: Sequence[Word], place: int, known: Interpreter, name: str) -> I
         coded = bool(known.inline.fullmatch(word.literal or ""))
 
 
-def _program(words: Sequence[Word], place: int, name: str) -> Iterator[tuple[int, Fault]]:
+def _program(words: Sequence[ShellWord], place: int, name: str) -> Iterator[tuple[int, Fault]]:
     """Values in a program of a small language."""
-    judge = Judge(Script())
-    rule(name)(judge, Call(name=name, args=words[place + 1 :], command=Command()))
+    judge = CommandJudge(Script())
+    rule(name)(judge, NamedCommand(name=name, args=words[place + 1 :], command=SimpleCommand()))
     for number, word in enumerate(words):
         if any(hole in judge.review.refused for hole in word.direct):
             what, instead = judge.review.refused[word.direct[0]]
             yield from _faults(number, word, what, instead.rstrip(";"))
 
 
-def _faults(number: int, word: Word, what: str, hint: str) -> Iterator[tuple[int, Fault]]:
+def _faults(number: int, word: ShellWord, what: str, hint: str) -> Iterator[tuple[int, Fault]]:
     for hole in word.direct:
         yield number, Fault(message=f"a value cannot be {what}", start=hole.start, end=hole.end, hint=hint)

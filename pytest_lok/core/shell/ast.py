@@ -13,7 +13,7 @@ POSITIONAL = "@"
 """Stands for ``$1``, ``$@``, ``$*`` … together: they change place too easily to be told apart."""
 
 
-class Unreadable(Exception):  # noqa: N818 - never leaves the compiler
+class UnsupportedSyntax(Exception):  # noqa: N818 - never leaves the compiler
     """The text leaves what is surely read alike by every sh; ``at`` is the offset where."""
 
     def __init__(self, message: str, at: int) -> None:
@@ -45,7 +45,7 @@ class Hole:
 
 
 @dataclass(slots=True, eq=False)
-class Word:
+class ShellWord:
     """One word. ``pieces`` are literal text, holes, and None for what only the shell will know.
 
     ``reads`` and ``holes`` are the variables and holes in it at any depth, those in ``$(…)`` too.
@@ -113,7 +113,7 @@ class HereDoc:
 
 
 @dataclass(slots=True, eq=False)
-class Feed:
+class PipeInput:
     """What stands before a ``|``, or behind a ``<``."""
 
     holes: tuple[Hole, ...] = ()
@@ -121,26 +121,26 @@ class Feed:
 
 
 @dataclass(slots=True, eq=False)
-class Command:
+class SimpleCommand:
     """A simple command. ``inputs`` are all that may reach its standard input, ``outputs`` files it writes to.
 
     ``called`` ones are part of a function, and read what its callers have as input.
     """
 
-    assignments: list[tuple[str, Word]] = field(default_factory=list)
-    words: list[Word] = field(default_factory=list)
-    inputs: list[Feed | HereDoc] = field(default_factory=list)
+    assignments: list[tuple[str, ShellWord]] = field(default_factory=list)
+    words: list[ShellWord] = field(default_factory=list)
+    inputs: list[PipeInput | HereDoc] = field(default_factory=list)
     called: bool = False
     outputs: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class NamedCommand:
     """A command by its name, with its arguments; ``command`` has its inputs."""
 
     name: str
-    args: Sequence[Word]
-    command: Command
+    args: Sequence[ShellWord]
+    command: SimpleCommand
 
 
 @dataclass(slots=True, eq=False)
@@ -155,13 +155,13 @@ class Script:
 
     holes: list[Hole] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
-    commands: list[Command] = field(default_factory=list)
-    loops: list[tuple[str, list[Word]]] = field(default_factory=list)
+    commands: list[SimpleCommand] = field(default_factory=list)
+    loops: list[tuple[str, list[ShellWord]]] = field(default_factory=list)
     docs: list[HereDoc] = field(default_factory=list)
     functions: set[str] = field(default_factory=set)
     arithmetic: set[str] = field(default_factory=set)
     defaults: list[tuple[str, frozenset[str]]] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
-    piped: list[tuple[int, list[Command]]] = field(default_factory=list)
-    targets: list[Word] = field(default_factory=list)
+    piped: list[tuple[int, list[SimpleCommand]]] = field(default_factory=list)
+    targets: list[ShellWord] = field(default_factory=list)
     repeats: bool = False

@@ -18,15 +18,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from pytest_lok.core.shell.ast import HereDoc, Hole, Quoting, Script, Unreadable, Word
+from pytest_lok.core.shell.ast import HereDoc, Hole, Quoting, Script, ShellWord, UnsupportedSyntax
 from pytest_lok.core.shell.lexer import HOLE
 from pytest_lok.core.shell.parser import scan
 from pytest_lok.core.shell.pipes import hidden_failures
 from pytest_lok.core.shell.placeholders import Placeholder, placeholder, shifted, spans_of, statements
 from pytest_lok.core.shell.rendering import MAX_ARGUMENT, ShellCommand, check_wrapper, wrap
 from pytest_lok.core.shell.safety.command_tables import EXPRESSION
-from pytest_lok.core.shell.safety.judge import ASSIGNS, DASH, Review, review
-from pytest_lok.core.templates.scope import Names, Scope
+from pytest_lok.core.shell.safety.judge import ASSIGNS, DASH, SafetyReport, review
+from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.errors import Fault, SourceError, TemplateError
 
 __all__ = ["MAX_VALUE", "MAX_VALUES", "ShellCommand", "ShellTemplate", "check_wrapper", "wrap"]
@@ -78,7 +78,7 @@ class ShellTemplate:
     _code: _Code | None = field(default=None, repr=False)  # None: values are pasted
 
     @classmethod
-    def parse(cls, source: str, names: Names, *, unsafe: bool = False) -> ShellTemplate:
+    def parse(cls, source: str, names: VisibleNames, *, unsafe: bool = False) -> ShellTemplate:
         """Compile; SourceError holds every placeholder that has no safe spelling, and the ways out.
 
         ``unsafe`` pastes values as text (``unsafe_shell = true``).
@@ -124,7 +124,7 @@ class ShellTemplate:
             return list(
                 hidden_failures(_scanned(self.source, [Hole(*span) for span in spans_of(self.source)]))
             )
-        except Unreadable:
+        except UnsupportedSyntax:
             return []
 
     def render(self, scope: Scope) -> ShellCommand:
@@ -258,7 +258,7 @@ def _compile(
     try:
         script = _scanned(source, holes)
         verdict = review(script)
-    except Unreadable as error:
+    except UnsupportedSyntax as error:
         faults.append(_unreadable(source, spans[0], error))
         return None, (), []
     for hole in set(holes).difference(script.holes):
@@ -275,7 +275,7 @@ def _compile(
     return _code(source, script, verdict, holes), tuple(verdict.unknown), dropped
 
 
-def _code(source: str, script: Script, verdict: Review, holes: list[Hole]) -> _Code:
+def _code(source: str, script: Script, verdict: SafetyReport, holes: list[Hole]) -> _Code:
     kept = [hole for hole in holes if not hole.dropped]
     numbers = {hole: number for number, hole in enumerate(kept)}
     variables = _variables(source, len(kept))
@@ -293,13 +293,13 @@ def _code(source: str, script: Script, verdict: Review, holes: list[Hole]) -> _C
 
 def _scanned(source: str, holes: list[Hole]) -> Script:
     if HOLE in source:
-        raise Unreadable("it holds a NUL character", source.index(HOLE))
+        raise UnsupportedSyntax("it holds a NUL character", source.index(HOLE))
     return scan(
         _edited(source, [(hole.start, hole.end, HOLE * (hole.end - hole.start)) for hole in holes]), holes
     )
 
 
-def _pieces(word: Word, numbers: dict[Hole, int]) -> _Pieces:
+def _pieces(word: ShellWord, numbers: dict[Hole, int]) -> _Pieces:
     return tuple(numbers[piece] if isinstance(piece, Hole) else piece for piece in word.pieces)
 
 
@@ -385,7 +385,7 @@ def _refused(source: str, hole: Hole, what: str, instead: str) -> Fault:
     )
 
 
-def _unreadable(source: str, first: tuple[int, int], error: Unreadable) -> Fault:
+def _unreadable(source: str, first: tuple[int, int], error: UnsupportedSyntax) -> Fault:
     at = min(error.at, len(source) - 1)
     return Fault(
         message=f"this shell text cannot take values: {error.message}",

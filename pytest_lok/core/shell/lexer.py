@@ -11,7 +11,7 @@ import contextlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from pytest_lok.core.shell.ast import POSITIONAL, HereDoc, Hole, Quoting, Script, Unreadable, Word
+from pytest_lok.core.shell.ast import POSITIONAL, HereDoc, Hole, Quoting, Script, ShellWord, UnsupportedSyntax
 
 HOLE = "\0"
 """What a hole is filled with while the text is read: no shell text can hold it otherwise."""
@@ -64,7 +64,7 @@ class WordReader(abc.ABC):
         """One construct inside another; Unreadable before there are too many."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise Unreadable(f"more than {MAX_DEPTH} constructs stand inside one another", self.at)
+            raise UnsupportedSyntax(f"more than {MAX_DEPTH} constructs stand inside one another", self.at)
         yield
         self.depth -= 1
 
@@ -102,23 +102,25 @@ class WordReader(abc.ABC):
     def expect(self, keyword: str) -> None:
         """Past the keyword; Unreadable if it is not there."""
         if not self.takes(keyword):
-            raise Unreadable(f"`{keyword}` is missing", self.at)
+            raise UnsupportedSyntax(f"`{keyword}` is missing", self.at)
 
-    def unexpected(self) -> Unreadable:
+    def unexpected(self) -> UnsupportedSyntax:
         """What to say about the next character."""
         if self.char == HOLE:
-            return Unreadable("a value is not expected here", self.at)
+            return UnsupportedSyntax("a value is not expected here", self.at)
         what = (self.char + self.ahead(1)).split("\n")[0].replace(HOLE, "")
-        return Unreadable(f"`{what}` is not expected here" if what else "the text ends too early", self.at)
+        return UnsupportedSyntax(
+            f"`{what}` is not expected here" if what else "the text ends too early", self.at
+        )
 
-    def strange(self, what: str, at: int | None = None) -> Unreadable:
+    def strange(self, what: str, at: int | None = None) -> UnsupportedSyntax:
         """What to say about a construct that is not every sh's."""
-        return Unreadable(f"it has {what}, {_NOT_POSIX}", self.at if at is None else at)
+        return UnsupportedSyntax(f"it has {what}, {_NOT_POSIX}", self.at if at is None else at)
 
     def none_pending(self) -> None:
         """Unreadable if a here-document was begun and has no body."""
         if self.pending:
-            raise Unreadable(f"the here-document {self.pending[0].delimiter} has no body", self.at)
+            raise UnsupportedSyntax(f"the here-document {self.pending[0].delimiter} has no body", self.at)
 
     def mark(self) -> tuple[int, int, int]:
         """How much has been met so far."""
@@ -175,9 +177,9 @@ class WordReader(abc.ABC):
 
     # --- words
 
-    def word(self) -> Word:
+    def word(self) -> ShellWord:
         """The next word, past it; Unreadable if there is none."""
-        word = Word(self.at)
+        word = ShellWord(self.at)
         mark = self.mark()
         bare = ""  # what bash could take for {a,b}
         while self.char and self.char not in " \t\n;&|()<>":
@@ -194,14 +196,14 @@ class WordReader(abc.ABC):
         if self.at == word.start:
             raise self.unexpected()
         if self.pending and "\n" in self.text[word.start : self.at]:
-            raise Unreadable("a word goes over the line where a here-document starts", word.start)
+            raise UnsupportedSyntax("a word goes over the line where a here-document starts", word.start)
         if "{" in bare and self.char and self.char in "<>":
             raise self.strange("`{…}" + self.char + "`")
         word.end = self.at
         word.holes, word.reads = self.since(mark)
         return word
 
-    def quoted(self, word: Word) -> None:
+    def quoted(self, word: ShellWord) -> None:
         """A part of a word that is not plain text."""
         match self.char:
             case "'":
@@ -218,18 +220,18 @@ class WordReader(abc.ABC):
             case _:
                 self.backtick(word, quoted=False)
 
-    def fill(self, word: Word, hole: Hole, quoting: Quoting) -> None:
+    def fill(self, word: ShellWord, hole: Hole, quoting: Quoting) -> None:
         """Past a hole, which is part of the word."""
         hole.quoting = quoting
         self.script.holes.append(hole)
         word.pieces.append(hole)
         self.at = hole.end
 
-    def single(self, word: Word) -> None:
+    def single(self, word: ShellWord) -> None:
         """Past ``'…'``."""
         stop = self.text.find("'", self.at + 1, self.end)
         if stop < 0:
-            raise Unreadable("the single quote is never closed", self.at)
+            raise UnsupportedSyntax("the single quote is never closed", self.at)
         self.at += 1
         while self.at < stop:
             if (hole := self.holes.get(self.at)) is not None:
@@ -241,14 +243,14 @@ class WordReader(abc.ABC):
             self.at = following
         self.at = stop + 1
 
-    def escape(self, word: Word) -> None:
+    def escape(self, word: ShellWord) -> None:
         """A backslash outside quotes."""
         if self.sees("\\\n"):
             self.joint()
             return
         following = self.ahead(1)
         if not following:
-            raise Unreadable("the text ends in a backslash", self.at)
+            raise UnsupportedSyntax("the text ends in a backslash", self.at)
         word.plain = False
         self.at += 1
         if not self.after("a backslash, which would quote it"):
@@ -262,7 +264,7 @@ class WordReader(abc.ABC):
             hole.ban = f"directly after {what}"
         return hole is not None
 
-    def expandable(self, word: Word, stop: str | None) -> None:
+    def expandable(self, word: ShellWord, stop: str | None) -> None:
         """Past text in which ``$``, backtick and backslash mean something, up to ``stop`` (None: its end)."""
         start = self.at
         while self.char != (stop or ""):
@@ -281,10 +283,10 @@ class WordReader(abc.ABC):
                 word.add('"')
                 self.at += 1
             else:
-                raise Unreadable("the double quote is never closed", start - 1)
+                raise UnsupportedSyntax("the double quote is never closed", start - 1)
         self.at += len(stop or "")
 
-    def escape_in_quotes(self, word: Word, stop: str | None) -> None:
+    def escape_in_quotes(self, word: ShellWord, stop: str | None) -> None:
         """A backslash inside ``"…"`` or a here-document."""
         following = self.ahead(1)
         if following == "\n":
@@ -302,12 +304,12 @@ class WordReader(abc.ABC):
 
     # --- expansions
 
-    def dollar(self, word: Word, *, quoted: bool) -> None:
+    def dollar(self, word: ShellWord, *, quoted: bool) -> None:
         """Past whatever starts with a ``$``."""
         with self.deeper():
             self.expansion(word, quoted=quoted)
 
-    def expansion(self, word: Word, *, quoted: bool) -> None:
+    def expansion(self, word: ShellWord, *, quoted: bool) -> None:
         """What ``dollar`` does, at some depth."""
         following = self.ahead(2)
         if following == "((":
@@ -337,13 +339,13 @@ class WordReader(abc.ABC):
     def read(self, name: str) -> None:
         """Note that a variable is expanded."""
         if name == "_":
-            raise Unreadable("`$_` can be any value that stands before it", self.at)
+            raise UnsupportedSyntax("`$_` can be any value that stands before it", self.at)
         if NAME.fullmatch(name):
             self.script.reads.append(name)
         elif name not in "#?$!-":  # those are numbers and flags
             self.script.reads.append(POSITIONAL)
 
-    def bash_string(self, word: Word) -> None:
+    def bash_string(self, word: ShellWord) -> None:
         """``$'…'`` and ``$"…"``: strings of bash that end, without backslashes, where those of sh end."""
         mark, start = self.mark(), self.at
         self.at += 1
@@ -360,20 +362,20 @@ class WordReader(abc.ABC):
         self.none_pending()
         self.pending = outer
 
-    def backtick(self, word: Word, *, quoted: bool) -> None:
+    def backtick(self, word: ShellWord, *, quoted: bool) -> None:
         """Past a pair of backticks."""
         start = stop = self.at
         while (stop := stop + 1) < self.end and self.text[stop] != "`":
             stop += self.text[stop] == "\\"
         if stop >= self.end:
-            raise Unreadable("the backtick is never closed", start)
+            raise UnsupportedSyntax("the backtick is never closed", start)
         self.ban_between(start, stop, "inside backticks (inside $(…) it can be)")
         escaped = r"\\([$`\\\"])" if quoted else r"\\([$`\\])"
         code = re.sub(escaped, r"\1", self.text[start + 1 : stop]).replace(HOLE, "x")
         try:
             self.inner(code)
-        except Unreadable as error:
-            raise Unreadable(error.message, start) from None
+        except UnsupportedSyntax as error:
+            raise UnsupportedSyntax(error.message, start) from None
         self.at = stop + 1
         word.plain = False
         word.pieces.append(None)
@@ -386,9 +388,9 @@ class WordReader(abc.ABC):
         brackets = 0
         while brackets or not self.sees("))"):
             if self.char == "$":
-                self.dollar(Word(self.at), quoted=True)
+                self.dollar(ShellWord(self.at), quoted=True)
             elif (hole := self.holes.get(self.at)) is not None:
-                self.fill(Word(self.at), hole, Quoting.BARE)
+                self.fill(ShellWord(self.at), hole, Quoting.BARE)
             elif calculation := self.match(_CALCULATION):
                 for name in NAME.findall(calculation[0]):
                     self.read(name)
@@ -397,12 +399,12 @@ class WordReader(abc.ABC):
                 brackets += 1 if self.char == "(" else -1
                 self.at += 1
             else:
-                raise Unreadable("the calculation in $((…)) is not understood", start)
+                raise UnsupportedSyntax("the calculation in $((…)) is not understood", start)
         self.at += 2
         self.script.arithmetic |= self.since(mark)[1]
         self.ban(mark, "inside $((…)), which calculates with its text")
 
-    def parameter(self, word: Word, *, quoted: bool) -> None:
+    def parameter(self, word: ShellWord, *, quoted: bool) -> None:
         """``${name}`` and ``${name:-word}`` with their like."""
         mark, start = self.mark(), self.at
         word.loose = word.loose or "@" in self.text[start : start + 4]
@@ -417,7 +419,7 @@ class WordReader(abc.ABC):
             raise self.strange("this kind of `${…}`")
         self.read(opening[1])
         self.at = opening.end()
-        inner = Word(self.at)
+        inner = ShellWord(self.at)
         while self.char != "}":
             if self.char == "$":
                 self.dollar(inner, quoted=quoted)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from pytest_lok.core.shell.ast import Command, Feed, HereDoc, Hole, Quoting, Script, Unreadable, Word
+from pytest_lok.core.shell.ast import (
+    HereDoc,
+    Hole,
+    PipeInput,
+    Quoting,
+    Script,
+    ShellWord,
+    SimpleCommand,
+    UnsupportedSyntax,
+)
 from pytest_lok.core.shell.lexer import BLANK, KEYWORD, NAME, STOP, WordReader
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
@@ -36,7 +45,7 @@ class _Scanner(WordReader):
 
     def __init__(self, text: str, holes: Mapping[int, Hole], script: Script) -> None:
         super().__init__(text, holes, script)
-        self.inputs: list[Feed | HereDoc] = []  # of the commands that come next
+        self.inputs: list[PipeInput | HereDoc] = []  # of the commands that come next
         self.called = False
 
     def run(self) -> None:
@@ -109,7 +118,7 @@ class _Scanner(WordReader):
             if self.sees("|&"):
                 raise self.strange("`|&`")
             self.script.piped.append((start, self.script.commands[first:]))
-            self.inputs = [*outer, Feed(*self.since(mark)), *self.script.docs[mark[2] :]]
+            self.inputs = [*outer, PipeInput(*self.since(mark)), *self.script.docs[mark[2] :]]
             self.at += 1
             self.gap()
         self.inputs = outer
@@ -159,7 +168,7 @@ class _Scanner(WordReader):
             raise self.unexpected()
         self.at = name.end()
         self.gap()
-        words: list[Word] = []
+        words: list[ShellWord] = []
         if self.takes("in"):
             self.blanks()
             while self.char not in ("", ";", "\n"):
@@ -205,7 +214,7 @@ class _Scanner(WordReader):
         self.ban(mark, "in a pattern of `case`")
 
     def simple(self) -> None:
-        command = Command(inputs=[*self.inputs], called=self.called)
+        command = SimpleCommand(inputs=[*self.inputs], called=self.called)
         start = self.at
         while True:
             self.blanks()
@@ -221,7 +230,7 @@ class _Scanner(WordReader):
             raise self.unexpected()
         self.script.commands.append(command)
 
-    def argument(self, command: Command) -> None:
+    def argument(self, command: SimpleCommand) -> None:
         """The next word: an assignment, the command's name or an argument of it."""
         assignment = None if command.words else self.match(_ASSIGNMENT)
         word = self.word()
@@ -236,14 +245,14 @@ class _Scanner(WordReader):
                 raise self.strange(f"`{word.literal}` in this spelling", word.start)
         command.words.append(word)
 
-    def function(self, command: Command) -> None:
+    def function(self, command: SimpleCommand) -> None:
         """``name() command``; any other ``(`` after a word belongs to bash."""
         brackets = self.match(re.compile(r"\([ \t]*\)"))
         name = command.words[0].literal if len(command.words) == 1 and command.words[0].plain else None
         if not brackets or not name or not NAME.fullmatch(name) or command.assignments:
             raise self.strange("a `(` after a word")
         if name.startswith("command_not_found_handle"):
-            raise Unreadable(f"`{name}` can be called in place of any command", command.words[0].start)
+            raise UnsupportedSyntax(f"`{name}` can be called in place of any command", command.words[0].start)
         self.script.functions.add(name)
         self.script.repeats = True
         self.at = brackets.end()
@@ -254,7 +263,7 @@ class _Scanner(WordReader):
         self.command()
         self.called = outer
 
-    def redirect(self, commands: Iterable[Command]) -> bool:
+    def redirect(self, commands: Iterable[SimpleCommand]) -> bool:
         """Past a redirection of the commands, if there is one."""
         found = self.match(_REDIRECT)
         if found is None:
@@ -264,7 +273,9 @@ class _Scanner(WordReader):
         self.at = found.end()
         if found[2].startswith("<<"):
             if found[1] not in ("", "0"):
-                raise Unreadable("it has a here-document that is not the standard input", found.start())
+                raise UnsupportedSyntax(
+                    "it has a here-document that is not the standard input", found.start()
+                )
             self.here_document(commands, tabs=found[2].endswith("-"))
             return True
         mark = self.mark()
@@ -274,7 +285,7 @@ class _Scanner(WordReader):
             self.ban(mark, "the target of a redirect of this kind (write `> file`)")
         elif found[2] == "<":
             for command in commands:
-                command.inputs.append(Feed(target.holes, target.reads))
+                command.inputs.append(PipeInput(target.holes, target.reads))
         elif found[2] != "<&" and not (found[2] == ">&" and _DESCRIPTOR.fullmatch(target.shown)):
             self.script.written.append(target.shown)
             for command in commands:
@@ -285,10 +296,10 @@ class _Scanner(WordReader):
 
     # --- here-documents
 
-    def here_document(self, commands: Iterable[Command], *, tabs: bool) -> None:
+    def here_document(self, commands: Iterable[SimpleCommand], *, tabs: bool) -> None:
         found = self.match(_HERE)
         if found is None:
-            raise Unreadable("the delimiter of a here-document must be one plain word", self.at)
+            raise UnsupportedSyntax("the delimiter of a here-document must be one plain word", self.at)
         start = found.start() + len(found[0]) - len(found[0].lstrip(BLANK))
         delimiter = str(found["single"] or found["double"] or found["bare"])
         doc = HereDoc(start, found.end(), delimiter, literal=found.end() - start > len(delimiter), tabs=tabs)
@@ -306,14 +317,14 @@ class _Scanner(WordReader):
         if doc.literal:
             for start in range(doc.body, doc.stop):
                 if hole := self.holes.get(start):
-                    self.fill(Word(start), hole, Quoting.OPEN)
+                    self.fill(ShellWord(start), hole, Quoting.OPEN)
         else:
             body = self.text[doc.body : doc.stop]
             if _JOINED.search(body) and _COMMAND.search(_ESCAPED.sub("", body)):
                 # bash joins the lines of the command too, even in its quotes
                 raise self.strange("a joined line and a command in one here-document")
             outer, self.end = self.end, doc.stop
-            self.expandable(Word(self.at), None)
+            self.expandable(ShellWord(self.at), None)
             self.end = outer
         doc.holes, doc.reads = self.since(mark)
         self.at = after
@@ -328,8 +339,8 @@ class _Scanner(WordReader):
             if line == doc.delimiter and not joined:
                 return at, min(stop + 1, self.end)
             if doc.delimiter in (line, before + line):
-                raise Unreadable("a line joined by a backslash may end the here-document", at)
+                raise UnsupportedSyntax("a line joined by a backslash may end the here-document", at)
             joined = not doc.literal and (len(line) - len(line.rstrip("\\"))) % 2 == 1
             before = before + line[:-1] if joined else ""
             at = stop + 1
-        raise Unreadable(f"the here-document {doc.delimiter} has no end", doc.start)
+        raise UnsupportedSyntax(f"the here-document {doc.delimiter} has no end", doc.start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_lok.core.shell.ast import Command, Script
+from pytest_lok.core.shell.ast import Script, SimpleCommand
 from pytest_lok.errors import Fault
 
 _OWN = (
@@ -41,13 +41,13 @@ def hidden_failures(script: Script) -> Iterator[Fault]:
             yield Fault(message=message, start=start, end=start + 1, hint=_HINT)
 
 
-def _may_fail(command: Command) -> str:
+def _may_fail(command: SimpleCommand) -> str:
     """The name of a program, which may fail; "" for what the shell does itself."""
     if not command.words:
         return ""
     return "" if command.words[0].literal in _OWN else command.words[0].shown
 
 
-def _sets_pipefail(command: Command) -> bool:
+def _sets_pipefail(command: SimpleCommand) -> bool:
     words = [word.literal for word in command.words]
     return words[:1] == ["set"] and "pipefail" in words

@@ -11,7 +11,7 @@ from jinja2.exceptions import TemplateSyntaxError
 
 from pytest_lok.core.shell.ast import Hole
 from pytest_lok.core.templates.parser import LEXER
-from pytest_lok.core.templates.scope import Names
+from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.template import Template
 from pytest_lok.errors import Fault, SourceError
 
@@ -59,7 +59,7 @@ def _end(source: str, start: int) -> int:
     return close + 2 if close >= 0 else len(source)
 
 
-def placeholder(text: str, start: int, names: Names) -> Placeholder:
+def placeholder(text: str, start: int, names: VisibleNames) -> Placeholder:
     """Compile one; SourceError if it is no expression, or names what there is not."""
     if text[2:3] in ("-", "+") or text[-3:-2] in ("-", "+"):
         raise SourceError(

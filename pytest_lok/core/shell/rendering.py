@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_lok.core.shell.ast import Hole, Quoting, Script, Unreadable
+from pytest_lok.core.shell.ast import Hole, Quoting, Script, UnsupportedSyntax
 from pytest_lok.core.shell.lexer import HOLE
 from pytest_lok.core.shell.parser import scan
 from pytest_lok.errors import Fault, SourceError, TemplateError
@@ -87,7 +87,7 @@ def _inserted(wrapper: str, code: str) -> str:
     masked = wrapper[:start] + HOLE * len(CMD) + wrapper[hole.end :]
     try:
         script = scan(masked, [hole])
-    except Unreadable as error:
+    except UnsupportedSyntax as error:
         raise _fault(f"is not clear: {error.message}") from None
     if hole.dropped:
         hole.ban = "inside a comment"

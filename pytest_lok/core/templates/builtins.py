@@ -18,7 +18,15 @@ from pytest_lok.core.templates.comparison import COMPARISONS, TEXTUAL, YES, amon
 from pytest_lok.core.templates.limits import FILTER, budget_of, check_option, effort
 from pytest_lok.core.templates.numbers import NUMERIC, NUMERIC_TESTS
 from pytest_lok.core.templates.selection_filters import COMPARING
-from pytest_lok.core.templates.values import Missing, Output, as_json, json_of, missing, plain, text_of
+from pytest_lok.core.templates.values import (
+    MissingValue,
+    OutputValue,
+    as_json,
+    json_of,
+    missing,
+    plain,
+    text_of,
+)
 from pytest_lok.core.text.json_in_prose import QuotedError, find_json
 from pytest_lok.core.text.strict_json import is_json, kind_of
 from pytest_lok.errors import TemplateError
@@ -147,7 +155,7 @@ METHODS = TEXT_METHODS.union(*DATA_METHODS.values())
 
 def method_of(value: Any, name: str) -> Any:
     """The bound method, or a Missing."""
-    if isinstance(value, Missing):
+    if isinstance(value, MissingValue):
         return value
     owner = plain(value)
     for its, names in DATA_METHODS.items():
@@ -248,7 +256,7 @@ def _to_json(context: Context, value: Any, indent: int | None = None) -> str:
 
 
 def _from_json(value: Any) -> Any:
-    if isinstance(value, Output) and value.view.result.quoting:
+    if isinstance(value, OutputValue) and value.view.result.quoting:
         raise QuotedError
     return find_json(text_of(value))
 
@@ -284,7 +292,9 @@ def _guarded(function: Function, convert: Callable[[Any], Any]) -> Function:
         result = function(*before[passed], value, *args, **kwargs)
         if not isinstance(result, Iterator):
             return result
-        made = [item if not isinstance(item, Missing) else text_of(item) for item in result]  # fails on one
+        made = [
+            item if not isinstance(item, MissingValue) else text_of(item) for item in result
+        ]  # fails on one
         budget.weigh(made)
         return made
 

@@ -13,8 +13,8 @@ from pytest_lok.core.templates.builtins import FILTERS, FUNCTIONS, METHODS, TEST
 from pytest_lok.core.templates.comparison import COMPARE, COMPARED, YES
 from pytest_lok.core.templates.constants import constants, known_kind
 from pytest_lok.core.templates.environment import CALLED, COUNTED, MADE
-from pytest_lok.core.templates.parser import GROUPS, LOOP, OWN, Lexeme, opened
-from pytest_lok.core.templates.scope import Names
+from pytest_lok.core.templates.parser import GROUPS, LOOP, OWN, SourceToken, opened
+from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.values import OUTCOMES
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.errors import Fault
@@ -51,11 +51,11 @@ _UNAVAILABLE: dict[type[nodes.Node], str] = {
 
 
 @dataclass(slots=True)
-class Walk:
+class NameChecker:
     """One walk over the tree: every name means something; calls and loops become the sandbox's own."""
 
-    names: Names
-    lexemes: Sequence[Lexeme]
+    names: VisibleNames
+    lexemes: Sequence[SourceToken]
     variables: frozenset[str]
     decides: bool = False
     faults: list[Fault] = field(default_factory=list)
@@ -280,7 +280,7 @@ class Walk:
         lexeme = self._place(node)
         self.faults.append(Fault(message=message, start=lexeme.start, end=lexeme.end, hint=hint))
 
-    def _place(self, node: nodes.Node) -> Lexeme:
+    def _place(self, node: nodes.Node) -> SourceToken:
         """The token to point at: for a field its name, after the dot; for a test its name, after ``is``."""
         index = bisect.bisect_right(self.lexemes, node.lineno, key=lambda lexeme: lexeme.start) - 1
         before: tuple[str, ...] = ()

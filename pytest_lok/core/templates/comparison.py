@@ -10,7 +10,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from pytest_lok.core.templates.limits import budget_of
-from pytest_lok.core.templates.values import SERIES, Missing, Output, View, as_json, plain
+from pytest_lok.core.templates.values import SERIES, DataView, MissingValue, OutputValue, as_json, plain
 from pytest_lok.core.text.strict_json import kind_of
 from pytest_lok.errors import TemplateError
 
@@ -37,7 +37,7 @@ def kind(value: object) -> Kind:
             return "null"
         case dict():
             return "object"
-        case Missing() | View():
+        case MissingValue() | DataView():
             as_json(value)  # says what is missing
     return "array" if isinstance(value, (list, *SERIES)) else ""
 
@@ -66,9 +66,9 @@ def same(left: Any, right: Any) -> bool:
 
 def _pair(left: Any, right: Any) -> tuple[Any, Any]:
     """An output is its JSON beside an array or object, and its text beside anything else."""
-    if isinstance(left, Output):
+    if isinstance(left, OutputValue):
         left = left.plain() if isinstance(right, dict | list) else left.text
-    if isinstance(right, Output):
+    if isinstance(right, OutputValue):
         right = right.plain() if isinstance(left, dict | list) else right.text
     return left, right
 
@@ -76,7 +76,7 @@ def _pair(left: Any, right: Any) -> tuple[Any, Any]:
 def among(item: Any, owner: Any) -> bool:
     """Whether a text holds a text, an array an item, or an object a key."""
     container: Any = plain(owner)
-    if isinstance(owner, Output) and isinstance(item, str) and among(item, owner.text):
+    if isinstance(owner, OutputValue) and isinstance(item, str) and among(item, owner.text):
         return True
     match kind(container):
         case "text":
@@ -95,7 +95,7 @@ TEXTUAL = "write `| string` after a value to have it as text"
 
 def plain_text(value: str) -> str:
     """A text without what else an output is."""
-    return value.text if isinstance(value, Output) else value
+    return value.text if isinstance(value, OutputValue) else value
 
 
 def ordered(left: Any, right: Any) -> int:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from jinja2 import nodes
 
-from pytest_lok.core.templates.checker import Walk, variables_of
+from pytest_lok.core.templates.checker import NameChecker, variables_of
 from pytest_lok.core.templates.parser import (
     GROUPS,
-    Lexeme,
+    SourceToken,
     Span,
     join_names,
     lex,
@@ -22,13 +22,13 @@ from pytest_lok.core.templates.parser import (
     parse_template,
     split,
 )
-from pytest_lok.core.templates.program import Program, expression_tree
-from pytest_lok.core.templates.scope import Names
+from pytest_lok.core.templates.program import TemplateProgram, expression_tree
+from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.errors import Fault, SourceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CompiledText:
     """What a text does and needs. ``arguments`` are the ones it cannot do without (no default).
 
     ``places`` is the highest number of a positional argument that it reads, with or without a default.
@@ -36,7 +36,7 @@ class Checked:
     outcome it asks for. ``warnings`` are about what makes sense, and still cannot be meant.
     """
 
-    program: Program
+    program: TemplateProgram
     steps: frozenset[str]
     arguments: frozenset[str]
     places: int = 0
@@ -51,12 +51,12 @@ _MORE = re.compile(r"\{[{%#]|\{$|\r")
 """What the text between plain tags must not hold to be nothing but text."""
 
 
-def check_template(source: str, names: Names) -> Checked:
+def check_template(source: str, names: VisibleNames) -> CompiledText:
     """The meaning of a text with tags; SourceError holds every mistake."""
     return plain_template(source, names) or whole_template(source, names)
 
 
-def plain_template(source: str, names: Names) -> Checked | None:
+def plain_template(source: str, names: VisibleNames) -> CompiledText | None:
     """What ``whole_template`` gives for the tags nearly every text has, in a fraction of its time.
 
     They are ``{{ steps.NAME.output }}``, ``{{ arg.NAME }}`` and ``{{ item }}``. None where there is
@@ -75,8 +75,8 @@ def plain_template(source: str, names: Names) -> Checked | None:
         return None
     steps.discard(None)
     arguments.discard(None)
-    program = Program(source, functools.partial(_plain_tree, source), steps)
-    return Checked(program=program, steps=frozenset(steps), arguments=frozenset(arguments))
+    program = TemplateProgram(source, functools.partial(_plain_tree, source), steps)
+    return CompiledText(program=program, steps=frozenset(steps), arguments=frozenset(arguments))
 
 
 def _plain_tree(source: str) -> nodes.Template:
@@ -97,7 +97,7 @@ def _plain_tree(source: str) -> nodes.Template:
     return nodes.Template([nodes.Output(pieces, lineno=0)], lineno=0)
 
 
-def whole_template(source: str, names: Names) -> Checked:
+def whole_template(source: str, names: VisibleNames) -> CompiledText:
     """The same for any text."""
     lexemes = join_names(lex(source), names, bare=False)
     statements = any(lexeme.kind == "block_begin" for lexeme in lexemes)
@@ -106,15 +106,15 @@ def whole_template(source: str, names: Names) -> Checked:
     except SourceError as error:
         raise error if statements else _each_tag(source, names, error) from None
     check = _checked(tree, names, lexemes, statements=statements)
-    program = Program(source, lambda: tree, check.steps)
+    program = TemplateProgram(source, lambda: tree, check.steps)
     if statements:
         program.compile()  # some mistakes in statements are only found then
-    return Checked(
+    return CompiledText(
         program=program, steps=frozenset(check.steps), arguments=check.required, places=check.places
     )
 
 
-def _each_tag(source: str, names: Names, whole: SourceError) -> SourceError:
+def _each_tag(source: str, names: VisibleNames, whole: SourceError) -> SourceError:
     """The mistakes of every ``{{ }}`` by itself, where one of them breaks the whole."""
     parts = [part for part in split(source) if part.kind == "expression"]
     if len(parts) < 2:
@@ -131,7 +131,7 @@ def _each_tag(source: str, names: Names, whole: SourceError) -> SourceError:
     return SourceError(faults) if faults else whole
 
 
-def check_expression(source: str, names: Names, *, decides: bool = True) -> Checked:
+def check_expression(source: str, names: VisibleNames, *, decides: bool = True) -> CompiledText:
     """The meaning of one expression, also inside ``{{ }}``; SourceError holds every mistake.
 
     One that ``decides`` is a yes or a no, and so is every part of it whose truth counts.
@@ -140,8 +140,8 @@ def check_expression(source: str, names: Names, *, decides: bool = True) -> Chec
     expression, spans = parse_expression(lexemes, names.steps - opened(names) - GROUPS)
     tree = expression_tree(expression)
     check = _checked(tree, names, lexemes, statements=False, judged=expression if decides else None)
-    return Checked(
-        program=Program(source, lambda: tree, check.steps),
+    return CompiledText(
+        program=TemplateProgram(source, lambda: tree, check.steps),
         steps=frozenset(check.steps),
         arguments=check.required,
         places=check.places,
@@ -155,7 +155,7 @@ def check_expression(source: str, names: Names, *, decides: bool = True) -> Chec
 _TAGS = frozenset({"data", "variable_begin", "variable_end", "block_begin", "block_end", "raw_begin"})
 
 
-def _expression(source: str) -> list[Lexeme]:
+def _expression(source: str) -> list[SourceToken]:
     """The tokens of an expression, without the ``{{ }}`` that some write around it."""
     if not source.strip():
         raise SourceError([Fault(message="the expression is empty", end=len(source))])
@@ -170,7 +170,7 @@ def _expression(source: str) -> list[Lexeme]:
     for left, right in itertools.pairwise(inner):
         if left.text == right.text == "{" and left.end == right.start:
             raise SourceError([_braces("{{", left.start, right.end)])
-    return inner or [Lexeme("whitespace", "", 0, len(source))]
+    return inner or [SourceToken("whitespace", "", 0, len(source))]
 
 
 def _braces(text: str, start: int, end: int) -> Fault:
@@ -184,15 +184,15 @@ def _braces(text: str, start: int, end: int) -> Fault:
 
 def _checked(
     tree: nodes.Template,
-    names: Names,
-    lexemes: Sequence[Lexeme],
+    names: VisibleNames,
+    lexemes: Sequence[SourceToken],
     *,
     statements: bool,
     judged: nodes.Expr | None = None,
-) -> Walk:
+) -> NameChecker:
     """``judged`` is the expression whose truth will be asked for."""
     try:
-        check = Walk(
+        check = NameChecker(
             names, lexemes, variables_of(tree) if statements else frozenset(), decides=judged is not None
         )
         if judged is not None:

@@ -9,11 +9,11 @@ from jinja2 import nodes
 
 from pytest_lok.core.results import Json, Outcome
 from pytest_lok.core.templates.comparison import yes
-from pytest_lok.core.templates.compiled import Checked, check_expression
+from pytest_lok.core.templates.compiled import CompiledText, check_expression
 from pytest_lok.core.templates.parser import Span
-from pytest_lok.core.templates.program import Program, expression_tree
-from pytest_lok.core.templates.scope import Names, Scope
-from pytest_lok.core.templates.values import Output, as_json, json_of, text_of
+from pytest_lok.core.templates.program import TemplateProgram, expression_tree
+from pytest_lok.core.templates.scope import Scope, VisibleNames
+from pytest_lok.core.templates.values import OutputValue, as_json, json_of, text_of
 from pytest_lok.core.text.strict_json import is_json, load
 from pytest_lok.errors import Fault, TemplateError
 
@@ -37,21 +37,21 @@ class Condition:
     rubrics: tuple[tuple[str, str], ...]
     told: frozenset[str]
     warnings: tuple[Fault, ...] = field(repr=False, compare=False)
-    _program: Program = field(repr=False, compare=False)
+    _program: TemplateProgram = field(repr=False, compare=False)
     _spans: tuple[Span, ...] = field(repr=False, compare=False)
 
     @classmethod
-    def parse(cls, source: str, names: Names) -> Condition:
+    def parse(cls, source: str, names: VisibleNames) -> Condition:
         """Compile a yes or no; SourceError holds every mistake by its offset into ``source``."""
         return cls._of(source, check_expression(source, names))
 
     @classmethod
-    def parse_value(cls, source: str, names: Names) -> Condition:
+    def parse_value(cls, source: str, names: VisibleNames) -> Condition:
         """The same for an expression whose ``value`` is wanted (``for_each``)."""
         return cls._of(source, check_expression(source, names, decides=False))
 
     @classmethod
-    def _of(cls, source: str, checked: Checked) -> Condition:
+    def _of(cls, source: str, checked: CompiledText) -> Condition:
         return cls(
             source,
             checked.steps,
@@ -97,13 +97,13 @@ class Condition:
     def _evaluated(self, expression: nodes.Expr, scope: Scope) -> str:
         try:
             tree = partial(expression_tree, expression)
-            return Program("", tree, self.steps).value(scope, _shown)
+            return TemplateProgram("", tree, self.steps).value(scope, _shown)
         except TemplateError as error:
             return f"({error.message})"
 
 
 def _data(value: object) -> Json:
-    if isinstance(value, Output):
+    if isinstance(value, OutputValue):
         result = value.view.result
         skipped = result.outcome is Outcome.SKIPPED and not result.has_data
         return [] if skipped else value.view.json()

@@ -11,9 +11,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pytest_lok.core.templates.builtins import FILTERS, FUNCTIONS, TESTS, method_of, percent
 from pytest_lok.core.templates.comparison import COMPARED, YES, compared, yes
-from pytest_lok.core.templates.limits import CALL, MAX_TEXT, Budget, budget_of, check_growth, effort
+from pytest_lok.core.templates.limits import CALL, MAX_TEXT, RenderingBudget, budget_of, check_growth, effort
 from pytest_lok.core.templates.numbers import arithmetic
-from pytest_lok.core.templates.values import Missing, field_of, plain, text_of
+from pytest_lok.core.templates.values import MissingValue, field_of, plain, text_of
 from pytest_lok.errors import TemplateError
 
 CALLED = "()"
@@ -67,7 +67,7 @@ class LokEnvironment(ImmutableSandboxedEnvironment):
 class _Rounds:
     """What a loop goes through, each round counted; it keeps its length, for ``loop.length``."""
 
-    def __init__(self, items: Any, budget: Budget) -> None:
+    def __init__(self, items: Any, budget: RenderingBudget) -> None:
         self._items = items
         self._budget = budget
 
@@ -78,7 +78,7 @@ class _Rounds:
         return _rounds(self._items, self._budget)
 
 
-def _rounds(items: Iterable[Any], budget: Budget) -> Iterator[Any]:
+def _rounds(items: Iterable[Any], budget: RenderingBudget) -> Iterator[Any]:
     for item in items:
         budget.spend(1)
         yield item
@@ -107,7 +107,7 @@ def _captured(parts: Iterable[str]) -> str:
 
 def _environment() -> LokEnvironment:
     environment = LokEnvironment(
-        undefined=Missing,
+        undefined=MissingValue,
         autoescape=False,
         keep_trailing_newline=True,
         optimized=False,

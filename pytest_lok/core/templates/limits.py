@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2.runtime import Context
 
-from pytest_lok.core.templates.values import Output
+from pytest_lok.core.templates.values import OutputValue
 from pytest_lok.errors import TemplateError
 
 BUDGET = " budget"
@@ -39,7 +39,7 @@ SIZED = (str, list, tuple, dict, range)
 NESTING = (list, tuple, dict)
 
 
-class Budget:
+class RenderingBudget:
     """What one rendering may still do; ``given`` is how many characters its values have.
 
     ``strict``: its value decides something, so that what is neither true nor false is no answer in it.
@@ -98,20 +98,20 @@ class Budget:
         self.make(self._shown if self._shown > self._limit else len(piece))
 
 
-def budget_of(context: Context) -> Budget:
+def budget_of(context: Context) -> RenderingBudget:
     """The budget of the rendering that is going on."""
-    budget: Budget = context.parent[BUDGET]
+    budget: RenderingBudget = context.parent[BUDGET]
     return budget
 
 
 def effort(value: object) -> int:
     """How much work it is to go through a value once: its items, or a fraction of its characters."""
     if isinstance(value, str):
-        return len(value.text if isinstance(value, Output) else value) // 64
+        return len(value.text if isinstance(value, OutputValue) else value) // 64
     return len(value) if isinstance(value, SIZED) else 0
 
 
-def check_growth(budget: Budget, operator: str, left: Any, right: Any) -> None:
+def check_growth(budget: RenderingBudget, operator: str, left: Any, right: Any) -> None:
     """TemplateError if the operation's result is too large; called before it is made."""
     if isinstance(left, SIZED) and isinstance(right, SIZED):
         budget.make(_size(budget, left) + _size(budget, right))
@@ -124,7 +124,7 @@ def check_growth(budget: Budget, operator: str, left: Any, right: Any) -> None:
             raise TemplateError(f"the number is too large (over {MAX_BITS} bits)")
 
 
-def _size(budget: Budget, value: Any) -> int:
+def _size(budget: RenderingBudget, value: Any) -> int:
     """Characters of a text; everything in a list."""
     return len(value) if isinstance(value, str) else budget.weigh(value)
 

@@ -20,7 +20,7 @@ from jinja2.parser import Parser
 from pytest_lok.core.templates.builtins import FUNCTIONS
 from pytest_lok.core.templates.comparison import COMPARED
 from pytest_lok.core.templates.environment import ENVIRONMENT, MADE
-from pytest_lok.core.templates.scope import Names
+from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.values import FACTS
 from pytest_lok.errors import Fault, SourceError
 
@@ -36,7 +36,7 @@ LOOP = frozenset({"item", "index"})
 OWN = frozenset({"output", "json", "findings", "cost", "seconds"})
 
 
-def opened(names: Names) -> frozenset[str]:
+def opened(names: VisibleNames) -> frozenset[str]:
     """The names that are values by themselves in a text of that kind."""
     return (LOOP if names.loop else frozenset()) | (OWN if names.own else frozenset())
 
@@ -45,7 +45,7 @@ def opened(names: Names) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Lexeme:
+class SourceToken:
     """One token of the source: Jinja's name for its kind, its text, and where it stands."""
 
     kind: str
@@ -54,17 +54,17 @@ class Lexeme:
     end: int
 
 
-def lex(source: str, *, expression: bool = False) -> list[Lexeme]:
+def lex(source: str, *, expression: bool = False) -> list[SourceToken]:
     """Every token, whitespace included; SourceError where a character fits nowhere."""
     # Jinja would turn \r\n into \n; another character that is also whitespace keeps every offset
     plain = source.replace("\r", "\v")
-    found: list[Lexeme] = []
+    found: list[SourceToken] = []
     at = 0
     try:
         for _, kind, text in LEXER.tokeniter(plain, None, None, "variable" if expression else None):
             start = plain.index(text, at)  # further on only after whitespace that `{{-` took away
             at = start + len(text)
-            found.append(Lexeme(kind, source[start:at], start, at))
+            found.append(SourceToken(kind, source[start:at], start, at))
     except TemplateSyntaxError as error:
         raise SourceError([_lexical(source, at, str(error.message))]) from None
     return found
@@ -88,7 +88,7 @@ def _lexical(source: str, at: int, message: str) -> Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TemplatePart:
     """A piece of a template's source: text between the tags, or a tag with its braces.
 
     ``start`` and ``end`` are offsets into the source. ``text`` is the source's, without the
@@ -101,7 +101,7 @@ class Part:
     end: int
 
 
-def split(source: str) -> list[Part]:
+def split(source: str) -> list[TemplatePart]:
     """The source's texts, ``{{ … }}`` and ``{% … %}``, in order; SourceError where a tag is broken.
 
     For whoever compiles each placeholder by itself (the shell compiler): give the ``text`` of an
@@ -109,12 +109,12 @@ def split(source: str) -> list[Part]:
     that is never closed is a part up to the end; parsing it says so.
     """
     if "{{" not in source and "{%" not in source:
-        return [Part("text", source, 0, len(source))] if source else []
-    parts: list[Part] = []
-    begin: Lexeme | None = None
+        return [TemplatePart("text", source, 0, len(source))] if source else []
+    parts: list[TemplatePart] = []
+    begin: SourceToken | None = None
     for token in lex(source):
         if begin is None and token.kind == "data":
-            parts.append(Part("text", token.text, token.start, token.end))
+            parts.append(TemplatePart("text", token.text, token.start, token.end))
         elif token.kind in ("variable_begin", "block_begin", "raw_begin"):
             begin = token
         elif begin is not None and token.kind in ("variable_end", "block_end", "raw_end"):
@@ -125,10 +125,10 @@ def split(source: str) -> list[Part]:
     return parts
 
 
-def _tag(source: str, begin: Lexeme, end: int) -> Part:
+def _tag(source: str, begin: SourceToken, end: int) -> TemplatePart:
     kind: Literal["expression", "statement"]
     kind = "expression" if begin.kind == "variable_begin" else "statement"
-    return Part(kind, source[begin.start : end], begin.start, end)
+    return TemplatePart(kind, source[begin.start : end], begin.start, end)
 
 
 # --- names with hyphens -------------------------------------------------------------------------
@@ -140,12 +140,12 @@ _RUN_KINDS = frozenset({"name", "integer", "float", "operator"})
 _RUN = re.compile(r"\w+|-")
 
 
-def join_names(lexemes: Sequence[Lexeme], names: Names, *, bare: bool) -> list[Lexeme]:
+def join_names(lexemes: Sequence[SourceToken], names: VisibleNames, *, bare: bool) -> list[SourceToken]:
     """The tokens with hyphenated names as one: after ``steps.`` and ``arg.``, in fields, and bare steps.
 
     ``bare`` is for conditions, where a step may stand without ``steps.``.
     """
-    joined: list[Lexeme] = []
+    joined: list[SourceToken] = []
     before: list[str] = []  # the last significant texts
     known = GROUPS | opened(names) | FUNCTIONS.keys()
     alone = known | _alone(lexemes)
@@ -160,7 +160,9 @@ def join_names(lexemes: Sequence[Lexeme], names: Names, *, bare: bool) -> list[L
                 after = lexemes[at + len(run)].text if at + len(run) < len(lexemes) else ""
                 count = _bare(run, after, names, known if bare else None)
             if count:
-                token = Lexeme("name", "".join(t.text for t in run[:count]), token.start, run[count - 1].end)
+                token = SourceToken(
+                    "name", "".join(t.text for t in run[:count]), token.start, run[count - 1].end
+                )
                 at += count - 1
         at += 1
         joined.append(token)
@@ -169,7 +171,7 @@ def join_names(lexemes: Sequence[Lexeme], names: Names, *, bare: bool) -> list[L
     return joined
 
 
-def _alone(lexemes: Sequence[Lexeme]) -> frozenset[str]:
+def _alone(lexemes: Sequence[SourceToken]) -> frozenset[str]:
     """The names that stand at the start of a path somewhere in the text: roots and variables of its own."""
     found: set[str] = set()
     before = ""
@@ -181,7 +183,7 @@ def _alone(lexemes: Sequence[Lexeme]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _run(lexemes: Sequence[Lexeme], at: int) -> Sequence[Lexeme]:
+def _run(lexemes: Sequence[SourceToken], at: int) -> Sequence[SourceToken]:
     """The names, numbers and hyphens from there on."""
     end = at
     last = min(len(lexemes), at + MAX_PARTS)
@@ -190,7 +192,7 @@ def _run(lexemes: Sequence[Lexeme], at: int) -> Sequence[Lexeme]:
     return lexemes[at:end]
 
 
-def _bare(run: Sequence[Lexeme], after: str, names: Names, known: Collection[str] | None) -> int:
+def _bare(run: Sequence[SourceToken], after: str, names: VisibleNames, known: Collection[str] | None) -> int:
     """How many tokens make a step's bare name; ``known`` is what is no step, None outside conditions."""
     named = run[0].kind == "name"
     if "".join(token.text for token in run) in names.steps and (named or after == "."):
@@ -199,7 +201,9 @@ def _bare(run: Sequence[Lexeme], after: str, names: Names, known: Collection[str
     return len(run) if may_be_step and len(run) > 1 else 0
 
 
-def _dotted(run: Sequence[Lexeme], before: Sequence[str], names: Names, alone: Collection[str]) -> int:
+def _dotted(
+    run: Sequence[SourceToken], before: Sequence[str], names: VisibleNames, alone: Collection[str]
+) -> int:
     """How many tokens make one name after a dot (0: the first one stays what it is)."""
     texts = [token.text for token in run]
     match before[:-1]:
@@ -241,7 +245,7 @@ def unescape(literal: str) -> str:
     return _ESCAPE.sub(one, literal[1:-1])
 
 
-def _tokens(lexemes: Sequence[Lexeme]) -> Iterator[Token]:
+def _tokens(lexemes: Sequence[SourceToken]) -> Iterator[Token]:
     """Jinja's tokens, each with its offset for a line number."""
     for lexeme in lexemes:
         match lexeme.kind:
@@ -268,7 +272,7 @@ class Span:
 class LokParser(Parser):
     """Jinja's parser with the operator ``contains``, steps by their bare name, and the extent of operands."""
 
-    def __init__(self, lexemes: Sequence[Lexeme], bare_steps: Collection[str]) -> None:
+    def __init__(self, lexemes: Sequence[SourceToken], bare_steps: Collection[str]) -> None:
         super().__init__(ENVIRONMENT, "")
         self.stream = TokenStream(_tokens(lexemes), None, None)
         self.bare_steps = bare_steps
@@ -354,12 +358,14 @@ def _counted(node: nodes.Expr) -> nodes.Expr:
 T = TypeVar("T")
 
 
-def parse_template(lexemes: Sequence[Lexeme]) -> nodes.Template:
+def parse_template(lexemes: Sequence[SourceToken]) -> nodes.Template:
     """The tree of a text with tags; SourceError says where it makes no sense."""
     return _parse(lexemes, (), lambda parser: parser.parse())
 
 
-def parse_expression(lexemes: Sequence[Lexeme], bare_steps: Collection[str]) -> tuple[nodes.Expr, list[Span]]:
+def parse_expression(
+    lexemes: Sequence[SourceToken], bare_steps: Collection[str]
+) -> tuple[nodes.Expr, list[Span]]:
     """The tree of one expression, and its operands and comparisons, outer ones first."""
 
     def whole(parser: LokParser) -> tuple[nodes.Expr, list[Span]]:
@@ -371,7 +377,7 @@ def parse_expression(lexemes: Sequence[Lexeme], bare_steps: Collection[str]) -> 
     return _parse(lexemes, bare_steps, whole)
 
 
-def _parse(lexemes: Sequence[Lexeme], bare_steps: Collection[str], parse: Callable[[LokParser], T]) -> T:
+def _parse(lexemes: Sequence[SourceToken], bare_steps: Collection[str], parse: Callable[[LokParser], T]) -> T:
     _check_nesting(lexemes)
     try:
         return parse(LokParser(lexemes, bare_steps))
@@ -383,11 +389,11 @@ def _parse(lexemes: Sequence[Lexeme], bare_steps: Collection[str], parse: Callab
         raise SourceError([_all(lexemes, "a number has too many digits")]) from None
 
 
-def _all(lexemes: Sequence[Lexeme], message: str) -> Fault:
+def _all(lexemes: Sequence[SourceToken], message: str) -> Fault:
     return Fault(message=message, start=lexemes[0].start, end=lexemes[-1].end)
 
 
-def _check_nesting(lexemes: Sequence[Lexeme]) -> None:
+def _check_nesting(lexemes: Sequence[SourceToken]) -> None:
     depth = 0
     for lexeme in lexemes:
         if lexeme.kind == "operator":
@@ -409,7 +415,7 @@ _WORDS = {
 }
 
 
-def _syntactic(lexemes: Sequence[Lexeme], offset: int, message: str) -> Fault:
+def _syntactic(lexemes: Sequence[SourceToken], offset: int, message: str) -> Fault:
     place = next((one for one in lexemes if one.start >= offset), lexemes[-1])
     if (block := re.search(r"innermost block that needs to be closed is '(\w+)'", message)) is not None:
         tag = next(word for word in reversed(_statements(lexemes)) if word.text == block[1])
@@ -429,14 +435,14 @@ def _syntactic(lexemes: Sequence[Lexeme], offset: int, message: str) -> Fault:
     return Fault(message=message, start=place.start, end=place.end, hint=hint)
 
 
-def _statements(lexemes: Sequence[Lexeme]) -> list[Lexeme]:
+def _statements(lexemes: Sequence[SourceToken]) -> list[SourceToken]:
     """The first word of every ``{% %}``."""
     seen = [lexeme for lexeme in lexemes if lexeme.kind != "whitespace"]
     return [after for tag, after in itertools.pairwise(seen) if tag.kind == "block_begin"]
 
 
-def _unclosed(lexemes: Sequence[Lexeme]) -> Lexeme | None:
-    begin: Lexeme | None = None
+def _unclosed(lexemes: Sequence[SourceToken]) -> SourceToken | None:
+    begin: SourceToken | None = None
     for lexeme in lexemes:
         if lexeme.kind in ("variable_begin", "block_begin"):
             begin = lexeme

@@ -15,10 +15,10 @@ from jinja2.exceptions import TemplateSyntaxError, UndefinedError
 from pytest_lok.core.results import Json
 from pytest_lok.core.templates.builtins import JUDGEMENTS
 from pytest_lok.core.templates.environment import ENVIRONMENT
-from pytest_lok.core.templates.limits import BUDGET, Budget
+from pytest_lok.core.templates.limits import BUDGET, RenderingBudget
 from pytest_lok.core.templates.parser import split
 from pytest_lok.core.templates.scope import Scope
-from pytest_lok.core.templates.values import Missing, own_values, roots, text_of
+from pytest_lok.core.templates.values import MissingValue, own_values, roots, text_of
 from pytest_lok.core.text.quotation import without_values
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.errors import Fault, LokError, SourceError, TemplateError
@@ -58,7 +58,7 @@ def expression_tree(expression: nodes.Expr) -> nodes.Template:
     return nodes.Template([nodes.Assign(target, expression, lineno=0)], lineno=0)
 
 
-class Program:
+class TemplateProgram:
     """What a text does. What it needs for that is made when it is needed: many texts never run.
 
     ``source`` is what messages show ("": they show no place), ``tree`` gives its tree.
@@ -107,7 +107,7 @@ class Program:
         if not any("[" in it.data or "{" in it.data for it in self._tree.find_all(nodes.TemplateData)):
             return text
         tree = _without_examples(self._tree)
-        return Program(self._source, lambda: tree, self._steps).render(scope)
+        return TemplateProgram(self._source, lambda: tree, self._steps).render(scope)
 
     def value(self, scope: Scope, use: Callable[[object], T]) -> T:
         """``use`` of an expression's value, which may be a Missing."""
@@ -139,7 +139,7 @@ class Program:
         return list(found)
 
     def _text(self, node: nodes.Expr, scope: Scope) -> str:
-        return Program("", partial(expression_tree, node), self._steps).value(scope, text_of)
+        return TemplateProgram("", partial(expression_tree, node), self._steps).value(scope, text_of)
 
     def _values(self, scope: Scope) -> dict[str, object]:
         if scope.own is None:
@@ -154,7 +154,7 @@ class Program:
 
     def _run(self, scope: Scope, found: dict[str, object], *, strict: bool) -> Iterator[str]:
         """The pieces of the text as the code makes them; ``found`` gets what it assigned."""
-        budget = Budget(_given(scope, self._steps), strict=strict, left=scope.left)
+        budget = RenderingBudget(_given(scope, self._steps), strict=strict, left=scope.left)
         try:
             code = self.compile()
             values = self._values(scope) | {BUDGET: budget, JUDGEMENTS: scope.judgements}
@@ -271,7 +271,7 @@ def _read(node: nodes.Expr, values: Mapping[str, object]) -> object:
         case nodes.Getitem(node=owner, arg=nodes.Const(value=key)):
             return ENVIRONMENT.getitem(_read(owner, values), key)
         case nodes.Name(name=name):
-            return values[name] if name in values else Missing(name=name)
+            return values[name] if name in values else MissingValue(name=name)
         case _:
             raise TypeError(f"{node} is no path")
 

@@ -10,7 +10,7 @@ from pytest_lok.core.results import Json, StepResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class VisibleNames:
     """What a text may refer to, known at load: anything else is a mistake in the file.
 
     ``arguments`` are the declared ones (positional ``arg.1`` is always allowed), and ``switches`` those

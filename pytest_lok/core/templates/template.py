@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pytest_lok.core.templates.compiled import check_template
-from pytest_lok.core.templates.program import Program
-from pytest_lok.core.templates.scope import Names, Scope
+from pytest_lok.core.templates.program import TemplateProgram
+from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.core.text.quotation import without_values
 
 
@@ -22,7 +22,9 @@ class Template:
     steps: frozenset[str] = frozenset()
     arguments: frozenset[str] = frozenset()
     places: int = 0
-    _program: Program | None = field(default=None, repr=False, compare=False)  # None: the source is the text
+    _program: TemplateProgram | None = field(
+        default=None, repr=False, compare=False
+    )  # None: the source is the text
     _typed: bool = field(default=False, repr=False, compare=False)
 
     @classmethod
@@ -31,7 +33,7 @@ class Template:
         return cls(text, _typed=True)
 
     @classmethod
-    def parse(cls, source: str, names: Names) -> Template:
+    def parse(cls, source: str, names: VisibleNames) -> Template:
         """Compile; SourceError holds every mistake by its offset into ``source``."""
         if "{{" not in source and "{%" not in source:
             return cls(source)

@@ -18,18 +18,18 @@ from pytest_lok.errors import OutputError, TemplateError
 OPTIONAL = 'write `| default("")` after it if it may be missing'
 
 
-class Missing(StrictUndefined):
+class MissingValue(StrictUndefined):
     """A value that is not there: whatever uses it fails; only ``default`` and ``is defined`` take it."""
 
     __slots__ = ()
 
 
-def missing(message: str, hint: str = OPTIONAL) -> Missing:
+def missing(message: str, hint: str = OPTIONAL) -> MissingValue:
     """A missing value; its message's first line says what is missing, the rest what to do."""
-    return Missing(hint=f"{message}\n{hint}")
+    return MissingValue(hint=f"{message}\n{hint}")
 
 
-class View(ABC):
+class DataView(ABC):
     """Something a text reads fields of, and nothing else: not text, not a collection."""
 
     __slots__ = ()
@@ -39,7 +39,7 @@ class View(ABC):
         """The value of that name, or a Missing."""
 
 
-class Group(View):
+class Namespace(DataView):
     """A root such as ``arg`` or ``env``: its fields are the names below it."""
 
     __slots__ = ("_find",)
@@ -52,7 +52,7 @@ class Group(View):
         return self._find(name)
 
 
-class StepView(View):
+class StepView(DataView):
     """``steps.X``: facts, the output, and the fields of its JSON.
 
     What a step that did not pass put out is no answer to be judged: with ``judged`` only facts can be read.
@@ -73,10 +73,10 @@ class StepView(View):
             raise _not_judged(self.result)
         return self.output() if name == "output" else self.json_field(name)
 
-    def output(self) -> Output:
+    def output(self) -> OutputValue:
         """The output; TemplateError where it is not whole."""
         self._be_whole()
-        return Output(self)
+        return OutputValue(self)
 
     def _be_whole(self) -> None:
         if self.result.cut:
@@ -117,13 +117,13 @@ class StepView(View):
         return missing(f"{what}: its JSON is {kind_of(data)}, not an object")
 
 
-class Output(str):
+class OutputValue(str):
     """A step's output: text, and on a JSON step also its fields, items and length."""
 
     __slots__ = ("view",)
     view: StepView
 
-    def __new__(cls, view: StepView) -> Output:  # noqa: D102 - a str's value is given here, not in __init__
+    def __new__(cls, view: StepView) -> OutputValue:  # noqa: D102 - a str's value is given here, not in __init__
         self = super().__new__(cls, view.result.output)
         self.view = view
         return self
@@ -165,12 +165,12 @@ class Output(str):
 
 def plain(value: object) -> object:
     """An output as its JSON where it has one, else as plain text; anything else as it is."""
-    return value.plain() if isinstance(value, Output) else value
+    return value.plain() if isinstance(value, OutputValue) else value
 
 
 def text_of(value: object) -> str:
     """A value as text: a string is itself, everything else is JSON; a missing value fails."""
-    if isinstance(value, Output):
+    if isinstance(value, OutputValue):
         return value.text
     return value if isinstance(value, str) else json_of(value)
 
@@ -185,24 +185,24 @@ def as_json(value: object) -> Json:
     value = plain(value)
     if value is None or isinstance(value, str | int | float | dict | list):
         return value
-    if isinstance(value, View):
+    if isinstance(value, DataView):
         raise TemplateError("a group of names is no value", hint="name one of it, after a dot")
     if isinstance(value, SERIES):  # a Missing fails here
         return [as_json(item) for item in value]
     raise TemplateError(f"{type(value).__name__} is no value", hint="call it, or name one of its fields")
 
 
-SERIES = (range, tuple, KeysView, ValuesView, ItemsView, Missing)
+SERIES = (range, tuple, KeysView, ValuesView, ItemsView, MissingValue)
 """What becomes an array."""
 
 
 def field_of(value: object, key: object) -> object:
     """``value.key`` or ``value[key]``: data only, never a Python attribute."""
-    if isinstance(value, Missing):
+    if isinstance(value, MissingValue):
         return value
-    if isinstance(value, View):
+    if isinstance(value, DataView):
         return value.field(str(key))
-    if isinstance(value, Output) and isinstance(key, str):
+    if isinstance(value, OutputValue) and isinstance(key, str):
         return value.view.json_field(key)
     value = plain(value)
     if isinstance(key, bool):
@@ -220,11 +220,11 @@ def field_of(value: object, key: object) -> object:
 def roots(scope: Scope) -> dict[str, object]:
     """What the names at the start of an expression stand for, but for an assert's own."""
     found: dict[str, object] = {
-        "steps": Group(lambda name: _step(scope, name)),
-        "arg": Group(lambda name: _argument(scope, name)),
-        "env": Group(lambda name: _variable(scope, name)),
-        "workflow": Group(lambda name: _workflow(scope, name)),
-        "project": Group(lambda name: _project(scope, name)),
+        "steps": Namespace(lambda name: _step(scope, name)),
+        "arg": Namespace(lambda name: _argument(scope, name)),
+        "env": Namespace(lambda name: _variable(scope, name)),
+        "workflow": Namespace(lambda name: _workflow(scope, name)),
+        "project": Namespace(lambda name: _project(scope, name)),
     }
     if scope.loop is not None:
         found |= {"item": scope.loop.item, "index": scope.loop.index}
@@ -310,7 +310,7 @@ _OWN: Mapping[str, Callable[[StepView], object]] = {
 }
 
 
-def _replies(result: StepResult) -> Group:
+def _replies(result: StepResult) -> Namespace:
     texts = {reply.backend: reply.text for reply in result.replies}
 
     def find(name: str) -> object:
@@ -319,7 +319,7 @@ def _replies(result: StepResult) -> Group:
         why = next((f" ({r.reason})" for r in result.refusals if r.backend == name), "")
         return missing(f"step {result.name!r} has no reply of {name!r}{why}; it has {_listed(texts)}")
 
-    return Group(find)
+    return Namespace(find)
 
 
 FACTS: Mapping[str, Callable[[StepResult], object]] = {

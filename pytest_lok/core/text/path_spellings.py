@@ -56,7 +56,7 @@ def without_prefix(path: str) -> str:
     return path[2:] if _PREFIX.match(path) else ""
 
 
-class Names:
+class WorkspacePaths:
     """Every path of a workspace, to find those that are written in another way."""
 
     def __init__(self, names: Iterable[str]) -> None:

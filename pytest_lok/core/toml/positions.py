@@ -26,7 +26,7 @@ _ESCAPE = re.compile(r"\\(?:u.{4}|U.{8}|x..|(?P<joined>[ \t]*\n[ \t\n]*)|.)", re
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
+class SourceSpan:
     """A place in a file, from 1; ``excerpt`` is its line and ``length`` the columns it takes there."""
 
     line: int
@@ -35,7 +35,7 @@ class Spot:
     excerpt: str
 
 
-class Positions:
+class KeyPositions:
     """Where the keys and values of a TOML text stand.
 
     The text must have parsed as TOML: the scan trusts it. Paths are those of the parsed value
@@ -50,7 +50,7 @@ class Positions:
         self._keys = scan.keys
         self._values = scan.values
 
-    def key(self, path: Path) -> Spot:
+    def key(self, path: Path) -> SourceSpan:
         """Where the last key of ``path`` is written; an item of an array has none but its value."""
         while path and path not in self._keys:
             if path in self._values:
@@ -58,11 +58,11 @@ class Positions:
             path = path[:-1]
         return self._spot(*self._keys[path]) if path else self._spot(0, 0)
 
-    def value(self, path: Path) -> Spot:
+    def value(self, path: Path) -> SourceSpan:
         """Where the value at ``path`` is written."""
         return self._spot(*self._values[path]) if path in self._values else self.key(path)
 
-    def inside(self, path: Path, start: int, end: int) -> Spot:
+    def inside(self, path: Path, start: int, end: int) -> SourceSpan:
         """Where characters ``start`` to ``end`` (exclusive) of the string value at ``path`` are written."""
         if path not in self._values:
             return self.key(path)
@@ -70,11 +70,11 @@ class Positions:
         at = _offsets(self._text[begin:close], sorted((start, end)))
         return self._spot(begin + at[0], begin + max(at[1], at[0] + 1))
 
-    def _spot(self, start: int, end: int) -> Spot:
+    def _spot(self, start: int, end: int) -> SourceSpan:
         begin = self._text.rfind("\n", 0, start) + 1
         stop = self._text.find("\n", start)
         stop = len(self._text) if stop < 0 else stop
-        return Spot(
+        return SourceSpan(
             line=self._text.count("\n", 0, start) + 1,
             column=start - begin + 1,
             length=max(0, min(end, stop) - start),
@@ -86,7 +86,7 @@ def header_lines(text: str, names: list[str]) -> list[int]:
     """The line of each step's header, given the steps' names; quick where the file is written plainly."""
     headers = list(_PLAIN_STEP.finditer(text))
     if [header[1] for header in headers] != names:
-        positions = Positions(text)
+        positions = KeyPositions(text)
         return [positions.key(("steps", index)).line for index in range(len(names))]
     lines: list[int] = []
     line, at = 1, 0

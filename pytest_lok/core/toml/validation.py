@@ -42,7 +42,7 @@ _LIMITS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Misfit:
+class ValidationProblem:
     """One way in which a document is not what its model wants; ``unknown`` = the key has no meaning there."""
 
     path: Path
@@ -51,12 +51,14 @@ class Misfit:
     unknown: bool = False
 
 
-def fit(model: type[M], data: Mapping[str, Any], *, meant: Callable[[Path], str]) -> tuple[M, list[Misfit]]:
+def fit(
+    model: type[M], data: Mapping[str, Any], *, meant: Callable[[Path], str]
+) -> tuple[M, list[ValidationProblem]]:
     """The model of what fits, and everything that does not, which is left out of it.
 
     Every field of the model must have a default. ``meant(path)`` is the hint for an unknown key.
     """
-    misfits: list[Misfit] = []
+    misfits: list[ValidationProblem] = []
     while True:
         try:
             return model.model_validate(data), misfits
@@ -83,7 +85,7 @@ def label(path: Path) -> str:
 
 def _misfits(
     errors: Sequence[ErrorDetails], data: Mapping[str, Any], meant: Callable[[Path], str]
-) -> list[Misfit]:
+) -> list[ValidationProblem]:
     by_path: dict[Path, list[ErrorDetails]] = {}
     for error in errors:
         by_path.setdefault(_path(error["loc"], data), []).append(error)
@@ -92,21 +94,23 @@ def _misfits(
     return [_misfit(path, by_path[path], meant) for path in deepest]
 
 
-def _misfit(path: Path, errors: list[ErrorDetails], meant: Callable[[Path], str]) -> Misfit:
+def _misfit(path: Path, errors: list[ErrorDetails], meant: Callable[[Path], str]) -> ValidationProblem:
     kinds = {error["type"]: error for error in errors}
     value = errors[0]["input"]
     if "extra_forbidden" in kinds:
-        return Misfit(path=path, message=f"unknown key `{path[-1]}`", hint=meant(path), unknown=True)
+        return ValidationProblem(
+            path=path, message=f"unknown key `{path[-1]}`", hint=meant(path), unknown=True
+        )
     for kind, text in _LIMITS.items():
         if kind in kinds:
             limit = text.format_map(kinds[kind].get("ctx", {}))
-            return Misfit(path=path, message=f"{label(path)} {limit}")
+            return ValidationProblem(path=path, message=f"{label(path)} {limit}")
     if PLAIN in kinds:
         said = kinds[PLAIN]["ctx"]
-        return Misfit(path=path, message=f"{label(path)} {said['message']}", hint=said["hint"])
+        return ValidationProblem(path=path, message=f"{label(path)} {said['message']}", hint=said["hint"])
     wanted = list(dict.fromkeys(word for error in errors for word in _wanted(error)))
     message = f"{label(path)} must be {_either(wanted)}, not {_shown(value)}"
-    return Misfit(path=path, message=message, hint=_hint(path, value, wanted))
+    return ValidationProblem(path=path, message=message, hint=_hint(path, value, wanted))
 
 
 def _path(loc: tuple[Any, ...], data: Any) -> Path:

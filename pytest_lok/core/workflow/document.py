@@ -59,11 +59,11 @@ Timeout = Annotated[
 ]
 
 
-class _Table(BaseModel):
+class _DocumentTable(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class AnyStep(_Table):
+class AnyStep(_DocumentTable):
     """What every step may say."""
 
     name: str = Field(
@@ -101,7 +101,7 @@ class AnyStep(_Table):
     )
 
 
-class AskStep(_Table):
+class AskStep(_DocumentTable):
     """What a step that asks may say: it has `prompt`."""
 
     prompt: str | None = Field(None, description="What is asked; a template.")
@@ -140,7 +140,7 @@ class AskStep(_Table):
     )
 
 
-class ShellStep(_Table):
+class ShellStep(_DocumentTable):
     """What a step that runs a command may say: it has `shell` or `argv`."""
 
     shell: str | None = Field(None, description="Command for `sh -c`; a template whose values stay data.")
@@ -164,7 +164,7 @@ class StepDocument(ShellStep, AskStep, AnyStep):
     )
 
 
-class ArgumentDocument(_Table):
+class ArgumentDocument(_DocumentTable):
     """A declared argument: `lok NAME --focus auth`, and `arg.focus` in templates."""
 
     model_config = ConfigDict(title="Argument")
@@ -178,7 +178,7 @@ class ArgumentDocument(_Table):
     position: Positive | None = Field(None, description="1 = the first positional value.")
 
 
-class RuleDocument(_Table):
+class RuleDocument(_DocumentTable):
     """A rule that findings may name."""
 
     model_config = ConfigDict(title="Rule", json_schema_extra={"required": ["severity"]})
@@ -187,7 +187,7 @@ class RuleDocument(_Table):
     description: str = Field("", description="What it forbids; whoever is asked reads it.")
 
 
-class GateDocument(_Table):
+class GateDocument(_DocumentTable):
     """When findings fail a step."""
 
     model_config = ConfigDict(title="Gate")
@@ -211,7 +211,7 @@ class GateDocument(_Table):
     )
 
 
-class BudgetDocument(_Table):
+class BudgetDocument(_DocumentTable):
     """Limits of one run, checked before each call."""
 
     model_config = ConfigDict(title="Budget")
@@ -221,7 +221,7 @@ class BudgetDocument(_Table):
     calls: Positive | None = Field(None, description="Calls of backends.")
 
 
-class WorkflowDocument(_Table):
+class WorkflowDocument(_DocumentTable):
     """A workflow of pytest-lok: steps that ask language models or run commands."""
 
     model_config = ConfigDict(

@@ -9,16 +9,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from pytest_lok.core.results import Severity
-from pytest_lok.core.templates.scope import Names
+from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.workflow.document import ArgumentDocument, RuleDocument
 from pytest_lok.core.workflow.model import Argument, Ask, Budget, Gate, Origin, Role, Rule, Step, Workflow
-from pytest_lok.core.workflow.source import File, Source
-from pytest_lok.core.workflow.step_reader import Read, Shared, StepReader
+from pytest_lok.core.workflow.source import SourceText, WorkflowFile
+from pytest_lok.core.workflow.step_reader import Read, ReaderContext, StepReader
 from pytest_lok.errors import Problem, WorkflowError
 
-__all__ = ["Parent", "Read", "Source", "parse_workflow"]
+__all__ = ["Parent", "Read", "SourceText", "parse_workflow"]
 
-Parent: TypeAlias = Callable[[str, Source], Source | None]
+Parent: TypeAlias = Callable[[str, SourceText], SourceText | None]
 
 _ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _MARKER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
@@ -31,7 +31,7 @@ _TAKEN = {  # words that mean something else to pytest
 
 
 def parse_workflow(
-    source: Source,
+    source: SourceText,
     *,
     parent: Parent,
     backends: Collection[str] | None = None,
@@ -69,8 +69,8 @@ class _Anything(frozenset[str]):
 class _Reading:
     """One workflow being read: its file first, then those it extends, one by one."""
 
-    def __init__(self, source: Source, parent: Parent) -> None:
-        self.files = [File(source)]
+    def __init__(self, source: SourceText, parent: Parent) -> None:
+        self.files = [WorkflowFile(source)]
         self.problems: list[Problem] = []  # of a parent that is not even TOML
         self.whole = True
         while self._climb(parent):
@@ -82,7 +82,7 @@ class _Reading:
         self, backends: Collection[str] | None, roles: Mapping[str, Role], read: Read | None, *, ci: bool
     ) -> list[StepReader]:
         """One per step, in the order of the parents, in which their children's replace them."""
-        merged: dict[str | tuple[File, int], tuple[File, int]] = {}
+        merged: dict[str | tuple[WorkflowFile, int], tuple[WorkflowFile, int]] = {}
         for file in reversed(self.files):
             lines: dict[str, int] = {}
             for index, step in enumerate(file.document.steps):
@@ -98,8 +98,8 @@ class _Reading:
         if not merged and self.whole:
             self._stepless()
         names = frozenset(name for name in merged if isinstance(name, str))
-        shared = Shared(
-            names=Names(
+        shared = ReaderContext(
+            names=VisibleNames(
                 steps=names if self.whole else _Anything(names),
                 arguments=frozenset(self._declared()),
                 switches=frozenset(
@@ -188,7 +188,7 @@ class _Reading:
             file.report(("extends",), f"workflows extend each other: {chain}", "remove one `extends`")
         else:
             try:
-                self.files.append(File(above))
+                self.files.append(WorkflowFile(above))
                 return True
             except WorkflowError as error:
                 self.problems += error.problems
@@ -224,9 +224,9 @@ class _Reading:
                         ("tags", at), f"{tag!r} already means something to pytest", "choose another tag"
                     )
 
-    def _declared(self) -> dict[str, tuple[File, ArgumentDocument | None]]:
+    def _declared(self) -> dict[str, tuple[WorkflowFile, ArgumentDocument | None]]:
         """Arguments by name; one that could not be read is None, but its name is known."""
-        declared: dict[str, tuple[File, ArgumentDocument | None]] = {}
+        declared: dict[str, tuple[WorkflowFile, ArgumentDocument | None]] = {}
         for file in reversed(self.files):
             written = file.data.get("args")
             for name in written if isinstance(written, dict) else ():

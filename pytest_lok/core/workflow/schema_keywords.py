@@ -46,7 +46,7 @@ _SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unsound:
+class SchemaProblem:
     """What is wrong with a schema and where; ``key`` = with the key itself."""
 
     path: Path
@@ -55,7 +55,7 @@ class Unsound:
     key: bool = False
 
 
-def unsound(schema: dict[str, Json]) -> Unsound | None:
+def unsound(schema: dict[str, Json]) -> SchemaProblem | None:
     """The first reason why a schema is none, None where it is sound.
 
     A keyword that is not known, or not in this draft, would say nothing at all; references that lead out
@@ -67,16 +67,18 @@ def unsound(schema: dict[str, Json]) -> Unsound | None:
 
     cls = draft(schema)
     if cls is None:
-        return Unsound(path=("$schema",), message=f"there is no draft {str(schema['$schema'])[:_SHOWN]!r}")
+        return SchemaProblem(
+            path=("$schema",), message=f"there is no draft {str(schema['$schema'])[:_SHOWN]!r}"
+        )
     try:
         wrong = best_match(cls(cls.META_SCHEMA).iter_errors(schema))
         if wrong is not None:
-            return Unsound(path=tuple(wrong.absolute_path), message=truncate(wrong.message, _SHOWN))
+            return SchemaProblem(path=tuple(wrong.absolute_path), message=truncate(wrong.message, _SHOWN))
         return next(_Walk(cls).whole(schema), None)
     except SchemaError as error:
-        return Unsound(path=tuple(error.absolute_path), message=truncate(error.message, _SHOWN))
+        return SchemaProblem(path=tuple(error.absolute_path), message=truncate(error.message, _SHOWN))
     except RecursionError:
-        return Unsound(path=(), message="it is nested too deeply")
+        return SchemaProblem(path=(), message="it is nested too deeply")
 
 
 def draft(schema: Mapping[str, Json]) -> type[Validator] | None:
@@ -103,7 +105,7 @@ class _Walk:
         self._seen: set[int] = set()
         self._used: set[str] = set()
 
-    def whole(self, schema: dict[str, Json]) -> Iterator[Unsound]:
+    def whole(self, schema: dict[str, Json]) -> Iterator[SchemaProblem]:
         """Everything in it that says less than it seems to."""
         from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # it has no types
 
@@ -114,9 +116,9 @@ class _Walk:
             message = (
                 "`unevaluatedProperties` and `patternProperties` are not checked together in bounded time"
             )
-            yield Unsound(path=(), message=message, hint="write `additionalProperties`")
+            yield SchemaProblem(path=(), message=message, hint="write `additionalProperties`")
 
-    def _schema(self, node: Any, path: Path, resolver: Resolver[Any], shown: Path) -> Iterator[Unsound]:
+    def _schema(self, node: Any, path: Path, resolver: Resolver[Any], shown: Path) -> Iterator[SchemaProblem]:
         """``shown`` is the place to point at where the node stands elsewhere, behind a reference."""
         if not isinstance(node, dict) or id(node) in self._seen:
             return
@@ -127,20 +129,22 @@ class _Walk:
         for key, value in node.items():
             at = shown or (*path, key)
             if wrong := self._keyword(node, key, value):
-                yield Unsound(path=at, message=wrong[0], hint=wrong[1], key=not shown)
+                yield SchemaProblem(path=at, message=wrong[0], hint=wrong[1], key=not shown)
         for keyword in _REFERENCES:
             if isinstance(reference := node.get(keyword), str):
                 yield from self._reference(reference, (*place, *([] if shown else [keyword])), resolver)
         for keys, inner in _subschemas(node):
             yield from self._schema(inner, (*path, *keys), resolver, shown)
 
-    def _reference(self, reference: str, at: Path, resolver: Resolver[Any]) -> Iterator[Unsound]:
+    def _reference(self, reference: str, at: Path, resolver: Resolver[Any]) -> Iterator[SchemaProblem]:
         from referencing.exceptions import Unresolvable
 
         try:
             found = resolver.lookup(reference)
         except Unresolvable:
-            yield Unsound(path=at, message=f"the reference {reference!r} does not lead to a place inside it")
+            yield SchemaProblem(
+                path=at, message=f"the reference {reference!r} does not lead to a place inside it"
+            )
         else:
             yield from self._schema(found.contents, at, found.resolver, at)
 

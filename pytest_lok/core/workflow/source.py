@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import tomli
 
 from pytest_lok.core.text.suggestions import did_you_mean
-from pytest_lok.core.toml.positions import Path, Positions, Spot, header_lines
+from pytest_lok.core.toml.positions import KeyPositions, Path, SourceSpan, header_lines
 from pytest_lok.core.toml.validation import fit
 from pytest_lok.core.workflow.document import GateDocument, RuleDocument, StepDocument, WorkflowDocument, keys
 from pytest_lok.core.workflow.model import Origin
@@ -45,7 +45,7 @@ _SYNTAX_HINTS = (  # what tomli's message begins with, what to do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class SourceText:
     """A workflow file's text and where it came from; ``path`` as shown in messages."""
 
     text: str
@@ -54,7 +54,7 @@ class Source:
     origin: Origin
 
     @classmethod
-    def decode(cls, data: bytes, *, path: str, stem: str, origin: Origin) -> Source:
+    def decode(cls, data: bytes, *, path: str, stem: str, origin: Origin) -> SourceText:
         """The source in a file's bytes; WorkflowError where they are not UTF-8."""
         try:
             text = data.decode("utf-8")
@@ -84,10 +84,10 @@ class Source:
         excerpt = text.replace("\r\n", "\n").split("\n")[line - 1]
         hint = next((hint for start, hint in _SYNTAX_HINTS if message.startswith(start)), "")
         message = f"this is not TOML: {message[:1].lower()}{message[1:]}"
-        spot = Spot(line=line, column=column, length=1, excerpt=excerpt)
+        spot = SourceSpan(line=line, column=column, length=1, excerpt=excerpt)
         raise WorkflowError([self.problem(spot, message, hint)]) from None
 
-    def problem(self, spot: Spot, message: str, hint: str = "") -> Problem:
+    def problem(self, spot: SourceSpan, message: str, hint: str = "") -> Problem:
         """A problem at a place of this file."""
         return Problem(
             path=self.path,
@@ -100,13 +100,13 @@ class Source:
         )
 
 
-class File:
+class WorkflowFile:
     """A workflow file being read. ``problems`` grows; a key that has one gets no second from elsewhere.
 
     ``warnings`` are about what can be run, and is hardly meant; ``remarks`` about what may be.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: SourceText) -> None:
         """Parse the text; WorkflowError if it is not TOML at all."""
         self.source = source
         self.problems: list[Problem] = []
@@ -120,9 +120,9 @@ class File:
             self.report(misfit.path, misfit.message, misfit.hint, key=misfit.unknown)
 
     @functools.cached_property
-    def positions(self) -> Positions:
+    def positions(self) -> KeyPositions:
         """Scanned only when something must be pointed at."""
-        return Positions(self._text)
+        return KeyPositions(self._text)
 
     @functools.cached_property
     def step_lines(self) -> list[int]:
@@ -166,7 +166,7 @@ class File:
                 self.report_inside(path, fault)
             return None
 
-    def _add(self, spot: Spot, message: str, hint: str) -> None:
+    def _add(self, spot: SourceSpan, message: str, hint: str) -> None:
         self.problems.append(self.source.problem(spot, message, hint))
 
 

@@ -9,7 +9,7 @@ from typing import TypeAlias, TypeVar
 
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.condition import Condition
-from pytest_lok.core.templates.scope import Names
+from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml.positions import Path
@@ -18,10 +18,10 @@ from pytest_lok.core.workflow.document import (
     StepDocument,
 )
 from pytest_lok.core.workflow.model import AUTO, Format, Role
-from pytest_lok.core.workflow.source import File, Source
+from pytest_lok.core.workflow.source import SourceText, WorkflowFile
 from pytest_lok.errors import Fault
 
-Read: TypeAlias = Callable[[str, Source], str]
+Read: TypeAlias = Callable[[str, SourceText], str]
 Text = TypeVar("Text", Template, Condition, ShellTemplate)
 
 _EMPTY: tuple[object, ...] = ([], {})
@@ -29,14 +29,14 @@ _ARRAYS = (Format.JSON_ARRAY, Format.JSONL, Format.LINES, Format.FINDINGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
+class ReaderContext:
     """What the steps of one workflow have in common. ``backends`` None = any name will do.
 
     ``roles`` stand for several backends; the one called "" is for steps that name nobody. In ``ci``
     only what its operator types may become shell code.
     """
 
-    names: Names
+    names: VisibleNames
     continue_on_error: bool = False
     backends: Collection[str] | None = None
     roles: Mapping[str, Role] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class StepKeys:
     cannot do without, ``places`` is the highest number of a positional one they read.
     """
 
-    def __init__(self, file: File, index: int, shared: Shared) -> None:
+    def __init__(self, file: WorkflowFile, index: int, shared: ReaderContext) -> None:
         self.file = file
         self.document: StepDocument = file.document.steps[index]
         self.name = self.document.name
@@ -110,7 +110,11 @@ class StepKeys:
             self.report(f"{need}, but `output_format` is {self.format()}", 'output_format = "json"', key)
 
     def text(
-        self, parse: Callable[[str, Names], Text], source: str | None, names: Names, *key: str | int
+        self,
+        parse: Callable[[str, VisibleNames], Text],
+        source: str | None,
+        names: VisibleNames,
+        *key: str | int,
     ) -> Text | None:
         """A compiled text, after noting what it refers to; None where there is none, or a faulty one."""
         if source is None:

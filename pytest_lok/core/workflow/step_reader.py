@@ -18,10 +18,10 @@ from pytest_lok.core.workflow.document import (
     keys,
 )
 from pytest_lok.core.workflow.model import MOST_ITEMS, Action, ForEach, Format, Step
-from pytest_lok.core.workflow.step_keys import Read, Shared, StepKeys, choices
+from pytest_lok.core.workflow.step_keys import Read, ReaderContext, StepKeys, choices
 from pytest_lok.errors import Fault
 
-__all__ = ["Read", "Shared", "StepReader"]
+__all__ = ["Read", "ReaderContext", "StepReader"]
 
 _ASK_KEYS = keys(AskStep)
 _SHELL_KEYS = keys(ShellStep)

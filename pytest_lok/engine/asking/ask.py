@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 
-from pytest_lok.core.answers.consensus import Answer, ballot, needed, synthesis_prompt, vote
+from pytest_lok.core.answers.consensus import ParsedReply, ballot, needed, synthesis_prompt, vote
 from pytest_lok.core.edits.edits import edits_of
 from pytest_lok.core.findings.reading import request
 from pytest_lok.core.results import Reply, Verdict
@@ -18,12 +18,12 @@ from pytest_lok.engine.asking.backend_call import answered, available, chosen, r
 from pytest_lok.engine.asking.material import look_for_material
 from pytest_lok.engine.asking.output import is_quoting, read
 from pytest_lok.engine.evaluation import worked_out
-from pytest_lok.engine.execution import Record
+from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault, OutputError, StepUnableError
 
 
-async def run_ask(record: Record, action: Ask, feedback: str = "") -> None:
+async def run_ask(record: StepExecution, action: Ask, feedback: str = "") -> None:
     """Ask, and put the answer into the record; StepUnableError when too few backends gave a valid one.
 
     ``feedback`` is what was wrong with the answer before, for another attempt at the same task.
@@ -60,7 +60,7 @@ def _texts(action: Ask, scope: Scope) -> tuple[str, str, str]:
     return text, system, f"{own}\n{action.prompt.given(scope, text)}"
 
 
-async def _only(record: Record, action: Ask, name: str, prompt: Prompt) -> Answer:
+async def _only(record: StepExecution, action: Ask, name: str, prompt: Prompt) -> ParsedReply:
     try:
         return await _valid(record, action, name, prompt)
     except (OutputError, BackendError) as failure:
@@ -68,7 +68,7 @@ async def _only(record: Record, action: Ask, name: str, prompt: Prompt) -> Answe
         raise
 
 
-async def _several(record: Record, action: Ask, names: Sequence[str], prompt: Prompt) -> Answer:
+async def _several(record: StepExecution, action: Ask, names: Sequence[str], prompt: Prompt) -> ParsedReply:
     """One answer out of many, by the step's strategy; the verdict is kept in the record."""
     quorum = needed(action.quorum, action.consensus, len(names))
     first = action.consensus is Strategy.FIRST
@@ -92,13 +92,13 @@ async def _several(record: Record, action: Ask, names: Sequence[str], prompt: Pr
 
 
 async def _gather(
-    record: Record, action: Ask, names: Sequence[str], prompt: Prompt, *, enough: int
-) -> list[Answer]:
+    record: StepExecution, action: Ask, names: Sequence[str], prompt: Prompt, *, enough: int
+) -> list[ParsedReply]:
     """Valid answers as they come until ``enough`` are there (then the rest is cancelled); list order if all.
 
     Who gave none is kept in the record as a refusal.
     """
-    answers: dict[str, Answer] = {}
+    answers: dict[str, ParsedReply] = {}
 
     async def one(name: str) -> None:
         try:
@@ -122,18 +122,20 @@ async def _gather(
     return [answers[name] for name in names if name in answers]
 
 
-def _valid(record: Record, action: Ask, name: str, prompt: Prompt) -> Coroutine[None, None, Answer]:
+def _valid(
+    record: StepExecution, action: Ask, name: str, prompt: Prompt
+) -> Coroutine[None, None, ParsedReply]:
     """A backend's answer in the declared form; a malformed one is re-asked once, with what is wrong."""
     return answered(record, available(record, name), prompt, partial(_parsed, record, action))
 
 
-async def _parsed(record: Record, action: Ask, reply: Reply) -> Answer:
+async def _parsed(record: StepExecution, action: Ask, reply: Reply) -> ParsedReply:
     step = record.step
     form = step.output_format
     if form is Format.TEXT and (action.vote_on or action.apply_edits or step.output_schema is not None):
         form = Format.JSON
     if form is Format.TEXT:
-        return Answer(reply=reply)
+        return ParsedReply(reply=reply)
     data, wrong = await read(record, reply.text, form, alone=step.output_schema is not None)
     if wrong:
         raise OutputError(
@@ -141,17 +143,17 @@ async def _parsed(record: Record, action: Ask, reply: Reply) -> Answer:
         )
     if action.apply_edits:
         edits_of(data)  # that there are none is told while it can be asked again
-    return Answer(reply=reply, data=data, has_data=True)
+    return ParsedReply(reply=reply, data=data, has_data=True)
 
 
-def _merged(answers: Sequence[Answer]) -> Verdict:
+def _merged(answers: Sequence[ParsedReply]) -> Verdict:
     """Findings need nobody to make one answer of several: what is said alike is said once."""
     names = [answer.reply.backend for answer in answers]
     note = f"what {', '.join(names)} found, together" if len(names) > 1 else f"only {names[0]} answered"
     return Verdict(strategy=Strategy.SYNTHESIS.value, text="", backend=" + ".join(names), note=note)
 
 
-def _first(answers: Sequence[Answer]) -> Verdict:
+def _first(answers: Sequence[ParsedReply]) -> Verdict:
     chosen = answers[0].reply
     return Verdict(
         strategy=Strategy.FIRST.value,
@@ -162,9 +164,9 @@ def _first(answers: Sequence[Answer]) -> Verdict:
 
 
 def _vote(
-    record: Record, action: Ask, answers: Sequence[Answer], names: Sequence[str], quorum: int
-) -> tuple[Answer, Verdict]:
-    ballots: list[tuple[str, Answer]] = []
+    record: StepExecution, action: Ask, answers: Sequence[ParsedReply], names: Sequence[str], quorum: int
+) -> tuple[ParsedReply, Verdict]:
+    ballots: list[tuple[str, ParsedReply]] = []
     for answer in answers:
         try:
             ballots.append((ballot(answer, action.vote_on), answer))
@@ -181,8 +183,8 @@ def _vote(
 
 
 async def _synthesis(
-    record: Record, action: Ask, answers: Sequence[Answer], prompt: Prompt
-) -> tuple[Answer, Verdict]:
+    record: StepExecution, action: Ask, answers: Sequence[ParsedReply], prompt: Prompt
+) -> tuple[ParsedReply, Verdict]:
     """One answer made of all by one backend; its failure is an error, never a silent fallback."""
     sources = [answer.reply.backend for answer in answers]
     if len(answers) == 1:
@@ -203,7 +205,7 @@ def _synthesised(reply: Reply, note: str) -> Verdict:
     return Verdict(strategy=Strategy.SYNTHESIS.value, text=reply.text, backend=reply.backend, note=note)
 
 
-def _too_few(record: Record, valid: int, quorum: int, configured: int) -> StepUnableError:
+def _too_few(record: StepExecution, valid: int, quorum: int, configured: int) -> StepUnableError:
     said = "; ".join(f"{refusal.backend}: {refusal.reason}" for refusal in record.refusals)
     hint = next((refusal.hint for refusal in record.refusals if refusal.hint), "")
     unusable = sum(refusal.kind == BackendFault.BAD_OUTPUT for refusal in record.refusals)

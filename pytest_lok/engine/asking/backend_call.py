@@ -15,9 +15,9 @@ from pytest_lok.core.text.thinking import answer_of
 from pytest_lok.core.workflow.model import AUTO
 from pytest_lok.engine.asking.retry import attempts
 from pytest_lok.engine.asking.route import route
-from pytest_lok.engine.context import within
-from pytest_lok.engine.execution import Record
-from pytest_lok.engine.ports import Backend, Prompt, Recalling
+from pytest_lok.engine.context import time_limit
+from pytest_lok.engine.execution import StepExecution
+from pytest_lok.engine.ports import Backend, Prompt, RemembersAnswers
 from pytest_lok.errors import BackendError, BackendFault, LokError, OutputError
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ T = TypeVar("T")
 ONE_CALL = Usage(calls=1)
 
 
-def chosen(record: Record, asked: tuple[str, ...], task: str) -> tuple[str, ...]:
+def chosen(record: StepExecution, asked: tuple[str, ...], task: str) -> tuple[str, ...]:
     """The names to ask, the settings' default where none is named; ``auto`` is the best for the task."""
     names = asked or record.context.world.default_backends
     if AUTO not in names:
@@ -35,7 +35,7 @@ def chosen(record: Record, asked: tuple[str, ...], task: str) -> tuple[str, ...]
     return (best.backend,)
 
 
-def available(record: Record, name: str) -> Backend:
+def available(record: StepExecution, name: str) -> Backend:
     """The backend of that name; BackendError with the remedy if it is not there or cannot answer."""
     backend = record.context.world.backends.get(name)
     if backend is None:
@@ -56,7 +56,7 @@ def available(record: Record, name: str) -> Backend:
 
 
 async def answered(
-    record: Record, backend: Backend, prompt: Prompt, read: Callable[[Reply], Awaitable[T]]
+    record: StepExecution, backend: Backend, prompt: Prompt, read: Callable[[Reply], Awaitable[T]]
 ) -> T:
     """What ``read`` makes of the answer without its thoughts; asked again once where it cannot.
 
@@ -84,7 +84,7 @@ async def _read(reply: Reply, read: Callable[[Reply], Awaitable[T]]) -> T:
     return await read(replace(reply, text=answer_of(reply.text)))
 
 
-async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
+async def call(record: StepExecution, backend: Backend, prompt: Prompt) -> Reply:
     """One whole reply, transient failures retried as the step allows."""
     step, context, name = record.step, record.context, backend.name
     prompt = replace(
@@ -112,17 +112,17 @@ async def call(record: Record, backend: Backend, prompt: Prompt) -> Reply:
     return reply
 
 
-async def _recalled(record: Record, backend: Backend, prompt: Prompt) -> Reply | None:
+async def _recalled(record: StepExecution, backend: Backend, prompt: Prompt) -> Reply | None:
     """The answer the backend knows already, if it is one that may; it waits for nobody."""
     if getattr(backend, "recall", None) is None:  # asking for the protocol would take longer than the rest
         return None
-    reply = await _answer(backend.name, prompt, cast(Recalling, backend).recall)
+    reply = await _answer(backend.name, prompt, cast(RemembersAnswers, backend).recall)
     if reply is not None:
         _tell_asked(record, backend, prompt)
     return reply
 
 
-async def _placed(record: Record, backend: Backend, prompt: Prompt) -> Reply:
+async def _placed(record: StepExecution, backend: Backend, prompt: Prompt) -> Reply:
     """The answer of a backend that is asked, when it has a place for the question."""
     slots, purse = record.context.world.slots.get(backend.name), record.context.purse
     async with slots.place() if slots else nullcontext():
@@ -138,7 +138,7 @@ async def _placed(record: Record, backend: Backend, prompt: Prompt) -> Reply:
     return reply
 
 
-def _tell_asked(record: Record, backend: Backend, prompt: Prompt) -> None:
+def _tell_asked(record: StepExecution, backend: Backend, prompt: Prompt) -> None:
     record.context.tell(
         BackendAsked(
             step=record.step.name,
@@ -154,7 +154,7 @@ async def _answer(name: str, prompt: Prompt, ask: Callable[[Prompt], Awaitable[T
     """What the backend says within the prompt's time; whatever else comes of it is a BackendError."""
     limit = prompt.timeout
     try:
-        with within(limit):
+        with time_limit(limit):
             return await ask(prompt)
     except TimeoutError:
         raise BackendError(
@@ -178,7 +178,7 @@ def _crashed(name: str, bug: BaseException) -> BackendError:
     return BackendError(f"{name} crashed: {what}", kind=BackendFault.CRASHED, backend=name)
 
 
-def refuse(record: Record, name: str, failure: LokError) -> None:
+def refuse(record: StepExecution, name: str, failure: LokError) -> None:
     """Keep and tell who gave no valid answer, and why."""
     kind = failure.kind if isinstance(failure, BackendError) else BackendFault.BAD_OUTPUT
     refusal = Refusal(backend=name, kind=kind.value, reason=failure.message, hint=failure.hint)

@@ -12,7 +12,7 @@ from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import StepUnableError
 
 
-class Purse:
+class BudgetTracker:
     """The budget of one run. ``spent`` counts every call begun and every answer, valid or not.
 
     It begins with what earlier parts of the run have ``spent``; ``tell`` hears what is added.

@@ -16,7 +16,7 @@ _STRAIN = (BackendFault.RATE_LIMIT, BackendFault.OVERLOAD)
 
 
 @dataclass(slots=True)
-class Line:
+class FifoQueue:
     """Those that are served on one event loop, and those that wait for it, in order.
 
     How many are served at once is said, and may change, by each of them.
@@ -64,7 +64,7 @@ class Line:
             self.busy += 1
 
 
-class Slots:
+class ConcurrencyLimiter:
     """At most ``limit`` at once on an event loop (0 = any number), the others wait in order.
 
     A rate limit or an overload halves how many that are, never below one; each as many answers as
@@ -73,7 +73,12 @@ class Slots:
     """
 
     def __init__(
-        self, limit: int = 0, *, per_minute: int = 0, among: Slots | None = None, minute: float = 60.0
+        self,
+        limit: int = 0,
+        *,
+        per_minute: int = 0,
+        among: ConcurrencyLimiter | None = None,
+        minute: float = 60.0,
     ) -> None:
         self._most = float(limit or math.inf)
         self._places = self._most
@@ -82,7 +87,7 @@ class Slots:
         self._among = among
         self._minute = minute
         # A future belongs to one loop, a backend's limit to the process.
-        self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, Line] = WeakKeyDictionary()
+        self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, FifoQueue] = WeakKeyDictionary()
 
     @property
     def places(self) -> float:
@@ -95,7 +100,7 @@ class Slots:
         async with AsyncExitStack() as stack:
             if self._among is not None:
                 await stack.enter_async_context(self._among.place())
-            line = self._lines.setdefault(asyncio.get_running_loop(), Line())
+            line = self._lines.setdefault(asyncio.get_running_loop(), FifoQueue())
             await line.enter(lambda: self.places)
             stack.callback(line.leave)
             await self._keep_pace()
@@ -110,7 +115,7 @@ class Slots:
             else:
                 self._places = min(self._most, self._places + 1 / self._places)
 
-    def _halve(self, line: Line) -> None:
+    def _halve(self, line: FifoQueue) -> None:
         self._halvings += 1
         self._places = float(max(1, int(min(self._places, line.busy)) // 2))
 

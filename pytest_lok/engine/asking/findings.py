@@ -9,15 +9,15 @@ from dataclasses import replace
 
 from pytest_lok.core.answers.corrections import corrections, question
 from pytest_lok.core.findings.baseline import PATH, fingerprints
-from pytest_lok.core.findings.gate import Facts, Judgement, Ruling, judge
+from pytest_lok.core.findings.gate import GateDecision, GateInputs, GateVerdict, judge
 from pytest_lok.core.findings.reading import findings_of, folded, listing, voted
 from pytest_lok.core.results import Finding
 from pytest_lok.core.text.thinking import answer_of
 from pytest_lok.core.workflow.model import Format, Gate
 from pytest_lok.engine.asking.backend_call import available, call
-from pytest_lok.engine.asking.lookup import Lookup
-from pytest_lok.engine.context import timed_out, within
-from pytest_lok.engine.execution import Record
+from pytest_lok.engine.asking.lookup import EvidenceLookup
+from pytest_lok.engine.context import time_limit, timed_out
+from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, OutputError, StepFailedError, StepUnableError
 
@@ -30,7 +30,7 @@ class InconclusiveError(StepUnableError):
         self.soft = soft
 
 
-async def examine(record: Record) -> InconclusiveError | None:
+async def examine(record: StepExecution) -> InconclusiveError | None:
     """Put the step's findings into its record; nothing to do where they are not its format.
 
     StepFailedError where the gate says no. Where it cannot say anything the error is returned, for
@@ -47,20 +47,20 @@ async def examine(record: Record) -> InconclusiveError | None:
         _keep(record, folded(findings))
         return None
     judgement = case.judged(gate, findings)
-    if judgement.ruling is Ruling.INCONCLUSIVE and (again := await _asked_again(record, said, findings)):
+    if judgement.ruling is GateVerdict.INCONCLUSIVE and (again := await _asked_again(record, said, findings)):
         judgement = case.judged(gate, await case.placed(again))
     _keep(record, judgement.findings)
     match judgement.ruling:
-        case Ruling.PASS:
+        case GateVerdict.PASS:
             return None
-        case Ruling.FAIL:
+        case GateVerdict.FAIL:
             raise StepFailedError(judgement.reason)
-        case Ruling.INCONCLUSIVE:
+        case GateVerdict.INCONCLUSIVE:
             soft = gate.on_inconclusive == "warn"
             return InconclusiveError(judgement.reason, hint=case.hint, soft=soft)
 
 
-def _keep(record: Record, findings: tuple[Finding, ...]) -> None:
+def _keep(record: StepExecution, findings: tuple[Finding, ...]) -> None:
     record.findings = findings
     record.data, record.has_data = [finding.document() for finding in findings], True
     record.output = json.dumps(record.data, ensure_ascii=False, indent=2)
@@ -70,13 +70,15 @@ def _keep(record: Record, findings: tuple[Finding, ...]) -> None:
 class _Case:
     """What a gate has to know beside what was reported: the files, the change, the baseline, who answered."""
 
-    def __init__(self, record: Record, lookup: Lookup, missing: StepUnableError | None) -> None:
+    def __init__(
+        self, record: StepExecution, lookup: EvidenceLookup, missing: StepUnableError | None
+    ) -> None:
         self._record = record
         self._lookup = lookup
         self._missing = missing
 
     @classmethod
-    async def of(cls, record: Record, gate: Gate | None) -> _Case:
+    async def of(cls, record: StepExecution, gate: Gate | None) -> _Case:
         """The baseline comes first; where it cannot be had nothing is known to be in it."""
         accepted, missing = None, None
         if gate is not None and gate.baseline == "new":
@@ -84,17 +86,17 @@ class _Case:
                 accepted = await _baseline(record)
             except StepUnableError as gap:
                 missing = gap
-        return cls(record, Lookup(record, gate, accepted), missing)
+        return cls(record, EvidenceLookup(record, gate, accepted), missing)
 
     async def placed(self, said: Mapping[str, Sequence[Finding]]) -> list[Finding]:
         """All findings where they stand, with what every backend says of each."""
         return voted({name: await self._lookup.placed(findings) for name, findings in said.items()})
 
-    def judged(self, gate: Gate, findings: Sequence[Finding]) -> Judgement:
+    def judged(self, gate: Gate, findings: Sequence[Finding]) -> GateDecision:
         """What the gate says; a comparison that it does not ask for is no gap."""
         record = self._record
         gaps = [self._lookup.gap if gate.scope != "all" else None, self._missing]
-        facts = Facts(
+        facts = GateInputs(
             asked=record.asked,
             answered=tuple(name for name in record.asked if name in record.reported),
             gaps=tuple(dict.fromkeys(gap.message for gap in gaps if gap is not None)),
@@ -110,7 +112,7 @@ class _Case:
 
 
 async def _asked_again(
-    record: Record, said: Mapping[str, Sequence[Finding]], findings: Sequence[Finding]
+    record: StepExecution, said: Mapping[str, Sequence[Finding]], findings: Sequence[Finding]
 ) -> dict[str, list[Finding]]:
     """What was reported, with the backends' second word on what nobody finds; {} = there is none.
 
@@ -139,7 +141,7 @@ async def _asked_again(
 
 
 async def _second_word(
-    record: Record, name: str, prompt: Prompt, lost: Sequence[Finding]
+    record: StepExecution, name: str, prompt: Prompt, lost: Sequence[Finding]
 ) -> list[Callable[[Finding], Finding]]:
     answer = next((reply.text for reply in record.replies if reply.backend == name), "")
     text = question(prompt.text, answer, lost)
@@ -148,11 +150,11 @@ async def _second_word(
     return corrections(answer_of(reply.text), len(lost))
 
 
-async def _baseline(record: Record) -> Mapping[str, int]:
+async def _baseline(record: StepExecution) -> Mapping[str, int]:
     """The fingerprints that were accepted before the change; none where there is no such file."""
     limit = record.context.limit(record.step)
     try:
-        with within(limit):
+        with time_limit(limit):
             text = await record.context.world.workspace.at_base(PATH)
         return {} if text is None else fingerprints(text)
     except TimeoutError:

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_lok.core.findings.evidence import Place, Sighting, Source, at_place, known, unplaced
+from pytest_lok.core.findings.evidence import EvidenceFile, QuotePlace, QuoteSearch, at_place, known, unplaced
 from pytest_lok.core.findings.gate import worst
 from pytest_lok.core.results import Finding
-from pytest_lok.core.text.path_spellings import Names, is_whole, spellings, without_prefix
+from pytest_lok.core.text.path_spellings import WorkspacePaths, is_whole, spellings, without_prefix
 from pytest_lok.core.workflow.model import Gate
-from pytest_lok.engine.context import timed_out, within
-from pytest_lok.engine.execution import Record
+from pytest_lok.engine.context import time_limit, timed_out
+from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import Comparison, FileVersions
 from pytest_lok.errors import StepUnableError
 
@@ -33,7 +33,7 @@ class _Meant:
     guess: str = ""
 
 
-class Lookup:
+class EvidenceLookup:
     """Where the findings of one step stand.
 
     ``accepted`` is the baseline, None where it is not known or not wanted. Files are compared with the base
@@ -41,15 +41,15 @@ class Lookup:
     is now. ``gap`` says why a comparison cannot be had, ``base`` with what it was made.
     """
 
-    def __init__(self, record: Record, gate: Gate | None, accepted: Mapping[str, int] | None) -> None:
+    def __init__(self, record: StepExecution, gate: Gate | None, accepted: Mapping[str, int] | None) -> None:
         self._record = record
         self._workspace = record.context.world.workspace
         self._gate = gate
         self._accepted = accepted
-        self._sources: dict[str, Source] = {}
+        self._sources: dict[str, EvidenceFile] = {}
         self._compared = set[str]()
         self._meant: dict[str, _Meant] = {}
-        self._names: tuple[frozenset[str], Names] | None = None
+        self._names: tuple[frozenset[str], WorkspacePaths] | None = None
         self.gap: StepUnableError | None = None
         self.base = ""
         self.same = False
@@ -70,7 +70,7 @@ class Lookup:
     async def _each(self, findings: Sequence[Finding]) -> list[Finding]:
         limit = self._record.context.limit(self._record.step)
         try:
-            with within(limit):
+            with time_limit(limit):
                 return [await self._placed(finding) for finding in findings]
         except TimeoutError:
             raise timed_out("looking for the quotes", limit) from None
@@ -96,7 +96,7 @@ class Lookup:
                 short = without_prefix(path)
                 return _Meant(paths=(path, short) if short and is_path(short) else (path,))
         ends = (end for reading in readings for end in _ends(reading) if is_path(end))
-        like = Names([*index.like(readings), *ends]).like(readings)
+        like = WorkspacePaths([*index.like(readings), *ends]).like(readings)
         if not like:
             return _Meant(doubt=f"there is no file {first}")
         if len(like) > MOST_FILES:
@@ -104,30 +104,30 @@ class Lookup:
         guessed = [name for name in like if not is_whole(name, readings, root)]
         return _Meant(paths=like, guess=f"{first} may mean {guessed[0]}" if guessed else "")
 
-    async def _known_names(self) -> tuple[frozenset[str], Names]:
+    async def _known_names(self) -> tuple[frozenset[str], WorkspacePaths]:
         if self._names is None:
             limit = self._record.context.limit(self._record.step)
             try:
-                with within(limit):
+                with time_limit(limit):
                     names = await self._workspace.names()
             except (StepUnableError, TimeoutError):
                 names = frozenset()
-            self._names = names, Names(names)
+            self._names = names, WorkspacePaths(names)
         return self._names
 
     def _there(self, path: str) -> bool:
         return self._source(path).there
 
-    def _source(self, path: str) -> Source:
+    def _source(self, path: str) -> EvidenceFile:
         if path not in self._sources:
             self._sources[path] = self._as_it_is(path)
         return self._sources[path]
 
-    def _as_it_is(self, path: str) -> Source:
+    def _as_it_is(self, path: str) -> EvidenceFile:
         try:
-            return Source(path=path, after=self._workspace.read(path))
+            return EvidenceFile(path=path, after=self._workspace.read(path))
         except ValueError as problem:
-            return Source(path=path, unreadable=f"{path} {problem}")
+            return EvidenceFile(path=path, unreadable=f"{path} {problem}")
 
     # --- the change
 
@@ -138,7 +138,7 @@ class Lookup:
             return False
         limit = self._record.context.limit(self._record.step)
         try:
-            with within(limit):
+            with time_limit(limit):
                 comparison = await self._workspace.comparison(sorted(paths))
         except TimeoutError:
             self.gap = timed_out("the diff", limit)
@@ -154,11 +154,11 @@ class Lookup:
         self._compared |= paths
         return bool(paths)
 
-    def _compared_source(self, path: str, file: FileVersions | None, comparison: Comparison) -> Source:
+    def _compared_source(self, path: str, file: FileVersions | None, comparison: Comparison) -> EvidenceFile:
         if file is None or file.unknown:
             why = f"{path} {file.unknown if file else 'was not compared'}"
             return replace(self._as_it_is(path), unknown=why)
-        return Source(
+        return EvidenceFile(
             path=path,
             after=file.after,
             before=file.before,
@@ -183,7 +183,7 @@ class Lookup:
             ):  # it may mean this one as well
                 doubt = source.unknown or sighting.doubt
                 places.append(
-                    Place(
+                    QuotePlace(
                         path=source.path,
                         line=finding.line,
                         end_line=finding.end_line,
@@ -196,11 +196,15 @@ class Lookup:
             candidates = [_guessed(candidate, meant.guess) for candidate in candidates]
         return worst(self._gate, candidates, finding.line)
 
-    def _known(self, finding: Finding, place: Place) -> bool | None:
+    def _known(self, finding: Finding, place: QuotePlace) -> bool | None:
         return None if self._accepted is None else known(finding, place, self._accepted)
 
     def _misquoted(
-        self, finding: Finding, meant: _Meant, sources: Sequence[Source], sightings: Sequence[Sighting]
+        self,
+        finding: Finding,
+        meant: _Meant,
+        sources: Sequence[EvidenceFile],
+        sightings: Sequence[QuoteSearch],
     ) -> Finding:
         """A finding whose quote is nowhere; where that may block, the lines it gives have to do."""
         first = next(iter(spellings(finding.path, self._workspace.root)), finding.path)

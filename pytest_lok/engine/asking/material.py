@@ -5,11 +5,11 @@ from __future__ import annotations
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Format
 from pytest_lok.engine.evaluation import worked_out
-from pytest_lok.engine.execution import Record
+from pytest_lok.engine.execution import StepExecution
 from pytest_lok.errors import StepUnableError
 
 
-async def look_for_material(record: Record, text: Template | None) -> None:
+async def look_for_material(record: StepExecution, text: Template | None) -> None:
     """Say which steps' words are empty in the text; StepUnableError where a review has nothing to review.
 
     That a change is empty may be so, or a command before it may have failed unseen. Who knows what it

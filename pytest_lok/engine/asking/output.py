@@ -10,13 +10,15 @@ from pytest_lok.core.templates.program import LIGHT
 from pytest_lok.core.text.json_in_prose import only_quotes
 from pytest_lok.core.workflow.model import Format
 from pytest_lok.engine.evaluation import Left, evaluated
-from pytest_lok.engine.execution import Record
+from pytest_lok.engine.execution import StepExecution
 
 LIGHT_SEARCH = 5_000_000
 """Characters of a text, times those of what it answers, that are compared in no time."""
 
 
-async def read(record: Record, text: str, form: Format, *, alone: bool = False) -> tuple[Json, list[str]]:
+async def read(
+    record: StepExecution, text: str, form: Format, *, alone: bool = False
+) -> tuple[Json, list[str]]:
     """The value and its violations; OutputError where the text has not the format, ``alone`` or in prose.
 
     A schema's patterns, and long texts, can take long: that goes on elsewhere, for as long as the step may.
@@ -37,7 +39,7 @@ async def read(record: Record, text: str, form: Format, *, alone: bool = False) 
     return await evaluated(work, record.context.limit(record.step), what)
 
 
-async def is_quoting(record: Record, text: str) -> bool:
+async def is_quoting(record: StepExecution, text: str) -> bool:
     """Whether the JSON in a text is but quoted from what it answers."""
     if _is_light(record, text):
         return only_quotes(text, record.material)
@@ -49,6 +51,6 @@ def _quotes(text: str, material: str, left: Left) -> bool:  # noqa: ARG001 - it 
     return only_quotes(text, material)
 
 
-def _is_light(record: Record, text: str) -> bool:
+def _is_light(record: StepExecution, text: str) -> bool:
     """Whether it is read in no time, though its values are looked for in what it answers."""
     return len(text) <= LIGHT and len(text) * len(record.material) <= LIGHT_SEARCH

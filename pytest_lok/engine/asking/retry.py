@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pytest_lok.core.events import StepRetrying
 from pytest_lok.core.workflow.model import Step
-from pytest_lok.engine.context import Context
+from pytest_lok.engine.context import RunContext
 from pytest_lok.errors import BackendError, LokError, StepFailedError, StepUnableError
 
 T = TypeVar("T")
@@ -19,7 +19,7 @@ LONGEST_PAUSE = 300.0  # seconds; also caps a server's Retry-After, which may be
 
 async def attempts(
     step: Step,
-    context: Context,
+    context: RunContext,
     act: Callable[[int], Awaitable[T]],
     again: Callable[[LokError], bool],
     *,

@@ -17,7 +17,7 @@ KEEP = 4 * 1024 * 1024
 _CHUNK = 65536
 
 
-class Sink(Protocol):
+class OutputSink(Protocol):
     """Where one of a child's streams goes.
 
     ``watched`` is a descriptor that tells when to ``read``, -1 = none (any more).
@@ -61,7 +61,7 @@ class Sink(Protocol):
         ...
 
 
-class Pipe:
+class OutputPipe:
     """A pipe; of what comes through it the beginning and the end are kept."""
 
     def __init__(self) -> None:
@@ -131,7 +131,7 @@ class Pipe:
             self._dropped += gone
 
 
-class Spool:
+class OutputFile:
     """An unnamed file, read when the process has ended."""
 
     watched = -1
@@ -190,7 +190,7 @@ class Spool:
         return self._text
 
 
-class Feed:
+class InputPipe:
     """A pipe for a process to read from. Nobody waits for a reader, and what was not read is known.
 
     Our holding its other end, too, spares us the signal of a pipe that nobody reads.

@@ -22,8 +22,8 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 
-from pytest_lok.engine.ports import Launch
-from pytest_lok.workspace.processes.capture import Feed, Pipe, Sink, Spool
+from pytest_lok.engine.ports import ProcessSpec
+from pytest_lok.workspace.processes.capture import InputPipe, OutputFile, OutputPipe, OutputSink
 from pytest_lok.workspace.processes.descendants import left_alive
 from pytest_lok.workspace.processes.watchdog import Watchdog
 
@@ -51,7 +51,7 @@ class Child:
 
     def __init__(
         self,
-        launch: Launch,
+        launch: ProcessSpec,
         env: Mapping[str, str],
         *,
         mark: str,
@@ -70,12 +70,12 @@ class Child:
         self._pidfd = -1
         self._kill_at = 0.0
         self._patience = patience
-        self._sinks: list[Sink] = []
-        self._feed = Feed(launch.stdin) if launch.counted and launch.stdin else None
+        self._sinks: list[OutputSink] = []
+        self._feed = InputPipe(launch.stdin) if launch.counted and launch.stdin else None
         self.unread = 0
         try:
             for _ in ("stdout", "stderr"):
-                self._sinks.append(Spool() if launch.spool else Pipe())
+                self._sinks.append(OutputFile() if launch.spool else OutputPipe())
             self._process = _start(launch, env, self._sinks, self._feed)
         except BaseException:
             self._close()
@@ -173,13 +173,13 @@ class Child:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._has_exited, code)
 
-    def _writable(self, feed: Feed) -> None:
+    def _writable(self, feed: InputPipe) -> None:
         descriptor = feed.watched
         feed.write()
         if feed.watched < 0:
             self._loop.remove_writer(descriptor)
 
-    def _readable(self, sink: Sink) -> None:
+    def _readable(self, sink: OutputSink) -> None:
         if sink.read() == 0:
             self._loop.remove_reader(sink.watched)
             sink.close()
@@ -289,7 +289,7 @@ class Child:
 
 
 def _start(
-    launch: Launch, env: Mapping[str, str], sinks: list[Sink], feed: Feed | None
+    launch: ProcessSpec, env: Mapping[str, str], sinks: list[OutputSink], feed: InputPipe | None
 ) -> subprocess.Popen[bytes]:
     with contextlib.ExitStack() as stack:
         stdin: int = subprocess.DEVNULL

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from pytest_lok.engine.ports import Command, Completed, Launch
+from pytest_lok.engine.ports import CommandSpec, Completed, ProcessSpec
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.processes.child import OPEN_PIDFD, Child, OpenPidfd
 from pytest_lok.workspace.processes.descendants import MARK
@@ -18,7 +18,7 @@ LINGER = 2.0
 """Seconds a process may stay that has said its last word."""
 
 
-class Processes:
+class LocalProcesses:
     """Runs processes for one workspace; an ``engine.ports.Shell``, and ``launch`` a ``Runner``.
 
     ``root`` is the workspace, ``env`` the whole environment a command gets before its own
@@ -44,10 +44,10 @@ class Processes:
         self._watchdog = Watchdog() if watchdog is None else watchdog
         self._children: set[Child] = set()
 
-    async def run(self, command: Command) -> Completed:
+    async def run(self, command: CommandSpec) -> Completed:
         """Run a command of the workspace to its end; StepUnableError if it cannot be started."""
         return await self.launch(
-            Launch(
+            ProcessSpec(
                 argv=command.argv,
                 env={**self._env, **command.env},
                 cwd=str(self._directory(command.cwd)),
@@ -55,7 +55,7 @@ class Processes:
             )
         )
 
-    async def launch(self, launch: Launch) -> Completed:
+    async def launch(self, launch: ProcessSpec) -> Completed:
         """Run any process to its end; StepUnableError if it cannot be started.
 
         TimeoutError, after it was ended, if it prints nothing for ``launch.idle`` seconds.
@@ -101,7 +101,7 @@ class Processes:
             if not child.gone.done():
                 child.abandon()
 
-    def _start(self, launch: Launch) -> Child:
+    def _start(self, launch: ProcessSpec) -> Child:
         if not launch.argv or not launch.argv[0]:
             raise StepUnableError("there is no command to start", hint="give `argv` a program to run")
         mark = self._watchdog.mark()
@@ -130,7 +130,7 @@ class Processes:
         return path
 
 
-async def _heard(child: Child, launch: Launch) -> bool:
+async def _heard(child: Child, launch: ProcessSpec) -> bool:
     """Wait until it has finished, or has been silent for too long.
 
     Whether it has said its last word and does not go.
@@ -168,7 +168,7 @@ async def _outlast(future: asyncio.Future[None]) -> None:
         raise cancelled
 
 
-def _not_started(launch: Launch, error: OSError | ValueError | RuntimeError) -> StepUnableError:
+def _not_started(launch: ProcessSpec, error: OSError | ValueError | RuntimeError) -> StepUnableError:
     """The reason in plain words, and the way out."""
     name = launch.argv[0]
     number = error.errno if isinstance(error, OSError) else None

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.backends.cli.backend import LONGEST_ARGUMENT, CommandBackend, Tool
+from pytest_lok.backends.cli.backend import LONGEST_ARGUMENT, CliConfig, CommandBackend
 from pytest_lok.backends.cli.tools import CLAUDE
 from pytest_lok.errors import BackendError, BackendFault
 from pytest_lok.workspace.processes.descendants import MARK
-from pytest_lok.workspace.processes.runner import Processes
+from pytest_lok.workspace.processes.runner import LocalProcesses
 from tests.backends.asking import ask, refused
 from tests.backends.tools import fake_tool
 
@@ -23,8 +23,8 @@ def backend(
 ) -> CommandBackend:
     return CommandBackend(
         "mine",
-        Tool(command=str(command), args=args, **more),
-        run=Processes(tmp_path, {}).launch,
+        CliConfig(command=str(command), args=args, **more),
+        run=LocalProcesses(tmp_path, {}).launch,
         workspace=tmp_path,
         environ={"PATH": os.environ["PATH"], **(environ or {})},
     )

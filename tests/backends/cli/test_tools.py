@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.backends.cli.backend import LONGEST_ARGUMENT, CommandBackend, Tool
-from pytest_lok.backends.cli.dialect import Answer, CliDialect, Failure
+from pytest_lok.backends.cli.backend import LONGEST_ARGUMENT, CliConfig, CommandBackend
+from pytest_lok.backends.cli.dialect import CliDialect, CliError, CliReply
 from pytest_lok.backends.cli.tools import CLAUDE, CODEX, DIALECTS, GEMINI
 from pytest_lok.backends.cli.transcripts import read_claude, read_codex, read_gemini
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
-from pytest_lok.workspace.processes.runner import Processes
+from pytest_lok.workspace.processes.runner import LocalProcesses
 from tests.backends.asking import ask, refused
 from tests.backends.tools import FakeTool, fake_tool
 
@@ -44,13 +44,13 @@ def lines(*events: dict[str, Any], exit_code: int = 0, stderr: str = "") -> Comp
     return Completed(exit_code=exit_code, stdout=text, stderr=stderr, seconds=1.0)
 
 
-def answer(heard: Answer | Failure) -> Answer:
-    assert isinstance(heard, Answer), heard
+def answer(heard: CliReply | CliError) -> CliReply:
+    assert isinstance(heard, CliReply), heard
     return heard
 
 
-def failure(heard: Answer | Failure) -> Failure:
-    assert isinstance(heard, Failure), heard
+def failure(heard: CliReply | CliError) -> CliError:
+    assert isinstance(heard, CliError), heard
     assert heard.message
     return heard
 
@@ -283,8 +283,8 @@ def row(
     """A row over a fake of its tool that gives the answer which was seen."""
     fake = fake_tool(tmp_path, name=name, out=GOOD[name] if out is None else out)
     environ = {"PATH": os.environ["PATH"], "HOME": "/home/me", **more.pop("environ", {})}
-    tool = Tool(command=str(fake.path), dialect=DIALECTS[name], **more)
-    run = Processes(tmp_path, {}).launch
+    tool = CliConfig(command=str(fake.path), dialect=DIALECTS[name], **more)
+    run = LocalProcesses(tmp_path, {}).launch
     return CommandBackend(name, tool, run=run, workspace=tmp_path / "workspace", environ=environ), fake
 
 
@@ -391,8 +391,8 @@ def test_the_steps_model_replaces_the_one_in_args(tmp_path: Path, workspace: Pat
 
 def test_a_launcher_keeps_its_package_first(tmp_path: Path, workspace: Path) -> None:
     fake = fake_tool(tmp_path, name="npx", out=GOOD["codex"])
-    tool = Tool(command=str(fake.path), args=["-y", "@openai/codex", "exec", "--json"], dialect=CODEX)
-    run = Processes(tmp_path, {}).launch
+    tool = CliConfig(command=str(fake.path), args=["-y", "@openai/codex", "exec", "--json"], dialect=CODEX)
+    run = LocalProcesses(tmp_path, {}).launch
     ask(CommandBackend("codex", tool, run=run, workspace=workspace, environ={"PATH": os.environ["PATH"]}))
     assert fake.args[:4] == ["-y", "@openai/codex", "exec", "--json"]
 
@@ -470,8 +470,8 @@ def test_who_is_not_signed_in_is_told_how(
     name: str, out: str, code: int, remedy: str, tmp_path: Path, workspace: Path
 ) -> None:
     fake = fake_tool(tmp_path, name=name, out=SAMPLES / f"{out}.txt", code=code)
-    tool = Tool(command=str(fake.path), dialect=DIALECTS[name])
-    run = Processes(tmp_path, {}).launch
+    tool = CliConfig(command=str(fake.path), dialect=DIALECTS[name])
+    run = LocalProcesses(tmp_path, {}).launch
     backend = CommandBackend(name, tool, run=run, workspace=workspace, environ={"PATH": os.environ["PATH"]})
     error = refused(backend)
     assert error.kind is BackendFault.AUTH
@@ -480,8 +480,8 @@ def test_who_is_not_signed_in_is_told_how(
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_who_has_not_installed_it_is_told_how(name: str, tmp_path: Path, workspace: Path) -> None:
-    run = Processes(tmp_path, {}).launch
-    tool = Tool(dialect=DIALECTS[name])
+    run = LocalProcesses(tmp_path, {}).launch
+    tool = CliConfig(dialect=DIALECTS[name])
     backend = CommandBackend(name, tool, run=run, workspace=workspace, environ={"PATH": str(tmp_path)})
     problem = backend.unavailable()
     assert problem is not None
@@ -498,8 +498,8 @@ def test_a_wish_to_wait_is_heard_from_a_message(tmp_path: Path, workspace: Path)
         err=SAMPLES / "gemini-error-e429-stream-json.stderr.txt",
         code=173,
     )
-    run = Processes(tmp_path, {}).launch
-    tool = Tool(command=str(fake.path), dialect=GEMINI)
+    run = LocalProcesses(tmp_path, {}).launch
+    tool = CliConfig(command=str(fake.path), dialect=GEMINI)
     error = refused(
         CommandBackend("gemini", tool, run=run, workspace=workspace, environ={"PATH": os.environ["PATH"]})
     )

@@ -7,17 +7,19 @@ import httpx
 import pytest
 
 from pytest_lok.backends.http.anthropic import MESSAGES
-from pytest_lok.backends.http.backend import Server
-from pytest_lok.backends.http.client import Api, Http
+from pytest_lok.backends.http.backend import HttpBackend
+from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, refused, web
 
 URL = "https://api.anthropic.com/v1/messages"
 
 
-def backend(base_url: str = "") -> Server:
+def backend(base_url: str = "") -> HttpBackend:
     environ = {"ANTHROPIC_API_KEY": "sk-ant-12345678"}
-    return Server("claude", Api(base_url=base_url, model="m1"), MESSAGES, http=Http({}), environ=environ)
+    return HttpBackend(
+        "claude", HttpConfig(base_url=base_url, model="m1"), MESSAGES, http=HttpClient({}), environ=environ
+    )
 
 
 def _events(*events: dict[str, Any]) -> httpx.Response:

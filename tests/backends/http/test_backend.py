@@ -11,8 +11,8 @@ import pytest
 
 from pytest_lok.backends.http import anthropic, ollama, openai
 from pytest_lok.backends.http import gemini as gemini_api
-from pytest_lok.backends.http.backend import Server, ServerDialect
-from pytest_lok.backends.http.client import Api, Http
+from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
+from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, refused, web
 from tests.fake_llm_api import FakeLLM
@@ -24,14 +24,14 @@ KEY = "sk-test-1234567890"
 class Case:
     """A dialect, and where the fake server speaks it."""
 
-    dialect: ServerDialect
+    dialect: HttpDialect
     path: str = ""
 
-    def backend(self, url: str, *, environ: dict[str, str] | None = None, **more: Any) -> Server:
+    def backend(self, url: str, *, environ: dict[str, str] | None = None, **more: Any) -> HttpBackend:
         more = {"model": "m1", "key_env": "MY_KEY", **more}
-        api = Api(base_url=url and url + self.path, **more)
+        api = HttpConfig(base_url=url and url + self.path, **more)
         environ = {"MY_KEY": KEY} if environ is None else environ
-        return Server("it", api, self.dialect, http=Http({}), environ=environ)
+        return HttpBackend("it", api, self.dialect, http=HttpClient({}), environ=environ)
 
 
 CASES = {

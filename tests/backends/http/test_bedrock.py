@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.backends.http.bedrock import TOKEN, Bedrock
-from pytest_lok.backends.http.client import Api, Http
+from pytest_lok.backends.http.bedrock import TOKEN, BedrockBackend
+from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, refused
 from tests.backends.fake_bedrock import ACCESS, SECRET, FakeBedrock, answer, message
@@ -23,9 +23,9 @@ def api() -> Iterator[FakeBedrock]:
         yield server
 
 
-def backend(url: str = "", environ: dict[str, str] = KEYS, **more: Any) -> Bedrock:
-    api = Api(base_url=url, **{"model": MODEL, **more})
-    return Bedrock("rock", api, http=Http({}), environ=environ)
+def backend(url: str = "", environ: dict[str, str] = KEYS, **more: Any) -> BedrockBackend:
+    api = HttpConfig(base_url=url, **{"model": MODEL, **more})
+    return BedrockBackend("rock", api, http=HttpClient({}), environ=environ)
 
 
 def test_a_signed_question_and_its_answer(api: FakeBedrock) -> None:

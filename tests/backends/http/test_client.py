@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from pytest_lok.backends.http.backend import Server
-from pytest_lok.backends.http.client import Api, Http, complaint, proxies
+from pytest_lok.backends.http.backend import HttpBackend
+from pytest_lok.backends.http.client import HttpClient, HttpConfig, complaint, proxies
 from pytest_lok.backends.http.openai import CHAT
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.ports import Prompt
@@ -26,8 +26,10 @@ def api() -> Iterator[FakeLLM]:
         yield server
 
 
-def backend(url: str, http: Http | None = None) -> Server:
-    return Server("gpt", Api(base_url=url, model="m1"), CHAT, http=http or Http({}), environ={})
+def backend(url: str, http: HttpClient | None = None) -> HttpBackend:
+    return HttpBackend(
+        "gpt", HttpConfig(base_url=url, model="m1"), CHAT, http=http or HttpClient({}), environ={}
+    )
 
 
 def test_nothing_of_httpx_is_imported_before_a_question() -> None:
@@ -58,7 +60,7 @@ def test_connections_serve_again(api: FakeLLM) -> None:
             ports.add(response.extensions["network_stream"].get_extra_info("client_addr"))
             return response
 
-    gpt = backend(api.url + "/v1", Http({}, transport=Watching))
+    gpt = backend(api.url + "/v1", HttpClient({}, transport=Watching))
 
     async def story() -> None:
         for _ in range(5):
@@ -83,7 +85,7 @@ def test_each_loop_has_its_own_client(api: FakeLLM) -> None:
 
 
 def test_backends_share_a_client_and_may_close_it_twice(api: FakeLLM) -> None:
-    http = Http({})
+    http = HttpClient({})
     one, two = backend(api.url + "/v1", http), backend(api.url + "/v1", http)
 
     async def story() -> None:
@@ -107,7 +109,7 @@ def test_another_transport_may_be_used() -> None:
                 200, json={"choices": [{"message": {"content": "echo"}, "finish_reason": "stop"}]}
             )
 
-    assert ask(backend("https://llm.test/v1", Http({}, transport=Echo))).text == "echo"
+    assert ask(backend("https://llm.test/v1", HttpClient({}, transport=Echo))).text == "echo"
     assert asked[0].url == "https://llm.test/v1/chat/completions"
 
 
@@ -160,12 +162,12 @@ def test_a_certificate_nobody_vouches_for_is_not_trusted(api: FakeLLM) -> None:
 
 def test_a_proxy_of_the_given_environment_is_used() -> None:
     with FakeLLM([{"reply": "through the proxy"}]) as proxy:
-        http = Http({"HTTP_PROXY": proxy.url})
+        http = HttpClient({"HTTP_PROXY": proxy.url})
         assert ask(backend("http://llm.test/v1", http)).text == "through the proxy"
 
 
 def test_loopback_is_never_asked_by_a_proxy(api: FakeLLM) -> None:
-    assert ask(backend(api.url + "/v1", Http({"ALL_PROXY": "http://127.0.0.1:9"}))).text
+    assert ask(backend(api.url + "/v1", HttpClient({"ALL_PROXY": "http://127.0.0.1:9"}))).text
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from pytest_lok.backends.http.backend import Server
-from pytest_lok.backends.http.client import Api, Http
+from pytest_lok.backends.http.backend import HttpBackend
+from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.backends.http.gemini import GENERATE
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, refused, web
@@ -15,9 +15,11 @@ from tests.backends.asking import ask, refused, web
 URL = "https://generativelanguage.googleapis.com/v1beta/models/m1:streamGenerateContent?alt=sse"
 
 
-def backend(base_url: str = "", model: str = "m1") -> Server:
+def backend(base_url: str = "", model: str = "m1") -> HttpBackend:
     environ = {"GOOGLE_API_KEY": "AIza12345678"}
-    return Server("gem", Api(base_url=base_url, model=model), GENERATE, http=Http({}), environ=environ)
+    return HttpBackend(
+        "gem", HttpConfig(base_url=base_url, model=model), GENERATE, http=HttpClient({}), environ=environ
+    )
 
 
 def _events(*events: dict[str, Any]) -> httpx.Response:

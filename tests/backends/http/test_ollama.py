@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.backends.http.backend import Server
-from pytest_lok.backends.http.client import Api, Http
+from pytest_lok.backends.http.backend import HttpBackend
+from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.backends.http.ollama import CHAT
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, refused, web
@@ -22,8 +22,8 @@ def api() -> Iterator[FakeLLM]:
         yield server
 
 
-def backend(url: str = SERVER, **more: Any) -> Server:
-    return Server("local", Api(base_url=url, **more), CHAT, http=Http({}), environ={})
+def backend(url: str = SERVER, **more: Any) -> HttpBackend:
+    return HttpBackend("local", HttpConfig(base_url=url, **more), CHAT, http=HttpClient({}), environ={})
 
 
 def test_an_answer_with_its_model_and_usage(api: FakeLLM) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from pytest_lok.backends.http.backend import Server
-from pytest_lok.backends.http.client import LONGEST_WISH, Api, Http
+from pytest_lok.backends.http.backend import HttpBackend
+from pytest_lok.backends.http.client import LONGEST_WISH, HttpClient, HttpConfig
 from pytest_lok.backends.http.openai import CHAT, RESPONSES
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, refused, web
@@ -26,10 +26,12 @@ def api() -> Iterator[FakeLLM]:
         yield server
 
 
-def backend(url: str = SERVER, **more: Any) -> Server:
+def backend(url: str = SERVER, **more: Any) -> HttpBackend:
     more.setdefault("key_env", "MY_KEY")
     more.setdefault("model", "m1")
-    return Server("gpt", Api(base_url=url, **more), CHAT, http=Http({}), environ={"MY_KEY": KEY})
+    return HttpBackend(
+        "gpt", HttpConfig(base_url=url, **more), CHAT, http=HttpClient({}), environ={"MY_KEY": KEY}
+    )
 
 
 def sent(api: FakeLLM) -> list[dict[str, Any]]:
@@ -150,7 +152,7 @@ def test_a_wrong_key_names_its_variable() -> None:
 
 
 def test_a_missing_key_is_known_without_asking() -> None:
-    missing = Server("gpt", Api(model="m1"), CHAT, http=Http({}), environ={})
+    missing = HttpBackend("gpt", HttpConfig(model="m1"), CHAT, http=HttpClient({}), environ={})
     problem = missing.unavailable()
     assert problem is not None
     assert problem.kind is BackendFault.NOT_CONFIGURED
@@ -159,16 +161,18 @@ def test_a_missing_key_is_known_without_asking() -> None:
 
 
 def test_a_key_that_is_no_key() -> None:
-    broken = Server("gpt", Api(model="m1"), CHAT, http=Http({}), environ={"OPENAI_API_KEY": "sk-“quoted”"})
+    broken = HttpBackend(
+        "gpt", HttpConfig(model="m1"), CHAT, http=HttpClient({}), environ={"OPENAI_API_KEY": "sk-“quoted”"}
+    )
     assert refused(broken).kind is BackendFault.NOT_CONFIGURED
 
 
 def test_another_server_does_not_get_the_key_of_openai(api: FakeLLM) -> None:
-    local = Server(
+    local = HttpBackend(
         "local",
-        Api(base_url=api.url + "/v1", model="m1"),
+        HttpConfig(base_url=api.url + "/v1", model="m1"),
         CHAT,
-        http=Http({}),
+        http=HttpClient({}),
         environ={"OPENAI_API_KEY": KEY},
     )
     assert local.unavailable() is None
@@ -379,9 +383,9 @@ def test_an_error_inside_the_stream(event: Any, kind: BackendFault) -> None:
 # --- responses
 
 
-def responder() -> Server:
+def responder() -> HttpBackend:
     environ = {"OPENAI_API_KEY": KEY}
-    return Server("gpt", Api(model="m1"), RESPONSES, http=Http({}), environ=environ)
+    return HttpBackend("gpt", HttpConfig(model="m1"), RESPONSES, http=HttpClient({}), environ=environ)
 
 
 RESPONSES_URL = "https://api.openai.com/v1/responses"

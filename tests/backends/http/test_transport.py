@@ -14,7 +14,7 @@ from typing import TypeVar
 import httpx
 import pytest
 
-from pytest_lok.backends.http.transport import Direct
+from pytest_lok.backends.http.transport import DirectTransport
 from tests.backends.asking import finish
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Served:
             async with (
                 server,
                 httpx.AsyncClient(
-                    transport=Direct(tls or ssl.create_default_context()),
+                    transport=DirectTransport(tls or ssl.create_default_context()),
                     base_url=f"{scheme}://localhost:{port}",
                     timeout=httpx.Timeout(30, read=read),
                 ) as client,
@@ -143,7 +143,10 @@ def test_each_of_many_at_once_has_a_connection() -> None:
     async def story() -> list[str]:
         server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=300)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with server, httpx.AsyncClient(transport=Direct(ssl.create_default_context())) as client:
+        async with (
+            server,
+            httpx.AsyncClient(transport=DirectTransport(ssl.create_default_context())) as client,
+        ):
             answers = await asyncio.gather(*(client.get(url, timeout=60) for _ in range(300)))
         while gone < 300:
             await asyncio.sleep(0.005)
@@ -184,7 +187,7 @@ def test_silence_is_waited_for_so_long_and_no_longer(answer: bytes) -> None:
 
 def test_nobody_listens() -> None:
     async def story() -> None:
-        async with httpx.AsyncClient(transport=Direct(ssl.create_default_context())) as client:
+        async with httpx.AsyncClient(transport=DirectTransport(ssl.create_default_context())) as client:
             with pytest.raises(httpx.ConnectError):
                 await client.get("http://127.0.0.1:9/")
 

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.answers.consensus import Answer, ballot, needed, normalise, synthesis_prompt, vote
+from pytest_lok.core.answers.consensus import ParsedReply, ballot, needed, normalise, synthesis_prompt, vote
 from pytest_lok.core.results import Json, Reply, Verdict
 from pytest_lok.core.workflow.model import Quorum, Strategy
 from pytest_lok.errors import OutputError, StepFailedError
 
 
-def answer(backend: str, text: str = "", data: Json = None) -> Answer:
-    return Answer(reply=Reply(text=text, backend=backend), data=data, has_data=data is not None)
+def answer(backend: str, text: str = "", data: Json = None) -> ParsedReply:
+    return ParsedReply(reply=Reply(text=text, backend=backend), data=data, has_data=data is not None)
 
 
 def poll(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.edits.edits import Change, Edit, changes, edits_of, refused_path
+from pytest_lok.core.edits.edits import Edit, FileChange, changes, edits_of, refused_path
 from pytest_lok.core.results import Json
 from pytest_lok.errors import OutputError
 
@@ -173,7 +173,7 @@ def test_ordinary_paths_are_fine(path: str) -> None:
 
 
 def test_a_change_shows_itself_as_a_diff() -> None:
-    assert Change(file="f", before=b"a\nb\n", after=b"a\nc\n").diff().splitlines() == [
+    assert FileChange(file="f", before=b"a\nb\n", after=b"a\nc\n").diff().splitlines() == [
         "--- a/f",
         "+++ b/f",
         "@@ -1,2 +1,2 @@",
@@ -181,8 +181,8 @@ def test_a_change_shows_itself_as_a_diff() -> None:
         "-b",
         "+c",
     ]
-    assert Change(file="f", before=None, after=b"x").diff().startswith("--- /dev/null\n+++ b/f\n")
-    assert Change(file="f", before=b"a", after=b"a").diff() == ""
+    assert FileChange(file="f", before=None, after=b"x").diff().startswith("--- /dev/null\n+++ b/f\n")
+    assert FileChange(file="f", before=b"a", after=b"a").diff() == ""
 
 
 @given(st.binary(max_size=60), st.binary(min_size=1, max_size=5), st.binary(max_size=60), st.text(max_size=9))

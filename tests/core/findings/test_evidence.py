@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.core.findings.evidence import MOST, Sighting, Source, at_place, fingerprint, known, unplaced
+from pytest_lok.core.findings.evidence import (
+    MOST,
+    EvidenceFile,
+    QuoteSearch,
+    at_place,
+    fingerprint,
+    known,
+    unplaced,
+)
 from pytest_lok.core.results import Finding
 from pytest_lok.core.text.invisible import rule_key
 from tests.core.reports import finding
@@ -27,11 +35,11 @@ def put(name):
 """
 
 
-def source(after: bytes | None = FILE, before: bytes | None = None, **more: Any) -> Source:
-    return Source(path="db.py", after=after, before=before, **more)
+def source(after: bytes | None = FILE, before: bytes | None = None, **more: Any) -> EvidenceFile:
+    return EvidenceFile(path="db.py", after=after, before=before, **more)
 
 
-def placed(said: Finding, file: Source) -> Finding:
+def placed(said: Finding, file: EvidenceFile) -> Finding:
     """The finding at the place that is nearest to its line."""
     places = file.sighting(said).places
     nearest = min(places, key=lambda place: abs(place.line - said.line))
@@ -75,13 +83,13 @@ def test_dots_stand_for_what_is_between() -> None:
 def test_a_quote_that_is_not_there(quote: str) -> None:
     said = finding(evidence=quote, line=7)
     for file in (source(), source(b""), source(None)):
-        assert file.sighting(said) == Sighting()
-    found = unplaced(said, "db.py", [Sighting()], None)
+        assert file.sighting(said) == QuoteSearch()
+    found = unplaced(said, "db.py", [QuoteSearch()], None)
     assert (found.evidence_found, found.line, found.doubt) == (False, 7, "its quote is not in db.py")
     assert found.fingerprint
     assert unplaced(said, "db.py", [], None).doubt == "there is no file db.py"
     unread = source(None, unreadable="db.py is a link").sighting(said)
-    assert unplaced(said, "db.py", [Sighting(), unread], None).evidence_found is None
+    assert unplaced(said, "db.py", [QuoteSearch(), unread], None).evidence_found is None
 
 
 def test_other_encodings_are_read() -> None:

@@ -9,23 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.findings.gate import Facts, Judgement, Ruling, judge, set_aside, worst
+from pytest_lok.core.findings.gate import GateDecision, GateInputs, GateVerdict, judge, set_aside, worst
 from pytest_lok.core.findings.reading import folded, united, voted
 from pytest_lok.core.results import Finding
 from pytest_lok.core.workflow.model import Gate
 from tests.core.reports import finding
 
-PASS, FAIL, INCONCLUSIVE = Ruling.PASS, Ruling.FAIL, Ruling.INCONCLUSIVE
+PASS, FAIL, INCONCLUSIVE = GateVerdict.PASS, GateVerdict.FAIL, GateVerdict.INCONCLUSIVE
 
 
-def judged(gate: dict[str, Any], *findings: Finding, **facts: Any) -> Judgement:
+def judged(gate: dict[str, Any], *findings: Finding, **facts: Any) -> GateDecision:
     """One backend's findings before a gate."""
     usual = {"asked": ("a",), "answered": ("a",)}
-    return judge(Gate(**gate), voted({"a": findings}), Facts(**{**usual, **facts}))
+    return judge(Gate(**gate), voted({"a": findings}), GateInputs(**{**usual, **facts}))
 
 
 def test_nothing_found_passes() -> None:
-    assert judged({}) == Judgement(ruling=PASS, findings=())
+    assert judged({}) == GateDecision(ruling=PASS, findings=())
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_the_first_rule_that_says_no_is_named() -> None:
         "severity": "info",
     }
     gate = Gate(evidence="report", scope="diff", baseline="new", min_confidence=0.5, quorum=2)
-    facts = Facts(asked=("a", "b"), answered=("a", "b"))
+    facts = GateInputs(asked=("a", "b"), answered=("a", "b"))
     better: dict[str, Any] = {
         "withdrawn": False, "evidence_found": True, "in_diff": True, "known": False, "confidence": 1,
     }  # fmt: skip
@@ -132,7 +132,7 @@ def test_what_is_set_aside_is_named_with_its_reason() -> None:
         finding(line=20, **inside),
     ]
     found += [finding(line=30, confidence=0.1, **inside), finding(line=40, path="a\nb", in_diff=False)]
-    said = judge(gate, voted({"": [replace(it, backend="") for it in found]}), Facts()).findings
+    said = judge(gate, voted({"": [replace(it, backend="") for it in found]}), GateInputs()).findings
     assert set_aside(gate, said) == (
         "5 critical findings were set aside: their quotes are not in 1.py, 2.py, 3.py and 2 more",
         "2 high findings were set aside: they are not in the change (a b:40, db.py:8)",
@@ -143,7 +143,7 @@ def test_what_is_set_aside_is_named_with_its_reason() -> None:
 
 
 def test_who_reports_what_cannot_be_found_may_mean_another_s_finding() -> None:
-    def ruled(other: dict[str, Any]) -> Ruling:
+    def ruled(other: dict[str, Any]) -> GateVerdict:
         return several({"quorum": 2, "evidence": "warn"}, a=by("a"), b=by("b", line=50, **other)).ruling
 
     lost = {"evidence_found": False}
@@ -155,10 +155,10 @@ def test_who_reports_what_cannot_be_found_may_mean_another_s_finding() -> None:
     assert ruled({**lost, "withdrawn": True}) is PASS
 
 
-def several(gate: dict[str, Any], **answers: list[Finding] | None) -> Judgement:
+def several(gate: dict[str, Any], **answers: list[Finding] | None) -> GateDecision:
     """What several backends found; None = it gave no valid answer."""
     given_ = {name: found for name, found in answers.items() if found is not None}
-    return judge(Gate(**gate), voted(given_), Facts(asked=tuple(answers), answered=tuple(given_)))
+    return judge(Gate(**gate), voted(given_), GateInputs(asked=tuple(answers), answered=tuple(given_)))
 
 
 def by(backend: str, **change: Any) -> list[Finding]:
@@ -199,8 +199,8 @@ def test_so_many_must_answer() -> None:
 
 def test_a_command_needs_nobody_s_word() -> None:
     gate = Gate(quorum="all", min_backends=3)
-    assert judge(gate, voted({"": [finding(backend="")]}), Facts()).ruling is FAIL
-    assert judge(gate, [], Facts()).ruling is PASS
+    assert judge(gate, voted({"": [finding(backend="")]}), GateInputs()).ruling is FAIL
+    assert judge(gate, [], GateInputs()).ruling is PASS
 
 
 def test_the_reason_names_the_worst_first_and_each_once() -> None:
@@ -248,7 +248,7 @@ GATES = st.builds(
 )
 
 
-def ruling(gate: Gate, answers: dict[str, Any], compared: bool, baseline: bool) -> Ruling:
+def ruling(gate: Gate, answers: dict[str, Any], compared: bool, baseline: bool) -> GateVerdict:
     """``compared``: the change is known; ``baseline``: what was accepted is."""
     unknown: dict[str, Any] = {} if compared else {"in_diff": None, "file_changed": None}
     unknown |= {} if baseline else {"known": None}
@@ -259,7 +259,7 @@ def ruling(gate: Gate, answers: dict[str, Any], compared: bool, baseline: bool) 
     }
     gaps = ["no diff"] if gate.scope != "all" and not compared else []
     gaps += ["no baseline"] if gate.baseline == "new" and not baseline else []
-    facts = Facts(asked=tuple(answers), answered=tuple(given_), gaps=tuple(gaps))
+    facts = GateInputs(asked=tuple(answers), answered=tuple(given_), gaps=tuple(gaps))
     return judge(gate, voted(given_), facts).ruling
 
 

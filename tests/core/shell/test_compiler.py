@@ -4,7 +4,7 @@ import pytest
 
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.shell.compiler import MAX_VALUE, ShellTemplate
-from pytest_lok.core.templates.scope import Names, Scope
+from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.errors import SourceError, TemplateError
 from tests.core.shells import NAMES, compiled, filled
 
@@ -353,7 +353,7 @@ def test_a_placeholder_that_is_no_expression_is_a_fault(text: str, why: str) -> 
 
 
 def test_steps_and_arguments_are_those_of_all_placeholders() -> None:
-    names = Names(steps=frozenset({"deep-audit", "fix"}), arguments=frozenset({"a"}))
+    names = VisibleNames(steps=frozenset({"deep-audit", "fix"}), arguments=frozenset({"a"}))
     template = ShellTemplate.parse(
         "echo {{ steps.deep-audit.output }} '{{ steps.fix.output }}' {{ arg.a }}", names
     )

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_lok.core.results import Json
 from pytest_lok.core.templates.comparison import among, kind, ordered, same, yes
-from pytest_lok.core.templates.values import Output, StepView
+from pytest_lok.core.templates.values import OutputValue, StepView
 from pytest_lok.errors import TemplateError
 from tests.core.scopes import as_data
 
@@ -34,7 +34,7 @@ def test_same(one: Json, other: Json, equal: bool) -> None:
 
 
 def test_an_output_is_its_json_beside_json_and_else_its_text() -> None:
-    output = Output(StepView(as_data("a", ["x", 1]), {}))
+    output = OutputValue(StepView(as_data("a", ["x", 1]), {}))
     assert same(output, ["x", 1])
     assert same('["x", 1]', output)
     assert not same(output, ["x", True])

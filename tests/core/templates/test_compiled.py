@@ -6,11 +6,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_lok.core.results import Outcome, StepResult
-from pytest_lok.core.templates.compiled import Checked, plain_template, whole_template
-from pytest_lok.core.templates.scope import Loop, Names, Scope
+from pytest_lok.core.templates.compiled import CompiledText, plain_template, whole_template
+from pytest_lok.core.templates.scope import Loop, Scope, VisibleNames
 from pytest_lok.errors import SourceError
 
-NAMES = Names(
+NAMES = VisibleNames(
     steps=frozenset({"scan", "if", "a-b", "output", "steps"}), arguments=frozenset({"focus"}), loop=True
 )
 SCOPE = Scope(
@@ -42,7 +42,7 @@ PIECES = [
 ]
 
 
-def whole(source: str) -> Checked | None:
+def whole(source: str) -> CompiledText | None:
     try:
         return whole_template(source, NAMES)
     except SourceError:

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from pytest_lok.core.results import Json
 from pytest_lok.core.templates.condition import Condition
-from pytest_lok.core.templates.scope import Names, Scope
+from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.errors import TemplateError
 from tests.core.scopes import IN_ASSERT, IN_LOOP, LOOP, NAMES, OWN, SCOPE, faults_of, passed, places
 
 
-def holds(source: str, scope: Scope = SCOPE, names: Names = NAMES) -> bool:
+def holds(source: str, scope: Scope = SCOPE, names: VisibleNames = NAMES) -> bool:
     return Condition.parse(source, names).holds(scope)
 
 
-def failure(source: str, scope: Scope = SCOPE, names: Names = NAMES) -> TemplateError:
+def failure(source: str, scope: Scope = SCOPE, names: VisibleNames = NAMES) -> TemplateError:
     condition = Condition.parse(source, names)
     with pytest.raises(TemplateError) as caught:
         condition.holds(scope)
@@ -129,7 +129,7 @@ def test_own_names_where_they_are_not_known() -> None:
 
 
 def test_a_step_may_have_the_name_of_something_else() -> None:
-    names = Names(steps=frozenset({"output", "1", "1-2", "contains", "steps"}))
+    names = VisibleNames(steps=frozenset({"output", "1", "1-2", "contains", "steps"}))
     scope = Scope(steps={name: passed(name, name) for name in names.steps})
     for source in [
         "output.output == 'output'",
@@ -320,7 +320,7 @@ words = {"and", "or", "not", "in", "is", "if", "else", "true", "false", "none", 
 
 @given(name_of.filter(lambda name: name.lower() not in words))
 def test_any_bare_step_name_resolves(name: str) -> None:
-    names = Names(steps=frozenset({name}))
+    names = VisibleNames(steps=frozenset({name}))
     scope = Scope(steps={name: passed(name, "<out>")})
     if name in ("steps", "arg", "env", "workflow", "project"):
         return
@@ -332,11 +332,11 @@ def test_any_bare_step_name_resolves(name: str) -> None:
 @given(st.text())
 def test_values_are_data(value: str) -> None:
     scope = Scope(steps={"s": passed("s", value)}, arguments={"1": value})
-    names = Names(steps=frozenset({"s"}))
+    names = VisibleNames(steps=frozenset({"s"}))
     assert holds("s.output == arg.1 and s.output contains arg.1 and equals(s.output, arg.1)", scope, names)
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\r\n\\'", exclude_categories=["Cs"])))
 def test_a_quoted_text_is_itself(text: str) -> None:
     scope = Scope(arguments={"1": text})
-    assert holds(f"arg.1 == '{text}'", scope, Names())
+    assert holds(f"arg.1 == '{text}'", scope, VisibleNames())

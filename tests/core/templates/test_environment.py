@@ -6,7 +6,7 @@ import pytest
 
 from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.templates.environment import ENVIRONMENT
-from pytest_lok.core.templates.scope import Names, Scope
+from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.core.templates.template import Template
 from pytest_lok.errors import SourceError, TemplateError
 from tests.core.scopes import IN_LOOP, LOOP, NAMES, SCOPE, passed
@@ -146,7 +146,7 @@ def test_values_are_rendered_once() -> None:
     ]:
         scope = Scope(steps={"s": passed("s", value)}, env={"HOME": "secret"})
         source = "{{ steps.s.output }}{% set x = steps.s.output %}{{ x ~ '' }}{{ [x] | join }}{{ x | replace('~', '') }}"
-        assert Template.parse(source, Names(steps=frozenset({"s"}))).render(scope) == value * 4
+        assert Template.parse(source, VisibleNames(steps=frozenset({"s"}))).render(scope) == value * 4
 
 
 MEGABYTE = "{% set a = 'x' * 1000000 %}"
@@ -233,15 +233,15 @@ def test_none_runs_or_grows_without_end(source: str) -> None:
 def test_a_regular_expression_ends() -> None:
     scope = Scope(arguments={"1": "a" * 40 + "!"})
     with pytest.raises(TemplateError, match=r"took more than 1 s"):
-        Condition.parse("matches(arg.1, '^(a|a)*$')", Names()).holds(scope)
+        Condition.parse("matches(arg.1, '^(a|a)*$')", VisibleNames()).holds(scope)
 
 
 def test_a_wrong_regular_expression_out_of_a_value_is_an_error() -> None:
     with pytest.raises(TemplateError, match=r"the regular expression '\(' is wrong"):
-        Condition.parse("matches('x', arg.1)", Names()).holds(Scope(arguments={"1": "("}))
+        Condition.parse("matches('x', arg.1)", VisibleNames()).holds(Scope(arguments={"1": "("}))
 
 
 def test_a_long_loop_over_what_is_given_is_fine() -> None:
     scope = Scope(steps={"s": passed("s", "x\n" * 100_000)})
     source = "{% for line in steps.s.output | lines %}{{ loop.last }}{% endfor %}"
-    assert Template.parse(source, Names(steps=frozenset({"s"}))).render(scope).endswith("falsetrue")
+    assert Template.parse(source, VisibleNames(steps=frozenset({"s"}))).render(scope).endswith("falsetrue")

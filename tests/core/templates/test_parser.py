@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.templates.parser import Part, join_names, lex, split, unescape
-from pytest_lok.core.templates.scope import Names
+from pytest_lok.core.templates.parser import TemplatePart, join_names, lex, split, unescape
+from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.errors import SourceError
 
 PIECES = [
@@ -39,27 +39,27 @@ def test_every_token_stands_where_it_says(source: str) -> None:
     ("source", "parts"),
     [
         ("", []),
-        ("plain", [Part("text", "plain", 0, 5)]),
-        ("{{ a }}", [Part("expression", "{{ a }}", 0, 7)]),
+        ("plain", [TemplatePart("text", "plain", 0, 5)]),
+        ("{{ a }}", [TemplatePart("expression", "{{ a }}", 0, 7)]),
         (
             "x {{ a }}y{% b %}",
             [
-                Part("text", "x ", 0, 2),
-                Part("expression", "{{ a }}", 2, 9),
-                Part("text", "y", 9, 10),
-                Part("statement", "{% b %}", 10, 17),
+                TemplatePart("text", "x ", 0, 2),
+                TemplatePart("expression", "{{ a }}", 2, 9),
+                TemplatePart("text", "y", 9, 10),
+                TemplatePart("statement", "{% b %}", 10, 17),
             ],
         ),
-        ("{{ '}}' }}{{ {'a': {}} }}", [Part("expression", "{{ '}}' }}", 0, 10), Part("expression", "{{ {'a': {}} }}", 10, 25)]),
-        ("a  {{- b -}}  c", [Part("text", "a", 0, 1), Part("expression", "{{- b -}}  ", 3, 14), Part("text", "c", 14, 15)]),
-        ("{% raw %}{{ a }}{% endraw %}b", [Part("statement", "{% raw %}{{ a }}{% endraw %}", 0, 28), Part("text", "b", 28, 29)]),
-        ("{# {{ a }} #}", [Part("text", "{# ", 0, 3), Part("expression", "{{ a }}", 3, 10), Part("text", " #}", 10, 13)]),
-        ("a\r\n{{ b }}\r", [Part("text", "a\r\n", 0, 3), Part("expression", "{{ b }}", 3, 10), Part("text", "\r", 10, 11)]),
-        ("a {{ b", [Part("text", "a ", 0, 2), Part("expression", "{{ b", 2, 6)]),
-        ("a {% b", [Part("text", "a ", 0, 2), Part("statement", "{% b", 2, 6)]),
+        ("{{ '}}' }}{{ {'a': {}} }}", [TemplatePart("expression", "{{ '}}' }}", 0, 10), TemplatePart("expression", "{{ {'a': {}} }}", 10, 25)]),
+        ("a  {{- b -}}  c", [TemplatePart("text", "a", 0, 1), TemplatePart("expression", "{{- b -}}  ", 3, 14), TemplatePart("text", "c", 14, 15)]),
+        ("{% raw %}{{ a }}{% endraw %}b", [TemplatePart("statement", "{% raw %}{{ a }}{% endraw %}", 0, 28), TemplatePart("text", "b", 28, 29)]),
+        ("{# {{ a }} #}", [TemplatePart("text", "{# ", 0, 3), TemplatePart("expression", "{{ a }}", 3, 10), TemplatePart("text", " #}", 10, 13)]),
+        ("a\r\n{{ b }}\r", [TemplatePart("text", "a\r\n", 0, 3), TemplatePart("expression", "{{ b }}", 3, 10), TemplatePart("text", "\r", 10, 11)]),
+        ("a {{ b", [TemplatePart("text", "a ", 0, 2), TemplatePart("expression", "{{ b", 2, 6)]),
+        ("a {% b", [TemplatePart("text", "a ", 0, 2), TemplatePart("statement", "{% b", 2, 6)]),
     ],
 )  # fmt: skip
-def test_split(source: str, parts: list[Part]) -> None:
+def test_split(source: str, parts: list[TemplatePart]) -> None:
     assert split(source) == parts
 
 
@@ -99,7 +99,7 @@ def test_split_refuses_what_is_no_token() -> None:
     ],
 )
 def test_names_with_hyphens(source: str, bare: bool, names: list[str]) -> None:
-    known = Names(steps=frozenset({"a-b", "2fa", "1-2"}), arguments=frozenset({"m-n"}), loop=True)
+    known = VisibleNames(steps=frozenset({"a-b", "2fa", "1-2"}), arguments=frozenset({"m-n"}), loop=True)
     tokens = join_names(lex(source, expression=True), known, bare=bare)
     assert [t.text for t in tokens if t.kind != "whitespace" and t.text != "."] == names
 

@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_lok.core.results import Json, StepResult
-from pytest_lok.core.templates.scope import Loop, Names, Scope
+from pytest_lok.core.templates.scope import Loop, Scope, VisibleNames
 from pytest_lok.core.templates.template import Template
 from pytest_lok.errors import Fault, SourceError, TemplateError
 from tests.core.scopes import IN_LOOP, LOOP, NAMES, SCOPE, TEXT, as_data, faults_of, passed, places
 
 
-def render(source: str, scope: Scope = SCOPE, names: Names = NAMES) -> str:
+def render(source: str, scope: Scope = SCOPE, names: VisibleNames = NAMES) -> str:
     return Template.parse(source, names).render(scope)
 
 
-def failure(source: str, scope: Scope = SCOPE, names: Names = NAMES) -> TemplateError:
+def failure(source: str, scope: Scope = SCOPE, names: VisibleNames = NAMES) -> TemplateError:
     template = Template.parse(source, names)
     with pytest.raises(TemplateError) as caught:
         template.render(scope)
@@ -378,7 +378,7 @@ def test_equal_sources_are_equal_templates() -> None:
 
 def test_what_a_text_is_given_may_be_large() -> None:
     scope = Scope(steps={"big": passed("big", "x" * 40_000_000)})
-    names = Names(steps=frozenset({"big"}))
+    names = VisibleNames(steps=frozenset({"big"}))
     assert len(render("{{ steps.big.output }}", scope, names)) == 40_000_000
     assert len(render("{{ steps.big.output | trim }}!", scope, names)) == 40_000_001
 
@@ -409,7 +409,7 @@ def test_values_come_out_literally(value: str) -> None:
         env={"V": value},
         loop=Loop(item=value, index=0),
     )
-    names = Names(steps=frozenset({"s", "j"}), loop=True)
+    names = VisibleNames(steps=frozenset({"s", "j"}), loop=True)
     for path in ["steps.s.output", "steps.j.f", "steps.j.output.f", "arg.1", "env.V", "item"]:
         assert render("{{ " + path + " }}", scope, names) == value
         assert render("a{% if true %}{{ " + path + " ~ '' }}{% endif %}b", scope, names) == f"a{value}b"
@@ -427,7 +427,7 @@ name_of = st.from_regex(r"[A-Za-z0-9_-]{1,12}", fullmatch=True)
 @given(name_of, name_of)
 def test_any_step_name_resolves(name: str, other: str) -> None:
     scope = Scope(steps={n: passed(n, f"<{n}>") for n in (name, other)})
-    names = Names(steps=frozenset({name, other}))
+    names = VisibleNames(steps=frozenset({name, other}))
     template = Template.parse("{{ steps." + name + ".output }}", names)
     assert template.steps == {name}
     assert template.render(scope) == f"<{name}>"
@@ -439,7 +439,7 @@ def test_any_step_name_resolves(name: str, other: str) -> None:
 
 @given(st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,11}", fullmatch=True))
 def test_any_argument_name_resolves(name: str) -> None:
-    names = Names(arguments=frozenset({name}))
+    names = VisibleNames(arguments=frozenset({name}))
     assert render("{{ arg." + name + " }}", Scope(arguments={name: "v"}), names) == "v"
 
 
@@ -459,7 +459,7 @@ def test_no_source_does_harm(before: str, inside: str) -> None:
 def test_json_is_looked_for_only_when_a_field_is_read() -> None:
     broken = StepResult(name="s", outcome=passed("s", "").outcome, output='{"a": ')
     scope = Scope(steps={"s": broken})
-    names = Names(steps=frozenset({"s"}))
+    names = VisibleNames(steps=frozenset({"s"}))
     assert render("{{ steps.s.output }}{{ steps.s.outcome }}", scope, names) == '{"a": passed'
     assert "cut off" in failure("{{ steps.s.a }}", scope, names).message
 

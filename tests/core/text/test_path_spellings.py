@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_lok.core.text.path_spellings import Names, base_name, is_whole, spellings, without_prefix
+from pytest_lok.core.text.path_spellings import WorkspacePaths, base_name, is_whole, spellings, without_prefix
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_what_stands_around_a_path_is_read_later() -> None:
     ],
 )
 def test_names_that_are_like_a_path(reading: str, like: tuple[str, ...]) -> None:
-    names = Names(["src/a.py", "lib/a.py", "a.py", "caf\u00e9.py"])
+    names = WorkspacePaths(["src/a.py", "lib/a.py", "a.py", "caf\u00e9.py"])
     assert names.like([reading]) == like
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_lok.core.toml import positions as places
-from pytest_lok.core.toml.positions import Positions, Spot, header_lines
+from pytest_lok.core.toml.positions import KeyPositions, SourceSpan, header_lines
 
 TRICKY = (Path(__file__).parent / "tricky.toml").read_text(encoding="utf-8")
 
@@ -25,7 +25,7 @@ def walk(value: Any, path: places.Path = ()) -> Iterator[tuple[places.Path, Any]
         yield from walk(child, (*path, key))
 
 
-def offset(text: str, spot: Spot) -> int:
+def offset(text: str, spot: SourceSpan) -> int:
     return sum(len(line) + 1 for line in text.split("\n")[: spot.line - 1]) + spot.column - 1
 
 
@@ -43,7 +43,7 @@ def written(text: str, start: int) -> Any:
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_every_value_is_found_where_it_is_written(newline: str) -> None:
     text = TRICKY.replace("\n", newline)
-    positions = Positions(text)
+    positions = KeyPositions(text)
     found = 0
     for path, value in walk(tomli.loads(text)):
         if not isinstance(value, dict | list):
@@ -55,7 +55,7 @@ def test_every_value_is_found_where_it_is_written(newline: str) -> None:
 
 
 def test_every_key_is_found_where_it_is_written() -> None:
-    positions = Positions(TRICKY)
+    positions = KeyPositions(TRICKY)
     for path, _ in walk(tomli.loads(TRICKY)):
         if path and isinstance(path[-1], str):
             at = positions.key(path)
@@ -64,14 +64,14 @@ def test_every_key_is_found_where_it_is_written() -> None:
 
 
 def test_a_step_is_found_at_its_header() -> None:
-    lines = [Positions(TRICKY).key(("steps", index)).excerpt for index in range(3)]
+    lines = [KeyPositions(TRICKY).key(("steps", index)).excerpt for index in range(3)]
     assert lines == ["[[steps]]", '  [[ "steps" ]] # second', "[[steps]]"]
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_every_character_of_a_text_is_found_in_its_spelling(newline: str) -> None:
     text = TRICKY.replace("\n", newline)
-    positions = Positions(text)
+    positions = KeyPositions(text)
     for path, value in walk(tomli.loads(text)):
         for at, character in enumerate(value if isinstance(value, str) else ""):
             start = offset(TRICKY, positions.inside(path, at, at + 1))
@@ -89,23 +89,25 @@ def test_characters_are_found_in_any_basic_string(value: str, data: st.DataObjec
     spelled = [data.draw(st.sampled_from([f"\\U{ord(c):08x}", *([c] if c.isalnum() else [])])) for c in value]
     text = f'a = "x"\nkey = "{"".join(spelled)}"\n'
     assert tomli.loads(text)["key"] == value
-    positions = Positions(text)
+    positions = KeyPositions(text)
     for at in range(len(value)):
         assert positions.inside(("key",), at, at + 1).column == 8 + len("".join(spelled[:at]))
 
 
 def test_a_range_is_underlined_as_far_as_its_line_goes() -> None:
-    positions = Positions('prompt = """one two\nthree"""')
-    assert positions.inside(("prompt",), 4, 7) == Spot(
+    positions = KeyPositions('prompt = """one two\nthree"""')
+    assert positions.inside(("prompt",), 4, 7) == SourceSpan(
         line=1, column=17, length=3, excerpt='prompt = """one two'
     )
     assert positions.inside(("prompt",), 4, 12).length == 3
-    assert positions.inside(("prompt",), 9, 13) == Spot(line=2, column=2, length=4, excerpt='three"""')
+    assert positions.inside(("prompt",), 9, 13) == SourceSpan(line=2, column=2, length=4, excerpt='three"""')
 
 
 def test_what_is_not_written_stands_for_its_nearest_ancestor() -> None:
-    positions = Positions('[[steps]]\nname = "a"\n[args.x]\n')
-    assert positions.key(("steps", 0, "prompt")) == Spot(line=1, column=1, length=9, excerpt="[[steps]]")
+    positions = KeyPositions('[[steps]]\nname = "a"\n[args.x]\n')
+    assert positions.key(("steps", 0, "prompt")) == SourceSpan(
+        line=1, column=1, length=9, excerpt="[[steps]]"
+    )
     assert positions.value(("args", "x", "default")).line == 3
     assert positions.inside(("args", "x", "default"), 3, 4).line == 3
     assert positions.key(("nothing",)).line == 1
@@ -113,14 +115,14 @@ def test_what_is_not_written_stands_for_its_nearest_ancestor() -> None:
 
 def test_steps_may_be_written_inline() -> None:
     text = 'steps = [\n  { name = "a", shell = "true" },\n  { name = "b", shell = "true" },\n]'
-    assert [Positions(text).key(("steps", index)).line for index in range(2)] == [2, 3]
+    assert [KeyPositions(text).key(("steps", index)).line for index in range(2)] == [2, 3]
     assert header_lines(text, ["a", "b"]) == [2, 3]
 
 
 def test_deep_nesting_needs_no_deep_stack() -> None:
     text = f"a = {'[{x=' * 190}1{'}]' * 190}"
     path: places.Path = ("a", *((0, "x") * 190))
-    assert Positions(text).value(path).column == 5 + 190 * 4
+    assert KeyPositions(text).value(path).column == 5 + 190 * 4
 
 
 @pytest.mark.parametrize(

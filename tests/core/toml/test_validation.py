@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
-from pytest_lok.core.toml.validation import Misfit, complaint, fit, label
+from pytest_lok.core.toml.validation import ValidationProblem, complaint, fit, label
 
 
 class _Table(BaseModel):
@@ -40,11 +40,11 @@ class Outer(_Table):
     by_name: dict[str, Inner] = {}
 
 
-def misfits(**data: Any) -> list[Misfit]:
+def misfits(**data: Any) -> list[ValidationProblem]:
     return fit(Outer, data, meant=lambda path: f"meant {path[-1]}")[1]
 
 
-def only(**data: Any) -> Misfit:
+def only(**data: Any) -> ValidationProblem:
     (misfit,) = misfits(**data)
     return misfit
 

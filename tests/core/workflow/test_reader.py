@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.core.workflow.model import Ask, Format, Origin, Shell, Step, Strategy, Workflow
-from pytest_lok.core.workflow.reader import Source, parse_workflow
+from pytest_lok.core.workflow.reader import SourceText, parse_workflow
 from pytest_lok.errors import Problem, WorkflowError
 
 BROKEN = Path(__file__).parent / "broken"
 EXPECTED = re.compile(r"^#! (\d+):(\d+) (.*?) //(?: (.*))?$", re.MULTILINE)
 
 
-def source(text: str, *, stem: str = "wf", origin: Origin = Origin.PROJECT) -> Source:
-    return Source(text=text, path=f"{stem}.toml", stem=stem, origin=origin)
+def source(text: str, *, stem: str = "wf", origin: Origin = Origin.PROJECT) -> SourceText:
+    return SourceText(text=text, path=f"{stem}.toml", stem=stem, origin=origin)
 
 
 def parse(text: str, **parents: str) -> Workflow:
@@ -35,12 +35,12 @@ def problems(text: str, **parents: str) -> list[Problem]:
     return list(caught.value.problems)
 
 
-def shelf(name: str, child: Source) -> Source | None:
+def shelf(name: str, child: SourceText) -> SourceText | None:
     """A broken file's parent: in ``parents/``, or a broken file."""
     for path in (BROKEN / "parents" / f"{name}.toml", BROKEN / f"{name}.toml"):
         if path.exists():
             shown = str(path.relative_to(BROKEN))
-            return Source(text=path.read_text(), path=shown, stem=name, origin=Origin.PROJECT)
+            return SourceText(text=path.read_text(), path=shown, stem=name, origin=Origin.PROJECT)
     return None
 
 
@@ -270,7 +270,7 @@ def test_a_schema_makes_json_the_format() -> None:
 def test_a_schema_may_stand_in_a_file_beside_the_workflow() -> None:
     text = '[[steps]]\nname = "a"\nprompt = "x"\noutput_schema = "answer.json"'
 
-    def read(path: str, beside: Source) -> str:
+    def read(path: str, beside: SourceText) -> str:
         assert (path, beside.path) == ("answer.json", "wf.toml")
         return contents
 
@@ -373,10 +373,10 @@ def test_a_chain_of_parents() -> None:
 
 
 def test_a_workflow_extends_the_one_it_shadows() -> None:
-    builtin = Source(text=PARENT, path="builtin/audit.toml", stem="audit", origin=Origin.BUILTIN)
+    builtin = SourceText(text=PARENT, path="builtin/audit.toml", stem="audit", origin=Origin.BUILTIN)
     asked: list[tuple[str, str]] = []
 
-    def parent(name: str, child: Source) -> Source:
+    def parent(name: str, child: SourceText) -> SourceText:
         asked.append((name, child.path))
         return builtin
 
@@ -556,11 +556,11 @@ def test_values_nested_without_end_are_problems_like_any_other() -> None:
 )
 def test_bytes_that_are_not_utf8_are_located(data: bytes, line: int, column: int) -> None:
     with pytest.raises(WorkflowError) as caught:
-        Source.decode(data, path="x.toml", stem="x", origin=Origin.PROJECT)
+        SourceText.decode(data, path="x.toml", stem="x", origin=Origin.PROJECT)
     (problem,) = caught.value.problems
     assert (problem.path, problem.line, problem.column) == ("x.toml", line, column)
     assert problem.hint == "save it as UTF-8"
-    assert Source.decode("é".encode(), path="x", stem="x", origin=Origin.USER).text == "é"
+    assert SourceText.decode("é".encode(), path="x", stem="x", origin=Origin.USER).text == "é"
 
 
 def test_a_fault_in_a_text_shows_its_own_line() -> None:

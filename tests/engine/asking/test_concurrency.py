@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.core.results import Outcome, Reply
-from pytest_lok.engine.asking.concurrency import Slots
+from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
 from pytest_lok.engine.ports import Limits, Prompt
 from pytest_lok.errors import BackendError, BackendFault
 from tests.engine.worlds import ran, world
@@ -43,18 +43,22 @@ class Slow:
 def test_a_backend_gets_as_many_questions_as_it_has_slots(tmp_path: Path) -> None:
     for limit in (1, 2):
         backend = Slow(0.02)
-        outcomes = ran(FOUR, replace(world(tmp_path, backend), slots={"slow": Slots(limit)})).outcomes
+        outcomes = ran(
+            FOUR, replace(world(tmp_path, backend), slots={"slow": ConcurrencyLimiter(limit)})
+        ).outcomes
         assert set(outcomes.values()) == {Outcome.PASSED}
         assert backend.most == limit
 
 
 def test_waiting_in_line_is_no_part_of_the_answers_time(tmp_path: Path) -> None:
     within = world(tmp_path, Slow(0.3), limits=Limits(timeout=1.0))
-    assert set(ran(FOUR, replace(within, slots={"slow": Slots(1)})).outcomes.values()) == {Outcome.PASSED}
+    assert set(ran(FOUR, replace(within, slots={"slow": ConcurrencyLimiter(1)})).outcomes.values()) == {
+        Outcome.PASSED
+    }
 
 
 def test_slots_serve_one_event_loop_after_another() -> None:
-    slots = Slots(1)
+    slots = ConcurrencyLimiter(1)
 
     async def both() -> list[str]:
         order: list[str] = []
@@ -74,7 +78,7 @@ def test_slots_serve_one_event_loop_after_another() -> None:
 
 def test_a_waiter_that_is_cancelled_leaves_the_line() -> None:
     async def story() -> None:
-        slots = Slots(1)
+        slots = ConcurrencyLimiter(1)
 
         async def one() -> None:
             async with slots.place():
@@ -94,7 +98,7 @@ def test_a_waiter_that_is_cancelled_leaves_the_line() -> None:
 
 def test_a_waiter_that_is_cancelled_as_its_turn_comes_gives_it_on() -> None:
     async def story() -> None:
-        slots = Slots(1)
+        slots = ConcurrencyLimiter(1)
         release = asyncio.Event()
 
         async def one() -> None:
@@ -116,7 +120,7 @@ def failure(kind: BackendFault) -> BackendError:
     return BackendError("no", kind=kind, backend="slow")
 
 
-async def question(slots: Slots, kind: BackendFault | None = None) -> None:
+async def question(slots: ConcurrencyLimiter, kind: BackendFault | None = None) -> None:
     """One that ends well, or in a failure of that kind, after others have begun."""
     try:
         async with slots.place():
@@ -127,13 +131,13 @@ async def question(slots: Slots, kind: BackendFault | None = None) -> None:
         pass
 
 
-async def wave(slots: Slots, size: int, kind: BackendFault | None = None) -> None:
+async def wave(slots: ConcurrencyLimiter, size: int, kind: BackendFault | None = None) -> None:
     await asyncio.gather(*(question(slots, kind) for _ in range(size)))
 
 
 @pytest.mark.parametrize("kind", [BackendFault.RATE_LIMIT, BackendFault.OVERLOAD])
 def test_pressure_halves_the_places_once_per_wave(kind: BackendFault) -> None:
-    slots, seen = Slots(8), []
+    slots, seen = ConcurrencyLimiter(8), []
 
     async def story() -> None:
         for _ in range(5):
@@ -148,13 +152,13 @@ def test_pressure_halves_the_places_once_per_wave(kind: BackendFault) -> None:
     "kind", [k for k in BackendFault if k not in (BackendFault.RATE_LIMIT, BackendFault.OVERLOAD)]
 )
 def test_other_failures_are_no_pressure(kind: BackendFault) -> None:
-    slots = Slots(8)
+    slots = ConcurrencyLimiter(8)
     asyncio.run(wave(slots, 8, kind))
     assert slots.places == 8
 
 
 def test_places_come_back_one_by_one() -> None:
-    slots, seen = Slots(4), []
+    slots, seen = ConcurrencyLimiter(4), []
 
     async def story() -> None:
         await wave(slots, 4, BackendFault.OVERLOAD)
@@ -170,14 +174,14 @@ def test_places_come_back_one_by_one() -> None:
 
 
 def test_any_number_at_once_ends_where_it_was_too_much() -> None:
-    slots = Slots()
+    slots = ConcurrencyLimiter()
     assert math.isinf(slots.places)
     asyncio.run(wave(slots, 12, BackendFault.RATE_LIMIT))
     assert slots.places == 6
 
 
 def test_a_halving_keeps_the_line_in_order_and_lets_everybody_in() -> None:
-    slots, served = Slots(4), []
+    slots, served = ConcurrencyLimiter(4), []
 
     async def story() -> None:
         async def one(number: int) -> None:
@@ -205,7 +209,7 @@ def test_steps_that_try_again_get_through_a_server_that_bears_less_than_was_thou
         f'[[steps]]\nname = "s{n}"\nbackend = "slow"\nprompt = "?"\nretries = 6\nretry_delay = 20'
         for n in range(8)
     )
-    slots = Slots(8)
+    slots = ConcurrencyLimiter(8)
     outcomes = ran(many, replace(world(tmp_path, Strict(0.01)), slots={"slow": slots})).outcomes
     assert set(outcomes.values()) == {Outcome.PASSED}
     assert slots.places < 8
@@ -213,7 +217,7 @@ def test_steps_that_try_again_get_through_a_server_that_bears_less_than_was_thou
 
 def test_so_many_begin_per_minute() -> None:
     began: list[float] = []
-    slots = Slots(per_minute=3, minute=0.3)
+    slots = ConcurrencyLimiter(per_minute=3, minute=0.3)
 
     async def one() -> None:
         async with slots.place():
@@ -230,11 +234,11 @@ def test_so_many_begin_per_minute() -> None:
 
 def test_limits_can_be_nested() -> None:
     async def story() -> None:
-        wide = Slots(1)
-        narrow = [Slots(4, among=wide), Slots(4, among=wide)]
+        wide = ConcurrencyLimiter(1)
+        narrow = [ConcurrencyLimiter(4, among=wide), ConcurrencyLimiter(4, among=wide)]
         backend = Slow(0)
 
-        async def one(slots: Slots) -> None:
+        async def one(slots: ConcurrencyLimiter) -> None:
             async with slots.place():
                 await backend.ask(Prompt(text="?"))
 

@@ -12,17 +12,18 @@ import pytest
 
 from pytest_lok.core.workflow.model import Format
 from pytest_lok.engine.asking.output import is_quoting, read
-from pytest_lok.engine.execution import Record
+from pytest_lok.engine.execution import StepExecution
 from pytest_lok.errors import OutputError
 
 SAID = 'It says {"verdict": "PASS"}.'
 
 
-def record(material: str) -> Record:
+def record(material: str) -> StepExecution:
     """As much of one as reading asks for."""
     step = SimpleNamespace(output_schema=None)
     return cast(
-        "Record", SimpleNamespace(step=step, material=material, context=SimpleNamespace(limit=lambda _: 60))
+        "StepExecution",
+        SimpleNamespace(step=step, material=material, context=SimpleNamespace(limit=lambda _: 60)),
     )
 
 

@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from pytest_lok.engine.ports import Command, Completed, Launch, Shell
+from pytest_lok.engine.ports import CommandRunner, CommandSpec, Completed, ProcessSpec
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.processes.capture import KEEP
 from pytest_lok.workspace.processes.descendants import MARK
-from pytest_lok.workspace.processes.runner import Processes
+from pytest_lok.workspace.processes.runner import LocalProcesses
 from pytest_lok.workspace.processes.watchdog import Watchdog
 
 T = TypeVar("T")
@@ -32,16 +32,16 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows oth
 def watchdog() -> Watchdog:
     """One that has been started: its pipe is there before any test, and after it."""
     watchdog = Watchdog()
-    run(Processes(Path.cwd(), _path(), watchdog=watchdog), sh("true"))
+    run(LocalProcesses(Path.cwd(), _path(), watchdog=watchdog), sh("true"))
     return watchdog
 
 
 @pytest.fixture(params=["pidfd", "thread"])
-def shell(request: pytest.FixtureRequest, tmp_path: Path, watchdog: Watchdog) -> Processes:
+def shell(request: pytest.FixtureRequest, tmp_path: Path, watchdog: Watchdog) -> LocalProcesses:
     """Both ways of waiting; the second is what systems without pidfd have."""
     if request.param == "thread":
-        return Processes(tmp_path, _path(), open_pidfd=None, patience=0.5, watchdog=watchdog)
-    return Processes(tmp_path, _path(), patience=0.5, watchdog=watchdog)
+        return LocalProcesses(tmp_path, _path(), open_pidfd=None, patience=0.5, watchdog=watchdog)
+    return LocalProcesses(tmp_path, _path(), patience=0.5, watchdog=watchdog)
 
 
 @pytest.fixture(autouse=True)
@@ -81,11 +81,11 @@ def _path() -> dict[str, str]:
     return {"PATH": os.environ["PATH"]}
 
 
-def sh(text: str, *, stdin: bytes = b"", cwd: str = "", **env: str) -> Command:
-    return Command(argv=("sh", "-c", text), stdin=stdin, cwd=cwd, env=env)
+def sh(text: str, *, stdin: bytes = b"", cwd: str = "", **env: str) -> CommandSpec:
+    return CommandSpec(argv=("sh", "-c", text), stdin=stdin, cwd=cwd, env=env)
 
 
-def run(shell: Shell, command: Command) -> Completed:
+def run(shell: CommandRunner, command: CommandSpec) -> Completed:
     return asyncio.run(_within(shell.run(command)))
 
 
@@ -119,69 +119,69 @@ async def appears(*paths: Path) -> None:
 # --- what a process gets and gives
 
 
-def test_streams_and_exit_code_are_kept_apart(shell: Processes) -> None:
+def test_streams_and_exit_code_are_kept_apart(shell: LocalProcesses) -> None:
     done = run(shell, sh("echo out; echo err >&2; exit 3"))
     assert (done.stdout, done.stderr, done.exit_code) == ("out\n", "err\n", 3)
     assert done.seconds > 0
 
 
-def test_a_signal_is_a_negative_exit_code(shell: Processes) -> None:
+def test_a_signal_is_a_negative_exit_code(shell: LocalProcesses) -> None:
     assert run(shell, sh("kill -9 $$")).exit_code == -9
 
 
 def test_environment_is_the_base_and_the_commands_own_and_nothing_else(tmp_path: Path) -> None:
-    shell = Processes(tmp_path, {**_path(), "BASE": "1", "BOTH": "base"})
-    done = run(shell, Command(argv=("env", "-0"), env={"BOTH": "own", "OWN": "é\n'"}))
+    shell = LocalProcesses(tmp_path, {**_path(), "BASE": "1", "BOTH": "base"})
+    done = run(shell, CommandSpec(argv=("env", "-0"), env={"BOTH": "own", "OWN": "é\n'"}))
     got = dict(entry.split("=", 1) for entry in done.stdout.split("\0") if entry)
     assert got.pop(MARK)
     assert got == {**_path(), "BASE": "1", "BOTH": "own", "OWN": "é\n'"}
 
 
 def test_a_run_inside_a_run_keeps_the_outer_mark(tmp_path: Path) -> None:
-    shell = Processes(tmp_path, {**_path(), MARK: "outer;"})
+    shell = LocalProcesses(tmp_path, {**_path(), MARK: "outer;"})
     mark = run(shell, sh(f"printf %s ${MARK}")).stdout
     assert mark.startswith("outer;")
     assert mark != "outer;"
 
 
-def test_cwd_is_the_workspace_or_a_directory_in_it(shell: Processes, tmp_path: Path) -> None:
+def test_cwd_is_the_workspace_or_a_directory_in_it(shell: LocalProcesses, tmp_path: Path) -> None:
     (tmp_path / "a dir").mkdir()
     assert run(shell, sh("pwd -P")).stdout.strip() == str(tmp_path.resolve())
     assert run(shell, sh("pwd -P", cwd="a dir")).stdout.strip() == str(tmp_path.resolve() / "a dir")
 
 
 @pytest.mark.parametrize("cwd", ["..", "/", "a/../../b", "link"])
-def test_cwd_outside_the_workspace_is_refused(shell: Processes, tmp_path: Path, cwd: str) -> None:
+def test_cwd_outside_the_workspace_is_refused(shell: LocalProcesses, tmp_path: Path, cwd: str) -> None:
     (tmp_path / "link").symlink_to("/")
     with pytest.raises(StepUnableError, match="outside the workspace"):
         run(shell, sh("pwd", cwd=cwd))
 
 
-def test_argv_arrives_as_it_is(shell: Processes) -> None:
+def test_argv_arrives_as_it_is(shell: LocalProcesses) -> None:
     words = ("a b", "$HOME", "'\"", "*", "", "é\n", "-x")
-    done = run(shell, Command(argv=("printf", "%s\\0", *words)))
+    done = run(shell, CommandSpec(argv=("printf", "%s\\0", *words)))
     assert done.stdout == "".join(f"{word}\0" for word in words)
 
 
 @pytest.mark.parametrize("size", [0, 1, 65536, 3_000_000])
-def test_stdin_of_any_size_arrives_whole(shell: Processes, size: int) -> None:
+def test_stdin_of_any_size_arrives_whole(shell: LocalProcesses, size: int) -> None:
     data = bytes(range(256)) * (size // 256 + 1)
     assert run(shell, sh("cksum", stdin=data[:size])).stdout.split()[1] == str(size)
 
 
-def test_stdin_nobody_reads_harms_nothing(shell: Processes) -> None:
+def test_stdin_nobody_reads_harms_nothing(shell: LocalProcesses) -> None:
     assert run(shell, sh("exec <&-; echo done", stdin=b"x" * 3_000_000)).stdout == "done\n"
 
 
-def test_without_stdin_a_reader_gets_the_end_at_once(shell: Processes) -> None:
+def test_without_stdin_a_reader_gets_the_end_at_once(shell: LocalProcesses) -> None:
     assert run(shell, sh("cat; echo end")).stdout == "end\n"
 
 
-def test_bytes_that_are_no_text_are_shown_as_such(shell: Processes) -> None:
+def test_bytes_that_are_no_text_are_shown_as_such(shell: LocalProcesses) -> None:
     assert run(shell, sh(r"printf 'a\377b\000c\303'")).stdout == "a�b\0c�"
 
 
-def test_both_streams_filled_at_once_do_not_deadlock(shell: Processes) -> None:
+def test_both_streams_filled_at_once_do_not_deadlock(shell: LocalProcesses) -> None:
     done = run(shell, sh("head -c 1000000 /dev/zero & head -c 1000000 /dev/zero >&2; wait"))
     assert (len(done.stdout), len(done.stderr)) == (1_000_000, 1_000_000)
 
@@ -189,8 +189,8 @@ def test_both_streams_filled_at_once_do_not_deadlock(shell: Processes) -> None:
 @pytest.mark.parametrize("spool", [False, True])
 def test_long_output_keeps_its_beginning_and_its_end(tmp_path: Path, spool: bool) -> None:
     text = "printf start; head -c 20000000 /dev/zero | tr '\\0' x; printf end"
-    launch = Launch(argv=("sh", "-c", text), env=_path(), cwd=str(tmp_path), spool=spool)
-    out = asyncio.run(_within(Processes(tmp_path, {}).launch(launch))).stdout
+    launch = ProcessSpec(argv=("sh", "-c", text), env=_path(), cwd=str(tmp_path), spool=spool)
+    out = asyncio.run(_within(LocalProcesses(tmp_path, {}).launch(launch))).stdout
     head, gap, tail = out.partition("\n[... ")
     dropped = int(tail.split()[0])
     tail = tail.partition("...]\n")[2]
@@ -206,10 +206,10 @@ def test_long_output_keeps_its_beginning_and_its_end(tmp_path: Path, spool: bool
 def test_silence_is_waited_for_so_long_and_no_longer(tmp_path: Path, watchdog: Watchdog, spool: bool) -> None:
     """What it prints now and then keeps it alive, whichever stream it is on."""
 
-    def launch(text: str) -> Launch:
-        return Launch(argv=("sh", "-c", text), env=_path(), cwd=str(tmp_path), spool=spool, idle=1.5)
+    def launch(text: str) -> ProcessSpec:
+        return ProcessSpec(argv=("sh", "-c", text), env=_path(), cwd=str(tmp_path), spool=spool, idle=1.5)
 
-    shell = Processes(tmp_path, {}, watchdog=watchdog)
+    shell = LocalProcesses(tmp_path, {}, watchdog=watchdog)
     steady = launch("for i in 1 2 3 4 5 6; do sleep 0.5; echo $i; sleep 0.1; echo $i >&2; done")
     assert asyncio.run(_within(shell.launch(steady))).stdout == "1\n2\n3\n4\n5\n6\n"
     with pytest.raises(TimeoutError):
@@ -231,9 +231,9 @@ def test_what_is_not_read_of_a_counted_stdin_is_known(
     tmp_path: Path, watchdog: Watchdog, text: str, unread: int | None
 ) -> None:
     stdin = b"x" * 1_000_000
-    launch = Launch(argv=("sh", "-c", text), env=_path(), cwd=str(tmp_path), stdin=stdin, counted=True)
+    launch = ProcessSpec(argv=("sh", "-c", text), env=_path(), cwd=str(tmp_path), stdin=stdin, counted=True)
     before = _descriptors()
-    done = asyncio.run(_within(Processes(tmp_path, {}, watchdog=watchdog).launch(launch)))
+    done = asyncio.run(_within(LocalProcesses(tmp_path, {}, watchdog=watchdog).launch(launch)))
     assert done.exit_code == 0
     assert 900_000 < done.unread < 1_000_000 if unread is None else done.unread == unread
     assert _descriptors() == before
@@ -241,14 +241,14 @@ def test_what_is_not_read_of_a_counted_stdin_is_known(
 
 def test_a_process_that_has_said_all_need_not_exit(tmp_path: Path, watchdog: Watchdog) -> None:
     text = f"echo $$ > {tmp_path}/pid; echo begun; echo end; exec sleep 1000"
-    launch = Launch(
+    launch = ProcessSpec(
         argv=("sh", "-c", text),
         env=_path(),
         cwd=str(tmp_path),
         spool=True,
         said_all=lambda said: said.endswith("end\n"),
     )
-    done = asyncio.run(_within(Processes(tmp_path, {}, watchdog=watchdog).launch(launch)))
+    done = asyncio.run(_within(LocalProcesses(tmp_path, {}, watchdog=watchdog).launch(launch)))
     assert (done.exit_code, done.stdout) == (0, "begun\nend\n")
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
@@ -277,61 +277,61 @@ else:
 
 
 def test_output_by_files_is_the_same(tmp_path: Path) -> None:
-    launch = Launch(
+    launch = ProcessSpec(
         argv=("sh", "-c", "cat; echo err >&2"), env=_path(), cwd=str(tmp_path), stdin=b"in", spool=True
     )
-    done = asyncio.run(_within(Processes(tmp_path, {}).launch(launch)))
+    done = asyncio.run(_within(LocalProcesses(tmp_path, {}).launch(launch)))
     assert (done.stdout, done.stderr, done.exit_code) == ("in", "err\n", 0)
 
 
 # --- what cannot be started
 
 
-def _not_started(shell: Processes, command: Command) -> StepUnableError:
+def _not_started(shell: LocalProcesses, command: CommandSpec) -> StepUnableError:
     with pytest.raises(StepUnableError) as caught:
         run(shell, command)
     assert caught.value.hint
     return caught.value
 
 
-def test_command_not_found(shell: Processes) -> None:
+def test_command_not_found(shell: LocalProcesses) -> None:
     assert (
         "command not found: no-such-program"
-        in _not_started(shell, Command(argv=("no-such-program",))).message
+        in _not_started(shell, CommandSpec(argv=("no-such-program",))).message
     )
 
 
-def test_missing_directory(shell: Processes) -> None:
+def test_missing_directory(shell: LocalProcesses) -> None:
     assert "does not exist" in _not_started(shell, sh("true", cwd="nowhere")).message
 
 
-def test_arguments_too_long_name_stdin(shell: Processes) -> None:
-    error = _not_started(shell, Command(argv=("true", "x" * 3_000_000)))
+def test_arguments_too_long_name_stdin(shell: LocalProcesses) -> None:
+    error = _not_started(shell, CommandSpec(argv=("true", "x" * 3_000_000)))
     assert "too long" in error.message
     assert "stdin" in error.hint
 
 
-def test_nul_in_arguments(shell: Processes) -> None:
-    assert "NUL" in _not_started(shell, Command(argv=("echo", "a\0b"))).message
-    assert "NUL" in _not_started(shell, Command(argv=("echo",), env={"A": "\0"})).message
+def test_nul_in_arguments(shell: LocalProcesses) -> None:
+    assert "NUL" in _not_started(shell, CommandSpec(argv=("echo", "a\0b"))).message
+    assert "NUL" in _not_started(shell, CommandSpec(argv=("echo",), env={"A": "\0"})).message
 
 
 @pytest.mark.parametrize("argv", [(), ("",)])
-def test_no_command_at_all(shell: Processes, argv: tuple[str, ...]) -> None:
-    assert "no command" in _not_started(shell, Command(argv=argv)).message
+def test_no_command_at_all(shell: LocalProcesses, argv: tuple[str, ...]) -> None:
+    assert "no command" in _not_started(shell, CommandSpec(argv=argv)).message
 
 
-def test_file_that_may_not_be_executed_or_is_no_program(shell: Processes, tmp_path: Path) -> None:
+def test_file_that_may_not_be_executed_or_is_no_program(shell: LocalProcesses, tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("echo hi\n")
-    assert "may not be executed" in _not_started(shell, Command(argv=("./script",))).message
+    assert "may not be executed" in _not_started(shell, CommandSpec(argv=("./script",))).message
     script.chmod(0o755)
-    assert "not a program" in _not_started(shell, Command(argv=("./script",))).message
+    assert "not a program" in _not_started(shell, CommandSpec(argv=("./script",))).message
     script.write_text("#!/no/such/interpreter\n")
-    assert "interpreter" in _not_started(shell, Command(argv=("./script",))).hint
+    assert "interpreter" in _not_started(shell, CommandSpec(argv=("./script",))).hint
 
 
-def test_no_descriptor_left_to_start_with(shell: Processes) -> None:
+def test_no_descriptor_left_to_start_with(shell: LocalProcesses) -> None:
     async def story() -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = max(int(entry.name) for entry in Path("/dev/fd").iterdir()) + 24
@@ -361,7 +361,7 @@ def test_too_many_open_files_says_so(tmp_path: Path, watchdog: Watchdog) -> None
     def none_left(pid: int) -> int:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    shell = Processes(tmp_path, _path(), open_pidfd=none_left, watchdog=watchdog)
+    shell = LocalProcesses(tmp_path, _path(), open_pidfd=none_left, watchdog=watchdog)
     error = _not_started(shell, sh("echo $$ > pid; exec sleep 1000"))
     assert "too many open files" in error.message
     assert "ulimit -n" in error.hint
@@ -371,13 +371,13 @@ def test_a_system_without_pidfd_waits_on_a_thread(tmp_path: Path) -> None:
     def unknown(pid: int) -> int:
         raise OSError(errno.ENOSYS, "Function not implemented")
 
-    assert run(Processes(tmp_path, _path(), open_pidfd=unknown), sh("exit 4")).exit_code == 4
+    assert run(LocalProcesses(tmp_path, _path(), open_pidfd=unknown), sh("exit 4")).exit_code == 4
 
 
-def test_a_lost_exit_code_is_an_error_not_a_success(shell: Processes) -> None:
+def test_a_lost_exit_code_is_an_error_not_a_success(shell: LocalProcesses) -> None:
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        assert "exit code" in _not_started(shell, Command(argv=("true",))).message
+        assert "exit code" in _not_started(shell, CommandSpec(argv=("true",))).message
     finally:
         signal.signal(signal.SIGCHLD, before)
 
@@ -385,24 +385,26 @@ def test_a_lost_exit_code_is_an_error_not_a_success(shell: Processes) -> None:
 # --- how it ends
 
 
-def test_what_is_left_in_the_background_ends_with_the_command(shell: Processes, tmp_path: Path) -> None:
+def test_what_is_left_in_the_background_ends_with_the_command(shell: LocalProcesses, tmp_path: Path) -> None:
     done = run(shell, sh("sleep 1000 >/dev/null 2>&1 & echo $! > pid"))
     assert done.exit_code == 0
     assert not alive(pid_in(tmp_path / "pid"))
 
 
-def test_a_pipe_held_in_the_background_does_not_hold_the_command(shell: Processes, tmp_path: Path) -> None:
+def test_a_pipe_held_in_the_background_does_not_hold_the_command(
+    shell: LocalProcesses, tmp_path: Path
+) -> None:
     done = run(shell, sh("sleep 1000 & echo $! > pid; echo said"))
     assert (done.exit_code, done.stdout) == (0, "said\n")
     assert not alive(pid_in(tmp_path / "pid"))
 
 
-def test_output_of_the_background_within_the_grace_is_kept(shell: Processes) -> None:
+def test_output_of_the_background_within_the_grace_is_kept(shell: LocalProcesses) -> None:
     assert run(shell, sh("(sleep 0.1; echo late) & echo first")).stdout == "first\nlate\n"
 
 
 @linux
-def test_a_daemon_ends_with_the_command(shell: Processes, tmp_path: Path) -> None:
+def test_a_daemon_ends_with_the_command(shell: LocalProcesses, tmp_path: Path) -> None:
     """A new session, a double fork, every inherited descriptor closed."""
     done = run(
         shell,
@@ -413,14 +415,16 @@ def test_a_daemon_ends_with_the_command(shell: Processes, tmp_path: Path) -> Non
 
 
 @linux
-def test_a_daemon_that_ignores_term_is_killed(shell: Processes, tmp_path: Path) -> None:
+def test_a_daemon_that_ignores_term_is_killed(shell: LocalProcesses, tmp_path: Path) -> None:
     daemon = "setsid sh -c 'trap \"\" TERM; echo $$ > pid; while :; do sleep 0.1; done' >/dev/null 2>&1 &"
     run(shell, sh(f"{daemon} until [ -s pid ]; do :; done"))
     assert not alive(pid_in(tmp_path / "pid"))
 
 
 @contextlib.asynccontextmanager
-async def started(shell: Processes, command: Command, *signs: Path) -> AsyncIterator[asyncio.Task[Completed]]:
+async def started(
+    shell: LocalProcesses, command: CommandSpec, *signs: Path
+) -> AsyncIterator[asyncio.Task[Completed]]:
     """A command known to have come as far as writing ``signs``."""
     task = asyncio.create_task(shell.run(command))
     await appears(*signs)
@@ -428,7 +432,7 @@ async def started(shell: Processes, command: Command, *signs: Path) -> AsyncIter
     assert task.done()
 
 
-def test_cancelling_asks_the_whole_group_politely_first(shell: Processes, tmp_path: Path) -> None:
+def test_cancelling_asks_the_whole_group_politely_first(shell: LocalProcesses, tmp_path: Path) -> None:
     async def story() -> None:
         text = "trap 'echo asked > asked; exit' TERM; sleep 1000 & echo $! > pid; wait"
         async with started(shell, sh(text), tmp_path / "pid") as task:
@@ -441,7 +445,7 @@ def test_cancelling_asks_the_whole_group_politely_first(shell: Processes, tmp_pa
     assert (tmp_path / "asked").read_text() == "asked\n"
 
 
-def test_cancelling_kills_what_ignores_being_asked(shell: Processes, tmp_path: Path) -> None:
+def test_cancelling_kills_what_ignores_being_asked(shell: LocalProcesses, tmp_path: Path) -> None:
     async def story() -> None:
         forever = "while :; do sleep 0.1; done"
         text = f"trap '' TERM; sh -c 'echo $$ > a; {forever}' & echo $$ > b; {forever}"
@@ -456,7 +460,7 @@ def test_cancelling_kills_what_ignores_being_asked(shell: Processes, tmp_path: P
 
 
 @linux
-def test_cancelling_finds_what_has_left_the_group(shell: Processes, tmp_path: Path) -> None:
+def test_cancelling_finds_what_has_left_the_group(shell: LocalProcesses, tmp_path: Path) -> None:
     async def story() -> None:
         text = "setsid sh -c 'echo $$ > pid; sleep 1000' & sleep 1000"
         async with started(shell, sh(text), tmp_path / "pid") as task:
@@ -469,7 +473,7 @@ def test_cancelling_finds_what_has_left_the_group(shell: Processes, tmp_path: Pa
 
 
 @linux
-def test_a_kill_waits_for_nobody(shell: Processes, tmp_path: Path) -> None:
+def test_a_kill_waits_for_nobody(shell: LocalProcesses, tmp_path: Path) -> None:
     async def story() -> None:
         forever = "trap '' TERM; while :; do sleep 0.1; done"
         text = f"setsid sh -c 'echo $$ > a; {forever}' & echo $$ > b; {forever}"
@@ -486,7 +490,7 @@ def test_a_kill_waits_for_nobody(shell: Processes, tmp_path: Path) -> None:
     asyncio.run(_within(story()))
 
 
-def test_a_second_and_third_cancel_do_not_stop_the_cleaning_up(shell: Processes, tmp_path: Path) -> None:
+def test_a_second_and_third_cancel_do_not_stop_the_cleaning_up(shell: LocalProcesses, tmp_path: Path) -> None:
     async def story() -> None:
         text = "trap '' TERM; echo $$ > pid; while :; do sleep 0.1; done"
         async with started(shell, sh(text), tmp_path / "pid") as task:
@@ -501,7 +505,7 @@ def test_a_second_and_third_cancel_do_not_stop_the_cleaning_up(shell: Processes,
     asyncio.run(_within(story()))
 
 
-def test_a_cancel_during_the_ending_of_leftovers_is_passed_on(shell: Processes, tmp_path: Path) -> None:
+def test_a_cancel_during_the_ending_of_leftovers_is_passed_on(shell: LocalProcesses, tmp_path: Path) -> None:
     async def story() -> None:
         leftover = "sh -c 'trap \"\" TERM; echo $$ > pid; while :; do sleep 0.1; done' >/dev/null 2>&1 &"
         async with started(shell, sh(f"{leftover} until [ -s pid ]; do :; done"), tmp_path / "pid") as task:
@@ -514,7 +518,7 @@ def test_a_cancel_during_the_ending_of_leftovers_is_passed_on(shell: Processes, 
     asyncio.run(_within(story()))
 
 
-def test_the_loops_own_shutdown_cleans_up_too(shell: Processes, tmp_path: Path) -> None:
+def test_the_loops_own_shutdown_cleans_up_too(shell: LocalProcesses, tmp_path: Path) -> None:
     async def story() -> asyncio.Task[Completed]:
         task = asyncio.create_task(shell.run(sh("trap '' TERM; echo $$ > pid; while :; do sleep 0.1; done")))
         await appears(tmp_path / "pid")
@@ -524,7 +528,7 @@ def test_the_loops_own_shutdown_cleans_up_too(shell: Processes, tmp_path: Path) 
     assert not alive(pid_in(tmp_path / "pid"))
 
 
-def test_a_coroutine_thrown_away_takes_its_process_along(shell: Processes, tmp_path: Path) -> None:
+def test_a_coroutine_thrown_away_takes_its_process_along(shell: LocalProcesses, tmp_path: Path) -> None:
     async def story() -> None:
         work = shell.run(sh("echo $$ > pid; exec sleep 1000"))
         work.send(None)
@@ -535,7 +539,7 @@ def test_a_coroutine_thrown_away_takes_its_process_along(shell: Processes, tmp_p
     asyncio.run(_within(story()))
 
 
-def test_a_time_limit_around_a_run_is_a_timeout(shell: Processes) -> None:
+def test_a_time_limit_around_a_run_is_a_timeout(shell: LocalProcesses) -> None:
     async def story() -> None:
         async with asyncio.timeout(0.1):
             await shell.run(sh("sleep 1000"))
@@ -547,7 +551,7 @@ def test_a_time_limit_around_a_run_is_a_timeout(shell: Processes) -> None:
 # --- many
 
 
-def test_two_hundred_at_once(shell: Processes) -> None:
+def test_two_hundred_at_once(shell: LocalProcesses) -> None:
     async def story() -> list[Completed]:
         return await asyncio.gather(*(shell.run(sh(f"sleep 0.2; echo {n}; exit {n}")) for n in range(200)))
 
@@ -555,7 +559,7 @@ def test_two_hundred_at_once(shell: Processes) -> None:
     assert [(one.stdout, one.exit_code) for one in done] == [(f"{n}\n", n) for n in range(200)]
 
 
-def test_cancelling_many_leaves_none(shell: Processes, tmp_path: Path) -> None:
+def test_cancelling_many_leaves_none(shell: LocalProcesses, tmp_path: Path) -> None:
     async def story() -> None:
         tasks = [asyncio.create_task(shell.run(sh(f"echo $$ > {n}; sleep 1000 & wait"))) for n in range(40)]
         await appears(*(tmp_path / str(n) for n in range(40)))
@@ -568,7 +572,7 @@ def test_cancelling_many_leaves_none(shell: Processes, tmp_path: Path) -> None:
     assert not any(alive(pid_in(tmp_path / str(n))) for n in range(40))
 
 
-def test_loops_of_several_threads_share_one_shell(shell: Processes) -> None:
+def test_loops_of_several_threads_share_one_shell(shell: LocalProcesses) -> None:
     results: dict[int, str] = {}
 
     def work(number: int) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.shell.ast import Call, Word
+from pytest_lok.core.shell.ast import NamedCommand, ShellWord
 from pytest_lok.core.shell.safety.builtins import behind
 
 if TYPE_CHECKING:
-    from pytest_lok.core.shell.safety.judge import Judge
+    from pytest_lok.core.shell.safety.judge import CommandJudge
 
 _BRINGING = """
 tar bsdtar gtar | -?[A-Za-z]*x[A-Za-z]*|--(extract|get) | all
@@ -40,7 +40,7 @@ class _Bringing:
     words: re.Pattern[str] | None
     which: str
 
-    def chosen(self, args: Sequence[Word]) -> Sequence[Word]:
+    def chosen(self, args: Sequence[ShellWord]) -> Sequence[ShellWord]:
         """The arguments that choose what files come."""
         if self.words and not any(self.words.fullmatch(word.literal or "") for word in args):
             return ()
@@ -71,7 +71,7 @@ _NEW = frozenset({"-b", "-B", "-c", "-C", "--create", "--force-create", "--orpha
 _SOURCES = ("-s", "--source")
 
 
-def brings(judge: Judge, call: Call) -> None:
+def brings(judge: CommandJudge, call: NamedCommand) -> None:
     """Values may choose the files that a command brings."""
     if (known := _PROGRAMS.get(call.name)) and (words := known.chosen(call.args)):
         if call.name == "wget" and any(
@@ -81,7 +81,7 @@ def brings(judge: Judge, call: Call) -> None:
         judge.trace.fills(call, "", words=words, fed=call.name in _FROM_INPUT)
 
 
-def revisions(judge: Judge, call: Call, command: str, args: Sequence[Word]) -> None:
+def revisions(judge: CommandJudge, call: NamedCommand, command: str, args: Sequence[ShellWord]) -> None:
     """Values may choose the revision of which git puts the files there, or what a name of one stands for."""
     if command in _REFERENCES:
         judge.trace.references += args
@@ -90,7 +90,7 @@ def revisions(judge: Judge, call: Call, command: str, args: Sequence[Word]) -> N
         command == "reset" and not {"--hard", "--merge", "--keep"}.intersection(texts)
     ):
         return
-    words, previous = list[Word](), ""
+    words, previous = list[ShellWord](), ""
     for word in args:
         if word.literal == "--" and command in ("checkout", "reset"):
             break
@@ -114,7 +114,7 @@ _SENDING: Mapping[str, Sequence[str]] = {
 """Options whose value names a file that is sent; of curl, and of fields, behind a ``@`` or a ``<``."""
 
 
-def sends(judge: Judge, call: Call) -> None:
+def sends(judge: CommandJudge, call: NamedCommand) -> None:
     """A value that names a file to send may name the same as one to write."""
     options, previous = _SENDING.get(call.name, ()), ""
     marked = call.name == "curl" or any(word.literal == "api" for word in call.args[:1])

@@ -7,51 +7,51 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.shell.ast import POSITIONAL, Call, Word
+from pytest_lok.core.shell.ast import POSITIONAL, NamedCommand, ShellWord
 from pytest_lok.core.shell.safety.command_tables import TEST_BINARY, TEST_UNARY
 from pytest_lok.core.shell.safety.options import decides
 from pytest_lok.core.shell.safety.taint import ANY
 
 if TYPE_CHECKING:
-    from pytest_lok.core.shell.safety.judge import Judge
+    from pytest_lok.core.shell.safety.judge import CommandJudge
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 
 
-def behind(word: Word, at: int) -> Word:
+def behind(word: ShellWord, at: int) -> ShellWord:
     """The word without so many characters of the literal text it starts with."""
     rest = replace(word)
     rest.skip(at)
     return rest
 
 
-def harmless(judge: Judge, call: Call) -> None:
+def harmless(judge: CommandJudge, call: NamedCommand) -> None:
     """A command whose arguments are never options that matter."""
 
 
-def evaluate(judge: Judge, call: Call) -> None:
+def evaluate(judge: CommandJudge, call: NamedCommand) -> None:
     """``eval``: its arguments are one text of shell code."""
     judge.runs(call.args, call.name)
     if call.args:
         judge.code(call.args, call)
 
 
-def trap(judge: Judge, call: Call) -> None:
+def trap(judge: CommandJudge, call: NamedCommand) -> None:
     """The first argument is shell code."""
     judge.runs(call.args, call.name)
     if call.args and call.args[0].literal not in ("", "-", "--"):
         judge.code(call.args[:1], call)
 
 
-def source(judge: Judge, call: Call) -> None:
+def source(judge: CommandJudge, call: NamedCommand) -> None:
     """``.``: a file of shell code."""
     judge.runs(call.args, call.name)
     for word in call.args[:1]:
         judge.runs_file(word.shown, call)
 
 
-def directory(judge: Judge, call: Call) -> None:
+def directory(judge: CommandJudge, call: NamedCommand) -> None:
     """``cd``: its argument becomes the text of ``$PWD``."""
     for word in call.args:
         judge.flow.becomes("PWD", word)
@@ -59,7 +59,7 @@ def directory(judge: Judge, call: Call) -> None:
     judge.data(call)
 
 
-def declaration(judge: Judge, call: Call) -> None:
+def declaration(judge: CommandJudge, call: NamedCommand) -> None:
     """Names, and what they are set to."""
     options = any(word.prefix.startswith(("-", "+")) for word in call.args)
     exports = call.name == "export" or any(re.match("-[a-z]*x", word.prefix) for word in call.args)
@@ -76,7 +76,7 @@ def declaration(judge: Judge, call: Call) -> None:
             judge.flow.becomes(declared[0], word)
 
 
-def namer(judge: Judge, call: Call) -> None:
+def namer(judge: CommandJudge, call: NamedCommand) -> None:
     """Names of variables that get a text from elsewhere."""
     judge.runs(call.args, call.name)
     if any(word.prefix.startswith("-C") for word in call.args):  # mapfile calls a command for what it reads
@@ -89,14 +89,14 @@ def namer(judge: Judge, call: Call) -> None:
             judge.flow.reads(name, {POSITIONAL} if call.name == "getopts" else ())
 
 
-def calculation(judge: Judge, call: Call) -> None:
+def calculation(judge: CommandJudge, call: NamedCommand) -> None:
     """``let`` and ``[[``: bash calculates with the names in them."""
     for word in call.args:
         judge.refuse(word.holes, f"an argument of `{call.name}`, in which bash calculates")
         judge.flow.calculates((*_IDENTIFIER.findall(judge.as_code(word)), *word.reads), f"`{call.name}`")
 
 
-def positional(judge: Judge, call: Call) -> None:
+def positional(judge: CommandJudge, call: NamedCommand) -> None:
     """``set``: options of the shell, and what becomes ``$1`` …"""
     ended = False
     if any(re.match(r"-[a-z]*a|allexport\Z", word.prefix) for word in call.args):
@@ -108,7 +108,7 @@ def positional(judge: Judge, call: Call) -> None:
         ended = ended or word.literal == "--"
 
 
-def formatted(judge: Judge, call: Call) -> None:
+def formatted(judge: CommandJudge, call: NamedCommand) -> None:
     """``printf``: a format, and data."""
     ended = call.args[:1] and call.args[0].literal == "--"
     for pattern in call.args[1:2] if ended else call.args[:1]:
@@ -121,7 +121,7 @@ def formatted(judge: Judge, call: Call) -> None:
             judge.runs([pattern], "printf")
 
 
-def tested(judge: Judge, call: Call) -> None:
+def tested(judge: CommandJudge, call: NamedCommand) -> None:
     """``test``: words that are operators by where they stand."""
     looks_up = any(word.literal in ("-v", "-R") for word in call.args)
     for word in call.args:
@@ -135,7 +135,7 @@ def tested(judge: Judge, call: Call) -> None:
         judge.runs(call.args, call.name, what)
 
 
-def _is_test(words: Sequence[Word]) -> bool:
+def _is_test(words: Sequence[ShellWord]) -> bool:
     """Whether it is a test in which POSIX says which words are operators, whatever the others hold."""
     if words and words[0].literal == "!":
         words = words[1:]

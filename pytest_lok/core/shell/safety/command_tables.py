@@ -164,7 +164,7 @@ def runs_operands(name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Language:
+class LittleLanguage:
     """A command whose first operand is a program of its own language.
 
     ``flags`` take nothing; ``holding`` options are followed by a program, or by the name of a file of it;
@@ -181,7 +181,7 @@ class Language:
     running: re.Pattern[str] = re.compile(r"(?!)")
 
 
-_AWK = Language(
+_AWK = LittleLanguage(
     flags=re.compile(r"-F\S+|--posix|--"),
     holding=("-f",),
     named={"-v": 1, "-F": 1},
@@ -189,7 +189,7 @@ _AWK = Language(
     assigns=True,
     running=re.compile(r"""system\s*\(|&?\s*getline|print[^;}\n]*\|&?\s*("(\S*/)?\w*sh\b|[A-Za-z(])"""),
 )
-_SED = Language(
+_SED = LittleLanguage(
     flags=re.compile(
         r"-[nErsuz]+|-i\S*|--(posix|sandbox|quiet|silent|regexp-extended|null-data|separate|in-place(=\S+)?)?"
     ),
@@ -205,13 +205,13 @@ _JQ_FLAGS = (
     r"-[acCeCjMnrRsSt]+|--(null-input|raw-(in|out)put0?|compact-output|slurp|tab|ascii-output|join-output|color-output"
     r"|monochrome-output|sort-keys|exit-status|seq|stream|stream-errors|unbuffered|args|jsonargs|yaml-output)|--"
 )
-_JQ = Language(
+_JQ = LittleLanguage(
     flags=re.compile(_JQ_FLAGS),
     holding=("-f", "--from-file", "-L", "--library-path"),
     named={"--arg": 2, "--argjson": 2, "--slurpfile": 2, "--rawfile": 2, "--indent": 1},
     way="jq --arg name {}",
 )
-_YQ = Language(
+_YQ = LittleLanguage(
     flags=re.compile(
         r"-[neCMPrjyYcsi]+|--(null-input|inplace|unwrapScalar|exit-status|prettyPrint)|-o=?\w*|-p=?\w*|--"
     ),
@@ -220,7 +220,7 @@ _YQ = Language(
     subcommands=("eval", "e", "eval-all", "ea"),
     way="an environment variable, V={} yq '… strenv(V) …'",
 )
-SCRIPTED: Mapping[str, Language] = {
+SCRIPTED: Mapping[str, LittleLanguage] = {
     **dict.fromkeys(("sed", "gsed"), _SED),
     **dict.fromkeys(("awk", "gawk", "mawk", "nawk", "original-awk", "goawk"), _AWK),
     **dict.fromkeys(("jq", "gojq", "jaq", "jqp"), _JQ),

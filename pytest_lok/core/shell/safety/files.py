@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.edits.protected_names import protected
-from pytest_lok.core.shell.ast import Call, Hole, Word
+from pytest_lok.core.shell.ast import Hole, NamedCommand, ShellWord
 from pytest_lok.core.shell.safety import builtins
 from pytest_lok.core.shell.safety.command_tables import FIND_RUNS
 from pytest_lok.core.shell.safety.options import CLOSED, program
 
 if TYPE_CHECKING:
-    from pytest_lok.core.shell.safety.judge import Judge
+    from pytest_lok.core.shell.safety.judge import CommandJudge
 
 # fmt: off
 _READERS = """
@@ -117,7 +117,7 @@ _GIT_WRITES: Mapping[str, int] = {"init": 0, "bundle": 1, "mv": 0, "rm": 0}
 """Subcommands of git whose operands are files they write, but for the first ones."""
 
 
-def outputs(judge: Judge, call: Call) -> None:
+def outputs(judge: CommandJudge, call: NamedCommand) -> None:
     """Files that the command writes by an option."""
     options = OUTPUTS.get(call.name, ANY_OUTPUT if program(call.name).open else ())
     for place, word in enumerate(call.args if options else ()):
@@ -143,9 +143,9 @@ def _means(option: str, options: Collection[str]) -> bool:
     )
 
 
-def operands(args: Sequence[Word]) -> list[Word]:
+def operands(args: Sequence[ShellWord]) -> list[ShellWord]:
     """Words that are no options: those that begin with no dash, and all that follow ``--``."""
-    found, ended = list[Word](), False
+    found, ended = list[ShellWord](), False
     for word in args:
         if ended or not word.prefix.startswith("-"):
             found.append(word)
@@ -153,7 +153,7 @@ def operands(args: Sequence[Word]) -> list[Word]:
     return found
 
 
-def maker(judge: Judge, call: Call) -> None:
+def maker(judge: CommandJudge, call: NamedCommand) -> None:
     """Operands that are files it writes, changes or deletes."""
     reading = any(
         re.match("-[a-z0-9]*[clt]|--(stdout|to-stdout|list|test)", word.prefix) for word in call.args
@@ -170,14 +170,14 @@ def maker(judge: Judge, call: Call) -> None:
     judge.data(call)
 
 
-def found_is_changed(args: Sequence[Word]) -> bool:
+def found_is_changed(args: Sequence[ShellWord]) -> bool:
     """Whether find deletes what it finds, or gives it to a command that may change it."""
     texts = [word.literal or "" for word in args]
     started = [posixpath.basename(text) for before, text in itertools.pairwise(texts) if before in FIND_RUNS]
     return "-delete" in texts or any(name not in READERS or name in _CHANGING for name in started)
 
 
-def module(judge: Judge, call: Call) -> None:
+def module(judge: CommandJudge, call: NamedCommand) -> None:
     """A module of Python's that writes files."""
     for word in operands(call.args)[MODULES[call.name] :]:
         judge.target(word)
@@ -185,7 +185,7 @@ def module(judge: Judge, call: Call) -> None:
         judge.guard(word, call.name)
 
 
-def curl(judge: Judge, call: Call) -> None:
+def curl(judge: CommandJudge, call: NamedCommand) -> None:
     """With ``-T`` an address may be that of a file, which is written."""
     sends = any(re.match("-[a-zA-Z]*T|--upload", word.prefix) for word in call.args)
     for word in call.args:
@@ -200,14 +200,14 @@ def curl(judge: Judge, call: Call) -> None:
             )
 
 
-def changer(judge: Judge, call: Call) -> None:
+def changer(judge: CommandJudge, call: NamedCommand) -> None:
     """The same behind a mode or an owner."""
     for word in operands(call.args)[1:]:
         judge.target(word, changes=True)
     judge.data(call)
 
 
-def copied(judge: Judge, call: Call) -> None:
+def copied(judge: CommandJudge, call: NamedCommand) -> None:
     """The operands of cp and its like."""
     named = operands(call.args)
     for word in named:
@@ -218,7 +218,7 @@ def copied(judge: Judge, call: Call) -> None:
         judge.trace.fills(call, word.shown, copied=all(source.literal for source in named[:-1]))
 
 
-def dd(judge: Judge, call: Call) -> None:
+def dd(judge: CommandJudge, call: NamedCommand) -> None:
     """``of=`` names what it writes."""
     source = any(word.prefix.startswith("if=") for word in call.args)
     for word in call.args:
@@ -231,7 +231,7 @@ def dd(judge: Judge, call: Call) -> None:
     judge.data(call)
 
 
-def split(judge: Judge, call: Call) -> None:
+def split(judge: CommandJudge, call: NamedCommand) -> None:
     """The second operand is what the names of its files start with."""
     for word in operands(call.args)[1:]:
         judge.target(word)
@@ -240,7 +240,7 @@ def split(judge: Judge, call: Call) -> None:
     judge.data(call)
 
 
-def tar(judge: Judge, call: Call) -> None:
+def tar(judge: CommandJudge, call: NamedCommand) -> None:
     """Options may come in one word without a dash, and ``f`` among them names the archive."""
     args = call.args
     bundle = args[0].literal if args else None
@@ -264,7 +264,7 @@ def tar(judge: Judge, call: Call) -> None:
     judge.data(call)
 
 
-def first(judge: Judge, call: Call) -> None:
+def first(judge: CommandJudge, call: NamedCommand) -> None:
     """An archiver: a word that says what to do, the archive, and what goes in."""
     judge.runs(call.args[:1], call.name, f"the first argument of `{call.name}`, which decides what it does")
     for word in call.args[1:2]:
@@ -273,7 +273,7 @@ def first(judge: Judge, call: Call) -> None:
     judge.data(call)
 
 
-def git(judge: Judge, command: str, args: Sequence[Word]) -> None:
+def git(judge: CommandJudge, command: str, args: Sequence[ShellWord]) -> None:
     """Operands of git's subcommands that name what is written."""
     named = operands(args)
     if command in _GIT_WRITES:
@@ -286,7 +286,7 @@ def git(judge: Judge, command: str, args: Sequence[Word]) -> None:
         for word in named[1:2] if named and named[0].literal in ("add", "remove") else named[1:3]:
             judge.target(word)
     elif command in ("apply", "am"):
-        judge.trace.fills(Call(name="git", args=args, command=judge.current), "")
+        judge.trace.fills(NamedCommand(name="git", args=args, command=judge.current), "")
 
 
 # --- what is written, and where a command is started
@@ -297,13 +297,13 @@ class _Fill:
     """A file that a command fills: where it stands, and the words that say with what, if not all its own."""
 
     number: int
-    call: Call
+    call: NamedCommand
     path: str
     copied: bool
-    words: Sequence[Word] | None
+    words: Sequence[ShellWord] | None
     fed: bool
 
-    def holes(self, judge: Judge, exported: Collection[str]) -> list[Hole]:
+    def holes(self, judge: CommandJudge, exported: Collection[str]) -> list[Hole]:
         """The values that may be in the file, or have chosen what is."""
         fed = judge.flow.fed(self.call.command) if self.fed else []
         if self.words is not None:
@@ -314,21 +314,21 @@ class _Fill:
 
 
 @dataclass(slots=True)
-class Trace:
+class FileTrace:
     """The commands of a text in their order, with what they may leave behind for those that follow.
 
     ``repeats``: a loop, a function or a job in the background lets every command follow every other.
     """
 
     repeats: bool = False
-    _calls: list[Call] = field(default_factory=list)
+    _calls: list[NamedCommand] = field(default_factory=list)
     exported: set[str] = field(default_factory=set)  # variables that programs see
-    references: list[Word] = field(default_factory=list)  # names of revisions, and what they stand for
+    references: list[ShellWord] = field(default_factory=list)  # names of revisions, and what they stand for
     _fills: list[_Fill] = field(default_factory=list)
-    _moves: list[tuple[int, Word]] = field(default_factory=list)
+    _moves: list[tuple[int, ShellWord]] = field(default_factory=list)
     _eaters: list[tuple[int, str]] = field(default_factory=list)
 
-    def sees(self, call: Call) -> None:
+    def sees(self, call: NamedCommand) -> None:
         """A command is next."""
         self._calls.append(call)
         for path in call.command.outputs:
@@ -336,11 +336,11 @@ class Trace:
 
     def fills(
         self,
-        call: Call,
+        call: NamedCommand,
         path: str,
         *,
         copied: bool = False,
-        words: Sequence[Word] | None = None,
+        words: Sequence[ShellWord] | None = None,
         fed: bool = True,
     ) -> None:
         """It writes what it gets to a file ("": nobody knows which).
@@ -353,7 +353,7 @@ class Trace:
                 _Fill(number=number, call=call, path=path, copied=copied, words=words, fed=fed)
             )
 
-    def moves(self, word: Word) -> None:
+    def moves(self, word: ShellWord) -> None:
         """What follows is started in that directory."""
         self._moves.append((len(self._calls), word))
 
@@ -361,7 +361,7 @@ class Trace:
         """The command runs its input."""
         self._eaters.append((len(self._calls) - 1, name))
 
-    def conclude(self, judge: Judge, *, changing: bool) -> None:
+    def conclude(self, judge: CommandJudge, *, changing: bool) -> None:
         """Refuse the values that are in a file, or choose a directory, where it is not known what is run."""
         for number, word in self._moves:
             holes = judge.flow.holding([word], whole=False)
@@ -386,7 +386,7 @@ class Trace:
                 holes, text, "run it in a step of its own, or name the file as data (.txt, .json, .md, …);"
             )
 
-    def _runners(self, judge: Judge, start: int, names: set[str]) -> Iterator[str]:
+    def _runners(self, judge: CommandJudge, start: int, names: set[str]) -> Iterator[str]:
         if any(re.search(r"(\A|/)\.git/", path) for path in names):
             yield "in a file of git's own, which says what git runs"
         for number, name in self._eaters:
@@ -397,10 +397,10 @@ class Trace:
                 if not _is_data(path) or _mentions(call, path):
                     yield f"in a file that is written before `{call.name}`, which may run what it finds"
 
-    def _after(self, number: int) -> list[Call]:
+    def _after(self, number: int) -> list[NamedCommand]:
         return self._calls if self.repeats else self._calls[number:]
 
-    def _reads(self, judge: Judge, call: Call) -> bool:
+    def _reads(self, judge: CommandJudge, call: NamedCommand) -> bool:
         return call.name in READERS or call.name in judge.functions or judge.is_inline(call)
 
 
@@ -411,7 +411,7 @@ def _is_data(path: str) -> bool:
     return bool(_NO_CODE.fullmatch(posixpath.basename(path))) and protected(posixpath.normpath(path)) is None
 
 
-def _mentions(call: Call, path: str) -> bool:
+def _mentions(call: NamedCommand, path: str) -> bool:
     """Whether the command's arguments name the file, or may."""
     name = posixpath.basename(path)
     for word in call.args:

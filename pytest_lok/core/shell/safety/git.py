@@ -8,21 +8,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.shell.ast import Call, Word
+from pytest_lok.core.shell.ast import NamedCommand, ShellWord
 from pytest_lok.core.shell.safety import builtins, files
 from pytest_lok.core.shell.safety.arrivals import revisions
 from pytest_lok.core.shell.safety.command_tables import GIT_CODE, GIT_DATA, GIT_FORMATS, GIT_QUIET
 from pytest_lok.core.shell.safety.options import is_known
 
 if TYPE_CHECKING:
-    from pytest_lok.core.shell.safety.judge import Judge
+    from pytest_lok.core.shell.safety.judge import CommandJudge
 
 _BEFORE_GIT = frozenset(
     {"-c", "-C", "--git-dir", "--work-tree", "--namespace", "--config-env", "--super-prefix"}
 )
 
 
-def git(judge: Judge, call: Call) -> None:
+def git(judge: CommandJudge, call: NamedCommand) -> None:
     """Settings on the command line, ``config``, and what is printed; the rest is as for others."""
     texts = [word.literal or "" for word in call.args]
     place = 0
@@ -56,7 +56,7 @@ def git(judge: Judge, call: Call) -> None:
         judge.data(replace(call, name=f"git-{command}"))
 
 
-def _git_config(judge: Judge, args: Sequence[Word]) -> None:
+def _git_config(judge: CommandJudge, args: Sequence[ShellWord]) -> None:
     operands = [word for word in args if not word.prefix.startswith("-")]
     operands = [word for word in operands if word.literal not in ("set", "get", "unset")]
     for word in operands[:1]:
@@ -66,7 +66,7 @@ def _git_config(judge: Judge, args: Sequence[Word]) -> None:
             judge.runs(args, "git config", f"in git's `{word.shown}`, which can decide what git runs")
 
 
-def _git_setting(judge: Judge, call: Call, word: Word) -> None:
+def _git_setting(judge: CommandJudge, call: NamedCommand, word: ShellWord) -> None:
     key, equals, _ = word.prefix.partition("=")
     if key.lower().startswith("alias."):
         judge.runs(call.args, "git", "an argument of an alias of git, which can run it as code")

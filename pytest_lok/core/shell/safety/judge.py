@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pytest_lok.core.shell.ast import POSITIONAL, Call, Command, Hole, Script, Unreadable, Word
+from pytest_lok.core.shell.ast import (
+    POSITIONAL,
+    Hole,
+    NamedCommand,
+    Script,
+    ShellWord,
+    SimpleCommand,
+    UnsupportedSyntax,
+)
 from pytest_lok.core.shell.lexer import MAX_DEPTH
 from pytest_lok.core.shell.parser import scan
 from pytest_lok.core.shell.safety.arrivals import brings
@@ -25,10 +33,10 @@ from pytest_lok.core.shell.safety.command_tables import (
     interpreter,
     runs_operands,
 )
-from pytest_lok.core.shell.safety.files import Trace
+from pytest_lok.core.shell.safety.files import FileTrace
 from pytest_lok.core.shell.safety.options import VALUE_OPTIONS, decides, program, reads_file
 from pytest_lok.core.shell.safety.programs import knows, name_of, rule
-from pytest_lok.core.shell.safety.taint import ANY, CALLERS, IDENTIFIER, Flow
+from pytest_lok.core.shell.safety.taint import ANY, CALLERS, IDENTIFIER, TaintFlow
 
 DASH = ("-",)
 ASSIGNS = "="
@@ -36,7 +44,7 @@ ASSIGNS = "="
 
 
 @dataclass(slots=True, kw_only=True)
-class Review:
+class SafetyReport:
     """``refused`` are holes, what a value would be there, and what to do instead where that is special.
 
     ``formats`` are those in a ``printf``'s format. ``guarded`` are words no value may start with one of
@@ -46,37 +54,37 @@ class Review:
     """
 
     refused: dict[Hole, tuple[str, str]] = field(default_factory=dict)
-    guarded: list[tuple[Word, tuple[str, ...]]] = field(default_factory=list)
-    split: list[Word] = field(default_factory=list)
+    guarded: list[tuple[ShellWord, tuple[str, ...]]] = field(default_factory=list)
+    split: list[ShellWord] = field(default_factory=list)
     formats: set[Hole] = field(default_factory=set)
-    targets: list[Word] = field(default_factory=list)
+    targets: list[ShellWord] = field(default_factory=list)
     started: frozenset[str] = frozenset()
     unknown: dict[str, None] = field(default_factory=dict)
 
 
-def review(script: Script) -> Review:
+def review(script: Script) -> SafetyReport:
     """Judge every hole of the script; Unreadable if a command in it leaves that open."""
-    judge = Judge(script)
+    judge = CommandJudge(script)
     judge.read(script)
     judge.conclude(script)
     return judge.review
 
 
-class Judge:
+class CommandJudge:
     """Reads commands, and collects what is to be said about the values in them."""
 
     def __init__(self, script: Script) -> None:
-        self.review = Review(refused={hole: (hole.ban, "") for hole in script.holes if hole.ban})
+        self.review = SafetyReport(refused={hole: (hole.ban, "") for hole in script.holes if hole.ban})
         self.functions = script.functions
-        self.flow = Flow()
+        self.flow = TaintFlow()
         self.depth = 0
-        self.trace = Trace()
-        self.current = Command()
-        self.piped: set[Command] = set()  # commands whose output another reads
-        self._leads: list[tuple[Word, str, tuple[str, ...]]] = []  # arguments that start with a variable
-        self._named: list[Word] = []  # names of files to write
-        self.scripts: list[Word] = []  # names of files to run
-        self.fed: list[tuple[Command, str]] = []  # commands whose arguments come from their input
+        self.trace = FileTrace()
+        self.current = SimpleCommand()
+        self.piped: set[SimpleCommand] = set()  # commands whose output another reads
+        self._leads: list[tuple[ShellWord, str, tuple[str, ...]]] = []  # arguments that start with a variable
+        self._named: list[ShellWord] = []  # names of files to write
+        self.scripts: list[ShellWord] = []  # names of files to run
+        self.fed: list[tuple[SimpleCommand, str]] = []  # commands whose arguments come from their input
 
     # --- the text
 
@@ -102,7 +110,7 @@ class Judge:
         for word in script.targets:
             self.target(word)
 
-    def _loop(self, name: str, words: Sequence[Word]) -> None:
+    def _loop(self, name: str, words: Sequence[ShellWord]) -> None:
         if not words:
             self.flow.reads(name, {POSITIONAL})
         if decides(name):
@@ -112,24 +120,26 @@ class Judge:
             if word.direct:
                 self.guard(word)
 
-    def code(self, words: Sequence[Word], call: Call) -> None:
+    def code(self, words: Sequence[ShellWord], call: NamedCommand) -> None:
         """Judge words that the command runs as shell code."""
         if any(None in word.pieces for word in words):
             self.flow.runs({ANY}, f"`{call.name}`")  # it may become code that names any variable
         self.depth += 1
         try:
             if self.depth > MAX_DEPTH:
-                raise Unreadable("it is nested too deeply", 0)
+                raise UnsupportedSyntax("it is nested too deeply", 0)
             inner = scan(" ".join(map(self.as_code, words)))
             if inner.functions:
-                raise Unreadable("it defines functions", 0)
+                raise UnsupportedSyntax("it defines functions", 0)
             for command in inner.commands:
                 command.inputs += call.command.inputs
                 command.called = command.called or call.command.called
             self.read(inner)
-        except Unreadable as error:
+        except UnsupportedSyntax as error:
             at = call.args[0].start
-            raise Unreadable(f"the code that `{call.name}` runs is not clear: {error.message}", at) from None
+            raise UnsupportedSyntax(
+                f"the code that `{call.name}` runs is not clear: {error.message}", at
+            ) from None
         self.depth -= 1
 
     def conclude(self, script: Script) -> None:
@@ -154,7 +164,7 @@ class Judge:
             self.refuse(self.flow.fed(command), what, f"end the command in `--` (`{name} … --`);")
         self.review.started = self.flow.started
 
-    def _lead(self, word: Word, name: str, marks: tuple[str, ...]) -> None:
+    def _lead(self, word: ShellWord, name: str, marks: tuple[str, ...]) -> None:
         """An argument that starts with what a variable or a command says."""
         guarded, split, unknown = self.flow.leads(word)
         self.review.guarded += [(part, marks) for part in guarded]
@@ -177,7 +187,7 @@ class Judge:
         for hole in holes:
             self.review.refused.setdefault(hole, (what, instead))
 
-    def guard(self, word: Word, name: str = "", marks: tuple[str, ...] = DASH) -> None:
+    def guard(self, word: ShellWord, name: str = "", marks: tuple[str, ...] = DASH) -> None:
         """No value may start the word with one of the marks."""
         named = ASSIGNS in marks and (not word.prefix or IDENTIFIER.fullmatch(word.prefix))
         if word.pieces and (isinstance(word.pieces[0], Hole) or (named and word.direct)):
@@ -187,7 +197,7 @@ class Judge:
         elif word.pieces and (word.pieces[0] is None or (named and None in word.pieces)):
             self._leads.append((word, name, marks))
 
-    def target(self, word: Word, *, content: bool = False, changes: bool = False) -> None:
+    def target(self, word: ShellWord, *, content: bool = False, changes: bool = False) -> None:
         """The word names a file to write.
 
         ``content``: with what the command gets; ``changes``: it is deleted, or keeps what is in it.
@@ -206,14 +216,14 @@ class Judge:
         self._named = [word for word in self._named if word not in named]
         return bool(named)
 
-    def runs(self, words: Iterable[Word], name: str, what: str = "", instead: str = "") -> None:
+    def runs(self, words: Iterable[ShellWord], name: str, what: str = "", instead: str = "") -> None:
         """The words are code of the command, or may be."""
         for word in words:
             self.refuse(word.holes, what or f"an argument of `{name}`, which can run it as code", instead)
             if None in word.pieces:
                 self.flow.runs(word.reads, f"`{name}`")
 
-    def runs_input(self, name: str, command: Command) -> None:
+    def runs_input(self, name: str, command: SimpleCommand) -> None:
         """The command runs its standard input, which may be shell code that names any variable."""
         known = interpreter(name)
         self.trace.eats(name)
@@ -224,7 +234,7 @@ class Judge:
             names |= feed.reads
         self.flow.runs(names, f"`{name}`")
 
-    def runs_file(self, path: str, call: Call) -> None:
+    def runs_file(self, path: str, call: NamedCommand) -> None:
         """The command runs a file; some names are not what they seem."""
         self.flow.starts(path, file=True)
         self.flow.dumped = self.flow.dumped or path.startswith("/proc/")
@@ -233,7 +243,7 @@ class Judge:
 
     # --- commands
 
-    def assign(self, name: str, word: Word) -> None:
+    def assign(self, name: str, word: ShellWord) -> None:
         """A variable is set."""
         if decides(name):
             self.runs([word], name, f"in `{name}`, which decides what is run")
@@ -241,7 +251,7 @@ class Judge:
             self.target(word, changes=True)
         self.flow.becomes(name, word)
 
-    def line(self, words: Sequence[Word], command: Command) -> None:
+    def line(self, words: Sequence[ShellWord], command: SimpleCommand) -> None:
         """Judge a command by its name and its arguments."""
         head, args = words[0], words[1:]
         self.runs([head], head.shown, "in the name of a command")
@@ -253,10 +263,10 @@ class Judge:
             self.runs_input(head.shown, command)
             return
         if name == "alias":
-            raise Unreadable("`alias` changes how the rest is read", head.start)
+            raise UnsupportedSyntax("`alias` changes how the rest is read", head.start)
         for path in BUILD_FILES.get(name, ()):
             self.flow.starts(path, file=True)
-        call = Call(name=name, args=args, command=command)
+        call = NamedCommand(name=name, args=args, command=command)
         self.current = command
         self.trace.sees(call)
         brings(self, call)
@@ -268,20 +278,22 @@ class Judge:
             self.flow.dumped = True
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise Unreadable("commands that run commands are nested too deeply", head.start)
+            raise UnsupportedSyntax("commands that run commands are nested too deeply", head.start)
         if name in self.functions:  # it may be called before it is defined, or not be called at all
             self._function(call)
         rule(name)(self, call)
         self.depth -= 1
 
-    def _function(self, call: Call) -> None:
+    def _function(self, call: NamedCommand) -> None:
         self.flow.is_input(CALLERS, call.command)
         self.data(call)
         for word in call.args:
             self.flow.printed.update(word.holes)
             self.flow.becomes(POSITIONAL, word, split=True)
 
-    def data(self, call: Call, args: Sequence[Word] | None = None, marks: tuple[str, ...] = ()) -> None:
+    def data(
+        self, call: NamedCommand, args: Sequence[ShellWord] | None = None, marks: tuple[str, ...] = ()
+    ) -> None:
         """The words are arguments of a command; its options say which of them take code.
 
         ``marks`` are starts of operands that make them more than that.
@@ -319,11 +331,11 @@ class Judge:
             options = [text for text in self.flow.texts(word) if text.startswith("-")]
             previous = options[0].split()[-1] if options else ""
 
-    def _open(self, call: Call, path: str) -> None:
+    def _open(self, call: NamedCommand, path: str) -> None:
         if path:
             self.runs_file(path, call)
 
-    def _boxed(self, word: Word) -> bool:
+    def _boxed(self, word: ShellWord) -> bool:
         """Whether it is an object around all values in it."""
         return (
             word.pieces == [None]
@@ -332,7 +344,7 @@ class Judge:
             and self.flow.boxed.issuperset(word.holes)
         )
 
-    def operands(self, call: Call) -> None:
+    def operands(self, call: NamedCommand) -> None:
         """A command among the arguments of another makes a command line of those that follow."""
         for place, word in enumerate(call.args):
             text = word.literal
@@ -341,7 +353,7 @@ class Judge:
                 return
 
     @staticmethod
-    def is_inline(call: Call) -> bool:
+    def is_inline(call: NamedCommand) -> bool:
         """Whether it starts a command, or shell code, that is judged by itself."""
         known = interpreter(call.name)
         inline = (
@@ -352,6 +364,6 @@ class Judge:
         return bool(inline) or call.name in WRAPPERS
 
     @staticmethod
-    def as_code(word: Word) -> str:
+    def as_code(word: ShellWord) -> str:
         """The word's text, with something harmless for what only the shell will know."""
         return "".join(piece if isinstance(piece, str) else "x" for piece in word.pieces)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_lok.core.shell.ast import Call, Word
+from pytest_lok.core.shell.ast import NamedCommand, ShellWord
 
 # fmt: off
 _OPENING = """
@@ -130,7 +130,7 @@ class Opening:
     last: int = 0
     ends: bool = False
 
-    def behind(self, args: Sequence[Word]) -> Sequence[Word]:
+    def behind(self, args: Sequence[ShellWord]) -> Sequence[ShellWord]:
         """The arguments, if it is this use: behind the subcommand."""
         if not self.subcommands:
             return args
@@ -142,7 +142,7 @@ class Opening:
             operands += not option
         return ()
 
-    def opens(self, args: Sequence[Word]) -> Iterator[tuple[Word, str]]:
+    def opens(self, args: Sequence[ShellWord]) -> Iterator[tuple[ShellWord, str]]:
         """The words that name what is opened, with the option before them or ""."""
         least = most = 0  # operands so far: what follows an unknown option may be its value
         previous, ended = "", False
@@ -202,7 +202,7 @@ def _openings() -> Mapping[str, tuple[Opening, ...]]:
     return found
 
 
-def opened(call: Call) -> Iterator[tuple[Word, str]]:
+def opened(call: NamedCommand) -> Iterator[tuple[ShellWord, str]]:
     """The words that name what the command opens as code, with the option before them or ""."""
     for opening in _openings().get(call.name, ()):
         for word, option in opening.opens(call.args):

@@ -41,7 +41,7 @@ _PART = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class KnownProgram:
     """What a program does with the values of its options.
 
     ``code``: options that run their value. Of an ``open`` program that is not all of them: other names
@@ -192,11 +192,11 @@ _OPTIONS = """
 say otherwise, starts of values that name a file, and whether it has more options than these."""
 
 
-def _listed() -> Iterator[tuple[str, Program]]:
+def _listed() -> Iterator[tuple[str, KnownProgram]]:
     for entry in re.split(r"\n    (?=\S)", _OPTIONS.strip("\n").removeprefix("    ")):
         name, _, rest = entry.partition(" ")
         code, plain, marks, more = (*rest.split("|"), "", "", "")[:4]
-        yield name, Program(
+        yield name, KnownProgram(
             code=frozenset(code.split()),
             plain=frozenset(plain.split()),
             marks=tuple(marks.split()),
@@ -204,7 +204,7 @@ def _listed() -> Iterator[tuple[str, Program]]:
         )
 
 
-_UNKNOWN = Program(open=True)
+_UNKNOWN = KnownProgram(open=True)
 _LINKED = """
     -B -C -J -Xclang -fplugin -fuse-ld -plugin -processor -processorpath -specs -wrapper
     --codegen --dynamic-linker --plugin --specs
@@ -213,10 +213,10 @@ _COMPILED = """
     -D -I -L -T -U -W -f -include -imacros -iquote -isystem -idirafter -iprefix -l -Xlinker -Xassembler
     -Xpreprocessor -cp --class-path --cfg --extern --sysroot --include --imacros --define-macro
 """
-_MARKED = Program(code=frozenset(_LINKED.split()), marks=("@",))
-_COMPILER = Program(code=_MARKED.code | frozenset(_COMPILED.split()), marks=("@",))
-_PROGRAMS: Mapping[str, Program] = {
-    **dict.fromkeys(_CLOSED_NAMES.split(), Program()),
+_MARKED = KnownProgram(code=frozenset(_LINKED.split()), marks=("@",))
+_COMPILER = KnownProgram(code=_MARKED.code | frozenset(_COMPILED.split()), marks=("@",))
+_PROGRAMS: Mapping[str, KnownProgram] = {
+    **dict.fromkeys(_CLOSED_NAMES.split(), KnownProgram()),
     **dict.fromkeys(_UNDECIDED.split(), _UNKNOWN),
     **dict.fromkeys(_BINUTILS.split(), _MARKED),
     **dict.fromkeys(_COMPILERS.split(), _COMPILER),
@@ -251,7 +251,7 @@ _OWN = re.compile(
 
 
 @functools.lru_cache(512)
-def program(name: str) -> Program:
+def program(name: str) -> KnownProgram:
     """What is known of the program of that name, whatever version ends it."""
     return _PROGRAMS.get(name) or _PROGRAMS.get(_VERSION.sub("", name)) or _UNKNOWN
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_lok.core.shell.ast import Call, Hole, Word
+from pytest_lok.core.shell.ast import Hole, NamedCommand, ShellWord
 from pytest_lok.core.shell.safety import builtins, files
 from pytest_lok.core.shell.safety.arrivals import sends
 from pytest_lok.core.shell.safety.command_tables import (
@@ -42,13 +42,13 @@ from pytest_lok.core.shell.safety.openers import opened
 from pytest_lok.core.shell.safety.options import is_known
 
 if TYPE_CHECKING:
-    from pytest_lok.core.shell.safety.judge import Judge
+    from pytest_lok.core.shell.safety.judge import CommandJudge
 
 
 _IN_PLACE = re.compile(r"-[A-Za-z]*i|--in-?place")
 _PRINTS_TO = re.compile(r"print[^;}\n]*>")
 
-Rule: TypeAlias = "Callable[[Judge, Call], None]"
+Rule: TypeAlias = "Callable[[CommandJudge, NamedCommand], None]"
 
 
 def rule(name: str) -> Rule:
@@ -58,7 +58,7 @@ def rule(name: str) -> Rule:
     return _RULE_OF.get(name, _ordinary)
 
 
-def name_of(word: Word) -> str | None:
+def name_of(word: ShellWord) -> str | None:
     """What a command is called, without its directory; None if only the shell will know."""
     tail = word.pieces[-1] if word.pieces else None
     if not isinstance(tail, str) or (word.literal is None and "/" not in tail):
@@ -66,7 +66,7 @@ def name_of(word: Word) -> str | None:
     return tail.rpartition("/")[2] or None
 
 
-def _ordinary(judge: Judge, call: Call) -> None:
+def _ordinary(judge: CommandJudge, call: NamedCommand) -> None:
     literals = [word.literal for word in call.args]
     elsewhere = REMOTE.get(call.name, ())
     if remote := [text for text in literals if text in elsewhere]:
@@ -110,7 +110,7 @@ _CONTAINER_DATA = re.compile(r"--(env|label|name)|-[el]")
 _IMAGE = re.compile(r"[\w.-]+(:\d+/)?[\w./-]*[:@][\w.:-]*")
 
 
-def _but_names(judge: Judge, call: Call) -> Sequence[Word]:
+def _but_names(judge: CommandJudge, call: NamedCommand) -> Sequence[ShellWord]:
     """The arguments of ``docker run`` that may be run: not a version of an image, a variable or a label."""
     args, place = call.args, 1
     if call.name not in ("docker", "podman", "nerdctl") or not args or args[0].literal != "run":
@@ -133,7 +133,7 @@ def _but_names(judge: Judge, call: Call) -> Sequence[Word]:
     return args[place + 1 :] if named else args[place:]
 
 
-def _as_subcommand(call: Call) -> Iterable[Word]:
+def _as_subcommand(call: NamedCommand) -> Iterable[ShellWord]:
     """The operands before the first that is written out."""
     previous = ""
     cluster = ("-n", "--namespace", "--context") if call.name in ("kubectl", "oc") else ()
@@ -146,7 +146,7 @@ def _as_subcommand(call: Call) -> Iterable[Word]:
         previous = text
 
 
-def _evaluator(judge: Judge, call: Call) -> None:
+def _evaluator(judge: CommandJudge, call: NamedCommand) -> None:
     judge.runs(call.args, call.name)
     judge.operands(call)
     if call.name in PREFIXES:
@@ -156,7 +156,7 @@ def _evaluator(judge: Judge, call: Call) -> None:
         judge.runs_input(call.name, call.command)
 
 
-def _wrapper(judge: Judge, call: Call) -> None:
+def _wrapper(judge: CommandJudge, call: NamedCommand) -> None:
     if call.name == "command" and call.args and call.args[0].literal in ("-v", "-V"):
         judge.data(call, call.args[1:])
         return
@@ -179,7 +179,7 @@ def _wrapper(judge: Judge, call: Call) -> None:
             return
 
 
-def _unclear(judge: Judge, call: Call) -> None:
+def _unclear(judge: CommandJudge, call: NamedCommand) -> None:
     """Which of the words is the command that is run is not known."""
     judge.runs(call.args, call.name)
     judge.operands(call)
@@ -188,12 +188,12 @@ def _unclear(judge: Judge, call: Call) -> None:
             judge.runs_input(call.name, call.command)
 
 
-def _git(judge: Judge, call: Call) -> None:
+def _git(judge: CommandJudge, call: NamedCommand) -> None:
     git(judge, call)
     _ordinary(judge, call)
 
 
-def _exec(judge: Judge, call: Call) -> None:
+def _exec(judge: CommandJudge, call: NamedCommand) -> None:
     """With nothing to run, it lets the commands that follow read its input."""
     _wrapper(judge, call)
     if not call.args:
@@ -201,7 +201,7 @@ def _exec(judge: Judge, call: Call) -> None:
             judge.refuse(feed.holes, "input of `exec`, which passes it on")
 
 
-def _copier(judge: Judge, call: Call) -> None:
+def _copier(judge: CommandJudge, call: NamedCommand) -> None:
     files.copied(judge, call)
     if call.name in ("rsync", "scp"):
         for word in call.args:
@@ -213,7 +213,7 @@ def _copier(judge: Judge, call: Call) -> None:
 # --- programs that run commands, and programs that are given in words
 
 
-def _xargs(judge: Judge, call: Call) -> None:
+def _xargs(judge: CommandJudge, call: NamedCommand) -> None:
     judge.runs(call.args, call.name)
     texts = [word.literal or "?" for word in call.args]
     place, token = 0, ""
@@ -221,7 +221,7 @@ def _xargs(judge: Judge, call: Call) -> None:
         if texts[place].startswith("-I"):
             token = texts[place][2:] or "".join(texts[place + 1 : place + 2])
         place += 2 if texts[place] in XARGS_VALUE else 1
-    words = call.args[place:] or [Word(0, pieces=["echo"])]
+    words = call.args[place:] or [ShellWord(0, pieces=["echo"])]
     if words[0].prefix.startswith("-"):  # an option that is not known: what follows it may be its value
         judge.runs_input(call.name, call.command)
         judge.operands(call)
@@ -229,12 +229,12 @@ def _xargs(judge: Judge, call: Call) -> None:
     fed = Hole(-1, -1)
     filled = [_filled(word, token, fed) for word in words]
     if not any(word is not before for word, before in zip(filled, words, strict=True)):
-        filled.append(Word(-1, pieces=[fed], holes=(fed,)))
+        filled.append(ShellWord(-1, pieces=[fed], holes=(fed,)))
     judge.line(filled, call.command)
     _settle(judge, call, fed, words[0].shown)
 
 
-def _filled(word: Word, token: str, fed: Hole) -> Word:
+def _filled(word: ShellWord, token: str, fed: Hole) -> ShellWord:
     """The word with what is fed in place of the token."""
     if not token or not any(isinstance(piece, str) and token in piece for piece in word.pieces):
         return word
@@ -247,7 +247,7 @@ def _filled(word: Word, token: str, fed: Hole) -> Word:
     return replace(word, pieces=pieces, holes=(*word.holes, fed))
 
 
-def _settle(judge: Judge, call: Call, fed: Hole, command: str) -> None:
+def _settle(judge: CommandJudge, call: NamedCommand, fed: Hole, command: str) -> None:
     """What was said of the place that is fed counts for what may be fed to it."""
     review = judge.review
     refused = review.refused.pop(fed, None)
@@ -262,7 +262,7 @@ def _settle(judge: Judge, call: Call, fed: Hole, command: str) -> None:
         judge.fed.append((call.command, f"{call.name} {command}"))
 
 
-def _interpreted(judge: Judge, call: Call) -> None:
+def _interpreted(judge: CommandJudge, call: NamedCommand) -> None:
     if (known := interpreter(call.name)) is None:
         return
     place = 0
@@ -285,7 +285,7 @@ def _interpreted(judge: Judge, call: Call) -> None:
         judge.data(replace(call, name=text.rpartition("/")[2]), rest[1:])
 
 
-def _inline(judge: Judge, call: Call, known: Interpreter) -> None:
+def _inline(judge: CommandJudge, call: NamedCommand, known: Interpreter) -> None:
     """An interpreter with code among its arguments, or with options that are not understood."""
     if known.operands.fullmatch(call.name) and len(call.args) > 2 and call.args[1].literal is not None:
         judge.runs(call.args[:2], call.name)
@@ -306,10 +306,10 @@ def _inline(judge: Judge, call: Call, known: Interpreter) -> None:
             judge.flow.becomes("@", word, split=True)
 
 
-def _scripted(judge: Judge, call: Call) -> None:
+def _scripted(judge: CommandJudge, call: NamedCommand) -> None:
     """A command whose first operand is a program of its language, or whose options hold one."""
     language = SCRIPTED[call.name]
-    args, rest, place, given = call.args, list[Word](), 0, False
+    args, rest, place, given = call.args, list[ShellWord](), 0, False
     safe = args[:1] and args[0].literal == "--sandbox" and "sandbox" in language.way
     place = int(bool(args) and args[0].literal in language.subcommands)
     while place < len(args):
@@ -339,7 +339,7 @@ def _scripted(judge: Judge, call: Call) -> None:
     judge.data(call, rest, marks=("=",) if language.assigns else ())
 
 
-def _read(judge: Judge, call: Call, rest: Sequence[Word]) -> None:
+def _read(judge: CommandJudge, call: NamedCommand, rest: Sequence[ShellWord]) -> None:
     """What the command does with the files behind its program, and with what it prints."""
     if call.name == "jq":
         _boxed(judge, call)
@@ -352,7 +352,7 @@ def _read(judge: Judge, call: Call, rest: Sequence[Word]) -> None:
 _OBJECT = re.compile(r"\s*\{[^|/?]*\}\s*")
 
 
-def _boxed(judge: Judge, call: Call) -> None:
+def _boxed(judge: CommandJudge, call: NamedCommand) -> None:
     """What jq makes an object of starts with a brace, whatever it is."""
     texts = [word.literal or "" for word in call.args]
     raw = any(re.match("-[A-Za-z]*[rjL]|--(raw|join|from|seq)", text) for text in texts)
@@ -361,7 +361,7 @@ def _boxed(judge: Judge, call: Call) -> None:
         judge.flow.boxed.update(hole for word in call.args for hole in word.direct)
 
 
-def _program(judge: Judge, call: Call, words: Sequence[Word], *, safe: bool) -> None:
+def _program(judge: CommandJudge, call: NamedCommand, words: Sequence[ShellWord], *, safe: bool) -> None:
     judge.flow.mentioned += [word.literal for word in words if word.literal]
     if not safe and any(SCRIPTED[call.name].running.search(judge.as_code(word)) for word in words):
         judge.runs_input(f"{call.name} {words[0].shown}", call.command)
@@ -370,7 +370,7 @@ def _program(judge: Judge, call: Call, words: Sequence[Word], *, safe: bool) -> 
         judge.runs(words, call.name, what, f"`{SCRIPTED[call.name].way}` takes it as data;")
 
 
-def _awk_variables(judge: Judge, call: Call, words: Sequence[Word]) -> None:
+def _awk_variables(judge: CommandJudge, call: NamedCommand, words: Sequence[ShellWord]) -> None:
     for word in words:
         if not (assigned := builtins.ASSIGNED.match(word.prefix)):
             judge.runs([word], call.name)
@@ -383,8 +383,8 @@ def _awk_variables(judge: Judge, call: Call, words: Sequence[Word]) -> None:
             judge.trace.fills(call, "")
 
 
-def _find(judge: Judge, call: Call) -> None:
-    args, plain, place = call.args, list[Word](), 0
+def _find(judge: CommandJudge, call: NamedCommand) -> None:
+    args, plain, place = call.args, list[ShellWord](), 0
     if files.found_is_changed(args):
         for word in itertools.takewhile(lambda word: not word.prefix.startswith(("-", *EXPRESSION)), args):
             judge.target(word, changes=True)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_lok.core.shell.ast import POSITIONAL, Command, Hole, Word
+from pytest_lok.core.shell.ast import POSITIONAL, Hole, ShellWord, SimpleCommand
 
 ANY = "*"
 """Among names that are read: whichever there are."""
@@ -31,7 +31,7 @@ class _Sink:
     sums: bool
 
 
-class Flow:
+class TaintFlow:
     """Collects who gets what from whom; ``refused`` draws the conclusions.
 
     ``printed`` are the holes that commands print as they are; what other programs print of a value is
@@ -47,7 +47,7 @@ class Flow:
         self._sources: defaultdict[str, set[str]] = defaultdict(set)  # variable <- variables
         self._entering: defaultdict[str, set[Hole]] = defaultdict(set)  # variable <- holes
         self._sinks: list[_Sink] = []
-        self._words: defaultdict[str, list[Word]] = defaultdict(list)  # variable <- what it is set to
+        self._words: defaultdict[str, list[ShellWord]] = defaultdict(list)  # variable <- what it is set to
         self._blind: set[str] = set()  # variables that are set in other ways too
         self._written: set[str] = set()
         self._filled = False  # a file gets text that may have values in it
@@ -60,7 +60,7 @@ class Flow:
         self._sources[name].update(names)
         self._blind.add(name)
 
-    def becomes(self, name: str, word: Word, *, split: bool = False) -> None:
+    def becomes(self, name: str, word: ShellWord, *, split: bool = False) -> None:
         """The word's text becomes the value of a variable; a part of it, where the shell may split it."""
         if split and word.loose:
             self._blind.add(name)
@@ -71,7 +71,7 @@ class Flow:
         self._entering[name].update(word.holes)
         self.printed.update(word.direct)
 
-    def is_input(self, name: str, command: Command) -> None:
+    def is_input(self, name: str, command: SimpleCommand) -> None:
         """The command's input becomes the value of a variable."""
         self._blind.add(name)
         self._sources[name] |= {CALLERS} if command.called else set()
@@ -98,7 +98,7 @@ class Flow:
         if file or "/" in path:
             self._files.add(path)
 
-    def texts(self, word: Word) -> list[str]:
+    def texts(self, word: ShellWord) -> list[str]:
         """What a word that is one variable may say, as far as that is written out before."""
         if len(word.pieces) != 1 or len(word.variables) != 1 or word.pieces[0] is not None:
             return []
@@ -146,9 +146,9 @@ class Flow:
         for reason in reasons[:1]:
             yield from ((hole, reason) for hole in holes)
 
-    def parts(self, word: Word) -> tuple[list[Word], list[Hole]]:
+    def parts(self, word: ShellWord) -> tuple[list[ShellWord], list[Hole]]:
         """Where a name's text comes from: words with holes, and the holes that come in by unknown ways."""
-        known, unknown, seen, todo = list[Word](), list[Hole](), set[str](), [word]
+        known, unknown, seen, todo = list[ShellWord](), list[Hole](), set[str](), [word]
         while todo:
             word = todo.pop()
             if word.direct:
@@ -160,9 +160,9 @@ class Flow:
             unknown += self._behind(names or (), seen, todo)
         return known, unknown
 
-    def leads(self, word: Word) -> tuple[list[Word], list[Word], list[Hole]]:
+    def leads(self, word: ShellWord) -> tuple[list[ShellWord], list[ShellWord], list[Hole]]:
         """What an argument starts with: words with it, words split into it, and holes by unknown ways."""
-        guarded, split, unknown = list[Word](), list[Word](), list[Hole]()
+        guarded, split, unknown = list[ShellWord](), list[ShellWord](), list[Hole]()
         loose, seen, todo = word.loose, set[str](), [word]
         while todo:
             part = todo.pop()
@@ -183,7 +183,7 @@ class Flow:
             unknown += self._behind(names or (), seen, todo)
         return guarded, split, [hole for hole in unknown if hole not in self.quiet]
 
-    def _behind(self, names: Iterable[str], seen: set[str], todo: list[Word]) -> list[Hole]:
+    def _behind(self, names: Iterable[str], seen: set[str], todo: list[ShellWord]) -> list[Hole]:
         """Adds to ``todo`` what sets the variables, each once; the holes that reach them otherwise."""
         unknown = list[Hole]()
         for name in names:
@@ -194,14 +194,14 @@ class Flow:
                 todo += self._words[name]
         return unknown
 
-    def holding(self, words: Iterable[Word], *, whole: bool = True) -> list[Hole]:
+    def holding(self, words: Iterable[ShellWord], *, whole: bool = True) -> list[Hole]:
         """The holes whose values may be in the words, ``whole`` or as what a command makes of them."""
         listed = list(words)
         holes = [hole for word in listed for hole in word.holes]
         reads = {name for word in listed for name in word.reads}
         return [hole for hole in (*holes, *self._reaching(reads)) if not (whole and hole in self.quiet)]
 
-    def fed(self, command: Command) -> list[Hole]:
+    def fed(self, command: SimpleCommand) -> list[Hole]:
         """The holes that the command's input may consist of."""
         holes = [hole for feed in command.inputs for hole in feed.holes]
         names = {name for feed in command.inputs for name in feed.reads} | (
@@ -223,7 +223,7 @@ class Flow:
         return [hole for name in seen for hole in self._entering[name]]
 
 
-def _plain(word: Word) -> set[str] | None:
+def _plain(word: ShellWord) -> set[str] | None:
     """The variables in the word, None if something else than their text is."""
     if None not in word.pieces:
         return set()
@@ -238,7 +238,7 @@ def _start(pieces: Sequence[str | Hole | None]) -> Sequence[str | Hole | None]:
     return pieces[: texts[0]] if texts else pieces
 
 
-def _is_option(word: Word) -> bool:
+def _is_option(word: ShellWord) -> bool:
     """Whether an option is written in it."""
     return any(isinstance(piece, str) and re.search(r"(\A|\s)-", piece) for piece in word.pieces[:1]) or any(
         isinstance(piece, str) and re.search(r"\s-", piece) for piece in word.pieces
