@@ -186,7 +186,7 @@ class EditDraft:
 def changes(
     edits: Sequence[Edit], read: Callable[[str], bytes | None], *, allow: Collection[str] = ()
 ) -> tuple[list[FileChange], list[str]]:
-    """The files as one answer's edits leave them, and every reason why they do not apply; see ``EditDraft``."""
+    """The files as an answer's edits leave them, and why they do not apply: see ``EditDraft``."""
     return EditDraft(read, allow=allow).add(edits)
 
 
