@@ -10,7 +10,7 @@ from unicodedata import category
 from pytest_lok.core.results import Json, Reply, Verdict
 from pytest_lok.core.text.strict_json import canonical, is_json
 from pytest_lok.core.text.truncation import one_line
-from pytest_lok.core.workflow.model import Quorum, Strategy
+from pytest_lok.core.workflow.model import Quorum, Strategy, needed_replies
 from pytest_lok.errors import OutputError, StepFailedError
 
 _OPENING = " \t\r\n*_`\"':;,"
@@ -24,15 +24,6 @@ class ParsedReply:
     reply: Reply
     data: Json = None
     has_data: bool = False
-
-
-def needed(quorum: Quorum | None, strategy: Strategy, configured: int) -> int:
-    """How many of the ``configured`` backends must answer validly (and, for votes, agree)."""
-    if quorum is None:
-        quorum = "majority" if strategy in (Strategy.VOTE, Strategy.WEIGHTED_VOTE) else 1
-    if quorum == "majority":
-        return configured // 2 + 1
-    return configured if quorum == "all" else quorum
 
 
 def ballot(answer: ParsedReply, vote_on: str) -> str:
@@ -122,7 +113,7 @@ def _enough(
 ) -> bool:
     if strategy is Strategy.WEIGHTED_VOTE and quorum in (None, "majority"):
         return weight > sum(weights.values()) / 2
-    return count >= needed(quorum, strategy, len(weights))
+    return count >= needed_replies(quorum, strategy, len(weights))
 
 
 def _disagreement(ballots: Sequence[tuple[str, ParsedReply]], rule: str) -> str:

@@ -12,11 +12,10 @@ import enum
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_lok.core.answers.consensus import needed
 from pytest_lok.core.findings.reading import folded, rank
 from pytest_lok.core.results import Finding, Severity, Standing
 from pytest_lok.core.text.path_spellings import base_name
-from pytest_lok.core.workflow.model import Gate, Strategy
+from pytest_lok.core.workflow.model import Gate, Strategy, needed_replies
 
 SHOWN = 10
 """Findings a reason names."""
@@ -153,7 +152,7 @@ def _absent(gate: Gate, findings: Sequence[Finding], facts: GateInputs) -> Itera
 
 
 def _needed(gate: Gate, facts: GateInputs) -> int:
-    return needed(gate.quorum, Strategy.FIRST, len(facts.asked))
+    return needed_replies(gate.quorum, Strategy.FIRST, len(facts.asked))
 
 
 # --- the rules, in the order in which they are asked

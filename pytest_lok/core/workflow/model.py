@@ -64,6 +64,18 @@ class Role:
 Quorum: TypeAlias = int | Literal["majority", "all"]
 
 
+def needed_replies(quorum: Quorum | None, strategy: Strategy, configured: int) -> int:
+    """How many of the ``configured`` backends must answer validly (and, for votes, agree).
+
+    Without a quorum votes need a majority, and other strategies one reply.
+    """
+    if quorum is None:
+        quorum = "majority" if strategy in (Strategy.VOTE, Strategy.WEIGHTED_VOTE) else 1
+    if quorum == "majority":
+        return configured // 2 + 1
+    return configured if quorum == "all" else quorum
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Argument:
     """A declared argument of a workflow; ``position`` counts from 1, None = named only."""

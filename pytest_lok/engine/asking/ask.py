@@ -7,13 +7,13 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 
-from pytest_lok.core.answers.consensus import ParsedReply, ballot, needed, synthesis_prompt, vote
+from pytest_lok.core.answers.consensus import ParsedReply, ballot, synthesis_prompt, vote
 from pytest_lok.core.edits.edits import edits_of
 from pytest_lok.core.findings.reading import request
 from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.workflow.json_schema import instruction
-from pytest_lok.core.workflow.model import Ask, Format, Strategy
+from pytest_lok.core.workflow.model import Ask, Format, Strategy, needed_replies
 from pytest_lok.engine.asking.backend_call import answered, available, chosen, refuse
 from pytest_lok.engine.asking.material import look_for_material
 from pytest_lok.engine.asking.output import is_quoting, read
@@ -70,7 +70,7 @@ async def _only(record: StepExecution, action: Ask, name: str, prompt: Prompt) -
 
 async def _several(record: StepExecution, action: Ask, names: Sequence[str], prompt: Prompt) -> ParsedReply:
     """One answer out of many, by the step's strategy; the verdict is kept in the record."""
-    quorum = needed(action.quorum, action.consensus, len(names))
+    quorum = needed_replies(action.quorum, action.consensus, len(names))
     first = action.consensus is Strategy.FIRST
     answers = await _gather(record, action, names, prompt, enough=quorum if first else len(names))
     record.replies += [answer.reply for answer in answers]

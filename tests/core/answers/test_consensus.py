@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.answers.consensus import ParsedReply, ballot, needed, normalise, synthesis_prompt, vote
+from pytest_lok.core.answers.consensus import ParsedReply, ballot, normalise, synthesis_prompt, vote
 from pytest_lok.core.results import Json, Reply, Verdict
-from pytest_lok.core.workflow.model import Quorum, Strategy
+from pytest_lok.core.workflow.model import Quorum, Strategy, needed_replies
 from pytest_lok.errors import OutputError, StepFailedError
 
 
@@ -45,7 +45,7 @@ def poll(
 def test_the_quorum_counts_configured_backends(
     quorum: Quorum | None, strategy: Strategy, configured: int, expected: int
 ) -> None:
-    assert needed(quorum, strategy, configured) == expected
+    assert needed_replies(quorum, strategy, configured) == expected
 
 
 def test_a_majority_wins_and_dissent_is_kept() -> None:
