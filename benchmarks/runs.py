@@ -51,7 +51,7 @@ class Nowhere:
 
     root: str = "/"
 
-    def turn(self, *, alone: bool) -> NoLock:
+    def run_lock(self, *, alone: bool) -> NoLock:
         return NoLock()
 
     def checkpoint(self, message: str) -> CommandSpec | None:

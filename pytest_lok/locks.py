@@ -24,7 +24,7 @@ class SharedLock:
         self._path = path
         self._file = -1
 
-    def take(self, *, alone: bool) -> bool:
+    def try_acquire(self, *, alone: bool) -> bool:
         """Own it; False if that cannot be now. OSError where there is no place for the file."""
         if self._file < 0:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ class NumberedLocks:
         ours = weakref.WeakMethod(self.close)
         os.register_at_fork(after_in_child=lambda: (close := ours()) and close())
 
-    def take(self, number: int) -> bool:
+    def try_acquire(self, number: int) -> bool:
         """Own that number from now on; False if another does. Asking again is harmless."""
         try:
             _take(self._file, number)
@@ -66,7 +66,7 @@ class NumberedLocks:
             return False
         return True
 
-    def give(self, number: int) -> None:
+    def release(self, number: int) -> None:
         """Own that number no longer."""
         _take(self._file, number, fcntl.F_UNLCK)
 

@@ -553,10 +553,10 @@ def max_parallel_limits_steps(tmp_path: Path) -> None:
 
 def exclusive_keeps_others_out(tmp_path: Path) -> None:
     here = world(tmp_path)
-    other = here.workspace.turn(alone=True)
+    other = here.workspace.run_lock(alone=True)
     assert loaded(STEPS).exclusive is False
     assert loaded(f"exclusive = true\n{STEPS}").exclusive is True
-    assert other.take(), "tests/engine/test_turns.py shows the rest"
+    assert other.try_acquire(), "tests/engine/test_turns.py shows the rest"
     other.release()
 
 

@@ -496,11 +496,11 @@ class TestEnvironmentOfCommands:
 
 
 def test_a_run_inside_a_step_of_another_does_not_wait_for_it(house: House) -> None:
-    outer = house.world("").workspace.turn(alone=True)
-    assert outer.take()
-    assert not house.world("").workspace.turn(alone=False).take()
+    outer = house.world("").workspace.run_lock(alone=True)
+    assert outer.try_acquire()
+    assert not house.world("").workspace.run_lock(alone=False).try_acquire()
     house.environ["LOK_PROCESS"] = "outer;"
-    assert house.world("").workspace.turn(alone=True).take()
+    assert house.world("").workspace.run_lock(alone=True).try_acquire()
     outer.release()
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
 from pytest_lok.errors import LokError
-from pytest_lok.reports.escaping import uncommanded, visible
+from pytest_lok.reports.escaping import escape_ci_commands, escape_control_chars
 
 if TYPE_CHECKING:
     from pytest_lok.core.trust.redaction import Redactor
@@ -105,20 +105,20 @@ class Terminal:
     def result(self, text: str) -> None:
         """Print a result, whole, with a newline at its end; nothing for an empty one."""
         if text:
-            text = visible(text) if self.out.isatty() or self._logged else text
+            text = escape_control_chars(text) if self.out.isatty() or self._logged else text
             self.out.write(self._tame(text if text.endswith("\n") else f"{text}\n"))
 
     def note(self, text: str) -> None:
         """Say something beside the results."""
-        self.err.write(f"{self.harmless(text)}\n")
+        self.err.write(f"{self.escape_untrusted(text)}\n")
 
     def error(self, error: LokError) -> None:
         """Say what is wrong and what to do."""
         self.note(f"lok: error: {error}")
 
-    def harmless(self, text: str) -> str:
+    def escape_untrusted(self, text: str) -> str:
         """Text for whoever draws on stderr by itself, without secrets: not all of it is told by a run."""
-        return self._tame(visible(self._redactor.text(text)))
+        return self._tame(escape_control_chars(self._redactor.text(text)))
 
     @cached_property
     def _redactor(self) -> Redactor:
@@ -128,12 +128,12 @@ class Terminal:
         return Redactor(secrets_of(self._environ))
 
     def _tame(self, text: str) -> str:
-        return uncommanded(text) if self._obeyed else text
+        return escape_ci_commands(text) if self._obeyed else text
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as aligned text; control characters are spelled out, wherever it goes."""
-    rows = [[visible(cell) for cell in row] for row in rows]
+    rows = [[escape_control_chars(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ([f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)] for row in rows)
     return "\n".join("  ".join(line).rstrip() for line in lines)

@@ -30,7 +30,7 @@ def trusted(call: Invocation, project: Project) -> Project:
     call.terminal.err.write("Trust this until it changes? [y/N] ")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageError(f"{project.settings.claims.file} is not trusted; nothing was run")
-    _give(project)
+    _grant(project)
     return replace(project, trusted=True)
 
 
@@ -49,9 +49,9 @@ def _is_asked(call: Invocation) -> bool:
     return here and not in_ci(call.environ)
 
 
-def _give(project: Project) -> None:
+def _grant(project: Project) -> None:
     try:
-        project.trust.give(project.root, project.settings.claims.given)
+        project.trust.grant(project.root, project.settings.claims.given)
     except OSError as failure:
         raise LokError(f"the trust cannot be remembered: {failure.strerror}", hint="use --trust") from failure
 
@@ -68,7 +68,7 @@ def _trust(listed: bool, revoked: bool) -> int:
     elif not claims:
         call.terminal.note("nothing in the settings of this project needs trust")
     else:
-        _give(project)
+        _grant(project)
         call.terminal.result(
             "\n".join([f"{project.root} is trusted until {claims.file} changes what it says:", *claims.says])
         )

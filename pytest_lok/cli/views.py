@@ -191,7 +191,7 @@ class LiveView:
             if not new:
                 self._live.refresh()
                 return
-            texts = [Text(self._terminal.harmless(line)) for _, line in new]
+            texts = [Text(self._terminal.escape_untrusted(line)) for _, line in new]
             for (outcome, _), text in zip(new, texts, strict=True):
                 text.stylize(_STYLES.get(outcome, ""), 0, len(outcome))
             self._console.print(Text("\n").join(texts), soft_wrap=True)
@@ -213,7 +213,7 @@ class LiveView:
         if waiting:
             lines.append(f"waiting  {', '.join(waiting[:50])}")
         lines.append(f"{board.finished} of {board.total} steps done, {duration(board.age(board.began))}")
-        picture = Text("\n").join(Text(self._terminal.harmless(line)[: width - 1]) for line in lines)
+        picture = Text("\n").join(Text(self._terminal.escape_untrusted(line)[: width - 1]) for line in lines)
         picture.stylize("dim")
         return picture
 

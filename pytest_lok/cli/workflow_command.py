@@ -13,7 +13,7 @@ from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import OptionsCommand, options
 from pytest_lok.cli.resolve import find
 from pytest_lok.errors import LokError
-from pytest_lok.reports.escaping import visible
+from pytest_lok.reports.escaping import escape_control_chars
 
 if TYPE_CHECKING:
     from pytest_lok.core.workflow.model import Argument, Workflow
@@ -153,7 +153,9 @@ def _option(argument: Argument, at: int) -> click.Option:
     return click.Option(
         [*spellings, _parameter(at)],
         help="  ".join(
-            filter(None, [visible(argument.description), f"[{'; '.join(facts)}]" if facts else ""])
+            filter(
+                None, [escape_control_chars(argument.description), f"[{'; '.join(facts)}]" if facts else ""]
+            )
         ),
         metavar="[true|false]" if _is_boolean(argument) else "VALUE",
         shell_complete=lambda *asked: [choice for choice in argument.choices if choice.startswith(asked[-1])],
@@ -163,8 +165,8 @@ def _option(argument: Argument, at: int) -> click.Option:
 def _values(workflow: Workflow) -> click.Argument:
     """The positional values there is a use for; who declares a position is named in the usage line."""
     placed = {a.position: a for a in workflow.args.values() if a.position is not None}
-    places = sorted({*placed, *range(1, min(workflow.places, _SHOWN) + 1)})
-    return click.Argument(["values"], nargs=-1, metavar=" ".join(_value(placed.get(at)) for at in places))
+    positions = sorted({*placed, *range(1, min(workflow.positional_count, _SHOWN) + 1)})
+    return click.Argument(["values"], nargs=-1, metavar=" ".join(_value(placed.get(at)) for at in positions))
 
 
 def _value(argument: Argument | None) -> str:
@@ -177,7 +179,9 @@ def _value(argument: Argument | None) -> str:
 def _about(workflow: Workflow) -> str:
     title = workflow.name if workflow.name != workflow.stem else ""
     where = f"{workflow.origin}: {workflow.path}" if workflow.path else str(workflow.origin)
-    return "\n\n".join([*map(visible, filter(None, [title, workflow.description])), f"\b\n({where})"])
+    return "\n\n".join(
+        [*map(escape_control_chars, filter(None, [title, workflow.description])), f"\b\n({where})"]
+    )
 
 
 def _is_boolean(argument: Argument) -> bool:

@@ -171,14 +171,17 @@ class Transaction(Protocol):
 
 
 class RunLock(Protocol):
-    """A run's leave to work on a workspace: with other runs, or alone."""
+    """A lock of a workspace, for one run: shared with other runs, or held alone."""
 
-    def take(self) -> bool:
-        """Take it if nobody is in the way (never waits); StepUnableError if that cannot be known."""
+    def try_acquire(self) -> bool:
+        """Take the lock; False if another run is in the way. Never waits.
+
+        StepUnableError if that cannot be known.
+        """
         ...
 
     def release(self) -> None:
-        """Give it back. Idempotent."""
+        """Let go of the lock. Idempotent."""
         ...
 
 
@@ -213,8 +216,8 @@ class Comparison:
 class Workspace(Protocol):
     """The tree a run works on."""
 
-    def turn(self, *, alone: bool) -> RunLock:
-        """The turn of one run; one that is ``alone`` keeps every other run out, across processes."""
+    def run_lock(self, *, alone: bool) -> RunLock:
+        """The lock of one run, not taken yet; ``alone`` keeps every other run out, across processes."""
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:

@@ -33,7 +33,7 @@ INTERNAL = "internal error"
 """How the reason of a step begins that a bug of ours has ended."""
 _FOLDED = (RunStarted, StepFinished, RunFinished)
 """What a RunResult is made of."""
-GLANCE = 0.05
+LOCK_CHECK_INTERVAL = 0.05
 """Seconds between two looks at whether another run of the workspace has ended."""
 
 
@@ -99,9 +99,9 @@ class Run:
         self._tell(self._started())
         known = self._known.results
         self._finished(*known, *self._schedule.resume(known))
-        turn = self._world.workspace.turn(alone=self._plan.workflow.exclusive)
+        lock = self._world.workspace.run_lock(alone=self._plan.workflow.exclusive)
         try:
-            await self._wait_for(turn)
+            await self._wait_for(lock)
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 self._begin()
@@ -113,7 +113,7 @@ class Run:
             self._traceback = (Section(title="traceback", text="".join(traceback.format_exception(bug))),)
             raise
         finally:
-            turn.release()
+            lock.release()
             self._close()
         return fold(self._told)
 
@@ -127,15 +127,15 @@ class Run:
         names = tuple(self._running)
         return {name: self._context.at - self._since[name] for name in names}
 
-    async def _wait_for(self, turn: RunLock) -> None:
+    async def _wait_for(self, lock: RunLock) -> None:
         """Wait until no other run is in the way, or until this one is stopped."""
         told = False
         try:
-            while not self._stopped and not turn.take():
+            while not self._stopped and not lock.try_acquire():
                 if not told:
                     self._tell(RunWaiting())
                 told = True
-                await asyncio.sleep(GLANCE)
+                await asyncio.sleep(LOCK_CHECK_INTERVAL)
         except StepUnableError as failure:
             self.stop(failure.message)
 

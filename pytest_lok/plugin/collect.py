@@ -15,7 +15,7 @@ from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin._pytest_internals import fixture_value, fixtures_called, fixtures_of
 from pytest_lok.plugin.desk import DESK, LokSession, UnfiledWorkflow
-from pytest_lok.plugin.failure_text import harmless
+from pytest_lok.plugin.failure_text import escape_untrusted
 from pytest_lok.plugin.outcome import NotPassedError, Phase, ending
 from pytest_lok.plugin.request import PREFIX, is_closed
 
@@ -33,12 +33,12 @@ class Collection:
 
     def __init__(self, desk: LokSession) -> None:
         self._desk = desk
-        shelf = desk.request.shelf
-        self._open = () if is_closed(desk.config, shelf) else (shelf.parent, shelf)
+        workflows_dir = desk.request.workflows_dir
+        self._open = () if is_closed(desk.config, workflows_dir) else (workflows_dir.parent, workflows_dir)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_ignore_collect(self, collection_path: Path) -> Generator[None, bool | None, bool | None]:
-        """Undo ``norecursedirs``'s ``.*`` for the shelf and its parent, where workflows are wanted.
+        """Undo ``norecursedirs``'s ``.*`` for ``.lok/workflows`` and ``.lok``, where workflows are wanted.
 
         Every other rule is heard: of options, of a conftest.py, of plugins.
         """
@@ -59,7 +59,9 @@ class Collection:
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """A wanted workflow file as a module of steps."""
         desk = self._desk
-        if file_path in desk.named or (file_path.parent == desk.request.shelf and _wanted(desk, file_path)):
+        if file_path in desk.named or (
+            file_path.parent == desk.request.workflows_dir and _wanted(desk, file_path)
+        ):
             place = desk.place(file_path)
             return WorkflowModule.from_parent(parent, path=file_path, name=file_path.stem, nodeid=place)
         return None
@@ -131,12 +133,12 @@ class LokDir(pytest.Directory):
     """``.lok`` or ``.lok/workflows``."""
 
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
-        """The shelf below ``.lok``, the workflow files below the shelf."""
+        """``.lok`` yields ``.lok/workflows``, which yields its workflow files."""
         desk = self.config.stash[DESK]
-        shelf = desk.request.shelf
-        if self.path != shelf:
-            if shelf.is_dir():
-                yield LokDir.from_parent(self, path=shelf)
+        workflows_dir = desk.request.workflows_dir
+        if self.path != workflows_dir:
+            if workflows_dir.is_dir():
+                yield LokDir.from_parent(self, path=workflows_dir)
             return
         for file in desk.shelved:
             given = self.session.isinitpath(file)
@@ -227,7 +229,7 @@ class WorkflowModule(pytest.Module):
                     f"{fixture.scope} scope, but steps run before and after their own item\n"
                     '  hint: give it scope="session" (or "package", "module")'
                 )
-        # a package's fixture lives as long as the session here: the shelf is no package
+        # a package's fixture lives as long as the session here: `.lok/workflows` is no package
         self.shares_fixtures = all(fixture.scope in ("session", "package") for fixture in fixtures)
         self.fixtures_from = tuple(fixtures) if self.shares_fixtures else (self.nodeid,)
 
@@ -247,7 +249,7 @@ class WorkflowModule(pytest.Module):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]  # as in pytest's own
         """A mistake in a file is text, whatever the traceback style."""
         if isinstance(excinfo.value, self.CollectError):
-            return harmless(str(excinfo.value.args[0]))
+            return escape_untrusted(str(excinfo.value.args[0]))
         return super().repr_failure(excinfo)
 
 

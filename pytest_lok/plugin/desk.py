@@ -138,7 +138,7 @@ class LokSession:
             if place == PREFIX + virtual.name and isinstance(virtual.found, Model):
                 return virtual.found
         file = Path(os.path.normpath(self.config.rootpath / place))
-        if file in self.named or (file.parent == self.request.shelf and file.suffix == ".toml"):
+        if file in self.named or (file.parent == self.request.workflows_dir and file.suffix == ".toml"):
             return self.load(file)
         return None
 
@@ -166,7 +166,7 @@ class LokSession:
         return replace(workflow, gate=replace(workflow.gate or Gate(), fail_on=fail_on))
 
     def wanted(self, file: Path) -> bool:
-        """Whether this session collects a file of the project's shelf."""
+        """Whether this session collects a file of the project's ``.lok/workflows``."""
         return file in self.named or (self.everything and not self.why_not(file))
 
     def only(self, file: Path) -> frozenset[str]:
@@ -202,7 +202,7 @@ class LokSession:
     @cached_property
     def shelved(self) -> list[Path]:
         """The project's workflow files."""
-        return sorted(self.request.shelf.glob("*.toml"))
+        return sorted(self.request.workflows_dir.glob("*.toml"))
 
     def candidates(self) -> Iterator[Model]:
         """Every readable workflow this session may run; of a file that is not there pytest itself tells."""

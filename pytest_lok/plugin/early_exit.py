@@ -14,9 +14,9 @@ from pytest_lok.plugin.outcome import NOT_RUN
 if TYPE_CHECKING:
     from pytest_lok.plugin.desk import LokSession
 
-STOP = "STOP"
+STOP_FILE = "STOP"
 """The file that says the session was ended early; its first word is what becomes of steps not begun."""
-HURRY = "HURRY"
+KILL_FILE = "KILL"
 """The file that says that nobody waits any more for processes to end by themselves."""
 
 
@@ -34,7 +34,7 @@ class EarlyExit:
         """Whether it was; a worker looks at what it has been told, and at who is left."""
         if self._said is None and self._is_worker:
             with suppress(FileNotFoundError):
-                outcome, _, why = (self._desk.runs.path / STOP).read_text("utf-8").partition(" ")
+                outcome, _, why = (self._desk.runs.path / STOP_FILE).read_text("utf-8").partition(" ")
                 self._said = why, Outcome(outcome)
             if self.lost:
                 self._said = self.lost, Outcome.ERROR
@@ -61,19 +61,19 @@ class EarlyExit:
         self._said = why, rest
         if self._desk.is_recorded:
             with suppress(FileNotFoundError):  # removed: workers see that themselves
-                write_atomically(self._desk.runs.path / STOP, f"{rest} {why}".encode(errors="replace"))
+                write_atomically(self._desk.runs.path / STOP_FILE, f"{rest} {why}".encode(errors="replace"))
         return True
 
-    def hurry(self) -> None:
+    def kill_now(self) -> None:
         """Tell workers that nobody waits any more."""
         if self._desk.is_recorded and not self._is_worker:
             with suppress(FileNotFoundError):
-                (self._desk.runs.path / HURRY).touch()
+                (self._desk.runs.path / KILL_FILE).touch()
 
     @property
-    def hurried(self) -> bool:
+    def kill_requested(self) -> bool:
         """Whether this is a worker that was told so."""
-        return self._is_worker and (self._desk.runs.path / HURRY).exists()
+        return self._is_worker and (self._desk.runs.path / KILL_FILE).exists()
 
     def cut(self, step: str, *, begun: bool) -> StepResult:
         """What came of a step that the end of the session caught."""

@@ -10,7 +10,7 @@ from pytest_lok.core.text.truncation import leave_out_middle, one_line
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.core.workflow.model import Ask, Shell, Step
 from pytest_lok.reports.console import cost, duration
-from pytest_lok.reports.escaping import uncommanded, visible
+from pytest_lok.reports.escaping import escape_ci_commands, escape_control_chars
 
 _TOKENS = Redactor()
 _ITEMS = 5  # failed items of a for_each that are shown
@@ -34,20 +34,21 @@ def explain(
         parts += _answers(result, step)
         parts += _evidence(result)
     parts += _why(result, root)
-    return harmless("\n".join(parts))
+    return escape_untrusted("\n".join(parts))
 
 
-def harmless(text: str) -> str:
+def escape_untrusted(text: str) -> str:
     """Text that neither a terminal, a CI runner nor a reader of JUnit files obeys, without tokens.
 
     What a run tells has lost its secrets already; files, names and arguments have not.
     """
-    return uncommanded(visible(_TOKENS.text(text))).replace("[[ATTACHMENT|", "[ [ATTACHMENT|")
+    text = escape_control_chars(_TOKENS.text(text))
+    return escape_ci_commands(text).replace("[[ATTACHMENT|", "[ [ATTACHMENT|")
 
 
 def short(result: StepResult, limit: int = 300) -> str:
     """The reason in one bounded line."""
-    return harmless(one_line(result.reason, limit))
+    return escape_untrusted(one_line(result.reason, limit))
 
 
 def bounded(text: str, *, lines: int = 24, chars: int = 4_000) -> str:

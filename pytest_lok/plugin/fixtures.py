@@ -12,7 +12,7 @@ from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import AUTO, Ask, Origin, Step, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.errors import UsageError
-from pytest_lok.plugin.failure_text import harmless
+from pytest_lok.plugin.failure_text import escape_untrusted
 from pytest_lok.reports.console import closing, details, status
 
 if TYPE_CHECKING:
@@ -103,4 +103,4 @@ class Lok:
         lines = closing(result)
         for step in result.steps.values():
             lines += [status(step), *details(step, output=True)]
-        self._request.node.add_report_section("call", "lok", harmless("\n".join(lines)))
+        self._request.node.add_report_section("call", "lok", escape_untrusted("\n".join(lines)))

@@ -59,11 +59,11 @@ def _arrange(here: LokSession, keyword: str) -> None:
     for name in request.named:
         args += _named(here, name)
     adds = _adds_shelf(here, given)
-    on_the_way = any(_leads_to_shelf(here, arg) for arg in args)
-    if adds and not on_the_way and not request.shelf.is_relative_to(config.rootpath):
+    on_the_way = any(_leads_to_workflows_dir(here, arg) for arg in args)
+    if adds and not on_the_way and not request.workflows_dir.is_relative_to(config.rootpath):
         here.virtual += [_foreign(here, file) for file in here.shelved if not here.why_not(file)]
-    elif adds and request.shelf.is_dir() and not is_closed(config, request.shelf):
-        args.append(str(request.shelf))
+    elif adds and request.workflows_dir.is_dir() and not is_closed(config, request.workflows_dir):
+        args.append(str(request.workflows_dir))
     whole = adds or (request.everything and on_the_way)
     here.promised = list(dict.fromkeys([*(here.shelved if whole else ()), *here.named]))
     here.is_promised = _typed(config) or (given and any(is_ours(config, arg) for arg in config.args))
@@ -90,14 +90,14 @@ def _typed(config: pytest.Config) -> bool:
     return typed is not None and bool(typed.lok or typed.lok_workflow)
 
 
-def _leads_to_shelf(here: LokSession, arg: str) -> bool:
+def _leads_to_workflows_dir(here: LokSession, arg: str) -> bool:
     place = os.path.normpath(here.config.invocation_params.dir / arg)
-    return here.request.shelf.is_relative_to(place)
+    return here.request.workflows_dir.is_relative_to(place)
 
 
 def _holds_shelf(here: LokSession, arg: str) -> bool:
     """Whether pytest comes past the project's workflows when it collects an argument."""
-    return _leads_to_shelf(here, arg) and not is_closed(here.config, here.request.shelf)
+    return _leads_to_workflows_dir(here, arg) and not is_closed(here.config, here.request.workflows_dir)
 
 
 def _foreign(here: LokSession, file: Path) -> UnfiledWorkflow:
@@ -115,7 +115,7 @@ def _named(here: LokSession, wish: str) -> Iterator[str]:
         workflow = here.find(name)
     except WorkflowError as error:
         path = here.config.invocation_params.dir / name
-        file = path if name.endswith(".toml") else here.request.shelf / f"{name}.toml"
+        file = path if name.endswith(".toml") else here.request.workflows_dir / f"{name}.toml"
         if file.is_file():
             add(here.named, file, "")
             yield str(file)
@@ -136,7 +136,7 @@ def _named(here: LokSession, wish: str) -> Iterator[str]:
 
 def _by_keyword(here: LokSession, keyword: str) -> Iterator[str]:
     """The file of a workflow named by ``-k``, if it is one that ``--lok`` would collect."""
-    file = here.request.shelf / f"{keyword}.toml"
+    file = here.request.workflows_dir / f"{keyword}.toml"
     if file.is_file() and not here.why_not(file):
         add(here.named, file, "")
         yield str(file)
@@ -157,11 +157,13 @@ def _check_shelf(here: LokSession) -> None:
         if left_out and not here.promise.steps and len(left_out) == len(here.shelved):
             reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
             hint = "name what is to be run: --lok-workflow NAME, or leave --lok out"
-            raise UsageError(f"--lok: it runs no workflow of {here.request.shelf} ({reasons})", hint=hint)
+            raise UsageError(
+                f"--lok: it runs no workflow of {here.request.workflows_dir} ({reasons})", hint=hint
+            )
         return
     others = sorted({str(file.parents[2].relative_to(root)) for file in root.glob("*/.lok/workflows/*.toml")})
     hint = f"run pytest for each project: {', '.join(others)}" if others else "leave --lok out, or write one"
-    raise UsageError(f"--lok: there is no workflow in {here.request.shelf}", hint=hint)
+    raise UsageError(f"--lok: there is no workflow in {here.request.workflows_dir}", hint=hint)
 
 
 def _check_arguments(here: LokSession) -> None:
@@ -186,7 +188,9 @@ def _check_arguments(here: LokSession) -> None:
 def _declared(workflows: Iterable[Model]) -> set[str]:
     """The arguments they have, by name and by number."""
     return {
-        name for workflow in workflows for name in (*workflow.args, *map(str, range(1, workflow.places + 1)))
+        name
+        for workflow in workflows
+        for name in (*workflow.args, *map(str, range(1, workflow.positional_count + 1)))
     }
 
 

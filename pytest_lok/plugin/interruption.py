@@ -19,7 +19,7 @@ from pytest_lok.plugin.outcome import StepReport
 if TYPE_CHECKING:
     from pytest_lok.plugin.desk import LokSession
 
-_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+_TERMINATING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that would end the process at once, and leave its children behind."""
 
 
@@ -29,7 +29,7 @@ class EarlyExitHooks:
     def __init__(self, desk: LokSession) -> None:
         self._desk = desk
         self._is_worker = hasattr(desk.config, "workerinput")
-        self._may_catch = threading.current_thread() is threading.main_thread()
+        self._may_handle_signals = threading.current_thread() is threading.main_thread()
         self._handlers: dict[signal.Signals, Any] = {}
         self._session: pytest.Session
         self._items: Sequence[pytest.Item] = ()
@@ -37,14 +37,14 @@ class EarlyExitHooks:
         self._told: set[str] = set()
         self._node: dict[str, object] = {}
         self._caught: signal.Signals | None = None
-        self._braced = False
+        self._second_signal_installed = False
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Catch signals; a report of an earlier session must not be taken for this one's."""
         self._session = session
-        for number in _ENDINGS if self._may_catch else ():
+        for number in _TERMINATING if self._may_handle_signals else ():
             if signal.getsignal(number) is signal.SIG_DFL:
-                self._handlers[number] = signal.signal(number, self._catch)
+                self._handlers[number] = signal.signal(number, self._on_signal)
         if (xml := junit_writer(self._desk.config)) is not None:
             remove(Path(xml.logfile))
 
@@ -61,7 +61,7 @@ class EarlyExitHooks:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Every item has to be accounted for."""
         self._items = session.items
-        self._insist()
+        self._raise_if_signalled()
 
     @pytest.hookimpl(trylast=True)  # the session has counted its failures by then
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -73,12 +73,12 @@ class EarlyExitHooks:
         enough = self._session.shouldfail or self._session.shouldstop
         if enough and not self._is_worker:
             self._desk.running.stop(str(enough), Outcome.SKIPPED)
-        self._insist()
+        self._raise_if_signalled()
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Ctrl-C, SIGTERM or ``pytest.exit()``: nothing more is waited for."""
         self._caught = None
-        self._brace()
+        self._install_second_signal()
         of_pytests_own = isinstance(
             excinfo.value, pytest.Session.Interrupted
         )  # bad collection, or enough failures
@@ -96,7 +96,7 @@ class EarlyExitHooks:
         lost = bool(self._ids and untold) and exitstatus != pytest.ExitCode.INTERRUPTED
         if self._is_worker or config.getoption("setuponly", False) or not (self._desk.stop.happened or lost):
             return
-        self._brace()
+        self._install_second_signal()
         running.stop("the pytest-xdist worker that had it died", Outcome.ERROR)
         running.end()
         enough = session.shouldfail
@@ -146,30 +146,30 @@ class EarlyExitHooks:
                 report.node = self._node[nodeid]  # type: ignore[attr-defined]  # xdist's; JUnit tells cases by it
             yield report
 
-    def _catch(self, number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         """End the session: here, or soon, where somebody's ``except Exception`` swallows it here."""
         self._caught = signal.Signals(number)
-        self._brace()
+        self._install_second_signal()
         if not self._is_worker:
             self._desk.running.stop(_by(self._caught), Outcome.ERROR)
-        self._insist()
+        self._raise_if_signalled()
 
-    def _brace(self) -> None:
+    def _install_second_signal(self) -> None:
         """The session ends: the next signal means hurry and no more, for reports are still to be written."""
-        if not self._braced:
-            self._braced = True
-            if self._may_catch and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        if not self._second_signal_installed:
+            self._second_signal_installed = True
+            if self._may_handle_signals and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
                 self._handlers[signal.SIGINT] = signal.default_int_handler
             for number in self._handlers:
-                signal.signal(number, self._hurry)
+                signal.signal(number, self._force_exit)
 
-    def _hurry(self, _number: int, _frame: FrameType | None) -> None:
+    def _force_exit(self, _number: int, _frame: FrameType | None) -> None:
         """Wait for no process. One more signal ends whatever it is that hangs."""
         for number in self._handlers:
             signal.signal(number, signal.default_int_handler)
-        self._desk.running.hurry()
+        self._desk.running.kill_now()
 
-    def _insist(self) -> None:
+    def _raise_if_signalled(self) -> None:
         if self._caught is not None:
             pytest.exit(_by(self._caught), returncode=128 + self._caught)
 

@@ -13,7 +13,7 @@ from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.workflow.model import Step, Workflow
 from pytest_lok.plugin._pytest_internals import failure_text
-from pytest_lok.plugin.failure_text import bounded, explain, harmless, short
+from pytest_lok.plugin.failure_text import bounded, escape_untrusted, explain, short
 from pytest_lok.plugin.subtests import Subtest, parts
 
 Phase: TypeAlias = Literal["setup", "call"]
@@ -96,7 +96,7 @@ class StepReport:
         return self._shown(str(part), part.reason, part.path, part.line)
 
     def _shown(self, text: str, reason: str, path: str = "", line: int = 0) -> Any:
-        return failure_text(text, path or str(self.file), line or self.step.line, harmless(reason))
+        return failure_text(text, path or str(self.file), line or self.step.line, escape_untrusted(reason))
 
     @property
     def skipped(self) -> tuple[str, int, str]:
@@ -129,7 +129,8 @@ class StepReport:
         report.duration = self.result.seconds
         if report.passed or report.skipped:
             report.sections += [
-                (title, harmless(bounded(text, lines=2_000, chars=_SECTION))) for title, text in self._told()
+                (title, escape_untrusted(bounded(text, lines=2_000, chars=_SECTION)))
+                for title, text in self._told()
             ]
         report.lok = self.facts  # type: ignore[attr-defined]  # reports take any attribute
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
-from pytest_lok.plugin.failure_text import harmless
+from pytest_lok.plugin.failure_text import escape_untrusted
 from pytest_lok.reports.console import duration
 
 _PATIENCE = 0.5  # seconds of waiting before anything is drawn
@@ -33,7 +33,7 @@ class Progress:
         if terminal is None or time.monotonic() - self._since < _PATIENCE:
             return
         steps = sorted(running.items(), key=lambda item: -item[1])
-        text = harmless(" · ".join(f"{name} {duration(seconds)}" for name, seconds in steps))
+        text = escape_untrusted(" · ".join(f"{name} {duration(seconds)}" for name, seconds in steps))
         with self._uncaptured():  # only then is there a terminal, and it has a width
             writer = self._config.get_terminal_writer()
             text = _cut(text, writer.fullwidth - writer.width_of_current_line - 2)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_lok.plugin.collect import StepItem
-from pytest_lok.plugin.failure_text import harmless
+from pytest_lok.plugin.failure_text import escape_untrusted
 from pytest_lok.plugin.outcome import StepReport
 from pytest_lok.plugin.subtests import parts, subreport
 from pytest_lok.reports.console import closing
@@ -103,7 +103,7 @@ class Reporting:
         if lines:
             terminalreporter.section("workflows")
             for line in lines:
-                terminalreporter.line(harmless(line))
+                terminalreporter.line(escape_untrusted(line))
 
 
 def _said(left: Mapping[str, str]) -> Iterator[str]:

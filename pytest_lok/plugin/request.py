@@ -69,7 +69,7 @@ class Arguments:
     def for_(self, workflow: Workflow) -> dict[str, Any]:
         """What ``Plan.of`` takes for this workflow: the values it declares, and those it has a place for."""
         named = {name: value for name, value in self.named.items() if name in workflow.args}
-        return {"named": named, "positional": self.positional[: workflow.places]}
+        return {"named": named, "positional": self.positional[: workflow.positional_count]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class Request:
     arguments: Arguments = Arguments()
 
     @property
-    def shelf(self) -> Path:
+    def workflows_dir(self) -> Path:
         """Where the project's workflows lie."""
         return self.root / ".lok" / "workflows"
 
@@ -117,11 +117,11 @@ def is_workflow(path: Path) -> bool:
     return path.suffix == ".toml" and path.parts[-3:-1] == (".lok", "workflows")
 
 
-def is_closed(config: pytest.Config, shelf: Path) -> bool:
-    """Whether ``--ignore`` means the whole shelf; as an argument of ours it would be collected anyway."""
+def is_closed(config: pytest.Config, workflows_dir: Path) -> bool:
+    """Whether ``--ignore`` means all of `.lok/workflows`: as an argument of ours it would be collected."""
     ignored = config.getoption("ignore") or ()
     closed = {(config.invocation_params.dir / path).resolve() for path in ignored}
-    return bool(closed & {shelf.resolve(), shelf.parent.resolve()})
+    return bool(closed & {workflows_dir.resolve(), workflows_dir.parent.resolve()})
 
 
 def add(files: dict[Path, frozenset[str]], file: Path, step: str) -> None:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 RUNS = "lok_runs"
 """What a worker is told: the directory its session is recorded in."""
-POLL = 0.2
+POLL_INTERVAL = 0.2
 """Seconds a wait lasts at most before it looks up: signals get through, and other stops are seen."""
-GLANCE = 0.02
+RESULT_CHECK_INTERVAL = 0.02
 """Seconds between two looks at what another process has written."""
 
 
@@ -126,17 +126,17 @@ class WorkflowRunner:
         own = {*watched.plan.selected, *watched.kept}
         results = tuple(result for result in needed if result.name in own or lets_through(result))
         known = ResumeState(results=results, spent=watched.entry.spent())
-        handle = self._desk.background.start(plan, watched.world, watched.entry.spend, known=known)
-        while (result := handle.step(item.name, POLL)) is None:
+        handle = self._desk.background.start(plan, watched.world, watched.entry.append_spending, known=known)
+        while (result := handle.step(item.name, POLL_INTERVAL)) is None:
             if self._stop.happened:
                 handle.cancel("the session ended")
         watched.changed = True
         for name in {step.name for step in plan.steps} - {item.name, *(result.name for result in results)}:
             turned = handle.step(name, 0)
             if turned is not None and lets_through(turned):  # else it is as red as it was
-                watched.entry.again(_after(self._latest(watched, name), turned))
+                watched.entry.record_rerun(_after(self._latest(watched, name), turned))
         result = _after(first, result)
-        watched.entry.again(result)
+        watched.entry.record_rerun(result)
         return result
 
     def _latest(self, watched: WorkflowRun, step: str) -> StepResult:
@@ -149,28 +149,28 @@ class WorkflowRunner:
         name = result.name
         while name in watched.entry.outdated(watched.plan.steps) and not self._stop.happened:
             if not self._run_outdated(watched):
-                time.sleep(GLANCE)
+                time.sleep(RESULT_CHECK_INTERVAL)
         return self._stop.told(watched.entry.result(name) or result)
 
     def _run_outdated(self, watched: WorkflowRun) -> bool:
         """Run what was not run because of results that have been replaced; False if another process does."""
         entry = watched.entry
-        if not entry.claim():
+        if not entry.try_acquire_rerun():
             return False
         try:
             if steps := entry.outdated(watched.plan.steps):
                 plan = watched.plan.narrowed(steps)
                 needed = (entry.result(step.name) for step in plan.steps if step.name not in steps)
                 known = ResumeState(results=tuple(filter(None, needed)), spent=entry.spent())
-                tell = partial(entry.append_of, steps)
+                tell = partial(entry.append_for, steps)
                 handle = self._desk.background.start(plan, watched.world, tell, known=known)
                 watched.changed = True
-                while handle.wait(POLL) is None:
+                while handle.wait(POLL_INTERVAL) is None:
                     if self._stop.happened:
                         handle.cancel("the session ended")
                     self._progress.show(handle.running())
         finally:
-            entry.release()
+            entry.release_rerun()
         return True
 
     def selected(self, workflow: WorkflowModule) -> Collection[str]:
@@ -202,14 +202,14 @@ class WorkflowRunner:
         """What workers that are dead have left of a workflow; a step one died in is an error."""
         if self._stop.lost:
             return {}
-        entry = self._desk.ledger.entry(workflow)
-        return {result.name: result for result in entry.inherit().results} if entry.own() else {}
+        entry = self._desk.ledger.claim_for(workflow)
+        return {result.name: result for result in entry.recover().results} if entry.try_acquire() else {}
 
-    def hurry(self) -> None:
+    def kill_now(self) -> None:
         """Nobody waits any more: end every process at once, also those of the workers."""
         self._cancel(self._watched.values())  # first: a command that is killed has not failed by itself
         self._desk.background.kill()
-        self._stop.hurry()
+        self._stop.kill_now()
 
     def end(self) -> None:
         """Wait for every run of this process (or cancel it, if the session stops early); close the engine."""
@@ -217,7 +217,7 @@ class WorkflowRunner:
             self._settle(self._watched.values())
             self._desk.background.close()
         except KeyboardInterrupt:  # once more: no patience now, and the reports are still to be written
-            self.hurry()
+            self.kill_now()
             for watched in self._watched.values():
                 watched.settled = True
             self._desk.background.close()
@@ -250,8 +250,8 @@ class WorkflowRunner:
 
     def _own(self, watched: WorkflowRun) -> None:
         """Run a workflow here, unless a living process does."""
-        if watched.entry.own():
-            left = watched.entry.inherit()
+        if watched.entry.try_acquire():
+            left = watched.entry.recover()
             results = watched.kept | {result.name: result for result in left.results}
             watched.handle = self._desk.background.start(
                 watched.plan,
@@ -266,14 +266,14 @@ class WorkflowRunner:
             return self._stop.told(newest)
         while True:
             if watched.handle is not None:
-                result = watched.handle.step(step, POLL)
+                result = watched.handle.step(step, POLL_INTERVAL)
             else:
                 result = watched.entry.result(step)
                 if result is None and self._stop.happened:
                     return self._stop.cut(step, begun=watched.entry.running(step))
                 if result is None:
                     self._own(watched)
-                    time.sleep(GLANCE)
+                    time.sleep(RESULT_CHECK_INTERVAL)
             if result is not None:
                 return self._stop.told(result)
             if self._stop.happened:
@@ -284,7 +284,7 @@ class WorkflowRunner:
         for watched in begun:
             if watched.handle is not None:
                 watched.handle.cancel(self._stop.why)
-        if self._stop.hurried:
+        if self._stop.kill_requested:
             self._desk.background.kill()
 
     def _settle(self, begun: Iterable[WorkflowRun]) -> None:
@@ -294,7 +294,7 @@ class WorkflowRunner:
                 if self._stop.happened:
                     self._cancel(begun)
                 try:
-                    watched.result = watched.handle.wait(POLL)
+                    watched.result = watched.handle.wait(POLL_INTERVAL)
                     watched.settled = watched.result is not None
                 except KeyboardInterrupt:
                     raise
@@ -320,7 +320,7 @@ def _watched(desk: LokSession, workflow: WorkflowModule, items: list[StepItem], 
     names = [item.name for item in items]
     plan = Plan.of(workflow.model, select=names, **desk.request.arguments.for_(workflow.model))
     plan = budgeted(plan, items, desk.config)
-    entry = desk.ledger.entry(workflow.nodeid)
+    entry = desk.ledger.claim_for(workflow.nodeid)
     needed = {step.name for step in plan.steps}
     kept = {n: result for n, result in desk.selection.kept(workflow).items() if n in needed}
     return WorkflowRun(plan=plan, world=world, entry=entry, kept=kept)

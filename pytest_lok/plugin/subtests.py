@@ -9,7 +9,7 @@ import pytest
 
 from pytest_lok.core.results import Finding, ItemResult, Outcome, StepResult
 from pytest_lok.plugin._pytest_internals import subtest_report
-from pytest_lok.plugin.failure_text import bounded, harmless
+from pytest_lok.plugin.failure_text import bounded, escape_untrusted
 
 _SHOWN = 50  # subtests of one step; a for_each may have thousands of items
 
@@ -30,7 +30,7 @@ class Subtest:
 
     def __str__(self) -> str:
         lines = [f"{self.name}: {self.outcome}", *bounded(self.text).splitlines(), f"E   {self.reason}"]
-        return harmless("\n".join(lines))
+        return escape_untrusted("\n".join(lines))
 
 
 def parts(result: StepResult) -> list[Subtest]:
@@ -70,7 +70,7 @@ def _finding(finding: Finding) -> Subtest:
     if any(finding.reporters):
         text.append(f"reported by: {', '.join(finding.reporters)}")
     return Subtest(
-        name=harmless(f"{finding.rule_id} {finding.path}:{finding.line}"),
+        name=escape_untrusted(f"{finding.rule_id} {finding.path}:{finding.line}"),
         outcome=Outcome.FAILED,
         reason=finding.headline,
         text="\n".join(text),
@@ -81,7 +81,7 @@ def _finding(finding: Finding) -> Subtest:
 
 def _item(item: ItemResult) -> Subtest:
     name = f"item {item.index}: {bounded(str(item.item), lines=1, chars=60)}"
-    return Subtest(name=harmless(name), outcome=item.outcome, reason=item.reason, text=item.output)
+    return Subtest(name=escape_untrusted(name), outcome=item.outcome, reason=item.reason, text=item.output)
 
 
 def _backends(result: StepResult) -> Iterator[Subtest]:

@@ -18,7 +18,7 @@ from pytest_lok.plugin._pytest_internals import captured_files
 if TYPE_CHECKING:
     from pytest_lok.plugin.desk import LokSession
 
-LOG = "aside.log"
+LOG = "stray-output.log"
 """What was said outside of steps, in the directory of the session's runs."""
 
 

@@ -14,13 +14,13 @@ _LINE_COMMAND = re.compile(r"(?m)(^|[\r\v\f\x85\u2028\u2029])([^\S\n\r\v\f\x85\u
 _HASH_COMMAND = re.compile(r"##(?=\w*\[)")
 
 
-def visible(text: str) -> str:
+def escape_control_chars(text: str) -> str:
     r"""Control, direction and other unseen characters spelled out (``\x1b``); tabs and newlines stay."""
     return _UNSEEN.sub(
         lambda found: found.group().encode("unicode_escape").decode("ascii"), text.replace("\r\n", "\n")
     )
 
 
-def uncommanded(text: str) -> str:
+def escape_ci_commands(text: str) -> str:
     """No line commands a CI runner any more: ``::error`` becomes ``: :error``, ``##[`` becomes ``# #[``."""
     return _HASH_COMMAND.sub("# #", _LINE_COMMAND.sub(r"\1\2: :", text))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_lok.core.workflow.model import Ask, Shell, Step, Strategy
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.reports.escaping import visible
+from pytest_lok.reports.escaping import escape_control_chars
 
 _PROMPT_LINES = 20
 
@@ -52,7 +52,7 @@ def outline(plan: Plan, steps: Sequence[PlannedStep], *, whole: bool = False) ->
         lines += [f"   {line}".rstrip() for line in (*_conditions(planned.step), *_text(planned, whole))]
     asks = sum(isinstance(planned.step.action, Ask) for planned in steps)
     lines += ["", f"{_many(len(steps), 'step')}, {_many(asks, 'question')}. Nothing was run."]
-    return visible("\n".join(lines))
+    return escape_control_chars("\n".join(lines))
 
 
 def outline_document(plan: Plan, steps: Sequence[PlannedStep]) -> dict[str, object]:

@@ -34,8 +34,8 @@ def config_dir(environ: Mapping[str, str]) -> Path | None:
         return Path(xdg) / "lok"
     if not environ.get("HOME"):
         return None
-    shelf = "Library/Application Support" if sys.platform == "darwin" else ".config"
-    return Path(environ["HOME"]) / shelf / "lok"
+    folder = "Library/Application Support" if sys.platform == "darwin" else ".config"
+    return Path(environ["HOME"]) / folder / "lok"
 
 
 def trusts(environ: Mapping[str, str]) -> bool:

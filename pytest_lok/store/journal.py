@@ -46,7 +46,7 @@ class Journal:
     def _opened(self) -> int:
         return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def mend(self) -> None:
+    def close_torn_line(self) -> None:
         """Close the line in which the last writer died, if it did; no reader takes it for an event."""
         with suppress(FileNotFoundError), self.path.open("rb+") as file:
             size = file.seek(0, os.SEEK_END)
@@ -54,7 +54,7 @@ class Journal:
             if file.read() not in (b"", b"\n"):
                 file.write(_TORN)
 
-    def news(self, *kinds: str) -> Iterator[Event]:
+    def read_new(self, *kinds: str) -> Iterator[Event]:
         """The events (of some kinds) added since the last call, by any process, as far as they are whole."""
         try:
             with self.path.open("rb") as file:

@@ -37,7 +37,7 @@ class ClaimStore:
         self._lock = NumberedLocks(path / "owners.lock")
         self._open: list[Journal] = []
 
-    def entry(self, nodeid: str) -> WorkflowClaim:
+    def claim_for(self, nodeid: str) -> WorkflowClaim:
         """The workflow of that node id: the same in every process, whatever order each has them in."""
         digest = hashlib.sha256(nodeid.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
         stem = re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(nodeid).stem)[:_STEM]
@@ -79,32 +79,32 @@ class WorkflowClaim:
         self._finished: dict[str, StepResult] = {}
         self._running: dict[str, None] = {}
         self._asked: dict[str, list[BackendAsked]] = {}
-        self._inherited: frozenset[str] = frozenset()
+        self._recovered: frozenset[str] = frozenset()
         self._spent = NO_USAGE
         self._order: dict[str, int] = {}
         self._settled = 0
 
-    def own(self) -> bool:
+    def try_acquire(self) -> bool:
         """Take the workflow if no living process has it; False if one does."""
-        return self._lock.take(self._number)
+        return self._lock.try_acquire(self._number)
 
-    def inherit(self) -> ResumeState:
+    def recover(self) -> ResumeState:
         """A new owner's beginning: what those before have left; a step they died in is an error."""
         before = self._note.read_text("utf-8") if self._note.exists() else "nobody"
         self._note.write_text(self._who, "utf-8")
-        self._journal.mend()
+        self._journal.close_torn_line()
         self._opened(self._journal)
         self._read()
-        self._inherited = frozenset(self._finished)
+        self._recovered = frozenset(self._finished)
         interrupted = (_interrupted(step, before) for step in self._running)
         return ResumeState(results=(*self._finished.values(), *interrupted), spent=self._spent)
 
     def append(self, event: Event) -> None:
         """Record what happens in the run; what was inherited is there already. On any one thread."""
-        if not (isinstance(event, StepFinished) and event.result.name in self._inherited):
+        if not (isinstance(event, StepFinished) and event.result.name in self._recovered):
             self._journal.append(event)
 
-    def spend(self, event: Event) -> None:
+    def append_spending(self, event: Event) -> None:
         """Record what another attempt takes out of the budget, and nothing else that happens in it."""
         if isinstance(event, BudgetSpent):
             self._journal.append(event)
@@ -114,21 +114,21 @@ class WorkflowClaim:
         self._read()
         return outdated(steps, self._finished, self._order)
 
-    def claim(self) -> bool:
+    def try_acquire_rerun(self) -> bool:
         """Take what is outdated, to run it; False if another living process has taken it."""
-        return self._lock.take(self._number + 1)
+        return self._lock.try_acquire(self._number + 1)
 
-    def release(self) -> None:
+    def release_rerun(self) -> None:
         """It has been run, and recorded."""
-        self._lock.give(self._number + 1)
+        self._lock.release(self._number + 1)
 
-    def append_of(self, steps: Collection[str], event: Event) -> None:
+    def append_for(self, steps: Collection[str], event: Event) -> None:
         """Record what happens to these steps, and what it takes out of the budget."""
         step = event.result.name if isinstance(event, StepFinished) else getattr(event, "step", "")
         if isinstance(event, BudgetSpent) or step in steps:
             self._journal.append(event)
 
-    def again(self, result: StepResult) -> None:
+    def record_rerun(self, result: StepResult) -> None:
         """Record the result of another attempt, which counts from now on."""
         self._journal.append(StepFinished(result=result, at=0.0))
 
@@ -153,7 +153,7 @@ class WorkflowClaim:
         return tuple(self._asked.get(step, ()))
 
     def _read(self) -> None:
-        for event in self._journal.news():
+        for event in self._journal.read_new():
             match event:
                 case StepStarted(step=step):
                     self._running[step] = None

@@ -17,7 +17,7 @@ from pytest_lok.core.results import RunResult
 from pytest_lok.locks import NumberedLocks
 from pytest_lok.store.journal import Journal
 
-KEPT = 20
+SESSIONS_KEPT = 20
 """Sessions whose records stay."""
 _KINDS = ("run_started", "step_started", "step_finished", "run_finished")
 
@@ -47,15 +47,15 @@ class RunDirectory:
         """A new one, which is not removed as an old one before ``close``; OSError if there is no place."""
         name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
         try:
-            shelf = _shelf(root)
-            (shelf / name).mkdir(mode=0o700)
+            folder = _runs_dir(root)
+            (folder / name).mkdir(mode=0o700)
         except OSError:
-            shelf = Path(tempfile.mkdtemp(prefix="lok-"))
-            (shelf / name).mkdir(mode=0o700)
-        made = cls(shelf / name)
+            folder = Path(tempfile.mkdtemp(prefix="lok-"))
+            (folder / name).mkdir(mode=0o700)
+        made = cls(folder / name)
         made._lock = NumberedLocks(made.path / "session.lock")
-        made._lock.take(0)
-        _prune(shelf)
+        made._lock.try_acquire(0)
+        _prune(folder)
         return made
 
     def records(self) -> list[RecordedRun]:
@@ -63,7 +63,7 @@ class RunDirectory:
         records: list[RecordedRun] = []
         for path in sorted(self.path.glob("*.jsonl")):
             begun: set[str] = set()
-            result = fold(_noting(begun, Journal(path).news(*_KINDS)))
+            result = fold(_noting(begun, Journal(path).read_new(*_KINDS)))
             records.append(RecordedRun(result=result, running=frozenset(begun - result.steps.keys())))
         return sorted(records, key=lambda record: record.result.started)
 
@@ -81,24 +81,24 @@ def _noting(begun: set[str], events: Iterator[Event]) -> Iterator[Event]:
         yield event
 
 
-def _shelf(root: Path) -> Path:
+def _runs_dir(root: Path) -> Path:
     """``.lok/runs``; OSError if it cannot be made, or is a link that may lead anywhere."""
-    shelf = root / ".lok" / "runs"
-    shelf.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if shelf.is_symlink() or shelf.parent.is_symlink():
-        raise NotADirectoryError(str(shelf))
-    note = shelf / ".gitignore"
+    folder = root / ".lok" / "runs"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.is_symlink() or folder.parent.is_symlink():
+        raise NotADirectoryError(str(folder))
+    note = folder / ".gitignore"
     if not note.exists():
         note.write_text("# what workflows were asked and answered; remove it as you like\n*\n", "utf-8")
-    return shelf
+    return folder
 
 
-def _prune(shelf: Path) -> None:
+def _prune(folder: Path) -> None:
     """Remove all but the last ones, unless their session lives."""
-    names = sorted(entry.name for entry in os.scandir(shelf) if entry.is_dir(follow_symlinks=False))
-    for name in names[:-KEPT]:
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))
+    for name in names[:-SESSIONS_KEPT]:
         with suppress(OSError):
-            lock = NumberedLocks(shelf / name / "session.lock")
-            if lock.take(0):
-                shutil.rmtree(shelf / name)
+            lock = NumberedLocks(folder / name / "session.lock")
+            if lock.try_acquire(0):
+                shutil.rmtree(folder / name)
             lock.close()

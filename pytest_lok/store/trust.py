@@ -30,7 +30,7 @@ class Trust:
         given = self.given(project)
         return given is not None and _text(given) == _text(claims)
 
-    def give(self, project: Path, claims: Mapping[str, Any]) -> None:
+    def grant(self, project: Path, claims: Mapping[str, Any]) -> None:
         """Trust a project with these claims; OSError where that cannot be remembered."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_atomically(self._file(project), _text({str(project): claims}).encode(), mode=0o600)

@@ -52,7 +52,7 @@ class Files:
         self._state = Path(state) / key
         self._lock = self._state / "lock"
 
-    def turn(self, *, alone: bool) -> FileRunLock:
+    def run_lock(self, *, alone: bool) -> FileRunLock:
         """See ``engine.ports.Workspace``."""
         return FileRunLock(self._state, alone=alone, prepare=self._undone)
 

@@ -107,9 +107,9 @@ class LocalWorkspace:
         """Absolute path."""
         return str(self._root)
 
-    def turn(self, *, alone: bool) -> RunLock:
+    def run_lock(self, *, alone: bool) -> RunLock:
         """One run's; see ``engine.ports.Workspace``."""
-        return NoLock() if self._nested else self._files.turn(alone=alone)
+        return NoLock() if self._nested else self._files.run_lock(alone=alone)
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """One step's edits; see ``engine.ports.Workspace``."""

@@ -10,20 +10,20 @@ from pytest_lok.locks import SharedLock
 
 
 class FileRunLock:
-    """One run's turn, an ``engine.ports.Turn``: shared with other runs, or ``alone``.
+    """The lock of one run, an ``engine.ports.RunLock``: shared with other runs, or held ``alone``.
 
-    It is not taken before ``prepare`` says so, which is asked while nobody else is alone.
+    ``prepare`` is called when the lock is held; where it returns False the lock is let go of again.
     """
 
     def __init__(self, directory: Path, *, alone: bool, prepare: Callable[[], bool] = lambda: True) -> None:
-        self._lock = SharedLock(directory / "turns.lock")
+        self._lock = SharedLock(directory / "runs.lock")
         self._alone = alone
         self._prepare = prepare
 
-    def take(self) -> bool:
-        """Try to begin; a run that is not alone also begins where there is no place for a lock."""
+    def try_acquire(self) -> bool:
+        """Take the lock; a run that is not alone also begins where the lock file cannot be made."""
         try:
-            if not self._lock.take(alone=self._alone):
+            if not self._lock.try_acquire(alone=self._alone):
                 return False
         except OSError as error:
             if self._alone:
@@ -38,16 +38,16 @@ class FileRunLock:
         return False
 
     def release(self) -> None:
-        """Let others begin. Idempotent."""
+        """Let other runs begin. Idempotent."""
         self._lock.release()
 
 
 class NoLock:
-    """The turn of a run inside another run's step, which would wait for itself for ever."""
+    """The lock of a run inside a step of another run, which would wait for itself for ever."""
 
-    def take(self) -> bool:
-        """At once."""
+    def try_acquire(self) -> bool:
+        """Always succeeds: the outer run holds the lock."""
         return True
 
     def release(self) -> None:
-        """Nobody waits for it."""
+        """Nothing is held, so nothing is released."""

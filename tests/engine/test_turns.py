@@ -60,8 +60,8 @@ def waiting(root: Path, meanwhile: Callable[[Run, asyncio.Task[object]], object]
     events: list[Event] = []
 
     async def both() -> None:
-        other = Tree(str(root)).turn(alone=True)
-        assert other.take()
+        other = Tree(str(root)).run_lock(alone=True)
+        assert other.try_acquire()
         waits = Run(Plan.of(workflow("[[steps]]\nname = 'x'\nshell = 'true'\n")), world(root), events.append)
         task: asyncio.Task[object] = asyncio.create_task(waits.execute())
         while not any(isinstance(event, RunWaiting) for event in events):
@@ -97,7 +97,7 @@ def test_one_that_is_cancelled_while_it_waits_lets_go(root: Path) -> None:
 class Nowhere(Tree):
     """A workspace whose lock has no place."""
 
-    def turn(self, *, alone: bool) -> FileRunLock:
+    def run_lock(self, *, alone: bool) -> FileRunLock:
         return FileRunLock(Path("/dev/null/state"), alone=alone)
 
 

@@ -37,8 +37,8 @@ class Tree:
     def verify_command(self, preset: str) -> str:
         return self.preset
 
-    def turn(self, *, alone: bool) -> FileRunLock:
-        return self._files.turn(alone=alone)
+    def run_lock(self, *, alone: bool) -> FileRunLock:
+        return self._files.run_lock(alone=alone)
 
     def checkpoint(self, message: str) -> CommandSpec | None:
         return None

@@ -91,7 +91,7 @@ class Session:
             if not result.outcome.red:
                 break
             result = self.perform(name)
-            entry.again(result)
+            entry.record_rerun(result)
         return result
 
 
@@ -101,7 +101,7 @@ def test_whatever_is_green_in_the_end_rests_on_what_is_green(case: Case, process
     with tempfile.TemporaryDirectory() as place:
         ledgers = [ClaimStore(Path(place), f"gw{number}") for number in range(processes)]
         try:
-            judge(case, Session(case, [ledger.entry("w.toml") for ledger in ledgers]), sweep=sweep)
+            judge(case, Session(case, [ledger.claim_for("w.toml") for ledger in ledgers]), sweep=sweep)
         finally:
             for ledger in ledgers:
                 ledger.close()

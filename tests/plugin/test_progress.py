@@ -76,8 +76,8 @@ def test_the_line_is_as_long_as_the_terminal_is_wide(suite: Suite, columns: int)
 
 def test_who_waits_for_another_run_is_told_so(suite: Suite) -> None:
     suite.workflow("w", "exclusive = true\n[[steps]]\nname = 'a'\nshell = 'true'\n")
-    turn = Project.open(suite.root, environ=dict(os.environ)).world().workspace.turn(alone=True)
-    assert turn.take()
+    turn = Project.open(suite.root, environ=dict(os.environ)).world().workspace.run_lock(alone=True)
+    assert turn.try_acquire()
     at_last = threading.Timer(30, turn.release)
     at_last.start()
 

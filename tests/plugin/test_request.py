@@ -29,7 +29,7 @@ def test_a_workflow_gets_what_it_declares_and_has_a_place_for() -> None:
     arguments = Arguments.of(["focus=auth", "other=x", "1=a", "2=b"])
     assert arguments.keys == {"focus", "other", "1", "2"}
     for places, values in ((0, ()), (1, ("a",)), (3, ("a", "b"))):
-        mine = replace(workflow(Argument(name="focus")), places=places)
+        mine = replace(workflow(Argument(name="focus")), positional_count=places)
         assert arguments.for_(mine) == {"named": {"focus": "auth"}, "positional": values}
 
 

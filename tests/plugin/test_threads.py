@@ -167,7 +167,7 @@ def test_what_is_said_outside_of_steps_is_kept_for_the_session(suite: Suite) -> 
     noisy(suite, "plain")
     result = suite.run_apart("--lok", "-W", "error")
     result.assert_outcomes(passed=6)
-    (log,) = (suite.root / ".lok" / "runs").glob("2*/aside.log")
+    (log,) = (suite.root / ".lok" / "runs").glob("2*/stray-output.log")
     for text in ("EXECUTOR PRINTED", "EXECUTOR WARNED", "backend echo could not be closed", "CLOSING"):
         assert text in log.read_text()
     result.stdout.fnmatch_lines([f"backends said something outside of steps: {log}"])

@@ -26,7 +26,14 @@ VOTE = Step(
     timeout=5.0,
 )
 PLAN = Plan.of(
-    Workflow(stem="gate", name="gate", steps=(DIFF, VOTE), description="Guard", path="gate.toml", places=1),
+    Workflow(
+        stem="gate",
+        name="gate",
+        steps=(DIFF, VOTE),
+        description="Guard",
+        path="gate.toml",
+        positional_count=1,
+    ),
     positional=["main"],
 )
 STEPS = [

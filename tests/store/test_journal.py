@@ -16,20 +16,20 @@ FINISHED = StepFinished(result=StepResult(name="a", outcome=Outcome.PASSED, outp
 
 def test_events_come_back_in_order_and_once(tmp_path: Path) -> None:
     writer, reader = Journal(tmp_path / "run.jsonl"), Journal(tmp_path / "run.jsonl")
-    assert list(reader.news()) == []
+    assert list(reader.read_new()) == []
     writer.append(STARTED)
-    assert list(reader.news()) == [STARTED]
+    assert list(reader.read_new()) == [STARTED]
     writer.append(FINISHED)
     writer.append(RunFinished(seconds=1.0))
-    assert list(reader.news()) == [FINISHED, RunFinished(seconds=1.0)]
-    assert list(reader.news()) == []
+    assert list(reader.read_new()) == [FINISHED, RunFinished(seconds=1.0)]
+    assert list(reader.read_new()) == []
 
 
 def test_only_some_kinds_of_events(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "run.jsonl")
     for event in (STARTED, FINISHED, RunFinished(seconds=1.0)):
         journal.append(event)
-    assert list(Journal(journal.path).news("step_finished", "run_finished")) == [
+    assert list(Journal(journal.path).read_new("step_finished", "run_finished")) == [
         FINISHED,
         RunFinished(seconds=1.0),
     ]
@@ -40,10 +40,10 @@ def test_a_line_that_is_not_whole_waits_for_its_end(tmp_path: Path) -> None:
     line = to_json(FINISHED).encode()
     path.write_bytes(to_json(STARTED).encode() + b"\n" + line[:30])
     reader = Journal(path)
-    assert list(reader.news()) == [STARTED]
+    assert list(reader.read_new()) == [STARTED]
     with path.open("ab") as file:
         file.write(line[30:] + b"\n")
-    assert list(reader.news()) == [FINISHED]
+    assert list(reader.read_new()) == [FINISHED]
 
 
 def test_a_record_is_private(tmp_path: Path) -> None:
@@ -73,5 +73,5 @@ def test_processes_append_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), name]) for name in "ab"]
     assert [writer.wait() for writer in writers] == [0, 0]
-    names = [event.result.name for event in Journal(path).news() if isinstance(event, StepFinished)]
+    names = [event.result.name for event in Journal(path).read_new() if isinstance(event, StepFinished)]
     assert (names.count("a"), names.count("b")) == (200, 200)

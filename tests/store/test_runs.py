@@ -9,7 +9,7 @@ import pytest
 from pytest_lok.core.events import RunFinished, RunStarted, StepFinished, StepStarted
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.store.journal import Journal
-from pytest_lok.store.runs import KEPT, RunDirectory
+from pytest_lok.store.runs import SESSIONS_KEPT, RunDirectory
 
 
 def test_git_does_not_see_it(tmp_path: Path) -> None:
@@ -26,13 +26,13 @@ def test_git_does_not_see_it(tmp_path: Path) -> None:
 
 def test_only_the_last_ones_stay(tmp_path: Path) -> None:
     first = RunDirectory.make(tmp_path)
-    shelf = first.path.parent
+    folder = first.path.parent
     first.close()
-    for number in range(KEPT + 3):
-        (shelf / f"19990101-{number:06}-aaaaaa").mkdir()
+    for number in range(SESSIONS_KEPT + 3):
+        (folder / f"19990101-{number:06}-aaaaaa").mkdir()
     last = RunDirectory.make(tmp_path)
-    left = sorted(path.name for path in shelf.iterdir() if path.is_dir())
-    assert len(left) == KEPT
+    left = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    assert len(left) == SESSIONS_KEPT
     assert {first.run_id, last.run_id} <= set(left)
     assert "19990101-000000-aaaaaa" not in left
 
@@ -52,7 +52,7 @@ def test_the_directory_of_a_session_that_lives_stays_however_old(tmp_path: Path)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         live = tmp_path / ".lok" / "runs" / other.stdout.readline().strip()
-        for number in range(KEPT):
+        for number in range(SESSIONS_KEPT):
             (live.parent / f"99990101-{number:06}-aaaaaa").mkdir()
         RunDirectory.make(tmp_path).close()
         assert live.is_dir()

@@ -18,7 +18,7 @@ from typing import TypeAlias
 import h11
 import httpx
 
-KEPT = 5.0
+KEEP_ALIVE = 5.0
 """Seconds a free connection is kept; servers close it themselves not much later."""
 
 _CHUNK = 64 * 1024
@@ -105,7 +105,7 @@ class _Connection:
 
         The loop may be busy, so the system is asked: what is readable now is one or the other.
         """
-        if self._reader.at_eof() or self._writer.is_closing() or time.monotonic() - self.since >= KEPT:
+        if self._reader.at_eof() or self._writer.is_closing() or time.monotonic() - self.since >= KEEP_ALIVE:
             return False
         news = select.poll()
         news.register(self._writer.get_extra_info("socket"), select.POLLIN)

@@ -65,14 +65,14 @@ class _Code:
 class ShellTemplate:
     """Compiled shell text. ``steps`` are the steps it reads, ``arguments`` those it cannot do without.
 
-    ``places`` is the highest number of a positional argument that it reads, ``unknown`` are commands that get
-    values and of which nothing is known: whether they run them nobody can say.
+    ``positional_count`` is the highest number of a positional argument that it reads, ``unknown`` are
+    commands that get values and of which nothing is known: whether they run them nobody can say.
     """
 
     source: str
     steps: frozenset[str] = frozenset()
     arguments: frozenset[str] = frozenset()
-    places: int = 0
+    positional_count: int = 0
     unknown: tuple[str, ...] = ()
     placeholders: tuple[Placeholder, ...] = field(default=(), repr=False)
     _code: _Code | None = field(default=None, repr=False)  # None: values are pasted
@@ -106,7 +106,7 @@ class ShellTemplate:
             source=source,
             steps=frozenset().union(*(template.steps for template in templates)),
             arguments=frozenset().union(*(template.arguments for template in templates)),
-            places=max((template.places for template in templates), default=0),
+            positional_count=max((template.positional_count for template in templates), default=0),
             unknown=unknown,
             placeholders=tuple(placeholders),
             _code=code,

@@ -64,7 +64,7 @@ class NameChecker:
     told: set[str] = field(default_factory=set)
     arguments: set[str] = field(default_factory=set)
     guarded: set[str] = field(default_factory=set)
-    places: int = 0
+    positional_count: int = 0
     rubrics: dict[tuple[str, str], None] = field(default_factory=dict)
 
     @property
@@ -163,7 +163,7 @@ class NameChecker:
             if int(name) == 0:
                 self._fault(node, "positional arguments count from 1", hint="write `arg.1`")
                 return
-            self.places = max(self.places, int(name))
+            self.positional_count = max(self.positional_count, int(name))
         elif name not in self.names.arguments:
             hint = did_you_mean(name, self.names.arguments) or f"declare it: `[args.{name}]`"
             self._fault(node, f"there is no argument {name!r}", hint=hint)

@@ -31,15 +31,15 @@ from pytest_lok.errors import Fault, SourceError
 class CompiledText:
     """What a text does and needs. ``arguments`` are the ones it cannot do without (no default).
 
-    ``places`` is the highest number of a positional argument that it reads, with or without a default.
-    ``spans`` are an expression's operands and comparisons, outer ones first; ``told`` are the steps whose
-    outcome it asks for. ``warnings`` are about what makes sense, and still cannot be meant.
+    ``positional_count`` is the highest number of a positional argument that it reads, with or without a
+    default. ``spans`` are an expression's operands and comparisons, outer ones first; ``told`` are the steps
+    whose outcome it asks for. ``warnings`` are about what makes sense, and still cannot be meant.
     """
 
     program: TemplateProgram
     steps: frozenset[str]
     arguments: frozenset[str]
-    places: int = 0
+    positional_count: int = 0
     rubrics: tuple[tuple[str, str], ...] = ()
     spans: tuple[Span, ...] = ()
     told: frozenset[str] = frozenset()
@@ -110,7 +110,10 @@ def whole_template(source: str, names: VisibleNames) -> CompiledText:
     if statements:
         program.compile()  # some mistakes in statements are only found then
     return CompiledText(
-        program=program, steps=frozenset(check.steps), arguments=check.required, places=check.places
+        program=program,
+        steps=frozenset(check.steps),
+        arguments=check.required,
+        positional_count=check.positional_count,
     )
 
 
@@ -144,7 +147,7 @@ def check_expression(source: str, names: VisibleNames, *, decides: bool = True) 
         program=TemplateProgram(source, lambda: tree, check.steps),
         steps=frozenset(check.steps),
         arguments=check.required,
-        places=check.places,
+        positional_count=check.positional_count,
         rubrics=tuple(check.rubrics),
         spans=tuple(spans),
         told=frozenset(check.told),

@@ -25,15 +25,15 @@ MAX_SHOWN = 1000
 class Condition:
     """A compiled expression. ``rubrics`` are the (text, backend) pairs a judge must answer first.
 
-    ``arguments`` are the ones it cannot do without (no default), ``places`` is the highest number of a
-    positional one that it reads. ``told`` are the steps whose outcome it asks for, ``warnings`` what is
+    ``arguments`` are the ones it cannot do without (no default), ``positional_count`` is the highest number
+    of a positional one that it reads. ``told`` are the steps whose outcome it asks for, ``warnings`` what is
     odd about it.
     """
 
     source: str
     steps: frozenset[str]
     arguments: frozenset[str]
-    places: int
+    positional_count: int
     rubrics: tuple[tuple[str, str], ...]
     told: frozenset[str]
     warnings: tuple[Fault, ...] = field(repr=False, compare=False)
@@ -56,7 +56,7 @@ class Condition:
             source,
             checked.steps,
             checked.arguments,
-            checked.places,
+            checked.positional_count,
             checked.rubrics,
             checked.told,
             checked.warnings,

@@ -14,14 +14,14 @@ from pytest_lok.core.text.quotation import without_values
 class Template:
     """A compiled text. ``steps`` are the steps it reads.
 
-    ``arguments`` are the ones it cannot do without (no default), ``places`` is the highest number of a
-    positional one that it reads.
+    ``arguments`` are the ones it cannot do without (no default), ``positional_count`` is the highest number
+    of a positional one that it reads.
     """
 
     source: str
     steps: frozenset[str] = frozenset()
     arguments: frozenset[str] = frozenset()
-    places: int = 0
+    positional_count: int = 0
     _program: TemplateProgram | None = field(
         default=None, repr=False, compare=False
     )  # None: the source is the text
@@ -38,7 +38,7 @@ class Template:
         if "{{" not in source and "{%" not in source:
             return cls(source)
         checked = check_template(source, names)
-        return cls(source, checked.steps, checked.arguments, checked.places, checked.program)
+        return cls(source, checked.steps, checked.arguments, checked.positional_count, checked.program)
 
     @property
     def names(self) -> frozenset[str]:

@@ -204,7 +204,7 @@ class Workflow:
     """The only thing that can be run, whether it came from a file or from a verb.
 
     ``stem`` addresses it everywhere; ``name`` is its title. ``sha256`` is of the file's text
-    (with its parents' where it extends). ``steps`` keeps the file's order. ``places`` is how many
+    (with its parents' where it extends). ``steps`` keeps the file's order. ``positional_count`` is how many
     positional values there is a use for. ``collect``: `pytest --lok` runs it; ``by_name_only``: because it is
     said that it does not, not because a value is missing. ``allow_skip``: a run of it in which every step
     was skipped is as good as a passed one. ``warnings`` are about what can be run, and is hardly meant;
@@ -226,7 +226,7 @@ class Workflow:
     max_parallel: int | None = None
     exclusive: bool = False
     args: Mapping[str, Argument] = field(default_factory=dict)
-    places: int = 0
+    positional_count: int = 0
     gate: Gate | None = None
     rules: Mapping[str, Rule] = field(default_factory=dict)
     budget: Budget | None = None

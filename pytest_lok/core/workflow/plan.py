@@ -92,11 +92,11 @@ def _closure(chosen: Iterable[str], steps: Mapping[str, Step]) -> set[str]:
 
 
 def _bind(workflow: Workflow, named: dict[str, str], positional: Sequence[str]) -> dict[str, str]:
-    if len(positional) > workflow.places:
-        left = ", ".join(map(repr, positional[workflow.places :]))
+    if len(positional) > workflow.positional_count:
+        left = ", ".join(map(repr, positional[workflow.positional_count :]))
         raise PlanError(
-            f"workflow {workflow.stem!r} uses {_values(workflow.places)}, {len(positional)} were given: "
-            f"nothing reads {left}",
+            f"workflow {workflow.stem!r} uses {_values(workflow.positional_count)}, "
+            f"{len(positional)} were given: nothing reads {left}",
             hint=f"lok {workflow.stem} --help lists its arguments",
         )
     values = {str(number): value for number, value in enumerate(positional, 1)}

@@ -55,7 +55,7 @@ def parse_workflow(
     return reading.workflow(
         steps,
         needed=frozenset().union(*(reader.arguments for reader in readers)),
-        places=max((reader.places for reader in readers), default=0),
+        positional_count=max((reader.positional_count for reader in readers), default=0),
     )
 
 
@@ -127,10 +127,10 @@ class _Reading:
             paths = list(dict.fromkeys(problem.path for problem in found))
             raise WorkflowError(sorted(found, key=lambda p: (paths.index(p.path), p.line, p.column)))
 
-    def workflow(self, steps: Sequence[Step], *, needed: Collection[str], places: int) -> Workflow:
+    def workflow(self, steps: Sequence[Step], *, needed: Collection[str], positional_count: int) -> Workflow:
         """The workflow of these steps; ``needed`` are the arguments their texts cannot do without.
 
-        ``places`` is the highest number of a positional one they read.
+        ``positional_count`` is the highest number of a positional one they read.
         """
         source, document = self.files[0].source, self.files[0].document
         arguments = {
@@ -160,7 +160,9 @@ class _Reading:
             max_parallel=self._first("max_parallel"),
             exclusive=exclusive,
             args=arguments,
-            places=max([places, *(argument.position or 0 for argument in arguments.values())]),
+            positional_count=max(
+                [positional_count, *(argument.position or 0 for argument in arguments.values())]
+            ),
             gate=Gate(**dict(gate)) if gate else None,
             rules={
                 name: _rule(it) for file in reversed(self.files) for name, it in file.document.rules.items()

@@ -49,7 +49,7 @@ class StepKeys:
     """The keys of one step of a file: what they hold, and what is wrong with them.
 
     ``needs`` maps the steps it waits for to where it says so; ``arguments`` are those its texts
-    cannot do without, ``places`` is the highest number of a positional one they read.
+    cannot do without, ``positional_count`` is the highest number of a positional one they read.
     """
 
     def __init__(self, file: WorkflowFile, index: int, shared: ReaderContext) -> None:
@@ -58,7 +58,7 @@ class StepKeys:
         self.name = self.document.name
         self.needs: dict[str, Path] = {}
         self.arguments: set[str] = set()
-        self.places = 0
+        self.positional_count = 0
         self.index = index
         self.written = file.steps()[index]
         self.shared = shared
@@ -123,7 +123,7 @@ class StepKeys:
         text = self.file.compile(path, lambda: parse(source, names))
         if text is not None:
             self.arguments |= text.arguments
-            self.places = max(self.places, text.places)
+            self.positional_count = max(self.positional_count, text.positional_count)
             if isinstance(text, Condition):
                 self._judges(text, path)
                 for fault in text.warnings:  # what nobody reads in CI is no warning

@@ -40,7 +40,7 @@ def test_a_chain_of_5000_steps_is_planned() -> None:
 
 
 def declared(*args: Argument) -> Workflow:
-    return replace(workflow("a"), args={arg.name: arg for arg in args}, places=2)
+    return replace(workflow("a"), args={arg.name: arg for arg in args}, positional_count=2)
 
 
 RANGE = Argument(name="range", position=1, default="HEAD")

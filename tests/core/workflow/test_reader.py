@@ -434,7 +434,7 @@ def test_what_reads_an_argument_nobody_gives_is_not_collected(prompt: str, colle
 
 
 @pytest.mark.parametrize(
-    ("step", "places"),
+    ("step", "positional_count"),
     [
         ('prompt = "x"', 0),
         ('prompt = "{{ arg.1 }}"', 1),
@@ -449,13 +449,17 @@ def test_what_reads_an_argument_nobody_gives_is_not_collected(prompt: str, colle
         ('prompt = "x"\n[args.range]\nposition = 2', 2),
     ],
 )
-def test_a_workflow_knows_how_many_positional_values_it_has_a_use_for(step: str, places: int) -> None:
-    assert parse(f'[[steps]]\nname = "a"\n{step}').places == places
+def test_a_workflow_knows_how_many_positional_values_it_has_a_use_for(
+    step: str, positional_count: int
+) -> None:
+    assert parse(f'[[steps]]\nname = "a"\n{step}').positional_count == positional_count
 
 
 def test_a_child_has_a_use_for_what_its_parents_steps_read() -> None:
     parent = '[[steps]]\nname = "a"\nprompt = "{{ arg.2 }}"'
-    assert parse('extends = "p"\n[[steps]]\nname = "b"\nprompt = "{{ arg.1 }}"', p=parent).places == 2
+    assert (
+        parse('extends = "p"\n[[steps]]\nname = "b"\nprompt = "{{ arg.1 }}"', p=parent).positional_count == 2
+    )
 
 
 @pytest.mark.parametrize("origin", [Origin.USER, Origin.BUILTIN, Origin.PATH])
