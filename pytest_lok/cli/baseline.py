@@ -19,7 +19,7 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.trust import trusted
     from pytest_lok.cli.views import ProgressLines, view
-    from pytest_lok.core.findings.baseline import PATH, accepting, fingerprints
+    from pytest_lok.core.findings.baseline import PATH, extended_baseline, fingerprints
     from pytest_lok.core.workflow.model import Format
     from pytest_lok.files import write_output
     from pytest_lok.reports.console import closing
@@ -40,7 +40,7 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
     file = project.root / PATH
     try:
         before = file.read_text(encoding="utf-8") if file.exists() else None
-        text, new = accepting(_found(result, names), before)
+        text, new = extended_baseline(_found(result, names), before)
         file.parent.mkdir(exist_ok=True)
     except (OSError, ValueError) as problem:
         raise LokError(f"the baseline cannot be changed: {problem}", hint=f"correct {file}") from problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from pytest_lok.core.findings.gate import set_aside
-from pytest_lok.core.findings.reading import united
+from pytest_lok.core.findings.reading import merge_attempts
 from pytest_lok.core.results import (
     NO_USAGE,
     Finding,
@@ -86,7 +86,9 @@ class StepExecution:
         self.replies = other.replies
         if other.findings is not None:  # what other attempts report counts no more, and is told
             lost = [it for it in self.findings or () if it.standing in ("blocks", "undecided")]
-            self.findings = united([*other.findings, *(replace(it, standing="outvoted") for it in lost)])
+            self.findings = merge_attempts(
+                [*other.findings, *(replace(it, standing="outvoted") for it in lost)]
+            )
 
     def absorb(self, other: StepExecution, label: str) -> None:
         """Add what a part of this step (an item, one of several answers) has to show."""
@@ -95,7 +97,7 @@ class StepExecution:
         self.replies += other.replies
         self.refusals += other.refusals
         if other.findings is not None:
-            self.findings = united([*(self.findings or ()), *other.findings])
+            self.findings = merge_attempts([*(self.findings or ()), *other.findings])
         self.sections += [replace(s, title=f"[{label}] {s.title}") for s in other.sections]
 
     def item_result(self, outcome: Outcome, reason: str, seconds: float) -> ItemResult:

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from pytest_lok.core.text.duration import LONGEST, parse_duration
-from pytest_lok.core.toml.validation import complaint
+from pytest_lok.core.toml.validation import validation_error
 from pytest_lok.core.trust.claims import Claims
 from pytest_lok.core.workflow.document import schema_of
 from pytest_lok.core.workflow.model import AUTO
@@ -41,17 +41,17 @@ def _seconds(value: object) -> float:
         try:
             seconds = parse_duration(value)
         except ValueError as error:
-            raise complaint(
+            raise validation_error(
                 f"is wrong: {error}", 'for example 60 (seconds), "90s" or "5m"; 0 = no limit'
             ) from None
     elif isinstance(value, int | float) and not isinstance(value, bool):
         seconds = float(value)
     else:
-        raise complaint(
+        raise validation_error(
             "must be seconds or a duration in quotes", 'for example 60, "90s" or "5m"; 0 = no limit'
         )
     if seconds != math.inf and not 0 <= seconds <= LONGEST:
-        raise complaint(
+        raise validation_error(
             "must lie between 0 (no limit) and a year", 'numbers are seconds here; or write "90s"'
         )
     return seconds or math.inf
@@ -75,7 +75,7 @@ def _wrapper(value: str) -> str:
         from pytest_lok.core.shell.compiler import check_wrapper  # brings Jinja along; few have a wrapper
 
         if why := check_wrapper(value):
-            raise complaint(why, "for example \"nix-shell --run '{cmd}'\"")
+            raise validation_error(why, "for example \"nix-shell --run '{cmd}'\"")
     return value
 
 
@@ -88,7 +88,7 @@ def _pattern(value: str) -> str:
 def _answer(value: str) -> str:
     """A regular expression whose one group is the answer; "" is none."""
     if value and _groups(value) != 1:
-        raise complaint("needs one group, which is the answer", "for example '(?s)Answer: (.*)'")
+        raise validation_error("needs one group, which is the answer", "for example '(?s)Answer: (.*)'")
     return value
 
 
@@ -100,7 +100,7 @@ def _groups(pattern: str) -> int:
     try:
         return int(regex.compile(pattern).groups)
     except regex.error as error:
-        raise complaint(f"is no regular expression: {error}", "write it in single quotes") from None
+        raise validation_error(f"is no regular expression: {error}", "write it in single quotes") from None
 
 
 BackendType = Annotated[str, WithJsonSchema({"type": "string", "examples": list(TYPES)})]
@@ -149,11 +149,15 @@ class ReplySettings(SettingsTable):
         try:
             re.compile(self.regex)
         except re.error as error:
-            raise complaint(f"has a wrong regex: {error}", f"at character {(error.pos or 0) + 1}") from None
+            raise validation_error(
+                f"has a wrong regex: {error}", f"at character {(error.pos or 0) + 1}"
+            ) from None
         if not self.model_fields_set & {"reply", "file", "error"}:
-            raise complaint("says nothing", 'give it a reply = "…", a file = "…" or an error = "rate_limit"')
+            raise validation_error(
+                "says nothing", 'give it a reply = "…", a file = "…" or an error = "rate_limit"'
+            )
         if self.reply and self.file:
-            raise complaint("has both `reply` and `file`", "keep one")
+            raise validation_error("has both `reply` and `file`", "keep one")
         return self
 
 
@@ -208,7 +212,7 @@ class TaskPrompt(SettingsTable):
     @model_validator(mode="after")
     def _asks(self) -> TaskPrompt:
         if not self.prompt.strip():
-            raise complaint("has no prompt", 'prompts = [{ name = "…", prompt = "…" }]')
+            raise validation_error("has no prompt", 'prompts = [{ name = "…", prompt = "…" }]')
         return self
 
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from pytest_lok.core.findings.bases import base_of, is_id, rivals
+from pytest_lok.core.findings.bases import base_of, is_id, upstream_names
 from pytest_lok.engine.ports import CommandRunner, Comparison, FileVersions
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.plumbing import asked, blobs, looked, with_crlf
@@ -123,12 +123,12 @@ class Git:
         wanted = [base_of(said) for said in self._bases]
         names = frozenset[str]().union(*(base.names for base in wanted))
         if len(wanted) > 1:  # nobody has said which
-            names |= {rival for name in names for rival in rivals(name)}
+            names |= {rival for name in names for rival in upstream_names(name)}
         refs = await self._refs(names) | {name: name for name in names if is_id(name)} | {"HEAD": head}
         for base in wanted:
             for group in base.groups:
                 known = {name: refs[name] for name in group if name in refs}
-                commits = {await self._commit(name, oid, base.way): name for name, oid in known.items()}
+                commits = {await self._commit(name, oid, base.ancestry): name for name, oid in known.items()}
                 if len(commits) > 1:
                     means = " and ".join(commits.values())
                     hint = "write the full name of the one that is meant, LOK_BASE=refs/..."
@@ -144,7 +144,7 @@ class Git:
 
     async def _agreed(self, name: str, commit: str, refs: Mapping[str, str]) -> None:
         """That what a branch of ``origin`` is a fork of, where that is known, holds the same."""
-        rival = next((each for each in rivals(name) if each in refs), "")
+        rival = next((each for each in upstream_names(name) if each in refs), "")
         if rival and await self._commit(rival, refs[rival], "") != commit:
             hint = f"write the one that the change goes to, LOK_BASE={rival} for example"
             raise StepUnableError(f"{name} and {rival} differ, and `origin` may be a fork", hint=hint)

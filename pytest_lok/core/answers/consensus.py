@@ -48,11 +48,11 @@ def ballot(answer: ParsedReply, vote_on: str) -> str:
         )
     if not isinstance(value, str):
         return canonical(value)
-    text = normalise(value)
+    text = normalized_vote(value)
     return canonical(text) if answer.has_data and is_json(text) else text
 
 
-def normalise(text: str) -> str:
+def normalized_vote(text: str) -> str:
     """Text without case, runs of white space, and the quotes and full stops around it."""
     return re.sub(r"\s+", " ", text.lstrip(_OPENING).rstrip(_CLOSING)).casefold()
 

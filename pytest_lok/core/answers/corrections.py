@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, cast
 
 from pytest_lok.core.answers.output_format import parse_output
-from pytest_lok.core.findings.reading import span
+from pytest_lok.core.findings.reading import line_span
 from pytest_lok.core.results import Finding, Json
 from pytest_lok.core.workflow.json_schema import violations
 from pytest_lok.core.workflow.model import Format
@@ -40,7 +40,7 @@ _ENTRIES: Mapping[str, Json] = {
 }  # fmt: skip
 
 
-def question(prompt: str, answer: str, findings: Sequence[Finding]) -> str:
+def correction_prompt(prompt: str, answer: str, findings: Sequence[Finding]) -> str:
     """The prompt again, with the answer to it and those of its findings that quote what is nowhere."""
     listed = "\n\n".join(
         f"{number}. {it.headline} ({it.doubt})\n{_quoted(it.evidence)}"
@@ -55,7 +55,7 @@ def question(prompt: str, answer: str, findings: Sequence[Finding]) -> str:
     )
 
 
-def corrections(answer: str, count: int) -> list[Callable[[Finding], Finding]]:
+def read_corrections(answer: str, count: int) -> list[Callable[[Finding], Finding]]:
     """What the answer makes of each of ``count`` findings, in order; OutputError if it cannot be read so.
 
     One that the answer does not speak of stays as it is. Nothing but its place can be changed.
@@ -79,7 +79,7 @@ def corrections(answer: str, count: int) -> list[Callable[[Finding], Finding]]:
 def _corrected(entry: Mapping[str, Any], finding: Finding) -> Finding:
     if entry.get("withdrawn"):
         return replace(finding, withdrawn=True)
-    line, end_line = span(entry)
+    line, end_line = line_span(entry)
     return replace(
         finding,
         path=entry["path"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pytest_lok.core.findings.reading import reported
+from pytest_lok.core.findings.reading import read_findings
 from pytest_lok.core.results import Json
 from pytest_lok.core.text.json_in_prose import ALONE, find_all, find_json
 from pytest_lok.core.text.strict_json import kind_of, load, load_alone, unfenced
@@ -30,7 +30,7 @@ def parse_output(text: str, form: Format, *, alone: bool = False, material: str 
         case Format.JSON_ARRAY:
             return _array(_json(text, alone, material) if alone else find_json(text, material))
         case Format.FINDINGS:
-            return list[Json](reported(text, material))
+            return list[Json](read_findings(text, material))
 
 
 def _json(text: str, alone: bool, material: str) -> Json:

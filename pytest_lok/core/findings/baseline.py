@@ -16,7 +16,7 @@ def fingerprints(text: str) -> Mapping[str, int]:
     return {fingerprint: _count(entry) for fingerprint, entry in _entries(text).items()}
 
 
-def accepting(findings: Iterable[Finding], text: str | None) -> tuple[str, int]:
+def extended_baseline(findings: Iterable[Finding], text: str | None) -> tuple[str, int]:
     """A baseline file that accepts these findings beside what it accepted before, and how many are new.
 
     Only fingerprints and their counts matter; what else an entry says is for people, and is kept.

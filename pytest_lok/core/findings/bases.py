@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_SAID = re.compile(r"(?P<name>[^~^]*)(?P<way>(?:[~^][0-9]*)*)", re.DOTALL)
+_REVISION = re.compile(r"(?P<name>[^~^]*)(?P<way>(?:[~^][0-9]*)*)", re.DOTALL)
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -17,13 +17,13 @@ _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 class Base:
     """``groups`` are full names (``HEAD`` and ids of commits too); the first group that has any counts.
 
-    Names of one group that mean different commits are ambiguous. ``way`` leads on from there (``~2``).
+    Names of one group that mean different commits are ambiguous. ``ancestry`` leads on from there (``~2``).
     ``tag`` is what the same name could mean beside, "" = nothing.
     """
 
     said: str
     groups: tuple[tuple[str, ...], ...]
-    way: str = ""
+    ancestry: str = ""
     tag: str = ""
 
     @property
@@ -34,15 +34,17 @@ class Base:
 
 def base_of(said: str) -> Base:
     """A full name or id means itself; any other name the branch at ``origin``, else the one here."""
-    parts = _SAID.fullmatch(said)
-    name, way = (parts["name"], parts["way"]) if parts else (said, "")
+    parts = _REVISION.fullmatch(said)
+    name, ancestry = (parts["name"], parts["way"]) if parts else (said, "")
     if name == "HEAD" or name.startswith("refs/") or is_id(name):
-        return Base(said=said, groups=((name,),), way=way)
+        return Base(said=said, groups=((name,),), ancestry=ancestry)
     remote = (f"refs/remotes/origin/{name}", *([f"refs/remotes/{name}"] if "/" in name else []))
-    return Base(said=said, groups=(remote, (f"refs/heads/{name}",)), way=way, tag=f"refs/tags/{name}")
+    return Base(
+        said=said, groups=(remote, (f"refs/heads/{name}",)), ancestry=ancestry, tag=f"refs/tags/{name}"
+    )
 
 
-def rivals(name: str) -> tuple[str, ...]:
+def upstream_names(name: str) -> tuple[str, ...]:
     """What a branch of ``origin`` may be a fork of, whose author writes the change too.
 
     The first that exists is the same branch of ``upstream``.

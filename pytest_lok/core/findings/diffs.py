@@ -16,10 +16,10 @@ from dataclasses import dataclass
 Span = tuple[int, int]
 """First and last line, from 1, both part of it."""
 
-EFFORT = 2_000_000
+MAX_EFFORT = 2_000_000
 """Steps that are spent on one file."""
 
-_WIDE = (  # the longer mark first: the one of UTF-32 begins like the one of UTF-16
+_WIDE_MARKS = (  # the longer mark first: the one of UTF-32 begins like the one of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
 )  # fmt: skip
@@ -55,7 +55,7 @@ class LineChanges:
         return any(gone.first <= end_line and line <= gone.last for gone in self.removed)
 
 
-def changed_lines(before: bytes | None, after: bytes | None, *, effort: int = EFFORT) -> LineChanges:
+def changed_lines(before: bytes | None, after: bytes | None, *, effort: int = MAX_EFFORT) -> LineChanges:
     """The lines in which the two differ; None = there is no such file."""
     if before == after:
         return LineChanges()
@@ -76,7 +76,7 @@ def changed_lines(before: bytes | None, after: bytes | None, *, effort: int = EF
 
 def lines_of(content: bytes) -> list[bytes]:
     """The lines of a file, each with its line feed; a mark at its beginning tells how wide characters are."""
-    codec = next((codec for mark, codec in _WIDE if content.startswith(mark)), "")
+    codec = next((codec for mark, codec in _WIDE_MARKS if content.startswith(mark)), "")
     if not codec:
         lines = content.split(b"\n")
         return [*(line + b"\n" for line in lines[:-1]), *filter(None, lines[-1:])]
@@ -174,14 +174,14 @@ class _Pairing:
                 furthest[k] = x
                 self._left -= 1 + x - start
                 if x >= len(old) and x - k >= len(new):
-                    return _way_back(history, k, x, i, j)
+                    return _equal_runs(history, k, x, i, j)
             self._left -= len(furthest)
             if self._left <= 0:
                 return iter(())
         raise AssertionError("the last distance reaches the end")
 
 
-def _way_back(history: Sequence[dict[int, int]], k: int, x: int, i: int, j: int) -> Iterator[_Block]:
+def _equal_runs(history: Sequence[dict[int, int]], k: int, x: int, i: int, j: int) -> Iterator[_Block]:
     """The equal runs of the way that ends at ``x`` on diagonal ``k``, moved to where the gap stands."""
     for distance in range(len(history) - 1, -1, -1):
         before = history[distance]

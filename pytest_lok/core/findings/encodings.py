@@ -22,7 +22,7 @@ _KNOWN = re.compile(  # codecs of texts, each of which reads any bytes in linear
 )
 
 
-def texts_of(content: bytes) -> tuple[tuple[str, ...], bool]:
+def decode_readings(content: bytes) -> tuple[tuple[str, ...], bool]:
     """Every text that the bytes may be, with the same lines; False where they may be others too.
 
     A byte order mark decides. Else it is what the file declares, and UTF-8, for which others take it.
@@ -30,9 +30,9 @@ def texts_of(content: bytes) -> tuple[tuple[str, ...], bool]:
     for mark, codec in _MARKS:
         if content.startswith(mark):
             marked = content[len(mark) :]
-            return (marked.decode(codec, "replace"),), _decoded(marked, codec) is not None
-    utf_8, declared = _decoded(content, "utf-8"), list(_declared(content[:_HEAD]))
-    found = [text for codec in declared if (text := _decoded(content, codec)) is not None]
+            return (marked.decode(codec, "replace"),), _decode_strictly(marked, codec) is not None
+    utf_8, declared = _decode_strictly(content, "utf-8"), list(_declared(content[:_HEAD]))
+    found = [text for codec in declared if (text := _decode_strictly(content, codec)) is not None]
     whole = None not in declared and len(found) == len(declared) and (utf_8 is not None or bool(found))
     lines = content.count(b"\n")
     texts = dict.fromkeys(text for text in found if text.count("\n") == lines)
@@ -57,7 +57,7 @@ def _codec(name: str) -> str | None:
     return codec if _KNOWN.fullmatch(codec) else None
 
 
-def _decoded(content: bytes, codec: str | None) -> str | None:
+def _decode_strictly(content: bytes, codec: str | None) -> str | None:
     """The text, None where the bytes are none in that codec."""
     try:
         return None if codec is None else content.decode(codec)

@@ -10,22 +10,22 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from pytest_lok.core.findings.diffs import LineChanges, Span, changed_lines
-from pytest_lok.core.findings.encodings import texts_of
+from pytest_lok.core.findings.encodings import decode_readings
 from pytest_lok.core.results import Finding
 from pytest_lok.core.text.citation import Quote, Side, quotes
 from pytest_lok.core.text.invisible import rule_key, words_of
 
-MOST = 2_000
+MAX_PLACES = 2_000
 """Places of one quote that are looked at; of a quote with more of them none counts as harmless."""
 
 
-class SeenText:
+class SqueezedText:
     """One reading of a file, without what nobody sees, so that this makes no difference."""
 
     def __init__(self, text: str) -> None:
         self._lines: list[str] = []  # those that are not blank
         self._numbers: list[int] = []
-        self._starts: list[int] = []  # where they begin in ``_seen``
+        self._starts: list[int] = []  # where they begin in ``_squeezed``
         self._pieces: list[str] = []
         self._words = set[int]()  # where words begin
         at = 0
@@ -38,7 +38,7 @@ class SeenText:
             for word in words:
                 self._words.add(at)
                 at += len(word)
-        self._seen = "".join(self._pieces)
+        self._squeezed = "".join(self._pieces)
 
     def places(self, quote: Quote) -> tuple[set[Span], bool]:
         """First and last lines of all the places of a quote; False where there are too many to tell."""
@@ -88,8 +88,8 @@ class SeenText:
     def _offsets(self, piece: str, *, lines: bool) -> tuple[list[int], bool]:
         """Where a piece stands, inside of other words if nowhere else; False if there are more places."""
         found: list[int] = []
-        at = self._seen.find(piece)
-        while at >= 0 and len(found) < MOST:
+        at = self._squeezed.find(piece)
+        while at >= 0 and len(found) < MAX_PLACES:
             n = self._index(at)
             if not lines or self._starts[n] == at:
                 found.append(at)
@@ -97,13 +97,13 @@ class SeenText:
                 at = self._starts[n + 1] - 1
             else:
                 break
-            at = self._seen.find(piece, at + 1)
+            at = self._squeezed.find(piece, at + 1)
         whole = [at for at in found if self._is_edge(at) and self._is_edge(at + len(piece))]
-        return whole or found, len(found) < MOST
+        return whole or found, len(found) < MAX_PLACES
 
     def _is_edge(self, at: int) -> bool:
         """Whether no word goes on there."""
-        around = self._seen[at - 1 : at + 1] if at else ""
+        around = self._squeezed[at - 1 : at + 1] if at else ""
         return at in self._words or len(around) < 2 or not all(it.isalnum() or it == "_" for it in around)
 
     def _span(self, at: int, end: int) -> Span:
@@ -161,11 +161,11 @@ class EvidenceFile:
     _found: dict[str, QuoteSearch] = field(default_factory=dict)
 
     @property
-    def there(self) -> bool:
+    def exists(self) -> bool:
         """Whether there is anything to look into, or that cannot be looked into."""
         return self.after is not None or self.before is not None or bool(self.unknown or self.unreadable)
 
-    def sighting(self, finding: Finding) -> QuoteSearch:
+    def find_quote(self, finding: Finding) -> QuoteSearch:
         """Where the finding's quote stands in the file."""
         everywhere = not self.unreadable and all(whole for _, whole in self._texts.values())
         doubt = self.unreadable or ("" if everywhere else f"the encoding of {self.path} is not known")
@@ -177,29 +177,29 @@ class EvidenceFile:
 
     def _places(self, group: Sequence[Quote], finding: Finding) -> Iterator[QuotePlace]:
         for quote in group:
-            here = list(self._on("after", replace(quote, side="both"), finding))
+            here = list(self._places_on_side("after", replace(quote, side="both"), finding))
             if quote.side != "before":
                 yield from here
-            for place in self._on("before", quote, finding):
+            for place in self._places_on_side("before", quote, finding):
                 if place.in_diff:
                     yield place
                 elif not here:  # none of its lines is gone, but others stand between them now
                     yield replace(place, in_diff=True, doubt="")
 
-    def _on(self, side: Side, quote: Quote, finding: Finding) -> Iterator[QuotePlace]:
+    def _places_on_side(self, side: Side, quote: Quote, finding: Finding) -> Iterator[QuotePlace]:
         if quote.side not in (side, "both"):
             return
         for text in self._texts.get(side, ((), True))[0]:
-            spans, all_ = text.places(quote)
+            spans, complete = text.places(quote)
             for span in sorted(spans):
                 yield self._place(text, side, span, finding)
-            if not all_:
-                where, to = _extent(None, finding)
+            if not complete:
+                where, to = _lines_meant(None, finding)
                 doubt = f"its quote is in too many places of {self.path}"
                 yield QuotePlace(path=self.path, line=where, end_line=to, identity="", doubt=doubt)
 
-    def _place(self, text: SeenText, side: Side, span: Span, finding: Finding) -> QuotePlace:
-        in_diff, doubt = self._touched(side, span if side == "before" else _extent(span, finding))
+    def _place(self, text: SqueezedText, side: Side, span: Span, finding: Finding) -> QuotePlace:
+        in_diff, doubt = self._touched(side, span if side == "before" else _lines_meant(span, finding))
         return QuotePlace(
             path=self.path,
             line=span[0],
@@ -213,13 +213,13 @@ class EvidenceFile:
         )
 
     @cached_property
-    def _texts(self) -> Mapping[Side, tuple[list[SeenText], bool]]:
-        found = dict[Side, tuple[list[SeenText], bool]]()
+    def _texts(self) -> Mapping[Side, tuple[list[SqueezedText], bool]]:
+        found = dict[Side, tuple[list[SqueezedText], bool]]()
         sides: tuple[tuple[Side, bytes | None], ...] = (("after", self.after), ("before", self.before))
         for side, content in sides:
             if content is not None and not (side == "before" and self.before == self.after):
-                texts, whole = texts_of(content)
-                found[side] = [SeenText(text) for text in texts], whole
+                texts, whole = decode_readings(content)
+                found[side] = [SqueezedText(text) for text in texts], whole
         return found
 
     @cached_property
@@ -233,11 +233,11 @@ class EvidenceFile:
             return None
         return True if self.mode_changed or self.before != self.after else None if self.same else False
 
-    def says_touched(self, finding: Finding) -> bool | None:
+    def stated_lines_touched(self, finding: Finding) -> bool | None:
         """Whether the change touches the lines a finding gives: no, only if the file is the base's."""
         if not self.compared:
             return None
-        return True if self._changes.touches(*_extent(None, finding)) else self.file_changed and None
+        return True if self._changes.touches(*_lines_meant(None, finding)) else self.file_changed and None
 
     def _touched(self, side: Side, extent: Span) -> tuple[bool | None, str]:
         """Whether a change touches lines of a side, and why that is not known."""
@@ -251,16 +251,16 @@ class EvidenceFile:
         if self.mode_changed:
             return None, f"the mode of {self.path} is changed"
         binary = any(0 in (content or b"") for content in (self.before, self.after))
-        if binary and self.before != self.after and not _wide(self.after or self.before or b""):
+        if binary and self.before != self.after and not _is_wide_text(self.after or self.before or b""):
             return None, f"{self.path} is a binary file, and changed"
         return False, ""
 
 
-def _wide(content: bytes) -> bool:
+def _is_wide_text(content: bytes) -> bool:
     return content.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
 
 
-def _extent(span: Span | None, finding: Finding) -> Span:
+def _lines_meant(span: Span | None, finding: Finding) -> Span:
     """The lines a finding is about: those it quotes, and as many after them as it says.
 
     Where the quote is within the lines it gives, all of these; line 0 is all of the file.
@@ -278,7 +278,7 @@ def _extent(span: Span | None, finding: Finding) -> Span:
 # --- the finding there, and what identifies it
 
 
-def at_place(finding: Finding, place: QuotePlace, known: bool | None) -> Finding:
+def at_place(finding: Finding, place: QuotePlace, is_accepted: bool | None) -> Finding:
     """The finding at one of the places of its quote."""
     return replace(
         finding,
@@ -290,29 +290,29 @@ def at_place(finding: Finding, place: QuotePlace, known: bool | None) -> Finding
         copies=place.copies,
         in_diff=place.in_diff,
         file_changed=place.file_changed,
-        known=known,
+        known=is_accepted,
         doubt=place.doubt,
         fingerprint=fingerprint(rule_key(finding.rule_id), place.path, place.identity),
     )
 
 
-def unplaced(
+def without_place(
     finding: Finding, path: str, sightings: Sequence[QuoteSearch], accepted: Mapping[str, int] | None
 ) -> Finding:
     """The finding whose quote was seen nowhere: not there, or somewhere in what could not be looked into."""
     gaps = [sighting.doubt for sighting in sightings if not sighting.everywhere]
-    print_ = fingerprint(rule_key(finding.rule_id), path, " ".join(finding.evidence.split()), None)
+    digest = fingerprint(rule_key(finding.rule_id), path, " ".join(finding.evidence.split()), None)
     return replace(
         finding,
         path=path,
         line=max(finding.line, 1),
         end_line=max(finding.end_line, 1),
         evidence_found=None if gaps else False,
-        known=None if accepted is None else print_ in accepted,
+        known=None if accepted is None else digest in accepted,
         doubt=next(
             filter(None, gaps), f"its quote is not in {path}" if sightings else f"there is no file {path}"
         ),
-        fingerprint=print_,
+        fingerprint=digest,
     )
 
 
@@ -325,7 +325,7 @@ def fingerprint(rule: str, path: str, identity: str, copy: int | None = 0) -> st
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def known(finding: Finding, place: QuotePlace, accepted: Mapping[str, int]) -> bool | None:
+def is_accepted(finding: Finding, place: QuotePlace, accepted: Mapping[str, int]) -> bool | None:
     """Whether the lines were accepted; None where one of their copies was, and nobody knows which.
 
     Where the file has more copies than were accepted, those that the change touches are new.
@@ -339,7 +339,8 @@ def known(finding: Finding, place: QuotePlace, accepted: Mapping[str, int]) -> b
 def _accepted(rule: str, place: QuotePlace, accepted: Mapping[str, int]) -> int:
     """How many copies: a number, or an entry of an earlier version for each."""
     prints = (
-        fingerprint(rule, place.path, place.identity, copy) for copy in range(min(place.copies + 10, MOST))
+        fingerprint(rule, place.path, place.identity, copy)
+        for copy in range(min(place.copies + 10, MAX_PLACES))
     )
-    counts = [accepted.get(print_, 0) for print_ in prints]
+    counts = [accepted.get(digest, 0) for digest in prints]
     return max(counts[0], sum(map(bool, counts)))

@@ -12,15 +12,15 @@ import enum
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_lok.core.findings.reading import folded, rank
+from pytest_lok.core.findings.reading import merge_backends, severity_rank
 from pytest_lok.core.results import Finding, Severity, Standing
 from pytest_lok.core.text.path_spellings import base_name
 from pytest_lok.core.workflow.model import Gate, Strategy, needed_replies
 
-SHOWN = 10
+MAX_HEADLINES = 10
 """Findings a reason names."""
 
-_NAMED = 3  # places of what is set aside
+_MAX_PLACES = 3  # places of what is set aside
 
 
 class GateVerdict(enum.Enum):
@@ -36,15 +36,15 @@ class GateInputs:
     """What a gate has to know beside the findings and what was found out about each.
 
     ``asked`` are the backends whose word counts, ``answered`` those that gave a valid answer; a
-    command asks nobody. ``gaps`` says what could not be had at all.
+    command asks nobody. ``unknowns`` says what could not be had at all.
     """
 
     asked: tuple[str, ...] = ()
     answered: tuple[str, ...] = ()
-    gaps: tuple[str, ...] = ()
+    unknowns: tuple[str, ...] = ()
 
     @property
-    def lost(self) -> tuple[str, ...]:
+    def missing_backends(self) -> tuple[str, ...]:
         """Who was asked and gave no valid answer."""
         return tuple(name for name in self.asked if name not in self.answered)
 
@@ -53,38 +53,42 @@ class GateInputs:
 class GateDecision:
     """A ruling, the findings with their standing, said once and the worst first, and why."""
 
-    ruling: GateVerdict
+    verdict: GateVerdict
     findings: tuple[Finding, ...]
     reason: str = ""
 
 
-def judge(gate: Gate, findings: Sequence[Finding], facts: GateInputs) -> GateDecision:
+def decide_gate(gate: Gate, findings: Sequence[Finding], inputs: GateInputs) -> GateDecision:
     """What the gate says of the findings, each of which has its votes."""
-    every = [_standing(gate, finding, facts) for finding in findings]
-    judged = folded(every)
+    every = [_with_standing(gate, finding, inputs) for finding in findings]
+    judged = merge_backends(every)
     blocking = [finding for finding in judged if finding.blocking]
     if blocking:
         verb = "findings block" if len(blocking) > 1 else "finding blocks"
         reason = f'{len(blocking)} {verb} (fail_on = "{gate.fail_on}"):\n{headlines(blocking)}'
-        return GateDecision(ruling=GateVerdict.FAIL, findings=judged, reason=reason)
+        return GateDecision(verdict=GateVerdict.FAIL, findings=judged, reason=reason)
     undecided = [finding for finding in judged if finding.standing == "undecided"]
-    doubts = [*facts.gaps, *_absent(gate, every, facts)]
+    open_questions = [*inputs.unknowns, *_unknown_votes(gate, every, inputs)]
     if undecided:
-        doubts.append(f"what is not known decides about {len(undecided)}:\n{headlines(undecided, why=True)}")
-    if doubts:
-        reason = f"inconclusive: {'; '.join(doubts)}"
-        return GateDecision(ruling=GateVerdict.INCONCLUSIVE, findings=judged, reason=reason)
-    return GateDecision(ruling=GateVerdict.PASS, findings=judged)
+        open_questions.append(
+            f"what is not known decides about {len(undecided)}:\n{headlines(undecided, why=True)}"
+        )
+    if open_questions:
+        reason = f"inconclusive: {'; '.join(open_questions)}"
+        return GateDecision(verdict=GateVerdict.INCONCLUSIVE, findings=judged, reason=reason)
+    return GateDecision(verdict=GateVerdict.PASS, findings=judged)
 
 
 def headlines(findings: Sequence[Finding], *, why: bool = False) -> str:
     """One line for each of the worst; ``why``: with what is not known of it."""
-    worst = sorted(findings, key=lambda finding: -rank(finding.severity))
-    lines = [f"{it.headline}{f' ({it.doubt})' if why and it.doubt else ''}" for it in worst[:SHOWN]]
-    return "\n".join([*lines, f"and {len(worst) - SHOWN} more"] if len(worst) > SHOWN else lines)
+    worst = sorted(findings, key=lambda finding: -severity_rank(finding.severity))
+    lines = [f"{it.headline}{f' ({it.doubt})' if why and it.doubt else ''}" for it in worst[:MAX_HEADLINES]]
+    return "\n".join(
+        [*lines, f"and {len(worst) - MAX_HEADLINES} more"] if len(worst) > MAX_HEADLINES else lines
+    )
 
 
-def worst(gate: Gate | None, candidates: Sequence[Finding], line: int) -> Finding:
+def most_blocking(gate: Gate | None, candidates: Sequence[Finding], line: int) -> Finding:
     """Of a finding at each place of its quote the one that may block; of several the nearest to ``line``."""
 
     def weight(finding: Finding) -> tuple[object, ...]:
@@ -98,13 +102,13 @@ def worst(gate: Gate | None, candidates: Sequence[Finding], line: int) -> Findin
 def set_aside(gate: Gate | None, findings: Sequence[Finding]) -> tuple[str, ...]:
     """What did not count though it is severe enough, in one line for each reason, the worst first."""
     groups: dict[tuple[Severity, Standing], list[Finding]] = {}
-    for finding in sorted(findings, key=lambda it: -rank(it.severity)):
-        if gate and finding.standing in _ASIDE and _severity(gate, finding, GateInputs()):
+    for finding in sorted(findings, key=lambda it: -severity_rank(it.severity)):
+        if gate and finding.standing in _SET_ASIDE_TEXTS and _severity(gate, finding, GateInputs()):
             groups.setdefault((finding.severity, finding.standing), []).append(finding)
-    return tuple(_aside(severity, standing, group) for (severity, standing), group in groups.items())
+    return tuple(_set_aside_line(severity, standing, group) for (severity, standing), group in groups.items())
 
 
-_ASIDE: Mapping[Standing, tuple[str, str]] = {
+_SET_ASIDE_TEXTS: Mapping[Standing, tuple[str, str]] = {
     "withdrawn": ("its backend withdrew it", "their backend withdrew them"),
     "unverified": ("its quote is not in {}", "their quotes are not in {}"),
     "outside": ("it is not in the change", "they are not in the change"),
@@ -115,83 +119,86 @@ _ASIDE: Mapping[Standing, tuple[str, str]] = {
 """Why a severe finding does not count, of one and of several."""
 
 
-def _aside(severity: Severity, standing: Standing, group: Sequence[Finding]) -> str:
-    several, reason = len(group) > 1, _ASIDE[standing][len(group) > 1]
+def _set_aside_line(severity: Severity, standing: Standing, group: Sequence[Finding]) -> str:
+    several, reason = len(group) > 1, _SET_ASIDE_TEXTS[standing][len(group) > 1]
     places = dict.fromkeys(it.path if "{}" in reason else f"{it.path}:{it.line}" for it in group)
-    named = ", ".join(list(places)[:_NAMED]) + (
-        f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+    named = ", ".join(list(places)[:_MAX_PLACES]) + (
+        f" and {len(places) - _MAX_PLACES} more" if len(places) > _MAX_PLACES else ""
     )
     why = reason.format(named) if "{}" in reason else f"{reason} ({named})"
     text = f"{len(group)} {severity} finding{'s were' if several else ' was'} set aside: {why}"
     return " ".join(text.split())
 
 
-def _standing(gate: Gate, finding: Finding, facts: GateInputs) -> Finding:
-    said = {standing: rule(gate, finding, facts) for standing, rule in _RULES.items()}
+def _with_standing(gate: Gate, finding: Finding, inputs: GateInputs) -> Finding:
+    said = {standing: rule(gate, finding, inputs) for standing, rule in _RULES.items()}
     refused: Standing | None = next((standing for standing, yes in said.items() if yes is False), None)
     undecided = None in said.values()
     return replace(finding, standing=refused or ("undecided" if undecided else "blocks"))
 
 
-def _absent(gate: Gate, findings: Sequence[Finding], facts: GateInputs) -> Iterator[str]:
+def _unknown_votes(gate: Gate, findings: Sequence[Finding], inputs: GateInputs) -> Iterator[str]:
     """What too few answers, or one that is missing, leave open; a command asks nobody."""
-    if not facts.asked:
+    if not inputs.asked:
         return
-    if len(facts.answered) < gate.min_backends:
-        yield f"{len(facts.answered)} backends gave a valid answer, {gate.min_backends} needed (min_backends)"
-    lost, quorum = facts.lost, _needed(gate, facts)
-    if quorum > len(facts.asked):
-        yield f"{quorum} backends must report a finding (quorum), and {len(facts.asked)} were asked"
+    if len(inputs.answered) < gate.min_backends:
+        valid = len(inputs.answered)
+        yield f"{valid} backends gave a valid answer, {gate.min_backends} needed (min_backends)"
+    missing_backends, quorum = inputs.missing_backends, _quorum_size(gate, inputs)
+    if quorum > len(inputs.asked):
+        yield f"{quorum} backends must report a finding (quorum), and {len(inputs.asked)} were asked"
     together: dict[str, set[str]] = {}
     for finding in findings:
         together.setdefault(base_name(finding.path), set()).add(finding.backend)
     most = max(map(len, together.values()), default=0)
     # whatever a lost backend would have said, others may have said of the same file
-    if lost and most + len(lost) >= quorum and gate.fail_on != "never":
-        yield f"{', '.join(lost)} gave no valid answer, which could have decided"
+    if missing_backends and most + len(missing_backends) >= quorum and gate.fail_on != "never":
+        yield f"{', '.join(missing_backends)} gave no valid answer, which could have decided"
 
 
-def _needed(gate: Gate, facts: GateInputs) -> int:
-    return needed_replies(gate.quorum, Strategy.FIRST, len(facts.asked))
+def _quorum_size(gate: Gate, inputs: GateInputs) -> int:
+    return needed_replies(gate.quorum, Strategy.FIRST, len(inputs.asked))
 
 
 # --- the rules, in the order in which they are asked
 
 
-def _withdrawn(gate: Gate, finding: Finding, facts: GateInputs) -> bool:  # noqa: ARG001 - rules are called alike
+def _withdrawn(gate: Gate, finding: Finding, inputs: GateInputs) -> bool:  # noqa: ARG001 - rules are called alike
     return not finding.withdrawn
 
 
-def _evidence(gate: Gate, finding: Finding, facts: GateInputs) -> bool | None:  # noqa: ARG001
+def _evidence(gate: Gate, finding: Finding, inputs: GateInputs) -> bool | None:  # noqa: ARG001
     """That a quote is nowhere says nothing of what it was about, unless the workflow wants it so."""
     if gate.evidence == "report":
         return finding.evidence_found
     return gate.evidence == "warn" or finding.evidence_found or None
 
 
-def _scope(gate: Gate, finding: Finding, facts: GateInputs) -> bool | None:  # noqa: ARG001
+def _scope(gate: Gate, finding: Finding, inputs: GateInputs) -> bool | None:  # noqa: ARG001
     return True if gate.scope == "all" else finding.in_diff if gate.scope == "diff" else finding.file_changed
 
 
-def _baseline(gate: Gate, finding: Finding, facts: GateInputs) -> bool | None:  # noqa: ARG001
+def _baseline(gate: Gate, finding: Finding, inputs: GateInputs) -> bool | None:  # noqa: ARG001
     return True if gate.baseline == "all" else None if finding.known is None else not finding.known
 
 
-def _confidence(gate: Gate, finding: Finding, facts: GateInputs) -> bool:  # noqa: ARG001
+def _confidence(gate: Gate, finding: Finding, inputs: GateInputs) -> bool:  # noqa: ARG001
     return finding.confidence >= gate.min_confidence
 
 
-def _quorum(gate: Gate, finding: Finding, facts: GateInputs) -> bool | None:
+def _quorum(gate: Gate, finding: Finding, inputs: GateInputs) -> bool | None:
     """Whether enough of those that were asked report it; a lost one might have, or do in other words."""
-    if not facts.asked:
+    if not inputs.asked:
         return True
-    reporters, quorum = len(finding.reporters), _needed(gate, facts)
+    reporters, quorum = len(finding.reporters), _quorum_size(gate, inputs)
     unclear = list(finding.votes.values()).count("unclear")
-    return reporters >= quorum or (None if reporters + unclear + len(facts.lost) >= quorum else False)
+    return reporters >= quorum or (
+        None if reporters + unclear + len(inputs.missing_backends) >= quorum else False
+    )
 
 
-def _severity(gate: Gate, finding: Finding, facts: GateInputs) -> bool:  # noqa: ARG001
-    return gate.fail_on != "never" and rank(finding.severity) >= rank(gate.fail_on)
+def _severity(gate: Gate, finding: Finding, inputs: GateInputs) -> bool:  # noqa: ARG001
+    return gate.fail_on != "never" and severity_rank(finding.severity) >= severity_rank(gate.fail_on)
 
 
 _RULES: Mapping[Standing, Callable[[Gate, Finding, GateInputs], bool | None]] = {

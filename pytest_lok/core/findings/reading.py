@@ -19,16 +19,16 @@ from pytest_lok.core.workflow.json_schema import violations
 from pytest_lok.core.workflow.model import Rule
 from pytest_lok.errors import OutputError
 
-Kind: TypeAlias = tuple[str, str, str]
+IssueKey: TypeAlias = tuple[str, str, str]
 """What two findings that mean the same have in common: the rule, what it was called, and the path."""
 
-OTHER = "lok/other"
+OTHER_RULE = "lok/other"
 """The rule of findings that name none of the workflow's."""
 
-MOST = 1_000
+MAX_FINDINGS = 1_000
 """Findings one answer may hold; one with more is no answer to act on."""
 
-NEAR = 3
+LINE_TOLERANCE = 3
 """Lines two places may be apart and still mean the same."""
 
 _WORST_FIRST: tuple[Severity, ...] = get_args(Severity)
@@ -75,11 +75,11 @@ _ENTRIES: Mapping[str, Json] = {
 # --- asking
 
 
-def request(rules: Mapping[str, Rule]) -> str:
+def findings_request(rules: Mapping[str, Rule]) -> str:
     """What is added to a prompt that asks for findings."""
     meanings = {key: meaning for key, (_, meaning) in _KEYS.items()}
     if rules:
-        meanings["rule_id"] = f"one of the rules below, {OTHER} where none fits"
+        meanings["rule_id"] = f"one of the rules below, {OTHER_RULE} where none fits"
         meanings["severity"] += ": the rule's, or one step from it where the case deserves it"
     optional = dict.fromkeys(_OPTIONAL, " (optional)")
     lines = [f'- "{key}"{optional.get(key, "")}: {meaning}' for key, meaning in meanings.items()]
@@ -101,7 +101,7 @@ def request(rules: Mapping[str, Rule]) -> str:
 # --- reading
 
 
-def reported(text: str, material: str = "") -> list[Json]:
+def read_findings(text: str, material: str = "") -> list[Json]:
     """The findings of an answer as it wrote them, all of them valid; OutputError where it is anything else.
 
     An answer that cannot be read must never count as one that found nothing: the array is the only
@@ -118,8 +118,10 @@ def reported(text: str, material: str = "") -> list[Json]:
         value = value["findings"]
     if not isinstance(value, list):
         raise OutputError("the answer is no array of findings", hint="`[]` says that there are none")
-    if len(value) > MOST:
-        raise OutputError(f"the answer holds {len(value):,} findings", hint=f"at most {MOST:,}, the worst")
+    if len(value) > MAX_FINDINGS:
+        raise OutputError(
+            f"the answer holds {len(value):,} findings", hint=f"at most {MAX_FINDINGS:,}, the worst"
+        )
     if wrong := violations(_ENTRIES, value):
         raise OutputError(f"the answer is no array of findings: {'; '.join(wrong)}")
     return value
@@ -136,7 +138,7 @@ def _in_prose(text: str, material: str) -> Json:
 
 
 def findings_of(entries: Json, backend: str, rules: Mapping[str, Rule]) -> list[Finding]:
-    """What ``reported`` gave, as findings of ``backend``; nothing is known of their quotes yet.
+    """What ``read_findings`` gave, as findings of ``backend``; nothing is known of their quotes yet.
 
     A severity is the rule's, or one step from it. A rule the workflow does not have is ``lok/other``,
     where the workflow has any.
@@ -146,15 +148,15 @@ def findings_of(entries: Json, backend: str, rules: Mapping[str, Rule]) -> list[
 
 def _finding(entry: dict[str, Any], backend: str, rules: Mapping[str, Rule]) -> Finding:
     called = entry["rule_id"].strip()
-    named = _named(called, rules) if rules else called
-    listed, rule_id = named is not None, named or OTHER
-    line, end_line = span(entry)
+    named = _matching_rule(called, rules) if rules else called
+    listed, rule_id = named is not None, named or OTHER_RULE
+    line, end_line = line_span(entry)
     return Finding(
         rule_id=rule_id,
         called="" if listed else called,
         title=entry["title"].strip(),
         message=entry["message"].strip(),
-        severity=_moved(entry["severity"], rules.get(rule_id)),
+        severity=_within_one_step(entry["severity"], rules.get(rule_id)),
         confidence=float(entry["confidence"]),
         path=entry["path"],
         line=line,
@@ -166,27 +168,27 @@ def _finding(entry: dict[str, Any], backend: str, rules: Mapping[str, Rule]) -> 
     )
 
 
-def span(entry: Mapping[str, Any]) -> tuple[int, int]:
+def line_span(entry: Mapping[str, Any]) -> tuple[int, int]:
     """The first and the last line an entry gives, in whichever order; an end at line 0 is none."""
     line = int(entry["line"])
     other = int(entry.get("end_line", line)) or line
     return min(line, other), max(line, other)
 
 
-def _named(called: str, rules: Mapping[str, Rule]) -> str | None:
+def _matching_rule(called: str, rules: Mapping[str, Rule]) -> str | None:
     """The rule of that name, however it is spelled: of several the severest, if none is written just so."""
     if called in rules:
         return called
     spelled = [name for name in rules if rule_key(name) == rule_key(called)]
-    return max(spelled, key=lambda name: rank(rules[name].severity), default=None)
+    return max(spelled, key=lambda name: severity_rank(rules[name].severity), default=None)
 
 
-def rank(severity: Severity) -> int:
+def severity_rank(severity: Severity) -> int:
     """A number that grows with the severity."""
     return -_WORST_FIRST.index(severity)
 
 
-def _moved(severity: Severity, rule: Rule | None) -> Severity:
+def _within_one_step(severity: Severity, rule: Rule | None) -> Severity:
     """The severity, at most one step from its rule's."""
     if rule is None:
         return severity
@@ -197,25 +199,25 @@ def _moved(severity: Severity, rule: Rule | None) -> Severity:
 # --- several backends
 
 
-def near(one: Finding, other: Finding) -> bool:
+def same_issue(one: Finding, other: Finding) -> bool:
     """Whether two findings vouch for each other: one rule, one file, and one place, nearly, or one quote.
 
     The same quote at the same place means the same, whatever its rule is called.
     """
-    if _kind(one) == _kind(other) and (_touch(one, other) or _quote(one) == _quote(other)):
+    if _issue_key(one) == _issue_key(other) and (_lines_overlap(one, other) or _quote(one) == _quote(other)):
         return True
-    return _spot(one) == _spot(other) and _one_quote(_quote(one), _quote(other))
+    return _location(one) == _location(other) and _quotes_match(_quote(one), _quote(other))
 
 
-def _touch(one: Finding, other: Finding) -> bool:
-    return one.line - other.end_line <= NEAR >= other.line - one.end_line
+def _lines_overlap(one: Finding, other: Finding) -> bool:
+    return one.line - other.end_line <= LINE_TOLERANCE >= other.line - one.end_line
 
 
 def _quote(finding: Finding) -> str:
     return core_of(finding.evidence)
 
 
-def _one_quote(one: str, other: str) -> bool:
+def _quotes_match(one: str, other: str) -> bool:
     """Whether one of them is the other, white space apart, or some whole words of it."""
     short, long = sorted((one, other), key=len)
     if one.replace(" ", "") == other.replace(" ", ""):
@@ -229,17 +231,17 @@ def _one_quote(one: str, other: str) -> bool:
     return False
 
 
-def _spot(finding: Finding) -> tuple[object, ...]:
+def _location(finding: Finding) -> tuple[object, ...]:
     return finding.path, finding.removed, finding.line, finding.end_line
 
 
-def voted(answers: Mapping[str, Sequence[Finding]]) -> list[Finding]:
+def count_votes(answers: Mapping[str, Sequence[Finding]]) -> list[Finding]:
     """All findings of all backends, each with what every backend says of it.
 
     A finding's votes never get fewer by another finding, so no answer can talk one down. One that a
     backend withdrew is no vote of it.
     """
-    said = {name: _Said(name, findings) for name, findings in answers.items()}
+    said = {name: _BackendFindings(name, findings) for name, findings in answers.items()}
 
     def votes(finding: Finding) -> Mapping[str, Vote]:
         return {**{name: it.vote(finding) for name, it in said.items()}, finding.backend: finding.severity}
@@ -251,68 +253,74 @@ def voted(answers: Mapping[str, Sequence[Finding]]) -> list[Finding]:
     ]
 
 
-class _Said:
+class _BackendFindings:
     """What one backend says of the findings of others."""
 
     def __init__(self, backend: str, findings: Sequence[Finding]) -> None:
         self.backend = backend
-        kinds: dict[Kind, list[Finding]] = {}
-        self._spots: dict[tuple[object, ...], list[tuple[str, int]]] = {}
+        kinds: dict[IssueKey, list[Finding]] = {}
+        self._by_location: dict[tuple[object, ...], list[tuple[str, int]]] = {}
         self._files = set[str]()
         self._unclear = set[str]()  # files of which it says what cannot be found in them
         for it in findings:
             if it.withdrawn:
                 continue
-            kinds.setdefault(_kind(it), []).append(it)
-            self._spots.setdefault(_spot(it), []).append((_quote(it), rank(it.severity)))
+            kinds.setdefault(_issue_key(it), []).append(it)
+            self._by_location.setdefault(_location(it), []).append((_quote(it), severity_rank(it.severity)))
             self._files.add(base_name(it.path))
             if it.evidence_found is not True:
                 self._unclear.add(base_name(it.path))
-        self._kinds = {kind: _Alike(group) for kind, group in kinds.items()}
+        self._by_issue = {kind: _SameIssueFindings(group) for kind, group in kinds.items()}
 
     def vote(self, finding: Finding) -> Vote:
-        """The severity of what is ``near`` to the finding, the worst of several."""
+        """The severity of the finding that is the ``same_issue``; of several the worst."""
         if finding.backend == self.backend:
             return finding.severity
-        alike, quote = self._kinds.get(_kind(finding)), _quote(finding)
+        alike, quote = self._by_issue.get(_issue_key(finding)), _quote(finding)
         ranks = alike.ranks(finding) if alike else []
-        ranks += [rank_ for other, rank_ in self._spots.get(_spot(finding), ()) if _one_quote(quote, other)]
+        ranks += [
+            other_rank
+            for other, other_rank in self._by_location.get(_location(finding), ())
+            if _quotes_match(quote, other)
+        ]
         if ranks:
             return _WORST_FIRST[-max(ranks)]
         files = self._unclear if finding.evidence_found is True else self._files
         return "unclear" if base_name(finding.path) in files else "absent"
 
 
-class _Alike:
+class _SameIssueFindings:
     """What one backend reports of one kind, in the order of lines."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
-        self._places = sorted((it.line, it.end_line, rank(it.severity)) for it in findings)
+        self._places = sorted((it.line, it.end_line, severity_rank(it.severity)) for it in findings)
         self._longest = max(end - line for line, end, _ in self._places)
         self._quotes: dict[str, int] = {}
         for it in findings:
-            self._quotes[_quote(it)] = max(self._quotes.get(_quote(it), rank("info")), rank(it.severity))
+            self._quotes[_quote(it)] = max(
+                self._quotes.get(_quote(it), severity_rank("info")), severity_rank(it.severity)
+            )
 
     def ranks(self, finding: Finding) -> list[int]:
         """The severities of what is at its place, nearly, or has its quote."""
-        low, high = finding.line - NEAR, finding.end_line + NEAR
+        low, high = finding.line - LINE_TOLERANCE, finding.end_line + LINE_TOLERANCE
         first = bisect.bisect_left(self._places, (low - self._longest,))
         after = bisect.bisect_right(self._places, (high, math.inf))
-        ranks = [rank_ for _, end, rank_ in self._places[first:after] if end >= low]
+        ranks = [other_rank for _, end, other_rank in self._places[first:after] if end >= low]
         if (quoted := self._quotes.get(_quote(finding))) is not None:
             ranks.append(quoted)
         return ranks
 
 
-def folded(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def merge_backends(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """What several backends say alike, said once and in the worst of their words; the worst first."""
-    kept: dict[Kind, list[tuple[Finding, set[str]]]] = {}  # each with the backends it speaks for
+    kept: dict[IssueKey, list[tuple[Finding, set[str]]]] = {}  # each with the backends it speaks for
     first: list[Finding] = []
-    for finding in sorted(findings, key=_weight):
-        alike = kept.setdefault(_kind(finding), [])
+    for finding in sorted(findings, key=_worst_first_key):
+        alike = kept.setdefault(_issue_key(finding), [])
         for other, backends in alike:
             if finding.fingerprint == other.fingerprint or (
-                finding.backend not in backends and _touch(finding, other)
+                finding.backend not in backends and _lines_overlap(finding, other)
             ):
                 backends.add(finding.backend)
                 break
@@ -322,22 +330,22 @@ def folded(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(first)
 
 
-def united(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def merge_attempts(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """The findings of several items or attempts, each once; the worst first."""
-    first: dict[tuple[Kind, str], Finding] = {}
-    for finding in sorted(findings, key=_weight):
-        first.setdefault((_kind(finding), finding.fingerprint), finding)
+    first: dict[tuple[IssueKey, str], Finding] = {}
+    for finding in sorted(findings, key=_worst_first_key):
+        first.setdefault((_issue_key(finding), finding.fingerprint), finding)
     return tuple(first.values())
 
 
-def listing(findings: Sequence[Finding]) -> str:
+def list_findings(findings: Sequence[Finding]) -> str:
     """The findings for people: where, what, what the gate says, who agrees, and the quote."""
     return "\n\n".join(_entry(finding) for finding in findings)
 
 
 def _entry(finding: Finding) -> str:
     said = [
-        _SAID[finding.standing],
+        _STATUS_TEXTS[finding.standing],
         finding.doubt,
         f"reported as {finding.called}" if finding.called else "",
         f"confidence {finding.confidence:g}",
@@ -356,7 +364,7 @@ def _entry(finding: Finding) -> str:
     return "\n".join(line for line in lines if line.strip())
 
 
-_SAID: Mapping[Standing, str] = {
+_STATUS_TEXTS: Mapping[Standing, str] = {
     "": "",
     "blocks": "blocks",
     "undecided": "may block: something about it is not known",
@@ -370,18 +378,18 @@ _SAID: Mapping[Standing, str] = {
 }
 
 
-_URGENT: Mapping[Standing, int] = {"blocks": 0, "undecided": 1}
+_URGENCY: Mapping[Standing, int] = {"blocks": 0, "undecided": 1}
 
 
-def _kind(finding: Finding) -> Kind:
+def _issue_key(finding: Finding) -> IssueKey:
     return rule_key(finding.rule_id), rule_key(finding.called), finding.path
 
 
-def _weight(finding: Finding) -> tuple[object, ...]:
+def _worst_first_key(finding: Finding) -> tuple[object, ...]:
     """Sorts the worst first."""
     return (
-        _URGENT.get(finding.standing, 2),
-        -rank(finding.severity),
+        _URGENCY.get(finding.standing, 2),
+        -severity_rank(finding.severity),
         -finding.confidence,
         finding.path,
         finding.line,

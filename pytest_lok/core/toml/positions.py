@@ -45,7 +45,7 @@ class KeyPositions:
 
     def __init__(self, text: str) -> None:
         self._text = text.replace("\r\n", "\n")
-        scan = _Scan(self._text)
+        scan = _PositionScanner(self._text)
         scan.document()
         self._keys = scan.keys
         self._values = scan.values
@@ -54,13 +54,13 @@ class KeyPositions:
         """Where the last key of ``path`` is written; an item of an array has none but its value."""
         while path and path not in self._keys:
             if path in self._values:
-                return self._spot(*self._values[path])
+                return self._span_at(*self._values[path])
             path = path[:-1]
-        return self._spot(*self._keys[path]) if path else self._spot(0, 0)
+        return self._span_at(*self._keys[path]) if path else self._span_at(0, 0)
 
     def value(self, path: Path) -> SourceSpan:
         """Where the value at ``path`` is written."""
-        return self._spot(*self._values[path]) if path in self._values else self.key(path)
+        return self._span_at(*self._values[path]) if path in self._values else self.key(path)
 
     def inside(self, path: Path, start: int, end: int) -> SourceSpan:
         """Where characters ``start`` to ``end`` (exclusive) of the string value at ``path`` are written."""
@@ -68,9 +68,9 @@ class KeyPositions:
             return self.key(path)
         begin, close = self._values[path]
         at = _offsets(self._text[begin:close], sorted((start, end)))
-        return self._spot(begin + at[0], begin + max(at[1], at[0] + 1))
+        return self._span_at(begin + at[0], begin + max(at[1], at[0] + 1))
 
-    def _spot(self, start: int, end: int) -> SourceSpan:
+    def _span_at(self, start: int, end: int) -> SourceSpan:
         begin = self._text.rfind("\n", 0, start) + 1
         stop = self._text.find("\n", start)
         stop = len(self._text) if stop < 0 else stop
@@ -115,7 +115,7 @@ def _offsets(raw: str, wanted: list[int]) -> list[int]:
     return found + [min(at + offset - seen, len(raw) - quotes) for offset in wanted[len(found) :]]
 
 
-class _Scan:
+class _PositionScanner:
     """One pass over the text; ``keys`` and ``values`` hold the offsets (start, end) of each path."""
 
     def __init__(self, text: str) -> None:

@@ -17,8 +17,8 @@ from pytest_lok.core.toml.positions import Path
 
 M = TypeVar("M", bound=BaseModel)
 
-PLAIN = "plain"
-"""The type of errors that validators raise in plain words, see ``complaint``."""
+PLAIN_ERROR = "plain"
+"""The type of errors that validators raise in plain words, see ``validation_error``."""
 
 _KINDS = {
     "string_type": "text in quotes",
@@ -58,22 +58,22 @@ def fit(
 
     Every field of the model must have a default. ``meant(path)`` is the hint for an unknown key.
     """
-    misfits: list[ValidationProblem] = []
+    problems: list[ValidationProblem] = []
     while True:
         try:
-            return model.model_validate(data), misfits
+            return model.model_validate(data), problems
         except ValidationError as error:
-            found = _misfits(error.errors(include_url=False), data, meant)
-            misfits += found
-            data = _without((misfit.path for misfit in found), data)
+            found = _problems(error.errors(include_url=False), data, meant)
+            problems += found
+            data = _without((problem.path for problem in found), data)
 
 
-def complaint(message: str, hint: str = "") -> PydanticCustomError:
+def validation_error(message: str, hint: str = "") -> PydanticCustomError:
     """What a validator raises: ``message`` goes on from the key's name ("must be …")."""
-    return PydanticCustomError(PLAIN, "{message}", {"message": message, "hint": hint})
+    return PydanticCustomError(PLAIN_ERROR, "{message}", {"message": message, "hint": hint})
 
 
-def label(path: Path) -> str:
+def describe_key(path: Path) -> str:
     """What to call the value at ``path`` in a sentence: its dotted keys below the last array of tables."""
     last = max((i for i, part in enumerate(path[:-1]) if isinstance(part, int)), default=-1)
     names = [str(part) for part in path[last + 1 :] if isinstance(part, str)]
@@ -83,7 +83,7 @@ def label(path: Path) -> str:
     return f"`{'.'.join(names)}`"
 
 
-def _misfits(
+def _problems(
     errors: Sequence[ErrorDetails], data: Mapping[str, Any], meant: Callable[[Path], str]
 ) -> list[ValidationProblem]:
     by_path: dict[Path, list[ErrorDetails]] = {}
@@ -91,10 +91,10 @@ def _misfits(
         by_path.setdefault(_path(error["loc"], data), []).append(error)
     # Where one arm of a union got further into the value than the others, its complaint is the one meant.
     deepest = [p for p in by_path if not any(q[: len(p)] == p and q != p for q in by_path)]
-    return [_misfit(path, by_path[path], meant) for path in deepest]
+    return [_problem(path, by_path[path], meant) for path in deepest]
 
 
-def _misfit(path: Path, errors: list[ErrorDetails], meant: Callable[[Path], str]) -> ValidationProblem:
+def _problem(path: Path, errors: list[ErrorDetails], meant: Callable[[Path], str]) -> ValidationProblem:
     kinds = {error["type"]: error for error in errors}
     value = errors[0]["input"]
     if "extra_forbidden" in kinds:
@@ -104,12 +104,14 @@ def _misfit(path: Path, errors: list[ErrorDetails], meant: Callable[[Path], str]
     for kind, text in _LIMITS.items():
         if kind in kinds:
             limit = text.format_map(kinds[kind].get("ctx", {}))
-            return ValidationProblem(path=path, message=f"{label(path)} {limit}")
-    if PLAIN in kinds:
-        said = kinds[PLAIN]["ctx"]
-        return ValidationProblem(path=path, message=f"{label(path)} {said['message']}", hint=said["hint"])
+            return ValidationProblem(path=path, message=f"{describe_key(path)} {limit}")
+    if PLAIN_ERROR in kinds:
+        said = kinds[PLAIN_ERROR]["ctx"]
+        return ValidationProblem(
+            path=path, message=f"{describe_key(path)} {said['message']}", hint=said["hint"]
+        )
     wanted = list(dict.fromkeys(word for error in errors for word in _wanted(error)))
-    message = f"{label(path)} must be {_either(wanted)}, not {_shown(value)}"
+    message = f"{describe_key(path)} must be {_join_with_or(wanted)}, not {_describe_value(value)}"
     return ValidationProblem(path=path, message=message, hint=_hint(path, value, wanted))
 
 
@@ -135,12 +137,12 @@ def _wanted(error: ErrorDetails) -> list[str]:
             return [_KINDS[kind]]
 
 
-def _either(words: list[str]) -> str:
+def _join_with_or(words: list[str]) -> str:
     last = words[-1]
     return f"{', '.join(words[:-1])} or {last}" if len(words) > 1 else last
 
 
-def _shown(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     match value:
         case bool():
             return "true" if value else "false"
@@ -164,7 +166,7 @@ def _hint(path: Path, value: Any, wanted: list[str]) -> str:
         case str() if value.strip().isdigit() and any("number" in word for word in wanted):
             return f"without quotes: {key} = {value.strip()}"
         case str() if "a list" in wanted:
-            return f"in brackets: {key} = [{_shown(value) if len(value) <= 40 else '…'}]"
+            return f"in brackets: {key} = [{_describe_value(value) if len(value) <= 40 else '…'}]"
         case str():
             return did_you_mean(value, [word.strip('"') for word in wanted if word.startswith('"')])
         case dict() if "a list" in wanted:

@@ -11,7 +11,7 @@ from pydantic_core import core_schema
 
 from pytest_lok.core.results import Severity
 from pytest_lok.core.text.duration import LONGEST, parse_duration
-from pytest_lok.core.toml.validation import complaint
+from pytest_lok.core.toml.validation import validation_error
 
 NAME = r"[A-Za-z0-9_-]+"
 VERIFY_PRESETS = ("rust", "go", "python", "node", "ruby")
@@ -30,20 +30,24 @@ def _seconds(value: object) -> float:
         try:
             seconds = parse_duration(value)
         except ValueError as error:
-            raise complaint(f"is wrong: {error}", 'for example "90s", "5m", or 0 for no limit') from None
+            raise validation_error(
+                f"is wrong: {error}", 'for example "90s", "5m", or 0 for no limit'
+            ) from None
     elif isinstance(value, int) and not isinstance(value, bool):
         seconds = value / 1000 if abs(value) <= LONGEST * 1000 else math.inf
     else:
-        raise complaint(
+        raise validation_error(
             "must be whole milliseconds or a duration in quotes", 'for example "90s", or 0 for none'
         )
     if not 0 <= seconds <= LONGEST:
-        raise complaint(
+        raise validation_error(
             "must lie between 0 (no limit) and a year", 'whole numbers are milliseconds; or write "90s"'
         )
     if 0 < seconds < 0.1:
         slip = f'; did you mean seconds? timeout = "{value}s"' if isinstance(value, int) else ""
-        raise complaint("is too short: less than 100 milliseconds", f"whole numbers are milliseconds{slip}")
+        raise validation_error(
+            "is too short: less than 100 milliseconds", f"whole numbers are milliseconds{slip}"
+        )
     return seconds or math.inf
 
 

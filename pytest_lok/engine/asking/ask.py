@@ -9,7 +9,7 @@ from functools import partial
 
 from pytest_lok.core.answers.consensus import ParsedReply, ballot, synthesis_prompt, vote
 from pytest_lok.core.edits.edits import edits_of
-from pytest_lok.core.findings.reading import request
+from pytest_lok.core.findings.reading import findings_request
 from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.workflow.json_schema import instruction
@@ -36,7 +36,7 @@ async def run_ask(record: StepExecution, action: Ask, feedback: str = "") -> Non
     if record.step.output_schema is not None:
         text = f"{text}\n\n{instruction(record.step.output_schema)}"
     if record.step.output_format is Format.FINDINGS:
-        text = f"{text}\n\n{request(record.context.plan.workflow.rules)}"
+        text = f"{text}\n\n{findings_request(record.context.plan.workflow.rules)}"
     if feedback:
         text = f"{text}\n\n{feedback}"
     prompt = Prompt(text=text, system=system, model=action.model, sample=record.sample)

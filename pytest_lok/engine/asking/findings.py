@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from pytest_lok.core.answers.corrections import corrections, question
+from pytest_lok.core.answers.corrections import correction_prompt, read_corrections
 from pytest_lok.core.findings.baseline import PATH, fingerprints
-from pytest_lok.core.findings.gate import GateDecision, GateInputs, GateVerdict, judge
-from pytest_lok.core.findings.reading import findings_of, folded, listing, voted
+from pytest_lok.core.findings.gate import GateDecision, GateInputs, GateVerdict, decide_gate
+from pytest_lok.core.findings.reading import count_votes, findings_of, list_findings, merge_backends
 from pytest_lok.core.results import Finding
 from pytest_lok.core.text.thinking import answer_of
 from pytest_lok.core.workflow.model import Format, Gate
@@ -44,13 +44,15 @@ async def examine(record: StepExecution) -> InconclusiveError | None:
     case = await _Case.of(record, gate)
     findings = await case.placed(said)
     if gate is None:
-        _keep(record, folded(findings))
+        _keep(record, merge_backends(findings))
         return None
     judgement = case.judged(gate, findings)
-    if judgement.ruling is GateVerdict.INCONCLUSIVE and (again := await _asked_again(record, said, findings)):
+    if judgement.verdict is GateVerdict.INCONCLUSIVE and (
+        again := await _asked_again(record, said, findings)
+    ):
         judgement = case.judged(gate, await case.placed(again))
     _keep(record, judgement.findings)
-    match judgement.ruling:
+    match judgement.verdict:
         case GateVerdict.PASS:
             return None
         case GateVerdict.FAIL:
@@ -64,7 +66,7 @@ def _keep(record: StepExecution, findings: tuple[Finding, ...]) -> None:
     record.findings = findings
     record.data, record.has_data = [finding.document() for finding in findings], True
     record.output = json.dumps(record.data, ensure_ascii=False, indent=2)
-    record.note("findings", listing(findings))
+    record.note("findings", list_findings(findings))
 
 
 class _Case:
@@ -90,7 +92,7 @@ class _Case:
 
     async def placed(self, said: Mapping[str, Sequence[Finding]]) -> list[Finding]:
         """All findings where they stand, with what every backend says of each."""
-        return voted({name: await self._lookup.placed(findings) for name, findings in said.items()})
+        return count_votes({name: await self._lookup.placed(findings) for name, findings in said.items()})
 
     def judged(self, gate: Gate, findings: Sequence[Finding]) -> GateDecision:
         """What the gate says; a comparison that it does not ask for is no gap."""
@@ -99,9 +101,9 @@ class _Case:
         facts = GateInputs(
             asked=record.asked,
             answered=tuple(name for name in record.asked if name in record.reported),
-            gaps=tuple(dict.fromkeys(gap.message for gap in gaps if gap is not None)),
+            unknowns=tuple(dict.fromkeys(gap.message for gap in gaps if gap is not None)),
         )
-        return judge(gate, findings, facts)
+        return decide_gate(gate, findings, facts)
 
     @property
     def hint(self) -> str:
@@ -144,10 +146,10 @@ async def _second_word(
     record: StepExecution, name: str, prompt: Prompt, lost: Sequence[Finding]
 ) -> list[Callable[[Finding], Finding]]:
     answer = next((reply.text for reply in record.replies if reply.backend == name), "")
-    text = question(prompt.text, answer, lost)
+    text = correction_prompt(prompt.text, answer, lost)
     reply = await call(record, available(record, name), replace(prompt, text=text))
     record.note(f"{name} was asked again", reply.text)
-    return corrections(answer_of(reply.text), len(lost))
+    return read_corrections(answer_of(reply.text), len(lost))
 
 
 async def _baseline(record: StepExecution) -> Mapping[str, int]:

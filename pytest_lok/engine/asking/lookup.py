@@ -6,8 +6,15 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_lok.core.findings.evidence import EvidenceFile, QuotePlace, QuoteSearch, at_place, known, unplaced
-from pytest_lok.core.findings.gate import worst
+from pytest_lok.core.findings.evidence import (
+    EvidenceFile,
+    QuotePlace,
+    QuoteSearch,
+    at_place,
+    is_accepted,
+    without_place,
+)
+from pytest_lok.core.findings.gate import most_blocking
 from pytest_lok.core.results import Finding
 from pytest_lok.core.text.path_spellings import WorkspacePaths, is_whole, spellings, without_prefix
 from pytest_lok.core.workflow.model import Gate
@@ -116,7 +123,7 @@ class EvidenceLookup:
         return self._names
 
     def _there(self, path: str) -> bool:
-        return self._source(path).there
+        return self._source(path).exists
 
     def _source(self, path: str) -> EvidenceFile:
         if path not in self._sources:
@@ -173,7 +180,7 @@ class EvidenceLookup:
         await asyncio.sleep(0)  # a thousand findings may take a while, and others have to go on
         meant = self._meant[finding.path]
         sources = [self._source(path) for path in meant.paths]
-        sightings = [source.sighting(finding) for source in sources]
+        sightings = [source.find_quote(finding) for source in sources]
         places = [place for sighting in sightings for place in sighting.places]
         if not places:
             return self._misquoted(finding, meant, sources, sightings)
@@ -194,10 +201,10 @@ class EvidenceLookup:
         candidates = [at_place(finding, place, self._known(finding, place)) for place in places]
         if meant.guess:
             candidates = [_guessed(candidate, meant.guess) for candidate in candidates]
-        return worst(self._gate, candidates, finding.line)
+        return most_blocking(self._gate, candidates, finding.line)
 
     def _known(self, finding: Finding, place: QuotePlace) -> bool | None:
-        return None if self._accepted is None else known(finding, place, self._accepted)
+        return None if self._accepted is None else is_accepted(finding, place, self._accepted)
 
     def _misquoted(
         self,
@@ -209,14 +216,14 @@ class EvidenceLookup:
         """A finding whose quote is nowhere; where that may block, the lines it gives have to do."""
         first = next(iter(spellings(finding.path, self._workspace.root)), finding.path)
         path = next(iter(meant.paths), first.removeprefix("/"))
-        found = unplaced(finding, path, sightings, self._accepted)
+        found = without_place(finding, path, sightings, self._accepted)
         if meant.doubt:
             found = replace(found, doubt=meant.doubt, evidence_found=None if meant.several else False)
         if self._gate is None or self._gate.evidence != "warn":
             return found
         return replace(
             found,
-            in_diff=_any(source.says_touched(finding) for source in sources),
+            in_diff=_any(source.stated_lines_touched(finding) for source in sources),
             file_changed=_any(source.file_changed for source in sources),
         )
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.answers.consensus import ParsedReply, ballot, normalise, synthesis_prompt, vote
+from pytest_lok.core.answers.consensus import ParsedReply, ballot, normalized_vote, synthesis_prompt, vote
 from pytest_lok.core.results import Json, Reply, Verdict
 from pytest_lok.core.workflow.model import Quorum, Strategy, needed_replies
 from pytest_lok.errors import OutputError, StepFailedError
@@ -22,7 +22,7 @@ def poll(
     weights: dict[str, float] | None = None,
 ) -> Verdict:
     """A vote of the backends in ``said`` and ``configured`` silent ones."""
-    ballots = [(normalise(text), answer(name, text)) for name, text in said.items()]
+    ballots = [(normalized_vote(text), answer(name, text)) for name, text in said.items()]
     everybody = [*said, *(f"silent{i}" for i in range(configured - len(said)))]
     strategy = Strategy.WEIGHTED_VOTE if weights else Strategy.VOTE
     known = {name: (weights or {}).get(name, 1.0) for name in everybody}
@@ -116,4 +116,4 @@ def test_losing_a_backend_never_makes_agreement(
     except StepFailedError:
         return
     with_it = poll({**fewer, lost: verdict.text}, configured=configured, quorum=quorum)
-    assert normalise(with_it.text) == normalise(verdict.text)
+    assert normalized_vote(with_it.text) == normalized_vote(verdict.text)

@@ -32,7 +32,7 @@ ID = "0123456789abcdef0123456789abcdef01234567"
 )
 def test_a_name_means_only_this(said: str, groups: tuple[tuple[str, ...], ...], way: str) -> None:
     base = base_of(said)
-    assert (base.groups, base.way, base.said) == (groups, way, said)
+    assert (base.groups, base.ancestry, base.said) == (groups, way, said)
 
 
 def test_a_tag_is_told_of_and_no_more() -> None:

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from pytest_lok.core.findings.evidence import (
-    MOST,
+    MAX_PLACES,
     EvidenceFile,
     QuoteSearch,
     at_place,
     fingerprint,
-    known,
-    unplaced,
+    is_accepted,
+    without_place,
 )
 from pytest_lok.core.results import Finding
 from pytest_lok.core.text.invisible import rule_key
@@ -41,7 +41,7 @@ def source(after: bytes | None = FILE, before: bytes | None = None, **more: Any)
 
 def placed(said: Finding, file: EvidenceFile) -> Finding:
     """The finding at the place that is nearest to its line."""
-    places = file.sighting(said).places
+    places = file.find_quote(said).places
     nearest = min(places, key=lambda place: abs(place.line - said.line))
     return at_place(said, nearest, None)
 
@@ -70,9 +70,9 @@ def test_a_finding_stands_where_its_quote_does(quote: str, said: int, where: tup
 
 def test_dots_stand_for_what_is_between() -> None:
     quote = "def put(name):\n    ...\n    return db.execute(sql)"
-    places = source().sighting(finding(evidence=quote, line=7)).places
+    places = source().find_quote(finding(evidence=quote, line=7)).places
     assert {(it.line, it.end_line) for it in places} == {(7, 12), (7, 7), (12, 12)}
-    places = source().sighting(finding(evidence="def get(name): ... def put", line=7)).places
+    places = source().find_quote(finding(evidence="def get(name): ... def put", line=7)).places
     assert {(it.line, it.end_line) for it in places} == {(3, 7), (3, 3), (7, 7)}
 
 
@@ -83,13 +83,13 @@ def test_dots_stand_for_what_is_between() -> None:
 def test_a_quote_that_is_not_there(quote: str) -> None:
     said = finding(evidence=quote, line=7)
     for file in (source(), source(b""), source(None)):
-        assert file.sighting(said) == QuoteSearch()
-    found = unplaced(said, "db.py", [QuoteSearch()], None)
+        assert file.find_quote(said) == QuoteSearch()
+    found = without_place(said, "db.py", [QuoteSearch()], None)
     assert (found.evidence_found, found.line, found.doubt) == (False, 7, "its quote is not in db.py")
     assert found.fingerprint
-    assert unplaced(said, "db.py", [], None).doubt == "there is no file db.py"
-    unread = source(None, unreadable="db.py is a link").sighting(said)
-    assert unplaced(said, "db.py", [QuoteSearch(), unread], None).evidence_found is None
+    assert without_place(said, "db.py", [], None).doubt == "there is no file db.py"
+    unread = source(None, unreadable="db.py is a link").find_quote(said)
+    assert without_place(said, "db.py", [QuoteSearch(), unread], None).evidence_found is None
 
 
 def test_other_encodings_are_read() -> None:
@@ -99,18 +99,18 @@ def test_other_encodings_are_read() -> None:
         b"\xef\xbb\xbf" + FILE,
         b"\xff\n" + FILE,
     ):
-        assert source(content).sighting(finding(evidence='sql = f"insert {name}"')).places
+        assert source(content).find_quote(finding(evidence='sql = f"insert {name}"')).places
 
 
 def test_a_file_that_cannot_be_read_whole_may_hold_anything() -> None:
     for content in (b"\xff\n" + FILE, b"# coding: nothing\n" + FILE, FILE + b"\0"):
-        sighting = source(content).sighting(finding(evidence="not there"))
+        sighting = source(content).find_quote(finding(evidence="not there"))
         assert (sighting.everywhere, bool(sighting.doubt)) == (False, True)
 
 
 def test_a_quote_that_is_everywhere_says_of_nowhere_that_it_is_harmless() -> None:
-    old = b"e\n" * (MOST + 10)
-    places = source(old, old, compared=True).sighting(finding(evidence="e")).places
+    old = b"e\n" * (MAX_PLACES + 10)
+    places = source(old, old, compared=True).find_quote(finding(evidence="e")).places
     assert {place.in_diff for place in places} == {False, None}
 
 
@@ -119,7 +119,7 @@ def test_a_quote_that_is_everywhere_says_of_nowhere_that_it_is_harmless() -> Non
 
 def touched(quote: str, before: bytes, after: bytes, **more: Any) -> set[tuple[int, bool, bool | None]]:
     file = source(after, before, compared=True, **more)
-    return {(it.line, it.removed, it.in_diff) for it in file.sighting(finding(evidence=quote)).places}
+    return {(it.line, it.removed, it.in_diff) for it in file.find_quote(finding(evidence=quote)).places}
 
 
 def test_each_place_is_held_against_the_change() -> None:
@@ -141,7 +141,7 @@ def test_each_place_is_held_against_the_change() -> None:
 
 def test_what_was_not_compared_is_not_known() -> None:
     (place,) = (
-        source(FILE, unknown="db.py lies in a submodule").sighting(finding(evidence="import db")).places
+        source(FILE, unknown="db.py lies in a submodule").find_quote(finding(evidence="import db")).places
     )
     assert (place.in_diff, place.file_changed, place.doubt) == (None, None, "db.py lies in a submodule")
 
@@ -152,7 +152,7 @@ def test_what_was_not_compared_is_not_known() -> None:
 )
 def test_a_finding_is_about_all_the_lines_it_gives(line: int, end_line: int, in_diff: bool) -> None:
     file = source(b"a()\nb()\nC()\n", b"a()\nb()\nc()\n", compared=True)
-    (place,) = file.sighting(finding(evidence="a()", line=line, end_line=end_line)).places
+    (place,) = file.find_quote(finding(evidence="a()", line=line, end_line=end_line)).places
     assert place.in_diff is in_diff
 
 
@@ -178,8 +178,8 @@ def test_a_fingerprint_tells_apart_what_does() -> None:
     others = {
         prints('sql = f"select {name}"', 4),
         prints("db.execute(sql)", 5, rule_id="other"),
-        at_place(finding(), source().sighting(finding(evidence="import db")).places[0], None).fingerprint,
-        unplaced(finding(evidence="not there"), "db.py", [], None).fingerprint,
+        at_place(finding(), source().find_quote(finding(evidence="import db")).places[0], None).fingerprint,
+        without_place(finding(evidence="not there"), "db.py", [], None).fingerprint,
     }
     assert len(others) == 4
     assert first not in others
@@ -211,7 +211,7 @@ def test_a_copy_is_known_where_so_many_were_accepted(
     accepted: dict[str, int], copies: int, in_diff: bool | None, answer: bool | None
 ) -> None:
     lines = b"x()\n" * copies
-    (place, *_) = source(lines).sighting(finding(evidence="x()")).places
+    (place, *_) = source(lines).find_quote(finding(evidence="x()")).places
     assert place.copies == copies
     names = {
         "new": fingerprint(rule_key("sql-injection"), "db.py", "x()"),
@@ -222,4 +222,4 @@ def test_a_copy_is_known_where_so_many_were_accepted(
     touched_place = type(place)(
         path="db.py", line=1, end_line=1, identity="x()", copies=copies, in_diff=in_diff
     )
-    assert known(finding(evidence="x()"), touched_place, given) is answer
+    assert is_accepted(finding(evidence="x()"), touched_place, given) is answer

@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.findings.gate import GateDecision, GateInputs, GateVerdict, judge, set_aside, worst
-from pytest_lok.core.findings.reading import folded, united, voted
+from pytest_lok.core.findings.gate import (
+    GateDecision,
+    GateInputs,
+    GateVerdict,
+    decide_gate,
+    most_blocking,
+    set_aside,
+)
+from pytest_lok.core.findings.reading import count_votes, merge_attempts, merge_backends
 from pytest_lok.core.results import Finding
 from pytest_lok.core.workflow.model import Gate
 from tests.core.reports import finding
@@ -21,11 +28,11 @@ PASS, FAIL, INCONCLUSIVE = GateVerdict.PASS, GateVerdict.FAIL, GateVerdict.INCON
 def judged(gate: dict[str, Any], *findings: Finding, **facts: Any) -> GateDecision:
     """One backend's findings before a gate."""
     usual = {"asked": ("a",), "answered": ("a",)}
-    return judge(Gate(**gate), voted({"a": findings}), GateInputs(**{**usual, **facts}))
+    return decide_gate(Gate(**gate), count_votes({"a": findings}), GateInputs(**{**usual, **facts}))
 
 
 def test_nothing_found_passes() -> None:
-    assert judged({}) == GateDecision(ruling=PASS, findings=())
+    assert judged({}) == GateDecision(verdict=PASS, findings=())
 
 
 @pytest.mark.parametrize(
@@ -50,19 +57,19 @@ def test_nothing_found_passes() -> None:
         ({"scope": "diff"}, {"in_diff": False}, {}, "outside"),
         ({"scope": "diff"}, {"in_diff": None}, {}, "undecided"),
         ({"scope": "diff"}, {"in_diff": False, "file_changed": True}, {}, "outside"),
-        ({"scope": "diff"}, {}, {"gaps": ("no repository",)}, "undecided"),
+        ({"scope": "diff"}, {}, {"unknowns": ("no repository",)}, "undecided"),
         ({"scope": "diff"}, {"in_diff": False, "evidence_found": None}, {}, "outside"),
         ({"scope": "file"}, {"in_diff": False, "file_changed": True}, {}, "blocks"),
         ({"scope": "file"}, {"in_diff": False, "file_changed": False}, {}, "outside"),
         ({"scope": "file"}, {"in_diff": False, "file_changed": None}, {}, "undecided"),
-        ({"scope": "file"}, {}, {"gaps": ("no repository",)}, "undecided"),
+        ({"scope": "file"}, {}, {"unknowns": ("no repository",)}, "undecided"),
         ({"baseline": "new"}, {"known": True}, {}, "known"),
         ({"baseline": "new"}, {"known": False}, {}, "blocks"),
         ({"baseline": "new"}, {"known": None}, {}, "undecided"),
         ({"baseline": "all"}, {"known": True}, {}, "blocks"),
-        ({"baseline": "new"}, {}, {"gaps": ("no repository",)}, "undecided"),
+        ({"baseline": "new"}, {}, {"unknowns": ("no repository",)}, "undecided"),
         # a no that is known is worth more than what is not
-        ({"baseline": "new"}, {"severity": "low"}, {"gaps": ("no repository",)}, "minor"),
+        ({"baseline": "new"}, {"severity": "low"}, {"unknowns": ("no repository",)}, "minor"),
         ({}, {"severity": "low", "evidence_found": False}, {}, "minor"),
     ],
 )
@@ -71,9 +78,13 @@ def test_a_rule(gate: dict[str, Any], change: dict[str, Any], facts: dict[str, A
     (found,) = judgement.findings
     assert found.standing == standing
     expected = (
-        FAIL if standing == "blocks" else INCONCLUSIVE if standing == "undecided" or "gaps" in facts else PASS
+        FAIL
+        if standing == "blocks"
+        else INCONCLUSIVE
+        if standing == "undecided" or "unknowns" in facts
+        else PASS
     )
-    assert judgement.ruling is expected
+    assert judgement.verdict is expected
 
 
 def test_the_first_rule_that_says_no_is_named() -> None:
@@ -95,14 +106,14 @@ def test_the_first_rule_that_says_no_is_named() -> None:
         ["withdrawn", "unverified", "outside", "known", "unsure", "outvoted"],
         strict=True,
     ):
-        (found,) = judge(gate, voted({"a": [finding(**every)], "b": []}), facts).findings
+        (found,) = decide_gate(gate, count_votes({"a": [finding(**every)], "b": []}), facts).findings
         assert found.standing == standing
         every[key] = better.get(key)
     both = {
         "a": [finding(**{**every, "votes": {}})],
         "b": [finding(**{**every, "votes": {}, "backend": "b"})],
     }
-    assert judge(gate, voted(both), facts).findings[0].standing == "minor"
+    assert decide_gate(gate, count_votes(both), facts).findings[0].standing == "minor"
 
 
 def test_of_several_places_the_one_that_may_block_is_taken() -> None:
@@ -110,12 +121,14 @@ def test_of_several_places_the_one_that_may_block_is_taken() -> None:
     new: dict[str, Any] = {"in_diff": True, "known": False}
     old, accepted, unclear = {**new, "in_diff": False}, {**new, "known": True}, {**new, "in_diff": None}
     places = [finding(line=n, **it) for n, it in enumerate((old, accepted, unclear, new, new), 1)]
-    assert worst(gate, places, 5).line == 5
-    assert worst(gate, places, 1).line == 4
-    assert worst(gate, places[:3], 1).line == 3
-    assert worst(gate, places[:2], 2).line == 2
-    assert worst(Gate(scope="file"), [finding(line=1), finding(line=9, file_changed=True)], 1).line == 9
-    assert worst(None, places, 2).line == 2
+    assert most_blocking(gate, places, 5).line == 5
+    assert most_blocking(gate, places, 1).line == 4
+    assert most_blocking(gate, places[:3], 1).line == 3
+    assert most_blocking(gate, places[:2], 2).line == 2
+    assert (
+        most_blocking(Gate(scope="file"), [finding(line=1), finding(line=9, file_changed=True)], 1).line == 9
+    )
+    assert most_blocking(None, places, 2).line == 2
 
 
 def test_what_is_set_aside_is_named_with_its_reason() -> None:
@@ -132,7 +145,9 @@ def test_what_is_set_aside_is_named_with_its_reason() -> None:
         finding(line=20, **inside),
     ]
     found += [finding(line=30, confidence=0.1, **inside), finding(line=40, path="a\nb", in_diff=False)]
-    said = judge(gate, voted({"": [replace(it, backend="") for it in found]}), GateInputs()).findings
+    said = decide_gate(
+        gate, count_votes({"": [replace(it, backend="") for it in found]}), GateInputs()
+    ).findings
     assert set_aside(gate, said) == (
         "5 critical findings were set aside: their quotes are not in 1.py, 2.py, 3.py and 2 more",
         "2 high findings were set aside: they are not in the change (a b:40, db.py:8)",
@@ -144,7 +159,7 @@ def test_what_is_set_aside_is_named_with_its_reason() -> None:
 
 def test_who_reports_what_cannot_be_found_may_mean_another_s_finding() -> None:
     def ruled(other: dict[str, Any]) -> GateVerdict:
-        return several({"quorum": 2, "evidence": "warn"}, a=by("a"), b=by("b", line=50, **other)).ruling
+        return several({"quorum": 2, "evidence": "warn"}, a=by("a"), b=by("b", line=50, **other)).verdict
 
     lost = {"evidence_found": False}
     assert ruled({}) is PASS
@@ -158,7 +173,9 @@ def test_who_reports_what_cannot_be_found_may_mean_another_s_finding() -> None:
 def several(gate: dict[str, Any], **answers: list[Finding] | None) -> GateDecision:
     """What several backends found; None = it gave no valid answer."""
     given_ = {name: found for name, found in answers.items() if found is not None}
-    return judge(Gate(**gate), voted(given_), GateInputs(asked=tuple(answers), answered=tuple(given_)))
+    return decide_gate(
+        Gate(**gate), count_votes(given_), GateInputs(asked=tuple(answers), answered=tuple(given_))
+    )
 
 
 def by(backend: str, **change: Any) -> list[Finding]:
@@ -167,40 +184,40 @@ def by(backend: str, **change: Any) -> list[Finding]:
 
 def test_a_quorum_counts_the_backends_that_were_asked() -> None:
     majority = {"quorum": "majority"}
-    assert several(majority, a=by("a"), b=by("b", line=5), c=[]).ruling is FAIL
-    assert several(majority, a=by("a"), b=[], c=[]).ruling is PASS
-    assert several(majority, a=by("a"), b=by("b", line=50), c=[]).ruling is PASS
-    assert several({"quorum": "all"}, a=by("a"), b=by("b"), c=[]).ruling is PASS
-    assert several({"quorum": 1}, a=by("a"), b=[], c=[]).ruling is FAIL
+    assert several(majority, a=by("a"), b=by("b", line=5), c=[]).verdict is FAIL
+    assert several(majority, a=by("a"), b=[], c=[]).verdict is PASS
+    assert several(majority, a=by("a"), b=by("b", line=50), c=[]).verdict is PASS
+    assert several({"quorum": "all"}, a=by("a"), b=by("b"), c=[]).verdict is PASS
+    assert several({"quorum": 1}, a=by("a"), b=[], c=[]).verdict is FAIL
     # one that needs the other's word for it is as severe as it is itself
-    assert several(majority, a=by("a"), b=by("b", severity="low"), c=[]).ruling is FAIL
+    assert several(majority, a=by("a"), b=by("b", severity="low"), c=[]).verdict is FAIL
 
 
 def test_who_did_not_answer_might_have_decided() -> None:
     majority = {"quorum": "majority"}
     lost = several(majority, a=by("a"), b=[], c=None)
-    assert (lost.ruling, lost.findings[0].standing) == (INCONCLUSIVE, "undecided")
+    assert (lost.verdict, lost.findings[0].standing) == (INCONCLUSIVE, "undecided")
     assert "c gave no valid answer" in lost.reason
-    assert several(majority, a=[], b=[], c=None).ruling is PASS  # c alone could do nothing
-    assert several({}, a=[], b=[], c=None).ruling is INCONCLUSIVE  # here it could
-    assert several({"fail_on": "never"}, a=[], b=[], c=None).ruling is PASS
+    assert several(majority, a=[], b=[], c=None).verdict is PASS  # c alone could do nothing
+    assert several({}, a=[], b=[], c=None).verdict is INCONCLUSIVE  # here it could
+    assert several({"fail_on": "never"}, a=[], b=[], c=None).verdict is PASS
     # a harmless one that c might have called severe
-    assert several(majority, a=by("a", severity="info"), b=[], c=None).ruling is INCONCLUSIVE
+    assert several(majority, a=by("a", severity="info"), b=[], c=None).verdict is INCONCLUSIVE
     # what blocks anyway
-    assert several({}, a=by("a"), b=None, c=None).ruling is FAIL
+    assert several({}, a=by("a"), b=None, c=None).verdict is FAIL
 
 
 def test_so_many_must_answer() -> None:
     gate = {"min_backends": 2, "fail_on": "never"}
-    assert several(gate, a=[], b=None).ruling is INCONCLUSIVE
-    assert several(gate, a=[], b=[]).ruling is PASS
-    assert several({"quorum": 3}, a=by("a"), b=by("b")).ruling is INCONCLUSIVE
+    assert several(gate, a=[], b=None).verdict is INCONCLUSIVE
+    assert several(gate, a=[], b=[]).verdict is PASS
+    assert several({"quorum": 3}, a=by("a"), b=by("b")).verdict is INCONCLUSIVE
 
 
 def test_a_command_needs_nobody_s_word() -> None:
     gate = Gate(quorum="all", min_backends=3)
-    assert judge(gate, voted({"": [finding(backend="")]}), GateInputs()).ruling is FAIL
-    assert judge(gate, [], GateInputs()).ruling is PASS
+    assert decide_gate(gate, count_votes({"": [finding(backend="")]}), GateInputs()).verdict is FAIL
+    assert decide_gate(gate, [], GateInputs()).verdict is PASS
 
 
 def test_the_reason_names_the_worst_first_and_each_once() -> None:
@@ -248,7 +265,7 @@ GATES = st.builds(
 )
 
 
-def ruling(gate: Gate, answers: dict[str, Any], compared: bool, baseline: bool) -> GateVerdict:
+def verdict(gate: Gate, answers: dict[str, Any], compared: bool, baseline: bool) -> GateVerdict:
     """``compared``: the change is known; ``baseline``: what was accepted is."""
     unknown: dict[str, Any] = {} if compared else {"in_diff": None, "file_changed": None}
     unknown |= {} if baseline else {"known": None}
@@ -259,8 +276,8 @@ def ruling(gate: Gate, answers: dict[str, Any], compared: bool, baseline: bool) 
     }
     gaps = ["no diff"] if gate.scope != "all" and not compared else []
     gaps += ["no baseline"] if gate.baseline == "new" and not baseline else []
-    facts = GateInputs(asked=tuple(answers), answered=tuple(given_), gaps=tuple(gaps))
-    return judge(gate, voted(given_), facts).ruling
+    facts = GateInputs(asked=tuple(answers), answered=tuple(given_), unknowns=tuple(gaps))
+    return decide_gate(gate, count_votes(given_), facts).verdict
 
 
 CASES = {"gate": GATES, "answers": ANSWERS, "changes": st.booleans(), "baseline": st.booleans()}
@@ -277,8 +294,10 @@ def test_adding_a_finding_never_turns_red_into_green(
 ) -> None:
     who = data.draw(st.sampled_from([name for name, found in answers.items() if found is not None]))
     at = data.draw(st.integers(0, len(answers[who])))
-    before = ruling(gate, answers, changes, baseline)
-    after = ruling(gate, {**answers, who: [*answers[who][:at], place, *answers[who][at:]]}, changes, baseline)
+    before = verdict(gate, answers, changes, baseline)
+    after = verdict(
+        gate, {**answers, who: [*answers[who][:at], place, *answers[who][at:]]}, changes, baseline
+    )
     assert after is before or after is not PASS
     assert after is FAIL or before is not FAIL
 
@@ -300,9 +319,9 @@ def test_raising_a_severity_or_a_confidence_never_turns_red_into_green(
             ]
         )
     )
-    before = ruling(gate, answers, changes, baseline)
+    before = verdict(gate, answers, changes, baseline)
     found = [*answers[who][:at], {**place, **raised}, *answers[who][at + 1 :]]
-    after = ruling(gate, {**answers, who: found}, changes, baseline)
+    after = verdict(gate, {**answers, who: found}, changes, baseline)
     assert after is before or after is not PASS
     assert after is FAIL or before is not FAIL
 
@@ -312,17 +331,17 @@ def test_losing_a_backend_never_turns_red_into_green(
     gate: Gate, answers: dict[str, Any], changes: Any, baseline: Any, data: st.DataObject
 ) -> None:
     who = data.draw(st.sampled_from(sorted(answers)))
-    if ruling(gate, answers, changes, baseline) is not PASS:
-        assert ruling(gate, {**answers, who: None}, changes, baseline) is not PASS
+    if verdict(gate, answers, changes, baseline) is not PASS:
+        assert verdict(gate, {**answers, who: None}, changes, baseline) is not PASS
 
 
 @given(**CASES)
 def test_what_cannot_be_known_never_turns_red_into_green(
     gate: Gate, answers: dict[str, Any], changes: Any, baseline: Any
 ) -> None:
-    if ruling(gate, answers, changes, baseline) is not PASS:
-        assert ruling(gate, answers, False, baseline) is not PASS
-        assert ruling(gate, answers, changes, False) is not PASS
+    if verdict(gate, answers, changes, baseline) is not PASS:
+        assert verdict(gate, answers, False, baseline) is not PASS
+        assert verdict(gate, answers, changes, False) is not PASS
 
 
 @given(**CASES, data=st.data())
@@ -331,16 +350,16 @@ def test_the_order_of_answers_decides_nothing(
 ) -> None:
     names = data.draw(st.permutations(list(answers)))
     shuffled = {name: answers[name] and data.draw(st.permutations(answers[name])) for name in names}
-    assert ruling(gate, answers, changes, baseline) is ruling(gate, shuffled, changes, baseline)
+    assert verdict(gate, answers, changes, baseline) is verdict(gate, shuffled, changes, baseline)
 
 
 @given(ANSWERS)
 def test_folding_hides_nothing_that_is_worse(answers: dict[str, Any]) -> None:
-    every = voted(
+    every = count_votes(
         {name: [finding(**{**p, "backend": name}) for p in found or ()] for name, found in answers.items()}
     )
     marked = [replace(it, standing="blocks" if it.severity == "high" else "") for it in every]
-    kept = folded(marked)
+    kept = merge_backends(marked)
     assert any(it.blocking for it in kept) is any(it.blocking for it in marked)
     assert {it.fingerprint for it in kept} <= {it.fingerprint for it in marked}
-    assert united([*kept, *kept]) == kept
+    assert merge_attempts([*kept, *kept]) == kept

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.answers.corrections import corrections
+from pytest_lok.core.answers.corrections import read_corrections
 from pytest_lok.core.findings.reading import (
-    MOST,
-    OTHER,
+    MAX_FINDINGS,
+    OTHER_RULE,
+    count_votes,
     findings_of,
-    folded,
-    listing,
-    near,
-    reported,
-    request,
-    voted,
+    findings_request,
+    list_findings,
+    merge_backends,
+    read_findings,
+    same_issue,
 )
 from pytest_lok.core.results import Finding, Severity
 from pytest_lok.core.workflow.model import Rule
@@ -50,7 +50,7 @@ ONE = said({})
     ],
 )
 def test_an_answer_that_is_findings(text: str, count: int) -> None:
-    assert len(reported(text)) == count
+    assert len(read_findings(text)) == count
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_an_answer_that_is_findings(text: str, count: int) -> None:
 )
 def test_an_answer_that_is_none_never_counts_as_nothing_found(text: str, why: str) -> None:
     with pytest.raises(OutputError, match=why):
-        reported(text)
+        read_findings(text)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_an_answer_that_is_none_never_counts_as_nothing_found(text: str, why: st
 )
 def test_a_finding_lacks_nothing(key: str) -> None:
     with pytest.raises(OutputError, match=f"'{key}' is a required property"):
-        reported(said({}, {key: None}))
+        read_findings(said({}, {key: None}))
 
 
 @pytest.mark.parametrize(
@@ -129,19 +129,19 @@ def test_a_finding_lacks_nothing(key: str) -> None:
 )
 def test_types_are_strict(change: dict[str, Any], where: str) -> None:
     with pytest.raises(OutputError, match=rf"\$\[1\]\.{where}"):
-        reported(said({}, change))
+        read_findings(said({}, change))
 
 
 def test_an_answer_holds_so_many_at_most() -> None:
-    assert len(reported(said(*[{}] * MOST))) == MOST
+    assert len(read_findings(said(*[{}] * MAX_FINDINGS))) == MAX_FINDINGS
     with pytest.raises(OutputError, match="1,001 findings"):
-        reported(said(*[{}] * (MOST + 1)))
+        read_findings(said(*[{}] * (MAX_FINDINGS + 1)))
 
 
 @given(st.text(alphabet='[]{}",:`\njsonfidg 1', max_size=40))
 def test_only_an_array_alone_says_that_nothing_was_found(text: str) -> None:
     try:
-        found = reported(text)
+        found = read_findings(text)
     except OutputError:
         return
     bare = "".join(text.split()).replace("```json", "").replace("`", "")
@@ -152,7 +152,7 @@ def test_only_an_array_alone_says_that_nothing_was_found(text: str) -> None:
 @given(st.integers(0, len(ONE) - 1))
 def test_no_beginning_of_an_answer_is_one(end: int) -> None:
     with pytest.raises(OutputError):
-        reported(ONE[:end])
+        read_findings(ONE[:end])
 
 
 # --- what an entry becomes
@@ -161,7 +161,7 @@ RULES = {"sql": Rule(severity="high", description="SQL from values"), "style": R
 
 
 def one(rules: dict[str, Rule], **changes: Any) -> Finding:
-    (found,) = findings_of(reported(said(changes)), "claude", rules)
+    (found,) = findings_of(read_findings(said(changes)), "claude", rules)
     return found
 
 
@@ -189,7 +189,7 @@ def test_both_lines_count_in_whichever_order_they_are_given(
     found = one({}, **said)
     assert (found.line, found.end_line) == lines
     answer = json.dumps([{"number": 1, "path": "db.py", "evidence": "x", **said}])
-    (correct,) = corrections(answer, 1)
+    (correct,) = read_corrections(answer, 1)
     corrected = correct(one({}))
     assert (corrected.line, corrected.end_line) == lines
 
@@ -228,18 +228,18 @@ def test_a_severity_is_the_rule_s_or_one_step_from_it(rule: str, said: str, seve
 
 def test_a_rule_that_is_not_listed_is_another() -> None:
     found = one(RULES, rule_id="xss", severity="critical")
-    assert (found.rule_id, found.called, found.severity) == (OTHER, "xss", "critical")
-    assert one({**RULES, OTHER: Rule(severity="info")}, rule_id="xss").severity == "low"
+    assert (found.rule_id, found.called, found.severity) == (OTHER_RULE, "xss", "critical")
+    assert one({**RULES, OTHER_RULE: Rule(severity="info")}, rule_id="xss").severity == "low"
     assert (one({}, rule_id="xss").rule_id, one({}, rule_id="xss").called) == ("xss", "")
 
 
 def test_the_prompt_says_what_is_wanted() -> None:
-    plain, ruled = request({}), request(RULES)
+    plain, ruled = findings_request({}), findings_request(RULES)
     for text in (plain, ruled):
         assert all(f'- "{key}"' in text for key in [*SAID, "end_line", "edits", "cwe"])
         assert "`[]`" in text
-    assert OTHER not in plain
-    assert OTHER in ruled
+    assert OTHER_RULE not in plain
+    assert OTHER_RULE in ruled
     assert ruled.endswith("\n- sql (high): SQL from values\n- style (low)")
 
 
@@ -263,8 +263,11 @@ def test_the_prompt_says_what_is_wanted() -> None:
 def test_what_means_the_same(line: int, changes: dict[str, Any], same: bool) -> None:
     here = finding(line=10, evidence="here ()", backend="a")
     there = finding(line=line, backend="b", **{"evidence": "there()", **changes})
-    assert near(here, there) is near(there, here) is same
-    assert voted({"a": [here], "b": [there]})[0].votes == {"a": "high", "b": "high" if same else "absent"}
+    assert same_issue(here, there) is same_issue(there, here) is same
+    assert count_votes({"a": [here], "b": [there]})[0].votes == {
+        "a": "high",
+        "b": "high" if same else "absent",
+    }
 
 
 def test_votes_are_what_each_backend_says() -> None:
@@ -277,11 +280,11 @@ def test_votes_are_what_each_backend_says() -> None:
         "c": [finding(line=50, backend="c")],
         "d": [],
     }
-    votes = [dict(it.votes) for it in voted(answers)]
+    votes = [dict(it.votes) for it in count_votes(answers)]
     assert votes[0] == {"a": "high", "b": "critical", "c": "absent", "d": "absent"}
     assert votes[1] == {"a": "high", "b": "low", "c": "absent", "d": "absent"}
     assert votes[3] == {"a": "absent", "b": "absent", "c": "high", "d": "absent"}
-    (command,) = voted({"": [finding(backend="")]})
+    (command,) = count_votes({"": [finding(backend="")]})
     assert dict(command.votes) == {}
 
 
@@ -291,15 +294,15 @@ def test_what_is_said_alike_is_said_once_in_the_worst_words() -> None:
         "b": [finding(line=11, backend="b", title="three", severity="critical")],
         "c": [finding(line=40, backend="c", title="four", severity="low")],
     }
-    kept = folded(voted(answers))
+    kept = merge_backends(count_votes(answers))
     assert [it.title for it in kept] == ["three", "two", "four"]  # a's second is another one, though near
     assert kept[0].reporters == ("a", "b")
     twice = [finding(title="x"), finding(title="y")]
-    assert len(folded(twice)) == 1  # one place, one rule, one backend
+    assert len(merge_backends(twice)) == 1  # one place, one rule, one backend
 
 
 def test_what_blocks_comes_first() -> None:
-    kept = folded(
+    kept = merge_backends(
         [
             finding(line=1, severity="critical", standing="known"),
             finding(line=20, severity="high", standing="undecided"),
@@ -310,7 +313,7 @@ def test_what_blocks_comes_first() -> None:
 
 
 def test_a_list_for_people() -> None:
-    text = listing(
+    text = list_findings(
         [
             finding(title="a\nb", standing="blocks", votes={"a": "high", "b": "absent"}),
             finding(evidence_found=False),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
-from pytest_lok.core.toml.validation import ValidationProblem, complaint, fit, label
+from pytest_lok.core.toml.validation import ValidationProblem, describe_key, fit, validation_error
 
 
 class _Table(BaseModel):
@@ -17,7 +17,7 @@ class _Table(BaseModel):
 
 def _even(value: object) -> object:
     if value == 3:
-        raise complaint("must be even", "4, for example")
+        raise validation_error("must be even", "4, for example")
     return value
 
 
@@ -124,6 +124,6 @@ def test_what_fits_has_no_misfits() -> None:
 
 
 def test_a_label_is_short_below_an_array_of_tables() -> None:
-    assert label(("steps", 2, "env", "A")) == "`env.A`"
-    assert label(("steps", 2)) == "item 3 of `steps`"
-    assert label(("args", "focus", "position")) == "`args.focus.position`"
+    assert describe_key(("steps", 2, "env", "A")) == "`env.A`"
+    assert describe_key(("steps", 2)) == "item 3 of `steps`"
+    assert describe_key(("args", "focus", "position")) == "`args.focus.position`"

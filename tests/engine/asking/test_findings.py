@@ -14,8 +14,8 @@ import pytest
 
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.events import to_json
-from pytest_lok.core.findings.baseline import accepting
-from pytest_lok.core.findings.reading import OTHER
+from pytest_lok.core.findings.baseline import extended_baseline
+from pytest_lok.core.findings.reading import OTHER_RULE
 from pytest_lok.core.results import Finding, Outcome, StepResult
 from pytest_lok.core.trust.redaction import MASK, Redactor
 from pytest_lok.engine.ports import Comparison
@@ -166,7 +166,7 @@ def test_rules_are_a_closed_list_with_severities(root: Path) -> None:
     result = review(root, f"[gate]\n{RULES}", backend)
     assert [(it.rule_id, it.severity) for it in findings(result)] == [
         ("sql-injection", "medium"),
-        (OTHER, "low"),
+        (OTHER_RULE, "low"),
     ]
     assert "- sql-injection (high)" in backend.asked[0].text
     assert '- "evidence"' in backend.asked[0].text
@@ -244,7 +244,7 @@ def test_without_a_base_there_is_no_ruling(root: Path, key: str, answer: str) ->
 def test_what_the_base_has_accepted_does_not_block(root: Path) -> None:
     (known,) = findings(review(root, "[gate]", said({})))
     (root / ".lok").mkdir()
-    (root / ".lok" / "baseline.json").write_text(accepting([known], None)[0])
+    (root / ".lok" / "baseline.json").write_text(extended_baseline([known], None)[0])
     branched(root)
     (root / "db.py").write_text("# moved down\n\n" + CODE)
     gate = '[gate]\nbaseline = "new"'
@@ -260,7 +260,7 @@ def test_a_change_cannot_silence_itself(root: Path) -> None:
     (known,) = findings(review(root, "[gate]", said({})))
     branched(root)
     (root / ".lok").mkdir()
-    (root / ".lok" / "baseline.json").write_text(accepting([known], None)[0])
+    (root / ".lok" / "baseline.json").write_text(extended_baseline([known], None)[0])
     commit(root, "nothing to see here")
     assert review(root, '[gate]\nbaseline = "new"', said({})).outcome is F
 
