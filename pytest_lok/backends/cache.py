@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from pytest_lok.backends.delegating import DelegatingBackend
 from pytest_lok.core.asking.cassette import canonical
 from pytest_lok.core.results import RECALLED, Reply
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt
-from pytest_lok.errors import BackendError
 from pytest_lok.files import write_atomically
 
 MOST = 64 * 1024 * 1024
@@ -152,7 +152,7 @@ class AnswerCache:
         self._size += size
 
 
-class CachingBackend:
+class CachingBackend(DelegatingBackend):
     """Answers from the cache what it can; asks ``backend`` the rest, and keeps what it says.
 
     ``identity`` is everything about the backend that an answer depends on. With ``tree`` an answer
@@ -163,19 +163,10 @@ class CachingBackend:
     def __init__(
         self, backend: Backend, cache: AnswerCache, *, identity: str, tree: TreeState | None = None
     ) -> None:
-        self._backend = backend
+        super().__init__(backend)
         self._cache = cache
         self._identity = identity
         self._tree = tree
-
-    @property
-    def name(self) -> str:
-        """What workflows call it."""
-        return self._backend.name
-
-    def unavailable(self) -> BackendError | None:
-        """As the backend: who cannot be asked is not spoken for."""
-        return self._backend.unavailable()
 
     async def recall(self, prompt: Prompt) -> Reply | None:
         """The answer that was kept, None if there is none."""
@@ -188,14 +179,10 @@ class CachingBackend:
         known = None if key is None else self._found(key)
         if known is not None:
             return known
-        reply = await self._backend.ask(prompt)
+        reply = await super().ask(prompt)
         if key is not None and key == await self._key(prompt):
             self._cache.keep(key, reply)
         return reply
-
-    async def aclose(self) -> None:
-        """Release what the backend holds."""
-        await self._backend.aclose()
 
     def _found(self, key: str) -> Reply | None:
         entry = self._cache.find(key)

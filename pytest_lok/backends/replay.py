@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from filelock import FileLock
 
+from pytest_lok.backends.delegating import DelegatingBackend
 from pytest_lok.core.asking.cassette import Mode, Question, Recording, canonical, difference, dumps, loads
 from pytest_lok.core.results import RECALLED, Reply
 from pytest_lok.core.trust.redaction import Redactor
@@ -142,17 +143,12 @@ class CassetteStore:
         )
 
 
-class ReplayBackend:
+class ReplayBackend(DelegatingBackend):
     """Answers as recorded; asks ``backend`` what is unknown, where that may be recorded."""
 
     def __init__(self, backend: Backend, cassettes: CassetteStore) -> None:
-        self._backend = backend
+        super().__init__(backend)
         self._cassettes = cassettes
-
-    @property
-    def name(self) -> str:
-        """What workflows call it."""
-        return self._backend.name
 
     def unavailable(self) -> BackendError | None:
         """One that is recorded can answer, also where it is not installed."""
@@ -160,7 +156,7 @@ class ReplayBackend:
         if mode is not Mode.ALL and self.name in self._cassettes.backends():
             return None
         if mode is not Mode.NONE:
-            return self._backend.unavailable()
+            return super().unavailable()
         return BackendError(
             f"nothing is recorded of {self.name} in {_FOLDER}",
             kind=BackendFault.NOT_RECORDED,
@@ -178,16 +174,12 @@ class ReplayBackend:
         known = await self.recall(prompt)
         if known is not None:
             return known
-        problem = self._backend.unavailable()
+        problem = super().unavailable()
         if problem is not None:
             raise problem
-        reply = await self._backend.ask(prompt)
+        reply = await super().ask(prompt)
         other = self._cassettes.keep(self._cassettes.question(self.name, prompt), prompt, reply)
         return reply if other is None else self._reply(other)
-
-    async def aclose(self) -> None:
-        """Release what the backend holds."""
-        await self._backend.aclose()
 
     def _reply(self, recording: Recording) -> Reply:
         return Reply(

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_lok.backends.attempt import attempt
 from pytest_lok.backends.error_mapping import remedy
 from pytest_lok.core.results import Reply, Usage
 from pytest_lok.core.text.truncation import truncate
@@ -74,22 +73,14 @@ class Scripted:
 
     @property
     def name(self) -> str:
-        """What workflows call it."""
         return self._name
 
     def unavailable(self) -> BackendError | None:
-        """It always can answer."""
         return None
 
     async def ask(self, prompt: Prompt) -> Reply:
         """The first applying rule's answer; BackendError if it says so, or if none applies."""
         self.asked.append(prompt)
-        return await attempt(self._name, prompt, self._answer)
-
-    async def aclose(self) -> None:
-        """It holds nothing."""
-
-    async def _answer(self, prompt: Prompt) -> Reply:
         rule, found = self._find(prompt.text)
         if rule.delay:
             await asyncio.sleep(rule.delay)
@@ -111,6 +102,9 @@ class Scripted:
             cost_usd=0.0,
         )
         return Reply(text=text, backend=self._name, model=prompt.model or self._model, usage=usage)
+
+    async def aclose(self) -> None:
+        pass  # nothing is held
 
     def _find(self, text: str) -> tuple[ScriptedReply, re.Match[str] | None]:
         for number, rule in enumerate(self._rules):

@@ -18,18 +18,15 @@ class UnavailableBackend:
 
     @property
     def name(self) -> str:
-        """What workflows call it."""
         return self._name
 
     def unavailable(self) -> BackendError:
-        """The reason, always."""
         return BackendError(
             f"{self._name} {self._why}", kind=self._kind, backend=self._name, hint=self._remedy
         )
 
     async def ask(self, prompt: Prompt) -> Reply:  # noqa: ARG002 - nobody reads it
-        """The same, raised."""
         raise self.unavailable()
 
     async def aclose(self) -> None:
-        """It holds nothing."""
+        pass  # nothing is held

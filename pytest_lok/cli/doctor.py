@@ -158,11 +158,12 @@ async def _of_itself(check: DoctorCheck, backend: Backend, redactor: Redactor, *
 
 async def _asked(check: DoctorCheck, backend: Backend, redactor: Redactor) -> DoctorCheck:
     """What comes of asking it something small."""
+    from pytest_lok.engine.asking.checked_call import checked_call
     from pytest_lok.engine.ports import Prompt
     from pytest_lok.errors import BackendError
 
     try:
-        reply = await backend.ask(Prompt(text=_QUESTION, timeout=_PATIENCE))
+        reply = await checked_call(backend, Prompt(text=_QUESTION, timeout=_PATIENCE))
     except BackendError as error:
         found, remedy = redactor.text(error.message), redactor.text(error.hint)
         return replace(check, ok=False, found=found, remedy=remedy)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 from pytest_lok.core.results import Reply
+from pytest_lok.engine.asking.checked_call import checked_call
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendError
 
@@ -28,11 +29,11 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
 
 
 def ask(backend: Backend, text: str = "hello", **more: Any) -> Reply:
-    """One answer, the backend closed afterwards."""
+    """One answer, checked as it is in a run; the backend is closed afterwards."""
 
     async def once() -> Reply:
         try:
-            return await backend.ask(Prompt(text=text, **more))
+            return await checked_call(backend, Prompt(text=text, **more))
         finally:
             await backend.aclose()
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.backends.guarded import CheckedBackend
-from pytest_lok.engine.ports import Backend, Prompt
+from pytest_lok.engine.asking.checked_call import checked_call
+from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 from pytest_lok.hookspecs import ContractCase, MakeBackend, contract_cases
 from pytest_lok.testing.asking import ask, finish, refused
@@ -35,14 +35,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def make(installed_case: ContractCase, tmp_path: Path) -> Iterator[MakeBackend]:
-    """Makes backends of the tested kind, guarded as they are in a run."""
+    """Makes backends of the tested kind, with an answer where a test needs no particular one."""
     with installed_case(tmp_path) as made:
-
-        def guarded(text: str = ANSWER, *, hangs: bool = False) -> Backend:
-            backend = made(text, hangs=hangs)
-            return CheckedBackend(backend.name, backend)
-
-        yield guarded
+        yield lambda text=ANSWER, *, hangs=False: made(text, hangs=hangs)
 
 
 @pytest.fixture(autouse=True)
@@ -133,7 +128,7 @@ def test_it_can_be_cancelled(make: MakeBackend) -> None:
     backend = make(hangs=True)
 
     async def story() -> None:
-        task = asyncio.create_task(backend.ask(Prompt(text="x")))
+        task = asyncio.create_task(checked_call(backend, Prompt(text="x")))
         await asyncio.sleep(0.2)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -147,7 +142,8 @@ def test_fifty_at_once(make: MakeBackend) -> None:
     backend = make()
 
     async def story() -> list[str]:
-        replies = await asyncio.gather(*(backend.ask(Prompt(text=f"question {n}")) for n in range(50)))
+        prompts = [Prompt(text=f"question {n}") for n in range(50)]
+        replies = await asyncio.gather(*(checked_call(backend, prompt) for prompt in prompts))
         await backend.aclose()
         return [reply.text for reply in replies]
 
@@ -160,7 +156,7 @@ def test_one_failure_among_many_harms_no_other(make: MakeBackend) -> None:
     async def story() -> list[object]:
         prompts = ["fine", "not\0fine", "fine too"]
         results = await asyncio.gather(
-            *(backend.ask(Prompt(text=prompt)) for prompt in prompts), return_exceptions=True
+            *(checked_call(backend, Prompt(text=prompt)) for prompt in prompts), return_exceptions=True
         )
         await backend.aclose()
         return [getattr(result, "text", None) for result in results]

@@ -13,7 +13,7 @@ from pytest_lok.backends.cache import AnswerCache, CachingBackend, TreeState
 from pytest_lok.backends.cli.backend import CliConfig, CommandBackend
 from pytest_lok.backends.cli.dialect import ANY
 from pytest_lok.backends.cli.tools import DIALECTS
-from pytest_lok.backends.guarded import CheckedBackend
+from pytest_lok.backends.delegating import DelegatingBackend
 from pytest_lok.backends.http import anthropic, bedrock, ollama, openai
 from pytest_lok.backends.http import gemini as gemini_api
 from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
@@ -88,7 +88,7 @@ class BackendFactory:
             rules = [ScriptedReply(**reply.model_dump()) for reply in settings.replies]
             return Scripted(name, rules, model=settings.model or "scripted")
         if settings.type not in TYPES:
-            return CheckedBackend(name, backend_types(TYPES)[settings.type](self._setup(name, settings)))
+            return DelegatingBackend(backend_types(TYPES)[settings.type](self._setup(name, settings)), name)
         return self._api(name, settings)
 
     def _untrusted(self, name: str) -> Backend | None:

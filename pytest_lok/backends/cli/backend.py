@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_lok.backends import error_mapping as faults
-from pytest_lok.backends.attempt import attempt
 from pytest_lok.backends.cli.dialect import (
     ANY,
     Access,
@@ -98,7 +97,6 @@ class CommandBackend:
 
     @property
     def name(self) -> str:
-        """What workflows call it."""
         return self._name
 
     def unavailable(self) -> BackendError | None:
@@ -118,11 +116,33 @@ class CommandBackend:
         return None
 
     async def ask(self, prompt: Prompt) -> Reply:
-        """One run of the tool; BackendError says what went wrong and what to do."""
-        return await attempt(self._name, prompt, self._answer)
+        problem = self.unavailable()
+        if problem is not None:
+            raise problem
+        dialect = self._dialect
+        text, options = self._worded(prompt)
+        with self._directory() as directory:
+            launch = self._launch(prompt, text, options, directory)
+            try:
+                done = await self._run(launch)
+            except StepUnableError as error:
+                raise self._error(BackendFault.CRASHED, error.message, error.hint) from error
+            except TimeoutError as error:  # of its silence: a prompt's time runs out by cancelling
+                raise self._error(
+                    BackendFault.TIMEOUT,
+                    f"it printed nothing for {self._tool.idle:g} s",
+                    f"try again, or raise `idle_timeout` in [backends.{self._name}]",
+                ) from error
+            heard = await self._heard(launch, done)
+            if isinstance(heard, CliReply) and dialect.log:
+                heard = dialect.read_log(_contents(directory / dialect.log)) or heard
+        if isinstance(heard, CliError):
+            raise self._failed(heard, launch, done)
+        model = heard.model or prompt.model or self._tool.model
+        return Reply(text=heard.text, backend=self._name, model=model, usage=heard.usage)
 
     async def aclose(self) -> None:
-        """It holds nothing between prompts."""
+        pass  # nothing is held between prompts
 
     async def version(self, *, within: float) -> str:
         """The first line it prints of its version; BackendError where there is none in time.
@@ -151,32 +171,6 @@ class CommandBackend:
         names = (self._tool.key_env, *(name for name in self._dialect.keys if name.endswith(_SECRETS)))
         found = next((name for name in names if self._env.get(name)), "")
         return found if found or self._dialect.sign_in else None
-
-    async def _answer(self, prompt: Prompt) -> Reply:
-        problem = self.unavailable()
-        if problem is not None:
-            raise problem
-        dialect = self._dialect
-        text, options = self._worded(prompt)
-        with self._directory() as directory:
-            launch = self._launch(prompt, text, options, directory)
-            try:
-                done = await self._run(launch)
-            except StepUnableError as error:
-                raise self._error(BackendFault.CRASHED, error.message, error.hint) from error
-            except TimeoutError as error:  # of its silence: a prompt's time runs out by cancelling
-                raise self._error(
-                    BackendFault.TIMEOUT,
-                    f"it printed nothing for {self._tool.idle:g} s",
-                    f"try again, or raise `idle_timeout` in [backends.{self._name}]",
-                ) from error
-            heard = await self._heard(launch, done)
-            if isinstance(heard, CliReply) and dialect.log:
-                heard = dialect.read_log(_contents(directory / dialect.log)) or heard
-        if isinstance(heard, CliError):
-            raise self._failed(heard, launch, done)
-        model = heard.model or prompt.model or self._tool.model
-        return Reply(text=heard.text, backend=self._name, model=model, usage=heard.usage)
 
     # --- the question
 

@@ -13,7 +13,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from pytest_lok.backends.attempt import attempt
 from pytest_lok.backends.endings import CUT, Ending, Endings, judged
 from pytest_lok.backends.http.client import (
     Endpoint,
@@ -230,7 +229,6 @@ class HttpBackend:
 
     @property
     def name(self) -> str:
-        """What workflows call it."""
         return self._name
 
     def unavailable(self) -> BackendError | None:
@@ -250,14 +248,6 @@ class HttpBackend:
         return self._key_env or None
 
     async def ask(self, prompt: Prompt) -> Reply:
-        """One request; BackendError says what went wrong and what to do."""
-        return await attempt(self._name, prompt, self._answer)
-
-    async def aclose(self) -> None:
-        """Close the connections of this loop."""
-        await self._http.aclose()
-
-    async def _answer(self, prompt: Prompt) -> Reply:
         problem = self.unavailable()
         if problem is not None:
             raise problem
@@ -277,6 +267,10 @@ class HttpBackend:
             except BackendError as error:
                 if error.kind is not BackendFault.BAD_REQUEST or not self._learn(error.message, refused):
                     raise
+
+    async def aclose(self) -> None:
+        """Close the connections of this loop."""
+        await self._http.aclose()
 
     def _learn(self, message: str, spared: Collection[str]) -> bool:
         """Whether a refusal names a part of the request that can be spared, and was not yet."""

@@ -17,7 +17,6 @@ from urllib.parse import quote
 
 from pytest_lok.backends import endings
 from pytest_lok.backends import error_mapping as faults
-from pytest_lok.backends.attempt import attempt
 from pytest_lok.backends.endings import ODD
 from pytest_lok.backends.http.backend import PartialReply, folded, part, text_of
 from pytest_lok.backends.http.client import Endpoint, HttpClient, HttpConfig, ResponseStream, remedies
@@ -57,7 +56,6 @@ class BedrockBackend:
 
     @property
     def name(self) -> str:
-        """What workflows call it."""
         return self._name
 
     def unavailable(self) -> BackendError | None:
@@ -81,14 +79,6 @@ class BedrockBackend:
         return None
 
     async def ask(self, prompt: Prompt) -> Reply:
-        """One request; BackendError says what went wrong and what to do."""
-        return await attempt(self._name, prompt, self._answer)
-
-    async def aclose(self) -> None:
-        """Close the connections of this loop."""
-        await self._http.aclose()
-
-    async def _answer(self, prompt: Prompt) -> Reply:
         problem = self.unavailable()
         if problem is not None:
             raise problem
@@ -106,6 +96,10 @@ class BedrockBackend:
         async with self._http.post(replace(endpoint, headers=headers), body) as stream:
             coming = await folded(_events(stream, endpoint), _take, endpoint)
         return coming.reply(endpoint, model, most=self._api.max_tokens)
+
+    async def aclose(self) -> None:
+        """Close the connections of this loop."""
+        await self._http.aclose()
 
     def _body(self, prompt: Prompt) -> dict[str, Any]:
         body: dict[str, Any] = {"messages": [{"role": "user", "content": [{"text": prompt.text}]}]}

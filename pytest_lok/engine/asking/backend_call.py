@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from pytest_lok.core.asking.pricing import priced
 from pytest_lok.core.events import BackendAsked, BackendRefused, BackendReplied
 from pytest_lok.core.results import Refusal, Reply, Usage
 from pytest_lok.core.text.thinking import answer_of
 from pytest_lok.core.workflow.model import AUTO
+from pytest_lok.engine.asking.checked_call import checked_call, checked_recall, crashed
 from pytest_lok.engine.asking.retry import attempts
 from pytest_lok.engine.asking.route import route
-from pytest_lok.engine.context import time_limit
 from pytest_lok.engine.execution import StepExecution
-from pytest_lok.engine.ports import Backend, Prompt, RemembersAnswers
+from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendError, BackendFault, LokError, OutputError
 
 T = TypeVar("T")
@@ -49,7 +48,7 @@ def available(record: StepExecution, name: str) -> Backend:
     try:
         problem = backend.unavailable()
     except Exception as bug:
-        raise _crashed(name, bug) from bug
+        raise crashed(name, bug) from bug
     if problem is not None:
         raise problem
     return backend
@@ -94,16 +93,12 @@ async def call(record: StepExecution, backend: Backend, prompt: Prompt) -> Reply
     async def once(number: int) -> Reply:
         record.attempts = max(record.attempts, number)
         reply = await _recalled(record, backend, prompt) or await _placed(record, backend, prompt)
-        usage = reply.usage
         if not reply.cached:
-            usage = usage if usage.calls == 1 else replace(usage, calls=1)
-            usage = priced(usage, reply.model, context.world.prices)
+            usage = priced(reply.usage, reply.model, context.world.prices)
             reply = reply if usage is reply.usage else replace(reply, usage=usage)
-        record.usage += usage
+        record.usage += reply.usage
         if context.purse is not None:
             context.purse.pay(prompt, reply)
-        if not reply.text.strip():
-            raise BackendError(f"{name} gave an empty answer", kind=BackendFault.EMPTY, backend=name)
         return reply
 
     reply = await attempts(step, context, once, _transient, item=record.item)
@@ -114,9 +109,7 @@ async def call(record: StepExecution, backend: Backend, prompt: Prompt) -> Reply
 
 async def _recalled(record: StepExecution, backend: Backend, prompt: Prompt) -> Reply | None:
     """The answer the backend knows already, if it is one that may; it waits for nobody."""
-    if getattr(backend, "recall", None) is None:  # asking for the protocol would take longer than the rest
-        return None
-    reply = await _answer(backend.name, prompt, cast(RemembersAnswers, backend).recall)
+    reply = await checked_recall(backend, prompt)
     if reply is not None:
         _tell_asked(record, backend, prompt)
     return reply
@@ -129,13 +122,10 @@ async def _placed(record: StepExecution, backend: Backend, prompt: Prompt) -> Re
         with purse.call(prompt) if purse else nullcontext():
             _tell_asked(record, backend, prompt)
             try:
-                reply = await _answer(backend.name, prompt, backend.ask)
+                return await checked_call(backend, prompt)
             except BaseException:
                 record.usage += ONE_CALL  # it was begun, and may have been paid
                 raise
-    if not isinstance(reply, Reply):
-        raise _crashed(backend.name, TypeError(f"ask() gave {type(reply).__name__}, not a Reply"))
-    return reply
 
 
 def _tell_asked(record: StepExecution, backend: Backend, prompt: Prompt) -> None:
@@ -148,34 +138,6 @@ def _tell_asked(record: StepExecution, backend: Backend, prompt: Prompt) -> None
             item=record.item,
         )
     )
-
-
-async def _answer(name: str, prompt: Prompt, ask: Callable[[Prompt], Awaitable[T]]) -> T:
-    """What the backend says within the prompt's time; whatever else comes of it is a BackendError."""
-    limit = prompt.timeout
-    try:
-        with time_limit(limit):
-            return await ask(prompt)
-    except TimeoutError:
-        raise BackendError(
-            f"{name} gave no answer within {limit:g} s",
-            kind=BackendFault.TIMEOUT,
-            backend=name,
-            hint="raise `timeout` of the step or of the backend",
-        ) from None
-    except (LokError, KeyboardInterrupt, GeneratorExit):
-        raise
-    except BaseException as bug:  # anybody's code may even exit, or cancel itself
-        task = asyncio.current_task()
-        if isinstance(bug, asyncio.CancelledError) and task is not None and task.cancelling():
-            raise
-        raise _crashed(name, bug) from bug
-
-
-def _crashed(name: str, bug: BaseException) -> BackendError:
-    """A backend may be anybody's code; one that breaks is an error of its step."""
-    what = ": ".join(filter(None, [type(bug).__name__, str(bug)]))
-    return BackendError(f"{name} crashed: {what}", kind=BackendFault.CRASHED, backend=name)
 
 
 def refuse(record: StepExecution, name: str, failure: LokError) -> None:

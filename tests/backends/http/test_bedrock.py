@@ -147,9 +147,9 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     program = """
 import sys
 sys.modules["botocore"] = None  # as if it were not there
-from pytest_lok.backends.http.bedrock import Bedrock
-from pytest_lok.backends.http.client import Api, Http
-problem = Bedrock("rock", Api(model="m"), http=Http({}), environ={"AWS_REGION": "us-east-1"}).unavailable()
+from pytest_lok.backends.http.bedrock import BedrockBackend
+from pytest_lok.backends.http.client import HttpClient, HttpConfig
+problem = BedrockBackend("rock", HttpConfig(model="m"), http=HttpClient({}), environ={"AWS_REGION": "us-east-1"}).unavailable()
 print(problem.kind.name, problem.hint)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -41,9 +41,9 @@ from pytest_lok.backends.http import client as http
 from pytest_lok.backends.http import openai
 from pytest_lok.backends.http import ollama
 from pytest_lok.backends.http import backend as server
-shared = http.Http({})
+shared = http.HttpClient({})
 for dialect in (openai.CHAT, ollama.CHAT, anthropic.MESSAGES, gemini_api.GENERATE):
-    server.Server("a", http.Api(), dialect, http=shared, environ={}).unavailable()
+    server.HttpBackend("a", http.HttpConfig(), dialect, http=shared, environ={}).unavailable()
 heavy = {"httpx", "httpcore", "anyio", "certifi"} & sys.modules.keys()
 assert not heavy, heavy
 """

@@ -1,0 +1,32 @@
+"""A backend in front of another one: wrappers inherit what they hand on, and override the rest."""
+
+from __future__ import annotations
+
+from pytest_lok.core.results import Reply
+from pytest_lok.engine.asking.checked_call import checked_call
+from pytest_lok.engine.ports import Backend, Prompt
+from pytest_lok.errors import BackendError
+
+
+class DelegatingBackend:
+    """Hands every call on to ``backend``. ``name`` is what workflows call it, "" = the backend's own name.
+
+    The inner backend is called through the guard, so that no wrapper keeps an answer that is none.
+    """
+
+    def __init__(self, backend: Backend, name: str = "") -> None:
+        self._backend = backend
+        self._name = name or backend.name
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def unavailable(self) -> BackendError | None:
+        return self._backend.unavailable()
+
+    async def ask(self, prompt: Prompt) -> Reply:
+        return await checked_call(self._backend, prompt)
+
+    async def aclose(self) -> None:
+        await self._backend.aclose()
