@@ -279,10 +279,10 @@ def test_places_names_and_titles(suite: Suite) -> None:
     result = suite.run("--lok", "--collect-only", "-q")
     result.stdout.fnmatch_lines(
         [
-            "ITEM ('.lok/workflows/base.toml', 2, 'a') base.toml Workflow The base",
-            "ITEM ('.lok/workflows/base.toml', 5, 'b') base.toml Workflow The base",
-            "ITEM ('.lok/workflows/base.toml', 2, 'a') w.toml Workflow w",
-            "ITEM ('.lok/workflows/w.toml', 1, 'b') w.toml Workflow w",
+            "ITEM ('.lok/workflows/base.toml', 2, 'a') base.toml WorkflowModule The base",
+            "ITEM ('.lok/workflows/base.toml', 5, 'b') base.toml WorkflowModule The base",
+            "ITEM ('.lok/workflows/base.toml', 2, 'a') w.toml WorkflowModule w",
+            "ITEM ('.lok/workflows/w.toml', 1, 'b') w.toml WorkflowModule w",
         ]
     )
     assert collected(suite, "--lok", "-k", "base.toml or base") == [

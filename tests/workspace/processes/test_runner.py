@@ -259,11 +259,11 @@ def test_huge_output_stays_in_bounds_of_memory(tmp_path: Path) -> None:
     program = f"""
 import asyncio, re, resource, sys
 from pathlib import Path
-from pytest_lok.engine.ports import Command
-from pytest_lok.workspace.processes.runner import Processes
-shell = Processes({str(tmp_path)!r}, {_path()!r})
+from pytest_lok.engine.ports import CommandSpec
+from pytest_lok.workspace.processes.runner import LocalProcesses
+shell = LocalProcesses({str(tmp_path)!r}, {_path()!r})
 for text in ("head -c 100000000 /dev/urandom", "head -c 50000000 /dev/zero | tr '\\\\0' x; echo; echo last"):
-    done = asyncio.run(shell.run(Command(argv=("sh", "-c", text))))
+    done = asyncio.run(shell.run(CommandSpec(argv=("sh", "-c", text))))
     assert "bytes of output dropped here" in done.stdout, len(done.stdout)
 assert done.stdout.endswith("x\\nlast\\n")
 if sys.platform == "linux":  # where ru_maxrss remembers the size of the process that started this one

@@ -23,12 +23,12 @@ needs_setsid = pytest.mark.skipif(not shutil.which("setsid"), reason="needs sets
 PROGRAM = """
 import asyncio, os, sys
 from pathlib import Path
-from pytest_lok.engine.ports import Command
-from pytest_lok.workspace.processes.runner import Processes
-shell = Processes(Path.cwd(), {"PATH": os.environ["PATH"]})
+from pytest_lok.engine.ports import CommandSpec
+from pytest_lok.workspace.processes.runner import LocalProcesses
+shell = LocalProcesses(Path.cwd(), {"PATH": os.environ["PATH"]})
 async def main():
-    await shell.run(Command(argv=("true",)))
-    await asyncio.gather(*(shell.run(Command(argv=("sh", "-c", text))) for text in sys.argv[1:]))
+    await shell.run(CommandSpec(argv=("true",)))
+    await asyncio.gather(*(shell.run(CommandSpec(argv=("sh", "-c", text))) for text in sys.argv[1:]))
 asyncio.run(main())
 """
 
