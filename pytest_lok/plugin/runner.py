@@ -12,7 +12,7 @@ import pytest
 
 from pytest_lok.core.results import Outcome, ResumeState, RunResult, StepResult
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.core.workflow.schedule import lets_through
+from pytest_lok.core.workflow.schedule import allows_dependents
 from pytest_lok.errors import UsageError
 from pytest_lok.plugin.outcome import StepReport
 from pytest_lok.plugin.progress import Progress
@@ -124,7 +124,7 @@ class WorkflowRunner:
         plan = watched.plan.narrowed([item.name])
         needed = [self._latest(watched, step.name) for step in plan.steps if step.name != item.name]
         own = {*watched.plan.selected, *watched.kept}
-        results = tuple(result for result in needed if result.name in own or lets_through(result))
+        results = tuple(result for result in needed if result.name in own or allows_dependents(result))
         known = ResumeState(results=results, spent=watched.entry.spent())
         handle = self._desk.background.start(plan, watched.world, watched.entry.append_spending, known=known)
         while (result := handle.step(item.name, POLL_INTERVAL)) is None:
@@ -133,7 +133,7 @@ class WorkflowRunner:
         watched.changed = True
         for name in {step.name for step in plan.steps} - {item.name, *(result.name for result in results)}:
             turned = handle.step(name, 0)
-            if turned is not None and lets_through(turned):  # else it is as red as it was
+            if turned is not None and allows_dependents(turned):  # else it is as red as it was
                 watched.entry.record_rerun(_after(self._latest(watched, name), turned))
         result = _after(first, result)
         watched.entry.record_rerun(result)

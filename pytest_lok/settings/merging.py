@@ -104,7 +104,7 @@ def _claimed(
 
 def _fitted(layer: Layer, problems: list[Problem]) -> dict[str, Any]:
     """What is right about a source's data; what is not becomes problems."""
-    settings, misfits = fit(Settings, layer.data, meant=_meant)
+    settings, misfits = fit(Settings, layer.data, key_hint=_meant)
     problems += [layer.problem(it.path, it.message, it.hint, key=it.unknown) for it in misfits]
     data = settings.model_dump(exclude_unset=True)
     for backend in data.get("backends", {}).values():

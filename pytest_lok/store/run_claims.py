@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from pytest_lok.core.events import BackendAsked, BudgetSpent, Event, StepFinished, StepStarted
 from pytest_lok.core.results import NO_USAGE, Outcome, ResumeState, StepResult, Usage
 from pytest_lok.core.workflow.model import Step
-from pytest_lok.core.workflow.schedule import lets_through, outdated
+from pytest_lok.core.workflow.schedule import allows_dependents, outdated
 from pytest_lok.locks import NumberedLocks
 from pytest_lok.store.journal import Journal
 
@@ -182,7 +182,7 @@ class WorkflowClaim:
 
 def _means(result: StepResult) -> tuple[bool, bool]:
     """What other steps go by."""
-    return lets_through(result), result.passed
+    return allows_dependents(result), result.passed
 
 
 def _interrupted(step: str, owner: str) -> StepResult:

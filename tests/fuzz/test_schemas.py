@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, validators
 
 from pytest_lok.core.workflow.json_schema import violations
-from pytest_lok.core.workflow.schema_keywords import unsound
+from pytest_lok.core.workflow.schema_keywords import schema_problem
 from tests.fuzz import examples
 
 names = st.sampled_from(["a", "b", "requried", "type", "items", "x", "$ref?"])
@@ -93,7 +93,7 @@ def places(schema: Any) -> Iterator[dict[str, Any]]:
 @given(schemas, values)
 def test_a_sound_schema_is_taken_and_means_what_it_means(schema: dict[str, Any], value: Any) -> None:
     before = copy.deepcopy(schema)
-    assert unsound(schema) is None
+    assert schema_problem(schema) is None
     assert (violations(schema, value) == []) is Draft202012Validator(schema).is_valid(value)
     assert schema == before
 
@@ -117,7 +117,7 @@ def test_one_keyword_that_is_none_is_found_wherever_it_stands(
     slip = keyword[:at] + letter + keyword[at + 1 :]
     assume(slip not in EVERY and slip not in _ALSO and not slip.startswith("x-"))
     place[slip] = data.draw(st.one_of(st.booleans(), st.integers(), st.lists(names)))
-    wrong = unsound(schema)
+    wrong = schema_problem(schema)
     assert wrong is not None
     assert slip in wrong.message
 
@@ -128,6 +128,6 @@ _ALSO = {"then", "else", "id", "$id", "$defs", "title", "default", "if"}
 def test_the_meta_schemas_are_sound_and_satisfy_themselves() -> None:
     for draft in ("Draft3", "Draft4", "Draft6", "Draft7", "Draft201909", "Draft202012"):
         meta = getattr(validators, f"{draft}Validator").META_SCHEMA
-        assert unsound(dict(meta)) is None
+        assert schema_problem(dict(meta)) is None
         assert violations(meta, dict(meta)) == []
         assert violations(meta, {"type": 3}) != []

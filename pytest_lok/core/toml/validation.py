@@ -52,18 +52,18 @@ class ValidationProblem:
 
 
 def fit(
-    model: type[M], data: Mapping[str, Any], *, meant: Callable[[Path], str]
+    model: type[M], data: Mapping[str, Any], *, key_hint: Callable[[Path], str]
 ) -> tuple[M, list[ValidationProblem]]:
     """The model of what fits, and everything that does not, which is left out of it.
 
-    Every field of the model must have a default. ``meant(path)`` is the hint for an unknown key.
+    Every field of the model must have a default. ``key_hint(path)`` is the hint for an unknown key.
     """
     problems: list[ValidationProblem] = []
     while True:
         try:
             return model.model_validate(data), problems
         except ValidationError as error:
-            found = _problems(error.errors(include_url=False), data, meant)
+            found = _problems(error.errors(include_url=False), data, key_hint)
             problems += found
             data = _without((problem.path for problem in found), data)
 
@@ -84,22 +84,22 @@ def describe_key(path: Path) -> str:
 
 
 def _problems(
-    errors: Sequence[ErrorDetails], data: Mapping[str, Any], meant: Callable[[Path], str]
+    errors: Sequence[ErrorDetails], data: Mapping[str, Any], key_hint: Callable[[Path], str]
 ) -> list[ValidationProblem]:
     by_path: dict[Path, list[ErrorDetails]] = {}
     for error in errors:
         by_path.setdefault(_path(error["loc"], data), []).append(error)
     # Where one arm of a union got further into the value than the others, its complaint is the one meant.
     deepest = [p for p in by_path if not any(q[: len(p)] == p and q != p for q in by_path)]
-    return [_problem(path, by_path[path], meant) for path in deepest]
+    return [_problem(path, by_path[path], key_hint) for path in deepest]
 
 
-def _problem(path: Path, errors: list[ErrorDetails], meant: Callable[[Path], str]) -> ValidationProblem:
+def _problem(path: Path, errors: list[ErrorDetails], key_hint: Callable[[Path], str]) -> ValidationProblem:
     kinds = {error["type"]: error for error in errors}
     value = errors[0]["input"]
     if "extra_forbidden" in kinds:
         return ValidationProblem(
-            path=path, message=f"unknown key `{path[-1]}`", hint=meant(path), unknown=True
+            path=path, message=f"unknown key `{path[-1]}`", hint=key_hint(path), unknown=True
         )
     for kind, text in _LIMITS.items():
         if kind in kinds:

@@ -17,9 +17,9 @@ from pytest_lok.core.workflow.model import AUTO, Ask, Format, Strategy
 from pytest_lok.core.workflow.step_keys import StepKeys
 from pytest_lok.errors import Fault
 
-_USUAL = keys(AnyStep) | {"prompt", "system", "model", "backend", "backends"}
-_SEVERAL = ("consensus", "quorum", "vote_on", "weights", "synthesizer")
-_ONLY_FOR = {
+_COMMON_KEYS = keys(AnyStep) | {"prompt", "system", "model", "backend", "backends"}
+_CONSENSUS_KEYS = ("consensus", "quorum", "vote_on", "weights", "synthesizer")
+_STRATEGIES_OF = {
     "vote_on": (Strategy.VOTE, Strategy.WEIGHTED_VOTE),
     "weights": (Strategy.WEIGHTED_VOTE,),
     "synthesizer": (Strategy.SYNTHESIS,),
@@ -37,15 +37,15 @@ class AskReader:
     def ask(self) -> Ask | None:
         """The question its keys say; None where there is no usable prompt."""
         document = self._keys.document
-        backends, usual = self._cast(self._backends())
+        backends, usual = self._expand_roles(self._backends())
         strategy = Strategy(document.consensus) if document.consensus else usual
-        if not self._keys.written.keys() <= _USUAL:
-            self._rare(backends, strategy)
-        if self._keys.reports:
-            self._findings(backends, strategy)
+        if not self._keys.written.keys() <= _COMMON_KEYS:
+            self._check_uncommon_keys(backends, strategy)
+        if self._keys.reports_findings:
+            self._check_findings(backends, strategy)
         verify, preset = self._verify()
-        prompt = self._keys.text(Template.parse, document.prompt, self._keys.inner, "prompt")
-        system = self._keys.text(Template.parse, document.system, self._keys.inner, "system")
+        prompt = self._keys.text(Template.parse, document.prompt, self._keys.inner_names, "prompt")
+        system = self._keys.text(Template.parse, document.system, self._keys.inner_names, "system")
         if prompt is None:
             return None
         return Ask(
@@ -69,21 +69,21 @@ class AskReader:
             required_passes=document.pass_,
         )
 
-    def _rare(self, backends: tuple[str, ...], strategy: Strategy) -> None:
+    def _check_uncommon_keys(self, backends: tuple[str, ...], strategy: Strategy) -> None:
         """The rules about keys that few steps have."""
         if len(backends) > 1:
-            self._consensus(backends, strategy)
-        elif not self._keys.misfits("backend") and not self._keys.misfits("backends"):
-            self._no_consensus(backends)
-        self._edits()
-        self._repetition()
+            self._check_consensus(backends, strategy)
+        elif not self._keys.had_type_error("backend") and not self._keys.had_type_error("backends"):
+            self._check_single_backend(backends)
+        self._check_edits()
+        self._check_repetition()
 
     def _backends(self) -> tuple[str, ...]:
-        silent = self._keys.silent("backends")
-        if not silent and not self._keys.silent("backend"):
+        is_blank = self._keys.is_blank("backends")
+        if not is_blank and not self._keys.is_blank("backend"):
             self._keys.report("`backend` and `backends` mean the same", "keep one", "backends", key=True)
-        key = "backend" if silent else "backends"
-        value = (self._keys.document.backend if silent else self._keys.document.backends) or []
+        key = "backend" if is_blank else "backends"
+        value = (self._keys.document.backend if is_blank else self._keys.document.backends) or []
         if isinstance(value, str):
             texts = [(value, self._keys.at(key))]
         else:
@@ -100,9 +100,9 @@ class AskReader:
             self._keys.report(f"`{key}` names nobody", 'leave it out, or write "auto"', key)
         return tuple(names)
 
-    def _cast(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], Strategy]:
+    def _expand_roles(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], Strategy]:
         """The backends behind the names, and how they agree: a role that stands alone has a say in it."""
-        roles = self._keys.shared.roles
+        roles = self._keys.context.roles
         alone = roles.get(",".join(names))
         backends = dict.fromkeys(
             backend
@@ -115,18 +115,18 @@ class AskReader:
         name = found[0]
         if name in before:
             message, hint = f"backend `{name}` stands here twice", "remove one"
-        elif self._keys.known(name) or name in self._keys.shared.roles:
+        elif self._keys.is_known_backend(name) or name in self._keys.context.roles:
             return None
         else:
             message, hint = (
                 f"there is no backend `{name}`",
-                self._keys.another_backend(name, self._keys.shared.roles),
+                self._keys.unknown_backend_hint(name, self._keys.context.roles),
             )
         return Fault(message=message, start=found.start(), end=found.end(), hint=hint)
 
-    def _no_consensus(self, backends: tuple[str, ...]) -> None:
+    def _check_single_backend(self, backends: tuple[str, ...]) -> None:
         asks = f"asks only `{backends[0]}`" if backends else "names none"
-        for key in _SEVERAL:
+        for key in _CONSENSUS_KEYS:
             if key in self._keys.written:
                 self._keys.report(
                     f"`{key}` is about several backends, and this step {asks}",
@@ -135,13 +135,13 @@ class AskReader:
                     key=True,
                 )
 
-    def _consensus(self, backends: tuple[str, ...], strategy: Strategy) -> None:
+    def _check_consensus(self, backends: tuple[str, ...], strategy: Strategy) -> None:
         document = self._keys.document
-        for key, strategies in _ONLY_FOR.items():
+        for key, strategies in _STRATEGIES_OF.items():
             if (
                 key in self._keys.written
                 and strategy not in strategies
-                and not self._keys.misfits("consensus")
+                and not self._keys.had_type_error("consensus")
             ):
                 self._keys.report(
                     f'`{key}` has no meaning with consensus = "{strategy}"',
@@ -150,7 +150,7 @@ class AskReader:
                     key=True,
                 )
         if document.vote_on:
-            self._keys.wants_object("`vote_on` names a field of an object", "vote_on")
+            self._keys.require_object("`vote_on` names a field of an object", "vote_on")
         if isinstance(document.quorum, int) and document.quorum > len(backends):
             self._keys.report(
                 f"`quorum` is {document.quorum}, but only {len(backends)} backends are asked",
@@ -166,14 +166,14 @@ class AskReader:
                 key=True,
             )
         judge = document.synthesizer
-        if judge is not None and (judge == AUTO or not self._keys.known(judge)):
+        if judge is not None and (judge == AUTO or not self._keys.is_known_backend(judge)):
             self._keys.report(
-                f"there is no backend `{judge}`", self._keys.another_backend(judge), "synthesizer"
+                f"there is no backend `{judge}`", self._keys.unknown_backend_hint(judge), "synthesizer"
             )
 
-    def _findings(self, backends: tuple[str, ...], strategy: Strategy) -> None:
+    def _check_findings(self, backends: tuple[str, ...], strategy: Strategy) -> None:
         """Several backends' findings are merged one by one, and a gate counts who reports each."""
-        document, gate = self._keys.document, self._keys.shared.gate
+        document, gate = self._keys.document, self._keys.context.gate
         if len(backends) > 1 and strategy in (Strategy.VOTE, Strategy.WEIGHTED_VOTE):
             self._keys.report(
                 f'consensus = "{strategy}" compares whole answers, and findings are compared one by one',
@@ -191,14 +191,14 @@ class AskReader:
         for key in ("quorum", "min_backends"):
             wanted = getattr(gate, key, None)
             if backends and isinstance(wanted, int) and wanted > asked:
-                heard = "takes the first answer" if len(backends) > 1 else f"asks only `{backends[0]}`"
+                one_answer = "takes the first answer" if len(backends) > 1 else f"asks only `{backends[0]}`"
                 self._keys.report(
                     f"`{key}` below [gate] is {wanted}, and this step "
-                    + (f"asks {asked} backends" if asked > 1 else heard),
+                    + (f"asks {asked} backends" if asked > 1 else one_answer),
                     "ask more backends, or lower it",
                 )
 
-    def _edits(self) -> None:
+    def _check_edits(self) -> None:
         document = self._keys.document
         idle = {
             "allow_empty": document.allow_empty,
@@ -218,9 +218,9 @@ class AskReader:
                 key=True,
             )
         if document.apply_edits:
-            self._keys.wants_object("`apply_edits` needs an object that holds `edits`", "apply_edits")
+            self._keys.require_object("`apply_edits` needs an object that holds `edits`", "apply_edits")
 
-    def _repetition(self) -> None:
+    def _check_repetition(self) -> None:
         document = self._keys.document
         if document.apply_edits and document.repeat > 1:
             self._keys.report(
@@ -239,7 +239,7 @@ class AskReader:
     def _verify(self) -> tuple[ShellTemplate | None, str]:
         """A command, or the name of a preset; neither = off."""
         verify = self._keys.document.verify
-        if isinstance(verify, str) and verify and not _code(verify):
+        if isinstance(verify, str) and verify and not _without_comments(verify):
             self._keys.report(
                 "`verify` holds no command", "write a command, or `verify = false` for none", "verify"
             )
@@ -251,9 +251,9 @@ class AskReader:
             return None, ""
         if not isinstance(verify, str) or verify in ("true", *VERIFY_PRESETS):
             return None, str(verify).lower()
-        return self._keys.text(ShellTemplate.parse, verify, self._keys.inner, "verify"), ""
+        return self._keys.text(ShellTemplate.parse, verify, self._keys.inner_names, "verify"), ""
 
 
-def _code(command: str) -> str:
+def _without_comments(command: str) -> str:
     """A command without its comments and what is blank."""
     return re.sub(r"(?m)^\s*#.*$", "", command).strip()

@@ -17,7 +17,7 @@ from pytest_lok.core.workflow.step_keys import StepKeys
 from pytest_lok.errors import Fault
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_AUTHORS = frozenset({"env", "project", "workflow"})
+_TRUSTED_NAMES = frozenset({"env", "project", "workflow"})
 """Names whose values no answer and no argument can choose."""
 
 
@@ -29,11 +29,11 @@ class ShellReader:
 
     def shell(self) -> Shell | None:
         """The command its keys say; None where a text of it is unusable."""
-        document, names = self._keys.document, self._keys.inner
+        document, names = self._keys.document, self._keys.inner_names
         unsafe = functools.partial(ShellTemplate.parse, unsafe=document.unsafe_shell)
         shell = self._keys.text(unsafe, document.shell or None, names, "shell")
-        if shell is not None and document.unsafe_shell and self._keys.shared.ci:
-            self._untyped(shell)
+        if shell is not None and document.unsafe_shell and self._keys.context.ci:
+            self._check_unsafe_shell_in_ci(shell)
         if shell is not None and not document.pipefail:
             for remark in shell.remarks():
                 self._keys.file.remark_inside(self._keys.at("shell"), remark)
@@ -41,14 +41,14 @@ class ShellReader:
             self._keys.text(Template.parse, word, names, "argv", at)
             for at, word in enumerate(document.argv or ())
         ]
-        self._command()
+        self._check_command()
         stdin = self._keys.text(Template.parse, document.stdin, names, "stdin")
         env = {
             name: self._keys.text(Template.parse, value, names, "env", name)
             for name, value in (document.env or {}).items()
         }
         cwd = self._keys.text(Template.parse, document.cwd, names, "cwd")
-        self._values(env, stdin)
+        self._check_values(env, stdin)
         if shell is None and None in (argv or [None]):
             return None
         return Shell(
@@ -60,20 +60,25 @@ class ShellReader:
             cwd=cwd,
         )
 
-    def _values(self, env: Mapping[str, Template | None], stdin: Template | None) -> None:
+    def _check_values(self, env: Mapping[str, Template | None], stdin: Template | None) -> None:
         """Problems where a value would be code by way of ``argv``, ``env`` or ``stdin``."""
         document = self._keys.document
         for number, fault in argv_faults(document.argv or ()):
             self._keys.file.report_inside(self._keys.at("argv", number), fault)
         for name, value in env.items():
-            if value is not None and value.names - _AUTHORS and decides(name) and not document.unsafe_shell:
+            if (
+                value is not None
+                and value.names - _TRUSTED_NAMES
+                and decides(name)
+                and not document.unsafe_shell
+            ):
                 self._keys.report(
                     f"a value cannot be in `{name}`, which decides what is run",
                     "give it to the command in a variable of your own",
                     "env",
                     name,
                 )
-        if stdin is not None and stdin.names - _AUTHORS and not document.unsafe_shell:
+        if stdin is not None and stdin.names - _TRUSTED_NAMES and not document.unsafe_shell:
             command = document.shell or shlex.join(document.argv or ())
             if what := input_fault(command):
                 self._keys.report(
@@ -82,7 +87,7 @@ class ShellReader:
                     "stdin",
                 )
 
-    def _untyped(self, shell: ShellTemplate) -> None:
+    def _check_unsafe_shell_in_ci(self, shell: ShellTemplate) -> None:
         for placeholder in shell.placeholders:
             if placeholder.template.names - {"arg"}:
                 fault = Fault(
@@ -93,7 +98,7 @@ class ShellReader:
                 )
                 self._keys.file.report_inside(self._keys.at("shell"), fault)
 
-    def _command(self) -> None:
+    def _check_command(self) -> None:
         document = self._keys.document
         if document.argv and ("{{" in document.argv[0] or not document.argv[0].strip()):
             self._keys.report(

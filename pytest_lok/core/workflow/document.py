@@ -19,8 +19,8 @@ VERIFY_PRESETS = ("rust", "go", "python", "node", "ruby")
 Count = Annotated[int, Field(ge=0)]
 Delay = Annotated[int, Field(ge=0, le=int(LONGEST * 1000))]
 Positive = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Quorum = Positive | Literal["majority", "all"]
 
 
@@ -122,7 +122,9 @@ class AskStep(_DocumentTable):
         None, description="How many of the backends must answer validly and, for votes, agree."
     )
     vote_on: str | None = Field(None, description="JSON field that votes compare; default: the whole text.")
-    weights: dict[str, Weight] | None = Field(None, description="Weight of each backend in a weighted_vote.")
+    weights: dict[str, PositiveNumber] | None = Field(
+        None, description="Weight of each backend in a weighted_vote."
+    )
     synthesizer: str | None = Field(None, description="Backend that makes one answer of several.")
     apply_edits: bool = Field(False, description='Apply the answer\'s {"edits": [...]} as one transaction.')
     verify: str | bool | None = Field(
@@ -197,7 +199,7 @@ class GateDocument(_DocumentTable):
     model_config = ConfigDict(title="Gate")
 
     fail_on: Severity | Literal["never"] = Field("high", description="The least severity that blocks.")
-    min_confidence: Share = Field(0.0, description="Findings below this confidence do not block.")
+    min_confidence: Fraction = Field(0.0, description="Findings below this confidence do not block.")
     scope: Literal["diff", "file", "all"] = Field(
         "all", description="What may block: findings in changed lines, in changed files, or all."
     )
@@ -220,7 +222,7 @@ class BudgetDocument(_DocumentTable):
 
     model_config = ConfigDict(title="Budget")
 
-    usd: Weight | None = Field(None, description="Money.")
+    usd: PositiveNumber | None = Field(None, description="Money.")
     tokens: Positive | None = Field(None, description="Input plus output tokens.")
     calls: Positive | None = Field(None, description="Calls of backends.")
 
@@ -269,10 +271,13 @@ def schema() -> dict[str, Any]:
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """JSON Schema of a TOML document with this model."""
-    return {"$schema": _Editors.schema_dialect, **model.model_json_schema(schema_generator=_Editors)}
+    return {
+        "$schema": _EditorSchema.schema_dialect,
+        **model.model_json_schema(schema_generator=_EditorSchema),
+    }
 
 
-class _Editors(GenerateJsonSchema):
+class _EditorSchema(GenerateJsonSchema):
     """TOML has no null, so an optional key is one that may be left out; names need no titles."""
 
     def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 (the base class asks)

@@ -13,36 +13,36 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from pytest_lok.core.results import Json
 from pytest_lok.core.templates.comparison import distinct
 from pytest_lok.core.text.truncation import truncate
-from pytest_lok.core.workflow.schema_keywords import draft
+from pytest_lok.core.workflow.schema_keywords import validator_class
 
 if TYPE_CHECKING:
     from jsonschema import FormatChecker
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
-Left: TypeAlias = Callable[[], float]
+TimeLeft: TypeAlias = Callable[[], float]
 """Seconds that are left; TimeoutError when there are none."""
 
-_COUNTED = 1000
+_MAX_COUNTED = 1000
 """Violations that are counted."""
 
 
 def violations(
-    schema: Mapping[str, Json], value: Json, *, most: int = 10, left: Left = lambda: math.inf
+    schema: Mapping[str, Json], value: Json, *, most: int = 10, time_left: TimeLeft = lambda: math.inf
 ) -> list[str]:
     """``place: what is wrong`` for each violation, nothing when ``value`` satisfies the schema.
 
-    Patterns can take for ever, so ``left`` is asked again and again; its TimeoutError ends it.
+    Patterns can take for ever, so ``time_left`` is asked again and again; its TimeoutError ends it.
     """
-    cls = _bounded_class(cast("type[Validator]", draft(schema)))  # a sound one
+    cls = _bounded_class(cast("type[Validator]", validator_class(schema)))  # a sound one
     watch = cast(
-        "FormatChecker", _Watch(left)
+        "FormatChecker", _Deadline(time_left)
     )  # the one thing that validators hand on to those of their parts
     rules = {
         key: rule for key, rule in schema.items() if key != "$schema"
     }  # it would bring the usual class back
     try:
-        errors = list(itertools.islice(cls(rules, format_checker=watch).iter_errors(value), _COUNTED))
+        errors = list(itertools.islice(cls(rules, format_checker=watch).iter_errors(value), _MAX_COUNTED))
     except RecursionError:
         return ["$: it is nested too deeply to be checked"]
     found = sorted(errors, key=lambda error: list(map(str, error.absolute_path)))
@@ -50,11 +50,11 @@ def violations(
     return [*lines, f"and {len(found) - most} more"] if len(found) > most else lines
 
 
-class _Watch:
+class _Deadline:
     """The time: validators hand it on to those of their parts. A ``format`` stays a note, as is usual."""
 
-    def __init__(self, left: Left) -> None:
-        self.left = left
+    def __init__(self, time_left: TimeLeft) -> None:
+        self.time_left = time_left
 
     def check(self, instance: object, format: str) -> None:
         """Nothing is asserted by a format."""
@@ -63,7 +63,7 @@ class _Watch:
 _PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
 
 
-def _ecma(pattern: str) -> str:
+def _as_ecma_pattern(pattern: str) -> str:
     """The pattern with ``$`` for the end alone, as JSON Schema has it, and not for a last newline too."""
     if re.search(r"\(\?[a-zA-Z^]*[mx]", pattern):  # flags of its own, which change what the marks mean
         return pattern
@@ -73,8 +73,11 @@ def _ecma(pattern: str) -> str:
 def _search(validator: Any, pattern: str, text: str) -> bool:
     import regex  # it has a limit of time, and lets other threads work
 
-    limit = validator.format_checker.left()
-    return regex.search(_ecma(pattern), text, timeout=None if math.isinf(limit) else limit) is not None
+    limit = validator.format_checker.time_left()
+    return (
+        regex.search(_as_ecma_pattern(pattern), text, timeout=None if math.isinf(limit) else limit)
+        is not None
+    )
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, _: Any) -> Iterator[ValidationError]:
@@ -126,9 +129,9 @@ def _error(message: str) -> ValidationError:
     return ValidationError(message)
 
 
-def _timed(function: Callable[..., Any]) -> Callable[..., Any]:
+def _with_time_limit(function: Callable[..., Any]) -> Callable[..., Any]:
     def timed(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
-        validator.format_checker.left()
+        validator.format_checker.time_left()
         return function(validator, value, instance, schema)
 
     return timed
@@ -140,7 +143,7 @@ def _bounded_class(cls: type[Validator]) -> type[Validator]:
     from jsonschema.validators import extend
 
     keywords = {name: _OWN.get(name, function) for name, function in cls.VALIDATORS.items()}
-    made: type[Validator] = extend(cls, {name: _timed(it) for name, it in keywords.items() if it})  # type: ignore[no-untyped-call]  # jsonschema's
+    made: type[Validator] = extend(cls, {name: _with_time_limit(it) for name, it in keywords.items() if it})  # type: ignore[no-untyped-call]  # jsonschema's
     return made
 
 

@@ -39,13 +39,15 @@ class Plan:
         by_name = {step.name: step for step in workflow.steps}
         chosen = frozenset(by_name if select is None else select)
         for name in sorted(chosen - by_name.keys()):
-            raise PlanError(f"workflow {workflow.stem!r} has no step {name!r}", hint=_meant(name, by_name))
+            raise PlanError(
+                f"workflow {workflow.stem!r} has no step {name!r}", hint=_name_hint(name, by_name)
+            )
         needed = _closure(chosen, by_name)
         return cls(
             workflow=workflow,
-            steps=tuple(by_name[name] for name in order(by_name, needed)),
+            steps=tuple(by_name[name] for name in topological_order(by_name, needed)),
             selected=chosen,
-            arguments=_bind(workflow, dict(named or {}), positional),
+            arguments=_bind_arguments(workflow, dict(named or {}), positional),
         )
 
     def narrowed(self, select: Collection[str]) -> Plan:
@@ -61,7 +63,7 @@ class Plan:
         return tuple(step.name for step in self.steps if step.name not in needed)
 
 
-def order(steps: Mapping[str, Step], among: Collection[str]) -> list[str]:
+def topological_order(steps: Mapping[str, Step], among: Collection[str]) -> list[str]:
     """``among`` with dependencies first, file order among equals; graphlib.CycleError names a cycle."""
     sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
     for name, step in steps.items():
@@ -91,11 +93,11 @@ def _closure(chosen: Iterable[str], steps: Mapping[str, Step]) -> set[str]:
     return needed
 
 
-def _bind(workflow: Workflow, named: dict[str, str], positional: Sequence[str]) -> dict[str, str]:
+def _bind_arguments(workflow: Workflow, named: dict[str, str], positional: Sequence[str]) -> dict[str, str]:
     if len(positional) > workflow.positional_count:
         left = ", ".join(map(repr, positional[workflow.positional_count :]))
         raise PlanError(
-            f"workflow {workflow.stem!r} uses {_values(workflow.positional_count)}, "
+            f"workflow {workflow.stem!r} uses {_positional_values(workflow.positional_count)}, "
             f"{len(positional)} were given: nothing reads {left}",
             hint=f"lok {workflow.stem} --help lists its arguments",
         )
@@ -103,7 +105,7 @@ def _bind(workflow: Workflow, named: dict[str, str], positional: Sequence[str]) 
     for name in named.keys() - workflow.args.keys():
         raise PlanError(
             f"workflow {workflow.stem!r} has no argument {name!r}",
-            hint=_meant(name, workflow.args) or "it declares none; use positional values",
+            hint=_name_hint(name, workflow.args) or "it declares none; use positional values",
         )
     for arg in workflow.args.values():
         value = named.get(arg.name)
@@ -115,7 +117,10 @@ def _bind(workflow: Workflow, named: dict[str, str], positional: Sequence[str]) 
         value = arg.default if value is None else value
         if value is None:
             if arg.required:
-                raise PlanError(_missing(workflow, arg.name, arg.description), hint=_how(workflow, arg.name))
+                raise PlanError(
+                    _missing_argument(workflow, arg.name, arg.description),
+                    hint=_argument_hint(workflow, arg.name),
+                )
             continue
         if arg.choices and value not in arg.choices:
             raise PlanError(
@@ -128,19 +133,19 @@ def _bind(workflow: Workflow, named: dict[str, str], positional: Sequence[str]) 
     return values
 
 
-def _values(number: int) -> str:
+def _positional_values(number: int) -> str:
     return f"{number or 'no'} positional value{'' if number == 1 else 's'}"
 
 
-def _missing(workflow: Workflow, name: str, description: str) -> str:
+def _missing_argument(workflow: Workflow, name: str, description: str) -> str:
     about = f" ({description})" if description else ""
     return f"workflow {workflow.stem!r} needs the argument {name!r}{about}"
 
 
-def _how(workflow: Workflow, name: str) -> str:
+def _argument_hint(workflow: Workflow, name: str) -> str:
     return f"lok run {workflow.stem} --{name} VALUE, or pytest --lok-arg {name}=VALUE"
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
+def _name_hint(name: str, known: Iterable[str]) -> str:
     names = list(known)
     return did_you_mean(name, names, spelled="'{}'") or (f"it has: {', '.join(names)}" if names else "")

@@ -23,7 +23,7 @@ Parent: TypeAlias = Callable[[str, SourceText], SourceText | None]
 _ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _MARKER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*")
-_TAKEN = {  # words that mean something else to pytest
+_RESERVED_TAGS = {  # words that mean something else to pytest
     *("and", "or", "not", "True", "False", "None"),
     *("filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail", "lok"),
     "timeout",  # pytest-timeout's needs a number, and a tag has none
@@ -48,35 +48,35 @@ def parse_workflow(
     (``output_schema = "answer.json"``); OSError or ValueError where it cannot. In ``ci`` nobody reads
     what is about to become shell code, so ``unsafe_shell`` takes nothing but arguments.
     """
-    reading = _Reading(source, parent)
-    readers = reading.readers(backends, roles or {}, read, ci=ci)
+    reader = WorkflowReader(source, parent)
+    readers = reader.readers(backends, roles or {}, read, ci=ci)
     steps = [step for reader in readers if (step := reader.step()) is not None]
-    reading.check(readers)
-    return reading.workflow(
+    reader.check(readers)
+    return reader.workflow(
         steps,
         needed=frozenset().union(*(reader.arguments for reader in readers)),
         positional_count=max((reader.positional_count for reader in readers), default=0),
     )
 
 
-class _Anything(frozenset[str]):
+class _AnyName(frozenset[str]):
     """The names of a file that could not be read: any name may be among them."""
 
     def __contains__(self, name: object) -> bool:
         return True
 
 
-class _Reading:
+class WorkflowReader:
     """One workflow being read: its file first, then those it extends, one by one."""
 
     def __init__(self, source: SourceText, parent: Parent) -> None:
         self.files = [WorkflowFile(source)]
         self.problems: list[Problem] = []  # of a parent that is not even TOML
-        self.whole = True
-        while self._climb(parent):
+        self.is_complete = True
+        while self._load_parent(parent):
             pass
         for file in self.files:
-            self.whole &= bool(file.document.steps) or not file.data.get("steps")
+            self.is_complete &= bool(file.document.steps) or not file.data.get("steps")
 
     def readers(
         self, backends: Collection[str] | None, roles: Mapping[str, Role], read: Read | None, *, ci: bool
@@ -95,33 +95,33 @@ class _Reading:
                         f"the first stands in line {lines[step.name]}; names are unique",
                     )
                 lines.setdefault(step.name, file.step_lines[index])
-        if not merged and self.whole:
-            self._stepless()
+        if not merged and self.is_complete:
+            self._report_no_steps()
         names = frozenset(name for name in merged if isinstance(name, str))
-        shared = ReaderContext(
+        context = ReaderContext(
             names=VisibleNames(
-                steps=names if self.whole else _Anything(names),
-                arguments=frozenset(self._declared()),
+                steps=names if self.is_complete else _AnyName(names),
+                arguments=frozenset(self._declared_arguments()),
                 switches=frozenset(
-                    name for name, (_, it) in self._declared().items() if it and _is_switch(it)
+                    name for name, (_, it) in self._declared_arguments().items() if it and _is_switch(it)
                 ),
             ),
-            continue_on_error=bool(self._first("continue_on_error")),
+            continue_on_error=bool(self._inherited("continue_on_error")),
             backends=backends,
             roles=roles,
-            gate=self._first("gate"),
+            gate=self._inherited("gate"),
             read=read,
             ci=ci,
         )
-        return [StepReader(file, index, shared) for file, index in merged.values()]
+        return [StepReader(file, index, context) for file, index in merged.values()]
 
     def check(self, readers: Sequence[StepReader]) -> None:
         """What concerns the whole; then WorkflowError if anything anywhere is wrong."""
-        self._tags()
-        self._arguments()
-        self._rules()
-        self._judging(readers)
-        self._cycles({reader.name: reader for reader in readers})
+        self._check_tags()
+        self._check_arguments()
+        self._check_rules()
+        self._check_findings_declared(readers)
+        self._check_cycles({reader.name: reader for reader in readers})
         found = [problem for file in self.files for problem in file.problems] + self.problems
         if found:
             paths = list(dict.fromkeys(problem.path for problem in found))
@@ -134,30 +134,32 @@ class _Reading:
         """
         source, document = self.files[0].source, self.files[0].document
         arguments = {
-            name: _argument(name, declared) for name, (_, declared) in self._declared().items() if declared
+            name: _argument(name, declared)
+            for name, (_, declared) in self._declared_arguments().items()
+            if declared
         }
-        collect, exclusive = self._first("collect"), self._first("exclusive")
+        collect, exclusive = self._inherited("collect"), self._inherited("exclusive")
         by_name_only = not (source.origin is Origin.PROJECT if collect is None else collect)
         if collect is None:
-            collect = not by_name_only and not _lacks(arguments.values(), needed)
+            collect = not by_name_only and not _misses_value(arguments.values(), needed)
         if exclusive is None:
             exclusive = any(isinstance(step.action, Ask) and step.action.apply_edits for step in steps)
-        gate, budget = self._first("gate"), self._first("budget")
+        gate, budget = self._inherited("gate"), self._inherited("budget")
         texts = "\0".join(file.source.text for file in self.files)
         return Workflow(
             stem=source.stem,
             name=document.name or source.stem,
             steps=tuple(steps),
-            description=self._first("description") or "",
+            description=self._inherited("description") or "",
             path=source.path,
             sha256=hashlib.sha256(texts.encode("utf-8", "surrogatepass")).hexdigest(),
             origin=source.origin,
-            timeout=self._first("timeout"),
+            timeout=self._inherited("timeout"),
             collect=collect,
             by_name_only=by_name_only,
-            allow_skip=bool(self._first("allow_skip")),
-            tags=tuple(self._first("tags") or ()),
-            max_parallel=self._first("max_parallel"),
+            allow_skip=bool(self._inherited("allow_skip")),
+            tags=tuple(self._inherited("tags") or ()),
+            max_parallel=self._inherited("max_parallel"),
             exclusive=exclusive,
             args=arguments,
             positional_count=max(
@@ -172,7 +174,7 @@ class _Reading:
             remarks=tuple(remark for file in self.files for remark in file.remarks),
         )
 
-    def _climb(self, parent: Parent) -> bool:
+    def _load_parent(self, parent: Parent) -> bool:
         """One file up the chain of ``extends``; False at its end."""
         file = self.files[-1]
         name = file.document.extends
@@ -194,15 +196,15 @@ class _Reading:
                 return True
             except WorkflowError as error:
                 self.problems += error.problems
-        self.whole = False
+        self.is_complete = False
         return False
 
-    def _first(self, key: str) -> Any:
+    def _inherited(self, key: str) -> Any:
         """A key of the workflow: its own, else its parent's, else None."""
         values = (getattr(file.document, key) for file in self.files)
         return next((value for value in values if value is not None), None)
 
-    def _stepless(self) -> None:
+    def _report_no_steps(self) -> None:
         file = self.files[0]
         if any(
             isinstance(value, list) and any(isinstance(item, dict) for item in value)
@@ -215,18 +217,18 @@ class _Reading:
             ("steps",), message, 'a step: [[steps]], then name = "…", then prompt = "…" or shell = "…"'
         )
 
-    def _tags(self) -> None:
+    def _check_tags(self) -> None:
         for file in self.files:
             for at, tag in enumerate(file.document.tags or ()):
                 if not _MARKER.fullmatch(tag):
                     hint = "letters, digits, _, - and ., beginning with a letter"
                     file.report(("tags", at), f"{tag!r} cannot be a pytest marker", hint)
-                elif tag in _TAKEN:
+                elif tag in _RESERVED_TAGS:
                     file.report(
                         ("tags", at), f"{tag!r} already means something to pytest", "choose another tag"
                     )
 
-    def _declared(self) -> dict[str, tuple[WorkflowFile, ArgumentDocument | None]]:
+    def _declared_arguments(self) -> dict[str, tuple[WorkflowFile, ArgumentDocument | None]]:
         """Arguments by name; one that could not be read is None, but its name is known."""
         declared: dict[str, tuple[WorkflowFile, ArgumentDocument | None]] = {}
         for file in reversed(self.files):
@@ -235,9 +237,9 @@ class _Reading:
                 declared[name] = (file, file.document.args.get(name))
         return declared
 
-    def _arguments(self) -> None:
+    def _check_arguments(self) -> None:
         positions: dict[int, str] = {}
-        for name, (file, argument) in self._declared().items():
+        for name, (file, argument) in self._declared_arguments().items():
             if not _ARGUMENT.fullmatch(name):
                 hint = "letters, digits, _ and -, beginning with a letter"
                 file.report(("args", name), f"{name!r} cannot name an argument", hint, key=True)
@@ -256,7 +258,7 @@ class _Reading:
                 message = f"the default {default!r} is not among the choices of `{name}`"
                 file.report(("args", name, "default"), message, f"one of: {', '.join(argument.choices)}")
 
-    def _rules(self) -> None:
+    def _check_rules(self) -> None:
         for file in self.files:
             for name, rule in file.document.rules.items():
                 if not _RULE.fullmatch(name):
@@ -266,16 +268,16 @@ class _Reading:
                     hint = 'severity = "high" (critical, high, medium, low or info)'
                     file.report(("rules", name), f"the rule `{name}` has no severity", hint, key=True)
 
-    def _judging(self, readers: Sequence[StepReader]) -> None:
+    def _check_findings_declared(self, readers: Sequence[StepReader]) -> None:
         """What is about findings needs somebody who reports some."""
-        if any(reader.reports for reader in readers) or not self.whole:
+        if any(reader.reports_findings for reader in readers) or not self.is_complete:
             return
         for key in ("gate", "rules"):
             for file in [file for file in self.files if key in file.data][:1]:
                 message = f"`[{key}]` is about findings, and no step reports any"
                 file.report((key,), message, 'output_format = "findings" on the step that does', key=True)
 
-    def _cycles(self, readers: Mapping[str, StepReader]) -> None:
+    def _check_cycles(self, readers: Mapping[str, StepReader]) -> None:
         graph = {name: dict.fromkeys(reader.needs) for name, reader in readers.items()}
         place = {name: at for at, name in enumerate(graph)}
         while True:
@@ -323,7 +325,7 @@ def _rule(document: Severity | RuleDocument) -> Rule:
     return Rule(severity=document.severity, description=document.description)
 
 
-def _lacks(arguments: Collection[Argument], needed: Collection[str]) -> bool:
+def _misses_value(arguments: Collection[Argument], needed: Collection[str]) -> bool:
     """Whether a text cannot be rendered, or the workflow not be planned, unless somebody gives a value."""
     given = {
         key

@@ -7,7 +7,7 @@ a whole subtree; ``settle`` walks it with a work list, so a chain of any depth i
 every step costs one visit per edge (in-degree counters; graphlib fixes the order and names cycles
 once, in ``plan``).
 
-Rules, all in ``_judge``:
+Rules, all in ``_result_without_running``:
 
 - A need that passed, failed softly, or was skipped by its own ``when`` is fine.
 - A need that failed, errored or was itself blocked blocks the step; ``blocked_by`` carries the root
@@ -72,14 +72,14 @@ class Schedule:
         """Record a result; returns those of the steps it settled without running, root first."""
         unrun: list[StepResult] = []
         todo = [result]
-        for settled in todo:
-            self._results[settled.name] = settled
-            for name in self._dependents[settled.name]:
+        for finished in todo:
+            self._results[finished.name] = finished
+            for name in self._dependents[finished.name]:
                 self._missing[name] -= 1
                 if self._missing[name] or name in self._results:
                     continue
                 step = self._steps[name]
-                verdict = self._judge(step)
+                verdict = self._result_without_running(step)
                 if verdict is None:
                     self._ready.append(step)
                 else:
@@ -99,7 +99,7 @@ class Schedule:
         self._ready.clear()
         return left
 
-    def _judge(self, step: Step) -> StepResult | None:
+    def _result_without_running(self, step: Step) -> StepResult | None:
         """None = it may run; else the result it has without running."""
         counted = step.depends_on if step.min_deps_success is not None else ()
         if step.min_deps_success is not None:
@@ -107,7 +107,7 @@ class Schedule:
             if passed < step.min_deps_success:
                 return _too_few(step, passed, [self._results[name] for name in counted])
         for name in step.needs:
-            if name not in counted and not lets_through(self._results[name]):
+            if name not in counted and not allows_dependents(self._results[name]):
                 return _blocked(step, self._results[name])
         return None
 
@@ -129,7 +129,7 @@ def outdated(
     return frozenset(stale)
 
 
-def lets_through(need: StepResult) -> bool:
+def allows_dependents(need: StepResult) -> bool:
     """Whether what needs it may run."""
     return not need.outcome.red and not need.blocked
 

@@ -21,17 +21,17 @@ def _words(*lines: str) -> frozenset[str]:
     return frozenset(word for line in lines for word in line.split())
 
 
-_ONE = _words(
+_ONE_SCHEMA = _words(
     "additionalItems additionalProperties contains contentSchema else extends if items not propertyNames",
     "then unevaluatedItems unevaluatedProperties",
 )
-_SOME = _words("allOf anyOf disallow extends items oneOf prefixItems type")
-_NAMED = _words("$defs definitions dependencies dependentSchemas patternProperties properties")
-_NOTES = _words(
+_SCHEMA_LISTS = _words("allOf anyOf disallow extends items oneOf prefixItems type")
+_SCHEMA_TABLES = _words("$defs definitions dependencies dependentSchemas patternProperties properties")
+_ANNOTATIONS = _words(
     "$schema $id $anchor $comment $defs contentEncoding contentMediaType contentSchema default definitions",
     "deprecated description examples format id readOnly title writeOnly",
 )
-_BESIDE: Mapping[str, tuple[str, ...]] = {
+_COMPANIONS: Mapping[str, tuple[str, ...]] = {
     "then": ("if",),
     "else": ("if",),
     "if": ("then", "else"),
@@ -41,8 +41,8 @@ _BESIDE: Mapping[str, tuple[str, ...]] = {
 """Keywords that say nothing unless one of these stands beside them."""
 
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
-_DRAFT = 'name the draft it is of, at the top: "$schema" = "http://json-schema.org/draft-07/schema#"'
-_SHOWN = 200
+_DRAFT_HINT = 'name the draft it is of, at the top: "$schema" = "http://json-schema.org/draft-07/schema#"'
+_MAX_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class SchemaProblem:
     key: bool = False
 
 
-def unsound(schema: dict[str, Json]) -> SchemaProblem | None:
+def schema_problem(schema: dict[str, Json]) -> SchemaProblem | None:
     """The first reason why a schema is none, None where it is sound.
 
     A keyword that is not known, or not in this draft, would say nothing at all; references that lead out
@@ -65,23 +65,23 @@ def unsound(schema: dict[str, Json]) -> SchemaProblem | None:
     from jsonschema import SchemaError
     from jsonschema.exceptions import best_match
 
-    cls = draft(schema)
+    cls = validator_class(schema)
     if cls is None:
         return SchemaProblem(
-            path=("$schema",), message=f"there is no draft {str(schema['$schema'])[:_SHOWN]!r}"
+            path=("$schema",), message=f"there is no draft {str(schema['$schema'])[:_MAX_SHOWN]!r}"
         )
     try:
         wrong = best_match(cls(cls.META_SCHEMA).iter_errors(schema))
         if wrong is not None:
-            return SchemaProblem(path=tuple(wrong.absolute_path), message=truncate(wrong.message, _SHOWN))
-        return next(_Walk(cls).whole(schema), None)
+            return SchemaProblem(path=tuple(wrong.absolute_path), message=truncate(wrong.message, _MAX_SHOWN))
+        return next(_SchemaWalk(cls).whole(schema), None)
     except SchemaError as error:
-        return SchemaProblem(path=tuple(error.absolute_path), message=truncate(error.message, _SHOWN))
+        return SchemaProblem(path=tuple(error.absolute_path), message=truncate(error.message, _MAX_SHOWN))
     except RecursionError:
         return SchemaProblem(path=(), message="it is nested too deeply")
 
 
-def draft(schema: Mapping[str, Json]) -> type[Validator] | None:
+def validator_class(schema: Mapping[str, Json]) -> type[Validator] | None:
     """What validates by the schema's draft (the latest where it names none), None where there is no such."""
     from jsonschema import Draft202012Validator
     from jsonschema.validators import validator_for
@@ -93,7 +93,7 @@ def draft(schema: Mapping[str, Json]) -> type[Validator] | None:
     return cast("type[Validator] | None", validator_for(schema, cast(Any, None))) if named else latest
 
 
-class _Walk:
+class _SchemaWalk:
     """One walk through a schema, its subschemas, and what it refers to."""
 
     def __init__(self, cls: type[Validator]) -> None:
@@ -155,14 +155,16 @@ class _Walk:
             return None
         if key not in self._known:
             if key in _every_keyword():
-                return f"`{key}` says nothing in this draft of JSON Schema", _ELSEWHERE.get(key, _DRAFT)
+                return f"`{key}` says nothing in this draft of JSON Schema", _REPLACEMENTS.get(
+                    key, _DRAFT_HINT
+                )
             hint = did_you_mean(key, self._known)
             return f"unknown keyword `{key}`", hint or "one of your own begins with `x-`"
         alone = "$ref" in node and "unevaluatedItems" not in self._known
-        if alone and key != "$ref" and key not in _NOTES:
+        if alone and key != "$ref" and key not in _ANNOTATIONS:
             return f"in this draft nothing beside `$ref` counts, and here is `{key}`", "put both into `allOf`"
-        if key in _BESIDE and not any(other in node for other in _BESIDE[key]):
-            needed = " or ".join(f"`{other}`" for other in _BESIDE[key])
+        if key in _COMPANIONS and not any(other in node for other in _COMPANIONS[key]):
+            needed = " or ".join(f"`{other}`" for other in _COMPANIONS[key])
             return f"`{key}` says nothing without {needed} beside it", ""
         patterns = [value] if key == "pattern" else value if key == "patternProperties" else ()
         return next(filter(None, map(_pattern, patterns)), None)
@@ -181,17 +183,17 @@ def _pattern(pattern: str) -> tuple[str, str] | None:
 def _subschemas(node: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     """What is a schema inside of a schema, and where; names and data are none."""
     for key, value in node.items():
-        if key in _ONE:
+        if key in _ONE_SCHEMA:
             yield (key,), value
-        if key in _SOME and isinstance(value, list):
+        if key in _SCHEMA_LISTS and isinstance(value, list):
             yield from (((key, at), item) for at, item in enumerate(value))
-        if key in _NAMED and isinstance(value, dict):
+        if key in _SCHEMA_TABLES and isinstance(value, dict):
             yield from (((key, name), item) for name, item in value.items())
 
 
 def _keywords(cls: type[Validator]) -> frozenset[str]:
     """What means something in a draft."""
-    known = {*cls.VALIDATORS, *_NOTES}
+    known = {*cls.VALIDATORS, *_ANNOTATIONS}
     if "exclusiveMinimum" not in known:
         known |= {"exclusiveMaximum", "exclusiveMinimum"}  # beside `minimum`
     if "allOf" not in known:
@@ -212,7 +214,7 @@ def _every_keyword() -> frozenset[str]:
     return frozenset().union(*(_keywords(getattr(validators, f"{name}Validator")) for name in names))
 
 
-_ELSEWHERE = {
+_REPLACEMENTS = {
     "additionalItems": "write the places as `prefixItems` and what follows as `items`",
     "dependencies": "write `dependentRequired` or `dependentSchemas`",
     "divisibleBy": "write `multipleOf`",

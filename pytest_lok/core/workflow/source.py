@@ -112,12 +112,12 @@ class WorkflowFile:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.remarks: list[Problem] = []
-        self._blamed: set[Path] = set()
+        self._reported: set[Path] = set()
         self._text = source.text.removeprefix("\ufeff")
         self.data = source.toml()
-        self.document, misfits = fit(WorkflowDocument, self.data, meant=_meant)
-        for misfit in misfits:
-            self.report(misfit.path, misfit.message, misfit.hint, key=misfit.unknown)
+        self.document, wrong = fit(WorkflowDocument, self.data, key_hint=_key_hint)
+        for problem in wrong:
+            self.report(problem.path, problem.message, problem.hint, key=problem.unknown)
 
     @functools.cached_property
     def positions(self) -> KeyPositions:
@@ -135,10 +135,10 @@ class WorkflowFile:
 
     def report(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> None:
         """A problem of the value at ``path``, or of its ``key``."""
-        if path not in self._blamed:
+        if path not in self._reported:
             spot = self.positions.key(path) if key else self.positions.value(path)
             self._add(spot, message, hint)
-            self._blamed.add(path)
+            self._reported.add(path)
 
     def report_inside(self, path: Path, fault: Fault) -> None:
         """A problem of a piece of the text at ``path``."""
@@ -170,7 +170,7 @@ class WorkflowFile:
         self.problems.append(self.source.problem(spot, message, hint))
 
 
-def _meant(path: Path) -> str:
+def _key_hint(path: Path) -> str:
     """What an unknown key was probably meant to be."""
     key = str(path[-1])
     match path[:-1]:

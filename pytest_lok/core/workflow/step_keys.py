@@ -52,7 +52,7 @@ class StepKeys:
     cannot do without, ``positional_count`` is the highest number of a positional one they read.
     """
 
-    def __init__(self, file: WorkflowFile, index: int, shared: ReaderContext) -> None:
+    def __init__(self, file: WorkflowFile, index: int, context: ReaderContext) -> None:
         self.file = file
         self.document: StepDocument = file.document.steps[index]
         self.name = self.document.name
@@ -61,12 +61,12 @@ class StepKeys:
         self.positional_count = 0
         self.index = index
         self.written = file.steps()[index]
-        self.shared = shared
-        self.outer = shared.names
-        self.inner = replace(shared.names, loop=True) if "for_each" in self.written else shared.names
+        self.context = context
+        self.outer_names = context.names
+        self.inner_names = replace(context.names, loop=True) if "for_each" in self.written else context.names
 
     @property
-    def reports(self) -> bool:
+    def reports_findings(self) -> bool:
         """Whether findings are what it puts out."""
         return self.format() is Format.FINDINGS
 
@@ -84,27 +84,27 @@ class StepKeys:
         """A problem of the value at a key of this step; of its header where none is given."""
         self.file.report(self.at(*at), message, hint, key=key or not at)
 
-    def silent(self, key: str) -> bool:
+    def is_blank(self, key: str) -> bool:
         """Whether a key is absent, or holds what says nothing (lok's defaults, written out)."""
         value = self.written.get(key, "")
         return not value.strip() if isinstance(value, str) else value in _EMPTY
 
-    def misfits(self, key: str) -> bool:
+    def had_type_error(self, key: str) -> bool:
         """Whether a key holds something that could not be used, which has been reported."""
         return key in self.written and key not in self.document.model_fields_set
 
-    def known(self, backend: str) -> bool:
+    def is_known_backend(self, backend: str) -> bool:
         """Whether a step may name that backend."""
-        return self.shared.backends is None or backend == AUTO or backend in self.shared.backends
+        return self.context.backends is None or backend == AUTO or backend in self.context.backends
 
-    def another_backend(self, backend: str, more: Iterable[str] = ()) -> str:
+    def unknown_backend_hint(self, backend: str, more: Iterable[str] = ()) -> str:
         """The hint for a backend that nobody knows."""
-        known = self.shared.backends or ()
+        known = self.context.backends or ()
         return did_you_mean(backend, [*known, *more, AUTO]) or (
-            f"{choices(known)}; add it to lok.toml as [backends.{backend}]"
+            f"{list_choices(known)}; add it to lok.toml as [backends.{backend}]"
         )
 
-    def wants_object(self, need: str, key: str) -> None:
+    def require_object(self, need: str, key: str) -> None:
         """A problem where the step's output is declared to be an array."""
         if self.format() in _ARRAYS:
             self.report(f"{need}, but `output_format` is {self.format()}", 'output_format = "json"', key)
@@ -125,21 +125,23 @@ class StepKeys:
             self.arguments |= text.arguments
             self.positional_count = max(self.positional_count, text.positional_count)
             if isinstance(text, Condition):
-                self._judges(text, path)
+                self._check_rubric_backends(text, path)
                 for fault in text.warnings:  # what nobody reads in CI is no warning
-                    (self.file.report_inside if self.shared.ci else self.file.warn_inside)(path, fault)
+                    (self.file.report_inside if self.context.ci else self.file.warn_inside)(path, fault)
             for name in sorted(text.steps):
-                self._refer(name, path, source)
+                self._add_reference(name, path, source)
         return text
 
-    def _judges(self, condition: Condition, path: Path) -> None:
-        for name in {backend for _, backend in condition.rubrics if backend and not self.known(backend)}:
+    def _check_rubric_backends(self, condition: Condition, path: Path) -> None:
+        for name in {
+            backend for _, backend in condition.rubrics if backend and not self.is_known_backend(backend)
+        }:
             start = max(condition.source.find(name), 0)
-            message, hint = f"there is no backend `{name}`", self.another_backend(name)
+            message, hint = f"there is no backend `{name}`", self.unknown_backend_hint(name)
             fault = Fault(message=message, start=start, end=start + len(name), hint=hint)
             self.file.report_inside(path, fault)
 
-    def _refer(self, name: str, path: Path, source: str) -> None:
+    def _add_reference(self, name: str, path: Path, source: str) -> None:
         if name != self.name:
             self.needs.setdefault(name, path)
             return
@@ -152,6 +154,6 @@ class StepKeys:
         self.file.report_inside(path, Fault(message=message, start=start, end=end, hint=hint))
 
 
-def choices(names: Iterable[str]) -> str:
+def list_choices(names: Iterable[str]) -> str:
     """The hint that names all there are."""
     return f"there are: {', '.join(sorted(names)) or 'none'}"

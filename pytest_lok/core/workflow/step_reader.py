@@ -18,7 +18,7 @@ from pytest_lok.core.workflow.document import (
     keys,
 )
 from pytest_lok.core.workflow.model import MOST_ITEMS, Action, ForEach, Format, Step
-from pytest_lok.core.workflow.step_keys import Read, ReaderContext, StepKeys, choices
+from pytest_lok.core.workflow.step_keys import Read, ReaderContext, StepKeys, list_choices
 from pytest_lok.errors import Fault
 
 __all__ = ["Read", "ReaderContext", "StepReader"]
@@ -34,8 +34,8 @@ class StepReader(StepKeys):
         """The step; None if a problem of it has been reported."""
         before = len(self.file.problems)
         document = self.document
-        self._name()
-        self._dependencies()
+        self._check_name()
+        self._check_dependencies()
         when, for_each = self._when(), self._for_each()
         action = self._action()
         schema, asserts = self._schema(), self._asserts()
@@ -51,7 +51,7 @@ class StepReader(StepKeys):
             retries=document.retries,
             retry_delay=document.retry_delay / 1000,
             continue_on_error=(
-                self.shared.continue_on_error
+                self.context.continue_on_error
                 if document.continue_on_error is None
                 else document.continue_on_error
             ),
@@ -65,7 +65,7 @@ class StepReader(StepKeys):
             line=self.file.step_lines[self.index],
         )
 
-    def _name(self) -> None:
+    def _check_name(self) -> None:
         if self.written.get("name", "") == "":
             self.report("this step has no name", 'for example: name = "review"')
         elif self.name and not re.fullmatch(NAME, self.name):
@@ -76,17 +76,17 @@ class StepReader(StepKeys):
                 "name",
             )
 
-    def _dependencies(self) -> None:
+    def _check_dependencies(self) -> None:
         least, names = self.document.min_deps_success, self.document.depends_on or ()
         for at, name in enumerate(names):
             if name == self.name:
                 self.report(f"step `{name}` depends on itself", "remove it", "depends_on", at)
-            elif name not in self.outer.steps:
-                hint = did_you_mean(name, self.outer.steps) or choices(self.outer.steps)
+            elif name not in self.outer_names.steps:
+                hint = did_you_mean(name, self.outer_names.steps) or list_choices(self.outer_names.steps)
                 self.report(f"there is no step `{name}`", hint, "depends_on", at)
             else:
                 self.needs.setdefault(name, self.at("depends_on", at))
-        if least is not None and least > len(set(names)) and not self.misfits("depends_on"):
+        if least is not None and least > len(set(names)) and not self.had_type_error("depends_on"):
             self.report(
                 f"`min_deps_success` is {least}, but `depends_on` names {len(set(names))}",
                 "it counts what `depends_on` declares",
@@ -96,7 +96,7 @@ class StepReader(StepKeys):
     def _for_each(self) -> ForEach | None:
         value = self.document.for_each
         if value is None:
-            if self.document.max_parallel is not None and not self.misfits("for_each"):
+            if self.document.max_parallel is not None and not self.had_type_error("for_each"):
                 self.report(
                     "`max_parallel` of a step counts items of `for_each`, and it has none",
                     "above the first [[steps]] it limits the steps running at once",
@@ -104,12 +104,12 @@ class StepReader(StepKeys):
                 )
             return None
         if isinstance(value, list):
-            return self._items(value)
+            return self._inline_items(value)
         if not value.lstrip().startswith("["):
-            expression = self.text(Condition.parse_value, value, self.outer, "for_each")
+            expression = self.text(Condition.parse_value, value, self.outer_names, "for_each")
             return None if expression is None else ForEach(expression=expression)
         try:
-            return self._items(json.loads(value))
+            return self._inline_items(json.loads(value))
         except (ValueError, RecursionError) as error:
             said, at = (error.msg, error.pos) if isinstance(error, json.JSONDecodeError) else (error, 0)
             hint = "or name what holds one: steps.X.output, steps.X.field"
@@ -117,7 +117,7 @@ class StepReader(StepKeys):
             self.file.report_inside(self.at("for_each"), fault)
             return None
 
-    def _items(self, items: list[Json]) -> ForEach:
+    def _inline_items(self, items: list[Json]) -> ForEach:
         if len(items) > MOST_ITEMS:
             message = f"`for_each` has {len(items):,} items; at most {MOST_ITEMS:,} are run"
             self.report(message, "make several steps of them", "for_each", key=True)
@@ -128,12 +128,12 @@ class StepReader(StepKeys):
         if "if" in self.written and "when" in self.written:
             self.report("`when` and `if` mean the same", "keep one; `a and b` joins two conditions", "if")
         source = self.document.if_ if written == "if" else self.document.when
-        return self.text(Condition.parse, source, self.outer, written)
+        return self.text(Condition.parse, source, self.outer_names, written)
 
     def _asserts(self) -> tuple[Condition, ...]:
         if self.document.assert_ is None:
             return ()
-        names = replace(self.inner, own=True)
+        names = replace(self.inner_names, own=True)
         asserts = [
             self.text(Condition.parse, source, names, "assert", at)
             for at, source in enumerate(self.document.assert_)
@@ -144,7 +144,7 @@ class StepReader(StepKeys):
         schema = self.document.output_schema
         if schema is None:
             return None
-        if self.reports:
+        if self.reports_findings:
             self.report(
                 "`output_schema` is for JSON of your own, and findings have a schema already",
                 'leave it out, or set output_format = "json"',
@@ -159,15 +159,15 @@ class StepReader(StepKeys):
                 key=True,
             )
         if isinstance(schema, str):
-            schema = self._read(schema)
+            schema = self._read_schema_file(schema)
         if schema is not None:
-            self._sound(schema)
+            self._check_schema(schema)
         return schema
 
-    def _sound(self, schema: dict[str, Json]) -> None:
-        from pytest_lok.core.workflow.schema_keywords import unsound
+    def _check_schema(self, schema: dict[str, Json]) -> None:
+        from pytest_lok.core.workflow.schema_keywords import schema_problem
 
-        wrong = unsound(schema)
+        wrong = schema_problem(schema)
         if wrong is None:
             return
         message, path, key = wrong.message, wrong.path, wrong.key
@@ -175,12 +175,12 @@ class StepReader(StepKeys):
             message, path, key = f"{message} (at {'/'.join(map(str, path)) or 'its top'})", (), False
         self.report(f"this is not JSON Schema: {message}", wrong.hint, "output_schema", *path, key=key)
 
-    def _read(self, path: str) -> dict[str, Json] | None:
+    def _read_schema_file(self, path: str) -> dict[str, Json] | None:
         """The JSON object in a file beside the workflow's."""
         try:
-            if self.shared.read is None:
+            if self.context.read is None:
                 raise OSError("this workflow has no directory to read files from")
-            schema = json.loads(self.shared.read(path, self.file.source))
+            schema = json.loads(self.context.read(path, self.file.source))
         except (OSError, ValueError, RecursionError) as error:
             hint = "the path starts at the workflow file's directory"
             self.report(f"cannot read the schema {path!r}: {error}", hint, "output_schema")
@@ -191,12 +191,12 @@ class StepReader(StepKeys):
         return schema
 
     def _action(self) -> Action | None:
-        match [key for key in ("prompt", "shell", "argv") if not self.silent(key)]:
+        match [key for key in ("prompt", "shell", "argv") if not self.is_blank(key)]:
             case ["prompt"]:
-                self._alien(_SHELL_KEYS, "is for steps that run a command, and this one asks")
+                self._reject_foreign_keys(_SHELL_KEYS, "is for steps that run a command, and this one asks")
                 return AskReader(self).ask()
             case ["shell"] | ["argv"]:
-                self._alien(_ASK_KEYS, "is for steps that ask, and this one runs a command")
+                self._reject_foreign_keys(_ASK_KEYS, "is for steps that ask, and this one runs a command")
                 return ShellReader(self).shell()
             case []:
                 self.report(
@@ -214,7 +214,7 @@ class StepReader(StepKeys):
                 )
         return None
 
-    def _alien(self, keys: frozenset[str], message: str) -> None:
+    def _reject_foreign_keys(self, keys: frozenset[str], message: str) -> None:
         for key in filter(keys.__contains__, self.written):
-            if not self.silent(key):
+            if not self.is_blank(key):
                 self.report(f"`{key}` {message}", "remove it, or make it a step of its own", key, key=True)

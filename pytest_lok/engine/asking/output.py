@@ -33,7 +33,7 @@ async def read(
         )
 
         value = parse_output(text, form, alone=alone, material=record.material)
-        return value, [] if schema is None else violations(schema, value, left=left)
+        return value, [] if schema is None else violations(schema, value, time_left=left)
 
     what = "reading the output" if schema is None else "the check by output_schema"
     return await evaluated(work, record.context.limit(record.step), what)

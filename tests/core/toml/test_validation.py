@@ -41,7 +41,7 @@ class Outer(_Table):
 
 
 def misfits(**data: Any) -> list[ValidationProblem]:
-    return fit(Outer, data, meant=lambda path: f"meant {path[-1]}")[1]
+    return fit(Outer, data, key_hint=lambda path: f"meant {path[-1]}")[1]
 
 
 def only(**data: Any) -> ValidationProblem:
@@ -104,7 +104,7 @@ def test_everything_is_said_at_once_and_the_rest_is_kept() -> None:
             "inner": {"count": 0, "words": ["kept"]},
             "by_name": {"bad": 3, "good": {"count": 2, "wrods": []}},
         },
-        meant=lambda _: "",
+        key_hint=lambda _: "",
     )
     assert {m.path for m in found} == {
         ("name",), ("nmae",), ("inner", "count"), ("by_name", "bad"), ("by_name", "good", "wrods"),
@@ -114,7 +114,7 @@ def test_everything_is_said_at_once_and_the_rest_is_kept() -> None:
 
 
 def test_a_bad_item_takes_its_array_along() -> None:
-    document, found = fit(Outer, {"rows": [{"count": 1}, 3], "names": ["a", 1]}, meant=lambda _: "")
+    document, found = fit(Outer, {"rows": [{"count": 1}, 3], "names": ["a", 1]}, key_hint=lambda _: "")
     assert [m.path for m in found] == [("names", 1), ("rows", 1)]
     assert (document.rows, document.names) == ([], "")
 
