@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect
+from collections import deque
 from collections.abc import Iterator
 from itertools import accumulate, islice
 
@@ -74,7 +75,7 @@ def _ends(text: str, tag: re.Match[str]) -> bool:
 
 _OPENER = re.compile(r"[\[{]")
 _FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,})", re.MULTILINE)
-_TWICE = re.compile(r"(?<!`)``(?!`)[^`]+(?:`[^`]+)*``(?!`)")
+_BACKTICKS = re.compile("`+")
 _QUOTES = [
     (re.compile(rf"[^\w{mark}]?{mark}"), re.compile(rf"{end}(?![\w{end}])"))
     for mark, end in ("``", '""', "''", "“”")
@@ -88,7 +89,7 @@ def _tags(text: str) -> Iterator[re.Match[str]]:
         raise OutputError(f"the answer holds more than {MOST:,} tags of thoughts", hint=_HINT)
     if not tags:
         return
-    quoted = set(_in_values(text, tags)) | set(_in_fences(text, tags))
+    quoted = {*_in_values(text, tags), *_in_fences(text, tags), *_in_code(text, tags)}
     left = [tag for tag in tags if tag.start() not in quoted and not _in_quotes(text, tag)]
     if quoted and left and left[0].lastgroup is not None and _in_whole_fence(text, left[0]):
         raise _unclear(left[0])
@@ -130,6 +131,35 @@ def _in_fences(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
             yield from (tag.start() for tag in inside)
 
 
+def _in_code(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
+    """Those in code between backticks, on one line."""
+    end, starts, ends = -1, list[int](), list[int]()
+    for tag in tags:
+        if tag.start() > end:
+            start, end = text.rfind("\n", 0, tag.start()) + 1, text.find("\n", tag.end())
+            end = len(text) if end < 0 else end
+            spans = list(_code_spans(text, start, end))
+            starts, ends = [it[0] for it in spans], [it[1] for it in spans]
+        at = bisect(starts, tag.start()) - 1
+        if at >= 0 and tag.end() <= ends[at]:
+            yield tag.start()
+
+
+def _code_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Code as Markdown has it: as many backticks end it as have begun it. A line with a fence has none."""
+    runs = list(_BACKTICKS.finditer(text, start, end))
+    left = {size: deque(run for run in runs if len(run[0]) == size) for size in (1, 2)}
+    if len(left[1]) + len(left[2]) < len(runs):
+        return
+    at = 0
+    for run in runs:
+        same = left[len(run[0])]
+        same.popleft()
+        if run.start() >= at and same:
+            at = same[0].end()
+            yield run.end(), same[0].start()
+
+
 def _in_whole_fence(text: str, tag: re.Match[str]) -> bool:
     """Whether as many fences begin as end, on both sides of a tag in the middle of one."""
     before, after = len(_FENCE.findall(text, 0, tag.start())), len(_FENCE.findall(text, tag.end()))
@@ -143,12 +173,4 @@ def _rest(text: str, fence: re.Match[str]) -> str:
 
 def _in_quotes(text: str, tag: re.Match[str]) -> bool:
     around = text[max(0, tag.start() - 2) : tag.start()], text[tag.end() : tag.end() + 2]
-    if any(before.fullmatch(around[0]) and after.match(around[1]) for before, after in _QUOTES):
-        return True
-    start = text.rfind("\n", 0, tag.start()) + 1
-    end = text.find("\n", tag.end())
-    end = len(text) if end < 0 else end
-    if any(it.start() < tag.start() and tag.end() < it.end() for it in _TWICE.finditer(text, start, end)):
-        return True
-    left, right = text[start : tag.start()], text[tag.end() : end]
-    return left.replace("```", "").count("`") % 2 == 1 and "`" in right
+    return any(before.fullmatch(around[0]) and after.match(around[1]) for before, after in _QUOTES)

@@ -57,6 +57,8 @@ from pytest_lok.errors import OutputError
         ('The `<think>` tag opens.\n\n{"a": 1}', 'The `<think>` tag opens.\n\n{"a": 1}'),
         ("`<think>` is not closed.\n\nBad.", "`<think>` is not closed.\n\nBad."),
         ("The ``<think>`` tag, ``a `</think>``: bad", "The ``<think>`` tag, ``a `</think>``: bad"),
+        ("a `` and `</think>` and `` b", "a `` and `</think>` and `` b"),
+        ("`a``b` `</think>`", "`a``b` `</think>`"),
         ("- `<think>`\n- `</think>`\nBad.", "- `<think>`\n- `</think>`\nBad."),
         ("<think>`<think>` is a tag</think>yes", "yes"),
         ('it says "</think>" there', 'it says "</think>" there'),
@@ -76,6 +78,8 @@ def test_the_answer(text: str, answer: str) -> None:
     ("text", "why"),
     [
         ("<think>yes, that is fine", "ends within its thoughts"),
+        ("`a``b`</think>`c``d`", "unclear"),
+        ("```\nx\n````a`</think>`b`", "unclear"),
         ("<think>a<think>b</think>yes", "ends within its thoughts"),
         ('Yes.\n<think>no, {"v": "yes"}', "ends within its thoughts"),
         ("<think>yes</think>", "no answer after them"),
