@@ -104,9 +104,10 @@ class TemplateProgram:
 
     def given(self, scope: Scope, text: str) -> str:
         """``text``, which it rendered, without the JSON that its author wrote around the values."""
-        if not any("[" in it.data or "{" in it.data for it in self._tree.find_all(nodes.TemplateData)):
+        own = [it.data for it in self._tree.find_all(nodes.TemplateData)]
+        if not any("[" in data or "{" in data for data in own):
             return text
-        tree = _without_examples(self._tree)
+        tree = _with_data(self._tree, iter(without_values(own, others=True)))
         return TemplateProgram(self._source, lambda: tree, self._steps).render(scope)
 
     def value(self, scope: Scope, use: Callable[[object], T]) -> T:
@@ -224,16 +225,16 @@ def _pieces(tree: nodes.Template) -> tuple[Piece, ...] | None:
     return tuple(pieces)
 
 
-def _without_examples(node: N) -> N:
-    """A copy of a tree whose own texts hold no JSON."""
+def _with_data(node: N, data: Iterator[str]) -> N:
+    """A copy of a tree with other texts of its own, in the order in which ``find_all`` meets them."""
     made = copy(node)
     for name, child in node.iter_fields():
         if isinstance(child, nodes.Node):
-            setattr(made, name, _without_examples(child))
+            setattr(made, name, _with_data(child, data))
         elif isinstance(child, list):
-            setattr(made, name, [_without_examples(it) if isinstance(it, nodes.Node) else it for it in child])
+            setattr(made, name, [_with_data(it, data) if isinstance(it, nodes.Node) else it for it in child])
     if isinstance(made, nodes.TemplateData):
-        made.data = without_values(made.data)
+        made.data = next(data)
     return made
 
 

@@ -64,4 +64,4 @@ class Template:
         """
         if self._program is not None:
             return self._program.given(scope, text)
-        return text if self._typed else without_values(text)
+        return text if self._typed else without_values([text], others=False)[0]

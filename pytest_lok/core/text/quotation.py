@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pytest_lok.core.results import Json
 from pytest_lok.core.text.citation import unnumbered
@@ -30,36 +30,75 @@ def is_quoted(value: Container, source: str, material: str) -> bool:
     return _mentions(material, value) and _holds(material, value)
 
 
-def without_values(text: str) -> str:
-    """A piece of a text without the objects and arrays in it, but for those that go on in other pieces."""
-    start, end = _closed(text)
-    kept, at, misses = [text[:start]], start, 0
-    while misses < _MISSES and (opener := _BRACKET.search(text, start, end)) is not None:
-        try:
-            _, start = decode(text, opener.start())
-        except (json.JSONDecodeError, OutputError):
-            start, misses = opener.end(), misses + 1
-            continue
-        kept.append(text[at : opener.start()])
-        at = start
-    return "".join([*kept, text[at:]])
+def without_values(pieces: Sequence[str], *, others: bool) -> list[str]:
+    """The pieces of an author's text without the objects and arrays in them.
+
+    Where ``others`` is true, text of others stands between the pieces and at both ends. What goes on over
+    such a place stays as it is, for it is not the author's alone.
+    """
+    around = _OTHERS if others else ""
+    text = around + _OTHERS.join(piece.replace(_OTHERS, " ") for piece in pieces) + around
+    for value in reversed(_own_values(text)):
+        text = text[: value.start] + text[value.stop :]
+    return text.removeprefix(around).removesuffix(around).split(_OTHERS)
 
 
-_BRACKET = re.compile(r"[\[{]")
-_MISSES = 1_000  # brackets that open nothing; behind so many nothing is left out
+_OTHERS = "\ufdd0"  # stands for no character
+_BRACKET = re.compile(r"[\[\]{}]")
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+_MISSES = 1_000  # brackets that open no value; behind so many nothing is left out
 
 
-def _closed(text: str) -> tuple[int, int]:
-    """Between the last bracket that closes what opened before the text, and the first that stays open."""
-    start, opened = 0, list[int]()
-    for bracket in re.finditer(r"[\[\]{}]", text):
+def _own_values(text: str) -> list[slice]:
+    """Where the author alone wrote an object or an array."""
+    out, closed = list[slice](), set[int]()
+    first, at, misses = text.find(_OTHERS), 0, 0
+    while misses < _MISSES and (bracket := _BRACKET.search(text, at)) is not None:
+        start, at = bracket.start(), bracket.end()
         if bracket[0] in "[{":
-            opened.append(bracket.start())
-        elif opened:
-            opened.pop()
-        else:
-            start = bracket.end()
-    return start, opened[0] if opened else len(text)
+            end = _closing(text, start)
+            if end is None:
+                if _OTHERS not in text[start:]:
+                    misses += 1
+                    continue
+                return _before(first, out) if re.search(r"[\]}]", text[start:]) else out
+            if _OTHERS in text[start:end]:
+                at = end
+            elif _is_value(text, start, end):
+                out.append(slice(start, end))
+                at = end
+            else:
+                closed.add(end - 1)
+                misses += 1
+        elif start not in closed and 0 <= first < start:
+            out = _before(first, out)  # text of others may have opened what ends here
+    return out
+
+
+def _before(first: int, values: list[slice]) -> list[slice]:
+    return [it for it in values if it.stop <= first]
+
+
+def _closing(text: str, start: int) -> int | None:
+    """The end of what a bracket opens, by the brackets outside of strings; None where it stays open."""
+    opened = ""
+    for token in _STRING_OR_BRACKET.finditer(text, start):
+        if token[0] in "[{":
+            opened += token[0]
+        elif token[0] in "]}":
+            if opened[-1:] != "[{"["]}".index(token[0])]:
+                return None
+            opened = opened[:-1]
+            if not opened:
+                return token.end()
+    return None
+
+
+def _is_value(text: str, start: int, end: int) -> bool:
+    try:
+        return decode(text, start)[1] == end
+    except (json.JSONDecodeError, OutputError):
+        return False
 
 
 def _bare(text: str) -> str:

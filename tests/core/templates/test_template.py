@@ -472,6 +472,13 @@ def test_json_is_looked_for_only_when_a_field_is_read() -> None:
         ('{"a": [1], "b": "{{ steps.scan.output }}", "c": []} or []', None),
         ("{% if true %}[1] {{ steps.scan.output | trim }} [2{% endif %}", f" {TEXT.strip()} [2"),
         ("{{ steps.scan.output }}", TEXT),
+        # what stands between two values is as little the author's alone as what stands around them
+        ('{"a": "{{ steps.scan.output }}", "b": [1], "c": "{{ steps.scan.output }}"}', None),
+        ('{"a": "{{ steps.scan.output }}", "b": [1], "c": "{"}', None),
+        ('{"a": "]", "b": [1], "c": "{{ steps.scan.output }}"}', None),
+        ('{"a": {{ steps.scan.output }}, "b": "}", "c": [1]}', None),
+        ("{{ steps.scan.output }}, [1]}", None),
+        ("{name}: {{ steps.scan.output }} [1] [see]", f"{{name}}: {TEXT}  [see]"),
     ],
 )
 def test_what_a_text_is_given_is_all_but_the_json_of_its_author(source: str, given: str | None) -> None:
