@@ -113,6 +113,10 @@ WRONG: Mapping[str, tuple[Document, BackendFault]] = {
     "calls of ollama": (_ollama(message={"content": "hi", "tool_calls": [{"function": {"name": "f"}}]}), BAD),
     "incomplete thoughts": (_response({"type": "reasoning", "status": "incomplete"}), BAD),
     "message of gemini": (_generate(finishMessage="Model generated function call(s)."), BAD),
+    # codes
+    "a code's name": ({**_chat(), "code": "InternalError"}, BackendFault.OVERLOAD),
+    "a code of HTTP": ({**_chat(), "status_code": 429}, BackendFault.RATE_LIMIT),
+    "no success": ({**_chat(), "success": False}, BackendFault.OVERLOAD),
     # parts
     "words of the user": (_says("hi", role="user"), BAD),
     "words of a tool": (_says("hi", role="tool"), BAD),
@@ -214,6 +218,10 @@ def _delta(text: str, word: str | None = None) -> Document:
     return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": word}]}
 
 
+def _called() -> Document:
+    return {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"name": "f"}}]}}]}
+
+
 _HI = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "hi"}}
 _MADE = [{"type": "message_start", "message": {"type": "message", "content": []}}, _HI]
 _OVER = [{"type": "message_delta", "delta": {"stop_reason": "end_turn"}}, {"type": "message_stop"}]
@@ -232,6 +240,8 @@ STREAMS: Mapping[str, tuple[HttpDialect, str, bool]] = {
     "an event of another name": (openai.CHAT, _lines(_delta("hi", "stop"), "event: end\ndata: {}\n\n"), True),
     "a bare choice": (openai.CHAT, _lines({"choices": ["but one"]}, _delta("hi", "stop")), False),
     "a choice without a list": (openai.CHAT, _lines({"choices": {"delta": {}, "x": 1}}, _delta("hi", "stop")), False),
+    "the answer again after the last event": (openai.CHAT, _lines(_delta("hi", "stop"), "data: [DONE]\n\n", _delta("hi")), True),
+    "a call after the last event": (openai.CHAT, _lines(_delta("hi", "stop"), "data: [DONE]\n\n", _called()), False),
     "a bare text": (openai.CHAT, _lines(_delta("hi", "stop"), 'data: "died"\n\n'), False),
     "messages": (anthropic.MESSAGES, _lines(*_MADE, *_OVER), True),
     "an unknown event": (anthropic.MESSAGES, _lines(*_MADE, {"type": "a_new_one"}, *_OVER), True),

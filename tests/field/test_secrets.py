@@ -81,6 +81,17 @@ def test_commands_see_no_token_that_nobody_named(project: Project) -> None:
         assert (kept.items() <= seen.items()) is (policy == "inherit")
 
 
+def test_commands_do_not_see_the_key_of_a_backend_whatever_its_variable_is_called(project: Project) -> None:
+    project.environ |= {"GATEWAY": "value-of-the-key", "OTHER": "plain"}
+    project.write(
+        "lok.toml",
+        '[backends.x]\ntype = "openai"\nbase_url = "http://127.0.0.1:9"\napi_key_env = "GATEWAY"\n',
+    )
+    for name, code in (("GATEWAY", 1), ("OTHER", 0)):
+        project.workflow("w", f"[[steps]]\nname = 's'\nargv = ['printenv', '{name}']\n")
+        assert project.lok("run", "w").code == code
+
+
 @pytest.mark.parametrize("output", ["\x1b[31mred", "a\x9b31mb", "x\u202ey", "bell\x07", "a\x0db"])
 def test_a_log_of_ci_spells_controls_out(project: Project, output: str) -> None:
     project.write("out", output)

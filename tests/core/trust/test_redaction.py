@@ -26,6 +26,13 @@ def test_a_known_value_is_masked_in_every_spelling(before: str, after: str) -> N
         assert MASK in masked
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("shown", ["\n", "\r\n"])
+def test_a_value_of_several_lines_is_masked_with_either_newline(newline: str, shown: str) -> None:
+    lines = ["abcd", "efgh", "ijkl"]
+    assert Redactor([newline.join(lines)]).text(shown.join(["<", *lines, ">"])) == f"<{shown}{MASK}{shown}>"
+
+
 @given(
     st.binary(max_size=7),
     st.binary(max_size=7),
