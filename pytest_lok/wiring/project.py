@@ -43,10 +43,10 @@ from pytest_lok.wiring.secrecy import children_see, secrets
 from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.git import Git, JudgedTree
 from pytest_lok.workspace.git_state import tree_state
+from pytest_lok.workspace.local_workspace import LocalWorkspace
 from pytest_lok.workspace.processes.descendants import MARK
 from pytest_lok.workspace.processes.runner import LocalProcesses
 from pytest_lok.workspace.processes.watchdog import Watchdog
-from pytest_lok.workspace.project import LocalWorkspace
 
 if TYPE_CHECKING:
     from pytest_lok.store.trust import Trust

@@ -10,7 +10,7 @@ from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.git import Git
-from pytest_lok.workspace.project import LocalWorkspace
+from pytest_lok.workspace.local_workspace import LocalWorkspace
 from tests.engine.worlds import Ran, ran, world
 
 P, F, E = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR

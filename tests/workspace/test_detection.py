@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.errors import StepUnableError
+from pytest_lok.workspace.detection import detect
 from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.git import Git
+from pytest_lok.workspace.local_workspace import LocalWorkspace
 from pytest_lok.workspace.processes.runner import LocalProcesses
-from pytest_lok.workspace.project import LocalWorkspace, detect
 
 EVERYTHING = "everything"
 
