@@ -200,7 +200,7 @@ def test_the_catalog_names_each_workflow_once(house: House) -> None:
     house.workflow("zebra", "broken")
     house.user("workflows/audit.toml", STEP)
     house.user("workflows/mine.toml", STEP)
-    found = house.open(TASK).catalog()
+    found = house.open(TASK).catalog.entries()
     assert found[:4] == [
         CatalogEntry(stem="audit", origin=Origin.PROJECT),
         CatalogEntry(stem="zebra", origin=Origin.PROJECT),
@@ -214,7 +214,7 @@ def test_the_catalog_names_each_workflow_once(house: House) -> None:
 
 def test_every_built_in_workflow_is_valid(house: House) -> None:
     project = house.open()
-    for found in project.catalog():
+    for found in project.catalog.entries():
         assert project.load(found.stem).steps, found
 
 

@@ -26,7 +26,7 @@ def _list() -> int:
 
     call = Invocation.of(click.get_current_context())
     project = tell(call, call.project())
-    entries = [_entry(project, found.stem, found.origin) for found in project.catalog()]
+    entries = [_entry(project, found.stem, found.origin) for found in project.catalog.entries()]
     if call.json:
         call.deliver(dumps(entries))
     elif entries:
@@ -77,7 +77,7 @@ def _validate(names: tuple[str, ...]) -> int:
 
     call = Invocation.of(click.get_current_context())
     project = tell(call, call.project())
-    wanted = names or [found.stem for found in project.catalog() if found.origin is Origin.PROJECT]
+    wanted = names or [found.stem for found in project.catalog.entries() if found.origin is Origin.PROJECT]
     if not wanted:
         raise UsageError("this project has no workflows", hint="`lok init` writes a first one")
     checked = {name: list(_problems(project, name)) for name in dict.fromkeys(wanted)}

@@ -133,7 +133,7 @@ def complete_workflow(
     if "/" in incomplete or incomplete.startswith("."):
         return [CompletionItem(incomplete, type="file")]
     with contextlib.suppress(LokError):
-        catalog = Invocation.of(ctx).project().catalog()
+        catalog = Invocation.of(ctx).project().catalog.entries()
         return [CompletionItem(found.stem) for found in catalog if found.stem.startswith(incomplete)]
     return []
 

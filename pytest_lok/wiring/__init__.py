@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_lok.wiring.project import CatalogEntry, Project
+from pytest_lok.wiring.catalog import CatalogEntry
+from pytest_lok.wiring.project import Project
 
 __all__ = ["CatalogEntry", "Project"]

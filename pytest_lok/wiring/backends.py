@@ -1,7 +1,8 @@
-"""What the settings say of a backend -> the backend, or one that says why there is none."""
+"""Settings of backends -> the backends; in the place of one that cannot be used, one that says why."""
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import shutil
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_lok.backends.cache import AnswerCache, CachingBackend, TreeState
+from pytest_lok.backends.cache import AnswerCache, CachingBackend
 from pytest_lok.backends.cli.backend import CliConfig, CommandBackend
 from pytest_lok.backends.cli.dialect import ANY
 from pytest_lok.backends.cli.tools import DIALECTS
@@ -18,13 +19,18 @@ from pytest_lok.backends.http import anthropic, bedrock, ollama, openai
 from pytest_lok.backends.http import gemini as gemini_api
 from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
 from pytest_lok.backends.http.client import HttpClient, HttpConfig
+from pytest_lok.backends.replay import CassetteStore, ReplayBackend
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.backends.unavailable import UnavailableBackend
+from pytest_lok.core.asking.cassette import Mode
 from pytest_lok.engine.ports import Backend, ProcessRunner
 from pytest_lok.errors import BackendFault
 from pytest_lok.hookspecs import BackendSetup, backend_types
-from pytest_lok.settings import CLIS, TYPES, BackendSettings, Settings
+from pytest_lok.settings import CLIS, TYPES, BackendSettings, Settings, cache_dir, state_dir
 from pytest_lok.version import __version__
+from pytest_lok.wiring.secrecy import redactor_of
+from pytest_lok.workspace.git_state import tree_state
+from pytest_lok.workspace.processes.runner import LocalProcesses
 
 _SERVERS: Mapping[str, HttpDialect] = {
     "anthropic": anthropic.MESSAGES,
@@ -32,67 +38,85 @@ _SERVERS: Mapping[str, HttpDialect] = {
     "ollama": ollama.CHAT,
     "openai": openai.CHAT,
 }
-# What of a backend's settings has no say in what it answers; and variables that have one.
-_NEUTRAL = {
+# Settings of a backend that have no say in what it answers; and variables that have one.
+_NOT_IN_IDENTITY = {
     "enabled", "timeout", "idle_timeout", "max_concurrent", "requests_per_minute", "weight", "strengths",
     "replies",
 }  # fmt: skip
 _REDIRECTS = ("_BASE_URL", "_HOST", "_MODEL")
 
 
+def answer_cache(settings: Settings, environ: Mapping[str, str]) -> AnswerCache:
+    """The answers that were kept for this user, for as long as these settings keep them."""
+    ttl = settings.cache.ttl_hours * 3600
+    return AnswerCache(cache_dir(environ) / "answers", ttl=ttl, redactor=redactor_of(settings, environ))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendFactory:
-    """The backends of a project. ``trusted`` = the project's own settings may set them up."""
+    """Makes the backends of a project. ``trusted`` = the project's own settings may set them up.
+
+    ``record`` says which answers are recorded ones (None: none are) and ``since`` when that began,
+    ``cached`` whether others may come out of the cache.
+    """
 
     root: Path
     settings: Settings
     environ: Mapping[str, str]
     trusted: bool
-    run: ProcessRunner
-    http: HttpClient
+    record: Mode | None = None
+    cached: bool = False
+    since: float = 0.0
 
-    def all(self) -> dict[str, Backend]:
-        """Each by its name, in the settings' order. They share their connections."""
-        return {name: self._backend(name, settings) for name, settings in self.settings.backends.items()}
+    def make(self, processes: LocalProcesses) -> dict[str, Backend]:
+        """The backends by name, in the settings' order; ``processes`` runs tools. Connections are shared."""
+        http = HttpClient(self.environ)
+        backends = {
+            name: self._backend(name, settings, processes.launch, http)
+            for name, settings in self.settings.backends.items()
+        }
+        if self.record is not None:
+            lock = state_dir(self.environ) / "cassettes.lock"
+            redactor = redactor_of(self.settings, self.environ)
+            cassettes = CassetteStore(self.root, self.record, redactor=redactor, lock=lock, since=self.since)
+            return {name: ReplayBackend(backend, cassettes) for name, backend in backends.items()}
+        return self._caching(backends, processes) if self.cached else backends
 
-    def cached(self, cache: AnswerCache, tree: TreeState) -> dict[str, Backend]:
-        """The same, with kept answers; those that answer from a file of the user's need none.
-
-        ``tree`` tells the state of the project for those that read it.
-        """
-        found = self.all()
+    def _caching(self, backends: Mapping[str, Backend], processes: LocalProcesses) -> dict[str, Backend]:
+        cache, tree = answer_cache(self.settings, self.environ), functools.partial(tree_state, processes)
+        found = dict(backends)
         for name, settings in self.settings.backends.items():
-            if settings.type != "scripted":
+            if settings.type != "scripted":  # those answer from a file of the user's
+                # what a tool says that reads the project depends on the project's state
                 reads = settings.type in CLIS and settings.access == "read"
-                identity = self._identity(name)
                 found[name] = CachingBackend(
-                    found[name], cache, identity=identity, tree=tree if reads else None
+                    found[name], cache, identity=self._identity(name), tree=tree if reads else None
                 )
         return found
 
     def _identity(self, name: str) -> str:
-        """All that an answer of a backend depends on, but for the question and the tree."""
-        own = self.settings.backends[name].model_dump(exclude=_NEUTRAL)
+        """Everything that an answer of a backend depends on, apart from the question and the tree."""
+        own = self.settings.backends[name].model_dump(exclude=_NOT_IN_IDENTITY)
         redirected = {key: value for key, value in self.environ.items() if key.endswith(_REDIRECTS)}
         return json.dumps((__version__, str(self.root), name, own, redirected), sort_keys=True)
 
-    def _backend(self, name: str, settings: BackendSettings) -> Backend:
+    def _backend(self, name: str, settings: BackendSettings, run: ProcessRunner, http: HttpClient) -> Backend:
         if problem := self._untrusted(name):
             return problem
         if not settings.enabled:
             hint = f"set `enabled = true` in [backends.{name}]"
             return UnavailableBackend(name, BackendFault.DISABLED, "is switched off", hint)
         if settings.type in CLIS:
-            return self._tool(name, settings)
+            return self._tool(name, settings, run)
         if settings.type == "scripted":
             rules = [ScriptedReply(**reply.model_dump()) for reply in settings.replies]
             return Scripted(name, rules, model=settings.model or "scripted")
         if settings.type not in TYPES:
             return DelegatingBackend(backend_types(TYPES)[settings.type](self._setup(name, settings)), name)
-        return self._api(name, settings)
+        return self._api(name, settings, http)
 
     def _untrusted(self, name: str) -> Backend | None:
-        """What stands for a backend that this project must not set up so."""
+        """What stands in for a backend that this project must not set up; None where it may."""
         claims, fault = self.settings.claims, BackendFault.NOT_CONFIGURED
         if why := claims.mixed.get(name):
             half = f"is half yours and half the project's: {why}"
@@ -102,7 +126,7 @@ class BackendFactory:
             return UnavailableBackend(name, fault, f"is set up by {claims.file}, not trusted", hint)
         return None
 
-    def _tool(self, name: str, settings: BackendSettings) -> Backend:
+    def _tool(self, name: str, settings: BackendSettings, run: ProcessRunner) -> Backend:
         tool = CliConfig(
             command=settings.command,
             args=settings.args,
@@ -117,9 +141,9 @@ class BackendFactory:
             answer=settings.answer,
             idle=math.inf if settings.idle_timeout is None else settings.idle_timeout,
         )
-        return CommandBackend(name, tool, run=self.run, workspace=self.root, environ=self.environ)
+        return CommandBackend(name, tool, run=run, workspace=self.root, environ=self.environ)
 
-    def _api(self, name: str, settings: BackendSettings) -> Backend:
+    def _api(self, name: str, settings: BackendSettings, http: HttpClient) -> Backend:
         if settings.type == "ollama" and self._is_absent(name):
             return UnavailableBackend(
                 name,
@@ -135,9 +159,9 @@ class BackendFactory:
             **({} if settings.idle_timeout is None else {"idle": settings.idle_timeout}),
         )
         if settings.type == "bedrock":
-            return bedrock.BedrockBackend(name, api, http=self.http, environ=self.environ)
+            return bedrock.BedrockBackend(name, api, http=http, environ=self.environ)
         dialect = openai.RESPONSES if settings.api == "responses" else _SERVERS[settings.type]
-        return HttpBackend(name, api, dialect, http=self.http, environ=self.environ)
+        return HttpBackend(name, api, dialect, http=http, environ=self.environ)
 
     def _setup(self, name: str, settings: BackendSettings) -> BackendSetup:
         return BackendSetup(
@@ -152,6 +176,6 @@ class BackendFactory:
         )
 
     def _is_absent(self, name: str) -> bool:
-        """Whether nobody has said a word about this built-in server, and it is not installed here."""
+        """Whether no settings mention this built-in server, and it is not installed on this machine."""
         mentioned = self.settings.backends[name].model_fields_set - {"type", "weight", "strengths"}
         return not mentioned and shutil.which("ollama", path=self.environ.get("PATH", "")) is None

@@ -1,4 +1,4 @@
-"""An environment, and what the settings say of it -> what children see of it, and what nobody may."""
+"""Environment and settings -> what child processes see of the environment, and what is masked."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from pytest_lok.backends.cli.environment import narrowed
 from pytest_lok.core.trust.credentials import SHORTEST, parts_of, secrets_of, withheld
+from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.settings import Settings
 
-# What a child must not get from us: files whose lines become commands of a later CI step, and what
-# belongs to the pytest that runs us.
+# Files whose lines become commands of a later CI step, and variables of the pytest that runs us.
 _WITHHELD = frozenset(
     {
         "GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "BASH_ENV",
@@ -19,8 +19,8 @@ _WITHHELD = frozenset(
 )  # fmt: skip
 
 
-def children_see(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """What shell and verify steps start from: no secret that nobody named, none of CI's command files."""
+def child_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of shell and verify steps: no secret that nobody named, none of CI's command files."""
     named = {*settings.defaults.env}
     clean = settings.defaults.env_policy == "clean"
     seen = narrowed(environ, settings.defaults.env) if clean else environ
@@ -28,10 +28,10 @@ def children_see(settings: Settings, environ: Mapping[str, str]) -> dict[str, st
     return {name: value for name, value in seen.items() if name in kept}
 
 
-def secrets(settings: Settings, environ: Mapping[str, str]) -> frozenset[str]:
-    """What is masked wherever it would be shown or kept."""
+def redactor_of(settings: Settings, environ: Mapping[str, str]) -> Redactor:
+    """What masks secrets wherever they would be shown or kept."""
     own = {part for name in _key_names(settings) for part in parts_of(environ.get(name, ""))}
-    return secrets_of(environ) | {part for part in own if len(part) >= SHORTEST}
+    return Redactor(secrets_of(environ) | {part for part in own if len(part) >= SHORTEST})
 
 
 def _key_names(settings: Settings) -> set[str]:

@@ -16,7 +16,7 @@ _GEM = re.compile(r"""^[ \t]*gem[ \t(]+["']([\w-]+)["']""", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanguageScore:
-    """What a manifest says of a language: ``weight`` 2 = a package of it is here, 1 = it is used, 0 = neither."""
+    """What a manifest says of a language: ``weight`` 2 = a package is here, 1 = it is used, 0 = neither."""
 
     weight: int = 0
     tools: frozenset[str] = frozenset()
@@ -25,8 +25,8 @@ class LanguageScore:
 def detect(root: Path) -> tuple[str, frozenset[str]]:
     """The language ("" = unknown) and the tools, by the files in ``root`` itself.
 
-    Subdirectories do not count. Of several languages one that is packaged here wins over one that is only used; then the order is rust,
-    go, ruby, python, javascript.
+    Subdirectories do not count. Of several languages one that is packaged here wins over one that is only
+    used; then the order is rust, go, ruby, python, javascript.
     """
     try:
         names = {entry.name for entry in root.iterdir()}

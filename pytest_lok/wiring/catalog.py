@@ -1,0 +1,93 @@
+"""Names -> the workflows of a project: its files, tasks of its settings, the user's, built-in ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_lok.core.workflow.model import Origin, Role, Strategy, Workflow
+from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+from pytest_lok.discovery import WorkflowPaths, unknown
+from pytest_lok.settings import ALL, Settings
+from pytest_lok.verbs.tasks import task_workflow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogEntry:
+    """A workflow that can be named; loading it says more about it, or why it is broken."""
+
+    stem: str
+    origin: Origin
+
+
+class WorkflowCatalog:
+    """Every workflow of a project: the files at ``paths``, and the tasks. ``ci`` = no person is watching."""
+
+    def __init__(self, settings: Settings, paths: WorkflowPaths, *, ci: bool) -> None:
+        self._settings = settings
+        self._paths = paths
+        self._ci = ci
+
+    def load(self, name: str | Path) -> Workflow:
+        """The workflow of that name (project, user, tasks, built in), or of that .toml path.
+
+        WorkflowError holds every mistake in its file; UsageError with a "did you mean" if there is none.
+        """
+        paths = self._paths
+        if isinstance(name, Path) or name.endswith(".toml") or "/" in name:
+            return self._parse(paths.at(Path(name)))
+        own = paths.named(name, among=(Origin.PROJECT, Origin.USER))
+        if own is None and name in self._settings.tasks:
+            return self._task(name)
+        source = own or paths.named(name)
+        if source is None:
+            raise unknown(name, (entry.stem for entry in self.entries()), paths.root)
+        return self._parse(source)
+
+    def entries(self) -> list[CatalogEntry]:
+        """Every workflow that can be named, the project's first; shadowed ones are left out."""
+        files = list(self._paths.names())
+        tasks = [(name, Origin.SETTINGS) for name in self._settings.tasks]
+        first: dict[str, CatalogEntry] = {}
+        for name, origin in [*(f for f in files if f[1] is not Origin.BUILTIN), *tasks, *files]:
+            first.setdefault(name, CatalogEntry(stem=name, origin=origin))
+        return list(first.values())
+
+    def _parse(self, source: SourceText) -> Workflow:
+        return parse_workflow(
+            source,
+            parent=self._paths.parent,
+            backends=self._settings.backends,
+            roles=self._roles(),
+            read=self._paths.beside,
+            ci=self._ci,
+        )
+
+    def _roles(self) -> dict[str, Role]:
+        """The roles by name; "" is the role of steps that name nobody, where the default backend is one."""
+        roles = {
+            name: Role(backends=tuple(role.backends), consensus=role.consensus and Strategy(role.consensus))
+            for name, role in self._settings.roles.items()
+        }
+        default = self._settings.defaults.backends
+        if any(name in roles for name in default):
+            only = roles.get(default[0]) if len(default) == 1 else None
+            roles[""] = only or Role(backends=self._settings.members(default))
+        return roles
+
+    def _task(self, name: str) -> Workflow:
+        task, settings = self._settings.tasks[name], self._settings
+        names: tuple[str, ...] = tuple(task.backends)
+        if not names or ALL in names:
+            names = tuple(other for other, backend in settings.backends.items() if backend.enabled)
+        role = self._roles().get(",".join(names))
+        path, line = settings.task_place(name)
+        return task_workflow(
+            name,
+            [(prompt.name, prompt.prompt) for prompt in task.prompts],
+            backends=settings.members(names),
+            consensus=(role and role.consensus) or Strategy.SYNTHESIS,
+            description=task.description,
+            path=path,
+            line=line,
+        )

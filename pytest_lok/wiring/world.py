@@ -1,0 +1,127 @@
+"""Settings -> World: processes, files, git, limits and secrets, as the settings and the environment say."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from weakref import WeakSet
+
+from pytest_lok.backends.cli.environment import search_path
+from pytest_lok.core.asking.pricing import Price
+from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
+from pytest_lok.engine.ports import Backend, Limits, World
+from pytest_lok.settings import Settings, base_refs, in_ci, state_dir
+from pytest_lok.wiring.backends import BackendFactory
+from pytest_lok.wiring.secrecy import child_environment, redactor_of
+from pytest_lok.workspace.files import Files
+from pytest_lok.workspace.git import Git, JudgedTree
+from pytest_lok.workspace.local_workspace import LocalWorkspace
+from pytest_lok.workspace.processes.descendants import MARK
+from pytest_lok.workspace.processes.runner import LocalProcesses
+from pytest_lok.workspace.processes.watchdog import Watchdog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedResources:
+    """What all worlds of one project share.
+
+    ``limiters`` are how many questions a backend gets at once, by its name and limits. ``watchdog`` ends the
+    processes if this program dies; ``kill`` ends all ``processes`` now.
+    """
+
+    limiters: dict[tuple[str, int, int], ConcurrencyLimiter] = field(default_factory=dict)
+    watchdog: Watchdog = field(default_factory=Watchdog)
+    processes: WeakSet[LocalProcesses] = field(default_factory=WeakSet)
+
+    def launcher(self, root: Path, env: Mapping[str, str]) -> LocalProcesses:
+        """What runs processes at ``root`` with this environment."""
+        made = LocalProcesses(root, env, watchdog=self.watchdog)
+        self.processes.add(made)
+        return made
+
+    def kill(self) -> None:
+        """Kill every process: worlds share backends, and so the processes that those run in."""
+        for processes in tuple(self.processes):
+            processes.kill()
+
+
+def make_world(
+    root: Path,
+    settings: Settings,
+    environ: Mapping[str, str],
+    shared: SharedResources,
+    backends: BackendFactory | Mapping[str, Backend],
+) -> World:
+    """The world of the project at ``root``. Nothing is started or connected by making one.
+
+    ``backends`` are the ones to ask, or what makes them.
+    """
+    defaults = settings.defaults
+    seen = child_environment(settings, environ)
+    tools = shared.launcher(root, {**seen, "PATH": search_path(environ)})
+    return World(
+        backends=backends.make(tools) if isinstance(backends, BackendFactory) else backends,
+        shell=shared.launcher(root, seen),
+        workspace=LocalWorkspace(
+            root,
+            files=Files(root, state_dir(environ)),
+            git=_git(root, tools, environ),
+            which=lambda program: _which(program, settings, environ),
+            nested=MARK in environ,
+        ),
+        env=environ,
+        limits=Limits(
+            max_parallel=defaults.max_parallel if defaults.parallel else 1,
+            timeout=defaults.timeout,
+            firm=not defaults.parallel or "max_parallel" in defaults.model_fields_set,
+        ),
+        default_backends=settings.members(defaults.backends),
+        weights={name: backend.weight for name, backend in settings.backends.items()},
+        strengths={name: backend.strengths for name, backend in settings.backends.items()},
+        timeouts={
+            name: backend.timeout
+            for name, backend in settings.backends.items()
+            if backend.timeout is not None
+        },
+        command_wrapper=defaults.command_wrapper,
+        prices={
+            pattern: Price(input=price.input, output=price.output)
+            for pattern, price in settings.prices.items()
+        },
+        redactor=redactor_of(settings, environ),
+        kill=shared.kill,
+        slots=_limiters(settings, shared.limiters),
+    )
+
+
+def _git(root: Path, processes: LocalProcesses, environ: Mapping[str, str]) -> Git:
+    judged = JudgedTree.FILES
+    # git names the index to hooks that are about a commit, and only a prefix to the others
+    if "GIT_INDEX_FILE" in environ or "GIT_PREFIX" in environ:
+        judged = JudgedTree.STAGED if "GIT_INDEX_FILE" in environ else JudgedTree.COMMITTED
+    return Git(root, processes, base_refs(environ), judged=judged, ci=in_ci(environ))
+
+
+def _limiters(
+    settings: Settings, made: dict[tuple[str, int, int], ConcurrencyLimiter]
+) -> dict[str, ConcurrencyLimiter]:
+    """How many questions each backend gets at once, and per minute; without ``parallel`` one for all."""
+    single = None if settings.defaults.parallel else made.setdefault(("", 1, 0), ConcurrencyLimiter(1))
+    found = {}
+    for name, backend in settings.backends.items():
+        limit, per_minute = 0 if single else backend.max_concurrent, backend.requests_per_minute
+        if limit or per_minute:
+            own = ConcurrencyLimiter(limit, per_minute=per_minute, among=single)
+            found[name] = made.setdefault((name, limit, per_minute), own)
+        elif single:
+            found[name] = single
+    return found
+
+
+def _which(program: str, settings: Settings, environ: Mapping[str, str]) -> str | None:
+    """Where a verify command will find a program; only a wrapper knows which programs it has inside."""
+    if settings.defaults.command_wrapper:
+        return program
+    return shutil.which(program, path=environ.get("PATH", ""))
