@@ -68,6 +68,9 @@ class RootCommand(WorkflowGroup):
         except (WorkflowError, SettingsError, PlanError):
             raise
         except UsageError as unknown:
+            if name == "conduct":
+                hint = "write the rounds as the steps of a workflow; nothing reads [conductor]"
+                raise UsageError("lok has no verb `conduct` here", hint=hint) from unknown
             close = did_you_mean(name, self.commands, spelled="`lok {}`")
             hint = f"{close} {unknown.hint}" if close else unknown.hint
             raise UsageError(unknown.message, hint=hint) from unknown

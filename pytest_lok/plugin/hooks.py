@@ -81,7 +81,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "lok_max_parallel", "steps running at once, of all workflows together", type="int", default=None
     )
     parser.addini("lok_fail_on", "the least severity of a finding that fails, over every [gate]", default="")
-    parser.addini("lok_report", "not supported yet", type="linelist", default=[])
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest takes hold of them

@@ -29,7 +29,6 @@ def install(config: pytest.Config, keyword: str) -> None:
     from pytest_lok.plugin.timeouts import Timeouts
 
     try:
-        _refuse_unsupported(config)
         here = config.stash[DESK] = LokSession(config, Request.of(config))
         _arrange(here, keyword)
         if not hasattr(config, "workerinput"):
@@ -200,8 +199,3 @@ def _readable(here: LokSession, files: Iterable[Path]) -> Iterator[Model]:
             yield here.load(file)
         except WorkflowError:
             continue
-
-
-def _refuse_unsupported(config: pytest.Config) -> None:
-    if config.getini("lok_report"):
-        raise UsageError("the ini key lok_report is not supported by this version", hint="remove it")

@@ -21,18 +21,12 @@ from pytest_lok.errors import Problem, UsageError, WorkflowError
 from pytest_lok.settings.tables import (
     BackendSettings,
     CacheSettings,
-    ConductorSettings,
     Defaults,
     SettingsTable,
 )
 
-_FOREIGN = (
-    "LOK_BASE",
-    "LOK_CONFIG_DIR",
-    "LOK_DEBUG",
-    "LOK_PROCESS",
-    "LOK_TRUST",
-)  # variables that are no settings
+_NO_SETTINGS = ("LOK_BASE", "LOK_CONFIG_DIR", "LOK_DEBUG", "LOK_PROCESS", "LOK_TRUST")
+_OF_LOK_CONDUCT = "LOK_CONDUCTOR_"  # there is no such verb here, and users of lok may have set some
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +128,6 @@ def from_environ(environ: Mapping[str, str], known: Mapping[str, Any], problems:
     for section, model in (
         ("defaults", Defaults),
         ("cache", CacheSettings),
-        ("conductor", ConductorSettings),
     ):
         title = "" if section == "defaults" else f"{section.upper()}_"
         variables |= {f"LOK_{title}{key.upper()}": (section, key) for key in model.model_fields}
@@ -146,7 +139,9 @@ def from_environ(environ: Mapping[str, str], known: Mapping[str, Any], problems:
     data: dict[str, Any] = {}
     names: dict[Keys, str] = {}
     for variable in sorted(environ):
-        if not variable.startswith("LOK_") or variable in _FOREIGN or not environ[variable]:
+        if not variable.startswith("LOK_") or variable in _NO_SETTINGS or not environ[variable]:
+            continue
+        if variable.startswith(_OF_LOK_CONDUCT):
             continue
         if variable in variables:
             path = variables[variable]
@@ -182,7 +177,6 @@ def _from_text(path: Keys, text: str) -> Any:
     models: dict[str | int, type[SettingsTable]] = {
         "defaults": Defaults,
         "cache": CacheSettings,
-        "conductor": ConductorSettings,
         "backends": BackendSettings,
     }
     model = models.get(path[0])

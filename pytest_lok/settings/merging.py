@@ -18,7 +18,6 @@ from pytest_lok.settings.tables import (
     TYPES,
     BackendSettings,
     CacheSettings,
-    ConductorSettings,
     Defaults,
     PriceSettings,
     ReplySettings,
@@ -157,7 +156,6 @@ def _meant(path: Keys) -> str:
     key = str(path[-1])
     tables: dict[str | int, type[SettingsTable]] = {
         "defaults": Defaults,
-        "conductor": ConductorSettings,
         "cache": CacheSettings,
         "backends": BackendSettings,
         "roles": RoleSettings,

@@ -224,13 +224,6 @@ class TaskSettings(SettingsTable):
     prompts: list[TaskPrompt] = Field([], min_length=1)
 
 
-class ConductorSettings(SettingsTable):
-    """``[conductor]``: bounds of ``lok conduct``."""
-
-    max_rounds: Positive = 5
-    max_tokens: Positive = 4096
-
-
 class CacheSettings(SettingsTable):
     """``[cache]`` of replies: whether `lok ask` uses it unasked (workflows never do), and for how long."""
 
@@ -252,7 +245,7 @@ class Settings(SettingsTable):
     backends: dict[str, BackendSettings] = {}
     roles: dict[str, RoleSettings] = {}
     tasks: dict[str, TaskSettings] = {}
-    conductor: ConductorSettings = ConductorSettings()
+    conductor: dict[str, Any] = {}  # lok files may hold the table; there is no `lok conduct` here
     cache: CacheSettings = CacheSettings()
     prices: dict[str, PriceSettings] = {}
 

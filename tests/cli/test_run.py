@@ -126,6 +126,18 @@ def test_an_unknown_name_gets_a_suggestion_from_verbs_and_workflows(project: Pro
         assert f"did you mean {meant}?" in done.err
 
 
+def test_a_verb_of_lok_that_is_not_here_says_so_and_its_settings_still_load(project: Project) -> None:
+    project.workflow("review", TWO)
+    project.write("lok.toml", "[conductor]\nmax_rounds = 3\n")
+    done = project.lok("conduct", "a task")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("lok: error: lok has no verb `conduct` here")
+    assert project.lok("plan", "review").code == 0
+    project.workflow("conduct", TWO)
+    assert project.lok("plan", "conduct").code == 0
+    assert project.lok("conduct", "--help").code == 0
+
+
 def test_a_path_is_what_ends_in_toml(project: Project) -> None:
     project.write("elsewhere/own.toml", TWO)
     assert project.lok("run", "elsewhere/own.toml").out == "two after one\n"

@@ -100,7 +100,6 @@ def test_nothing_else_starts_a_workflow_by_its_name(
     ("ini", "message"),
     [
         ("lok_fail_on = worst", "*lok_fail_on = 'worst' is no severity*"),
-        ("lok_report = sarif", "*lok_report is not supported by this version*"),
         ("lok_max_parallel = many", "*lok_max_parallel is no number*"),
         ("lok_max_parallel = 0", "*lok_max_parallel = 0: at least 1 step*"),
         ("lok_args = focus", "*'focus' is not KEY=VALUE*"),
