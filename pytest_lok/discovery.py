@@ -13,17 +13,17 @@ from pytest_lok.core.workflow.model import Origin
 from pytest_lok.core.workflow.reader import SourceText
 from pytest_lok.errors import Problem, UsageError, WorkflowError
 
-MARKS = (".lok", "lok.toml", "pyproject.toml", ".git")
+ROOT_MARKERS = (".lok", "lok.toml", "pyproject.toml", ".git")
 """A directory that holds one of these is a project's root."""
 
 
 def find_root(start: Path) -> Path:
-    """The nearest of ``start`` and its parents that holds one of ``MARKS``; ``start`` itself if none does."""
+    """The nearest of ``start`` and its parents that holds a root marker; ``start`` itself if none does."""
     start = start.resolve()
     if not start.is_dir():
         start = start.parent
     for folder in (start, *start.parents):
-        if any(os.path.lexists(folder / mark) for mark in MARKS):
+        if any(os.path.lexists(folder / mark) for mark in ROOT_MARKERS):
             return folder
     return start
 
@@ -37,25 +37,25 @@ class WorkflowPaths:
 
     def __init__(self, root: Path, user: Path | None) -> None:
         self.root = root = root.resolve()
-        self._places: dict[Origin, Traversable] = {Origin.PROJECT: root / ".lok" / "workflows"}
+        self._folders: dict[Origin, Traversable] = {Origin.PROJECT: root / ".lok" / "workflows"}
         if user is not None:
-            self._places[Origin.USER] = user / "workflows"
-        self._places[Origin.BUILTIN] = importlib.resources.files("pytest_lok.workflows")
+            self._folders[Origin.USER] = user / "workflows"
+        self._folders[Origin.BUILTIN] = importlib.resources.files("pytest_lok.workflows")
         self._resolved: dict[Path, Path] = {}  # folders: a project's files lie in few
 
     def names(self) -> Iterator[tuple[str, Origin]]:
-        """Every name on every shelf, also the shadowed ones; UsageError where a shelf cannot be read."""
-        for origin, place in self._places.items():
-            for name in sorted(_listing(place)):
+        """Every name in every folder, also the shadowed ones; UsageError where a folder cannot be read."""
+        for origin, folder in self._folders.items():
+            for name in sorted(_listing(folder)):
                 yield name, origin
 
     def named(self, name: str, *, among: Collection[Origin] = tuple(Origin)) -> SourceText | None:
-        """The first file of that name on these shelves; WorkflowError if it is there and cannot be read."""
+        """The first file of that name in these folders; WorkflowError if it exists and cannot be read."""
         if not name or "/" in name:
             return None
-        for origin, place in self._places.items():
-            file = place / f"{name}.toml"
-            if origin in among and _is_there(file):
+        for origin, folder in self._folders.items():
+            file = folder / f"{name}.toml"
+            if origin in among and _exists(file):
                 return self._source(file, name, origin)
         return None
 
@@ -68,21 +68,21 @@ class WorkflowPaths:
             )
         if not os.path.lexists(path):
             raise UsageError(f"there is no file {path}")
-        folder = self._folder(path.absolute().parent)
-        for origin, place in self._places.items():
-            if isinstance(place, Path) and self._folder(place) == folder:
+        parent = self._resolve(path.absolute().parent)
+        for origin, folder in self._folders.items():
+            if isinstance(folder, Path) and self._resolve(folder) == parent:
                 return self._source(path, path.stem, origin)
         return self._source(path, path.stem, Origin.PATH)
 
     def parent(self, name: str, child: SourceText) -> SourceText | None:
         """What ``extends = "name"`` means in ``child``: a path beside it, or a name, never the child itself.
 
-        A child that extends its own name means the one it shadows, on a later shelf.
+        A child that extends its own name means the file that it shadows, in a later folder.
         """
         if name.endswith(".toml"):
             path = self._file(child).parent / name
             return self.at(path) if os.path.lexists(path) else None
-        order = list(self._places)
+        order = list(self._folders)
         if name == child.stem and child.origin in order:
             order = order[order.index(child.origin) + 1 :]
         found = self.named(name, among=order)
@@ -95,21 +95,21 @@ class WorkflowPaths:
     def _file(self, source: SourceText) -> Path:
         return self.root / source.path
 
-    def _folder(self, folder: Path) -> Path:
-        """Where a folder really lies."""
+    def _resolve(self, folder: Path) -> Path:
+        """The folder without links; each is looked up once."""
         if folder not in self._resolved:
             self._resolved[folder] = folder.resolve()
         return self._resolved[folder]
 
-    def _shown(self, file: Traversable) -> str:
+    def _displayed_path(self, file: Traversable) -> str:
         if not isinstance(file, Path):
             return str(file)
-        folder = self._folder(file.absolute().parent)
+        folder = self._resolve(file.absolute().parent)
         inside = folder.is_relative_to(self.root)
         return str((folder.relative_to(self.root) if inside else folder) / file.name)
 
     def _source(self, file: Traversable, name: str, origin: Origin) -> SourceText:
-        path = self._shown(file)
+        path = self._displayed_path(file)
         try:
             data = file.read_bytes()
         except OSError as error:
@@ -118,7 +118,7 @@ class WorkflowPaths:
         return SourceText.decode(data, path=path, stem=name, origin=origin)
 
 
-def unknown(name: str, known: Iterable[str], root: Path) -> UsageError:
+def unknown_workflow(name: str, known: Iterable[str], root: Path) -> UsageError:
     """The error for a name that is no workflow: what was meant, what there is."""
     names = sorted(set(known))
     close = did_you_mean(name, names, spelled="'{}'")
@@ -129,16 +129,16 @@ def unknown(name: str, known: Iterable[str], root: Path) -> UsageError:
     return UsageError(f"there is no workflow {name!r}", hint=hint)
 
 
-def _listing(place: Traversable) -> list[str]:
+def _listing(folder: Traversable) -> list[str]:
     try:
-        files = [entry.name for entry in place.iterdir() if not entry.is_dir()]
+        files = [entry.name for entry in folder.iterdir() if not entry.is_dir()]
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise UsageError(f"workflows cannot be looked for in {place}: {error.strerror}") from error
+        raise UsageError(f"workflows cannot be looked for in {folder}: {error.strerror}") from error
     return [name.removesuffix(".toml") for name in files if name.endswith(".toml") and name[0] != "."]
 
 
-def _is_there(file: Traversable) -> bool:
+def _exists(file: Traversable) -> bool:
     """Also a link that leads nowhere: reading it says so, which passing over it would not."""
     return os.path.lexists(file) if isinstance(file, Path) else file.is_file()

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_lok.core.workflow.model import Origin
 from pytest_lok.core.workflow.source import SourceText
-from pytest_lok.discovery import WorkflowPaths, find_root, unknown
+from pytest_lok.discovery import WorkflowPaths, find_root, unknown_workflow
 from pytest_lok.errors import UsageError, WorkflowError
 
 
@@ -250,14 +250,14 @@ def test_files_named_in_a_workflow_are_beside_it(root: Path, shelves: WorkflowPa
 
 class TestUnknown:
     def test_says_what_was_meant_and_what_there_is(self, tmp_path: Path) -> None:
-        error = unknown("adit", ["hunt", "audit", "hunt"], tmp_path)
+        error = unknown_workflow("adit", ["hunt", "audit", "hunt"], tmp_path)
         assert str(error) == (
             "there is no workflow 'adit'\n  hint: did you mean 'audit'? There are: audit, hunt"
         )
 
     def test_says_where_to_put_the_first_one(self, tmp_path: Path) -> None:
-        assert ".lok/workflows/" in unknown("audit", [], tmp_path).hint
+        assert ".lok/workflows/" in unknown_workflow("audit", [], tmp_path).hint
 
     def test_tells_a_file_from_a_name(self, tmp_path: Path) -> None:
         put(tmp_path, "review.toml")
-        assert "./review.toml" in unknown("review", ["audit"], tmp_path).hint
+        assert "./review.toml" in unknown_workflow("review", ["audit"], tmp_path).hint

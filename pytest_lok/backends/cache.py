@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 from pytest_lok.backends.delegating import DelegatingBackend
 from pytest_lok.core.asking.cassette import canonical
-from pytest_lok.core.results import RECALLED, Reply
+from pytest_lok.core.results import CACHED_USAGE, Reply
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.files import write_atomically
@@ -188,7 +188,7 @@ class CachingBackend(DelegatingBackend):
         entry = self._cache.find(key)
         if entry is None:
             return None
-        return Reply(text=entry.text, backend=self.name, model=entry.model, usage=RECALLED, cached=True)
+        return Reply(text=entry.text, backend=self.name, model=entry.model, usage=CACHED_USAGE, cached=True)
 
     async def _key(self, prompt: Prompt) -> str | None:
         state = "" if self._tree is None else await self._tree()

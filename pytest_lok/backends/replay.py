@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from pytest_lok.backends.delegating import DelegatingBackend
 from pytest_lok.core.asking.cassette import Mode, Question, Recording, canonical, difference, dumps, loads
-from pytest_lok.core.results import RECALLED, Reply
+from pytest_lok.core.results import CACHED_USAGE, Reply
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendError, BackendFault
@@ -183,7 +183,7 @@ class ReplayBackend(DelegatingBackend):
 
     def _reply(self, recording: Recording) -> Reply:
         return Reply(
-            text=recording.text, backend=self.name, model=recording.model, usage=RECALLED, cached=True
+            text=recording.text, backend=self.name, model=recording.model, usage=CACHED_USAGE, cached=True
         )
 
 

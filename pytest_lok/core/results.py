@@ -77,7 +77,7 @@ def _add(a: _N | None, b: _N | None) -> _N | None:
 
 
 NO_USAGE = Usage()
-RECALLED = Usage(cached=1, input_tokens=0, output_tokens=0, cost_usd=0.0)
+CACHED_USAGE = Usage(cached=1, input_tokens=0, output_tokens=0, cost_usd=0.0)
 """Of an answer that was known already: nothing was spent."""
 
 
@@ -278,7 +278,7 @@ class ResumeState:
     spent: Usage = NO_USAGE
 
 
-NOTHING_KNOWN = ResumeState()
+FRESH_START = ResumeState()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

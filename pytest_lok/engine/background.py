@@ -13,7 +13,7 @@ from contextvars import Context
 from functools import partial
 
 from pytest_lok.core.events import Event, RunWaiting, StepFinished
-from pytest_lok.core.results import NOTHING_KNOWN, ResumeState, RunResult, StepResult
+from pytest_lok.core.results import FRESH_START, ResumeState, RunResult, StepResult
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.aside import THREAD
 from pytest_lok.engine.asking.concurrency import FifoQueue
@@ -132,7 +132,7 @@ class Background:
         *,
         fail_fast: bool = False,
         run_id: str = "",
-        known: ResumeState = NOTHING_KNOWN,
+        known: ResumeState = FRESH_START,
     ) -> RunHandle:
         """Begin a run; returns at once. ``emit`` is called on the engine thread. See ``Run`` for the rest."""
         loop = self._running_loop()

@@ -18,7 +18,7 @@ from pytest_lok.core.events import (
     StepStarted,
     fold,
 )
-from pytest_lok.core.results import NOTHING_KNOWN, Outcome, ResumeState, RunResult, Section, StepResult, Usage
+from pytest_lok.core.results import FRESH_START, Outcome, ResumeState, RunResult, Section, StepResult, Usage
 from pytest_lok.core.workflow.model import Step
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.core.workflow.schedule import Schedule
@@ -55,7 +55,7 @@ class Run:
         *,
         fail_fast: bool = False,
         run_id: str = "",
-        known: ResumeState = NOTHING_KNOWN,
+        known: ResumeState = FRESH_START,
         line: FifoQueue | None = None,
     ) -> None:
         self.run_id = run_id or uuid.uuid4().hex[:12]

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from pytest_lok.core.text.duration import LONGEST, parse_duration
+from pytest_lok.core.text.duration import MAX_SECONDS, parse_duration
 from pytest_lok.core.toml.validation import validation_error
 from pytest_lok.core.trust.claims import Claims
 from pytest_lok.core.workflow.document import schema_of
@@ -50,7 +50,7 @@ def _seconds(value: object) -> float:
         raise validation_error(
             "must be seconds or a duration in quotes", 'for example 60, "90s" or "5m"; 0 = no limit'
         )
-    if seconds != math.inf and not 0 <= seconds <= LONGEST:
+    if seconds != math.inf and not 0 <= seconds <= MAX_SECONDS:
         raise validation_error(
             "must lie between 0 (no limit) and a year", 'numbers are seconds here; or write "90s"'
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_lok.core.workflow.model import Origin, Role, Strategy, Workflow
 from pytest_lok.core.workflow.reader import SourceText, parse_workflow
-from pytest_lok.discovery import WorkflowPaths, unknown
+from pytest_lok.discovery import WorkflowPaths, unknown_workflow
 from pytest_lok.settings import ALL, Settings
 from pytest_lok.verbs.tasks import task_workflow
 
@@ -41,7 +41,7 @@ class WorkflowCatalog:
             return self._task(name)
         source = own or paths.named(name)
         if source is None:
-            raise unknown(name, (entry.stem for entry in self.entries()), paths.root)
+            raise unknown_workflow(name, (entry.stem for entry in self.entries()), paths.root)
         return self._parse(source)
 
     def entries(self) -> list[CatalogEntry]:

@@ -14,7 +14,7 @@ import pytest
 from pytest_lok.backends import cache as module
 from pytest_lok.backends.cache import AnswerCache, CachingBackend, TreeState
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.core.results import RECALLED, Reply
+from pytest_lok.core.results import CACHED_USAGE, Reply
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt, RemembersAnswers
 from pytest_lok.errors import BackendError, BackendFault
@@ -65,7 +65,7 @@ def test_the_same_question_is_asked_once(shelf: Shelf) -> None:
     first = said(shelf.cached(backend))
     again = said(shelf.cached(backend))
     assert (first.text, first.cached, first.usage.calls) == ("1", False, 1)
-    assert (again.text, again.cached, again.usage, again.model) == ("1", True, RECALLED, "scripted")
+    assert (again.text, again.cached, again.usage, again.model) == ("1", True, CACHED_USAGE, "scripted")
     assert len(backend.asked) == 1
 
 

@@ -15,7 +15,7 @@ from pytest_lok.backends.replay import CassetteStore, ReplayBackend
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.backends.unavailable import UnavailableBackend
 from pytest_lok.core.asking.cassette import Mode, loads
-from pytest_lok.core.results import RECALLED, Reply
+from pytest_lok.core.results import CACHED_USAGE, Reply
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendError, BackendFault
@@ -78,7 +78,7 @@ def test_what_was_recorded_is_answered_without_asking(recorded: Path) -> None:
         claude = Scripted("claude", "something else")
         replies = asked(session(recorded, mode, claude), "two", "one")
         assert [reply.text for reply in replies] == ["answer to two", "answer to one"]
-        assert all(reply.cached and reply.usage == RECALLED for reply in replies)
+        assert all(reply.cached and reply.usage == CACHED_USAGE for reply in replies)
         assert [reply.model for reply in replies] == ["scripted", "scripted"]
         assert claude.asked == []
 

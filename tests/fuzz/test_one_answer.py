@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from pytest_lok.core.answers.consensus import ParsedReply, ballot
 from pytest_lok.core.answers.output_format import parse_output
 from pytest_lok.core.results import Json, Reply
-from pytest_lok.core.text.invisible import seen
+from pytest_lok.core.text.invisible import squeezed
 from pytest_lok.core.text.json_in_prose import find_json
-from pytest_lok.core.text.thinking import answer_of
+from pytest_lok.core.text.thinking import without_thoughts
 from pytest_lok.core.workflow.model import Format
 from pytest_lok.errors import OutputError
 from tests.fuzz import examples
@@ -133,7 +133,7 @@ def answers(draw: st.DrawFn) -> Case:
 
 def read(text: str, how: Callable[[str], Json]) -> tuple[bool, Json]:
     try:
-        return True, how(answer_of(text))
+        return True, how(without_thoughts(text))
     except OutputError:
         return False, None
 
@@ -341,7 +341,7 @@ def looks_alike(value: Json) -> bool:
         return any(map(looks_alike, value))
     if not isinstance(value, dict):
         return False
-    return len({seen(key) for key in value}) < len(value) or any(map(looks_alike, value.values()))
+    return len({squeezed(key) for key in value}) < len(value) or any(map(looks_alike, value.values()))
 
 
 MARKS: st.SearchStrategy[Callable[[int], str]] = st.sampled_from(
@@ -431,7 +431,7 @@ PLAIN = st.sampled_from(["Fine.", "BLOCK", "no", '{"a": 1}', "x < y", "`code`", 
 def test_an_answer_is_all_that_is_outside_of_balanced_thoughts(parts: list[str], gap: str) -> None:
     """Whatever is taken is what one walk over the parts keeps, if not all before a first closing tag is thought."""
     try:
-        answer = answer_of(gap.join(parts))
+        answer = without_thoughts(gap.join(parts))
     except OutputError:
         return
     kept: list[str] = []

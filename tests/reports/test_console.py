@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_lok.core.results import RECALLED, Usage
+from pytest_lok.core.results import CACHED_USAGE, Usage
 from pytest_lok.reports.console import answer, cost, details, duration, outputs, status, summary, tail
 from tests.reports.results import ERROR, FAILED, PASSED, SKIPPED, SOFT, run_of
 
@@ -155,5 +155,5 @@ def test_a_short_text_is_shown_whole() -> None:
 
 def test_answers_that_were_known_already_are_called_cached() -> None:
     paid = Usage(calls=1, input_tokens=10, output_tokens=2, cost_usd=0.5)
-    assert cost(RECALLED) == cost(RECALLED + RECALLED) == "(cached)"
-    assert cost(paid + RECALLED + RECALLED) == "12 tokens, $0.5000 (2 cached)"
+    assert cost(CACHED_USAGE) == cost(CACHED_USAGE + CACHED_USAGE) == "(cached)"
+    assert cost(paid + CACHED_USAGE + CACHED_USAGE) == "12 tokens, $0.5000 (2 cached)"

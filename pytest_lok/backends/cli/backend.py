@@ -28,7 +28,7 @@ from pytest_lok.backends.cli.dialect import (
 )
 from pytest_lok.backends.cli.environment import narrowed, search_path
 from pytest_lok.core.results import Reply
-from pytest_lok.core.text.invisible import seen
+from pytest_lok.core.text.invisible import squeezed
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.engine.ports import Completed, ProcessRunner, ProcessSpec, Prompt
 from pytest_lok.errors import BackendError, BackendFault, StepUnableError
@@ -347,7 +347,7 @@ def _unusable(name: str, launch: ProcessSpec, done: Completed, heard: CliReply) 
             message=f"it took {size - done.unread:,} of {size:,} bytes of its prompt",
             hint=f"it has to read stdin to its end; or put {{prompt}} into `args` of [backends.{name}]",
         )
-    if not seen(heard.text):
+    if not squeezed(heard.text):
         said = bare(done.stderr).strip()
         return CliError(
             kind=faults.of_text(said) or BackendFault.EMPTY,

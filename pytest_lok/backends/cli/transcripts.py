@@ -18,7 +18,7 @@ from pytest_lok.backends import error_mapping as faults
 from pytest_lok.backends.cli.dialect import CliError, CliReply, Heard, crashed
 from pytest_lok.backends.endings import Ending, judged
 from pytest_lok.core.results import Usage
-from pytest_lok.core.text.strict_json import stored
+from pytest_lok.core.text.strict_json import load_stored
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault, OutputError
@@ -37,7 +37,7 @@ def objects(text: str) -> list[dict[str, Any]]:
     for line in text.split("\n"):
         if line.lstrip().startswith("{"):
             try:
-                value = stored(line)
+                value = load_stored(line)
             except ValueError:
                 continue
             if isinstance(value, dict):

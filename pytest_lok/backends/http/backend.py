@@ -25,7 +25,7 @@ from pytest_lok.backends.http.client import (
 from pytest_lok.backends.states import is_bad, told
 from pytest_lok.backends.troubles import broken, checked, is_error
 from pytest_lok.core.results import Reply, Usage
-from pytest_lok.core.text.strict_json import stored
+from pytest_lok.core.text.strict_json import load_stored
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault, OutputError
 
@@ -397,7 +397,7 @@ async def _events(stream: ResponseStream, endpoint: Endpoint) -> AsyncGenerator[
 def _told(endpoint: Endpoint, data: str) -> BackendError:
     """The failure told by an event that is called an error."""
     try:
-        return broken(endpoint, checked(stored(data), endpoint))
+        return broken(endpoint, checked(load_stored(data), endpoint))
     except (ValueError, OutputError):
         return broken(endpoint, complaint(data))
     except BackendError as error:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from pytest_lok.backends import error_mapping as faults
-from pytest_lok.core.text.strict_json import stored
+from pytest_lok.core.text.strict_json import load_stored
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.core.trust.redaction import without
 from pytest_lok.errors import BackendError, BackendFault, OutputError
@@ -147,7 +147,7 @@ class ResponseStream:
     def parsed(self, text: str) -> Any:
         """A JSON value of the answer; BAD_OUTPUT if it is none."""
         try:
-            return stored(text)
+            return load_stored(text)
         except OutputError as error:
             raise self._endpoint.error(
                 BackendFault.BAD_OUTPUT, f"what the server sent cannot be used: {error.message}"

@@ -6,8 +6,8 @@ import json
 
 from pytest_lok.core.findings.reading import read_findings
 from pytest_lok.core.results import Json
-from pytest_lok.core.text.json_in_prose import ALONE, find_all, find_json
-from pytest_lok.core.text.strict_json import kind_of, load, load_alone, unfenced
+from pytest_lok.core.text.json_in_prose import JSON_ALONE_HINT, find_json, find_json_values
+from pytest_lok.core.text.strict_json import describe_type, load, load_alone, unfenced
 from pytest_lok.core.workflow.model import Format
 from pytest_lok.errors import OutputError
 
@@ -47,7 +47,7 @@ def _array(value: Json) -> list[Json]:
     if isinstance(value, list):
         return value
     if not isinstance(value, dict):
-        raise OutputError(f"the output is {kind_of(value)}, not an array", hint="ask for a JSON array")
+        raise OutputError(f"the output is {describe_type(value)}, not an array", hint="ask for a JSON array")
     fields = ", ".join(repr(key) for key, item in value.items() if isinstance(item, list))
     hint = f"its array is in the field {fields}" if fields else "ask for a JSON array"
     raise OutputError("the output is a JSON object, not an array", hint=hint)
@@ -58,7 +58,7 @@ def _json_lines(text: str, alone: bool, material: str) -> list[Json]:
     try:
         return [load(line) for line in unfenced(text).split("\n") if line.strip()]
     except json.JSONDecodeError:
-        values = find_all(text, material)
+        values = find_json_values(text, material)
     if not values:
         raise OutputError("the output holds no lines of JSON", hint="ask for one JSON value per line")
     if alone:
@@ -67,4 +67,4 @@ def _json_lines(text: str, alone: bool, material: str) -> list[Json]:
 
 
 def _not_alone() -> OutputError:
-    return OutputError("the output holds other text beside its JSON", hint=ALONE)
+    return OutputError("the output holds other text beside its JSON", hint=JSON_ALONE_HINT)

@@ -12,8 +12,8 @@ from functools import cached_property
 from pytest_lok.core.findings.diffs import LineChanges, Span, changed_lines
 from pytest_lok.core.findings.encodings import decode_readings
 from pytest_lok.core.results import Finding
-from pytest_lok.core.text.citation import Quote, Side, quotes
-from pytest_lok.core.text.invisible import rule_key, words_of
+from pytest_lok.core.text.citation import Quote, Side, possible_quotes
+from pytest_lok.core.text.invisible import rule_key, squeezed_words
 
 MAX_PLACES = 2_000
 """Places of one quote that are looked at; of a quote with more of them none counts as harmless."""
@@ -30,7 +30,7 @@ class SqueezedText:
         self._words = set[int]()  # where words begin
         at = 0
         for number, line in enumerate(text.split("\n"), 1):
-            if words := words_of(line):
+            if words := squeezed_words(line):
                 self._lines.append(line)
                 self._numbers.append(number)
                 self._starts.append(at)
@@ -169,7 +169,7 @@ class EvidenceFile:
         """Where the finding's quote stands in the file."""
         everywhere = not self.unreadable and all(whole for _, whole in self._texts.values())
         doubt = self.unreadable or ("" if everywhere else f"the encoding of {self.path} is not known")
-        for group in quotes(finding.evidence):
+        for group in possible_quotes(finding.evidence):
             found = dict.fromkeys(self._places(group, finding))
             if found:
                 return QuoteSearch(places=tuple(found), everywhere=everywhere, doubt=doubt)

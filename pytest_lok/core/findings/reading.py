@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias, cast, get_args
 
 from pytest_lok.core.results import Finding, Json, Severity, Standing, Vote
-from pytest_lok.core.text.citation import core_of
+from pytest_lok.core.text.citation import quote_key
 from pytest_lok.core.text.invisible import rule_key
 from pytest_lok.core.text.json_in_prose import find_json
 from pytest_lok.core.text.path_spellings import base_name
@@ -214,7 +214,7 @@ def _lines_overlap(one: Finding, other: Finding) -> bool:
 
 
 def _quote(finding: Finding) -> str:
-    return core_of(finding.evidence)
+    return quote_key(finding.evidence)
 
 
 def _quotes_match(one: str, other: str) -> bool:

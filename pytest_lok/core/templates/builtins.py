@@ -28,7 +28,7 @@ from pytest_lok.core.templates.values import (
     text_of,
 )
 from pytest_lok.core.text.json_in_prose import QuotedError, find_json
-from pytest_lok.core.text.strict_json import is_json, kind_of
+from pytest_lok.core.text.strict_json import describe_type, is_json
 from pytest_lok.errors import TemplateError
 
 Function: TypeAlias = Callable[..., Any]
@@ -77,7 +77,7 @@ def _textual(value: Any, *, nested: bool = False) -> str:
         return text_of(value)
     its = plain(value)
     as_json(its)  # says what is missing
-    raise TemplateError(f"{kind_of(its)} is no text", hint=TEXTUAL)
+    raise TemplateError(f"{describe_type(its)} is no text", hint=TEXTUAL)
 
 
 @pass_context
@@ -164,7 +164,7 @@ def method_of(value: Any, name: str) -> Any:
     if isinstance(value, str) and name in TEXT_METHODS:
         text = text_of(value)
         return MethodType(_GROWING[name], text) if name in _GROWING else getattr(text, name)
-    return missing(f"{kind_of(owner)} has no method {name}()", f"{name}() is for {_owners(name)}")
+    return missing(f"{describe_type(owner)} has no method {name}()", f"{name}() is for {_owners(name)}")
 
 
 def _owners(name: str) -> str:

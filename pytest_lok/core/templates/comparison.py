@@ -11,7 +11,7 @@ from jinja2.runtime import Context
 
 from pytest_lok.core.templates.limits import budget_of
 from pytest_lok.core.templates.values import SERIES, DataView, MissingValue, OutputValue, as_json, plain
-from pytest_lok.core.text.strict_json import kind_of
+from pytest_lok.core.text.strict_json import describe_type
 from pytest_lok.errors import TemplateError
 
 Kind: TypeAlias = Literal["text", "number", "boolean", "null", "array", "object", ""]
@@ -81,13 +81,15 @@ def among(item: Any, owner: Any) -> bool:
     match kind(container):
         case "text":
             if kind(item) != "text":
-                raise TemplateError(f"a text holds only texts, not {kind_of(plain(item))}", hint=TEXTUAL)
+                raise TemplateError(
+                    f"a text holds only texts, not {describe_type(plain(item))}", hint=TEXTUAL
+                )
             return plain_text(item) in container
         case "array":
             return any(same(item, one) for one in container)
         case "object":
             return kind(item) == "text" and plain_text(item) in container
-    raise TemplateError(f"nothing can be in {kind_of(container)}")
+    raise TemplateError(f"nothing can be in {describe_type(container)}")
 
 
 TEXTUAL = "write `| string` after a value to have it as text"
@@ -104,7 +106,7 @@ def ordered(left: Any, right: Any) -> int:
     its, other = kind(left), kind(right)
     if its != other or its not in ("number", "text"):
         raise TemplateError(
-            f"{kind_of(plain(left))} and {kind_of(plain(right))} have no order",
+            f"{describe_type(plain(left))} and {describe_type(plain(right))} have no order",
             hint="compare numbers with numbers, and texts with texts; `| int` makes a number of a text",
         )
     if left != left or right != right:
@@ -145,7 +147,7 @@ def yes(value: Any, what: str = "it") -> bool:
     its = kind(value)
     if isinstance(value, bool):
         return value
-    said = kind_of(value) if its else "no value"
+    said = describe_type(value) if its else "no value"
     raise TemplateError(f"{what} is {said}, not true or false", hint=COMPARE[its])
 
 

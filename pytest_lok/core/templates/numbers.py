@@ -14,7 +14,7 @@ from jinja2 import Environment, pass_environment
 
 from pytest_lok.core.templates.limits import MAX_BITS
 from pytest_lok.core.templates.values import plain
-from pytest_lok.core.text.strict_json import kind_of
+from pytest_lok.core.text.strict_json import describe_type
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.errors import TemplateError
 
@@ -61,7 +61,7 @@ def _otherwise(value: Any, default: Any, name: str) -> Any:
     if default is not _NO_DEFAULT:
         return default
     value = plain(value)
-    shown = kind_of(value)
+    shown = describe_type(value)
     if isinstance(value, str):
         shown = repr(truncate(value, _SHOWN))
     hint = f"let the answer be a number alone, or say what it counts as: `{name}(99)`"
@@ -81,7 +81,7 @@ def _numeric(value: Any, what: str = "counted with") -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
     raise TemplateError(
-        f"only numbers can be {what}, not {kind_of(value)}", hint="`| int` makes one of a text"
+        f"only numbers can be {what}, not {describe_type(value)}", hint="`| int` makes one of a text"
     )
 
 

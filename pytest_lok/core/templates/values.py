@@ -12,7 +12,7 @@ from jinja2 import StrictUndefined
 from pytest_lok.core.results import Json, Outcome, StepResult
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.text.json_in_prose import QuotedError, find_json
-from pytest_lok.core.text.strict_json import Container, kind_of
+from pytest_lok.core.text.strict_json import Container, describe_type
 from pytest_lok.errors import OutputError, TemplateError
 
 OPTIONAL = 'write `| default("")` after it if it may be missing'
@@ -114,7 +114,7 @@ class StepView(DataView):
             return missing(f"{what}: {error.message}")
         if isinstance(data, dict):
             return data[name] if name in data else missing(f"{what}; its JSON has {_listed(data)}")
-        return missing(f"{what}: its JSON is {kind_of(data)}, not an object")
+        return missing(f"{what}: its JSON is {describe_type(data)}, not an object")
 
 
 class OutputValue(str):
@@ -212,9 +212,9 @@ def field_of(value: object, key: object) -> object:
     except LookupError:
         if isinstance(value, dict):
             return missing(f"there is no field {key!r}; there is {_listed(value)}")
-        return missing(f"there is no item {key!r} in {kind_of(value)}")
+        return missing(f"there is no item {key!r} in {describe_type(value)}")
     except TypeError:
-        return missing(f"{kind_of(value)} has no field {key!r}")
+        return missing(f"{describe_type(value)} has no field {key!r}")
 
 
 def roots(scope: Scope) -> dict[str, object]:

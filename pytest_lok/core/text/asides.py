@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pytest_lok.core.text.strict_json import Container, canonical, decode
 from pytest_lok.errors import OutputError
 
-MOST = 20
+MAX_ATTEMPTS = 20
 """Places where a value is looked for that is none, or none to be set aside at once; with more, none is."""
 
 _LANGUAGES = frozenset(
@@ -29,21 +29,21 @@ _LANGUAGES = frozenset(
 )
 """Languages that no answer is written in. Those of data and markup (yaml, toml, xml) are none of them."""
 
-_ASIDE = "…"
+_ELLIPSIS = "…"
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([^`\s]*)[ \t\r]*$")
 _TOKEN = re.compile(r"(?<!`)`([^`]+)`(?!`)|[\[\]{}]")
 _NUMBER = r"-?\d+(?:\.\d+)?"
-_PLAIN = re.compile(rf"\[[ \t]*(?:{_NUMBER}(?:[ \t]*,[ \t]*{_NUMBER})*)?[ \t]*\]|\{{[ \t]*\}}")
+_NUMBERS = re.compile(rf"\[[ \t]*(?:{_NUMBER}(?:[ \t]*,[ \t]*{_NUMBER})*)?[ \t]*\]|\{{[ \t]*\}}")
 _BULLET = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+")
-_SAID = re.compile(r"[^=]*[^\W_][^=]*?(?:[\w.,;!?)*]|[ \t][^=]*:)[ \t]+[(*_]*")
+_SENTENCE = re.compile(r"[^=]*[^\W_][^=]*?(?:[\w.,;!?)*]|[ \t][^=]*:)[ \t]+[(*_]*")
 _REFERENCE = re.compile(r":?[ \t]+\S")
-_NEAR = 200
+_LOOKBEHIND = 200
 """Characters of its line that are looked at before a value."""
 _AFTER = re.compile(r"$|[\s.,;:!?)*_]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
+class _TextPart:
     """Of a text: a ``value`` with nothing else on its lines, a fence around ``code``, or a line of words."""
 
     text: str
@@ -58,7 +58,7 @@ def without_asides(text: str, quoted: Callable[[Container, str], bool]) -> str |
     """
     parts = list(_parts(text))
     blocks = {canonical(it.value): it for it in parts if it.value is not None}
-    if len(blocks) > MOST:
+    if len(blocks) > MAX_ATTEMPTS:
         return None
     if len(blocks) > 1:
         blocks = {said: it for said, it in blocks.items() if not quoted(it.value or [], it.text)}
@@ -69,10 +69,10 @@ def without_asides(text: str, quoted: Callable[[Container, str], bool]) -> str |
     if not keys:
         return None
     asides = _Asides(isinstance(block.value, dict), keys, quoted)
-    return "".join(part.text if _is(part, said) else asides.left_of(part) for part in parts)
+    return "".join(part.text if _is_answer(part, said) else asides.kept_text(part) for part in parts)
 
 
-def _is(part: _Part, said: str) -> bool:
+def _is_answer(part: _TextPart, said: str) -> bool:
     return part.value is not None and canonical(part.value) == said
 
 
@@ -97,33 +97,33 @@ class _Asides:
         self._other = "[" if is_object else "{"
         self._keys = keys
         self._quoted = quoted
-        self._tries = MOST
+        self._tries = MAX_ATTEMPTS
 
-    def left_of(self, part: _Part) -> str:
+    def kept_text(self, part: _TextPart) -> str:
         """What is left of a part."""
         if part.value is not None:
-            return f"{_ASIDE}\n" if self._is_quotation(part.value, part.text) else part.text
+            return f"{_ELLIPSIS}\n" if self._is_quotation(part.value, part.text) else part.text
         if part.code is not None:
-            return f"{_ASIDE}\n" if self._is_code(part.code) else part.text
-        return self._left_of_words(part.text)
+            return f"{_ELLIPSIS}\n" if self._is_code(part.code) else part.text
+        return self._kept_words(part.text)
 
-    def _left_of_words(self, line: str) -> str:
+    def _kept_words(self, line: str) -> str:
         kept, at, depth = list[str](), 0, 0
         while (token := _TOKEN.search(line, at)) is not None:
-            before = "".join([*kept[-9:], line[at : token.start()]])[-_NEAR:]
-            end = self._aside(line, token, before) if depth == 0 else None
+            before = "".join([*kept[-9:], line[at : token.start()]])[-_LOOKBEHIND:]
+            end = self._aside_end(line, token, before) if depth == 0 else None
             if end is None and token[0] in "[]{}":
                 depth += 1 if token[0] in "[{" else -1
-            kept += [line[at : token.start()], token[0] if end is None else _ASIDE]
+            kept += [line[at : token.start()], token[0] if end is None else _ELLIPSIS]
             at = end or token.end()
         return "".join([*kept, line[at:]])
 
-    def _aside(self, line: str, token: re.Match[str], before: str) -> int | None:
+    def _aside_end(self, line: str, token: re.Match[str], before: str) -> int | None:
         """Where what begins there ends, if it is set aside; ``before`` is what is left before it."""
         inner = token[1]
         if inner is None:
             return self._value_end(line, token.start(), before)
-        if not before.strip() and re.match(r"[ \t]+[^\W\d_]", line[token.end() : token.end() + _NEAR]):
+        if not before.strip() and re.match(r"[ \t]+[^\W\d_]", line[token.end() : token.end() + _LOOKBEHIND]):
             before = "It "  # the sentence begins with it
         spoken = self._is_code(inner) or self._value_end(inner, 0, before) == len(inner)
         return token.end() if spoken and re.search(r"[\[\]{}]", inner) else None
@@ -132,7 +132,7 @@ class _Asides:
         """Where a value ends that is no part of anything and is set aside."""
         if text[start] not in "[{":
             return None
-        if plain := _PLAIN.match(text, start):
+        if plain := _NUMBERS.match(text, start):
             numbers = plain[0][1:-1].strip() and _REFERENCE.match(text, plain.end())
             free = _is_sentence(before) or (numbers and not before.strip())
             other = text[start] == self._other and _AFTER.match(text, plain.end())
@@ -147,27 +147,27 @@ class _Asides:
 
     def _is_code(self, text: str) -> bool:
         """Whether it is code, and no value as a whole."""
-        return re.match(r"\s*[\w@#$.*/<+})-]", text) is not None and not self._named(text)
+        return re.match(r"\s*[\w@#$.*/<+})-]", text) is not None and not self._names_a_key(text)
 
     def _is_quotation(self, value: Container, source: str) -> bool:
-        return bool(value) and not self._named(canonical(value)) and self._quoted(value, source)
+        return bool(value) and not self._names_a_key(canonical(value)) and self._quoted(value, source)
 
-    def _named(self, text: str) -> bool:
+    def _names_a_key(self, text: str) -> bool:
         return not self._keys.isdisjoint(_words(text))
 
 
 def _is_sentence(before: str) -> bool:
     """Whether it leads up to a value, and is neither the key of one nor the mark of an item."""
     bullet = _BULLET.match(before)
-    return _SAID.fullmatch(before, bullet.end() if bullet else 0) is not None
+    return _SENTENCE.fullmatch(before, bullet.end() if bullet else 0) is not None
 
 
 # --- parts
 
 
-def _parts(text: str) -> Iterator[_Part]:
+def _parts(text: str) -> Iterator[_TextPart]:
     """The parts of a text, in order; joined they are the text."""
-    at, opened, tries = 0, "", MOST
+    at, opened, tries = 0, "", MAX_ATTEMPTS
     while at < len(text):
         line = text[at : _line_end(text, at)]
         fence = _FENCE.match(line)
@@ -180,7 +180,7 @@ def _parts(text: str) -> Iterator[_Part]:
         elif fence is not None:
             part = _code(text, at, fence) if fence[2].casefold() in _LANGUAGES else None
             opened = "" if part else fence[1]
-        part = part or _Part(text=line)
+        part = part or _TextPart(text=line)
         yield part
         at += len(part.text)
 
@@ -189,7 +189,7 @@ def _line_end(text: str, at: int) -> int:
     return text.find("\n", at) + 1 or len(text)
 
 
-def _block(text: str, at: int) -> _Part | None:
+def _block(text: str, at: int) -> _TextPart | None:
     """The value that stands there with nothing else on its lines."""
     start = at + len(text[at : _line_end(text, at)]) - len(text[at : _line_end(text, at)].lstrip())
     try:
@@ -199,10 +199,10 @@ def _block(text: str, at: int) -> _Part | None:
     last = _line_end(text, end - 1)
     if text[end:last].strip() or not isinstance(value, dict | list):
         return None
-    return _Part(text=text[at:last], value=value)
+    return _TextPart(text=text[at:last], value=value)
 
 
-def _code(text: str, at: int, fence: re.Match[str]) -> _Part | None:
+def _code(text: str, at: int, fence: re.Match[str]) -> _TextPart | None:
     """The fence of code that begins there, if it ends."""
     first = _line_end(text, at)
     line = first
@@ -210,6 +210,6 @@ def _code(text: str, at: int, fence: re.Match[str]) -> _Part | None:
         end = _line_end(text, line)
         closing = _FENCE.match(text[line:end])
         if closing is not None and closing[1].startswith(fence[1]) and not closing[2]:
-            return _Part(text=text[at:end], code=text[first:line])
+            return _TextPart(text=text[at:end], code=text[first:line])
         line = end
     return None

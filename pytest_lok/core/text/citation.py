@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from pytest_lok.core.text.invisible import seen
+from pytest_lok.core.text.invisible import squeezed
 from pytest_lok.core.text.path_spellings import readings, unquoted
 
 Side: TypeAlias = Literal["after", "before", "both"]
@@ -21,74 +21,74 @@ Side: TypeAlias = Literal["after", "before", "both"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """Pieces of text that follow each other in a file, as ``seen``; ``lines``: the first begins a line."""
+    """``squeezed`` texts that follow each other in a file; ``lines``: the first begins a line."""
 
     pieces: tuple[str, ...]
     side: Side = "both"
     lines: bool = False
 
 
-def quotes(evidence: str) -> Iterator[tuple[Quote, ...]]:
+def possible_quotes(evidence: str) -> Iterator[tuple[Quote, ...]]:
     """What may be quoted, in groups: what is found of one makes the later ones needless.
 
     A mark of a diff or a number before whole lines may as well be a part of them, so those readings
     stand beside the text as it is.
     """
-    yield tuple(dict.fromkeys(_marked(evidence, exact=True)))
+    yield tuple(dict.fromkeys(_without_marks(evidence, exact=True)))
     found = dict[Quote, None]()
     for text in readings(evidence, _QUOTE_STEPS):
-        for quote in _marked(text, exact=False):
+        for quote in _without_marks(text, exact=False):
             found.setdefault(quote)
-            found.setdefault(replace(quote, pieces=_elided(quote.pieces[0])))
-    for text in readings(_without_elided_lines(evidence), _QUOTE_STEPS):
-        for plain in (text, *_stripped(text)):
-            pieces = [seen(piece) for piece in plain.split("\0")]
+            found.setdefault(replace(quote, pieces=_split_at_ellipses(quote.pieces[0])))
+    for text in readings(_without_omission_notes(evidence), _QUOTE_STEPS):
+        for plain in (text, *_without_numbers(text)):
+            pieces = [squeezed(piece) for piece in plain.split("\0")]
             found.setdefault(_quote(*pieces))
-            found.setdefault(_quote(*(part for piece in pieces for part in _elided(piece))))
+            found.setdefault(_quote(*(part for piece in pieces for part in _split_at_ellipses(piece))))
     yield tuple(quote for quote in found if quote.pieces)
 
 
 @functools.lru_cache(maxsize=4096)
-def core_of(evidence: str) -> str:
+def quote_key(evidence: str) -> str:
     """What two ways to cite one text have in common: its words, without marks, fences and numbers around."""
     text = evidence
     for step in (_unfenced, _unquoted_lines, lambda it: unquoted(it.strip("\r\n"))):
         text = step(text)
-    text = next(iter(_stripped(text, every=True)), text)
+    text = next(iter(_without_numbers(text, every=True)), text)
     rows = text.split("\n")
     if all(row[:1] in ("+", "-", "") for row in rows):
         text = "\n".join(row[1:] for row in rows)
-    return " ".join(filter(None, map(seen, (text if seen(text) else evidence).split())))
+    return " ".join(filter(None, map(squeezed, (text if squeezed(text) else evidence).split())))
 
 
 def _quote(*pieces: str, side: Side = "both", lines: bool = False) -> Quote:
     return Quote(pieces=tuple(filter(None, pieces)), side=side, lines=lines)
 
 
-def _marked(text: str, *, exact: bool) -> list[Quote]:
+def _without_marks(text: str, *, exact: bool) -> list[Quote]:
     """The text as it is, and without the marks before its lines; ``exact``: only where all have them."""
-    found = [_quote(seen(text)), *_sides(text, lines=exact)]
-    for plain in _stripped(text, every=exact):
-        found += [_quote(seen(plain), lines=exact), *_sides(plain, lines=exact)]
+    found = [_quote(squeezed(text)), *_diff_sides(text, lines=exact)]
+    for plain in _without_numbers(text, every=exact):
+        found += [_quote(squeezed(plain), lines=exact), *_diff_sides(plain, lines=exact)]
     unmarked = "\n".join(row[1:] if row[:1] in _MARKS else row for row in text.split("\n"))
     if unmarked != text:  # a diff of what has numbers
-        found += [_quote(seen(plain), lines=exact) for plain in _stripped(unmarked, every=exact)]
+        found += [_quote(squeezed(plain), lines=exact) for plain in _without_numbers(unmarked, every=exact)]
     return [quote for quote in found if quote.pieces]
 
 
 _MARKS = ("+", "-")
-_ASIDE = re.compile(r"@@ .*|\\ No newline.*|diff --git .*|index [0-9a-f]+\.\..*|(?:---|\+\+\+) [ab/].*")
+_DIFF_HEADER = re.compile(r"@@ .*|\\ No newline.*|diff --git .*|index [0-9a-f]+\.\..*|(?:---|\+\+\+) [ab/].*")
 
 
-def _sides(text: str, *, lines: bool) -> list[Quote]:
+def _diff_sides(text: str, *, lines: bool) -> list[Quote]:
     """A piece of a diff as what it leads to, and as what it comes from."""
-    rows = [row for row in text.split("\n") if row.strip() and not _ASIDE.fullmatch(row)]
+    rows = [row for row in text.split("\n") if row.strip() and not _DIFF_HEADER.fullmatch(row)]
     if not lines:  # indented as a whole
         rows = [row.lstrip() if row.lstrip()[:1] in _MARKS else row for row in rows]
     if not any(row[0] in _MARKS for row in rows):
         return []
-    after = "".join(seen(row[row[0] == "+" :]) for row in rows if row[0] != "-")
-    before = "".join(seen(row[row[0] == "-" :]) for row in rows if row[0] != "+")
+    after = "".join(squeezed(row[row[0] == "+" :]) for row in rows if row[0] != "-")
+    before = "".join(squeezed(row[row[0] == "-" :]) for row in rows if row[0] != "+")
     return [_quote(after, side="after", lines=lines), _quote(before, side="before", lines=lines)]
 
 
@@ -99,7 +99,7 @@ _NUMBER = re.compile(
 )
 
 
-def _stripped(text: str, *, every: bool = False) -> list[str]:
+def _without_numbers(text: str, *, every: bool = False) -> list[str]:
     """The text without numbers before its lines, or nothing."""
     rows = [(row, _NUMBER.match(row)) for row in text.split("\n")]
     numbers = [int(found[1]) for row, found in rows if found and row.strip()]
@@ -111,28 +111,28 @@ def _stripped(text: str, *, every: bool = False) -> list[str]:
 
 def unnumbered(text: str) -> str:
     """The text without the numbers before its lines, wherever there are some."""
-    return next(iter(_stripped(text)), text)
+    return next(iter(_without_numbers(text)), text)
 
 
-_ELISION = re.compile(
+_ELLIPSIS = re.compile(
     r"(?:#|//|--|/\*|<!--|;|%)?[\[(<{]?(?:\.{3,}|\u2026|\[snip\]|\[truncated\])[\])>}]?(?:\*/|-->)?",
     re.IGNORECASE,
 )
 
 
-def _elided(text: str) -> tuple[str, ...]:
+def _split_at_ellipses(text: str) -> tuple[str, ...]:
     """What stands before, between and after dots that stand for something else."""
-    return tuple(filter(None, _ELISION.split(text)))
+    return tuple(filter(None, _ELLIPSIS.split(text)))
 
 
-def _without_elided_lines(text: str) -> str:
+def _without_omission_notes(text: str) -> str:
     """The text with ``NUL`` for lines that only tell of what is left out, such as ``# ... the rest``."""
-    rows = ("\0" if _only_tells(row) else row for row in text.split("\n"))
+    rows = ("\0" if _is_omission_note(row) else row for row in text.split("\n"))
     return "\n".join(rows)
 
 
-def _only_tells(row: str) -> bool:
-    found = _ELISION.search(row)
+def _is_omission_note(row: str) -> bool:
+    found = _ELLIPSIS.search(row)
     return found is not None and not row[: found.start()].strip(" \t#/*-<!;%+>[({|0123456789:\u2192")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-LONGEST = 365 * 24 * 3600.0
+MAX_SECONDS = 365 * 24 * 3600.0
 """A limit beyond this many seconds is a slip of the unit."""
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

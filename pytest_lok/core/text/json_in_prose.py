@@ -17,16 +17,16 @@ from pytest_lok.core.text.asides import without_asides
 from pytest_lok.core.text.quotation import is_quoted
 from pytest_lok.core.text.strict_json import (
     Container,
-    broken,
+    broken_json,
     canonical,
     decode,
-    kind_of,
+    describe_type,
     load_alone,
     unfenced,
 )
 from pytest_lok.errors import OutputError
 
-ALONE = "JSON alone, or alone in one ```json block, is always understood"
+JSON_ALONE_HINT = "JSON alone, or alone in one ```json block, is always understood"
 
 
 MAX_VALUES = 100_000
@@ -38,7 +38,7 @@ class QuotedError(OutputError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the JSON in the output stands in the prompt too, so it may only be quoted", hint=ALONE
+            "the JSON in the output stands in the prompt too, so it may only be quoted", hint=JSON_ALONE_HINT
         )
 
 
@@ -75,35 +75,37 @@ def _find_json(text: str, material: str) -> Container:
     else:
         if isinstance(value, dict | list):
             return value
-        raise OutputError(f"the output is {kind_of(value)}, where a JSON object or array was expected")
+        raise OutputError(f"the output is {describe_type(value)}, where a JSON object or array was expected")
     if not values:
         empty = not unfenced(text).strip()
         what = "the output is empty, where JSON was expected" if empty else "the output holds no JSON"
-        raise OutputError(what, hint=ALONE)
+        raise OutputError(what, hint=JSON_ALONE_HINT)
     differ = len({canonical(it.value) for it in values})
     if differ > 1:
-        raise OutputError(f"the output holds {differ} JSON values, and one must be meant", hint=ALONE)
-    _check_free(text, values)
-    _check_own(text, values[:1], material)
+        raise OutputError(
+            f"the output holds {differ} JSON values, and one must be meant", hint=JSON_ALONE_HINT
+        )
+    _check_stands_free(text, values)
+    _check_not_quoted(text, values[:1], material)
     return values[0].value
 
 
-def find_all(text: str, material: str = "") -> list[Json]:
+def find_json_values(text: str, material: str = "") -> list[Json]:
     """The objects and arrays of a text, one right after the other, with prose around all of them at most."""
     values = list(_values(text))
     if not values:
         return []
-    _check_free(text, values)
-    _check_own(text, values, material)
+    _check_stands_free(text, values)
+    _check_not_quoted(text, values, material)
     before, *between, after = _gaps(text, values)
     if any(gap.strip() for gap in between):
-        raise OutputError("the output holds JSON values with other text between them", hint=ALONE)
+        raise OutputError("the output holds JSON values with other text between them", hint=JSON_ALONE_HINT)
     if any(_is_scalar(line) for line in f"{before}\n{after}".split("\n")):
-        raise OutputError("the output holds lines of JSON apart from the others", hint=ALONE)
+        raise OutputError("the output holds lines of JSON apart from the others", hint=JSON_ALONE_HINT)
     return [it.value for it in values]
 
 
-def only_quotes(text: str, material: str) -> bool:
+def only_quotes_prompt(text: str, material: str) -> bool:
     """Whether the JSON of a text is but quoted from its material."""
     if "{" not in text and "[" not in text:
         return False
@@ -138,7 +140,7 @@ def _untagged(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
+class _FoundValue:
     """A value in a text; ``inside`` = something that stands around it was open there."""
 
     value: Container
@@ -152,29 +154,29 @@ _OPENING = {"(": "(", "<!--": "-->", "/*": "*/"}
 _CLOSING = {")": "(", "-->": "-->", "*/": "*/"}
 
 
-def _values(text: str) -> Iterator[_Found]:
+def _values(text: str) -> Iterator[_FoundValue]:
     """Every object and array, left to right, in linear time; OutputError at what may be a part of one."""
     around = _Enclosures(text)
     at = count = 0
     while (token := _TOKEN.search(text, at)) is not None:
         start, at = token.start(), token.end()
         if token[0] in ("]", "}"):
-            raise OutputError(f"the output has a {token[0]} that closes nothing", hint=ALONE)
+            raise OutputError(f"the output has a {token[0]} that closes nothing", hint=JSON_ALONE_HINT)
         if token[0] not in ("[", "{"):
-            around.pass_by(token)
+            around.note(token)
             continue
-        if (end := _words_end(text, start)) is not None:
+        if (end := _bracketed_words_end(text, start)) is not None:
             at = end
             continue
         try:
             value, at = decode(text, start)
         except json.JSONDecodeError as error:
-            raise broken(text, error) from None
+            raise broken_json(text, error) from None
         count += 1
         if count > MAX_VALUES:
-            raise OutputError(f"the output holds more than {MAX_VALUES:,} JSON values", hint=ALONE)
+            raise OutputError(f"the output holds more than {MAX_VALUES:,} JSON values", hint=JSON_ALONE_HINT)
         assert isinstance(value, dict | list)  # noqa: S101 - it began so; narrows for the type checker
-        yield _Found(value=value, start=start, end=at, inside=around.depth > 0)
+        yield _FoundValue(value=value, start=start, end=at, inside=around.depth > 0)
 
 
 class _Enclosures:
@@ -186,7 +188,7 @@ class _Enclosures:
         self._open: dict[str, int] = {}
         self.depth = 0
 
-    def pass_by(self, token: re.Match[str]) -> None:
+    def note(self, token: re.Match[str]) -> None:
         """Note one of them where it opens or closes."""
         name, opens, at = _enclosure(token)
         if self._last is None:
@@ -226,7 +228,7 @@ _IN_CODE = re.compile(
 """What nobody writes for a value: ``int{}``, ``f([])``, ``n^{2}``, ``{{ steps.diff.output }}``."""
 
 
-def _words_end(text: str, start: int) -> int | None:
+def _bracketed_words_end(text: str, start: int) -> int | None:
     """Where words in brackets end that are no value: ``[see below]``, ``{name}``, ``x[0]``, ``- [ ] go``."""
     if code := _IN_CODE.match(text, start):
         return code.end()
@@ -241,7 +243,7 @@ def _words_end(text: str, start: int) -> int | None:
 
 # --- whether they stand free
 
-_NEAR = 200
+_LOOK_AROUND = 200
 """Characters of its line that are looked at, on both sides of a value."""
 
 _RIGHT_BEFORE = re.compile(r"[`*_:>]|[^\x00-\x7f]")
@@ -253,22 +255,24 @@ _KEYS = re.compile(f"^(?:{_MARK}|[ \t]*){_KEY}(?=\\s|$)", re.MULTILINE)
 _ITEMS = re.compile(f"^{_MARK}", re.MULTILINE)
 
 
-def _check_free(text: str, values: Sequence[_Found]) -> None:
+def _check_stands_free(text: str, values: Sequence[_FoundValue]) -> None:
     """OutputError where one of them may be a piece of something larger, or no more than a word."""
     if any(
         "\0" in fence[2] and fence[2].strip("\0 \t\r\n>")
         for fence in _FENCED.finditer(_outline(text, values))
     ):
-        raise OutputError("the JSON in the output stands in a block with other text", hint=ALONE)
+        raise OutputError("the JSON in the output stands in a block with other text", hint=JSON_ALONE_HINT)
     several = cache(lambda marks: len(marks.findall("…".join(_gaps(text, values)))) > 1)
     for it in values:
-        before, after = _line_before(text, it.start), text[it.end : it.end + _NEAR]
+        before, after = _line_before(text, it.start), text[it.end : it.end + _LOOK_AROUND]
         if not it.value and (before.strip() or after.partition("\n")[0].strip()):
             kind = "array" if isinstance(it.value, list) else "object"
-            raise OutputError(f"the output holds an empty {kind} among other text", hint=ALONE)
+            raise OutputError(f"the output holds an empty {kind} among other text", hint=JSON_ALONE_HINT)
         listed = _is_listed(before, several)
-        if it.inside or listed or not (_leads_up(before) and _AFTER.match(after)):
-            raise OutputError("the JSON in the output is a part of something that is not JSON", hint=ALONE)
+        if it.inside or listed or not (_introduces_value(before) and _AFTER.match(after)):
+            raise OutputError(
+                "the JSON in the output is a part of something that is not JSON", hint=JSON_ALONE_HINT
+            )
 
 
 def _is_listed(before: str, several: Callable[[re.Pattern[str]], bool]) -> bool:
@@ -280,13 +284,13 @@ def _is_listed(before: str, several: Callable[[re.Pattern[str]], bool]) -> bool:
     return key[0] in "\"'" or several(_KEYS) if key else several(_ITEMS)
 
 
-def _check_own(text: str, values: Sequence[_Found], material: str) -> None:
+def _check_not_quoted(text: str, values: Sequence[_FoundValue], material: str) -> None:
     """QuotedError where one of them stands in the material."""
     if material.strip() and any(is_quoted(it.value, text[it.start : it.end], material) for it in values):
         raise QuotedError
 
 
-def _leads_up(before: str) -> bool:
+def _introduces_value(before: str) -> bool:
     """Whether what stands before a value on its line is nothing, or a sentence that leads up to it."""
     said = before.rstrip()
     if not said:
@@ -300,18 +304,18 @@ _FENCED = re.compile(
 )
 
 
-def _outline(text: str, values: Sequence[_Found]) -> str:
+def _outline(text: str, values: Sequence[_FoundValue]) -> str:
     """The text with ``NUL`` for its values."""
     return "\0".join(gap.replace("\0", " ") for gap in _gaps(text, values))
 
 
-def _gaps(text: str, values: Sequence[_Found]) -> list[str]:
+def _gaps(text: str, values: Sequence[_FoundValue]) -> list[str]:
     edges = [0, *(edge for it in values for edge in (it.start, it.end)), len(text)]
     return [text[edges[at] : edges[at + 1]] for at in range(0, len(edges), 2)]
 
 
 def _line_before(text: str, start: int) -> str:
-    return text[max(0, start - _NEAR) : start].rpartition("\n")[2]
+    return text[max(0, start - _LOOK_AROUND) : start].rpartition("\n")[2]
 
 
 def _is_scalar(line: str) -> bool:

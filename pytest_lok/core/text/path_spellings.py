@@ -10,9 +10,9 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from pytest_lok.core.text.invisible import alike
+from pytest_lok.core.text.invisible import caseless
 
-MOST = 64
+MAX_READINGS = 64
 """Readings of one path, or of one quote."""
 
 _DEEPEST = 100  # directories
@@ -32,7 +32,7 @@ _PAIRS = {
 }
 _LINK = re.compile(r"\[[^\]]*\]\((.*)\)", re.DOTALL)
 _HEADER = re.compile(r"(?:---|\+\+\+|diff --git|(?:rename|copy) (?:from|to)|Index:|File:?)\s+", re.IGNORECASE)
-_PLACE = re.compile(
+_LINE_NUMBER = re.compile(
     r"(?:[:#@(\[,]|\s)\s{0,3}(?:lines?\s{0,3})?L?\d{1,9}(?:\s{0,3}[-:,.C\u2013]\s{0,3}L?\d{1,9}){0,3}[)\]]?:?$",
     re.IGNORECASE,
 )
@@ -41,13 +41,13 @@ _DRIVE = re.compile(r"[A-Za-z]:(?=/)")
 _PREFIX = re.compile(r"[abciow12]/(?=.)")
 
 
-def spellings(cited: str, root: str) -> tuple[str, ...]:
+def possible_paths(cited: str, root: str) -> tuple[str, ...]:
     """The paths in the workspace at ``root`` that may be written like this, the plainest reading first.
 
     Nothing for what leads out of it. An absolute path of elsewhere keeps its ``/``: the workspace may be
     called so there, a container for example.
     """
-    plain = (_plain(text, root.rstrip("/")) for text in readings(cited, _PATH_STEPS))
+    plain = (_normalized(text, root.rstrip("/")) for text in readings(cited, _PATH_STEPS))
     return tuple(dict.fromkeys(path for path in plain if path))
 
 
@@ -65,7 +65,7 @@ class WorkspacePaths:
             parts = _parts(name)
             self._by_last.setdefault(parts[0], []).append((parts, name))
 
-    def like(self, readings: Sequence[str]) -> tuple[str, ...]:
+    def with_longest_common_end(self, readings: Sequence[str]) -> tuple[str, ...]:
         """The paths that have the most of their end in common with a reading."""
         longest, found = 0, dict[str, None]()
         for reading in readings:
@@ -81,12 +81,12 @@ class WorkspacePaths:
         return tuple(found)
 
 
-def is_whole(name: str, readings: Iterable[str], root: str) -> bool:
+def names_exactly(name: str, readings: Iterable[str], root: str) -> bool:
     """Whether a reading names just this path, all of it, from the root or a directory around it."""
-    return any(_is_whole(name, reading, root) for reading in readings)
+    return any(_names_exactly(name, reading, root) for reading in readings)
 
 
-def _is_whole(name: str, reading: str, root: str) -> bool:
+def _names_exactly(name: str, reading: str, root: str) -> bool:
     parts, wanted = _parts(name), _parts(reading.lstrip("/"))
     before = wanted[len(parts) :]
     if wanted[: len(parts)] != parts:
@@ -102,10 +102,10 @@ def base_name(path: str) -> str:
 
 def _parts(path: str) -> tuple[str, ...]:
     """The parts of a path without what looks alike, the last one first."""
-    return tuple(alike(part) for part in reversed(path.split("/")))
+    return tuple(caseless(part) for part in reversed(path.split("/")))
 
 
-def _plain(path: str, root: str) -> str:
+def _normalized(path: str, root: str) -> str:
     """The path from the root, in its plain form; "" where it leads out or cannot be one."""
     if "\0" in path or path.count("/") > _DEEPEST:
         return ""
@@ -124,7 +124,7 @@ def readings(text: str, steps: Sequence[Callable[[str], str]]) -> list[str]:
     found = {text: None}
     for step in steps:
         for reading in list(found):
-            if len(found) < MOST and (new := step(reading)):
+            if len(found) < MAX_READINGS and (new := step(reading)):
                 found.setdefault(new)
     return list(found)
 
@@ -133,8 +133,8 @@ def _header(text: str) -> str:
     return _HEADER.sub("", text, count=1) if _HEADER.match(text) else text
 
 
-def _placeless(text: str) -> str:
-    return text[:-60] + _PLACE.sub("", text[-60:])
+def _without_line_number(text: str) -> str:
+    return text[:-60] + _LINE_NUMBER.sub("", text[-60:])
 
 
 def unquoted(text: str) -> str:
@@ -150,17 +150,19 @@ def _unescaped(text: str) -> str:
     """The name behind git's octal numbers or a URL's percent signs."""
     if "\\" not in text and "%" not in text:
         return text
-    return _BYTE.sub(_of_byte, text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogateescape")
+    return _BYTE.sub(_unescaped_byte, text.encode("utf-8", "surrogatepass")).decode(
+        "utf-8", "surrogateescape"
+    )
 
 
-def _of_byte(found: re.Match[bytes]) -> bytes:
+def _unescaped_byte(found: re.Match[bytes]) -> bytes:
     escaped, percent = found.groups()
     if percent:
         return bytes([int(percent, 16)])
     return bytes([int(escaped, 8)]) if escaped.isdigit() else bytes([_CONTROLS.get(escaped[0], escaped[0])])
 
 
-def _local(text: str) -> str:
+def _path_of_url(text: str) -> str:
     """The path of a URL."""
     return _SCHEME.sub("/", re.split("[?#]", text, maxsplit=1)[0], count=1) if _SCHEME.match(text) else text
 
@@ -173,11 +175,11 @@ _PATH_STEPS: tuple[Callable[[str], str], ...] = (
     str.strip,
     _header,
     unquoted,
-    _placeless,
+    _without_line_number,
     unquoted,
     _unescaped,
     html.unescape,
-    _local,
+    _path_of_url,
     _slashes,
     str.strip,
 )

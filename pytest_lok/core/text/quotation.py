@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_lok.core.results import Json
 from pytest_lok.core.text.citation import unnumbered
-from pytest_lok.core.text.invisible import seen, visible
+from pytest_lok.core.text.invisible import squeezed, without_invisible
 from pytest_lok.core.text.strict_json import Container, canonical, decode
 from pytest_lok.errors import OutputError
 
@@ -113,7 +113,7 @@ def _mentions(material: str, value: Container) -> bool:
     """Whether all the plain keys of the value are in the material at all, which is quickly told."""
     keys = [key for key in value if key.isascii() and key.isalnum()] if isinstance(value, dict) else []
     said = html.unescape(_decoded(material))
-    return all(key in said for key in keys) or all(key in seen(said) for key in keys)
+    return all(key in said for key in keys) or all(key in squeezed(said) for key in keys)
 
 
 def _decoded(text: str) -> str:
@@ -137,12 +137,12 @@ def _holds(material: str, value: Container) -> bool:
 
 def _look(value: Json) -> str:
     """The value as it is seen, its keys in the order of what is seen of them."""
-    return seen(canonical(_seen_keys(value)))
+    return squeezed(canonical(_seen_keys(value)))
 
 
 def _seen_keys(value: Json) -> Json:
     if isinstance(value, dict):
-        return {seen(key): _seen_keys(it) for key, it in value.items()}
+        return {squeezed(key): _seen_keys(it) for key, it in value.items()}
     return [_seen_keys(it) for it in value] if isinstance(value, list) else value
 
 
@@ -150,7 +150,7 @@ def _near(text: str, value: Container, reach: int) -> str:
     """The lines of a text that are near to where a key of the value is named, if keys are plainly written."""
     keys = (key for it in _containers(value) if isinstance(it, dict) for key in it)
     key = next((key for key in keys if key.isascii() and key.isalnum()), "")
-    if not key or visible(text) != text or re.search(r"\\u|&#", text):
+    if not key or without_invisible(text) != text or re.search(r"\\u|&#", text):
         return text
     text = re.sub(r"\n\s*\n", "\n", re.sub(r"[ \t]{2,}", " ", text))
     kept, end = list[str](), 0
@@ -164,7 +164,7 @@ def _near(text: str, value: Container, reach: int) -> str:
 def _readings(text: str) -> Iterator[str]:
     """What the text may mean, each once."""
     known = set[int]()
-    plain = visible(text)
+    plain = without_invisible(text)
     for outer in dict.fromkeys((plain, text, html.unescape(plain), html.unescape(text))):
         for said in dict.fromkeys((outer, _unescaped(outer), _unescaped(_decoded(outer)))):
             bare = unnumbered(said)

@@ -16,7 +16,7 @@ MAX_DEPTH = 100
 """Levels of nesting; beyond it, readers further on (journals, reports) would fail."""
 
 
-def kind_of(value: object) -> str:
+def describe_type(value: object) -> str:
     """What JSON calls a value, with its article."""
     names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
     return names.get(type(value)) or ("a number" if isinstance(value, int | float) else type(value).__name__)
@@ -53,7 +53,7 @@ def unfenced(text: str) -> str:
     return text[opening.end() : -len(opening[1])]
 
 
-def stored(text: str) -> Any:
+def load_stored(text: str) -> Any:
     """What a program wrote as JSON, each key once; JSONDecodeError if it is none, OutputError if unusable."""
     try:
         return _STORED.decode(text)
@@ -89,7 +89,7 @@ def decode(text: str, start: int) -> tuple[Json, int]:
     return cast("Json", value), end
 
 
-def broken(text: str, error: json.JSONDecodeError) -> OutputError:
+def broken_json(text: str, error: json.JSONDecodeError) -> OutputError:
     """What to say of something that began like JSON and is none."""
     if error.msg.startswith("Unterminated") or not text[error.pos :].strip(" \t\r\n`~"):
         return OutputError("the JSON is cut off: the output ends in the middle of it")
@@ -101,7 +101,7 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     once = dict(pairs)
     if len(once) < len(pairs):
         (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
@@ -121,9 +121,9 @@ def _float(text: str) -> float:
 
 # strict=False takes raw newlines inside strings: the one repair models need all the time
 _DECODER = json.JSONDecoder(
-    strict=False, parse_constant=_no_constant, parse_float=_float, object_pairs_hook=_once
+    strict=False, parse_constant=_no_constant, parse_float=_float, object_pairs_hook=_unique_keys
 )
-_STORED = json.JSONDecoder(object_pairs_hook=_once)
+_STORED = json.JSONDecoder(object_pairs_hook=_unique_keys)
 _FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*(?:json[lc5]?\b)?", re.IGNORECASE)
 _SUSPECT = re.compile(r"\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{300}")  # half a character, or no finite number
 

@@ -27,11 +27,11 @@ _TAG = re.compile(
 )
 
 
-MOST = 1_000
+MAX_TAGS = 1_000
 """Tags that one text may hold; and brackets in it that open no JSON, before JSON is no longer looked for."""
 
 
-def answer_of(text: str) -> str:
+def without_thoughts(text: str) -> str:
     """The text without its thoughts; OutputError where it has no answer, or what is thought is unclear."""
     tags = list(_tags(text))
     if not tags:
@@ -41,7 +41,7 @@ def answer_of(text: str) -> str:
         closes = tag.lastgroup is not None
         if depth == 0:
             said = text[at : tag.start()]
-            if closes and (number > 0 or not _ends(text, tag)):
+            if closes and (number > 0 or not _ends_thoughts(text, tag)):
                 raise _unclear(tag)
             if not closes and said.rpartition("\n")[2].strip("\ufeff \t\r"):
                 raise _unclear(tag)
@@ -63,7 +63,7 @@ def _unclear(tag: re.Match[str]) -> OutputError:
     return OutputError(f"what is answer and what is thought is unclear at {tag[0][:40]}", hint=_HINT)
 
 
-def _ends(text: str, tag: re.Match[str]) -> bool:
+def _ends_thoughts(text: str, tag: re.Match[str]) -> bool:
     """Whether a closing tag without an opening one ends thoughts, and is not just mentioned in a sentence."""
     line = text[: tag.start()].rpartition("\n")[2]
     after = text[tag.end() : tag.end() + 200].lstrip()
@@ -84,9 +84,9 @@ _QUOTES = [
 
 def _tags(text: str) -> Iterator[re.Match[str]]:
     """The tags that are not quoted."""
-    tags = list(islice(_TAG.finditer(text), MOST + 1))
-    if len(tags) > MOST:
-        raise OutputError(f"the answer holds more than {MOST:,} tags of thoughts", hint=_HINT)
+    tags = list(islice(_TAG.finditer(text), MAX_TAGS + 1))
+    if len(tags) > MAX_TAGS:
+        raise OutputError(f"the answer holds more than {MAX_TAGS:,} tags of thoughts", hint=_HINT)
     if not tags:
         return
     quoted = {*_in_values(text, tags), *_in_fences(text, tags), *_in_code(text, tags)}
@@ -99,7 +99,7 @@ def _tags(text: str) -> Iterator[re.Match[str]]:
 def _in_values(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
     """Those in strings of JSON, which is whole, so that no thought can begin or end in it."""
     at, number, misses = 0, 0, 0
-    while number < len(tags) and misses < MOST and (opener := _OPENER.search(text, at)) is not None:
+    while number < len(tags) and misses < MAX_TAGS and (opener := _OPENER.search(text, at)) is not None:
         start = opener.start()
         try:
             _, at = decode(text, start)

@@ -10,14 +10,14 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from pytest_lok.core.results import Severity
-from pytest_lok.core.text.duration import LONGEST, parse_duration
+from pytest_lok.core.text.duration import MAX_SECONDS, parse_duration
 from pytest_lok.core.toml.validation import validation_error
 
 NAME = r"[A-Za-z0-9_-]+"
 VERIFY_PRESETS = ("rust", "go", "python", "node", "ruby")
 
 Count = Annotated[int, Field(ge=0)]
-Delay = Annotated[int, Field(ge=0, le=int(LONGEST * 1000))]
+Delay = Annotated[int, Field(ge=0, le=int(MAX_SECONDS * 1000))]
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -34,12 +34,12 @@ def _seconds(value: object) -> float:
                 f"is wrong: {error}", 'for example "90s", "5m", or 0 for no limit'
             ) from None
     elif isinstance(value, int) and not isinstance(value, bool):
-        seconds = value / 1000 if abs(value) <= LONGEST * 1000 else math.inf
+        seconds = value / 1000 if abs(value) <= MAX_SECONDS * 1000 else math.inf
     else:
         raise validation_error(
             "must be whole milliseconds or a duration in quotes", 'for example "90s", or 0 for none'
         )
-    if not 0 <= seconds <= LONGEST:
+    if not 0 <= seconds <= MAX_SECONDS:
         raise validation_error(
             "must lie between 0 (no limit) and a year", 'whole numbers are milliseconds; or write "90s"'
         )

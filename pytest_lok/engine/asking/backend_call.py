@@ -10,7 +10,7 @@ from typing import TypeVar
 from pytest_lok.core.asking.pricing import priced
 from pytest_lok.core.events import BackendAsked, BackendRefused, BackendReplied
 from pytest_lok.core.results import Refusal, Reply, Usage
-from pytest_lok.core.text.thinking import answer_of
+from pytest_lok.core.text.thinking import without_thoughts
 from pytest_lok.core.workflow.model import AUTO
 from pytest_lok.engine.asking.checked_call import checked_call, checked_recall, crashed
 from pytest_lok.engine.asking.retry import attempts
@@ -80,7 +80,7 @@ async def answered(
 
 
 async def _read(reply: Reply, read: Callable[[Reply], Awaitable[T]]) -> T:
-    return await read(replace(reply, text=answer_of(reply.text)))
+    return await read(replace(reply, text=without_thoughts(reply.text)))
 
 
 async def call(record: StepExecution, backend: Backend, prompt: Prompt) -> Reply:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TypeVar, cast
 
 from pytest_lok.core.results import Reply
-from pytest_lok.core.text.invisible import seen
+from pytest_lok.core.text.invisible import squeezed
 from pytest_lok.engine.context import time_limit
 from pytest_lok.engine.ports import Backend, Prompt, RemembersAnswers
 from pytest_lok.errors import BackendError, BackendFault, LokError
@@ -78,7 +78,7 @@ async def _bounded(name: str, prompt: Prompt, call: Callable[[Prompt], Awaitable
 
 
 def _check_reply(name: str, reply: Reply) -> None:
-    if not seen(reply.text):
+    if not squeezed(reply.text):
         raise BackendError(
             f"{name} gave an empty answer",
             kind=BackendFault.EMPTY,

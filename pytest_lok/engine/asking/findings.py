@@ -12,7 +12,7 @@ from pytest_lok.core.findings.baseline import PATH, fingerprints
 from pytest_lok.core.findings.gate import GateDecision, GateInputs, GateVerdict, decide_gate
 from pytest_lok.core.findings.reading import count_votes, findings_of, list_findings, merge_backends
 from pytest_lok.core.results import Finding
-from pytest_lok.core.text.thinking import answer_of
+from pytest_lok.core.text.thinking import without_thoughts
 from pytest_lok.core.workflow.model import Format, Gate
 from pytest_lok.engine.asking.backend_call import available, call
 from pytest_lok.engine.asking.lookup import EvidenceLookup
@@ -149,7 +149,7 @@ async def _second_word(
     text = correction_prompt(prompt.text, answer, lost)
     reply = await call(record, available(record, name), replace(prompt, text=text))
     record.note(f"{name} was asked again", reply.text)
-    return read_corrections(answer_of(reply.text), len(lost))
+    return read_corrections(without_thoughts(reply.text), len(lost))
 
 
 async def _baseline(record: StepExecution) -> Mapping[str, int]:

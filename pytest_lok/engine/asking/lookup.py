@@ -16,7 +16,7 @@ from pytest_lok.core.findings.evidence import (
 )
 from pytest_lok.core.findings.gate import most_blocking
 from pytest_lok.core.results import Finding
-from pytest_lok.core.text.path_spellings import WorkspacePaths, is_whole, spellings, without_prefix
+from pytest_lok.core.text.path_spellings import WorkspacePaths, names_exactly, possible_paths, without_prefix
 from pytest_lok.core.workflow.model import Gate
 from pytest_lok.engine.context import time_limit, timed_out
 from pytest_lok.engine.execution import StepExecution
@@ -87,7 +87,7 @@ class EvidenceLookup:
     async def _files_of(self, cited: str) -> _Meant:
         """A path that is there, as it is written or in the next plainer reading; else what is like it."""
         root = self._workspace.root
-        readings = spellings(cited, root)
+        readings = possible_paths(cited, root)
         if not readings:
             return _Meant(doubt=f"{cited!r} is no path of the workspace")
         first = readings[0]
@@ -103,12 +103,14 @@ class EvidenceLookup:
                 short = without_prefix(path)
                 return _Meant(paths=(path, short) if short and is_path(short) else (path,))
         ends = (end for reading in readings for end in _ends(reading) if is_path(end))
-        like = WorkspacePaths([*index.like(readings), *ends]).like(readings)
+        like = WorkspacePaths([*index.with_longest_common_end(readings), *ends]).with_longest_common_end(
+            readings
+        )
         if not like:
             return _Meant(doubt=f"there is no file {first}")
         if len(like) > MOST_FILES:
             return _Meant(doubt=f"{cited!r} may mean {len(like)} files", several=True)
-        guessed = [name for name in like if not is_whole(name, readings, root)]
+        guessed = [name for name in like if not names_exactly(name, readings, root)]
         return _Meant(paths=like, guess=f"{first} may mean {guessed[0]}" if guessed else "")
 
     async def _known_names(self) -> tuple[frozenset[str], WorkspacePaths]:
@@ -214,7 +216,7 @@ class EvidenceLookup:
         sightings: Sequence[QuoteSearch],
     ) -> Finding:
         """A finding whose quote is nowhere; where that may block, the lines it gives have to do."""
-        first = next(iter(spellings(finding.path, self._workspace.root)), finding.path)
+        first = next(iter(possible_paths(finding.path, self._workspace.root)), finding.path)
         path = next(iter(meant.paths), first.removeprefix("/"))
         found = without_place(finding, path, sightings, self._accepted)
         if meant.doubt:

@@ -7,7 +7,7 @@ from functools import partial
 from pytest_lok.core.answers.output_format import parse_output
 from pytest_lok.core.results import Json
 from pytest_lok.core.templates.program import LIGHT
-from pytest_lok.core.text.json_in_prose import only_quotes
+from pytest_lok.core.text.json_in_prose import only_quotes_prompt
 from pytest_lok.core.workflow.model import Format
 from pytest_lok.engine.evaluation import Left, evaluated
 from pytest_lok.engine.execution import StepExecution
@@ -42,13 +42,13 @@ async def read(
 async def is_quoting(record: StepExecution, text: str) -> bool:
     """Whether the JSON in a text is but quoted from what it answers."""
     if _is_light(record, text):
-        return only_quotes(text, record.material)
+        return only_quotes_prompt(text, record.material)
     work = partial(_quotes, text, record.material)
     return await evaluated(work, record.context.limit(record.step), "reading the output")
 
 
 def _quotes(text: str, material: str, left: Left) -> bool:  # noqa: ARG001 - it ends by itself
-    return only_quotes(text, material)
+    return only_quotes_prompt(text, material)
 
 
 def _is_light(record: StepExecution, text: str) -> bool:

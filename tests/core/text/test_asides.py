@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_lok.core.results import Json
-from pytest_lok.core.text.json_in_prose import find_json, only_quotes
+from pytest_lok.core.text.json_in_prose import find_json, only_quotes_prompt
 from pytest_lok.errors import OutputError
 
 BUGS = '{"bugs": ["x"]}'
@@ -125,7 +125,7 @@ def test_what_is_left_may_be_a_quotation_too() -> None:
     text = 'Lines [1, 2].\n{"bugs": []}'
     with pytest.raises(OutputError, match="stands in the prompt too"):
         find_json(text, MATERIAL)
-    assert only_quotes(text, MATERIAL)
+    assert only_quotes_prompt(text, MATERIAL)
     assert find_json(text) == {"bugs": []}
 
 

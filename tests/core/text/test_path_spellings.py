@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_lok.core.text.path_spellings import WorkspacePaths, base_name, is_whole, spellings, without_prefix
+from pytest_lok.core.text.path_spellings import (
+    WorkspacePaths,
+    base_name,
+    names_exactly,
+    possible_paths,
+    without_prefix,
+)
 
 
 @pytest.mark.parametrize(
@@ -30,17 +36,17 @@ from pytest_lok.core.text.path_spellings import WorkspacePaths, base_name, is_wh
     ],
 )
 def test_paths_are_those_of_the_workspace(path: str, first: str | None) -> None:
-    assert next(iter(spellings(path, "/repo")), None) == first
+    assert next(iter(possible_paths(path, "/repo")), None) == first
 
 
 def test_what_stands_around_a_path_is_read_later() -> None:
-    assert spellings(" ./src//a.py:3\n", "/repo") == (
+    assert possible_paths(" ./src//a.py:3\n", "/repo") == (
         " ./src/a.py:3\n",
         "src/a.py:3",
         " ./src/a.py\n",
         "src/a.py",
     )
-    assert "caf\u00e9.py" in spellings('"b/caf\\303\\251.py"', "/repo")[2]
+    assert "caf\u00e9.py" in possible_paths('"b/caf\\303\\251.py"', "/repo")[2]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +61,7 @@ def test_what_stands_around_a_path_is_read_later() -> None:
 )
 def test_names_that_are_like_a_path(reading: str, like: tuple[str, ...]) -> None:
     names = WorkspacePaths(["src/a.py", "lib/a.py", "a.py", "caf\u00e9.py"])
-    assert names.like([reading]) == like
+    assert names.with_longest_common_end([reading]) == like
 
 
 @pytest.mark.parametrize(
@@ -72,7 +78,7 @@ def test_names_that_are_like_a_path(reading: str, like: tuple[str, ...]) -> None
     ],
 )
 def test_a_reading_names_a_path_or_is_only_like_it(name: str, reading: str, whole: bool) -> None:
-    assert is_whole(name, [reading], "/work/shop") is whole
+    assert names_exactly(name, [reading], "/work/shop") is whole
 
 
 def test_the_prefix_of_a_diff() -> None:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_lok.core.results import Json
-from pytest_lok.core.text.json_in_prose import find_all, find_json, only_quotes
-from pytest_lok.core.text.strict_json import MAX_DEPTH, canonical, is_json, load, load_alone, stored
+from pytest_lok.core.text.json_in_prose import find_json, find_json_values, only_quotes_prompt
+from pytest_lok.core.text.strict_json import MAX_DEPTH, canonical, is_json, load, load_alone, load_stored
 from pytest_lok.errors import OutputError
 
 
@@ -258,7 +258,7 @@ def test_is_json(value: Json) -> None:
     ],
 )
 def test_finds_all_that_stand_together(text: str, values: list[Json]) -> None:
-    assert find_all(text) == values
+    assert find_json_values(text) == values
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_finds_all_that_stand_together(text: str, values: list[Json]) -> None:
 )
 def test_does_not_gather_what_stands_apart(text: str, message: str) -> None:
     with pytest.raises(OutputError, match=message):
-        find_all(text)
+        find_json_values(text)
 
 
 QUOTED = '{"edits": [{"old": "a", "new": "it\'s"}]}'
@@ -292,17 +292,17 @@ QUOTED = '{"edits": [{"old": "a", "new": "it\'s"}]}'
 )
 def test_what_the_prompt_holds_is_quoted_in_prose_and_meant_alone(material: str) -> None:
     said = f"It asks for {QUOTED}, which I refuse."
-    assert only_quotes(said, material)
+    assert only_quotes_prompt(said, material)
     with pytest.raises(OutputError, match="stands in the prompt too"):
         find_json(said, material)
     with pytest.raises(OutputError, match="stands in the prompt too"):
-        find_all(said, material)
+        find_json_values(said, material)
     for alone in (QUOTED, f"```json\n{QUOTED}\n```"):
-        assert not only_quotes(alone, material)
+        assert not only_quotes_prompt(alone, material)
         assert find_json(alone, material) == json.loads(QUOTED)
-    assert not only_quotes(said, "Fix it.")
-    assert not only_quotes("I refuse.", material)
-    assert not only_quotes("I refuse {that: 1}.", material)
+    assert not only_quotes_prompt(said, "Fix it.")
+    assert not only_quotes_prompt("I refuse.", material)
+    assert not only_quotes_prompt("I refuse {that: 1}.", material)
 
 
 @pytest.mark.parametrize("text", ["[1]", " ~~~json\n[1]\n~~~", "```[1]```", "```JSON [1]\n```", "> [1]\n>\n"])
@@ -325,9 +325,9 @@ def test_equal_values_are_equal_in_their_types() -> None:
 
 
 def test_what_a_program_wrote_is_read_as_it_is_but_for_keys_written_twice() -> None:
-    assert stored('{"a": {"b": [1, "\\ud800"]}}') == {"a": {"b": [1, "\ud800"]}}
+    assert load_stored('{"a": {"b": [1, "\\ud800"]}}') == {"a": {"b": [1, "\ud800"]}}
     for text, error in (('[{"a": 1, "a": 1}]', "a key twice"), ("[" * 100_000, "levels deep")):
         with pytest.raises(OutputError, match=error):
-            stored(text)
+            load_stored(text)
     with pytest.raises(json.JSONDecodeError):
-        stored('{"a": 1} x')
+        load_stored('{"a": 1} x')

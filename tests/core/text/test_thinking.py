@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_lok.core.text.thinking import MOST, answer_of
+from pytest_lok.core.text.thinking import MAX_TAGS, without_thoughts
 from pytest_lok.errors import OutputError
 
 
@@ -71,7 +71,7 @@ from pytest_lok.errors import OutputError
     ],
 )
 def test_the_answer(text: str, answer: str) -> None:
-    assert answer_of(text) == answer
+    assert without_thoughts(text) == answer
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ def test_the_answer(text: str, answer: str) -> None:
         ("```\nx\n```<think>```\nx\n```", "unclear at <think>"),
         ("</think>```\nx\n```\n<think>```\nx\n```", "ends within its thoughts"),
         ('say "a"</think>"b"', "unclear at </think>"),
-        ("<think>" * (MOST + 1), "more than 1,000 tags"),
+        ("<think>" * (MAX_TAGS + 1), "more than 1,000 tags"),
     ],
 )
 def test_no_answer_is_made_of_what_is_unclear(text: str, why: str) -> None:
     with pytest.raises(OutputError, match=why):
-        answer_of(text)
+        without_thoughts(text)
 
 
 @pytest.mark.timeout(60)  # a hang guard: each is a few looks through the text
@@ -123,6 +123,6 @@ def test_no_answer_is_made_of_what_is_unclear(text: str, why: str) -> None:
 )
 def test_hostile_text_does_not_take_long(text: str) -> None:
     try:
-        assert answer_of(text)
+        assert without_thoughts(text)
     except OutputError:
         assert "think>" in text
