@@ -33,6 +33,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         link = found[1] or found[2] or ""
         if re.match(r"[a-z]+:", link):
             continue  # the outside world is not asked
+        if found_workflow := re.fullmatch(r"\.\./\.\./actions/workflows/([\w.-]+?)(/badge\.svg)?", link):
+            link = f"{'../' * len(page.relative_to(ROOT).parts[1:])}.github/workflows/{found_workflow[1]}"  # GitHub's page of it
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
         if not link or not target.exists() or (anchor and anchor not in anchors(target)):

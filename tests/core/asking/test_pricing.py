@@ -59,9 +59,9 @@ def test_a_price_that_is_given_wins_over_the_listed_one_however_short(pattern: s
     assert priced(TOKENS, "gpt-5.4-2026-03-05", {pattern: Price(input=0, output=1)}).cost_usd == 0.5
 
 
-def test_the_readme_tells_of_when_the_list_is() -> None:
-    readme = Path(__file__).parents[3] / "README.md"
-    assert f"[{TAKEN}](pytest_lok/core/asking/price_list.py)" in " ".join(readme.read_text().split())
+def test_the_settings_page_tells_of_when_the_list_is() -> None:
+    page = Path(__file__).parents[3] / "docs" / "settings.md"
+    assert f"[{TAKEN}](../pytest_lok/core/asking/price_list.py)" in " ".join(page.read_text().split())
 
 
 def test_the_list_holds_names_and_prices() -> None:
