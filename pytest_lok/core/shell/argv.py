@@ -72,7 +72,7 @@ def _word(item: str) -> ShellWord:
         word.pieces.append(hole)
         place = hole.end
     word.add(item[place:])
-    word.holes = tuple(word.direct)
+    word.holes = tuple(word.own_holes)
     return word
 
 
@@ -83,7 +83,7 @@ def _code(
     coded = False
     for number, word in enumerate(words[place + 1 :], place + 1):
         attached = word.prefix.startswith("-") and bool(known.inline.fullmatch(word.prefix))
-        if word.direct and (coded or attached or not word.prefix):
+        if word.own_holes and (coded or attached or not word.prefix):
             yield from _faults(number, word, f"code that `{name}` runs", _CODE_HINT)
         if coded or not word.prefix.startswith("-"):
             return
@@ -95,11 +95,11 @@ def _program(words: Sequence[ShellWord], place: int, name: str) -> Iterator[tupl
     judge = CommandJudge(Script())
     rule(name)(judge, NamedCommand(name=name, args=words[place + 1 :], command=SimpleCommand()))
     for number, word in enumerate(words):
-        if any(hole in judge.review.refused for hole in word.direct):
-            what, instead = judge.review.refused[word.direct[0]]
+        if any(hole in judge.review.refused for hole in word.own_holes):
+            what, instead = judge.review.refused[word.own_holes[0]]
             yield from _faults(number, word, what, instead.rstrip(";"))
 
 
 def _faults(number: int, word: ShellWord, what: str, hint: str) -> Iterator[tuple[int, Fault]]:
-    for hole in word.direct:
+    for hole in word.own_holes:
         yield number, Fault(message=f"a value cannot be {what}", start=hole.start, end=hole.end, hint=hint)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 POSITIONAL = "@"
 """Stands for ``$1``, ``$@``, ``$*`` … together: they change place too easily to be told apart."""
+
+_NO_NAMES: frozenset[str] = frozenset()
 
 
 class UnsupportedSyntax(Exception):  # noqa: N818 - never leaves the compiler
@@ -32,25 +34,27 @@ class Quoting(enum.Enum):
 
 @dataclass(slots=True, eq=False)
 class Hole:
-    """A place for a value. ``ban`` says what it would be there, where that alone rules it out.
+    """A place for a value, at ``start:end`` of the text.
 
-    ``dropped`` ones stand in a comment: nothing runs there, and no value is needed.
+    ``unsafe_place`` says where it stands ("inside backticks") if no value may stand there, else "".
+    ``in_comment``: nothing runs there, so no value is needed.
     """
 
     start: int
     end: int
     quoting: Quoting = Quoting.BARE
-    ban: str = ""
-    dropped: bool = False
+    unsafe_place: str = ""
+    in_comment: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class ShellWord:
     """One word. ``pieces`` are literal text, holes, and None for what only the shell will know.
 
-    ``reads`` and ``holes`` are the variables and holes in it at any depth, those in ``$(…)`` too.
-    ``variables`` are the names of the Nones that are nothing but ``$name``.
-    ``loose`` words may become several. ``plain`` ones have no quoting, so they can be keywords.
+    ``reads`` and ``holes`` are the variables and holes in the word at any depth, those in ``$(…)`` too.
+    ``variables`` are the names of those Nones that are nothing but ``$name``.
+    ``may_split``: the shell may make several words of it. ``unquoted``: the word has no quoting, so it
+    can be a keyword.
     """
 
     start: int
@@ -59,23 +63,24 @@ class ShellWord:
     reads: frozenset[str] = frozenset()
     holes: tuple[Hole, ...] = ()
     variables: list[str] = field(default_factory=list)
-    loose: bool = False
-    plain: bool = True
+    may_split: bool = False
+    unquoted: bool = True
 
     def add(self, text: str) -> None:
-        """More literal text."""
+        """Append literal text to the word."""
         if self.pieces and isinstance(last := self.pieces[-1], str):
             self.pieces[-1] = last + text
         elif text:
             self.pieces.append(text)
 
-    def skip(self, count: int) -> None:
-        """Leave out so many characters of the literal text it starts with."""
-        self.pieces = [piece for piece in (self.prefix[count:], *self.pieces[1:]) if piece != ""]
+    def without_prefix(self, count: int) -> ShellWord:
+        """The word without the first ``count`` characters of its prefix."""
+        pieces = [piece for piece in (self.prefix[count:], *self.pieces[1:]) if piece != ""]
+        return replace(self, pieces=pieces)
 
     @property
     def literal(self) -> str | None:
-        """The word's text, None if only the shell will know it."""
+        """The whole text of the word, None if only the shell will know it."""
         if len(self.pieces) == 1:
             return self.pieces[0] if isinstance(self.pieces[0], str) else None
         texts = [piece for piece in self.pieces if isinstance(piece, str)]
@@ -88,33 +93,38 @@ class ShellWord:
 
     @property
     def prefix(self) -> str:
-        """The literal text it starts with."""
+        """The literal text that the word starts with, "" if it starts with none."""
         return self.pieces[0] if self.pieces and isinstance(self.pieces[0], str) else ""
 
     @property
-    def direct(self) -> list[Hole]:
-        """The holes that are part of the word itself."""
+    def own_holes(self) -> list[Hole]:
+        """The holes that are part of the word itself, not of a ``$(…)`` in it."""
         return [piece for piece in self.pieces if isinstance(piece, Hole)]
+
+    @property
+    def as_code(self) -> str:
+        """The word as a piece of code: ``x`` stands for what only the shell will know."""
+        return "".join(piece if isinstance(piece, str) else "x" for piece in self.pieces)
 
 
 @dataclass(slots=True, eq=False)
 class HereDoc:
-    """A here-document: its delimiter as written at ``start:end``, its body at ``body:stop``."""
+    """A here-document: its delimiter as written at ``start:end``, its body at ``body_start:body_end``."""
 
     start: int
     end: int
     delimiter: str
     literal: bool  # the delimiter is quoted: nothing in the body is expanded
-    tabs: bool  # <<-: leading tabs are dropped
-    body: int = 0
-    stop: int = 0
+    strip_tabs: bool  # <<-: leading tabs are dropped
+    body_start: int = 0
+    body_end: int = 0
     holes: tuple[Hole, ...] = ()
     reads: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True, eq=False)
 class PipeInput:
-    """What stands before a ``|``, or behind a ``<``."""
+    """What may come in from before a ``|``, or from behind a ``<``: holes, and variables that are read."""
 
     holes: tuple[Hole, ...] = ()
     reads: frozenset[str] = frozenset()
@@ -124,13 +134,13 @@ class PipeInput:
 class SimpleCommand:
     """A simple command. ``inputs`` are all that may reach its standard input, ``outputs`` files it writes to.
 
-    ``called`` ones are part of a function, and read what its callers have as input.
+    ``in_function``: the command is part of a function, and reads what the callers have as input.
     """
 
     assignments: list[tuple[str, ShellWord]] = field(default_factory=list)
     words: list[ShellWord] = field(default_factory=list)
     inputs: list[PipeInput | HereDoc] = field(default_factory=list)
-    called: bool = False
+    in_function: bool = False
     outputs: list[str] = field(default_factory=list)
 
 
@@ -147,21 +157,37 @@ class NamedCommand:
 class Script:
     """Everything of a text that matters for what may become of a value in it.
 
-    ``arithmetic`` are the names in ``$((…))``, ``defaults`` what ``${x:=…}`` assigns, ``written`` the
-    files that output goes to, ``targets`` those whose names only the shell will know, ``piped`` what
-    stands before a ``|``: where, and its commands. ``repeats``: commands do not run in the order of the
-    text. The lists are in the order of the text, inner commands before outer ones.
+    ``reads``: variables that are expanded, and ``arithmetic`` those in ``$((…))``. ``defaults``: what
+    ``${x:=…}`` assigns. ``output_files``: where redirections write to, and ``dynamic_outputs`` those of
+    them whose names only the shell will know. ``piped``: what stands before a ``|``, where it starts and
+    its commands. ``out_of_order``: commands may run in another order than that of the text, or twice.
+    The lists are in the order of the text, inner commands before outer ones.
     """
 
     holes: list[Hole] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
     commands: list[SimpleCommand] = field(default_factory=list)
     loops: list[tuple[str, list[ShellWord]]] = field(default_factory=list)
-    docs: list[HereDoc] = field(default_factory=list)
+    here_documents: list[HereDoc] = field(default_factory=list)
     functions: set[str] = field(default_factory=set)
     arithmetic: set[str] = field(default_factory=set)
     defaults: list[tuple[str, frozenset[str]]] = field(default_factory=list)
-    written: list[str] = field(default_factory=list)
+    output_files: list[str] = field(default_factory=list)
     piped: list[tuple[int, list[SimpleCommand]]] = field(default_factory=list)
-    targets: list[ShellWord] = field(default_factory=list)
-    repeats: bool = False
+    dynamic_outputs: list[ShellWord] = field(default_factory=list)
+    out_of_order: bool = False
+
+    def bookmark(self) -> tuple[int, int, int]:
+        """How many holes, variables and here-documents were read so far."""
+        return len(self.holes), len(self.reads), len(self.here_documents)
+
+    def since(self, bookmark: tuple[int, int, int]) -> tuple[tuple[Hole, ...], frozenset[str]]:
+        """The holes and the variables that were read after the bookmark."""
+        holes, reads = self.holes[bookmark[0] :], self.reads[bookmark[1] :]
+        kept = tuple([hole for hole in holes if not hole.in_comment]) if holes else ()
+        return kept, frozenset(reads) if reads else _NO_NAMES
+
+    def forbid(self, bookmark: tuple[int, int, int], place: str) -> None:
+        """No hole that was read after the bookmark may hold a value: it stands in that place."""
+        for hole in self.since(bookmark)[0]:
+            hole.unsafe_place = hole.unsafe_place or place

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from pytest_lok.core.shell.ast import HereDoc, Hole, Quoting, Script, ShellWord, UnsupportedSyntax
-from pytest_lok.core.shell.lexer import HOLE
+from pytest_lok.core.shell.cursor import HOLE
 from pytest_lok.core.shell.parser import scan
 from pytest_lok.core.shell.pipes import hidden_failures
 from pytest_lok.core.shell.placeholders import Placeholder, placeholder, shifted, spans_of, statements
@@ -263,11 +263,13 @@ def _compile(
         return None, (), []
     for hole in set(holes).difference(script.holes):
         verdict.refused[hole] = ("in a place that is not understood", "")
-    dropped = [(hole.start, hole.end) for hole in holes if hole.dropped]
+    dropped = [(hole.start, hole.end) for hole in holes if hole.in_comment]
     refused = {
         hole: why
         for hole, why in verdict.refused.items()
-        if hole.ban or hole not in script.holes or not _BRACES.fullmatch(source, hole.start, hole.end)
+        if hole.unsafe_place
+        or hole not in script.holes
+        or not _BRACES.fullmatch(source, hole.start, hole.end)
     }
     if refused:
         faults += [_refused(source, hole, *why) for hole, why in refused.items()]
@@ -276,7 +278,7 @@ def _compile(
 
 
 def _code(source: str, script: Script, verdict: SafetyReport, holes: list[Hole]) -> _Code:
-    kept = [hole for hole in holes if not hole.dropped]
+    kept = [hole for hole in holes if not hole.in_comment]
     numbers = {hole: number for number, hole in enumerate(kept)}
     variables = _variables(source, len(kept))
     texts = {hole: _reference(hole.quoting, name) for hole, name in zip(kept, variables, strict=True)}
@@ -292,8 +294,6 @@ def _code(source: str, script: Script, verdict: SafetyReport, holes: list[Hole])
 
 
 def _scanned(source: str, holes: list[Hole]) -> Script:
-    if HOLE in source:
-        raise UnsupportedSyntax("it holds a NUL character", source.index(HOLE))
     return scan(
         _edited(source, [(hole.start, hole.end, HOLE * (hole.end - hole.start)) for hole in holes]), holes
     )
@@ -326,7 +326,7 @@ def _variables(source: str, count: int) -> tuple[str, ...]:
 
 def _filled(source: str, script: Script, texts: dict[Hole, str]) -> str:
     edits = [(hole.start, hole.end, text) for hole, text in texts.items()]
-    for doc in script.docs:
+    for doc in script.here_documents:
         if doc.literal and doc.holes:
             edits += _opened(source, doc)
     return _edited(source, edits)
@@ -345,8 +345,8 @@ def _reference(quoting: Quoting, name: str) -> str:
 def _opened(source: str, doc: HereDoc) -> Iterator[tuple[int, int, str]]:
     """A here-document with a quoted delimiter as one without: what would now be expanded is escaped."""
     yield doc.start, doc.end, doc.delimiter
-    place = doc.body
-    for hole in (*doc.holes, Hole(doc.stop, doc.stop)):
+    place = doc.body_start
+    for hole in (*doc.holes, Hole(doc.body_end, doc.body_end)):
         yield place, hole.start, re.sub(r"[$`\\]", r"\\\g<0>", source[place : hole.start])
         place = hole.end
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_lok.core.shell.ast import Hole, Quoting, Script, UnsupportedSyntax
-from pytest_lok.core.shell.lexer import HOLE
+from pytest_lok.core.shell.cursor import HOLE
 from pytest_lok.core.shell.parser import scan
 from pytest_lok.errors import Fault, SourceError, TemplateError
 
@@ -89,12 +89,12 @@ def _inserted(wrapper: str, code: str) -> str:
         script = scan(masked, [hole])
     except UnsupportedSyntax as error:
         raise _fault(f"is not clear: {error.message}") from None
-    if hole.dropped:
-        hole.ban = "inside a comment"
-    elif any(hole in word.pieces for word in script.targets):
-        hole.ban = "the target of a redirect"
-    if hole.ban:
-        raise _fault(f"has {CMD} where it cannot be: {hole.ban}")
+    if hole.in_comment:
+        hole.unsafe_place = "inside a comment"
+    elif any(hole in word.pieces for word in script.dynamic_outputs):
+        hole.unsafe_place = "the target of a redirect"
+    if hole.unsafe_place:
+        raise _fault(f"has {CMD} where it cannot be: {hole.unsafe_place}")
     if hole.quoting is Quoting.BARE:
         return wrapper[:start] + _bare(script, hole, code) + wrapper[hole.end :]
     return _quoted(wrapper, script, hole, code)

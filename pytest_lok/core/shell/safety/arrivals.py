@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.shell.ast import NamedCommand, ShellWord
-from pytest_lok.core.shell.safety.builtins import behind
 
 if TYPE_CHECKING:
     from pytest_lok.core.shell.safety.judge import CommandJudge
@@ -136,4 +135,4 @@ def sends(judge: CommandJudge, call: NamedCommand) -> None:
             if not found:
                 continue
             start += found.end()
-        judge.target(behind(word, start) if start else word, changes=True)
+        judge.target(word.without_prefix(start) if start else word, changes=True)

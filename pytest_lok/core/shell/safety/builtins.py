@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.shell.ast import POSITIONAL, NamedCommand, ShellWord
@@ -17,13 +16,6 @@ if TYPE_CHECKING:
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
-
-
-def behind(word: ShellWord, at: int) -> ShellWord:
-    """The word without so many characters of the literal text it starts with."""
-    rest = replace(word)
-    rest.skip(at)
-    return rest
 
 
 def harmless(judge: CommandJudge, call: NamedCommand) -> None:
@@ -68,7 +60,7 @@ def declaration(judge: CommandJudge, call: NamedCommand) -> None:
     for word in call.args:
         assigned = ASSIGNED.match(word.prefix)
         if assigned and not options:
-            judge.assign(assigned[1], behind(word, assigned.end()))
+            judge.assign(assigned[1], word.without_prefix(assigned.end()))
             continue
         judge.runs([word], call.name)
         if options and (declared := _IDENTIFIER.match(word.prefix)):
@@ -112,12 +104,12 @@ def formatted(judge: CommandJudge, call: NamedCommand) -> None:
     """``printf``: a format, and data."""
     ended = call.args[:1] and call.args[0].literal == "--"
     for pattern in call.args[1:2] if ended else call.args[:1]:
-        judge.review.formats.update(pattern.direct)
+        judge.review.formats.update(pattern.own_holes)
         if not ended and (pattern.prefix.startswith("-") or pattern.pieces[:1] == [None]):
             judge.runs(
                 call.args, call.name, "an argument of `printf` with an option, which can run it as code"
             )
-        elif pattern.loose:
+        elif pattern.may_split:
             judge.runs([pattern], "printf")
 
 
@@ -125,10 +117,10 @@ def tested(judge: CommandJudge, call: NamedCommand) -> None:
     """``test``: words that are operators by where they stand."""
     looks_up = any(word.literal in ("-v", "-R") for word in call.args)
     for word in call.args:
-        if None in word.pieces and (word.loose or looks_up):
+        if None in word.pieces and (word.may_split or looks_up):
             judge.flow.runs(word.reads, f"`{call.name}`")
     words = call.args[:-1] if call.name == "[" else call.args
-    if any(word.direct for word in call.args) and not _is_test(words):
+    if any(word.own_holes for word in call.args) and not _is_test(words):
         what = (
             f"where `{call.name}` could take it for an operator (use `[ -n … ]`, `[ … = … ]`, and && for -a)"
         )
@@ -140,7 +132,7 @@ def _is_test(words: Sequence[ShellWord]) -> bool:
     if words and words[0].literal == "!":
         words = words[1:]
     operators = [word.literal or "" for word in words]
-    if any(word.loose for word in words):
+    if any(word.may_split for word in words):
         return False
     match len(words):
         case 1:

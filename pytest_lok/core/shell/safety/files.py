@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from pytest_lok.core.edits.protected_names import protected
 from pytest_lok.core.shell.ast import Hole, NamedCommand, ShellWord
-from pytest_lok.core.shell.safety import builtins
 from pytest_lok.core.shell.safety.command_tables import FIND_RUNS
 from pytest_lok.core.shell.safety.options import CLOSED, program
 
@@ -123,11 +122,11 @@ def outputs(judge: CommandJudge, call: NamedCommand) -> None:
     for place, word in enumerate(call.args if options else ()):
         option, equals, _ = word.prefix.partition("=")
         if equals and option.startswith("-") and _means(option, options):
-            named = builtins.behind(word, len(option) + 1)
+            named = word.without_prefix(len(option) + 1)
         elif word.literal is not None and _means(word.literal, options) and place + 1 < len(call.args):
             named = call.args[place + 1]
         elif word.prefix[:2] in options and len(word.shown) > 2 and not word.prefix.startswith("--"):
-            named = builtins.behind(word, 2)
+            named = word.without_prefix(2)
         else:
             continue
         judge.target(named, content=True)
@@ -223,7 +222,7 @@ def dd(judge: CommandJudge, call: NamedCommand) -> None:
     source = any(word.prefix.startswith("if=") for word in call.args)
     for word in call.args:
         if word.prefix.startswith("of="):
-            judge.target(builtins.behind(word, 3))
+            judge.target(word.without_prefix(3))
             judge.flow.writes(word.shown.removeprefix("of="), content=True)
             judge.trace.fills(call, word.shown.removeprefix("of="), copied=source)
         elif word.prefix.partition("=")[0] in ("", "of"):
@@ -259,7 +258,7 @@ def tar(judge: CommandJudge, call: NamedCommand) -> None:
         if making and (short or before == "--file"):
             judge.target(word)
         elif making and word.prefix.startswith("--file="):
-            judge.target(builtins.behind(word, 7))
+            judge.target(word.without_prefix(7))
     outputs(judge, call)
     judge.data(call)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.shell.ast import NamedCommand, ShellWord
-from pytest_lok.core.shell.safety import builtins, files
+from pytest_lok.core.shell.safety import files
 from pytest_lok.core.shell.safety.arrivals import revisions
 from pytest_lok.core.shell.safety.command_tables import GIT_CODE, GIT_DATA, GIT_FORMATS, GIT_QUIET
 from pytest_lok.core.shell.safety.options import is_known
@@ -30,7 +30,7 @@ def git(judge: CommandJudge, call: NamedCommand) -> None:
         if texts[place] == "-c" and place + 1 < len(texts):
             _git_setting(judge, call, call.args[place + 1])
         elif call.args[place].prefix.startswith("-c"):
-            _git_setting(judge, call, builtins.behind(call.args[place], 2))
+            _git_setting(judge, call, call.args[place].without_prefix(2))
         elif texts[place] in _BEFORE_GIT or call.args[place].prefix.partition("=")[0] in _BEFORE_GIT:
             whole = call.args[place].literal is None
             judge.runs(
@@ -46,12 +46,12 @@ def git(judge: CommandJudge, call: NamedCommand) -> None:
         for before, word in itertools.pairwise([*args[:1], *args]):
             if before.literal in ("-c", "--config"):
                 _git_setting(judge, call, word)
-            elif word.direct and (attached := re.match(r"-c|--config=", word.prefix)):
-                _git_setting(judge, call, builtins.behind(word, attached.end()))
+            elif word.own_holes and (attached := re.match(r"-c|--config=", word.prefix)):
+                _git_setting(judge, call, word.without_prefix(attached.end()))
     files.git(judge, command, args)
     revisions(judge, call, command, args)
     if command in GIT_QUIET and not any(GIT_FORMATS.match(word.prefix) for word in args if word.holes):
-        judge.flow.quiet.update(hole for word in call.args for hole in word.direct)
+        judge.flow.quiet.update(hole for word in call.args for hole in word.own_holes)
     if is_known(f"git-{command}"):
         judge.data(replace(call, name=f"git-{command}"))
 

@@ -19,7 +19,7 @@ from pytest_lok.core.shell.ast import (
     SimpleCommand,
     UnsupportedSyntax,
 )
-from pytest_lok.core.shell.lexer import MAX_DEPTH
+from pytest_lok.core.shell.cursor import MAX_DEPTH
 from pytest_lok.core.shell.parser import scan
 from pytest_lok.core.shell.safety.arrivals import brings
 from pytest_lok.core.shell.safety.command_tables import (
@@ -74,7 +74,9 @@ class CommandJudge:
     """Reads commands, and collects what is to be said about the values in them."""
 
     def __init__(self, script: Script) -> None:
-        self.review = SafetyReport(refused={hole: (hole.ban, "") for hole in script.holes if hole.ban})
+        self.review = SafetyReport(
+            refused={hole: (hole.unsafe_place, "") for hole in script.holes if hole.unsafe_place}
+        )
         self.functions = script.functions
         self.flow = TaintFlow()
         self.depth = 0
@@ -90,11 +92,11 @@ class CommandJudge:
 
     def read(self, script: Script) -> None:
         """Every part of a text."""
-        self.trace.repeats = self.trace.repeats or script.repeats
+        self.trace.repeats = self.trace.repeats or script.out_of_order
         self.piped.update(command for _, commands in script.piped for command in commands)
-        for doc in script.docs:
+        for doc in script.here_documents:
             self.flow.printed.update(doc.holes)
-        for path in script.written:
+        for path in script.output_files:
             self.flow.writes(path, content=True)
         for name, reads in script.defaults:
             self.flow.reads(name, reads)
@@ -107,7 +109,7 @@ class CommandJudge:
                 self.line(command.words, command)
         for name, words in script.loops:
             self._loop(name, words)
-        for word in script.targets:
+        for word in script.dynamic_outputs:
             self.target(word)
 
     def _loop(self, name: str, words: Sequence[ShellWord]) -> None:
@@ -117,7 +119,7 @@ class CommandJudge:
             self.runs(words, name, f"in `{name}`, which decides what is run")
         for word in words:
             self.flow.becomes(name, word, split=True)
-            if word.direct:
+            if word.own_holes:
                 self.guard(word)
 
     def code(self, words: Sequence[ShellWord], call: NamedCommand) -> None:
@@ -133,7 +135,7 @@ class CommandJudge:
                 raise UnsupportedSyntax("it defines functions", 0)
             for command in inner.commands:
                 command.inputs += call.command.inputs
-                command.called = command.called or call.command.called
+                command.in_function = command.in_function or call.command.in_function
             self.read(inner)
         except UnsupportedSyntax as error:
             at = call.args[0].start
@@ -172,7 +174,7 @@ class CommandJudge:
         if marks != DASH:
             for part in split:
                 self.refuse(
-                    part.direct, f"in words that the shell splits for `{name}`", "write it in quotes;"
+                    part.own_holes, f"in words that the shell splits for `{name}`", "write it in quotes;"
                 )
         self.refuse(
             unknown,
@@ -190,7 +192,7 @@ class CommandJudge:
     def guard(self, word: ShellWord, name: str = "", marks: tuple[str, ...] = DASH) -> None:
         """No value may start the word with one of the marks."""
         named = ASSIGNS in marks and (not word.prefix or IDENTIFIER.fullmatch(word.prefix))
-        if word.pieces and (isinstance(word.pieces[0], Hole) or (named and word.direct)):
+        if word.pieces and (isinstance(word.pieces[0], Hole) or (named and word.own_holes)):
             self.review.guarded.append((word, marks))
             if len(word.pieces) > 1 and None in word.pieces:
                 self._leads.append((word, name, marks))
@@ -227,7 +229,7 @@ class CommandJudge:
         """The command runs its standard input, which may be shell code that names any variable."""
         known = interpreter(name)
         self.trace.eats(name)
-        names = {CALLERS} if command.called else set()
+        names = {CALLERS} if command.in_function else set()
         names |= {ANY} if (known.posix if known else command.inputs) else set()
         for feed in command.inputs:
             self.refuse(feed.holes, f"input of `{name}`, which runs it as code")
@@ -273,7 +275,7 @@ class CommandJudge:
         if name in PRINTERS:
             self.flow.printed.update(hole for word in args for hole in word.holes)
         if name in QUIET:
-            self.flow.quiet.update(hole for word in args for hole in word.direct)
+            self.flow.quiet.update(hole for word in args for hole in word.own_holes)
         if name == "printenv" or (name in DUMPS and all(word.literal in DUMP_OPTIONS for word in args)):
             self.flow.dumped = True
         self.depth += 1
@@ -340,7 +342,7 @@ class CommandJudge:
         return (
             word.pieces == [None]
             and bool(word.holes)
-            and not word.loose
+            and not word.may_split
             and self.flow.boxed.issuperset(word.holes)
         )
 

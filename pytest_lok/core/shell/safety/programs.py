@@ -120,7 +120,7 @@ def _but_names(judge: CommandJudge, call: NamedCommand) -> Sequence[ShellWord]:
         if _CONTAINER_DATA.fullmatch(text) and place + 1 < len(args):
             word = args[place + 1]
             if assigned := builtins.ASSIGNED.match(word.prefix):
-                judge.assign(assigned[1], builtins.behind(word, assigned.end()))
+                judge.assign(assigned[1], word.without_prefix(assigned.end()))
             elif text in ("-e", "--env"):
                 judge.runs([word], call.name)
             place += 2
@@ -170,7 +170,7 @@ def _wrapper(judge: CommandJudge, call: NamedCommand) -> None:
     for place, word in enumerate(call.args):
         rest = call.args[place:]
         if assigned := builtins.ASSIGNED.match(word.prefix):
-            judge.assign(assigned[1], builtins.behind(word, assigned.end()))
+            judge.assign(assigned[1], word.without_prefix(assigned.end()))
         elif word.prefix.startswith("-") and not allowed.fullmatch(word.literal or ""):
             _unclear(judge, replace(call, name=f"{call.name} {word.prefix}", args=rest))
             return
@@ -358,7 +358,7 @@ def _boxed(judge: CommandJudge, call: NamedCommand) -> None:
     raw = any(re.match("-[A-Za-z]*[rjL]|--(raw|join|from|seq)", text) for text in texts)
     objects = [text for text in texts if _OBJECT.fullmatch(text) and not re.search(r"\}\s*[.\[]", text)]
     if objects and not raw and texts[:1] == ["-n"] and call.command not in judge.piped:
-        judge.flow.boxed.update(hole for word in call.args for hole in word.direct)
+        judge.flow.boxed.update(hole for word in call.args for hole in word.own_holes)
 
 
 def _program(judge: CommandJudge, call: NamedCommand, words: Sequence[ShellWord], *, safe: bool) -> None:
@@ -379,7 +379,7 @@ def _awk_variables(judge: CommandJudge, call: NamedCommand, words: Sequence[Shel
         if any(map(SCRIPTED[call.name].running.search, programs)):
             judge.runs([word], call.name, f"in a variable of an `{call.name}` program that runs commands")
         if any(map(_PRINTS_TO.search, programs)):
-            judge.target(builtins.behind(word, assigned.end()), content=True)
+            judge.target(word.without_prefix(assigned.end()), content=True)
             judge.trace.fills(call, "")
 
 
@@ -393,7 +393,7 @@ def _find(judge: CommandJudge, call: NamedCommand) -> None:
             for word in args[place + 1 : place + 2]:
                 judge.target(word)
         if args[place].literal in FIND_VALUES and place + 1 < len(args):
-            judge.flow.quiet.update(args[place + 1].direct)
+            judge.flow.quiet.update(args[place + 1].own_holes)
             judge.data(call, args[place : place + 2])
             place += 2
             continue

@@ -62,19 +62,19 @@ class TaintFlow:
 
     def becomes(self, name: str, word: ShellWord, *, split: bool = False) -> None:
         """The word's text becomes the value of a variable; a part of it, where the shell may split it."""
-        if split and word.loose:
+        if split and word.may_split:
             self._blind.add(name)
         self._words[name].append(word)
         self._sources[name] |= word.reads
         for piece in word.pieces:  # arithmetic and eval read a variable that another one names
             self._sources[name].update(IDENTIFIER.findall(piece) if isinstance(piece, str) else ())
         self._entering[name].update(word.holes)
-        self.printed.update(word.direct)
+        self.printed.update(word.own_holes)
 
     def is_input(self, name: str, command: SimpleCommand) -> None:
         """The command's input becomes the value of a variable."""
         self._blind.add(name)
-        self._sources[name] |= {CALLERS} if command.called else set()
+        self._sources[name] |= {CALLERS} if command.in_function else set()
         for feed in command.inputs:
             self._sources[name] |= feed.reads
             self._entering[name].update(feed.holes)
@@ -151,9 +151,9 @@ class TaintFlow:
         known, unknown, seen, todo = list[ShellWord](), list[Hole](), set[str](), [word]
         while todo:
             word = todo.pop()
-            if word.direct:
+            if word.own_holes:
                 known.append(word)
-            unknown += [hole for hole in word.holes if hole not in word.direct]
+            unknown += [hole for hole in word.holes if hole not in word.own_holes]
             names = _plain(word)
             for name in word.reads if names is None or not _apart(word.pieces) else ():
                 unknown += self._reaching({name})
@@ -163,22 +163,22 @@ class TaintFlow:
     def leads(self, word: ShellWord) -> tuple[list[ShellWord], list[ShellWord], list[Hole]]:
         """What an argument starts with: words with it, words split into it, and holes by unknown ways."""
         guarded, split, unknown = list[ShellWord](), list[ShellWord](), list[Hole]()
-        loose, seen, todo = word.loose, set[str](), [word]
+        loose, seen, todo = word.may_split, set[str](), [word]
         while todo:
             part = todo.pop()
-            if part is not word and part.direct:
+            if part is not word and part.own_holes:
                 if loose and "IFS" not in self._words:
                     split.append(part)
                 elif loose or _is_option(part):
-                    unknown += part.direct
+                    unknown += part.own_holes
                 elif isinstance(part.pieces[0], Hole) or IDENTIFIER.match(part.prefix):
                     guarded.append(part)
                 if loose and _is_option(part):
-                    unknown += part.direct
+                    unknown += part.own_holes
             if None not in (part.pieces if loose else _start(part.pieces)):
                 continue
             if (names := _plain(part)) is None:
-                nested = [hole for hole in part.holes if hole not in part.direct]
+                nested = [hole for hole in part.holes if hole not in part.own_holes]
                 unknown += [*nested, *self._reaching(part.reads)]
             unknown += self._behind(names or (), seen, todo)
         return guarded, split, [hole for hole in unknown if hole not in self.quiet]
@@ -205,7 +205,7 @@ class TaintFlow:
         """The holes that the command's input may consist of."""
         holes = [hole for feed in command.inputs for hole in feed.holes]
         names = {name for feed in command.inputs for name in feed.reads} | (
-            {CALLERS} if command.called else set()
+            {CALLERS} if command.in_function else set()
         )
         return [hole for hole in (*holes, *self._reaching(names)) if hole not in self.quiet]
 

@@ -1,0 +1,86 @@
+"""Here-documents: where their bodies start and end, and what is in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from pytest_lok.core.shell.ast import HereDoc, Quoting, ShellWord, SimpleCommand, UnsupportedSyntax
+from pytest_lok.core.shell.cursor import BLANK, WORD_END, Cursor
+from pytest_lok.core.shell.lexer import Lexer
+
+_JOINED = re.compile(r"(?<!\\)(\\\\)*\\\n")
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
+_COMMAND = re.compile(r"\$\(|`")
+_DELIMITER = r"[\w!%+,.:@][\w!%+,.:@-]*"
+_QUOTED_DELIMITER = re.compile(
+    rf"[ \t]*(?:'(?P<single>{_DELIMITER})'|\"(?P<double>{_DELIMITER})\"|\\?(?P<bare>{_DELIMITER})){WORD_END}",
+    re.ASCII,
+)
+
+
+class HereDocReader:
+    """Reads the delimiters and, where the line ends, the bodies of here-documents."""
+
+    def __init__(self, cursor: Cursor, lexer: Lexer) -> None:
+        self.cursor = cursor
+        self.script = cursor.script
+        self.lexer = lexer
+
+    def bodies(self) -> None:
+        """Read the bodies that start here: of all documents that were begun on the line above."""
+        pending, self.cursor.pending = self.cursor.pending, []
+        for doc in pending:
+            self._body(doc)
+
+    def start(self, commands: Iterable[SimpleCommand], *, strip_tabs: bool) -> None:
+        """Read the delimiter behind a ``<<`` of the commands; the body follows the line."""
+        found = self.cursor.match(_QUOTED_DELIMITER)
+        if found is None:
+            raise UnsupportedSyntax("the delimiter of a here-document must be one plain word", self.cursor.at)
+        start = found.start() + len(found[0]) - len(found[0].lstrip(BLANK))
+        delimiter = str(found["single"] or found["double"] or found["bare"])
+        doc = HereDoc(
+            start, found.end(), delimiter, literal=found.end() - start > len(delimiter), strip_tabs=strip_tabs
+        )
+        self.cursor.at = found.end()
+        self.cursor.pending.append(doc)
+        self.script.here_documents.append(doc)
+        for command in commands:
+            command.inputs.append(doc)
+
+    def _body(self, doc: HereDoc) -> None:
+        """Read the lines of the document, and pass the delimiter that ends them."""
+        doc.body_start = self.cursor.at
+        doc.body_end, after = self._delimiter_line(doc)
+        bookmark = self.script.bookmark()
+        if doc.literal:
+            for start in range(doc.body_start, doc.body_end):
+                if hole := self.cursor.holes.get(start):
+                    self.lexer.fill(ShellWord(start), hole, Quoting.OPEN)
+        else:
+            body = self.cursor.text[doc.body_start : doc.body_end]
+            if _JOINED.search(body) and _COMMAND.search(_ESCAPED.sub("", body)):
+                # bash joins the lines of the command too, even in its quotes
+                raise self.cursor.unsupported("a joined line and a command in one here-document")
+            outer, self.cursor.end = self.cursor.end, doc.body_end
+            self.lexer.expandable(ShellWord(self.cursor.at), None)
+            self.cursor.end = outer
+        doc.holes, doc.reads = self.script.since(bookmark)
+        self.cursor.at = after
+
+    def _delimiter_line(self, doc: HereDoc) -> tuple[int, int]:
+        """Where the line with nothing but the delimiter starts, and where the text goes on after it."""
+        at, joined, before = self.cursor.at, False, ""  # `before` is what a backslash joins to the line
+        while at < self.cursor.end:
+            stop = self.cursor.text.find("\n", at, self.cursor.end)
+            stop = self.cursor.end if stop < 0 else stop
+            line = self.cursor.text[at:stop].lstrip("\t") if doc.strip_tabs else self.cursor.text[at:stop]
+            if line == doc.delimiter and not joined:
+                return at, min(stop + 1, self.cursor.end)
+            if doc.delimiter in (line, before + line):
+                raise UnsupportedSyntax("a line joined by a backslash may end the here-document", at)
+            joined = not doc.literal and (len(line) - len(line.rstrip("\\"))) % 2 == 1
+            before = before + line[:-1] if joined else ""
+            at = stop + 1
+        raise UnsupportedSyntax(f"the here-document {doc.delimiter} has no end", doc.start)
