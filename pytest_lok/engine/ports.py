@@ -146,7 +146,7 @@ class ProcessSpec:
 class ProcessRunner(Protocol):
     """Runs one process to its end; cancelling ends it and all it started before it returns."""
 
-    async def __call__(self, launch: ProcessSpec) -> Completed:
+    async def __call__(self, spec: ProcessSpec, /) -> Completed:
         """What it printed and how it ended; StepUnableError if it cannot be started.
 
         TimeoutError after a silence that was too long.

@@ -208,7 +208,7 @@ def test_who_waits_for_a_place_can_be_stopped_and_who_leaves_one_lets_others_in(
 
 def test_who_waits_for_the_end_can_lose_patience(tmp_path: Path) -> None:
     """Nobody would come back within a minute: the command ignores what it is asked politely."""
-    processes = LocalProcesses(tmp_path, {"PATH": os.environ["PATH"]}, patience=60.0)
+    processes = LocalProcesses(tmp_path, {"PATH": os.environ["PATH"]}, kill_after=60.0)
     here = replace(world(tmp_path), shell=processes, kill=processes.kill)
     background = Background()
     text = "trap '' TERM; touch begun; while true; do sleep 1; done"

@@ -11,49 +11,49 @@ import termios
 from collections import deque
 from typing import Protocol
 
-KEEP = 4 * 1024 * 1024
-"""Bytes kept of a stream's beginning, and again of its end."""
+KEPT_BYTES = 4 * 1024 * 1024
+"""Bytes of a stream that are kept of its beginning, and as many of its end."""
 
 _CHUNK = 65536
 
 
 class OutputSink(Protocol):
-    """Where one of a child's streams goes.
+    """Where one output stream of a child process goes.
 
-    ``watched`` is a descriptor that tells when to ``read``, -1 = none (any more).
+    ``our_fd`` is the descriptor to watch: when it is readable, call ``read``. -1 = none, or none any more.
     """
 
-    watched: int
+    our_fd: int
 
     @property
-    def theirs(self) -> int:
-        """The descriptor the child writes to."""
+    def child_fd(self) -> int:
+        """The descriptor that the child writes to."""
         ...
 
     @property
-    def printed(self) -> int:
-        """How many bytes have come so far."""
+    def size(self) -> int:
+        """Bytes that have come until now."""
         ...
 
     def started(self) -> None:
-        """The child has its descriptor."""
+        """Call this when the child has its descriptor."""
         ...
 
     def read(self) -> int:
-        """Take a chunk: its size, 0 at the end, -1 when there is nothing now."""
+        """Read a chunk; returns its size, 0 at the end of the stream, -1 where nothing has come."""
         ...
 
     def close(self) -> None:
-        """Let go of every descriptor. Idempotent."""
+        """Close every descriptor. Idempotent."""
         ...
 
-    def so_far(self) -> str:
-        """What has been printed until now, as ``text`` says."""
+    def text_so_far(self) -> str:
+        """What was printed until now, in the form of ``text``."""
         ...
 
     @property
     def cut(self) -> bool:
-        """Whether something was dropped; known when ``text`` is."""
+        """Whether a part was dropped; known when ``text`` is."""
         ...
 
     def text(self) -> str:
@@ -62,62 +62,62 @@ class OutputSink(Protocol):
 
 
 class OutputPipe:
-    """A pipe; of what comes through it the beginning and the end are kept."""
+    """A pipe. The beginning and the end of what comes through are kept."""
 
     def __init__(self) -> None:
-        self.watched, self._theirs = os.pipe()
-        os.set_blocking(self.watched, False)
+        self.our_fd, self._child_fd = os.pipe()
+        os.set_blocking(self.our_fd, False)
         self._head = bytearray()
         self._tail: deque[bytes] = deque()
         self._tail_size = 0
         self._dropped = 0
 
     @property
-    def theirs(self) -> int:
-        """The end to write to."""
-        return self._theirs
+    def child_fd(self) -> int:
+        """The end of the pipe to write to."""
+        return self._child_fd
 
     @property
-    def printed(self) -> int:
-        """Those that were read."""
+    def size(self) -> int:
+        """Bytes that were read until now."""
         return len(self._head) + self._dropped + self._tail_size
 
     def started(self) -> None:
-        """Only the child writes."""
-        os.close(self._theirs)
-        self._theirs = -1
+        """Close our copy: only the child writes."""
+        os.close(self._child_fd)
+        self._child_fd = -1
 
     def read(self) -> int:
-        """At most 64 KiB, so that other work gets its turn."""
+        """Read at most 64 KiB, so that other work gets its turn."""
         try:
-            data = os.read(self.watched, _CHUNK)
+            data = os.read(self.our_fd, _CHUNK)
         except BlockingIOError:
             return -1
         self._keep(data)
         return len(data)
 
     def close(self) -> None:
-        """Both ends."""
-        for descriptor in (self.watched, self._theirs):
+        """Close both ends. Idempotent."""
+        for descriptor in (self.our_fd, self._child_fd):
             if descriptor >= 0:
                 os.close(descriptor)
-        self.watched = self._theirs = -1
+        self.our_fd = self._child_fd = -1
 
     @property
     def cut(self) -> bool:
-        """It did not keep all that came."""
+        """Whether something was dropped between beginning and end."""
         return self._dropped > 0
 
     def text(self) -> str:
-        """What was kept."""
+        """The text that was kept."""
         return _decode(bytes(self._head), b"".join(self._tail), self._dropped)
 
-    def so_far(self) -> str:
-        """What was kept."""
+    def text_so_far(self) -> str:
+        """The text that was kept."""
         return self.text()
 
     def _keep(self, data: bytes) -> None:
-        room = KEEP - len(self._head)
+        room = KEPT_BYTES - len(self._head)
         if room > 0:
             self._head += data[:room]
             data = data[room:]
@@ -125,16 +125,16 @@ class OutputPipe:
             return
         self._tail.append(data)
         self._tail_size += len(data)
-        while self._tail_size - len(self._tail[0]) >= KEEP:
+        while self._tail_size - len(self._tail[0]) >= KEPT_BYTES:
             gone = len(self._tail.popleft())
             self._tail_size -= gone
             self._dropped += gone
 
 
 class OutputFile:
-    """An unnamed file, read when the process has ended."""
+    """An unnamed file, which is read when the process has ended."""
 
-    watched = -1
+    our_fd = -1
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
@@ -142,85 +142,85 @@ class OutputFile:
         self._dropped = 0
 
     @property
-    def theirs(self) -> int:
-        """The file, at its beginning."""
+    def child_fd(self) -> int:
+        """The descriptor of the file, at its beginning."""
         return self._file.fileno()
 
     @property
-    def printed(self) -> int:
-        """The file's size."""
+    def size(self) -> int:
+        """Bytes in the file until now."""
         return 0 if self._file.closed else os.fstat(self._file.fileno()).st_size
 
     def started(self) -> None:
         """A file needs no watching."""
 
     def read(self) -> int:
-        """A file is read whole, at the end."""
+        """Always 0: a file is read whole, at the end."""
         return 0
 
     def close(self) -> None:
-        """Keep what may be kept; the rest goes with the file."""
+        """Read what is kept of the file, and close it."""
         if self._file.closed:
             return
         with self._file as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
-            head = file.read(min(size, KEEP))
-            start = max(len(head), size - KEEP)
+            head = file.read(min(size, KEPT_BYTES))
+            start = max(len(head), size - KEPT_BYTES)
             file.seek(start)
             self._dropped = start - len(head)
-            self._text = _decode(head, file.read(KEEP), self._dropped)
+            self._text = _decode(head, file.read(KEPT_BYTES), self._dropped)
 
     @property
     def cut(self) -> bool:
-        """The file was longer than what is kept."""
+        """Whether the file was longer than what is kept."""
         return self._dropped > 0
 
-    def so_far(self) -> str:
-        """What would be kept if it ended now; its place in the file, which the child shares, stays."""
+    def text_so_far(self) -> str:
+        """What would be kept if the process ended now; the position in the file, which is shared, stays."""
         if self._file.closed:
             return self._text
-        file, size = self._file.fileno(), self.printed
-        head = os.pread(file, KEEP, 0)
-        start = max(len(head), size - KEEP)
-        return _decode(head, os.pread(file, KEEP, start), start - len(head))
+        file, size = self._file.fileno(), self.size
+        head = os.pread(file, KEPT_BYTES, 0)
+        start = max(len(head), size - KEPT_BYTES)
+        return _decode(head, os.pread(file, KEPT_BYTES, start), start - len(head))
 
     def text(self) -> str:
-        """What was kept, once closed."""
+        """The text that was kept, once closed."""
         return self._text
 
 
 class InputPipe:
     """A pipe for a process to read from. Nobody waits for a reader, and what was not read is known.
 
-    Our holding its other end, too, spares us the signal of a pipe that nobody reads.
+    We hold the reading end too, so that no SIGPIPE comes where nobody reads.
     """
 
     def __init__(self, data: bytes) -> None:
-        self.theirs, self.watched = os.pipe()
-        os.set_blocking(self.watched, False)
+        self.child_fd, self.our_fd = os.pipe()
+        os.set_blocking(self.our_fd, False)
         self._rest = memoryview(data)
 
     def write(self) -> None:
-        """As much as there is room for; ``watched`` is -1 when all is in."""
+        """Write as much as there is room for; ``our_fd`` is -1 when all is written."""
         with contextlib.suppress(BlockingIOError):
-            self._rest = self._rest[os.write(self.watched, self._rest) :]
+            self._rest = self._rest[os.write(self.our_fd, self._rest) :]
         if not self._rest:
-            os.close(self.watched)
-            self.watched = -1
+            os.close(self.our_fd)
+            self.our_fd = -1
 
     def unread(self) -> int:
-        """How many bytes nobody has taken."""
+        """Bytes that the process has not read."""
         left = array.array("i", [0])
-        fcntl.ioctl(self.theirs, termios.FIONREAD, left)
+        fcntl.ioctl(self.child_fd, termios.FIONREAD, left)
         return len(self._rest) + left[0]
 
     def close(self) -> None:
-        """Both ends. Idempotent."""
-        for descriptor in (self.watched, self.theirs):
+        """Close both ends. Idempotent."""
+        for descriptor in (self.our_fd, self.child_fd):
             if descriptor >= 0:
                 os.close(descriptor)
-        self.watched = self.theirs = -1
+        self.our_fd = self.child_fd = -1
 
 
 def _decode(head: bytes, tail: bytes, dropped: int) -> str:

@@ -1,13 +1,13 @@
 """One process from its start to the end of everything it started, as a small machine on an event loop.
 
-It is driven by descriptors and timers, not by a task, so that cancelling whoever waits (once, twice,
-or by the loop's own shutdown) cannot stop the cleaning up half way::
+Descriptors and timers drive it, not a task. So the cleaning up goes on to its end when whoever waits is
+cancelled, once, twice, or by the shutdown of the loop::
 
-    start ──▶ runs ──▶ leader exited, and pipes at their end or GRACE over ──▶ finished
-                │                                                                │ end()
-                └──▶ end(), for a waiter that was cancelled ──▶ TERM ──▶ KILL ──▶ gone
+    start ──▶ runs ──▶ leader exited, and pipes at their end or PIPE_GRACE over ──▶ finished
+                │                                                                │ terminate()
+                └──▶ terminate(), for a waiter that was cancelled ──▶ TERM ──▶ KILL ──▶ gone
 
-The leader is reaped last: while it is a zombie its id, and so its group's, belongs to nobody else.
+The leader is reaped last: as long as it is a zombie, nobody else gets its id, or its group's.
 """
 
 from __future__ import annotations
@@ -24,40 +24,39 @@ from collections.abc import Callable, Mapping
 
 from pytest_lok.engine.ports import ProcessSpec
 from pytest_lok.workspace.processes.capture import InputPipe, OutputFile, OutputPipe, OutputSink
-from pytest_lok.workspace.processes.descendants import left_alive
+from pytest_lok.workspace.processes.descendants import find_descendants
 from pytest_lok.workspace.processes.watchdog import Watchdog
 
-GRACE = 0.5
-"""Seconds a pipe may stay open after the process has exited: something in the background holds it."""
+PIPE_GRACE = 0.5
+"""Seconds a pipe may stay open after the process has exited, held by something in the background."""
 
 OpenPidfd = Callable[[int], int]
 OPEN_PIDFD: OpenPidfd | None = getattr(os, "pidfd_open", None)
 
 _NO_PIDFD = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
-_YOUNG = 1.0
-"""Seconds in which no system gives out all its process ids."""
+_RECENT = 1.0
+"""Seconds in which no system gives out all of its process ids."""
 _DRAIN_CHUNKS = 32
-"""More than a pipe holds; a writer that got away could go on for ever."""
+"""More than a pipe holds. A writer that got away could go on for ever, so there is a limit."""
 
 
 class Child:
-    """One running process; ``finished`` and ``gone`` are resolved whatever happens,
-    ``gone`` within seconds of ``end()``.
+    """One running process. ``finished`` and ``gone`` are resolved whatever happens.
 
-    ``watchdog`` knows all running processes of the same owner. ``open_pidfd`` is None
-    where the system has none; a thread waits then. ``patience`` is the time in seconds between
-    SIGTERM and SIGKILL, and again until a process that does not die is given up.
+    ``gone`` is resolved within seconds of ``terminate()``. ``watchdog`` knows all running processes of the
+    same owner. ``open_pidfd`` is None where the system has none; then a thread waits. ``kill_after`` is the
+    time in seconds between SIGTERM and SIGKILL, and again until a process that does not die is given up.
     """
 
     def __init__(
         self,
-        launch: ProcessSpec,
+        spec: ProcessSpec,
         env: Mapping[str, str],
         *,
         mark: str,
         watchdog: Watchdog,
         open_pidfd: OpenPidfd | None,
-        patience: float,
+        kill_after: float,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.finished: asyncio.Future[None] = self._loop.create_future()
@@ -69,14 +68,14 @@ class Child:
         self._began = self._loop.time()
         self._pidfd = -1
         self._kill_at = 0.0
-        self._patience = patience
+        self._kill_after = kill_after
         self._sinks: list[OutputSink] = []
-        self._feed = InputPipe(launch.stdin) if launch.counted and launch.stdin else None
+        self._stdin = InputPipe(spec.stdin) if spec.counted and spec.stdin else None
         self.unread = 0
         try:
             for _ in ("stdout", "stderr"):
-                self._sinks.append(OutputFile() if launch.spool else OutputPipe())
-            self._process = _start(launch, env, self._sinks, self._feed)
+                self._sinks.append(OutputFile() if spec.spool else OutputPipe())
+            self._process = _start(spec, env, self._sinks, self._stdin)
         except BaseException:
             self._close()
             raise
@@ -85,27 +84,27 @@ class Child:
         try:
             self._watch(open_pidfd)
         except BaseException:
-            self.abandon()
+            self.kill()
             raise
 
     @property
     def stdout(self) -> str:
-        """All of it, once ``gone``."""
+        """The text of stdout, once ``gone``."""
         return self._sinks[0].text()
 
     @property
     def stderr(self) -> str:
-        """All of it, once ``gone``."""
+        """The text of stderr, once ``gone``."""
         return self._sinks[1].text()
 
-    def so_far(self) -> str:
-        """What is on stdout until now."""
-        return self._sinks[0].so_far()
+    def text_so_far(self) -> str:
+        """The text of stdout until now."""
+        return self._sinks[0].text_so_far()
 
     @property
-    def said(self) -> int:
-        """How many bytes are on stdout until now."""
-        return self._sinks[0].printed
+    def stdout_size(self) -> int:
+        """Bytes on stdout until now."""
+        return self._sinks[0].size
 
     @property
     def cut(self) -> tuple[bool, bool]:
@@ -113,28 +112,28 @@ class Child:
         return self._sinks[0].cut, self._sinks[1].cut
 
     @property
-    def printed(self) -> int:
-        """How many bytes it has printed so far."""
-        return sum(sink.printed for sink in self._sinks)
+    def output_size(self) -> int:
+        """Bytes on stdout and stderr until now."""
+        return sum(sink.size for sink in self._sinks)
 
-    def end(self) -> None:
-        """End whatever is left of it, politely, then not. ``gone`` is resolved when that is done."""
+    def terminate(self) -> None:
+        """End the process and what it started: SIGTERM, then SIGKILL. ``gone`` tells when that is done."""
         if self._kill_at or self.gone.done():
             return
-        left = self._left()
+        left = self._survivors()
         if not left:
             self._finish()
             return
         self._signal(left, signal.SIGTERM)
-        self._kill_at = self._loop.time() + self._patience
-        self._loop.call_soon(self._check, 0.005)
+        self._kill_at = self._loop.time() + self._kill_after
+        self._loop.call_soon(self._check_again, 0.005)
 
-    def abandon(self) -> None:
-        """Kill it at once: nobody will come back to wait."""
-        self._signal(self._left(), signal.SIGKILL)
+    def kill(self) -> None:
+        """Kill the process and what it started now: nobody will come back to wait."""
+        self._signal(self._survivors(), signal.SIGKILL)
         self._watchdog.discard(self.pid)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(self._patience)
+            self._process.wait(self._kill_after)
         if (self._process.returncode or 0) < 0:  # 0 may also mean that another has asked for it
             self.exit_code = self._process.returncode
         self._unwatch()
@@ -145,48 +144,48 @@ class Child:
     def _watch(self, open_pidfd: OpenPidfd | None) -> None:
         for sink in self._sinks:
             sink.started()
-            if sink.watched >= 0:
-                self._loop.add_reader(sink.watched, self._readable, sink)
-        if self._feed is not None:
-            self._loop.add_writer(self._feed.watched, self._writable, self._feed)
+            if sink.our_fd >= 0:
+                self._loop.add_reader(sink.our_fd, self._on_readable, sink)
+        if self._stdin is not None:
+            self._loop.add_writer(self._stdin.our_fd, self._on_writable, self._stdin)
         try:
             if open_pidfd is not None:
                 self._pidfd = open_pidfd(self.pid)
         except ProcessLookupError:  # it has ended, and someone else has asked for it
-            self._loop.call_soon(self._has_exited)
+            self._loop.call_soon(self._on_exit)
             return
         except OSError as error:
             if error.errno not in _NO_PIDFD:
                 raise
         if self._pidfd >= 0:
-            self._loop.add_reader(self._pidfd, self._has_exited)
+            self._loop.add_reader(self._pidfd, self._on_exit)
         else:
-            threading.Thread(target=self._wait, name=f"lok-wait-{self.pid}", daemon=True).start()
+            threading.Thread(target=self._wait_on_thread, name=f"lok-wait-{self.pid}", daemon=True).start()
 
-    def _wait(self) -> None:
-        """Wait on a thread of its own, and tell the loop."""
+    def _wait_on_thread(self) -> None:
+        """Wait for the process on a thread, and tell the event loop."""
         code: int | None
         try:
             code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         except ChildProcessError:  # someone else has asked for it
             code = None
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._has_exited, code)
+            self._loop.call_soon_threadsafe(self._on_exit, code)
 
-    def _writable(self, feed: InputPipe) -> None:
-        descriptor = feed.watched
-        feed.write()
-        if feed.watched < 0:
+    def _on_writable(self, stdin_pipe: InputPipe) -> None:
+        descriptor = stdin_pipe.our_fd
+        stdin_pipe.write()
+        if stdin_pipe.our_fd < 0:
             self._loop.remove_writer(descriptor)
 
-    def _readable(self, sink: OutputSink) -> None:
+    def _on_readable(self, sink: OutputSink) -> None:
         if sink.read() == 0:
-            self._loop.remove_reader(sink.watched)
+            self._loop.remove_reader(sink.our_fd)
             sink.close()
-            self._settle()
+            self._finish_if_complete()
 
-    def _has_exited(self, code: int | None = None) -> None:
-        """The watch's word: a thread has reaped it with this code, a pidfd leaves that to us."""
+    def _on_exit(self, code: int | None = None) -> None:
+        """The process has exited. A thread has reaped it, with this ``code``; a pidfd leaves that to us."""
         self._exited = True
         self.exit_code = code
         self._unwatch()
@@ -194,14 +193,14 @@ class Child:
             self._reap()
             return
         for sink in self._sinks:
-            if sink.watched >= 0:
-                self._readable(sink)
-        self._settle()
+            if sink.our_fd >= 0:
+                self._on_readable(sink)
+        self._finish_if_complete()
         if not self.finished.done():
-            self._loop.call_later(GRACE, self._resolve, self.finished)
+            self._loop.call_later(PIPE_GRACE, self._resolve, self.finished)
 
-    def _settle(self) -> None:
-        if self._exited and all(sink.watched < 0 for sink in self._sinks):
+    def _finish_if_complete(self) -> None:
+        if self._exited and all(sink.our_fd < 0 for sink in self._sinks):
             self._resolve(self.finished)
 
     def _resolve(self, future: asyncio.Future[None]) -> None:
@@ -210,9 +209,9 @@ class Child:
 
     # --- to its end
 
-    def _left(self) -> list[int]:
-        young = self._loop.time() - self._began < _YOUNG
-        left = left_alive(self.pid, self._mark, self._watchdog.running, young=young)
+    def _survivors(self) -> list[int]:
+        recent = self._loop.time() - self._began < _RECENT
+        left = find_descendants(self.pid, self._mark, self._watchdog.running, recently_started=recent)
         if left is not None:
             return left
         if not self._exited:
@@ -224,7 +223,7 @@ class Child:
         return [self.pid]
 
     def _signal(self, left: list[int], number: signal.Signals) -> None:
-        """To the whole group at once, then to each process that has left it."""
+        """Send a signal to the whole group, then to each process that has left the group."""
         if not left:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -234,16 +233,16 @@ class Child:
                 if os.getpgid(pid) != self.pid:
                     os.kill(pid, number)
 
-    def _check(self, delay: float) -> None:
+    def _check_again(self, delay: float) -> None:
         """Look again after ``delay`` seconds, until nothing is left or nothing helps."""
-        left = self._left()
+        left = self._survivors()
         late = self._loop.time() - self._kill_at
-        if not left or late > self._patience:
+        if not left or late > self._kill_after:
             self._finish()
             return
         if late >= 0:
             self._signal(left, signal.SIGKILL)
-        self._loop.call_later(delay, self._check, min(2 * delay, 0.1))
+        self._loop.call_later(delay, self._check_again, min(2 * delay, 0.1))
 
     def _finish(self) -> None:
         self._drain()
@@ -256,22 +255,22 @@ class Child:
     def _drain(self) -> None:
         for sink in self._sinks:
             chunks = 0
-            while sink.watched >= 0 and chunks < _DRAIN_CHUNKS and sink.read() > 0:
+            while sink.our_fd >= 0 and chunks < _DRAIN_CHUNKS and sink.read() > 0:
                 chunks += 1
 
     def _close(self) -> None:
-        if self._feed is not None and self._feed.theirs >= 0:
-            self.unread = self._feed.unread()
-            if self._feed.watched >= 0:
-                self._loop.remove_writer(self._feed.watched)
-            self._feed.close()
+        if self._stdin is not None and self._stdin.child_fd >= 0:
+            self.unread = self._stdin.unread()
+            if self._stdin.our_fd >= 0:
+                self._loop.remove_writer(self._stdin.our_fd)
+            self._stdin.close()
         for sink in self._sinks:
-            if sink.watched >= 0:
-                self._loop.remove_reader(sink.watched)
+            if sink.our_fd >= 0:
+                self._loop.remove_reader(sink.our_fd)
             sink.close()
 
     def _reap(self) -> None:
-        """Take the exit status; of a process that is still there the watch will tell later."""
+        """Take the exit status. Where the process is still there, ``_on_exit`` comes later."""
         if self.exit_code is None:
             with contextlib.suppress(ChildProcessError):  # the waiting thread, or someone else, has it
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -289,24 +288,24 @@ class Child:
 
 
 def _start(
-    launch: ProcessSpec, env: Mapping[str, str], sinks: list[OutputSink], feed: InputPipe | None
+    spec: ProcessSpec, env: Mapping[str, str], sinks: list[OutputSink], stdin_pipe: InputPipe | None
 ) -> subprocess.Popen[bytes]:
     with contextlib.ExitStack() as stack:
         stdin: int = subprocess.DEVNULL
-        if feed is not None:
-            stdin = feed.theirs
-        elif launch.stdin:
+        if stdin_pipe is not None:
+            stdin = stdin_pipe.child_fd
+        elif spec.stdin:
             # A file, not a pipe: no writer that could block or get EPIPE, whatever the child reads.
             file = stack.enter_context(tempfile.TemporaryFile())
-            file.write(launch.stdin)
+            file.write(spec.stdin)
             file.seek(0)
             stdin = file.fileno()
         return subprocess.Popen(
-            launch.argv,
+            spec.argv,
             stdin=stdin,
-            stdout=sinks[0].theirs,
-            stderr=sinks[1].theirs,
+            stdout=sinks[0].child_fd,
+            stderr=sinks[1].child_fd,
             env=env,
-            cwd=launch.cwd,
+            cwd=spec.cwd,
             start_new_session=True,
         )

@@ -1,8 +1,8 @@
-"""Process id + mark -> what a process started and left alive.
+"""Process id and mark -> what a process started and left alive.
 
-Members of its process group are found by that. What left the group (``setsid``, a daemon's double
-fork) is found by the mark, an environment variable every descendant inherits. Only Linux shows
-other processes (/proc); elsewhere the group is all that can be found.
+Members of the process group are found by the group. What left the group (``setsid``, the double fork of a
+daemon) is found by the mark, an environment variable that every descendant inherits. Only Linux shows the
+environment of other processes (/proc); elsewhere the group is all that can be found.
 """
 
 from __future__ import annotations
@@ -11,37 +11,37 @@ import os
 from collections.abc import Collection, Iterator
 
 MARK = "LOK_PROCESS"
-"""Names the chain of runs a process belongs to: ``outer/inner`` where one lok runs inside another."""
+"""The environment variable with the marks of the runs that a process belongs to, outermost first."""
 
 _CHUNK = 65536
 
 
-def left_alive(
-    pid: int, mark: str, ours: Collection[int], *, young: bool = False, proc: str = "/proc"
+def find_descendants(
+    pid: int, mark: str, ours: Collection[int], *, recently_started: bool = False, proc: str = "/proc"
 ) -> list[int] | None:
-    """Live processes of ``pid``'s group or bearing ``mark``; None where that cannot be seen.
+    """Live processes that are in the group of ``pid`` or bear ``mark``; None where /proc cannot be read.
 
-    ``pid`` itself counts while it runs. ``ours`` are other processes started by the caller; they are
-    not looked at. ``young``: ``pid`` was started so recently that the numbers given out since have not
-    gone round, so only those are looked at; for a command that started nothing that is one small read.
+    ``pid`` itself counts while it runs. ``ours`` are other processes of the caller, which are not looked at.
+    ``recently_started`` = the ids given out since ``pid`` have not gone round. Then only those are looked
+    at, which is one small read for a command that started nothing.
     """
-    newest = _newest(proc)
+    newest = _newest_pid(proc)
     if newest is None:
         return None
-    if young and pid <= newest and all(number in ours for number in range(pid + 1, newest + 1)):
-        return [pid] if _runs(proc, pid) else []
+    if recently_started and pid <= newest and all(number in ours for number in range(pid + 1, newest + 1)):
+        return [pid] if _is_alive(proc, pid) else []
     needle = mark.encode()
     return [
         number
-        for number in _processes(proc)
+        for number in _pids(proc)
         if (number == pid or number not in ours)
-        and (not young or _since(pid, number, newest))
-        and (_group(number) == pid or needle in _read(f"{proc}/{number}/environ"))
-        and _runs(proc, number)
+        and (not recently_started or _is_given_out_since(pid, number, newest))
+        and (_group_of(number) == pid or needle in _read(f"{proc}/{number}/environ"))
+        and _is_alive(proc, number)
     ]
 
 
-def _newest(proc: str) -> int | None:
+def _newest_pid(proc: str) -> int | None:
     """The process id given out last, or None without a Linux /proc."""
     try:
         return int(_read(f"{proc}/loadavg").split()[-1])
@@ -49,41 +49,40 @@ def _newest(proc: str) -> int | None:
         return None
 
 
-def _since(first: int, number: int, newest: int) -> bool:
-    """Whether ``number`` was given out from ``first`` to ``newest``, where they may begin again."""
+def _is_given_out_since(first: int, number: int, newest: int) -> bool:
+    """Whether ``number`` was given out from ``first`` to ``newest``; ids may begin again in between."""
     if first <= newest:
         return first <= number <= newest
     return number >= first or number <= newest
 
 
-def _processes(proc: str) -> Iterator[int]:
+def _pids(proc: str) -> Iterator[int]:
     return (int(name) for name in os.listdir(proc) if name.isdecimal())  # noqa: PTH208 - the hot path
 
 
-def _group(pid: int) -> int:
+def _group_of(pid: int) -> int:
     try:
         return os.getpgid(pid)
     except OSError:  # it ended meanwhile
         return 0
 
 
-def _runs(proc: str, pid: int) -> bool:
-    """Whether it is there and no zombie (whose parent may never ask for it)."""
+def _is_alive(proc: str, pid: int) -> bool:
+    """Whether the process is there and no zombie (whose parent may never reap it)."""
     stat = _read(f"{proc}/{pid}/stat")
     return stat.rpartition(b")")[2].split()[:1] not in ([], [b"Z"], [b"X"])
 
 
 def _read(path: str) -> bytes:
-    """All of a file; nothing of one that is gone meanwhile, or another user's."""
+    """The content of a file; nothing of one that is gone, or that belongs to another user."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return b""
     try:
         text = part = os.read(descriptor, _CHUNK)
-        while (
-            len(part) == _CHUNK
-        ):  # these files give all they have: another read takes another turn of the GIL
+        # these files give all they have in one read, and another read takes another turn of the GIL
+        while len(part) == _CHUNK:
             part = os.read(descriptor, _CHUNK)
             text += part
         return text

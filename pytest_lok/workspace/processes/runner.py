@@ -14,18 +14,17 @@ from pytest_lok.workspace.processes.child import OPEN_PIDFD, Child, OpenPidfd
 from pytest_lok.workspace.processes.descendants import MARK
 from pytest_lok.workspace.processes.watchdog import Watchdog
 
-LINGER = 2.0
-"""Seconds a process may stay that has said its last word."""
+LINGER_TIMEOUT = 2.0
+"""Seconds a process may stay alive after it has printed its last word."""
 
 
 class LocalProcesses:
-    """Runs processes for one workspace; an ``engine.ports.Shell``, and ``launch`` a ``Runner``.
+    """Runs processes for one workspace: an ``engine.ports.CommandRunner``; ``launch`` is a ``ProcessRunner``.
 
-    ``root`` is the workspace, ``env`` the whole environment a command gets before its own
-    additions. Any number may run at once, on any event loop, of any thread. ``open_pidfd`` None
-    makes it wait on a thread per process, as it does by itself where the system has no pidfd.
-    A process has ``patience`` seconds between SIGTERM and SIGKILL. ``watchdog`` is told what runs; it
-    may be shared.
+    ``root`` is the workspace, ``env`` the environment of a command without the command's own variables.
+    Any number of processes may run at the same time, on any event loop, of any thread. ``open_pidfd`` None
+    waits on one thread per process; so it is where the system has no pidfd. A process has ``kill_after``
+    seconds between SIGTERM and SIGKILL. ``watchdog`` is told what runs, and may be shared.
     """
 
     def __init__(
@@ -34,13 +33,13 @@ class LocalProcesses:
         env: Mapping[str, str],
         *,
         open_pidfd: OpenPidfd | None = OPEN_PIDFD,
-        patience: float = 2.0,
+        kill_after: float = 2.0,
         watchdog: Watchdog | None = None,
     ) -> None:
         self._root = Path(root).resolve()
         self._env = dict(env)
         self._open_pidfd = open_pidfd
-        self._patience = patience
+        self._kill_after = kill_after
         self._watchdog = Watchdog() if watchdog is None else watchdog
         self._children: set[Child] = set()
 
@@ -55,33 +54,33 @@ class LocalProcesses:
             )
         )
 
-    async def launch(self, launch: ProcessSpec) -> Completed:
+    async def launch(self, spec: ProcessSpec) -> Completed:
         """Run any process to its end; StepUnableError if it cannot be started.
 
-        TimeoutError, after it was ended, if it prints nothing for ``launch.idle`` seconds.
+        TimeoutError if it prints nothing for ``spec.idle`` seconds; the process has ended by then.
         """
         now = asyncio.get_running_loop().time
         began = now()
-        child = self._start(launch)
+        child = self._start(spec)
         self._children.add(child)
         try:
-            lingers = await _heard(child, launch)
+            stays = await _wait_until_exit_or_silence(child, spec)
         except GeneratorExit:
-            child.abandon()
+            child.kill()
             raise
         except BaseException:
-            child.end()
-            await _outlast(child.gone)
+            child.terminate()
+            await _shielded_wait(child.gone)
             raise
         else:
-            child.end()
-            await _outlast(child.gone)
+            child.terminate()
+            await _shielded_wait(child.gone)
         finally:
             self._children.discard(child)
-        exit_code = 0 if lingers else child.exit_code
+        exit_code = 0 if stays else child.exit_code
         if exit_code is None:
             raise StepUnableError(
-                f"the exit code of {launch.argv[0]!r} is lost: something else in this program waited for it",
+                f"the exit code of {spec.argv[0]!r} is lost: something else in this program waited for it",
                 hint="look for os.wait() or os.waitpid(-1), or for SIGCHLD being ignored",
             )
         cut, stderr_cut = child.cut
@@ -96,27 +95,27 @@ class LocalProcesses:
         )
 
     def kill(self) -> None:
-        """End what runs now without asking or waiting; call it on the thread of the loop it runs on."""
+        """Kill what runs now, without waiting; call this on the thread of the event loop."""
         for child in tuple(self._children):
             if not child.gone.done():
-                child.abandon()
+                child.kill()
 
-    def _start(self, launch: ProcessSpec) -> Child:
-        if not launch.argv or not launch.argv[0]:
+    def _start(self, spec: ProcessSpec) -> Child:
+        if not spec.argv or not spec.argv[0]:
             raise StepUnableError("there is no command to start", hint="give `argv` a program to run")
         mark = self._watchdog.mark()
-        env = {**launch.env, MARK: launch.env.get(MARK, "") + mark}
+        env = {**spec.env, MARK: spec.env.get(MARK, "") + mark}
         try:
             return Child(
-                launch,
+                spec,
                 env,
                 mark=mark,
                 watchdog=self._watchdog,
                 open_pidfd=self._open_pidfd,
-                patience=self._patience,
+                kill_after=self._kill_after,
             )
         except (OSError, ValueError, RuntimeError) as error:  # the last: no thread can be started
-            raise _not_started(launch, error) from error
+            raise _start_error(spec, error) from error
 
     def _directory(self, cwd: str) -> Path:
         if not cwd:
@@ -130,34 +129,34 @@ class LocalProcesses:
         return path
 
 
-async def _heard(child: Child, launch: ProcessSpec) -> bool:
-    """Wait until it has finished, or has been silent for too long.
+async def _wait_until_exit_or_silence(child: Child, spec: ProcessSpec) -> bool:
+    """Wait until the process has finished; TimeoutError if it is silent for too long.
 
-    Whether it has said its last word and does not go.
+    True = it has printed its last word and stays alive.
     """
-    now, said_all, idle = asyncio.get_running_loop().time, launch.said_all, launch.idle
-    printed, since = child.printed, now()
-    said, quiet = child.said, now()
+    now, said_all, idle = asyncio.get_running_loop().time, spec.said_all, spec.idle
+    size, since = child.output_size, now()
+    stdout_size, quiet_since = child.stdout_size, now()
     while not child.finished.done() and (said_all is not None or not math.isinf(idle)):
         await asyncio.wait([child.finished], timeout=max(0.01, min(since + idle - now(), 0.5)))
         if child.finished.done():
             break
-        if child.said != said:
-            said, quiet = child.said, now()
-        elif said and said_all is not None and now() - quiet >= min(LINGER, idle):
-            if said_all(child.so_far()):
+        if child.stdout_size != stdout_size:
+            stdout_size, quiet_since = child.stdout_size, now()
+        elif stdout_size and said_all is not None and now() - quiet_since >= min(LINGER_TIMEOUT, idle):
+            if said_all(child.text_so_far()):
                 return True
-            quiet = math.inf  # until it says more
-        if child.printed != printed:
-            printed, since = child.printed, now()
+            quiet_since = math.inf  # until it prints more
+        if child.output_size != size:
+            size, since = child.output_size, now()
         elif now() - since >= idle:
             raise TimeoutError
     await child.finished
     return False
 
 
-async def _outlast(future: asyncio.Future[None]) -> None:
-    """Wait for it whatever happens meanwhile; a cancellation is passed on afterwards."""
+async def _shielded_wait(future: asyncio.Future[None]) -> None:
+    """Wait for the future to the end; a cancellation meanwhile is raised afterwards."""
     cancelled: asyncio.CancelledError | None = None
     while not future.done():
         try:
@@ -168,13 +167,13 @@ async def _outlast(future: asyncio.Future[None]) -> None:
         raise cancelled
 
 
-def _not_started(launch: ProcessSpec, error: OSError | ValueError | RuntimeError) -> StepUnableError:
-    """The reason in plain words, and the way out."""
-    name = launch.argv[0]
+def _start_error(spec: ProcessSpec, error: OSError | ValueError | RuntimeError) -> StepUnableError:
+    """Why the process did not start, in plain words, and the way out."""
+    name = spec.argv[0]
     number = error.errno if isinstance(error, OSError) else None
     message, hint = f"cannot start {name!r}: {error}", ""
-    if isinstance(error, OSError) and not Path(launch.cwd).is_dir():
-        message, hint = f"the directory {launch.cwd} does not exist", "create it, or correct `cwd`"
+    if isinstance(error, OSError) and not Path(spec.cwd).is_dir():
+        message, hint = f"the directory {spec.cwd} does not exist", "create it, or correct `cwd`"
     elif number == errno.ENOENT:
         message, hint = f"command not found: {name}", "install it, or put it on PATH"
         if "/" in name:

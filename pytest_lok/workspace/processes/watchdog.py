@@ -15,63 +15,63 @@ _SCRIPT = Path(__file__).with_name("watchdog.sh")
 
 
 class Watchdog:
-    """``running`` are the ids of a program's processes, each the leader of its group; they die with it.
+    """Ends the processes of this program if the program dies. ``running`` are their ids, leaders of groups.
 
-    The shell is started by the first ``add`` and reads a pipe; at the pipe's end it ends the groups that
-    were not taken off, and on Linux whatever bears one of the marks, politely first. It lives until this
-    object, or its program, is gone. Any thread may call it; in a forked child it begins anew.
+    The first ``add`` starts a shell that reads a pipe. When the pipe ends, the shell ends the groups that
+    were not discarded, and on Linux whatever bears one of the marks: SIGTERM, then SIGKILL. The shell lives
+    until this object, or its program, is gone. Any thread may call the methods. A forked child begins anew.
     """
 
     def __init__(self) -> None:
-        self._begin()
+        self._reset()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self._owner = os.getpid()
         self._lock = threading.Lock()
         self.running: set[int] = set()
         self._token = secrets.token_hex(8)
         self._numbers = itertools.count()  # a generator could not be shared by threads
-        self._let_go: weakref.finalize[[int, int], Watchdog] | None = None
+        self._close_pipe: weakref.finalize[[int, int], Watchdog] | None = None
         self._pipe = -1
 
     def mark(self) -> str:
-        """A new text that a process to be started must have in its environment."""
+        """A new mark, which the next process must have in its environment."""
         if self._owner != os.getpid():
-            if self._let_go is not None:
-                self._let_go()
-            self._begin()
+            if self._close_pipe is not None:
+                self._close_pipe()
+            self._reset()
         return f"{self._token}.{next(self._numbers)};"
 
     def add(self, pid: int) -> None:
-        """It runs, and its group is its own."""
+        """Watch a process that runs, as the leader of its own group."""
         with self._lock:
             self.running.add(pid)
-            if not self._tell(f"+ {pid}\n"):
+            if not self._send(f"+ {pid}\n"):
                 self._start()
 
     def discard(self, pid: int) -> None:
-        """It is about to be waited for: another may get its number then."""
+        """Watch it no longer; call this before it is reaped, for another may get its id then."""
         with self._lock:
             if pid in self.running:
                 self.running.remove(pid)
-                self._tell(f"- {pid}\n")
+                self._send(f"- {pid}\n")
 
-    def _tell(self, line: str) -> bool:
-        if self._let_go is None:
+    def _send(self, line: str) -> bool:
+        if self._close_pipe is None:
             return False
         try:
             os.write(self._pipe, line.encode())
         except BrokenPipeError:  # somebody has killed it
-            self._let_go()
-            self._let_go = None
+            self._close_pipe()
+            self._close_pipe = None
             return False
         return True
 
     def _start(self) -> None:
-        """Start the shell and tell it all; where the system has no room for it, the next one tries again."""
+        """Start the shell and send it all ids; the next ``add`` tries again where the system has no room."""
         with contextlib.suppress(OSError):
             theirs, self._pipe = os.pipe()
-            self._let_go = weakref.finalize(self, _let_go, self._pipe, self._owner)
+            self._close_pipe = weakref.finalize(self, _close_pipe, self._pipe, self._owner)
             try:
                 subprocess.Popen(
                     ["/bin/sh", _SCRIPT, self._token],
@@ -84,11 +84,11 @@ class Watchdog:
                 ).wait()
             finally:
                 os.close(theirs)
-            self._tell("".join(f"+ {pid}\n" for pid in self.running))
+            self._send("".join(f"+ {pid}\n" for pid in self.running))
 
 
-def _let_go(pipe: int, owner: int) -> None:
-    """Close it; whoever has only inherited it must not say that its owner ends in order."""
+def _close_pipe(pipe: int, owner: int) -> None:
+    """Close the pipe; only its owner says that it ends in order, not a child that inherited it."""
     with contextlib.suppress(BrokenPipeError):
         if os.getpid() == owner:
             os.write(pipe, b".\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.workspace.processes.descendants import MARK, left_alive
+from pytest_lok.workspace.processes.descendants import MARK, find_descendants
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows other processes in /proc")
 
@@ -33,24 +33,24 @@ def marked() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_finds_itself_its_group_and_its_mark(gone: int, marked: subprocess.Popen[bytes]) -> None:
-    assert left_alive(marked.pid, "m1;", {marked.pid}) == [marked.pid]
-    assert left_alive(gone, "m1;", ()) == [marked.pid]
-    assert left_alive(marked.pid, "other;", ()) == [marked.pid]
-    assert left_alive(gone, "other;", ()) == []
+    assert find_descendants(marked.pid, "m1;", {marked.pid}) == [marked.pid]
+    assert find_descendants(gone, "m1;", ()) == [marked.pid]
+    assert find_descendants(marked.pid, "other;", ()) == [marked.pid]
+    assert find_descendants(gone, "other;", ()) == []
 
 
 def test_known_siblings_are_not_looked_at(gone: int, marked: subprocess.Popen[bytes]) -> None:
-    assert left_alive(gone, "m1;", {marked.pid}) == []
+    assert find_descendants(gone, "m1;", {marked.pid}) == []
 
 
 def test_a_zombie_is_not_alive(marked: subprocess.Popen[bytes]) -> None:
     marked.kill()
     os.waitid(os.P_PID, marked.pid, os.WEXITED | os.WNOWAIT)
-    assert left_alive(marked.pid, "m1;", ()) == []
+    assert find_descendants(marked.pid, "m1;", ()) == []
 
 
 @pytest.mark.parametrize(
-    ("first", "newest", "young", "seen"),
+    ("first", "newest", "recently_started", "seen"),
     [
         (-10, +10, True, True),
         (0, 0, True, True),
@@ -63,13 +63,20 @@ def test_a_zombie_is_not_alive(marked: subprocess.Popen[bytes]) -> None:
     ],
 )
 def test_of_a_young_process_only_numbers_given_out_since_are_looked_at(
-    marked: subprocess.Popen[bytes], tmp_path: Path, first: int, newest: int, young: bool, seen: bool
+    marked: subprocess.Popen[bytes],
+    tmp_path: Path,
+    first: int,
+    newest: int,
+    recently_started: bool,
+    seen: bool,
 ) -> None:
     (tmp_path / str(marked.pid)).symlink_to(f"/proc/{marked.pid}")
     (tmp_path / "loadavg").write_text(f"0.0 0.0 0.0 1/100 {marked.pid + newest}\n")
-    found = left_alive(marked.pid + first, "m1;", (), young=young, proc=str(tmp_path))
+    found = find_descendants(
+        marked.pid + first, "m1;", (), recently_started=recently_started, proc=str(tmp_path)
+    )
     assert found == ([marked.pid] if seen else [])
 
 
 def test_without_proc_nothing_can_be_said(tmp_path: Path) -> None:
-    assert left_alive(1, "m1;", (), proc=str(tmp_path)) is None
+    assert find_descendants(1, "m1;", (), proc=str(tmp_path)) is None

@@ -18,7 +18,7 @@ import pytest
 
 from pytest_lok.engine.ports import CommandRunner, CommandSpec, Completed, ProcessSpec
 from pytest_lok.errors import StepUnableError
-from pytest_lok.workspace.processes.capture import KEEP
+from pytest_lok.workspace.processes.capture import KEPT_BYTES
 from pytest_lok.workspace.processes.descendants import MARK
 from pytest_lok.workspace.processes.runner import LocalProcesses
 from pytest_lok.workspace.processes.watchdog import Watchdog
@@ -40,8 +40,8 @@ def watchdog() -> Watchdog:
 def shell(request: pytest.FixtureRequest, tmp_path: Path, watchdog: Watchdog) -> LocalProcesses:
     """Both ways of waiting; the second is what systems without pidfd have."""
     if request.param == "thread":
-        return LocalProcesses(tmp_path, _path(), open_pidfd=None, patience=0.5, watchdog=watchdog)
-    return LocalProcesses(tmp_path, _path(), patience=0.5, watchdog=watchdog)
+        return LocalProcesses(tmp_path, _path(), open_pidfd=None, kill_after=0.5, watchdog=watchdog)
+    return LocalProcesses(tmp_path, _path(), kill_after=0.5, watchdog=watchdog)
 
 
 @pytest.fixture(autouse=True)
@@ -196,8 +196,8 @@ def test_long_output_keeps_its_beginning_and_its_end(tmp_path: Path, spool: bool
     tail = tail.partition("...]\n")[2]
     assert head.startswith("startx")
     assert tail.endswith("xend")
-    assert len(head) == KEEP
-    assert KEEP <= len(tail) < KEEP + 65536
+    assert len(head) == KEPT_BYTES
+    assert KEPT_BYTES <= len(tail) < KEEP + 65536
     assert gap
     assert len(head) + dropped + len(tail) == 20_000_008
 
@@ -287,7 +287,7 @@ def test_output_by_files_is_the_same(tmp_path: Path) -> None:
 # --- what cannot be started
 
 
-def _not_started(shell: LocalProcesses, command: CommandSpec) -> StepUnableError:
+def _start_error(shell: LocalProcesses, command: CommandSpec) -> StepUnableError:
     with pytest.raises(StepUnableError) as caught:
         run(shell, command)
     assert caught.value.hint
@@ -297,38 +297,38 @@ def _not_started(shell: LocalProcesses, command: CommandSpec) -> StepUnableError
 def test_command_not_found(shell: LocalProcesses) -> None:
     assert (
         "command not found: no-such-program"
-        in _not_started(shell, CommandSpec(argv=("no-such-program",))).message
+        in _start_error(shell, CommandSpec(argv=("no-such-program",))).message
     )
 
 
 def test_missing_directory(shell: LocalProcesses) -> None:
-    assert "does not exist" in _not_started(shell, sh("true", cwd="nowhere")).message
+    assert "does not exist" in _start_error(shell, sh("true", cwd="nowhere")).message
 
 
 def test_arguments_too_long_name_stdin(shell: LocalProcesses) -> None:
-    error = _not_started(shell, CommandSpec(argv=("true", "x" * 3_000_000)))
+    error = _start_error(shell, CommandSpec(argv=("true", "x" * 3_000_000)))
     assert "too long" in error.message
     assert "stdin" in error.hint
 
 
 def test_nul_in_arguments(shell: LocalProcesses) -> None:
-    assert "NUL" in _not_started(shell, CommandSpec(argv=("echo", "a\0b"))).message
-    assert "NUL" in _not_started(shell, CommandSpec(argv=("echo",), env={"A": "\0"})).message
+    assert "NUL" in _start_error(shell, CommandSpec(argv=("echo", "a\0b"))).message
+    assert "NUL" in _start_error(shell, CommandSpec(argv=("echo",), env={"A": "\0"})).message
 
 
 @pytest.mark.parametrize("argv", [(), ("",)])
 def test_no_command_at_all(shell: LocalProcesses, argv: tuple[str, ...]) -> None:
-    assert "no command" in _not_started(shell, CommandSpec(argv=argv)).message
+    assert "no command" in _start_error(shell, CommandSpec(argv=argv)).message
 
 
 def test_file_that_may_not_be_executed_or_is_no_program(shell: LocalProcesses, tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("echo hi\n")
-    assert "may not be executed" in _not_started(shell, CommandSpec(argv=("./script",))).message
+    assert "may not be executed" in _start_error(shell, CommandSpec(argv=("./script",))).message
     script.chmod(0o755)
-    assert "not a program" in _not_started(shell, CommandSpec(argv=("./script",))).message
+    assert "not a program" in _start_error(shell, CommandSpec(argv=("./script",))).message
     script.write_text("#!/no/such/interpreter\n")
-    assert "interpreter" in _not_started(shell, CommandSpec(argv=("./script",))).hint
+    assert "interpreter" in _start_error(shell, CommandSpec(argv=("./script",))).hint
 
 
 def test_no_descriptor_left_to_start_with(shell: LocalProcesses) -> None:
@@ -362,7 +362,7 @@ def test_too_many_open_files_says_so(tmp_path: Path, watchdog: Watchdog) -> None
         raise OSError(errno.EMFILE, "Too many open files")
 
     shell = LocalProcesses(tmp_path, _path(), open_pidfd=none_left, watchdog=watchdog)
-    error = _not_started(shell, sh("echo $$ > pid; exec sleep 1000"))
+    error = _start_error(shell, sh("echo $$ > pid; exec sleep 1000"))
     assert "too many open files" in error.message
     assert "ulimit -n" in error.hint
 
@@ -377,7 +377,7 @@ def test_a_system_without_pidfd_waits_on_a_thread(tmp_path: Path) -> None:
 def test_a_lost_exit_code_is_an_error_not_a_success(shell: LocalProcesses) -> None:
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        assert "exit code" in _not_started(shell, CommandSpec(argv=("true",))).message
+        assert "exit code" in _start_error(shell, CommandSpec(argv=("true",))).message
     finally:
         signal.signal(signal.SIGCHLD, before)
 
