@@ -58,7 +58,7 @@ def junit_writer(config: pytest.Config) -> LogXML | None:
     return config.stash.get(xml_key, None)
 
 
-def failure_text(text: str, path: str, line: int, reason: str) -> Any:
+def make_longrepr(text: str, path: str, line: int, reason: str) -> Any:
     """What shows a failure in a report: a text and its place, with a short reason that survives xdist.
 
     It is made of one that pytest makes of an exception, for the classes of its parts are private.

@@ -23,40 +23,40 @@ def explain(
     asked: Sequence[BackendAsked] = (),
     root: StepResult | None = None,
 ) -> str:
-    """Where it is written, what was asked of whom, the answer, why it is not green, what to do.
+    """Where the step is written, what was asked of whom, the answer, why it is not green, what to do.
 
-    ``root`` is the result of the step that blocked this one. Every text is bounded and harmless to
-    terminals and CI runners.
+    ``asked`` are the prompts that were sent. ``root`` is the result of the step that blocked this one. Every
+    text is cut to a bounded size, and escaped for terminals and CI runners.
     """
-    parts = [f"{step.path}:{step.line}: step {step.name!r} {_came_to(result)}"]
+    parts = [f"{step.path}:{step.line}: step {step.name!r} {_outcome_phrase(result)}"]
     if result.ran:
-        parts += _question(step, asked)
-        parts += _answers(result, step)
-        parts += _evidence(result)
-    parts += _why(result, root)
+        parts += _request(step, asked)
+        parts += _replies(result, step)
+        parts += _sections_and_items(result)
+    parts += _reason_and_hint(result, root)
     return escape_untrusted("\n".join(parts))
 
 
 def escape_untrusted(text: str) -> str:
-    """Text that neither a terminal, a CI runner nor a reader of JUnit files obeys, without tokens.
+    """Text without tokens that neither a terminal, a CI runner nor a reader of JUnit files obeys.
 
-    What a run tells has lost its secrets already; files, names and arguments have not.
+    The engine has masked the secrets in what a run says; files, names and arguments may still hold tokens.
     """
     text = escape_control_chars(_TOKENS.text(text))
     return escape_ci_commands(text).replace("[[ATTACHMENT|", "[ [ATTACHMENT|")
 
 
-def short(result: StepResult, limit: int = 300) -> str:
-    """The reason in one bounded line."""
+def reason_line(result: StepResult, limit: int = 300) -> str:
+    """The reason of a result in one line of at most ``limit`` characters."""
     return escape_untrusted(one_line(result.reason, limit))
 
 
-def bounded(text: str, *, lines: int = 24, chars: int = 4_000) -> str:
-    """The start and the end of a long text, with a note of what is left out between."""
+def excerpt(text: str, *, lines: int = 24, chars: int = 4_000) -> str:
+    """The start and the end of a long text, with a note that says how much is left out between."""
     return leave_out_middle(text.strip("\n"), head=chars // 2, tail=chars // 2, lines=lines)
 
 
-def _came_to(result: StepResult) -> str:
+def _outcome_phrase(result: StepResult) -> str:
     match result.outcome:
         case Outcome.FAILED:
             return "failed"
@@ -70,8 +70,8 @@ def _came_to(result: StepResult) -> str:
             return "passed"
 
 
-def _question(step: Step, asked: Sequence[BackendAsked]) -> Iterator[str]:
-    """The command as written, or the last prompts as they were sent; the same one is shown once."""
+def _request(step: Step, asked: Sequence[BackendAsked]) -> Iterator[str]:
+    """The command as written, or the last prompts as they were sent; equal prompts are shown once."""
     match step.action:
         case Shell(shell=None, argv=argv):
             yield from _block("command", " ".join(part.source for part in argv))
@@ -81,58 +81,58 @@ def _question(step: Step, asked: Sequence[BackendAsked]) -> Iterator[str]:
             yield from _block("prompt, as written", prompt.source)
     by_text: dict[str, list[str]] = {}
     for event in asked:
-        to = f"{event.backend} ({event.model})" if event.model else event.backend
-        tos = by_text.setdefault(event.prompt, [])
-        if to not in tos:
-            tos.append(to)
-    for text, tos in by_text.items():
-        yield from _block(f"asked {', '.join(tos)}", bounded(text))
+        recipient = f"{event.backend} ({event.model})" if event.model else event.backend
+        recipients = by_text.setdefault(event.prompt, [])
+        if recipient not in recipients:
+            recipients.append(recipient)
+    for text, recipients in by_text.items():
+        yield from _block(f"asked {', '.join(recipients)}", excerpt(text))
 
 
-def _answers(result: StepResult, step: Step) -> Iterator[str]:
+def _replies(result: StepResult, step: Step) -> Iterator[str]:
     for reply in result.replies:
-        yield from _block(_who(reply), bounded(reply.text))
+        yield from _block(_reply_title(reply), excerpt(reply.text))
     for refusal in result.refusals:
         if refusal.reason not in result.reason:
             yield f"{refusal.backend} gave no valid answer: {refusal.kind}: {refusal.reason}"
     verdict = result.verdict
     if verdict is not None:
         tally = ", ".join(
-            f"{bounded(value, lines=1, chars=80)}: {votes:g}" for value, votes in verdict.tally.items()
+            f"{excerpt(value, lines=1, chars=80)}: {votes:g}" for value, votes in verdict.tally.items()
         )
         yield "verdict: " + "; ".join(filter(None, [verdict.strategy, tally, verdict.note]))
         if verdict.dissent:
             yield f"dissent: {', '.join(verdict.dissent)}"
-    known = {result.reason, *(section.text.strip() for section in result.sections)}
-    if isinstance(step.action, Shell) and result.output.strip() and result.output.strip() not in known:
-        yield from _block("output", bounded(result.output, lines=40, chars=8_000))
+    shown = {result.reason, *(section.text.strip() for section in result.sections)}
+    if isinstance(step.action, Shell) and result.output.strip() and result.output.strip() not in shown:
+        yield from _block("output", excerpt(result.output, lines=40, chars=8_000))
 
 
-def _who(reply: Reply) -> str:
+def _reply_title(reply: Reply) -> str:
     facts = [reply.model, duration(reply.seconds), cost(reply.usage)]
     return f"{reply.backend} answered ({', '.join(filter(None, facts))})"
 
 
-def _evidence(result: StepResult) -> Iterator[str]:
+def _sections_and_items(result: StepResult) -> Iterator[str]:
     for section in result.sections:
         if section.text.strip():
-            yield from _block(section.title, bounded(section.text, lines=40, chars=8_000))
-    bad = [item for item in result.items if item.outcome.red]
-    for item in bad[:_ITEMS]:
-        yield from _block(_item(item), bounded(item.output, lines=12, chars=2_000))
-    if len(bad) > _ITEMS:
-        yield f"and {len(bad) - _ITEMS} more items"
+            yield from _block(section.title, excerpt(section.text, lines=40, chars=8_000))
+    red = [item for item in result.items if item.outcome.red]
+    for item in red[:_ITEMS]:
+        yield from _block(_item_title(item), excerpt(item.output, lines=12, chars=2_000))
+    if len(red) > _ITEMS:
+        yield f"and {len(red) - _ITEMS} more items"
 
 
-def _item(item: ItemResult) -> str:
-    return f"item {item.index} ({bounded(str(item.item), lines=1, chars=80)}): {item.outcome}: {item.reason}"
+def _item_title(item: ItemResult) -> str:
+    return f"item {item.index} ({excerpt(str(item.item), lines=1, chars=80)}): {item.outcome}: {item.reason}"
 
 
-def _why(result: StepResult, root: StepResult | None) -> Iterator[str]:
-    rows = bounded(result.reason or "no reason was given").split("\n")
+def _reason_and_hint(result: StepResult, root: StepResult | None) -> Iterator[str]:
+    rows = excerpt(result.reason or "no reason was given").split("\n")
     yield "\n".join(f"E   {row}".rstrip() for row in rows)
     if root is not None and root.reason and root.reason not in result.reason:
-        yield f"E   {root.name}: {bounded(root.reason, lines=8)}"
+        yield f"E   {root.name}: {excerpt(root.reason, lines=8)}"
     hint = result.hint or (root.hint if root is not None else "")
     if hint:
         yield f"hint: {hint}"

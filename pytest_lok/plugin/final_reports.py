@@ -1,245 +1,261 @@
-"""A session's reports -> steps whose last word does not hold, each with one that does."""
+"""A session's reports -> the steps whose final report is wrong or missing, each with a report that is right.
+
+A report says what is known when it is made. By the end of the session more may be known: a step that was
+blocked may have run since, because what blocked it was tried again; a plugin may have reported a red step as
+passed; a required step may have no report at all. What stands in the summary, in JUnit and in the exit code
+must be what the records say.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import pytest
 
 from pytest_lok.core.results import Outcome, StepResult
-from pytest_lok.plugin.hooks import GREEN
 from pytest_lok.plugin.outcome import StepReport
-from pytest_lok.plugin.request import PREFIX
-from pytest_lok.plugin.typed import looks, options_of
+from pytest_lok.plugin.request import UNFILED_PREFIX
+from pytest_lok.plugin.required_steps import RequiredSteps
+from pytest_lok.plugin.runner import WorkflowRunner
+from pytest_lok.plugin.selection import WorkflowSelection
+from pytest_lok.plugin.typed import option_that_runs_nothing, typed_options
 from pytest_lok.reports.console import NOTHING_JUDGED
 from pytest_lok.settings import in_ci
 
-if TYPE_CHECKING:
-    from pytest_lok.plugin.desk import LokSession
-
-Kind: TypeAlias = Literal["green", "red", "blocked", "own", "kept"]
+Kind: TypeAlias = Literal["green", "red", "blocked", "by_when", "by_pytest"]
 """Passed or soft, failed or error, blocked by another step, skipped by its own ``when``, or skipped by
 somebody else: a mark, a fixture, a hook."""
 
-_CHOOSE = "leave it out by --deselect, -k or -m on the command line, or by `collect = false` in its file"
+_HOW_TO_DESELECT = (
+    "leave it out by --deselect, -k or -m on the command line, or by `collect = false` in its file"
+)
 _ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
-
 _Records: TypeAlias = Mapping[str, Mapping[str, StepResult]]
+"""The results of the session's steps, by the path of the workflow and the name of the step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinalReport:
-    """The last that was said of an item: ``said`` in pytest's words, and what kind of ending that is.
+    """What the last report of an item says.
 
-    ``blocked_by`` is a step's name, ``why`` is told of a skip.
+    ``outcome`` is pytest's word. ``blocked_by`` is a step's name. ``reason`` is that of a skip.
     """
 
     kind: Kind
-    said: str = "passed"
+    outcome: str = "passed"
     blocked_by: str = ""
-    why: str = ""
+    reason: str = ""
 
     @classmethod
     def of(cls, report: pytest.TestReport) -> FinalReport | None:
-        """What a report says of the whole item, None if nothing."""
+        """What a report says of the whole item, None if it says nothing."""
         if isinstance(report, pytest.SubtestReport) or report.outcome not in ("passed", "failed", "skipped"):
             return None  # an attempt that does not count has an outcome of its own
         if report.failed:
-            return cls(kind="red", said="failed")
-        said = "xfailed" if report.skipped and hasattr(report, "wasxfail") else report.outcome
-        outcome = getattr(report, "lok", {}).get("outcome")
-        if report.skipped and (outcome is None or (said == "skipped" and outcome != Outcome.SKIPPED)):
-            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
-            why = getattr(report, "wasxfail", None)  # then the text is a traceback, in some versions
-            why = reason.removeprefix("Skipped: ") if why is None else why or "xfail"
-            return cls(kind="kept", said=said, why=why)
-        if report.skipped and said == "skipped":
-            return cls._of_skipped(report.lok)
-        return cls(kind="green", said=said) if report.when == "call" or report.skipped else None
+            return cls(kind="red", outcome="failed")
+        outcome = "xfailed" if report.skipped and hasattr(report, "wasxfail") else report.outcome
+        of_step = getattr(report, "lok", {}).get("outcome")
+        if report.skipped and (of_step is None or (outcome == "skipped" and of_step != Outcome.SKIPPED)):
+            text = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+            reason = getattr(report, "wasxfail", None)  # then the text is a traceback, in some versions
+            reason = text.removeprefix("Skipped: ") if reason is None else reason or "xfail"
+            return cls(kind="by_pytest", outcome=outcome, reason=reason)
+        if report.skipped and outcome == "skipped":
+            return cls._of_skipped_step(report.lok)
+        return cls(kind="green", outcome=outcome) if report.when == "call" or report.skipped else None
 
     @classmethod
-    def _of_skipped(cls, facts: Mapping[str, str]) -> FinalReport:
+    def _of_skipped_step(cls, facts: Mapping[str, str]) -> FinalReport:
         if "not_run" in facts:
-            return cls(kind="kept", said="skipped", why=facts["reason"])
+            return cls(kind="by_pytest", outcome="skipped", reason=facts["reason"])
         blocked_by = facts.get("blocked_by", "")
-        return cls(kind="blocked" if blocked_by else "own", said="skipped", blocked_by=blocked_by)
+        return cls(kind="blocked" if blocked_by else "by_when", outcome="skipped", blocked_by=blocked_by)
 
 
 @dataclass(slots=True)
 class ReportBook:
-    """The last word on each item, by node id and worker (``--dist each`` has several)."""
+    """The last report of each item, by node id and worker (``--dist each`` has several workers)."""
 
-    said: dict[str, dict[object, FinalReport]] = field(default_factory=dict)
+    last: dict[str, dict[object, FinalReport]] = field(default_factory=dict)
 
-    def hear(self, report: pytest.TestReport) -> None:
-        """A later word on an item replaces an earlier one."""
-        word = FinalReport.of(report)
-        if word is not None:
-            self.said.setdefault(report.nodeid, {})[getattr(report, "node", None)] = word
+    def add(self, report: pytest.TestReport) -> None:
+        """Note a report; a later one of an item replaces an earlier one."""
+        final = FinalReport.of(report)
+        if final is not None:
+            self.last.setdefault(report.nodeid, {})[getattr(report, "node", None)] = final
 
     def is_red(self, nodeid: str) -> bool:
         """Whether an item is red in the end, in any worker."""
-        return any(word.kind == "red" for word in self.said.get(nodeid, {}).values())
+        return any(final.kind == "red" for final in self.last.get(nodeid, {}).values())
 
     @property
     def any_red(self) -> bool:
-        """Whether any item is."""
-        return any(map(self.is_red, self.said))
+        """Whether any item is red in the end."""
+        return any(map(self.is_red, self.last))
 
-    def untrue(self) -> Mapping[str, str]:
+    def wrongly_blocked(self) -> Mapping[str, str]:
         """Items that were not run because of a step that is not red in the end: node id -> that step."""
         blocked = {
-            nodeid: word.blocked_by
-            for nodeid, words in self.said.items()
-            for word in words.values()
-            if word.kind == "blocked"
+            nodeid: final.blocked_by
+            for nodeid, finals in self.last.items()
+            for final in finals.values()
+            if final.kind == "blocked"
         }
         return {nodeid: step for nodeid, step in blocked.items() if not self.is_red(_sibling(nodeid, step))}
 
 
 class FinalReports:
-    """The hooks that hear every report, correct those that came too early, and add those that are missing.
+    """The hooks that see every report, correct those that came too early, and add those that are missing.
 
-    ``left`` are promised steps that were not run, and why, where that is said and no more.
+    ``not_run`` are required steps that were not run, by node id, and why, where the summary says so and no
+    more: in CI such a step is red.
     """
 
-    def __init__(self, desk: LokSession) -> None:
-        self._desk = desk
-        self._words = ReportBook()
-        self._said_red = False
-        self._looks = looks(options_of(desk.config, os.environ))
-        self.left: dict[str, str] = {}
+    def __init__(self, selection: WorkflowSelection, runner: WorkflowRunner, required: RequiredSteps) -> None:
+        self._selection = selection
+        self._session = selection.session
+        self._runner = runner
+        self._required = required
+        self._reports = ReportBook()
+        self._sent_red = False
+        self._runs_nothing = option_that_runs_nothing(typed_options(self._session.config, os.environ))
+        self.not_run: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Hear it, if it is one of a step."""
-        if ".toml::" in report.nodeid or report.nodeid.startswith(PREFIX):
-            self._words.hear(report)
+        """Note the report of a step."""
+        if ".toml::" in report.nodeid or report.nodeid.startswith(UNFILED_PREFIX):
+            self._reports.add(report)
 
     @pytest.hookimpl(tryfirst=True)  # before reports are written
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Where an item's report does not hold, say what does: what came of it since, or that it is red."""
-        config = self._desk.config
-        records: _Records = {record.result.path: record.result.steps for record in self._desk.records()}
-        while untrue := self._words.untrue():
-            known = {nodeid: result for nodeid in untrue if (result := self._came_to(nodeid, records))}
-            for nodeid, result in (known or dict.fromkeys(untrue)).items():
-                self._say(nodeid, result or _unknown(nodeid, untrue[nodeid]))
-        self._judge(session, exitstatus, records)
-        config.stash[GREEN] = not (self._said_red or self._words.any_red)
-        if exitstatus == pytest.ExitCode.OK and (session.testsfailed or not config.stash[GREEN]):
+        """Report the steps again whose report is wrong by now, and those that are missing."""
+        records: _Records = {record.result.path: record.result.steps for record in self._runner.records()}
+        # a corrected report may turn a step green that others are blocked by: look until none is wrong
+        while wrong := self._reports.wrongly_blocked():
+            known = {nodeid: result for nodeid in wrong if (result := self._result_since(nodeid, records))}
+            for nodeid, result in (known or dict.fromkeys(wrong)).items():
+                self._send(nodeid, result or _unknown(nodeid, wrong[nodeid]))
+        self._report_unjudged(session, exitstatus, records)
+        self._session.is_green = not (self._sent_red or self._reports.any_red)
+        if exitstatus == pytest.ExitCode.OK and (session.testsfailed or not self._session.is_green):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _judge(self, session: pytest.Session, exitstatus: int, records: _Records) -> None:
-        """A promised step that nobody judged is red in CI, and so are all where none was judged.
+    def _report_unjudged(self, session: pytest.Session, exitstatus: int, records: _Records) -> None:
+        """Report required steps that nobody judged, and steps that were reported as what they are not.
 
-        A step that was reported as what it did not come to is red everywhere.
+        A required step that nobody judged is red in CI; elsewhere it is red only if no step was judged.
+        A step whose report contradicts its result is red everywhere.
         """
-        stopped = session.shouldstop or session.shouldfail or self._desk.stop.happened
-        if exitstatus not in _ENDED or self._looks or (stopped and exitstatus != pytest.ExitCode.OK):
+        stopped = session.shouldstop or session.shouldfail or self._runner.early_exit.happened
+        if exitstatus not in _ENDED or self._runs_nothing or (stopped and exitstatus != pytest.ExitCode.OK):
             return
-        false = self._false(records)
-        left = {nodeid: result for nodeid, result in self._unjudged().items() if nodeid not in false}
+        contradicted = self._contradicted(records)
+        missing = {nodeid: r for nodeid, r in self._unjudged().items() if nodeid not in contradicted}
         idle = self._idle()
-        judged = self._desk.promise.steps.keys() - left.keys() - self._desk.promise.chosen
-        for nodeid, result in left.items() if in_ci(os.environ) or not judged else ():
-            self._say(nodeid, result)
-        for nodeid, result in (false | idle if in_ci(os.environ) else false).items():
-            self._say(nodeid, result)
-        said = {nodeid: result.reason for nodeid, result in left.items()}
-        self.left = {nodeid: why for nodeid, why in said.items() if not self._words.is_red(nodeid)}
+        judged = self._required.ids.keys() - missing.keys() - self._required.deselected
+        for nodeid, result in missing.items() if in_ci(os.environ) or not judged else ():
+            self._send(nodeid, result)
+        for nodeid, result in (contradicted | idle if in_ci(os.environ) else contradicted).items():
+            self._send(nodeid, result)
+        reasons = {nodeid: result.reason for nodeid, result in missing.items()}
+        self.not_run = {nodeid: why for nodeid, why in reasons.items() if not self._reports.is_red(nodeid)}
 
-    def _false(self, records: _Records) -> dict[str, StepResult]:
-        """Steps that were reported as passed and have not, or promised and as something else than red.
+    def _contradicted(self, records: _Records) -> dict[str, StepResult]:
+        """Steps that were reported as passed and have not, or required and reported as anything but red.
 
-        A mark that excuses a step which nobody has promised is the project's own choice.
+        A mark that excuses a step which nobody requires is the project's own choice.
         """
-        false: dict[str, StepResult] = {}
-        for nodeid, words in self._words.said.items():
-            word, found = next(iter(words.values())), self._desk.step_at(nodeid)
-            if found is None or self._words.is_red(nodeid):
+        contradicted: dict[str, StepResult] = {}
+        for nodeid, finals in self._reports.last.items():
+            final, found = next(iter(finals.values())), self._selection.step_at(nodeid)
+            if found is None or self._reports.is_red(nodeid):
                 continue
             result = records.get(found[0].path, {}).get(found[1].name)
-            if word.said == "passed":
-                untrue = result is None or result.outcome not in (Outcome.PASSED, Outcome.SOFT)
+            if final.outcome == "passed":
+                wrong = result is None or result.outcome not in (Outcome.PASSED, Outcome.SOFT)
             else:
-                untrue = result is not None and result.outcome.red and nodeid in self._desk.promise.steps
-            if untrue:
-                came = f"{result.outcome}: {result.reason}" if result else "nothing is known of it"
-                why = f"reported as {word.said}, but the step: {came}"
-                false[nodeid] = _not_run(
-                    nodeid, why, "a mark, a fixture, a hook or a plugin says so: take it out"
-                )
-        return false
+                wrong = result is not None and result.outcome.red and nodeid in self._required.ids
+            if wrong:
+                truth = f"{result.outcome}: {result.reason}" if result else "nothing is known of it"
+                reason = f"reported as {final.outcome}, but the step: {truth}"
+                hint = "a mark, a fixture, a hook or a plugin says so: take it out"
+                contradicted[nodeid] = _error(nodeid, reason, hint)
+        return contradicted
 
     def _idle(self) -> dict[str, StepResult]:
         """The last step of each workflow whose every step was skipped by its own ``when``."""
         kinds: dict[str, dict[str, set[Kind]]] = {}
-        for nodeid, words in self._words.said.items():
+        for nodeid, finals in self._reports.last.items():
             steps = kinds.setdefault(nodeid.partition("::")[0], {})
-            steps[nodeid] = {word.kind for word in words.values()}
-        skipped = {record.result.path for record in self._desk.records() if record.result.idle}
+            steps[nodeid] = {final.kind for final in finals.values()}
+        skipped = {record.result.path for record in self._runner.records() if record.result.idle}
         idle: dict[str, StepResult] = {}
         for last, steps in ((list(steps)[-1], steps) for steps in kinds.values()):
-            found = self._desk.step_at(last)
+            found = self._selection.step_at(last)
             if found is None or found[0].path not in skipped or found[0].allow_skip:
                 continue
-            if all(of == {"own"} for of in steps.values()):
-                idle[last] = _not_run(
-                    last, NOTHING_JUDGED, "`allow_skip = true` in its file, if it may be so"
-                )
+            if all(of == {"by_when"} for of in steps.values()):
+                hint = "`allow_skip = true` in its file, if it may be so"
+                idle[last] = _error(last, NOTHING_JUDGED, hint)
         return idle
 
     def _unjudged(self) -> dict[str, StepResult]:
-        """Promised steps that the session has no answer of, and why."""
-        promise = self._desk.promise
-        left = dict(promise.left)
-        for nodeid in promise.steps.keys() - left.keys() - promise.chosen:
-            words = self._words.said.get(nodeid, {}).values()
-            if not words:
-                looking = looks(self._desk.config.option)
-                nothing = "nothing was reported of it"
-                left[nodeid] = f"{looking} of pytest's configuration runs nothing" if looking else nothing
-            elif all(word.kind == "kept" for word in words):
-                left[nodeid] = f"skipped: {next(iter(words)).why}"
-        return {nodeid: _not_run(nodeid, f"not run: {why}", _CHOOSE) for nodeid, why in left.items()}
+        """Required steps that the session has no answer of, and why."""
+        required = self._required
+        reasons = dict(required.unselected)
+        for nodeid in required.ids.keys() - reasons.keys() - required.deselected:
+            finals = self._reports.last.get(nodeid, {}).values()
+            if not finals:
+                option = option_that_runs_nothing(self._session.config.option)
+                unreported = "nothing was reported of it"
+                reasons[nodeid] = f"{option} of pytest's configuration runs nothing" if option else unreported
+            elif all(final.kind == "by_pytest" for final in finals):
+                reasons[nodeid] = f"skipped: {next(iter(finals)).reason}"
+        return {
+            nodeid: _error(nodeid, f"not run: {reason}", _HOW_TO_DESELECT)
+            for nodeid, reason in reasons.items()
+        }
 
-    def _came_to(self, nodeid: str, records: _Records) -> StepResult | None:
-        """What came of a step after its report: it ran, or another step blocks it that is red."""
-        found = self._desk.step_at(nodeid)
+    def _result_since(self, nodeid: str, records: _Records) -> StepResult | None:
+        """The result of a step that ran after its report, or that another step blocks which is red."""
+        found = self._selection.step_at(nodeid)
         result = records.get(found[0].path, {}).get(found[1].name) if found else None
-        if result is None or (result.blocked and not self._words.is_red(_sibling(nodeid, result.blocked_by))):
+        if result is None:
+            return None
+        if result.blocked and not self._reports.is_red(_sibling(nodeid, result.blocked_by)):
             return None
         return result
 
-    def _say(self, nodeid: str, result: StepResult) -> None:
-        found = self._desk.step_at(nodeid)
+    def _send(self, nodeid: str, result: StepResult) -> None:
+        """Report a step once more: this report counts instead of those before."""
+        found = self._selection.step_at(nodeid)
         assert found is not None  # noqa: S101 - it was reported as a step of ours
         workflow, step = found
-        account = StepReport(
+        step_report = StepReport(
             workflow=workflow,
             step=step,
-            file=self._desk.request.root / step.path,
+            file=self._session.request.root / step.path,
             result=result,
-            run_id=self._desk.runs.run_id if self._desk.is_recorded else "",
+            run_id=self._session.runs.run_id if self._session.is_recorded else "",
         )
-        report = account.report(nodeid, selected={result.blocked_by})
-        report.lok_instead = True  # type: ignore[attr-defined]  # reports take any attribute
+        report = step_report.test_report(nodeid, selected={result.blocked_by})
+        report.lok_replaces_earlier = True  # type: ignore[attr-defined]  # reports take any attribute
         self._forget(nodeid)
-        self._said_red = self._said_red or result.outcome.red
-        self._desk.config.hook.pytest_runtest_logreport(report=report)
+        self._sent_red = self._sent_red or result.outcome.red
+        self._session.config.hook.pytest_runtest_logreport(report=report)
 
     def _forget(self, nodeid: str) -> None:
-        """Let pytest's summary count an item once, and no worker's word on it stand."""
-        self._words.said.pop(nodeid, None)
-        terminal = self._desk.config.pluginmanager.getplugin("terminalreporter")
+        """Drop the earlier reports of an item, so that pytest's summary counts the item once."""
+        self._reports.last.pop(nodeid, None)
+        terminal = self._session.config.pluginmanager.getplugin("terminalreporter")
         if isinstance(terminal, pytest.TerminalReporter):
             for kind in ("skipped", "passed", "xfailed", "xpassed"):
-                told = terminal.stats.get(kind, [])
-                told[:] = [report for report in told if report.nodeid != nodeid]
+                reports = terminal.stats.get(kind, [])
+                reports[:] = [report for report in reports if report.nodeid != nodeid]
 
 
 def _sibling(nodeid: str, step: str) -> str:
@@ -248,9 +264,9 @@ def _sibling(nodeid: str, step: str) -> str:
 
 
 def _unknown(nodeid: str, blocker: str) -> StepResult:
-    why = f"not run: step {blocker!r} was red when this one was due, and is not in the end"
-    return _not_run(nodeid, why, "run it again")
+    reason = f"not run: step {blocker!r} was red when this one was due, and is not in the end"
+    return _error(nodeid, reason, "run it again")
 
 
-def _not_run(nodeid: str, why: str, hint: str) -> StepResult:
-    return StepResult(name=nodeid.partition("::")[2], outcome=Outcome.ERROR, reason=why, hint=hint)
+def _error(nodeid: str, reason: str, hint: str) -> StepResult:
+    return StepResult(name=nodeid.partition("::")[2], outcome=Outcome.ERROR, reason=reason, hint=hint)

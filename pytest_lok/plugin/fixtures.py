@@ -1,4 +1,4 @@
-"""``lok``: workflows and questions from inside a Python test."""
+"""The object behind the ``lok`` fixture: workflows and questions from inside a Python test."""
 
 from __future__ import annotations
 
@@ -17,24 +17,27 @@ from pytest_lok.reports.console import closing, details, status
 
 if TYPE_CHECKING:
     from pytest_lok.engine.ports import Backend
-    from pytest_lok.plugin.desk import LokSession
+    from pytest_lok.plugin.runner import WorkflowRunner
+    from pytest_lok.plugin.session import LokSession
     from pytest_lok.settings import Settings
 
-_POLL = 0.2  # seconds; a longer wait would keep Ctrl-C from getting through
+_POLL_INTERVAL = 0.2  # seconds; a longer wait would keep Ctrl-C from getting through
 
 
 class Lok:
-    """What the ``lok`` fixture gives a test."""
+    """Runs workflows and asks backends for one test, with the session's settings and backends."""
 
     def __init__(
         self,
         request: pytest.FixtureRequest,
-        desk: LokSession,
+        session: LokSession,
+        runner: WorkflowRunner,
         backends: Mapping[str, Backend],
         settings: Settings,
     ) -> None:
         self._request = request
-        self._desk = desk
+        self._session = session
+        self._runner = runner
         self._backends = backends
         self._settings = settings
 
@@ -45,11 +48,11 @@ class Lok:
         step came to, and its ``output``.
         """
         try:
-            found = self._desk.find(workflow)
+            found = self._session.find(workflow)
             plan = Plan.of(found, named=arguments, positional=values)
         except UsageError as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
-        return self._carry_out(plan)
+        return self._run_plan(plan)
 
     def ask(
         self, prompt: str, *, backend: str | tuple[str, ...] = (), model: str = "", system: str = ""
@@ -63,7 +66,7 @@ class Lok:
         names = tuple(name.strip() for several in given for name in several.split(","))
         roles = self._settings.roles
         for name in names:
-            self._check(name)
+            self._check_backend(name)
         alone = roles.get(",".join(names))
         ask = Ask(
             prompt=Template.literal(prompt),
@@ -73,33 +76,33 @@ class Lok:
             system=Template.literal(system) if system else None,
         )
         step = Step(name="ask", action=ask)
-        return self._carry_out(Plan.of(Workflow(stem="ask", name="ask", steps=(step,), origin=Origin.VERB)))
+        return self._run_plan(Plan.of(Workflow(stem="ask", name="ask", steps=(step,), origin=Origin.VERB)))
 
-    def _check(self, backend: str) -> None:
-        """Fail the test whose backend is neither one of its own nor a role nor ``auto``."""
+    def _check_backend(self, backend: str) -> None:
+        """Fail the test if a name is neither one of its backends nor a role nor ``auto``."""
         known = sorted({*self._backends, *self._settings.roles})
         if backend not in (*known, AUTO):
             error = UsageError(f"no backend is called {backend!r}", hint=f"there are: {', '.join(known)}")
             raise pytest.fail.Exception(str(error), pytrace=False)
 
-    def _carry_out(self, plan: Plan) -> RunResult:
-        desk = self._desk
+    def _run_plan(self, plan: Plan) -> RunResult:
+        session = self._session
         try:
-            handle = desk.background.start(plan, desk.world(self._settings, self._backends))
+            handle = session.background.start(plan, session.world(self._settings, self._backends))
         except UsageError as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
-        self._request.session.addfinalizer(desk.running.end)  # before the backends' fixture is torn down
+        self._request.session.addfinalizer(self._runner.end)  # before the backends' fixture is torn down
         try:
-            while (result := handle.wait(_POLL)) is None:
+            while (result := handle.wait(_POLL_INTERVAL)) is None:
                 pass
         except BaseException:  # Ctrl-C, or a time limit of the test: its steps end with it
             handle.cancel("the test that started it was stopped")
             raise
-        self._tell(result)
+        self._add_report_section(result)
         return result
 
-    def _tell(self, result: RunResult) -> None:
-        """Add what happened to the test's report, for when it fails."""
+    def _add_report_section(self, result: RunResult) -> None:
+        """Add what happened to the test's report; pytest shows it if the test fails."""
         lines = closing(result)
         for step in result.steps.values():
             lines += [status(step), *details(step, output=True)]

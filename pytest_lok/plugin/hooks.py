@@ -23,18 +23,24 @@ if TYPE_CHECKING:
 
     from pytest_lok.engine.ports import Backend
     from pytest_lok.plugin.fixtures import Lok
+    from pytest_lok.plugin.session import LokSession
     from pytest_lok.settings import Settings
 
-BEGAN = pytest.StashKey[float]()
+_STARTED: pytest.StashKey[float] = pytest.StashKey()
 """When this process began its session, before any of its tests: seconds since the epoch."""
-TYPED = pytest.StashKey["argparse.Namespace"]()
-"""The options as somebody typed them, where they ask for workflows."""
-GREEN = pytest.StashKey[bool]()
-"""Whether no step of a session that has ended is red."""
+_TYPED: pytest.StashKey[argparse.Namespace] = pytest.StashKey()
+"""The options that somebody typed, where they ask for workflows."""
+_SESSION: pytest.StashKey[LokSession] = pytest.StashKey()
+"""What the plugin's parts share; set only in a session with workflows."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options and ini keys."""
+    """Declare the command line options and the ini keys."""
+    _add_options(parser)
+    _add_ini_keys(parser)
+
+
+def _add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("lok", "LLM workflows (pytest-lok)")
     group.addoption(
         "--lok",
@@ -69,6 +75,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="take answers that were given to the same question lately, and keep new ones; without it every "
         "question is asked",
     )
+
+
+def _add_ini_keys(parser: pytest.Parser) -> None:
     parser.addini("lok", "run the project's workflows without --lok", type="bool", default=False)
     parser.addini(
         "lok_args",
@@ -85,44 +94,46 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest takes hold of them
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
-    """What we were started without (``>&-``) is empty, and read by nobody: pytest breaks where it is None.
+    """Replace missing standard streams, and remove the JUnit file of an earlier session.
 
-    A report of yesterday goes as soon as the options are known, before anything can go wrong.
+    A process that was started without a stream (``>&-``) has None in its place, and pytest breaks on None.
+    The old report goes as soon as the options are known, before anything can go wrong: who reads it after a
+    session that broke would take it for that session's.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in this order they get 0, 1, 2
         if getattr(sys, name) is None:
             stand_in = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
             setattr(sys, name, stand_in)
             setattr(sys, f"__{name}__", stand_in)
-    _remember_typed(early_config)
+    _remember_typed_options(early_config)
     report = getattr(early_config.known_args_namespace, "xmlpath", None)
-    if report and _runs_workflows(early_config):
-        from pytest_lok.plugin.junit import remove
+    if report and _has_workflows(early_config):
+        from pytest_lok.plugin.junit import remove_old_report
 
-        remove(Path(os.path.expandvars(report)).expanduser())
+        remove_old_report(Path(os.path.expandvars(report)).expanduser())
     yield
 
 
-def _remember_typed(early: pytest.Config) -> None:
-    """Note what was typed, before a conftest.py can change what it came to."""
-    if _asks(known := early.known_args_namespace) or known.help:  # where pytest reads no further
-        from pytest_lok.plugin.typed import options_of
+def _remember_typed_options(early: pytest.Config) -> None:
+    """Note what was typed, before a conftest.py can change the options."""
+    # pytest reads no arguments after --help, so nothing is known of them yet
+    if _ask_for_workflows(known := early.known_args_namespace) or known.help:
+        from pytest_lok.plugin.typed import typed_options
 
-        typed = options_of(early, os.environ)
-        if _asks(typed):
-            early.stash[TYPED] = typed
+        typed = typed_options(early, os.environ)
+        if _ask_for_workflows(typed):
+            early.stash[_TYPED] = typed
 
 
-def _asks(options: argparse.Namespace) -> bool:
-    named = any(
-        arg.startswith("lok/") or ".lok" in Path(arg).parts for arg in getattr(options, "file_or_dir", ())
-    )
+def _ask_for_workflows(options: argparse.Namespace) -> bool:
+    paths = getattr(options, "file_or_dir", ())
+    named = any(arg.startswith("lok/") or ".lok" in Path(arg).parts for arg in paths)
     return bool(options.lok or options.lok_workflow or named)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
-    """A session ends green only where no step is red; where workflows were promised, only if it was held."""
+    """Let a session end green only if no step is red and workflows that somebody typed have been run."""
     try:
         status = yield
     except SystemExit as ended:
@@ -131,68 +142,73 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
         status = pytest.ExitCode.OK
     if status or hasattr(config, "workerinput"):
         return status
-    if not config.stash.get(GREEN, True):
+    session = config.stash.get(_SESSION, None)
+    is_green = session.is_green if session is not None else None
+    if is_green is False:
         sys.stderr.write("ERROR: a step is red: a plugin or a conftest.py has called the session green\n")
         return pytest.ExitCode.TESTS_FAILED
-    if TYPED in config.stash and GREEN not in config.stash:
-        from pytest_lok.plugin.typed import looks
+    if _TYPED in config.stash and is_green is None:
+        from pytest_lok.plugin.typed import option_that_runs_nothing
 
-        if not looks(config.stash[TYPED]):
-            shown = looks(config.option)
+        if not option_that_runs_nothing(config.stash[_TYPED]):
+            shown = option_that_runs_nothing(config.option)
             why = f"{shown} of pytest's configuration" if shown else "a plugin or a conftest.py"
             raise pytest.UsageError(f"no workflow was run: {why} ended the session first; take that out")
     return status
 
 
-def _runs_workflows(early: pytest.Config) -> bool:
+def _has_workflows(early: pytest.Config) -> bool:
     """Whether a session that has just begun asks for workflows, as far as its options say so."""
     known = early.known_args_namespace
-    shown = early.stash.get(TYPED, known)  # what the configuration shows is no session, and an error
+    shown = early.stash.get(_TYPED, known)  # what the configuration shows is no session, and an error
     if shown.help or shown.version:
         return False
-    return _asks(known) or bool(early.getini("lok"))
+    return _ask_for_workflows(known) or bool(early.getini("lok"))
 
 
 @pytest.hookimpl(trylast=True)  # when other plugins have had their say about config.args
 def pytest_configure(config: pytest.Config) -> None:
-    """Bring in the rest of the plugin if this session has workflows.
+    """Install the rest of the plugin if this session has workflows.
 
-    A workflow that was named stays an argument, whatever a plugin thinks has changed.
+    A workflow that was named on the command line stays an argument, whatever a plugin makes of them.
     """
-    config.stash[BEGAN] = time.time()
+    config.stash[_STARTED] = time.time()
     if config.option.help:  # no session, and pytest has read no arguments
         return
-    if (typed := config.stash.get(TYPED, None)) is not None:
+    if (typed := config.stash.get(_TYPED, None)) is not None:
         config.option.lok = config.option.lok or typed.lok
         given = config.option.lok_workflow
         config.option.lok_workflow = [*given, *(name for name in typed.lok_workflow if name not in given)]
     dropped = [arg for arg in config.option.file_or_dir if arg not in config.args]
-    config.args = [*config.args, *(arg for arg in dropped if is_ours(config, arg))]
+    config.args = [*config.args, *(arg for arg in dropped if _is_lok_path(config, arg))]
     keyword = _workflow_keyword(config)
-    if (
-        keyword
-        or config.getoption("lok")
-        or config.getini("lok")
-        or config.getoption("lok_workflow")
-        or any(is_ours(config, arg) for arg in config.args)
-    ):
-        if not threading.main_thread().is_alive():
-            raise pytest.UsageError(
-                "workflows cannot run: the main thread has ended, and Python starts no more work for the "
-                "others; join the thread that runs pytest"
-            )
-        try:
-            from pytest_lok.plugin.install import install
-        except ImportError as missing:
-            from pytest_lok.errors import PlatformError
+    names_lok_path = any(_is_lok_path(config, arg) for arg in config.args)
+    by_option = config.getoption("lok") or config.getini("lok") or config.getoption("lok_workflow")
+    if not (keyword or names_lok_path or by_option):
+        return
+    if not threading.main_thread().is_alive():
+        raise pytest.UsageError(
+            "workflows cannot run: the main thread has ended, and Python starts no more work for the "
+            "others; join the thread that runs pytest"
+        )
+    try:
+        from pytest_lok.plugin.install import install
+    except ImportError as missing:
+        from pytest_lok.errors import PlatformError
 
-            if isinstance(missing, PlatformError):
-                raise pytest.UsageError(str(missing)) from None
-            raise
-        install(config, keyword)
+        if isinstance(missing, PlatformError):
+            raise pytest.UsageError(str(missing)) from None
+        raise
+    config.stash[_SESSION] = install(
+        config,
+        started=config.stash[_STARTED],
+        keyword=keyword,
+        is_typed=typed is not None and bool(typed.lok or typed.lok_workflow),
+        names_lok_path=names_lok_path,
+    )
 
 
-def is_ours(config: pytest.Config, arg: str) -> bool:
+def _is_lok_path(config: pytest.Config, arg: str) -> bool:
     """Whether an argument lies in a ``.lok`` directory, or is the node id of a workflow without a file."""
     if config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR:
         return False
@@ -207,7 +223,7 @@ def _workflow_keyword(config: pytest.Config) -> str:
     keyword: str = config.getoption("keyword")
     if not re.fullmatch(r"[\w.-]+", keyword) or os.environ.get("CI"):
         return ""
-    if not _typed(config.invocation_params.args, keyword):
+    if not _is_typed_keyword(config.invocation_params.args, keyword):
         return ""
     here = config.invocation_params.dir
     folders = [folder for folder in (here, *here.parents) if folder.is_relative_to(config.rootpath)]
@@ -215,7 +231,7 @@ def _workflow_keyword(config: pytest.Config) -> str:
     return keyword if any(map(Path.is_file, files)) else ""
 
 
-def _typed(args: tuple[str | os.PathLike[str], ...], keyword: str) -> bool:
+def _is_typed_keyword(args: tuple[str | os.PathLike[str], ...], keyword: str) -> bool:
     words = [os.fspath(arg) for arg in args]
     if f"-k{keyword}" in words or f"-k={keyword}" in words:
         return True
@@ -227,9 +243,9 @@ def _typed(args: tuple[str | os.PathLike[str], ...], keyword: str) -> bool:
 @pytest.fixture(scope="session")
 def lok_settings(pytestconfig: pytest.Config) -> Settings:
     """The settings workflows run with: lok.toml or [tool.lok], merged over the user's and the defaults."""
-    from pytest_lok.plugin.desk import desk
+    from pytest_lok.plugin.install import session_of
 
-    return desk(pytestconfig).project.settings
+    return session_of(pytestconfig, pytestconfig.stash[_STARTED]).project.settings
 
 
 @pytest.fixture(scope="session")
@@ -238,15 +254,14 @@ def lok_backends(pytestconfig: pytest.Config, lok_settings: Settings) -> Mapping
 
     Session, package and module scope are possible.
     """
-    from pytest_lok.plugin.desk import desk
+    from pytest_lok.plugin.install import session_of
 
-    return desk(pytestconfig).world(lok_settings).backends
+    return session_of(pytestconfig, pytestconfig.stash[_STARTED]).world(lok_settings).backends
 
 
 @pytest.fixture
 def lok(request: pytest.FixtureRequest, lok_backends: Mapping[str, Backend], lok_settings: Settings) -> Lok:
     """Run a workflow or ask a backend: ``lok.run("security-review", focus="auth")``, ``lok.ask("…")``."""
-    from pytest_lok.plugin.desk import desk
-    from pytest_lok.plugin.fixtures import Lok
+    from pytest_lok.plugin.install import lok_of
 
-    return Lok(request, desk(request.config), lok_backends, lok_settings)
+    return lok_of(request, lok_backends, lok_settings, request.config.stash[_STARTED])

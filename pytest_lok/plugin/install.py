@@ -1,201 +1,161 @@
-"""What a session was asked for -> pytest's own arguments, what it promises, and the plugin's parts."""
+"""The composition root of the plugin: makes the parts of a session, and registers their hooks with pytest.
+
+The parts know each other in one direction: session <- selection <- nodes <- runner <- the hooks that report.
+Nobody but the entry module imports this one.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_lok.core.workflow.model import Origin
-from pytest_lok.core.workflow.model import Workflow as Model
-from pytest_lok.errors import UsageError, WorkflowError
-from pytest_lok.plugin.broken_pipe import keep_writing
-from pytest_lok.plugin.desk import DESK, LokSession, UnfiledWorkflow
-from pytest_lok.plugin.hooks import TYPED, is_ours
-from pytest_lok.plugin.request import Arguments, Request, add, is_closed, is_virtual
+from pytest_lok.errors import UsageError
+from pytest_lok.plugin.broken_pipe import survive_broken_pipe
+from pytest_lok.plugin.collection import CollectionHooks
+from pytest_lok.plugin.collection_args import arrange, check_arguments, check_finds_workflows
+from pytest_lok.plugin.early_exit import EarlyExit
+from pytest_lok.plugin.final_reports import FinalReports
+from pytest_lok.plugin.interruption import EarlyExitHooks
+from pytest_lok.plugin.junit import InterruptedTests, JUnitHooks
+from pytest_lok.plugin.last_failed import LastFailed
+from pytest_lok.plugin.nodes import STEP_RESULTS
+from pytest_lok.plugin.reporting import Reporting
+from pytest_lok.plugin.request import Request
+from pytest_lok.plugin.required_steps import RequiredSteps
+from pytest_lok.plugin.runner import WorkflowRunner
+from pytest_lok.plugin.selected_steps import SelectedSteps
+from pytest_lok.plugin.selection import SELECTION, WorkflowSelection
+from pytest_lok.plugin.session import LokSession
+from pytest_lok.plugin.thread_output import ThreadOutputCapture
+from pytest_lok.plugin.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from pytest_lok.engine.ports import Backend
+    from pytest_lok.plugin.fixtures import Lok
+    from pytest_lok.settings import Settings
 
 
-def install(config: pytest.Config, keyword: str) -> None:
-    """Bring in the plugin's parts for a session with workflows; ``keyword`` is the name in ``-k``."""
-    from pytest_lok.plugin.collect import Collection, StepItem
-    from pytest_lok.plugin.final_reports import FinalReports
-    from pytest_lok.plugin.interruption import EarlyExitHooks
-    from pytest_lok.plugin.junit import JUnitHooks
-    from pytest_lok.plugin.last_failed import LastFailed
-    from pytest_lok.plugin.report import Reporting
-    from pytest_lok.plugin.thread_output import ThreadOutputCapture
-    from pytest_lok.plugin.timeouts import Timeouts
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionParts:
+    """The parts of a session that keep its state; the others are hooks around them."""
 
+    session: LokSession
+    selection: WorkflowSelection
+    selected: SelectedSteps
+    runner: WorkflowRunner
+
+
+_PARTS = pytest.StashKey[SessionParts]()
+
+
+def install(
+    config: pytest.Config, *, started: float, keyword: str, is_typed: bool, names_lok_path: bool
+) -> LokSession:
+    """Bring in the plugin's parts for a session with workflows.
+
+    ``started`` is when the session began, in seconds since the epoch. See ``Request`` for the others.
+    """
     try:
-        here = config.stash[DESK] = LokSession(config, Request.of(config))
-        _arrange(here, keyword)
-        if not hasattr(config, "workerinput"):
-            _check_shelf(here)
-            _check_arguments(here)
+        request = Request.of(config, keyword=keyword, is_typed=is_typed, names_lok_path=names_lok_path)
+        parts = _make_parts(config, request, started)
+        arrange(parts.selection)
+        required = RequiredSteps(parts.selection)
+        if not parts.session.is_worker:
+            check_finds_workflows(parts.selection, required)
+            check_arguments(parts.selection)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
-    config.add_cleanup(here.close)
-    keep_writing(config)
-    last = FinalReports(here)
-    parts = [Collection(here), here.promise, here.running, Reporting(here, lambda: last.left)]
-    parts += [EarlyExitHooks(here), ThreadOutputCapture(here), Timeouts(StepItem)]
-    if not hasattr(config, "workerinput"):
-        parts.insert(0, last)  # after the steps that the end of a session has caught are told
-        parts += [LastFailed(config), *JUnitHooks.of(config)]
-    for part in parts:
-        config.pluginmanager.register(part, f"lok-{type(part).__name__.lower()}")
+    survive_broken_pipe(config)
+    _register(config, _hooks(config, parts, required))
+    return parts.session
 
 
-def _arrange(here: LokSession, keyword: str) -> None:
-    """Make what was asked for part of pytest's own arguments, or remember it where pytest has none for it."""
-    config, request = here.config, here.request
-    given = config.args_source is pytest.Config.ArgsSource.ARGS
-    args = [arg for arg in config.args if not is_virtual(config, arg)]
-    if not given and not request.everything and request.named:
-        args = []
-    for name in request.named:
-        args += _named(here, name)
-    adds = _adds_shelf(here, given)
-    on_the_way = any(_leads_to_workflows_dir(here, arg) for arg in args)
-    if adds and not on_the_way and not request.workflows_dir.is_relative_to(config.rootpath):
-        here.virtual += [_foreign(here, file) for file in here.shelved if not here.why_not(file)]
-    elif adds and request.workflows_dir.is_dir() and not is_closed(config, request.workflows_dir):
-        args.append(str(request.workflows_dir))
-    whole = adds or (request.everything and on_the_way)
-    here.promised = list(dict.fromkeys([*(here.shelved if whole else ()), *here.named]))
-    here.is_promised = _typed(config) or (given and any(is_ours(config, arg) for arg in config.args))
-    here.everything = request.everything and any(_holds_shelf(here, arg) for arg in args)
-    if keyword and not given:
-        args += _by_keyword(here, keyword)
-    config.args = args
+def session_of(config: pytest.Config, started: float) -> LokSession:
+    """This process's session; one for the fixtures alone where no workflows are in play."""
+    return _parts_of(config, started).session
 
 
-def _adds_shelf(here: LokSession, given: bool) -> bool:
-    """Whether the project's workflows join what pytest was told to collect.
+def lok_of(
+    request: pytest.FixtureRequest,
+    backends: Mapping[str, Backend],
+    settings: Settings,
+    started: float,
+) -> Lok:
+    """The value of the ``lok`` fixture for one test."""
+    from pytest_lok.plugin.fixtures import Lok
 
-    ``--lok`` that somebody typed asks for them whatever else is named; ``lok = true`` and addopts only
-    where nothing is. Who names a workflow means that one.
-    """
-    config, request = here.config, here.request
-    if not given or not request.everything:
-        return request.everything
-    return _typed(config) and not any(is_ours(config, arg) for arg in config.args)
-
-
-def _typed(config: pytest.Config) -> bool:
-    typed = config.stash.get(TYPED, None)
-    return typed is not None and bool(typed.lok or typed.lok_workflow)
+    parts = _parts_of(request.config, started)
+    return Lok(request, parts.session, parts.runner, backends, settings)
 
 
-def _leads_to_workflows_dir(here: LokSession, arg: str) -> bool:
-    place = os.path.normpath(here.config.invocation_params.dir / arg)
-    return here.request.workflows_dir.is_relative_to(place)
-
-
-def _holds_shelf(here: LokSession, arg: str) -> bool:
-    """Whether pytest comes past the project's workflows when it collects an argument."""
-    return _leads_to_workflows_dir(here, arg) and not is_closed(here.config, here.request.workflows_dir)
-
-
-def _foreign(here: LokSession, file: Path) -> UnfiledWorkflow:
-    """A workflow of a project that pytest's root directory is not above: it has no place in its tree."""
-    try:
-        return UnfiledWorkflow(name=file.stem, found=here.load(file))
-    except WorkflowError as error:
-        return UnfiledWorkflow(name=file.stem, found=error)
-
-
-def _named(here: LokSession, wish: str) -> Iterator[str]:
-    """An argument for a workflow with a file in the project; others are noted as virtual."""
-    name, _, step = wish.partition("::")
-    try:
-        workflow = here.find(name)
-    except WorkflowError as error:
-        path = here.config.invocation_params.dir / name
-        file = path if name.endswith(".toml") else here.request.workflows_dir / f"{name}.toml"
-        if file.is_file():
-            add(here.named, file, "")
-            yield str(file)
-        else:
-            here.virtual.append(UnfiledWorkflow(name=name, found=error))
-        return
-    if step:
-        _check_step(workflow, step)
-    file = here.request.root / workflow.path
-    inside = workflow.origin in (Origin.PROJECT, Origin.PATH) and file.is_relative_to(here.config.rootpath)
-    if inside:
-        add(here.named, file, step)
-        yield f"{file}::{step}" if step else str(file)
-    else:
-        steps = frozenset([step]) if step else frozenset()
-        here.virtual.append(UnfiledWorkflow(name=workflow.stem, found=workflow, steps=steps))
-
-
-def _by_keyword(here: LokSession, keyword: str) -> Iterator[str]:
-    """The file of a workflow named by ``-k``, if it is one that ``--lok`` would collect."""
-    file = here.request.workflows_dir / f"{keyword}.toml"
-    if file.is_file() and not here.why_not(file):
-        add(here.named, file, "")
-        yield str(file)
-
-
-def _check_step(workflow: Model, step: str) -> None:
-    if step not in {known.name for known in workflow.steps}:
-        names = ", ".join(known.name for known in workflow.steps)
-        raise UsageError(f"workflow {workflow.stem!r} has no step {step!r}", hint=f"it has: {names}")
-
-
-def _check_shelf(here: LokSession) -> None:
-    """``--lok`` that somebody typed must find something: a gate that is not there would be green."""
-    if not _typed(here.config) or here.named or here.virtual:
-        return
-    root, left_out = here.request.root, here.left_out
-    if here.shelved:
-        if left_out and not here.promise.steps and len(left_out) == len(here.shelved):
-            reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
-            hint = "name what is to be run: --lok-workflow NAME, or leave --lok out"
-            raise UsageError(
-                f"--lok: it runs no workflow of {here.request.workflows_dir} ({reasons})", hint=hint
-            )
-        return
-    others = sorted({str(file.parents[2].relative_to(root)) for file in root.glob("*/.lok/workflows/*.toml")})
-    hint = f"run pytest for each project: {', '.join(others)}" if others else "leave --lok out, or write one"
-    raise UsageError(f"--lok: there is no workflow in {here.request.workflows_dir}", hint=hint)
-
-
-def _check_arguments(here: LokSession) -> None:
-    """A value that no workflow of this session uses is a mistake (ini: no workflow of the project)."""
-    given = here.request.arguments.keys
-    if not given:
-        return
-    typed = Arguments.of(here.config.getoption("lok_arg")).keys
-    declared = _declared(here.candidates())
-    if here.is_broken:  # in what way, is to be told first
-        return
-    for name in sorted(typed - declared):
-        raise UsageError(
-            f"--lok-arg {name}: no workflow of this session has a use for this argument",
-            hint=f"there are: {', '.join(sorted(declared))}" if declared else "none takes any",
-        )
-    unknown = given - declared
-    if unknown and (unknown := unknown - _declared(_readable(here, here.shelved))):
-        raise UsageError(f"lok_args: no workflow of the project has a use for {', '.join(sorted(unknown))!r}")
-
-
-def _declared(workflows: Iterable[Model]) -> set[str]:
-    """The arguments they have, by name and by number."""
-    return {
-        name
-        for workflow in workflows
-        for name in (*workflow.args, *map(str, range(1, workflow.positional_count + 1)))
-    }
-
-
-def _readable(here: LokSession, files: Iterable[Path]) -> Iterator[Model]:
-    for file in files:
+def _parts_of(config: pytest.Config, started: float) -> SessionParts:
+    if _PARTS not in config.stash:
         try:
-            yield here.load(file)
-        except WorkflowError:
-            continue
+            parts = _make_parts(config, Request.of(config), started)
+        except UsageError as error:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
+        _install_early_exit(parts)
+    return config.stash[_PARTS]
+
+
+def _make_parts(config: pytest.Config, request: Request, started: float) -> SessionParts:
+    session = LokSession(config, request, started)
+    selection = WorkflowSelection(session)
+    selected = SelectedSteps()
+    runner = WorkflowRunner(selection, selected, EarlyExit(session))
+    parts = SessionParts(session=session, selection=selection, selected=selected, runner=runner)
+    config.stash[_PARTS] = parts
+    config.stash[SELECTION] = selection
+    config.stash[STEP_RESULTS] = runner
+    config.add_cleanup(session.close)
+    return parts
+
+
+def _hooks(config: pytest.Config, parts: SessionParts, required: RequiredSteps) -> dict[str, object]:
+    """The hooks by the names under which pytest knows them, in the order of their registration."""
+    selection, runner = parts.selection, parts.runner
+    final_reports = FinalReports(selection, runner, required)
+    hooks: dict[str, object] = {}
+    if not parts.session.is_worker:
+        # first, so that pytest calls it last: steps that the end of a session has caught are reported by then
+        hooks["final-reports"] = final_reports
+    hooks |= {
+        "collection": CollectionHooks(selection, parts.selected, runner),
+        "required-steps": required,
+        "runner": runner,
+        "reporting": Reporting(selection, runner, final_reports),
+        "early-exit": EarlyExitHooks(selection, runner),
+        "thread-output": ThreadOutputCapture(parts.session),
+        "timeouts": Timeouts(),
+    }
+    if not parts.session.is_worker:
+        hooks |= {"last-failed": LastFailed(config), **_junit_hooks(config)}
+    return hooks
+
+
+def _junit_hooks(config: pytest.Config) -> dict[str, object]:
+    """The hooks around pytest's JUnit writer, none where no JUnit file is written."""
+    if (junit := JUnitHooks.install(config)) is None:
+        return {}
+    return {"junit": junit, "interrupted-tests": InterruptedTests.of(config)}
+
+
+def _install_early_exit(parts: SessionParts) -> None:
+    """From the first use of a fixture on, let a session of Python tests end like one with workflows."""
+    config = parts.session.config
+    session = config.pluginmanager.get_plugin("session")
+    if isinstance(session, pytest.Session):
+        early_exit = EarlyExitHooks(parts.selection, parts.runner)
+        # pytest has called these hooks before the plugin was registered
+        early_exit.pytest_sessionstart(session)
+        early_exit.pytest_collection_finish(session)
+        _register(config, {"early-exit": early_exit, "interrupted-tests": InterruptedTests.of(config)})
+
+
+def _register(config: pytest.Config, hooks: Mapping[str, object]) -> None:
+    for name, plugin in hooks.items():
+        if plugin is not None:
+            config.pluginmanager.register(plugin, f"lok-{name}")

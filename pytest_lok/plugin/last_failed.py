@@ -6,11 +6,11 @@ import pytest
 
 
 class LastFailed:
-    """pytest forgets what was skipped; what was kept from running is remembered here."""
+    """pytest's ``--lf`` forgets what was skipped; these hooks add the steps that were kept from running."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._kept: set[str] = set()
+        self._not_run: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note steps that were blocked, or that the end of the session kept from running."""
@@ -18,15 +18,16 @@ class LastFailed:
         if facts is None:
             return
         if facts["outcome"] == "skipped" and ("blocked_by" in facts or "not_run" in facts):
-            self._kept.add(report.nodeid)
+            self._not_run.add(report.nodeid)
         else:
-            self._kept.discard(report.nodeid)
+            self._not_run.discard(report.nodeid)
 
     @pytest.hookimpl(trylast=True)  # after pytest has written what failed
     def pytest_sessionfinish(self) -> None:
-        """Add them to what failed."""
+        """Add the steps to pytest's own list of what failed."""
         cache = getattr(self._config, "cache", None)
-        if cache is not None and self._kept and not self._config.getoption("cacheshow", None):
+        if cache is not None and self._not_run and not self._config.getoption("cacheshow", None):
             cache.set(
-                "cache/lastfailed", {**cache.get("cache/lastfailed", {}), **dict.fromkeys(self._kept, True)}
+                "cache/lastfailed",
+                {**cache.get("cache/lastfailed", {}), **dict.fromkeys(self._not_run, True)},
             )

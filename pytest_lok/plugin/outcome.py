@@ -12,12 +12,12 @@ import pytest
 from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.workflow.model import Step, Workflow
-from pytest_lok.plugin._pytest_internals import failure_text
-from pytest_lok.plugin.failure_text import bounded, escape_untrusted, explain, short
-from pytest_lok.plugin.subtests import Subtest, parts
+from pytest_lok.plugin._pytest_internals import make_longrepr
+from pytest_lok.plugin.failure_text import escape_untrusted, excerpt, explain, reason_line
+from pytest_lok.plugin.subtests import Subtest, subtests_of
 
 Phase: TypeAlias = Literal["setup", "call"]
-Word: TypeAlias = Literal["passed", "failed", "skipped", "xfail"]
+ReportOutcome: TypeAlias = Literal["passed", "failed", "skipped", "xfail"]
 
 NOT_RUN = "not run: "
 """How the engine begins the reason of a step that a stop kept from running."""
@@ -25,11 +25,13 @@ _SECTION = 64_000  # characters of one section of a report
 
 
 class NotPassedError(Exception):
-    """A step that is red and was not judged; how it is shown is said elsewhere."""
+    """A step that is red and was not judged. Its item shows the step's own words, not this exception's."""
 
 
-def verdict(result: StepResult, selected: Collection[str]) -> tuple[Phase, Word]:
-    """When and how an item ends: what could not be judged ends in its setup, a judgement in its call.
+def phase_and_outcome(result: StepResult, selected: Collection[str]) -> tuple[Phase, ReportOutcome]:
+    """The phase in which an item ends, and its outcome there.
+
+    A step that could not be judged ends its item in the setup, a judgement ends it in the call.
 
     A step blocked by one that is no item of the session fails: were it skipped, nothing would be red.
     """
@@ -43,38 +45,40 @@ def verdict(result: StepResult, selected: Collection[str]) -> tuple[Phase, Word]
         case Outcome.SOFT:
             return ("setup" if result.underlying is Outcome.ERROR else "call"), "xfail"
         case Outcome.SKIPPED:
-            seen = not result.blocked or result.blocked_by in selected
-            return ("setup", "skipped") if seen else ("call", "failed")
+            cause_is_seen = not result.blocked or result.blocked_by in selected
+            return ("setup", "skipped") if cause_is_seen else ("call", "failed")
 
 
-def ending(result: StepResult, phase: Phase, selected: Collection[str]) -> BaseException | None:
-    """What ends an item in this phase, None if it goes on.
+def exception_for(result: StepResult, phase: Phase, selected: Collection[str]) -> BaseException | None:
+    """The exception that ends an item in this phase, None if the item goes on.
 
-    An item's call ends it whenever it has not passed, for plugins that try again run the call alone, or
-    after a set-up whose end they do not look at. A judgement is an AssertionError: other tools go by that.
+    The call raises for every step that has not passed, also if the setup has done so: plugins that try again
+    run the call alone, or do not look at how the setup ended. A judgement is an AssertionError, since other
+    tools tell failed from broken by that.
     """
-    when, word = verdict(result, selected)
-    if word == "passed" or (phase == "setup" and when == "call"):
+    when, outcome = phase_and_outcome(result, selected)
+    if outcome == "passed" or (phase == "setup" and when == "call"):
         return None
-    if word == "xfail":
+    if outcome == "xfail":
         # pytest.xfail() would count as passed under --runxfail; its exception does not
         return pytest.xfail.Exception(result.reason)
-    if word == "skipped" and phase == "setup":
+    if outcome == "skipped" and phase == "setup":
         return pytest.skip.Exception(result.reason)
     return (
         AssertionError(result.reason) if result.outcome is Outcome.FAILED else NotPassedError(result.reason)
     )
 
 
-def _nobody(_step: str) -> tuple[BackendAsked, ...]:
+def _nothing_asked(_step: str) -> tuple[BackendAsked, ...]:
     return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
-    """What is told of one step. ``file`` is where it is written, ``root`` the result of what blocked it.
+    """What pytest's report of one step says.
 
-    ``asked`` gives the prompts of a step that did not pass.
+    ``file`` is where the step is written. ``root`` is the result of the step that blocked this one. ``asked``
+    gives the prompts that a step which did not pass has sent, by the step's name.
     """
 
     workflow: Workflow
@@ -82,69 +86,69 @@ class StepReport:
     file: Path
     result: StepResult
     run_id: str = ""
-    asked: Callable[[str], tuple[BackendAsked, ...]] = _nobody
+    asked: Callable[[str], tuple[BackendAsked, ...]] = _nothing_asked
     root: StepResult | None = None
 
     @property
     def longrepr(self) -> Any:
         """The step's own words with a short reason and its place; nothing of our code is in it."""
         text = explain(self.result, self.step, asked=self.asked(self.step.name), root=self.root)
-        return self._shown(text, short(self.result))
+        return self._longrepr_at(text, reason_line(self.result))
 
-    def longrepr_of(self, part: Subtest) -> Any:
-        """The same of one part of the step."""
-        return self._shown(str(part), part.reason, part.path, part.line)
+    def subtest_longrepr(self, subtest: Subtest) -> Any:
+        """The text and the short reason of a subtest, at the place of its finding or else of the step."""
+        return self._longrepr_at(str(subtest), subtest.reason, subtest.path, subtest.line)
 
-    def _shown(self, text: str, reason: str, path: str = "", line: int = 0) -> Any:
-        return failure_text(text, path or str(self.file), line or self.step.line, escape_untrusted(reason))
+    def _longrepr_at(self, text: str, reason: str, path: str = "", line: int = 0) -> Any:
+        return make_longrepr(text, path or str(self.file), line or self.step.line, escape_untrusted(reason))
 
     @property
     def skipped(self) -> tuple[str, int, str]:
-        """Where and why it was skipped."""
-        return str(self.file), self.step.line, f"Skipped: {short(self.result)}"
+        """The longrepr of a skip, as pytest has it: path, line, reason."""
+        return str(self.file), self.step.line, f"Skipped: {reason_line(self.result)}"
 
-    def report(self, nodeid: str, selected: Collection[str]) -> pytest.TestReport:
-        """A report that goes the way of all others, of what was done unseen."""
-        when, word = verdict(self.result, selected)
+    def test_report(self, nodeid: str, selected: Collection[str]) -> pytest.TestReport:
+        """A report of the item in which it ends, made without running the item."""
+        when, outcome = phase_and_outcome(self.result, selected)
         longrepr: Any = None
-        if word in ("failed", "xfail"):
+        if outcome in ("failed", "xfail"):
             longrepr = self.longrepr
-        elif word == "skipped":
+        elif outcome == "skipped":
             longrepr = self.skipped
         report = pytest.TestReport(
             nodeid=nodeid,
             location=(nodeid.partition("::")[0], self.step.line - 1, self.step.name),
             keywords={},
-            outcome="skipped" if word == "xfail" else word,
+            outcome="skipped" if outcome == "xfail" else outcome,
             longrepr=longrepr,
             when=when,
         )
-        if word == "xfail":
+        if outcome == "xfail":
             report.wasxfail = self.result.reason
-        self.complete(report)
+        self.fill_in(report)
         return report
 
-    def complete(self, report: pytest.TestReport) -> None:
-        """Give the report in which the item ends the step's own time, its output and plain facts."""
+    def fill_in(self, report: pytest.TestReport) -> None:
+        """Add the step's own duration, its sections and its facts to the report in which the item ends."""
         report.duration = self.result.seconds
         if report.passed or report.skipped:
             report.sections += [
-                (title, escape_untrusted(bounded(text, lines=2_000, chars=_SECTION)))
-                for title, text in self._told()
+                (title, escape_untrusted(excerpt(text, lines=2_000, chars=_SECTION)))
+                for title, text in self._sections()
             ]
         report.lok = self.facts  # type: ignore[attr-defined]  # reports take any attribute
 
     @property
     def facts(self) -> dict[str, str | int | float]:
-        """What other plugins may know; what is not known is not there.
+        """Plain facts for other plugins, as ``report.lok``; a fact that is not known is left out.
 
-        JSON's own types and nothing else: one value of another kind would end an xdist session.
+        The values have JSON's own types: one value of another type would end an xdist session.
         """
         result = self.result
         facts = {
             "workflow": self.workflow.stem,
             "outcome": result.outcome.value,
-            "reason": short(result) if result.reason else "",
+            "reason": reason_line(result) if result.reason else "",
             "set_aside": "; ".join(result.set_aside),
             "blocked_by": result.blocked_by,
             "not_run": "yes" if not result.attempts and result.reason.startswith(NOT_RUN) else "",
@@ -160,10 +164,11 @@ class StepReport:
         }
         return {name: value for name, value in facts.items() if value not in ("", None)}
 
-    def _told(self) -> list[tuple[str, str]]:
+    def _sections(self) -> list[tuple[str, str]]:
         output = [("output", self.result.output)] if self.result.output and self.result.ran else []
-        told = output + [(section.title, section.text) for section in self.result.sections]
-        return told + [(part.name, part.reason) for part in parts(self.result) if part.outcome.red]
+        sections = output + [(section.title, section.text) for section in self.result.sections]
+        red = (subtest for subtest in subtests_of(self.result) if subtest.outcome.red)
+        return sections + [(subtest.name, subtest.reason) for subtest in red]
 
 
 def _model(result: StepResult) -> str:

@@ -1,4 +1,4 @@
-"""What runs or waits, and since when, on a line of the terminal while an item waits; gone when it goes on."""
+"""Running steps and their seconds -> a line of the terminal, shown as long as an item waits."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from pytest_lok.plugin.failure_text import escape_untrusted
 from pytest_lok.reports.console import duration
 
-_PATIENCE = 0.5  # seconds of waiting before anything is drawn
+_DRAW_DELAY = 0.5  # seconds of waiting before anything is drawn
 _SAVE, _RESTORE, _CLEAR = "\x1b7", "\x1b8", "\x1b[K"
 
 
 class Progress:
-    """Drawn on the main thread only, where pytest itself writes, and never where lines are kept."""
+    """A line that is drawn on the main thread only, as pytest writes, and only on a terminal."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -24,29 +24,29 @@ class Progress:
         self._drawn = False
 
     def begin(self) -> None:
-        """An item begins to wait."""
+        """Note that an item begins to wait."""
         self._since = time.monotonic()
 
     def show(self, running: Mapping[str, float]) -> None:
-        """Draw the steps that run with their seconds, longest first, in what is left of the line."""
+        """Draw the running steps with their seconds, longest first, behind what stands in pytest's line."""
         terminal = self._terminal()
-        if terminal is None or time.monotonic() - self._since < _PATIENCE:
+        if terminal is None or time.monotonic() - self._since < _DRAW_DELAY:
             return
         steps = sorted(running.items(), key=lambda item: -item[1])
         text = escape_untrusted(" · ".join(f"{name} {duration(seconds)}" for name, seconds in steps))
-        with self._uncaptured():  # only then is there a terminal, and it has a width
+        with self._capture_suspended():  # only then is there a terminal, and it has a width
             writer = self._config.get_terminal_writer()
-            text = _cut(text, writer.fullwidth - writer.width_of_current_line - 2)
+            text = _fit(text, writer.fullwidth - writer.width_of_current_line - 2)
             terminal.write_raw(f"{_SAVE} {text}{_CLEAR}{_RESTORE}", flush=True)
         self._drawn = True
 
     def end(self) -> None:
-        """The item goes on: leave the line as it was."""
+        """Clear what was drawn: the item goes on."""
         if self._drawn:
             self._drawn = False
             terminal = self._terminal()
             if terminal is not None:
-                with self._uncaptured():
+                with self._capture_suspended():
                     terminal.write_raw(_CLEAR, flush=True)
 
     def _terminal(self) -> pytest.TerminalReporter | None:
@@ -63,7 +63,7 @@ class Progress:
             return None
         return terminal
 
-    def _uncaptured(self) -> AbstractContextManager[None]:
+    def _capture_suspended(self) -> AbstractContextManager[None]:
         capture = self._config.pluginmanager.getplugin("capturemanager")
         quiet: AbstractContextManager[None] = (
             capture.global_and_fixture_disabled() if capture is not None else nullcontext()
@@ -71,8 +71,8 @@ class Progress:
         return quiet
 
 
-def _cut(text: str, columns: int) -> str:
-    """What of a text fits into so many columns; some characters take two."""
+def _fit(text: str, columns: int) -> str:
+    """The start of a text that fits into so many columns; some characters take two."""
     from rich.cells import cell_len
 
     while cell_len(text) > max(0, columns):

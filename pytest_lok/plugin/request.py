@@ -12,26 +12,26 @@ import pytest
 
 from pytest_lok.discovery import find_root
 from pytest_lok.errors import UsageError
-from pytest_lok.plugin.typed import arguments_of, typed_arguments
+from pytest_lok.plugin.typed import given_arguments, typed_arguments
 from pytest_lok.settings import in_ci
 
 if TYPE_CHECKING:
     from pytest_lok.core.workflow.model import Workflow
 
-PREFIX = "lok/"
+UNFILED_PREFIX = "lok/"
 """Node ids of workflows that have no file in the project: ``lok/NAME::STEP``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arguments:
+class WorkflowArguments:
     """``--lok-arg`` and ``lok_args``: values by name, and positional ones in order."""
 
     named: Mapping[str, str] = field(default_factory=dict)
     positional: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, pairs: Iterable[str]) -> Arguments:
-        """Later pairs win. UsageError for what is no KEY=VALUE, or leaves out a position."""
+    def of(cls, pairs: Iterable[str]) -> WorkflowArguments:
+        """Read KEY=VALUE pairs; later ones win. UsageError for another form, or a position left out."""
         named: dict[str, str] = {}
         for pair in pairs:
             key, equals, value = pair.partition("=")
@@ -53,7 +53,7 @@ class Arguments:
 
     @property
     def keys(self) -> set[str]:
-        """What is given, by name and by number."""
+        """The arguments that are given, by name and by number."""
         return {*self.named, *map(str, range(1, len(self.positional) + 1))}
 
     def missing(self, workflow: Workflow) -> list[str]:
@@ -66,83 +66,101 @@ class Arguments:
             and (arg.position is None or arg.position > len(self.positional))
         ]
 
-    def for_(self, workflow: Workflow) -> dict[str, Any]:
-        """What ``Plan.of`` takes for this workflow: the values it declares, and those it has a place for."""
+    def for_workflow(self, workflow: Workflow) -> dict[str, Any]:
+        """The keyword arguments of ``Plan.of``: the named values that a workflow declares, and the positional
+        values that it has a position for.
+        """
         named = {name: value for name, value in self.named.items() if name in workflow.args}
         return {"named": named, "positional": self.positional[: workflow.positional_count]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to run. ``named`` are NAME or NAME::STEP; ``everything`` is what is meant to be collected.
+    """What a session was asked to run.
 
-    ``files`` are the workflow files among the arguments, with the steps that are named (none = all).
+    ``root`` is the project. ``whole_project``: every workflow that is collected by default was asked for.
+    ``named`` are NAME or NAME::STEP. ``files`` are the workflow files among the arguments, with the steps
+    that are named (none means all). ``keyword`` is a workflow's name given by ``-k``, or "". ``is_typed``:
+    somebody typed ``--lok`` or ``--lok-workflow``. ``names_lok_path``: an argument lies in ``.lok`` or is
+    ``lok/NAME``.
     """
 
     root: Path
-    everything: bool = False
+    whole_project: bool = False
     named: tuple[str, ...] = ()
     files: Mapping[Path, frozenset[str]] = field(default_factory=dict)
-    arguments: Arguments = Arguments()
+    arguments: WorkflowArguments = WorkflowArguments()
+    keyword: str = ""
+    is_typed: bool = False
+    names_lok_path: bool = False
 
     @property
     def workflows_dir(self) -> Path:
-        """Where the project's workflows lie."""
+        """The directory of the project's workflow files."""
         return self.root / ".lok" / "workflows"
 
     @classmethod
-    def of(cls, config: pytest.Config) -> Request:
-        """Read the options, the ini and the arguments; UsageError for those that make no sense together."""
-        paths = [] if _nothing_given(config) else [_path(config, arg) for arg in config.args]
+    def of(
+        cls,
+        config: pytest.Config,
+        *,
+        keyword: str = "",
+        is_typed: bool = False,
+        names_lok_path: bool = False,
+    ) -> Request:
+        """Read the options, the ini keys and the arguments; UsageError if they make no sense together."""
+        paths = [] if _no_args_given(config) else [_path(config, arg) for arg in config.args]
         root = _root(config, paths)
-        shelves = (root / ".lok", root / ".lok" / "workflows")
+        lok_dirs = (root / ".lok", root / ".lok" / "workflows")
         return cls(
             root=root,
-            everything=(
-                config.getoption("lok") or config.getini("lok") or any(path in shelves for path in paths)
+            whole_project=(
+                config.getoption("lok") or config.getini("lok") or any(path in lok_dirs for path in paths)
             ),
             named=(
                 *config.getoption("lok_workflow"),
-                *(arg.removeprefix(PREFIX) for arg in config.args if is_virtual(config, arg)),
+                *(arg.removeprefix(UNFILED_PREFIX) for arg in config.args if is_unfiled_node_id(config, arg)),
             ),
             files=_files(config) if paths else {},
-            arguments=Arguments.of(
-                typed_arguments(config, os.environ) if in_ci(os.environ) else arguments_of(config)
+            arguments=WorkflowArguments.of(
+                typed_arguments(config, os.environ) if in_ci(os.environ) else given_arguments(config)
             ),
+            keyword=keyword,
+            is_typed=is_typed,
+            names_lok_path=names_lok_path,
         )
 
 
-def is_workflow(path: Path) -> bool:
+def is_workflow_file(path: Path) -> bool:
     """Whether a path has the shape of a project's workflow file."""
     return path.suffix == ".toml" and path.parts[-3:-1] == (".lok", "workflows")
 
 
-def is_closed(config: pytest.Config, workflows_dir: Path) -> bool:
-    """Whether ``--ignore`` means all of `.lok/workflows`: as an argument of ours it would be collected."""
+def is_ignored(config: pytest.Config, workflows_dir: Path) -> bool:
+    """Whether ``--ignore`` names the whole directory; as an argument of ours it would be collected anyway."""
     ignored = config.getoption("ignore") or ()
-    closed = {(config.invocation_params.dir / path).resolve() for path in ignored}
-    return bool(closed & {workflows_dir.resolve(), workflows_dir.parent.resolve()})
+    ignored_paths = {(config.invocation_params.dir / path).resolve() for path in ignored}
+    return bool(ignored_paths & {workflows_dir.resolve(), workflows_dir.parent.resolve()})
 
 
-def add(files: dict[Path, frozenset[str]], file: Path, step: str) -> None:
-    """Ask for a step of a file, or for all of it ("")."""
-    asked = files.get(file)
-    files[file] = (
-        frozenset() if not step or asked == frozenset() else frozenset([step]) | (asked or frozenset())
-    )
+def add_step(files: dict[Path, frozenset[str]], file: Path, step: str) -> None:
+    """Add a step to those that are named of a file; "" means the whole file, and stays so."""
+    before = files.get(file)
+    whole = not step or before == frozenset()
+    files[file] = frozenset() if whole else frozenset([step]) | (before or frozenset())
 
 
-def is_virtual(config: pytest.Config, arg: str) -> bool:
+def is_unfiled_node_id(config: pytest.Config, arg: str) -> bool:
     """Whether an argument is the node id of a workflow that has no file in the project."""
-    return arg.startswith(PREFIX) and not os.path.lexists(_path(config, arg))
+    return arg.startswith(UNFILED_PREFIX) and not os.path.lexists(_path(config, arg))
 
 
 def _files(config: pytest.Config) -> dict[Path, frozenset[str]]:
     files: dict[Path, frozenset[str]] = {}
     for arg in config.args:
         path = _path(config, arg)
-        if is_workflow(path):
-            add(files, path, arg.partition("::")[2])
+        if is_workflow_file(path):
+            add_step(files, path, arg.partition("::")[2])
     return files
 
 
@@ -150,14 +168,16 @@ def _path(config: pytest.Config, arg: str) -> Path:
     return Path(os.path.normpath(config.invocation_params.dir / arg.partition("::")[0]))
 
 
-def _nothing_given(config: pytest.Config) -> bool:
+def _no_args_given(config: pytest.Config) -> bool:
     return config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR
 
 
 def _root(config: pytest.Config, paths: Iterable[Path]) -> Path:
-    """The project of the workflows among the arguments, else of where pytest runs, else of the arguments.
+    """The directory of the project whose workflows may run.
 
-    Where there is none in pytest's root directory, it is the one that pytest is started in.
+    The workflows among the arguments decide. Else the project of the directory where pytest was started
+    counts, then that of the other arguments, as far as they lie in pytest's root directory; then the project
+    that ``lok run`` would find; then pytest's root directory.
     """
     roots = {
         Path(*path.parts[: len(path.parts) - 1 - path.parts[::-1].index(".lok")])
@@ -167,7 +187,7 @@ def _root(config: pytest.Config, paths: Iterable[Path]) -> Path:
     if not roots and (here := _project(config.invocation_params.dir, config.rootpath)):
         return here
     roots = roots or {root for path in paths if (root := _project(path, config.rootpath))}
-    above = find_root(config.invocation_params.dir)  # as `lok run` finds it
+    above = find_root(config.invocation_params.dir)
     if not roots and (above / ".lok").is_dir():
         return above
     if len(roots) > 1:

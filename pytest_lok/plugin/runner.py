@@ -1,4 +1,39 @@
-"""Selected steps -> runs of the engine, each once however many processes; an item waits for its own step."""
+"""Selected steps -> runs of the engine; an item waits for the result of its own step.
+
+How a step runs exactly once across processes
+=============================================
+
+With pytest-xdist several processes collect the same items, and each gets some of them. Two items of one
+workflow may be in two processes, but a workflow is one run of the engine, so one process runs the whole of
+it and the others wait for results. Four facts carry this:
+
+1. *One directory per session.* The process that starts the workers makes ``.lok/runs/<run id>/`` and tells
+   each worker its path. Everything that the processes know of each other lies in there.
+2. *One lock per workflow.* Before a process runs a workflow, it takes the workflow's lock
+   (``store.run_claims``). The system drops the lock when its owner dies, however it dies.
+3. *One journal per workflow.* The owner writes what happens in the run, each event before anybody is woken
+   by it. Whoever has not got the lock reads results from the journal; so an item cannot tell where its step
+   ran.
+4. *Whoever waits tries the lock.* Between two looks at the journal each waiting process asks for the lock.
+   It gets the lock only after the owner's death. The new owner keeps every result in the journal, and goes
+   on with the steps that had not begun. A step that had begun and has no result becomes an error: it may
+   have done anything, so it is never run a second time.
+
+From this follows what the methods below rely on:
+
+* The first item whose fixtures are ready starts *every* selected workflow with the same fixtures. All of
+  them run at once on one engine thread per process; items merely wait. (``prepare_world``, ``result``)
+* A result in the journal may be replaced, never withdrawn: pytest's reruns append a newer one, in
+  whichever process they happen, and the last one counts. (``rerun``)
+* A replaced result makes those that rest on it *outdated*: steps that were not run because of it. A second
+  lock of the workflow decides which process runs them. Steps that ran stay as they are: a judgement that
+  was paid for is not thrown away because one of several inputs came late. (``_run_outdated``)
+* The end of a session reaches all processes by a file in the directory (``early_exit``), so a process looks
+  up from its waiting every POLL_INTERVAL. A worker whose parent is dead, or whose directory is gone, ends
+  as well.
+* With ``--keep-duplicates`` a workflow has several nodes in one process. All of them stand for the first
+  one (``SelectedSteps.node``), or the workflow would wait for itself.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +49,21 @@ from pytest_lok.core.results import Outcome, ResumeState, RunResult, StepResult
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.core.workflow.schedule import allows_dependents
 from pytest_lok.errors import UsageError
+from pytest_lok.plugin.early_exit import EarlyExit
 from pytest_lok.plugin.outcome import StepReport
 from pytest_lok.plugin.progress import Progress
-from pytest_lok.plugin.timeouts import budgeted
+from pytest_lok.plugin.selected_steps import SelectedSteps
+from pytest_lok.plugin.selection import WorkflowSelection
+from pytest_lok.plugin.session import RUN_DIRECTORY, LokSession
+from pytest_lok.plugin.timeouts import with_timeouts
 from pytest_lok.store.runs import RecordedRun
 
 if TYPE_CHECKING:
     from pytest_lok.engine.background import RunHandle
     from pytest_lok.engine.ports import World
-    from pytest_lok.plugin.collect import StepItem, WorkflowModule
-    from pytest_lok.plugin.desk import LokSession
+    from pytest_lok.plugin.nodes import StepItem, WorkflowModule
     from pytest_lok.store.run_claims import WorkflowClaim
 
-RUNS = "lok_runs"
-"""What a worker is told: the directory its session is recorded in."""
 POLL_INTERVAL = 0.2
 """Seconds a wait lasts at most before it looks up: signals get through, and other stops are seen."""
 RESULT_CHECK_INTERVAL = 0.02
@@ -36,299 +72,318 @@ RESULT_CHECK_INTERVAL = 0.02
 
 @dataclass(slots=True, kw_only=True)
 class WorkflowRun:
-    """One workflow of this session: what is to run, its record, and the run itself if this process has it.
+    """One workflow of this session: its plan, its claim, and its handle if this process runs it.
 
-    ``kept`` are results of steps that pytest's marks keep from running, though others need them.
-    ``changed``: another attempt has replaced a result, and the record has the one that counts.
+    ``blocked_by_marks`` are results of steps that pytest's marks keep from running, though others need them.
+    ``result`` is set when a run of this process has ended, ``has_ended`` also if it crashed. ``has_reruns``:
+    another attempt has replaced a result, so the claim's record has those that count.
     """
 
     plan: Plan
     world: World
-    entry: WorkflowClaim
-    kept: dict[str, StepResult]
+    claim: WorkflowClaim
+    blocked_by_marks: dict[str, StepResult]
     handle: RunHandle | None = None
-    settled: bool = False
+    has_ended: bool = False
     result: RunResult | None = None
-    changed: bool = False
+    has_reruns: bool = False
 
-    def newest(self) -> RunResult:
-        """What came of a run that has ended, with the results that count."""
+    def latest_result(self) -> RunResult:
+        """The result of a run that has ended, with the step results that count."""
         assert self.result is not None  # noqa: S101 - asked before
-        if not self.changed:
+        if not self.has_reruns:
             return self.result
-        steps = {name: self.entry.result(name) or old for name, old in self.result.steps.items()}
+        steps = {name: self.claim.result(name) or old for name, old in self.result.steps.items()}
         return replace(self.result, steps=steps)
 
 
 class WorkflowRunner:
     """The runs of this session: one engine thread, all selected workflows at once."""
 
-    def __init__(self, desk: LokSession) -> None:
-        self._desk = desk
-        self._stop = desk.stop
-        self._selection = desk.selection
-        self._watched: dict[WorkflowModule, WorkflowRun] = {}
-        self._progress = Progress(desk.config)
+    def __init__(self, selection: WorkflowSelection, selected: SelectedSteps, early_exit: EarlyExit) -> None:
+        self.early_exit = early_exit
+        self._session = selection.session
+        self._selection = selection
+        self._selected = selected
+        self._runs: dict[WorkflowModule, WorkflowRun] = {}
+        self._progress = Progress(self._session.config)
         self._world: World
 
-    def records(self) -> list[RecordedRun] | None:
-        """The runs, if all of the session's have ended in this process; None where only the records know."""
-        if not self._watched or any(watched.result is None for watched in self._watched.values()):
-            return None
-        return [RecordedRun(result=watched.newest()) for watched in self._watched.values()]
+    def records(self) -> list[RecordedRun]:
+        """The session's runs as far as they have come, in whichever of its processes they run."""
+        if not self._session.is_recorded:
+            return []
+        if self._runs and all(run.result is not None for run in self._runs.values()):
+            return [RecordedRun(result=run.latest_result()) for run in self._runs.values()]
+        return self._session.runs.records()
 
-    def prepare(self) -> None:
-        """Make what runs need before any item has its say about sockets and the like."""
-        config = self._desk.config
+    def start_engine(self) -> None:
+        """Make the engine's thread and loop, before a plugin or a test blocks sockets and the like."""
+        config = self._session.config
         if (
-            self._selection
+            self._selected
             and not config.getoption("collectonly")
             and not config.getoption("setuponly", False)
         ):
             try:
-                self._desk.background.prepare()
+                self._session.background.prepare()
             except UsageError as error:
                 raise pytest.UsageError(str(error)) from None
 
-    def look_around(self, item: StepItem) -> None:
-        """Take what the runs of an item's workflow begin with: the environment before its own fixtures."""
-        workflow = self._selection.node(item.workflow)
-        watched = self._watched.get(workflow)
-        if watched is None or (watched.settled and not workflow.shares_fixtures):
-            item.set_up_wide()
-            self._world = self._desk.world_of(item.value_of("lok_settings"), item.value_of("lok_backends"))
-            if watched is not None:  # set up anew, by a plugin that tries again
-                watched.world = world = self._world
-                workflow.addfinalizer(lambda: self._desk.background.release(world))
+    def prepare_world(self, item: StepItem) -> None:
+        """Note the environment the runs begin with, before the item's own fixtures are set up."""
+        workflow = self._selected.node(item.workflow)
+        run = self._runs.get(workflow)
+        if run is not None and (workflow.shares_fixtures or not run.has_ended):
+            return
+        item.set_up_lasting_fixtures()
+        backends = item.value_of("lok_backends")
+        self._world = self._session.world_of(item.value_of("lok_settings"), backends)
+        if run is not None:  # the module's fixtures are set up anew, by a plugin that tries again
+            run.world = world = self._world
+            workflow.addfinalizer(lambda: self._session.background.release(world))
 
     def result(self, item: StepItem) -> StepResult:
-        """The step's result; waits for it alone. The first item with its fixtures ready starts the runs."""
-        workflow = self._selection.node(item.workflow)
-        if workflow not in self._watched:
-            self._start(item)
+        """Wait for the step's result. The first item with its fixtures ready starts the runs."""
+        workflow = self._selected.node(item.workflow)
+        if workflow not in self._runs:
+            self._start_runs(item)
         self._progress.begin()
         try:
-            watched = self._watched[workflow]
-            result = self._await(watched, item.name)
-            return result if result.attempts else self._decided(watched, result)
+            run = self._runs[workflow]
+            result = self._wait_for(run, item.name)
+            return result if result.attempts else self._result_not_outdated(run, result)
         finally:
             self._progress.end()
 
-    def another(self, item: StepItem) -> StepResult:
-        """The result of one more attempt of the step, as pytest's reruns ask for.
+    def rerun(self, item: StepItem) -> StepResult:
+        """Run the step once more, as pytest's reruns ask for, and wait for the result.
 
-        What it needs is not run again, but for steps that are not green and no item of their own.
+        The steps that it needs are not repeated, but for those that are not green and no item of their own.
         """
-        watched = self._watched[self._selection.node(item.workflow)]
-        first = self._latest(watched, item.name)
-        plan = watched.plan.narrowed([item.name])
-        needed = [self._latest(watched, step.name) for step in plan.steps if step.name != item.name]
-        own = {*watched.plan.selected, *watched.kept}
-        results = tuple(result for result in needed if result.name in own or allows_dependents(result))
-        known = ResumeState(results=results, spent=watched.entry.spent())
-        handle = self._desk.background.start(plan, watched.world, watched.entry.append_spending, known=known)
+        run = self._runs[self._selected.node(item.workflow)]
+        before = self._latest(run, item.name)
+        plan = run.plan.narrowed([item.name])
+        needed = [self._latest(run, step.name) for step in plan.steps if step.name != item.name]
+        with_items = {*run.plan.selected, *run.blocked_by_marks}
+        kept = tuple(result for result in needed if result.name in with_items or allows_dependents(result))
+        known = ResumeState(results=kept, spent=run.claim.spent())
+        handle = self._session.background.start(plan, run.world, run.claim.append_spending, known=known)
         while (result := handle.step(item.name, POLL_INTERVAL)) is None:
-            if self._stop.happened:
+            if self.early_exit.happened:
                 handle.cancel("the session ended")
-        watched.changed = True
-        for name in {step.name for step in plan.steps} - {item.name, *(result.name for result in results)}:
-            turned = handle.step(name, 0)
-            if turned is not None and allows_dependents(turned):  # else it is as red as it was
-                watched.entry.record_rerun(_after(self._latest(watched, name), turned))
-        result = _after(first, result)
-        watched.entry.record_rerun(result)
+        run.has_reruns = True
+        for name in {step.name for step in plan.steps} - {item.name, *(result.name for result in kept)}:
+            repeated = handle.step(name, 0)
+            if repeated is not None and allows_dependents(repeated):  # else it is as red as it was
+                run.claim.record_rerun(_merge_attempts(self._latest(run, name), repeated))
+        result = _merge_attempts(before, result)
+        run.claim.record_rerun(result)
         return result
 
-    def _latest(self, watched: WorkflowRun, step: str) -> StepResult:
-        """A step's result, or the one that has replaced it, in whichever process."""
-        result = self._await(watched, step)
-        return watched.entry.result(step) or result
-
-    def _decided(self, watched: WorkflowRun, result: StepResult) -> StepResult:
-        """The result of a step that was not run, once it rests on nothing that has changed since."""
-        name = result.name
-        while name in watched.entry.outdated(watched.plan.steps) and not self._stop.happened:
-            if not self._run_outdated(watched):
-                time.sleep(RESULT_CHECK_INTERVAL)
-        return self._stop.told(watched.entry.result(name) or result)
-
-    def _run_outdated(self, watched: WorkflowRun) -> bool:
-        """Run what was not run because of results that have been replaced; False if another process does."""
-        entry = watched.entry
-        if not entry.try_acquire_rerun():
-            return False
-        try:
-            if steps := entry.outdated(watched.plan.steps):
-                plan = watched.plan.narrowed(steps)
-                needed = (entry.result(step.name) for step in plan.steps if step.name not in steps)
-                known = ResumeState(results=tuple(filter(None, needed)), spent=entry.spent())
-                tell = partial(entry.append_for, steps)
-                handle = self._desk.background.start(plan, watched.world, tell, known=known)
-                watched.changed = True
-                while handle.wait(POLL_INTERVAL) is None:
-                    if self._stop.happened:
-                        handle.cancel("the session ended")
-                    self._progress.show(handle.running())
-        finally:
-            entry.release_rerun()
-        return True
-
-    def selected(self, workflow: WorkflowModule) -> Collection[str]:
+    def selected_steps(self, workflow: WorkflowModule) -> Collection[str]:
         """The steps of a workflow that are items of this session, and red if they break."""
-        selected = self._watched[self._selection.node(workflow)].plan.selected
-        excused = self._selection.excused(workflow)
-        return selected - excused if excused else selected
+        selected = self._runs[self._selected.node(workflow)].plan.selected
+        expected_to_fail = self._selected.expected_to_fail(workflow)
+        return selected - expected_to_fail if expected_to_fail else selected
 
-    def account(self, item: StepItem, result: StepResult) -> StepReport:
-        """What there is to tell of an item's step."""
-        watched = self._watched[self._selection.node(item.workflow)]
-        root = self._await(watched, result.blocked_by) if result.blocked else None
+    def report(self, item: StepItem, result: StepResult) -> StepReport:
+        """What a report of the item says, with the result of the step that blocked it."""
+        run = self._runs[self._selected.node(item.workflow)]
         return StepReport(
-            workflow=watched.plan.workflow,
+            workflow=run.plan.workflow,
             step=item.step,
             file=item.file,
             result=result,
-            run_id=self._desk.runs.run_id,
-            asked=watched.entry.asked,
-            root=root,
+            run_id=self._session.runs.run_id,
+            asked=run.claim.asked,
+            root=self._wait_for(run, result.blocked_by) if result.blocked else None,
         )
 
-    def stop(self, why: str, rest: Outcome) -> None:
-        """End the runs, also those of the workers; ``rest`` is what becomes of steps that have not begun."""
-        if self._stop.say(why, rest):
-            self._cancel(self._watched.values())
+    def stop(self, reason: str, outcome_of_rest: Outcome) -> None:
+        """End the runs, also those of the workers; steps that have not begun get ``outcome_of_rest``."""
+        if self.early_exit.announce(reason, outcome_of_rest):
+            self._cancel(self._runs.values())
 
-    def left(self, workflow: str) -> Mapping[str, StepResult]:
-        """What workers that are dead have left of a workflow; a step one died in is an error."""
-        if self._stop.lost:
+    def results_of_dead_workers(self, workflow: str) -> Mapping[str, StepResult]:
+        """The results that dead workers have left of a workflow's node id; a step one died in is an error."""
+        if self.early_exit.directory_lost:
             return {}
-        entry = self._desk.ledger.claim_for(workflow)
-        return {result.name: result for result in entry.recover().results} if entry.try_acquire() else {}
+        claim = self._session.claims.claim_for(workflow)
+        return {result.name: result for result in claim.recover().results} if claim.try_acquire() else {}
 
     def kill_now(self) -> None:
-        """Nobody waits any more: end every process at once, also those of the workers."""
-        self._cancel(self._watched.values())  # first: a command that is killed has not failed by itself
-        self._desk.background.kill()
-        self._stop.kill_now()
+        """End every process at once, also those of the workers: nobody waits for them any more."""
+        self._cancel(self._runs.values())  # first: a command that is killed has not failed by itself
+        self._session.background.kill()
+        self.early_exit.announce_kill()
 
     def end(self) -> None:
         """Wait for every run of this process (or cancel it, if the session stops early); close the engine."""
         try:
-            self._settle(self._watched.values())
-            self._desk.background.close()
+            self._wait_for_end(self._runs.values())
+            self._session.background.close()
         except KeyboardInterrupt:  # once more: no patience now, and the reports are still to be written
             self.kill_now()
-            for watched in self._watched.values():
-                watched.settled = True
-            self._desk.background.close()
+            for run in self._runs.values():
+                run.has_ended = True
+            self._session.background.close()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Every xdist worker, also one that replaces a dead one, works in the same directory."""
+        """Tell an xdist worker the session's directory; one that replaces a dead worker gets the same."""
         if not node.gateway.spec.popen:
             raise pytest.UsageError("workflows need xdist workers on this machine: they share a directory")
-        if any(self._desk.candidates()):
-            node.workerinput[RUNS] = str(self._desk.runs.path)
+        if any(self._selection.candidates()):
+            node.workerinput[RUN_DIRECTORY] = str(self._session.runs.path)
 
-    def _start(self, item: StepItem) -> None:
+    def _start_runs(self, item: StepItem) -> None:
         """Start every selected workflow whose fixtures are the ones this item has ready."""
-        desk, workflow = self._desk, item.workflow
-        if self._stop.happened and self._stop.lost:
-            raise pytest.fail.Exception(f"nobody knows what came of it: {self._stop.lost}", pytrace=False)
+        session, workflow = self._session, item.workflow
+        if self.early_exit.happened and (lost := self.early_exit.directory_lost):
+            raise pytest.fail.Exception(f"nobody knows what came of it: {lost}", pytrace=False)
         world = self._world
-        begun: list[WorkflowRun] = []
-        for other, items in self._selection.beside(workflow):
-            self._watched[other] = watched = _watched(desk, other, items, world)
-            begun.append(watched)
-            self._own(watched)
+        started: list[WorkflowRun] = []
+        for other, items in self._selected.with_same_fixtures(workflow):
+            marked = self._selected.blocked_by_marks(other)
+            self._runs[other] = run = _new_run(session, other, items, world, marked)
+            started.append(run)
+            self._start_if_free(run)
         # last in, first out: these run before the fixtures the runs use are torn down
         if workflow.shares_fixtures:
             item.session.addfinalizer(self.end)
         else:
-            workflow.addfinalizer(lambda: desk.background.release(world))
-            workflow.addfinalizer(lambda: self._settle(begun))
+            workflow.addfinalizer(lambda: session.background.release(world))
+            workflow.addfinalizer(lambda: self._wait_for_end(started))
 
-    def _own(self, watched: WorkflowRun) -> None:
-        """Run a workflow here, unless a living process does."""
-        if watched.entry.try_acquire():
-            left = watched.entry.recover()
-            results = watched.kept | {result.name: result for result in left.results}
-            watched.handle = self._desk.background.start(
-                watched.plan,
-                watched.world,
-                watched.entry.append,
-                run_id=self._desk.runs.run_id,
+    def _start_if_free(self, run: WorkflowRun) -> None:
+        """Run a workflow in this process, unless a living process does."""
+        if run.claim.try_acquire():
+            left = run.claim.recover()
+            results = run.blocked_by_marks | {result.name: result for result in left.results}
+            run.handle = self._session.background.start(
+                run.plan,
+                run.world,
+                run.claim.append,
+                run_id=self._session.runs.run_id,
                 known=replace(left, results=tuple(results.values())),
             )
 
-    def _await(self, watched: WorkflowRun, step: str) -> StepResult:
-        if watched.changed and (newest := watched.entry.result(step)) is not None:
-            return self._stop.told(newest)
+    def _wait_for(self, run: WorkflowRun, step: str) -> StepResult:
+        """A step's result as the session reports it, from this process's run or from the record."""
+        if run.has_reruns and (latest := run.claim.result(step)) is not None:
+            return self.early_exit.as_reported(latest)
         while True:
-            if watched.handle is not None:
-                result = watched.handle.step(step, POLL_INTERVAL)
+            if run.handle is not None:
+                result = run.handle.step(step, POLL_INTERVAL)
             else:
-                result = watched.entry.result(step)
-                if result is None and self._stop.happened:
-                    return self._stop.cut(step, begun=watched.entry.running(step))
+                result = run.claim.result(step)
+                if result is None and self.early_exit.happened:
+                    return self.early_exit.interrupted_result(step, begun=run.claim.running(step))
                 if result is None:
-                    self._own(watched)
+                    self._start_if_free(run)
                     time.sleep(RESULT_CHECK_INTERVAL)
             if result is not None:
-                return self._stop.told(result)
-            if self._stop.happened:
-                self._cancel([watched])
-            self._progress.show(_now(self._watched.values()))
+                return self.early_exit.as_reported(result)
+            if self.early_exit.happened:
+                self._cancel([run])
+            self._progress.show(_running_steps(self._runs.values()))
 
-    def _cancel(self, begun: Iterable[WorkflowRun]) -> None:
-        for watched in begun:
-            if watched.handle is not None:
-                watched.handle.cancel(self._stop.why)
-        if self._stop.kill_requested:
-            self._desk.background.kill()
+    def _latest(self, run: WorkflowRun, step: str) -> StepResult:
+        """A step's result, or the one that has replaced it, in whichever process."""
+        result = self._wait_for(run, step)
+        return run.claim.result(step) or result
 
-    def _settle(self, begun: Iterable[WorkflowRun]) -> None:
-        """Wait until these runs have ended; what the engine died of is raised here, once."""
-        for watched in begun:
-            while watched.handle is not None and not watched.settled:
-                if self._stop.happened:
-                    self._cancel(begun)
+    def _result_not_outdated(self, run: WorkflowRun, result: StepResult) -> StepResult:
+        """The result of a step that was not run, as soon as it rests on no result that has been replaced."""
+        name = result.name
+        while name in run.claim.outdated(run.plan.steps) and not self.early_exit.happened:
+            if not self._run_outdated(run):
+                time.sleep(RESULT_CHECK_INTERVAL)
+        return self.early_exit.as_reported(run.claim.result(name) or result)
+
+    def _run_outdated(self, run: WorkflowRun) -> bool:
+        """Run the steps that replaced results kept from running; False if another process does that now."""
+        claim = run.claim
+        if not claim.try_acquire_rerun():
+            return False
+        try:
+            if steps := claim.outdated(run.plan.steps):
+                plan = run.plan.narrowed(steps)
+                needed = (claim.result(step.name) for step in plan.steps if step.name not in steps)
+                known = ResumeState(results=tuple(filter(None, needed)), spent=claim.spent())
+                emit = partial(claim.append_for, steps)
+                handle = self._session.background.start(plan, run.world, emit, known=known)
+                run.has_reruns = True
+                while handle.wait(POLL_INTERVAL) is None:
+                    if self.early_exit.happened:
+                        handle.cancel("the session ended")
+                    self._progress.show(handle.running())
+        finally:
+            claim.release_rerun()
+        return True
+
+    def _cancel(self, runs: Iterable[WorkflowRun]) -> None:
+        for run in runs:
+            if run.handle is not None:
+                run.handle.cancel(self.early_exit.reason)
+        if self.early_exit.kill_announced:
+            self._session.background.kill()
+
+    def _wait_for_end(self, runs: Iterable[WorkflowRun]) -> None:
+        """Wait until these runs have ended; a crash of the engine is raised here, once."""
+        for run in runs:
+            while run.handle is not None and not run.has_ended:
+                if self.early_exit.happened:
+                    self._cancel(runs)
                 try:
-                    watched.result = watched.handle.wait(POLL_INTERVAL)
-                    watched.settled = watched.result is not None
+                    run.result = run.handle.wait(POLL_INTERVAL)
+                    run.has_ended = run.result is not None
                 except KeyboardInterrupt:
                     raise
                 except BaseException:
-                    watched.settled = True
-                    if not watched.handle.tells_of_crash():  # where it does, that is no matter of this item
+                    run.has_ended = True
+                    if (
+                        not run.handle.tells_of_crash()
+                    ):  # a step's result that tells of it is an error already
                         raise
-            while watched.changed and not self._stop.happened and watched.entry.outdated(watched.plan.steps):
-                if not self._run_outdated(watched):  # items that come before the ones that block them
+            # an item that came before the one that blocked it may have become outdated since
+            while run.has_reruns and not self.early_exit.happened and run.claim.outdated(run.plan.steps):
+                if not self._run_outdated(run):
                     break
 
 
-def _after(first: StepResult, result: StepResult) -> StepResult:
-    """What another attempt makes of a result; one that does not run takes nothing back."""
+def _merge_attempts(before: StepResult, result: StepResult) -> StepResult:
+    """The newer result, with the sums of both attempts; an attempt that did not run takes nothing back."""
     return replace(
-        result if result.ran or not first.ran else first,
-        attempts=first.attempts + result.attempts,
-        usage=first.usage + result.usage,
+        result if result.ran or not before.ran else before,
+        attempts=before.attempts + result.attempts,
+        usage=before.usage + result.usage,
     )
 
 
-def _watched(desk: LokSession, workflow: WorkflowModule, items: list[StepItem], world: World) -> WorkflowRun:
+def _new_run(
+    session: LokSession,
+    workflow: WorkflowModule,
+    items: list[StepItem],
+    world: World,
+    marked: Mapping[str, StepResult],
+) -> WorkflowRun:
     names = [item.name for item in items]
-    plan = Plan.of(workflow.model, select=names, **desk.request.arguments.for_(workflow.model))
-    plan = budgeted(plan, items, desk.config)
-    entry = desk.ledger.claim_for(workflow.nodeid)
+    arguments = session.request.arguments.for_workflow(workflow.model)
+    plan = with_timeouts(Plan.of(workflow.model, select=names, **arguments), items, session.config)
     needed = {step.name for step in plan.steps}
-    kept = {n: result for n, result in desk.selection.kept(workflow).items() if n in needed}
-    return WorkflowRun(plan=plan, world=world, entry=entry, kept=kept)
+    return WorkflowRun(
+        plan=plan,
+        world=world,
+        claim=session.claims.claim_for(workflow.nodeid),
+        blocked_by_marks={name: result for name, result in marked.items() if name in needed},
+    )
 
 
-def _now(begun: Iterable[WorkflowRun]) -> dict[str, float]:
-    """The steps that run in this process, and the runs that wait for others, with their seconds."""
-    handles = {w.plan.workflow.stem: w.handle for w in begun if w.handle is not None}
+def _running_steps(runs: Iterable[WorkflowRun]) -> dict[str, float]:
+    """The steps that run in this process, and the runs that wait for others, each with its seconds."""
+    handles = {run.plan.workflow.stem: run.handle for run in runs if run.handle is not None}
     now: dict[str, float] = {}
     for stem, handle in handles.items():
         if (seconds := handle.waiting()) is not None:

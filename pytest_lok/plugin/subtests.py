@@ -9,7 +9,7 @@ import pytest
 
 from pytest_lok.core.results import Finding, ItemResult, Outcome, StepResult
 from pytest_lok.plugin._pytest_internals import subtest_report
-from pytest_lok.plugin.failure_text import bounded, escape_untrusted
+from pytest_lok.plugin.failure_text import escape_untrusted, excerpt
 
 _SHOWN = 50  # subtests of one step; a for_each may have thousands of items
 
@@ -18,7 +18,7 @@ _SHOWN = 50  # subtests of one step; a for_each may have thousands of items
 class Subtest:
     """One blocking finding, one item of a ``for_each``, or one of several backends.
 
-    ``path`` and ``line`` are where a finding points at.
+    ``path`` and ``line`` are the place that a finding points at, else "" and 0.
     """
 
     name: str
@@ -29,43 +29,43 @@ class Subtest:
     line: int = 0
 
     def __str__(self) -> str:
-        lines = [f"{self.name}: {self.outcome}", *bounded(self.text).splitlines(), f"E   {self.reason}"]
+        lines = [f"{self.name}: {self.outcome}", *excerpt(self.text).splitlines(), f"E   {self.reason}"]
         return escape_untrusted("\n".join(lines))
 
 
-def parts(result: StepResult) -> list[Subtest]:
-    """The step's parts, the red ones first: what blocks, or several items, or several backends."""
-    blocking = [_finding(finding) for finding in result.findings or () if finding.blocking]
+def subtests_of(result: StepResult) -> list[Subtest]:
+    """The step's subtests, red ones first: its blocking findings, or else its items, or its backends."""
+    blocking = [_of_finding(finding) for finding in result.findings or () if finding.blocking]
     if blocking:
         return blocking[:_SHOWN]
     if len(result.items) < 2 and len(result.replies) + len(result.refusals) < 2:
         return []
-    found = [_item(item) for item in result.items] or list(_backends(result))
-    found.sort(key=lambda part: not part.outcome.red)
-    return found[:_SHOWN] if len(found) > 1 else []
+    subtests = [_of_item(item) for item in result.items] or list(_of_backends(result))
+    subtests.sort(key=lambda subtest: not subtest.outcome.red)
+    return subtests[:_SHOWN] if len(subtests) > 1 else []
 
 
-def subreport(
-    part: Subtest, whole: pytest.TestReport, longrepr: Callable[[Subtest], object]
+def report_of_subtest(
+    subtest: Subtest, whole: pytest.TestReport, longrepr: Callable[[Subtest], object]
 ) -> pytest.SubtestReport:
-    """What pytest is told of a part, beside the report of the step it is a part of."""
+    """The report of a subtest, beside ``whole``, the report of the step that the subtest belongs to."""
     report = subtest_report(
-        part.name,
+        subtest.name,
         nodeid=whole.nodeid,
         location=whole.location,
         keywords=whole.keywords,
-        outcome="failed" if part.outcome.red else "passed",
-        longrepr=longrepr(part) if part.outcome.red else None,
+        outcome="failed" if subtest.outcome.red else "passed",
+        longrepr=longrepr(subtest) if subtest.outcome.red else None,
         when="call",
         start=whole.start,
         stop=whole.start,
     )
-    if part.outcome.red:
-        report.lok_part = {"name": part.name, "file": part.path, "line": part.line}  # type: ignore[attr-defined]  # reports take any attribute
+    if subtest.outcome.red:
+        report.lok_subtest = {"name": subtest.name, "file": subtest.path, "line": subtest.line}  # type: ignore[attr-defined]  # reports take any attribute
     return report
 
 
-def _finding(finding: Finding) -> Subtest:
+def _of_finding(finding: Finding) -> Subtest:
     text = [finding.message, f"evidence: {finding.evidence}"]
     if any(finding.reporters):
         text.append(f"reported by: {', '.join(finding.reporters)}")
@@ -79,12 +79,12 @@ def _finding(finding: Finding) -> Subtest:
     )
 
 
-def _item(item: ItemResult) -> Subtest:
-    name = f"item {item.index}: {bounded(str(item.item), lines=1, chars=60)}"
+def _of_item(item: ItemResult) -> Subtest:
+    name = f"item {item.index}: {excerpt(str(item.item), lines=1, chars=60)}"
     return Subtest(name=escape_untrusted(name), outcome=item.outcome, reason=item.reason, text=item.output)
 
 
-def _backends(result: StepResult) -> Iterator[Subtest]:
+def _of_backends(result: StepResult) -> Iterator[Subtest]:
     for reply in result.replies:
         yield Subtest(name=reply.backend, outcome=Outcome.PASSED, text=reply.text)
     for refusal in result.refusals:

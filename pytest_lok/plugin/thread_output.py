@@ -1,4 +1,16 @@
-"""What the engine's threads print, log and warn of -> their steps, and never the test that runs meanwhile."""
+"""What the engine's threads print, log and warn of -> their steps, never the test that runs meanwhile.
+
+Capturing, filters of warnings and hooks such as ``sys.unraisablehook`` belong to the whole process, and
+tests replace and restore them while the engine works on another thread. So what a thread says is told apart
+where it is written: each of the four ways out gets a switch that asks ``on_engine()`` which thread this is.
+
+* Prints: ``write`` of the classes that pytest puts in the place of ``sys.stdout``. Replacing ``sys.stdout``
+  would not do, for every test has one of its own.
+* Log records: a filter for each handler of pytest's, and one handler of ours.
+* Warnings: the first entry of ``warnings.filters``, in a list that keeps this entry first. Without it a
+  test under ``-W error`` would turn warnings of a backend's library into errors of its step.
+* Unraisable exceptions: ``sys.unraisablehook``.
+"""
 
 from __future__ import annotations
 
@@ -8,73 +20,71 @@ import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import Any, SupportsIndex
 
 import pytest
 
 from pytest_lok.engine.aside import ASIDE, on_engine
 from pytest_lok.plugin._pytest_internals import captured_files
+from pytest_lok.plugin.session import LokSession
 
-if TYPE_CHECKING:
-    from pytest_lok.plugin.desk import LokSession
-
-LOG = "stray-output.log"
-"""What was said outside of steps, in the directory of the session's runs."""
+_LOG = "stray-output.log"
+"""The file in the directory of the session's runs for what was said outside of steps."""
 
 
 class ThreadOutputCapture:
-    """The hooks that begin and end it. Capturing, filters of warnings and hooks are the whole process's."""
+    """The hooks that put the switches in and take them out."""
 
-    def __init__(self, desk: LokSession) -> None:
-        self._desk = desk
+    def __init__(self, session: LokSession) -> None:
+        self._session = session
         self._undo = ExitStack()
 
     def pytest_sessionstart(self) -> None:
-        """Every test begins and ends its own capturing and filters inside of this."""
+        """Put the switches in: every test begins and ends its own capturing and filters inside of them."""
         with ExitStack() as undo:
             for kind in captured_files():
                 undo.callback(setattr, kind, "write", kind.write)
-                kind.write = _dividing(kind.write, self._keep)  # type: ignore[method-assign]  # see above
+                kind.write = _switched_write(kind.write, self._keep)  # type: ignore[method-assign]  # see above
             undo.callback(setattr, sys, "unraisablehook", sys.unraisablehook)
-            sys.unraisablehook = self._unraisable(sys.unraisablehook)
+            sys.unraisablehook = self._switched_unraisablehook(sys.unraisablehook)
             undo.callback(setattr, warnings, "filters", warnings.filters)
-            ours = ("ignore", _OfTheEngine(self._keep), Warning, None, 0)
-            warnings.filters = _Filters([ours, *warnings.filters])
-            self._divide_logs(undo)
+            ours = ("ignore", _EngineMessage(self._keep), Warning, None, 0)
+            warnings.filters = _FiltersWithFirst([ours, *warnings.filters])
+            self._switch_logs(undo)
             self._undo = undo.pop_all()
 
     def pytest_unconfigure(self) -> None:
-        """As it was."""
+        """Restore everything as it was before."""
         self._undo.close()
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Where to look, if something was said outside of steps: a backend that could not be closed."""
-        if self._desk.is_recorded and (log := self._desk.runs.path / LOG).exists():
+        """Name the file, if something was said outside of steps: a backend that could not be closed."""
+        if self._session.is_recorded and (log := self._session.runs.path / _LOG).exists():
             terminalreporter.line(f"backends said something outside of steps: {log}")
 
     def _keep(self, text: str) -> None:
-        """Add to what the step says that runs in this context, else to the session's file."""
+        """Add a text to the output of the step that runs in this context, else to the session's file."""
         aside = ASIDE.get()
         if aside is not None:
             aside.append(text)
-        elif self._desk.is_recorded:
-            file = self._desk.runs.path / LOG
+        elif self._session.is_recorded:
+            file = self._session.runs.path / _LOG
             with suppress(FileNotFoundError), file.open("a", encoding="utf-8", errors="replace") as log:
                 log.write(text)
 
-    def _divide_logs(self, undo: ExitStack) -> None:
-        logs = self._desk.config.pluginmanager.getplugin("logging-plugin")
+    def _switch_logs(self, undo: ExitStack) -> None:
+        logs = self._session.config.pluginmanager.getplugin("logging-plugin")
         for name in ("caplog_handler", "report_handler", "log_cli_handler", "log_file_handler"):
             handler = getattr(logs, name, None)
             if isinstance(handler, logging.Handler):
-                handler.addFilter(_not_from_the_engine)
-                undo.callback(handler.removeFilter, _not_from_the_engine)
-        ours = _Handler(self._keep)
+                handler.addFilter(_is_not_of_engine)
+                undo.callback(handler.removeFilter, _is_not_of_engine)
+        ours = _EngineLogHandler(self._keep)
         logging.getLogger().addHandler(ours)
         undo.callback(logging.getLogger().removeHandler, ours)
 
-    def _unraisable(self, usual: Callable[[Any], object]) -> Callable[[Any], None]:
+    def _switched_unraisablehook(self, usual: Callable[[Any], object]) -> Callable[[Any], None]:
         def hook(unraisable: Any) -> None:
             if not on_engine():
                 usual(unraisable)
@@ -85,7 +95,9 @@ class ThreadOutputCapture:
         return hook
 
 
-def _dividing(usual: Callable[[Any, str], int], keep: Callable[[str], None]) -> Callable[[Any, str], int]:
+def _switched_write(
+    usual: Callable[[Any, str], int], keep: Callable[[str], None]
+) -> Callable[[Any, str], int]:
     def write(file: Any, text: str) -> int:
         if not on_engine():
             return usual(file, text)
@@ -95,8 +107,8 @@ def _dividing(usual: Callable[[Any, str], int], keep: Callable[[str], None]) -> 
     return write
 
 
-class _Handler(logging.Handler):
-    """Takes the engine's records, from ``WARNING`` on."""
+class _EngineLogHandler(logging.Handler):
+    """Keeps the log records of the engine's threads, from ``WARNING`` on."""
 
     def __init__(self, keep: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
@@ -104,17 +116,17 @@ class _Handler(logging.Handler):
         self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep it, if it is one."""
+        """Keep a record of an engine's thread, ignore others."""
         if on_engine():
             self._keep(f"{self.format(record)}\n")
 
 
-def _not_from_the_engine(_record: logging.LogRecord) -> bool:
+def _is_not_of_engine(_record: logging.LogRecord) -> bool:
     return not on_engine()
 
 
-class _OfTheEngine:
-    """Stands for the pattern of messages in a filter: matches whatever the engine's threads warn of.
+class _EngineMessage:
+    """Stands for the message pattern of a warnings filter: matches whatever the engine's threads warn of.
 
     A filter is the one place that is asked by every way to warn, before a warning is shown or raised.
     """
@@ -123,7 +135,7 @@ class _OfTheEngine:
         self._keep = keep
 
     def match(self, text: str) -> bool:
-        """Whether it is theirs, and then it is kept."""
+        """Whether the warning is of an engine's thread; its text is kept then."""
         if not on_engine():
             return False
         where = sys._getframe(1)
@@ -131,11 +143,11 @@ class _OfTheEngine:
         return True
 
 
-class _Filters(list[Any]):
+class _FiltersWithFirst(list[Any]):
     """``warnings.filters`` whose first entry stays first, whatever a test puts in front or copies."""
 
     def insert(self, place: SupportsIndex, entry: Any) -> None:
-        """Behind ours at the earliest."""
+        """Insert an entry, behind ours at the earliest."""
         super().insert(max(1, place.__index__()), entry)
 
     def __getitem__(self, key: Any) -> Any:
@@ -143,8 +155,8 @@ class _Filters(list[Any]):
         if not isinstance(key, slice):
             return found
         first = super().__getitem__(0)
-        return _Filters(found if found and found[0] is first else [first, *found])
+        return _FiltersWithFirst(found if found and found[0] is first else [first, *found])
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        """``filters[:] = []`` is how all of them are reset."""
+        """Set entries; ours stays after ``filters[:] = []``, which is how all filters are reset."""
         super().__setitem__(key, [self[0], *value] if isinstance(key, slice) else value)

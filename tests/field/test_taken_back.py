@@ -140,7 +140,7 @@ def pytest_sessionfinish(session): session.exitstatus = 0
     "a loop of its own": "def pytest_runtestloop(session): return True",
     "nobody listens": """
 def pytest_sessionstart(session):
-    session.config.pluginmanager.unregister(name='lok-lastword')
+    session.config.pluginmanager.unregister(name='lok-final-reports')
 def pytest_sessionfinish(session): session.exitstatus = 0
 """,
     "shouldstop": """

@@ -117,7 +117,7 @@ def judge(case: Case, session: Session, *, sweep: bool) -> None:
         session.run_outdated(entries[-1])
     correct(words, entries[0])
 
-    last = {nodeid.partition("::")[2]: word for nodeid, said in words.said.items() for word in said.values()}
+    last = {nodeid.partition("::")[2]: word for nodeid, said in words.last.items() for word in said.values()}
     assert sorted(last) == sorted(case.needs), "each has a last word"
     for name, word in last.items():
         ran = session.executed[name]
@@ -139,18 +139,18 @@ def judge(case: Case, session: Session, *, sweep: bool) -> None:
 
 def hear(words: ReportBook, result: StepResult) -> None:
     kind = "green" if result.passed else "blocked" if result.blocked else "red"
-    words.said[f"w.toml::{result.name}"] = {None: FinalReport(kind=kind, blocked_by=result.blocked_by)}  # type: ignore[arg-type]  # one of them
+    words.last[f"w.toml::{result.name}"] = {None: FinalReport(kind=kind, blocked_by=result.blocked_by)}  # type: ignore[arg-type]  # one of them
 
 
 def correct(words: ReportBook, entry: WorkflowClaim) -> None:
     """What the end of a session does: what came of a step since counts, else it is red."""
-    while untrue := words.untrue():
+    while untrue := words.wrongly_blocked():
         for nodeid in untrue:
             name = nodeid.partition("::")[2]
             result = entry.result(name)
             assert result is not None
             blocker = f"w.toml::{result.blocked_by}"
             if result.blocked and not words.is_red(blocker):
-                words.said[nodeid] = {None: FinalReport(kind="red")}
+                words.last[nodeid] = {None: FinalReport(kind="red")}
             else:
                 hear(words, result)

@@ -445,7 +445,7 @@ WORDS = {
     ],
     "ignored": ["v.toml", "w.toml", ".lok", "workflows", "v"],
     "more": ["", "yield", "yield; pytest.skip('no')"],
-    "part": ["lastword", "promise", "collection", "running", "reporting", "junit", "stopping"],
+    "part": ["final-reports", "required-steps", "collection", "runner", "reporting", "junit", "early-exit"],
 }
 ADDED = [
     *("-k v0", "-k 'not v1'", "-m slow", "-m 'not slow'", "--deselect .lok/workflows/v.toml::v0"),

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 # an inner session in this process forgets what it imported: import it once, here
-import pytest_lok.plugin.collect
+import pytest_lok.plugin.collection
 import pytest_lok.plugin.fixtures
-import pytest_lok.plugin.report  # noqa: F401 - see above
+import pytest_lok.plugin.install  # noqa: F401 - see above
 
 SCRIPTED = """
 [defaults]

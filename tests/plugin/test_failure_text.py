@@ -15,7 +15,7 @@ from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Ask, Shell, Step
-from pytest_lok.plugin.failure_text import bounded, explain, short
+from pytest_lok.plugin.failure_text import excerpt, explain, reason_line
 
 SHELL = Step(
     name="lint",
@@ -159,7 +159,7 @@ def test_everything_is_bounded() -> None:
     text = explain(result, ASK, asked=[BackendAsked(step="review", backend="b", prompt=huge)])
     assert len(text) < 64_000
     assert "THE END" in text
-    assert len(short(result)) <= 300
+    assert len(reason_line(result)) <= 300
 
 
 def test_no_text_commands_a_terminal_or_a_ci_runner() -> None:
@@ -167,14 +167,14 @@ def test_no_text_commands_a_terminal_or_a_ci_runner() -> None:
     result = StepResult(
         name="review", outcome=Outcome.FAILED, reason=hostile, output=hostile, hint=hostile, attempts=1
     )
-    for text in (explain(result, ASK), short(result)):
+    for text in (explain(result, ASK), reason_line(result)):
         assert not any(control in text for control in "\x1b\x00\u202e")
         assert "##[" not in text
         assert not any(line.lstrip().startswith("::") for line in text.splitlines())
 
 
 def test_bounds() -> None:
-    assert bounded("a\nb\n") == "a\nb"
+    assert excerpt("a\nb\n") == "a\nb"
     text = "\n".join(map(str, range(100)))
-    assert bounded(text, lines=4) == "0\n1\n… 96 lines left out …\n98\n99"
-    assert bounded("x" * 100, chars=10) == "xxxxx\n… 90 characters left out …\nxxxxx"
+    assert excerpt(text, lines=4) == "0\n1\n… 96 lines left out …\n98\n99"
+    assert excerpt("x" * 100, chars=10) == "xxxxx\n… 90 characters left out …\nxxxxx"

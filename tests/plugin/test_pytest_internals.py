@@ -42,7 +42,7 @@ def test_a_failure_is_shown_as_a_text_with_a_short_reason_and_goes_to_another_pr
         location=("a", 0, "a"),
         keywords={},
         outcome="failed",
-        longrepr=internals.failure_text("one\ntwo", "w.toml", 7, "it says no"),
+        longrepr=internals.make_longrepr("one\ntwo", "w.toml", 7, "it says no"),
         when="call",
     )
     sent = pytest.TestReport._from_json(report._to_json())

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pytest_lok.plugin.junit import is_plain
+from pytest_lok.plugin.junit import is_replaceable
 from tests.plugin.conftest import QUIET, Suite, words
 
 ALL = """
@@ -520,8 +520,8 @@ def test_only_a_report_is_removed_and_not_what_leads_to_it(suite: Suite) -> None
     assert "a" in junit(stale)
     pipe = suite.root / "pipe"
     os.mkfifo(pipe)
-    assert not is_plain(pipe)
-    assert not is_plain(Path("/dev/null"))
+    assert not is_replaceable(pipe)
+    assert not is_replaceable(Path("/dev/null"))
 
 
 def test_a_stale_report_that_cannot_be_removed_is_a_usage_error(suite: Suite) -> None:
