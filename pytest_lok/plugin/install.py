@@ -14,23 +14,17 @@ import pytest
 
 from pytest_lok.errors import UsageError
 from pytest_lok.plugin.broken_pipe import survive_broken_pipe
-from pytest_lok.plugin.collection import CollectionHooks
 from pytest_lok.plugin.collection_args import arrange, check_arguments, check_finds_workflows
 from pytest_lok.plugin.early_exit import EarlyExit
-from pytest_lok.plugin.final_reports import FinalReports
 from pytest_lok.plugin.interruption import EarlyExitHooks
-from pytest_lok.plugin.junit import InterruptedTests, JUnitHooks
-from pytest_lok.plugin.last_failed import LastFailed
+from pytest_lok.plugin.junit import InterruptedTests
 from pytest_lok.plugin.nodes import STEP_RESULTS
-from pytest_lok.plugin.reporting import Reporting
 from pytest_lok.plugin.request import Request
 from pytest_lok.plugin.required_steps import RequiredSteps
 from pytest_lok.plugin.runner import WorkflowRunner
 from pytest_lok.plugin.selected_steps import SelectedSteps
 from pytest_lok.plugin.selection import SELECTION, WorkflowSelection
 from pytest_lok.plugin.session import LokSession
-from pytest_lok.plugin.thread_output import ThreadOutputCapture
-from pytest_lok.plugin.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from pytest_lok.engine.ports import Backend
@@ -116,6 +110,15 @@ def _make_parts(config: pytest.Config, request: Request, started: float) -> Sess
 
 def _hooks(config: pytest.Config, parts: SessionParts, required: RequiredSteps) -> dict[str, object]:
     """The hooks by the names under which pytest knows them, in the order of their registration."""
+    # imported here, for a session that only uses the fixtures needs none of them
+    from pytest_lok.plugin.collection import CollectionHooks
+    from pytest_lok.plugin.final_reports import FinalReports
+    from pytest_lok.plugin.junit import JUnitHooks
+    from pytest_lok.plugin.last_failed import LastFailed
+    from pytest_lok.plugin.reporting import Reporting
+    from pytest_lok.plugin.thread_output import ThreadOutputCapture
+    from pytest_lok.plugin.timeouts import Timeouts
+
     selection, runner = parts.selection, parts.runner
     final_reports = FinalReports(selection, runner, required)
     hooks: dict[str, object] = {}
@@ -132,15 +135,10 @@ def _hooks(config: pytest.Config, parts: SessionParts, required: RequiredSteps) 
         "timeouts": Timeouts(),
     }
     if not parts.session.is_worker:
-        hooks |= {"last-failed": LastFailed(config), **_junit_hooks(config)}
+        hooks["last-failed"] = LastFailed(config)
+        if (junit := JUnitHooks.install(config)) is not None:
+            hooks |= {"junit": junit, "interrupted-tests": InterruptedTests.of(config)}
     return hooks
-
-
-def _junit_hooks(config: pytest.Config) -> dict[str, object]:
-    """The hooks around pytest's JUnit writer, none where no JUnit file is written."""
-    if (junit := JUnitHooks.install(config)) is None:
-        return {}
-    return {"junit": junit, "interrupted-tests": InterruptedTests.of(config)}
 
 
 def _install_early_exit(parts: SessionParts) -> None:
