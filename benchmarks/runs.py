@@ -66,10 +66,10 @@ class Nowhere:
     async def comparison(self, paths: Sequence[str]) -> Comparison:
         return Comparison(base="nothing")
 
-    async def names(self) -> frozenset[str]:
+    async def file_names(self) -> frozenset[str]:
         return frozenset()
 
-    async def at_base(self, path: str) -> None:
+    async def text_at_base(self, path: str) -> None:
         return None
 
     def project(self) -> Mapping[str, Json]:

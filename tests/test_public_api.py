@@ -18,7 +18,7 @@ NAMES = {
     *("Finding", "ItemResult", "Outcome", "Refusal", "RunResult", "Section", "StepResult", "Verdict"),
     *("LokError", "PlanError", "PlatformError", "Problem", "SettingsError", "UsageError", "WorkflowError"),
 }
-FOR_TESTS = {"ContractCase", "MakeBackend", "ask", "finish", "refused"}
+FOR_TESTS = {"ContractCase", "MakeBackend", "ask", "expect_error", "run_async"}
 
 
 def test_the_list_is_pinned() -> None:

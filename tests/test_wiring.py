@@ -24,7 +24,7 @@ from pytest_lok.engine.ports import CommandSpec, Prompt, World
 from pytest_lok.engine.run import run
 from pytest_lok.errors import BackendError, BackendFault, SettingsError, UsageError, WorkflowError
 from pytest_lok.wiring import CatalogEntry, Project
-from tests.backends.asking import ask, refused
+from tests.backends.asking import ask, expect_error
 from tests.fake_llm_api import FakeLLM
 
 STEP = '[[steps]]\nname = "a"\nprompt = "?"\n'
@@ -357,7 +357,7 @@ class TestBackends:
         with FakeLLM([{"fault": "hang"}]) as server:
             where = "command = 'mute'" if kind == "command" else f"base_url = '{server.url}/v1'\nmodel = 'm'"
             world = house.world(f"[backends.it]\ntype = '{kind}'\nidle_timeout = 0.3\n{where}")
-            error = refused(world.backends["it"])
+            error = expect_error(world.backends["it"])
         assert error.kind is BackendFault.TIMEOUT
         assert "nothing for 0.3 s" in error.message
 
@@ -407,7 +407,7 @@ class TestWorld:
             "[prices.'gpt-*']\ninput = 1\noutput = 2.5"
         )
         assert world.default_backends == ("claude", "codex")
-        assert (world.limits.max_parallel, world.limits.timeout, world.limits.firm) == (3, 7, True)
+        assert (world.limits.max_parallel, world.limits.timeout, world.limits.is_explicit) == (3, 7, True)
         assert world.command_wrapper == "nix {cmd}"
         assert (world.weights["claude"], world.weights["codex"]) == (9, 1.5)
         assert world.timeouts == {"claude": math.inf, "codex": 300, "gemini": 600}
@@ -422,27 +422,27 @@ class TestWorld:
 
     def test_without_parallel_there_is_one_question_at_a_time(self, house: House) -> None:
         world = house.world("[defaults]\nparallel = false" + OFFLINE)
-        assert (world.limits.max_parallel, world.limits.firm) == (1, True)
-        assert len(set(world.slots.values())) == 1
-        assert world.slots.keys() == world.backends.keys()
+        assert (world.limits.max_parallel, world.limits.is_explicit) == (1, True)
+        assert len(set(world.limiters.values())) == 1
+        assert world.limiters.keys() == world.backends.keys()
 
     def test_every_backend_has_its_own_limit(self, house: House) -> None:
         world = house.world(OFFLINE)
-        assert not world.limits.firm, "nobody has set one"
-        assert world.slots.keys() == {"claude", "codex", "gemini", "ollama"}
-        assert len(set(world.slots.values())) == 4
+        assert not world.limits.is_explicit, "nobody has set one"
+        assert world.limiters.keys() == {"claude", "codex", "gemini", "ollama"}
+        assert len(set(world.limiters.values())) == 4
 
     def test_a_pace_holds_beside_the_limit_and_without_parallel(self, house: House) -> None:
         slow = "[backends.slow]\ntype = 'openai'\nbase_url = 'http://localhost:1'\nmax_concurrent = 0\n"
-        assert "slow" not in house.world(slow).slots
-        assert "slow" in house.world(slow + "requests_per_minute = 7").slots
+        assert "slow" not in house.world(slow).limiters
+        assert "slow" in house.world(slow + "requests_per_minute = 7").limiters
         world = house.world("[defaults]\nparallel = false\n" + slow + "requests_per_minute = 7")
-        assert world.slots["slow"] is not world.slots["claude"]
+        assert world.limiters["slow"] is not world.limiters["claude"]
 
     def test_limits_hold_for_all_worlds_of_a_project(self, house: House) -> None:
         project = house.open()
         first, second = project.world(), replace(project, environ={}).world({"mine": Scripted("mine", "x")})
-        assert first.slots == second.slots
+        assert first.limiters == second.limiters
 
     def test_a_change_is_compared_with_what_ci_says(self, house: House) -> None:
         house.environ |= {"GITHUB_BASE_REF": "dev", "PATH": os.environ["PATH"]}
@@ -451,7 +451,7 @@ class TestWorld:
             subprocess.run(["git", *who, *arguments], cwd=house.root, check=True)
         workspace = house.open().world().workspace
         assert asyncio.run(workspace.comparison([])).base.startswith("refs/heads/dev (")
-        assert asyncio.run(workspace.at_base(".lok/baseline.json")) is None
+        assert asyncio.run(workspace.text_at_base(".lok/baseline.json")) is None
         house.write("x.py", "x")
         assert workspace.read("x.py") == b"x"
 

@@ -148,7 +148,7 @@ async def _of_itself(check: DoctorCheck, backend: Backend, redactor: Redactor, *
     version = ""
     if isinstance(backend, HasVersion):
         try:
-            version = await backend.version(within=_VERSION_PATIENCE)
+            version = await backend.version(limit=_VERSION_PATIENCE)
         except BackendError as error:
             version = f"version unknown ({error.message})"
     key = backend.key_variable() if isinstance(backend, HasApiKeyVariable) else None

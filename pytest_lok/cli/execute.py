@@ -12,7 +12,7 @@ from pytest_lok.core.events import Event
 from pytest_lok.core.results import RunResult
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.ports import World
-from pytest_lok.engine.run import Run, silent
+from pytest_lok.engine.run import Run, ignore_event
 
 _REASONS = {
     signal.SIGINT: "interrupted by Ctrl-C",
@@ -25,7 +25,7 @@ def execute(
     plan: Plan,
     world: World,
     view: RunView,
-    hear: Callable[[Event], None] = silent,
+    hear: Callable[[Event], None] = ignore_event,
     *,
     fail_fast: bool = False,
 ) -> tuple[RunResult, int]:

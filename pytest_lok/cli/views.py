@@ -80,8 +80,8 @@ class ProgressLines:
             case StepRetrying():
                 yield (
                     "",
-                    f"again    {event.step:<{self._width}}  attempt {event.attempt} came to nothing, "
-                    f"next in {event.delay:.1f} s: {event.reason}",
+                    f"again    {event.step:<{self._width}}  attempt {event.attempt} failed, "
+                    f"retrying in {event.delay:.1f} s: {event.reason}",
                 )
             case StepFinished(result=result) if self._shows_finished:
                 yield result.outcome, status(result, self._width)

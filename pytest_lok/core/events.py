@@ -86,7 +86,7 @@ class BudgetSpent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRetrying:
-    """An attempt came to nothing and another follows after ``delay`` seconds."""
+    """An attempt failed, and another one follows after ``delay`` seconds."""
 
     step: str
     attempt: int

@@ -15,13 +15,13 @@ from functools import partial
 from pytest_lok.core.events import Event, RunWaiting, StepFinished
 from pytest_lok.core.results import FRESH_START, ResumeState, RunResult, StepResult
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.engine.aside import THREAD
 from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.ports import Backend, World
-from pytest_lok.engine.run import INTERNAL, Run, silent
+from pytest_lok.engine.run import INTERNAL_ERROR, Run, ignore_event
+from pytest_lok.engine.stray_output import ENGINE_THREAD
 from pytest_lok.errors import UsageError
 
-SWITCH = 0.00002
+SWITCH_INTERVAL = 0.00002
 """Seconds the interpreter lets a busy thread go on while another waits: at its usual 5 ms every wake-up
 of the engine would cost that much as long as the caller computes.
 """
@@ -34,10 +34,10 @@ class RunHandle:
         self._loop = loop
         self._run: Run | None = None
         self._task: asyncio.Task[RunResult] | None = None
-        self._ended: Future[RunResult] = Future()
+        self._result: Future[RunResult] = Future()
         self._results: dict[str, StepResult] = {}
-        self._waits_since: float | None = None
-        self._awaited: dict[str, threading.Event] = {}
+        self._waiting_since: float | None = None
+        self._waiters: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
 
     def step(self, name: str, timeout: float) -> StepResult | None:
@@ -49,63 +49,63 @@ class RunHandle:
         if result is not None:
             return result
         with self._lock:
-            awaited = self._awaited.setdefault(name, threading.Event())
-            if name in self._results or self._ended.done():
-                awaited.set()
-        awaited.wait(timeout)
-        if name not in self._results and self._ended.done():
-            self._ended.result()  # raises what the engine died of
+            waiter = self._waiters.setdefault(name, threading.Event())
+            if name in self._results or self._result.done():
+                waiter.set()
+        waiter.wait(timeout)
+        if name not in self._results and self._result.done():
+            self._result.result()  # raises what the engine died of
             raise KeyError(name)
         return self._results.get(name)
 
     def wait(self, timeout: float | None = None) -> RunResult | None:
         """The run's result, or None if it has not ended after ``timeout`` seconds; raises like ``step``."""
         try:
-            return self._ended.result(timeout)
+            return self._result.result(timeout)
         except TimeoutError:  # of waiting, or what the run died of; it may have ended just now
-            return self._ended.result() if self._ended.done() else None
+            return self._result.result() if self._result.done() else None
 
-    def tells_of_crash(self) -> bool:
+    def has_crashed(self) -> bool:
         """Whether a step's result says that the engine died, and of what."""
-        return any(result.reason.startswith(INTERNAL) for result in self._results.values())
+        return any(result.reason.startswith(INTERNAL_ERROR) for result in self._results.values())
 
     def running(self) -> dict[str, float]:
         """Steps running now, with the seconds each has been running."""
-        return self._run.running() if self._run is not None and not self._ended.done() else {}
+        return self._run.running() if self._run is not None and not self._result.done() else {}
 
     def waiting(self) -> float | None:
         """Seconds it has waited until other runs of its workspace end; None if it does not."""
-        since = self._waits_since
+        since = self._waiting_since
         return None if since is None else time.monotonic() - since
 
     def cancel(self, reason: str) -> None:
         """Stop: running steps are cancelled (no child survives), what has not run says ``reason``."""
-        if self._run is not None and not self._ended.done():
+        if self._run is not None and not self._result.done():
             self._loop.call_soon_threadsafe(self._run.stop, reason)
 
-    def _hear(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         """Engine thread: keep a finished step and wake whoever waits for it."""
-        self._waits_since = time.monotonic() if isinstance(event, RunWaiting) else None
+        self._waiting_since = time.monotonic() if isinstance(event, RunWaiting) else None
         if not isinstance(event, StepFinished):
             return
         name = event.result.name
         with self._lock:
             self._results[name] = event.result
-            awaited = self._awaited.pop(name, None)
-        if awaited is not None:
-            awaited.set()
+            waiter = self._waiters.pop(name, None)
+        if waiter is not None:
+            waiter.set()
 
     def _end(self, task: asyncio.Task[RunResult]) -> None:
         """Engine thread: every waiter is resolved, whatever became of the run."""
         crash = asyncio.CancelledError() if task.cancelled() else task.exception()
         with self._lock:
             if crash is not None:
-                self._ended.set_exception(crash)
+                self._result.set_exception(crash)
             else:
-                self._ended.set_result(task.result())
-            left, self._awaited = self._awaited, {}
-        for awaited in left.values():
-            awaited.set()
+                self._result.set_result(task.result())
+            left, self._waiters = self._waiters, {}
+        for waiter in left.values():
+            waiter.set()
 
 
 class Background:
@@ -121,39 +121,39 @@ class Background:
         self._handles: list[RunHandle] = []
         self._backends: list[Backend] = []
         self._kills: list[Callable[[], None]] = []
-        self._line = FifoQueue()
-        self._usual = 0.0
+        self._queue = FifoQueue()
+        self._switch_interval = 0.0
 
     def start(
         self,
         plan: Plan,
         world: World,
-        emit: Callable[[Event], None] = silent,
+        on_event: Callable[[Event], None] = ignore_event,
         *,
         fail_fast: bool = False,
         run_id: str = "",
-        known: ResumeState = FRESH_START,
+        resume: ResumeState = FRESH_START,
     ) -> RunHandle:
-        """Begin a run; returns at once. ``emit`` is called on the engine thread. See ``Run`` for the rest."""
+        """Begin a run and return at once. ``on_event`` is called on the engine thread; else as ``Run``."""
         loop = self._running_loop()
         handle = RunHandle(loop)
 
-        def tell(event: Event) -> None:
-            emit(event)  # before anybody is woken: a result that is seen has been told
-            handle._hear(event)
+        def forward(event: Event) -> None:
+            on_event(event)  # before anybody is woken: a result that is seen has been told
+            handle._on_event(event)
 
         handle._run = run = Run(
             plan,
             world,
-            tell,
+            forward,
             fail_fast=fail_fast,
             run_id=run_id,
-            known=known,
-            line=self._line,
+            resume=resume,
+            queue=self._queue,
         )
         self._handles.append(handle)
         self._backends += [
-            b for b in world.backends.values() if all(b is not known for known in self._backends)
+            b for b in world.backends.values() if all(b is not other for other in self._backends)
         ]
         self._kills.append(world.kill)
         # a context of its own: what the caller has set there (warnings, databases) is none of the run's
@@ -171,7 +171,7 @@ class Background:
             return
         self._loop, self._closing, self._thread = None, loop, None
         try:
-            asyncio.run_coroutine_threadsafe(self._shut(), loop).result()
+            asyncio.run_coroutine_threadsafe(self._shut_down(), loop).result()
         except BaseException:  # the caller lost its patience
             for kill in self._kills:
                 loop.call_soon_threadsafe(kill)
@@ -180,7 +180,7 @@ class Background:
             self._closing = None
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
-            sys.setswitchinterval(self._usual)
+            sys.setswitchinterval(self._switch_interval)
 
     def kill(self) -> None:
         """End every process at once, for whoever cannot wait for ``close`` to end them politely."""
@@ -193,8 +193,8 @@ class Background:
         """Close a world's backends before the rest: nothing runs in it any more."""
         if self._loop is None:
             return
-        mine = [known for known in self._backends if any(known is b for b in world.backends.values())]
-        self._backends = [known for known in self._backends if all(known is not b for b in mine)]
+        mine = [it for it in self._backends if any(it is b for b in world.backends.values())]
+        self._backends = [it for it in self._backends if all(it is not b for b in mine)]
         asyncio.run_coroutine_threadsafe(self._close_all(mine), self._loop).result()
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
@@ -203,11 +203,13 @@ class Background:
             self._loop = asyncio.new_event_loop()
             # tests that freeze the time replace time.monotonic; limits and durations of steps are real ones
             self._loop.time = partial(time.clock_gettime, time.CLOCK_MONOTONIC)  # type: ignore[method-assign]
-            self._loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix=THREAD))
-            self._thread = threading.Thread(target=_serve, args=(self._loop,), name=THREAD, daemon=True)
+            self._loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix=ENGINE_THREAD))
+            self._thread = threading.Thread(
+                target=_serve, args=(self._loop,), name=ENGINE_THREAD, daemon=True
+            )
             self._thread.start()
-            self._usual = sys.getswitchinterval()
-            sys.setswitchinterval(min(self._usual, SWITCH))
+            self._switch_interval = sys.getswitchinterval()
+            sys.setswitchinterval(min(self._switch_interval, SWITCH_INTERVAL))
         return self._loop
 
     def _begin(self, run: Run, handle: RunHandle) -> None:
@@ -223,7 +225,7 @@ class Background:
                 said = {"message": f"backend {backend.name} could not be closed", "exception": bug}
                 asyncio.get_running_loop().call_exception_handler(said)
 
-    async def _shut(self) -> None:
+    async def _shut_down(self) -> None:
         tasks = [handle._task for handle in self._handles if handle._task is not None]
         for task in tasks:
             task.cancel()

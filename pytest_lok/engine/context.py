@@ -23,28 +23,28 @@ from pytest_lok.errors import StepUnableError
 class RunContext:
     """One run in progress. ``results`` is the schedule's live view; ``began`` is loop time.
 
-    ``purse`` is None where no budget limits it. ``line`` is where steps, and parts of one, take their
+    ``budget`` is None where no budget limits it. ``queue`` is where steps, and parts of one, take their
     places beside those of other runs.
     """
 
     plan: Plan
     world: World
-    tell: Callable[[Event], None]
+    emit: Callable[[Event], None]
     results: Mapping[str, StepResult]
     began: float
     now: Callable[[], float]
-    purse: BudgetTracker | None
-    line: FifoQueue
+    budget: BudgetTracker | None
+    queue: FifoQueue
     answered: list[str] = field(default_factory=list)
     found: dict[str, Json] = field(default_factory=dict)
     project: Mapping[str, Json] = field(init=False)
     _scope: Scope | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.project = _Lazy(self.world)
+        self.project = _LazyProject(self.world)
 
     @property
-    def at(self) -> float:
+    def elapsed(self) -> float:
         """Seconds since the run began."""
         return self.now() - self.began
 
@@ -62,21 +62,21 @@ class RunContext:
             )
         return self._scope if loop is None else replace(self._scope, loop=loop)
 
-    def limit(self, step: Step, backend: str = "") -> float:
+    def timeout_of(self, step: Step, backend: str = "") -> float:
         """One attempt's time limit in seconds: the step's, the workflow's, the backend's, the settings'."""
         own = step.timeout if step.timeout is not None else self.plan.workflow.timeout
         if own is not None:
             return own
         return self.world.timeouts.get(backend, self.world.limits.timeout)
 
-    def heard(self, reply: Reply) -> None:
+    def note_backend(self, reply: Reply) -> None:
         """Remember who answered, for ``workflow.backends``."""
         if reply.backend not in self.answered:
             self.answered.append(reply.backend)
             self._scope = None
 
 
-class _Lazy(Mapping[str, Json]):
+class _LazyProject(Mapping[str, Json]):
     """The project's facts, detected when the first text asks for one."""
 
     def __init__(self, world: World) -> None:

@@ -15,8 +15,8 @@ from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.workflow.model import Ask, Shell
 from pytest_lok.engine.asking.ask import run_ask
-from pytest_lok.engine.asking.findings import examine
-from pytest_lok.engine.checks import check, hold, verify
+from pytest_lok.engine.asking.findings import check_findings
+from pytest_lok.engine.checks import check_asserts, check_step, verify
 from pytest_lok.engine.context import time_limit
 from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import Transaction
@@ -49,20 +49,20 @@ class UndoneError(DryRunError):
     """The answer holds, and its edits are undone with those of another that does not."""
 
 
-Work: TypeAlias = Coroutine[None, None, LokError | None]
-AtOnce: TypeAlias = Callable[[Sequence[Work]], Awaitable[Sequence[LokError | None]]]
+AskTask: TypeAlias = Coroutine[None, None, LokError | None]
+RunTogether: TypeAlias = Callable[[Sequence[AskTask]], Awaitable[Sequence[LokError | None]]]
 """Runs coroutines side by side, as many as a step may, and gives what they return in their order."""
 
 
-async def run_and_apply(record: StepExecution, action: Ask) -> None:
+async def run_and_apply(execution: StepExecution, action: Ask) -> None:
     """Ask, apply the edits of the answer, verify, check; again with what was wrong, as often as allowed."""
-    (failure,) = await apply_together([record], action)
+    (failure,) = await apply_together([execution], action)
     if failure is not None:
         raise failure
 
 
 async def apply_together(
-    parts: Sequence[StepExecution], action: Ask, at_once: AtOnce | None = None
+    parts: Sequence[StepExecution], action: Ask, run_together: RunTogether | None = None
 ) -> list[LokError | None]:
     """Ask for every part, apply the edits of all answers as one transaction, verify and check each part.
 
@@ -73,29 +73,31 @@ async def apply_together(
     The workspace's lock is held from the first read of a file to the end of the checks, not while a
     backend thinks.
     """
-    action = _found_out(parts[0], action)
+    action = _with_preset_command(parts[0], action)
     feedback = [(number, "") for number in range(len(parts))]
     for left in reversed(range(action.fix_retries + 1)):
-        work = [_asked(parts[number], action, said) for number, said in feedback]
-        asked = await at_once(work) if at_once else [await work[0]]
+        work = [_ask_part(parts[number], action, said) for number, said in feedback]
+        asked = await run_together(work) if run_together else [await work[0]]
         failed = {number: no for (number, _), no in zip(feedback, asked, strict=True) if no is not None}
         if not failed:
-            failed = await _apply_and_judge(parts, action, last=not left)
+            failed = await _apply_and_check(parts, action, last=not left)
         if not failed:
             break
         fixable = {number: no.failure for number, no in failed.items() if isinstance(no, _FixableError)}
         if not left or len(fixable) < len(failed):
-            return _in_the_end(failed, len(parts), undone=action.apply_edits and action.rollback)
+            return _final_failures(failed, len(parts), undone=action.apply_edits and action.rollback)
         feedback.clear()
         for number, failure in fixable.items():
             part = parts[number]
-            part.note(f"before fix {action.fix_retries - left + 1}", f"{failure.message}\n{failure.output}")
+            part.add_section(
+                f"before fix {action.fix_retries - left + 1}", f"{failure.message}\n{failure.output}"
+            )
             feedback.append((number, _feedback(part.output, failure, edited=action.apply_edits)))
-            part.again()
+            part.reset_answer()
     return [None] * len(parts)
 
 
-async def _asked(part: StepExecution, action: Ask, feedback: str) -> LokError | None:
+async def _ask_part(part: StepExecution, action: Ask, feedback: str) -> LokError | None:
     part.output = ""
     try:
         await run_ask(part, action, feedback)
@@ -106,13 +108,13 @@ async def _asked(part: StepExecution, action: Ask, feedback: str) -> LokError | 
     return None
 
 
-def _behind(failure: LokError) -> LokError:
+def _cause_of(failure: LokError) -> LokError:
     """The failure itself, whether or not another answer could correct it."""
     return failure.failure if isinstance(failure, _FixableError) else failure
 
 
-def _in_the_end(failed: Mapping[int, LokError], parts: int, *, undone: bool) -> list[LokError | None]:
-    ends: list[LokError | None] = [_behind(failed[n]) if n in failed else None for n in range(parts)]
+def _final_failures(failed: Mapping[int, LokError], parts: int, *, undone: bool) -> list[LokError | None]:
+    ends: list[LokError | None] = [_cause_of(failed[n]) if n in failed else None for n in range(parts)]
     if undone:
         first = min(failed)
         left = UndoneError(f"its edits are undone with all others of the step, since [{first}] did not pass")
@@ -129,56 +131,56 @@ def _feedback(answer: str, failure: StepFailedError | StepUnableError, *, edited
     return "\n\n".join([*said, why, *([evidence] if evidence else []), again])
 
 
-def _found_out(record: StepExecution, action: Ask) -> Ask:
+def _with_preset_command(execution: StepExecution, action: Ask) -> Ask:
     """The action with the command its preset stands for: where there is none, nothing is asked in vain."""
     if not action.verify_preset:
         return action
-    command = record.context.world.workspace.verify_command(action.verify_preset)
+    command = execution.context.world.workspace.verify_command(action.verify_preset)
     return replace(action, verify=ShellTemplate.parse(command, VisibleNames()), verify_preset="")
 
 
-async def _apply_and_judge(parts: Sequence[StepExecution], action: Ask, *, last: bool) -> dict[int, LokError]:
+async def _apply_and_check(parts: Sequence[StepExecution], action: Ask, *, last: bool) -> dict[int, LokError]:
     """What the parts fail with, by number; nothing of the edits stays if one does."""
     if not action.apply_edits:
-        return await _judged(parts, action)
+        return await _check_parts(parts, action)
     world = parts[0].context.world
     async with world.workspace.transaction() as transaction:
-        draft, failed = _drafted(parts, action, transaction)
+        draft, failed = _draft_edits(parts, action, transaction)
         if failed:
             return failed
         if world.dry_run:
-            return await _shown(parts)
+            return await _show_edits(parts)
         await _checkpoint(parts[0])
         transaction.write(draft.changes)
-        failed = await _judged(parts, action)
+        failed = await _check_parts(parts, action)
         if (
             not failed
             and not action.allow_empty
-            and all(_as_before(change, transaction) for change in draft.changes)
+            and all(_is_restored(change, transaction) for change in draft.changes)
         ):
-            failed = {0: _unchanged("`verify` has put every file back")}
-        certain = all(isinstance(_behind(no), StepFailedError) for no in failed.values())
+            failed = {0: _no_change("`verify` has put every file back")}
+        certain = all(isinstance(_cause_of(no), StepFailedError) for no in failed.values())
         if not failed or (last and certain and not action.rollback):
-            transaction.keep()
+            transaction.commit()
         return failed
 
 
-async def _judged(parts: Sequence[StepExecution], action: Ask) -> dict[int, LokError]:
+async def _check_parts(parts: Sequence[StepExecution], action: Ask) -> dict[int, LokError]:
     failed: dict[int, LokError] = {}
     for number, part in enumerate(parts):
         try:
-            await _judge(part, action)
+            await _check_part(part, action)
         except (StepFailedError, StepUnableError, _FixableError) as failure:
             failed[number] = failure
     return failed
 
 
-async def _shown(parts: Sequence[StepExecution]) -> dict[int, LokError]:
+async def _show_edits(parts: Sequence[StepExecution]) -> dict[int, LokError]:
     """A dry run: the checks that need no edits, and the edits as each part's output."""
     shown: dict[int, LokError] = {}
     for number, part in enumerate(parts):
         try:
-            await check(part)
+            await check_step(part)
         except (StepFailedError, StepUnableError) as failure:
             shown[number] = failure
             continue
@@ -190,23 +192,23 @@ async def _shown(parts: Sequence[StepExecution]) -> dict[int, LokError]:
     return shown
 
 
-async def _judge(record: StepExecution, action: Ask) -> None:
+async def _check_part(execution: StepExecution, action: Ask) -> None:
     with _fixable(StepFailedError):
-        await verify(record, action)
-    inconclusive = await examine(record)
+        await verify(execution, action)
+    inconclusive = await check_findings(execution)
     with _fixable(StepFailedError, TemplateError):
-        await hold(record)
+        await check_asserts(execution)
     if inconclusive is not None:
         raise inconclusive
 
 
-def _drafted(
+def _draft_edits(
     parts: Sequence[StepExecution], action: Ask, transaction: Transaction
 ) -> tuple[EditDraft, dict[int, LokError]]:
     """What becomes of the files, and which parts' edits do not apply, by number, each with why not."""
-    commands = {(_command(part, action), "`verify`") for part in parts} | set(_later(parts[0]))
+    commands = {(_verify_text(part, action), "`verify`") for part in parts} | set(_later_commands(parts[0]))
     judges = [
-        verification(command, transaction.read, who=who, installed=_installed)
+        verification(command, transaction.read, who=who, installed=_is_importable)
         for command, who in sorted(commands)
         if command
     ]
@@ -223,31 +225,31 @@ def _drafted(
             said = "the edits do not apply: " + "; ".join(reasons)
             failed[number] = _FixableError(StepFailedError(said, output="\n".join(reasons)))
         elif not changed and not action.allow_empty:
-            failed[number] = _unchanged("they leave every file as it was" if made else "there are none")
+            failed[number] = _no_change("they leave every file as it was" if made else "there are none")
         else:
-            part.note("edits", "".join(change.diff() for change in made) or "no text is changed")
+            part.add_section("edits", "".join(change.diff() for change in made) or "no text is changed")
             lifted = [f"{file}: {why}" for file, why in draft.lifted.items() if file in changed]
-            part.note("edits of what decides what is run, as allow_paths permits", "\n".join(lifted))
+            part.add_section("edits of what decides what is run, as allow_paths permits", "\n".join(lifted))
     if not failed and not draft.changes and not action.allow_empty:
-        failed = {0: _unchanged("those of one item undo those of another")}
+        failed = {0: _no_change("those of one item undo those of another")}
     return draft, failed
 
 
-def _as_before(change: FileChange, transaction: Transaction) -> bool:
+def _is_restored(change: FileChange, transaction: Transaction) -> bool:
     try:
         return transaction.read(change.file) == change.before
     except ValueError:  # it is no file any more
         return False
 
 
-def _unchanged(why: str) -> _FixableError:
+def _no_change(why: str) -> _FixableError:
     return _FixableError(StepFailedError(f"no change by the edits: {why}", hint=_EMPTY))
 
 
-def _later(record: StepExecution) -> Iterator[tuple[str, str]]:
+def _later_commands(execution: StepExecution) -> Iterator[tuple[str, str]]:
     """The commands of the steps that build on this one, each with whose it is: they judge its edits too."""
-    world, after = record.context.world, {record.step.name}
-    for step in record.context.plan.steps:  # what a step needs stands before it
+    world, after = execution.context.world, {execution.step.name}
+    for step in execution.context.plan.steps:  # what a step needs stands before it
         if after.isdisjoint(step.needs):
             continue
         after.add(step.name)
@@ -263,14 +265,14 @@ def _later(record: StepExecution) -> Iterator[tuple[str, str]]:
         yield command, f"the step {step.name!r}"
 
 
-def _installed(name: str) -> bool:
+def _is_importable(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):
         return False
 
 
-def _command(part: StepExecution, action: Ask) -> str:
+def _verify_text(part: StepExecution, action: Ask) -> str:
     """The verify command as it will run, with its values where their names are; "" = nothing verifies."""
     if action.verify is None:
         return ""
@@ -281,10 +283,10 @@ def _command(part: StepExecution, action: Ask) -> str:
     return text
 
 
-async def _checkpoint(record: StepExecution) -> None:
+async def _checkpoint(execution: StepExecution) -> None:
     """Let git-agent note the state before the edits, where it keeps a history; nothing depends on it."""
-    world, limit = record.context.world, record.context.limit(record.step)
-    command = world.workspace.checkpoint(f"pre-edit: {record.step.name}")
+    world, limit = execution.context.world, execution.context.timeout_of(execution.step)
+    command = world.workspace.checkpoint(f"pre-edit: {execution.step.name}")
     if command is None:
         return
     try:
@@ -295,4 +297,4 @@ async def _checkpoint(record: StepExecution) -> None:
         trouble = f"no answer within {limit:g} s"
     except StepUnableError as failure:
         trouble = failure.message
-    record.note("git-agent made no checkpoint", trouble)
+    execution.add_section("git-agent made no checkpoint", trouble)

@@ -11,13 +11,13 @@ from dataclasses import replace
 from typing import Protocol, TypeAlias, TypeVar
 
 from pytest_lok.core.templates.scope import Scope
-from pytest_lok.engine.aside import THREAD
 from pytest_lok.engine.context import time_limit, timed_out
 from pytest_lok.engine.execution import StepExecution
+from pytest_lok.engine.stray_output import ENGINE_THREAD
 
 T = TypeVar("T")
 
-Left: TypeAlias = Callable[[], float]
+TimeLeft: TypeAlias = Callable[[], float]
 """Seconds that are left; TimeoutError when there are none, or nobody waits any more."""
 
 
@@ -29,17 +29,19 @@ class Evaluable(Protocol):
         ...
 
 
-async def worked_out(
-    record: StepExecution, scope: Scope, texts: Iterable[Evaluable | None], work: Callable[[Scope], T]
+async def evaluate(
+    execution: StepExecution, scope: Scope, texts: Iterable[Evaluable | None], work: Callable[[Scope], T]
 ) -> T:
     """What ``work`` makes of the texts: at once, or, where one may take long, for as long as the step may."""
     if not any(text is not None and text.heavy(scope) for text in texts):
         return work(scope)
-    limit = record.context.limit(record.step)
-    return await evaluated(lambda left: work(replace(scope, left=left)), limit, "working out its texts")
+    limit = execution.context.timeout_of(execution.step)
+    return await evaluate_in_thread(
+        lambda left: work(replace(scope, left=left)), limit, "working out its texts"
+    )
 
 
-async def evaluated(work: Callable[[Left], T], limit: float, what: str) -> T:
+async def evaluate_in_thread(work: Callable[[TimeLeft], T], limit: float, what: str) -> T:
     """What ``work`` gives; StepUnableError where that takes more than ``limit`` seconds.
 
     The work has to ask for the time that is left, again and again. The thread is a daemon, so that nobody
@@ -47,37 +49,37 @@ async def evaluated(work: Callable[[Left], T], limit: float, what: str) -> T:
     """
     loop = asyncio.get_running_loop()
     end = time.monotonic() + limit
-    found: asyncio.Future[T] = loop.create_future()
-    given_up = threading.Event()
+    answer: asyncio.Future[T] = loop.create_future()
+    abandoned = threading.Event()
 
     def left() -> float:
         seconds = end - time.monotonic()
-        if seconds <= 0 or given_up.is_set():
+        if seconds <= 0 or abandoned.is_set():
             raise TimeoutError
         return seconds
 
-    def tell(result: T | None, failure: BaseException | None) -> None:
-        if found.done():
+    def deliver(result: T | None, failure: BaseException | None) -> None:
+        if answer.done():
             return
         if failure is None:
-            found.set_result(result)  # type: ignore[arg-type]  # there is one where nothing failed
+            answer.set_result(result)  # type: ignore[arg-type]  # there is one where nothing failed
         else:
-            found.set_exception(failure)
+            answer.set_exception(failure)
 
     def run() -> None:
         try:
-            told: tuple[T | None, BaseException | None] = work(left), None
+            outcome: tuple[T | None, BaseException | None] = work(left), None
         except BaseException as failure:
-            told = None, failure
-        if not given_up.is_set():
-            loop.call_soon_threadsafe(tell, *told)
+            outcome = None, failure
+        if not abandoned.is_set():
+            loop.call_soon_threadsafe(deliver, *outcome)
 
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(run,), name=f"{THREAD}-work", daemon=True).start()
+    threading.Thread(target=context.run, args=(run,), name=f"{ENGINE_THREAD}-work", daemon=True).start()
     try:
         with time_limit(limit):
-            return await found
+            return await answer
     except TimeoutError:
         raise timed_out(what, limit) from None
     finally:
-        given_up.set()
+        abandoned.set()

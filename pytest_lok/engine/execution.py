@@ -67,19 +67,19 @@ class StepExecution:
         """The item's index, for events."""
         return None if self.loop is None else self.loop.index
 
-    def again(self) -> None:
+    def reset_answer(self) -> None:
         """Forget the answer, for another attempt at the same task; what was paid stays paid."""
         self.verdict = None
         self.replies.clear()
         self.refusals.clear()
         self.reported.clear()
 
-    def note(self, title: str, text: str) -> None:
+    def add_section(self, title: str, text: str) -> None:
         """Keep a piece of evidence; empty text is none."""
         if text.strip():
             self.sections.append(Section(title=title, text=leave_out_middle(text, head=_HEAD, tail=_TAIL)))
 
-    def adopt(self, other: StepExecution) -> None:
+    def adopt_answer(self, other: StepExecution) -> None:
         """Take over the answer of one of several attempts at this step."""
         self.output, self.cut, self.data, self.has_data = other.output, other.cut, other.data, other.has_data
         self.verdict, self.quoting = other.verdict, other.quoting
@@ -90,7 +90,7 @@ class StepExecution:
                 [*other.findings, *(replace(it, standing="outvoted") for it in lost)]
             )
 
-    def absorb(self, other: StepExecution, label: str) -> None:
+    def absorb_part(self, other: StepExecution, label: str) -> None:
         """Add what a part of this step (an item, one of several answers) has to show."""
         self.usage += other.usage
         self.attempts += other.attempts

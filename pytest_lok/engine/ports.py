@@ -79,10 +79,10 @@ class HasApiKeyVariable(Protocol):
 class HasVersion(Protocol):
     """A backend that is a program of this machine, and can tell of it without asking a model."""
 
-    async def version(self, *, within: float) -> str:
+    async def version(self, *, limit: float) -> str:
         """What the program calls its version, "" where there is no way to ask.
 
-        BackendError where it does not say ``within`` so many seconds.
+        BackendError where it does not say ``limit`` seconds.
         """
         ...
 
@@ -129,8 +129,8 @@ class ProcessSpec:
 
     ``spool`` gives it files instead of pipes for stdout and stderr: some programs lose what a pipe
     has not taken when they exit. ``idle`` is the longest silence in seconds that is waited for.
-    ``counted`` gives it a pipe instead of a file for stdin, so that what it does not read is known.
-    ``said_all`` tells by its output so far whether it has said its last word: then it need not exit.
+    ``report_unread`` gives it a pipe instead of a file for stdin, so that what it does not read is known.
+    ``is_finished`` tells by its output so far whether it has said its last word: then it need not exit.
     """
 
     argv: tuple[str, ...]
@@ -138,9 +138,9 @@ class ProcessSpec:
     cwd: str
     stdin: bytes = b""
     spool: bool = False
-    counted: bool = False
+    report_unread: bool = False
     idle: float = math.inf
-    said_all: Callable[[str], bool] | None = None
+    is_finished: Callable[[str], bool] | None = None
 
 
 class ProcessRunner(Protocol):
@@ -155,7 +155,7 @@ class ProcessRunner(Protocol):
 
 
 class Transaction(Protocol):
-    """One step's edits: read, write all, then keep or (by leaving without ``keep``) restore."""
+    """One step's edits: read, write all, then keep or (by leaving without ``commit``) restore."""
 
     def read(self, path: str) -> bytes | None:
         """A file's bytes, None if there is none; ValueError with the reason why it cannot be edited."""
@@ -165,7 +165,7 @@ class Transaction(Protocol):
         """Write every change, each file atomically; StepUnableError if the system does not let it."""
         ...
 
-    def keep(self) -> None:
+    def commit(self) -> None:
         """Make what was written final."""
         ...
 
@@ -223,7 +223,7 @@ class Workspace(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Wait for the workspace's lock (one transaction at a time, across processes), then begin.
 
-        Leaving without ``keep`` restores every file byte for byte, whatever the reason for leaving.
+        Leaving without ``commit`` restores every file byte for byte, whatever the reason for leaving.
         """
         ...
 
@@ -238,14 +238,14 @@ class Workspace(Protocol):
         """Both sides of these files; StepUnableError says why that cannot be known."""
         ...
 
-    async def names(self) -> frozenset[str]:
+    async def file_names(self) -> frozenset[str]:
         """Every file of the base, if there is one, or of the tree but for those that git ignores.
 
         StepUnableError where this is no repository.
         """
         ...
 
-    async def at_base(self, path: str) -> str | None:
+    async def text_at_base(self, path: str) -> str | None:
         """A file's text as the base has it, None if it has none; StepUnableError as above."""
         ...
 
@@ -275,23 +275,23 @@ def _nothing() -> None:
 class Limits:
     """How much runs at once, and for how long, where a workflow does not say (seconds).
 
-    All runs of a process together keep to ``max_parallel``. Where it is not ``firm``, which is to say
+    All runs of a process together keep to ``max_parallel``. Where it is not ``is_explicit``, which is to say
     that nobody has set it, a workflow or a step may say more, for itself.
     """
 
     max_parallel: int = 8
     timeout: float = 300.0
-    firm: bool = False
+    is_explicit: bool = False
 
-    def own(self, wanted: int | None) -> int:
+    def parallel_for(self, wanted: int | None) -> int:
         """How many run at once of what says ``wanted``, by itself."""
         if wanted is None:
             return self.max_parallel
-        return min(wanted, self.max_parallel) if self.firm else wanted
+        return min(wanted, self.max_parallel) if self.is_explicit else wanted
 
-    def in_all(self, wanted: int | None) -> int:
+    def total_for(self, wanted: int | None) -> int:
         """How many may run at once beside and with what says ``wanted``."""
-        return max(self.own(wanted), self.max_parallel)
+        return max(self.parallel_for(wanted), self.max_parallel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,7 +305,7 @@ class World:
     seconds. ``command_wrapper`` is the settings' wrapper around shell and verify commands, "" = none.
     ``prices`` are the user's, which turn tokens into money where a backend does not say.
     ``redactor`` masks secrets in every event, and so in everything that is shown or stored. ``kill``
-    ends every process at once, for whoever cannot wait for a run to be stopped. ``slots`` limit how
+    ends every process at once, for whoever cannot wait for a run to be stopped. ``limiters`` limit how
     many questions a backend gets at once; waiting for one is no part of an answer's time. In a
     ``dry_run`` edits are shown and not made, and steps that need such a step are not run.
     """
@@ -323,5 +323,5 @@ class World:
     prices: Mapping[str, Price] = field(default_factory=dict)
     redactor: Redactor = field(default_factory=Redactor)
     kill: Callable[[], None] = _nothing
-    slots: Mapping[str, ConcurrencyLimiter] = field(default_factory=dict)
+    limiters: Mapping[str, ConcurrencyLimiter] = field(default_factory=dict)
     dry_run: bool = False

@@ -26,57 +26,57 @@ from pytest_lok.engine.asking.budget import BudgetTracker
 from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.context import RunContext
 from pytest_lok.engine.ports import RunLock, World
-from pytest_lok.engine.step import perform
+from pytest_lok.engine.step import run_step
 from pytest_lok.errors import StepUnableError
 
-INTERNAL = "internal error"
+INTERNAL_ERROR = "internal error"
 """How the reason of a step begins that a bug of ours has ended."""
-_FOLDED = (RunStarted, StepFinished, RunFinished)
+_RESULT_EVENTS = (RunStarted, StepFinished, RunFinished)
 """What a RunResult is made of."""
 LOCK_CHECK_INTERVAL = 0.05
 """Seconds between two looks at whether another run of the workspace has ended."""
 
 
-def silent(event: Event) -> None:
+def ignore_event(event: Event) -> None:
     """Nobody listens."""
 
 
 class Run:
     """One run of a plan: every step once, as early as its needs and the limits allow.
 
-    ``line`` is shared with the other runs of the process, so that the limits hold for all of them together.
+    ``queue`` is shared with the other runs of the process, so that the limits hold for all of them together.
     """
 
     def __init__(
         self,
         plan: Plan,
         world: World,
-        emit: Callable[[Event], None] = silent,
+        on_event: Callable[[Event], None] = ignore_event,
         *,
         fail_fast: bool = False,
         run_id: str = "",
-        known: ResumeState = FRESH_START,
-        line: FifoQueue | None = None,
+        resume: ResumeState = FRESH_START,
+        queue: FifoQueue | None = None,
     ) -> None:
         self.run_id = run_id or uuid.uuid4().hex[:12]
         self._plan = plan
         self._world = world
-        self._emit = emit
+        self._on_event = on_event
         self._fail_fast = fail_fast
-        self._known = known
+        self._resume = resume
         self._schedule = Schedule(plan.steps)
-        self._line = line or FifoQueue()
-        self._most = world.limits.own(plan.workflow.max_parallel)
-        in_all = world.limits.in_all(plan.workflow.max_parallel)
-        self._in_all = lambda: in_all
-        self._places = 0
-        self._queued: asyncio.Task[None] | None = None
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._since: dict[str, float] = {}
-        self._told: list[Event] = []
+        self._slots = queue or FifoQueue()
+        self._max_parallel = world.limits.parallel_for(plan.workflow.max_parallel)
+        slot_limit = world.limits.total_for(plan.workflow.max_parallel)
+        self._slot_limit = lambda: slot_limit
+        self._slots_held = 0
+        self._waiting_for_slot: asyncio.Task[None] | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._started_at: dict[str, float] = {}
+        self._folded_events: list[Event] = []
         self._stopped = ""
         self._interrupted = ""
-        self._culprit = ""
+        self._failed_step = ""
         self._traceback: tuple[Section, ...] = ()
 
     async def execute(self) -> RunResult:
@@ -89,33 +89,33 @@ class Run:
         self._context = RunContext(
             plan=self._plan,
             world=self._world,
-            tell=self._tell,
+            emit=self._emit,
             results=self._schedule.results,
             began=now(),
             now=now,
-            purse=BudgetTracker(budget, self._known.spent, self._count) if budget else None,
-            line=self._line,
+            budget=BudgetTracker(budget, self._resume.spent, self._emit_spent) if budget else None,
+            queue=self._slots,
         )
-        self._tell(self._started())
-        known = self._known.results
-        self._finished(*known, *self._schedule.resume(known))
+        self._emit(self._run_started())
+        known = self._resume.results
+        self._emit_finished(*known, *self._schedule.resume(known))
         lock = self._world.workspace.run_lock(alone=self._plan.workflow.exclusive)
         try:
-            await self._wait_for(lock)
+            await self._wait_for_lock(lock)
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                self._begin()
+                self._start_ready()
         except asyncio.CancelledError:
             self._interrupted = self._interrupted or "interrupted"
             raise
         except BaseException as bug:
-            self._interrupted = INTERNAL
+            self._interrupted = INTERNAL_ERROR
             self._traceback = (Section(title="traceback", text="".join(traceback.format_exception(bug))),)
             raise
         finally:
             lock.release()
-            self._close()
-        return fold(self._told)
+            self._finish()
+        return fold(self._folded_events)
 
     def stop(self, reason: str) -> None:
         """End the run early (call on its loop): running steps are cancelled, the rest is not run."""
@@ -124,110 +124,110 @@ class Run:
 
     def running(self) -> dict[str, float]:
         """Steps running now, with the seconds since each started."""
-        names = tuple(self._running)
-        return {name: self._context.at - self._since[name] for name in names}
+        names = tuple(self._tasks)
+        return {name: self._context.elapsed - self._started_at[name] for name in names}
 
-    async def _wait_for(self, lock: RunLock) -> None:
+    async def _wait_for_lock(self, lock: RunLock) -> None:
         """Wait until no other run is in the way, or until this one is stopped."""
-        told = False
+        announced = False
         try:
             while not self._stopped and not lock.try_acquire():
-                if not told:
-                    self._tell(RunWaiting())
-                told = True
+                if not announced:
+                    self._emit(RunWaiting())
+                announced = True
                 await asyncio.sleep(LOCK_CHECK_INTERVAL)
         except StepUnableError as failure:
             self.stop(failure.message)
 
-    def _begin(self) -> None:
+    def _start_ready(self) -> None:
         """Start what may start, each in a task of its own."""
-        while (step := self._next()) is not None:
-            self._running[step.name] = self._group.create_task(self._perform(step))
+        while (step := self._take_next()) is not None:
+            self._tasks[step.name] = self._group.create_task(self._run_chain(step))
 
-    def _next(self) -> Step | None:
+    def _take_next(self) -> Step | None:
         """A step that may start now, announced; None if there is none, or no place for it."""
-        if not self._has_next():
+        if not self._may_start():
             return None
-        if self._line.take(self._in_all):
-            self._places += 1
-            return self._announced()
-        if self._queued is None:
-            self._queued = self._group.create_task(self._queue())
+        if self._slots.try_acquire(self._slot_limit):
+            self._slots_held += 1
+            return self._start_next()
+        if self._waiting_for_slot is None:
+            self._waiting_for_slot = self._group.create_task(self._wait_for_slot())
         return None
 
-    def _has_next(self) -> bool:
-        return self._schedule.ready and len(self._running) < self._most and not self._stopped
+    def _may_start(self) -> bool:
+        return self._schedule.ready and len(self._tasks) < self._max_parallel and not self._stopped
 
-    def _announced(self) -> Step | None:
+    def _start_next(self) -> Step | None:
         step = self._schedule.take()
         if step is not None:
-            self._since[step.name] = at = self._context.at
-            self._tell(StepStarted(step=step.name, at=at))
+            self._started_at[step.name] = at = self._context.elapsed
+            self._emit(StepStarted(step=step.name, at=at))
         return step
 
-    async def _queue(self) -> None:
+    async def _wait_for_slot(self) -> None:
         """Wait until other runs leave a place, then perform a step on it, if there still is one."""
-        await self._line.enter(self._in_all)
-        self._places += 1
-        task, self._queued = self._queued, None
-        step = self._announced() if self._has_next() else None
+        await self._slots.acquire(self._slot_limit)
+        self._slots_held += 1
+        task, self._waiting_for_slot = self._waiting_for_slot, None
+        step = self._start_next() if self._may_start() else None
         if step is None or task is None:
-            self._leave()
+            self._release_slot()
             return
-        self._running[step.name] = task
-        self._begin()
-        await self._perform(step)
+        self._tasks[step.name] = task
+        self._start_ready()
+        await self._run_chain(step)
 
-    async def _perform(self, first: Step) -> None:
+    async def _run_chain(self, first: Step) -> None:
         """A step, then one that it made ready, and so on: a chain needs no task per step."""
-        task = self._running[first.name]
+        task = self._tasks[first.name]
         step: Step | None = first
         while step is not None:
             try:
-                result = await perform(step, self._context)
+                result = await run_step(step, self._context)
             except asyncio.CancelledError:
                 if not self._stopped:  # the whole run is being cancelled from outside
                     raise
-                result = self._cut(step.name, f"cancelled: {self._stopped}")
-            del self._running[step.name]
-            self._leave()
-            self._settle(result)
-            step = self._next()
+                result = self._interrupted_result(step.name, f"cancelled: {self._stopped}")
+            del self._tasks[step.name]
+            self._release_slot()
+            self._record(result)
+            step = self._take_next()
             if step is not None:
-                self._running[step.name] = task
-                self._begin()
+                self._tasks[step.name] = task
+                self._start_ready()
 
-    def _settle(self, result: StepResult) -> None:
+    def _record(self, result: StepResult) -> None:
         """Record a result, with those it settles for steps that will not run."""
-        self._finished(result, *self._schedule.settle(result))
+        self._emit_finished(result, *self._schedule.settle(result))
         if self._fail_fast and result.outcome.red and not self._stopped:
             self._stopped = f"fail-fast after step {result.name!r} {result.outcome}"
-            self._culprit = result.name
+            self._failed_step = result.name
             self._cancel_running()
 
-    def _leave(self) -> None:
-        self._places -= 1
-        self._line.leave()
+    def _release_slot(self) -> None:
+        self._slots_held -= 1
+        self._slots.release()
 
     def _cancel_running(self) -> None:
-        for task in (*self._running.values(), *filter(None, [self._queued])):
+        for task in (*self._tasks.values(), *filter(None, [self._waiting_for_slot])):
             task.cancel()
 
-    def _close(self) -> None:
+    def _finish(self) -> None:
         """Settle whatever has no result, so that nothing is lost and nobody waits for ever."""
         reason = self._interrupted or self._stopped
-        while self._places:  # also that of a step which could not even be announced
-            self._leave()
-        for name in self._running:
-            cut = self._cut(name, reason)
-            self._finished(cut, *self._schedule.settle(cut))
-        culprit = "" if self._interrupted else self._culprit
-        self._finished(*self._schedule.abandon(f"not run: {reason}", blocked_by=culprit))
-        self._tell(RunFinished(seconds=self._context.at, interrupted=self._interrupted))
+        while self._slots_held:  # also that of a step which could not even be announced
+            self._release_slot()
+        for name in self._tasks:
+            result = self._interrupted_result(name, reason)
+            self._emit_finished(result, *self._schedule.settle(result))
+        blocker = "" if self._interrupted else self._failed_step
+        self._emit_finished(*self._schedule.abandon(f"not run: {reason}", blocked_by=blocker))
+        self._emit(RunFinished(seconds=self._context.elapsed, interrupted=self._interrupted))
 
-    def _cut(self, name: str, reason: str) -> StepResult:
+    def _interrupted_result(self, name: str, reason: str) -> StepResult:
         """A step that was stopped before it could end."""
-        seconds = self._context.at - self._since[name]
+        seconds = self._context.elapsed - self._started_at[name]
         return StepResult(
             name=name,
             outcome=Outcome.ERROR,
@@ -237,22 +237,22 @@ class Run:
             sections=self._traceback,
         )
 
-    def _finished(self, *results: StepResult) -> None:
-        at = self._context.at
+    def _emit_finished(self, *results: StepResult) -> None:
+        at = self._context.elapsed
         for result in results:
-            self._tell(StepFinished(result=result, at=at))
+            self._emit(StepFinished(result=result, at=at))
 
-    def _count(self, usage: Usage) -> None:
-        self._tell(BudgetSpent(usage=usage))
+    def _emit_spent(self, usage: Usage) -> None:
+        self._emit(BudgetSpent(usage=usage))
 
-    def _tell(self, event: Event) -> None:
+    def _emit(self, event: Event) -> None:
         """The one way out of a run: what is shown or stored has passed here, without its secrets."""
         event = self._world.redactor.value(event)
-        if isinstance(event, _FOLDED):
-            self._told.append(event)
-        self._emit(event)
+        if isinstance(event, _RESULT_EVENTS):
+            self._folded_events.append(event)
+        self._on_event(event)
 
-    def _started(self) -> RunStarted:
+    def _run_started(self) -> RunStarted:
         workflow = self._plan.workflow
         return RunStarted(
             run_id=self.run_id,
@@ -267,7 +267,7 @@ class Run:
 
 
 async def run(
-    plan: Plan, world: World, emit: Callable[[Event], None] = silent, *, fail_fast: bool = False
+    plan: Plan, world: World, on_event: Callable[[Event], None] = ignore_event, *, fail_fast: bool = False
 ) -> RunResult:
     """``Run(...).execute()``: every step of the plan once. See ``Run``."""
-    return await Run(plan, world, emit, fail_fast=fail_fast).execute()
+    return await Run(plan, world, on_event, fail_fast=fail_fast).execute()

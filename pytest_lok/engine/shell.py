@@ -11,11 +11,11 @@ from pytest_lok.core.shell.compiler import ShellCommand, ShellTemplate
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.templates.values import not_whole
 from pytest_lok.core.workflow.model import Format, Shell
-from pytest_lok.engine.asking.material import look_for_material
-from pytest_lok.engine.asking.output import read
-from pytest_lok.engine.asking.retry import attempts
+from pytest_lok.engine.asking.material import check_material
+from pytest_lok.engine.asking.output import read_output
+from pytest_lok.engine.asking.retry import with_retries
 from pytest_lok.engine.context import time_limit, timed_out
-from pytest_lok.engine.evaluation import worked_out
+from pytest_lok.engine.evaluation import evaluate
 from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import CommandSpec, Completed, Workspace, World
 from pytest_lok.errors import LokError, OutputError, StepFailedError, TemplateError
@@ -23,48 +23,48 @@ from pytest_lok.errors import LokError, OutputError, StepFailedError, TemplateEr
 BASH = ("bash", "--posix", "-o", "pipefail")
 
 
-async def run_shell(record: StepExecution, action: Shell) -> None:
+async def run_shell(execution: StepExecution, action: Shell) -> None:
     """Run the step's command; its stdout, trimmed, is the output. StepFailedError if it exits non-zero."""
-    step, context = record.step, record.context
+    step, context = execution.step, execution.context
     texts = [action.shell, *action.argv, action.stdin, *action.env.values(), action.cwd]
-    command = await worked_out(
-        record,
-        context.scope(record.loop),
+    command = await evaluate(
+        execution,
+        context.scope(execution.loop),
         texts,
         lambda scope: command_of(action, scope, context.world),
     )
     if step.output_format is Format.FINDINGS:
-        await look_for_material(record, action.stdin)
+        await check_material(execution, action.stdin)
 
     async def once(number: int) -> Completed:
-        record.attempts = number
-        return await execute(record, command)
+        execution.attempts = number
+        return await run_command(execution, command)
 
-    done = await attempts(step, context, once, _again, item=record.item)
-    record.note("stderr", done.stderr)
-    record.output, record.cut = done.stdout.strip(), done.cut
+    done = await with_retries(step, context, once, _is_transient, item=execution.item)
+    execution.add_section("stderr", done.stderr)
+    execution.output, execution.cut = done.stdout.strip(), done.cut
     if done.cut and step.output_format is not Format.TEXT:
         raise not_whole(step.name)
     if step.output_format is not Format.TEXT:
-        data, wrong = await read(record, record.output, step.output_format)
-        record.data, record.has_data = data, True
-        record.reported[""] = record.data
+        data, wrong = await read_output(execution, execution.output, step.output_format)
+        execution.data, execution.has_data = data, True
+        execution.reported[""] = execution.data
         if wrong:
             raise OutputError("the output does not satisfy output_schema: " + "; ".join(wrong))
 
 
-async def execute(record: StepExecution, command: CommandSpec) -> Completed:
+async def run_command(execution: StepExecution, command: CommandSpec) -> Completed:
     """Run one command within the step's time limit; StepFailedError, with all it printed, if it says no."""
-    limit = record.context.limit(record.step)
+    limit = execution.context.timeout_of(execution.step)
     try:
         with time_limit(limit):
-            done = await record.context.world.shell.run(command)
+            done = await execution.context.world.shell.run(command)
     except TimeoutError:
         raise timed_out("the command", limit) from None
-    record.exit_code = done.exit_code
+    execution.exit_code = done.exit_code
     if done.exit_code:
         cut = done.cut or done.stderr_cut
-        raise StepFailedError(_ending(done), output=_error_text(done), cut=cut)
+        raise StepFailedError(_exit_text(done), output=_error_text(done), cut=cut)
     return done
 
 
@@ -131,12 +131,12 @@ def _wrapped(command: ShellCommand, world: World, stdin: bytes, cwd: str) -> Com
     return CommandSpec(argv=("sh", "-c", wrap(command, world.command_wrapper)), cwd=cwd, stdin=stdin)
 
 
-def _again(failure: LokError) -> bool:
+def _is_transient(failure: LokError) -> bool:
     """Any non-zero exit and any time-out; a command that cannot be started will not start later."""
     return isinstance(failure, StepFailedError) or "timed out" in failure.message
 
 
-def _ending(done: Completed) -> str:
+def _exit_text(done: Completed) -> str:
     if done.exit_code < 0:
         return f"the command was ended by signal {-done.exit_code}"
     return f"the command exited with code {done.exit_code}"

@@ -63,7 +63,7 @@ def _outcome_phrase(result: StepResult) -> str:
         case Outcome.ERROR:
             return "could not do its work"
         case Outcome.SOFT:
-            return "failed softly" if result.underlying is Outcome.FAILED else "could not do its work (soft)"
+            return "failed softly" if result.underlying is Outcome.FAILED else "error (soft)"
         case Outcome.SKIPPED:
             return "did not run"
         case Outcome.PASSED:

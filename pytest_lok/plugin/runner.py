@@ -168,7 +168,7 @@ class WorkflowRunner:
         with_items = {*run.plan.selected, *run.blocked_by_marks}
         kept = tuple(result for result in needed if result.name in with_items or allows_dependents(result))
         known = ResumeState(results=kept, spent=run.claim.spent())
-        handle = self._session.background.start(plan, run.world, run.claim.append_spending, known=known)
+        handle = self._session.background.start(plan, run.world, run.claim.append_spending, resume=known)
         while (result := handle.step(item.name, POLL_INTERVAL)) is None:
             if self.early_exit.happened:
                 handle.cancel("the session ended")
@@ -266,7 +266,7 @@ class WorkflowRunner:
                 run.world,
                 run.claim.append,
                 run_id=self._session.runs.run_id,
-                known=replace(left, results=tuple(results.values())),
+                resume=replace(left, results=tuple(results.values())),
             )
 
     def _wait_for(self, run: WorkflowRun, step: str) -> StepResult:
@@ -313,7 +313,7 @@ class WorkflowRunner:
                 needed = (claim.result(step.name) for step in plan.steps if step.name not in steps)
                 known = ResumeState(results=tuple(filter(None, needed)), spent=claim.spent())
                 emit = partial(claim.append_for, steps)
-                handle = self._session.background.start(plan, run.world, emit, known=known)
+                handle = self._session.background.start(plan, run.world, emit, resume=known)
                 run.has_reruns = True
                 while handle.wait(POLL_INTERVAL) is None:
                     if self.early_exit.happened:
@@ -343,9 +343,7 @@ class WorkflowRunner:
                     raise
                 except BaseException:
                     run.has_ended = True
-                    if (
-                        not run.handle.tells_of_crash()
-                    ):  # a step's result that tells of it is an error already
+                    if not run.handle.has_crashed():  # a step's result that tells of it is an error already
                         raise
             # an item that came before the one that blocked it may have become outdated since
             while run.has_reruns and not self.early_exit.happened and run.claim.outdated(run.plan.steps):

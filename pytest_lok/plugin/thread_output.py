@@ -2,7 +2,7 @@
 
 Capturing, filters of warnings and hooks such as ``sys.unraisablehook`` belong to the whole process, and
 tests replace and restore them while the engine works on another thread. So what a thread says is told apart
-where it is written: each of the four ways out gets a switch that asks ``on_engine()`` which thread this is.
+where it is written: each of the four ways out gets a switch that asks ``is_engine_thread()`` who it is.
 
 * Prints: ``write`` of the classes that pytest puts in the place of ``sys.stdout``. Replacing ``sys.stdout``
   would not do, for every test has one of its own.
@@ -24,7 +24,7 @@ from typing import Any, SupportsIndex
 
 import pytest
 
-from pytest_lok.engine.aside import ASIDE, on_engine
+from pytest_lok.engine.stray_output import STRAY_OUTPUT, is_engine_thread
 from pytest_lok.plugin._pytest_internals import captured_files
 from pytest_lok.plugin.session import LokSession
 
@@ -65,9 +65,9 @@ class ThreadOutputCapture:
 
     def _keep(self, text: str) -> None:
         """Add a text to the output of the step that runs in this context, else to the session's file."""
-        aside = ASIDE.get()
-        if aside is not None:
-            aside.append(text)
+        stray = STRAY_OUTPUT.get()
+        if stray is not None:
+            stray.append(text)
         elif self._session.is_recorded:
             file = self._session.runs.path / _LOG
             with suppress(FileNotFoundError), file.open("a", encoding="utf-8", errors="replace") as log:
@@ -86,7 +86,7 @@ class ThreadOutputCapture:
 
     def _switched_unraisablehook(self, usual: Callable[[Any], object]) -> Callable[[Any], None]:
         def hook(unraisable: Any) -> None:
-            if not on_engine():
+            if not is_engine_thread():
                 usual(unraisable)
                 return
             text = "".join(traceback.format_exception(unraisable.exc_value))
@@ -99,7 +99,7 @@ def _switched_write(
     usual: Callable[[Any, str], int], keep: Callable[[str], None]
 ) -> Callable[[Any, str], int]:
     def write(file: Any, text: str) -> int:
-        if not on_engine():
+        if not is_engine_thread():
             return usual(file, text)
         keep(text)
         return len(text)
@@ -117,12 +117,12 @@ class _EngineLogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record of an engine's thread, ignore others."""
-        if on_engine():
+        if is_engine_thread():
             self._keep(f"{self.format(record)}\n")
 
 
 def _is_not_of_engine(_record: logging.LogRecord) -> bool:
-    return not on_engine()
+    return not is_engine_thread()
 
 
 class _EngineMessage:
@@ -136,7 +136,7 @@ class _EngineMessage:
 
     def match(self, text: str) -> bool:
         """Whether the warning is of an engine's thread; its text is kept then."""
-        if not on_engine():
+        if not is_engine_thread():
             return False
         where = sys._getframe(1)
         self._keep(f"{where.f_code.co_filename}:{where.f_lineno}: warning: {text}\n")

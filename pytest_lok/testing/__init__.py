@@ -4,6 +4,6 @@ The contract itself is the test module ``pytest_lok.testing.contract``.
 """
 
 from pytest_lok.hookspecs import ContractCase, MakeBackend
-from pytest_lok.testing.asking import ask, finish, refused
+from pytest_lok.testing.asking import ask, expect_error, run_async
 
-__all__ = ["ContractCase", "MakeBackend", "ask", "finish", "refused"]
+__all__ = ["ContractCase", "MakeBackend", "ask", "expect_error", "run_async"]

@@ -18,7 +18,7 @@ T = TypeVar("T")
 HANG = 60.0  # seconds after which a test is taken to hang
 
 
-def finish(work: Coroutine[Any, Any, T]) -> T:
+def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end on a loop of its own; a hang fails."""
 
     async def bounded() -> T:
@@ -37,10 +37,10 @@ def ask(backend: Backend, text: str = "hello", **more: Any) -> Reply:
         finally:
             await backend.aclose()
 
-    return finish(once())
+    return run_async(once())
 
 
-def refused(backend: Backend, text: str = "hello", **more: Any) -> BackendError:
+def expect_error(backend: Backend, text: str = "hello", **more: Any) -> BackendError:
     """One failure, which names its backend and a remedy."""
     with pytest.raises(BackendError) as caught:
         ask(backend, text, **more)

@@ -19,7 +19,7 @@ from pytest_lok.engine.asking.checked_call import checked_call
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 from pytest_lok.hookspecs import ContractCase, MakeBackend, contract_cases
-from pytest_lok.testing.asking import ask, finish, refused
+from pytest_lok.testing.asking import ask, expect_error, run_async
 
 ANSWER = "the answer ü\u2028☃"
 
@@ -100,21 +100,21 @@ def test_it_takes_text_of_every_kind(make: MakeBackend) -> None:
 
 @pytest.mark.parametrize("text", ["a\0b", "half \ud800 pair"])
 def test_it_refuses_what_is_no_text(make: MakeBackend, text: str) -> None:
-    error = refused(make(), text)
+    error = expect_error(make(), text)
     assert error.kind is BackendFault.BAD_REQUEST
     assert not error.transient
-    assert refused(make("again"), "fine", system=text).kind is BackendFault.BAD_REQUEST
+    assert expect_error(make("again"), "fine", system=text).kind is BackendFault.BAD_REQUEST
 
 
 @pytest.mark.parametrize("text", ["", " \n\t "])
 def test_an_empty_answer_is_an_error(make: MakeBackend, text: str) -> None:
-    error = refused(make(text))
+    error = expect_error(make(text))
     assert error.kind is BackendFault.EMPTY
     assert error.hint
 
 
 def test_time_runs_out(make: MakeBackend) -> None:
-    error = refused(make(hangs=True), timeout=0.3)
+    error = expect_error(make(hangs=True), timeout=0.3)
     assert error.kind is BackendFault.TIMEOUT
     assert error.transient
     assert "timeout" in error.hint
@@ -135,7 +135,7 @@ def test_it_can_be_cancelled(make: MakeBackend) -> None:
             await task
         await backend.aclose()
 
-    finish(story())
+    run_async(story())
 
 
 def test_fifty_at_once(make: MakeBackend) -> None:
@@ -147,7 +147,7 @@ def test_fifty_at_once(make: MakeBackend) -> None:
         await backend.aclose()
         return [reply.text for reply in replies]
 
-    assert finish(story()) == [ANSWER] * 50
+    assert run_async(story()) == [ANSWER] * 50
 
 
 def test_one_failure_among_many_harms_no_other(make: MakeBackend) -> None:
@@ -161,4 +161,4 @@ def test_one_failure_among_many_harms_no_other(make: MakeBackend) -> None:
         await backend.aclose()
         return [getattr(result, "text", None) for result in results]
 
-    assert finish(story()) == [ANSWER, None, ANSWER]
+    assert run_async(story()) == [ANSWER, None, ANSWER]

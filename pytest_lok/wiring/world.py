@@ -75,7 +75,7 @@ def make_world(
         limits=Limits(
             max_parallel=defaults.max_parallel if defaults.parallel else 1,
             timeout=defaults.timeout,
-            firm=not defaults.parallel or "max_parallel" in defaults.model_fields_set,
+            is_explicit=not defaults.parallel or "max_parallel" in defaults.model_fields_set,
         ),
         default_backends=settings.members(defaults.backends),
         weights={name: backend.weight for name, backend in settings.backends.items()},
@@ -92,7 +92,7 @@ def make_world(
         },
         redactor=redactor_of(settings, environ),
         kill=shared.kill,
-        slots=_limiters(settings, shared.limiters),
+        limiters=_limiters(settings, shared.limiters),
     )
 
 
@@ -113,7 +113,7 @@ def _limiters(
     for name, backend in settings.backends.items():
         limit, per_minute = 0 if single else backend.max_concurrent, backend.requests_per_minute
         if limit or per_minute:
-            own = ConcurrencyLimiter(limit, per_minute=per_minute, among=single)
+            own = ConcurrencyLimiter(limit, per_minute=per_minute, parent=single)
             found[name] = made.setdefault((name, limit, per_minute), own)
         elif single:
             found[name] = single

@@ -152,7 +152,7 @@ class FileTransaction:
         except ValueError as error:
             raise StepUnableError(str(error)) from error
 
-    def keep(self) -> None:
+    def commit(self) -> None:
         """From here on nothing is undone."""
         self._manifest.unlink(missing_ok=True)
         _sync(self._journal)

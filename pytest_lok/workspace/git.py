@@ -75,7 +75,7 @@ class Git:
         same = start == head and (self._ci or (unchanged and await self._is_clean(head)))
         return Comparison(base=f"{base} ({start[:12]})", files=files, same=same)
 
-    async def names(self) -> frozenset[str]:
+    async def file_names(self) -> frozenset[str]:
         """See ``engine.ports.Workspace``."""
         head = await self._head()
         try:
@@ -86,7 +86,7 @@ class Git:
         now = await self._git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
         return frozenset(os.fsdecode(name) for name in (before + now).split(b"\0") if name)
 
-    async def at_base(self, path: str) -> str | None:
+    async def text_at_base(self, path: str) -> str | None:
         """See ``engine.ports.Workspace``: a file as it is on the base now."""
         _, commit = await self._base(await self._head())
         side = listed_side(path, await self._tree(commit, [path]))

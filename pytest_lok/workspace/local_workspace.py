@@ -54,13 +54,13 @@ class LocalWorkspace:
         """What the change did to these files; see ``engine.ports.Workspace``."""
         return await self._git.comparison(paths)
 
-    async def names(self) -> frozenset[str]:
+    async def file_names(self) -> frozenset[str]:
         """The path of every file; see ``engine.ports.Workspace``."""
-        return await self._git.names()
+        return await self._git.file_names()
 
-    async def at_base(self, path: str) -> str | None:
+    async def text_at_base(self, path: str) -> str | None:
         """The text of a file on the base; see ``engine.ports.Workspace``."""
-        return await self._git.at_base(path)
+        return await self._git.text_at_base(path)
 
     def project(self) -> Mapping[str, Json]:
         """``language`` ("" = unknown), ``root`` and ``tools`` of the directory."""

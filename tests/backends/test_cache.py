@@ -18,7 +18,7 @@ from pytest_lok.core.results import CACHED_USAGE, Reply
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt, RemembersAnswers
 from pytest_lok.errors import BackendError, BackendFault
-from tests.backends.asking import finish
+from tests.backends.asking import run_async
 
 SECRET = "correct-horse-battery"
 
@@ -57,7 +57,7 @@ def counting() -> Scripted:
 
 
 def said(backend: Backend, text: str = "?", **more: Any) -> Reply:
-    return finish(backend.ask(Prompt(text=text, **more)))
+    return run_async(backend.ask(Prompt(text=text, **more)))
 
 
 def test_the_same_question_is_asked_once(shelf: Shelf) -> None:
@@ -72,9 +72,9 @@ def test_the_same_question_is_asked_once(shelf: Shelf) -> None:
 def test_it_is_known_before_anybody_is_asked(shelf: Shelf) -> None:
     cached = shelf.cached(counting())
     assert isinstance(cached, RemembersAnswers)
-    assert finish(cached.recall(Prompt(text="?"))) is None
+    assert run_async(cached.recall(Prompt(text="?"))) is None
     said(cached)
-    known = finish(cached.recall(Prompt(text="?")))
+    known = run_async(cached.recall(Prompt(text="?")))
     assert known is not None
     assert known.text == "1"
 

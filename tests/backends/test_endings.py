@@ -14,7 +14,7 @@ from pytest_lok.backends.http import gemini as gemini_api
 from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
 from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.errors import BackendFault
-from tests.backends.asking import ask, refused, web
+from tests.backends.asking import ask, expect_error, web
 
 CUT, NO, BAD = BackendFault.TRUNCATED, BackendFault.REFUSED, BackendFault.BAD_OUTPUT
 DOWN, LOST = BackendFault.OVERLOAD, BackendFault.NETWORK
@@ -106,7 +106,7 @@ def test_every_documented_word_is_known(name: str, word: str) -> None:
     if kind is None:
         assert ask(told(name, word)).text == "hi"
         return
-    error = refused(told(name, word))
+    error = expect_error(told(name, word))
     assert (error.kind, error.output) == (kind, "hi" if word != "failed" else "")
     assert word in error.message
 
@@ -115,7 +115,7 @@ def test_every_documented_word_is_known(name: str, word: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 @web
 def test_any_other_is_no_answer_and_is_named(name: str, word: Any) -> None:
-    error = refused(told(name, word))
+    error = expect_error(told(name, word))
     assert error.kind is BackendFault.BAD_OUTPUT
     assert str(word) in error.message
 
@@ -124,7 +124,7 @@ def test_any_other_is_no_answer_and_is_named(name: str, word: Any) -> None:
 @pytest.mark.parametrize("name", CASES)
 @web
 def test_no_word_is_no_end(name: str, word: Any) -> None:
-    assert refused(told(name, word)).kind is BackendFault.NETWORK
+    assert expect_error(told(name, word)).kind is BackendFault.NETWORK
 
 
 def test_only_these_words_mean_a_whole_answer() -> None:
@@ -171,7 +171,7 @@ def test_several_answers_at_once_are_none() -> None:
     choices = [{"index": n, "message": {"content": f"a{n}"}, "finish_reason": "stop"} for n in (0, 1)]
     web.post(host="llm.test").respond(200, json={"choices": choices})
     api = HttpConfig(base_url="https://llm.test", model="m1")
-    error = refused(HttpBackend("it", api, openai.CHAT, http=HttpClient({}), environ={}))
+    error = expect_error(HttpBackend("it", api, openai.CHAT, http=HttpClient({}), environ={}))
     assert "several answers" in error.message
 
 
@@ -206,7 +206,7 @@ def test_a_routers_good_word_does_not_hide_a_bad_one_of_the_model(
     if kind is None:
         assert ask(server).text == "hi"
     else:
-        assert refused(server).kind is kind
+        assert expect_error(server).kind is kind
 
 
 @pytest.mark.parametrize("kind", ["function_call", "web_search_call", "mcp_call"])
@@ -225,4 +225,4 @@ def test_a_tool_that_a_response_only_begins_is_seen(kind: str) -> None:
         http=HttpClient({}),
         environ={},
     )
-    assert "a tool it was not given" in refused(server).message
+    assert "a tool it was not given" in expect_error(server).message

@@ -17,7 +17,7 @@ from pytest_lok.core.results import Reply
 from pytest_lok.engine.ports import Backend
 from pytest_lok.errors import BackendError, BackendFault
 from pytest_lok.wiring import Project
-from tests.backends.asking import ask, refused
+from tests.backends.asking import ask, expect_error
 from tests.fake_llm_api import FakeLLM
 
 ROOT = Path(__file__).parents[2]
@@ -74,8 +74,8 @@ class House:
     def ask(self, name: str, text: str, **more: Any) -> Reply:
         return ask(self.backend(name), text, timeout=120, **more)
 
-    def refused(self, name: str, text: str = "hello", **more: Any) -> BackendError:
-        return refused(self.backend(name), text, **{"timeout": 120, **more})
+    def expect_error(self, name: str, text: str = "hello", **more: Any) -> BackendError:
+        return expect_error(self.backend(name), text, **{"timeout": 120, **more})
 
     def lok(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environ = {**self.environ, "PYTHONPATH": str(ROOT)}
@@ -186,18 +186,18 @@ def test_a_failure_is_told_and_nothing_half_is_an_answer(
     house: House, name: str, rule: dict[str, Any], kinds: tuple[BackendFault, ...]
 ) -> None:
     house.server.set_rules([{"reply": "alpha beta gamma delta", **rule}])
-    assert house.refused(name).kind in kinds
+    assert house.expect_error(name).kind in kinds
 
 
 def test_an_answer_cut_at_its_longest_is_an_error(house: House, name: str) -> None:
     """gemini does not tell, in any of its formats; only the number of tokens does."""
     house.server.set_rules([{"reply": "half an answer", "stop": "length", "usage": {"output": 65536}}])
-    assert house.refused(name).kind is BackendFault.TRUNCATED
+    assert house.expect_error(name).kind is BackendFault.TRUNCATED
 
 
 def test_a_tool_that_waits_for_ever_is_ended_with_all_its_children(house: House, name: str) -> None:
     house.server.set_rules([{"fault": "hang"}])
-    assert house.refused(name, timeout=8).kind is BackendFault.TIMEOUT
+    assert house.expect_error(name, timeout=8).kind is BackendFault.TIMEOUT
     deadline = time.monotonic() + 10
     while (left := _running(house)) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -220,7 +220,7 @@ def _running(house: House) -> list[str]:
 
 def test_no_server_is_told(house: House, name: str) -> None:
     house.server.stop()
-    assert house.refused(name).kind in (BackendFault.NETWORK, BackendFault.OVERLOAD)
+    assert house.expect_error(name).kind in (BackendFault.NETWORK, BackendFault.OVERLOAD)
 
 
 def test_three_answers_in_the_time_of_the_slowest(house: House) -> None:

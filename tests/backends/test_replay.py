@@ -19,7 +19,7 @@ from pytest_lok.core.results import CACHED_USAGE, Reply
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendError, BackendFault
-from tests.backends.asking import finish
+from tests.backends.asking import run_async
 
 EARLIER, LATER = 0.0, 4e9  # sessions that began before and after any file was written
 ECHO = [ScriptedReply(regex=r"(?s)(.*)", reply=r"answer to \g<1>")]
@@ -41,7 +41,7 @@ def asked(backend: Backend, *texts: str, step: str = "a") -> list[Reply]:
     async def story() -> list[Reply]:
         return [await backend.ask(prompt(text, step)) for text in texts]
 
-    return finish(story())
+    return run_async(story())
 
 
 def refusal(backend: Backend, text: str, step: str = "a") -> BackendError:
@@ -134,8 +134,8 @@ def test_everything_that_makes_a_question_tells_recordings_apart(root: Path) -> 
         return [(await backend.ask(it)).text for it in prompts]
 
     numbers = Scripted("claude", [ScriptedReply(reply=str(n), times=1) for n in range(5)])
-    assert finish(all_of(session(root, Mode.ONCE, numbers))) == ["0", "1", "2", "3", "4"]
-    assert finish(all_of(session(root, Mode.NONE, UnavailableBackend("claude", BackendFault.DISABLED, "", "")))) == [
+    assert run_async(all_of(session(root, Mode.ONCE, numbers))) == ["0", "1", "2", "3", "4"]
+    assert run_async(all_of(session(root, Mode.NONE, UnavailableBackend("claude", BackendFault.DISABLED, "", "")))) == [
         "0", "1", "2", "3", "4",
     ]  # fmt: skip
 
@@ -187,7 +187,7 @@ def test_files_are_the_same_in_whatever_order_answers_come(tmp_path: Path) -> No
         async def story(backend: Backend = backend, order: list[str] = order) -> None:
             await asyncio.gather(*(backend.ask(prompt(text)) for text in order))
 
-        finish(story())
+        run_async(story())
         written.append(file(root).read_bytes())
     assert written[0] == written[1]
     assert len(loads(written[0].decode())) == 30
@@ -202,7 +202,7 @@ def test_the_same_question_twice_at_once_has_one_answer(root: Path) -> None:
     async def story() -> list[Reply]:
         return list(await asyncio.gather(backend.ask(prompt("x")), backend.ask(prompt("x"))))
 
-    slow, quick = finish(story())
+    slow, quick = run_async(story())
     assert (quick.text, quick.cached) == ("second", False)
     assert (slow.text, slow.cached) == ("second", True)
 
@@ -269,7 +269,7 @@ def test_links_are_not_followed(root: Path, tmp_path: Path, link: str) -> None:
 @pytest.mark.parametrize("name", ["..", "../../x", ".hidden", "a/b", "", "ümlaut"])
 def test_no_name_leads_out_of_the_folder(root: Path, name: str) -> None:
     backend = session(root, Mode.ONCE, Scripted("claude", ECHO))
-    finish(backend.ask(Prompt(text="x", workflow=name, step=name)))
+    run_async(backend.ask(Prompt(text="x", workflow=name, step=name)))
     (found,) = (root / ".lok" / "cassettes").glob("*/*")
     assert found.suffix == ".toml"
     assert list(root.iterdir()) == [root / ".lok"]

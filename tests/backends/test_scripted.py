@@ -7,7 +7,7 @@ import pytest
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.results import Usage
 from pytest_lok.errors import BackendError, BackendFault, UsageError
-from tests.backends.asking import ask, refused
+from tests.backends.asking import ask, expect_error
 
 
 def test_one_text_for_every_prompt() -> None:
@@ -52,7 +52,7 @@ def test_a_rule_may_be_used_so_many_times() -> None:
     flaky = Scripted(
         "x", [ScriptedReply(error="rate_limit", retry_after=2.0, times=2), ScriptedReply(reply="ok")]
     )
-    assert [refused(flaky).retry_after, refused(flaky).retry_after] == [2.0, 2.0]
+    assert [expect_error(flaky).retry_after, expect_error(flaky).retry_after] == [2.0, 2.0]
     assert ask(flaky).text == "ok"
     assert ask(flaky).text == "ok"
 
@@ -74,7 +74,7 @@ def test_an_unknown_fault_or_a_wrong_regex_is_said_at_once() -> None:
 
 
 def test_a_prompt_no_rule_is_for_is_shown() -> None:
-    error = refused(Scripted("x", {"a": "b"}), "q" * 500)
+    error = expect_error(Scripted("x", {"a": "b"}), "q" * 500)
     assert error.kind is BackendFault.NOT_CONFIGURED
     assert "q" * 199 + "…" in error.message
     assert "q" * 200 not in error.message
@@ -84,7 +84,7 @@ def test_a_prompt_no_rule_is_for_is_shown() -> None:
 def test_the_text_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "reply.json").write_text('{"ü": 1}\n', "utf-8")
     assert ask(Scripted("x", [ScriptedReply(file=tmp_path / "reply.json")])).text == '{"ü": 1}\n'
-    error = refused(Scripted("x", [ScriptedReply(file=str(tmp_path / "missing"))]))
+    error = expect_error(Scripted("x", [ScriptedReply(file=str(tmp_path / "missing"))]))
     assert error.kind is BackendFault.NOT_CONFIGURED
     assert "missing" in error.message
 
@@ -99,7 +99,7 @@ def test_usage_is_estimated_or_given() -> None:
 def test_it_remembers_what_it_was_asked() -> None:
     claude = Scripted("claude", {"a": "b"})
     ask(claude, "a1", system="s", model="m2")
-    refused(claude, "nothing for this")
+    expect_error(claude, "nothing for this")
     assert [(prompt.text, prompt.system) for prompt in claude.asked] == [
         ("a1", "s"),
         ("nothing for this", ""),
@@ -109,5 +109,5 @@ def test_it_remembers_what_it_was_asked() -> None:
 
 def test_a_slow_reply_runs_into_the_time_limit() -> None:
     slow = Scripted("x", [ScriptedReply(reply="late", delay=30)])
-    assert refused(slow, timeout=0.05).kind is BackendFault.TIMEOUT
+    assert expect_error(slow, timeout=0.05).kind is BackendFault.TIMEOUT
     assert ask(Scripted("x", [ScriptedReply(reply="late", delay=0.05)])).seconds >= 0.05

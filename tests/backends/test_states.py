@@ -13,7 +13,7 @@ from pytest_lok.backends.http import gemini as gemini_api
 from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
 from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.errors import BackendFault
-from tests.backends.asking import ask, refused, web
+from tests.backends.asking import ask, expect_error, web
 
 Document = dict[str, Any]
 CUT, NO, BAD, LONG = (
@@ -166,7 +166,7 @@ GOOD: Mapping[str, Document] = {
 @web
 def test_a_good_ending_is_none_beside_what_is_not_known_to_be_good(case: str) -> None:
     document, kind = WRONG[case]
-    assert refused(server(document)).kind is kind
+    assert expect_error(server(document)).kind is kind
 
 
 @pytest.mark.parametrize("case", GOOD)
@@ -194,7 +194,7 @@ def test_what_is_known_to_be_good_passes(case: str) -> None:
 )
 @web
 def test_an_ending_is_told_in_the_servers_words(document: Document, words: str) -> None:
-    error = refused(server(document))
+    error = expect_error(server(document))
     assert error.kind is NO
     assert words in error.message
 
@@ -207,7 +207,7 @@ def test_an_answer_of_all_the_tokens_it_may_have_was_cut(tokens: int, good: bool
     if good:
         assert ask(it).text == "hi"
     else:
-        assert refused(it).kind is CUT
+        assert expect_error(it).kind is CUT
 
 
 def _lines(*events: Any) -> str:
@@ -272,4 +272,4 @@ def test_a_stream_has_one_reading_or_is_no_answer(case: str) -> None:
     if good:
         assert ask(it).text.strip() == "hi"
     else:
-        assert refused(it).kind in (BAD, BackendFault.NETWORK, BackendFault.OVERLOAD)
+        assert expect_error(it).kind in (BAD, BackendFault.NETWORK, BackendFault.OVERLOAD)

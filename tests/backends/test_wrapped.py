@@ -18,7 +18,7 @@ from pytest_lok.core.results import Reply
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt, RemembersAnswers
 from pytest_lok.errors import BackendError, BackendFault
-from tests.backends.asking import finish, refused
+from tests.backends.asking import expect_error, run_async
 
 ODD = "日本語 🎉 \u202e‮ \x01\x1b[31m \r\n {{ x }} $(y) ' \" \\ \"\"\" '''"
 
@@ -53,7 +53,7 @@ def wrap(request: pytest.FixtureRequest, tmp_path: Path) -> Wrap:
 
 
 def twice(wrap: Wrap, backend: Backend, text: str = "?", **more: Any) -> list[Reply]:
-    return [finish(wrap(backend).ask(Prompt(text=text, **more))) for _ in range(2)]
+    return [run_async(wrap(backend).ask(Prompt(text=text, **more))) for _ in range(2)]
 
 
 @pytest.mark.parametrize("text", ["x", ODD, "words " * 100_000], ids=["x", "odd", "long"])
@@ -66,13 +66,13 @@ def test_texts_of_every_kind_come_back_as_they_were(wrap: Wrap, text: str) -> No
 
 @pytest.mark.parametrize("text", ["a\0b", "half \ud800 pair"])
 def test_what_is_no_text_is_refused_and_not_kept(wrap: Wrap, text: str) -> None:
-    assert refused(wrap(Scripted("it", "x")), text).kind is BackendFault.BAD_REQUEST
+    assert expect_error(wrap(Scripted("it", "x")), text).kind is BackendFault.BAD_REQUEST
     assert wrap.kept == 0
 
 
 @pytest.mark.parametrize("reply", ["", " \n\t "])
 def test_an_empty_answer_is_an_error_and_not_kept(wrap: Wrap, reply: str) -> None:
-    assert refused(wrap(Scripted("it", reply))).kind is BackendFault.EMPTY
+    assert expect_error(wrap(Scripted("it", reply))).kind is BackendFault.EMPTY
     assert wrap.kept == 0
 
 
@@ -80,13 +80,13 @@ def test_an_empty_answer_is_an_error_and_not_kept(wrap: Wrap, reply: str) -> Non
 def test_no_failure_is_kept(wrap: Wrap, kind: BackendFault) -> None:
     backend = wrap(Scripted("it", [ScriptedReply(error=kind.name)]))
     for _ in range(2):
-        assert refused(backend).kind is kind
+        assert expect_error(backend).kind is kind
     assert wrap.kept == 0
 
 
 def test_time_runs_out_and_nothing_is_kept(wrap: Wrap) -> None:
     assert (
-        refused(wrap(Scripted("it", [ScriptedReply(reply="x", delay=1000)])), timeout=0.2).kind
+        expect_error(wrap(Scripted("it", [ScriptedReply(reply="x", delay=1000)])), timeout=0.2).kind
         is BackendFault.TIMEOUT
     )
     assert wrap.kept == 0
@@ -102,7 +102,7 @@ def test_it_can_be_cancelled_and_nothing_is_kept(wrap: Wrap) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    finish(story())
+    run_async(story())
     assert wrap.kept == 0
 
 
@@ -114,7 +114,7 @@ def test_fifty_at_once(wrap: Wrap) -> None:
         return [reply.text for reply in replies]
 
     for _ in range(2):
-        assert finish(story()) == [f"to {n % 25}" for n in range(50)]
+        assert run_async(story()) == [f"to {n % 25}" for n in range(50)]
 
 
 def test_it_is_what_it_wraps(wrap: Wrap) -> None:
@@ -134,7 +134,7 @@ def test_it_is_what_it_wraps(wrap: Wrap) -> None:
     assert isinstance(outer, RemembersAnswers)
     assert problem is not None
     assert problem.message == "gone"
-    finish(outer.aclose())
+    run_async(outer.aclose())
     assert inner.closed == 1
 
 
@@ -153,5 +153,5 @@ def test_any_wrapper_of_ours_may_be_wrapped_by_somebody_else(wrap: Wrap) -> None
             return await self._inner.ask(prompt)
 
     backend = Scripted("it", [ScriptedReply(reply="1", times=1), ScriptedReply(reply="2")])
-    replies = [finish(Loud(wrap(backend)).ask(Prompt(text="?"))) for _ in range(2)]
+    replies = [run_async(Loud(wrap(backend)).ask(Prompt(text="?"))) for _ in range(2)]
     assert [(reply.text, reply.cached) for reply in replies] == [("1", False), ("1", True)]

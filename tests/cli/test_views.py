@@ -44,7 +44,7 @@ def test_a_pause_is_told_because_it_takes_time() -> None:
     said = lines(
         ProgressLines(), STARTED, StepRetrying(step="slow", attempt=1, delay=2.0, reason="rate limit")
     )
-    assert said == ["again    slow   attempt 1 came to nothing, next in 2.0 s: rate limit"]
+    assert said == ["again    slow   attempt 1 failed, retrying in 2.0 s: rate limit"]
 
 
 def test_the_output_of_a_failed_step_is_shown_unless_it_is_printed_anyway() -> None:

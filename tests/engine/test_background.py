@@ -166,10 +166,10 @@ ITEMS = f'[[steps]]\nname = "each"\nfor_each = {list(range(6))}\nprompt = "{{{{ 
         ([steps(6), ITEMS, ITEMS], Limits(max_parallel=2), 2),
         ([ITEMS + "repeat = 3\n", ITEMS], Limits(max_parallel=2), 2),
         ([steps(6, "max_parallel = 1\n"), steps(6, "max_parallel = 2\n")], Limits(max_parallel=8), 3),
-        ([steps(6, "max_parallel = 6\n"), steps(6)], Limits(max_parallel=2, firm=True), 2),
+        ([steps(6, "max_parallel = 6\n"), steps(6)], Limits(max_parallel=2, is_explicit=True), 2),
         ([steps(6, "max_parallel = 6\n"), steps(2)], Limits(max_parallel=2), 6),
         ([ITEMS + "max_parallel = 6\n"], Limits(max_parallel=2), 6),
-        ([ITEMS + "max_parallel = 6\n"], Limits(max_parallel=2, firm=True), 2),
+        ([ITEMS + "max_parallel = 6\n"], Limits(max_parallel=2, is_explicit=True), 2),
     ],
     ids=["runs", "items", "repeats", "own", "firm", "more", "more items", "firm items"],
 )

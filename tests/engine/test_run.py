@@ -62,7 +62,7 @@ def test_known_results_are_told_and_not_run_again(tmp_path: Path) -> None:
     known = StepResult(name="a", outcome=Outcome.PASSED, output="before", attempts=1)
     events: list[Event] = []
     result = asyncio.run(
-        Run(plan, world(tmp_path), events.append, known=ResumeState(results=(known,))).execute()
+        Run(plan, world(tmp_path), events.append, resume=ResumeState(results=(known,))).execute()
     )
     assert result.steps["a"] == known
     assert result.steps["b"].output == "before!"

@@ -52,11 +52,11 @@ class Tree:
     async def comparison(self, paths: Sequence[str]) -> Comparison:
         return await self._git.comparison(paths)
 
-    async def names(self) -> frozenset[str]:
-        return await self._git.names()
+    async def file_names(self) -> frozenset[str]:
+        return await self._git.file_names()
 
-    async def at_base(self, path: str) -> str | None:
-        return await self._git.at_base(path)
+    async def text_at_base(self, path: str) -> str | None:
+        return await self._git.text_at_base(path)
 
     @property
     def _git(self) -> Git:

@@ -46,7 +46,7 @@ class Versions(Tree):
     def read(self, path: str) -> bytes | None:
         return self.after.get(path)
 
-    async def names(self) -> frozenset[str]:
+    async def file_names(self) -> frozenset[str]:
         return frozenset([*self.before, *self.after])
 
     async def comparison(self, paths: Sequence[str]) -> Comparison:
@@ -56,7 +56,7 @@ class Versions(Tree):
         }
         return Comparison(base="main", files=files)
 
-    async def at_base(self, path: str) -> str | None:
+    async def text_at_base(self, path: str) -> str | None:
         return None
 
 

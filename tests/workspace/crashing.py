@@ -42,7 +42,7 @@ async def edit(job: dict[str, Any]) -> None:
         ]
         transaction.write(changes)
         if job["keep"]:
-            transaction.keep()
+            transaction.commit()
 
 
 def _bytes(text: str | None) -> bytes | None:

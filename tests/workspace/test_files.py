@@ -59,7 +59,7 @@ def edited(
             async with files.transaction() as transaction:
                 transaction.write(changes)
                 if keep:
-                    transaction.keep()
+                    transaction.commit()
             return
         begun = await files.transaction().__aenter__()
         with pytest.raises(Crash):

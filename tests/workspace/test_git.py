@@ -171,8 +171,8 @@ def test_a_directory_below_the_repository_is_a_workspace_too(tmp_path: Path) -> 
     found = changes(repository.root / "sub", "b.txt", "c.txt")
     assert {path: lines.added for path, lines in found.items()} == {"b.txt": ((1, 1),), "c.txt": ((1, 1),)}
     assert found["b.txt"].removed
-    assert ask(git(repository.root / "sub").at_base(".lok/baseline.json")) == "old"
-    assert ask(git(repository.root).at_base(".lok/baseline.json")) is None
+    assert ask(git(repository.root / "sub").text_at_base(".lok/baseline.json")) == "old"
+    assert ask(git(repository.root).text_at_base(".lok/baseline.json")) is None
 
 
 def test_a_moved_file_is_a_new_one(repository: Repository) -> None:
@@ -215,12 +215,12 @@ def test_the_lines_are_those_of_the_files(repository: Repository) -> None:
 def test_a_file_is_read_as_the_base_has_it_now(repository: Repository) -> None:
     repository.write({".lok/baseline.json": "mine"})
     repository.commit("silence")
-    assert ask(git(repository.root).at_base(".lok/baseline.json")) is None
+    assert ask(git(repository.root).text_at_base(".lok/baseline.json")) is None
     repository.git("switch", "--quiet", "main")
     repository.write({".lok/baseline.json": "theirs é"})
     repository.commit("accept")
     repository.git("switch", "--quiet", "feature")
-    assert ask(git(repository.root).at_base(".lok/baseline.json")) == "theirs é"
+    assert ask(git(repository.root).text_at_base(".lok/baseline.json")) == "theirs é"
 
 
 def test_the_first_base_that_exists_is_the_one(repository: Repository) -> None:
@@ -263,7 +263,7 @@ def test_unrelated_or_shallow_histories_have_no_common_commit(repository: Reposi
 
 
 def test_a_directory_without_a_repository_has_no_answer(tmp_path: Path) -> None:
-    for work in (git(tmp_path).comparison(["a.txt"]), git(tmp_path).at_base("x")):
+    for work in (git(tmp_path).comparison(["a.txt"]), git(tmp_path).text_at_base("x")):
         with pytest.raises(StepUnableError, match="git rev-parse failed: fatal: not a git repository"):
             ask(work)
     nowhere = Git(tmp_path, LocalProcesses(tmp_path, {"PATH": str(tmp_path)}), ["main"])
@@ -365,7 +365,7 @@ def test_a_mode_that_the_file_system_does_not_keep_is_the_one_of_the_index(repos
 def test_every_name_is_known(repository: Repository) -> None:
     repository.git("mv", "a.txt", "ä\n.txt")
     repository.write({"new.txt": "x\n", "ignored.log": "x\n", ".gitignore": "*.log\n"})
-    assert ask(git(repository.root).names()) == {"a.txt", "ä\n.txt", "new.txt", ".gitignore"}
+    assert ask(git(repository.root).file_names()) == {"a.txt", "ä\n.txt", "new.txt", ".gitignore"}
 
 
 def test_many_files_are_asked_about(repository: Repository) -> None:

@@ -144,7 +144,7 @@ class CommandBackend:
     async def aclose(self) -> None:
         pass  # nothing is held between prompts
 
-    async def version(self, *, within: float) -> str:
+    async def version(self, *, limit: float) -> str:
         """The first line it prints of its version; BackendError where there is none in time.
 
         "" of a tool nothing is known about, and of what a launcher would have to fetch first.
@@ -155,12 +155,12 @@ class CommandBackend:
             argv = (self._found() or self._program[0], *self._dialect.version)
             launch = ProcessSpec(argv=argv, env=self._env, cwd=str(directory), spool=True)
             try:
-                async with asyncio.timeout(within):
+                async with asyncio.timeout(limit):
                     done = await self._run(launch)
             except StepUnableError as error:
                 raise self._error(BackendFault.CRASHED, error.message, error.hint) from error
             except TimeoutError as error:
-                why = f"no version within {within:g} s"
+                why = f"no version within {limit:g} s"
                 raise self._error(BackendFault.TIMEOUT, why, f"try it by hand: {shlex.join(argv)}") from error
         if done.exit_code or not done.stdout.strip():
             raise self._failed(crashed(done), launch, done)
@@ -238,9 +238,9 @@ class CommandBackend:
             cwd=str(directory),
             stdin=b"" if self._placed("prompt") else text.encode(),
             spool=True,
-            counted=self._dialect.read is plain,
+            report_unread=self._dialect.read is plain,
             idle=self._tool.idle,
-            said_all=self._dialect.said_all,
+            is_finished=self._dialect.is_finished,
         )
 
     @contextmanager

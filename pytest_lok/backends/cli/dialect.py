@@ -129,7 +129,7 @@ class CliDialect:
     Its limits: ``limit`` is the longest prompt it takes whole, measured by ``size``; ``guard`` rewords
     a prompt it would take for a command of its own.
 
-    What it says: ``read``; ``said_all`` knows whether nothing more will come, None = only its exit tells.
+    What it says: ``read``; ``is_finished`` knows whether nothing more will come, None = only its exit tells.
     ``read_log`` finds in ``log``, a file of its private directory, why an answer is none after all.
     Its version after ``version``. ``install`` and ``sign_in`` are remedies.
     """
@@ -152,7 +152,7 @@ class CliDialect:
     size: Callable[[str], int] = _bytes
     guard: Callable[[str], str] = str
     read: Callable[[Completed], Heard] = plain
-    said_all: Callable[[str], bool] | None = None
+    is_finished: Callable[[str], bool] | None = None
     log: str = ""
     read_log: Callable[[str], CliError | None] = _no_failure
 

@@ -69,7 +69,7 @@ CLAUDE = CliDialect(
     limit=10_000_000,
     guard=_guard_claude,
     read=read_claude,
-    said_all=ends_with("result"),
+    is_finished=ends_with("result"),
 )
 
 
@@ -118,7 +118,7 @@ CODEX = CliDialect(
     limit=1_048_576,
     size=len,
     read=read_codex,
-    said_all=ends_with("turn.completed", "turn.failed"),
+    is_finished=ends_with("turn.completed", "turn.failed"),
 )
 
 
@@ -173,7 +173,7 @@ GEMINI = CliDialect(
     },
     limit=3_500_000,
     read=read_gemini,
-    said_all=ends_with("result"),
+    is_finished=ends_with("result"),
     log=_GEMINI_LOG,
     read_log=read_gemini_log,
 )

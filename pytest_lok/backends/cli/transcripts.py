@@ -48,14 +48,14 @@ def objects(text: str) -> list[dict[str, Any]]:
 def ends_with(*kinds: str) -> Callable[[str], bool]:
     """Whether the last event that says something is one of these, with which a tool has said all."""
 
-    def said_all(text: str) -> bool:
+    def is_finished(text: str) -> bool:
         try:
             told = [event.get("type") for event in objects(text)]
         except OutputError:
             return False
         return next((kind in kinds for kind in reversed(told) if kind not in _BESIDE), False)
 
-    return said_all
+    return is_finished
 
 
 _BESIDE = ("system", "rate_limit_event")

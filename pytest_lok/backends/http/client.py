@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-LONGEST_WISH = 3600.0
+MAX_RETRY_AFTER = 3600.0
 """Seconds; a server that asks for a longer pause gets this one."""
 
 _HEADERS = {
@@ -315,9 +315,9 @@ async def _refused(endpoint: Endpoint, response: httpx.Response) -> BackendError
         )
     text = await _beginning(response)
     said = complaint(text)
-    wish = wished_pause(response.headers)
+    wish = parse_retry_after(response.headers)
     if wish is None and (told := faults.retry_after(text)) is not None:
-        wish = min(told, LONGEST_WISH)
+        wish = min(told, MAX_RETRY_AFTER)
     kind = faults.of_status(status)
     if kind is BackendFault.BAD_REQUEST and faults.of_text(said) is BackendFault.TOO_LONG:
         kind = BackendFault.TOO_LONG
@@ -363,7 +363,7 @@ def message_of(value: Any) -> str:
     return ""
 
 
-def wished_pause(headers: Mapping[str, str], now: float | None = None) -> float | None:
+def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
     """``Retry-After`` (seconds or a date) or ``retry-after-ms``, in seconds; None without a sane one."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         text = (headers.get(name) or "").strip()
@@ -378,5 +378,5 @@ def wished_pause(headers: Mapping[str, str], now: float | None = None) -> float 
                 continue
         if math.isnan(seconds):
             continue
-        return min(max(seconds, 0.0), LONGEST_WISH)
+        return min(max(seconds, 0.0), MAX_RETRY_AFTER)
     return None

@@ -14,45 +14,50 @@ from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.workflow.json_schema import instruction
 from pytest_lok.core.workflow.model import Ask, Format, Strategy, needed_replies
-from pytest_lok.engine.asking.backend_call import answered, available, chosen, refuse
-from pytest_lok.engine.asking.material import look_for_material
-from pytest_lok.engine.asking.output import is_quoting, read
-from pytest_lok.engine.evaluation import worked_out
+from pytest_lok.engine.asking.backend_call import (
+    ask_and_read,
+    record_refusal,
+    require_backend,
+    resolve_backends,
+)
+from pytest_lok.engine.asking.material import check_material
+from pytest_lok.engine.asking.output import is_quoting, read_output
+from pytest_lok.engine.evaluation import evaluate
 from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault, OutputError, StepUnableError
 
 
-async def run_ask(record: StepExecution, action: Ask, feedback: str = "") -> None:
+async def run_ask(execution: StepExecution, action: Ask, feedback: str = "") -> None:
     """Ask, and put the answer into the record; StepUnableError when too few backends gave a valid one.
 
     ``feedback`` is what was wrong with the answer before, for another attempt at the same task.
     """
-    scope = record.context.scope(record.loop)
-    texts = await worked_out(record, scope, [action.prompt, action.system], partial(_texts, action))
-    text, system, record.material = texts
+    scope = execution.context.scope(execution.loop)
+    texts = await evaluate(execution, scope, [action.prompt, action.system], partial(_render, action))
+    text, system, execution.material = texts
     if not feedback:
-        await look_for_material(record, action.prompt)
-    if record.step.output_schema is not None:
-        text = f"{text}\n\n{instruction(record.step.output_schema)}"
-    if record.step.output_format is Format.FINDINGS:
-        text = f"{text}\n\n{findings_request(record.context.plan.workflow.rules)}"
+        await check_material(execution, action.prompt)
+    if execution.step.output_schema is not None:
+        text = f"{text}\n\n{instruction(execution.step.output_schema)}"
+    if execution.step.output_format is Format.FINDINGS:
+        text = f"{text}\n\n{findings_request(execution.context.plan.workflow.rules)}"
     if feedback:
         text = f"{text}\n\n{feedback}"
-    prompt = Prompt(text=text, system=system, model=action.model, sample=record.sample)
-    names = chosen(record, action.backends, action.prompt.source)
-    record.asked, record.question = tuple(names), prompt
+    prompt = Prompt(text=text, system=system, model=action.model, sample=execution.sample)
+    names = resolve_backends(execution, action.backends, action.prompt.source)
+    execution.asked, execution.question = tuple(names), prompt
     if len(names) == 1:
-        answer = await _only(record, action, names[0], prompt)
-        record.replies.append(answer.reply)
-        record.reported = {names[0]: answer.data}
+        answer = await _ask_one(execution, action, names[0], prompt)
+        execution.replies.append(answer.reply)
+        execution.reported = {names[0]: answer.data}
     else:
-        answer = await _several(record, action, names, prompt)
-    record.output, record.data, record.has_data = answer.reply.text, answer.data, answer.has_data
-    record.quoting = not answer.has_data and await is_quoting(record, answer.reply.text)
+        answer = await _ask_several(execution, action, names, prompt)
+    execution.output, execution.data, execution.has_data = answer.reply.text, answer.data, answer.has_data
+    execution.quoting = not answer.has_data and await is_quoting(execution, answer.reply.text)
 
 
-def _texts(action: Ask, scope: Scope) -> tuple[str, str, str]:
+def _render(action: Ask, scope: Scope) -> tuple[str, str, str]:
     """The prompt, the system prompt, and what of both an answer may quote from others."""
     text = action.prompt.render(scope)
     system = action.system.render(scope) if action.system else ""
@@ -60,39 +65,41 @@ def _texts(action: Ask, scope: Scope) -> tuple[str, str, str]:
     return text, system, f"{own}\n{action.prompt.given(scope, text)}"
 
 
-async def _only(record: StepExecution, action: Ask, name: str, prompt: Prompt) -> ParsedReply:
+async def _ask_one(execution: StepExecution, action: Ask, name: str, prompt: Prompt) -> ParsedReply:
     try:
-        return await _valid(record, action, name, prompt)
+        return await _valid_answer(execution, action, name, prompt)
     except (OutputError, BackendError) as failure:
-        refuse(record, name, failure)
+        record_refusal(execution, name, failure)
         raise
 
 
-async def _several(record: StepExecution, action: Ask, names: Sequence[str], prompt: Prompt) -> ParsedReply:
+async def _ask_several(
+    execution: StepExecution, action: Ask, names: Sequence[str], prompt: Prompt
+) -> ParsedReply:
     """One answer out of many, by the step's strategy; the verdict is kept in the record."""
     quorum = needed_replies(action.quorum, action.consensus, len(names))
     first = action.consensus is Strategy.FIRST
-    answers = await _gather(record, action, names, prompt, enough=quorum if first else len(names))
-    record.replies += [answer.reply for answer in answers]
+    answers = await _gather_answers(execution, action, names, prompt, enough=quorum if first else len(names))
+    execution.replies += [answer.reply for answer in answers]
     if len(answers) < quorum:
-        raise _too_few(record, len(answers), quorum, len(names))
+        raise _too_few_answers(execution, len(answers), quorum, len(names))
     match action.consensus:
         case Strategy.FIRST:
-            answer, verdict = answers[0], _first(answers)
-            answers, record.asked = [answer], (answer.reply.backend,)
-        case _ if record.step.output_format is Format.FINDINGS:
-            answer, verdict = answers[0], _merged(answers)
+            answer, verdict = answers[0], _first_verdict(answers)
+            answers, execution.asked = [answer], (answer.reply.backend,)
+        case _ if execution.step.output_format is Format.FINDINGS:
+            answer, verdict = answers[0], _merged_verdict(answers)
         case Strategy.SYNTHESIS:
-            answer, verdict = await _synthesis(record, action, answers, prompt)
+            answer, verdict = await _synthesise(execution, action, answers, prompt)
         case Strategy.VOTE | Strategy.WEIGHTED_VOTE:
-            answer, verdict = _vote(record, action, answers, names, quorum)
-    record.verdict = verdict
-    record.reported = {answer.reply.backend: answer.data for answer in answers}
+            answer, verdict = _count_ballots(execution, action, answers, names, quorum)
+    execution.verdict = verdict
+    execution.reported = {answer.reply.backend: answer.data for answer in answers}
     return answer
 
 
-async def _gather(
-    record: StepExecution, action: Ask, names: Sequence[str], prompt: Prompt, *, enough: int
+async def _gather_answers(
+    execution: StepExecution, action: Ask, names: Sequence[str], prompt: Prompt, *, enough: int
 ) -> list[ParsedReply]:
     """Valid answers as they come until ``enough`` are there (then the rest is cancelled); list order if all.
 
@@ -102,9 +109,9 @@ async def _gather(
 
     async def one(name: str) -> None:
         try:
-            answers[name] = await _valid(record, action, name, prompt)
+            answers[name] = await _valid_answer(execution, action, name, prompt)
         except (OutputError, BackendError) as failure:
-            refuse(record, name, failure)
+            record_refusal(execution, name, failure)
 
     tasks = [asyncio.create_task(one(name)) for name in names]
     try:
@@ -122,21 +129,23 @@ async def _gather(
     return [answers[name] for name in names if name in answers]
 
 
-def _valid(
-    record: StepExecution, action: Ask, name: str, prompt: Prompt
+def _valid_answer(
+    execution: StepExecution, action: Ask, name: str, prompt: Prompt
 ) -> Coroutine[None, None, ParsedReply]:
     """A backend's answer in the declared form; a malformed one is re-asked once, with what is wrong."""
-    return answered(record, available(record, name), prompt, partial(_parsed, record, action))
+    return ask_and_read(
+        execution, require_backend(execution, name), prompt, partial(_parse_reply, execution, action)
+    )
 
 
-async def _parsed(record: StepExecution, action: Ask, reply: Reply) -> ParsedReply:
-    step = record.step
+async def _parse_reply(execution: StepExecution, action: Ask, reply: Reply) -> ParsedReply:
+    step = execution.step
     form = step.output_format
     if form is Format.TEXT and (action.vote_on or action.apply_edits or step.output_schema is not None):
         form = Format.JSON
     if form is Format.TEXT:
         return ParsedReply(reply=reply)
-    data, wrong = await read(record, reply.text, form, alone=step.output_schema is not None)
+    data, wrong = await read_output(execution, reply.text, form, alone=step.output_schema is not None)
     if wrong:
         raise OutputError(
             f"{reply.backend}'s answer does not satisfy output_schema: {'; '.join(wrong)}", output=reply.text
@@ -146,68 +155,68 @@ async def _parsed(record: StepExecution, action: Ask, reply: Reply) -> ParsedRep
     return ParsedReply(reply=reply, data=data, has_data=True)
 
 
-def _merged(answers: Sequence[ParsedReply]) -> Verdict:
+def _merged_verdict(answers: Sequence[ParsedReply]) -> Verdict:
     """Findings need nobody to make one answer of several: what is said alike is said once."""
     names = [answer.reply.backend for answer in answers]
     note = f"what {', '.join(names)} found, together" if len(names) > 1 else f"only {names[0]} answered"
     return Verdict(strategy=Strategy.SYNTHESIS.value, text="", backend=" + ".join(names), note=note)
 
 
-def _first(answers: Sequence[ParsedReply]) -> Verdict:
-    chosen = answers[0].reply
+def _first_verdict(answers: Sequence[ParsedReply]) -> Verdict:
+    first = answers[0].reply
     return Verdict(
         strategy=Strategy.FIRST.value,
-        text=chosen.text,
-        backend=chosen.backend,
-        note=f"{chosen.backend} answered first",
+        text=first.text,
+        backend=first.backend,
+        note=f"{first.backend} answered first",
     )
 
 
-def _vote(
-    record: StepExecution, action: Ask, answers: Sequence[ParsedReply], names: Sequence[str], quorum: int
+def _count_ballots(
+    execution: StepExecution, action: Ask, answers: Sequence[ParsedReply], names: Sequence[str], quorum: int
 ) -> tuple[ParsedReply, Verdict]:
     ballots: list[tuple[str, ParsedReply]] = []
     for answer in answers:
         try:
             ballots.append((ballot(answer, action.vote_on), answer))
         except OutputError as missing:
-            refuse(record, answer.reply.backend, missing)
+            record_refusal(execution, answer.reply.backend, missing)
     if len(ballots) < quorum:
-        raise _too_few(record, len(ballots), quorum, len(names))
+        raise _too_few_answers(execution, len(ballots), quorum, len(names))
     weights = dict.fromkeys(names, 1.0)
     if action.consensus is Strategy.WEIGHTED_VOTE:
-        known = {**record.context.world.weights, **action.weights}
+        known = {**execution.context.world.weights, **action.weights}
         weights = {name: known.get(name, 1.0) for name in names}
     verdict = vote(ballots, strategy=action.consensus, quorum=action.quorum, weights=weights)
     return next(answer for _, answer in ballots if answer.reply.backend == verdict.backend), verdict
 
 
-async def _synthesis(
-    record: StepExecution, action: Ask, answers: Sequence[ParsedReply], prompt: Prompt
+async def _synthesise(
+    execution: StepExecution, action: Ask, answers: Sequence[ParsedReply], prompt: Prompt
 ) -> tuple[ParsedReply, Verdict]:
     """One answer made of all by one backend; its failure is an error, never a silent fallback."""
     sources = [answer.reply.backend for answer in answers]
     if len(answers) == 1:
         note = f"only {sources[0]} answered; there was nothing to synthesise"
-        return answers[0], _synthesised(answers[0].reply, note)
+        return answers[0], _synthesis_verdict(answers[0].reply, note)
     name = action.synthesizer or sources[0]
     question = synthesis_prompt(prompt.text, [answer.reply for answer in answers])
     try:
-        answer = await _valid(record, action, name, replace(prompt, text=question))
+        answer = await _valid_answer(execution, action, name, replace(prompt, text=question))
     except (BackendError, OutputError) as failure:
         raise StepUnableError(
             f"the synthesis by {name} failed: {failure.message}", hint=failure.hint, output=failure.output
         ) from failure
-    return answer, _synthesised(answer.reply, f"synthesised by {name} from {', '.join(sources)}")
+    return answer, _synthesis_verdict(answer.reply, f"synthesised by {name} from {', '.join(sources)}")
 
 
-def _synthesised(reply: Reply, note: str) -> Verdict:
+def _synthesis_verdict(reply: Reply, note: str) -> Verdict:
     return Verdict(strategy=Strategy.SYNTHESIS.value, text=reply.text, backend=reply.backend, note=note)
 
 
-def _too_few(record: StepExecution, valid: int, quorum: int, configured: int) -> StepUnableError:
-    said = "; ".join(f"{refusal.backend}: {refusal.reason}" for refusal in record.refusals)
-    hint = next((refusal.hint for refusal in record.refusals if refusal.hint), "")
-    unusable = sum(refusal.kind == BackendFault.BAD_OUTPUT for refusal in record.refusals)
+def _too_few_answers(execution: StepExecution, valid: int, quorum: int, configured: int) -> StepUnableError:
+    said = "; ".join(f"{refusal.backend}: {refusal.reason}" for refusal in execution.refusals)
+    hint = next((refusal.hint for refusal in execution.refusals if refusal.hint), "")
+    unusable = sum(refusal.kind == BackendFault.BAD_OUTPUT for refusal in execution.refusals)
     kind = OutputError if valid + unusable >= quorum else StepUnableError
     return kind(f"{valid} of {configured} backends gave a valid answer, {quorum} needed ({said})", hint=hint)

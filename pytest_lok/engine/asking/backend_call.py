@@ -13,7 +13,7 @@ from pytest_lok.core.results import Refusal, Reply, Usage
 from pytest_lok.core.text.thinking import without_thoughts
 from pytest_lok.core.workflow.model import AUTO
 from pytest_lok.engine.asking.checked_call import checked_call, checked_recall, crashed
-from pytest_lok.engine.asking.retry import attempts
+from pytest_lok.engine.asking.retry import with_retries
 from pytest_lok.engine.asking.route import route
 from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import Backend, Prompt
@@ -24,21 +24,21 @@ T = TypeVar("T")
 ONE_CALL = Usage(calls=1)
 
 
-def chosen(record: StepExecution, asked: tuple[str, ...], task: str) -> tuple[str, ...]:
+def resolve_backends(execution: StepExecution, asked: tuple[str, ...], task: str) -> tuple[str, ...]:
     """The names to ask, the settings' default where none is named; ``auto`` is the best for the task."""
-    names = asked or record.context.world.default_backends
+    names = asked or execution.context.world.default_backends
     if AUTO not in names:
         return names
-    best = route(task, record.context.world)
-    record.note("backend", f"auto: {best.backend}, {best.why}")
+    best = route(task, execution.context.world)
+    execution.add_section("backend", f"auto: {best.backend}, {best.why}")
     return (best.backend,)
 
 
-def available(record: StepExecution, name: str) -> Backend:
+def require_backend(execution: StepExecution, name: str) -> Backend:
     """The backend of that name; BackendError with the remedy if it is not there or cannot answer."""
-    backend = record.context.world.backends.get(name)
+    backend = execution.context.world.backends.get(name)
     if backend is None:
-        known = ", ".join(record.context.world.backends) or "none"
+        known = ", ".join(execution.context.world.backends) or "none"
         raise BackendError(
             f"no backend is called {name!r} (configured: {known})",
             kind=BackendFault.NOT_CONFIGURED,
@@ -54,15 +54,15 @@ def available(record: StepExecution, name: str) -> Backend:
     return backend
 
 
-async def answered(
-    record: StepExecution, backend: Backend, prompt: Prompt, read: Callable[[Reply], Awaitable[T]]
+async def ask_and_read(
+    execution: StepExecution, backend: Backend, prompt: Prompt, read: Callable[[Reply], Awaitable[T]]
 ) -> T:
     """What ``read`` makes of the answer without its thoughts; asked again once where it cannot.
 
     An answer that stays unusable is kept as evidence: it is no reply, and whoever wrote the prompt has
     to see it.
     """
-    reply = await call(record, backend, prompt)
+    reply = await call(execution, backend, prompt)
     try:
         return await _read(reply, read)
     except OutputError as wrong:
@@ -71,11 +71,11 @@ async def answered(
             f"{prompt.text}\n\nYour previous answer could not be used: {why}\n\n"
             f"It was:\n\n{reply.text}\n\nAnswer again, in the form the task asks for."
         )
-        reply = await call(record, backend, replace(prompt, text=again))
+        reply = await call(execution, backend, replace(prompt, text=again))
     try:
         return await _read(reply, read)
     except OutputError:
-        record.note(f"{backend.name} answered", reply.text)
+        execution.add_section(f"{backend.name} answered", reply.text)
         raise
 
 
@@ -83,69 +83,69 @@ async def _read(reply: Reply, read: Callable[[Reply], Awaitable[T]]) -> T:
     return await read(replace(reply, text=without_thoughts(reply.text)))
 
 
-async def call(record: StepExecution, backend: Backend, prompt: Prompt) -> Reply:
+async def call(execution: StepExecution, backend: Backend, prompt: Prompt) -> Reply:
     """One whole reply, transient failures retried as the step allows."""
-    step, context, name = record.step, record.context, backend.name
+    step, context, name = execution.step, execution.context, backend.name
     prompt = replace(
-        prompt, timeout=context.limit(step, name), workflow=context.plan.workflow.stem, step=step.name
+        prompt, timeout=context.timeout_of(step, name), workflow=context.plan.workflow.stem, step=step.name
     )
 
     async def once(number: int) -> Reply:
-        record.attempts = max(record.attempts, number)
-        reply = await _recalled(record, backend, prompt) or await _placed(record, backend, prompt)
+        execution.attempts = max(execution.attempts, number)
+        reply = await _recall(execution, backend, prompt) or await _ask_in_slot(execution, backend, prompt)
         if not reply.cached:
             usage = priced(reply.usage, reply.model, context.world.prices)
             reply = reply if usage is reply.usage else replace(reply, usage=usage)
-        record.usage += reply.usage
-        if context.purse is not None:
-            context.purse.pay(prompt, reply)
+        execution.usage += reply.usage
+        if context.budget is not None:
+            context.budget.charge(prompt, reply)
         return reply
 
-    reply = await attempts(step, context, once, _transient, item=record.item)
-    context.heard(reply)
-    context.tell(BackendReplied(step=step.name, reply=reply, item=record.item))
+    reply = await with_retries(step, context, once, _transient, item=execution.item)
+    context.note_backend(reply)
+    context.emit(BackendReplied(step=step.name, reply=reply, item=execution.item))
     return reply
 
 
-async def _recalled(record: StepExecution, backend: Backend, prompt: Prompt) -> Reply | None:
+async def _recall(execution: StepExecution, backend: Backend, prompt: Prompt) -> Reply | None:
     """The answer the backend knows already, if it is one that may; it waits for nobody."""
     reply = await checked_recall(backend, prompt)
     if reply is not None:
-        _tell_asked(record, backend, prompt)
+        _emit_asked(execution, backend, prompt)
     return reply
 
 
-async def _placed(record: StepExecution, backend: Backend, prompt: Prompt) -> Reply:
+async def _ask_in_slot(execution: StepExecution, backend: Backend, prompt: Prompt) -> Reply:
     """The answer of a backend that is asked, when it has a place for the question."""
-    slots, purse = record.context.world.slots.get(backend.name), record.context.purse
-    async with slots.place() if slots else nullcontext():
-        with purse.call(prompt) if purse else nullcontext():
-            _tell_asked(record, backend, prompt)
+    limiter, budget = execution.context.world.limiters.get(backend.name), execution.context.budget
+    async with limiter.slot() if limiter else nullcontext():
+        with budget.reserve(prompt) if budget else nullcontext():
+            _emit_asked(execution, backend, prompt)
             try:
                 return await checked_call(backend, prompt)
             except BaseException:
-                record.usage += ONE_CALL  # it was begun, and may have been paid
+                execution.usage += ONE_CALL  # it was begun, and may have been paid
                 raise
 
 
-def _tell_asked(record: StepExecution, backend: Backend, prompt: Prompt) -> None:
-    record.context.tell(
+def _emit_asked(execution: StepExecution, backend: Backend, prompt: Prompt) -> None:
+    execution.context.emit(
         BackendAsked(
-            step=record.step.name,
+            step=execution.step.name,
             backend=backend.name,
             prompt=prompt.text,
             model=prompt.model,
-            item=record.item,
+            item=execution.item,
         )
     )
 
 
-def refuse(record: StepExecution, name: str, failure: LokError) -> None:
+def record_refusal(execution: StepExecution, name: str, failure: LokError) -> None:
     """Keep and tell who gave no valid answer, and why."""
     kind = failure.kind if isinstance(failure, BackendError) else BackendFault.BAD_OUTPUT
     refusal = Refusal(backend=name, kind=kind.value, reason=failure.message, hint=failure.hint)
-    record.refusals.append(refusal)
-    record.context.tell(BackendRefused(step=record.step.name, refusal=refusal, item=record.item))
+    execution.refusals.append(refusal)
+    execution.context.emit(BackendRefused(step=execution.step.name, refusal=refusal, item=execution.item))
 
 
 def _transient(failure: LokError) -> bool:

@@ -15,48 +15,48 @@ from pytest_lok.errors import StepUnableError
 class BudgetTracker:
     """The budget of one run. ``spent`` counts every call begun and every answer, valid or not.
 
-    It begins with what earlier parts of the run have ``spent``; ``tell`` hears what is added.
+    It begins with what earlier parts of the run have ``spent``; ``on_spent`` hears what is added.
     """
 
-    def __init__(self, budget: Budget, spent: Usage, tell: Callable[[Usage], None]) -> None:
+    def __init__(self, budget: Budget, spent: Usage, on_spent: Callable[[Usage], None]) -> None:
         self._budget = budget
-        self._tell = tell
-        self._coming = 0
+        self._on_spent = on_spent
+        self._reserved = 0
         self.spent = spent
 
     @contextmanager
-    def call(self, prompt: Prompt) -> Iterator[None]:
+    def reserve(self, prompt: Prompt) -> Iterator[None]:
         """The time of one call; StepUnableError if it would break the budget.
 
         Prompts that are being answered count with their own tokens, or calls side by side would not
         know of each other.
         """
-        limit, made, spent = self._budget, self.spent.calls, (self.spent.tokens or 0) + self._coming
+        limit, made, spent = self._budget, self.spent.calls, (self.spent.tokens or 0) + self._reserved
         if limit.calls is not None and made >= limit.calls:
-            raise _broken("calls", f"{limit.calls} call{'s' if limit.calls != 1 else ''}", f"{made} made")
-        coming = -(-(len(prompt.text) + len(prompt.system)) // 4)  # tokens, at four characters each
-        if limit.tokens is not None and spent + coming > limit.tokens:
-            raise _broken(
+            raise _exhausted("calls", f"{limit.calls} call{'s' if limit.calls != 1 else ''}", f"{made} made")
+        estimate = -(-(len(prompt.text) + len(prompt.system)) // 4)  # tokens, at four characters each
+        if limit.tokens is not None and spent + estimate > limit.tokens:
+            raise _exhausted(
                 "tokens",
                 f"{limit.tokens:,} tokens",
-                f"{spent:,} are spent, and this prompt has some {coming:,}",
+                f"{spent:,} are spent, and this prompt has some {estimate:,}",
             )
         if limit.usd is not None and (self.spent.cost_usd or 0.0) >= limit.usd:
-            raise _broken("usd", f"{limit.usd:g} USD", f"{self.spent.cost_usd or 0.0:.4f} are spent")
-        self._count(Usage(calls=1))
-        self._coming += coming
+            raise _exhausted("usd", f"{limit.usd:g} USD", f"{self.spent.cost_usd or 0.0:.4f} are spent")
+        self._add(Usage(calls=1))
+        self._reserved += estimate
         try:
             yield
         finally:
-            self._coming -= coming
+            self._reserved -= estimate
 
-    def pay(self, prompt: Prompt, reply: Reply) -> None:
+    def charge(self, prompt: Prompt, reply: Reply) -> None:
         """Count a reply; StepUnableError if its price is unknown and there is a limit in money."""
         usage = replace(reply.usage, calls=0)
         if usage.tokens is None and self._budget.tokens is not None:
             size = len(prompt.text) + len(prompt.system) + len(reply.text)
             usage = Usage(input_tokens=size // 4, cost_usd=usage.cost_usd)
-        self._count(usage)
+        self._add(usage)
         if self._budget.usd is not None and usage.cost_usd is None:
             priceless = reply.model or "*"
             raise StepUnableError(
@@ -64,12 +64,12 @@ class BudgetTracker:
                 hint=f'give its price under [prices."{priceless}"], or limit tokens or calls',
             )
 
-    def _count(self, usage: Usage) -> None:
+    def _add(self, usage: Usage) -> None:
         self.spent += usage
-        self._tell(usage)
+        self._on_spent(usage)
 
 
-def _broken(key: str, limit: str, why: str) -> StepUnableError:
+def _exhausted(key: str, limit: str, why: str) -> StepUnableError:
     return StepUnableError(
         f"the budget of {limit} does not allow another call: {why}", hint=f"raise `{key}` under [budget]"
     )

@@ -22,46 +22,46 @@ class FifoQueue:
     How many are served at once is said, and may change, by each of them.
     """
 
-    busy: int = 0
-    _waiting: deque[tuple[asyncio.Future[None], Callable[[], float]]] = field(default_factory=deque)
+    in_use: int = 0
+    _waiters: deque[tuple[asyncio.Future[None], Callable[[], float]]] = field(default_factory=deque)
 
-    def take(self, limit: Callable[[], float]) -> bool:
+    def try_acquire(self, limit: Callable[[], float]) -> bool:
         """Take a place if one is free and nobody waits for it."""
-        if self._waiting or self.busy >= limit():
+        if self._waiters or self.in_use >= limit():
             return False
-        self.busy += 1
+        self.in_use += 1
         return True
 
-    async def enter(self, limit: Callable[[], float]) -> None:
+    async def acquire(self, limit: Callable[[], float]) -> None:
         """Take a place, in turn."""
-        if self.take(limit):
+        if self.try_acquire(limit):
             return
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append((turn, limit))
+        ticket = asyncio.get_running_loop().create_future()
+        self._waiters.append((ticket, limit))
         try:
-            await turn
+            await ticket
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # the place came, and nobody takes it
-                self.leave()
+            if ticket.done() and not ticket.cancelled():  # the place came, and nobody takes it
+                self.release()
             raise
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Give a place back."""
-        self.busy -= 1
-        while self._waiting and self.busy < self._waiting[0][1]():
-            turn, _ = self._waiting.popleft()
-            if not turn.done():
-                self.busy += 1
-                turn.set_result(None)
+        self.in_use -= 1
+        while self._waiters and self.in_use < self._waiters[0][1]():
+            ticket, _ = self._waiters.popleft()
+            if not ticket.done():
+                self.in_use += 1
+                ticket.set_result(None)
 
     @contextmanager
-    def lent(self) -> Iterator[None]:
+    def released(self) -> Iterator[None]:
         """The time in which somebody with a place does nothing but wait for others that need one each."""
-        self.leave()
+        self.release()
         try:
             yield
         finally:
-            self.busy += 1
+            self.in_use += 1
 
 
 class ConcurrencyLimiter:
@@ -69,7 +69,7 @@ class ConcurrencyLimiter:
 
     A rate limit or an overload halves how many that are, never below one; each as many answers as
     there are places add one place again, up to ``limit``. At most ``per_minute`` begin in a ``minute``
-    (in seconds), 0 = any number. ``among`` is a wider limit that these count against too.
+    (in seconds), 0 = any number. ``parent`` is a wider limit that these count against too.
     """
 
     def __init__(
@@ -77,55 +77,55 @@ class ConcurrencyLimiter:
         limit: int = 0,
         *,
         per_minute: int = 0,
-        among: ConcurrencyLimiter | None = None,
+        parent: ConcurrencyLimiter | None = None,
         minute: float = 60.0,
     ) -> None:
-        self._most = float(limit or math.inf)
-        self._places = self._most
+        self._limit = float(limit or math.inf)
+        self._capacity = self._limit
         self._halvings = 0
-        self._begun: deque[float] | None = deque(maxlen=per_minute) if per_minute else None
-        self._among = among
+        self._recent_starts: deque[float] | None = deque(maxlen=per_minute) if per_minute else None
+        self._parent = parent
         self._minute = minute
         # A future belongs to one loop, a backend's limit to the process.
-        self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, FifoQueue] = WeakKeyDictionary()
+        self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, FifoQueue] = WeakKeyDictionary()
 
     @property
-    def places(self) -> float:
+    def capacity(self) -> float:
         """How many are served at once now; ``math.inf`` = any number."""
-        return self._places if math.isinf(self._places) else float(int(self._places))
+        return self._capacity if math.isinf(self._capacity) else float(int(self._capacity))
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def slot(self) -> AsyncIterator[None]:
         """The time of one question; how it ends says whether the backend bears so many."""
         async with AsyncExitStack() as stack:
-            if self._among is not None:
-                await stack.enter_async_context(self._among.place())
-            line = self._lines.setdefault(asyncio.get_running_loop(), FifoQueue())
-            await line.enter(lambda: self.places)
-            stack.callback(line.leave)
-            await self._keep_pace()
+            if self._parent is not None:
+                await stack.enter_async_context(self._parent.slot())
+            queue = self._queues.setdefault(asyncio.get_running_loop(), FifoQueue())
+            await queue.acquire(lambda: self.capacity)
+            stack.callback(queue.release)
+            await self._wait_for_rate()
             halvings = self._halvings
             try:
                 yield
             except BackendError as failure:
                 # one wave of refusals, of questions that were under way together, counts once
                 if failure.kind in _STRAIN and halvings == self._halvings:
-                    self._halve(line)
+                    self._halve_capacity(queue)
                 raise
             else:
-                self._places = min(self._most, self._places + 1 / self._places)
+                self._capacity = min(self._limit, self._capacity + 1 / self._capacity)
 
-    def _halve(self, line: FifoQueue) -> None:
+    def _halve_capacity(self, queue: FifoQueue) -> None:
         self._halvings += 1
-        self._places = float(max(1, int(min(self._places, line.busy)) // 2))
+        self._capacity = float(max(1, int(min(self._capacity, queue.in_use)) // 2))
 
-    async def _keep_pace(self) -> None:
+    async def _wait_for_rate(self) -> None:
         """Wait until fewer than ``per_minute`` have begun within the last minute."""
-        if self._begun is None:
+        if self._recent_starts is None:
             return
         now = begins = asyncio.get_running_loop().time()
-        if len(self._begun) == self._begun.maxlen:
-            begins = max(now, self._begun[0] + self._minute)
-        self._begun.append(begins)
+        if len(self._recent_starts) == self._recent_starts.maxlen:
+            begins = max(now, self._recent_starts[0] + self._minute)
+        self._recent_starts.append(begins)
         if begins > now:
             await asyncio.sleep(begins - now)

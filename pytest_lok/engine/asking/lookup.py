@@ -23,12 +23,12 @@ from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import Comparison, FileVersions
 from pytest_lok.errors import StepUnableError
 
-MOST_FILES = 20
+MAX_FILES = 20
 """Files one path may mean; one that may mean more says of none that it is harmless."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Meant:
+class _CitedFiles:
     """The files a cited path may mean; ``doubt`` says why there is none, or too ``several`` to look into.
 
     ``guess``: it is none of their names, so what is harmless in them says nothing of what was meant.
@@ -48,91 +48,93 @@ class EvidenceLookup:
     is now. ``gap`` says why a comparison cannot be had, ``base`` with what it was made.
     """
 
-    def __init__(self, record: StepExecution, gate: Gate | None, accepted: Mapping[str, int] | None) -> None:
-        self._record = record
-        self._workspace = record.context.world.workspace
+    def __init__(
+        self, execution: StepExecution, gate: Gate | None, accepted: Mapping[str, int] | None
+    ) -> None:
+        self._execution = execution
+        self._workspace = execution.context.world.workspace
         self._gate = gate
         self._accepted = accepted
         self._sources: dict[str, EvidenceFile] = {}
         self._compared = set[str]()
-        self._meant: dict[str, _Meant] = {}
+        self._cited: dict[str, _CitedFiles] = {}
         self._names: tuple[frozenset[str], WorkspacePaths] | None = None
         self.gap: StepUnableError | None = None
         self.base = ""
         self.same = False
 
-    async def placed(self, findings: Sequence[Finding]) -> list[Finding]:
+    async def locate(self, findings: Sequence[Finding]) -> list[Finding]:
         """Each finding at the place of its quote, or as it was said."""
         for path in dict.fromkeys(finding.path for finding in findings):
-            self._meant[path] = self._meant.get(path) or await self._files_of(path)
+            self._cited[path] = self._cited.get(path) or await self._files_of(path)
         if self._gate and (self._gate.scope != "all" or self._gate.baseline == "new"):
             await self._compare(findings)
-        found = await self._each(findings)
+        found = await self._locate_all(findings)
         lost = [said for said, it in zip(findings, found, strict=True) if it.evidence_found is False]
         if await self._compare(lost):
-            again = iter(await self._each(lost))
+            again = iter(await self._locate_all(lost))
             return [next(again) if it.evidence_found is False else it for it in found]
         return found
 
-    async def _each(self, findings: Sequence[Finding]) -> list[Finding]:
-        limit = self._record.context.limit(self._record.step)
+    async def _locate_all(self, findings: Sequence[Finding]) -> list[Finding]:
+        limit = self._execution.context.timeout_of(self._execution.step)
         try:
             with time_limit(limit):
-                return [await self._placed(finding) for finding in findings]
+                return [await self._locate(finding) for finding in findings]
         except TimeoutError:
             raise timed_out("looking for the quotes", limit) from None
 
     # --- files
 
-    async def _files_of(self, cited: str) -> _Meant:
+    async def _files_of(self, cited: str) -> _CitedFiles:
         """A path that is there, as it is written or in the next plainer reading; else what is like it."""
         root = self._workspace.root
         readings = possible_paths(cited, root)
         if not readings:
-            return _Meant(doubt=f"{cited!r} is no path of the workspace")
+            return _CitedFiles(doubt=f"{cited!r} is no path of the workspace")
         first = readings[0]
-        if not first.startswith("/") and not without_prefix(first) and self._there(first):
-            return _Meant(paths=(first,))
+        if not first.startswith("/") and not without_prefix(first) and self._exists(first):
+            return _CitedFiles(paths=(first,))
         names, index = await self._known_names()
 
         def is_path(path: str) -> bool:
-            return path in names or self._there(path) or _is_within(path, names)
+            return path in names or self._exists(path) or _is_within(path, names)
 
         for path in (reading.lstrip("/") for reading in readings):
             if is_path(path):
                 short = without_prefix(path)
-                return _Meant(paths=(path, short) if short and is_path(short) else (path,))
-        ends = (end for reading in readings for end in _ends(reading) if is_path(end))
+                return _CitedFiles(paths=(path, short) if short and is_path(short) else (path,))
+        ends = (end for reading in readings for end in _path_suffixes(reading) if is_path(end))
         like = WorkspacePaths([*index.with_longest_common_end(readings), *ends]).with_longest_common_end(
             readings
         )
         if not like:
-            return _Meant(doubt=f"there is no file {first}")
-        if len(like) > MOST_FILES:
-            return _Meant(doubt=f"{cited!r} may mean {len(like)} files", several=True)
+            return _CitedFiles(doubt=f"there is no file {first}")
+        if len(like) > MAX_FILES:
+            return _CitedFiles(doubt=f"{cited!r} may mean {len(like)} files", several=True)
         guessed = [name for name in like if not names_exactly(name, readings, root)]
-        return _Meant(paths=like, guess=f"{first} may mean {guessed[0]}" if guessed else "")
+        return _CitedFiles(paths=like, guess=f"{first} may mean {guessed[0]}" if guessed else "")
 
     async def _known_names(self) -> tuple[frozenset[str], WorkspacePaths]:
         if self._names is None:
-            limit = self._record.context.limit(self._record.step)
+            limit = self._execution.context.timeout_of(self._execution.step)
             try:
                 with time_limit(limit):
-                    names = await self._workspace.names()
+                    names = await self._workspace.file_names()
             except (StepUnableError, TimeoutError):
                 names = frozenset()
             self._names = names, WorkspacePaths(names)
         return self._names
 
-    def _there(self, path: str) -> bool:
+    def _exists(self, path: str) -> bool:
         return self._source(path).exists
 
     def _source(self, path: str) -> EvidenceFile:
         if path not in self._sources:
-            self._sources[path] = self._as_it_is(path)
+            self._sources[path] = self._current_source(path)
         return self._sources[path]
 
-    def _as_it_is(self, path: str) -> EvidenceFile:
+    def _current_source(self, path: str) -> EvidenceFile:
         try:
             return EvidenceFile(path=path, after=self._workspace.read(path))
         except ValueError as problem:
@@ -142,10 +144,10 @@ class EvidenceLookup:
 
     async def _compare(self, findings: Iterable[Finding]) -> bool:
         """Know the files of these findings on both sides; False if there is nothing to learn."""
-        paths = {path for finding in findings for path in self._meant[finding.path].paths} - self._compared
+        paths = {path for finding in findings for path in self._cited[finding.path].paths} - self._compared
         if self.gap is not None or (not paths and self.base):
             return False
-        limit = self._record.context.limit(self._record.step)
+        limit = self._execution.context.timeout_of(self._execution.step)
         try:
             with time_limit(limit):
                 comparison = await self._workspace.comparison(sorted(paths))
@@ -156,7 +158,7 @@ class EvidenceLookup:
             self.gap = gap
             return False
         if not self.base:
-            self._record.note("scope", f"what changed since {comparison.base}")
+            self._execution.add_section("scope", f"what changed since {comparison.base}")
         self.base, self.same = comparison.base, comparison.same
         for path in paths:
             self._sources[path] = self._compared_source(path, comparison.files.get(path), comparison)
@@ -166,7 +168,7 @@ class EvidenceLookup:
     def _compared_source(self, path: str, file: FileVersions | None, comparison: Comparison) -> EvidenceFile:
         if file is None or file.unknown:
             why = f"{path} {file.unknown if file else 'was not compared'}"
-            return replace(self._as_it_is(path), unknown=why)
+            return replace(self._current_source(path), unknown=why)
         return EvidenceFile(
             path=path,
             after=file.after,
@@ -178,14 +180,14 @@ class EvidenceLookup:
 
     # --- findings
 
-    async def _placed(self, finding: Finding) -> Finding:
+    async def _locate(self, finding: Finding) -> Finding:
         await asyncio.sleep(0)  # a thousand findings may take a while, and others have to go on
-        meant = self._meant[finding.path]
-        sources = [self._source(path) for path in meant.paths]
+        cited = self._cited[finding.path]
+        sources = [self._source(path) for path in cited.paths]
         sightings = [source.find_quote(finding) for source in sources]
         places = [place for sighting in sightings for place in sighting.places]
         if not places:
-            return self._misquoted(finding, meant, sources, sightings)
+            return self._misquoted(finding, cited, sources, sightings)
         for source, sighting in zip(sources, sightings, strict=True):
             if not sighting.places and (
                 source.unknown or not sighting.everywhere
@@ -201,8 +203,8 @@ class EvidenceLookup:
                     )
                 )
         candidates = [at_place(finding, place, self._known(finding, place)) for place in places]
-        if meant.guess:
-            candidates = [_guessed(candidate, meant.guess) for candidate in candidates]
+        if cited.guess:
+            candidates = [_guessed(candidate, cited.guess) for candidate in candidates]
         return most_blocking(self._gate, candidates, finding.line)
 
     def _known(self, finding: Finding, place: QuotePlace) -> bool | None:
@@ -211,26 +213,26 @@ class EvidenceLookup:
     def _misquoted(
         self,
         finding: Finding,
-        meant: _Meant,
+        cited: _CitedFiles,
         sources: Sequence[EvidenceFile],
         sightings: Sequence[QuoteSearch],
     ) -> Finding:
         """A finding whose quote is nowhere; where that may block, the lines it gives have to do."""
         first = next(iter(possible_paths(finding.path, self._workspace.root)), finding.path)
-        path = next(iter(meant.paths), first.removeprefix("/"))
+        path = next(iter(cited.paths), first.removeprefix("/"))
         found = without_place(finding, path, sightings, self._accepted)
-        if meant.doubt:
-            found = replace(found, doubt=meant.doubt, evidence_found=None if meant.several else False)
+        if cited.doubt:
+            found = replace(found, doubt=cited.doubt, evidence_found=None if cited.several else False)
         if self._gate is None or self._gate.evidence != "warn":
             return found
         return replace(
             found,
-            in_diff=_any(source.stated_lines_touched(finding) for source in sources),
-            file_changed=_any(source.file_changed for source in sources),
+            in_diff=_any_yes(source.stated_lines_touched(finding) for source in sources),
+            file_changed=_any_yes(source.file_changed for source in sources),
         )
 
 
-def _any(answers: Iterable[bool | None]) -> bool | None:
+def _any_yes(answers: Iterable[bool | None]) -> bool | None:
     """Whether one of them is yes; no where all of them are, and there is one."""
     said = list(answers)
     return True if True in said else None if None in said or not said else False
@@ -247,7 +249,7 @@ def _guessed(finding: Finding, doubt: str) -> Finding:
     )
 
 
-def _ends(path: str) -> Iterator[str]:
+def _path_suffixes(path: str) -> Iterator[str]:
     """The path without its first directory, without its first two, and so on."""
     parts = path.lstrip("/").split("/")
     return ("/".join(parts[at:]) for at in range(1, len(parts)))

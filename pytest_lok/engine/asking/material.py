@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Format
-from pytest_lok.engine.evaluation import worked_out
+from pytest_lok.engine.evaluation import evaluate
 from pytest_lok.engine.execution import StepExecution
 from pytest_lok.errors import StepUnableError
 
 
-async def look_for_material(record: StepExecution, text: Template | None) -> None:
+async def check_material(execution: StepExecution, text: Template | None) -> None:
     """Say which steps' words are empty in the text; StepUnableError where a review has nothing to review.
 
     That a change is empty may be so, or a command before it may have failed unseen. Who knows what it
     means says so: in the step's ``when``, or with words of their own in place of nothing.
     """
-    step, scope = record.step, record.context.scope(record.loop)
-    blanks = await worked_out(record, scope, [text], text.blanks) if text is not None else []
+    step, scope = execution.step, execution.context.scope(execution.loop)
+    blanks = await evaluate(execution, scope, [text], text.blanks) if text is not None else []
     if text is None or not blanks:
         return
     names = " and ".join(f"steps.{name}" for name in blanks)
@@ -24,7 +24,7 @@ async def look_for_material(record: StepExecution, text: Template | None) -> Non
     if step.output_format is Format.FINDINGS:
         known = step.when.steps if step.when is not None else frozenset()
         passed = [name for name in blanks if name not in known and scope.steps[name].passed]
-        alone = record.loop is None and set(blanks) == text.steps and not known.intersection(blanks)
+        alone = execution.loop is None and set(blanks) == text.steps and not known.intersection(blanks)
         if passed or alone:
             first = (passed or blanks)[0]
             raise StepUnableError(
@@ -32,4 +32,4 @@ async def look_for_material(record: StepExecution, text: Template | None) -> Non
                 hint=f"when = \"steps.{first}.output != ''\", or words for it: "
                 f"{{{{ steps.{first}.output | default('none', true) }}}}",
             )
-    record.note("empty", said)
+    execution.add_section("empty", said)

@@ -9,48 +9,48 @@ from pytest_lok.core.results import Json
 from pytest_lok.core.templates.program import LIGHT
 from pytest_lok.core.text.json_in_prose import only_quotes_prompt
 from pytest_lok.core.workflow.model import Format
-from pytest_lok.engine.evaluation import Left, evaluated
+from pytest_lok.engine.evaluation import TimeLeft, evaluate_in_thread
 from pytest_lok.engine.execution import StepExecution
 
 LIGHT_SEARCH = 5_000_000
 """Characters of a text, times those of what it answers, that are compared in no time."""
 
 
-async def read(
-    record: StepExecution, text: str, form: Format, *, alone: bool = False
+async def read_output(
+    execution: StepExecution, text: str, form: Format, *, alone: bool = False
 ) -> tuple[Json, list[str]]:
     """The value and its violations; OutputError where the text has not the format, ``alone`` or in prose.
 
     A schema's patterns, and long texts, can take long: that goes on elsewhere, for as long as the step may.
     """
-    schema = record.step.output_schema
-    if schema is None and _is_light(record, text):
-        return parse_output(text, form, material=record.material), []
+    schema = execution.step.output_schema
+    if schema is None and _is_light(execution, text):
+        return parse_output(text, form, material=execution.material), []
 
-    def work(left: Left) -> tuple[Json, list[str]]:
+    def work(left: TimeLeft) -> tuple[Json, list[str]]:
         from pytest_lok.core.workflow.json_schema import (
             violations,  # brings a library that most runs do not need
         )
 
-        value = parse_output(text, form, alone=alone, material=record.material)
+        value = parse_output(text, form, alone=alone, material=execution.material)
         return value, [] if schema is None else violations(schema, value, time_left=left)
 
     what = "reading the output" if schema is None else "the check by output_schema"
-    return await evaluated(work, record.context.limit(record.step), what)
+    return await evaluate_in_thread(work, execution.context.timeout_of(execution.step), what)
 
 
-async def is_quoting(record: StepExecution, text: str) -> bool:
+async def is_quoting(execution: StepExecution, text: str) -> bool:
     """Whether the JSON in a text is but quoted from what it answers."""
-    if _is_light(record, text):
-        return only_quotes_prompt(text, record.material)
-    work = partial(_quotes, text, record.material)
-    return await evaluated(work, record.context.limit(record.step), "reading the output")
+    if _is_light(execution, text):
+        return only_quotes_prompt(text, execution.material)
+    work = partial(_quotes, text, execution.material)
+    return await evaluate_in_thread(work, execution.context.timeout_of(execution.step), "reading the output")
 
 
-def _quotes(text: str, material: str, left: Left) -> bool:  # noqa: ARG001 - it ends by itself
+def _quotes(text: str, material: str, left: TimeLeft) -> bool:  # noqa: ARG001 - it ends by itself
     return only_quotes_prompt(text, material)
 
 
-def _is_light(record: StepExecution, text: str) -> bool:
+def _is_light(execution: StepExecution, text: str) -> bool:
     """Whether it is read in no time, though its values are looked for in what it answers."""
-    return len(text) <= LIGHT and len(text) * len(record.material) <= LIGHT_SEARCH
+    return len(text) <= LIGHT and len(text) * len(execution.material) <= LIGHT_SEARCH

@@ -14,39 +14,39 @@ from pytest_lok.errors import BackendError, LokError, StepFailedError, StepUnabl
 
 T = TypeVar("T")
 
-LONGEST_PAUSE = 300.0  # seconds; also caps a server's Retry-After, which may be absurd
+MAX_PAUSE = 300.0  # seconds; also caps a server's Retry-After, which may be absurd
 
 
-async def attempts(
+async def with_retries(
     step: Step,
     context: RunContext,
-    act: Callable[[int], Awaitable[T]],
-    again: Callable[[LokError], bool],
+    action: Callable[[int], Awaitable[T]],
+    is_transient: Callable[[LokError], bool],
     *,
     item: int | None = None,
 ) -> T:
-    """``await act(n)`` for n = 1, 2, …; a failure for which ``again`` holds is followed by another attempt.
+    """The result of ``action(number)``, attempted again after each failure for which ``is_transient`` holds.
 
-    At most ``step.retries`` more; then the last failure is raised.
+    ``number`` counts from 1. There are at most ``step.retries`` further attempts; the last failure is raised.
     """
     for number in range(1, step.retries + 1):
         try:
-            return await act(number)
+            return await action(number)
         except (StepFailedError, StepUnableError) as failure:
-            if not again(failure):
+            if not is_transient(failure):
                 raise
             delay = pause(step.retry_delay, number, failure)
-            context.tell(
+            context.emit(
                 StepRetrying(step=step.name, attempt=number, delay=delay, reason=failure.message, item=item)
             )
             await asyncio.sleep(delay)
-    return await act(step.retries + 1)
+    return await action(step.retries + 1)
 
 
 def pause(first: float, number: int, failure: LokError) -> float:
     """Seconds before the next attempt: doubling from ``first``, minus up to half; a server's wish wins."""
     if isinstance(failure, BackendError) and failure.retry_after is not None:
-        return min(max(failure.retry_after, 0.0), LONGEST_PAUSE)
-    longest = min(first * 2.0 ** min(number - 1, 30), LONGEST_PAUSE)
+        return min(max(failure.retry_after, 0.0), MAX_PAUSE)
+    longest = min(first * 2.0 ** min(number - 1, 30), MAX_PAUSE)
     # the process's own generator is seeded by tests, which count on what it gives next
     return longest * random.SystemRandom().uniform(0.5, 1.0)

@@ -70,7 +70,7 @@ class Child:
         self._kill_at = 0.0
         self._kill_after = kill_after
         self._sinks: list[OutputSink] = []
-        self._stdin = InputPipe(spec.stdin) if spec.counted and spec.stdin else None
+        self._stdin = InputPipe(spec.stdin) if spec.report_unread and spec.stdin else None
         self.unread = 0
         try:
             for _ in ("stdout", "stderr"):

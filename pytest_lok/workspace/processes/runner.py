@@ -134,17 +134,17 @@ async def _wait_until_exit_or_silence(child: Child, spec: ProcessSpec) -> bool:
 
     True = it has printed its last word and stays alive.
     """
-    now, said_all, idle = asyncio.get_running_loop().time, spec.said_all, spec.idle
+    now, is_finished, idle = asyncio.get_running_loop().time, spec.is_finished, spec.idle
     size, since = child.output_size, now()
     stdout_size, quiet_since = child.stdout_size, now()
-    while not child.finished.done() and (said_all is not None or not math.isinf(idle)):
+    while not child.finished.done() and (is_finished is not None or not math.isinf(idle)):
         await asyncio.wait([child.finished], timeout=max(0.01, min(since + idle - now(), 0.5)))
         if child.finished.done():
             break
         if child.stdout_size != stdout_size:
             stdout_size, quiet_since = child.stdout_size, now()
-        elif stdout_size and said_all is not None and now() - quiet_since >= min(LINGER_TIMEOUT, idle):
-            if said_all(child.text_so_far()):
+        elif stdout_size and is_finished is not None and now() - quiet_since >= min(LINGER_TIMEOUT, idle):
+            if is_finished(child.text_so_far()):
                 return True
             quiet_since = math.inf  # until it prints more
         if child.output_size != size:

@@ -14,7 +14,7 @@ from pytest_lok.backends.cli.tools import CLAUDE
 from pytest_lok.errors import BackendError, BackendFault
 from pytest_lok.workspace.processes.descendants import MARK
 from pytest_lok.workspace.processes.runner import LocalProcesses
-from tests.backends.asking import ask, refused
+from tests.backends.asking import ask, expect_error
 from tests.backends.tools import fake_tool
 
 
@@ -49,7 +49,7 @@ def test_the_prompt_in_an_argument(tmp_path: Path) -> None:
 
 def test_a_prompt_too_long_for_an_argument_names_stdin(tmp_path: Path) -> None:
     fake = fake_tool(tmp_path, out="x")
-    error = refused(backend(tmp_path, fake.path, "{prompt}"), "ü" * (LONGEST_ARGUMENT // 2 + 1))
+    error = expect_error(backend(tmp_path, fake.path, "{prompt}"), "ü" * (LONGEST_ARGUMENT // 2 + 1))
     assert error.kind is BackendFault.TOO_LONG
     assert "stdin" in error.hint
     assert ask(backend(tmp_path, fake.path, "{prompt}"), "ü" * (LONGEST_ARGUMENT // 2)).text == "x"
@@ -67,7 +67,7 @@ def test_the_model_has_its_place_in_the_arguments(tmp_path: Path) -> None:
 
 def test_a_model_without_a_place_is_not_dropped(tmp_path: Path) -> None:
     fake = fake_tool(tmp_path, out="x")
-    error = refused(backend(tmp_path, fake.path), model="large")
+    error = expect_error(backend(tmp_path, fake.path), model="large")
     assert error.kind is BackendFault.NOT_CONFIGURED
     assert "{model}" in error.hint
     problem = backend(tmp_path, fake.path, model="small").unavailable()
@@ -77,7 +77,7 @@ def test_a_model_without_a_place_is_not_dropped(tmp_path: Path) -> None:
 
 def test_a_place_without_a_model(tmp_path: Path) -> None:
     fake = fake_tool(tmp_path, out="x")
-    assert refused(backend(tmp_path, fake.path, "-m", "{model}")).kind is BackendFault.NOT_CONFIGURED
+    assert expect_error(backend(tmp_path, fake.path, "-m", "{model}")).kind is BackendFault.NOT_CONFIGURED
 
 
 def test_the_system_prompt_stands_before_the_prompt_or_in_its_place(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_the_system_prompt_stands_before_the_prompt_or_in_its_place(tmp_path: Pa
 
 def test_a_tool_that_falls_silent_is_not_waited_for(tmp_path: Path) -> None:
     fake = fake_tool(tmp_path, out="x", then="sleep 1000")
-    error = refused(backend(tmp_path, fake.path, idle=0.3))
+    error = expect_error(backend(tmp_path, fake.path, idle=0.3))
     assert error.kind is BackendFault.TIMEOUT
     assert "nothing for 0.3 s" in error.message
     assert "idle_timeout" in error.hint
@@ -148,7 +148,7 @@ def test_a_tool_that_is_not_there(tmp_path: Path, command: str, kind: BackendFau
     assert problem is not None
     assert problem.kind is kind
     assert hint in problem.hint
-    assert refused(mine).message == problem.message
+    assert expect_error(mine).message == problem.message
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_tool_that_is_not_there(tmp_path: Path, command: str, kind: BackendFau
 )
 def test_what_it_says_when_it_fails_has_a_kind(tmp_path: Path, err: str, kind: BackendFault) -> None:
     fake = fake_tool(tmp_path, out="some output\n", err=err, code=3)
-    error = refused(backend(tmp_path, fake.path))
+    error = expect_error(backend(tmp_path, fake.path))
     assert error.kind is kind
     assert "exit code 3" in error.message
     assert err.rpartition("\n")[2] in error.message
@@ -182,7 +182,7 @@ def test_what_it_says_when_it_fails_has_a_kind(tmp_path: Path, err: str, kind: B
 
 def test_a_long_complaint_is_cut(tmp_path: Path) -> None:
     fake = fake_tool(tmp_path, err="x" * 100_000 + "\nthe end", code=1)
-    error = refused(backend(tmp_path, fake.path))
+    error = expect_error(backend(tmp_path, fake.path))
     assert "the end" in error.message
     assert error.output.endswith("the end")
     assert len(error.output) + len(error.message) + len(error.hint) < 10_000
@@ -190,7 +190,7 @@ def test_a_long_complaint_is_cut(tmp_path: Path) -> None:
 
 def test_a_tool_that_dies_of_a_signal(tmp_path: Path) -> None:
     fake = fake_tool(tmp_path, then="kill -SEGV $$")
-    error = refused(backend(tmp_path, fake.path))
+    error = expect_error(backend(tmp_path, fake.path))
     assert error.kind is BackendFault.CRASHED
     assert "signal 11" in error.message
 
@@ -198,7 +198,7 @@ def test_a_tool_that_dies_of_a_signal(tmp_path: Path) -> None:
 def test_a_script_without_an_interpreter(tmp_path: Path) -> None:
     fake = fake_tool(tmp_path)
     fake.path.write_text("#!/no/such/interpreter\n")
-    error = refused(backend(tmp_path, fake.path))
+    error = expect_error(backend(tmp_path, fake.path))
     assert error.kind is BackendFault.CRASHED
     assert "interpreter" in error.hint
 
@@ -206,7 +206,7 @@ def test_a_script_without_an_interpreter(tmp_path: Path) -> None:
 def test_the_version_is_the_first_line(tmp_path: Path) -> None:
     fake = fake_tool(tmp_path, out="\n1.2.3 (Tool)\nand more\n")
     known = backend(tmp_path, fake.path, "--fast", dialect=CLAUDE, access="none")
-    assert asyncio.run(known.version(within=60)) == "1.2.3 (Tool)"
+    assert asyncio.run(known.version(limit=60)) == "1.2.3 (Tool)"
     assert fake.args == ["--version"]
     assert fake.cwd != tmp_path.resolve()
 
@@ -225,7 +225,7 @@ def test_a_version_that_does_not_come(
     fake = fake_tool(tmp_path, **more)
     within = 0.5 if kind is BackendFault.TIMEOUT else 60
     with pytest.raises(BackendError, match=why) as caught:
-        asyncio.run(backend(tmp_path, fake.path, dialect=CLAUDE).version(within=within))
+        asyncio.run(backend(tmp_path, fake.path, dialect=CLAUDE).version(limit=within))
     assert caught.value.kind is kind
 
 
@@ -236,7 +236,7 @@ def test_no_version_of_what_is_unknown_absent_or_still_to_be_fetched(tmp_path: P
         backend(tmp_path, tmp_path / "none", dialect=CLAUDE),
         backend(tmp_path, fake.path, "-y", "the-package", dialect=CLAUDE),
     ):
-        assert asyncio.run(mine.version(within=60)) == ""
+        assert asyncio.run(mine.version(limit=60)) == ""
     assert not (fake.seen / "cwd").exists()
 
 

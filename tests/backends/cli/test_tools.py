@@ -16,7 +16,7 @@ from pytest_lok.backends.cli.transcripts import read_claude, read_codex, read_ge
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
 from pytest_lok.workspace.processes.runner import LocalProcesses
-from tests.backends.asking import ask, refused
+from tests.backends.asking import ask, expect_error
 from tests.backends.tools import FakeTool, fake_tool
 
 SAMPLES = Path(__file__).parents[2] / "data" / "clis"
@@ -423,7 +423,7 @@ def test_a_prompt_a_tool_would_cut_is_refused(
     dialect: CliDialect, fits: int, tmp_path: Path, workspace: Path
 ) -> None:
     backend, fake = row(dialect.program, tmp_path)
-    error = refused(backend, "x" * (fits + 1))
+    error = expect_error(backend, "x" * (fits + 1))
     assert error.kind is BackendFault.TOO_LONG
     assert not (fake.seen / "stdin").exists()
     assert ask(backend, "x" * fits).text
@@ -473,7 +473,7 @@ def test_who_is_not_signed_in_is_told_how(
     tool = CliConfig(command=str(fake.path), dialect=DIALECTS[name])
     run = LocalProcesses(tmp_path, {}).launch
     backend = CommandBackend(name, tool, run=run, workspace=workspace, environ={"PATH": os.environ["PATH"]})
-    error = refused(backend)
+    error = expect_error(backend)
     assert error.kind is BackendFault.AUTH
     assert remedy in error.hint
 
@@ -487,7 +487,7 @@ def test_who_has_not_installed_it_is_told_how(name: str, tmp_path: Path, workspa
     assert problem is not None
     assert problem.kind is BackendFault.NOT_INSTALLED
     assert "npm install -g" in problem.hint
-    assert refused(backend).kind is BackendFault.NOT_INSTALLED
+    assert expect_error(backend).kind is BackendFault.NOT_INSTALLED
 
 
 def test_a_wish_to_wait_is_heard_from_a_message(tmp_path: Path, workspace: Path) -> None:
@@ -500,7 +500,7 @@ def test_a_wish_to_wait_is_heard_from_a_message(tmp_path: Path, workspace: Path)
     )
     run = LocalProcesses(tmp_path, {}).launch
     tool = CliConfig(command=str(fake.path), dialect=GEMINI)
-    error = refused(
+    error = expect_error(
         CommandBackend("gemini", tool, run=run, workspace=workspace, environ={"PATH": os.environ["PATH"]})
     )
     assert (error.kind, error.retry_after) == (BackendFault.RATE_LIMIT, 1.0)

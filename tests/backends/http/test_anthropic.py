@@ -10,7 +10,7 @@ from pytest_lok.backends.http.anthropic import MESSAGES
 from pytest_lok.backends.http.backend import HttpBackend
 from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.errors import BackendFault
-from tests.backends.asking import ask, refused, web
+from tests.backends.asking import ask, expect_error, web
 
 URL = "https://api.anthropic.com/v1/messages"
 
@@ -90,14 +90,14 @@ def test_a_server_that_does_not_stream() -> None:
 @web
 def test_an_answer_that_is_none(reason: str, kind: BackendFault) -> None:
     web.post(URL).mock(return_value=_events(_start(), _said("half"), _stop(reason), END))
-    error = refused(backend())
+    error = expect_error(backend())
     assert (error.kind, error.output) == (kind, "half")
 
 
 @web
 def test_without_its_last_word_it_is_cut() -> None:
     web.post(URL).mock(return_value=_events(_start(), _said("half"), _stop("end_turn")))
-    assert refused(backend()).kind is BackendFault.NETWORK
+    assert expect_error(backend()).kind is BackendFault.NETWORK
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_without_its_last_word_it_is_cut() -> None:
 def test_an_error_inside_the_stream(kind: str, fault: BackendFault) -> None:
     error = {"type": "error", "error": {"type": kind, "message": "oh"}}
     web.post(URL).mock(return_value=_events(_start(), _said("half"), error))
-    assert refused(backend()).kind is fault
+    assert expect_error(backend()).kind is fault
 
 
 @pytest.mark.parametrize("base", ["https://llm.test", "https://llm.test/v1/", "https://llm.test/v1/messages"])

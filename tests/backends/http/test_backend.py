@@ -14,7 +14,7 @@ from pytest_lok.backends.http import gemini as gemini_api
 from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
 from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.errors import BackendFault
-from tests.backends.asking import ask, refused, web
+from tests.backends.asking import ask, expect_error, web
 from tests.fake_llm_api import FakeLLM
 
 KEY = "sk-test-1234567890"
@@ -101,7 +101,7 @@ def test_what_is_sent(case: Case, api: FakeLLM) -> None:
 )
 def test_every_fault_has_its_kind(case: Case, api: FakeLLM, rule: dict[str, Any], kind: BackendFault) -> None:
     api.set_rules([{"reply": "an answer of some length, so that it has a middle", **rule}])
-    error = refused(case.backend(api.url, idle=0.3))
+    error = expect_error(case.backend(api.url, idle=0.3))
     assert error.kind is kind
     assert KEY not in f"{error} {error.output}"
     if "message" in rule:
@@ -110,14 +110,14 @@ def test_every_fault_has_its_kind(case: Case, api: FakeLLM, rule: dict[str, Any]
 
 def test_a_cut_answer_keeps_what_came(case: Case, api: FakeLLM) -> None:
     api.set_rules([{"reply": "half an answer", "stop": "length"}])
-    error = refused(case.backend(api.url))
+    error = expect_error(case.backend(api.url))
     assert error.output == "half an answer"
     assert "max_tokens" in error.hint
 
 
 def test_the_servers_wish_to_wait(case: Case, api: FakeLLM) -> None:
     api.set_rules([{"status": 429, "retry_after": 7}])
-    assert refused(case.backend(api.url)).retry_after == 7
+    assert expect_error(case.backend(api.url)).retry_after == 7
 
 
 def test_a_schema_the_server_refuses_is_spared(case: Case) -> None:
@@ -141,7 +141,7 @@ def test_its_own_key_is_found_and_sent(case: Case) -> None:
         assert case.backend("", key_env="", environ={variable: KEY}).unavailable() is None
     with FakeLLM(api_key=KEY) as api:
         assert ask(case.backend(api.url)).text
-        assert refused(case.backend(api.url, environ={"MY_KEY": "another"})).kind is BackendFault.AUTH
+        assert expect_error(case.backend(api.url, environ={"MY_KEY": "another"})).kind is BackendFault.AUTH
 
 
 def test_a_missing_key_is_known_without_asking(case: Case) -> None:
@@ -150,12 +150,12 @@ def test_a_missing_key_is_known_without_asking(case: Case) -> None:
     assert problem is not None
     assert problem.kind is BackendFault.NOT_CONFIGURED
     assert case.dialect.keys[0] in problem.hint
-    assert refused(missing).message == problem.message
+    assert expect_error(missing).message == problem.message
 
 
 @pytest.mark.parametrize("key", ["sk-“quoted”", "two\nlines"])
 def test_a_key_that_is_no_key(case: Case, key: str) -> None:
-    assert refused(case.backend("", environ={"MY_KEY": key})).kind is BackendFault.NOT_CONFIGURED
+    assert expect_error(case.backend("", environ={"MY_KEY": key})).kind is BackendFault.NOT_CONFIGURED
 
 
 def test_another_server_does_not_get_the_vendors_key(case: Case, api: FakeLLM) -> None:
@@ -169,7 +169,7 @@ def test_another_server_does_not_get_the_vendors_key(case: Case, api: FakeLLM) -
 def test_a_redirect_is_not_followed_with_the_key(case: Case) -> None:
     web.route(host="llm.test").respond(307, headers={"Location": "https://evil.test/v1"})
     elsewhere = web.route(host="evil.test")
-    error = refused(case.backend("https://llm.test"))
+    error = expect_error(case.backend("https://llm.test"))
     assert error.kind is BackendFault.NOT_CONFIGURED
     assert "https://evil.test/v1" in error.message
     assert not elsewhere.called
@@ -178,13 +178,13 @@ def test_a_redirect_is_not_followed_with_the_key(case: Case) -> None:
 @web
 def test_a_server_that_repeats_the_key_does_not_bring_it_into_the_error(case: Case) -> None:
     web.route(host="llm.test").respond(401, json={"error": {"message": f"Incorrect key: {KEY}"}})
-    error = refused(case.backend("https://llm.test"))
+    error = expect_error(case.backend("https://llm.test"))
     assert "***" in error.message
     assert KEY not in f"{error} {error.output}"
 
 
 @pytest.mark.parametrize("name", ["chat", "responses", "messages", "generate"])
 def test_no_model_is_named(name: str) -> None:
-    error = refused(CASES[name].backend("https://llm.test", model=""))
+    error = expect_error(CASES[name].backend("https://llm.test", model=""))
     assert error.kind is BackendFault.NOT_CONFIGURED
     assert "model" in error.hint

@@ -10,7 +10,7 @@ import pytest
 from pytest_lok.backends.http.bedrock import TOKEN, BedrockBackend
 from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.errors import BackendFault
-from tests.backends.asking import ask, refused
+from tests.backends.asking import ask, expect_error
 from tests.backends.fake_bedrock import ACCESS, SECRET, FakeBedrock, answer, message
 
 MODEL = "us.anthropic.claude-v2:0"
@@ -44,7 +44,7 @@ def test_a_signed_question_and_its_answer(api: FakeBedrock) -> None:
 
 
 def test_a_wrong_secret_is_refused(api: FakeBedrock) -> None:
-    error = refused(backend(api.url, {**KEYS, "AWS_SECRET_ACCESS_KEY": "wrong"}))
+    error = expect_error(backend(api.url, {**KEYS, "AWS_SECRET_ACCESS_KEY": "wrong"}))
     assert error.kind is BackendFault.AUTH
     assert "aws sso login" in error.hint
 
@@ -73,7 +73,7 @@ def test_another_server_does_not_get_the_token_of_aws(api: FakeBedrock) -> None:
 )
 def test_what_a_status_means(api: FakeBedrock, status: int, said: str, kind: BackendFault) -> None:
     api.status, api.said = status, said
-    error = refused(backend(api.url))
+    error = expect_error(backend(api.url))
     assert error.kind is kind
     assert said in error.message
 
@@ -109,13 +109,13 @@ def test_every_fault_has_its_kind(
     api: FakeBedrock, messages: list[bytes], kind: BackendFault, output: str
 ) -> None:
     api.messages = messages
-    error = refused(backend(api.url))
+    error = expect_error(backend(api.url))
     assert (error.kind, error.output) == (kind, output)
 
 
 def test_a_dead_stream(api: FakeBedrock) -> None:
     api.hangs = True
-    assert refused(backend(api.url, idle=0.3)).kind is BackendFault.TIMEOUT
+    assert expect_error(backend(api.url, idle=0.3)).kind is BackendFault.TIMEOUT
 
 
 @pytest.mark.parametrize(
@@ -134,11 +134,11 @@ def test_what_is_missing_is_known_without_asking(environ: dict[str, str], word: 
 
 
 def test_no_model_is_named(api: FakeBedrock) -> None:
-    assert refused(backend(api.url, model="")).kind is BackendFault.NOT_CONFIGURED
+    assert expect_error(backend(api.url, model="")).kind is BackendFault.NOT_CONFIGURED
 
 
 def test_a_profile_that_is_not_there_is_told(api: FakeBedrock) -> None:
-    error = refused(backend(api.url, {"AWS_REGION": "eu-west-1", "AWS_PROFILE": "no-such-profile"}))
+    error = expect_error(backend(api.url, {"AWS_REGION": "eu-west-1", "AWS_PROFILE": "no-such-profile"}))
     assert error.kind is BackendFault.AUTH
     assert "no-such-profile" in error.message
 

@@ -16,7 +16,7 @@ from pytest_lok.backends.http.openai import CHAT
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
-from tests.backends.asking import ask, finish, refused
+from tests.backends.asking import ask, expect_error, run_async
 from tests.fake_llm_api import FakeLLM
 
 
@@ -67,7 +67,7 @@ def test_connections_serve_again(api: FakeLLM) -> None:
             await gpt.ask(Prompt(text="x"))
         await gpt.aclose()
 
-    finish(story())
+    run_async(story())
     assert len(ports) == 1
 
 
@@ -95,7 +95,7 @@ def test_backends_share_a_client_and_may_close_it_twice(api: FakeLLM) -> None:
         await two.aclose()
         await one.aclose()
 
-    finish(story())
+    run_async(story())
     assert len(api.requests) == 2
 
 
@@ -129,7 +129,7 @@ def test_cancelling_closes_the_connection(api: FakeLLM) -> None:
             await asyncio.sleep(0.005)
         await gpt.aclose()
 
-    finish(story())
+    run_async(story())
     assert api.requests[0]["response"]["outcome"] == "hang, client gone"
 
 
@@ -145,7 +145,10 @@ def test_a_server_that_says_something_else_than_http() -> None:
     server = threading.Thread(target=serve)
     server.start()
     try:
-        assert refused(backend(f"http://127.0.0.1:{listener.getsockname()[1]}")).kind is BackendFault.NETWORK
+        assert (
+            expect_error(backend(f"http://127.0.0.1:{listener.getsockname()[1]}")).kind
+            is BackendFault.NETWORK
+        )
     finally:
         server.join(10)
         listener.close()
@@ -153,7 +156,7 @@ def test_a_server_that_says_something_else_than_http() -> None:
 
 def test_a_certificate_nobody_vouches_for_is_not_trusted(api: FakeLLM) -> None:
     """TLS to a server that speaks none fails as a connection, whatever the reason."""
-    error = refused(backend(api.url.replace("http:", "https:")))
+    error = expect_error(backend(api.url.replace("http:", "https:")))
     assert error.kind is BackendFault.NETWORK
 
 

@@ -10,7 +10,7 @@ from pytest_lok.backends.http.backend import HttpBackend
 from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.backends.http.gemini import GENERATE
 from pytest_lok.errors import BackendFault
-from tests.backends.asking import ask, refused, web
+from tests.backends.asking import ask, expect_error, web
 
 URL = "https://generativelanguage.googleapis.com/v1beta/models/m1:streamGenerateContent?alt=sse"
 
@@ -64,14 +64,14 @@ def test_thoughts_cost_and_are_not_the_answer() -> None:
 @web
 def test_an_answer_that_is_none(reason: str, kind: BackendFault) -> None:
     web.post(URL).mock(return_value=_events(_said({"text": "half"}), _said(reason=reason)))
-    error = refused(backend())
+    error = expect_error(backend())
     assert (error.kind, error.output) == (kind, "half")
 
 
 @web
 def test_a_blocked_prompt() -> None:
     web.post(URL).mock(return_value=_events({"promptFeedback": {"blockReason": "SAFETY"}}))
-    error = refused(backend())
+    error = expect_error(backend())
     assert error.kind is BackendFault.REFUSED
     assert "SAFETY" in error.message
 
@@ -79,7 +79,7 @@ def test_a_blocked_prompt() -> None:
 @web
 def test_no_reason_to_end_is_a_cut() -> None:
     web.post(URL).mock(return_value=_events(_said({"text": "half"})))
-    assert refused(backend()).kind is BackendFault.NETWORK
+    assert expect_error(backend()).kind is BackendFault.NETWORK
 
 
 @web
@@ -87,7 +87,7 @@ def test_its_wish_to_wait_stands_in_the_body() -> None:
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "17s"}]
     error = {"code": 429, "message": "Quota exceeded", "status": "RESOURCE_EXHAUSTED", "details": details}
     web.post(URL).respond(429, json={"error": error})
-    problem = refused(backend())
+    problem = expect_error(backend())
     assert (problem.kind, problem.retry_after) == (BackendFault.RATE_LIMIT, 17)
 
 

@@ -10,7 +10,7 @@ from pytest_lok.backends.http.backend import HttpBackend
 from pytest_lok.backends.http.client import HttpClient, HttpConfig
 from pytest_lok.backends.http.ollama import CHAT
 from pytest_lok.errors import BackendFault
-from tests.backends.asking import ask, refused, web
+from tests.backends.asking import ask, expect_error, web
 from tests.fake_llm_api import FakeLLM
 
 SERVER = "http://ollama.test:11434"
@@ -70,7 +70,7 @@ def test_the_steps_model_wins(api: FakeLLM) -> None:
 )
 def test_every_fault_has_its_kind(api: FakeLLM, rule: dict[str, Any], kind: BackendFault) -> None:
     api.set_rules([{"reply": "an answer of some length, so that it has a middle", **rule}])
-    error = refused(backend(api.url, idle=0.3))
+    error = expect_error(backend(api.url, idle=0.3))
     assert error.kind is kind
     assert error.retry_after == rule.get("retry_after")
 
@@ -78,7 +78,7 @@ def test_every_fault_has_its_kind(api: FakeLLM, rule: dict[str, Any], kind: Back
 @web
 def test_a_missing_model_names_the_command_that_gets_it() -> None:
     web.post(SERVER + "/api/chat").respond(404, json={"error": "model 'm7' not found"})
-    error = refused(backend(model="m7"))
+    error = expect_error(backend(model="m7"))
     assert "model 'm7' not found" in error.message
     assert "ollama pull m7" in error.hint
 
@@ -86,26 +86,26 @@ def test_a_missing_model_names_the_command_that_gets_it() -> None:
 @web
 def test_a_stream_without_its_last_word_is_a_cut() -> None:
     web.post(SERVER + "/api/chat").respond(200, text='{"message":{"content":"hi"},"done":false}\n')
-    error = refused(backend())
+    error = expect_error(backend())
     assert (error.kind, error.output) == (BackendFault.NETWORK, "hi")
 
 
 @web
 def test_json_that_is_no_answer() -> None:
     web.post(SERVER + "/api/chat").respond(200, text="[]\n")
-    assert refused(backend()).kind is BackendFault.BAD_OUTPUT
+    assert expect_error(backend()).kind is BackendFault.BAD_OUTPUT
 
 
 @web
 def test_a_prompt_beyond_the_context_is_told() -> None:
     said = {"error": "the input length exceeds the context length"}
     web.post(SERVER + "/api/chat").respond(400, json=said)
-    error = refused(backend())
+    error = expect_error(backend())
     assert error.kind is BackendFault.TOO_LONG
     assert "num_ctx" in error.hint
 
 
 def test_no_server_names_the_command_that_starts_it() -> None:
-    error = refused(backend("http://127.0.0.1:9"))
+    error = expect_error(backend("http://127.0.0.1:9"))
     assert error.kind is BackendFault.NETWORK
     assert "ollama serve" in error.hint

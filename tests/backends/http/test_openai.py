@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from pytest_lok.backends.http.backend import HttpBackend
-from pytest_lok.backends.http.client import LONGEST_WISH, HttpClient, HttpConfig
+from pytest_lok.backends.http.client import MAX_RETRY_AFTER, HttpClient, HttpConfig
 from pytest_lok.backends.http.openai import CHAT, RESPONSES
 from pytest_lok.errors import BackendFault
-from tests.backends.asking import ask, refused, web
+from tests.backends.asking import ask, expect_error, web
 from tests.fake_llm_api import FakeLLM
 
 KEY = "sk-test-1234567890"
@@ -108,7 +108,7 @@ def test_an_answer_with_line_separators_inside(api: FakeLLM) -> None:
 )
 def test_every_fault_has_its_kind(api: FakeLLM, rule: dict[str, Any], kind: BackendFault) -> None:
     api.set_rules([{"reply": "an answer of some length, so that it has a middle", **rule}])
-    error = refused(backend(api.url + "/v1", idle=0.3))
+    error = expect_error(backend(api.url + "/v1", idle=0.3))
     assert error.kind is kind
     assert error.hint
     assert KEY not in str(error)
@@ -118,25 +118,25 @@ def test_every_fault_has_its_kind(api: FakeLLM, rule: dict[str, Any], kind: Back
 
 def test_a_cut_answer_keeps_what_came(api: FakeLLM) -> None:
     api.set_rules([{"reply": "half an answer", "stop": "length"}])
-    assert refused(backend(api.url + "/v1")).output == "half an answer"
+    assert expect_error(backend(api.url + "/v1")).output == "half an answer"
 
 
 def test_the_time_of_the_prompt_bounds_a_slow_stream(api: FakeLLM) -> None:
     api.set_rules([{"reply": "x" * 2000, "chunk_chars": 1, "chunk_delay": 0.05}])
-    error = refused(backend(api.url + "/v1"), timeout=0.3)
+    error = expect_error(backend(api.url + "/v1"), timeout=0.3)
     assert error.kind is BackendFault.TIMEOUT
     assert "0.3 s" in error.message
 
 
 def test_nobody_listens() -> None:
-    error = refused(backend("http://127.0.0.1:9/v1"))
+    error = expect_error(backend("http://127.0.0.1:9/v1"))
     assert error.kind is BackendFault.NETWORK
     assert "http://127.0.0.1:9/v1" in error.hint
 
 
 @pytest.mark.parametrize("url", ["llm.test/v1", "ftp://llm.test", "http://"])
 def test_an_address_that_is_none(url: str) -> None:
-    error = refused(backend(url))
+    error = expect_error(backend(url))
     assert error.kind is BackendFault.NOT_CONFIGURED
     assert "base_url" in error.hint
 
@@ -146,7 +146,7 @@ def test_an_address_that_is_none(url: str) -> None:
 
 def test_a_wrong_key_names_its_variable() -> None:
     with FakeLLM(api_key="another") as api:
-        error = refused(backend(api.url + "/v1"))
+        error = expect_error(backend(api.url + "/v1"))
     assert error.kind is BackendFault.AUTH
     assert "MY_KEY" in error.hint
 
@@ -157,14 +157,14 @@ def test_a_missing_key_is_known_without_asking() -> None:
     assert problem is not None
     assert problem.kind is BackendFault.NOT_CONFIGURED
     assert "OPENAI_API_KEY" in problem.hint
-    assert refused(missing).message == problem.message
+    assert expect_error(missing).message == problem.message
 
 
 def test_a_key_that_is_no_key() -> None:
     broken = HttpBackend(
         "gpt", HttpConfig(model="m1"), CHAT, http=HttpClient({}), environ={"OPENAI_API_KEY": "sk-“quoted”"}
     )
-    assert refused(broken).kind is BackendFault.NOT_CONFIGURED
+    assert expect_error(broken).kind is BackendFault.NOT_CONFIGURED
 
 
 def test_another_server_does_not_get_the_key_of_openai(api: FakeLLM) -> None:
@@ -181,7 +181,7 @@ def test_another_server_does_not_get_the_key_of_openai(api: FakeLLM) -> None:
 
 
 def test_no_model_is_named() -> None:
-    error = refused(backend(model=""))
+    error = expect_error(backend(model=""))
     assert error.kind is BackendFault.NOT_CONFIGURED
     assert "model" in error.hint
 
@@ -189,7 +189,7 @@ def test_no_model_is_named() -> None:
 @web
 def test_a_server_that_repeats_the_key_does_not_bring_it_into_the_error() -> None:
     web.post(SERVER + "/chat/completions").respond(401, json={"error": {"message": f"Incorrect key: {KEY}"}})
-    error = refused(backend())
+    error = expect_error(backend())
     assert "***" in error.message
     assert KEY not in f"{error} {error.output}"
 
@@ -198,7 +198,7 @@ def test_a_server_that_repeats_the_key_does_not_bring_it_into_the_error() -> Non
 def test_a_redirect_is_not_followed_with_the_key() -> None:
     web.post(SERVER + "/chat/completions").respond(307, headers={"Location": "https://evil.test/v1"})
     elsewhere = web.route(host="evil.test")
-    error = refused(backend())
+    error = expect_error(backend())
     assert error.kind is BackendFault.NOT_CONFIGURED
     assert "https://evil.test/v1" in error.message
     assert not elsewhere.called
@@ -213,8 +213,8 @@ def test_a_redirect_is_not_followed_with_the_key() -> None:
         ({"Retry-After": "7"}, 7, 7),
         ({"Retry-After": "0.5"}, 0.5, 0.5),
         ({"Retry-After": "-3"}, 0, 0),
-        ({"Retry-After": "99999999999"}, LONGEST_WISH, LONGEST_WISH),
-        ({"Retry-After": "1e999"}, LONGEST_WISH, LONGEST_WISH),
+        ({"Retry-After": "99999999999"}, MAX_RETRY_AFTER, MAX_RETRY_AFTER),
+        ({"Retry-After": "1e999"}, MAX_RETRY_AFTER, MAX_RETRY_AFTER),
         ({"retry-after-ms": "1500", "Retry-After": "2"}, 1.5, 1.5),
     ],
     ids=str,
@@ -222,7 +222,7 @@ def test_a_redirect_is_not_followed_with_the_key() -> None:
 @web
 def test_the_servers_wish_to_wait(headers: dict[str, str], low: float, high: float) -> None:
     web.post(SERVER + "/chat/completions").respond(429, headers=headers, json={})
-    error = refused(backend())
+    error = expect_error(backend())
     assert error.transient
     assert error.retry_after is not None
     assert low <= error.retry_after <= high
@@ -233,7 +233,7 @@ def test_the_servers_wish_to_wait(headers: dict[str, str], low: float, high: flo
 def test_a_wish_to_wait_until_a_date(minutes: int, low: float, high: float) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
     web.post(SERVER + "/chat/completions").respond(503, headers={"Retry-After": date}, json={})
-    wish = refused(backend()).retry_after
+    wish = expect_error(backend()).retry_after
     assert wish is not None
     assert low <= wish <= high
 
@@ -242,7 +242,7 @@ def test_a_wish_to_wait_until_a_date(minutes: int, low: float, high: float) -> N
 @web
 def test_a_wish_that_is_none(value: str) -> None:
     web.post(SERVER + "/chat/completions").respond(429, headers={"Retry-After": value}, text="slow down")
-    error = refused(backend())
+    error = expect_error(backend())
     assert error.retry_after is None
     assert "slow down" in error.message
 
@@ -255,8 +255,8 @@ def _events(*events: Any) -> httpx.Response:
     return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, text="".join(lines))
 
 
-def _said(text: str, finish: str | None = None) -> dict[str, Any]:
-    return {"model": "m1", "choices": [{"delta": {"content": text}, "finish_reason": finish}]}
+def _said(text: str, run_async: str | None = None) -> dict[str, Any]:
+    return {"model": "m1", "choices": [{"delta": {"content": text}, "finish_reason": run_async}]}
 
 
 @web
@@ -271,7 +271,7 @@ def test_comments_carriage_returns_and_other_fields_are_passed_over() -> None:
 @web
 def test_an_end_without_a_reason_may_be_a_cut() -> None:
     web.post(SERVER + "/chat/completions").mock(return_value=_events(_said("hi"), "[DONE]"))
-    error = refused(backend())
+    error = expect_error(backend())
     assert (error.kind, error.output) == (BackendFault.NETWORK, "hi")
 
 
@@ -284,21 +284,21 @@ def test_a_reason_without_an_end_is_an_end() -> None:
 @web
 def test_neither_is_a_cut() -> None:
     web.post(SERVER + "/chat/completions").mock(return_value=_events(_said("hi")))
-    error = refused(backend())
+    error = expect_error(backend())
     assert (error.kind, error.output) == (BackendFault.NETWORK, "hi")
 
 
 @web
 def test_a_body_of_no_bytes_is_a_cut() -> None:
     web.post(SERVER + "/chat/completions").respond(200, headers={"Content-Type": "text/event-stream"})
-    assert refused(backend()).kind is BackendFault.NETWORK
+    assert expect_error(backend()).kind is BackendFault.NETWORK
 
 
 @web
 def test_a_refusal_in_its_own_field() -> None:
     event = {"choices": [{"delta": {"refusal": "I will not"}, "finish_reason": "stop"}]}
     web.post(SERVER + "/chat/completions").mock(return_value=_events(event))
-    error = refused(backend())
+    error = expect_error(backend())
     assert error.kind is BackendFault.REFUSED
     assert "I will not" in error.message
 
@@ -321,7 +321,7 @@ def test_a_server_that_does_not_stream(content: Any) -> None:
 @web
 def test_a_page_instead_of_an_answer() -> None:
     web.post(SERVER + "/chat/completions").respond(200, html="<html>Sign in</html>")
-    error = refused(backend())
+    error = expect_error(backend())
     assert error.kind is BackendFault.BAD_OUTPUT
     assert "Sign in" in error.message
 
@@ -360,7 +360,7 @@ def test_what_a_server_refuses_is_spared_from_then_on(part: str, message: str) -
 def test_what_cannot_be_spared_is_refused_once() -> None:
     refusing = {"error": {"message": "stream_options, max_completion_tokens and response_format are wrong"}}
     route = web.post(SERVER + "/chat/completions").respond(400, json=refusing)
-    assert refused(backend(max_tokens=5)).kind is BackendFault.BAD_REQUEST
+    assert expect_error(backend(max_tokens=5)).kind is BackendFault.BAD_REQUEST
     assert len(route.calls) == 4
 
 
@@ -377,7 +377,7 @@ def test_what_cannot_be_spared_is_refused_once() -> None:
 @web
 def test_an_error_inside_the_stream(event: Any, kind: BackendFault) -> None:
     web.post(SERVER + "/chat/completions").mock(return_value=_events(_said("begun"), event))
-    assert refused(backend()).kind is kind
+    assert expect_error(backend()).kind is kind
 
 
 # --- responses
@@ -439,7 +439,7 @@ def test_a_response_that_is_not_streamed() -> None:
 @web
 def test_a_response_that_is_no_answer(document: dict[str, Any], kind: BackendFault) -> None:
     web.post(RESPONSES_URL).respond(200, json=document)
-    assert refused(responder()).kind is kind
+    assert expect_error(responder()).kind is kind
 
 
 @web
@@ -453,4 +453,4 @@ def test_a_refusal_of_a_response_comes_in_pieces_and_once() -> None:
         },
     ]
     web.post(RESPONSES_URL).mock(return_value=_events(*events))
-    assert refused(responder()).message == "gpt: the model refused: I will not"
+    assert expect_error(responder()).message == "gpt: the model refused: I will not"

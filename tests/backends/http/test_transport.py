@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from pytest_lok.backends.http.transport import DirectTransport
-from tests.backends.asking import finish
+from tests.backends.asking import run_async
 
 T = TypeVar("T")
 Story = Callable[[httpx.AsyncClient], Awaitable[T]]
@@ -54,7 +54,7 @@ class Served:
                 await asyncio.sleep(0.005)
             return result
 
-        return finish(stage())
+        return run_async(stage())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen: list[bytes] = []
@@ -152,7 +152,7 @@ def test_each_of_many_at_once_has_a_connection() -> None:
             await asyncio.sleep(0.005)
         return [answer.text for answer in answers]
 
-    assert finish(story()) == ["fine"] * 300
+    assert run_async(story()) == ["fine"] * 300
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_nobody_listens() -> None:
             with pytest.raises(httpx.ConnectError):
                 await client.get("http://127.0.0.1:9/")
 
-    finish(story())
+    run_async(story())
 
 
 @pytest.fixture

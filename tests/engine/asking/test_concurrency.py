@@ -44,7 +44,7 @@ def test_a_backend_gets_as_many_questions_as_it_has_slots(tmp_path: Path) -> Non
     for limit in (1, 2):
         backend = Slow(0.02)
         outcomes = ran(
-            FOUR, replace(world(tmp_path, backend), slots={"slow": ConcurrencyLimiter(limit)})
+            FOUR, replace(world(tmp_path, backend), limiters={"slow": ConcurrencyLimiter(limit)})
         ).outcomes
         assert set(outcomes.values()) == {Outcome.PASSED}
         assert backend.most == limit
@@ -52,19 +52,19 @@ def test_a_backend_gets_as_many_questions_as_it_has_slots(tmp_path: Path) -> Non
 
 def test_waiting_in_line_is_no_part_of_the_answers_time(tmp_path: Path) -> None:
     within = world(tmp_path, Slow(0.3), limits=Limits(timeout=1.0))
-    assert set(ran(FOUR, replace(within, slots={"slow": ConcurrencyLimiter(1)})).outcomes.values()) == {
+    assert set(ran(FOUR, replace(within, limiters={"slow": ConcurrencyLimiter(1)})).outcomes.values()) == {
         Outcome.PASSED
     }
 
 
 def test_slots_serve_one_event_loop_after_another() -> None:
-    slots = ConcurrencyLimiter(1)
+    limiter = ConcurrencyLimiter(1)
 
     async def both() -> list[str]:
         order: list[str] = []
 
         async def one(name: str) -> None:
-            async with slots.place():
+            async with limiter.slot():
                 order.append(name)
                 await asyncio.sleep(0)
                 order.append(name)
@@ -78,10 +78,10 @@ def test_slots_serve_one_event_loop_after_another() -> None:
 
 def test_a_waiter_that_is_cancelled_leaves_the_line() -> None:
     async def story() -> None:
-        slots = ConcurrencyLimiter(1)
+        limiter = ConcurrencyLimiter(1)
 
         async def one() -> None:
-            async with slots.place():
+            async with limiter.slot():
                 await asyncio.sleep(10)
 
         first = asyncio.create_task(one())
@@ -90,7 +90,7 @@ def test_a_waiter_that_is_cancelled_leaves_the_line() -> None:
         second.cancel()
         first.cancel()
         await asyncio.wait([first, second])
-        async with asyncio.timeout(10), slots.place():
+        async with asyncio.timeout(10), limiter.slot():
             pass
 
     asyncio.run(story())
@@ -98,11 +98,11 @@ def test_a_waiter_that_is_cancelled_leaves_the_line() -> None:
 
 def test_a_waiter_that_is_cancelled_as_its_turn_comes_gives_it_on() -> None:
     async def story() -> None:
-        slots = ConcurrencyLimiter(1)
+        limiter = ConcurrencyLimiter(1)
         release = asyncio.Event()
 
         async def one() -> None:
-            async with slots.place():
+            async with limiter.slot():
                 await release.wait()
 
         first, second, third = (asyncio.create_task(one()) for _ in range(3))
@@ -120,10 +120,10 @@ def failure(kind: BackendFault) -> BackendError:
     return BackendError("no", kind=kind, backend="slow")
 
 
-async def question(slots: ConcurrencyLimiter, kind: BackendFault | None = None) -> None:
+async def question(limiter: ConcurrencyLimiter, kind: BackendFault | None = None) -> None:
     """One that ends well, or in a failure of that kind, after others have begun."""
     try:
-        async with slots.place():
+        async with limiter.slot():
             await asyncio.sleep(0)
             if kind is not None:
                 raise failure(kind)
@@ -131,18 +131,18 @@ async def question(slots: ConcurrencyLimiter, kind: BackendFault | None = None) 
         pass
 
 
-async def wave(slots: ConcurrencyLimiter, size: int, kind: BackendFault | None = None) -> None:
-    await asyncio.gather(*(question(slots, kind) for _ in range(size)))
+async def wave(limiter: ConcurrencyLimiter, size: int, kind: BackendFault | None = None) -> None:
+    await asyncio.gather(*(question(limiter, kind) for _ in range(size)))
 
 
 @pytest.mark.parametrize("kind", [BackendFault.RATE_LIMIT, BackendFault.OVERLOAD])
 def test_pressure_halves_the_places_once_per_wave(kind: BackendFault) -> None:
-    slots, seen = ConcurrencyLimiter(8), []
+    limiter, seen = ConcurrencyLimiter(8), []
 
     async def story() -> None:
         for _ in range(5):
-            await wave(slots, int(slots.places), kind)
-            seen.append(slots.places)
+            await wave(limiter, int(limiter.capacity), kind)
+            seen.append(limiter.capacity)
 
     asyncio.run(story())
     assert seen == [4, 2, 1, 1, 1]
@@ -152,40 +152,40 @@ def test_pressure_halves_the_places_once_per_wave(kind: BackendFault) -> None:
     "kind", [k for k in BackendFault if k not in (BackendFault.RATE_LIMIT, BackendFault.OVERLOAD)]
 )
 def test_other_failures_are_no_pressure(kind: BackendFault) -> None:
-    slots = ConcurrencyLimiter(8)
-    asyncio.run(wave(slots, 8, kind))
-    assert slots.places == 8
+    limiter = ConcurrencyLimiter(8)
+    asyncio.run(wave(limiter, 8, kind))
+    assert limiter.capacity == 8
 
 
 def test_places_come_back_one_by_one() -> None:
-    slots, seen = ConcurrencyLimiter(4), []
+    limiter, seen = ConcurrencyLimiter(4), []
 
     async def story() -> None:
-        await wave(slots, 4, BackendFault.OVERLOAD)
-        while slots.places < 4:
-            await question(slots)
-            seen.append(slots.places)
-        await wave(slots, 20)
+        await wave(limiter, 4, BackendFault.OVERLOAD)
+        while limiter.capacity < 4:
+            await question(limiter)
+            seen.append(limiter.capacity)
+        await wave(limiter, 20)
 
     asyncio.run(story())
     # after two answers on two places, and three on three
     assert seen == [2, 2, 3, 3, 3, 4]
-    assert slots.places == 4
+    assert limiter.capacity == 4
 
 
 def test_any_number_at_once_ends_where_it_was_too_much() -> None:
-    slots = ConcurrencyLimiter()
-    assert math.isinf(slots.places)
-    asyncio.run(wave(slots, 12, BackendFault.RATE_LIMIT))
-    assert slots.places == 6
+    limiter = ConcurrencyLimiter()
+    assert math.isinf(limiter.capacity)
+    asyncio.run(wave(limiter, 12, BackendFault.RATE_LIMIT))
+    assert limiter.capacity == 6
 
 
 def test_a_halving_keeps_the_line_in_order_and_lets_everybody_in() -> None:
-    slots, served = ConcurrencyLimiter(4), []
+    limiter, served = ConcurrencyLimiter(4), []
 
     async def story() -> None:
         async def one(number: int) -> None:
-            await question(slots, BackendFault.OVERLOAD if number < 4 else None)
+            await question(limiter, BackendFault.OVERLOAD if number < 4 else None)
             served.append(number)
 
         async with asyncio.timeout(30):
@@ -209,18 +209,18 @@ def test_steps_that_try_again_get_through_a_server_that_bears_less_than_was_thou
         f'[[steps]]\nname = "s{n}"\nbackend = "slow"\nprompt = "?"\nretries = 6\nretry_delay = 20'
         for n in range(8)
     )
-    slots = ConcurrencyLimiter(8)
-    outcomes = ran(many, replace(world(tmp_path, Strict(0.01)), slots={"slow": slots})).outcomes
+    limiter = ConcurrencyLimiter(8)
+    outcomes = ran(many, replace(world(tmp_path, Strict(0.01)), limiters={"slow": limiter})).outcomes
     assert set(outcomes.values()) == {Outcome.PASSED}
-    assert slots.places < 8
+    assert limiter.capacity < 8
 
 
 def test_so_many_begin_per_minute() -> None:
     began: list[float] = []
-    slots = ConcurrencyLimiter(per_minute=3, minute=0.3)
+    limiter = ConcurrencyLimiter(per_minute=3, minute=0.3)
 
     async def one() -> None:
-        async with slots.place():
+        async with limiter.slot():
             began.append(asyncio.get_running_loop().time())
 
     async def story() -> None:
@@ -235,14 +235,14 @@ def test_so_many_begin_per_minute() -> None:
 def test_limits_can_be_nested() -> None:
     async def story() -> None:
         wide = ConcurrencyLimiter(1)
-        narrow = [ConcurrencyLimiter(4, among=wide), ConcurrencyLimiter(4, among=wide)]
+        narrow = [ConcurrencyLimiter(4, parent=wide), ConcurrencyLimiter(4, parent=wide)]
         backend = Slow(0)
 
-        async def one(slots: ConcurrencyLimiter) -> None:
-            async with slots.place():
+        async def one(limiter: ConcurrencyLimiter) -> None:
+            async with limiter.slot():
                 await backend.ask(Prompt(text="?"))
 
-        await asyncio.gather(*(one(slots) for slots in narrow * 4))
+        await asyncio.gather(*(one(limiter) for limiter in narrow * 4))
         assert backend.most == 1
 
     asyncio.run(story())

@@ -433,7 +433,7 @@ class Slow(Tree):
         await asyncio.sleep(60)
         return Comparison(base="main")
 
-    async def at_base(self, path: str) -> str | None:
+    async def text_at_base(self, path: str) -> str | None:
         await asyncio.sleep(60)
         return None
 

@@ -231,7 +231,9 @@ def test_what_is_not_read_of_a_counted_stdin_is_known(
     tmp_path: Path, watchdog: Watchdog, text: str, unread: int | None
 ) -> None:
     stdin = b"x" * 1_000_000
-    launch = ProcessSpec(argv=("sh", "-c", text), env=_path(), cwd=str(tmp_path), stdin=stdin, counted=True)
+    launch = ProcessSpec(
+        argv=("sh", "-c", text), env=_path(), cwd=str(tmp_path), stdin=stdin, report_unread=True
+    )
     before = _descriptors()
     done = asyncio.run(_within(LocalProcesses(tmp_path, {}, watchdog=watchdog).launch(launch)))
     assert done.exit_code == 0
@@ -246,7 +248,7 @@ def test_a_process_that_has_said_all_need_not_exit(tmp_path: Path, watchdog: Wat
         env=_path(),
         cwd=str(tmp_path),
         spool=True,
-        said_all=lambda said: said.endswith("end\n"),
+        is_finished=lambda said: said.endswith("end\n"),
     )
     done = asyncio.run(_within(LocalProcesses(tmp_path, {}, watchdog=watchdog).launch(launch)))
     assert (done.exit_code, done.stdout) == (0, "begun\nend\n")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from contextvars import ContextVar
 
-THREAD = "lok-engine"
+ENGINE_THREAD = "lok-engine"
 """How the names of the threads begin that everything runs on."""
-ASIDE: ContextVar[list[str] | None] = ContextVar("aside", default=None)
+STRAY_OUTPUT: ContextVar[list[str] | None] = ContextVar("aside", default=None)
 """The pieces of text said so far in the step that runs in this context; None outside of steps."""
 
 
-def on_engine() -> bool:
+def is_engine_thread() -> bool:
     """Whether the current thread is one of the engine's, or of its loop's executor."""
-    return threading.current_thread().name.startswith(THREAD)
+    return threading.current_thread().name.startswith(ENGINE_THREAD)
