@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from jinja2.exceptions import TemplateSyntaxError
 
 from pytest_lok.core.shell.ast import Hole
-from pytest_lok.core.templates.parser import LEXER
+from pytest_lok.core.templates.lexer import LEXER
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.template import Template
 from pytest_lok.errors import Fault, SourceError

@@ -15,9 +15,8 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import safe_range
 
 from pytest_lok.core.templates.comparison import COMPARISONS, TEXTUAL, YES, among, kind, same, yes
+from pytest_lok.core.templates.filters import COMPARING, NUMERIC, NUMERIC_TESTS
 from pytest_lok.core.templates.limits import FILTER, budget_of, check_option, effort
-from pytest_lok.core.templates.numbers import NUMERIC, NUMERIC_TESTS
-from pytest_lok.core.templates.selection_filters import COMPARING
 from pytest_lok.core.templates.values import (
     MissingValue,
     OutputValue,

@@ -13,7 +13,7 @@ from pytest_lok.core.templates.builtins import FILTERS, FUNCTIONS, METHODS, TEST
 from pytest_lok.core.templates.comparison import COMPARE, COMPARED, YES
 from pytest_lok.core.templates.constants import constants, known_kind
 from pytest_lok.core.templates.environment import CALLED, COUNTED, MADE
-from pytest_lok.core.templates.parser import GROUPS, LOOP, OWN, SourceToken, opened
+from pytest_lok.core.templates.lexer import GROUPS, LOOP, OWN, SourceToken, opened
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.values import OUTCOMES
 from pytest_lok.core.text.suggestions import did_you_mean

@@ -9,10 +9,10 @@ from jinja2 import nodes
 
 from pytest_lok.core.results import Json, Outcome
 from pytest_lok.core.templates.comparison import yes
-from pytest_lok.core.templates.compiled import CompiledText, check_expression
 from pytest_lok.core.templates.parser import Span
 from pytest_lok.core.templates.program import TemplateProgram, expression_tree
 from pytest_lok.core.templates.scope import Scope, VisibleNames
+from pytest_lok.core.templates.template import CompiledText, check_expression
 from pytest_lok.core.templates.values import OutputValue, as_json, json_of, text_of
 from pytest_lok.core.text.strict_json import is_json, load
 from pytest_lok.errors import Fault, TemplateError

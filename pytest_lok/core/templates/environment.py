@@ -11,8 +11,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pytest_lok.core.templates.builtins import FILTERS, FUNCTIONS, TESTS, method_of, percent
 from pytest_lok.core.templates.comparison import COMPARED, YES, compared, yes
+from pytest_lok.core.templates.filters import arithmetic
 from pytest_lok.core.templates.limits import CALL, MAX_TEXT, RenderingBudget, budget_of, check_growth, effort
-from pytest_lok.core.templates.numbers import arithmetic
 from pytest_lok.core.templates.values import MissingValue, field_of, plain, text_of
 from pytest_lok.errors import TemplateError
 

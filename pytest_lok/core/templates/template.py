@@ -1,13 +1,153 @@
-"""Text with ``{{ }}`` and ``{% %}`` -> Template, which knows what it refers to and renders once."""
+"""A source text -> what it means and needs, or every mistake in it; Template is a text that renders."""
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pytest_lok.core.templates.compiled import check_template
-from pytest_lok.core.templates.program import TemplateProgram
+from jinja2 import nodes
+
+from pytest_lok.core.templates.checker import NameChecker, variables_of
+from pytest_lok.core.templates.lexer import GROUPS, SourceToken, join_names, lex, opened, split
+from pytest_lok.core.templates.parser import Span, parse_expression, parse_template
+from pytest_lok.core.templates.program import PlainProgram, TemplateProgram, expression_tree
 from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.core.text.quotation import without_values
+from pytest_lok.errors import Fault, SourceError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledText:
+    """What a text does and needs. ``arguments`` are the ones it cannot do without (no default).
+
+    ``positional_count`` is the highest number of a positional argument that it reads, with or without a
+    default. ``spans`` are an expression's operands and comparisons, outer ones first; ``told`` are the steps
+    whose outcome it asks for. ``warnings`` are about what makes sense, and still cannot be meant.
+    """
+
+    program: TemplateProgram
+    steps: frozenset[str]
+    arguments: frozenset[str]
+    positional_count: int = 0
+    rubrics: tuple[tuple[str, str], ...] = ()
+    spans: tuple[Span, ...] = ()
+    told: frozenset[str] = frozenset()
+    warnings: tuple[Fault, ...] = ()
+
+
+def check_template(source: str, names: VisibleNames) -> CompiledText:
+    """The meaning of a text with tags; SourceError holds every mistake."""
+    lexemes = join_names(lex(source), names, bare=False)
+    statements = any(lexeme.kind == "block_begin" for lexeme in lexemes)
+    try:
+        tree = parse_template(lexemes)
+    except SourceError as error:
+        raise error if statements else _each_tag(source, names, error) from None
+    check = _checked(tree, names, lexemes, statements=statements)
+    program = TemplateProgram(source, lambda: tree, check.steps)
+    if statements:
+        program.compile()  # some mistakes in statements are only found then
+    return CompiledText(
+        program=program,
+        steps=frozenset(check.steps),
+        arguments=check.required,
+        positional_count=check.positional_count,
+    )
+
+
+def _each_tag(source: str, names: VisibleNames, whole: SourceError) -> SourceError:
+    """The mistakes of every ``{{ }}`` by itself, where one of them breaks the whole."""
+    parts = [part for part in split(source) if part.kind == "expression"]
+    if len(parts) < 2:
+        return whole
+    faults: list[Fault] = []
+    for part in parts:
+        try:
+            check_template(part.text, names)
+        except SourceError as error:
+            faults += [
+                Fault(message=f.message, start=f.start + part.start, end=f.end + part.start, hint=f.hint)
+                for f in error.faults
+            ]
+    return SourceError(faults) if faults else whole
+
+
+def check_expression(source: str, names: VisibleNames, *, decides: bool = True) -> CompiledText:
+    """The meaning of one expression, also inside ``{{ }}``; SourceError holds every mistake.
+
+    One that ``decides`` is a yes or a no, and so is every part of it whose truth counts.
+    """
+    lexemes = join_names(_expression(source), names, bare=True)
+    expression, spans = parse_expression(lexemes, names.steps - opened(names) - GROUPS)
+    tree = expression_tree(expression)
+    check = _checked(tree, names, lexemes, statements=False, judged=expression if decides else None)
+    return CompiledText(
+        program=TemplateProgram(source, lambda: tree, check.steps),
+        steps=frozenset(check.steps),
+        arguments=check.required,
+        positional_count=check.positional_count,
+        rubrics=tuple(check.rubrics),
+        spans=tuple(spans),
+        told=frozenset(check.told),
+        warnings=tuple(check.warnings),
+    )
+
+
+_TAGS = frozenset({"data", "variable_begin", "variable_end", "block_begin", "block_end", "raw_begin"})
+
+
+def _expression(source: str) -> list[SourceToken]:
+    """The tokens of an expression, without the ``{{ }}`` that some write around it."""
+    if not source.strip():
+        raise SourceError([Fault(message="the expression is empty", end=len(source))])
+    if re.fullmatch(r"\s*\{\{.*\}\}\s*", source, re.DOTALL) is None:
+        inner = lex(source, expression=True)
+    else:
+        lexemes = [lexeme for lexeme in lex(source) if lexeme.kind != "data" or lexeme.text.strip()]
+        inner = lexemes[1:-1]
+    for lexeme in inner:
+        if lexeme.kind in _TAGS:
+            raise SourceError([_braces(lexeme.text.strip(), lexeme.start, lexeme.end)])
+    for left, right in itertools.pairwise(inner):
+        if left.text == right.text == "{" and left.end == right.start:
+            raise SourceError([_braces("{{", left.start, right.end)])
+    return inner or [SourceToken("whitespace", "", 0, len(source))]
+
+
+def _braces(text: str, start: int, end: int) -> Fault:
+    return Fault(
+        message=f"unexpected `{text}`: this is an expression already",
+        start=start,
+        end=end,
+        hint="write names without braces: `steps.NAME.output`",
+    )
+
+
+def _checked(
+    tree: nodes.Template,
+    names: VisibleNames,
+    lexemes: Sequence[SourceToken],
+    *,
+    statements: bool,
+    judged: nodes.Expr | None = None,
+) -> NameChecker:
+    """``judged`` is the expression whose truth will be asked for."""
+    try:
+        check = NameChecker(
+            names, lexemes, variables_of(tree) if statements else frozenset(), decides=judged is not None
+        )
+        if judged is not None:
+            check.truth(judged)
+            check.constant(judged)
+        check.visit(tree)
+    except RecursionError:
+        fault = Fault(message="this is nested too deeply", start=lexemes[0].start, end=lexemes[-1].end)
+        raise SourceError([fault]) from None
+    if check.faults:
+        raise SourceError(sorted(dict.fromkeys(check.faults), key=lambda fault: (fault.start, fault.end)))
+    return check
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +162,8 @@ class Template:
     steps: frozenset[str] = frozenset()
     arguments: frozenset[str] = frozenset()
     positional_count: int = 0
-    _program: TemplateProgram | None = field(
-        default=None, repr=False, compare=False
-    )  # None: the source is the text
+    # None where the source has no tags: it is the text then
+    _program: TemplateProgram | PlainProgram | None = field(default=None, repr=False, compare=False)
     _typed: bool = field(default=False, repr=False, compare=False)
 
     @classmethod
@@ -37,6 +176,9 @@ class Template:
         """Compile; SourceError holds every mistake by its offset into ``source``."""
         if "{{" not in source and "{%" not in source:
             return cls(source)
+        plain = PlainProgram.of(source, names)
+        if plain is not None:
+            return cls(source, plain.steps, plain.arguments, _program=plain)
         checked = check_template(source, names)
         return cls(source, checked.steps, checked.arguments, checked.positional_count, checked.program)
 

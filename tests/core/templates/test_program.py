@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_lok.core.results import Outcome, StepResult
-from pytest_lok.core.templates.compiled import CompiledText, plain_template, whole_template
+from pytest_lok.core.templates.program import PlainProgram, TemplateProgram
 from pytest_lok.core.templates.scope import Loop, Scope, VisibleNames
-from pytest_lok.errors import SourceError
+from pytest_lok.core.templates.template import CompiledText, check_template
+from pytest_lok.errors import SourceError, TemplateError
 
 NAMES = VisibleNames(
     steps=frozenset({"scan", "if", "a-b", "output", "steps"}), arguments=frozenset({"focus"}), loop=True
@@ -18,6 +21,14 @@ SCOPE = Scope(
     arguments={"focus": "auth", "1": "first"},
     loop=Loop(item={"a": 1}, index=0),
 )
+BLANK = replace(
+    SCOPE, steps={name: StepResult(name=name, outcome=Outcome.PASSED, output=" \n") for name in NAMES.steps}
+)
+CUT = replace(
+    SCOPE,
+    steps={name: StepResult(name=name, outcome=Outcome.PASSED, output="a", cut=True) for name in NAMES.steps},
+)
+EMPTY = Scope()
 PIECES = [
     *(
         "{{ steps.scan.output }}",
@@ -38,15 +49,30 @@ PIECES = [
         "é",
         "\u2028",
     ),
+    *("[1]", '{"a": ', "2}", '"'),
     *("{{", "}}", "{", "}", "#}", "%}", " ", "\n", "\r\n", "\t", "word", "steps.scan.output", "item"),
 ]
 
 
 def whole(source: str) -> CompiledText | None:
     try:
-        return whole_template(source, NAMES)
+        return check_template(source, NAMES)
     except SourceError:
         return None
+
+
+def said(program: PlainProgram | TemplateProgram, ask: str, scope: Scope, text: str) -> object:
+    """What a program answers, or its error in full."""
+    try:
+        match ask:
+            case "render":
+                return program.render(scope)
+            case "blanks":
+                return program.blanks(scope)
+            case _:
+                return program.given(scope, text)
+    except TemplateError as error:
+        return str(error)
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=7).map("".join))
@@ -56,21 +82,26 @@ def whole(source: str) -> CompiledText | None:
 @example("{{ item }}\n")
 @example("{{ steps.scan.output }} and {{ arg.focus }} of {{ item }}\n\n")
 def test_a_plain_text_means_what_the_grammar_says(source: str) -> None:
-    quick = plain_template(source, NAMES)
+    quick = PlainProgram.of(source, NAMES)
     if quick is None or "{{" not in source:  # what holds no tag is never compiled
         return
     slow = whole(source)
     assert slow is not None
-    assert (quick.steps, quick.arguments, quick.rubrics) == (slow.steps, slow.arguments, slow.rubrics)
-    assert quick.program.names == slow.program.names
-    assert quick.program.render(SCOPE) == slow.program.render(SCOPE)
+    assert (quick.steps, quick.arguments, ()) == (slow.steps, slow.arguments, slow.rubrics)
+    assert slow.positional_count == 0
+    assert quick.names == slow.program.names
+    text = slow.program.render(SCOPE)
+    assert quick.render(SCOPE) == text
+    for scope in (SCOPE, BLANK, EMPTY, CUT):
+        for ask in ("render", "blanks", "given"):
+            assert said(quick, ask, scope, text) == said(slow.program, ask, scope, text)
 
 
 def test_the_usual_tags_are_plain() -> None:
     for source in ("", "words", "{{ item }}", "a {{ steps.scan.output }} b {{arg.focus}}\n"):
-        assert plain_template(source, NAMES) is not None
+        assert PlainProgram.of(source, NAMES) is not None
 
 
 def test_everything_else_is_not() -> None:
     for source in ("{{ item.a }}", "{{ steps.nobody.output }}", "{{ item }} {", "{# #}", "{{ arg.1 }}", "\r"):
-        assert plain_template(source, NAMES) is None
+        assert PlainProgram.of(source, NAMES) is None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.templates.parser import TemplatePart, join_names, lex, split, unescape
+from pytest_lok.core.templates.lexer import TemplatePart, join_names, lex, split, unescape
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.errors import SourceError
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.core.templates.numbers import decimal, number, whole
+from pytest_lok.core.templates.filters import decimal, number, whole
 from pytest_lok.errors import TemplateError
 
 

@@ -1,0 +1,236 @@
+"""Source text -> tokens, each with its place, and hyphenated names as one; or the tags of the text.
+
+Jinja's lexer yields every character of the source, so the place of each token is exact.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from jinja2.exceptions import TemplateSyntaxError
+
+from pytest_lok.core.templates.builtins import FUNCTIONS
+from pytest_lok.core.templates.environment import ENVIRONMENT
+from pytest_lok.core.templates.scope import VisibleNames
+from pytest_lok.core.templates.values import FACTS
+from pytest_lok.errors import Fault, SourceError
+
+LEXER = ENVIRONMENT.lexer
+
+GROUPS = frozenset({"steps", "arg", "env", "workflow", "project"})
+"""Names that only mean something with a name after them."""
+
+LOOP = frozenset({"item", "index"})
+OWN = frozenset({"output", "json", "findings", "cost", "seconds"})
+
+
+def opened(names: VisibleNames) -> frozenset[str]:
+    """The names that are values by themselves in a text of that kind."""
+    return (LOOP if names.loop else frozenset()) | (OWN if names.own else frozenset())
+
+
+# --- tokens -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SourceToken:
+    """One token of the source: Jinja's name for its kind, its text, and where it stands."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+
+
+def lex(source: str, *, expression: bool = False) -> list[SourceToken]:
+    """Every token, whitespace included; SourceError where a character fits nowhere."""
+    # Jinja would turn \r\n into \n; another character that is also whitespace keeps every offset
+    plain = source.replace("\r", "\v")
+    found: list[SourceToken] = []
+    at = 0
+    try:
+        for _, kind, text in LEXER.tokeniter(plain, None, None, "variable" if expression else None):
+            start = plain.index(text, at)  # further on only after whitespace that `{{-` took away
+            at = start + len(text)
+            found.append(SourceToken(kind, source[start:at], start, at))
+    except TemplateSyntaxError as error:
+        raise SourceError([_lexical(source, at, str(error.message))]) from None
+    return found
+
+
+_FOREIGN = {
+    "&": "write `and`",
+    "!": "write `not`",
+    "$": "write `arg.1` for an argument, `env.NAME` for a variable of the environment",
+}
+
+
+def _lexical(source: str, at: int, message: str) -> Fault:
+    char = source[at : at + 1]
+    if char in ("'", '"'):
+        return Fault(message=f"the string that starts with {char} has no end", start=at, end=at + 1)
+    if message.startswith("Missing end of raw"):
+        return Fault(message="`{% raw %}` has no `{% endraw %}`", start=at, end=at)
+    said = message.removesuffix(f" at {at}").replace("char ", "character ")
+    return Fault(message=said, start=at, end=at + 1, hint=_FOREIGN.get(char, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class TemplatePart:
+    """A piece of a template's source: text between the tags, or a tag with its braces.
+
+    ``start`` and ``end`` are offsets into the source. ``text`` is the source's, without the
+    whitespace that ``{{-`` and ``-}}`` take away.
+    """
+
+    kind: Literal["text", "expression", "statement"]
+    text: str
+    start: int
+    end: int
+
+
+def split(source: str) -> list[TemplatePart]:
+    """The source's texts, ``{{ … }}`` and ``{% … %}``, in order; SourceError where a tag is broken.
+
+    For whoever compiles each placeholder by itself (the shell compiler): give the ``text`` of an
+    ``expression`` to ``Template.parse`` and shift the faults of its SourceError by ``start``. A tag
+    that is never closed is a part up to the end; parsing it says so.
+    """
+    if "{{" not in source and "{%" not in source:
+        return [TemplatePart("text", source, 0, len(source))] if source else []
+    parts: list[TemplatePart] = []
+    begin: SourceToken | None = None
+    for token in lex(source):
+        if begin is None and token.kind == "data":
+            parts.append(TemplatePart("text", token.text, token.start, token.end))
+        elif token.kind in ("variable_begin", "block_begin", "raw_begin"):
+            begin = token
+        elif begin is not None and token.kind in ("variable_end", "block_end", "raw_end"):
+            parts.append(_tag(source, begin, token.end))
+            begin = None
+    if begin is not None:
+        parts.append(_tag(source, begin, len(source)))
+    return parts
+
+
+def _tag(source: str, begin: SourceToken, end: int) -> TemplatePart:
+    kind: Literal["expression", "statement"]
+    kind = "expression" if begin.kind == "variable_begin" else "statement"
+    return TemplatePart(kind, source[begin.start : end], begin.start, end)
+
+
+# --- names with hyphens -------------------------------------------------------------------------
+
+MAX_PARTS = 200
+"""Hyphens, and words between them, in one name."""
+
+_RUN_KINDS = frozenset({"name", "integer", "float", "operator"})
+_RUN = re.compile(r"\w+|-")
+
+
+def join_names(lexemes: Sequence[SourceToken], names: VisibleNames, *, bare: bool) -> list[SourceToken]:
+    """The tokens with hyphenated names as one: after ``steps.`` and ``arg.``, in fields, and bare steps.
+
+    ``bare`` is for conditions, where a step may stand without ``steps.``.
+    """
+    joined: list[SourceToken] = []
+    before: list[str] = []  # the last significant texts
+    known = GROUPS | opened(names) | FUNCTIONS.keys()
+    alone = known | _alone(lexemes)
+    at = 0
+    while at < len(lexemes):
+        token = lexemes[at]
+        run = _run(lexemes, at) if token.text != "-" or before[-2:] == ["steps", "."] else ()
+        if run:
+            if before[-1:] == ["."]:
+                count = _dotted(run, before, names, alone)
+            else:
+                after = lexemes[at + len(run)].text if at + len(run) < len(lexemes) else ""
+                count = _bare(run, after, names, known if bare else None)
+            if count:
+                token = SourceToken(
+                    "name", "".join(t.text for t in run[:count]), token.start, run[count - 1].end
+                )
+                at += count - 1
+        at += 1
+        joined.append(token)
+        if token.kind != "whitespace":
+            before = [*before[-2:], token.text]
+    return joined
+
+
+def _alone(lexemes: Sequence[SourceToken]) -> frozenset[str]:
+    """The names that stand at the start of a path somewhere in the text: roots and variables of its own."""
+    found: set[str] = set()
+    before = ""
+    for token in lexemes:
+        if token.kind == "name" and before not in (".", "-"):
+            found.add(token.text)
+        if token.kind != "whitespace":
+            before = token.text
+    return frozenset(found)
+
+
+def _run(lexemes: Sequence[SourceToken], at: int) -> Sequence[SourceToken]:
+    """The names, numbers and hyphens from there on."""
+    end = at
+    last = min(len(lexemes), at + MAX_PARTS)
+    while end < last and lexemes[end].kind in _RUN_KINDS and _RUN.fullmatch(lexemes[end].text):
+        end += 1
+    return lexemes[at:end]
+
+
+def _bare(run: Sequence[SourceToken], after: str, names: VisibleNames, known: Collection[str] | None) -> int:
+    """How many tokens make a step's bare name; ``known`` is what is no step, None outside conditions."""
+    named = run[0].kind == "name"
+    if "".join(token.text for token in run) in names.steps and (named or after == "."):
+        return len(run)
+    may_be_step = known is not None and named and run[0].text not in known
+    return len(run) if may_be_step and len(run) > 1 else 0
+
+
+def _dotted(
+    run: Sequence[SourceToken], before: Sequence[str], names: VisibleNames, alone: Collection[str]
+) -> int:
+    """How many tokens make one name after a dot (0: the first one stays what it is)."""
+    texts = [token.text for token in run]
+    match before[:-1]:
+        case [*rest, "steps"] if rest[-1:] != ["."]:
+            return _longest(texts, names.steps) or len(run)
+        case [*rest, "arg"] if rest[-1:] != ["."]:
+            return _longest(texts, names.arguments) or (1 if run[0].kind == "integer" else len(run))
+        case [*_, "loop"]:
+            return 0
+    if run[0].kind != "name" or texts[0] in FACTS or texts[0] == "output":
+        return 0
+    count = 1
+    while count + 1 < len(run) and run[count + 1].kind == "name" and texts[count + 1] not in alone:
+        count += 2
+    return count
+
+
+def _longest(texts: Sequence[str], names: Collection[str]) -> int:
+    """How many of the texts make the longest of the names."""
+    counts = (count for count in range(len(texts), 0, -1) if "".join(texts[:count]) in names)
+    return next(counts, 0)
+
+
+_ESCAPE = re.compile(r"\\(\r?\n|[\\'\"ntr]|x[0-9a-fA-F]{2}|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})")
+
+
+def unescape(literal: str) -> str:
+    r"""The text of a quoted string: ``\n \t \r \\ \' \" \xhh \uhhhh``; any other backslash stands for itself.
+
+    So a regular expression may be written with single backslashes: ``"\bword\b"``, ``"\d+"``.
+    """
+
+    def one(match: re.Match[str]) -> str:
+        what = match[1]
+        if what[0] in "xu":
+            return chr(int(what[1:], 16))
+        return {"n": "\n", "t": "\t", "r": "\r"}.get(what, "" if what.endswith("\n") else what)
+
+    return _ESCAPE.sub(one, literal[1:-1])
