@@ -1,7 +1,7 @@
 """Edits as transactions: write all of them or none, also when the process is killed in between.
 
-Before the first write the originals and a manifest go into a journal outside the tree. Removing the
-manifest is the moment a transaction is kept; a manifest that is still there when the next run or
+Before the first write the originals and a manifest go into a journal outside the tree. A transaction is
+committed at the moment its manifest is removed. A manifest that is still there when the next run or
 transaction begins belongs to a process that died, and is undone first.
 """
 
@@ -25,15 +25,15 @@ from pytest_lok.core.edits.edits import FileChange
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.run_lock import FileRunLock
 
-ASIDE = "not-undone"
-"""Where the journals of edits are that could not be undone: kept for people, never gone through again."""
+NOT_UNDONE = "not-undone"
+"""The directory of journals whose edits could not be undone: kept for people, never read again."""
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
-    """One file of a manifest: ``saved`` names its original bytes in the journal, None = it was not there."""
+    """One file of a manifest. ``saved`` names the original in the journal, None = there was no file."""
 
     file: str
     saved: str | None
@@ -53,20 +53,20 @@ class Files:
         self._lock = self._state / "lock"
 
     def run_lock(self, *, alone: bool) -> FileRunLock:
-        """See ``engine.ports.Workspace``."""
-        return FileRunLock(self._state, alone=alone, prepare=self._undone)
+        """The lock of one run; see ``engine.ports.Workspace``."""
+        return FileRunLock(self._state, alone=alone, prepare=self._recover_unless_busy)
 
     def read(self, path: str) -> bytes | None:
-        """A regular file's bytes for who only looks at them; see ``engine.ports.Workspace``."""
+        """The bytes of a regular file, None where there is none; see ``engine.ports.Workspace``."""
         try:
-            with opened(self._root, path) as handle:
+            with open_without_links(self._root, path) as handle:
                 return _content(handle) if stat.S_ISREG(os.fstat(handle).st_mode) else None
         except FileNotFoundError:
             return None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[FileTransaction]:
-        """One at a time, across processes; see ``engine.ports.Workspace``."""
+        """Edits, one transaction at a time across processes; see ``engine.ports.Workspace``."""
         self._prepare()
         async with AsyncFileLock(self._lock, poll_interval=0.02, run_in_executor=False):
             self._recover()
@@ -85,8 +85,8 @@ class Files:
                 hint="make it writable, or point XDG_STATE_HOME at a directory that is",
             ) from error
 
-    def _undone(self) -> bool:
-        """Whether no edits are half done, or are no more; False while somebody is at it."""
+    def _recover_unless_busy(self) -> bool:
+        """Undo what was left half done; False while another process holds the lock of the edits."""
         if self._journals():
             try:
                 with FileLock(self._lock, blocking=False):
@@ -96,9 +96,9 @@ class Files:
         return True
 
     def _recover(self) -> None:
-        """Undo what a process that died left half done (the caller holds the lock).
+        """Undo what processes that died left half done. The caller holds the lock.
 
-        All of it is gone through; StepUnableError names, once, what could not be undone.
+        StepUnableError names everything that could not be undone, once all journals are read.
         """
         troubles: list[StepUnableError] = []
         for journal in self._journals():
@@ -111,11 +111,11 @@ class Files:
             raise StepUnableError(f"of a run that was killed, {message}", hint=troubles[0].hint)
 
     def _journals(self) -> list[Path]:
-        return sorted(path for path in self._state.iterdir() if path.is_dir() and path.name != ASIDE)
+        return sorted(path for path in self._state.iterdir() if path.is_dir() and path.name != NOT_UNDONE)
 
 
 class FileTransaction:
-    """An ``engine.ports.Transaction`` over real files; ``close`` undoes what was not kept."""
+    """An ``engine.ports.Transaction`` over real files; ``close`` undoes what was not committed."""
 
     def __init__(self, root: Path, journal: Path) -> None:
         self._root = root
@@ -125,7 +125,7 @@ class FileTransaction:
     def read(self, path: str) -> bytes | None:
         """A regular file's bytes, reached through no symbolic link; ValueError says why not."""
         try:
-            with opened(self._root, path) as handle:
+            with open_without_links(self._root, path) as handle:
                 status = os.fstat(handle)
                 if not stat.S_ISREG(status.st_mode):
                     raise ValueError("is no regular file")
@@ -153,14 +153,14 @@ class FileTransaction:
             raise StepUnableError(str(error)) from error
 
     def commit(self) -> None:
-        """From here on nothing is undone."""
+        """Make the edits final: nothing is undone from here on."""
         self._manifest.unlink(missing_ok=True)
         _sync(self._journal)
 
     def close(self) -> None:
-        """Undo what was written and not kept, and remove the journal; set it aside where that cannot be done.
+        """Undo what was written and not committed, then remove the journal.
 
-        StepUnableError says which files are not as they were, and where their originals are.
+        StepUnableError says which files could not be restored, and where their originals are.
         """
         if self._manifest.exists():
             try:
@@ -168,13 +168,13 @@ class FileTransaction:
             except (ValueError, TypeError, KeyError, RecursionError, OSError) as error:
                 troubles = [f"the list of the edited files is broken ({error})"]
             if troubles:
-                raise self._aside(troubles)
+                raise self._set_aside(troubles)
             self._manifest.unlink()
         shutil.rmtree(self._journal, ignore_errors=True)
 
-    def _aside(self, troubles: Sequence[str]) -> StepUnableError:
-        """Keep the journal where no run meets it again."""
-        aside = self._journal.parent / ASIDE / self._journal.name
+    def _set_aside(self, troubles: Sequence[str]) -> StepUnableError:
+        """Move the journal to where no run reads it again."""
+        aside = self._journal.parent / NOT_UNDONE / self._journal.name
         try:
             aside.parent.mkdir(mode=0o700, exist_ok=True)
             self._journal.rename(aside)
@@ -186,7 +186,7 @@ class FileTransaction:
         )
 
     def _save(self, changes: Sequence[FileChange]) -> list[_Entry]:
-        """Everything needed to undo, on the disk, before the first write."""
+        """Write everything that an undo needs to the disk, before the first edit."""
         self._journal.mkdir(mode=0o700)
         entries = []
         known: set[str] = set()
@@ -199,7 +199,7 @@ class FileTransaction:
                 _write_new(self._journal / saved, change.before)
                 status = (self._root / change.file).lstat()
                 mode, modified = stat.S_IMODE(status.st_mode), status.st_mtime_ns
-            fresh = tuple(d for d in self._missing(change.file) if d not in known)
+            fresh = tuple(d for d in self._missing_directories(change.file) if d not in known)
             known.update(fresh)
             name = PurePosixPath(change.file).name
             entries.append(
@@ -218,7 +218,7 @@ class FileTransaction:
         return entries
 
     def _undo(self, entries: Sequence[_Entry]) -> list[str]:
-        """Put every file back as it was that can be; what cannot, each with why."""
+        """Restore every file that can be restored; returns the others, each with the reason."""
         troubles: list[str] = []
         for entry in reversed(entries):
             try:
@@ -244,7 +244,7 @@ class FileTransaction:
                 os.utime(name, ns=times, dir_fd=directory, follow_symlinks=False)
 
     def _replace(self, entry: _Entry, content: bytes, mode: int) -> None:
-        """Put new content in place at once; a reader sees the old file or the new one."""
+        """Replace a file atomically: a reader sees the old file or the new one."""
         with _parent(self._root, entry.file) as (directory, name):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with os.fdopen(os.open(entry.temporary, flags, 0o600, dir_fd=directory), "wb") as file:
@@ -254,15 +254,15 @@ class FileTransaction:
                 os.fsync(file.fileno())
             os.replace(entry.temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
 
-    def _missing(self, path: str) -> list[str]:
-        """Directories on the way to a path that do not exist, outermost first."""
+    def _missing_directories(self, path: str) -> list[str]:
+        """The directories on the way to a path that do not exist, outermost first."""
         parents = [str(parent) for parent in reversed(PurePosixPath(path).parents)][1:]
         return [parent for parent in parents if not (self._root / parent).exists()]
 
 
 @contextmanager
 def _parent(root: Path, path: str) -> Iterator[tuple[int, str]]:
-    """The directory a path lies in, opened component by component so that no link is followed."""
+    """The directory that a path lies in, opened component by component so that no link is followed."""
     *directories, name = path.split("/")
     handle = os.open(root, _DIRECTORY)
     try:
@@ -276,8 +276,8 @@ def _parent(root: Path, path: str) -> Iterator[tuple[int, str]]:
 
 
 @contextmanager
-def opened(root: Path, path: str) -> Iterator[int]:
-    """A file, reached through no symbolic link; ValueError says why that cannot be, where there is one."""
+def open_without_links(root: Path, path: str) -> Iterator[int]:
+    """A file opened through no symbolic link; ValueError says why a file that is there cannot be."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         with _parent(root, path) as (directory, name):
@@ -291,7 +291,7 @@ def opened(root: Path, path: str) -> Iterator[int]:
     except NotADirectoryError:
         raise ValueError("leads through a symbolic link, or something else that is no directory") from None
     except OSError as error:
-        raise ValueError(_why(error)) from None
+        raise ValueError(_reason(error)) from None
 
 
 def _content(handle: int) -> bytes:
@@ -299,14 +299,14 @@ def _content(handle: int) -> bytes:
         return file.read()
 
 
-def _why(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     if error.errno == errno.ELOOP:  # what O_NOFOLLOW says of a link
         return "is reached through a symbolic link"
     return f"cannot be read: {error.strerror}"
 
 
 def _entries(manifest: bytes) -> list[_Entry]:
-    """What ``_save`` has written; ValueError, TypeError or KeyError where it is anything else."""
+    """The entries that ``_save`` has written; ValueError, TypeError or KeyError for anything else."""
     raw = json.loads(manifest)
     if not isinstance(raw, list):
         raise ValueError("it is no list")
@@ -314,7 +314,7 @@ def _entries(manifest: bytes) -> list[_Entry]:
 
 
 def _umask(directory: Path) -> int:
-    """The process's file mode mask, asked without changing it for other threads."""
+    """The file mode mask of the process, found without changing the mask for other threads."""
     probe = directory / "mask"
     probe.touch(0o666)
     mode = stat.S_IMODE(probe.stat().st_mode)

@@ -1,4 +1,4 @@
-"""A work tree -> a short text that is another one whenever anything git sees in it is."""
+"""A work tree -> a digest that changes whenever anything in the tree changes that git sees."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from pathlib import Path
 
 from pytest_lok.engine.ports import CommandRunner
 from pytest_lok.errors import StepUnableError
-from pytest_lok.workspace.plumbing import asked, looked
+from pytest_lok.workspace.plumbing import git_output, git_output_without_filters
 
-MOST_FILES, MOST_BYTES = 5_000, 32 * 1024 * 1024
-"""Of changed and untracked files that are read; where there are more, nothing is known about the tree."""
+MAX_FILES, MAX_BYTES = 5_000, 32 * 1024 * 1024
+"""Limits of the changed and untracked files that are read; beyond them the state is unknown."""
 
 _FIELDS = {"1": 8, "u": 10, "?": 1}  # before the path, in `git status --porcelain=v2`
 
 
 class UnknownTreeError(Exception):
-    """Its state cannot be told."""
+    """The state of the tree cannot be told."""
 
 
 async def tree_state(shell: CommandRunner) -> str | None:
     """HEAD, the index, and the content of every changed and untracked file, as one digest.
 
     ``shell`` runs commands at the workspace's root. None where the state cannot be known: there is no
-    git or no commit, a submodule or a nested repository has changes of its own, or too much is new.
-    Files that git ignores are not part of it.
+    git or no commit, a submodule or a nested repository has changes of its own, or there are more new
+    files than the limits allow. Files that git ignores do not count.
     """
     try:
-        top = os.fsdecode(await asked(shell, "rev-parse", "--show-toplevel"))
-        status = await looked(
+        top = os.fsdecode(await git_output(shell, "rev-parse", "--show-toplevel"))
+        status = await git_output_without_filters(
             shell, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all",
             "--ignore-submodules=none", "--no-renames",
         )  # fmt: skip
@@ -43,9 +43,9 @@ async def tree_state(shell: CommandRunner) -> str | None:
 def _digest(top: Path, lines: list[str]) -> str:
     entries = [line for line in lines if not line.startswith("# ")]
     head = next((line.split()[2] for line in lines if line.startswith("# branch.oid ")), "(initial)")
-    if head == "(initial)" or len(entries) > MOST_FILES:
+    if head == "(initial)" or len(entries) > MAX_FILES:
         raise UnknownTreeError
-    digest, left = hashlib.sha256(head.encode()), MOST_BYTES
+    digest, left = hashlib.sha256(head.encode()), MAX_BYTES
     for entry in sorted(entries):
         content = _content(top / _path(entry), left)
         left -= len(content)
@@ -61,14 +61,14 @@ def _path(entry: str) -> str:
     return fields[-1]
 
 
-def _content(path: Path, most: int) -> bytes:
-    """What a file holds, what a link points at; nothing of one that is gone."""
+def _content(path: Path, max_bytes: int) -> bytes:
+    """The mode and content of a file, the target of a link, or nothing of a file that is gone."""
     try:
         found = path.lstat()
     except FileNotFoundError:
         return b""
     if stat.S_ISLNK(found.st_mode):
         return os.fsencode(path.readlink())
-    if not stat.S_ISREG(found.st_mode) or found.st_size > most:
+    if not stat.S_ISREG(found.st_mode) or found.st_size > max_bytes:
         raise UnknownTreeError
     return oct(found.st_mode).encode() + path.read_bytes()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.workspace.files import ASIDE
+from pytest_lok.workspace.files import NOT_UNDONE
 from tests.cli.projects import Done, Project
 
 STEP = '[[steps]]\nname = "s"\nprompt = "x"\napply_edits = true\n'
@@ -346,7 +346,7 @@ def test_a_broken_journal_is_named_once_and_stops_no_later_run(project: Project,
     done = project.lok("run", "ok")
     assert done.code == 3
     for name in names:
-        assert str(state_of(project) / ASIDE / name) in done.err.replace("\n", "")
+        assert str(state_of(project) / NOT_UNDONE / name) in done.err.replace("\n", "")
     assert project.lok("run", "ok").code == 0
 
 

@@ -17,7 +17,7 @@ from pytest_lok.engine.ports import Comparison, FileVersions
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.git import Git, JudgedTree
 from pytest_lok.workspace.processes.runner import LocalProcesses
-from pytest_lok.workspace.sides import MOST_BYTES
+from pytest_lok.workspace.sides import MAX_BYTES
 
 ENVIRON = {
     "PATH": os.environ["PATH"],
@@ -336,7 +336,7 @@ def test_what_is_committed_is_judged_where_nothing_else_is_there(repository: Rep
 def test_what_cannot_be_compared_says_why(repository: Repository, path: str, why: str) -> None:
     os.mkfifo(repository.root / "fifo")
     with (repository.root / "large").open("wb") as file:
-        file.truncate(MOST_BYTES + 1)
+        file.truncate(MAX_BYTES + 1)
     repository.write({"dir/x.txt": "x\n"})
     (repository.root / "dir-link").symlink_to("dir")
     found = comparison(repository.root, path, "a.txt")
@@ -346,7 +346,7 @@ def test_what_cannot_be_compared_says_why(repository: Repository, path: str, why
 
 def test_a_blob_that_is_too_large_is_not_read(repository: Repository) -> None:
     with (repository.root / "large").open("wb") as file:
-        file.truncate(MOST_BYTES + 1)
+        file.truncate(MAX_BYTES + 1)
     repository.commit("large")
     repository.git("branch", "--force", "main", "HEAD")
     repository.write({"large": "small\n"})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.workspace.git_state import MOST_BYTES, MOST_FILES, tree_state
+from pytest_lok.workspace.git_state import MAX_BYTES, MAX_FILES, tree_state
 from pytest_lok.workspace.processes.runner import LocalProcesses
 
 ENV = {
@@ -152,11 +152,11 @@ def test_a_submodule_is_known_while_it_is_as_committed(repo: Path, tmp_path: Pat
 
 def test_too_much_to_read_is_not_read(repo: Path) -> None:
     with (repo / "big").open("wb") as file:
-        file.truncate(MOST_BYTES + 1)
+        file.truncate(MAX_BYTES + 1)
     assert state(repo) is None
     (repo / "big").unlink()
     (repo / "many").mkdir()
-    for number in range(MOST_FILES + 1):
+    for number in range(MAX_FILES + 1):
         (repo / "many" / str(number)).touch()
     assert state(repo) is None
 
