@@ -1,4 +1,4 @@
-"""Files that others see whole or not at all."""
+"""Writing files so that a reader sees all of the new content, or none."""
 
 from __future__ import annotations
 
@@ -12,30 +12,29 @@ from pytest_lok.errors import LokError
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
-    """Put a file in the place of the one that may be there; OSError if it cannot be.
+    """Write a file, in the place of the one that may be there; OSError if that is not possible.
 
     ``mode`` are its permissions, None = those of any new file. A link is replaced, not followed.
     """
-    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}")
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    file = os.open(beside, flags, 0o666 if mode is None else mode)
+    file = os.open(temporary, flags, 0o666 if mode is None else mode)
     try:
         with os.fdopen(file, "wb") as stream:
             stream.write(data)
             if mode is not None:
                 os.fchmod(stream.fileno(), mode)
-        beside.replace(path)
+        temporary.replace(path)
     except BaseException:
         with suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
         raise
 
 
 def write_output(path: Path, text: str) -> None:
-    """Write the file that a user named; LokError where that cannot be done.
+    """Write the file that a user named; LokError if that is not possible.
 
-    A link is followed, the permissions of a file that is there are kept, and a device or pipe is written to
-    as it is.
+    A link is followed. A file that is there keeps its permissions. A device or a pipe is written to directly.
     """
     target = path.resolve()
     data = text.encode("utf-8", "backslashreplace")

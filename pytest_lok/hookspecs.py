@@ -1,4 +1,4 @@
-"""What other packages may add: types of backends.
+"""The hooks of other packages: they may add types of backends.
 
 A package names a module in the entry point group ``pytest_lok``; pluggy finds the hooks there::
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_lok.engine.ports import Backend
 
 GROUP = "pytest_lok"
-"""Of entry points, and pluggy's name of the project."""
+"""The group of entry points, and the name of the project for pluggy."""
 
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
@@ -32,11 +32,11 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendSetup:
-    """``[backends.NAME]`` of lok.toml, for the package its ``type`` is of.
+    """``[backends.NAME]`` of lok.toml, for the package that adds its ``type``.
 
-    ``key`` is the value of the variable that ``api_key_env`` names, "" where there is none.
-    ``options`` is the table of that name, as it is written. ``root`` is the workspace. What a
-    backend reads of the environment it takes from ``environ``.
+    ``key`` is the value of the variable that ``api_key_env`` names, "" where there is none. ``options`` is
+    ``[backends.NAME.options]`` as it is written. ``root`` is the workspace. ``environ`` is the environment:
+    a backend reads its variables from there, never from ``os.environ``.
     """
 
     name: str
@@ -53,38 +53,38 @@ BackendFactory: TypeAlias = "Callable[[BackendSetup], Backend]"
 
 
 class MakeBackend(Protocol):
-    """Makes a backend that gives ``text`` as its answer to everything, or never answers at all."""
+    """Makes a backend that answers ``text`` to everything; one that ``hangs`` never answers."""
 
     def __call__(self, text: str = ..., *, hangs: bool = False) -> Backend:
-        """A new one."""
+        """A new backend, which is closed by its caller."""
         ...
 
 
 class ContractCase(Protocol):
-    """Opens, in a directory, what it takes (a fake server or tool) to make such backends while it is open."""
+    """Starts in a directory what is needed to make such backends: a fake server, or a fake tool."""
 
     def __call__(self, directory: Path, /) -> AbstractContextManager[MakeBackend]:
-        """Open it; closing it ends what was started."""
+        """Start it; leaving the context ends what was started."""
         ...
 
 
 @hookspec
 def lok_backends() -> Mapping[str, BackendFactory]:
-    """Types of backends: what ``type = "…"`` says, and what makes one.
+    """Types of backends: the value of ``type = "…"``, and the factory that makes one.
 
-    A factory may raise UsageError where the settings are wrong; it neither connects nor starts anything.
+    A factory may raise UsageError where the settings are wrong. It neither connects nor starts anything.
     """
     raise NotImplementedError
 
 
 @hookspec
 def lok_contract_cases() -> Mapping[str, ContractCase]:
-    """What ``pytest --pyargs pytest_lok.testing.contract`` tests, by its name."""
+    """The cases that ``pytest --pyargs pytest_lok.testing.contract`` tests, by their names."""
     raise NotImplementedError
 
 
 def backend_types(taken: Collection[str] = ()) -> dict[str, BackendFactory]:
-    """The types of every installed package; UsageError where two are called the same, or as one ``taken``."""
+    """The types of all installed packages; UsageError where two, or one and one ``taken``, have one name."""
     found: dict[str, BackendFactory] = {}
     for types in _installed().hook.lok_backends():
         for name, factory in types.items():
@@ -98,7 +98,7 @@ def backend_types(taken: Collection[str] = ()) -> dict[str, BackendFactory]:
 
 
 def contract_cases() -> dict[str, ContractCase]:
-    """What every installed package has to be tested."""
+    """The contract cases of all installed packages."""
     return {name: case for cases in _installed().hook.lok_contract_cases() for name, case in cases.items()}
 
 

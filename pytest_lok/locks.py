@@ -1,4 +1,4 @@
-"""Locks between processes, which the system drops when their owner dies, however it dies; none waits."""
+"""Locks between processes. The system drops them when their owner dies. No method waits."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ except ImportError:
 
 
 class SharedLock:
-    """A lock of one file, which any number of owners share or one has alone."""
+    """A lock on a file, which any number of owners share or one owner holds alone."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = -1
 
     def try_acquire(self, *, alone: bool) -> bool:
-        """Own it; False if that cannot be now. OSError where there is no place for the file."""
+        """Take the lock; False if another owner is in the way. OSError where the file cannot be made."""
         if self._file < 0:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -36,30 +36,30 @@ class SharedLock:
         return True
 
     def release(self) -> None:
-        """Own it no longer. Idempotent."""
+        """Release the lock. Idempotent."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
 
 class NumberedLocks:
-    """Locks with numbers in one file.
+    """Any number of locks in one file, each known by its number.
 
-    Where the system has locks of an open file (Linux), whoever else opens and closes it does no harm.
-
-    Elsewhere locks are a process's: closing any of its descriptors of this file drops them all.
+    On Linux a lock belongs to the open file, so it does no harm to open and close the file elsewhere.
+    On other systems a lock belongs to the process, which loses all of them when it closes any descriptor
+    of the file.
     """
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        # a forked child would hold them after its parent's death
+        # a forked child would hold the locks after the death of its parent
         ours = weakref.WeakMethod(self.close)
         os.register_at_fork(after_in_child=lambda: (close := ours()) and close())
 
     def try_acquire(self, number: int) -> bool:
-        """Own that number from now on; False if another does. Asking again is harmless."""
+        """Take the lock; False if another owner has it. An owner may take it again."""
         try:
-            _take(self._file, number)
+            _lock(self._file, number)
         except BlockingIOError:
             return False
         except PermissionError:  # what some systems say instead
@@ -67,21 +67,21 @@ class NumberedLocks:
         return True
 
     def release(self, number: int) -> None:
-        """Own that number no longer."""
-        _take(self._file, number, fcntl.F_UNLCK)
+        """Release the lock of that number."""
+        _lock(self._file, number, fcntl.F_UNLCK)
 
     def close(self) -> None:
-        """Give up every number. Idempotent."""
+        """Release every lock. Idempotent."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
 
-def _take(file: int, number: int, kind: int = fcntl.F_WRLCK) -> None:
+def _lock(file: int, number: int, kind: int = fcntl.F_WRLCK) -> None:
     if sys.platform == "linux":
-        place = struct.pack("hhqqi", kind, os.SEEK_SET, number, 1, 0)
+        region = struct.pack("hhqqi", kind, os.SEEK_SET, number, 1, 0)
         try:
-            fcntl.fcntl(file, fcntl.F_OFD_SETLK, place)
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, region)
             return
         except OSError as error:
             if error.errno != errno.EINVAL:  # what sandboxes that only look like Linux say

@@ -1,4 +1,4 @@
-"""Events of one run -> a file of JSON lines, whole at every moment, and back."""
+"""Events of one run -> a file of JSON lines, valid at every moment, and back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TORN = b" torn\n"  # ends no event
 
 
 class Journal:
-    """One run's file. Several processes may append: each event is one write of one line."""
+    """The file of one run. Several processes may append: each event is one write of one line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -21,20 +21,20 @@ class Journal:
         self._file = -1
 
     def open(self) -> None:
-        """Keep the file open for ``append``, until ``close``."""
+        """Hold the file open for ``append``, until ``close``; without it each ``append`` opens the file."""
         if self._file < 0:
-            self._file = self._opened()
+            self._file = self._open()
 
     def close(self) -> None:
-        """Let go of the file. Idempotent."""
+        """Close the file. Idempotent."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
     def append(self, event: Event) -> None:
-        """Add an event; it survives this process's death. OSError where the disk does not take it whole."""
+        """Add an event, which survives the death of this process. OSError where it is not written whole."""
         line = to_json(event).encode() + b"\n"
-        file = self._file if self._file >= 0 else self._opened()
+        file = self._file if self._file >= 0 else self._open()
         try:
             written = os.write(file, line)
         finally:
@@ -43,11 +43,11 @@ class Journal:
         if written != len(line):
             raise OSError(f"{self.path}: the disk took {written} of {len(line)} bytes")
 
-    def _opened(self) -> int:
+    def _open(self) -> int:
         return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def close_torn_line(self) -> None:
-        """Close the line in which the last writer died, if it did; no reader takes it for an event."""
+        """End the line in which the last writer died, if it did; no reader takes that line for an event."""
         with suppress(FileNotFoundError), self.path.open("rb+") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 1))
@@ -55,7 +55,7 @@ class Journal:
                 file.write(_TORN)
 
     def read_new(self, *kinds: str) -> Iterator[Event]:
-        """The events (of some kinds) added since the last call, by any process, as far as they are whole."""
+        """The events (of these kinds, or all) that any process has written completely since the last call."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self._offset)

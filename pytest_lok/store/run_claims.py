@@ -21,15 +21,15 @@ from pytest_lok.locks import NumberedLocks
 from pytest_lok.store.journal import Journal
 
 PROMPTS = 16
-"""Prompts of a step that are kept, in case it has to be explained."""
-_DIGITS = 12  # of a hash, hexadecimal: few enough for a place in a file, too many to meet twice
+"""Prompts of a step that are kept, for the report of its failure."""
+_DIGITS = 12  # of a hash, hexadecimal: few enough for an offset in a file, enough to be unique
 _STEM = 100  # characters of a file's name, where systems take 255 bytes
 OPEN = 64
-"""Journals that stay open while their workflows run."""
+"""How many journals stay open while their workflows run."""
 
 
 class ClaimStore:
-    """The workflows of one session, in the directory its processes share. ``who`` names this process."""
+    """The claims of one session, in the directory that its processes share. ``who`` names this process."""
 
     def __init__(self, path: Path, who: str) -> None:
         self._path = path
@@ -38,28 +38,28 @@ class ClaimStore:
         self._open: list[Journal] = []
 
     def claim_for(self, nodeid: str) -> WorkflowClaim:
-        """The workflow of that node id: the same in every process, whatever order each has them in."""
+        """The claim on the workflow with that node id; every process gets the same journal and locks."""
         digest = hashlib.sha256(nodeid.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
         stem = re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(nodeid).stem)[:_STEM]
         journal = Journal(self._path / f"{stem}-{digest}.jsonl")
-        # two places of the lock: who runs the workflow, and who runs once more what was not run
+        # two numbers: of who runs the workflow, and of who reruns the steps that were not run
         return WorkflowClaim(journal, self._lock, 2 * int(digest, 16), self._who, opened=self._keep_open)
 
     def close(self) -> None:
-        """Give up what this process owns. Idempotent."""
+        """Release every claim of this process. Idempotent."""
         for journal in self._open:
             journal.close()
         self._lock.close()
 
     def _keep_open(self, journal: Journal) -> None:
-        """Some: a thousand workflows may run at once, and open files are limited."""
+        """Open a journal, up to a limit: a thousand workflows may run at once, and open files are limited."""
         if len(self._open) < OPEN:
             journal.open()
             self._open.append(journal)
 
 
 class WorkflowClaim:
-    """One workflow of a session, as this process knows it."""
+    """One workflow of a session: who runs it, and what this process knows of its steps."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class WorkflowClaim:
         opened: Callable[[Journal], None],
     ) -> None:
         self._journal = journal
-        self._note = journal.path.with_suffix(".owner")
+        self._owner_note = journal.path.with_suffix(".owner")
         self._lock = lock
         self._number = number
         self._who = who
@@ -85,13 +85,13 @@ class WorkflowClaim:
         self._settled = 0
 
     def try_acquire(self) -> bool:
-        """Take the workflow if no living process has it; False if one does."""
+        """Claim the workflow; False if another living process has it."""
         return self._lock.try_acquire(self._number)
 
     def recover(self) -> ResumeState:
-        """A new owner's beginning: what those before have left; a step they died in is an error."""
-        before = self._note.read_text("utf-8") if self._note.exists() else "nobody"
-        self._note.write_text(self._who, "utf-8")
+        """What earlier owners have left, for a new owner to go on from; a step they died in is an error."""
+        before = self._owner_note.read_text("utf-8") if self._owner_note.exists() else "nobody"
+        self._owner_note.write_text(self._who, "utf-8")
         self._journal.close_torn_line()
         self._opened(self._journal)
         self._read()
@@ -100,55 +100,55 @@ class WorkflowClaim:
         return ResumeState(results=(*self._finished.values(), *interrupted), spent=self._spent)
 
     def append(self, event: Event) -> None:
-        """Record what happens in the run; what was inherited is there already. On any one thread."""
+        """Record an event of the run, but no result that was recovered. Call this on one thread at a time."""
         if not (isinstance(event, StepFinished) and event.result.name in self._recovered):
             self._journal.append(event)
 
     def append_spending(self, event: Event) -> None:
-        """Record what another attempt takes out of the budget, and nothing else that happens in it."""
+        """Record what another attempt spends of the budget, and none of its other events."""
         if isinstance(event, BudgetSpent):
             self._journal.append(event)
 
     def outdated(self, steps: Iterable[Step]) -> frozenset[str]:
-        """Steps that were not run because of results that another attempt has replaced since."""
+        """Steps that were not run because of results that another attempt has replaced since then."""
         self._read()
         return outdated(steps, self._finished, self._order)
 
     def try_acquire_rerun(self) -> bool:
-        """Take what is outdated, to run it; False if another living process has taken it."""
+        """Claim the outdated steps, to run them; False if another living process has them."""
         return self._lock.try_acquire(self._number + 1)
 
     def release_rerun(self) -> None:
-        """It has been run, and recorded."""
+        """Give the outdated steps back: they have been run, and recorded."""
         self._lock.release(self._number + 1)
 
     def append_for(self, steps: Collection[str], event: Event) -> None:
-        """Record what happens to these steps, and what it takes out of the budget."""
+        """Record the event if it is one of these steps, or spends budget."""
         step = event.result.name if isinstance(event, StepFinished) else getattr(event, "step", "")
         if isinstance(event, BudgetSpent) or step in steps:
             self._journal.append(event)
 
     def record_rerun(self, result: StepResult) -> None:
-        """Record the result of another attempt, which counts from now on."""
+        """Record the result of another attempt; it counts from now on."""
         self._journal.append(StepFinished(result=result, at=0.0))
 
     def result(self, step: str) -> StepResult | None:
-        """What came of a step, if it is recorded by now."""
+        """The result of a step, None while there is none."""
         self._read()
         return self._finished.get(step)
 
     def running(self, step: str) -> bool:
-        """Whether a step has begun and has no result, as far as it is recorded."""
+        """Whether a step has started and has no result yet."""
         self._read()
         return step in self._running
 
     def spent(self) -> Usage:
-        """What is gone of the run's budget by now, in whichever process."""
+        """What all processes together have spent of the run's budget until now."""
         self._read()
         return self._spent
 
     def asked(self, step: str) -> tuple[BackendAsked, ...]:
-        """What a step that did not pass asked its backends, the first prompts."""
+        """The first questions of a step that has not passed to its backends."""
         self._read()
         return tuple(self._asked.get(step, ()))
 
@@ -165,23 +165,23 @@ class WorkflowClaim:
                     self._spent += usage
                 case StepFinished(result=result):
                     self._running.pop(result.name, None)
-                    self._place(result)
+                    self._order_result(result)
                     self._finished[result.name] = result
                     if result.passed:
                         self._asked.pop(result.name, None)
                 case _:
                     pass
 
-    def _place(self, result: StepResult) -> None:
-        """Where it stands in time; another attempt that comes to the same for others changes nothing."""
+    def _order_result(self, result: StepResult) -> None:
+        """Note the order of a result; another attempt that means the same to other steps changes nothing."""
         before = self._finished.get(result.name)
-        if before is None or not result.attempts or _means(before) != _means(result):
+        if before is None or not result.attempts or _effect_on_others(before) != _effect_on_others(result):
             self._settled += 1
             self._order[result.name] = self._settled
 
 
-def _means(result: StepResult) -> tuple[bool, bool]:
-    """What other steps go by."""
+def _effect_on_others(result: StepResult) -> tuple[bool, bool]:
+    """What other steps go by: whether they may run, and whether it passed."""
     return allows_dependents(result), result.passed
 
 

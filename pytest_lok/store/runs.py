@@ -1,4 +1,4 @@
-"""The directory a session's runs are recorded in: new, private, ignored by git; the oldest ones go."""
+"""The directory of a session's records: new, private, ignored by git. The oldest ones are removed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from pytest_lok.locks import NumberedLocks
 from pytest_lok.store.journal import Journal
 
 SESSIONS_KEPT = 20
-"""Sessions whose records stay."""
+"""How many sessions keep their records."""
 _KINDS = ("run_started", "step_started", "step_finished", "run_finished")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedRun:
-    """One run as far as it is recorded; ``running`` are the steps that were started and have no result."""
+    """One run as far as it is recorded; ``running`` are the steps that have started and have no result."""
 
     result: RunResult
     running: frozenset[str] = frozenset()
@@ -39,12 +39,12 @@ class RunDirectory:
 
     @property
     def run_id(self) -> str:
-        """Sorts by time, and is unique."""
+        """A unique name that sorts by time."""
         return self.path.name
 
     @classmethod
     def make(cls, root: Path) -> RunDirectory:
-        """A new one, which is not removed as an old one before ``close``; OSError if there is no place."""
+        """Make a new directory. No session removes it before ``close``. OSError if it cannot be made."""
         name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
         try:
             folder = _runs_dir(root)
@@ -59,22 +59,22 @@ class RunDirectory:
         return made
 
     def records(self) -> list[RecordedRun]:
-        """Every run recorded here, in the order they began."""
+        """Every run that is recorded here, in the order in which they began."""
         records: list[RecordedRun] = []
         for path in sorted(self.path.glob("*.jsonl")):
             begun: set[str] = set()
-            result = fold(_noting(begun, Journal(path).read_new(*_KINDS)))
+            result = fold(_collecting_started(begun, Journal(path).read_new(*_KINDS)))
             records.append(RecordedRun(result=result, running=frozenset(begun - result.steps.keys())))
         return sorted(records, key=lambda record: record.result.started)
 
     def close(self) -> None:
-        """Let go of it; it stays until it is old. Idempotent."""
+        """Release the directory: it may be removed when it is one of the oldest. Idempotent."""
         if self._lock is not None:
             self._lock.close()
 
 
-def _noting(begun: set[str], events: Iterator[Event]) -> Iterator[Event]:
-    """The events one by one (a record may be large), and the names of the steps that began."""
+def _collecting_started(begun: set[str], events: Iterator[Event]) -> Iterator[Event]:
+    """The events one by one, for a record may be large; ``begun`` gets the names of started steps."""
     for event in events:
         if isinstance(event, StepStarted):
             begun.add(event.step)
@@ -87,14 +87,14 @@ def _runs_dir(root: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.is_symlink() or folder.parent.is_symlink():
         raise NotADirectoryError(str(folder))
-    note = folder / ".gitignore"
-    if not note.exists():
-        note.write_text("# what workflows were asked and answered; remove it as you like\n*\n", "utf-8")
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("# what workflows were asked and answered; remove it as you like\n*\n", "utf-8")
     return folder
 
 
 def _prune(folder: Path) -> None:
-    """Remove all but the last ones, unless their session lives."""
+    """Remove all but the newest ``SESSIONS_KEPT``, except those whose session is alive."""
     names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))
     for name in names[:-SESSIONS_KEPT]:
         with suppress(OSError):

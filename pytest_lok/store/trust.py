@@ -1,6 +1,6 @@
-"""Which projects' settings the user trusts: what they said when that was decided, a file for each project.
+"""The projects whose settings the user trusts, with what the settings said at that time; one file each.
 
-A project is known by its directory. Its settings are trusted while they claim exactly what they claimed then.
+A project is known by its directory. Its settings are trusted as long as they claim exactly the same.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from pytest_lok.files import write_atomically
 
 
 class Trust:
-    """The user's decisions, in a directory of theirs."""
+    """The decisions of a user, in a directory of that user."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def given(self, project: Path) -> Mapping[str, Any] | None:
-        """The claims of a project that are trusted; None where it never was. What cannot be read is not."""
+    def granted(self, project: Path) -> Mapping[str, Any] | None:
+        """The trusted claims of a project; None where it is not trusted, or its file cannot be read."""
         return self._read(self._file(project)).get(str(project))
 
     def covers(self, project: Path, claims: Mapping[str, Any]) -> bool:
-        """Whether the project is trusted with these claims, all and no others."""
-        given = self.given(project)
-        return given is not None and _text(given) == _text(claims)
+        """Whether the project is trusted with exactly these claims."""
+        granted = self.granted(project)
+        return granted is not None and _text(granted) == _text(claims)
 
     def grant(self, project: Path, claims: Mapping[str, Any]) -> None:
         """Trust a project with these claims; OSError where that cannot be remembered."""
@@ -36,7 +36,7 @@ class Trust:
         write_atomically(self._file(project), _text({str(project): claims}).encode(), mode=0o600)
 
     def revoke(self, project: Path) -> bool:
-        """Trust it no longer; whether it was trusted."""
+        """Trust the project no longer; returns whether it was trusted."""
         try:
             self._file(project).unlink()
         except FileNotFoundError:

@@ -90,7 +90,7 @@ class Project:
         if self.trusted:
             return None
         claims = self.settings.claims
-        before = self.trust.given(self.root)
+        before = self.trust.granted(self.root)
         parts = [f"{claims.file} says what is run, or where questions and keys go, and is not trusted yet:"]
         if before is not None:
             parts = [f"{claims.file} was trusted, and now says otherwise:", *claims.difference(before)]

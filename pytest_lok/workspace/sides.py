@@ -132,7 +132,7 @@ def _is_there(root: Path, path: str) -> bool:
 
 
 def file_versions(path: str, was: FileSide, now: FileSide, like: FileSide) -> FileVersions:
-    """Both sides of a file; ``unknown`` where they cannot be compared, or ``now`` is not equal to ``like``."""
+    """Both sides of a file; ``unknown`` where they cannot be compared, or ``now`` differs from ``like``."""
     unknown = was.unavailable or now.unavailable or now.other or (was.other if now.content is None else "")
     if not unknown and now.content != like.content:
         unknown = "is not what is committed: commit it, or restore it"
