@@ -36,7 +36,7 @@ class BackendSetup:
 
     ``key`` is the value of the variable that ``api_key_env`` names, "" where there is none. ``options`` is
     ``[backends.NAME.options]`` as it is written. ``root`` is the workspace. ``environ`` is the environment:
-    a backend reads its variables from there, never from ``os.environ``.
+    a backend reads its variables from there, never from that of the process.
     """
 
     name: str
