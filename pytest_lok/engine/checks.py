@@ -11,7 +11,7 @@ from pytest_lok.core.answers.output_format import parse_output
 from pytest_lok.core.results import Json, Outcome, Reply
 from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.templates.scope import Scope
-from pytest_lok.core.templates.values import not_whole
+from pytest_lok.core.templates.values import output_cut_error
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.core.workflow.json_schema import instruction, violations
 from pytest_lok.core.workflow.model import Ask, Format
@@ -95,7 +95,7 @@ def _holds(condition: Condition, scope: Scope) -> tuple[bool, str]:
 async def _ask_judge(execution: StepExecution, rubric: str, backend: str) -> bool:
     """A judge's strict yes or no; anything else is an error of the step, never a yes."""
     if execution.cut:
-        raise not_whole(execution.step.name)
+        raise output_cut_error(execution.step.name)
     (name, *_) = resolve_backends(execution, (backend,) if backend else (), rubric)
     marks = "=" * (1 + max((len(run) for run in re.findall("={5,}", execution.output)), default=4))
     text = (

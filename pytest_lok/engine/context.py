@@ -58,7 +58,7 @@ class RunContext:
                 workflow_name=self.plan.workflow.name,
                 backends=tuple(self.answered),
                 project=self.project,
-                found=self.found,
+                json_cache=self.found,
             )
         return self._scope if loop is None else replace(self._scope, loop=loop)
 

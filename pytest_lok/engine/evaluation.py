@@ -24,7 +24,7 @@ TimeLeft: TypeAlias = Callable[[], float]
 class Evaluable(Protocol):
     """A template, a condition, or a shell text."""
 
-    def heavy(self, scope: Scope) -> bool:
+    def may_be_slow(self, scope: Scope) -> bool:
         """Whether it may take long."""
         ...
 
@@ -33,11 +33,11 @@ async def evaluate(
     execution: StepExecution, scope: Scope, texts: Iterable[Evaluable | None], work: Callable[[Scope], T]
 ) -> T:
     """What ``work`` makes of the texts: at once, or, where one may take long, for as long as the step may."""
-    if not any(text is not None and text.heavy(scope) for text in texts):
+    if not any(text is not None and text.may_be_slow(scope) for text in texts):
         return work(scope)
     limit = execution.context.timeout_of(execution.step)
     return await evaluate_in_thread(
-        lambda left: work(replace(scope, left=left)), limit, "working out its texts"
+        lambda left: work(replace(scope, time_left=left)), limit, "working out its texts"
     )
 
 
@@ -52,7 +52,7 @@ async def evaluate_in_thread(work: Callable[[TimeLeft], T], limit: float, what: 
     answer: asyncio.Future[T] = loop.create_future()
     abandoned = threading.Event()
 
-    def left() -> float:
+    def time_left() -> float:
         seconds = end - time.monotonic()
         if seconds <= 0 or abandoned.is_set():
             raise TimeoutError
@@ -68,7 +68,7 @@ async def evaluate_in_thread(work: Callable[[TimeLeft], T], limit: float, what: 
 
     def run() -> None:
         try:
-            outcome: tuple[T | None, BaseException | None] = work(left), None
+            outcome: tuple[T | None, BaseException | None] = work(time_left), None
         except BaseException as failure:
             outcome = None, failure
         if not abandoned.is_set():

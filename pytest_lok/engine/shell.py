@@ -9,7 +9,7 @@ from pytest_lok.core.edits.edits import refused_path
 from pytest_lok.core.edits.protected_names import protected
 from pytest_lok.core.shell.compiler import ShellCommand, ShellTemplate
 from pytest_lok.core.templates.scope import Scope
-from pytest_lok.core.templates.values import not_whole
+from pytest_lok.core.templates.values import output_cut_error
 from pytest_lok.core.workflow.model import Format, Shell
 from pytest_lok.engine.asking.material import check_material
 from pytest_lok.engine.asking.output import read_output
@@ -44,7 +44,7 @@ async def run_shell(execution: StepExecution, action: Shell) -> None:
     execution.add_section("stderr", done.stderr)
     execution.output, execution.cut = done.stdout.strip(), done.cut
     if done.cut and step.output_format is not Format.TEXT:
-        raise not_whole(step.name)
+        raise output_cut_error(step.name)
     if step.output_format is not Format.TEXT:
         data, wrong = await read_output(execution, execution.output, step.output_format)
         execution.data, execution.has_data = data, True

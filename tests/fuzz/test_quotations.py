@@ -54,7 +54,7 @@ class Prompt:
         done = {f"v{at}": _passed(f"v{at}", output) for at, output in enumerate(self.outputs)}
         source, scope = "".join(self.source), Scope(steps=done)
         template = Template.literal(source) if literal else Template.parse(source, NAMES)
-        return template.given(scope, template.render(scope))
+        return template.without_author_json(scope, template.render(scope))
 
 
 def _passed(name: str, output: str) -> StepResult:

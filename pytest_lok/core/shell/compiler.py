@@ -112,9 +112,9 @@ class ShellTemplate:
             _code=code,
         )
 
-    def heavy(self, scope: Scope) -> bool:
+    def may_be_slow(self, scope: Scope) -> bool:
         """Whether rendering its values may take long."""
-        return any(placeholder.template.heavy(scope) for placeholder in self.placeholders)
+        return any(placeholder.template.may_be_slow(scope) for placeholder in self.placeholders)
 
     def remarks(self) -> list[Fault]:
         """What is odd about it: failures that a pipe hides. Nothing where not every sh reads it alike."""

@@ -14,17 +14,25 @@ from jinja2 import pass_context
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import safe_range
 
-from pytest_lok.core.templates.comparison import COMPARISONS, TEXTUAL, YES, among, kind, same, yes
+from pytest_lok.core.templates.comparison import (
+    BOOLEAN,
+    COMPARISONS,
+    TEXT_HINT,
+    equal_json,
+    is_in,
+    json_type,
+    require_boolean,
+)
 from pytest_lok.core.templates.filters import COMPARING, NUMERIC, NUMERIC_TESTS
-from pytest_lok.core.templates.limits import FILTER, budget_of, check_option, effort
+from pytest_lok.core.templates.limits import FILTER, budget_of, check_option, reading_work
 from pytest_lok.core.templates.values import (
     MissingValue,
     OutputValue,
     as_json,
     json_of,
     missing,
-    plain,
     text_of,
+    unwrap,
 )
 from pytest_lok.core.text.json_in_prose import QuotedError, find_json
 from pytest_lok.core.text.strict_json import describe_type, is_json
@@ -44,12 +52,12 @@ REGEX_SECONDS = 1.0
 def contains(value: Any, what: Any) -> bool:
     """Whether the text holds the text, or the array or object the item or, in its JSON, the text."""
     if (
-        kind(plain(value)) in ("array", "object")
+        json_type(unwrap(value)) in ("array", "object")
         and isinstance(what, str)
         and text_of(what) in text_of(value)
     ):
         return True
-    return among(what, value)
+    return is_in(what, value)
 
 
 def icontains(value: Any, what: Any) -> bool:
@@ -63,7 +71,7 @@ def equals(left: Any, right: Any) -> bool:
     A text is what is written of a number or truth: where it is not, who compares them meant something else.
     """
     if not isinstance(left, str) and not isinstance(right, str):
-        return same(left, right)
+        return equal_json(left, right)
     if text_of(left).strip() == text_of(right).strip():
         return True
     _textual(left), _textual(right)
@@ -72,11 +80,11 @@ def equals(left: Any, right: Any) -> bool:
 
 def _textual(value: Any, *, nested: bool = False) -> str:
     """A text; ``nested``: also an array or object, as JSON."""
-    if isinstance(value, str) or (nested and kind(plain(value)) in ("array", "object")):
+    if isinstance(value, str) or (nested and json_type(unwrap(value)) in ("array", "object")):
         return text_of(value)
-    its = plain(value)
+    its = unwrap(value)
     as_json(its)  # says what is missing
-    raise TemplateError(f"{describe_type(its)} is no text", hint=TEXTUAL)
+    raise TemplateError(f"{describe_type(its)} is no text", hint=TEXT_HINT)
 
 
 @pass_context
@@ -85,7 +93,7 @@ def matches(context: Context, value: Any, pattern: Any) -> bool:
     import regex  # rarely used, and slow to import
 
     text, pattern = _textual(value), _textual(pattern)
-    seconds = min(REGEX_SECONDS, budget_of(context).left())
+    seconds = min(REGEX_SECONDS, budget_of(context).time_left())
     try:
         return regex.search(pattern, text, timeout=seconds) is not None
     except TimeoutError:
@@ -156,17 +164,17 @@ def method_of(value: Any, name: str) -> Any:
     """The bound method, or a Missing."""
     if isinstance(value, MissingValue):
         return value
-    owner = plain(value)
+    owner = unwrap(value)
     for its, names in DATA_METHODS.items():
         if isinstance(owner, its) and name in names:
-            return MethodType(_COUNTING[name], owner) if its is list else getattr(owner, name)
+            return MethodType(_ARRAY_METHODS[name], owner) if its is list else getattr(owner, name)
     if isinstance(value, str) and name in TEXT_METHODS:
         text = text_of(value)
-        return MethodType(_GROWING[name], text) if name in _GROWING else getattr(text, name)
-    return missing(f"{describe_type(owner)} has no method {name}()", f"{name}() is for {_owners(name)}")
+        return MethodType(_SIZE_CHECKED[name], text) if name in _SIZE_CHECKED else getattr(text, name)
+    return missing(f"{describe_type(owner)} has no method {name}()", f"{name}() is for {_owners_of(name)}")
 
 
-def _owners(name: str) -> str:
+def _owners_of(name: str) -> str:
     """What has the method, for people."""
     texts = ["texts (`| string` makes one of any value)"] if name in TEXT_METHODS else []
     return " and ".join(texts + [_PLURAL[its] for its, names in DATA_METHODS.items() if name in names])
@@ -175,34 +183,34 @@ def _owners(name: str) -> str:
 @pass_context
 def _join(separator: str, context: Context, items: Any) -> str:
     texts = [text_of(item) for item in _items(items)]
-    budget_of(context).make(sum(map(len, texts)) + len(separator) * len(texts))
+    budget_of(context).check_size(sum(map(len, texts)) + len(separator) * len(texts))
     return separator.join(texts)
 
 
 @pass_context
 def _replace(text: str, context: Context, old: Any, new: Any, count: int = -1) -> str:
     old, new = text_of(old), text_of(new)
-    budget_of(context).make(len(text) + text.count(old) * len(new))
+    budget_of(context).check_size(len(text) + text.count(old) * len(new))
     return text.replace(old, new, count)
 
 
 def _count(items: list[Any], item: Any) -> int:
-    return sum(same(one, item) for one in items)
+    return sum(equal_json(one, item) for one in items)
 
 
 def _index(items: list[Any], item: Any) -> int:
-    found = next((at for at, one in enumerate(items) if same(one, item)), None)
+    found = next((at for at, one in enumerate(items) if equal_json(one, item)), None)
     if found is None:
         raise TemplateError(f"{text_of(item)} is not in the array")
     return found
 
 
-_COUNTING: Mapping[str, Function] = {"count": _count, "index": _index}
-_GROWING: Mapping[str, Function] = {"join": _join, "replace": _replace}
+_ARRAY_METHODS: Mapping[str, Function] = {"count": _count, "index": _index}
+_SIZE_CHECKED: Mapping[str, Function] = {"join": _join, "replace": _replace}
 
 
 def _items(value: Any) -> Iterable[Any]:
-    items = plain(value)
+    items = unwrap(value)
     if isinstance(items, Iterable):
         return items
     raise TemplateError(f"only an array can be joined, not {text_of(items)}")
@@ -238,7 +246,7 @@ def percent(context: Context, value: Any, *args: Any, **kwargs: Any) -> str:
     named = {key: _number_or_text(value) for key, value in kwargs.items()}
     given = tuple(map(_number_or_text, args))
     longest = max((len(value) for value in (*given, *named.values()) if isinstance(value, str)), default=0)
-    budget_of(context).make(len(text) + text.count("%") * (longest + 1000))
+    budget_of(context).check_size(len(text) + text.count("%") * (longest + 1000))
     return text % (named or given)
 
 
@@ -250,7 +258,7 @@ def _number_or_text(value: Any) -> Any:
 def _to_json(context: Context, value: Any, indent: int | None = None) -> str:
     check_option(indent)
     text = json_of(value, None if indent is None else min(indent, 16))
-    budget_of(context).make(len(text))
+    budget_of(context).check_size(len(text))
     return text
 
 
@@ -264,11 +272,11 @@ def _lines(value: str) -> list[str]:
     return [line for line in value.split("\n") if line.strip()]
 
 
-def _same(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
-def _guarded(function: Function, convert: Callable[[Any], Any]) -> Function:
+def _budgeted(function: Function, convert: Callable[[Any], Any]) -> Function:
     """The filter with its value converted, its options small and its work counted.
 
     Its result is a list where Jinja's is a generator: an empty one is false, and has a length.
@@ -281,7 +289,7 @@ def _guarded(function: Function, convert: Callable[[Any], Any]) -> Function:
         for option in (*args, *kwargs.values()):
             check_option(option)
         budget = budget_of(context)
-        budget.spend(FILTER + effort(value))
+        budget.spend(FILTER + reading_work(value))
         before = {
             None: (),
             "context": (context,),
@@ -294,7 +302,7 @@ def _guarded(function: Function, convert: Callable[[Any], Any]) -> Function:
         made = [
             item if not isinstance(item, MissingValue) else text_of(item) for item in result
         ]  # fails on one
-        budget.weigh(made)
+        budget.measure(made)
         return made
 
     return pass_context(guarded)
@@ -305,20 +313,20 @@ def _filters() -> dict[str, Function]:
     text = "capitalize indent lower title trim truncate upper urlencode wordcount wordwrap"
     data = "batch count dictsort filesizeformat first items last length list map reverse slice"
     return {
-        **{name: _guarded(own, plain) for name, own in NUMERIC.items()},
-        **{name: _guarded(own, plain) for name, own in COMPARING.items()},
-        **{name: _guarded(taken[name], text_of) for name in text.split()},
-        **{name: _guarded(taken[name], plain) for name in data.split()},
-        "allow_dash": _same,
+        **{name: _budgeted(own, unwrap) for name, own in NUMERIC.items()},
+        **{name: _budgeted(own, unwrap) for name, own in COMPARING.items()},
+        **{name: _budgeted(taken[name], text_of) for name in text.split()},
+        **{name: _budgeted(taken[name], unwrap) for name in data.split()},
+        "allow_dash": _identity,
         "d": taken["default"],
         "default": taken["default"],
         "format": percent,
         "from_json": _from_json,
         "join": _join_filter,
         "json": _to_json,
-        "lines": _guarded(_lines, text_of),
+        "lines": _budgeted(_lines, text_of),
         "replace": _replace_filter,
-        "string": _guarded(_same, text_of),
+        "string": _budgeted(_identity, text_of),
         "tojson": _to_json,
     }
 
@@ -332,13 +340,13 @@ def _tests() -> dict[str, Function]:
     dropped = ("callable", "escaped", "filter", "test", "sameas")
     own = {name: _of_plain(taken[name]) for name in ("mapping", "sequence", "iterable", "string")}
     kept = {name: test for name, test in taken.items() if name not in dropped}
-    return {**kept, **own, **NUMERIC_TESTS, **COMPARISONS, YES: yes}
+    return {**kept, **own, **NUMERIC_TESTS, **COMPARISONS, BOOLEAN: require_boolean}
 
 
 def _of_plain(test: Function) -> Function:
     @functools.wraps(test)
     def tested(value: Any) -> Any:
-        return test(plain(value))
+        return test(unwrap(value))
 
     return tested
 

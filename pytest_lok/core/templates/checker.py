@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from jinja2 import nodes
 
 from pytest_lok.core.templates.builtins import FILTERS, FUNCTIONS, METHODS, TESTS, Function
-from pytest_lok.core.templates.comparison import COMPARE, COMPARED, YES
+from pytest_lok.core.templates.comparison import BOOLEAN, COMPARED, COMPARISON_HINTS
 from pytest_lok.core.templates.constants import constants, known_kind
-from pytest_lok.core.templates.environment import CALLED, COUNTED, MADE
-from pytest_lok.core.templates.lexer import GROUPS, LOOP, OWN, SourceToken, opened
+from pytest_lok.core.templates.environment import CALL_SUFFIX, COUNTED, MADE
+from pytest_lok.core.templates.lexer import LOOP_NAMES, NAMESPACES, OWN_RESULT_NAMES, SourceToken, value_names
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.values import OUTCOMES
 from pytest_lok.core.text.suggestions import did_you_mean
@@ -31,7 +31,7 @@ def variables_of(tree: nodes.Template) -> frozenset[str]:
     return frozenset(found)
 
 
-_KEYS = {"workflow": ("name", "backends"), "project": ("language", "root", "tools")}
+_FIELDS = {"workflow": ("name", "backends"), "project": ("language", "root", "tools")}
 _EXAMPLES = {
     "steps": "write `steps.NAME.output`",
     "arg": "write `arg.NAME` or `arg.1`",
@@ -55,22 +55,22 @@ class NameChecker:
     """One walk over the tree: every name means something; calls and loops become the sandbox's own."""
 
     names: VisibleNames
-    lexemes: Sequence[SourceToken]
+    tokens: Sequence[SourceToken]
     variables: frozenset[str]
     decides: bool = False
     faults: list[Fault] = field(default_factory=list)
     warnings: list[Fault] = field(default_factory=list)
     steps: set[str] = field(default_factory=set)
-    told: set[str] = field(default_factory=set)
+    outcome_steps: set[str] = field(default_factory=set)
     arguments: set[str] = field(default_factory=set)
-    guarded: set[str] = field(default_factory=set)
+    tested_arguments: set[str] = field(default_factory=set)
     positional_count: int = 0
     rubrics: dict[tuple[str, str], None] = field(default_factory=dict)
 
     @property
     def required(self) -> frozenset[str]:
         """The arguments that are used and nowhere asked whether they are there."""
-        return frozenset(self.arguments - self.guarded)
+        return frozenset(self.arguments - self.tested_arguments)
 
     def visit(self, node: nodes.Node, *, owner: bool = False, optional: bool = False) -> None:
         """Check a node and what is below it.
@@ -79,19 +79,19 @@ class NameChecker:
         """
         match node:
             case nodes.Getattr() | nodes.Getitem():
-                self._field(node, owner=owner, optional=optional)
+                self._check_field(node, owner=owner, optional=optional)
             case nodes.Name():
-                self._name(node)
+                self._check_name(node)
             case nodes.Call():
-                self._call(node)
+                self._check_call(node)
             case nodes.Filter():
-                self._filter(node)
+                self._check_filter(node)
             case nodes.Test():
-                self._test(node)
+                self._check_test(node)
             case _:
                 self._other(node)
 
-    def _below(self, node: nodes.Node) -> None:
+    def _visit_arguments(self, node: nodes.Node) -> None:
         """Everything below but the node's own subject."""
         for child in node.iter_child_nodes(exclude=("node",)):
             self.visit(child)
@@ -100,65 +100,65 @@ class NameChecker:
         if (word := _UNAVAILABLE.get(type(node))) is not None:
             self._fault(node, f"`{word}` is not available: a workflow's text stands by itself")
             return
-        for judged in _judged(node):
-            self.truth(judged)
+        for judged in _boolean_operands(node):
+            self.check_boolean(judged)
         for child in node.iter_child_nodes():
             self.visit(child)
         if self.decides:
-            _be_strict(node)
+            _require_booleans(node)
         if isinstance(node, nodes.For):
             node.iter = nodes.Filter(node.iter, COUNTED, [], [], None, None, lineno=node.iter.lineno)
 
-    def _field(self, node: nodes.Getattr | nodes.Getitem, *, owner: bool, optional: bool) -> None:
+    def _check_field(self, node: nodes.Getattr | nodes.Getitem, *, owner: bool, optional: bool) -> None:
         if isinstance(node, nodes.Getitem):
             self.visit(node.arg)
-        group = _group(node)
+        group = _namespace(node)
         if group is None:
-            if _key(node) in OUTCOMES and (step := _step_of(node.node)) is not None:
-                self.told.add(step)
+            if _field_name(node) in OUTCOMES and (step := _step_of(node.node)) is not None:
+                self.outcome_steps.add(step)
             self.visit(node.node, owner=True, optional=optional)
             return
-        key = _key(node)
+        key = _field_name(node)
         if key is None:
             message = f"the name after `{group}` must be written out, to be checked before anything runs"
             self._fault(node.node, message, hint=_EXAMPLES[group])
         elif group == "steps":
-            self._step(node, key, owner=owner)
+            self._check_step(node, key, owner=owner)
         elif group == "arg":
-            self._argument(node, key, optional=optional)
-        elif group in _KEYS and key not in _KEYS[group]:
+            self._check_argument(node, key, optional=optional)
+        elif group in _FIELDS and key not in _FIELDS[group]:
             self._fault(node, f"`{group}` has no {key!r}", hint=_EXAMPLES[group])
 
-    def truth(self, node: nodes.Node) -> None:
+    def check_boolean(self, node: nodes.Node) -> None:
         """A fault if the node, whose truth counts, is known to be no yes or no."""
         name = ""
-        if isinstance(node, nodes.Getattr | nodes.Getitem) and _group(node) == "arg":
-            name = _key(node) or ""
+        if isinstance(node, nodes.Getattr | nodes.Getitem) and _namespace(node) == "arg":
+            name = _field_name(node) or ""
         if name in self.names.switches:
             message = f"`arg.{name}` is text, and the text 'false' is true too"
             self._fault(node, message, hint=f"write `arg.{name} == 'true'`")
         elif self.decides and isinstance(node, nodes.Expr) and (its := known_kind(node)) is not None:
             said = {"null": "null", "text": "text"}.get(its, f"an {its}" if its[0] in "ao" else f"a {its}")
-            self._fault(node, f"this is {said}, and a condition is true or false", hint=COMPARE[its])
+            self._fault(node, f"this is {said}, and a condition is true or false", hint=COMPARISON_HINTS[its])
 
-    def constant(self, judged: nodes.Expr) -> None:
+    def warn_of_constants(self, judged: nodes.Expr) -> None:
         """A warning of every part of an assert that can never say anything else."""
         if self.names.own and not self.faults:
             for node in constants(judged):
                 place = self._place(node)
                 message = "this reads nothing of what the step did, so it always says the same"
-                fault = Fault(message=message, start=place.start, end=place.end, hint=_ALWAYS)
+                fault = Fault(message=message, start=place.start, end=place.end, hint=_CONSTANT_HINT)
                 self.warnings.append(fault)
 
-    def _step(self, node: nodes.Expr, name: str, *, owner: bool) -> None:
+    def _check_step(self, node: nodes.Expr, name: str, *, owner: bool) -> None:
         if name not in self.names.steps:
-            self._fault(node, f"there is no step {name!r}", hint=_meant(name, self.names.steps))
+            self._fault(node, f"there is no step {name!r}", hint=_name_hint(name, self.names.steps))
             return
         self.steps.add(name)
         if not owner:
             self._fault(node, f"step {name!r} is not a value", hint=f"write `steps.{name}.output`")
 
-    def _argument(self, node: nodes.Expr, name: str, *, optional: bool) -> None:
+    def _check_argument(self, node: nodes.Expr, name: str, *, optional: bool) -> None:
         if name.isdigit():
             if int(name) == 0:
                 self._fault(node, "positional arguments count from 1", hint="write `arg.1`")
@@ -171,65 +171,67 @@ class NameChecker:
         if not optional:
             self.arguments.add(name)
 
-    def _name(self, node: nodes.Name) -> None:
+    def _check_name(self, node: nodes.Name) -> None:
         name = node.name
         if node.ctx != "load":
-            if name in GROUPS or name in FUNCTIONS:
+            if name in NAMESPACES or name in FUNCTIONS:
                 self._fault(node, f"`{name}` has a meaning already", hint="choose another name")
-        elif name in GROUPS:
+        elif name in NAMESPACES:
             self._fault(node, f"`{name}` needs a name after it", hint=_EXAMPLES[name])
         elif name in FUNCTIONS:
             self._fault(node, f"`{name}` is a function", hint=f"write `{name}(…)`")
-        elif name not in opened(self.names) and name not in self.variables:
+        elif name not in value_names(self.names) and name not in self.variables:
             self._unknown(node, name)
 
     def _unknown(self, node: nodes.Node, name: str) -> None:
-        known = {*opened(self.names), *self.variables}
+        known = {*value_names(self.names), *self.variables}
         if name in self.names.steps:
             hint = f"write `steps.{name}.output`"
-        elif name in LOOP:
+        elif name in LOOP_NAMES:
             hint = "it is known in what a step with `for_each` does and asserts, not in `when`"
-        elif name in OWN:
+        elif name in OWN_RESULT_NAMES:
             hint = "it is known in `assert`; elsewhere write `steps.NAME.output`"
         elif step := did_you_mean(name, self.names.steps, spelled="`steps.{}`"):
             hint = step
         else:
-            shown = sorted({*known, *(f"{group}." for group in GROUPS)})
-            hint = did_you_mean(name, {*known, *GROUPS}) or f"known are: {', '.join(shown)}"
+            shown = sorted({*known, *(f"{group}." for group in NAMESPACES)})
+            hint = did_you_mean(name, {*known, *NAMESPACES}) or f"known are: {', '.join(shown)}"
         self._fault(node, f"unknown name {name!r}", hint=hint)
 
-    def _call(self, node: nodes.Call) -> None:
+    def _check_call(self, node: nodes.Call) -> None:
         match node.node:
             case nodes.Name(name=name) if name in FUNCTIONS:
-                self._fits(node, name, FUNCTIONS[name], before=0)
+                self._check_signature(node, name, FUNCTIONS[name], before=0)
                 if name == "rubric":
-                    self._rubric(node)
+                    self._check_rubric(node)
                 elif name == "matches":
-                    self._pattern(node)
+                    self._check_pattern(node)
             case nodes.Name(name=name):
                 if name not in self.variables:
-                    self._fault(node.node, f"there is no function {name!r}", hint=_meant(name, FUNCTIONS))
+                    self._fault(node.node, f"there is no function {name!r}", hint=_name_hint(name, FUNCTIONS))
             case nodes.Getattr(node=owner, attr=attr):
                 if attr not in METHODS:
-                    self._fault(node.node, f"there is no method {attr!r}", hint=_meant(attr, METHODS))
-                node.node.attr = attr + CALLED
+                    self._fault(node.node, f"there is no method {attr!r}", hint=_name_hint(attr, METHODS))
+                node.node.attr = attr + CALL_SUFFIX
                 self.visit(owner, owner=True)
             case _:
                 self._fault(node, "only functions and methods can be called")
-        self._below(node)
+        self._visit_arguments(node)
 
-    def _rubric(self, node: nodes.Call) -> None:
+    def _check_rubric(self, node: nodes.Call) -> None:
         given = [*node.args, *(keyword.value for keyword in node.kwargs)]
         texts = [arg.value for arg in given if isinstance(arg, nodes.Const) and isinstance(arg.value, str)]
         if not self.names.own:
             self._fault(node.node, "`rubric` is known in `assert` only: it judges the step's own output")
         elif len(texts) != len(given) or node.dyn_args or node.dyn_kwargs:
-            self._fault(node.node, "`rubric` takes quoted texts, for a judge is asked before", hint=_RUBRIC)
+            self._fault(
+                node.node, "`rubric` takes quoted texts, for a judge is asked before", hint=_RUBRIC_HINT
+            )
         elif texts:
             text, backend = [*texts, ""][:2]
             self.rubrics[text, backend] = None
 
-    def _pattern(self, node: nodes.Call) -> None:
+    def _check_pattern(self, node: nodes.Call) -> None:
         pattern = node.args[1] if len(node.args) > 1 else None
         if isinstance(pattern, nodes.Const):
             import regex  # rarely used, and slow to import
@@ -239,27 +241,27 @@ class NameChecker:
             except regex.error as error:
                 self._fault(pattern, f"the regular expression is wrong: {error}")
 
-    def _filter(self, node: nodes.Filter) -> None:
-        if node.name not in FILTERS and node.name not in _INNER:
-            self._fault(node, f"there is no filter {node.name!r}", hint=_meant(node.name, FILTERS))
-        elif node.name not in _INNER:
-            self._fits(node, node.name, FILTERS[node.name], before=1)
+    def _check_filter(self, node: nodes.Filter) -> None:
+        if node.name not in FILTERS and node.name not in _INTERNAL_FILTERS:
+            self._fault(node, f"there is no filter {node.name!r}", hint=_name_hint(node.name, FILTERS))
+        elif node.name not in _INTERNAL_FILTERS:
+            self._check_signature(node, node.name, FILTERS[node.name], before=1)
         if node.node is not None:
             self.visit(node.node, optional=node.name in ("default", "d"))
-        self._below(node)
+        self._visit_arguments(node)
 
-    def _test(self, node: nodes.Test) -> None:
+    def _check_test(self, node: nodes.Test) -> None:
         if node.name not in TESTS:
-            self._fault(node, f"there is no test {node.name!r}", hint=_meant(node.name, TESTS))
+            self._fault(node, f"there is no test {node.name!r}", hint=_name_hint(node.name, TESTS))
         else:
-            self._fits(node, node.name, TESTS[node.name], before=1)
+            self._check_signature(node, node.name, TESTS[node.name], before=1)
         asked = node.name in ("defined", "undefined")
-        if asked and isinstance(node.node, nodes.Getattr | nodes.Getitem) and _group(node.node) == "arg":
-            self.guarded.add(_key(node.node) or "")
+        if asked and isinstance(node.node, nodes.Getattr | nodes.Getitem) and _namespace(node.node) == "arg":
+            self.tested_arguments.add(_field_name(node.node) or "")
         self.visit(node.node, optional=asked)
-        self._below(node)
+        self._visit_arguments(node)
 
-    def _fits(
+    def _check_signature(
         self, node: nodes.Call | nodes.Filter | nodes.Test, name: str, function: Function, *, before: int
     ) -> None:
         """A fault if the function does not take what it is given, ``before`` of it by ``|`` or ``is``."""
@@ -277,12 +279,12 @@ class NameChecker:
             self._fault(node, f"`{name}` does not take this: {error}")
 
     def _fault(self, node: nodes.Node, message: str, *, hint: str = "") -> None:
-        lexeme = self._place(node)
-        self.faults.append(Fault(message=message, start=lexeme.start, end=lexeme.end, hint=hint))
+        token = self._place(node)
+        self.faults.append(Fault(message=message, start=token.start, end=token.end, hint=hint))
 
     def _place(self, node: nodes.Node) -> SourceToken:
         """The token to point at: for a field its name, after the dot; for a test its name, after ``is``."""
-        index = bisect.bisect_right(self.lexemes, node.lineno, key=lambda lexeme: lexeme.start) - 1
+        index = bisect.bisect_right(self.tokens, node.lineno, key=lambda token: token.start) - 1
         before: tuple[str, ...] = ()
         if isinstance(node, nodes.Getattr | nodes.Getitem):
             before = (".", "[")
@@ -290,25 +292,25 @@ class NameChecker:
             before = ("is", "not")
         elif isinstance(node, nodes.Call):
             before = ("(",)
-        while self.lexemes[index].text in before or self.lexemes[index].kind == "whitespace":
+        while self.tokens[index].text in before or self.tokens[index].kind == "whitespace":
             index += 1 if before != ("(",) else -1
-        return self.lexemes[index]
+        return self.tokens[index]
 
 
-_INNER = frozenset({COMPARED, MADE, YES})
+_INTERNAL_FILTERS = frozenset({COMPARED, MADE, BOOLEAN})
 """Filters that no text can name: what an expression is made of."""
 
-_ALWAYS = 'compare `output`, `json` or what another step said; `when = "false"` switches a step off'
-_RUBRIC = 'write `rubric("the answer names a file", backend="claude")`'
+_CONSTANT_HINT = 'compare `output`, `json` or what another step said; `when = "false"` switches a step off'
+_RUBRIC_HINT = 'write `rubric("the answer names a file", backend="claude")`'
 
 
-def _group(node: nodes.Getattr | nodes.Getitem) -> str | None:
+def _namespace(node: nodes.Getattr | nodes.Getitem) -> str | None:
     """The root a path begins with, where the node is the first field of it."""
     root = node.node
-    return root.name if isinstance(root, nodes.Name) and root.name in GROUPS else None
+    return root.name if isinstance(root, nodes.Name) and root.name in NAMESPACES else None
 
 
-def _key(node: nodes.Getattr | nodes.Getitem) -> str | None:
+def _field_name(node: nodes.Getattr | nodes.Getitem) -> str | None:
     """The field's name, None if it is only known at run time."""
     if isinstance(node, nodes.Getattr):
         return node.attr
@@ -318,26 +320,26 @@ def _key(node: nodes.Getattr | nodes.Getitem) -> str | None:
 
 
 def _step_of(node: nodes.Node) -> str | None:
-    is_step = isinstance(node, nodes.Getattr | nodes.Getitem) and _group(node) == "steps"
-    return _key(node) if is_step else None  # type: ignore[arg-type]  # it is one of these
+    is_step = isinstance(node, nodes.Getattr | nodes.Getitem) and _namespace(node) == "steps"
+    return _field_name(node) if is_step else None  # type: ignore[arg-type]  # it is one of these
 
 
-def _be_strict(node: nodes.Node) -> None:
+def _require_booleans(node: nodes.Node) -> None:
     """What decides in the node has to be true or false when it runs."""
     match node:
         case nodes.And() | nodes.Or():
-            node.left, node.right = _yes(node.left), _yes(node.right)
+            node.left, node.right = _boolean(node.left), _boolean(node.right)
         case nodes.Not():
-            node.node = _yes(node.node)
+            node.node = _boolean(node.node)
         case nodes.CondExpr():
-            node.test = _yes(node.test)
+            node.test = _boolean(node.test)
 
 
-def _yes(node: nodes.Expr) -> nodes.Expr:
-    return nodes.Filter(node, YES, [], [], None, None, lineno=node.lineno)
+def _boolean(node: nodes.Expr) -> nodes.Expr:
+    return nodes.Filter(node, BOOLEAN, [], [], None, None, lineno=node.lineno)
 
 
-def _judged(node: nodes.Node) -> tuple[nodes.Node, ...]:
+def _boolean_operands(node: nodes.Node) -> tuple[nodes.Node, ...]:
     """The parts of a node whose truth decides."""
     match node:
         case nodes.And() | nodes.Or():
@@ -349,7 +351,7 @@ def _judged(node: nodes.Node) -> tuple[nodes.Node, ...]:
     return ()
 
 
-def _meant(name: str, known: Collection[str]) -> str:
+def _name_hint(name: str, known: Collection[str]) -> str:
     """The close one, else all there are."""
     shown = sorted(known)
     more = f" and {len(shown) - 60} more" if len(shown) > 60 else ""

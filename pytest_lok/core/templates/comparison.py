@@ -10,21 +10,21 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from pytest_lok.core.templates.limits import budget_of
-from pytest_lok.core.templates.values import SERIES, DataView, MissingValue, OutputValue, as_json, plain
+from pytest_lok.core.templates.values import SEQUENCES, DataView, MissingValue, OutputValue, as_json, unwrap
 from pytest_lok.core.text.strict_json import describe_type
 from pytest_lok.errors import TemplateError
 
-Kind: TypeAlias = Literal["text", "number", "boolean", "null", "array", "object", ""]
+JsonType: TypeAlias = Literal["text", "number", "boolean", "null", "array", "object", ""]
 T = TypeVar("T")
 
 COMPARED = " compared"
 """The filter that a comparison becomes; the space keeps it out of a text's reach."""
 
-YES = " yes"
+BOOLEAN = " yes"
 """The test, and the filter, that takes nothing but true and false."""
 
 
-def kind(value: object) -> Kind:
+def json_type(value: object) -> JsonType:
     """What JSON calls the value's type; "" for what is no value of it (methods, for example)."""
     match value:
         case bool():
@@ -39,16 +39,16 @@ def kind(value: object) -> Kind:
             return "object"
         case MissingValue() | DataView():
             as_json(value)  # says what is missing
-    return "array" if isinstance(value, (list, *SERIES)) else ""
+    return "array" if isinstance(value, (list, *SEQUENCES)) else ""
 
 
-def same(left: Any, right: Any) -> bool:
+def equal_json(left: Any, right: Any) -> bool:
     """Whether the two are the same value; a text, a number and a truth are never the same."""
     todo = [_pair(left, right)]
     while todo:
         left, right = todo.pop()
-        its = kind(left)
-        if its != kind(right):
+        its = json_type(left)
+        if its != json_type(right):
             return False
         if its == "array":
             left, right = list(left), list(right)
@@ -67,32 +67,32 @@ def same(left: Any, right: Any) -> bool:
 def _pair(left: Any, right: Any) -> tuple[Any, Any]:
     """An output is its JSON beside an array or object, and its text beside anything else."""
     if isinstance(left, OutputValue):
-        left = left.plain() if isinstance(right, dict | list) else left.text
+        left = left.unwrap() if isinstance(right, dict | list) else left.text
     if isinstance(right, OutputValue):
-        right = right.plain() if isinstance(left, dict | list) else right.text
+        right = right.unwrap() if isinstance(left, dict | list) else right.text
     return left, right
 
 
-def among(item: Any, owner: Any) -> bool:
+def is_in(item: Any, owner: Any) -> bool:
     """Whether a text holds a text, an array an item, or an object a key."""
-    container: Any = plain(owner)
-    if isinstance(owner, OutputValue) and isinstance(item, str) and among(item, owner.text):
+    container: Any = unwrap(owner)
+    if isinstance(owner, OutputValue) and isinstance(item, str) and is_in(item, owner.text):
         return True
-    match kind(container):
+    match json_type(container):
         case "text":
-            if kind(item) != "text":
+            if json_type(item) != "text":
                 raise TemplateError(
-                    f"a text holds only texts, not {describe_type(plain(item))}", hint=TEXTUAL
+                    f"a text holds only texts, not {describe_type(unwrap(item))}", hint=TEXT_HINT
                 )
             return plain_text(item) in container
         case "array":
-            return any(same(item, one) for one in container)
+            return any(equal_json(item, one) for one in container)
         case "object":
-            return kind(item) == "text" and plain_text(item) in container
+            return json_type(item) == "text" and plain_text(item) in container
     raise TemplateError(f"nothing can be in {describe_type(container)}")
 
 
-TEXTUAL = "write `| string` after a value to have it as text"
+TEXT_HINT = "write `| string` after a value to have it as text"
 
 
 def plain_text(value: str) -> str:
@@ -100,13 +100,13 @@ def plain_text(value: str) -> str:
     return value.text if isinstance(value, OutputValue) else value
 
 
-def ordered(left: Any, right: Any) -> int:
+def compare(left: Any, right: Any) -> int:
     """Less than 0, 0, or more than 0; TemplateError unless both are numbers, or both texts."""
     left, right = _pair(left, right)
-    its, other = kind(left), kind(right)
+    its, other = json_type(left), json_type(right)
     if its != other or its not in ("number", "text"):
         raise TemplateError(
-            f"{describe_type(plain(left))} and {describe_type(plain(right))} have no order",
+            f"{describe_type(unwrap(left))} and {describe_type(unwrap(right))} have no order",
             hint="compare numbers with numbers, and texts with texts; `| int` makes a number of a text",
         )
     if left != left or right != right:
@@ -115,14 +115,14 @@ def ordered(left: Any, right: Any) -> int:
 
 
 OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "eq": same,
-    "ne": lambda left, right: not same(left, right),
-    "lt": lambda left, right: ordered(left, right) < 0,
-    "lteq": lambda left, right: ordered(left, right) <= 0,
-    "gt": lambda left, right: ordered(left, right) > 0,
-    "gteq": lambda left, right: ordered(left, right) >= 0,
-    "in": among,
-    "notin": lambda item, owner: not among(item, owner),
+    "eq": equal_json,
+    "ne": lambda left, right: not equal_json(left, right),
+    "lt": lambda left, right: compare(left, right) < 0,
+    "lteq": lambda left, right: compare(left, right) <= 0,
+    "gt": lambda left, right: compare(left, right) > 0,
+    "gteq": lambda left, right: compare(left, right) >= 0,
+    "in": is_in,
+    "notin": lambda item, owner: not is_in(item, owner),
 }
 """By Jinja's names."""
 
@@ -131,27 +131,27 @@ OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 def compared(context: Context, value: Any, *rest: Any) -> bool:
     """``a < b < c`` as ``compared(a, "lt", b, "lt", c)``."""
     values, operators = (value, *rest[1::2]), rest[::2]
-    _count(context, values)
+    _charge(context, values)
     return all(OPERATORS[operator](*two) for operator, two in zip(operators, pairwise(values), strict=True))
 
 
-def _count(context: Context, values: Iterable[Any]) -> None:
+def _charge(context: Context, values: Iterable[Any]) -> None:
     budget = budget_of(context)
     for value in values:
-        budget.weigh(plain(value))
+        budget.measure(unwrap(value))
 
 
-def yes(value: Any, what: str = "it") -> bool:
+def require_boolean(value: Any, what: str = "it") -> bool:
     """The value, if it is true or false; TemplateError says what it is instead."""
-    value = plain(value)
-    its = kind(value)
+    value = unwrap(value)
+    its = json_type(value)
     if isinstance(value, bool):
         return value
     said = describe_type(value) if its else "no value"
-    raise TemplateError(f"{what} is {said}, not true or false", hint=COMPARE[its])
+    raise TemplateError(f"{what} is {said}, not true or false", hint=COMPARISON_HINTS[its])
 
 
-COMPARE: Mapping[Kind, str] = {
+COMPARISON_HINTS: Mapping[JsonType, str] = {
     "text": "compare it, for example with `== 'yes'` or `!= ''`",
     "number": "compare it, for example with `> 0`",
     "array": "compare it, for example with `!= []`",
@@ -164,7 +164,7 @@ COMPARE: Mapping[Kind, str] = {
 def _test(operator: str) -> Callable[..., bool]:
     @pass_context
     def tested(context: Context, value: Any, other: Any, /) -> bool:
-        _count(context, (value, other))
+        _charge(context, (value, other))
         return OPERATORS[operator](value, other)
 
     return tested
@@ -185,10 +185,10 @@ COMPARISONS: Mapping[str, Callable[..., bool]] = {
 """The tests that compare, by every name they have."""
 
 
-def alike(values: Iterable[T], key: Callable[[T], Any]) -> list[T]:
+def require_one_type(values: Iterable[T], key: Callable[[T], Any]) -> list[T]:
     """The values; TemplateError where they are not all of one type, for what has to put them in order."""
     values = list(values)
-    kinds = {kind(plain(key(value))) for value in values}
+    kinds = {json_type(unwrap(key(value))) for value in values}
     if len(kinds) > 1 or kinds & {"array", "object"}:
         raise TemplateError(f"there is no order among these types of values: {', '.join(sorted(kinds))}")
     return values
@@ -198,19 +198,19 @@ def distinct(values: Iterable[T], key: Callable[[T], Any]) -> Iterator[T]:
     """The values without those whose key was there before."""
     seen: set[object] = set()
     for value in values:
-        if (known := _frozen(key(value))) not in seen:
+        if (known := _hashable(key(value))) not in seen:
             seen.add(known)
             yield value
 
 
-def _frozen(value: Any) -> object:
+def _hashable(value: Any) -> object:
     """The same for the same values, and something that can be looked up."""
-    value = plain(value)
-    its = kind(value)
+    value = unwrap(value)
+    its = json_type(value)
     match its:
         case "array":
-            return its, tuple(map(_frozen, value))
+            return its, tuple(map(_hashable, value))
         case "object":
-            return its, frozenset((key, _frozen(item)) for key, item in value.items())
+            return its, frozenset((key, _hashable(item)) for key, item in value.items())
         case _:
             return its, value

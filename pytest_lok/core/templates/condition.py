@@ -8,7 +8,7 @@ from functools import partial
 from jinja2 import nodes
 
 from pytest_lok.core.results import Json, Outcome
-from pytest_lok.core.templates.comparison import yes
+from pytest_lok.core.templates.comparison import require_boolean
 from pytest_lok.core.templates.parser import Span
 from pytest_lok.core.templates.program import TemplateProgram, expression_tree
 from pytest_lok.core.templates.scope import Scope, VisibleNames
@@ -23,11 +23,12 @@ MAX_SHOWN = 1000
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A compiled expression. ``rubrics`` are the (text, backend) pairs a judge must answer first.
+    """A compiled expression.
 
-    ``arguments`` are the ones it cannot do without (no default), ``positional_count`` is the highest number
-    of a positional one that it reads. ``told`` are the steps whose outcome it asks for, ``warnings`` what is
-    odd about it.
+    ``rubrics`` are the (text, backend) pairs that a judge must answer before it runs. ``arguments`` are those
+    that it needs, since it gives no default for them. ``positional_count`` is the highest number of a
+    positional argument that it reads. ``outcome_steps`` are the steps whose outcome it asks for.
+    ``warnings`` say what is odd about it, although it can run.
     """
 
     source: str
@@ -35,7 +36,7 @@ class Condition:
     arguments: frozenset[str]
     positional_count: int
     rubrics: tuple[tuple[str, str], ...]
-    told: frozenset[str]
+    outcome_steps: frozenset[str]
     warnings: tuple[Fault, ...] = field(repr=False, compare=False)
     _program: TemplateProgram = field(repr=False, compare=False)
     _spans: tuple[Span, ...] = field(repr=False, compare=False)
@@ -58,15 +59,15 @@ class Condition:
             checked.arguments,
             checked.positional_count,
             checked.rubrics,
-            checked.told,
+            checked.outcome_steps,
             checked.warnings,
             checked.program,
             checked.spans,
         )
 
-    def heavy(self, scope: Scope) -> bool:
+    def may_be_slow(self, scope: Scope) -> bool:
         """Whether it may take long to say."""
-        return self._program.heavy(scope)
+        return self._program.may_be_slow(scope)
 
     def holds(self, scope: Scope) -> bool:
         """Its truth; TemplateError where a value is missing, or is neither true nor false.
@@ -74,8 +75,8 @@ class Condition:
         An assert does not judge what another step said without passing, unless it asks for its outcome too.
         """
         if scope.own is not None:
-            scope = replace(scope, told=self.told)
-        return self._program.value(scope, yes)
+            scope = replace(scope, outcome_steps=self.outcome_steps)
+        return self._program.value(scope, require_boolean)
 
     def value(self, scope: Scope) -> Json:
         """Its value as JSON (a step's output as parsed JSON where it has one), for ``for_each``."""

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from jinja2 import nodes
 
 from pytest_lok.core.templates.builtins import FUNCTIONS
-from pytest_lok.core.templates.comparison import COMPARED, YES, Kind, kind
+from pytest_lok.core.templates.comparison import BOOLEAN, COMPARED, JsonType, json_type
 from pytest_lok.core.templates.environment import MADE
 
 
-def _are(its: Kind, names: str) -> dict[str, Kind]:
+def _are(its: JsonType, names: str) -> dict[str, JsonType]:
     return dict.fromkeys(names.split(), its)
 
 
@@ -34,11 +34,11 @@ _METHODS = {
 _ARITHMETIC = (nodes.Sub, nodes.Div, nodes.FloorDiv, nodes.Pow, nodes.Neg, nodes.Pos)
 
 
-def known_kind(node: nodes.Expr) -> Kind | None:
+def known_kind(node: nodes.Expr) -> JsonType | None:
     """What type the value will be of, where that is certain and not a yes or no; else None."""
     match node:
         case nodes.Const(value=value):
-            found = kind(value)
+            found = json_type(value)
             return None if found == "boolean" else found
         case nodes.List() | nodes.Tuple():
             return "array"
@@ -61,8 +61,8 @@ def known_kind(node: nodes.Expr) -> Kind | None:
     return "number" if isinstance(node, _ARITHMETIC) else None
 
 
-def _filtered(node: nodes.Filter) -> Kind | None:
-    if node.node is None or node.name in (COMPARED, YES):
+def _filtered(node: nodes.Filter) -> JsonType | None:
+    if node.node is None or node.name in (COMPARED, BOOLEAN):
         return None
     if node.name == MADE:
         return known_kind(node.node)
@@ -72,7 +72,7 @@ def _filtered(node: nodes.Filter) -> Kind | None:
     return _FILTERS.get(node.name)
 
 
-def _field(node: nodes.Getattr | nodes.Getitem) -> Kind | None:
+def _field(node: nodes.Getattr | nodes.Getitem) -> JsonType | None:
     owner, name = node.node, _name(node)
     if isinstance(owner, nodes.Name):
         return _GROUPS.get(owner.name)

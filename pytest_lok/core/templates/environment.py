@@ -10,13 +10,20 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pytest_lok.core.templates.builtins import FILTERS, FUNCTIONS, TESTS, method_of, percent
-from pytest_lok.core.templates.comparison import COMPARED, YES, compared, yes
-from pytest_lok.core.templates.filters import arithmetic
-from pytest_lok.core.templates.limits import CALL, MAX_TEXT, RenderingBudget, budget_of, check_growth, effort
-from pytest_lok.core.templates.values import MissingValue, field_of, plain, text_of
+from pytest_lok.core.templates.comparison import BOOLEAN, COMPARED, compared, require_boolean
+from pytest_lok.core.templates.filters import reject_booleans
+from pytest_lok.core.templates.limits import (
+    CALL,
+    MAX_TEXT,
+    RenderingBudget,
+    budget_of,
+    check_growth,
+    reading_work,
+)
+from pytest_lok.core.templates.values import MissingValue, field_of, text_of, unwrap
 from pytest_lok.errors import TemplateError
 
-CALLED = "()"
+CALL_SUFFIX = "()"
 """Ends an attribute that is called (see checking), so that ``x.title()`` and the field ``x.title`` differ."""
 
 COUNTED = " counted"
@@ -35,8 +42,8 @@ class LokEnvironment(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """A field, or the method behind ``name()``."""
-        if attribute.endswith(CALLED):
-            return method_of(obj, attribute.removesuffix(CALLED))
+        if attribute.endswith(CALL_SUFFIX):
+            return method_of(obj, attribute.removesuffix(CALL_SUFFIX))
         return super().getattr(obj, attribute) if isinstance(obj, LoopContext) else field_of(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
@@ -45,22 +52,22 @@ class LokEnvironment(ImmutableSandboxedEnvironment):
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - see Jinja
         """Call a listed function or method; each call counts, and so does the length of what it reads."""
-        read = sum(map(effort, (getattr(__obj, "__self__", None), *args)))
+        read = sum(map(reading_work, (getattr(__obj, "__self__", None), *args)))
         budget_of(__context).spend(CALL + read)
         return super().call(__context, __obj, *args, **kwargs)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """An operation: it can grow a value, and counts with numbers alone."""
-        left, right = plain(left), plain(right)
+        left, right = unwrap(left), unwrap(right)
         if operator == "%" and isinstance(left, str):
             return percent(context, left, *(right if isinstance(right, tuple) else (right,)))
-        arithmetic(left, right)
+        reject_booleans(left, right)
         check_growth(budget_of(context), operator, left, right)
         return super().call_binop(context, operator, left, right)
 
     def call_unop(self, context: Context, operator: str, arg: Any) -> Any:
         """A sign before a number."""
-        arithmetic(plain(arg))
+        reject_booleans(unwrap(arg))
         return super().call_unop(context, operator, arg)
 
 
@@ -86,14 +93,14 @@ def _rounds(items: Iterable[Any], budget: RenderingBudget) -> Iterator[Any]:
 
 @pass_context
 def _counted(context: Context, items: Any) -> Iterable[Any]:
-    items = plain(items)
+    items = unwrap(items)
     budget = budget_of(context)
     return _Rounds(items, budget) if hasattr(items, "__len__") else _rounds(items, budget)
 
 
 @pass_context
 def _made(context: Context, value: Any) -> Any:
-    budget_of(context).weigh(value)
+    budget_of(context).measure(value)
     return value
 
 
@@ -117,7 +124,13 @@ def _environment() -> LokEnvironment:
     )
     environment.concat = _captured  # type: ignore[method-assign]  # a function of the instance: not bound
     environment.globals = dict(FUNCTIONS)
-    environment.filters = {**FILTERS, COMPARED: compared, COUNTED: _counted, MADE: _made, YES: yes}
+    environment.filters = {
+        **FILTERS,
+        COMPARED: compared,
+        COUNTED: _counted,
+        MADE: _made,
+        BOOLEAN: require_boolean,
+    }
     environment.tests = dict(TESTS)
     return environment
 

@@ -13,9 +13,9 @@ import jinja2.tests
 from jinja2 import Environment, pass_context, pass_environment
 from jinja2.runtime import Context
 
-from pytest_lok.core.templates.comparison import YES, alike, distinct
+from pytest_lok.core.templates.comparison import BOOLEAN, distinct, require_one_type
 from pytest_lok.core.templates.limits import MAX_BITS, budget_of
-from pytest_lok.core.templates.values import plain
+from pytest_lok.core.templates.values import unwrap
 from pytest_lok.core.text.strict_json import describe_type
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.errors import TemplateError
@@ -31,13 +31,13 @@ _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _LONGEST = MAX_BITS // 4
 """Digits of a number."""
 
-_SHOWN = 40
+_MAX_SHOWN = 40
 _NO_DEFAULT: Any = object()
 
 
 def number(value: object) -> int | float | None:
     """The number that a value is, or that a text says and nothing else; None where there is none."""
-    value = plain(value)
+    value = unwrap(value)
     if isinstance(value, str):
         text = value.strip()
         if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
@@ -48,44 +48,46 @@ def number(value: object) -> int | float | None:
     return value if isinstance(value, int) or math.isfinite(value) else None
 
 
-def whole(value: Any, default: Any = _NO_DEFAULT, base: int = 10) -> Any:
+def to_int(value: Any, default: Any = _NO_DEFAULT, base: int = 10) -> Any:
     """``| int``: a whole number, what is behind the point left out."""
-    if base != 10 and isinstance(plain(value), str):
+    if base != 10 and isinstance(unwrap(value), str):
         try:
-            return int(plain(value)[:_LONGEST], base)  # type: ignore[index]  # it is a text
+            return int(unwrap(value)[:_LONGEST], base)  # type: ignore[index]  # it is a text
         except ValueError:
-            return _otherwise(value, default, "int")
+            return _default_or_error(value, default, "int")
     found = number(value)
-    return _otherwise(value, default, "int") if found is None else int(found)
+    return _default_or_error(value, default, "int") if found is None else int(found)
 
 
-def decimal(value: Any, default: Any = _NO_DEFAULT) -> Any:
+def to_float(value: Any, default: Any = _NO_DEFAULT) -> Any:
     """``| float``."""
     found = number(value)
-    return _otherwise(value, default, "float") if found is None else float(found)
+    return _default_or_error(value, default, "float") if found is None else float(found)
 
 
-def _otherwise(value: Any, default: Any, name: str) -> Any:
+def _default_or_error(value: Any, default: Any, name: str) -> Any:
     if default is not _NO_DEFAULT:
         return default
-    value = plain(value)
+    value = unwrap(value)
     shown = describe_type(value)
     if isinstance(value, str):
-        shown = repr(truncate(value, _SHOWN))
+        shown = repr(truncate(value, _MAX_SHOWN))
     hint = f"let the answer be a number alone, or say what it counts as: `{name}(99)`"
     raise TemplateError(f"{shown} is no number", hint=hint)
 
 
 @pass_environment
-def total(environment: Environment, value: Any, attribute: str | int | None = None, start: float = 0) -> Any:
+def sum_numbers(
+    environment: Environment, value: Any, attribute: str | int | None = None, start: float = 0
+) -> Any:
     """``| sum``, of numbers alone: adding up lists takes for ever, and true is not 1."""
-    get = jinja2.filters.make_attrgetter(environment, attribute) if attribute is not None else plain
+    get = jinja2.filters.make_attrgetter(environment, attribute) if attribute is not None else unwrap
     what = "added up"
     return sum((_numeric(get(item), what) for item in value), _numeric(start, what))
 
 
 def _numeric(value: Any, what: str = "counted with") -> Any:
-    value = plain(value)
+    value = unwrap(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
     raise TemplateError(
@@ -101,7 +103,7 @@ def _of_numbers(function: Callable[..., Any]) -> Callable[..., Any]:
     return counted
 
 
-def arithmetic(*operands: Any) -> None:
+def reject_booleans(*operands: Any) -> None:
     """TemplateError where an operand of an operation is true or false."""
     if any(isinstance(operand, bool) for operand in operands):
         raise TemplateError("true and false cannot be counted with", hint="compare them: `== true`")
@@ -109,10 +111,10 @@ def arithmetic(*operands: Any) -> None:
 
 NUMERIC: Mapping[str, Callable[..., Any]] = {
     "abs": _of_numbers(abs),
-    "float": decimal,
-    "int": whole,
+    "float": to_float,
+    "int": to_int,
     "round": _of_numbers(jinja2.filters.do_round),
-    "sum": total,
+    "sum": sum_numbers,
 }
 NUMERIC_TESTS: Mapping[str, Callable[..., Any]] = {
     "divisibleby": _of_numbers(jinja2.tests.test_divisibleby),
@@ -128,24 +130,24 @@ NUMERIC_TESTS: Mapping[str, Callable[..., Any]] = {
 _JINJA: Mapping[str, Filter] = jinja2.filters.FILTERS
 
 
-def _chosen(name: str, given: int) -> Filter:
+def _selecting(name: str, given: int) -> Filter:
     """Jinja's, which without a test goes by a value's truth: where that decides, it has to be one."""
     function = _JINJA[name]
 
     @functools.wraps(function)
     def chosen(context: Context, value: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
         if len(args) == given and budget_of(context).strict:
-            args = (*args, YES)
+            args = (*args, BOOLEAN)
         return function(context, value, *args, **kwargs)  # type: ignore[no-any-return]  # Jinja's
 
     return pass_context(chosen)
 
 
 def _key(environment: Environment, attribute: str | int | None) -> Callable[[Any], Any]:
-    return plain if attribute is None else jinja2.filters.make_attrgetter(environment, attribute)
+    return unwrap if attribute is None else jinja2.filters.make_attrgetter(environment, attribute)
 
 
-def _ordered(name: str) -> Filter:
+def _ordering(name: str) -> Filter:
     """Jinja's, of values of one type: ``max`` of false and 0.5 is no number."""
     function = _JINJA[name]
 
@@ -154,7 +156,7 @@ def _ordered(name: str) -> Filter:
         value = list(value)
         attribute = kwargs.get("attribute", args[-1] if len(args) > _BEFORE[name] else None)
         for one in attribute.split(",") if isinstance(attribute, str) else [attribute]:
-            alike(value, _key(environment, one))
+            require_one_type(value, _key(environment, one))
         return function(environment, value, *args, **kwargs)
 
     return pass_environment(ordered)
@@ -173,7 +175,7 @@ def _grouped(
     case_sensitive: bool = False,
 ) -> Any:
     get = jinja2.filters.make_attrgetter(environment, attribute, default=default)
-    items = alike(value, get)
+    items = require_one_type(value, get)
     return _JINJA["groupby"](environment, items, attribute, default, case_sensitive)
 
 
@@ -187,16 +189,16 @@ def _unique(
     get = _key(environment, attribute)
 
     def key(item: T) -> Any:
-        found = plain(get(item))
+        found = unwrap(get(item))
         return found.casefold() if isinstance(found, str) and not case_sensitive else found
 
     return distinct(value, key)
 
 
 COMPARING: Mapping[str, Filter] = {
-    **{name: _chosen(name, 0) for name in ("reject", "select")},
-    **{name: _chosen(name, 1) for name in ("rejectattr", "selectattr")},
-    **{name: _ordered(name) for name in _BEFORE},
+    **{name: _selecting(name, 0) for name in ("reject", "select")},
+    **{name: _selecting(name, 1) for name in ("rejectattr", "selectattr")},
+    **{name: _ordering(name) for name in _BEFORE},
     "groupby": _grouped,
     "unique": _unique,
 }

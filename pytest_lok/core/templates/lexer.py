@@ -20,16 +20,16 @@ from pytest_lok.errors import Fault, SourceError
 
 LEXER = ENVIRONMENT.lexer
 
-GROUPS = frozenset({"steps", "arg", "env", "workflow", "project"})
+NAMESPACES = frozenset({"steps", "arg", "env", "workflow", "project"})
 """Names that only mean something with a name after them."""
 
-LOOP = frozenset({"item", "index"})
-OWN = frozenset({"output", "json", "findings", "cost", "seconds"})
+LOOP_NAMES = frozenset({"item", "index"})
+OWN_RESULT_NAMES = frozenset({"output", "json", "findings", "cost", "seconds"})
 
 
-def opened(names: VisibleNames) -> frozenset[str]:
+def value_names(names: VisibleNames) -> frozenset[str]:
     """The names that are values by themselves in a text of that kind."""
-    return (LOOP if names.loop else frozenset()) | (OWN if names.own else frozenset())
+    return (LOOP_NAMES if names.loop else frozenset()) | (OWN_RESULT_NAMES if names.own else frozenset())
 
 
 # --- tokens -------------------------------------------------------------------------------------
@@ -57,25 +57,25 @@ def lex(source: str, *, expression: bool = False) -> list[SourceToken]:
             at = start + len(text)
             found.append(SourceToken(kind, source[start:at], start, at))
     except TemplateSyntaxError as error:
-        raise SourceError([_lexical(source, at, str(error.message))]) from None
+        raise SourceError([_lexical_fault(source, at, str(error.message))]) from None
     return found
 
 
-_FOREIGN = {
+_FOREIGN_HINTS = {
     "&": "write `and`",
     "!": "write `not`",
     "$": "write `arg.1` for an argument, `env.NAME` for a variable of the environment",
 }
 
 
-def _lexical(source: str, at: int, message: str) -> Fault:
+def _lexical_fault(source: str, at: int, message: str) -> Fault:
     char = source[at : at + 1]
     if char in ("'", '"'):
         return Fault(message=f"the string that starts with {char} has no end", start=at, end=at + 1)
     if message.startswith("Missing end of raw"):
         return Fault(message="`{% raw %}` has no `{% endraw %}`", start=at, end=at)
     said = message.removesuffix(f" at {at}").replace("char ", "character ")
-    return Fault(message=said, start=at, end=at + 1, hint=_FOREIGN.get(char, ""))
+    return Fault(message=said, start=at, end=at + 1, hint=_FOREIGN_HINTS.get(char, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class TemplatePart:
     end: int
 
 
-def split(source: str) -> list[TemplatePart]:
+def split_tags(source: str) -> list[TemplatePart]:
     """The source's texts, ``{{ … }}`` and ``{% … %}``, in order; SourceError where a tag is broken.
 
     For whoever compiles each placeholder by itself (the shell compiler): give the ``text`` of an
@@ -124,32 +124,32 @@ def _tag(source: str, begin: SourceToken, end: int) -> TemplatePart:
 
 # --- names with hyphens -------------------------------------------------------------------------
 
-MAX_PARTS = 200
+MAX_NAME_TOKENS = 200
 """Hyphens, and words between them, in one name."""
 
 _RUN_KINDS = frozenset({"name", "integer", "float", "operator"})
-_RUN = re.compile(r"\w+|-")
+_RUN_TEXT = re.compile(r"\w+|-")
 
 
-def join_names(lexemes: Sequence[SourceToken], names: VisibleNames, *, bare: bool) -> list[SourceToken]:
+def join_hyphenated(tokens: Sequence[SourceToken], names: VisibleNames, *, bare: bool) -> list[SourceToken]:
     """The tokens with hyphenated names as one: after ``steps.`` and ``arg.``, in fields, and bare steps.
 
     ``bare`` is for conditions, where a step may stand without ``steps.``.
     """
     joined: list[SourceToken] = []
     before: list[str] = []  # the last significant texts
-    known = GROUPS | opened(names) | FUNCTIONS.keys()
-    alone = known | _alone(lexemes)
+    known = NAMESPACES | value_names(names) | FUNCTIONS.keys()
+    alone = known | _path_starts(tokens)
     at = 0
-    while at < len(lexemes):
-        token = lexemes[at]
-        run = _run(lexemes, at) if token.text != "-" or before[-2:] == ["steps", "."] else ()
+    while at < len(tokens):
+        token = tokens[at]
+        run = _hyphenated_run(tokens, at) if token.text != "-" or before[-2:] == ["steps", "."] else ()
         if run:
             if before[-1:] == ["."]:
-                count = _dotted(run, before, names, alone)
+                count = _dotted_name_length(run, before, names, alone)
             else:
-                after = lexemes[at + len(run)].text if at + len(run) < len(lexemes) else ""
-                count = _bare(run, after, names, known if bare else None)
+                after = tokens[at + len(run)].text if at + len(run) < len(tokens) else ""
+                count = _bare_step_length(run, after, names, known if bare else None)
             if count:
                 token = SourceToken(
                     "name", "".join(t.text for t in run[:count]), token.start, run[count - 1].end
@@ -162,11 +162,11 @@ def join_names(lexemes: Sequence[SourceToken], names: VisibleNames, *, bare: boo
     return joined
 
 
-def _alone(lexemes: Sequence[SourceToken]) -> frozenset[str]:
+def _path_starts(tokens: Sequence[SourceToken]) -> frozenset[str]:
     """The names that stand at the start of a path somewhere in the text: roots and variables of its own."""
     found: set[str] = set()
     before = ""
-    for token in lexemes:
+    for token in tokens:
         if token.kind == "name" and before not in (".", "-"):
             found.add(token.text)
         if token.kind != "whitespace":
@@ -174,16 +174,18 @@ def _alone(lexemes: Sequence[SourceToken]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _run(lexemes: Sequence[SourceToken], at: int) -> Sequence[SourceToken]:
+def _hyphenated_run(tokens: Sequence[SourceToken], at: int) -> Sequence[SourceToken]:
     """The names, numbers and hyphens from there on."""
     end = at
-    last = min(len(lexemes), at + MAX_PARTS)
-    while end < last and lexemes[end].kind in _RUN_KINDS and _RUN.fullmatch(lexemes[end].text):
+    last = min(len(tokens), at + MAX_NAME_TOKENS)
+    while end < last and tokens[end].kind in _RUN_KINDS and _RUN_TEXT.fullmatch(tokens[end].text):
         end += 1
-    return lexemes[at:end]
+    return tokens[at:end]
 
 
-def _bare(run: Sequence[SourceToken], after: str, names: VisibleNames, known: Collection[str] | None) -> int:
+def _bare_step_length(
+    run: Sequence[SourceToken], after: str, names: VisibleNames, known: Collection[str] | None
+) -> int:
     """How many tokens make a step's bare name; ``known`` is what is no step, None outside conditions."""
     named = run[0].kind == "name"
     if "".join(token.text for token in run) in names.steps and (named or after == "."):
@@ -192,16 +194,16 @@ def _bare(run: Sequence[SourceToken], after: str, names: VisibleNames, known: Co
     return len(run) if may_be_step and len(run) > 1 else 0
 
 
-def _dotted(
+def _dotted_name_length(
     run: Sequence[SourceToken], before: Sequence[str], names: VisibleNames, alone: Collection[str]
 ) -> int:
     """How many tokens make one name after a dot (0: the first one stays what it is)."""
     texts = [token.text for token in run]
     match before[:-1]:
         case [*rest, "steps"] if rest[-1:] != ["."]:
-            return _longest(texts, names.steps) or len(run)
+            return _longest_match(texts, names.steps) or len(run)
         case [*rest, "arg"] if rest[-1:] != ["."]:
-            return _longest(texts, names.arguments) or (1 if run[0].kind == "integer" else len(run))
+            return _longest_match(texts, names.arguments) or (1 if run[0].kind == "integer" else len(run))
         case [*_, "loop"]:
             return 0
     if run[0].kind != "name" or texts[0] in FACTS or texts[0] == "output":
@@ -212,7 +214,7 @@ def _dotted(
     return count
 
 
-def _longest(texts: Sequence[str], names: Collection[str]) -> int:
+def _longest_match(texts: Sequence[str], names: Collection[str]) -> int:
     """How many of the texts make the longest of the names."""
     counts = (count for count in range(len(texts), 0, -1) if "".join(texts[:count]) in names)
     return next(counts, 0)

@@ -26,7 +26,7 @@ CALL = 20
 FILTER = 4
 """The same for a filter."""
 
-_OFTEN = 1000
+_TIME_CHECK_INTERVAL = 1000
 """Work between two looks at the time."""
 
 MAX_BITS = 4096
@@ -43,31 +43,31 @@ class RenderingBudget:
     """What one rendering may still do; ``given`` is how many characters its values have.
 
     ``strict``: its value decides something, so that what is neither true nor false is no answer in it.
-    ``left`` is asked for the time that is left, and ends it with its TimeoutError.
+    ``time_left`` is asked for the time that is left, and ends it with its TimeoutError.
     """
 
-    __slots__ = ("_asked", "_limit", "_shown", "_work", "left", "strict")
+    __slots__ = ("_checked_at", "_limit", "_output_size", "_work", "strict", "time_left")
 
     def __init__(
-        self, given: int, *, strict: bool = False, left: Callable[[], float] = lambda: math.inf
+        self, given: int, *, strict: bool = False, time_left: Callable[[], float] = lambda: math.inf
     ) -> None:
         self.strict = strict
-        self.left = left
+        self.time_left = time_left
         self._limit = MAX_TEXT + 4 * given
         self._work = MAX_WORK + given
-        self._asked = self._work
-        self._shown = 0
+        self._checked_at = self._work
+        self._output_size = 0
 
     def spend(self, work: int) -> None:
         """Count rounds, calls or items; TemplateError when there were too many."""
         self._work -= work
         if self._work < 0:
             raise TemplateError(f"it takes too long (over {MAX_WORK:,} loop rounds and calls)")
-        if self._asked - self._work > _OFTEN:
-            self._asked = self._work
-            self.left()
+        if self._checked_at - self._work > _TIME_CHECK_INTERVAL:
+            self._checked_at = self._work
+            self.time_left()
 
-    def make(self, size: int) -> None:
+    def check_size(self, size: int) -> None:
         """Count a new value of that many characters or items; TemplateError when it is too large."""
         if size > self._limit:
             raise TemplateError(
@@ -76,7 +76,7 @@ class RenderingBudget:
             )
         self.spend(size // 64)
 
-    def weigh(self, value: object) -> int:
+    def measure(self, value: object) -> int:
         """The size of a value with everything in it, counted as work; what is in it twice counts twice.
 
         Lists that hold a list twice, and again, would else take for ever to compare or to show.
@@ -84,18 +84,18 @@ class RenderingBudget:
         size, todo = 0, [value]
         while todo:
             node = todo.pop()
-            size += 1 + effort(node)
-            self.spend(1 + effort(node))
+            size += 1 + reading_work(node)
+            self.spend(1 + reading_work(node))
             if isinstance(node, dict):
                 todo += [child for child in node.values() if isinstance(child, NESTING)]
             elif isinstance(node, NESTING):
                 todo += [child for child in node if isinstance(child, NESTING)]
         return size
 
-    def show(self, piece: str) -> None:
+    def count_output(self, piece: str) -> None:
         """Count a piece of the final text; TemplateError when that grows too large."""
-        self._shown += len(piece)
-        self.make(self._shown if self._shown > self._limit else len(piece))
+        self._output_size += len(piece)
+        self.check_size(self._output_size if self._output_size > self._limit else len(piece))
 
 
 def budget_of(context: Context) -> RenderingBudget:
@@ -104,29 +104,32 @@ def budget_of(context: Context) -> RenderingBudget:
     return budget
 
 
-def effort(value: object) -> int:
+def reading_work(value: object) -> int:
     """How much work it is to go through a value once: its items, or a fraction of its characters."""
     if isinstance(value, str):
         return len(value.text if isinstance(value, OutputValue) else value) // 64
     return len(value) if isinstance(value, SIZED) else 0
 
 
-def check_growth(budget: RenderingBudget, operator: str, left: Any, right: Any) -> None:
+def check_growth(budget: RenderingBudget, operator: str, time_left: Any, right: Any) -> None:
     """TemplateError if the operation's result is too large; called before it is made."""
-    if isinstance(left, SIZED) and isinstance(right, SIZED):
-        budget.make(_size(budget, left) + _size(budget, right))
-    elif operator == "*" and (isinstance(left, SIZED) or isinstance(right, SIZED)):
-        sized, times = (left, right) if isinstance(left, SIZED) else (right, left)
-        budget.make(_size(budget, sized) * times if isinstance(times, int) else 0)
-    elif isinstance(left, int) and isinstance(right, int):
-        bits = {"*": left.bit_length() + right.bit_length(), "**": left.bit_length() * max(right, 1)}
+    if isinstance(time_left, SIZED) and isinstance(right, SIZED):
+        budget.check_size(_size(budget, time_left) + _size(budget, right))
+    elif operator == "*" and (isinstance(time_left, SIZED) or isinstance(right, SIZED)):
+        sized, times = (time_left, right) if isinstance(time_left, SIZED) else (right, time_left)
+        budget.check_size(_size(budget, sized) * times if isinstance(times, int) else 0)
+    elif isinstance(time_left, int) and isinstance(right, int):
+        bits = {
+            "*": time_left.bit_length() + right.bit_length(),
+            "**": time_left.bit_length() * max(right, 1),
+        }
         if bits.get(operator, 0) > MAX_BITS:
             raise TemplateError(f"the number is too large (over {MAX_BITS} bits)")
 
 
 def _size(budget: RenderingBudget, value: Any) -> int:
     """Characters of a text; everything in a list."""
-    return len(value) if isinstance(value, str) else budget.weigh(value)
+    return len(value) if isinstance(value, str) else budget.measure(value)
 
 
 def check_option(option: object) -> None:

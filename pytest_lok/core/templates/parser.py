@@ -57,16 +57,16 @@ MAX_NESTING = 50
 """Open brackets at once; deeper text would exhaust the stack of whoever reads it."""
 
 
-def _tokens(lexemes: Sequence[SourceToken]) -> Iterator[Token]:
+def _jinja_tokens(tokens: Sequence[SourceToken]) -> Iterator[Token]:
     """Jinja's tokens, each with its offset for a line number."""
-    for lexeme in lexemes:
-        match lexeme.kind:
+    for token in tokens:
+        match token.kind:
             case "data" | "name":
-                yield Token(lexeme.start, lexeme.kind, lexeme.text)
+                yield Token(token.start, token.kind, token.text)
             case "string":
-                yield Token(lexeme.start, "string", unescape(lexeme.text))
+                yield Token(token.start, "string", unescape(token.text))
             case _:
-                yield from LEXER.wrap([(lexeme.start, lexeme.kind, lexeme.text)])
+                yield from LEXER.wrap([(token.start, token.kind, token.text)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +81,14 @@ class Span:
 class LokParser(Parser):
     """Jinja's parser with the operator ``contains``, steps by their bare name, and the extent of operands."""
 
-    def __init__(self, lexemes: Sequence[SourceToken], bare_steps: Collection[str]) -> None:
+    def __init__(self, tokens: Sequence[SourceToken], bare_steps: Collection[str]) -> None:
         super().__init__(ENVIRONMENT, "")
-        self.stream = TokenStream(_tokens(lexemes), None, None)
+        self.stream = TokenStream(_jinja_tokens(tokens), None, None)
         self.bare_steps = bare_steps
         self.spans: list[Span] = []
-        self._end = lexemes[-1].end
+        self._end = tokens[-1].end
 
-    def _spanned(self, parse: Callable[[], nodes.Expr]) -> nodes.Expr:
+    def _with_span(self, parse: Callable[[], nodes.Expr]) -> nodes.Expr:
         start, place = self.stream.current.lineno, len(self.spans)
         node = parse()
         end = self._end if self.stream.eos else self.stream.current.lineno
@@ -97,9 +97,9 @@ class LokParser(Parser):
 
     def parse_compare(self) -> nodes.Expr:
         """A comparison, with its extent, as the filter that compares as JSON does."""
-        return self._spanned(self._compared)
+        return self._with_span(self._comparison)
 
-    def _compared(self) -> nodes.Expr:
+    def _comparison(self) -> nodes.Expr:
         node = super().parse_compare()
         if not isinstance(node, nodes.Compare):
             return node
@@ -109,7 +109,7 @@ class LokParser(Parser):
     def parse_unary(self, with_filter: bool = True) -> nodes.Expr:
         """An operand, with its extent."""
         parse = super().parse_unary
-        return self._spanned(lambda: parse(with_filter))
+        return self._with_span(lambda: parse(with_filter))
 
     def parse_math1(self) -> nodes.Expr:
         """What comparisons compare; ``a contains b`` binds closer than they do."""
@@ -136,16 +136,16 @@ class LokParser(Parser):
 
     def parse_list(self) -> nodes.List:
         """A list, whose size is counted when it is made."""
-        return cast("nodes.List", _counted(super().parse_list()))
+        return cast("nodes.List", _with_size_check(super().parse_list()))
 
     def parse_dict(self) -> nodes.Dict:
         """An object, whose size is counted when it is made."""
-        return cast("nodes.Dict", _counted(super().parse_dict()))
+        return cast("nodes.Dict", _with_size_check(super().parse_dict()))
 
     def parse_tuple(self, simplified: bool = False, *args: Any, **kwargs: Any) -> nodes.Tuple | nodes.Expr:
         """Values with commas between them, counted too; ``simplified`` are the targets of a loop."""
         node = super().parse_tuple(simplified, *args, **kwargs)
-        return node if simplified or not isinstance(node, nodes.Tuple) else _counted(node)
+        return node if simplified or not isinstance(node, nodes.Tuple) else _with_size_check(node)
 
     def parse_primary(self, with_namespace: bool = False) -> nodes.Expr:
         """A name or literal; the bare name of a step is ``steps.`` and that name."""
@@ -158,7 +158,7 @@ class LokParser(Parser):
         return nodes.Getattr(steps, node.name, "load", lineno=node.lineno)
 
 
-def _counted(node: nodes.Expr) -> nodes.Expr:
+def _with_size_check(node: nodes.Expr) -> nodes.Expr:
     if next(node.find_all(nodes.Name), None) is None:
         return node
     return nodes.Filter(node, MADE, [], [], None, None, lineno=node.lineno)
@@ -167,13 +167,13 @@ def _counted(node: nodes.Expr) -> nodes.Expr:
 T = TypeVar("T")
 
 
-def parse_template(lexemes: Sequence[SourceToken]) -> nodes.Template:
+def parse_template(tokens: Sequence[SourceToken]) -> nodes.Template:
     """The tree of a text with tags; SourceError says where it makes no sense."""
-    return _parse(lexemes, (), lambda parser: parser.parse())
+    return _parse(tokens, (), lambda parser: parser.parse())
 
 
 def parse_expression(
-    lexemes: Sequence[SourceToken], bare_steps: Collection[str]
+    tokens: Sequence[SourceToken], bare_steps: Collection[str]
 ) -> tuple[nodes.Expr, list[Span]]:
     """The tree of one expression, and its operands and comparisons, outer ones first."""
 
@@ -183,36 +183,36 @@ def parse_expression(
             parser.fail(f"unexpected {str(parser.stream.current.value)!r} after the expression")
         return expression, parser.spans
 
-    return _parse(lexemes, bare_steps, whole)
+    return _parse(tokens, bare_steps, whole)
 
 
-def _parse(lexemes: Sequence[SourceToken], bare_steps: Collection[str], parse: Callable[[LokParser], T]) -> T:
-    _check_nesting(lexemes)
+def _parse(tokens: Sequence[SourceToken], bare_steps: Collection[str], parse: Callable[[LokParser], T]) -> T:
+    _check_nesting(tokens)
     try:
-        return parse(LokParser(lexemes, bare_steps))
+        return parse(LokParser(tokens, bare_steps))
     except TemplateSyntaxError as error:
-        raise SourceError([_syntactic(lexemes, error.lineno, str(error.message))]) from None
+        raise SourceError([_syntax_fault(tokens, error.lineno, str(error.message))]) from None
     except RecursionError:
-        raise SourceError([_all(lexemes, "the expression is nested too deeply")]) from None
+        raise SourceError([_fault_over_all(tokens, "the expression is nested too deeply")]) from None
     except ValueError:  # what int() says to thousands of digits
-        raise SourceError([_all(lexemes, "a number has too many digits")]) from None
+        raise SourceError([_fault_over_all(tokens, "a number has too many digits")]) from None
 
 
-def _all(lexemes: Sequence[SourceToken], message: str) -> Fault:
-    return Fault(message=message, start=lexemes[0].start, end=lexemes[-1].end)
+def _fault_over_all(tokens: Sequence[SourceToken], message: str) -> Fault:
+    return Fault(message=message, start=tokens[0].start, end=tokens[-1].end)
 
 
-def _check_nesting(lexemes: Sequence[SourceToken]) -> None:
+def _check_nesting(tokens: Sequence[SourceToken]) -> None:
     depth = 0
-    for lexeme in lexemes:
-        if lexeme.kind == "operator":
-            depth += (lexeme.text in "([{") - (lexeme.text in ")]}")
+    for token in tokens:
+        if token.kind == "operator":
+            depth += (token.text in "([{") - (token.text in ")]}")
             if depth > MAX_NESTING:
-                fault = Fault(message="too many open brackets", start=lexeme.start, end=lexeme.end)
+                fault = Fault(message="too many open brackets", start=token.start, end=token.end)
                 raise SourceError([fault])
 
 
-_WORDS = {
+_READABLE_WORDS = {
     "'end of print statement'": "`}}`",
     "'end of statement block'": "`%}`",
     "end of print statement": "`}}`",
@@ -224,17 +224,17 @@ _WORDS = {
 }
 
 
-def _syntactic(lexemes: Sequence[SourceToken], offset: int, message: str) -> Fault:
-    place = next((one for one in lexemes if one.start >= offset), lexemes[-1])
+def _syntax_fault(tokens: Sequence[SourceToken], offset: int, message: str) -> Fault:
+    place = next((one for one in tokens if one.start >= offset), tokens[-1])
     if (block := re.search(r"innermost block that needs to be closed is '(\w+)'", message)) is not None:
-        tag = next(word for word in reversed(_statements(lexemes)) if word.text == block[1])
-        what = f"unexpected {place.text!r}: " if place is not lexemes[-1] else ""
+        tag = next(word for word in reversed(_first_words(tokens)) if word.text == block[1])
+        what = f"unexpected {place.text!r}: " if place is not tokens[-1] else ""
         message = f"{what}`{{% {block[1]} %}}` has no `{{% end{block[1]} %}}`"
         return Fault(message=message, start=tag.start, end=tag.end)
-    for theirs, ours in _WORDS.items():
+    for theirs, ours in _READABLE_WORDS.items():
         message = message.replace(theirs, ours)
     message = message[:1].lower() + message[1:].rstrip(".")
-    begin = _unclosed(lexemes)
+    begin = _unclosed_tag(tokens)
     if "unexpected end" in message and begin is not None:
         return Fault(message=f"`{begin.text}` is never closed", start=begin.start, end=begin.end)
     hint = ""
@@ -244,17 +244,17 @@ def _syntactic(lexemes: Sequence[SourceToken], offset: int, message: str) -> Fau
     return Fault(message=message, start=place.start, end=place.end, hint=hint)
 
 
-def _statements(lexemes: Sequence[SourceToken]) -> list[SourceToken]:
+def _first_words(tokens: Sequence[SourceToken]) -> list[SourceToken]:
     """The first word of every ``{% %}``."""
-    seen = [lexeme for lexeme in lexemes if lexeme.kind != "whitespace"]
+    seen = [token for token in tokens if token.kind != "whitespace"]
     return [after for tag, after in itertools.pairwise(seen) if tag.kind == "block_begin"]
 
 
-def _unclosed(lexemes: Sequence[SourceToken]) -> SourceToken | None:
+def _unclosed_tag(tokens: Sequence[SourceToken]) -> SourceToken | None:
     begin: SourceToken | None = None
-    for lexeme in lexemes:
-        if lexeme.kind in ("variable_begin", "block_begin"):
-            begin = lexeme
-        elif lexeme.kind in ("variable_end", "block_end"):
+    for token in tokens:
+        if token.kind in ("variable_begin", "block_begin"):
+            begin = token
+        elif token.kind in ("variable_end", "block_end"):
             begin = None
     return begin

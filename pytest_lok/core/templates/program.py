@@ -18,10 +18,10 @@ from jinja2.exceptions import TemplateSyntaxError, UndefinedError
 from pytest_lok.core.results import Json
 from pytest_lok.core.templates.builtins import JUDGEMENTS
 from pytest_lok.core.templates.environment import ENVIRONMENT
-from pytest_lok.core.templates.lexer import split
+from pytest_lok.core.templates.lexer import split_tags
 from pytest_lok.core.templates.limits import BUDGET, RenderingBudget
 from pytest_lok.core.templates.scope import Scope, VisibleNames
-from pytest_lok.core.templates.values import MissingValue, field_of, own_values, roots, text_of
+from pytest_lok.core.templates.values import MissingValue, field_of, own_values, root_values, text_of
 from pytest_lok.core.text.quotation import without_values
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.errors import Fault, LokError, SourceError, TemplateError
@@ -39,10 +39,10 @@ _FAILURES = (
 )
 """What operators, methods and filters can raise on the values they meet."""
 
-LIGHT = 100_000
+QUICK_CHARACTERS = 100_000
 """Characters that are gone through in no time."""
 
-_SLOW = frozenset({"matches", "range"})
+_SLOW_FUNCTIONS = frozenset({"matches", "range"})
 
 MAX_PLACE = 100
 """Characters of the source that a message shows."""
@@ -88,7 +88,7 @@ class TemplateProgram:
             try:
                 self._code = ENVIRONMENT.from_string(self._tree)
             except (TemplateSyntaxError, SyntaxError, RecursionError, MemoryError) as error:
-                why = error.msg if isinstance(error, SyntaxError) else _explained(error)[0]
+                why = error.msg if isinstance(error, SyntaxError) else _message_and_hint(error)[0]
                 fault = Fault(message=f"this cannot be compiled: {why}", end=len(self._source))
                 raise SourceError([fault]) from None
         return self._code
@@ -97,7 +97,7 @@ class TemplateProgram:
         """The text with its values."""
         return "".join(self._run(scope, {}, strict=False))
 
-    def given(self, scope: Scope, text: str) -> str:
+    def without_author_json(self, scope: Scope, text: str) -> str:
         """``text``, which it rendered, without the JSON that its author wrote around the values."""
         own = [it.data for it in self._tree.find_all(nodes.TemplateData)]
         if not any("[" in data or "{" in data for data in own):
@@ -115,12 +115,12 @@ class TemplateProgram:
         except _FAILURES as failure:
             raise self._located(failure, 0) from None
 
-    def heavy(self, scope: Scope) -> bool:
+    def may_be_slow(self, scope: Scope) -> bool:
         """Whether it may take long: long values, loops, regular expressions."""
-        slow = self._tree.find(nodes.For) is not None or self.names & _SLOW
-        return bool(slow) or _given(scope, self._steps) > LIGHT
+        slow = self._tree.find(nodes.For) is not None or self.names & _SLOW_FUNCTIONS
+        return bool(slow) or _input_size(scope, self._steps) > QUICK_CHARACTERS
 
-    def blanks(self, scope: Scope) -> list[str]:
+    def empty_steps(self, scope: Scope) -> list[str]:
         """The steps whose words the text puts in, outside of its conditions, and which come to nothing."""
         found: dict[str, None] = {}
         for part in self._tree.body:
@@ -135,18 +135,18 @@ class TemplateProgram:
 
     def _values(self, scope: Scope) -> dict[str, object]:
         if scope.own is None:
-            return roots(scope)
-        return roots(scope) | own_values(scope.own, scope.found, self.names)
+            return root_values(scope)
+        return root_values(scope) | own_values(scope.own, scope.json_cache, self.names)
 
     def _run(self, scope: Scope, found: dict[str, object], *, strict: bool) -> Iterator[str]:
         """The pieces of the text as the code makes them; ``found`` gets what it assigned."""
-        budget = RenderingBudget(_given(scope, self._steps), strict=strict, left=scope.left)
+        budget = RenderingBudget(_input_size(scope, self._steps), strict=strict, time_left=scope.time_left)
         try:
             code = self.compile()
             values = self._values(scope) | {BUDGET: budget, JUDGEMENTS: scope.judgements}
             context = code.new_context(values)
             for piece in code.root_render_func(context):
-                budget.show(piece)
+                budget.count_output(piece)
                 yield piece
             found |= context.vars
         except _FAILURES as failure:
@@ -163,7 +163,7 @@ class TemplateProgram:
 
     def _located(self, failure: BaseException, offset: int) -> TemplateError:
         expression = isinstance(self._tree.body[0], nodes.Assign) and self._tree.body[0].lineno == 0
-        parts = [] if expression or not self._source else split(self._source)
+        parts = [] if expression or not self._source else split_tags(self._source)
         tags = (part.text for part in parts if part.kind != "text" and part.start <= offset < part.end)
         return _located(failure, next(tags, self._source))
 
@@ -206,13 +206,13 @@ class PlainProgram:
         """What its tags begin with: ``steps``, ``arg`` or ``item``."""
         return frozenset(_path(tag)[0] for tag in self._tags)
 
-    def heavy(self, scope: Scope) -> bool:  # noqa: ARG002 - as TemplateProgram has it
+    def may_be_slow(self, scope: Scope) -> bool:  # noqa: ARG002 - as TemplateProgram has it
         """Whether it may take long: never, since nothing is looked for in the values."""
         return False
 
-    def blanks(self, scope: Scope) -> list[str]:
+    def empty_steps(self, scope: Scope) -> list[str]:
         """The steps whose output comes to nothing."""
-        values = roots(scope)
+        values = root_values(scope)
         steps = {tag[1]: tag for tag in self._tags if tag[1]}
         return [name for name, tag in steps.items() if not _text_at(tag, values, place="").strip()]
 
@@ -220,14 +220,14 @@ class PlainProgram:
         """The text with its values; TemplateError names a missing one."""
         return self._joined(self._literals, scope)
 
-    def given(self, scope: Scope, text: str) -> str:
+    def without_author_json(self, scope: Scope, text: str) -> str:
         """``text``, which it rendered, without the JSON that its author wrote around the values."""
         if not any("[" in literal or "{" in literal for literal in self._literals):
             return text
         return self._joined(without_values(self._literals, others=True), scope)
 
     def _joined(self, literals: Sequence[str], scope: Scope) -> str:
-        values = roots(scope)
+        values = root_values(scope)
         texts = [_text_at(tag, values, place=tag[0]) for tag in self._tags]
         return "".join(chain.from_iterable(zip_longest(literals, texts, fillvalue="")))
 
@@ -247,11 +247,11 @@ def _text_at(tag: re.Match[str], values: Mapping[str, object], *, place: str) ->
 
 def _located(failure: BaseException, place: str) -> TemplateError:
     """The error with its place in the source, "" = without one."""
-    message, hint = _explained(failure)
+    message, hint = _message_and_hint(failure)
     return TemplateError(f"{message} (in `{one_line(place, MAX_PLACE)}`)" if place else message, hint=hint)
 
 
-def _explained(failure: BaseException) -> tuple[str, str]:
+def _message_and_hint(failure: BaseException) -> tuple[str, str]:
     """A failure's message and hint."""
     match failure:
         case LokError():
@@ -292,7 +292,7 @@ def _steps(node: nodes.Expr) -> dict[str, None]:
     return found
 
 
-def _given(scope: Scope, steps: Collection[str]) -> int:
+def _input_size(scope: Scope, steps: Collection[str]) -> int:
     """Characters and items in the values that a text may go through."""
     results = [scope.steps[name] for name in steps if name in scope.steps]
     if scope.own is not None:

@@ -35,13 +35,14 @@ class Loop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """The values behind the names. ``arguments`` holds names and positions ("1", "2").
+    """The values behind the names of a text.
 
-    ``own`` is the step's own result so far (asserts only). ``judgements`` holds the answers of
-    ``rubric(...)`` judges, asked beforehand, by the rubric's text and backend. ``found`` remembers
-    the JSON found in texts; scopes of one run share it, so that each text is searched once. ``told`` are
-    the steps whose outcome an assert asks for, so that it may read any output of theirs; None = all.
-    ``left`` gives the seconds that are left for the work, and TimeoutError when there are none.
+    ``arguments`` holds values by name and by position ("1", "2"). ``own`` is the step's own result so far, in
+    asserts only. ``judgements`` holds the answers of ``rubric(...)`` judges, who were asked before, by the
+    rubric's text and backend. ``json_cache`` holds the JSON that was found in texts; the scopes of a run
+    share it, so that each text is searched once. ``outcome_steps`` are the steps whose outcome an assert asks
+    for: it may read their outputs though they did not pass; None = those of all steps. ``time_left`` gives
+    the seconds that remain for the work, and raises TimeoutError when none do.
     """
 
     steps: Mapping[str, StepResult] = field(default_factory=dict)
@@ -53,6 +54,6 @@ class Scope:
     loop: Loop | None = None
     own: StepResult | None = None
     judgements: Mapping[tuple[str, str], bool] = field(default_factory=dict)
-    found: dict[str, Json] = field(default_factory=dict, repr=False, compare=False)
-    told: frozenset[str] | None = None
-    left: Callable[[], float] = field(default=lambda: math.inf, repr=False, compare=False)
+    json_cache: dict[str, Json] = field(default_factory=dict, repr=False, compare=False)
+    outcome_steps: frozenset[str] | None = None
+    time_left: Callable[[], float] = field(default=lambda: math.inf, repr=False, compare=False)

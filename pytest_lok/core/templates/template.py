@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from jinja2 import nodes
 
 from pytest_lok.core.templates.checker import NameChecker, variables_of
-from pytest_lok.core.templates.lexer import GROUPS, SourceToken, join_names, lex, opened, split
+from pytest_lok.core.templates.lexer import (
+    NAMESPACES,
+    SourceToken,
+    join_hyphenated,
+    lex,
+    split_tags,
+    value_names,
+)
 from pytest_lok.core.templates.parser import Span, parse_expression, parse_template
 from pytest_lok.core.templates.program import PlainProgram, TemplateProgram, expression_tree
 from pytest_lok.core.templates.scope import Scope, VisibleNames
@@ -20,11 +27,12 @@ from pytest_lok.errors import Fault, SourceError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledText:
-    """What a text does and needs. ``arguments`` are the ones it cannot do without (no default).
+    """What a text does and needs.
 
-    ``positional_count`` is the highest number of a positional argument that it reads, with or without a
-    default. ``spans`` are an expression's operands and comparisons, outer ones first; ``told`` are the steps
-    whose outcome it asks for. ``warnings`` are about what makes sense, and still cannot be meant.
+    ``arguments`` are those that it needs, since it gives no default for them. ``positional_count`` is the
+    highest number of a positional argument that it reads, with or without a default. ``spans`` are an
+    expression's operands and comparisons, outer ones first. ``outcome_steps`` are the steps whose outcome it
+    asks for. ``warnings`` are about what can run, and is hardly meant.
     """
 
     program: TemplateProgram
@@ -33,19 +41,19 @@ class CompiledText:
     positional_count: int = 0
     rubrics: tuple[tuple[str, str], ...] = ()
     spans: tuple[Span, ...] = ()
-    told: frozenset[str] = frozenset()
+    outcome_steps: frozenset[str] = frozenset()
     warnings: tuple[Fault, ...] = ()
 
 
 def check_template(source: str, names: VisibleNames) -> CompiledText:
     """The meaning of a text with tags; SourceError holds every mistake."""
-    lexemes = join_names(lex(source), names, bare=False)
-    statements = any(lexeme.kind == "block_begin" for lexeme in lexemes)
+    tokens = join_hyphenated(lex(source), names, bare=False)
+    statements = any(token.kind == "block_begin" for token in tokens)
     try:
-        tree = parse_template(lexemes)
+        tree = parse_template(tokens)
     except SourceError as error:
         raise error if statements else _each_tag(source, names, error) from None
-    check = _checked(tree, names, lexemes, statements=statements)
+    check = _check_names(tree, names, tokens, statements=statements)
     program = TemplateProgram(source, lambda: tree, check.steps)
     if statements:
         program.compile()  # some mistakes in statements are only found then
@@ -59,7 +67,7 @@ def check_template(source: str, names: VisibleNames) -> CompiledText:
 
 def _each_tag(source: str, names: VisibleNames, whole: SourceError) -> SourceError:
     """The mistakes of every ``{{ }}`` by itself, where one of them breaks the whole."""
-    parts = [part for part in split(source) if part.kind == "expression"]
+    parts = [part for part in split_tags(source) if part.kind == "expression"]
     if len(parts) < 2:
         return whole
     faults: list[Fault] = []
@@ -79,10 +87,10 @@ def check_expression(source: str, names: VisibleNames, *, decides: bool = True) 
 
     One that ``decides`` is a yes or a no, and so is every part of it whose truth counts.
     """
-    lexemes = join_names(_expression(source), names, bare=True)
-    expression, spans = parse_expression(lexemes, names.steps - opened(names) - GROUPS)
+    tokens = join_hyphenated(_expression_tokens(source), names, bare=True)
+    expression, spans = parse_expression(tokens, names.steps - value_names(names) - NAMESPACES)
     tree = expression_tree(expression)
-    check = _checked(tree, names, lexemes, statements=False, judged=expression if decides else None)
+    check = _check_names(tree, names, tokens, statements=False, judged=expression if decides else None)
     return CompiledText(
         program=TemplateProgram(source, lambda: tree, check.steps),
         steps=frozenset(check.steps),
@@ -90,7 +98,7 @@ def check_expression(source: str, names: VisibleNames, *, decides: bool = True) 
         positional_count=check.positional_count,
         rubrics=tuple(check.rubrics),
         spans=tuple(spans),
-        told=frozenset(check.told),
+        outcome_steps=frozenset(check.outcome_steps),
         warnings=tuple(check.warnings),
     )
 
@@ -98,25 +106,25 @@ def check_expression(source: str, names: VisibleNames, *, decides: bool = True) 
 _TAGS = frozenset({"data", "variable_begin", "variable_end", "block_begin", "block_end", "raw_begin"})
 
 
-def _expression(source: str) -> list[SourceToken]:
+def _expression_tokens(source: str) -> list[SourceToken]:
     """The tokens of an expression, without the ``{{ }}`` that some write around it."""
     if not source.strip():
         raise SourceError([Fault(message="the expression is empty", end=len(source))])
     if re.fullmatch(r"\s*\{\{.*\}\}\s*", source, re.DOTALL) is None:
         inner = lex(source, expression=True)
     else:
-        lexemes = [lexeme for lexeme in lex(source) if lexeme.kind != "data" or lexeme.text.strip()]
-        inner = lexemes[1:-1]
-    for lexeme in inner:
-        if lexeme.kind in _TAGS:
-            raise SourceError([_braces(lexeme.text.strip(), lexeme.start, lexeme.end)])
+        tokens = [token for token in lex(source) if token.kind != "data" or token.text.strip()]
+        inner = tokens[1:-1]
+    for token in inner:
+        if token.kind in _TAGS:
+            raise SourceError([_braces_fault(token.text.strip(), token.start, token.end)])
     for left, right in itertools.pairwise(inner):
         if left.text == right.text == "{" and left.end == right.start:
-            raise SourceError([_braces("{{", left.start, right.end)])
+            raise SourceError([_braces_fault("{{", left.start, right.end)])
     return inner or [SourceToken("whitespace", "", 0, len(source))]
 
 
-def _braces(text: str, start: int, end: int) -> Fault:
+def _braces_fault(text: str, start: int, end: int) -> Fault:
     return Fault(
         message=f"unexpected `{text}`: this is an expression already",
         start=start,
@@ -125,10 +133,10 @@ def _braces(text: str, start: int, end: int) -> Fault:
     )
 
 
-def _checked(
+def _check_names(
     tree: nodes.Template,
     names: VisibleNames,
-    lexemes: Sequence[SourceToken],
+    tokens: Sequence[SourceToken],
     *,
     statements: bool,
     judged: nodes.Expr | None = None,
@@ -136,14 +144,14 @@ def _checked(
     """``judged`` is the expression whose truth will be asked for."""
     try:
         check = NameChecker(
-            names, lexemes, variables_of(tree) if statements else frozenset(), decides=judged is not None
+            names, tokens, variables_of(tree) if statements else frozenset(), decides=judged is not None
         )
         if judged is not None:
-            check.truth(judged)
-            check.constant(judged)
+            check.check_boolean(judged)
+            check.warn_of_constants(judged)
         check.visit(tree)
     except RecursionError:
-        fault = Fault(message="this is nested too deeply", start=lexemes[0].start, end=lexemes[-1].end)
+        fault = Fault(message="this is nested too deeply", start=tokens[0].start, end=tokens[-1].end)
         raise SourceError([fault]) from None
     if check.faults:
         raise SourceError(sorted(dict.fromkeys(check.faults), key=lambda fault: (fault.start, fault.end)))
@@ -187,23 +195,23 @@ class Template:
         """What its expressions begin with: ``steps``, ``arg``, ``item`` …"""
         return frozenset() if self._program is None else self._program.names
 
-    def heavy(self, scope: Scope) -> bool:
+    def may_be_slow(self, scope: Scope) -> bool:
         """Whether rendering it may take long."""
-        return self._program is not None and self._program.heavy(scope)
+        return self._program is not None and self._program.may_be_slow(scope)
 
-    def blanks(self, scope: Scope) -> list[str]:
+    def empty_steps(self, scope: Scope) -> list[str]:
         """The steps whose words it puts in, though they come to nothing."""
-        return [] if self._program is None or not self.steps else self._program.blanks(scope)
+        return [] if self._program is None or not self.steps else self._program.empty_steps(scope)
 
     def render(self, scope: Scope) -> str:
         """The text with its values; TemplateError names a missing one."""
         return self.source if self._program is None else self._program.render(scope)
 
-    def given(self, scope: Scope, text: str) -> str:
+    def without_author_json(self, scope: Scope, text: str) -> str:
         """What may come from others in ``text``, which it rendered: all but the JSON of a file's author.
 
         A text of the command line may hold anything.
         """
         if self._program is not None:
-            return self._program.given(scope, text)
+            return self._program.without_author_json(scope, text)
         return text if self._typed else without_values([text], others=False)[0]

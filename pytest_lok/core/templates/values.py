@@ -70,17 +70,17 @@ class StepView(DataView):
         if name in FACTS:
             return FACTS[name](self.result)
         if self._judged and not self.result.passed:
-            raise _not_judged(self.result)
+            raise _not_passed_error(self.result)
         return self.output() if name == "output" else self.json_field(name)
 
     def output(self) -> OutputValue:
         """The output; TemplateError where it is not whole."""
-        self._be_whole()
+        self._require_whole()
         return OutputValue(self)
 
-    def _be_whole(self) -> None:
+    def _require_whole(self) -> None:
         if self.result.cut:
-            raise not_whole(self.result.name)
+            raise output_cut_error(self.result.name)
 
     @property
     def container(self) -> Container | None:
@@ -90,7 +90,7 @@ class StepView(DataView):
 
     def json(self) -> Json:
         """The output's JSON; for a text step, the JSON found in it (OutputError if there is none)."""
-        self._be_whole()
+        self._require_whole()
         if self.result.has_data:
             return self.result.data
         if self.result.quoting:
@@ -104,7 +104,7 @@ class StepView(DataView):
         """A field of the JSON, or a Missing that says what is there instead."""
         if name == "findings" and self.result.findings is not None:
             return [finding.document() for finding in self.result.findings]
-        self._be_whole()
+        self._require_whole()
         what = f"step {self.result.name!r} has no field {name!r}"
         if self.result.outcome is Outcome.SKIPPED:
             return missing(f"{what}: it was skipped")
@@ -113,7 +113,7 @@ class StepView(DataView):
         except OutputError as error:
             return missing(f"{what}: {error.message}")
         if isinstance(data, dict):
-            return data[name] if name in data else missing(f"{what}; its JSON has {_listed(data)}")
+            return data[name] if name in data else missing(f"{what}; its JSON has {_list_names(data)}")
         return missing(f"{what}: its JSON is {describe_type(data)}, not an object")
 
 
@@ -133,19 +133,19 @@ class OutputValue(str):
         """The text itself."""
         return self.view.result.output
 
-    def plain(self) -> Container | str:
+    def unwrap(self) -> Container | str:
         """The JSON of a JSON step, else the text."""
         container = self.view.container
         return self.text if container is None else container
 
     def __len__(self) -> int:
-        return len(self.plain())
+        return len(self.unwrap())
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.plain())  # type: ignore[arg-type]  # an array's items need not be strings; texts do not mind
+        return iter(self.unwrap())  # type: ignore[arg-type]  # an array's items need not be strings; texts do not mind
 
     def __getitem__(self, key: SupportsIndex | slice) -> str:
-        return self.plain()[key]  # type: ignore[index, return-value]  # the same, and an object's keys
+        return self.unwrap()[key]  # type: ignore[index, return-value]  # the same, and an object's keys
 
     def __contains__(self, item: object) -> bool:
         container = self.view.container
@@ -154,7 +154,7 @@ class OutputValue(str):
         )
 
     def __eq__(self, other: object) -> bool:
-        return (self.plain() if isinstance(other, dict | list) else self.text) == other
+        return (self.unwrap() if isinstance(other, dict | list) else self.text) == other
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -163,9 +163,9 @@ class OutputValue(str):
         return hash(self.text)
 
 
-def plain(value: object) -> object:
+def unwrap(value: object) -> object:
     """An output as its JSON where it has one, else as plain text; anything else as it is."""
-    return value.plain() if isinstance(value, OutputValue) else value
+    return value.unwrap() if isinstance(value, OutputValue) else value
 
 
 def text_of(value: object) -> str:
@@ -182,17 +182,17 @@ def json_of(value: object, indent: int | None = None) -> str:
 
 def as_json(value: object) -> Json:
     """A value as JSON; UndefinedError where it is missing, TemplateError where it is no value."""
-    value = plain(value)
+    value = unwrap(value)
     if value is None or isinstance(value, str | int | float | dict | list):
         return value
     if isinstance(value, DataView):
         raise TemplateError("a group of names is no value", hint="name one of it, after a dot")
-    if isinstance(value, SERIES):  # a Missing fails here
+    if isinstance(value, SEQUENCES):  # a Missing fails here
         return [as_json(item) for item in value]
     raise TemplateError(f"{type(value).__name__} is no value", hint="call it, or name one of its fields")
 
 
-SERIES = (range, tuple, KeysView, ValuesView, ItemsView, MissingValue)
+SEQUENCES = (range, tuple, KeysView, ValuesView, ItemsView, MissingValue)
 """What becomes an array."""
 
 
@@ -204,20 +204,20 @@ def field_of(value: object, key: object) -> object:
         return value.field(str(key))
     if isinstance(value, OutputValue) and isinstance(key, str):
         return value.view.json_field(key)
-    value = plain(value)
+    value = unwrap(value)
     if isinstance(key, bool):
         return missing("true and false are no places in an array")
     try:
         return value[key]  # type: ignore[index]  # whatever cannot be indexed says so below
     except LookupError:
         if isinstance(value, dict):
-            return missing(f"there is no field {key!r}; there is {_listed(value)}")
+            return missing(f"there is no field {key!r}; there is {_list_names(value)}")
         return missing(f"there is no item {key!r} in {describe_type(value)}")
     except TypeError:
         return missing(f"{describe_type(value)} has no field {key!r}")
 
 
-def roots(scope: Scope) -> dict[str, object]:
+def root_values(scope: Scope) -> dict[str, object]:
     """What the names at the start of an expression stand for, but for an assert's own."""
     found: dict[str, object] = {
         "steps": Namespace(lambda name: _step(scope, name)),
@@ -235,10 +235,12 @@ def _step(scope: Scope, name: str) -> object:
     result = scope.steps.get(name)
     if result is None:
         return missing(f"step {name!r} has no result")
-    return StepView(result, scope.found, judged=scope.told is not None and name not in scope.told)
+    return StepView(
+        result, scope.json_cache, judged=scope.outcome_steps is not None and name not in scope.outcome_steps
+    )
 
 
-def not_whole(name: str) -> TemplateError:
+def output_cut_error(name: str) -> TemplateError:
     """What reads an output that lost its middle gets this instead."""
     return TemplateError(
         f"the output of step {name!r} is too long to be judged or passed on: its middle was not kept",
@@ -246,7 +248,7 @@ def not_whole(name: str) -> TemplateError:
     )
 
 
-def _not_judged(result: StepResult) -> TemplateError:
+def _not_passed_error(result: StepResult) -> TemplateError:
     became = "failed softly" if result.outcome is Outcome.SOFT else f"is {result.outcome}"
     if result.outcome is Outcome.SKIPPED:
         became = "was skipped"
@@ -317,7 +319,7 @@ def _replies(result: StepResult) -> Namespace:
         if name in texts:
             return texts[name]
         why = next((f" ({r.reason})" for r in result.refusals if r.backend == name), "")
-        return missing(f"step {result.name!r} has no reply of {name!r}{why}; it has {_listed(texts)}")
+        return missing(f"step {result.name!r} has no reply of {name!r}{why}; it has {_list_names(texts)}")
 
     return Namespace(find)
 
@@ -339,7 +341,7 @@ OUTCOMES = frozenset({"failed", "outcome", "passed", "skipped", "success"})
 """Those that say what became of it."""
 
 
-def _listed(names: Iterable[str]) -> str:
+def _list_names(names: Iterable[str]) -> str:
     shown = sorted(names)
     more = f", and {len(shown) - 10} more" if len(shown) > 10 else ""
     return (", ".join(shown[:10]) + more) or "none"

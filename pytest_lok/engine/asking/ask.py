@@ -61,8 +61,8 @@ def _render(action: Ask, scope: Scope) -> tuple[str, str, str]:
     """The prompt, the system prompt, and what of both an answer may quote from others."""
     text = action.prompt.render(scope)
     system = action.system.render(scope) if action.system else ""
-    own = action.system.given(scope, system) if action.system else ""
-    return text, system, f"{own}\n{action.prompt.given(scope, text)}"
+    own = action.system.without_author_json(scope, system) if action.system else ""
+    return text, system, f"{own}\n{action.prompt.without_author_json(scope, text)}"
 
 
 async def _ask_one(execution: StepExecution, action: Ask, name: str, prompt: Prompt) -> ParsedReply:

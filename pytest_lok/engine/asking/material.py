@@ -16,7 +16,7 @@ async def check_material(execution: StepExecution, text: Template | None) -> Non
     means says so: in the step's ``when``, or with words of their own in place of nothing.
     """
     step, scope = execution.step, execution.context.scope(execution.loop)
-    blanks = await evaluate(execution, scope, [text], text.blanks) if text is not None else []
+    blanks = await evaluate(execution, scope, [text], text.empty_steps) if text is not None else []
     if text is None or not blanks:
         return
     names = " and ".join(f"steps.{name}" for name in blanks)

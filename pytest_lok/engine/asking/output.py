@@ -6,7 +6,7 @@ from functools import partial
 
 from pytest_lok.core.answers.output_format import parse_output
 from pytest_lok.core.results import Json
-from pytest_lok.core.templates.program import LIGHT
+from pytest_lok.core.templates.program import QUICK_CHARACTERS
 from pytest_lok.core.text.json_in_prose import only_quotes_prompt
 from pytest_lok.core.workflow.model import Format
 from pytest_lok.engine.evaluation import TimeLeft, evaluate_in_thread
@@ -53,4 +53,4 @@ def _quotes(text: str, material: str, left: TimeLeft) -> bool:  # noqa: ARG001 -
 
 def _is_light(execution: StepExecution, text: str) -> bool:
     """Whether it is read in no time, though its values are looked for in what it answers."""
-    return len(text) <= LIGHT and len(text) * len(execution.material) <= LIGHT_SEARCH
+    return len(text) <= QUICK_CHARACTERS and len(text) * len(execution.material) <= LIGHT_SEARCH

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.templates.lexer import TemplatePart, join_names, lex, split, unescape
+from pytest_lok.core.templates.lexer import TemplatePart, join_hyphenated, lex, split_tags, unescape
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.errors import SourceError
 
@@ -60,12 +60,12 @@ def test_every_token_stands_where_it_says(source: str) -> None:
     ],
 )  # fmt: skip
 def test_split(source: str, parts: list[TemplatePart]) -> None:
-    assert split(source) == parts
+    assert split_tags(source) == parts
 
 
 def test_split_refuses_what_is_no_token() -> None:
     with pytest.raises(SourceError) as caught:
-        split("ab {{ c $ }}")
+        split_tags("ab {{ c $ }}")
     (fault,) = caught.value.faults
     assert (fault.start, fault.end) == (8, 9)
 
@@ -100,7 +100,7 @@ def test_split_refuses_what_is_no_token() -> None:
 )
 def test_names_with_hyphens(source: str, bare: bool, names: list[str]) -> None:
     known = VisibleNames(steps=frozenset({"a-b", "2fa", "1-2"}), arguments=frozenset({"m-n"}), loop=True)
-    tokens = join_names(lex(source, expression=True), known, bare=bare)
+    tokens = join_hyphenated(lex(source, expression=True), known, bare=bare)
     assert [t.text for t in tokens if t.kind != "whitespace" and t.text != "."] == names
 
 

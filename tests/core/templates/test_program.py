@@ -68,9 +68,9 @@ def said(program: PlainProgram | TemplateProgram, ask: str, scope: Scope, text: 
             case "render":
                 return program.render(scope)
             case "blanks":
-                return program.blanks(scope)
+                return program.empty_steps(scope)
             case _:
-                return program.given(scope, text)
+                return program.without_author_json(scope, text)
     except TemplateError as error:
         return str(error)
 

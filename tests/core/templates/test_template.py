@@ -485,5 +485,5 @@ def test_what_a_text_is_given_is_all_but_the_json_of_its_author(source: str, giv
     template = Template.parse(source, NAMES)
     text = template.render(SCOPE)
     whole = text.removesuffix("[]")
-    assert template.given(SCOPE, text) == (whole if given is None else given)
-    assert Template.literal(source).given(SCOPE, source) == source
+    assert template.without_author_json(SCOPE, text) == (whole if given is None else given)
+    assert Template.literal(source).without_author_json(SCOPE, source) == source
