@@ -21,8 +21,7 @@ from pytest_lok.core.shell.ast import (
 from pytest_lok.core.shell.parser import scan
 from pytest_lok.core.shell.placeholders import holes_of
 from pytest_lok.core.shell.safety.command_tables import SCRIPTED, Interpreter, interpreter, runs_operands
-from pytest_lok.core.shell.safety.judge import CommandJudge
-from pytest_lok.core.shell.safety.programs import rule
+from pytest_lok.core.shell.safety.rules.programs import RULES, judge_of
 from pytest_lok.errors import Fault
 
 _CODE_HINT = """pass it beside the code: ["sh", "-c", 'echo "$1"', "-", "{{ … }}"], or by `env` or `stdin`"""
@@ -57,12 +56,12 @@ def input_fault(source: str) -> str:
             if not any(isinstance(given, HereDoc) for given in command.inputs):
                 command.inputs.append(PipeInput((hole,)))
         script.holes.append(hole)
-        judge = CommandJudge(script)
+        judge = judge_of(script)
         judge.read(script)
         judge.conclude(script)
     except UnsupportedSyntax:
         return ""  # a text without values runs as it is, and nobody knows what it reads
-    return judge.review.refused.get(hole, ("", ""))[0]
+    return judge.report.refused.get(hole, ("", ""))[0]
 
 
 def _word(item: str) -> ShellWord:
@@ -92,11 +91,11 @@ def _code(
 
 def _program(words: Sequence[ShellWord], place: int, name: str) -> Iterator[tuple[int, Fault]]:
     """Values in a program of a small language."""
-    judge = CommandJudge(Script())
-    rule(name)(judge, NamedCommand(name=name, args=words[place + 1 :], command=SimpleCommand()))
+    judge = judge_of(Script())
+    RULES.rule(name)(judge, NamedCommand(name=name, args=words[place + 1 :], command=SimpleCommand()))
     for number, word in enumerate(words):
-        if any(hole in judge.review.refused for hole in word.own_holes):
-            what, instead = judge.review.refused[word.own_holes[0]]
+        if any(hole in judge.report.refused for hole in word.own_holes):
+            what, instead = judge.report.refused[word.own_holes[0]]
             yield from _faults(number, word, what, instead.rstrip(";"))
 
 

@@ -25,7 +25,8 @@ from pytest_lok.core.shell.pipes import hidden_failures
 from pytest_lok.core.shell.placeholders import Placeholder, placeholder, shifted, spans_of, statements
 from pytest_lok.core.shell.rendering import MAX_ARGUMENT, ShellCommand, check_wrapper, wrap
 from pytest_lok.core.shell.safety.command_tables import EXPRESSION
-from pytest_lok.core.shell.safety.judge import ASSIGNS, DASH, SafetyReport, review
+from pytest_lok.core.shell.safety.judge import ASSIGNS, DASH, SafetyReport
+from pytest_lok.core.shell.safety.rules.programs import review
 from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.errors import Fault, SourceError, TemplateError
 
@@ -274,7 +275,7 @@ def _compile(
     if refused:
         faults += [_refused(source, hole, *why) for hole, why in refused.items()]
         return None, (), dropped
-    return _code(source, script, verdict, holes), tuple(verdict.unknown), dropped
+    return _code(source, script, verdict, holes), tuple(verdict.unknown_commands), dropped
 
 
 def _code(source: str, script: Script, verdict: SafetyReport, holes: list[Hole]) -> _Code:
@@ -285,11 +286,11 @@ def _code(source: str, script: Script, verdict: SafetyReport, holes: list[Hole])
     return _Code(
         text=_filled(source, script, {**dict.fromkeys(holes, ""), **texts}),
         variables=variables,
-        formats=frozenset(numbers[hole] for hole in verdict.formats),
-        guarded=tuple((_pieces(word, numbers), marks) for word, marks in verdict.guarded),
-        split=tuple(_pieces(word, numbers) for word in verdict.split),
-        targets=tuple(_pieces(word, numbers) for word in verdict.targets),
-        started=verdict.started,
+        formats=frozenset(numbers[hole] for hole in verdict.printf_formats),
+        guarded=tuple((_pieces(word, numbers), starts) for word, starts in verdict.forbidden_starts),
+        split=tuple(_pieces(word, numbers) for word in verdict.split_words),
+        targets=tuple(_pieces(word, numbers) for word in verdict.written_files),
+        started=verdict.run_files,
     )
 
 

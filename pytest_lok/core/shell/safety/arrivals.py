@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pytest_lok.core.shell.ast import NamedCommand, ShellWord
 
-if TYPE_CHECKING:
-    from pytest_lok.core.shell.safety.judge import CommandJudge
-
-_BRINGING = """
+_ARRIVALS = """
 tar bsdtar gtar | -?[A-Za-z]*x[A-Za-z]*|--(extract|get) | all
 7z 7za 7zz unrar rar | x|e | all
 jar ar | -?[a-z]*x[a-z]* | all
@@ -34,74 +30,77 @@ go | build|install | operands
 """Programs | words that say so, or none: always | the arguments that choose what comes."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Files that a command brings: the ``words`` that choose them, and whether its input holds them."""
+
+    words: Sequence[ShellWord]
+    from_input: bool
+
+
 @dataclass(frozen=True, slots=True)
-class _Bringing:
+class _ArrivalRule:
     words: re.Pattern[str] | None
-    which: str
+    choosing: str  # all | operands | sources
 
     def chosen(self, args: Sequence[ShellWord]) -> Sequence[ShellWord]:
-        """The arguments that choose what files come."""
+        """The arguments that choose what files come, none if no files come."""
         if self.words and not any(self.words.fullmatch(word.literal or "") for word in args):
             return ()
         named = [word for word in args if not word.prefix.startswith("-")]
-        if self.which == "sources":
+        if self.choosing == "sources":
             return named[:-1] if ":" not in "".join(word.prefix for word in named[-1:]) else ()
-        return named if self.which == "operands" else args
+        return named if self.choosing == "operands" else args
 
 
-def _read() -> Iterator[tuple[str, _Bringing]]:
-    for line in _BRINGING.strip().splitlines():
-        names, words, which = re.split(r" \| ", line.replace("| |", "|  |"))
+def _read() -> Iterator[tuple[str, _ArrivalRule]]:
+    for line in _ARRIVALS.strip().splitlines():
+        names, words, choosing = re.split(r" \| ", line.replace("| |", "|  |"))
         for name in names.split():
-            yield name, _Bringing(re.compile(words.strip()) if words.strip() else None, which.strip())
+            pattern = re.compile(words.strip()) if words.strip() else None
+            yield name, _ArrivalRule(pattern, choosing.strip())
 
 
-_PROGRAMS: Mapping[str, _Bringing] = dict(_read())
-_FROM_INPUT = frozenset({"tar", "bsdtar", "gtar", "cpio", "pax"})
+_PROGRAMS: Mapping[str, _ArrivalRule] = dict(_read())
+_UNPACKS_INPUT = frozenset({"tar", "bsdtar", "gtar", "cpio", "pax"})
 _TREES = frozenset(
     {"bisect", "checkout", "cherry-pick", "clone", "merge", "pull", "read-tree", "rebase", "reset", "restore",
      "revert", "stash", "submodule", "subtree", "switch", "worktree"}
 )  # fmt: skip
-_REFERENCES = frozenset({"branch", "fetch", "remote", "symbolic-ref", "tag", "update-ref"})
-_TEXTS = frozenset(
+NAMING_REVISIONS = frozenset({"branch", "fetch", "remote", "symbolic-ref", "tag", "update-ref"})
+"""Subcommands of git by which a name may come to stand for another revision."""
+_TEXT_OPTIONS = frozenset(
     {"-m", "--message", "-F", "--file", "-s", "--strategy", "-X", "--strategy-option", "--author"}
 )
-_NEW = frozenset({"-b", "-B", "-c", "-C", "--create", "--force-create", "--orphan"})
-_SOURCES = ("-s", "--source")
+_NEW_BRANCH_OPTIONS = frozenset({"-b", "-B", "-c", "-C", "--create", "--force-create", "--orphan"})
+_SOURCE_OPTIONS = ("-s", "--source")
 
 
-def brings(judge: CommandJudge, call: NamedCommand) -> None:
-    """Values may choose the files that a command brings."""
-    if (known := _PROGRAMS.get(call.name)) and (words := known.chosen(call.args)):
-        if call.name == "wget" and any(
-            re.match(r"-[a-z]*O|--output-d|--spider", w.prefix) for w in call.args
-        ):
-            return
-        judge.trace.fills(call, "", words=words, fed=call.name in _FROM_INPUT)
+def arriving(call: NamedCommand) -> Arrival | None:
+    """The files that the command brings, None if values choose none of them."""
+    known = _PROGRAMS.get(call.name)
+    words = known.chosen(call.args) if known else ()
+    if call.name == "wget" and any(re.match(r"-[a-z]*O|--output-d|--spider", w.prefix) for w in call.args):
+        return None  # the name of the file is written out, or there is none
+    return Arrival(words=words, from_input=call.name in _UNPACKS_INPUT) if words else None
 
 
-def revisions(judge: CommandJudge, call: NamedCommand, command: str, args: Sequence[ShellWord]) -> None:
-    """Values may choose the revision of which git puts the files there, or what a name of one stands for."""
-    if command in _REFERENCES:
-        judge.trace.references += args
-    texts = [word.literal for word in args]
-    if command not in _TREES or (
-        command == "reset" and not {"--hard", "--merge", "--keep"}.intersection(texts)
-    ):
-        return
+def revisions(command: str, args: Sequence[ShellWord]) -> Sequence[ShellWord] | None:
+    """The words that choose the revision of which git puts the files there; None if it puts none there."""
+    kept = command == "reset" and not any(word.literal in ("--hard", "--merge", "--keep") for word in args)
+    if command not in _TREES or kept:
+        return None
     words, previous = list[ShellWord](), ""
     for word in args:
         if word.literal == "--" and command in ("checkout", "reset"):
             break
-        named = previous in _NEW and command in ("checkout", "switch", "worktree")
+        named = previous in _NEW_BRANCH_OPTIONS and command in ("checkout", "switch", "worktree")
         if command == "restore":
-            words += [word] if previous in _SOURCES or word.prefix.startswith(_SOURCES) else []
-        elif not named and (previous not in _TEXTS or command == "submodule"):
+            words += [word] if previous in _SOURCE_OPTIONS or word.prefix.startswith(_SOURCE_OPTIONS) else []
+        elif not named and (previous not in _TEXT_OPTIONS or command == "submodule"):
             words.append(word)
         previous = word.literal or ""
-    earlier = judge.trace.references
-    judge.trace.fills(call, "", words=words, fed=False)
-    judge.trace.fills(call, "", words=earlier if judge.trace.repeats else [*earlier], fed=False)
+    return words
 
 
 _SENDING: Mapping[str, Sequence[str]] = {
@@ -113,8 +112,8 @@ _SENDING: Mapping[str, Sequence[str]] = {
 """Options whose value names a file that is sent; of curl, and of fields, behind a ``@`` or a ``<``."""
 
 
-def sends(judge: CommandJudge, call: NamedCommand) -> None:
-    """A value that names a file to send may name the same as one to write."""
+def sent_files(call: NamedCommand) -> Iterator[ShellWord]:
+    """The words that name files to send, where values are part of them."""
     options, previous = _SENDING.get(call.name, ()), ""
     marked = call.name == "curl" or any(word.literal == "api" for word in call.args[:1])
     for word in call.args if options else ():
@@ -135,4 +134,4 @@ def sends(judge: CommandJudge, call: NamedCommand) -> None:
             if not found:
                 continue
             start += found.end()
-        judge.target(word.without_prefix(start) if start else word, changes=True)
+        yield word.without_prefix(start) if start else word

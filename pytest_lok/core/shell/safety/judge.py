@@ -1,14 +1,20 @@
-"""Script -> Review: where a value would be more than a piece of data, and where it may not start with ``-``.
+"""Reads the commands of a script, and collects what is to be said about the values in them.
 
-The scanner says how a hole is quoted; this says what is done with it. A value is refused as an
-argument of whatever runs its arguments as code, and it is followed through variables, pipes and
+The parser says how a hole is quoted; the judge says what is done with its value. A value is refused as an
+argument of whatever runs its arguments as code, and it is followed through variables, pipes, files and
 here-documents to such places. What a program does with its data is not followed.
+
+What single commands do is not known here. Each has a rule in ``rules/``, which calls the judge's methods
+``refuse``, ``runs_words``, ``writes_file`` and so on. The judge finds the rule by name in the ``RuleTable``
+that it is given, so rules import the judge, and the judge imports none of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from pytest_lok.core.shell.ast import (
     POSITIONAL,
@@ -21,7 +27,7 @@ from pytest_lok.core.shell.ast import (
 )
 from pytest_lok.core.shell.cursor import MAX_DEPTH
 from pytest_lok.core.shell.parser import scan
-from pytest_lok.core.shell.safety.arrivals import brings
+from pytest_lok.core.shell.safety.arrivals import arriving
 from pytest_lok.core.shell.safety.command_tables import (
     BUILD_FILES,
     DUMP_OPTIONS,
@@ -29,70 +35,88 @@ from pytest_lok.core.shell.safety.command_tables import (
     INPUT_FILE,
     PRINTERS,
     QUIET,
-    WRAPPERS,
     interpreter,
-    runs_operands,
 )
-from pytest_lok.core.shell.safety.files import FileTrace
-from pytest_lok.core.shell.safety.options import VALUE_OPTIONS, decides, program, reads_file
-from pytest_lok.core.shell.safety.programs import knows, name_of, rule
+from pytest_lok.core.shell.safety.file_trace import FileTrace
+from pytest_lok.core.shell.safety.options import decides, is_known
 from pytest_lok.core.shell.safety.taint import ANY, CALLERS, IDENTIFIER, TaintFlow
 
 DASH = ("-",)
 ASSIGNS = "="
-"""Among marks: no start of the text, but a name and a ``=`` at it."""
+"""Among forbidden starts: no start of the text, but a name with a ``=`` behind it."""
+
+ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
+"""The start of a word that sets a variable."""
+
+Rule: TypeAlias = "Callable[[CommandJudge, NamedCommand], None]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleTable:
+    """The rules of commands ``by_name``; of interpreters, of functions of the text, and of all others."""
+
+    by_name: Mapping[str, Rule]
+    interpreter: Rule
+    function: Rule
+    ordinary: Rule
+
+    def rule(self, name: str) -> Rule:
+        """The rule of the command, the ordinary one by default."""
+        return self.interpreter if interpreter(name) else self.by_name.get(name, self.ordinary)
+
+    def is_ordinary(self, name: str) -> bool:
+        """Whether the command has no rule of its own."""
+        return self.rule(name) is self.ordinary
+
+    def knows(self, name: str) -> bool:
+        """Whether anything is known of the command: a rule, or which options it has."""
+        return name in self.by_name or is_known(name) or interpreter(name) is not None
 
 
 @dataclass(slots=True, kw_only=True)
 class SafetyReport:
-    """``refused`` are holes, what a value would be there, and what to do instead where that is special.
+    """``refused`` are holes, with what a value would be there, and what to do instead ("" as a rule).
 
-    ``formats`` are those in a ``printf``'s format. ``guarded`` are words no value may start with one of
-    the marks; ``split`` ones are split by the shell, and no part of them may. ``targets`` are words that
-    name files to write, ``started`` the names of files that are run. ``unknown`` are commands that get
-    values and of which nothing is known.
+    ``forbidden_starts`` are words that no value may start like that. The shell splits ``split_words``, and no
+    part of them may start with a dash. ``printf_formats`` are holes in a format of ``printf``.
+    ``written_files`` are words that name files to write, ``run_files`` names of files that are run, in lower
+    case. ``unknown_commands`` get values, and nothing is known of them; the order is that of the text.
     """
 
     refused: dict[Hole, tuple[str, str]] = field(default_factory=dict)
-    guarded: list[tuple[ShellWord, tuple[str, ...]]] = field(default_factory=list)
-    split: list[ShellWord] = field(default_factory=list)
-    formats: set[Hole] = field(default_factory=set)
-    targets: list[ShellWord] = field(default_factory=list)
-    started: frozenset[str] = frozenset()
-    unknown: dict[str, None] = field(default_factory=dict)
-
-
-def review(script: Script) -> SafetyReport:
-    """Judge every hole of the script; Unreadable if a command in it leaves that open."""
-    judge = CommandJudge(script)
-    judge.read(script)
-    judge.conclude(script)
-    return judge.review
+    forbidden_starts: list[tuple[ShellWord, tuple[str, ...]]] = field(default_factory=list)
+    split_words: list[ShellWord] = field(default_factory=list)
+    printf_formats: set[Hole] = field(default_factory=set)
+    written_files: list[ShellWord] = field(default_factory=list)
+    run_files: frozenset[str] = frozenset()
+    unknown_commands: dict[str, None] = field(default_factory=dict)
 
 
 class CommandJudge:
-    """Reads commands, and collects what is to be said about the values in them."""
+    """Judges scripts, one or more, and sums up in ``report`` when it is told to ``conclude``."""
 
-    def __init__(self, script: Script) -> None:
-        self.review = SafetyReport(
+    def __init__(self, script: Script, rules: RuleTable) -> None:
+        self.rules = rules
+        self.report = SafetyReport(
             refused={hole: (hole.unsafe_place, "") for hole in script.holes if hole.unsafe_place}
         )
         self.functions = script.functions
         self.flow = TaintFlow()
-        self.depth = 0
-        self.trace = FileTrace()
-        self.current = SimpleCommand()
+        self.trace = FileTrace(flow=self.flow, functions=self.functions)
         self.piped: set[SimpleCommand] = set()  # commands whose output another reads
-        self._leads: list[tuple[ShellWord, str, tuple[str, ...]]] = []  # arguments that start with a variable
-        self._named: list[ShellWord] = []  # names of files to write
-        self.scripts: list[ShellWord] = []  # names of files to run
-        self.fed: list[tuple[SimpleCommand, str]] = []  # commands whose arguments come from their input
+        self.script_names: list[ShellWord] = []  # names of files to run
+        self.input_as_arguments: list[tuple[SimpleCommand, str]] = []  # as of xargs, with the names to show
+        self._depth = 0
+        self._variable_starts: list[
+            tuple[ShellWord, str, tuple[str, ...]]
+        ] = []  # what they say is known late
+        self._written_names: list[ShellWord] = []
 
     # --- the text
 
     def read(self, script: Script) -> None:
-        """Every part of a text."""
-        self.trace.repeats = self.trace.repeats or script.out_of_order
+        """Judge every part of a script."""
+        self.trace.out_of_order = self.trace.out_of_order or script.out_of_order
         self.piped.update(command for _, commands in script.piped for command in commands)
         for doc in script.here_documents:
             self.flow.printed.update(doc.holes)
@@ -106,31 +130,31 @@ class CommandJudge:
             for name, word in command.assignments:
                 self.assign(name, word)
             if command.words:
-                self.line(command.words, command)
+                self.command_line(command.words, command)
         for name, words in script.loops:
             self._loop(name, words)
         for word in script.dynamic_outputs:
-            self.target(word)
+            self.writes_file(word)
 
     def _loop(self, name: str, words: Sequence[ShellWord]) -> None:
         if not words:
             self.flow.reads(name, {POSITIONAL})
         if decides(name):
-            self.runs(words, name, f"in `{name}`, which decides what is run")
+            self.runs_words(words, name, f"in `{name}`, which decides what is run")
         for word in words:
             self.flow.becomes(name, word, split=True)
             if word.own_holes:
-                self.guard(word)
+                self.forbid_start(word)
 
-    def code(self, words: Sequence[ShellWord], call: NamedCommand) -> None:
-        """Judge words that the command runs as shell code."""
+    def shell_code(self, words: Sequence[ShellWord], call: NamedCommand) -> None:
+        """Judge words that the command runs as shell code; UnsupportedSyntax if that is not clear."""
         if any(None in word.pieces for word in words):
             self.flow.runs({ANY}, f"`{call.name}`")  # it may become code that names any variable
-        self.depth += 1
+        self._depth += 1
         try:
-            if self.depth > MAX_DEPTH:
+            if self._depth > MAX_DEPTH:
                 raise UnsupportedSyntax("it is nested too deeply", 0)
-            inner = scan(" ".join(map(self.as_code, words)))
+            inner = scan(" ".join(word.as_code for word in words))
             if inner.functions:
                 raise UnsupportedSyntax("it defines functions", 0)
             for command in inner.commands:
@@ -142,84 +166,88 @@ class CommandJudge:
             raise UnsupportedSyntax(
                 f"the code that `{call.name}` runs is not clear: {error.message}", at
             ) from None
-        self.depth -= 1
+        self._depth -= 1
 
     def conclude(self, script: Script) -> None:
-        """What can be said once everything is read."""
-        for word in self._named:
-            for text in self.flow.texts(word):
+        """Say what can be said only when every command is read: an assignment may follow its use."""
+        for word in self._written_names:
+            for text in self.flow.known_texts(word):
                 self.flow.writes(text)
-        for word in self.scripts:
-            for text in self.flow.texts(word):
-                self.flow.starts(text, file=True)
+        for word in self.script_names:
+            for text in self.flow.known_texts(word):
+                self.flow.runs_path(text, file=True)
         for hole, what in self.flow.refused(script.holes):
             self.refuse([hole], what)
-        self.trace.conclude(self, changing=self.flow.written)
-        for word, name, marks in self._leads:
-            self._lead(word, name, marks)
-        for word in self._named:
-            known, unknown = self.flow.parts(word)
-            self.review.targets += [part for part in known if part not in self.review.targets]
+        self._conclude_files()
+        for word, name, starts in self._variable_starts:
+            self._conclude_start(word, name, starts)
+        for word in self._written_names:
+            known, unknown = self.flow.origins(word)
+            self.report.written_files += [part for part in known if part not in self.report.written_files]
             self.refuse(unknown, "in the name of a file to write that is known only when it is written")
-        for command, name in self.fed:
+        for command, name in self.input_as_arguments:
             what = f"input of `{name}`, which may take it for an option or a file to write"
-            self.refuse(self.flow.fed(command), what, f"end the command in `--` (`{name} … --`);")
-        self.review.started = self.flow.started
+            self.refuse(self.flow.holes_in_input(command), what, f"end the command in `--` (`{name} … --`);")
+        self.report.run_files = self.flow.run_files
 
-    def _lead(self, word: ShellWord, name: str, marks: tuple[str, ...]) -> None:
-        """An argument that starts with what a variable or a command says."""
-        guarded, split, unknown = self.flow.leads(word)
-        self.review.guarded += [(part, marks) for part in guarded]
-        self.review.split += split if marks == DASH else []
-        if marks != DASH:
-            for part in split:
-                self.refuse(
-                    part.own_holes, f"in words that the shell splits for `{name}`", "write it in quotes;"
-                )
-        self.refuse(
-            unknown,
-            f"in what `{name}` may take for an option",
-            "write `--` before it, or something that is no dash at its start;",
-        )
+    def _conclude_files(self) -> None:
+        directories = self.trace.chosen_directories()
+        for holes, what, instead in self.trace.refused_directories():
+            self.refuse(holes, what, instead)
+        for word in directories if self.flow.writes_files else ():
+            self.writes_file(word, changes=True)
+        for holes, what, instead in self.trace.refused_contents():
+            self.refuse(holes, what, instead)
 
-    # --- verdicts
+    def _conclude_start(self, word: ShellWord, name: str, starts: tuple[str, ...]) -> None:
+        """An argument starts with what a variable or a command says: where may that come from?"""
+        own, split, unknown = self.flow.starts_of(word)
+        self.report.forbidden_starts += [(part, starts) for part in own]
+        self.report.split_words += split if starts == DASH else []
+        for part in split if starts != DASH else ():
+            what = f"in words that the shell splits for `{name}`"
+            self.refuse(part.own_holes, what, "write it in quotes;")
+        what = f"in what `{name}` may take for an option"
+        self.refuse(unknown, what, "write `--` before it, or something that is no dash at its start;")
+
+    # --- what rules say of words
 
     def refuse(self, holes: Iterable[Hole], what: str, instead: str = "") -> None:
-        """No value can stand there."""
+        """No value can stand in the holes: it would be ``what`` ("code that …")."""
         for hole in holes:
-            self.review.refused.setdefault(hole, (what, instead))
+            self.report.refused.setdefault(hole, (what, instead))
 
-    def guard(self, word: ShellWord, name: str = "", marks: tuple[str, ...] = DASH) -> None:
-        """No value may start the word with one of the marks."""
-        named = ASSIGNS in marks and (not word.prefix or IDENTIFIER.fullmatch(word.prefix))
-        if word.pieces and (isinstance(word.pieces[0], Hole) or (named and word.own_holes)):
-            self.review.guarded.append((word, marks))
+    def forbid_start(self, word: ShellWord, name: str = "", starts: tuple[str, ...] = DASH) -> None:
+        """No value may begin the word of the command ``name`` with one of the ``starts``."""
+        assigns = ASSIGNS in starts and (not word.prefix or IDENTIFIER.fullmatch(word.prefix))
+        if word.pieces and (isinstance(word.pieces[0], Hole) or (assigns and word.own_holes)):
+            self.report.forbidden_starts.append((word, starts))
             if len(word.pieces) > 1 and None in word.pieces:
-                self._leads.append((word, name, marks))
-        elif word.pieces and (word.pieces[0] is None or (named and None in word.pieces)):
-            self._leads.append((word, name, marks))
+                self._variable_starts.append((word, name, starts))
+        elif word.pieces and (word.pieces[0] is None or (assigns and None in word.pieces)):
+            self._variable_starts.append((word, name, starts))
 
-    def target(self, word: ShellWord, *, content: bool = False, changes: bool = False) -> None:
-        """The word names a file to write.
+    def writes_file(self, word: ShellWord, *, content: bool = False, changes: bool = False) -> None:
+        """The word names a file that is written.
 
         ``content``: with what the command gets; ``changes``: it is deleted, or keeps what is in it.
         """
         if word.prefix.startswith(("/dev/", "/proc/")):
             self.refuse(word.holes, "in the name of something that is no file")
         if any(not isinstance(piece, str) for piece in word.pieces):
-            self._named.append(word)
+            self._written_names.append(word)
         if not changes:
             self.flow.writes(word.shown, content=content)
 
-    def forget(self, fed: Hole) -> bool:
-        """Take back what was said of a place that stands for others; whether it named a file."""
-        self._leads = [entry for entry in self._leads if fed not in entry[0].pieces]
-        named = [word for word in self._named if fed in word.pieces]
-        self._named = [word for word in self._named if word not in named]
+    def forget(self, hole: Hole) -> bool:
+        """Take back what was said of a hole that stands for others; whether it named a file to write."""
+        self._variable_starts = [entry for entry in self._variable_starts if hole not in entry[0].pieces]
+        named = [word for word in self._written_names if hole in word.pieces]
+        self._written_names = [word for word in self._written_names if word not in named]
         return bool(named)
 
-    def runs(self, words: Iterable[ShellWord], name: str, what: str = "", instead: str = "") -> None:
-        """The words are code of the command, or may be."""
+    def runs_words(self, words: Iterable[ShellWord], name: str, what: str = "", instead: str = "") -> None:
+        """The command runs the words as code, or may run them."""
         for word in words:
             self.refuse(word.holes, what or f"an argument of `{name}`, which can run it as code", instead)
             if None in word.pieces:
@@ -228,144 +256,73 @@ class CommandJudge:
     def runs_input(self, name: str, command: SimpleCommand) -> None:
         """The command runs its standard input, which may be shell code that names any variable."""
         known = interpreter(name)
-        self.trace.eats(name)
+        self.trace.runs_input(name)
         names = {CALLERS} if command.in_function else set()
         names |= {ANY} if (known.posix if known else command.inputs) else set()
-        for feed in command.inputs:
-            self.refuse(feed.holes, f"input of `{name}`, which runs it as code")
-            names |= feed.reads
+        for given in command.inputs:
+            self.refuse(given.holes, f"input of `{name}`, which runs it as code")
+            names |= given.reads
         self.flow.runs(names, f"`{name}`")
 
     def runs_file(self, path: str, call: NamedCommand) -> None:
-        """The command runs a file; some names are not what they seem."""
-        self.flow.starts(path, file=True)
-        self.flow.dumped = self.flow.dumped or path.startswith("/proc/")
+        """The command runs a file, or its input where the name stands for that."""
+        self.flow.runs_path(path, file=True)
+        self.flow.prints_environment = self.flow.prints_environment or path.startswith("/proc/")
         if INPUT_FILE.fullmatch(path):
             self.runs_input(call.name, call.command)
 
-    # --- commands
-
     def assign(self, name: str, word: ShellWord) -> None:
-        """A variable is set."""
+        """A variable is set to the word."""
         if decides(name):
-            self.runs([word], name, f"in `{name}`, which decides what is run")
+            self.runs_words([word], name, f"in `{name}`, which decides what is run")
         elif name in ("TMPDIR", "TMP", "TEMP"):
-            self.target(word, changes=True)
+            self.writes_file(word, changes=True)
         self.flow.becomes(name, word)
 
-    def line(self, words: Sequence[ShellWord], command: SimpleCommand) -> None:
-        """Judge a command by its name and its arguments."""
-        head, args = words[0], words[1:]
-        self.runs([head], head.shown, "in the name of a command")
-        self.flow.starts(head.shown)
+    # --- commands
+
+    def command_line(self, words: Sequence[ShellWord], command: SimpleCommand) -> None:
+        """Judge words that are a command and its arguments; UnsupportedSyntax if they are too deep."""
+        head = words[0]
+        self.runs_words([head], head.shown, "in the name of a command")
+        self.flow.runs_path(head.shown)
         name = name_of(head)
         if name is None:
             self.flow.runs({ANY}, f"`{head.shown}`")
-            self.runs(args, head.shown, "an argument of a command whose name is not written out")
+            self.runs_words(words[1:], head.shown, "an argument of a command whose name is not written out")
             self.runs_input(head.shown, command)
             return
         if name == "alias":
             raise UnsupportedSyntax("`alias` changes how the rest is read", head.start)
-        for path in BUILD_FILES.get(name, ()):
-            self.flow.starts(path, file=True)
-        call = NamedCommand(name=name, args=args, command=command)
-        self.current = command
-        self.trace.sees(call)
-        brings(self, call)
-        if name in PRINTERS:
-            self.flow.printed.update(hole for word in args for hole in word.holes)
-        if name in QUIET:
-            self.flow.quiet.update(hole for word in args for hole in word.own_holes)
-        if name == "printenv" or (name in DUMPS and all(word.literal in DUMP_OPTIONS for word in args)):
-            self.flow.dumped = True
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
+        call = NamedCommand(name=name, args=words[1:], command=command)
+        self._trace(call)
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
             raise UnsupportedSyntax("commands that run commands are nested too deeply", head.start)
         if name in self.functions:  # it may be called before it is defined, or not be called at all
-            self._function(call)
-        rule(name)(self, call)
-        self.depth -= 1
+            self.rules.function(self, call)
+        self.rules.rule(name)(self, call)
+        self._depth -= 1
 
-    def _function(self, call: NamedCommand) -> None:
-        self.flow.is_input(CALLERS, call.command)
-        self.data(call)
-        for word in call.args:
-            self.flow.printed.update(word.holes)
-            self.flow.becomes(POSITIONAL, word, split=True)
+    def _trace(self, call: NamedCommand) -> None:
+        """Note what every command of that name reads and prints, whatever its rule says."""
+        for path in BUILD_FILES.get(call.name, ()):
+            self.flow.runs_path(path, file=True)
+        self.trace.starts(call)
+        if arrival := arriving(call):
+            self.trace.fills(call, "", words=arrival.words, reads_input=arrival.from_input)
+        if call.name in PRINTERS:
+            self.flow.printed.update(hole for word in call.args for hole in word.holes)
+        if call.name in QUIET:
+            self.flow.not_printed.update(hole for word in call.args for hole in word.own_holes)
+        listing = call.name in DUMPS and all(word.literal in DUMP_OPTIONS for word in call.args)
+        if listing or call.name == "printenv":
+            self.flow.prints_environment = True
 
-    def data(
-        self, call: NamedCommand, args: Sequence[ShellWord] | None = None, marks: tuple[str, ...] = ()
-    ) -> None:
-        """The words are arguments of a command; its options say which of them take code.
 
-        ``marks`` are starts of operands that make them more than that.
-        """
-        known, name = program(call.name), call.name
-        api = any(word.literal in ("api", "run") for word in call.args[:2])
-        runs = any(word.literal in ("exec", "run") for word in call.args)
-        runner = ("exec", "eval", "--") if runs else ("exec", "eval")
-        previous, ended = "", False
-        for word in call.args if args is None else args:
-            if word.literal is not None or self._boxed(word):
-                self._open(call, "" if ended else known.opened(previous, word.literal or ""))
-                previous, ended = word.literal or "", ended or word.literal == "--"
-                continue
-            given, equals, _ = word.prefix.partition("=")
-            attached = given.startswith("-") and not ended
-            option = given if attached else previous if previous.startswith("-") and not ended else ""
-            if attached and not equals and (given == "-" or given[:2] == "--") and (known.open or known.code):
-                self.runs([word], name, f"a part of the name of an option of `{name}`")
-            elif known.takes_code(option, "" if ended else previous, attached=attached):
-                option = option if known.runs(option, attached=attached) else previous
-                self.runs([word], name, f"the value of `{option}`, which can be run as code")
-            elif previous in runner and not knows(name):
-                self.runs([word], name, f"behind `{name} … {previous}`, which can run it as code")
-            elif better := reads_file(name, option, word.prefix, api=api):
-                what = f"the value of `{option or name}`, which reads a file where it starts with @"
-                self.runs([word], name, what, f"`{better}` takes it as it is;")
-            marked = (*known.marks, *marks)
-            if not ended and previous not in VALUE_OPTIONS and option not in known.exact:
-                self.guard(word, name, (*DASH, *marked))
-            elif marked:
-                self.guard(word, name, marked)
-            if any(hole.start >= 0 for hole in word.holes) and not (knows(name) or name in self.functions):
-                self.review.unknown[name] = None
-            options = [text for text in self.flow.texts(word) if text.startswith("-")]
-            previous = options[0].split()[-1] if options else ""
-
-    def _open(self, call: NamedCommand, path: str) -> None:
-        if path:
-            self.runs_file(path, call)
-
-    def _boxed(self, word: ShellWord) -> bool:
-        """Whether it is an object around all values in it."""
-        return (
-            word.pieces == [None]
-            and bool(word.holes)
-            and not word.may_split
-            and self.flow.boxed.issuperset(word.holes)
-        )
-
-    def operands(self, call: NamedCommand) -> None:
-        """A command among the arguments of another makes a command line of those that follow."""
-        for place, word in enumerate(call.args):
-            text = word.literal
-            if text and not text.startswith("-") and runs_operands(text):
-                self.line(call.args[place:], call.command)
-                return
-
-    @staticmethod
-    def is_inline(call: NamedCommand) -> bool:
-        """Whether it starts a command, or shell code, that is judged by itself."""
-        known = interpreter(call.name)
-        inline = (
-            known
-            and known.posix
-            and any(known.inline.fullmatch(word.literal or "") for word in call.args[:2])
-        )
-        return bool(inline) or call.name in WRAPPERS
-
-    @staticmethod
-    def as_code(word: ShellWord) -> str:
-        """The word's text, with something harmless for what only the shell will know."""
-        return "".join(piece if isinstance(piece, str) else "x" for piece in word.pieces)
+def name_of(word: ShellWord) -> str | None:
+    """The name of the command without its directory; None if only the shell will know it."""
+    tail = word.pieces[-1] if word.pieces else None
+    if not isinstance(tail, str) or (word.literal is None and "/" not in tail):
+        return None
+    return tail.rpartition("/")[2] or None

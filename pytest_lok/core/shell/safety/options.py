@@ -45,20 +45,19 @@ class KnownProgram:
     """What a program does with the values of its options.
 
     ``code``: options that run their value. Of an ``open`` program that is not all of them: other names
-    are judged by themselves, unless they are ``plain``. ``exact`` options take whatever follows, also
-    a dash. A value that starts with one of ``marks`` is no text but names a file.
+    are judged by themselves, unless they are ``data``. A value that starts with
+    one of the ``file_marks`` names a file, and is no text.
     """
 
     code: frozenset[str] = frozenset()
-    plain: frozenset[str] = frozenset()
-    exact: frozenset[str] = frozenset()
-    marks: tuple[str, ...] = ()
+    data: frozenset[str] = frozenset()
+    file_marks: tuple[str, ...] = ()
     open: bool = False
 
     def runs(self, option: str, *, attached: bool) -> bool:
         """Whether the option's value is run; ``attached`` to it, or the word that follows."""
-        if option in self.plain or (
-            not attached and re.fullmatch("-[A-Za-z]{2,4}", option) and f"-{option[-1]}" in self.plain
+        if option in self.data or (
+            not attached and re.fullmatch("-[A-Za-z]{2,4}", option) and f"-{option[-1]}" in self.data
         ):
             return False
         if option.startswith("--"):
@@ -195,11 +194,11 @@ say otherwise, starts of values that name a file, and whether it has more option
 def _listed() -> Iterator[tuple[str, KnownProgram]]:
     for entry in re.split(r"\n    (?=\S)", _OPTIONS.strip("\n").removeprefix("    ")):
         name, _, rest = entry.partition(" ")
-        code, plain, marks, more = (*rest.split("|"), "", "", "")[:4]
+        code, data, marks, more = (*rest.split("|"), "", "", "")[:4]
         yield name, KnownProgram(
             code=frozenset(code.split()),
-            plain=frozenset(plain.split()),
-            marks=tuple(marks.split()),
+            data=frozenset(data.split()),
+            file_marks=tuple(marks.split()),
             open="open" in more,
         )
 
@@ -213,8 +212,8 @@ _COMPILED = """
     -D -I -L -T -U -W -f -include -imacros -iquote -isystem -idirafter -iprefix -l -Xlinker -Xassembler
     -Xpreprocessor -cp --class-path --cfg --extern --sysroot --include --imacros --define-macro
 """
-_MARKED = KnownProgram(code=frozenset(_LINKED.split()), marks=("@",))
-_COMPILER = KnownProgram(code=_MARKED.code | frozenset(_COMPILED.split()), marks=("@",))
+_MARKED = KnownProgram(code=frozenset(_LINKED.split()), file_marks=("@",))
+_COMPILER = KnownProgram(code=_MARKED.code | frozenset(_COMPILED.split()), file_marks=("@",))
 _PROGRAMS: Mapping[str, KnownProgram] = {
     **dict.fromkeys(_CLOSED_NAMES.split(), KnownProgram()),
     **dict.fromkeys(_UNDECIDED.split(), _UNKNOWN),

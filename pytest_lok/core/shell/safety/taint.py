@@ -24,15 +24,18 @@ _NOWHERE = frozenset({"", "/dev/null", "/dev/stderr", "/dev/stdout"})
 
 @dataclass(frozen=True, slots=True)
 class _Sink:
-    """Variables whose text is run, and by what. ``sums``: as a calculation, which bash lets run commands."""
+    """Variables whose text is run, and by what.
+
+    ``is_arithmetic``: it is run as a calculation, in which bash lets commands run.
+    """
 
     names: frozenset[str]
     what: str
-    sums: bool
+    is_arithmetic: bool
 
 
 class TaintFlow:
-    """Collects who gets what from whom; ``refused`` draws the conclusions.
+    """Collects which variable gets what from where; ``refused`` draws the conclusions.
 
     ``printed`` are the holes that commands print as they are; what other programs print of a value is
     code only where code is made from it, not where it is calculated with.
@@ -40,113 +43,119 @@ class TaintFlow:
 
     def __init__(self) -> None:
         self.printed: set[Hole] = set()
-        self.quiet: set[Hole] = set()  # arguments that their command does not print
-        self.boxed: set[Hole] = set()  # arguments of which their command prints an object
-        self.dumped = False  # all variables are printed
-        self.aliased = False  # git is told an alias
-        self._sources: defaultdict[str, set[str]] = defaultdict(set)  # variable <- variables
-        self._entering: defaultdict[str, set[Hole]] = defaultdict(set)  # variable <- holes
+        self.not_printed: set[Hole] = set()  # arguments that their command does not print
+        self.in_objects: set[Hole] = set()  # arguments of which their command prints an object
+        self.prints_environment = False  # all variables are printed
+        self.sets_git_alias = False  # git is told an alias
+        self._variables_into: defaultdict[str, set[str]] = defaultdict(set)  # variable <- variables
+        self._holes_into: defaultdict[str, set[Hole]] = defaultdict(set)  # variable <- holes
         self._sinks: list[_Sink] = []
-        self._words: defaultdict[str, list[ShellWord]] = defaultdict(list)  # variable <- what it is set to
-        self._blind: set[str] = set()  # variables that are set in other ways too
+        self._set_to: defaultdict[str, list[ShellWord]] = defaultdict(list)  # variable <- what it is set to
+        self._set_otherwise: set[str] = set()  # variables that are set in other ways too
         self._written: set[str] = set()
-        self._filled = False  # a file gets text that may have values in it
-        self.mentioned: list[str] = []  # programs of sed and awk, which can write files
-        self._started: set[str] = set()
-        self._files: set[str] = set()
+        self._file_has_output = False  # a file gets text that may have values in it
+        self.little_programs: list[str] = []  # programs of sed and awk, which can write files
+        self._run_paths: set[str] = set()
+        self._run_files: set[str] = set()
 
     def reads(self, name: str, names: Iterable[str]) -> None:
-        """A variable gets its text from others."""
-        self._sources[name].update(names)
-        self._blind.add(name)
+        """A variable gets its text from the variables ``names``."""
+        self._variables_into[name].update(names)
+        self._set_otherwise.add(name)
 
     def becomes(self, name: str, word: ShellWord, *, split: bool = False) -> None:
         """The word's text becomes the value of a variable; a part of it, where the shell may split it."""
         if split and word.may_split:
-            self._blind.add(name)
-        self._words[name].append(word)
-        self._sources[name] |= word.reads
+            self._set_otherwise.add(name)
+        self._set_to[name].append(word)
+        self._variables_into[name] |= word.reads
         for piece in word.pieces:  # arithmetic and eval read a variable that another one names
-            self._sources[name].update(IDENTIFIER.findall(piece) if isinstance(piece, str) else ())
-        self._entering[name].update(word.holes)
+            self._variables_into[name].update(IDENTIFIER.findall(piece) if isinstance(piece, str) else ())
+        self._holes_into[name].update(word.holes)
         self.printed.update(word.own_holes)
 
     def is_input(self, name: str, command: SimpleCommand) -> None:
         """The command's input becomes the value of a variable."""
-        self._blind.add(name)
-        self._sources[name] |= {CALLERS} if command.in_function else set()
+        self._set_otherwise.add(name)
+        self._variables_into[name] |= {CALLERS} if command.in_function else set()
         for feed in command.inputs:
-            self._sources[name] |= feed.reads
-            self._entering[name].update(feed.holes)
+            self._variables_into[name] |= feed.reads
+            self._holes_into[name].update(feed.holes)
 
     def runs(self, names: Iterable[str], what: str) -> None:
         """The text of these variables is run as code."""
-        self._sinks.append(_Sink(frozenset(names), what, sums=False))
+        self._sinks.append(_Sink(frozenset(names), what, is_arithmetic=False))
 
     def calculates(self, names: Iterable[str], what: str) -> None:
         """The text of these variables is calculated with."""
-        self._sinks.append(_Sink(frozenset(names), what, sums=True))
+        self._sinks.append(_Sink(frozenset(names), what, is_arithmetic=True))
 
     def writes(self, path: str, *, content: bool = False) -> None:
         """A file is written; ``content``: with output of the text."""
         self._written.add(path)
-        self._filled = self._filled or (content and path not in _NOWHERE)
+        self._file_has_output = self._file_has_output or (content and path not in _NOWHERE)
 
-    def starts(self, path: str, *, file: bool = False) -> None:
-        """A file is run, or a command, if it is not called a ``file``."""
-        self._started.add(path)
+    def runs_path(self, path: str, *, file: bool = False) -> None:
+        """A path is run: as a command, or as a ``file`` that another command opens."""
+        self._run_paths.add(path)
         if file or "/" in path:
-            self._files.add(path)
+            self._run_files.add(path)
 
-    def texts(self, word: ShellWord) -> list[str]:
+    def known_texts(self, word: ShellWord) -> list[str]:
         """What a word that is one variable may say, as far as that is written out before."""
         if len(word.pieces) != 1 or len(word.variables) != 1 or word.pieces[0] is not None:
             return []
-        return [text for part in self._words.get(word.variables[0], ()) if (text := part.literal)]
+        return [text for part in self._set_to.get(word.variables[0], ()) if (text := part.literal)]
 
     @property
-    def written(self) -> bool:
-        """Whether files are written."""
+    def writes_files(self) -> bool:
+        """Whether the text writes any file."""
         return bool(self._written - _NOWHERE)
 
     @property
-    def started(self) -> frozenset[str]:
+    def run_files(self) -> frozenset[str]:
         """The names of files that are run, without their directories, in lower case."""
-        return frozenset(_base(path).lower() for path in self._files)
+        return frozenset(_base(path).lower() for path in self._run_files)
 
     def refused(self, holes: Collection[Hole]) -> Iterator[tuple[Hole, str]]:
-        """The holes among all ``holes`` whose values reach code, and how."""
+        """Those of all ``holes`` of the text whose values reach code, each with how."""
         for sink in self._sinks:
             for hole in self._reaching(sink.names):
-                if hole in self.printed or not sink.sums:
+                if hole in self.printed or not sink.is_arithmetic:
                     yield hole, f"text that {sink.what} reads later and may run as code"
-        written = {path: _base(path) for path in self._written - _NOWHERE} if self._filled else {}
-        started = {_base(path) for path in self._started}
-        code = [sink for sink in self._sinks if not sink.sums]
+        written = {path: _base(path) for path in self._written - _NOWHERE} if self._file_has_output else {}
+        started = {_base(path) for path in self._run_paths}
+        code = [sink for sink in self._sinks if not sink.is_arithmetic]
         reasons = [
             f"in a text that writes to `{path}` and runs it"
             for path in sorted(written)
             if written[path] in started
         ]
-        files = {_base(path) for path in self._files} - {""}
+        files = {_base(path) for path in self._run_files} - {""}
         reasons += [
             f"in a text that writes to `{name}` by a program, and runs it"
             for name in sorted(files)
-            if any(re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", text) for text in self.mentioned)
+            if any(
+                re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", text) for text in self.little_programs
+            )
         ]
         if written and "{}" in started:
             reasons.append("in a text that writes files and runs what it finds")
         reasons += [
-            f"in a text that prints its variables and has {sink.what}" for sink in code if self.dumped
+            f"in a text that prints its variables and has {sink.what}"
+            for sink in code
+            if self.prints_environment
         ]
         reasons += [
             f"in a text that writes files and has {s.what}" for s in code if written and ANY in s.names
         ]
-        reasons += ["in a text that sets an alias of git, which can run it as code"] if self.aliased else []
+        reasons += (
+            ["in a text that sets an alias of git, which can run it as code"] if self.sets_git_alias else []
+        )
         for reason in reasons[:1]:
             yield from ((hole, reason) for hole in holes)
 
-    def parts(self, word: ShellWord) -> tuple[list[ShellWord], list[Hole]]:
+    def origins(self, word: ShellWord) -> tuple[list[ShellWord], list[Hole]]:
         """Where a name's text comes from: words with holes, and the holes that come in by unknown ways."""
         known, unknown, seen, todo = list[ShellWord](), list[Hole](), set[str](), [word]
         while todo:
@@ -154,76 +163,76 @@ class TaintFlow:
             if word.own_holes:
                 known.append(word)
             unknown += [hole for hole in word.holes if hole not in word.own_holes]
-            names = _plain(word)
-            for name in word.reads if names is None or not _apart(word.pieces) else ():
+            names = _only_variables(word)
+            for name in word.reads if names is None or not _stands_apart(word.pieces) else ():
                 unknown += self._reaching({name})
-            unknown += self._behind(names or (), seen, todo)
+            unknown += self._follow(names or (), seen, todo)
         return known, unknown
 
-    def leads(self, word: ShellWord) -> tuple[list[ShellWord], list[ShellWord], list[Hole]]:
+    def starts_of(self, word: ShellWord) -> tuple[list[ShellWord], list[ShellWord], list[Hole]]:
         """What an argument starts with: words with it, words split into it, and holes by unknown ways."""
         guarded, split, unknown = list[ShellWord](), list[ShellWord](), list[Hole]()
-        loose, seen, todo = word.may_split, set[str](), [word]
+        may_split, seen, todo = word.may_split, set[str](), [word]
         while todo:
             part = todo.pop()
             if part is not word and part.own_holes:
-                if loose and "IFS" not in self._words:
+                if may_split and "IFS" not in self._set_to:
                     split.append(part)
-                elif loose or _is_option(part):
+                elif may_split or _is_option(part):
                     unknown += part.own_holes
                 elif isinstance(part.pieces[0], Hole) or IDENTIFIER.match(part.prefix):
                     guarded.append(part)
-                if loose and _is_option(part):
+                if may_split and _is_option(part):
                     unknown += part.own_holes
-            if None not in (part.pieces if loose else _start(part.pieces)):
+            if None not in (part.pieces if may_split else _first_pieces(part.pieces)):
                 continue
-            if (names := _plain(part)) is None:
+            if (names := _only_variables(part)) is None:
                 nested = [hole for hole in part.holes if hole not in part.own_holes]
                 unknown += [*nested, *self._reaching(part.reads)]
-            unknown += self._behind(names or (), seen, todo)
-        return guarded, split, [hole for hole in unknown if hole not in self.quiet]
+            unknown += self._follow(names or (), seen, todo)
+        return guarded, split, [hole for hole in unknown if hole not in self.not_printed]
 
-    def _behind(self, names: Iterable[str], seen: set[str], todo: list[ShellWord]) -> list[Hole]:
+    def _follow(self, names: Iterable[str], seen: set[str], todo: list[ShellWord]) -> list[Hole]:
         """Adds to ``todo`` what sets the variables, each once; the holes that reach them otherwise."""
         unknown = list[Hole]()
         for name in names:
-            if name in self._blind:
+            if name in self._set_otherwise:
                 unknown += self._reaching({name})
             elif name not in seen:
                 seen.add(name)
-                todo += self._words[name]
+                todo += self._set_to[name]
         return unknown
 
-    def holding(self, words: Iterable[ShellWord], *, whole: bool = True) -> list[Hole]:
+    def holes_in(self, words: Iterable[ShellWord], *, whole: bool = True) -> list[Hole]:
         """The holes whose values may be in the words, ``whole`` or as what a command makes of them."""
         listed = list(words)
         holes = [hole for word in listed for hole in word.holes]
         reads = {name for word in listed for name in word.reads}
-        return [hole for hole in (*holes, *self._reaching(reads)) if not (whole and hole in self.quiet)]
+        return [hole for hole in (*holes, *self._reaching(reads)) if not (whole and hole in self.not_printed)]
 
-    def fed(self, command: SimpleCommand) -> list[Hole]:
+    def holes_in_input(self, command: SimpleCommand) -> list[Hole]:
         """The holes that the command's input may consist of."""
         holes = [hole for feed in command.inputs for hole in feed.holes]
         names = {name for feed in command.inputs for name in feed.reads} | (
             {CALLERS} if command.in_function else set()
         )
-        return [hole for hole in (*holes, *self._reaching(names)) if hole not in self.quiet]
+        return [hole for hole in (*holes, *self._reaching(names)) if hole not in self.not_printed]
 
-    def inside(self, names: Collection[str]) -> list[Hole]:
-        """The holes whose values may be in the variables."""
+    def holes_in_variables(self, names: Collection[str]) -> list[Hole]:
+        """The holes whose values may be in variables of these names."""
         return self._reaching(names)
 
     def _reaching(self, names: Collection[str]) -> list[Hole]:
         seen: set[str] = set()
-        todo = list(self._entering if ANY in names else names)
+        todo = list(self._holes_into if ANY in names else names)
         while todo:
             if (name := todo.pop()) not in seen:
                 seen.add(name)
-                todo += self._sources[name]
-        return [hole for name in seen for hole in self._entering[name]]
+                todo += self._variables_into[name]
+        return [hole for name in seen for hole in self._holes_into[name]]
 
 
-def _plain(word: ShellWord) -> set[str] | None:
+def _only_variables(word: ShellWord) -> set[str] | None:
     """The variables in the word, None if something else than their text is."""
     if None not in word.pieces:
         return set()
@@ -232,7 +241,7 @@ def _plain(word: ShellWord) -> set[str] | None:
     return names if whole and "#" not in word.variables else None
 
 
-def _start(pieces: Sequence[str | Hole | None]) -> Sequence[str | Hole | None]:
+def _first_pieces(pieces: Sequence[str | Hole | None]) -> Sequence[str | Hole | None]:
     """The pieces that may be at the start of the text: those up to the first that surely is some."""
     texts = [place for place, piece in enumerate(pieces) if isinstance(piece, str)]
     return pieces[: texts[0]] if texts else pieces
@@ -245,7 +254,7 @@ def _is_option(word: ShellWord) -> bool:
     )
 
 
-def _apart(pieces: Sequence[str | Hole | None]) -> bool:
+def _stands_apart(pieces: Sequence[str | Hole | None]) -> bool:
     """Whether a variable among them stands so that it makes no ``..`` and no absolute path with the rest."""
     for place, piece in enumerate(pieces):
         if piece is None:

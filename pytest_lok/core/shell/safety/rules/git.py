@@ -6,16 +6,14 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pytest_lok.core.shell.ast import NamedCommand, ShellWord
-from pytest_lok.core.shell.safety import files
-from pytest_lok.core.shell.safety.arrivals import revisions
+from pytest_lok.core.shell.safety.arrivals import NAMING_REVISIONS, revisions
 from pytest_lok.core.shell.safety.command_tables import GIT_CODE, GIT_DATA, GIT_FORMATS, GIT_QUIET
+from pytest_lok.core.shell.safety.judge import CommandJudge
 from pytest_lok.core.shell.safety.options import is_known
-
-if TYPE_CHECKING:
-    from pytest_lok.core.shell.safety.judge import CommandJudge
+from pytest_lok.core.shell.safety.rules import files
+from pytest_lok.core.shell.safety.rules.arguments import check_arguments
 
 _BEFORE_GIT = frozenset(
     {"-c", "-C", "--git-dir", "--work-tree", "--namespace", "--config-env", "--super-prefix"}
@@ -33,7 +31,7 @@ def git(judge: CommandJudge, call: NamedCommand) -> None:
             _git_setting(judge, call, call.args[place].without_prefix(2))
         elif texts[place] in _BEFORE_GIT or call.args[place].prefix.partition("=")[0] in _BEFORE_GIT:
             whole = call.args[place].literal is None
-            judge.runs(
+            judge.runs_words(
                 call.args[place : place + 1] if whole else call.args[place + 1 : place + 2],
                 call.name,
                 f"the value of `{call.args[place].prefix}`: git runs what the configuration there says",
@@ -48,12 +46,12 @@ def git(judge: CommandJudge, call: NamedCommand) -> None:
                 _git_setting(judge, call, word)
             elif word.own_holes and (attached := re.match(r"-c|--config=", word.prefix)):
                 _git_setting(judge, call, word.without_prefix(attached.end()))
-    files.git(judge, command, args)
-    revisions(judge, call, command, args)
+    files.git(judge, call, command, args)
+    _revisions(judge, call, command, args)
     if command in GIT_QUIET and not any(GIT_FORMATS.match(word.prefix) for word in args if word.holes):
-        judge.flow.quiet.update(hole for word in call.args for hole in word.own_holes)
+        judge.flow.not_printed.update(hole for word in call.args for hole in word.own_holes)
     if is_known(f"git-{command}"):
-        judge.data(replace(call, name=f"git-{command}"))
+        check_arguments(judge, replace(call, name=f"git-{command}"))
 
 
 def _git_config(judge: CommandJudge, args: Sequence[ShellWord]) -> None:
@@ -61,20 +59,32 @@ def _git_config(judge: CommandJudge, args: Sequence[ShellWord]) -> None:
     operands = [word for word in operands if word.literal not in ("set", "get", "unset")]
     for word in operands[:1]:
         if (word.literal or "").lower().startswith("alias."):
-            judge.flow.aliased = True
+            judge.flow.sets_git_alias = True
         if not _is_git_data(word.literal or ""):
-            judge.runs(args, "git config", f"in git's `{word.shown}`, which can decide what git runs")
+            judge.runs_words(args, "git config", f"in git's `{word.shown}`, which can decide what git runs")
 
 
 def _git_setting(judge: CommandJudge, call: NamedCommand, word: ShellWord) -> None:
     key, equals, _ = word.prefix.partition("=")
     if key.lower().startswith("alias."):
-        judge.runs(call.args, "git", "an argument of an alias of git, which can run it as code")
+        judge.runs_words(call.args, "git", "an argument of an alias of git, which can run it as code")
     elif not equals or not _is_git_data(key):
-        judge.runs(
+        judge.runs_words(
             [word], "git", f"the value of `-c` in `git -c {word.shown}`, which can decide what git runs"
         )
 
 
 def _is_git_data(key: str) -> bool:
     return bool(GIT_DATA.fullmatch(key)) and not GIT_CODE.fullmatch(key)
+
+
+def _revisions(judge: CommandJudge, call: NamedCommand, command: str, args: Sequence[ShellWord]) -> None:
+    """Values may choose the revision whose files git puts there, or what the name of one stands for."""
+    if command in NAMING_REVISIONS:
+        judge.trace.revision_names += args
+    if (words := revisions(command, args)) is None:
+        return
+    # out of order, names that are given later count too: so the list itself
+    names = judge.trace.revision_names if judge.trace.out_of_order else [*judge.trace.revision_names]
+    judge.trace.fills(call, "", words=words, reads_input=False)
+    judge.trace.fills(call, "", words=names, reads_input=False)

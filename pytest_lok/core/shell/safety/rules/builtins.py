@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pytest_lok.core.shell.ast import POSITIONAL, NamedCommand, ShellWord
 from pytest_lok.core.shell.safety.command_tables import TEST_BINARY, TEST_UNARY
+from pytest_lok.core.shell.safety.judge import ASSIGNED, CommandJudge
 from pytest_lok.core.shell.safety.options import decides
-from pytest_lok.core.shell.safety.taint import ANY
-
-if TYPE_CHECKING:
-    from pytest_lok.core.shell.safety.judge import CommandJudge
-
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
+from pytest_lok.core.shell.safety.rules.arguments import check_arguments
+from pytest_lok.core.shell.safety.taint import ANY, IDENTIFIER
 
 
 def harmless(judge: CommandJudge, call: NamedCommand) -> None:
@@ -24,21 +19,21 @@ def harmless(judge: CommandJudge, call: NamedCommand) -> None:
 
 def evaluate(judge: CommandJudge, call: NamedCommand) -> None:
     """``eval``: its arguments are one text of shell code."""
-    judge.runs(call.args, call.name)
+    judge.runs_words(call.args, call.name)
     if call.args:
-        judge.code(call.args, call)
+        judge.shell_code(call.args, call)
 
 
 def trap(judge: CommandJudge, call: NamedCommand) -> None:
     """The first argument is shell code."""
-    judge.runs(call.args, call.name)
+    judge.runs_words(call.args, call.name)
     if call.args and call.args[0].literal not in ("", "-", "--"):
-        judge.code(call.args[:1], call)
+        judge.shell_code(call.args[:1], call)
 
 
 def source(judge: CommandJudge, call: NamedCommand) -> None:
     """``.``: a file of shell code."""
-    judge.runs(call.args, call.name)
+    judge.runs_words(call.args, call.name)
     for word in call.args[:1]:
         judge.runs_file(word.shown, call)
 
@@ -47,34 +42,34 @@ def directory(judge: CommandJudge, call: NamedCommand) -> None:
     """``cd``: its argument becomes the text of ``$PWD``."""
     for word in call.args:
         judge.flow.becomes("PWD", word)
-        judge.trace.moves(word)
-    judge.data(call)
+        judge.trace.enters(word)
+    check_arguments(judge, call)
 
 
 def declaration(judge: CommandJudge, call: NamedCommand) -> None:
     """Names, and what they are set to."""
     options = any(word.prefix.startswith(("-", "+")) for word in call.args)
     exports = call.name == "export" or any(re.match("-[a-z]*x", word.prefix) for word in call.args)
-    names = [_IDENTIFIER.match(word.prefix) for word in call.args if exports]
+    names = [IDENTIFIER.match(word.prefix) for word in call.args if exports]
     judge.trace.exported.update(name[0] for name in names if name)
     for word in call.args:
         assigned = ASSIGNED.match(word.prefix)
         if assigned and not options:
             judge.assign(assigned[1], word.without_prefix(assigned.end()))
             continue
-        judge.runs([word], call.name)
-        if options and (declared := _IDENTIFIER.match(word.prefix)):
+        judge.runs_words([word], call.name)
+        if options and (declared := IDENTIFIER.match(word.prefix)):
             judge.flow.calculates({declared[0]}, f"`{call.name}`")
             judge.flow.becomes(declared[0], word)
 
 
 def namer(judge: CommandJudge, call: NamedCommand) -> None:
     """Names of variables that get a text from elsewhere."""
-    judge.runs(call.args, call.name)
+    judge.runs_words(call.args, call.name)
     if any(word.prefix.startswith("-C") for word in call.args):  # mapfile calls a command for what it reads
         judge.runs_input(call.name, call.command)
     for name in [word.literal or "" for word in call.args] or ["REPLY"]:
-        if _IDENTIFIER.fullmatch(name) and call.name != "unset":
+        if IDENTIFIER.fullmatch(name) and call.name != "unset":
             judge.flow.is_input(name, call.command)
             if decides(name):
                 judge.runs_input(f"{call.name} {name}", call.command)
@@ -85,7 +80,7 @@ def calculation(judge: CommandJudge, call: NamedCommand) -> None:
     """``let`` and ``[[``: bash calculates with the names in them."""
     for word in call.args:
         judge.refuse(word.holes, f"an argument of `{call.name}`, in which bash calculates")
-        judge.flow.calculates((*_IDENTIFIER.findall(judge.as_code(word)), *word.reads), f"`{call.name}`")
+        judge.flow.calculates((*IDENTIFIER.findall(word.as_code), *word.reads), f"`{call.name}`")
 
 
 def positional(judge: CommandJudge, call: NamedCommand) -> None:
@@ -104,13 +99,13 @@ def formatted(judge: CommandJudge, call: NamedCommand) -> None:
     """``printf``: a format, and data."""
     ended = call.args[:1] and call.args[0].literal == "--"
     for pattern in call.args[1:2] if ended else call.args[:1]:
-        judge.review.formats.update(pattern.own_holes)
+        judge.report.printf_formats.update(pattern.own_holes)
         if not ended and (pattern.prefix.startswith("-") or pattern.pieces[:1] == [None]):
-            judge.runs(
+            judge.runs_words(
                 call.args, call.name, "an argument of `printf` with an option, which can run it as code"
             )
         elif pattern.may_split:
-            judge.runs([pattern], "printf")
+            judge.runs_words([pattern], "printf")
 
 
 def tested(judge: CommandJudge, call: NamedCommand) -> None:
@@ -124,7 +119,7 @@ def tested(judge: CommandJudge, call: NamedCommand) -> None:
         what = (
             f"where `{call.name}` could take it for an operator (use `[ -n … ]`, `[ … = … ]`, and && for -a)"
         )
-        judge.runs(call.args, call.name, what)
+        judge.runs_words(call.args, call.name, what)
 
 
 def _is_test(words: Sequence[ShellWord]) -> bool:
