@@ -17,13 +17,8 @@ import pytest
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.events import BackendAsked, BackendReplied, StepFinished, StepRetrying, StepStarted
 from pytest_lok.core.results import Json, Outcome, StepResult, Usage
-from pytest_lok.core.workflow.document import (
-    BudgetDocument,
-    GateDocument,
-    StepDocument,
-    WorkflowDocument,
-    keys,
-)
+from pytest_lok.core.toml.fields import keys
+from pytest_lok.core.workflow.document import BudgetDocument, GateDocument, StepDocument, WorkflowDocument
 from pytest_lok.core.workflow.model import Format, Origin, Workflow
 from pytest_lok.core.workflow.reader import SourceText, parse_workflow
 from pytest_lok.engine.ports import Prompt

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.core.workflow.document import WorkflowDocument, keys
+from pytest_lok.core.toml.fields import keys
+from pytest_lok.core.workflow.document import WorkflowDocument
 from pytest_lok.core.workflow.model import Workflow
 from pytest_lok.errors import WorkflowError
 from pytest_lok.wiring import Project

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
@@ -11,17 +10,15 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     WithJsonSchema,
     model_validator,
 )
 
-from pytest_lok.core.text.duration import MAX_SECONDS, parse_duration
+from pytest_lok.core.toml.fields import Amount, Count, Positive, Table, schema_of, time_limit
 from pytest_lok.core.toml.validation import validation_error
 from pytest_lok.core.trust.claims import Claims
-from pytest_lok.core.workflow.document import schema_of
 from pytest_lok.core.workflow.model import AUTO
 
 ALL = "all"
@@ -36,25 +33,14 @@ CLIS = ("claude", "codex", "gemini", "command")
 
 
 def _seconds(value: object) -> float:
-    """A written timeout in seconds; no limit is infinity."""
-    if isinstance(value, str):
-        try:
-            seconds = parse_duration(value)
-        except ValueError as error:
-            raise validation_error(
-                f"is wrong: {error}", 'for example 60 (seconds), "90s" or "5m"; 0 = no limit'
-            ) from None
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
-    else:
-        raise validation_error(
-            "must be seconds or a duration in quotes", 'for example 60, "90s" or "5m"; 0 = no limit'
-        )
-    if seconds != math.inf and not 0 <= seconds <= MAX_SECONDS:
-        raise validation_error(
-            "must lie between 0 (no limit) and a year", 'numbers are seconds here; or write "90s"'
-        )
-    return seconds or math.inf
+    """A written time limit in seconds; numbers are seconds, and no limit is infinity."""
+    return time_limit(
+        value,
+        per_second=1,
+        wanted="seconds",
+        example='for example 60 (seconds), "90s" or "5m"; 0 = no limit',
+        units="numbers are seconds here",
+    )
 
 
 Seconds = Annotated[
@@ -104,15 +90,12 @@ def _groups(pattern: str) -> int:
 
 
 BackendType = Annotated[str, WithJsonSchema({"type": "string", "examples": list(TYPES)})]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class SettingsTable(BaseModel):
-    """A table of lok.toml: no key but those it names, and of each the type it says."""
+    """A table of lok.toml, as strict as a table of a workflow."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = Table.model_config
 
 
 class Defaults(SettingsTable):

@@ -8,11 +8,8 @@ from collections.abc import Collection
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
-from pytest_lok.core.workflow.document import (
-    VERIFY_PRESETS,
-    AnyStep,
-    keys,
-)
+from pytest_lok.core.toml.fields import keys
+from pytest_lok.core.workflow.document import VERIFY_PRESETS, AnyStep
 from pytest_lok.core.workflow.model import AUTO, Ask, Format, Strategy
 from pytest_lok.core.workflow.step_keys import StepKeys
 from pytest_lok.errors import Fault

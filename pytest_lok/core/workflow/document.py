@@ -2,58 +2,50 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from pytest_lok.core.results import Severity
-from pytest_lok.core.text.duration import MAX_SECONDS, parse_duration
+from pytest_lok.core.text.duration import MAX_SECONDS
+from pytest_lok.core.toml.fields import (
+    Count,
+    Fraction,
+    Positive,
+    PositiveNumber,
+    Table,
+    schema_of,
+    time_limit,
+)
 from pytest_lok.core.toml.validation import validation_error
 
 NAME = r"[A-Za-z0-9_-]+"
 VERIFY_PRESETS = ("rust", "go", "python", "node", "ruby")
 
-Count = Annotated[int, Field(ge=0)]
 Delay = Annotated[int, Field(ge=0, le=int(MAX_SECONDS * 1000))]
-Positive = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Quorum = Positive | Literal["majority", "all"]
 
 
-def _seconds(value: object) -> float:
-    """A written timeout in seconds; no limit is infinity."""
-    if isinstance(value, str):
-        try:
-            seconds = parse_duration(value)
-        except ValueError as error:
-            raise validation_error(
-                f"is wrong: {error}", 'for example "90s", "5m", or 0 for no limit'
-            ) from None
-    elif isinstance(value, int) and not isinstance(value, bool):
-        seconds = value / 1000 if abs(value) <= MAX_SECONDS * 1000 else math.inf
-    else:
-        raise validation_error(
-            "must be whole milliseconds or a duration in quotes", 'for example "90s", or 0 for none'
-        )
-    if not 0 <= seconds <= MAX_SECONDS:
-        raise validation_error(
-            "must lie between 0 (no limit) and a year", 'whole numbers are milliseconds; or write "90s"'
-        )
-    if 0 < seconds < 0.1:
+def _timeout(value: object) -> float:
+    """A written timeout in seconds; whole numbers are milliseconds, and no limit is infinity."""
+    seconds = time_limit(
+        value,
+        per_second=1000,
+        wanted="whole milliseconds",
+        example='for example "90s", "5m", or 0 for no limit',
+        units="whole numbers are milliseconds",
+    )
+    if seconds < 0.1:
         slip = f'; did you mean seconds? timeout = "{value}s"' if isinstance(value, int) else ""
         raise validation_error(
             "is too short: less than 100 milliseconds", f"whole numbers are milliseconds{slip}"
         )
-    return seconds or math.inf
+    return seconds
 
 
 Timeout = Annotated[
     float,
-    BeforeValidator(_seconds),
+    BeforeValidator(_timeout),
     WithJsonSchema(
         {
             "description": 'Milliseconds, or "90s", "5m"; 0 = no limit.',
@@ -63,11 +55,7 @@ Timeout = Annotated[
 ]
 
 
-class _DocumentTable(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class AnyStep(_DocumentTable):
+class AnyStep(Table):
     """What every step may say."""
 
     name: str = Field(
@@ -105,7 +93,7 @@ class AnyStep(_DocumentTable):
     )
 
 
-class AskStep(_DocumentTable):
+class AskStep(Table):
     """What a step that asks may say: it has `prompt`."""
 
     prompt: str | None = Field(None, description="What is asked; a template.")
@@ -146,7 +134,7 @@ class AskStep(_DocumentTable):
     )
 
 
-class ShellStep(_DocumentTable):
+class ShellStep(Table):
     """What a step that runs a command may say: it has `shell` or `argv`."""
 
     shell: str | None = Field(None, description="Command for `sh -c`; a template whose values stay data.")
@@ -170,7 +158,7 @@ class StepDocument(ShellStep, AskStep, AnyStep):
     )
 
 
-class ArgumentDocument(_DocumentTable):
+class ArgumentDocument(Table):
     """A declared argument: `lok NAME --focus auth`, and `arg.focus` in templates."""
 
     model_config = ConfigDict(title="Argument")
@@ -184,7 +172,7 @@ class ArgumentDocument(_DocumentTable):
     position: Positive | None = Field(None, description="1 = the first positional value.")
 
 
-class RuleDocument(_DocumentTable):
+class RuleDocument(Table):
     """A rule that findings may name."""
 
     model_config = ConfigDict(title="Rule", json_schema_extra={"required": ["severity"]})
@@ -193,7 +181,7 @@ class RuleDocument(_DocumentTable):
     description: str = Field("", description="What it forbids; whoever is asked reads it.")
 
 
-class GateDocument(_DocumentTable):
+class GateDocument(Table):
     """When findings fail a step."""
 
     model_config = ConfigDict(title="Gate")
@@ -217,7 +205,7 @@ class GateDocument(_DocumentTable):
     )
 
 
-class BudgetDocument(_DocumentTable):
+class BudgetDocument(Table):
     """Limits of one run, checked before each call."""
 
     model_config = ConfigDict(title="Budget")
@@ -227,7 +215,7 @@ class BudgetDocument(_DocumentTable):
     calls: Positive | None = Field(None, description="Calls of backends.")
 
 
-class WorkflowDocument(_DocumentTable):
+class WorkflowDocument(Table):
     """A workflow of pytest-lok: steps that ask language models or run commands."""
 
     model_config = ConfigDict(
@@ -259,34 +247,6 @@ class WorkflowDocument(_DocumentTable):
     steps: list[StepDocument] = Field([], description="What is done, in any order that dependencies allow.")
 
 
-def keys(model: type[BaseModel]) -> frozenset[str]:
-    """The keys of a table as they are written in TOML."""
-    return frozenset(field.alias or name for name, field in model.model_fields.items())
-
-
 def schema() -> dict[str, Any]:
     """JSON Schema of a workflow file, for editors and ``lok schema``."""
     return schema_of(WorkflowDocument)
-
-
-def schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    """JSON Schema of a TOML document with this model."""
-    return {
-        "$schema": _EditorSchema.schema_dialect,
-        **model.model_json_schema(schema_generator=_EditorSchema),
-    }
-
-
-class _EditorSchema(GenerateJsonSchema):
-    """TOML has no null, so an optional key is one that may be left out; names need no titles."""
-
-    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 (the base class asks)
-        return False
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        if schema.get("default", ...) is None:
-            return self.generate_inner(schema["schema"])
-        return super().default_schema(schema)

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import tomli
 
 from pytest_lok.core.text.suggestions import did_you_mean
+from pytest_lok.core.toml.fields import keys
 from pytest_lok.core.toml.positions import KeyPositions, Path, SourceSpan, header_lines
 from pytest_lok.core.toml.validation import fit
-from pytest_lok.core.workflow.document import GateDocument, RuleDocument, StepDocument, WorkflowDocument, keys
+from pytest_lok.core.workflow.document import GateDocument, RuleDocument, StepDocument, WorkflowDocument
 from pytest_lok.core.workflow.model import Origin
 from pytest_lok.errors import Fault, Problem, SourceError, WorkflowError
 

@@ -9,14 +9,10 @@ from dataclasses import replace
 from pytest_lok.core.results import Json
 from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.text.suggestions import did_you_mean
+from pytest_lok.core.toml.fields import keys
 from pytest_lok.core.workflow.ask_reader import AskReader
 from pytest_lok.core.workflow.command_reader import ShellReader
-from pytest_lok.core.workflow.document import (
-    NAME,
-    AskStep,
-    ShellStep,
-    keys,
-)
+from pytest_lok.core.workflow.document import NAME, AskStep, ShellStep
 from pytest_lok.core.workflow.model import MOST_ITEMS, Action, ForEach, Format, Step
 from pytest_lok.core.workflow.step_keys import Read, ReaderContext, StepKeys, list_choices
 from pytest_lok.errors import Fault

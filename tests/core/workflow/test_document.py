@@ -9,13 +9,13 @@ import pytest
 import tomli
 from jsonschema import Draft202012Validator
 
+from pytest_lok.core.toml.fields import keys
 from pytest_lok.core.workflow.document import (
     AnyStep,
     AskStep,
     ShellStep,
     StepDocument,
     WorkflowDocument,
-    keys,
     schema,
 )
 
