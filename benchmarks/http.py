@@ -232,7 +232,8 @@ async def together(url: str) -> dict[str, float]:
 def asking(url: str) -> tuple[Backend, Prompt]:
     """A backend that speaks to a server, and what to ask it."""
     from pytest_lok.backends.http.backend import HttpBackend
-    from pytest_lok.backends.http.client import HttpClient, HttpConfig
+    from pytest_lok.backends.http.client import HttpClient
+    from pytest_lok.backends.http.endpoint import HttpConfig
     from pytest_lok.backends.http.openai import CHAT
 
     backend = HttpBackend("it", HttpConfig(base_url=url, model="m"), CHAT, http=HttpClient({}), environ={})

@@ -23,9 +23,9 @@ from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.files import write_atomically
 
-MOST = 64 * 1024 * 1024
+MAX_TOTAL_BYTES = 64 * 1024 * 1024
 """Bytes that are kept in all; the oldest go first."""
-LARGEST = MOST // 64
+MAX_ENTRY_BYTES = MAX_TOTAL_BYTES // 64
 """Bytes of one entry; a larger one is not kept."""
 
 TreeState: TypeAlias = Callable[[], Awaitable[str | None]]
@@ -58,7 +58,7 @@ class AnswerCache:
         *,
         ttl: float,
         redactor: Redactor,
-        most: int = MOST,
+        most: int = MAX_TOTAL_BYTES,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.folder = folder
@@ -70,12 +70,12 @@ class AnswerCache:
 
     def find(self, key: str) -> KeptAnswer | None:
         """The answer kept under that key, if it is young enough."""
-        if not self._is_ours():
+        if not self._is_private():
             return None
         entry = self._read(self.folder / f"{key}.json")
         return entry if entry is not None and -_SKEW <= entry.age < self.ttl else None
 
-    def keep(self, key: str, reply: Reply) -> None:
+    def put(self, key: str, reply: Reply) -> None:
         """Keep an answer, if it can and may be kept."""
         said = {"backend": reply.backend, "model": reply.model, "text": reply.text}
         if self._redactor.value(said) != said:
@@ -84,7 +84,7 @@ class AnswerCache:
         data = json.dumps(document, sort_keys=True).encode()
         with suppress(OSError):  # no room, no right: the answer is there all the same
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if len(data) <= LARGEST and self._is_ours():
+            if len(data) <= MAX_ENTRY_BYTES and self._is_private():
                 self._make_room(len(data))
                 write_atomically(self.folder / f"{key}.json", data, mode=0o600)
 
@@ -101,7 +101,7 @@ class AnswerCache:
         self._size = None
         return len(paths)
 
-    def _is_ours(self) -> bool:
+    def _is_private(self) -> bool:
         """Whether nobody else can have put answers there."""
         try:
             found = self.folder.lstat()
@@ -113,7 +113,7 @@ class AnswerCache:
         try:
             file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             with os.fdopen(file, "rb") as stream:
-                data = stream.read(LARGEST + 1)
+                data = stream.read(MAX_ENTRY_BYTES + 1)
             document: Any = json.loads(data)
             kinds = {"backend": str, "model": str, "text": str, "saved": float, "key": str, "format": int}
             if any(type(document.get(name)) is not kind for name, kind in kinds.items()):
@@ -132,7 +132,7 @@ class AnswerCache:
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
         """With those that an interrupted process left half written."""
-        if not self._is_ours():
+        if not self._is_private():
             return
         for found in os.scandir(self.folder):
             with suppress(FileNotFoundError):
@@ -171,20 +171,20 @@ class CachingBackend(DelegatingBackend):
     async def recall(self, prompt: Prompt) -> Reply | None:
         """The answer that was kept, None if there is none."""
         key = await self._key(prompt)
-        return None if key is None else self._found(key)
+        return None if key is None else self._cached_reply(key)
 
     async def ask(self, prompt: Prompt) -> Reply:
         """The answer that was kept, or a new one, which is; a failure never is."""
         key = await self._key(prompt)
-        known = None if key is None else self._found(key)
+        known = None if key is None else self._cached_reply(key)
         if known is not None:
             return known
         reply = await super().ask(prompt)
         if key is not None and key == await self._key(prompt):
-            self._cache.keep(key, reply)
+            self._cache.put(key, reply)
         return reply
 
-    def _found(self, key: str) -> Reply | None:
+    def _cached_reply(self, key: str) -> Reply | None:
         entry = self._cache.find(key)
         if entry is None:
             return None

@@ -29,20 +29,20 @@ CUT = Ending(kind=BackendFault.TRUNCATED, why="the answer was cut at its longest
 FILTERED = Ending(kind=BackendFault.REFUSED, why="the answer was stopped by a content filter")
 DECLINED = Ending(kind=BackendFault.REFUSED, why="the model refused")
 TOOL = Ending(kind=BackendFault.BAD_OUTPUT, why="the model stopped for a tool it was not given")
-HALTED = Ending(
+STOP_SEQUENCE = Ending(
     kind=BackendFault.BAD_OUTPUT, why="the model stopped at a text that nobody told it to stop at"
 )
-GARBLED = Ending(kind=BackendFault.BAD_OUTPUT, why="the model broke off")
-ODD = Ending(kind=BackendFault.BAD_OUTPUT, why="the answer has a part that is no text")
-SERVER = Ending(kind=BackendFault.OVERLOAD, why="the server broke off")
-LOST = Ending(kind=BackendFault.NETWORK, why="the server lost its connection to the model")
-FULL = Ending(kind=BackendFault.TOO_LONG, why="the prompt does not fit the model")
-TURNS = Ending(kind=BackendFault.TRUNCATED, why="it ran out of turns")
-SPENT = Ending(kind=BackendFault.QUOTA, why="the budget of the tool is used up")
-STOPPED = Ending(kind=BackendFault.CRASHED, why="its work was stopped")
+BROKE_OFF = Ending(kind=BackendFault.BAD_OUTPUT, why="the model broke off")
+NOT_TEXT = Ending(kind=BackendFault.BAD_OUTPUT, why="the answer has a part that is no text")
+SERVER_BROKE_OFF = Ending(kind=BackendFault.OVERLOAD, why="the server broke off")
+CONNECTION_LOST = Ending(kind=BackendFault.NETWORK, why="the server lost its connection to the model")
+PROMPT_TOO_LONG = Ending(kind=BackendFault.TOO_LONG, why="the prompt does not fit the model")
+OUT_OF_TURNS = Ending(kind=BackendFault.TRUNCATED, why="it ran out of turns")
+OUT_OF_BUDGET = Ending(kind=BackendFault.QUOTA, why="the budget of the tool is used up")
+ABORTED = Ending(kind=BackendFault.CRASHED, why="its work was stopped")
 
 
-def judged(word: object, endings: Endings) -> Ending | None:
+def ending_for(word: object, endings: Endings) -> Ending | None:
     """What an ending means; None = the answer is whole."""
     known = word.casefold() if isinstance(word, str) else ""
     if known not in endings:
@@ -55,7 +55,7 @@ def judged(word: object, endings: Endings) -> Ending | None:
 
 MESSAGES: Endings = {
     "end_turn": WHOLE,
-    "stop_sequence": HALTED,
+    "stop_sequence": STOP_SEQUENCE,
     "max_tokens": CUT,
     "model_context_window_exceeded": CUT,
     "refusal": DECLINED,
@@ -69,14 +69,14 @@ No stop sequence is ever asked for, and claude writes "stop_sequence" of message
 
 CONVERSE: Endings = {
     "end_turn": WHOLE,
-    "stop_sequence": HALTED,
+    "stop_sequence": STOP_SEQUENCE,
     "max_tokens": CUT,
     "model_context_window_exceeded": CUT,
     "guardrail_intervened": FILTERED,
     "content_filtered": FILTERED,
     "tool_use": TOOL,
-    "malformed_model_output": GARBLED,
-    "malformed_tool_use": GARBLED,
+    "malformed_model_output": BROKE_OFF,
+    "malformed_tool_use": BROKE_OFF,
 }
 """Bedrock's ``stopReason``."""
 
@@ -96,12 +96,12 @@ GENERATE: Endings = {
             "too_many_tool_calls", "missing_thought_signature", "malformed_response", "image_other",
             "no_image",
         ),
-        GARBLED,
+        BROKE_OFF,
     ),
 }  # fmt: skip
 """Gemini's ``finishReason``."""
 
-OLLAMA: Endings = {"stop": WHOLE, "length": CUT, "load": GARBLED, "unload": GARBLED}
+OLLAMA: Endings = {"stop": WHOLE, "length": CUT, "load": BROKE_OFF, "unload": BROKE_OFF}
 """Ollama's ``done_reason``."""
 
 CHAT: Endings = {
@@ -121,10 +121,10 @@ CHAT: Endings = {
     "sensitive": FILTERED,
     "tool_calls": TOOL,
     "function_call": TOOL,
-    "error": SERVER,
-    "abort": SERVER,
-    "insufficient_system_resource": SERVER,
-    "network_error": LOST,
+    "error": SERVER_BROKE_OFF,
+    "abort": SERVER_BROKE_OFF,
+    "insufficient_system_resource": SERVER_BROKE_OFF,
+    "network_error": CONNECTION_LOST,
 }
 """``finish_reason`` of chat completions: OpenAI's, and those of the servers that speak like it."""
 
@@ -132,13 +132,13 @@ RESPONSES: Endings = {
     "completed": WHOLE,
     "max_output_tokens": CUT,
     "content_filter": FILTERED,
-    "incomplete": GARBLED,
-    "cancelled": GARBLED,
-    "failed": SERVER,
+    "incomplete": BROKE_OFF,
+    "cancelled": BROKE_OFF,
+    "failed": SERVER_BROKE_OFF,
 }
 """A response's ``status``, or the reason why it is incomplete."""
 
-BESIDE: Endings = {
+ANY_API: Endings = {
     **CONVERSE,
     **RESPONSES,
     **OLLAMA,
@@ -149,40 +149,40 @@ BESIDE: Endings = {
     "finished": WHOLE,
     "done": WHOLE,
     "ok": WHOLE,
-    "canceled": GARBLED,
+    "canceled": BROKE_OFF,
 }
 """What any other field may say of the ending, whatever API it is of."""
 
 CLAUDE_RESULTS: Endings = {
     "success": WHOLE,
-    "error_max_turns": TURNS,
-    "error_max_budget_usd": SPENT,
-    "error_during_execution": STOPPED,
-    "error_max_structured_output_retries": GARBLED,
+    "error_max_turns": OUT_OF_TURNS,
+    "error_max_budget_usd": OUT_OF_BUDGET,
+    "error_during_execution": ABORTED,
+    "error_max_structured_output_retries": BROKE_OFF,
 }
 """``subtype`` of claude's result."""
 
 CLAUDE_LOOPS: Endings = {
     "completed": WHOLE,
-    "max_turns": TURNS,
-    "budget_exhausted": SPENT,
-    "prompt_too_long": FULL,
-    "api_error": SERVER,
-    "rapid_refill_breaker": FULL,
+    "max_turns": OUT_OF_TURNS,
+    "budget_exhausted": OUT_OF_BUDGET,
+    "prompt_too_long": PROMPT_TOO_LONG,
+    "api_error": SERVER_BROKE_OFF,
+    "rapid_refill_breaker": PROMPT_TOO_LONG,
     "blocking_limit": Ending(kind=BackendFault.RATE_LIMIT, why="its usage limit is reached"),
     **dict.fromkeys(
         ("model_error", "image_error", "malformed_tool_use_exhausted", "structured_output_retry_exhausted"),
-        GARBLED,
+        BROKE_OFF,
     ),
     **dict.fromkeys(
         (
             "aborted_streaming", "aborted_tools", "stop_hook_prevented", "hook_stopped", "tool_deferred",
             "tool_deferred_unavailable", "background_requested", "turn_setup_failed",
         ),
-        STOPPED,
+        ABORTED,
     ),
 }  # fmt: skip
 """``terminal_reason`` of claude's result: why its loop ended."""
 
-GEMINI: Endings = {"success": WHOLE, "error": GARBLED}
+GEMINI: Endings = {"success": WHOLE, "error": BROKE_OFF}
 """``status`` of the gemini tool's result."""

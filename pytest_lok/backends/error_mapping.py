@@ -71,12 +71,12 @@ _USED_UP = re.compile(
 _PLAN = re.compile(r"check your plan and billing|quota exceeded\. check your plan", re.IGNORECASE)
 
 
-def used_up(text: str) -> bool:
+def is_quota_used_up(text: str) -> bool:
     """Whether waiting does not help: money or quota is gone. What names a pause comes back by itself."""
     return bool(_USED_UP.search(text)) or (bool(_PLAN.search(text)) and retry_after(text) is None)
 
 
-def of_status(status: int) -> BackendFault:
+def fault_of_status(status: int) -> BackendFault:
     """The fault an HTTP status stands for."""
     match status:
         case 401 | 403:
@@ -95,15 +95,15 @@ def of_status(status: int) -> BackendFault:
             return BackendFault.BAD_REQUEST
 
 
-def of_text(text: str) -> BackendFault | None:
+def fault_of_text(text: str) -> BackendFault | None:
     """The fault a message tells of, or None where it is not clear."""
     if _TOO_LONG.search(text):
         return BackendFault.TOO_LONG
-    if used_up(text):
+    if is_quota_used_up(text):
         return BackendFault.QUOTA
     status = _STATUS.search(text)
     if status:
-        return of_status(int(status[1]))
+        return fault_of_status(int(status[1]))
     return next((fault for fault, words in _WORDS if words.search(text)), None)
 
 

@@ -20,7 +20,7 @@ from pytest_lok.files import write_atomically
 
 Known: TypeAlias = dict[Question, Recording]
 
-_PATIENCE = 60.0  # seconds another process may take to write a file
+_LOCK_TIMEOUT = 60.0  # seconds another process may take to write a file
 _FOLDER = Path(".lok", "cassettes")
 
 
@@ -38,7 +38,7 @@ class CassetteStore:
         self._redactor = redactor
         self._lock = lock
         self._since = since
-        self._mine: set[Path] = set()
+        self._written: set[Path] = set()
         self._read: dict[Path, tuple[tuple[int, ...], Known]] = {}
         self._rendered: dict[Recording, str] = {}
         self._backends: frozenset[str] | None = None
@@ -65,19 +65,19 @@ class CassetteStore:
             return None
         raise self._unknown(question, prompt, known.values())
 
-    def keep(self, question: Question, prompt: Prompt, reply: Reply) -> Recording | None:
+    def record(self, question: Question, prompt: Prompt, reply: Reply) -> Recording | None:
         """Record an answer, unless somebody has recorded another one since: then that, as in a replay."""
         path = self._path(prompt)
         made = self._redactor.value(Recording(question=question, text=reply.text, model=reply.model))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with self._alone():
+            with self._locked():
                 known = self._known(path)
                 if question in known:
                     return known[question]
                 known = {**known, question: made}
                 write_atomically(path, dumps(known.values(), self._rendered).encode())
-                self._mine.add(path)
+                self._written.add(path)
                 self._read[path] = (_signature(path), known)
                 return None
         except OSError as error:  # the lock's timeout is one
@@ -95,9 +95,9 @@ class CassetteStore:
             self._backends = frozenset(found)
         return self._backends
 
-    def _alone(self) -> AbstractContextManager[object]:
+    def _locked(self) -> AbstractContextManager[object]:
         self._lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return FileLock(self._lock, timeout=_PATIENCE)
+        return FileLock(self._lock, timeout=_LOCK_TIMEOUT)
 
     def _known(self, path: Path) -> Known:
         """What a file holds; nothing if all is to be recorded anew and it is from before."""
@@ -114,11 +114,11 @@ class CassetteStore:
         return known
 
     def _is_old(self, path: Path) -> bool:
-        return path not in self._mine and path.is_file() and path.stat().st_mtime < self._since
+        return path not in self._written and path.is_file() and path.stat().st_mtime < self._since
 
     def _path(self, prompt: Prompt) -> Path:
         """Where a step is recorded; no link on the way, which might lead anywhere."""
-        path = self._root / _FOLDER / _plain(prompt.workflow) / f"{_plain(prompt.step)}.toml"
+        path = self._root / _FOLDER / _file_name(prompt.workflow) / f"{_file_name(prompt.step)}.toml"
         for part in (path, *path.relative_to(self._root).parents[:-1]):
             if (self._root / part).is_symlink():
                 raise self._unusable("", path, f"is not used: {part} is a link")
@@ -178,7 +178,7 @@ class ReplayBackend(DelegatingBackend):
         if problem is not None:
             raise problem
         reply = await super().ask(prompt)
-        other = self._cassettes.keep(self._cassettes.question(self.name, prompt), prompt, reply)
+        other = self._cassettes.record(self._cassettes.question(self.name, prompt), prompt, reply)
         return reply if other is None else self._reply(other)
 
     def _reply(self, recording: Recording) -> Reply:
@@ -192,6 +192,6 @@ def _signature(path: Path) -> tuple[int, ...]:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _plain(name: str) -> str:
+def _file_name(name: str) -> str:
     """A name as that of a file."""
     return re.sub(r"^\.|[^A-Za-z0-9._-]", "_", name) or "_"

@@ -18,7 +18,8 @@ from pytest_lok.backends.delegating import DelegatingBackend
 from pytest_lok.backends.http import anthropic, bedrock, ollama, openai
 from pytest_lok.backends.http import gemini as gemini_api
 from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
-from pytest_lok.backends.http.client import HttpClient, HttpConfig
+from pytest_lok.backends.http.client import HttpClient
+from pytest_lok.backends.http.endpoint import HttpConfig
 from pytest_lok.backends.replay import CassetteStore, ReplayBackend
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.backends.unavailable import UnavailableBackend

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pytest_lok.backends.cli.environment import narrowed
+from pytest_lok.backends.cli.environment import allowed_part
 from pytest_lok.core.trust.credentials import SHORTEST, parts_of, secrets_of, withheld
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.settings import Settings
@@ -23,7 +23,7 @@ def child_environment(settings: Settings, environ: Mapping[str, str]) -> dict[st
     """The environment of shell and verify steps: no secret that nobody named, none of CI's command files."""
     named = {*settings.defaults.env}
     clean = settings.defaults.env_policy == "clean"
-    seen = narrowed(environ, settings.defaults.env) if clean else environ
+    seen = allowed_part(environ, settings.defaults.env) if clean else environ
     kept = {*seen} - _WITHHELD - _key_names(settings) - (withheld(seen) - named)
     return {name: value for name, value in seen.items() if name in kept}
 

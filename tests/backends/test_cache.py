@@ -29,7 +29,7 @@ class Shelf:
 
     folder: Path
     time: float = 1e9
-    most: int = module.MOST
+    most: int = module.MAX_TOTAL_BYTES
     ttl: float = 3600.0
     redactor: Redactor = field(default_factory=lambda: Redactor([SECRET]))
 
@@ -233,7 +233,7 @@ def test_the_oldest_go_where_there_is_no_room(shelf: Shelf) -> None:
 
 
 def test_what_is_too_large_is_not_kept(shelf: Shelf) -> None:
-    cached = shelf.cached(Scripted("it", "x" * (module.LARGEST + 1)))
+    cached = shelf.cached(Scripted("it", "x" * (module.MAX_ENTRY_BYTES + 1)))
     said(cached)
     assert shelf.files == []
 

@@ -18,7 +18,8 @@ from pytest_lok.backends.http import anthropic, ollama, openai
 from pytest_lok.backends.http import gemini as gemini_api
 from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
 from pytest_lok.backends.http.bedrock import BedrockBackend
-from pytest_lok.backends.http.client import HttpClient, HttpConfig
+from pytest_lok.backends.http.client import HttpClient
+from pytest_lok.backends.http.endpoint import HttpConfig
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.engine.ports import Backend, CommandSpec
 from pytest_lok.testing.contract import *  # noqa: F403 - that is how it is used

@@ -12,7 +12,8 @@ from pytest_lok.backends import endings
 from pytest_lok.backends.http import anthropic, ollama, openai
 from pytest_lok.backends.http import gemini as gemini_api
 from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
-from pytest_lok.backends.http.client import HttpClient, HttpConfig
+from pytest_lok.backends.http.client import HttpClient
+from pytest_lok.backends.http.endpoint import HttpConfig
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, expect_error, web
 
@@ -162,7 +163,7 @@ def test_only_these_words_mean_a_whole_answer() -> None:
     ],
 )  # fmt: skip
 def test_bedrocks_words(word: Any, kind: BackendFault | None) -> None:
-    end = endings.judged(word, endings.CONVERSE)
+    end = endings.ending_for(word, endings.CONVERSE)
     assert (end.kind if end else None) is kind
 
 

@@ -11,7 +11,8 @@ import pytest
 from pytest_lok.backends.http import anthropic, ollama, openai
 from pytest_lok.backends.http import gemini as gemini_api
 from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
-from pytest_lok.backends.http.client import HttpClient, HttpConfig
+from pytest_lok.backends.http.client import HttpClient
+from pytest_lok.backends.http.endpoint import HttpConfig
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, expect_error, web
 

@@ -16,13 +16,16 @@ import httpx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.backends.cli.dialect import CliError, CliReply, Heard
-from pytest_lok.backends.cli.patterns import picked
-from pytest_lok.backends.cli.transcripts import read_claude, read_codex, read_gemini
+from pytest_lok.backends.cli.claude import read_claude
+from pytest_lok.backends.cli.codex import read_codex
+from pytest_lok.backends.cli.dialect import CliError, CliReply, CliResult
+from pytest_lok.backends.cli.gemini import read_gemini
+from pytest_lok.backends.cli.patterns import match_output
 from pytest_lok.backends.http import anthropic, bedrock, ollama, openai
 from pytest_lok.backends.http import gemini as gemini_api
 from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
-from pytest_lok.backends.http.client import HttpClient, HttpConfig
+from pytest_lok.backends.http.client import HttpClient
+from pytest_lok.backends.http.endpoint import HttpConfig
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.ports import Backend, Completed
 from pytest_lok.errors import BackendError
@@ -426,7 +429,7 @@ class Tool:
     """``whole``: by key of the last event, the words of a good end. ``late`` must not stand before it."""
 
     prints: Callable[[str, Any, str], Printed]
-    read: Callable[[Completed], Heard]
+    read: Callable[[Completed], CliResult]
     whole: Mapping[str, Sequence[str]]
     bad: Sequence[Any]
     noise: Sequence[Any]
@@ -563,5 +566,5 @@ def test_a_failure_is_found_where_a_line_begins_and_nowhere_else(data: st.DataOb
         )
         printed += data.draw(st.sampled_from(["\n", "\r", "\r\n", "\r\r\n", "\x0b", "\u2028"]))
     out, err = (printed, "") if data.draw(st.booleans()) else ("fine", printed)
-    heard = picked(Completed(exit_code=0, seconds=1.0, stdout=out, stderr=err), "(?m)^Error: ", "")
+    heard = match_output(Completed(exit_code=0, seconds=1.0, stdout=out, stderr=err), "(?m)^Error: ", "")
     assert isinstance(heard, CliError) is any(text.startswith("Error: ") for text in lines), heard

@@ -21,12 +21,12 @@ from pytest_lok.backends.cli.dialect import (
     CliError,
     CliOption,
     CliReply,
-    Heard,
-    bare,
-    crashed,
-    plain,
+    CliResult,
+    exit_error,
+    read_plain,
+    strip_ansi,
 )
-from pytest_lok.backends.cli.environment import narrowed, search_path
+from pytest_lok.backends.cli.environment import allowed_part, search_path
 from pytest_lok.core.results import Reply
 from pytest_lok.core.text.invisible import squeezed
 from pytest_lok.core.text.truncation import truncate
@@ -75,23 +75,23 @@ class CommandBackend:
     def __init__(
         self,
         name: str,
-        tool: CliConfig,
+        config: CliConfig,
         *,
         run: ProcessRunner,
         workspace: str | Path,
         environ: Mapping[str, str],
     ) -> None:
-        dialect = tool.dialect
+        dialect = config.dialect
         self._name = name
-        self._tool = tool
+        self._config = config
         self._dialect = dialect
         self._run = run
         self._workspace = Path(workspace)
-        self._program, self._words = _split(tool.command or dialect.program, tool.args)
-        usual = dialect.keys if tool.usual_keys else ()
-        self._env = {**narrowed(environ, (*usual, *tool.env, tool.key_env)), **dialect.env}
-        if dialect.keys and tool.key_env in environ:
-            self._env[dialect.keys[0]] = environ[tool.key_env]
+        self._program, self._args = _split(config.command or dialect.program, config.args)
+        usual = dialect.keys if config.usual_keys else ()
+        self._env = {**allowed_part(environ, (*usual, *config.env, config.key_env)), **dialect.env}
+        if dialect.keys and config.key_env in environ:
+            self._env[dialect.keys[0]] = environ[config.key_env]
         if "PATH" in self._env:
             self._env["PATH"] = search_path(environ)
 
@@ -105,9 +105,9 @@ class CommandBackend:
         if not program:
             hint = f'set `command = "…"` in [backends.{self._name}]'
             return self._error(BackendFault.NOT_CONFIGURED, "it has no command", hint)
-        if self._tool.model and self._dialect.model is None and not self._placed("model"):
-            return self._no_place("model")
-        if self._found() is None:
+        if self._config.model and self._dialect.model is None and not self._has_placeholder("model"):
+            return self._no_placeholder("model")
+        if self._program_path() is None:
             return self._error(
                 BackendFault.NOT_INSTALLED,
                 f"command not found: {program}",
@@ -120,26 +120,26 @@ class CommandBackend:
         if problem is not None:
             raise problem
         dialect = self._dialect
-        text, options = self._worded(prompt)
+        text, options = self._text_and_options(prompt)
         with self._directory() as directory:
-            launch = self._launch(prompt, text, options, directory)
+            spec = self._process_spec(prompt, text, options, directory)
             try:
-                done = await self._run(launch)
+                done = await self._run(spec)
             except StepUnableError as error:
                 raise self._error(BackendFault.CRASHED, error.message, error.hint) from error
             except TimeoutError as error:  # of its silence: a prompt's time runs out by cancelling
                 raise self._error(
                     BackendFault.TIMEOUT,
-                    f"it printed nothing for {self._tool.idle:g} s",
+                    f"it printed nothing for {self._config.idle:g} s",
                     f"try again, or raise `idle_timeout` in [backends.{self._name}]",
                 ) from error
-            heard = await self._heard(launch, done)
-            if isinstance(heard, CliReply) and dialect.log:
-                heard = dialect.read_log(_contents(directory / dialect.log)) or heard
-        if isinstance(heard, CliError):
-            raise self._failed(heard, launch, done)
-        model = heard.model or prompt.model or self._tool.model
-        return Reply(text=heard.text, backend=self._name, model=model, usage=heard.usage)
+            result = await self._read(spec, done)
+            if isinstance(result, CliReply) and dialect.log:
+                result = dialect.read_log(_contents(directory / dialect.log)) or result
+        if isinstance(result, CliError):
+            raise self._tool_error(result, spec, done)
+        model = result.model or prompt.model or self._config.model
+        return Reply(text=result.text, backend=self._name, model=model, usage=result.usage)
 
     async def aclose(self) -> None:
         pass  # nothing is held between prompts
@@ -152,66 +152,66 @@ class CommandBackend:
         if not self._dialect.version or self.unavailable() or len(self._program) > 1:
             return ""
         with self._directory() as directory:
-            argv = (self._found() or self._program[0], *self._dialect.version)
-            launch = ProcessSpec(argv=argv, env=self._env, cwd=str(directory), spool=True)
+            argv = (self._program_path() or self._program[0], *self._dialect.version)
+            spec = ProcessSpec(argv=argv, env=self._env, cwd=str(directory), spool=True)
             try:
                 async with asyncio.timeout(limit):
-                    done = await self._run(launch)
+                    done = await self._run(spec)
             except StepUnableError as error:
                 raise self._error(BackendFault.CRASHED, error.message, error.hint) from error
             except TimeoutError as error:
                 why = f"no version within {limit:g} s"
                 raise self._error(BackendFault.TIMEOUT, why, f"try it by hand: {shlex.join(argv)}") from error
         if done.exit_code or not done.stdout.strip():
-            raise self._failed(crashed(done), launch, done)
+            raise self._tool_error(exit_error(done), spec, done)
         return truncate(done.stdout.strip().splitlines()[0], _SHOWN)
 
     def key_variable(self) -> str | None:
         """The variable its key is in; without one it may be signed in, which only the tool knows."""
-        names = (self._tool.key_env, *(name for name in self._dialect.keys if name.endswith(_SECRETS)))
+        names = (self._config.key_env, *(name for name in self._dialect.keys if name.endswith(_SECRETS)))
         found = next((name for name in names if self._env.get(name)), "")
         return found if found or self._dialect.sign_in else None
 
     # --- the question
 
-    def _worded(self, prompt: Prompt) -> tuple[str, list[CliOption]]:
+    def _text_and_options(self, prompt: Prompt) -> tuple[str, list[CliOption]]:
         """The text to send, and every option lok gives."""
         dialect = self._dialect
         options = [
-            _at_home(option, str(self._workspace))
-            for option in (*dialect.options, *dialect.access.get(self._tool.access, ()))
+            _with_workspace(option, str(self._workspace))
+            for option in (*dialect.options, *dialect.access.get(self._config.access, ()))
         ]
-        model = prompt.model or self._tool.model
+        model = prompt.model or self._config.model
         if model.startswith("-"):  # some tools would take it for an option of theirs
             raise self._error(
                 BackendFault.NOT_CONFIGURED,
                 f"no model is called {model!r}",
                 f"correct `model` in [backends.{self._name}] or in the step",
             )
-        if model and not self._placed("model"):
+        if model and not self._has_placeholder("model"):
             if dialect.model is None:
-                raise self._no_place("model")
+                raise self._no_placeholder("model")
             options.append(replace(dialect.model, value=model, fixed=True))
         if not model and dialect.model is not None and dialect.usual_model:
             options.append(replace(dialect.model, value=dialect.usual_model))
-        if not model and self._placed("model"):
+        if not model and self._has_placeholder("model"):
             raise self._error(
                 BackendFault.NOT_CONFIGURED,
                 "its args need a model for {model}",
                 f"set `model` in [backends.{self._name}] or in the step",
             )
         text = prompt.text
-        if prompt.system and not self._placed("system"):
+        if prompt.system and not self._has_placeholder("system"):
             if dialect.system is not None and len(prompt.system.encode()) <= LONGEST_ARGUMENT:
                 options.append(replace(dialect.system, value=prompt.system))
             else:
                 text = f"{prompt.system}\n\n{text}"
-        text = dialect.guard(text)
+        text = dialect.escape_prompt(text)
         self._check_length(text)
         return text, options
 
     def _check_length(self, text: str) -> None:
-        if self._placed("prompt") and len(text.encode()) > LONGEST_ARGUMENT:
+        if self._has_placeholder("prompt") and len(text.encode()) > LONGEST_ARGUMENT:
             raise self._error(
                 BackendFault.TOO_LONG,
                 f"the prompt is too long for an argument of {self._program[0]} ({LONGEST_ARGUMENT} bytes)",
@@ -225,28 +225,28 @@ class CommandBackend:
                 faults.remedy(BackendFault.TOO_LONG, self._name),
             )
 
-    def _launch(
+    def _process_spec(
         self, prompt: Prompt, text: str, options: Sequence[CliOption], directory: Path
     ) -> ProcessSpec:
-        values = {"prompt": text, "model": prompt.model or self._tool.model, "system": prompt.system}
+        values = {"prompt": text, "model": prompt.model or self._config.model, "system": prompt.system}
         words = self._dialect.arguments(
-            self._words, options, lambda word: _PLACE.sub(lambda place: values[place[1]], word)
+            self._args, options, lambda word: _PLACE.sub(lambda place: values[place[1]], word)
         )
         return ProcessSpec(
-            argv=(self._found() or self._program[0], *self._program[1:], *words),
+            argv=(self._program_path() or self._program[0], *self._program[1:], *words),
             env=self._env,
             cwd=str(directory),
-            stdin=b"" if self._placed("prompt") else text.encode(),
+            stdin=b"" if self._has_placeholder("prompt") else text.encode(),
             spool=True,
-            report_unread=self._dialect.read is plain,
-            idle=self._tool.idle,
+            report_unread=self._dialect.read is read_plain,
+            idle=self._config.idle,
             is_finished=self._dialect.is_finished,
         )
 
     @contextmanager
     def _directory(self) -> Iterator[Path]:
         """Where it runs: the workspace, or a directory of this one run."""
-        files = self._dialect.private.get(self._tool.access)
+        files = self._dialect.private.get(self._config.access)
         if files is None:
             yield self._workspace
             return
@@ -259,28 +259,28 @@ class CommandBackend:
 
     # --- the answer
 
-    async def _heard(self, launch: ProcessSpec, done: Completed) -> Heard:
-        tool, is_plain = self._tool, self._dialect.read is plain
-        if is_plain and tool.skip_lines:
-            done = replace(done, stdout="\n".join(done.stdout.split("\n")[tool.skip_lines :]))
-        if is_plain and (tool.fail_on or tool.answer):
-            from pytest_lok.backends.cli.patterns import picked
+    async def _read(self, spec: ProcessSpec, done: Completed) -> CliResult:
+        config, is_plain = self._config, self._dialect.read is read_plain
+        if is_plain and config.skip_lines:
+            done = replace(done, stdout="\n".join(done.stdout.split("\n")[config.skip_lines :]))
+        if is_plain and (config.fail_on or config.answer):
+            from pytest_lok.backends.cli.patterns import match_output
 
-            heard = await asyncio.to_thread(picked, done, tool.fail_on, tool.answer)
+            result = await asyncio.to_thread(match_output, done, config.fail_on, config.answer)
         else:
-            heard = self._dialect.read(done)
-        if isinstance(heard, CliError):
-            return heard
-        return _unusable(self._name, launch, done, heard) or heard
+            result = self._dialect.read(done)
+        if isinstance(result, CliError):
+            return result
+        return _output_problem(self._name, spec, done, result) or result
 
-    def _failed(self, failure: CliError, launch: ProcessSpec, done: Completed) -> BackendError:
+    def _tool_error(self, failure: CliError, spec: ProcessSpec, done: Completed) -> BackendError:
         hint = faults.remedy(failure.kind, self._name)
         if failure.hint:
             hint = failure.hint
         elif failure.kind is BackendFault.AUTH and self._dialect.sign_in:
             hint = self._dialect.sign_in
         elif failure.kind in (BackendFault.CRASHED, BackendFault.BAD_OUTPUT):
-            hint = f"try it by hand: {truncate(shlex.join(launch.argv), _SHOWN)}"
+            hint = f"try it by hand: {truncate(shlex.join(spec.argv), _SHOWN)}"
         said = f"{done.stdout}\n{done.stderr}".strip()
         return BackendError(
             f"{self._name}: {truncate(failure.message, _SHOWN)}",
@@ -293,7 +293,7 @@ class CommandBackend:
 
     # --- what is there
 
-    def _found(self) -> str | None:
+    def _program_path(self) -> str | None:
         program = self._program[0]
         if program.startswith("~/"):
             program = self._env.get("HOME", "~") + program[1:]
@@ -301,10 +301,10 @@ class CommandBackend:
             program = str(self._workspace / program)
         return shutil.which(program, path=self._env.get("PATH", ""))
 
-    def _placed(self, what: str) -> bool:
-        return any(f"{{{what}}}" in word for word in self._words)
+    def _has_placeholder(self, what: str) -> bool:
+        return any(f"{{{what}}}" in word for word in self._args)
 
-    def _no_place(self, what: str) -> BackendError:
+    def _no_placeholder(self, what: str) -> BackendError:
         return self._error(
             BackendFault.NOT_CONFIGURED,
             f"it is given a {what}, and its args have no place for it",
@@ -331,26 +331,26 @@ def _split(command: str, args: Sequence[str]) -> tuple[list[str], list[str]]:
     return [command], list(args)
 
 
-def _at_home(option: CliOption, here: str) -> CliOption:
+def _with_workspace(option: CliOption, here: str) -> CliOption:
     value = option.value and option.value.replace("{workspace}", here)
     return replace(option, value=value, key=option.key.replace("{workspace}", here))
 
 
-def _unusable(name: str, launch: ProcessSpec, done: Completed, heard: CliReply) -> CliError | None:
+def _output_problem(name: str, spec: ProcessSpec, done: Completed, result: CliReply) -> CliError | None:
     """Why what was taken for an answer is none, whatever it says."""
     if done.cut:
         return CliError(kind=BackendFault.BAD_OUTPUT, message="it printed more than can be kept")
     if done.unread:
-        size = len(launch.stdin)
+        size = len(spec.stdin)
         return CliError(
             kind=BackendFault.BAD_OUTPUT,
             message=f"it took {size - done.unread:,} of {size:,} bytes of its prompt",
             hint=f"it has to read stdin to its end; or put {{prompt}} into `args` of [backends.{name}]",
         )
-    if not squeezed(heard.text):
-        said = bare(done.stderr).strip()
+    if not squeezed(result.text):
+        said = strip_ansi(done.stderr).strip()
         return CliError(
-            kind=faults.of_text(said) or BackendFault.EMPTY,
+            kind=faults.fault_of_text(said) or BackendFault.EMPTY,
             message=f"gave an empty answer; on stderr: {said}" if said else "gave an empty answer",
             hint="" if said else "try again, or word the prompt so that it asks for something",
         )

@@ -14,7 +14,7 @@ from pytest_lok.errors import BackendFault
 
 Access: TypeAlias = Literal["read", "none"]
 
-ONE_CALL = Usage(calls=1)
+_ONE_CALL = Usage(calls=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class CliReply:
 
     text: str
     model: str = ""
-    usage: Usage = ONE_CALL
+    usage: Usage = _ONE_CALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class CliError:
     hint: str = ""
 
 
-Heard: TypeAlias = CliReply | CliError
+CliResult: TypeAlias = CliReply | CliError
 
 
 _COLOURS = re.compile(
@@ -47,29 +47,31 @@ _LINE_ENDS = re.compile("\r+\n|[\r\v\f\x85\u2028\u2029]")
 _UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 
 
-def bare(text: str) -> str:
+def strip_ansi(text: str) -> str:
     """Text without the colours some tools print whatever they are told."""
     return _COLOURS.sub("", text)
 
 
-def shown(text: str) -> str:
+def as_displayed(text: str) -> str:
     """Text as a terminal shows it, for patterns: all that begins a line does, and nothing unseen is in it."""
-    return _UNSEEN.sub("", _LINE_ENDS.sub("\n", bare(text)))
+    return _UNSEEN.sub("", _LINE_ENDS.sub("\n", strip_ansi(text)))
 
 
-def plain(done: Completed) -> Heard:
+def read_plain(done: Completed) -> CliResult:
     """A tool that prints its answer and nothing else."""
-    return CliReply(text=bare(done.stdout).strip()) if done.exit_code == 0 else crashed(done)
+    return CliReply(text=strip_ansi(done.stdout).strip()) if done.exit_code == 0 else exit_error(done)
 
 
-def crashed(done: Completed) -> CliError:
+def exit_error(done: Completed) -> CliError:
     """A tool that ended with an error, told by the line that says most, else its last words."""
-    said = bare(done.stderr).strip() or bare(done.stdout).strip()
+    said = strip_ansi(done.stderr).strip() or strip_ansi(done.stdout).strip()
     how = f"exit code {done.exit_code}" if done.exit_code >= 0 else f"signal {-done.exit_code}"
     lines = [line.strip() for line in said.split("\n")]
-    last = lines[-1] if faults.of_text(lines[-1]) else next(filter(faults.of_text, lines), lines[-1])
+    last = (
+        lines[-1] if faults.fault_of_text(lines[-1]) else next(filter(faults.fault_of_text, lines), lines[-1])
+    )
     return CliError(
-        kind=faults.of_text(said) or BackendFault.CRASHED, message=f"{how}: {last}" if last else how
+        kind=faults.fault_of_text(said) or BackendFault.CRASHED, message=f"{how}: {last}" if last else how
     )
 
 
@@ -118,16 +120,16 @@ def _bytes(text: str) -> int:
 class CliDialect:
     """One row: a tool's ways.
 
-    Calling it: ``lead`` is its subcommand; ``options`` and those of the ``access`` mode follow the
-    user's words, ``tail`` is last. ``model`` and ``system`` are the options whose value is put in when
+    Calling it: ``subcommand`` is its subcommand; ``options`` and those of the ``access`` mode follow the
+    user's words, ``trailing`` is last. ``model`` and ``system`` are the options whose value is put in when
     there is one; a tool without the latter gets the system prompt in front of the prompt, which is
     on stdin. ``usual_model`` is asked where nobody names one ("" = the tool chooses). ``env`` is always
     set; ``keys`` are passed on where they are set, the first being the key itself. ``private`` holds
     the files of an otherwise empty directory it runs in, by access mode; in other modes it runs in
     the workspace. ``{workspace}`` in an option's value is the workspace's path.
 
-    Its limits: ``limit`` is the longest prompt it takes whole, measured by ``size``; ``guard`` rewords
-    a prompt it would take for a command of its own.
+    Its limits: ``limit`` is the longest prompt it takes whole, measured by ``size``. ``escape_prompt``
+    rewords a prompt that the tool would take for a command of its own.
 
     What it says: ``read``; ``is_finished`` knows whether nothing more will come, None = only its exit tells.
     ``read_log`` finds in ``log``, a file of its private directory, why an answer is none after all.
@@ -138,10 +140,10 @@ class CliDialect:
     install: str = ""
     sign_in: str = ""
     version: tuple[str, ...] = ()
-    lead: str = ""
+    subcommand: str = ""
     options: tuple[CliOption, ...] = ()
     access: Mapping[Access, tuple[CliOption, ...]] = field(default_factory=dict)
-    tail: tuple[str, ...] = ()
+    trailing: tuple[str, ...] = ()
     model: CliOption | None = None
     usual_model: str = ""
     system: CliOption | None = None
@@ -150,8 +152,8 @@ class CliDialect:
     private: Mapping[Access, Mapping[str, str]] = field(default_factory=lambda: {"none": {}})
     limit: int | None = None
     size: Callable[[str], int] = _bytes
-    guard: Callable[[str], str] = str
-    read: Callable[[Completed], Heard] = plain
+    escape_prompt: Callable[[str], str] = str
+    read: Callable[[Completed], CliResult] = read_plain
     is_finished: Callable[[str], bool] | None = None
     log: str = ""
     read_log: Callable[[str], CliError | None] = _no_failure
@@ -161,8 +163,8 @@ class CliDialect:
     ) -> list[str]:
         """Everything after the program: the user's ``words``, filled in, and ``options`` they do not give."""
         theirs, ours = list(words), list[str]()
-        if self.lead in theirs:
-            theirs.remove(self.lead)
+        if self.subcommand in theirs:
+            theirs.remove(self.subcommand)
         for option in options:
             found = option.find(theirs)
             if found is not None and option.fixed:
@@ -170,11 +172,11 @@ class CliDialect:
                 found = None
             if found is None:
                 ours += option.words()
-        lead = [self.lead] if self.lead else []
+        subcommand = [self.subcommand] if self.subcommand else []
         filled = [fill(word) for word in theirs]
         if any("{prompt}" in word for word in theirs):  # it may stand behind a "--"
-            return [*lead, *ours, *filled]
-        return [*lead, *filled, *ours, *(word for word in self.tail if word not in theirs)]
+            return [*subcommand, *ours, *filled]
+        return [*subcommand, *filled, *ours, *(word for word in self.trailing if word not in theirs)]
 
 
 ANY = CliDialect(env={"NO_COLOR": "1"})

@@ -30,7 +30,7 @@ ALLOWED = (
 """What every program needs and holds no secret: where things are, the language, certificates, proxies."""
 
 
-def narrowed(environ: Mapping[str, str], extra: Collection[str] = ()) -> dict[str, str]:
+def allowed_part(environ: Mapping[str, str], extra: Collection[str] = ()) -> dict[str, str]:
     """The allowed part of ``environ``, with the variables called ``extra`` where they are set."""
     return {
         name: value

@@ -6,9 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from pytest_lok.backends import endings
-from pytest_lok.backends.content import said
-from pytest_lok.backends.http.backend import HttpDialect, PartialReply, part, text_of
-from pytest_lok.backends.states import is_nothing
+from pytest_lok.backends.http.backend import HttpDialect
+from pytest_lok.backends.http.content import text_in
+from pytest_lok.backends.http.event_states import is_nothing
+from pytest_lok.backends.http.partial_reply import PartialReply
+from pytest_lok.backends.json_fields import table, text_of
 from pytest_lok.engine.ports import Prompt
 
 _USUAL_TOKENS = 8192  # the API wants a number; `max_tokens` of the settings is another one
@@ -41,31 +43,31 @@ def _body(prompt: Prompt, model: str, max_tokens: int | None, refused: Collectio
     return body
 
 
-def _take(coming: PartialReply, event: Mapping[str, Any]) -> None:
+def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
     """Events, or the message they make."""
-    message = event if event.get("type") == "message" else part(event, "message")
-    coming.model = str(message.get("model") or coming.model)
-    if event.get("type") == "message_start" and any(coming.text):
-        coming.alone(["", ""])
-    coming.say(said(coming, message.get("content")))
-    coming.say(said(coming, event.get("content_block")))
-    coming.open = event.get("type") not in ("message", "message_stop")
+    message = event if event.get("type") == "message" else table(event, "message")
+    reply.model = str(message.get("model") or reply.model)
+    if event.get("type") == "message_start" and any(reply.text):
+        reply.require_one(["", ""])
+    reply.add_text(text_in(reply, message.get("content")))
+    reply.add_text(text_in(reply, event.get("content_block")))
+    reply.open = event.get("type") not in ("message", "message_stop")
     match event.get("type"):
         case "content_block_delta":
-            delta = part(event, "delta")
+            delta = table(event, "delta")
             known = delta == event.get("delta") and delta.get("type") in _DELTAS
             if not known or not isinstance(delta.get("text", ""), str):
-                coming.stop(endings.ODD)
-            coming.say(text_of(delta.get("text")))
+                reply.set_ending(endings.NOT_TEXT)
+            reply.add_text(text_of(delta.get("text")))
         case "message_stop" | "message":
-            coming.ended = True
+            reply.ended = True
         case kind if kind not in _EVENTS and not all(is_nothing(event.get(it)) for it in _HOLDERS):
-            coming.stop(endings.ODD)
-    usage = part(message, "usage") or part(event, "usage")
-    coming.count(usage, _INPUTS if "input_tokens" in usage else (), ["output_tokens"])
-    for told in (message, part(event, "delta")):
-        why = part(told, "stop_details").get("explanation")
-        coming.end(told.get("stop_reason"), endings.MESSAGES, why)
+            reply.set_ending(endings.NOT_TEXT)
+    usage = table(message, "usage") or table(event, "usage")
+    reply.add_usage(usage, _INPUTS if "input_tokens" in usage else (), ["output_tokens"])
+    for told in (message, table(event, "delta")):
+        why = table(told, "stop_details").get("explanation")
+        reply.end_with(told.get("stop_reason"), endings.MESSAGES, why)
 
 
 MESSAGES = HttpDialect(
@@ -74,6 +76,6 @@ MESSAGES = HttpDialect(
     address=_address,
     headers=_headers,
     body=_body,
-    take=_take,
-    spared={"output_config": "output_config"},
+    on_event=_on_event,
+    optional_fields={"output_config": "output_config"},
 )

@@ -17,11 +17,14 @@ from urllib.parse import quote
 
 from pytest_lok.backends import endings
 from pytest_lok.backends import error_mapping as faults
-from pytest_lok.backends.endings import ODD
-from pytest_lok.backends.http.backend import PartialReply, folded, part, text_of
-from pytest_lok.backends.http.client import Endpoint, HttpClient, HttpConfig, ResponseStream, remedies
-from pytest_lok.backends.states import is_nothing
-from pytest_lok.backends.troubles import checked
+from pytest_lok.backends.endings import NOT_TEXT
+from pytest_lok.backends.http.backend import fold_events
+from pytest_lok.backends.http.client import HttpClient, ResponseStream
+from pytest_lok.backends.http.endpoint import ConfiguredApi, Endpoint, HttpConfig
+from pytest_lok.backends.http.event_errors import check_event
+from pytest_lok.backends.http.event_states import is_nothing
+from pytest_lok.backends.http.partial_reply import PartialReply
+from pytest_lok.backends.json_fields import table, text_of
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault
@@ -44,11 +47,10 @@ class BedrockBackend:
     """Asks a model of Bedrock, streaming, with AWS credentials or a bearer token."""
 
     def __init__(self, name: str, api: HttpConfig, *, http: HttpClient, environ: Mapping[str, str]) -> None:
-        self._name = name
-        self._api = api
         self._http = http
         self._region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or ""
-        self._base = (api.base_url or f"https://bedrock-runtime.{self._region}.amazonaws.com").rstrip("/")
+        base_url = api.base_url or f"https://bedrock-runtime.{self._region}.amazonaws.com"
+        self._api = ConfiguredApi(backend=name, base_url=base_url.rstrip("/"), config=api)
         self._key_env = api.key_env or ("" if api.base_url else TOKEN)
         self._token = environ.get(self._key_env, "").strip()
         self._environ = environ
@@ -56,22 +58,22 @@ class BedrockBackend:
 
     @property
     def name(self) -> str:
-        return self._name
+        return self._api.backend
 
     def unavailable(self) -> BackendError | None:
         """NOT_INSTALLED without the extra, NOT_CONFIGURED without a region; credentials show in asking."""
         if find_spec("botocore") is None:
-            return self._error(
+            return self._api.error(
                 BackendFault.NOT_INSTALLED, "botocore is not installed", "pip install 'pytest-lok[bedrock]'"
             )
         if not re.fullmatch(r"[a-z0-9-]+", self._region):
-            return self._error(
+            return self._api.error(
                 BackendFault.NOT_CONFIGURED,
                 f"{self._region} is no region" if self._region else "the variable AWS_REGION is not set",
                 "export AWS_REGION=us-east-1, or wherever the model is",
             )
-        if self._api.key_env and not self._token:
-            return self._error(
+        if self._api.config.key_env and not self._token:
+            return self._api.error(
                 BackendFault.NOT_CONFIGURED,
                 f"the variable {self._key_env} is not set",
                 f"export {self._key_env}=…",
@@ -82,20 +84,14 @@ class BedrockBackend:
         problem = self.unavailable()
         if problem is not None:
             raise problem
-        model = prompt.model or self._api.model
-        if not model:
-            raise self._error(
-                BackendFault.NOT_CONFIGURED,
-                "no model is named",
-                f"set `model` in [backends.{self._name}] or in the step",
-            )
+        model = self._api.model_for(prompt)
         body = json.dumps(self._body(prompt)).encode()
         endpoint = self._endpoint(model)
         # credentials may come from a file, a program or the machine's own metadata service
         headers = await asyncio.to_thread(self._signed, endpoint.url, body)
         async with self._http.post(replace(endpoint, headers=headers), body) as stream:
-            coming = await folded(_events(stream, endpoint), _take, endpoint)
-        return coming.reply(endpoint, model, most=self._api.max_tokens)
+            reply = await fold_events(_events(stream, endpoint), _on_event, endpoint)
+        return reply.reply(endpoint, model, most=self._api.config.max_tokens)
 
     async def aclose(self) -> None:
         """Close the connections of this loop."""
@@ -105,22 +101,20 @@ class BedrockBackend:
         body: dict[str, Any] = {"messages": [{"role": "user", "content": [{"text": prompt.text}]}]}
         if prompt.system:
             body["system"] = [{"text": prompt.system}]
-        if self._api.max_tokens is not None:
-            body["inferenceConfig"] = {"maxTokens": self._api.max_tokens}
+        if self._api.config.max_tokens is not None:
+            body["inferenceConfig"] = {"maxTokens": self._api.config.max_tokens}
         return body
 
     def _endpoint(self, model: str) -> Endpoint:
-        table = f"[backends.{self._name}]"
-        return Endpoint(
-            backend=self._name,
-            url=f"{self._base}/model/{quote(model, safe='')}/converse-stream",
+        return self._api.endpoint(
+            f"{self._api.base_url}/model/{quote(model, safe='')}/converse-stream",
             secret=self._token,
+            headers={},
             hints={
-                **remedies(self._name, self._base),
                 BackendFault.AUTH: f"{_SIGN_IN}; access to models is asked for in the Bedrock console",
-                BackendFault.BAD_REQUEST: f"check `model` in {table}: an id, or a profile of this region",
+                BackendFault.BAD_REQUEST: f"check `model` in {self._api.table}: an id, or a profile of this "
+                "region",
             },
-            idle=self._api.idle,
         )
 
     def _signed(self, url: str, body: bytes) -> dict[str, str]:
@@ -152,10 +146,7 @@ class BedrockBackend:
                 return found.get_frozen_credentials()
         except BotoCoreError as error:
             problem = str(error)
-        raise self._error(BackendFault.AUTH, f"no AWS credentials: {problem}", _SIGN_IN)
-
-    def _error(self, kind: BackendFault, message: str, hint: str) -> BackendError:
-        return BackendError(f"{self._name}: {message}", kind=kind, backend=self._name, hint=hint)
+        raise self._api.error(BackendFault.AUTH, f"no AWS credentials: {problem}", _SIGN_IN)
 
 
 async def _events(stream: ResponseStream, endpoint: Endpoint) -> AsyncGenerator[Mapping[str, Any], None]:
@@ -163,7 +154,7 @@ async def _events(stream: ResponseStream, endpoint: Endpoint) -> AsyncGenerator[
     from botocore.eventstream import EventStreamBuffer, ParserError
 
     buffer = EventStreamBuffer()
-    async for piece in stream.pieces():
+    async for piece in stream.iter_bytes():
         buffer.add_data(piece)
         try:
             messages = list(buffer)
@@ -179,24 +170,24 @@ async def _events(stream: ResponseStream, endpoint: Endpoint) -> AsyncGenerator[
             if headers.get(":message-type") != "event":
                 kind = str(headers.get(":exception-type") or headers.get(":error-code") or "")
                 said = str(event.get("message") or headers.get(":error-message") or kind)
-                fault = _EXCEPTIONS.get(kind) or faults.of_text(said) or BackendFault.OVERLOAD
+                fault = _EXCEPTIONS.get(kind) or faults.fault_of_text(said) or BackendFault.OVERLOAD
                 raise endpoint.error(fault, f"the server broke off: {said}")
-            yield {str(headers.get(":event-type")): checked(event, endpoint)}
+            yield {str(headers.get(":event-type")): check_event(event, endpoint)}
 
 
-def _take(coming: PartialReply, event: Mapping[str, Any]) -> None:
+def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
     """A message, under its name."""
-    delta = part(part(event, "contentBlockDelta"), "delta")
-    if not is_nothing(part(event, "contentBlockStart").get("start")):  # of text there is none
-        coming.stop(endings.TOOL)
+    delta = table(table(event, "contentBlockDelta"), "delta")
+    if not is_nothing(table(event, "contentBlockStart").get("start")):  # of text there is none
+        reply.set_ending(endings.TOOL)
     if not _PARTS.issuperset(name for name, value in delta.items() if not is_nothing(value)):
-        coming.stop(ODD)
+        reply.set_ending(NOT_TEXT)
     if not isinstance(delta.get("text", ""), str):
-        coming.stop(ODD)
-    coming.say(text_of(delta.get("text")))
-    coming.end(part(event, "messageStop").get("stopReason"), endings.CONVERSE)  # its usage follows
-    coming.count(
-        part(part(event, "metadata"), "usage"),
+        reply.set_ending(NOT_TEXT)
+    reply.add_text(text_of(delta.get("text")))
+    reply.end_with(table(event, "messageStop").get("stopReason"), endings.CONVERSE)  # its usage follows
+    reply.add_usage(
+        table(table(event, "metadata"), "usage"),
         ["inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens"],
         ["outputTokens"],
     )

@@ -13,15 +13,14 @@ import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from pytest_lok.backends import error_mapping as faults
+from pytest_lok.backends.http.endpoint import Endpoint
 from pytest_lok.core.text.strict_json import load_stored
 from pytest_lok.core.text.truncation import truncate
-from pytest_lok.core.trust.redaction import without
 from pytest_lok.errors import BackendError, BackendFault, OutputError
 from pytest_lok.version import __version__
 
@@ -38,68 +37,10 @@ _HEADERS = {
     "Accept-Encoding": "gzip, deflate",
     "Content-Type": "application/json",
 }
-_CONNECT = 15.0
-_LONGEST_ANSWER = 64 * 1024 * 1024
-_LONGEST_COMPLAINT = 64 * 1024
+_CONNECT_TIMEOUT = 15.0
+_MAX_ANSWER_BYTES = 64 * 1024 * 1024
+_MAX_ERROR_BYTES = 64 * 1024
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpConfig:
-    """A server, as a user has set it up.
-
-    ``base_url`` and ``key_env`` "" = the backend's own; a server at another ``base_url`` gets no key
-    unless ``key_env`` names one. ``max_tokens`` is of the answer, None = the server's own. ``idle`` is
-    the longest silence in seconds that is not taken for a dead connection.
-    """
-
-    base_url: str = ""
-    key_env: str = ""
-    model: str = ""
-    max_tokens: int | None = None
-    idle: float = 180.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Where a backend's questions go. ``secret`` is kept out of every message; ``hints`` are remedies.
-
-    ``idle`` is the longest silence in seconds that is not taken for a dead connection.
-    """
-
-    backend: str
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    secret: str = ""
-    hints: Mapping[BackendFault, str] = field(default_factory=dict)
-    idle: float = 180.0
-
-    def error(
-        self, kind: BackendFault, message: str, *, output: str = "", retry_after: float | None = None
-    ) -> BackendError:
-        """A failure in plain words, with its remedy and without the key."""
-        text = " ".join(message.split())
-        text, output = without(text, self.secret), without(output, self.secret)
-        return BackendError(
-            f"{self.backend}: {text}",
-            kind=kind,
-            backend=self.backend,
-            hint=self.hints.get(kind) or faults.remedy(kind, self.backend),
-            output=output,
-            retry_after=retry_after,
-        )
-
-
-def remedies(backend: str, base: str) -> dict[BackendFault, str]:
-    """What to do about an API's failures, where its backend knows nothing better."""
-    table = f"[backends.{backend}]"
-    address = f"check `base_url` in {table}: {base}"
-    return {
-        BackendFault.NOT_CONFIGURED: address,
-        BackendFault.BAD_OUTPUT: address,
-        BackendFault.NETWORK: f"is a server at {base}, as `base_url` in {table} says? Or set `retries`",
-        BackendFault.TRUNCATED: f"ask for less at once, or raise `max_tokens` in {table}",
-    }
 
 
 class ResponseStream:
@@ -119,19 +60,19 @@ class ResponseStream:
     def _type(self) -> str:
         return str(self._response.headers.get("content-type", "")).lower()
 
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
+    async def iter_bytes(self) -> AsyncGenerator[bytes, None]:
         """Its bytes, as they come."""
         size = 0
         async for chunk in self._bytes:
             size += len(chunk)
-            if size > _LONGEST_ANSWER:
+            if size > _MAX_ANSWER_BYTES:
                 raise self._endpoint.error(BackendFault.BAD_OUTPUT, "the answer is longer than any can be")
             yield chunk
 
-    async def lines(self) -> AsyncGenerator[str, None]:
+    async def iter_lines(self) -> AsyncGenerator[str, None]:
         """Its lines, which end at a newline alone: other separators stand unescaped inside JSON."""
         rest = bytearray()
-        async for chunk in self.pieces():
+        async for chunk in self.iter_bytes():
             rest += chunk
             if b"\n" in chunk:
                 *whole, rest = rest.split(b"\n")
@@ -142,7 +83,7 @@ class ResponseStream:
 
     async def document(self) -> Any:
         """All of it, as one JSON value."""
-        return self.parsed("\n".join([line async for line in self.lines()]))
+        return self.parsed("\n".join([line async for line in self.iter_lines()]))
 
     def parsed(self, text: str) -> Any:
         """A JSON value of the answer; BAD_OUTPUT if it is none."""
@@ -189,7 +130,7 @@ class HttpClient:
         import httpx
 
         idle = None if math.isinf(endpoint.idle) else endpoint.idle
-        timeout = httpx.Timeout(idle, connect=_CONNECT, pool=None)
+        timeout = httpx.Timeout(idle, connect=_CONNECT_TIMEOUT, pool=None)
         try:
             client = self._client(endpoint.url.lower().startswith("https:"))
             # Made by hand: what a client would add, such as cookies, nobody wants, and costs as much again.
@@ -202,7 +143,7 @@ class HttpClient:
             )
             async with aclosing(await client.send(request, stream=True)) as response:
                 if response.status_code != httpx.codes.OK:
-                    raise await _refused(endpoint, response)
+                    raise await _refusal(endpoint, response)
                 yield ResponseStream(response, endpoint)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
             raise endpoint.error(
@@ -210,7 +151,7 @@ class HttpClient:
             ) from error
         except httpx.ConnectTimeout as error:
             raise endpoint.error(
-                BackendFault.NETWORK, f"no connection to {endpoint.url} within {_CONNECT:g} s"
+                BackendFault.NETWORK, f"no connection to {endpoint.url} within {_CONNECT_TIMEOUT:g} s"
             ) from error
         except httpx.TimeoutException as error:
             raise endpoint.error(
@@ -234,16 +175,16 @@ class HttpClient:
     def _client(self, secure: bool) -> httpx.AsyncClient:
         clients = self._clients.setdefault(asyncio.get_running_loop(), {})
         if secure not in clients:
-            clients[secure] = self._make(secure)
+            clients[secure] = self._make_client(secure)
         return clients[secure]
 
-    def _make(self, secure: bool) -> httpx.AsyncClient:
+    def _make_client(self, secure: bool) -> httpx.AsyncClient:
         import httpx
 
         from pytest_lok.backends.http.transport import DirectTransport
 
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-        tls = self._context() if secure else _no_tls()
+        tls = self._tls_context() if secure else _no_tls()
         mounts = {
             pattern: httpx.AsyncHTTPTransport(verify=tls, limits=limits, proxy=proxy) if proxy else None
             for pattern, proxy in proxies(self._environ).items()
@@ -257,7 +198,7 @@ class HttpClient:
             mounts=None if self._transport else mounts,
         )
 
-    def _context(self) -> ssl.SSLContext:
+    def _tls_context(self) -> ssl.SSLContext:
         """Made once: it takes longer than a request."""
         import ssl
 
@@ -296,16 +237,16 @@ def proxies(environ: Mapping[str, str]) -> dict[str, str | None]:
         if host == "*":
             return {}
         if host:
-            found[f"all://{host}" if _exact(host) else f"all://*{host.lstrip('*.')}"] = None
+            found[f"all://{host}" if _names_one_host(host) else f"all://*{host.lstrip('*.')}"] = None
     return found
 
 
-def _exact(host: str) -> bool:
+def _names_one_host(host: str) -> bool:
     """Addresses and "localhost" name one host; other names their subdomains too."""
     return host in _LOCAL or bool(re.fullmatch(r"[\d.]+|\[.*\]", host)) or "://" in host
 
 
-async def _refused(endpoint: Endpoint, response: httpx.Response) -> BackendError:
+async def _refusal(endpoint: Endpoint, response: httpx.Response) -> BackendError:
     """What a status that is no success says, in the server's own words where it has some."""
     status = response.status_code
     if 300 <= status < 400:
@@ -313,15 +254,15 @@ async def _refused(endpoint: Endpoint, response: httpx.Response) -> BackendError
         return endpoint.error(
             BackendFault.NOT_CONFIGURED, f"{endpoint.url} redirects to {target}, where the key is not sent"
         )
-    text = await _beginning(response)
-    said = complaint(text)
+    text = await _read_start(response)
+    said = server_error_message(text)
     wish = parse_retry_after(response.headers)
     if wish is None and (told := faults.retry_after(text)) is not None:
         wish = min(told, MAX_RETRY_AFTER)
-    kind = faults.of_status(status)
-    if kind is BackendFault.BAD_REQUEST and faults.of_text(said) is BackendFault.TOO_LONG:
+    kind = faults.fault_of_status(status)
+    if kind is BackendFault.BAD_REQUEST and faults.fault_of_text(said) is BackendFault.TOO_LONG:
         kind = BackendFault.TOO_LONG
-    if faults.used_up(text):
+    if faults.is_quota_used_up(text):
         kind = BackendFault.QUOTA
     return endpoint.error(
         kind,
@@ -332,25 +273,25 @@ async def _refused(endpoint: Endpoint, response: httpx.Response) -> BackendError
     )
 
 
-async def _beginning(response: httpx.Response) -> str:
+async def _read_start(response: httpx.Response) -> str:
     data = b""
     async for chunk in response.aiter_bytes():
         data += chunk
-        if len(data) > _LONGEST_COMPLAINT:
+        if len(data) > _MAX_ERROR_BYTES:
             break
     return data.decode("utf-8", "replace")
 
 
-def complaint(text: str) -> str:
+def server_error_message(text: str) -> str:
     """The message in an error's body, whatever its shape; else its beginning."""
     try:
         value = json.loads(text)
     except ValueError:
         return text[:500].strip()
-    return message_of(value) or text[:500]
+    return error_message(value) or text[:500]
 
 
-def message_of(value: Any) -> str:
+def error_message(value: Any) -> str:
     """``error.message``, ``error``, ``message`` or ``detail`` of a decoded error."""
     if isinstance(value, list) and value:
         value = value[0]
@@ -359,7 +300,7 @@ def message_of(value: Any) -> str:
     for key in ("error", "message", "detail"):
         if value.get(key):
             inner = value[key]
-            return message_of(inner) or json.dumps(inner)[:500]
+            return error_message(inner) or json.dumps(inner)[:500]
     return ""
 
 

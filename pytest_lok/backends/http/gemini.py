@@ -8,7 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 from pytest_lok.backends import endings
-from pytest_lok.backends.http.backend import HttpDialect, PartialReply, part, tables, text_of
+from pytest_lok.backends.http.backend import HttpDialect
+from pytest_lok.backends.http.partial_reply import PartialReply
+from pytest_lok.backends.json_fields import table, tables, text_of
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 
@@ -39,38 +41,38 @@ def _body(prompt: Prompt, _: str, max_tokens: int | None, refused: Collection[st
     return body
 
 
-def _take(coming: PartialReply, event: Mapping[str, Any]) -> None:
+def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
     """A part of the answer; every event counts the tokens of all."""
-    coming.model = str(event.get("modelVersion") or coming.model)
-    coming.count(
-        part(event, "usageMetadata"), ["promptTokenCount"], ["candidatesTokenCount", "thoughtsTokenCount"]
+    reply.model = str(event.get("modelVersion") or reply.model)
+    reply.add_usage(
+        table(event, "usageMetadata"), ["promptTokenCount"], ["candidatesTokenCount", "thoughtsTokenCount"]
     )
-    feedback = part(event, "promptFeedback")
+    feedback = table(event, "promptFeedback")
     if blocked := feedback.get("blockReason"):
         why = ": ".join(map(str, filter(None, (blocked, feedback.get("blockReasonMessage")))))
-        coming.fail(BackendFault.REFUSED, f"the prompt was blocked: {why}")
-    coming.alone(event.get("candidates"))
+        reply.set_error(BackendFault.REFUSED, f"the prompt was blocked: {why}")
+    reply.require_one(event.get("candidates"))
     for number, candidate in enumerate(tables(event, "candidates")):
-        coming.part_of(candidate.get("index", number))
-        _take_parts(coming, candidate.get("content"))
+        reply.from_candidate(candidate.get("index", number))
+        _read_parts(reply, candidate.get("content"))
         said = candidate.get("finishMessage")
-        coming.end(candidate.get("finishReason"), endings.GENERATE, said)
+        reply.end_with(candidate.get("finishReason"), endings.GENERATE, said)
         if said:  # there is nothing to say of an answer that is one
-            coming.fail(BackendFault.BAD_OUTPUT, f"the answer ended with a message: {said}")
+            reply.set_error(BackendFault.BAD_OUTPUT, f"the answer ended with a message: {said}")
 
 
-def _take_parts(coming: PartialReply, content: Any) -> None:
+def _read_parts(reply: PartialReply, content: Any) -> None:
     """The texts of what was said, but for its thoughts."""
     parts = content.get("parts") if isinstance(content, dict) else content
     for it in parts if isinstance(parts, list) else filter(None, [parts]):
         if not isinstance(it, dict) or not isinstance(it.get("text", ""), str):
-            coming.stop(endings.ODD)
+            reply.set_ending(endings.NOT_TEXT)
         elif any(it[key] for key in it.keys() - _PARTS):
-            coming.stop(endings.TOOL)
+            reply.set_ending(endings.TOOL)
         elif it.get("thought") not in (None, False, True):
-            coming.stop(endings.ODD)
+            reply.set_ending(endings.NOT_TEXT)
         elif not it.get("thought"):
-            coming.say(text_of(it.get("text")))
+            reply.add_text(text_of(it.get("text")))
 
 
 GENERATE = HttpDialect(
@@ -79,6 +81,6 @@ GENERATE = HttpDialect(
     address=_address,
     headers=_headers,
     body=_body,
-    take=_take,
-    spared={"schema": "response"},  # "response_json_schema", "responseMimeType", …
+    on_event=_on_event,
+    optional_fields={"schema": "response"},  # "response_json_schema", "responseMimeType", …
 )

@@ -6,8 +6,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from pytest_lok.backends import endings
-from pytest_lok.backends.content import said
-from pytest_lok.backends.http.backend import HttpDialect, PartialReply, part, text_of
+from pytest_lok.backends.http.backend import HttpDialect
+from pytest_lok.backends.http.content import text_in
+from pytest_lok.backends.http.partial_reply import PartialReply
+from pytest_lok.backends.json_fields import table, text_of
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 
@@ -45,22 +47,22 @@ def _body(prompt: Prompt, model: str, max_tokens: int | None, _: Collection[str]
     return body
 
 
-def _take(coming: PartialReply, event: Mapping[str, Any]) -> None:
-    coming.model = str(event.get("model") or coming.model)
-    message = part(event, "message")
-    coming.say(said(coming, message.get("content")))
-    coming.refuse(text_of(message.get("refusal")))
+def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
+    reply.model = str(event.get("model") or reply.model)
+    message = table(event, "message")
+    reply.add_text(text_in(reply, message.get("content")))
+    reply.add_refusal(text_of(message.get("refusal")))
     if event.get("response"):  # of its other API
-        coming.stop(endings.ODD)
-    coming.count(event, ["prompt_eval_count"], ["eval_count"])
+        reply.set_ending(endings.NOT_TEXT)
+    reply.add_usage(event, ["prompt_eval_count"], ["eval_count"])
     if event.get("prompt_eval_count") in _CONTEXTS:  # an old server cuts it all the same, to just fit
-        coming.fail(
+        reply.set_error(
             BackendFault.TOO_LONG,
             f"the prompt was cut: the model read {event['prompt_eval_count']} tokens, a whole context",
         )
-    coming.ended = event.get("done") is True
-    coming.open = not coming.ended
-    coming.end(event.get("done_reason"), endings.OLLAMA)
+    reply.ended = event.get("done") is True
+    reply.open = not reply.ended
+    reply.end_with(event.get("done_reason"), endings.OLLAMA)
 
 
 CHAT = HttpDialect(
@@ -68,7 +70,7 @@ CHAT = HttpDialect(
     model="llama3.2",
     address=_address,
     body=_body,
-    take=_take,
+    on_event=_on_event,
     hints=_hints,
-    free=True,
+    is_free=True,
 )

@@ -6,8 +6,10 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pytest_lok.backends import endings
-from pytest_lok.backends.content import said
-from pytest_lok.backends.http.backend import HttpDialect, PartialReply, part, tables, text_of
+from pytest_lok.backends.http.backend import HttpDialect
+from pytest_lok.backends.http.content import text_in
+from pytest_lok.backends.http.partial_reply import PartialReply
+from pytest_lok.backends.json_fields import table, tables, text_of
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 
@@ -45,22 +47,22 @@ def _chat_body(
     return body
 
 
-def _take_chat(coming: PartialReply, event: Mapping[str, Any]) -> None:
-    coming.model = str(event.get("model") or coming.model)
-    coming.count(part(event, "usage"), ["prompt_tokens"], ["completion_tokens"])
+def _on_chat_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
+    reply.model = str(event.get("model") or reply.model)
+    reply.add_usage(table(event, "usage"), ["prompt_tokens"], ["completion_tokens"])
     choices = tables(event, "choices")
-    coming.alone(event.get("choices"))
+    reply.require_one(event.get("choices"))
     for number, choice in enumerate(choices):
-        coming.part_of(choice.get("index", number))
-        message = part(choice, "delta") or part(choice, "message")
+        reply.from_candidate(choice.get("index", number))
+        message = table(choice, "delta") or table(choice, "message")
         if not all(isinstance(choice.get(it), dict | type(None)) for it in ("delta", "message")):
-            coming.stop(endings.ODD)
-        texts = [part(choice, it).get("content") for it in ("delta", "message")]
-        coming.alone([it for it in (*texts, choice.get("text")) if it])
-        coming.say(said(coming, message.get("content")))
-        coming.refuse(text_of(message.get("refusal")))
+            reply.set_ending(endings.NOT_TEXT)
+        texts = [table(choice, it).get("content") for it in ("delta", "message")]
+        reply.require_one([it for it in (*texts, choice.get("text")) if it])
+        reply.add_text(text_in(reply, message.get("content")))
+        reply.add_refusal(text_of(message.get("refusal")))
         if choice.get("finish_reason") != "null":  # as some write null
-            coming.end(choice.get("finish_reason"), endings.CHAT)
+            reply.end_with(choice.get("finish_reason"), endings.CHAT)
 
 
 CHAT = HttpDialect(
@@ -68,8 +70,8 @@ CHAT = HttpDialect(
     keys=_KEYS,
     address=_at("/chat/completions"),
     body=_chat_body,
-    take=_take_chat,
-    spared={
+    on_event=_on_chat_event,
+    optional_fields={
         "stream_options": "stream_options",
         "max_tokens": "max_completion_tokens",  # the newer name, which a refusal of the older one tells
         "response_format": "response_format",
@@ -105,56 +107,58 @@ _COMMENTARY = "commentary"
 _PHASES = (None, "", _COMMENTARY, "final_answer")
 
 
-def _take_messages(coming: PartialReply, messages: list[Mapping[str, Any]]) -> None:
+def _read_messages(reply: PartialReply, messages: list[Mapping[str, Any]]) -> None:
     """The final answer among a response's messages, or all of them where none is called so."""
     phases = [message.get("phase") for message in messages]
     if any(phase not in _PHASES for phase in phases):
-        coming.fail(BackendFault.BAD_OUTPUT, f"its messages are of phases lok does not know: {phases}")
+        reply.set_error(BackendFault.BAD_OUTPUT, f"its messages are of phases lok does not know: {phases}")
     wanted = ("final_answer",) if "final_answer" in phases else (None, "")
-    refusal, coming.refusal = coming.refusal, ""  # told again here
-    texts = [said(coming, it.get("content")) for it in messages if it.get("phase") in wanted]
-    coming.refusal = coming.refusal or refusal
-    coming.alone(list(filter(None, texts)))
-    before = "".join(coming.text).strip()
+    refusal, reply.refusal = reply.refusal, ""  # told again here
+    texts = [text_in(reply, it.get("content")) for it in messages if it.get("phase") in wanted]
+    reply.refusal = reply.refusal or refusal
+    reply.require_one(list(filter(None, texts)))
+    before = "".join(reply.text).strip()
     if any(texts) and before not in ("", "".join(texts).strip()):
-        coming.fail(BackendFault.BAD_OUTPUT, "the server told one text bit by bit, and another at its end")
+        reply.set_error(
+            BackendFault.BAD_OUTPUT, "the server told one text bit by bit, and another at its end"
+        )
     if any(texts) or _COMMENTARY in phases:
-        coming.text[:] = texts
+        reply.text[:] = texts
 
 
-def _take_response(coming: PartialReply, event: Mapping[str, Any]) -> None:
+def _on_response_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
     """Events; the last of them, or the one document, is the response as it stands then."""
     match event.get("type"):
         case "response.output_text.delta":
-            coming.part_of(event.get("output_index", ""))
-            coming.say(said(coming, event.get("delta")))
+            reply.from_candidate(event.get("output_index", ""))
+            reply.add_text(text_in(reply, event.get("delta")))
         case "response.refusal.delta":
-            coming.refuse(text_of(event.get("delta")))
-    item = part(event, "item")
+            reply.add_refusal(text_of(event.get("delta")))
+    item = table(event, "item")
     if item.get("type", "message") not in _ITEMS:
-        coming.stop(endings.TOOL)
+        reply.set_ending(endings.TOOL)
     if item.get("phase") == _COMMENTARY:
-        coming.restart()
-    response = part(event, "response") or (event if event.get("object") == "response" else {})
+        reply.discard_text()
+    response = table(event, "response") or (event if event.get("object") == "response" else {})
     status = response.get("status")
-    coming.model = str(response.get("model") or coming.model)
+    reply.model = str(response.get("model") or reply.model)
     if status in (None, "queued", "in_progress"):
         return
-    coming.count(part(response, "usage"), ["input_tokens"], ["output_tokens"])
+    reply.add_usage(table(response, "usage"), ["input_tokens"], ["output_tokens"])
     items = tables(response, "output")
     messages = [item for item in items if item.get("type") == "message"]
     if any(item.get("type") not in _ITEMS for item in items):
-        coming.stop(endings.TOOL)
+        reply.set_ending(endings.TOOL)
     if items != (response.get("output") or []):
-        coming.stop(endings.ODD)
-    _take_messages(coming, messages)
+        reply.set_ending(endings.NOT_TEXT)
+    _read_messages(reply, messages)
     for word in (
-        part(response, "incomplete_details").get("reason"),
+        table(response, "incomplete_details").get("reason"),
         status,
         *(item.get("status") for item in messages),
     ):
-        coming.end(word, endings.RESPONSES)
-    coming.ended = True
+        reply.end_with(word, endings.RESPONSES)
+    reply.ended = True
 
 
 RESPONSES = HttpDialect(
@@ -162,7 +166,7 @@ RESPONSES = HttpDialect(
     keys=_KEYS,
     address=_at("/responses"),
     body=_responses_body,
-    take=_take_response,
-    spared={"text": "text.format", "truncation": "truncation"},
+    on_event=_on_response_event,
+    optional_fields={"text": "text.format", "truncation": "truncation"},
     hints=_hints,
 )

@@ -39,14 +39,14 @@ class DirectTransport(httpx.AsyncBaseTransport):
             raise httpx.UnsupportedProtocol(f"{url} is no http:// or https:// address with a host")
         limits = request.extensions.get("timeout", {})
         free = self._free.setdefault((url.raw_scheme, url.raw_host, url.port), [])
-        connection = _usable(free) or await _connected(url, self._tls, limits.get("connect"))
-        connection.patience = limits.get("read")
+        connection = _take_usable(free) or await _connect(url, self._tls, limits.get("connect"))
+        connection.read_timeout = limits.get("read")
         try:
-            with _failures():
+            with _as_httpx_errors():
                 await connection.send(request)
                 head = await connection.head()
         except BaseException:
-            connection.drop()
+            connection.close()
             raise
         return httpx.Response(
             head.status_code,
@@ -59,19 +59,19 @@ class DirectTransport(httpx.AsyncBaseTransport):
         """Close the free connections."""
         for free in self._free.values():
             while free:
-                free.pop().drop()
+                free.pop().close()
         await asyncio.sleep(0)  # then their sockets are closed
 
 
 class _Connection:
-    """A connection to one server. ``patience``: seconds of silence that are waited for, None = any."""
+    """A connection to one server. ``read_timeout``: seconds of silence that are waited for, None = any."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
         self._state = h11.Connection(h11.CLIENT)
-        self.patience: float | None = None
-        self.since = 0.0
+        self.read_timeout: float | None = None
+        self.idle_since = 0.0
 
     async def send(self, request: httpx.Request) -> None:
         body = await request.aread()
@@ -79,7 +79,7 @@ class _Connection:
         events = (head, h11.Data(data=body), h11.EndOfMessage())
         self._writer.write(b"".join(self._state.send(event) or b"" for event in events))
         if self._writer.transport.get_write_buffer_size():  # else there is nothing to wait for
-            async with asyncio.timeout(self.patience):
+            async with asyncio.timeout(self.read_timeout):
                 await self._writer.drain()
 
     async def head(self) -> h11.Response:
@@ -95,7 +95,7 @@ class _Connection:
 
     async def _next(self) -> h11.Event | type[h11.PAUSED]:
         while (event := self._state.next_event()) is h11.NEED_DATA:
-            async with asyncio.timeout(self.patience):
+            async with asyncio.timeout(self.read_timeout):
                 self._state.receive_data(await self._reader.read(_CHUNK))
         return event  # type: ignore[return-value]  # mypy does not tell sentinels apart
 
@@ -105,21 +105,25 @@ class _Connection:
 
         The loop may be busy, so the system is asked: what is readable now is one or the other.
         """
-        if self._reader.at_eof() or self._writer.is_closing() or time.monotonic() - self.since >= KEEP_ALIVE:
+        if (
+            self._reader.at_eof()
+            or self._writer.is_closing()
+            or time.monotonic() - self.idle_since >= KEEP_ALIVE
+        ):
             return False
         news = select.poll()
         news.register(self._writer.get_extra_info("socket"), select.POLLIN)
         return not news.poll(0)
 
-    def again(self) -> bool:
+    def reuse(self) -> bool:
         """Make it ready for another request; False if the last one has not ended in order."""
         if self._state.our_state is not h11.DONE or self._state.their_state is not h11.DONE:
             return False
         self._state.start_next_cycle()
-        self.since = time.monotonic()
+        self.idle_since = time.monotonic()
         return True
 
-    def drop(self) -> None:
+    def close(self) -> None:
         """Close it at once: whatever would still come is not wanted."""
         self._writer.transport.abort()
 
@@ -132,32 +136,32 @@ class _Body(httpx.AsyncByteStream):
         self._free = free
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _failures():
+        with _as_httpx_errors():
             async for data in self._connection.body():
                 yield data
 
     async def aclose(self) -> None:
-        if self._connection.again():
+        if self._connection.reuse():
             self._free.append(self._connection)
         else:
-            self._connection.drop()
+            self._connection.close()
 
 
-def _usable(free: list[_Connection]) -> _Connection | None:
+def _take_usable(free: list[_Connection]) -> _Connection | None:
     """The connection that was used last, if it still stands."""
     while free:
         connection = free.pop()
         if connection.open:
             return connection
-        connection.drop()
+        connection.close()
     return None
 
 
-async def _connected(url: httpx.URL, tls: ssl.SSLContext, patience: float | None) -> _Connection:
+async def _connect(url: httpx.URL, tls: ssl.SSLContext, read_timeout: float | None) -> _Connection:
     secure = url.scheme == "https"
     named = any(map(str.isalpha, url.host))  # an address has one way to it
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(read_timeout):
             reader, writer = await asyncio.open_connection(
                 url.raw_host.decode("ascii"),
                 url.port or (443 if secure else 80),
@@ -172,7 +176,7 @@ async def _connected(url: httpx.URL, tls: ssl.SSLContext, patience: float | None
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
+def _as_httpx_errors() -> Iterator[None]:
     """What goes wrong on a connection, in httpx's words."""
     try:
         yield

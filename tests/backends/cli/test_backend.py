@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_lok.backends.cli.backend import LONGEST_ARGUMENT, CliConfig, CommandBackend
-from pytest_lok.backends.cli.tools import CLAUDE
+from pytest_lok.backends.cli.claude import CLAUDE
 from pytest_lok.errors import BackendError, BackendFault
 from pytest_lok.workspace.processes.descendants import MARK
 from pytest_lok.workspace.processes.runner import LocalProcesses

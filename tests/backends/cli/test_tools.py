@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from pytest_lok.backends.cli.backend import LONGEST_ARGUMENT, CliConfig, CommandBackend
+from pytest_lok.backends.cli.claude import CLAUDE, read_claude
+from pytest_lok.backends.cli.codex import CODEX, read_codex
 from pytest_lok.backends.cli.dialect import CliDialect, CliError, CliReply
-from pytest_lok.backends.cli.tools import CLAUDE, CODEX, DIALECTS, GEMINI
-from pytest_lok.backends.cli.transcripts import read_claude, read_codex, read_gemini
+from pytest_lok.backends.cli.gemini import GEMINI, read_gemini
+from pytest_lok.backends.cli.tools import DIALECTS
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
 from pytest_lok.workspace.processes.runner import LocalProcesses

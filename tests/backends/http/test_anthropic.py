@@ -8,7 +8,8 @@ import pytest
 
 from pytest_lok.backends.http.anthropic import MESSAGES
 from pytest_lok.backends.http.backend import HttpBackend
-from pytest_lok.backends.http.client import HttpClient, HttpConfig
+from pytest_lok.backends.http.client import HttpClient
+from pytest_lok.backends.http.endpoint import HttpConfig
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, expect_error, web
 

@@ -12,7 +12,8 @@ import pytest
 from pytest_lok.backends.http import anthropic, ollama, openai
 from pytest_lok.backends.http import gemini as gemini_api
 from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
-from pytest_lok.backends.http.client import HttpClient, HttpConfig
+from pytest_lok.backends.http.client import HttpClient
+from pytest_lok.backends.http.endpoint import HttpConfig
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, expect_error, web
 from tests.fake_llm_api import FakeLLM
@@ -123,7 +124,9 @@ def test_the_servers_wish_to_wait(case: Case, api: FakeLLM) -> None:
 def test_a_schema_the_server_refuses_is_spared(case: Case) -> None:
     """It stands in the prompt too, so nothing is lost but comfort."""
     part = next(
-        named for name, named in case.dialect.spared.items() if name not in ("stream_options", "max_tokens")
+        named
+        for name, named in case.dialect.optional_fields.items()
+        if name not in ("stream_options", "max_tokens")
     )
     with FakeLLM([{"schema": True, "status": 400, "message": f"{part}: not supported"}]) as api:
         backend = case.backend(api.url)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pytest_lok.backends.http.bedrock import TOKEN, BedrockBackend
-from pytest_lok.backends.http.client import HttpClient, HttpConfig
+from pytest_lok.backends.http.client import HttpClient
+from pytest_lok.backends.http.endpoint import HttpConfig
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, expect_error
 from tests.backends.fake_bedrock import ACCESS, SECRET, FakeBedrock, answer, message
@@ -148,7 +149,8 @@ def test_without_the_extra_it_says_what_to_install() -> None:
 import sys
 sys.modules["botocore"] = None  # as if it were not there
 from pytest_lok.backends.http.bedrock import BedrockBackend
-from pytest_lok.backends.http.client import HttpClient, HttpConfig
+from pytest_lok.backends.http.client import HttpClient
+from pytest_lok.backends.http.endpoint import HttpConfig
 problem = BedrockBackend("rock", HttpConfig(model="m"), http=HttpClient({}), environ={"AWS_REGION": "us-east-1"}).unavailable()
 print(problem.kind.name, problem.hint)
 """

@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from pytest_lok.backends.http.backend import HttpBackend
-from pytest_lok.backends.http.client import HttpClient, HttpConfig, complaint, proxies
+from pytest_lok.backends.http.client import HttpClient, proxies, server_error_message
+from pytest_lok.backends.http.endpoint import HttpConfig
 from pytest_lok.backends.http.openai import CHAT
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.ports import Prompt
@@ -38,12 +39,13 @@ import sys
 from pytest_lok.backends.http import anthropic
 from pytest_lok.backends.http import gemini as gemini_api
 from pytest_lok.backends.http import client as http
+from pytest_lok.backends.http import endpoint
 from pytest_lok.backends.http import openai
 from pytest_lok.backends.http import ollama
 from pytest_lok.backends.http import backend as server
 shared = http.HttpClient({})
 for dialect in (openai.CHAT, ollama.CHAT, anthropic.MESSAGES, gemini_api.GENERATE):
-    server.HttpBackend("a", http.HttpConfig(), dialect, http=shared, environ={}).unavailable()
+    server.HttpBackend("a", endpoint.HttpConfig(), dialect, http=shared, environ={}).unavailable()
 heavy = {"httpx", "httpcore", "anyio", "certifi"} & sys.modules.keys()
 assert not heavy, heavy
 """
@@ -217,4 +219,4 @@ def test_where_no_proxy_is_used() -> None:
     ],
 )
 def test_the_message_in_an_error_of_any_shape(body: str, message: str) -> None:
-    assert complaint(body) == message
+    assert server_error_message(body) == message

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pytest_lok.backends.http.backend import HttpBackend
-from pytest_lok.backends.http.client import HttpClient, HttpConfig
+from pytest_lok.backends.http.client import HttpClient
+from pytest_lok.backends.http.endpoint import HttpConfig
 from pytest_lok.backends.http.ollama import CHAT
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, expect_error, web

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from pytest_lok.backends.http.backend import HttpBackend
-from pytest_lok.backends.http.client import MAX_RETRY_AFTER, HttpClient, HttpConfig
+from pytest_lok.backends.http.client import MAX_RETRY_AFTER, HttpClient
+from pytest_lok.backends.http.endpoint import HttpConfig
 from pytest_lok.backends.http.openai import CHAT, RESPONSES
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, expect_error, web

@@ -18,7 +18,7 @@ from pytest_lok.errors import BackendFault
 
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 # The answer itself, what repeats the question, and what a server adds from elsewhere.
-_PASSED = frozenset(
+_NOT_STATES = frozenset(
     {
         "text", "format", "response_format", "schema", "tools", "metadata", "instructions",
         "input", "prompt", "parameters", "arguments", "logprobs", "annotations", "citations",
@@ -59,7 +59,7 @@ _PROGRESS = frozenset(
 )  # fmt: skip
 
 
-def fields(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def walk_fields(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Every key and value of an event, and of the tables inside of it, but for those of the answer."""
     left: list[Any] = [event]
     while left:
@@ -69,25 +69,25 @@ def fields(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             continue
         for name, inner in value.items():
             yield name, inner
-            if isinstance(inner, dict | list) and name not in _PASSED and name not in FILTERS:
+            if isinstance(inner, dict | list) and name not in _NOT_STATES and name not in FILTERS:
                 left.append(inner)
 
 
-def told(event: Mapping[str, Any], *, ends: bool) -> Ending | None:
+def ending_of(event: Mapping[str, Any], *, ends: bool) -> Ending | None:
     """Why an answer with this event is none. ``ends``: it ends here, and nothing may be on its way."""
     names = (event.get("type"), event.get("event"))
-    if name := next((name for name in names if is_bad(name)), ""):
-        return endings.judged(name.rsplit(".", 1)[-1], endings.BESIDE)
-    for name, value in fields(event):
-        rule = _rule(name)
-        if rule and (end := _judged(rule, name, value, ends)):
+    if name := next((name for name in names if names_bad_ending(name)), ""):
+        return endings.ending_for(name.rsplit(".", 1)[-1], endings.ANY_API)
+    for name, value in walk_fields(event):
+        rule = _rule_for(name)
+        if rule and (end := _ending_by_rule(rule, name, value, ends)):
             return end
     return None
 
 
-def is_bad(name: object) -> bool:
+def names_bad_ending(name: object) -> bool:
     """Whether an event is called by an ending that is not that of a whole answer: "response.cancelled"."""
-    return isinstance(name, str) and bool(endings.BESIDE.get(name.casefold().rsplit(".", 1)[-1]))
+    return isinstance(name, str) and bool(endings.ANY_API.get(name.casefold().rsplit(".", 1)[-1]))
 
 
 def is_nothing(value: Any) -> bool:
@@ -99,17 +99,17 @@ def is_nothing(value: Any) -> bool:
     return not value or (isinstance(value, str) and value.casefold() in _NOTHING)
 
 
-def words_of(name: str) -> list[str]:
+def split_name(name: str) -> list[str]:
     """What a name is made of: ``finish_reason`` and ``finishReason`` are the same."""
     return [word.casefold() for word in _WORDS.findall(name)] or [""]
 
 
 @lru_cache(1024)
-def _rule(name: str) -> str:
+def _rule_for(name: str) -> str:
     """What kind of state a field of this name tells, "" = none."""
     if name in FILTERS:
         return "filter"
-    words = words_of(name)
+    words = split_name(name)
     those, last = set(words), words[-1]
     if name in _CALLS:
         return "call"
@@ -133,9 +133,9 @@ def _rule(name: str) -> str:
     return "progress" if last in _ENDED or last == "partial" else ""
 
 
-def _judged(rule: str, name: str, value: Any, ends: bool) -> Ending | None:
+def _ending_by_rule(rule: str, name: str, value: Any, ends: bool) -> Ending | None:
     if rule == "progress":
-        return _end(endings.GARBLED, name, value) if ends and value is (name == "partial") else None
+        return _ending(endings.BROKE_OFF, name, value) if ends and value is (name == "partial") else None
     if is_nothing(value):
         return None
     match rule:
@@ -144,7 +144,7 @@ def _judged(rule: str, name: str, value: Any, ends: bool) -> Ending | None:
         case "details":
             return _of_details(name, value, ends)
         case "filter":
-            return _end(endings.FILTERED, what) if (what := _filtered(value)) else None
+            return _ending(endings.FILTERED, what) if (what := _filtered(value)) else None
         case "ruling":
             return _of_ruling(name, value)
         case "call":
@@ -155,14 +155,14 @@ def _judged(rule: str, name: str, value: Any, ends: bool) -> Ending | None:
             return None
         case "cut" | "warning":
             why = "the server may have cut the prompt"
-            return _end(Ending(kind=BackendFault.TOO_LONG, why=why), name, value)
+            return _ending(Ending(kind=BackendFault.TOO_LONG, why=why), name, value)
         case "blocked" if name == "refusal":
-            return _end(endings.DECLINED, value if isinstance(value, str) else json.dumps(value))
-    means = {"blocked": endings.FILTERED, "limit": endings.CUT, "halted": endings.HALTED}
-    return _end(means.get(rule, endings.GARBLED), name, value)
+            return _ending(endings.DECLINED, value if isinstance(value, str) else json.dumps(value))
+    means = {"blocked": endings.FILTERED, "limit": endings.CUT, "halted": endings.STOP_SEQUENCE}
+    return _ending(means.get(rule, endings.BROKE_OFF), name, value)
 
 
-def _end(end: Ending, *said: Any) -> Ending:
+def _ending(end: Ending, *said: Any) -> Ending:
     name, *value = said
     return Ending(kind=end.kind, why=f"{end.why}: {name}" + "".join(f" is {json.dumps(it)}" for it in value))
 
@@ -171,9 +171,9 @@ def _of_shape(rule: str, name: str, value: Any) -> Ending | None:
     """What is no list of tables where answers are, or is said by another than the model."""
     if rule == "role":
         known = isinstance(value, str) and value.casefold() in _ROLES
-        return None if known else _end(endings.ODD, name, value)
+        return None if known else _ending(endings.NOT_TEXT, name, value)
     known = isinstance(value, list) and all(isinstance(it, dict) for it in value)
-    return None if known else endings.ODD
+    return None if known else endings.NOT_TEXT
 
 
 def _of_word(name: str, value: Any, ends: bool) -> Ending | None:
@@ -182,12 +182,12 @@ def _of_word(name: str, value: Any, ends: bool) -> Ending | None:
         return next(filter(None, (_of_word(name, it, ends) for it in value)), None)
     if isinstance(value, int) and not isinstance(value, bool):
         good = name == "stop_reason" or ("status" in name.casefold() and 200 <= value < 300)
-        return None if good else _end(endings.GARBLED, name, value)  # a stop's number is that of a token
+        return None if good else _ending(endings.BROKE_OFF, name, value)  # a stop's number is that of a token
     if isinstance(value, dict):
         return _of_details(name, value, ends)
     if isinstance(value, str) and value.casefold() in _PROGRESS:
-        return _end(endings.GARBLED, name, value) if ends else None
-    return endings.judged(value, endings.BESIDE)
+        return _ending(endings.BROKE_OFF, name, value) if ends else None
+    return endings.ending_for(value, endings.ANY_API)
 
 
 def _of_details(name: str, value: Any, ends: bool) -> Ending | None:
@@ -196,7 +196,7 @@ def _of_details(name: str, value: Any, ends: bool) -> Ending | None:
         return _of_word(name, value, ends)
     words = [it for it in map(value.get, ("type", "reason", "code")) if not is_nothing(it)]
     if not words and "incomplete" in name:
-        return _end(endings.GARBLED, name, value)
+        return _ending(endings.BROKE_OFF, name, value)
     return next(filter(None, (_of_word(f"status of {name}", it, ends) for it in words)), None)
 
 
@@ -209,11 +209,11 @@ def _of_ruling(name: str, value: Any) -> Ending | None:
         inner = (
             _of_ruling(*it) for it in value.items() if it[0] in _RULINGS or isinstance(it[1], dict | list)
         )
-        return _end(endings.FILTERED, yes) if yes else next(filter(None, inner), None)
+        return _ending(endings.FILTERED, yes) if yes else next(filter(None, inner), None)
     passes = isinstance(value, str) and value.casefold() in _PASSES
     if passes or is_nothing(value) or isinstance(value, float):
         return None
-    return _end(endings.FILTERED, name, value)
+    return _ending(endings.FILTERED, name, value)
 
 
 def _filtered(value: Any, what: str = "") -> str:
@@ -222,6 +222,6 @@ def _filtered(value: Any, what: str = "") -> str:
         return next(filter(None, (_filtered(it, what) for it in value)), "")
     if not isinstance(value, dict):
         return ""
-    if any(_rule(name) == "blocked" and not is_nothing(it) for name, it in value.items()):
+    if any(_rule_for(name) == "blocked" and not is_nothing(it) for name, it in value.items()):
         return what or "the prompt or the answer"
     return next(filter(None, (_filtered(it, name) for name, it in value.items())), "")

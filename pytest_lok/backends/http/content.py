@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_lok.backends import endings
-from pytest_lok.backends.http.backend import PartialReply, text_of
+from pytest_lok.backends.http.partial_reply import PartialReply
+from pytest_lok.backends.json_fields import text_of
 
 _TEXTS = frozenset({"text", "output_text"})
 _BESIDE_TEXT = frozenset({"thinking", "redacted_thinking", "reasoning", "reference", "refusal"})
 
 
-def said(coming: PartialReply, content: Any) -> str:
+def text_in(reply: PartialReply, content: Any) -> str:
     """The text of a message; parts that are neither text nor its thoughts are no answer."""
     if content is None or isinstance(content, str):
         return content or ""
@@ -23,9 +24,11 @@ def said(coming: PartialReply, content: Any) -> str:
         elif kind in _TEXTS and not any(it[key] for key in it if key != "type"):
             continue  # one that begins
         elif kind not in _BESIDE_TEXT:
-            coming.stop(endings.TOOL if "tool" in str(kind) or "function" in str(kind) else endings.ODD)
+            reply.set_ending(
+                endings.TOOL if "tool" in str(kind) or "function" in str(kind) else endings.NOT_TEXT
+            )
         if isinstance(it, dict):
-            coming.refuse(text_of(it.get("refusal")))
+            reply.add_refusal(text_of(it.get("refusal")))
         if kind == "refusal":
-            coming.stop(endings.DECLINED)
+            reply.set_ending(endings.DECLINED)
     return "".join(texts)

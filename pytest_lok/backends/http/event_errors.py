@@ -12,8 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 from pytest_lok.backends import error_mapping as faults
-from pytest_lok.backends import states
-from pytest_lok.backends.http.client import Endpoint, message_of
+from pytest_lok.backends.http import event_states as states
+from pytest_lok.backends.http.client import error_message
+from pytest_lok.backends.http.endpoint import Endpoint
 from pytest_lok.errors import BackendError, BackendFault
 
 _ERRORS = frozenset({"error", "errors", "exception", "failure"})
@@ -24,40 +25,40 @@ _YES = ("success", "ok")
 _GOOD = (200, "0", "200", "ok", "success", "none", "null", "false", "no error")
 
 
-def checked(event: Any, endpoint: Endpoint) -> Mapping[str, Any]:
+def check_event(event: Any, endpoint: Endpoint) -> Mapping[str, Any]:
     """An event that is a table and tells of no error; else BackendError in the server's words."""
     if not isinstance(event, dict):
         raise endpoint.error(BackendFault.BAD_OUTPUT, "the server sent JSON that is no answer")
     failed = False
-    for name, value in states.fields(event):
+    for name, value in states.walk_fields(event):
         known = name.casefold()
         if _is_name_of_error(name) and not _is_good(value):
-            raise broken(endpoint, value)
+            raise error_in_event(endpoint, value)
         if known == "base_resp" and isinstance(value, dict) and value.get("status_code"):
-            raise broken(endpoint, {"code": value["status_code"], "message": value.get("status_msg")})
-        failed = failed or (known in _KINDS and is_error(value)) or (known in _YES and value is False)
+            raise error_in_event(endpoint, {"code": value["status_code"], "message": value.get("status_msg")})
+        failed = failed or (known in _KINDS and names_error(value)) or (known in _YES and value is False)
     codes = [event.get(name) for name in _CODES]
     if isinstance(event.get("status"), int) and event["status"] >= 400:
         codes.append(event["status"])
     said = [event.get(name) for name in _SAID if name == "detail" or isinstance(event.get(name), str)]
     if failed or not all(map(_is_good_code, codes)) or not all(map(_is_good, said)):
-        raise broken(endpoint, event)
+        raise error_in_event(endpoint, event)
     return event
 
 
-def broken(endpoint: Endpoint, error: Any) -> BackendError:
+def error_in_event(endpoint: Endpoint, error: Any) -> BackendError:
     """The failure that an error in an answer tells of."""
-    said = message_of({"error": error}) or json.dumps(error)[:500]
+    said = error_message({"error": error}) or json.dumps(error)[:500]
     names = [error.get(name) for name in ("code", "type", "status")] if isinstance(error, dict) else []
-    by_code = [faults.of_status(code) for code in names if isinstance(code, int) and code >= 400]
-    by_name = [faults.of_text(name.replace("_", " ")) for name in names if isinstance(name, str)]
-    kinds = [*by_code, faults.of_text(said), *by_name, BackendFault.OVERLOAD]
-    if faults.used_up(json.dumps(error)):
+    by_code = [faults.fault_of_status(code) for code in names if isinstance(code, int) and code >= 400]
+    by_name = [faults.fault_of_text(name.replace("_", " ")) for name in names if isinstance(name, str)]
+    kinds = [*by_code, faults.fault_of_text(said), *by_name, BackendFault.OVERLOAD]
+    if faults.is_quota_used_up(json.dumps(error)):
         kinds.insert(0, BackendFault.QUOTA)
     return endpoint.error(next(filter(None, kinds)), f"the server broke off: {said}")
 
 
-def is_error(*words: object) -> bool:
+def names_error(*words: object) -> bool:
     """Whether one of them is a name of an error: "error", "response.failed", "overloaded_error"."""
     return any(
         isinstance(word, str) and word.casefold().endswith(("error", "failed", "failure", "exception"))
@@ -67,7 +68,7 @@ def is_error(*words: object) -> bool:
 
 @lru_cache(1024)
 def _is_name_of_error(name: str) -> bool:
-    words = states.words_of(name)
+    words = states.split_name(name)
     return not _ERRORS.isdisjoint(words) or words[0].startswith("error")
 
 

@@ -1,0 +1,104 @@
+"""Where an HTTP backend's questions go, by its settings, and how its failures are worded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_lok.backends import error_mapping as faults
+from pytest_lok.core.trust.redaction import without
+from pytest_lok.engine.ports import Prompt
+from pytest_lok.errors import BackendError, BackendFault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpConfig:
+    """A server, as a user has set it up.
+
+    ``base_url`` and ``key_env`` "" = the backend's own; a server at another ``base_url`` gets no key
+    unless ``key_env`` names one. ``max_tokens`` is of the answer, None = the server's own. ``idle`` is
+    the longest silence in seconds that is not taken for a dead connection.
+    """
+
+    base_url: str = ""
+    key_env: str = ""
+    model: str = ""
+    max_tokens: int | None = None
+    idle: float = 180.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where a backend's questions go. ``secret`` is kept out of every message; ``hints`` are remedies.
+
+    ``idle`` is the longest silence in seconds that is not taken for a dead connection.
+    """
+
+    backend: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    secret: str = ""
+    hints: Mapping[BackendFault, str] = field(default_factory=dict)
+    idle: float = 180.0
+
+    def error(
+        self, kind: BackendFault, message: str, *, output: str = "", retry_after: float | None = None
+    ) -> BackendError:
+        """A failure in plain words, with its remedy and without the key."""
+        text = " ".join(message.split())
+        text, output = without(text, self.secret), without(output, self.secret)
+        return BackendError(
+            f"{self.backend}: {text}",
+            kind=kind,
+            backend=self.backend,
+            hint=self.hints.get(kind) or faults.remedy(kind, self.backend),
+            output=output,
+            retry_after=retry_after,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfiguredApi:
+    """One backend's API, as its settings say: ``base_url`` is in force, with no "/" at its end."""
+
+    backend: str
+    base_url: str
+    config: HttpConfig
+
+    @property
+    def table(self) -> str:
+        """What hints call the backend's table in lok.toml."""
+        return f"[backends.{self.backend}]"
+
+    def model_for(self, prompt: Prompt, usual: str = "") -> str:
+        """The step's model, the settings', or the usual one; NOT_CONFIGURED where nobody names one."""
+        model = prompt.model or self.config.model or usual
+        if not model:
+            hint = f"set `model` in {self.table} or in the step"
+            raise self.error(BackendFault.NOT_CONFIGURED, "no model is named", hint)
+        return model
+
+    def endpoint(
+        self, url: str, *, secret: str, headers: Mapping[str, str], hints: Mapping[BackendFault, str]
+    ) -> Endpoint:
+        """The address of one question; ``hints`` are better remedies than the usual ones."""
+        address = f"check `base_url` in {self.table}: {self.base_url}"
+        usual = {
+            BackendFault.NOT_CONFIGURED: address,
+            BackendFault.BAD_OUTPUT: address,
+            BackendFault.NETWORK: f"is a server at {self.base_url}, as `base_url` in {self.table} says? "
+            "Or set `retries`",
+            BackendFault.TRUNCATED: f"ask for less at once, or raise `max_tokens` in {self.table}",
+        }
+        return Endpoint(
+            backend=self.backend,
+            url=url,
+            headers=headers,
+            secret=secret,
+            hints={**usual, **hints},
+            idle=self.config.idle,
+        )
+
+    def error(self, kind: BackendFault, message: str, hint: str) -> BackendError:
+        """A failure that shows before anything is sent."""
+        return BackendError(f"{self.backend}: {message}", kind=kind, backend=self.backend, hint=hint)
