@@ -22,13 +22,13 @@ from pytest_lok.engine.stray_output import ENGINE_THREAD
 from pytest_lok.errors import UsageError
 
 SWITCH_INTERVAL = 0.00002
-"""Seconds the interpreter lets a busy thread go on while another waits: at its usual 5 ms every wake-up
-of the engine would cost that much as long as the caller computes.
+"""Seconds after which a busy thread has to let another one run, while the engine's thread lives. With
+Python's usual 5 ms every wake-up of the engine would take that long as long as the caller computes.
 """
 
 
 class RunHandle:
-    """One started run, seen from another thread."""
+    """A started run, for callers on other threads; every method may be called from any thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -41,9 +41,9 @@ class RunHandle:
         self._lock = threading.Lock()
 
     def step(self, name: str, timeout: float) -> StepResult | None:
-        """The step's result, or None if it is not there after ``timeout`` seconds.
+        """The step's result; None if there is none after ``timeout`` seconds.
 
-        A crash of the engine is raised here, and so is KeyError for a step that is not in the run.
+        Raises the exception that ended the engine, or KeyError for a step that is not in the run.
         """
         result = self._results.get(name)
         if result is not None:
@@ -59,32 +59,35 @@ class RunHandle:
         return self._results.get(name)
 
     def wait(self, timeout: float | None = None) -> RunResult | None:
-        """The run's result, or None if it has not ended after ``timeout`` seconds; raises like ``step``."""
+        """The run's result; None if the run has not ended after ``timeout`` seconds.
+
+        Raises as ``step`` does.
+        """
         try:
             return self._result.result(timeout)
         except TimeoutError:  # of waiting, or what the run died of; it may have ended just now
             return self._result.result() if self._result.done() else None
 
     def has_crashed(self) -> bool:
-        """Whether a step's result says that the engine died, and of what."""
+        """Whether the engine died of a bug that a step's result already reports."""
         return any(result.reason.startswith(INTERNAL_ERROR) for result in self._results.values())
 
     def running(self) -> dict[str, float]:
-        """Steps running now, with the seconds each has been running."""
+        """The steps that run now, with the seconds since each started."""
         return self._run.running() if self._run is not None and not self._result.done() else {}
 
     def waiting(self) -> float | None:
-        """Seconds it has waited until other runs of its workspace end; None if it does not."""
+        """Seconds that the run has waited for other runs of its workspace; None if it does not wait."""
         since = self._waiting_since
         return None if since is None else time.monotonic() - since
 
     def cancel(self, reason: str) -> None:
-        """Stop: running steps are cancelled (no child survives), what has not run says ``reason``."""
+        """Stop the run: running steps are cancelled (no child survives), the rest ends with ``reason``."""
         if self._run is not None and not self._result.done():
             self._loop.call_soon_threadsafe(self._run.stop, reason)
 
     def _on_event(self, event: Event) -> None:
-        """Engine thread: keep a finished step and wake whoever waits for it."""
+        """Keep a finished step's result and wake whoever waits for it. Runs on the engine's thread."""
         self._waiting_since = time.monotonic() if isinstance(event, RunWaiting) else None
         if not isinstance(event, StepFinished):
             return
@@ -96,7 +99,7 @@ class RunHandle:
             waiter.set()
 
     def _end(self, task: asyncio.Task[RunResult]) -> None:
-        """Engine thread: every waiter is resolved, whatever became of the run."""
+        """Wake every waiter, whatever became of the run. Runs on the engine's thread."""
         crash = asyncio.CancelledError() if task.cancelled() else task.exception()
         with self._lock:
             if crash is not None:
@@ -109,9 +112,9 @@ class RunHandle:
 
 
 class Background:
-    """One engine thread, started by the first run; its runs share the places for steps.
+    """One engine thread with one event loop, started by the first run. Its runs share the slots for steps.
 
-    Nothing it does prints or warns on the caller's thread.
+    Nothing that the engine does prints or warns on the caller's thread.
     """
 
     def __init__(self) -> None:
@@ -139,7 +142,7 @@ class Background:
         handle = RunHandle(loop)
 
         def forward(event: Event) -> None:
-            on_event(event)  # before anybody is woken: a result that is seen has been told
+            on_event(event)  # first: whoever is woken by a result may count on its event having been heard
             handle._on_event(event)
 
         handle._run = run = Run(
@@ -161,11 +164,14 @@ class Background:
         return handle
 
     def prepare(self) -> None:
-        """Make the thread and its loop, before a test blocks what they are made of; UsageError if it has."""
+        """Start the thread now, before a test blocks sockets; UsageError if they are blocked already."""
         self._running_loop()
 
     def close(self) -> None:
-        """Cancel what runs, close the backends, end the thread. Idempotent; it may be started again."""
+        """Cancel what runs, close the backends, end the thread.
+
+        Calling it twice is fine, and so is a new run.
+        """
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
@@ -183,14 +189,14 @@ class Background:
             sys.setswitchinterval(self._switch_interval)
 
     def kill(self) -> None:
-        """End every process at once, for whoever cannot wait for ``close`` to end them politely."""
+        """Kill every process now; ``close`` ends them politely and takes longer."""
         loop = self._loop or self._closing
         if loop is not None:
             for kill in self._kills:
                 loop.call_soon_threadsafe(kill)
 
     def release(self, world: World) -> None:
-        """Close a world's backends before the rest: nothing runs in it any more."""
+        """Close the backends of one world. Call it when no run uses the world any more."""
         if self._loop is None:
             return
         mine = [it for it in self._backends if any(it is b for b in world.backends.values())]
@@ -217,7 +223,7 @@ class Background:
         handle._task.add_done_callback(handle._end)
 
     async def _close_all(self, backends: Sequence[Backend]) -> None:
-        """Every one, also after one that breaks: that is logged, for it is no fault of who closes them."""
+        """Close all of them. A backend that raises is logged, for its bug is no fault of who closes it."""
         for backend in backends:
             try:
                 await backend.aclose()
@@ -237,7 +243,7 @@ class Background:
 
 
 def _check_sockets() -> None:
-    """Find out before a loop is half made."""
+    """UsageError if sockets are blocked: asyncio would fail while it makes a loop, and leave half of it."""
     try:
         socket.socket(socket.AF_UNIX).close()
     except Exception as blocked:

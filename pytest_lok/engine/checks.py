@@ -1,4 +1,4 @@
-"""What a step did -> whether the answer is yes: its verify command, the gate, then its asserts."""
+"""What a step did -> yes or no: its verify command, the gate, then its asserts."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ RULING_SCHEMA: Mapping[str, Json] = {
 
 
 _SHOWN_ANSWER = 200
-"""Characters of an answer that is no ruling that are repeated in the reason."""
+"""Characters that are shown of a judge's answer that is no ruling."""
 
 
 async def verify(execution: StepExecution, action: Ask) -> None:
-    """Run the step's verify command, if it has one; StepFailedError with its output if it says no.
+    """Run the step's verify command, if it has one; StepFailedError with its output if it exits non-zero.
 
-    A preset has become its command by now.
+    Replace a preset by its command before.
     """
     world = execution.context.world
     template = action.verify
@@ -63,7 +63,7 @@ async def verify(execution: StepExecution, action: Ask) -> None:
 
 
 async def check_step(execution: StepExecution) -> None:
-    """Hold the gate and the step's asserts against what it did; StepFailedError says who said no, and why."""
+    """Check the gate, then the asserts; StepFailedError says which one said no, and why."""
     inconclusive = await check_findings(execution)
     await check_asserts(execution)
     if inconclusive is not None:
@@ -71,7 +71,7 @@ async def check_step(execution: StepExecution) -> None:
 
 
 async def check_asserts(execution: StepExecution) -> None:
-    """Hold the step's asserts against what it did; StepFailedError names the first that is false."""
+    """Check the step's asserts; StepFailedError names the first that is false, with the values it read."""
     if not execution.step.asserts:
         return
     scope = replace(execution.context.scope(execution.loop), own=execution.result(Outcome.PASSED))
@@ -88,12 +88,12 @@ async def check_asserts(execution: StepExecution) -> None:
 
 
 def _holds(condition: Condition, scope: Scope) -> tuple[bool, str]:
-    """Whether it holds; and if not, what it read."""
+    """Whether the condition holds, and "", or else the values that it read."""
     return (True, "") if condition.holds(scope) else (False, condition.explain(scope))
 
 
 async def _ask_judge(execution: StepExecution, rubric: str, backend: str) -> bool:
-    """A judge's strict yes or no; anything else is an error of the step, never a yes."""
+    """Ask a judge for a strict yes or no; any other answer is an error of the step, never a yes."""
     if execution.cut:
         raise output_cut_error(execution.step.name)
     (name, *_) = resolve_backends(execution, (backend,) if backend else (), rubric)
@@ -123,7 +123,7 @@ async def _read_ruling(name: str, rubric: str, reply: Reply) -> tuple[Json, Json
 
 
 def _normalised(ruling: Json) -> Json:
-    """A ruling without what is not asked of it: no case or blanks of its verdict, one reason at most."""
+    """A ruling without harmless deviations: other keys that models add, case, white space, a null reason."""
     if not isinstance(ruling, dict):
         return ruling
     verdict, reason = ruling.get("verdict"), ruling.get("reason")
@@ -135,4 +135,4 @@ def _normalised(ruling: Json) -> Json:
 
 
 _IGNORED_KEYS = {"confidence", "evidence", "explanation", "rationale", "reasoning"}
-"""What judges say beside a verdict and its reason that is no verdict."""
+"""Keys that models add to a ruling, and that contain no verdict of their own."""

@@ -1,4 +1,4 @@
-"""What the parts of one run share: its plan, its world, its results so far, and its voice."""
+"""What the parts of one run share: its plan, its world, its results so far, and ``emit``."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from pytest_lok.errors import StepUnableError
 
 @dataclass(slots=True, kw_only=True)
 class RunContext:
-    """One run in progress. ``results`` is the schedule's live view; ``began`` is loop time.
+    """One run in progress.
 
-    ``budget`` is None where no budget limits it. ``queue`` is where steps, and parts of one, take their
-    places beside those of other runs.
+    ``results`` is a live view of the schedule. ``began`` is a time of the event loop, as ``now()`` is.
+    ``budget`` None = the run has no budget. Steps and items acquire their slots from ``queue``.
+    ``answered`` lists the backends that have answered, ``found`` the values that texts have parsed so far.
     """
 
     plan: Plan
@@ -49,7 +50,7 @@ class RunContext:
         return self.now() - self.began
 
     def scope(self, loop: Loop | None = None) -> Scope:
-        """What texts may read at this moment. It is one value as long as nobody else has answered."""
+        """What texts may read now. The value is the same object until another backend answers."""
         if self._scope is None:
             self._scope = Scope(
                 steps=self.results,
@@ -63,21 +64,21 @@ class RunContext:
         return self._scope if loop is None else replace(self._scope, loop=loop)
 
     def timeout_of(self, step: Step, backend: str = "") -> float:
-        """One attempt's time limit in seconds: the step's, the workflow's, the backend's, the settings'."""
+        """The time limit of one attempt in seconds, of the step, workflow, backend or settings."""
         own = step.timeout if step.timeout is not None else self.plan.workflow.timeout
         if own is not None:
             return own
         return self.world.timeouts.get(backend, self.world.limits.timeout)
 
     def note_backend(self, reply: Reply) -> None:
-        """Remember who answered, for ``workflow.backends``."""
+        """Remember the backend of a reply, for ``workflow.backends`` in texts."""
         if reply.backend not in self.answered:
             self.answered.append(reply.backend)
             self._scope = None
 
 
 class _LazyProject(Mapping[str, Json]):
-    """The project's facts, detected when the first text asks for one."""
+    """The project's facts. They are detected when the first text asks for one."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -93,9 +94,9 @@ class _LazyProject(Mapping[str, Json]):
 
 
 class time_limit:  # noqa: N801 - it reads as asyncio.timeout does
-    """``with within(seconds):`` a time limit; ``math.inf`` = none. TimeoutError where it takes longer.
+    """``with time_limit(seconds):`` raises TimeoutError after so many seconds; ``math.inf`` = no limit.
 
-    That is asyncio.timeout, which takes a step that does nothing a seventh of its time.
+    asyncio.timeout does the same, and takes a seventh of the time of a step that does nothing.
     """
 
     __slots__ = ("_cancelling", "_expired", "_limit", "_task", "_timer")
@@ -120,7 +121,7 @@ class time_limit:  # noqa: N801 - it reads as asyncio.timeout does
             return
         self._timer.cancel()
         if self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-            # nobody else wants the task to end
+            # without a cancellation from outside, which uncancel() would have counted as well
             raise TimeoutError from failure
 
     def _expire(self) -> None:
@@ -129,7 +130,7 @@ class time_limit:  # noqa: N801 - it reads as asyncio.timeout does
 
 
 def timed_out(what: str, limit: float) -> StepUnableError:
-    """The error of an attempt that ran out of its own time."""
+    """The error of an attempt that ran longer than its time limit of ``limit`` seconds."""
     return StepUnableError(
         f"{what} timed out after {limit:g} s", hint="raise `timeout` of the step, or set it to 0 for no limit"
     )

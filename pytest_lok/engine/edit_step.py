@@ -1,4 +1,4 @@
-"""An ask step to its end: answer, edits, verify, asserts; what was edited is kept or restored whole."""
+"""An ask step to its end: answer, edits, verify, asserts. All edits are kept, or all files are restored."""
 
 from __future__ import annotations
 
@@ -26,11 +26,14 @@ _EMPTY = "set allow_empty = true on the step if there may be nothing to change"
 
 
 class DryRunError(LokError):
-    """The edits apply, and this is a dry run: ``output`` of the record is their diff."""
+    """The edits apply, and this is a dry run: ``execution.output`` is their diff."""
 
 
 class _FixableError(LokError):
-    """What ``fix_retries`` asks again about: ``failure`` is what it comes to when nothing helps."""
+    """A failure that another answer may mend.
+
+    ``failure`` is raised when no retry of ``fix_retries`` is left.
+    """
 
     def __init__(self, failure: StepFailedError | StepUnableError) -> None:
         super().__init__(failure.message, hint=failure.hint)
@@ -46,16 +49,16 @@ def _fixable(*kinds: type[StepFailedError] | type[StepUnableError]) -> Iterator[
 
 
 class UndoneError(DryRunError):
-    """The answer holds, and its edits are undone with those of another that does not."""
+    """The answer passes, but its edits are undone together with those of an answer that does not."""
 
 
 AskTask: TypeAlias = Coroutine[None, None, LokError | None]
 RunTogether: TypeAlias = Callable[[Sequence[AskTask]], Awaitable[Sequence[LokError | None]]]
-"""Runs coroutines side by side, as many as a step may, and gives what they return in their order."""
+"""Runs coroutines side by side, as many as the step may, and returns their results in order."""
 
 
 async def run_and_apply(execution: StepExecution, action: Ask) -> None:
-    """Ask, apply the edits of the answer, verify, check; again with what was wrong, as often as allowed."""
+    """Ask, apply the edits, verify, check; ask again with what was wrong, at most ``fix_retries`` times."""
     (failure,) = await apply_together([execution], action)
     if failure is not None:
         raise failure
@@ -66,11 +69,11 @@ async def apply_together(
 ) -> list[LokError | None]:
     """Ask for every part, apply the edits of all answers as one transaction, verify and check each part.
 
-    Returns what each part failed with, None where it did not; where one did, the others' edits are
-    undone too. What may be corrected by asking again is the answer: its form, its edits, what verify
-    and the asserts say of it. The gate's no is none of these.
+    Returns the failure of each part, None where it passed; if one failed, the edits of all are undone. A part
+    is asked again if its answer may be corrected: its format, its edits, or what ``verify`` and the asserts
+    say. A no of the gate is final.
 
-    The workspace's lock is held from the first read of a file to the end of the checks, not while a
+    The workspace's lock is held from the first read of a file to the end of the checks, and never while a
     backend thinks.
     """
     action = _with_preset_command(parts[0], action)
@@ -109,7 +112,7 @@ async def _ask_part(part: StepExecution, action: Ask, feedback: str) -> LokError
 
 
 def _cause_of(failure: LokError) -> LokError:
-    """The failure itself, whether or not another answer could correct it."""
+    """The failure itself, without the mark that another answer could mend it."""
     return failure.failure if isinstance(failure, _FixableError) else failure
 
 
@@ -123,7 +126,7 @@ def _final_failures(failed: Mapping[int, LokError], parts: int, *, undone: bool)
 
 
 def _feedback(answer: str, failure: StepFailedError | StepUnableError, *, edited: bool) -> str:
-    """What the next question says of the answer before (it may not have been usable at all)."""
+    """The text after the next prompt: the previous answer, if there was one, and what is wrong with it."""
     said = [f"Your previous answer was:\n\n{answer}"] if answer else []
     evidence = failure.output.removeprefix(answer).strip()
     why = f"It was {'undone' if edited else 'not accepted'}, since {failure.message}"
@@ -132,7 +135,7 @@ def _feedback(answer: str, failure: StepFailedError | StepUnableError, *, edited
 
 
 def _with_preset_command(execution: StepExecution, action: Ask) -> Ask:
-    """The action with the command its preset stands for: where there is none, nothing is asked in vain."""
+    """The action with its verify preset replaced by a command, before anything is asked in vain."""
     if not action.verify_preset:
         return action
     command = execution.context.world.workspace.verify_command(action.verify_preset)
@@ -140,7 +143,10 @@ def _with_preset_command(execution: StepExecution, action: Ask) -> Ask:
 
 
 async def _apply_and_check(parts: Sequence[StepExecution], action: Ask, *, last: bool) -> dict[int, LokError]:
-    """What the parts fail with, by number; nothing of the edits stays if one does."""
+    """Apply the edits and check the parts.
+
+    Returns failures by the part's number; files are restored if any.
+    """
     if not action.apply_edits:
         return await _check_parts(parts, action)
     world = parts[0].context.world
@@ -176,7 +182,7 @@ async def _check_parts(parts: Sequence[StepExecution], action: Ask) -> dict[int,
 
 
 async def _show_edits(parts: Sequence[StepExecution]) -> dict[int, LokError]:
-    """A dry run: the checks that need no edits, and the edits as each part's output."""
+    """A dry run: make the checks that need no edits, and show the edits as each part's output."""
     shown: dict[int, LokError] = {}
     for number, part in enumerate(parts):
         try:
@@ -205,7 +211,7 @@ async def _check_part(execution: StepExecution, action: Ask) -> None:
 def _draft_edits(
     parts: Sequence[StepExecution], action: Ask, transaction: Transaction
 ) -> tuple[EditDraft, dict[int, LokError]]:
-    """What becomes of the files, and which parts' edits do not apply, by number, each with why not."""
+    """The changed files, and the parts whose edits do not apply, by number."""
     commands = {(_verify_text(part, action), "`verify`") for part in parts} | set(_later_commands(parts[0]))
     judges = [
         verification(command, transaction.read, who=who, installed=_is_importable)
@@ -247,9 +253,9 @@ def _no_change(why: str) -> _FixableError:
 
 
 def _later_commands(execution: StepExecution) -> Iterator[tuple[str, str]]:
-    """The commands of the steps that build on this one, each with whose it is: they judge its edits too."""
+    """The commands of the steps that depend on this one, with the step's name: they judge its edits too."""
     world, after = execution.context.world, {execution.step.name}
-    for step in execution.context.plan.steps:  # what a step needs stands before it
+    for step in execution.context.plan.steps:  # a plan lists every step after its dependencies
         if after.isdisjoint(step.needs):
             continue
         after.add(step.name)
@@ -273,7 +279,7 @@ def _is_importable(name: str) -> bool:
 
 
 def _verify_text(part: StepExecution, action: Ask) -> str:
-    """The verify command as it will run, with its values where their names are; "" = nothing verifies."""
+    """The verify command with its values in place of their variables; "" = there is none."""
     if action.verify is None:
         return ""
     command = action.verify.render(part.context.scope(part.loop))
@@ -284,7 +290,7 @@ def _verify_text(part: StepExecution, action: Ask) -> str:
 
 
 async def _checkpoint(execution: StepExecution) -> None:
-    """Let git-agent note the state before the edits, where it keeps a history; nothing depends on it."""
+    """Let git-agent note the state before the edits, if it is used here; a failure is only a section."""
     world, limit = execution.context.world, execution.context.timeout_of(execution.step)
     command = world.workspace.checkpoint(f"pre-edit: {execution.step.name}")
     if command is None:

@@ -1,4 +1,4 @@
-"""Work on texts of others -> its result, on a thread of its own: it may be slow, and the loop goes on."""
+"""Templates, conditions and schemas may be slow on foreign texts: here they do not hold up the event loop."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from pytest_lok.engine.stray_output import ENGINE_THREAD
 T = TypeVar("T")
 
 TimeLeft: TypeAlias = Callable[[], float]
-"""Seconds that are left; TimeoutError when there are none, or nobody waits any more."""
+"""Returns the seconds that are left; raises TimeoutError if none are, or if nobody waits any more."""
 
 
 class Evaluable(Protocol):
-    """A template, a condition, or a shell text."""
+    """A template, a condition, or a shell text: what ``evaluate`` may be slow for."""
 
     def may_be_slow(self, scope: Scope) -> bool:
-        """Whether it may take long."""
+        """Whether evaluating the text may take long with these values."""
         ...
 
 
 async def evaluate(
     execution: StepExecution, scope: Scope, texts: Iterable[Evaluable | None], work: Callable[[Scope], T]
 ) -> T:
-    """What ``work`` makes of the texts: at once, or, where one may take long, for as long as the step may."""
+    """The result of ``work(scope)``, on a thread and within the step's time limit if a text may take long."""
     if not any(text is not None and text.may_be_slow(scope) for text in texts):
         return work(scope)
     limit = execution.context.timeout_of(execution.step)
@@ -42,10 +42,10 @@ async def evaluate(
 
 
 async def evaluate_in_thread(work: Callable[[TimeLeft], T], limit: float, what: str) -> T:
-    """What ``work`` gives; StepUnableError where that takes more than ``limit`` seconds.
+    """The result of ``work`` on a thread of its own; StepUnableError after ``limit`` seconds.
 
-    The work has to ask for the time that is left, again and again. The thread is a daemon, so that nobody
-    waits for it who leaves.
+    A thread cannot be ended from outside, so the work has to call its argument again and again. The thread
+    is a daemon: a process that exits does not wait for it.
     """
     loop = asyncio.get_running_loop()
     end = time.monotonic() + limit

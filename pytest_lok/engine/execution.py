@@ -1,4 +1,4 @@
-"""What one execution of a step has to show so far; it becomes the StepResult whatever happens."""
+"""What one execution of a step has gathered so far. It becomes the StepResult, whatever happens."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from pytest_lok.engine.context import RunContext
 from pytest_lok.engine.ports import Prompt
 
 _HEAD, _TAIL = 8_000, 56_000
-"""Characters of a section: the start, and more of the end, where errors are."""
+"""Characters of a section that are kept: more of its end, where errors stand, than of its start."""
 
 
 @dataclass(slots=True)
 class StepExecution:
-    """One execution of a step (of one item of it, inside ``for_each``), filled as it goes.
+    """One execution of a step, or of one item of a ``for_each`` step, filled as the step goes on.
 
-    ``reported`` holds the data of each backend (``""`` = the command) whose word counts, of those that
-    were ``asked`` the ``question``; where they are findings, ``findings`` is what became of them.
-    ``material`` is what the workflow says in the prompt, and ``quoting`` that the only JSON of
-    the answer stands in there.
+    ``asked`` names the backends that got the ``question``. ``reported`` holds the data of those whose answer
+    counts, by name; "" = the step's command. ``findings`` are the located findings of that data.
+    ``material`` is the part of the prompt that an answer may quote, and ``quoting`` says that all JSON of
+    the answer is quoted from there.
     """
 
     step: Step
@@ -64,34 +64,34 @@ class StepExecution:
 
     @property
     def item(self) -> int | None:
-        """The item's index, for events."""
+        """The item's index for events; None outside of ``for_each``."""
         return None if self.loop is None else self.loop.index
 
     def reset_answer(self) -> None:
-        """Forget the answer, for another attempt at the same task; what was paid stays paid."""
+        """Forget the answer before another attempt. Usage and sections stay."""
         self.verdict = None
         self.replies.clear()
         self.refusals.clear()
         self.reported.clear()
 
     def add_section(self, title: str, text: str) -> None:
-        """Keep a piece of evidence; empty text is none."""
+        """Add a section to the step's report; a text of white space alone is left out."""
         if text.strip():
             self.sections.append(Section(title=title, text=leave_out_middle(text, head=_HEAD, tail=_TAIL)))
 
     def adopt_answer(self, other: StepExecution) -> None:
-        """Take over the answer of one of several attempts at this step."""
+        """Take over the answer of one of several attempts (``repeat``) at this step."""
         self.output, self.cut, self.data, self.has_data = other.output, other.cut, other.data, other.has_data
         self.verdict, self.quoting = other.verdict, other.quoting
         self.replies = other.replies
-        if other.findings is not None:  # what other attempts report counts no more, and is told
+        if other.findings is not None:  # what the other attempts report counts no more, but is shown
             lost = [it for it in self.findings or () if it.standing in ("blocks", "undecided")]
             self.findings = merge_attempts(
                 [*other.findings, *(replace(it, standing="outvoted") for it in lost)]
             )
 
     def absorb_part(self, other: StepExecution, label: str) -> None:
-        """Add what a part of this step (an item, one of several answers) has to show."""
+        """Add the usage, replies and sections of a part of this step: an item, or one of several answers."""
         self.usage += other.usage
         self.attempts += other.attempts
         self.replies += other.replies
@@ -101,7 +101,7 @@ class StepExecution:
         self.sections += [replace(s, title=f"[{label}] {s.title}") for s in other.sections]
 
     def item_result(self, outcome: Outcome, reason: str, seconds: float) -> ItemResult:
-        """The record as what came of one item."""
+        """The execution as the result of one item, which took so many seconds."""
         loop = self.loop or Loop(item=None, index=0)
         return ItemResult(
             index=loop.index,
@@ -122,7 +122,7 @@ class StepExecution:
         underlying: Outcome | None = None,
         seconds: float = 0.0,
     ) -> StepResult:
-        """The record as a result with this outcome."""
+        """The execution as the step's result with this outcome."""
         return StepResult(
             name=self.step.name,
             outcome=outcome,

@@ -1,4 +1,10 @@
-"""What the engine needs of the world, as protocols; ``World`` holds one of each."""
+"""The protocols through which the engine meets the world, and ``World``, which holds one of each.
+
+Nothing in ``engine/`` opens a file, starts a process or connects to a server in another way. ``wiring/``
+implements the protocols for real, tests implement them as fakes. Three rules hold for all of them: times
+are seconds, paths are relative to the workspace unless said otherwise, and whoever is cancelled leaves
+nothing behind (no child, no socket, no half-written file) when the cancellation has passed through.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +24,13 @@ from pytest_lok.errors import BackendError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """One question. ``model`` "" = the backend's own; ``schema`` is a JSON Schema the answer must satisfy.
+    """One question to one backend.
 
-    ``timeout`` is the time left for the answer in seconds (``math.inf`` = no limit). The engine
-    enforces it too; a backend may use it to tell its server or child. ``sample`` numbers independent
-    answers to the same question, which must not come out of one cache entry. ``workflow`` (its stem)
-    and ``step`` say who asks.
+    ``model`` is the name of a model; "" = the backend's own choice. ``schema`` is a JSON Schema that the
+    answer should satisfy. A backend may hand the schema on or ignore it, for the engine checks the answer.
+    ``timeout`` is the time left for the answer in seconds; ``math.inf`` = no limit. The engine enforces the
+    limit, and a backend may tell it to its server. ``sample`` numbers independent answers to one question,
+    which must not come out of one cache entry. ``workflow`` (the stem of its file) and ``step`` say who asks.
     """
 
     text: str
@@ -37,59 +44,87 @@ class Prompt:
 
 
 class Backend(Protocol):
-    """Anything that answers prompts. One instance serves many concurrent ``ask`` calls on one loop."""
+    """Anything that answers prompts. One instance serves many concurrent ``ask`` calls on one event loop.
+
+    Do not call ``ask`` directly: ``engine/asking/checked_call`` adds what no backend has to do itself, which
+    is the time limit, the check for empty answers, and CRASHED for exceptions that nobody expected::
+
+        class Parrot:
+            name = "parrot"
+
+            def unavailable(self) -> BackendError | None:
+                return None
+
+            async def ask(self, prompt: Prompt) -> Reply:
+                return Reply(text=prompt.text, backend=self.name)
+
+            async def aclose(self) -> None:
+                pass
+    """
 
     @property
     def name(self) -> str:
-        """What workflows call it."""
+        """What workflows call the backend; never changes."""
         ...
 
     def unavailable(self) -> BackendError | None:
-        """Why it cannot answer at all (cheap: is it installed, has it a key), or None. No network."""
+        """Why the backend cannot answer at all, with a hint; None if it can.
+
+        Called before every question, so the method is cheap: it looks for a program or a key, and never
+        uses the network.
+        """
         ...
 
     async def ask(self, prompt: Prompt) -> Reply:
-        """A whole, non-empty answer, or BackendError. Cancelling leaves no child and no socket."""
+        """The whole answer. BackendError says by its ``kind`` why there is none.
+
+        An answer that is cut, filtered or refused is an error, never a Reply. ``usage`` holds what the
+        server counted; counters that it does not report stay None.
+        """
         ...
 
     async def aclose(self) -> None:
-        """Release what it holds (clients, processes); called once, on the loop that used it."""
+        """Release clients and processes. Called once, on the loop that asked."""
         ...
 
 
 @runtime_checkable
 class RemembersAnswers(Protocol):
-    """A backend that may know an answer without asking: that waits for no place and spends nothing."""
+    """A backend that may know an answer without asking. It waits for no slot then and spends nothing."""
 
     async def recall(self, prompt: Prompt) -> Reply | None:
-        """The answer that is known, None if it has to be asked for; BackendError if it must not be."""
+        """The known answer; None if ``ask`` may be called; BackendError if it must not be."""
         ...
 
 
 @runtime_checkable
 class HasApiKeyVariable(Protocol):
-    """A backend that has its key, if it has one, from a variable."""
+    """A backend that may read an API key from an environment variable; `lok doctor` names it."""
 
     def key_variable(self) -> str | None:
-        """The variable it is in: "" = in none, so it must be signed in; None = it needs no key we know of."""
+        """The variable that holds the key. "" = none, so the user must be signed in; None = no key needed."""
         ...
 
 
 @runtime_checkable
 class HasVersion(Protocol):
-    """A backend that is a program of this machine, and can tell of it without asking a model."""
+    """A backend that is a program of this machine and can print its version without asking a model."""
 
     async def version(self, *, limit: float) -> str:
-        """What the program calls its version, "" where there is no way to ask.
+        """The version as the program prints it; "" where there is no way to ask.
 
-        BackendError where it does not say ``limit`` seconds.
+        BackendError where the program fails, or says nothing within ``limit`` seconds.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandSpec:
-    """A process to run. ``env`` is added to the base environment; ``cwd`` lies inside the workspace."""
+    """A command of a workflow. ``argv`` is run without a shell; a shell text is ``("sh", "-c", text)``.
+
+    ``env`` is added to the environment that the runner gives every command. ``cwd`` is relative to the
+    workspace and lies inside of it; "" = the workspace itself. ``stdin`` is all that the command can read.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -99,11 +134,11 @@ class CommandSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """A process that ended by itself. ``exit_code`` is negative for a signal; text is decoded, bounded.
+    """A process that ended by itself, or was ended after it had printed its last word.
 
-    ``cut``: stdout was longer, and a line in its middle stands for what is not there; ``stderr_cut`` says
-    the same of stderr. ``unread``: bytes of a counted stdin that nobody took. It ended well, too, if it had
-    said all and was ended for not going.
+    ``exit_code`` is negative for a signal. ``stdout`` and ``stderr`` are decoded. The runner keeps each up
+    to a limit; ``cut`` (of stdout) or ``stderr_cut`` says that a line in the middle stands for the rest.
+    ``unread`` counts the bytes of stdin that the process did not read, where ProcessSpec asks to know.
     """
 
     exit_code: int
@@ -116,21 +151,22 @@ class Completed:
 
 
 class CommandRunner(Protocol):
-    """Runs commands. Cancelling a run ends the whole process group before it returns."""
+    """Runs the commands of steps. Cancelling ``run`` ends the whole process group before it returns."""
 
     async def run(self, command: CommandSpec) -> Completed:
-        """Run to its end; StepUnableError if it cannot be started."""
+        """Run a command to its end, whatever its exit code; StepUnableError if it cannot be started."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSpec:
-    """One process, said in full: ``env`` is its whole environment, ``cwd`` an absolute directory.
+    """One process of a backend, described in full: nothing is inherited.
 
-    ``spool`` gives it files instead of pipes for stdout and stderr: some programs lose what a pipe
-    has not taken when they exit. ``idle`` is the longest silence in seconds that is waited for.
-    ``report_unread`` gives it a pipe instead of a file for stdin, so that what it does not read is known.
-    ``is_finished`` tells by its output so far whether it has said its last word: then it need not exit.
+    ``env`` is the whole environment and ``cwd`` an absolute directory. With ``spool`` stdout and stderr are
+    files instead of pipes, for some programs lose at their exit what a pipe has not taken. ``idle`` is the
+    longest silence in seconds. With ``report_unread`` stdin is a pipe instead of a file, so that
+    ``Completed.unread`` is known. ``is_finished`` is called with the output so far; where it returns True the
+    program has said everything, and is ended if it does not exit.
     """
 
     argv: tuple[str, ...]
@@ -144,29 +180,32 @@ class ProcessSpec:
 
 
 class ProcessRunner(Protocol):
-    """Runs one process to its end; cancelling ends it and all it started before it returns."""
+    """Runs one process of a backend. Cancelling ends it and all that it started before it returns."""
 
     async def __call__(self, spec: ProcessSpec, /) -> Completed:
-        """What it printed and how it ended; StepUnableError if it cannot be started.
+        """What the process printed and how it ended.
 
-        TimeoutError after a silence that was too long.
+        StepUnableError if it cannot be started; TimeoutError after a silence of ``spec.idle`` seconds.
         """
         ...
 
 
 class Transaction(Protocol):
-    """One step's edits: read, write all, then keep or (by leaving without ``commit``) restore."""
+    """One step's edits: read files, write all changes, then ``commit``; leaving without it restores."""
 
     def read(self, path: str) -> bytes | None:
-        """A file's bytes, None if there is none; ValueError with the reason why it cannot be edited."""
+        """A file's bytes; None if there is no such file; ValueError says why the file cannot be edited."""
         ...
 
     def write(self, changes: Sequence[FileChange]) -> None:
-        """Write every change, each file atomically; StepUnableError if the system does not let it."""
+        """Write every change, each file atomically; StepUnableError if the system refuses one.
+
+        Call it once, with the changes of all answers.
+        """
         ...
 
     def commit(self) -> None:
-        """Make what was written final."""
+        """Make the written files final: leaving the transaction restores nothing any more."""
         ...
 
 
@@ -187,10 +226,10 @@ class RunLock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileVersions:
-    """One file on both sides of a change; None = it is not there.
+    """One file on both sides of a change. None as a side = the file does not exist there.
 
-    ``before`` is where the change began, ``after`` as it is judged now. ``unknown`` says why the two cannot
-    be compared ("" = they can): then neither counts. ``mode_changed`` is about who may execute it.
+    ``before`` is the file where the change began, ``after`` as it is judged now. ``unknown`` says why the two
+    cannot be compared, and then neither counts; "" = they can. ``mode_changed``: who may execute it changed.
     """
 
     path: str
@@ -202,10 +241,10 @@ class FileVersions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What changed in a tree since it left its base, also what is not committed yet.
+    """What changed in a work tree since its base, also what is not committed yet.
 
-    ``base`` says what it is compared with, for people. ``files`` has each path that was asked for.
-    ``same``: the base is what is judged, so that nothing can be called outside of the change.
+    ``base`` names the base for people. ``files`` has an entry for each path that was asked for. ``same``: the
+    base itself is what is judged, so no finding can lie outside of the change.
     """
 
     base: str
@@ -214,69 +253,67 @@ class Comparison:
 
 
 class Workspace(Protocol):
-    """The tree a run works on."""
+    """The directory that a run works on. A ``path`` is relative, in its plain form, and follows no link."""
 
     def run_lock(self, *, alone: bool) -> RunLock:
-        """The lock of one run, not taken yet; ``alone`` keeps every other run out, across processes."""
+        """The lock of one run, not acquired yet; ``alone`` keeps every other run out, across processes."""
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Wait for the workspace's lock (one transaction at a time, across processes), then begin.
 
-        Leaving without ``commit`` restores every file byte for byte, whatever the reason for leaving.
+        Leaving without ``commit`` restores every file byte for byte, whatever the reason for leaving. Do not
+        hold a transaction while a backend thinks: every other step with edits waits for it.
         """
         ...
 
     def read(self, path: str) -> bytes | None:
-        """A file's bytes, None if there is no such file; ValueError with the reason why it may not be read.
-
-        ``path`` is relative, in its plain form, and reached through no link.
-        """
+        """A file's bytes; None if there is no such file; ValueError says why it may not be read."""
         ...
 
     async def comparison(self, paths: Sequence[str]) -> Comparison:
-        """Both sides of these files; StepUnableError says why that cannot be known."""
+        """Both sides of these files; StepUnableError without a repository or a base."""
         ...
 
     async def file_names(self) -> frozenset[str]:
-        """Every file of the base, if there is one, or of the tree but for those that git ignores.
+        """The paths of every file of the base; without a base, of the tree but for what git ignores.
 
-        StepUnableError where this is no repository.
+        StepUnableError where the workspace is no repository.
         """
         ...
 
     async def text_at_base(self, path: str) -> str | None:
-        """A file's text as the base has it, None if it has none; StepUnableError as above."""
+        """A file's text at the base; None if there is no such file; StepUnableError as above."""
         ...
 
     @property
     def root(self) -> str:
-        """Absolute path."""
+        """The absolute path of the directory."""
         ...
 
     def project(self) -> Mapping[str, Json]:
-        """What was detected: ``language``, ``root``, ``tools``."""
+        """What texts read as ``project``: ``language``, ``root`` and ``tools``."""
         ...
 
     def checkpoint(self, message: str) -> CommandSpec | None:
-        """What tells an agent's own history of the state before edits; None = nobody keeps one here."""
+        """The command that notes the state before edits in git-agent's history; None = it keeps none."""
         ...
 
     def verify_command(self, preset: str) -> str:
-        """The command behind ``verify = "true"`` or a language; StepUnableError if nothing is detected."""
+        """The shell text that ``verify = "true"`` or a language stands for; StepUnableError without one."""
         ...
 
 
-def _nothing() -> None:
-    """Where there are no processes there is nothing to end."""
+def _kill_nothing() -> None:
+    """The default of ``World.kill``, for worlds that start no processes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much runs at once, and for how long, where a workflow does not say (seconds).
+    """How much runs at once, and for how long in seconds, where a workflow does not say.
 
-    All runs of a process together keep to ``max_parallel``. Where it is not ``is_explicit``, which is to say
-    that nobody has set it, a workflow or a step may say more, for itself.
+    ``max_parallel`` holds for all runs of a process together. ``is_explicit``: a user has set it, so that a
+    workflow or a step can only ask for less; otherwise it may ask for more, for itself.
     """
 
     max_parallel: int = 8
@@ -284,44 +321,47 @@ class Limits:
     is_explicit: bool = False
 
     def parallel_for(self, wanted: int | None) -> int:
-        """How many run at once of what says ``wanted``, by itself."""
+        """How many steps of a workflow (or items of a step) with ``max_parallel = wanted`` run at once."""
         if wanted is None:
             return self.max_parallel
         return min(wanted, self.max_parallel) if self.is_explicit else wanted
 
     def total_for(self, wanted: int | None) -> int:
-        """How many may run at once beside and with what says ``wanted``."""
+        """How many may run in the whole process while a workflow or step that says ``wanted`` runs."""
         return max(self.parallel_for(wanted), self.max_parallel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Everything outside the engine.
-
-    ``backends`` holds every configured name, also disabled ones (their ``unavailable`` says so), in
-    the order of preference; ``default_backends`` is what a step that names none asks ("auto" = the
-    router's choice, by their ``strengths``, the first of which counts the most). ``env`` is what
-    ``{{ env.X }}`` reads. ``timeouts`` holds the backends' own, in
-    seconds. ``command_wrapper`` is the settings' wrapper around shell and verify commands, "" = none.
-    ``prices`` are the user's, which turn tokens into money where a backend does not say.
-    ``redactor`` masks secrets in every event, and so in everything that is shown or stored. ``kill``
-    ends every process at once, for whoever cannot wait for a run to be stopped. ``limiters`` limit how
-    many questions a backend gets at once; waiting for one is no part of an answer's time. In a
-    ``dry_run`` edits are shown and not made, and steps that need such a step are not run.
-    """
+    """Everything outside of the engine that a run uses. Runs may share a world; nobody changes one."""
 
     backends: Mapping[str, Backend]
+    """Every configured backend by its name, in the order of preference; disabled ones are ``unavailable``."""
     shell: CommandRunner
+    """Runs the commands of shell steps, ``verify`` and checkpoints."""
     workspace: Workspace
+    """The directory that the run works on."""
     env: Mapping[str, str] = field(default_factory=dict)
+    """What ``{{ env.X }}`` reads. Commands get their environment from ``shell``."""
     limits: Limits = Limits()
+    """How much runs at once and for how long, where a workflow does not say."""
     default_backends: tuple[str, ...] = ("auto",)
+    """Whom a step asks that names nobody; "auto" = the router's choice by ``strengths``."""
     weights: Mapping[str, float] = field(default_factory=dict)
+    """The backends' weights in a weighted vote; 1.0 where there is none."""
     strengths: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What each backend is good at, the most important first."""
     timeouts: Mapping[str, float] = field(default_factory=dict)
+    """The backends' own time limits in seconds; weaker than those of steps and workflows."""
     command_wrapper: str = ""
+    """A shell text around every shell and verify command; "" = none."""
     prices: Mapping[str, Price] = field(default_factory=dict)
+    """The user's prices by a pattern of model names, for backends that do not report a cost."""
     redactor: Redactor = field(default_factory=Redactor)
-    kill: Callable[[], None] = _nothing
+    """Masks secrets in every event, and so in everything that is shown or stored."""
+    kill: Callable[[], None] = _kill_nothing
+    """Ends every process at once, for whoever cannot wait until a run is stopped."""
     limiters: Mapping[str, ConcurrencyLimiter] = field(default_factory=dict)
+    """How many questions a backend gets at once. Waiting for a slot is no part of an answer's time."""
     dry_run: bool = False
+    """Edits are shown and not made, and steps that need such a step are not run."""

@@ -1,4 +1,10 @@
-"""The run loop: plan + world -> events, and the RunResult they fold into."""
+"""The run loop: plan + world -> events, and the RunResult that they fold into.
+
+A step starts as soon as the schedule says that it is ready and a slot is free. Slots are shared by all runs
+of the process. Each started step has a task; when it has ended, the same task goes on with the next ready
+step, so that a chain of steps costs one task. Every result passes through ``_record``, and everything that
+anybody learns of a run passes through ``_emit``.
+"""
 
 from __future__ import annotations
 
@@ -30,21 +36,23 @@ from pytest_lok.engine.step import run_step
 from pytest_lok.errors import StepUnableError
 
 INTERNAL_ERROR = "internal error"
-"""How the reason of a step begins that a bug of ours has ended."""
+"""How the reason of a step begins that was ended by a bug in lok itself."""
 _RESULT_EVENTS = (RunStarted, StepFinished, RunFinished)
-"""What a RunResult is made of."""
+"""The events that a RunResult is folded from; the others are only for live views."""
 LOCK_CHECK_INTERVAL = 0.05
-"""Seconds between two looks at whether another run of the workspace has ended."""
+"""Seconds between two attempts to acquire the workspace's lock."""
 
 
 def ignore_event(event: Event) -> None:
-    """Nobody listens."""
+    """A listener that does nothing with an event."""
 
 
 class Run:
-    """One run of a plan: every step once, as early as its needs and the limits allow.
+    """One run of a plan: every step once, as early as its dependencies and the limits allow.
 
-    ``queue`` is shared with the other runs of the process, so that the limits hold for all of them together.
+    ``on_event`` is called on the event loop, with secrets masked. ``fail_fast`` stops the run at the first
+    red step. ``resume`` holds results and spending of a run that this one continues. ``queue`` hands out the
+    slots that all runs of the process share; None = this run is alone.
     """
 
     def __init__(
@@ -80,10 +88,10 @@ class Run:
         self._traceback: tuple[Section, ...] = ()
 
     async def execute(self) -> RunResult:
-        """Run to the end, or to ``stop``; returns what came of it.
+        """Run to the end, or until ``stop`` is called, and return the result. Call it once.
 
-        Cancelling the task that awaits this ends every child process, settles what did not finish
-        as interrupted, emits RunFinished, and re-raises.
+        Cancelling it ends every child process, records unfinished steps as interrupted, emits RunFinished,
+        and re-raises.
         """
         now, budget = asyncio.get_running_loop().time, self._plan.workflow.budget
         self._context = RunContext(
@@ -118,17 +126,17 @@ class Run:
         return fold(self._folded_events)
 
     def stop(self, reason: str) -> None:
-        """End the run early (call on its loop): running steps are cancelled, the rest is not run."""
+        """End the run early: running steps are cancelled, the rest is not run. Call it on the run's loop."""
         self._interrupted = self._stopped = reason
         self._cancel_running()
 
     def running(self) -> dict[str, float]:
-        """Steps running now, with the seconds since each started."""
+        """The steps that run now, with the seconds since each started."""
         names = tuple(self._tasks)
         return {name: self._context.elapsed - self._started_at[name] for name in names}
 
     async def _wait_for_lock(self, lock: RunLock) -> None:
-        """Wait until no other run is in the way, or until this one is stopped."""
+        """Wait until no other run excludes this one, or until this one is stopped."""
         announced = False
         try:
             while not self._stopped and not lock.try_acquire():
@@ -140,12 +148,12 @@ class Run:
             self.stop(failure.message)
 
     def _start_ready(self) -> None:
-        """Start what may start, each in a task of its own."""
+        """Start every step that may start now, each in a task of its own."""
         while (step := self._take_next()) is not None:
             self._tasks[step.name] = self._group.create_task(self._run_chain(step))
 
     def _take_next(self) -> Step | None:
-        """A step that may start now, announced; None if there is none, or no place for it."""
+        """The next ready step, announced; None if no step is ready, or no slot is free."""
         if not self._may_start():
             return None
         if self._slots.try_acquire(self._slot_limit):
@@ -166,7 +174,7 @@ class Run:
         return step
 
     async def _wait_for_slot(self) -> None:
-        """Wait until other runs leave a place, then perform a step on it, if there still is one."""
+        """Wait until other runs free a slot, then run a step on it, if one is still ready."""
         await self._slots.acquire(self._slot_limit)
         self._slots_held += 1
         task, self._waiting_for_slot = self._waiting_for_slot, None
@@ -179,7 +187,7 @@ class Run:
         await self._run_chain(step)
 
     async def _run_chain(self, first: Step) -> None:
-        """A step, then one that it made ready, and so on: a chain needs no task per step."""
+        """Run a step, then a step that is ready by then, and so on: a chain needs no task per step."""
         task = self._tasks[first.name]
         step: Step | None = first
         while step is not None:
@@ -198,7 +206,7 @@ class Run:
                 self._start_ready()
 
     def _record(self, result: StepResult) -> None:
-        """Record a result, with those it settles for steps that will not run."""
+        """Record a result, and the results of steps that it keeps from running."""
         self._emit_finished(result, *self._schedule.settle(result))
         if self._fail_fast and result.outcome.red and not self._stopped:
             self._stopped = f"fail-fast after step {result.name!r} {result.outcome}"
@@ -214,9 +222,9 @@ class Run:
             task.cancel()
 
     def _finish(self) -> None:
-        """Settle whatever has no result, so that nothing is lost and nobody waits for ever."""
+        """Give every step without a result one, so that nobody waits for ever, and emit RunFinished."""
         reason = self._interrupted or self._stopped
-        while self._slots_held:  # also that of a step which could not even be announced
+        while self._slots_held:  # also the slot of a step whose start could not even be emitted
             self._release_slot()
         for name in self._tasks:
             result = self._interrupted_result(name, reason)
@@ -226,7 +234,7 @@ class Run:
         self._emit(RunFinished(seconds=self._context.elapsed, interrupted=self._interrupted))
 
     def _interrupted_result(self, name: str, reason: str) -> StepResult:
-        """A step that was stopped before it could end."""
+        """The result of a step that was stopped before it could end."""
         seconds = self._context.elapsed - self._started_at[name]
         return StepResult(
             name=name,
@@ -246,7 +254,7 @@ class Run:
         self._emit(BudgetSpent(usage=usage))
 
     def _emit(self, event: Event) -> None:
-        """The one way out of a run: what is shown or stored has passed here, without its secrets."""
+        """The only way out of a run: whatever is shown or stored has lost its secrets here."""
         event = self._world.redactor.value(event)
         if isinstance(event, _RESULT_EVENTS):
             self._folded_events.append(event)
@@ -269,5 +277,5 @@ class Run:
 async def run(
     plan: Plan, world: World, on_event: Callable[[Event], None] = ignore_event, *, fail_fast: bool = False
 ) -> RunResult:
-    """``Run(...).execute()``: every step of the plan once. See ``Run``."""
+    """Run every step of the plan once; ``Run`` explains the arguments."""
     return await Run(plan, world, on_event, fail_fast=fail_fast).execute()

@@ -1,4 +1,4 @@
-"""A shell step: one command, attempted as often as the step allows."""
+"""A shell step: one command, attempted again as often as the step's ``retries`` allow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BASH = ("bash", "--posix", "-o", "pipefail")
 
 
 async def run_shell(execution: StepExecution, action: Shell) -> None:
-    """Run the step's command; its stdout, trimmed, is the output. StepFailedError if it exits non-zero."""
+    """Run the step's command. Its trimmed stdout is the output; StepFailedError if it exits non-zero."""
     step, context = execution.step, execution.context
     texts = [action.shell, *action.argv, action.stdin, *action.env.values(), action.cwd]
     command = await evaluate(
@@ -54,7 +54,7 @@ async def run_shell(execution: StepExecution, action: Shell) -> None:
 
 
 async def run_command(execution: StepExecution, command: CommandSpec) -> Completed:
-    """Run one command within the step's time limit; StepFailedError, with all it printed, if it says no."""
+    """Run one command within the step's time limit; StepFailedError with its output if it exits non-zero."""
     limit = execution.context.timeout_of(execution.step)
     try:
         with time_limit(limit):
@@ -69,7 +69,7 @@ async def run_command(execution: StepExecution, command: CommandSpec) -> Complet
 
 
 def command_of(action: Shell, scope: Scope, world: World) -> CommandSpec:
-    """The process behind a shell step; TemplateError where a value is missing or refused."""
+    """The command of a shell step; TemplateError where a value is missing or refused."""
     env = {name: value.render(scope) for name, value in action.env.items()}
     stdin = action.stdin.render(scope).encode("utf-8", "surrogateescape") if action.stdin else b""
     cwd = action.cwd.render(scope) if action.cwd else ""
@@ -92,10 +92,10 @@ def shell_command(
     stdin: bytes = b"",
     cwd: str = "",
 ) -> CommandSpec:
-    """Shell text as a process, inside the settings' command wrapper if there is one.
+    """Shell text as a command, inside the settings' command wrapper if there is one.
 
-    With ``bash`` a pipe fails with any of its commands. It reads the text as ``sh`` does otherwise, and no
-    file of the environment's choice before.
+    With ``bash`` a pipe fails if any of its commands fails. ``--posix`` keeps bash from reading the file that
+    the variable BASH_ENV names.
     """
     command = template.render(scope)
     for base, name in command.targets:
@@ -109,7 +109,7 @@ def shell_command(
 
 
 def _check_target(base: str, name: str, cwd: str, workspace: Workspace) -> None:
-    """TemplateError if a value makes the command write a file that is not the project's own to write."""
+    """TemplateError if a value makes the command write outside of the project, or a protected file."""
     whole = posixpath.normpath(posixpath.join(workspace.root, cwd, base, name))
     inside = posixpath.relpath(whole, workspace.root)
     why = refused_path(inside)
@@ -132,7 +132,7 @@ def _wrapped(command: ShellCommand, world: World, stdin: bytes, cwd: str) -> Com
 
 
 def _is_transient(failure: LokError) -> bool:
-    """Any non-zero exit and any time-out; a command that cannot be started will not start later."""
+    """True for a non-zero exit and a time-out. A command that cannot be started will not start later."""
     return isinstance(failure, StepFailedError) or "timed out" in failure.message
 
 
@@ -143,6 +143,6 @@ def _exit_text(done: Completed) -> str:
 
 
 def _error_text(done: Completed) -> str:
-    """What a dependent of a softly failed step reads: stdout, then stderr, then the exit code."""
+    """What the dependents of a failed step with ``continue_on_error`` read: stdout, stderr, the exit code."""
     parts = [done.stdout.strip(), done.stderr.strip(), f"exit code: {done.exit_code}"]
     return "\n".join(part for part in parts if part)

@@ -1,4 +1,8 @@
-"""One step: decide whether it runs, act (once, or per item), judge, and say what came of it."""
+"""One step: whether it runs, its action (once, repeated, or for each item), its checks, its outcome.
+
+Every expected failure becomes an outcome in ``_outcome_of``. Exceptions that pass it are bugs of lok, and end
+the run.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +29,16 @@ from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnable
 T = TypeVar("T")
 
 StepOutcome: TypeAlias = tuple[Outcome, str, str]
-"""An outcome, its reason and its hint."""
+"""An outcome, its reason and its hint; the texts are "" for a step that passed."""
 
 FinishedItem: TypeAlias = tuple[StepExecution, ItemResult, str]
-"""An item that is done, what came of it, and its hint."""
+"""The execution of an item that has ended, its result, and its hint."""
 
 PASSED: StepOutcome = (Outcome.PASSED, "", "")
 
 
 async def run_step(step: Step, context: RunContext) -> StepResult:
-    """The step's result; its ``seconds`` run from here to its end, pauses between attempts included."""
+    """Run the step to its result. ``seconds`` of the result include the pauses between attempts."""
     began = context.now()
     execution = StepExecution(step, context)
     stray: list[str] = []
@@ -45,7 +49,7 @@ async def run_step(step: Step, context: RunContext) -> StepResult:
     if outcome.red and step.continue_on_error:
         outcome, underlying = Outcome.SOFT, outcome
     result = execution.result(outcome, reason, hint, underlying=underlying, seconds=context.now() - began)
-    # edits that are only shown keep from running what counts on them
+    # a dry run: the steps that count on edits which were only shown must not run
     return (
         replace(result, blocked_by=step.name) if outcome is Outcome.SKIPPED and execution.attempts else result
     )
@@ -54,7 +58,7 @@ async def run_step(step: Step, context: RunContext) -> StepResult:
 async def _outcome_of(
     execution: StepExecution, work: Callable[[StepExecution], Awaitable[StepOutcome]]
 ) -> StepOutcome:
-    """How the work ended: every expected failure becomes an outcome here, and nowhere else."""
+    """How the work ended. Every expected failure becomes an outcome here, and nowhere else."""
     try:
         return await work(execution)
     except (StepFailedError, StepUnableError) as failure:
@@ -93,7 +97,7 @@ async def _run_action(execution: StepExecution) -> StepOutcome:
 
 
 async def _run_repeats(execution: StepExecution, action: Ask) -> None:
-    """Independent answers to one prompt; enough must pass every check. The first that does is kept."""
+    """Get independent answers to one prompt. Enough must pass every check; the first that does is kept."""
     wanted = action.required_passes or action.repeat
 
     async def work(part: StepExecution) -> StepOutcome:
@@ -123,7 +127,7 @@ async def _run_repeats(execution: StepExecution, action: Ask) -> None:
 
 
 async def _gather_limited(work: Sequence[Coroutine[None, None, T]], execution: StepExecution) -> list[T]:
-    """Everything at once, up to ``max_parallel``; the results keep the order."""
+    """Run the coroutines side by side, up to the step's ``max_parallel``; the results keep the order."""
     wanted, limits, queue = (
         execution.step.max_parallel,
         execution.context.world.limits,
@@ -147,7 +151,7 @@ async def _gather_limited(work: Sequence[Coroutine[None, None, T]], execution: S
 
 
 async def _run_items(execution: StepExecution, items: Sequence[Json]) -> StepOutcome:
-    """Every item at once, up to ``max_parallel``; the results keep the items' order."""
+    """Run the action for every item side by side; the results keep the items' order."""
     if not items:
         execution.output, execution.data, execution.has_data = "[]", [], True
         return Outcome.SKIPPED, "for_each has no items", ""
@@ -175,7 +179,7 @@ async def _run_items(execution: StepExecution, items: Sequence[Json]) -> StepOut
 async def _run_edit_items(
     parts: Sequence[StepExecution], action: Ask, execution: StepExecution
 ) -> list[FinishedItem]:
-    """Items whose answers are edits: those of all are applied, or none."""
+    """Run the items of a step with edits: the edits of all items are applied, or none."""
     began = execution.context.now()
     failures: Sequence[LokError | None]
     try:
@@ -197,7 +201,7 @@ async def _reraise(failure: LokError | None, part: StepExecution) -> StepOutcome
 
 
 def _item_document(part: StepExecution, result: ItemResult) -> Json:
-    """An item as later steps read it; the first four keys are lok's."""
+    """An item as later steps read it in ``data``. The keys are part of the workflow language."""
     listed: dict[str, Json] = {
         "index": result.index,
         "item": result.item,

@@ -143,7 +143,7 @@ def test_only_these_words_mean_a_whole_answer() -> None:
         "OLLAMA": ["stop"],
         "CONVERSE": ["end_turn"],
         "RESPONSES": ["completed"],
-        "BESIDE": [
+        "ANY_API": [
             "complete", "completed", "done", "end_turn", "eos", "eos_token", "finished", "ok", "stop", "succeeded",
             "success",
         ],

@@ -29,9 +29,9 @@ from pytest_lok.errors import BackendError, BackendFault, OutputError, StepUnabl
 
 
 async def run_ask(execution: StepExecution, action: Ask, feedback: str = "") -> None:
-    """Ask, and put the answer into the record; StepUnableError when too few backends gave a valid one.
+    """Ask the step's backends and put the answer into ``execution``; StepUnableError if too few answer.
 
-    ``feedback`` is what was wrong with the answer before, for another attempt at the same task.
+    ``feedback`` says what was wrong with the previous answer; "" = this is the first attempt.
     """
     scope = execution.context.scope(execution.loop)
     texts = await evaluate(execution, scope, [action.prompt, action.system], partial(_render, action))
@@ -58,7 +58,7 @@ async def run_ask(execution: StepExecution, action: Ask, feedback: str = "") -> 
 
 
 def _render(action: Ask, scope: Scope) -> tuple[str, str, str]:
-    """The prompt, the system prompt, and what of both an answer may quote from others."""
+    """The prompt, the system prompt, and the text of both that an answer may quote."""
     text = action.prompt.render(scope)
     system = action.system.render(scope) if action.system else ""
     own = action.system.without_author_json(scope, system) if action.system else ""
@@ -76,7 +76,7 @@ async def _ask_one(execution: StepExecution, action: Ask, name: str, prompt: Pro
 async def _ask_several(
     execution: StepExecution, action: Ask, names: Sequence[str], prompt: Prompt
 ) -> ParsedReply:
-    """One answer out of many, by the step's strategy; the verdict is kept in the record."""
+    """One answer out of many, by the step's strategy; ``execution.verdict`` says how it was chosen."""
     quorum = needed_replies(action.quorum, action.consensus, len(names))
     first = action.consensus is Strategy.FIRST
     answers = await _gather_answers(execution, action, names, prompt, enough=quorum if first else len(names))
@@ -101,9 +101,10 @@ async def _ask_several(
 async def _gather_answers(
     execution: StepExecution, action: Ask, names: Sequence[str], prompt: Prompt, *, enough: int
 ) -> list[ParsedReply]:
-    """Valid answers as they come until ``enough`` are there (then the rest is cancelled); list order if all.
+    """The first ``enough`` valid answers, in the order they came; the other calls are cancelled then.
 
-    Who gave none is kept in the record as a refusal.
+    Where ``enough`` is everybody, the answers have the order of ``names``. Each backend without a valid
+    answer becomes a refusal of ``execution``.
     """
     answers: dict[str, ParsedReply] = {}
 
@@ -132,7 +133,10 @@ async def _gather_answers(
 def _valid_answer(
     execution: StepExecution, action: Ask, name: str, prompt: Prompt
 ) -> Coroutine[None, None, ParsedReply]:
-    """A backend's answer in the declared form; a malformed one is re-asked once, with what is wrong."""
+    """A backend's answer in the declared format.
+
+    A malformed one is asked for once more, with what is wrong.
+    """
     return ask_and_read(
         execution, require_backend(execution, name), prompt, partial(_parse_reply, execution, action)
     )
@@ -156,7 +160,7 @@ async def _parse_reply(execution: StepExecution, action: Ask, reply: Reply) -> P
 
 
 def _merged_verdict(answers: Sequence[ParsedReply]) -> Verdict:
-    """Findings need nobody to make one answer of several: what is said alike is said once."""
+    """The verdict over several reviews: findings are merged later, so no backend has to synthesise them."""
     names = [answer.reply.backend for answer in answers]
     note = f"what {', '.join(names)} found, together" if len(names) > 1 else f"only {names[0]} answered"
     return Verdict(strategy=Strategy.SYNTHESIS.value, text="", backend=" + ".join(names), note=note)
@@ -194,7 +198,7 @@ def _count_ballots(
 async def _synthesise(
     execution: StepExecution, action: Ask, answers: Sequence[ParsedReply], prompt: Prompt
 ) -> tuple[ParsedReply, Verdict]:
-    """One answer made of all by one backend; its failure is an error, never a silent fallback."""
+    """One answer that one backend makes of all. Its failure is an error, never a silent fallback."""
     sources = [answer.reply.backend for answer in answers]
     if len(answers) == 1:
         note = f"only {sources[0]} answered; there was nothing to synthesise"

@@ -1,4 +1,4 @@
-"""One question to one backend: who that is, whether it can answer, and its reply."""
+"""One question to one backend: which backend that is, whether it can answer, and its reply."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ ONE_CALL = Usage(calls=1)
 
 
 def resolve_backends(execution: StepExecution, asked: tuple[str, ...], task: str) -> tuple[str, ...]:
-    """The names to ask, the settings' default where none is named; ``auto`` is the best for the task."""
+    """The names of the backends to ask: ``asked``, else the settings' default.
+
+    ``auto`` = the best for ``task``.
+    """
     names = asked or execution.context.world.default_backends
     if AUTO not in names:
         return names
@@ -35,7 +38,7 @@ def resolve_backends(execution: StepExecution, asked: tuple[str, ...], task: str
 
 
 def require_backend(execution: StepExecution, name: str) -> Backend:
-    """The backend of that name; BackendError with the remedy if it is not there or cannot answer."""
+    """The backend of that name; BackendError with a remedy if there is none, or if it cannot answer."""
     backend = execution.context.world.backends.get(name)
     if backend is None:
         known = ", ".join(execution.context.world.backends) or "none"
@@ -57,10 +60,10 @@ def require_backend(execution: StepExecution, name: str) -> Backend:
 async def ask_and_read(
     execution: StepExecution, backend: Backend, prompt: Prompt, read: Callable[[Reply], Awaitable[T]]
 ) -> T:
-    """What ``read`` makes of the answer without its thoughts; asked again once where it cannot.
+    """What ``read`` makes of the answer without its thoughts; after an OutputError, of a second answer.
 
-    An answer that stays unusable is kept as evidence: it is no reply, and whoever wrote the prompt has
-    to see it.
+    The second prompt holds the first answer and what is wrong with it. A second answer that is unusable too
+    becomes a section of the step, for whoever wrote the prompt has to see it.
     """
     reply = await call(execution, backend, prompt)
     try:
@@ -84,7 +87,7 @@ async def _read(reply: Reply, read: Callable[[Reply], Awaitable[T]]) -> T:
 
 
 async def call(execution: StepExecution, backend: Backend, prompt: Prompt) -> Reply:
-    """One whole reply, transient failures retried as the step allows."""
+    """One whole reply; transient failures are retried as often as the step allows."""
     step, context, name = execution.step, execution.context, backend.name
     prompt = replace(
         prompt, timeout=context.timeout_of(step, name), workflow=context.plan.workflow.stem, step=step.name
@@ -108,7 +111,7 @@ async def call(execution: StepExecution, backend: Backend, prompt: Prompt) -> Re
 
 
 async def _recall(execution: StepExecution, backend: Backend, prompt: Prompt) -> Reply | None:
-    """The answer the backend knows already, if it is one that may; it waits for nobody."""
+    """The answer that the backend knows without asking, which waits for no slot; None if there is none."""
     reply = await checked_recall(backend, prompt)
     if reply is not None:
         _emit_asked(execution, backend, prompt)
@@ -116,7 +119,7 @@ async def _recall(execution: StepExecution, backend: Backend, prompt: Prompt) ->
 
 
 async def _ask_in_slot(execution: StepExecution, backend: Backend, prompt: Prompt) -> Reply:
-    """The answer of a backend that is asked, when it has a place for the question."""
+    """The answer of the backend, asked as soon as it has a slot for the question and the budget allows it."""
     limiter, budget = execution.context.world.limiters.get(backend.name), execution.context.budget
     async with limiter.slot() if limiter else nullcontext():
         with budget.reserve(prompt) if budget else nullcontext():
@@ -141,7 +144,7 @@ def _emit_asked(execution: StepExecution, backend: Backend, prompt: Prompt) -> N
 
 
 def record_refusal(execution: StepExecution, name: str, failure: LokError) -> None:
-    """Keep and tell who gave no valid answer, and why."""
+    """Keep and emit which backend gave no valid answer, and why."""
     kind = failure.kind if isinstance(failure, BackendError) else BackendFault.BAD_OUTPUT
     refusal = Refusal(backend=name, kind=kind.value, reason=failure.message, hint=failure.hint)
     execution.refusals.append(refusal)

@@ -1,4 +1,4 @@
-"""What a run may still spend: asked before each call, told after it."""
+"""What a run may still spend: reserved before each call, charged after it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pytest_lok.errors import StepUnableError
 
 
 class BudgetTracker:
-    """The budget of one run. ``spent`` counts every call begun and every answer, valid or not.
+    """The budget of one run. ``spent`` counts every call that began and every answer, valid or not.
 
-    It begins with what earlier parts of the run have ``spent``; ``on_spent`` hears what is added.
+    The count starts at what earlier parts of the run have ``spent``. ``on_spent`` gets each addition.
     """
 
     def __init__(self, budget: Budget, spent: Usage, on_spent: Callable[[Usage], None]) -> None:
@@ -26,10 +26,10 @@ class BudgetTracker:
 
     @contextmanager
     def reserve(self, prompt: Prompt) -> Iterator[None]:
-        """The time of one call; StepUnableError if it would break the budget.
+        """Reserve the prompt's tokens for the time of one call; StepUnableError if the budget has no room.
 
-        Prompts that are being answered count with their own tokens, or calls side by side would not
-        know of each other.
+        Prompts that are being answered count with their own tokens, for calls that run side by side would
+        not know of each other otherwise.
         """
         limit, made, spent = self._budget, self.spent.calls, (self.spent.tokens or 0) + self._reserved
         if limit.calls is not None and made >= limit.calls:
@@ -51,7 +51,7 @@ class BudgetTracker:
             self._reserved -= estimate
 
     def charge(self, prompt: Prompt, reply: Reply) -> None:
-        """Count a reply; StepUnableError if its price is unknown and there is a limit in money."""
+        """Count a reply; StepUnableError if its cost is unknown and the budget is in USD."""
         usage = replace(reply.usage, calls=0)
         if usage.tokens is None and self._budget.tokens is not None:
             size = len(prompt.text) + len(prompt.system) + len(reply.text)

@@ -1,4 +1,4 @@
-"""How much happens at once in this process: steps, and questions to a backend, fewer when it says so."""
+"""How many steps, and how many questions to a backend, run at once in this process."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _STRAIN = (BackendFault.RATE_LIMIT, BackendFault.OVERLOAD)
 
 @dataclass(slots=True)
 class FifoQueue:
-    """Those that are served on one event loop, and those that wait for it, in order.
+    """A semaphore for one event loop that serves in order, with a limit that each user brings along.
 
-    How many are served at once is said, and may change, by each of them.
+    ``limit()`` is called whenever a slot becomes free, for it may change meanwhile.
     """
 
     in_use: int = 0
     _waiters: deque[tuple[asyncio.Future[None], Callable[[], float]]] = field(default_factory=deque)
 
     def try_acquire(self, limit: Callable[[], float]) -> bool:
-        """Take a place if one is free and nobody waits for it."""
+        """Acquire a slot if fewer than ``limit()`` are in use and nobody waits; never waits itself."""
         if self._waiters or self.in_use >= limit():
             return False
         self.in_use += 1
         return True
 
     async def acquire(self, limit: Callable[[], float]) -> None:
-        """Take a place, in turn."""
+        """Acquire a slot, after everybody who waits already."""
         if self.try_acquire(limit):
             return
         ticket = asyncio.get_running_loop().create_future()
@@ -41,12 +41,14 @@ class FifoQueue:
         try:
             await ticket
         except asyncio.CancelledError:
-            if ticket.done() and not ticket.cancelled():  # the place came, and nobody takes it
+            if (
+                ticket.done() and not ticket.cancelled()
+            ):  # the slot came just now, and nobody would give it back
                 self.release()
             raise
 
     def release(self) -> None:
-        """Give a place back."""
+        """Give a slot back, and hand it to whoever waits first."""
         self.in_use -= 1
         while self._waiters and self.in_use < self._waiters[0][1]():
             ticket, _ = self._waiters.popleft()
@@ -56,7 +58,7 @@ class FifoQueue:
 
     @contextmanager
     def released(self) -> Iterator[None]:
-        """The time in which somebody with a place does nothing but wait for others that need one each."""
+        """``with released():`` lends the slot of somebody who only waits for others that need one each."""
         self.release()
         try:
             yield
@@ -65,11 +67,12 @@ class FifoQueue:
 
 
 class ConcurrencyLimiter:
-    """At most ``limit`` at once on an event loop (0 = any number), the others wait in order.
+    """Limits the questions to one backend: ``limit`` at once on an event loop, the others wait in order.
 
-    A rate limit or an overload halves how many that are, never below one; each as many answers as
-    there are places add one place again, up to ``limit``. At most ``per_minute`` begin in a ``minute``
-    (in seconds), 0 = any number. ``parent`` is a wider limit that these count against too.
+    0 = no limit. The limit adapts as TCP's window does (AIMD): a rate limit or an overload halves
+    ``capacity``, never below one; after as many successes as there are slots it grows by one, up to
+    ``limit``. At most ``per_minute`` questions begin within ``minute`` seconds; 0 = any number. ``parent``
+    is a wider limit that these questions count against too.
     """
 
     def __init__(
@@ -91,12 +94,15 @@ class ConcurrencyLimiter:
 
     @property
     def capacity(self) -> float:
-        """How many are served at once now; ``math.inf`` = any number."""
+        """How many questions may run at once at this moment; ``math.inf`` = any number."""
         return self._capacity if math.isinf(self._capacity) else float(int(self._capacity))
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """The time of one question; how it ends says whether the backend bears so many."""
+        """``async with slot():`` asks one question.
+
+        A BackendError of overload that leaves it halves the capacity.
+        """
         async with AsyncExitStack() as stack:
             if self._parent is not None:
                 await stack.enter_async_context(self._parent.slot())

@@ -23,7 +23,7 @@ from pytest_lok.errors import BackendError, OutputError, StepFailedError, StepUn
 
 
 class InconclusiveError(StepUnableError):
-    """The gate has no ruling; ``soft`` where the workflow only wants to be warned of that."""
+    """The gate cannot decide. ``soft``: the workflow only wants to be warned of that."""
 
     def __init__(self, message: str, *, hint: str, soft: bool) -> None:
         super().__init__(message, hint=hint)
@@ -31,10 +31,10 @@ class InconclusiveError(StepUnableError):
 
 
 async def check_findings(execution: StepExecution) -> InconclusiveError | None:
-    """Put the step's findings into its record; nothing to do where they are not its format.
+    """Locate the findings of a step with that output format, put them into ``execution``, and ask the gate.
 
-    StepFailedError where the gate says no. Where it cannot say anything the error is returned, for
-    whoever has other checks that may say no.
+    StepFailedError where the gate says no. Where the gate is inconclusive the error is returned, not raised:
+    other checks of the step may still say no, and a no weighs more.
     """
     if execution.step.output_format is not Format.FINDINGS:
         return None
@@ -72,7 +72,7 @@ def _store(execution: StepExecution, findings: tuple[Finding, ...]) -> None:
 
 
 class _GateCase:
-    """What a gate has to know beside what was reported: the files, the change, the baseline, who answered."""
+    """What a gate has to know besides the findings: the files, the change, the baseline, who answered."""
 
     def __init__(
         self, execution: StepExecution, lookup: EvidenceLookup, missing: StepUnableError | None
@@ -83,7 +83,10 @@ class _GateCase:
 
     @classmethod
     async def of(cls, execution: StepExecution, gate: Gate | None) -> _GateCase:
-        """The baseline comes first; where it cannot be had nothing is known to be in it."""
+        """The case of a step, with its baseline.
+
+        A baseline that cannot be read is a gap, not an empty one.
+        """
         accepted, missing = None, None
         if gate is not None and gate.baseline == "new":
             try:
@@ -93,11 +96,11 @@ class _GateCase:
         return cls(execution, EvidenceLookup(execution, gate, accepted), missing)
 
     async def locate(self, reported: Mapping[str, Sequence[Finding]]) -> list[Finding]:
-        """All findings where they stand, with what every backend says of each."""
+        """All findings at the places of their quotes, with the backends that report each."""
         return count_votes({name: await self._lookup.locate(findings) for name, findings in reported.items()})
 
     def decide(self, gate: Gate, findings: Sequence[Finding]) -> GateDecision:
-        """What the gate says; a comparison that it does not ask for is no gap."""
+        """What the gate decides; a failed comparison is a gap only where the gate's scope needs one."""
         execution = self._execution
         gaps = [self._lookup.gap if gate.scope != "all" else None, self._missing]
         facts = GateInputs(
@@ -109,7 +112,7 @@ class _GateCase:
 
     @property
     def hint(self) -> str:
-        """What to do about what could not be found out."""
+        """The remedy for the first gap, "" if there is none."""
         gaps = [gap.hint for gap in (self._lookup.gap, self._missing) if gap is not None]
         same = ["set LOK_BASE to the commit before the change"] if self._lookup.same else []
         return next(filter(None, [*gaps, *same, *(it.hint for it in self._execution.refusals)]), "")
@@ -118,10 +121,10 @@ class _GateCase:
 async def _ask_for_corrections(
     execution: StepExecution, reported: Mapping[str, Sequence[Finding]], findings: Sequence[Finding]
 ) -> dict[str, list[Finding]]:
-    """What was reported, with the backends' second word on what nobody finds; {} = there is none.
+    """The reports, corrected by their backends where a quote stands nowhere; {} = nothing is corrected.
 
-    ``findings`` are those that were ``reported``, looked into. Whoever does not answer, or not to the
-    question, has said nothing new.
+    ``findings`` are all of ``reported``, located, in order. A backend that does not answer, or answers
+    something else, leaves its report as it is.
     """
     looked = iter(findings)
     located = {name: [next(looked) for _ in findings] for name, findings in reported.items()}
@@ -157,7 +160,7 @@ async def _ask_one_for_corrections(
 
 
 async def _baseline(execution: StepExecution) -> Mapping[str, int]:
-    """The fingerprints that were accepted before the change; none where there is no such file."""
+    """The fingerprints in the base's baseline file, with how often each; {} where there is no such file."""
     limit = execution.context.timeout_of(execution.step)
     try:
         with time_limit(limit):

@@ -24,12 +24,12 @@ from pytest_lok.engine.ports import Comparison, FileVersions
 from pytest_lok.errors import StepUnableError
 
 MAX_FILES = 20
-"""Files one path may mean; one that may mean more says of none that it is harmless."""
+"""Files that one cited path may mean; a path that may mean more proves no finding harmless."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _CitedFiles:
-    """The files a cited path may mean; ``doubt`` says why there is none, or too ``several`` to look into.
+    """The files that a cited path may mean; ``doubt`` says why there is none, or ``several`` too many.
 
     ``guess``: it is none of their names, so what is harmless in them says nothing of what was meant.
     """
@@ -64,7 +64,7 @@ class EvidenceLookup:
         self.same = False
 
     async def locate(self, findings: Sequence[Finding]) -> list[Finding]:
-        """Each finding at the place of its quote, or as it was said."""
+        """Each finding at the place of its quote; unchanged where the quote stands nowhere."""
         for path in dict.fromkeys(finding.path for finding in findings):
             self._cited[path] = self._cited.get(path) or await self._files_of(path)
         if self._gate and (self._gate.scope != "all" or self._gate.baseline == "new"):
@@ -87,7 +87,10 @@ class EvidenceLookup:
     # --- files
 
     async def _files_of(self, cited: str) -> _CitedFiles:
-        """A path that is there, as it is written or in the next plainer reading; else what is like it."""
+        """The file of that path, as it is written or in a plainer reading.
+
+        Else the files with a similar path.
+        """
         root = self._workspace.root
         readings = possible_paths(cited, root)
         if not readings:
@@ -143,7 +146,7 @@ class EvidenceLookup:
     # --- the change
 
     async def _compare(self, findings: Iterable[Finding]) -> bool:
-        """Know the files of these findings on both sides; False if there is nothing to learn."""
+        """Read the files of these findings on both sides of the change; False if nothing new was read."""
         paths = {path for finding in findings for path in self._cited[finding.path].paths} - self._compared
         if self.gap is not None or (not paths and self.base):
             return False
@@ -217,7 +220,10 @@ class EvidenceLookup:
         sources: Sequence[EvidenceFile],
         sightings: Sequence[QuoteSearch],
     ) -> Finding:
-        """A finding whose quote is nowhere; where that may block, the lines it gives have to do."""
+        """A finding whose quote stands nowhere.
+
+        With ``evidence = "warn"`` the lines it gives count instead.
+        """
         first = next(iter(possible_paths(finding.path, self._workspace.root)), finding.path)
         path = next(iter(cited.paths), first.removeprefix("/"))
         found = without_place(finding, path, sightings, self._accepted)
@@ -233,13 +239,13 @@ class EvidenceLookup:
 
 
 def _any_yes(answers: Iterable[bool | None]) -> bool | None:
-    """Whether one of them is yes; no where all of them are, and there is one."""
+    """True if one answer is yes, False if there are answers and all are no, else None."""
     said = list(answers)
     return True if True in said else None if None in said or not said else False
 
 
 def _guessed(finding: Finding, doubt: str) -> Finding:
-    """A finding at a place that may not be the one that was meant: what speaks for it is not known."""
+    """A finding at a place that may not be the cited one: whatever would excuse it becomes unknown."""
     return replace(
         finding,
         in_diff=finding.in_diff or None,

@@ -1,4 +1,4 @@
-"""What a step's text is about -> a note, or an error, where that has come to nothing."""
+"""The texts of other steps in a prompt -> a section, or an error, where they are empty."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pytest_lok.errors import StepUnableError
 
 
 async def check_material(execution: StepExecution, text: Template | None) -> None:
-    """Say which steps' words are empty in the text; StepUnableError where a review has nothing to review.
+    """Note which steps put an empty text into this one; StepUnableError where a review has nothing to review.
 
-    That a change is empty may be so, or a command before it may have failed unseen. Who knows what it
-    means says so: in the step's ``when``, or with words of their own in place of nothing.
+    An empty diff may be true, or a command before may have failed unseen. An author who expects it says so,
+    with ``when`` on the step or with ``default(…)`` in the text.
     """
     step, scope = execution.step, execution.context.scope(execution.loop)
     blanks = await evaluate(execution, scope, [text], text.empty_steps) if text is not None else []

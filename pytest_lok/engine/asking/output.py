@@ -13,15 +13,16 @@ from pytest_lok.engine.evaluation import TimeLeft, evaluate_in_thread
 from pytest_lok.engine.execution import StepExecution
 
 LIGHT_SEARCH = 5_000_000
-"""Characters of a text, times those of what it answers, that are compared in no time."""
+"""Characters of an answer times those of its prompt; up to here comparing the two takes milliseconds."""
 
 
 async def read_output(
     execution: StepExecution, text: str, form: Format, *, alone: bool = False
 ) -> tuple[Json, list[str]]:
-    """The value and its violations; OutputError where the text has not the format, ``alone`` or in prose.
+    """The value in a text, and how it violates the step's schema; OutputError where there is no such value.
 
-    A schema's patterns, and long texts, can take long: that goes on elsewhere, for as long as the step may.
+    ``alone``: the value has to be the whole text; else it may stand in prose. Long texts and the patterns of
+    schemas may take long, so they are read on a thread of their own, within the step's time limit.
     """
     schema = execution.step.output_schema
     if schema is None and _is_light(execution, text):
@@ -40,7 +41,7 @@ async def read_output(
 
 
 async def is_quoting(execution: StepExecution, text: str) -> bool:
-    """Whether the JSON in a text is but quoted from what it answers."""
+    """Whether all JSON in an answer is only quoted from its prompt."""
     if _is_light(execution, text):
         return only_quotes_prompt(text, execution.material)
     work = partial(_quotes, text, execution.material)
@@ -52,5 +53,5 @@ def _quotes(text: str, material: str, left: TimeLeft) -> bool:  # noqa: ARG001 -
 
 
 def _is_light(execution: StepExecution, text: str) -> bool:
-    """Whether it is read in no time, though its values are looked for in what it answers."""
+    """Whether reading the text on the event loop's own thread delays nobody."""
     return len(text) <= QUICK_CHARACTERS and len(text) * len(execution.material) <= LIGHT_SEARCH

@@ -1,4 +1,4 @@
-"""One action, attempted again after failures that may pass, with growing, jittered pauses."""
+"""An action is attempted again after transient failures, with growing, jittered pauses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from pytest_lok.errors import BackendError, LokError, StepFailedError, StepUnabl
 
 T = TypeVar("T")
 
-MAX_PAUSE = 300.0  # seconds; also caps a server's Retry-After, which may be absurd
+MAX_PAUSE = 300.0
+"""Seconds; a server's Retry-After is cut to this as well, for some are absurd."""
 
 
 async def with_retries(
@@ -44,7 +45,9 @@ async def with_retries(
 
 
 def pause(first: float, number: int, failure: LokError) -> float:
-    """Seconds before the next attempt: doubling from ``first``, minus up to half; a server's wish wins."""
+    """Seconds before attempt ``number + 1``: ``first``, doubled each time, minus up to half.
+
+    A pause that the server asks for replaces it. No pause is longer than MAX_PAUSE."""
     if isinstance(failure, BackendError) and failure.retry_after is not None:
         return min(max(failure.retry_after, 0.0), MAX_PAUSE)
     longest = min(first * 2.0 ** min(number - 1, 30), MAX_PAUSE)

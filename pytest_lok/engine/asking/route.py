@@ -19,8 +19,11 @@ class Route:
 
 
 def routes(task: str, world: World) -> list[Route]:
-    """Every backend, the best for the task first. ``task`` is a prompt as written: what comes into it
-    from elsewhere has no say in whom it goes to."""
+    """Every backend, the best for the task first.
+
+    ``task`` is a prompt as its author wrote it: text that comes into it from elsewhere must not choose
+    who is asked.
+    """
     strengths = {name: world.strengths.get(name, ()) for name in world.backends}
     return [
         Route(backend=it.backend, why=it.why, problem=world.backends[it.backend].unavailable())
@@ -29,7 +32,7 @@ def routes(task: str, world: World) -> list[Route]:
 
 
 def route(task: str, world: World) -> Route:
-    """The best one that can answer; BackendError with each one's reason if nobody can."""
+    """The best backend that can answer; BackendError with the reason of each if none can."""
     found = routes(task, world)
     for one in found:
         if one.problem is None:
