@@ -60,6 +60,10 @@ def test_the_places_that_contributors_are_sent_to_are_there() -> None:
         for name, file in names
         if not re.search(rf"^(class )?{name}\b", (ROOT / file).read_text(), re.MULTILINE)
     ] == []
+    package = "\n".join(path.read_text() for path in (ROOT / "pytest_lok").rglob("*.py"))
+    classes = set(re.findall(r"`(?:\w+ = )?([A-Z][a-z]\w*[A-Z]\w*)(?:\(\.\.\.\))?`", text))
+    assert len(classes) > 3
+    assert {name for name in classes if not re.search(rf"^class {name}\b", package, re.MULTILINE)} == set()
 
 
 def test_what_is_dead_is_seen(tmp_path: Path) -> None:
