@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pytest_lok.cli.invocation import Invocation
-from pytest_lok.cli.options import EVERYWHERE, OptionsCommand
+from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.errors import StepUnableError, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def _ask(prompt: str) -> int:
     from pytest_lok.cli.execute import execute
-    from pytest_lok.cli.trust import trusted
+    from pytest_lok.cli.trust import require_trust
     from pytest_lok.cli.views import ProgressLines, view
     from pytest_lok.core.events import StepFinished
     from pytest_lok.core.workflow.plan import Plan
@@ -30,29 +30,29 @@ def _ask(prompt: str) -> int:
 
     call = Invocation.of(click.get_current_context())
     text = _question(prompt)
-    project = trusted(call, call.project())
+    project = require_trust(call, call.project())
     wanted = call.options.cache
     project = project.caching(project.settings.cache.enabled if wanted is None else wanted)
     world, named = project.world(), bool(call.options.backend)
-    # an unknown name is an error of the settings, which this option is one of
+    # `-b` sets defaults.backend, so the settings have refused an unknown name already
     names = (
         project.settings.members(project.settings.defaults.backends) if named else _available(world.backends)
     )
     progress = view(call.terminal, ProgressLines(finished=False), color=call.color)
-    at_once = not call.json and call.options.output is None
+    print_early = not call.json and call.options.output is None
 
-    def hear(event: Event) -> None:
-        if at_once and isinstance(event, StepFinished):
-            with progress.aside():
+    def on_event(event: Event) -> None:
+        if print_early and isinstance(event, StepFinished):
+            with progress.paused():
                 call.terminal.result(f"{answer(event.result, backend=event.result.name)}\n\n")
 
     plan = Plan.of(ask_workflow(text, names, tolerant=not named))
-    result, code = execute(plan, world, progress, hear)
+    result, code = execute(plan, world, progress, on_event)
     code = code or _verdict(result)
     call.terminal.note("\n".join(closing(result)))
     if call.json:
         call.deliver(json_report(result, code))
-    elif not at_once:
+    elif not print_early:
         call.deliver("\n\n".join(answer(step, backend=name) for name, step in result.steps.items()))
     return code
 
@@ -66,7 +66,7 @@ def _question(prompt: str) -> str:
 
 
 def _available(backends: Mapping[str, Backend]) -> list[str]:
-    """Everybody who can answer; StepUnableError with each remedy if nobody can."""
+    """The backends that can answer; StepUnableError with each problem if none can."""
     problems = {name: backend.unavailable() for name, backend in backends.items()}
     able = [name for name, problem in problems.items() if problem is None]
     if not able:
@@ -79,7 +79,7 @@ def _available(backends: Mapping[str, Backend]) -> list[str]:
 
 
 def _verdict(result: RunResult) -> int:
-    """0 where somebody answered; a soft failure of everybody is no answer."""
+    """0 if a backend answered, 3 if none did (a soft failure is no answer)."""
     return 0 if any(step.passed for step in result.steps.values()) else 3
 
 
@@ -87,7 +87,7 @@ command = OptionsCommand(
     "ask",
     callback=_ask,
     params=[click.Argument(["prompt"], metavar="PROMPT|-")],
-    honours=("backend", "timeout", "max_parallel", "cache", "trust", "json", "output", *EVERYWHERE),
+    accepts=("backend", "timeout", "max_parallel", "cache", "trust", "json", "output", *COMMON_OPTIONS),
     short_help="Ask backends a question, side by side.",
     help="""Ask several backends PROMPT (- reads it from standard input), and print each answer when it is
     there.

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from pytest_lok.cli.invocation import Invocation
-from pytest_lok.cli.options import EVERYWHERE, OptionsCommand
+from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.cli.terminal import columns
 
 if TYPE_CHECKING:
     from pytest_lok.wiring import Project
 
 
-def states(project: Project) -> list[dict[str, object]]:
-    """Each configured backend as plain values, in the order of preference."""
+def backend_states(project: Project) -> list[dict[str, object]]:
+    """Facts about each configured backend for a table or JSON, in the order of preference."""
     configured, backends = project.settings.backends, project.world(shown=True).backends
     found = []
     for name, backend in backends.items():
@@ -36,11 +36,11 @@ def states(project: Project) -> list[dict[str, object]]:
 
 
 def _backends() -> int:
-    from pytest_lok.cli.trust import tell
+    from pytest_lok.cli.trust import with_distrust_note
     from pytest_lok.reports.json_report import dumps
 
     call = Invocation.of(click.get_current_context())
-    found = states(tell(call, call.project()))
+    found = backend_states(with_distrust_note(call, call.project()))
     if call.json:
         call.deliver(dumps(found))
         return 0
@@ -55,7 +55,7 @@ def _backends() -> int:
 command = OptionsCommand(
     "backends",
     callback=_backends,
-    honours=("json", "output", *EVERYWHERE),
+    accepts=("json", "output", *COMMON_OPTIONS),
     short_help="Show the configured backends, and why one cannot be used.",
     help="""Show every configured backend in the order of preference: its type, its model ("-" = its own
     default), and whether it can answer. Nothing is asked and nothing is spent.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_lok.cli.options import EVERYWHERE
+from pytest_lok.cli.options import COMMON_OPTIONS
 from pytest_lok.cli.workflow_command import WorkflowGroup
 from pytest_lok.errors import LokError, PlanError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def _accept(call: Invocation, project: Project, plan: Plan) -> int:
     from pytest_lok.cli.execute import execute
-    from pytest_lok.cli.trust import trusted
+    from pytest_lok.cli.trust import require_trust
     from pytest_lok.cli.views import ProgressLines, view
     from pytest_lok.core.findings.baseline import PATH, extended_baseline, fingerprints
     from pytest_lok.core.workflow.model import Format
@@ -33,7 +33,7 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
     progress = view(
         call.terminal, ProgressLines(verbose=call.options.verbose, printed="none"), color=call.color
     )
-    result, code = execute(plan, trusted(call, project).world(), progress)
+    result, code = execute(plan, require_trust(call, project).world(), progress)
     call.terminal.note("\n".join(closing(result)))
     if result.interrupted:
         return code
@@ -51,7 +51,7 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
 
 
 def _found(result: RunResult, names: list[str]) -> list[Finding]:
-    """What the steps found, as far as it is really there; LokError where one of them did not look."""
+    """The findings whose quotes are in the files; LokError where a step has no result of its search."""
     found: list[Finding] = []
     for name in names:
         step = result.steps[name]
@@ -63,8 +63,8 @@ def _found(result: RunResult, names: list[str]) -> list[Finding]:
 
 command = WorkflowGroup(
     "baseline",
-    act=_accept,
-    honours=("steps", "backend", "timeout", "max_parallel", "trust", "verbose", *EVERYWHERE),
+    action=_accept,
+    accepts=("steps", "backend", "timeout", "max_parallel", "trust", "verbose", *COMMON_OPTIONS),
     short_help="Accept what a workflow finds now.",
     help="""Run WORKFLOW and add what it finds to .lok/baseline.json.
 

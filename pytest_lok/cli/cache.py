@@ -7,7 +7,7 @@ from collections import Counter
 import click
 
 from pytest_lok.cli.invocation import Invocation
-from pytest_lok.cli.options import EVERYWHERE, OptionsCommand, options
+from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand, options
 from pytest_lok.cli.terminal import columns
 from pytest_lok.errors import LokError
 
@@ -59,7 +59,7 @@ def _clear() -> int:
 
 command = click.Group(
     "cache",
-    params=options("json", "output", *EVERYWHERE),
+    params=options("json", "output", *COMMON_OPTIONS),
     help="""Show or empty the cache of answers.
 
     It is what `lok ask` gives again, and workflows where --cache says so. It lies outside every
@@ -69,9 +69,9 @@ command = click.Group(
         OptionsCommand(
             "show",
             callback=_show,
-            honours=("json", "output", *EVERYWHERE),
+            accepts=("json", "output", *COMMON_OPTIONS),
             help="Show where it is, how many answers it has and how old they are.",
         ),
-        OptionsCommand("clear", callback=_clear, honours=EVERYWHERE, help="Remove every answer."),
+        OptionsCommand("clear", callback=_clear, accepts=COMMON_OPTIONS, help="Remove every answer."),
     ],
 )

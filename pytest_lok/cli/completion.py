@@ -21,7 +21,7 @@ command = OptionsCommand(
     "completion",
     callback=_completion,
     params=[click.Argument(["shell"], type=click.Choice(["bash", "zsh", "fish"]))],
-    honours=("output", "no_color"),
+    accepts=("output", "no_color"),
     short_help="Print the completion script of a shell.",
     help="""Print the script that completes verbs, workflows, their arguments and steps.
 

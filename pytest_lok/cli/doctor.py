@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_lok.cli.backends import states
+from pytest_lok.cli.backends import backend_states
 from pytest_lok.cli.invocation import Invocation
-from pytest_lok.cli.options import EVERYWHERE, OptionsCommand
+from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.core.asking.price_list import TAKEN
 from pytest_lok.errors import UsageError
 from pytest_lok.version import __version__
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 _NOTHING_WORKS = 1
 _QUESTION = "Reply with one word: ready"
-_PATIENCE = 60.0  # seconds
-_VERSION_PATIENCE = 10.0
+_ANSWER_TIMEOUT = 60.0  # seconds
+_VERSION_TIMEOUT = 10.0
 _BACKEND = "backend "
 _UNKNOWN = "no key set; whether it is signed in, --live asks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorCheck:
-    """One thing looked at. ``remedy`` says what to do where it is not ``ok``.
+    """The result of one check. ``remedy`` says what to do where it is not ``ok``.
 
-    A backend that is ok has a ``version`` if it is a program, and a ``sign_in`` if it needs one.
+    A backend that is ok has a ``version`` if it is a program, and a ``sign_in`` if it needs a key.
     """
 
     name: str
@@ -94,7 +94,7 @@ def _git_version(git: str) -> str:
 
 
 def _project(call: Invocation, *, live: bool) -> Iterator[DoctorCheck]:
-    from pytest_lok.cli.trust import trusted
+    from pytest_lok.cli.trust import require_trust
 
     try:
         project = call.project()
@@ -102,7 +102,7 @@ def _project(call: Invocation, *, live: bool) -> Iterator[DoctorCheck]:
         yield DoctorCheck(name="settings", ok=False, found=broken.message, remedy=broken.hint)
         return
     if live:
-        project = trusted(call, project)
+        project = require_trust(call, project)
     yield DoctorCheck(name="project", ok=True, found=str(project.root))
     files = ", ".join(project.settings.files) or "none found: built-in defaults"
     yield DoctorCheck(name="settings", ok=True, found=files)
@@ -118,20 +118,20 @@ def _project(call: Invocation, *, live: bool) -> Iterator[DoctorCheck]:
             found=str(state["problem"]) or " ".join(filter(None, [str(state["type"]), str(state["model"])])),
             remedy=str(state["hint"]),
         )
-        for state in states(project)
+        for state in backend_states(project)
     }
     able = [check for check in checks.values() if check.ok]
-    checks |= {check.name: check for check in _told(project.world(shown=True), able, live=live)}
+    checks |= {check.name: check for check in _probed(project.world(shown=True), able, live=live)}
     yield from checks.values()
 
 
-def _told(world: World, checks: Iterable[DoctorCheck], *, live: bool) -> list[DoctorCheck]:
-    """The same checks with what each backend tells, all at once: of itself, and ``live`` as an answer."""
+def _probed(world: World, checks: Iterable[DoctorCheck], *, live: bool) -> list[DoctorCheck]:
+    """These checks, with the version and key of each backend; ``live`` asks each a question."""
     import asyncio
 
     async def tell(check: DoctorCheck) -> DoctorCheck:
         backend = world.backends[check.name.removeprefix(_BACKEND)]
-        check = await _of_itself(check, backend, world.redactor, live=live)
+        check = await _with_version_and_key(check, backend, world.redactor, live=live)
         return await _asked(check, backend, world.redactor) if live else check
 
     async def all_at_once() -> list[DoctorCheck]:
@@ -140,15 +140,17 @@ def _told(world: World, checks: Iterable[DoctorCheck], *, live: bool) -> list[Do
     return asyncio.run(all_at_once())
 
 
-async def _of_itself(check: DoctorCheck, backend: Backend, redactor: Redactor, *, live: bool) -> DoctorCheck:
-    """Its version and its key, as far as they can be known without asking it anything."""
+async def _with_version_and_key(
+    check: DoctorCheck, backend: Backend, redactor: Redactor, *, live: bool
+) -> DoctorCheck:
+    """The check with version and key, as far as they are known without a question."""
     from pytest_lok.engine.ports import HasApiKeyVariable, HasVersion
     from pytest_lok.errors import BackendError
 
     version = ""
     if isinstance(backend, HasVersion):
         try:
-            version = await backend.version(limit=_VERSION_PATIENCE)
+            version = await backend.version(limit=_VERSION_TIMEOUT)
         except BackendError as error:
             version = f"version unknown ({error.message})"
     key = backend.key_variable() if isinstance(backend, HasApiKeyVariable) else None
@@ -157,13 +159,13 @@ async def _of_itself(check: DoctorCheck, backend: Backend, redactor: Redactor, *
 
 
 async def _asked(check: DoctorCheck, backend: Backend, redactor: Redactor) -> DoctorCheck:
-    """What comes of asking it something small."""
+    """The check with the outcome of a small question."""
     from pytest_lok.engine.asking.checked_call import checked_call
     from pytest_lok.engine.ports import Prompt
     from pytest_lok.errors import BackendError
 
     try:
-        reply = await checked_call(backend, Prompt(text=_QUESTION, timeout=_PATIENCE))
+        reply = await checked_call(backend, Prompt(text=_QUESTION, timeout=_ANSWER_TIMEOUT))
     except BackendError as error:
         found, remedy = redactor.text(error.message), redactor.text(error.hint)
         return replace(check, ok=False, found=found, remedy=remedy)
@@ -178,7 +180,7 @@ command = OptionsCommand(
     "doctor",
     callback=_doctor,
     params=[click.Option(["--live"], is_flag=True, help="Ask each usable backend one small question.")],
-    honours=("trust", "json", "output", *EVERYWHERE),
+    accepts=("trust", "json", "output", *COMMON_OPTIONS),
     short_help="Check what lok needs, and say what to do.",
     help="""Look at python, pytest, git, the settings files and every configured backend, and say what to do
     about what is missing; of command line tools also their version, and where their key is. Nothing

@@ -1,4 +1,4 @@
-"""Plan + world -> RunResult and exit code, with a view of it, and signals that stop it."""
+"""Plan and world -> RunResult and exit code, shown in a view and stopped by signals."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ def execute(
     plan: Plan,
     world: World,
     view: RunView,
-    hear: Callable[[Event], None] = ignore_event,
+    on_event: Callable[[Event], None] = ignore_event,
     *,
     fail_fast: bool = False,
 ) -> tuple[RunResult, int]:
-    """Run a plan to its end or until a signal stops it; ``hear`` gets each event after the view.
+    """Run a plan to its end, or until a signal stops it; ``on_event`` gets each event after the view.
 
-    The exit code is the run's, or 128 + the signal's number. A second signal is SystemExit at once.
+    The exit code is that of the run, or 128 + the number of the signal. A second signal kills all processes
+    and raises SystemExit.
     """
 
     def emit(event: Event) -> None:
-        view.see(event)
-        hear(event)
+        view.on_event(event)
+        on_event(event)
 
     async def body() -> tuple[RunResult, int]:
         run = Run(plan, world, emit, fail_fast=fail_fast)
-        with _stopping(run, world) as stopped:
+        with _stop_on_signals(run, world) as stopped:
             try:
                 result = await run.execute()
             finally:
@@ -53,8 +54,8 @@ def execute(
 
 
 @contextlib.contextmanager
-def _stopping(run: Run, world: World) -> Iterator[list[signal.Signals]]:
-    """The first signal stops the run, which ends its processes politely; a second one does not wait."""
+def _stop_on_signals(run: Run, world: World) -> Iterator[list[signal.Signals]]:
+    """Stop the run at the first signal, with SIGTERM for its processes; kill them at the second."""
     loop = asyncio.get_running_loop()
     got: list[signal.Signals] = []
 
@@ -66,7 +67,7 @@ def _stopping(run: Run, world: World) -> Iterator[list[signal.Signals]]:
             world.kill()
             raise SystemExit(128 + got[0])
 
-    # one that is ignored (nohup, a background job of a script) stays ignored
+    # a signal that is ignored (nohup, a background job of a script) stays ignored
     handled = [number for number in _REASONS if signal.getsignal(number) is not signal.SIG_IGN]
     for number in handled:
         loop.add_signal_handler(number, stop, number)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from pytest_lok.cli.invocation import Invocation
-from pytest_lok.cli.options import EVERYWHERE, OptionsCommand
+from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.errors import LokError
 
 _SETTINGS = """\
@@ -96,14 +96,14 @@ def _init() -> int:
     if own:
         call.terminal.result(f"kept   {own[0]}")
     else:
-        call.terminal.result(_written(root, "lok.toml", settings))
-    call.terminal.result(_written(root, ".lok/workflows/first.toml", workflow))
+        call.terminal.result(_write_unless_there(root, "lok.toml", settings))
+    call.terminal.result(_write_unless_there(root, ".lok/workflows/first.toml", workflow))
     call.terminal.note("next: lok first")
     return 0
 
 
-def _written(root: Path, name: str, text: str) -> str:
-    """What became of a file: one that is there already is not touched."""
+def _write_unless_there(root: Path, name: str, text: str) -> str:
+    """Write a file unless it is there; returns the line that tells which."""
     path = root / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def _written(root: Path, name: str, text: str) -> str:
 command = OptionsCommand(
     "init",
     callback=_init,
-    honours=EVERYWHERE,
+    accepts=COMMON_OPTIONS,
     short_help="Write a commented lok.toml and a first workflow.",
     help="""Write a commented lok.toml and the workflow .lok/workflows/first.toml. What is there already is
     kept as it is. Where no backend can answer, one that answers from lok.toml is written too, so that `lok

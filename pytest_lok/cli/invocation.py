@@ -1,4 +1,4 @@
-"""One call of lok: its environment, its terminal and its options, for the verb it names."""
+"""One call of lok: the environment, the terminal and the options that a verb gets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """What a verb needs to know of where it was called."""
+    """What a verb gets to know of its call."""
 
     environ: Mapping[str, str]
     terminal: Terminal
@@ -27,26 +27,26 @@ class Invocation:
 
     @classmethod
     def of(cls, ctx: click.Context) -> Invocation:
-        """The call, with the options given so far."""
+        """The invocation of this context, with the options that were parsed until now."""
         call = ctx.find_object(cls)
         assert call is not None  # noqa: S101 - main puts it there
         return replace(call, options=Options.of(ctx))
 
     @property
     def color(self) -> bool:
-        """Whether colours are welcome."""
+        """Whether output may have colours."""
         return not (self.options.no_color or self.environ.get("NO_COLOR"))
 
     @property
     def json(self) -> bool:
-        """Whether results are to be JSON: asked for, or by the name of the file they go to."""
+        """Whether results are printed as JSON: by ``--json``, or by the suffix of the output file."""
         output = self.options.output
         return self.options.json or (output is not None and output.suffix == ".json")
 
     def project(self, *, directory: Path | None = None, config: Path | None = None) -> Project:
-        """The project of ``--dir`` (exactly that directory), else the one the current directory lies in.
+        """The project in ``--dir`` (exactly that directory), else the one that the current directory lies in.
 
-        ``directory`` and ``config`` are said after the options so far, and win.
+        ``directory`` and ``config`` win over the options that were parsed until now.
         """
         from pytest_lok.wiring import Project
 

@@ -26,7 +26,7 @@ from pytest_lok.cli import (
     workflow,
 )
 from pytest_lok.cli.invocation import Invocation
-from pytest_lok.cli.options import ALL, Options
+from pytest_lok.cli.options import ALL_OPTIONS, Options
 from pytest_lok.cli.terminal import Terminal
 from pytest_lok.cli.workflow_command import WorkflowGroup
 from pytest_lok.core.text.suggestions import did_you_mean
@@ -53,18 +53,18 @@ _USAGE, _UNABLE, _BUG, _INTERRUPTED = 2, 3, 70, 130
 
 
 class RootCommand(WorkflowGroup):
-    """The root: verbs, and every workflow that is not named like one."""
+    """The root command: verbs, and every workflow that is not named like one."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """In the order they are of use."""
+        """The verbs in the order of their use."""
         return list(self.commands)
 
-    def found(self, ctx: click.Context, name: str, rest: Sequence[str]) -> click.Command:
-        """A verb wins over a workflow of its name."""
+    def find_command(self, ctx: click.Context, name: str, rest: Sequence[str]) -> click.Command:
+        """The verb of that name, else the workflow."""
         if name in self.commands:
             return self.commands[name]
         try:
-            return super().found(ctx, name, rest)
+            return super().find_command(ctx, name, rest)
         except (WorkflowError, SettingsError, PlanError):
             raise
         except UsageError as unknown:
@@ -77,12 +77,12 @@ class RootCommand(WorkflowGroup):
 
 
 def root() -> RootCommand:
-    """The command with its verbs."""
+    """The root command with all of its verbs."""
     lok = RootCommand(
         "lok",
-        act=run.run_plan,
-        honours=run.HONOURS,
-        before=ALL,
+        action=run.run_plan,
+        accepts=run.ACCEPTS,
+        before=ALL_OPTIONS,
         subcommand_metavar="VERB|WORKFLOW [ARGS]...",
         context_settings={"help_option_names": ["-h", "--help"]},
         help="""Run workflows of shell commands and LLM prompts, and gate on what comes of them.
@@ -97,10 +97,10 @@ def root() -> RootCommand:
 
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
-    """Run one command line; the exit code."""
+    """Run one command line; returns the exit code."""
     environ = os.environ if environ is None else environ
     terminal = Terminal(environ, sys.stdout, sys.stderr)
-    code = _guarded(
+    code = _run_guarded(
         sys.argv[1:] if argv is None else argv,
         Invocation(environ=environ, terminal=terminal, options=Options()),
     )
@@ -110,8 +110,8 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     return code
 
 
-def _guarded(argv: Sequence[str], call: Invocation) -> int:
-    """The exit code, whatever happens."""
+def _run_guarded(argv: Sequence[str], call: Invocation) -> int:
+    """Run the command line; every error becomes a message and an exit code."""
     terminal = call.terminal
     try:
         return _dispatch(argv, call)

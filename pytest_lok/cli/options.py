@@ -1,4 +1,4 @@
-"""The options every verb shares, taken before the verb and after it; the later one wins."""
+"""The options that verbs share. They stand before the verb or after it; the later one wins."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from click.core import ParameterSource
 
 from pytest_lok.errors import UsageError
 
-_GIVEN = "pytest_lok.options"
+_GIVEN_OPTIONS = "pytest_lok.options"
 
 
 class OutputPath(click.Path):
-    """A file that can be written when the run is over: found out before it begins."""
+    """A file to be written after the run; that it can be written is checked before."""
 
     def __init__(self) -> None:
         super().__init__(dir_okay=False, writable=True, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """The path; a usage error where its directory is missing or cannot be written."""
+        """The path; a usage error where its directory is missing or not writable."""
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         click.Path(exists=True, file_okay=False, writable=True).convert(path.resolve().parent, param, ctx)
         return path
@@ -34,7 +34,7 @@ class _RecordMode(click.ParamType):  # type: ignore[type-arg]  # generic in the 
     _modes = ("none", "once", "new", "all")
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """One of the modes, or what ``--record`` alone stands for."""
+        """One of the modes, or ``usual`` for ``--record`` alone."""
         if value not in (*self._modes, "usual"):
             self.fail(
                 f"{value!r} is none of {', '.join(self._modes)}: write --record=MODE, or --record alone "
@@ -46,7 +46,7 @@ class _RecordMode(click.ParamType):  # type: ignore[type-arg]  # generic in the 
 
 
 def _step_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The steps of the workflow that is being typed about."""
+    """Complete the name of a step of the workflow on the command line."""
     workflow = getattr(ctx.command, "workflow", None)
     return [step.name for step in workflow.steps if step.name.startswith(incomplete)] if workflow else []
 
@@ -123,13 +123,13 @@ _SPECS: Mapping[str, _Spec] = {
     "no_color": _Spec(("--no-color",), "No colours (NO_COLOR does the same).", {"is_flag": True}),
 }
 
-EVERYWHERE = ("directory", "config", "no_color")
-ALL = tuple(_SPECS)
+COMMON_OPTIONS = ("directory", "config", "no_color")
+ALL_OPTIONS = tuple(_SPECS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What was asked for, wherever it stood on the command line."""
+    """The values of the options, wherever they stood on the command line."""
 
     directory: Path | None = None
     config: Path | None = None
@@ -149,12 +149,12 @@ class Options:
 
     @classmethod
     def of(cls, ctx: click.Context) -> Options:
-        """The options given so far."""
-        return cls(**ctx.meta.get(_GIVEN, {}))
+        """The options that were parsed until now."""
+        return cls(**ctx.meta.get(_GIVEN_OPTIONS, {}))
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Those that are settings, by their dotted names."""
+        """The options that are settings too, by the dotted names of those."""
         given = {
             "defaults.backend": self.backend,
             "defaults.timeout": self.timeout,
@@ -164,7 +164,7 @@ class Options:
 
 
 def options(*names: str, without: Collection[str] = ()) -> list[click.Parameter]:
-    """These options, as parameters; ``without`` are spellings that mean something else here."""
+    """The named options as parameters; ``without`` are spellings that mean something else here."""
     chosen: list[click.Parameter] = []
     for name in names:
         spec = _SPECS[name]
@@ -172,36 +172,36 @@ def options(*names: str, without: Collection[str] = ()) -> list[click.Parameter]
         if spellings:
             chosen.append(
                 click.Option(
-                    [*spellings, name], help=spec.help, expose_value=False, callback=_keep, **spec.extra
+                    [*spellings, name], help=spec.help, expose_value=False, callback=_remember, **spec.extra
                 )
             )
     return chosen
 
 
-def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     assert param.name is not None  # noqa: S101 - an option always has one
     if ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
-        ctx.meta.setdefault(_GIVEN, {})[param.name] = value
+        ctx.meta.setdefault(_GIVEN_OPTIONS, {})[param.name] = value
 
 
 class OptionsCommand(click.Command):
-    """A command that takes shared options and refuses those it could only ignore."""
+    """A command that accepts some of the shared options and refuses the others."""
 
     def __init__(
         self,
         name: str | None,
         *,
-        honours: Collection[str] = EVERYWHERE,
+        accepts: Collection[str] = COMMON_OPTIONS,
         without: Collection[str] = (),
         params: Iterable[click.Parameter] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(name, params=[*(params or ()), *options(*honours, without=without)], **kwargs)
-        self._honours = frozenset(honours)
+        super().__init__(name, params=[*(params or ()), *options(*accepts, without=without)], **kwargs)
+        self._accepts = frozenset(accepts)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it, unless an option before the verb does not apply to it."""
-        for name in ctx.meta.get(_GIVEN, {}):
-            if name not in self._honours:
+        """Run the command; UsageError where an option before the verb does not apply to it."""
+        for name in ctx.meta.get(_GIVEN_OPTIONS, {}):
+            if name not in self._accepts:
                 raise UsageError(f"{_SPECS[name].declarations[-1]} does not apply to `{ctx.command_path}`")
         return super().invoke(ctx)

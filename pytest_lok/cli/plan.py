@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_lok.cli.options import EVERYWHERE
+from pytest_lok.cli.options import COMMON_OPTIONS
 from pytest_lok.cli.workflow_command import WorkflowGroup
 
 if TYPE_CHECKING:
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 def show_plan(call: Invocation, project: Project, plan: Plan) -> int:
-    """Print it; the exit code is 0, because nothing was judged."""
+    """Print the plan; returns 0, because nothing is judged."""
     from shutil import which
 
-    from pytest_lok.cli.trust import tell
+    from pytest_lok.cli.trust import with_distrust_note
     from pytest_lok.core.templates.scope import Scope
     from pytest_lok.core.workflow.model import Shell
     from pytest_lok.reports.json_report import dumps
     from pytest_lok.reports.outline import outline, outline_document
 
-    world = tell(call, project).world(shown=True)
+    world = with_distrust_note(call, project).world(shown=True)
     for remark in plan.workflow.remarks:
         call.terminal.note(f"warning: {remark}")
     piped = any(isinstance(step.action, Shell) and step.action.pipefail for step in plan.steps)
@@ -89,8 +89,8 @@ def _problem(error: Exception | None) -> str:
 
 command = WorkflowGroup(
     "plan",
-    act=show_plan,
-    honours=("steps", "backend", "timeout", "max_parallel", "verbose", "json", "output", *EVERYWHERE),
+    action=show_plan,
+    accepts=("steps", "backend", "timeout", "max_parallel", "verbose", "json", "output", *COMMON_OPTIONS),
     short_help="Show what a workflow would do. Spends nothing.",
     help="""Show what WORKFLOW would do with these arguments: the steps in order, their commands, what
     would be asked of whom, and prompts as far as they are known. Nothing is run or asked.

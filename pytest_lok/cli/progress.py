@@ -1,4 +1,4 @@
-"""Events -> what runs now, since when, and what waits; the state behind a live view."""
+"""Events -> what runs now, since when, and what waits: the state that a live view shows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pytest_lok.core.events import (
 
 @dataclass(slots=True, kw_only=True)
 class RunningStep:
-    """A step at work. ``since`` is on the board's clock; ``asked`` holds open questions: backend and item."""
+    """A step that runs. ``asked`` are its open questions, by backend and item."""
 
     since: float
     asked: dict[tuple[str, int | None], None] = field(default_factory=dict)
@@ -28,14 +28,14 @@ class RunningStep:
 
     @property
     def doing(self) -> str:
-        """``asking claude, codex (3)``, or why it pauses; "" for a command."""
+        """``asking claude, codex (3)``, or why the step pauses; "" for a command."""
         counts = Counter(backend for backend, _ in tuple(self.asked))
         asking = ", ".join(f"{name} ({n})" if n > 1 else name for name, n in counts.items())
         return f"asking {asking}" if asking else self.pause
 
 
 class RunProgress:
-    """The run as it stands; ``clock`` gives monotonic seconds."""
+    """The state of a run; ``clock`` returns monotonic seconds, and every time here is of that clock."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -46,11 +46,11 @@ class RunProgress:
         self.waiting: dict[str, None] = {}
 
     def age(self, since: float) -> float:
-        """Seconds from then till now."""
+        """Seconds from ``since`` until now."""
         return self._clock() - since
 
-    def see(self, event: Event) -> None:
-        """Take an event in."""
+    def on_event(self, event: Event) -> None:
+        """Bring the state up to date."""
         match event:
             case RunStarted(steps=steps):
                 self.began, self.total = self._clock(), len(steps)

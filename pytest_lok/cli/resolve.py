@@ -1,4 +1,4 @@
-"""A name on the command line -> the workflow it means, and the project it is found in."""
+"""A name on the command line -> the workflow that it means, and its project."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pytest_lok.cli.invocation import Invocation
-from pytest_lok.cli.options import ALL, Options, options
+from pytest_lok.cli.options import ALL_OPTIONS, Options, options
 from pytest_lok.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 
 def find(ctx: click.Context, name: str, rest: Sequence[str]) -> tuple[Project, Workflow]:
-    """A workflow and its project, also where ``--dir`` or ``--config`` stand in ``rest``, after the name."""
+    """The project and the workflow; ``rest`` are the words after the name."""
     call = Invocation.of(ctx)
-    moved = _moved(rest)
+    moved = _project_options(rest)
     if moved:
-        # `--dir` may be the workflow's own argument: then it does not say where to look
+        # `--dir` among `rest` says where to look, unless it is an argument of the workflow
         with contextlib.suppress(UsageError):
             project = call.project()
             workflow = project.load(name)
-            moved = _moved(rest, without=[f"--{argument}" for argument in workflow.args])
+            moved = _project_options(rest, without=[f"--{argument}" for argument in workflow.args])
             if not moved:
                 return project, workflow
     project = call.project(**moved)
     return project, project.load(name)
 
 
-def _moved(rest: Sequence[str], without: Collection[str] = ()) -> dict[str, Path]:
-    """``--dir`` and ``--config`` among words not parsed yet."""
-    peek = click.Command("peek", params=options(*ALL, without=without), add_help_option=False)
+def _project_options(rest: Sequence[str], without: Collection[str] = ()) -> dict[str, Path]:
+    """The values of ``--dir`` and ``--config`` among words that are not parsed yet."""
+    peek = click.Command("peek", params=options(*ALL_OPTIONS, without=without), add_help_option=False)
     with peek.make_context(
         "peek",
         list(rest),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from pytest_lok.cli.options import EVERYWHERE
+from pytest_lok.cli.options import COMMON_OPTIONS
 from pytest_lok.cli.workflow_command import WorkflowGroup
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.wiring import Project
 
-HONOURS = (
+ACCEPTS = (
     "steps",
     "backend",
     "fail_fast",
@@ -26,7 +26,7 @@ HONOURS = (
     "verbose",
     "json",
     "output",
-    *EVERYWHERE,
+    *COMMON_OPTIONS,
 )
 
 
@@ -34,16 +34,16 @@ _NOTHING_JUDGED = 3
 
 
 def run_plan(call: Invocation, project: Project, plan: Plan) -> int:
-    """Run it, show it, report it."""
+    """Run the plan and print the results; returns the exit code."""
     from pytest_lok.cli.execute import execute
-    from pytest_lok.cli.trust import trusted
+    from pytest_lok.cli.trust import require_trust
     from pytest_lok.cli.views import ProgressLines, view
     from pytest_lok.reports.console import closing, outputs, previews
     from pytest_lok.reports.json_report import json_report
     from pytest_lok.settings import in_ci
 
     verbose = call.options.verbose
-    answering = trusted(call, project).recording(call.options.record).caching(bool(call.options.cache))
+    answering = require_trust(call, project).recording(call.options.record).caching(bool(call.options.cache))
     world = replace(answering.world(), dry_run=call.options.dry_run)
     printed: Literal["leaves", "all", "none"] = "all" if verbose else "leaves"
     if call.json or world.dry_run:
@@ -60,8 +60,8 @@ def run_plan(call: Invocation, project: Project, plan: Plan) -> int:
 
 command = WorkflowGroup(
     "run",
-    act=run_plan,
-    honours=HONOURS,
+    action=run_plan,
+    accepts=ACCEPTS,
     short_help="Run a workflow.",
     help="""Run WORKFLOW: a name (`lok workflow list`), or the path of a .toml file.
 

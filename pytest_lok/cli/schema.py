@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pytest_lok.cli.invocation import Invocation
-from pytest_lok.cli.options import EVERYWHERE, OptionsCommand
+from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 
 
 def _schema(what: str) -> int:
@@ -26,7 +26,7 @@ command = OptionsCommand(
     "schema",
     callback=_schema,
     params=[click.Argument(["what"], type=click.Choice(["workflow", "settings"]), default="workflow")],
-    honours=("output", *EVERYWHERE),
+    accepts=("output", *COMMON_OPTIONS),
     short_help="Print the JSON Schema of workflow files.",
     help="Print the JSON Schema of workflow files, or of lok.toml (`lok schema settings`), for editors.",
 )

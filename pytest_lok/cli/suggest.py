@@ -5,19 +5,19 @@ from __future__ import annotations
 import click
 
 from pytest_lok.cli.invocation import Invocation
-from pytest_lok.cli.options import EVERYWHERE, OptionsCommand
+from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.cli.terminal import columns
 
 _UNABLE = 3
 
 
 def _suggest(task: str) -> int:
-    from pytest_lok.cli.trust import tell
+    from pytest_lok.cli.trust import with_distrust_note
     from pytest_lok.engine.asking.route import routes
     from pytest_lok.reports.json_report import dumps
 
     call = Invocation.of(click.get_current_context())
-    found = routes(task, tell(call, call.project()).world(shown=True))
+    found = routes(task, with_distrust_note(call, call.project()).world(shown=True))
     able = [route for route in found if route.problem is None]
     if call.json:
         plain = [
@@ -45,7 +45,7 @@ command = OptionsCommand(
     "suggest",
     callback=_suggest,
     params=[click.Argument(["task"])],
-    honours=("json", "output", *EVERYWHERE),
+    accepts=("json", "output", *COMMON_OPTIONS),
     short_help='Show whom `backend = "auto"` would ask for a task, and why.',
     help="""Rank the backends for TASK as `backend = "auto"` does: by the kind of task its words speak of, and
     by the `strengths` of each backend in lok.toml. The arrow is at the one that would be asked: the best

@@ -1,4 +1,4 @@
-"""Standard output and standard error, with untrusted text made harmless and broken pipes made quiet."""
+"""Standard output and standard error: untrusted text is escaped, and a broken pipe is no error."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pytest_lok.reports.escaping import escape_ci_commands, escape_control_chars
 if TYPE_CHECKING:
     from pytest_lok.core.trust.redaction import Redactor
 
-# the reader went away, or the terminal did: nobody is left to tell
-_NOBODY_LISTENS = (errno.EPIPE, errno.EIO, errno.EBADF)
-# runners that take lines of a log for commands
-_OBEDIENT = ("GITHUB_ACTIONS", "TF_BUILD")
+# the reader went away, or the terminal did
+_READER_GONE = (errno.EPIPE, errno.EIO, errno.EBADF)
+# set by CI runners that obey lines of a log
+_RUNNER_VARIABLES = ("GITHUB_ACTIONS", "TF_BUILD")
 
 
 class SafeStream:
-    """A standard stream that can always be written to; closed, or without a reader, it swallows.
+    """A standard stream that can always be written to; without a reader the text is dropped.
 
-    ``failure`` is why something that was written is lost, None while nothing is. A reader that went
-    away wanted no more; a stream that was closed before lok began never had one.
+    ``failure`` is why something that was written is lost, None while nothing is. Nothing is lost when a
+    reader goes away; it is when the stream was closed before lok began.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -37,21 +37,21 @@ class SafeStream:
 
     @property
     def encoding(self) -> str:
-        """What characters become."""
+        """The encoding of the stream."""
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def isatty(self) -> bool:
-        """Whether a person looks at it."""
+        """Whether the stream is a terminal."""
         return self._stream is not None and self._stream.isatty()
 
     def fileno(self) -> int:
-        """Its descriptor; OSError if it has none."""
+        """The file descriptor; OSError if there is none."""
         if self._stream is None:
             raise OSError(errno.EBADF, "the stream is closed")
         return self._stream.fileno()
 
     def write(self, text: str) -> int:
-        """Write at once, as far as anybody reads."""
+        """Write and flush, unless nobody reads."""
         if self._closed:
             self.failure = OSError(errno.EBADF, "the stream was closed from the beginning")
         elif self._stream is not None:
@@ -63,12 +63,12 @@ class SafeStream:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Does nothing: every write is flushed."""
 
     def _lose(self, stream: TextIO, failure: OSError) -> None:
-        """What is still in the buffer, and what follows, goes nowhere."""
+        """Point the descriptor at /dev/null, for what is in the buffer still and for what follows."""
         self._stream = None
-        if failure.errno not in _NOBODY_LISTENS:
+        if failure.errno not in _READER_GONE:
             self.failure = failure
         with contextlib.suppress(OSError, ValueError):  # not backed by a descriptor
             nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -77,11 +77,11 @@ class SafeStream:
 
 
 class Terminal:
-    """Where results (stdout) and everything else (stderr) go.
+    """Where results go (stdout), and everything else (stderr).
 
-    Results go into a pipe or a file as they are given; on a terminal, where ``CI`` is set, and always on
-    stderr, control characters are spelled out. In CI no line of either is a command to the runner. A
-    stream that was closed before lok began is None.
+    Results go into a pipe or a file as they are. On a terminal, where ``CI`` is set, and always on stderr,
+    control characters are escaped. In CI no line is a command to the runner. ``out`` or ``err`` is None
+    where the stream was closed before lok began.
     """
 
     def __init__(self, environ: Mapping[str, str], out: TextIO | None, err: TextIO | None) -> None:
@@ -89,36 +89,36 @@ class Terminal:
         self.err = SafeStream(err)
         self._environ = environ
         self._redraws = environ.get("TERM", "dumb") != "dumb"
-        self._logged = bool(environ.get("CI"))  # a log is a screen: people read it, and runners
-        self._obeyed = any(environ.get(name) for name in _OBEDIENT)
+        self._is_log = bool(environ.get("CI"))  # a log is a screen: people read it, and runners
+        self._runner_obeys = any(environ.get(name) for name in _RUNNER_VARIABLES)
 
     @property
     def live(self) -> bool:
-        """Whether stderr is a terminal that things can be redrawn on."""
+        """Whether stderr is a terminal that can be redrawn."""
         return self._redraws and self.err.isatty()
 
     @property
     def shared(self) -> bool:
-        """Whether stdout and stderr are (as far as can be told) one screen."""
+        """Whether stdout and stderr are both a terminal, and so most likely the same screen."""
         return self.out.isatty() and self.err.isatty()
 
     def result(self, text: str) -> None:
-        """Print a result, whole, with a newline at its end; nothing for an empty one."""
+        """Print a result with a newline at its end; nothing for an empty one."""
         if text:
-            text = escape_control_chars(text) if self.out.isatty() or self._logged else text
-            self.out.write(self._tame(text if text.endswith("\n") else f"{text}\n"))
+            text = escape_control_chars(text) if self.out.isatty() or self._is_log else text
+            self.out.write(self._escape_for_runner(text if text.endswith("\n") else f"{text}\n"))
 
     def note(self, text: str) -> None:
-        """Say something beside the results."""
+        """Print a line that is no result, on stderr."""
         self.err.write(f"{self.escape_untrusted(text)}\n")
 
     def error(self, error: LokError) -> None:
-        """Say what is wrong and what to do."""
+        """Print what is wrong and what to do, on stderr."""
         self.note(f"lok: error: {error}")
 
     def escape_untrusted(self, text: str) -> str:
-        """Text for whoever draws on stderr by itself, without secrets: not all of it is told by a run."""
-        return self._tame(escape_control_chars(self._redactor.text(text)))
+        """The text as stderr may show it: secrets masked, control characters and CI commands escaped."""
+        return self._escape_for_runner(escape_control_chars(self._redactor.text(text)))
 
     @cached_property
     def _redactor(self) -> Redactor:
@@ -127,12 +127,12 @@ class Terminal:
 
         return Redactor(secrets_of(self._environ))
 
-    def _tame(self, text: str) -> str:
-        return escape_ci_commands(text) if self._obeyed else text
+    def _escape_for_runner(self, text: str) -> str:
+        return escape_ci_commands(text) if self._runner_obeys else text
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as aligned text; control characters are spelled out, wherever it goes."""
+    """Rows of cells as aligned text, always with control characters escaped."""
     rows = [[escape_control_chars(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ([f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)] for row in rows)

@@ -1,4 +1,4 @@
-"""``lok trust``: a project's settings may say what is run and where questions go; the question about it."""
+"""``lok trust``, and the question whether to trust a project's settings before anything is started."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 import click
 
 from pytest_lok.cli.invocation import Invocation
-from pytest_lok.cli.options import EVERYWHERE, OptionsCommand
+from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.errors import LokError, UsageError
 
 if TYPE_CHECKING:
     from pytest_lok.wiring import Project
 
 
-def trusted(call: Invocation, project: Project) -> Project:
-    """The project, for a verb that starts something; UsageError where it is not trusted.
+def require_trust(call: Invocation, project: Project) -> Project:
+    """The project, trusted, for a verb that starts something; UsageError where it is not trusted.
 
-    On a terminal the user is asked, and the answer remembered.
+    On a terminal the user is asked, and a yes is remembered.
     """
     distrust = project.distrust
     if distrust is None:
         return project
-    if not _is_asked(call):
+    if not _can_ask(call):
         raise distrust
     call.terminal.note(f"{distrust.message}\n")
     call.terminal.err.write("Trust this until it changes? [y/N] ")
@@ -34,15 +34,15 @@ def trusted(call: Invocation, project: Project) -> Project:
     return replace(project, trusted=True)
 
 
-def tell(call: Invocation, project: Project) -> Project:
-    """The project, for a verb that starts nothing; that it is not trusted is said."""
+def with_distrust_note(call: Invocation, project: Project) -> Project:
+    """The project, for a verb that starts nothing; prints a note if it is not trusted."""
     if project.distrust:
         file = project.settings.claims.file
         call.terminal.note(f"{file} is not trusted: what it says is shown, `lok trust` makes it count")
     return project
 
 
-def _is_asked(call: Invocation) -> bool:
+def _can_ask(call: Invocation) -> bool:
     from pytest_lok.settings import in_ci
 
     here = sys.stdin is not None and sys.stdin.isatty() and call.terminal.err.isatty()
@@ -82,7 +82,7 @@ command = OptionsCommand(
         click.Option(["--list", "listed"], is_flag=True, help="Show which projects are trusted."),
         click.Option(["--revoke", "revoked"], is_flag=True, help="Trust this project no longer."),
     ],
-    honours=EVERYWHERE,
+    accepts=COMMON_OPTIONS,
     short_help="Let this project's settings say what is run and where questions go.",
     help="""Trust the settings of this project: what its lok.toml (or pyproject.toml) says of `command`,
     `args`, `env`, `base_url`, `api_key_env`, `command_wrapper` and files of answers counts from now on. It

@@ -1,4 +1,4 @@
-"""Events -> progress on stderr: plain lines, or on a terminal a picture of what runs and what waits."""
+"""Events -> progress on stderr: plain lines, or on a terminal a live view of what runs and what waits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _NAME_WIDTH = 30
-_FRAME = 0.1  # seconds between two drawings
+_FRAME_INTERVAL = 0.1  # seconds between two drawings
 _STYLES = {
     "passed": "green",
     "failed": "bold red",
@@ -38,20 +38,20 @@ class RunView(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
 
-    def see(self, event: Event) -> None:
-        """Take an event in."""
+    def on_event(self, event: Event) -> None:
+        """Show what the event changes."""
         ...
 
-    def aside(self) -> contextlib.AbstractContextManager[None]:
-        """A moment in which others may print."""
+    def paused(self) -> contextlib.AbstractContextManager[None]:
+        """A context in which others may print on the screen."""
         ...
 
 
 class ProgressLines:
-    """Events -> the lines that stay on the screen, each with the outcome it speaks of ("" = none).
+    """Events -> the lines that stay on the screen, each with the outcome that it tells ("" = none).
 
-    ``finished`` False leaves out the steps' ends: something else shows them. ``printed`` is which
-    steps' outputs go to stdout anyway.
+    ``finished`` False leaves out the ends of steps, because something else shows them. ``printed`` says
+    of which steps the output goes to stdout anyway.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class ProgressLines:
         self._leaves: frozenset[str] = frozenset()
 
     def lines(self, event: Event) -> Iterator[tuple[str, str]]:
-        """What this event adds."""
+        """The lines that the event adds."""
         match event:
             case RunStarted():
                 self._width = min(_NAME_WIDTH, max(map(len, event.steps), default=0))
@@ -88,16 +88,16 @@ class ProgressLines:
                 yield from (("", line) for line in details(result, output=not self._prints(result.name)))
 
     def _prints(self, name: str) -> bool:
-        """Whether a step's output is on stdout, and need not be said twice."""
+        """Whether the output of a step goes to stdout, and is not repeated here."""
         return self._printed == "all" or (self._printed == "leaves" and name in self._leaves)
 
 
 class PlainView:
-    """Plain lines, for a pipe or a terminal that cannot be redrawn."""
+    """Plain lines, for a pipe or for a terminal that cannot be redrawn."""
 
-    def __init__(self, terminal: Terminal, log: ProgressLines) -> None:
+    def __init__(self, terminal: Terminal, progress_lines: ProgressLines) -> None:
         self._terminal = terminal
-        self._log = log
+        self._progress_lines = progress_lines
 
     def __enter__(self) -> Self:
         return self
@@ -105,88 +105,88 @@ class PlainView:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def see(self, event: Event) -> None:
-        """Print what it adds."""
-        for _, line in self._log.lines(event):
+    def on_event(self, event: Event) -> None:
+        """Print the lines that the event adds."""
+        for _, line in self._progress_lines.lines(event):
             self._terminal.note(line)
 
-    def aside(self) -> contextlib.AbstractContextManager[None]:
-        """Nothing is in the way."""
+    def paused(self) -> contextlib.AbstractContextManager[None]:
+        """Printed lines stay, so nothing has to be paused."""
         return contextlib.nullcontext()
 
 
 class LiveView:
-    """Lines above, and below them what runs and what waits, drawn again several times a second.
+    """Lines, and below them what runs and what waits, drawn again several times a second.
 
-    A thread of its own draws, so that a slow terminal does not slow the run: it takes the lines
-    that have come in since, and copies each dictionary whole before it reads it.
+    A thread draws, so that a slow terminal does not slow the run. The thread takes the lines that have come
+    in, and copies each dictionary before reading it.
     """
 
-    def __init__(self, terminal: Terminal, log: ProgressLines, *, color: bool = True) -> None:
+    def __init__(self, terminal: Terminal, progress_lines: ProgressLines, *, color: bool = True) -> None:
         from rich.console import Console
         from rich.live import Live
 
         self._terminal = terminal
-        self._log = log
-        self._board = RunProgress(time.monotonic)
+        self._progress_lines = progress_lines
+        self._progress = RunProgress(time.monotonic)
         self._console = Console(
             file=cast("IO[str]", terminal.err), no_color=not color, highlight=False, emoji=False
         )
-        # a fresh one for each start: a stopped one would wipe what was printed since
-        self._make = functools.partial(
+        # a new one for each start: one that was stopped would wipe what was printed since
+        self._new_live = functools.partial(
             Live,
             console=self._console,
-            get_renderable=self._picture,
+            get_renderable=self._render,
             auto_refresh=False,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._live = self._make()
+        self._live = self._new_live()
         self._lines: deque[tuple[str, str]] = deque()
-        self._drawing = threading.RLock()
-        self._over = threading.Event()
-        self._drawer = threading.Thread(target=self._keep_drawing, name="lok-view", daemon=True)
+        self._draw_lock = threading.RLock()
+        self._ended = threading.Event()
+        self._drawing_thread = threading.Thread(target=self._keep_drawing, name="lok-view", daemon=True)
 
     def __enter__(self) -> Self:
         self._live.start()
-        self._drawer.start()
+        self._drawing_thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._drawer.join()
+        self._ended.set()
+        self._drawing_thread.join()
         self._draw()
         self._live.stop()
 
-    def see(self, event: Event) -> None:
-        """Take an event in; it is drawn at the next turn."""
-        self._board.see(event)
-        self._lines.extend(self._log.lines(event))
+    def on_event(self, event: Event) -> None:
+        """Note the event, which the next frame shows."""
+        self._progress.on_event(event)
+        self._lines.extend(self._progress_lines.lines(event))
 
     @contextlib.contextmanager
-    def aside(self) -> Iterator[None]:
-        """Take the picture away where others print on the same screen."""
+    def paused(self) -> Iterator[None]:
+        """Remove the live part where others print on the same screen."""
         if not self._terminal.shared:
             yield
             return
-        with self._drawing:
+        with self._draw_lock:
             self._draw()
             self._live.stop()
             try:
                 yield
             finally:
-                self._live = self._make()
+                self._live = self._new_live()
                 self._live.start()
 
     def _keep_drawing(self) -> None:
-        while not self._over.wait(_FRAME):
+        while not self._ended.wait(_FRAME_INTERVAL):
             self._draw()
 
     def _draw(self) -> None:
         from rich.text import Text
 
-        with self._drawing:
+        with self._draw_lock:
             new = [self._lines.popleft() for _ in range(len(self._lines))]
             if not new:
                 self._live.refresh()
@@ -196,28 +196,34 @@ class LiveView:
                 text.stylize(_STYLES.get(outcome, ""), 0, len(outcome))
             self._console.print(Text("\n").join(texts), soft_wrap=True)
 
-    def _picture(self) -> Text:
+    def _render(self) -> Text:
         from rich.text import Text
 
-        board, width = self._board, self._console.width
-        running = list(board.running.items())
+        progress, width = self._progress, self._console.width
+        running = list(progress.running.items())
         room = max(1, self._console.height - 4)
         names = min(_NAME_WIDTH, max((len(name) for name, _ in running), default=0))
         lines = [
-            f"running  {name:<{names}}  {duration(board.age(step.since)):>9}  {step.doing}"
+            f"running  {name:<{names}}  {duration(progress.age(step.since)):>9}  {step.doing}"
             for name, step in running[:room]
         ]
         if len(running) > room:
             lines.append(f"         and {len(running) - room} more")
-        waiting = list(board.waiting)
+        waiting = list(progress.waiting)
         if waiting:
             lines.append(f"waiting  {', '.join(waiting[:50])}")
-        lines.append(f"{board.finished} of {board.total} steps done, {duration(board.age(board.began))}")
-        picture = Text("\n").join(Text(self._terminal.escape_untrusted(line)[: width - 1]) for line in lines)
-        picture.stylize("dim")
-        return picture
+        lines.append(
+            f"{progress.finished} of {progress.total} steps done, {duration(progress.age(progress.began))}"
+        )
+        text = Text("\n").join(Text(self._terminal.escape_untrusted(line)[: width - 1]) for line in lines)
+        text.stylize("dim")
+        return text
 
 
-def view(terminal: Terminal, log: ProgressLines, *, color: bool) -> RunView:
-    """The best this terminal can do."""
-    return LiveView(terminal, log, color=color) if terminal.live else PlainView(terminal, log)
+def view(terminal: Terminal, progress_lines: ProgressLines, *, color: bool) -> RunView:
+    """The view for this terminal: live if it can be redrawn, else plain."""
+    return (
+        LiveView(terminal, progress_lines, color=color)
+        if terminal.live
+        else PlainView(terminal, progress_lines)
+    )

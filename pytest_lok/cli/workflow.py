@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pytest_lok.cli.invocation import Invocation
-from pytest_lok.cli.options import EVERYWHERE, OptionsCommand, options
+from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand, options
 from pytest_lok.cli.terminal import columns
 from pytest_lok.cli.workflow_command import complete_workflow
 from pytest_lok.errors import Problem, UsageError, WorkflowError
@@ -21,11 +21,11 @@ _UNUSABLE = 2
 
 
 def _list() -> int:
-    from pytest_lok.cli.trust import tell
+    from pytest_lok.cli.trust import with_distrust_note
     from pytest_lok.reports.json_report import dumps
 
     call = Invocation.of(click.get_current_context())
-    project = tell(call, call.project())
+    project = with_distrust_note(call, call.project())
     entries = [_entry(project, found.stem, found.origin) for found in project.catalog.entries()]
     if call.json:
         call.deliver(dumps(entries))
@@ -37,7 +37,7 @@ def _list() -> int:
 
 
 def _entry(project: Project, name: str, origin: str) -> dict[str, object]:
-    """What a list says of a workflow; of a broken one, that it is."""
+    """Facts about a workflow for a table or JSON; a broken one is said to be broken."""
     try:
         workflow = project.load(name)
     except UsageError as broken:
@@ -71,12 +71,12 @@ def _show(name: str) -> int:
 
 
 def _validate(names: tuple[str, ...]) -> int:
-    from pytest_lok.cli.trust import tell
+    from pytest_lok.cli.trust import with_distrust_note
     from pytest_lok.core.workflow.model import Origin
     from pytest_lok.reports.json_report import dumps
 
     call = Invocation.of(click.get_current_context())
-    project = tell(call, call.project())
+    project = with_distrust_note(call, call.project())
     wanted = names or [found.stem for found in project.catalog.entries() if found.origin is Origin.PROJECT]
     if not wanted:
         raise UsageError("this project has no workflows", hint="`lok init` writes a first one")
@@ -92,12 +92,12 @@ def _validate(names: tuple[str, ...]) -> int:
                 for warning in (*workflow.warnings, *workflow.remarks):
                     call.terminal.note(f"warning: {warning}")
                 call.terminal.result(f"{name}: valid")
-                _note_unknown(call, project, name)
+                _note_unknown_commands(call, project, name)
     return _UNUSABLE if any(checked.values()) else 0
 
 
-def _note_unknown(call: Invocation, project: Project, name: str) -> None:
-    """Tell of commands that get values, and of which nothing is known."""
+def _note_unknown_commands(call: Invocation, project: Project, name: str) -> None:
+    """Name the commands that get values and that lok does not know."""
     from pytest_lok.core.workflow.model import Shell
 
     for step in project.load(name).steps:
@@ -121,27 +121,27 @@ _name = click.Argument(["name"], metavar="NAME|PATH", shell_complete=complete_wo
 
 command = click.Group(
     "workflow",
-    params=options("json", "output", *EVERYWHERE),
+    params=options("json", "output", *COMMON_OPTIONS),
     help="List, show and validate workflows.",
     commands=[
         OptionsCommand(
             "list",
             callback=_list,
-            honours=("json", "output", *EVERYWHERE),
+            accepts=("json", "output", *COMMON_OPTIONS),
             help="List the project's workflows, yours and those built in. Of one name, the first counts.",
         ),
         OptionsCommand(
             "show",
             callback=_show,
             params=[_name],
-            honours=("output", *EVERYWHERE),
+            accepts=("output", *COMMON_OPTIONS),
             help="Print a workflow's file, for example to copy a built-in one.",
         ),
         OptionsCommand(
             "validate",
             callback=_validate,
             params=[_names],
-            honours=("json", *EVERYWHERE),
+            accepts=("json", *COMMON_OPTIONS),
             help="""Check workflows and print every problem.
 
             Without a name, all of the project's are checked. Exit code 0, or 2 where anything is wrong.

@@ -1,4 +1,4 @@
-"""Workflow -> a command whose options are its declared arguments; and groups that find workflows by name."""
+"""Workflow -> a command with the declared arguments as options; groups that find workflows by name."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ if TYPE_CHECKING:
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.wiring import Project
 
-Act: TypeAlias = "Callable[[Invocation, Project, Plan], int]"
+PlanAction: TypeAlias = "Callable[[Invocation, Project, Plan], int]"
 """What to do with a planned workflow; returns the exit code."""
 
 _BOOLEAN = ("true", "false")
-_SHOWN = 9
-"""Positions without a name that the usage line shows."""
+_POSITIONS_SHOWN = 9
+"""The most positional values that the usage line shows."""
 
 
 class WorkflowCommand(OptionsCommand):
-    """One workflow. A declared argument wins over lok's option of that name, which then stands before it."""
+    """One workflow. A declared argument wins over the option of that name, which can be given before."""
 
-    def __init__(self, name: str, workflow: Workflow, act: Act, honours: Sequence[str]) -> None:
+    def __init__(self, name: str, workflow: Workflow, action: PlanAction, accepts: Sequence[str]) -> None:
         self.workflow = workflow
-        self._act = act
+        self._action = action
         declared = [_option(argument, at) for at, argument in enumerate(workflow.args.values())]
         super().__init__(
             name,
-            params=[*declared, _values(workflow)],
-            honours=honours,
+            params=[*declared, _positional_argument(workflow)],
+            accepts=accepts,
             without={spelling for option in declared for spelling in option.opts},
-            callback=self._called,
+            callback=self._invoke_action,
             help=_about(workflow),
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As usual; a bare ``--unstaged`` of a true-or-false argument means ``--unstaged=true``."""
+        """Parse as click does, with ``--unstaged`` of a true-or-false argument for ``--unstaged=true``."""
         return super().parse_args(ctx, _with_bare_flags(args, self.workflow.args.values()))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The workflow's own arguments apart from lok's options."""
+        """Write the arguments of the workflow above the options of lok."""
         declared = len(self.workflow.args)
         for title, params in (
             ("Arguments", self.params[:declared]),
@@ -61,7 +61,7 @@ class WorkflowCommand(OptionsCommand):
                 with formatter.section(title):
                     formatter.write_dl(rows)
 
-    def _called(self, values: tuple[str, ...], **named: str | None) -> int:
+    def _invoke_action(self, values: tuple[str, ...], **named: str | None) -> int:
         from pytest_lok.core.workflow.plan import Plan
 
         call = Invocation.of(click.get_current_context())
@@ -80,47 +80,47 @@ class WorkflowCommand(OptionsCommand):
         )
         for warning in workflow.warnings:
             call.terminal.note(f"warning: {warning}")
-        return self._act(call, project, plan)
+        return self._action(call, project, plan)
 
 
 class WorkflowGroup(click.Group):
-    """A group whose commands are workflows, found when they are named."""
+    """A group whose commands are workflows, which are looked for when they are named."""
 
     def __init__(
         self,
         name: str,
         *,
-        act: Act,
-        honours: Sequence[str],
+        action: PlanAction,
+        accepts: Sequence[str],
         before: Sequence[str] = (),
         subcommand_metavar: str = "WORKFLOW [ARGS]...",
         **kwargs: Any,
     ) -> None:
-        """``honours`` are the options of its workflows, ``before`` those it takes itself if other."""
+        """``accepts`` are the options of the workflows, ``before`` those of the group (default: the same)."""
         super().__init__(
-            name, params=options(*(before or honours)), subcommand_metavar=subcommand_metavar, **kwargs
+            name, params=options(*(before or accepts)), subcommand_metavar=subcommand_metavar, **kwargs
         )
-        self._act = act
-        self._honours = honours
+        self._action = action
+        self._accepts = accepts
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The workflow of the first word; what follows may say where it is looked for."""
+        """The command that the first word names; the following words may say where to look."""
         name, *rest = args
         if not ctx.resilient_parsing:
-            return name, self.found(ctx, name, rest), rest
+            return name, self.find_command(ctx, name, rest), rest
         with contextlib.suppress(LokError, click.ClickException):  # a shell asks for completion
-            return name, self.found(ctx, name, rest), rest
+            return name, self.find_command(ctx, name, rest), rest
         return None, None, rest
 
-    def found(self, ctx: click.Context, name: str, rest: Sequence[str]) -> click.Command:
-        """The command of that name; UsageError if there is none."""
+    def find_command(self, ctx: click.Context, name: str, rest: Sequence[str]) -> click.Command:
+        """The command with that name; UsageError if there is none."""
         _, workflow = find(ctx, name, rest)
-        return WorkflowCommand(name, workflow, self._act, self._honours)
+        return WorkflowCommand(name, workflow, self._action, self._accepts)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Options and verbs as usual, and workflows."""
+        """Complete options and verbs as click does, and names of workflows."""
         return [*super().shell_complete(ctx, incomplete), *complete_workflow(ctx, None, incomplete)]
 
 
@@ -129,7 +129,7 @@ def complete_workflow(
     param: click.Parameter | None,  # noqa: ARG001 - click's signature
     incomplete: str,
 ) -> list[CompletionItem]:
-    """Names of workflows, or files where a path is being typed."""
+    """Complete names of workflows, or files where a path is typed."""
     if "/" in incomplete or incomplete.startswith("."):
         return [CompletionItem(incomplete, type="file")]
     with contextlib.suppress(LokError):
@@ -139,7 +139,7 @@ def complete_workflow(
 
 
 def _parameter(at: int) -> str:
-    """An argument's name inside click, which wants Python's names."""
+    """The name of an argument inside click, which wants names of Python."""
     return f"argument_{at}"
 
 
@@ -162,14 +162,16 @@ def _option(argument: Argument, at: int) -> click.Option:
     )
 
 
-def _values(workflow: Workflow) -> click.Argument:
-    """The positional values there is a use for; who declares a position is named in the usage line."""
+def _positional_argument(workflow: Workflow) -> click.Argument:
+    """The positional values that something reads, named in the usage line where they are declared."""
     placed = {a.position: a for a in workflow.args.values() if a.position is not None}
-    positions = sorted({*placed, *range(1, min(workflow.positional_count, _SHOWN) + 1)})
-    return click.Argument(["values"], nargs=-1, metavar=" ".join(_value(placed.get(at)) for at in positions))
+    positions = sorted({*placed, *range(1, min(workflow.positional_count, _POSITIONS_SHOWN) + 1)})
+    return click.Argument(
+        ["values"], nargs=-1, metavar=" ".join(_metavar(placed.get(at)) for at in positions)
+    )
 
 
-def _value(argument: Argument | None) -> str:
+def _metavar(argument: Argument | None) -> str:
     if argument is None:
         return "[VALUE]"
     required = argument.required and argument.default is None

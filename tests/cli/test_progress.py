@@ -21,7 +21,7 @@ class Clock:
 
 def board(clock: Clock, *steps: str) -> RunProgress:
     made = RunProgress(clock)
-    made.see(
+    made.on_event(
         RunStarted(
             run_id="1", workflow="w", path="", sha256="", time=0.0, steps=steps, selected=steps, leaves=()
         )
@@ -46,50 +46,50 @@ def test_a_step_waits_then_runs_then_is_done() -> None:
     run = board(clock, "a", "b")
     assert (list(run.waiting), list(run.running), run.finished, run.total) == (["a", "b"], [], 0, 2)
     clock.now = 103.0
-    run.see(StepStarted(step="a", at=3.0))
+    run.on_event(StepStarted(step="a", at=3.0))
     clock.now = 105.0
     assert list(run.waiting) == ["b"]
     assert run.age(run.running["a"].since) == 2.0
     assert run.age(run.began) == 5.0
-    run.see(finished("a"))
+    run.on_event(finished("a"))
     assert (list(run.waiting), list(run.running), run.finished) == (["b"], [], 1)
 
 
 def test_a_step_that_never_runs_waits_no_longer() -> None:
     run = board(Clock(), "a", "b")
-    run.see(finished("b"))
+    run.on_event(finished("b"))
     assert list(run.waiting) == ["a"]
 
 
 def test_who_is_being_asked() -> None:
     run = board(Clock(), "a")
-    run.see(StepStarted(step="a", at=0.0))
+    run.on_event(StepStarted(step="a", at=0.0))
     step = run.running["a"]
     assert step.doing == ""
-    run.see(asked("claude"))
-    run.see(asked("codex"))
+    run.on_event(asked("claude"))
+    run.on_event(asked("codex"))
     assert step.doing == "asking claude, codex"
-    run.see(replied("claude"))
+    run.on_event(replied("claude"))
     assert step.doing == "asking codex"
-    run.see(BackendRefused(step="a", refusal=Refusal(backend="codex", kind="network", reason="down")))
+    run.on_event(BackendRefused(step="a", refusal=Refusal(backend="codex", kind="network", reason="down")))
     assert step.doing == ""
 
 
 def test_items_are_counted() -> None:
     run = board(Clock(), "a")
-    run.see(StepStarted(step="a", at=0.0))
+    run.on_event(StepStarted(step="a", at=0.0))
     for item in range(3):
-        run.see(asked("claude", item))
+        run.on_event(asked("claude", item))
     assert run.running["a"].doing == "asking claude (3)"
-    run.see(replied("claude", 1))
+    run.on_event(replied("claude", 1))
     assert run.running["a"].doing == "asking claude (2)"
 
 
 def test_a_pause_says_why_until_the_next_attempt() -> None:
     run = board(Clock(), "a")
-    run.see(StepStarted(step="a", at=0.0))
-    run.see(asked("claude"))
-    run.see(StepRetrying(step="a", attempt=1, delay=2.0, reason="rate limit"))
+    run.on_event(StepStarted(step="a", at=0.0))
+    run.on_event(asked("claude"))
+    run.on_event(StepRetrying(step="a", attempt=1, delay=2.0, reason="rate limit"))
     assert run.running["a"].doing == "attempt 2 after 2.0 s: rate limit"
-    run.see(asked("claude"))
+    run.on_event(asked("claude"))
     assert run.running["a"].doing == "asking claude"

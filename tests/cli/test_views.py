@@ -63,9 +63,9 @@ def test_ends_can_be_left_to_others() -> None:
 def test_lines_go_to_stderr_neutralised() -> None:
     out, err = io.StringIO(), io.StringIO()
     with PlainView(Terminal({}, out, err), ProgressLines()) as plain:
-        plain.see(STARTED)
-        plain.see(finished("slow", Outcome.FAILED, reason="\x1b[2J"))
-        with plain.aside():
+        plain.on_event(STARTED)
+        plain.on_event(finished("slow", Outcome.FAILED, reason="\x1b[2J"))
+        with plain.paused():
             pass
     assert out.getvalue() == ""
     assert err.getvalue() == "failed   slow   1.0 s\n    \\x1b[2J\n"
@@ -95,15 +95,15 @@ def until(holds: Callable[[], object], screen: Screen) -> None:
 def test_the_picture_shows_what_runs_and_what_waits_and_goes_away() -> None:
     screen = Screen()
     with LiveView(Terminal({"TERM": "xterm"}, None, screen.stream), ProgressLines()) as picture:
-        picture.see(STARTED)
-        picture.see(StepStarted(step="slow", at=0.0))
-        picture.see(BackendAsked(step="slow", backend="claude", prompt="?"))
+        picture.on_event(STARTED)
+        picture.on_event(StepStarted(step="slow", at=0.0))
+        picture.on_event(BackendAsked(step="slow", backend="claude", prompt="?"))
         until(lambda: len(screen.shown()) == 3 and "asking claude" in screen.shown()[0], screen)
         running, waiting, done = screen.shown()
         assert re.fullmatch(r"running  slow +\d+\.\d s  asking claude", running)
         assert waiting == "waiting  quick, last"
         assert done.startswith("0 of 3 steps done, ")
-        picture.see(finished("slow", Outcome.FAILED, reason="\x9b2Jboom"))
+        picture.on_event(finished("slow", Outcome.FAILED, reason="\x9b2Jboom"))
         until(lambda: len(screen.shown()) == 4, screen)
         assert screen.shown()[2] == "waiting  quick, last"
     out = screen.close()
@@ -118,8 +118,8 @@ def test_without_colour_nothing_is_coloured() -> None:
         with LiveView(
             Terminal({"TERM": "xterm"}, None, screen.stream), ProgressLines(), color=color
         ) as picture:
-            picture.see(STARTED)
-            picture.see(finished("slow"))
+            picture.on_event(STARTED)
+            picture.on_event(finished("slow"))
     assert "\x1b[32mpassed" in coloured.close()
     assert "\x1b[32m" not in plain.close()
 
@@ -128,15 +128,15 @@ def test_the_picture_makes_room_where_results_share_its_screen() -> None:
     screen = Screen()
     terminal = Terminal({"TERM": "xterm"}, screen.stream, screen.stream)
     with LiveView(terminal, ProgressLines()) as picture:
-        picture.see(STARTED)
-        picture.see(StepStarted(step="slow", at=0.0))
+        picture.on_event(STARTED)
+        picture.on_event(StepStarted(step="slow", at=0.0))
         until(lambda: any("running  slow" in line for line in screen.shown()), screen)
-        with picture.aside():
+        with picture.paused():
             terminal.result("the answer\nits second line")
             until(lambda: "its second line" in screen.shown(), screen)
             assert screen.shown() == ["the answer", "its second line"]
         until(lambda: any("running  slow" in line for line in screen.shown()), screen)
         assert screen.shown()[:2] == ["the answer", "its second line"]
-        picture.see(finished("slow"))
+        picture.on_event(finished("slow"))
     screen.close()
     assert screen.shown() == ["the answer", "its second line", "passed   slow   1.0 s"]
