@@ -13,7 +13,8 @@ from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.workflow.document import ArgumentDocument, RuleDocument
 from pytest_lok.core.workflow.model import Argument, Ask, Budget, Gate, Origin, Role, Rule, Step, Workflow
 from pytest_lok.core.workflow.source import SourceText, WorkflowFile
-from pytest_lok.core.workflow.step_reader import Read, ReaderContext, StepReader
+from pytest_lok.core.workflow.step_keys import Read, ReaderContext, StepKeys
+from pytest_lok.core.workflow.step_reader import StepReader
 from pytest_lok.errors import Problem, WorkflowError
 
 __all__ = ["Parent", "Read", "SourceText", "parse_workflow"]
@@ -54,8 +55,8 @@ def parse_workflow(
     reader.check(readers)
     return reader.workflow(
         steps,
-        needed=frozenset().union(*(reader.arguments for reader in readers)),
-        positional_count=max((reader.positional_count for reader in readers), default=0),
+        needed=frozenset().union(*(reader.keys.arguments for reader in readers)),
+        positional_count=max((reader.keys.positional_count for reader in readers), default=0),
     )
 
 
@@ -113,7 +114,7 @@ class WorkflowReader:
             read=read,
             ci=ci,
         )
-        return [StepReader(file, index, context) for file, index in merged.values()]
+        return [StepReader(StepKeys(file, index, context)) for file, index in merged.values()]
 
     def check(self, readers: Sequence[StepReader]) -> None:
         """What concerns the whole; then WorkflowError if anything anywhere is wrong."""
@@ -121,7 +122,7 @@ class WorkflowReader:
         self._check_arguments()
         self._check_rules()
         self._check_findings_declared(readers)
-        self._check_cycles({reader.name: reader for reader in readers})
+        self._check_cycles({reader.keys.name: reader for reader in readers})
         found = [problem for file in self.files for problem in file.problems] + self.problems
         if found:
             paths = list(dict.fromkeys(problem.path for problem in found))
@@ -270,7 +271,7 @@ class WorkflowReader:
 
     def _check_findings_declared(self, readers: Sequence[StepReader]) -> None:
         """What is about findings needs somebody who reports some."""
-        if any(reader.reports_findings for reader in readers) or not self.is_complete:
+        if any(reader.keys.reports_findings for reader in readers) or not self.is_complete:
             return
         for key in ("gate", "rules"):
             for file in [file for file in self.files if key in file.data][:1]:
@@ -278,7 +279,7 @@ class WorkflowReader:
                 file.report((key,), message, 'output_format = "findings" on the step that does', key=True)
 
     def _check_cycles(self, readers: Mapping[str, StepReader]) -> None:
-        graph = {name: dict.fromkeys(reader.needs) for name, reader in readers.items()}
+        graph = {name: dict.fromkeys(reader.keys.needs) for name, reader in readers.items()}
         place = {name: at for at, name in enumerate(graph)}
         while True:
             try:
@@ -290,8 +291,8 @@ class WorkflowReader:
                 names = [*cycle[first:], *cycle[: first + 1]]
                 reader = readers[names[0]]
                 shown = names if len(names) <= 12 else [*names[:6], "…", *names[-5:]]
-                reader.file.report(
-                    reader.needs[names[1]],
+                reader.keys.file.report(
+                    reader.keys.needs[names[1]],
                     f"these steps wait for each other: {' -> '.join(shown)}",
                     "remove one of these dependencies",
                 )
