@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping
 
-from pytest_lok.core.shell.ast import HereDoc, Hole, Script, UnsupportedSyntax
+from pytest_lok.core.shell.ast import POSITIONAL, HereDoc, Hole, Script, UnsupportedSyntax
 
 HOLE = "\0"
 """What a hole is filled with while the text is read: no shell text can hold it otherwise."""
@@ -114,6 +114,35 @@ class Cursor:
         if self.pending:
             raise UnsupportedSyntax(f"the here-document {self.pending[0].delimiter} has no body", self.at)
 
+    # --- what is noted on the way
+
+    def note_variable(self, name: str) -> None:
+        """Note that a variable is expanded; UnsupportedSyntax if nobody knows what it holds."""
+        if name == "_":
+            raise UnsupportedSyntax("`$_` can be any value that stands before it", self.at)
+        if NAME.fullmatch(name):
+            self.script.reads.append(name)
+        elif name not in "#?$!-":  # those are numbers and flags
+            self.script.reads.append(POSITIONAL)
+
+    def forbid_next(self, what: str) -> bool:
+        """Whether a hole is next; no value may stand in it, directly after that."""
+        hole = self.hole
+        if hole is not None:
+            hole.unsafe_place = f"directly after {what}"
+        return hole is not None
+
+    def forbid_between(self, start: int, end: int, place: str) -> None:
+        """No hole of that span may hold a value: it stands in that place."""
+        for hole in self._holes_between(start, end):
+            hole.unsafe_place = place
+
+    def _holes_between(self, start: int, end: int) -> Iterator[Hole]:
+        for hole in self.holes.values():
+            if start <= hole.start < end:
+                self.script.holes.append(hole)
+                yield hole
+
     # --- between words
 
     def skip_blanks(self) -> None:
@@ -136,14 +165,3 @@ class Cursor:
         if self.pending or not (before in " \t\n" or after in " \t\n"):
             raise self.unsupported("a line continued in the middle of a word")
         self.at += 2
-
-    def forbid_between(self, start: int, end: int, place: str) -> None:
-        """No hole of that span may hold a value: it stands in that place."""
-        for hole in self._holes_between(start, end):
-            hole.unsafe_place = place
-
-    def _holes_between(self, start: int, end: int) -> Iterator[Hole]:
-        for hole in self.holes.values():
-            if start <= hole.start < end:
-                self.script.holes.append(hole)
-                yield hole

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from pytest_lok.core.shell.ast import POSITIONAL, Hole, Quoting, ShellWord, UnsupportedSyntax
+from pytest_lok.core.shell.ast import Hole, Quoting, ShellWord, UnsupportedSyntax
 from pytest_lok.core.shell.cursor import HOLE, NAME, Cursor
 
 _PARAMETER = r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-]"
@@ -102,8 +102,7 @@ class Lexer:
             if (hole := self.cursor.hole) is not None:
                 self.fill(word, hole, Quoting.SINGLE)
                 continue
-            following = self.cursor.text.find(HOLE, self.cursor.at, stop)
-            following = stop if following < 0 else following
+            following = self.cursor.find(HOLE, self.cursor.at, stop)
             word.add(self.cursor.text[self.cursor.at : following])
             self.cursor.at = following
         self.cursor.at = stop + 1
@@ -118,16 +117,9 @@ class Lexer:
             raise UnsupportedSyntax("the text ends in a backslash", self.cursor.at)
         word.unquoted = False
         self.cursor.at += 1
-        if not self._forbid_next("a backslash, which would quote it"):
+        if not self.cursor.forbid_next("a backslash, which would quote it"):
             word.add(following)
             self.cursor.at += 1
-
-    def _forbid_next(self, what: str) -> bool:
-        """Whether a hole is next; no value may stand in it, directly after that."""
-        hole = self.cursor.hole
-        if hole is not None:
-            hole.unsafe_place = f"directly after {what}"
-        return hole is not None
 
     def expandable(self, word: ShellWord, stop: str | None) -> None:
         """Read text in which ``$``, backtick and backslash mean something, up to ``stop`` (None: the end)."""
@@ -165,7 +157,7 @@ class Lexer:
             self.cursor.at += 1
             return
         word.add("\\")
-        self._forbid_next("a backslash, which would quote it")
+        self.cursor.forbid_next("a backslash, which would quote it")
 
     # --- expansions
 
@@ -185,7 +177,7 @@ class Lexer:
         elif following[:1] == "{":
             self._parameter(word, quoted=quoted)
         elif variable := self.cursor.match(_VARIABLE):
-            self._note_variable(variable[1])
+            self.cursor.note_variable(variable[1])
             word.variables.append(variable[1])
             word.may_split = word.may_split or variable[1] == "@"
             self.cursor.at = variable.end()
@@ -198,20 +190,11 @@ class Lexer:
         else:
             self.cursor.at += 1
             word.add("$")
-            self._forbid_next("`$` (a dollar sign is written \\$)")
+            self.cursor.forbid_next("`$` (a dollar sign is written \\$)")
             return
         word.unquoted = False
         word.pieces.append(None)
         word.may_split = word.may_split or not quoted
-
-    def _note_variable(self, name: str) -> None:
-        """Note that a variable is expanded."""
-        if name == "_":
-            raise UnsupportedSyntax("`$_` can be any value that stands before it", self.cursor.at)
-        if NAME.fullmatch(name):
-            self.script.reads.append(name)
-        elif name not in "#?$!-":  # those are numbers and flags
-            self.script.reads.append(POSITIONAL)
 
     def _bash_string(self, word: ShellWord) -> None:
         """``$'…'`` and ``$"…"``: strings of bash that end, without backslashes, where those of sh end."""
@@ -253,7 +236,7 @@ class Lexer:
                 self.fill(ShellWord(self.cursor.at), hole, Quoting.BARE)
             elif calculation := self.cursor.match(_CALCULATION):
                 for name in NAME.findall(calculation[0]):
-                    self._note_variable(name)
+                    self.cursor.note_variable(name)
                 self.cursor.at = calculation.end()
             elif self.cursor.char in ("(", ")") and (self.cursor.char == "(" or brackets):
                 brackets += 1 if self.cursor.char == "(" else -1
@@ -269,7 +252,7 @@ class Lexer:
         bookmark, start = self.script.bookmark(), self.cursor.at
         word.may_split = word.may_split or "@" in self.cursor.text[start : start + 4]
         if whole := self.cursor.match(_BRACED):
-            self._note_variable(whole[1])
+            self.cursor.note_variable(whole[1])
             if whole[0][2] != "#":  # a length is a number
                 word.variables.append(whole[1])
             self.cursor.at = whole.end()
@@ -277,7 +260,7 @@ class Lexer:
         opening = self.cursor.match(_BRACED_START)
         if opening is None:
             raise self.cursor.unsupported("this kind of `${…}`")
-        self._note_variable(opening[1])
+        self.cursor.note_variable(opening[1])
         self.cursor.at = opening.end()
         inner = ShellWord(self.cursor.at)
         while self.cursor.char != "}":

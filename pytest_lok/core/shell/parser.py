@@ -1,7 +1,7 @@
 """Shell text -> Script: its commands and words, read once from left to right, or UnsupportedSyntax.
 
 Three readers share one cursor: ``Parser`` reads commands, ``Lexer`` the words of a command, and
-``HereDocReader`` the bodies of here-documents.
+``RedirectionReader`` redirections, and the bodies of here-documents.
 """
 
 from __future__ import annotations
@@ -19,15 +19,13 @@ from pytest_lok.core.shell.ast import (
     UnsupportedSyntax,
 )
 from pytest_lok.core.shell.cursor import HOLE, KEYWORD, NAME, Cursor
-from pytest_lok.core.shell.here_documents import HereDocReader
 from pytest_lok.core.shell.lexer import Lexer
+from pytest_lok.core.shell.redirections import RedirectionReader
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 _OPENERS = frozenset({"{", "if", "while", "until", "for", "case"})
 _CLOSERS = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
 _BASH_ONLY = frozenset({"function", "select", "coproc"})
-_DESCRIPTOR = re.compile(r"[0-9]+|-")
-_REDIRECT = re.compile(r"([0-9]*)(<<-?(?!<)|<&|>&|<>|>>|>\||<(?![<(])|>(?![(]))")
 _BRACKETS = re.compile(r"\([ \t]*\)")
 
 
@@ -57,7 +55,7 @@ class Parser:
         self.cursor = cursor
         self.script = cursor.script
         self.lexer = Lexer(cursor, self)
-        self.here_documents = HereDocReader(cursor, self.lexer)
+        self.redirections = RedirectionReader(cursor, self.lexer)
         self.inputs = [*inputs]
         self.in_function = in_function
 
@@ -83,7 +81,7 @@ class Parser:
         self.cursor.skip_blanks()
         while self.cursor.char == "\n":
             self.cursor.at += 1
-            self.here_documents.bodies()
+            self.redirections.bodies()
             self.cursor.skip_blanks()
 
     # --- commands
@@ -159,7 +157,7 @@ class Parser:
             self._simple()
             return
         self.cursor.skip_blanks()
-        while self._redirect(self.script.commands[first:]):
+        while self.redirections.accept(self.script.commands[first:]):
             self.cursor.skip_blanks()
 
     def _compound(self, keyword: str) -> None:
@@ -237,7 +235,7 @@ class Parser:
         start = self.cursor.at
         while True:
             self.cursor.skip_blanks()
-            if self._redirect([command]):
+            if self.redirections.accept([command]):
                 continue
             if self.cursor.char in ("", "\n", ";", "&", "|", ")"):
                 break
@@ -280,36 +278,3 @@ class Parser:
         outer, self.in_function = self.in_function, True
         self._command()
         self.in_function = outer
-
-    def _redirect(self, commands: Iterable[SimpleCommand]) -> bool:
-        """Past a redirection of the commands, if there is one."""
-        found = self.cursor.match(_REDIRECT)
-        if found is None:
-            if self.cursor.char and self.cursor.char in "<>":
-                raise self.cursor.unsupported(
-                    f"`{self.cursor.text[self.cursor.at : self.cursor.at + 3].rstrip()}`"
-                )
-            return False
-        self.cursor.at = found.end()
-        if found[2].startswith("<<"):
-            if found[1] not in ("", "0"):
-                raise UnsupportedSyntax(
-                    "it has a here-document that is not the standard input", found.start()
-                )
-            self.here_documents.start(commands, strip_tabs=found[2].endswith("-"))
-            return True
-        bookmark = self.script.bookmark()
-        self.cursor.skip_blanks()
-        target = self.lexer.word()
-        if target.holes and (found[2] in (">&", "<&") or target.holes != tuple(target.own_holes)):
-            self.script.forbid(bookmark, "the target of a redirect of this kind (write `> file`)")
-        elif found[2] == "<":
-            for command in commands:
-                command.inputs.append(PipeInput(target.holes, target.reads))
-        elif found[2] != "<&" and not (found[2] == ">&" and _DESCRIPTOR.fullmatch(target.shown)):
-            self.script.output_files.append(target.shown)
-            for command in commands:
-                command.outputs.append(target.shown)
-            if target.literal is None:
-                self.script.dynamic_outputs.append(target)
-        return True

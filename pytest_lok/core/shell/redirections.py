@@ -1,17 +1,19 @@
-"""Here-documents: where their bodies start and end, and what is in them."""
+"""Redirections of commands: files they read and write, and here-documents."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-from pytest_lok.core.shell.ast import HereDoc, Quoting, ShellWord, SimpleCommand, UnsupportedSyntax
+from pytest_lok.core.shell.ast import HereDoc, PipeInput, Quoting, ShellWord, SimpleCommand, UnsupportedSyntax
 from pytest_lok.core.shell.cursor import BLANK, WORD_END, Cursor
 from pytest_lok.core.shell.lexer import Lexer
 
 _JOINED = re.compile(r"(?<!\\)(\\\\)*\\\n")
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 _COMMAND = re.compile(r"\$\(|`")
+_DESCRIPTOR = re.compile(r"[0-9]+|-")
+_REDIRECT = re.compile(r"([0-9]*)(<<-?(?!<)|<&|>&|<>|>>|>\||<(?![<(])|>(?![(]))")
 _DELIMITER = r"[\w!%+,.:@][\w!%+,.:@-]*"
 _QUOTED_DELIMITER = re.compile(
     rf"[ \t]*(?:'(?P<single>{_DELIMITER})'|\"(?P<double>{_DELIMITER})\"|\\?(?P<bare>{_DELIMITER})){WORD_END}",
@@ -19,13 +21,46 @@ _QUOTED_DELIMITER = re.compile(
 )
 
 
-class HereDocReader:
-    """Reads the delimiters and, where the line ends, the bodies of here-documents."""
+class RedirectionReader:
+    """Reads redirections and, where the line ends, the bodies of here-documents that began on it."""
 
     def __init__(self, cursor: Cursor, lexer: Lexer) -> None:
         self.cursor = cursor
         self.script = cursor.script
         self.lexer = lexer
+
+    def accept(self, commands: Iterable[SimpleCommand]) -> bool:
+        """Pass a redirection of the commands if one is next, and say whether it was."""
+        found = self.cursor.match(_REDIRECT)
+        if found is None:
+            if self.cursor.char and self.cursor.char in "<>":
+                raise self.cursor.unsupported(
+                    f"`{self.cursor.text[self.cursor.at : self.cursor.at + 3].rstrip()}`"
+                )
+            return False
+        self.cursor.at = found.end()
+        if found[2].startswith("<<"):
+            if found[1] not in ("", "0"):
+                raise UnsupportedSyntax(
+                    "it has a here-document that is not the standard input", found.start()
+                )
+            self._here_document(commands, strip_tabs=found[2].endswith("-"))
+            return True
+        bookmark = self.script.bookmark()
+        self.cursor.skip_blanks()
+        target = self.lexer.word()
+        if target.holes and (found[2] in (">&", "<&") or target.holes != tuple(target.own_holes)):
+            self.script.forbid(bookmark, "the target of a redirect of this kind (write `> file`)")
+        elif found[2] == "<":
+            for command in commands:
+                command.inputs.append(PipeInput(target.holes, target.reads))
+        elif found[2] != "<&" and not (found[2] == ">&" and _DESCRIPTOR.fullmatch(target.shown)):
+            self.script.output_files.append(target.shown)
+            for command in commands:
+                command.outputs.append(target.shown)
+            if target.literal is None:
+                self.script.dynamic_outputs.append(target)
+        return True
 
     def bodies(self) -> None:
         """Read the bodies that start here: of all documents that were begun on the line above."""
@@ -33,7 +68,7 @@ class HereDocReader:
         for doc in pending:
             self._body(doc)
 
-    def start(self, commands: Iterable[SimpleCommand], *, strip_tabs: bool) -> None:
+    def _here_document(self, commands: Iterable[SimpleCommand], *, strip_tabs: bool) -> None:
         """Read the delimiter behind a ``<<`` of the commands; the body follows the line."""
         found = self.cursor.match(_QUOTED_DELIMITER)
         if found is None:
@@ -73,8 +108,7 @@ class HereDocReader:
         """Where the line with nothing but the delimiter starts, and where the text goes on after it."""
         at, joined, before = self.cursor.at, False, ""  # `before` is what a backslash joins to the line
         while at < self.cursor.end:
-            stop = self.cursor.text.find("\n", at, self.cursor.end)
-            stop = self.cursor.end if stop < 0 else stop
+            stop = self.cursor.find("\n", at, self.cursor.end)
             line = self.cursor.text[at:stop].lstrip("\t") if doc.strip_tabs else self.cursor.text[at:stop]
             if line == doc.delimiter and not joined:
                 return at, min(stop + 1, self.cursor.end)
