@@ -102,7 +102,7 @@ def _note_unknown_commands(call: Invocation, project: Project, name: str) -> Non
 
     for step in project.load(name).steps:
         for command in (
-            step.action.shell.unknown if isinstance(step.action, Shell) and step.action.shell else ()
+            step.action.shell.unknown_commands if isinstance(step.action, Shell) and step.action.shell else ()
         ):
             call.terminal.note(f"{name}: {step.name}: lok does not know `{command}`, which gets values")
 

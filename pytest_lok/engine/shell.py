@@ -98,7 +98,7 @@ def shell_command(
     the variable BASH_ENV names.
     """
     command = template.render(scope)
-    for base, name in command.targets:
+    for base, name in command.written_files:
         _check_target(base, name, cwd, world.workspace)
     values = {**(env or {}), **command.values}
     argv = (*(BASH if bash else ("sh",)), "-c", command.text)

@@ -76,7 +76,7 @@ def _document(planned: PlannedStep) -> dict[str, object]:
         "timeout": step.timeout,
     }
     if isinstance(step.action, Shell):
-        unknown = step.action.shell.unknown if step.action.shell else ()
+        unknown = step.action.shell.unknown_commands if step.action.shell else ()
         return {**common, "kind": "shell", "command": _command(step.action), "unknown": unknown}
     return {
         **common,
@@ -149,7 +149,7 @@ def _text(planned: PlannedStep, whole: bool) -> Iterator[str]:
 
 def _unknown(action: Shell) -> Iterator[str]:
     """What to look up: commands that get values, and of which it is not known that they run none."""
-    for name in action.shell.unknown if action.shell else ():
+    for name in action.shell.unknown_commands if action.shell else ():
         yield f"lok does not know `{name}`, which gets values: make sure that it runs none of its arguments"
 
 

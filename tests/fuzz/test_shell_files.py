@@ -280,7 +280,7 @@ def test_a_name_that_leaves_the_project_is_an_error_before_anything_runs(
 def test_an_ordinary_name_in_the_project_is_taken(text: str, value: str) -> None:
     template = compiled(text)
     assert template is not None, text
-    assert template.render(Scope(arguments={"x": value})).targets
+    assert template.render(Scope(arguments={"x": value})).written_files
 
 
 @settings(max_examples=examples(60), deadline=None)

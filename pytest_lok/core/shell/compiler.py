@@ -9,24 +9,72 @@ in, so that its value is data whatever it holds:
     cat <<'EOF'                   cat <<EOF
     costs $5: {{ x }}             costs \\$5: ${lok_1}
     EOF                           EOF
+
+What this promises
+==================
+
+There are two promises, and they rest on different grounds.
+
+**The shell never parses a value. This is a guarantee.** The text is compiled before any value is known,
+and no value is ever pasted into it (unless the step says ``unsafe_shell``). The shell sees
+``"${lok_1}"``, expands it and takes the result as one word, or as a part of one: a shell does not read
+the result of an expansion again. The grounds are the parser's. It reads the part of POSIX sh that dash
+and bash read alike, and it refuses everything else: a text that two shells may read differently is an
+error, as is a placeholder in a place without a spelling (inside ``$((…))``, inside backticks, in a
+pattern of ``case``). Nothing is guessed, and there is no list of characters to escape. The tests run
+random texts with hostile values in real shells.
+
+**A program that is known to run its data gets none. This is a list, and it grows.** ``sh -c "$x"``,
+``xargs``, ``find -exec`` and ``awk "$x"`` take a value that the shell never parsed, and run it. Which
+programs do that is no property of the text, so ``safety/`` has to know programs. Three rules keep its
+list from being a bare list of enemies:
+
+* A program whose options are all known takes data, but for the options that run their value.
+* Of every other program an option is judged by its name: none that is called like those that run their
+  value (``--exec``, ``-c``) takes a value.
+* The name of an interpreter, an evaluator or a wrapper among anybody's arguments begins a command line,
+  which is judged as if it stood alone.
+
+What passes these rules may still be run by a program that nobody has listed. Such commands are named, in
+``ShellTemplate.unknown_commands``, and ``lok plan`` shows them. ``argv`` is the way to pass what is
+meant to be run.
+
+A value may also be more than data by what it says. Those cases are left for the moment when it is known,
+in ``value_checks.py``: a value that begins with ``-`` and would be taken for an option, one that would
+set a variable, one that names a file to write outside of the directory that the author wrote.
+
+How it is done
+==============
+
+1. ``placeholders.py`` finds the placeholders; each becomes a ``Hole`` of the same length.
+2. ``parser.py`` reads the text into a ``Script``: its commands and words, with the quoting of every hole.
+3. ``safety/`` judges the script: which holes would be code, and what the values in the others may not do.
+4. Here each hole gets its variable (``spelling.py``). Every refused one becomes a ``Fault`` with its column.
+5. ``ShellTemplate.render`` checks the values and puts them into the environment.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from pytest_lok.core.shell.ast import HereDoc, Hole, Quoting, Script, ShellWord, UnsupportedSyntax
+from pytest_lok.core.shell.ast import Hole, Script, ShellWord, UnsupportedSyntax
 from pytest_lok.core.shell.cursor import HOLE
 from pytest_lok.core.shell.parser import scan
 from pytest_lok.core.shell.pipes import hidden_failures
 from pytest_lok.core.shell.placeholders import Placeholder, placeholder, shifted, spans_of, statements
 from pytest_lok.core.shell.rendering import MAX_ARGUMENT, ShellCommand, check_wrapper, wrap
-from pytest_lok.core.shell.safety.command_tables import EXPRESSION
-from pytest_lok.core.shell.safety.judge import ASSIGNS, DASH, SafetyReport
+from pytest_lok.core.shell.safety.judge import SafetyReport
 from pytest_lok.core.shell.safety.rules.programs import review
+from pytest_lok.core.shell.spelling import (
+    escape_for_printf,
+    fill_holes,
+    reference,
+    replace_spans,
+    variable_names,
+)
+from pytest_lok.core.shell.value_checks import Pieces, ValueChecks
 from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.errors import Fault, SourceError, TemplateError
 
@@ -40,43 +88,36 @@ MAX_VALUES = 900_000
 
 _BRACES = re.compile(r"\{\{\s*(['\"])(\{\{|\}\})\1\s*\}\}")
 """Two literal braces, which a placeholder spells: its author's text, and no value."""
-_DASHED = re.compile(r"(?<!\S)-")
-_Pieces: TypeAlias = tuple[int | str | None, ...]  # numbers of placeholders, literal text, None = unknown
 
 
-@dataclass(frozen=True, slots=True)
-class _Code:
-    """A command whose holes are filled: its text, and how each placeholder's value travels.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _CompiledCommand:
+    """A command whose holes are filled: its text, and the variable that carries each placeholder's value.
 
-    ``formats`` are the numbers of the placeholders in a printf's format. ``guarded`` are words that must not
-    start with one of the marks, ``split`` ones the shell splits: no part of them may start with a ``-``.
-    ``targets`` name files that are written, and ``started`` those that are run.
+    ``printf_formats`` are the numbers of the placeholders in a format of ``printf``.
     """
 
     text: str
     variables: tuple[str, ...]
-    formats: frozenset[int]
-    guarded: tuple[tuple[_Pieces, tuple[str, ...]], ...]
-    split: tuple[_Pieces, ...]
-    targets: tuple[_Pieces, ...]
-    started: frozenset[str]
+    printf_formats: frozenset[int]
+    checks: ValueChecks
 
 
 @dataclass(frozen=True, slots=True)
 class ShellTemplate:
     """Compiled shell text. ``steps`` are the steps it reads, ``arguments`` those it cannot do without.
 
-    ``positional_count`` is the highest number of a positional argument that it reads, ``unknown`` are
-    commands that get values and of which nothing is known: whether they run them nobody can say.
+    ``positional_count`` is the highest number of a positional argument that it reads, ``unknown_commands``
+    get values, and nothing is known of them: they may run those.
     """
 
     source: str
     steps: frozenset[str] = frozenset()
     arguments: frozenset[str] = frozenset()
     positional_count: int = 0
-    unknown: tuple[str, ...] = ()
+    unknown_commands: tuple[str, ...] = ()
     placeholders: tuple[Placeholder, ...] = field(default=(), repr=False)
-    _code: _Code | None = field(default=None, repr=False)  # None: values are pasted
+    _command: _CompiledCommand | None = field(default=None, repr=False)  # None: values are pasted
 
     @classmethod
     def parse(cls, source: str, names: VisibleNames, *, unsafe: bool = False) -> ShellTemplate:
@@ -88,11 +129,11 @@ class ShellTemplate:
             return cls(source)
         spans = list(spans_of(source))
         faults = list(statements(source, spans))
-        code: _Code | None = None
+        command: _CompiledCommand | None = None
         unknown: tuple[str, ...] = ()
         if spans and not unsafe:
-            code, unknown, dropped = _compile(source, spans, faults)
-            spans = [span for span in spans if span not in dropped]
+            command, unknown, in_comments = _compile(source, spans, faults)
+            spans = [span for span in spans if span not in in_comments]
         placeholders: list[Placeholder] = []
         for start, end in spans:
             try:
@@ -108,9 +149,9 @@ class ShellTemplate:
             steps=frozenset().union(*(template.steps for template in templates)),
             arguments=frozenset().union(*(template.arguments for template in templates)),
             positional_count=max((template.positional_count for template in templates), default=0),
-            unknown=unknown,
+            unknown_commands=unknown,
             placeholders=tuple(placeholders),
-            _code=code,
+            _command=command,
         )
 
     def may_be_slow(self, scope: Scope) -> bool:
@@ -131,26 +172,21 @@ class ShellTemplate:
     def render(self, scope: Scope) -> ShellCommand:
         """The command with its values; TemplateError for one that is missing or that cannot be passed."""
         values = [placeholder.template.render(scope) for placeholder in self.placeholders]
-        if self._code is None:
+        command = self._command
+        if command is None:
             return ShellCommand(text=self._pasted(values), values={})
-        for pieces, marks in self._code.guarded:
-            self._check_start(pieces, values, marks)
-        for pieces in self._code.split:
-            self._check_parts(pieces, values)
-        targets = tuple(
-            named for pieces in self._code.targets if (named := self._target(pieces, values)) is not None
-        )
+        written_files = command.checks.check(values, self.placeholders)
         carried: dict[str, str] = {}
         for number, value in enumerate(values):
-            text = _for_printf(value) if number in self._code.formats else value
+            text = escape_for_printf(value) if number in command.printf_formats else value
             self._check_size(self.placeholders[number].text, text, MAX_VALUE)
-            carried[self._code.variables[number]] = text
+            carried[command.variables[number]] = text
         self._check_size("all {{ }} together", "".join(values), MAX_VALUES)
-        return ShellCommand(text=self._code.text, values=carried, targets=targets)
+        return ShellCommand(text=command.text, values=carried, written_files=written_files)
 
     def _pasted(self, values: list[str]) -> str:
         edits = [(p.start, p.end, value) for p, value in zip(self.placeholders, values, strict=True)]
-        text = _edited(self.source, edits)
+        text = replace_spans(self.source, edits)
         self._check_size("the command with its values", text, MAX_ARGUMENT)
         return text
 
@@ -165,82 +201,6 @@ class ShellTemplate:
         if size > limit:
             raise TemplateError(f"{what} has {size:,} bytes; a command takes at most {limit:,}", hint=hint)
 
-    def _check_start(self, pieces: _Pieces, values: list[str], marks: tuple[str, ...] = DASH) -> None:
-        """TemplateError if values make a word an option that its author did not write as one."""
-        if ASSIGNS in marks:
-            self._check_assignment(pieces, values)
-            marks = tuple(mark for mark in marks if mark != ASSIGNS)
-        for piece in pieces:
-            if piece is None:
-                return
-            text = piece if isinstance(piece, str) else values[piece]
-            if not text:
-                continue
-            if text.startswith(marks) and not (isinstance(piece, int) and self.placeholders[piece].dash):
-                raise (
-                    self._option(pieces, text)
-                    if text.startswith("-")
-                    else TemplateError(
-                        f"the value at {self._first(pieces)} would be part of an expression: {text[:40]!r}",
-                        hint="write ./ before it",
-                    )
-                    if text.startswith(EXPRESSION)
-                    else TemplateError(
-                        f"the value at {self._first(pieces)} would name a file to read: {text[:40]!r}",
-                        hint="put something before it, or pass it by `stdin`",
-                    )
-                )
-            return
-
-    def _check_assignment(self, pieces: _Pieces, values: list[str]) -> None:
-        """TemplateError if values make a word set a variable."""
-        known = pieces[: pieces.index(None)] if None in pieces else pieces
-        text = "".join(
-            piece if isinstance(piece, str) else values[piece] for piece in known if piece is not None
-        )
-        if re.match(r"[A-Za-z_][\w:]*=", text, re.ASCII):
-            raise TemplateError(
-                f"the value at {self._first(pieces)} would set a variable: {text[:40]!r}",
-                hint="write ./ before it, for it to be the name of a file",
-            )
-
-    def _check_parts(self, pieces: _Pieces, values: list[str]) -> None:
-        """TemplateError if the shell makes an option of a part of a value by splitting it."""
-        before = ""
-        for piece in pieces:
-            text = "x" if piece is None else piece if isinstance(piece, str) else values[piece]
-            if isinstance(piece, int) and not self.placeholders[piece].dash:
-                found = [match.start() for match in _DASHED.finditer(text)]
-                if found and (found[-1] > 0 or not before.strip()):
-                    raise self._option(pieces, text)
-            before = text[-1:] or before
-
-    def _first(self, pieces: _Pieces) -> str:
-        return self.placeholders[next(p for p in pieces if isinstance(p, int))].text
-
-    def _option(self, pieces: _Pieces, text: str) -> TemplateError:
-        return TemplateError(
-            f"the value at {self._first(pieces)} makes an argument that looks like an option: {text[:40]!r}",
-            hint="write `--` before it, or {{ … | allow_dash }} if options are welcome there",
-        )
-
-    def _target(self, pieces: _Pieces, values: list[str]) -> tuple[str, str] | None:
-        """The file that is written, if it has to be looked at; TemplateError where it may not be."""
-        base, path = _named(pieces, values)
-        name = path.rstrip("/").rpartition("/")[2]
-        why = ""
-        if not name or name in (".", "..") or ".." in path.split("/") or (base and path.startswith("/")):
-            why = "is no name of a file in there" if base else "is no name of a file in the project"
-        elif name.lower() in self._code.started if self._code else False:
-            why = "is a file that this command runs"
-        if why:
-            raise TemplateError(
-                f"the value at {self._first(pieces)} names a file to write or send, and {path[:80]!r} {why}",
-                hint="a name without `..`, relative to the directory, is one",
-            )
-        elsewhere = None in pieces or base.startswith(("/", "~")) or ".." in base.split("/")
-        return None if elsewhere else (base, path)
-
 
 # --- compiling
 
@@ -250,7 +210,7 @@ _Span: TypeAlias = tuple[int, int]
 
 def _compile(
     source: str, spans: list[_Span], faults: list[Fault]
-) -> tuple[_Code | None, tuple[str, ...], list[_Span]]:
+) -> tuple[_CompiledCommand | None, tuple[str, ...], list[_Span]]:
     """The filled command, the commands in it that nothing is known of, and the spans that stand in comments.
 
     No command after adding to ``faults`` what has no safe place.
@@ -258,113 +218,55 @@ def _compile(
     holes = [Hole(start, end) for start, end in spans]
     try:
         script = _scanned(source, holes)
-        verdict = review(script)
+        report = review(script)
     except UnsupportedSyntax as error:
         faults.append(_unreadable(source, spans[0], error))
         return None, (), []
     for hole in set(holes).difference(script.holes):
-        verdict.refused[hole] = ("in a place that is not understood", "")
-    dropped = [(hole.start, hole.end) for hole in holes if hole.in_comment]
+        report.refused[hole] = ("in a place that is not understood", "")
+    in_comments = [(hole.start, hole.end) for hole in holes if hole.in_comment]
     refused = {
         hole: why
-        for hole, why in verdict.refused.items()
+        for hole, why in report.refused.items()
         if hole.unsafe_place
         or hole not in script.holes
         or not _BRACES.fullmatch(source, hole.start, hole.end)
     }
     if refused:
         faults += [_refused(source, hole, *why) for hole, why in refused.items()]
-        return None, (), dropped
-    return _code(source, script, verdict, holes), tuple(verdict.unknown_commands), dropped
+        return None, (), in_comments
+    return _filled(source, script, report, holes), tuple(report.unknown_commands), in_comments
 
 
-def _code(source: str, script: Script, verdict: SafetyReport, holes: list[Hole]) -> _Code:
+def _filled(source: str, script: Script, report: SafetyReport, holes: list[Hole]) -> _CompiledCommand:
     kept = [hole for hole in holes if not hole.in_comment]
     numbers = {hole: number for number, hole in enumerate(kept)}
-    variables = _variables(source, len(kept))
-    texts = {hole: _reference(hole.quoting, name) for hole, name in zip(kept, variables, strict=True)}
-    return _Code(
-        text=_filled(source, script, {**dict.fromkeys(holes, ""), **texts}),
+    variables = variable_names(source, len(kept))
+    texts = {hole: reference(hole.quoting, name) for hole, name in zip(kept, variables, strict=True)}
+    return _CompiledCommand(
+        text=fill_holes(source, script, {**dict.fromkeys(holes, ""), **texts}),
         variables=variables,
-        formats=frozenset(numbers[hole] for hole in verdict.printf_formats),
-        guarded=tuple((_pieces(word, numbers), starts) for word, starts in verdict.forbidden_starts),
-        split=tuple(_pieces(word, numbers) for word in verdict.split_words),
-        targets=tuple(_pieces(word, numbers) for word in verdict.written_files),
-        started=verdict.run_files,
+        printf_formats=frozenset(numbers[hole] for hole in report.printf_formats),
+        checks=ValueChecks(
+            forbidden_starts=tuple(
+                (_pieces(word, numbers), starts) for word, starts in report.forbidden_starts
+            ),
+            split_words=tuple(_pieces(word, numbers) for word in report.split_words),
+            written_files=tuple(_pieces(word, numbers) for word in report.written_files),
+            run_files=report.run_files,
+        ),
     )
 
 
 def _scanned(source: str, holes: list[Hole]) -> Script:
     return scan(
-        _edited(source, [(hole.start, hole.end, HOLE * (hole.end - hole.start)) for hole in holes]), holes
+        replace_spans(source, [(hole.start, hole.end, HOLE * (hole.end - hole.start)) for hole in holes]),
+        holes,
     )
 
 
-def _pieces(word: ShellWord, numbers: dict[Hole, int]) -> _Pieces:
+def _pieces(word: ShellWord, numbers: dict[Hole, int]) -> Pieces:
     return tuple(numbers[piece] if isinstance(piece, Hole) else piece for piece in word.pieces)
-
-
-def _named(pieces: _Pieces, values: list[str]) -> tuple[str, str]:
-    """The directory that the text's author wrote, and the name that values are part of."""
-    base, name, fixed = "", "", True
-    for piece in pieces:
-        text = "$" if piece is None else piece if isinstance(piece, str) else values[piece]
-        fixed = fixed and not isinstance(piece, int)
-        name += text
-        if fixed:
-            cut = name.rfind("/") + 1
-            base, name = base + name[:cut], name[cut:]
-    return base, name
-
-
-def _variables(source: str, count: int) -> tuple[str, ...]:
-    """Names of variables that the text does not use; lower case is for applications."""
-    prefix = "lok_"
-    while prefix in source:
-        prefix += "_"
-    return tuple(f"{prefix}{number}" for number in range(1, count + 1))
-
-
-def _filled(source: str, script: Script, texts: dict[Hole, str]) -> str:
-    edits = [(hole.start, hole.end, text) for hole, text in texts.items()]
-    for doc in script.here_documents:
-        if doc.literal and doc.holes:
-            edits += _opened(source, doc)
-    return _edited(source, edits)
-
-
-def _reference(quoting: Quoting, name: str) -> str:
-    match quoting:
-        case Quoting.BARE:
-            return f'"${{{name}}}"'
-        case Quoting.OPEN:
-            return f"${{{name}}}"
-        case Quoting.SINGLE:
-            return f"'\"${{{name}}}\"'"
-
-
-def _opened(source: str, doc: HereDoc) -> Iterator[tuple[int, int, str]]:
-    """A here-document with a quoted delimiter as one without: what would now be expanded is escaped."""
-    yield doc.start, doc.end, doc.delimiter
-    place = doc.body_start
-    for hole in (*doc.holes, Hole(doc.body_end, doc.body_end)):
-        yield place, hole.start, re.sub(r"[$`\\]", r"\\\g<0>", source[place : hole.start])
-        place = hole.end
-
-
-def _edited(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
-    """The text with the spans replaced; they do not overlap."""
-    parts, place = [], 0
-    for start, end, replacement in sorted(edits):
-        parts += [text[place:start], replacement]
-        place = end
-    return "".join((*parts, text[place:]))
-
-
-def _for_printf(value: str) -> str:
-    """The format that prints the value; a leading ``-`` would be taken for an option."""
-    text = value.replace("\\", "\\\\").replace("%", "%%")
-    return f"\\055{text[1:]}" if text.startswith("-") else text
 
 
 # --- refusals

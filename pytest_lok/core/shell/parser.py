@@ -36,7 +36,9 @@ def scan(text: str, holes: Iterable[Hole] = ()) -> Script:
     """
     by_start = {hole.start: hole for hole in holes}
     if text.count(HOLE) > sum(hole.end - hole.start for hole in by_start.values()):
-        raise UnsupportedSyntax("it holds a NUL character", text.index(HOLE))
+        inside = {at for hole in by_start.values() for at in range(hole.start, hole.end)}
+        stray = next(at for at, char in enumerate(text) if char == HOLE and at not in inside)
+        raise UnsupportedSyntax("it holds a NUL character", stray)
     script = Script()
     Parser(Cursor(text, by_start, script)).run()
     return script

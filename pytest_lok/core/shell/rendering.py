@@ -26,12 +26,12 @@ _JOINING = frozenset({"eval", "ssh", "su", "watch"})
 class ShellCommand:
     """Ready for ``sh -c``; ``text`` refers to ``values`` as environment variables.
 
-    ``targets`` are files that values make it write: the directory its author wrote, and the rest.
+    ``written_files`` are those that values make it write: the directory its author wrote, and the rest.
     """
 
     text: str
     values: Mapping[str, str]
-    targets: tuple[tuple[str, str], ...] = ()
+    written_files: tuple[tuple[str, str], ...] = ()
 
 
 def wrap(command: ShellCommand, wrapper: str) -> str:
