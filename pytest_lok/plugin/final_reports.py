@@ -55,18 +55,20 @@ class FinalReport:
         """What a report says of the whole item, None if it says nothing."""
         if isinstance(report, pytest.SubtestReport) or report.outcome not in ("passed", "failed", "skipped"):
             return None  # an attempt that does not count has an outcome of its own
+        if report.passed:
+            return _PASSED if report.when == "call" else None
         if report.failed:
             return cls(kind="red", outcome="failed")
-        outcome = "xfailed" if report.skipped and hasattr(report, "wasxfail") else report.outcome
+        outcome = "xfailed" if hasattr(report, "wasxfail") else "skipped"
         of_step = getattr(report, "lok", {}).get("outcome")
-        if report.skipped and (of_step is None or (outcome == "skipped" and of_step != Outcome.SKIPPED)):
+        if of_step is None or (outcome == "skipped" and of_step != Outcome.SKIPPED):
             text = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
             reason = getattr(report, "wasxfail", None)  # then the text is a traceback, in some versions
             reason = text.removeprefix("Skipped: ") if reason is None else reason or "xfail"
             return cls(kind="by_pytest", outcome=outcome, reason=reason)
-        if report.skipped and outcome == "skipped":
+        if outcome == "skipped":
             return cls._of_skipped_step(report.lok)
-        return cls(kind="green", outcome=outcome) if report.when == "call" or report.skipped else None
+        return cls(kind="green", outcome=outcome)
 
     @classmethod
     def _of_skipped_step(cls, facts: Mapping[str, str]) -> FinalReport:
@@ -74,6 +76,10 @@ class FinalReport:
             return cls(kind="by_pytest", outcome="skipped", reason=facts["reason"])
         blocked_by = facts.get("blocked_by", "")
         return cls(kind="blocked" if blocked_by else "by_when", outcome="skipped", blocked_by=blocked_by)
+
+
+_PASSED = FinalReport(kind="green")
+"""What most reports say, made once: a session may have very many."""
 
 
 @dataclass(slots=True)

@@ -11,7 +11,6 @@ import pytest
 from pytest_lok.plugin.failure_text import escape_untrusted
 from pytest_lok.plugin.final_reports import FinalReports
 from pytest_lok.plugin.nodes import StepItem
-from pytest_lok.plugin.outcome import StepReport
 from pytest_lok.plugin.runner import WorkflowRunner
 from pytest_lok.plugin.selection import WorkflowSelection
 from pytest_lok.plugin.subtests import report_of_subtest, subtests_of
@@ -64,21 +63,24 @@ class Reporting:
         """
         item, result = self._reported.get(report.nodeid, (None, None))
         if item is not None and item.result is not None and report.when == "call" and _is_final(report):
-            step_report = self._runner.report(item, item.result)
             if result is not item.result:
-                step_report.fill_in(report)
+                self._runner.report(item, item.result).fill_in(report)
                 self._reported[report.nodeid] = item, item.result
-            self._send_subtests(step_report, item, report)
+            self._send_subtests(item, item.result, report)
         yield
 
-    def _send_subtests(self, step_report: StepReport, item: StepItem, report: pytest.TestReport) -> None:
+    def _send_subtests(self, item: StepItem, result: StepResult, report: pytest.TestReport) -> None:
         """Report findings, items and backends, where pytest has subtests; one is red only if the step is.
 
         A soft step has none: readers that do not know subtests would count it as passed as well.
         """
         if report.skipped or not item.config.pluginmanager.hasplugin("subtests"):
             return
-        for subtest in subtests_of(step_report.result):
+        subtests = subtests_of(result)
+        if not subtests:
+            return
+        step_report = self._runner.report(item, result)
+        for subtest in subtests:
             if not subtest.outcome.red or report.failed:
                 of_subtest = report_of_subtest(subtest, report, step_report.subtest_longrepr)
                 item.ihook.pytest_runtest_logreport(report=of_subtest)
