@@ -242,6 +242,7 @@ STREAMS: Mapping[str, tuple[HttpDialect, str, bool]] = {
     "a bare choice": (openai.CHAT, _lines({"choices": ["but one"]}, _delta("hi", "stop")), False),
     "a choice without a list": (openai.CHAT, _lines({"choices": {"delta": {}, "x": 1}}, _delta("hi", "stop")), False),
     "the answer again after the last event": (openai.CHAT, _lines(_delta("hi", "stop"), "data: [DONE]\n\n", _delta("hi")), True),
+    "more after the last event": (openai.CHAT, _lines(_delta("hi", "stop"), "data: [DONE]\n\n", _delta("but one")), False),
     "a call after the last event": (openai.CHAT, _lines(_delta("hi", "stop"), "data: [DONE]\n\n", _called()), False),
     "a bare text": (openai.CHAT, _lines(_delta("hi", "stop"), 'data: "died"\n\n'), False),
     "messages": (anthropic.MESSAGES, _lines(*_MADE, *_OVER), True),
