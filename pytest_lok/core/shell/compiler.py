@@ -57,7 +57,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_lok.core.shell.ast import Hole, Script, ShellWord, UnsupportedSyntax
 from pytest_lok.core.shell.cursor import HOLE
@@ -65,8 +65,6 @@ from pytest_lok.core.shell.parser import scan
 from pytest_lok.core.shell.pipes import hidden_failures
 from pytest_lok.core.shell.placeholders import Placeholder, placeholder, shifted, spans_of, statements
 from pytest_lok.core.shell.rendering import MAX_ARGUMENT, ShellCommand, check_wrapper, wrap
-from pytest_lok.core.shell.safety.judge import SafetyReport
-from pytest_lok.core.shell.safety.rules.programs import review
 from pytest_lok.core.shell.spelling import (
     escape_for_printf,
     fill_holes,
@@ -77,6 +75,9 @@ from pytest_lok.core.shell.spelling import (
 from pytest_lok.core.shell.value_checks import Pieces, ValueChecks
 from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.errors import Fault, SourceError, TemplateError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.shell.safety.judge import SafetyReport
 
 __all__ = ["MAX_VALUE", "MAX_VALUES", "ShellCommand", "ShellTemplate", "check_wrapper", "wrap"]
 
@@ -215,6 +216,9 @@ def _compile(
 
     No command after adding to ``faults`` what has no safe place.
     """
+    # The tables of programs are large, and most commands have no values.
+    from pytest_lok.core.shell.safety.rules.programs import review
+
     holes = [Hole(start, end) for start, end in spans]
     try:
         script = _scanned(source, holes)

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from pytest_lok.core.shell.placeholders import Placeholder
-from pytest_lok.core.shell.safety.command_tables import EXPRESSION
-from pytest_lok.core.shell.safety.judge import ASSIGNS, DASH
 from pytest_lok.errors import TemplateError
 
 Pieces: TypeAlias = tuple[int | str | None, ...]
@@ -58,8 +56,10 @@ class _Words:
     values: Sequence[str]
     placeholders: Sequence[Placeholder]
 
-    def check_start(self, pieces: Pieces, starts: tuple[str, ...] = DASH) -> None:
+    def check_start(self, pieces: Pieces, starts: tuple[str, ...]) -> None:
         """TemplateError if values make a word an option that its author did not write as one."""
+        from pytest_lok.core.shell.safety.judge import ASSIGNS
+
         if ASSIGNS in starts:
             self._check_assignment(pieces)
             starts = tuple(start for start in starts if start != ASSIGNS)
@@ -74,6 +74,8 @@ class _Words:
             return
 
     def _bad_start(self, pieces: Pieces, text: str) -> TemplateError:
+        from pytest_lok.core.shell.safety.command_tables import EXPRESSION
+
         if text.startswith("-"):
             return self._option(pieces, text)
         if text.startswith(EXPRESSION):

@@ -8,9 +8,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from pytest_lok.core.shell.argv import argv_faults, input_fault
 from pytest_lok.core.shell.compiler import ShellTemplate
-from pytest_lok.core.shell.safety.options import decides
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Shell
 from pytest_lok.core.workflow.step_keys import StepKeys
@@ -63,7 +61,15 @@ class ShellReader:
     def _check_values(self, env: Mapping[str, Template | None], stdin: Template | None) -> None:
         """Problems where a value would be code by way of ``argv``, ``env`` or ``stdin``."""
         document = self._keys.document
-        for number, fault in argv_faults(document.argv or ()):
+        argv = document.argv or ()
+        if not any("{{" in word for word in argv) and not any(
+            it and it.names for it in (*env.values(), stdin)
+        ):
+            return
+        from pytest_lok.core.shell.argv import argv_faults, input_fault
+        from pytest_lok.core.shell.safety.options import decides
+
+        for number, fault in argv_faults(argv):
             self._keys.file.report_inside(self._keys.at("argv", number), fault)
         for name, value in env.items():
             if (
@@ -79,7 +85,7 @@ class ShellReader:
                     name,
                 )
         if stdin is not None and stdin.names - _TRUSTED_NAMES and not document.unsafe_shell:
-            command = document.shell or shlex.join(document.argv or ())
+            command = document.shell or shlex.join(argv)
             if what := input_fault(command):
                 self._keys.report(
                     f"a value cannot be {what}",
