@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from pytest_lok.errors import Problem, SettingsError, UsageError
-from pytest_lok.settings import Settings, base_refs, cache_dir, config_dir, load_settings, names_in, state_dir
+from pytest_lok.settings import (
+    Settings,
+    base_refs,
+    cache_dir,
+    config_dir,
+    load_settings,
+    split_names,
+    state_dir,
+)
 
 LOK_OWN = """
 [defaults]
@@ -539,5 +547,5 @@ def test_a_file_has_no_say_in_what_it_is_compared_with(house: House) -> None:
 
 
 def test_names_as_they_may_be_written() -> None:
-    assert names_in("a, b,,") == ("a", "b")
-    assert names_in(["a ", "b"]) == ("a", "b")
+    assert split_names("a, b,,") == ("a", "b")
+    assert split_names(["a ", "b"]) == ("a", "b")

@@ -1,28 +1,43 @@
-"""lok.toml, ``[tool.lok]``, the environment and options -> Settings, or every mistake in all of them at once.
+"""lok.toml, ``[tool.lok]``, the environment and options -> Settings, or every mistake in all of them.
 
-Merged key by key, the later one wins: what is built in < the user's lok.toml < the project's (its
-lok.toml, or ``[tool.lok]`` of its pyproject.toml: both is a mistake) < ``LOK_*`` < options. Lists
-are replaced whole. Variables of the environment are named after what they set::
+Tables are merged key by key, and the later source wins: built-in settings < the user's lok.toml < the
+project's (its lok.toml, or ``[tool.lok]`` of its pyproject.toml; both together are a mistake) < ``LOK_*`` <
+options. Lists are replaced whole. A variable of the environment is named after the key that it sets::
 
     LOK_TIMEOUT=60                     [defaults] timeout
     LOK_CACHE_ENABLED=false            [cache] enabled
     LOK_BACKENDS_CLAUDE_MODEL=opus     [backends.claude] model
     LOK_CONFIG_DIR=/etc/lok            the directory of the user's settings and workflows
-    LOK_TRUST=1                        what the project's file says counts, all of it
-    LOK_BASE=develop                   what changes are compared with; no key of a file, for a file is
-                                       part of the change
+    LOK_TRUST=1                        all that the project's file says counts
+    LOK_BASE=develop                   what changes are compared with; no key of a file, because a
+                                       file is part of the change
 """
 
 from __future__ import annotations
 
-from pytest_lok.settings.environment import base_refs, cache_dir, config_dir, in_ci, state_dir, trusts
+from pytest_lok.settings.environment import (
+    base_refs,
+    cache_dir,
+    config_dir,
+    in_ci,
+    state_dir,
+    trusted_by_environment,
+)
 from pytest_lok.settings.merging import load_settings
-from pytest_lok.settings.tables import ALL, CLIS, TYPES, BackendSettings, Settings, names_in, schema
+from pytest_lok.settings.tables import (
+    ALL_BACKENDS,
+    BACKEND_TYPES,
+    CLI_TYPES,
+    BackendSettings,
+    Settings,
+    schema,
+    split_names,
+)
 
 __all__ = [
-    "ALL",
-    "CLIS",
-    "TYPES",
+    "ALL_BACKENDS",
+    "BACKEND_TYPES",
+    "CLI_TYPES",
     "BackendSettings",
     "Settings",
     "base_refs",
@@ -30,8 +45,8 @@ __all__ = [
     "config_dir",
     "in_ci",
     "load_settings",
-    "names_in",
     "schema",
+    "split_names",
     "state_dir",
-    "trusts",
+    "trusted_by_environment",
 ]

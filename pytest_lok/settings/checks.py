@@ -1,4 +1,4 @@
-"""Settings of all layers -> what is wrong with them together, though each table is right."""
+"""Merged settings -> the mistakes that no table shows alone, such as names of backends that are not there."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from pytest_lok.core.toml.positions import Path as Keys
 from pytest_lok.core.workflow.model import AUTO
 from pytest_lok.errors import Problem
 from pytest_lok.settings.layers import Layer
-from pytest_lok.settings.tables import ALL, CLIS, TYPES, names_in
+from pytest_lok.settings.tables import ALL_BACKENDS, BACKEND_TYPES, CLI_TYPES, split_names
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ONLY_FOR = {  # keys that mean something for some types only
-    "args": CLIS,
-    "skip_lines": CLIS,
+_TYPES_OF_KEY = {  # keys that mean something for some types only
+    "args": CLI_TYPES,
+    "skip_lines": CLI_TYPES,
     "fail_on": ("command",),
     "answer": ("command",),
-    "access": CLIS,
-    "env": CLIS,
-    "command": (*CLIS, "openai", "ollama"),
+    "access": CLI_TYPES,
+    "env": CLI_TYPES,
+    "command": (*CLI_TYPES, "openai", "ollama"),
     "base_url": ("anthropic", "openai", "gemini-api", "ollama", "bedrock"),
     "max_tokens": ("anthropic", "openai", "gemini-api", "ollama", "bedrock"),
     "api": ("openai",),
-    "idle_timeout": (*CLIS, "anthropic", "openai", "gemini-api", "ollama", "bedrock"),
+    "idle_timeout": (*CLI_TYPES, "anthropic", "openai", "gemini-api", "ollama", "bedrock"),
     "options": (),
     "replies": ("scripted",),
 }
 
-_FOR_OTHERS = ("base_url", "max_tokens", "options")  # of those, what the types of other packages take
+_FOR_THIRD_PARTY = ("base_url", "max_tokens", "options")  # of those, what the types of other packages take
 
 
 class SettingsCheck:
-    """What no table can know alone: whether the merged settings make sense together."""
+    """Checks whether the merged settings make sense together."""
 
     def __init__(
         self, merged: Mapping[str, Any], layers: list[Layer], problems: list[Problem], types: tuple[str, ...]
@@ -45,8 +45,8 @@ class SettingsCheck:
         self._layers = layers
         self._problems = problems
 
-    def everything(self) -> None:
-        """Add a problem for whatever does not fit together."""
+    def run(self) -> None:
+        """Add a problem for everything that does not fit together."""
         backends, roles = self._merged["backends"], self._merged.get("roles", {})
         for name, table in backends.items():
             self._backend(name, table)
@@ -54,22 +54,24 @@ class SettingsCheck:
             self._role(name, role, backends)
         for name, task in self._merged.get("tasks", {}).items():
             self._name(("tasks", name), "task")
-            self._backends(("tasks", name, "backends"), task.get("backends", []), [*backends, *roles, ALL])
-            if self._lacks(("tasks", name, "prompts")):
+            self._backends(
+                ("tasks", name, "backends"), task.get("backends", []), [*backends, *roles, ALL_BACKENDS]
+            )
+            if self._is_unset(("tasks", name, "prompts")):
                 hint = 'prompts = [{ name = "…", prompt = "…" }]'
                 self._add(("tasks", name), f"the task `{name}` needs `prompts`", hint)
         default = self._merged.get("defaults", {}).get("backend", AUTO)
         self._backends(("defaults", "backend"), default, [*backends, *roles, AUTO])
-        if not names_in(default):
+        if not split_names(default):
             self._add(("defaults", "backend"), "`defaults.backend` names nobody", 'name a backend, or "auto"')
         for pattern in self._merged.get("prices", {}):
             for key in ("input", "output"):
-                if self._lacks(("prices", pattern, key)):
+                if self._is_unset(("prices", pattern, key)):
                     hint = "USD per million tokens; 0 if they are free"
                     self._add(("prices", pattern), f"the price of `{pattern}` needs `{key}`", hint)
 
-    def place(self, path: Keys) -> tuple[str, int]:
-        """The file and line that have the last word about ``path``."""
+    def location(self, path: Keys) -> tuple[str, int]:
+        """The file and line of the strongest source that holds ``path``."""
         layer = self._layer(path)
         return layer.path, layer.line(path)
 
@@ -78,7 +80,7 @@ class SettingsCheck:
         self._name(path, "backend")
         kind = table.get("type", "")
         if not kind:
-            if not self._lacks((*path, "type")):
+            if not self._is_unset((*path, "type")):
                 return
             others = [*self._types, *(other for other in self._merged["backends"] if other != name)]
             own = (
@@ -98,11 +100,11 @@ class SettingsCheck:
             self._add(
                 (*path, "api_key_env"), "`api_key_env` names a variable, it is not the key", secret=True
             )
-        for key, types in _ONLY_FOR.items():
-            meant = kind in types if kind in TYPES else key in _FOR_OTHERS
+        for key, types in _TYPES_OF_KEY.items():
+            meant = kind in types if kind in BACKEND_TYPES else key in _FOR_THIRD_PARTY
             if table.get(key) and not meant:
                 self._add((*path, key), f'`{key}` means nothing to a backend of type "{kind}"', "take it out")
-        if kind == "command" and self._lacks((*path, "command")):
+        if kind == "command" and self._is_unset((*path, "command")):
             self._add(path, f"the backend `{name}` needs a `command` to run", 'for example command = "llm"')
         if table.get("command") and kind in ("openai", "ollama") and "://" not in table["command"]:
             self._add(
@@ -116,13 +118,13 @@ class SettingsCheck:
         self._name(path, "role")
         if name in backends:
             self._add(path, f"`{name}` is a backend already", "call the role otherwise")
-        if self._lacks((*path, "backends")):
+        if self._is_unset((*path, "backends")):
             self._add(path, f"the role `{name}` needs `backends`", 'backends = ["claude", "codex"]')
         self._backends((*path, "backends"), role.get("backends", []), backends)
 
     def _backends(self, path: Keys, names: str | list[str], known: Iterable[str]) -> None:
         known = list(known)
-        for number, name in enumerate(names_in(names) if isinstance(names, str) else names):
+        for number, name in enumerate(split_names(names) if isinstance(names, str) else names):
             if name not in known:
                 hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
                 place = (*path, number) if isinstance(names, list) else path
@@ -130,7 +132,7 @@ class SettingsCheck:
 
     def _name(self, path: Keys, what: str) -> None:
         name = str(path[-1])
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or name in (AUTO, ALL):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or name in (AUTO, ALL_BACKENDS):
             self._add(
                 path,
                 f"a {what} cannot be called `{name}`",
@@ -141,13 +143,13 @@ class SettingsCheck:
         problem = self._layer(path).problem(path, message, hint)
         self._problems.append(replace(problem, excerpt="", length=0) if secret else problem)
 
-    def _lacks(self, path: Keys) -> bool:
-        """Whether no source says anything there, right or wrong."""
+    def _is_unset(self, path: Keys) -> bool:
+        """Whether no source holds ``path``, with a right value or a wrong one."""
         return not any(layer.holds(path) for layer in self._layers)
 
     def _layer(self, path: Keys) -> Layer:
         """The strongest source that holds ``path``, or the nearest table above it."""
-        path = tuple(key for key in path if isinstance(key, str))  # a list is of one source
+        path = tuple(key for key in path if isinstance(key, str))  # a list comes from one source
         while path:
             for layer in reversed(self._layers):
                 if layer.holds(path):

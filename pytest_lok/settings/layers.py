@@ -1,4 +1,4 @@
-"""A file, the environment or options -> a layer of settings that knows where each key of it stands."""
+"""A file, the environment or options -> a layer of settings that knows where each of its keys stands."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OF_LOK_CONDUCT = "LOK_CONDUCTOR_"  # there is no such verb here, and users of l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One source of settings. Its ``file`` locates a key below ``prefix``; without one ``names`` do."""
+    """One source of settings. ``file`` locates a key below ``prefix``; ``names`` do without a file."""
 
     data: Mapping[str, Any] = field(default_factory=dict)
     file: SourceText | None = None
@@ -41,24 +41,24 @@ class Layer:
 
     @property
     def path(self) -> str:
-        """Of the file, as shown."""
+        """The path of the file, as it is shown to people."""
         return self.file.path if self.file else ""
 
     def problem(self, path: Keys, message: str, hint: str = "", *, key: bool = False) -> Problem:
-        """A problem of the value at ``path``, or of its ``key``."""
+        """A problem at the value of ``path``, or at its ``key``."""
         if self.file is None:
             while path and path not in self.names:
                 path = path[:-1]
             name = self.names.get(path, "built-in settings")
             return Problem(path=name, line=1, column=1, message=message, hint=hint)
-        return self.file.problem(self._spot(path, key=key), message, hint)
+        return self.file.problem(self._span(path, key=key), message, hint)
 
     def line(self, path: Keys) -> int:
-        """Where ``path`` begins, from 1."""
-        return self._spot(path, key=True).line if self.file else 1
+        """The line in which ``path`` begins, from 1."""
+        return self._span(path, key=True).line if self.file else 1
 
     def holds(self, path: Keys) -> bool:
-        """Whether it says anything at ``path``, right or wrong."""
+        """Whether the source holds ``path``, with a right value or a wrong one."""
         data: Any = self.data
         for key in path:
             if not isinstance(data, dict) or key not in data:
@@ -66,19 +66,19 @@ class Layer:
             data = data[key]
         return True
 
-    def _spot(self, path: Keys, *, key: bool) -> SourceSpan:
+    def _span(self, path: Keys, *, key: bool) -> SourceSpan:
         assert self.file is not None  # noqa: S101 - both callers have looked
         positions = KeyPositions(self.file.text.removeprefix("\ufeff"))
         return (positions.key if key else positions.value)((*self.prefix, *path))
 
 
 def read_user(folder: Path | None, problems: list[Problem]) -> list[Layer]:
-    """The user's own file, as a list of one; none if there is none."""
+    """The user's file as a list of one layer; empty if there is no file."""
     return _read(folder / "lok.toml", str(folder / "lok.toml"), problems) if folder else []
 
 
 def read_project(root: Path, config: Path | None, problems: list[Problem]) -> list[Layer]:
-    """The project's file, or ``config`` in its place; two of them are a problem."""
+    """The project's file, or ``config`` instead, as a list of one layer; two files are a problem."""
     if config is not None:
         return _read(config, str(config), problems, required=True)
     own = _read(root / "lok.toml", "lok.toml", problems)
@@ -93,7 +93,7 @@ def read_project(root: Path, config: Path | None, problems: list[Problem]) -> li
 
 
 def _read(file: Path, path: str, problems: list[Problem], *, required: bool = False) -> list[Layer]:
-    """The settings in a file as a list of one; none if there is no file, or no [tool.lok] in it."""
+    """The settings in a file as a list of one layer; empty if there is no file, or no [tool.lok]."""
     try:
         source = SourceText.decode(file.read_bytes(), path=path, stem="", origin=Origin.SETTINGS)
         data: Any = source.toml()
@@ -123,7 +123,7 @@ def _read(file: Path, path: str, problems: list[Problem], *, required: bool = Fa
 
 
 def from_environ(environ: Mapping[str, str], known: Mapping[str, Any], problems: list[Problem]) -> Layer:
-    """``LOK_*`` as settings; backends are those of the files, in capitals and with ``_`` for the rest."""
+    """``LOK_*`` as a layer. Backends are those of the files, in capitals, with ``_`` for the rest."""
     variables: dict[str, Keys] = {}
     for section, model in (
         ("defaults", Defaults),
@@ -145,7 +145,7 @@ def from_environ(environ: Mapping[str, str], known: Mapping[str, Any], problems:
             continue
         if variable in variables:
             path = variables[variable]
-            _put(data, path, _from_text(path, environ[variable]))
+            _set(data, path, _parse_text(path, environ[variable]))
             names[path] = f"${variable}"
         else:
             hint = did_you_mean(variable, variables) or "LOK_TIMEOUT sets [defaults] timeout, and so on"
@@ -155,25 +155,25 @@ def from_environ(environ: Mapping[str, str], known: Mapping[str, Any], problems:
 
 
 def from_options(options: Mapping[str, Any]) -> Layer:
-    """Dotted options as settings."""
+    """Options by their dotted names, as a layer."""
     data: dict[str, Any] = {}
     names: dict[Keys, str] = {}
     for dotted, value in options.items():
         path = tuple(dotted.split("."))
         value = list(value) if isinstance(value, tuple) else value
-        _put(data, path, _from_text(path, value) if isinstance(value, str) else value)
+        _set(data, path, _parse_text(path, value) if isinstance(value, str) else value)
         names[path] = f"option {dotted}"
     return Layer(data=data, names=names)
 
 
-def _put(data: dict[str, Any], path: Keys, value: Any) -> None:
+def _set(data: dict[str, Any], path: Keys, value: Any) -> None:
     for key in path[:-1]:
         data = data.setdefault(str(key), {})
     data[str(path[-1])] = value
 
 
-def _from_text(path: Keys, text: str) -> Any:
-    """Text where text is wanted, else the TOML value it spells, or the list of its words as in a shell."""
+def _parse_text(path: Keys, text: str) -> Any:
+    """The text if the key takes text, else the TOML value that it spells, or its words as in a shell."""
     models: dict[str | int, type[SettingsTable]] = {
         "defaults": Defaults,
         "cache": CacheSettings,

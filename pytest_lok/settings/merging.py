@@ -1,4 +1,4 @@
-"""The layers of settings, one over the other -> Settings, or every mistake in all of them at once."""
+"""Layers of settings, one over the other -> Settings, or every mistake in all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_lok.settings.checks import SettingsCheck
 from pytest_lok.settings.environment import config_dir
 from pytest_lok.settings.layers import Layer, from_environ, from_options, read_project, read_user
 from pytest_lok.settings.tables import (
-    TYPES,
+    BACKEND_TYPES,
     BackendSettings,
     CacheSettings,
     Defaults,
@@ -28,9 +28,16 @@ from pytest_lok.settings.tables import (
     TaskSettings,
 )
 
-_WEIGHTS = {"claude": 2.0, "anthropic": 2.0, "bedrock": 2.0, "codex": 1.5, "gemini": 1.5, "gemini-api": 1.5}
+_DEFAULT_WEIGHTS = {
+    "claude": 2.0,
+    "anthropic": 2.0,
+    "bedrock": 2.0,
+    "codex": 1.5,
+    "gemini": 1.5,
+    "gemini-api": 1.5,
+}
 _CLAUDE, _GEMINI = ["general", "architecture", "analysis"], ["security", "architecture"]
-_STRENGTHS = {  # lok's, in its order
+_DEFAULT_STRENGTHS = {  # lok's, in its order
     "claude": _CLAUDE, "anthropic": _CLAUDE, "bedrock": _CLAUDE, "gemini": _GEMINI, "gemini-api": _GEMINI,
     "codex": ["analysis", "dead-code", "performance"],
 }  # fmt: skip
@@ -49,9 +56,9 @@ def load_settings(
 ) -> Settings:
     """The settings of the project at ``root``; SettingsError holds every mistake of every source.
 
-    ``config`` replaces the project's own file. ``options`` are dotted, ``{"defaults.timeout": 60}``;
-    text among them is read as the environment's is. ``more_types`` finds the types of backends that
-    other packages add, and is asked only where one is written that is not built in.
+    ``config`` is read instead of the project's own file. ``options`` have dotted names,
+    ``{"defaults.timeout": 60}``; text is read as in the environment. ``more_types`` finds the types of
+    backends that other packages add; it is called only if a type is used that is not built in.
     """
     problems: list[Problem] = []
     user = config_dir(environ)
@@ -59,12 +66,12 @@ def load_settings(
     files = [*of_user, *read_project(root, config, problems)]
     known = _merged([_BUILT_IN, *(layer.data for layer in files)])
     layers = [*files, from_environ(environ, known, problems), from_options(options or {})]
-    fitted = [_fitted(layer, problems) for layer in layers]
+    fitted = [_validated(layer, problems) for layer in layers]
     merged = _merged([_BUILT_IN, *fitted])
     types = _types(merged["backends"], more_types)
-    merged["backends"] = _in_order(merged["backends"], fitted[: len(files)], types)
+    merged["backends"] = _by_preference(merged["backends"], fitted[: len(files)], types)
     check = SettingsCheck(merged, layers, problems, types)
-    check.everything()
+    check.run()
     if problems:
         order = {layer.path: number for number, layer in enumerate(files)}
         raise SettingsError(
@@ -72,13 +79,15 @@ def load_settings(
         )
     settings = Settings.model_validate(merged)
     settings._files = tuple(layer.path for layer in files)
-    settings._lines = {name: check.place(("tasks", name)) for name in settings.tasks}
+    settings._lines = {name: check.location(("tasks", name)) for name in settings.tasks}
     if len(files) > len(of_user):
-        settings._claims = _claimed(fitted, len(of_user), merged, types, check.place, files[-1].path)
+        settings._claims = _claims_of_project(
+            fitted, len(of_user), merged, types, check.location, files[-1].path
+        )
     return settings
 
 
-def _claimed(
+def _claims_of_project(
     layers: list[dict[str, Any]],
     at: int,
     merged: Mapping[str, Any],
@@ -86,10 +95,12 @@ def _claimed(
     place: Callable[[Keys], tuple[str, int]],
     file: str,
 ) -> Claims:
-    """What the project's layer, the one ``at`` its place among all, says that needs trust."""
+    """What the project's layer, which is number ``at``, says that needs trust."""
     others = [_BUILT_IN, *layers[:at], *layers[at + 1 :]]
     own = _merged(others)
-    own["backends"] = {name: _resolved(name, table, types) for name, table in own["backends"].items()}
+    own["backends"] = {
+        name: _with_type_defaults(name, table, types) for name, table in own["backends"].items()
+    }
     keys = {table.get("api_key_env") for layer in others for table in layer.get("backends", {}).values()}
     sources = Sources(
         project=layers[at],
@@ -101,10 +112,10 @@ def _claimed(
     return claims_of(sources, place, file)
 
 
-def _fitted(layer: Layer, problems: list[Problem]) -> dict[str, Any]:
-    """What is right about a source's data; what is not becomes problems."""
-    settings, misfits = fit(Settings, layer.data, key_hint=_meant)
-    problems += [layer.problem(it.path, it.message, it.hint, key=it.unknown) for it in misfits]
+def _validated(layer: Layer, problems: list[Problem]) -> dict[str, Any]:
+    """The valid part of a layer's data; the rest becomes problems."""
+    settings, faults = fit(Settings, layer.data, key_hint=_suggest_key)
+    problems += [layer.problem(it.path, it.message, it.hint, key=it.unknown) for it in faults]
     data = settings.model_dump(exclude_unset=True)
     for backend in data.get("backends", {}).values():
         for reply in backend.get("replies", ()):
@@ -114,7 +125,7 @@ def _fitted(layer: Layer, problems: list[Problem]) -> dict[str, Any]:
 
 
 def _merged(sources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Tables key by key, the later one winning; anything else is replaced whole."""
+    """Merge tables key by key; the later source wins, and anything else than a table is replaced whole."""
     result: dict[str, Any] = {}
     for source in sources:
         for key, value in source.items():
@@ -127,32 +138,32 @@ def _merged(sources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _types(backends: Mapping[str, Any], more: Callable[[], Collection[str]]) -> tuple[str, ...]:
-    """What a backend's type may be; whether others add any is looked up only where it matters."""
+    """The types that a backend may have; other packages are asked only if a type is not built in."""
     written = (table.get("type", name) for name, table in backends.items())
-    return TYPES if all(kind in TYPES for kind in written) else (*TYPES, *more())
+    return BACKEND_TYPES if all(kind in BACKEND_TYPES for kind in written) else (*BACKEND_TYPES, *more())
 
 
-def _in_order(
+def _by_preference(
     backends: Mapping[str, Any], files: list[dict[str, Any]], types: Collection[str]
 ) -> dict[str, Any]:
-    """The strongest file's backends first, those only built in last: ``auto`` takes them in this order."""
+    """Backends of the strongest file first, built-in ones last: ``auto`` takes them in this order."""
     mentioned = [name for data in reversed(files) for name in data.get("backends", {})]
     ordered = dict.fromkeys([*mentioned, *backends])
-    return {name: _resolved(name, backends[name], types) for name in ordered}
+    return {name: _with_type_defaults(name, backends[name], types) for name in ordered}
 
 
-def _resolved(name: str, table: dict[str, Any], types: Collection[str]) -> dict[str, Any]:
-    """A backend with its type, and what depends on the type."""
+def _with_type_defaults(name: str, table: dict[str, Any], types: Collection[str]) -> dict[str, Any]:
+    """The table of a backend with its type, and the defaults of the type."""
     if "type" not in table and name in types:
         by_key = name == "claude" and not table.get("command") and table.get("api_key_env")
         table = {**table, "type": "anthropic" if by_key else name}
     kind = table.get("type", "")
-    usual = {"weight": _WEIGHTS.get(kind, 1.0), "strengths": _STRENGTHS.get(kind, [])}
+    usual = {"weight": _DEFAULT_WEIGHTS.get(kind, 1.0), "strengths": _DEFAULT_STRENGTHS.get(kind, [])}
     return {**usual, **({"max_concurrent": 0} if kind == "scripted" else {}), **table}
 
 
-def _meant(path: Keys) -> str:
-    """What an unknown key was probably meant to be."""
+def _suggest_key(path: Keys) -> str:
+    """The hint for an unknown key: what was probably meant, or which keys there are."""
     key = str(path[-1])
     tables: dict[str | int, type[SettingsTable]] = {
         "defaults": Defaults,

@@ -1,4 +1,4 @@
-"""What may be set: a table each, every key with its type and its default."""
+"""The tables of lok.toml: every key with its type and its default."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from pytest_lok.core.toml.validation import validation_error
 from pytest_lok.core.trust.claims import Claims
 from pytest_lok.core.workflow.model import AUTO
 
-ALL = "all"
-"""In the backends of a task: every one that is enabled (lok)."""
+ALL_BACKENDS = "all"
+"""In the backends of a task: every backend that is enabled (as in lok)."""
 
-TYPES = (
+BACKEND_TYPES = (
     "claude", "codex", "gemini", "command",
     "anthropic", "openai", "gemini-api", "ollama", "bedrock", "scripted",
 )  # fmt: skip
-"""Of backends, those that are built in."""
-CLIS = ("claude", "codex", "gemini", "command")
+"""The types of backends that are built in."""
+CLI_TYPES = ("claude", "codex", "gemini", "command")
 
 
 def _seconds(value: object) -> float:
@@ -56,7 +56,7 @@ Seconds = Annotated[
 
 
 def _wrapper(value: str) -> str:
-    """A wrapper in which the command has a place; "" is none."""
+    """Check that a wrapper has a place for the command; "" = no wrapper."""
     if value:
         from pytest_lok.core.shell.compiler import check_wrapper  # brings Jinja along; few have a wrapper
 
@@ -66,13 +66,13 @@ def _wrapper(value: str) -> str:
 
 
 def _pattern(value: str) -> str:
-    """A regular expression; "" is none."""
+    """Check a regular expression; "" = none."""
     _groups(value)
     return value
 
 
 def _answer(value: str) -> str:
-    """A regular expression whose one group is the answer; "" is none."""
+    """Check a regular expression with one group, which is the answer; "" = none."""
     if value and _groups(value) != 1:
         raise validation_error("needs one group, which is the answer", "for example '(?s)Answer: (.*)'")
     return value
@@ -89,7 +89,7 @@ def _groups(pattern: str) -> int:
         raise validation_error(f"is no regular expression: {error}", "write it in single quotes") from None
 
 
-BackendType = Annotated[str, WithJsonSchema({"type": "string", "examples": list(TYPES)})]
+BackendType = Annotated[str, WithJsonSchema({"type": "string", "examples": list(BACKEND_TYPES)})]
 
 
 class SettingsTable(BaseModel):
@@ -99,7 +99,7 @@ class SettingsTable(BaseModel):
 
 
 class Defaults(SettingsTable):
-    """``[defaults]``: what workflows do not say. ``parallel`` false = one call and one step at a time."""
+    """``[defaults]`` of workflows. ``parallel`` false = one call and one step at a time."""
 
     backend: str | list[str] = AUTO
     parallel: bool = True
@@ -111,12 +111,12 @@ class Defaults(SettingsTable):
 
     @property
     def backends(self) -> tuple[str, ...]:
-        """The names in ``backend``."""
-        return names_in(self.backend)
+        """The names that ``backend`` lists."""
+        return split_names(self.backend)
 
 
 class ReplySettings(SettingsTable):
-    """``[[backends.NAME.replies]]`` of a scripted backend; ``file`` is absolute here."""
+    """``[[backends.NAME.replies]]`` of a scripted backend; ``file`` is an absolute path here."""
 
     match: str = ""
     regex: str = ""
@@ -145,9 +145,9 @@ class ReplySettings(SettingsTable):
 
 
 class BackendSettings(SettingsTable):
-    """``[backends.NAME]``, what depends on ``type`` resolved; ``max_concurrent`` 0 = no limit.
+    """``[backends.NAME]``, with the defaults of its ``type``. ``max_concurrent`` 0 = no limit.
 
-    ``strengths`` count for ``auto``, the first the most.
+    ``auto`` goes by ``strengths``; the first counts most.
     """
 
     type: BackendType = "command"
@@ -175,19 +175,19 @@ class BackendSettings(SettingsTable):
 
     @property
     def url(self) -> str:
-        """Where an API is; a URL in ``command`` counts, as in lok. "" = the type's own."""
+        """The URL of an API, also from ``command`` (as in lok); "" = the default of the type."""
         return self.base_url or (self.command if "://" in self.command else "")
 
 
 class RoleSettings(SettingsTable):
-    """``[roles.NAME]``: a name for several backends and how they agree."""
+    """``[roles.NAME]``: a name for several backends, and how their answers become one."""
 
     backends: list[str] = Field([], min_length=1)
     consensus: Literal["first", "vote", "weighted_vote", "synthesis"] | None = None
 
 
 class TaskPrompt(SettingsTable):
-    """One prompt of a task."""
+    """One prompt of ``[tasks.NAME]``, which becomes a step."""
 
     name: str = ""
     prompt: str = ""
@@ -200,7 +200,7 @@ class TaskPrompt(SettingsTable):
 
 
 class TaskSettings(SettingsTable):
-    """``[tasks.NAME]``: prompts that become the steps of a workflow. ``backends`` [] or "all" = all."""
+    """``[tasks.NAME]``: prompts that become the steps of a workflow. ``backends`` [] or "all" = every one."""
 
     description: str = ""
     backends: list[str] = []
@@ -208,7 +208,7 @@ class TaskSettings(SettingsTable):
 
 
 class CacheSettings(SettingsTable):
-    """``[cache]`` of replies: whether `lok ask` uses it unasked (workflows never do), and for how long."""
+    """``[cache]`` of answers: whether `lok ask` uses it by default (workflows never do), and for how long."""
 
     enabled: bool = True
     ttl_hours: Amount = 24.0
@@ -222,7 +222,7 @@ class PriceSettings(SettingsTable):
 
 
 class Settings(SettingsTable):
-    """Everything that can be set, all of it resolved; backends in the order of preference."""
+    """All settings, with their defaults; backends in the order of preference."""
 
     defaults: Defaults = Defaults()
     backends: dict[str, BackendSettings] = {}
@@ -243,11 +243,11 @@ class Settings(SettingsTable):
 
     @property
     def claims(self) -> Claims:
-        """What the project's file says that counts only where the user trusts it."""
+        """The claims of the project's file, which count only if the user trusts them."""
         return self._claims
 
     def members(self, names: Iterable[str]) -> tuple[str, ...]:
-        """The backends behind names that may be roles, each once."""
+        """The backends behind names, which may be roles; each backend once."""
         roles = self.roles
         return tuple(
             dict.fromkeys(
@@ -256,7 +256,7 @@ class Settings(SettingsTable):
         )
 
     def task_place(self, name: str) -> tuple[str, int]:
-        """The file and line where a task is written; ("", 1) where it was given otherwise."""
+        """The file and line where a task is written; ("", 1) for a task that is in no file."""
         return self._lines.get(name, ("", 1))
 
 
@@ -265,7 +265,7 @@ def schema() -> dict[str, Any]:
     return schema_of(Settings)
 
 
-def names_in(value: str | Iterable[str]) -> tuple[str, ...]:
-    """Backend names as they may be written: ``"a, b"`` or a list."""
+def split_names(value: str | Iterable[str]) -> tuple[str, ...]:
+    """The names of backends in ``"a, b"`` or in a list."""
     parts = value.split(",") if isinstance(value, str) else value
     return tuple(name.strip() for name in parts if name.strip())

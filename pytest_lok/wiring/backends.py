@@ -27,7 +27,7 @@ from pytest_lok.core.asking.cassette import Mode
 from pytest_lok.engine.ports import Backend, ProcessRunner
 from pytest_lok.errors import BackendFault
 from pytest_lok.hookspecs import BackendSetup, backend_types
-from pytest_lok.settings import CLIS, TYPES, BackendSettings, Settings, cache_dir, state_dir
+from pytest_lok.settings import BACKEND_TYPES, CLI_TYPES, BackendSettings, Settings, cache_dir, state_dir
 from pytest_lok.version import __version__
 from pytest_lok.wiring.secrecy import redactor_of
 from pytest_lok.workspace.git_state import tree_state
@@ -89,7 +89,7 @@ class BackendFactory:
         for name, settings in self.settings.backends.items():
             if settings.type != "scripted":  # those answer from a file of the user's
                 # what a tool says that reads the project depends on the project's state
-                reads = settings.type in CLIS and settings.access == "read"
+                reads = settings.type in CLI_TYPES and settings.access == "read"
                 found[name] = CachingBackend(
                     found[name], cache, identity=self._identity(name), tree=tree if reads else None
                 )
@@ -107,13 +107,15 @@ class BackendFactory:
         if not settings.enabled:
             hint = f"set `enabled = true` in [backends.{name}]"
             return UnavailableBackend(name, BackendFault.DISABLED, "is switched off", hint)
-        if settings.type in CLIS:
+        if settings.type in CLI_TYPES:
             return self._tool(name, settings, run)
         if settings.type == "scripted":
             rules = [ScriptedReply(**reply.model_dump()) for reply in settings.replies]
             return Scripted(name, rules, model=settings.model or "scripted")
-        if settings.type not in TYPES:
-            return DelegatingBackend(backend_types(TYPES)[settings.type](self._setup(name, settings)), name)
+        if settings.type not in BACKEND_TYPES:
+            return DelegatingBackend(
+                backend_types(BACKEND_TYPES)[settings.type](self._setup(name, settings)), name
+            )
         return self._api(name, settings, http)
 
     def _untrusted(self, name: str) -> Backend | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pytest_lok.core.workflow.model import Origin, Role, Strategy, Workflow
 from pytest_lok.core.workflow.reader import SourceText, parse_workflow
 from pytest_lok.discovery import WorkflowPaths, unknown_workflow
-from pytest_lok.settings import ALL, Settings
+from pytest_lok.settings import ALL_BACKENDS, Settings
 from pytest_lok.verbs.tasks import task_workflow
 
 
@@ -78,7 +78,7 @@ class WorkflowCatalog:
     def _task(self, name: str) -> Workflow:
         task, settings = self._settings.tasks[name], self._settings
         names: tuple[str, ...] = tuple(task.backends)
-        if not names or ALL in names:
+        if not names or ALL_BACKENDS in names:
             names = tuple(other for other, backend in settings.backends.items() if backend.enabled)
         role = self._roles().get(",".join(names))
         path, line = settings.task_place(name)

@@ -15,7 +15,15 @@ from pytest_lok.discovery import WorkflowPaths, find_root
 from pytest_lok.engine.ports import Backend, World
 from pytest_lok.errors import UsageError
 from pytest_lok.hookspecs import backend_types
-from pytest_lok.settings import TYPES, Settings, config_dir, in_ci, load_settings, state_dir, trusts
+from pytest_lok.settings import (
+    BACKEND_TYPES,
+    Settings,
+    config_dir,
+    in_ci,
+    load_settings,
+    state_dir,
+    trusted_by_environment,
+)
 from pytest_lok.wiring.backends import BackendFactory, answer_cache
 from pytest_lok.wiring.catalog import WorkflowCatalog
 from pytest_lok.wiring.world import SharedResources, make_world
@@ -68,12 +76,16 @@ class Project:
             raise UsageError(f"{start} cannot be looked into: {error.strerror}") from error
         root = find_root(start) if search_up else start.resolve()
         settings = load_settings(
-            root, environ=environ, config=config, options=options, more_types=lambda: backend_types(TYPES)
+            root,
+            environ=environ,
+            config=config,
+            options=options,
+            more_types=lambda: backend_types(BACKEND_TYPES),
         )
         paths = WorkflowPaths(root, config_dir(environ))
         opened = cls(root=root, settings=settings, environ=environ, workflow_paths=paths)
         claims = settings.claims
-        if not claims or trust or trusts(environ) or opened.trust.covers(root, claims.given):
+        if not claims or trust or trusted_by_environment(environ) or opened.trust.covers(root, claims.given):
             return opened
         return replace(opened, trusted=False)
 
