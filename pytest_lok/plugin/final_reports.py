@@ -16,7 +16,6 @@ from typing import Literal, TypeAlias
 import pytest
 
 from pytest_lok.core.results import Outcome, StepResult
-from pytest_lok.plugin.outcome import StepReport
 from pytest_lok.plugin.request import UNFILED_PREFIX
 from pytest_lok.plugin.required_steps import RequiredSteps
 from pytest_lok.plugin.runner import WorkflowRunner
@@ -238,17 +237,8 @@ class FinalReports:
 
     def _send(self, nodeid: str, result: StepResult) -> None:
         """Report a step once more: this report counts instead of those before."""
-        found = self._selection.step_at(nodeid)
-        assert found is not None  # noqa: S101 - it was reported as a step of ours
-        workflow, step = found
-        step_report = StepReport(
-            workflow=workflow,
-            step=step,
-            file=self._session.request.root / step.path,
-            result=result,
-            run_id=self._session.runs.run_id if self._session.is_recorded else "",
-        )
-        report = step_report.test_report(nodeid, selected={result.blocked_by})
+        run_id = self._session.runs.run_id if self._session.is_recorded else ""
+        report = self._runner.report_without_item(nodeid, result, {result.blocked_by}, run_id=run_id)
         report.lok_replaces_earlier = True  # type: ignore[attr-defined]  # reports take any attribute
         self._forget(nodeid)
         self._sent_red = self._sent_red or result.outcome.red

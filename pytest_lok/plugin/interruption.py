@@ -14,7 +14,6 @@ import pytest
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.plugin._pytest_internals import junit_writer
 from pytest_lok.plugin.junit import remove_old_report
-from pytest_lok.plugin.outcome import StepReport
 from pytest_lok.plugin.runner import WorkflowRunner
 from pytest_lok.plugin.selection import WorkflowSelection
 
@@ -112,7 +111,7 @@ class EarlyExitHooks:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _missing_reports(self, unreported: Iterable[str], ids: Iterable[str]) -> Iterator[pytest.TestReport]:
-        session, early_exit = self._selection.session, self._runner.early_exit
+        early_exit, session = self._runner.early_exit, self._selection.session
         of_dead_workers: dict[str, Mapping[str, StepResult]] = {}
         records = {record.result.path: record for record in self._runner.records()}
         selected: dict[str, set[str]] = {}
@@ -134,14 +133,10 @@ class EarlyExitHooks:
             if result is None:
                 begun = record is not None and step.name in record.running
                 result = early_exit.interrupted_result(step.name, begun=begun)
-            step_report = StepReport(
-                workflow=workflow,
-                step=step,
-                file=session.request.root / step.path,
-                result=early_exit.as_reported(result),
-                run_id=session.runs.run_id,
+            result = early_exit.as_reported(result)
+            report = self._runner.report_without_item(
+                nodeid, result, selected[parent], run_id=session.runs.run_id
             )
-            report = step_report.test_report(nodeid, selected[parent])
             if nodeid in self._xdist_nodes:
                 report.node = self._xdist_nodes[nodeid]  # type: ignore[attr-defined]  # xdist's; JUnit tells cases by it
             yield report
