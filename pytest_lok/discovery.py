@@ -41,7 +41,8 @@ class WorkflowPaths:
         if user is not None:
             self._folders[Origin.USER] = user / "workflows"
         self._folders[Origin.BUILTIN] = importlib.resources.files("pytest_lok.workflows")
-        self._resolved: dict[Path, Path] = {}  # folders: a project's files lie in few
+        # a project's files lie in few folders, and resolving a path asks the system for each of its parts
+        self._resolved: dict[Path, Path] = {}
 
     def names(self) -> Iterator[tuple[str, Origin]]:
         """Every name in every folder, also the shadowed ones; UsageError where a folder cannot be read."""

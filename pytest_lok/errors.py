@@ -22,7 +22,8 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_WIDE = 120  # columns of an excerpt that are shown at most
+_WIDE = 120
+"""Columns of an excerpt that are shown."""
 
 
 class LokError(Exception):

@@ -38,7 +38,8 @@ def details(result: StepResult, *, output: bool) -> Iterator[str]:
     sections = [(section.title, section.text) for section in result.sections]
     if output and result.output not in ("", result.reason, *(text for _, text in sections)):
         sections.append(("output", result.output))
-    if result.output == result.reason and result.findings is None:  # the answers are nowhere else
+    # where the output only repeats the reason, the answers stand nowhere else
+    if result.output == result.reason and result.findings is None:
         sections += [(f"{reply.backend} answered", reply.text) for reply in result.replies]
     for title, text in sections:
         yield f"    --- {title} ---"

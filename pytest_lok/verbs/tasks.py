@@ -30,7 +30,8 @@ def task_workflow(
         description=description,
         path=path,
         origin=Origin.SETTINGS,
-        collect=False,  # only workflow files of the project run without being named
+        # only workflow files of the project run without being named
+        collect=False,
         steps=tuple(
             Step(
                 name=step_name,

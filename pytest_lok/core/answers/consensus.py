@@ -14,7 +14,8 @@ from pytest_lok.core.workflow.model import Quorum, Strategy, needed_replies
 from pytest_lok.errors import OutputError, StepFailedError
 
 _OPENING = " \t\r\n*_`\"':;,"
-_CLOSING = f"{_OPENING}.!"  # before a word they mean something: .5, !safe
+# before a word a point and an exclamation mark mean something: .5, !safe
+_CLOSING = f"{_OPENING}.!"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,7 @@ def vote(
     top = ranked[0]
     agree = [a.reply for value, a in ballots if value == top]
     dissent = tuple(f"{a.reply.backend}: {one_line(value, 80)}" for value, a in ballots if value != top)
+    # a tie would be decided by the order of the answers
     tied = len(ranked) > 1 and tally[ranked[1]] == tally[top]
     if tied or not _enough(tally[top], len(agree), strategy, quorum, weights):
         rule = (
@@ -111,6 +113,7 @@ def vote(
 def _enough(
     weight: float, count: int, strategy: Strategy, quorum: Quorum | None, weights: Mapping[str, float]
 ) -> bool:
+    # a quorum of "all" or of a number counts heads, whatever they weigh
     if strategy is Strategy.WEIGHTED_VOTE and quorum in (None, "majority"):
         return weight > sum(weights.values()) / 2
     return count >= needed_replies(quorum, strategy, len(weights))

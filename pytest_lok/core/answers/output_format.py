@@ -37,7 +37,8 @@ def _json(text: str, alone: bool, material: str) -> Json:
     try:
         return load_alone(text)
     except json.JSONDecodeError:
-        value = find_json(text, material)  # says what is wrong, if not only that it is not alone
+        # raises what is wrong with it, if more is than that the JSON is not alone
+        value = find_json(text, material)
     if alone:
         raise _not_alone()
     return value

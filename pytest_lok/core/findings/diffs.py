@@ -19,7 +19,8 @@ Span = tuple[int, int]
 MAX_EFFORT = 2_000_000
 """Steps that are spent on one file."""
 
-_WIDE_MARKS = (  # the longer mark first: the one of UTF-32 begins like the one of UTF-16
+# the longer mark first: the one of UTF-32 begins like the one of UTF-16
+_WIDE_MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
 )  # fmt: skip
@@ -42,7 +43,7 @@ class LineChanges:
     removed: tuple[Removed, ...] = ()
 
     def __bool__(self) -> bool:
-        """Whether it changes anything."""
+        """Whether the change touches any line."""
         return bool(self.added or self.removed)
 
     def touches(self, line: int, end_line: int) -> bool:
@@ -61,7 +62,8 @@ def changed_lines(before: bytes | None, after: bytes | None, *, effort: int = MA
         return LineChanges()
     old, new = lines_of(before or b""), lines_of(after or b"")
     added, removed = list[Span](), list[Removed]()
-    if before is None and not new:  # a file without a line is new all the same
+    # a file without a line is new all the same, so its first line counts as added
+    if before is None and not new:
         added.append((1, 1))
     i = j = 0
     for at, to, length in (*_Pairing(old, new, effort).blocks(), (len(old), len(new), 0)):
@@ -83,7 +85,8 @@ def lines_of(content: bytes) -> list[bytes]:
     feed = "\n".encode(codec)
     lines, begin, at = list[bytes](), 0, content.find(feed)
     while at >= 0:
-        if at % len(feed):  # halves of two characters
+        # between two characters the bytes of a line feed may meet by chance
+        if at % len(feed):
             at = content.find(feed, at + 1)
             continue
         lines.append(content[begin : at + len(feed)])
@@ -145,7 +148,8 @@ class _Pairing:
         self._left -= i_end - i + j_end - j
         olds, news = Counter(self._old[i:i_end]), Counter(self._new[j:j_end])
         places = {self._new[b]: b for b in range(j, j_end) if news[self._new[b]] == 1}
-        tops, chain = list[int](), dict[int, tuple[int, int, int]]()  # by the place in the new file
+        # patience sorting: `tops` are the lowest ends of runs by length, `chain` leads back from each
+        tops, chain = list[int](), dict[int, tuple[int, int, int]]()
         for a in range(i, i_end):
             line = self._old[a]
             if olds[line] == 1 and line in places:

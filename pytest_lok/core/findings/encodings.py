@@ -6,17 +6,20 @@ import codecs
 import re
 from collections.abc import Iterator
 
-_MARKS = (  # the longer mark first: the one of UTF-32 begins like the one of UTF-16
+# the longer mark first: the one of UTF-32 begins like the one of UTF-16
+_MARKS = (
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
 )  # fmt: skip
-_HEAD = 2_000  # bytes in which a file says how it is written
+_HEAD = 2_000
+"""Bytes in which a file may say how it is encoded."""
 _DECLARED = re.compile(
     rb"(?:coding[:=][ \t]{0,9}|\bfenc=|<\?xml[^>]{0,200}?\sencoding\s{0,9}=\s{0,9}[\"']"
     rb"|<meta[^>]{0,200}?charset\s{0,9}=\s{0,9}[\"']?|@charset\s{1,9}\")([-\w.]{1,40})",
     re.IGNORECASE,
 )
-_KNOWN = re.compile(  # codecs of texts, each of which reads any bytes in linear time
+# codecs of texts, each of which reads any bytes in linear time
+_KNOWN = re.compile(
     r"ascii|utf-(?:7|8|16|32)(?:-[bl]e|-sig)?|iso8859-\d+|cp\d+|koi8-[rtu]|kz1048|mac-\w+|ptcp154|tis-620"
     r"|hp-roman8|gbk?|gb2312|gb18030|hz|big5(?:hkscs)?|euc_\w+|shift_jis\w*|johab|iso2022_\w+"
 )

@@ -23,11 +23,12 @@ class SqueezedText:
     """One reading of a file, without what nobody sees, so that this makes no difference."""
 
     def __init__(self, text: str) -> None:
-        self._lines: list[str] = []  # those that are not blank
+        # lines that are not blank, their numbers, where they begin in `_squeezed`, and where words begin
+        self._lines: list[str] = []
         self._numbers: list[int] = []
-        self._starts: list[int] = []  # where they begin in ``_squeezed``
+        self._starts: list[int] = []
         self._pieces: list[str] = []
-        self._words = set[int]()  # where words begin
+        self._words = set[int]()
         at = 0
         for number, line in enumerate(text.split("\n"), 1):
             if words := squeezed_words(line):
@@ -49,7 +50,8 @@ class SqueezedText:
         found, last = set[Span](), quote.pieces[-1]
         for begin in first:
             at, end = begin, begin + len(quote.pieces[0])
-            for piece, offsets in zip(quote.pieces[1:], more, strict=True):  # the next one of each
+            # of each further piece the next one after the last
+            for piece, offsets in zip(quote.pieces[1:], more, strict=True):
                 following = bisect.bisect_left(offsets, end)
                 if following == len(offsets):
                     break
@@ -57,7 +59,8 @@ class SqueezedText:
                 end = at + len(piece)
             else:
                 found.add(self._span(begin, at + len(last)))
-        if found and more:  # a piece that says something may as well be the one further down
+        # a piece after an ellipsis may also be one further down: each place where it may stand counts
+        if found and more:
             lowest = min(first)
             for piece, offsets in zip(quote.pieces, (first, *more), strict=True):
                 if any(map(str.isalnum, piece)):
@@ -183,7 +186,8 @@ class EvidenceFile:
             for place in self._places_on_side("before", quote, finding):
                 if place.in_diff:
                     yield place
-                elif not here:  # none of its lines is gone, but others stand between them now
+                # none of its lines is gone, but others stand between them now: the change did that
+                elif not here:
                     yield replace(place, in_diff=True, doubt="")
 
     def _places_on_side(self, side: Side, quote: Quote, finding: Finding) -> Iterator[QuotePlace]:
@@ -231,7 +235,10 @@ class EvidenceFile:
         """Whether the change touches the file at all, None = not known."""
         if not self.compared:
             return None
-        return True if self.mode_changed or self.before != self.after else None if self.same else False
+        if self.mode_changed or self.before != self.after:
+            return True
+        # where the base itself is judged, every file equals it, which says nothing
+        return None if self.same else False
 
     def stated_lines_touched(self, finding: Finding) -> bool | None:
         """Whether the change touches the lines a finding gives: no, only if the file is the base's."""

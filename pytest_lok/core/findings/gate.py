@@ -20,11 +20,12 @@ from pytest_lok.core.workflow.model import Gate, Strategy, needed_replies
 MAX_HEADLINES = 10
 """Findings a reason names."""
 
-_MAX_PLACES = 3  # places of what is set aside
+_MAX_PLACES = 3
+"""Places that one line of ``set_aside`` names."""
 
 
 class GateVerdict(enum.Enum):
-    """What a gate says."""
+    """What a gate says of a review's findings."""
 
     PASS = enum.auto()
     FAIL = enum.auto()
@@ -51,7 +52,7 @@ class GateInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateDecision:
-    """A ruling, the findings with their standing, said once and the worst first, and why."""
+    """The gate's verdict and its reason, and the findings: each with its standing, once, the worst first."""
 
     verdict: GateVerdict
     findings: tuple[Finding, ...]
@@ -59,7 +60,7 @@ class GateDecision:
 
 
 def decide_gate(gate: Gate, findings: Sequence[Finding], inputs: GateInputs) -> GateDecision:
-    """What the gate says of the findings, each of which has its votes."""
+    """What the gate says of the findings. Each of them must have its votes (``count_votes``)."""
     every = [_with_standing(gate, finding, inputs) for finding in findings]
     judged = merge_backends(every)
     blocking = [finding for finding in judged if finding.blocking]
@@ -131,6 +132,7 @@ def _set_aside_line(severity: Severity, standing: Standing, group: Sequence[Find
 
 
 def _with_standing(gate: Gate, finding: Finding, inputs: GateInputs) -> Finding:
+    # every rule is asked, for a no of a later one outweighs what an earlier one does not know
     said = {standing: rule(gate, finding, inputs) for standing, rule in _RULES.items()}
     refused: Standing | None = next((standing for standing, yes in said.items() if yes is False), None)
     undecided = None in said.values()
@@ -190,6 +192,7 @@ def _quorum(gate: Gate, finding: Finding, inputs: GateInputs) -> bool | None:
     """Whether enough of those that were asked report it; a lost one might have, or do in other words."""
     if not inputs.asked:
         return True
+    # a backend without an answer, or with an unclear one, might have voted for the finding: then nobody knows
     reporters, quorum = len(finding.reporters), _quorum_size(gate, inputs)
     unclear = list(finding.votes.values()).count("unclear")
     return reporters >= quorum or (

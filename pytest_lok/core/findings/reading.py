@@ -1,4 +1,4 @@
-"""Answers -> findings: asked for, read strictly, and what several backends say alike said once."""
+"""Findings: the request for them, the strict reading of an answer, votes, and reports of one issue merged."""
 
 from __future__ import annotations
 
@@ -261,7 +261,8 @@ class _BackendFindings:
         kinds: dict[IssueKey, list[Finding]] = {}
         self._by_location: dict[tuple[object, ...], list[tuple[str, int]]] = {}
         self._files = set[str]()
-        self._unclear = set[str]()  # files of which it says what cannot be found in them
+        # files in which this backend reports something that cannot be found there
+        self._unclear = set[str]()
         for it in findings:
             if it.withdrawn:
                 continue
@@ -285,6 +286,7 @@ class _BackendFindings:
         ]
         if ranks:
             return _WORST_FIRST[-max(ranks)]
+        # a report without a place in the same file may be about this finding, or not
         files = self._unclear if finding.evidence_found is True else self._files
         return "unclear" if base_name(finding.path) in files else "absent"
 
@@ -313,12 +315,14 @@ class _SameIssueFindings:
 
 
 def merge_backends(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """What several backends say alike, said once and in the worst of their words; the worst first."""
-    kept: dict[IssueKey, list[tuple[Finding, set[str]]]] = {}  # each with the backends it speaks for
+    """The findings of several backends, each issue once and as its worst report has it; the worst first."""
+    # each finding that is kept, with the backends that it speaks for
+    kept: dict[IssueKey, list[tuple[Finding, set[str]]]] = {}
     first: list[Finding] = []
     for finding in sorted(findings, key=_worst_first_key):
         alike = kept.setdefault(_issue_key(finding), [])
         for other, backends in alike:
+            # one backend reports two problems of two neighbouring lines, so only others' may be the same
             if finding.fingerprint == other.fingerprint or (
                 finding.backend not in backends and _lines_overlap(finding, other)
             ):
@@ -386,7 +390,7 @@ def _issue_key(finding: Finding) -> IssueKey:
 
 
 def _worst_first_key(finding: Finding) -> tuple[object, ...]:
-    """Sorts the worst first."""
+    """Sorts findings that block first, then the severe and the confident."""
     return (
         _URGENCY.get(finding.standing, 2),
         -severity_rank(finding.severity),

@@ -83,14 +83,16 @@ def _textual(value: Any, *, nested: bool = False) -> str:
     if isinstance(value, str) or (nested and json_type(unwrap(value)) in ("array", "object")):
         return text_of(value)
     its = unwrap(value)
-    as_json(its)  # says what is missing
+    # a missing value raises an error of its own, which says more
+    as_json(its)
     raise TemplateError(f"{describe_type(its)} is no text", hint=TEXT_HINT)
 
 
 @pass_context
 def matches(context: Context, value: Any, pattern: Any) -> bool:
     """Whether the regular expression matches anywhere in the text."""
-    import regex  # rarely used, and slow to import
+    # late: rarely used, and slow to import
+    import regex
 
     text, pattern = _textual(value), _textual(pattern)
     seconds = min(REGEX_SECONDS, budget_of(context).time_left())
@@ -112,7 +114,7 @@ def is_json_text(value: Any) -> bool:
 
 @pass_context
 def rubric(context: Context, text: str, /, backend: str = "") -> bool:
-    """What the judge answered."""
+    """What the judge answered about this text."""
     judgements: Mapping[tuple[str, str], bool] = context.parent[JUDGEMENTS]
     if (text, backend) not in judgements:
         raise TemplateError(f"nobody judged the rubric {text!r}")
@@ -299,9 +301,8 @@ def _budgeted(function: Function, convert: Callable[[Any], Any]) -> Function:
         result = function(*before[passed], value, *args, **kwargs)
         if not isinstance(result, Iterator):
             return result
-        made = [
-            item if not isinstance(item, MissingValue) else text_of(item) for item in result
-        ]  # fails on one
+        # text_of raises for a missing value, which would otherwise hide in the list
+        made = [text_of(item) if isinstance(item, MissingValue) else item for item in result]
         budget.measure(made)
         return made
 

@@ -52,7 +52,11 @@ _UNAVAILABLE: dict[type[nodes.Node], str] = {
 
 @dataclass(slots=True)
 class NameChecker:
-    """One walk over the tree: every name means something; calls and loops become the sandbox's own."""
+    """One walk over the tree: every name means something; calls and loops become the sandbox's own.
+
+    After ``visit``, ``faults`` and ``warnings`` hold what is wrong and what is odd; ``steps``, ``arguments``,
+    ``positional_count``, ``outcome_steps`` and ``rubrics`` are what the text reads.
+    """
 
     names: VisibleNames
     tokens: Sequence[SourceToken]
@@ -212,6 +216,7 @@ class NameChecker:
             case nodes.Getattr(node=owner, attr=attr):
                 if attr not in METHODS:
                     self._fault(node.node, f"there is no method {attr!r}", hint=_name_hint(attr, METHODS))
+                # the sandbox binds a method only under this name, so a field is never called by accident
                 node.node.attr = attr + CALL_SUFFIX
                 self.visit(owner, owner=True)
             case _:
@@ -234,7 +239,8 @@ class NameChecker:
     def _check_pattern(self, node: nodes.Call) -> None:
         pattern = node.args[1] if len(node.args) > 1 else None
         if isinstance(pattern, nodes.Const):
-            import regex  # rarely used, and slow to import
+            # late: rarely used, and slow to import
+            import regex
 
             try:
                 regex.compile(str(pattern.value))
@@ -268,6 +274,7 @@ class NameChecker:
         keys = [keyword.key for keyword in node.kwargs if isinstance(keyword, nodes.Keyword)]
         for key in {key for key in keys if keys.count(key) > 1}:
             self._fault(node, f"`{key}` is given twice")
+        # what `*args` holds is known only when it runs
         if node.dyn_args is not None or node.dyn_kwargs is not None:
             return
         inner = inspect.unwrap(function)

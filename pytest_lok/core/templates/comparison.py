@@ -38,7 +38,8 @@ def json_type(value: object) -> JsonType:
         case dict():
             return "object"
         case MissingValue() | DataView():
-            as_json(value)  # says what is missing
+            # a missing value raises an error of its own, which says more
+            as_json(value)
     return "array" if isinstance(value, (list, *SEQUENCES)) else ""
 
 
@@ -109,6 +110,7 @@ def compare(left: Any, right: Any) -> int:
             f"{describe_type(unwrap(left))} and {describe_type(unwrap(right))} have no order",
             hint="compare numbers with numbers, and texts with texts; `| int` makes a number of a text",
         )
+    # only NaN differs from itself
     if left != left or right != right:
         raise TemplateError("a value that is no number has no order")
     return int(left > right) - int(left < right)

@@ -119,7 +119,8 @@ def _environment() -> LokEnvironment:
         keep_trailing_newline=True,
         optimized=False,
         finalize=text_of,
-        comment_start_string="\udfff{#",  # half a character: no text has it, so there are no comments
+        # half a character, which no text has: so `{#` is text, and there are no comments
+        comment_start_string="\udfff{#",
         comment_end_string="#}\udfff",
     )
     environment.concat = _captured  # type: ignore[method-assign]  # a function of the instance: not bound

@@ -60,7 +60,7 @@ def to_int(value: Any, default: Any = _NO_DEFAULT, base: int = 10) -> Any:
 
 
 def to_float(value: Any, default: Any = _NO_DEFAULT) -> Any:
-    """``| float``."""
+    """``| float``: a number, with what is behind the point."""
     found = number(value)
     return _default_or_error(value, default, "float") if found is None else float(found)
 

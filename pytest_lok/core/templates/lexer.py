@@ -53,7 +53,8 @@ def lex(source: str, *, expression: bool = False) -> list[SourceToken]:
     at = 0
     try:
         for _, kind, text in LEXER.tokeniter(plain, None, None, "variable" if expression else None):
-            start = plain.index(text, at)  # further on only after whitespace that `{{-` took away
+            # further on than `at` only after whitespace that `{{-` took away
+            start = plain.index(text, at)
             at = start + len(text)
             found.append(SourceToken(kind, source[start:at], start, at))
     except TemplateSyntaxError as error:
@@ -132,17 +133,20 @@ _RUN_TEXT = re.compile(r"\w+|-")
 
 
 def join_hyphenated(tokens: Sequence[SourceToken], names: VisibleNames, *, bare: bool) -> list[SourceToken]:
-    """The tokens with hyphenated names as one: after ``steps.`` and ``arg.``, in fields, and bare steps.
+    """The tokens, with each hyphenated name as one token.
 
-    ``bare`` is for conditions, where a step may stand without ``steps.``.
+    Such names stand after ``steps.`` and ``arg.``, and in fields. ``bare`` is for conditions, where a step
+    may stand without ``steps.``.
     """
     joined: list[SourceToken] = []
-    before: list[str] = []  # the last significant texts
+    # the texts of the last tokens that are no whitespace
+    before: list[str] = []
     known = NAMESPACES | value_names(names) | FUNCTIONS.keys()
     alone = known | _path_starts(tokens)
     at = 0
     while at < len(tokens):
         token = tokens[at]
+        # `a - b` has spaces around the hyphen, so that whitespace ends a run and subtraction stays what it is
         run = _hyphenated_run(tokens, at) if token.text != "-" or before[-2:] == ["steps", "."] else ()
         if run:
             if before[-1:] == ["."]:
@@ -163,7 +167,7 @@ def join_hyphenated(tokens: Sequence[SourceToken], names: VisibleNames, *, bare:
 
 
 def _path_starts(tokens: Sequence[SourceToken]) -> frozenset[str]:
-    """The names that stand at the start of a path somewhere in the text: roots and variables of its own."""
+    """The names that a path in the text begins with: namespaces and the text's own variables."""
     found: set[str] = set()
     before = ""
     for token in tokens:
@@ -175,7 +179,7 @@ def _path_starts(tokens: Sequence[SourceToken]) -> frozenset[str]:
 
 
 def _hyphenated_run(tokens: Sequence[SourceToken], at: int) -> Sequence[SourceToken]:
-    """The names, numbers and hyphens from there on."""
+    """The names, numbers and hyphens that follow each other from index ``at`` on."""
     end = at
     last = min(len(tokens), at + MAX_NAME_TOKENS)
     while end < last and tokens[end].kind in _RUN_KINDS and _RUN_TEXT.fullmatch(tokens[end].text):
@@ -186,7 +190,10 @@ def _hyphenated_run(tokens: Sequence[SourceToken], at: int) -> Sequence[SourceTo
 def _bare_step_length(
     run: Sequence[SourceToken], after: str, names: VisibleNames, known: Collection[str] | None
 ) -> int:
-    """How many tokens make a step's bare name; ``known`` is what is no step, None outside conditions."""
+    """How many tokens make a step's bare name, 0 = there is none.
+
+    ``known`` holds the names that are no steps; it is None outside conditions.
+    """
     named = run[0].kind == "name"
     if "".join(token.text for token in run) in names.steps and (named or after == "."):
         return len(run)
@@ -197,7 +204,7 @@ def _bare_step_length(
 def _dotted_name_length(
     run: Sequence[SourceToken], before: Sequence[str], names: VisibleNames, alone: Collection[str]
 ) -> int:
-    """How many tokens make one name after a dot (0: the first one stays what it is)."""
+    """How many tokens make one name after a dot; 0 = the first token is a name by itself."""
     texts = [token.text for token in run]
     match before[:-1]:
         case [*rest, "steps"] if rest[-1:] != ["."]:
@@ -206,8 +213,10 @@ def _dotted_name_length(
             return _longest_match(texts, names.arguments) or (1 if run[0].kind == "integer" else len(run))
         case [*_, "loop"]:
             return 0
+    # `steps.a.seconds-1` subtracts: a fact is known by name, and no field of an answer can be meant
     if run[0].kind != "name" or texts[0] in FACTS or texts[0] == "output":
         return 0
+    # `item.total-cost` is one field unless `cost` stands alone somewhere: then it may be a value to subtract
     count = 1
     while count + 1 < len(run) and run[count + 1].kind == "name" and texts[count + 1] not in alone:
         count += 2

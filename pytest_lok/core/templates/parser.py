@@ -89,6 +89,7 @@ class LokParser(Parser):
         self._end = tokens[-1].end
 
     def _with_span(self, parse: Callable[[], nodes.Expr]) -> nodes.Expr:
+        # `lineno` is an offset, see the module's docstring; outer spans come first though they end last
         start, place = self.stream.current.lineno, len(self.spans)
         node = parse()
         end = self._end if self.stream.eos else self.stream.current.lineno
@@ -103,6 +104,7 @@ class LokParser(Parser):
         node = super().parse_compare()
         if not isinstance(node, nodes.Compare):
             return node
+        # a filter's arguments may alternate: the operator's name, the next operand, and so on
         rest = [part for it in node.ops for part in (nodes.Const(it.op, lineno=it.expr.lineno), it.expr)]
         return nodes.Filter(node.expr, COMPARED, rest, [], None, None, lineno=node.expr.lineno)
 
@@ -159,6 +161,7 @@ class LokParser(Parser):
 
 
 def _with_size_check(node: nodes.Expr) -> nodes.Expr:
+    # what reads no name is no larger than the text it is written in
     if next(node.find_all(nodes.Name), None) is None:
         return node
     return nodes.Filter(node, MADE, [], [], None, None, lineno=node.lineno)
@@ -194,7 +197,8 @@ def _parse(tokens: Sequence[SourceToken], bare_steps: Collection[str], parse: Ca
         raise SourceError([_syntax_fault(tokens, error.lineno, str(error.message))]) from None
     except RecursionError:
         raise SourceError([_fault_over_all(tokens, "the expression is nested too deeply")]) from None
-    except ValueError:  # what int() says to thousands of digits
+    # int() refuses thousands of digits
+    except ValueError:
         raise SourceError([_fault_over_all(tokens, "a number has too many digits")]) from None
 
 

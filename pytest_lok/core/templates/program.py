@@ -154,6 +154,7 @@ class TemplateProgram:
 
     def _offset(self, failure: BaseException) -> int:
         """Where in the source the failing code comes from (0: not known)."""
+        # the innermost frame of generated code is the nearest to the failure
         offset, trace = 0, failure.__traceback__
         while trace is not None:
             if trace.tb_frame.f_code.co_filename == "<template>" and self._code is not None:

@@ -52,11 +52,13 @@ def check_template(source: str, names: VisibleNames) -> CompiledText:
     try:
         tree = parse_template(tokens)
     except SourceError as error:
+        # a statement spans several tags, so that no tag of the text can be judged by itself
         raise error if statements else _each_tag(source, names, error) from None
     check = _check_names(tree, names, tokens, statements=statements)
     program = TemplateProgram(source, lambda: tree, check.steps)
     if statements:
-        program.compile()  # some mistakes in statements are only found then
+        # Jinja finds some mistakes in statements only when it generates code
+        program.compile()
     return CompiledText(
         program=program,
         steps=frozenset(check.steps),

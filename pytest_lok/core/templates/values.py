@@ -130,7 +130,7 @@ class OutputValue(str):
 
     @property
     def text(self) -> str:
-        """The text itself."""
+        """The output as a plain string, without the JSON behind it."""
         return self.view.result.output
 
     def unwrap(self) -> Container | str:
@@ -187,7 +187,8 @@ def as_json(value: object) -> Json:
         return value
     if isinstance(value, DataView):
         raise TemplateError("a group of names is no value", hint="name one of it, after a dot")
-    if isinstance(value, SEQUENCES):  # a Missing fails here
+    # iterating over a missing value raises, so it needs no case of its own
+    if isinstance(value, SEQUENCES):
         return [as_json(item) for item in value]
     raise TemplateError(f"{type(value).__name__} is no value", hint="call it, or name one of its fields")
 

@@ -124,7 +124,8 @@ class _Asides:
         if inner is None:
             return self._value_end(line, token.start(), before)
         if not before.strip() and re.match(r"[ \t]+[^\W\d_]", line[token.end() : token.end() + _LOOKBEHIND]):
-            before = "It "  # the sentence begins with it
+            # code at the start of a sentence is its subject
+            before = "It "
         spoken = self._is_code(inner) or self._value_end(inner, 0, before) == len(inner)
         return token.end() if spoken and re.search(r"[\[\]{}]", inner) else None
 

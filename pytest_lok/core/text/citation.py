@@ -71,7 +71,8 @@ def _without_marks(text: str, *, exact: bool) -> list[Quote]:
     for plain in _without_numbers(text, every=exact):
         found += [_quote(squeezed(plain), lines=exact), *_diff_sides(plain, lines=exact)]
     unmarked = "\n".join(row[1:] if row[:1] in _MARKS else row for row in text.split("\n"))
-    if unmarked != text:  # a diff of what has numbers
+    # a diff of a listing has marks before its numbers
+    if unmarked != text:
         found += [_quote(squeezed(plain), lines=exact) for plain in _without_numbers(unmarked, every=exact)]
     return [quote for quote in found if quote.pieces]
 
@@ -83,7 +84,8 @@ _DIFF_HEADER = re.compile(r"@@ .*|\\ No newline.*|diff --git .*|index [0-9a-f]+\
 def _diff_sides(text: str, *, lines: bool) -> list[Quote]:
     """A piece of a diff as what it leads to, and as what it comes from."""
     rows = [row for row in text.split("\n") if row.strip() and not _DIFF_HEADER.fullmatch(row)]
-    if not lines:  # indented as a whole
+    # a diff that is indented as a whole
+    if not lines:
         rows = [row.lstrip() if row.lstrip()[:1] in _MARKS else row for row in rows]
     if not any(row[0] in _MARKS for row in rows):
         return []

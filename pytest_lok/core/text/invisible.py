@@ -12,11 +12,12 @@ _INVISIBLE = re.compile(
     r"\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
 )
-_LONE_SURROGATES = re.compile("[\ud800-\udfff]+")  # bytes of names and files that are no text
+# bytes of names and files that are no text
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]+")
 
 
 def squeezed(text: str) -> str:
-    """What two texts that look alike have in common."""
+    """The text as it is compared: without what is blank or invisible, and composed in one way (NFC)."""
     if text.isascii() and text.isprintable():
         return "".join(text.split(" "))
     return unicodedata.normalize("NFC", _INVISIBLE.sub("", _LONE_SURROGATES.sub("\ufffd", text)))
@@ -34,7 +35,7 @@ def _blank(char: str) -> str:
 
 
 def squeezed_words(text: str) -> list[str]:
-    """The same in the pieces between what is blank or invisible."""
+    """The ``squeezed`` words of a text; one word where joining them would compose other letters."""
     if text.isascii() and text.isprintable():
         return text.split()
     words, whole = [squeezed(word) for word in _INVISIBLE.split(text)], squeezed(text)
@@ -42,7 +43,7 @@ def squeezed_words(text: str) -> list[str]:
 
 
 def caseless(text: str) -> str:
-    """The same without a difference of case."""
+    """The ``squeezed`` text without a difference of case."""
     if text.isascii() and text.isprintable():
         return text.replace(" ", "").lower()
     return squeezed(squeezed(text).casefold())

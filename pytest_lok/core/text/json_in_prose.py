@@ -62,7 +62,8 @@ def find_json(text: str, material: str = "") -> Container:
         except QuotedError:
             raise
         except OutputError:
-            pass  # what is wrong with the whole text is what to say
+            # the error of the whole text says more to its author than that of the rest
+            pass
         raise
 
 
@@ -114,7 +115,8 @@ def only_quotes_prompt(text: str, material: str) -> bool:
     except QuotedError:
         return True
     except OutputError:
-        pass  # whoever looks for its JSON is told what is wrong with it
+        # whoever looks for its JSON is told what is wrong with it
+        pass
     return False
 
 

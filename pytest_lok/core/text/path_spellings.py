@@ -15,8 +15,10 @@ from pytest_lok.core.text.invisible import caseless
 MAX_READINGS = 64
 """Readings of one path, or of one quote."""
 
-_DEEPEST = 100  # directories
-_LONGEST = 255  # bytes of a name; no system has longer ones
+_DEEPEST = 100
+"""Directories in one path."""
+_LONGEST = 255
+"""Bytes of a name; no system has longer ones."""
 _BYTE = re.compile(rb"\\([0-3][0-7]{2}|[abtnvfr\"\\])|%([0-9A-Fa-f]{2})")
 _CONTROLS = dict(zip(b"abtnvfr", b"\a\b\t\n\v\f\r", strict=True))
 _PAIRS = {

@@ -83,7 +83,8 @@ def decode(text: str, start: int) -> tuple[Json, int]:
         raise
     except RecursionError:
         raise _too_deep() from None
-    except ValueError as bad:  # a constant like NaN, or a number of thousands of digits
+    # a constant like NaN, or a number of thousands of digits
+    except ValueError as bad:
         raise OutputError(f"the JSON in the output cannot be used: {bad}") from None
     _check(value, text if (start, end) == (0, len(text)) else text[start:end])
     return cast("Json", value), end
@@ -125,7 +126,8 @@ _DECODER = json.JSONDecoder(
 )
 _STORED = json.JSONDecoder(object_pairs_hook=_unique_keys)
 _FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*(?:json[lc5]?\b)?", re.IGNORECASE)
-_SUSPECT = re.compile(r"\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{300}")  # half a character, or no finite number
+# half a character, or perhaps no finite number
+_SUSPECT = re.compile(r"\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{300}")
 
 
 def _too_deep() -> OutputError:

@@ -118,7 +118,8 @@ def _in_fences(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
     """Those in fences of code, where each tag that closes follows one that opens."""
     found = list(_FENCE.finditer(text))
     if len(found) < len(re.findall("`{3,}|~{3,}", text)):
-        return  # one begins where no line does, so nobody knows which are pairs
+        # one begins where no line does, so nobody knows which are pairs
+        return
     fences = iter(found)
     starts = [tag.start() for tag in tags]
     for fence in fences:

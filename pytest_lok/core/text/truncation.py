@@ -9,7 +9,7 @@ def truncate(text: str, limit: int = 200) -> str:
 
 
 def one_line(text: str, limit: int) -> str:
-    """The same of a text over several lines, on one."""
+    """The text on one line, cut as ``truncate`` cuts."""
     return truncate(" ".join(text.split()), limit)
 
 

@@ -84,6 +84,7 @@ class KeyPositions:
 
 def header_lines(text: str, names: list[str]) -> list[int]:
     """The line of each step's header, given the steps' names; quick where the file is written plainly."""
+    # every file that is collected is asked this, and scanning its whole text takes longer
     headers = list(_PLAIN_STEP.finditer(text))
     if [header[1] for header in headers] != names:
         positions = KeyPositions(text)
@@ -123,7 +124,8 @@ class _PositionScanner:
         self.at = 0
         self.keys: dict[Path, tuple[int, int]] = {}
         self.values: dict[Path, tuple[int, int]] = {}
-        self._lengths: dict[Path, int] = {}  # of arrays of tables, so far
+        # how many elements the arrays of tables have so far
+        self._lengths: dict[Path, int] = {}
 
     def document(self) -> None:
         table: Path = ()
@@ -171,7 +173,9 @@ class _PositionScanner:
             self.at += 1
 
     def _value(self, path: Path) -> None:
-        unfinished: list[tuple[Path, int, list[int]]] = []  # path, start, [items so far] or [] for a table
+        # a work list instead of recursion, so that nested values take no stack;
+        # path, start, and [how many items so far], or [] for an inline table
+        unfinished: list[tuple[Path, int, list[int]]] = []
         while True:
             start = self.at
             if self.text[start] in "[{":

@@ -59,6 +59,7 @@ def fit(
     Every field of the model must have a default. ``key_hint(path)`` is the hint for an unknown key.
     """
     problems: list[ValidationProblem] = []
+    # what does not fit is cut out and the rest tried again, so that a file gets all its problems at once
     while True:
         try:
             return model.model_validate(data), problems

@@ -34,13 +34,11 @@ def violations(
 
     Patterns can take for ever, so ``time_left`` is asked again and again; its TimeoutError ends it.
     """
-    cls = _bounded_class(cast("type[Validator]", validator_class(schema)))  # a sound one
-    watch = cast(
-        "FormatChecker", _Deadline(time_left)
-    )  # the one thing that validators hand on to those of their parts
-    rules = {
-        key: rule for key, rule in schema.items() if key != "$schema"
-    }  # it would bring the usual class back
+    cls = _bounded_class(cast("type[Validator]", validator_class(schema)))
+    # the format checker is the one thing that validators hand on to those of their parts
+    watch = cast("FormatChecker", _Deadline(time_left))
+    # `$schema` would bring the usual class back, which has no limit
+    rules = {key: rule for key, rule in schema.items() if key != "$schema"}
     try:
         errors = list(itertools.islice(cls(rules, format_checker=watch).iter_errors(value), _MAX_COUNTED))
     except RecursionError:
@@ -65,13 +63,15 @@ _PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
 
 def _as_ecma_pattern(pattern: str) -> str:
     """The pattern with ``$`` for the end alone, as JSON Schema has it, and not for a last newline too."""
-    if re.search(r"\(\?[a-zA-Z^]*[mx]", pattern):  # flags of its own, which change what the marks mean
+    # flags of its own change what the marks mean
+    if re.search(r"\(\?[a-zA-Z^]*[mx]", pattern):
         return pattern
     return _PIECE.sub(lambda piece: r"\Z" if piece[0] == "$" else piece[0], pattern)
 
 
 def _search(validator: Any, pattern: str, text: str) -> bool:
-    import regex  # it has a limit of time, and lets other threads work
+    # unlike `re` it takes a time limit, and lets other threads work
+    import regex
 
     limit = validator.format_checker.time_left()
     return (

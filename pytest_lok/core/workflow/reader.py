@@ -24,10 +24,12 @@ Parent: TypeAlias = Callable[[str, SourceText], SourceText | None]
 _ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _MARKER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*")
-_RESERVED_TAGS = {  # words that mean something else to pytest
+# words that mean something else to pytest
+_RESERVED_TAGS = {
     *("and", "or", "not", "True", "False", "None"),
     *("filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail", "lok"),
-    "timeout",  # pytest-timeout's needs a number, and a tag has none
+    # pytest-timeout's marker needs a number, and a tag has none
+    "timeout",
 }
 
 
@@ -72,7 +74,9 @@ class WorkflowReader:
 
     def __init__(self, source: SourceText, parent: Parent) -> None:
         self.files = [WorkflowFile(source)]
-        self.problems: list[Problem] = []  # of a parent that is not even TOML
+        # problems of a parent that is not even TOML
+        self.problems: list[Problem] = []
+        # False where a file or a step could not be read: then any name may be among what is missing
         self.is_complete = True
         while self._load_parent(parent):
             pass
@@ -211,7 +215,8 @@ class WorkflowReader:
             isinstance(value, list) and any(isinstance(item, dict) for item in value)
             for value in file.data.values()
         ):
-            return  # an unknown key that was meant to be `steps`, and has been reported
+            # an unknown key was meant to be `steps`, and has been reported
+            return
         empty = not file.source.text.strip("\ufeff \t\r\n")
         message = "the file is empty" if empty else "this workflow has no steps"
         file.report(
@@ -286,7 +291,8 @@ class WorkflowReader:
                 graphlib.TopologicalSorter(graph).prepare()
                 return
             except graphlib.CycleError as error:
-                cycle = error.args[1][:0:-1]  # it closes with its first name, and runs against the arrows
+                # graphlib closes a cycle with its first name, and runs against the arrows
+                cycle = error.args[1][:0:-1]
                 first = cycle.index(min(cycle, key=place.__getitem__))
                 names = [*cycle[first:], *cycle[: first + 1]]
                 reader = readers[names[0]]
@@ -296,6 +302,7 @@ class WorkflowReader:
                     f"these steps wait for each other: {' -> '.join(shown)}",
                     "remove one of these dependencies",
                 )
+                # without this arrow the next cycle comes to light
                 del graph[names[0]][names[1]]
 
 
@@ -307,7 +314,8 @@ def _is_switch(document: ArgumentDocument) -> bool:
 
 def _argument(name: str, document: ArgumentDocument) -> Argument:
     default, choices = document.default, tuple(document.choices)
-    if isinstance(default, bool):  # a switch
+    # true or false makes it a switch, whose values are words
+    if isinstance(default, bool):
         default, choices = str(default).lower(), choices or ("true", "false")
     return Argument(
         name=name,

@@ -171,7 +171,8 @@ class _SchemaWalk:
 
 
 def _pattern(pattern: str) -> tuple[str, str] | None:
-    import regex  # rarely used, and slow to import
+    # late: rarely used, and slow to import
+    import regex
 
     try:
         regex.compile(pattern)
@@ -195,9 +196,11 @@ def _keywords(cls: type[Validator]) -> frozenset[str]:
     """What means something in a draft."""
     known = {*cls.VALIDATORS, *_ANNOTATIONS}
     if "exclusiveMinimum" not in known:
-        known |= {"exclusiveMaximum", "exclusiveMinimum"}  # beside `minimum`
+        # draft 3 and 4 read them as flags beside `minimum`
+        known |= {"exclusiveMaximum", "exclusiveMinimum"}
     if "allOf" not in known:
-        known.add("required")  # of the property it stands in
+        # draft 3 reads it as a flag of the property it stands in
+        known.add("required")
     if "if" in known:
         known |= {"then", "else"}
     if "dependentRequired" in known:

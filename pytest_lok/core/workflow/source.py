@@ -21,7 +21,8 @@ T = TypeVar("T")
 
 _TOP_KEYS = keys(WorkflowDocument)
 _STEP_KEYS = keys(StepDocument)
-_SYNTAX_HINTS = (  # what tomli's message begins with, what to do
+# what tomli's message begins with, and what to do
+_SYNTAX_HINTS = (
     ("Cannot declare ('steps',)", "every step starts with its own [[steps]], in two brackets"),
     ("Cannot declare", "a table is opened twice; put its keys together"),
     ("Cannot overwrite", "the key stands here twice; keep one"),
@@ -80,7 +81,8 @@ class SourceText:
             message, line, column = error.msg, error.lineno, error.colno
         except RecursionError:
             message, line, column = "nested too deeply", 1, 1
-        except ValueError as error:  # an integer of more digits than Python takes
+        # an integer of more digits than Python takes
+        except ValueError as error:
             message, line, column = str(error), 1, 1
         excerpt = text.replace("\r\n", "\n").split("\n")[line - 1]
         hint = next((hint for start, hint in _SYNTAX_HINTS if message.startswith(start)), "")

@@ -126,7 +126,8 @@ class StepKeys:
             self.positional_count = max(self.positional_count, text.positional_count)
             if isinstance(text, Condition):
                 self._check_rubric_backends(text, path)
-                for fault in text.warnings:  # what nobody reads in CI is no warning
+                # nobody reads a warning in CI, so there it is a problem
+                for fault in text.warnings:
                     (self.file.report_inside if self.context.ci else self.file.warn_inside)(path, fault)
             for name in sorted(text.steps):
                 self._add_reference(name, path, source)
