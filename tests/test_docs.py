@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.core.edits.edits import edits_of
+from pytest_lok.core.edits.edits import parse_edits
 from pytest_lok.core.results import RunResult, StepResult
 from pytest_lok.core.templates.builtins import FILTERS, FUNCTIONS
 from pytest_lok.core.templates.values import FACTS
@@ -142,7 +142,7 @@ def test_the_settings_of_the_manual_are_right_and_all_of_them(tmp_path: Path) ->
 
 
 def test_the_edits_of_the_manual_are_edits() -> None:
-    assert len(edits_of(json.loads(block(page("edits"), "json")))) == 1
+    assert len(parse_edits(json.loads(block(page("edits"), "json")))) == 1
 
 
 def test_every_filter_function_and_fact_is_named() -> None:

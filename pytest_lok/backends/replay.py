@@ -11,7 +11,15 @@ from typing import TypeAlias
 from filelock import FileLock
 
 from pytest_lok.backends.delegating import DelegatingBackend
-from pytest_lok.core.asking.cassette import Mode, Question, Recording, canonical, difference, dumps, loads
+from pytest_lok.core.asking.cassette import (
+    Mode,
+    Question,
+    Recording,
+    canonical_schema,
+    difference,
+    dumps,
+    loads,
+)
 from pytest_lok.core.results import CACHED_USAGE, Reply
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt
@@ -50,7 +58,7 @@ class CassetteStore:
             backend=backend,
             system=prompt.system,
             model=prompt.model,
-            schema=canonical(prompt.schema),
+            schema=canonical_schema(prompt.schema),
             sample=prompt.sample,
         )
         return self._redactor.value(asked)

@@ -14,7 +14,7 @@ import click
 from pytest_lok.cli.backends import backend_states
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
-from pytest_lok.core.asking.price_list import TAKEN
+from pytest_lok.core.asking.price_list import LIST_DATE
 from pytest_lok.errors import UsageError
 from pytest_lok.version import __version__
 
@@ -110,7 +110,7 @@ def _project(call: Invocation, *, live: bool) -> Iterator[DoctorCheck]:
         found = f"{project.settings.claims.file} is not trusted: it says what is run, or what is sent where"
         yield DoctorCheck(name="trust", ok=False, found=found, remedy="`lok trust` shows it and trusts it")
     own = f", {len(project.settings.prices)} of yours" if project.settings.prices else ""
-    yield DoctorCheck(name="prices", ok=True, found=f"the vendors' of {TAKEN}{own}")
+    yield DoctorCheck(name="prices", ok=True, found=f"the vendors' of {LIST_DATE}{own}")
     checks = {
         f"{_BACKEND}{state['name']}": DoctorCheck(
             name=f"{_BACKEND}{state['name']}",

@@ -51,7 +51,7 @@ def _can_ask(call: Invocation) -> bool:
 
 def _grant(project: Project) -> None:
     try:
-        project.trust.grant(project.root, project.settings.claims.given)
+        project.trust.grant(project.root, project.settings.claims.values)
     except OSError as failure:
         raise LokError(f"the trust cannot be remembered: {failure.strerror}", hint="use --trust") from failure
 
@@ -70,7 +70,9 @@ def _trust(listed: bool, revoked: bool) -> int:
     else:
         _grant(project)
         call.terminal.result(
-            "\n".join([f"{project.root} is trusted until {claims.file} changes what it says:", *claims.says])
+            "\n".join(
+                [f"{project.root} is trusted until {claims.file} changes what it says:", *claims.descriptions]
+            )
         )
     return 0
 

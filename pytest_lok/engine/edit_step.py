@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeAlias
 
-from pytest_lok.core.edits.edits import EditDraft, FileChange, edits_of
+from pytest_lok.core.edits.edits import EditDraft, FileChange, parse_edits
 from pytest_lok.core.edits.verification import verification
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import VisibleNames
@@ -225,7 +225,7 @@ def _draft_edits(
     draft = EditDraft(transaction.read, allow=action.allow_paths, decides=decides)
     failed: dict[int, LokError] = {}
     for number, part in enumerate(parts):
-        made, reasons = draft.add(edits_of(part.data))
+        made, reasons = draft.add(parse_edits(part.data))
         changed = {change.file for change in made if change.before != change.after}
         if reasons:
             said = "the edits do not apply: " + "; ".join(reasons)
@@ -234,7 +234,7 @@ def _draft_edits(
             failed[number] = _no_change("they leave every file as it was" if made else "there are none")
         else:
             part.add_section("edits", "".join(change.diff() for change in made) or "no text is changed")
-            lifted = [f"{file}: {why}" for file, why in draft.lifted.items() if file in changed]
+            lifted = [f"{file}: {why}" for file, why in draft.protected_edits.items() if file in changed]
             part.add_section("edits of what decides what is run, as allow_paths permits", "\n".join(lifted))
     if not failed and not draft.changes and not action.allow_empty:
         failed = {0: _no_change("those of one item undo those of another")}

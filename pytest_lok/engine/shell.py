@@ -6,7 +6,7 @@ import posixpath
 import shlex
 
 from pytest_lok.core.edits.edits import refused_path
-from pytest_lok.core.edits.protected_names import protected
+from pytest_lok.core.edits.protected_names import protection_reason
 from pytest_lok.core.shell.compiler import ShellCommand, ShellTemplate
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.templates.values import output_cut_error
@@ -118,7 +118,7 @@ def _check_target(base: str, name: str, cwd: str, workspace: Workspace) -> None:
             workspace.read(inside)
         except ValueError as reason:
             why = str(reason)
-    if why := f"it {why}" if why else protected(posixpath.normpath(name) if base else inside):
+    if why := f"it {why}" if why else protection_reason(posixpath.normpath(name) if base else inside):
         raise TemplateError(
             f"a value makes the command write to {(base + name)[:80]!r}, and {why}",
             hint="it can name files of the project that do not decide what is run",

@@ -104,10 +104,10 @@ def _claims_of_project(
     keys = {table.get("api_key_env") for layer in others for table in layer.get("backends", {}).values()}
     sources = Sources(
         project=layers[at],
-        own=own,
-        stronger=_merged(layers[at + 1 :]),
+        user=own,
+        user_overrides=_merged(layers[at + 1 :]),
         merged=merged,
-        keys=frozenset(filter(None, keys)),
+        key_variables=frozenset(filter(None, keys)),
     )
     return claims_of(sources, place, file)
 

@@ -121,7 +121,7 @@ class BackendFactory:
     def _untrusted(self, name: str) -> Backend | None:
         """What stands in for a backend that this project must not set up; None where it may."""
         claims, fault = self.settings.claims, BackendFault.NOT_CONFIGURED
-        if why := claims.mixed.get(name):
+        if why := claims.mixed_backends.get(name):
             half = f"is half yours and half the project's: {why}"
             return UnavailableBackend(name, fault, half, "say where it is and its key in one file")
         if not self.trusted and name in claims.backends:

@@ -85,7 +85,7 @@ class Project:
         paths = WorkflowPaths(root, config_dir(environ))
         opened = cls(root=root, settings=settings, environ=environ, workflow_paths=paths)
         claims = settings.claims
-        if not claims or trust or trusted_by_environment(environ) or opened.trust.covers(root, claims.given):
+        if not claims or trust or trusted_by_environment(environ) or opened.trust.covers(root, claims.values):
             return opened
         return replace(opened, trusted=False)
 
@@ -107,7 +107,7 @@ class Project:
         if before is not None:
             parts = [f"{claims.file} was trusted, and now says otherwise:", *claims.difference(before)]
             parts.append("So it would come to this:")
-        parts += claims.says
+        parts += claims.descriptions
         once = "LOK_TRUST=1 in the job's environment" if in_ci(self.environ) else "--trust"
         hint = f"if you know who wrote it: `lok trust` trusts it until that changes, {once} for once"
         return UsageError("\n    ".join(parts), hint=hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_lok.backends.cli.environment import allowed_part
-from pytest_lok.core.trust.credentials import SHORTEST, parts_of, secrets_of, withheld
+from pytest_lok.core.trust.credentials import MIN_SECRET_LENGTH, secret_parts, secrets_of, withheld_variables
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.settings import Settings
 
@@ -24,14 +24,14 @@ def child_environment(settings: Settings, environ: Mapping[str, str]) -> dict[st
     named = {*settings.defaults.env}
     clean = settings.defaults.env_policy == "clean"
     seen = allowed_part(environ, settings.defaults.env) if clean else environ
-    kept = {*seen} - _WITHHELD - _key_names(settings) - (withheld(seen) - named)
+    kept = {*seen} - _WITHHELD - _key_names(settings) - (withheld_variables(seen) - named)
     return {name: value for name, value in seen.items() if name in kept}
 
 
 def redactor_of(settings: Settings, environ: Mapping[str, str]) -> Redactor:
     """What masks secrets wherever they would be shown or kept."""
-    own = {part for name in _key_names(settings) for part in parts_of(environ.get(name, ""))}
-    return Redactor(secrets_of(environ) | {part for part in own if len(part) >= SHORTEST})
+    own = {part for name in _key_names(settings) for part in secret_parts(environ.get(name, ""))}
+    return Redactor(secrets_of(environ) | {part for part in own if len(part) >= MIN_SECRET_LENGTH})
 
 
 def _key_names(settings: Settings) -> set[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.edits.imports import taken_in
+from pytest_lok.core.edits.imports import imported_files
 from tests.fuzz import examples
 
 MODULES = ["one", "two", "three", "box", "box.one", "box.four", "box.deep", "box.deep.five"]
@@ -81,7 +81,7 @@ def test_whatever_python_takes_in_is_found(tree: dict[str, str], inside: str) ->
         really = {
             str(Path(line).relative_to(root)) for line in said.splitlines() if line.startswith(f"{root}/")
         }
-    found = taken_in(f"{inside}main.py", files.get)
+    found = imported_files(f"{inside}main.py", files.get)
     whole = inside or "/"
     missed = set() if whole in found else really - found
     assert not missed

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.edits.protected_names import protected
+from pytest_lok.core.edits.protected_names import protection_reason
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.engine.shell import shell_command
@@ -255,7 +255,7 @@ def test_a_name_that_leaves_the_project_is_an_error_before_anything_runs(
     try:
         command = shell_command(template, Scope(arguments={"x": value}), world(project))
     except TemplateError as refused:
-        if protected(posixpath.normpath(value)) or "link" in str(refused):
+        if protection_reason(posixpath.normpath(value)) or "link" in str(refused):
             return
         no_name = value.rstrip("/").rpartition("/")[2] in ("", ".", "..")
         assert (

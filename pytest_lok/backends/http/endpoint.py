@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_lok.backends import error_mapping as faults
-from pytest_lok.core.trust.redaction import without
+from pytest_lok.core.trust.redaction import mask_secret
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault
 
@@ -46,7 +46,7 @@ class Endpoint:
     ) -> BackendError:
         """A failure in plain words, with its remedy and without the key."""
         text = " ".join(message.split())
-        text, output = without(text, self.secret), without(output, self.secret)
+        text, output = mask_secret(text, self.secret), mask_secret(output, self.secret)
         return BackendError(
             f"{self.backend}: {text}",
             kind=kind,

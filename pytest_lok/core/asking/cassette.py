@@ -1,4 +1,4 @@
-"""Recorded questions and answers <-> the TOML file people review; and which of them is nearest to another."""
+"""Recorded questions and answers <-> the TOML file that people review."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ import tomli
 from pytest_lok.core.results import Json
 from pytest_lok.core.text.truncation import truncate
 
-_HEAD = (
+_HEADER = (
     "# What a step asked and was answered. Written by recording; read instead of asking. Review it like code."
 )
-_LINES, _WIDTH = 40, 200  # of a difference that is shown
-_GIST = 2_000  # characters of a text, beside its lines, by which others are like it
-_CANDIDATES, _COMPARED = 30, 5_000  # recordings, and lines of them: a diff of any two texts may take for ever
+_SHOWN_LINES, _SHOWN_WIDTH = 40, 200  # of a difference that is shown
+_COMPARED_CHARACTERS = 2_000  # characters of a text, beside its lines, by which others are like it
+_CANDIDATES, _COMPARED_LINES = (
+    30,
+    5_000,
+)  # recordings, and lines of them: a diff of any two texts may take for ever
 
 
 class Mode(enum.StrEnum):
@@ -35,7 +38,7 @@ class Mode(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What tells one question of a step from another; ``schema`` is JSON, ``model`` the one asked for."""
+    """What tells one question of a step from another; ``schema`` is JSON, ``model`` the model asked for."""
 
     prompt: str
     backend: str
@@ -45,7 +48,7 @@ class Question:
     sample: int = 0
 
 
-_order = attrgetter("prompt", "backend", "system", "model", "schema", "sample")
+_sort_key = attrgetter("prompt", "backend", "system", "model", "schema", "sample")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,21 +60,21 @@ class Recording:
     model: str = ""
 
 
-def canonical(schema: Mapping[str, Json] | None) -> str:
-    """A JSON Schema as the same text whatever its order; "" for none."""
+def canonical_schema(schema: Mapping[str, Json] | None) -> str:
+    """A JSON Schema as text, the same for any order of its keys; "" for None."""
     return "" if schema is None else json.dumps(schema, sort_keys=True, ensure_ascii=False)
 
 
 def dumps(recordings: Iterable[Recording], rendered: dict[Recording, str] | None = None) -> str:
-    """The file: the same text for the same recordings, in whatever order they were made.
+    """The text of the file: the same for the same recordings, in whichever order they were made.
 
-    ``rendered`` keeps their parts of it, for the next time.
+    ``rendered`` caches the text of each recording between calls.
     """
     memo = {} if rendered is None else rendered
-    blocks = [_HEAD]
-    for it in sorted(recordings, key=lambda it: _order(it.question)):
+    blocks = [_HEADER]
+    for it in sorted(recordings, key=lambda it: _sort_key(it.question)):
         if it not in memo:
-            memo[it] = _block(it)
+            memo[it] = _recording_toml(it)
         blocks.append(memo[it])
     return "\n\n".join(blocks) + "\n"
 
@@ -88,27 +91,29 @@ def loads(text: str) -> list[Recording]:
 
 
 def difference(question: Question, recordings: Iterable[Recording]) -> str:
-    """What tells a question from the nearest recorded one, as a diff; "" where none is recorded."""
+    """A diff between the nearest recorded question and this one, "" if none is recorded."""
     known = [it.question for it in recordings]
     if not known:
         return ""
     known = sorted(known, key=lambda it: abs(len(it.prompt) - len(question.prompt)))[:_CANDIDATES]
-    nearest = max(known, key=lambda it: (_likeness(it, question), _order(it)))
-    before, after = (_asked(it).split("\n")[:_COMPARED] for it in (nearest, question))
+    nearest = max(known, key=lambda it: (_similarity(it, question), _sort_key(it)))
+    before, after = (_question_toml(it).split("\n")[:_COMPARED_LINES] for it in (nearest, question))
     lines = list(difflib.unified_diff(before, after, "recorded", "asked", lineterm="", n=2))
     if not lines:
-        return f"they differ after line {_COMPARED:,}"
-    shown = [truncate(line, _WIDTH) for line in lines[:_LINES]]
-    more = [f"… {len(lines) - _LINES} more lines"] if len(lines) > _LINES else []
+        return f"they differ after line {_COMPARED_LINES:,}"
+    shown = [truncate(line, _SHOWN_WIDTH) for line in lines[:_SHOWN_LINES]]
+    more = [f"… {len(lines) - _SHOWN_LINES} more lines"] if len(lines) > _SHOWN_LINES else []
     return "\n".join([*shown, *more])
 
 
-def _likeness(known: Question, question: Question) -> tuple[float, bool]:
-    """Of the prompts, by lines and by characters; then whether the same backend is asked."""
+def _similarity(known: Question, question: Question) -> tuple[float, bool]:
+    """How alike two prompts are, by lines and by characters; then whether the same backend is asked."""
     lines = difflib.SequenceMatcher(
         None, known.prompt.split("\n"), question.prompt.split("\n"), autojunk=False
     )
-    gist = difflib.SequenceMatcher(None, known.prompt[:_GIST], question.prompt[:_GIST], autojunk=False)
+    gist = difflib.SequenceMatcher(
+        None, known.prompt[:_COMPARED_CHARACTERS], question.prompt[:_COMPARED_CHARACTERS], autojunk=False
+    )
     return lines.quick_ratio() + gist.quick_ratio(), known.backend == question.backend
 
 
@@ -129,35 +134,35 @@ def _recording(number: int, table: Mapping[str, Any]) -> Recording:
 # --- TOML, as little of it as is needed
 
 
-def _block(it: Recording) -> str:
-    answer = _table({"model": it.model, "text": it.text})
-    return f"[[recordings]]\n{_asked(it.question)}\n\n[recordings.answer]\n{answer}"
+def _recording_toml(it: Recording) -> str:
+    answer = _toml_table({"model": it.model, "text": it.text})
+    return f"[[recordings]]\n{_question_toml(it.question)}\n\n[recordings.answer]\n{answer}"
 
 
-def _asked(question: Question) -> str:
-    return _table(asdict(question), always=("prompt",))
+def _question_toml(question: Question) -> str:
+    return _toml_table(asdict(question), always=("prompt",))
 
 
-def _table(values: Mapping[str, str | int], always: tuple[str, ...] = ("text",)) -> str:
-    """Sorted keys; what is empty is left out."""
+def _toml_table(values: Mapping[str, str | int], always: tuple[str, ...] = ("text",)) -> str:
+    """Lines of TOML with sorted keys; empty values are left out."""
     lines = [
-        f"{key} = {value if isinstance(value, int) else _string(value)}"
+        f"{key} = {value if isinstance(value, int) else _toml_string(value)}"
         for key, value in sorted(values.items())
         if value or key in always
     ]
     return "\n".join(lines)
 
 
-def _string(text: str) -> str:
-    """Lines stay lines, and what nobody would see (control characters, changes of direction) is spelled."""
+def _toml_string(text: str) -> str:
+    """A TOML string: lines stay lines, and characters that nobody sees are escaped."""
     whole = text.encode("utf-8", "replace").decode()
-    escaped = re.sub(r"[^\n\t -~]", _spelled, whole.replace("\\", "\\\\"))
+    escaped = re.sub(r"[^\n\t -~]", _toml_escape, whole.replace("\\", "\\\\"))
     if "\n" not in escaped:
         return '"' + escaped.replace('"', '\\"') + '"'
     return '"""\n' + re.sub(r'"(?=""|\Z)', r"\"", escaped) + '"""'
 
 
-def _spelled(match: re.Match[str]) -> str:
+def _toml_escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     if match[0].isprintable():
         return match[0]

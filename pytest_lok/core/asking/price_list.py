@@ -1,13 +1,13 @@
-"""What the vendors charge, as data: the list that prices in the settings go before."""
+"""The list prices of the vendors, which prices in the settings override."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-TAKEN = "October 2026"
-"""When it was put together, from the vendors' pages and, for older models, from tables that quote them."""
+LIST_DATE = "October 2026"
+"""When the list was compiled, from the vendors' pages and, for older models, from tables that quote them."""
 
-LISTED: Mapping[str, tuple[float, float]] = {
+LIST_PRICES: Mapping[str, tuple[float, float]] = {
     # Anthropic
     "claude-fable-5": (10.00, 50.00),
     "claude-fable-5-1": (10.00, 50.00),
@@ -47,7 +47,6 @@ LISTED: Mapping[str, tuple[float, float]] = {
 }
 """USD per million tokens, input and output, by the exact name of a model.
 
-For prompts of usual length, without discounts for what is cached or can wait. Not listed, and so
-unknown: models whose price was to change on a known day, or is several times higher for prompts that
-are still usual.
+The prices are those for prompts of usual length, without discounts for cached or batched requests. Models
+are not listed if their price was to change on a known day, or is several times higher for long prompts.
 """

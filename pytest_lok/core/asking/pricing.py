@@ -1,4 +1,4 @@
-"""Tokens + a price list -> money."""
+"""The tokens of an answer and a price list -> what the answer cost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from pytest_lok.core.asking.price_list import LISTED
+from pytest_lok.core.asking.price_list import LIST_PRICES
 from pytest_lok.core.results import Usage
 
 _SNAPSHOT = re.compile(r"-20\d\d-?\d\d-?\d\d$")  # the day of a model's version
@@ -15,34 +15,34 @@ _SNAPSHOT = re.compile(r"-20\d\d-?\d\d-?\d\d$")  # the day of a model's version
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """USD per million tokens."""
+    """What a model costs, in USD per million tokens."""
 
     input: float
     output: float
 
 
-def priced(usage: Usage, model: str, prices: Mapping[str, Price]) -> Usage:
-    """The usage with its cost, where it has none and the price of the model is listed.
+def add_cost(usage: Usage, model: str, prices: Mapping[str, Price]) -> Usage:
+    """The usage with its cost in USD; unchanged if it has a cost already or the model has no known price.
 
     ``prices`` maps model names, or patterns such as ``claude-*``, to prices; the exact name wins,
-    then the longest pattern. What none of them fits has the vendor's price, if that is listed.
+    then the longest pattern. A model that no pattern fits has the vendor's list price, if there is one.
     """
     if usage.cost_usd is not None or usage.tokens is None:
         return usage
-    price = _given(model, prices) or _listed(model)
+    price = _configured_price(model, prices) or _list_price(model)
     if price is None:
         return usage
     cost = ((usage.input_tokens or 0) * price.input + (usage.output_tokens or 0) * price.output) / 1e6
     return replace(usage, cost_usd=cost)
 
 
-def _given(model: str, prices: Mapping[str, Price]) -> Price | None:
+def _configured_price(model: str, prices: Mapping[str, Price]) -> Price | None:
     patterns = [pattern for pattern in prices if pattern == model or fnmatchcase(model, pattern)]
     best = max(patterns, key=lambda pattern: (pattern == model, len(pattern)), default=None)
     return None if best is None else prices[best]
 
 
-def _listed(model: str) -> Price | None:
+def _list_price(model: str) -> Price | None:
     """The vendor's price; a dated version of a model costs what the model costs."""
-    found = LISTED.get(model) or LISTED.get(_SNAPSHOT.sub("", model))
+    found = LIST_PRICES.get(model) or LIST_PRICES.get(_SNAPSHOT.sub("", model))
     return None if found is None else Price(input=found[0], output=found[1])

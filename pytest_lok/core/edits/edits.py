@@ -1,7 +1,7 @@
-"""An answer's edits and the files they name -> new files, or every reason why not.
+"""An answer's edits and the files they name -> new files, or every reason why they do not apply.
 
-Texts are bytes with a memory: a file keeps its byte-order mark, its line endings and whatever
-bytes of it are no UTF-8, since only the part an edit replaces is ever rewritten.
+Only the part of a file that an edit replaces is rewritten. So the file keeps its byte-order mark, its line
+endings, and bytes that are not UTF-8.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Literal
 
-from pytest_lok.core.edits.protected_names import plain, protected
+from pytest_lok.core.edits.protected_names import fold_name, protection_reason
 from pytest_lok.core.results import Json
 from pytest_lok.errors import OutputError
 
-MOST_FILES = 50
-MOST_BYTES = 1_000_000
+MAX_FILES = 50
+MAX_ADDED_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,26 +35,26 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileChange:
-    """What becomes of one file; ``before`` None = it does not exist yet."""
+    """The content of one file before and after; ``before`` is None if the file does not exist yet."""
 
     file: str
     before: bytes | None
     after: bytes
 
     def diff(self) -> str:
-        """A unified diff for people; "" if nothing changes."""
+        """A unified diff for people, "" if nothing changes."""
         return "".join(
             difflib.unified_diff(
-                _shown(self.before or b""),
-                _shown(self.after),
+                _diff_lines(self.before or b""),
+                _diff_lines(self.after),
                 "/dev/null" if self.before is None else f"a/{self.file}",
                 f"b/{self.file}",
             )
         )
 
 
-def edits_of(data: Json) -> tuple[Edit, ...]:
-    """The edits in a parsed answer; OutputError says what it lacks."""
+def parse_edits(data: Json) -> tuple[Edit, ...]:
+    """The edits in a parsed answer; OutputError says what the answer lacks."""
     if not isinstance(data, dict) or not isinstance(data.get("edits"), list):
         raise OutputError(
             'the answer holds no {"edits": [...]}',
@@ -78,7 +78,7 @@ def _edit(number: int, entry: Json) -> Edit:
 
 
 def refused_path(path: str) -> str | None:
-    """Why no edit may touch this path, by its name alone, whatever ``allow_paths`` says; None if one may."""
+    """Why no edit may touch this path, by its name and whatever ``allow_paths`` says; None if one may."""
     hidden = any(unicodedata.category(character) in ("Cc", "Cf") for character in path)
     if not path or hidden or "\\" in path or path != path.strip():
         return "is no plain relative path"
@@ -87,17 +87,17 @@ def refused_path(path: str) -> str | None:
         return "lies outside the workspace"
     if "" in parts or "." in parts:
         return "is no plain relative path"
-    if not {".git", "git~1"}.isdisjoint(plain(part).rstrip(". ") for part in parts):
+    if not {".git", "git~1"}.isdisjoint(fold_name(part).rstrip(". ") for part in parts):
         return "lies under .git"
     return None
 
 
-def _covers(pattern: str, path: str) -> bool:
+def _matches(pattern: str, path: str) -> bool:
     pattern = pattern.removeprefix("./").rstrip("/")
     return fnmatchcase(path, pattern) or PurePosixPath(path).is_relative_to(pattern)
 
 
-def _nothing(path: str) -> str | None:  # noqa: ARG001 - where nothing verifies the edits
+def _decides_nothing(path: str) -> str | None:  # noqa: ARG001 - where nothing verifies the edits
     return None
 
 
@@ -107,8 +107,8 @@ class EditDraft:
     ``read`` gives a file's bytes, None if there is none; it may raise ValueError with the reason why
     that path cannot be edited. ``decides`` says what a path has to do with the verification of the
     edits, None = nothing. ``allow`` lists paths, directories or patterns (``docs/*``) that may be
-    edited although they decide what is run or what the verification says; ``lifted`` are the files of
-    that kind that are edited, each with what it decides.
+    edited although they decide what is run or what the verification says; ``protected_edits`` are
+    the files of that kind that are edited, each with what it decides.
     """
 
     def __init__(
@@ -116,26 +116,27 @@ class EditDraft:
         read: Callable[[str], bytes | None],
         *,
         allow: Collection[str] = (),
-        decides: Callable[[str], str | None] = _nothing,
+        decides: Callable[[str], str | None] = _decides_nothing,
     ) -> None:
-        self.lifted: dict[str, str] = {}
+        self.protected_edits: dict[str, str] = {}
         self._read = read
         self._allow = allow
         self._decides = decides
         self._before: dict[str, bytes | None] = {}
         self._after: dict[str, bytes | None] = {}
-        self._spelled: dict[str, str] = {}  # paths as the least exact system sees them -> as they are
+        self._folded_paths: dict[str, str] = {}  # paths as the least exact system sees them -> as they are
 
     @property
     def changes(self) -> list[FileChange]:
-        """What becomes of the files that come out changed."""
+        """The files whose content is another after all edits."""
         made = [(file, self._before[file], after) for file, after in self._after.items()]
         return [FileChange(file=f, before=b, after=a) for f, b, a in made if a is not None and a != b]
 
     def add(self, edits: Sequence[Edit]) -> tuple[list[FileChange], list[str]]:
-        """What one answer makes of the files, and every reason why it does not apply: then none of it counts.
+        """Apply the edits of one answer: the changes of files, and every reason why they do not apply.
 
-        The edits of a file apply one after the other, upon those of the answers before.
+        If there is a reason, none of the edits count. The edits of a file apply one after the other, and
+        after those of the answers before.
         """
         before: dict[str, bytes | None] = {}
         after: dict[str, bytes | None] = {}
@@ -150,31 +151,33 @@ class EditDraft:
         made = [FileChange(file=f, before=before[f], after=a) for f, a in after.items() if a is not None]
         if not reasons:
             reasons = [f"{file!r} {reason}" for file in after for reason in self._collisions(file, after)]
-        if len(made) > MOST_FILES:
-            reasons.append(f"{len(made)} files are more than {MOST_FILES}")
-        if sum(len(change.after) for change in made) > MOST_BYTES + sum(len(c.before or b"") for c in made):
-            reasons.append(f"the edits add more than {MOST_BYTES:,} bytes")
+        if len(made) > MAX_FILES:
+            reasons.append(f"{len(made)} files are more than {MAX_FILES}")
+        if sum(len(change.after) for change in made) > MAX_ADDED_BYTES + sum(
+            len(c.before or b"") for c in made
+        ):
+            reasons.append(f"the edits add more than {MAX_ADDED_BYTES:,} bytes")
         if not reasons:
             self._after.update(after)
-            self._spelled.update((plain(file), file) for file in after)
+            self._folded_paths.update((fold_name(file), file) for file in after)
         return made, reasons
 
     def _open(self, file: str) -> bytes | None:
-        """A file as the answers before leave it; ValueError where it may not be edited."""
+        """The file as the answers before leave it; ValueError if it may not be edited."""
         if refusal := refused_path(file):
             raise ValueError(refusal)
-        if reason := self._decides(file) or protected(file):
-            if not any(_covers(pattern, file) for pattern in self._allow):
+        if reason := self._decides(file) or protection_reason(file):
+            if not any(_matches(pattern, file) for pattern in self._allow):
                 raise ValueError(f"may not be edited: {reason}; list it in allow_paths to permit it")
-            self.lifted[file] = reason
+            self.protected_edits[file] = reason
         if file not in self._before:
             self._before[file] = self._read(file)
         return self._after.get(file, self._before[file])
 
     def _collisions(self, file: str, beside: Collection[str]) -> Iterator[str]:
-        """What is wrong with a path beside all the others of the draft."""
-        spelled = {**self._spelled, **{plain(other): other for other in beside if other != file}}
-        parts = plain(file).split("/")
+        """Why the path cannot stand beside the other paths of the draft."""
+        spelled = {**self._folded_paths, **{fold_name(other): other for other in beside if other != file}}
+        parts = fold_name(file).split("/")
         for at in range(1, len(parts)):
             if other := spelled.get("/".join(parts[:at])):
                 yield f"leads through {other!r}, which an edit makes a file"
@@ -197,9 +200,9 @@ def _apply(edit: Edit, content: bytes | None) -> bytes:
         return edit.new.encode()
     if not edit.old:
         raise ValueError("exists already; `old` must be the part to replace")
-    encoding = encoding_of(content)
+    encoding = _encoding_of(content)
     text = content.decode(encoding, "surrogateescape")
-    start, end = _place(edit.old, text)
+    start, end = _locate(edit.old, text)
     new = edit.new.replace("\r\n", "\n")
     if 2 * text.count("\r\n") > text.count("\n"):
         new = new.replace("\n", "\r\n")
@@ -208,12 +211,12 @@ def _apply(edit: Edit, content: bytes | None) -> bytes:
     return (text[:start] + new + text[end:]).encode(encoding, "surrogateescape")
 
 
-def _place(old: str, text: str) -> tuple[int, int]:
-    """Where ``old`` stands, whichever line endings either uses; overlapping places count too."""
+def _locate(old: str, text: str) -> tuple[int, int]:
+    """Where ``old`` stands in the text; line endings may differ. ValueError unless it stands there once."""
     lines = old.replace("\r\n", "\n").split("\n")
     pattern = r"\r?\n".join(re.escape(line) for line in lines)
     found = [match.span(1) for match in re.finditer(f"(?=({pattern}))", text)]
-    if not found and (form := _other_form(old, text)):
+    if not found and (form := _other_unicode_form(old, text)):
         raise ValueError(f"holds the text of `old` in another Unicode form ({form}): copy it from the file")
     if not found:
         raise ValueError("does not hold the text of `old`")
@@ -222,14 +225,14 @@ def _place(old: str, text: str) -> tuple[int, int]:
     return found[0]
 
 
-def _other_form(old: str, text: str) -> str:
-    """The Unicode form in which the text holds ``old``; "" = in none."""
+def _other_unicode_form(old: str, text: str) -> str:
+    """The Unicode form in which the text holds ``old``, "" if in none."""
     forms: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
     return next((form for form in forms if unicodedata.normalize(form, old) in text), "")
 
 
-def encoding_of(content: bytes) -> str:
-    """How to read the bytes so that writing them back gives the same; marks stay in the text."""
+def _encoding_of(content: bytes) -> str:
+    """The encoding that decodes and encodes the bytes without a loss; byte-order marks stay in the text."""
     if content.startswith(codecs.BOM_UTF16_LE):
         return "utf-16-le"
     return "utf-16-be" if content.startswith(codecs.BOM_UTF16_BE) else "utf-8"
@@ -243,9 +246,9 @@ def _is_utf8(content: bytes) -> bool:
     return True
 
 
-def _shown(content: bytes) -> list[str]:
-    """Lines for a diff, each with its end; a last line without one says so."""
-    lines = content.decode(encoding_of(content), "replace").replace("\r\n", "\n").splitlines(keepends=True)
+def _diff_lines(content: bytes) -> list[str]:
+    """The lines of a diff; as in git's, a last line without a line end says so."""
+    lines = content.decode(_encoding_of(content), "replace").replace("\r\n", "\n").splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n\\ No newline at end of file\n"
     return lines

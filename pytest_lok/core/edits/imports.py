@@ -1,4 +1,4 @@
-"""A script that judges -> the files beside it that it takes in, so that they judge with it."""
+"""A script of a verify command -> the files beside it that it imports, which decide with it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from posixpath import dirname, normpath, splitext
 
 Read = Callable[[str], bytes | None]
 
-MOST = 200
-"""Files that are followed; beyond that all that stands beside the script is taken in."""
+MAX_FILES = 200
+"""Files that are followed; beyond that, everything beside the script counts as imported."""
 
-_NAMING = frozenset({"__import__", "import_module", "run_module", "run_path"})
-"""Functions that take in what they are given: a name, if it is written there."""
-_HOLDING = frozenset({"builtins", "importlib", "path", "runpy", "sys"})
-"""What these are, and where the path is: under another name nobody follows them."""
-_UNTOLD = frozenset(
+_IMPORTING_CALLS = frozenset({"__import__", "import_module", "run_module", "run_path"})
+"""Functions that import the module or file whose name they are given."""
+_IMPORTING_MODULES = frozenset({"builtins", "importlib", "path", "runpy", "sys"})
+"""Modules that hold those functions or the import path: renamed by ``as``, nobody can follow them."""
+_DYNAMIC_NAMES = frozenset(
     {"__path__", "eval", "exec", "iter_modules", "meta_path", "spec_from_file_location", "walk_packages"}
 )
-"""Words with which Python takes in what no name tells."""
+"""Names by which Python imports what is not written out."""
 _RELATIVE = re.compile(r"""(?:\brequire_relative\s*\(?\s*["'](?=[^./])|["'](?=\.{1,2}/))([^"'\n]+)["']""")
 _COMPUTED = re.compile(r"""\b(?:require|require_relative|import)\s*\((?!\s*["'])""")
 
 
-def taken_in(script: str, read: Read) -> frozenset[str]:
+def imported_files(script: str, read: Read) -> frozenset[str]:
     """The files of the script's directory, and below it, that it imports, and those that these do.
 
     The directory itself, with a ``/`` behind, where what is imported is computed, or cannot be read.
@@ -37,7 +37,7 @@ def taken_in(script: str, read: Read) -> frozenset[str]:
         content = read(path) or b""
         is_python = path.endswith(".py") or re.match(rb"#!.*python", content)
         named = _python(path, content, home) if is_python else _relative(path, content)
-        if named is None or len(found) > MOST:
+        if named is None or len(found) > MAX_FILES:
             return frozenset(found | {inside or "/"})
         fresh = {
             it
@@ -65,14 +65,16 @@ def _python(path: str, content: bytes, home: str) -> set[str] | None:
                 starts = (around,) if level else usual
                 whole = [module or "", *(".".join(filter(None, (module, name.name))) for name in names)]
                 found.update(file for name in whole for file in _files(starts, name))
-            case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if called in _NAMING:
+            case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if (
+                called in _IMPORTING_CALLS
+            ):
                 name = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else ""
                 if not isinstance(name, str) or not name or name.startswith("."):
                     return None
                 found.update(_files(usual, name))
-            case ast.Name(id=word) | ast.Attribute(attr=word) if word in _UNTOLD:
+            case ast.Name(id=word) | ast.Attribute(attr=word) if word in _DYNAMIC_NAMES:
                 return None
-            case ast.alias(name=name, asname=str()) if name in _NAMING or name in _HOLDING:
+            case ast.alias(name=name, asname=str()) if name in _IMPORTING_CALLS or name in _IMPORTING_MODULES:
                 return None
             case ast.Attribute(value=ast.Name(id="sys"), attr="path"):
                 return None

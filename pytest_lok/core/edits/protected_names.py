@@ -1,4 +1,4 @@
-"""A path -> why no answer may edit it unasked: what it decides, by its name, in whichever directory."""
+"""A path -> why no answer may edit the file unless it is allowed: what such a file decides, by its name."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ _HIDDEN = "it is hidden, and hidden files are configuration"
 _PATTERNS = [(re.compile(pattern), reason) for pattern, reason in NAMES.items()]
 
 
-def plain(name: str) -> str:
-    """A name, or a path, as systems that tell neither case nor Unicode forms apart see it."""
+def fold_name(name: str) -> str:
+    """A name or path as file systems see it that ignore case and Unicode forms."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
-def protected(path: str) -> str | None:
-    """What a path in its plain form decides; None if that is nothing but what the program does."""
-    names = [plain(part).rstrip(". ") for part in path.split("/")]
+def protection_reason(path: str) -> str | None:
+    """What the file at the path decides, in whichever directory; None if it is ordinary source or data."""
+    names = [fold_name(part).rstrip(". ") for part in path.split("/")]
     if any(name.startswith(".") for name in names):
         return _HIDDEN
     if INSTALLED.intersection(names):

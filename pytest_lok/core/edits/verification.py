@@ -1,9 +1,9 @@
-"""Commands that judge an answer -> which files decide what they say, so that the answer may not edit them.
+"""A verify command -> which files decide what it says, so that the answer it judges may not edit them.
 
-The command is read as far as it can be: what programs it starts, which files it names, what a
-Makefile, a package.json or a shell script makes of that. A program that is known to look at files
-and to run none of them (``CHECKERS``) is judged by its options alone. Any other may run what it is
-given, and the project's tests.
+The command is read, and not run: which programs it starts, which files it names, and which commands a
+Makefile, a package.json or a shell script adds. A program that is known to look at files and to run none of
+them (``CHECKERS``) only depends on what its options name. Any other program may run what it is given, and the
+project's tests.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from posixpath import basename, normpath
 
-from pytest_lok.core.edits.imports import taken_in
-from pytest_lok.core.edits.protected_names import plain
+from pytest_lok.core.edits.imports import imported_files
+from pytest_lok.core.edits.protected_names import fold_name
 
-MOST_TEXTS = 200
-"""Commands that are followed; beyond that, whatever they name and the tests are taken to be run."""
+MAX_TEXTS = 200
+"""Commands that are followed; beyond that, the files they name and the tests count as run."""
 
 # fmt: off
-DATA = frozenset({
+DATA_PROGRAMS = frozenset({
     "[", "basename", "cat", "cd", "curl", "cut", "date", "dirname", "echo", "egrep", "exit", "false", "fgrep",
     "grep", "head", "ls", "mkdir", "printf", "pwd", "rm", "rmdir", "set", "sleep", "sort", "stat", "tail",
     "test", "tr", "true", "uniq", "wc",
 })
-"""Programs whose files are data: nothing is run, and no file says what to look for."""
+"""Programs that run none of their files, and are not configured by any."""
 
 CHECKERS = frozenset({
     "actionlint", "ansible-lint", "basedpyright", "bandit", "biome", "black", "clang-format",
@@ -39,31 +39,31 @@ CHECKERS = frozenset({
     "srb", "staticcheck", "stylelint", "taplo", "tflint", "tsc", "ty", "vulture", "xmllint", "yamllint",
     "zizmor",
 })
-"""Programs that look at files and run none; what their options are given may be configuration."""
+"""Programs that look at files and run none; a file behind one of their options may be configuration."""
 
-SUBCHECKS = {
+CHECKING_SUBCOMMANDS = {
     "cargo": {"build", "check", "clippy", "fmt"}, "go": {"build", "fmt", "vet"}, "git": {"diff",
     "status"}, "gcc": {"-c", "-fsyntax-only"}, "clang": {"-fsyntax-only"}, "node": {"--check"}, "ruby":
     {"-c"}, "php": {"-l"}, "perl": {"-c"}, "bash": {"-n"}, "sh": {"-n"}, "terraform": {"fmt",
     "validate"}, "helm": {"lint"},
 }
-"""The same of programs that do so after one of these words, which comes first."""
+"""Programs that look at files and run none if the first word behind them is one of these."""
 
-HOSTING = {
+HOSTING_SUBCOMMANDS = {
     "git": {"add", "apply", "branch", "checkout", "commit", "diff", "fetch", "log", "ls-files", "pull",
             "push", "restore", "rev-parse", "show", "stash", "status", "switch", "tag"},
     "gh": {"api", "issue", "label", "pr", "release", "repo", "run"},
     "glab": {"api", "ci", "issue", "mr", "release"},
 }
-"""Programs that hand a change on after one of these words, and judge nothing."""
+"""Programs that store or publish a change if the first word is one of these, and judge nothing."""
 
-_BEFORE = {
+_WRAPPERS = {
     "bundle": {"exec"}, "pnpm": {"exec", "dlx"}, "npm": {"exec"}, "yarn": {"exec"}, "bun": {"x"}, "uv":
     {"run"}, "poetry": {"run"}, "pdm": {"run"}, "pipenv": {"run"}, "hatch": {"run"}, "rye": {"run"},
     "npx": {""}, "bunx": {""}, "uvx": {""}, "env": {""}, "exec": {""}, "command": {""}, "time": {""},
     "nice": {""}, "nohup": {""}, "sudo": {""}, "timeout": {""},
 }
-"""Programs that run the one after them, some of them after a word that comes first."""
+"""Programs that run the program named behind them, some only behind one of these words."""
 _LISTERS = frozenset({"find", "for", "run-parts"})
 _KEYWORDS = frozenset({"!", "{", "}", "do", "done", "elif", "else", "fi", "if", "then", "until", "while"})
 _SHELLS = frozenset({"ash", "bash", "dash", "ksh", "sh", "zsh", "source", "."})
@@ -80,8 +80,8 @@ _TEST_FILE = re.compile(
 _ENTRY = re.compile(r"__(main|init)__\.py|(index|main)\.\w+")
 _SCRIPT = re.compile(r"[^-=][^=]*\.[A-Za-z]\w*")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-_HIDES = re.compile(r"\$\(|`|\beval\b|\bxargs\b|-exec")
-"""What a shell text may run without naming it in the place of a command."""
+_HIDDEN_COMMAND = re.compile(r"\$\(|`|\beval\b|\bxargs\b|-exec")
+"""Shell syntax that runs commands which do not stand in the place of a command."""
 
 _PYTEST_FILES = (
     "pytest.ini",
@@ -117,38 +117,38 @@ class Verification:
     installed: Callable[[str], bool]
 
     def decides(self, path: str) -> str | None:
-        """What the file at ``path`` has to do with what is said; None = nothing."""
-        if any(_names(word, path) for word in self.named):
+        """Why the file at ``path`` decides what the command says, None if it does not."""
+        if any(_means(word, path) for word in self.named):
             return f"{self.who} runs it, or reads in it what to do"
-        if script := self._taken_in(path):
+        if script := self._importing_script(path):
             return f"{script}, which {self.who} runs, imports it"
         content = self.read(path)
-        if self.tests and (is_test(path) or self._collected(path, content)):
+        if self.tests and (is_test(path) or self._is_collected(path, content)):
             return f"it belongs to the tests, which {self.who} may run"
         if self.named and content is not None and _is_script(path, content):
             return f"it is a script, which {self.who} may run"
-        if content is None and self._shadows(path):
+        if content is None and self._shadows_module(path):
             return "a new module of that name would be imported instead of the one that is meant"
         return None
 
-    def _taken_in(self, path: str) -> str:
-        """The script that takes the file in from its own directory; what a test imports is what it tests."""
+    def _importing_script(self, path: str) -> str:
+        """The script that imports the file, "" if none does; what a test imports is what it tests."""
         folders = [path[:at] for at, letter in enumerate(path) if letter == "/"]
         for word, folder in itertools.product(sorted(self.scripts), ["", *folders]):
             script = normpath(f"{folder}/{word}" if folder else word)
             if is_test(script) or self.read(script) is None:
                 continue
-            if any(_names(plain(file), path) for file in taken_in(script, self.read)):
+            if any(_means(fold_name(file), path) for file in imported_files(script, self.read)):
                 return script
         return ""
 
-    def _collected(self, path: str, content: bytes | None) -> bool:
-        """Whether pytest is told to take it for tests, or may find some in its docstrings."""
+    def _is_collected(self, path: str, content: bytes | None) -> bool:
+        """Whether pytest is configured to collect the file, or may find doctests in it."""
         told = any(fnmatchcase(basename(path), pattern) for pattern in self.patterns)
         return told or (path.endswith(".py") and content is not None and b">>> " in content)
 
-    def _shadows(self, path: str) -> bool:
-        """Whether a new file would be imported as a module that Python or a program has already."""
+    def _shadows_module(self, path: str) -> bool:
+        """Whether a new file would be imported instead of a module that exists already."""
         parts = path.split("/")
         if parts[-1] == "__init__.py" and len(parts) > 1:
             parts.pop()
@@ -166,7 +166,7 @@ class Verification:
 def is_test(path: str) -> bool:
     """Whether a path is a test, or data of tests, by the usual names."""
     *folders, name = path.split("/")
-    return not _TEST_FOLDERS.isdisjoint(map(plain, folders)) or _TEST_FILE.fullmatch(name) is not None
+    return not _TEST_FOLDERS.isdisjoint(map(fold_name, folders)) or _TEST_FILE.fullmatch(name) is not None
 
 
 def _is_script(path: str, content: bytes) -> bool:
@@ -178,7 +178,7 @@ def _is_script(path: str, content: bytes) -> bool:
 
 
 def verification(command: str, reader: Read, *, who: str, installed: Callable[[str], bool]) -> Verification:
-    """What decides what ``command`` says; ``reader`` is ``read`` of ``edits.Draft``."""
+    """What decides what ``command`` says; ``reader`` is ``read`` of ``EditDraft``."""
 
     def read(path: str) -> bytes | None:
         try:
@@ -193,26 +193,26 @@ def verification(command: str, reader: Read, *, who: str, installed: Callable[[s
     while texts:
         text = texts.pop()
         for pipeline in _pipelines(text):
-            parts = [_judged(words, read) for words in pipeline]
+            parts = [_inspect(words, read) for words in pipeline]
             blind = len(parts) > 1 and any(runs for runs, _, _ in parts)  # what flows through it may be code
             named.update(*(files for _, files, _ in parts), *(_paths(words) for words in pipeline if blind))
             runs = any(runs for runs, _, _ in parts)
-            scripts.update(*(_started_with(words) for words in pipeline if runs and words))
+            scripts.update(*(_script_names(words) for words in pipeline if runs and words))
             tests = tests or runs
             fresh = {one for _, _, more in parts for one in more} - seen
             seen |= fresh
             texts += fresh
         bare = re.sub(r"'[^']*'", " ", text)  # where nothing is replaced
-        if _HIDES.search(bare) or len(seen) > MOST_TEXTS:
+        if _HIDDEN_COMMAND.search(bare) or len(seen) > MAX_TEXTS:
             words = re.split(r"[\s\"'`$()]+", bare)
             named.update(_paths(word for word in words if "." in word or word.strip("*") == word))
             tests = True
-    patterns = _collected_names(read) if tests else ()
-    files = frozenset(map(plain, named))
+    patterns = _test_file_patterns(read) if tests else ()
+    files = frozenset(map(fold_name, named))
     return Verification(who, files, frozenset(scripts), tests, patterns, read, installed)
 
 
-def _collected_names(read: Read) -> tuple[str, ...]:
+def _test_file_patterns(read: Read) -> tuple[str, ...]:
     """What pytest's configuration calls a file of tests."""
     found = (_PYTHON_FILES.search(_text(name, read)) for name in _PYTEST_FILES)
     return tuple(
@@ -249,37 +249,37 @@ def _pipelines(text: str) -> Iterator[list[list[str]]]:
     yield pipeline
 
 
-def _judged(words: Sequence[str], read: Read) -> tuple[bool, set[str], list[str]]:
-    """Of one command: whether it may run tests, files that it may run or be told by, texts that it runs."""
+def _inspect(words: Sequence[str], read: Read) -> tuple[bool, set[str], list[str]]:
+    """Of one command: may it run tests, the files it may run or be configured by, and commands it runs."""
     rest = list(words)
     set_up: set[str] = set()
     while rest and (_ASSIGNMENT.match(rest[0]) or rest[0] in _KEYWORDS):
         set_up.update(_paths(rest.pop(0).partition("=")[2].split(":")))
     if not rest:
         return False, set_up, []
-    runs, files, texts = _started(rest, read)
+    runs, files, texts = _inspect_program(rest, read)
     return runs, files | set_up, texts
 
 
-def _started(rest: list[str], read: Read) -> tuple[bool, set[str], list[str]]:
+def _inspect_program(rest: list[str], read: Read) -> tuple[bool, set[str], list[str]]:
     name, arguments = basename(rest[0]), rest[1:]
     first = next((word for word in arguments if not word.startswith("-")), "")
-    if name in _BEFORE and (_BEFORE[name] == {""} or first in _BEFORE[name]):
-        return _after(name, arguments, read)
+    if name in _WRAPPERS and (_WRAPPERS[name] == {""} or first in _WRAPPERS[name]):
+        return _inspect_wrapped(name, arguments, read)
     if name.startswith("python") and "-m" in arguments[:-1]:
-        return _module(arguments[arguments.index("-m") + 1 :], read)
-    if name in DATA or first in HOSTING.get(name, ()):
+        return _inspect_module(arguments[arguments.index("-m") + 1 :], read)
+    if name in DATA_PROGRAMS or first in HOSTING_SUBCOMMANDS.get(name, ()):
         return False, _values(arguments, {"-f", "--file"}) if name.endswith("grep") else set(), []
-    if name in CHECKERS or not SUBCHECKS.get(name, set()).isdisjoint((first, *arguments[:1])):
+    if name in CHECKERS or not CHECKING_SUBCOMMANDS.get(name, set()).isdisjoint((first, *arguments[:1])):
         return False, _values(arguments if name in CHECKERS else arguments[1:]), []
-    texts = _run(name, rest[0], arguments, read)
+    texts = _texts_behind(name, rest[0], arguments, read)
     if texts is not None:
         return False, set(_paths([rest[0]] if "/" in rest[0] else [])) | set(_paths(arguments)), texts
     whole = {f"{path}/" for path in _paths(arguments)} if name in _LISTERS else set()
     return True, set(_paths(rest if "/" in rest[0] else arguments)) | whole | {name}, []
 
 
-def _started_with(words: Sequence[str]) -> Iterator[str]:
+def _script_names(words: Sequence[str]) -> Iterator[str]:
     """What a program is started with, or is itself: the first word that has the form of a script's name."""
     modules = [word.replace(".", "/") for option, word in itertools.pairwise(words) if option == "-m"]
     yield from (f"{module}{ending}" for module in modules for ending in (".py", "/__main__.py"))
@@ -287,28 +287,28 @@ def _started_with(words: Sequence[str]) -> Iterator[str]:
     yield from _paths(next(([word] for word in words if _SCRIPT.fullmatch(word)), []))
 
 
-def _module(words: list[str], read: Read) -> tuple[bool, set[str], list[str]]:
-    """What comes of ``python -m``: that program, and the file of the project that it may be."""
-    runs, files, texts = _judged(words, read)
+def _inspect_module(words: list[str], read: Read) -> tuple[bool, set[str], list[str]]:
+    """Inspect ``python -m``: a program of that name, or a file of the project."""
+    runs, files, texts = _inspect(words, read)
     path = words[0].replace(".", "/")
     return runs, files | {f"{path}.py", f"{path}/__main__.py"}, texts
 
 
-def _after(name: str, arguments: list[str], read: Read) -> tuple[bool, set[str], list[str]]:
-    """What comes of a program that runs another: that one, wherever among the words its name may be."""
+def _inspect_wrapped(name: str, arguments: list[str], read: Read) -> tuple[bool, set[str], list[str]]:
+    """Inspect the command that a program runs, wherever its name stands among the words."""
     skipped = 0
     while skipped < len(arguments) and (
         arguments[skipped].startswith("-")
-        or arguments[skipped] in _BEFORE[name]
+        or arguments[skipped] in _WRAPPERS[name]
         or re.fullmatch(r"\d[\d.]*[smhd]?", arguments[skipped])
         or _ASSIGNMENT.match(arguments[skipped])
     ):
         skipped += 1
-    runs, files, texts = _judged(arguments[skipped:], read)
+    runs, files, texts = _inspect(arguments[skipped:], read)
     return runs, files | _values(arguments[:skipped]), texts
 
 
-def _run(name: str, head: str, arguments: Sequence[str], read: Read) -> list[str] | None:
+def _texts_behind(name: str, head: str, arguments: Sequence[str], read: Read) -> list[str] | None:
     """The commands behind a Makefile, a package.json or a shell script; None where they cannot be known."""
     if name in _SHELLS and "-c" in arguments[:-1]:
         return [arguments[arguments.index("-c") + 1]]
@@ -375,12 +375,12 @@ def _paths(words: Iterable[str]) -> Iterator[str]:
                 yield path + ("/" if pattern else "")
 
 
-def _names(word: str, path: str) -> bool:
+def _means(word: str, path: str) -> bool:
     """Whether a word of a command means the file: by its whole path or, from another directory, its end.
 
     A directory stands for its tests and for what is run first in it.
     """
-    file = plain(path)
+    file = fold_name(path)
     if word == "/":
         return "/" not in file
     if word.endswith("/"):

@@ -1,4 +1,4 @@
-"""An environment -> which of its variables are secret, by their names, and every part of them that is one."""
+"""An environment -> which of its variables are secrets, by their names, and every part that is one."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-SHORTEST = 8  # characters; a shorter value would mask ordinary words
+MIN_SECRET_LENGTH = 8  # characters; a shorter value would mask ordinary words
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_NAME_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SECRET = re.compile(
     r".*(TOKEN(?!I[ZS])|SECRET(?!AR)|PASSWORD(?!LESS)|PASSWD|PASSPHRASE|PASSCODE|CREDENTIAL).*"
     r"|.*(?<!MON)(?<!DON)(?<!TUR)(?<!HOC)(?<!JOC)(?<!WHIS)(?<!HOT)KEYS?"
     r"|AUTH|AUTHORIZATION|BEARER|COOKIES?|JWT|CREDS|PASS|PWD|PAT"
 )
-"""Of the words of a name, what makes it a secret's."""
-_ABOUT = frozenset(
+"""Words that make a name the name of a secret."""
+_DESCRIBING_WORDS = frozenset(
     {
         "FILE", "PATH", "DIR", "DIRECTORY", "SOCK", "SOCKET", "URL", "URI", "ID", "NAME", "USER", "USERNAME",
         "HOST", "PORT", "TYPE", "METHOD", "ALGORITHM", "LENGTH", "LIMIT", "COUNT", "TTL", "EXPIRY", "ENABLED",
     }
 )  # fmt: skip
-"""A last word with which a name speaks about a secret, and holds none."""
-_NEVER = re.compile(r"(OLD)?PWD|GPG_KEY|SSH_AUTH_SOCK|GIT_CONFIG_KEY_[0-9]+")
-_FORGES = re.compile(r"(GH|GITHUB|GITLAB|GITEA)(_ENTERPRISE)?_TOKEN")
-"""What `gh` and `glab` are given by whoever wants a workflow to use them."""
-_IN_ADDRESS = re.compile(r"://[^\s/?#@:]*:([^\s/?#]+)@")
+"""Last words of names that say something about a secret, and hold none: ``KEY_FILE``."""
+_NOT_SECRET = re.compile(r"(OLD)?PWD|GPG_KEY|SSH_AUTH_SOCK|GIT_CONFIG_KEY_[0-9]+")
+_FORGE_TOKENS = re.compile(r"(GH|GITHUB|GITLAB|GITEA)(_ENTERPRISE)?_TOKEN")
+"""Tokens that are set so that `gh` and `glab` can be used in commands."""
+_ADDRESS_PASSWORD = re.compile(r"://[^\s/?#@:]*:([^\s/?#]+)@")
 _PAIR = re.compile(r"""["']?([\w.-]+)["']?[ \t]*[=:][ \t]*["']?([^\s"'&;,]+)""")
 _BREAK = re.compile(r"(?:\\r)?\\n|\r\n?|\n")
 
 
 def is_secret(name: str, value: str = "") -> bool:
     """Whether a variable or key of that name holds a secret."""
-    words = [word.upper() for word in _WORDS.findall(name)]
-    if not words or words[-1] in _ABOUT or _NEVER.fullmatch(name):
+    words = [word.upper() for word in _NAME_WORDS.findall(name)]
+    if not words or words[-1] in _DESCRIBING_WORDS or _NOT_SECRET.fullmatch(name):
         return False
     if value.isdecimal() and "TOKENS" in words:  # a limit of a model
         return False
@@ -44,36 +44,38 @@ def is_secret(name: str, value: str = "") -> bool:
     return any(_SECRET.fullmatch(word) for word in words)
 
 
-def withheld(environ: Mapping[str, str]) -> frozenset[str]:
-    """The variables that a command sees only where its step or the settings name them."""
+def withheld_variables(environ: Mapping[str, str]) -> frozenset[str]:
+    """The variables that a command only sees if its step or the settings name them."""
     return frozenset(
-        name for name, value in environ.items() if is_secret(name, value) and not _FORGES.fullmatch(name)
+        name
+        for name, value in environ.items()
+        if is_secret(name, value) and not _FORGE_TOKENS.fullmatch(name)
     )
 
 
 def secrets_of(environ: Mapping[str, str]) -> frozenset[str]:
-    """The secrets in an environment that are long enough to be masked: values, and what stands in them."""
+    """The secrets in an environment that are long enough to be masked: whole values, and parts of them."""
     found: set[str] = set()
     for name, value in environ.items():
         if is_secret(name, value):
-            found |= {*parts_of(value)}
-        found |= {*_of_addresses(value)}
-    return frozenset(secret for secret in found if len(secret) >= SHORTEST)
+            found |= {*secret_parts(value)}
+        found |= {*_address_secrets(value)}
+    return frozenset(secret for secret in found if len(secret) >= MIN_SECRET_LENGTH)
 
 
-def parts_of(secret: str) -> Iterator[str]:
+def secret_parts(secret: str) -> Iterator[str]:
     """A secret, and every part of it that can stand alone: its lines, what JSON or `name=value` holds."""
     yield secret.strip()
     if secret.lstrip()[:1] in ("{", "["):
         try:
-            yield from _leaves(json.loads(secret), secret=True)
+            yield from _json_texts(json.loads(secret), secret=True)
         except (ValueError, RecursionError):
-            yield from _lines(secret)
+            yield from _secret_lines(secret)
     else:
-        yield from _lines(secret)
+        yield from _secret_lines(secret)
 
 
-def _lines(secret: str) -> Iterator[str]:
+def _secret_lines(secret: str) -> Iterator[str]:
     """The lines of a text of several, but for those that only frame a key."""
     lines = [line.strip() for line in _BREAK.split(secret)]
     if len(lines) == 1:
@@ -82,24 +84,24 @@ def _lines(secret: str) -> Iterator[str]:
     yield from (value for line in lines for name, value in _PAIR.findall(line) if is_secret(name, value))
 
 
-def _leaves(value: Any, *, secret: bool) -> Iterator[str]:
+def _json_texts(value: Any, *, secret: bool) -> Iterator[str]:
     """The texts in a JSON value: in tables those whose key is a secret's."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _leaves(inner, secret=is_secret(key))
+            yield from _json_texts(inner, secret=is_secret(key))
     elif isinstance(value, list):
         for inner in value:
-            yield from _leaves(inner, secret=secret)
+            yield from _json_texts(inner, secret=secret)
     elif isinstance(value, str) and secret:
         yield value.strip()
-        yield from _lines(value)
+        yield from _secret_lines(value)
 
 
-def _of_addresses(value: str) -> Iterator[str]:
-    """The passwords of the addresses in a text, as they stand there and as they are."""
+def _address_secrets(value: str) -> Iterator[str]:
+    """The passwords in the addresses of a text, URL-encoded and decoded."""
     if "://" not in value:
         return
-    for password in _IN_ADDRESS.findall(value):
+    for password in _ADDRESS_PASSWORD.findall(value):
         yield from (password, unquote(password))
     for part in re.split(r"[?&;]", value)[1:]:
         name, equals, text = part.partition("=")

@@ -14,14 +14,14 @@ from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
 
 from pytest_lok.core.results import Outcome, Usage
-from pytest_lok.core.trust.credentials import SHORTEST
+from pytest_lok.core.trust.credentials import MIN_SECRET_LENGTH
 
 MASK = "[redacted]"
 
 # Every shape begins with a text that is quickly looked for, so that text without it costs nothing, nor
 # does the shape, which is compiled where it is first needed. What stands before it is looked at behind
 # that text; a run of a shape's own characters is read once.
-_SHAPES = tuple(
+_TOKEN_SHAPES = tuple(
     (start, rf"{start}(?<![A-Za-z0-9]{start}){rest}")
     for start, rest in (
         ("sk-", r"(?:ant-[A-Za-z0-9_-]{16,}|[A-Za-z0-9_-]{20,})"),
@@ -39,10 +39,10 @@ _SHAPES = tuple(
         ("eyJ", r"(?<![_-]eyJ)[A-Za-z0-9_-]{10,}+\.eyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]{10,}+"),
     )
 )
-_FRAME = "PRIVATE KEY-----"
-_PEM = rf"-----BEGIN [A-Z ]{{0,40}}{_FRAME}(?:[^-]|-(?!----))++-----END [A-Z ]{{0,40}}{_FRAME}"
-# of these the first part stays
-_HELD = (
+_PEM_FRAME = "PRIVATE KEY-----"
+_PEM = rf"-----BEGIN [A-Z ]{{0,40}}{_PEM_FRAME}(?:[^-]|-(?!----))++-----END [A-Z ]{{0,40}}{_PEM_FRAME}"
+# the first group stays, for it says what was masked
+_MASKED_BEHIND = (
     ("://", r"""(://[^\s/?#@:]{0,256}+:)[^\s/?#"'<>,]{1,512}(?=@)"""),
     (
         "uthorization",
@@ -50,9 +50,9 @@ _HELD = (
     ),
 )
 
-_TEXTLESS = frozenset({bool, int, float, Outcome, Usage})
-_STEP, _GRAM = 4, 5
-"""A text of ``SHORTEST`` characters holds, at each ``_STEP``, a whole piece of ``_GRAM`` characters."""
+_WITHOUT_TEXT = frozenset({bool, int, float, Outcome, Usage})
+_STEP, _PIECE_LENGTH = 4, 5
+"""A text of ``MIN_SECRET_LENGTH`` characters holds a whole piece that starts at a multiple of ``_STEP``."""
 
 T = TypeVar("T")
 
@@ -62,22 +62,28 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = {spelling for secret in secrets for spelling in _spellings(secret)}
-        self._known = sorted((one for one in known if len(one) >= SHORTEST), key=len, reverse=True)
-        self._pieces = {one[at : at + _GRAM] for one in self._known for at in range(len(one) - _GRAM + 1)}
+        self._spellings = sorted(
+            (one for one in known if len(one) >= MIN_SECRET_LENGTH), key=len, reverse=True
+        )
+        self._pieces = {
+            one[at : at + _PIECE_LENGTH]
+            for one in self._spellings
+            for at in range(len(one) - _PIECE_LENGTH + 1)
+        }
 
     def text(self, text: str) -> str:
         """The text with every secret replaced by a mask."""
-        if len(text) < SHORTEST:
+        if len(text) < MIN_SECRET_LENGTH:
             return text
-        if self._may_hold(text) and (here := [one for one in self._known if one in text]):
+        if self._may_hold(text) and (here := [one for one in self._spellings if one in text]):
             text = re.sub("|".join(map(re.escape, here)), MASK, text)
-        for start, shape in _SHAPES:
+        for start, shape in _TOKEN_SHAPES:
             if start in text:
                 text = re.sub(shape, MASK, text)
-        for start, shape in _HELD:
+        for start, shape in _MASKED_BEHIND:
             if start in text:
                 text = re.sub(shape, rf"\1{MASK}", text)
-        return re.sub(_PEM, MASK, text) if _FRAME in text else text
+        return re.sub(_PEM, MASK, text) if _PEM_FRAME in text else text
 
     def value(self, value: T) -> T:
         """The value with every text in it masked; the very same object where nothing was."""
@@ -86,7 +92,9 @@ class Redactor:
     def _may_hold(self, text: str) -> bool:
         """Whether a known secret may stand there: looked up piece by piece, however many are known."""
         pieces = self._pieces
-        return bool(pieces) and any(text[at : at + _GRAM] in pieces for at in range(0, len(text), _STEP))
+        return bool(pieces) and any(
+            text[at : at + _PIECE_LENGTH] in pieces for at in range(0, len(text), _STEP)
+        )
 
     def _masked(self, value: object) -> object:
         if isinstance(value, str):
@@ -98,7 +106,7 @@ class Redactor:
         changed = {}
         for name in _field_names(cast(Hashable, type(value))):
             before = getattr(value, name)
-            if not before or type(before) in _TEXTLESS:
+            if not before or type(before) in _WITHOUT_TEXT:
                 continue
             after = self._masked(before)
             if after is not before and after != before:
@@ -113,9 +121,9 @@ def _field_names(cls: Hashable) -> tuple[str, ...]:
     return tuple(name for name in names if name != "kind")
 
 
-def without(text: str, secret: str, mask: str = "***") -> str:
+def mask_secret(text: str, secret: str, mask: str = "***") -> str:
     """The text without one secret; one that is short is masked only where it stands as a word."""
-    if len(secret) >= SHORTEST:
+    if len(secret) >= MIN_SECRET_LENGTH:
         return text.replace(secret, mask)
     return re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", mask, text) if secret else text
 

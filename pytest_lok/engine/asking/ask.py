@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from pytest_lok.core.answers.consensus import ParsedReply, ballot, synthesis_prompt, vote
-from pytest_lok.core.edits.edits import edits_of
+from pytest_lok.core.edits.edits import parse_edits
 from pytest_lok.core.findings.reading import findings_request
 from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.templates.scope import Scope
@@ -155,7 +155,7 @@ async def _parse_reply(execution: StepExecution, action: Ask, reply: Reply) -> P
             f"{reply.backend}'s answer does not satisfy output_schema: {'; '.join(wrong)}", output=reply.text
         )
     if action.apply_edits:
-        edits_of(data)  # that there are none is told while it can be asked again
+        parse_edits(data)  # that there are none is told while it can be asked again
     return ParsedReply(reply=reply, data=data, has_data=True)
 
 

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TypeVar
 
-from pytest_lok.core.asking.pricing import priced
+from pytest_lok.core.asking.pricing import add_cost
 from pytest_lok.core.events import BackendAsked, BackendRefused, BackendReplied
 from pytest_lok.core.results import Refusal, Reply, Usage
 from pytest_lok.core.text.thinking import without_thoughts
@@ -97,7 +97,7 @@ async def call(execution: StepExecution, backend: Backend, prompt: Prompt) -> Re
         execution.attempts = max(execution.attempts, number)
         reply = await _recall(execution, backend, prompt) or await _ask_in_slot(execution, backend, prompt)
         if not reply.cached:
-            usage = priced(reply.usage, reply.model, context.world.prices)
+            usage = add_cost(reply.usage, reply.model, context.world.prices)
             reply = reply if usage is reply.usage else replace(reply, usage=usage)
         execution.usage += reply.usage
         if context.budget is not None:

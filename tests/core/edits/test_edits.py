@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.edits.edits import Edit, FileChange, changes, edits_of, refused_path
+from pytest_lok.core.edits.edits import Edit, FileChange, changes, parse_edits, refused_path
 from pytest_lok.core.results import Json
 from pytest_lok.errors import OutputError
 
@@ -33,8 +33,8 @@ def may_not(path: str, *, allow: Collection[str] = ()) -> str:
 
 def test_edits_are_read_from_an_answer() -> None:
     data: Json = {"edits": [{"file": "a.py", "old": "x", "new": "y"}], "summary": "z"}
-    assert edits_of(data) == (Edit(file="a.py", old="x", new="y"),)
-    assert edits_of({"edits": []}) == ()
+    assert parse_edits(data) == (Edit(file="a.py", old="x", new="y"),)
+    assert parse_edits({"edits": []}) == ()
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_edits_are_read_from_an_answer() -> None:
 )
 def test_an_answer_without_edits_is_unusable(data: Json) -> None:
     with pytest.raises(OutputError):
-        edits_of(data)
+        parse_edits(data)
 
 
 def test_old_is_replaced_where_it_occurs_once() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_lok.core.edits.imports import taken_in
+from pytest_lok.core.edits.imports import imported_files
 
 TREE = {
     "a.py": "import b, os as system\nfrom p.q import r\n",
@@ -60,8 +60,8 @@ def read(path: str) -> bytes | None:
     ],
 )
 def test_what_a_script_takes_in(script: str, files: set[str]) -> None:
-    assert taken_in(script, read) == {script, *files}
+    assert imported_files(script, read) == {script, *files}
 
 
 def test_what_is_not_there_takes_nothing_in() -> None:
-    assert taken_in("gone.py", read) == {"gone.py"}
+    assert imported_files("gone.py", read) == {"gone.py"}

@@ -6,7 +6,7 @@ from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.shell.compiler import MAX_VALUE, ShellTemplate
 from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.errors import SourceError, TemplateError
-from tests.core.shells import NAMES, compiled, filled
+from tests.core.shell.shells import NAMES, compiled, filled
 
 SPELLED = [
     ("git diff {{ arg.a }}", 'git diff "${lok_1}"'),

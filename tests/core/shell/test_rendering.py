@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_lok.core.shell.compiler import ShellCommand, check_wrapper, wrap
 from pytest_lok.errors import SourceError, TemplateError
-from tests.core.shells import filled
+from tests.core.shell.shells import filled
 
 PATH = os.defpath
 EMPTY = f"env -i PATH={PATH}"

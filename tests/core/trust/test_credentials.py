@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pytest_lok.core.trust.credentials import is_secret, parts_of, secrets_of, withheld
+from pytest_lok.core.trust.credentials import is_secret, secret_parts, secrets_of, withheld_variables
 
 SECRET = [
     "ACTIONS_RUNTIME_TOKEN",
@@ -104,7 +104,7 @@ def test_a_number_of_tokens_and_a_place_of_credentials_are_no_secrets() -> None:
 
 def test_a_command_gets_no_secret_but_those_for_the_tools_of_forges() -> None:
     environ = dict.fromkeys([*SECRET, *ORDINARY], "x")
-    assert withheld(environ) == {*SECRET} - {"GITHUB_TOKEN", "GH_TOKEN"}
+    assert withheld_variables(environ) == {*SECRET} - {"GITHUB_TOKEN", "GH_TOKEN"}
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\\n", "\\r\\n"])
@@ -112,7 +112,7 @@ def test_every_line_of_a_secret_is_one_but_the_frame_of_a_key(newline: str) -> N
     key = newline.join(
         ["-----BEGIN PRIVATE KEY-----", "bGluZS1vbmU=", "bGluZS10d28=", "-----END PRIVATE KEY-----"]
     )
-    assert {"bGluZS1vbmU=", "bGluZS10d28="} == {*parts_of(key)} - {key}
+    assert {"bGluZS1vbmU=", "bGluZS10d28="} == {*secret_parts(key)} - {key}
 
 
 def test_json_holds_secrets_under_secret_names() -> None:
@@ -122,15 +122,15 @@ def test_json_holds_secrets_under_secret_names() -> None:
         "private_key": "-----BEGIN\nfirst-line\nsecond-line\n",
         "inner": [{"password": "deep-password"}],
     }
-    found = {*parts_of(json.dumps(account))}
+    found = {*secret_parts(json.dumps(account))}
     assert {"first-line", "second-line", "deep-password"} <= found
     assert not {"service_account", "0123456789"} & found
-    assert {"token-one", "token-two"} <= {*parts_of('["token-one", "token-two"]')}
-    assert "line-two" in {*parts_of("{not json\nline-two")}
+    assert {"token-one", "token-two"} <= {*secret_parts('["token-one", "token-two"]')}
+    assert "line-two" in {*secret_parts("{not json\nline-two")}
 
 
 def test_lines_of_assignments_hold_secrets_too() -> None:
-    found = {*parts_of("user: somebody\nexport DB_PASSWORD='hunter22222'\n")}
+    found = {*secret_parts("user: somebody\nexport DB_PASSWORD='hunter22222'\n")}
     assert "hunter22222" in found
     assert "somebody" not in found
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from pytest_lok.core.edits.protected_names import protected
+from pytest_lok.core.edits.protected_names import protection_reason
 from pytest_lok.core.shell.ast import Hole, NamedCommand, ShellWord
 from pytest_lok.core.shell.safety.command_tables import WRAPPERS, interpreter
 from pytest_lok.core.shell.safety.file_tables import DATA_FILE, HIDES_VARIABLES, LOADS_FILES, OUTSIDE, READERS
@@ -162,7 +162,10 @@ def _is_data(path: str) -> bool:
     """Whether a file is called as data is, which nobody runs who is not told to by its name."""
     if path.startswith(OUTSIDE):
         return True
-    return bool(DATA_FILE.fullmatch(posixpath.basename(path))) and protected(posixpath.normpath(path)) is None
+    return (
+        bool(DATA_FILE.fullmatch(posixpath.basename(path)))
+        and protection_reason(posixpath.normpath(path)) is None
+    )
 
 
 def _mentions(call: NamedCommand, path: str) -> bool:

@@ -1,11 +1,11 @@
-"""Random texts with hostile values: nothing of a value ever runs (``tests/core/shell_fuzz.py`` tries more)."""
+"""Random texts with hostile values: nothing of a value ever runs (``tests/core/shell/random_texts.py`` tries more)."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.core.shell_fuzz import fuzz
+from tests.core.shell.random_texts import fuzz
 
 SHELLS = [shell for shell in (["dash"], ["bash"], ["bash", "--posix"]) if shutil.which(shell[0])]
 

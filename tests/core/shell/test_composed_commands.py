@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.core.shells import SHELLS, encoded, output
-from tests.core.test_shell_values import HOSTILE
+from tests.core.shell.shells import SHELLS, encoded, output
+from tests.core.shell.test_hostile_values import HOSTILE
 
 HOLES = ("a", "b", "c")
 JOINED = re.compile(r"(?<!\\)(\\\\)*\\\n")

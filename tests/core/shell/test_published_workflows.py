@@ -8,7 +8,7 @@ from pytest_lok.core.results import Json, Outcome, StepResult
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.errors import SourceError
-from tests.core.shells import SHELLS, run
+from tests.core.shell.shells import SHELLS, run
 
 EVIL = "It's \"done\"; $(touch pwned) `touch pwned`\n-- $HOME \\ 100% 'q'"
 

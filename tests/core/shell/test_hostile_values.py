@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_lok.core.shell.compiler import MAX_VALUE
-from tests.core.shells import SHELLS, encoded, output
+from tests.core.shell.shells import SHELLS, encoded, output
 
 Expected = Callable[[bytes], bytes]
 

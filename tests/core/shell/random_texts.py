@@ -1,6 +1,6 @@
 """Random shell texts with hostile values, in real shells: no value may ever run.
 
-``python -m tests.core.shell_fuzz 20000 [SEED]`` tries that many texts.
+``python -m tests.core.shell.random_texts 20000 [SEED]`` tries that many texts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.errors import SourceError, TemplateError
-from tests.core.shells import NAMES
+from tests.core.shell.shells import NAMES
 
 HOLES = ("{{ arg.a }}", "{{ arg.b }}", "{{ arg.c | allow_dash }}")
 
