@@ -1,6 +1,6 @@
-"""A backend + answers kept from before -> one that is not asked the same thing twice.
+"""A backend and a cache of its answers -> a backend that is not asked the same question twice.
 
-What was asked is kept as a digest only. An answer that repeats a secret is not kept at all.
+The cache keeps a question as a digest only, and never keeps an answer that repeats a secret.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.files import write_atomically
 
 MAX_TOTAL_BYTES = 64 * 1024 * 1024
-"""Bytes that are kept in all; the oldest go first."""
+"""Bytes of all entries together; the oldest are removed first."""
 MAX_ENTRY_BYTES = MAX_TOTAL_BYTES // 64
-"""Bytes of one entry; a larger one is not kept."""
+"""Bytes of one entry; a larger answer is not kept."""
 
 TreeState: TypeAlias = Callable[[], Awaitable[str | None]]
-"""The state of the tree an answer depends on; None where it cannot be known."""
+"""Gives the state of the work tree that an answer depends on; None = the state is unknown."""
 
 _FORMAT = 1
 _SKEW = 60.0  # seconds that clocks may differ, where a home is shared
@@ -37,7 +37,7 @@ _SKEW = 60.0  # seconds that clocks may differ, where a home is shared
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptAnswer:
-    """A kept answer; ``age`` in seconds."""
+    """An entry of the cache. ``age`` is in seconds, ``size`` in bytes."""
 
     backend: str
     text: str
@@ -49,7 +49,8 @@ class KeptAnswer:
 class AnswerCache:
     """Answers in a private folder, one file each, for ``ttl`` seconds.
 
-    What cannot be used (broken, too old, not ours) is as good as not there; it is never an error.
+    An entry that cannot be used (broken, too old, in a folder of somebody else) counts as absent, and is
+    never an error.
     """
 
     def __init__(
@@ -69,32 +70,32 @@ class AnswerCache:
         self._size: int | None = None
 
     def find(self, key: str) -> KeptAnswer | None:
-        """The answer kept under that key, if it is young enough."""
+        """The answer under that key; None if there is none, or if it is too old."""
         if not self._is_private():
             return None
         entry = self._read(self.folder / f"{key}.json")
         return entry if entry is not None and -_SKEW <= entry.age < self.ttl else None
 
     def put(self, key: str, reply: Reply) -> None:
-        """Keep an answer, if it can and may be kept."""
+        """Store an answer under a key. An answer that must not or cannot be stored is left out silently."""
         said = {"backend": reply.backend, "model": reply.model, "text": reply.text}
         if self._redactor.value(said) != said:
             return
         document = {"format": _FORMAT, "key": key, "saved": self._now(), **said}
         data = json.dumps(document, sort_keys=True).encode()
-        with suppress(OSError):  # no room, no right: the answer is there all the same
+        with suppress(OSError):  # a full disk or a missing right must not cost the answer
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if len(data) <= MAX_ENTRY_BYTES and self._is_private():
                 self._make_room(len(data))
                 write_atomically(self.folder / f"{key}.json", data, mode=0o600)
 
     def entries(self) -> list[KeptAnswer]:
-        """All there is, also what is too old."""
+        """Every readable entry, also those that are too old."""
         found = (self._read(path) for path, _ in self._files())
         return [entry for entry in found if entry is not None]
 
     def clear(self) -> int:
-        """Remove everything; how many files that were. OSError if one cannot be."""
+        """Remove every file and return how many there were; OSError if one cannot be removed."""
         paths = [path for path, _ in self._files()]
         for path in paths:
             path.unlink(missing_ok=True)
@@ -102,7 +103,7 @@ class AnswerCache:
         return len(paths)
 
     def _is_private(self) -> bool:
-        """Whether nobody else can have put answers there."""
+        """Whether the folder belongs to this user alone, so that nobody else can have put answers there."""
         try:
             found = self.folder.lstat()
         except OSError:
@@ -131,7 +132,7 @@ class AnswerCache:
         )
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
-        """With those that an interrupted process left half written."""
+        """Every file of the folder, also those that an interrupted process left half written."""
         if not self._is_private():
             return
         for found in os.scandir(self.folder):
@@ -139,12 +140,12 @@ class AnswerCache:
                 yield Path(found.path), found.stat(follow_symlinks=False)
 
     def _make_room(self, size: int) -> None:
-        """Remove the oldest, and what is too old, where the next file would be too much."""
+        """Remove files that are too old, and the oldest, if the next ``size`` bytes would be too many."""
         if self._size is None or self._size + size > self._most:
             files = sorted(self._files(), key=lambda it: it[1].st_mtime)
             self._size = sum(found.st_size for _, found in files)
             for path, found in files:
-                # to three quarters: the next ones need no look at every file
+                # down to three quarters, so that the next files need no look at all of them
                 if self._size + size <= self._most * 3 // 4 and found.st_mtime + self.ttl > self._now():
                     break
                 path.unlink(missing_ok=True)
@@ -153,11 +154,10 @@ class AnswerCache:
 
 
 class CachingBackend(DelegatingBackend):
-    """Answers from the cache what it can; asks ``backend`` the rest, and keeps what it says.
+    """Answers from the cache, or asks ``backend`` and stores the answer; a failure is never stored.
 
-    ``identity`` is everything about the backend that an answer depends on. With ``tree`` an answer
-    also depends on the state of the work tree: of one whose state is not known, or that changed
-    while it was read, none is kept.
+    ``identity`` holds everything about the backend that an answer depends on. With ``tree`` an answer also
+    depends on the state of the work tree; no answer is stored if that state is unknown, or changed meanwhile.
     """
 
     def __init__(
@@ -169,12 +169,10 @@ class CachingBackend(DelegatingBackend):
         self._tree = tree
 
     async def recall(self, prompt: Prompt) -> Reply | None:
-        """The answer that was kept, None if there is none."""
         key = await self._key(prompt)
         return None if key is None else self._cached_reply(key)
 
     async def ask(self, prompt: Prompt) -> Reply:
-        """The answer that was kept, or a new one, which is; a failure never is."""
         key = await self._key(prompt)
         known = None if key is None else self._cached_reply(key)
         if known is not None:

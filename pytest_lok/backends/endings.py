@@ -1,7 +1,7 @@
 """How answers end, API by API and tool by tool: the words for a whole one, and what the others mean.
 
-The tables are closed. A word that is in none of them is no answer: somebody made it up for an ending
-that was none of the known ones, and those were all the good ones there are.
+The tables are closed. A word that is in none of them is an error: a server that needed a new word had an
+ending that is none of the known ones, and all good ones are known.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pytest_lok.errors import BackendFault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """What an ending means that is not the end of a whole answer."""
+    """What the ending of an answer that is not whole means."""
 
     kind: BackendFault
     why: str
 
 
 Endings: TypeAlias = Mapping[str, Ending | None]
-"""Words in lower case; None = the answer is whole."""
+"""Words in lower case and what they mean; None = the answer is whole."""
 
 WHOLE = None
 CUT = Ending(kind=BackendFault.TRUNCATED, why="the answer was cut at its longest length")
@@ -43,7 +43,7 @@ ABORTED = Ending(kind=BackendFault.CRASHED, why="its work was stopped")
 
 
 def ending_for(word: object, endings: Endings) -> Ending | None:
-    """What an ending means; None = the answer is whole."""
+    """The meaning of a server's word for an ending; None = the answer is whole."""
     known = word.casefold() if isinstance(word, str) else ""
     if known not in endings:
         return Ending(

@@ -1,4 +1,4 @@
-"""What a server or a tool says went wrong -> BackendFault."""
+"""The words of a server or a tool for what went wrong -> a BackendFault, and its remedy."""
 
 from __future__ import annotations
 
@@ -72,12 +72,15 @@ _PLAN = re.compile(r"check your plan and billing|quota exceeded\. check your pla
 
 
 def is_quota_used_up(text: str) -> bool:
-    """Whether waiting does not help: money or quota is gone. What names a pause comes back by itself."""
+    """Whether money or quota is used up, so that waiting does not help.
+
+    A text that names a pause is not meant.
+    """
     return bool(_USED_UP.search(text)) or (bool(_PLAN.search(text)) and retry_after(text) is None)
 
 
 def fault_of_status(status: int) -> BackendFault:
-    """The fault an HTTP status stands for."""
+    """The fault that an HTTP status from 400 on stands for."""
     match status:
         case 401 | 403:
             return BackendFault.AUTH
@@ -96,7 +99,7 @@ def fault_of_status(status: int) -> BackendFault:
 
 
 def fault_of_text(text: str) -> BackendFault | None:
-    """The fault a message tells of, or None where it is not clear."""
+    """The fault that a message tells of; None where the message is not clear."""
     if _TOO_LONG.search(text):
         return BackendFault.TOO_LONG
     if is_quota_used_up(text):
@@ -114,13 +117,13 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
 def retry_after(text: str) -> float | None:
-    """The pause in seconds a message asks for, if it does."""
+    """The pause in seconds that a message asks for; None if it asks for none."""
     wish = _RETRY.search(text)
     return float(wish[1]) * _SECONDS[wish[2].lower()] if wish else None
 
 
 def remedy(fault: BackendFault, backend: str) -> str:
-    """What to do about it, where nothing better is known."""
+    """What a user can do about a fault, where the backend knows nothing better."""
     match fault:
         case BackendFault.RATE_LIMIT:
             return "wait, set `retries` on the step, or check the account's limits and credit"

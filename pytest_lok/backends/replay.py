@@ -1,4 +1,4 @@
-"""A backend + recorded answers -> one that gives those, and asks only for what may be recorded."""
+"""A backend and recorded answers -> a backend that replays them, and asks only what may be recorded."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _FOLDER = Path(".lok", "cassettes")
 class CassetteStore:
     """A project's recordings, ``.lok/cassettes/WORKFLOW/STEP.toml``: one file per step.
 
-    ``since`` (seconds since the epoch) is when this session began: a file from before is what was
-    recorded, a younger one is being recorded, by whichever process. ``lock`` is a file that keeps
-    processes apart. Secrets are masked before anything is written or looked up.
+    ``since`` is when this session began, in seconds since the epoch: an older file was recorded before, a
+    younger one is being recorded now, by whichever process. Processes exclude each other by the file
+    ``lock``. Secrets are masked before anything is written or looked up.
     """
 
     def __init__(self, root: Path, mode: Mode, *, redactor: Redactor, lock: Path, since: float) -> None:
@@ -52,7 +52,7 @@ class CassetteStore:
         self._backends: frozenset[str] | None = None
 
     def question(self, backend: str, prompt: Prompt) -> Question:
-        """The question as it is recorded."""
+        """A prompt as the question that is recorded, with secrets masked."""
         asked = Question(
             prompt=prompt.text,
             backend=backend,
@@ -64,7 +64,10 @@ class CassetteStore:
         return self._redactor.value(asked)
 
     def find(self, question: Question, prompt: Prompt) -> Recording | None:
-        """The answer recorded for it; None if it may be asked; BackendError if it is unknown and may not."""
+        """The recorded answer.
+
+        None if the question may be asked; BackendError if it is unknown and may not be.
+        """
         path = self._path(prompt)
         known = self._known(path)
         if question in known:
@@ -74,7 +77,7 @@ class CassetteStore:
         raise self._unknown(question, prompt, known.values())
 
     def record(self, question: Question, prompt: Prompt, reply: Reply) -> Recording | None:
-        """Record an answer, unless somebody has recorded another one since: then that, as in a replay."""
+        """Record an answer and return None; if another process has recorded one since, return that one."""
         path = self._path(prompt)
         made = self._redactor.value(Recording(question=question, text=reply.text, model=reply.model))
         try:
@@ -92,13 +95,13 @@ class CassetteStore:
             raise self._unusable(question.backend, path, f"cannot be written: {error}") from error
 
     def backends(self) -> frozenset[str]:
-        """Who has ever been recorded, in any workflow."""
+        """The names of all backends with a recording in any workflow of the project."""
         if self._backends is None:
             found = set()
             for path in sorted((self._root / _FOLDER).glob("*/*.toml")):
                 try:
                     found |= {it.backend for it in self._known(path)}
-                except BackendError:  # whoever reads this file is told
+                except BackendError:  # the error is raised where a step reads this file
                     continue
             self._backends = frozenset(found)
         return self._backends
@@ -108,7 +111,7 @@ class CassetteStore:
         return FileLock(self._lock, timeout=_LOCK_TIMEOUT)
 
     def _known(self, path: Path) -> Known:
-        """What a file holds; nothing if all is to be recorded anew and it is from before."""
+        """The recordings in a file; {} if mode ``all`` records anew and the file is of an earlier session."""
         if not path.is_file() or (self.mode is Mode.ALL and self._is_old(path)):
             return {}
         signature, known = self._read.get(path, ((), {}))
@@ -125,7 +128,7 @@ class CassetteStore:
         return path not in self._written and path.is_file() and path.stat().st_mtime < self._since
 
     def _path(self, prompt: Prompt) -> Path:
-        """Where a step is recorded; no link on the way, which might lead anywhere."""
+        """The file of a step. A symbolic link on the way is an error, for it may lead out of the project."""
         path = self._root / _FOLDER / _file_name(prompt.workflow) / f"{_file_name(prompt.step)}.toml"
         for part in (path, *path.relative_to(self._root).parents[:-1]):
             if (self._root / part).is_symlink():
@@ -152,14 +155,14 @@ class CassetteStore:
 
 
 class ReplayBackend(DelegatingBackend):
-    """Answers as recorded; asks ``backend`` what is unknown, where that may be recorded."""
+    """Answers as recorded; asks ``backend`` only what is unknown and may be recorded. Failures never are."""
 
     def __init__(self, backend: Backend, cassettes: CassetteStore) -> None:
         super().__init__(backend)
         self._cassettes = cassettes
 
     def unavailable(self) -> BackendError | None:
-        """One that is recorded can answer, also where it is not installed."""
+        """None for a recorded backend, also where it is not installed."""
         mode = self._cassettes.mode
         if mode is not Mode.ALL and self.name in self._cassettes.backends():
             return None
@@ -173,12 +176,10 @@ class ReplayBackend(DelegatingBackend):
         )
 
     async def recall(self, prompt: Prompt) -> Reply | None:
-        """The recorded answer; None if it may be asked; BackendError if it is unknown and may not."""
         found = self._cassettes.find(self._cassettes.question(self.name, prompt), prompt)
         return None if found is None else self._reply(found)
 
     async def ask(self, prompt: Prompt) -> Reply:
-        """The recorded answer, or a new one that is recorded; a failure never is."""
         known = await self.recall(prompt)
         if known is not None:
             return known
@@ -201,5 +202,5 @@ def _signature(path: Path) -> tuple[int, ...]:
 
 
 def _file_name(name: str) -> str:
-    """A name as that of a file."""
+    """A workflow's or step's name as the name of a file, without odd characters."""
     return re.sub(r"^\.|[^A-Za-z0-9._-]", "_", name) or "_"

@@ -26,14 +26,13 @@ _GROUP = re.compile(r"\\g<(\w+)>")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptedReply:
-    r"""What to answer to which prompts.
+    r"""A rule: what to answer to which prompts.
 
-    It applies where ``match`` is in the prompt's text and ``regex`` is found in it ("" = always), for
-    the first ``times`` such prompts (None = all). ``reply`` is the answer, or the text of ``file``;
-    with ``regex``, ``\g<1>`` and ``\g<name>`` in it are what the groups found, and nothing else is
-    special. ``error`` answers with that fault instead ("rate_limit", any BackendFault), ``reply`` then
-    being its message; ``retry_after`` and ``delay`` are seconds. ``usage`` None = estimated, at four
-    characters a token.
+    The rule applies if the prompt's text contains ``match`` and ``regex`` is found in it ("" = always), for
+    the first ``times`` such prompts (None = all). ``reply`` is the answer; "" = the text of ``file``. With
+    ``regex``, ``\g<1>`` and ``\g<name>`` in the answer are replaced by what the groups found. ``error``
+    raises BackendError of that kind instead ("rate_limit", any BackendFault), with ``reply`` as its message.
+    ``retry_after`` and ``delay`` are seconds. ``usage`` None = estimated, at four characters a token.
     """
 
     match: str = ""
@@ -56,7 +55,7 @@ class ScriptedReply:
 
 
 class Scripted:
-    """A backend that answers by rules, the first that applies; ``asked`` keeps the prompts it got."""
+    """A backend that answers by the first rule that applies; ``asked`` keeps the prompts that it got."""
 
     def __init__(
         self,
@@ -79,7 +78,7 @@ class Scripted:
         return None
 
     async def ask(self, prompt: Prompt) -> Reply:
-        """The first applying rule's answer; BackendError if it says so, or if none applies."""
+        """The answer of the first rule that applies; BackendError if the rule says so, or if none applies."""
         self.asked.append(prompt)
         rule, found = self._find(prompt.text)
         if rule.delay:

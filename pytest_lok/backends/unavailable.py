@@ -1,4 +1,4 @@
-"""A backend that is configured and cannot answer: switched off, not supported, not on this machine."""
+"""A backend that is configured but cannot answer: disabled, not trusted, not on this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pytest_lok.errors import BackendError, BackendFault
 
 
 class UnavailableBackend:
-    """Says why, and what to do, to whoever asks it."""
+    """A backend whose every method says why it cannot answer, and what to do."""
 
     def __init__(self, name: str, kind: BackendFault, why: str, remedy: str) -> None:
         self._name = name

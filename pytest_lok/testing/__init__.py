@@ -1,4 +1,4 @@
-"""For those who add backends: the contract that each of them keeps, and what its cases are made of.
+"""Tools for packages that add backends: the contract as tests, and how to ask a backend in a test.
 
 The contract itself is the test module ``pytest_lok.testing.contract``.
 """

@@ -15,14 +15,15 @@ from pytest_lok.errors import BackendError
 
 T = TypeVar("T")
 
-HANG = 60.0  # seconds after which a test is taken to hang
+HANG_TIMEOUT = 60.0
+"""Seconds after which a test counts as hanging."""
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end on a loop of its own; a hang fails."""
+    """Run a coroutine on an event loop of its own; TimeoutError after HANG_TIMEOUT seconds."""
 
     async def bounded() -> T:
-        async with asyncio.timeout(HANG):
+        async with asyncio.timeout(HANG_TIMEOUT):
             return await work
 
     return asyncio.run(bounded())
@@ -41,7 +42,7 @@ def ask(backend: Backend, text: str = "hello", **more: Any) -> Reply:
 
 
 def expect_error(backend: Backend, text: str = "hello", **more: Any) -> BackendError:
-    """One failure, which names its backend and a remedy."""
+    """The BackendError of one question, which has to name its backend and a remedy."""
     with pytest.raises(BackendError) as caught:
         ask(backend, text, **more)
     error = caught.value

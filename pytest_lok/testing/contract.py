@@ -42,7 +42,7 @@ def make(installed_case: ContractCase, tmp_path: Path) -> Iterator[MakeBackend]:
 
 @pytest.fixture(autouse=True)
 def nothing_left(make: MakeBackend) -> Iterator[None]:
-    """No child and no socket of ours survives a test."""
+    """Fails a test that leaves a child process or a socket behind."""
     before, others = _sockets(), _children()
     yield
     assert _children() - others == set()
@@ -53,7 +53,10 @@ def nothing_left(make: MakeBackend) -> Iterator[None]:
 
 
 def _children() -> set[int]:
-    """This process's, also dead ones that nobody has waited for; none where the system does not list them."""
+    """The children of this process, also dead ones that nobody has waited for.
+
+    None where no /proc lists them.
+    """
     found: set[int] = set()
     for children in Path("/proc/self/task").glob("*/children"):
         with suppress(OSError):  # that of a thread which has just ended
@@ -127,7 +130,7 @@ def test_no_limit_is_a_limit_too(make: MakeBackend) -> None:
 def test_it_can_be_cancelled(make: MakeBackend) -> None:
     backend = make(hangs=True)
 
-    async def story() -> None:
+    async def ask_all() -> None:
         task = asyncio.create_task(checked_call(backend, Prompt(text="x")))
         await asyncio.sleep(0.2)
         task.cancel()
@@ -135,25 +138,25 @@ def test_it_can_be_cancelled(make: MakeBackend) -> None:
             await task
         await backend.aclose()
 
-    run_async(story())
+    run_async(ask_all())
 
 
 def test_fifty_at_once(make: MakeBackend) -> None:
     backend = make()
 
-    async def story() -> list[str]:
+    async def ask_all() -> list[str]:
         prompts = [Prompt(text=f"question {n}") for n in range(50)]
         replies = await asyncio.gather(*(checked_call(backend, prompt) for prompt in prompts))
         await backend.aclose()
         return [reply.text for reply in replies]
 
-    assert run_async(story()) == [ANSWER] * 50
+    assert run_async(ask_all()) == [ANSWER] * 50
 
 
 def test_one_failure_among_many_harms_no_other(make: MakeBackend) -> None:
     backend = make()
 
-    async def story() -> list[object]:
+    async def ask_all() -> list[object]:
         prompts = ["fine", "not\0fine", "fine too"]
         results = await asyncio.gather(
             *(checked_call(backend, Prompt(text=prompt)) for prompt in prompts), return_exceptions=True
@@ -161,4 +164,4 @@ def test_one_failure_among_many_harms_no_other(make: MakeBackend) -> None:
         await backend.aclose()
         return [getattr(result, "text", None) for result in results]
 
-    assert run_async(story()) == [ANSWER, None, ANSWER]
+    assert run_async(ask_all()) == [ANSWER, None, ANSWER]

@@ -47,12 +47,14 @@ class CliConfig:
     """A command line tool, as a user has set it up.
 
     ``command`` "" = the dialect's own program. ``{prompt}``, ``{model}`` and ``{system}`` in ``args`` are
-    filled in, the first taking the prompt off stdin. Of the user's environment it sees the part
-    every program needs, its own key (``key_env`` names another variable to take it from; without
-    ``usual_keys`` it has no other) and the variables called ``env``. ``skip_lines`` is the length of a
-    banner, where the output is plain text; of such output, ``fail_on`` finds what tells of a failure, and
-    the group of ``answer`` is the answer. ``access`` "none" runs it in an empty directory. ``idle`` is the
-    longest silence in seconds that is not taken for a tool that hangs.
+    filled in; with ``{prompt}`` stdin is empty. ``access`` "none" runs the tool in an empty directory.
+
+    Of the user's environment the tool sees what every program needs, the variables named by ``env``, and its
+    key: from ``key_env``, or from the dialect's variables unless ``usual_keys`` is False.
+
+    If the tool prints plain text, ``skip_lines`` is the length of its banner, a match of ``fail_on`` is a
+    failure, and the group of ``answer`` is the answer. ``idle`` is the longest silence in seconds; after that
+    the tool counts as hanging.
     """
 
     command: str = ""
@@ -70,7 +72,7 @@ class CliConfig:
 
 
 class CommandBackend:
-    """Asks a command line tool: one process per prompt, the prompt on stdin, its output by files."""
+    """Asks a command line tool: one process per prompt, the prompt on stdin, the output in files."""
 
     def __init__(
         self,
@@ -100,7 +102,7 @@ class CommandBackend:
         return self._name
 
     def unavailable(self) -> BackendError | None:
-        """NOT_INSTALLED where its program is not there, NOT_CONFIGURED where its arguments cannot work."""
+        """NOT_INSTALLED where the program is missing, NOT_CONFIGURED where the arguments cannot work."""
         program = self._program[0]
         if not program:
             hint = f'set `command = "…"` in [backends.{self._name}]'
@@ -127,7 +129,8 @@ class CommandBackend:
                 done = await self._run(spec)
             except StepUnableError as error:
                 raise self._error(BackendFault.CRASHED, error.message, error.hint) from error
-            except TimeoutError as error:  # of its silence: a prompt's time runs out by cancelling
+            except TimeoutError as error:
+                # the silence was too long; a prompt's own time limit cancels instead
                 raise self._error(
                     BackendFault.TIMEOUT,
                     f"it printed nothing for {self._config.idle:g} s",
@@ -145,9 +148,9 @@ class CommandBackend:
         pass  # nothing is held between prompts
 
     async def version(self, *, limit: float) -> str:
-        """The first line it prints of its version; BackendError where there is none in time.
+        """The first line of the tool's version; BackendError where there is none in time.
 
-        "" of a tool nothing is known about, and of what a launcher would have to fetch first.
+        "" for a tool that nothing is known about, and for one that a launcher would have to fetch first.
         """
         if not self._dialect.version or self.unavailable() or len(self._program) > 1:
             return ""
@@ -167,7 +170,10 @@ class CommandBackend:
         return truncate(done.stdout.strip().splitlines()[0], _SHOWN)
 
     def key_variable(self) -> str | None:
-        """The variable its key is in; without one it may be signed in, which only the tool knows."""
+        """The variable with the key.
+
+        "" = none is set, and only the tool knows whether the user is signed in.
+        """
         names = (self._config.key_env, *(name for name in self._dialect.keys if name.endswith(_SECRETS)))
         found = next((name for name in names if self._env.get(name)), "")
         return found if found or self._dialect.sign_in else None
@@ -175,7 +181,7 @@ class CommandBackend:
     # --- the question
 
     def _text_and_options(self, prompt: Prompt) -> tuple[str, list[CliOption]]:
-        """The text to send, and every option lok gives."""
+        """The text to send, and every option that lok adds."""
         dialect = self._dialect
         options = [
             _with_workspace(option, str(self._workspace))
@@ -245,7 +251,7 @@ class CommandBackend:
 
     @contextmanager
     def _directory(self) -> Iterator[Path]:
-        """Where it runs: the workspace, or a directory of this one run."""
+        """The directory that the tool runs in: the workspace, or a private one for this question."""
         files = self._dialect.private.get(self._config.access)
         if files is None:
             yield self._workspace
@@ -323,7 +329,7 @@ class CommandBackend:
 
 
 def _split(command: str, args: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The program, with the package a launcher is to run, and the words after it."""
+    """The program, with the package that a launcher such as npx runs, and the words after it."""
     if Path(command).name in _LAUNCHERS:
         for at, word in enumerate(args, 1):
             if not word.startswith("-"):
@@ -337,7 +343,7 @@ def _with_workspace(option: CliOption, here: str) -> CliOption:
 
 
 def _output_problem(name: str, spec: ProcessSpec, done: Completed, result: CliReply) -> CliError | None:
-    """Why what was taken for an answer is none, whatever it says."""
+    """Why an output is no answer whatever it says: cut, empty, or the prompt was not read to its end."""
     if done.cut:
         return CliError(kind=BackendFault.BAD_OUTPUT, message="it printed more than can be kept")
     if done.unread:
@@ -358,7 +364,7 @@ def _output_problem(name: str, spec: ProcessSpec, done: Completed, result: CliRe
 
 
 def _contents(file: Path) -> str:
-    """What is in a file that may not be there."""
+    """The text of a file; "" if it cannot be read."""
     try:
         return file.read_text("utf-8", "replace")
     except OSError:

@@ -50,9 +50,10 @@ _ALLOWED = ("allowed", "allowed_warning")
 
 @reader
 def read_claude(done: Completed) -> CliResult:
-    """Events by line; the last is the result, and an error is one too.
+    """Read the events, of which the last is the result; an error is a result too.
 
-    Where an answer gets too long the tool asks for its rest, and the result is the rest alone.
+    Where an answer gets too long the tool asks for its rest, and its result is the rest alone, so an answer
+    after an interruption is an error.
     """
     events = json_objects(done.stdout)
     results = [event for event in events if event.get("type") == "result"]
@@ -80,7 +81,7 @@ def read_claude(done: Completed) -> CliResult:
 
 
 def _claude_failed(said: Event, done: Completed) -> CliError | None:
-    """Why a result is none."""
+    """Why a result is no answer; None if it is one."""
     text, errors = text_or_empty(said.get("result")).strip(), error_text(said.get("errors"))
     words = [(said[key], known) for key, known in _CLAUDE_WORDS.items() if said.get(key) is not None]
     end = next(filter(None, (ending_for(word, known) for word, known in words)), None)
@@ -183,7 +184,7 @@ def _claude_unfinished(events: list[dict[str, Any]], results: list[dict[str, Any
 
 
 def _escape_slash(prompt: str) -> str:
-    """A first "/" would make it a command of the tool's own, answered without any model."""
+    """Escape a leading "/": the tool would answer a command of its own without any model."""
     return "\n" + prompt if prompt.lstrip().startswith("/") else prompt
 
 

@@ -26,7 +26,7 @@ from pytest_lok.errors import BackendFault
 
 @reader
 def read_codex(done: Completed) -> CliResult:
-    """Events by line: the last message counts, and only if the turn was completed after it."""
+    """Read the events: the last message counts, and only if its turn was completed after it."""
     text: str | None = None
     usage: Event | None = None
     failed, complaint = "", ""
@@ -60,7 +60,10 @@ def read_codex(done: Completed) -> CliResult:
 
 
 def _codex_calls(events: Iterable[Event]) -> CliError | None:
-    """Calls that were declined, and items that began and did not end; plans and thoughts need not."""
+    """The error of calls that were declined, or that began and did not end.
+
+    Plans and thoughts need no end.
+    """
     declined: list[tuple[str, Event]] = []
     waiting: dict[str, str] = {}
     for event in events:
@@ -90,7 +93,7 @@ def _setting(key: str, value: str) -> CliOption:
 
 
 def _disabled(feature: str) -> CliOption:
-    """As a setting, since an unknown one is only ignored, where ``--disable`` of one is an error."""
+    """Switch a feature off by a setting: codex ignores unknown ones, and not an unknown ``--disable``."""
     return _setting(f"features.{feature}", "false")
 
 

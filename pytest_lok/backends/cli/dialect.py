@@ -1,4 +1,4 @@
-"""What a command line tool is like, as data: how to call it, and how to read what it says."""
+"""What a command line tool is like, as data: how it is called, and how its output is read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ONE_CALL = Usage(calls=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CliReply:
-    """What a tool answered."""
+    """The answer of a tool, with the model and the usage if the tool tells them."""
 
     text: str
     model: str = ""
@@ -28,7 +28,7 @@ class CliReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CliError:
-    """Why a tool did not answer; ``message`` is its own. ``hint`` "" = the usual one for its kind."""
+    """Why a tool did not answer, in its own words. ``hint`` "" = the usual hint for that kind."""
 
     kind: BackendFault
     message: str
@@ -48,22 +48,22 @@ _UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f\u00ad\u200b-\u200f\u202a-\u202e\u2
 
 
 def strip_ansi(text: str) -> str:
-    """Text without the colours some tools print whatever they are told."""
+    """Text without terminal colours, which some tools print whatever they are told."""
     return _COLOURS.sub("", text)
 
 
 def as_displayed(text: str) -> str:
-    """Text as a terminal shows it, for patterns: all that begins a line does, and nothing unseen is in it."""
+    """Text as a terminal shows it, for patterns: with plain line ends and without invisible characters."""
     return _UNSEEN.sub("", _LINE_ENDS.sub("\n", strip_ansi(text)))
 
 
 def read_plain(done: Completed) -> CliResult:
-    """A tool that prints its answer and nothing else."""
+    """The result of a tool that prints its answer and nothing else."""
     return CliReply(text=strip_ansi(done.stdout).strip()) if done.exit_code == 0 else exit_error(done)
 
 
 def exit_error(done: Completed) -> CliError:
-    """A tool that ended with an error, told by the line that says most, else its last words."""
+    """The error of a tool that exited non-zero, with the line that says most, else its last line."""
     said = strip_ansi(done.stderr).strip() or strip_ansi(done.stdout).strip()
     how = f"exit code {done.exit_code}" if done.exit_code >= 0 else f"signal {-done.exit_code}"
     lines = [line.strip() for line in said.split("\n")]
@@ -89,11 +89,11 @@ class CliOption:
     fixed: bool = False
 
     def words(self) -> list[str]:
-        """As given on a command line."""
+        """The words of the option on a command line."""
         return [self.names[0]] if self.value is None else [self.names[0], self.value]
 
     def find(self, words: Sequence[str]) -> slice | None:
-        """The words in which the user has given it."""
+        """Where in ``words`` the user gives the option; None if nowhere."""
         for at, word in enumerate(words):
             if word == "--":
                 break
@@ -109,7 +109,7 @@ class CliOption:
 
 
 def _no_failure(_: str) -> None:
-    """Of a tool without a log."""
+    """The ``read_log`` of a tool without a log: no failure."""
 
 
 def _bytes(text: str) -> int:
@@ -161,7 +161,7 @@ class CliDialect:
     def arguments(
         self, words: Sequence[str], options: Sequence[CliOption], fill: Callable[[str], str] = str
     ) -> list[str]:
-        """Everything after the program: the user's ``words``, filled in, and ``options`` they do not give."""
+        """Everything after the program: the user's ``words``, filled in, and ``options`` not in them."""
         theirs, ours = list(words), list[str]()
         if self.subcommand in theirs:
             theirs.remove(self.subcommand)

@@ -1,4 +1,4 @@
-"""The user's environment -> what a model's command line tool may see of it."""
+"""The user's environment -> the part that a model's command line tool may see."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ALLOWED = (
     "[Nn][Oo]_[Pp][Rr][Oo][Xx][Yy]",
     "LOK_PROCESS",
 )
-"""What every program needs and holds no secret: where things are, the language, certificates, proxies."""
+"""Variables that every program needs and that hold no secret: paths, language, certificates, proxies."""
 
 
 def allowed_part(environ: Mapping[str, str], extra: Collection[str] = ()) -> dict[str, str]:
@@ -40,8 +40,8 @@ def allowed_part(environ: Mapping[str, str], extra: Collection[str] = ()) -> dic
 
 
 def search_path(environ: Mapping[str, str]) -> str:
-    """Where programs are looked for that a question starts: PATH without what depends on the directory.
+    """PATH for programs that a question starts, without its relative directories.
 
-    ``.`` or ``node_modules/.bin`` would let a checkout stand in for any of them.
+    With ``.`` or ``node_modules/.bin`` a checkout could put its own program in the place of any tool.
     """
     return os.pathsep.join(part for part in environ.get("PATH", "").split(os.pathsep) if part.startswith("/"))

@@ -39,7 +39,7 @@ _REASONS = re.compile(r'"finish_reasons":\s*\[([^\]]*)\](?!,\s*"role":\s*"utilit
 
 @dataclass(slots=True)
 class _Turn:
-    """What gemini has printed so far; ``open``: something came after the last result."""
+    """What gemini has printed so far. ``open``: something came after the last result."""
 
     text: str = ""
     complaint: str = ""
@@ -49,7 +49,7 @@ class _Turn:
     open: bool = False
 
     def take(self, event: Event) -> None:
-        """The next event."""
+        """Fold one event into what has come so far."""
         kind = event.get("type")
         self.open = kind in ("message", "tool_use", "tool_result") or (self.open and kind != "result")
         match kind:
@@ -73,7 +73,7 @@ class _Turn:
 
 @reader
 def read_gemini(done: Completed) -> CliResult:
-    """Events by line: what the assistant said after its last tool, if the result says success."""
+    """Read the events: the answer is the text after the last tool call, if the result says success."""
     turn = _Turn()
     for event in json_objects(done.stdout):
         turn.take(event)
@@ -105,14 +105,14 @@ def read_gemini(done: Completed) -> CliResult:
 
 
 def read_gemini_log(log: str) -> CliError | None:
-    """Why what gemini calls a success is no answer: its log tells how each of the model's texts ended."""
+    """Why an answer that gemini calls a success is none: its log tells how each text of the model ended."""
     reasons = [word for found in _REASONS.findall(log) for word in re.findall(r'"([^"]*)"', found)]
     end = next(filter(None, (ending_for(word, endings.CHAT) for word in reasons)), None)
     return None if end is None else ending_error(end)
 
 
 def _gemini_failed(message: str, done: Completed) -> CliError:
-    """Its exit code is its own, or the HTTP status modulo 256."""
+    """The error of a failed run; its exit code is gemini's own, or the HTTP status modulo 256."""
     result = tool_error(message, done)
     kind = _EXITS.get(done.exit_code)
     if kind is None and result.kind is BackendFault.CRASHED:

@@ -1,4 +1,4 @@
-"""What a tool printed -> its answer, by the regular expressions that a user gives for it."""
+"""What a tool printed -> its answer, by the user's regular expressions ``fail_on`` and ``answer``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
 
 MATCH_TIMEOUT = 2.0
+"""Seconds for one search: a user's pattern may backtrack for ever."""
 
 
 def match_output(done: Completed, fail_on: str, answer: str) -> CliResult:
-    """The answer of a tool that prints text. ``fail_on`` found in it is a failure; ``answer`` cuts it out."""
+    """The answer in plain text: an error where ``fail_on`` matches, else the group of ``answer``."""
     import regex  # rarely used, and slow to import
 
     result = read_plain(done)
@@ -54,7 +55,7 @@ def match_output(done: Completed, fail_on: str, answer: str) -> CliResult:
 
 
 def _lines_around(text: str, start: int, end: int) -> str:
-    """The whole lines a match stands in."""
+    """The whole lines in which a match stands."""
     end = text.find("\n", max(start, end - 1))
     return (
         text[text.rfind("\n", 0, start) + 1 : end if end >= 0 else len(text)].strip() or "`fail_on` matches"

@@ -44,7 +44,7 @@ def _body(prompt: Prompt, model: str, max_tokens: int | None, refused: Collectio
 
 
 def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
-    """Events, or the message they make."""
+    """Fold an event of the stream, or the one document that is a whole message."""
     message = event if event.get("type") == "message" else table(event, "message")
     reply.model = str(message.get("model") or reply.model)
     if event.get("type") == "message_start" and any(reply.text):

@@ -1,7 +1,7 @@
 """A prompt -> a reply, by an HTTP server: one hardened way of asking; what each API is like is data.
 
-A dialect says how a question is written, and folds what comes in, event by event or as one
-document, into an ``PartialReply``; whether that is a whole answer is judged here.
+A dialect writes the question, and folds what comes in, event by event or as one document, into a
+PartialReply. Everything else is the same for all APIs and stands here.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault, OutputError
 
 _END_TIMEOUT = 2.0
-"""Seconds in which what follows an ending has to come; some servers leave their stream open."""
+"""Seconds that are waited for more after an ending; some servers leave their stream open."""
 
 _LAST_EVENT_TIMEOUT = 0.5
-"""Seconds in which what follows the last event has to come."""
+"""Seconds that are waited for an error after the last event."""
 
 
 def _bearer(key: str) -> Mapping[str, str]:
@@ -40,11 +40,14 @@ def _no_hints(table: str, model: str) -> Mapping[BackendFault, str]:  # noqa: AR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpDialect:
-    """An API. ``keys``: variables that may hold its key, () = it needs none; ``model``: its usual one.
+    """What one API is like.
 
-    ``address(base, model)`` and ``headers(key)`` say where a question goes and how; ``body(prompt,
-    model, max_tokens, refused)`` writes it, without those parts the server has refused: ``optional_fields``
-    maps them to what its refusal names. ``hints(table, model)`` are better remedies than the usual.
+    ``url`` is its usual base URL and ``model`` its usual model. ``keys`` are variables that may hold its key;
+    () = it needs none. ``address(base, model)`` and ``headers(key)`` make the URL and the headers of a
+    question, ``body(prompt, model, max_tokens, refused)`` its JSON. ``optional_fields`` maps a part of the
+    body to a text in the server's refusal of it; a part in ``refused`` is left out. ``on_event`` folds an
+    event into the answer. ``hints(table, model)`` are better remedies than the usual ones. ``is_free``:
+    answers cost no money.
     """
 
     url: str
@@ -62,8 +65,7 @@ class HttpDialect:
 class HttpBackend:
     """Asks a server in its dialect, streaming.
 
-    Servers differ in what they refuse in a request: what one has refused is left out or spelled
-    otherwise from then on.
+    A part of a request that a server has refused is left out, or spelled otherwise, from then on.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class HttpBackend:
         return self._api.backend
 
     def unavailable(self) -> BackendError | None:
-        """NOT_CONFIGURED where its key is missing."""
+        """NOT_CONFIGURED where the key is missing, or cannot be one."""
         if self._key_env and not self._key:
             return self._not_configured(
                 f"the variable {self._key_env} is not set", f"export {self._key_env}=… with the server's key"
@@ -102,7 +104,6 @@ class HttpBackend:
         return None
 
     def key_variable(self) -> str | None:
-        """The variable its key is in."""
         return self._key_env or None
 
     async def ask(self, prompt: Prompt) -> Reply:
@@ -117,19 +118,19 @@ class HttpBackend:
             try:
                 async with self._http.post(endpoint, body) as stream:
                     reply = await read(stream, endpoint, self._dialect.on_event)
-                return reply.reply(endpoint, model, most=max_tokens, free=self._dialect.is_free)
+                return reply.to_reply(endpoint, model, max_tokens=max_tokens, is_free=self._dialect.is_free)
             except BackendError as error:
                 if error.kind is not BackendFault.BAD_REQUEST or not self._leaves_out(error.message, refused):
                     raise
 
     async def aclose(self) -> None:
-        """Close the connections of this loop."""
+        """Close the connections of the running loop."""
         await self._http.aclose()
 
-    def _leaves_out(self, message: str, optional_fields: Collection[str]) -> bool:
-        """Whether a refusal names a part of the request that can be spared, and was not yet."""
+    def _leaves_out(self, message: str, refused: Collection[str]) -> bool:
+        """Whether the refusal names an optional field that was sent; the next request goes without it."""
         for name, named in self._dialect.optional_fields.items():
-            if named in message and name not in optional_fields:
+            if named in message and name not in refused:
                 self._refused.add(name)
                 return True
         return False
@@ -153,7 +154,7 @@ _FIELD = re.compile(r"[A-Za-z_-]*:")
 
 
 async def read(stream: ResponseStream, endpoint: Endpoint, on_event: OnEvent) -> PartialReply:
-    """All of an answer: events after "data:", documents by line, or one document."""
+    """Read an answer to its end: events after "data:", JSON by line, or one document."""
     if stream.is_json:
         reply = PartialReply()
         reply.on_event(check_event(await stream.document(), endpoint), on_event)
@@ -165,9 +166,10 @@ async def read(stream: ResponseStream, endpoint: Endpoint, on_event: OnEvent) ->
 async def fold_events(
     events: AsyncGenerator[Mapping[str, Any], None], on_event: OnEvent, endpoint: Endpoint
 ) -> PartialReply:
-    """The events, until nothing more comes after the answer's ending.
+    """Fold the events of an answer, until nothing more comes after its ending.
 
-    After the last one nothing is to come but an error. All is read, for the connection can then serve again.
+    After the last event only an error may come. The stream is read to its end where the server closes it,
+    for then the connection can serve another question.
     """
     reply, now = PartialReply(), asyncio.get_running_loop().time
     grace = min(_END_TIMEOUT, endpoint.idle / 2)
@@ -192,7 +194,7 @@ async def fold_events(
 
 
 def _check_trailing(reply: PartialReply, event: Mapping[str, Any], on_event: OnEvent) -> None:
-    """What came after the last event: more of an answer, or another, makes it none."""
+    """Read what came after the last event: an error counts, and so does more text than the same once more."""
     more = PartialReply()
     more.on_event(event, on_event)
     if more.fault is not None:
@@ -202,7 +204,10 @@ def _check_trailing(reply: PartialReply, event: Mapping[str, Any], on_event: OnE
 
 
 async def _events(stream: ResponseStream, endpoint: Endpoint) -> AsyncGenerator[Mapping[str, Any], None]:
-    """What the lines of a stream hold: events after "data:", or by themselves."""
+    """The decoded events in the lines of a stream, after "data:" or by themselves.
+
+    An error event is raised.
+    """
     name, mark = "", "\ufeff"
     async with aclosing(stream.iter_lines()) as lines:
         async for line in lines:
@@ -236,7 +241,7 @@ async def _events(stream: ResponseStream, endpoint: Endpoint) -> AsyncGenerator[
 
 
 def _error_event(endpoint: Endpoint, data: str) -> BackendError:
-    """The failure told by an event that is called an error."""
+    """The BackendError of an event whose name says that it is an error."""
     try:
         return error_in_event(endpoint, check_event(load_stored(data), endpoint))
     except (ValueError, OutputError):

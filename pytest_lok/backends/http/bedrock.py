@@ -61,7 +61,10 @@ class BedrockBackend:
         return self._api.backend
 
     def unavailable(self) -> BackendError | None:
-        """NOT_INSTALLED without the extra, NOT_CONFIGURED without a region; credentials show in asking."""
+        """NOT_INSTALLED without the extra, NOT_CONFIGURED without a region.
+
+        Credentials are looked for when asked.
+        """
         if find_spec("botocore") is None:
             return self._api.error(
                 BackendFault.NOT_INSTALLED, "botocore is not installed", "pip install 'pytest-lok[bedrock]'"
@@ -91,10 +94,10 @@ class BedrockBackend:
         headers = await asyncio.to_thread(self._signed, endpoint.url, body)
         async with self._http.post(replace(endpoint, headers=headers), body) as stream:
             reply = await fold_events(_events(stream, endpoint), _on_event, endpoint)
-        return reply.reply(endpoint, model, most=self._api.config.max_tokens)
+        return reply.to_reply(endpoint, model, max_tokens=self._api.config.max_tokens)
 
     async def aclose(self) -> None:
-        """Close the connections of this loop."""
+        """Close the connections of the running loop."""
         await self._http.aclose()
 
     def _body(self, prompt: Prompt) -> dict[str, Any]:
@@ -118,7 +121,7 @@ class BedrockBackend:
         )
 
     def _signed(self, url: str, body: bytes) -> dict[str, str]:
-        """The headers that say who asks."""
+        """The headers with the signature or the token of the request."""
         if self._token:
             return {"Authorization": f"Bearer {self._token}"}
         from botocore.auth import SigV4Auth
@@ -150,7 +153,7 @@ class BedrockBackend:
 
 
 async def _events(stream: ResponseStream, endpoint: Endpoint) -> AsyncGenerator[Mapping[str, Any], None]:
-    """The messages of an event stream; an exception among them is a BackendError."""
+    """The decoded messages of a binary event stream, each under its type; an exception is a BackendError."""
     from botocore.eventstream import EventStreamBuffer, ParserError
 
     buffer = EventStreamBuffer()
@@ -176,7 +179,7 @@ async def _events(stream: ResponseStream, endpoint: Endpoint) -> AsyncGenerator[
 
 
 def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
-    """A message, under its name."""
+    """Fold one message, which stands under its type."""
     delta = table(table(event, "contentBlockDelta"), "delta")
     if not is_nothing(table(event, "contentBlockStart").get("start")):  # of text there is none
         reply.set_ending(endings.TOOL)

@@ -1,4 +1,4 @@
-"""A JSON question -> the lines of a streamed answer, over httpx; every failure a BackendError.
+"""A JSON question -> the lines of a streamed answer, over httpx; every failure is a BackendError.
 
 httpx is imported when the first question is asked. It reads nothing from the process's environment
 or from ~/.netrc: proxies and certificates come from the mapping given here.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import httpx
 
 MAX_RETRY_AFTER = 3600.0
-"""Seconds; a server that asks for a longer pause gets this one."""
+"""Seconds; the longest pause that a server may ask for."""
 
 _HEADERS = {
     "User-Agent": f"pytest-lok/{__version__}",
@@ -44,7 +44,7 @@ _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
 class ResponseStream:
-    """An answer that is coming in."""
+    """The body of a response while it comes in; every failure is a BackendError."""
 
     def __init__(self, response: httpx.Response, endpoint: Endpoint) -> None:
         self._response = response
@@ -53,7 +53,7 @@ class ResponseStream:
 
     @property
     def is_json(self) -> bool:
-        """Whether it is one document, not a stream: some servers cannot, or will not, stream."""
+        """Whether the body is one document and no stream, which some servers cannot, or will not, send."""
         return "json" in self._type and "ndjson" not in self._type and "event-stream" not in self._type
 
     @property
@@ -61,7 +61,7 @@ class ResponseStream:
         return str(self._response.headers.get("content-type", "")).lower()
 
     async def iter_bytes(self) -> AsyncGenerator[bytes, None]:
-        """Its bytes, as they come."""
+        """Yield the bytes as they come; BAD_OUTPUT beyond 64 MiB."""
         size = 0
         async for chunk in self._bytes:
             size += len(chunk)
@@ -70,7 +70,7 @@ class ResponseStream:
             yield chunk
 
     async def iter_lines(self) -> AsyncGenerator[str, None]:
-        """Its lines, which end at a newline alone: other separators stand unescaped inside JSON."""
+        """Yield the lines. Only a newline ends one: other separators stand unescaped inside JSON."""
         rest = bytearray()
         async for chunk in self.iter_bytes():
             rest += chunk
@@ -82,11 +82,11 @@ class ResponseStream:
             yield rest.decode("utf-8", "replace")
 
     async def document(self) -> Any:
-        """All of it, as one JSON value."""
+        """Read the whole body as one JSON value."""
         return self.parsed("\n".join([line async for line in self.iter_lines()]))
 
     def parsed(self, text: str) -> Any:
-        """A JSON value of the answer; BAD_OUTPUT if it is none."""
+        """Decode a JSON value of the answer; BAD_OUTPUT if the text is none."""
         try:
             return load_stored(text)
         except OutputError as error:
@@ -103,7 +103,7 @@ class HttpClient:
     """What all HTTP backends share: a client for each event loop, and one TLS context.
 
     ``environ`` may name proxies (``HTTPS_PROXY``, …) and certificates (``SSL_CERT_FILE``,
-    ``SSL_CERT_DIR``). ``transport`` makes another transport than ours; through a proxy it is httpx's.
+    ``SSL_CERT_DIR``). ``transport`` makes the transport; None = DirectTransport, and httpx's for proxies.
     """
 
     def __init__(
@@ -123,9 +123,9 @@ class HttpClient:
     async def post(
         self, endpoint: Endpoint, body: Mapping[str, Any] | bytes
     ) -> AsyncIterator[ResponseStream]:
-        """Ask; the answer has begun well when this is entered. Leaving closes what is not read.
+        """Send a question. The body of the ``with`` runs once the status says success; leaving it closes.
 
-        ``body`` is what becomes JSON, or the JSON itself.
+        ``body`` is a value that becomes JSON, or the JSON itself.
         """
         import httpx
 
@@ -168,7 +168,7 @@ class HttpClient:
             raise endpoint.error(BackendFault.NETWORK, f"the connection broke: {said}") from error
 
     async def aclose(self) -> None:
-        """Close the clients of the running loop; asking again makes new ones."""
+        """Close the clients of the running loop. Another question makes new ones."""
         for client in self._clients.pop(asyncio.get_running_loop(), {}).values():
             await client.aclose()
 
@@ -199,7 +199,7 @@ class HttpClient:
         )
 
     def _tls_context(self) -> ssl.SSLContext:
-        """Made once: it takes longer than a request."""
+        """The TLS context, made once: making one takes longer than a request."""
         import ssl
 
         import certifi
@@ -213,14 +213,14 @@ class HttpClient:
 
 
 def _no_tls() -> ssl.SSLContext:
-    """For a client that is given no https URL: trusts nobody, and costs nothing to make."""
+    """A context for clients that get no https URL. It trusts nobody and costs nothing to make."""
     import ssl
 
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def proxies(environ: Mapping[str, str]) -> dict[str, str | None]:
-    """URL patterns, as httpx has them, to the proxy for them; None = straight there."""
+    """httpx's URL patterns -> the proxy for them; None = no proxy."""
 
     def value(name: str) -> str:
         return (environ.get(name.lower()) or environ.get(name.upper()) or "").strip()
@@ -242,12 +242,12 @@ def proxies(environ: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def _names_one_host(host: str) -> bool:
-    """Addresses and "localhost" name one host; other names their subdomains too."""
+    """Whether a name in NO_PROXY is an address or "localhost"; any other covers its subdomains too."""
     return host in _LOCAL or bool(re.fullmatch(r"[\d.]+|\[.*\]", host)) or "://" in host
 
 
 async def _refusal(endpoint: Endpoint, response: httpx.Response) -> BackendError:
-    """What a status that is no success says, in the server's own words where it has some."""
+    """The BackendError of a status that is no success, in the server's words where it has some."""
     status = response.status_code
     if 300 <= status < 400:
         target = response.headers.get("location", "another place")
@@ -283,7 +283,7 @@ async def _read_start(response: httpx.Response) -> str:
 
 
 def server_error_message(text: str) -> str:
-    """The message in an error's body, whatever its shape; else its beginning."""
+    """The message in the body of an error, whatever its shape; else the beginning of the body."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -292,7 +292,7 @@ def server_error_message(text: str) -> str:
 
 
 def error_message(value: Any) -> str:
-    """``error.message``, ``error``, ``message`` or ``detail`` of a decoded error."""
+    """The text under ``error.message``, ``error``, ``message`` or ``detail`` of a decoded error, else ""."""
     if isinstance(value, list) and value:
         value = value[0]
     if not isinstance(value, dict):
@@ -305,7 +305,10 @@ def error_message(value: Any) -> str:
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """``Retry-After`` (seconds or a date) or ``retry-after-ms``, in seconds; None without a sane one."""
+    """Seconds to wait by ``retry-after-ms`` or ``Retry-After`` (seconds or a date).
+
+    None if neither is sane.
+    """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         text = (headers.get(name) or "").strip()
         if not text:

@@ -1,4 +1,4 @@
-"""What a message of a server holds -> its text; what is neither text nor thoughts makes it none."""
+"""The content of a server's message -> its text; a part that is neither text nor thoughts is an error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BESIDE_TEXT = frozenset({"thinking", "redacted_thinking", "reasoning", "referen
 
 
 def text_in(reply: PartialReply, content: Any) -> str:
-    """The text of a message; parts that are neither text nor its thoughts are no answer."""
+    """The text of a message. A part that is neither text nor thoughts sets an error of the reply."""
     if content is None or isinstance(content, str):
         return content or ""
     texts = []

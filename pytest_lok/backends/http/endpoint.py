@@ -13,11 +13,11 @@ from pytest_lok.errors import BackendError, BackendFault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpConfig:
-    """A server, as a user has set it up.
+    """The settings of an HTTP backend.
 
-    ``base_url`` and ``key_env`` "" = the backend's own; a server at another ``base_url`` gets no key
-    unless ``key_env`` names one. ``max_tokens`` is of the answer, None = the server's own. ``idle`` is
-    the longest silence in seconds that is not taken for a dead connection.
+    ``base_url`` and ``key_env`` "" = the API's usual ones. A server at another ``base_url`` gets a key only
+    if ``key_env`` names its variable. ``max_tokens`` limits the answer; None = the server's limit. ``idle``
+    is the longest silence in seconds; after that the connection counts as dead.
     """
 
     base_url: str = ""
@@ -29,9 +29,9 @@ class HttpConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where a backend's questions go. ``secret`` is kept out of every message; ``hints`` are remedies.
+    """The address of one question. ``secret`` is kept out of every message; ``hints`` are remedies.
 
-    ``idle`` is the longest silence in seconds that is not taken for a dead connection.
+    ``idle`` is the longest silence in seconds; after that the connection counts as dead.
     """
 
     backend: str
@@ -44,7 +44,7 @@ class Endpoint:
     def error(
         self, kind: BackendFault, message: str, *, output: str = "", retry_after: float | None = None
     ) -> BackendError:
-        """A failure in plain words, with its remedy and without the key."""
+        """A BackendError in plain words, with a remedy, and without the key in any of its texts."""
         text = " ".join(message.split())
         text, output = mask_secret(text, self.secret), mask_secret(output, self.secret)
         return BackendError(

@@ -26,7 +26,7 @@ _GOOD = (200, "0", "200", "ok", "success", "none", "null", "false", "no error")
 
 
 def check_event(event: Any, endpoint: Endpoint) -> Mapping[str, Any]:
-    """An event that is a table and tells of no error; else BackendError in the server's words."""
+    """The event, if it is a table and tells of no error; else BackendError in the server's words."""
     if not isinstance(event, dict):
         raise endpoint.error(BackendFault.BAD_OUTPUT, "the server sent JSON that is no answer")
     failed = False
@@ -47,7 +47,7 @@ def check_event(event: Any, endpoint: Endpoint) -> Mapping[str, Any]:
 
 
 def error_in_event(endpoint: Endpoint, error: Any) -> BackendError:
-    """The failure that an error in an answer tells of."""
+    """The BackendError for an error value that stands in an event."""
     said = error_message({"error": error}) or json.dumps(error)[:500]
     names = [error.get(name) for name in ("code", "type", "status")] if isinstance(error, dict) else []
     by_code = [faults.fault_of_status(code) for code in names if isinstance(code, int) and code >= 400]
@@ -59,7 +59,7 @@ def error_in_event(endpoint: Endpoint, error: Any) -> BackendError:
 
 
 def names_error(*words: object) -> bool:
-    """Whether one of them is a name of an error: "error", "response.failed", "overloaded_error"."""
+    """Whether one of the words names an error: "error", "response.failed", "overloaded_error"."""
     return any(
         isinstance(word, str) and word.casefold().endswith(("error", "failed", "failure", "exception"))
         for word in words
@@ -73,7 +73,7 @@ def _is_name_of_error(name: str) -> bool:
 
 
 def _is_good(error: Any) -> bool:
-    """Whether an error is none: many servers always send the field, with nothing in it."""
+    """Whether an error field tells of no error: many servers always send it, with nothing in it."""
     if isinstance(error, dict):
         return all(map(_is_good, error.values()))
     if isinstance(error, list):

@@ -1,7 +1,7 @@
-"""An event of a server -> what its fields tell of the state of the answer, beside the usual one.
+"""An event of a server -> bad news about the answer in any of its fields, besides the usual ones.
 
-A field tells of a state by the words of its name, wherever it stands. Its value is on the closed list of
-what is good for such a name, or the answer is none.
+The words of a field's name say what kind of state the field tells, wherever it stands. A value that is not
+on the closed list of good ones for that kind makes the answer an error.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _PROGRESS = frozenset(
 
 
 def walk_fields(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Every key and value of an event, and of the tables inside of it, but for those of the answer."""
+    """Every key and value of an event and of the tables inside of it, without parts that repeat texts."""
     left: list[Any] = [event]
     while left:
         value = left.pop()
@@ -74,7 +74,7 @@ def walk_fields(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def ending_of(event: Mapping[str, Any], *, ends: bool) -> Ending | None:
-    """Why an answer with this event is none. ``ends``: it ends here, and nothing may be on its way."""
+    """Why an answer with this event is none; None if nothing says so. ``ends``: the answer ends with it."""
     names = (event.get("type"), event.get("event"))
     if name := next((name for name in names if names_bad_ending(name)), ""):
         return endings.ending_for(name.rsplit(".", 1)[-1], endings.ANY_API)
@@ -86,12 +86,12 @@ def ending_of(event: Mapping[str, Any], *, ends: bool) -> Ending | None:
 
 
 def names_bad_ending(name: object) -> bool:
-    """Whether an event is called by an ending that is not that of a whole answer: "response.cancelled"."""
+    """Whether a name is that of a bad ending, such as "response.cancelled"."""
     return isinstance(name, str) and bool(endings.ANY_API.get(name.casefold().rsplit(".", 1)[-1]))
 
 
 def is_nothing(value: Any) -> bool:
-    """Whether a value says that there is nothing to tell: many servers always send the field."""
+    """Whether a value says nothing (empty, zero, "none"): many servers always send the field."""
     if isinstance(value, dict):
         return all(map(is_nothing, value.values()))
     if isinstance(value, list):
@@ -100,13 +100,13 @@ def is_nothing(value: Any) -> bool:
 
 
 def split_name(name: str) -> list[str]:
-    """What a name is made of: ``finish_reason`` and ``finishReason`` are the same."""
+    """The words of a name, in lower case: ``finish_reason`` and ``finishReason`` have the same."""
     return [word.casefold() for word in _WORDS.findall(name)] or [""]
 
 
 @lru_cache(1024)
 def _rule_for(name: str) -> str:
-    """What kind of state a field of this name tells, "" = none."""
+    """The kind of state that a field of this name tells; "" = none."""
     if name in FILTERS:
         return "filter"
     words = split_name(name)
@@ -168,7 +168,7 @@ def _ending(end: Ending, *said: Any) -> Ending:
 
 
 def _of_shape(rule: str, name: str, value: Any) -> Ending | None:
-    """What is no list of tables where answers are, or is said by another than the model."""
+    """An error where the answers are no list of tables, or where somebody else than the model speaks."""
     if rule == "role":
         known = isinstance(value, str) and value.casefold() in _ROLES
         return None if known else _ending(endings.NOT_TEXT, name, value)
@@ -177,7 +177,7 @@ def _of_shape(rule: str, name: str, value: Any) -> Ending | None:
 
 
 def _of_word(name: str, value: Any, ends: bool) -> Ending | None:
-    """A word for how the answer ended, or for how far it is."""
+    """The ending that a word stands for, or a number, or a word for progress."""
     if isinstance(value, list):
         return next(filter(None, (_of_word(name, it, ends) for it in value)), None)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -191,7 +191,7 @@ def _of_word(name: str, value: Any, ends: bool) -> Ending | None:
 
 
 def _of_details(name: str, value: Any, ends: bool) -> Ending | None:
-    """A table about the ending; what else it holds tells by its own name."""
+    """The ending that a table tells by its type, reason or code; its other fields are read by their names."""
     if not isinstance(value, dict):
         return _of_word(name, value, ends)
     words = [it for it in map(value.get, ("type", "reason", "code")) if not is_nothing(it)]
@@ -201,7 +201,7 @@ def _of_details(name: str, value: Any, ends: bool) -> Ending | None:
 
 
 def _of_ruling(name: str, value: Any) -> Ending | None:
-    """What a moderation, a guardrail or another judge of the answer says of it."""
+    """The ending that a moderation or a guardrail has ruled."""
     if isinstance(value, list):
         return next(filter(None, (_of_ruling(name, it) for it in value)), None)
     if isinstance(value, dict):
@@ -217,7 +217,7 @@ def _of_ruling(name: str, value: Any) -> Ending | None:
 
 
 def _filtered(value: Any, what: str = "") -> str:
-    """What a filter has stopped, "" = nothing; its own errors are none of the answer."""
+    """The name of what a filter has blocked; "" = nothing. Errors of the filter itself do not count."""
     if isinstance(value, list):
         return next(filter(None, (_filtered(it, what) for it in value)), "")
     if not isinstance(value, dict):

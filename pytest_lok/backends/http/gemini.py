@@ -42,7 +42,7 @@ def _body(prompt: Prompt, _: str, max_tokens: int | None, refused: Collection[st
 
 
 def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
-    """A part of the answer; every event counts the tokens of all."""
+    """Fold an event. Each one counts all tokens so far."""
     reply.model = str(event.get("modelVersion") or reply.model)
     reply.add_usage(
         table(event, "usageMetadata"), ["promptTokenCount"], ["candidatesTokenCount", "thoughtsTokenCount"]
@@ -62,7 +62,7 @@ def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
 
 
 def _read_parts(reply: PartialReply, content: Any) -> None:
-    """The texts of what was said, but for its thoughts."""
+    """Take the texts of a candidate's parts, without its thoughts."""
     parts = content.get("parts") if isinstance(content, dict) else content
     for it in parts if isinstance(parts, list) else filter(None, [parts]):
         if not isinstance(it, dict) or not isinstance(it.get("text", ""), str):

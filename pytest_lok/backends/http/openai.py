@@ -108,7 +108,7 @@ _PHASES = (None, "", _COMMENTARY, "final_answer")
 
 
 def _read_messages(reply: PartialReply, messages: list[Mapping[str, Any]]) -> None:
-    """The final answer among a response's messages, or all of them where none is called so."""
+    """Take the text of the messages of the final phase, or of all if none has a phase."""
     phases = [message.get("phase") for message in messages]
     if any(phase not in _PHASES for phase in phases):
         reply.set_error(BackendFault.BAD_OUTPUT, f"its messages are of phases lok does not know: {phases}")
@@ -127,7 +127,7 @@ def _read_messages(reply: PartialReply, messages: list[Mapping[str, Any]]) -> No
 
 
 def _on_response_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
-    """Events; the last of them, or the one document, is the response as it stands then."""
+    """Fold an event. The last one, or the one document, holds the whole response."""
     match event.get("type"):
         case "response.output_text.delta":
             reply.from_candidate(event.get("output_index", ""))

@@ -1,4 +1,8 @@
-"""An HTTP answer that is coming in: what its events have said so far, and whether that is a whole answer."""
+"""An HTTP answer that is coming in: what its events have said so far, and whether that is a whole answer.
+
+A dialect calls the methods of PartialReply for each event. The first error counts, and no later event makes
+good an answer that had one. ``to_reply`` decides at the end: an answer is whole only if the server said so.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,8 @@ from pytest_lok.errors import BackendFault
 class PartialReply:
     """What has come of an answer so far.
 
-    ``ended``: nothing more is to be read; ``open``: an event that always comes last has not come yet.
-    ``fault`` says that the answer is none, ``why`` in the server's words.
+    ``ended``: nothing more is to be read. ``open``: the event that always comes last has not come yet.
+    ``fault`` None = nothing speaks against the answer yet; else ``why`` says in the server's words what does.
     """
 
     text: list[str] = field(default_factory=list)
@@ -31,87 +35,93 @@ class PartialReply:
     refusal: str = ""
     fault: BackendFault | None = None
     why: str = ""
-    _whole: bool = False
-    _more: bool = False
-    _after: bool = False
-    _parts: set[str] = field(default_factory=set)
+    _has_ending: bool = False
+    _has_more: bool = False  # any text after the ending, also white space
+    _has_text_after: bool = False
+    _candidates: set[str] = field(default_factory=set)
 
     def add_usage(self, usage: Any, inputs: Collection[str], outputs: Collection[str]) -> None:
-        """Take those of the counters that are reported; later reports replace earlier ones."""
+        """Take the token counters that are reported; later reports replace earlier ones."""
         if (count := sum_counters(usage, *inputs)) is not None:
             self.input_tokens = count
         if (count := sum_counters(usage, *outputs)) is not None:
             self.output_tokens = count
 
     def add_text(self, text: str) -> None:
-        """More of the answer."""
+        """Append a piece of the answer's text."""
         self.text.append(text)
-        self._after = self._after or (self._whole and bool(text.strip()))
-        self._more = self._more or (self._whole and bool(text))
+        self._has_text_after = self._has_text_after or (self._has_ending and bool(text.strip()))
+        self._has_more = self._has_more or (self._has_ending and bool(text))
 
     def discard_text(self) -> None:
-        """What came was none of the answer."""
+        """Forget the text so far: the server said that it was no part of the answer."""
         self.text.clear()
-        self._parts.clear()
+        self._candidates.clear()
 
     def require_one(self, answers: object) -> None:
-        """Of what one event holds of answers there must be one, whatever number they bear."""
+        """Set an error if an event holds more than one answer, whatever their numbers are."""
         if isinstance(answers, list) and len(answers) > 1:
             self.set_error(BackendFault.BAD_OUTPUT, "the server gave several answers at once")
 
     def from_candidate(self, number: object) -> None:
-        """What comes is of that one of several answers; more than one is none."""
-        self._parts.add(str(number))
-        if len(self._parts) > 1:
+        """Note the number of the candidate that the text belongs to; text of two candidates is an error."""
+        self._candidates.add(str(number))
+        if len(self._candidates) > 1:
             self.set_error(BackendFault.BAD_OUTPUT, "the server gave several answers at once")
 
     def end_with(self, word: object, known: Endings, said: Any = "") -> None:
-        """The server's word for how the answer ended, and what it said of it; None and "" are none."""
+        """Take the server's word for how the answer ended, and its comment ``said``.
+
+        None and "" are no word.
+        """
         if word is None or word == "":
             return
-        self._whole, self._after = True, False
+        self._has_ending, self._has_text_after = True, False
         if end := ending_for(word, known):
             self.set_ending(end, said)
 
     def set_ending(self, end: Ending, said: Any = "") -> None:
-        """It ended, and not as a whole answer; ``said``: the server's words, if it has some."""
+        """The answer ended, but is not whole; ``said`` holds the server's words, if it has some."""
         self.set_error(end.kind, f"{end.why}: {said}" if said else end.why)
 
     def on_event(self, event: Mapping[str, Any], on_event: OnEvent) -> None:
-        """An event, in its dialect; and whatever it tells beside."""
-        was = self._whole
+        """Read an event by its dialect (``on_event``), then look for bad news in all its other fields."""
+        had_ending = self._has_ending
         on_event(self, event)
-        if self.fault is None and (end := ending_of(event, ends=self._whole and not was)):
+        if self.fault is None and (end := ending_of(event, ends=self._has_ending and not had_ending)):
             self.set_ending(end)
 
     def add_refusal(self, text: str) -> None:
-        """Some of the model's words why it does not answer."""
+        """Append a piece of the model's explanation why it refuses; an empty text is none."""
         if text:
             self.refusal += text
             self.fault, self.why = BackendFault.REFUSED, f"the model refused: {self.refusal}"
 
     def set_error(self, kind: BackendFault, why: str) -> None:
-        """The server said that this is no answer; its first word counts."""
+        """Note why the answer is none; only the first error counts."""
         if self.fault is None:
             self.fault, self.why = kind, why
 
     @property
     def is_settled(self) -> bool:
-        """Whether it has ended, as far as can be known while the stream goes on."""
-        return self._whole and not self.open and not self._more
+        """Whether the answer has ended, as far as can be known while the stream is open."""
+        return self._has_ending and not self.open and not self._has_more
 
-    def reply(self, endpoint: Endpoint, asked: str, *, most: int | None = None, free: bool = False) -> Reply:
-        """A whole answer of the model ``asked``, or BackendError with what came of it.
+    def to_reply(
+        self, endpoint: Endpoint, asked: str, *, max_tokens: int | None = None, is_free: bool = False
+    ) -> Reply:
+        """The whole answer; BackendError with the text so far where it is not whole.
 
-        Some servers say "stop" of an answer that they cut at the ``most`` tokens that were asked for.
+        ``asked`` is the model, where the server names none. Some servers say "stop" of an answer that they
+        cut at ``max_tokens``, so an answer of exactly that length counts as cut.
         """
         text = "".join(self.text)
-        if not self._whole and self.ended:
+        if not self._has_ending and self.ended:
             self.set_error(BackendFault.NETWORK, "the server did not say how its answer ended: it may be cut")
-        elif not self._whole or self.open or self._after:
+        elif not self._has_ending or self.open or self._has_text_after:
             self.set_error(BackendFault.NETWORK, "the answer broke off in the middle")
-        elif most is not None and self.output_tokens == most:
-            self.set_ending(CUT, f"it has all the {most} tokens that it may have")
+        elif max_tokens is not None and self.output_tokens == max_tokens:
+            self.set_ending(CUT, f"it has all the {max_tokens} tokens that it may have")
         if self.fault is not None:
             raise endpoint.error(self.fault, self.why, output=text)
         return Reply(
@@ -122,7 +132,7 @@ class PartialReply:
                 calls=1,
                 input_tokens=self.input_tokens,
                 output_tokens=self.output_tokens,
-                cost_usd=0.0 if free else None,
+                cost_usd=0.0 if is_free else None,
             ),
         )
 

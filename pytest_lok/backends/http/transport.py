@@ -19,7 +19,7 @@ import h11
 import httpx
 
 KEEP_ALIVE = 5.0
-"""Seconds a free connection is kept; servers close it themselves not much later."""
+"""Seconds that a free connection is kept; servers close it themselves not much later."""
 
 _CHUNK = 64 * 1024
 _Origin: TypeAlias = tuple[bytes, bytes, int | None]
@@ -33,7 +33,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
         self._free: dict[_Origin, list[_Connection]] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The response as soon as its head is there; every failure is one of httpx's."""
+        """The response, as soon as its head has come; every failure is one of httpx's exceptions."""
         url = request.url
         if url.scheme not in ("http", "https") or not url.host:
             raise httpx.UnsupportedProtocol(f"{url} is no http:// or https:// address with a host")
@@ -56,7 +56,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
         )
 
     async def aclose(self) -> None:
-        """Close the free connections."""
+        """Close the connections that serve no request now."""
         for free in self._free.values():
             while free:
                 free.pop().close()
@@ -64,7 +64,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
 
 
 class _Connection:
-    """A connection to one server. ``read_timeout``: seconds of silence that are waited for, None = any."""
+    """A connection to one server. ``read_timeout`` is the longest silence in seconds; None = any."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -101,9 +101,10 @@ class _Connection:
 
     @property
     def open(self) -> bool:
-        """Whether the server has neither closed it nor sent what nobody asked for, nor will soon.
+        """Whether the connection can serve another request.
 
-        The loop may be busy, so the system is asked: what is readable now is one or the other.
+        The event loop may be busy and not know yet, so the system is asked: a free connection that is
+        readable was closed by the server, or holds bytes that nobody asked for.
         """
         if (
             self._reader.at_eof()
@@ -116,7 +117,7 @@ class _Connection:
         return not news.poll(0)
 
     def reuse(self) -> bool:
-        """Make it ready for another request; False if the last one has not ended in order."""
+        """Make the connection ready for another request; False if the last one has not ended in order."""
         if self._state.our_state is not h11.DONE or self._state.their_state is not h11.DONE:
             return False
         self._state.start_next_cycle()
@@ -124,12 +125,12 @@ class _Connection:
         return True
 
     def close(self) -> None:
-        """Close it at once: whatever would still come is not wanted."""
+        """Close the connection without waiting for what would still come."""
         self._writer.transport.abort()
 
 
 class _Body(httpx.AsyncByteStream):
-    """What follows a head. A body that is read to its end leaves a free connection."""
+    """The body of a response. A body that is read to its end leaves a free connection."""
 
     def __init__(self, connection: _Connection, free: list[_Connection]) -> None:
         self._connection = connection
@@ -148,7 +149,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 def _take_usable(free: list[_Connection]) -> _Connection | None:
-    """The connection that was used last, if it still stands."""
+    """The free connection that was used last and still stands; None if there is none."""
     while free:
         connection = free.pop()
         if connection.open:
@@ -177,7 +178,7 @@ async def _connect(url: httpx.URL, tls: ssl.SSLContext, read_timeout: float | No
 
 @contextmanager
 def _as_httpx_errors() -> Iterator[None]:
-    """What goes wrong on a connection, in httpx's words."""
+    """Turns what goes wrong on a connection into httpx's exceptions."""
     try:
         yield
     except TimeoutError as error:
