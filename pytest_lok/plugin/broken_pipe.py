@@ -42,6 +42,7 @@ class PipeSafeStream:
         """Lead the file to /dev/null, or Python would fail at its exit, when it flushes what is buffered."""
         if error.errno not in _READER_GONE:
             raise error
+        # by its descriptor, for pytest and its plugins hold the file itself in many places
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, self._file.fileno())
         os.close(nothing)

@@ -65,6 +65,7 @@ class CollectionHooks:
         report = yield
         unfiled = self._selection.unfiled
         if unfiled and isinstance(collector, pytest.Session):
+            # below the root directory, the fixtures of its conftest.py apply to them
             root = _root_node(collector, report.result)
             more = [WorkflowModule.of_unfiled(root, u) for u in unfiled] if root else [RootDir.of(collector)]
             report.result = [*report.result, *more]

@@ -27,12 +27,14 @@ def arrange(selection: WorkflowSelection) -> None:
     config, request = session.config, session.request
     given = config.args_source is pytest.Config.ArgsSource.ARGS
     args = [arg for arg in config.args if not is_unfiled_node_id(config, arg)]
+    # a named workflow runs alone: without this pytest would collect its testpaths as well
     if not given and not request.whole_project and request.named:
         args = []
     for name in request.named:
         args += _args_of_named(selection, name)
     adds = _adds_workflows_dir(session, given)
     on_the_way = any(_leads_to_workflows_dir(session, arg) for arg in args)
+    # pytest gives files outside of rootdir node ids that depend on the arguments, so these become lok/NAME
     if adds and not on_the_way and not request.workflows_dir.is_relative_to(config.rootpath):
         files = [file for file in selection.workflow_files if not selection.exclusion_reason(file)]
         selection.unfiled += [_outside_of_rootdir(session, file) for file in files]
@@ -130,6 +132,7 @@ def check_finds_workflows(selection: WorkflowSelection, required: RequiredSteps)
             hint = "name what is to be run: --lok-workflow NAME, or leave --lok out"
             raise UsageError(f"--lok: it runs no workflow of {request.workflows_dir} ({reasons})", hint=hint)
         return
+    # the usual reason: pytest was started above several projects
     others = sorted({str(file.parents[2].relative_to(root)) for file in root.glob("*/.lok/workflows/*.toml")})
     hint = f"run pytest for each project: {', '.join(others)}" if others else "leave --lok out, or write one"
     raise UsageError(f"--lok: there is no workflow in {request.workflows_dir}", hint=hint)

@@ -33,6 +33,7 @@ class EarlyExit:
                 text = (self._session.runs.path / _STOP_FILE).read_text("utf-8")
                 outcome, _, reason = text.partition(" ")
                 self._announced = reason, Outcome(outcome)
+            # without the directory nobody can tell this worker anything, nor take its results
             if self.directory_lost:
                 self._announced = self.directory_lost, Outcome.ERROR
             if os.getppid() != self._parent:  # killed: nobody will be told
@@ -58,6 +59,7 @@ class EarlyExit:
         """
         if self._announced is not None:
             return False
+        # first here: a signal may come while the file is written
         self._announced = reason, outcome_of_rest
         if self._session.is_recorded:
             file = self._session.runs.path / _STOP_FILE

@@ -79,6 +79,7 @@ def _request(step: Step, asked: Sequence[BackendAsked]) -> Iterator[str]:
             yield from _block("command", template.source)
         case Ask(prompt=prompt) if not asked:
             yield from _block("prompt, as written", prompt.source)
+    # several backends are usually asked the same, and a prompt may be long
     by_text: dict[str, list[str]] = {}
     for event in asked:
         recipient = f"{event.backend} ({event.model})" if event.model else event.backend
@@ -92,6 +93,7 @@ def _request(step: Step, asked: Sequence[BackendAsked]) -> Iterator[str]:
 def _replies(result: StepResult, step: Step) -> Iterator[str]:
     for reply in result.replies:
         yield from _block(_reply_title(reply), excerpt(reply.text))
+    # the reason of the step often quotes the one refusal there is
     for refusal in result.refusals:
         if refusal.reason not in result.reason:
             yield f"{refusal.backend} gave no valid answer: {refusal.kind}: {refusal.reason}"
@@ -131,6 +133,7 @@ def _item_title(item: ItemResult) -> str:
 def _reason_and_hint(result: StepResult, root: StepResult | None) -> Iterator[str]:
     rows = excerpt(result.reason or "no reason was given").split("\n")
     yield "\n".join(f"E   {row}".rstrip() for row in rows)
+    # who reads this wants the cause, which may stand hundreds of lines above
     if root is not None and root.reason and root.reason not in result.reason:
         yield f"E   {root.name}: {excerpt(root.reason, lines=8)}"
     hint = result.hint or (root.hint if root is not None else "")

@@ -52,6 +52,7 @@ class FinalReport:
     @classmethod
     def of(cls, report: pytest.TestReport) -> FinalReport | None:
         """What a report says of the whole item, None if it says nothing."""
+        # subtests have the node id of their step
         if isinstance(report, pytest.SubtestReport) or report.outcome not in ("passed", "failed", "skipped"):
             return None  # an attempt that does not count has an outcome of its own
         if report.passed:
@@ -141,6 +142,7 @@ class FinalReports:
         records: _Records = {record.result.path: record.result.steps for record in self._runner.records()}
         # a corrected report may turn a step green that others are blocked by: look until none is wrong
         while wrong := self._reports.wrongly_blocked():
+            # steps whose result is known go first: reporting one may show that others are right after all
             known = {nodeid: result for nodeid in wrong if (result := self._result_since(nodeid, records))}
             for nodeid, result in (known or dict.fromkeys(wrong)).items():
                 self._send(nodeid, result or _unknown(nodeid, wrong[nodeid]))
@@ -155,6 +157,7 @@ class FinalReports:
         A required step that nobody judged is red in CI; elsewhere it is red only if no step was judged.
         A step whose report contradicts its result is red everywhere.
         """
+        # a session that stopped early is red already; one that ends as green must hold what it promises
         stopped = session.shouldstop or session.shouldfail or self._runner.early_exit.happened
         if exitstatus not in _ENDED or self._runs_nothing or (stopped and exitstatus != pytest.ExitCode.OK):
             return
@@ -249,6 +252,7 @@ class FinalReports:
         self._reports.last.pop(nodeid, None)
         terminal = self._session.config.pluginmanager.getplugin("terminalreporter")
         if isinstance(terminal, pytest.TerminalReporter):
+            # no failure is among them: a red report is never replaced
             for kind in ("skipped", "passed", "xfailed", "xpassed"):
                 reports = terminal.stats.get(kind, [])
                 reports[:] = [report for report in reports if report.nodeid != nodeid]

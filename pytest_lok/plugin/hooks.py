@@ -136,10 +136,12 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
     """Let a session end green only if no step is red and workflows that somebody typed have been run."""
     try:
         status = yield
+    # a plugin or a conftest.py may end the process with 0 before any step has been run
     except SystemExit as ended:
         if ended.code:
             raise
         status = pytest.ExitCode.OK
+    # the process that has the workers decides for all of them
     if status or hasattr(config, "workerinput"):
         return status
     session = config.stash.get(_SESSION, None)
@@ -175,10 +177,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_STARTED] = time.time()
     if config.option.help:  # no session, and pytest has read no arguments
         return
+    # a conftest.py may have reset the options since; what somebody typed holds
     if (typed := config.stash.get(_TYPED, None)) is not None:
         config.option.lok = config.option.lok or typed.lok
         given = config.option.lok_workflow
         config.option.lok_workflow = [*given, *(name for name in typed.lok_workflow if name not in given)]
+    # plugins that run only what has changed replace the arguments
     dropped = [arg for arg in config.option.file_or_dir if arg not in config.args]
     config.args = [*config.args, *(arg for arg in dropped if _is_lok_path(config, arg))]
     keyword = _workflow_keyword(config)
@@ -186,6 +190,7 @@ def pytest_configure(config: pytest.Config) -> None:
     by_option = config.getoption("lok") or config.getini("lok") or config.getoption("lok_workflow")
     if not (keyword or names_lok_path or by_option):
         return
+    # pytest may have been started in a thread of a program that is at its end
     if not threading.main_thread().is_alive():
         raise pytest.UsageError(
             "workflows cannot run: the main thread has ended, and Python starts no more work for the "
@@ -226,6 +231,7 @@ def _workflow_keyword(config: pytest.Config) -> str:
     if not _is_typed_keyword(config.invocation_params.args, keyword):
         return ""
     here = config.invocation_params.dir
+    # the name means a workflow only where the file is one that pytest would collect: in its root directory
     folders = [folder for folder in (here, *here.parents) if folder.is_relative_to(config.rootpath)]
     files = (folder / ".lok" / "workflows" / f"{keyword}.toml" for folder in (*folders, config.rootpath))
     return keyword if any(map(Path.is_file, files)) else ""

@@ -62,6 +62,7 @@ def install(
             check_arguments(parts.selection)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
+    # a session without workflows keeps pytest's own behaviour
     survive_broken_pipe(config)
     _register(config, _hooks(config, parts, required))
     return parts.session

@@ -43,6 +43,7 @@ class EarlyExitHooks:
         """Handle signals, and remove the JUnit file of an earlier session, which is none of this one."""
         self._session = session
         for number in _TERMINATING if self._may_handle_signals else ():
+            # a program that runs pytest inside of it may handle them in its own way
             if signal.getsignal(number) is signal.SIG_DFL:
                 self._handlers[number] = signal.signal(number, self._on_signal)
         if (xml := junit_writer(self._config)) is not None:

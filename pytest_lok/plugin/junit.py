@@ -99,6 +99,7 @@ class JUnitHooks:
         xml = junit_writer(config)
         if xml is None:
             return None
+        # in place, since pytest's stash holds this object; registering again finds the new hooks
         config.pluginmanager.unregister(xml)
         xml.__class__ = AtomicLogXML
         config.pluginmanager.register(xml)
@@ -146,6 +147,7 @@ class JUnitHooks:
 
     def _finished_attempt(self, report: pytest.TestReport) -> Any:
         """The case of an attempt that another one follows: pytest would count the case as passed."""
+        # with --dist each every worker has a case of its own
         key = report.nodeid, getattr(report, "node", None)
         if hasattr(report, "lok"):
             self._open_attempts.add(key)

@@ -17,6 +17,7 @@ class LastFailed:
         facts = getattr(report, "lok", None)
         if facts is None:
             return
+        # a step whose own `when` is false has nothing to be repeated
         if facts["outcome"] == "skipped" and ("blocked_by" in facts or "not_run" in facts):
             self._not_run.add(report.nodeid)
         else:

@@ -66,6 +66,7 @@ class LokDir(pytest.Directory):
                 yield LokDir.from_parent(self, path=workflows_dir)
             return
         for file in selection.workflow_files:
+            # a file that was named is collected even if a rule ignores it, as pytest does with tests
             given = self.session.isinitpath(file)
             if given or not self.ihook.pytest_ignore_collect(collection_path=file, config=self.config):
                 yield from self.ihook.pytest_collect_file(file_path=file, parent=self)
@@ -118,11 +119,14 @@ class WorkflowModule(pytest.Module):
             self.plan = Plan.of(self.model, **arguments)
         except UsageError as error:
             raise self.CollectError(str(error)) from None
+        # as pytest shows what it finds odd in a test module
         for warning in self.model.warnings:
             self.warn(pytest.PytestCollectionWarning(str(warning)))
         self.name = self.model.name
+        # -k finds a workflow by its stem too, though its node shows its title
         self.extra_keyword_matches |= {self.model.stem, self.path.name}
         self.order = {step.name: position for position, step in enumerate(self.plan.steps)}
+        # tags become marks, so -m selects by them; registered, or --strict-markers would refuse them
         for tag in self.model.tags:
             self.config.addinivalue_line("markers", f"{tag}: a tag of workflows")
             self.add_marker(tag)
@@ -139,6 +143,7 @@ class WorkflowModule(pytest.Module):
     def _steps(self) -> list[StepItem]:
         """Items in the order they run in, which --sw goes by; all of them share one fixture closure."""
         self._resolve_fixture_scope()
+        # asked once per workflow, not once per step: thousands of steps may have the same fixtures
         shared = fixtures_of(self)
         fixtures = ((name, shared.name2fixturedefs.get(name)) for name in shared.names_closure)
         self.lasting_fixtures = tuple(

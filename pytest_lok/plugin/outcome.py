@@ -43,6 +43,7 @@ def phase_and_outcome(result: StepResult, selected: Collection[str]) -> tuple[Ph
         case Outcome.ERROR:
             return "setup", "failed"
         case Outcome.SOFT:
+            # continue_on_error: neither red nor green, which pytest calls an expected failure
             return ("setup" if result.underlying is Outcome.ERROR else "call"), "xfail"
         case Outcome.SKIPPED:
             cause_is_seen = not result.blocked or result.blocked_by in selected
@@ -130,7 +131,9 @@ class StepReport:
 
     def fill_in(self, report: pytest.TestReport) -> None:
         """Add the step's own duration, its sections and its facts to the report in which the item ends."""
+        # the item only waited; what took long is the step, and --durations is to say so
         report.duration = self.result.seconds
+        # a failure shows all of this in its own text
         if report.passed or report.skipped:
             report.sections += [
                 (title, escape_untrusted(excerpt(text, lines=2_000, chars=_SECTION)))

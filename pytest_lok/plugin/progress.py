@@ -36,6 +36,7 @@ class Progress:
         text = escape_untrusted(" · ".join(f"{name} {duration(seconds)}" for name, seconds in steps))
         with self._capture_suspended():  # only then is there a terminal, and it has a width
             writer = self._config.get_terminal_writer()
+            # a line that wraps cannot be cleared by one escape sequence
             text = _fit(text, writer.fullwidth - writer.width_of_current_line - 2)
             terminal.write_raw(f"{_SAVE} {text}{_CLEAR}{_RESTORE}", flush=True)
         self._drawn = True

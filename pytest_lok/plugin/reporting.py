@@ -42,6 +42,7 @@ class Reporting:
         if not isinstance(item, StepItem) or item.result is None or report.when == "teardown":
             return report
         if report.when == "setup":
+            # waiting is no part of the set-up: fixtures are
             report.duration = max(0.0, report.duration - item.seconds_waited)
             if report.passed:
                 return report
@@ -51,6 +52,7 @@ class Reporting:
             own_skip = report.skipped and not hasattr(report, "wasxfail")
             report.longrepr = step_report.skipped if own_skip else step_report.longrepr
         step_report.fill_in(report)
+        # remembered: the subtests follow when it is clear that no further attempt will be made
         self._reported[report.nodeid] = item, item.result
         return report
 
@@ -63,6 +65,7 @@ class Reporting:
         """
         item, result = self._reported.get(report.nodeid, (None, None))
         if item is not None and item.result is not None and report.when == "call" and _is_final(report):
+            # a rerun inside of the hook that makes reports
             if result is not item.result:
                 self._runner.report(item, item.result).fill_in(report)
                 self._reported[report.nodeid] = item, item.result

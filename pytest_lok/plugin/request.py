@@ -184,6 +184,7 @@ def _root(config: pytest.Config, paths: Iterable[Path]) -> Path:
         for path in paths
         if ".lok" in path.parts
     }
+    # a test that is named by its path does not change whose workflows --lok means
     if not roots and (here := _project(config.invocation_params.dir, config.rootpath)):
         return here
     roots = roots or {root for path in paths if (root := _project(path, config.rootpath))}

@@ -67,6 +67,7 @@ class RequiredSteps:
         known = selected | self.deselected
         self.unselected = {nodeid: self._why_unselected(nodeid) for nodeid in self.ids if nodeid not in known}
         if hasattr(self._config, "workeroutput"):
+            # every worker collects the same, and reports it when it ends
             self._config.workeroutput[_WORKER_KEY] = [self.unselected, sorted(self.deselected)]
 
     @pytest.hookimpl(optionalhook=True)

@@ -44,6 +44,7 @@ class WorkflowRunner:
         """The session's runs as far as they have come, in whichever of its processes they run."""
         if not self._session.is_recorded:
             return []
+        # this process has every result, so the journals need not be read
         if self._runs and all(run.result is not None for run in self._runs.values()):
             return [RecordedRun(result=run.latest_result()) for run in self._runs.values()]
         return self._session.runs.records()
@@ -88,6 +89,7 @@ class WorkflowRunner:
 
     def selected_steps(self, workflow: WorkflowModule) -> Collection[str]:
         """The steps of a workflow that are items of this session, and red if they break."""
+        # the cause of a blocked step is seen only if it has an item that is red
         selected = self._runs[self._selected.node(workflow)].plan.selected
         expected_to_fail = self._selected.expected_to_fail(workflow)
         return selected - expected_to_fail if expected_to_fail else selected
@@ -154,6 +156,7 @@ class WorkflowRunner:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Tell an xdist worker the session's directory; one that replaces a dead worker gets the same."""
+        # a worker on another machine sees neither the locks nor the journals
         if not node.gateway.spec.popen:
             raise pytest.UsageError("workflows need xdist workers on this machine: they share a directory")
         if any(self._selection.candidates()):
@@ -161,6 +164,7 @@ class WorkflowRunner:
 
     def _start_runs(self, item: StepItem) -> None:
         """Start every selected workflow whose fixtures are the ones this item has ready."""
+        # bound now: a module with fixtures of its own replaces self._world before these finalizers run
         background, workflow, world = self._session.background, item.workflow, self._world
         if self.early_exit.happened and (lost := self.early_exit.directory_lost):
             raise pytest.fail.Exception(f"nobody knows what came of it: {lost}", pytrace=False)

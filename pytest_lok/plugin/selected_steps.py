@@ -49,6 +49,7 @@ class SelectedSteps:
 
     def with_same_fixtures(self, workflow: WorkflowModule) -> Iterator[tuple[WorkflowModule, list[StepItem]]]:
         """The workflows that have the same backends' fixtures, this one included, with the items to run."""
+        # marks may be added until the collection ends, so they are read when the first run starts
         while self.deselected:
             self._block_if_marked(self.deselected.pop())
         for other, items in self._items.items():

@@ -120,6 +120,7 @@ class WorkflowSelection:
             if nodeid == UNFILED_PREFIX + unfiled.name and isinstance(unfiled.loaded, Workflow):
                 return unfiled.loaded
         session = self.session
+        # node ids are relative to rootdir, and lead out of it by ".." if the project lies elsewhere
         file = Path(os.path.normpath(session.config.rootpath / nodeid))
         if file in self.files or (file.parent == session.request.workflows_dir and file.suffix == ".toml"):
             return session.load(file)

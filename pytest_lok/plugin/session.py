@@ -91,6 +91,7 @@ class LokSession:
             try:
                 self._loaded[file] = self._with_fail_on(self.project.load(file))
             except WorkflowError as error:
+                # kept, so that a broken file is parsed once although several hooks ask for it
                 self._loaded[file] = error
         loaded = self._loaded[file]
         if isinstance(loaded, WorkflowError):

@@ -38,6 +38,7 @@ def subtests_of(result: StepResult) -> list[Subtest]:
     blocking = [_of_finding(finding) for finding in result.findings or () if finding.blocking]
     if blocking:
         return blocking[:_SHOWN]
+    # one part is the step itself, and would be counted twice
     if len(result.items) < 2 and len(result.replies) + len(result.refusals) < 2:
         return []
     subtests = [_of_item(item) for item in result.items] or list(_of_backends(result))
@@ -58,6 +59,7 @@ def report_of_subtest(
         longrepr=longrepr(subtest) if subtest.outcome.red else None,
         when="call",
         start=whole.start,
+        # no time of its own, or --durations and JUnit would count the step twice
         stop=whole.start,
     )
     if subtest.outcome.red:

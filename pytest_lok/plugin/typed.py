@@ -68,6 +68,7 @@ def typed_arguments(config: pytest.Config, environ: Mapping[str, str]) -> list[s
 
 def typed_ini_value(config: pytest.Config, environ: Mapping[str, str], name: str) -> str | None:
     """The value of the last ``-o NAME=VALUE``; None where nobody typed one."""
+    # NUL cannot stand in a word, so the pattern sees where words begin and end
     words = "\0".join(["", *typed_words(config, environ), ""])
     found = re.findall(rf"(?<=\0)(?:-o\0?|--override-ini[=\0]){name}=([^\0]*)", words)
     return found[-1].strip() if found else None

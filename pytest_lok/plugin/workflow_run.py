@@ -101,6 +101,7 @@ class WorkflowRun:
 
     def wait_for(self, step: str) -> StepResult:
         """A step's result as the session reports it, from this process's run or from the record."""
+        # the handle has the first result for ever
         if self._has_reruns and (latest := self.claim.result(step)) is not None:
             return self.early_exit.as_reported(latest)
         while True:
@@ -141,6 +142,7 @@ class WorkflowRun:
         # a step with an item of its own is repeated by that item's reruns, if by any
         with_items = {*self.plan.selected, *self.blocked_by_marks}
         kept = tuple(result for result in needed if result.name in with_items or allows_dependents(result))
+        # the budget of the workflow holds for all attempts together
         known = ResumeState(results=kept, spent=self.claim.spent())
         handle = self.session.background.start(plan, self.world, self.claim.append_spending, resume=known)
         while (result := handle.step(step, POLL_INTERVAL)) is None:
@@ -165,6 +167,7 @@ class WorkflowRun:
                 plan = self.plan.narrowed(steps)
                 needed = (self.claim.result(step.name) for step in plan.steps if step.name not in steps)
                 known = ResumeState(results=tuple(filter(None, needed)), spent=self.claim.spent())
+                # what these steps need is recorded already, and must not look as if it had run again
                 emit = partial(self.claim.append_for, steps)
                 handle = self.session.background.start(plan, self.world, emit, resume=known)
                 self._has_reruns = True
@@ -196,6 +199,7 @@ class WorkflowRun:
         try:
             self.result = self._handle.wait(POLL_INTERVAL)
             self.has_ended = self.result is not None
+        # pytest's business, not a crash of the engine
         except KeyboardInterrupt:
             raise
         except BaseException:
