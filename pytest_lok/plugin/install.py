@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_lok.errors import UsageError
+from pytest_lok.plugin._pytest_internals import junit_writer
 from pytest_lok.plugin.broken_pipe import survive_broken_pipe
 from pytest_lok.plugin.collection_args import arrange, check_arguments, check_finds_workflows
 from pytest_lok.plugin.early_exit import EarlyExit
 from pytest_lok.plugin.interruption import EarlyExitHooks
-from pytest_lok.plugin.junit import InterruptedTests
 from pytest_lok.plugin.nodes import STEP_RESULTS
 from pytest_lok.plugin.request import Request
 from pytest_lok.plugin.required_steps import RequiredSteps
@@ -114,7 +114,6 @@ def _hooks(config: pytest.Config, parts: SessionParts, required: RequiredSteps) 
     # imported here, for a session that only uses the fixtures needs none of them
     from pytest_lok.plugin.collection import CollectionHooks
     from pytest_lok.plugin.final_reports import FinalReports
-    from pytest_lok.plugin.junit import JUnitHooks
     from pytest_lok.plugin.last_failed import LastFailed
     from pytest_lok.plugin.reporting import Reporting
     from pytest_lok.plugin.thread_output import ThreadOutputCapture
@@ -137,8 +136,10 @@ def _hooks(config: pytest.Config, parts: SessionParts, required: RequiredSteps) 
     }
     if not parts.session.is_worker:
         hooks["last-failed"] = LastFailed(config)
-        if (junit := JUnitHooks.install(config)) is not None:
-            hooks |= {"junit": junit, "interrupted-tests": InterruptedTests.of(config)}
+        if junit_writer(config) is not None:
+            from pytest_lok.plugin.junit import InterruptedTests, JUnitHooks
+
+            hooks |= {"junit": JUnitHooks.install(config), "interrupted-tests": InterruptedTests.of(config)}
     return hooks
 
 
@@ -151,7 +152,11 @@ def _install_early_exit(parts: SessionParts) -> None:
         # pytest has called these hooks before the plugin was registered
         early_exit.pytest_sessionstart(session)
         early_exit.pytest_collection_finish(session)
-        _register(config, {"early-exit": early_exit, "interrupted-tests": InterruptedTests.of(config)})
+        _register(config, {"early-exit": early_exit})
+        if junit_writer(config) is not None:
+            from pytest_lok.plugin.junit import InterruptedTests
+
+            _register(config, {"interrupted-tests": InterruptedTests.of(config)})
 
 
 def _register(config: pytest.Config, hooks: Mapping[str, object]) -> None:

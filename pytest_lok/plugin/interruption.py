@@ -13,7 +13,6 @@ import pytest
 
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.plugin._pytest_internals import junit_writer
-from pytest_lok.plugin.junit import remove_old_report
 from pytest_lok.plugin.runner import WorkflowRunner
 from pytest_lok.plugin.selection import WorkflowSelection
 
@@ -47,6 +46,8 @@ class EarlyExitHooks:
             if signal.getsignal(number) is signal.SIG_DFL:
                 self._handlers[number] = signal.signal(number, self._on_signal)
         if (xml := junit_writer(self._config)) is not None:
+            from pytest_lok.plugin.junit import remove_old_report
+
             remove_old_report(Path(xml.logfile))
 
     def pytest_unconfigure(self) -> None:

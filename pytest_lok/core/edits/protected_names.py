@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -63,7 +64,11 @@ INSTALLED = frozenset({
 """Directories of code that other people wrote."""
 
 _HIDDEN = "it is hidden, and hidden files are configuration"
-_PATTERNS = [(re.compile(pattern), reason) for pattern, reason in NAMES.items()]
+
+
+@functools.cache
+def _patterns() -> list[tuple[re.Pattern[str], str]]:
+    return [(re.compile(pattern), reason) for pattern, reason in NAMES.items()]
 
 
 def fold_name(name: str) -> str:
@@ -78,4 +83,4 @@ def protection_reason(path: str) -> str | None:
         return _HIDDEN
     if INSTALLED.intersection(names):
         return _INSTALLED
-    return next((reason for pattern, reason in _PATTERNS if pattern.fullmatch(names[-1])), None)
+    return next((reason for pattern, reason in _patterns() if pattern.fullmatch(names[-1])), None)
