@@ -22,6 +22,7 @@ def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> Non
     try:
         with os.fdopen(file, "wb") as stream:
             stream.write(data)
+            # the umask has taken some of the mode away
             if mode is not None:
                 os.fchmod(stream.fileno(), mode)
         temporary.replace(path)
@@ -39,6 +40,7 @@ def write_output(path: Path, text: str) -> None:
     target = path.resolve()
     data = text.encode("utf-8", "backslashreplace")
     try:
+        # /dev/stdout and named pipes are written to: replacing them would break their readers
         mode = target.stat().st_mode if target.exists() else None
         if mode is None or stat.S_ISREG(mode):
             write_atomically(target, data, mode=None if mode is None else stat.S_IMODE(mode))

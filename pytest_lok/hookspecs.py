@@ -88,6 +88,7 @@ def backend_types(taken: Collection[str] = ()) -> dict[str, BackendFactory]:
     found: dict[str, BackendFactory] = {}
     for types in _installed().hook.lok_backends():
         for name, factory in types.items():
+            # which of the two would win depends on the order of installation
             if name in found or name in taken:
                 raise UsageError(
                     f'there are two backends of type "{name}" installed',

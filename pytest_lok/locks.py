@@ -26,6 +26,7 @@ class SharedLock:
 
     def try_acquire(self, *, alone: bool) -> bool:
         """Take the lock; False if another owner is in the way. OSError where the file cannot be made."""
+        # the descriptor stays open while the lock is held: closing it releases the lock
         if self._file < 0:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -86,5 +87,6 @@ def _lock(file: int, number: int, kind: int = fcntl.F_WRLCK) -> None:
         except OSError as error:
             if error.errno != errno.EINVAL:  # what sandboxes that only look like Linux say
                 raise
+    # a system without locks of open files has those of processes
     how = fcntl.LOCK_UN if kind == fcntl.F_UNLCK else fcntl.LOCK_EX | fcntl.LOCK_NB
     fcntl.lockf(file, how, 1, number)

@@ -50,6 +50,7 @@ def _doctor(live: bool) -> int:
 
     call = Invocation.of(click.get_current_context())
     checks = [*_programs(call.environ), *_project(call, live=live)]
+    # a tool that is missing matters only if no backend is left
     works = all(check.ok for check in checks if check.name == "settings") and any(
         check.ok for check in checks if check.name.startswith(_BACKEND)
     )

@@ -45,6 +45,7 @@ def execute(
             try:
                 result = await run.execute()
             finally:
+                # on the same loop: that is where their connections live
                 for backend in world.backends.values():
                     await backend.aclose()
         return result, 128 + stopped[0] if stopped else result.exit_code
@@ -60,6 +61,7 @@ def _stop_on_signals(run: Run, world: World) -> Iterator[list[signal.Signals]]:
     got: list[signal.Signals] = []
 
     def stop(number: signal.Signals) -> None:
+        # asyncio runs this between two steps of the loop, so a run can be stopped from here
         got.append(number)
         if len(got) == 1:
             run.stop(_REASONS[number])

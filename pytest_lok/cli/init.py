@@ -107,6 +107,7 @@ def _write_unless_there(root: Path, name: str, text: str) -> str:
     path = root / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # mode x: what is there is never overwritten, not even by two calls at a time
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as failure:

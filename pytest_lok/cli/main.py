@@ -71,6 +71,7 @@ class RootCommand(WorkflowGroup):
             if name == "conduct":
                 hint = "write the rounds as the steps of a workflow; nothing reads [conductor]"
                 raise UsageError("lok has no verb `conduct` here", hint=hint) from unknown
+            # a verb may be meant as well as a workflow
             close = did_you_mean(name, self.commands, spelled="`lok {}`")
             hint = f"{close} {unknown.hint}" if close else unknown.hint
             raise UsageError(unknown.message, hint=hint) from unknown
@@ -104,6 +105,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
         sys.argv[1:] if argv is None else argv,
         Invocation(environ=environ, terminal=terminal, options=Options()),
     )
+    # a run whose report is lost must not end with 0
     if terminal.out.failure is not None:
         terminal.note(f"lok: error: results are lost: {terminal.out.failure.strerror}")
         return code or _UNABLE

@@ -180,6 +180,7 @@ def options(*names: str, without: Collection[str] = ()) -> list[click.Parameter]
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     assert param.name is not None  # noqa: S101 - an option always has one
+    # a default after the verb must not replace a value given before it
     if ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
         ctx.meta.setdefault(_GIVEN_OPTIONS, {})[param.name] = value
 
@@ -201,6 +202,7 @@ class OptionsCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; UsageError where an option before the verb does not apply to it."""
+        # an option that is ignored in silence looks as if it had been obeyed
         for name in ctx.meta.get(_GIVEN_OPTIONS, {}):
             if name not in self._accepts:
                 raise UsageError(f"{_SPECS[name].declarations[-1]} does not apply to `{ctx.command_path}`")

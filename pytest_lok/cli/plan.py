@@ -32,6 +32,7 @@ def show_plan(call: Invocation, project: Project, plan: Plan) -> int:
     world = with_distrust_note(call, project).world(shown=True)
     for remark in plan.workflow.remarks:
         call.terminal.note(f"warning: {remark}")
+    # found out here rather than in the middle of a run
     piped = any(isinstance(step.action, Shell) and step.action.pipefail for step in plan.steps)
     if piped and which("bash", path=world.env.get("PATH")) is None:
         call.terminal.note("warning: bash is not installed, and steps with `pipefail` need it")

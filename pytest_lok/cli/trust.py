@@ -45,6 +45,7 @@ def with_distrust_note(call: Invocation, project: Project) -> Project:
 def _can_ask(call: Invocation) -> bool:
     from pytest_lok.settings import in_ci
 
+    # where nobody can answer, the question would wait for ever
     here = sys.stdin is not None and sys.stdin.isatty() and call.terminal.err.isatty()
     return here and not in_ci(call.environ)
 

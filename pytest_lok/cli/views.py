@@ -187,6 +187,7 @@ class LiveView:
         from rich.text import Text
 
         with self._draw_lock:
+            # only as many as there are now: the run adds lines meanwhile
             new = [self._lines.popleft() for _ in range(len(self._lines))]
             if not new:
                 self._live.refresh()

@@ -164,6 +164,7 @@ def _option(argument: Argument, at: int) -> click.Option:
 
 def _positional_argument(workflow: Workflow) -> click.Argument:
     """The positional values that something reads, named in the usage line where they are declared."""
+    # an argument that has a position shows its name there
     placed = {a.position: a for a in workflow.args.values() if a.position is not None}
     positions = sorted({*placed, *range(1, min(workflow.positional_count, _POSITIONS_SHOWN) + 1)})
     return click.Argument(
@@ -199,6 +200,7 @@ def _with_bare_flags(args: Sequence[str], arguments: Iterable[Argument]) -> list
         if _is_boolean(argument)
         for spelling in (f"--{argument.name}", f"--{argument.name.replace('_', '-')}")
     }
+    # after `--` every word is a value, whatever it looks like
     end = args.index("--") if "--" in args else len(args)
     following = [*args[1:end], None][:end]
     words = [

@@ -80,6 +80,7 @@ class SettingsCheck:
         self._name(path, "backend")
         kind = table.get("type", "")
         if not kind:
+            # a wrong type is a problem already; only a missing one is told here
             if not self._is_unset((*path, "type")):
                 return
             others = [*self._types, *(other for other in self._merged["backends"] if other != name)]
@@ -91,11 +92,13 @@ class SettingsCheck:
             self._add(path, f"the backend `{name}` needs a `type`", did_you_mean(name, others) or own)
             return
         if kind not in self._types:
+            # third-party types are in the list too: they were looked up because of this very name
             *most, last = (f'"{other}"' for other in self._types)
             message = f'`backends.{name}.type` must be {", ".join(most)} or {last}, not "{kind}"'
             hint = did_you_mean(kind, self._types) or "is the package that adds it installed here?"
             self._add((*path, "type"), message, hint)
             return
+        # who writes the key itself here must not find it in the log of the error
         if not _VARIABLE.fullmatch(table.get("api_key_env") or "_"):
             self._add(
                 (*path, "api_key_env"), "`api_key_env` names a variable, it is not the key", secret=True
@@ -127,6 +130,7 @@ class SettingsCheck:
         for number, name in enumerate(split_names(names) if isinstance(names, str) else names):
             if name not in known:
                 hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
+                # in a list the item is at fault, in a text the whole of it
                 place = (*path, number) if isinstance(names, list) else path
                 self._add(place, f"no backend is called `{name}`", hint)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from pytest_lok.core.findings.bases import is_id
 
 _TARGET_VARIABLES = (  # where CI systems say which branch a change goes to
+    # GitHub, GitLab, Bitbucket, Jenkins, Buildkite, Azure Pipelines
     "GITHUB_BASE_REF", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "BITBUCKET_PR_DESTINATION_BRANCH",
     "CHANGE_TARGET", "BUILDKITE_PULL_REQUEST_BASE_BRANCH", "SYSTEM_PULLREQUEST_TARGETBRANCH",
 )  # fmt: skip
@@ -77,6 +78,7 @@ def base_refs(environ: Mapping[str, str]) -> tuple[str, ...]:
     try:
         return _before_push(environ)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):  # no file, no JSON, another form
+        # no other base is taken instead: this name does not exist, and so the message names it
         said = environ.get("GITHUB_EVENT_PATH") or "CI_COMMIT_BEFORE_SHA"
         return (f"the commit before the push, which {said} does not tell",)
 
@@ -97,6 +99,7 @@ def _before_push(environ: Mapping[str, str]) -> tuple[str, ...]:
         before, branch = said["before"], (said.get("ref") or "").removeprefix("refs/heads/")
         default = (said.get("repository") or {}).get("default_branch") or ""
     usual = _branch(default) if default else _DEFAULT_BRANCHES
+    # zeros: the branch is new, so there was no commit before
     if not before.strip("0") or (default and branch and branch != default):
         return usual
     return (_commit(before),)

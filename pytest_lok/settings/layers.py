@@ -68,6 +68,7 @@ class Layer:
 
     def _span(self, path: Keys, *, key: bool) -> SourceSpan:
         assert self.file is not None  # noqa: S101 - both callers have looked
+        # positions count from the first character after a byte order mark
         positions = KeyPositions(self.file.text.removeprefix("\ufeff"))
         return (positions.key if key else positions.value)((*self.prefix, *path))
 
@@ -141,6 +142,7 @@ def from_environ(environ: Mapping[str, str], known: Mapping[str, Any], problems:
     for variable in sorted(environ):
         if not variable.startswith("LOK_") or variable in _NO_SETTINGS or not environ[variable]:
             continue
+        # users of lok may have set some for its verb, which there is none of here
         if variable.startswith(_OF_LOK_CONDUCT):
             continue
         if variable in variables:
@@ -148,6 +150,7 @@ def from_environ(environ: Mapping[str, str], known: Mapping[str, Any], problems:
             _set(data, path, _parse_text(path, environ[variable]))
             names[path] = f"${variable}"
         else:
+            # a misspelt variable would otherwise do nothing, and nobody would know
             hint = did_you_mean(variable, variables) or "LOK_TIMEOUT sets [defaults] timeout, and so on"
             message = "no setting is named so"
             problems.append(Problem(path=f"${variable}", line=1, column=1, message=message, hint=hint))
@@ -185,6 +188,7 @@ def _parse_text(path: Keys, text: str) -> Any:
         return text
     with suppress(ValueError, RecursionError):
         parsed = tomli.loads(f"value = {text}")
+        # more keys than one: the text has a line break, and is no value
         if parsed.keys() == {"value"}:
             return parsed["value"]
     with suppress(ValueError):  # a quote that is not closed

@@ -64,20 +64,24 @@ def load_settings(
     user = config_dir(environ)
     of_user = read_user(user, problems)
     files = [*of_user, *read_project(root, config, problems)]
+    # `LOK_BACKENDS_NAME_…` can only mean a backend that has a name by now
     known = _merged([_BUILT_IN, *(layer.data for layer in files)])
     layers = [*files, from_environ(environ, known, problems), from_options(options or {})]
     fitted = [_validated(layer, problems) for layer in layers]
     merged = _merged([_BUILT_IN, *fitted])
     types = _types(merged["backends"], more_types)
+    # the environment and options set up backends, and say nothing of which one is preferred
     merged["backends"] = _by_preference(merged["backends"], fitted[: len(files)], types)
     check = SettingsCheck(merged, layers, problems, types)
     check.run()
     if problems:
+        # as a person goes through them: file by file, from top to bottom
         order = {layer.path: number for number, layer in enumerate(files)}
         raise SettingsError(
             sorted(problems, key=lambda it: (order.get(it.path, len(order)), it.path, it.line, it.column))
         )
     settings = Settings.model_validate(merged)
+    # private attributes: they are facts about this load, and no keys that could be set
     settings._files = tuple(layer.path for layer in files)
     settings._lines = {name: check.location(("tasks", name)) for name in settings.tasks}
     if len(files) > len(of_user):
@@ -101,6 +105,7 @@ def _claims_of_project(
     own["backends"] = {
         name: _with_type_defaults(name, table, types) for name, table in own["backends"].items()
     }
+    # a key is the user's as soon as any of the user's layers names it, replaced by another or not
     keys = {table.get("api_key_env") for layer in others for table in layer.get("backends", {}).values()}
     sources = Sources(
         project=layers[at],
@@ -120,6 +125,7 @@ def _validated(layer: Layer, problems: list[Problem]) -> dict[str, Any]:
     for backend in data.get("backends", {}).values():
         for reply in backend.get("replies", ()):
             if reply.get("file") and layer.folder:
+                # a path in a file is relative to that file, wherever lok is called
                 reply["file"] = str(layer.folder / reply["file"])
     return data
 
@@ -139,6 +145,7 @@ def _merged(sources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _types(backends: Mapping[str, Any], more: Callable[[], Collection[str]]) -> tuple[str, ...]:
     """The types that a backend may have; other packages are asked only if a type is not built in."""
+    # asking the entry points takes time in every session, so only where it matters
     written = (table.get("type", name) for name, table in backends.items())
     return BACKEND_TYPES if all(kind in BACKEND_TYPES for kind in written) else (*BACKEND_TYPES, *more())
 
@@ -155,9 +162,11 @@ def _by_preference(
 def _with_type_defaults(name: str, table: dict[str, Any], types: Collection[str]) -> dict[str, Any]:
     """The table of a backend with its type, and the defaults of the type."""
     if "type" not in table and name in types:
+        # `claude` with a key and without a command is the API
         by_key = name == "claude" and not table.get("command") and table.get("api_key_env")
         table = {**table, "type": "anthropic" if by_key else name}
     kind = table.get("type", "")
+    # a scripted backend answers from a file, so nothing is gained by a limit
     usual = {"weight": _DEFAULT_WEIGHTS.get(kind, 1.0), "strengths": _DEFAULT_STRENGTHS.get(kind, [])}
     return {**usual, **({"max_concurrent": 0} if kind == "scripted" else {}), **table}
 

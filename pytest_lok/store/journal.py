@@ -36,6 +36,7 @@ class Journal:
         line = to_json(event).encode() + b"\n"
         file = self._file if self._file >= 0 else self._open()
         try:
+            # one write to a file opened for appending: no other process can come in between
             written = os.write(file, line)
         finally:
             if file != self._file:
@@ -51,6 +52,7 @@ class Journal:
         with suppress(FileNotFoundError), self.path.open("rb+") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 1))
+            # a writer may have died in the middle of a line
             if file.read() not in (b"", b"\n"):
                 file.write(_TORN)
 
@@ -62,6 +64,7 @@ class Journal:
                 data = file.read()
         except FileNotFoundError:
             return
+        # the last line may be half written; the next call reads it
         whole = data[: data.rfind(b"\n") + 1]
         self._offset += len(whole)
         ends = tuple(f'"kind":"{kind}"}}'.encode() for kind in kinds) or b"}"  # an event's last field

@@ -92,10 +92,12 @@ class WorkflowClaim:
         """What earlier owners have left, for a new owner to go on from; a step they died in is an error."""
         before = self._owner_note.read_text("utf-8") if self._owner_note.exists() else "nobody"
         self._owner_note.write_text(self._who, "utf-8")
+        # the one before may have died while it wrote
         self._journal.close_torn_line()
         self._opened(self._journal)
         self._read()
         self._recovered = frozenset(self._finished)
+        # a step that was started may have done anything: an error is the only safe result
         interrupted = (_interrupted(step, before) for step in self._running)
         return ResumeState(results=(*self._finished.values(), *interrupted), spent=self._spent)
 
@@ -159,6 +161,7 @@ class WorkflowClaim:
                     self._running[step] = None
                 case BackendAsked(step=step):
                     asked = self._asked.setdefault(step, [])
+                    # a loop may ask thousands of questions, and a report shows a few
                     if len(asked) < PROMPTS:
                         asked.append(event)
                 case BudgetSpent(usage=usage):
@@ -175,6 +178,7 @@ class WorkflowClaim:
     def _order_result(self, result: StepResult) -> None:
         """Note the order of a result; another attempt that means the same to other steps changes nothing."""
         before = self._finished.get(result.name)
+        # a rerun that ends like the run before it gives nobody a reason to run again
         if before is None or not result.attempts or _effect_on_others(before) != _effect_on_others(result):
             self._settled += 1
             self._order[result.name] = self._settled

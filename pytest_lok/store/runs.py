@@ -53,6 +53,7 @@ class RunDirectory:
             folder = Path(tempfile.mkdtemp(prefix="lok-"))
             (folder / name).mkdir(mode=0o700)
         made = cls(folder / name)
+        # held until `close`: what another session cannot lock it does not remove
         made._lock = NumberedLocks(made.path / "session.lock")
         made._lock.try_acquire(0)
         _prune(folder)
@@ -85,6 +86,7 @@ def _runs_dir(root: Path) -> Path:
     """``.lok/runs``; OSError if it cannot be made, or is a link that may lead anywhere."""
     folder = root / ".lok" / "runs"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # through a link `_prune` would remove directories of somebody else
     if folder.is_symlink() or folder.parent.is_symlink():
         raise NotADirectoryError(str(folder))
     ignore = folder / ".gitignore"

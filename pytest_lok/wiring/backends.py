@@ -76,6 +76,7 @@ class BackendFactory:
             name: self._backend(name, settings, processes.launch, http)
             for name, settings in self.settings.backends.items()
         }
+        # recorded answers never come out of the cache: they would be older than they seem
         if self.record is not None:
             lock = state_dir(self.environ) / "cassettes.lock"
             redactor = redactor_of(self.settings, self.environ)
@@ -102,6 +103,7 @@ class BackendFactory:
         return json.dumps((__version__, str(self.root), name, own, redirected), sort_keys=True)
 
     def _backend(self, name: str, settings: BackendSettings, run: ProcessRunner, http: HttpClient) -> Backend:
+        # before anything else: making a backend of another package runs that package
         if problem := self._untrusted(name):
             return problem
         if not settings.enabled:

@@ -36,6 +36,7 @@ class WorkflowCatalog:
         paths = self._paths
         if isinstance(name, Path) or name.endswith(".toml") or "/" in name:
             return self._parse(paths.at(Path(name)))
+        # a task of the settings wins over a built-in workflow, and over no file of anybody
         own = paths.named(name, among=(Origin.PROJECT, Origin.USER))
         if own is None and name in self._settings.tasks:
             return self._task(name)
@@ -70,6 +71,7 @@ class WorkflowCatalog:
             for name, role in self._settings.roles.items()
         }
         default = self._settings.defaults.backends
+        # most projects have no role as their default, and need no entry
         if any(name in roles for name in default):
             only = roles.get(default[0]) if len(default) == 1 else None
             roles[""] = only or Role(backends=self._settings.members(default))

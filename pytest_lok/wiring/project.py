@@ -87,6 +87,7 @@ class Project:
         claims = settings.claims
         if not claims or trust or trusted_by_environment(environ) or opened.trust.covers(root, claims.values):
             return opened
+        # it opens all the same: `lok plan` and `lok doctor` show what it would do
         return replace(opened, trusted=False)
 
     @property
@@ -105,6 +106,7 @@ class Project:
         before = self.trust.granted(self.root)
         parts = [f"{claims.file} says what is run, or where questions and keys go, and is not trusted yet:"]
         if before is not None:
+            # what has changed first: who has read the rest once need not read it again
             parts = [f"{claims.file} was trusted, and now says otherwise:", *claims.difference(before)]
             parts.append("So it would come to this:")
         parts += claims.descriptions

@@ -60,6 +60,7 @@ def make_world(
     """
     defaults = settings.defaults
     seen = child_environment(settings, environ)
+    # backends are looked for in absolute directories alone: a relative one lies in the checkout
     tools = shared.launcher(root, {**seen, "PATH": search_path(environ)})
     return World(
         backends=backends.make(tools) if isinstance(backends, BackendFactory) else backends,
@@ -113,6 +114,7 @@ def _limiters(
     for name, backend in settings.backends.items():
         limit, per_minute = 0 if single else backend.max_concurrent, backend.requests_per_minute
         if limit or per_minute:
+            # the first one made for these limits serves all worlds of the project
             own = ConcurrencyLimiter(limit, per_minute=per_minute, parent=single)
             found[name] = made.setdefault((name, limit, per_minute), own)
         elif single:

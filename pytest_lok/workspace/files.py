@@ -129,6 +129,7 @@ class FileTransaction:
                 status = os.fstat(handle)
                 if not stat.S_ISREG(status.st_mode):
                     raise ValueError("is no regular file")
+                # replacing one name of a file leaves its other names with the old content
                 if status.st_nlink > 1:
                     raise ValueError("is a hard link, so another file would have to change with it")
                 return _content(handle)
@@ -139,6 +140,7 @@ class FileTransaction:
         """Journal the originals, then replace the files one by one."""
         try:
             entries = self._save(changes)
+            # the journal is on the disk by now, so `close` can undo whatever comes to pass from here on
             for entry, change in zip(entries, changes, strict=True):
                 for made in entry.new_directories:
                     with _parent(self._root, made) as (directory, name):
@@ -162,6 +164,7 @@ class FileTransaction:
 
         StepUnableError says which files could not be restored, and where their originals are.
         """
+        # without a manifest nothing was written, or all of it was committed
         if self._manifest.exists():
             try:
                 troubles = self._undo(_entries(self._manifest.read_bytes()))
@@ -191,6 +194,7 @@ class FileTransaction:
         entries = []
         known: set[str] = set()
         for number, change in enumerate(changes):
+            # somebody may have written to the file while the answer was being checked
             if self.read(change.file) != change.before:
                 raise ValueError(f"{change.file} changed while its edits were being checked")
             saved, mode, modified = None, 0o666 & ~_umask(self._journal), 0
@@ -233,6 +237,7 @@ class FileTransaction:
 
     def _restore(self, entry: _Entry) -> None:
         with suppress(FileNotFoundError), _parent(self._root, entry.file) as (directory, name):
+            # the temporary is what a crash in the middle of `_replace` leaves
             with suppress(FileNotFoundError):
                 os.unlink(entry.temporary, dir_fd=directory)
             if entry.saved is None:
@@ -240,12 +245,14 @@ class FileTransaction:
         if entry.saved is not None:
             self._replace(entry, (self._journal / entry.saved).read_bytes(), entry.mode)
             with _parent(self._root, entry.file) as (directory, name):
+                # build tools go by the time of a file, so an undone edit must not make them run
                 times = (entry.modified, entry.modified)
                 os.utime(name, ns=times, dir_fd=directory, follow_symlinks=False)
 
     def _replace(self, entry: _Entry, content: bytes, mode: int) -> None:
         """Replace a file atomically: a reader sees the old file or the new one."""
         with _parent(self._root, entry.file) as (directory, name):
+            # beside the target: a rename is atomic only within one file system
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with os.fdopen(os.open(entry.temporary, flags, 0o600, dir_fd=directory), "wb") as file:
                 file.write(content)
@@ -264,6 +271,7 @@ class FileTransaction:
 def _parent(root: Path, path: str) -> Iterator[tuple[int, str]]:
     """The directory that a path lies in, opened component by component so that no link is followed."""
     *directories, name = path.split("/")
+    # a check before the open would leave a gap in which a directory becomes a link
     handle = os.open(root, _DIRECTORY)
     try:
         for component in directories:
@@ -278,6 +286,7 @@ def _parent(root: Path, path: str) -> Iterator[tuple[int, str]]:
 @contextmanager
 def open_without_links(root: Path, path: str) -> Iterator[int]:
     """A file opened through no symbolic link; ValueError says why a file that is there cannot be."""
+    # O_NONBLOCK, because opening a FIFO would wait for a writer
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         with _parent(root, path) as (directory, name):

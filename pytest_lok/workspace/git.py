@@ -73,6 +73,7 @@ class Git:
         for path in {*paths} - {*plain}:
             files[path] = FileVersions(path=path, unknown="is no path in the workspace")
         unchanged = all(file.before == file.after for file in files.values())
+        # in CI only commits are judged, so what lies in the tree besides makes no change
         same = start == head and (self._ci or (unchanged and await self._is_clean(head)))
         return Comparison(base=f"{base} ({start[:12]})", files=files, same=same)
 
@@ -102,6 +103,7 @@ class Git:
         """The commit of HEAD, in a repository whose work tree this is."""
         said = await self._git("rev-parse", "--show-prefix", "--show-toplevel", "HEAD^{commit}")
         *lines, head = os.fsdecode(said).removesuffix("\n").split("\n")
+        # directories may have line breaks in their names, so each way to split is tried
         splits = [("\n".join(lines[:at]), "\n".join(lines[at:])) for at in range(1, len(lines))]
         if not any(_is_same_directory(Path(top, prefix), self._root) for prefix, top in splits):
             hint = "run lok in a checkout of its own"
@@ -138,6 +140,7 @@ class Git:
                     if len(wanted) > 1:
                         await self._refuse_rival(name, commit, refs)
                     return base.said, commit
+        # a tag is not taken for a branch of that name, only offered
         tags = [base.tag for base in wanted if base.tag in refs]
         hint = f"LOK_BASE={tags[0]} is the tag; {_SET_BASE}" if tags else f"{_SET_BASE}, or {_FETCH_HISTORY}"
         tried = ", ".join(self._bases)
@@ -176,6 +179,7 @@ class Git:
 
     async def _is_edited(self) -> bool:
         """Whether a tracked file holds other bytes than the index has."""
+        # `diff-files` also lists files of which only the time has changed, so the bytes decide
         raw = await git_output_without_filters(
             self._shell, "diff-files", "-z", "--raw", "--ignore-submodules", "--relative"
         )
@@ -199,10 +203,12 @@ class Git:
         }
         found = await blobs(self._shell, {side.oid for three in sides.values() for side in three} - {""})
         filled = {path: tuple(side.with_content(found) for side in three) for path, three in sides.items()}
+        # a checkout may write CRLF where the commit has LF; that is no change of a line
         wide = [path for path, (was, now, _) in filled.items() if now.has_more_crlf(was)]
         for path in await with_crlf(self._shell, start, wide) if wide else ():
             filled[path] = tuple(side.without_crlf() for side in filled[path])
         files = {path: file_versions(path, *three) for path, three in filled.items()}
+        # on file systems without modes the work tree says nothing about them, and the index does
         if any(file.mode_changed for file in files.values()) and not await self._tracks_modes():
             return {
                 path: replace(
@@ -220,6 +226,7 @@ class Git:
         if self._judged is JudgedTree.STAGED:
             return staged, staged
         side = side_in_worktree(self._root, path)
+        # a sparse checkout leaves the file out, and the index still has it
         if path in index and index[path].skip_worktree and side == FileSide():
             side = staged
         return side, committed if self._judged is JudgedTree.COMMITTED else side

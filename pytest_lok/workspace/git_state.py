@@ -29,6 +29,7 @@ async def tree_state(shell: CommandRunner) -> str | None:
     files than the limits allow. Files that git ignores do not count.
     """
     try:
+        # the paths of `git status` are relative to the top of the repository
         top = os.fsdecode(await git_output(shell, "rev-parse", "--show-toplevel"))
         status = await git_output_without_filters(
             shell, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all",
@@ -46,6 +47,7 @@ def _digest(top: Path, lines: list[str]) -> str:
     if head == "(initial)" or len(entries) > MAX_FILES:
         raise UnknownTreeError
     digest, left = hashlib.sha256(head.encode()), MAX_BYTES
+    # lengths first, so that no two lists of files can spell the same bytes
     for entry in sorted(entries):
         content = _content(top / _path(entry), left)
         left -= len(content)

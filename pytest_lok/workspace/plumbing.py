@@ -11,6 +11,7 @@ from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.sides import MAX_BYTES, MAX_TOTAL_BYTES, TOO_LARGE
 
 _OFF = "LOK_OFF"
+# nothing is locked, asked or fetched; neither replacements nor grafts say what a commit is
 _ENVIRONMENT = {
     "LC_ALL": "C",
     "GIT_OPTIONAL_LOCKS": "0",
@@ -37,6 +38,7 @@ async def git_output(
     """
     # through a file: what `CommandRunner` returns of the output is text, and bounded
     with tempfile.NamedTemporaryFile(prefix="lok-git-") as file:
+        # git writes to the file itself, so nothing of its output passes through text
         argv = ("/bin/sh", "-c", 'exec "$@" > "$0"', file.name, *_ARGV, *arguments)
         env = {**_ENVIRONMENT, "GIT_INDEX_FILE": index} if index else _ENVIRONMENT
         done = await shell.run(CommandSpec(argv=argv, env=env, stdin=stdin))
@@ -45,6 +47,7 @@ async def git_output(
         if done.exit_code not in ok_codes:
             lines = done.stderr.strip().split("\n")
             said = next((line for line in lines if line.startswith("fatal: ")), lines[0]) or done.exit_code
+            # the command is the first word that is no option of git itself
             command = next(word for word in arguments if not word.startswith("-"))
             raise StepUnableError(f"git {command} failed: {said}", hint=_SET_BASE)
         return file.read()

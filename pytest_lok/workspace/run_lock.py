@@ -26,6 +26,7 @@ class FileRunLock:
             if not self._lock.try_acquire(alone=self._alone):
                 return False
         except OSError as error:
+            # where no lock can be made nobody runs alone, so other runs may begin without one
             if self._alone:
                 raise StepUnableError(
                     f"this workflow runs alone, and the lock for that cannot be made: {error}",

@@ -106,6 +106,7 @@ def side_in_worktree(root: Path, path: str) -> FileSide:
             if status.st_size > MAX_BYTES:
                 return FileSide(unavailable=TOO_LARGE)
             with os.fdopen(handle, "rb", closefd=False) as file:
+                # one byte more than allowed: the file may have grown since it was looked at
                 content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return FileSide()
@@ -126,6 +127,7 @@ def _is_there(root: Path, path: str) -> bool:
             raise ValueError(_SPECIAL["120000"])
         if not stat.S_ISDIR(mode):
             return at == len(names)
+        # a repository inside of this one has its own history
         if os.path.lexists(way / ".git"):
             raise ValueError("lies in a repository of its own")
     return False

@@ -78,6 +78,7 @@ class VerifyPresets:
 
     def _program(self, name: str) -> str:
         """A Python tool as it is to be called: from the project's environment before PATH."""
+        # the tools of a project's environment have the versions that it pins
         for folder in (".venv/bin", "venv/bin"):
             if (self._root / folder / name).is_file():
                 return f"{folder}/{name}"
@@ -89,6 +90,7 @@ class VerifyPresets:
     def _rust(self) -> list[str]:
         cargo = self._installed("cargo")
         scope = " --workspace" if "workspace" in read_toml(self._root / "Cargo.toml") else ""
+        # clippy checks all that `cargo check` does; the build is what neither of them does
         if self._which("cargo-clippy"):
             return [f"{cargo} clippy{scope} --all-targets -- -D warnings", f"{cargo} build{scope}"]
         return [f"{cargo} check{scope} --all-targets", f"{cargo} build{scope}"]

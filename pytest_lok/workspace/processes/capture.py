@@ -125,6 +125,7 @@ class OutputPipe:
             return
         self._tail.append(data)
         self._tail_size += len(data)
+        # whole chunks go, so at least KEPT_BYTES of the end are left
         while self._tail_size - len(self._tail[0]) >= KEPT_BYTES:
             gone = len(self._tail.popleft())
             self._tail_size -= gone

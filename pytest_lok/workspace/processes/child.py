@@ -80,6 +80,7 @@ class Child:
             self._close()
             raise
         self.pid = self._process.pid
+        # the process exists from here on, so whatever fails now has to kill it
         watchdog.add(self.pid)
         try:
             self._watch(open_pidfd)
@@ -217,6 +218,7 @@ class Child:
         if not self._exited:
             return [self.pid]
         try:
+            # signal 0 only asks whether the group has members
             os.killpg(self.pid, 0)
         except (ProcessLookupError, PermissionError):  # nobody, or only zombies
             return []
@@ -236,6 +238,7 @@ class Child:
     def _check_again(self, delay: float) -> None:
         """Look again after ``delay`` seconds, until nothing is left or nothing helps."""
         left = self._survivors()
+        # time beyond the moment of SIGKILL; negative until then
         late = self._loop.time() - self._kill_at
         if not left or late > self._kill_after:
             self._finish()
@@ -307,5 +310,6 @@ def _start(
             stderr=sinks[1].child_fd,
             env=env,
             cwd=spec.cwd,
+            # its own session and group: signals reach what it starts, and Ctrl-C does not reach it
             start_new_session=True,
         )

@@ -28,8 +28,10 @@ def find_descendants(
     newest = _newest_pid(proc)
     if newest is None:
         return None
+    # nothing was started since but processes we know of: none can have left the group
     if recently_started and pid <= newest and all(number in ours for number in range(pid + 1, newest + 1)):
         return [pid] if _is_alive(proc, pid) else []
+    # another user's environment cannot be read; such a process cannot be signalled either
     needle = mark.encode()
     return [
         number

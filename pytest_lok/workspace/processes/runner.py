@@ -65,6 +65,7 @@ class LocalProcesses:
         self._children.add(child)
         try:
             stays = await _wait_until_exit_or_silence(child, spec)
+        # the coroutine was thrown away, so nobody is there to wait
         except GeneratorExit:
             child.kill()
             raise
@@ -77,6 +78,7 @@ class LocalProcesses:
             await _shielded_wait(child.gone)
         finally:
             self._children.discard(child)
+        # what has said all and was ended by us has done its work
         exit_code = 0 if stays else child.exit_code
         if exit_code is None:
             raise StepUnableError(
@@ -104,6 +106,7 @@ class LocalProcesses:
         if not spec.argv or not spec.argv[0]:
             raise StepUnableError("there is no command to start", hint="give `argv` a program to run")
         mark = self._watchdog.mark()
+        # the marks of outer runs stay, so that those find what runs here
         env = {**spec.env, MARK: spec.env.get(MARK, "") + mark}
         try:
             return Child(

@@ -26,6 +26,7 @@ class Watchdog:
         self._reset()
 
     def _reset(self) -> None:
+        # a fork copies this object, and the pipe would end only with the last copy
         self._owner = os.getpid()
         self._lock = threading.Lock()
         self.running: set[int] = set()
@@ -46,6 +47,7 @@ class Watchdog:
         """Watch a process that runs, as the leader of its own group."""
         with self._lock:
             self.running.add(pid)
+            # no shell yet, or somebody has killed it
             if not self._send(f"+ {pid}\n"):
                 self._start()
 
