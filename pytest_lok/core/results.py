@@ -132,16 +132,16 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was reported, and what was found out about it.
+    """One problem that was reported, and what was found out about it.
 
-    ``line`` and ``end_line`` count from 1 and are both part of it; they are where the quote stands
-    if ``evidence_found`` (in the base's version where the change ``removed`` it), else what the reporter
-    said. ``copies`` counts how often the quoted lines stand in the file. ``called`` is the reporter's
-    rule where the workflow has none of that name. ``backend`` reported it, "" = a command. ``votes`` has
-    every backend that gave a valid answer: the severity it gives this finding, "absent", or "unclear"
-    where it reports something that may be this. None = not known, or not asked for: ``evidence_found``
-    where a file cannot be looked into, ``in_diff``, ``file_changed`` and ``known`` (it is in the
-    baseline) where no gate wants them; ``doubt`` says why something is not known.
+    ``line`` and ``end_line`` count from 1, and both belong to the finding. They are the lines of the quote if
+    ``evidence_found`` (in the base's version of the file if the change ``removed`` them), else the lines that
+    the reporter gave. ``copies`` counts how often the quoted lines stand in the file. ``called`` is the
+    reporter's name of the rule if the workflow has no rule of that name. ``backend`` is who reported the
+    finding, "" = a command. ``votes`` has every backend that gave a valid answer: the severity that it gives
+    this finding, "absent", or "unclear" if it reports something that may be the same. ``known``: the baseline
+    has the finding. None = not known: ``evidence_found`` if a file cannot be looked into; ``in_diff``,
+    ``file_changed`` and ``known`` also if no gate asks for them. ``doubt`` says why something is not known.
     """
 
     rule_id: str
@@ -171,7 +171,7 @@ class Finding:
 
     @property
     def blocking(self) -> bool:
-        """Whether it makes the gate say no."""
+        """Whether this finding makes the gate say no."""
         return self.standing == "blocks"
 
     @property
@@ -208,15 +208,14 @@ class ItemResult:
 class StepResult:
     """What came of one step.
 
-    ``reason`` is "" only for a passed step. ``output`` is the text later steps read; ``data`` its
-    parsed JSON where the step's format is a JSON one (``has_data``); ``quoting`` says of another one that
-    the JSON in it is only quoted from its prompt. ``cut``: the output was too long, and a line in its middle
-    stands for what was dropped, so nothing is read of it. ``underlying`` is FAILED or ERROR on a soft
-    step. ``blocked_by`` names the root cause of a blocked step, "" if the step was skipped by its own
-    ``when`` or ran. ``findings`` are those of a step whose format they are, the
-    worst first, also where it failed; None on other steps. ``set_aside`` says which of them did not count
-    though they are severe enough. ``seconds`` is the step's own time,
-    waiting excluded; ``attempts`` is 0 for a step that did not run.
+    ``reason`` is "" for a passed step alone. ``output`` is the text that later steps read, and ``data`` its
+    parsed JSON if the step's format is a JSON one (``has_data``). ``quoting``: the JSON in a text output is
+    only quoted from the prompt. ``cut``: the output was too long, a line in its middle stands for what was
+    dropped, and nothing is read of it. ``underlying`` is FAILED or ERROR on a soft step. ``blocked_by`` names
+    the root cause of a blocked step; "" if the step ran or was skipped by its own ``when``. ``findings`` are
+    those of a step with the format of that name, the worst first, also where the step failed; None on other
+    steps. ``set_aside`` says which of them did not count though they are severe enough. ``seconds`` is the
+    step's own time without waiting. ``attempts`` is 0 for a step that did not run.
     """
 
     name: str
@@ -244,22 +243,22 @@ class StepResult:
 
     @property
     def passed(self) -> bool:
-        """It did its work and every check held."""
+        """Whether the step did its work and every check held."""
         return self.outcome is Outcome.PASSED
 
     @property
     def blocked(self) -> bool:
-        """Skipped because something it needs broke (not by its own ``when``)."""
+        """Whether the step was skipped because a step that it needs broke, and not by its own ``when``."""
         return bool(self.blocked_by)
 
     @property
     def withheld(self) -> bool:
-        """Kept from running by somebody outside, though others need it."""
+        """Whether somebody outside kept the step from running, though other steps need it."""
         return self.blocked_by == self.name and not self.attempts
 
     @property
     def ran(self) -> bool:
-        """It was started; only a skipped step was not."""
+        """Whether the step was started; every outcome but skipped says so."""
         return self.outcome is not Outcome.SKIPPED
 
     @property

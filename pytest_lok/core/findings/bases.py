@@ -56,5 +56,5 @@ def upstream_names(name: str) -> tuple[str, ...]:
 
 
 def is_id(name: str) -> bool:
-    """Whether it is the whole id of an object."""
+    """Whether a name is the whole id of an object of git."""
     return _ID.fullmatch(name) is not None

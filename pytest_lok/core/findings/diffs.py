@@ -116,23 +116,23 @@ class _Pairing:
         found, todo = list[_Block](), [(0, len(self._old), 0, len(self._new))]
         while todo:
             i, i_end, j, j_end = todo.pop()
-            i, j, i_end, j_end = self._trimmed(found, i, i_end, j, j_end)
+            i, j, i_end, j_end = self._trim_equal_ends(found, i, i_end, j, j_end)
             if i == i_end or j == j_end or self._left <= 0:
                 continue
-            if anchors := self._anchors(i, i_end, j, j_end):
-                for a, b in anchors:
+            if pairs := self._unique_pairs(i, i_end, j, j_end):
+                for a, b in pairs:
                     found.append((a, b, 1))
                     todo.append((i, a, j, b))
                     i, j = a + 1, b + 1
                 todo.append((i, i_end, j, j_end))
             else:
-                found += self._shortest(i, i_end, j, j_end)
+                found += self._shortest_edit(i, i_end, j, j_end)
         return sorted(found)
 
-    def _trimmed(
+    def _trim_equal_ends(
         self, found: list[_Block], i: int, i_end: int, j: int, j_end: int
     ) -> tuple[int, int, int, int]:
-        """What is left of a gap without its equal beginning and end, which are found."""
+        """A gap without its equal beginning and end, which are added to ``found``."""
         old, new, begin, end = self._old, self._new, 0, 0
         most = min(i_end - i, j_end - j)
         while begin < most and old[i + begin] == new[j + begin]:
@@ -143,7 +143,7 @@ class _Pairing:
         found += [(i_end - end, j_end - end, end)] * (end > 0)
         return i + begin, j + begin, i_end - end, j_end - end
 
-    def _anchors(self, i: int, i_end: int, j: int, j_end: int) -> list[tuple[int, int]]:
+    def _unique_pairs(self, i: int, i_end: int, j: int, j_end: int) -> list[tuple[int, int]]:
         """The longest run, in order on both sides, of lines that each side of a gap has once."""
         self._left -= i_end - i + j_end - j
         olds, news = Counter(self._old[i:i_end]), Counter(self._new[j:j_end])
@@ -163,7 +163,7 @@ class _Pairing:
             found.append((a, here))
         return found[::-1]
 
-    def _shortest(self, i: int, i_end: int, j: int, j_end: int) -> Iterator[_Block]:
+    def _shortest_edit(self, i: int, i_end: int, j: int, j_end: int) -> Iterator[_Block]:
         """The fewest lines that change in a gap (Myers 1986); none stays where that is too far to go."""
         old, new = self._old[i:i_end], self._new[j:j_end]
         furthest, history = {1: 0}, list[dict[int, int]]()

@@ -76,7 +76,7 @@ _ENTRIES: Mapping[str, Json] = {
 
 
 def findings_request(rules: Mapping[str, Rule]) -> str:
-    """What is added to a prompt that asks for findings."""
+    """The text that is added to a prompt that asks for findings."""
     meanings = {key: meaning for key, (_, meaning) in _KEYS.items()}
     if rules:
         meanings["rule_id"] = f"one of the rules below, {OTHER_RULE} where none fits"

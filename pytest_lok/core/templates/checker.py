@@ -93,14 +93,14 @@ class NameChecker:
             case nodes.Test():
                 self._check_test(node)
             case _:
-                self._other(node)
+                self._visit_other(node)
 
     def _visit_arguments(self, node: nodes.Node) -> None:
         """Everything below but the node's own subject."""
         for child in node.iter_child_nodes(exclude=("node",)):
             self.visit(child)
 
-    def _other(self, node: nodes.Node) -> None:
+    def _visit_other(self, node: nodes.Node) -> None:
         if (word := _UNAVAILABLE.get(type(node))) is not None:
             self._fault(node, f"`{word}` is not available: a workflow's text stands by itself")
             return

@@ -45,7 +45,7 @@ def json_type(value: object) -> JsonType:
 
 def equal_json(left: Any, right: Any) -> bool:
     """Whether the two are the same value; a text, a number and a truth are never the same."""
-    todo = [_pair(left, right)]
+    todo = [_comparable_pair(left, right)]
     while todo:
         left, right = todo.pop()
         its = json_type(left)
@@ -55,17 +55,17 @@ def equal_json(left: Any, right: Any) -> bool:
             left, right = list(left), list(right)
             if len(left) != len(right):
                 return False
-            todo += [_pair(a, b) for a, b in zip(left, right, strict=True)]
+            todo += [_comparable_pair(a, b) for a, b in zip(left, right, strict=True)]
         elif its == "object":
             if left.keys() != right.keys():
                 return False
-            todo += [_pair(value, right[key]) for key, value in left.items()]
+            todo += [_comparable_pair(value, right[key]) for key, value in left.items()]
         elif left != right:
             return False
     return True
 
 
-def _pair(left: Any, right: Any) -> tuple[Any, Any]:
+def _comparable_pair(left: Any, right: Any) -> tuple[Any, Any]:
     """An output is its JSON beside an array or object, and its text beside anything else."""
     if isinstance(left, OutputValue):
         left = left.unwrap() if isinstance(right, dict | list) else left.text
@@ -103,7 +103,7 @@ def plain_text(value: str) -> str:
 
 def compare(left: Any, right: Any) -> int:
     """Less than 0, 0, or more than 0; TemplateError unless both are numbers, or both texts."""
-    left, right = _pair(left, right)
+    left, right = _comparable_pair(left, right)
     its, other = json_type(left), json_type(right)
     if its != other or its not in ("number", "text"):
         raise TemplateError(
@@ -206,7 +206,7 @@ def distinct(values: Iterable[T], key: Callable[[T], Any]) -> Iterator[T]:
 
 
 def _hashable(value: Any) -> object:
-    """The same for the same values, and something that can be looked up."""
+    """A hashable value that is equal for equal JSON values alone."""
     value = unwrap(value)
     its = json_type(value)
     match its:

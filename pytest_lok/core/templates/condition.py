@@ -48,7 +48,7 @@ class Condition:
 
     @classmethod
     def parse_value(cls, source: str, names: VisibleNames) -> Condition:
-        """The same for an expression whose ``value`` is wanted (``for_each``)."""
+        """Compile an expression of any ``value`` (``for_each``); SourceError holds every mistake, too."""
         return cls._of(source, check_expression(source, names, decides=False))
 
     @classmethod
@@ -66,7 +66,7 @@ class Condition:
         )
 
     def may_be_slow(self, scope: Scope) -> bool:
-        """Whether it may take long to say."""
+        """Whether evaluating it may take long."""
         return self._program.may_be_slow(scope)
 
     def holds(self, scope: Scope) -> bool:

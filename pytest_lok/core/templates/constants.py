@@ -11,25 +11,27 @@ from pytest_lok.core.templates.comparison import BOOLEAN, COMPARED, JsonType, js
 from pytest_lok.core.templates.environment import MADE
 
 
-def _are(its: JsonType, names: str) -> dict[str, JsonType]:
+def _of_type(its: JsonType, names: str) -> dict[str, JsonType]:
     return dict.fromkeys(names.split(), its)
 
 
-_NAMES = {**_are("text", "output"), **_are("number", "cost seconds index")}
-_FACTS = {**_are("text", "output outcome reason backend"), **_are("number", "seconds")}
-_GROUPS = _are("text", "arg env workflow")
+_NAMES = {**_of_type("text", "output"), **_of_type("number", "cost seconds index")}
+_FACTS = {**_of_type("text", "output outcome reason backend"), **_of_type("number", "seconds")}
+_GROUPS = _of_type("text", "arg env workflow")
 _FILTERS = {
-    **_are("text", "capitalize filesizeformat format indent join json lower replace string title tojson"),
-    **_are("text", "trim truncate upper urlencode wordwrap"),
-    **_are("number", "abs count float int length round sum wordcount"),
-    **_are("array", "batch dictsort groupby items lines list map reject rejectattr select selectattr"),
-    **_are("array", "slice sort unique"),
+    **_of_type("text", "capitalize filesizeformat format indent join json lower replace string title tojson"),
+    **_of_type("text", "trim truncate upper urlencode wordwrap"),
+    **_of_type("number", "abs count float int length round sum wordcount"),
+    **_of_type("array", "batch dictsort groupby items lines list map reject rejectattr select selectattr"),
+    **_of_type("array", "slice sort unique"),
 }
 _METHODS = {
-    **_are("text", "capitalize casefold join lower lstrip removeprefix removesuffix replace rstrip strip"),
-    **_are("text", "swapcase title upper"),
-    **_are("number", "count find index rfind rindex"),
-    **_are("array", "items keys partition rpartition rsplit split splitlines values"),
+    **_of_type(
+        "text", "capitalize casefold join lower lstrip removeprefix removesuffix replace rstrip strip"
+    ),
+    **_of_type("text", "swapcase title upper"),
+    **_of_type("number", "count find index rfind rindex"),
+    **_of_type("array", "items keys partition rpartition rsplit split splitlines values"),
 }
 _ARITHMETIC = (nodes.Sub, nodes.Div, nodes.FloorDiv, nodes.Pow, nodes.Neg, nodes.Pos)
 
@@ -90,7 +92,7 @@ def _name(node: nodes.Getattr | nodes.Getitem) -> str:
 
 def constants(node: nodes.Expr) -> Iterator[nodes.Expr]:
     """The parts of a condition that read nothing, so that they never say anything else."""
-    if not _reads(node):
+    if not _reads_anything(node):
         yield node
         return
     match node:
@@ -101,7 +103,7 @@ def constants(node: nodes.Expr) -> Iterator[nodes.Expr]:
             yield from constants(node.node)
 
 
-def _reads(node: nodes.Expr) -> bool:
+def _reads_anything(node: nodes.Expr) -> bool:
     names = {name.name for name in node.find_all(nodes.Name)}
     if isinstance(node, nodes.Name):
         names.add(node.name)

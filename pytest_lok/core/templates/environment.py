@@ -71,7 +71,7 @@ class LokEnvironment(ImmutableSandboxedEnvironment):
         return super().call_unop(context, operator, arg)
 
 
-class _Rounds:
+class _CountedItems:
     """What a loop goes through, each round counted; it keeps its length, for ``loop.length``."""
 
     def __init__(self, items: Any, budget: RenderingBudget) -> None:
@@ -82,29 +82,29 @@ class _Rounds:
         return len(self._items)
 
     def __iter__(self) -> Iterator[Any]:
-        return _rounds(self._items, self._budget)
+        return _count_rounds(self._items, self._budget)
 
 
-def _rounds(items: Iterable[Any], budget: RenderingBudget) -> Iterator[Any]:
+def _count_rounds(items: Iterable[Any], budget: RenderingBudget) -> Iterator[Any]:
     for item in items:
         budget.spend(1)
         yield item
 
 
 @pass_context
-def _counted(context: Context, items: Any) -> Iterable[Any]:
+def _count_loop(context: Context, items: Any) -> Iterable[Any]:
     items = unwrap(items)
     budget = budget_of(context)
-    return _Rounds(items, budget) if hasattr(items, "__len__") else _rounds(items, budget)
+    return _CountedItems(items, budget) if hasattr(items, "__len__") else _count_rounds(items, budget)
 
 
 @pass_context
-def _made(context: Context, value: Any) -> Any:
+def _measure_made(context: Context, value: Any) -> Any:
     budget_of(context).measure(value)
     return value
 
 
-def _captured(parts: Iterable[str]) -> str:
+def _join_captured(parts: Iterable[str]) -> str:
     """The parts of a captured block or macro as one text."""
     parts = list(parts)
     if sum(map(len, parts)) > 4 * MAX_TEXT:
@@ -123,13 +123,13 @@ def _environment() -> LokEnvironment:
         comment_start_string="\udfff{#",
         comment_end_string="#}\udfff",
     )
-    environment.concat = _captured  # type: ignore[method-assign]  # a function of the instance: not bound
+    environment.concat = _join_captured  # type: ignore[method-assign]  # a function of the instance: not bound
     environment.globals = dict(FUNCTIONS)
     environment.filters = {
         **FILTERS,
         COMPARED: compared,
-        COUNTED: _counted,
-        MADE: _made,
+        COUNTED: _count_loop,
+        MADE: _measure_made,
         BOOLEAN: require_boolean,
     }
     environment.tests = dict(TESTS)

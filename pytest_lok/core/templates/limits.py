@@ -24,7 +24,7 @@ CALL = 20
 """Work that a call is, compared to a loop round."""
 
 FILTER = 4
-"""The same for a filter."""
+"""Work that a filter is, compared to a loop round."""
 
 _TIME_CHECK_INTERVAL = 1000
 """Work between two looks at the time."""

@@ -116,7 +116,7 @@ class TemplateProgram:
             raise self._located(failure, 0) from None
 
     def may_be_slow(self, scope: Scope) -> bool:
-        """Whether it may take long: long values, loops, regular expressions."""
+        """Whether running may take long: it has loops or regular expressions, or its values are long."""
         slow = self._tree.find(nodes.For) is not None or self.names & _SLOW_FUNCTIONS
         return bool(slow) or _input_size(scope, self._steps) > QUICK_CHARACTERS
 
@@ -208,7 +208,7 @@ class PlainProgram:
         return frozenset(_path(tag)[0] for tag in self._tags)
 
     def may_be_slow(self, scope: Scope) -> bool:  # noqa: ARG002 - as TemplateProgram has it
-        """Whether it may take long: never, since nothing is looked for in the values."""
+        """False: nothing is looked for in the values, however long they are."""
         return False
 
     def empty_steps(self, scope: Scope) -> list[str]:

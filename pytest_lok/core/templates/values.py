@@ -48,7 +48,7 @@ class Namespace(DataView):
         self._find = find
 
     def field(self, name: str) -> object:
-        """What is known under that name."""
+        """The value below that name, or a missing one."""
         return self._find(name)
 
 
@@ -221,18 +221,18 @@ def field_of(value: object, key: object) -> object:
 def root_values(scope: Scope) -> dict[str, object]:
     """What the names at the start of an expression stand for, but for an assert's own."""
     found: dict[str, object] = {
-        "steps": Namespace(lambda name: _step(scope, name)),
-        "arg": Namespace(lambda name: _argument(scope, name)),
-        "env": Namespace(lambda name: _variable(scope, name)),
-        "workflow": Namespace(lambda name: _workflow(scope, name)),
-        "project": Namespace(lambda name: _project(scope, name)),
+        "steps": Namespace(lambda name: _step_value(scope, name)),
+        "arg": Namespace(lambda name: _argument_value(scope, name)),
+        "env": Namespace(lambda name: _env_value(scope, name)),
+        "workflow": Namespace(lambda name: _workflow_value(scope, name)),
+        "project": Namespace(lambda name: _project_value(scope, name)),
     }
     if scope.loop is not None:
         found |= {"item": scope.loop.item, "index": scope.loop.index}
     return found
 
 
-def _step(scope: Scope, name: str) -> object:
+def _step_value(scope: Scope, name: str) -> object:
     result = scope.steps.get(name)
     if result is None:
         return missing(f"step {name!r} has no result")
@@ -259,7 +259,7 @@ def _not_passed_error(result: StepResult) -> TemplateError:
     )
 
 
-def _argument(scope: Scope, name: str) -> object:
+def _argument_value(scope: Scope, name: str) -> object:
     if name in scope.arguments:
         return scope.arguments[name]
     if name.isdigit():
@@ -267,17 +267,17 @@ def _argument(scope: Scope, name: str) -> object:
     return missing(f"argument {name!r} is not given", f"give it as --{name} VALUE; {OPTIONAL}")
 
 
-def _variable(scope: Scope, name: str) -> object:
+def _env_value(scope: Scope, name: str) -> object:
     return scope.env[name] if name in scope.env else missing(f"environment variable {name} is not set")
 
 
-def _workflow(scope: Scope, name: str) -> object:
+def _workflow_value(scope: Scope, name: str) -> object:
     if name == "name":
         return scope.workflow_name
     return " + ".join(backend[:1].upper() + backend[1:] for backend in scope.backends) or "lok"
 
 
-def _project(scope: Scope, name: str) -> object:
+def _project_value(scope: Scope, name: str) -> object:
     return scope.project.get(name, missing(f"the project's {name} is not known"))
 
 
@@ -339,7 +339,7 @@ FACTS: Mapping[str, Callable[[StepResult], object]] = {
 """What ``steps.X`` says about the step itself; each wins over a JSON field of its name."""
 
 OUTCOMES = frozenset({"failed", "outcome", "passed", "skipped", "success"})
-"""Those that say what became of it."""
+"""The facts that say what became of a step."""
 
 
 def _list_names(names: Iterable[str]) -> str:

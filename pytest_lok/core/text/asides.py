@@ -89,7 +89,7 @@ def _words(text: str) -> set[str]:
 
 
 class _Asides:
-    """What is set aside beside one answer: an object or an array of objects, with these words in its keys."""
+    """What is set aside beside one answer: an object, or an array of objects, with these words as keys."""
 
     def __init__(
         self, is_object: bool, keys: frozenset[str], quoted: Callable[[Container, str], bool]
@@ -100,7 +100,7 @@ class _Asides:
         self._tries = MAX_ATTEMPTS
 
     def kept_text(self, part: _TextPart) -> str:
-        """What is left of a part."""
+        """The part of the text without its asides, each of which becomes an ellipsis."""
         if part.value is not None:
             return f"{_ELLIPSIS}\n" if self._is_quotation(part.value, part.text) else part.text
         if part.code is not None:
@@ -147,7 +147,7 @@ class _Asides:
         return end if aside else None
 
     def _is_code(self, text: str) -> bool:
-        """Whether it is code, and no value as a whole."""
+        """Whether the text is code: it begins like no object, array or string, and names no key."""
         return re.match(r"\s*[\w@#$.*/<+})-]", text) is not None and not self._names_a_key(text)
 
     def _is_quotation(self, value: Container, source: str) -> bool:
@@ -158,7 +158,7 @@ class _Asides:
 
 
 def _is_sentence(before: str) -> bool:
-    """Whether it leads up to a value, and is neither the key of one nor the mark of an item."""
+    """Whether the words before a value are a sentence, and neither a key nor the mark of a list item."""
     bullet = _BULLET.match(before)
     return _SENTENCE.fullmatch(before, bullet.end() if bullet else 0) is not None
 

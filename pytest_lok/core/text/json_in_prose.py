@@ -98,10 +98,10 @@ def find_json_values(text: str, material: str = "") -> list[Json]:
         return []
     _check_stands_free(text, values)
     _check_not_quoted(text, values, material)
-    before, *between, after = _gaps(text, values)
+    before, *between, after = _texts_between(text, values)
     if any(gap.strip() for gap in between):
         raise OutputError("the output holds JSON values with other text between them", hint=JSON_ALONE_HINT)
-    if any(_is_scalar(line) for line in f"{before}\n{after}".split("\n")):
+    if any(_is_json_line(line) for line in f"{before}\n{after}".split("\n")):
         raise OutputError("the output holds lines of JSON apart from the others", hint=JSON_ALONE_HINT)
     return [it.value for it in values]
 
@@ -264,7 +264,7 @@ def _check_stands_free(text: str, values: Sequence[_FoundValue]) -> None:
         for fence in _FENCED.finditer(_outline(text, values))
     ):
         raise OutputError("the JSON in the output stands in a block with other text", hint=JSON_ALONE_HINT)
-    several = cache(lambda marks: len(marks.findall("…".join(_gaps(text, values)))) > 1)
+    several = cache(lambda marks: len(marks.findall("…".join(_texts_between(text, values)))) > 1)
     for it in values:
         before, after = _line_before(text, it.start), text[it.end : it.end + _LOOK_AROUND]
         if not it.value and (before.strip() or after.partition("\n")[0].strip()):
@@ -278,7 +278,7 @@ def _check_stands_free(text: str, values: Sequence[_FoundValue]) -> None:
 
 
 def _is_listed(before: str, several: Callable[[re.Pattern[str]], bool]) -> bool:
-    """Whether it is the value of a key, or an item, of something that is written like YAML."""
+    """Whether a value is that of a key, or an item, of a text that is written like YAML."""
     field = _FIELD.fullmatch(before)
     if field is None or not field[0].strip():
         return False
@@ -308,10 +308,10 @@ _FENCED = re.compile(
 
 def _outline(text: str, values: Sequence[_FoundValue]) -> str:
     """The text with ``NUL`` for its values."""
-    return "\0".join(gap.replace("\0", " ") for gap in _gaps(text, values))
+    return "\0".join(gap.replace("\0", " ") for gap in _texts_between(text, values))
 
 
-def _gaps(text: str, values: Sequence[_FoundValue]) -> list[str]:
+def _texts_between(text: str, values: Sequence[_FoundValue]) -> list[str]:
     edges = [0, *(edge for it in values for edge in (it.start, it.end)), len(text)]
     return [text[edges[at] : edges[at + 1]] for at in range(0, len(edges), 2)]
 
@@ -320,7 +320,7 @@ def _line_before(text: str, start: int) -> str:
     return text[max(0, start - _LOOK_AROUND) : start].rpartition("\n")[2]
 
 
-def _is_scalar(line: str) -> bool:
+def _is_json_line(line: str) -> bool:
     try:
         return bool(line.strip()) and not isinstance(load_alone(line), dict | list)
     except (json.JSONDecodeError, OutputError):

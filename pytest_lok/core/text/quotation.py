@@ -13,7 +13,7 @@ from pytest_lok.core.text.invisible import squeezed, without_invisible
 from pytest_lok.core.text.strict_json import Container, canonical, decode
 from pytest_lok.errors import OutputError
 
-MOST = 3_000_000
+MAX_READ = 3_000_000
 """Characters that are read in search of one value; what cannot be told after that counts as quoted."""
 
 
@@ -23,11 +23,11 @@ def is_quoted(value: Container, source: str, material: str) -> bool:
     What is compared are texts and values: line numbers, marks of a diff, escapes, entities, the order of
     keys and what is invisible make no other value.
     """
-    known = _bare(material)
+    known = _without_marks(material)
     ways = source, json.dumps(value), json.dumps(value, ensure_ascii=False)
-    if known and any(_bare(way) in known for way in ways):
+    if known and any(_without_marks(way) in known for way in ways):
         return True
-    return _mentions(material, value) and _holds(material, value)
+    return _names_all_keys(material, value) and _contains_value(material, value)
 
 
 def without_values(pieces: Sequence[str], *, others: bool) -> list[str]:
@@ -101,15 +101,15 @@ def _is_value(text: str, start: int, end: int) -> bool:
         return False
 
 
-def _bare(text: str) -> str:
-    """What is the same however a text is broken into lines, escaped or marked as quoted."""
+def _without_marks(text: str) -> str:
+    """The text without line breaks, escapes and marks of quotation, so that two spellings compare equal."""
     return re.sub(r"\\+[nrt]", "", text).translate(_MARKS)
 
 
 _MARKS = str.maketrans("'", '"', " \t\r\n\\>+-|#*/")
 
 
-def _mentions(material: str, value: Container) -> bool:
+def _names_all_keys(material: str, value: Container) -> bool:
     """Whether all the plain keys of the value are in the material at all, which is quickly told."""
     keys = [key for key in value if key.isascii() and key.isalnum()] if isinstance(value, dict) else []
     said = html.unescape(_decoded(material))
@@ -121,32 +121,32 @@ def _decoded(text: str) -> str:
     return said.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # halves make one character
 
 
-def _holds(material: str, value: Container) -> bool:
-    wanted = _look(value)
-    left = MOST
-    for reading in _readings(_near(material, value, 2000 + 40 * len(wanted))):
+def _contains_value(material: str, value: Container) -> bool:
+    wanted = _squeezed_json(value)
+    left = MAX_READ
+    for reading in _readings(_lines_near_keys(material, value, 2000 + 40 * len(wanted))):
         left -= len(reading)
         for found, spent in _values(reading):
             left -= spent
             if left < 0:
                 return True
-            if type(found) is type(value) and len(found) == len(value) and _look(found) == wanted:
+            if type(found) is type(value) and len(found) == len(value) and _squeezed_json(found) == wanted:
                 return True
     return False
 
 
-def _look(value: Json) -> str:
+def _squeezed_json(value: Json) -> str:
     """The value as it is seen, its keys in the order of what is seen of them."""
-    return squeezed(canonical(_seen_keys(value)))
+    return squeezed(canonical(_with_squeezed_keys(value)))
 
 
-def _seen_keys(value: Json) -> Json:
+def _with_squeezed_keys(value: Json) -> Json:
     if isinstance(value, dict):
-        return {squeezed(key): _seen_keys(it) for key, it in value.items()}
-    return [_seen_keys(it) for it in value] if isinstance(value, list) else value
+        return {squeezed(key): _with_squeezed_keys(it) for key, it in value.items()}
+    return [_with_squeezed_keys(it) for it in value] if isinstance(value, list) else value
 
 
-def _near(text: str, value: Container, reach: int) -> str:
+def _lines_near_keys(text: str, value: Container, reach: int) -> str:
     """The lines of a text that are near to where a key of the value is named, if keys are plainly written."""
     keys = (key for it in _containers(value) if isinstance(it, dict) for key in it)
     key = next((key for key in keys if key.isascii() and key.isalnum()), "")
@@ -168,8 +168,8 @@ def _readings(text: str) -> Iterator[str]:
     for outer in dict.fromkeys((plain, text, html.unescape(plain), html.unescape(text))):
         for said in dict.fromkeys((outer, _unescaped(outer), _unescaped(_decoded(outer)))):
             bare = unnumbered(said)
-            for reading in (said, bare, _unmarked(said), _unmarked(bare), _from_its_json(said)):
-                for it in (reading, _of_python(reading)):
+            for reading in (said, bare, _unmarked(said), _unmarked(bare), _from_first_bracket(said)):
+                for it in (reading, _python_to_json(reading)):
                     if hash(it) not in known:
                         known.add(hash(it))
                         yield it
@@ -177,7 +177,7 @@ def _readings(text: str) -> Iterator[str]:
 
 _LENIENT = json.JSONDecoder(strict=False)
 _OPENER = re.compile(r"\{(?=\s*[\"}])|\[(?=\s*[\"\[{\]\dtfnNI-])")
-_TOO_DEEP = 20_000  # what it costs to come to the end of what can be read, and back
+_COST_OF_UNREADABLE = 20_000  # what it costs to come to the end of what can be read, and back
 
 
 def _values(text: str) -> Iterator[tuple[Container, int]]:
@@ -190,7 +190,7 @@ def _values(text: str) -> Iterator[tuple[Container, int]]:
         except json.JSONDecodeError as error:
             at, spent = start + 1, error.pos - start + 20
         except (RecursionError, ValueError):
-            at, spent = start + 1, _TOO_DEEP
+            at, spent = start + 1, _COST_OF_UNREADABLE
         else:
             for inner in _containers(value):
                 yield inner, 8
@@ -220,14 +220,14 @@ def _unmarked(text: str) -> str:
     return re.sub(r"^[ \t]*(?:[>|#*/]+|[+-])[ \t]?", "", text, flags=re.MULTILINE)
 
 
-def _from_its_json(text: str) -> str:
+def _from_first_bracket(text: str) -> str:
     """The text without whatever stands on its lines before the first quote or bracket."""
     return re.sub(r"^[^\"'{}\[\]\n]+", "", text, flags=re.MULTILINE)
 
 
-_WORDS = {"True": "true", "False": "false", "None": "null"}
+_PYTHON_WORDS = {"True": "true", "False": "false", "None": "null"}
 
 
-def _of_python(text: str) -> str:
+def _python_to_json(text: str) -> str:
     """A literal of Python as JSON, where it is simple."""
-    return re.sub(r"\b(?:True|False|None)\b", lambda it: _WORDS[it[0]], text.replace("'", '"'))
+    return re.sub(r"\b(?:True|False|None)\b", lambda it: _PYTHON_WORDS[it[0]], text.replace("'", '"'))

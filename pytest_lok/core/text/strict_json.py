@@ -43,7 +43,7 @@ def load_alone(text: str) -> Json:
 
 
 def unfenced(text: str) -> str:
-    """What is in the one fence (or block quote) that a text is; else the text."""
+    """The content of a text that is one fence or one block quote; any other text as it is."""
     text = text.strip().removeprefix("\ufeff").strip()
     if text.startswith(">") and all(line.lstrip()[:1] in ("", ">") for line in text.split("\n")):
         text = re.sub(r"^[ \t]*>[ \t]?", "", text, flags=re.MULTILINE).strip()

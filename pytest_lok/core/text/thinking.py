@@ -97,7 +97,7 @@ def _tags(text: str) -> Iterator[re.Match[str]]:
 
 
 def _in_values(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
-    """Those in strings of JSON, which is whole, so that no thought can begin or end in it."""
+    """Tags in strings of whole JSON, in which no thought can begin or end; each as its start."""
     at, number, misses = 0, 0, 0
     while number < len(tags) and misses < MAX_TAGS and (opener := _OPENER.search(text, at)) is not None:
         start = opener.start()
@@ -115,7 +115,7 @@ def _in_values(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
 
 
 def _in_fences(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
-    """Those in fences of code, where each tag that closes follows one that opens."""
+    """Tags in fences of code where each closing tag follows an opening one; each as its start."""
     found = list(_FENCE.finditer(text))
     if len(found) < len(re.findall("`{3,}|~{3,}", text)):
         # one begins where no line does, so nobody knows which are pairs
@@ -133,7 +133,7 @@ def _in_fences(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
 
 
 def _in_code(text: str, tags: list[re.Match[str]]) -> Iterator[int]:
-    """Those in code between backticks, on one line."""
+    """Tags in code between backticks, on one line; each as its start."""
     end, starts, ends = -1, list[int](), list[int]()
     for tag in tags:
         if tag.start() > end:

@@ -148,6 +148,6 @@ def _bounded_class(cls: type[Validator]) -> type[Validator]:
 
 
 def instruction(schema: Mapping[str, Json]) -> str:
-    """What is added to a prompt whose answer must satisfy the schema."""
+    """The text that is added to a prompt whose answer must satisfy the schema."""
     text = json.dumps(schema, indent=2, ensure_ascii=False)
     return f"Answer with JSON only, no prose around it, satisfying this JSON Schema:\n\n```json\n{text}\n```"

@@ -51,7 +51,7 @@ class Plan:
         )
 
     def narrowed(self, select: Collection[str]) -> Plan:
-        """The same for fewer steps: these and what they need."""
+        """This plan for fewer steps: those that are selected and what they need."""
         needed = _closure(select, {step.name: step for step in self.steps})
         steps = tuple(step for step in self.steps if step.name in needed)
         return replace(self, steps=steps, selected=frozenset(select))

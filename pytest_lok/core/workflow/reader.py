@@ -121,7 +121,7 @@ class WorkflowReader:
         return [StepReader(StepKeys(file, index, context)) for file, index in merged.values()]
 
     def check(self, readers: Sequence[StepReader]) -> None:
-        """What concerns the whole; then WorkflowError if anything anywhere is wrong."""
+        """Check what concerns more than one step; WorkflowError if anything in the files is wrong."""
         self._check_tags()
         self._check_arguments()
         self._check_rules()
@@ -275,7 +275,7 @@ class WorkflowReader:
                     file.report(("rules", name), f"the rule `{name}` has no severity", hint, key=True)
 
     def _check_findings_declared(self, readers: Sequence[StepReader]) -> None:
-        """What is about findings needs somebody who reports some."""
+        """``[gate]`` and ``[rules]`` need a step that reports findings."""
         if any(reader.keys.reports_findings for reader in readers) or not self.is_complete:
             return
         for key in ("gate", "rules"):
@@ -307,7 +307,7 @@ class WorkflowReader:
 
 
 def _is_switch(document: ArgumentDocument) -> bool:
-    """Whether it says yes or no, in words."""
+    """Whether the argument's values are the words true and false."""
     words = {"true", "false"}
     return set(document.choices) == words or str(document.default).lower() in words
 

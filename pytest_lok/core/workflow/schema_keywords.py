@@ -47,7 +47,7 @@ _MAX_SHOWN = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaProblem:
-    """What is wrong with a schema and where; ``key`` = with the key itself."""
+    """What is wrong with a schema, and at which path; ``key``: the key itself is wrong, not its value."""
 
     path: Path
     message: str
@@ -149,7 +149,7 @@ class _SchemaWalk:
             yield from self._schema(found.contents, at, found.resolver, at)
 
     def _keyword(self, node: Mapping[str, Any], key: str, value: Any) -> tuple[str, str] | None:
-        """What is wrong with a keyword, and what to do."""
+        """What is wrong with a keyword and what to do about it, None = it is sound."""
         self._used.add(key)
         if key.startswith("x-"):
             return None
@@ -182,7 +182,7 @@ def _pattern(pattern: str) -> tuple[str, str] | None:
 
 
 def _subschemas(node: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    """What is a schema inside of a schema, and where; names and data are none."""
+    """The schemas inside of a schema, each with the keys that lead to it; names and data are no schemas."""
     for key, value in node.items():
         if key in _ONE_SCHEMA:
             yield (key,), value
