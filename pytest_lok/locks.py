@@ -37,7 +37,7 @@ class SharedLock:
         return True
 
     def release(self) -> None:
-        """Release the lock. Idempotent."""
+        """Release the lock, if it is held."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -72,7 +72,7 @@ class NumberedLocks:
         _lock(self._file, number, fcntl.F_UNLCK)
 
     def close(self) -> None:
-        """Release every lock. Idempotent."""
+        """Release every lock; closing again does nothing."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

@@ -26,7 +26,7 @@ class Journal:
             self._file = self._open()
 
     def close(self) -> None:
-        """Close the file. Idempotent."""
+        """Close the file; closing again does nothing."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

@@ -44,7 +44,7 @@ class OutputSink(Protocol):
         ...
 
     def close(self) -> None:
-        """Close every descriptor. Idempotent."""
+        """Close every descriptor; closing again does nothing."""
         ...
 
     def text_so_far(self) -> str:
@@ -97,7 +97,7 @@ class OutputPipe:
         return len(data)
 
     def close(self) -> None:
-        """Close both ends. Idempotent."""
+        """Close both ends; closing again does nothing."""
         for descriptor in (self.our_fd, self._child_fd):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -217,7 +217,7 @@ class InputPipe:
         return len(self._rest) + left[0]
 
     def close(self) -> None:
-        """Close both ends. Idempotent."""
+        """Close both ends; closing again does nothing."""
         for descriptor in (self.our_fd, self.child_fd):
             if descriptor >= 0:
                 os.close(descriptor)
