@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_lok.cli.main import main
 from pytest_lok.core.edits.edits import parse_edits
 from pytest_lok.core.results import RunResult, StepResult
 from pytest_lok.core.templates.builtins import FILTERS, FUNCTIONS
@@ -80,10 +81,10 @@ def test_what_a_page_shows_is_so(name: str, project: Path, environ: dict[str, st
             (root / file).write_text(text if "[[steps]]" in text or kind != "toml" else text + STEP)
         if file == "lok.toml":
             (root / file).write_text(text)
-            run("lok backends", root, environ)
+            assert main(["--dir", str(root), "backends"], environ) == 0
         checked = checked or file.startswith(".lok/workflows/")
     if checked:
-        run("lok workflow validate", root, environ)
+        assert main(["--dir", str(root), "workflow", "validate"], environ) == 0
 
 
 def where(kind: str, text: str, number: int) -> str:
