@@ -54,8 +54,7 @@ _UNAVAILABLE: dict[type[nodes.Node], str] = {
 class NameChecker:
     """One walk over the tree: every name means something; calls and loops become the sandbox's own.
 
-    After ``visit``, ``faults`` and ``warnings`` hold what is wrong and what is odd; ``steps``, ``arguments``,
-    ``positional_count``, ``outcome_steps`` and ``rubrics`` are what the text reads.
+    ``visit`` fills in what is wrong (``faults``), what is odd (``warnings``), and all that the text reads.
     """
 
     names: VisibleNames
@@ -73,7 +72,7 @@ class NameChecker:
 
     @property
     def required(self) -> frozenset[str]:
-        """The arguments that are used and nowhere asked whether they are there."""
+        """The arguments that are used and never tested with ``is defined``."""
         return frozenset(self.arguments - self.tested_arguments)
 
     def visit(self, node: nodes.Node, *, owner: bool = False, optional: bool = False) -> None:

@@ -143,12 +143,10 @@ class WorkflowReader:
             for name, (_, declared) in self._declared_arguments().items()
             if declared
         }
-        collect, exclusive = self._inherited("collect"), self._inherited("exclusive")
+        collect = self._inherited("collect")
         by_name_only = not (source.origin is Origin.PROJECT if collect is None else collect)
         if collect is None:
             collect = not by_name_only and not _misses_value(arguments.values(), needed)
-        if exclusive is None:
-            exclusive = any(isinstance(step.action, Ask) and step.action.apply_edits for step in steps)
         gate, budget = self._inherited("gate"), self._inherited("budget")
         texts = "\0".join(file.source.text for file in self.files)
         return Workflow(
@@ -165,7 +163,7 @@ class WorkflowReader:
             allow_skip=bool(self._inherited("allow_skip")),
             tags=tuple(self._inherited("tags") or ()),
             max_parallel=self._inherited("max_parallel"),
-            exclusive=exclusive,
+            exclusive=self._is_exclusive(steps),
             args=arguments,
             positional_count=max(
                 [positional_count, *(argument.position or 0 for argument in arguments.values())]
@@ -178,6 +176,13 @@ class WorkflowReader:
             warnings=tuple(warning for file in self.files for warning in file.warnings),
             remarks=tuple(remark for file in self.files for remark in file.remarks),
         )
+
+    def _is_exclusive(self, steps: Sequence[Step]) -> bool:
+        """Whether it runs alone: as it says, else if a step of it applies edits."""
+        said: bool | None = self._inherited("exclusive")
+        if said is not None:
+            return said
+        return any(isinstance(step.action, Ask) and step.action.apply_edits for step in steps)
 
     def _load_parent(self, parent: Parent) -> bool:
         """One file up the chain of ``extends``; False at its end."""
