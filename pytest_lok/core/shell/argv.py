@@ -19,8 +19,13 @@ from pytest_lok.core.shell.ast import (
     UnsupportedSyntax,
 )
 from pytest_lok.core.shell.parser import scan
-from pytest_lok.core.shell.placeholders import holes_of
-from pytest_lok.core.shell.safety.command_tables import SCRIPTED, Interpreter, interpreter, runs_operands
+from pytest_lok.core.shell.placeholders import find_holes
+from pytest_lok.core.shell.safety.command_tables import (
+    LITTLE_LANGUAGES,
+    Interpreter,
+    interpreter,
+    runs_operands,
+)
 from pytest_lok.core.shell.safety.rules.programs import RULES, judge_of
 from pytest_lok.errors import Fault
 
@@ -38,14 +43,14 @@ def argv_faults(items: Sequence[str]) -> Iterator[tuple[int, Fault]]:
             continue
         if known := interpreter(name):
             yield from _code(words, place, known, name)
-        elif name in SCRIPTED:
+        elif name in LITTLE_LANGUAGES:
             yield from _program(words, place, name)
 
 
 def input_fault(source: str) -> str:
     """What an interpreter or ``xargs`` in the text would make of a value in its input, "" if that is data."""
     hole = Hole(-1, -1)
-    for inner in reversed(holes_of(source)):
+    for inner in reversed(find_holes(source)):
         source = f"{source[: inner.start]}x{source[inner.end :]}"
     try:
         script = scan(source)
@@ -66,7 +71,7 @@ def input_fault(source: str) -> str:
 
 def _word(item: str) -> ShellWord:
     word, place = ShellWord(0), 0
-    for hole in holes_of(item):
+    for hole in find_holes(item):
         word.add(item[place : hole.start])
         word.pieces.append(hole)
         place = hole.end
@@ -81,12 +86,12 @@ def _code(
     """Values in the code of an interpreter, or in the name of its script."""
     coded = False
     for number, word in enumerate(words[place + 1 :], place + 1):
-        attached = word.prefix.startswith("-") and bool(known.inline.fullmatch(word.prefix))
+        attached = word.prefix.startswith("-") and bool(known.code_options.fullmatch(word.prefix))
         if word.own_holes and (coded or attached or not word.prefix):
             yield from _faults(number, word, f"code that `{name}` runs", _CODE_HINT)
         if coded or not word.prefix.startswith("-"):
             return
-        coded = bool(known.inline.fullmatch(word.literal or ""))
+        coded = bool(known.code_options.fullmatch(word.literal or ""))
 
 
 def _program(words: Sequence[ShellWord], place: int, name: str) -> Iterator[tuple[int, Fault]]:

@@ -63,7 +63,13 @@ from pytest_lok.core.shell.ast import Hole, Script, ShellWord, UnsupportedSyntax
 from pytest_lok.core.shell.cursor import HOLE
 from pytest_lok.core.shell.parser import scan
 from pytest_lok.core.shell.pipes import hidden_failures
-from pytest_lok.core.shell.placeholders import Placeholder, placeholder, shifted, spans_of, statements
+from pytest_lok.core.shell.placeholders import (
+    Placeholder,
+    compile_placeholder,
+    find_spans,
+    shift_fault,
+    statement_faults,
+)
 from pytest_lok.core.shell.rendering import MAX_ARGUMENT, ShellCommand, check_wrapper, wrap
 from pytest_lok.core.shell.spelling import (
     escape_for_printf,
@@ -128,8 +134,8 @@ class ShellTemplate:
         """
         if "{{" not in source and "{%" not in source:
             return cls(source)
-        spans = list(spans_of(source))
-        faults = list(statements(source, spans))
+        spans = list(find_spans(source))
+        faults = list(statement_faults(source, spans))
         command: _CompiledCommand | None = None
         unknown: tuple[str, ...] = ()
         if spans and not unsafe:
@@ -138,10 +144,10 @@ class ShellTemplate:
         placeholders: list[Placeholder] = []
         for start, end in spans:
             try:
-                placeholders.append(placeholder(source[start:end], start, names))
+                placeholders.append(compile_placeholder(source[start:end], start, names))
             except SourceError as error:
                 faults = [fault for fault in faults if (fault.start, fault.end) != (start, end)]
-                faults += [shifted(fault, start) for fault in error.faults]
+                faults += [shift_fault(fault, start) for fault in error.faults]
         if faults:
             raise SourceError(sorted(faults, key=lambda fault: fault.start))
         templates = [placeholder.template for placeholder in placeholders]
@@ -165,7 +171,7 @@ class ShellTemplate:
             return []
         try:
             return list(
-                hidden_failures(_scanned(self.source, [Hole(*span) for span in spans_of(self.source)]))
+                hidden_failures(_scanned(self.source, [Hole(*span) for span in find_spans(self.source)]))
             )
         except UnsupportedSyntax:
             return []
@@ -226,6 +232,7 @@ def _compile(
     except UnsupportedSyntax as error:
         faults.append(_unreadable(source, spans[0], error))
         return None, (), []
+    # the parser has passed every hole that it understood: what it did not see has no safe place
     for hole in set(holes).difference(script.holes):
         report.refused[hole] = ("in a place that is not understood", "")
     in_comments = [(hole.start, hole.end) for hole in holes if hole.in_comment]

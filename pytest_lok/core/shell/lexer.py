@@ -46,7 +46,7 @@ class Lexer:
         """Read the next word and pass it; UnsupportedSyntax if there is none."""
         word = ShellWord(self.cursor.at)
         bookmark = self.script.bookmark()
-        bare = ""  # what bash could take for {a,b}
+        bare = ""  # the unquoted text: bash could take it for {a,b}
         while self.cursor.char and self.cursor.char not in " \t\n;&|()<>":
             if (hole := self.cursor.hole) is not None:
                 if "{" in _NAME_IN_BRACES.sub("", bare):
@@ -214,6 +214,8 @@ class Lexer:
             raise UnsupportedSyntax("the backtick is never closed", start)
         self.cursor.forbid_between(start, stop, "inside backticks (inside $(…) it can be)")
         escaped = r"\\([$`\\\"])" if quoted else r"\\([$`\\])"
+        # sh drops one level of backslashes before it reads the code;
+        # a hole has no spelling there, so any text may stand for it
         code = re.sub(escaped, r"\1", self.cursor.text[start + 1 : stop]).replace(HOLE, "x")
         try:
             self.commands.backtick_code(code)

@@ -132,6 +132,7 @@ class Parser:
                 break
             if self.cursor.looking_at("|&"):
                 raise self.cursor.unsupported("`|&`")
+            # all that stands before may be printed: its values, and what its here-documents hold
             self.script.piped.append((start, self.script.commands[first:]))
             self.inputs = [
                 *outer,

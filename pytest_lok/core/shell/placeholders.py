@@ -25,22 +25,22 @@ _WORDS = frozenset({"if", "else", "and", "or", "not", "in", "is", "contains"})
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """``{{ … }}`` at ``start:end`` of the source. ``dash``: its author lets the value start with ``-``."""
+    """``{{ … }}`` at ``start:end`` of the source. ``allows_dash``: the value may start with ``-``."""
 
     text: str
     start: int
     end: int
     template: Template
-    dash: bool
+    allows_dash: bool
 
 
-def holes_of(text: str) -> list[Hole]:
-    """Where values stand in a text."""
-    return [Hole(start, end) for start, end in spans_of(text)]
+def find_holes(text: str) -> list[Hole]:
+    """The holes of a text, one for each placeholder."""
+    return [Hole(start, end) for start, end in find_spans(text)]
 
 
-def spans_of(source: str) -> Iterator[tuple[int, int]]:
-    """Where each ``{{ … }}`` starts and ends; one that is not closed or not understood ends somewhere."""
+def find_spans(source: str) -> Iterator[tuple[int, int]]:
+    """Where each ``{{ … }}`` starts and ends; an open one ends at the next ``}}`` or with the text."""
     start = source.find("{{")
     while start >= 0:
         end = _end(source, start)
@@ -59,8 +59,8 @@ def _end(source: str, start: int) -> int:
     return close + 2 if close >= 0 else len(source)
 
 
-def placeholder(text: str, start: int, names: VisibleNames) -> Placeholder:
-    """Compile one; SourceError if it is no expression, or names what there is not."""
+def compile_placeholder(text: str, start: int, names: VisibleNames) -> Placeholder:
+    """Compile one placeholder; SourceError if it is no expression, or names what does not exist."""
     if text[2:3] in ("-", "+") or text[-3:-2] in ("-", "+"):
         raise SourceError(
             [Fault(message="`{{-` and `-}}` have no meaning in shell", end=len(text), hint="write {{ and }}")]
@@ -87,13 +87,13 @@ def _allows_dash(text: str) -> bool:
     return True
 
 
-def shifted(fault: Fault, by: int) -> Fault:
+def shift_fault(fault: Fault, by: int) -> Fault:
     """A fault of a placeholder that starts there."""
     hint = fault.hint or "for two literal braces write {{ '{{' }}"
     return Fault(message=fault.message, start=fault.start + by, end=fault.end + by, hint=hint)
 
 
-def statements(source: str, spans: list[tuple[int, int]]) -> Iterator[Fault]:
+def statement_faults(source: str, spans: list[tuple[int, int]]) -> Iterator[Fault]:
     """What is to be said of Jinja's statements in the text, outside of placeholders."""
     for found in _STATEMENT.finditer(source):
         if not any(start <= found.start() < end for start, end in spans):

@@ -17,9 +17,9 @@ MAX_ARGUMENT = 131_071
 
 CMD = "{cmd}"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TAKES_CODE = re.compile(r"-[A-Za-z]*c|--run|--command|--eval")
+_CODE_OPTION = re.compile(r"-[A-Za-z]*c|--run|--command|--eval")
 _OPTION = re.compile(r"(--?[\w-]+=)?")
-_JOINING = frozenset({"eval", "ssh", "su", "watch"})
+_JOINS_ARGUMENTS = frozenset({"eval", "ssh", "su", "watch"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +42,9 @@ def wrap(command: ShellCommand, wrapper: str) -> str:
     if they make it longer than an argument can be.
     """
     try:
-        whole = _inserted(wrapper, _with_values(command))
+        whole = _insert_command(wrapper, _export_values(command))
     except SourceError as error:
-        raise _fault(f"the command wrapper {wrapper!r} {error.message}") from None
+        raise _wrapper_error(f"the command wrapper {wrapper!r} {error.message}") from None
     size = len(whole.encode("utf-8", "surrogateescape"))
     if size > MAX_ARGUMENT:
         raise TemplateError(
@@ -57,13 +57,13 @@ def wrap(command: ShellCommand, wrapper: str) -> str:
 def check_wrapper(wrapper: str) -> str | None:
     """Why the wrapper cannot be used, as it goes on from its name ("has no {cmd}"), None if it can."""
     try:
-        _inserted(wrapper, "true")
+        _insert_command(wrapper, "true")
     except SourceError as error:
         return error.message
     return None
 
 
-def _with_values(command: ShellCommand) -> str:
+def _export_values(command: ShellCommand) -> str:
     for name in command.values:
         if not _NAME.fullmatch(name):
             raise TemplateError(
@@ -76,60 +76,62 @@ def _with_values(command: ShellCommand) -> str:
     return f"export {assignments}\n{command.text}"
 
 
-def _inserted(wrapper: str, code: str) -> str:
+def _insert_command(wrapper: str, code: str) -> str:
     """The wrapper with the code in place of ``{cmd}``, quoted for where that stands."""
     start = wrapper.find(CMD)
     if start < 0:
-        raise _fault(f"has no {CMD}: write it where the command goes")
+        raise _wrapper_error(f"has no {CMD}: write it where the command goes")
     if CMD in wrapper[start + 1 :]:
-        raise _fault(f"has {CMD} twice, but the command runs once")
+        raise _wrapper_error(f"has {CMD} twice, but the command runs once")
     hole = Hole(start, start + len(CMD))
     masked = wrapper[:start] + HOLE * len(CMD) + wrapper[hole.end :]
     try:
         script = scan(masked, [hole])
     except UnsupportedSyntax as error:
-        raise _fault(f"is not clear: {error.message}") from None
+        raise _wrapper_error(f"is not clear: {error.message}") from None
     if hole.in_comment:
         hole.unsafe_place = "inside a comment"
     elif any(hole in word.pieces for word in script.dynamic_outputs):
         hole.unsafe_place = "the target of a redirect"
     if hole.unsafe_place:
-        raise _fault(f"has {CMD} where it cannot be: {hole.unsafe_place}")
+        raise _wrapper_error(f"has {CMD} where it cannot be: {hole.unsafe_place}")
     if hole.quoting is Quoting.BARE:
-        return wrapper[:start] + _bare(script, hole, code) + wrapper[hole.end :]
-    return _quoted(wrapper, script, hole, code)
+        return wrapper[:start] + _insert_words(script, hole, code) + wrapper[hole.end :]
+    return _insert_quoted(wrapper, script, hole, code)
 
 
-def _bare(script: Script, hole: Hole, code: str) -> str:
+def _insert_words(script: Script, hole: Hole, code: str) -> str:
     """Outside quotes the command is words, as of a program that runs its arguments."""
     for command in script.commands:
         for place, word in enumerate(command.words):
             if word.pieces != [hole]:
                 continue
             before = [other.literal or "" for other in command.words[:place]]
-            one = before and before[0] != "nix" and _TAKES_CODE.fullmatch(before[-1])
-            if one or _JOINING.intersection(before):
-                raise _fault(f"has {CMD} as one argument: write it in quotes, '{CMD}'")
+            one = before and before[0] != "nix" and _CODE_OPTION.fullmatch(before[-1])
+            if one or _JOINS_ARGUMENTS.intersection(before):
+                raise _wrapper_error(f"has {CMD} as one argument: write it in quotes, '{CMD}'")
             return f"sh -c {shlex.quote(code)}"
-    raise _fault(f"has {CMD} inside a word: it must be a word of its own, or in quotes, '{CMD}'")
+    raise _wrapper_error(f"has {CMD} inside a word: it must be a word of its own, or in quotes, '{CMD}'")
 
 
-def _quoted(wrapper: str, script: Script, hole: Hole, code: str) -> str:
+def _insert_quoted(wrapper: str, script: Script, hole: Hole, code: str) -> str:
     """Inside quotes the command is text that a shell of the wrapper reads, alone or among more of it."""
     words = [word for command in script.commands for word in command.words[1:] if hole in word.pieces]
     if not words:
-        raise _fault(f"has {CMD} in quotes, but not as an argument of a command")
+        raise _wrapper_error(f"has {CMD} in quotes, but not as an argument of a command")
     quote = "'" if hole.quoting is Quoting.SINGLE else '"'
     start, stop = wrapper.rfind(quote, 0, hole.start), wrapper.find(quote, hole.end)
     before, inside = wrapper[words[0].start : start], wrapper[start + 1 : stop]
     if stop + 1 != words[0].end or not _OPTION.fullmatch(before):
-        raise _fault(f"has {CMD} in quotes beside others: it must stand inside one pair of quotes")
+        raise _wrapper_error(f"has {CMD} in quotes beside others: it must stand inside one pair of quotes")
     if quote == '"' and re.search(r"[$`\\]", inside):
-        raise _fault(f"has {CMD} beside text that the outer shell changes: put single quotes around both")
+        raise _wrapper_error(
+            f"has {CMD} beside text that the outer shell changes: put single quotes around both"
+        )
     if inside != CMD:
-        code = _inserted(inside, code)
+        code = _insert_command(inside, code)
     return wrapper[:start] + shlex.quote(code) + wrapper[stop + 1 :]
 
 
-def _fault(message: str) -> SourceError:
+def _wrapper_error(message: str) -> SourceError:
     return SourceError([Fault(message=message)])

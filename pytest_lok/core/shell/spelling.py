@@ -20,6 +20,7 @@ def fill_holes(source: str, script: Script, texts: dict[Hole, str]) -> str:
     """The text with each hole replaced by its text, and here-documents that hold one expanded."""
     edits = [(hole.start, hole.end, text) for hole, text in texts.items()]
     for doc in script.here_documents:
+        # a quoted delimiter would keep the reference from being expanded
         if doc.literal and doc.holes:
             edits += _as_unquoted(source, doc)
     return replace_spans(source, edits)

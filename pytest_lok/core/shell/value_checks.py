@@ -69,7 +69,9 @@ class _Words:
             text = piece if isinstance(piece, str) else self.values[piece]
             if not text:
                 continue
-            if text.startswith(starts) and not (isinstance(piece, int) and self.placeholders[piece].dash):
+            if text.startswith(starts) and not (
+                isinstance(piece, int) and self.placeholders[piece].allows_dash
+            ):
                 raise self._bad_start(pieces, text)
             return
 
@@ -101,7 +103,7 @@ class _Words:
         before = ""
         for piece in pieces:
             text = "x" if piece is None else piece if isinstance(piece, str) else self.values[piece]
-            if isinstance(piece, int) and not self.placeholders[piece].dash:
+            if isinstance(piece, int) and not self.placeholders[piece].allows_dash:
                 found = [match.start() for match in _DASHED.finditer(text)]
                 if found and (found[-1] > 0 or not before.strip()):
                     raise self._option(pieces, text)

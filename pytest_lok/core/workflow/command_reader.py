@@ -67,7 +67,7 @@ class ShellReader:
         ):
             return
         from pytest_lok.core.shell.argv import argv_faults, input_fault
-        from pytest_lok.core.shell.safety.options import decides
+        from pytest_lok.core.shell.safety.options import decides_what_runs
 
         for number, fault in argv_faults(argv):
             self._keys.file.report_inside(self._keys.at("argv", number), fault)
@@ -75,7 +75,7 @@ class ShellReader:
             if (
                 value is not None
                 and value.names - _TRUSTED_NAMES
-                and decides(name)
+                and decides_what_runs(name)
                 and not document.unsafe_shell
             ):
                 self._keys.report(

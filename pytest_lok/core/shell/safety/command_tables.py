@@ -48,11 +48,11 @@ _EVALUATORS = """
 PREFIXES = frozenset(_PREFIXES.split())
 EVALUATORS = frozenset(_EVALUATORS.split()) | PREFIXES
 
-_ENGLISH = """
+_PLAIN_WORDS = """
     at batch bind cap compgen complete daemon edit enable errno ex fab fc hash hive invoke jobs just
     less op open please salt see service task turbo view
 """
-_WORDS = frozenset(_ENGLISH.split())
+_WORDS = frozenset(_PLAIN_WORDS.split())
 """Words that are seldom meant as a command where they stand among the arguments of another."""
 
 INPUT_EVALUATORS = EVALUATORS - {
@@ -105,10 +105,13 @@ XARGS_VALUE = frozenset({"-I", "-n", "-P", "-L", "-s", "-d", "-E"})
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """``flags`` may stand before the script's name; ``inline`` options are followed by code."""
+    """``flags`` may stand before the script's name, and ``code_options`` are followed by code.
+
+    ``posix``: the code is that of a shell. Behind the ``operands`` words are data for the code.
+    """
 
     flags: re.Pattern[str]
-    inline: re.Pattern[str]
+    code_options: re.Pattern[str]
     posix: bool = False
     operands: re.Pattern[str] = re.compile(
         r"((pypy|python)[\d.]*w? -c)|((node|nodejs|ruby)[\d.]* (-e|--eval))"
@@ -118,7 +121,7 @@ class Interpreter:
 _SH = Interpreter(re.compile(r"-[abefhmnuvxl]+|--"), re.compile(r"-[A-Za-z]*c[A-Za-z]*"), posix=True)
 _PYTHON = Interpreter(re.compile(r"-[bBdEIOPqsSuvx]+|-m|-[WX]\S+"), re.compile(r"-[A-Za-z]*c.*"))
 _OTHER = Interpreter(re.compile(r"(?!)"), re.compile(r"-[A-Za-z0-9]*[eEpr].*|--eval|--print|eval"))
-_RUNTIME = Interpreter(re.compile(r"run|x"), _OTHER.inline)
+_RUNTIME = Interpreter(re.compile(r"run|x"), _OTHER.code_options)
 _JAVA = Interpreter(re.compile(r"-jar|-ea|-server|-[XD]\S+"), re.compile(r"(?!)"))
 # fmt: off
 _INTERPRETERS: Mapping[str, Interpreter] = {
@@ -159,7 +162,7 @@ def runs_operands(name: str) -> bool:
     name = name.rpartition("/")[2]
     if name in _WORDS or name in ("go", "npm"):
         return False
-    plain = name in EVALUATORS or name in WRAPPERS or name in SCRIPTED or name in ("eval", "xargs")
+    plain = name in EVALUATORS or name in WRAPPERS or name in LITTLE_LANGUAGES or name in ("eval", "xargs")
     return plain or interpreter(name) is not None or opens_operands(name)
 
 
@@ -167,25 +170,26 @@ def runs_operands(name: str) -> bool:
 class LittleLanguage:
     """A command whose first operand is a program of its own language.
 
-    ``flags`` take nothing; ``holding`` options are followed by a program, or by the name of a file of it;
-    ``named`` ones by so many words that are data. ``subcommands`` may come first. ``way`` passes data.
-    An operand that looks like one ``assigns``. What has something ``running`` in it runs what it reads.
+    ``flags`` take nothing. ``program_options`` are followed by a program, or by the name of a file of it, and
+    ``data_options`` by so many words that are data. ``subcommands`` may come first. ``data_way`` shows how
+    data is passed. ``assigns``: an operand that looks like an assignment is one. A program in which
+    ``running`` is found runs what it reads.
     """
 
     flags: re.Pattern[str]
-    holding: Collection[str] = ()
-    named: Mapping[str, int]
+    program_options: Collection[str] = ()
+    data_options: Mapping[str, int]
     subcommands: Collection[str] = ()
-    way: str
+    data_way: str
     assigns: bool = False
     running: re.Pattern[str] = re.compile(r"(?!)")
 
 
 _AWK = LittleLanguage(
     flags=re.compile(r"-F\S+|--posix|--"),
-    holding=("-f",),
-    named={"-v": 1, "-F": 1},
-    way="awk -v name={}",
+    program_options=("-f",),
+    data_options={"-v": 1, "-F": 1},
+    data_way="awk -v name={}",
     assigns=True,
     running=re.compile(r"""system\s*\(|&?\s*getline|print[^;}\n]*\|&?\s*("(\S*/)?\w*sh\b|[A-Za-z(])"""),
 )
@@ -193,9 +197,9 @@ _SED = LittleLanguage(
     flags=re.compile(
         r"-[nErsuz]+|-i\S*|--(posix|sandbox|quiet|silent|regexp-extended|null-data|separate|in-place(=\S+)?)?"
     ),
-    holding=("-e", "-f"),
-    named={},
-    way="sed --sandbox",
+    program_options=("-e", "-f"),
+    data_options={},
+    data_way="sed --sandbox",
     running=re.compile(
         r"(\A|[;{}\n!/$0-9])\s*e(\s|;|}|\Z)"
         r"|s([^\s\\\w])(\\.|(?!\3).)*\3(\\.|(?!\3).)*\3[0-9gpiImM]*e"
@@ -207,20 +211,20 @@ _JQ_FLAGS = (
 )
 _JQ = LittleLanguage(
     flags=re.compile(_JQ_FLAGS),
-    holding=("-f", "--from-file", "-L", "--library-path"),
-    named={"--arg": 2, "--argjson": 2, "--slurpfile": 2, "--rawfile": 2, "--indent": 1},
-    way="jq --arg name {}",
+    program_options=("-f", "--from-file", "-L", "--library-path"),
+    data_options={"--arg": 2, "--argjson": 2, "--slurpfile": 2, "--rawfile": 2, "--indent": 1},
+    data_way="jq --arg name {}",
 )
 _YQ = LittleLanguage(
     flags=re.compile(
         r"-[neCMPrjyYcsi]+|--(null-input|inplace|unwrapScalar|exit-status|prettyPrint)|-o=?\w*|-p=?\w*|--"
     ),
-    holding=("--from-file", "--expression", "-f"),
-    named={**_JQ.named, "-o": 1, "-p": 1, "-I": 1},
+    program_options=("--from-file", "--expression", "-f"),
+    data_options={**_JQ.data_options, "-o": 1, "-p": 1, "-I": 1},
     subcommands=("eval", "e", "eval-all", "ea"),
-    way="an environment variable, V={} yq '… strenv(V) …'",
+    data_way="an environment variable, V={} yq '… strenv(V) …'",
 )
-SCRIPTED: Mapping[str, LittleLanguage] = {
+LITTLE_LANGUAGES: Mapping[str, LittleLanguage] = {
     **dict.fromkeys(("sed", "gsed"), _SED),
     **dict.fromkeys(("awk", "gawk", "mawk", "nawk", "original-awk", "goawk"), _AWK),
     **dict.fromkeys(("jq", "gojq", "jaq", "jqp"), _JQ),
@@ -228,7 +232,7 @@ SCRIPTED: Mapping[str, LittleLanguage] = {
 }
 """Commands with a small language, whose programs can start others, or decide what a gate says."""
 
-REMOTE: Mapping[str, frozenset[str]] = {
+REMOTE_SUBCOMMANDS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
         ("docker", "docker-compose", "kubectl", "lxc", "nerdctl", "oc", "podman"),
         frozenset({"exec", "run", "debug"}),
@@ -273,7 +277,7 @@ GIT_CODE = re.compile(
     r"|grep\.extended.*|url\..*|alias\..*|http\..*helper.*|init\.templatedir|protocol\..*allow|safe\..*|branch\..*options",
     re.IGNORECASE,
 )
-GIT_QUIET = frozenset(
+GIT_HIDES_ARGUMENTS = frozenset(
     [
         "blame",
         "branch",
@@ -305,15 +309,17 @@ GIT_QUIET = frozenset(
 """Subcommands of git that print what is in the repository, not their arguments."""
 GIT_FORMATS = re.compile(r"--(format|pretty|src-prefix|dst-prefix|line-prefix|output-indicator.*|prefix)")
 
-DUMPS = frozenset({"env", "printenv", "set", "export", "readonly", "declare", "typeset", "local"})
+ENVIRONMENT_PRINTERS = frozenset(
+    {"env", "printenv", "set", "export", "readonly", "declare", "typeset", "local"}
+)
 """Commands that print all variables when they are given nothing to do."""
-DUMP_OPTIONS = frozenset({"-p", "-x", "-0"})
+PRINTING_OPTIONS = frozenset({"-p", "-x", "-0"})
 PRINTERS = frozenset({"basename", "cat", "dirname", "echo", "printf", "realpath", "readlink"})
 """Commands whose output has their arguments in it."""
-QUIET = frozenset({"dirname", "gh", "glab", "realpath", "seq", "expr", "test", "["})
+HIDES_ARGUMENTS = frozenset({"dirname", "gh", "glab", "realpath", "seq", "expr", "test", "["})
 """Commands whose output starts with nothing that their arguments could choose to be an option."""
 DECLARATIONS = frozenset({"export", "readonly", "local", "declare", "typeset"})
-NAMERS = frozenset({"getopts", "mapfile", "read", "readarray", "unset", "wait"})
+VARIABLE_SETTERS = frozenset({"getopts", "mapfile", "read", "readarray", "unset", "wait"})
 """Commands whose arguments are names of variables; bash calculates in the index of an array."""
 FIND_RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 FIND_WRITES = frozenset({"-fprint", "-fprint0", "-fprintf", "-fls"})

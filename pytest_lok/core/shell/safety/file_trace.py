@@ -154,8 +154,9 @@ class FileTrace:
 def _starts_command(call: NamedCommand) -> bool:
     """Whether the command starts another, or shell code, which is a command of the trace itself."""
     known = interpreter(call.name)
-    inline = known and known.posix and any(known.inline.fullmatch(w.literal or "") for w in call.args[:2])
-    return bool(inline) or call.name in WRAPPERS
+    first = [word.literal or "" for word in call.args[:2]]
+    runs_code = known is not None and known.posix and any(map(known.code_options.fullmatch, first))
+    return runs_code or call.name in WRAPPERS
 
 
 def _is_data(path: str) -> bool:

@@ -30,15 +30,15 @@ from pytest_lok.core.shell.parser import scan
 from pytest_lok.core.shell.safety.arrivals import arriving
 from pytest_lok.core.shell.safety.command_tables import (
     BUILD_FILES,
-    DUMP_OPTIONS,
-    DUMPS,
+    ENVIRONMENT_PRINTERS,
+    HIDES_ARGUMENTS,
     INPUT_FILE,
     PRINTERS,
-    QUIET,
+    PRINTING_OPTIONS,
     interpreter,
 )
 from pytest_lok.core.shell.safety.file_trace import FileTrace
-from pytest_lok.core.shell.safety.options import decides, is_known
+from pytest_lok.core.shell.safety.options import decides_what_runs, is_known
 from pytest_lok.core.shell.safety.taint import ANY, CALLERS, IDENTIFIER, TaintFlow
 
 DASH = ("-",)
@@ -139,7 +139,7 @@ class CommandJudge:
     def _loop(self, name: str, words: Sequence[ShellWord]) -> None:
         if not words:
             self.flow.reads(name, {POSITIONAL})
-        if decides(name):
+        if decides_what_runs(name):
             self.runs_words(words, name, f"in `{name}`, which decides what is run")
         for word in words:
             self.flow.becomes(name, word, split=True)
@@ -273,7 +273,7 @@ class CommandJudge:
 
     def assign(self, name: str, word: ShellWord) -> None:
         """A variable is set to the word."""
-        if decides(name):
+        if decides_what_runs(name):
             self.runs_words([word], name, f"in `{name}`, which decides what is run")
         elif name in ("TMPDIR", "TMP", "TEMP"):
             self.writes_file(word, changes=True)
@@ -313,9 +313,11 @@ class CommandJudge:
             self.trace.fills(call, "", words=arrival.words, reads_input=arrival.from_input)
         if call.name in PRINTERS:
             self.flow.printed.update(hole for word in call.args for hole in word.holes)
-        if call.name in QUIET:
+        if call.name in HIDES_ARGUMENTS:
             self.flow.not_printed.update(hole for word in call.args for hole in word.own_holes)
-        listing = call.name in DUMPS and all(word.literal in DUMP_OPTIONS for word in call.args)
+        listing = call.name in ENVIRONMENT_PRINTERS and all(
+            word.literal in PRINTING_OPTIONS for word in call.args
+        )
         if listing or call.name == "printenv":
             self.flow.prints_environment = True
 

@@ -89,7 +89,7 @@ osqueryi cypher-shell octosql textql | | -q | 1+ |
 """Programs | subcommands, or none: always | options whose value is opened | operands that are opened (from
 which one on, or that one alone; ``--``: what stands behind two dashes is handed on) | options of data."""
 # fmt: on
-_ENGLISH = frozenset(
+_PLAIN_WORDS = frozenset(
     {
         "act",
         "ant",
@@ -202,7 +202,7 @@ def _openings() -> Mapping[str, tuple[Opening, ...]]:
     return found
 
 
-def opened(call: NamedCommand) -> Iterator[tuple[ShellWord, str]]:
+def opened_words(call: NamedCommand) -> Iterator[tuple[ShellWord, str]]:
     """The words that name what the command opens as code, with the option before them or ""."""
     for opening in _openings().get(call.name, ()):
         for word, option in opening.opens(call.args):
@@ -213,6 +213,6 @@ def opened(call: NamedCommand) -> Iterator[tuple[ShellWord, str]]:
 
 def opens_operands(name: str) -> bool:
     """Whether it opens its operands, whatever stands before them, and its name is no plain word."""
-    return name not in _ENGLISH and any(
+    return name not in _PLAIN_WORDS and any(
         opening.last and not opening.subcommands for opening in _openings().get(name, ())
     )

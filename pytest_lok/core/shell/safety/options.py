@@ -250,7 +250,7 @@ _OWN = re.compile(
 
 
 @functools.lru_cache(512)
-def program(name: str) -> KnownProgram:
+def known_program(name: str) -> KnownProgram:
     """What is known of the program of that name, whatever version ends it."""
     return _PROGRAMS.get(name) or _PROGRAMS.get(_VERSION.sub("", name)) or _UNKNOWN
 
@@ -261,7 +261,7 @@ def is_known(name: str) -> bool:
     return name in _PROGRAMS or _VERSION.sub("", name) in _PROGRAMS
 
 
-def decides(variable: str) -> bool:
+def decides_what_runs(variable: str) -> bool:
     """Whether a shell or a program runs the variable's text, or takes from it what to run."""
     return bool(_TRUSTED.fullmatch(variable)) and not _OWN.fullmatch(variable)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pytest_lok.core.shell.ast import POSITIONAL, NamedCommand, ShellWord
 from pytest_lok.core.shell.safety.command_tables import runs_operands
 from pytest_lok.core.shell.safety.judge import DASH, CommandJudge
-from pytest_lok.core.shell.safety.options import VALUE_OPTIONS, program, reads_file
+from pytest_lok.core.shell.safety.options import VALUE_OPTIONS, known_program, reads_file
 from pytest_lok.core.shell.safety.taint import CALLERS
 
 
@@ -21,7 +21,7 @@ def check_arguments(
 
     An operand with one of the ``starts`` would be more than data.
     """
-    known, name = program(call.name), call.name
+    known, name = known_program(call.name), call.name
     api = any(word.literal in ("api", "run") for word in call.args[:2])
     runs = any(word.literal in ("exec", "run") for word in call.args)
     runner = ("exec", "eval", "--") if runs else ("exec", "eval")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pytest_lok.core.shell.ast import POSITIONAL, NamedCommand, ShellWord
 from pytest_lok.core.shell.safety.command_tables import TEST_BINARY, TEST_UNARY
 from pytest_lok.core.shell.safety.judge import ASSIGNED, CommandJudge
-from pytest_lok.core.shell.safety.options import decides
+from pytest_lok.core.shell.safety.options import decides_what_runs
 from pytest_lok.core.shell.safety.rules.arguments import check_arguments
 from pytest_lok.core.shell.safety.taint import ANY, IDENTIFIER
 
@@ -71,7 +71,7 @@ def namer(judge: CommandJudge, call: NamedCommand) -> None:
     for name in [word.literal or "" for word in call.args] or ["REPLY"]:
         if IDENTIFIER.fullmatch(name) and call.name != "unset":
             judge.flow.is_input(name, call.command)
-            if decides(name):
+            if decides_what_runs(name):
                 judge.runs_input(f"{call.name} {name}", call.command)
             judge.flow.reads(name, {POSITIONAL} if call.name == "getopts" else ())
 

@@ -23,13 +23,13 @@ from pytest_lok.core.shell.safety.file_tables import (
     TAR_WRITES,
 )
 from pytest_lok.core.shell.safety.judge import CommandJudge
-from pytest_lok.core.shell.safety.options import program
+from pytest_lok.core.shell.safety.options import known_program
 from pytest_lok.core.shell.safety.rules.arguments import check_arguments
 
 
 def outputs(judge: CommandJudge, call: NamedCommand) -> None:
     """Files that the command writes by an option."""
-    options = OUTPUTS.get(call.name, ANY_OUTPUT if program(call.name).open else ())
+    options = OUTPUTS.get(call.name, ANY_OUTPUT if known_program(call.name).open else ())
     for place, word in enumerate(call.args if options else ()):
         option, equals, _ = word.prefix.partition("=")
         if equals and option.startswith("-") and _means(option, options):
@@ -174,7 +174,7 @@ def tar(judge: CommandJudge, call: NamedCommand) -> None:
     check_arguments(judge, call)
 
 
-def first(judge: CommandJudge, call: NamedCommand) -> None:
+def archiver(judge: CommandJudge, call: NamedCommand) -> None:
     """An archiver: a word that says what to do, the archive, and what goes in."""
     judge.runs_words(
         call.args[:1], call.name, f"the first argument of `{call.name}`, which decides what it does"

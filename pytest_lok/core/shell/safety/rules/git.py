@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from pytest_lok.core.shell.ast import NamedCommand, ShellWord
 from pytest_lok.core.shell.safety.arrivals import NAMING_REVISIONS, revisions
-from pytest_lok.core.shell.safety.command_tables import GIT_CODE, GIT_DATA, GIT_FORMATS, GIT_QUIET
+from pytest_lok.core.shell.safety.command_tables import GIT_CODE, GIT_DATA, GIT_FORMATS, GIT_HIDES_ARGUMENTS
 from pytest_lok.core.shell.safety.judge import CommandJudge
 from pytest_lok.core.shell.safety.options import is_known
 from pytest_lok.core.shell.safety.rules import files
@@ -48,7 +48,9 @@ def git(judge: CommandJudge, call: NamedCommand) -> None:
                 _git_setting(judge, call, word.without_prefix(attached.end()))
     files.git(judge, call, command, args)
     _revisions(judge, call, command, args)
-    if command in GIT_QUIET and not any(GIT_FORMATS.match(word.prefix) for word in args if word.holes):
+    if command in GIT_HIDES_ARGUMENTS and not any(
+        GIT_FORMATS.match(word.prefix) for word in args if word.holes
+    ):
         judge.flow.not_printed.update(hole for word in call.args for hole in word.own_holes)
     if is_known(f"git-{command}"):
         check_arguments(judge, replace(call, name=f"git-{command}"))

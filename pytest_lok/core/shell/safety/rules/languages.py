@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from pytest_lok.core.shell.ast import NamedCommand, ShellWord
-from pytest_lok.core.shell.safety.command_tables import SCRIPTED
+from pytest_lok.core.shell.safety.command_tables import LITTLE_LANGUAGES
 from pytest_lok.core.shell.safety.judge import ASSIGNED, CommandJudge
 from pytest_lok.core.shell.safety.rules.arguments import check_arguments
 
@@ -16,21 +16,21 @@ _PRINTS_TO = re.compile(r"print[^;}\n]*>")
 
 def scripted(judge: CommandJudge, call: NamedCommand) -> None:
     """A command whose first operand is a program of its language, or whose options hold one."""
-    language = SCRIPTED[call.name]
+    language = LITTLE_LANGUAGES[call.name]
     args, rest, place, given = call.args, list[ShellWord](), 0, False
-    safe = args[:1] and args[0].literal == "--sandbox" and "sandbox" in language.way
+    safe = args[:1] and args[0].literal == "--sandbox" and "sandbox" in language.data_way
     place = int(bool(args) and args[0].literal in language.subcommands)
     while place < len(args):
         word, text = args[place], args[place].literal or "?"
-        if text in language.holding:
+        if text in language.program_options:
             _program(judge, call, args[place + 1 : place + 2], safe=bool(safe) and text != "-f")
             if text in ("-f", "--from-file") and place + 1 < len(args):
                 judge.runs_file(args[place + 1].shown, call)
             place, given = place + 2, True
-        elif text in language.named:
+        elif text in language.data_options:
             if text == "-v":
                 _awk_variables(judge, call, args[place + 1 : place + 2])
-            place += 1 + language.named[text]
+            place += 1 + language.data_options[text]
         elif language.flags.fullmatch(text):
             place += 1
         elif word.prefix.startswith("-") and text != "-":
@@ -50,8 +50,10 @@ def scripted(judge: CommandJudge, call: NamedCommand) -> None:
 def _read(judge: CommandJudge, call: NamedCommand, rest: Sequence[ShellWord]) -> None:
     """What the command does with the files behind its program, and with what it prints."""
     if call.name == "jq":
-        _boxed(judge, call)
-    if not SCRIPTED[call.name].assigns and any(_IN_PLACE.match(word.literal or "") for word in call.args):
+        _prints_object(judge, call)
+    if not LITTLE_LANGUAGES[call.name].assigns and any(
+        _IN_PLACE.match(word.literal or "") for word in call.args
+    ):
         for word in rest:
             judge.writes_file(word, changes=True)
             judge.trace.fills(call, word.shown)
@@ -60,7 +62,7 @@ def _read(judge: CommandJudge, call: NamedCommand, rest: Sequence[ShellWord]) ->
 _OBJECT = re.compile(r"\s*\{[^|/?]*\}\s*")
 
 
-def _boxed(judge: CommandJudge, call: NamedCommand) -> None:
+def _prints_object(judge: CommandJudge, call: NamedCommand) -> None:
     """What jq makes an object of starts with a brace, whatever it is."""
     texts = [word.literal or "" for word in call.args]
     raw = any(re.match("-[A-Za-z]*[rjL]|--(raw|join|from|seq)", text) for text in texts)
@@ -71,11 +73,13 @@ def _boxed(judge: CommandJudge, call: NamedCommand) -> None:
 
 def _program(judge: CommandJudge, call: NamedCommand, words: Sequence[ShellWord], *, safe: bool) -> None:
     judge.flow.little_programs += [word.literal for word in words if word.literal]
-    if not safe and any(SCRIPTED[call.name].running.search(word.as_code) for word in words):
+    if not safe and any(LITTLE_LANGUAGES[call.name].running.search(word.as_code) for word in words):
         judge.runs_input(f"{call.name} {words[0].shown}", call.command)
     if not safe:
         what = f"an argument of `{call.name}`, part of a program that does more with it than read it"
-        judge.runs_words(words, call.name, what, f"`{SCRIPTED[call.name].way}` takes it as data;")
+        judge.runs_words(
+            words, call.name, what, f"`{LITTLE_LANGUAGES[call.name].data_way}` takes it as data;"
+        )
 
 
 def _awk_variables(judge: CommandJudge, call: NamedCommand, words: Sequence[ShellWord]) -> None:
@@ -84,7 +88,7 @@ def _awk_variables(judge: CommandJudge, call: NamedCommand, words: Sequence[Shel
             judge.runs_words([word], call.name)
             continue
         programs = [other.literal or "" for other in call.args]
-        if any(map(SCRIPTED[call.name].running.search, programs)):
+        if any(map(LITTLE_LANGUAGES[call.name].running.search, programs)):
             judge.runs_words(
                 [word], call.name, f"in a variable of an `{call.name}` program that runs commands"
             )

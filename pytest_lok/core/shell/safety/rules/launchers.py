@@ -138,7 +138,7 @@ def interpreted(judge: CommandJudge, call: NamedCommand) -> None:
         judge.flow.runs_path(rest[0].shown, file=True)
         judge.script_names.append(rest[0])
         check_arguments(judge, call, rest[1:])
-    elif (text.startswith("-") and text != "-") or known.inline.fullmatch(text) or text in CODE_MODULES:
+    elif (text.startswith("-") and text != "-") or known.code_options.fullmatch(text) or text in CODE_MODULES:
         _inline(judge, replace(call, name=f"{call.name} {text}", args=rest), known)
     elif place and call.args[place - 1].literal == "-m":
         judge.command_line(rest, call.command)
@@ -157,7 +157,9 @@ def _inline(judge: CommandJudge, call: NamedCommand, known: Interpreter) -> None
     given = [*call.args, *(word for _, word in call.command.assignments)]
     if not known.posix and any(part.holes for part in (*given, *call.command.inputs)):
         judge.report.unknown_commands[call.name] = None
-    options = [place for place, word in enumerate(call.args) if known.inline.fullmatch(word.literal or "")]
+    options = [
+        place for place, word in enumerate(call.args) if known.code_options.fullmatch(word.literal or "")
+    ]
     if not options:
         judge.runs_input(call.name, call.command)
     elif known.posix:

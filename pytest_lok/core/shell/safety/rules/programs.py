@@ -20,15 +20,15 @@ from pytest_lok.core.shell.safety.command_tables import (
     INPUT_PROGRAMS,
     INSTALLERS,
     INSTALLS,
-    NAMERS,
-    REMOTE,
+    LITTLE_LANGUAGES,
+    REMOTE_SUBCOMMANDS,
     RUNNERS,
-    SCRIPTED,
+    VARIABLE_SETTERS,
     WRAPPERS,
 )
 from pytest_lok.core.shell.safety.file_tables import CHANGERS, COPIERS, MAKERS, MODULES
 from pytest_lok.core.shell.safety.judge import ASSIGNED, CommandJudge, Rule, RuleTable, SafetyReport
-from pytest_lok.core.shell.safety.openers import opened
+from pytest_lok.core.shell.safety.openers import opened_words
 from pytest_lok.core.shell.safety.rules import arguments, builtins, files, git, languages, launchers
 from pytest_lok.core.shell.safety.rules.arguments import check_arguments, check_command_among
 
@@ -36,7 +36,7 @@ from pytest_lok.core.shell.safety.rules.arguments import check_arguments, check_
 def ordinary(judge: CommandJudge, call: NamedCommand) -> None:
     """A command without a rule of its own: what the tables say of its subcommands, operands and options."""
     literals = [word.literal for word in call.args]
-    elsewhere = REMOTE.get(call.name, ())
+    elsewhere = REMOTE_SUBCOMMANDS.get(call.name, ())
     if remote := [text for text in literals if text in elsewhere]:
         name = f"{call.name} {remote[0]}"
         judge.runs_words(_but_names(judge, call) if remote[0] == "run" else call.args, name)
@@ -51,7 +51,7 @@ def ordinary(judge: CommandJudge, call: NamedCommand) -> None:
                     call.name,
                     f"an argument of `{call.name} {text}`, which runs what it gets",
                 )
-    for word, option in opened(call):
+    for word, option in opened_words(call):
         part = f"the value of `{option}`" if option else "an operand"
         what = f"{part} of `{call.name}`, which runs what it names"
         judge.runs_words([word], call.name, what, "`argv` passes what you mean to be run;")
@@ -164,15 +164,15 @@ _RULES: tuple[tuple[Collection[str], Rule], ...] = (
     (("dd",), files.dd),
     (("split", "csplit"), files.split),
     (("tar", "bsdtar", "gtar"), files.tar),
-    (("ar", "jar", "7z", "7za"), files.first),
+    (("ar", "jar", "7z", "7za"), files.archiver),
     (("git",), _git),
     (("cd", "pushd"), builtins.directory),
     (EVALUATORS, launchers.evaluator),
     (WRAPPERS, launchers.wrapper),
     (RUNNERS, launchers.wrapper),
-    (SCRIPTED, languages.scripted),
+    (LITTLE_LANGUAGES, languages.scripted),
     (DECLARATIONS, builtins.declaration),
-    (NAMERS, builtins.namer),
+    (VARIABLE_SETTERS, builtins.namer),
     (("eval",), builtins.evaluate),
     (("trap",), builtins.trap),
     ((".", "source"), builtins.source),
