@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 class Project:
     """A directory that workflows run in.
 
-    ``record`` says which answers are recorded ones (None: none are),
-    ``cached`` whether answers may come out of the cache, ``trusted`` whether the project's own settings may
-    say what is run and where questions go. ``since`` is when it was opened, in seconds since the epoch.
+    ``record`` says which answers are recorded ones (None: none are), ``cached`` whether answers may come out
+    of the cache, ``trusted`` whether the project's own settings may say what is run and where questions go.
+    ``since`` is when the project was opened, in seconds since the epoch.
     ``shared`` is what its worlds share, also with those of a ``dataclasses.replace`` of this.
     """
 

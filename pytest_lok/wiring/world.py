@@ -65,13 +65,7 @@ def make_world(
     return World(
         backends=backends.make(tools) if isinstance(backends, BackendFactory) else backends,
         shell=shared.launcher(root, seen),
-        workspace=LocalWorkspace(
-            root,
-            files=Files(root, state_dir(environ)),
-            git=_git(root, tools, environ),
-            which=lambda program: _which(program, settings, environ),
-            nested=MARK in environ,
-        ),
+        workspace=_workspace(root, settings, environ, tools),
         env=environ,
         limits=Limits(
             max_parallel=defaults.max_parallel if defaults.parallel else 1,
@@ -94,6 +88,18 @@ def make_world(
         redactor=redactor_of(settings, environ),
         kill=shared.kill,
         limiters=_limiters(settings, shared.limiters),
+    )
+
+
+def _workspace(
+    root: Path, settings: Settings, environ: Mapping[str, str], processes: LocalProcesses
+) -> LocalWorkspace:
+    return LocalWorkspace(
+        root,
+        files=Files(root, state_dir(environ)),
+        git=_git(root, processes, environ),
+        which=lambda program: _which(program, settings, environ),
+        nested=MARK in environ,
     )
 
 
