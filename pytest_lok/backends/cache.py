@@ -83,7 +83,8 @@ class AnswerCache:
             return
         document = {"format": _FORMAT, "key": key, "saved": self._now(), **said}
         data = json.dumps(document, sort_keys=True).encode()
-        with suppress(OSError):  # a full disk or a missing right must not cost the answer
+        # a full disk or a missing right must not cost the answer
+        with suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if len(data) <= MAX_ENTRY_BYTES and self._is_private():
                 self._make_room(len(data))
@@ -112,6 +113,7 @@ class AnswerCache:
 
     def _read(self, path: Path) -> KeptAnswer | None:
         try:
+            # O_NOFOLLOW: a link in the folder could lead to a file that anybody may write.
             file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             with os.fdopen(file, "rb") as stream:
                 data = stream.read(MAX_ENTRY_BYTES + 1)
@@ -178,6 +180,7 @@ class CachingBackend(DelegatingBackend):
         if known is not None:
             return known
         reply = await super().ask(prompt)
+        # The work tree may have changed while the backend read it; then the key is another one.
         if key is not None and key == await self._key(prompt):
             self._cache.put(key, reply)
         return reply

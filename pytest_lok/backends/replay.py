@@ -82,6 +82,7 @@ class CassetteStore:
         made = self._redactor.value(Recording(question=question, text=reply.text, model=reply.model))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Another process may have recorded the same question meanwhile, so the file is read once more.
             with self._locked():
                 known = self._known(path)
                 if question in known:
@@ -114,6 +115,7 @@ class CassetteStore:
         """The recordings in a file; {} if mode ``all`` records anew and the file is of an earlier session."""
         if not path.is_file() or (self.mode is Mode.ALL and self._is_old(path)):
             return {}
+        # Time, size and inode tell whether another process has replaced the file since it was read.
         signature, known = self._read.get(path, ((), {}))
         if signature != _signature(path):
             signature = _signature(path)

@@ -103,7 +103,8 @@ class Scripted:
         return Reply(text=text, backend=self._name, model=prompt.model or self._model, usage=usage)
 
     async def aclose(self) -> None:
-        pass  # nothing is held
+        # nothing is held
+        pass
 
     def _find(self, text: str) -> tuple[ScriptedReply, re.Match[str] | None]:
         for number, rule in enumerate(self._rules):

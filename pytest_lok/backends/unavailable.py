@@ -29,4 +29,5 @@ class UnavailableBackend:
         raise self.unavailable()
 
     async def aclose(self) -> None:
-        pass  # nothing is held
+        # nothing is held
+        pass

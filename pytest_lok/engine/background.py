@@ -54,7 +54,8 @@ class RunHandle:
                 waiter.set()
         waiter.wait(timeout)
         if name not in self._results and self._result.done():
-            self._result.result()  # raises what the engine died of
+            # raises the exception that ended the engine
+            self._result.result()
             raise KeyError(name)
         return self._results.get(name)
 
@@ -142,7 +143,8 @@ class Background:
         handle = RunHandle(loop)
 
         def forward(event: Event) -> None:
-            on_event(event)  # first: whoever is woken by a result may count on its event having been heard
+            # first: whoever is woken by a result may count on its event having been heard
+            on_event(event)
             handle._on_event(event)
 
         handle._run = run = Run(
@@ -205,6 +207,7 @@ class Background:
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
+            # A loop that fails half way through its making leaks sockets, so what it needs is tried first.
             _check_sockets()
             self._loop = asyncio.new_event_loop()
             # tests that freeze the time replace time.monotonic; limits and durations of steps are real ones

@@ -97,6 +97,7 @@ async def _ask_judge(execution: StepExecution, rubric: str, backend: str) -> boo
     if execution.cut:
         raise output_cut_error(execution.step.name)
     (name, *_) = resolve_backends(execution, (backend,) if backend else (), rubric)
+    # Longer than any run of "=" in the text, so that the text cannot end the part between the marks.
     marks = "=" * (1 + max((len(run) for run in re.findall("={5,}", execution.output)), default=4))
     text = (
         "You are a strict judge. Does the text below, between the two lines of marks, satisfy this "

@@ -51,6 +51,7 @@ class RunContext:
 
     def scope(self, loop: Loop | None = None) -> Scope:
         """What texts may read now. The value is the same object until another backend answers."""
+        # Most texts of a run read the same scope, so it is made anew only after another backend answered.
         if self._scope is None:
             self._scope = Scope(
                 steps=self.results,

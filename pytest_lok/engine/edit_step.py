@@ -78,6 +78,7 @@ async def apply_together(
     """
     action = _with_preset_command(parts[0], action)
     feedback = [(number, "") for number in range(len(parts))]
+    # Only parts whose answer can be corrected are asked again, and only if no other part has failed for good.
     for left in reversed(range(action.fix_retries + 1)):
         work = [_ask_part(parts[number], action, said) for number, said in feedback]
         asked = await run_together(work) if run_together else [await work[0]]
@@ -165,6 +166,7 @@ async def _apply_and_check(parts: Sequence[StepExecution], action: Ask, *, last:
             and all(_is_restored(change, transaction) for change in draft.changes)
         ):
             failed = {0: _no_change("`verify` has put every file back")}
+        # Without `rollback` the edits of a last attempt stay, but only if the checks have really said no.
         certain = all(isinstance(_cause_of(no), StepFailedError) for no in failed.values())
         if not failed or (last and certain and not action.rollback):
             transaction.commit()
@@ -255,7 +257,8 @@ def _no_change(why: str) -> _FixableError:
 def _later_commands(execution: StepExecution) -> Iterator[tuple[str, str]]:
     """The commands of the steps that depend on this one, with the step's name: they judge its edits too."""
     world, after = execution.context.world, {execution.step.name}
-    for step in execution.context.plan.steps:  # a plan lists every step after its dependencies
+    # a plan lists every step after its dependencies
+    for step in execution.context.plan.steps:
         if after.isdisjoint(step.needs):
             continue
         after.add(step.name)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Protocol, TypeAlias, TypeVar
 
 from pytest_lok.core.templates.scope import Scope
@@ -53,8 +54,7 @@ async def evaluate_in_thread(work: Callable[[TimeLeft], T], limit: float, what: 
     abandoned = threading.Event()
 
     def time_left() -> float:
-        seconds = end - time.monotonic()
-        if seconds <= 0 or abandoned.is_set():
+        if (seconds := end - time.monotonic()) <= 0 or abandoned.is_set():
             raise TimeoutError
         return seconds
 
@@ -74,8 +74,8 @@ async def evaluate_in_thread(work: Callable[[TimeLeft], T], limit: float, what: 
         if not abandoned.is_set():
             loop.call_soon_threadsafe(deliver, *outcome)
 
-    context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(run,), name=f"{ENGINE_THREAD}-work", daemon=True).start()
+    target = partial(contextvars.copy_context().run, run)
+    threading.Thread(target=target, name=f"{ENGINE_THREAD}-work", daemon=True).start()
     try:
         with time_limit(limit):
             return await answer

@@ -84,7 +84,8 @@ class StepExecution:
         self.output, self.cut, self.data, self.has_data = other.output, other.cut, other.data, other.has_data
         self.verdict, self.quoting = other.verdict, other.quoting
         self.replies = other.replies
-        if other.findings is not None:  # what the other attempts report counts no more, but is shown
+        # what the other attempts report counts no more, but is shown
+        if other.findings is not None:
             lost = [it for it in self.findings or () if it.standing in ("blocks", "undecided")]
             self.findings = merge_attempts(
                 [*other.findings, *(replace(it, standing="outvoted") for it in lost)]

@@ -177,6 +177,7 @@ class Run:
         """Wait until other runs free a slot, then run a step on it, if one is still ready."""
         await self._slots.acquire(self._slot_limit)
         self._slots_held += 1
+        # Meanwhile the run may have been stopped, or another task may have taken the last ready step.
         task, self._waiting_for_slot = self._waiting_for_slot, None
         step = self._start_next() if self._may_start() else None
         if step is None or task is None:
@@ -194,9 +195,11 @@ class Run:
             try:
                 result = await run_step(step, self._context)
             except asyncio.CancelledError:
-                if not self._stopped:  # the whole run is being cancelled from outside
+                # the whole run is being cancelled from outside
+                if not self._stopped:
                     raise
                 result = self._interrupted_result(step.name, f"cancelled: {self._stopped}")
+            # The slot is free before the result is recorded: whoever is woken by it can start at once.
             del self._tasks[step.name]
             self._release_slot()
             self._record(result)
@@ -224,7 +227,9 @@ class Run:
     def _finish(self) -> None:
         """Give every step without a result one, so that nobody waits for ever, and emit RunFinished."""
         reason = self._interrupted or self._stopped
-        while self._slots_held:  # also the slot of a step whose start could not even be emitted
+        # also the slot of a step whose start could not even be emitted
+        # A slot that is not given back would be missing to every later run of this process.
+        while self._slots_held:
             self._release_slot()
         for name in self._tasks:
             result = self._interrupted_result(name, reason)
@@ -255,6 +260,7 @@ class Run:
 
     def _emit(self, event: Event) -> None:
         """The only way out of a run: whatever is shown or stored has lost its secrets here."""
+        # Redaction stands before everything else: neither the journal nor a view sees the original.
         event = self._world.redactor.value(event)
         if isinstance(event, _RESULT_EVENTS):
             self._folded_events.append(event)

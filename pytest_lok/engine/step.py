@@ -45,6 +45,7 @@ async def run_step(step: Step, context: RunContext) -> StepResult:
     STRAY_OUTPUT.set(stray)
     outcome, reason, hint = await _outcome_of(execution, _run_selected)
     execution.add_section("backend output", "".join(stray))
+    # A gate with on_inconclusive = "warn" is soft by itself; continue_on_error makes any red outcome soft.
     underlying = Outcome.ERROR if outcome is Outcome.SOFT else None
     if outcome.red and step.continue_on_error:
         outcome, underlying = Outcome.SOFT, outcome
@@ -119,6 +120,7 @@ async def _run_repeats(execution: StepExecution, action: Ask) -> None:
         return
     said = "; ".join(f"answer {n}: {reason}" for n, (_, reason, _) in enumerate(outcomes, 1) if reason)
     message = f"{len(passed)} of {action.repeat} answers passed, {wanted} needed ({said})"
+    # Answers without a judgement might have passed: only if they could not change the count is it a no.
     unclear = [outcome for outcome, _, _ in outcomes if outcome in (Outcome.ERROR, Outcome.SOFT)]
     if len(passed) + len(unclear) >= wanted:
         hint = next((hint for _, _, hint in outcomes if hint), "")
@@ -144,6 +146,7 @@ async def _gather_limited(work: Sequence[Coroutine[None, None, T]], execution: S
             finally:
                 queue.release()
 
+    # The step only waits while its parts run, and each part needs a slot of its own.
     with queue.released():
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(part)) for part in work]

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -123,7 +123,7 @@ class CommandBackend:
             raise problem
         dialect = self._dialect
         text, options = self._text_and_options(prompt)
-        with self._directory() as directory:
+        with self._directory as directory:
             spec = self._process_spec(prompt, text, options, directory)
             try:
                 done = await self._run(spec)
@@ -145,7 +145,8 @@ class CommandBackend:
         return Reply(text=result.text, backend=self._name, model=model, usage=result.usage)
 
     async def aclose(self) -> None:
-        pass  # nothing is held between prompts
+        # nothing is held between prompts
+        pass
 
     async def version(self, *, limit: float) -> str:
         """The first line of the tool's version; BackendError where there is none in time.
@@ -154,7 +155,7 @@ class CommandBackend:
         """
         if not self._dialect.version or self.unavailable() or len(self._program) > 1:
             return ""
-        with self._directory() as directory:
+        with self._directory as directory:
             argv = (self._program_path() or self._program[0], *self._dialect.version)
             spec = ProcessSpec(argv=argv, env=self._env, cwd=str(directory), spool=True)
             try:
@@ -188,7 +189,8 @@ class CommandBackend:
             for option in (*dialect.options, *dialect.access.get(self._config.access, ()))
         ]
         model = prompt.model or self._config.model
-        if model.startswith("-"):  # some tools would take it for an option of theirs
+        # some tools would take such a name for an option of theirs
+        if model.startswith("-"):
             raise self._error(
                 BackendFault.NOT_CONFIGURED,
                 f"no model is called {model!r}",
@@ -243,25 +245,18 @@ class CommandBackend:
             env=self._env,
             cwd=str(directory),
             stdin=b"" if self._has_placeholder("prompt") else text.encode(),
+            # Some tools lose at their exit what a pipe has not taken yet.
             spool=True,
             report_unread=self._dialect.read is read_plain,
             idle=self._config.idle,
             is_finished=self._dialect.is_finished,
         )
 
-    @contextmanager
-    def _directory(self) -> Iterator[Path]:
+    @property
+    def _directory(self) -> AbstractContextManager[Path]:
         """The directory that the tool runs in: the workspace, or a private one for this question."""
         files = self._dialect.private.get(self._config.access)
-        if files is None:
-            yield self._workspace
-            return
-        with tempfile.TemporaryDirectory(prefix="lok-", ignore_cleanup_errors=True) as made:
-            directory = Path(made)
-            for name, text in files.items():
-                (directory / name).parent.mkdir(parents=True, exist_ok=True)
-                (directory / name).write_text(text, "utf-8")
-            yield directory
+        return nullcontext(self._workspace) if files is None else _private_directory(files)
 
     # --- the answer
 
@@ -326,6 +321,17 @@ class CommandBackend:
 
     def _error(self, kind: BackendFault, message: str, hint: str) -> BackendError:
         return BackendError(f"{self._name}: {message}", kind=kind, backend=self._name, hint=hint)
+
+
+@contextmanager
+def _private_directory(files: Mapping[str, str]) -> Iterator[Path]:
+    """A directory with these files, which is removed afterwards with all that a tool left there."""
+    with tempfile.TemporaryDirectory(prefix="lok-", ignore_cleanup_errors=True) as made:
+        directory = Path(made)
+        for name, text in files.items():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            (directory / name).write_text(text, "utf-8")
+        yield directory
 
 
 def _split(command: str, args: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -39,7 +39,8 @@ _ASSISTANT_ERRORS = {
     "model_not_found": BackendFault.BAD_REQUEST,
     "max_output_tokens": BackendFault.TRUNCATED,
 }
-_CLAUDE_WORDS = {  # of which older ones do not say all
+# Older versions do not print all of these fields.
+_CLAUDE_WORDS = {
     "subtype": endings.CLAUDE_RESULTS,
     "stop_reason": endings.MESSAGES,
     "terminal_reason": endings.CLAUDE_LOOPS,
@@ -86,7 +87,8 @@ def _claude_failed(said: Event, done: Completed) -> CliError | None:
     words = [(said[key], known) for key, known in _CLAUDE_WORDS.items() if said.get(key) is not None]
     end = next(filter(None, (ending_for(word, known) for word, known in words)), None)
     if end is None and said.get("subtype") is None and said.get("is_error") is not False:
-        end = ending_for("nothing", endings.CLAUDE_RESULTS)  # nothing says that it is good
+        # no field says that the answer is good, so it is not
+        end = ending_for("nothing", endings.CLAUDE_RESULTS)
     status = said.get("api_error_status")
     if said.get("is_error") not in (False, None) or errors or done.exit_code or status:
         message = errors or text or (end.why if end else "claude reported an error and gave no reason")
@@ -94,7 +96,8 @@ def _claude_failed(said: Event, done: Completed) -> CliError | None:
         return CliError(kind=kind or (end.kind if end else BackendFault.CRASHED), message=message)
     if end is not None:
         return ending_error(end, text if end.kind is BackendFault.REFUSED else "")
-    if text and sum_counters(table(said, "usage"), "output_tokens") == 0:  # words of its own, not of a model
+    # without any output token the text is the tool's own, and no model has seen the prompt
+    if text and sum_counters(table(said, "usage"), "output_tokens") == 0:
         return CliError(kind=faults.fault_of_text(text) or BackendFault.BAD_OUTPUT, message=text)
     if denials := tables(said, "permission_denials"):
         uses = [(str(it.get("tool_name")), table(it, "tool_input")) for it in denials]

@@ -39,8 +39,10 @@ CliResult: TypeAlias = CliReply | CliError
 
 
 _COLOURS = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours, and moves of the cursor
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # titles, links
+    # colours, and moves of the cursor
+    r"\x1b\[[0-?]*[ -/]*[@-~]"
+    # titles, links
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
     r"|\x1b[ -/]*[0-~]"
 )
 _LINE_ENDS = re.compile("\r+\n|[\r\v\f\x85\u2028\u2029]")
@@ -174,7 +176,8 @@ class CliDialect:
                 ours += option.words()
         subcommand = [self.subcommand] if self.subcommand else []
         filled = [fill(word) for word in theirs]
-        if any("{prompt}" in word for word in theirs):  # it may stand behind a "--"
+        # the prompt may stand behind a "--", where no option is read any more
+        if any("{prompt}" in word for word in theirs):
             return [*subcommand, *ours, *filled]
         return [*subcommand, *filled, *ours, *(word for word in self.trailing if word not in theirs)]
 

@@ -77,7 +77,8 @@ def read_gemini(done: Completed) -> CliResult:
     turn = _Turn()
     for event in json_objects(done.stdout):
         turn.take(event)
-    if "oop detected" in turn.complaint:  # it says success all the same
+    # the tool calls this a success all the same
+    if "oop detected" in turn.complaint:
         return CliError(kind=BackendFault.TRUNCATED, message=turn.complaint)
     if len(turn.results) != 1 or turn.open:
         failed = done.exit_code or turn.complaint
@@ -87,7 +88,8 @@ def read_gemini(done: Completed) -> CliResult:
     if result.get("status") == "error" or error or done.exit_code:
         return _gemini_failed(error, done)
     end = ending_for(result.get("status"), endings.GEMINI) or (endings.TOOL if turn.waiting else None)
-    if sum_counters(stats, "output_tokens") in _LONGEST:  # nothing else tells, where it keeps no log
+    # versions without a telemetry log say nothing else of an answer that was cut
+    if sum_counters(stats, "output_tokens") in _LONGEST:
         end = Ending(kind=BackendFault.TRUNCATED, why="the answer has as many tokens as the model can give")
     if end is not None:
         return ending_error(end)

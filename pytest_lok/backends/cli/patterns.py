@@ -20,7 +20,8 @@ MATCH_TIMEOUT = 2.0
 
 def match_output(done: Completed, fail_on: str, answer: str) -> CliResult:
     """The answer in plain text: an error where ``fail_on`` matches, else the group of ``answer``."""
-    import regex  # rarely used, and slow to import
+    # rarely used, and slow to import
+    import regex
 
     result = read_plain(done)
     out, err = strip_ansi(done.stdout), strip_ansi(done.stderr)

@@ -215,7 +215,8 @@ async def _events(stream: ResponseStream, endpoint: Endpoint) -> AsyncGenerator[
             if line.startswith(("{", "[")):
                 name, data = "", line
             elif not line.strip():
-                name = ""  # the blank line between events
+                # a blank line ends an event, and with it the event's name
+                name = ""
                 continue
             elif not _FIELD.match(line):
                 what = "a page" if line.lstrip().startswith("<") else "something else"
@@ -230,7 +231,8 @@ async def _events(stream: ResponseStream, endpoint: Endpoint) -> AsyncGenerator[
                 if names_error(title) and data:
                     name = "error"
                 elif title != "data" or not data:
-                    continue  # a comment, another field
+                    # a comment, or a field such as "id"
+                    continue
             if data == "[DONE]":
                 yield _DONE
             elif not names_error(name):

@@ -181,14 +181,16 @@ async def _events(stream: ResponseStream, endpoint: Endpoint) -> AsyncGenerator[
 def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
     """Fold one message, which stands under its type."""
     delta = table(table(event, "contentBlockDelta"), "delta")
-    if not is_nothing(table(event, "contentBlockStart").get("start")):  # of text there is none
+    # a text has no start; a start announces something else, such as a tool call
+    if not is_nothing(table(event, "contentBlockStart").get("start")):
         reply.set_ending(endings.TOOL)
     if not _PARTS.issuperset(name for name, value in delta.items() if not is_nothing(value)):
         reply.set_ending(NOT_TEXT)
     if not isinstance(delta.get("text", ""), str):
         reply.set_ending(NOT_TEXT)
     reply.add_text(text_of(delta.get("text")))
-    reply.end_with(table(event, "messageStop").get("stopReason"), endings.CONVERSE)  # its usage follows
+    # the usage follows in another message
+    reply.end_with(table(event, "messageStop").get("stopReason"), endings.CONVERSE)
     reply.add_usage(
         table(table(event, "metadata"), "usage"),
         ["inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens"],

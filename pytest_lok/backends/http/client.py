@@ -145,27 +145,8 @@ class HttpClient:
                 if response.status_code != httpx.codes.OK:
                     raise await _refusal(endpoint, response)
                 yield ResponseStream(response, endpoint)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
-            raise endpoint.error(
-                BackendFault.NOT_CONFIGURED, f"{endpoint.url} cannot be asked: {error}"
-            ) from error
-        except httpx.ConnectTimeout as error:
-            raise endpoint.error(
-                BackendFault.NETWORK, f"no connection to {endpoint.url} within {_CONNECT_TIMEOUT:g} s"
-            ) from error
-        except httpx.TimeoutException as error:
-            raise endpoint.error(
-                BackendFault.TIMEOUT, f"the server said nothing for {endpoint.idle:g} s"
-            ) from error
-        except httpx.ConnectError as error:
-            raise endpoint.error(
-                BackendFault.NETWORK, f"no connection to {endpoint.url}: {error or 'refused'}"
-            ) from error
-        except httpx.DecodingError as error:
-            raise endpoint.error(BackendFault.BAD_OUTPUT, f"the answer cannot be decoded: {error}") from error
-        except httpx.HTTPError as error:
-            said = str(error) or type(error).__name__
-            raise endpoint.error(BackendFault.NETWORK, f"the connection broke: {said}") from error
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            raise _connection_error(endpoint, error) from error
 
     async def aclose(self) -> None:
         """Close the clients of the running loop. Another question makes new ones."""
@@ -192,7 +173,9 @@ class HttpClient:
         return httpx.AsyncClient(
             verify=tls,
             limits=limits,
+            # Proxies and certificates come from the mapping given to HttpClient, not from os.environ.
             trust_env=False,
+            # A redirect would take the key to another server.
             follow_redirects=False,
             transport=self._transport() if self._transport else DirectTransport(tls),
             mounts=None if self._transport else mounts,
@@ -246,6 +229,26 @@ def _names_one_host(host: str) -> bool:
     return host in _LOCAL or bool(re.fullmatch(r"[\d.]+|\[.*\]", host)) or "://" in host
 
 
+def _connection_error(endpoint: Endpoint, error: Exception) -> BackendError:
+    """The BackendError for an exception of httpx; the more special classes come first."""
+    import httpx
+
+    match error:
+        case httpx.InvalidURL() | httpx.UnsupportedProtocol() | UnicodeError():
+            return endpoint.error(BackendFault.NOT_CONFIGURED, f"{endpoint.url} cannot be asked: {error}")
+        case httpx.ConnectTimeout():
+            message = f"no connection to {endpoint.url} within {_CONNECT_TIMEOUT:g} s"
+            return endpoint.error(BackendFault.NETWORK, message)
+        case httpx.TimeoutException():
+            return endpoint.error(BackendFault.TIMEOUT, f"the server said nothing for {endpoint.idle:g} s")
+        case httpx.ConnectError():
+            message = f"no connection to {endpoint.url}: {str(error) or 'refused'}"
+            return endpoint.error(BackendFault.NETWORK, message)
+        case httpx.DecodingError():
+            return endpoint.error(BackendFault.BAD_OUTPUT, f"the answer cannot be decoded: {error}")
+    return endpoint.error(BackendFault.NETWORK, f"the connection broke: {str(error) or type(error).__name__}")
+
+
 async def _refusal(endpoint: Endpoint, response: httpx.Response) -> BackendError:
     """The BackendError of a status that is no success, in the server's words where it has some."""
     status = response.status_code
@@ -259,6 +262,7 @@ async def _refusal(endpoint: Endpoint, response: httpx.Response) -> BackendError
     wish = parse_retry_after(response.headers)
     if wish is None and (told := faults.retry_after(text)) is not None:
         wish = min(told, MAX_RETRY_AFTER)
+    # Several APIs answer 400 to a prompt that is too long, and 429 to an account without money.
     kind = faults.fault_of_status(status)
     if kind is BackendFault.BAD_REQUEST and faults.fault_of_text(said) is BackendFault.TOO_LONG:
         kind = BackendFault.TOO_LONG

@@ -22,7 +22,8 @@ def text_in(reply: PartialReply, content: Any) -> str:
         if kind in _TEXTS and isinstance(it.get("text"), str):
             texts.append(it["text"])
         elif kind in _TEXTS and not any(it[key] for key in it if key != "type"):
-            continue  # one that begins
+            # an empty part that announces the text to come
+            continue
         elif kind not in _BESIDE_TEXT:
             reply.set_ending(
                 endings.TOOL if "tool" in str(kind) or "function" in str(kind) else endings.NOT_TEXT

@@ -29,6 +29,7 @@ def check_event(event: Any, endpoint: Endpoint) -> Mapping[str, Any]:
     """The event, if it is a table and tells of no error; else BackendError in the server's words."""
     if not isinstance(event, dict):
         raise endpoint.error(BackendFault.BAD_OUTPUT, "the server sent JSON that is no answer")
+    # Gateways tell of errors in many shapes, so every field is looked at, not only the usual ones.
     failed = False
     for name, value in states.walk_fields(event):
         known = name.casefold()

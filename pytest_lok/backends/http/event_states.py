@@ -124,7 +124,8 @@ def _rule_for(name: str) -> str:
     if those & _JUDGES and last in _JUDGES | _RULINGS:
         return "ruling"
     if last == "tokens":
-        return ""  # numbers of them, such as those that a prediction got wrong
+        # counters, such as "rejected_prediction_tokens", tell of no state
+        return ""
     for rule, those_of in (("blocked", _BLOCKED), ("limit", _LIMITS), ("broken", _BROKEN)):
         if those & those_of:
             return rule
@@ -182,7 +183,8 @@ def _of_word(name: str, value: Any, ends: bool) -> Ending | None:
         return next(filter(None, (_of_word(name, it, ends) for it in value)), None)
     if isinstance(value, int) and not isinstance(value, bool):
         good = name == "stop_reason" or ("status" in name.casefold() and 200 <= value < 300)
-        return None if good else _ending(endings.BROKE_OFF, name, value)  # a stop's number is that of a token
+        # a number as "stop_reason" is the id of a token
+        return None if good else _ending(endings.BROKE_OFF, name, value)
     if isinstance(value, dict):
         return _of_details(name, value, ends)
     if isinstance(value, str) and value.casefold() in _PROGRESS:

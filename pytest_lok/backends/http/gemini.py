@@ -57,7 +57,8 @@ def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
         _read_parts(reply, candidate.get("content"))
         said = candidate.get("finishMessage")
         reply.end_with(candidate.get("finishReason"), endings.GENERATE, said)
-        if said:  # there is nothing to say of an answer that is one
+        # the API explains only endings that are not good ones
+        if said:
             reply.set_error(BackendFault.BAD_OUTPUT, f"the answer ended with a message: {said}")
 
 
@@ -82,5 +83,6 @@ GENERATE = HttpDialect(
     headers=_headers,
     body=_body,
     on_event=_on_event,
-    optional_fields={"schema": "response"},  # "response_json_schema", "responseMimeType", …
+    # "response_json_schema", "responseMimeType", …
+    optional_fields={"schema": "response"},
 )

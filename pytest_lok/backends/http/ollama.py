@@ -52,10 +52,12 @@ def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
     message = table(event, "message")
     reply.add_text(text_in(reply, message.get("content")))
     reply.add_refusal(text_of(message.get("refusal")))
-    if event.get("response"):  # of its other API
+    # the field of another API of the server, which no answer to /api/chat has
+    if event.get("response"):
         reply.set_ending(endings.NOT_TEXT)
     reply.add_usage(event, ["prompt_eval_count"], ["eval_count"])
-    if event.get("prompt_eval_count") in _CONTEXTS:  # an old server cuts it all the same, to just fit
+    # old servers ignore `truncate`, and cut a prompt so that it just fits the context
+    if event.get("prompt_eval_count") in _CONTEXTS:
         reply.set_error(
             BackendFault.TOO_LONG,
             f"the prompt was cut: the model read {event['prompt_eval_count']} tokens, a whole context",

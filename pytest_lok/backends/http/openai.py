@@ -61,7 +61,8 @@ def _on_chat_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
         reply.require_one([it for it in (*texts, choice.get("text")) if it])
         reply.add_text(text_in(reply, message.get("content")))
         reply.add_refusal(text_of(message.get("refusal")))
-        if choice.get("finish_reason") != "null":  # as some write null
+        # some servers write null as a text
+        if choice.get("finish_reason") != "null":
             reply.end_with(choice.get("finish_reason"), endings.CHAT)
 
 
@@ -73,7 +74,8 @@ CHAT = HttpDialect(
     on_event=_on_chat_event,
     optional_fields={
         "stream_options": "stream_options",
-        "max_tokens": "max_completion_tokens",  # the newer name, which a refusal of the older one tells
+        # the newer name of the field, which the refusal of the older name mentions
+        "max_tokens": "max_completion_tokens",
         "response_format": "response_format",
     },
     hints=_hints,
@@ -90,7 +92,8 @@ def _responses_body(
         "store": False,
     }
     if "truncation" not in refused:
-        body["truncation"] = "disabled"  # else a prompt that is too long may lose its beginning
+        # by default a prompt that is too long loses its beginning, and nothing says so
+        body["truncation"] = "disabled"
     if prompt.system:
         body["instructions"] = prompt.system
     if max_tokens is not None:
@@ -113,7 +116,8 @@ def _read_messages(reply: PartialReply, messages: list[Mapping[str, Any]]) -> No
     if any(phase not in _PHASES for phase in phases):
         reply.set_error(BackendFault.BAD_OUTPUT, f"its messages are of phases lok does not know: {phases}")
     wanted = ("final_answer",) if "final_answer" in phases else (None, "")
-    refusal, reply.refusal = reply.refusal, ""  # told again here
+    # the messages repeat the refusal that came in events before
+    refusal, reply.refusal = reply.refusal, ""
     texts = [text_in(reply, it.get("content")) for it in messages if it.get("phase") in wanted]
     reply.refusal = reply.refusal or refusal
     reply.require_one(list(filter(None, texts)))

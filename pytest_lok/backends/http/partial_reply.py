@@ -36,7 +36,8 @@ class PartialReply:
     fault: BackendFault | None = None
     why: str = ""
     _has_ending: bool = False
-    _has_more: bool = False  # any text after the ending, also white space
+    # any text after the ending, also white space
+    _has_more: bool = False
     _has_text_after: bool = False
     _candidates: set[str] = field(default_factory=set)
 
@@ -116,6 +117,7 @@ class PartialReply:
         cut at ``max_tokens``, so an answer of exactly that length counts as cut.
         """
         text = "".join(self.text)
+        # Some servers close the stream in the same way whether an answer is whole or not; their word decides.
         if not self._has_ending and self.ended:
             self.set_error(BackendFault.NETWORK, "the server did not say how its answer ended: it may be cut")
         elif not self._has_ending or self.open or self._has_text_after:

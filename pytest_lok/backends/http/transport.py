@@ -60,7 +60,8 @@ class DirectTransport(httpx.AsyncBaseTransport):
         for free in self._free.values():
             while free:
                 free.pop().close()
-        await asyncio.sleep(0)  # then their sockets are closed
+        # one turn of the loop, in which the transports close their sockets
+        await asyncio.sleep(0)
 
 
 class _Connection:
@@ -78,7 +79,8 @@ class _Connection:
         head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
         events = (head, h11.Data(data=body), h11.EndOfMessage())
         self._writer.write(b"".join(self._state.send(event) or b"" for event in events))
-        if self._writer.transport.get_write_buffer_size():  # else there is nothing to wait for
+        # drain() costs a task switch, so it is only called if something is left to write
+        if self._writer.transport.get_write_buffer_size():
             async with asyncio.timeout(self.read_timeout):
                 await self._writer.drain()
 
@@ -160,7 +162,8 @@ def _take_usable(free: list[_Connection]) -> _Connection | None:
 
 async def _connect(url: httpx.URL, tls: ssl.SSLContext, read_timeout: float | None) -> _Connection:
     secure = url.scheme == "https"
-    named = any(map(str.isalpha, url.host))  # an address has one way to it
+    # happy eyeballs are for names: an address has only one way to it
+    named = any(map(str.isalpha, url.host))
     try:
         async with asyncio.timeout(read_timeout):
             reader, writer = await asyncio.open_connection(

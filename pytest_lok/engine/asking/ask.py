@@ -36,6 +36,7 @@ async def run_ask(execution: StepExecution, action: Ask, feedback: str = "") -> 
     scope = execution.context.scope(execution.loop)
     texts = await evaluate(execution, scope, [action.prompt, action.system], partial(_render, action))
     text, system, execution.material = texts
+    # Another attempt at the same task has the same material, which was checked before.
     if not feedback:
         await check_material(execution, action.prompt)
     if execution.step.output_schema is not None:
@@ -155,7 +156,8 @@ async def _parse_reply(execution: StepExecution, action: Ask, reply: Reply) -> P
             f"{reply.backend}'s answer does not satisfy output_schema: {'; '.join(wrong)}", output=reply.text
         )
     if action.apply_edits:
-        parse_edits(data)  # that there are none is told while it can be asked again
+        # raises OutputError for malformed edits here, where the backend can still be asked again
+        parse_edits(data)
     return ParsedReply(reply=reply, data=data, has_data=True)
 
 

@@ -127,7 +127,8 @@ async def _ask_in_slot(execution: StepExecution, backend: Backend, prompt: Promp
             try:
                 return await checked_call(backend, prompt)
             except BaseException:
-                execution.usage += ONE_CALL  # it was begun, and may have been paid
+                # the call had begun, so the provider may charge it
+                execution.usage += ONE_CALL
                 raise
 
 

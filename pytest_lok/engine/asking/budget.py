@@ -34,7 +34,8 @@ class BudgetTracker:
         limit, made, spent = self._budget, self.spent.calls, (self.spent.tokens or 0) + self._reserved
         if limit.calls is not None and made >= limit.calls:
             raise _exhausted("calls", f"{limit.calls} call{'s' if limit.calls != 1 else ''}", f"{made} made")
-        estimate = -(-(len(prompt.text) + len(prompt.system)) // 4)  # tokens, at four characters each
+        # estimated tokens, at four characters each, rounded up
+        estimate = -(-(len(prompt.text) + len(prompt.system)) // 4)
         if limit.tokens is not None and spent + estimate > limit.tokens:
             raise _exhausted(
                 "tokens",

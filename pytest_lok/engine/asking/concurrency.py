@@ -43,7 +43,8 @@ class FifoQueue:
         except asyncio.CancelledError:
             if (
                 ticket.done() and not ticket.cancelled()
-            ):  # the slot came just now, and nobody would give it back
+                # the slot came just now, and nobody would give it back
+            ):
                 self.release()
             raise
 
@@ -110,11 +111,11 @@ class ConcurrencyLimiter:
             await queue.acquire(lambda: self.capacity)
             stack.callback(queue.release)
             await self._wait_for_rate()
+            # Noted before the question: refusals of questions that were under way together count once.
             halvings = self._halvings
             try:
                 yield
             except BackendError as failure:
-                # one wave of refusals, of questions that were under way together, counts once
                 if failure.kind in _STRAIN and halvings == self._halvings:
                     self._halve_capacity(queue)
                 raise

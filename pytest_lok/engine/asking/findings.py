@@ -49,6 +49,7 @@ async def check_findings(execution: StepExecution) -> InconclusiveError | None:
         _store(execution, merge_backends(findings))
         return None
     judgement = case.decide(gate, findings)
+    # Backends are asked once more only where that can help: a clear pass or fail stays as it is.
     if judgement.verdict is GateVerdict.INCONCLUSIVE and (
         again := await _ask_for_corrections(execution, reported, findings)
     ):

@@ -184,7 +184,8 @@ class EvidenceLookup:
     # --- findings
 
     async def _locate(self, finding: Finding) -> Finding:
-        await asyncio.sleep(0)  # a thousand findings may take a while, and others have to go on
+        # a thousand findings may take a while: let other steps go on in between
+        await asyncio.sleep(0)
         cited = self._cited[finding.path]
         sources = [self._source(path) for path in cited.paths]
         sightings = [source.find_quote(finding) for source in sources]
@@ -194,7 +195,8 @@ class EvidenceLookup:
         for source, sighting in zip(sources, sightings, strict=True):
             if not sighting.places and (
                 source.unknown or not sighting.everywhere
-            ):  # it may mean this one as well
+                # the finding may mean this file as well, so it counts as a doubtful place
+            ):
                 doubt = source.unknown or sighting.doubt
                 places.append(
                     QuotePlace(

@@ -30,7 +30,8 @@ async def read_output(
 
     def work(left: TimeLeft) -> tuple[Json, list[str]]:
         from pytest_lok.core.workflow.json_schema import (
-            violations,  # brings a library that most runs do not need
+            # brings a library that most runs do not need
+            violations,
         )
 
         value = parse_output(text, form, alone=alone, material=execution.material)
