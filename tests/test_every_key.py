@@ -551,7 +551,7 @@ def exclusive_keeps_others_out(tmp_path: Path) -> None:
     other = here.workspace.run_lock(alone=True)
     assert loaded(STEPS).exclusive is False
     assert loaded(f"exclusive = true\n{STEPS}").exclusive is True
-    assert other.try_acquire(), "tests/engine/test_turns.py shows the rest"
+    assert other.try_acquire(), "tests/engine/test_run_lock.py shows the rest"
     other.release()
 
 

@@ -118,8 +118,8 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 def retry_after(text: str) -> float | None:
     """The pause in seconds that a message asks for; None if it asks for none."""
-    wish = _RETRY.search(text)
-    return float(wish[1]) * _SECONDS[wish[2].lower()] if wish else None
+    pause = _RETRY.search(text)
+    return float(pause[1]) * _SECONDS[pause[2].lower()] if pause else None
 
 
 def remedy(fault: BackendFault, backend: str) -> str:

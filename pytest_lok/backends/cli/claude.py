@@ -146,8 +146,8 @@ def _claude_stopped(events: Iterable[Event]) -> CliError | None:
         if event.get("type") == "user":
             last = None
         stream = table(event, "event")
-        for told in (event, table(event, "message"), table(stream, "message"), table(stream, "delta")):
-            if event.get("type") == "result" or (word := told.get("stop_reason")) is None:
+        for holder in (event, table(event, "message"), table(stream, "message"), table(stream, "delta")):
+            if event.get("type") == "result" or (word := holder.get("stop_reason")) is None:
                 continue
             last = ending_for(word, endings.MESSAGES)
             if last is not None and word not in _CALLS:

@@ -65,9 +65,9 @@ def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
             reply.set_ending(endings.NOT_TEXT)
     usage = table(message, "usage") or table(event, "usage")
     reply.add_usage(usage, _INPUTS if "input_tokens" in usage else (), ["output_tokens"])
-    for told in (message, table(event, "delta")):
-        why = table(told, "stop_details").get("explanation")
-        reply.end_with(told.get("stop_reason"), endings.MESSAGES, why)
+    for holder in (message, table(event, "delta")):
+        why = table(holder, "stop_details").get("explanation")
+        reply.end_with(holder.get("stop_reason"), endings.MESSAGES, why)
 
 
 MESSAGES = HttpDialect(

@@ -259,9 +259,9 @@ async def _refusal(endpoint: Endpoint, response: httpx.Response) -> BackendError
         )
     text = await _read_start(response)
     said = server_error_message(text)
-    wish = parse_retry_after(response.headers)
-    if wish is None and (told := faults.retry_after(text)) is not None:
-        wish = min(told, MAX_RETRY_AFTER)
+    pause = parse_retry_after(response.headers)
+    if pause is None and (asked := faults.retry_after(text)) is not None:
+        pause = min(asked, MAX_RETRY_AFTER)
     # Several APIs answer 400 to a prompt that is too long, and 429 to an account without money.
     kind = faults.fault_of_status(status)
     if kind is BackendFault.BAD_REQUEST and faults.fault_of_text(said) is BackendFault.TOO_LONG:
@@ -273,7 +273,7 @@ async def _refusal(endpoint: Endpoint, response: httpx.Response) -> BackendError
         f"HTTP {status} {response.reason_phrase}: {said}"
         if said
         else f"HTTP {status} {response.reason_phrase}",
-        retry_after=wish,
+        retry_after=pause,
     )
 
 
