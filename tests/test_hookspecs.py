@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import forks
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = (ROOT / "docs" / "backends.md").read_text().split("```python\n")[1].split("```")[0]
 CASES = (ROOT / "docs" / "backends.md").read_text().split("```python\n")[2].split("```")[0]
@@ -36,15 +38,7 @@ class Site:
             "PARROT_KEY": "k-12345678",
             "LOK_TRUST": "1",
         }
-        return subprocess.run(
-            [sys.executable, *command],
-            cwd=self.project,
-            env=environ,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=100,
-        )
+        return forks.run([sys.executable, *command], cwd=self.project, env=environ)
 
     def lok(self, *arguments: str, settings: str) -> subprocess.CompletedProcess[str]:
         (self.project / "lok.toml").write_text(settings)

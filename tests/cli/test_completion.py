@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests import forks
 from tests.cli.projects import Project
 
 WORKFLOW = """
@@ -27,10 +28,10 @@ def completed(project: Project, words: str) -> list[str]:
         "COMP_WORDS": words,
         "COMP_CWORD": str(len(words.split(" ")) - 1),
     }
-    with project.started() as process:
-        out, err = process.communicate(timeout=60)
-    assert err == ""
-    return [line.partition(",")[2] for line in out.split()]
+    command = [sys.executable, "-m", "pytest_lok.cli.main"]
+    done = forks.run(command, cwd=project.root, env=project.environ)
+    assert done.stderr == ""
+    return [line.partition(",")[2] for line in done.stdout.split()]
 
 
 @pytest.mark.parametrize(

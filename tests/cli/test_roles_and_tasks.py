@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.projects import Project
+from tests.plugin.conftest import run_apart
 
 SETTINGS = """
 [backends.one]
@@ -143,7 +144,7 @@ def test_a_task_s_prompt_is_no_template(staffed: Project) -> None:
 
 def test_pytest_runs_a_task_by_name(staffed: Project, pytester: pytest.Pytester) -> None:
     pytester.makefile(".toml", lok=SETTINGS + TASK.format('"jury"'))
-    done = pytester.runpytest_subprocess("--lok-workflow", "sweep", "-v", "-p", "no:cacheprovider")
+    done = run_apart(pytester, "--lok-workflow", "sweep", "-v", "-p", "no:cacheprovider")
     done.assert_outcomes(passed=2)
     done.stdout.fnmatch_lines(["*::n-1 PASSED*", "*::dead-code PASSED*"])
 
@@ -162,4 +163,4 @@ def test_a_python_test_asks_a_role(staffed: Project, pytester: pytest.Pytester) 
             assert [reply.backend for reply in result.steps["ask"].replies] == ["three", "one", "two"]
         """
     )
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+    run_apart(pytester, "-p", "no:cacheprovider").assert_outcomes(passed=2)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 import pytest
 
+from tests import forks
 from tests.cli.projects import Project
 
 LINES = "line-one-secret\nline-two-secret"
@@ -20,10 +20,11 @@ def said(project: Project, text: str) -> str:
     project.workflow("w", f"[[steps]]\nname = 's'\nargv = ['printf', '%s', {json.dumps(text)}]\n")
     shown = project.lok("run", "w")
     document = project.lok("run", "w", "--json")
-    subprocess.run(
+    forks.run(
         [sys.executable, "-m", "pytest", "--lok", "-q", "-rA", "--junitxml=j.xml", "-p", "no:cacheprovider"],
-        cwd=project.root, env=project.environ, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=project.root,
+        env=project.environ,
+    ).check_returncode()
     kept = [file.read_text() for file in (project.root / ".lok/runs").rglob("*") if file.is_file()]
     assert shown.code == 0
     return "".join([shown.out, shown.err, document.out, (project.root / "j.xml").read_text(), *kept])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pty
-import subprocess
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,7 @@ from threading import Thread
 
 import pytest
 
+from tests import forks
 from tests.cli.projects import Project
 
 KEY = "sk-of-the-user-0123456789"
@@ -337,10 +337,8 @@ def test_pytest_trusts_what_it_runs(clone: Project) -> None:
     (clone.root / ".lok/workflows/w.toml").write_text(
         '[[steps]]\nname = "s"\nprompt = "?"\nbackend = "claude"\n'
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--lok", "-q", "-p", "no:cacheprovider"],
-        cwd=clone.root, env=clone.environ, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "pytest", "--lok", "-q", "-p", "no:cacheprovider"]
+    done = forks.run(command, cwd=clone.root, env=clone.environ)
     assert "1 passed" in done.stdout, done.stdout
     assert pwned(clone)
 

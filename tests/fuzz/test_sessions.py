@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, event, given, note, settings
 from hypothesis import strategies as st
 
 from tests.fuzz import examples
-from tests.plugin.conftest import QUIET, Suite
+from tests.plugin.conftest import QUIET, Suite, run_apart
 from tests.plugin.conftest import suite as suite  # a fixture
 
 COMMANDS = {
@@ -107,8 +107,7 @@ def hold(suite: Suite, *args: str) -> Ended:
     """A session; one with workers in a process of its own."""
     words = (*QUIET, *REMEMBER, *args, "--junitxml=r.xml")
     apart = any(arg.startswith("-n") for arg in args)
-    run = suite.pytester.runpytest_subprocess if apart else suite.pytester.runpytest_inprocess
-    result = run(*words)
+    result = run_apart(suite.pytester, *words) if apart else suite.pytester.runpytest_inprocess(*words)
     report = suite.root / "r.xml"
     text = result.stdout.str() + result.stderr.str()
     note(text)

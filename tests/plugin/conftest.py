@@ -14,6 +14,7 @@ import pytest
 import pytest_lok.plugin.collection
 import pytest_lok.plugin.fixtures
 import pytest_lok.plugin.install  # noqa: F401 - see above
+from tests import forks
 
 SCRIPTED = """
 [defaults]
@@ -74,13 +75,25 @@ class Suite:
         return self.pytester.runpytest_inprocess(*QUIET, *args)
 
     def run_apart(self, *args: str | Path) -> pytest.RunResult:
-        """A session in a process of its own."""
+        """A session in a process of its own, as are its workers; each is forked from one that is warm."""
+        return run_apart(self.pytester, *QUIET, *args)
+
+    def run_cold(self, *args: str | Path) -> pytest.RunResult:
+        """A session in a process that starts from nothing, for what is about starting."""
         return self.pytester.runpytest_subprocess(*QUIET, *args)
 
     def ran(self) -> list[str]:
         """What steps have written into the log, in order: ``echo NAME >> ran``."""
         log = self.root / "ran"
         return log.read_text().split() if log.exists() else []
+
+
+def run_apart(pytester: pytest.Pytester, *args: str | Path) -> pytest.RunResult:
+    """Run a session as ``Pytester.runpytest_subprocess`` does, in a process that is forked."""
+    with pytest.MonkeyPatch.context() as patch:
+        if forks.FORKS:
+            patch.setattr(pytester, "popen", forks.popen)
+        return pytester.runpytest_subprocess(*args)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.conftest import Suite, words
+from tests.plugin.conftest import Suite, run_apart, words
 from tests.plugin.test_runner import junit
 
 ROOT = Path(__file__).parents[2]
@@ -264,7 +264,7 @@ def test_another_terminal_reporter_tells_the_reports_own_name(suite: Suite) -> N
     suite.shells("w", good="true", bad="false")
     suite.write("test_a.py", "def test_a(): pass")
     alone = [word for plugin in ("sugar", "randomly", "rerunfailures") for word in ("-p", f"no:{plugin}")]
-    result = suite.pytester.runpytest_subprocess("--lok", "--junitxml=r.xml", *alone)
+    result = run_apart(suite.pytester, "--lok", "--junitxml=r.xml", *alone)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     said = result.stdout.str()
     assert "Ran 3 tests" in said
@@ -390,7 +390,8 @@ def test_all_of_them_together(suite: Suite, xdist: tuple[str, ...]) -> None:
     suite.workflow(
         "v", '[[steps]]\nname = "e"\nprompt = "x"\nassert = ["output == \'from an async fixture\'"]\n'
     )
-    result = suite.pytester.runpytest_subprocess(
+    result = run_apart(
+        suite.pytester,
         *("--lok", "--html=report.html", "--alluredir=allure", "--cov=.", "--snapshot-update"),
         *(
             "--timeout=60",

@@ -22,7 +22,7 @@ def test_a_session_without_workflows_imports_the_entry_module_and_nothing_else(s
     suite.shells("review", **REVIEW)
     suite.write("conftest.py", SPY)
     suite.write("test_one.py", "def test_one(tmp_path): assert tmp_path")
-    result = suite.run_apart("--disable-plugin-autoload", "-p", "pytest_lok.plugin.hooks", "-k", "one")
+    result = suite.run_cold("--disable-plugin-autoload", "-p", "pytest_lok.plugin.hooks", "-k", "one")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["LOADED pytest_lok pytest_lok.plugin pytest_lok.plugin.hooks"])
     assert not (suite.root / ".lok" / "runs").exists()
@@ -148,11 +148,11 @@ def test_a_system_without_its_locks_is_refused_in_one_sentence(suite: Suite) -> 
     suite.shells("w", a="true")
     suite.write("test_one.py", "def test_one(): pass")
     suite.write("conftest.py", "import sys\nsys.modules['fcntl'] = None  # as on Windows\n")
-    result = suite.run_apart("--lok")
+    result = suite.run_cold("--lok")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     said = "pytest-lok runs workflows on Linux and macOS only: it needs their file locks (fcntl)"
     assert [line for line in result.errlines if line] == [f"ERROR: {said}"]
-    suite.run_apart().assert_outcomes(passed=1)
+    suite.run_cold().assert_outcomes(passed=1)
     code = "import sys; sys.modules['fcntl'] = None; from pytest_lok.cli.main import main; sys.exit(main(['run', 'w']))"
     ended = suite.pytester.run(sys.executable, "-W", "ignore", "-c", code)
     assert ended.ret == 3
@@ -165,7 +165,7 @@ def test_a_system_without_its_locks_is_refused_in_one_sentence(suite: Suite) -> 
 def test_parts_of_pytest_may_be_absent(suite: Suite, absent: str) -> None:
     suite.shells("w", a="true")
     suite.workflow("v", '[[steps]]\nname = "each"\nfor_each = [1, 2]\nshell = "exit 1"\n')
-    result = suite.run_apart("--lok", "-p", f"no:{absent}")
+    result = suite.run_cold("--lok", "-p", f"no:{absent}")
     assert result.ret == 1
     outcomes = result.parseoutcomes()
     assert outcomes["passed"] == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin.conftest import Suite, items, words
+from tests.plugin.conftest import Suite, items, run_apart, words
 
 W = ".lok/workflows/w.toml"
 REMEMBER = ("-p", "cacheprovider", "-v")
@@ -31,14 +31,14 @@ def project(suite: Suite) -> Suite:
 
 def test_last_failed_means_what_it_blocked_too(project: Suite) -> None:
     cache = ("-o", "cache_dir=.cache")
-    project.pytester.runpytest_subprocess("--lok", "-q", *cache)
+    run_apart(project.pytester, "--lok", "-q", *cache)
     (project.root / "fixed").touch()
     (project.root / "ran").unlink()
-    result = project.pytester.runpytest_subprocess("--lok", "--lf", "-q", *cache)
+    result = run_apart(project.pytester, "--lok", "--lf", "-q", *cache)
     result.assert_outcomes(passed=3)
     assert project.ran() == ["a", "b", "c", "d"], "a is run again for b, but is not a result"
     (project.root / "ran").unlink()
-    result = project.pytester.runpytest_subprocess("--lok", "--lf", "-q", *cache)
+    result = run_apart(project.pytester, "--lok", "--lf", "-q", *cache)
     result.assert_outcomes(passed=6)
 
 

@@ -34,14 +34,14 @@ ONCE = Counter(w + step for w in "vw" for step in "abcef")
 
 def test_each_worker_tells_all_of_it_in_mode_each(suite: Suite) -> None:
     twelve(suite)
-    suite.run_apart("--lok", "-n2", "--dist", "each").assert_outcomes(passed=28, failed=4, skipped=4)
+    suite.run_cold("--lok", "-n2", "--dist", "each").assert_outcomes(passed=28, failed=4, skipped=4)
     assert Counter(suite.ran()) == ONCE
 
 
 def test_everything_is_told_as_in_one_process(suite: Suite) -> None:
     twelve(suite)
     alone = words(suite.run("--lok", "-v"))
-    result = suite.run_apart("--lok", "-n2", "--junitxml=report.xml")
+    result = suite.run_cold("--lok", "-n2", "--junitxml=report.xml")
     result.stdout.fnmatch_lines_random(  # in the order they began, on two workers
         ["v: failed in * · 4 passed, 1 failed, 1 skipped", "w: failed in * · 4 passed, 1 failed, 1 skipped"]
     )
@@ -66,7 +66,7 @@ def test_a_worker_that_dies_takes_one_step_with_it(suite: Suite, mode: str) -> N
         e_after_d="echo e >> ran",
     )
     suite.write("test_some.py", PYTHON)
-    result = suite.run_apart("--lok", "-n2", "--dist", mode, "-v", "-rsfE")
+    result = suite.run_cold("--lok", "-n2", "--dist", mode, "-v", "-rsfE")
     assert result.ret == 1
     counts = Counter(suite.ran())
     assert max(counts.values()) == 1, counts
@@ -88,7 +88,7 @@ def test_what_a_dead_worker_had_is_told_where_no_worker_takes_its_place(suite: S
     )
     suite.write("test_some.py", PYTHON)
     options = ("-n2", "--dist", "loadfile", "--max-worker-restart=0", "--junitxml=report.xml")
-    result = suite.run_apart("--lok", *options)
+    result = suite.run_cold("--lok", *options)
     assert result.ret == 1
     cases = junit(suite.root / "report.xml")
     assert {"a", "kill", "c", "d", "e"} <= cases.keys()
@@ -120,7 +120,7 @@ def test_who_takes_a_run_over_has_what_is_left_of_its_budget(suite: Suite) -> No
     asks = "".join(f"[[steps]]\nname = '{name}'\nprompt = '{name}'\n" for name in ("a", "kill", "b"))
     suite.workflow("w", f"max_parallel = 1\n[budget]\ncalls = 2\n{asks}")
     suite.write("test_some.py", PYTHON)
-    result = suite.run_apart("--lok", "-n2")
+    result = suite.run_cold("--lok", "-n2")
     assert suite.ran() == ["a", "kill"]
     result.stdout.fnmatch_lines(["w: error in * · 1 passed, 2 error*"])
 
@@ -180,7 +180,7 @@ def test_fixtures_live_until_the_runs_of_their_process_have_ended(suite: Suite) 
         suite.workflow(
             w, '[[steps]]\nname = "a"\nprompt = "x"\n[[steps]]\nname = "b"\nprompt = "{{ steps.a.output }}"'
         )
-    suite.run_apart("--lok", "-n2").assert_outcomes(passed=8)
+    suite.run_cold("--lok", "-n2").assert_outcomes(passed=8)
     lives: dict[str, list[str]] = {}
     for line in (suite.root / "life").read_text().splitlines():
         process, _, word = line.partition(" ")

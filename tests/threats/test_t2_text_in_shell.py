@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 import pytest
 
+from tests import forks
 from tests.cli.projects import Project
 
 PAYLOADS = {
@@ -177,12 +177,7 @@ def test_t2_what_the_operator_types_may_be_code_also_in_ci(project: Project) -> 
 
 def test_t2_it_is_refused_in_pytest_too(project: Project) -> None:
     project.workflow("w", PASTED)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--lok"],
-        cwd=project.root,
-        env={**project.environ, "CI": "true"},
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, "-m", "pytest", "--lok"]
+    done = forks.run(command, cwd=project.root, env={**project.environ, "CI": "true"})
     assert done.returncode == 2
     assert "in CI no text" in done.stdout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import quote
@@ -15,6 +14,7 @@ import pytest
 from pytest_lok.core.events import BackendReplied, StepFinished
 from pytest_lok.core.results import Outcome, Reply, StepResult
 from pytest_lok.core.trust.redaction import MASK, Redactor
+from tests import forks
 from tests.cli.projects import Project
 
 CANARY = 'c4nary-&<"é\\x/+=?'
@@ -120,13 +120,8 @@ def test_t4_not_in_a_plan(leaking: Project) -> None:
 
 def session(project: Project, *options: str) -> str:
     """What a session of pytest prints in which not everything passes."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--lok", *options],
-        cwd=project.root,
-        env=project.environ,
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, "-m", "pytest", "--lok", *options]
+    done = forks.run(command, cwd=project.root, env=project.environ)
     assert done.returncode == 1
     return done.stdout + done.stderr
 
