@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,12 @@ def gone(token: str, *, seconds: int = 1) -> bool:
     return False
 
 
+def started(program: subprocess.Popen[Any], token: str, sign: Path) -> None:
+    """Wait for the step, which makes the file ``sign`` before it starts what has the token."""
+    while program.poll() is None and not (sign.exists() and alive(token)):  # the file is quicker to look for
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_t10_nothing_survives_a_timeout(project: Project, token: str, way: str) -> None:
     project.write("run.sh", WAYS[way].format(token=token))
@@ -96,8 +103,7 @@ def test_t10_nothing_survives_a_signal_to_lok(
     project.write("run.sh", f"touch up; {WAYS[way].format(token=token)}")
     project.workflow("w", "[[steps]]\nname = 'a'\nargv = ['sh', 'run.sh']\n")
     with project.started("w") as lok:
-        while lok.poll() is None and (not alive(token) or not (project.root / "up").exists()):
-            time.sleep(0.01)
+        started(lok, token, project.root / "up")
         lok.send_signal(number)
         lok.communicate()
         assert lok.returncode == 128 + number
@@ -105,7 +111,7 @@ def test_t10_nothing_survives_a_signal_to_lok(
 
 
 def test_t10_nothing_survives_an_interrupted_session_of_pytest(project: Project, token: str) -> None:
-    project.write("run.sh", WAYS["daemon"].format(token=token))
+    project.write("run.sh", f"touch up; {WAYS['daemon'].format(token=token)}")
     project.workflow("w", "[[steps]]\nname = 'a'\nargv = ['sh', 'run.sh']\n")
     session = subprocess.Popen(
         [sys.executable, "-m", "pytest", "--lok"],
@@ -115,8 +121,7 @@ def test_t10_nothing_survives_an_interrupted_session_of_pytest(project: Project,
         stderr=subprocess.STDOUT,
     )
     with session:
-        while session.poll() is None and not alive(token):
-            time.sleep(0.01)
+        started(session, token, project.root / "up")
         session.send_signal(signal.SIGINT)
         session.communicate()
     assert session.returncode == 2
@@ -142,8 +147,7 @@ def test_t10_nothing_survives_a_kill_of_whoever_runs_it(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     ) as program:
-        while program.poll() is None and not alive(token):
-            time.sleep(0.01)
+        started(program, token, project.root / "parent")
         parent = int((project.root / "parent").read_text())
         assert (parent == program.pid) == ("-n" not in command)
         os.kill(parent, signal.SIGKILL)
