@@ -34,7 +34,7 @@ reply = "hello from echo"
 QUIET = tuple(
     word
     for plugin in (
-        *("randomly", "cacheprovider", "sugar", "tldr", "hypothesispytest", "anyio"),
+        *("randomly", "cacheprovider", "sugar", "tldr", "hypothesispytest", "anyio", "respx"),
         "pytest-retry",  # does one session a process
     )
     for word in ("-p", f"no:{plugin}")
