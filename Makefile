@@ -14,7 +14,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-# Without bytecode every subprocess of the suite would compile the package again.
+# Without bytecode every subprocess of the suite would compile the package again. (What pip installs is compiled when
+# it is imported, and most of it never is.)
 unexport PYTHONDONTWRITEBYTECODE
 # Interpreters of another environment must not leak into this one.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
@@ -33,10 +34,12 @@ $(READY): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu:  apt-get install python3-venv" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(BIN)/python -m pip install --quiet --no-compile --editable . --group dev
 	@touch $@
 
-test: lint types layers suite
+# mypy keeps one core busy; the suite starts beside it.
+test: lint layers
+	@$(MAKE) --no-print-directory -j2 types suite
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -49,7 +52,7 @@ layers: $(READY)
 	$(BIN)/lint-imports
 
 suite: $(READY)
-	$(BIN)/pytest -n auto --dist worksteal -q
+	$(BIN)/pytest -n auto --dist worksteal -q --durations=20 --durations-min=1
 
 # Environments over .venv: in each stands only what is another version there, or is not there at all.
 pytest-9.0 := pytest==9.0.*
@@ -72,7 +75,7 @@ compat: $(OVERLAYS:%=.compat/%/.ready)
 	$(BIN)/python -m venv --clear --without-pip $(@D)
 	@here=$$($(BIN)/python -c '$(PURELIB)') && there=$$($(@D)/bin/python -c '$(PURELIB)') && \
 	  echo "import site; site.addsitedir('$$here')" >"$$there/venv.pth"
-	$(BIN)/python -m pip --python $(@D)/bin/python install --quiet $($*)
+	$(BIN)/python -m pip --python $(@D)/bin/python install --quiet --no-compile $($*)
 	@touch $@
 
 PURELIB := import sysconfig; print(sysconfig.get_path("purelib"))
