@@ -173,7 +173,7 @@ class HttpClient:
         return httpx.AsyncClient(
             verify=tls,
             limits=limits,
-            # Proxies and certificates come from the mapping given to HttpClient, not from os.environ.
+            # Proxies and certificates come from the mapping given to HttpClient, not from the process.
             trust_env=False,
             # A redirect would take the key to another server.
             follow_redirects=False,
