@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests import forks
 from tests.plugin.conftest import Suite
 from tests.plugin.test_runner import junit
 
@@ -315,7 +316,7 @@ def test_a_session_on_another_thread_than_the_main_one(suite: Suite, options: st
         f"t = threading.Thread(target=lambda: print('exit', int(pytest.main([{options}]))))\n"
         "t.start(); t.join()"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=suite.root, capture_output=True, text=True)
+    done = forks.run([sys.executable, "-c", code], cwd=suite.root)
     assert done.stdout.endswith("exit 0\n"), done.stdout
 
 
