@@ -95,6 +95,7 @@ def difference(question: Question, recordings: Iterable[Recording]) -> str:
     known = [it.question for it in recordings]
     if not known:
         return ""
+    # comparing is slow, and the nearest question is of about the same length
     known = sorted(known, key=lambda it: abs(len(it.prompt) - len(question.prompt)))[:_CANDIDATES]
     nearest = max(known, key=lambda it: (_similarity(it, question), _sort_key(it)))
     before, after = (_question_toml(it).split("\n")[:_COMPARED_LINES] for it in (nearest, question))

@@ -37,6 +37,7 @@ def add_cost(usage: Usage, model: str, prices: Mapping[str, Price]) -> Usage:
 
 
 def _configured_price(model: str, prices: Mapping[str, Price]) -> Price | None:
+    # a name may hold brackets, so an exact name is no pattern
     patterns = [pattern for pattern in prices if pattern == model or fnmatchcase(model, pattern)]
     best = max(patterns, key=lambda pattern: (pattern == model, len(pattern)), default=None)
     return None if best is None else prices[best]

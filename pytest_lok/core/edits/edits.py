@@ -176,6 +176,7 @@ class EditDraft:
 
     def _collisions(self, file: str, beside: Collection[str]) -> Iterator[str]:
         """Why the path cannot stand beside the other paths of the draft."""
+        # two spellings of a path are one file on systems that ignore case
         spelled = {**self._folded_paths, **{fold_name(other): other for other in beside if other != file}}
         parts = fold_name(file).split("/")
         for at in range(1, len(parts)):
@@ -203,6 +204,7 @@ def _apply(edit: Edit, content: bytes | None) -> bytes:
     encoding = _encoding_of(content)
     text = content.decode(encoding, "surrogateescape")
     start, end = _locate(edit.old, text)
+    # models write LF; if most lines of the file end in CRLF, the new ones do, too
     new = edit.new.replace("\r\n", "\n")
     if 2 * text.count("\r\n") > text.count("\n"):
         new = new.replace("\n", "\r\n")

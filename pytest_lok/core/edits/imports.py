@@ -64,6 +64,7 @@ def _python(path: str, content: bytes, home: str) -> set[str] | None:
                 around = normpath("/".join([dirname(path) or ".", *[".."] * (level - 1)]))
                 starts = (around,) if level else usual
                 whole = [module or "", *(".".join(filter(None, (module, name.name))) for name in names)]
+                # the name behind `import` may be a module, or something in one
                 found.update(file for name in whole for file in _files(starts, name))
             case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if (
                 called in _IMPORTING_CALLS

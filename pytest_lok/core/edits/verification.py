@@ -84,14 +84,8 @@ _HIDDEN_COMMAND = re.compile(r"\$\(|`|\beval\b|\bxargs\b|-exec")
 """Shell syntax that runs commands which do not stand in the place of a command."""
 
 _PYTEST_FILES = (
-    "pytest.ini",
-    ".pytest.ini",
-    "pytest.toml",
-    ".pytest.toml",
-    "pyproject.toml",
-    "tox.ini",
-    "setup.cfg",
-)
+    "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "pyproject.toml", "tox.ini", "setup.cfg",
+)  # fmt: skip
 _PYTHON_FILES = re.compile(r"(?ms)^\s*python_files\s*=(.*?)(?=^\s*[\w-]+\s*=|^\[|\Z)")
 _VARIABLE = re.compile(r"\$(\{[^}]*\}|\w+|.)")
 

@@ -58,6 +58,7 @@ def input_fault(source: str) -> str:
         if not any(interpreter(name) or name == "xargs" for name in names):
             return ""
         for command in script.commands:
+            # a here-document takes the place of the input that comes from the step
             if not any(isinstance(given, HereDoc) for given in command.inputs):
                 command.inputs.append(PipeInput((hole,)))
         script.holes.append(hole)

@@ -236,6 +236,7 @@ def _compile(
     for hole in set(holes).difference(script.holes):
         report.refused[hole] = ("in a place that is not understood", "")
     in_comments = [(hole.start, hole.end) for hole in holes if hole.in_comment]
+    # a placeholder of two literal braces is its author's text: it is refused only for where it stands
     refused = {
         hole: why
         for hole, why in report.refused.items()

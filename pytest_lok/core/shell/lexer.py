@@ -201,6 +201,7 @@ class Lexer:
         bookmark, start = self.script.bookmark(), self.cursor.at
         self.cursor.at += 1
         self._quoted(word)
+        # without a backslash $'…' and '…' end at the same place in every shell
         if "\\" in self.cursor.text[start : self.cursor.at]:
             raise self.cursor.unsupported(f"`{self.cursor.text[start : start + 2]}`", start)
         self.script.forbid(bookmark, "inside a string that starts with `$`")

@@ -113,6 +113,7 @@ class Parser:
         for operator in ("&&", "||", "&", ";"):
             if self.cursor.looking_at(operator) and not self.cursor.looking_at(";;"):
                 self.cursor.at += len(operator)
+                # a job in the background runs beside the commands that follow it
                 self.script.out_of_order = self.script.out_of_order or operator == "&"
                 if (operator + self.cursor.char) in ("&>", ";&"):
                     raise self.cursor.unsupported(f"`{operator}{self.cursor.char}`", self.cursor.at - 1)
@@ -278,6 +279,7 @@ class Parser:
         self.skip_blank_lines()
         if self.cursor.char != "(" and self.cursor.keyword() not in _OPENERS:
             raise self.cursor.unexpected()
+        # the body is read where it stands; nobody knows who calls it, and with which input
         outer, self.in_function = self.in_function, True
         self._command()
         self.in_function = outer

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pytest_lok.core.shell.ast import Script, SimpleCommand
 from pytest_lok.errors import Fault
 
-_OWN = (
-    *(
+_SHELL_COMMANDS = frozenset(
+    [
         ":",
         "[",
         "break",
@@ -22,10 +22,14 @@ _OWN = (
         "read",
         "return",
         "set",
-    ),
-    *("shift", "test", "true", "umask", "unset"),
+        "shift",
+        "test",
+        "true",
+        "umask",
+        "unset",
+    ]
 )
-"""Commands of the shell's own: what they say no to is meant, as a rule."""
+"""The shell's own commands: if one of them fails, that is meant, as a rule."""
 
 _HINT = "pipefail = true (with bash), or take its output first: x=$(…) && printf '%s\\n' \"$x\" | …"
 
@@ -45,7 +49,7 @@ def _may_fail(command: SimpleCommand) -> str:
     """The name of a program, which may fail; "" for what the shell does itself."""
     if not command.words:
         return ""
-    return "" if command.words[0].literal in _OWN else command.words[0].shown
+    return "" if command.words[0].literal in _SHELL_COMMANDS else command.words[0].shown
 
 
 def _sets_pipefail(command: SimpleCommand) -> bool:

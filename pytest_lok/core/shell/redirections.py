@@ -52,6 +52,7 @@ class RedirectionReader:
         if target.holes and (found[2] in (">&", "<&") or target.holes != tuple(target.own_holes)):
             self.script.forbid(bookmark, "the target of a redirect of this kind (write `> file`)")
         elif found[2] == "<":
+            # a value that names the file also chooses what is read from it
             for command in commands:
                 command.inputs.append(PipeInput(target.holes, target.reads))
         elif found[2] != "<&" and not (found[2] == ">&" and _DESCRIPTOR.fullmatch(target.shown)):

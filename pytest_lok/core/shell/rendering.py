@@ -107,6 +107,7 @@ def _insert_words(script: Script, hole: Hole, code: str) -> str:
             if word.pieces != [hole]:
                 continue
             before = [other.literal or "" for other in command.words[:place]]
+            # `nix … --command` takes a command as words; others take one argument of code there
             one = before and before[0] != "nix" and _CODE_OPTION.fullmatch(before[-1])
             if one or _JOINS_ARGUMENTS.intersection(before):
                 raise _wrapper_error(f"has {CMD} as one argument: write it in quotes, '{CMD}'")

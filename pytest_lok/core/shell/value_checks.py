@@ -88,6 +88,7 @@ class _Words:
 
     def _check_assignment(self, pieces: Pieces) -> None:
         """TemplateError if values make a word set a variable."""
+        # behind what only the shell will know nobody can say what the word is
         known = pieces[: pieces.index(None)] if None in pieces else pieces
         text = "".join(
             piece if isinstance(piece, str) else self.values[piece] for piece in known if piece is not None

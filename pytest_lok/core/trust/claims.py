@@ -163,6 +163,7 @@ def _claiming_keys(name: str, sources: Sources) -> list[str]:
     said = _lookup(sources.user_overrides, "backends", name) or {}
     kind = sources.merged["backends"][name].get("type", "")
     keys = [key for key, value in table.items() if key not in said and _needs_trust(key, value, kind, own)]
+    # of another type the same keys mean something else
     if own.get("type") != kind and (kind not in KNOWN_TYPES or _configures_access(own)):
         keys.append("type")
     if any(key in ("type", *_ADDRESS_KEYS) for key in keys):  # a key that is usual elsewhere is not there

@@ -73,8 +73,10 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text with every secret replaced by a mask."""
+        # most texts are short, and every event passes here
         if len(text) < MIN_SECRET_LENGTH:
             return text
+        # longest first, so that no part of a secret is left beside the mask of another
         if self._may_hold(text) and (here := [one for one in self._spellings if one in text]):
             text = re.sub("|".join(map(re.escape, here)), MASK, text)
         for start, shape in _TOKEN_SHAPES:

@@ -277,35 +277,12 @@ GIT_CODE = re.compile(
     r"|grep\.extended.*|url\..*|alias\..*|http\..*helper.*|init\.templatedir|protocol\..*allow|safe\..*|branch\..*options",
     re.IGNORECASE,
 )
-GIT_HIDES_ARGUMENTS = frozenset(
-    [
-        "blame",
-        "branch",
-        "cat-file",
-        "checkout",
-        "clone",
-        "describe",
-        "diff",
-        "diff-tree",
-        "fetch",
-        "grep",
-        "log",
-        "ls-files",
-        "ls-remote",
-        "ls-tree",
-        "merge-base",
-        "name-rev",
-        "pull",
-        "push",
-        "rev-list",
-        "rev-parse",
-        "shortlog",
-        "show",
-        "status",
-        "switch",
-        "tag",
-    ]
-)
+_GIT_HIDES_ARGUMENTS = """
+    blame branch cat-file checkout clone describe diff diff-tree fetch grep log ls-files
+    ls-remote ls-tree merge-base name-rev pull push rev-list rev-parse shortlog show status
+    switch tag
+"""
+GIT_HIDES_ARGUMENTS = frozenset(_GIT_HIDES_ARGUMENTS.split())
 """Subcommands of git that print what is in the repository, not their arguments."""
 GIT_FORMATS = re.compile(r"--(format|pretty|src-prefix|dst-prefix|line-prefix|output-indicator.*|prefix)")
 

@@ -113,6 +113,7 @@ class FileTrace:
         filled = [fill for fill in self._fills if not fill.copied and self._holes(fill)]
         if not filled:
             return
+        # what runs before the first value is in a file cannot find it there
         start = 0 if self.out_of_order else min(fill.number for fill in filled)
         names = {
             fill.path

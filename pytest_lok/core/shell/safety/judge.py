@@ -155,6 +155,7 @@ class CommandJudge:
             if self._depth > MAX_DEPTH:
                 raise UnsupportedSyntax("it is nested too deeply", 0)
             inner = scan(" ".join(word.as_code for word in words))
+            # a function in there would change what a name means in the rest of the text
             if inner.functions:
                 raise UnsupportedSyntax("it defines functions", 0)
             for command in inner.commands:
@@ -191,6 +192,7 @@ class CommandJudge:
         self.report.run_files = self.flow.run_files
 
     def _conclude_files(self) -> None:
+        # in a directory that a value chose, a file is written where the value says, too
         directories = self.trace.chosen_directories()
         for holes, what, instead in self.trace.refused_directories():
             self.refuse(holes, what, instead)
@@ -258,6 +260,7 @@ class CommandJudge:
         known = interpreter(name)
         self.trace.runs_input(name)
         names = {CALLERS} if command.in_function else set()
+        # shell code may name any variable; code of another language holds only what is fed to it
         names |= {ANY} if (known.posix if known else command.inputs) else set()
         for given in command.inputs:
             self.refuse(given.holes, f"input of `{name}`, which runs it as code")

@@ -89,34 +89,12 @@ osqueryi cypher-shell octosql textql | | -q | 1+ |
 """Programs | subcommands, or none: always | options whose value is opened | operands that are opened (from
 which one on, or that one alone; ``--``: what stands behind two dashes is handed on) | options of data."""
 # fmt: on
-_PLAIN_WORDS = frozenset(
-    {
-        "act",
-        "ant",
-        "ava",
-        "behave",
-        "context",
-        "forever",
-        "green",
-        "pest",
-        "prove",
-        "robot",
-        "tap",
-        "tape",
-        "tex",
-        "trial",
-        "waf",
-        "ward",
-        "yo",
-        "supervisor",
-        "copier",
-        "lettuce",
-        "panel",
-        "pants",
-        "buck",
-        "minitest",
-    }
-)  # fmt: skip
+_PLAIN_NAMES = """
+    act ant ava behave buck context copier forever green lettuce minitest panel pants pest prove
+    robot supervisor tap tape tex trial waf ward yo
+"""
+_PLAIN_WORDS = frozenset(_PLAIN_NAMES.split())
+"""Programs whose names are plain words, which seldom mean the program among the arguments of another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,6 +152,7 @@ class TaintFlow:
         reasons += (
             ["in a text that sets an alias of git, which can run it as code"] if self.sets_git_alias else []
         )
+        # one reason is enough: it holds for all values of the text
         for reason in reasons[:1]:
             yield from ((hole, reason) for hole in holes)
 

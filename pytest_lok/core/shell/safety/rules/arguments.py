@@ -32,6 +32,7 @@ def check_arguments(
                 judge.runs_file(path, call)
             previous, ended = word.literal or "", ended or word.literal == "--"
             continue
+        # the option is the one that the word starts with, or else the one before it
         given, equals, _ = word.prefix.partition("=")
         attached = given.startswith("-") and not ended
         option = given if attached else previous if previous.startswith("-") and not ended else ""
@@ -50,12 +51,17 @@ def check_arguments(
             judge.forbid_start(word, name, (*DASH, *special))
         elif special:
             judge.forbid_start(word, name, special)
-        if any(hole.start >= 0 for hole in word.holes) and not (
-            judge.rules.knows(name) or name in judge.functions
-        ):
-            judge.report.unknown_commands[name] = None
+        _note_unknown(judge, name, word)
+        # a variable may hold an option whose value is the word that follows
         options = [text for text in judge.flow.known_texts(word) if text.startswith("-")]
         previous = options[0].split()[-1] if options else ""
+
+
+def _note_unknown(judge: CommandJudge, name: str, word: ShellWord) -> None:
+    """Note a command of which nothing is known, if it gets a value of the text: not what xargs feeds it."""
+    given = any(hole.start >= 0 for hole in word.holes)
+    if given and not (judge.rules.knows(name) or name in judge.functions):
+        judge.report.unknown_commands[name] = None
 
 
 def _is_object(judge: CommandJudge, word: ShellWord) -> bool:

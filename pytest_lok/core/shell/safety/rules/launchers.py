@@ -87,6 +87,7 @@ def xargs(judge: CommandJudge, call: NamedCommand) -> None:
         judge.runs_input(call.name, call.command)
         check_command_among(judge, call)
         return
+    # a hole of no text stands for what is fed; the command is judged as if a value stood there
     fed = Hole(-1, -1)
     filled = [_filled(word, token, fed) for word in words]
     if not any(word is not before for word, before in zip(filled, words, strict=True)):
@@ -163,6 +164,7 @@ def _inline(judge: CommandJudge, call: NamedCommand, known: Interpreter) -> None
     if not options:
         judge.runs_input(call.name, call.command)
     elif known.posix:
+        # sh -c CODE NAME ARG …: options may stand between, and what follows the code is $0, $1, …
         after = [word for word in call.args[options[0] + 1 :] if not word.prefix.startswith(("-", "+"))]
         if after:
             judge.shell_code(after[:1], call)

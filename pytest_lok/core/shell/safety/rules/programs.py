@@ -58,6 +58,7 @@ def ordinary(judge: CommandJudge, call: NamedCommand) -> None:
     if call.name in BY_SUBCOMMAND:
         what = f"the subcommand of `{call.name}`, which decides what is run"
         judge.runs_words(_as_subcommand(call), call.name, what)
+    # nobody knows what it does with a command among its arguments, so that is judged as one
     if not judge.rules.knows(call.name):
         check_command_among(judge, call)
     for given in INPUT_PROGRAMS.get(call.name, ()):
