@@ -1,4 +1,4 @@
-"""Anthropic's Messages API."""
+"""Anthropic's Messages API: how a question is written and its events are read."""
 
 from __future__ import annotations
 
