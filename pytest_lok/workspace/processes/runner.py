@@ -106,6 +106,7 @@ class LocalProcesses:
         if not spec.argv or not spec.argv[0]:
             raise StepUnableError("there is no command to start", hint="give `argv` a program to run")
         mark = self._watchdog.mark()
+        self._watchdog.prepare()
         # the marks of outer runs stay, so that those find what runs here
         env = {**spec.env, MARK: spec.env.get(MARK, "") + mark}
         try:

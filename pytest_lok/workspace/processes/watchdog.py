@@ -17,9 +17,10 @@ _SCRIPT = Path(__file__).with_name("watchdog.sh")
 class Watchdog:
     """Ends the processes of this program if the program dies. ``running`` are their ids, leaders of groups.
 
-    The first ``add`` starts a shell that reads a pipe. When the pipe ends, the shell ends the groups that
-    were not discarded, and on Linux whatever bears one of the marks: SIGTERM, then SIGKILL. The shell lives
-    until this object, or its program, is gone. Any thread may call the methods. A forked child begins anew.
+    The first ``prepare`` or ``add`` starts a shell that reads a pipe. When the pipe ends, the shell ends the
+    groups that were not discarded, and on Linux whatever bears one of the marks: SIGTERM, then SIGKILL. The
+    shell lives until this object, or its program, is gone. Any thread may call the methods. A forked child
+    begins anew.
     """
 
     def __init__(self) -> None:
@@ -42,6 +43,12 @@ class Watchdog:
                 self._close_pipe()
             self._reset()
         return f"{self._token}.{next(self._numbers)};"
+
+    def prepare(self) -> None:
+        """Start the shell before the process that gets a mark: this program may be killed before ``add``."""
+        with self._lock:
+            if self._close_pipe is None:
+                self._start()
 
     def add(self, pid: int) -> None:
         """Watch a process that runs, as the leader of its own group."""

@@ -185,6 +185,28 @@ def test_one_that_was_killed_is_replaced_and_told_all(seconds: str) -> None:
         assert first.wait(60) == second.wait(60) == -signal.SIGTERM
 
 
+KILLED = """
+import os, sys
+from pytest_lok.workspace.processes.watchdog import Watchdog
+watchdog = Watchdog()
+mark = watchdog.mark()
+watchdog.prepare()
+print(mark, flush=True)
+sys.stdin.read()
+os.kill(os.getpid(), 9)
+"""
+
+
+@linux
+def test_a_process_that_could_not_be_added_any_more_ends_too(seconds: str) -> None:
+    program = [sys.executable, "-c", KILLED]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        with sleeper(seconds, **{MARK: killed.stdout.readline().strip()}) as process:
+            killed.communicate()
+            assert process.wait(60) == -signal.SIGTERM
+
+
 FORKED = """
 import os, sys
 from pytest_lok.workspace.processes.watchdog import Watchdog
