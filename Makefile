@@ -5,6 +5,7 @@
 # make docs   the site in build/docs; a warning or a dead link is an error
 # make release-check  build the package, and run the demo from it in a clean environment
 # make picture  draw docs/demo.svg anew from the demo's output
+# make rooms    write the tables of docs/architecture.md anew from the docstrings
 # make measure  the size and the order of the code, beside their targets
 # make help   this text
 # A machine with python3 (3.11 or later), make and git is enough; everything else goes into .venv.
@@ -21,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types layers suite compat coverage demo picture bench measure fuzz clis fix docs wheel release-check changelog clean
+.PHONY: help install test lint types layers suite compat coverage demo picture rooms bench measure fuzz clis fix docs wheel release-check changelog clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -94,6 +95,9 @@ picture: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+rooms: $(READY)
+	$(BIN)/python -m tools.rooms
 
 # Beside an older state of the package:  make measure before=DIRECTORY
 measure: $(READY)

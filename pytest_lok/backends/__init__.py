@@ -1,0 +1,1 @@
+"""Who answers: rules, recordings, command line tools, HTTP APIs."""

@@ -1,0 +1,1 @@
+"""The pytest plugin: workflows are modules, steps are items."""

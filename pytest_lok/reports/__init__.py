@@ -1,0 +1,1 @@
+"""PURE: results and plans -> text and JSON that nobody obeys by mistake."""

@@ -1,0 +1,1 @@
+"""PURE: arguments and settings -> Workflow, for the verbs that have no file."""

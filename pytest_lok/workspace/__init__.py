@@ -1,0 +1,1 @@
+"""The tree that a run works on: its files, its repository, its tools."""

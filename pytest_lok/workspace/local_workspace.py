@@ -14,7 +14,7 @@ from pytest_lok.workspace.detection import detect
 from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.git import Git
 from pytest_lok.workspace.run_lock import NoLock
-from pytest_lok.workspace.verify import VerifyPresets, Which
+from pytest_lok.workspace.verify_presets import VerifyPresets, Which
 
 
 class LocalWorkspace:

@@ -1,0 +1,1 @@
+"""HTTP APIs as backends: one file per API, the rest is shared."""

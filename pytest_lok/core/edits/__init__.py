@@ -1,0 +1,1 @@
+"""What answers may change: edits, and the files that no answer may edit."""

@@ -1,0 +1,1 @@
+"""The answer of a review -> the verdict of the gate."""

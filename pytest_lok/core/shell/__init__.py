@@ -1,0 +1,1 @@
+"""A value into a shell command, never as code."""

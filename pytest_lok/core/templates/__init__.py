@@ -1,0 +1,1 @@
+"""Placeholders, ``when`` and ``assert``: parsed, checked, run."""

@@ -1,0 +1,1 @@
+"""What a checkout may not do unasked: its settings, and the secrets of the environment."""

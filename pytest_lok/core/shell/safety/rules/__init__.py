@@ -1,0 +1,1 @@
+"""What commands do with their arguments: one function per command or kind of command."""
