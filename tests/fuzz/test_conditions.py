@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,12 +37,15 @@ class NoValueError(Exception):
     """There is no such value."""
 
 
+Document = Mapping[str, Json]
+
+
 @dataclass(frozen=True)
 class Part:
-    """An expression's text and its value (a call, since it may have none)."""
+    """An expression's text and its value over a document (a call, since it may have none)."""
 
     text: str
-    value: Callable[[], Any]
+    value: Callable[[Document], Any]
     decides: tuple[Part, ...] = ()
     inside: tuple[Part, ...] = ()
 
@@ -68,8 +71,8 @@ def typed(value: Any) -> Any:
     return ("object", tuple(sorted((key, typed(item)) for key, item in value.items())))
 
 
-def truth(part: Part) -> bool:
-    value = part.value()
+def truth(part: Part, over: Document) -> bool:
+    value = part.value(over)
     if value is not True and value is not False:
         raise NoValueError
     return bool(value)
@@ -114,14 +117,14 @@ def literal(value: Any) -> Part:
         if value in (None,) or isinstance(value, bool)
         else None
     )
-    return Part(text or json.dumps(value), lambda: value)
+    return Part(text or json.dumps(value), lambda _: value)
 
 
 def comparison(left: Part, operator: str, right: Part) -> Part:
     two = (left, right)
 
-    def value() -> bool:
-        a, b = left.value(), right.value()
+    def value(over: Document) -> bool:
+        a, b = left.value(over), right.value(over)
         match operator:
             case "==":
                 return bool(typed(a) == typed(b))
@@ -139,22 +142,22 @@ def comparison(left: Part, operator: str, right: Part) -> Part:
 
 
 def joined(left: Part, word: str, right: Part) -> Part:
-    def value() -> bool:
+    def value(over: Document) -> bool:
         if word == "and":
-            return truth(left) and truth(right)
-        return truth(left) or truth(right)
+            return truth(left, over) and truth(right, over)
+        return truth(left, over) or truth(right, over)
 
     return Part(f"({left.text} {word} {right.text})", value, decides=(left, right))
 
 
 def negated(part: Part) -> Part:
-    return Part(f"(not {part.text})", lambda: not truth(part), decides=(part,))
+    return Part(f"(not {part.text})", lambda over: not truth(part, over), decides=(part,))
 
 
 def chosen(test: Part, one: Part, other: Part) -> Part:
     return Part(
         f"({one.text} if {test.text} else {other.text})",
-        lambda: one.value() if truth(test) else other.value(),
+        lambda over: one.value(over) if truth(test, over) else other.value(over),
         decides=(test,),
         inside=(one, other),
     )
@@ -162,59 +165,68 @@ def chosen(test: Part, one: Part, other: Part) -> Part:
 
 def converted(part: Part, default: int | None) -> Part:
     text = f"({part.text} | int{'' if default is None else f'({default})'})"
-    return Part(text, lambda: whole(part.value(), default), inside=(part,))
+    return Part(text, lambda over: whole(part.value(over), default), inside=(part,))
 
 
 def picked(part: Part, item: Part) -> Part:
     """How many of an array are a value, by a filter."""
 
-    def value() -> int:
-        owner = part.value()
-        if not isinstance(owner, list):
-            raise NoValueError
-        return sum(typed(one) == typed(item.value()) for one in owner)
+    def value(over: Document) -> int:
+        wanted = typed(item.value(over))
+        return sum(typed(one) == wanted for one in part.value(over))
 
     text = f"({part.text} | select('eq', {item.text}) | list | length)"
     return Part(text, value, inside=(part, item))
 
 
-@st.composite
-def conditions(draw: st.DrawFn) -> tuple[dict[str, Json], Part]:
-    document = draw(st.dictionaries(st.sampled_from(["k", "m", "n"]), values, min_size=1, max_size=3))
-    fields = [Part(f"json.{key}", lambda key=key: document[key]) for key in document]  # type: ignore[misc]
-    leaf = st.one_of(st.sampled_from(fields), scalars.map(literal))
-    arrays = [f for f in fields if isinstance(f.value(), list)]
+def field(name: str) -> Part:
+    return Part(f"json.{name}", lambda over: over[name])
 
-    def more(inner: st.SearchStrategy[Part]) -> st.SearchStrategy[Part]:
-        kinds = [
-            st.builds(comparison, inner, st.sampled_from(["==", "!=", "<", ">=", "in", "not in"]), inner),
-            st.builds(joined, inner, st.sampled_from(["and", "or"]), inner),
-            st.builds(negated, inner),
-            st.builds(chosen, inner, inner, inner),
-            st.builds(converted, st.sampled_from(fields), st.sampled_from([None, 99])),
-        ]
-        if arrays:
-            kinds.append(st.builds(picked, st.sampled_from(arrays), leaf))
-        return st.one_of(kinds)
 
-    return document, draw(more(st.recursive(leaf, more, max_leaves=5)))
+# Made once: a strategy that is built anew in each example costs more than what it draws.
+documents = st.fixed_dictionaries(
+    {
+        "k": values,
+        "m": values,
+        "n": values,
+        "p": st.lists(values, max_size=3),
+        "q": st.lists(scalars, max_size=3),
+    }
+)
+arrays = st.sampled_from([field("p"), field("q")])
+fields = st.one_of(st.sampled_from([field("k"), field("m"), field("n")]), arrays)
+leaf = st.one_of(fields, scalars.map(literal))
+
+
+def more(inner: st.SearchStrategy[Part]) -> st.SearchStrategy[Part]:
+    return st.one_of(
+        st.builds(comparison, inner, st.sampled_from(["==", "!=", "<", ">=", "in", "not in"]), inner),
+        st.builds(joined, inner, st.sampled_from(["and", "or"]), inner),
+        st.builds(negated, inner),
+        st.builds(chosen, inner, inner, inner),
+        st.builds(converted, fields, st.sampled_from([None, 99])),
+        st.builds(picked, arrays, leaf),
+    )
+
+
+conditions = more(st.recursive(leaf, more, max_leaves=5))
 
 
 @settings(max_examples=examples(400), deadline=None)
-@given(conditions())
+@given(documents, conditions)
 def test_a_condition_is_a_yes_or_a_no_of_the_right_kind_or_an_error(
-    case: tuple[dict[str, Json], Part],
+    document: dict[str, Json], part: Part
 ) -> None:
-    document, part = case
     try:
         condition = Condition.parse(part.text, VisibleNames(own=True))
     except SourceError:
         # known before it runs: some part that decides cannot be true or false, whatever is reached
-        assert any(map(undecided, [part, *(one for each in part.all() for one in each.decides)]))
+        deciding = [part, *(one for each in part.all() for one in each.decides)]
+        assert any(undecided(one, document) for one in deciding)
         return
     scope = Scope(own=as_data("me", document))
     try:
-        expected: bool | None = truth(part)
+        expected: bool | None = truth(part, document)
     except NoValueError:
         expected = None
     try:
@@ -224,8 +236,8 @@ def test_a_condition_is_a_yes_or_a_no_of_the_right_kind_or_an_error(
     assert found is expected
 
 
-def undecided(part: Part) -> bool:
+def undecided(part: Part, over: Document) -> bool:
     try:
-        return truth(part) not in (True, False)
+        return truth(part, over) not in (True, False)
     except NoValueError:
         return True
