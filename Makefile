@@ -1,7 +1,7 @@
-# make test   every check this repository has        make demo   watch a workflow find a bug, offline
+# make test   every check but those of compat        make demo   watch a workflow find a bug, offline
 # make bench  the ratios of benchmarks/              make clis   the real tools, for tests with them
 # make fuzz   new examples for the generators of tests/fuzz, for 20 minutes
-# make compat the plugin with pytest's older versions, and with the plugins it meets elsewhere
+# make compat the plugin with pytest's older versions, with the plugins it meets elsewhere, in a large suite of others
 # make docs   the site in build/docs; a warning or a dead link is an error
 # make release-check  build the package, and run the demo from it in a clean environment
 # make picture  draw docs/demo.svg anew from the demo's output
@@ -53,7 +53,7 @@ layers: $(READY)
 	$(BIN)/lint-imports
 
 suite: $(READY)
-	$(BIN)/pytest -n auto --dist worksteal -q --durations=20 --durations-min=1
+	$(BIN)/pytest -n auto --dist worksteal -q --durations=20 --durations-min=1 -m "not slow"
 
 # Environments over .venv: in each stands only what is another version there, or is not there at all.
 pytest-9.0 := pytest==9.0.*
@@ -71,6 +71,7 @@ compat: $(OVERLAYS:%=.compat/%/.ready)
 	  -p no:cacheprovider $(INSIDES:%=tests/plugin/test_%.py) || exit; done
 	.compat/companions/bin/python -m pytest -n auto --dist worksteal -q -p no:cacheprovider -p no:sugar -p no:tldr \
 	  -o asyncio_default_fixture_loop_scope=function -W ignore::DeprecationWarning tests/plugin/test_companions.py
+	$(BIN)/pytest -q -m slow tests/plugin
 
 .compat/%/.ready: $(READY)
 	$(BIN)/python -m venv --clear --without-pip $(@D)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -42,12 +42,17 @@ STEPS: dict[str, tuple[str, ...]] = {f"lok.beside.{name}": () for name in ("says
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """One whose suite needs nothing but pytest. ``code`` is where it is imported from."""
+    """One whose suite needs nothing but pytest.
+
+    ``code`` is where it is imported from, ``only`` the part of its suite that runs (all of it by default), and
+    ``tests`` how many tests that part has at least.
+    """
 
     name: str
     version: str
     code: str
     tests: int
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,7 @@ class Session:
 # h11's is quick; click's catches output in every way, and has every warning as an error
 H11 = Project(name="h11", version="0.16.0", code=".", tests=70)
 CLICK = Project(name="click", version="8.5.1", code="src", tests=2000)
+CLICK_OUTPUT = replace(CLICK, tests=200, only=("tests/test_testing.py", "tests/test_termui.py"))
 
 
 def unpacked(project: Project, here: Path) -> Path:
@@ -95,20 +101,21 @@ def _tests(report: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("project", "xdist"),
-    [(H11, ("-n2",)), pytest.param(CLICK, (), marks=pytest.mark.slow)],
-    ids=["h11", "click"],
+    [(H11, ("-n2",)), (CLICK_OUTPUT, ()), pytest.param(CLICK, (), marks=pytest.mark.slow)],
+    ids=["h11", "click's output", "click"],
 )
 def test_the_suite_gives_the_same_as_without(
     project: Project, xdist: tuple[str, ...], tmp_path: Path
 ) -> None:
     root = unpacked(project, tmp_path)
-    without = session(project, root, "-p", "no:lok")
+    without = session(project, root, "-p", "no:lok", *project.only)
     assert len(without.tests) > project.tests
     for path, text in WORKFLOW.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
-    assert session(project, root) == without
+    assert session(project, root, *project.only) == without
+    everything = (*project.only, ".lok") if project.only else ()
     for args in {(), xdist}:
-        assert session(project, root, "--lok", *args) == Session(
+        assert session(project, root, "--lok", *args, *everything) == Session(
             code=without.code, tests=without.tests | STEPS
         )
