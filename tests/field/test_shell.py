@@ -12,11 +12,15 @@ from tests.cli.projects import Done, Project
 ANSWER = "[defaults]\nbackend = 'm'\n[backends.m]\ntype = 'scripted'\n[[backends.m.replies]]\nreply = {}\n"
 
 
-def run(project: Project, shell: str, answer: str, environ: Mapping[str, str] | None = None) -> Done:
-    """The text with what a model answered for ``§``."""
+def write(project: Project, shell: str, answer: str) -> None:
+    """The workflow that runs the text with what a model answered for ``§``."""
     project.write("lok.toml", ANSWER.format(json.dumps(answer)))
     text = json.dumps(shell.replace("§", "{{ steps.m.output }}"))
     project.workflow("w", f'[[steps]]\nname = "m"\nprompt = "x"\n[[steps]]\nname = "a"\nshell = {text}\n')
+
+
+def run(project: Project, shell: str, answer: str, environ: Mapping[str, str] | None = None) -> Done:
+    write(project, shell, answer)
     project.environ |= environ or {}
     return project.lok("run", "w")
 
@@ -262,7 +266,7 @@ def test_an_option_that_runs_something_takes_no_value(project: Project, shell: s
     ],
 )  # fmt: skip
 def test_options_that_are_data_take_one(project: Project, shell: str) -> None:
-    run(project, shell, "x")  # only whether it loads
+    write(project, shell, "x")
     assert project.lok("workflow", "validate", "w").code == 0
 
 
@@ -341,7 +345,7 @@ def test_a_value_that_would_name_a_file_is_refused(project: Project, shell: str,
      "http u --raw §", "gh pr create -F §"],
 )  # fmt: skip
 def test_options_that_take_it_as_it_is_are_accepted(project: Project, shell: str) -> None:
-    run(project, shell, "x")
+    write(project, shell, "x")
     assert project.lok("workflow", "validate", "w").code == 0
 
 
