@@ -81,7 +81,8 @@ class Maker:
             tool = CliConfig(command=str(fake.path), dialect=DIALECTS.get(self.kind, ANY))
             run = LocalProcesses(self.directory, {}, watchdog=self.watchdog).launch
             return CommandBackend("it", tool, run=run, workspace=self.directory, environ=dict(os.environ))
-        self.server.set_rules([{"fault": "hang"}] if hangs else [{"reply": text}])
+        said = {"reply": text, "chunk_chars": max(24, len(text) // 4000)}
+        self.server.set_rules([{"fault": "hang"}] if hangs else [said])
         if self.kind == "bedrock":
             self.bedrock.messages, self.bedrock.hangs = answer(text), hangs
             environ = {

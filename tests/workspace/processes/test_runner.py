@@ -210,10 +210,17 @@ def test_silence_is_waited_for_so_long_and_no_longer(tmp_path: Path, watchdog: W
         return ProcessSpec(argv=("sh", "-c", text), env=_path(), cwd=str(tmp_path), spool=spool, idle=1.5)
 
     shell = LocalProcesses(tmp_path, {}, watchdog=watchdog)
-    steady = launch("for i in 1 2 3 4 5 6; do sleep 0.5; echo $i; sleep 0.1; echo $i >&2; done")
-    assert asyncio.run(_within(shell.launch(steady))).stdout == "1\n2\n3\n4\n5\n6\n"
-    with pytest.raises(TimeoutError):
-        asyncio.run(_within(shell.launch(launch(f"echo begun; echo $$ > {tmp_path}/pid; sleep 1000"))))
+    steady = launch("for i in 1 2 3 4; do sleep 0.5; echo $i; sleep 0.1; echo $i >&2; done")
+    silent = launch(f"echo begun; echo $$ > {tmp_path}/pid; sleep 1000")
+
+    async def side_by_side() -> tuple[Completed | BaseException, ...]:
+        runs = (_within(shell.launch(it)) for it in (steady, silent))
+        return tuple(await asyncio.gather(*runs, return_exceptions=True))
+
+    printed, stopped = asyncio.run(side_by_side())
+    assert not isinstance(printed, BaseException)
+    assert printed.stdout == "1\n2\n3\n4\n"
+    assert isinstance(stopped, TimeoutError)
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
