@@ -26,7 +26,7 @@ class DelegatingBackend:
         return self._backend.unavailable()
 
     async def ask(self, prompt: Prompt) -> Reply:
-        return await checked_call(self._backend, prompt)
+        return await checked_call(self._backend, prompt, name=self.name)
 
     async def aclose(self) -> None:
         await self._backend.aclose()

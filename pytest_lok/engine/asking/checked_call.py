@@ -20,34 +20,42 @@ from pytest_lok.errors import BackendError, BackendFault, LokError
 T = TypeVar("T")
 
 
-async def checked_call(backend: Backend, prompt: Prompt) -> Reply:
+async def checked_call(backend: Backend, prompt: Prompt, *, name: str = "") -> Reply:
     """One answer of the backend, under its name, with one call in its usage and its duration in seconds.
+
+    ``name`` is what workflows call the backend, "" = the backend's own name. Only a backend that can recall
+    answers may say that one is ``cached``: such an answer keeps its usage and its duration.
 
     Raises BackendError: BAD_REQUEST where the prompt is no text, TIMEOUT after ``prompt.timeout`` seconds,
     EMPTY, and CRASHED for every exception that is no LokError. Being cancelled from outside passes.
     """
-    name, now = backend.name, asyncio.get_running_loop().time
+    name, now = name or backend.name, asyncio.get_running_loop().time
     _check_prompt(name, prompt)
     began = now()
     reply = await _bounded(name, prompt, backend.ask)
     if not isinstance(reply, Reply):
         raise crashed(name, TypeError(f"ask() gave {type(reply).__name__}, not a Reply"))
     _check_reply(name, reply)
-    if reply.cached:
-        return reply
+    if reply.cached and _recalls(backend):
+        return replace(reply, backend=name)
     usage = reply.usage if reply.usage.calls == 1 else replace(reply.usage, calls=1)
-    return replace(reply, backend=name, usage=usage, seconds=now() - began)
+    return replace(reply, backend=name, usage=usage, seconds=now() - began, cached=False)
 
 
 async def checked_recall(backend: Backend, prompt: Prompt) -> Reply | None:
     """The answer that the backend knows without asking; None if it knows none, or is not such a backend."""
-    # isinstance with a runtime-checkable protocol takes longer than all the rest of this call
-    if getattr(backend, "recall", None) is None:
+    if not _recalls(backend):
         return None
     reply = await _bounded(backend.name, prompt, cast(RemembersAnswers, backend).recall)
     if reply is not None:
         _check_reply(backend.name, reply)
+        reply = replace(reply, backend=backend.name)
     return reply
+
+
+def _recalls(backend: Backend) -> bool:
+    # isinstance with a runtime-checkable protocol takes longer than all the rest of a call
+    return getattr(backend, "recall", None) is not None
 
 
 def crashed(name: str, bug: BaseException) -> BackendError:
