@@ -347,7 +347,8 @@ def _files_per_folder(modules: Iterable[Module], package: Path) -> dict[str, int
         for module in modules
         if module.path.stem != "__init__"
     )
-    return {folder: count for folder, count in counted.items() if Path(folder).name not in MANY_FILES}
+    many = {f"{package.name}/{name}" for name in MANY_FILES}
+    return {folder: count for folder, count in counted.items() if folder not in many}
 
 
 def table(rows: list[Row], before: list[Row] | None) -> str:
