@@ -12,6 +12,7 @@ import re
 import sys
 import threading
 import time
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,8 @@ import pytest
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
+    from importlib.machinery import ModuleSpec
 
     from pytest_lok.engine.ports import Backend
     from pytest_lok.plugin.fixtures import Lok
@@ -32,6 +34,26 @@ _TYPED: pytest.StashKey[argparse.Namespace] = pytest.StashKey()
 """The options that somebody typed, where they ask for workflows."""
 _SESSION: pytest.StashKey[LokSession] = pytest.StashKey()
 """What the plugin's parts share; set only in a session with workflows."""
+
+
+class UnrewrittenModules:
+    """Finds this package's modules for Python's own import, before pytest's assertion rewriting does.
+
+    pytest rewrites every module of a distribution that has a plugin: it compiles each anew, and does so in
+    every session if no bytecode can be written. Only in ``testing`` are assertions whose values are shown.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
+        """The module's spec as Python makes it, None for a module that pytest may rewrite."""
+        ours = name.startswith("pytest_lok.") and not name.startswith("pytest_lok.testing")
+        return PathFinder.find_spec(name, path, target) if ours else None
+
+    @classmethod
+    def remove(cls) -> None:
+        """Let pytest look first again, as in a program that goes on after its session."""
+        if cls in sys.meta_path:
+            sys.meta_path.remove(cls)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -94,7 +116,7 @@ def _add_ini_keys(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest takes hold of them
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
-    """Replace missing standard streams, and remove the JUnit file of an earlier session.
+    """Replace missing standard streams, import unrewritten, and remove the JUnit file of an earlier session.
 
     A process that was started without a stream (``>&-``) has None in its place, and pytest breaks on None.
     The old report goes as soon as the options are known, before anything can go wrong: who reads it after a
@@ -105,6 +127,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
             stand_in = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
             setattr(sys, name, stand_in)
             setattr(sys, f"__{name}__", stand_in)
+    sys.meta_path.insert(0, UnrewrittenModules)
+    early_config.add_cleanup(UnrewrittenModules.remove)
     _remember_typed_options(early_config)
     report = getattr(early_config.known_args_namespace, "xmlpath", None)
     if report and _has_workflows(early_config):

@@ -28,6 +28,46 @@ def test_a_session_without_workflows_imports_the_entry_module_and_nothing_else(s
     assert not (suite.root / ".lok" / "runs").exists()
 
 
+REWRITTEN = """
+import sys
+import pytest
+
+pytest.register_assert_rewrite("pytest_lok")  # as pytest does for what is installed from a wheel
+
+def pytest_unconfigure():
+    from pytest_lok.testing import contract
+    ours = {n: type(m.__spec__.loader).__name__ for n, m in sys.modules.items() if n.startswith("pytest_lok")}
+    print("REWRITTEN", *sorted(name for name, loader in ours.items() if loader == "AssertionRewritingHook"))
+    print("OURS", len(ours))
+"""
+
+
+def test_pytest_rewrites_no_module_but_the_entry_and_the_shipped_tests(suite: Suite) -> None:
+    suite.shells("review", **REVIEW)
+    suite.write("spy.py", REWRITTEN)
+    result = suite.run_cold(
+        *("-p", "spy", "--disable-plugin-autoload", "-p", "pytest_lok.plugin.hooks"), "--lok"
+    )
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "REWRITTEN pytest_lok pytest_lok.plugin pytest_lok.plugin.hooks pytest_lok.testing "
+            "pytest_lok.testing.asking pytest_lok.testing.contract",
+            "OURS [1-9][0-9]*",
+        ]
+    )
+
+
+def test_a_program_that_runs_pytest_imports_as_before(suite: Suite) -> None:
+    suite.shells("review", **REVIEW)
+    program = (
+        "import sys, pytest; old = list(sys.meta_path); pytest.main(['--lok']); assert sys.meta_path == old"
+    )
+    result = suite.pytester.run(sys.executable, "-c", program)
+    assert result.ret == 0
+    result.assert_outcomes(passed=2)
+
+
 def test_plain_pytest_collects_no_workflow(suite: Suite) -> None:
     suite.shells("review", **REVIEW)
     suite.write("test_one.py", "def test_one(): pass")
