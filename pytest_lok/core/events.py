@@ -45,6 +45,26 @@ class StepStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepProgressed:
+    """So many of a step's parts have ended: the items of a ``for_each``, or the answers of a ``repeat``."""
+
+    step: str
+    finished: int
+    total: int
+    kind: Literal["step_progressed"] = "step_progressed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendBusy:
+    """A question waits, because its backend already has as many as it may have at once."""
+
+    step: str
+    backend: str
+    item: int | None = None
+    kind: Literal["backend_busy"] = "backend_busy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BackendAsked:
     """A prompt went to a backend; ``item`` is the index of the ``for_each`` item, None outside."""
 
@@ -54,6 +74,18 @@ class BackendAsked:
     model: str = ""
     item: int | None = None
     kind: Literal["backend_asked"] = "backend_asked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendAnswering:
+    """An answer is coming in: its first words, without one that may go on, and its characters so far."""
+
+    step: str
+    backend: str
+    words: str
+    characters: int
+    item: int | None = None
+    kind: Literal["backend_answering"] = "backend_answering"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +118,13 @@ class BudgetSpent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRetrying:
-    """An attempt failed, and another one follows after ``delay`` seconds."""
+    """An attempt failed, and another one follows after ``delay`` seconds, of at most ``attempts`` in all."""
 
     step: str
     attempt: int
     delay: float
     reason: str
+    attempts: int = 0
     item: int | None = None
     kind: Literal["step_retrying"] = "step_retrying"
 
@@ -118,7 +151,10 @@ Event: TypeAlias = (
     RunStarted
     | RunWaiting
     | StepStarted
+    | StepProgressed
+    | BackendBusy
     | BackendAsked
+    | BackendAnswering
     | BackendReplied
     | BackendRefused
     | BudgetSpent
@@ -126,6 +162,9 @@ Event: TypeAlias = (
     | StepFinished
     | RunFinished
 )
+
+LIVE_EVENTS = (StepProgressed, BackendBusy, BackendAnswering)
+"""What only a view of the running run shows; no journal keeps it."""
 
 _event: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 

@@ -85,7 +85,8 @@ CACHED_USAGE = Usage(cached=1, input_tokens=0, output_tokens=0, cost_usd=0.0)
 class Reply:
     """One backend's valid answer to one prompt. ``seconds`` is the time of the successful call.
 
-    ``cached``: it was known already, from a cache or a recording.
+    ``cached``: it was known already, from a cache or a recording. ``item`` is the index of the ``for_each``
+    item that was asked about, None outside.
     """
 
     text: str
@@ -94,6 +95,7 @@ class Reply:
     usage: Usage = NO_USAGE
     seconds: float = 0.0
     cached: bool = False
+    item: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,7 @@ class Refusal:
     kind: str
     reason: str
     hint: str = ""
+    item: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +131,16 @@ class Section:
 
     title: str
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditedFile:
+    """A file that a step's answer has changed, with how many lines; ``created``: there was none before."""
+
+    file: str
+    added: int
+    removed: int
+    created: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +206,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemResult:
-    """What came of one item of a ``for_each`` step; ``cut`` as in StepResult."""
+    """What came of one item of a ``for_each`` step; ``cut`` and ``verdict`` as in StepResult."""
 
     index: int
     item: Json
@@ -202,6 +215,7 @@ class ItemResult:
     output: str = ""
     cut: bool = False
     seconds: float = 0.0
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,8 +228,10 @@ class StepResult:
     dropped, and nothing is read of it. ``underlying`` is FAILED or ERROR on a soft step. ``blocked_by`` names
     the root cause of a blocked step; "" if the step ran or was skipped by its own ``when``. ``findings`` are
     those of a step with the format of that name, the worst first, also where the step failed; None on other
-    steps. ``set_aside`` says which of them did not count though they are severe enough. ``seconds`` is the
-    step's own time without waiting. ``attempts`` is 0 for a step that did not run.
+    steps. ``set_aside`` says which of them did not count though they are severe enough. ``edits`` are the
+    files that the answer has changed and that stay changed. ``verified`` is the command of ``verify`` that
+    said yes, "" = none did. ``seconds`` is the step's own time without waiting. ``attempts`` is 0 for a step
+    that did not run.
     """
 
     name: str
@@ -236,6 +252,8 @@ class StepResult:
     items: tuple[ItemResult, ...] = ()
     findings: tuple[Finding, ...] | None = None
     set_aside: tuple[str, ...] = ()
+    edits: tuple[EditedFile, ...] = ()
+    verified: str = ""
     sections: tuple[Section, ...] = ()
     usage: Usage = NO_USAGE
     underlying: Outcome | None = None

@@ -59,6 +59,7 @@ async def verify(execution: StepExecution, action: Ask) -> None:
             output=failure.output,
             cut=failure.cut,
         ) from None
+    execution.verified = template.source.strip()
     execution.add_section("verify", f"{done.stdout}\n{done.stderr}")
 
 

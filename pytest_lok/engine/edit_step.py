@@ -170,6 +170,7 @@ async def _apply_and_check(parts: Sequence[StepExecution], action: Ask, *, last:
         certain = all(isinstance(_cause_of(no), StepFailedError) for no in failed.values())
         if not failed or (last and certain and not action.rollback):
             transaction.commit()
+            parts[0].edits = tuple(it.counted() for it in draft.changes if it.before != it.after)
         return failed
 
 

@@ -8,6 +8,7 @@ from pytest_lok.core.findings.gate import set_aside
 from pytest_lok.core.findings.reading import merge_attempts
 from pytest_lok.core.results import (
     NO_USAGE,
+    EditedFile,
     Finding,
     ItemResult,
     Json,
@@ -51,6 +52,8 @@ class StepExecution:
     attempts: int = 0
     usage: Usage = NO_USAGE
     verdict: Verdict | None = None
+    verified: str = ""
+    edits: tuple[EditedFile, ...] = ()
     replies: list[Reply] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
@@ -70,6 +73,7 @@ class StepExecution:
     def reset_answer(self) -> None:
         """Forget the answer before another attempt. Usage and sections stay."""
         self.verdict = None
+        self.verified = ""
         self.replies.clear()
         self.refusals.clear()
         self.reported.clear()
@@ -95,8 +99,10 @@ class StepExecution:
         """Add the usage, replies and sections of a part of this step: an item, or one of several answers."""
         self.usage += other.usage
         self.attempts += other.attempts
-        self.replies += other.replies
-        self.refusals += other.refusals
+        self.replies += [replace(it, item=other.item) for it in other.replies]
+        self.refusals += [replace(it, item=other.item) for it in other.refusals]
+        self.edits += other.edits
+        self.verified = self.verified or other.verified
         if other.findings is not None:
             self.findings = merge_attempts([*(self.findings or ()), *other.findings])
         self.sections += [replace(s, title=f"[{label}] {s.title}") for s in other.sections]
@@ -112,6 +118,7 @@ class StepExecution:
             output=self.output,
             cut=self.cut,
             seconds=seconds,
+            verdict=self.verdict,
         )
 
     def result(
@@ -142,6 +149,8 @@ class StepExecution:
             items=tuple(self.items),
             findings=self.findings,
             set_aside=set_aside(self.context.plan.workflow.gate, self.findings) if self.findings else (),
+            edits=self.edits,
+            verified=self.verified,
             sections=tuple(self.sections),
             usage=self.usage,
             underlying=underlying,

@@ -28,6 +28,7 @@ class Prompt:
 
     ``model`` is the name of a model; "" = the backend's own choice. ``schema`` is a JSON Schema that the
     answer should satisfy. A backend may hand the schema on or ignore it, for the engine checks the answer.
+    A backend that gets its answer in pieces may call ``on_text`` with each, for people who wait for it.
     ``timeout`` is the time left for the answer in seconds; ``math.inf`` = no limit. The engine enforces the
     limit, and a backend may tell it to its server. ``sample`` numbers independent answers to one question,
     which must not come out of one cache entry. ``workflow`` (the stem of its file) and ``step`` say who asks.
@@ -41,6 +42,7 @@ class Prompt:
     sample: int = 0
     workflow: str = ""
     step: str = ""
+    on_text: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
 
 class Backend(Protocol):

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeAlias, TypeVar, assert_never
 
+from pytest_lok.core.events import StepProgressed
 from pytest_lok.core.results import ItemResult, Json, Outcome, StepResult
 from pytest_lok.core.templates.scope import Loop, Scope
 from pytest_lok.core.workflow.model import MOST_ITEMS, Ask, ForEach, Shell, Step
@@ -137,20 +138,33 @@ async def _gather_limited(work: Sequence[Coroutine[None, None, T]], execution: S
     )
     slots = asyncio.Semaphore(limits.parallel_for(wanted))
     total = limits.total_for(wanted)
+    finished = 0
 
     async def one(part: Coroutine[None, None, T]) -> T:
         async with slots:
             await queue.acquire(lambda: total)
             try:
-                return await part
+                result = await part
             finally:
                 queue.release()
+        nonlocal finished
+        finished += 1
+        _emit_progress(execution, finished, len(work))
+        return result
 
+    _emit_progress(execution, 0, len(work))
     # The step only waits while its parts run, and each part needs a slot of its own.
     with queue.released():
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(part)) for part in work]
     return [task.result() for task in tasks]
+
+
+def _emit_progress(execution: StepExecution, finished: int, total: int) -> None:
+    # several answers about one item of a loop: the loop counts its items
+    if execution.item is None and total > 1:
+        progress = StepProgressed(step=execution.step.name, finished=finished, total=total)
+        execution.context.emit(progress)
 
 
 async def _run_items(execution: StepExecution, items: Sequence[Json]) -> StepOutcome:

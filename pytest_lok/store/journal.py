@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pytest_lok.core.events import Event, from_json, to_json
+from pytest_lok.core.events import LIVE_EVENTS, Event, from_json, to_json
 
 _TORN = b" torn\n"  # ends no event
 
@@ -32,7 +32,12 @@ class Journal:
             self._file = -1
 
     def append(self, event: Event) -> None:
-        """Add an event, which survives the death of this process. OSError where it is not written whole."""
+        """Add an event, which survives the death of this process; one of LIVE_EVENTS is left out.
+
+        OSError where it is not written whole.
+        """
+        if isinstance(event, LIVE_EVENTS):
+            return
         line = to_json(event).encode() + b"\n"
         file = self._file if self._file >= 0 else self._open()
         try:

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pytest_lok.core.events import (
+    BackendAnswering,
     BackendAsked,
+    BackendBusy,
     BackendRefused,
     BackendReplied,
     BudgetSpent,
@@ -16,6 +18,7 @@ from pytest_lok.core.events import (
     RunFinished,
     RunStarted,
     StepFinished,
+    StepProgressed,
     StepRetrying,
     StepStarted,
     fold,
@@ -73,7 +76,10 @@ STARTED = RunStarted(
 EVENTS: list[Event] = [
     STARTED,
     StepStarted(step="a", at=0.0),
+    StepProgressed(step="a", finished=1, total=3),
+    BackendBusy(step="a", backend="claude", item=2),
     BackendAsked(step="a", backend="claude", prompt="?", item=2),
+    BackendAnswering(step="a", backend="claude", words="It is", characters=7, item=2),
     BackendReplied(step="a", reply=REPLY),
     BackendRefused(step="a", refusal=FULL.refusals[0]),
     BudgetSpent(usage=Usage(calls=1)),

@@ -178,3 +178,19 @@ def test_edits_work_inside_for_each_one_transaction_at_a_time(root: Path) -> Non
     rules = {"Fix one": answer(("a.txt", "one", "1")), "Fix two": answer(("a.txt", "two", "2"))}
     assert ran(text, world(root, Scripted("claude", rules))).outcomes == {"fix": P}
     assert (root / "a.txt").read_text() == "1\n2\n"
+
+
+def test_the_result_says_which_files_were_edited_and_what_verified_them(root: Path) -> None:
+    good = answer(("a.txt", "two", "2\n3"), ("new.txt", "", "hello\n"))
+    result = fixed(root, "verify = 'grep -q 2 a.txt'", good)
+    assert [(it.file, it.added, it.removed, it.created) for it in result.edits] == [
+        ("a.txt", 2, 1, False),
+        ("new.txt", 1, 0, True),
+    ]
+    assert result.verified == "grep -q 2 a.txt"
+
+
+@pytest.mark.parametrize(("keys", "stay"), [("", False), ("rollback = false", True)])
+def test_only_edits_that_stay_are_told(root: Path, keys: str, stay: bool) -> None:
+    result = fixed(root, f"verify = 'exit 1'\n{keys}", answer(("a.txt", "two", "2")))
+    assert (result.outcome, bool(result.edits), result.verified) == (F, stay, "")

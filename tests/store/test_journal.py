@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.core.events import RunFinished, StepFinished, StepStarted, to_json
+from pytest_lok.core.events import RunFinished, StepFinished, StepProgressed, StepStarted, to_json
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.store.journal import Journal
 
@@ -75,3 +75,10 @@ def test_processes_append_whole_lines(tmp_path: Path) -> None:
     assert [writer.wait() for writer in writers] == [0, 0]
     names = [event.result.name for event in Journal(path).read_new() if isinstance(event, StepFinished)]
     assert (names.count("a"), names.count("b")) == (200, 200)
+
+
+def test_what_only_a_view_shows_is_not_kept(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "run.jsonl")
+    journal.append(StepProgressed(step="a", finished=1, total=2))
+    journal.append(STARTED)
+    assert list(Journal(journal.path).read_new()) == [STARTED]

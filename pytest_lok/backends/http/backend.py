@@ -117,7 +117,7 @@ class HttpBackend:
             body = self._dialect.body(prompt, model, max_tokens, refused)
             try:
                 async with self._http.post(endpoint, body) as stream:
-                    reply = await read(stream, endpoint, self._dialect.on_event)
+                    reply = await read(stream, endpoint, telling(prompt, self._dialect.on_event))
                 return reply.to_reply(endpoint, model, max_tokens=max_tokens, is_free=self._dialect.is_free)
             except BackendError as error:
                 if error.kind is not BackendFault.BAD_REQUEST or not self._leaves_out(error.message, refused):
@@ -147,6 +147,20 @@ class HttpBackend:
 
     def _not_configured(self, message: str, hint: str) -> BackendError:
         return self._api.error(BackendFault.NOT_CONFIGURED, message, hint)
+
+
+def telling(prompt: Prompt, on_event: OnEvent) -> OnEvent:
+    """``on_event`` that also hands the text of each event to who wants to see the answer come in."""
+    if (on_text := prompt.on_text) is None:
+        return on_event
+
+    def fold(reply: PartialReply, event: Mapping[str, Any]) -> None:
+        known = len(reply.text)
+        on_event(reply, event)
+        for piece in reply.text[known:]:
+            on_text(piece)
+
+    return fold
 
 
 _DONE: Mapping[str, Any] = {}

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from pytest_lok.backends import endings
 from pytest_lok.backends import error_mapping as faults
 from pytest_lok.backends.endings import NOT_TEXT
-from pytest_lok.backends.http.backend import fold_events
+from pytest_lok.backends.http.backend import fold_events, telling
 from pytest_lok.backends.http.client import HttpClient, ResponseStream
 from pytest_lok.backends.http.endpoint import ConfiguredApi, Endpoint, HttpConfig
 from pytest_lok.backends.http.event_errors import check_event
@@ -93,7 +93,7 @@ class BedrockBackend:
         # credentials may come from a file, a program or the machine's own metadata service
         headers = await asyncio.to_thread(self._signed, endpoint.url, body)
         async with self._http.post(replace(endpoint, headers=headers), body) as stream:
-            reply = await fold_events(_events(stream, endpoint), _on_event, endpoint)
+            reply = await fold_events(_events(stream, endpoint), telling(prompt, _on_event), endpoint)
         return reply.to_reply(endpoint, model, max_tokens=self._api.config.max_tokens)
 
     async def aclose(self) -> None:

@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from pytest_lok.core.edits.protected_names import fold_name, protection_reason
-from pytest_lok.core.results import Json
+from pytest_lok.core.results import EditedFile, Json
 from pytest_lok.errors import OutputError
 
 MAX_FILES = 50
@@ -50,6 +50,17 @@ class FileChange:
                 "/dev/null" if self.before is None else f"a/{self.file}",
                 f"b/{self.file}",
             )
+        )
+
+    def counted(self) -> EditedFile:
+        """How many lines the change adds and removes."""
+        # behind the two lines of the diff's head, each line begins with what becomes of it
+        marks = [line[0] for line in self.diff().splitlines()[2:]]
+        return EditedFile(
+            file=self.file,
+            added=marks.count("+"),
+            removed=marks.count("-"),
+            created=self.before is None,
         )
 
 

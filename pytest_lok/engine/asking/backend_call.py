@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TypeVar
 
 from pytest_lok.core.asking.pricing import add_cost
-from pytest_lok.core.events import BackendAsked, BackendRefused, BackendReplied
+from pytest_lok.core.events import BackendAnswering, BackendAsked, BackendBusy, BackendRefused, BackendReplied
 from pytest_lok.core.results import Refusal, Reply, Usage
 from pytest_lok.core.text.thinking import without_thoughts
 from pytest_lok.core.workflow.model import AUTO
@@ -22,6 +23,9 @@ from pytest_lok.errors import BackendError, BackendFault, LokError, OutputError
 T = TypeVar("T")
 
 ONE_CALL = Usage(calls=1)
+_FIRST_CHARACTERS = 200
+_TEXT_INTERVAL = 0.2
+"""Seconds between two events about one answer that is coming in."""
 
 
 def resolve_backends(execution: StepExecution, asked: tuple[str, ...], task: str) -> tuple[str, ...]:
@@ -90,7 +94,11 @@ async def call(execution: StepExecution, backend: Backend, prompt: Prompt) -> Re
     """One whole reply; transient failures are retried as often as the step allows."""
     step, context, name = execution.step, execution.context, backend.name
     prompt = replace(
-        prompt, timeout=context.timeout_of(step, name), workflow=context.plan.workflow.stem, step=step.name
+        prompt,
+        timeout=context.timeout_of(step, name),
+        workflow=context.plan.workflow.stem,
+        step=step.name,
+        on_text=_IncomingText(execution, name).add,
     )
 
     async def once(number: int) -> Reply:
@@ -121,6 +129,9 @@ async def _recall(execution: StepExecution, backend: Backend, prompt: Prompt) ->
 async def _ask_in_slot(execution: StepExecution, backend: Backend, prompt: Prompt) -> Reply:
     """The answer of the backend, asked as soon as it has a slot for the question and the budget allows it."""
     limiter, budget = execution.context.world.limiters.get(backend.name), execution.context.budget
+    if limiter is not None and limiter.is_busy:
+        step, item = execution.step.name, execution.item
+        execution.context.emit(BackendBusy(step=step, backend=backend.name, item=item))
     async with limiter.slot() if limiter else nullcontext():
         with budget.reserve(prompt) if budget else nullcontext():
             _emit_asked(execution, backend, prompt)
@@ -142,6 +153,38 @@ def _emit_asked(execution: StepExecution, backend: Backend, prompt: Prompt) -> N
             item=execution.item,
         )
     )
+
+
+class _IncomingText:
+    """The pieces of an answer -> events with its first words, at most a few in a second."""
+
+    def __init__(self, execution: StepExecution, backend: str) -> None:
+        self._execution = execution
+        self._backend = backend
+        self._start = ""
+        self._characters = 0
+        self._told = -math.inf
+
+    def add(self, piece: str) -> None:
+        """Take the next piece of the answer."""
+        self._characters += len(piece)
+        if len(self._start) < _FIRST_CHARACTERS:
+            self._start = (self._start + piece)[:_FIRST_CHARACTERS]
+        now = self._execution.context.now()
+        if now - self._told < _TEXT_INTERVAL:
+            return
+        self._told = now
+        # a word that may go on could be the beginning of a secret, which nothing would mask
+        words = self._start.split()[:-1]
+        self._execution.context.emit(
+            BackendAnswering(
+                step=self._execution.step.name,
+                backend=self._backend,
+                words=" ".join(words),
+                characters=self._characters,
+                item=self._execution.item,
+            )
+        )
 
 
 def record_refusal(execution: StepExecution, name: str, failure: LokError) -> None:

@@ -98,6 +98,13 @@ class ConcurrencyLimiter:
         """How many questions may run at once at this moment; ``math.inf`` = any number."""
         return self._capacity if math.isinf(self._capacity) else float(int(self._capacity))
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a question would have to wait now, on the running loop."""
+        queue = self._queues.get(asyncio.get_running_loop())
+        full = queue is not None and queue.in_use >= self.capacity
+        return full or (self._parent is not None and self._parent.is_busy)
+
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
         """``async with slot():`` asks one question.

@@ -38,7 +38,14 @@ async def with_retries(
                 raise
             delay = pause(step.retry_delay, number, failure)
             context.emit(
-                StepRetrying(step=step.name, attempt=number, delay=delay, reason=failure.message, item=item)
+                StepRetrying(
+                    step=step.name,
+                    attempt=number,
+                    attempts=step.retries + 1,
+                    delay=delay,
+                    reason=failure.message,
+                    item=item,
+                )
             )
             await asyncio.sleep(delay)
     return await action(step.retries + 1)

@@ -455,3 +455,11 @@ def test_a_refusal_of_a_response_comes_in_pieces_and_once() -> None:
     ]
     web.post(RESPONSES_URL).mock(return_value=_events(*events))
     assert expect_error(responder()).message == "gpt: the model refused: I will not"
+
+
+def test_pieces_of_an_answer_are_handed_on_as_they_come(api: FakeLLM) -> None:
+    api.set_rules([{"match": "ping", "reply": "pong " * 20}])
+    pieces: list[str] = []
+    reply = ask(backend(api.url + "/v1"), "ping", on_text=pieces.append)
+    assert "".join(pieces) == reply.text
+    assert len(pieces) > 1

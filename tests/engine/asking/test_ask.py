@@ -8,8 +8,17 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.core.events import BackendAsked, BackendRefused, StepRetrying
+from pytest_lok.core.events import (
+    BackendAnswering,
+    BackendAsked,
+    BackendBusy,
+    BackendRefused,
+    StepProgressed,
+    StepRetrying,
+)
 from pytest_lok.core.results import Outcome, Reply, StepResult, Usage
+from pytest_lok.core.trust.redaction import Redactor
+from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault
 from tests.engine.worlds import Ran, ran, world
@@ -513,3 +522,56 @@ def test_an_unknown_price_does_not_pass_a_budget_in_money(tmp_path: Path) -> Non
 def test_tokens_that_are_not_reported_are_estimated(tmp_path: Path) -> None:
     done = budgeted(tmp_path, "tokens = 6", ScriptedReply(reply="12345678", usage=Usage()))
     assert done.outcomes == {"s0": P, "s1": P, "s2": E}
+
+
+def test_answers_of_a_loop_say_which_item_they_are_about(tmp_path: Path) -> None:
+    keys = 'backends = ["x", "y"]\nconsensus = "vote"\nquorum = 1\nfor_each = ["good", "bad"]'
+    x = Scripted("x", {"good": "yes", "bad": "no"})
+    y = Scripted("y", [ScriptedReply(match="good", reply="yes"), ScriptedReply(error="refused")])
+    done = run(tmp_path, keys, x, y, prompt="Is {{ item }} fine?")
+    result = done.result.steps["a"]
+    assert sorted((it.backend, it.item) for it in result.replies) == [("x", 0), ("x", 1), ("y", 0)]
+    assert [(it.backend, it.item) for it in result.refusals] == [("y", 1)]
+    assert [dict(it.verdict.tally) for it in result.items if it.verdict] == [{"yes": 2.0}, {"no": 1.0}]
+
+
+def test_how_many_items_or_answers_are_there_is_told(tmp_path: Path) -> None:
+    for keys in ('for_each = ["1", "2", "3"]\nrepeat = 2', "repeat = 3"):
+        done = run(tmp_path, f'backend = "x"\n{keys}', Scripted("x", "y"))
+        told = [(it.finished, it.total) for it in done.of(StepProgressed) if isinstance(it, StepProgressed)]
+        assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_a_question_that_waits_for_a_place_says_so(tmp_path: Path) -> None:
+    within = world(tmp_path, Scripted("x", [ScriptedReply(reply="y", delay=0.05)]))
+    within = replace(within, limiters={"x": ConcurrencyLimiter(1)})
+    text = "".join(f"[[steps]]\nname = '{name}'\nprompt = 'go'\nbackend = 'x'\n" for name in "ab")
+    done = ran(text, within)
+    assert [it.step for it in done.of(BackendBusy) if isinstance(it, BackendBusy)] == ["b"]
+
+
+class Streaming(Scripted):
+    """Gives its answer in the pieces that it was made of."""
+
+    pieces = ("The first", " of them is ", "s3cret-token-of-m", "ine", " and so on")
+
+    async def ask(self, prompt: Prompt) -> Reply:
+        for piece in self.pieces:
+            assert prompt.on_text is not None
+            prompt.on_text(piece)
+            await asyncio.sleep(0.21)
+        return await super().ask(prompt)
+
+
+def test_an_answer_that_is_coming_in_is_shown_by_its_first_whole_words(tmp_path: Path) -> None:
+    secret = "s3cret-token-of-mine"
+    within = replace(world(tmp_path, Streaming("x", "done")), redactor=Redactor([secret]))
+    done = ran('[[steps]]\nname = "a"\nprompt = "go"\nbackend = "x"\n', within)
+    told = [(it.words, it.characters) for it in done.of(BackendAnswering) if isinstance(it, BackendAnswering)]
+    assert told == [
+        ("The", 9),
+        ("The first of them", 21),
+        ("The first of them is", 38),
+        ("The first of them is", 41),
+        ("The first of them is [redacted] and so", 51),
+    ]
