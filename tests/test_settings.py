@@ -161,9 +161,7 @@ class TestMerging:
         assert not settings.backends["bedrock"].enabled
         assert settings.tasks["hunt"].prompts[1].prompt == "Find {{ dead }} code"
         assert settings.task_place("hunt") == ("lok.toml", 43)
-        assert settings.cache.ttl_hours == 12, (
-            "beside [conductor], which lok files may hold and nothing reads"
-        )
+        assert (settings.conductor.max_rounds, settings.cache.ttl_hours) == (7, 12)
         assert settings.defaults.command_wrapper == "nix-shell --run '{cmd}'"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -16,12 +17,17 @@ from pytest_lok.cli import (
     baseline,
     cache,
     completion,
+    conduct,
+    debate,
     doctor,
     init,
     plan,
     run,
     schema,
+    smart,
+    spawn,
     suggest,
+    team,
     trust,
     workflow,
 )
@@ -36,6 +42,11 @@ from pytest_lok.version import __version__
 VERBS = (
     run,
     ask,
+    smart,
+    team,
+    debate,
+    spawn,
+    conduct,
     plan,
     workflow,
     baseline,
@@ -49,6 +60,9 @@ VERBS = (
     completion,
 )
 
+COMPOSED = frozenset({"smart", "team", "debate", "spawn", "conduct"})
+"""The verbs that run a workflow which they write: a file of that name is the user's own version of it."""
+
 _USAGE, _UNABLE, _BUG, _INTERRUPTED = 2, 3, 70, 130
 
 
@@ -60,17 +74,17 @@ class RootCommand(WorkflowGroup):
         return list(self.commands)
 
     def find_command(self, ctx: click.Context, name: str, rest: Sequence[str]) -> click.Command:
-        """The verb of that name, else the workflow."""
+        """The verb of that name, else the workflow; a workflow of one's own replaces a verb that is one."""
         if name in self.commands:
+            with contextlib.suppress(UsageError):
+                if name in COMPOSED:
+                    return super().find_command(ctx, name, rest)
             return self.commands[name]
         try:
             return super().find_command(ctx, name, rest)
         except (WorkflowError, SettingsError, PlanError):
             raise
         except UsageError as unknown:
-            if name == "conduct":
-                hint = "write the rounds as the steps of a workflow; nothing reads [conductor]"
-                raise UsageError("lok has no verb `conduct` here", hint=hint) from unknown
             # a verb may be meant as well as a workflow
             close = did_you_mean(name, self.commands, spelled="`lok {}`")
             hint = f"{close} {unknown.hint}" if close else unknown.hint

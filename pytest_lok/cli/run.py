@@ -9,7 +9,10 @@ from pytest_lok.cli.options import COMMON_OPTIONS
 from pytest_lok.cli.workflow_command import WorkflowGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_lok.cli.invocation import Invocation
+    from pytest_lok.core.results import RunResult
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.wiring import Project
 
@@ -33,8 +36,13 @@ ACCEPTS = (
 _NOTHING_JUDGED = 3
 
 
-def run_plan(call: Invocation, project: Project, plan: Plan) -> int:
-    """Run the plan and print the results; returns the exit code."""
+def run_plan(
+    call: Invocation, project: Project, plan: Plan, *, report: Callable[[RunResult], str] | None = None
+) -> int:
+    """Run the plan and print the results; returns the exit code.
+
+    ``report`` makes the text of the results; the default is the outputs of the last steps.
+    """
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.trust import require_trust
     from pytest_lok.cli.views import ProgressLines, view
@@ -54,7 +62,7 @@ def run_plan(call: Invocation, project: Project, plan: Plan) -> int:
     if result.idle and not plan.workflow.allow_skip and in_ci(project.environ):
         code = code or _NOTHING_JUDGED
     call.terminal.note("\n".join(closing(result)))
-    said = previews(result) if world.dry_run else outputs(result, every=verbose)
+    said = previews(result) if world.dry_run else report(result) if report else outputs(result, every=verbose)
     call.deliver(json_report(result, code) if call.json else said)
     return code
 

@@ -16,6 +16,7 @@ from typing import TypeAlias, TypeVar, assert_never
 from pytest_lok.core.events import StepProgressed
 from pytest_lok.core.results import ItemResult, Json, Outcome, StepResult
 from pytest_lok.core.templates.scope import Loop, Scope
+from pytest_lok.core.text.truncation import one_line
 from pytest_lok.core.workflow.model import MOST_ITEMS, Ask, ForEach, Shell, Step
 from pytest_lok.engine.asking.findings import InconclusiveError
 from pytest_lok.engine.checks import check_step
@@ -77,7 +78,7 @@ async def _outcome_of(
 async def _run_selected(execution: StepExecution) -> StepOutcome:
     step, scope = execution.step, execution.context.scope()
     if step.when is not None and not await evaluate(execution, scope, [step.when], step.when.holds):
-        return Outcome.SKIPPED, f"when is false: {step.when.source.strip()}", ""
+        return Outcome.SKIPPED, f"when is false: {one_line(step.when.source, 160)}", ""
     if step.for_each is not None:
         items = partial(_items_of, step.for_each)
         return await _run_items(

@@ -183,7 +183,7 @@ class RoleSettings(SettingsTable):
     """``[roles.NAME]``: a name for several backends, and how their answers become one."""
 
     backends: list[str] = Field([], min_length=1)
-    consensus: Literal["first", "vote", "weighted_vote", "synthesis"] | None = None
+    consensus: Literal["first", "fallback", "vote", "weighted_vote", "synthesis"] | None = None
 
 
 class TaskPrompt(SettingsTable):
@@ -207,6 +207,13 @@ class TaskSettings(SettingsTable):
     prompts: list[TaskPrompt] = Field([], min_length=1)
 
 
+class ConductorSettings(SettingsTable):
+    """``[conductor]`` of `lok conduct`. lok files may hold ``max_tokens``, which nothing reads here."""
+
+    max_rounds: int = Field(default=5, ge=1, le=20)
+    max_tokens: int | None = None
+
+
 class CacheSettings(SettingsTable):
     """``[cache]`` of answers: whether `lok ask` uses it by default (workflows never do), and for how long."""
 
@@ -228,7 +235,7 @@ class Settings(SettingsTable):
     backends: dict[str, BackendSettings] = {}
     roles: dict[str, RoleSettings] = {}
     tasks: dict[str, TaskSettings] = {}
-    conductor: dict[str, Any] = {}  # lok files may hold the table; there is no `lok conduct` here
+    conductor: ConductorSettings = ConductorSettings()
     cache: CacheSettings = CacheSettings()
     prices: dict[str, PriceSettings] = {}
 

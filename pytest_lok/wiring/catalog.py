@@ -45,6 +45,10 @@ class WorkflowCatalog:
             raise unknown_workflow(name, (entry.stem for entry in self.entries()), paths.root)
         return self._parse(source)
 
+    def written(self, stem: str, text: str) -> Workflow:
+        """The workflow of a verb's own text; see ``verbs/``."""
+        return self._parse(SourceText(text=text, path="", stem=stem, origin=Origin.VERB))
+
     def entries(self) -> list[CatalogEntry]:
         """Every workflow that can be named, the project's first; shadowed ones are left out."""
         files = list(self._paths.names())

@@ -17,6 +17,8 @@ from pytest_lok.errors import Fault
 _COMMON_KEYS = keys(AnyStep) | {"prompt", "system", "model", "backend", "backends"}
 _CONSENSUS_KEYS = ("consensus", "quorum", "vote_on", "weights", "synthesizer")
 _STRATEGIES_OF = {
+    # a fallback needs one answer
+    "quorum": tuple(strategy for strategy in Strategy if strategy is not Strategy.FALLBACK),
     "vote_on": (Strategy.VOTE, Strategy.WEIGHTED_VOTE),
     "weights": (Strategy.WEIGHTED_VOTE,),
     "synthesizer": (Strategy.SYNTHESIS,),
@@ -184,7 +186,7 @@ class AskReader:
                 "synthesizer",
                 key=True,
             )
-        asked = 1 if strategy is Strategy.FIRST else len(backends)
+        asked = 1 if strategy.takes_one else len(backends)
         for key in ("quorum", "min_backends"):
             wanted = getattr(gate, key, None)
             if backends and isinstance(wanted, int) and wanted > asked:

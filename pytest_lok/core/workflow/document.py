@@ -103,7 +103,7 @@ class AskStep(Table):
     backends: str | list[str] | None = Field(None, description="The same as `backend`.")
     model: str | None = Field(None, description="Overrides the backend's model.")
     system: str | None = Field(None, description="System prompt; a template.")
-    consensus: Literal["first", "vote", "weighted_vote", "synthesis"] | None = Field(
+    consensus: Literal["first", "fallback", "vote", "weighted_vote", "synthesis"] | None = Field(
         None, description="How several answers become one. Default: synthesis."
     )
     quorum: Quorum | None = Field(

@@ -48,9 +48,15 @@ class Strategy(enum.StrEnum):
     """``consensus``: how several backends' replies become one verdict."""
 
     FIRST = "first"
+    FALLBACK = "fallback"
     VOTE = "vote"
     WEIGHTED_VOTE = "weighted_vote"
     SYNTHESIS = "synthesis"
+
+    @property
+    def takes_one(self) -> bool:
+        """Whether the answer is that of one backend, whatever the others would have said."""
+        return self in (Strategy.FIRST, Strategy.FALLBACK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

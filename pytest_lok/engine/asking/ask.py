@@ -79,14 +79,17 @@ async def _ask_several(
 ) -> ParsedReply:
     """One answer out of many, by the step's strategy; ``execution.verdict`` says how it was chosen."""
     quorum = needed_replies(action.quorum, action.consensus, len(names))
-    first = action.consensus is Strategy.FIRST
-    answers = await _gather_answers(execution, action, names, prompt, enough=quorum if first else len(names))
+    if action.consensus is Strategy.FALLBACK:
+        answers = await _answer_in_turn(execution, action, names, prompt)
+    else:
+        enough = quorum if action.consensus is Strategy.FIRST else len(names)
+        answers = await _gather_answers(execution, action, names, prompt, enough=enough)
     execution.replies += [answer.reply for answer in answers]
     if len(answers) < quorum:
         raise _too_few_answers(execution, len(answers), quorum, len(names))
     match action.consensus:
-        case Strategy.FIRST:
-            answer, verdict = answers[0], _first_verdict(answers)
+        case Strategy.FIRST | Strategy.FALLBACK:
+            answer, verdict = answers[0], _single_verdict(execution, action.consensus, answers[0].reply)
             answers, execution.asked = [answer], (answer.reply.backend,)
         case _ if execution.step.output_format is Format.FINDINGS:
             answer, verdict = answers[0], _merged_verdict(answers)
@@ -131,6 +134,21 @@ async def _gather_answers(
     return [answers[name] for name in names if name in answers]
 
 
+async def _answer_in_turn(
+    execution: StepExecution, action: Ask, names: Sequence[str], prompt: Prompt
+) -> list[ParsedReply]:
+    """The first valid answer, the backends being asked one after the other; [] if nobody gives one.
+
+    Each backend without a valid answer becomes a refusal of ``execution``; the rest are not asked.
+    """
+    for name in names:
+        try:
+            return [await _valid_answer(execution, action, name, prompt)]
+        except (OutputError, BackendError) as failure:
+            record_refusal(execution, name, failure)
+    return []
+
+
 def _valid_answer(
     execution: StepExecution, action: Ask, name: str, prompt: Prompt
 ) -> Coroutine[None, None, ParsedReply]:
@@ -168,14 +186,12 @@ def _merged_verdict(answers: Sequence[ParsedReply]) -> Verdict:
     return Verdict(strategy=Strategy.SYNTHESIS.value, text="", backend=" + ".join(names), note=note)
 
 
-def _first_verdict(answers: Sequence[ParsedReply]) -> Verdict:
-    first = answers[0].reply
-    return Verdict(
-        strategy=Strategy.FIRST.value,
-        text=first.text,
-        backend=first.backend,
-        note=f"{first.backend} answered first",
-    )
+def _single_verdict(execution: StepExecution, strategy: Strategy, reply: Reply) -> Verdict:
+    note = f"{reply.backend} answered first"
+    if strategy is Strategy.FALLBACK:
+        missed = ", ".join(refusal.backend for refusal in execution.refusals)
+        note = f"{reply.backend} answered" + (f", after no valid answer from {missed}" if missed else "")
+    return Verdict(strategy=strategy.value, text=reply.text, backend=reply.backend, note=note)
 
 
 def _count_ballots(

@@ -214,6 +214,21 @@ def test_first_takes_the_first_valid_answer_and_cancels_the_rest(tmp_path: Path)
     assert result.seconds < 30
 
 
+def test_a_fallback_asks_one_after_the_other_until_one_answers(tmp_path: Path) -> None:
+    keys = THREE + 'consensus = "fallback"\noutput_format = "json"'
+    backends = three("auth", "no JSON", '{"ok": true}')
+    result = asked(tmp_path, keys, *backends)
+    assert (result.outcome, result.data, result.backend) == (P, {"ok": True}, "c1")
+    assert [(r.backend, r.kind) for r in result.refusals] == [("a1", "authentication"), ("b1", "bad output")]
+    assert result.verdict is not None
+    assert result.verdict.note == "c1 answered, after no valid answer from a1, b1"
+    backends = three('{"ok": false}', "[]", "[]")
+    result = asked(tmp_path, keys, *backends)
+    assert (result.outcome, result.backend) == (P, "a1")
+    assert [len(backend.asked) for backend in backends] == [1, 0, 0], "who is not needed is not asked"
+    assert asked(tmp_path, keys, *three("auth", "auth", "auth")).outcome is E
+
+
 def test_a_vote_that_agrees_passes_and_keeps_the_dissent(tmp_path: Path) -> None:
     result = asked(tmp_path, THREE + 'consensus = "vote"', *three("Yes", "no", "yes."))
     assert (result.outcome, result.output, result.backend) == (P, "Yes", "a1")

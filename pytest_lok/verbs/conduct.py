@@ -1,0 +1,147 @@
+"""A task and backends -> the workflow in which one of them asks the others, round by round, and then answers.
+
+In each round the conductor gives either its answer or questions for the other backends, as JSON by a
+schema. After the last round a conclusion is written from all that was answered, so that nothing paid for
+is thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytest_lok.core.results import RunResult
+from pytest_lok.verbs.document import step_name, workflow_text
+
+CONCLUSION = "conclusion"
+_MOST_QUESTIONS = 4
+"""To one backend in one round."""
+_ROUND = """You conduct other language models to do this task:
+
+{{{{ arg.task }}}}
+
+{history}This is round {number} of at most {rounds}. Either ask, or answer:
+- To ask, leave "answer" empty, and put questions into {fields}. Each question must stand alone: who gets
+it sees
+  neither this text nor the other questions.
+- To answer, put the whole answer into "answer", and no questions anywhere."""
+_CONCLUSION = """You have conducted other language models to do this task:
+
+{{{{ arg.task }}}}
+
+{history}No round is left. Write the best answer that all of this supports, and say what stays open."""
+
+
+def conduct_text(conductor: str, others: Sequence[str], rounds: int, budget: Mapping[str, float]) -> str:
+    """The workflow file; its argument is ``task``. ``budget``: limits of the run (``calls``, ``usd``)."""
+    steps: list[dict[str, Any]] = []
+    for number in range(1, rounds + 1):
+        steps += [_conductor(conductor, others, number, rounds), *_questions(others, number)]
+    return workflow_text(
+        name="conduct",
+        description=f"{conductor} asks {', '.join(others)} in at most {rounds} rounds, and answers",
+        arguments=["task"],
+        budget=budget,
+        steps=[*steps, _conclusion(conductor, others, rounds)],
+    )
+
+
+def conduct_report(result: RunResult, others: Sequence[str], rounds: int) -> str:
+    """The questions and answers of each round, and the answer to the task."""
+    parts: list[str] = []
+    for number in range(1, rounds + 1):
+        for name in others:
+            step = result.steps.get(step_name(name, number))
+            for item in step.items if step is not None else ():
+                said = f"Failed: {item.reason}" if item.outcome.red else item.output
+                parts.append(f"### Round {number}, to {name}: {item.item}\n\n{said}")
+    return "\n\n".join([*parts, f"## Answer\n\n{final_answer(result, rounds)}"])
+
+
+def final_answer(result: RunResult, rounds: int) -> str:
+    """The answer to the task, or a sentence that says why there is none."""
+    ending = result.steps.get(CONCLUSION)
+    if ending is not None and ending.passed:
+        return ending.output
+    for number in range(rounds, 0, -1):
+        step = result.steps.get(step_name("conductor", number))
+        if step is not None and step.passed and isinstance(step.data, Mapping) and step.data["answer"]:
+            return str(step.data["answer"])
+    red = [step for step in result.steps.values() if step.outcome.red]
+    return f"There is none: {red[0].name}: {red[0].reason}" if red else "There is none."
+
+
+def _conductor(conductor: str, others: Sequence[str], number: int, rounds: int) -> dict[str, Any]:
+    fields = [_field(name) for name in others]
+    questions = {
+        "type": "array",
+        "maxItems": _MOST_QUESTIONS,
+        "items": {"type": "string", "minLength": 1},
+    }
+    asks = " or ".join(f"json.{field} != []" for field in fields)
+    step: dict[str, Any] = {
+        "name": step_name("conductor", number),
+        "backend": conductor,
+        "output_schema": {
+            "type": "object",
+            "properties": {"answer": {"type": "string"}, **dict.fromkeys(fields, questions)},
+            "required": ["answer", *fields],
+        },
+        # neither an answer nor a question would be a round for nothing; both at once is no decision
+        "assert": [f"(json.answer != '') != ({asks})"],
+        "fix_retries": 1,
+        "prompt": _ROUND.format(
+            history=_history(others, number - 1),
+            number=number,
+            rounds=rounds,
+            fields=" and ".join(f'"{field}" (to {name})' for field, name in zip(fields, others, strict=True)),
+        ),
+    }
+    if number > 1:
+        step["when"] = _undecided(number - 1)
+    return step
+
+
+def _questions(others: Sequence[str], number: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": step_name(name, number),
+            "backend": name,
+            "for_each": f"steps.{step_name('conductor', number)}.{_field(name)}",
+            # whoever cannot answer is told to the conductor, who decides what that means
+            "continue_on_error": True,
+            "when": _undecided(number),
+            "prompt": "{{ item }}",
+        }
+        for name in others
+    ]
+
+
+def _conclusion(conductor: str, others: Sequence[str], rounds: int) -> dict[str, Any]:
+    return {
+        "name": CONCLUSION,
+        "backend": conductor,
+        "when": _undecided(rounds),
+        "prompt": _CONCLUSION.format(history=_history(others, rounds)),
+    }
+
+
+def _undecided(number: int) -> str:
+    name = step_name("conductor", number)
+    return f"steps.{name}.passed and steps.{name}.output.answer == ''"
+
+
+def _history(others: Sequence[str], until: int) -> str:
+    """A template: what was asked and answered up to that round, as JSON."""
+    if until < 1:
+        return ""
+    rounds = "\n".join(
+        f"Round {at}, {name}: {{{{ steps.{step_name(name, at)}.output }}}}"
+        for at in range(1, until + 1)
+        for name in others
+    )
+    return f"This was asked and answered until now, as JSON (empty = nothing was asked):\n{rounds}\n\n"
+
+
+def _field(name: str) -> str:
+    return f"ask_{step_name(name).replace('-', '_')}"
