@@ -137,12 +137,8 @@ class TestDebate:
         assert [line for line in done.out.splitlines() if line in ("a3", "b3")] == ["a3", "b3"]
 
     def test_who_is_missing_is_said_and_leaves_the_others_to_it(self, project: Project) -> None:
-        three = {
-            "ann": debater("a1", "a2", agrees=True),
-            "bob": debater("b1", "b2", agrees=True),
-            "cy": [("", "auth")],
-        }
-        backends(project, **three)
+        both = {"ann": debater("a1", "a2", agrees=True), "bob": debater("b1", "b2", agrees=True)}
+        backends(project, **both, cy=[("", "auth")])
         done = project.lok("debate", "Which?")
         assert done.code == 0
         assert "### cy\n\nMissing: cy was told to fail" in done.out
