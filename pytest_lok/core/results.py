@@ -259,6 +259,17 @@ class StepResult:
     underlying: Outcome | None = None
     blocked_by: str = ""
 
+    def __repr__(self) -> str:
+        """Short: a failed ``assert result.steps["bugs"].passed`` shows it."""
+        return f"<step {self.name}: {self._said}>"
+
+    @property
+    def _said(self) -> str:
+        """The outcome and the start of the reason, in one line that no terminal and no CI runner obeys."""
+        text = " ".join(self.reason[:400].split())
+        text = repr(text[:100])[1:-1].replace("##", "# #") + ("…" if len(text) > 100 else "")
+        return f"{self.outcome}: {text}" if text else self.outcome
+
     @property
     def passed(self) -> bool:
         """Whether the step did its work and every check held."""
@@ -316,6 +327,14 @@ class RunResult:
     selected: tuple[str, ...] = ()
     leaves: tuple[str, ...] = ()
     interrupted: str = ""
+
+    def __repr__(self) -> str:
+        """Short: a failed ``assert result.passed`` shows it, with what came of the first red step."""
+        outcomes = [step.outcome for step in self.steps.values()]
+        counts = [f"{outcomes.count(each)} {each}" for each in Outcome if each in outcomes]
+        red = (f"{step.name} {step._said}" for step in self.steps.values() if step.outcome.red)
+        facts = [", ".join(counts), self.interrupted, next(red, "")]
+        return f"<run {self.workflow}: {' · '.join([self.outcome, *filter(None, facts)])}>"
 
     @property
     def passed(self) -> bool:

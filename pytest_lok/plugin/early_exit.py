@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.files import write_atomically
-from pytest_lok.plugin.outcome import NOT_RUN
+from pytest_lok.plugin.outcome import CANCELLED, NOT_RUN
 from pytest_lok.plugin.session import LokSession
 
 _STOP_FILE = "STOP"
@@ -81,7 +81,7 @@ class EarlyExit:
     def interrupted_result(self, step: str, *, begun: bool) -> StepResult:
         """The result of a step that had none when the session ended; ``begun``: the step was running."""
         reason = self._announced[0] if self._announced else "the session ended"
-        text = f"cancelled: {reason}" if begun else f"{NOT_RUN}{reason}"
+        text = f"{CANCELLED}{reason}" if begun else f"{NOT_RUN}{reason}"
         if lost := self.directory_lost:
             text = f"nobody knows what came of it: {lost}"
         result = StepResult(name=step, outcome=Outcome.ERROR, reason=text, attempts=int(begun))

@@ -51,6 +51,12 @@ def reason_line(result: StepResult, limit: int = 300) -> str:
     return escape_untrusted(one_line(result.reason, limit))
 
 
+def listed(names: Sequence[str], limit: int = 8) -> str:
+    """Names with commas between; of many the first ones, and how many there are more."""
+    more = f", and {len(names) - limit} more" if len(names) > limit else ""
+    return escape_untrusted(", ".join(names[:limit]) + more)
+
+
 def excerpt(text: str, *, lines: int = 24, chars: int = 4_000) -> str:
     """The start and the end of a long text, with a note that says how much is left out between."""
     return leave_out_middle(text.strip("\n"), head=chars // 2, tail=chars // 2, lines=lines)

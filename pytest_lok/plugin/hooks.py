@@ -88,8 +88,8 @@ def _add_options(parser: pytest.Parser) -> None:
         "--lok-record",
         choices=("none", "once", "new", "all"),
         default="",
-        help="answer from .lok/cassettes: none = nothing else, once = ask and record for steps that have no "
-        "file yet, new = ask and record what is unknown, all = record anew",
+        help="answer from recordings in .lok/cassettes: none = nothing else, once = ask and record for steps "
+        "that have no file yet, new = ask and record what is unknown, all = record anew",
     )
     group.addoption(
         "--lok-cache",

@@ -116,11 +116,14 @@ def _hooks(config: pytest.Config, parts: SessionParts, required: RequiredSteps) 
     from pytest_lok.plugin.final_reports import FinalReports
     from pytest_lok.plugin.last_failed import LastFailed
     from pytest_lok.plugin.reporting import Reporting
+    from pytest_lok.plugin.step_errors import StepErrors
+    from pytest_lok.plugin.summary import Summary
     from pytest_lok.plugin.thread_output import ThreadOutputCapture
     from pytest_lok.plugin.timeouts import Timeouts
 
     selection, runner = parts.selection, parts.runner
     final_reports = FinalReports(selection, runner, required)
+    step_errors = StepErrors(runner.early_exit)
     hooks: dict[str, object] = {}
     if not parts.session.is_worker:
         # first, so that pytest calls it last: steps that the end of a session has caught are reported by then
@@ -129,7 +132,9 @@ def _hooks(config: pytest.Config, parts: SessionParts, required: RequiredSteps) 
         "collection": CollectionHooks(selection, parts.selected, runner),
         "required-steps": required,
         "runner": runner,
-        "reporting": Reporting(selection, runner, final_reports),
+        "reporting": Reporting(runner),
+        "summary": Summary(selection, runner, final_reports, step_errors),
+        "step-errors": step_errors,
         "early-exit": EarlyExitHooks(selection, runner),
         "thread-output": ThreadOutputCapture(parts.session),
         "timeouts": Timeouts(),

@@ -166,7 +166,7 @@ class JUnitHooks:
 
     def _label_subtest(self, report: pytest.TestReport) -> None:
         """Add to the failure of a subtest its name; for a finding its place, if the family has places."""
-        subtest = getattr(report, "lok_subtest", None)
+        subtest = getattr(report, "lok_part", None)
         nodes = self._xml.node_reporter(report).nodes if subtest else []
         if subtest is None or not nodes or nodes[-1].tag != "failure":
             return

@@ -21,6 +21,8 @@ ReportOutcome: TypeAlias = Literal["passed", "failed", "skipped", "xfail"]
 
 NOT_RUN = "not run: "
 """How the engine begins the reason of a step that a stop kept from running."""
+CANCELLED = "cancelled: "
+"""How the engine begins the reason of a step that a stop ended while it ran."""
 _SECTION = 64_000  # characters of one section of a report
 
 

@@ -1,36 +1,25 @@
-"""Step results -> pytest's reports of the items, its header and its summary."""
+"""Step results -> pytest's reports of the items and of their parts."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
-from pathlib import PurePosixPath
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_lok.plugin.failure_text import escape_untrusted
-from pytest_lok.plugin.final_reports import FinalReports
 from pytest_lok.plugin.nodes import StepItem
 from pytest_lok.plugin.runner import WorkflowRunner
-from pytest_lok.plugin.selection import WorkflowSelection
 from pytest_lok.plugin.subtests import report_of_subtest, subtests_of
-from pytest_lok.reports.console import closing
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import StepResult
-
-_NAMED = 8  # workflows named in the header
 
 
 class Reporting:
     """The hooks that report the steps' results."""
 
-    def __init__(
-        self, selection: WorkflowSelection, runner: WorkflowRunner, final_reports: FinalReports
-    ) -> None:
-        self._selection = selection
+    def __init__(self, runner: WorkflowRunner) -> None:
         self._runner = runner
-        self._final_reports = final_reports
         self._reported: dict[str, tuple[StepItem, StepResult]] = {}
 
     @pytest.hookimpl(wrapper=True)
@@ -89,43 +78,6 @@ class Reporting:
                 item.ihook.pytest_runtest_logreport(report=of_subtest)
             if item.session.shouldfail:  # -x
                 return
-
-    def pytest_report_header(self) -> str:
-        """Name the workflows of this session, and those that are left out."""
-        names = [workflow.stem for workflow in self._selection.candidates()]
-        text = f"lok: {len(names)} workflow{'' if len(names) == 1 else 's'}"
-        if names:
-            text += f": {', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''}"
-        session = self._selection.session
-        if session.project.record is not None:
-            text += f"; recorded answers: {session.project.record}"
-        if not_typed := session.not_typed:
-            text += f"; not used in CI, where only the command line says it: {', '.join(not_typed)}"
-        excluded = self._selection.excluded
-        return f"{text} (left out: {', '.join(excluded)})" if excluded else text
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write a line per workflow: outcome, seconds, backends, tokens, and what its gate set aside."""
-        lines = [line for record in self._runner.records() for line in closing(record.result)]
-        lines += [
-            f"{name}: left out: {why}; pytest --lok-workflow {name} runs it"
-            for name, why in self._selection.excluded.items()
-        ]
-        lines += _reasons(self._final_reports.not_run)
-        if lines:
-            terminalreporter.section("workflows")
-            for line in lines:
-                terminalreporter.line(escape_untrusted(line))
-
-
-def _reasons(not_run: Mapping[str, str]) -> Iterator[str]:
-    """A line for each workflow and each reason for which steps of it were not run."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for nodeid, why in not_run.items():
-        parent, _, step = nodeid.partition("::")
-        groups.setdefault((PurePosixPath(parent).stem, why), []).append(step)
-    for (workflow, why), steps in groups.items():
-        yield f"{workflow}: {', '.join(steps[:_NAMED])}{', …' if len(steps) > _NAMED else ''} {why}"
 
 
 def _is_final(report: pytest.TestReport) -> bool:

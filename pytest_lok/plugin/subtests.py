@@ -63,7 +63,7 @@ def report_of_subtest(
         stop=whole.start,
     )
     if subtest.outcome.red:
-        report.lok_subtest = {"name": subtest.name, "file": subtest.path, "line": subtest.line}  # type: ignore[attr-defined]  # reports take any attribute
+        report.lok_part = {"name": subtest.name, "file": subtest.path, "line": subtest.line}  # type: ignore[attr-defined]  # reports take any attribute
     return report
 
 

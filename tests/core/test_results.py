@@ -35,6 +35,28 @@ def test_an_interrupted_run_is_never_green() -> None:
     assert result.exit_code == 3
 
 
+def test_a_result_shows_itself_in_a_line() -> None:
+    broken = StepResult(name="bugs", outcome=Outcome.FAILED, reason="assert failed:\n  output == 'yes'")
+    steps = {"diff": StepResult(name="diff", outcome=Outcome.PASSED), "bugs": broken}
+    assert repr(steps["diff"]) == "<step diff: passed>"
+    assert repr(broken) == "<step bugs: failed: assert failed: output == 'yes'>"
+    result = RunResult(run_id="r", workflow="review", steps=steps)
+    assert (
+        repr(result)
+        == "<run review: failed · 1 passed, 1 failed · bugs failed: assert failed: output == 'yes'>"
+    )
+    assert repr(run(Outcome.PASSED, interrupted="Ctrl-C")) == "<run w: error · 1 passed · Ctrl-C>"
+    assert repr(RunResult(run_id="", workflow="w")) == "<run w: skipped>"
+
+
+def test_what_a_model_said_does_nothing_in_a_line() -> None:
+    shown = repr(StepResult(name="s", outcome=Outcome.ERROR, reason="\x1b[31m ##[error]x \u202e" + "y" * 500))
+    assert shown.isprintable()
+    assert "##[" not in shown
+    assert len(shown) < 140
+    assert shown.endswith("y…>")
+
+
 def test_usage_that_is_not_known_is_not_zero() -> None:
     assert NO_USAGE.tokens is None
     assert (NO_USAGE + NO_USAGE).cost_usd is None
