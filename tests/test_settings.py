@@ -142,6 +142,31 @@ class TestMerging:
         assert settings.backends["claude"].args == ["p", "q"]
         assert settings.files == (str(user), "lok.toml")
 
+    @pytest.mark.parametrize(
+        ("options", "env", "project", "limit"),
+        [
+            ({}, {}, "", 600),
+            ({}, {}, "[defaults]\ntimeout = 20", None),
+            ({}, {}, "[backends.gemini]\ntimeout = 90\n[defaults]\ntimeout = 20", 90),
+            ({}, {"LOK_TIMEOUT": "3"}, "[backends.gemini]\ntimeout = 90", None),
+            ({}, {"LOK_TIMEOUT": "3", "LOK_BACKENDS_GEMINI_TIMEOUT": "5"}, "", 5),
+            ({"defaults.timeout": "2"}, {"LOK_BACKENDS_GEMINI_TIMEOUT": "5"}, "[backends.gemini]\ntimeout = 90", None),
+            ({"defaults.max_parallel": 2}, {"LOK_BACKEND": "gemini"}, "[backends.gemini]\ntimeout = 90", 90),
+        ],
+    )  # fmt: skip
+    def test_a_limit_for_all_beats_those_of_backends_in_weaker_sources(
+        self, house: House, options: dict[str, Any], env: dict[str, str], project: str, limit: float | None
+    ) -> None:
+        """None = the backend has no limit of its own left, so that the one for all counts."""
+        house.project(project)
+        assert house.load(options, env=env).backends["gemini"].timeout == limit
+
+    def test_a_project_s_limit_for_all_leaves_the_user_s_for_one_backend(self, house: House) -> None:
+        house.user("[backends.slow]\ntype = 'command'\ncommand = 'x'\ntimeout = 900")
+        house.project("[defaults]\ntimeout = 20")
+        backends = house.load().backends
+        assert (backends["slow"].timeout, backends["gemini"].timeout) == (900, None)
+
     def test_a_small_file_keeps_the_backends(self, house: House) -> None:
         house.project("[defaults]\ntimeout = 10")
         assert "claude" in house.load().backends

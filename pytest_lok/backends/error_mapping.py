@@ -15,6 +15,8 @@ _TOO_LONG = re.compile(
 _STATUS = re.compile(
     r"(?:status|code|http|error|rejected)\W{0,12}(?:code\W{0,3})?([45]\d\d)\b", re.IGNORECASE
 )
+# Two numbers mean nothing else, but for places in files; they count by themselves at an end of a line.
+_BARE_STATUS = re.compile(r"^\W*(429|529)\b(?!:\d)|(?<!line )(?<![:.])\b(429|529)\W*$", re.MULTILINE)
 _WORDS = (
     (BackendFault.TOO_LONG, _TOO_LONG),
     (
@@ -46,7 +48,8 @@ _WORDS = (
         re.compile(
             r"\bE(CONNREFUSED|CONNRESET|NOTFOUND|TIMEDOUT|AI_AGAIN|HOSTUNREACH|NETUNREACH)\b|fetch failed"
             r"|connection (refused|failed|reset|error|closed)|stream disconnected|could not resolve|dns error"
-            r"|network is unreachable|stream ended without|API Error: terminated",
+            r"|network (is unreachable|error)|stream ended without|API Error: terminated|socket hang up"
+            r"|\btimed out\b|(connection|request|gateway) time-?out",
             re.IGNORECASE,
         ),
     ),
@@ -104,9 +107,9 @@ def fault_of_text(text: str) -> BackendFault | None:
         return BackendFault.TOO_LONG
     if is_quota_used_up(text):
         return BackendFault.QUOTA
-    status = _STATUS.search(text)
+    status = _STATUS.search(text) or _BARE_STATUS.search(text)
     if status:
-        return fault_of_status(int(status[1]))
+        return fault_of_status(int(next(filter(None, status.groups()))))
     return next((fault for fault, words in _WORDS if words.search(text)), None)
 
 
@@ -123,20 +126,23 @@ def retry_after(text: str) -> float | None:
 
 
 def remedy(fault: BackendFault, backend: str) -> str:
-    """What a user can do about a fault, where the backend knows nothing better."""
+    """What a user can do about a fault, where the backend knows nothing better.
+
+    What the keys of a step can do is added by the engine, where there is a step that somebody wrote.
+    """
     match fault:
         case BackendFault.RATE_LIMIT:
-            return "wait, set `retries` on the step, or check the account's limits and credit"
+            return "ask again later, or check the account's limits and credit"
         case BackendFault.QUOTA:
             return "waiting does not help: add credit or raise the limit, or ask another backend"
         case BackendFault.OVERLOAD | BackendFault.NETWORK:
-            return "try again later, or set `retries` on the step"
+            return "ask again later"
         case BackendFault.TIMEOUT:
-            return f"raise `timeout` of the step or of [backends.{backend}]"
+            return f"ask again later, or raise `timeout` in [backends.{backend}]"
         case BackendFault.TOO_LONG:
-            return "shorten the prompt, or split the step with `for_each`"
+            return "shorten the prompt"
         case BackendFault.TRUNCATED:
-            return "ask for less at once, or split the step with `for_each`"
+            return "ask for less at once"
         case BackendFault.REFUSED:
             return "reword the prompt, or ask another backend"
         case BackendFault.AUTH:

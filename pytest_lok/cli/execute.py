@@ -7,10 +7,13 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 
+import click
+
 from pytest_lok.cli.views import RunView
 from pytest_lok.core.events import Event
 from pytest_lok.core.results import RunResult
 from pytest_lok.core.workflow.plan import Plan
+from pytest_lok.engine.asking.checked_call import close_all
 from pytest_lok.engine.ports import World
 from pytest_lok.engine.run import Run, ignore_event
 
@@ -35,6 +38,8 @@ def execute(
     and raises SystemExit.
     """
 
+    unclosed: list[tuple[str, BaseException]] = []
+
     def emit(event: Event) -> None:
         view.on_event(event)
         on_event(event)
@@ -46,12 +51,14 @@ def execute(
                 result = await run.execute()
             finally:
                 # on the same loop: that is where their connections live
-                for backend in world.backends.values():
-                    await backend.aclose()
+                unclosed.extend(await close_all(world.backends.values()))
         return result, 128 + stopped[0] if stopped else result.exit_code
 
     with view:
-        return asyncio.run(body())
+        ended = asyncio.run(body())
+    for said, bug in unclosed:
+        click.echo(f"warning: {said}: {type(bug).__name__}: {bug}", err=True)
+    return ended
 
 
 @contextlib.contextmanager

@@ -204,6 +204,11 @@ class Finding:
         return {**to_jsonable_python(self), **more}
 
 
+def as_error(kind: str, text: str) -> str:
+    """A text that is no answer, so that nobody who looks for an error takes it for one."""
+    return f"Error: {kind} error: {text}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemResult:
     """What came of one item of a ``for_each`` step; ``cut`` and ``verdict`` as in StepResult."""
@@ -222,7 +227,7 @@ class ItemResult:
 class StepResult:
     """What came of one step.
 
-    ``reason`` is "" for a passed step alone. ``output`` is the text that later steps read, and ``data`` its
+    ``reason`` is "" for a passed step alone. ``output`` is the text that the step gave, and ``data`` its
     parsed JSON if the step's format is a JSON one (``has_data``). ``quoting``: the JSON in a text output is
     only quoted from the prompt. ``cut``: the output was too long, a line in its middle stands for what was
     dropped, and nothing is read of it. ``underlying`` is FAILED or ERROR on a soft step. ``blocked_by`` names
@@ -274,6 +279,20 @@ class StepResult:
     def passed(self) -> bool:
         """Whether the step did its work and every check held."""
         return self.outcome is Outcome.PASSED
+
+    @property
+    def handed_on(self) -> str:
+        """The text that later steps read: the output; of a step that did not do its work, an error text.
+
+        That text begins as lok's does, and holds the word in both spellings: ``Error: timeout error: …``.
+        """
+        if not self.outcome.red and self.outcome is not Outcome.SOFT:
+            return self.output
+        if (self.underlying or self.outcome) is Outcome.FAILED:
+            kind = "check" if self.exit_code in (None, 0) else "shell"
+        else:
+            kind = self.refusals[-1].kind if self.refusals else "step"
+        return as_error(kind, self.output)
 
     @property
     def blocked(self) -> bool:

@@ -15,6 +15,7 @@ from functools import partial
 from pytest_lok.core.events import Event, RunWaiting, StepFinished
 from pytest_lok.core.results import FRESH_START, ResumeState, RunResult, StepResult
 from pytest_lok.core.workflow.plan import Plan
+from pytest_lok.engine.asking.checked_call import close_all
 from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.ports import Backend, World
 from pytest_lok.engine.run import INTERNAL_ERROR, Run, ignore_event
@@ -226,13 +227,8 @@ class Background:
         handle._task.add_done_callback(handle._end)
 
     async def _close_all(self, backends: Sequence[Backend]) -> None:
-        """Close all of them. A backend that raises is logged, for its bug is no fault of who closes it."""
-        for backend in backends:
-            try:
-                await backend.aclose()
-            except BaseException as bug:
-                said = {"message": f"backend {backend.name} could not be closed", "exception": bug}
-                asyncio.get_running_loop().call_exception_handler(said)
+        for message, bug in await close_all(backends):
+            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": bug})
 
     async def _shut_down(self) -> None:
         tasks = [handle._task for handle in self._handles if handle._task is not None]

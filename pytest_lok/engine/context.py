@@ -15,6 +15,7 @@ from pytest_lok.core.workflow.model import Step
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.asking.budget import BudgetTracker
 from pytest_lok.engine.asking.concurrency import FifoQueue
+from pytest_lok.engine.asking.hints import more_time
 from pytest_lok.engine.ports import World
 from pytest_lok.errors import StepUnableError
 
@@ -70,6 +71,11 @@ class RunContext:
         if own is not None:
             return own
         return self.world.timeouts.get(backend, self.world.limits.timeout)
+
+    def timed_out(self, step: Step, what: str) -> StepUnableError:
+        """The error of an attempt at ``what`` that ran longer than the step's time limit."""
+        message = f"{what} timed out after {self.timeout_of(step):g} s"
+        return StepUnableError(message, hint=more_time(step, self.plan.workflow))
 
     def note_backend(self, reply: Reply) -> None:
         """Remember the backend of a reply, for ``workflow.backends`` in texts."""
@@ -128,10 +134,3 @@ class time_limit:  # noqa: N801 - it reads as asyncio.timeout does
     def _expire(self) -> None:
         self._expired = True
         self._task.cancel()
-
-
-def timed_out(what: str, limit: float) -> StepUnableError:
-    """The error of an attempt that ran longer than its time limit of ``limit`` seconds."""
-    return StepUnableError(
-        f"{what} timed out after {limit:g} s", hint="raise `timeout` of the step, or set it to 0 for no limit"
-    )

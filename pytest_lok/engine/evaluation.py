@@ -12,7 +12,7 @@ from functools import partial
 from typing import Protocol, TypeAlias, TypeVar
 
 from pytest_lok.core.templates.scope import Scope
-from pytest_lok.engine.context import time_limit, timed_out
+from pytest_lok.engine.context import time_limit
 from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.stray_output import ENGINE_THREAD
 
@@ -36,19 +36,18 @@ async def evaluate(
     """The result of ``work(scope)``, on a thread and within the step's time limit if a text may take long."""
     if not any(text is not None and text.may_be_slow(scope) for text in texts):
         return work(scope)
-    limit = execution.context.timeout_of(execution.step)
     return await evaluate_in_thread(
-        lambda left: work(replace(scope, time_left=left)), limit, "working out its texts"
+        execution, lambda left: work(replace(scope, time_left=left)), "working out its texts"
     )
 
 
-async def evaluate_in_thread(work: Callable[[TimeLeft], T], limit: float, what: str) -> T:
-    """The result of ``work`` on a thread of its own; StepUnableError after ``limit`` seconds.
+async def evaluate_in_thread(execution: StepExecution, work: Callable[[TimeLeft], T], what: str) -> T:
+    """The result of ``work`` on a thread of its own; StepUnableError after the step's time limit.
 
     A thread cannot be ended from outside, so the work has to call its argument again and again. The thread
     is a daemon: a process that exits does not wait for it.
     """
-    loop = asyncio.get_running_loop()
+    loop, limit = asyncio.get_running_loop(), execution.context.timeout_of(execution.step)
     end = time.monotonic() + limit
     answer: asyncio.Future[T] = loop.create_future()
     abandoned = threading.Event()
@@ -80,6 +79,6 @@ async def evaluate_in_thread(work: Callable[[TimeLeft], T], limit: float, what: 
         with time_limit(limit):
             return await answer
     except TimeoutError:
-        raise timed_out(what, limit) from None
+        raise execution.context.timed_out(execution.step, what) from None
     finally:
         abandoned.set()

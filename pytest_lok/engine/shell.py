@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import shlex
 
 from pytest_lok.core.edits.edits import refused_path
@@ -14,11 +15,22 @@ from pytest_lok.core.workflow.model import Format, Shell
 from pytest_lok.engine.asking.material import check_material
 from pytest_lok.engine.asking.output import read_output
 from pytest_lok.engine.asking.retry import with_retries
-from pytest_lok.engine.context import time_limit, timed_out
+from pytest_lok.engine.context import time_limit
 from pytest_lok.engine.evaluation import evaluate
 from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import CommandSpec, Completed, Workspace, World
-from pytest_lok.errors import LokError, OutputError, StepFailedError, TemplateError
+from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError, TemplateError
+
+NOT_FOUND = 127
+"""The exit code by which a shell says that it found no such program."""
+
+# dash: "sh: 1: gh: not found", bash: "sh: line 1: gh: command not found", busybox: "sh: gh: not found"
+_MISSING = re.compile(
+    r"^(?:\S*/)?(?:ba|da|a|k)?sh: (?:(?:line )?\d+: )?(\S+): "
+    r"(?:(?:command )?not found|No such file or directory)$",
+    re.MULTILINE,
+)
+_ADDRESSES = {"gh": "https://cli.github.com", "glab": "https://gitlab.com/gitlab-org/cli"}
 
 BASH = ("bash", "--posix", "-o", "pipefail")
 
@@ -55,17 +67,26 @@ async def run_shell(execution: StepExecution, action: Shell) -> None:
 
 async def run_command(execution: StepExecution, command: CommandSpec) -> Completed:
     """Run one command within the step's time limit; StepFailedError with its output if it exits non-zero."""
-    limit = execution.context.timeout_of(execution.step)
+    context, step = execution.context, execution.step
     try:
-        with time_limit(limit):
-            done = await execution.context.world.shell.run(command)
+        with time_limit(context.timeout_of(step)):
+            done = await context.world.shell.run(command)
     except TimeoutError:
-        raise timed_out("the command", limit) from None
+        raise context.timed_out(step, "the command") from None
     execution.exit_code = done.exit_code
+    if done.exit_code == NOT_FOUND and (missing := _MISSING.search(done.stderr)):
+        raise missing_program(missing[1], output=_error_text(done))
     if done.exit_code:
         cut = done.cut or done.stderr_cut
         raise StepFailedError(_exit_text(done), output=_error_text(done), cut=cut)
     return done
+
+
+def missing_program(name: str, output: str = "") -> StepUnableError:
+    """The error of a command whose program is not on this machine: nothing was judged."""
+    where = f": {_ADDRESSES[name]}" if name in _ADDRESSES else ", or put it on PATH"
+    hint = "check the path, and the interpreter its first line names" if "/" in name else f"install it{where}"
+    return StepUnableError(f"command not found: {name}", hint=hint, output=output)
 
 
 def command_of(action: Shell, scope: Scope, world: World) -> CommandSpec:

@@ -156,8 +156,13 @@ async def _gather_limited(work: Sequence[Coroutine[None, None, T]], execution: S
     _emit_progress(execution, 0, len(work))
     # The step only waits while its parts run, and each part needs a slot of its own.
     with queue.released():
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(part)) for part in work]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(part)) for part in work]
+        finally:
+            # those that were cancelled before they began
+            for part in work:
+                part.close()
     return [task.result() for task in tasks]
 
 
@@ -223,7 +228,7 @@ def _item_document(part: StepExecution, result: ItemResult) -> Json:
     listed: dict[str, Json] = {
         "index": result.index,
         "item": result.item,
-        "output": result.output,
+        "output": part.result(result.outcome).handed_on,
         "success": result.outcome is Outcome.PASSED,
     }
     return {**listed, "json": part.data} if part.has_data else listed

@@ -68,7 +68,7 @@ def load_settings(
     known = _merged([_BUILT_IN, *(layer.data for layer in files)])
     layers = [*files, from_environ(environ, known, problems), from_options(options or {})]
     fitted = [_validated(layer, problems) for layer in layers]
-    merged = _merged([_BUILT_IN, *fitted])
+    merged = _by_strength([_BUILT_IN, _merged(fitted[: len(files)]), *fitted[len(files) :]])
     types = _types(merged["backends"], more_types)
     # the environment and options set up backends, and say nothing of which one is preferred
     merged["backends"] = _by_preference(merged["backends"], fitted[: len(files)], types)
@@ -140,6 +140,21 @@ def _merged(sources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
                 result[key] = _merged([old if isinstance(old, dict) else {}, value])
             else:
                 result[key] = value
+    return result
+
+
+def _by_strength(sources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Merge what is built in, the files, the environment and options.
+
+    A time limit for everybody replaces those of single backends in weaker sources: who types
+    ``--timeout 3`` means every backend. Within one source the limit of a backend is the closer one.
+    """
+    result: dict[str, Any] = {}
+    for source in sources:
+        if "timeout" in source.get("defaults", {}):
+            for table in result.get("backends", {}).values():
+                table.pop("timeout", None)
+        result = _merged([result, source])
     return result
 
 

@@ -78,6 +78,26 @@ def test_a_signal_stops_the_run_and_everything_it_started(
     assert not (project.root / "after").exists()
 
 
+def test_items_that_wait_for_their_turn_end_without_a_word_of_python(project: Project, mark: str) -> None:
+    project.workflow(
+        "w",
+        f"""
+[[steps]]
+name = "long"
+for_each = ["a", "b", "c", "d", "e", "f"]
+max_parallel = 2
+argv = ["sleep", "{mark}"]
+""",
+    )
+    with project.started("w") as process:
+        until(lambda: len(alive(mark)) == 2)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "never awaited" not in err
+    assert "Warning" not in err
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_second_signal_does_not_wait(
     project: Project, mark: str, number: signal.Signals, code: int

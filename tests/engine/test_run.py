@@ -121,20 +121,102 @@ def test_the_five_outcomes(tmp_path: Path) -> None:
         "after-soft": P,
         "off": S,
         "after-off": P,
-        "missing": F,
+        "missing": E,
         "unable": E,
     }
     assert "code 3" in steps["no"].reason
     assert steps["no"].exit_code == 3
     assert steps["leaf"].blocked_by == "no"
     assert steps["soft"].underlying is F
-    assert steps["after-soft"].output == "out\nerr\nexit code: 4"
+    assert steps["soft"].output == "out\nerr\nexit code: 4"
+    assert steps["after-soft"].output == "Error: shell error: out\nerr\nexit code: 4"
     assert "when is false" in steps["off"].reason
     assert not steps["off"].blocked
     assert steps["after-off"].output == "[]"
-    assert "127" in steps["missing"].reason
-    assert "command not found" in steps["unable"].reason
+    for name in ("missing", "unable"):
+        assert steps[name].reason == "command not found: no-such-command-anywhere"
+        assert steps[name].hint == "install it, or put it on PATH"
+    assert steps["missing"].exit_code == 127
     assert done.result.exit_code == 1
+
+
+SOFT_FAILURES = """
+continue_on_error = true
+[[steps]]
+name = "shell"
+shell = "echo out; exit 4"
+[[steps]]
+name = "late"
+argv = ["sleep", "9"]
+timeout = 100
+[[steps]]
+name = "limited"
+backend = "b"
+prompt = "limited"
+[[steps]]
+name = "gone"
+backend = "nobody"
+prompt = "x"
+[[steps]]
+name = "asserted"
+shell = "echo fine"
+assert = ["output == 'great'"]
+[[steps]]
+name = "items"
+for_each = ["0", "5"]
+argv = ["sh", "-c", "echo $0; exit $0", "{{ item }}"]
+"""
+
+
+def test_the_text_of_every_soft_failure_begins_as_lok_s_and_holds_the_word_in_lower_case(
+    tmp_path: Path,
+) -> None:
+    names = ("shell", "late", "limited", "gone", "asserted")
+    readers = "".join(
+        f"""
+[[steps]]
+name = "{kind}-{name}"
+when = "{test}"
+shell = "printf %s {{{{ steps.{name}.output }}}}"
+"""
+        for name in names
+        for kind, test in (
+            ("upper", f"steps.{name}.output contains 'Error: '"),
+            ("lower", f"'error' in steps.{name}.output"),
+            ("lok", f"contains({name}.output, 'rror')"),
+        )
+    )
+    backend = Scripted("b", [ScriptedReply(error="rate_limit")])
+    done = ran(SOFT_FAILURES + readers, world(tmp_path, backend))
+    texts = {name: done.result.steps[f"upper-{name}"].output for name in names}
+    assert all(done.outcomes[f"{kind}-{name}"] is P for kind in ("upper", "lower", "lok") for name in names)
+    assert texts["shell"] == "Error: shell error: out\nexit code: 4"
+    assert texts["late"] == "Error: step error: the command timed out after 0.1 s"
+    assert texts["limited"].startswith("Error: rate limit error: b")
+    assert texts["gone"].startswith("Error: not configured error: no backend is called 'nobody'")
+    assert texts["asserted"].startswith("Error: check error: fine")
+    data = done.result.steps["items"].data
+    assert isinstance(data, list)
+    assert [item["output"] for item in data if isinstance(item, dict)] == [
+        "0", "Error: shell error: 5\nexit code: 5",
+    ]  # fmt: skip
+
+
+def test_the_text_of_a_soft_failure_is_no_answer_to_an_assert(tmp_path: Path) -> None:
+    judging = """
+[[steps]]
+name = "judge"
+shell = "true"
+assert = ["steps.shell.output contains 'out'"]
+"""
+    done = ran(
+        SOFT_FAILURES.replace("continue_on_error = true\n", "", 1)
+        .replace('shell = "echo out; exit 4"', 'shell = "echo out; exit 4"\ncontinue_on_error = true')
+        .split('[[steps]]\nname = "late"')[0]
+        + judging,
+        world(tmp_path),
+    )
+    assert done.outcomes == {"shell": SOFT, "judge": E}
 
 
 def test_enough_dependencies_are_enough_and_the_failed_ones_show_their_error(tmp_path: Path) -> None:
@@ -154,7 +236,7 @@ def test_enough_dependencies_are_enough_and_the_failed_ones_show_their_error(tmp
         """,
         world(tmp_path),
     )
-    assert done.result.steps["join"].output == "fine|broken\nexit code: 1"
+    assert done.result.steps["join"].output == "fine|Error: shell error: broken\nexit code: 1"
     assert done.result.outcome is F, "a tolerated failure is still a failure of the run"
 
 

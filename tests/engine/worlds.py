@@ -83,8 +83,8 @@ def world(
     )
 
 
-def workflow(text: str) -> Workflow:
-    source = SourceText(text=text, path="w.toml", stem="w", origin=Origin.PROJECT)
+def workflow(text: str, origin: Origin = Origin.PROJECT) -> Workflow:
+    source = SourceText(text=text, path="w.toml", stem="w", origin=origin)
     return parse_workflow(source, parent=lambda name, child: None)
 
 
@@ -103,8 +103,19 @@ class Ran:
         return [event for event in self.events if isinstance(event, kind)]
 
 
-def ran(text: str, within: World, *, fail_fast: bool = False, **arguments: str) -> Ran:
+def ran(
+    text: str,
+    within: World,
+    *,
+    fail_fast: bool = False,
+    origin: Origin = Origin.PROJECT,
+    **arguments: str,
+) -> Ran:
     """Run a workflow to its end."""
+    return run_plan(Plan.of(workflow(text, origin), named=arguments), within, fail_fast=fail_fast)
+
+
+def run_plan(plan: Plan, within: World, *, fail_fast: bool = False) -> Ran:
+    """Run a plan to its end."""
     events: list[Event] = []
-    plan = Plan.of(workflow(text), named=arguments)
     return Ran(asyncio.run(run(plan, within, events.append, fail_fast=fail_fast)), events)

@@ -56,7 +56,7 @@ LIMITED = {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected"}
     ],
 )
 def test_a_rate_limits_banner_is_no_answer(project: Project, events: list[Any]) -> None:
-    says_no(asked(project, "claude", *events), "usage limit reached|1755772800", "`retries`")
+    says_no(asked(project, "claude", *events), "usage limit reached|1755772800", "ask again later")
 
 
 @pytest.mark.parametrize("status", ["allowed", "allowed_warning"])

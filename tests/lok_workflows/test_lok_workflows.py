@@ -316,6 +316,6 @@ def test_features(yard: Yard) -> None:
     assert steps["summary"].output == HOSTILE
     note = yard.call("glab mr note")
     assert note.argv[3] == b"4"
-    assert note.value("--message") == f"{HOSTILE}\n{steps['flaky-scan'].output}"
+    assert note.value("--message") == f"{HOSTILE}\n{steps['flaky-scan'].handed_on}"
     assert HOSTILE in steps["flaky-scan"].output
     assert not yard.pwned

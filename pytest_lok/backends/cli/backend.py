@@ -194,7 +194,7 @@ class CommandBackend:
             raise self._error(
                 BackendFault.NOT_CONFIGURED,
                 f"no model is called {model!r}",
-                f"correct `model` in [backends.{self._name}] or in the step",
+                f"correct the name of the model; [backends.{self._name}] has `model` too",
             )
         if model and not self._has_placeholder("model"):
             if dialect.model is None:
@@ -206,7 +206,7 @@ class CommandBackend:
             raise self._error(
                 BackendFault.NOT_CONFIGURED,
                 "its args need a model for {model}",
-                f"set `model` in [backends.{self._name}] or in the step",
+                f"set `model` in [backends.{self._name}]",
             )
         text = prompt.text
         if prompt.system and not self._has_placeholder("system"):

@@ -74,7 +74,7 @@ class ConfiguredApi:
         """The step's model, the settings', or the usual one; NOT_CONFIGURED where nobody names one."""
         model = prompt.model or self.config.model or usual
         if not model:
-            hint = f"set `model` in {self.table} or in the step"
+            hint = f"set `model` in {self.table}"
             raise self.error(BackendFault.NOT_CONFIGURED, "no model is named", hint)
         return model
 
@@ -86,8 +86,7 @@ class ConfiguredApi:
         usual = {
             BackendFault.NOT_CONFIGURED: address,
             BackendFault.BAD_OUTPUT: address,
-            BackendFault.NETWORK: f"is a server at {self.base_url}, as `base_url` in {self.table} says? "
-            "Or set `retries`",
+            BackendFault.NETWORK: f"is a server at {self.base_url}, as `base_url` in {self.table} says?",
             BackendFault.TRUNCATED: f"ask for less at once, or raise `max_tokens` in {self.table}",
         }
         return Endpoint(

@@ -124,14 +124,14 @@ class OutputValue(str):
     view: StepView
 
     def __new__(cls, view: StepView) -> OutputValue:  # noqa: D102 - a str's value is given here, not in __init__
-        self = super().__new__(cls, view.result.output)
+        self = super().__new__(cls, view.result.handed_on)
         self.view = view
         return self
 
     @property
     def text(self) -> str:
         """The output as a plain string, without the JSON behind it."""
-        return self.view.result.output
+        return self.view.result.handed_on
 
     def unwrap(self) -> Container | str:
         """The JSON of a JSON step, else the text."""

@@ -14,6 +14,7 @@ from pytest_lok.core.results import Refusal, Reply, Usage
 from pytest_lok.core.text.thinking import without_thoughts
 from pytest_lok.core.workflow.model import AUTO
 from pytest_lok.engine.asking.checked_call import checked_call, checked_recall, crashed
+from pytest_lok.engine.asking.hints import hint_here
 from pytest_lok.engine.asking.retry import with_retries
 from pytest_lok.engine.asking.route import route
 from pytest_lok.engine.execution import StepExecution
@@ -112,7 +113,11 @@ async def call(execution: StepExecution, backend: Backend, prompt: Prompt) -> Re
             context.budget.charge(prompt, reply)
         return reply
 
-    reply = await with_retries(step, context, once, _transient, item=execution.item)
+    try:
+        reply = await with_retries(step, context, once, _transient, item=execution.item)
+    except BackendError as failure:
+        failure.hint = hint_here(failure, step, context.plan.workflow)
+        raise
     context.note_backend(reply)
     context.emit(BackendReplied(step=step.name, reply=reply, item=execution.item))
     return reply

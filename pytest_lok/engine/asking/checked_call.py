@@ -7,12 +7,13 @@ wrong into BackendError. The engine, the wrappers that keep answers and the cont
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar, cast
 
 from pytest_lok.core.results import Reply
 from pytest_lok.core.text.invisible import squeezed
+from pytest_lok.engine.asking.hints import LateAnswerError
 from pytest_lok.engine.context import time_limit
 from pytest_lok.engine.ports import Backend, Prompt, RemembersAnswers
 from pytest_lok.errors import BackendError, BackendFault, LokError
@@ -64,23 +65,31 @@ def crashed(name: str, bug: BaseException) -> BackendError:
     return BackendError(f"{name} crashed: {what}", kind=BackendFault.CRASHED, backend=name)
 
 
+async def close_all(backends: Iterable[Backend]) -> list[tuple[str, BaseException]]:
+    """Close the backends; returns what happened, and what was raised: such a bug is no fault of the run."""
+    bugs: list[tuple[str, BaseException]] = []
+    for backend in backends:
+        try:
+            await backend.aclose()
+        except BaseException as bug:
+            bugs.append((f"backend {backend.name} could not be closed", bug))
+    return bugs
+
+
 async def _bounded(name: str, prompt: Prompt, call: Callable[[Prompt], Awaitable[T]]) -> T:
-    limit = prompt.timeout
+    limit, task = prompt.timeout, asyncio.current_task()
     try:
         with time_limit(limit):
             return await call(prompt)
     except TimeoutError:
-        raise BackendError(
-            f"{name} gave no answer within {limit:g} s",
-            kind=BackendFault.TIMEOUT,
-            backend=name,
-            hint=f"raise `timeout` of the step or of [backends.{name}]",
-        ) from None
-    except (LokError, KeyboardInterrupt, GeneratorExit):
+        raise LateAnswerError(name, limit) from None
+    except (LokError, KeyboardInterrupt):
         raise
-    except BaseException as bug:  # anybody's code may even exit, or cancel itself
-        task = asyncio.current_task()
+    except BaseException as bug:  # anybody's code may even exit, cancel itself, or close its coroutine
         if isinstance(bug, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
+        # who closes this coroutine is not its own task
+        if isinstance(bug, GeneratorExit) and asyncio.current_task() is not task:
             raise
         raise crashed(name, bug) from bug
 

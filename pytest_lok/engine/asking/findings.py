@@ -16,7 +16,7 @@ from pytest_lok.core.text.thinking import without_thoughts
 from pytest_lok.core.workflow.model import Format, Gate
 from pytest_lok.engine.asking.backend_call import call, require_backend
 from pytest_lok.engine.asking.lookup import EvidenceLookup
-from pytest_lok.engine.context import time_limit, timed_out
+from pytest_lok.engine.context import time_limit
 from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, OutputError, StepFailedError, StepUnableError
@@ -162,13 +162,13 @@ async def _ask_one_for_corrections(
 
 async def _baseline(execution: StepExecution) -> Mapping[str, int]:
     """The fingerprints in the base's baseline file, with how often each; {} where there is no such file."""
-    limit = execution.context.timeout_of(execution.step)
+    context, step = execution.context, execution.step
     try:
-        with time_limit(limit):
-            text = await execution.context.world.workspace.text_at_base(PATH)
+        with time_limit(context.timeout_of(step)):
+            text = await context.world.workspace.text_at_base(PATH)
         return {} if text is None else fingerprints(text)
     except TimeoutError:
-        raise timed_out("the baseline", limit) from None
+        raise context.timed_out(step, "the baseline") from None
     except ValueError as broken:
         hint = "correct it on the base"
         raise StepUnableError(f"the baseline cannot be used: {broken}", hint=hint) from None

@@ -18,7 +18,7 @@ from pytest_lok.core.findings.gate import most_blocking
 from pytest_lok.core.results import Finding
 from pytest_lok.core.text.path_spellings import WorkspacePaths, names_exactly, possible_paths, without_prefix
 from pytest_lok.core.workflow.model import Gate
-from pytest_lok.engine.context import time_limit, timed_out
+from pytest_lok.engine.context import time_limit
 from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import Comparison, FileVersions
 from pytest_lok.errors import StepUnableError
@@ -77,12 +77,12 @@ class EvidenceLookup:
         return found
 
     async def _locate_all(self, findings: Sequence[Finding]) -> list[Finding]:
-        limit = self._execution.context.timeout_of(self._execution.step)
+        context, step = self._execution.context, self._execution.step
         try:
-            with time_limit(limit):
+            with time_limit(context.timeout_of(step)):
                 return [await self._locate(finding) for finding in findings]
         except TimeoutError:
-            raise timed_out("looking for the quotes", limit) from None
+            raise context.timed_out(step, "looking for the quotes") from None
 
     # --- files
 
@@ -150,12 +150,12 @@ class EvidenceLookup:
         paths = {path for finding in findings for path in self._cited[finding.path].paths} - self._compared
         if self.gap is not None or (not paths and self.base):
             return False
-        limit = self._execution.context.timeout_of(self._execution.step)
+        context, step = self._execution.context, self._execution.step
         try:
-            with time_limit(limit):
+            with time_limit(context.timeout_of(step)):
                 comparison = await self._workspace.comparison(sorted(paths))
         except TimeoutError:
-            self.gap = timed_out("the diff", limit)
+            self.gap = context.timed_out(step, "the diff")
             return False
         except StepUnableError as gap:
             self.gap = gap

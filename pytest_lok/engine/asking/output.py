@@ -38,7 +38,7 @@ async def read_output(
         return value, [] if schema is None else violations(schema, value, time_left=left)
 
     what = "reading the output" if schema is None else "the check by output_schema"
-    return await evaluate_in_thread(work, execution.context.timeout_of(execution.step), what)
+    return await evaluate_in_thread(execution, work, what)
 
 
 async def is_quoting(execution: StepExecution, text: str) -> bool:
@@ -46,7 +46,7 @@ async def is_quoting(execution: StepExecution, text: str) -> bool:
     if _is_light(execution, text):
         return only_quotes_prompt(text, execution.material)
     work = partial(_quotes, text, execution.material)
-    return await evaluate_in_thread(work, execution.context.timeout_of(execution.step), "reading the output")
+    return await evaluate_in_thread(execution, work, "reading the output")
 
 
 def _quotes(text: str, material: str, left: TimeLeft) -> bool:  # noqa: ARG001 - it ends by itself

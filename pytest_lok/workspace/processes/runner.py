@@ -179,9 +179,9 @@ def _start_error(spec: ProcessSpec, error: OSError | ValueError | RuntimeError) 
     if isinstance(error, OSError) and not Path(spec.cwd).is_dir():
         message, hint = f"the directory {spec.cwd} does not exist", "create it, or correct `cwd`"
     elif number == errno.ENOENT:
-        message, hint = f"command not found: {name}", "install it, or put it on PATH"
-        if "/" in name:
-            hint = "check the path, and the interpreter its first line names"
+        from pytest_lok.engine.shell import missing_program  # only here: it brings the language of templates
+
+        return missing_program(name)
     elif number == errno.EACCES:
         message, hint = f"{name} may not be executed", f"chmod +x {name}"
     elif number == errno.ENOEXEC:

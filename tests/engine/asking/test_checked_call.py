@@ -1,15 +1,16 @@
 """The guard around a backend: whose answer it is, what it cost, and whether it was asked at all."""
 
 import asyncio
+import math
 from dataclasses import dataclass
 
 import pytest
 
 from pytest_lok.backends.delegating import DelegatingBackend
 from pytest_lok.core.results import Reply, Usage
-from pytest_lok.engine.asking.checked_call import checked_call
+from pytest_lok.engine.asking.checked_call import checked_call, close_all
 from pytest_lok.engine.ports import Prompt
-from pytest_lok.errors import BackendError
+from pytest_lok.errors import BackendError, BackendFault
 
 
 @dataclass
@@ -32,6 +33,52 @@ class Foreign:
 class Remembering(Foreign):
     async def recall(self, prompt: Prompt) -> Reply | None:
         return self.reply
+
+
+class Leaving(Foreign):
+    """Its own code closes itself: a bug, and no reason for the run to end."""
+
+    async def ask(self, prompt: Prompt) -> Reply:
+        raise GeneratorExit
+
+    async def aclose(self) -> None:
+        raise RuntimeError("still busy")
+
+
+def test_a_backend_that_leaves_is_an_error_of_its_step() -> None:
+    with pytest.raises(BackendError, match="inner crashed: GeneratorExit") as caught:
+        asyncio.run(checked_call(Leaving(CACHED), Prompt(text="x")))
+    assert caught.value.kind is BackendFault.CRASHED
+
+
+def test_a_question_that_nobody_waits_for_any_more_can_be_closed() -> None:
+    class Waiting(Foreign):
+        async def ask(self, prompt: Prompt) -> Reply:
+            await asyncio.sleep(60)
+            return self.reply
+
+    question = checked_call(Waiting(CACHED), Prompt(text="x", timeout=math.inf))
+
+    async def begin() -> None:
+        question.send(None)
+
+    async def once() -> None:
+        await asyncio.create_task(begin())
+        question.close()
+
+    asyncio.run(once())
+
+
+def test_what_a_backend_raises_when_it_is_closed_is_told_and_the_others_are_closed_too() -> None:
+    closed: list[str] = []
+
+    class Closing(Foreign):
+        async def aclose(self) -> None:
+            closed.append(self.name)
+
+    bugs = asyncio.run(close_all([Leaving(CACHED), Closing(CACHED, "other")]))
+    assert [(said, str(bug)) for said, bug in bugs] == [("backend inner could not be closed", "still busy")]
+    assert closed == ["other"]
 
 
 CACHED = Reply(text="yes", backend="spoof", cached=True, usage=Usage(calls=0), seconds=5.0)
