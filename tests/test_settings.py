@@ -452,7 +452,7 @@ class TestRoles:
         ("[backends.claude]\nenabled = 'yes'", (2, 11), '`backends.claude.enabled` must be true or false, not "yes"', ""),
         ("[backends.claude]\nargs = '-x'", (2, 8), '`backends.claude.args` must be a list, not "-x"', 'in brackets: args = ["-x"]'),
         ("[backends]\nclaude = 3", (2, 10), "`backends.claude` must be a table, not the number 3", ""),
-        ("[backends.claude]\nweight = -1", (2, 10), "`backends.claude.weight` must be more than 0.0", ""),
+        ("[backends.claude]\nweight = -1", (2, 10), "`backends.claude.weight` must be more than 0", ""),
         ("[backends.cluade]\nmodel = 'x'", (1, 11), "the backend `cluade` needs a `type`", "did you mean `claude`?"),
         ("[backends.x]\ncommand = 'llm'", (1, 11), "the backend `x` needs a `type`", 'type = "command" runs any CLI'),
         ("[backends.x]\ntype = 'command'", (1, 11), "the backend `x` needs a `command` to run", 'for example command = "llm"'),

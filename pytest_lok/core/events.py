@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
-
-from pydantic import Field, TypeAdapter
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from typing import Literal, TypeAlias
 
 from pytest_lok.core.results import Refusal, Reply, RunResult, StepResult, Usage
 
@@ -165,22 +161,6 @@ Event: TypeAlias = (
 
 LIVE_EVENTS = (StepProgressed, BackendBusy, BackendAnswering)
 """What only a view of the running run shows; no journal keeps it."""
-
-_event: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
-
-
-def to_json(event: Event) -> str:
-    """One line of JSON; halves of surrogate pairs, which no UTF-8 can hold, become question marks."""
-    try:
-        return _event.dump_json(event).decode()
-    except PydanticSerializationError:
-        text = json.dumps(to_jsonable_python(event), ensure_ascii=False)
-        return text.encode("utf-8", "replace").decode()
-
-
-def from_json(line: str) -> Event:
-    """The event of one line; pydantic.ValidationError if it is none."""
-    return _event.validate_json(line)
 
 
 def fold(events: Iterable[Event]) -> RunResult:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import JsonValue
-from pydantic_core import to_jsonable_python
+if TYPE_CHECKING:
+    Json: TypeAlias = "dict[str, Json] | list[Json] | str | bool | int | float | None"
+else:
 
-Json: TypeAlias = JsonValue
+    class Json:
+        """What JSON can say: dicts with text as keys, lists, text, bool, int, float and None."""
+
+
 Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
 Vote: TypeAlias = Severity | Literal["absent", "unclear"]
 Standing: TypeAlias = Literal[
@@ -74,6 +78,17 @@ def _add(a: _N | None, b: _N | None) -> _N | None:
     if a is None:
         return b
     return a if b is None else a + b
+
+
+def jsonable(value: Any) -> Any:
+    """A value of dataclasses, mappings and sequences as JSON has it; enums as their values."""
+    if (fields := getattr(value, "__dataclass_fields__", None)) is not None:
+        return {name: jsonable(getattr(value, name)) for name in fields}
+    if isinstance(value, Mapping):
+        return {str(name): jsonable(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple, frozenset, set)):
+        return [jsonable(item) for item in value]
+    return value.value if isinstance(value, enum.Enum) else value
 
 
 NO_USAGE = Usage()
@@ -201,7 +216,7 @@ class Finding:
     def document(self) -> dict[str, Json]:
         """Every field under its name, as texts and programs read it."""
         more: dict[str, Json] = {"blocking": self.blocking, "reporters": list(self.reporters)}
-        return {**to_jsonable_python(self), **more}
+        return {**jsonable(self), **more}
 
 
 def as_error(kind: str, text: str) -> str:

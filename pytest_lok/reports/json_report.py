@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 
-from pydantic_core import to_jsonable_python
-
-from pytest_lok.core.results import RunResult, StepResult
+from pytest_lok.core.results import RunResult, StepResult, jsonable
 
 
 def json_report(result: RunResult, exit_code: int) -> str:
@@ -18,7 +17,7 @@ def json_report(result: RunResult, exit_code: int) -> str:
     """
     return dumps(
         {
-            **_plain(result),
+            **jsonable(result),
             "outcome": result.outcome,
             "exit_code": exit_code,
             "output": result.output,
@@ -30,16 +29,19 @@ def json_report(result: RunResult, exit_code: int) -> str:
 
 def dumps(document: object) -> str:
     """JSON of dataclasses and plain values in pure ASCII: no terminal obeys it, no encoding breaks it."""
-    text = json.dumps(to_jsonable_python(document, inf_nan_mode="null"), indent=2)
+    text = json.dumps(_finite(jsonable(document)), indent=2)
     # `##[` acts anywhere in a line of a CI log; escaped, the document still says the same
     return text.replace("##", "\\u0023\\u0023")
 
 
 def _step(step: StepResult) -> dict[str, object]:
-    return {**_plain(step), "backend": step.backend}
+    return {**jsonable(step), "backend": step.backend}
 
 
-def _plain(value: object) -> dict[str, object]:
-    plain = to_jsonable_python(value, inf_nan_mode="null")
-    assert isinstance(plain, dict)  # noqa: S101 - a dataclass becomes a dict
-    return plain
+def _finite(value: object) -> object:
+    """The value with null for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import tomli
 
 from pytest_lok.core.text.suggestions import did_you_mean
+from pytest_lok.core.toml.fields import Table, keys
 from pytest_lok.core.toml.positions import KeyPositions, SourceSpan
 from pytest_lok.core.toml.positions import Path as Keys
 from pytest_lok.core.workflow.model import Origin
@@ -22,7 +23,6 @@ from pytest_lok.settings.tables import (
     BackendSettings,
     CacheSettings,
     Defaults,
-    SettingsTable,
 )
 
 _NO_SETTINGS = ("LOK_BASE", "LOK_CONFIG_DIR", "LOK_DEBUG", "LOK_PROCESS", "LOK_TRUST")
@@ -131,11 +131,11 @@ def from_environ(environ: Mapping[str, str], known: Mapping[str, Any], problems:
         ("cache", CacheSettings),
     ):
         title = "" if section == "defaults" else f"{section.upper()}_"
-        variables |= {f"LOK_{title}{key.upper()}": (section, key) for key in model.model_fields}
+        variables |= {f"LOK_{title}{key.upper()}": (section, key) for key in keys(model)}
     backends = known.get("backends")
     for name in backends if isinstance(backends, dict) else ():
         title = re.sub(r"[^A-Z0-9]", "_", name.upper())
-        for key in BackendSettings.model_fields.keys() - {"replies"}:
+        for key in keys(BackendSettings) - {"replies"}:
             variables[f"LOK_BACKENDS_{title}_{key.upper()}"] = ("backends", name, key)
     data: dict[str, Any] = {}
     names: dict[Keys, str] = {}
@@ -177,14 +177,14 @@ def _set(data: dict[str, Any], path: Keys, value: Any) -> None:
 
 def _parse_text(path: Keys, text: str) -> Any:
     """The text if the key takes text, else the TOML value that it spells, or its words as in a shell."""
-    models: dict[str | int, type[SettingsTable]] = {
+    models: dict[str | int, type[Table]] = {
         "defaults": Defaults,
         "cache": CacheSettings,
         "backends": BackendSettings,
     }
     model = models.get(path[0])
-    wanted = model.model_fields.get(str(path[-1])) if model else None
-    if wanted is None or wanted.annotation is str:
+    wanted = get_type_hints(model).get(str(path[-1]), str) if model else str
+    if wanted is str:
         return text
     with suppress(ValueError, RecursionError):
         parsed = tomli.loads(f"value = {text}")
@@ -192,5 +192,5 @@ def _parse_text(path: Keys, text: str) -> Any:
         if parsed.keys() == {"value"}:
             return parsed["value"]
     with suppress(ValueError):  # a quote that is not closed
-        return shlex.split(text) if wanted.annotation == list[str] else text
+        return shlex.split(text) if wanted == list[str] else text
     return text

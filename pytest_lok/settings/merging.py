@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_lok.core.text.suggestions import did_you_mean
+from pytest_lok.core.toml.fields import Table, keys
 from pytest_lok.core.toml.positions import Path as Keys
 from pytest_lok.core.toml.validation import fit
 from pytest_lok.core.trust.claims import Claims, Sources, claims_of
@@ -23,7 +24,6 @@ from pytest_lok.settings.tables import (
     ReplySettings,
     RoleSettings,
     Settings,
-    SettingsTable,
     TaskPrompt,
     TaskSettings,
 )
@@ -80,7 +80,8 @@ def load_settings(
         raise SettingsError(
             sorted(problems, key=lambda it: (order.get(it.path, len(order)), it.path, it.line, it.column))
         )
-    settings = Settings.model_validate(merged)
+    settings, wrong = fit(Settings, merged, key_hint=_suggest_key)
+    assert not wrong, wrong  # noqa: S101 - each layer has been checked
     # private attributes: they are facts about this load, and no keys that could be set
     settings._files = tuple(layer.path for layer in files)
     settings._lines = {name: check.location(("tasks", name)) for name in settings.tasks}
@@ -121,7 +122,7 @@ def _validated(layer: Layer, problems: list[Problem]) -> dict[str, Any]:
     """The valid part of a layer's data; the rest becomes problems."""
     settings, faults = fit(Settings, layer.data, key_hint=_suggest_key)
     problems += [layer.problem(it.path, it.message, it.hint, key=it.unknown) for it in faults]
-    data = settings.model_dump(exclude_unset=True)
+    data = settings.to_dict(defaults=False)
     for backend in data.get("backends", {}).values():
         for reply in backend.get("replies", ()):
             if reply.get("file") and layer.folder:
@@ -189,7 +190,7 @@ def _with_type_defaults(name: str, table: dict[str, Any], types: Collection[str]
 def _suggest_key(path: Keys) -> str:
     """The hint for an unknown key: what was probably meant, or which keys there are."""
     key = str(path[-1])
-    tables: dict[str | int, type[SettingsTable]] = {
+    tables: dict[str | int, type[Table]] = {
         "defaults": Defaults,
         "cache": CacheSettings,
         "backends": BackendSettings,
@@ -199,9 +200,9 @@ def _suggest_key(path: Keys) -> str:
         "replies": ReplySettings,
         "prompts": TaskPrompt,
     }
-    model: type[SettingsTable] = Settings
+    model: type[Table] = Settings
     for part in path[:-1]:
         model = tables.get(part, model)
-    if model is Settings and key in Defaults.model_fields:
+    if model is Settings and key in keys(Defaults):
         return f"`{key}` belongs below [defaults]"
-    return did_you_mean(key, model.model_fields) or f"there are: {', '.join(sorted(model.model_fields))}"
+    return did_you_mean(key, keys(model)) or f"there are: {', '.join(sorted(keys(model)))}"

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    WithJsonSchema,
-    model_validator,
+from pytest_lok.core.toml.fields import (
+    Amount,
+    Bounds,
+    Check,
+    Convert,
+    Count,
+    EditorSchema,
+    MisfitError,
+    Positive,
+    PositiveNumber,
+    Table,
+    key,
+    time_limit,
 )
-
-from pytest_lok.core.toml.fields import Amount, Count, Positive, Table, schema_of, time_limit
-from pytest_lok.core.toml.validation import validation_error
 from pytest_lok.core.trust.claims import Claims
 from pytest_lok.core.workflow.model import AUTO
 
@@ -45,8 +47,8 @@ def _seconds(value: object) -> float:
 
 Seconds = Annotated[
     float,
-    BeforeValidator(_seconds),
-    WithJsonSchema(
+    Convert(_seconds),
+    EditorSchema(
         {
             "description": 'Seconds, or "90s", "5m"; 0 = no limit.',
             "anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}],
@@ -55,30 +57,23 @@ Seconds = Annotated[
 ]
 
 
-def _wrapper(value: str) -> str:
+def _wrapper(value: str) -> None:
     """Check that a wrapper has a place for the command; "" = no wrapper."""
     if value:
         from pytest_lok.core.shell.compiler import check_wrapper  # brings Jinja along; few have a wrapper
 
         if why := check_wrapper(value):
-            raise validation_error(why, "for example \"nix-shell --run '{cmd}'\"")
-    return value
+            raise MisfitError(why, "for example \"nix-shell --run '{cmd}'\"")
 
 
-def _pattern(value: str) -> str:
-    """Check a regular expression; "" = none."""
-    _groups(value)
-    return value
-
-
-def _answer(value: str) -> str:
+def _answer(value: str) -> None:
     """Check a regular expression with one group, which is the answer; "" = none."""
     if value and _groups(value) != 1:
-        raise validation_error("needs one group, which is the answer", "for example '(?s)Answer: (.*)'")
-    return value
+        raise MisfitError("needs one group, which is the answer", "for example '(?s)Answer: (.*)'")
 
 
 def _groups(pattern: str) -> int:
+    """How many groups a regular expression has, which is checked so; "" = none."""
     if not pattern:
         return 0
     import regex  # rarely used, and slow to import
@@ -86,28 +81,22 @@ def _groups(pattern: str) -> int:
     try:
         return int(regex.compile(pattern).groups)
     except regex.error as error:
-        raise validation_error(f"is no regular expression: {error}", "write it in single quotes") from None
+        raise MisfitError(f"is no regular expression: {error}", "write it in single quotes") from None
 
 
-BackendType = Annotated[str, WithJsonSchema({"type": "string", "examples": list(BACKEND_TYPES)})]
+BackendType = Annotated[str, EditorSchema({"type": "string", "examples": list(BACKEND_TYPES)})]
 
 
-class SettingsTable(BaseModel):
-    """A table of lok.toml, as strict as a table of a workflow."""
-
-    model_config = Table.model_config
-
-
-class Defaults(SettingsTable):
+class Defaults(Table):
     """``[defaults]`` of workflows. ``parallel`` false = one call and one step at a time."""
 
     backend: str | list[str] = AUTO
     parallel: bool = True
     timeout: Seconds = 300.0
     env_policy: Literal["inherit", "clean"] = "inherit"
-    env: list[str] = []
+    env: list[str] = key([])
     max_parallel: Positive = 8
-    command_wrapper: Annotated[str, AfterValidator(_wrapper)] = ""
+    command_wrapper: Annotated[str, Check(_wrapper)] = ""
 
     @property
     def backends(self) -> tuple[str, ...]:
@@ -115,7 +104,7 @@ class Defaults(SettingsTable):
         return split_names(self.backend)
 
 
-class ReplySettings(SettingsTable):
+class ReplySettings(Table):
     """``[[backends.NAME.replies]]`` of a scripted backend; ``file`` is an absolute path here."""
 
     match: str = ""
@@ -127,24 +116,21 @@ class ReplySettings(SettingsTable):
     retry_after: Amount | None = None
     times: Positive | None = None
 
-    @model_validator(mode="after")
-    def _answers(self) -> ReplySettings:
+    def check(self) -> None:
+        """An answer, one alone, and a regular expression that is one."""
         try:
             re.compile(self.regex)
         except re.error as error:
-            raise validation_error(
-                f"has a wrong regex: {error}", f"at character {(error.pos or 0) + 1}"
-            ) from None
-        if not self.model_fields_set & {"reply", "file", "error"}:
-            raise validation_error(
+            raise MisfitError(f"has a wrong regex: {error}", f"at character {(error.pos or 0) + 1}") from None
+        if not self.written & {"reply", "file", "error"}:
+            raise MisfitError(
                 "says nothing", 'give it a reply = "…", a file = "…" or an error = "rate_limit"'
             )
         if self.reply and self.file:
-            raise validation_error("has both `reply` and `file`", "keep one")
-        return self
+            raise MisfitError("has both `reply` and `file`", "keep one")
 
 
-class BackendSettings(SettingsTable):
+class BackendSettings(Table):
     """``[backends.NAME]``, with the defaults of its ``type``. ``max_concurrent`` 0 = no limit.
 
     ``auto`` goes by ``strengths``; the first counts most.
@@ -153,7 +139,7 @@ class BackendSettings(SettingsTable):
     type: BackendType = "command"
     enabled: bool = True
     command: str = ""
-    args: list[str] = []
+    args: list[str] = key([])
     base_url: str = ""
     api: Literal["chat", "responses"] = "chat"
     model: str = ""
@@ -161,17 +147,17 @@ class BackendSettings(SettingsTable):
     timeout: Seconds | None = None
     idle_timeout: Seconds | None = None
     skip_lines: Count = 0
-    fail_on: Annotated[str, AfterValidator(_pattern)] = ""
-    answer: Annotated[str, AfterValidator(_answer)] = ""
+    fail_on: Annotated[str, Check(_groups)] = ""
+    answer: Annotated[str, Check(_answer)] = ""
     max_concurrent: Count = 4
     requests_per_minute: Count = 0
     max_tokens: Positive | None = None
     access: Literal["read", "none"] = "read"
-    env: list[str] = []
-    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    strengths: list[str] = []
-    replies: list[ReplySettings] = []
-    options: dict[str, Any] = {}
+    env: list[str] = key([])
+    weight: PositiveNumber = 1.0
+    strengths: list[str] = key([])
+    replies: list[ReplySettings] = key([])
+    options: dict[str, Any] = key({})
 
     @property
     def url(self) -> str:
@@ -179,69 +165,68 @@ class BackendSettings(SettingsTable):
         return self.base_url or (self.command if "://" in self.command else "")
 
 
-class RoleSettings(SettingsTable):
+class RoleSettings(Table):
     """``[roles.NAME]``: a name for several backends, and how their answers become one."""
 
-    backends: list[str] = Field([], min_length=1)
+    backends: list[str] = key([], min_length=1)
     consensus: Literal["first", "fallback", "vote", "weighted_vote", "synthesis"] | None = None
 
 
-class TaskPrompt(SettingsTable):
+class TaskPrompt(Table):
     """One prompt of ``[tasks.NAME]``, which becomes a step."""
 
     name: str = ""
     prompt: str = ""
 
-    @model_validator(mode="after")
-    def _asks(self) -> TaskPrompt:
+    def check(self) -> None:
+        """A prompt that asks something."""
         if not self.prompt.strip():
-            raise validation_error("has no prompt", 'prompts = [{ name = "…", prompt = "…" }]')
-        return self
+            raise MisfitError("has no prompt", 'prompts = [{ name = "…", prompt = "…" }]')
 
 
-class TaskSettings(SettingsTable):
+class TaskSettings(Table):
     """``[tasks.NAME]``: prompts that become the steps of a workflow. ``backends`` [] or "all" = every one."""
 
     description: str = ""
-    backends: list[str] = []
-    prompts: list[TaskPrompt] = Field([], min_length=1)
+    backends: list[str] = key([])
+    prompts: list[TaskPrompt] = key([], min_length=1)
 
 
-class ConductorSettings(SettingsTable):
+class ConductorSettings(Table):
     """``[conductor]`` of `lok conduct`. lok files may hold ``max_tokens``, which nothing reads here."""
 
-    max_rounds: int = Field(default=5, ge=1, le=20)
+    max_rounds: Annotated[int, Bounds(ge=1, le=20)] = 5
     max_tokens: int | None = None
 
 
-class CacheSettings(SettingsTable):
+class CacheSettings(Table):
     """``[cache]`` of answers: whether `lok ask` uses it by default (workflows never do), and for how long."""
 
     enabled: bool = True
     ttl_hours: Amount = 24.0
 
 
-class PriceSettings(SettingsTable):
+class PriceSettings(Table):
     """``[prices."model-pattern"]``: USD per million tokens."""
 
     input: Amount = 0.0
     output: Amount = 0.0
 
 
-class Settings(SettingsTable):
+class Settings(Table):
     """All settings, with their defaults; backends in the order of preference."""
 
     defaults: Defaults = Defaults()
-    backends: dict[str, BackendSettings] = {}
-    roles: dict[str, RoleSettings] = {}
-    tasks: dict[str, TaskSettings] = {}
+    backends: dict[str, BackendSettings] = key({})
+    roles: dict[str, RoleSettings] = key({})
+    tasks: dict[str, TaskSettings] = key({})
     conductor: ConductorSettings = ConductorSettings()
     cache: CacheSettings = CacheSettings()
-    prices: dict[str, PriceSettings] = {}
+    prices: dict[str, PriceSettings] = key({})
 
-    _files: tuple[str, ...] = PrivateAttr(())
-    _lines: dict[str, tuple[str, int]] = PrivateAttr({})
-    _claims: Claims = PrivateAttr(Claims())
+    _files: tuple[str, ...] = ()
+    _lines: Mapping[str, tuple[str, int]] = {}
+    _claims: Claims = Claims()
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -269,6 +254,8 @@ class Settings(SettingsTable):
 
 def schema() -> dict[str, Any]:
     """JSON Schema of lok.toml, for editors and ``lok schema settings``."""
+    from pytest_lok.core.toml.editor_schema import schema_of
+
     return schema_of(Settings)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pytest_lok.core.events import LIVE_EVENTS, Event, from_json, to_json
+from pytest_lok.core.events import LIVE_EVENTS, Event
+from pytest_lok.store.event_lines import from_json, to_json
 
 _TORN = b" torn\n"  # ends no event
 

@@ -98,7 +98,8 @@ class BackendFactory:
 
     def _identity(self, name: str) -> str:
         """Everything that an answer of a backend depends on, apart from the question and the tree."""
-        own = self.settings.backends[name].model_dump(exclude=_NOT_IN_IDENTITY)
+        table = self.settings.backends[name].to_dict()
+        own = {key: value for key, value in table.items() if key not in _NOT_IN_IDENTITY}
         redirected = {key: value for key, value in self.environ.items() if key.endswith(_REDIRECTS)}
         return json.dumps((__version__, str(self.root), name, own, redirected), sort_keys=True)
 
@@ -112,7 +113,7 @@ class BackendFactory:
         if settings.type in CLI_TYPES:
             return self._tool(name, settings, run)
         if settings.type == "scripted":
-            rules = [ScriptedReply(**reply.model_dump()) for reply in settings.replies]
+            rules = [ScriptedReply(**reply.to_dict()) for reply in settings.replies]
             return Scripted(name, rules, model=settings.model or "scripted")
         if settings.type not in BACKEND_TYPES:
             return DelegatingBackend(
@@ -182,5 +183,5 @@ class BackendFactory:
 
     def _is_absent(self, name: str) -> bool:
         """Whether no settings mention this built-in server, and it is not installed on this machine."""
-        mentioned = self.settings.backends[name].model_fields_set - {"type", "weight", "strengths"}
+        mentioned = self.settings.backends[name].written - {"type", "weight", "strengths"}
         return not mentioned and shutil.which("ollama", path=self.environ.get("PATH", "")) is None

@@ -70,7 +70,7 @@ def make_world(
         limits=Limits(
             max_parallel=defaults.max_parallel if defaults.parallel else 1,
             timeout=defaults.timeout,
-            is_explicit=not defaults.parallel or "max_parallel" in defaults.model_fields_set,
+            is_explicit=not defaults.parallel or "max_parallel" in defaults.written,
         ),
         default_backends=settings.members(defaults.backends),
         weights={name: backend.weight for name, backend in settings.backends.items()},

@@ -2,11 +2,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import ValidationError
-
 from pytest_lok.core.events import (
     BackendAnswering,
     BackendAsked,
@@ -22,8 +17,6 @@ from pytest_lok.core.events import (
     StepRetrying,
     StepStarted,
     fold,
-    from_json,
-    to_json,
 )
 from pytest_lok.core.results import (
     ItemResult,
@@ -87,32 +80,6 @@ EVENTS: list[Event] = [
     StepFinished(result=FULL, at=2.0),
     RunFinished(seconds=2.5),
 ]
-
-
-@pytest.mark.parametrize("event", EVENTS, ids=lambda e: e.kind)
-def test_an_event_survives_json(event: Event) -> None:
-    line = to_json(event)
-    assert "\n" not in line
-    assert from_json(line) == event
-
-
-@given(st.text())
-def test_any_text_survives_json(text: str) -> None:
-    event = StepFinished(result=StepResult(name="a", outcome=Outcome.PASSED, output=text), at=0.0)
-    assert from_json(to_json(event)) == event
-
-
-def test_half_a_surrogate_pair_out_of_an_answer_does_not_break_the_journal() -> None:
-    result = StepResult(name="a", outcome=Outcome.PASSED, output='{"x": "\\ud800"}', data={"x": "\ud800 y"})
-    read = from_json(to_json(StepFinished(result=result, at=0.0)))
-    assert isinstance(read, StepFinished)
-    assert read.result.data == {"x": "? y"}
-    assert read.result.output == result.output
-
-
-def test_rubbish_is_not_an_event() -> None:
-    with pytest.raises(ValidationError):
-        from_json('{"kind": "run_exploded"}')
 
 
 def test_a_run_is_the_fold_of_its_events() -> None:

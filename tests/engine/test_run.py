@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.core.events import Event, RunFinished, RunStarted, StepFinished, StepStarted, fold, to_json
+from pytest_lok.core.events import Event, RunFinished, RunStarted, StepFinished, StepStarted, fold
 from pytest_lok.core.results import Outcome, ResumeState, StepResult
 from pytest_lok.core.trust.credentials import secrets_of
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.ports import Limits
 from pytest_lok.engine.run import Run, run
+from pytest_lok.store.event_lines import to_json
 from tests.engine.worlds import ran, workflow, world
 
 P, F, E, S, SOFT = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED, Outcome.SOFT

@@ -7,7 +7,7 @@ import dataclasses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.events import StepFinished, from_json, to_json
+from pytest_lok.core.events import StepFinished
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.condition import Condition
@@ -15,6 +15,7 @@ from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.errors import TemplateError
+from pytest_lok.store.event_lines import from_json, to_json
 from tests.fuzz import examples
 
 MARK = "[... 9 bytes of output dropped here ...]"

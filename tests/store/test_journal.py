@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.core.events import RunFinished, StepFinished, StepProgressed, StepStarted, to_json
+from pytest_lok.core.events import RunFinished, StepFinished, StepProgressed, StepStarted
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.store.event_lines import to_json
 from pytest_lok.store.journal import Journal
 
 STARTED = StepStarted(step="a", at=0.5)

@@ -1,28 +1,29 @@
-"""The TOML document as pydantic models: strict types, no unknown keys, JSON Schema for editors."""
+"""The tables of a workflow file: every key with its type, its default, and what editors say of it."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
-
-from pytest_lok.core.results import Severity
+from pytest_lok.core.results import Json, Severity
 from pytest_lok.core.text.duration import MAX_SECONDS
 from pytest_lok.core.toml.fields import (
+    Bounds,
+    Convert,
     Count,
+    EditorSchema,
     Fraction,
+    MisfitError,
     Positive,
     PositiveNumber,
     Table,
-    schema_of,
+    key,
     time_limit,
 )
-from pytest_lok.core.toml.validation import validation_error
 
 NAME = r"[A-Za-z0-9_-]+"
 VERIFY_PRESETS = ("rust", "go", "python", "node", "ruby")
 
-Delay = Annotated[int, Field(ge=0, le=int(MAX_SECONDS * 1000))]
+Delay = Annotated[int, Bounds(ge=0, le=int(MAX_SECONDS * 1000))]
 Quorum = Positive | Literal["majority", "all"]
 
 
@@ -37,16 +38,14 @@ def _timeout(value: object) -> float:
     )
     if seconds < 0.1:
         slip = f'; did you mean seconds? timeout = "{value}s"' if isinstance(value, int) else ""
-        raise validation_error(
-            "is too short: less than 100 milliseconds", f"whole numbers are milliseconds{slip}"
-        )
+        raise MisfitError("is too short: less than 100 milliseconds", f"whole numbers are milliseconds{slip}")
     return seconds
 
 
 Timeout = Annotated[
     float,
-    BeforeValidator(_timeout),
-    WithJsonSchema(
+    Convert(_timeout),
+    EditorSchema(
         {
             "description": 'Milliseconds, or "90s", "5m"; 0 = no limit.',
             "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}],
@@ -58,35 +57,35 @@ Timeout = Annotated[
 class AnyStep(Table):
     """What every step may say."""
 
-    name: str = Field(
+    name: str = key(
         "",
         description="Unique in the workflow; letters, digits, _ and -.",
-        json_schema_extra={"pattern": rf"^{NAME}$"},
+        schema={"pattern": rf"^{NAME}$"},
     )
-    depends_on: list[str] | None = Field(None, description="Steps that finish first. References count too.")
-    when: str | None = Field(None, description="Condition; where it is false the step is skipped.")
-    if_: str | None = Field(None, alias="if", description="The same as `when`.")
-    timeout: Timeout | None = Field(None, description="One attempt's limit.")
-    retries: Count = Field(
+    depends_on: list[str] | None = key(None, description="Steps that finish first. References count too.")
+    when: str | None = key(None, description="Condition; where it is false the step is skipped.")
+    if_: str | None = key(None, alias="if", description="The same as `when`.")
+    timeout: Timeout | None = key(None, description="One attempt's limit.")
+    retries: Count = key(
         0,
         description="More attempts: after transient trouble for an ask, after any failure for a shell step.",
     )
-    retry_delay: Delay = Field(1000, description="Milliseconds before the first retry; doubles, with jitter.")
-    continue_on_error: bool | None = Field(None, description="A failure or error becomes soft.")
-    min_deps_success: Count | None = Field(
+    retry_delay: Delay = key(1000, description="Milliseconds before the first retry; doubles, with jitter.")
+    continue_on_error: bool | None = key(None, description="A failure or error becomes soft.")
+    min_deps_success: Count | None = key(
         None, description="Run when at least this many of `depends_on` passed, even if others failed."
     )
-    for_each: str | list[JsonValue] | None = Field(
+    for_each: str | list[Json] | None = key(
         None, description="Run once per item of a JSON array: inline, `steps.X.output` or `steps.X.field`."
     )
-    max_parallel: Positive | None = Field(None, description="Items of `for_each` running at once.")
-    output_format: Literal["text", "json", "json_array", "jsonl", "lines", "findings"] | None = Field(
+    max_parallel: Positive | None = key(None, description="Items of `for_each` running at once.")
+    output_format: Literal["text", "json", "json_array", "jsonl", "lines", "findings"] | None = key(
         None, description="What the output must be. Default: text, or json where there is an output_schema."
     )
-    output_schema: dict[str, JsonValue] | str | None = Field(
+    output_schema: dict[str, Json] | str | None = key(
         None, description="JSON Schema the parsed output must satisfy: a table, or the path of a JSON file."
     )
-    assert_: list[str] | None = Field(
+    assert_: list[str] | None = key(
         None,
         alias="assert",
         description="Conditions over this step's output, json, cost, seconds; all must hold.",
@@ -96,38 +95,38 @@ class AnyStep(Table):
 class AskStep(Table):
     """What a step that asks may say: it has `prompt`."""
 
-    prompt: str | None = Field(None, description="What is asked; a template.")
-    backend: str | list[str] | None = Field(
+    prompt: str | None = key(None, description="What is asked; a template.")
+    backend: str | list[str] | None = key(
         None, description='Who is asked: a name, "a, b", a list, or "auto" (routed by task).'
     )
-    backends: str | list[str] | None = Field(None, description="The same as `backend`.")
-    model: str | None = Field(None, description="Overrides the backend's model.")
-    system: str | None = Field(None, description="System prompt; a template.")
-    consensus: Literal["first", "fallback", "vote", "weighted_vote", "synthesis"] | None = Field(
+    backends: str | list[str] | None = key(None, description="The same as `backend`.")
+    model: str | None = key(None, description="Overrides the backend's model.")
+    system: str | None = key(None, description="System prompt; a template.")
+    consensus: Literal["first", "fallback", "vote", "weighted_vote", "synthesis"] | None = key(
         None, description="How several answers become one. Default: synthesis."
     )
-    quorum: Quorum | None = Field(
+    quorum: Quorum | None = key(
         None, description="How many of the backends must answer validly and, for votes, agree."
     )
-    vote_on: str | None = Field(None, description="JSON field that votes compare; default: the whole text.")
-    weights: dict[str, PositiveNumber] | None = Field(
+    vote_on: str | None = key(None, description="JSON field that votes compare; default: the whole text.")
+    weights: dict[str, PositiveNumber] | None = key(
         None, description="Weight of each backend in a weighted_vote."
     )
-    synthesizer: str | None = Field(None, description="Backend that makes one answer of several.")
-    apply_edits: bool = Field(False, description='Apply the answer\'s {"edits": [...]} as one transaction.')
-    verify: str | bool | None = Field(
+    synthesizer: str | None = key(None, description="Backend that makes one answer of several.")
+    apply_edits: bool = key(False, description='Apply the answer\'s {"edits": [...]} as one transaction.')
+    verify: str | bool | None = key(
         None,
         description="Command that must exit 0 afterwards; "
         'true = detect, false = off, or "rust", "go", "python", "node", "ruby".',
     )
-    fix_retries: Count = Field(
+    fix_retries: Count = key(
         0, description="After an answer that fails a check or has not its form: ask again, so often."
     )
-    allow_empty: bool = Field(False, description="An answer that changes nothing is done, not failed.")
-    allow_paths: list[str] | None = Field(None, description="Extra paths that edits may touch.")
-    rollback: bool = Field(True, description="On final failure restore every file.")
-    repeat: Positive = Field(1, description="Ask this many times.")
-    pass_: Positive | None = Field(
+    allow_empty: bool = key(False, description="An answer that changes nothing is done, not failed.")
+    allow_paths: list[str] | None = key(None, description="Extra paths that edits may touch.")
+    rollback: bool = key(True, description="On final failure restore every file.")
+    repeat: Positive = key(1, description="Ask this many times.")
+    pass_: Positive | None = key(
         None,
         alias="pass",
         description="How many of the repeated answers must pass every check; default: all.",
@@ -137,116 +136,106 @@ class AskStep(Table):
 class ShellStep(Table):
     """What a step that runs a command may say: it has `shell` or `argv`."""
 
-    shell: str | None = Field(None, description="Command for `sh -c`; a template whose values stay data.")
-    argv: list[str] | None = Field(None, description="Command without a shell; each item is a template.")
-    stdin: str | None = Field(None, description="The command's input; a template of any size.")
-    env: dict[str, str] | None = Field(None, description="Extra environment; the values are templates.")
-    cwd: str | None = Field(None, description="Directory inside the workspace; a template.")
-    pipefail: bool = Field(False, description="A pipe fails with any of its commands; bash runs `shell`.")
-    unsafe_shell: bool = Field(False, description="Let text become shell code. Trust every value first.")
+    shell: str | None = key(None, description="Command for `sh -c`; a template whose values stay data.")
+    argv: list[str] | None = key(None, description="Command without a shell; each item is a template.")
+    stdin: str | None = key(None, description="The command's input; a template of any size.")
+    env: dict[str, str] | None = key(None, description="Extra environment; the values are templates.")
+    cwd: str | None = key(None, description="Directory inside the workspace; a template.")
+    pipefail: bool = key(False, description="A pipe fails with any of its commands; bash runs `shell`.")
+    unsafe_shell: bool = key(False, description="Let text become shell code. Trust every value first.")
 
 
-class StepDocument(ShellStep, AskStep, AnyStep):
+class StepDocument(
+    ShellStep,
+    AskStep,
+    AnyStep,
+    title="Step",
+    required=["name"],
+    oneOf=[{"required": ["prompt"]}, {"required": ["shell"]}, {"required": ["argv"]}],
+):
     """One step: it asks (`prompt`) or runs a command (`shell` or `argv`), never both."""
 
-    model_config = ConfigDict(
-        title="Step",
-        json_schema_extra={
-            "required": ["name"],
-            "oneOf": [{"required": ["prompt"]}, {"required": ["shell"]}, {"required": ["argv"]}],
-        },
-    )
 
-
-class ArgumentDocument(Table):
+class ArgumentDocument(Table, title="Argument"):
     """A declared argument: `lok NAME --focus auth`, and `arg.focus` in templates."""
 
-    model_config = ConfigDict(title="Argument")
-
-    description: str = Field("", description="Shown by `lok NAME --help`.")
-    default: str | bool | int | float | None = Field(
+    description: str = key("", description="Shown by `lok NAME --help`.")
+    default: str | bool | int | float | None = key(
         None, description="Value where none is given. true or false makes it a switch."
     )
-    required: bool = Field(False, description="Nothing runs without a value.")
-    choices: list[str] = Field([], description="The only values allowed.")
-    position: Positive | None = Field(None, description="1 = the first positional value.")
+    required: bool = key(False, description="Nothing runs without a value.")
+    choices: list[str] = key([], description="The only values allowed.")
+    position: Positive | None = key(None, description="1 = the first positional value.")
 
 
-class RuleDocument(Table):
+class RuleDocument(Table, title="Rule", required=["severity"]):
     """A rule that findings may name."""
 
-    model_config = ConfigDict(title="Rule", json_schema_extra={"required": ["severity"]})
-
-    severity: Severity | None = Field(None, description="How severe its findings are, give or take a step.")
-    description: str = Field("", description="What it forbids; whoever is asked reads it.")
+    severity: Severity | None = key(None, description="How severe its findings are, give or take a step.")
+    description: str = key("", description="What it forbids; whoever is asked reads it.")
 
 
-class GateDocument(Table):
+class GateDocument(Table, title="Gate"):
     """When findings fail a step."""
 
-    model_config = ConfigDict(title="Gate")
-
-    fail_on: Severity | Literal["never"] = Field("high", description="The least severity that blocks.")
-    min_confidence: Fraction = Field(0.0, description="Findings below this confidence do not block.")
-    scope: Literal["diff", "file", "all"] = Field(
+    fail_on: Severity | Literal["never"] = key("high", description="The least severity that blocks.")
+    min_confidence: Fraction = key(0.0, description="Findings below this confidence do not block.")
+    scope: Literal["diff", "file", "all"] = key(
         "all", description="What may block: findings in changed lines, in changed files, or all."
     )
-    baseline: Literal["new", "all"] = Field(
+    baseline: Literal["new", "all"] = key(
         "all", description="Whether findings in the base's .lok/baseline.json block."
     )
-    quorum: Quorum = Field(1, description="How many of the backends asked must report a finding.")
-    min_backends: Positive = Field(1, description="How many backends must answer validly.")
-    evidence: Literal["required", "warn", "report"] = Field(
+    quorum: Quorum = key(1, description="How many of the backends asked must report a finding.")
+    min_backends: Positive = key(1, description="How many backends must answer validly.")
+    evidence: Literal["required", "warn", "report"] = key(
         "required",
         description="What a quote that is nowhere means: no ruling, the lines count, or it is only told.",
     )
-    on_inconclusive: Literal["fail", "warn"] = Field(
+    on_inconclusive: Literal["fail", "warn"] = key(
         "fail", description="What no ruling is: an error, or a soft one."
     )
 
 
-class BudgetDocument(Table):
+class BudgetDocument(Table, title="Budget"):
     """Limits of one run, checked before each call."""
 
-    model_config = ConfigDict(title="Budget")
-
-    usd: PositiveNumber | None = Field(None, description="Money.")
-    tokens: Positive | None = Field(None, description="Input plus output tokens.")
-    calls: Positive | None = Field(None, description="Calls of backends.")
+    usd: PositiveNumber | None = key(None, description="Money.")
+    tokens: Positive | None = key(None, description="Input plus output tokens.")
+    calls: Positive | None = key(None, description="Calls of backends.")
 
 
-class WorkflowDocument(Table):
+class WorkflowDocument(
+    Table, title="pytest-lok workflow", anyOf=[{"required": ["steps"]}, {"required": ["extends"]}]
+):
     """A workflow of pytest-lok: steps that ask language models or run commands."""
 
-    model_config = ConfigDict(
-        title="pytest-lok workflow",
-        json_schema_extra={"anyOf": [{"required": ["steps"]}, {"required": ["extends"]}]},
-    )
-
-    name: str | None = Field(None, description="Title; default: the file's stem.")
-    description: str | None = Field(None, description="Shown in lists, help and reports.")
-    extends: str | None = Field(None, description="A workflow whose steps and keys this one starts from.")
-    timeout: Timeout | None = Field(None, description="Default limit of one attempt of a step.")
-    continue_on_error: bool | None = Field(None, description="Default for every step.")
-    collect: bool | None = Field(None, description="Whether plain `pytest --lok` may run it.")
-    allow_skip: bool | None = Field(
+    name: str | None = key(None, description="Title; default: the file's stem.")
+    description: str | None = key(None, description="Shown in lists, help and reports.")
+    extends: str | None = key(None, description="A workflow whose steps and keys this one starts from.")
+    timeout: Timeout | None = key(None, description="Default limit of one attempt of a step.")
+    continue_on_error: bool | None = key(None, description="Default for every step.")
+    collect: bool | None = key(None, description="Whether plain `pytest --lok` may run it.")
+    allow_skip: bool | None = key(
         None,
         description="Whether a run in which each step was skipped by its own `when` is green in CI.",
     )
-    tags: list[str] | None = Field(None, description="Each becomes a pytest marker on every step.")
-    max_parallel: Positive | None = Field(None, description="Steps running at once.")
-    exclusive: bool | None = Field(
+    tags: list[str] | None = key(None, description="Each becomes a pytest marker on every step.")
+    max_parallel: Positive | None = key(None, description="Steps running at once.")
+    exclusive: bool | None = key(
         None, description="Runs alone in its workspace. Default: where a step applies edits."
     )
-    args: dict[str, ArgumentDocument] = Field({}, description="Declared arguments, by name.")
-    gate: GateDocument | None = Field(None, description="What makes findings fail a step.")
-    rules: dict[str, Severity | RuleDocument] = Field(
+    args: dict[str, ArgumentDocument] = key({}, description="Declared arguments, by name.")
+    gate: GateDocument | None = key(None, description="What makes findings fail a step.")
+    rules: dict[str, Severity | RuleDocument] = key(
         {}, description="The rules that findings may name, with their severity."
     )
-    budget: BudgetDocument | None = Field(None, description="Limits of one run.")
-    steps: list[StepDocument] = Field([], description="What is done, in any order that dependencies allow.")
+    budget: BudgetDocument | None = key(None, description="Limits of one run.")
+    steps: list[StepDocument] = key([], description="What is done, in any order that dependencies allow.")
 
 
 def schema() -> dict[str, Any]:
     """JSON Schema of a workflow file, for editors and ``lok schema``."""
+    from pytest_lok.core.toml.editor_schema import schema_of
+
     return schema_of(WorkflowDocument)

@@ -168,11 +168,11 @@ class WorkflowReader:
             positional_count=max(
                 [positional_count, *(argument.position or 0 for argument in arguments.values())]
             ),
-            gate=Gate(**dict(gate)) if gate else None,
+            gate=Gate(**gate.to_dict()) if gate else None,
             rules={
                 name: _rule(it) for file in reversed(self.files) for name, it in file.document.rules.items()
             },
-            budget=Budget(**dict(budget)) if budget else None,
+            budget=Budget(**budget.to_dict()) if budget else None,
             warnings=tuple(warning for file in self.files for warning in file.warnings),
             remarks=tuple(remark for file in self.files for remark in file.remarks),
         )

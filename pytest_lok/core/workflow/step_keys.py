@@ -91,7 +91,7 @@ class StepKeys:
 
     def had_type_error(self, key: str) -> bool:
         """Whether a key holds something that could not be used, which has been reported."""
-        return key in self.written and key not in self.document.model_fields_set
+        return key in self.written and key not in self.document.written
 
     def is_known_backend(self, backend: str) -> bool:
         """Whether a step may name that backend."""

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.core.events import to_json
 from pytest_lok.core.findings.baseline import extended_baseline
 from pytest_lok.core.findings.reading import OTHER_RULE
 from pytest_lok.core.results import Finding, Outcome, StepResult
 from pytest_lok.core.trust.redaction import MASK, Redactor
 from pytest_lok.engine.ports import Comparison
+from pytest_lok.store.event_lines import to_json
 from tests.core.reports import said
 from tests.engine.worlds import Ran, Tree, ran, world
 
