@@ -8,13 +8,13 @@ from collections.abc import Collection
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
-from pytest_lok.core.toml.fields import keys
+from pytest_lok.core.toml import fields
 from pytest_lok.core.workflow.document import VERIFY_PRESETS, AnyStep
 from pytest_lok.core.workflow.model import AUTO, Ask, Format, Strategy
 from pytest_lok.core.workflow.step_keys import StepKeys
 from pytest_lok.errors import Fault
 
-_COMMON_KEYS = keys(AnyStep) | {"prompt", "system", "model", "backend", "backends"}
+_COMMON_KEYS = fields.keys(AnyStep) | {"prompt", "system", "model", "backend", "backends"}
 _CONSENSUS_KEYS = ("consensus", "quorum", "vote_on", "weights", "synthesizer")
 _STRATEGIES_OF = {
     # a fallback needs one answer
@@ -27,230 +27,223 @@ _BETWEEN_COMMAS = re.compile(r"[^,\s](?:[^,]*[^,\s])?")
 _NO_VERIFY = (None, False, "", "false")
 
 
-class AskReader:
-    """Reads a question, and reports what is wrong with it."""
+def read_ask(keys: StepKeys) -> Ask | None:
+    """The question its keys say; None where there is no usable prompt."""
+    document = keys.document
+    backends, usual = _expand_roles(keys, _backends(keys))
+    strategy = Strategy(document.consensus) if document.consensus else usual
+    if not keys.written.keys() <= _COMMON_KEYS:
+        _check_uncommon_keys(keys, backends, strategy)
+    if keys.reports_findings:
+        _check_findings(keys, backends, strategy)
+    verify, preset = _verify(keys)
+    prompt = keys.text(Template.parse, document.prompt, keys.inner_names, "prompt")
+    system = keys.text(Template.parse, document.system, keys.inner_names, "system")
+    if prompt is None:
+        return None
+    return Ask(
+        prompt=prompt,
+        backends=backends,
+        model=document.model or "",
+        system=system,
+        consensus=strategy,
+        quorum=document.quorum,
+        vote_on=document.vote_on or "",
+        weights=document.weights or {},
+        synthesizer=document.synthesizer or "",
+        apply_edits=document.apply_edits,
+        verify=verify,
+        verify_preset=preset,
+        fix_retries=document.fix_retries,
+        allow_empty=document.allow_empty,
+        allow_paths=tuple(document.allow_paths or ()),
+        rollback=document.rollback,
+        repeat=document.repeat,
+        required_passes=document.pass_,
+    )
 
-    def __init__(self, keys: StepKeys) -> None:
-        self._keys = keys
 
-    def ask(self) -> Ask | None:
-        """The question its keys say; None where there is no usable prompt."""
-        document = self._keys.document
-        backends, usual = self._expand_roles(self._backends())
-        strategy = Strategy(document.consensus) if document.consensus else usual
-        if not self._keys.written.keys() <= _COMMON_KEYS:
-            self._check_uncommon_keys(backends, strategy)
-        if self._keys.reports_findings:
-            self._check_findings(backends, strategy)
-        verify, preset = self._verify()
-        prompt = self._keys.text(Template.parse, document.prompt, self._keys.inner_names, "prompt")
-        system = self._keys.text(Template.parse, document.system, self._keys.inner_names, "system")
-        if prompt is None:
-            return None
-        return Ask(
-            prompt=prompt,
-            backends=backends,
-            model=document.model or "",
-            system=system,
-            consensus=strategy,
-            quorum=document.quorum,
-            vote_on=document.vote_on or "",
-            weights=document.weights or {},
-            synthesizer=document.synthesizer or "",
-            apply_edits=document.apply_edits,
-            verify=verify,
-            verify_preset=preset,
-            fix_retries=document.fix_retries,
-            allow_empty=document.allow_empty,
-            allow_paths=tuple(document.allow_paths or ()),
-            rollback=document.rollback,
-            repeat=document.repeat,
-            required_passes=document.pass_,
+def _check_uncommon_keys(keys: StepKeys, backends: tuple[str, ...], strategy: Strategy) -> None:
+    """The rules about keys that few steps have."""
+    if len(backends) > 1:
+        _check_consensus(keys, backends, strategy)
+    elif not keys.had_type_error("backend") and not keys.had_type_error("backends"):
+        _check_single_backend(keys, backends)
+    _check_edits(keys)
+    _check_repetition(keys)
+
+
+def _backends(keys: StepKeys) -> tuple[str, ...]:
+    is_blank = keys.is_blank("backends")
+    if not is_blank and not keys.is_blank("backend"):
+        keys.report("`backend` and `backends` mean the same", "keep one", "backends", key=True)
+    key = "backend" if is_blank else "backends"
+    value = (keys.document.backend if is_blank else keys.document.backends) or []
+    if isinstance(value, str):
+        texts = [(value, keys.at(key))]
+    else:
+        texts = [(text, keys.at(key, at)) for at, text in enumerate(value)]
+    names: list[str] = []
+    for text, path in texts:
+        for found in _BETWEEN_COMMAS.finditer(text):
+            if fault := _backend_fault(keys, found, names):
+                keys.file.report_inside(path, fault)
+            names.append(found[0])
+    if AUTO in names and len(names) > 1:
+        keys.report('"auto" chooses by itself and stands alone', "remove it, or the others", key)
+    if value and not names:
+        keys.report(f"`{key}` names nobody", 'leave it out, or write "auto"', key)
+    return tuple(names)
+
+
+def _expand_roles(keys: StepKeys, names: tuple[str, ...]) -> tuple[tuple[str, ...], Strategy]:
+    """The backends behind the names, and how they agree: a role that stands alone has a say in it."""
+    roles = keys.context.roles
+    alone = roles.get(",".join(names))
+    backends = dict.fromkeys(
+        backend
+        for name in (names or [""])
+        for backend in (roles[name].backends if name in roles else filter(None, [name]))
+    )
+    return tuple(backends), (alone and alone.consensus) or Strategy.SYNTHESIS
+
+
+def _backend_fault(keys: StepKeys, found: re.Match[str], before: Collection[str]) -> Fault | None:
+    name = found[0]
+    if name in before:
+        message, hint = f"backend `{name}` stands here twice", "remove one"
+    elif keys.is_known_backend(name) or name in keys.context.roles:
+        return None
+    else:
+        message, hint = (f"there is no backend `{name}`", keys.unknown_backend_hint(name, keys.context.roles))
+    return Fault(message=message, start=found.start(), end=found.end(), hint=hint)
+
+
+def _check_single_backend(keys: StepKeys, backends: tuple[str, ...]) -> None:
+    asks = f"asks only `{backends[0]}`" if backends else "names none"
+    for key in _CONSENSUS_KEYS:
+        if key in keys.written:
+            keys.report(
+                f"`{key}` is about several backends, and this step {asks}",
+                'name them: backends = ["claude", "codex"]',
+                key,
+                key=True,
+            )
+
+
+def _check_consensus(keys: StepKeys, backends: tuple[str, ...], strategy: Strategy) -> None:
+    document = keys.document
+    for key, strategies in _STRATEGIES_OF.items():
+        if key in keys.written and strategy not in strategies and not keys.had_type_error("consensus"):
+            keys.report(
+                f'`{key}` has no meaning with consensus = "{strategy}"',
+                f'it goes with consensus = "{strategies[0]}"',
+                key,
+                key=True,
+            )
+    if document.vote_on:
+        keys.require_object("`vote_on` names a field of an object", "vote_on")
+    if isinstance(document.quorum, int) and document.quorum > len(backends):
+        keys.report(
+            f"`quorum` is {document.quorum}, but only {len(backends)} backends are asked",
+            'a smaller number, "majority" or "all"',
+            "quorum",
+        )
+    for name in (document.weights or {}).keys() - set(backends):
+        keys.report(
+            f"`weights` names `{name}`, which is not asked",
+            did_you_mean(name, backends) or f"asked are: {', '.join(backends)}",
+            "weights",
+            name,
+            key=True,
+        )
+    judge = document.synthesizer
+    if judge is not None and (judge == AUTO or not keys.is_known_backend(judge)):
+        keys.report(f"there is no backend `{judge}`", keys.unknown_backend_hint(judge), "synthesizer")
+
+
+def _check_findings(keys: StepKeys, backends: tuple[str, ...], strategy: Strategy) -> None:
+    """Several backends' findings are merged one by one, and a gate counts who reports each."""
+    document, gate = keys.document, keys.context.gate
+    if len(backends) > 1 and strategy in (Strategy.VOTE, Strategy.WEIGHTED_VOTE):
+        keys.report(
+            f'consensus = "{strategy}" compares whole answers, and findings are compared one by one',
+            'consensus = "synthesis"; `quorum` below [gate] says how many must report a finding',
+            *(["consensus"] if document.consensus else []),
+        )
+    if document.synthesizer:
+        keys.report(
+            "`synthesizer` has nothing to do: findings are merged without another question",
+            "remove it",
+            "synthesizer",
+            key=True,
+        )
+    asked = 1 if strategy.takes_one else len(backends)
+    for key in ("quorum", "min_backends"):
+        wanted = getattr(gate, key, None)
+        if backends and isinstance(wanted, int) and wanted > asked:
+            one_answer = "takes the first answer" if len(backends) > 1 else f"asks only `{backends[0]}`"
+            keys.report(
+                f"`{key}` below [gate] is {wanted}, and this step "
+                + (f"asks {asked} backends" if asked > 1 else one_answer),
+                "ask more backends, or lower it",
+            )
+
+
+def _check_edits(keys: StepKeys) -> None:
+    document = keys.document
+    idle = {
+        "allow_empty": document.allow_empty,
+        "allow_paths": bool(document.allow_paths),
+        "rollback": not document.rollback,
+    }
+    for key in [key for key in idle if idle[key] and not document.apply_edits]:
+        keys.report(
+            f"`{key}` is about edits, and this step applies none", "apply_edits = true", key, key=True
+        )
+    checked = document.apply_edits or document.verify not in _NO_VERIFY or document.assert_
+    if document.fix_retries and not checked and keys.format() is Format.TEXT:
+        keys.report(
+            "`fix_retries` asks again about an answer that fails a check, and this step has none",
+            "`retries` repeats a question that could not be answered",
+            "fix_retries",
+            key=True,
+        )
+    if document.apply_edits:
+        keys.require_object("`apply_edits` needs an object that holds `edits`", "apply_edits")
+
+
+def _check_repetition(keys: StepKeys) -> None:
+    document = keys.document
+    if document.apply_edits and document.repeat > 1:
+        keys.report(
+            "`repeat` asks for several answers, and the edits of only one can be applied",
+            "`fix_retries` asks again after edits that do not hold",
+            "repeat",
+            key=True,
+        )
+    if document.pass_ is not None and document.pass_ > document.repeat:
+        keys.report(
+            f"`pass` is {document.pass_}, but `repeat` asks {document.repeat} times",
+            "at most as many as `repeat`",
+            "pass",
         )
 
-    def _check_uncommon_keys(self, backends: tuple[str, ...], strategy: Strategy) -> None:
-        """The rules about keys that few steps have."""
-        if len(backends) > 1:
-            self._check_consensus(backends, strategy)
-        elif not self._keys.had_type_error("backend") and not self._keys.had_type_error("backends"):
-            self._check_single_backend(backends)
-        self._check_edits()
-        self._check_repetition()
 
-    def _backends(self) -> tuple[str, ...]:
-        is_blank = self._keys.is_blank("backends")
-        if not is_blank and not self._keys.is_blank("backend"):
-            self._keys.report("`backend` and `backends` mean the same", "keep one", "backends", key=True)
-        key = "backend" if is_blank else "backends"
-        value = (self._keys.document.backend if is_blank else self._keys.document.backends) or []
-        if isinstance(value, str):
-            texts = [(value, self._keys.at(key))]
-        else:
-            texts = [(text, self._keys.at(key, at)) for at, text in enumerate(value)]
-        names: list[str] = []
-        for text, path in texts:
-            for found in _BETWEEN_COMMAS.finditer(text):
-                if fault := self._backend_fault(found, names):
-                    self._keys.file.report_inside(path, fault)
-                names.append(found[0])
-        if AUTO in names and len(names) > 1:
-            self._keys.report('"auto" chooses by itself and stands alone', "remove it, or the others", key)
-        if value and not names:
-            self._keys.report(f"`{key}` names nobody", 'leave it out, or write "auto"', key)
-        return tuple(names)
-
-    def _expand_roles(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], Strategy]:
-        """The backends behind the names, and how they agree: a role that stands alone has a say in it."""
-        roles = self._keys.context.roles
-        alone = roles.get(",".join(names))
-        backends = dict.fromkeys(
-            backend
-            for name in (names or [""])
-            for backend in (roles[name].backends if name in roles else filter(None, [name]))
-        )
-        return tuple(backends), (alone and alone.consensus) or Strategy.SYNTHESIS
-
-    def _backend_fault(self, found: re.Match[str], before: Collection[str]) -> Fault | None:
-        name = found[0]
-        if name in before:
-            message, hint = f"backend `{name}` stands here twice", "remove one"
-        elif self._keys.is_known_backend(name) or name in self._keys.context.roles:
-            return None
-        else:
-            message, hint = (
-                f"there is no backend `{name}`",
-                self._keys.unknown_backend_hint(name, self._keys.context.roles),
-            )
-        return Fault(message=message, start=found.start(), end=found.end(), hint=hint)
-
-    def _check_single_backend(self, backends: tuple[str, ...]) -> None:
-        asks = f"asks only `{backends[0]}`" if backends else "names none"
-        for key in _CONSENSUS_KEYS:
-            if key in self._keys.written:
-                self._keys.report(
-                    f"`{key}` is about several backends, and this step {asks}",
-                    'name them: backends = ["claude", "codex"]',
-                    key,
-                    key=True,
-                )
-
-    def _check_consensus(self, backends: tuple[str, ...], strategy: Strategy) -> None:
-        document = self._keys.document
-        for key, strategies in _STRATEGIES_OF.items():
-            if (
-                key in self._keys.written
-                and strategy not in strategies
-                and not self._keys.had_type_error("consensus")
-            ):
-                self._keys.report(
-                    f'`{key}` has no meaning with consensus = "{strategy}"',
-                    f'it goes with consensus = "{strategies[0]}"',
-                    key,
-                    key=True,
-                )
-        if document.vote_on:
-            self._keys.require_object("`vote_on` names a field of an object", "vote_on")
-        if isinstance(document.quorum, int) and document.quorum > len(backends):
-            self._keys.report(
-                f"`quorum` is {document.quorum}, but only {len(backends)} backends are asked",
-                'a smaller number, "majority" or "all"',
-                "quorum",
-            )
-        for name in (document.weights or {}).keys() - set(backends):
-            self._keys.report(
-                f"`weights` names `{name}`, which is not asked",
-                did_you_mean(name, backends) or f"asked are: {', '.join(backends)}",
-                "weights",
-                name,
-                key=True,
-            )
-        judge = document.synthesizer
-        if judge is not None and (judge == AUTO or not self._keys.is_known_backend(judge)):
-            self._keys.report(
-                f"there is no backend `{judge}`", self._keys.unknown_backend_hint(judge), "synthesizer"
-            )
-
-    def _check_findings(self, backends: tuple[str, ...], strategy: Strategy) -> None:
-        """Several backends' findings are merged one by one, and a gate counts who reports each."""
-        document, gate = self._keys.document, self._keys.context.gate
-        if len(backends) > 1 and strategy in (Strategy.VOTE, Strategy.WEIGHTED_VOTE):
-            self._keys.report(
-                f'consensus = "{strategy}" compares whole answers, and findings are compared one by one',
-                'consensus = "synthesis"; `quorum` below [gate] says how many must report a finding',
-                *(["consensus"] if document.consensus else []),
-            )
-        if document.synthesizer:
-            self._keys.report(
-                "`synthesizer` has nothing to do: findings are merged without another question",
-                "remove it",
-                "synthesizer",
-                key=True,
-            )
-        asked = 1 if strategy.takes_one else len(backends)
-        for key in ("quorum", "min_backends"):
-            wanted = getattr(gate, key, None)
-            if backends and isinstance(wanted, int) and wanted > asked:
-                one_answer = "takes the first answer" if len(backends) > 1 else f"asks only `{backends[0]}`"
-                self._keys.report(
-                    f"`{key}` below [gate] is {wanted}, and this step "
-                    + (f"asks {asked} backends" if asked > 1 else one_answer),
-                    "ask more backends, or lower it",
-                )
-
-    def _check_edits(self) -> None:
-        document = self._keys.document
-        idle = {
-            "allow_empty": document.allow_empty,
-            "allow_paths": bool(document.allow_paths),
-            "rollback": not document.rollback,
-        }
-        for key in [key for key in idle if idle[key] and not document.apply_edits]:
-            self._keys.report(
-                f"`{key}` is about edits, and this step applies none", "apply_edits = true", key, key=True
-            )
-        checked = document.apply_edits or document.verify not in _NO_VERIFY or document.assert_
-        if document.fix_retries and not checked and self._keys.format() is Format.TEXT:
-            self._keys.report(
-                "`fix_retries` asks again about an answer that fails a check, and this step has none",
-                "`retries` repeats a question that could not be answered",
-                "fix_retries",
-                key=True,
-            )
-        if document.apply_edits:
-            self._keys.require_object("`apply_edits` needs an object that holds `edits`", "apply_edits")
-
-    def _check_repetition(self) -> None:
-        document = self._keys.document
-        if document.apply_edits and document.repeat > 1:
-            self._keys.report(
-                "`repeat` asks for several answers, and the edits of only one can be applied",
-                "`fix_retries` asks again after edits that do not hold",
-                "repeat",
-                key=True,
-            )
-        if document.pass_ is not None and document.pass_ > document.repeat:
-            self._keys.report(
-                f"`pass` is {document.pass_}, but `repeat` asks {document.repeat} times",
-                "at most as many as `repeat`",
-                "pass",
-            )
-
-    def _verify(self) -> tuple[ShellTemplate | None, str]:
-        """A command, or the name of a preset; neither = off."""
-        verify = self._keys.document.verify
-        if isinstance(verify, str) and verify and not _without_comments(verify):
-            self._keys.report(
-                "`verify` holds no command", "write a command, or `verify = false` for none", "verify"
-            )
-        if verify == "false":
-            hint = "write `verify = false`, without quotes, if nothing is to verify the answer"
-            fault = Fault(message='"false" switches `verify` off', start=0, end=len(verify), hint=hint)
-            self._keys.file.warn_inside(self._keys.at("verify"), fault)
-        if verify in _NO_VERIFY:
-            return None, ""
-        if not isinstance(verify, str) or verify in ("true", *VERIFY_PRESETS):
-            return None, str(verify).lower()
-        return self._keys.text(ShellTemplate.parse, verify, self._keys.inner_names, "verify"), ""
+def _verify(keys: StepKeys) -> tuple[ShellTemplate | None, str]:
+    """A command, or the name of a preset; neither = off."""
+    verify = keys.document.verify
+    if isinstance(verify, str) and verify and not _without_comments(verify):
+        keys.report("`verify` holds no command", "write a command, or `verify = false` for none", "verify")
+    if verify == "false":
+        hint = "write `verify = false`, without quotes, if nothing is to verify the answer"
+        fault = Fault(message='"false" switches `verify` off', start=0, end=len(verify), hint=hint)
+        keys.file.warn_inside(keys.at("verify"), fault)
+    if verify in _NO_VERIFY:
+        return None, ""
+    if not isinstance(verify, str) or verify in ("true", *VERIFY_PRESETS):
+        return None, str(verify).lower()
+    return keys.text(ShellTemplate.parse, verify, keys.inner_names, "verify"), ""
 
 
 def _without_comments(command: str) -> str:

@@ -14,7 +14,7 @@ from pytest_lok.core.workflow.document import ArgumentDocument, RuleDocument
 from pytest_lok.core.workflow.model import Argument, Ask, Budget, Gate, Origin, Role, Rule, Step, Workflow
 from pytest_lok.core.workflow.source import SourceText, WorkflowFile
 from pytest_lok.core.workflow.step_keys import Read, ReaderContext, StepKeys
-from pytest_lok.core.workflow.step_reader import StepReader
+from pytest_lok.core.workflow.step_reader import read_step
 from pytest_lok.errors import Problem, WorkflowError
 
 __all__ = ["Parent", "Read", "SourceText", "parse_workflow"]
@@ -52,13 +52,13 @@ def parse_workflow(
     what is about to become shell code, so ``unsafe_shell`` takes nothing but arguments.
     """
     reader = WorkflowReader(source, parent)
-    readers = reader.readers(backends, roles or {}, read, ci=ci)
-    steps = [step for reader in readers if (step := reader.step()) is not None]
-    reader.check(readers)
+    written = reader.written_steps(backends, roles or {}, read, ci=ci)
+    steps = [step for keys in written if (step := read_step(keys)) is not None]
+    reader.check(written)
     return reader.workflow(
         steps,
-        needed=frozenset().union(*(reader.keys.arguments for reader in readers)),
-        positional_count=max((reader.keys.positional_count for reader in readers), default=0),
+        needed=frozenset().union(*(keys.arguments for keys in written)),
+        positional_count=max((keys.positional_count for keys in written), default=0),
     )
 
 
@@ -83,9 +83,9 @@ class WorkflowReader:
         for file in self.files:
             self.is_complete &= bool(file.document.steps) or not file.data.get("steps")
 
-    def readers(
+    def written_steps(
         self, backends: Collection[str] | None, roles: Mapping[str, Role], read: Read | None, *, ci: bool
-    ) -> list[StepReader]:
+    ) -> list[StepKeys]:
         """One per step, in the order of the parents, in which their children's replace them."""
         merged: dict[str | tuple[WorkflowFile, int], tuple[WorkflowFile, int]] = {}
         for file in reversed(self.files):
@@ -118,15 +118,15 @@ class WorkflowReader:
             read=read,
             ci=ci,
         )
-        return [StepReader(StepKeys(file, index, context)) for file, index in merged.values()]
+        return [StepKeys(file, index, context) for file, index in merged.values()]
 
-    def check(self, readers: Sequence[StepReader]) -> None:
+    def check(self, written: Sequence[StepKeys]) -> None:
         """Check what concerns more than one step; WorkflowError if anything in the files is wrong."""
         self._check_tags()
         self._check_arguments()
         self._check_rules()
-        self._check_findings_declared(readers)
-        self._check_cycles({reader.keys.name: reader for reader in readers})
+        self._check_findings_declared(written)
+        self._check_cycles({keys.name: keys for keys in written})
         found = [problem for file in self.files for problem in file.problems] + self.problems
         if found:
             paths = list(dict.fromkeys(problem.path for problem in found))
@@ -279,17 +279,17 @@ class WorkflowReader:
                     hint = 'severity = "high" (critical, high, medium, low or info)'
                     file.report(("rules", name), f"the rule `{name}` has no severity", hint, key=True)
 
-    def _check_findings_declared(self, readers: Sequence[StepReader]) -> None:
+    def _check_findings_declared(self, written: Sequence[StepKeys]) -> None:
         """``[gate]`` and ``[rules]`` need a step that reports findings."""
-        if any(reader.keys.reports_findings for reader in readers) or not self.is_complete:
+        if any(keys.reports_findings for keys in written) or not self.is_complete:
             return
         for key in ("gate", "rules"):
             for file in [file for file in self.files if key in file.data][:1]:
                 message = f"`[{key}]` is about findings, and no step reports any"
                 file.report((key,), message, 'output_format = "findings" on the step that does', key=True)
 
-    def _check_cycles(self, readers: Mapping[str, StepReader]) -> None:
-        graph = {name: dict.fromkeys(reader.keys.needs) for name, reader in readers.items()}
+    def _check_cycles(self, written: Mapping[str, StepKeys]) -> None:
+        graph = {name: dict.fromkeys(keys.needs) for name, keys in written.items()}
         place = {name: at for at, name in enumerate(graph)}
         while True:
             try:
@@ -300,10 +300,10 @@ class WorkflowReader:
                 cycle = error.args[1][:0:-1]
                 first = cycle.index(min(cycle, key=place.__getitem__))
                 names = [*cycle[first:], *cycle[: first + 1]]
-                reader = readers[names[0]]
+                keys = written[names[0]]
                 shown = names if len(names) <= 12 else [*names[:6], "…", *names[-5:]]
-                reader.keys.file.report(
-                    reader.keys.needs[names[1]],
+                keys.file.report(
+                    keys.needs[names[1]],
                     f"these steps wait for each other: {' -> '.join(shown)}",
                     "remove one of these dependencies",
                 )
