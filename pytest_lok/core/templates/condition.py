@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -9,13 +11,14 @@ from jinja2 import nodes
 
 from pytest_lok.core.results import Json, Outcome
 from pytest_lok.core.templates.comparison import require_boolean
-from pytest_lok.core.templates.parser import Span
+from pytest_lok.core.templates.lexer import NAMESPACES, SourceToken, join_hyphenated, lex, value_names
+from pytest_lok.core.templates.parser import Span, parse_expression
 from pytest_lok.core.templates.program import TemplateProgram, expression_tree
 from pytest_lok.core.templates.scope import Scope, VisibleNames
-from pytest_lok.core.templates.template import CompiledText, check_expression
+from pytest_lok.core.templates.template import check_names
 from pytest_lok.core.templates.values import OutputValue, as_json, json_of, text_of
 from pytest_lok.core.text.strict_json import is_json, load
-from pytest_lok.errors import Fault, TemplateError
+from pytest_lok.errors import Fault, SourceError, TemplateError
 
 MAX_SHOWN = 1000
 """Characters of one value that ``explain`` shows."""
@@ -44,25 +47,30 @@ class Condition:
     @classmethod
     def parse(cls, source: str, names: VisibleNames) -> Condition:
         """Compile a yes or no; SourceError holds every mistake by its offset into ``source``."""
-        return cls._of(source, check_expression(source, names))
+        return cls._parse(source, names, decides=True)
 
     @classmethod
     def parse_value(cls, source: str, names: VisibleNames) -> Condition:
         """Compile an expression of any ``value`` (``for_each``); SourceError holds every mistake, too."""
-        return cls._of(source, check_expression(source, names, decides=False))
+        return cls._parse(source, names, decides=False)
 
     @classmethod
-    def _of(cls, source: str, checked: CompiledText) -> Condition:
+    def _parse(cls, source: str, names: VisibleNames, *, decides: bool) -> Condition:
+        tokens = join_hyphenated(_expression_tokens(source), names, bare=True)
+        # a step may stand by its bare name, unless the name means something else there
+        expression, spans = parse_expression(tokens, names.steps - value_names(names) - NAMESPACES)
+        tree = expression_tree(expression)
+        check = check_names(tree, names, tokens, statements=False, judged=expression if decides else None)
         return cls(
             source,
-            checked.steps,
-            checked.arguments,
-            checked.positional_count,
-            checked.rubrics,
-            checked.outcome_steps,
-            checked.warnings,
-            checked.program,
-            checked.spans,
+            frozenset(check.steps),
+            check.required,
+            check.positional_count,
+            tuple(check.rubrics),
+            frozenset(check.outcome_steps),
+            tuple(check.warnings),
+            TemplateProgram(source, lambda: tree, check.steps),
+            tuple(spans),
         )
 
     def may_be_slow(self, scope: Scope) -> bool:
@@ -101,6 +109,36 @@ class Condition:
             return TemplateProgram("", tree, self.steps).value(scope, _shown)
         except TemplateError as error:
             return f"({error.message})"
+
+
+_TAGS = frozenset({"data", "variable_begin", "variable_end", "block_begin", "block_end", "raw_begin"})
+
+
+def _expression_tokens(source: str) -> list[SourceToken]:
+    """The tokens of an expression, without the ``{{ }}`` that some write around it."""
+    if not source.strip():
+        raise SourceError([Fault(message="the expression is empty", end=len(source))])
+    if re.fullmatch(r"\s*\{\{.*\}\}\s*", source, re.DOTALL) is None:
+        inner = lex(source, expression=True)
+    else:
+        tokens = [token for token in lex(source) if token.kind != "data" or token.text.strip()]
+        inner = tokens[1:-1]
+    for token in inner:
+        if token.kind in _TAGS:
+            raise SourceError([_braces_fault(token.text.strip(), token.start, token.end)])
+    for left, right in itertools.pairwise(inner):
+        if left.text == right.text == "{" and left.end == right.start:
+            raise SourceError([_braces_fault("{{", left.start, right.end)])
+    return inner or [SourceToken("whitespace", "", 0, len(source))]
+
+
+def _braces_fault(text: str, start: int, end: int) -> Fault:
+    return Fault(
+        message=f"unexpected `{text}`: this is an expression already",
+        start=start,
+        end=end,
+        hint="write names without braces: `steps.NAME.output`",
+    )
 
 
 def _data(value: object) -> Json:

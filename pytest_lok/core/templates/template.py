@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from jinja2 import nodes
 
 from pytest_lok.core.templates.checker import NameChecker, variables_of
-from pytest_lok.core.templates.lexer import (
-    NAMESPACES,
-    SourceToken,
-    join_hyphenated,
-    lex,
-    split_tags,
-    value_names,
-)
-from pytest_lok.core.templates.parser import Span, parse_expression, parse_template
-from pytest_lok.core.templates.program import PlainProgram, TemplateProgram, expression_tree
+from pytest_lok.core.templates.lexer import SourceToken, join_hyphenated, lex, split_tags
+from pytest_lok.core.templates.parser import parse_template
+from pytest_lok.core.templates.program import PlainProgram, TemplateProgram
 from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.core.text.quotation import without_values
 from pytest_lok.errors import Fault, SourceError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompiledText:
-    """What a text does and needs.
-
-    ``arguments`` are those that it needs, since it gives no default for them. ``positional_count`` is the
-    highest number of a positional argument that it reads, with or without a default. ``spans`` are an
-    expression's operands and comparisons, outer ones first. ``outcome_steps`` are the steps whose outcome it
-    asks for. ``warnings`` are about what can run, and is hardly meant.
-    """
-
-    program: TemplateProgram
-    steps: frozenset[str]
-    arguments: frozenset[str]
-    positional_count: int = 0
-    rubrics: tuple[tuple[str, str], ...] = ()
-    spans: tuple[Span, ...] = ()
-    outcome_steps: frozenset[str] = frozenset()
-    warnings: tuple[Fault, ...] = ()
-
-
-def check_template(source: str, names: VisibleNames) -> CompiledText:
-    """The meaning of a text with tags; SourceError holds every mistake."""
+def check_template(source: str, names: VisibleNames) -> tuple[NameChecker, TemplateProgram]:
+    """What a text with tags reads, and what it does; SourceError holds every mistake."""
     tokens = join_hyphenated(lex(source), names, bare=False)
     statements = any(token.kind == "block_begin" for token in tokens)
     try:
@@ -54,17 +25,12 @@ def check_template(source: str, names: VisibleNames) -> CompiledText:
     except SourceError as error:
         # a statement spans several tags, so that no tag of the text can be judged by itself
         raise error if statements else _each_tag(source, names, error) from None
-    check = _check_names(tree, names, tokens, statements=statements)
+    check = check_names(tree, names, tokens, statements=statements)
     program = TemplateProgram(source, lambda: tree, check.steps)
     if statements:
         # Jinja finds some mistakes in statements only when it generates code
         program.compile()
-    return CompiledText(
-        program=program,
-        steps=frozenset(check.steps),
-        arguments=check.required,
-        positional_count=check.positional_count,
-    )
+    return check, program
 
 
 def _each_tag(source: str, names: VisibleNames, whole: SourceError) -> SourceError:
@@ -84,58 +50,7 @@ def _each_tag(source: str, names: VisibleNames, whole: SourceError) -> SourceErr
     return SourceError(faults) if faults else whole
 
 
-def check_expression(source: str, names: VisibleNames, *, decides: bool = True) -> CompiledText:
-    """The meaning of one expression, also inside ``{{ }}``; SourceError holds every mistake.
-
-    One that ``decides`` is a yes or a no, and so is every part of it whose truth counts.
-    """
-    tokens = join_hyphenated(_expression_tokens(source), names, bare=True)
-    expression, spans = parse_expression(tokens, names.steps - value_names(names) - NAMESPACES)
-    tree = expression_tree(expression)
-    check = _check_names(tree, names, tokens, statements=False, judged=expression if decides else None)
-    return CompiledText(
-        program=TemplateProgram(source, lambda: tree, check.steps),
-        steps=frozenset(check.steps),
-        arguments=check.required,
-        positional_count=check.positional_count,
-        rubrics=tuple(check.rubrics),
-        spans=tuple(spans),
-        outcome_steps=frozenset(check.outcome_steps),
-        warnings=tuple(check.warnings),
-    )
-
-
-_TAGS = frozenset({"data", "variable_begin", "variable_end", "block_begin", "block_end", "raw_begin"})
-
-
-def _expression_tokens(source: str) -> list[SourceToken]:
-    """The tokens of an expression, without the ``{{ }}`` that some write around it."""
-    if not source.strip():
-        raise SourceError([Fault(message="the expression is empty", end=len(source))])
-    if re.fullmatch(r"\s*\{\{.*\}\}\s*", source, re.DOTALL) is None:
-        inner = lex(source, expression=True)
-    else:
-        tokens = [token for token in lex(source) if token.kind != "data" or token.text.strip()]
-        inner = tokens[1:-1]
-    for token in inner:
-        if token.kind in _TAGS:
-            raise SourceError([_braces_fault(token.text.strip(), token.start, token.end)])
-    for left, right in itertools.pairwise(inner):
-        if left.text == right.text == "{" and left.end == right.start:
-            raise SourceError([_braces_fault("{{", left.start, right.end)])
-    return inner or [SourceToken("whitespace", "", 0, len(source))]
-
-
-def _braces_fault(text: str, start: int, end: int) -> Fault:
-    return Fault(
-        message=f"unexpected `{text}`: this is an expression already",
-        start=start,
-        end=end,
-        hint="write names without braces: `steps.NAME.output`",
-    )
-
-
-def _check_names(
+def check_names(
     tree: nodes.Template,
     names: VisibleNames,
     tokens: Sequence[SourceToken],
@@ -143,7 +58,7 @@ def _check_names(
     statements: bool,
     judged: nodes.Expr | None = None,
 ) -> NameChecker:
-    """``judged`` is the expression whose truth will be asked for."""
+    """One walk over the tree; SourceError holds every mistake. ``judged``: its truth will be asked for."""
     try:
         check = NameChecker(
             names, tokens, variables_of(tree) if statements else frozenset(), decides=judged is not None
@@ -189,8 +104,8 @@ class Template:
         plain = PlainProgram.of(source, names)
         if plain is not None:
             return cls(source, plain.steps, plain.arguments, _program=plain)
-        checked = check_template(source, names)
-        return cls(source, checked.steps, checked.arguments, checked.positional_count, checked.program)
+        check, program = check_template(source, names)
+        return cls(source, frozenset(check.steps), check.required, check.positional_count, program)
 
     @property
     def names(self) -> frozenset[str]:

@@ -8,9 +8,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.core.templates.checker import NameChecker
 from pytest_lok.core.templates.program import PlainProgram, TemplateProgram
 from pytest_lok.core.templates.scope import Loop, Scope, VisibleNames
-from pytest_lok.core.templates.template import CompiledText, check_template
+from pytest_lok.core.templates.template import check_template
 from pytest_lok.errors import SourceError, TemplateError
 
 NAMES = VisibleNames(
@@ -54,7 +55,7 @@ PIECES = [
 ]
 
 
-def whole(source: str) -> CompiledText | None:
+def whole(source: str) -> tuple[NameChecker, TemplateProgram] | None:
     try:
         return check_template(source, NAMES)
     except SourceError:
@@ -87,14 +88,16 @@ def test_a_plain_text_means_what_the_grammar_says(source: str) -> None:
         return
     slow = whole(source)
     assert slow is not None
-    assert (quick.steps, quick.arguments, ()) == (slow.steps, slow.arguments, slow.rubrics)
-    assert slow.positional_count == 0
-    assert quick.names == slow.program.names
-    text = slow.program.render(SCOPE)
+    check, program = slow
+    assert (set(quick.steps), quick.arguments) == (check.steps, check.required)
+    assert not check.rubrics
+    assert check.positional_count == 0
+    assert quick.names == program.names
+    text = program.render(SCOPE)
     assert quick.render(SCOPE) == text
     for scope in (SCOPE, BLANK, EMPTY, CUT):
         for ask in ("render", "blanks", "given"):
-            assert said(quick, ask, scope, text) == said(slow.program, ask, scope, text)
+            assert said(quick, ask, scope, text) == said(program, ask, scope, text)
 
 
 def test_the_usual_tags_are_plain() -> None:
