@@ -36,6 +36,7 @@ from pytest_lok.core.templates.values import (
 )
 from pytest_lok.core.text.json_in_prose import QuotedError, find_json
 from pytest_lok.core.text.strict_json import describe_type, is_json
+from pytest_lok.core.text.words import words
 from pytest_lok.errors import TemplateError
 
 Function: TypeAlias = Callable[..., Any]
@@ -133,24 +134,12 @@ FUNCTIONS: Mapping[str, Function] = {
 
 # --- methods ------------------------------------------------------------------------------------
 
-TEXT_METHODS = frozenset(
-    {
-        *("capitalize", "casefold", "lower", "swapcase", "title", "upper"),
-        *("count", "endswith", "find", "index", "rfind", "rindex", "startswith"),
-        *(
-            "isalnum",
-            "isalpha",
-            "isascii",
-            "isdecimal",
-            "isdigit",
-            "islower",
-            "isnumeric",
-            "isspace",
-            "isupper",
-        ),
-        *("lstrip", "removeprefix", "removesuffix", "rstrip", "strip"),
-        *("join", "partition", "replace", "rpartition", "rsplit", "split", "splitlines"),
-    }
+TEXT_METHODS = words(
+    "capitalize casefold lower swapcase title upper",
+    "count endswith find index rfind rindex startswith",
+    "isalnum isalpha isascii isdecimal isdigit islower isnumeric isspace isupper",
+    "lstrip removeprefix removesuffix rstrip strip",
+    "join partition replace rpartition rsplit split splitlines",
 )
 DATA_METHODS: Mapping[type, frozenset[str]] = {
     dict: frozenset({"get", "items", "keys", "values"}),
@@ -311,13 +300,12 @@ def _budgeted(function: Function, convert: Callable[[Any], Any]) -> Function:
 
 def _filters() -> dict[str, Function]:
     taken: Mapping[str, Function] = jinja2.filters.FILTERS
-    text = "capitalize indent lower title trim truncate upper urlencode wordcount wordwrap"
-    data = "batch count dictsort filesizeformat first items last length list map reverse slice"
+    text = words("capitalize indent lower title trim truncate upper urlencode wordcount wordwrap")
+    data = words("batch count dictsort filesizeformat first items last length list map reverse slice")
     return {
-        **{name: _budgeted(own, unwrap) for name, own in NUMERIC.items()},
-        **{name: _budgeted(own, unwrap) for name, own in COMPARING.items()},
-        **{name: _budgeted(taken[name], text_of) for name in text.split()},
-        **{name: _budgeted(taken[name], unwrap) for name in data.split()},
+        **{name: _budgeted(own, unwrap) for name, own in {**NUMERIC, **COMPARING}.items()},
+        **{name: _budgeted(taken[name], text_of) for name in text},
+        **{name: _budgeted(taken[name], unwrap) for name in data},
         "allow_dash": _identity,
         "d": taken["default"],
         "default": taken["default"],

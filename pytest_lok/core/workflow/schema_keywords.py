@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pytest_lok.core.results import Json
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.text.truncation import truncate
+from pytest_lok.core.text.words import words
 from pytest_lok.core.toml.positions import Path
 
 if TYPE_CHECKING:
@@ -17,17 +18,13 @@ if TYPE_CHECKING:
     from referencing._core import Resolver
 
 
-def _words(*lines: str) -> frozenset[str]:
-    return frozenset(word for line in lines for word in line.split())
-
-
-_ONE_SCHEMA = _words(
+_ONE_SCHEMA = words(
     "additionalItems additionalProperties contains contentSchema else extends if items not propertyNames",
     "then unevaluatedItems unevaluatedProperties",
 )
-_SCHEMA_LISTS = _words("allOf anyOf disallow extends items oneOf prefixItems type")
-_SCHEMA_TABLES = _words("$defs definitions dependencies dependentSchemas patternProperties properties")
-_ANNOTATIONS = _words(
+_SCHEMA_LISTS = words("allOf anyOf disallow extends items oneOf prefixItems type")
+_SCHEMA_TABLES = words("$defs definitions dependencies dependentSchemas patternProperties properties")
+_ANNOTATIONS = words(
     "$schema $id $anchor $comment $defs contentEncoding contentMediaType contentSchema default definitions",
     "deprecated description examples format id readOnly title writeOnly",
 )
