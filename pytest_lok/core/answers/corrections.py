@@ -8,14 +8,12 @@ from functools import partial
 from typing import Any, cast
 
 from pytest_lok.core.answers.output_format import parse_output
-from pytest_lok.core.findings.reading import line_span
+from pytest_lok.core.findings.reading import LINE, line_span, text_schema
 from pytest_lok.core.results import Finding, Json
 from pytest_lok.core.workflow.json_schema import violations
 from pytest_lok.core.workflow.model import Format
 from pytest_lok.errors import OutputError
 
-_TEXT: Json = {"type": "string", "pattern": r"\S", "maxLength": 20_000}
-_LINE: Json = {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}
 _NUMBER: Json = {"type": "integer", "minimum": 1}
 _ENTRIES: Mapping[str, Json] = {
     "type": "array",
@@ -31,7 +29,8 @@ _ENTRIES: Mapping[str, Json] = {
             {
                 "required": ["path", "line", "evidence"],
                 "properties": {
-                    "number": _NUMBER, "path": _TEXT, "line": _LINE, "end_line": _LINE, "evidence": _TEXT,
+                    "number": _NUMBER, "path": text_schema(20_000), "line": LINE, "end_line": LINE,
+                    "evidence": text_schema(20_000),
                 },
                 "additionalProperties": False,
             },

@@ -34,27 +34,28 @@ LINE_TOLERANCE = 3
 _WORST_FIRST: tuple[Severity, ...] = get_args(Severity)
 
 
-def _text(limit: int) -> Json:
+def text_schema(limit: int) -> Json:
+    """JSON Schema of a text that says something, of at most so many characters."""
     return {"type": "string", "pattern": r"\S", "maxLength": limit}
 
 
-_LINE: Json = {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}
+LINE: Json = {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}
 _EDIT: Json = {
     "type": "object",
     "required": ["file", "old", "new"],
     "properties": {key: {"type": "string"} for key in ("file", "old", "new")},
 }
 _KEYS: Mapping[str, tuple[Json, str]] = {
-    "rule_id": (_text(200), "a short name of the kind of problem"),
-    "title": (_text(1_000), "one short line"),
-    "message": (_text(20_000), "what is wrong, how it can go wrong, and how to fix it"),
+    "rule_id": (text_schema(200), "a short name of the kind of problem"),
+    "title": (text_schema(1_000), "one short line"),
+    "message": (text_schema(20_000), "what is wrong, how it can go wrong, and how to fix it"),
     "severity": ({"enum": list[Json](_WORST_FIRST)}, f"one of {', '.join(_WORST_FIRST)}"),
     "confidence": ({"type": "number", "minimum": 0, "maximum": 1}, "how sure you are, from 0 to 1"),
-    "path": (_text(4_096), "the file, from the root of the repository"),
-    "line": (_LINE, "where it begins in the file as it is now, from 1"),
-    "end_line": (_LINE, "where it ends, where that is another line"),
+    "path": (text_schema(4_096), "the file, from the root of the repository"),
+    "line": (LINE, "where it begins in the file as it is now, from 1"),
+    "end_line": (LINE, "where it ends, where that is another line"),
     "evidence": (
-        _text(20_000),
+        text_schema(20_000),
         "the code it is about, quoted exactly from the file as it is now; what the change removes, as it was",
     ),
     "edits": ({"type": "array", "items": _EDIT}, 'the fix, [{"file": "...", "old": "...", "new": "..."}]'),

@@ -81,8 +81,7 @@ def sum_numbers(
     environment: Environment, value: Any, attribute: str | int | None = None, start: float = 0
 ) -> Any:
     """``| sum``, of numbers alone: adding up lists takes for ever, and true is not 1."""
-    get = jinja2.filters.make_attrgetter(environment, attribute) if attribute is not None else unwrap
-    what = "added up"
+    get, what = _key(environment, attribute), "added up"
     return sum((_numeric(get(item), what) for item in value), _numeric(start, what))
 
 
@@ -95,7 +94,7 @@ def _numeric(value: Any, what: str = "counted with") -> Any:
     )
 
 
-def _of_numbers(function: Callable[..., Any]) -> Callable[..., Any]:
+def _of_numbers(function: Filter) -> Filter:
     @functools.wraps(function)
     def counted(value: Any, *args: Any, **kwargs: Any) -> Any:
         return function(_numeric(value), *args, **kwargs)
@@ -109,14 +108,14 @@ def reject_booleans(*operands: Any) -> None:
         raise TemplateError("true and false cannot be counted with", hint="compare them: `== true`")
 
 
-NUMERIC: Mapping[str, Callable[..., Any]] = {
+NUMERIC: Mapping[str, Filter] = {
     "abs": _of_numbers(abs),
     "float": to_float,
     "int": to_int,
     "round": _of_numbers(jinja2.filters.do_round),
     "sum": sum_numbers,
 }
-NUMERIC_TESTS: Mapping[str, Callable[..., Any]] = {
+NUMERIC_TESTS: Mapping[str, Filter] = {
     "divisibleby": _of_numbers(jinja2.tests.test_divisibleby),
     "even": _of_numbers(jinja2.tests.test_even),
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),

@@ -9,56 +9,12 @@ import os
 import tempfile
 import termios
 from collections import deque
-from typing import Protocol
+from typing import TypeAlias
 
 KEPT_BYTES = 4 * 1024 * 1024
 """Bytes of a stream that are kept of its beginning, and as many of its end."""
 
 _CHUNK = 65536
-
-
-class OutputSink(Protocol):
-    """Where one output stream of a child process goes.
-
-    ``our_fd`` is the descriptor to watch: when it is readable, call ``read``. -1 = none, or none any more.
-    """
-
-    our_fd: int
-
-    @property
-    def child_fd(self) -> int:
-        """The descriptor that the child writes to."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """Bytes that have come until now."""
-        ...
-
-    def started(self) -> None:
-        """Call this when the child has its descriptor."""
-        ...
-
-    def read(self) -> int:
-        """Read a chunk; returns its size, 0 at the end of the stream, -1 where nothing has come."""
-        ...
-
-    def close(self) -> None:
-        """Close every descriptor; closing again does nothing."""
-        ...
-
-    def text_so_far(self) -> str:
-        """What was printed until now, in the form of ``text``."""
-        ...
-
-    @property
-    def cut(self) -> bool:
-        """Whether a part was dropped; known when ``text`` is."""
-        ...
-
-    def text(self) -> str:
-        """What was printed: bytes that are no text as U+FFFD, a line in place of what was dropped."""
-        ...
 
 
 class OutputPipe:
@@ -83,7 +39,7 @@ class OutputPipe:
         return len(self._head) + self._dropped + self._tail_size
 
     def started(self) -> None:
-        """Close our copy: only the child writes."""
+        """Close our copy, now that the child has its own: only the child writes."""
         os.close(self._child_fd)
         self._child_fd = -1
 
@@ -109,7 +65,7 @@ class OutputPipe:
         return self._dropped > 0
 
     def text(self) -> str:
-        """The text that was kept."""
+        """What was printed: bytes that are no text as U+FFFD, a line in place of what was dropped."""
         return _decode(bytes(self._head), b"".join(self._tail), self._dropped)
 
     def text_so_far(self) -> str:
@@ -189,6 +145,14 @@ class OutputFile:
     def text(self) -> str:
         """The text that was kept, once closed."""
         return self._text
+
+
+OutputSink: TypeAlias = OutputPipe | OutputFile
+"""Where one output stream of a child process goes.
+
+``our_fd`` is the descriptor to watch: when it is readable, call ``read``, which returns the size of a chunk,
+0 at the end of the stream, -1 where nothing has come. -1 = there is none, or none any more.
+"""
 
 
 class InputPipe:
