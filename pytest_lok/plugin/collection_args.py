@@ -15,6 +15,7 @@ from pytest_lok.plugin.request import (
     add_step,
     is_ignored,
     is_unfiled_node_id,
+    project_above,
 )
 from pytest_lok.plugin.required_steps import RequiredSteps
 from pytest_lok.plugin.selection import UnfiledWorkflow, WorkflowSelection
@@ -135,6 +136,8 @@ def check_finds_workflows(selection: WorkflowSelection, required: RequiredSteps)
     # the usual reason: pytest was started above several projects
     others = sorted({str(file.parents[2].relative_to(root)) for file in root.glob("*/.lok/workflows/*.toml")})
     hint = f"run pytest for each project: {', '.join(others)}" if others else "leave --lok out, or write one"
+    if not others and (above := project_above(selection.session.config)) not in (None, root):
+        hint = f"{above} has workflows, but is another user's: run pytest there if you trust it"
     raise UsageError(f"--lok: there is no workflow in {request.workflows_dir}", hint=hint)
 
 

@@ -177,7 +177,7 @@ def _root(config: pytest.Config, paths: Iterable[Path]) -> Path:
 
     The workflows among the arguments decide. Else the project of the directory where pytest was started
     counts, then that of the other arguments, as far as they lie in pytest's root directory; then the project
-    that ``lok run`` would find; then pytest's root directory.
+    that ``lok run`` would find, if it is the user's own; then pytest's root directory.
     """
     roots = {
         Path(*path.parts[: len(path.parts) - 1 - path.parts[::-1].index(".lok")])
@@ -188,8 +188,7 @@ def _root(config: pytest.Config, paths: Iterable[Path]) -> Path:
     if not roots and (here := _project(config.invocation_params.dir, config.rootpath)):
         return here
     roots = roots or {root for path in paths if (root := _project(path, config.rootpath))}
-    above = find_root(config.invocation_params.dir)
-    if not roots and (above / ".lok").is_dir():
+    if not roots and (above := project_above(config)) and (above / ".lok").stat().st_uid == os.getuid():
         return above
     if len(roots) > 1:
         places = ", ".join(sorted(map(str, roots)))
@@ -197,6 +196,15 @@ def _root(config: pytest.Config, paths: Iterable[Path]) -> Path:
             f"these workflows belong to several projects: {places}", hint="run pytest once for each"
         )
     return roots.pop() if roots else config.rootpath
+
+
+def project_above(config: pytest.Config) -> Path | None:
+    """The nearest directory with a ``.lok`` above the one where pytest was started, within the repository.
+
+    It may be somebody else's: in /tmp and the like everybody may put a ``.lok`` above other people's files.
+    """
+    root = find_root(config.invocation_params.dir)
+    return root if (root / ".lok").is_dir() else None
 
 
 def _project(place: Path, rootdir: Path) -> Path | None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from pytest_lok.core.workflow.model import Argument, Workflow
 from pytest_lok.errors import UsageError
 from pytest_lok.plugin.request import WorkflowArguments
+from tests.plugin.conftest import Suite
 
 
 def workflow(*args: Argument) -> Workflow:
@@ -41,3 +44,34 @@ def test_a_required_argument_is_missing_unless_its_name_or_place_is_given() -> N
     assert WorkflowArguments().missing(needy) == ["first", "other"]
     assert WorkflowArguments.of(["1=x"]).missing(needy) == ["other"]
     assert WorkflowArguments.of(["first=x", "other=y"]).missing(needy) == []
+
+
+@pytest.fixture
+def below(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory of a project, in which pytest is started and finds its root directory."""
+    suite.shells("review", a="true")
+    suite.write("sub/deep/pytest.ini", "[pytest]")
+    suite.write("sub/deep/test_one.py", "def test_one(): pass")
+    monkeypatch.chdir(suite.root / "sub" / "deep")
+    return suite.root / "sub"
+
+
+def test_the_nearest_project_above_is_taken(suite: Suite, below: Path) -> None:
+    result = suite.run("--lok", "-v")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["lok/review::a PASSED*"])
+
+
+def test_a_project_above_the_repository_is_not_taken(suite: Suite, below: Path) -> None:
+    (below / ".git").mkdir()
+    result = suite.run("--lok")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*there is no workflow in */sub/deep/.lok/workflows"])
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files to others")
+def test_a_project_above_that_is_somebody_elses_is_not_taken(suite: Suite, below: Path) -> None:
+    os.chown(suite.root / ".lok", 12345, 12345)
+    result = suite.run("--lok")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*hint: {suite.root} has workflows, but is another user's*"])
