@@ -5,15 +5,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
-if TYPE_CHECKING:
-    Json: TypeAlias = "dict[str, Json] | list[Json] | str | bool | int | float | None"
-else:
-
-    class Json:
-        """What JSON can say: dicts with text as keys, lists, text, bool, int, float and None."""
-
+from pytest_lok.core.json_values import Json as Json
+from pytest_lok.core.json_values import jsonable
 
 Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
 Vote: TypeAlias = Severity | Literal["absent", "unclear"]
@@ -78,17 +73,6 @@ def _add(a: _N | None, b: _N | None) -> _N | None:
     if a is None:
         return b
     return a if b is None else a + b
-
-
-def jsonable(value: Any) -> Any:
-    """A value of dataclasses, mappings and sequences as JSON has it; enums as their values."""
-    if (fields := getattr(value, "__dataclass_fields__", None)) is not None:
-        return {name: jsonable(getattr(value, name)) for name in fields}
-    if isinstance(value, Mapping):
-        return {str(name): jsonable(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple, frozenset, set)):
-        return [jsonable(item) for item in value]
-    return value.value if isinstance(value, enum.Enum) else value
 
 
 NO_USAGE = Usage()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 
-from pytest_lok.core.results import RunResult, StepResult, jsonable
+from pytest_lok.core.json_values import jsonable
+from pytest_lok.core.results import RunResult, StepResult
 
 
 def json_report(result: RunResult, exit_code: int) -> str:
