@@ -124,7 +124,7 @@ class TestMerging:
         }  # fmt: skip
         assert settings.backends["gemini"].timeout == 600
         assert settings.defaults.backends == ("auto",)
-        assert (settings.defaults.timeout, settings.defaults.max_parallel) == (300, 8)
+        assert (settings.defaults.timeout, settings.defaults.max_parallel) == (300, 16)
         assert settings.files == ()
 
     def test_key_by_key_the_later_one_winning(self, house: House) -> None:
@@ -392,10 +392,21 @@ class TestTypes:
         house.project(f"[backends.{name}]")
         assert house.load().backends[name].type == name
 
-    def test_offline_answers_are_not_throttled(self, house: House) -> None:
-        house.project("[backends.scripted]\n[backends.slow]\ntype = 'scripted'\nmax_concurrent = 1")
-        backends = house.load().backends
-        assert [backends[name].max_concurrent for name in ("scripted", "slow", "claude")] == [0, 1, 4]
+    def test_get_as_many_questions_at_once_as_their_type_bears(self, house: House) -> None:
+        house.project(
+            "[backends.scripted]\n[backends.slow]\ntype = 'scripted'\nmax_concurrent = 1\n"
+            "[backends.api]\ntype = 'openai'\n[backends.claude]\napi_key_env = 'MY_KEY'"
+        )
+        found = {name: backend.max_concurrent for name, backend in house.load().backends.items()}
+        assert found == {
+            "scripted": 0,
+            "slow": 1,
+            "api": 16,
+            "claude": 16,
+            "codex": 4,
+            "gemini": 4,
+            "ollama": 4,
+        }
 
     def test_know_what_they_are_good_at(self, house: House) -> None:
         house.project(

@@ -17,7 +17,7 @@ _SETTINGS = """\
 [defaults]
 # backend = "auto"          # whom steps ask that name nobody: a name, "a,b", or "auto"
 # timeout = 300             # seconds one attempt may take; or "5m"; 0 = no limit
-# max_parallel = 8          # steps running at once
+# max_parallel = 8          # commands and questions at once; without it 16 commands
 
 # "auto" takes the best of these for a task that can answer; `lok suggest TASK` shows which, and why.
 [backends.claude]

@@ -85,7 +85,7 @@ _SPECS: Mapping[str, _Spec] = {
     ),
     "max_parallel": _Spec(
         ("--max-parallel",),
-        "Steps running at once; a workflow's own limit may be less.",
+        "Steps and items running at once, commands and questions alike; a workflow's own limit may be less.",
         {"type": click.IntRange(min=1), "metavar": "N"},
     ),
     "fail_fast": _Spec(("--fail-fast",), "Stop at the first step that fails.", {"is_flag": True}),

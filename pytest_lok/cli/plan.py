@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.workflow.model import Ask, Step
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.ports import World
-    from pytest_lok.reports.outline import PlannedBackend, PlannedStep
+    from pytest_lok.reports.outline import PlannedBackend, PlannedLimits, PlannedStep
     from pytest_lok.wiring import Project
 
 
@@ -43,11 +43,34 @@ def show_plan(call: Invocation, project: Project, plan: Plan) -> int:
         project=world.workspace.project(),
     )
     steps = [_planned(step, world, scope) for step in plan.steps]
+    limits = _limits(plan, steps, world)
     if call.json:
-        call.deliver(dumps(world.redactor.value(outline_document(plan, steps))))
+        call.deliver(dumps(world.redactor.value(outline_document(plan, steps, limits))))
     else:
-        call.deliver(world.redactor.text(outline(plan, steps, whole=call.options.verbose)))
+        text = outline(plan, steps, whole=call.options.verbose, limits=limits)
+        call.deliver(world.redactor.text(text))
     return 0
+
+
+def _limits(plan: Plan, steps: Sequence[PlannedStep], world: World) -> PlannedLimits | None:
+    """How much of the plan would run at once; None for a plan of one step without items."""
+    import math
+
+    from pytest_lok.core.workflow.model import Shell
+    from pytest_lok.reports.outline import PlannedLimits
+
+    if len(steps) == 1 and plan.steps[0].for_each is None:
+        return None
+    wanted = plan.workflow.max_parallel
+    at_once, limiters = world.limits.parallel_for(wanted), world.limiters
+    asked = dict.fromkeys(one.backend for planned in steps for one in planned.asked)
+    places = {name: limiters[name].capacity if name in limiters else math.inf for name in asked}
+    has_commands = any(isinstance(step.action, Shell) for step in plan.steps)
+    return PlannedLimits(
+        steps=None if math.isinf(at_once) else int(at_once),
+        commands=world.limits.total_for(wanted) if has_commands and math.isinf(at_once) else None,
+        questions={name: None if math.isinf(many) else int(many) for name, many in places.items()},
+    )
 
 
 def _planned(step: Step, world: World, scope: Scope) -> PlannedStep:

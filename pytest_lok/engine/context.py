@@ -11,7 +11,7 @@ from types import TracebackType
 from pytest_lok.core.events import Event
 from pytest_lok.core.results import Json, Reply, StepResult
 from pytest_lok.core.templates.scope import Loop, Scope
-from pytest_lok.core.workflow.model import Step
+from pytest_lok.core.workflow.model import Shell, Step
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.asking.budget import BudgetTracker
 from pytest_lok.engine.asking.concurrency import FifoQueue
@@ -76,6 +76,13 @@ class RunContext:
         """The error of an attempt at ``what`` that ran longer than the step's time limit."""
         message = f"{what} timed out after {self.timeout_of(step):g} s"
         return StepUnableError(message, hint=more_time(step, self.plan.workflow))
+
+    def holds_slot(self, step: Step) -> bool:
+        """Whether the step, or each of its parts, holds a slot of the process as long as it runs.
+
+        Every command runs in a slot. A question needs one only if a user has set ``max_parallel``.
+        """
+        return self.world.limits.is_explicit or isinstance(step.action, Shell)
 
     def note_backend(self, reply: Reply) -> None:
         """Remember the backend of a reply, for ``workflow.backends`` in texts."""

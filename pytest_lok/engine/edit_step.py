@@ -17,9 +17,9 @@ from pytest_lok.core.workflow.model import Ask, Shell
 from pytest_lok.engine.asking.ask import run_ask
 from pytest_lok.engine.asking.findings import check_findings
 from pytest_lok.engine.checks import check_asserts, check_step, verify
-from pytest_lok.engine.context import time_limit
 from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import Transaction
+from pytest_lok.engine.shell import run_in_slot
 from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError, TemplateError
 
 _EMPTY = "set allow_empty = true on the step if there may be nothing to change"
@@ -300,8 +300,7 @@ async def _checkpoint(execution: StepExecution) -> None:
     if command is None:
         return
     try:
-        with time_limit(limit):
-            done = await world.shell.run(command)
+        done = await run_in_slot(execution, command)
         trouble = f"{done.stdout}\n{done.stderr}" if done.exit_code else ""
     except TimeoutError:
         trouble = f"no answer within {limit:g} s"

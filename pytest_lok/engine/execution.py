@@ -37,7 +37,8 @@ class StepExecution:
     ``asked`` names the backends that got the ``question``. ``reported`` holds the data of those whose answer
     counts, by name; "" = the step's command. ``findings`` are the located findings of that data.
     ``material`` is the part of the prompt that an answer may quote, and ``quoting`` says that all JSON of
-    the answer is quoted from there.
+    the answer is quoted from there. ``began`` is when the first question was asked, or the first command
+    started; None = not yet.
     """
 
     step: Step
@@ -64,6 +65,16 @@ class StepExecution:
     findings: tuple[Finding, ...] | None = None
     material: str = ""
     quoting: bool = False
+    began: float | None = None
+
+    def begin(self) -> None:
+        """Note that a question is asked or a command started: waiting for a place is over."""
+        if self.began is None:
+            self.began = self.context.now()
+
+    def seconds(self, made: float) -> float:
+        """Seconds since it began; since ``made``, if it has asked nobody and run nothing."""
+        return self.context.now() - (made if self.began is None else self.began)
 
     @property
     def item(self) -> int | None:
@@ -97,6 +108,8 @@ class StepExecution:
 
     def absorb_part(self, other: StepExecution, label: str) -> None:
         """Add the usage, replies and sections of a part of this step: an item, or one of several answers."""
+        if other.began is not None:
+            self.began = other.began if self.began is None else min(self.began, other.began)
         self.usage += other.usage
         self.attempts += other.attempts
         self.replies += [replace(it, item=other.item) for it in other.replies]

@@ -314,23 +314,26 @@ def _kill_nothing() -> None:
 class Limits:
     """How much runs at once, and for how long in seconds, where a workflow does not say.
 
-    ``max_parallel`` holds for all runs of a process together. ``is_explicit``: a user has set it, so that a
-    workflow or a step can only ask for less; otherwise it may ask for more, for itself.
+    ``max_parallel`` holds for all runs of a process together. ``is_explicit``: a user has set it. Then steps
+    and items of every kind count, and a workflow or a step can only ask for less. Otherwise only commands
+    count, for every backend limits its own questions, and a workflow or a step may ask for more, for itself.
     """
 
-    max_parallel: int = 8
+    max_parallel: int = 16
     timeout: float = 300.0
     is_explicit: bool = False
 
-    def parallel_for(self, wanted: int | None) -> int:
-        """How many steps of a workflow (or items of a step) with ``max_parallel = wanted`` run at once."""
-        if wanted is None:
-            return self.max_parallel
-        return min(wanted, self.max_parallel) if self.is_explicit else wanted
+    def parallel_for(self, wanted: int | None) -> float:
+        """How many steps of a workflow (or items of a step) with ``max_parallel = wanted`` run at once.
+
+        ``math.inf`` = any number; the commands among them still need a slot each.
+        """
+        own = self.max_parallel if self.is_explicit else math.inf
+        return own if wanted is None else min(wanted, own)
 
     def total_for(self, wanted: int | None) -> int:
-        """How many may run in the whole process while a workflow or step that says ``wanted`` runs."""
-        return max(self.parallel_for(wanted), self.max_parallel)
+        """How many slots the process has for a workflow or a step that says ``wanted``."""
+        return self.max_parallel if self.is_explicit else max(wanted or 0, self.max_parallel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,10 @@
 """The run loop: plan + world -> events, and the RunResult that they fold into.
 
-A step starts as soon as the schedule says that it is ready and a slot is free. Slots are shared by all runs
-of the process. Each started step has a task; when it has ended, the same task goes on with the next ready
-step, so that a chain of steps costs one task. Every result passes through ``_record``, and everything that
-anybody learns of a run passes through ``_emit``.
+A step runs as soon as the schedule says that it is ready, and a slot is free if it needs one. Slots are
+shared by all runs of the process. A step that asks needs none: it waits for a place at its backend, and is
+announced when it asks. Each step that runs has a task; when it has ended, the same task goes on with the next
+ready step, so that a chain of steps costs one task. Every result passes through ``_record``, and everything
+that anybody learns of a run passes through ``_emit``.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ import asyncio
 import time
 import traceback
 import uuid
+from collections import deque
 from collections.abc import Callable
 
 from pytest_lok.core.events import (
+    BackendBusy,
     BudgetSpent,
     Event,
     RunFinished,
     RunStarted,
     RunWaiting,
     StepFinished,
+    StepProgressed,
     StepStarted,
     fold,
 )
@@ -39,12 +43,48 @@ INTERNAL_ERROR = "internal error"
 """How the reason of a step begins that was ended by a bug in lok itself."""
 _RESULT_EVENTS = (RunStarted, StepFinished, RunFinished)
 """The events that a RunResult is folded from; the others are only for live views."""
+_WAITING_EVENTS = (BackendBusy, StepProgressed)
+"""The events of a step that may still wait for the place of its first question."""
 LOCK_CHECK_INTERVAL = 0.05
 """Seconds between two attempts to acquire the workspace's lock."""
 
 
 def ignore_event(event: Event) -> None:
     """A listener that does nothing with an event."""
+
+
+class StepStarts:
+    """Announces steps. ``at`` has the seconds after which each began.
+
+    A step that asks begins when its first question has a place at a backend. What it tells before, while it
+    waits for that place, is told behind its start.
+    """
+
+    def __init__(self, emit: Callable[[Event], None], elapsed: Callable[[], float]) -> None:
+        self.at: dict[str, float] = {}
+        self._emit = emit
+        self._elapsed = elapsed
+        self._waiting: dict[str, list[Event]] = {}
+
+    def announce(self, name: str) -> None:
+        """Tell that a step has begun, if that has not been told."""
+        if name in self.at:
+            return
+        self.at[name] = at = self._elapsed()
+        self._emit(StepStarted(step=name, at=at))
+        for event in self._waiting.pop(name, ()):
+            self._emit(event)
+
+    def emit(self, event: Event) -> None:
+        """Emit what a step tells, or keep it until the step has begun."""
+        step = getattr(event, "step", "")
+        if step not in self.at:
+            if isinstance(event, _WAITING_EVENTS):
+                self._waiting.setdefault(step, []).append(event)
+                return
+            if step:
+                self.announce(step)
+        self._emit(event)
 
 
 class Run:
@@ -78,9 +118,10 @@ class Run:
         slot_limit = world.limits.total_for(plan.workflow.max_parallel)
         self._slot_limit = lambda: slot_limit
         self._slots_held = 0
+        self._queued: deque[Step] = deque()
         self._waiting_for_slot: asyncio.Task[None] | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._started_at: dict[str, float] = {}
+        self._starts = StepStarts(self._emit, lambda: self._context.elapsed)
         self._folded_events: list[Event] = []
         self._stopped = ""
         self._interrupted = ""
@@ -97,7 +138,7 @@ class Run:
         self._context = RunContext(
             plan=self._plan,
             world=self._world,
-            emit=self._emit,
+            emit=self._starts.emit,
             results=self._schedule.results,
             began=now(),
             now=now,
@@ -132,8 +173,8 @@ class Run:
 
     def running(self) -> dict[str, float]:
         """The steps that run now, with the seconds since each started."""
-        names = tuple(self._tasks)
-        return {name: self._context.elapsed - self._started_at[name] for name in names}
+        names = [name for name in tuple(self._tasks) if name in self._starts.at]
+        return {name: self._context.elapsed - self._starts.at[name] for name in names}
 
     async def _wait_for_lock(self, lock: RunLock) -> None:
         """Wait until no other run excludes this one, or until this one is stopped."""
@@ -148,41 +189,44 @@ class Run:
             self.stop(failure.message)
 
     def _start_ready(self) -> None:
-        """Start every step that may start now, each in a task of its own."""
+        """Run every step that may run now, each in a task of its own."""
         while (step := self._take_next()) is not None:
             self._tasks[step.name] = self._group.create_task(self._run_chain(step))
 
     def _take_next(self) -> Step | None:
-        """The next ready step, announced; None if no step is ready, or no slot is free."""
-        if not self._may_start():
-            return None
-        if self._slots.try_acquire(self._slot_limit):
-            self._slots_held += 1
-            return self._start_next()
-        if self._waiting_for_slot is None:
-            self._waiting_for_slot = self._group.create_task(self._wait_for_slot())
+        """The next step to run; None if no step is ready, or each of them waits for a slot."""
+        while self._may_start():
+            if self._queued and self._slots.try_acquire(self._slot_limit):
+                return self._next_queued()
+            step = self._schedule.take()
+            if step is None:
+                if self._queued and self._waiting_for_slot is None:
+                    self._waiting_for_slot = self._group.create_task(self._wait_for_slot())
+                return None
+            if not self._context.holds_slot(step):
+                return step
+            self._queued.append(step)
         return None
 
     def _may_start(self) -> bool:
-        return self._schedule.ready and len(self._tasks) < self._max_parallel and not self._stopped
+        return len(self._tasks) < self._max_parallel and not self._stopped
 
-    def _start_next(self) -> Step | None:
-        step = self._schedule.take()
-        if step is not None:
-            self._started_at[step.name] = at = self._context.elapsed
-            self._emit(StepStarted(step=step.name, at=at))
+    def _next_queued(self) -> Step:
+        """The next of the steps that need a slot, announced; a slot has been acquired for it."""
+        self._slots_held += 1
+        step = self._queued.popleft()
+        self._starts.announce(step.name)
         return step
 
     async def _wait_for_slot(self) -> None:
-        """Wait until other runs free a slot, then run a step on it, if one is still ready."""
+        """Wait until a slot becomes free, then run a step on it, if one still waits."""
         await self._slots.acquire(self._slot_limit)
-        self._slots_held += 1
-        # Meanwhile the run may have been stopped, or another task may have taken the last ready step.
+        # Meanwhile the run may have been stopped, or another task may have taken the last queued step.
         task, self._waiting_for_slot = self._waiting_for_slot, None
-        step = self._start_next() if self._may_start() else None
-        if step is None or task is None:
-            self._release_slot()
+        if task is None or not self._queued or not self._may_start():
+            self._slots.release()
             return
+        step = self._next_queued()
         self._tasks[step.name] = task
         self._start_ready()
         await self._run_chain(step)
@@ -192,17 +236,25 @@ class Run:
         task = self._tasks[first.name]
         step: Step | None = first
         while step is not None:
+            result: StepResult | None
             try:
                 result = await run_step(step, self._context)
+                self._starts.announce(step.name)
             except asyncio.CancelledError:
                 # the whole run is being cancelled from outside
                 if not self._stopped:
                     raise
                 result = self._interrupted_result(step.name, f"cancelled: {self._stopped}")
+            except BaseException:
+                # a bug, which the result of this step reports
+                self._starts.announce(step.name)
+                raise
             # The slot is free before the result is recorded: whoever is woken by it can start at once.
             del self._tasks[step.name]
-            self._release_slot()
-            self._record(result)
+            if self._context.holds_slot(step):
+                self._release_slot()
+            if result is not None:
+                self._record(result)
             step = self._take_next()
             if step is not None:
                 self._tasks[step.name] = task
@@ -233,14 +285,17 @@ class Run:
             self._release_slot()
         for name in self._tasks:
             result = self._interrupted_result(name, reason)
-            self._emit_finished(result, *self._schedule.settle(result))
+            if result is not None:
+                self._emit_finished(result, *self._schedule.settle(result))
         blocker = "" if self._interrupted else self._failed_step
         self._emit_finished(*self._schedule.abandon(f"not run: {reason}", blocked_by=blocker))
         self._emit(RunFinished(seconds=self._context.elapsed, interrupted=self._interrupted))
 
-    def _interrupted_result(self, name: str, reason: str) -> StepResult:
-        """The result of a step that was stopped before it could end."""
-        seconds = self._context.elapsed - self._started_at[name]
+    def _interrupted_result(self, name: str, reason: str) -> StepResult | None:
+        """The result of a step that was stopped before it could end; None if it had not begun yet."""
+        if name not in self._starts.at:
+            return None
+        seconds = self._context.elapsed - self._starts.at[name]
         return StepResult(
             name=name,
             outcome=Outcome.ERROR,

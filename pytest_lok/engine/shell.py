@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
+from contextlib import nullcontext
 
 from pytest_lok.core.edits.edits import refused_path
 from pytest_lok.core.edits.protected_names import protection_reason
@@ -69,8 +70,7 @@ async def run_command(execution: StepExecution, command: CommandSpec) -> Complet
     """Run one command within the step's time limit; StepFailedError with its output if it exits non-zero."""
     context, step = execution.context, execution.step
     try:
-        with time_limit(context.timeout_of(step)):
-            done = await context.world.shell.run(command)
+        done = await run_in_slot(execution, command)
     except TimeoutError:
         raise context.timed_out(step, "the command") from None
     execution.exit_code = done.exit_code
@@ -80,6 +80,19 @@ async def run_command(execution: StepExecution, command: CommandSpec) -> Complet
         cut = done.cut or done.stderr_cut
         raise StepFailedError(_exit_text(done), output=_error_text(done), cut=cut)
     return done
+
+
+async def run_in_slot(execution: StepExecution, command: CommandSpec) -> Completed:
+    """Run one command in a slot, that of its step or one of its own; TimeoutError after the step's limit.
+
+    Waiting for the slot is no part of the limit.
+    """
+    step, context = execution.step, execution.context
+    total = context.world.limits.total_for(step.max_parallel)
+    async with nullcontext() if context.holds_slot(step) else context.queue.slot(total):
+        execution.begin()
+        with time_limit(context.timeout_of(step)):
+            return await context.world.shell.run(command)
 
 
 def missing_program(name: str, output: str = "") -> StepUnableError:

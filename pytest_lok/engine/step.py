@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TypeAlias, TypeVar, assert_never
@@ -18,6 +19,7 @@ from pytest_lok.core.results import ItemResult, Json, Outcome, StepResult
 from pytest_lok.core.templates.scope import Loop, Scope
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.core.workflow.model import MOST_ITEMS, Ask, ForEach, Shell, Step
+from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.asking.findings import InconclusiveError
 from pytest_lok.engine.checks import check_step
 from pytest_lok.engine.context import RunContext
@@ -40,8 +42,11 @@ PASSED: StepOutcome = (Outcome.PASSED, "", "")
 
 
 async def run_step(step: Step, context: RunContext) -> StepResult:
-    """Run the step to its result. ``seconds`` of the result include the pauses between attempts."""
-    began = context.now()
+    """Run the step to its result. ``seconds`` of the result include the pauses between attempts.
+
+    They do not include the wait for the first place at a backend.
+    """
+    made = context.now()
     execution = StepExecution(step, context)
     stray: list[str] = []
     STRAY_OUTPUT.set(stray)
@@ -51,7 +56,7 @@ async def run_step(step: Step, context: RunContext) -> StepResult:
     underlying = Outcome.ERROR if outcome is Outcome.SOFT else None
     if outcome.red and step.continue_on_error:
         outcome, underlying = Outcome.SOFT, outcome
-    result = execution.result(outcome, reason, hint, underlying=underlying, seconds=context.now() - began)
+    result = execution.result(outcome, reason, hint, underlying=underlying, seconds=execution.seconds(made))
     # a dry run: the steps that count on edits which were only shown must not run
     return (
         replace(result, blocked_by=step.name) if outcome is Outcome.SKIPPED and execution.attempts else result
@@ -132,22 +137,14 @@ async def _run_repeats(execution: StepExecution, action: Ask) -> None:
 
 async def _gather_limited(work: Sequence[Coroutine[None, None, T]], execution: StepExecution) -> list[T]:
     """Run the coroutines side by side, up to the step's ``max_parallel``; the results keep the order."""
-    wanted, limits, queue = (
-        execution.step.max_parallel,
-        execution.context.world.limits,
-        execution.context.queue,
-    )
-    slots = asyncio.Semaphore(limits.parallel_for(wanted))
-    total = limits.total_for(wanted)
-    finished = 0
+    step, context = execution.step, execution.context
+    limits, holds_slot = context.world.limits, context.holds_slot(step)
+    at_once, total = limits.parallel_for(step.max_parallel), limits.total_for(step.max_parallel)
+    parts, finished = FifoQueue(), 0
 
     async def one(part: Coroutine[None, None, T]) -> T:
-        async with slots:
-            await queue.acquire(lambda: total)
-            try:
-                result = await part
-            finally:
-                queue.release()
+        async with parts.slot(at_once), context.queue.slot(total) if holds_slot else nullcontext():
+            result = await part
         nonlocal finished
         finished += 1
         _emit_progress(execution, finished, len(work))
@@ -155,7 +152,7 @@ async def _gather_limited(work: Sequence[Coroutine[None, None, T]], execution: S
 
     _emit_progress(execution, 0, len(work))
     # The step only waits while its parts run, and each part needs a slot of its own.
-    with queue.released():
+    with context.queue.released() if holds_slot else nullcontext():
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(one(part)) for part in work]
@@ -181,9 +178,9 @@ async def _run_items(execution: StepExecution, items: Sequence[Json]) -> StepOut
     step, context = execution.step, execution.context
 
     async def one(part: StepExecution) -> FinishedItem:
-        began = context.now()
+        made = context.now()
         outcome, reason, hint = await _outcome_of(part, _run_action)
-        return part, part.item_result(outcome, reason, context.now() - began), hint
+        return part, part.item_result(outcome, reason, part.seconds(made)), hint
 
     each = [StepExecution(step, context, Loop(item=item, index=i)) for i, item in enumerate(items)]
     if isinstance(step.action, Ask) and step.action.apply_edits:

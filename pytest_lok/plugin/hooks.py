@@ -109,7 +109,7 @@ def _add_ini_keys(parser: pytest.Parser) -> None:
     )
     parser.addini("lok_record", "what --lok-record is where it is not given; not used in CI", default="")
     parser.addini(
-        "lok_max_parallel", "steps running at once, of all workflows together", type="int", default=None
+        "lok_max_parallel", "steps and items running at once, of all workflows", type="int", default=None
     )
     parser.addini("lok_fail_on", "the least severity of a finding that fails, over every [gate]", default="")
 

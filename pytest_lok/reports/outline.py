@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pytest_lok.core.workflow.model import Ask, Shell, Step, Strategy
 from pytest_lok.core.workflow.plan import Plan
@@ -39,7 +39,21 @@ class PlannedStep:
     prompt_known: bool = False
 
 
-def outline(plan: Plan, steps: Sequence[PlannedStep], *, whole: bool = False) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedLimits:
+    """How much would run at once: ``steps`` and items of every kind, else ``commands`` alone.
+
+    ``questions`` are those that each backend gets at once. None = any number.
+    """
+
+    steps: int | None = None
+    commands: int | None = None
+    questions: Mapping[str, int | None] = field(default_factory=dict)
+
+
+def outline(
+    plan: Plan, steps: Sequence[PlannedStep], *, whole: bool = False, limits: PlannedLimits | None = None
+) -> str:
     """The plan for people; ``whole`` shows prompts of any length."""
     workflow = plan.workflow
     lines = [": ".join(filter(None, [workflow.stem, workflow.description]))]
@@ -51,11 +65,14 @@ def outline(plan: Plan, steps: Sequence[PlannedStep], *, whole: bool = False) ->
         lines += ["", f"{number}. {planned.step.name}: {_kind(planned)}"]
         lines += [f"   {line}".rstrip() for line in (*_conditions(planned.step), *_text(planned, whole))]
     asks = sum(isinstance(planned.step.action, Ask) for planned in steps)
-    lines += ["", f"{_many(len(steps), 'step')}, {_many(asks, 'question')}. Nothing was run."]
+    lines += ["", *([] if limits is None else _at_once(limits))]
+    lines.append(f"{_many(len(steps), 'step')}, {_many(asks, 'question')}. Nothing was run.")
     return escape_control_chars("\n".join(lines))
 
 
-def outline_document(plan: Plan, steps: Sequence[PlannedStep]) -> dict[str, object]:
+def outline_document(
+    plan: Plan, steps: Sequence[PlannedStep], limits: PlannedLimits | None = None
+) -> dict[str, object]:
     """The plan for programs: plain values."""
     return {
         "workflow": plan.workflow.stem,
@@ -63,7 +80,21 @@ def outline_document(plan: Plan, steps: Sequence[PlannedStep]) -> dict[str, obje
         "arguments": dict(plan.arguments),
         "selected": [step.name for step in plan.steps if step.name in plan.selected],
         "steps": [_document(planned) for planned in steps],
+        "at_once": limits,
     }
+
+
+def _at_once(limits: PlannedLimits) -> Iterator[str]:
+    """How much would run at once, in a line."""
+    parts = [f"{limits.steps} steps or items"] if limits.steps is not None else []
+    parts += [_many(limits.commands, "command")] if limits.commands is not None else []
+    parts += [
+        f"{_many(number, 'question')} to {name}"
+        for name, number in limits.questions.items()
+        if number is not None
+    ]
+    if parts:
+        yield f"At once: at most {', '.join(parts)}."
 
 
 def _document(planned: PlannedStep) -> dict[str, object]:

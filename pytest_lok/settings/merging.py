@@ -41,6 +41,9 @@ _DEFAULT_STRENGTHS = {  # lok's, in its order
     "claude": _CLAUDE, "anthropic": _CLAUDE, "bedrock": _CLAUDE, "gemini": _GEMINI, "gemini-api": _GEMINI,
     "codex": ["analysis", "dead-code", "performance"],
 }  # fmt: skip
+# Vendors serve many at once. What runs on this machine shares its processors: tools, and Ollama's models. A
+# scripted backend answers from a file, so nothing is gained by a limit.
+_DEFAULT_CONCURRENCY = {"anthropic": 16, "openai": 16, "gemini-api": 16, "bedrock": 16, "scripted": 0}
 _BUILT_IN: Mapping[str, Any] = {
     "backends": {"claude": {}, "codex": {}, "gemini": {"timeout": 600}, "ollama": {}},
 }
@@ -182,9 +185,12 @@ def _with_type_defaults(name: str, table: dict[str, Any], types: Collection[str]
         by_key = name == "claude" and not table.get("command") and table.get("api_key_env")
         table = {**table, "type": "anthropic" if by_key else name}
     kind = table.get("type", "")
-    # a scripted backend answers from a file, so nothing is gained by a limit
-    usual = {"weight": _DEFAULT_WEIGHTS.get(kind, 1.0), "strengths": _DEFAULT_STRENGTHS.get(kind, [])}
-    return {**usual, **({"max_concurrent": 0} if kind == "scripted" else {}), **table}
+    usual = {
+        "weight": _DEFAULT_WEIGHTS.get(kind, 1.0),
+        "strengths": _DEFAULT_STRENGTHS.get(kind, []),
+        **({"max_concurrent": _DEFAULT_CONCURRENCY[kind]} if kind in _DEFAULT_CONCURRENCY else {}),
+    }
+    return {**usual, **table}
 
 
 def _suggest_key(path: Keys) -> str:

@@ -95,7 +95,7 @@ class Defaults(Table):
     timeout: Seconds = 300.0
     env_policy: Literal["inherit", "clean"] = "inherit"
     env: list[str] = key([])
-    max_parallel: Positive = 8
+    max_parallel: Positive = 16
     command_wrapper: Annotated[str, Check(_wrapper)] = ""
 
     @property

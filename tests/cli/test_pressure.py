@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
+
 from tests.cli.projects import Project
 
 ALONE = "".join(f"[backends.{name}]\nenabled = false\n" for name in ("claude", "codex", "gemini", "ollama"))
@@ -19,11 +21,19 @@ REPLY = json.dumps(
 
 
 class Narrow(ThreadingHTTPServer):
-    """Serves ``bears`` questions at once, each for 50 ms; to any more it says that it is too much."""
+    """Serves ``bears`` questions at once, each for 50 ms; to any more it says that it is too much.
 
-    def __init__(self, bears: int) -> None:
+    It answers none before ``awaited`` have been there at once, or have had 10 s for that.
+    """
+
+    request_queue_size = 128
+
+    def __init__(self, bears: int, awaited: int = 0) -> None:
         self.bears = bears
         self.now = 0
+        self.most = 0
+        self.awaited = awaited
+        self.complete = threading.Event()
         self.refused: list[bool] = []
         self.lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), Handler)
@@ -39,7 +49,11 @@ class Handler(BaseHTTPRequestHandler):
             fits = server.now < server.bears
             server.refused.append(not fits)
             server.now += fits
+            server.most = max(server.most, server.now)
         if fits:
+            if server.most >= server.awaited:
+                server.complete.set()
+            server.complete.wait(10)
             time.sleep(0.05)
             with server.lock:
                 server.now -= 1
@@ -54,8 +68,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def narrow(bears: int) -> Iterator[Narrow]:
-    with Narrow(bears) as server:
+def narrow(bears: int, awaited: int = 0) -> Iterator[Narrow]:
+    with Narrow(bears, awaited) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield server
@@ -83,6 +97,32 @@ def test_it_is_asked_less_at_once_until_it_bears_it(project: Project) -> None:
         assert done.document["usage"]["calls"] == len(server.refused) >= 40  # also those that were refused
         # some 70 questions for 40 answers; with sixteen at once to the end there are more than 150
         assert len(server.refused) < 110
+
+
+@pytest.mark.parametrize(
+    ("more", "text", "most"),
+    [
+        ("", steps(20), 16),
+        (
+            "",
+            f"[[steps]]\nname = 's'\nbackend = 'api'\nfor_each = {[*range(20)]}\nprompt = '{{{{ item }}}}?'",
+            16,
+        ),
+        ("max_concurrent = 20", steps(20), 20),
+        ("", "max_parallel = 5\n" + steps(20), 5),
+        ("[defaults]\nmax_parallel = 3", steps(20), 3),
+    ],
+    ids=["steps", "items", "more places", "workflow", "settings"],
+)
+def test_its_places_alone_limit_the_questions_unless_max_parallel_is_set(
+    project: Project, more: str, text: str, most: int
+) -> None:
+    with narrow(99, awaited=most) as server:
+        project.write("lok.toml", settings(server, more))
+        project.workflow("w", text)
+        assert project.lok("run", "w").code == 0
+        assert (server.most, len(server.refused)) == (most, 20)
+        assert server.complete.is_set()
 
 
 def test_no_more_begin_than_a_minute_may_have(project: Project) -> None:

@@ -156,22 +156,23 @@ def steps(count: int, before: str = "") -> str:
     )
 
 
+ONE, TWO = (Limits(max_parallel=n, is_explicit=True) for n in (1, 2))
 ITEMS = f'[[steps]]\nname = "each"\nfor_each = {list(range(6))}\nprompt = "{{{{ item }}}}"\nbackend = "one"\n'
 
 
 @pytest.mark.parametrize(
     ("texts", "limits", "most"),
     [
-        ([steps(6), steps(6), steps(6)], Limits(max_parallel=2), 2),
-        ([steps(6), ITEMS, ITEMS], Limits(max_parallel=2), 2),
-        ([ITEMS + "repeat = 3\n", ITEMS], Limits(max_parallel=2), 2),
+        ([steps(6), steps(6), steps(6)], TWO, 2),
+        ([steps(6), ITEMS, ITEMS], TWO, 2),
+        ([ITEMS + "repeat = 3\n", ITEMS], TWO, 2),
         ([steps(6, "max_parallel = 1\n"), steps(6, "max_parallel = 2\n")], Limits(max_parallel=8), 3),
-        ([steps(6, "max_parallel = 6\n"), steps(6)], Limits(max_parallel=2, is_explicit=True), 2),
-        ([steps(6, "max_parallel = 6\n"), steps(2)], Limits(max_parallel=2), 6),
-        ([ITEMS + "max_parallel = 6\n"], Limits(max_parallel=2), 6),
-        ([ITEMS + "max_parallel = 6\n"], Limits(max_parallel=2, is_explicit=True), 2),
+        ([steps(6, "max_parallel = 6\n"), steps(6)], TWO, 2),
+        ([ITEMS + "max_parallel = 6\n"], TWO, 2),
+        ([steps(6), steps(6), ITEMS, ITEMS + "repeat = 2\n"], Limits(max_parallel=2), 30),
+        ([steps(6, "max_parallel = 2\n"), ITEMS + "max_parallel = 3\n"], Limits(max_parallel=2), 5),
     ],
-    ids=["runs", "items", "repeats", "own", "firm", "more", "more items", "firm items"],
+    ids=["runs", "items", "repeats", "own", "firm", "firm items", "unset", "unset own"],
 )
 def test_all_runs_together_keep_to_the_limit(
     tmp_path: Path, texts: list[str], limits: Limits, most: int
@@ -187,7 +188,7 @@ def test_all_runs_together_keep_to_the_limit(
 
 
 def test_who_waits_for_a_place_can_be_stopped_and_who_leaves_one_lets_others_in(tmp_path: Path) -> None:
-    background, here = Background(), world(tmp_path, Counted("one"), limits=Limits(max_parallel=1))
+    background, here = Background(), world(tmp_path, Counted("one"), limits=ONE)
     long = '[[steps]]\nname = "long"\nshell = "touch begun; exec sleep 600"\n'
     first = background.start(Plan.of(workflow(long)), here)
     while not (tmp_path / "begun").exists():

@@ -255,7 +255,9 @@ def test_no_more_steps_run_at_once_than_allowed(tmp_path: Path, limit: int) -> N
     done = ran(
         text,
         world(
-            tmp_path, Scripted("b", [ScriptedReply(reply="y", delay=0.01)]), limits=Limits(max_parallel=limit)
+            tmp_path,
+            Scripted("b", [ScriptedReply(reply="y", delay=0.01)]),
+            limits=Limits(max_parallel=limit, is_explicit=True),
         ),
     )
     running = most = 0

@@ -149,6 +149,7 @@ async def _ask_in_slot(execution: StepExecution, backend: Backend, prompt: Promp
 
 
 def _emit_asked(execution: StepExecution, backend: Backend, prompt: Prompt) -> None:
+    execution.begin()
     execution.context.emit(
         BackendAsked(
             step=execution.step.name,

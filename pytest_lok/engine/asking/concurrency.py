@@ -1,4 +1,4 @@
-"""How many steps, and how many questions to a backend, run at once in this process."""
+"""How many commands, and how many questions to a backend, run at once in this process."""
 
 from __future__ import annotations
 
@@ -47,6 +47,15 @@ class FifoQueue:
             ):
                 self.release()
             raise
+
+    @asynccontextmanager
+    async def slot(self, limit: float) -> AsyncIterator[None]:
+        """``async with slot(limit):`` holds a slot."""
+        await self.acquire(lambda: limit)
+        try:
+            yield
+        finally:
+            self.release()
 
     def release(self) -> None:
         """Give a slot back, and hand it to whoever waits first."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_lok.core.events import StepFinished, StepStarted
 from pytest_lok.core.results import Outcome, Reply
 from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
 from pytest_lok.engine.ports import Limits, Prompt
@@ -17,12 +18,13 @@ FOUR = "\n".join(f'[[steps]]\nname = "s{n}"\nbackend = "slow"\nprompt = "?"' for
 
 
 class Slow:
-    """Answers after ``seconds`` and remembers how many it was asked at once."""
+    """Answers after ``seconds`` and remembers how many it was asked at once; ``asked`` is a file to make then."""
 
     name = "slow"
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, asked: Path | None = None) -> None:
         self._seconds = seconds
+        self._asked = asked
         self._now = 0
         self.most = 0
 
@@ -32,6 +34,8 @@ class Slow:
     async def ask(self, prompt: Prompt) -> Reply:
         self._now += 1
         self.most = max(self.most, self._now)
+        if self._asked is not None:
+            self._asked.touch()
         await asyncio.sleep(self._seconds)
         self._now -= 1
         return Reply(text="ok", backend=self.name)
@@ -55,6 +59,46 @@ def test_waiting_in_line_is_no_part_of_the_answers_time(tmp_path: Path) -> None:
     assert set(ran(FOUR, replace(within, limiters={"slow": ConcurrencyLimiter(1)})).outcomes.values()) == {
         Outcome.PASSED
     }
+
+
+def test_who_waits_for_a_place_has_not_begun(tmp_path: Path) -> None:
+    within = replace(world(tmp_path, Slow(0.2)), limiters={"slow": ConcurrencyLimiter(1)})
+    done = ran(FOUR, within)
+    happened = [event for event in done.events if isinstance(event, (StepStarted, StepFinished))]
+    assert [type(event) for event in happened] == [StepStarted, StepFinished] * 4
+    assert all(0.2 <= step.seconds < 0.4 for step in done.result.steps.values()), (
+        "the wait is not the step's own"
+    )
+
+
+def test_an_item_that_waits_for_a_place_has_not_begun(tmp_path: Path) -> None:
+    text = '[[steps]]\nname = "each"\nbackend = "slow"\nfor_each = [1, 2, 3]\nprompt = "{{ item }}"'
+    done = ran(text, replace(world(tmp_path, Slow(0.2)), limiters={"slow": ConcurrencyLimiter(1)}))
+    each = done.result.steps["each"]
+    assert all(0.2 <= item.seconds < 0.4 for item in each.items)
+    assert 0.6 <= each.seconds < 1.0
+
+
+def test_who_waits_for_a_place_when_the_run_stops_was_not_run(tmp_path: Path) -> None:
+    bad = '[[steps]]\nname = "bad"\nshell = "while [ ! -e asked ]; do sleep 0.01; done; exit 1"\n'
+    backend = Slow(30, asked=tmp_path / "asked")
+    within = replace(world(tmp_path, backend), limiters={"slow": ConcurrencyLimiter(1)})
+    result = ran(bad + FOUR, within, fail_fast=True).result
+    assert result.steps["s0"].outcome is Outcome.ERROR
+    assert result.steps["s0"].reason.startswith("cancelled: ")
+    for name in ("s1", "s2", "s3"):
+        step = result.steps[name]
+        assert (step.outcome, step.attempts, step.blocked_by) == (Outcome.SKIPPED, 0, "bad")
+        assert step.reason.startswith("not run: ")
+
+
+def test_commands_wait_for_a_slot_and_let_questions_pass(tmp_path: Path) -> None:
+    wait = "while [ ! -e asked ]; do sleep 0.01; done; rm lock"
+    text = f'[[steps]]\nname = "long"\nshell = "touch lock; {wait}"\n'
+    text += '[[steps]]\nname = "next"\nshell = "test ! -e lock"\n'
+    text += '[[steps]]\nname = "s0"\nbackend = "slow"\nprompt = "?"\nverify = "test ! -e lock"\n'
+    within = world(tmp_path, Slow(0.0, asked=tmp_path / "asked"), limits=Limits(max_parallel=1, timeout=20.0))
+    assert set(ran(text, within).outcomes.values()) == {Outcome.PASSED}
 
 
 def test_slots_serve_one_event_loop_after_another() -> None:
