@@ -12,6 +12,7 @@ from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand, options
 from pytest_lok.cli.terminal import columns
 from pytest_lok.cli.workflow_command import complete_workflow
+from pytest_lok.cli.workflow_install import install, remove, update
 from pytest_lok.errors import Problem, UsageError, WorkflowError
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ _name = click.Argument(["name"], metavar="NAME|PATH", shell_complete=complete_wo
 command = click.Group(
     "workflow",
     params=options("json", "output", *COMMON_OPTIONS),
-    help="List, show and validate workflows.",
+    help="List, show, check and install workflows.",
     commands=[
         OptionsCommand(
             "list",
@@ -147,5 +148,8 @@ command = click.Group(
             Without a name, all of the project's are checked. Exit code 0, or 2 where anything is wrong.
             """,
         ),
+        install,
+        update,
+        remove,
     ],
 )
