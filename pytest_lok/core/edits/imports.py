@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from posixpath import dirname, normpath, splitext
 
+from pytest_lok.core.text.words import words
+
 Read = Callable[[str], bytes | None]
 
 MAX_FILES = 200
@@ -16,9 +18,7 @@ _IMPORTING_CALLS = frozenset({"__import__", "import_module", "run_module", "run_
 """Functions that import the module or file whose name they are given."""
 _IMPORTING_MODULES = frozenset({"builtins", "importlib", "path", "runpy", "sys"})
 """Modules that hold those functions or the import path: renamed by ``as``, nobody can follow them."""
-_DYNAMIC_NAMES = frozenset(
-    {"__path__", "eval", "exec", "iter_modules", "meta_path", "spec_from_file_location", "walk_packages"}
-)
+_DYNAMIC_NAMES = words("__path__ eval exec iter_modules meta_path spec_from_file_location walk_packages")
 """Names by which Python imports what is not written out."""
 _RELATIVE = re.compile(r"""(?:\brequire_relative\s*\(?\s*["'](?=[^./])|["'](?=\.{1,2}/))([^"'\n]+)["']""")
 _COMPUTED = re.compile(r"""\b(?:require|require_relative|import)\s*\((?!\s*["'])""")

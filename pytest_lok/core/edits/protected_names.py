@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
+from pytest_lok.core.text.words import words
+
 _PYTEST = "pytest reads it to know what it runs"
 _BUILD = "a build or a test run starts with it"
 _CI = "a CI service reads it to know what it runs"
@@ -58,9 +60,7 @@ NAMES: Mapping[str, str] = {
 What begins with a dot need not be listed: hidden files and directories are configuration, all of them.
 """
 
-INSTALLED = frozenset({
-    "node_modules", "site-packages", "dist-packages", "venv", "__pycache__", "__pypackages__",
-})  # fmt: skip
+INSTALLED = words("node_modules site-packages dist-packages venv __pycache__ __pypackages__")
 """Directories of code that other people wrote."""
 
 _HIDDEN = "it is hidden, and hidden files are configuration"

@@ -19,26 +19,24 @@ from posixpath import basename, normpath
 
 from pytest_lok.core.edits.imports import imported_files
 from pytest_lok.core.edits.protected_names import fold_name
+from pytest_lok.core.text.words import words
 
 MAX_TEXTS = 200
 """Commands that are followed; beyond that, the files they name and the tests count as run."""
 
 # fmt: off
-DATA_PROGRAMS = frozenset({
-    "[", "basename", "cat", "cd", "curl", "cut", "date", "dirname", "echo", "egrep", "exit", "false", "fgrep",
-    "grep", "head", "ls", "mkdir", "printf", "pwd", "rm", "rmdir", "set", "sleep", "sort", "stat", "tail",
-    "test", "tr", "true", "uniq", "wc",
-})
+DATA_PROGRAMS = words("""
+    [ basename cat cd curl cut date dirname echo egrep exit false fgrep grep head ls mkdir printf pwd rm
+    rmdir set sleep sort stat tail test tr true uniq wc
+""")
 """Programs that run none of their files, and are not configured by any."""
 
-CHECKERS = frozenset({
-    "actionlint", "ansible-lint", "basedpyright", "bandit", "biome", "black", "clang-format",
-    "clang-tidy", "codespell", "eslint", "flake8", "gofmt", "golangci-lint", "hadolint", "isort", "jq",
-    "jshint", "ktlint", "markdownlint", "mypy", "oxlint", "prettier", "py_compile", "compileall",
-    "pycodestyle", "pyflakes", "pylint", "pyright", "rubocop", "ruff", "rustfmt", "shellcheck", "shfmt",
-    "srb", "staticcheck", "stylelint", "taplo", "tflint", "tsc", "ty", "vulture", "xmllint", "yamllint",
-    "zizmor",
-})
+CHECKERS = words("""
+    actionlint ansible-lint basedpyright bandit biome black clang-format clang-tidy codespell eslint flake8
+    gofmt golangci-lint hadolint isort jq jshint ktlint markdownlint mypy oxlint prettier py_compile
+    compileall pycodestyle pyflakes pylint pyright rubocop ruff rustfmt shellcheck shfmt srb staticcheck
+    stylelint taplo tflint tsc ty vulture xmllint yamllint zizmor
+""")
 """Programs that look at files and run none; a file behind one of their options may be configuration."""
 
 CHECKING_SUBCOMMANDS = {
@@ -65,14 +63,14 @@ _WRAPPERS = {
 }
 """Programs that run the program named behind them, some only behind one of these words."""
 _LISTERS = frozenset({"find", "for", "run-parts"})
-_KEYWORDS = frozenset({"!", "{", "}", "do", "done", "elif", "else", "fi", "if", "then", "until", "while"})
-_SHELLS = frozenset({"ash", "bash", "dash", "ksh", "sh", "zsh", "source", "."})
+_KEYWORDS = words("! { } do done elif else fi if then until while")
+_SHELLS = words("ash bash dash ksh sh zsh source .")
 _MANAGERS = frozenset({"bun", "npm", "pnpm", "yarn"})
 _OPERATORS = frozenset(";&|()<>\n")
-_TEST_FOLDERS = frozenset({
-    "__snapshots__", "__tests__", "e2e", "fixtures", "golden", "goldens", "snapshots", "spec", "specs",
-    "test", "test-data", "test_data", "testdata", "tests",
-})
+_TEST_FOLDERS = words("""
+    __snapshots__ __tests__ e2e fixtures golden goldens snapshots spec specs test test-data test_data
+    testdata tests
+""")
 # fmt: on
 _TEST_FILE = re.compile(
     r"tests?([_-].*)?\.\w+|.+[_.-](tests?|spec|cy|e2e)\.\w+|.+\.snap|.+(Tests?|TestCase|Spec)\.(java|kt|scala|groovy|cs|swift|php)"

@@ -56,16 +56,17 @@ How it is done
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_lok.core.shell.ast import Hole, Script, ShellWord, UnsupportedSyntax
+from pytest_lok.core.shell.ast import Hole, Script, ShellWord, SimpleCommand, UnsupportedSyntax
 from pytest_lok.core.shell.cursor import HOLE
 from pytest_lok.core.shell.parser import scan
-from pytest_lok.core.shell.pipes import hidden_failures
 from pytest_lok.core.shell.placeholders import (
     Placeholder,
     compile_placeholder,
+    find_holes,
     find_spans,
     shift_fault,
     statement_faults,
@@ -80,6 +81,7 @@ from pytest_lok.core.shell.spelling import (
 )
 from pytest_lok.core.shell.value_checks import Pieces, ValueChecks
 from pytest_lok.core.templates.scope import Scope, VisibleNames
+from pytest_lok.core.text.words import words
 from pytest_lok.errors import Fault, SourceError, TemplateError
 
 if TYPE_CHECKING:
@@ -170,9 +172,7 @@ class ShellTemplate:
         if "|" not in self.source:
             return []
         try:
-            return list(
-                hidden_failures(_scanned(self.source, [Hole(*span) for span in find_spans(self.source)]))
-            )
+            return list(_hidden_failures(_scanned(self.source, find_holes(self.source))))
         except UnsupportedSyntax:
             return []
 
@@ -308,3 +308,36 @@ def _unreadable(source: str, first: tuple[int, int], error: UnsupportedSyntax) -
         end=at + 1,
         hint=f"keep to what every sh reads alike; or {_ways_out(source[slice(*first)])}",
     )
+
+
+# --- remarks
+
+
+_SHELL_COMMANDS = words("""
+    : [ break cd continue echo exit export printf pwd read return set shift test true umask unset
+""")
+"""The shell's own commands: if one of them fails, that is meant, as a rule."""
+
+_PIPE_HINT = "pipefail = true (with bash), or take its output first: x=$(…) && printf '%s\\n' \"$x\" | …"
+
+
+def _hidden_failures(script: Script) -> Iterator[Fault]:
+    """A remark about each command before a ``|`` that may fail without anybody knowing."""
+    if any(_sets_pipefail(command) for command in script.commands):
+        return
+    for start, commands in script.piped:
+        name = next(filter(None, map(_may_fail, commands)), "")
+        if name:
+            message = f"where `{name}` fails, the pipe goes on with what is there, and the step passes"
+            yield Fault(message=message, start=start, end=start + 1, hint=_PIPE_HINT)
+
+
+def _may_fail(command: SimpleCommand) -> str:
+    """The name of a program, which may fail; "" for what the shell does itself."""
+    name = command.words[:1]
+    return "" if not name or name[0].literal in _SHELL_COMMANDS else name[0].shown
+
+
+def _sets_pipefail(command: SimpleCommand) -> bool:
+    texts = [word.literal for word in command.words]
+    return texts[:1] == ["set"] and "pipefail" in texts

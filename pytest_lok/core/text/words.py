@@ -1,8 +1,24 @@
-"""Words in a text -> the set of them: a table of names is easier to read and to sort without quotes."""
+"""Tables written as text: sets of words, and rows of them, easier to read and to sort without quotes."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_NEXT_ROW = re.compile(r"\n(?=\S)")
+_NEXT_COLUMN = re.compile(r"(?<!\S)\|(?!\S)")
 
 
 def words(*texts: str) -> frozenset[str]:
     """Every word of the texts; words are parted by white space."""
     return frozenset(word for text in texts for word in text.split())
+
+
+def rows(table: str, columns: int) -> Iterator[list[list[str]]]:
+    """The rows of a table, each with the words of its columns, the last of which may be left out.
+
+    A ``|`` that stands alone parts columns. A line that is indented goes on with the row above.
+    """
+    for row in _NEXT_ROW.split(table.strip()):
+        cells = [column.split() for column in _NEXT_COLUMN.split(row)]
+        yield cells + [[]] * (columns - len(cells))

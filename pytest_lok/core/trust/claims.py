@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from pytest_lok.core.text.words import words
+
 Table: TypeAlias = Mapping[str, Any]
 KeyPlace: TypeAlias = "Callable[[tuple[str, ...]], tuple[str, int]]"
 """A key's path in the settings -> the file and the line in which the key stands."""
@@ -32,9 +34,7 @@ HARMLESS: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 """Keys that neither run anything, nor send anything elsewhere, nor loosen what the user has said."""
 HARMLESS_TABLES = frozenset({"roles", "tasks", "conductor", "cache", "prices"})
-KNOWN_TYPES = frozenset(
-    {"claude", "codex", "gemini", "anthropic", "openai", "gemini-api", "ollama", "bedrock", "scripted"}
-)
+KNOWN_TYPES = words("claude codex gemini anthropic openai gemini-api ollama bedrock scripted")
 """Types of backends that run or ask what is known: a tool on PATH, the vendor's address, or nobody."""
 DEFAULT_VALUES: Mapping[tuple[str, str], str] = {
     ("claude", "command"): "claude",

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from pytest_lok.core.text.words import words
+
 MIN_SECRET_LENGTH = 8  # characters; a shorter value would mask ordinary words
 
 _NAME_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -17,12 +19,10 @@ _SECRET = re.compile(
     r"|AUTH|AUTHORIZATION|BEARER|COOKIES?|JWT|CREDS|PASS|PWD|PAT"
 )
 """Words that make a name the name of a secret."""
-_DESCRIBING_WORDS = frozenset(
-    {
-        "FILE", "PATH", "DIR", "DIRECTORY", "SOCK", "SOCKET", "URL", "URI", "ID", "NAME", "USER", "USERNAME",
-        "HOST", "PORT", "TYPE", "METHOD", "ALGORITHM", "LENGTH", "LIMIT", "COUNT", "TTL", "EXPIRY", "ENABLED",
-    }
-)  # fmt: skip
+_DESCRIBING_WORDS = words("""
+    FILE PATH DIR DIRECTORY SOCK SOCKET URL URI ID NAME USER USERNAME HOST PORT TYPE METHOD ALGORITHM LENGTH
+    LIMIT COUNT TTL EXPIRY ENABLED
+""")
 """Last words of names that say something about a secret, and hold none: ``KEY_FILE``."""
 _NOT_SECRET = re.compile(r"(OLD)?PWD|GPG_KEY|SSH_AUTH_SOCK|GIT_CONFIG_KEY_[0-9]+")
 _FORGE_TOKENS = re.compile(r"(GH|GITHUB|GITLAB|GITEA)(_ENTERPRISE)?_TOKEN")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_lok.core.shell.ast import NamedCommand, ShellWord
+from pytest_lok.core.text.words import rows, words
 
 _ARRIVALS = """
 tar bsdtar gtar | -?[A-Za-z]*x[A-Za-z]*|--(extract|get) | all
@@ -53,26 +54,20 @@ class _ArrivalRule:
         return named if self.choosing == "operands" else args
 
 
-def _read() -> Iterator[tuple[str, _ArrivalRule]]:
-    for line in _ARRIVALS.strip().splitlines():
-        names, words, choosing = re.split(r" \| ", line.replace("| |", "|  |"))
-        for name in names.split():
-            pattern = re.compile(words.strip()) if words.strip() else None
-            yield name, _ArrivalRule(pattern, choosing.strip())
-
-
-_PROGRAMS: Mapping[str, _ArrivalRule] = dict(_read())
+_PROGRAMS: Mapping[str, _ArrivalRule] = {
+    name: _ArrivalRule(re.compile(said[0]) if said else None, choosing)
+    for names, said, (choosing,) in rows(_ARRIVALS, 3)
+    for name in names
+}
 _UNPACKS_INPUT = frozenset({"tar", "bsdtar", "gtar", "cpio", "pax"})
-_TREES = frozenset(
-    {"bisect", "checkout", "cherry-pick", "clone", "merge", "pull", "read-tree", "rebase", "reset", "restore",
-     "revert", "stash", "submodule", "subtree", "switch", "worktree"}
-)  # fmt: skip
-NAMING_REVISIONS = frozenset({"branch", "fetch", "remote", "symbolic-ref", "tag", "update-ref"})
+_TREES = words("""
+    bisect checkout cherry-pick clone merge pull read-tree rebase reset restore revert stash submodule
+    subtree switch worktree
+""")
+NAMING_REVISIONS = words("branch fetch remote symbolic-ref tag update-ref")
 """Subcommands of git by which a name may come to stand for another revision."""
-_TEXT_OPTIONS = frozenset(
-    {"-m", "--message", "-F", "--file", "-s", "--strategy", "-X", "--strategy-option", "--author"}
-)
-_NEW_BRANCH_OPTIONS = frozenset({"-b", "-B", "-c", "-C", "--create", "--force-create", "--orphan"})
+_TEXT_OPTIONS = words("-m --message -F --file -s --strategy -X --strategy-option --author")
+_NEW_BRANCH_OPTIONS = words("-b -B -c -C --create --force-create --orphan")
 _SOURCE_OPTIONS = ("-s", "--source")
 
 

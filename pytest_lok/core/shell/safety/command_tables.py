@@ -4,61 +4,56 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_lok.core.shell.safety.openers import opens_operands
+from pytest_lok.core.text.words import rows, words
 
-# fmt: off
-_PREFIXES = """
-    apptainer arch-chroot asdf autossh aws-vault bsub bugpoint bwrap capsh catchsegv chamber
-    charliecloud choom chpst chronic chroot clush concurrently conda coredumpctl cpulimit cross-env
-    daemon daemonize dbus-launch dbus-run-session dbx debconf-apt-progress devbox devenv distrobox
-    doppler dotenvx dsh dumb-init eatmydata enroot entr env-cmd envchain envconsul envdir errno expect
-    fakechroot faked fakeroot fakeroot-sysv fakeroot-tcp faketime firejail flatpak-spawn flock flox flux
-    fnm foreman fstab-decode gapplication gdb gio git-shell goenv gosu guix heaptrack honcho hyperfine
-    i386 ifne infisical invoke-rc.d jenv keychain ld.so ldd lima limactl linux32 linux64 lldb lli ltrace
-    luit machinectl make-first-existing-target mamba memusage micromamba mispipe mosh mpiexec mpirun
-    msgexec msgfilter newgrp newuidmap nix-shell nodeenv nodemon nodenv nq nsenter numactl nvm onchange
-    op overmind pdsh pee perf pg_virtualenv pgbench pkexec please plink prlimit proot proxychains
-    proxychains4 pssh pyenv qsub reflex reptyr rlogin rr rsh rtx run-parts run0 runcon runsv runuser
-    rust-gdb rust-lldb s6-envdir s6-setuidgid salloc sbatch schroot screen script sem service setarch
-    setlock setpriv setuidgid sg singularity slattach softlimit sops sotruss spack srun ssh-agent
-    ssh-argv0 ssh-copy-id sshpass start-server-and-test start-stop-daemon su su-exec systemd-cat
-    systemd-inhibit systemd-nspawn systemd-run systemd-socket-activate taskset teller tini tmux toolbox
-    torify torsocks trickle tsh tsocks tsp turbo uclampset udocker uname26 unbuffer unshare valgrind
-    valgrind.bin vipe volta wait-on watchexec watchman wine winpty with-contenv wsl x86_64 zellij
-"""
+PREFIXES = words("""
+    apptainer arch-chroot asdf autossh aws-vault bsub bugpoint bwrap capsh catchsegv chamber charliecloud
+    choom chpst chronic chroot clush concurrently conda coredumpctl cpulimit cross-env daemon daemonize
+    dbus-launch dbus-run-session dbx debconf-apt-progress devbox devenv distrobox doppler dotenvx dsh
+    dumb-init eatmydata enroot entr env-cmd envchain envconsul envdir errno expect fakechroot faked fakeroot
+    fakeroot-sysv fakeroot-tcp faketime firejail flatpak-spawn flock flox flux fnm foreman fstab-decode
+    gapplication gdb gio git-shell goenv gosu guix heaptrack honcho hyperfine i386 ifne infisical
+    invoke-rc.d jenv keychain ld.so ldd lima limactl linux32 linux64 lldb lli ltrace luit machinectl
+    make-first-existing-target mamba memusage micromamba mispipe mosh mpiexec mpirun msgexec msgfilter
+    newgrp newuidmap nix-shell nodeenv nodemon nodenv nq nsenter numactl nvm onchange op overmind pdsh pee
+    perf pg_virtualenv pgbench pkexec please plink prlimit proot proxychains proxychains4 pssh pyenv qsub
+    reflex reptyr rlogin rr rsh rtx run-parts run0 runcon runsv runuser rust-gdb rust-lldb s6-envdir
+    s6-setuidgid salloc sbatch schroot screen script sem service setarch setlock setpriv setuidgid sg
+    singularity slattach softlimit sops sotruss spack srun ssh-agent ssh-argv0 ssh-copy-id sshpass
+    start-server-and-test start-stop-daemon su su-exec systemd-cat systemd-inhibit systemd-nspawn
+    systemd-run systemd-socket-activate taskset teller tini tmux toolbox torify torsocks trickle tsh tsocks
+    tsp turbo uclampset udocker uname26 unbuffer unshare valgrind valgrind.bin vipe volta wait-on watchexec
+    watchman wine winpty with-contenv wsl x86_64 zellij
+""")
 """Commands that run a command which stands somewhere among their arguments."""
-
-_EVALUATORS = """
-    ansible ansible-console ansible-playbook at batch bc beeline bind bpftool bpftrace cap
-    clickhouse-client compgen complete cpan cpanm cqlsh crontab csh dasel dc debugfs duckdb ed edit
-    editor emacs emacsclient enable ex fab fabric fc ftp fx gdbtui gmake gmsh gpg-connect-agent gpic
-    gprofng groff grog hash hive htmlq inv invoke isql jello jhsdb jmespath jobs jp jp.py jrunscript
-    jshell jsonpath jsonpath_ng just less lessecho lesspipe lftp m4 make mariadb maxima mlr mongo
-    mongosh msfconsole mysql nano ncftp ninja nmap nroff nvim octave open osascript pager parallel pic
-    pico pppd psql pup qsv rake run-mailcap rview rvim salt sbt scp see sensible-browser sensible-editor
-    sensible-pager sftp slogin snowsql socat sqlcmd sqlite3 sqlplus ssh swipl systemd-mount task tclkit
-    telnet thor trino troff tshark update-alternatives usql vi view vigr vim vimdiff vipw visudo watch
-    wish x-terminal-emulator x-www-browser xauth xdg-open xdotool xmllint xmlstarlet xpath xsv xterm zq
-"""
+EVALUATORS = PREFIXES | words("""
+    ansible ansible-console ansible-playbook at batch bc beeline bind bpftool bpftrace cap clickhouse-client
+    compgen complete cpan cpanm cqlsh crontab csh dasel dc debugfs duckdb ed edit editor emacs emacsclient
+    enable ex fab fabric fc ftp fx gdbtui gmake gmsh gpg-connect-agent gpic gprofng groff grog hash hive
+    htmlq inv invoke isql jello jhsdb jmespath jobs jp jp.py jrunscript jshell jsonpath jsonpath_ng just
+    less lessecho lesspipe lftp m4 make mariadb maxima mlr mongo mongosh msfconsole mysql nano ncftp ninja
+    nmap nroff nvim octave open osascript pager parallel pic pico pppd psql pup qsv rake run-mailcap rview
+    rvim salt sbt scp see sensible-browser sensible-editor sensible-pager sftp slogin snowsql socat sqlcmd
+    sqlite3 sqlplus ssh swipl systemd-mount task tclkit telnet thor trino troff tshark update-alternatives
+    usql vi view vigr vim vimdiff vipw visudo watch wish x-terminal-emulator x-www-browser xauth xdg-open
+    xdotool xmllint xmlstarlet xpath xsv xterm zq
+""")
 """Commands that can run an argument, or a part of one, as code."""
-# fmt: on
-PREFIXES = frozenset(_PREFIXES.split())
-EVALUATORS = frozenset(_EVALUATORS.split()) | PREFIXES
 
-_PLAIN_WORDS = """
-    at batch bind cap compgen complete daemon edit enable errno ex fab fc hash hive invoke jobs just
-    less op open please salt see service task turbo view
-"""
-_WORDS = frozenset(_PLAIN_WORDS.split())
+_WORDS = words("""
+    at batch bind cap compgen complete daemon edit enable errno ex fab fc hash hive invoke jobs just less op
+    open please salt see service task turbo view
+""")
 """Words that are seldom meant as a command where they stand among the arguments of another."""
 
-INPUT_EVALUATORS = EVALUATORS - {
-    "bind", "compgen", "complete", "enable", "fc", "flock", "gmake", "hash", "hyperfine", "jobs", "just",
-    "less", "make", "watch", "open", "xdg-open", "systemd-cat",
-}  # fmt: skip
+INPUT_EVALUATORS = EVALUATORS - words("""
+    bind compgen complete enable fc flock gmake hash hyperfine jobs just less make watch open xdg-open
+    systemd-cat
+""")
 """Those of them that can run their standard input."""
 # fmt: off
 INPUT_PROGRAMS: Mapping[str, tuple[str, ...]] = {
@@ -79,28 +74,23 @@ WRAPPERS: Mapping[str, re.Pattern[str]] = {name: re.compile(options) for name, o
 }.items()}
 """Commands that run the command they are given, and what may stand between the two, each word by itself."""
 
-RUNNERS: Mapping[str, re.Pattern[str]] = {name: re.compile(words) for name, words in {
+RUNNERS: Mapping[str, re.Pattern[str]] = {name: re.compile(said) for name, said in {
     "bundle": r"exec", "direnv": r"exec|\.", "dotenv": r"run|--", "go": r"run", "hatch": r"run|--",
     "mise": r"exec|x|--", "npm": r"exec|--", "pdm": r"run|--", "pipenv": r"run|--", "pipx": r"run|--",
     "pnpm": r"exec|dlx|--", "poetry": r"run|--", "rbenv": r"exec", "uv": r"run|--", "yarn": r"exec|dlx|--",
 }.items()}
 """The same for those that do so after a subcommand only, which comes first."""
 
-INSTALLERS = frozenset({
-    "apk", "apt", "apt-get", "brew", "bun", "bundle", "cabal", "cargo", "composer", "dnf", "dotnet",
-    "flatpak", "gem",
-    "go", "hatch", "krew", "luarocks", "mise", "mix", "nix", "nix-env", "npm", "opam", "pdm", "pip", "pip3",
-    "pipenv", "pipx", "pnpm", "poetry", "rustup", "snap", "stack", "uv", "vcpkg", "yarn", "yum", "zypper",
-})
-INSTALLS = frozenset({
-    "add", "download", "get", "i", "install", "plugin", "reinstall", "require", "tool", "update",
-    "upgrade", "wheel",
-})
+INSTALLERS = words("""
+    apk apt apt-get brew bun bundle cabal cargo composer dnf dotnet flatpak gem go hatch krew luarocks mise
+    mix nix nix-env npm opam pdm pip pip3 pipenv pipx pnpm poetry rustup snap stack uv vcpkg yarn yum zypper
+""")
+INSTALLS = words("add download get i install plugin reinstall require tool update upgrade wheel")
 """Words of those after which a name is a package, whose code runs when it is installed or afterwards."""
 # fmt: on
 
 XARGS_OPTION = re.compile(r"-[0rtxp]+|-[nPLs]\d+|-[IdE]\S+|--null|--no-run-if-empty|--")
-XARGS_VALUE = frozenset({"-I", "-n", "-P", "-L", "-s", "-d", "-E"})
+XARGS_VALUE = words("-I -n -P -L -s -d -E")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,25 +115,18 @@ _RUNTIME = Interpreter(re.compile(r"run|x"), _OTHER.code_options)
 _JAVA = Interpreter(re.compile(r"-jar|-ea|-server|-[XD]\S+"), re.compile(r"(?!)"))
 # fmt: off
 _INTERPRETERS: Mapping[str, Interpreter] = {
-    **dict.fromkeys((
-        "ash", "bash", "csh", "dash", "fish", "ksh", "mksh", "oksh", "rbash", "sh", "tcsh", "xonsh", "yash",
-        "zsh",
-    ), _SH),
-    **dict.fromkeys(("pypy", "python", "pythonw"), _PYTHON),
-    **dict.fromkeys(("bun", "deno"), _RUNTIME),
+    **dict.fromkeys(words("ash bash csh dash fish ksh mksh oksh rbash sh tcsh xonsh yash zsh"), _SH),
+    **dict.fromkeys(words("pypy python pythonw"), _PYTHON),
+    **dict.fromkeys(words("bun deno"), _RUNTIME),
     "java": _JAVA,
-    **dict.fromkeys((
-        "bsh", "clisp", "elixir", "erl", "escript", "ghci", "gnuplot", "groovy", "guile", "iex",
-        "ipython", "irb", "jbang", "jruby",
-        "julia", "kotlin", "lua", "luajit", "micropython", "nash", "node", "nodejs", "nu",
-        "ocaml", "octave", "perl",
-        "php", "powershell", "pry", "ptpython", "pwsh", "qjs", "R", "racket", "runghc", "runhaskell",
-        "Rscript", "ruby", "sage",
-        "sbcl", "scala", "scheme", "swift", "tclsh", "ts-node", "tsx", "wish", "zx",
-    ), _OTHER),
+    **dict.fromkeys(words("""
+        bsh clisp elixir erl escript ghci gnuplot groovy guile iex ipython irb jbang jruby julia kotlin lua
+        luajit micropython nash node nodejs nu ocaml octave perl php powershell pry ptpython pwsh qjs R
+        racket runghc runhaskell Rscript ruby sage sbcl scala scheme swift tclsh ts-node tsx wish zx
+    """), _OTHER),
 }
 # fmt: on
-CODE_MODULES = frozenset({"cProfile", "code", "pdb", "profile", "runpy", "timeit", "trace"})
+CODE_MODULES = words("cProfile code pdb profile runpy timeit trace")
 """Python modules that run the arguments after ``-m``."""
 INPUT_FILE = re.compile(r"-|/dev/.*|/proc/.*")
 """Names of files that stand for what is open already."""
@@ -232,39 +215,36 @@ LITTLE_LANGUAGES: Mapping[str, LittleLanguage] = {
 }
 """Commands with a small language, whose programs can start others, or decide what a gate says."""
 
+_REMOTE = """
+docker docker-compose kubectl lxc nerdctl oc podman | exec run debug
+nix | develop shell run eval
+vagrant | ssh
+gcloud | ssh scp
+git | filter-branch foreach run
+aws | send-command start-session execute-command invoke
+az | run-command invoke
+gh | alias extension ssh config
+glab | alias config
+fly flyctl heroku railway wrangler | ssh run console exec
+bq | query
+go | generate
+openssl | engine
+npm pnpm yarn pip pip3 | config
+"""
 REMOTE_SUBCOMMANDS: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(
-        ("docker", "docker-compose", "kubectl", "lxc", "nerdctl", "oc", "podman"),
-        frozenset({"exec", "run", "debug"}),
-    ),
-    "nix": frozenset({"develop", "shell", "run", "eval"}),
-    "vagrant": frozenset({"ssh"}),
-    "gcloud": frozenset({"ssh", "scp"}),
-    "git": frozenset({"filter-branch", "foreach", "run"}),
-    "aws": frozenset({"send-command", "start-session", "execute-command", "invoke"}),
-    "az": frozenset({"run-command", "invoke"}),
-    "gh": frozenset({"alias", "extension", "ssh", "config"}),
-    "glab": frozenset({"alias", "config"}),
-    **dict.fromkeys(
-        ("fly", "flyctl", "heroku", "railway", "wrangler"), frozenset({"ssh", "run", "console", "exec"})
-    ),
-    "bq": frozenset({"query"}),
-    "go": frozenset({"generate"}),
-    "openssl": frozenset({"engine"}),
-    **dict.fromkeys(("npm", "pnpm", "yarn", "pip", "pip3"), frozenset({"config"})),
+    name: frozenset(said) for names, said in rows(_REMOTE, 2) for name in names
 }
 """Words after which the arguments are a command line of somewhere else."""
 
 # fmt: off
-BY_SUBCOMMAND = frozenset({
-    "apt", "apt-get", "bazel", "brew", "buildah", "bundle", "cargo", "composer", "dart", "direnv", "docker",
-    "docker-compose", "dotnet", "flatpak", "flutter", "gh", "git", "glab", "go", "hatch", "helm", "kubectl",
-    "meson", "mise", "mix", "nerdctl", "nim", "nix", "npm", "oc", "packer", "pdm", "pip",
-    "pipenv", "pnpm", "podman", "poetry", "redis-cli", "systemctl", "terraform", "tofu", "uv", "yarn", "zig",
-})
+BY_SUBCOMMAND = words("""
+    apt apt-get bazel brew buildah bundle cargo composer dart direnv docker docker-compose dotnet flatpak
+    flutter gh git glab go hatch helm kubectl meson mise mix nerdctl nim nix npm oc packer pdm pip pipenv
+    pnpm podman poetry redis-cli systemctl terraform tofu uv yarn zig
+""")
 """Commands that do quite different things by their first operand."""
 # fmt: on
-BEFORE_SUBCOMMAND = frozenset({"-C", "-R", "-c", "--repo", "--git-dir", "--work-tree", "--manifest-path"})
+BEFORE_SUBCOMMAND = words("-C -R -c --repo --git-dir --work-tree --manifest-path")
 
 GIT_DATA = re.compile(
     r"(user|author|committer|color|advice|branch|init|i18n|format|log|status|push|pull|fetch|rebase|merge|column|blame|grep"
@@ -277,58 +257,56 @@ GIT_CODE = re.compile(
     r"|grep\.extended.*|url\..*|alias\..*|http\..*helper.*|init\.templatedir|protocol\..*allow|safe\..*|branch\..*options",
     re.IGNORECASE,
 )
-_GIT_HIDES_ARGUMENTS = """
-    blame branch cat-file checkout clone describe diff diff-tree fetch grep log ls-files
-    ls-remote ls-tree merge-base name-rev pull push rev-list rev-parse shortlog show status
-    switch tag
-"""
-GIT_HIDES_ARGUMENTS = frozenset(_GIT_HIDES_ARGUMENTS.split())
+GIT_HIDES_ARGUMENTS = words("""
+    blame branch cat-file checkout clone describe diff diff-tree fetch grep log ls-files ls-remote ls-tree
+    merge-base name-rev pull push rev-list rev-parse shortlog show status switch tag
+""")
 """Subcommands of git that print what is in the repository, not their arguments."""
 GIT_FORMATS = re.compile(r"--(format|pretty|src-prefix|dst-prefix|line-prefix|output-indicator.*|prefix)")
 
-ENVIRONMENT_PRINTERS = frozenset(
-    {"env", "printenv", "set", "export", "readonly", "declare", "typeset", "local"}
-)
+ENVIRONMENT_PRINTERS = words("env printenv set export readonly declare typeset local")
 """Commands that print all variables when they are given nothing to do."""
 PRINTING_OPTIONS = frozenset({"-p", "-x", "-0"})
-PRINTERS = frozenset({"basename", "cat", "dirname", "echo", "printf", "realpath", "readlink"})
+PRINTERS = words("basename cat dirname echo printf realpath readlink")
 """Commands whose output has their arguments in it."""
-HIDES_ARGUMENTS = frozenset({"dirname", "gh", "glab", "realpath", "seq", "expr", "test", "["})
+HIDES_ARGUMENTS = words("dirname gh glab realpath seq expr test [")
 """Commands whose output starts with nothing that their arguments could choose to be an option."""
 DECLARATIONS = frozenset({"export", "readonly", "local", "declare", "typeset"})
-VARIABLE_SETTERS = frozenset({"getopts", "mapfile", "read", "readarray", "unset", "wait"})
+VARIABLE_SETTERS = words("getopts mapfile read readarray unset wait")
 """Commands whose arguments are names of variables; bash calculates in the index of an array."""
 FIND_RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 FIND_WRITES = frozenset({"-fprint", "-fprint0", "-fprintf", "-fls"})
 
 EXPRESSION = ("!", "(", ")", ",")
 """Starts of find's operands that are no names; a ``-`` is another."""
-_FIND_VALUES = """
+FIND_VALUES = words("""
     -D -amin -anewer -atime -cmin -cnewer -ctime -fstype -gid -group -ilname -iname -inum -ipath -iregex
     -iwholename -links -lname -maxdepth -mindepth -mmin -mtime -name -newer -path -perm -regex -regextype
     -samefile -size -type -uid -used -user -wholename -xtype
-"""
-FIND_VALUES = frozenset(_FIND_VALUES.split())
+""")
 """Tests of find that take the next argument, whatever it is."""
 
-BUILD_FILES: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("make", "gmake"), ("Makefile", "makefile", "GNUmakefile")),
-    **dict.fromkeys(("npm", "pnpm", "yarn", "bun", "npx"), ("package.json", ".npmrc")),
-    "just": ("justfile", "Justfile", ".justfile"),
-    "rake": ("Rakefile", "rakefile"),
-    "bundle": ("Gemfile",),
-    "pytest": ("conftest.py", "pytest.ini"),
-    "tox": ("tox.ini",),
-    "nox": ("noxfile.py",),
-    "cargo": ("build.rs", "Cargo.toml"),
-    "cmake": ("CMakeLists.txt",),
-    "gradle": ("build.gradle", "build.gradle.kts"),
-    "mvn": ("pom.xml",),
-    "docker": ("Dockerfile",),
-    "task": ("Taskfile.yml",),
-    "direnv": (".envrc",),
-    "curl": (".curlrc",),
-    "wget": (".wgetrc",),
+_BUILD_FILES = """
+make gmake | Makefile makefile GNUmakefile
+npm pnpm yarn bun npx | package.json .npmrc
+just | justfile Justfile .justfile
+rake | Rakefile rakefile
+bundle | Gemfile
+pytest | conftest.py pytest.ini
+tox | tox.ini
+nox | noxfile.py
+cargo | build.rs Cargo.toml
+cmake | CMakeLists.txt
+gradle | build.gradle build.gradle.kts
+mvn | pom.xml
+docker | Dockerfile
+task | Taskfile.yml
+direnv | .envrc
+curl | .curlrc
+wget | .wgetrc
+"""
+BUILD_FILES: Mapping[str, Sequence[str]] = {
+    name: files for names, files in rows(_BUILD_FILES, 2) for name in names
 }
 """What commands run without being told."""
 

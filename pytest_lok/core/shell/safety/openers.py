@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_lok.core.shell.ast import NamedCommand, ShellWord
+from pytest_lok.core.text.words import rows, words
 
 # fmt: off
 _OPENING = """
@@ -89,11 +90,10 @@ osqueryi cypher-shell octosql textql | | -q | 1+ |
 """Programs | subcommands, or none: always | options whose value is opened | operands that are opened (from
 which one on, or that one alone; ``--``: what stands behind two dashes is handed on) | options of data."""
 # fmt: on
-_PLAIN_NAMES = """
+_PLAIN_WORDS = words("""
     act ant ava behave buck context copier forever green lettuce minitest panel pants pest prove
     robot supervisor tap tape tex trial waf ward yo
-"""
-_PLAIN_WORDS = frozenset(_PLAIN_NAMES.split())
+""")
 """Programs whose names are plain words, which seldom mean the program among the arguments of another."""
 
 
@@ -156,27 +156,21 @@ class Opening:
         return option in options or cluster or (attached and option[:2] in options)
 
 
-def _read() -> Iterator[tuple[str, Opening]]:
-    for line in re.split(r"\n(?=\S)", _OPENING.strip()):
-        names, subcommands, code, operands, data = line.split("|")
-        number = re.match(r"\s*(\d)(\+?)", operands)
-        opening = Opening(
-            subcommands=frozenset(subcommands.split()),
-            code=frozenset(code.split()),
-            data=frozenset(data.split()),
-            first=int(number[1]) if number else 0,
-            last=(10_000 if number[2] else int(number[1])) if number else 0,
-            ends="--" in operands,
-        )
-        for name in names.split():
-            yield name, opening
-
-
 @functools.cache
 def _openings() -> Mapping[str, tuple[Opening, ...]]:
     found: dict[str, tuple[Opening, ...]] = {}
-    for name, opening in _read():
-        found[name] = (*found.get(name, ()), opening)
+    for names, subcommands, code, operands, data in rows(_OPENING, 5):
+        number = operands[0] if operands else "0"
+        opening = Opening(
+            subcommands=frozenset(subcommands),
+            code=frozenset(code),
+            data=frozenset(data),
+            first=int(number.removesuffix("+")),
+            last=10_000 if number.endswith("+") else int(number),
+            ends="--" in operands,
+        )
+        for name in names:
+            found[name] = (*found.get(name, ()), opening)
     return found
 
 

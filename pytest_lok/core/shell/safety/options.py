@@ -8,27 +8,27 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from pytest_lok.core.text.words import rows, words
 
 _SHORT = frozenset("cex")
 """Letters of short options that take code in so many programs that they are taken for it in any."""
 
 # fmt: off
-_ONE_DASH = """
-    base code-style date exclude file include index language message mode module name namespace note
-    package path-type prefix profile regex release resource role scope service size source state style
-    suffix template theme time title trace type update value
-"""
-_SINGLE_DASH = frozenset(_ONE_DASH.split())
+_SINGLE_DASH = words("""
+    base code-style date exclude file include index language message mode module name namespace note package
+    path-type prefix profile regex release resource role scope service size source state style suffix
+    template theme time title trace type update value
+""")
 """Words that some programs write with one dash, though they end as a cluster with code would."""
 
-_RUNNING = """
-    askpass browser cmd editor entrypoint expr expression hook hooks interpreter jq jsonpath launcher
-    loader macro ok okdir opener pager plugin plugins preload program query rcfile renderer require rsh script
+_CODE = words("""
+    askpass browser cmd editor entrypoint expr expression hook hooks interpreter jq jsonpath launcher loader
+    macro ok okdir opener pager plugin plugins preload program query rcfile renderer require rsh script
     scripts toolexec viewer wrapper xpath
-"""
-_CODE = frozenset(_RUNNING.split())
+""")
 """Words in the names of options whose value is run, opened as code or is a program of a small language."""
 
 _CODE_START = re.compile(r"eval|exec|command|shell")
@@ -124,84 +124,71 @@ _UNDECIDED = """
 _BINUTILS = "addr2line ar as c++filt cpp elfedit gprof ld nm objcopy objdump ranlib readelf size strip"
 _COMPILERS = "c++ cc clang clang++ g++ gcc javac rustc swiftc"
 _OPTIONS = """
-    ag            --pager
-    aws           --query --cli-input-json --cli-input-yaml --filter-pattern | |
-                  file:// fileb:// http:// https:// | open
-    az            --query | | @ | open
-    cargo         --config -Z -C --manifest-path | --exclude --example -e | | open
-    cmake         -P -C -D -E -T -S --build --toolchain -X | --config | | open
-    ctest         -S -SP --script --script-new-process --test-command --build-makeprogram
-                  --test-dir | -E -LE | | open
-    curl          -K --config -x --proxy --preproxy --engine -Q --quote -w --write-out --variable
-                  | -c -e --cookie-jar --referer
-    diff3         --diff-program
-    docker        --file --format | -c -e --env --exclude | | open
-    dotnet        | | @ | open
-    dpkg          --pre-invoke --post-invoke --status-logger --admindir --root | | | open
-    fd            -x -X --exec --exec-batch
-    fdfind        -x -X --exec --exec-batch
-    find          -exec -execdir -ok -okdir -files0-from
-    gh            -q --jq -t --template | -e --env --exclude | | open
-    gcloud        --filter --format --flags-file | | | open
-    git           --extcmd --upload-pack --receive-pack --config-env --open-files-in-pager --sendmail-cmd
-                  --smtp-server --to-cmd --cc-cmd | -x -c -e --exclude --expire --encoding | | open
-    git-clone     -u --template
-    git-difftool  -x
-    git-grep      -O
-    git-init      --template
-    git-rebase    -x
-    go            -C -toolexec -exec -ldflags -gcflags -asmflags -gccgoflags -overlay -modfile -vettool
-                  -pkgdir --toolexec --exec --ldflags --gcflags --asmflags --vettool --overlay
-    gradle        -I -p -b --init-script --project-dir --build-file | | | open
-    hg            --config | | | open
-    helm          --post-renderer --post-renderer-args | | | open
-    install       --strip-program
-    java          | | @ | open
-    jo            | | @ : %
-    kubectl       -o --output --template --custom-columns | -c --container | | open
-    man           -P --pager -H --html -p --preprocessor -C --config-file --troff-device
-    mypy          --python-executable --config-file | -x --exclude -e | @ | open
-    mvn           -f --file -s --settings | | | open
-    npm           --prefix -C | | | open
-    openssl       -engine -provider -provider-path -config
-    pytest        -p -c -o -W --override-ini --confcutdir --rootdir --pdbcls --pythonwarnings --config-file
-                  --import-mode | -x | | open
-    pnpm          -C --dir --prefix | | | open
-    pandoc        --filter -F --lua-filter -L --template --defaults -d --pdf-engine | -e -c | | open
-    podman        --file --format | -c -e --env --exclude | | open
-    poetry        -C --directory -P --project | | | open
-    pylint        --load-plugins --init-hook --rcfile | -e | | open
-    rg            --pre --hostname-bin
-    rsync         -e -M --rsh --rsync-path --remote-option --config
-    ruff          --config | -e --exclude --extend-exclude | | open
-    sdiff         --diff-program
-    shellcheck    --rcfile | -e -x --exclude | | open
-    sort          --compress-program
-    split         --filter
-    ssh-keygen    -D | | | open
-    svn           --config-option | | | open
-    tar           -I -F -T --use-compress-program --checkpoint-action --to-command --info-script
-                  --new-volume-script --rmt-command --rsh-command --files-from
-    vault         | | @ | open
-    wget          -e -i --execute --use-askpass --config --input-file
-    yarn          --cwd --prefix | | | open
-    zip           -TT --unzip-command
+ag | --pager
+aws | --query --cli-input-json --cli-input-yaml --filter-pattern | | file:// fileb:// http:// https:// |
+    open
+az | --query | | @ | open
+cargo | --config -Z -C --manifest-path | --exclude --example -e | | open
+cmake | -P -C -D -E -T -S --build --toolchain -X | --config | | open
+ctest | -S -SP --script --script-new-process --test-command --build-makeprogram --test-dir | -E -LE | |
+    open
+curl | -K --config -x --proxy --preproxy --engine -Q --quote -w --write-out --variable | -c -e
+    --cookie-jar --referer
+diff3 | --diff-program
+docker | --file --format | -c -e --env --exclude | | open
+dotnet | | | @ | open
+dpkg | --pre-invoke --post-invoke --status-logger --admindir --root | | | open
+fd | -x -X --exec --exec-batch
+fdfind | -x -X --exec --exec-batch
+find | -exec -execdir -ok -okdir -files0-from
+gh | -q --jq -t --template | -e --env --exclude | | open
+gcloud | --filter --format --flags-file | | | open
+git | --extcmd --upload-pack --receive-pack --config-env --open-files-in-pager --sendmail-cmd
+    --smtp-server --to-cmd --cc-cmd | -x -c -e --exclude --expire --encoding | | open
+git-clone | -u --template
+git-difftool | -x
+git-grep | -O
+git-init | --template
+git-rebase | -x
+go | -C -toolexec -exec -ldflags -gcflags -asmflags -gccgoflags -overlay -modfile -vettool -pkgdir
+    --toolexec --exec --ldflags --gcflags --asmflags --vettool --overlay
+gradle | -I -p -b --init-script --project-dir --build-file | | | open
+hg | --config | | | open
+helm | --post-renderer --post-renderer-args | | | open
+install | --strip-program
+java | | | @ | open
+jo | | | @ : %
+kubectl | -o --output --template --custom-columns | -c --container | | open
+man | -P --pager -H --html -p --preprocessor -C --config-file --troff-device
+mypy | --python-executable --config-file | -x --exclude -e | @ | open
+mvn | -f --file -s --settings | | | open
+npm | --prefix -C | | | open
+openssl | -engine -provider -provider-path -config
+pytest | -p -c -o -W --override-ini --confcutdir --rootdir --pdbcls --pythonwarnings --config-file
+    --import-mode | -x | | open
+pnpm | -C --dir --prefix | | | open
+pandoc | --filter -F --lua-filter -L --template --defaults -d --pdf-engine | -e -c | | open
+podman | --file --format | -c -e --env --exclude | | open
+poetry | -C --directory -P --project | | | open
+pylint | --load-plugins --init-hook --rcfile | -e | | open
+rg | --pre --hostname-bin
+rsync | -e -M --rsh --rsync-path --remote-option --config
+ruff | --config | -e --exclude --extend-exclude | | open
+sdiff | --diff-program
+shellcheck | --rcfile | -e -x --exclude | | open
+sort | --compress-program
+split | --filter
+ssh-keygen | -D | | | open
+svn | --config-option | | | open
+tar | -I -F -T --use-compress-program --checkpoint-action --to-command --info-script --new-volume-script
+    --rmt-command --rsh-command --files-from
+vault | | | @ | open
+wget | -e -i --execute --use-askpass --config --input-file
+yarn | --cwd --prefix | | | open
+zip | -TT --unzip-command
 """
-"""Programs, their options that run something or open it as code, ones that are data though their names
+"""Programs | their options that run something or open it as code, ones that are data though their names
 say otherwise, starts of values that name a file, and whether it has more options than these."""
-
-
-def _listed() -> Iterator[tuple[str, KnownProgram]]:
-    for entry in re.split(r"\n    (?=\S)", _OPTIONS.strip("\n").removeprefix("    ")):
-        name, _, rest = entry.partition(" ")
-        code, data, marks, more = (*rest.split("|"), "", "", "")[:4]
-        yield name, KnownProgram(
-            code=frozenset(code.split()),
-            data=frozenset(data.split()),
-            file_marks=tuple(marks.split()),
-            open="open" in more,
-        )
-
 
 _UNKNOWN = KnownProgram(open=True)
 _LINKED = """
@@ -219,15 +206,19 @@ _PROGRAMS: Mapping[str, KnownProgram] = {
     **dict.fromkeys(_UNDECIDED.split(), _UNKNOWN),
     **dict.fromkeys(_BINUTILS.split(), _MARKED),
     **dict.fromkeys(_COMPILERS.split(), _COMPILER),
-    **dict(_listed()),
+    **{
+        name: KnownProgram(
+            code=frozenset(code), data=frozenset(data), file_marks=tuple(marks), open="open" in more
+        )
+        for (name,), code, data, marks, more in rows(_OPTIONS, 5)
+    },
 }
-VALUE_OPTIONS = frozenset({"--body", "--title", "--message", "-m", "--label", "--comment"})
+VALUE_OPTIONS = words("--body --title --message -m --label --comment")
 """Options that take what follows as their value, whatever it starts with."""
 
-_CURL = """
+_FILES_OF_CURL = words("""
     -b --cookie -d --data --data-ascii --data-binary --data-urlencode --json -F --form -H --header
-"""
-_FILES_OF_CURL = frozenset(_CURL.split())
+""")
 _FIELDS_OF_GH = frozenset({"-F", "--field"})
 _WORDS_OF_HTTPIE = frozenset({"http", "https", "xh", "xhs"})
 # fmt: on

@@ -14,10 +14,9 @@ from pytest_lok.core.shell.safety.judge import CommandJudge
 from pytest_lok.core.shell.safety.options import is_known
 from pytest_lok.core.shell.safety.rules import files
 from pytest_lok.core.shell.safety.rules.arguments import check_arguments
+from pytest_lok.core.text.words import words
 
-_BEFORE_GIT = frozenset(
-    {"-c", "-C", "--git-dir", "--work-tree", "--namespace", "--config-env", "--super-prefix"}
-)
+_BEFORE_GIT = words("-c -C --git-dir --work-tree --namespace --config-env --super-prefix")
 
 
 def git(judge: CommandJudge, call: NamedCommand) -> None:

@@ -7,25 +7,8 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 
 from pytest_lok.core.shell.ast import NamedCommand, Script, ShellWord
+from pytest_lok.core.shell.safety import command_tables as tables
 from pytest_lok.core.shell.safety.arrivals import sent_files
-from pytest_lok.core.shell.safety.command_tables import (
-    BEFORE_SUBCOMMAND,
-    BY_SUBCOMMAND,
-    DECLARATIONS,
-    EVALUATORS,
-    EXPRESSION,
-    FIND_RUNS,
-    FIND_VALUES,
-    FIND_WRITES,
-    INPUT_PROGRAMS,
-    INSTALLERS,
-    INSTALLS,
-    LITTLE_LANGUAGES,
-    REMOTE_SUBCOMMANDS,
-    RUNNERS,
-    VARIABLE_SETTERS,
-    WRAPPERS,
-)
 from pytest_lok.core.shell.safety.file_tables import CHANGERS, COPIERS, MAKERS, MODULES
 from pytest_lok.core.shell.safety.judge import ASSIGNED, CommandJudge, Rule, RuleTable, SafetyReport
 from pytest_lok.core.shell.safety.openers import opened_words
@@ -36,14 +19,18 @@ from pytest_lok.core.shell.safety.rules.arguments import check_arguments, check_
 def ordinary(judge: CommandJudge, call: NamedCommand) -> None:
     """A command without a rule of its own: what the tables say of its subcommands, operands and options."""
     literals = [word.literal for word in call.args]
-    elsewhere = REMOTE_SUBCOMMANDS.get(call.name, ())
+    elsewhere = tables.REMOTE_SUBCOMMANDS.get(call.name, ())
     if remote := [text for text in literals if text in elsewhere]:
         name = f"{call.name} {remote[0]}"
         judge.runs_words(_but_names(judge, call) if remote[0] == "run" else call.args, name)
         judge.runs_input(name, call.command)
         return
-    if call.name in INSTALLERS:
-        words = INSTALLS | {"create", "init"} if call.name in ("npm", "pnpm", "yarn", "bun") else INSTALLS
+    if call.name in tables.INSTALLERS:
+        words = (
+            tables.INSTALLS | {"create", "init"}
+            if call.name in ("npm", "pnpm", "yarn", "bun")
+            else tables.INSTALLS
+        )
         for place, text in enumerate(literals):
             if text in words:
                 judge.runs_words(
@@ -55,13 +42,13 @@ def ordinary(judge: CommandJudge, call: NamedCommand) -> None:
         part = f"the value of `{option}`" if option else "an operand"
         what = f"{part} of `{call.name}`, which runs what it names"
         judge.runs_words([word], call.name, what, "`argv` passes what you mean to be run;")
-    if call.name in BY_SUBCOMMAND:
+    if call.name in tables.BY_SUBCOMMAND:
         what = f"the subcommand of `{call.name}`, which decides what is run"
         judge.runs_words(_as_subcommand(call), call.name, what)
     # nobody knows what it does with a command among its arguments, so that is judged as one
     if not judge.rules.knows(call.name):
         check_command_among(judge, call)
-    for given in INPUT_PROGRAMS.get(call.name, ()):
+    for given in tables.INPUT_PROGRAMS.get(call.name, ()):
         if all(
             any(text == word or (text or "").endswith(f"={word}") for text in literals)
             for word in given.split()
@@ -109,7 +96,11 @@ def _as_subcommand(call: NamedCommand) -> Iterable[ShellWord]:
     cluster = ("-n", "--namespace", "--context") if call.name in ("kubectl", "oc") else ()
     for word in call.args:
         text = word.literal or ""
-        if previous not in BEFORE_SUBCOMMAND and previous not in cluster and not word.prefix.startswith("-"):
+        if (
+            previous not in tables.BEFORE_SUBCOMMAND
+            and previous not in cluster
+            and not word.prefix.startswith("-")
+        ):
             if text:
                 return
             yield word
@@ -127,24 +118,26 @@ def _copier(judge: CommandJudge, call: NamedCommand) -> None:
         for word in call.args:
             if ":" in word.prefix:
                 judge.runs_words([word], call.name)
-    (launchers.evaluator if call.name in EVALUATORS else ordinary)(judge, call)
+    (launchers.evaluator if call.name in tables.EVALUATORS else ordinary)(judge, call)
 
 
 def _find(judge: CommandJudge, call: NamedCommand) -> None:
-    args, plain, place = call.args, list[ShellWord](), 0
+    args, plain, place, expression = call.args, list[ShellWord](), 0, ("-", *tables.EXPRESSION)
     if files.found_is_changed(args):
-        for word in itertools.takewhile(lambda word: not word.prefix.startswith(("-", *EXPRESSION)), args):
+        for word in itertools.takewhile(
+            lambda word: not word.prefix.startswith(("-", *tables.EXPRESSION)), args
+        ):
             judge.writes_file(word, changes=True)
     while place < len(args):
-        if args[place].literal in FIND_WRITES:
+        if args[place].literal in tables.FIND_WRITES:
             for word in args[place + 1 : place + 2]:
                 judge.writes_file(word)
-        if args[place].literal in FIND_VALUES and place + 1 < len(args):
+        if args[place].literal in tables.FIND_VALUES and place + 1 < len(args):
             judge.flow.not_printed.update(args[place + 1].own_holes)
             check_arguments(judge, call, args[place : place + 2])
             place += 2
             continue
-        if args[place].literal not in FIND_RUNS:
+        if args[place].literal not in tables.FIND_RUNS:
             plain.append(args[place])
             place += 1
             continue
@@ -153,7 +146,7 @@ def _find(judge: CommandJudge, call: NamedCommand) -> None:
         if inner := args[place + 1 : stop]:
             judge.command_line(inner, call.command)
         place = stop
-    check_arguments(judge, call, plain, starts=("-", *EXPRESSION))
+    check_arguments(judge, call, plain, starts=expression)
 
 
 _RULES: tuple[tuple[Collection[str], Rule], ...] = (
@@ -168,12 +161,12 @@ _RULES: tuple[tuple[Collection[str], Rule], ...] = (
     (("ar", "jar", "7z", "7za"), files.archiver),
     (("git",), _git),
     (("cd", "pushd"), builtins.directory),
-    (EVALUATORS, launchers.evaluator),
-    (WRAPPERS, launchers.wrapper),
-    (RUNNERS, launchers.wrapper),
-    (LITTLE_LANGUAGES, languages.scripted),
-    (DECLARATIONS, builtins.declaration),
-    (VARIABLE_SETTERS, builtins.namer),
+    (tables.EVALUATORS, launchers.evaluator),
+    (tables.WRAPPERS, launchers.wrapper),
+    (tables.RUNNERS, launchers.wrapper),
+    (tables.LITTLE_LANGUAGES, languages.scripted),
+    (tables.DECLARATIONS, builtins.declaration),
+    (tables.VARIABLE_SETTERS, builtins.namer),
     (("eval",), builtins.evaluate),
     (("trap",), builtins.trap),
     ((".", "source"), builtins.source),
