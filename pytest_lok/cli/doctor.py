@@ -108,7 +108,8 @@ def _project(call: Invocation, *, live: bool) -> Iterator[DoctorCheck]:
     files = ", ".join(project.settings.files) or "none found: built-in defaults"
     yield DoctorCheck(name="settings", ok=True, found=files)
     if project.distrust:
-        found = f"{project.settings.claims.file} is not trusted: it says what is run, or what is sent where"
+        file = project.settings.restricted.file
+        found = f"{file} is not trusted: it says what is run, or what is sent where"
         yield DoctorCheck(name="trust", ok=False, found=found, remedy="`lok trust` shows it and trusts it")
     own = f", {len(project.settings.prices)} of yours" if project.settings.prices else ""
     yield DoctorCheck(name="prices", ok=True, found=f"the vendors' of {LIST_DATE}{own}")

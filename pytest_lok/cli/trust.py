@@ -29,7 +29,7 @@ def require_trust(call: Invocation, project: Project) -> Project:
     call.terminal.note(f"{distrust.message}\n")
     call.terminal.err.write("Trust this until it changes? [y/N] ")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise UsageError(f"{project.settings.claims.file} is not trusted; nothing was run")
+        raise UsageError(f"{project.settings.restricted.file} is not trusted; nothing was run")
     _grant(project)
     return replace(project, trusted=True)
 
@@ -37,7 +37,7 @@ def require_trust(call: Invocation, project: Project) -> Project:
 def with_distrust_note(call: Invocation, project: Project) -> Project:
     """The project, for a verb that starts nothing; prints a note if it is not trusted."""
     if project.distrust:
-        file = project.settings.claims.file
+        file = project.settings.restricted.file
         call.terminal.note(f"{file} is not trusted: what it says is shown, `lok trust` makes it count")
     return project
 
@@ -52,7 +52,7 @@ def _can_ask(call: Invocation) -> bool:
 
 def _grant(project: Project) -> None:
     try:
-        project.trust.grant(project.root, project.settings.claims.values)
+        project.trust.grant(project.root, project.settings.restricted.values)
     except OSError as failure:
         raise LokError(f"the trust cannot be remembered: {failure.strerror}", hint="use --trust") from failure
 
@@ -60,21 +60,18 @@ def _grant(project: Project) -> None:
 def _trust(listed: bool, revoked: bool) -> int:
     call = Invocation.of(click.get_current_context())
     project = call.project()
-    claims = project.settings.claims
+    restricted = project.settings.restricted
     if listed:
         call.terminal.result("\n".join(project.trust.projects()))
     elif revoked:
         was = project.trust.revoke(project.root)
         call.terminal.note(f"{project.root} is {'no longer' if was else 'not'} trusted")
-    elif not claims:
+    elif not restricted:
         call.terminal.note("nothing in the settings of this project needs trust")
     else:
         _grant(project)
-        call.terminal.result(
-            "\n".join(
-                [f"{project.root} is trusted until {claims.file} changes what it says:", *claims.descriptions]
-            )
-        )
+        until = f"{project.root} is trusted until {restricted.file} changes what it says:"
+        call.terminal.result("\n".join([until, *restricted.descriptions]))
     return 0
 
 

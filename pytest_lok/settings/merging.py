@@ -10,7 +10,7 @@ from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml.fields import Table, keys
 from pytest_lok.core.toml.positions import Path as Keys
 from pytest_lok.core.toml.validation import fit
-from pytest_lok.core.trust.claims import Claims, Sources, claims_of
+from pytest_lok.core.trust.restricted import RestrictedSettings, Sources, restricted_settings
 from pytest_lok.errors import Problem, SettingsError
 from pytest_lok.settings.checks import SettingsCheck
 from pytest_lok.settings.environment import config_dir
@@ -89,20 +89,20 @@ def load_settings(
     settings._files = tuple(layer.path for layer in files)
     settings._lines = {name: check.location(("tasks", name)) for name in settings.tasks}
     if len(files) > len(of_user):
-        settings._claims = _claims_of_project(
+        settings._restricted = _restricted_settings_of(
             fitted, len(of_user), merged, types, check.location, files[-1].path
         )
     return settings
 
 
-def _claims_of_project(
+def _restricted_settings_of(
     layers: list[dict[str, Any]],
     at: int,
     merged: Mapping[str, Any],
     types: Collection[str],
     place: Callable[[Keys], tuple[str, int]],
     file: str,
-) -> Claims:
+) -> RestrictedSettings:
     """What the project's layer, which is number ``at``, says that needs trust."""
     others = [_BUILT_IN, *layers[:at], *layers[at + 1 :]]
     own = _merged(others)
@@ -118,7 +118,7 @@ def _claims_of_project(
         merged=merged,
         key_variables=frozenset(filter(None, keys)),
     )
-    return claims_of(sources, place, file)
+    return restricted_settings(sources, place, file)
 
 
 def _validated(layer: Layer, problems: list[Problem]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pytest_lok.core.toml.fields import (
     key,
     time_limit,
 )
-from pytest_lok.core.trust.claims import Claims
+from pytest_lok.core.trust.restricted import RestrictedSettings
 from pytest_lok.core.workflow.model import AUTO
 
 ALL_BACKENDS = "all"
@@ -226,7 +226,7 @@ class Settings(Table):
 
     _files: tuple[str, ...] = ()
     _lines: Mapping[str, tuple[str, int]] = {}
-    _claims: Claims = Claims()
+    _restricted: RestrictedSettings = RestrictedSettings()
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -234,9 +234,9 @@ class Settings(Table):
         return self._files
 
     @property
-    def claims(self) -> Claims:
-        """The claims of the project's file, which count only if the user trusts them."""
-        return self._claims
+    def restricted(self) -> RestrictedSettings:
+        """What of the project's file counts only if the user trusts the project."""
+        return self._restricted
 
     def members(self, names: Iterable[str]) -> tuple[str, ...]:
         """The backends behind names, which may be roles; each backend once."""

@@ -1,6 +1,6 @@
 """The projects whose settings the user trusts, with what the settings said at that time; one file each.
 
-A project is known by its directory. Its settings are trusted as long as they claim exactly the same.
+A project is known by its directory. It is trusted as long as its restricted settings say the same.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ class Trust:
         self._folder = folder
 
     def granted(self, project: Path) -> Mapping[str, Any] | None:
-        """The trusted claims of a project; None where it is not trusted, or its file cannot be read."""
+        """The settings with which a project is trusted; None where it is not, or its file cannot be read."""
         return self._read(self._file(project)).get(str(project))
 
-    def covers(self, project: Path, claims: Mapping[str, Any]) -> bool:
-        """Whether the project is trusted with exactly these claims."""
+    def covers(self, project: Path, values: Mapping[str, Any]) -> bool:
+        """Whether the project is trusted with exactly these restricted settings."""
         granted = self.granted(project)
-        return granted is not None and _text(granted) == _text(claims)
+        return granted is not None and _text(granted) == _text(values)
 
-    def grant(self, project: Path, claims: Mapping[str, Any]) -> None:
-        """Trust a project with these claims; OSError where that cannot be remembered."""
+    def grant(self, project: Path, values: Mapping[str, Any]) -> None:
+        """Trust a project with these restricted settings; OSError where that cannot be remembered."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_atomically(self._file(project), _text({str(project): claims}).encode(), mode=0o600)
+        write_atomically(self._file(project), _text({str(project): values}).encode(), mode=0o600)
 
     def revoke(self, project: Path) -> bool:
         """Trust the project no longer; returns whether it was trusted."""
@@ -60,5 +60,5 @@ class Trust:
         return found if isinstance(found, dict) else {}
 
 
-def _text(claims: Mapping[str, Any]) -> str:
-    return json.dumps(claims, sort_keys=True)
+def _text(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True)

@@ -123,13 +123,13 @@ class BackendFactory:
 
     def _untrusted(self, name: str) -> Backend | None:
         """What stands in for a backend that this project must not set up; None where it may."""
-        claims, fault = self.settings.claims, BackendFault.NOT_CONFIGURED
-        if why := claims.mixed_backends.get(name):
+        restricted, fault = self.settings.restricted, BackendFault.NOT_CONFIGURED
+        if why := restricted.mixed_backends.get(name):
             half = f"is half yours and half the project's: {why}"
             return UnavailableBackend(name, fault, half, "say where it is and its key in one file")
-        if not self.trusted and name in claims.backends:
+        if not self.trusted and name in restricted.backends:
             hint = "`lok plan` shows what it would run or send; `lok trust` trusts it"
-            return UnavailableBackend(name, fault, f"is set up by {claims.file}, not trusted", hint)
+            return UnavailableBackend(name, fault, f"is set up by {restricted.file}, not trusted", hint)
         return None
 
     def _tool(self, name: str, settings: BackendSettings, run: ProcessRunner) -> Backend:
@@ -141,7 +141,7 @@ class BackendFactory:
             access=settings.access,
             env=settings.env,
             key_env=settings.api_key_env,
-            usual_keys=not self.settings.claims.names_program(name),
+            usual_keys=not self.settings.restricted.names_program(name),
             skip_lines=settings.skip_lines,
             fail_on=settings.fail_on,
             answer=settings.answer,

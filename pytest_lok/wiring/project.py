@@ -84,8 +84,10 @@ class Project:
         )
         paths = WorkflowPaths(root, config_dir(environ))
         opened = cls(root=root, settings=settings, environ=environ, workflow_paths=paths)
-        claims = settings.claims
-        if not claims or trust or trusted_by_environment(environ) or opened.trust.covers(root, claims.values):
+        restricted = settings.restricted
+        if not restricted or trust or trusted_by_environment(environ):
+            return opened
+        if opened.trust.covers(root, restricted.values):
             return opened
         # it opens all the same: `lok plan` and `lok doctor` show what it would do
         return replace(opened, trusted=False)
@@ -102,14 +104,17 @@ class Project:
         """Why nothing can be started here; None where everything can."""
         if self.trusted:
             return None
-        claims = self.settings.claims
+        restricted, file = self.settings.restricted, self.settings.restricted.file
         before = self.trust.granted(self.root)
-        parts = [f"{claims.file} says what is run, or where questions and keys go, and is not trusted yet:"]
+        parts = [f"{file} says what is run, or where questions and keys go, and is not trusted yet:"]
         if before is not None:
             # what has changed first: who has read the rest once need not read it again
-            parts = [f"{claims.file} was trusted, and now says otherwise:", *claims.difference(before)]
+            parts = [
+                f"{file} was trusted, and now says otherwise:",
+                *restricted.difference(before),
+            ]
             parts.append("So it would come to this:")
-        parts += claims.descriptions
+        parts += restricted.descriptions
         once = "LOK_TRUST=1 in the job's environment" if in_ci(self.environ) else "--trust"
         hint = f"if you know who wrote it: `lok trust` trusts it until that changes, {once} for once"
         return UsageError("\n    ".join(parts), hint=hint)
@@ -150,7 +155,7 @@ class Project:
         """The world its workflows run in; ``backends`` replaces the configured ones (tests, fixtures).
 
         Nothing is started or connected by making one. UsageError where the project is not trusted, but
-        for a world that is only ``shown``: the backends its settings lay a claim to cannot be used there.
+        for a world that is only ``shown``: the backends that its settings configure cannot be used there.
         """
         if not shown and (distrust := self.distrust):
             raise distrust

@@ -222,7 +222,7 @@ def test_what_starts_nothing_works_and_says_so(clone: Project, verb: list[str]) 
         '[backends.parrot]\ntype = "parrot"\n',
     ],
 )
-def test_every_such_key_is_a_claim(clone: Project, settings: str) -> None:
+def test_every_such_key_is_restricted(clone: Project, settings: str) -> None:
     file = "pyproject.toml" if "claude" in settings else "lok.toml"
     (clone.root / "lok.toml").unlink()
     clone.write(file, settings.replace("[backends", "[tool.lok.backends") if file != "lok.toml" else settings)
@@ -266,7 +266,7 @@ def test_what_the_user_forbids_no_project_allows(clone: Project, of_user: str, o
     clone.write("lok.toml", of_project)
     assert clone.lok("run", "w").code == 2
     clone.write("lok.toml", of_user if of_user != GATEWAY else "")
-    assert clone.lok("plan", "w").err == "", "what the user says too is no claim"
+    assert clone.lok("plan", "w").err == "", "what the user says too is not restricted"
 
 
 # --- trust
@@ -380,7 +380,7 @@ def test_a_relative_state_directory_is_not_believed(
     assert clone.lok("ask", "-b", "claude", "hi").code == 2
 
 
-def test_a_users_file_that_is_the_projects_claims_nothing(clone: Project) -> None:
+def test_a_users_file_that_is_the_projects_is_not_restricted(clone: Project) -> None:
     clone.write("lok.toml", EVIL)
     clone.environ["LOK_CONFIG_DIR"] = str(clone.root)
     assert clone.lok("ask", "-b", "claude", "hi").code == 0

@@ -292,7 +292,7 @@ def test_what_a_project_says_counts_once_it_is_trusted(town: Town, name: str, ke
     project = opened(town, {}, {}, trust=False)
     assert project is not None
     assert not project.trusted
-    project.trust.grant(project.root, project.settings.claims.values)
+    project.trust.grant(project.root, project.settings.restricted.values)
     project = opened(town, {}, {}, trust=False)
     assert project is not None
     asked(project)

@@ -1,9 +1,9 @@
 """The settings of a project and the user's own -> which of the project's count only if the user trusts it.
 
 A checkout is other people's text. Its settings may say how lok asks (models, limits, roles, tasks, scripted
-replies), because that neither runs nor sends anything of the user's. Every other setting is a *claim*. The
-list of harmless keys is closed, so a new key needs trust until somebody puts it there. A setting that
-changes nothing is no claim.
+replies), because that neither runs nor sends anything of the user's. Every other setting is *restricted*:
+it counts only in a project that the user trusts. The list of harmless keys is closed, so a new key needs
+trust until somebody puts it there. A setting that changes nothing is not restricted.
 
 A backend is never half the project's and half the user's: whoever names an API key also says where the key
 is sent.
@@ -59,7 +59,7 @@ _TOOL_TYPES = ("claude", "codex", "gemini", "command")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claims:
+class RestrictedSettings:
     """The settings of a project that need trust.
 
     ``values`` are by dotted key. ``descriptions`` tell in words what each of them does, with its
@@ -81,7 +81,7 @@ class Claims:
         return bool(self.values)
 
     def difference(self, before: Mapping[str, Any]) -> list[str]:
-        """How the claims differ from those ``before``: ``+`` and ``-`` lines of ``key = value``."""
+        """How they differ from those ``before``: ``+`` and ``-`` lines of ``key = value``."""
         changed = [key for key in sorted({*before, *self.values}) if not self._same(before, key)]
         return [
             f"{sign} {key} = {as_json(values[key])}"
@@ -110,29 +110,29 @@ class Sources:
     key_variables: frozenset[str] = frozenset()
 
 
-def claims_of(sources: Sources, place: KeyPlace, file: str) -> Claims:
+def restricted_settings(sources: Sources, place: KeyPlace, file: str) -> RestrictedSettings:
     """The project's settings that need trust; ``place`` tells where each stands in ``file``."""
     values: dict[str, Any] = {}
     descriptions: list[str] = []
     for table, entries in sources.project.items():
-        for key in _other_claims(table, entries, sources) if table != "backends" else ():
+        for key in _restricted_keys(table, entries, sources) if table != "backends" else ():
             values[f"{table}.{key}"] = entries[key]
             descriptions.append(_located(place((table, key)), table, _meaning(table, key, entries[key])))
     backends = sources.project.get("backends", {})
-    claiming = {name: keys for name in backends if (keys := _claiming_keys(name, sources))}
-    mixed = {name: why for name, keys in claiming.items() if (why := _mixed_reason(name, keys, sources))}
-    for name, keys in claiming.items():
+    restricted = {name: keys for name in backends if (keys := _restricted_keys_of_backend(name, sources))}
+    mixed = {name: why for name, keys in restricted.items() if (why := _mixed_reason(name, keys, sources))}
+    for name, keys in restricted.items():
         table = sources.merged["backends"][name]
         values |= {f"backends.{name}.{key}": table.get(key) for key in ("type", *keys)}
         meanings = [*_meanings(table, keys), *([f"never counts: {mixed[name]}"] if name in mixed else [])]
         descriptions += [
             _located(place(("backends", name)), f"backends.{name}", meaning) for meaning in meanings
         ]
-    return Claims(
+    return RestrictedSettings(
         file=file,
         values=values,
         descriptions=tuple(descriptions),
-        backends=frozenset(claiming),
+        backends=frozenset(restricted),
         mixed_backends=mixed,
     )
 
@@ -142,10 +142,10 @@ def as_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-# --- what is a claim
+# --- what is restricted
 
 
-def _other_claims(table: str, entries: Table, sources: Sources) -> Iterator[str]:
+def _restricted_keys(table: str, entries: Table, sources: Sources) -> Iterator[str]:
     if table in HARMLESS_TABLES:
         return
     for key, value in entries.items():
@@ -157,7 +157,7 @@ def _other_claims(table: str, entries: Table, sources: Sources) -> Iterator[str]
             yield key
 
 
-def _claiming_keys(name: str, sources: Sources) -> list[str]:
+def _restricted_keys_of_backend(name: str, sources: Sources) -> list[str]:
     """The keys of a project's backend that need trust."""
     table, own = sources.project["backends"][name], _lookup(sources.user, "backends", name) or {}
     said = _lookup(sources.user_overrides, "backends", name) or {}
