@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from pytest_lok.dataclass import dataclass
 
 _WIDE = 120
 """Columns of an excerpt that are shown."""

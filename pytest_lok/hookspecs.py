@@ -11,12 +11,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import pluggy
 
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import UsageError
 
 if TYPE_CHECKING:

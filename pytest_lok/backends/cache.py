@@ -12,7 +12,6 @@ import stat
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,6 +19,7 @@ from pytest_lok.backends.delegating import DelegatingBackend
 from pytest_lok.core.asking.cassette import canonical_schema
 from pytest_lok.core.results import CACHED_USAGE, Reply
 from pytest_lok.core.trust.redaction import Redactor
+from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.files import write_atomically
 

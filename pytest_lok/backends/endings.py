@@ -7,9 +7,9 @@ ending that is none of the known ones, and all good ones are known.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import BackendFault
 
 

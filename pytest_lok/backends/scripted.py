@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_lok.backends.error_mapping import remedy
 from pytest_lok.core.results import Reply, Usage
 from pytest_lok.core.text.truncation import truncate
+from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault, UsageError
 

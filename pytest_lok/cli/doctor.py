@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +15,7 @@ from pytest_lok.cli.backends import backend_states
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.core.asking.price_list import LIST_DATE
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import UsageError
 from pytest_lok.version import __version__
 

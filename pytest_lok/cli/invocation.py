@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import click
 
 from pytest_lok.cli.options import Options
 from pytest_lok.cli.terminal import Terminal
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import UsageError
 
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 from click.core import ParameterSource
 
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import UsageError
 
 _GIVEN_OPTIONS = "pytest_lok.options"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_lok.core.events import (
     BackendAsked,
@@ -16,6 +16,7 @@ from pytest_lok.core.events import (
     StepRetrying,
     StepStarted,
 )
+from pytest_lok.dataclass import dataclass
 
 
 @dataclass(slots=True, kw_only=True)

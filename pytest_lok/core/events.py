@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from pytest_lok.core.results import Refusal, Reply, RunResult, StepResult, Usage
+from pytest_lok.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

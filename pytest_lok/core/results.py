@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias, TypeVar
 
 from pytest_lok.core.json_values import Json as Json
 from pytest_lok.core.json_values import jsonable
+from pytest_lok.dataclass import dataclass
 
 Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
 Vote: TypeAlias = Severity | Literal["absent", "unclear"]

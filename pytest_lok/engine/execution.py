@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from pytest_lok.core.findings.gate import set_aside
 from pytest_lok.core.findings.reading import merge_attempts
@@ -23,6 +23,7 @@ from pytest_lok.core.results import (
 from pytest_lok.core.templates.scope import Loop
 from pytest_lok.core.text.truncation import leave_out_middle
 from pytest_lok.core.workflow.model import Step
+from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.context import RunContext
 from pytest_lok.engine.ports import Prompt
 

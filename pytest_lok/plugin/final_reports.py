@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
 
 import pytest
 
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.dataclass import dataclass
 from pytest_lok.plugin.request import UNFILED_PREFIX
 from pytest_lok.plugin.required_steps import RequiredSteps
 from pytest_lok.plugin.runner import WorkflowRunner

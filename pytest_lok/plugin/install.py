@@ -7,11 +7,11 @@ Nobody but the entry module imports this one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import UsageError
 from pytest_lok.plugin._pytest_internals import junit_writer
 from pytest_lok.plugin.broken_pipe import survive_broken_pipe

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -12,6 +11,7 @@ import pytest
 from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.workflow.model import Step, Workflow
+from pytest_lok.dataclass import dataclass
 from pytest_lok.plugin._pytest_internals import make_longrepr
 from pytest_lok.plugin.failure_text import escape_untrusted, excerpt, explain, reason_line
 from pytest_lok.plugin.subtests import Subtest, subtests_of

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_lok.dataclass import dataclass
 from pytest_lok.discovery import find_root
 from pytest_lok.errors import UsageError
 from pytest_lok.plugin.typed import given_arguments, typed_arguments

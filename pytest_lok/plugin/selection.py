@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pytest
 
 from pytest_lok.core.workflow.model import Step, Workflow
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import WorkflowError
 from pytest_lok.plugin.request import UNFILED_PREFIX
 from pytest_lok.plugin.session import LokSession

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from pytest_lok.core.results import Finding, ItemResult, Outcome, StepResult
+from pytest_lok.dataclass import dataclass
 from pytest_lok.plugin._pytest_internals import subtest_report
 from pytest_lok.plugin.failure_text import escape_untrusted, excerpt
 

@@ -39,12 +39,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.results import ResumeState, RunResult, StepResult
 from pytest_lok.core.workflow.schedule import allows_dependents
+from pytest_lok.dataclass import dataclass
 from pytest_lok.plugin.early_exit import EarlyExit
 from pytest_lok.plugin.progress import Progress
 from pytest_lok.plugin.session import LokSession

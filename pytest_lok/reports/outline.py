@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_lok.core.workflow.model import Ask, Shell, Step, Strategy
 from pytest_lok.core.workflow.plan import Plan
+from pytest_lok.dataclass import dataclass
 from pytest_lok.reports.escaping import escape_control_chars
 
 _PROMPT_LINES = 20

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -18,6 +18,7 @@ from pytest_lok.core.toml.positions import KeyPositions, SourceSpan
 from pytest_lok.core.toml.positions import Path as Keys
 from pytest_lok.core.workflow.model import Origin
 from pytest_lok.core.workflow.source import SourceText
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Problem, UsageError, WorkflowError
 from pytest_lok.settings.tables import (
     BackendSettings,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import tomli
 
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import UsageError
 from pytest_lok.files import write_atomically
 

@@ -9,11 +9,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_lok.core.events import Event, StepStarted, fold
 from pytest_lok.core.results import RunResult
+from pytest_lok.dataclass import dataclass
 from pytest_lok.locks import NumberedLocks
 from pytest_lok.store.journal import Journal
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_lok.core.results import RunResult
+from pytest_lok.dataclass import dataclass
 from pytest_lok.verbs.document import asking, step_name, workflow_text
 
 PLAN, AGENTS, SUMMARY = "plan", "agents", "summary"

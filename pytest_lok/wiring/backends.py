@@ -7,7 +7,6 @@ import json
 import math
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_lok.backends.cache import AnswerCache, CachingBackend
@@ -24,6 +23,7 @@ from pytest_lok.backends.replay import CassetteStore, ReplayBackend
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.backends.unavailable import UnavailableBackend
 from pytest_lok.core.asking.cassette import Mode
+from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import Backend, ProcessRunner
 from pytest_lok.errors import BackendFault
 from pytest_lok.hookspecs import BackendSetup, backend_types

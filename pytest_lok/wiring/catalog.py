@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_lok.core.workflow.model import Origin, Role, Strategy, Workflow
 from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+from pytest_lok.dataclass import dataclass
 from pytest_lok.discovery import WorkflowPaths, unknown_workflow
 from pytest_lok.settings import ALL_BACKENDS, Settings
 from pytest_lok.verbs.tasks import task_workflow

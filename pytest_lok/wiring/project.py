@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_lok.backends.cache import AnswerCache
 from pytest_lok.core.asking.cassette import Mode
 from pytest_lok.core.workflow.model import Workflow
+from pytest_lok.dataclass import dataclass
 from pytest_lok.discovery import WorkflowPaths, find_root
 from pytest_lok.engine.ports import Backend, World
 from pytest_lok.errors import UsageError

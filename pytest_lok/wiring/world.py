@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from weakref import WeakSet
 
 from pytest_lok.backends.cli.environment import search_path
 from pytest_lok.core.asking.pricing import Price
+from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
 from pytest_lok.engine.ports import Backend, Limits, World
 from pytest_lok.settings import Settings, base_refs, in_ci, state_dir

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_lok.dataclass import dataclass
 from pytest_lok.workspace import known_tools
 from pytest_lok.workspace.manifests import Table, as_table, read_ini, read_json, read_text, read_toml
 

@@ -16,12 +16,13 @@ import shutil
 import stat
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
 from filelock import AsyncFileLock, FileLock, Timeout
 
 from pytest_lok.core.edits.edits import FileChange
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.run_lock import FileRunLock
 

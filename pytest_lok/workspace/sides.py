@@ -6,10 +6,11 @@ import hashlib
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
+from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import FileVersions
 from pytest_lok.workspace.files import open_without_links
 

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_lok.backends import error_mapping as faults
@@ -30,6 +30,7 @@ from pytest_lok.backends.cli.environment import allowed_part, search_path
 from pytest_lok.core.results import Reply
 from pytest_lok.core.text.invisible import squeezed
 from pytest_lok.core.text.truncation import truncate
+from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import Completed, ProcessRunner, ProcessSpec, Prompt
 from pytest_lok.errors import BackendError, BackendFault, StepUnableError
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
 
 from pytest_lok.backends import error_mapping as faults
 from pytest_lok.core.results import Usage
+from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
 

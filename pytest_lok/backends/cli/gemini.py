@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_lok.backends import endings
 from pytest_lok.backends import error_mapping as faults
@@ -27,6 +27,7 @@ from pytest_lok.backends.cli.transcripts import (
 from pytest_lok.backends.endings import Ending, ending_for
 from pytest_lok.backends.json_fields import sum_counters, table
 from pytest_lok.core.results import Usage
+from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
 

@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pytest_lok.backends.http.client import HttpClient, ResponseStream, server_error_message
@@ -20,6 +20,7 @@ from pytest_lok.backends.http.event_states import names_bad_ending
 from pytest_lok.backends.http.partial_reply import OnEvent, PartialReply
 from pytest_lok.core.results import Reply
 from pytest_lok.core.text.strict_json import load_stored
+from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault, OutputError
 

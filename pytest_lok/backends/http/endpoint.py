@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_lok.backends import error_mapping as faults
 from pytest_lok.core.trust.redaction import mask_secret
+from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault
 

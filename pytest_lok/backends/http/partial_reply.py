@@ -7,7 +7,7 @@ good an answer that had one. ``to_reply`` decides at the end: an answer is whole
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
 from pytest_lok.backends.endings import CUT, Ending, Endings, ending_for
@@ -15,6 +15,7 @@ from pytest_lok.backends.http.endpoint import Endpoint
 from pytest_lok.backends.http.event_states import ending_of
 from pytest_lok.backends.json_fields import sum_counters
 from pytest_lok.core.results import Reply, Usage
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import BackendFault
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from unicodedata import category
 
 from pytest_lok.core.results import Json, Reply, Verdict
 from pytest_lok.core.text.strict_json import canonical, is_json
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.core.workflow.model import Quorum, Strategy, needed_replies
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import OutputError, StepFailedError
 
 _OPENING = " \t\r\n*_`\"':;,"

@@ -7,7 +7,7 @@ import enum
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from operator import attrgetter
 from typing import Any
 
@@ -15,6 +15,7 @@ import tomli
 
 from pytest_lok.core.results import Json
 from pytest_lok.core.text.truncation import truncate
+from pytest_lok.dataclass import dataclass
 
 _HEADER = (
     "# What a step asked and was answered. Written by recording; read instead of asking. Review it like code."

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from pytest_lok.core.asking.price_list import LIST_PRICES
 from pytest_lok.core.results import Usage
+from pytest_lok.dataclass import dataclass
 
 _SNAPSHOT = re.compile(r"-20\d\d-?\d\d-?\d\d$")  # the day of a model's version
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from pytest_lok.dataclass import dataclass
 
 GENERAL = "general"
 """The strength that counts if the task asks for no other one."""

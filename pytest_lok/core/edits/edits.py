@@ -11,13 +11,13 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Literal
 
 from pytest_lok.core.edits.protected_names import fold_name, protection_reason
 from pytest_lok.core.results import EditedFile, Json
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import OutputError
 
 MAX_FILES = 50

@@ -13,13 +13,13 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from posixpath import basename, normpath
 
 from pytest_lok.core.edits.imports import imported_files
 from pytest_lok.core.edits.protected_names import fold_name
 from pytest_lok.core.text.words import words
+from pytest_lok.dataclass import dataclass
 
 MAX_TEXTS = 200
 """Commands that are followed; beyond that, the files they name and the tests count as run."""

@@ -7,7 +7,8 @@ a tag or name a branch says what a change is compared with.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from pytest_lok.dataclass import dataclass
 
 _REVISION = re.compile(r"(?P<name>[^~^]*)(?P<way>(?:[~^][0-9]*)*)", re.DOTALL)
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

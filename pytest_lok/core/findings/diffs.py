@@ -11,7 +11,8 @@ import bisect
 import codecs
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from pytest_lok.dataclass import dataclass
 
 Span = tuple[int, int]
 """First and last line, from 1, both part of it."""

@@ -6,7 +6,7 @@ import bisect
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 
 from pytest_lok.core.findings.diffs import LineChanges, Span, changed_lines
@@ -14,6 +14,7 @@ from pytest_lok.core.findings.encodings import decode_readings
 from pytest_lok.core.results import Finding
 from pytest_lok.core.text.citation import Quote, Side, possible_quotes
 from pytest_lok.core.text.invisible import rule_key, squeezed_words
+from pytest_lok.dataclass import dataclass
 
 MAX_PLACES = 2_000
 """Places of one quote that are looked at; of a quote with more of them none counts as harmless."""

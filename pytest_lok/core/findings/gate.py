@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pytest_lok.core.findings.reading import merge_backends, severity_rank
 from pytest_lok.core.results import Finding, Severity, Standing
 from pytest_lok.core.text.path_spellings import base_name
 from pytest_lok.core.workflow.model import Gate, Strategy, needed_replies
+from pytest_lok.dataclass import dataclass
 
 MAX_HEADLINES = 10
 """Findings a reason names."""

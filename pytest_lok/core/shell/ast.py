@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
+
+from pytest_lok.dataclass import dataclass
 
 POSITIONAL = "@"
 """Stands for ``$1``, ``$@``, ``$*`` … together: they change place too easily to be told apart."""

@@ -57,7 +57,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_lok.core.shell.ast import Hole, Script, ShellWord, SimpleCommand, UnsupportedSyntax
@@ -82,6 +82,7 @@ from pytest_lok.core.shell.spelling import (
 from pytest_lok.core.shell.value_checks import Pieces, ValueChecks
 from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.core.text.words import words
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError, TemplateError
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from jinja2.exceptions import TemplateSyntaxError
 
@@ -13,6 +12,7 @@ from pytest_lok.core.shell.ast import Hole
 from pytest_lok.core.templates.lexer import LEXER
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.template import Template
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError
 
 _STATEMENT = re.compile(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pytest_lok.core.shell.ast import Hole, Quoting, Script, UnsupportedSyntax
 from pytest_lok.core.shell.cursor import HOLE
 from pytest_lok.core.shell.parser import scan
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError, TemplateError
 
 MAX_ARGUMENT = 131_071

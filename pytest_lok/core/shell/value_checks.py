@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from pytest_lok.core.shell.placeholders import Placeholder
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import TemplateError
 
 Pieces: TypeAlias = tuple[int | str | None, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import inspect
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from jinja2 import nodes
 
@@ -17,6 +17,7 @@ from pytest_lok.core.templates.lexer import LOOP_NAMES, NAMESPACES, OWN_RESULT_N
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.values import OUTCOMES
 from pytest_lok.core.text.suggestions import did_you_mean
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault
 
 

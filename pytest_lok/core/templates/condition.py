@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 
 from jinja2 import nodes
@@ -18,6 +18,7 @@ from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.core.templates.template import check_names
 from pytest_lok.core.templates.values import OutputValue, as_json, json_of, text_of
 from pytest_lok.core.text.strict_json import is_json, load
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError, TemplateError
 
 MAX_SHOWN = 1000

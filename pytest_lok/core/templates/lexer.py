@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from jinja2.exceptions import TemplateSyntaxError
@@ -16,6 +15,7 @@ from pytest_lok.core.templates.builtins import FUNCTIONS
 from pytest_lok.core.templates.environment import ENVIRONMENT
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.values import FACTS
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError
 
 LEXER = ENVIRONMENT.lexer

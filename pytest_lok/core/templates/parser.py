@@ -40,7 +40,6 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from jinja2 import nodes
@@ -51,6 +50,7 @@ from jinja2.parser import Parser
 from pytest_lok.core.templates.comparison import COMPARED
 from pytest_lok.core.templates.environment import ENVIRONMENT, MADE
 from pytest_lok.core.templates.lexer import LEXER, SourceToken, unescape
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError
 
 MAX_NESTING = 50

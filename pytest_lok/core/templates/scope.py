@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_lok.core.results import Json, StepResult
+from pytest_lok.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

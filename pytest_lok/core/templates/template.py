@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from jinja2 import nodes
 
@@ -13,6 +13,7 @@ from pytest_lok.core.templates.parser import parse_template
 from pytest_lok.core.templates.program import PlainProgram, TemplateProgram
 from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.core.text.quotation import without_values
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from pytest_lok.core.text.strict_json import Container, canonical, decode
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import OutputError
 
 MAX_ATTEMPTS = 20

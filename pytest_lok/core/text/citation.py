@@ -9,11 +9,12 @@ import functools
 import html
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from pytest_lok.core.text.invisible import squeezed
 from pytest_lok.core.text.path_spellings import readings, unquoted
+from pytest_lok.dataclass import dataclass
 
 Side: TypeAlias = Literal["after", "before", "both"]
 """Of which version of a file a text is quoted."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 from pytest_lok.core.results import Json
@@ -24,6 +23,7 @@ from pytest_lok.core.text.strict_json import (
     load_alone,
     unfenced,
 )
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import OutputError
 
 JSON_ALONE_HINT = "JSON alone, or alone in one ```json block, is always understood"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import tomli
+
+from pytest_lok.dataclass import dataclass
 
 Path: TypeAlias = tuple[str | int, ...]
 

@@ -7,13 +7,13 @@ import json
 import math
 import types
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
 from pytest_lok.core.results import Json
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml.fields import Bounds, Check, Convert, MisfitError, Table, declared_keys, key_types
 from pytest_lok.core.toml.positions import Path
+from pytest_lok.dataclass import dataclass
 
 T = TypeVar("T", bound=Table)
 

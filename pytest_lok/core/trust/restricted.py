@@ -14,10 +14,11 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
 from pytest_lok.core.text.words import words
+from pytest_lok.dataclass import dataclass
 
 Table: TypeAlias = Mapping[str, Any]
 KeyPlace: TypeAlias = "Callable[[tuple[str, ...]], tuple[str, int]]"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import graphlib
 import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.workflow.model import Step, Workflow
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import PlanError
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_lok.core.results import Json
@@ -12,6 +11,7 @@ from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.core.text.words import words
 from pytest_lok.core.toml.positions import Path
+from pytest_lok.dataclass import dataclass
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator

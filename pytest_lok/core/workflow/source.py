@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import tomli
@@ -15,6 +14,7 @@ from pytest_lok.core.toml.positions import KeyPositions, Path, SourceSpan, heade
 from pytest_lok.core.toml.validation import fit
 from pytest_lok.core.workflow.document import GateDocument, RuleDocument, StepDocument, WorkflowDocument
 from pytest_lok.core.workflow.model import Origin
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, Problem, SourceError, WorkflowError
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeAlias, TypeVar
 
 from pytest_lok.core.shell.compiler import ShellTemplate
@@ -19,6 +19,7 @@ from pytest_lok.core.workflow.document import (
 )
 from pytest_lok.core.workflow.model import AUTO, Format, Role
 from pytest_lok.core.workflow.source import SourceText, WorkflowFile
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault
 
 Read: TypeAlias = Callable[[str, SourceText], str]

@@ -7,9 +7,10 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from weakref import WeakKeyDictionary
 
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import BackendError, BackendFault
 
 _STRAIN = (BackendFault.RATE_LIMIT, BackendFault.OVERLOAD)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pytest_lok.core.findings.evidence import (
     EvidenceFile,
@@ -18,6 +18,7 @@ from pytest_lok.core.findings.gate import most_blocking
 from pytest_lok.core.results import Finding
 from pytest_lok.core.text.path_spellings import WorkspacePaths, names_exactly, possible_paths, without_prefix
 from pytest_lok.core.workflow.model import Gate
+from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.context import time_limit
 from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import Comparison, FileVersions

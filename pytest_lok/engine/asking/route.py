@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pytest_lok.core.asking.routing import rank
+from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import World
 from pytest_lok.errors import BackendError, BackendFault
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from pytest_lok.core.shell.ast import NamedCommand, ShellWord
 from pytest_lok.core.text.words import rows, words
+from pytest_lok.dataclass import dataclass
 
 _ARRIVALS = """
 tar bsdtar gtar | -?[A-Za-z]*x[A-Za-z]*|--(extract|get) | all

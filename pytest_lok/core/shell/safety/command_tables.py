@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from pytest_lok.core.shell.safety.openers import opens_operands
 from pytest_lok.core.text.words import rows, words
+from pytest_lok.dataclass import dataclass
 
 PREFIXES = words("""
     apptainer arch-chroot asdf autossh aws-vault bsub bugpoint bwrap capsh catchsegv chamber charliecloud

@@ -10,7 +10,7 @@ import fnmatch
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from pytest_lok.core.edits.protected_names import protection_reason
@@ -18,6 +18,7 @@ from pytest_lok.core.shell.ast import Hole, NamedCommand, ShellWord
 from pytest_lok.core.shell.safety.command_tables import WRAPPERS, interpreter
 from pytest_lok.core.shell.safety.file_tables import DATA_FILE, HIDES_VARIABLES, LOADS_FILES, OUTSIDE, READERS
 from pytest_lok.core.shell.safety.taint import TaintFlow
+from pytest_lok.dataclass import dataclass
 
 Refusal: TypeAlias = tuple[list[Hole], str, str]
 """Holes, what a value would be in them, and what to do instead."""

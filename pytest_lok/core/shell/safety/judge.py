@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from pytest_lok.core.shell.ast import (
@@ -40,6 +40,7 @@ from pytest_lok.core.shell.safety.command_tables import (
 from pytest_lok.core.shell.safety.file_trace import FileTrace
 from pytest_lok.core.shell.safety.options import decides_what_runs, is_known
 from pytest_lok.core.shell.safety.taint import ANY, CALLERS, IDENTIFIER, TaintFlow
+from pytest_lok.dataclass import dataclass
 
 DASH = ("-",)
 ASSIGNS = "="

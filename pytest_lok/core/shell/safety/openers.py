@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from pytest_lok.core.shell.ast import NamedCommand, ShellWord
 from pytest_lok.core.text.words import rows, words
+from pytest_lok.dataclass import dataclass
 
 # fmt: off
 _OPENING = """

@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pytest_lok.core.text.words import rows, words
+from pytest_lok.dataclass import dataclass
 
 _SHORT = frozenset("cex")
 """Letters of short options that take code in so many programs that they are taken for it in any."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from pytest_lok.core.shell.ast import POSITIONAL, Hole, ShellWord, SimpleCommand
+from pytest_lok.dataclass import dataclass
 
 ANY = "*"
 """Among names that are read: whichever there are."""
