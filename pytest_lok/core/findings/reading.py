@@ -359,13 +359,8 @@ def _entry(finding: Finding) -> str:
     ]
     quote = "\n".join(f"  > {line}" for line in finding.evidence.split("\n"))
     missing = {True: "", False: "  (this quote is nowhere)", None: "  (nobody knows whether this is there)"}
-    lines = [
-        finding.headline,
-        f"  {'; '.join(filter(None, said))}",
-        quote,
-        missing[finding.evidence_found],
-        f"  {finding.message}",
-    ]
+    about, message = f"  {'; '.join(filter(None, said))}", f"  {finding.message}"
+    lines = (finding.headline, about, quote, missing[finding.evidence_found], message)
     return "\n".join(line for line in lines if line.strip())
 
 
@@ -383,9 +378,6 @@ _STATUS_TEXTS: Mapping[Standing, str] = {
 }
 
 
-_URGENCY: Mapping[Standing, int] = {"blocks": 0, "undecided": 1}
-
-
 def _issue_key(finding: Finding) -> IssueKey:
     return rule_key(finding.rule_id), rule_key(finding.called), finding.path
 
@@ -393,7 +385,7 @@ def _issue_key(finding: Finding) -> IssueKey:
 def _worst_first_key(finding: Finding) -> tuple[object, ...]:
     """Sorts findings that block first, then the severe and the confident."""
     return (
-        _URGENCY.get(finding.standing, 2),
+        {"blocks": 0, "undecided": 1}.get(finding.standing, 2),
         -severity_rank(finding.severity),
         -finding.confidence,
         finding.path,
