@@ -138,11 +138,12 @@ class StepFailedError(LokError):
 
 
 class StepUnableError(LokError):
-    """A step could not do its work, so there is no judgement. ``output`` as in StepFailedError."""
+    """A step could not do its work: there is no judgement. ``output`` and ``cut`` as in StepFailedError."""
 
-    def __init__(self, message: str, *, hint: str = "", output: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", output: str = "", cut: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.output = output
+        self.cut = cut
 
 
 class TemplateError(StepUnableError):

@@ -368,6 +368,13 @@ CASES = [
         effect=lambda s: s.outcomes == {F},
     ),
     Case(
+        key="judges",
+        lines={"judges": "false"},
+        kinds=("shell", "argv"),
+        command="false",
+        effect=lambda s: s.outcomes == {E},
+    ),
+    Case(
         key="unsafe_shell",
         lines={"unsafe_shell": "true", "shell": '"{{ env.CODE }}"'},
         other={"shell": '"{{ env.CODE }}"'},

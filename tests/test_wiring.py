@@ -224,8 +224,8 @@ class TestTasks:
         assert (workflow.stem, workflow.description, workflow.path) == ("hunt", "D", "lok.toml")
         assert not workflow.collect
         (step,) = workflow.steps
-        assert (step.name, step.path, step.line) == ("n-1", "lok.toml", 2)
-        assert ask_of(workflow, "n-1").backends == ("codex",)
+        assert (step.name, step.path, step.line) == ("n+1", "lok.toml", 2)
+        assert ask_of(workflow, "n+1").backends == ("codex",)
 
     def test_run(self, house: House) -> None:
         settings = OFFLINE + TASK.replace('"codex"', '"offline"')
@@ -236,11 +236,11 @@ class TestTasks:
     @pytest.mark.parametrize("backends", ["[]", '["all"]'])
     def test_ask_everybody_that_is_enabled(self, house: House, backends: str) -> None:
         settings = TASK.replace('["codex"]', backends) + "[backends.codex]\nenabled = false"
-        assert ask_of(house.open(settings).load("hunt"), "n-1").backends == ("claude", "gemini", "ollama")
+        assert ask_of(house.open(settings).load("hunt"), "n+1").backends == ("claude", "gemini", "ollama")
 
     def test_know_roles(self, house: House) -> None:
         settings = TASK.replace('"codex"', '"reviewer"') + ROLE
-        ask = ask_of(house.open(settings).load("hunt"), "n-1")
+        ask = ask_of(house.open(settings).load("hunt"), "n+1")
         assert (ask.backends, ask.consensus) == (("claude", "codex"), Strategy.VOTE)
 
 
@@ -410,7 +410,7 @@ class TestWorld:
         assert (world.limits.max_parallel, world.limits.timeout, world.limits.is_explicit) == (3, 7, True)
         assert world.command_wrapper == "nix {cmd}"
         assert (world.weights["claude"], world.weights["codex"]) == (9, 1.5)
-        assert world.timeouts == {"claude": math.inf, "codex": 300, "gemini": 600}
+        assert world.timeouts == {"claude": math.inf, "codex": 300}
         assert world.prices == {"gpt-*": Price(input=1, output=2.5)}
         assert world.env == house.environ
         assert world.workspace.root == str(house.root)

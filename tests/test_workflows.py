@@ -44,8 +44,12 @@ def test_a_built_in_one_leaves_the_choice_of_backend_to_the_settings_and_only_re
         match step.action:
             case Ask() as ask:
                 assert (ask.backends, ask.model, ask.apply_edits) == ((), "", False)
+            case Shell(shell=None, argv=argv):
+                # the headings of what is looked at
+                assert argv[0].source == "printf"
             case Shell(shell=shell):
                 assert shell is not None
+                assert not step.action.judges, "what it gathers is no judgement"
                 used = re.findall(r"\b(gh|git(?: -c \S+)?) (\S+(?: \S+)?)", shell.source)
                 assert all(_reads(tool.split()[0], command) for tool, command in used), used
 
@@ -53,7 +57,8 @@ def test_a_built_in_one_leaves_the_choice_of_backend_to_the_settings_and_only_re
 def _reads(tool: str, command: str) -> bool:
     first, _, second = command.partition(" ")
     if tool == "git":
-        return first in ("diff", "ls-files", "rev-parse", "show")
+        # "git add" stands in what is said where nothing is staged
+        return first in ("diff", "ls-files", "rev-parse", "show") or command == "add, or"
     return second in ("view", "diff", "list", "checks")
 
 
@@ -61,7 +66,7 @@ def _reads(tool: str, command: str) -> bool:
     ("stem", "named", "positions"),
     [
         ("diff", {"range", "unstaged"}, {"range": 1}),
-        ("explain", {"focus"}, {"focus": 1}),
+        ("explain", {"path", "focus"}, {"path": 1}),
         ("audit", {"path"}, {"path": 1}),
         ("hunt", {"path"}, {"path": 1}),
         ("fix", {"issue"}, {"issue": 1}),

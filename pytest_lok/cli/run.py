@@ -62,7 +62,9 @@ def run_plan(
     if result.idle and not plan.workflow.allow_skip and in_ci(project.environ):
         code = code or _NOTHING_JUDGED
     call.terminal.note("\n".join(closing(result)))
-    said = previews(result) if world.dry_run else report(result) if report else outputs(result, every=verbose)
+    said = report(result) if report else outputs(result, every=verbose)
+    if world.dry_run:
+        said = previews(result) or said
     call.deliver(json_report(result, code) if call.json else said)
     return code
 

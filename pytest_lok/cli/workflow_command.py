@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 from click.shell_completion import CompletionItem
 
 from pytest_lok.cli.invocation import Invocation
-from pytest_lok.cli.options import OptionsCommand, options
+from pytest_lok.cli.options import ALL_OPTIONS, OptionsCommand, options
 from pytest_lok.cli.resolve import find
 from pytest_lok.errors import LokError
 from pytest_lok.reports.escaping import escape_control_chars
@@ -34,7 +34,8 @@ class WorkflowCommand(OptionsCommand):
     def __init__(self, name: str, workflow: Workflow, action: PlanAction, accepts: Sequence[str]) -> None:
         self.workflow = workflow
         self._action = action
-        declared = [_option(argument, at) for at, argument in enumerate(workflow.args.values())]
+        shorts = _short_options(workflow.args)
+        declared = [_option(argument, at, shorts) for at, argument in enumerate(workflow.args.values())]
         super().__init__(
             name,
             params=[*declared, _positional_argument(workflow)],
@@ -62,13 +63,11 @@ class WorkflowCommand(OptionsCommand):
                     formatter.write_dl(rows)
 
     def _invoke_action(self, values: tuple[str, ...], **named: str | None) -> int:
-        from pytest_lok.core.workflow.plan import Plan
-
         call = Invocation.of(click.get_current_context())
         project, workflow = call.project(), self.workflow
         if call.options.backend and self.name:  # a role has a say in what steps mean that name nobody
             workflow = project.load(self.name)
-        plan = Plan.of(
+        plan = project.plan(
             workflow,
             select=call.options.steps or None,
             named={
@@ -143,12 +142,23 @@ def _parameter(at: int) -> str:
     return f"argument_{at}"
 
 
-def _option(argument: Argument, at: int) -> click.Option:
+def _short_options(names: Iterable[str]) -> dict[str, str]:
+    """``-f`` for the first argument that begins with f, unless lok has an option of that name."""
+    taken = {spelling for option in options(*ALL_OPTIONS) for spelling in option.opts} | {"-h"}
+    found: dict[str, str] = {}
+    for name in names:
+        if f"-{name[0]}" not in taken:
+            found.setdefault(f"-{name[0]}", name)
+    return {name: short for short, name in found.items()}
+
+
+def _option(argument: Argument, at: int, shorts: Mapping[str, str]) -> click.Option:
     facts = [f"default: {argument.default}"] if argument.default is not None else []
     facts += ["required"] if argument.required and argument.default is None else []
     facts += [f"one of: {', '.join(argument.choices)}"] if argument.choices else []
     facts += [f"or value {argument.position}"] if argument.position is not None else []
-    spellings = dict.fromkeys([f"--{argument.name}", f"--{argument.name.replace('_', '-')}"])
+    long = (f"--{argument.name}", f"--{argument.name.replace('_', '-')}")
+    spellings = dict.fromkeys(filter(None, [shorts.get(argument.name), *long]))
 
     return click.Option(
         [*spellings, _parameter(at)],

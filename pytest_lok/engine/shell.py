@@ -51,7 +51,7 @@ async def run_shell(execution: StepExecution, action: Shell) -> None:
 
     async def once(number: int) -> Completed:
         execution.attempts = number
-        return await run_command(execution, command)
+        return await run_command(execution, command, judges=action.judges)
 
     done = await with_retries(step, context, once, _is_transient, item=execution.item)
     execution.add_section("stderr", done.stderr)
@@ -66,20 +66,30 @@ async def run_shell(execution: StepExecution, action: Shell) -> None:
             raise OutputError("the output does not satisfy output_schema: " + "; ".join(wrong))
 
 
-async def run_command(execution: StepExecution, command: CommandSpec) -> Completed:
-    """Run one command within the step's time limit; StepFailedError with its output if it exits non-zero."""
+class GatheringError(StepUnableError):
+    """A command that judges nothing exited non-zero; the message is the last line it wrote to stderr."""
+
+
+async def run_command(execution: StepExecution, command: CommandSpec, *, judges: bool = True) -> Completed:
+    """Run one command within the step's time limit; StepFailedError with its output if it exits non-zero.
+
+    One that does not judge is a GatheringError then.
+    """
     context, step = execution.context, execution.step
     try:
         done = await run_in_slot(execution, command)
     except TimeoutError:
         raise context.timed_out(step, "the command") from None
     execution.exit_code = done.exit_code
+    if not done.exit_code:
+        return done
+    output, cut = _error_text(done), done.cut or done.stderr_cut
     if done.exit_code == NOT_FOUND and (missing := _MISSING.search(done.stderr)):
-        raise missing_program(missing[1], output=_error_text(done))
-    if done.exit_code:
-        cut = done.cut or done.stderr_cut
-        raise StepFailedError(_exit_text(done), output=_error_text(done), cut=cut)
-    return done
+        raise missing_program(missing[1], output=output, cut=cut)
+    if judges:
+        raise StepFailedError(_exit_text(done), output=output, cut=cut)
+    said = done.stderr.strip().rpartition("\n")[2]
+    raise GatheringError(said or _exit_text(done), output=output, cut=cut)
 
 
 async def run_in_slot(execution: StepExecution, command: CommandSpec) -> Completed:
@@ -95,11 +105,11 @@ async def run_in_slot(execution: StepExecution, command: CommandSpec) -> Complet
             return await context.world.shell.run(command)
 
 
-def missing_program(name: str, output: str = "") -> StepUnableError:
+def missing_program(name: str, *, output: str = "", cut: bool = False) -> StepUnableError:
     """The error of a command whose program is not on this machine: nothing was judged."""
     where = f": {_ADDRESSES[name]}" if name in _ADDRESSES else ", or put it on PATH"
     hint = "check the path, and the interpreter its first line names" if "/" in name else f"install it{where}"
-    return StepUnableError(f"command not found: {name}", hint=hint, output=output)
+    return StepUnableError(f"command not found: {name}", hint=hint, output=output, cut=cut)
 
 
 def command_of(action: Shell, scope: Scope, world: World) -> CommandSpec:
@@ -167,7 +177,7 @@ def _wrapped(command: ShellCommand, world: World, stdin: bytes, cwd: str) -> Com
 
 def _is_transient(failure: LokError) -> bool:
     """True for a non-zero exit and a time-out. A command that cannot be started will not start later."""
-    return isinstance(failure, StepFailedError) or "timed out" in failure.message
+    return isinstance(failure, (StepFailedError, GatheringError)) or "timed out" in failure.message
 
 
 def _exit_text(done: Completed) -> str:

@@ -74,7 +74,7 @@ async def _outcome_of(
         if isinstance(failure, InconclusiveError) and failure.soft:
             outcome = Outcome.SOFT
         execution.output, execution.data, execution.has_data = failure.output or failure.message, None, False
-        execution.cut = isinstance(failure, StepFailedError) and failure.cut
+        execution.cut = failure.cut
         return outcome, failure.message, failure.hint
     except DryRunError as shown:
         return Outcome.SKIPPED, shown.message, shown.hint

@@ -49,7 +49,7 @@ class Lok:
         """
         try:
             found = self._session.find(workflow)
-            plan = Plan.of(found, named=arguments, positional=values)
+            plan = self._session.project.plan(found, named=arguments, positional=values)
         except UsageError as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         return self._run_plan(plan)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin._pytest_internals import fixture_value, fixtures_called, fixtures_of
 from pytest_lok.plugin.failure_text import escape_untrusted
@@ -116,7 +115,7 @@ class WorkflowModule(pytest.Module):
         try:
             self.model = self._load(selection)
             arguments = selection.session.request.arguments.for_workflow(self.model)
-            self.plan = Plan.of(self.model, **arguments)
+            self.plan = selection.session.project.plan(self.model, **arguments)
         except UsageError as error:
             raise self.CollectError(str(error)) from None
         # as pytest shows what it finds odd in a test module

@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.template import Template
-from pytest_lok.core.workflow.model import Ask, Origin, Step, Strategy, Workflow
+from pytest_lok.core.workflow.model import Argument, Ask, Origin, Step, Strategy, Workflow
+
+_PARTING = re.compile(r"[\s\x00-\x1f\x7f:/\\\[\]]+")
+_WHERE = "{% if arg.path not in ['.', './'] %}Look at {{ arg.path }} alone.{% endif %}"
+"""The system prompt of every question: where to look, if that is not the whole project."""
 
 
 def task_workflow(
@@ -21,9 +26,18 @@ def task_workflow(
 ) -> Workflow:
     """The workflow of a task; ``prompts`` are (name, text) pairs, and the texts are taken as they are.
 
+    A directory or file of the project, given after the name, narrows all of them, as in ``lok hunt src``.
     ``backends`` () = the settings' default. ``path`` and ``line`` say where the task is written.
     """
     names = _step_names(free for free, _ in prompts)
+    path_argument = Argument(
+        name="path",
+        description="the directory or file to look at",
+        default=".",
+        position=1,
+        is_path=True,
+    )
+    where = Template.parse(_WHERE, VisibleNames(arguments=frozenset({"path"})))
     return Workflow(
         stem=name,
         name=name,
@@ -32,10 +46,17 @@ def task_workflow(
         origin=Origin.SETTINGS,
         # only workflow files of the project run without being named
         collect=False,
+        args={"path": path_argument},
+        positional_count=1,
         steps=tuple(
             Step(
                 name=step_name,
-                action=Ask(prompt=Template.literal(text), backends=tuple(backends), consensus=consensus),
+                action=Ask(
+                    prompt=Template.literal(text),
+                    system=where,
+                    backends=tuple(backends),
+                    consensus=consensus,
+                ),
                 path=path,
                 line=line,
             )
@@ -45,13 +66,16 @@ def task_workflow(
 
 
 def _step_names(names: Iterable[str]) -> list[str]:
-    """Prompt names, which are free text ("n+1"), as step names, which are not; told apart by number."""
+    """Prompt names as step names: as they are, without what parts an address of pytest; told apart by number.
+
+    No text refers to such a step, so that its name may be "n+1" or "dead code".
+    """
     found: list[str] = []
     for name in names:
-        plain = re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-") or "prompt"
+        plain = _PARTING.sub(" ", name).strip(" .") or "prompt"
         unique, number = plain, 1
         while unique in found:
             number += 1
-            unique = f"{plain}-{number}"
+            unique = f"{plain} {number}"
         found.append(unique)
     return found

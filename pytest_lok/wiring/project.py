@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from pytest_lok.backends.cache import AnswerCache
 from pytest_lok.core.asking.cassette import Mode
 from pytest_lok.core.workflow.model import Workflow
+from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
 from pytest_lok.discovery import WorkflowPaths, find_root
 from pytest_lok.engine.ports import Backend, World
-from pytest_lok.errors import UsageError
+from pytest_lok.errors import PlanError, UsageError
 from pytest_lok.hookspecs import backend_types
 from pytest_lok.settings import (
     BACKEND_TYPES,
@@ -151,6 +152,29 @@ class Project:
     def load(self, name: str | Path) -> Workflow:
         """The workflow of that name or path; see ``WorkflowCatalog.load``."""
         return self.catalog.load(name)
+
+    def plan(
+        self,
+        workflow: Workflow,
+        *,
+        select: Collection[str] | None = None,
+        named: Mapping[str, str] | None = None,
+        positional: Sequence[str] = (),
+    ) -> Plan:
+        """What ``Plan.of`` makes of it; PlanError also where an argument names a path that is not here."""
+        plan = Plan.of(workflow, select=select, named=named, positional=positional)
+        for argument in workflow.args.values():
+            if argument.is_path and (value := plan.arguments.get(argument.name)):
+                self._require_path(value, workflow.stem)
+        return plan
+
+    def _require_path(self, value: str, stem: str) -> None:
+        path = (self.root / value).resolve()
+        if not path.exists():
+            raise PlanError(f"there is no {value!r} in {self.root}", hint="paths start at the project's root")
+        if not path.is_relative_to(self.root):
+            hint = f"work there instead: lok --dir {value} {stem}"
+            raise PlanError(f"{value!r} lies outside of the project at {self.root}", hint=hint)
 
     def world(self, backends: Mapping[str, Backend] | None = None, *, shown: bool = False) -> World:
         """The world its workflows run in; ``backends`` replaces the configured ones (tests, fixtures).

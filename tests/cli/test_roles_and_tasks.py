@@ -108,7 +108,7 @@ def test_a_task_is_a_workflow_with_a_step_per_prompt(
 ) -> None:
     staffed.write("lok.toml", SETTINGS + TASK.format(backends))
     document = staffed.lok("sweep", "--json").document
-    assert list(document["steps"]) == ["n-1", "dead-code"]
+    assert list(document["steps"]) == ["n+1", "dead code"]
     for step in document["steps"].values():
         assert step["outcome"] == "passed"
         assert [reply["backend"] for reply in step["replies"]] == who
@@ -122,7 +122,22 @@ def test_a_task_for_everybody_asks_who_is_enabled(staffed: Project, everybody: s
     )
     staffed.write("lok.toml", settings + TASK.format(everybody))
     steps = staffed.lok("run", "sweep", "--json").document["steps"]
-    assert [reply["backend"] for reply in steps["n-1"]["replies"]] == ["one", "two", "three"]
+    assert [reply["backend"] for reply in steps["n+1"]["replies"]] == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("verb", ["hunt", "audit"])
+def test_tasks_of_lok_s_own_lok_toml_take_a_directory(staffed: Project, verb: str) -> None:
+    staffed.write("lok.toml", SETTINGS + TASK.format('"two"').replace("sweep", verb))
+    staffed.write("src/a.py", "x = 1\n")
+    for words in ([verb, "."], ["run", verb, "src"], [verb, "--path", "src/a.py"], [verb]):
+        done = staffed.lok(*words, "--json")
+        assert (done.code, list(done.document["steps"])) == (0, ["n+1", "dead code"])
+    done = staffed.lok(verb, "nope")
+    assert (done.code, done.out) == (2, "")
+    assert "there is no 'nope' in" in done.err
+    done = staffed.lok(verb, staffed.root.parent)
+    assert done.code == 2
+    assert f"work there instead: lok --dir {staffed.root.parent} {verb}" in done.err
 
 
 def test_a_task_is_listed_planned_and_shadowed_like_any_workflow(staffed: Project) -> None:
@@ -139,14 +154,14 @@ def test_a_task_s_prompt_is_no_template(staffed: Project) -> None:
     reply = '[backends.two]\ntype = "scripted"\nreplies = [{ match = "{{ in }}", reply = "literal" }]\n'
     text = SETTINGS.replace('[backends.two]\ntype = "scripted"\nreplies = [{ reply = "Yes." }]\n', reply)
     staffed.write("lok.toml", text + TASK.format('"two"'))
-    assert staffed.lok("sweep", "-s", "n-1").out == "literal\n"
+    assert staffed.lok("sweep", "-s", "n+1").out == "literal\n"
 
 
 def test_pytest_runs_a_task_by_name(staffed: Project, pytester: pytest.Pytester) -> None:
     pytester.makefile(".toml", lok=SETTINGS + TASK.format('"jury"'))
     done = run_apart(pytester, "--lok-workflow", "sweep", "-v", "-p", "no:cacheprovider")
     done.assert_outcomes(passed=2)
-    done.stdout.fnmatch_lines(["*::n-1 PASSED*", "*::dead-code PASSED*"])
+    done.stdout.fnmatch_lines(["*::n+1 PASSED*", "*::dead code PASSED*"])
 
 
 def test_a_python_test_asks_a_role(staffed: Project, pytester: pytest.Pytester) -> None:

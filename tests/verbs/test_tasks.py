@@ -2,6 +2,7 @@
 
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.workflow.model import Ask, Origin, Strategy
+from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.verbs.tasks import task_workflow
 
 
@@ -26,15 +27,22 @@ def test_every_prompt_is_a_step_of_its_own() -> None:
     assert {(ask.backends, ask.consensus) for ask in asks} == {(("claude", "codex"), Strategy.VOTE)}
 
 
-def test_names_of_prompts_become_names_of_steps() -> None:
-    names = ["n+1", "n 1", "dead code!", "", "Größe", "n-1-2", "ok_1"]
+def test_a_prompt_keeps_its_name_but_for_what_parts_an_address() -> None:
+    names = ["n+1", "n 1", "dead code!", "", "Größe", "n 1", "a/b::[c]\n", "..", "ok_1"]
     workflow = task_workflow("t", [(name, "?") for name in names])
     assert [step.name for step in workflow.steps] == [
-        "n-1",
-        "n-1-2",
-        "dead-code",
-        "prompt",
-        "Gr-e",
-        "n-1-2-2",
-        "ok_1",
-    ]
+        "n+1", "n 1", "dead code!", "prompt", "Größe", "n 1 2", "a b c", "prompt 2", "ok_1",
+    ]  # fmt: skip
+
+
+def test_a_directory_narrows_every_prompt_and_changes_none() -> None:
+    workflow = task_workflow("hunt", [("a", "Find {{ bugs }}"), ("b", "Find dead code")])
+    for step in workflow.steps:
+        assert isinstance(step.action, Ask)
+        assert step.action.system is not None
+        said = [
+            step.action.system.render(Scope(arguments={"path": path})) for path in (".", "./", "src/a.py")
+        ]
+        assert said == ["", "", "Look at src/a.py alone."]
+    assert Plan.of(workflow).arguments == {"path": ".", "1": "."}
+    assert Plan.of(workflow, positional=["src"]).arguments == {"path": "src", "1": "src"}

@@ -43,6 +43,7 @@ def read_shell(keys: StepKeys) -> Shell | None:
     return Shell(
         shell=shell,
         pipefail=document.pipefail,
+        judges=document.judges,
         argv=tuple(word for word in argv if word is not None),
         stdin=stdin,
         env={name: value for name, value in env.items() if value is not None},

@@ -141,6 +141,7 @@ class ShellStep(Table):
     stdin: str | None = key(None, description="The command's input; a template of any size.")
     env: dict[str, str] | None = key(None, description="Extra environment; the values are templates.")
     cwd: str | None = key(None, description="Directory inside the workspace; a template.")
+    judges: bool = key(True, description="A non-zero exit is a no; false: an error, as nothing was judged.")
     pipefail: bool = key(False, description="A pipe fails with any of its commands; bash runs `shell`.")
     unsafe_shell: bool = key(False, description="Let text become shell code. Trust every value first.")
 

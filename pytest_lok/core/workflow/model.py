@@ -85,7 +85,10 @@ def needed_replies(quorum: Quorum | None, strategy: Strategy, configured: int) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Argument:
-    """A declared argument of a workflow; ``position`` counts from 1, None = named only."""
+    """A declared argument of a workflow; ``position`` counts from 1, None = named only.
+
+    ``is_path``: the value names a directory or file of the project, which has to be there.
+    """
 
     name: str
     description: str = ""
@@ -93,6 +96,7 @@ class Argument:
     required: bool = False
     choices: tuple[str, ...] = ()
     position: int | None = None
+    is_path: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,11 +161,13 @@ class Ask:
 class Shell:
     """One command: ``shell`` text for ``sh -c``, or ``argv``; exactly one of the two is set.
 
-    ``pipefail``: bash runs the text, and a pipe fails with any of its commands.
+    ``pipefail``: bash runs the text, and a pipe fails with any of its commands. ``judges`` False: the command
+    gathers something, so that its non-zero exit is an error and no judgement.
     """
 
     shell: ShellTemplate | None = None
     pipefail: bool = False
+    judges: bool = True
     argv: tuple[Template, ...] = ()
     stdin: Template | None = None
     env: Mapping[str, Template] = field(default_factory=dict)
