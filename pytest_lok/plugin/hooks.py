@@ -6,12 +6,14 @@ alone. PYTEST_DONT_REWRITE: there is nothing to rewrite here, and rewriting cost
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import re
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,21 +222,32 @@ def pytest_configure(config: pytest.Config) -> None:
             "workflows cannot run: the main thread has ended, and Python starts no more work for the "
             "others; join the thread that runs pytest"
         )
-    try:
-        from pytest_lok.plugin.install import install
-    except ImportError as missing:
-        from pytest_lok.errors import PlatformError
+    is_typed = typed is not None and bool(typed.lok or typed.lok_workflow)
+    with _no_garbage_collection():
+        try:
+            from pytest_lok.plugin.install import install
+        except ImportError as missing:
+            from pytest_lok.errors import PlatformError
 
-        if isinstance(missing, PlatformError):
-            raise pytest.UsageError(str(missing)) from None
-        raise
-    config.stash[_SESSION] = install(
-        config,
-        started=config.stash[_STARTED],
-        keyword=keyword,
-        is_typed=typed is not None and bool(typed.lok or typed.lok_workflow),
-        names_lok_path=names_lok_path,
-    )
+            if isinstance(missing, PlatformError):
+                raise pytest.UsageError(str(missing)) from None
+            raise
+        started = config.stash[_STARTED]
+        config.stash[_SESSION] = install(
+            config, started=started, keyword=keyword, is_typed=is_typed, names_lok_path=names_lok_path
+        )
+
+
+@contextmanager
+def _no_garbage_collection() -> Generator[None]:
+    """Imports make many objects and no garbage; looking for some costs a twentieth of a session's start."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _is_lok_path(config: pytest.Config, arg: str) -> bool:

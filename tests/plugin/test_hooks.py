@@ -58,7 +58,7 @@ def test_pytest_rewrites_no_module_but_the_entry_and_the_shipped_tests(suite: Su
     )
 
 
-def test_a_program_that_runs_pytest_imports_as_before(suite: Suite) -> None:
+def test_a_program_that_runs_pytest_goes_on_as_before(suite: Suite) -> None:
     suite.shells("review", **REVIEW)
     program = (
         "import sys, pytest; old = list(sys.meta_path); pytest.main(['--lok']); assert sys.meta_path == old"
