@@ -89,7 +89,8 @@ async def apply_together(
             break
         fixable = {number: no.failure for number, no in failed.items() if isinstance(no, _FixableError)}
         if not left or len(fixable) < len(failed):
-            return _final_failures(failed, len(parts), undone=action.apply_edits and action.rollback)
+            undone, fixes = action.apply_edits and action.rollback, action.fix_retries - left
+            return _final_failures(failed, len(parts), undone=undone, fixes=fixes)
         feedback.clear()
         for number, failure in fixable.items():
             part = parts[number]
@@ -112,13 +113,20 @@ async def _ask_part(part: StepExecution, action: Ask, feedback: str) -> LokError
     return None
 
 
-def _cause_of(failure: LokError) -> LokError:
-    """The failure itself, without the mark that another answer could mend it."""
-    return failure.failure if isinstance(failure, _FixableError) else failure
+def _cause_of(failure: LokError, fixes: int = 0) -> LokError:
+    """The failure itself, without the mark that another answer could mend it; it says how many did not."""
+    if not isinstance(failure, _FixableError):
+        return failure
+    cause = failure.failure
+    if fixes:
+        cause.message = f"{fixes} fix{'' if fixes == 1 else 'es'} did not help: {cause.message}"
+    return cause
 
 
-def _final_failures(failed: Mapping[int, LokError], parts: int, *, undone: bool) -> list[LokError | None]:
-    ends: list[LokError | None] = [_cause_of(failed[n]) if n in failed else None for n in range(parts)]
+def _final_failures(
+    failed: Mapping[int, LokError], parts: int, *, undone: bool, fixes: int
+) -> list[LokError | None]:
+    ends = [_cause_of(failed[n], fixes) if n in failed else None for n in range(parts)]
     if undone:
         first = min(failed)
         left = UndoneError(f"its edits are undone with all others of the step, since [{first}] did not pass")
