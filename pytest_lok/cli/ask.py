@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 def _ask(prompt: str) -> int:
     from pytest_lok.cli.execute import execute
+    from pytest_lok.cli.progress_lines import ProgressLines
     from pytest_lok.cli.trust import require_trust
-    from pytest_lok.cli.views import ProgressLines, view
+    from pytest_lok.cli.views import view
     from pytest_lok.core.events import StepFinished
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.reports.console import answer, closing

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 def _accept(call: Invocation, project: Project, plan: Plan) -> int:
     from pytest_lok.cli.execute import execute
+    from pytest_lok.cli.progress_lines import ProgressLines
     from pytest_lok.cli.trust import require_trust
-    from pytest_lok.cli.views import ProgressLines, view
+    from pytest_lok.cli.views import view
     from pytest_lok.core.findings.baseline import PATH, extended_baseline, fingerprints
     from pytest_lok.core.workflow.model import Format
     from pytest_lok.files import write_output

@@ -46,7 +46,7 @@ def execute(
 
     async def body() -> tuple[RunResult, int]:
         run = Run(plan, world, emit, fail_fast=fail_fast)
-        with _stop_on_signals(run, world) as stopped:
+        with _stop_on_signals(run, world, view) as stopped:
             try:
                 result = await run.execute()
             finally:
@@ -62,7 +62,7 @@ def execute(
 
 
 @contextlib.contextmanager
-def _stop_on_signals(run: Run, world: World) -> Iterator[list[signal.Signals]]:
+def _stop_on_signals(run: Run, world: World, view: RunView) -> Iterator[list[signal.Signals]]:
     """Stop the run at the first signal, with SIGTERM for its processes; kill them at the second."""
     loop = asyncio.get_running_loop()
     got: list[signal.Signals] = []
@@ -71,6 +71,7 @@ def _stop_on_signals(run: Run, world: World) -> Iterator[list[signal.Signals]]:
         # asyncio runs this between two steps of the loop, so a run can be stopped from here
         got.append(number)
         if len(got) == 1:
+            view.on_stop(_REASONS[number])
             run.stop(_REASONS[number])
         else:
             world.kill()

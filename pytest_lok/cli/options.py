@@ -114,7 +114,12 @@ _SPECS: Mapping[str, _Spec] = {
     "verbose": _Spec(
         ("-v", "--verbose"), "Print every step's output, and say what starts.", {"is_flag": True}
     ),
-    "json": _Spec(("--json",), "Print one JSON document and nothing else.", {"is_flag": True}),
+    "quiet": _Spec(("-q", "--quiet"), "Print the verdict alone.", {"is_flag": True}),
+    "json": _Spec(
+        ("--json",),
+        "Print one JSON document and nothing else; with -v progress too, on stderr.",
+        {"is_flag": True},
+    ),
     "output": _Spec(
         ("-o", "--output"),
         "Write to this file what would be printed (JSON if it ends in .json).",
@@ -143,6 +148,7 @@ class Options:
     record: str = ""
     trust: bool = False
     verbose: bool = False
+    quiet: bool = False
     json: bool = False
     output: Path | None = None
     no_color: bool = False

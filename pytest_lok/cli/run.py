@@ -27,6 +27,7 @@ ACCEPTS = (
     "record",
     "trust",
     "verbose",
+    "quiet",
     "json",
     "output",
     *COMMON_OPTIONS,
@@ -44,29 +45,66 @@ def run_plan(
     ``report`` makes the text of the results; the default is the outputs of the last steps.
     """
     from pytest_lok.cli.execute import execute
+    from pytest_lok.cli.progress_lines import ProgressLines
     from pytest_lok.cli.trust import require_trust
-    from pytest_lok.cli.views import ProgressLines, view
-    from pytest_lok.reports.console import closing, outputs, previews
+    from pytest_lok.cli.views import view
+    from pytest_lok.reports.console import recap, summary
     from pytest_lok.reports.json_report import json_report
     from pytest_lok.settings import in_ci
 
-    verbose = call.options.verbose
-    answering = require_trust(call, project).recording(call.options.record).caching(bool(call.options.cache))
-    world = replace(answering.world(), dry_run=call.options.dry_run)
-    printed: Literal["leaves", "all", "none"] = "all" if verbose else "leaves"
-    if call.json or world.dry_run:
-        printed = "none"
-    progress = view(call.terminal, ProgressLines(verbose=verbose, printed=printed), color=call.color)
-    result, code = execute(plan, world, progress, fail_fast=call.options.fail_fast)
+    options, terminal = call.options, call.terminal
+    answering = require_trust(call, project).recording(options.record).caching(bool(options.cache))
+    world = replace(answering.world(), dry_run=options.dry_run)
+    lines = ProgressLines(
+        verbose=options.verbose,
+        printed="none" if report else _printed_elsewhere(call),
+        title=f"{plan.workflow.stem}: {about}" if (about := plan.workflow.description) else "",
+        needs={step.name: step.depends_on for step in plan.steps},
+        width=terminal.width,
+    )
+    quiet = options.quiet or (options.json and not options.verbose)
+    shown = view(terminal, lines, color=call.color, quiet=quiet)
+    result, code = execute(plan, world, shown, fail_fast=options.fail_fast)
     # in CI a gate that skipped everything must not look like a yes
     if result.idle and not plan.workflow.allow_skip and in_ci(project.environ):
         code = code or _NOTHING_JUDGED
-    call.terminal.note("\n".join(closing(result)))
-    said = report(result) if report else outputs(result, every=verbose)
-    if world.dry_run:
-        said = previews(result) or said
-    call.deliver(json_report(result, code) if call.json else said)
+    text = json_report(result, code) if call.json else _said(call, result, report)
+    blank = [("", "")] if _is_for_people(call) and text else []
+    shown.say(blank)
+    if not (options.quiet and options.output is None and not call.json):
+        call.deliver(text)
+    again = recap(lines.out_of_sight(text if blank else ""), lines.name_width)
+    shown.say([*blank, *again, (result.outcome, summary(result))])
+    if options.quiet and not options.json:
+        terminal.note(summary(result))
     return code
+
+
+def _is_for_people(call: Invocation) -> bool:
+    """Whether the results are read on a terminal."""
+    return call.terminal.out.isatty() and call.options.output is None and not call.json
+
+
+def _printed_elsewhere(call: Invocation) -> Literal["leaves", "all", "none"]:
+    """Of which steps the output goes to stdout, and from there to the same log as the progress."""
+    if call.json or call.options.dry_run or call.terminal.out.isatty() or call.terminal.err.isatty():
+        return "none"
+    return "all" if call.options.verbose else "leaves"
+
+
+def _said(call: Invocation, result: RunResult, report: Callable[[RunResult], str] | None) -> str:
+    """What the steps said: as it is for programs, under headings for people."""
+    from pytest_lok.reports.console import outputs, previews
+
+    if call.options.dry_run and (diffs := previews(result)):
+        return diffs
+    if report is not None:
+        return report(result)
+    if _is_for_people(call):
+        from pytest_lok.reports.answers import answers
+
+        return answers(result, every=call.options.verbose)
+    return outputs(result, every=call.options.verbose)
 
 
 command = WorkflowGroup(
@@ -76,7 +114,8 @@ command = WorkflowGroup(
     short_help="Run a workflow.",
     help="""Run WORKFLOW: a name (`lok workflow list`), or the path of a .toml file.
 
-    The outputs of its last steps go to stdout (-v: of all steps), progress and reasons to stderr.
+    The outputs of its last steps go to stdout (-v: of all steps), progress and reasons to stderr. On a
+    terminal each output stands under the name of its step. The last line is the verdict.
     `lok run WORKFLOW --help` shows its arguments. Where an argument has the name of an option below,
     give the option before WORKFLOW. A value that begins with `-` goes after `--`.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from pytest_lok.errors import LokError
 from pytest_lok.reports.escaping import escape_ci_commands, escape_control_chars
+from pytest_lok.reports.widths import aligned
 
 if TYPE_CHECKING:
     from pytest_lok.core.trust.redaction import Redactor
@@ -102,6 +103,14 @@ class Terminal:
         """Whether stdout and stderr are both a terminal, and so most likely the same screen."""
         return self.out.isatty() and self.err.isatty()
 
+    @property
+    def width(self) -> int:
+        """Columns of the terminal on stderr; 80 where there is none."""
+        try:
+            return os.get_terminal_size(self.err.fileno()).columns or 80
+        except (OSError, ValueError):
+            return 80
+
     def result(self, text: str) -> None:
         """Print a result with a newline at its end; nothing for an empty one."""
         if text:
@@ -131,9 +140,7 @@ class Terminal:
         return escape_ci_commands(text) if self._runner_obeys else text
 
 
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as aligned text, always with control characters escaped."""
+def columns(rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
+    """Rows of cells as aligned text with control characters escaped; ``width`` cuts the last cells."""
     rows = [[escape_control_chars(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ([f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)] for row in rows)
-    return "\n".join("  ".join(line).rstrip() for line in lines)
+    return "\n".join(aligned(rows, width=width))

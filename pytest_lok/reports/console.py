@@ -2,48 +2,115 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from pytest_lok.core.results import ItemResult, Outcome, RunResult, StepResult, Usage
+from pytest_lok.core.results import Outcome, RunResult, Section, StepResult, Usage
+from pytest_lok.core.text.truncation import one_line
+from pytest_lok.reports.facts import brief, done, item_label, last_attempt, many
 
 NOTHING_JUDGED = "nothing was judged: every step was skipped by its own `when`"
 # of one section: the end of a log is where the error is
 _TAIL_LINES = 40
 _TAIL_CHARS = 8_000
+_ITEMS = 10  # items that are shown without being asked
+_RECAPPED = 20  # steps that are said again at the end
+_RECAP_LINES = 5
+_RECAP_CHARS = 200
 
 
 def status(result: StepResult, width: int = 0) -> str:
-    """One line: outcome, name (padded to ``width``), seconds and who answered at what cost."""
-    facts = [duration(result.seconds)] if result.ran else []
-    facts += [", ".join(backends([result])), cost(result.usage)]
+    """One line: outcome, name (padded to ``width``), seconds, what was decided, who answered, the cost."""
+    facts = [f"{duration(result.seconds):>6}" if width else duration(result.seconds)] if result.ran else []
+    facts += [*brief(result), ", ".join(backends([result])), cost(result.usage)]
     if result.attempts > 1 and not result.items:
         facts.append(f"{result.attempts} attempts")
+    if _stands_on_its_line(result):
+        facts.append(result.reason)
     return "  ".join([f"{result.outcome:<7}", f"{result.name:<{width}}", *filter(None, facts)]).rstrip()
 
 
-def details(result: StepResult, *, output: bool) -> Iterator[str]:
-    """Why a step is not passed and what to do, indented; ``output`` adds what it printed or said."""
-    if result.passed:
+def details(result: StepResult, *, output: bool, whole: bool = False) -> Iterator[str]:
+    """What a step did, and why it did not pass, indented; ``output`` adds what it printed or said.
+
+    ``whole`` leaves nothing out, else of a long text the end is shown.
+    """
+    if not result.passed:
+        yield from _why(result, whole=whole)
+    for line in done(result, whole=whole):
+        yield from _indented(line)
+    if result.outcome in (Outcome.PASSED, Outcome.SKIPPED):
         return
-    yield from _indented(result.reason or "no reason was given")
+    for section in _evidence(result, output=output, whole=whole):
+        text = section.text if whole else tail(section.text)
+        if "\n" not in text and "before fix " in section.title:
+            yield from _indented(f"{section.title}: {text}")
+        else:
+            yield f"    --- {section.title} ---"
+            yield from _indented(text)
+
+
+def recap(steps: Sequence[StepResult], width: int = 0) -> Iterator[tuple[str, str]]:
+    """Steps that are not passed once more: lines, each with the outcome that it tells ("" = none).
+
+    Of each step they hold the first line of its reason, and its last lines.
+    """
+    if steps:
+        yield "", "--- what did not pass ---"
+    for step in steps[:_RECAPPED]:
+        yield step.outcome, status(step, width)
+        below = [*_indented(one_line(_reason(step), _RECAP_CHARS)), *_items(step, _RECAP_LINES)]
+        for section in [*_evidence(step, output=True, whole=False)][-1:]:
+            below += _indented("\n".join(tail(section.text).split("\n")[-_RECAP_LINES:]))
+        yield from (("", line) for line in below)
+    if len(steps) > _RECAPPED:
+        yield "", f"and {many(len(steps) - _RECAPPED, 'step')} more, see above"
+
+
+def printed(result: StepResult) -> str:
+    """What a step printed or said, without what its reason says at the end of it once more."""
+    return _without_reason(result.output, result.reason)
+
+
+def _without_reason(output: str, reason: str) -> str:
+    # a command that failed says its exit code below what it printed
+    text = output.strip().removesuffix(reason).rstrip()
+    last = text.rpartition("\n")[2]
+    return text.removesuffix(last).rstrip() if re.fullmatch(r"exit code: -?\d+", last) else text
+
+
+def _stands_on_its_line(result: StepResult) -> bool:
+    return result.outcome is Outcome.SKIPPED and one_line(result.reason, _RECAP_CHARS) == result.reason
+
+
+def _why(result: StepResult, *, whole: bool) -> Iterator[str]:
+    if not _stands_on_its_line(result):
+        yield from _indented(_reason(result) or "no reason was given")
     if result.hint:
         yield from _indented(f"hint: {result.hint}")
-    for item in result.items:
-        if item.outcome.red:
-            yield from _indented(_item(item))
+    yield from _items(result, len(result.items) if whole else _ITEMS)
     for refusal in result.refusals:
         if refusal.reason not in result.reason:
             yield from _indented(f"{refusal.backend}: {refusal.kind}: {refusal.reason}")
-    sections = [(section.title, section.text) for section in result.sections]
-    if output and result.output not in ("", result.reason, *(text for _, text in sections)):
-        sections.append(("output", result.output))
+
+
+def _evidence(result: StepResult, *, output: bool, whole: bool) -> Iterator[Section]:
+    """The sections of a step that did not pass, and what it said where no section says it."""
+    sections = list(result.sections) if whole else last_attempt(result.sections)
+    for section in sections:
+        first, _, rest = section.text.partition("\n")
+        # the condition of an assert is the reason already
+        text = rest if first and result.reason.endswith(first) else section.text
+        if text.strip():
+            yield replace(section, text=text)
+    said = printed(result)
+    if output and said and not result.items and said not in [section.text.strip() for section in sections]:
+        yield Section(title="output", text=said)
     # where the output only repeats the reason, the answers stand nowhere else
     if result.output == result.reason and result.findings is None:
-        sections += [(f"{reply.backend} answered", reply.text) for reply in result.replies]
-    for title, text in sections:
-        yield f"    --- {title} ---"
-        yield from _indented(tail(text))
+        yield from (Section(title=f"{reply.backend} answered", text=reply.text) for reply in result.replies)
 
 
 def summary(result: RunResult) -> str:
@@ -63,9 +130,9 @@ def summary(result: RunResult) -> str:
 
 
 def closing(result: RunResult) -> list[str]:
-    """The last lines of a run: its summary, and what its gates set aside."""
+    """The last lines of a run: what its gates set aside, and its summary."""
     aside = (f"{step.name}: {line}" for step in result.steps.values() for line in step.set_aside)
-    return [summary(result), *aside]
+    return [*aside, summary(result)]
 
 
 def outputs(result: RunResult, *, every: bool = False) -> str:
@@ -132,5 +199,20 @@ def _indented(text: str) -> Iterator[str]:
     return (f"    {line}".rstrip() for line in text.split("\n"))
 
 
-def _item(item: ItemResult) -> str:
-    return f"item {item.index}: {item.outcome}: {item.reason}"
+def _reason(result: StepResult) -> str:
+    """The reason, without those of the items that stand below it."""
+    bad = sum(item.outcome is not Outcome.PASSED for item in result.items)
+    counted = f"{bad} of {len(result.items)} items did not pass"
+    return counted if result.items and result.reason.startswith(f"{counted}: ") else result.reason
+
+
+def _items(result: StepResult, most: int) -> Iterator[str]:
+    """The items that did not pass, each with its last lines."""
+    bad = [item for item in result.items if item.outcome is not Outcome.PASSED]
+    for item in bad[:most]:
+        yield from _indented(f"{item_label(item)}: {item.outcome}: {item.reason}")
+        said = _without_reason(item.output, item.reason)
+        if said:
+            yield from (f"  {line}" for line in _indented("\n".join(tail(said).split("\n")[-_RECAP_LINES:])))
+    if len(bad) > most:
+        yield from _indented(f"and {many(len(bad) - most, 'item')} more (-v shows all)")

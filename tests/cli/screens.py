@@ -8,14 +8,33 @@ import struct
 import termios
 import threading
 
+from pytest_lok.core.events import RunStarted, StepFinished
+from pytest_lok.core.results import Outcome, StepResult
+
+STARTED = RunStarted(
+    run_id="1",
+    workflow="w",
+    path="",
+    sha256="",
+    time=0.0,
+    steps=("slow", "quick", "last"),
+    selected=("last",),
+    leaves=("last",),
+)
+
+
+def finished(name: str, outcome: Outcome = Outcome.PASSED, **facts: str) -> StepFinished:
+    result = StepResult(name=name, outcome=outcome, seconds=1.0, attempts=1, **facts)  # type: ignore[arg-type]  # text fields
+    return StepFinished(result=result, at=1.0)
+
 
 class Screen:
     """A terminal of 100 columns and 30 rows. ``stream`` writes on it; ``close`` gives what came out."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoding: str = "utf-8", rows: int = 30) -> None:
         self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-        self.stream = os.fdopen(slave, "w", encoding="utf-8")
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 100, 0, 0))
+        self.stream = os.fdopen(slave, "w", encoding=encoding)
         self._arrived: list[bytes] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -108,7 +108,7 @@ def test_items_whose_edits_do_not_go_together_are_no_success(fixing: Project) ->
     fixing.workflow("fix-it", FIX.replace('backend = "robot"', 'backend = "robot"\nfor_each = [1, 2]'))
     done = fixing.lok("run", "fix-it", "--dry-run")
     assert done.code == 1
-    assert "[1] the edits do not apply" in done.err
+    assert "[1] 2: failed: the edits do not apply" in done.err
     assert names(fixing) == {"a.txt"}
 
 

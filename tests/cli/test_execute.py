@@ -7,8 +7,9 @@ import pytest
 
 from pytest_lok.backends.scripted import Scripted
 from pytest_lok.cli.execute import execute
+from pytest_lok.cli.progress_lines import ProgressLines
 from pytest_lok.cli.terminal import Terminal
-from pytest_lok.cli.views import ProgressLines, view
+from pytest_lok.cli.views import view
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.verbs.ask import ask_workflow
 from tests.engine.worlds import world

@@ -64,7 +64,7 @@ def test_a_signal_stops_the_run_and_everything_it_started(
     project: Project, mark: str, number: signal.Signals, code: int, why: str
 ) -> None:
     project.workflow("w", LONG.format(id=os.getpid()))
-    with project.started("w", "--json") as process:
+    with project.started("w", "--json", "-v") as process:
         until((project.root / "started").exists)
         until(lambda: len(alive(mark)) == STARTED)
         process.send_signal(number)
@@ -72,7 +72,7 @@ def test_a_signal_stops_the_run_and_everything_it_started(
     assert process.returncode == code
     assert alive(mark) == []
     assert why in err
-    assert "skipped  after" in err
+    assert "error    stopped: long\nerror    not run: after\n" in err
     assert "Traceback" not in err
     assert f'"exit_code": {code}' in out
     assert not (project.root / "after").exists()

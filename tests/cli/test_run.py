@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -352,7 +353,51 @@ def test_json_is_all_there_is_on_stdout(project: Project) -> None:
         assert done.document["exit_code"] == 0
         assert done.document["output"] == "two after one"
         assert list(done.document["steps"]) == ["first", "second"]
-        assert "passed   first" in done.err
+        assert done.err == "", "nor is there anything on stderr"
+    assert "passed   first" in project.lok("two", "--json", "-v").err
+
+
+def test_quiet_is_the_verdict_alone(project: Project) -> None:
+    project.workflow("w", TWO + '[[steps]]\nname = "bad"\nshell = "echo why; exit 9"\n')
+    done = project.lok("w", "-q")
+    assert (done.code, done.out) == (1, "")
+    assert re.fullmatch(r"w: failed in .* · 2 passed, 1 failed\n", done.err)
+    assert project.lok("w", "-q", "-o", "out.txt").out == ""
+    assert "two after one" in (project.root / "out.txt").read_text(), (
+        "a file is written because it is asked for"
+    )
+    both = project.lok("w", "-q", "--json")
+    assert (both.document["outcome"], both.err) == ("failed", "")
+
+
+def test_the_first_line_says_what_runs_and_the_last_one_what_came_of_it(project: Project) -> None:
+    project.workflow("w", 'description = "Look closely"\n' + TWO)
+    first, *_, last = project.lok("w").err.splitlines()
+    assert first == "w: Look closely"
+    assert last.startswith("w: passed in ")
+
+
+def test_a_failure_far_above_is_said_again_below(project: Project) -> None:
+    project.workflow(
+        "w",
+        '[[steps]]\nname = "bad"\nshell = "seq 30; exit 9"\n'
+        '[[steps]]\nname = "long"\nshell = "sleep 0.1; seq 40; exit 8"\n'
+        '[[steps]]\nname = "last"\ndepends_on = ["bad", "long"]\nshell = "true"\n',
+    )
+    said = project.lok("w").err
+    below = said[said.index("--- what did not pass ---\n") :]
+    assert re.fullmatch(
+        r"--- .* ---\nfailed   bad    *[0-9.]+ s\n    the command exited with code 9\n"
+        r"    26\n    27\n    28\n    29\n    30\nw: failed in .*\n",
+        below,
+    ), "what stands just above is not said again"
+
+
+def test_a_reason_is_said_once(project: Project) -> None:
+    project.workflow("w", '[[steps]]\nname = "s"\nshell = "echo no"\nassert = ["output == \'yes\'"]\n')
+    said = project.lok("w").err
+    assert said.count("output == 'yes'") == 1
+    assert "where output = 'no'" in said
 
 
 def test_json_of_a_red_run(project: Project) -> None:

@@ -8,7 +8,7 @@ from tests.reports.results import ERROR, FAILED, PASSED, SKIPPED, SOFT, run_of
 
 
 def test_a_line_says_who_answered_at_what_cost() -> None:
-    assert status(PASSED, 10) == "passed   review      2.3 s  claude  1,204 tokens, $0.0123"
+    assert status(PASSED, 10) == "passed   review       2.3 s  claude  1,204 tokens, $0.0123"
 
 
 def test_a_line_says_how_many_attempts_it_took() -> None:
@@ -16,7 +16,8 @@ def test_a_line_says_how_many_attempts_it_took() -> None:
 
 
 def test_a_step_that_did_not_run_took_no_time() -> None:
-    assert status(SKIPPED) == "skipped  join"
+    assert status(SKIPPED) == "skipped  join  blocked by tests: exit code 1"
+    assert list(details(SKIPPED, output=True)) == [], "the reason stands in the line"
 
 
 def test_a_passed_step_needs_no_reason() -> None:
@@ -66,8 +67,8 @@ def test_a_refusal_the_reason_tells_already_is_not_repeated() -> None:
 def test_items_that_did_not_pass_are_named() -> None:
     assert list(details(SOFT, output=True)) == [
         "    2 of 3 items did not pass",
-        "    item 1: failed: exit code 2",
-        "    item 2: error: timed out",
+        "    [1] b: failed: exit code 2",
+        "    [2] c: error: timed out",
     ]
 
 

@@ -1,0 +1,137 @@
+"""Events -> the lines of a run that stay on the screen, each with the outcome that it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from pytest_lok.core.events import (
+    Event,
+    RunFinished,
+    RunStarted,
+    RunWaiting,
+    StepFinished,
+    StepRetrying,
+    StepStarted,
+)
+from pytest_lok.reports.console import details, status
+from pytest_lok.reports.facts import in_spite_of, some
+
+if TYPE_CHECKING:
+    from pytest_lok.core.results import StepResult
+
+_NAME_WIDTH = 30  # columns of the longest name beside which what follows still stands in a column
+_NEAR = 10  # lines above the end that are still in sight
+_NAMED = 8
+
+Line: TypeAlias = tuple[str, str]
+"""A line of the screen, behind the outcome that it tells; "" = none."""
+
+
+class ProgressLines:
+    """Events -> the lines that stay on the screen, each with the outcome that it tells ("" = none).
+
+    ``finished`` False leaves out the ends of steps, because something else shows them. ``printed`` says
+    of which steps the output goes to stdout anyway. ``title`` is the first line, "" = none. ``needs`` has the
+    declared dependencies of each step. ``width`` is how many columns there are.
+    """
+
+    def __init__(
+        self,
+        *,
+        verbose: bool = False,
+        finished: bool = True,
+        printed: Literal["leaves", "all", "none"] = "leaves",
+        title: str = "",
+        needs: Mapping[str, Sequence[str]] | None = None,
+        width: int = 80,
+    ) -> None:
+        self._verbose = verbose
+        self._shows_finished = finished
+        self._printed = printed
+        self._title = title
+        self._needs = needs or {}
+        self._screen_width = width
+        self._name_width = 0
+        self._leaves: frozenset[str] = frozenset()
+        self._results: dict[str, StepResult] = {}
+        self._stopped = ""
+        self._count = 0
+        self._ends: dict[str, int] = {}
+
+    def lines(self, event: Event) -> Iterator[Line]:
+        """The lines that the event adds."""
+        for line in self._lines(event):
+            self._count += 1
+            yield line
+        if isinstance(event, StepFinished):
+            self._ends[event.result.name] = self._count
+
+    def stop(self, reason: str) -> None:
+        """From now on, steps that end because of this are told together, at the end of the run."""
+        self._stopped = reason
+
+    @property
+    def name_width(self) -> int:
+        """Columns of the steps' names."""
+        return self._name_width
+
+    def out_of_sight(self, printed: str) -> list[StepResult]:
+        """The red steps that stand far above, now that ``printed`` has been printed too."""
+        now = self._count + printed.count("\n")
+        return [
+            result
+            for name, result in self._results.items()
+            if result.outcome.red and now - self._ends[name] > _NEAR and not self._is_told_together(result)
+        ]
+
+    def _lines(self, event: Event) -> Iterator[Line]:
+        match event:
+            case RunStarted():
+                self._name_width = min(_NAME_WIDTH, max(map(len, event.steps), default=0))
+                self._leaves = frozenset(event.leaves)
+                if self._title:
+                    yield "", self._title
+            case RunWaiting():
+                yield "", "waiting  for another run in this directory: one of the two runs alone"
+            case StepStarted() if self._verbose:
+                yield "", f"started  {event.step}"
+            case StepRetrying():
+                yield (
+                    "",
+                    f"again    {event.step:<{self._name_width}}  attempt {event.attempt} failed, "
+                    f"retrying in {event.delay:.1f} s: {event.reason}",
+                )
+            case StepFinished(result=result):
+                self._results[result.name] = result
+                if self._shows_finished and not self._is_told_together(result):
+                    yield from self._finished(result)
+            case RunFinished() if self._shows_finished:
+                yield from self._stopped_steps()
+
+    def _finished(self, result: StepResult) -> Iterator[Line]:
+        yield result.outcome, status(result, self._name_width)
+        if result.ran and (rests_on := in_spite_of(self._needs.get(result.name, ()), self._results)):
+            yield "", f"    {rests_on}"
+        shown = details(result, output=not self._prints(result.name), whole=self._verbose)
+        yield from (("", line) for line in shown)
+        if self._verbose:
+            from pytest_lok.reports.table import table
+
+            yield from (("", f"    {line}") for line in table(result, width=self._screen_width - 4))
+
+    def _is_told_together(self, result: StepResult) -> bool:
+        """Whether the step was ended by what stopped the run, or did not begin because of that."""
+        root = self._results.get(result.blocked_by, result)
+        return bool(self._stopped) and root.outcome.red and root.reason.endswith(self._stopped)
+
+    def _stopped_steps(self) -> Iterator[Line]:
+        """One line for all steps that were running, and one for all that had not begun."""
+        ended = [result for result in self._results.values() if self._is_told_together(result)]
+        for word, began in (("stopped", True), ("not run", False)):
+            if names := [result.name for result in ended if bool(result.attempts) is began]:
+                yield "error", f"error    {word}: {some(names, _NAMED)}"
+
+    def _prints(self, name: str) -> bool:
+        """Whether the output of a step goes to stdout, and is not repeated here."""
+        return self._printed == "all" or (self._printed == "leaves" and name in self._leaves)

@@ -1,0 +1,119 @@
+"""StepResult -> what was decided and done, in words: the vote, edits, checks, who did not answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from pytest_lok.core.results import EditedFile, ItemResult, Outcome, Section, StepResult, Verdict
+from pytest_lok.core.text.truncation import one_line
+
+_BALLOT = 20  # characters of a ballot that are shown
+_DISSENT = 80  # characters of a ballot that a Verdict's dissent holds
+_REASON = 80
+_LABEL = 60
+_MOST = 10  # files, or findings set aside, that are named without being asked
+
+
+def vote(verdict: Verdict | None) -> str:
+    """``yes 2 : 1 no (gamma)``: the ballots by weight, the chosen one first; "" where nobody voted."""
+    if verdict is None or not verdict.tally:
+        return ""
+    (top, weight), *others = sorted(verdict.tally.items(), key=lambda entry: -entry[1])
+    texts = [f"{one_line(top, _BALLOT)} {weight:g}"]
+    for ballot, weight in others:
+        names = (name for name, said in _dissent(verdict) if said == one_line(ballot, _DISSENT))
+        texts.append(f"{weight:g} {one_line(ballot, _BALLOT)} ({', '.join(names)})")
+    return " : ".join(texts)
+
+
+def dissents(verdict: Verdict | None, backend: str) -> bool:
+    """Whether this backend voted for something else than what was chosen."""
+    return verdict is not None and any(name == backend for name, _ in _dissent(verdict))
+
+
+def _dissent(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    for entry in verdict.dissent:
+        name, _, said = entry.partition(": ")
+        yield name, said
+
+
+def brief(result: StepResult) -> list[str]:
+    """What stands on the step's own line: how many items or findings there are, and the vote."""
+    texts = []
+    if result.items:
+        passed = sum(item.outcome is Outcome.PASSED for item in result.items)
+        texts.append(f"{passed}/{len(result.items)} items")
+    if result.findings is not None:
+        texts.append(many(len(result.findings), "finding"))
+    return [*texts, *filter(None, [vote(result.verdict)])]
+
+
+def done(result: StepResult, *, whole: bool = False) -> Iterator[str]:
+    """Lines for a step of any outcome: who was left out, what was edited, verified and set aside.
+
+    ``whole`` names every file and every finding, else the first ten.
+    """
+    if result.verdict is not None and result.verdict.note:
+        yield result.verdict.note
+    if result.passed:
+        yield from (f"no answer of {it.backend}: {one_line(it.reason, _REASON)}" for it in result.refusals)
+    yield from _first(map(edited, result.edits), "file", whole=whole)
+    if result.verified:
+        yield f"verified: {one_line(result.verified, _REASON)}"
+    yield from _first((f"set aside: {line}" for line in result.set_aside), "finding", whole=whole)
+
+
+def edited(file: EditedFile) -> str:
+    """``edited src/app.py (+1 -1)``."""
+    return f"{'created' if file.created else 'edited'} {file.file} (+{file.added} -{file.removed})"
+
+
+def in_spite_of(needs: Sequence[str], results: Mapping[str, StepResult]) -> str:
+    """``2 of 3 passed (c: quota)``: which steps a step does not rest on, though it depends on them.
+
+    "" where all passed, or were skipped by their own ``when``.
+    """
+    known = [results[name] for name in needs if name in results]
+    broken = [it for it in known if not it.passed and (it.outcome is not Outcome.SKIPPED or it.blocked)]
+    if not broken:
+        return ""
+    why = "; ".join(f"{it.name}: {one_line(it.reason, _REASON)}" for it in broken)
+    return f"{sum(it.passed for it in known)} of {len(known)} passed ({why})"
+
+
+def last_attempt(sections: Iterable[Section]) -> list[Section]:
+    """The sections of the last attempt; of each one before a fix only the line that says what was wrong."""
+    shown: list[Section] = []
+    for section in sections:
+        before, fix, _ = section.title.rpartition("before fix ")
+        if fix:
+            # what stands between two fixes is the attempt that the second one corrects
+            shown = [it for it in shown if "before fix " in it.title or not it.title.startswith(before)]
+            section = Section(title=section.title, text=section.text.partition("\n")[0])
+        shown.append(section)
+    return shown
+
+
+def item_label(item: ItemResult) -> str:
+    """``[2] src/app.py``: an item by its number and what it is."""
+    value = item.item if isinstance(item.item, str) else json.dumps(item.item, ensure_ascii=False)
+    return f"[{item.index}] {one_line(value, _LABEL)}"
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """``a, b, c and 12 more``: the first names, and how many others there are."""
+    left = len(names) - most
+    return ", ".join(names[:most]) + (f" and {left:,} more" if left > 0 else "")
+
+
+def many(number: int, what: str) -> str:
+    """``1 step``, ``2 steps``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _first(lines: Iterable[str], what: str, *, whole: bool) -> Iterator[str]:
+    texts = list(lines)
+    yield from texts if whole else texts[:_MOST]
+    if len(texts) > _MOST and not whole:
+        yield f"and {many(len(texts) - _MOST, what)} more (-v names all)"

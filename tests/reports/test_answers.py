@@ -1,0 +1,71 @@
+from dataclasses import replace
+
+from pytest_lok.core.results import ItemResult, Outcome, Reply, StepResult, Verdict
+from pytest_lok.reports.answers import answers
+from tests.reports.results import FAILED, PASSED, SKIPPED, run_of
+
+
+def said(name: str, output: str, **replies: str) -> StepResult:
+    given = tuple(Reply(text=text, backend=who, seconds=1.0) for who, text in replies.items())
+    return StepResult(name=name, outcome=Outcome.PASSED, output=output, replies=given)
+
+
+def shown(*steps: StepResult, every: bool = False) -> str:
+    return answers(run_of(*steps, leaves=tuple(step.name for step in steps)), every=every)
+
+
+def test_an_answer_stands_under_its_step_and_who_gave_it() -> None:
+    assert shown(PASSED, said("build", "built\n")) == "== review == claude\nall is well\n\n== build ==\nbuilt"
+
+
+def test_what_did_not_pass_is_told_where_it_failed() -> None:
+    assert shown(FAILED, SKIPPED, said("empty", "")) == ""
+
+
+def test_only_the_last_steps_or_every_step() -> None:
+    run = run_of(said("first", "1"), said("last", "2"), leaves=("last",))
+    assert answers(run) == "== last ==\n2"
+    assert answers(run, every=True) == "== first ==\n1\n\n== last ==\n2"
+
+
+def test_a_vote_is_one_block() -> None:
+    verdict = Verdict(
+        strategy="vote", text="yes", backend="a", tally={"yes": 2.0, "no": 1.0}, dissent=("gamma: no",)
+    )
+    step = replace(said("safe", "yes", a="yes", b="yes", gamma="no"), verdict=verdict)
+    assert shown(step) == "== safe == yes 2 : 1 no (gamma)\na      yes\nb      yes\ngamma  no"
+    long = replace(said("safe", "yes\nwhy", a="yes\nwhy", gamma="no"), verdict=verdict)
+    assert shown(long) == (
+        "== safe · a == 1.0 s\nyes\nwhy\n\n== safe · gamma == 1.0 s\nno\n\n"
+        "== safe == yes 2 : 1 no (gamma)\nyes\nwhy"
+    )
+
+
+def test_every_answer_that_was_paid_for_is_shown() -> None:
+    step = replace(
+        said("review", "both", a="one", b="two"),
+        verdict=Verdict(strategy="synthesis", text="both", backend="a", note="synthesised by a from a, b"),
+    )
+    assert shown(step) == (
+        "== review · a == 1.0 s\none\n\n== review · b == 1.0 s\ntwo\n\n"
+        "== review == synthesised by a from a, b\nboth"
+    )
+
+
+def test_items_stand_under_their_numbers() -> None:
+    items = tuple(
+        ItemResult(index=n, item=item, outcome=Outcome.PASSED, output=f"about {item}")
+        for n, item in enumerate("ab")
+    )
+    assert shown(replace(said("each", "[json]"), items=items)) == (
+        "== each [0] a ==\nabout a\n\n== each [1] b ==\nabout b"
+    )
+
+
+def test_of_many_steps_each_is_shown_by_its_end() -> None:
+    text = "\n".join(f"line {n}" for n in range(9))
+    steps = [said(f"s{n}", text) for n in range(11)]
+    assert "line 0" in shown(*steps[:10])
+    many = shown(*steps).split("\n\n")
+    assert many[10] == ("== s10 ==\n[4 lines before; -v shows them]\nline 4\nline 5\nline 6\nline 7\nline 8")
+    assert "line 0" in shown(*steps, every=True)

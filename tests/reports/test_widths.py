@@ -1,0 +1,38 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_lok.reports.widths import aligned, columns_of, fit, padded
+
+TEXTS = st.text(st.sampled_from("ab 日本é\n👩"))
+
+
+@pytest.mark.parametrize(("text", "columns"), [("", 0), ("abc", 3), ("日本", 4), ("é", 1)])
+def test_columns(text: str, columns: int) -> None:
+    assert columns_of(text) == columns
+
+
+@given(TEXTS, st.integers(1, 12))
+def test_what_fits_is_kept_and_nothing_is_wider(text: str, columns: int) -> None:
+    shown = fit(text, columns)
+    line = " ".join(text.split())
+    assert columns_of(shown) <= columns
+    assert shown == line if columns_of(line) <= columns else shown.endswith("…")
+
+
+@given(TEXTS.map(lambda text: text.replace("\n", "")))
+def test_padding_fills_the_columns(text: str) -> None:
+    assert columns_of(padded(text, 40 + columns_of(text))) == 40 + columns_of(text)
+
+
+def test_rows_stand_in_columns_whatever_the_script() -> None:
+    assert aligned([["日本", "x"], ["a", "y"]]) == ["日本  x", "a     y"]
+
+
+def test_the_last_cell_is_cut() -> None:
+    (line,) = aligned([["name", "long " * 20]], width=40)
+    assert line == "name  long long long long long long lon…"
+    assert aligned([["n" * 60, "word " * 9]], width=40)[0].endswith("word word word word…"), (
+        "never to nothing"
+    )
+    assert aligned([]) == []
