@@ -78,9 +78,9 @@ class Problem:
         lines = [f"{self.path}:{self.line}:{self.column}: {self.message}"]
         if self.excerpt and self.length:
             shown, before = self._shown()
-            pad = "".join("\t" if c == "\t" else " " for c in before)
-            width = max(1, min(self.length, len(shown) - len(before)))
-            lines += [f"    {shown}", f"    {pad}{'~' * (width - 1)}^"]
+            pad = "".join("\t" if c == "\t" else " " * _columns(c) for c in before)
+            marked = shown[len(before) : len(before) + self.length]
+            lines += [f"    {shown}", f"    {pad}{'~' * (_columns(marked) - 1)}^"]
         if self.hint:
             lines.append(f"  hint: {self.hint}")
         return "\n".join(lines)
@@ -93,6 +93,15 @@ class Problem:
         start, end = max(0, at - _WIDE // 2), max(0, at - _WIDE // 2) + _WIDE
         cut = "…" if start else ""
         return f"{cut}{line[start:end]}{'…' if end < len(line) else ''}", f"{cut}{line[start:at]}"
+
+
+def _columns(text: str) -> int:
+    """How many columns a terminal gives to the text: two to a character of Chinese, Japanese or Korean."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 class UsageError(LokError):

@@ -52,3 +52,11 @@ def test_an_error_shows_every_problem() -> None:
     error = WorkflowError([PROBLEM, dataclasses.replace(PROBLEM, line=9)])
     assert [problem.line for problem in error.problems] == [3, 9]
     assert str(error).count("no such thing") == 2
+
+
+def test_a_caret_stands_under_wide_characters() -> None:
+    line = 'name = "日本" # x'
+    wide = dataclasses.replace(PROBLEM, excerpt=line, column=9, length=2)
+    assert str(wide).split("\n")[1:3] == [f"    {line}", "    " + " " * 8 + "~~~^"]
+    behind = dataclasses.replace(PROBLEM, excerpt=line, column=line.index("x") + 1, length=1)
+    assert str(behind).split("\n")[2] == "    " + " " * 16 + "^"

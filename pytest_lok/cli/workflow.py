@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -21,20 +21,38 @@ if TYPE_CHECKING:
 _UNUSABLE = 2
 
 
-def _list() -> int:
+def _list(words: tuple[str, ...]) -> int:
     from pytest_lok.cli.trust import with_distrust_note
     from pytest_lok.reports.json_report import dumps
 
     call = Invocation.of(click.get_current_context())
     project = with_distrust_note(call, call.project())
-    entries = [_entry(project, found.stem, found.origin) for found in project.catalog.entries()]
+    known = [_entry(project, found.stem, found.origin) for found in project.catalog.entries()]
+    entries = [entry for entry in known if _is_meant(entry, words)]
     if call.json:
         call.deliver(dumps(entries))
     elif entries:
-        call.deliver(columns([(str(e["name"]), str(e["origin"]), str(e["description"])) for e in entries]))
+        on_screen = call.terminal.out.isatty() and call.options.output is None
+        call.deliver(columns(list(map(_row, entries)), width=call.terminal.width if on_screen else None))
+    elif known:
+        call.terminal.note(f"no workflow has {' and '.join(map(repr, words))} in its name or description")
     else:
         call.terminal.note("there are no workflows; `lok init` writes a first one")
     return 0
+
+
+def _is_meant(entry: dict[str, object], words: Iterable[str]) -> bool:
+    """Whether each of the words is in the workflow's name, description or tags."""
+    text = f"{entry['name']} {entry['description']} {entry.get('tags', '')}".casefold()
+    return all(word.casefold() in text for word in words)
+
+
+def _row(entry: dict[str, object]) -> Sequence[str]:
+    from pytest_lok.reports.facts import many
+
+    steps = entry.get("steps")
+    count = many(len(steps), "step") if isinstance(steps, list) else ""
+    return [str(entry["name"]), str(entry["origin"]), count, str(entry["description"])]
 
 
 def _entry(project: Project, name: str, origin: str) -> dict[str, object]:
@@ -128,8 +146,12 @@ command = click.Group(
         OptionsCommand(
             "list",
             callback=_list,
+            params=[click.Argument(["words"], nargs=-1, metavar="[WORD]...")],
             accepts=("json", "output", *COMMON_OPTIONS),
-            help="List the project's workflows, yours and those built in. Of one name, the first counts.",
+            help="""List the project's workflows, yours and those built in. Of one name, the first counts.
+
+            With words, only workflows that have each of them in their name, description or tags.
+            """,
         ),
         OptionsCommand(
             "show",

@@ -17,6 +17,23 @@ def test_a_list_shows_where_each_is_from_and_what_is_broken(project: Project) ->
     assert "user" in rows["mine"]
 
 
+def test_a_list_counts_steps_and_takes_words(project: Project) -> None:
+    project.workflow("good", GOOD)
+    project.workflow(
+        "other",
+        "tags = ['nightly']\n" + GOOD + GOOD.replace('description = "Does good"', "").replace('"s"', '"t"'),
+    )
+    listed = project.lok("workflow", "list", "does", "GOOD").out.splitlines()
+    assert [line.split() for line in listed] == [
+        ["good", "project", "1", "step", "Does", "good"],
+        ["other", "project", "2", "steps", "Does", "good"],
+    ]
+    assert [e["name"] for e in project.lok("workflow", "list", "nightly", "--json").document] == ["other"]
+    none = project.lok("workflow", "list", "nowhere")
+    assert (none.code, none.out) == (0, "")
+    assert none.err == "no workflow has 'nowhere' in its name or description\n"
+
+
 def test_a_list_for_programs(project: Project) -> None:
     project.workflow("good", "[args.x]\nrequired = true\n" + GOOD.replace("touch ran", "true"))
     entries = {entry["name"]: entry for entry in project.lok("workflow", "list", "--json").document}

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import field
 from typing import Any
 
-from pytest_lok.backends.http.client import HttpClient, ResponseStream, server_error_message
+from pytest_lok.backends.http.client import HttpClient, ResponseStream, page_words, server_error_message
 from pytest_lok.backends.http.endpoint import ConfiguredApi, Endpoint, HttpConfig
 from pytest_lok.backends.http.event_errors import check_event, error_in_event, names_error
 from pytest_lok.backends.http.event_states import names_bad_ending
@@ -234,10 +234,9 @@ async def _events(stream: ResponseStream, endpoint: Endpoint) -> AsyncGenerator[
                 name = ""
                 continue
             elif not _FIELD.match(line):
-                what = "a page" if line.lstrip().startswith("<") else "something else"
-                raise endpoint.error(
-                    BackendFault.BAD_OUTPUT, f"the server sent {what} instead of an answer: {line[:200]}"
-                )
+                what = page_words(line) if line.lstrip().startswith("<") else f"something else: {line[:200]}"
+                message = f"the server gave no answer, it sent {what}"
+                raise endpoint.error(BackendFault.BAD_OUTPUT, message)
             else:
                 title, _, data = line.partition(":")
                 data = data.strip()

@@ -7,6 +7,7 @@ or from ~/.netrc: proxies and certificates come from the mapping given here.
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import math
 import re
@@ -20,7 +21,7 @@ from weakref import WeakKeyDictionary
 from pytest_lok.backends import error_mapping as faults
 from pytest_lok.backends.http.endpoint import Endpoint
 from pytest_lok.core.text.strict_json import load_stored
-from pytest_lok.core.text.truncation import truncate
+from pytest_lok.core.text.truncation import one_line, truncate
 from pytest_lok.errors import BackendError, BackendFault, OutputError
 from pytest_lok.version import __version__
 
@@ -287,12 +288,20 @@ async def _read_start(response: httpx.Response) -> str:
 
 
 def server_error_message(text: str) -> str:
-    """The message in the body of an error, whatever its shape; else the beginning of the body."""
+    """The message in the body of an error, whatever its shape; of a page its words, else the body's start."""
     try:
         value = json.loads(text)
     except ValueError:
-        return text[:500].strip()
+        return page_words(text) if text.lstrip().startswith("<") else text[:500].strip()
     return error_message(value) or text[:500]
+
+
+def page_words(page: str) -> str:
+    """What a page of HTML says to people: its title, else its first words."""
+    page = re.sub(r"(?is)<(script|style)\b[^<]*</\1>", " ", page[:4_000])
+    title = re.search(r"(?is)<title[^<>]*>([^<]*)", page)
+    words = title[1] if title and title[1].strip() else re.sub(r"<[^<>]*>", " ", page)
+    return f'a page that says "{one_line(html.unescape(words), 200)}"'
 
 
 def error_message(value: Any) -> str:

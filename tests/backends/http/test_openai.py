@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from pytest_lok.backends.http.backend import HttpBackend
-from pytest_lok.backends.http.client import MAX_RETRY_AFTER, HttpClient
+from pytest_lok.backends.http.client import MAX_RETRY_AFTER, HttpClient, page_words
 from pytest_lok.backends.http.endpoint import HttpConfig
 from pytest_lok.backends.http.openai import CHAT, RESPONSES
 from pytest_lok.errors import BackendFault
@@ -324,7 +324,31 @@ def test_a_page_instead_of_an_answer() -> None:
     web.post(SERVER + "/chat/completions").respond(200, html="<html>Sign in</html>")
     error = expect_error(backend())
     assert error.kind is BackendFault.BAD_OUTPUT
-    assert "Sign in" in error.message
+    assert error.message.endswith('it sent a page that says "Sign in"')
+
+
+@web
+def test_of_a_page_that_tells_of_an_error_its_title_is_shown() -> None:
+    page = (
+        "<!DOCTYPE html><html><head><style>b {}</style><title>504 Gateway&#32;Time-out</title></head>"
+        "<body><center><h1>504</h1></center><hr>nginx</body></html>"
+    )
+    web.post(SERVER + "/chat/completions").respond(504, html=page)
+    error = expect_error(backend())
+    assert error.message.endswith('HTTP 504 Gateway Timeout: a page that says "504 Gateway Time-out"')
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("<p>Down for <b>repair</b>.<script>if (a) {}</script>", "Down for repair ."),
+        ("<title> </title><h1>Busy</h1>", "Busy"),
+        ("<" * 100_000, "<" * 199 + "…"),
+    ],
+    ids=["words", "empty title", "no end"],
+)
+def test_the_words_of_a_page(page: str, words: str) -> None:
+    assert page_words(page) == f'a page that says "{words}"'
 
 
 def _picky(part: str, message: str) -> Callable[[httpx.Request], httpx.Response]:
