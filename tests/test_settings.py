@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from pytest_lok.core.asking.price_list import LIST_PRICES
+from pytest_lok.core.asking.providers import PROVIDERS
 from pytest_lok.errors import Problem, SettingsError, UsageError
 from pytest_lok.settings import (
     Settings,
@@ -115,12 +117,15 @@ def house(tmp_path: Path) -> House:
 class TestMerging:
     def test_nothing_but_what_is_built_in(self, house: House) -> None:
         settings = house.load()
-        assert list(settings.backends) == ["claude", "codex", "gemini", "ollama"]
+        assert list(settings.backends) == [
+            "claude", "codex", "gemini", "anthropic", "openai", "gemini-api", "ollama",
+        ]  # fmt: skip
         assert {name: b.type for name, b in settings.backends.items()} == {
             name: name for name in settings.backends
         }
         assert {name: b.weight for name, b in settings.backends.items()} == {
-            "claude": 2.0, "codex": 1.5, "gemini": 1.5, "ollama": 1.0,
+            "claude": 2.0, "codex": 1.5, "gemini": 1.5, "anthropic": 2.0, "openai": 1.0, "gemini-api": 1.5,
+            "ollama": 1.0,
         }  # fmt: skip
         assert settings.backends["gemini"].timeout == 600
         assert settings.defaults.backends == ("auto",)
@@ -167,6 +172,36 @@ class TestMerging:
         backends = house.load().backends
         assert (backends["slow"].timeout, backends["gemini"].timeout) == (900, None)
 
+    @pytest.mark.parametrize(
+        ("settings", "name", "model"),
+        [
+            ("", "anthropic", "claude-sonnet-5-5"),
+            ("", "openai", "gpt-6.1-sol"),
+            ("", "gemini-api", "gemini-3.5-flash"),
+            ("[backends.claude]\napi_key_env = 'K'", "claude", "claude-sonnet-5-5"),
+            ("[backends.other]\ntype = 'openai'\napi = 'responses'", "other", "gpt-6.1-sol"),
+            ("[backends.openai]\nmodel = 'mine'", "openai", "mine"),
+            ("[backends.openai]\nbase_url = 'http://localhost:4000/v1'", "openai", ""),
+            ("[backends.openai]\ncommand = 'http://localhost:4000/v1'", "openai", ""),
+            ("[backends.claude]", "claude", ""),
+        ],
+    )
+    def test_an_api_of_its_provider_has_a_model(
+        self, house: House, settings: str, name: str, model: str
+    ) -> None:
+        house.project(settings)
+        assert house.load().backends[name].model == model
+
+    def test_the_usual_models_have_a_price(self) -> None:
+        assert {provider.model for provider in PROVIDERS.values()} <= LIST_PRICES.keys()
+
+    def test_a_file_may_switch_a_built_in_api_off(self, house: House) -> None:
+        house.project("[backends.anthropic]\nenabled = false")
+        settings = house.load(env={"LOK_BACKENDS_GEMINI_API_MODEL": "m"})
+        assert not settings.backends["anthropic"].enabled
+        assert settings.mentioned == {"anthropic"}
+        assert settings.backends["gemini-api"].model == "m"
+
     def test_a_small_file_keeps_the_backends(self, house: House) -> None:
         house.project("[defaults]\ntimeout = 10")
         assert "claude" in house.load().backends
@@ -175,13 +210,13 @@ class TestMerging:
         house.user('[backends.mine]\ntype = "scripted"\n[backends.gemini]\n')
         house.project('[backends.ollama]\n[backends.gemini]\nmodel = "x"')
         assert list(house.load(env={"LOK_BACKENDS_CODEX_MODEL": "m"}).backends) == [
-            "ollama", "gemini", "mine", "claude", "codex",
+            "ollama", "gemini", "mine", "claude", "codex", "anthropic", "openai", "gemini-api",
         ]  # fmt: skip
 
     def test_lok_s_own_file_loads(self, house: House) -> None:
         house.project(LOK_OWN)
         settings = house.load()
-        assert list(settings.backends) == ["codex", "gemini", "claude", "ollama", "bedrock"]
+        assert list(settings.backends)[:5] == ["codex", "gemini", "claude", "ollama", "bedrock"]
         assert settings.backends["ollama"].url == "http://gpu:11434"
         assert not settings.backends["bedrock"].enabled
         assert settings.tasks["hunt"].prompts[1].prompt == "Find {{ dead }} code"
@@ -405,6 +440,9 @@ class TestTypes:
             "claude": 16,
             "codex": 4,
             "gemini": 4,
+            "anthropic": 16,
+            "openai": 16,
+            "gemini-api": 16,
             "ollama": 4,
         }
 
@@ -474,7 +512,11 @@ class TestRoles:
         ("[backends.claude]\noptions = { a = 1 }", (2, 11), '`options` means nothing to a backend of type "claude"', "take it out"),
         ("[backends.x]\ntype = 'scripted'\nidle_timeout = 3", (3, 16), '`idle_timeout` means nothing to a backend of type "scripted"', "take it out"),
         ("[[backends.claude.replies]]\nreply = 'x'", (1, 19), '`replies` means nothing to a backend of type "claude"', "take it out"),
-        ("[backends.ollama]\ncommand = 'ollama'", (2, 11), '`command` must be a URL for type "ollama"', "it is the same as `base_url`"),
+        ("[backends.ollama]\ncommand = 'ollama'", (2, 11), '`command` must be a URL, with http:// or https://', 'write the whole address: command = "http://ollama"'),
+        ("[backends.ollama]\nbase_url = 'localhost:11434'", (2, 12), "`base_url` must be a URL, with http:// or https://", 'write the whole address: base_url = "http://localhost:11434"'),
+        ("[backends.openai]\nbase_url = 'localhost:18765/v1'", (2, 12), "`base_url` must be a URL, with http:// or https://", 'write the whole address: base_url = "http://localhost:18765/v1"'),
+        ("[backends.anthropic]\nbase_url = 'ftp://x'", (2, 12), "`base_url` must be a URL, with http:// or https://", 'for example base_url = "http://localhost:8000"'),
+        ("[backends.anthropic]\nbase_url = 'http://'", (2, 12), "`base_url` must be a URL, with http:// or https://", 'for example base_url = "http://localhost:8000"'),
         ("[[backends.scripted.replies]]\nmatch = 'x'", (1, 1), "item 1 of `replies` says nothing", 'give it a reply = "…", a file = "…" or an error = "rate_limit"'),
         ("[[backends.scripted.replies]]\nreply = 'x'\nregex = '('", (1, 1), "item 1 of `replies` has a wrong regex: missing ), unterminated subpattern at position 0", "at character 1"),
         ("[[backends.scripted.replies]]\nreply = 'x'\nfile = 'y'", (1, 1), "item 1 of `replies` has both `reply` and `file`", "keep one"),
@@ -484,10 +526,10 @@ class TestRoles:
         ("[roles.r]\nconsensus = 'vote'", (1, 8), "the role `r` needs `backends`", 'backends = ["claude", "codex"]'),
         ("[backends.x]\ntype = 'olama'", (2, 8), '`backends.x.type` must be "claude", "codex", "gemini", "command", "anthropic", "openai", "gemini-api", "ollama", "bedrock" or "scripted", not "olama"', "did you mean `ollama`?"),
         ("[roles.r]\nbackends = ['claude', 'cdex']", (2, 23), "no backend is called `cdex`", "did you mean `codex`?"),
-        ("[roles.r]\nbackends = ['auto']", (2, 13), "no backend is called `auto`", "there are: claude, codex, gemini, ollama"),
+        ("[roles.r]\nbackends = ['auto']", (2, 13), "no backend is called `auto`", "there are: claude, codex, gemini, anthropic, openai, gemini-api, ollama"),
         ("[defaults]\nbackend = 'cluade'", (2, 11), "no backend is called `cluade`", "did you mean `claude`?"),
         ("[defaults]\nbackend = ''", (2, 11), "`defaults.backend` names nobody", 'name a backend, or "auto"'),
-        ("[tasks.t]\nbackends = ['none']\nprompts = [{ name = 'a', prompt = 'b' }]", (2, 13), "no backend is called `none`", "there are: claude, codex, gemini, ollama, all"),
+        ("[tasks.t]\nbackends = ['none']\nprompts = [{ name = 'a', prompt = 'b' }]", (2, 13), "no backend is called `none`", "there are: claude, codex, gemini, anthropic, openai, gemini-api, ollama, all"),
         ("[tasks.t]\nprompts = []", (2, 11), "`tasks.t.prompts` must not be empty", ""),
         ("[tasks.t]\ndescription = 'x'", (1, 8), "the task `t` needs `prompts`", 'prompts = [{ name = "…", prompt = "…" }]'),
         ("[tasks.t]\nprompts = [{ name = 'a' }]", (2, 12), "item 1 of `prompts` has no prompt", 'prompts = [{ name = "…", prompt = "…" }]'),

@@ -292,7 +292,9 @@ class TestRoles:
 class TestBackends:
     def test_are_all_there_in_the_order_of_preference(self, house: House) -> None:
         world = house.world("[backends.ollama]\nenabled = false" + OFFLINE)
-        assert list(world.backends) == ["ollama", "offline", "other", "claude", "codex", "gemini"]
+        assert list(world.backends) == [
+            "ollama", "offline", "other", "claude", "codex", "gemini", "anthropic", "openai", "gemini-api",
+        ]  # fmt: skip
         assert {name: backend.name for name, backend in world.backends.items()} == {
             name: name for name in world.backends
         }
@@ -366,7 +368,6 @@ class TestBackends:
         [
             ("[backends.claude]\nenabled = false", "claude", BackendFault.DISABLED, "claude is switched off", "enabled = true"),
             ("", "claude", BackendFault.NOT_INSTALLED, "command not found: claude", "npm install"),
-            ("", "ollama", BackendFault.NOT_INSTALLED, "ollama is not installed on this machine", "base_url"),
             ("[backends.openai]", "openai", BackendFault.NOT_CONFIGURED, "OPENAI_API_KEY", "export"),
             ("[backends.claude]\napi_key_env = 'K'", "claude", BackendFault.NOT_CONFIGURED, "claude: the variable K is not set", "export K=…"),
             ("[backends.gemini-api]", "gemini-api", BackendFault.NOT_CONFIGURED, "GEMINI_API_KEY is not set", "export"),
@@ -387,12 +388,6 @@ class TestBackends:
         step = ran(project.load("w"), project.world()).steps["a"]
         assert (step.outcome, step.reason) == (Outcome.ERROR, "claude is switched off")
         assert step.hint == "set `enabled = true` in [backends.claude]"
-
-    def test_ollama_is_there_once_it_is_spoken_of_or_installed(self, house: House) -> None:
-        for settings in ("[backends.ollama]\nmodel = 'x'", "[backends.ollama]\ncommand = 'http://gpu:1'"):
-            assert house.world(settings).backends["ollama"].unavailable() is None
-        house.program("ollama", "exit 1")
-        assert house.world("").backends["ollama"].unavailable() is None
 
     def test_given_ones_replace_all(self, house: House) -> None:
         given = {"mine": Scripted("mine", "hello")}
@@ -429,8 +424,8 @@ class TestWorld:
     def test_every_backend_has_its_own_limit(self, house: House) -> None:
         world = house.world(OFFLINE)
         assert not world.limits.is_explicit, "nobody has set one"
-        assert world.limiters.keys() == {"claude", "codex", "gemini", "ollama"}
-        assert len(set(world.limiters.values())) == 4
+        assert world.limiters.keys() == world.backends.keys() - {"offline", "other"}
+        assert len(set(world.limiters.values())) == len(world.limiters) == 7
 
     def test_a_pace_holds_beside_the_limit_and_without_parallel(self, house: House) -> None:
         slow = "[backends.slow]\ntype = 'openai'\nbase_url = 'http://localhost:1'\nmax_concurrent = 0\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.asking.checked_call import checked_call
-from pytest_lok.engine.ports import Backend, Prompt
+from pytest_lok.engine.ports import Backend, HasServer, Prompt
 from pytest_lok.errors import BackendError
 
 
@@ -24,6 +24,9 @@ class DelegatingBackend:
 
     def unavailable(self) -> BackendError | None:
         return self._backend.unavailable()
+
+    def unreachable(self) -> BackendError | None:
+        return self._backend.unreachable() if isinstance(self._backend, HasServer) else None
 
     async def ask(self, prompt: Prompt) -> Reply:
         return await checked_call(self._backend, prompt, name=self.name)

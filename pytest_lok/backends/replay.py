@@ -165,10 +165,9 @@ class ReplayBackend(DelegatingBackend):
 
     def unavailable(self) -> BackendError | None:
         """None for a recorded backend, also where it is not installed."""
-        mode = self._cassettes.mode
-        if mode is not Mode.ALL and self.name in self._cassettes.backends():
+        if self._is_recorded():
             return None
-        if mode is not Mode.NONE:
+        if self._cassettes.mode is not Mode.NONE:
             return super().unavailable()
         return BackendError(
             f"nothing is recorded of {self.name} in {_FOLDER}",
@@ -176,6 +175,11 @@ class ReplayBackend(DelegatingBackend):
             backend=self.name,
             hint="record it where it can be asked, with the mode `once`, `new` or `all`",
         )
+
+    def unreachable(self) -> BackendError | None:
+        """None where no server is asked: for a recorded backend, and where nothing may be recorded."""
+        asks = self._cassettes.mode is not Mode.NONE and not self._is_recorded()
+        return super().unreachable() if asks else None
 
     async def recall(self, prompt: Prompt) -> Reply | None:
         found = self._cassettes.find(self._cassettes.question(self.name, prompt), prompt)
@@ -191,6 +195,9 @@ class ReplayBackend(DelegatingBackend):
         reply = await super().ask(prompt)
         other = self._cassettes.record(self._cassettes.question(self.name, prompt), prompt, reply)
         return reply if other is None else self._reply(other)
+
+    def _is_recorded(self) -> bool:
+        return self._cassettes.mode is not Mode.ALL and self.name in self._cassettes.backends()
 
     def _reply(self, recording: Recording) -> Reply:
         return Reply(

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
-from pytest_lok.errors import StepUnableError, UsageError
+from pytest_lok.errors import UsageError
 
 if TYPE_CHECKING:
     from pytest_lok.core.events import Event
-    from pytest_lok.core.results import RunResult
-    from pytest_lok.engine.ports import Backend
+    from pytest_lok.engine.ports import World
+    from pytest_lok.settings import Settings
+
+_NO_ANSWER = 3
 
 
-def _ask(prompt: str) -> int:
+def _ask(words: tuple[str, ...], everybody: bool) -> int:
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.progress_lines import ProgressLines
     from pytest_lok.cli.trust import require_trust
@@ -29,16 +31,18 @@ def _ask(prompt: str) -> int:
     from pytest_lok.reports.json_report import json_report
     from pytest_lok.verbs.ask import ask_workflow
 
-    call = Invocation.of(click.get_current_context())
-    text = _question(prompt)
+    call, everybody = _whom(Invocation.of(click.get_current_context()), everybody)
+    text = _question(" ".join(words))
     project = require_trust(call, call.project())
     wanted = call.options.cache
     project = project.caching(project.settings.cache.enabled if wanted is None else wanted)
-    world, named = project.world(), bool(call.options.backend)
-    # `-b` sets defaults.backend, so the settings have refused an unknown name already
-    names = (
-        project.settings.members(project.settings.defaults.backends) if named else _available(world.backends)
-    )
+    world = project.world()
+    everybody = everybody or "backend" not in project.settings.defaults.written
+    names = _everybody(call, world) if everybody else _named(project.settings, text, world)
+    if not call.json:
+        models = {name: project.settings.backends[name].model for name in names}
+        asked = ", ".join(f"{name} ({model})" if model else name for name, model in models.items())
+        call.terminal.note(f"asking {asked}")
     progress = view(call.terminal, ProgressLines(finished=False), color=call.color)
     print_early = not call.json and call.options.output is None
 
@@ -47,15 +51,30 @@ def _ask(prompt: str) -> int:
             with progress.paused():
                 call.terminal.result(f"{answer(event.result, backend=event.result.name)}\n\n")
 
-    plan = Plan.of(ask_workflow(text, names, tolerant=not named))
+    plan = Plan.of(ask_workflow(text, names, tolerant=everybody))
     result, code = execute(plan, world, progress, on_event)
-    code = code or _verdict(result)
-    call.terminal.note("\n".join(closing(result)))
+    answered = any(step.passed for step in result.steps.values())
+    # a soft failure is no answer
+    code = code or (0 if answered else _NO_ANSWER)
+    silent = not answered and not result.interrupted
+    call.terminal.note(f"ask: nobody answered ({len(names)} asked)" if silent else "\n".join(closing(result)))
     if call.json:
         call.deliver(json_report(result, code))
     elif not print_early:
         call.deliver("\n\n".join(answer(step, backend=name) for name, step in result.steps.items()))
     return code
+
+
+def _whom(call: Invocation, everybody: bool) -> tuple[Invocation, bool]:
+    """The call without ``-b all``, which is no name of the settings, and whether everybody is asked."""
+    from pytest_lok.settings import ALL_BACKENDS, split_names
+
+    names = split_names(call.options.backend)
+    if names and everybody:
+        raise UsageError("--all asks everybody, and -b only some", hint="leave one of them out")
+    if ALL_BACKENDS not in names:
+        return call, everybody
+    return replace(call, options=replace(call.options, backend="")), True
 
 
 def _question(prompt: str) -> str:
@@ -66,35 +85,47 @@ def _question(prompt: str) -> str:
     return prompt
 
 
-def _available(backends: Mapping[str, Backend]) -> list[str]:
-    """The backends that can answer; StepUnableError with each problem if none can."""
-    problems = {name: backend.unavailable() for name, backend in backends.items()}
-    able = [name for name, problem in problems.items() if problem is None]
+def _named(settings: Settings, text: str, world: World) -> list[str]:
+    """Whom ``-b`` or the settings name: the settings have refused a name that is unknown."""
+    from pytest_lok.core.workflow.model import AUTO
+    from pytest_lok.engine.asking.route import route
+
+    names = settings.members(settings.defaults.backends)
+    return list(dict.fromkeys(route(text, world).backend if name == AUTO else name for name in names))
+
+
+def _everybody(call: Invocation, world: World) -> list[str]:
+    """Whoever can answer and need not be named; BackendError with each problem if nobody can."""
+    from pytest_lok.engine.asking.route import everybody, nobody
+    from pytest_lok.errors import BackendFault
+
+    found = everybody(world)
+    able = [route.backend for route in found if route.problem is None]
     if not able:
-        why = "; ".join(problem.of(name) for name, problem in problems.items() if problem)
-        raise StepUnableError(
-            f"no backend is available ({why or 'none is configured'})",
-            hint="`lok doctor` says what to do about each",
-        )
+        raise nobody(found, world)
+    for route in found:
+        why = world.only_by_name.get(route.backend)
+        if why and route.problem and route.problem.kind is BackendFault.DISABLED and not call.json:
+            call.terminal.note(f"{route.backend} is left out: {why}")
     return able
-
-
-def _verdict(result: RunResult) -> int:
-    """0 if a backend answered, 3 if none did (a soft failure is no answer)."""
-    return 0 if any(step.passed for step in result.steps.values()) else 3
 
 
 command = OptionsCommand(
     "ask",
     callback=_ask,
-    params=[click.Argument(["prompt"], metavar="PROMPT|-")],
+    params=[
+        click.Argument(["words"], nargs=-1, required=True, metavar="PROMPT...|-"),
+        click.Option(["--all", "everybody"], is_flag=True, help="Ask every backend that can answer."),
+    ],
     accepts=("backend", "timeout", "max_parallel", "cache", "trust", "json", "output", *COMMON_OPTIONS),
     short_help="Ask backends a question, side by side.",
-    help="""Ask several backends PROMPT (- reads it from standard input), and print each answer when it is
-    there.
+    help="""Ask PROMPT (- reads it from standard input), and print each answer when it is there. Several words
+    are one question. Whom it asks is said before anything is spent.
 
-    -b a,b names the backends: then each of them must answer. Without it every available one is
-    asked, and one answer is enough.
+    It asks the `backend` of [defaults] in lok.toml, or those that -b a,b names: then each of them must
+    answer. With --all (or -b all), and without either, it asks every backend that can answer, and one
+    answer is enough. A scripted backend, and the API of a provider whose tool is installed, are asked only
+    where they are named.
 
     An answer to the same question that is younger than a day is given again, and says `(cached)`; so
     it is for a tool that reads the project only while git sees no change in it. --no-cache asks anew.

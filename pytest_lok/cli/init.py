@@ -84,13 +84,15 @@ assert = ["output != ''"]     # every condition must hold, or the step fails
 
 
 def _init() -> int:
+    from pytest_lok.engine.asking.route import everybody
+
     call = Invocation.of(click.get_current_context())
     root = call.options.directory or Path.cwd()
     project = call.project(directory=root)
-    backends = project.world(shown=True).backends.values()
+    found = everybody(project.world(shown=True))
     own = [name for name in project.settings.files if name in ("lok.toml", "pyproject.toml")]
     settings, workflow = _SETTINGS, _WORKFLOW
-    if not own and not any(backend.unavailable() is None for backend in backends):
+    if not own and all(route.problem for route in found):
         settings += _OFFLINE
         workflow = workflow.replace('backend = "auto"   ', 'backend = "offline"')
     if own:

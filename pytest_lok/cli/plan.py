@@ -91,18 +91,20 @@ def _planned(step: Step, world: World, scope: Scope) -> PlannedStep:
 
 def _asked(ask: Ask, world: World) -> Sequence[PlannedBackend]:
     from pytest_lok.core.workflow.model import AUTO
-    from pytest_lok.engine.asking.route import routes
+    from pytest_lok.engine.asking.route import problem_of, route
+    from pytest_lok.errors import BackendError
     from pytest_lok.reports.outline import PlannedBackend
 
     names = ask.backends or world.default_backends
     if AUTO in names:
-        able = [route for route in routes(ask.prompt.source, world) if route.problem is None]
-        if not able:
-            return [PlannedBackend(backend=AUTO, problem="no backend is available")]
-        return [PlannedBackend(backend=able[0].backend, auto=True, why=able[0].why)]
+        try:
+            best = route(ask.prompt.source, world)
+        except BackendError as error:
+            return [PlannedBackend(backend=AUTO, problem=error.message)]
+        return [PlannedBackend(backend=best.backend, auto=True, why=best.why)]
     found = [(name, world.backends.get(name)) for name in names]
     return [
-        PlannedBackend(backend=name, problem=_problem(backend.unavailable()) if backend else "not configured")
+        PlannedBackend(backend=name, problem=_problem(problem_of(backend)) if backend else "not configured")
         for name, backend in found
     ]
 

@@ -17,7 +17,7 @@ def _suggest(task: str) -> int:
     from pytest_lok.reports.json_report import dumps
 
     call = Invocation.of(click.get_current_context())
-    found = routes(task, with_distrust_note(call, call.project()).world(shown=True))
+    found = list(routes(task, with_distrust_note(call, call.project()).world(shown=True)))
     able = [route for route in found if route.problem is None]
     if call.json:
         plain = [

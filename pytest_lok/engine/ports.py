@@ -101,6 +101,19 @@ class RemembersAnswers(Protocol):
 
 
 @runtime_checkable
+class HasServer(Protocol):
+    """A backend whose server may be there or not, which only a look at the server tells."""
+
+    def unreachable(self) -> BackendError | None:
+        """Why the server cannot be asked now; None if it can.
+
+        The server is looked at once, for a second at most. Called where a backend is chosen, and never
+        before a question to one that is named: that question tells by itself, and may be retried.
+        """
+        ...
+
+
+@runtime_checkable
 class HasApiKeyVariable(Protocol):
     """A backend that may read an API key from an environment variable; `lok doctor` names it."""
 
@@ -367,6 +380,8 @@ class World:
     """Masks secrets in every event, and so in everything that is shown or stored."""
     kill: Callable[[], None] = _kill_nothing
     """Ends every process at once, for whoever cannot wait until a run is stopped."""
+    only_by_name: Mapping[str, str] = field(default_factory=dict)
+    """Backends that are asked only where they are named, each with why; "auto" never takes one of them."""
     limiters: Mapping[str, ConcurrencyLimiter] = field(default_factory=dict)
     """How many questions a backend gets at once. Waiting for a slot is no part of an answer's time."""
     dry_run: bool = False

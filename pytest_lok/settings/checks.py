@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pytest_lok.core.asking.providers import is_url
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml.positions import Path as Keys
 from pytest_lok.core.workflow.model import AUTO
@@ -31,6 +32,7 @@ _TYPES_OF_KEY = {  # keys that mean something for some types only
     "replies": ("scripted",),
 }
 
+_EXAMPLE = 'for example {} = "http://localhost:8000"'
 _FOR_THIRD_PARTY = ("base_url", "max_tokens", "options")  # of those, what the types of other packages take
 
 
@@ -109,12 +111,12 @@ class SettingsCheck:
                 self._add((*path, key), f'`{key}` means nothing to a backend of type "{kind}"', "take it out")
         if kind == "command" and self._is_unset((*path, "command")):
             self._add(path, f"the backend `{name}` needs a `command` to run", 'for example command = "llm"')
-        if table.get("command") and kind in ("openai", "ollama") and "://" not in table["command"]:
-            self._add(
-                (*path, "command"),
-                f'`command` must be a URL for type "{kind}"',
-                "it is the same as `base_url`",
-            )
+        for key in ("base_url", *(["command"] if kind in ("openai", "ollama") else [])):
+            # other packages may have addresses of another form
+            if table.get(key) and kind in BACKEND_TYPES and not is_url(table[key]):
+                address = _with_scheme(table[key])
+                hint = f'write the whole address: {key} = "{address}"' if address else _EXAMPLE.format(key)
+                self._add((*path, key), f"`{key}` must be a URL, with http:// or https://", hint)
 
     def _role(self, name: str, role: Mapping[str, Any], backends: Mapping[str, Any]) -> None:
         path = ("roles", name)
@@ -160,3 +162,9 @@ class SettingsCheck:
                     return layer
             path = path[:-1]
         return Layer()
+
+
+def _with_scheme(url: str) -> str:
+    """The address that was probably meant, "" where none can be made of the text."""
+    whole = f"http://{url}"
+    return whole if "://" not in url and is_url(whole) else ""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_lok.core.asking.providers import PROVIDERS
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml.fields import Table, keys
 from pytest_lok.core.toml.positions import Path as Keys
@@ -45,7 +46,13 @@ _DEFAULT_STRENGTHS = {  # lok's, in its order
 # scripted backend answers from a file, so nothing is gained by a limit.
 _DEFAULT_CONCURRENCY = {"anthropic": 16, "openai": 16, "gemini-api": 16, "bedrock": 16, "scripted": 0}
 _BUILT_IN: Mapping[str, Any] = {
-    "backends": {"claude": {}, "codex": {}, "gemini": {"timeout": 600}, "ollama": {}},
+    "backends": {
+        "claude": {},
+        "codex": {},
+        "gemini": {"timeout": 600},
+        **{name: {} for name in PROVIDERS},
+        "ollama": {},
+    }
 }
 
 
@@ -87,6 +94,7 @@ def load_settings(
     assert not wrong, wrong  # noqa: S101 - each layer has been checked
     # private attributes: they are facts about this load, and no keys that could be set
     settings._files = tuple(layer.path for layer in files)
+    settings._mentioned = frozenset(_mentioned(fitted[: len(files)]))
     settings._lines = {name: check.location(("tasks", name)) for name in settings.tasks}
     if len(files) > len(of_user):
         settings._restricted = _restricted_settings_of(
@@ -173,9 +181,13 @@ def _by_preference(
     backends: Mapping[str, Any], files: list[dict[str, Any]], types: Collection[str]
 ) -> dict[str, Any]:
     """Backends of the strongest file first, built-in ones last: ``auto`` takes them in this order."""
-    mentioned = [name for data in reversed(files) for name in data.get("backends", {})]
-    ordered = dict.fromkeys([*mentioned, *backends])
+    ordered = dict.fromkeys([*_mentioned(files), *backends])
     return {name: _with_type_defaults(name, backends[name], types) for name in ordered}
+
+
+def _mentioned(files: list[dict[str, Any]]) -> list[str]:
+    """The backends that the files speak of, those of the strongest file first."""
+    return [name for data in reversed(files) for name in data.get("backends", {})]
 
 
 def _with_type_defaults(name: str, table: dict[str, Any], types: Collection[str]) -> dict[str, Any]:
@@ -185,11 +197,14 @@ def _with_type_defaults(name: str, table: dict[str, Any], types: Collection[str]
         by_key = name == "claude" and not table.get("command") and table.get("api_key_env")
         table = {**table, "type": "anthropic" if by_key else name}
     kind = table.get("type", "")
-    usual = {
+    usual: dict[str, Any] = {
         "weight": _DEFAULT_WEIGHTS.get(kind, 1.0),
         "strengths": _DEFAULT_STRENGTHS.get(kind, []),
         **({"max_concurrent": _DEFAULT_CONCURRENCY[kind]} if kind in _DEFAULT_CONCURRENCY else {}),
     }
+    # another server may have other models
+    if kind in PROVIDERS and not table.get("base_url") and not table.get("command"):
+        usual["model"] = PROVIDERS[kind].model
     return {**usual, **table}
 
 

@@ -225,6 +225,7 @@ class Settings(Table):
     prices: dict[str, PriceSettings] = key({})
 
     _files: tuple[str, ...] = ()
+    _mentioned: frozenset[str] = frozenset()
     _lines: Mapping[str, tuple[str, int]] = {}
     _restricted: RestrictedSettings = RestrictedSettings()
 
@@ -232,6 +233,11 @@ class Settings(Table):
     def files(self) -> tuple[str, ...]:
         """The settings files that were read, the stronger one last."""
         return self._files
+
+    @property
+    def mentioned(self) -> frozenset[str]:
+        """The backends that a settings file speaks of; the others are only built in."""
+        return self._mentioned
 
     @property
     def restricted(self) -> RestrictedSettings:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import math
-import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from dataclasses import field
 from pathlib import Path
 
 from pytest_lok.backends.cache import AnswerCache, CachingBackend
@@ -14,11 +14,12 @@ from pytest_lok.backends.cli.backend import CliConfig, CommandBackend
 from pytest_lok.backends.cli.dialect import ANY
 from pytest_lok.backends.cli.tools import DIALECTS
 from pytest_lok.backends.delegating import DelegatingBackend
-from pytest_lok.backends.http import anthropic, bedrock, ollama, openai
+from pytest_lok.backends.http import anthropic, bedrock, openai
 from pytest_lok.backends.http import gemini as gemini_api
 from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
 from pytest_lok.backends.http.client import HttpClient
 from pytest_lok.backends.http.endpoint import HttpConfig
+from pytest_lok.backends.http.ollama_server import OllamaBackend, OllamaServer
 from pytest_lok.backends.replay import CassetteStore, ReplayBackend
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.backends.unavailable import UnavailableBackend
@@ -36,7 +37,6 @@ from pytest_lok.workspace.processes.runner import LocalProcesses
 _SERVERS: Mapping[str, HttpDialect] = {
     "anthropic": anthropic.MESSAGES,
     "gemini-api": gemini_api.GENERATE,
-    "ollama": ollama.CHAT,
     "openai": openai.CHAT,
 }
 # Settings of a backend that have no say in what it answers; and variables that have one.
@@ -58,7 +58,8 @@ class BackendFactory:
     """Makes the backends of a project. ``trusted`` = the project's own settings may set them up.
 
     ``record`` says which answers are recorded ones (None: none are) and ``since`` when that began,
-    ``cached`` whether others may come out of the cache.
+    ``cached`` whether others may come out of the cache. ``servers`` are those of Ollama by their URL, as far
+    as they were looked at already.
     """
 
     root: Path
@@ -68,6 +69,7 @@ class BackendFactory:
     record: Mode | None = None
     cached: bool = False
     since: float = 0.0
+    servers: MutableMapping[str, OllamaServer] = field(default_factory=dict)
 
     def make(self, processes: LocalProcesses) -> dict[str, Backend]:
         """The backends by name, in the settings' order; ``processes`` runs tools. Connections are shared."""
@@ -150,13 +152,6 @@ class BackendFactory:
         return CommandBackend(name, tool, run=run, workspace=self.root, environ=self.environ)
 
     def _api(self, name: str, settings: BackendSettings, http: HttpClient) -> Backend:
-        if settings.type == "ollama" and self._is_absent(name):
-            return UnavailableBackend(
-                name,
-                BackendFault.NOT_INSTALLED,
-                "is not installed on this machine",
-                f"install Ollama, or say where it runs: `base_url` in [backends.{name}]",
-            )
         api = HttpConfig(
             base_url=settings.url,
             model=settings.model,
@@ -166,6 +161,8 @@ class BackendFactory:
         )
         if settings.type == "bedrock":
             return bedrock.BedrockBackend(name, api, http=http, environ=self.environ)
+        if settings.type == "ollama":
+            return OllamaBackend(name, api, http=http, environ=self.environ, servers=self.servers)
         dialect = openai.RESPONSES if settings.api == "responses" else _SERVERS[settings.type]
         return HttpBackend(name, api, dialect, http=http, environ=self.environ)
 
@@ -180,8 +177,3 @@ class BackendFactory:
             root=self.root,
             environ=self.environ,
         )
-
-    def _is_absent(self, name: str) -> bool:
-        """Whether no settings mention this built-in server, and it is not installed on this machine."""
-        mentioned = self.settings.backends[name].written - {"type", "weight", "strengths"}
-        return not mentioned and shutil.which("ollama", path=self.environ.get("PATH", "")) is None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_lok.core.workflow.model import Origin, Role, Strategy, Workflow
 from pytest_lok.core.workflow.reader import SourceText, parse_workflow
 from pytest_lok.dataclass import dataclass
 from pytest_lok.discovery import WorkflowPaths, unknown_workflow
-from pytest_lok.settings import ALL_BACKENDS, Settings
+from pytest_lok.settings import ALL_BACKENDS, Settings, in_ci
 from pytest_lok.verbs.tasks import task_workflow
+from pytest_lok.wiring.choice import only_by_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +23,12 @@ class CatalogEntry:
 
 
 class WorkflowCatalog:
-    """Every workflow of a project: the files at ``paths``, and the tasks. ``ci`` = no person is watching."""
+    """Every workflow of a project: the files at ``paths``, and the tasks of the settings."""
 
-    def __init__(self, settings: Settings, paths: WorkflowPaths, *, ci: bool) -> None:
+    def __init__(self, settings: Settings, paths: WorkflowPaths, *, environ: Mapping[str, str]) -> None:
         self._settings = settings
         self._paths = paths
-        self._ci = ci
+        self._environ = environ
 
     def load(self, name: str | Path) -> Workflow:
         """The workflow of that name (project, user, tasks, built in), or of that .toml path.
@@ -65,7 +67,7 @@ class WorkflowCatalog:
             backends=self._settings.backends,
             roles=self._roles(),
             read=self._paths.beside,
-            ci=self._ci,
+            ci=in_ci(self._environ),
         )
 
     def _roles(self) -> dict[str, Role]:
@@ -85,7 +87,9 @@ class WorkflowCatalog:
         task, settings = self._settings.tasks[name], self._settings
         names: tuple[str, ...] = tuple(task.backends)
         if not names or ALL_BACKENDS in names:
-            names = tuple(other for other, backend in settings.backends.items() if backend.enabled)
+            apart = only_by_name(settings, self._environ)
+            backends = settings.backends.items()
+            names = tuple(it for it, backend in backends if backend.enabled and it not in apart)
         role = self._roles().get(",".join(names))
         path, line = settings.task_place(name)
         return task_workflow(

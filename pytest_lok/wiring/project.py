@@ -147,7 +147,7 @@ class Project:
     @property
     def catalog(self) -> WorkflowCatalog:
         """The workflows that can be named here."""
-        return WorkflowCatalog(self.settings, self.workflow_paths, ci=in_ci(self.environ))
+        return WorkflowCatalog(self.settings, self.workflow_paths, environ=self.environ)
 
     def load(self, name: str | Path) -> Workflow:
         """The workflow of that name or path; see ``WorkflowCatalog.load``."""
@@ -192,6 +192,7 @@ class Project:
             record=self.record,
             cached=self.cached,
             since=self.since,
+            servers=self.shared.servers,
         )
         return make_world(
             self.root, self.settings, self.environ, self.shared, factory if backends is None else backends

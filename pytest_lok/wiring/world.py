@@ -9,12 +9,14 @@ from pathlib import Path
 from weakref import WeakSet
 
 from pytest_lok.backends.cli.environment import search_path
+from pytest_lok.backends.http.ollama_server import OllamaServer
 from pytest_lok.core.asking.pricing import Price
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
 from pytest_lok.engine.ports import Backend, Limits, World
 from pytest_lok.settings import Settings, base_refs, in_ci, state_dir
 from pytest_lok.wiring.backends import BackendFactory
+from pytest_lok.wiring.choice import only_by_name
 from pytest_lok.wiring.secrecy import child_environment, redactor_of
 from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.git import Git, JudgedTree
@@ -28,11 +30,13 @@ from pytest_lok.workspace.processes.watchdog import Watchdog
 class SharedResources:
     """What all worlds of one project share.
 
-    ``limiters`` are how many questions a backend gets at once, by its name and limits. ``watchdog`` ends the
-    processes if this program dies; ``kill`` ends all ``processes`` now.
+    ``limiters`` are how many questions a backend gets at once, by its name and limits. ``servers`` are those
+    of Ollama by their URL, so that each is looked at once. ``watchdog`` ends the processes if this program
+    dies; ``kill`` ends all ``processes`` now.
     """
 
     limiters: dict[tuple[str, int, int], ConcurrencyLimiter] = field(default_factory=dict)
+    servers: dict[str, OllamaServer] = field(default_factory=dict)
     watchdog: Watchdog = field(default_factory=Watchdog)
     processes: WeakSet[LocalProcesses] = field(default_factory=WeakSet)
 
@@ -88,6 +92,7 @@ def make_world(
         },
         redactor=redactor_of(settings, environ),
         kill=shared.kill,
+        only_by_name=only_by_name(settings, environ),
         limiters=_limiters(settings, shared.limiters),
     )
 

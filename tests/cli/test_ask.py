@@ -1,4 +1,4 @@
-"""``lok ask``, with scripted backends."""
+"""``lok ask``, with commands that answer."""
 
 import subprocess
 
@@ -16,20 +16,18 @@ enabled = false
 [backends.ollama]
 enabled = false
 [backends.ann]
-type = "scripted"
-[[backends.ann.replies]]
-reply = "ann says yes"
-delay = 0.3
+type = "command"
+command = "sh"
+args = ["-c", "cat >/dev/null; sleep 0.3; echo ann says yes"]
 [backends.bob]
-type = "scripted"
-[[backends.bob.replies]]
-reply = "bob says no"
+type = "command"
+command = "sh"
+args = ["-c", "cat >/dev/null; echo bob says no"]
 """
 DOWN = """
 [backends.down]
-type = "scripted"
-[[backends.down.replies]]
-error = "auth"
+type = "command"
+command = "false"
 """
 
 
@@ -71,9 +69,7 @@ def test_a_named_one_must_answer(project: Project) -> None:
 def test_nobody_answering_is_an_error(project: Project) -> None:
     project.write(
         "lok.toml",
-        BACKENDS.replace('reply = "ann says yes"', 'error = "auth"').replace(
-            'reply = "bob says no"', 'error = "overload"'
-        ),
+        BACKENDS.replace("; echo bob", "; exit 1; echo").replace("; echo ann", "; exit 1; echo"),
     )
     done = project.lok("ask", "?", "--json")
     assert done.code == done.document["exit_code"] == 3
@@ -84,7 +80,7 @@ def test_nobody_available_is_an_error_with_each_remedy(project: Project) -> None
     project.write("lok.toml", BACKENDS.partition("[backends.ann]")[0])
     done = project.lok("ask", "?")
     assert (done.code, done.out) == (3, "")
-    assert "no backend is available (claude is switched off; codex is " in done.err
+    assert "no backend can answer (claude is switched off; codex is " in done.err
     assert "lok doctor" in done.err
 
 
@@ -131,7 +127,7 @@ def test_json_and_files_hold_every_answer(project: Project) -> None:
 
 
 def test_answers_are_printed_while_others_are_awaited(project: Project) -> None:
-    project.write("lok.toml", BACKENDS.replace("delay = 0.3", "delay = 60"))
+    project.write("lok.toml", BACKENDS.replace("sleep 0.3", "sleep 60"))
     with project.started("ask", "?") as process:
         assert process.stdout is not None
         line = process.stdout.readline()

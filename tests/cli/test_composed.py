@@ -27,7 +27,7 @@ def backends(project: Project, **replies: Sequence[Reply]) -> None:
     off = "".join(f"[backends.{name}]\nenabled = false\n" for name in ("claude", "codex", "gemini", "ollama"))
     tables = [off]
     for name, rules in replies.items():
-        tables.append(f'[backends.{name}]\ntype = "scripted"\n')
+        tables.append(f'[backends.{name}]\ntype = "scripted"\nstrengths = ["general"]\n')
         for match, said in rules:
             text = said if isinstance(said, str) else json.dumps(said)
             key = "error" if text in ("auth", "overload") else "reply"

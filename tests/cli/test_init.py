@@ -38,7 +38,8 @@ def test_a_backend_that_is_there_is_asked(empty: Project) -> None:
 
 
 def test_settings_that_are_there_need_no_offline_backend(empty: Project) -> None:
-    empty.write("lok.toml", '[backends.ann]\ntype = "scripted"\n[[backends.ann.replies]]\nreply = "ann"\n')
+    script = "cat >/dev/null; echo ann"
+    empty.write("lok.toml", f'[backends.ann]\ntype = "command"\ncommand = "sh"\nargs = ["-c", "{script}"]\n')
     empty.lok("init")
     assert empty.lok("first").out == "ann\n"
 

@@ -6,14 +6,18 @@ BACKENDS = (
     "".join(f"[backends.{name}]\nenabled = false\n" for name in ("claude", "codex", "ollama"))
     + """
 [backends.plain]
-type = "scripted"
-[[backends.plain.replies]]
-reply = "plain said so"
+type = "command"
+command = "sh"
+args = ["-c", "cat >/dev/null; echo plain said so"]
 [backends.safe]
-type = "scripted"
+type = "command"
+command = "sh"
+args = ["-c", "cat >/dev/null; echo safe said so"]
 strengths = ["security"]
-[[backends.safe.replies]]
-reply = "safe said so"
+[backends.rules]
+type = "scripted"
+[[backends.rules.replies]]
+reply = "[]"
 [backends.gemini]
 command = "no-such-program-anywhere"
 """
@@ -30,6 +34,7 @@ def test_it_shows_the_best_that_can_answer_and_why(project: Project) -> None:
     assert rows[1][1] == "safe"
     assert "`xss`" in done.out.splitlines()[1]
     assert "command not found: no-such-program-anywhere" in done.out.splitlines()[2]
+    assert "rules is asked only where it is named" in done.out
 
 
 def test_for_programs(project: Project) -> None:
@@ -46,7 +51,7 @@ def test_for_programs(project: Project) -> None:
 
 
 def test_nobody(project: Project) -> None:
-    project.write("lok.toml", BACKENDS.replace('type = "scripted"', 'type = "scripted"\nenabled = false'))
+    project.write("lok.toml", BACKENDS.replace('"sh"', '"no-such-program"'))
     done = project.lok("suggest", "anything")
     assert done.code == 3
     assert "lok doctor" in done.err

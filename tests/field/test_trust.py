@@ -111,7 +111,7 @@ def test_an_address_of_the_project_never_gets_the_users_key(
     done = clone.lok("ask", "hi", *trust)
     assert thief.keys == []
     assert done.code == (3 if trust else 2)
-    assert "$GATEWAY_KEY" in done.err
+    assert "$GATEWAY_KEY" in done.out + done.err
     assert KEY not in done.out + done.err
 
 
@@ -397,7 +397,8 @@ def test_a_program_of_the_checkout_stands_in_for_none(clone: Project, path: str)
             clone.write(place, "#!/bin/sh\ntouch PWNED\n").chmod(0o755)
     clone.environ["PATH"] = f"{path}:{clone.environ['PATH']}"
     clone.write("lok.toml", '[backends.x]\ntype = "scripted"\nreplies = [{ reply = "yes" }]\n')
-    assert clone.lok("ask", "hi").code == 0
+    assert clone.lok("ask", "hi").code == 3
+    assert clone.lok("ask", "-b", "x", "hi").code == 0
     clone.lok("doctor")
     clone.lok("plan", "w")
     assert not pwned(clone)

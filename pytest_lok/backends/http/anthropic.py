@@ -11,6 +11,7 @@ from pytest_lok.backends.http.content import text_in
 from pytest_lok.backends.http.event_states import is_nothing
 from pytest_lok.backends.http.partial_reply import PartialReply
 from pytest_lok.backends.json_fields import table, text_of
+from pytest_lok.core.asking.providers import PROVIDERS
 from pytest_lok.engine.ports import Prompt
 
 _USUAL_TOKENS = 8192  # the API wants a number; `max_tokens` of the settings is another one
@@ -72,7 +73,8 @@ def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
 
 MESSAGES = HttpDialect(
     url="https://api.anthropic.com",
-    keys=("ANTHROPIC_API_KEY",),
+    keys=PROVIDERS["anthropic"].keys,
+    url_variable=PROVIDERS["anthropic"].url_variable,
     address=_address,
     headers=_headers,
     body=_body,

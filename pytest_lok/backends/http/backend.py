@@ -18,6 +18,7 @@ from pytest_lok.backends.http.endpoint import ConfiguredApi, Endpoint, HttpConfi
 from pytest_lok.backends.http.event_errors import check_event, error_in_event, names_error
 from pytest_lok.backends.http.event_states import names_bad_ending
 from pytest_lok.backends.http.partial_reply import OnEvent, PartialReply
+from pytest_lok.core.asking.providers import is_url
 from pytest_lok.core.results import Reply
 from pytest_lok.core.text.strict_json import load_stored
 from pytest_lok.dataclass import dataclass
@@ -43,12 +44,12 @@ def _no_hints(table: str, model: str) -> Mapping[BackendFault, str]:  # noqa: AR
 class HttpDialect:
     """What one API is like.
 
-    ``url`` is its usual base URL and ``model`` its usual model. ``keys`` are variables that may hold its key;
-    () = it needs none. ``address(base, model)`` and ``headers(key)`` make the URL and the headers of a
-    question, ``body(prompt, model, max_tokens, refused)`` its JSON. ``optional_fields`` maps a part of the
-    body to a text in the server's refusal of it; a part in ``refused`` is left out. ``on_event`` folds an
-    event into the answer. ``hints(table, model)`` are better remedies than the usual ones. ``is_free``:
-    answers cost no money.
+    ``url`` is its usual base URL; ``url_variable`` may hold another one, which ``read_url`` makes whole.
+    ``keys`` are variables that may hold its key; () = it needs none. ``address(base, model)`` and
+    ``headers(key)`` make the URL and the headers of a question, ``body(prompt, model, max_tokens, refused)``
+    its JSON. ``optional_fields`` maps a part of the body to a text in the server's refusal of it; a part in
+    ``refused`` is left out. ``on_event`` folds an event into the answer. ``hints(table, model)`` are better
+    remedies than the usual ones. ``is_free``: answers cost no money.
     """
 
     url: str
@@ -56,7 +57,8 @@ class HttpDialect:
     body: Callable[[Prompt, str, int | None, Collection[str]], dict[str, Any]]
     on_event: OnEvent
     keys: tuple[str, ...] = ()
-    model: str = ""
+    url_variable: str = ""
+    read_url: Callable[[str], str] = str
     headers: Callable[[str], Mapping[str, str]] = _bearer
     optional_fields: Mapping[str, str] = field(default_factory=dict)
     hints: Callable[[str, str], Mapping[BackendFault, str]] = _no_hints
@@ -78,8 +80,12 @@ class HttpBackend:
         http: HttpClient,
         environ: Mapping[str, str],
     ) -> None:
-        base_url = (api.base_url or dialect.url).rstrip("/")
-        self._api = ConfiguredApi(backend=name, base_url=base_url, config=api)
+        said = environ.get(dialect.url_variable, "").strip()
+        variable = dialect.url_variable if said and not api.base_url else ""
+        base_url = api.base_url or (dialect.read_url(said) if said else dialect.url)
+        self._api = ConfiguredApi(
+            backend=name, base_url=base_url.rstrip("/"), config=api, url_variable=variable
+        )
         self._dialect = dialect
         self._http = http
         usual = () if api.base_url else dialect.keys
@@ -93,7 +99,11 @@ class HttpBackend:
         return self._api.backend
 
     def unavailable(self) -> BackendError | None:
-        """NOT_CONFIGURED where the key is missing, or cannot be one."""
+        """NOT_CONFIGURED where the key is missing or cannot be one, or the variable's URL is none."""
+        variable = self._api.url_variable
+        if variable and not is_url(self._api.base_url):
+            hint = f"set {variable} to a whole URL, such as {self._dialect.url}"
+            return self._not_configured(f"the variable {variable} holds no URL", hint)
         if self._key_env and not self._key:
             return self._not_configured(
                 f"the variable {self._key_env} is not set", f"export {self._key_env}=… with the server's key"
@@ -111,7 +121,7 @@ class HttpBackend:
         problem = self.unavailable()
         if problem is not None:
             raise problem
-        model = self._api.model_for(prompt, self._dialect.model)
+        model = await self._model_for(prompt)
         endpoint, max_tokens = self._endpoint(model), self._api.config.max_tokens
         while True:
             refused = frozenset(self._refused)
@@ -123,6 +133,10 @@ class HttpBackend:
             except BackendError as error:
                 if error.kind is not BackendFault.BAD_REQUEST or not self._leaves_out(error.message, refused):
                     raise
+
+    async def _model_for(self, prompt: Prompt) -> str:
+        """The model to ask; NOT_CONFIGURED where nobody names one."""
+        return self._api.model_for(prompt)
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""

@@ -60,20 +60,24 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfiguredApi:
-    """One backend's API, as its settings say: ``base_url`` is in force, with no "/" at its end."""
+    """One backend's API, as its settings say: ``base_url`` is in force, with no "/" at its end.
+
+    ``url_variable`` is the variable of the environment that says so, "" = none does.
+    """
 
     backend: str
     base_url: str
     config: HttpConfig
+    url_variable: str = ""
 
     @property
     def table(self) -> str:
         """What hints call the backend's table in lok.toml."""
         return f"[backends.{self.backend}]"
 
-    def model_for(self, prompt: Prompt, usual: str = "") -> str:
-        """The step's model, the settings', or the usual one; NOT_CONFIGURED where nobody names one."""
-        model = prompt.model or self.config.model or usual
+    def model_for(self, prompt: Prompt) -> str:
+        """The step's model, else the settings'; NOT_CONFIGURED where neither names one."""
+        model = prompt.model or self.config.model
         if not model:
             hint = f"set `model` in {self.table}"
             raise self.error(BackendFault.NOT_CONFIGURED, "no model is named", hint)
@@ -83,11 +87,12 @@ class ConfiguredApi:
         self, url: str, *, secret: str, headers: Mapping[str, str], hints: Mapping[BackendFault, str]
     ) -> Endpoint:
         """The address of one question; ``hints`` are better remedies than the usual ones."""
-        address = f"check `base_url` in {self.table}: {self.base_url}"
+        place = self.url_variable or f"`base_url` in {self.table}"
+        address = f"check {place}: {self.base_url}"
         usual = {
             BackendFault.NOT_CONFIGURED: address,
             BackendFault.BAD_OUTPUT: address,
-            BackendFault.NETWORK: f"is a server at {self.base_url}, as `base_url` in {self.table} says?",
+            BackendFault.NETWORK: f"is a server at {self.base_url}, as {place} says?",
             BackendFault.TRUNCATED: f"ask for less at once, or raise `max_tokens` in {self.table}",
         }
         return Endpoint(

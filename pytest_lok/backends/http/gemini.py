@@ -11,6 +11,7 @@ from pytest_lok.backends import endings
 from pytest_lok.backends.http.backend import HttpDialect
 from pytest_lok.backends.http.partial_reply import PartialReply
 from pytest_lok.backends.json_fields import table, tables, text_of
+from pytest_lok.core.asking.providers import PROVIDERS
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 
@@ -78,7 +79,8 @@ def _read_parts(reply: PartialReply, content: Any) -> None:
 
 GENERATE = HttpDialect(
     url="https://generativelanguage.googleapis.com/v1beta",
-    keys=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    keys=PROVIDERS["gemini-api"].keys,
+    url_variable=PROVIDERS["gemini-api"].url_variable,
     address=_address,
     headers=_headers,
     body=_body,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from pytest_lok.backends import endings
 from pytest_lok.backends.http.backend import HttpDialect
@@ -13,6 +14,8 @@ from pytest_lok.backends.json_fields import table, text_of
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 
+_PORT = 11434
+_ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing listens here
 _CONTEXTS = frozenset(1024 * 2**power for power in range(1, 11))  # tokens, as models are loaded with
 
 
@@ -67,9 +70,24 @@ def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
     reply.end_with(event.get("done_reason"), endings.OLLAMA)
 
 
+def _read_host(host: str) -> str:
+    """The URL of ``OLLAMA_HOST``, which is read as Ollama's own program does: ``gpu``, ``:9000``, a URL."""
+    scheme, separator, rest = host.rpartition("://")
+    try:
+        parts = urlsplit(f"{scheme or 'http'}://{rest}")
+        port = parts.port or ("" if separator else _PORT)
+    except ValueError:  # no number, or a bracket that is not closed: whoever asks says that it is no URL
+        return host
+    # the server reads the same variable, and may listen on addresses that nobody can connect to
+    name = "127.0.0.1" if parts.hostname in (None, *_ANY_ADDRESS) else parts.hostname
+    name = f"[{name}]" if ":" in name else name
+    return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path}"
+
+
 CHAT = HttpDialect(
-    url="http://localhost:11434",
-    model="llama3.2",
+    url=f"http://localhost:{_PORT}",
+    url_variable="OLLAMA_HOST",
+    read_url=_read_host,
     address=_address,
     body=_body,
     on_event=_on_event,

@@ -10,11 +10,12 @@ from pytest_lok.backends.http.backend import HttpDialect
 from pytest_lok.backends.http.content import text_in
 from pytest_lok.backends.http.partial_reply import PartialReply
 from pytest_lok.backends.json_fields import table, tables, text_of
+from pytest_lok.core.asking.providers import PROVIDERS
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 
 _URL = "https://api.openai.com/v1"
-_KEYS = ("OPENAI_API_KEY",)
+_OPENAI = PROVIDERS["openai"]
 
 
 def _at(path: str) -> Callable[[str, str], str]:
@@ -68,7 +69,8 @@ def _on_chat_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
 
 CHAT = HttpDialect(
     url=_URL,
-    keys=_KEYS,
+    keys=_OPENAI.keys,
+    url_variable=_OPENAI.url_variable,
     address=_at("/chat/completions"),
     body=_chat_body,
     on_event=_on_chat_event,
@@ -167,7 +169,8 @@ def _on_response_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
 
 RESPONSES = HttpDialect(
     url=_URL,
-    keys=_KEYS,
+    keys=_OPENAI.keys,
+    url_variable=_OPENAI.url_variable,
     address=_at("/responses"),
     body=_responses_body,
     on_event=_on_response_event,

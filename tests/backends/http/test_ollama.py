@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.backends.http.backend import HttpBackend
 from pytest_lok.backends.http.client import HttpClient
 from pytest_lok.backends.http.endpoint import HttpConfig
-from pytest_lok.backends.http.ollama import CHAT
+from pytest_lok.backends.http.ollama_server import OllamaBackend
 from pytest_lok.errors import BackendFault
 from tests.backends.asking import ask, expect_error, web
 from tests.fake_llm_api import FakeLLM
@@ -23,8 +22,9 @@ def api() -> Iterator[FakeLLM]:
         yield server
 
 
-def backend(url: str = SERVER, **more: Any) -> HttpBackend:
-    return HttpBackend("local", HttpConfig(base_url=url, **more), CHAT, http=HttpClient({}), environ={})
+def backend(url: str = SERVER, **more: Any) -> OllamaBackend:
+    config = HttpConfig(base_url=url, **{"model": "llama3.2", **more})
+    return OllamaBackend("local", config, http=HttpClient({}), environ={}, servers={})
 
 
 def test_an_answer_with_its_model_and_usage(api: FakeLLM) -> None:
@@ -40,7 +40,7 @@ def test_an_answer_with_its_model_and_usage(api: FakeLLM) -> None:
 def test_what_is_sent(api: FakeLLM, path: str) -> None:
     ask(backend(api.url + path, max_tokens=99), "question", system="be brief", schema={"type": "object"})
     [body] = [json.loads(request["body"]) for request in api.requests]
-    assert body["model"] == CHAT.model
+    assert body["model"] == "llama3.2"
     assert [message["content"] for message in body["messages"]] == ["be brief", "question"]
     assert body["options"] == {"num_predict": 99}
     assert body["format"] == {"type": "object"}
