@@ -7,6 +7,7 @@ few of the package's classes. Here one method is compiled, and not before a clas
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -110,6 +111,8 @@ def _comparison(names: list[str], *, hashed: bool, own: Mapping[str, Any]) -> di
 
 
 _FACTS = ("__dataclass_fields__", "__dataclass_params__")
+_ONE_THREAD = threading.Lock()
+"""Held while the standard library looks at a class: it refuses a class at which it has begun to look."""
 
 
 class _Facts:
@@ -121,8 +124,9 @@ class _Facts:
         self._options = options
 
     def __get__(self, instance: object, owner: type) -> Any:
-        if self._name not in self._plain.__dict__:
-            dataclasses.dataclass(init=False, repr=False, eq=False, **self._options)(self._plain)
+        with _ONE_THREAD:
+            if self._name not in self._plain.__dict__:
+                dataclasses.dataclass(init=False, repr=False, eq=False, **self._options)(self._plain)
         return self._plain.__dict__[self._name]
 
 
