@@ -115,7 +115,7 @@ class WorkflowPaths:
             data = file.read_bytes()
         except OSError as error:
             message = f"the file cannot be read: {error.strerror}"
-            raise WorkflowError([Problem(path=path, line=1, column=1, message=message)]) from error
+            raise WorkflowError([Problem(path=path, line=0, column=0, message=message)]) from error
         return SourceText.decode(data, path=path, stem=name, origin=origin)
 
 

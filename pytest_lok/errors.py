@@ -62,6 +62,7 @@ class Fault:
 class Problem:
     """One mistake in a file: ``path:line:column: message``, lines and columns from 1.
 
+    Line 0 stands for no place: what is wrong is a name, an option or a file that cannot be read.
     ``excerpt`` is the offending source line and ``length`` how many of its columns are underlined
     (0 = draw no caret).
     """
@@ -75,7 +76,8 @@ class Problem:
     length: int = 0
 
     def __str__(self) -> str:
-        lines = [f"{self.path}:{self.line}:{self.column}: {self.message}"]
+        place = f"{self.path}:{self.line}:{self.column}" if self.line else self.path
+        lines = [f"{place}: {self.message}"]
         if self.excerpt and self.length:
             shown, before = self._shown()
             pad = "".join("\t" if c == "\t" else " " * _columns(c) for c in before)

@@ -137,7 +137,7 @@ class TestUnreadable:
         with pytest.raises(WorkflowError) as caught:
             shelves.named("audit")
         assert str(caught.value) == (
-            ".lok/workflows/audit.toml:1:1: the file cannot be read: No such file or directory"
+            ".lok/workflows/audit.toml: the file cannot be read: No such file or directory"
         )
 
     def test_a_link_to_itself(self, root: Path, shelves: WorkflowPaths) -> None:

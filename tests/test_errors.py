@@ -26,6 +26,10 @@ def test_a_problem_is_shown_with_its_place_its_line_and_a_hint() -> None:
     ]
 
 
+def test_what_has_no_place_shows_none() -> None:
+    assert str(Problem(path="nope", line=0, column=0, message="there is none")) == "nope: there is none"
+
+
 def test_without_a_length_no_line_is_shown() -> None:
     bare = dataclasses.replace(PROBLEM, length=0, hint="")
     assert str(bare) == "wf.toml:3:8: no such thing"

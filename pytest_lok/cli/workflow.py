@@ -132,7 +132,7 @@ def _problems(project: Project, name: str) -> Iterator[Problem]:
     except WorkflowError as broken:
         yield from broken.problems
     except UsageError as missing:
-        yield Problem(path=name, line=1, column=1, message=missing.message, hint=missing.hint)
+        yield Problem(path=name, line=0, column=0, message=missing.message, hint=missing.hint)
 
 
 _names = click.Argument(["names"], nargs=-1, metavar="[NAME|PATH]...", shell_complete=complete_workflow)

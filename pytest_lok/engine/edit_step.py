@@ -22,6 +22,7 @@ from pytest_lok.engine.ports import Transaction
 from pytest_lok.engine.shell import run_in_slot
 from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError, TemplateError
 
+_RETRY = "`fix_retries = 1` of the step asks again, and says why the edits do not apply"
 _EMPTY = "set allow_empty = true on the step if there may be nothing to change"
 
 
@@ -240,7 +241,9 @@ def _draft_edits(
         changed = {change.file for change in made if change.before != change.after}
         if reasons:
             said = "the edits do not apply: " + "; ".join(reasons)
-            failed[number] = _FixableError(StepFailedError(said, output="\n".join(reasons)))
+            failed[number] = _FixableError(
+                StepFailedError(said, hint="" if action.fix_retries else _RETRY, output="\n".join(reasons))
+            )
         elif not changed and not action.allow_empty:
             failed[number] = _no_change("they leave every file as it was" if made else "there are none")
         else:

@@ -51,7 +51,7 @@ class Layer:
             while path and path not in self.names:
                 path = path[:-1]
             name = self.names.get(path, "built-in settings")
-            return Problem(path=name, line=1, column=1, message=message, hint=hint)
+            return Problem(path=name, line=0, column=0, message=message, hint=hint)
         return self.file.problem(self._span(path, key=key), message, hint)
 
     def line(self, path: Keys) -> int:
@@ -105,7 +105,7 @@ def _read(file: Path, path: str, problems: list[Problem], *, required: bool = Fa
         return []
     except OSError as error:
         message = f"the file cannot be read: {error.strerror}"
-        problems.append(Problem(path=path, line=1, column=1, message=message))
+        problems.append(Problem(path=path, line=0, column=0, message=message))
         return []
     except WorkflowError as error:
         problems += error.problems
@@ -154,7 +154,7 @@ def from_environ(environ: Mapping[str, str], known: Mapping[str, Any], problems:
             # a misspelt variable would otherwise do nothing, and nobody would know
             hint = did_you_mean(variable, variables) or "LOK_TIMEOUT sets [defaults] timeout, and so on"
             message = "no setting is named so"
-            problems.append(Problem(path=f"${variable}", line=1, column=1, message=message, hint=hint))
+            problems.append(Problem(path=f"${variable}", line=0, column=0, message=message, hint=hint))
     return Layer(data=data, names=names)
 
 
@@ -166,7 +166,7 @@ def from_options(options: Mapping[str, Any]) -> Layer:
         path = tuple(dotted.split("."))
         value = list(value) if isinstance(value, tuple) else value
         _set(data, path, _parse_text(path, value) if isinstance(value, str) else value)
-        names[path] = f"option {dotted}"
+        names[path] = f"option {path[-1]}"
     return Layer(data=data, names=names)
 
 

@@ -74,3 +74,9 @@ def test_validation_takes_paths_and_speaks_json(project: Project) -> None:
     problems = done.document["./here.toml"]
     assert {problem["path"] for problem in problems} == {"here.toml"}
     assert all(problem["line"] and problem["message"] for problem in problems)
+
+
+def test_a_name_that_means_nothing_has_no_place_in_a_file(project: Project) -> None:
+    done = project.lok("workflow", "validate", "nope")
+    assert done.code == 2
+    assert done.err.startswith("nope: there is no workflow 'nope'\n")

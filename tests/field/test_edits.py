@@ -426,3 +426,31 @@ def test_a_path_may_begin_with_the_directory_it_is_in(project: Project) -> None:
     project.write("a.txt", "a\n")
     says(project, ("./a.txt", "a", "b"))
     assert ran(project).code == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "hint"),
+    [
+        (
+            "I would change it.",
+            "the answer holds no edits: the output holds no JSON",
+            "ask for JSON of the form",
+        ),
+        (
+            '{"edits": [{"file": "a.txt", "old": "zzz", "new": "y"}]}',
+            "does not hold the text",
+            "fix_retries = 1",
+        ),
+    ],
+)
+def test_an_answer_that_edits_nothing_is_told_with_what_helps(
+    project: Project, answer: str, said: str, hint: str
+) -> None:
+    project.write("a.txt", "x\n")
+    project.write("answer.txt", answer)
+    project.write("lok.toml", '[backends.b]\ntype = "scripted"\nreplies = [{ file = "answer.txt" }]\n')
+    project.workflow("w", '[[steps]]\nname = "s"\nprompt = "x"\nbackend = "b"\napply_edits = true\n')
+    done = project.lok("w")
+    assert done.code
+    assert said in done.err
+    assert hint in done.err

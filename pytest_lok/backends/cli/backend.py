@@ -27,6 +27,7 @@ from pytest_lok.backends.cli.dialect import (
     strip_ansi,
 )
 from pytest_lok.backends.cli.environment import allowed_part, search_path
+from pytest_lok.backends.cli.remedies import missing_program_hint, variable_hint
 from pytest_lok.core.results import Reply
 from pytest_lok.core.text.invisible import squeezed
 from pytest_lok.core.text.truncation import truncate
@@ -89,6 +90,7 @@ class CommandBackend:
         self._config = config
         self._dialect = dialect
         self._run = run
+        self._environ = environ
         self._workspace = Path(workspace)
         self._program, self._args = _split(config.command or dialect.program, config.args)
         usual = dialect.keys if config.usual_keys else ()
@@ -114,7 +116,7 @@ class CommandBackend:
             return self._error(
                 BackendFault.NOT_INSTALLED,
                 f"command not found: {program}",
-                self._install(program),
+                missing_program_hint(self._name, program, self._dialect),
             )
         return None
 
@@ -279,8 +281,10 @@ class CommandBackend:
         hint = faults.remedy(failure.kind, self._name)
         if failure.hint:
             hint = failure.hint
-        elif failure.kind is BackendFault.AUTH and self._dialect.sign_in:
-            hint = self._dialect.sign_in
+        elif failure.kind is BackendFault.AUTH:
+            handed = {*self._env, *(self._dialect.keys if self._config.usual_keys else ())}
+            asked = variable_hint(self._name, failure.message, handed, self._environ)
+            hint = asked or self._dialect.sign_in or hint
         elif failure.kind in (BackendFault.CRASHED, BackendFault.BAD_OUTPUT):
             hint = f"try it by hand: {truncate(shlex.join(spec.argv), _SHOWN)}"
         said = f"{done.stdout}\n{done.stderr}".strip()
@@ -312,13 +316,6 @@ class CommandBackend:
             f"it is given a {what}, and its args have no place for it",
             f"put {{{what}}} into `args` of [backends.{self._name}]",
         )
-
-    def _install(self, program: str) -> str:
-        if " " in program:
-            return f"put the words after the first into `args` of [backends.{self._name}]"
-        if self._dialect.install:
-            return f"{self._dialect.install}, or set `command` in [backends.{self._name}]"
-        return f"install it, or correct `command` in [backends.{self._name}]"
 
     def _error(self, kind: BackendFault, message: str, hint: str) -> BackendError:
         return BackendError(f"{self._name}: {message}", kind=kind, backend=self._name, hint=hint)

@@ -11,6 +11,7 @@ from pytest_lok.backends.cli.dialect import (
     read_plain,
     strip_ansi,
 )
+from pytest_lok.core.text.truncation import truncate
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
 
@@ -49,9 +50,8 @@ def match_output(done: Completed, fail_on: str, answer: str) -> CliResult:
             f"`answer` matches {len(texts)} different texts of what it printed", "make it match one"
         )
     if not texts:
-        return _unusable(
-            "`answer` matches nothing of what it printed", "correct the pattern; -v shows the output"
-        )
+        shown = truncate(as_displayed(out).strip()) or "nothing"
+        return _unusable(f"`answer` matches nothing of what it printed: {shown}", "correct the pattern")
     return CliReply(text=texts.pop().strip())
 
 

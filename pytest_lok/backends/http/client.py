@@ -163,12 +163,17 @@ class HttpClient:
     def _make_client(self, secure: bool) -> httpx.AsyncClient:
         import httpx
 
-        from pytest_lok.backends.http.transport import DirectTransport
+        from pytest_lok.backends.http.transport import DirectTransport, ProxiedTransport
 
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
         tls = self._tls_context() if secure else _no_tls()
         mounts = {
-            pattern: httpx.AsyncHTTPTransport(verify=tls, limits=limits, proxy=proxy) if proxy else None
+            pattern: ProxiedTransport(
+                httpx.AsyncHTTPTransport(verify=tls, limits=limits, proxy=proxy),
+                _without_password(proxy, self._environ),
+            )
+            if proxy
+            else None
             for pattern, proxy in proxies(self._environ).items()
         }
         return httpx.AsyncClient(
@@ -225,6 +230,16 @@ def proxies(environ: Mapping[str, str]) -> dict[str, str | None]:
     return found
 
 
+def _without_password(proxy: str, environ: Mapping[str, str]) -> str:
+    """A proxy as it is shown: its address without user and password, and the variable that names it."""
+    import httpx
+
+    url = str(httpx.URL(proxy).copy_with(userinfo=b""))
+    named = [name for name in environ if name.lower().endswith("_proxy")]
+    held = [name for name in named if environ[name].strip() in (proxy, proxy.removeprefix("http://"))]
+    return f"{url} ({held[0]})" if held else url
+
+
 def _names_one_host(host: str) -> bool:
     """Whether a name in NO_PROXY is an address or "localhost"; any other covers its subdomains too."""
     return host in _LOCAL or bool(re.fullmatch(r"[\d.]+|\[.*\]", host)) or "://" in host
@@ -237,17 +252,47 @@ def _connection_error(endpoint: Endpoint, error: Exception) -> BackendError:
     match error:
         case httpx.InvalidURL() | httpx.UnsupportedProtocol() | UnicodeError():
             return endpoint.error(BackendFault.NOT_CONFIGURED, f"{endpoint.url} cannot be asked: {error}")
+        case httpx.ProxyError():
+            return endpoint.error(
+                BackendFault.NETWORK,
+                f"no connection to {endpoint.url} {error}",
+                hint="is the proxy right? NO_PROXY names the servers that are asked without one",
+            )
         case httpx.ConnectTimeout():
             message = f"no connection to {endpoint.url} within {_CONNECT_TIMEOUT:g} s"
             return endpoint.error(BackendFault.NETWORK, message)
         case httpx.TimeoutException():
             return endpoint.error(BackendFault.TIMEOUT, f"the server said nothing for {endpoint.idle:g} s")
         case httpx.ConnectError():
-            message = f"no connection to {endpoint.url}: {str(error) or 'refused'}"
-            return endpoint.error(BackendFault.NETWORK, message)
+            return _unreachable(endpoint, error)
         case httpx.DecodingError():
             return endpoint.error(BackendFault.BAD_OUTPUT, f"the answer cannot be decoded: {error}")
     return endpoint.error(BackendFault.NETWORK, f"the connection broke: {str(error) or type(error).__name__}")
+
+
+def _unreachable(endpoint: Endpoint, error: Exception) -> BackendError:
+    """The BackendError of a connection that did not come about: why, and what to do about that."""
+    import ssl
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    message = f"no connection to {endpoint.url}: "
+    match cause:
+        case ssl.SSLCertVerificationError():
+            why = cause.verify_message or "it cannot be verified"
+            return endpoint.error(
+                BackendFault.NETWORK,
+                f"{message}its certificate is not trusted: {why}",
+                hint="SSL_CERT_FILE=ca.pem names the authority that signed it",
+            )
+        case ssl.SSLError(reason="WRONG_VERSION_NUMBER" | "RECORD_LAYER_FAILURE" | "HTTP_REQUEST"):
+            return endpoint.error(
+                BackendFault.NOT_CONFIGURED,
+                f"{message}that port does not speak https",
+                hint=f"write http:// in `base_url` of [backends.{endpoint.backend}]",
+            )
+    return endpoint.error(BackendFault.NETWORK, f"{message}{str(error) or 'refused'}")
 
 
 async def _refusal(endpoint: Endpoint, response: httpx.Response) -> BackendError:

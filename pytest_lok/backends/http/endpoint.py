@@ -43,16 +43,25 @@ class Endpoint:
     idle: float = 180.0
 
     def error(
-        self, kind: BackendFault, message: str, *, output: str = "", retry_after: float | None = None
+        self,
+        kind: BackendFault,
+        message: str,
+        *,
+        hint: str = "",
+        output: str = "",
+        retry_after: float | None = None,
     ) -> BackendError:
-        """A BackendError in plain words, with a remedy, and without the key in any of its texts."""
+        """A BackendError in plain words, with a remedy, and without the key in any of its texts.
+
+        ``hint`` "" = the usual one for its kind.
+        """
         text = " ".join(message.split())
         text, output = mask_secret(text, self.secret), mask_secret(output, self.secret)
         return BackendError(
             f"{self.backend}: {text}",
             kind=kind,
             backend=self.backend,
-            hint=self.hints.get(kind) or faults.remedy(kind, self.backend),
+            hint=hint or self.hints.get(kind) or faults.remedy(kind, self.backend),
             output=output,
             retry_after=retry_after,
         )

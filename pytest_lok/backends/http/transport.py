@@ -150,6 +150,26 @@ class _Body(httpx.AsyncByteStream):
             self._connection.close()
 
 
+class ProxiedTransport(httpx.AsyncBaseTransport):
+    """httpx's transport through a proxy, whose failure to connect says that it is the proxy's."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, proxy: str) -> None:
+        self._inner = inner
+        self._proxy = proxy
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request through the proxy; ProxyError where that cannot be reached, or says no."""
+        try:
+            return await self._inner.handle_async_request(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+            why = str(error) or "no answer"
+            raise httpx.ProxyError(f"through the proxy {self._proxy}: {why}", request=request) from error
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._inner.aclose()
+
+
 def _take_usable(free: list[_Connection]) -> _Connection | None:
     """The free connection that was used last and still stands; None if there is none."""
     while free:

@@ -64,12 +64,15 @@ class FileChange:
         )
 
 
+EDITS_HINT = 'ask for JSON of the form {"edits": [{"file": "...", "old": "...", "new": "..."}]}'
+
+
 def parse_edits(data: Json) -> tuple[Edit, ...]:
     """The edits in a parsed answer; OutputError says what the answer lacks."""
     if not isinstance(data, dict) or not isinstance(data.get("edits"), list):
         raise OutputError(
             'the answer holds no {"edits": [...]}',
-            hint='ask for JSON of the form {"edits": [{"file": "...", "old": "...", "new": "..."}]}',
+            hint=EDITS_HINT,
         )
     found = data["edits"]
     assert isinstance(found, list)  # noqa: S101 - narrows for the type checker; checked above

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from pytest_lok.core.answers.consensus import ParsedReply, ballot, synthesis_prompt, vote
-from pytest_lok.core.edits.edits import parse_edits
+from pytest_lok.core.edits.edits import EDITS_HINT, parse_edits
 from pytest_lok.core.findings.reading import findings_request
 from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.templates.scope import Scope
@@ -168,7 +168,12 @@ async def _parse_reply(execution: StepExecution, action: Ask, reply: Reply) -> P
         form = Format.JSON
     if form is Format.TEXT:
         return ParsedReply(reply=reply)
-    data, wrong = await read_output(execution, reply.text, form, alone=step.output_schema is not None)
+    try:
+        data, wrong = await read_output(execution, reply.text, form, alone=step.output_schema is not None)
+    except OutputError as prose:
+        if not action.apply_edits:
+            raise
+        raise OutputError(f"the answer holds no edits: {prose.message}", hint=EDITS_HINT) from None
     if wrong:
         raise OutputError(
             f"{reply.backend}'s answer does not satisfy output_schema: {'; '.join(wrong)}", output=reply.text

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -156,10 +159,38 @@ def test_a_server_that_says_something_else_than_http() -> None:
         listener.close()
 
 
-def test_a_certificate_nobody_vouches_for_is_not_trusted(api: FakeLLM) -> None:
-    """TLS to a server that speaks none fails as a connection, whatever the reason."""
+def test_a_port_that_speaks_http_is_asked_by_http(api: FakeLLM) -> None:
     error = expect_error(backend(api.url.replace("http:", "https:")))
+    assert error.kind is BackendFault.NOT_CONFIGURED
+    assert "that port does not speak https" in error.message
+    assert error.hint == "write http:// in `base_url` of [backends.gpt]"
+
+
+def test_a_certificate_nobody_vouches_for_is_not_trusted(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    made = subprocess.run(
+        [
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1",
+            "-keyout", key, "-out", certificate,
+        ],
+        capture_output=True,
+    )  # fmt: skip
+    if made.returncode:
+        pytest.skip("openssl makes no certificate here")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+    try:
+        error = expect_error(backend(f"https://127.0.0.1:{server.server_port}"))
+    finally:
+        thread.join(10)
+        server.server_close()
     assert error.kind is BackendFault.NETWORK
+    assert "its certificate is not trusted: self-signed certificate" in error.message
+    assert error.hint == "SSL_CERT_FILE=ca.pem names the authority that signed it"
 
 
 # --- proxies
@@ -169,6 +200,15 @@ def test_a_proxy_of_the_given_environment_is_used() -> None:
     with FakeLLM([{"reply": "through the proxy"}]) as proxy:
         http = HttpClient({"HTTP_PROXY": proxy.url})
         assert ask(backend("http://llm.test/v1", http)).text == "through the proxy"
+
+
+def test_a_proxy_that_is_not_there_is_named_without_its_password() -> None:
+    http = HttpClient({"HTTP_PROXY": "http://user:secret-word@127.0.0.1:9"})
+    error = expect_error(backend("http://llm.test/v1", http))
+    assert error.kind is BackendFault.NETWORK
+    assert "through the proxy http://127.0.0.1:9 (HTTP_PROXY): " in error.message
+    assert "secret-word" not in f"{error.message} {error.hint}"
+    assert "NO_PROXY" in error.hint
 
 
 def test_loopback_is_never_asked_by_a_proxy(api: FakeLLM) -> None:
