@@ -1,7 +1,8 @@
-"""Step reports -> pytest's JUnit file, in the dialect that review bots read: places, properties, output."""
+"""Step reports -> pytest's JUnit file, as review bots read it: places, properties, a case for each part."""
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Generator
 from pathlib import Path
@@ -50,6 +51,10 @@ class AtomicLogXML(LogXML):
     """pytest's writer, with a file that is whole or not there: a full disk leaves no half of one."""
 
     write_error = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write a part of a step as a case of its own: readers take one failure of a case, or add them up."""
+        super().pytest_runtest_logreport(_as_case(report))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:  # type: ignore[override]  # hooks take what they need
         """Write the file; a session whose file cannot be written is red."""
@@ -109,10 +114,14 @@ class JUnitHooks:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Set class name and line before pytest writes its part of a case, properties and output after."""
         facts = getattr(report, "lok", None)
+        if (part := getattr(report, "lok_part", None)) is not None:
+            reporter = self._xml.node_reporter(case := _as_case(report))
+            reporter.add_attribute("name", f"{case.location[2]}[{part['name']}]")
+            self._set_place(reporter, part["workflow"], case.location[1])
+            return (yield)
         if facts is None or report.outcome not in ("passed", "failed", "skipped"):
             attempt = self._finished_attempt(report)
-            yield  # a subtest, or an attempt that does not count
-            self._label_subtest(report)
+            yield  # an attempt that does not count
             if attempt is not None:
                 self._xml.node_reporters_ordered.remove(attempt)
             return
@@ -120,12 +129,7 @@ class JUnitHooks:
         if hasattr(report, "lok_replaces_earlier"):
             self._forget(report)
         reporter = self._xml.node_reporter(report)
-        # of the node id readers would make a class "toml", in a package ".lok.workflows"
-        reporter.add_attribute(
-            "classname", ".".join(filter(None, [self._xml.prefix, "lok", facts["workflow"]]))
-        )
-        if report.location[1] is not None:
-            reporter.add_attribute("line", str(report.location[1] + 1))  # pytest counts from 0 here
+        self._set_place(reporter, facts["workflow"], report.location[1])
         yield
         if report.skipped:
             self._skipped[report.nodeid] = reporter
@@ -164,17 +168,25 @@ class JUnitHooks:
             self._xml.node_reporters_ordered.remove(case)
             self._xml.stats["skipped"] -= 1
 
-    def _label_subtest(self, report: pytest.TestReport) -> None:
-        """Add to the failure of a subtest its name; for a finding its place, if the family has places."""
-        subtest = getattr(report, "lok_part", None)
-        nodes = self._xml.node_reporter(report).nodes if subtest else []
-        if subtest is None or not nodes or nodes[-1].tag != "failure":
-            return
-        if not subtest["file"]:
-            nodes[-1].set("message", _xml_text(f"{subtest['name']}: {nodes[-1].get('message')}"))
-        elif self._xml.family != "xunit2":
-            nodes[-1].set("file", _xml_text(subtest["file"]))
-            nodes[-1].set("line", str(subtest["line"]))
+    def _set_place(self, reporter: Any, workflow: str, line: int | None) -> None:
+        """Set the class name of a case, and its line, which is given from 0 and written from 1."""
+        # of the node id readers would make a class "toml", in a package ".lok.workflows"
+        names = filter(None, [self._xml.prefix, "lok", workflow])
+        reporter.add_attribute("classname", ".".join(names))
+        if line is not None:
+            reporter.add_attribute("line", str(line + 1))
+
+
+def _as_case(report: pytest.TestReport) -> pytest.TestReport:
+    """The report of a part of a step as that of a test of its own, at its own place; others as they are."""
+    part = getattr(report, "lok_part", None)
+    if part is None:
+        return report
+    case, step = copy.copy(report), report.nodeid.partition("::")[2]
+    case.nodeid = f"{report.nodeid}[{part['number']}]"
+    file, line, _ = report.location
+    case.location = (_xml_text(part["file"]), part["line"] - 1, step) if part["file"] else (file, line, step)
+    return case
 
 
 class InterruptedTests:

@@ -72,9 +72,9 @@ class Reporting:
         if not subtests:
             return
         step_report = self._runner.report(item, result)
-        for subtest in subtests:
+        for number, subtest in enumerate(subtests, 1):
             if not subtest.outcome.red or report.failed:
-                of_subtest = report_of_subtest(subtest, report, step_report.subtest_longrepr)
+                of_subtest = report_of_subtest(subtest, number, report, step_report.subtest_longrepr)
                 item.ihook.pytest_runtest_logreport(report=of_subtest)
             if item.session.shouldfail:  # -x
                 return

@@ -47,9 +47,12 @@ def subtests_of(result: StepResult) -> list[Subtest]:
 
 
 def report_of_subtest(
-    subtest: Subtest, whole: pytest.TestReport, longrepr: Callable[[Subtest], object]
+    subtest: Subtest, number: int, whole: pytest.TestReport, longrepr: Callable[[Subtest], object]
 ) -> pytest.SubtestReport:
-    """The report of a subtest, beside ``whole``, the report of the step that the subtest belongs to."""
+    """The report of a subtest, beside ``whole``, the report of the step that the subtest belongs to.
+
+    ``number`` is the subtest's among those of the step.
+    """
     report = subtest_report(
         subtest.name,
         nodeid=whole.nodeid,
@@ -62,8 +65,10 @@ def report_of_subtest(
         # no time of its own, or --durations and JUnit would count the step twice
         stop=whole.start,
     )
-    if subtest.outcome.red:
-        report.lok_part = {"name": subtest.name, "file": subtest.path, "line": subtest.line}  # type: ignore[attr-defined]  # reports take any attribute
+    workflow = whole.lok["workflow"]
+    place = {"file": subtest.path, "line": subtest.line}
+    part = {"number": number, "name": subtest.name, "workflow": workflow, **place}
+    report.lok_part = part  # type: ignore[attr-defined]  # reports take any attribute
     return report
 
 

@@ -28,6 +28,14 @@ error = "rate_limit"
 """
 
 
+def failures(suite: Suite) -> dict[str, list[str]]:
+    """The messages of each case of the JUnit file, by its name."""
+    cases = list(ElementTree.parse(suite.root / "report.xml").iter("testcase"))
+    found = {case.attrib["name"]: [f.attrib["message"] for f in case.findall("failure")] for case in cases}
+    assert len(found) == len(cases), "no two have the same name"
+    return found
+
+
 @pytest.mark.parametrize("xdist", [(), ("-n1",)], ids=["alone", "xdist"])
 def test_red_items_of_a_failed_step_are_subtests_with_their_reasons(
     suite: Suite, xdist: tuple[str, ...]
@@ -46,12 +54,18 @@ def test_red_items_of_a_failed_step_are_subtests_with_their_reasons(
             "FAILED .lok/workflows/w.toml::each - 2 of 4 items did not pass*",
         ]
     )
-    (case,) = ElementTree.parse(suite.root / "report.xml").iter("testcase")
-    assert [node.attrib["message"].partition(": the")[0] for node in case.findall("failure")] == [
-        "item 1: 2",
-        "item 3: 4",
-        "2 of 4 items did not pass: [1] the command exited with code 1; [3] the command exited with code 1",
-    ]
+    assert failures(suite) == {
+        "each": [
+            "2 of 4 items did not pass: [1] the command exited with code 1; [3] the command exited with code 1"
+        ],
+        "each[item 1: 2]": ["the command exited with code 1"],
+        "each[item 3: 4]": ["the command exited with code 1"],
+        "each[item 0: 1]": [],
+        "each[item 2: 3]": [],
+    }
+    (whole,) = ElementTree.parse(suite.root / "report.xml").iter("testsuite")
+    assert (whole.attrib["tests"], whole.attrib["failures"], whole.attrib["errors"]) == ("5", "3", "0")
+    assert {case.attrib["classname"] for case in whole.iter("testcase")} == {"lok.w"}
     assert "Traceback" not in result.stdout.str()
 
 
@@ -132,20 +146,20 @@ def reported(suite: Suite) -> None:
     suite.write("findings.json", json.dumps([first, second]))
 
 
-@pytest.mark.parametrize(("fail_on", "failures"), [("", 1), ("medium", 2), ("critical", 0)])
-def test_every_finding_that_blocks_has_a_failure_at_its_own_place(
-    suite: Suite, fail_on: str, failures: int
+@pytest.mark.parametrize(("fail_on", "blocking"), [("", 1), ("medium", 2), ("critical", 0)])
+def test_every_finding_that_blocks_is_a_case_at_its_own_place(
+    suite: Suite, fail_on: str, blocking: int
 ) -> None:
     reported(suite)
     suite.write("pytest.ini", f"[pytest]\nlok_fail_on = {fail_on}\n" if fail_on else "[pytest]\n")
-    result = suite.run("--lok", "--junitxml=report.xml")
-    (case,) = ElementTree.parse(suite.root / "report.xml").iter("testcase")
-    nodes = case.findall("failure")
-    assert len(nodes) == (failures + 1 if failures else 0), result.stdout.str()
-    places = [(node.get("file"), node.get("line")) for node in nodes]
-    assert places[:failures] == [("db.py", "1"), ("db.py", "2")][:failures]
-    if failures:
-        assert nodes[0].attrib["message"].startswith("[high] sql db.py:1")
+    suite.run("--lok", "--junitxml=report.xml")
+    step, *parts = ElementTree.parse(suite.root / "report.xml").iter("testcase")
+    assert len(step.findall("failure")) == (1 if blocking else 0)
+    assert step.attrib["file"] == ".lok/workflows/gate.toml"
+    places = [(case.get("name"), case.get("file"), case.get("line")) for case in parts]
+    assert places == [("look[sql db.py:1]", "db.py", "1"), ("look[dead db.py:2]", "db.py", "2")][:blocking]
+    if blocking:
+        assert failures(suite)["look[sql db.py:1]"][0].startswith("[high] sql db.py:1")
 
 
 @pytest.mark.parametrize(
@@ -168,6 +182,16 @@ def test_in_ci_the_ini_only_makes_a_gate_stricter(
 def test_a_family_without_places_gets_none(suite: Suite) -> None:
     reported(suite)
     suite.run("--lok", "--junitxml=report.xml", "-o", "junit_family=xunit2")
-    nodes = list(ElementTree.parse(suite.root / "report.xml").iter("failure"))
-    assert [sorted(node.attrib) for node in nodes] == [["message"], ["message"]]
-    assert nodes[0].attrib["message"].startswith("[high] sql db.py:1")
+    assert list(failures(suite)) == ["look", "look[sql db.py:1]"]
+    for case in ElementTree.parse(suite.root / "report.xml").iter("testcase"):
+        assert sorted(case.attrib) == ["classname", "name", "time"]
+
+
+def test_two_findings_of_one_name_are_two_cases(suite: Suite) -> None:
+    reported(suite)
+    file = suite.root / "findings.json"
+    first, _ = json.loads(file.read_text())
+    file.write_text(json.dumps([first, {**first, "title": "Another", "evidence": "select "}]))
+    suite.run("--lok", "--junitxml=report.xml")
+    cases = list(ElementTree.parse(suite.root / "report.xml").iter("testcase"))
+    assert [len(case.findall("failure")) for case in cases] == [1] * len(cases)
