@@ -51,7 +51,7 @@ class RunningStep:
         counts = Counter(backend for backend, _ in tuple(self.asked))
         if len(counts) == 1 and self.parts is None and self.answering is not None:
             coming = self.answering
-            return f"{coming.backend}, {coming.characters:,} characters: {coming.words}"
+            return f"{coming.backend}, {coming.characters:,} chars: {coming.words}"
         if counts:
             return "asking " + ", ".join(f"{name} ({n})" if n > 1 else name for name, n in counts.items())
         retry = self.retry

@@ -53,6 +53,7 @@ class ProgressLines:
         self._needs = needs or {}
         self._screen_width = width
         self._name_width = 0
+        self._steps: tuple[str, ...] = ()
         self._leaves: frozenset[str] = frozenset()
         self._results: dict[str, StepResult] = {}
         self._stopped = ""
@@ -89,7 +90,7 @@ class ProgressLines:
         match event:
             case RunStarted():
                 self._name_width = min(_NAME_WIDTH, max(map(len, event.steps), default=0))
-                self._leaves = frozenset(event.leaves)
+                self._steps, self._leaves = event.steps, frozenset(event.leaves)
                 if self._title:
                     yield "", self._title
             case RunWaiting():
@@ -127,7 +128,8 @@ class ProgressLines:
 
     def _stopped_steps(self) -> Iterator[Line]:
         """One line for all steps that were running, and one for all that had not begun."""
-        ended = [result for result in self._results.values() if self._is_told_together(result)]
+        known = (self._results[name] for name in self._steps if name in self._results)
+        ended = [result for result in known if self._is_told_together(result)]
         for word, began in (("stopped", True), ("not run", False)):
             if names := [result.name for result in ended if bool(result.attempts) is began]:
                 yield "error", f"error    {word}: {some(names, _NAMED)}"

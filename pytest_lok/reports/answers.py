@@ -23,8 +23,8 @@ def answers(result: RunResult, *, every: bool = False) -> str:
     steps = [result.steps[name] for name in names if name in result.steps]
     blocks = [list(_blocks(step)) for step in steps if step.passed and step.output]
     whole = every or len(blocks) <= _SHOWN_WHOLE
-    shown = (text if whole else _end(text) for block in blocks for text in block)
-    return "\n\n".join(shown)
+    texts = [text for block in blocks for text in block]
+    return "\n\n".join(texts) if whole else "\n".join(map(_end, texts))
 
 
 def _blocks(step: StepResult) -> Iterator[str]:
@@ -65,6 +65,8 @@ def _under(name: str, text: str, *facts: str) -> str:
 
 def _end(text: str) -> str:
     heading, *lines = text.split("\n")
+    if len(lines) == 1:
+        return f"{heading}  {lines[0]}"
     if len(lines) <= _LINES:
         return text
     return "\n".join([heading, f"[{len(lines) - _LINES} lines before; -v shows them]", *lines[-_LINES:]])

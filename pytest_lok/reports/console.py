@@ -76,7 +76,7 @@ def printed(result: StepResult) -> str:
 
 def _without_reason(output: str, reason: str) -> str:
     # a command that failed says its exit code below what it printed
-    text = output.strip().removesuffix(reason).rstrip()
+    text = output.strip("\n").rstrip().removesuffix(reason).rstrip()
     last = text.rpartition("\n")[2]
     return text.removesuffix(last).rstrip() if re.fullmatch(r"exit code: -?\d+", last) else text
 
@@ -99,14 +99,16 @@ def _why(result: StepResult, *, whole: bool) -> Iterator[str]:
 def _evidence(result: StepResult, *, output: bool, whole: bool) -> Iterator[Section]:
     """The sections of a step that did not pass, and what it said where no section says it."""
     sections = list(result.sections) if whole else last_attempt(result.sections)
+    known = set()
     for section in sections:
         first, _, rest = section.text.partition("\n")
         # the condition of an assert is the reason already
         text = rest if first and result.reason.endswith(first) else section.text
-        if text.strip():
+        known.add(text := _without_reason(text, result.reason))
+        if text:
             yield replace(section, text=text)
     said = printed(result)
-    if output and said and not result.items and said not in [section.text.strip() for section in sections]:
+    if output and said and not result.items and said not in known:
         yield Section(title="output", text=said)
     # where the output only repeats the reason, the answers stand nowhere else
     if result.output == result.reason and result.findings is None:

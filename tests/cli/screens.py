@@ -29,11 +29,11 @@ def finished(name: str, outcome: Outcome = Outcome.PASSED, **facts: str) -> Step
 
 
 class Screen:
-    """A terminal of 100 columns and 30 rows. ``stream`` writes on it; ``close`` gives what came out."""
+    """A terminal. ``stream`` writes on it; ``close`` gives what came out."""
 
-    def __init__(self, encoding: str = "utf-8", rows: int = 30) -> None:
+    def __init__(self, encoding: str = "utf-8", rows: int = 30, columns: int = 100) -> None:
         self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 100, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.stream = os.fdopen(slave, "w", encoding=encoding)
         self._arrived: list[bytes] = []
         self._reader = threading.Thread(target=self._read, daemon=True)

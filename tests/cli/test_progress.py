@@ -116,7 +116,7 @@ def test_an_answer_shows_its_first_words_and_its_length() -> None:
     run.on_event(StepStarted(step="a", at=0.0))
     run.on_event(asked("claude"))
     run.on_event(BackendAnswering(step="a", backend="claude", words="The first", characters=1240))
-    assert run.running["a"].doing(clock.now) == "claude, 1,240 characters: The first"
+    assert run.running["a"].doing(clock.now) == "claude, 1,240 chars: The first"
     run.on_event(asked("codex"))
     assert run.running["a"].doing(clock.now) == "asking claude, codex"
 

@@ -64,8 +64,9 @@ def test_items_stand_under_their_numbers() -> None:
 
 def test_of_many_steps_each_is_shown_by_its_end() -> None:
     text = "\n".join(f"line {n}" for n in range(9))
-    steps = [said(f"s{n}", text) for n in range(11)]
+    steps = [said("short", "one"), *(said(f"s{n}", text) for n in range(10))]
     assert "line 0" in shown(*steps[:10])
-    many = shown(*steps).split("\n\n")
-    assert many[10] == ("== s10 ==\n[4 lines before; -v shows them]\nline 4\nline 5\nline 6\nline 7\nline 8")
+    many = shown(*steps)
+    assert many.startswith("== short ==  one\n== s0 ==\n[4 lines before")
+    assert many.endswith("== s9 ==\n[4 lines before; -v shows them]\nline 4\nline 5\nline 6\nline 7\nline 8")
     assert "line 0" in shown(*steps, every=True)
