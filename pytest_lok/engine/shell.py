@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
+import sys
 from contextlib import nullcontext
 
 from pytest_lok.core.edits.edits import refused_path
@@ -32,6 +33,9 @@ _MISSING = re.compile(
     re.MULTILINE,
 )
 _ADDRESSES = {"gh": "https://cli.github.com", "glab": "https://gitlab.com/gitlab-org/cli"}
+
+OWN_COMMAND = (sys.executable, "-P", "-m", "pytest_lok.cli.main")
+"""What ``argv = ["lok", …]`` runs: this lok, wherever PATH leads. -P keeps the project's modules out."""
 
 BASH = ("bash", "--posix", "-o", "pipefail")
 
@@ -86,6 +90,9 @@ async def run_command(execution: StepExecution, command: CommandSpec, *, judges:
     output, cut = _error_text(done), done.cut or done.stderr_cut
     if done.exit_code == NOT_FOUND and (missing := _MISSING.search(done.stderr)):
         raise missing_program(missing[1], output=output, cut=cut)
+    if done.exit_code in (2, 3) and command.argv[: len(OWN_COMMAND)] == OWN_COMMAND:
+        said, _, hint = done.stderr.strip().removeprefix("lok: error: ").partition("\n  hint: ")
+        raise StepUnableError(said or _exit_text(done), hint=hint)
     if judges:
         raise StepFailedError(_exit_text(done), output=output, cut=cut)
     said = done.stderr.strip().rpartition("\n")[2]
@@ -121,6 +128,8 @@ def command_of(action: Shell, scope: Scope, world: World) -> CommandSpec:
         bash = action.pipefail
         return shell_command(action.shell, scope, world, bash=bash, env=env, stdin=stdin, cwd=cwd)
     argv = tuple(part.render(scope) for part in action.argv)
+    if argv[0] == "lok":
+        argv = (*OWN_COMMAND, *argv[1:])
     if world.command_wrapper:
         return _wrapped(ShellCommand(text=shlex.join(argv), values=env), world, stdin, cwd)
     return CommandSpec(argv=argv, env=env, cwd=cwd, stdin=stdin)

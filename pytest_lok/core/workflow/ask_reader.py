@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 
 from pytest_lok.core.shell.compiler import ShellTemplate
+from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml import fields
@@ -39,10 +40,13 @@ def read_ask(keys: StepKeys) -> Ask | None:
     verify, preset = _verify(keys)
     prompt = keys.text(Template.parse, document.prompt, keys.inner_names, "prompt")
     system = keys.text(Template.parse, document.system, keys.inner_names, "system")
+    attach, attach_from = _attachments(keys)
     if prompt is None:
         return None
     return Ask(
         prompt=prompt,
+        attach=attach,
+        attach_from=attach_from,
         backends=backends,
         model=document.model or "",
         system=system,
@@ -61,6 +65,17 @@ def read_ask(keys: StepKeys) -> Ask | None:
         repeat=document.repeat,
         required_passes=document.pass_,
     )
+
+
+def _attachments(keys: StepKeys) -> tuple[tuple[Template, ...], Condition | None]:
+    """The files to attach: a template for each path, or the expression that lists them."""
+    value = keys.document.attach
+    if isinstance(value, str):
+        return (), keys.text(Condition.parse_value, value, keys.inner_names, "attach")
+    texts = [
+        keys.text(Template.parse, path, keys.inner_names, "attach", at) for at, path in enumerate(value or ())
+    ]
+    return tuple(text for text in texts if text is not None), None
 
 
 def _check_uncommon_keys(keys: StepKeys, backends: tuple[str, ...], strategy: Strategy) -> None:

@@ -102,6 +102,11 @@ class AskStep(Table):
     backends: str | list[str] | None = key(None, description="The same as `backend`.")
     model: str | None = key(None, description="Overrides the backend's model.")
     system: str | None = key(None, description="System prompt; a template.")
+    attach: str | list[str] | None = key(
+        None,
+        description="Files whose text follows the prompt: paths, which are templates, or an expression "
+        "such as item.files whose value is a list of paths.",
+    )
     consensus: Literal["first", "fallback", "vote", "weighted_vote", "synthesis"] | None = key(
         None, description="How several answers become one. Default: synthesis."
     )

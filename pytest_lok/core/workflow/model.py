@@ -134,6 +134,9 @@ class Budget:
 class Ask:
     """One prompt to one or several backends. ``backends`` empty = the settings' default.
 
+    ``attach`` names files whose text follows the prompt, each by a template; ``attach_from`` is an expression
+    whose value is the list of their paths.
+
     ``verify`` is None when off; the preset names (``true``, ``python``, …) are ``verify_preset``.
     """
 
@@ -141,6 +144,8 @@ class Ask:
     backends: tuple[str, ...] = ()
     model: str = ""
     system: Template | None = None
+    attach: tuple[Template, ...] = ()
+    attach_from: Condition | None = None
     consensus: Strategy = Strategy.SYNTHESIS
     quorum: Quorum | None = None
     vote_on: str = ""

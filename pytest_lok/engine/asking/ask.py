@@ -14,6 +14,7 @@ from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.workflow.json_schema import instruction
 from pytest_lok.core.workflow.model import Ask, Format, Strategy, needed_replies
+from pytest_lok.engine.asking.attachments import attached_text, attachment_paths
 from pytest_lok.engine.asking.backend_call import (
     ask_and_read,
     record_refusal,
@@ -36,6 +37,9 @@ async def run_ask(execution: StepExecution, action: Ask, feedback: str = "") -> 
     scope = execution.context.scope(execution.loop)
     texts = await evaluate(execution, scope, [action.prompt, action.system], partial(_render, action))
     text, system, execution.material = texts
+    if action.attach or action.attach_from is not None:
+        attached = await _attached(execution, action, scope)
+        text, execution.material = f"{text}\n\n{attached}", f"{execution.material}\n{attached}"
     # Another attempt at the same task has the same material, which was checked before.
     if not feedback:
         await check_material(execution, action.prompt)
@@ -64,6 +68,14 @@ def _render(action: Ask, scope: Scope) -> tuple[str, str, str]:
     system = action.system.render(scope) if action.system else ""
     own = action.system.without_author_json(scope, system) if action.system else ""
     return text, system, f"{own}\n{action.prompt.without_author_json(scope, text)}"
+
+
+async def _attached(execution: StepExecution, action: Ask, scope: Scope) -> str:
+    """The text of the step's files, read on a thread: there may be many of them."""
+    paths = await evaluate(
+        execution, scope, [*action.attach, action.attach_from], partial(attachment_paths, action)
+    )
+    return await asyncio.to_thread(attached_text, paths, execution.context.world.workspace)
 
 
 async def _ask_one(execution: StepExecution, action: Ask, name: str, prompt: Prompt) -> ParsedReply:
