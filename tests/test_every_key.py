@@ -272,6 +272,14 @@ CASES = [
         effect=lambda s: s.outputs == {"by c"},
     ),
     Case(
+        key="attach",
+        lines={"attach": '["given.txt"]'},
+        also={"depends_on": '["made"]'},
+        before='[[steps]]\nname = "made"\nshell = "echo here > given.txt"\n',
+        kinds=ASKING,
+        effect=lambda s: all("File given.txt:\n```\nhere\n```" in prompt.text for _, prompt in s.asked),
+    ),
+    Case(
         key="apply_edits",
         lines={"apply_edits": "true"},
         kinds=ASKING,

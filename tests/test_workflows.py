@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -18,17 +19,24 @@ EXAMPLES = Path(__file__).parents[1] / "workflows"
 def load(path: Path) -> Workflow:
     origin = Origin.BUILTIN if path.parent == BUILT_IN else Origin.PROJECT
     source = SourceText.decode(path.read_bytes(), path=path.name, stem=path.stem, origin=origin)
-    return parse_workflow(source, parent=lambda *_: None, backends=["claude", "codex", "gemini"])
+    return parse_workflow(source, parent=_parent, backends=["claude", "codex", "gemini"])
+
+
+def _parent(name: str, child: SourceText) -> SourceText:
+    path = BUILT_IN / f"{name}.toml"
+    return SourceText.decode(path.read_bytes(), path=path.name, stem=name, origin=child.origin)
 
 
 def test_these_are_built_in() -> None:
     assert sorted(path.stem for path in BUILT_IN.glob("*.toml")) == [
-        "audit", "ci", "diff", "explain", "fix", "hunt", "pr",
+        "audit", "ci", "diff", "explain", "fix", "hunt", "pr", "review-pr", "security-review",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "path", sorted([*BUILT_IN.glob("*.toml"), *EXAMPLES.glob("*.toml")]), ids=lambda p: p.stem
+    "path",
+    sorted([*BUILT_IN.glob("*.toml"), *EXAMPLES.glob("*.toml")]),
+    ids=lambda p: f"{p.parent.parent.name}-{p.stem}",
 )
 def test_it_parses_and_describes_itself(path: Path) -> None:
     workflow = load(path)
@@ -45,13 +53,25 @@ def test_a_built_in_one_leaves_the_choice_of_backend_to_the_settings_and_only_re
             case Ask() as ask:
                 assert (ask.backends, ask.model, ask.apply_edits) == ((), "", False)
             case Shell(shell=None, argv=argv):
-                # the headings of what is looked at
-                assert argv[0].source == "printf"
+                words = [word.source for word in argv]
+                # the headings of what is looked at, and the parts to ask about
+                assert (
+                    words[0] == "printf" or words[:2] == ["lok", "parts"] or words in _COMMENTING[path.stem]
+                )
             case Shell(shell=shell):
                 assert shell is not None
                 assert not step.action.judges, "what it gathers is no judgement"
                 used = re.findall(r"\b(gh|git(?: -c \S+)?) (\S+(?: \S+)?)", shell.source)
                 assert all(_reads(tool.split()[0], command) for tool, command in used), used
+
+
+_COMMENTING = defaultdict[str, list[list[str]]](list)
+"""The commands of the one workflow that posts something: a comment on a pull request."""
+_COMMENTING["review-pr"] = [
+    [word.source for word in step.action.argv]
+    for step in load(BUILT_IN / "review-pr.toml").steps
+    if isinstance(step.action, Shell) and step.name in ("my-comment", "text", "update-comment", "new-comment")
+]
 
 
 def _reads(tool: str, command: str) -> bool:
@@ -72,6 +92,8 @@ def _reads(tool: str, command: str) -> bool:
         ("fix", {"issue"}, {"issue": 1}),
         ("ci", {"pr"}, {"pr": 1}),
         ("pr", {"pr", "repo"}, {"pr": 1}),
+        ("review-pr", {"pr", "repo"}, {"pr": 1}),
+        ("security-review", {"change"}, {"change": 1}),
     ],
 )
 def test_a_built_in_one_takes_these_arguments(stem: str, named: set[str], positions: dict[str, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ _DIFF = (
 )
 _NOTHING = {
     "staged": ("nothing is staged", "git add, or review what is not: `lok diff --unstaged`"),
+    "branch": ("this branch changes nothing", "commit or write something, or name a range of commits"),
     "uncommitted": ("nothing is uncommitted", "name a range, such as main..HEAD"),
 }
 _GENERATED = ("linguist-generated", "linguist-vendored")
@@ -43,7 +45,7 @@ def _parts(paths: tuple[str, ...], diff: bool, change: str, limit: int) -> int:
         raise UsageError("PATH, --diff and --change exclude each other", hint="give one of them")
     skipped: list[tuple[str, str]]
     if diff or change:
-        parts, binary = split_diff(_change(root, change) if change else _standard_input(), limit)
+        parts, binary = split_diff(_change(call, root, change) if change else _standard_input(), limit)
         skipped = [(name, "binary") for name in binary]
         shown = len({name for part in parts for name in part.files})
     else:
@@ -68,11 +70,13 @@ def _standard_input() -> str:
     return text
 
 
-def _change(root: Path, change: str) -> str:
-    """The diff that ``change`` means: ``staged``, ``uncommitted``, or commits for `git diff`."""
+def _change(call: Invocation, root: Path, change: str) -> str:
+    """The diff that ``change`` means: ``branch``, ``staged``, ``uncommitted``, or commits for `git diff`."""
     if change.startswith("-"):
         raise UsageError(f"{change!r} is no range of commits", hint="for example main..HEAD")
     what = {"staged": ("--cached",), "uncommitted": ("HEAD",)}.get(change, (change,))
+    if change == "branch":
+        what = (_branch_start(call),)
     # outside of a repository `git diff` compares two files
     diff = _git(root, *_DIFF, *what, "--") if _git(root, "rev-parse", "--git-dir") is not None else None
     if diff is None:
@@ -82,6 +86,12 @@ def _change(root: Path, change: str) -> str:
         message, hint = _NOTHING.get(change, usual)
         raise LokError(message, hint=hint)
     return diff
+
+
+def _branch_start(call: Invocation) -> str:
+    """The commit at which this branch left what it is compared with; StepUnableError without one."""
+    workspace = call.project().world(shown=True).workspace
+    return asyncio.run(workspace.comparison([])).commit
 
 
 def _document(part: Part, diff: bool) -> dict[str, object]:
@@ -191,7 +201,7 @@ command = OptionsCommand(
             ["--change"],
             default="",
             metavar="WHAT",
-            help="Part a change instead: staged, uncommitted, or a range such as main..HEAD.",
+            help="Part a change instead: branch, staged, uncommitted, or a range such as main..HEAD.",
         ),
         click.Option(
             ["--bytes", "limit"],

@@ -259,11 +259,13 @@ class FileVersions:
 class Comparison:
     """What changed in a work tree since its base, also what is not committed yet.
 
-    ``base`` names the base for people. ``files`` has an entry for each path that was asked for. ``same``: the
-    base itself is what is judged, so no finding can lie outside of the change.
+    ``base`` names the base for people, and ``commit`` is where the change left it. ``files`` has an entry for
+    each path that was asked for. ``same``: the base itself is what is judged, so no finding can lie outside
+    of the change.
     """
 
     base: str
+    commit: str = ""
     files: Mapping[str, FileVersions] = field(default_factory=dict)
     same: bool = False
 

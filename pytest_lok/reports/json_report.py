@@ -36,7 +36,8 @@ def dumps(document: object) -> str:
 
 
 def _step(step: StepResult) -> dict[str, object]:
-    return {**jsonable(step), "backend": step.backend}
+    findings = None if step.findings is None else [finding.document() for finding in step.findings]
+    return {**jsonable(step), "backend": step.backend, "findings": findings}
 
 
 def _finite(value: object) -> object:

@@ -75,7 +75,7 @@ class Git:
         unchanged = all(file.before == file.after for file in files.values())
         # in CI only commits are judged, so what lies in the tree besides makes no change
         same = start == head and (self._ci or (unchanged and await self._is_clean(head)))
-        return Comparison(base=f"{base} ({start[:12]})", files=files, same=same)
+        return Comparison(base=f"{base} ({start[:12]})", commit=start, files=files, same=same)
 
     async def file_names(self) -> frozenset[str]:
         """The path of every file; see ``engine.ports.Workspace``."""

@@ -14,6 +14,8 @@ backend = "judge"
 type = "scripted"
 replies = [
     { match = "Which of its files", reply = '{"files": ["src/a.py"]}' },
+    { match = "eval(", reply = '[{"rule_id": "RULE", "title": "<b>@ada</b> runs it", "message": "m", "severity": "critical", "confidence": 0.9, "path": "src/a.py", "line": 2, "evidence": "eval(x)"}]' },
+    { match = "An empty list is a good answer", reply = "[]" },
     { regex = "(?s)(?P<all>.*)", reply = '\\g<all>' },
 ]
 """
@@ -22,13 +24,16 @@ echo "$GH_REPO|$*" >> gh.log
 case "$1 $2" in
 "pr view")
   case "$*" in
+  *comments*) if test -f gh.mine; then cat gh.mine; fi ;;
   *statusCheckRollup*) echo '{"title": "Add x", "commit": "c0ffee",
     "checks": [{"name": "test", "url": "u1", "result": "FAILURE"}, {"name": "lint", "url": "u2", "result": "SUCCESS"}],
     "failed": [{"name": "test", "url": "u1", "result": "FAILURE"}]}' ;;
   *) echo '{"number": 12, "title": "Add x", "author": {"login": "ada"}, "body": "b", "baseRefName": "main",
     "headRefName": "add-x", "additions": 10, "deletions": 2, "changedFiles": 3}' ;;
   esac ;;
-"pr diff") echo "+x = 1" ;;
+"pr diff") if test -f gh.diff; then cat gh.diff; else echo "+x = 1"; fi ;;
+"pr comment") cat > gh.comment ;;
+"api --method") cat > gh.comment; echo "$*" ;;
 "issue view") echo '{"number": 4, "title": "It breaks", "state": "OPEN", "labels": [{"name": "bug"}], "body": "b", "comments": []}' ;;
 "run list") echo 7 ;;
 "run view") echo "no such run" >&2; exit 1 ;;
@@ -50,6 +55,8 @@ def repository(forge: Project) -> Project:
     forge.write("src/a.py", "x = 1\n")
     forge.write("other/b.py", "y = 2\n")
     git(forge, "add", "src", "other")
+    # what the tests themselves need is no part of the project
+    forge.write(".git/info/exclude", "lok.toml\nbin\ngh.*\nhome\n")
     return forge
 
 
@@ -63,7 +70,7 @@ def test_what_a_pull_request_is_stands_above_its_review(forge: Project) -> None:
     assert done.code == 0
     for line in ("#12 Add x", "ada: add-x into main", "+10 -2 in 3 files"):
         assert line in done.out.splitlines()
-    assert done.out.index("#12 Add x") < done.out.index("Review pull request #12")
+    assert "1 of 1 file in 1 part" in done.out
 
 
 @pytest.mark.parametrize(
@@ -118,51 +125,131 @@ def test_without_gh_nothing_was_judged(project: Project, words: list[str]) -> No
 def test_without_a_repository_there_is_no_change_to_review(forge: Project) -> None:
     done = forge.lok("diff")
     assert done.code == 3
-    assert "not a git repository" in done.err
+    assert "is not in a git repository" in done.err
 
 
-def test_nothing_staged_is_said_and_is_no_yes(repository: Project) -> None:
-    assert "+x = 1" in repository.lok("diff").out
+def test_nothing_to_review_is_said_and_is_no_yes(repository: Project) -> None:
+    assert repository.lok("diff").code == 0
     git(repository, "commit", "-q", "-m", "a")
     for words, said in (
-        (["diff"], "nothing is staged: git add, or lok diff --unstaged"),
-        (["diff", "--unstaged"], "everything is committed"),
-        (["diff", "HEAD..HEAD"], "these commits change nothing"),
+        (["diff"], "nothing is staged"),
+        (["diff", "--unstaged"], "nothing is uncommitted"),
+        (["diff", "HEAD..HEAD"], "HEAD..HEAD changes nothing"),
         (["diff", "nope..HEAD"], "nope"),
+        (["diff", "--", "--output=x"], "is no range of commits"),
+        (["security-review", "staged"], "nothing is staged"),
     ):
         done = repository.lok(*words)
         assert (done.code, done.out) == (3, "")
         assert said in done.err
+    assert not (repository.root / "x").exists()
 
 
 @pytest.mark.parametrize("verb", ["hunt", "audit"])
 def test_code_is_looked_at_with_and_without_git(forge: Project, verb: str) -> None:
     forge.write("src/a.py", "x = 1\n")
     forge.write("other/b.py", "y = 2\n")
-    done = forge.lok(verb, "src")
-    assert done.code == 0
-    assert "src/a.py" in done.out
-    assert "b.py" not in done.out
-    git(forge, "init", "-q")
-    assert forge.lok(verb, "src").code == 3, "git knows of no file yet"
-    git(forge, "add", "src", "other")
-    assert "src/a.py" in forge.lok(verb, "src").out
-    for where, why in ((forge.root.parent, "is outside repository"), ("nope", "no code to look at in nope")):
+    for _ in range(2):
+        done = forge.lok(verb, "src", "--json")
+        assert done.code == 0
+        assert done.document["steps"]["parts"]["data"]["parts"] == [
+            {"name": "src/a.py", "files": ["src/a.py"]}
+        ]
+        git(forge, "init", "-q")
+    for where, why in ((forge.root.parent, "is outside of the project"), ("nope", "there is no nope")):
         done = forge.lok(verb, where)
         assert done.code == 3
         assert why in done.err
 
 
-def test_each_prompt_of_a_hunt_goes_to_whom_it_suits(repository: Project) -> None:
-    """As in lok: dead code is a matter for codex."""
-    repository.write(
-        "lok.toml",
-        "".join(
-            f'[backends.{name}]\ntype = "{name}"\ncommand = "sh"\n' for name in ("claude", "codex", "gemini")
-        ),
+@pytest.mark.parametrize("verb", ["hunt", "audit"])
+def test_the_whole_of_a_project_is_asked_about_in_parts(repository: Project, verb: str) -> None:
+    for number in range(7):
+        repository.write(f"src/large{number}.py", f"x = {number}  # something\n" * 1_000)
+    repository.write("logo.png", "\0PNG")
+    repository.write("empty.py", "")
+    repository.write("uv.lock", "lock\n")
+    repository.write("gen.py", "x\n")
+    repository.write(".gitattributes", "gen.py linguist-generated\n")
+    git(repository, "add", ".")
+    done = repository.lok(verb)
+    assert done.code == 0
+    line = "10 of 14 files in 3 parts; 4 skipped: 1 empty, 1 generated, 1 binary, 1 lock file"
+    assert line in done.out
+    document = repository.lok(verb, "--json").document
+    assert document["usage"]["calls"] == len(document["steps"]["parts"]["data"]["parts"]) == 3
+
+
+@pytest.mark.parametrize("words", [["audit"], ["hunt"], ["diff"], ["security-review", "staged"]])
+def test_a_serious_finding_is_red_wherever_it_stands(repository: Project, words: list[str]) -> None:
+    rule = {"hunt": "error-handling", "diff": "security"}.get(words[0], "injection")
+    settings = (repository.root / "lok.toml").read_text()
+    repository.write("lok.toml", settings.replace("RULE", rule))
+    git(repository, "branch", "-m", "main")
+    git(repository, "commit", "-q", "-m", "a")
+    repository.write("src/a.py", "x = 1\neval(x)\n")
+    repository.write("src/z.py", "z = 1  # something\n" * 4_000)
+    git(repository, "add", "src")
+    done = repository.lok(*words, "--json")
+    assert done.code == 1
+    findings = [f for step in done.document["steps"].values() for f in step["findings"] or ()]
+    assert [(it["rule_id"], it["path"], it["line"], it["blocking"]) for it in findings] == [
+        (rule, "src/a.py", 2, True)
+    ]
+
+
+def test_what_cannot_be_read_leaves_no_ruling(repository: Project) -> None:
+    repository.write("src/huge.py", "x = 1\n" * 100_000)
+    git(repository, "add", "src")
+    for words in (["audit"], ["hunt", "src"], ["diff"]):
+        done = repository.lok(*words)
+        assert done.code == 3, words
+        assert "src/huge.py" in done.err
+
+
+def test_a_branch_is_reviewed_since_it_left_the_default_branch(repository: Project) -> None:
+    git(repository, "branch", "-m", "main")
+    git(repository, "commit", "-q", "-m", "a")
+    git(repository, "checkout", "-q", "-b", "work")
+    assert "this branch changes nothing" in repository.lok("security-review").err
+    repository.write("lok.toml", (repository.root / "lok.toml").read_text().replace("RULE", "injection"))
+    repository.write("src/a.py", "x = 1\neval(x)\n")
+    assert repository.lok("security-review").code == 1, "also what is not committed"
+    git(repository, "commit", "-q", "-a", "-m", "b")
+    assert repository.lok("security-review").code == 1
+    assert repository.lok("security-review", "main..HEAD").code == 1
+
+
+class TestReviewPr:
+    DIFF = (
+        "diff --git a/src/a.py b/src/a.py\n--- a/src/a.py\n+++ b/src/a.py\n@@ -1 +1,2 @@\n x = 1\n+eval(x)\n"
     )
-    steps = {step["name"]: step for step in repository.lok("plan", "hunt", "--json").document["steps"]}
-    assert [asked["backend"] for asked in steps["hunt-dead-code"]["backends"]] == ["codex"]
+
+    def test_its_comment_says_what_was_found_and_the_run_is_red(self, forge: Project) -> None:
+        forge.write("lok.toml", (forge.root / "lok.toml").read_text().replace("RULE", "security"))
+        forge.write("gh.diff", self.DIFF)
+        assert forge.lok("run", "review-pr", "45").code == 1
+        comment = (forge.root / "gh.comment").read_text()
+        assert comment.startswith("<!-- lok review-pr -->\n**Review: failed**")
+        assert "- **critical** security in `src/a.py`, line 2: &lt;b>@&#8203;ada&lt;/b> runs it" in comment
+        assert "1 of 1 file in 1 part" in comment
+        assert "|pr comment --body-file - -- 12" in (forge.root / "gh.log").read_text()
+
+    def test_the_comment_of_an_earlier_run_is_updated(self, forge: Project) -> None:
+        forge.write("gh.mine", "https://github.com/octo/cat/pull/45#issuecomment-99")
+        done = forge.lok("review-pr", "octo/cat#45")
+        assert done.code == 0
+        assert "Nothing was found." in (forge.root / "gh.comment").read_text()
+        log = (forge.root / "gh.log").read_text()
+        assert "octo/cat|api --method PATCH repos/{owner}/{repo}/issues/comments/99 -F body=@-" in log
+        assert "pr comment" not in log
+
+    def test_a_review_that_is_not_whole_says_so(self, forge: Project) -> None:
+        forge.write("lok.toml", SETTINGS.replace('reply = "[]"', 'error = "overload"'))
+        assert forge.lok("review-pr", "45").code == 3
+        comment = (forge.root / "gh.comment").read_text()
+        assert "The review is not whole, so it says neither yes nor no." in comment
+        assert "Nothing was found" not in comment
 
 
 def test_explain_takes_a_directory_and_a_focus(repository: Project) -> None:

@@ -38,28 +38,28 @@ def completed(project: Project, words: str) -> list[str]:
     ("words", "offered"),
     [
         ("lok do", ["doctor"]),
-        ("lok secu", ["security"]),
-        ("lok run secu", ["security"]),
-        ("lok plan secu", ["security"]),
-        ("lok workflow show secu", ["security"]),
+        ("lok safe", ["safety"]),
+        ("lok run safe", ["safety"]),
+        ("lok plan safe", ["safety"]),
+        ("lok workflow show safe", ["safety"]),
         ("lok workflow v", ["validate"]),
-        ("lok security --foc", ["--focus"]),
-        ("lok security --focus a", ["auth"]),
-        ("lok security --step re", ["review"]),
-        ("lok run security -s d", ["diff"]),
+        ("lok safety --foc", ["--focus"]),
+        ("lok safety --focus a", ["auth"]),
+        ("lok safety --step re", ["review"]),
+        ("lok run safety -s d", ["diff"]),
         ("lok --fail-f", ["--fail-fast"]),
         ("lok completion z", ["zsh"]),
         ("lok nonsense x", []),
     ],
 )
 def test_words_are_completed(project: Project, words: str, offered: list[str]) -> None:
-    project.workflow("security", WORKFLOW)
+    project.workflow("safety", WORKFLOW)
     assert completed(project, words) == offered
 
 
 def test_broken_settings_disturb_nobody_who_types(project: Project) -> None:
     project.write("lok.toml", "broken = = =")
-    assert completed(project, "lok run secu") == []
+    assert completed(project, "lok run safe") == []
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -73,11 +73,11 @@ def test_scripts_for_shells(project: Project, shell: str) -> None:
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_bash_completes_for_real(project: Project) -> None:
-    project.workflow("security", WORKFLOW)
+    project.workflow("safety", WORKFLOW)
     binary = project.write("bin/lok", f'#!/bin/sh\nexec {sys.executable} -m pytest_lok.cli.main "$@"\n')
     binary.chmod(0o755)
     script = project.lok("completion", "bash").out + (
-        "\nCOMP_WORDS=(lok run sec); COMP_CWORD=2; _lok_completion lok; echo ${COMPREPLY[*]}\n"
+        "\nCOMP_WORDS=(lok run saf); COMP_CWORD=2; _lok_completion lok; echo ${COMPREPLY[*]}\n"
     )
     done = subprocess.run(
         ["bash", "--norc", "-c", script],
@@ -87,4 +87,4 @@ def test_bash_completes_for_real(project: Project) -> None:
         text=True,
         check=False,
     )
-    assert done.stdout.strip() == "security", done.stderr
+    assert done.stdout.strip() == "safety", done.stderr

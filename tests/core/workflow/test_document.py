@@ -32,7 +32,7 @@ def test_the_schema_is_one() -> None:
     assert schema()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SHIPPED), ids=lambda path: f"{path.parent.parent.name}-{path.stem}")
 def test_workflows_satisfy_the_schema(path: Path) -> None:
     assert errors(tomli.loads(path.read_text(encoding="utf-8"))) == []
 
