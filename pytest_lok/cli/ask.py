@@ -27,7 +27,7 @@ def _ask(words: tuple[str, ...], everybody: bool) -> int:
     from pytest_lok.cli.views import view
     from pytest_lok.core.events import StepFinished
     from pytest_lok.core.workflow.plan import Plan
-    from pytest_lok.reports.console import answer, closing
+    from pytest_lok.reports.console import answer, closing, duration
     from pytest_lok.reports.json_report import json_report
     from pytest_lok.verbs.ask import ask_workflow
 
@@ -43,7 +43,8 @@ def _ask(words: tuple[str, ...], everybody: bool) -> int:
         models = {name: project.settings.backends[name].model for name in names}
         asked = ", ".join(f"{name} ({model})" if model else name for name, model in models.items())
         call.terminal.note(f"asking {asked}")
-    progress = view(call.terminal, ProgressLines(finished=False), color=call.color)
+    lines = ProgressLines(verbose=call.options.verbose, finished=False)
+    progress = view(call.terminal, lines, color=call.color)
     print_early = not call.json and call.options.output is None
 
     def on_event(event: Event) -> None:
@@ -56,6 +57,9 @@ def _ask(words: tuple[str, ...], everybody: bool) -> int:
     answered = any(step.passed for step in result.steps.values())
     # a soft failure is no answer
     code = code or (0 if answered else _NO_ANSWER)
+    if call.options.verbose:
+        times = (f"{name} {duration(step.seconds)}" for name, step in result.steps.items())
+        call.terminal.note(f"times: {', '.join(times)}")
     silent = not answered and not result.interrupted
     call.terminal.note(f"ask: nobody answered ({len(names)} asked)" if silent else "\n".join(closing(result)))
     if call.json:
@@ -117,7 +121,17 @@ command = OptionsCommand(
         click.Argument(["words"], nargs=-1, required=True, metavar="PROMPT...|-"),
         click.Option(["--all", "everybody"], is_flag=True, help="Ask every backend that can answer."),
     ],
-    accepts=("backend", "timeout", "max_parallel", "cache", "trust", "json", "output", *COMMON_OPTIONS),
+    accepts=(
+        "backend",
+        "timeout",
+        "max_parallel",
+        "cache",
+        "trust",
+        "verbose",
+        "json",
+        "output",
+        *COMMON_OPTIONS,
+    ),
     short_help="Ask backends a question, side by side.",
     help="""Ask PROMPT (- reads it from standard input), and print each answer when it is there. Several words
     are one question. Whom it asks is said before anything is spent.
@@ -125,7 +139,7 @@ command = OptionsCommand(
     It asks the `backend` of [defaults] in lok.toml, or those that -b a,b names: then each of them must
     answer. With --all (or -b all), and without either, it asks every backend that can answer, and one
     answer is enough. A scripted backend, and the API of a provider whose tool is installed, are asked only
-    where they are named.
+    where they are named. -v prints the prompt as it is asked, and the times.
 
     An answer to the same question that is younger than a day is given again, and says `(cached)`; so
     it is for a tool that reads the project only while git sees no change in it. --no-cache asks anew.

@@ -20,6 +20,7 @@ from pytest_lok.cli import (
     conduct,
     debate,
     doctor,
+    help,
     init,
     parts,
     plan,
@@ -60,6 +61,7 @@ VERBS = (
     trust,
     schema,
     completion,
+    help,
 )
 
 COMPOSED = frozenset({"smart", "team", "debate", "spawn", "conduct"})
@@ -110,7 +112,9 @@ def root() -> RootCommand:
     )
     for module in VERBS:
         lok.add_command(module.command)
-    return click.version_option(__version__, prog_name="lok", message="%(prog)s %(version)s")(lok)
+    return click.version_option(
+        __version__, "-V", "--version", prog_name="lok", message="%(prog)s %(version)s"
+    )(lok)
 
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:

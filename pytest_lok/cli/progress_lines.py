@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pytest_lok.core.events import (
+    BackendAsked,
     Event,
     RunFinished,
     RunStarted,
@@ -14,6 +15,7 @@ from pytest_lok.core.events import (
     StepRetrying,
     StepStarted,
 )
+from pytest_lok.core.text.truncation import leave_out_middle
 from pytest_lok.reports.console import details, status
 from pytest_lok.reports.facts import in_spite_of, some
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _NAME_WIDTH = 30  # columns of the longest name beside which what follows still stands in a column
 _NEAR = 10  # lines above the end that are still in sight
 _NAMED = 8
+_PROMPT_LINES = 60  # lines of a prompt that -v shows
 
 Line: TypeAlias = tuple[str, str]
 """A line of the screen, behind the outcome that it tells; "" = none."""
@@ -97,6 +100,10 @@ class ProgressLines:
                 yield "", "waiting  for another run in this directory: one of the two runs alone"
             case StepStarted() if self._verbose:
                 yield "", f"started  {event.step}"
+            case BackendAsked() if self._verbose:
+                yield "", f"asking   {event.step:<{self._name_width}}  {event.backend}"
+                shown = leave_out_middle(event.prompt, head=8_000, tail=2_000, lines=_PROMPT_LINES)
+                yield from (("", f"    > {line}") for line in shown.strip().split("\n"))
             case StepRetrying():
                 yield (
                     "",

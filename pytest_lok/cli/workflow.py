@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pytest_lok.cli import run
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand, options
 from pytest_lok.cli.terminal import columns
@@ -141,8 +142,9 @@ _name = click.Argument(["name"], metavar="NAME|PATH", shell_complete=complete_wo
 command = click.Group(
     "workflow",
     params=options("json", "output", *COMMON_OPTIONS),
-    help="List, show, check and install workflows.",
+    help="List, show, check, run and install workflows.",
     commands=[
+        run.command,
         OptionsCommand(
             "list",
             callback=_list,

@@ -204,6 +204,10 @@ class Finding:
         return {**jsonable(self), **more}
 
 
+NO_EDITS = "no edits"
+"""The title of the section that says that an answer edits nothing, and may do so."""
+
+
 def as_error(kind: str, text: str) -> str:
     """A text that is no answer, so that nobody who looks for an error takes it for one."""
     return f"Error: {kind} error: {text}"

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from pytest_lok.core.edits.edits import EditDraft, FileChange, parse_edits
 from pytest_lok.core.edits.verification import verification
+from pytest_lok.core.results import NO_EDITS
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.workflow.model import Ask, Shell
@@ -23,6 +24,7 @@ from pytest_lok.engine.shell import run_in_slot
 from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError, TemplateError
 
 _RETRY = "`fix_retries = 1` of the step asks again, and says why the edits do not apply"
+_ALLOWED = "the answer edits nothing, as `allow_empty` permits"
 _EMPTY = "set allow_empty = true on the step if there may be nothing to change"
 
 
@@ -247,7 +249,7 @@ def _draft_edits(
         elif not changed and not action.allow_empty:
             failed[number] = _no_change("they leave every file as it was" if made else "there are none")
         else:
-            part.add_section("edits", "".join(change.diff() for change in made) or "no text is changed")
+            part.add_section("edits" if changed else NO_EDITS, "".join(it.diff() for it in made) or _ALLOWED)
             lifted = [f"{file}: {why}" for file, why in draft.protected_edits.items() if file in changed]
             part.add_section("edits of what decides what is run, as allow_paths permits", "\n".join(lifted))
     if not failed and not draft.changes and not action.allow_empty:

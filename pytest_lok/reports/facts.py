@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pytest_lok.core.results import EditedFile, ItemResult, Outcome, Section, StepResult, Verdict
+from pytest_lok.core.results import NO_EDITS, EditedFile, ItemResult, Outcome, Section, StepResult, Verdict
 from pytest_lok.core.text.truncation import one_line
 
 _BALLOT = 20  # characters of a ballot that are shown
@@ -59,6 +59,7 @@ def done(result: StepResult, *, whole: bool = False) -> Iterator[str]:
     if result.passed:
         yield from (f"no answer of {it.backend}: {one_line(it.reason, _REASON)}" for it in result.refusals)
     yield from _first(map(edited, result.edits), "file", whole=whole)
+    yield from (section.text for section in result.sections if section.title == NO_EDITS)
     if result.verified:
         yield f"verified: {one_line(result.verified, _REASON)}"
     yield from _first((f"set aside: {line}" for line in result.set_aside), "finding", whole=whole)

@@ -133,3 +133,13 @@ def test_answers_are_printed_while_others_are_awaited(project: Project) -> None:
         line = process.stdout.readline()
         assert line.startswith("== bob ==")
         assert process.poll() is None
+
+
+def test_verbose_shows_the_prompt_and_the_times(project: Project) -> None:
+    project.write("lok.toml", '[backends.b]\ntype = "scripted"\nreplies = [{ reply = "yes" }]\n')
+    for words in (["-v", "ask", "-b", "b", "Is it?"], ["ask", "-b", "b", "-v", "Is it?"]):
+        done = project.lok(*words)
+        assert done.code == 0
+        assert "    > Is it?\n" in done.err
+        assert "times: b 0.0 s" in done.err
+    assert "> Is it?" not in project.lok("ask", "-b", "b", "Is it?").err

@@ -454,3 +454,14 @@ def test_an_answer_that_edits_nothing_is_told_with_what_helps(
     assert done.code
     assert said in done.err
     assert hint in done.err
+
+
+def test_an_answer_that_edits_nothing_and_may_do_so_says_so(project: Project) -> None:
+    project.write(
+        "lok.toml", """[backends.b]\ntype = "scripted"\nreplies = [{ reply = '{"edits": []}' }]\n"""
+    )
+    keys = 'backend = "b"\napply_edits = true\nallow_empty = true\n'
+    project.workflow("w", f'[[steps]]\nname = "s"\nprompt = "x"\n{keys}')
+    done = project.lok("w")
+    assert done.code == 0
+    assert "the answer edits nothing, as `allow_empty` permits" in done.err

@@ -1,0 +1,40 @@
+"""``lok help``, and the other ways to ask lok about itself."""
+
+import pytest
+
+from pytest_lok.version import __version__
+from tests.cli.projects import Project
+
+
+@pytest.mark.parametrize(
+    ("words", "as_option"),
+    [
+        (["help"], ["--help"]),
+        (["help", "run"], ["run", "--help"]),
+        (["help", "workflow", "list"], ["workflow", "list", "--help"]),
+        (["help", "mine"], ["mine", "--help"]),
+        (["help", "help"], ["help", "--help"]),
+    ],
+)
+def test_help_is_what_the_option_shows(project: Project, words: list[str], as_option: list[str]) -> None:
+    project.workflow("mine", 'description = "Mine alone"\n[[steps]]\nname = "a"\nshell = "true"\n')
+    done = project.lok(*words)
+    assert (done.code, done.err) == (0, "")
+    assert done.out == project.lok(*as_option).out
+    assert done.out.startswith("Usage: lok")
+
+
+def test_help_about_nothing_that_there_is(project: Project) -> None:
+    done = project.lok("help", "nope")
+    assert (done.code, done.out) == (2, "")
+    assert "there is no workflow 'nope'" in done.err
+
+
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_the_version(project: Project, option: str) -> None:
+    assert project.lok(option).out == f"lok {__version__}\n"
+
+
+def test_a_workflow_is_run_below_workflow_too(project: Project) -> None:
+    project.workflow("mine", '[[steps]]\nname = "a"\nshell = "echo {{ arg.1 }}"\n')
+    assert project.lok("workflow", "run", "mine", "hi").out == project.lok("run", "mine", "hi").out == "hi\n"
