@@ -28,6 +28,9 @@ class DelegatingBackend:
     def unreachable(self) -> BackendError | None:
         return self._backend.unreachable() if isinstance(self._backend, HasServer) else None
 
+    def usual_model(self) -> str:
+        return self._backend.usual_model() if isinstance(self._backend, HasServer) else ""
+
     async def ask(self, prompt: Prompt) -> Reply:
         return await checked_call(self._backend, prompt, name=self.name)
 

@@ -40,7 +40,7 @@ def _ask(words: tuple[str, ...], everybody: bool) -> int:
     everybody = everybody or "backend" not in project.settings.defaults.written
     names = _everybody(call, world) if everybody else _named(project.settings, text, world)
     if not call.json:
-        models = {name: project.settings.backends[name].model for name in names}
+        models = {name: _model(name, project.settings, world) for name in names}
         asked = ", ".join(f"{name} ({model})" if model else name for name, model in models.items())
         call.terminal.note(f"asking {asked}")
     lines = ProgressLines(verbose=call.options.verbose, finished=False)
@@ -67,6 +67,14 @@ def _ask(words: tuple[str, ...], everybody: bool) -> int:
     elif not print_early:
         call.deliver("\n\n".join(answer(step, backend=name) for name, step in result.steps.items()))
     return code
+
+
+def _model(name: str, settings: Settings, world: World) -> str:
+    """The model that will be asked, as far as lok and not the backend decides."""
+    from pytest_lok.engine.ports import HasServer
+
+    backend = world.backends[name]
+    return settings.backends[name].model or (backend.usual_model() if isinstance(backend, HasServer) else "")
 
 
 def _whom(call: Invocation, everybody: bool) -> tuple[Invocation, bool]:

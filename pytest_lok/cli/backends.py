@@ -9,28 +9,71 @@ import click
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.cli.terminal import columns
+from pytest_lok.dataclass import dataclass
 
 if TYPE_CHECKING:
     from pytest_lok.wiring import Project
 
 
-def backend_states(project: Project) -> list[dict[str, object]]:
-    """Facts about each configured backend for a table or JSON, in the order of preference."""
-    configured, backends = project.settings.backends, project.world(shown=True).backends
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendState:
+    """What is known of a backend without a question.
+
+    ``model`` "" = its own default. ``problem`` is why it cannot answer, with a ``hint``; "" = it can.
+    ``by_name`` is why it is asked only where it is named, "" = it need not be. ``is_idle``: nobody misses it,
+    for no settings speak of it, and its key is not there.
+    """
+
+    name: str
+    type: str
+    model: str
+    enabled: bool
+    problem: str
+    hint: str
+    by_name: str
+    is_idle: bool
+
+    def document(self) -> dict[str, object]:
+        """The state for JSON."""
+        return {
+            "name": self.name,
+            "type": self.type,
+            "model": self.model,
+            "enabled": self.enabled,
+            "available": not self.problem,
+            "problem": self.problem,
+            "hint": self.hint,
+            "only_by_name": self.by_name,
+        }
+
+    @property
+    def shown_problem(self) -> str:
+        """The problem for a line that begins with the backend's name."""
+        return self.problem.removeprefix(f"{self.name}: ").removeprefix(f"{self.name} ")
+
+
+def backend_states(project: Project) -> list[BackendState]:
+    """Each backend, in the order of preference; servers are looked at."""
+    from pytest_lok.engine.asking.route import problem_of
+    from pytest_lok.engine.ports import HasServer
+
+    configured, world = project.settings.backends, project.world(shown=True)
     found = []
-    for name, backend in backends.items():
-        problem = backend.unavailable()
-        settings = configured.get(name)
+    for name, backend in world.backends.items():
+        problem, settings = problem_of(backend), configured[name]
+        by_name = world.only_by_name.get(name, "")
+        server_model = backend.usual_model() if isinstance(backend, HasServer) and problem is None else ""
         found.append(
-            {
-                "name": name,
-                "type": settings.type if settings else "",
-                "model": settings.model if settings else "",
-                "enabled": settings.enabled if settings else True,
-                "available": problem is None,
-                "problem": problem.message if problem else "",
-                "hint": problem.hint if problem else "",
-            }
+            BackendState(
+                name=name,
+                type=settings.type,
+                model=settings.model or server_model,
+                enabled=settings.enabled,
+                problem=problem.message if problem else "",
+                hint=problem.hint if problem else "",
+                by_name="" if problem else by_name,
+                is_idle=bool(problem and by_name),
+            )
         )
     return found
 
@@ -42,13 +85,15 @@ def _backends() -> int:
     call = Invocation.of(click.get_current_context())
     found = backend_states(with_distrust_note(call, call.project()))
     if call.json:
-        call.deliver(dumps(found))
+        call.deliver(dumps([state.document() for state in found]))
         return 0
     rows = [("NAME", "TYPE", "MODEL", "STATE")]
     for state in found:
-        says = ": ".join(filter(None, [str(state["problem"]) or "available", str(state["hint"])]))
-        rows.append((str(state["name"]), str(state["type"]), str(state["model"]) or "-", says))
+        able = "only where it is named" if state.by_name else "available"
+        rows.append((state.name, state.type, state.model or "-", state.shown_problem or able))
     call.deliver(columns(rows))
+    if any(state.problem for state in found):
+        call.terminal.note("`lok doctor` says what to do about each")
     return 0
 
 
@@ -57,7 +102,7 @@ command = OptionsCommand(
     callback=_backends,
     accepts=("json", "output", *COMMON_OPTIONS),
     short_help="Show the configured backends, and why one cannot be used.",
-    help="""Show every configured backend in the order of preference: its type, its model ("-" = its own
-    default), and whether it can answer. Nothing is asked and nothing is spent.
+    help="""Show every backend in the order of preference: its type, its model ("-" = its own default), and
+    whether it can answer. Nothing is asked and nothing is spent.
     """,
 )

@@ -112,6 +112,10 @@ class HasServer(Protocol):
         """
         ...
 
+    def usual_model(self) -> str:
+        """The model that is asked where a step names none; "" where that is not known."""
+        ...
+
 
 @runtime_checkable
 class HasApiKeyVariable(Protocol):
@@ -119,6 +123,15 @@ class HasApiKeyVariable(Protocol):
 
     def key_variable(self) -> str | None:
         """The variable that holds the key. "" = none, so the user must be signed in; None = no key needed."""
+        ...
+
+
+@runtime_checkable
+class HasSession(Protocol):
+    """A backend that keeps in a file that its user is signed in; `lok doctor` looks for the file."""
+
+    def session_file(self) -> str:
+        """The file; "" where there is none, which need not mean that the user is not signed in."""
         ...
 
 

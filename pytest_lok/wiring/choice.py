@@ -37,5 +37,4 @@ def _is_installed(settings: Settings, name: str, environ: Mapping[str, str]) -> 
     tool = settings.backends.get(name)
     if tool is None or not tool.enabled or tool.type not in CLI_TYPES:
         return False
-    program, *_ = (tool.command or name).split() or [name]
-    return shutil.which(program, path=search_path(environ)) is not None
+    return shutil.which(tool.command or name, path=search_path(environ)) is not None

@@ -182,6 +182,16 @@ class CommandBackend:
         found = next((name for name in names if self._env.get(name)), "")
         return found if found or self._dialect.sign_in else None
 
+    def session_file(self) -> str:
+        """The file by which the tool knows its user; "" where none is there."""
+        home = self._env.get("HOME", "")
+        for written in self._dialect.session_files:
+            start, _, rest = written.partition("/")
+            folder = home if start == "~" else self._env.get(start.removeprefix("$"), "")
+            if folder and (Path(folder) / rest).is_file():
+                return written
+        return ""
+
     # --- the question
 
     def _text_and_options(self, prompt: Prompt) -> tuple[str, list[CliOption]]:

@@ -228,6 +228,7 @@ CLAUDE = CliDialect(
         "CLAUDE_CODE_OAUTH_TOKEN",
         "CLAUDE_CONFIG_DIR",
     ),
+    session_files=("$CLAUDE_CONFIG_DIR/.credentials.json", "~/.claude/.credentials.json"),
     limit=10_000_000,
     escape_prompt=_escape_slash,
     read=read_claude,

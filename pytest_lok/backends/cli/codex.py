@@ -127,6 +127,7 @@ CODEX = CliDialect(
     model=CliOption(names=("-m", "--model")),
     env=PLAIN_TERMINAL,
     keys=("CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_HOME"),
+    session_files=("$CODEX_HOME/auth.json", "~/.codex/auth.json"),
     limit=1_048_576,
     size=len,
     read=read_codex,

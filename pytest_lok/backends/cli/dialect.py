@@ -136,7 +136,8 @@ class CliDialect:
 
     What it says: ``read``; ``is_finished`` knows whether nothing more will come, None = only its exit tells.
     ``read_log`` finds in ``log``, a file of its private directory, why an answer is none after all.
-    Its version after ``version``. ``install`` and ``sign_in`` are remedies.
+    Its version after ``version``. ``install`` and ``sign_in`` are remedies. Its user is signed in where one
+    of ``session_files`` is there; they may begin with ``~`` or a variable.
     """
 
     program: str = ""
@@ -152,6 +153,7 @@ class CliDialect:
     system: CliOption | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
+    session_files: tuple[str, ...] = ()
     private: Mapping[Access, Mapping[str, str]] = field(default_factory=lambda: {"none": {}})
     limit: int | None = None
     size: Callable[[str], int] = _bytes

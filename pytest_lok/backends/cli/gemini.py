@@ -166,6 +166,7 @@ GEMINI = CliDialect(
         "GOOGLE_GENAI_USE_VERTEXAI",
         "GOOGLE_GENAI_USE_GCA",
     ),
+    session_files=("$GEMINI_CLI_HOME/.gemini/oauth_creds.json", "~/.gemini/oauth_creds.json"),
     # Its settings count only in the directory it runs in, so that is never the workspace itself.
     private={
         "read": _gemini_files(["list_directory", "glob", "grep_search", "read_file", "read_many_files"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_lok.core.asking.providers import PROVIDERS
 from pytest_lok.core.asking.routing import rank
@@ -55,20 +55,23 @@ def everybody(world: World) -> list[Route]:
     return [Route(backend=name, why="", problem=_problem(name, world)) for name in world.backends]
 
 
-def nobody(found: Iterable[Route], world: World) -> BackendError:
+def nobody(found: Sequence[Route], world: World) -> BackendError:
     """The error for a task that none of these can take: what each lacks, and the nearest remedy."""
-    problems = {it.backend: it.problem for it in found if it.problem is not None}
-    # nobody misses the key of an API that no settings speak of
-    told = {name: it for name, it in problems.items() if not _is_idle(name, it, world)}
-    near = sorted((it for it in told.values() if it.kind in _NEAR), key=lambda it: _NEAR.index(it.kind))
-    keys = ", ".join(provider.keys[0] for provider in PROVIDERS.values())
-    remedy = near[0].hint if near else f"install one of them, or export a key ({keys})"
-    why = "; ".join(problem.of(name) for name, problem in told.items())
+    problems = _missed(found, world)
+    why = "; ".join(problem.of(name) for name, problem in problems.items())
     return BackendError(
         "no backend can answer" + (f" ({why})" if why else ""),
         kind=BackendFault.NOT_CONFIGURED,
-        hint=f"{remedy}; `lok doctor` says what else helps",
+        hint=f"{nearest_remedy(found, world)}; `lok doctor` says what else helps",
     )
+
+
+def nearest_remedy(found: Sequence[Route], world: World) -> str:
+    """What is done soonest so that one of these can answer."""
+    problems = _missed(found, world).values()
+    near = sorted((it for it in problems if it.kind in _NEAR), key=lambda it: _NEAR.index(it.kind))
+    keys = ", ".join(provider.keys[0] for provider in PROVIDERS.values())
+    return near[0].hint if near else f"install a tool, or export a key ({keys})"
 
 
 def _problem(name: str, world: World) -> BackendError | None:
@@ -83,5 +86,11 @@ def _problem(name: str, world: World) -> BackendError | None:
     )
 
 
-def _is_idle(name: str, problem: BackendError, world: World) -> bool:
-    return name in world.only_by_name and problem.kind is BackendFault.NOT_CONFIGURED
+def _missed(found: Iterable[Route], world: World) -> dict[str, BackendError]:
+    """The problems by backend, without APIs that no settings speak of: nobody misses the key of one."""
+    problems = {it.backend: it.problem for it in found if it.problem is not None}
+    return {
+        name: problem
+        for name, problem in problems.items()
+        if name not in world.only_by_name or problem.kind is not BackendFault.NOT_CONFIGURED
+    }

@@ -31,6 +31,9 @@ class Server:
         self.looks += 1
         return self._error(self._down)
 
+    def usual_model(self) -> str:
+        return ""
+
     async def ask(self, prompt: Prompt) -> Reply:
         raise NotImplementedError
 
@@ -66,7 +69,7 @@ def test_nobody_gets_one_that_is_asked_only_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kinds", "hint"),
     [
-        ((BackendFault.NOT_INSTALLED,), "install one of them, or export a key (ANTHROPIC_API_KEY, "),
+        ((BackendFault.NOT_INSTALLED,), "install a tool, or export a key (ANTHROPIC_API_KEY, "),
         ((BackendFault.DISABLED, BackendFault.NOT_CONFIGURED, BackendFault.NETWORK), "mend s2; "),
         ((BackendFault.NOT_INSTALLED, BackendFault.DISABLED, BackendFault.NOT_CONFIGURED), "mend s2; "),
         ((BackendFault.NOT_INSTALLED, BackendFault.DISABLED), "mend s1; "),
