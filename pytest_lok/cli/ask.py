@@ -27,7 +27,7 @@ def _ask(words: tuple[str, ...], everybody: bool) -> int:
     from pytest_lok.cli.views import view
     from pytest_lok.core.events import StepFinished
     from pytest_lok.core.workflow.plan import Plan
-    from pytest_lok.reports.console import answer, closing, duration
+    from pytest_lok.reports.console import answer, duration, summary
     from pytest_lok.reports.json_report import json_report
     from pytest_lok.verbs.ask import ask_workflow
 
@@ -44,7 +44,8 @@ def _ask(words: tuple[str, ...], everybody: bool) -> int:
         asked = ", ".join(f"{name} ({model})" if model else name for name, model in models.items())
         call.terminal.note(f"asking {asked}")
     lines = ProgressLines(verbose=call.options.verbose, finished=False)
-    progress = view(call.terminal, lines, color=call.color)
+    quiet = call.options.json and not call.options.verbose
+    progress = view(call.terminal, lines, color=call.color, quiet=quiet)
     print_early = not call.json and call.options.output is None
 
     def on_event(event: Event) -> None:
@@ -61,11 +62,12 @@ def _ask(words: tuple[str, ...], everybody: bool) -> int:
         times = (f"{name} {duration(step.seconds)}" for name, step in result.steps.items())
         call.terminal.note(f"times: {', '.join(times)}")
     silent = not answered and not result.interrupted
-    call.terminal.note(f"ask: nobody answered ({len(names)} asked)" if silent else "\n".join(closing(result)))
     if call.json:
         call.deliver(json_report(result, code))
     elif not print_early:
         call.deliver("\n\n".join(answer(step, backend=name) for name, step in result.steps.items()))
+    verdict = f"ask: nobody answered ({len(names)} asked)" if silent else summary(result)
+    progress.say([(result.outcome, verdict)])
     return code
 
 

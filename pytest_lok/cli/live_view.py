@@ -17,7 +17,7 @@ from rich.text import Text
 from pytest_lok.cli.progress import RunProgress
 from pytest_lok.cli.progress_lines import Line, ProgressLines
 from pytest_lok.cli.terminal import Terminal
-from pytest_lok.core.events import Event, RunWaiting, StepRetrying
+from pytest_lok.core.events import Event, RunWaiting, StepRetrying, StepStarted
 from pytest_lok.reports.console import duration
 from pytest_lok.reports.table import MARKS, marks_for
 
@@ -83,7 +83,7 @@ class LiveView:
         """Note the event, which the next frame shows."""
         self._progress.on_event(event)
         # what passes is in the picture as long as it lasts
-        if not isinstance(event, (StepRetrying, RunWaiting)):
+        if not isinstance(event, (StepStarted, StepRetrying, RunWaiting)):
             self._lines.extend(self._progress_lines.lines(event))
 
     def on_stop(self, reason: str) -> None:

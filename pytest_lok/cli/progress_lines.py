@@ -105,11 +105,9 @@ class ProgressLines:
                 shown = leave_out_middle(event.prompt, head=8_000, tail=2_000, lines=_PROMPT_LINES)
                 yield from (("", f"    > {line}") for line in shown.strip().split("\n"))
             case StepRetrying():
-                yield (
-                    "",
-                    f"again    {event.step:<{self._name_width}}  attempt {event.attempt} failed, "
-                    f"retrying in {event.delay:.1f} s: {event.reason}",
-                )
+                attempt = f"{event.attempt} of {event.attempts}" if event.attempts else f"{event.attempt}"
+                why = f"attempt {attempt} failed, retrying in {event.delay:.1f} s: {event.reason}"
+                yield "", f"again    {event.step:<{self._name_width}}  {why}"
             case StepFinished(result=result):
                 self._results[result.name] = result
                 if self._shows_finished and not self._is_told_together(result):

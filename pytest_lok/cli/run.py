@@ -103,7 +103,8 @@ def _said(call: Invocation, result: RunResult, report: Callable[[RunResult], str
     if _is_for_people(call):
         from pytest_lok.reports.answers import answers
 
-        return answers(result, every=call.options.verbose)
+        unseen = not call.terminal.err.isatty()
+        return answers(result, every=call.options.verbose, failed=unseen)
     return outputs(result, every=call.options.verbose)
 
 

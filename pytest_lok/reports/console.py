@@ -35,15 +35,16 @@ def status(result: StepResult, width: int = 0) -> str:
 def details(result: StepResult, *, output: bool, whole: bool = False) -> Iterator[str]:
     """What a step did, and why it did not pass, indented; ``output`` adds what it printed or said.
 
-    ``whole`` leaves nothing out, else of a long text the end is shown.
+    ``whole`` leaves nothing out, also not the sections of a step that passed; else of a long text the end
+    is shown.
     """
     if not result.passed:
         yield from _why(result, whole=whole)
     for line in done(result, whole=whole):
         yield from _indented(line)
-    if result.outcome in (Outcome.PASSED, Outcome.SKIPPED):
+    if result.outcome is Outcome.SKIPPED or (result.passed and not whole):
         return
-    for section in _evidence(result, output=output, whole=whole):
+    for section in result.sections if result.passed else _evidence(result, output=output, whole=whole):
         text = section.text if whole else tail(section.text)
         if "\n" not in text and "before fix " in section.title:
             yield from _indented(f"{section.title}: {text}")

@@ -73,6 +73,7 @@ def test_nobody_answering_is_an_error(project: Project) -> None:
     )
     done = project.lok("ask", "?", "--json")
     assert done.code == done.document["exit_code"] == 3
+    assert done.err == "", "nothing else is printed"
     assert {step["outcome"] for step in done.document["steps"].values()} == {"soft"}
 
 

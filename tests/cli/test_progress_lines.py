@@ -23,6 +23,10 @@ def test_a_pause_is_told_because_it_takes_time() -> None:
         ProgressLines(), STARTED, StepRetrying(step="slow", attempt=1, delay=2.0, reason="rate limit")
     )
     assert said == ["again    slow   attempt 1 failed, retrying in 2.0 s: rate limit"]
+    of_three = StepRetrying(step="slow", attempt=1, attempts=3, delay=2.0, reason="429")
+    assert lines(ProgressLines(), STARTED, of_three) == [
+        "again    slow   attempt 1 of 3 failed, retrying in 2.0 s: 429"
+    ]
 
 
 def test_the_output_of_a_failed_step_is_shown_unless_it_is_printed_anyway() -> None:

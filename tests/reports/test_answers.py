@@ -20,6 +20,10 @@ def test_an_answer_stands_under_its_step_and_who_gave_it() -> None:
 
 def test_what_did_not_pass_is_told_where_it_failed() -> None:
     assert shown(FAILED, SKIPPED, said("empty", "")) == ""
+    run = run_of(
+        FAILED, SKIPPED, replace(FAILED, name="mute", output="exit code 1"), leaves=("tests", "mute")
+    )
+    assert answers(run, failed=True) == "== tests ==\n1 failed"
 
 
 def test_only_the_last_steps_or_every_step() -> None:

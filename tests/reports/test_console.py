@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_lok.core.results import CACHED_USAGE, Usage
+from pytest_lok.core.results import CACHED_USAGE, Section, Usage
 from pytest_lok.reports.console import answer, cost, details, duration, outputs, status, summary, tail
 from tests.reports.results import ERROR, FAILED, PASSED, SKIPPED, SOFT, run_of
 
@@ -22,6 +22,12 @@ def test_a_step_that_did_not_run_took_no_time() -> None:
 
 def test_a_passed_step_needs_no_reason() -> None:
     assert list(details(PASSED, output=True)) == []
+
+
+def test_all_sections_of_a_passed_step_are_there_if_asked_for() -> None:
+    result = replace(PASSED, sections=(Section(title="edits", text="-a\n+b"),))
+    assert list(details(result, output=True)) == []
+    assert list(details(result, output=True, whole=True)) == ["    --- edits ---", "    -a", "    +b"]
 
 
 def test_why_and_what_to_do_and_what_it_printed() -> None:
