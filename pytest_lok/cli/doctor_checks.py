@@ -157,12 +157,13 @@ def _seen(state: BackendState) -> DoctorCheck:
 
 async def _look(check: DoctorCheck, state: BackendState, world: World, *, live: bool) -> DoctorCheck:
     """The check of a backend that can be asked, with all that is known without a question, or with one."""
-    from pytest_lok.engine.ports import HasApiKeyVariable, HasSession, HasVersion
+    from pytest_lok.engine.ports import HasApiKeyVariable, HasVersion
     from pytest_lok.errors import BackendError
 
     backend, redactor = world.backends[state.name], world.redactor
-    version, sign_in, is_known = "", "", True
+    version, sign_in, session, is_known = "", "", "", True
     if isinstance(backend, HasVersion):
+        session = backend.session_file()
         try:
             version = await backend.version(limit=_PROGRAM_TIMEOUT)
             # a launcher such as npx is there, and nobody knows whether what it launches is
@@ -170,7 +171,6 @@ async def _look(check: DoctorCheck, state: BackendState, world: World, *, live: 
         except BackendError as error:
             version, is_known = f"version unknown ({error.message})", False
     key = backend.key_variable() if isinstance(backend, HasApiKeyVariable) else None
-    session = backend.session_file() if isinstance(backend, HasSession) else ""
     if key is not None:
         sign_in = f"key in {key}" if key else f"signed in, says {session}" if session else "signed in?"
         is_known = is_known and bool(key or session)

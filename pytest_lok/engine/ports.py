@@ -127,15 +127,6 @@ class HasApiKeyVariable(Protocol):
 
 
 @runtime_checkable
-class HasSession(Protocol):
-    """A backend that keeps in a file that its user is signed in; `lok doctor` looks for the file."""
-
-    def session_file(self) -> str:
-        """The file; "" where there is none, which need not mean that the user is not signed in."""
-        ...
-
-
-@runtime_checkable
 class HasVersion(Protocol):
     """A backend that is a program of this machine and can print its version without asking a model."""
 
@@ -144,6 +135,10 @@ class HasVersion(Protocol):
 
         BackendError where the program fails, or says nothing within ``limit`` seconds.
         """
+        ...
+
+    def session_file(self) -> str:
+        """The file that says that the user is signed in; "" = none is seen, and nobody knows."""
         ...
 
 

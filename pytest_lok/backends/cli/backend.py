@@ -183,14 +183,7 @@ class CommandBackend:
         return found if found or self._dialect.sign_in else None
 
     def session_file(self) -> str:
-        """The file by which the tool knows its user; "" where none is there."""
-        home = self._env.get("HOME", "")
-        for written in self._dialect.session_files:
-            start, _, rest = written.partition("/")
-            folder = home if start == "~" else self._env.get(start.removeprefix("$"), "")
-            if folder and (Path(folder) / rest).is_file():
-                return written
-        return ""
+        return self._dialect.session_file(self._env)
 
     # --- the question
 

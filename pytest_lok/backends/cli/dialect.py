@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pytest_lok.backends import error_mapping as faults
@@ -183,6 +184,15 @@ class CliDialect:
         if any("{prompt}" in word for word in theirs):
             return [*subcommand, *ours, *filled]
         return [*subcommand, *filled, *ours, *(word for word in self.trailing if word not in theirs)]
+
+    def session_file(self, env: Mapping[str, str]) -> str:
+        """The first of ``session_files`` that is there, as it is written; "" where none is."""
+        for written in self.session_files:
+            start, _, rest = written.partition("/")
+            folder = env.get("HOME" if start == "~" else start.removeprefix("$"), "")
+            if folder and (Path(folder) / rest).is_file():
+                return written
+        return ""
 
 
 ANY = CliDialect(env={"NO_COLOR": "1"})
