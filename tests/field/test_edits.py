@@ -286,8 +286,8 @@ def test_the_edits_of_all_items_are_applied_or_none(project: Project) -> None:
     says(project, ("a.txt", "a", "A"))
     done = ran(project, 'for_each = ["a", "b"]\n')
     assert done.code == 1
-    assert "[1] the edits do not apply" in done.err
-    assert "[0] its edits are undone" in done.err
+    assert "[1] b: failed: the edits do not apply" in done.err
+    assert "[0] a: skipped: its edits are undone" in done.err
     assert (project.root / "a.txt").read_text() == "a\n"
 
 
