@@ -1,13 +1,25 @@
-# make test   every check but those of compat        make demo   watch a workflow find a bug, offline
-# make bench  the ratios of benchmarks/              make clis   the real tools, for tests with them
-# make fuzz   new examples for the generators of tests/fuzz, for 20 minutes
-# make compat the plugin with pytest's older versions, with the plugins it meets elsewhere, in a large suite of others
-# make docs   the site in build/docs; a warning or a dead link is an error
+# make install    everything that work on lok needs, into .venv
+# make demo       watch a workflow find a bug, offline; without .venv it installs what a user would, into .demo
+# make test       every check but those of compat: the four below
+# make lint       ruff: mistakes and format
+# make types      mypy --strict
+# make layers     import-linter: which module may import which
+# make suite      the tests but for those marked slow
+# make fix        mend what ruff can mend, and format
+# make coverage   the whole suite, and which branches it does not reach
+# make compat     the plugin with pytest's older versions, with the plugins it meets elsewhere, in a large suite of others
+# make fuzz       new examples for the generators of tests/fuzz, for 20 minutes; seconds=300 for five
+# make clis       the real tools, for tests with them
+# make bench      the ratios of benchmarks/
+# make measure    the size and the order of the code, beside their targets; before=DIRECTORY adds an older state
+# make rooms      write the tables of docs/architecture.md anew from the docstrings
+# make docs       the site in build/docs; a warning or a dead link is an error
+# make picture    draw docs/demo.svg anew from the demo's output
+# make changelog  what the fragments in changelog.d/ will say
+# make wheel      the wheel, in dist/
 # make release-check  build the package, and run the demo from it in a clean environment
-# make picture  draw docs/demo.svg anew from the demo's output
-# make rooms    write the tables of docs/architecture.md anew from the docstrings
-# make measure  the size and the order of the code, beside their targets
-# make help   this text
+# make clean      remove everything that make has made
+# make help       this text
 # A machine with python3 (3.11 or later), make and git is enough; everything else goes into .venv.
 
 PYTHON ?= python3
@@ -29,11 +41,13 @@ help:
 
 install: $(READY)
 
-$(READY): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "This needs Python 3.11 or later and $(PYTHON) is $$($(PYTHON) -V 2>&1 || true): try  make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-	  echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu:  apt-get install python3-venv" >&2; exit 1; }
+NO_VENV = $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu:  apt-get install python3-venv
+
+$(READY): pyproject.toml
+	@$(CHECK_PYTHON)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(NO_VENV)" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --no-compile --editable . --group dev
 	@touch $@
@@ -88,8 +102,18 @@ coverage: $(READY)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
-demo: $(READY)
-	@$(BIN)/python -m demo
+# Whoever has not set up .venv gets what a user would, and not the tools of developers.
+PLAYER := $(if $(wildcard $(READY)),$(VENV),.demo/venv)
+
+demo: $(PLAYER)/.ready
+	@$(PLAYER)/bin/python -m demo
+
+.demo/venv/.ready: pyproject.toml
+	@$(CHECK_PYTHON)
+	@echo "Installing pytest-lok and what it needs into .demo/venv, once: about half a minute ..."
+	@$(PYTHON) -m venv --clear .demo/venv || { echo "$(NO_VENV)" >&2; exit 1; }
+	@.demo/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --editable .
+	@touch $@
 
 picture: $(READY)
 	$(BIN)/python -m tools.picture

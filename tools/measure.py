@@ -367,11 +367,24 @@ def table(rows: list[Row], before: list[Row] | None) -> str:
     )
 
 
+def package_folder(text: str) -> Path:
+    """The folder of a package: the one that is named, or ``pytest_lok`` in it; an error of argparse else."""
+    named = Path(text)
+    for folder in (named, named / PACKAGE.name):
+        if (folder / "__init__.py").is_file():
+            return folder
+    raise argparse.ArgumentTypeError(f"{text} is no package, and holds no {PACKAGE.name}")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print the table; 1 if a target is missed and ``--strict`` asks to say so."""
     parser = argparse.ArgumentParser(prog="python -m tools.measure", description=__doc__)
-    parser.add_argument("package", nargs="?", type=Path, default=PACKAGE, help="default: pytest_lok")
-    parser.add_argument("--before", type=Path, metavar="PACKAGE", help="the package as it was")
+    parser.add_argument(
+        "package", nargs="?", type=package_folder, default=PACKAGE, help="default: pytest_lok"
+    )
+    parser.add_argument(
+        "--before", type=package_folder, metavar="PACKAGE", help="the package as it was, or its checkout"
+    )
     parser.add_argument("--strict", action="store_true", help="exit 1 if a target is missed")
     options = parser.parse_args(arguments)
     before = measure(options.before) if options.before else None

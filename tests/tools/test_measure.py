@@ -116,3 +116,15 @@ def test_the_table_shows_both_and_strict_exits_with_1(
     assert first.split() == ["measure", "before", "now", "target", "where"]
     assert lines.split() == ["lines", "30", "30", "at", "most", "-770", "missed"]
     assert measure.main([str(house), "--strict"]) == 1
+
+
+def test_an_older_state_is_named_by_its_checkout_or_its_package(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pytest_lok").mkdir()
+    (tmp_path / "pytest_lok" / "__init__.py").write_text('"""Old."""\n')
+    assert package_folder(str(tmp_path)) == package_folder(str(tmp_path / "pytest_lok"))
+    with pytest.raises(SystemExit) as refused:
+        main(["--before", str(tmp_path / "nowhere")])
+    assert refused.value.code == 2
+    assert "nowhere is no package, and holds no pytest_lok" in capsys.readouterr().err
