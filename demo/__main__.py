@@ -122,7 +122,8 @@ class Stage:
 def check(stage: Stage, got: tuple[int, dict[str, str]], *, code: int, steps: Mapping[str, str]) -> bool:
     """Whether the run ended as it should, the project's own tests being green in any case."""
     exit_code, outcome = got
-    tests = {name: kind for name, kind in outcome.items() if name not in steps}
+    # a part of a step is a test case of its own: injections[sql-injection web.py:25]
+    tests = {name: kind for name, kind in outcome.items() if name.partition("[")[0] not in steps}
     right = (
         exit_code == code
         and all(outcome.get(name) == kind for name, kind in steps.items())

@@ -123,8 +123,8 @@ def test_an_older_state_is_named_by_its_checkout_or_its_package(
 ) -> None:
     (tmp_path / "pytest_lok").mkdir()
     (tmp_path / "pytest_lok" / "__init__.py").write_text('"""Old."""\n')
-    assert package_folder(str(tmp_path)) == package_folder(str(tmp_path / "pytest_lok"))
+    assert measure.package_folder(str(tmp_path)) == measure.package_folder(str(tmp_path / "pytest_lok"))
     with pytest.raises(SystemExit) as refused:
-        main(["--before", str(tmp_path / "nowhere")])
+        measure.main(["--before", str(tmp_path / "nowhere")])
     assert refused.value.code == 2
     assert "nowhere is no package, and holds no pytest_lok" in capsys.readouterr().err
