@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pytest_lok.core.events import BackendAsked
-from pytest_lok.core.results import ItemResult, Outcome, Reply, StepResult
+from pytest_lok.core.results import ItemResult, Outcome, Reply, Section, StepResult
 from pytest_lok.core.text.truncation import leave_out_middle, one_line
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.core.workflow.model import Ask, Shell, Step
 from pytest_lok.reports.console import cost, duration
 from pytest_lok.reports.escaping import escape_ci_commands, escape_control_chars
+from pytest_lok.reports.facts import done, item_label, last_attempt, many, vote
+from pytest_lok.reports.table import table
 
 _TOKENS = Redactor()
-_ITEMS = 5  # failed items of a for_each that are shown
+_ITEMS = 5  # failed items of a for_each that are shown whole
+_ROWS = 20  # items of a for_each that are listed
+_WIDTH = 80  # columns of a table; who makes a report does not know the terminal that shows it
 
 
 def explain(
@@ -22,19 +28,55 @@ def explain(
     *,
     asked: Sequence[BackendAsked] = (),
     root: StepResult | None = None,
+    parts_apart: bool = False,
 ) -> str:
     """Where the step is written, what was asked of whom, the answer, why it is not green, what to do.
 
-    ``asked`` are the prompts that were sent. ``root`` is the result of the step that blocked this one. Every
-    text is cut to a bounded size, and escaped for terminals and CI runners.
+    ``asked`` are the prompts that were sent. ``root`` is the result of the step that blocked this one.
+    ``parts_apart``: the red parts of a failed step have reports of their own. Every text is cut to a bounded
+    size, and escaped for terminals and CI runners.
     """
     parts = [f"{step.path}:{step.line}: step {step.name!r} {_outcome_phrase(result)}"]
     if result.ran:
-        parts += _request(step, asked)
-        parts += _replies(result, step)
-        parts += _sections_and_items(result)
+        parts += _task(step, asked)
+        parts += table_of(result)
+        if result.items:
+            parts += _red_items(result, asked, apart=parts_apart and result.outcome is Outcome.FAILED)
+        else:
+            parts += _exchange(result, asked)
+            parts += _output(result, step)
+        parts += done(result)
     parts += _reason_and_hint(result, root)
     return escape_untrusted("\n".join(parts))
+
+
+def item_text(result: StepResult, item: ItemResult, asked: Sequence[BackendAsked]) -> Iterator[str]:
+    """What was asked about one item of a ``for_each`` step, what came of it, and how it was judged."""
+    prefix = f"[{item.index}] "
+    of_item = replace(
+        result,
+        reason=item.reason,
+        verdict=item.verdict,
+        replies=tuple(reply for reply in result.replies if reply.item == item.index),
+        refusals=tuple(refusal for refusal in result.refusals if refusal.item == item.index),
+        sections=tuple(
+            Section(title=section.title.removeprefix(prefix), text=section.text)
+            for section in result.sections
+            if section.title.startswith(prefix)
+        ),
+    )
+    yield from _exchange(of_item, [event for event in asked if event.item == item.index])
+    if not of_item.replies and item.output not in ("", item.reason):
+        yield from _block("output", excerpt(item.output, lines=12, chars=2_000))
+
+
+def table_of(result: StepResult) -> list[str]:
+    """A row for each item, or for each of several backends; of many items those that are red, and a count."""
+    items = sorted(result.items, key=lambda item: not item.outcome.red)
+    counts = Counter(item.outcome for item in items[_ROWS:])
+    rest = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+    more = [f"and {many(len(items) - _ROWS, 'item')} more: {rest}"] if rest else []
+    return [*table(replace(result, items=tuple(items[:_ROWS])), width=_WIDTH), *more]
 
 
 def escape_untrusted(text: str) -> str:
@@ -49,12 +91,6 @@ def escape_untrusted(text: str) -> str:
 def reason_line(result: StepResult, limit: int = 300) -> str:
     """The reason of a result in one line of at most ``limit`` characters."""
     return escape_untrusted(one_line(result.reason, limit))
-
-
-def listed(names: Sequence[str], limit: int = 8) -> str:
-    """Names with commas between; of many the first ones, and how many there are more."""
-    more = f", and {len(names) - limit} more" if len(names) > limit else ""
-    return escape_untrusted(", ".join(names[:limit]) + more)
 
 
 def excerpt(text: str, *, lines: int = 24, chars: int = 4_000) -> str:
@@ -76,8 +112,8 @@ def _outcome_phrase(result: StepResult) -> str:
             return "passed"
 
 
-def _request(step: Step, asked: Sequence[BackendAsked]) -> Iterator[str]:
-    """The command as written, or the last prompts as they were sent; equal prompts are shown once."""
+def _task(step: Step, asked: Sequence[BackendAsked]) -> Iterator[str]:
+    """The command as written, or the prompt as written where nobody was asked."""
     match step.action:
         case Shell(shell=None, argv=argv):
             yield from _block("command", " ".join(part.source for part in argv))
@@ -85,6 +121,10 @@ def _request(step: Step, asked: Sequence[BackendAsked]) -> Iterator[str]:
             yield from _block("command", template.source)
         case Ask(prompt=prompt) if not asked:
             yield from _block("prompt, as written", prompt.source)
+
+
+def _exchange(result: StepResult, asked: Sequence[BackendAsked]) -> Iterator[str]:
+    """The prompts as they were sent, the answers, the vote, and what was found out about them."""
     # several backends are usually asked the same, and a prompt may be long
     by_text: dict[str, list[str]] = {}
     for event in asked:
@@ -94,23 +134,22 @@ def _request(step: Step, asked: Sequence[BackendAsked]) -> Iterator[str]:
             recipients.append(recipient)
     for text, recipients in by_text.items():
         yield from _block(f"asked {', '.join(recipients)}", excerpt(text))
-
-
-def _replies(result: StepResult, step: Step) -> Iterator[str]:
     for reply in result.replies:
         yield from _block(_reply_title(reply), excerpt(reply.text))
     # the reason of the step often quotes the one refusal there is
     for refusal in result.refusals:
         if refusal.reason not in result.reason:
             yield f"{refusal.backend} gave no valid answer: {refusal.kind}: {refusal.reason}"
-    verdict = result.verdict
-    if verdict is not None:
-        tally = ", ".join(
-            f"{excerpt(value, lines=1, chars=80)}: {votes:g}" for value, votes in verdict.tally.items()
-        )
-        yield "verdict: " + "; ".join(filter(None, [verdict.strategy, tally, verdict.note]))
-        if verdict.dissent:
-            yield f"dissent: {', '.join(verdict.dissent)}"
+    if ballots := vote(result.verdict):
+        yield f"vote: {ballots}"
+    for section in last_attempt(result.sections):
+        if "\n" not in section.text and "before fix " in section.title:
+            yield f"{section.title}: {section.text}"
+        elif section.text.strip():
+            yield from _block(section.title, excerpt(section.text, lines=40, chars=8_000))
+
+
+def _output(result: StepResult, step: Step) -> Iterator[str]:
     shown = {result.reason, *(section.text.strip() for section in result.sections)}
     if isinstance(step.action, Shell) and result.output.strip() and result.output.strip() not in shown:
         yield from _block("output", excerpt(result.output, lines=40, chars=8_000))
@@ -121,19 +160,14 @@ def _reply_title(reply: Reply) -> str:
     return f"{reply.backend} answered ({', '.join(filter(None, facts))})"
 
 
-def _sections_and_items(result: StepResult) -> Iterator[str]:
-    for section in result.sections:
-        if section.text.strip():
-            yield from _block(section.title, excerpt(section.text, lines=40, chars=8_000))
+def _red_items(result: StepResult, asked: Sequence[BackendAsked], *, apart: bool) -> Iterator[str]:
+    """The first red items, each with its question and its answer; none if they are reported ``apart``."""
     red = [item for item in result.items if item.outcome.red]
-    for item in red[:_ITEMS]:
-        yield from _block(_item_title(item), excerpt(item.output, lines=12, chars=2_000))
-    if len(red) > _ITEMS:
-        yield f"and {len(red) - _ITEMS} more items"
-
-
-def _item_title(item: ItemResult) -> str:
-    return f"item {item.index} ({excerpt(str(item.item), lines=1, chars=80)}): {item.outcome}: {item.reason}"
+    for item in () if apart else red[:_ITEMS]:
+        yield f"{item_label(item)}: {item.outcome}: {item.reason}"
+        yield from (
+            f"    {row}".rstrip() for text in item_text(result, item, asked) for row in text.split("\n")
+        )
 
 
 def _reason_and_hint(result: StepResult, root: StepResult | None) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -13,8 +13,9 @@ from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.workflow.model import Step, Workflow
 from pytest_lok.dataclass import dataclass
 from pytest_lok.plugin._pytest_internals import make_longrepr
-from pytest_lok.plugin.failure_text import escape_untrusted, excerpt, explain, reason_line
+from pytest_lok.plugin.failure_text import escape_untrusted, excerpt, explain, reason_line, table_of
 from pytest_lok.plugin.subtests import Subtest, subtests_of
+from pytest_lok.reports.facts import done, last_attempt, vote
 
 Phase: TypeAlias = Literal["setup", "call"]
 ReportOutcome: TypeAlias = Literal["passed", "failed", "skipped", "xfail"]
@@ -81,7 +82,8 @@ class StepReport:
     """What pytest's report of one step says.
 
     ``file`` is where the step is written. ``root`` is the result of the step that blocked this one. ``asked``
-    gives the prompts that a step which did not pass has sent, by the step's name.
+    gives the prompts that a step which did not pass has sent, by the step's name. ``parts_apart``: the red
+    parts of a failed step have reports of their own.
     """
 
     workflow: Workflow
@@ -91,12 +93,18 @@ class StepReport:
     run_id: str = ""
     asked: Callable[[str], tuple[BackendAsked, ...]] = _nothing_asked
     root: StepResult | None = None
+    parts_apart: bool = False
 
     @property
     def longrepr(self) -> Any:
         """The step's own words with a short reason and its place; nothing of our code is in it."""
-        text = explain(self.result, self.step, asked=self.asked(self.step.name), root=self.root)
+        asked = self.asked(self.step.name)
+        text = explain(self.result, self.step, asked=asked, root=self.root, parts_apart=self.parts_apart)
         return self._longrepr_at(text, reason_line(self.result))
+
+    def subtests(self) -> list[Subtest]:
+        """The step's parts, as ``subtests_of`` has them."""
+        return subtests_of(self.result, self.asked(self.step.name) if self.result.outcome.red else ())
 
     def subtest_longrepr(self, subtest: Subtest) -> Any:
         """The text and the short reason of a subtest, at the place of its finding or else of the step."""
@@ -169,11 +177,17 @@ class StepReport:
         }
         return {name: value for name, value in facts.items() if value not in ("", None)}
 
-    def _sections(self) -> list[tuple[str, str]]:
-        output = [("output", self.result.output)] if self.result.output and self.result.ran else []
-        sections = output + [(section.title, section.text) for section in self.result.sections]
-        red = (subtest for subtest in subtests_of(self.result) if subtest.outcome.red)
-        return sections + [(subtest.name, subtest.reason) for subtest in red]
+    def _sections(self) -> Iterator[tuple[str, str]]:
+        """What stands in the report of a step that is not red: who said what, what was decided and done."""
+        result = self.result
+        if rows := table_of(result):
+            yield "answers", "\n".join(rows)
+        if result.output and result.ran:
+            yield "output", result.output
+        yield from ((section.title, section.text) for section in last_attempt(result.sections))
+        if facts := [*filter(None, [vote(result.verdict)]), *done(result, whole=True)]:
+            yield "result", "\n".join(facts)
+        yield from ((part.name, part.reason) for part in subtests_of(result) if part.outcome.red)
 
 
 def _model(result: StepResult) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_lok.plugin.nodes import StepItem
 from pytest_lok.plugin.runner import WorkflowRunner
-from pytest_lok.plugin.subtests import report_of_subtest, subtests_of
+from pytest_lok.plugin.subtests import report_of_subtest
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import StepResult
@@ -68,11 +68,8 @@ class Reporting:
         """
         if report.skipped or not item.config.pluginmanager.hasplugin("subtests"):
             return
-        subtests = subtests_of(result)
-        if not subtests:
-            return
         step_report = self._runner.report(item, result)
-        for number, subtest in enumerate(subtests, 1):
+        for number, subtest in enumerate(step_report.subtests(), 1):
             if not subtest.outcome.red or report.failed:
                 of_subtest = report_of_subtest(subtest, number, report, step_report.subtest_longrepr)
                 item.ihook.pytest_runtest_logreport(report=of_subtest)

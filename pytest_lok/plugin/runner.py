@@ -105,6 +105,7 @@ class WorkflowRunner:
             run_id=self._session.runs.run_id,
             asked=run.claim.asked,
             root=run.wait_for(result.blocked_by) if result.blocked else None,
+            parts_apart=item.config.pluginmanager.hasplugin("subtests"),
         )
 
     def report_without_item(

@@ -12,8 +12,12 @@ import pytest
 
 from pytest_lok.core.results import Outcome
 from pytest_lok.plugin.early_exit import EarlyExit
-from pytest_lok.plugin.failure_text import listed
+from pytest_lok.plugin.failure_text import escape_untrusted
 from pytest_lok.plugin.outcome import CANCELLED, NOT_RUN
+from pytest_lok.reports.facts import some
+
+NAMED = 8
+"""Workflows or steps that one line names."""
 
 
 class StepErrors:
@@ -50,7 +54,7 @@ class StepErrors:
         if ended:
             terminalreporter.write_sep("_", self._early_exit.reason, red=True, bold=True)
             for line in _ended_lines(ended):
-                terminalreporter.line(line)
+                terminalreporter.line(escape_untrusted(line))
         try:
             return (yield)
         finally:
@@ -79,7 +83,7 @@ def _ended_lines(reports: Iterable[pytest.TestReport]) -> Iterator[str]:
         words = "not begun" if "not_run" in facts else "ended while running"
         groups.setdefault((facts["workflow"], words), []).append(report.nodeid.partition("::")[2])
     for (workflow, words), steps in groups.items():
-        yield f"{workflow}: {words}: {listed(steps)}"
+        yield f"{workflow}: {words}: {some(steps, NAMED)}"
 
 
 def _show(report: pytest.TestReport, config: pytest.Config) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
+from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.results import Finding, ItemResult, Outcome, StepResult
 from pytest_lok.dataclass import dataclass
 from pytest_lok.plugin._pytest_internals import subtest_report
-from pytest_lok.plugin.failure_text import escape_untrusted, excerpt
+from pytest_lok.plugin.failure_text import escape_untrusted, excerpt, item_text
+from pytest_lok.reports.facts import item_value
 
 _SHOWN = 50  # subtests of one step; a for_each may have thousands of items
 
@@ -29,19 +31,24 @@ class Subtest:
     line: int = 0
 
     def __str__(self) -> str:
-        lines = [f"{self.name}: {self.outcome}", *excerpt(self.text).splitlines(), f"E   {self.reason}"]
+        text = excerpt(self.text, lines=120, chars=16_000)
+        lines = [f"{self.name}: {self.outcome}", *text.splitlines(), f"E   {self.reason}"]
         return escape_untrusted("\n".join(lines))
 
 
-def subtests_of(result: StepResult) -> list[Subtest]:
-    """The step's subtests, red ones first: its blocking findings, or else its items, or its backends."""
+def subtests_of(result: StepResult, asked: Sequence[BackendAsked] = ()) -> list[Subtest]:
+    """The step's subtests, red ones first: its blocking findings, or else its items, or its backends.
+
+    ``asked`` are the prompts that were sent.
+    """
     blocking = [_of_finding(finding) for finding in result.findings or () if finding.blocking]
     if blocking:
         return blocking[:_SHOWN]
     # one part is the step itself, and would be counted twice
     if len(result.items) < 2 and len(result.replies) + len(result.refusals) < 2:
         return []
-    subtests = [_of_item(item) for item in result.items] or list(_of_backends(result))
+    items = sorted(result.items, key=lambda item: not item.outcome.red)[:_SHOWN]
+    subtests = [_of_item(result, item, asked) for item in items] or list(_of_backends(result))
     subtests.sort(key=lambda subtest: not subtest.outcome.red)
     return subtests[:_SHOWN] if len(subtests) > 1 else []
 
@@ -86,9 +93,10 @@ def _of_finding(finding: Finding) -> Subtest:
     )
 
 
-def _of_item(item: ItemResult) -> Subtest:
-    name = f"item {item.index}: {excerpt(str(item.item), lines=1, chars=60)}"
-    return Subtest(name=escape_untrusted(name), outcome=item.outcome, reason=item.reason, text=item.output)
+def _of_item(result: StepResult, item: ItemResult, asked: Sequence[BackendAsked]) -> Subtest:
+    text = "\n".join(item_text(result, item, asked)) if item.outcome.red else ""
+    name = escape_untrusted(f"item {item.index}: {item_value(item)}")
+    return Subtest(name=name, outcome=item.outcome, reason=item.reason, text=text)
 
 
 def _of_backends(result: StepResult) -> Iterator[Subtest]:

@@ -7,13 +7,14 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from pytest_lok.core.results import Outcome
-from pytest_lok.plugin.failure_text import escape_untrusted, listed
+from pytest_lok.core.results import Outcome, RunResult
+from pytest_lok.plugin.failure_text import escape_untrusted, table_of
 from pytest_lok.plugin.final_reports import FinalReports
 from pytest_lok.plugin.runner import WorkflowRunner
 from pytest_lok.plugin.selection import WorkflowSelection
-from pytest_lok.plugin.step_errors import StepErrors
-from pytest_lok.reports.console import closing
+from pytest_lok.plugin.step_errors import NAMED, StepErrors
+from pytest_lok.reports.console import closing, status
+from pytest_lok.reports.facts import done, some
 
 _LEGEND = {
     "xfailed": "x, XFAIL: a soft step: it failed or had an error, and has `continue_on_error`",
@@ -42,7 +43,7 @@ class Summary:
         names = [workflow.stem for workflow in self._selection.candidates()]
         text = f"lok: {len(names)} workflow{'' if len(names) == 1 else 's'}"
         if names:
-            text += f": {listed(names)}"
+            text += f": {some(names, NAMED)}"
         session = self._selection.session
         if session.project.record is not None:
             text += f"; recorded answers: {session.project.record}"
@@ -52,9 +53,16 @@ class Summary:
         return f"{text} (left out: {', '.join(excluded)})" if excluded else text
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write a line per workflow: outcome, seconds, backends, tokens, and what its gate set aside."""
+        """Write a line per workflow: outcome, seconds, backends, tokens, and what its gate set aside.
+
+        With ``-v`` a line per step as well, and tables of items and backends.
+        """
         self._step_errors.put_back()
-        lines = [line for record in self._runner.records() for line in closing(record.result)]
+        is_verbose = terminalreporter.config.get_verbosity() > 0
+        lines: list[str] = []
+        for record in self._runner.records():
+            lines += _steps(record.result) if is_verbose else []
+            lines += closing(record.result)
         lines += [
             f"{name}: left out: {why}; pytest --lok-workflow {name} runs it"
             for name, why in self._selection.excluded.items()
@@ -67,6 +75,13 @@ class Summary:
                 terminalreporter.line(escape_untrusted(line))
 
 
+def _steps(result: RunResult) -> Iterator[str]:
+    """Each step's outcome, what was decided and done, and who said what."""
+    for step in result.steps.values():
+        yield f"  {status(step, max(map(len, result.steps)))}"
+        yield from (f"    {line}" for line in (*table_of(step), *done(step, whole=True)))
+
+
 def _reasons(not_run: Mapping[str, str]) -> Iterator[str]:
     """A line for each workflow and each reason for which steps of it were not run."""
     groups: dict[tuple[str, str], list[str]] = {}
@@ -74,7 +89,7 @@ def _reasons(not_run: Mapping[str, str]) -> Iterator[str]:
         parent, _, step = nodeid.partition("::")
         groups.setdefault((PurePosixPath(parent).stem, why), []).append(step)
     for (workflow, why), steps in groups.items():
-        yield f"{workflow}: {listed(steps)} {why}"
+        yield f"{workflow}: {some(steps, NAMED)} {why}"
 
 
 def _legend(terminal: pytest.TerminalReporter) -> Iterator[str]:

@@ -98,8 +98,13 @@ def last_attempt(sections: Iterable[Section]) -> list[Section]:
 
 def item_label(item: ItemResult) -> str:
     """``[2] src/app.py``: an item by its number and what it is."""
+    return f"[{item.index}] {item_value(item)}"
+
+
+def item_value(item: ItemResult) -> str:
+    """What an item is, on one line: a text as it stands, anything else as JSON."""
     value = item.item if isinstance(item.item, str) else json.dumps(item.item, ensure_ascii=False)
-    return f"[{item.index}] {one_line(value, _LABEL)}"
+    return one_line(value, _LABEL)
 
 
 def some(names: Sequence[str], most: int) -> str:

@@ -11,17 +11,20 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from pytest_lok.core.events import BackendAsked, BudgetSpent, Event, StepFinished, StepStarted
 from pytest_lok.core.results import NO_USAGE, Outcome, ResumeState, StepResult, Usage
+from pytest_lok.core.text.truncation import leave_out_middle
 from pytest_lok.core.workflow.model import Step
 from pytest_lok.core.workflow.schedule import allows_dependents, outdated
 from pytest_lok.locks import NumberedLocks
 from pytest_lok.store.journal import Journal
 
-PROMPTS = 16
-"""Prompts of a step that are kept, for the report of its failure."""
+RED_ITEMS = 50
+"""Items of a step whose prompts are kept, for the report of its failure."""
+_PROMPT = 4_000  # characters of the start and of the end of a prompt that are kept
 _DIGITS = 12  # of a hash, hexadecimal: few enough for an offset in a file, enough to be unique
 _STEM = 100  # characters of a file's name, where systems take 255 bytes
 OPEN = 64
@@ -78,7 +81,7 @@ class WorkflowClaim:
         self._opened = opened
         self._finished: dict[str, StepResult] = {}
         self._running: dict[str, None] = {}
-        self._asked: dict[str, list[BackendAsked]] = {}
+        self._asked: dict[str, dict[tuple[int | None, str], list[BackendAsked]]] = {}
         self._recovered: frozenset[str] = frozenset()
         self._spent = NO_USAGE
         self._order: dict[str, int] = {}
@@ -150,30 +153,36 @@ class WorkflowClaim:
         return self._spent
 
     def asked(self, step: str) -> tuple[BackendAsked, ...]:
-        """The first questions of a step that has not passed to its backends."""
+        """The first and the last question of a step that has not passed to each backend, of each red item."""
         self._read()
-        return tuple(self._asked.get(step, ()))
+        return tuple(event for events in self._asked.get(step, {}).values() for event in events)
 
     def _read(self) -> None:
         for event in self._journal.read_new():
             match event:
                 case StepStarted(step=step):
                     self._running[step] = None
-                case BackendAsked(step=step):
-                    asked = self._asked.setdefault(step, [])
-                    # a loop may ask thousands of questions, and a report shows a few
-                    if len(asked) < PROMPTS:
-                        asked.append(event)
+                case BackendAsked(step=step, item=item, backend=backend):
+                    asked = self._asked.setdefault(step, {}).setdefault((item, backend), [])
+                    prompt = leave_out_middle(event.prompt, head=_PROMPT, tail=_PROMPT)
+                    asked[1:] = [replace(event, prompt=prompt)]
                 case BudgetSpent(usage=usage):
                     self._spent += usage
                 case StepFinished(result=result):
                     self._running.pop(result.name, None)
                     self._order_result(result)
                     self._finished[result.name] = result
-                    if result.passed:
-                        self._asked.pop(result.name, None)
+                    self._forget_questions(result)
                 case _:
                     pass
+
+    def _forget_questions(self, result: StepResult) -> None:
+        """Keep the questions that a report of the result shows: a loop may have asked thousands."""
+        asked = self._asked.pop(result.name, {})
+        if not result.passed:
+            red = [item.index for item in result.items if item.outcome.red][:RED_ITEMS]
+            shown = {None, *red}
+            self._asked[result.name] = {key: events for key, events in asked.items() if key[0] in shown}
 
     def _order_result(self, result: StepResult) -> None:
         """Note the order of a result; another attempt that means the same to other steps changes nothing."""

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.results import (
+    EditedFile,
     ItemResult,
     Outcome,
     Refusal,
@@ -90,8 +93,8 @@ def test_one_prompt_to_several_is_shown_once_and_the_vote_with_its_dissent() -> 
             text="no",
             backend="claude",
             tally={"no": 2, "yes": 1},
-            dissent=("gemini",),
-            note="x",
+            dissent=("gemini: yes",),
+            note="a tie was broken",
         ),
         attempts=1,
     )
@@ -102,8 +105,9 @@ def test_one_prompt_to_several_is_shown_once_and_the_vote_with_its_dissent() -> 
     assert text.count("    same") == 1
     assert "asked claude, codex:" in text
     assert "codex gave no valid answer: rate limit: 429" in text
-    assert "verdict: vote; no: 2, yes: 1; x" in text
-    assert "dissent: gemini" in text
+    assert "vote: no 2 : 1 yes (gemini)" in text
+    assert "a tie was broken" in text
+    assert "codex  " in text, "a row of the table"
 
 
 def test_an_error_that_asked_nobody_shows_the_prompt_as_written_and_what_to_do() -> None:
@@ -132,17 +136,111 @@ def test_a_step_that_did_not_run_names_the_root_and_its_way_out() -> None:
     )
 
 
-def test_items_that_failed_are_shown_and_the_rest_counted() -> None:
-    items = tuple(
-        ItemResult(index=n, item=f"f{n}.py", outcome=Outcome.FAILED, reason=f"no {n}", output=f"out {n}")
-        for n in range(8)
+def each(count: int, *red: int) -> StepResult:
+    """A step that asked about so many items; the red ones failed."""
+    said = {n: "BLOCK" if n in red else "fine" for n in range(count)}
+    return StepResult(
+        name="review",
+        outcome=Outcome.FAILED if red else Outcome.PASSED,
+        reason=f"{len(red)} of {count} items did not pass" if red else "",
+        items=tuple(
+            ItemResult(
+                index=n,
+                item={"file": f"f{n}.py"},
+                outcome=Outcome.FAILED if n in red else Outcome.PASSED,
+                reason="assert failed: output != 'BLOCK'" if n in red else "",
+                output=said[n],
+            )
+            for n in range(count)
+        ),
+        replies=tuple(Reply(text=said[n], backend="claude", item=n) for n in range(count)),
+        sections=tuple(Section(title=f"[{n}] assert", text="output = 'BLOCK'") for n in red),
+        attempts=count,
     )
-    result = StepResult(name="review", outcome=Outcome.FAILED, reason="8 of 8", items=items, attempts=8)
-    text = explain(result, ASK)
-    assert "item 4 (f4.py): failed: no 4:\n    out 4" in text
-    assert "item 5" not in text
-    assert "and 3 more items" in text
+
+
+def questions(count: int) -> list[BackendAsked]:
+    return [
+        BackendAsked(step="review", backend="claude", prompt=f"Is f{n} fine?", item=n) for n in range(count)
+    ]
+
+
+def test_the_question_and_the_answer_of_an_item_stand_together_and_red_items_first() -> None:
+    assert explain(each(3, 1), ASK, asked=questions(3)) == (
+        "w.toml:3: step 'review' failed\n"
+        "   item                   outcome\n"
+        '✗  [1] {"file": "f1.py"}  failed   assert failed: output != \'BLOCK\'\n'
+        '✓  [0] {"file": "f0.py"}  passed   fine\n'
+        '✓  [2] {"file": "f2.py"}  passed   fine\n'
+        '[1] {"file": "f1.py"}: failed: assert failed: output != \'BLOCK\'\n'
+        "    asked claude:\n"
+        "        Is f1 fine?\n"
+        "    claude answered (0.0 s):\n"
+        "        BLOCK\n"
+        "    assert:\n"
+        "        output = 'BLOCK'\n"
+        "E   1 of 3 items did not pass"
+    )
+
+
+def test_items_that_are_reported_by_themselves_are_listed_only() -> None:
+    text = explain(each(3, 1), ASK, asked=questions(3), parts_apart=True)
+    assert "✗  [1]" in text
+    assert "Is f1 fine?" not in text
+    in_error = replace(each(3, 1), outcome=Outcome.ERROR)
+    assert "Is f1 fine?" in explain(in_error, ASK, asked=questions(3), parts_apart=True)
+
+
+def test_of_many_items_some_are_shown_and_the_rest_is_counted() -> None:
+    text = explain(each(200, *range(0, 180, 3)), ASK, asked=questions(200))
+    assert text.count("asked claude") == 5
+    assert text.count("✗") == 20
+    assert "and 180 items more: 40 failed, 140 passed" in text
     assert "attempts" not in text, "one of each item"
+
+
+def test_of_several_fixes_the_last_is_shown_whole_and_the_others_in_a_line() -> None:
+    log = "verify failed: pytest\n" + "\n".join(f"log {{}} line {n}" for n in range(9))
+    sections: list[Section] = []
+    for fix in range(1, 4):
+        sections += [
+            Section(title="verify", text=log.format(*[fix] * 9)),
+            Section(title=f"before fix {fix}", text=log.format(*[fix] * 9)),
+        ]
+    sections.append(Section(title="verify", text=log.format(*[4] * 9)))
+    result = StepResult(
+        name="review",
+        outcome=Outcome.FAILED,
+        reason="3 fixes did not help: verify failed: pytest",
+        sections=tuple(sections),
+        attempts=1,
+    )
+    text = explain(result, ASK)
+    assert [line for line in text.split("\n") if "before fix" in line] == [
+        f"before fix {fix}: verify failed: pytest" for fix in (1, 2, 3)
+    ]
+    assert "log 4 line 8" in text
+    assert not any(f"log {fix} " in text for fix in (1, 2, 3))
+    assert text.endswith("E   3 fixes did not help: verify failed: pytest")
+
+
+def test_what_a_step_has_done_is_told_though_it_failed() -> None:
+    result = StepResult(
+        name="review",
+        outcome=Outcome.FAILED,
+        reason="assert failed",
+        edits=(EditedFile(file="app.py", added=2, removed=1),),
+        verified="pytest",
+        set_aside=("sql db.py:1: in the baseline",),
+        attempts=1,
+    )
+    lines = explain(result, ASK).split("\n")
+    assert lines[-4:] == [
+        "edited app.py (+2 -1)",
+        "verified: pytest",
+        "set aside: sql db.py:1: in the baseline",
+        "E   assert failed",
+    ]
 
 
 def test_everything_is_bounded() -> None:

@@ -70,6 +70,53 @@ def test_rp_shows_every_steps_output(suite: Suite) -> None:
     )
 
 
+VOTE = """
+[[steps]]
+name = "vote"
+prompt = "ok?"
+backends = ["echo", "second", "third"]
+consensus = "vote"
+vote_on = ""
+"""
+VOTERS = """
+[backends.second]
+type = "scripted"
+[[backends.second.replies]]
+reply = "hello from echo"
+[backends.third]
+type = "scripted"
+[[backends.third.replies]]
+reply = "no"
+"""
+
+
+def test_a_vote_is_told_by_rp_and_in_junit(suite: Suite) -> None:
+    suite.workflow("w", VOTE)
+    suite.write("lok.toml", (suite.root / "lok.toml").read_text() + VOTERS)
+    result = suite.run("--lok", "-rP", "--junitxml=report.xml")
+    result.assert_outcomes(passed=1)
+    said = ["second  *  ✓ hello from echo", "third  *  ✗ no"]
+    result.stdout.fnmatch_lines(["*- answers -*", *said, "*- result -*", "hello from echo 2 : 1 no (third)"])
+    (output, *_) = ElementTree.parse(suite.root / "report.xml").iter("system-out")
+    assert "result: hello from echo 2 : 1 no (third)" in str(output.text)
+
+
+def test_v_says_of_each_step_who_said_what(suite: Suite) -> None:
+    suite.workflow("w", VOTE + '\n[[steps]]\nname = "look"\nshell = "true"\n')
+    suite.write("lok.toml", (suite.root / "lok.toml").read_text() + VOTERS)
+    suite.run("--lok", "-v").stdout.fnmatch_lines(
+        [
+            "*= workflows =*",
+            "  passed   vote  *  hello from echo 2 : 1 no (third)  echo, second, third  *",
+            "    echo  *  ✓ hello from echo",
+            "    third  *  ✗ no",
+            "  passed   look  *",
+            "w: passed in *",
+        ]
+    )
+    assert "✓" not in suite.run("--lok").stdout.str()
+
+
 def test_the_summary_has_a_line_for_every_workflow(suite: Suite) -> None:
     suite.workflow("gate", GATE)
     suite.shells("other", a="true", b="false")

@@ -48,7 +48,10 @@ def test_red_items_of_a_failed_step_are_subtests_with_their_reasons(
         [
             "*each [[]item 1: 2[]]*",
             "item 1: 2: failed",
-            "got 2",
+            "output:",
+            "    got 2",
+            "✗  [[]1[]] 2  failed   the command exited with code 1",
+            "✓  [[]0[]] 1  passed*",
             "*each [[]item 3: 4[]]*",
             "SUBFAILED[[]item 1: 2[]] .lok/workflows/w.toml::each - the command*",
             "FAILED .lok/workflows/w.toml::each - 2 of 4 items did not pass*",
@@ -101,7 +104,9 @@ def test_without_pytests_subtests_nothing_is_lost(suite: Suite) -> None:
     suite.workflow("w", EACH)
     result = suite.run("--lok", "-p", "no:subtests")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["item 1 (2): failed: the command exited with code 1:", "    got 2"])
+    result.stdout.fnmatch_lines(
+        ["[[]1[]] 2: failed: the command exited with code 1", "    output:", "        got 2"]
+    )
 
 
 def test_the_first_failed_item_is_enough_for_x(suite: Suite) -> None:

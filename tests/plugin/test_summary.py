@@ -36,4 +36,4 @@ def test_a_letter_that_does_not_appear_is_not_explained(suite: Suite) -> None:
 def test_many_workflows_are_counted_in_the_header(suite: Suite) -> None:
     for n in range(10):
         suite.shells(f"w{n}", a="true")
-    suite.run("--lok").stdout.fnmatch_lines(["lok: 10 workflows: w0, w1, w2, w3, w4, w5, w6, w7, and 2 more"])
+    suite.run("--lok").stdout.fnmatch_lines(["lok: 10 workflows: w0, w1, w2, w3, w4, w5, w6, w7 and 2 more"])

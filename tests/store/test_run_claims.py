@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.core.events import BackendAsked, BudgetSpent, StepFinished, StepStarted
-from pytest_lok.core.results import Outcome, ResumeState, StepResult, Usage
+from pytest_lok.core.results import ItemResult, Outcome, ResumeState, StepResult, Usage
 from pytest_lok.core.workflow.model import Shell, Step
 from pytest_lok.locks import NumberedLocks
-from pytest_lok.store.run_claims import OPEN, ClaimStore
+from pytest_lok.store.run_claims import OPEN, ClaimStore, WorkflowClaim
 
 PASSED = StepResult(name="a", outcome=Outcome.PASSED, output="done")
 OTHER = """
@@ -105,16 +105,33 @@ def test_another_attempt_counts_from_then_on(tmp_path: Path) -> None:
     assert reader.result("a") == PASSED
 
 
+def asked(entry: WorkflowClaim, step: str) -> list[tuple[int | None, str, str]]:
+    return [(event.item, event.backend, event.prompt) for event in entry.asked(step)]
+
+
 def test_prompts_are_kept_for_steps_that_have_to_be_explained(tmp_path: Path) -> None:
     entry = ClaimStore(tmp_path, "me").claim_for("w")
     for step in ("a", "b"):
         for number in range(20):
             entry.append(BackendAsked(step=step, backend="x", prompt=f"{step}{number}"))
+        entry.append(BackendAsked(step=step, backend="y", prompt="z" * 20_000))
     entry.append(StepStarted(step="a", at=0.0))
     entry.append(StepFinished(result=PASSED, at=0.0))
     assert entry.asked("a") == ()
-    assert [event.prompt for event in entry.asked("b")][:2] == ["b0", "b1"]
-    assert len(entry.asked("b")) == 16
+    assert asked(entry, "b")[:2] == [(None, "x", "b0"), (None, "x", "b19")], "the first and the last one"
+    assert len(asked(entry, "b")[2][2]) < 10_000
+
+
+def test_of_many_items_the_prompts_of_the_red_ones_are_kept(tmp_path: Path) -> None:
+    entry = ClaimStore(tmp_path, "me").claim_for("w")
+    for item in range(200):
+        entry.append(BackendAsked(step="a", backend="x", prompt=f"about {item}", item=item))
+    items = tuple(
+        ItemResult(index=n, item=n, outcome=Outcome.FAILED if n in (7, 199) else Outcome.PASSED)
+        for n in range(200)
+    )
+    entry.append(StepFinished(result=replace(PASSED, outcome=Outcome.FAILED, items=items), at=0.0))
+    assert asked(entry, "a") == [(7, "x", "about 7"), (199, "x", "about 199")]
 
 
 def test_many_workflows_at_once_keep_few_files_open(tmp_path: Path) -> None:
