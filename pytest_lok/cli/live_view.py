@@ -7,7 +7,7 @@ import functools
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Self, cast
 
 from rich.console import Console
@@ -41,10 +41,17 @@ class LiveView:
     in, and copies each dictionary before reading it.
     """
 
-    def __init__(self, terminal: Terminal, progress_lines: ProgressLines, *, color: bool = True) -> None:
+    def __init__(
+        self,
+        terminal: Terminal,
+        progress_lines: ProgressLines,
+        *,
+        color: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._terminal = terminal
         self._progress_lines = progress_lines
-        self._progress = RunProgress(time.monotonic)
+        self._progress = RunProgress(clock)
         self._marks = marks_for(terminal.err.encoding)
         self._runs, self._waits = ("▸", "·") if self._marks is MARKS else (">", ".")
         self._stopping = ""
@@ -104,7 +111,8 @@ class LiveView:
                 yield
             finally:
                 self._live = self._new_live()
-                self._live.start()
+                # it may stay the same for long, and would not be drawn again
+                self._live.start(refresh=True)
 
     def _keep_drawing(self) -> None:
         while not self._ended.wait(_FRAME_INTERVAL):

@@ -62,7 +62,7 @@ def test_without_colour_nothing_is_coloured() -> None:
 def test_the_picture_makes_room_where_results_share_its_screen() -> None:
     screen = Screen()
     terminal = Terminal({"TERM": "xterm"}, screen.stream, screen.stream)
-    with LiveView(terminal, ProgressLines()) as picture:
+    with LiveView(terminal, ProgressLines(), clock=lambda: 0.0) as picture:
         picture.on_event(STARTED)
         picture.on_event(StepStarted(step="slow", at=0.0))
         until(lambda: any("running  slow" in line for line in screen.shown()), screen)
@@ -133,10 +133,14 @@ def test_what_passes_is_in_the_picture_and_leaves_no_line() -> None:
 
 def test_a_picture_that_stays_the_same_is_not_drawn_again() -> None:
     screen = Screen()
-    with LiveView(Terminal({"TERM": "xterm"}, None, screen.stream), ProgressLines()) as picture:
+    now = [0.0]
+    terminal = Terminal({"TERM": "xterm"}, None, screen.stream)
+    with LiveView(terminal, ProgressLines(), clock=lambda: now[0]) as picture:
         picture.on_event(STARTED)
-        until(lambda: "· 1 s" in screen.arrived(), screen)
+        until(lambda: "0 of 3 steps done · 0 s" in screen.arrived(), screen)
         before = len(screen.arrived())
-        time.sleep(0.5)
+        time.sleep(0.35)
         assert len(screen.arrived()) == before
+        now[0] = 7.0
+        until(lambda: "0 of 3 steps done · 7 s" in screen.arrived(), screen)
     screen.close()
