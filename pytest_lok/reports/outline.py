@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
-from pytest_lok.core.workflow.model import Ask, Shell, Step, Strategy
+from pytest_lok.core.workflow.model import Ask, Shell, Step, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
 from pytest_lok.reports.escaping import escape_control_chars
+from pytest_lok.reports.questions import QuestionCount, questions_of, synthesises
 
 _PROMPT_LINES = 20
 
@@ -65,10 +66,31 @@ def outline(
     for number, planned in enumerate(steps, 1):
         lines += ["", f"{number}. {planned.step.name}: {_kind(planned)}"]
         lines += [f"   {line}".rstrip() for line in (*_conditions(planned.step), *_text(planned, whole))]
-    asks = sum(isinstance(planned.step.action, Ask) for planned in steps)
-    lines += ["", *([] if limits is None else _at_once(limits))]
-    lines.append(f"{_many(len(steps), 'step')}, {_many(asks, 'question')}. Nothing was run.")
+    lines += ["", *_gate(workflow), *([] if limits is None else _at_once(limits))]
+    lines.append(f"{_many(len(steps), 'step')}, {_questions(steps)}. Nothing was run.")
     return escape_control_chars("\n".join(lines))
+
+
+def _gate(workflow: Workflow) -> Iterator[str]:
+    """The gate and the budget in a line each, as their tables in the file would say it."""
+    for name, table in (("Gate", workflow.gate), ("Budget", workflow.budget)):
+        if table is not None:
+            values = ((key, getattr(table, key)) for key in table.__slots__)
+            yield f"{name}: {', '.join(f'{key} = {value}' for key, value in values if value is not None)}."
+
+
+def _questions(steps: Sequence[PlannedStep]) -> str:
+    """How many questions are paid for; those of a list that is not known yet, for each of its items."""
+    known, unknown = QuestionCount(), []
+    for planned in steps:
+        count = questions_of(planned.step, len(planned.asked))
+        for_each = planned.step.for_each
+        if for_each is None or for_each.expression is None:
+            known += count.times(1 if for_each is None else len(for_each.inline))
+        elif count.most:
+            unknown.append(f"{count} for each item of {planned.step.name}")
+    parts = [str(known)] if known.most or not unknown else []
+    return "; ".join([*parts, *unknown])
 
 
 def outline_document(
@@ -113,6 +135,7 @@ def _document(planned: PlannedStep) -> dict[str, object]:
     return {
         **common,
         "kind": "ask",
+        "questions": questions_of(step, len(planned.asked)),
         "backends": planned.asked,
         "consensus": step.action.consensus if len(planned.asked) > 1 else None,
         "prompt": planned.prompt,
@@ -128,8 +151,10 @@ def _kind(planned: PlannedStep) -> str:
             names = ", ".join(_who(asked) for asked in planned.asked)
             if len(planned.asked) == 1:
                 return f"asks {names}"
-            if ask.consensus is Strategy.SYNTHESIS:
+            if synthesises(planned.step, len(planned.asked)):
                 return f"asks {names}, synthesis by {ask.synthesizer or 'the first that answers'}"
+            if ask.consensus is Strategy.SYNTHESIS:
+                return f"asks {names}; what they find is put together"
             return f"asks {names}, {ask.consensus}"
 
 
@@ -146,6 +171,9 @@ def _conditions(step: Step) -> Iterator[str]:
     if step.for_each is not None:
         source = step.for_each.expression.source.strip() if step.for_each.expression else ""
         yield f"for each of {source or f'{len(step.for_each.inline)} items'}"
+    if step.retries:
+        again = _many(step.retries, "retry", "retries")
+        yield f"after trouble {again}, the first after {step.retry_delay:g} s"
     if isinstance(step.action, Ask):
         yield from _consequences(step.action)
     for condition in step.asserts:
@@ -162,6 +190,8 @@ def _consequences(ask: Ask) -> Iterator[str]:
     elif ask.verify_preset:
         detected = "what the project uses" if ask.verify_preset == "true" else ask.verify_preset
         yield f"verify with the checks of {detected}"
+    if ask.fix_retries:
+        yield f"asked again {_many(ask.fix_retries, 'time')} if that does not hold"
 
 
 def _text(planned: PlannedStep, whole: bool) -> Iterator[str]:
@@ -191,5 +221,5 @@ def _command(action: Shell) -> str:
     return " ".join(part.source for part in action.argv)
 
 
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _many(number: int, what: str, plural: str = "") -> str:
+    return f"{number} {what if number == 1 else plural or f'{what}s'}"

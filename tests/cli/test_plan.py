@@ -82,3 +82,42 @@ def test_long_prompts_are_cut_unless_asked_for(project: Project) -> None:
     project.workflow("w", f'[[steps]]\nname = "s"\nbackend = "ann"\nprompt = "{lines}"\n')
     assert "… 30 more lines" in project.lok("plan", "w").out
     assert "line 49" in project.lok("plan", "-v", "w").out
+
+
+def test_a_plan_shows_what_is_paid_for_and_what_decides(project: Project) -> None:
+    project.write("lok.toml", SETTINGS)
+    project.workflow(
+        "w",
+        """
+[gate]
+fail_on = "critical"
+[budget]
+calls = 9
+[[steps]]
+name = "list"
+shell = "echo '[1, 2]'"
+output_format = "json_array"
+retries = 2
+[[steps]]
+name = "review"
+backends = ["ann", "gone"]
+prompt = "review"
+output_format = "findings"
+[[steps]]
+name = "each"
+for_each = "steps.list.output"
+backend = "ann"
+prompt = "{{ item }}"
+fix_retries = 1
+assert = ["output != ''"]
+""",
+    )
+    done = project.lok("plan", "w")
+    assert "after trouble 2 retries, the first after 1 s" in done.out
+    assert "; what they find is put together" in done.out
+    assert "asked again 1 time if that does not hold" in done.out
+    assert "Gate: fail_on = critical, " in done.out
+    assert "Budget: calls = 9." in done.out
+    assert "3 steps, 2 questions, at most 6; 1 question, at most 4 for each item of each." in done.out
+    steps = project.lok("plan", "w", "--json").document["steps"]
+    assert steps[1]["questions"] == {"usual": 2, "most": 6}

@@ -6,6 +6,7 @@ from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Ask, ForEach, Shell, Step, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.reports.outline import PlannedBackend, PlannedStep, outline, outline_document
+from pytest_lok.reports.questions import QuestionCount
 
 NAMES = VisibleNames(steps=frozenset({"diff"}))
 DIFF = Step(name="diff", action=Shell(argv=(Template.literal("git"), Template.literal("diff"))))
@@ -67,7 +68,7 @@ gate: Guard
    prompt, filled in when what it reads is there:
      look at {{ steps.diff.output }}
 
-2 steps, 1 question. Nothing was run."""
+2 steps, 12 questions, at most 24. Nothing was run."""
     )
 
 
@@ -93,6 +94,7 @@ def test_a_plan_for_programs_holds_the_same() -> None:
             "for_each": True,
             "timeout": 5.0,
             "kind": "ask",
+            "questions": QuestionCount(usual=6, most=12),
             "backends": STEPS[1].asked,
             "consensus": Strategy.VOTE,
             "prompt": "look at {{ steps.diff.output }}",
