@@ -45,6 +45,7 @@ class RunDirectory:
     @classmethod
     def make(cls, root: Path) -> RunDirectory:
         """Make a new directory. No session removes it before ``close``. OSError if it cannot be made."""
+        # the time sorts, the random part keeps two sessions of one second apart
         name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
         try:
             folder = _runs_dir(root)

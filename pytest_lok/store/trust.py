@@ -48,6 +48,7 @@ class Trust:
         for file in sorted(self._folder.glob("*.json")):
             yield from self._read(file)
 
+    # one file each: two terminals may trust two projects at the same time
     def _file(self, project: Path) -> Path:
         return self._folder / f"{hashlib.sha256(os.fsencode(project)).hexdigest()[:32]}.json"
 

@@ -84,6 +84,7 @@ def _node(root: Path, names: set[str]) -> LanguageScore:
         return LanguageScore()
     package = read_json(root / "package.json")
     kinds = ("dependencies", "devDependencies", "peerDependencies")
+    # a package.json with dependencies alone only brings tools
     is_package = any(key in package for key in ("scripts", "main", "module", "exports", "bin", "workspaces"))
     return LanguageScore(
         weight=2 if is_package else 1,

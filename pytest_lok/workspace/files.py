@@ -49,6 +49,7 @@ class Files:
 
     def __init__(self, root: str | Path, state: str | Path) -> None:
         self._root = Path(root).resolve()
+        # one directory per workspace, whose path may hold any character
         key = hashlib.sha256(os.fsencode(self._root)).hexdigest()[:16]
         self._state = Path(state) / key
         self._lock = self._state / "lock"
@@ -178,6 +179,7 @@ class FileTransaction:
 
     def _set_aside(self, troubles: Sequence[str]) -> StepUnableError:
         """Move the journal to where no run reads it again."""
+        # another try would fail alike, at the start of every run from now on
         aside = self._journal.parent / NOT_UNDONE / self._journal.name
         try:
             aside.parent.mkdir(mode=0o700, exist_ok=True)
@@ -204,6 +206,7 @@ class FileTransaction:
                 _write_new(self._journal / saved, change.before)
                 status = (self._root / change.file).lstat()
                 mode, modified = stat.S_IMODE(status.st_mode), status.st_mtime_ns
+            # made once, by the first edit that needs it
             fresh = tuple(d for d in self._missing_directories(change.file) if d not in known)
             known.update(fresh)
             name = PurePosixPath(change.file).name

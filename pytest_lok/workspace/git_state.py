@@ -44,6 +44,7 @@ async def tree_state(shell: CommandRunner) -> str | None:
 def _digest(top: Path, lines: list[str]) -> str:
     entries = [line for line in lines if not line.startswith("# ")]
     head = next((line.split()[2] for line in lines if line.startswith("# branch.oid ")), "(initial)")
+    # without a commit there is nothing that the files could be told from
     if head == "(initial)" or len(entries) > MAX_FILES:
         raise UnknownTreeError
     digest, left = hashlib.sha256(head.encode()), MAX_BYTES

@@ -55,6 +55,7 @@ async def git_output(
 
 async def git_output_without_filters(shell: CommandRunner, *arguments: str) -> bytes:
     """``git_output`` of a command that reads files, with every filter off: filters are programs."""
+    # names of filters come from configuration, so they have to be asked for
     keys = await git_output(
         shell, "config", "-z", "--name-only", "--get-regexp", r"^filter\.", ok_codes=(0, 1)
     )
@@ -70,6 +71,7 @@ async def git_output_without_filters(shell: CommandRunner, *arguments: str) -> b
 async def with_crlf(shell: CommandRunner, commit: str, paths: Sequence[str]) -> frozenset[str]:
     """The files that a checkout writes with CRLF, by the attributes of that commit alone."""
     with tempfile.TemporaryDirectory(prefix="lok-git-") as place:
+        # an index of its own: attributes are read from the commit, not from the work tree
         index = f"{place}/index"
         await git_output(shell, "read-tree", commit, index=index)
         names = b"".join(os.fsencode(path) + b"\0" for path in paths)

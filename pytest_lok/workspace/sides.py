@@ -86,6 +86,7 @@ def is_workspace_path(path: str) -> bool:
 
 def side_in_listing(path: str, entries: Entries) -> FileSide:
     """The file at a path of a listing; a link or submodule on the way is ``other``."""
+    # git lists a link by its own name, and nothing below it
     for way in (path, *map(str, PurePosixPath(path).parents)):
         if way in entries and entries[way].special:
             return FileSide(other=entries[way].special)
@@ -141,6 +142,7 @@ def file_versions(path: str, was: FileSide, now: FileSide, like: FileSide) -> Fi
         unknown = "is not what is committed: commit it, or restore it"
     if unknown:
         return FileVersions(path=path, unknown=unknown)
+    # a file that is new or gone has no mode to compare
     changed = None not in (was.content, now.content) and was.executable != now.executable
     return FileVersions(path=path, before=was.content, after=now.content, mode_changed=changed)
 

@@ -70,6 +70,7 @@ class VerifyPresets:
             "pyright": "",
             "basedpyright": "",
         }
+        # tests are slow, and judge more than the edits: only where nothing else is configured
         if not checks.keys() & self._tools:
             checks = {"pytest": "-q --ignore=.lok"}  # a workflow does not verify itself
         return [
@@ -106,6 +107,7 @@ class VerifyPresets:
         wanted = [name for name in ("lint", "typecheck", "type-check", "build") if name in scripts]
         manager = next((name for name in ("pnpm", "yarn", "bun") if name in self._tools), "npm")
         commands = [f"{self._installed(manager)} run {name}" for name in wanted]
+        # neither of them checks types, and TypeScript is there for that
         if wanted in ([], ["lint"]) and "typescript" in self._tools:
             commands.append(f"{self._installed('node_modules/.bin/tsc')} --noEmit")
         return commands

@@ -50,6 +50,7 @@ def ballot(answer: ParsedReply, vote_on: str) -> str:
     if not isinstance(value, str):
         return canonical(value)
     text = normalized_vote(value)
+    # a text that looks like a number is another answer than the number
     return canonical(text) if answer.has_data and is_json(text) else text
 
 

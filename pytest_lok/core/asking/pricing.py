@@ -28,6 +28,7 @@ def add_cost(usage: Usage, model: str, prices: Mapping[str, Price]) -> Usage:
     ``prices`` maps model names, or patterns such as ``claude-*``, to prices; the exact name wins,
     then the longest pattern. A model that no pattern fits has the vendor's list price, if there is one.
     """
+    # what the vendor says it cost is better than what a list says
     if usage.cost_usd is not None or usage.tokens is None:
         return usage
     price = _configured_price(model, prices) or _list_price(model)

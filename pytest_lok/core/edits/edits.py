@@ -93,6 +93,7 @@ def _edit(number: int, entry: Json) -> Edit:
 
 def refused_path(path: str) -> str | None:
     """Why no edit may touch this path, by its name and whatever ``allow_paths`` says; None if one may."""
+    # a name that looks like another one would be reviewed as that
     hidden = any(unicodedata.category(character) in ("Cc", "Cf") for character in path)
     if not path or hidden or "\\" in path or path != path.strip():
         return "is no plain relative path"
@@ -222,6 +223,7 @@ def _apply(edit: Edit, content: bytes | None) -> bytes:
     new = edit.new.replace("\r\n", "\n")
     if 2 * text.count("\r\n") > text.count("\n"):
         new = new.replace("\n", "\r\n")
+    # its other bytes are in an encoding that nobody knows
     if encoding == "utf-8" and not new.isascii() and not _is_utf8(content):
         raise ValueError("is not UTF-8, so only ASCII text can be put into it")
     return (text[:start] + new + text[end:]).encode(encoding, "surrogateescape")

@@ -37,6 +37,7 @@ def imported_files(script: str, read: Read) -> frozenset[str]:
         content = read(path) or b""
         is_python = path.endswith(".py") or re.match(rb"#!.*python", content)
         named = _python(path, content, home) if is_python else _relative(path, content)
+        # then anything beside it may be imported
         if named is None or len(found) > MAX_FILES:
             return frozenset(found | {inside or "/"})
         fresh = {

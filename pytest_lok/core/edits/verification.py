@@ -112,6 +112,7 @@ class Verification:
         """Why the file at ``path`` decides what the command says, None if it does not."""
         if any(_means(word, path) for word in self.named):
             return f"{self.who} runs it, or reads in it what to do"
+        # an import runs the file as much as naming it would
         if script := self._importing_script(path):
             return f"{script}, which {self.who} runs, imports it"
         content = self.read(path)
@@ -265,8 +266,10 @@ def _inspect_program(rest: list[str], read: Read) -> tuple[bool, set[str], list[
     if name in CHECKERS or not CHECKING_SUBCOMMANDS.get(name, set()).isdisjoint((first, *arguments[:1])):
         return False, _values(arguments if name in CHECKERS else arguments[1:]), []
     texts = _texts_behind(name, rest[0], arguments, read)
+    # commands behind it are read in its place, so it runs nothing itself
     if texts is not None:
         return False, set(_paths([rest[0]] if "/" in rest[0] else [])) | set(_paths(arguments)), texts
+    # they run or list whatever lies in a directory
     whole = {f"{path}/" for path in _paths(arguments)} if name in _LISTERS else set()
     return True, set(_paths(rest if "/" in rest[0] else arguments)) | whole | {name}, []
 

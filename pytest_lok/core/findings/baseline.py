@@ -29,6 +29,7 @@ def extended_baseline(findings: Iterable[Finding], text: str | None) -> tuple[st
         more: dict[str, Json] = {"count": finding.copies} if finding.copies > _count(entry) else {}
         entries[finding.fingerprint] = {**entry, **more}
         new += fresh
+    # by path, so that two branches that accept findings seldom conflict
     order = sorted(entries, key=lambda key: (str(entries[key].get("path", "")), key))
     document = {"findings": [entries[key] for key in order]}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n", new
@@ -66,6 +67,7 @@ def _entries(text: str) -> dict[str, dict[str, Json]]:
         count = entry.get("count", 1)
         if type(count) is not int or count < 1:
             raise ValueError(f"{PATH}: the count of entry {number} is no number from 1")
+        # merged files may have an entry twice: the larger count was accepted by somebody
         if fingerprint not in found or count > _count(found[fingerprint]):
             found[fingerprint] = entry
     return found

@@ -39,6 +39,7 @@ def base_of(said: str) -> Base:
     name, ancestry = (parts["name"], parts["way"]) if parts else (said, "")
     if name == "HEAD" or name.startswith("refs/") or is_id(name):
         return Base(said=said, groups=((name,),), ancestry=ancestry)
+    # the branch here may be old, or moved by whoever works on the change
     remote = (f"refs/remotes/origin/{name}", *([f"refs/remotes/{name}"] if "/" in name else []))
     return Base(
         said=said, groups=(remote, (f"refs/heads/{name}",)), ancestry=ancestry, tag=f"refs/tags/{name}"

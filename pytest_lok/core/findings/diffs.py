@@ -71,6 +71,7 @@ def changed_lines(before: bytes | None, after: bytes | None, *, effort: int = MA
         if j < to:
             added.append((j + 1, to))
         if i < at:
+            # with nothing in its place, the lines on both sides of the gap stand for it
             place = (j + 1, to) if j < to else (max(j, 1), j + 1)
             removed.append(Removed(first=i + 1, last=at, place=place))
         i, j = at + length, to + length

@@ -38,6 +38,7 @@ def decode_readings(content: bytes) -> tuple[tuple[str, ...], bool]:
     found = [text for codec in declared if (text := _decode_strictly(content, codec)) is not None]
     whole = None not in declared and len(found) == len(declared) and (utf_8 is not None or bool(found))
     lines = content.count(b"\n")
+    # a reading with other line breaks would give its lines other numbers
     texts = dict.fromkeys(text for text in found if text.count("\n") == lines)
     same_lines = len(texts) == len(set(found))
     known = whole and same_lines and 0 not in content

@@ -102,6 +102,7 @@ class SqueezedText:
             else:
                 break
             at = self._squeezed.find(piece, at + 1)
+        # `id` in `idle` is no place of `id`, unless there is no better one
         whole = [at for at in found if self._is_edge(at) and self._is_edge(at + len(piece))]
         return whole or found, len(found) < MAX_PLACES
 
@@ -198,6 +199,7 @@ class EvidenceFile:
             spans, complete = text.places(quote)
             for span in sorted(spans):
                 yield self._place(text, side, span, finding)
+            # one more place that nobody has looked at, so that the quote never counts as harmless
             if not complete:
                 where, to = _lines_meant(None, finding)
                 doubt = f"its quote is in too many places of {self.path}"
@@ -222,6 +224,7 @@ class EvidenceFile:
         found = dict[Side, tuple[list[SqueezedText], bool]]()
         sides: tuple[tuple[Side, bytes | None], ...] = (("after", self.after), ("before", self.before))
         for side, content in sides:
+            # an unchanged file is read once
             if content is not None and not (side == "before" and self.before == self.after):
                 texts, whole = decode_readings(content)
                 found[side] = [SqueezedText(text) for text in texts], whole

@@ -150,6 +150,7 @@ def _unknown_votes(gate: Gate, findings: Sequence[Finding], inputs: GateInputs) 
     missing_backends, quorum = inputs.missing_backends, _quorum_size(gate, inputs)
     if quorum > len(inputs.asked):
         yield f"{quorum} backends must report a finding (quorum), and {len(inputs.asked)} were asked"
+    # by the last part of the path: backends may name one file from different roots
     together: dict[str, set[str]] = {}
     for finding in findings:
         together.setdefault(base_name(finding.path), set()).add(finding.backend)

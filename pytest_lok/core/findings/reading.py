@@ -113,6 +113,7 @@ def read_findings(text: str, material: str = "") -> list[Json]:
     except json.JSONDecodeError:
         value = _in_prose(text, material)
     if isinstance(value, dict):
+        # more keys could say that the list is not the whole answer
         if list(value) != ["findings"] or not isinstance(value["findings"], list):
             hint = 'ask for an array, or {"findings": [...]} and nothing beside it'
             raise OutputError("the answer is a JSON object, not an array of findings", hint=hint)
@@ -265,6 +266,7 @@ class _BackendFindings:
         # files in which this backend reports something that cannot be found there
         self._unclear = set[str]()
         for it in findings:
+            # who took it back does not vote for it
             if it.withdrawn:
                 continue
             kinds.setdefault(_issue_key(it), []).append(it)

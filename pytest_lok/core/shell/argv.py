@@ -39,6 +39,7 @@ def argv_faults(items: Sequence[str]) -> Iterator[tuple[int, Fault]]:
     words = [_word(item) for item in items]
     for place, word in enumerate(words):
         name = (word.literal or "").rpartition("/")[2]
+        # the first word is the program; further on only names that start a command line count
         if place and not runs_operands(name):
             continue
         if known := interpreter(name):
@@ -50,6 +51,7 @@ def argv_faults(items: Sequence[str]) -> Iterator[tuple[int, Fault]]:
 def input_fault(source: str) -> str:
     """What an interpreter or ``xargs`` in the text would make of a value in its input, "" if that is data."""
     hole = Hole(-1, -1)
+    # from the end, so that the places of the earlier ones stay what they are
     for inner in reversed(find_holes(source)):
         source = f"{source[: inner.start]}x{source[inner.end :]}"
     try:
@@ -90,6 +92,7 @@ def _code(
         attached = word.prefix.startswith("-") and bool(known.code_options.fullmatch(word.prefix))
         if word.own_holes and (coded or attached or not word.prefix):
             yield from _faults(number, word, f"code that `{name}` runs", _CODE_HINT)
+        # behind the code, or behind the name of a script, words are data of that
         if coded or not word.prefix.startswith("-"):
             return
         coded = bool(known.code_options.fullmatch(word.literal or ""))
@@ -97,6 +100,7 @@ def _code(
 
 def _program(words: Sequence[ShellWord], place: int, name: str) -> Iterator[tuple[int, Fault]]:
     """Values in a program of a small language."""
+    # a judge of its own: what the rule says of one item must not mix with what was said before
     judge = judge_of(Script())
     RULES.rule(name)(judge, NamedCommand(name=name, args=words[place + 1 :], command=SimpleCommand()))
     for number, word in enumerate(words):

@@ -75,6 +75,12 @@ class ShellWord:
         elif text:
             self.pieces.append(text)
 
+    def add_expansion(self, *, quoted: bool) -> None:
+        """Append what only the shell will know; outside of quotes the shell may split it."""
+        self.pieces.append(None)
+        self.unquoted = False
+        self.may_split = self.may_split or not quoted
+
     def without_prefix(self, count: int) -> ShellWord:
         """The word without the first ``count`` characters of its prefix."""
         pieces = [piece for piece in (self.prefix[count:], *self.pieces[1:]) if piece != ""]

@@ -135,6 +135,7 @@ class ShellTemplate:
 
         ``unsafe`` pastes values as text (``unsafe_shell = true``).
         """
+        # nothing to fill in, so nobody asks whether two shells would read the text alike
         if "{{" not in source and "{%" not in source:
             return cls(source)
         spans = list(find_spans(source))
@@ -149,6 +150,7 @@ class ShellTemplate:
             try:
                 placeholders.append(compile_placeholder(source[start:end], start, names))
             except SourceError as error:
+                # that it is no expression says more than where it stands
                 faults = [fault for fault in faults if (fault.start, fault.end) != (start, end)]
                 faults += [shift_fault(fault, start) for fault in error.faults]
         if faults:
@@ -189,6 +191,7 @@ class ShellTemplate:
             text = escape_for_printf(value) if number in command.printf_formats else value
             self._check_size(self.placeholders[number].text, text, MAX_VALUE)
             carried[command.variables[number]] = text
+        # each of them may fit, and all of them not
         self._check_size("all {{ }} together", "".join(values), MAX_VALUES)
         return ShellCommand(text=command.text, values=carried, written_files=written_files)
 
@@ -324,6 +327,7 @@ _PIPE_HINT = "pipefail = true (with bash), or take its output first: x=$(…) &&
 
 def _hidden_failures(script: Script) -> Iterator[Fault]:
     """A remark about each command before a ``|`` that may fail without anybody knowing."""
+    # then the text itself lets a pipe fail with any of its commands
     if any(_sets_pipefail(command) for command in script.commands):
         return
     for start, commands in script.piped:

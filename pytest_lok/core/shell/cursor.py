@@ -118,6 +118,7 @@ class Cursor:
 
     def note_variable(self, name: str) -> None:
         """Note that a variable is expanded; UnsupportedSyntax if nobody knows what it holds."""
+        # the last word of whatever ran before: nobody can say which values are in it
         if name == "_":
             raise UnsupportedSyntax("`$_` can be any value that stands before it", self.at)
         if NAME.fullmatch(name):
@@ -162,6 +163,7 @@ class Cursor:
     def line_continuation(self) -> None:
         """Pass a backslash at the end of a line; between words only, where no two shells disagree."""
         before, after = self.text[max(0, self.at - 1) : self.at], self.peek(2)[1:]
+        # in the middle of a word, or before the body of a here-document, shells disagree
         if self.pending or not (before in " \t\n" or after in " \t\n"):
             raise self.unsupported("a line continued in the middle of a word")
         self.at += 2

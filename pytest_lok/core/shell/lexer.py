@@ -49,6 +49,7 @@ class Lexer:
         bare = ""  # the unquoted text: bash could take it for {a,b}
         while self.cursor.char and self.cursor.char not in " \t\n;&|()<>":
             if (hole := self.cursor.hole) is not None:
+                # `{name}` alone is text to every shell; with a comma or dots bash makes several words of it
                 if "{" in _NAME_IN_BRACES.sub("", bare):
                     hole.unsafe_place = "inside braces, which bash expands and other shells do not"
                 self.fill(word, hole, Quoting.BARE)
@@ -60,6 +61,7 @@ class Lexer:
                 self._quoted(word)
         if self.cursor.at == word.start:
             raise self.cursor.unexpected()
+        # the body would begin inside of the word
         if self.cursor.pending and "\n" in self.cursor.text[word.start : self.cursor.at]:
             raise UnsupportedSyntax("a word goes over the line where a here-document starts", word.start)
         if "{" in bare and self.cursor.char and self.cursor.char in "<>":
@@ -147,6 +149,7 @@ class Lexer:
         """Read a backslash inside ``"…"`` or a here-document."""
         following = self.cursor.peek(1)
         if following == "\n":
+            # `$a` and a joined line: is the next line a part of the name?
             if word.pieces[-1:] == [None] and _NAME_PART.fullmatch(self.cursor.text[self.cursor.at - 1]):
                 raise self.cursor.unsupported("a name continued on the next line")
             self.cursor.at += 2
@@ -179,22 +182,21 @@ class Lexer:
         elif variable := self.cursor.match(_VARIABLE):
             self.cursor.note_variable(variable[1])
             word.variables.append(variable[1])
+            # even in quotes `$@` becomes as many words as there are arguments
             word.may_split = word.may_split or variable[1] == "@"
             self.cursor.at = variable.end()
+        # in quotes a `$` before a quote is just a `$`
         elif following[:1] in ("'", '"') and not quoted:
             self._bash_string(word)
         elif following == "\\\n" or following[:1] == "[":
-            raise self.cursor.unsupported(
-                "`$[`" if following[:1] == "[" else "a name that starts on the next line"
-            )
+            what = "`$[`" if following[:1] == "[" else "a name that starts on the next line"
+            raise self.cursor.unsupported(what)
         else:
             self.cursor.at += 1
             word.add("$")
             self.cursor.forbid_next("`$` (a dollar sign is written \\$)")
             return
-        word.unquoted = False
-        word.pieces.append(None)
-        word.may_split = word.may_split or not quoted
+        word.add_expansion(quoted=quoted)
 
     def _bash_string(self, word: ShellWord) -> None:
         """``$'…'`` and ``$"…"``: strings of bash that end, without backslashes, where those of sh end."""
@@ -223,9 +225,7 @@ class Lexer:
         except UnsupportedSyntax as error:
             raise UnsupportedSyntax(error.message, start) from None
         self.cursor.at = stop + 1
-        word.unquoted = False
-        word.pieces.append(None)
-        word.may_split = word.may_split or not quoted
+        word.add_expansion(quoted=quoted)
 
     def _arithmetic(self) -> None:
         """Read ``$((…))``, in which bash runs what the text of a variable says."""
@@ -247,6 +247,7 @@ class Lexer:
             else:
                 raise UnsupportedSyntax("the calculation in $((…)) is not understood", start)
         self.cursor.at += 2
+        # bash runs `a[$(…)]` in the text of a variable that is calculated with
         self.script.arithmetic |= self.script.since(bookmark)[1]
         self.script.forbid(bookmark, "inside $((…)), which calculates with its text")
 
@@ -277,10 +278,10 @@ class Lexer:
                 self.cursor.at += 1
                 self.expandable(inner, '"')
             else:
-                raise self.cursor.unsupported(
-                    "quotes inside `${…}`" if self.cursor.char else "an open `${`", start
-                )
+                what = "quotes inside `${…}`" if self.cursor.char else "an open `${`"
+                raise self.cursor.unsupported(what, start)
         self.cursor.at += 1
         self.script.forbid(bookmark, "inside ${…}")
+        # it sets the variable, as an assignment does
         if opening[2] in ("=", ":="):
             self.script.defaults.append((opening[1], self.script.since(bookmark)[1]))

@@ -35,6 +35,7 @@ def scan(text: str, holes: Iterable[Hole] = ()) -> Script:
     UnsupportedSyntax if any part is not understood.
     """
     by_start = {hole.start: hole for hole in holes}
+    # quick where it is true of nearly every text: no NUL stands outside of a hole
     if text.count(HOLE) > sum(hole.end - hole.start for hole in by_start.values()):
         inside = {at for hole in by_start.values() for at in range(hole.start, hole.end)}
         stray = next(at for at, char in enumerate(text) if char == HOLE and at not in inside)
@@ -68,6 +69,7 @@ class Parser:
 
     def substitution(self) -> None:
         """Read the commands of a ``$(…)``, in which quoting starts anew and here-documents end."""
+        # a here-document that began outside has its body after the line, behind this
         outer, self.cursor.pending = self.cursor.pending, []
         self._sequence({")"})
         self.cursor.require_bodies()
@@ -175,6 +177,7 @@ class Parser:
                 if closer == "else":
                     self._sequence({"fi"})
             case "while" | "until":
+                # a loop may run each of its commands after each other one
                 self.script.out_of_order = True
                 self._sequence({"do"})
                 self._sequence({"done"})
@@ -259,8 +262,10 @@ class Parser:
             command.assignments.append((assignment[1], word.without_prefix(len(assignment[0]))))
             return
         if not command.words:
+            # `a[1]=b` or `a+=b`, which only bash takes for assignments
             if "=" in self.cursor.text[word.start : word.end]:
                 raise self.cursor.unsupported("an assignment of this kind", word.start)
+            # a keyword where it cannot begin anything, which shells take differently
             if word.unquoted and KEYWORD.fullmatch(word.literal or " "):
                 raise self.cursor.unsupported(f"`{word.literal}` in this spelling", word.start)
         command.words.append(word)

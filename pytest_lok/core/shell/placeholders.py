@@ -51,6 +51,7 @@ def find_spans(source: str) -> Iterator[tuple[int, int]]:
 def _end(source: str, start: int) -> int:
     end = start + 2
     with contextlib.suppress(TemplateSyntaxError):  # the template's own parser says what is wrong, and where
+        # Jinja's own tokens: a `}}` in a string of the expression does not end it
         for _, kind, text in LEXER.tokeniter(source[end:].replace("\r", "\v"), None, None, "variable"):
             end += len(text)
             if kind == "variable_end":
@@ -75,6 +76,7 @@ def _allows_dash(text: str) -> bool:
         for _, kind, text in LEXER.tokeniter(text[2:].replace("\r", "\v"), None, None, "variable")
         if kind not in ("whitespace", "variable_end")
     ]
+    # of a part of the expression it would say nothing about the rest of the value
     if tokens[-2:] != [("operator", "|"), ("name", "allow_dash")]:
         return False
     depth = 0

@@ -49,6 +49,7 @@ class RedirectionReader:
         bookmark = self.script.bookmark()
         self.cursor.skip_blanks()
         target = self.lexer.word()
+        # a value could be a number there, and so another descriptor instead of a file
         if target.holes and (found[2] in (">&", "<&") or target.holes != tuple(target.own_holes)):
             self.script.forbid(bookmark, "the target of a redirect of this kind (write `> file`)")
         elif found[2] == "<":
@@ -99,6 +100,7 @@ class RedirectionReader:
             if _JOINED.search(body) and _COMMAND.search(_ESCAPED.sub("", body)):
                 # bash joins the lines of the command too, even in its quotes
                 raise self.cursor.unsupported("a joined line and a command in one here-document")
+            # the lexer reads the body as if the text ended with it
             outer, self.cursor.end = self.cursor.end, doc.body_end
             self.lexer.expandable(ShellWord(self.cursor.at), None)
             self.cursor.end = outer
@@ -113,6 +115,7 @@ class RedirectionReader:
             line = self.cursor.text[at:stop].lstrip("\t") if doc.strip_tabs else self.cursor.text[at:stop]
             if line == doc.delimiter and not joined:
                 return at, min(stop + 1, self.cursor.end)
+            # some shells join the lines before they look for the delimiter
             if doc.delimiter in (line, before + line):
                 raise UnsupportedSyntax("a line joined by a backslash may end the here-document", at)
             joined = not doc.literal and (len(line) - len(line.rstrip("\\"))) % 2 == 1

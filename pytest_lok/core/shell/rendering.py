@@ -81,6 +81,7 @@ def _insert_command(wrapper: str, code: str) -> str:
     start = wrapper.find(CMD)
     if start < 0:
         raise _wrapper_error(f"has no {CMD}: write it where the command goes")
+    # the second one would run the command again, with all that it does
     if CMD in wrapper[start + 1 :]:
         raise _wrapper_error(f"has {CMD} twice, but the command runs once")
     hole = Hole(start, start + len(CMD))
@@ -129,6 +130,7 @@ def _insert_quoted(wrapper: str, script: Script, hole: Hole, code: str) -> str:
         raise _wrapper_error(
             f"has {CMD} beside text that the outer shell changes: put single quotes around both"
         )
+    # inside of the quotes stands another shell text, which is read by its own rules
     if inside != CMD:
         code = _insert_command(inside, code)
     return wrapper[:start] + shlex.quote(code) + wrapper[stop + 1 :]

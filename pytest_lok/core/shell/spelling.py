@@ -11,6 +11,7 @@ from pytest_lok.core.shell.ast import HereDoc, Hole, Quoting, Script
 def variable_names(source: str, count: int) -> tuple[str, ...]:
     """Names of variables that the text does not use; lower case is for applications."""
     prefix = "lok_"
+    # the text may use such a variable for something of its own
     while prefix in source:
         prefix += "_"
     return tuple(f"{prefix}{number}" for number in range(1, count + 1))

@@ -67,6 +67,7 @@ class _Words:
             if piece is None:
                 return
             text = piece if isinstance(piece, str) else self.values[piece]
+            # an empty value leaves the start of the word to what follows it
             if not text:
                 continue
             if text.startswith(starts) and not (
@@ -106,6 +107,7 @@ class _Words:
             text = "x" if piece is None else piece if isinstance(piece, str) else self.values[piece]
             if isinstance(piece, int) and not self.placeholders[piece].allows_dash:
                 found = [match.start() for match in _DASHED.finditer(text)]
+                # at the very start it begins a word only if no text stands right before it
                 if found and (found[-1] > 0 or not before.strip()):
                     raise self._option(pieces, text)
             before = text[-1:] or before
@@ -133,6 +135,7 @@ class _Words:
                 f"the value at {self._first(pieces)} names a file to write or send, and {path[:80]!r} {why}",
                 hint="a name without `..`, relative to the directory, is one",
             )
+        # only files of the project are looked at before they are written
         elsewhere = None in pieces or base.startswith(("/", "~")) or ".." in base.split("/")
         return None if elsewhere else (base, path)
 

@@ -96,6 +96,7 @@ def matches(context: Context, value: Any, pattern: Any) -> bool:
     import regex
 
     text, pattern = _textual(value), _textual(pattern)
+    # `re` cannot be interrupted; `regex` takes a limit
     seconds = min(REGEX_SECONDS, budget_of(context).time_left())
     try:
         return regex.search(pattern, text, timeout=seconds) is not None
@@ -157,6 +158,7 @@ def method_of(value: Any, name: str) -> Any:
         return value
     owner = unwrap(value)
     for its, names in DATA_METHODS.items():
+        # lists count and compare as JSON does, where true is not 1
         if isinstance(owner, its) and name in names:
             return MethodType(_ARRAY_METHODS[name], owner) if its is list else getattr(owner, name)
     if isinstance(value, str) and name in TEXT_METHODS:
@@ -236,6 +238,7 @@ def percent(context: Context, value: Any, *args: Any, **kwargs: Any) -> str:
         raise TemplateError("`format` takes values by position or by name, not both")
     named = {key: _number_or_text(value) for key, value in kwargs.items()}
     given = tuple(map(_number_or_text, args))
+    # each %s may put in the longest of them, with a width of three digits around it
     longest = max((len(value) for value in (*given, *named.values()) if isinstance(value, str)), default=0)
     budget_of(context).check_size(len(text) + text.count("%") * (longest + 1000))
     return text % (named or given)
@@ -326,6 +329,7 @@ FILTERS: Mapping[str, Function] = _filters()
 def _tests() -> dict[str, Function]:
     # a few are mere callables there
     taken: Mapping[str, Function] = jinja2.tests.TESTS  # type: ignore[assignment]
+    # they ask about Python, not about data
     dropped = ("callable", "escaped", "filter", "test", "sameas")
     own = {name: _of_plain(taken[name]) for name in ("mapping", "sequence", "iterable", "string")}
     kept = {name: test for name, test in taken.items() if name not in dropped}

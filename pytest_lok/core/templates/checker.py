@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import inspect
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
 
 from jinja2 import nodes
@@ -25,6 +25,7 @@ def variables_of(tree: nodes.Template) -> frozenset[str]:
     """The names that the text itself gives a meaning, somewhere."""
     found = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
     found |= {macro.name for macro in tree.find_all(nodes.Macro)}
+    # Jinja gives a loop these names itself
     if tree.find(nodes.For) is not None:
         found.add("loop")
     if tree.find(nodes.Macro) is not None or tree.find(nodes.CallBlock) is not None:
@@ -111,6 +112,7 @@ class NameChecker:
         if self.decides:
             _require_booleans(node)
         if isinstance(node, nodes.For):
+            # each round has to be paid for
             node.iter = nodes.Filter(node.iter, COUNTED, [], [], None, None, lineno=node.iter.lineno)
 
     def _check_field(self, node: nodes.Getattr | nodes.Getitem, *, owner: bool, optional: bool) -> None:
@@ -118,6 +120,7 @@ class NameChecker:
             self.visit(node.arg)
         group = _namespace(node)
         if group is None:
+            # an assert that asks for the outcome may read the output of a step that did not pass
             if _field_name(node) in OUTCOMES and (step := _step_of(node.node)) is not None:
                 self.outcome_steps.add(step)
             self.visit(node.node, owner=True, optional=optional)
@@ -147,6 +150,7 @@ class NameChecker:
 
     def warn_of_constants(self, judged: nodes.Expr) -> None:
         """A warning of every part of an assert that can never say anything else."""
+        # what is wrong already needs no warning beside it
         if self.names.own and not self.faults:
             for node in constants(judged):
                 place = self._place(node)
@@ -172,6 +176,7 @@ class NameChecker:
             hint = did_you_mean(name, self.names.arguments) or f"declare it: `[args.{name}]`"
             self._fault(node, f"there is no argument {name!r}", hint=hint)
             return
+        # with a default, or where only `is defined` asks, it may be missing
         if not optional:
             self.arguments.add(name)
 
@@ -292,17 +297,19 @@ class NameChecker:
     def _place(self, node: nodes.Node) -> SourceToken:
         """The token to point at: for a field its name, after the dot; for a test its name, after ``is``."""
         index = bisect.bisect_right(self.tokens, node.lineno, key=lambda token: token.start) - 1
-        before: tuple[str, ...] = ()
-        if isinstance(node, nodes.Getattr | nodes.Getitem):
-            before = (".", "[")
-        elif isinstance(node, nodes.Test):
-            before = ("is", "not")
-        elif isinstance(node, nodes.Call):
-            before = ("(",)
+        before = next((signs for kind, signs in _SIGNS_BEFORE.items() if isinstance(node, kind)), ())
         while self.tokens[index].text in before or self.tokens[index].kind == "whitespace":
             index += 1 if before != ("(",) else -1
         return self.tokens[index]
 
+
+_SIGNS_BEFORE: Mapping[type[nodes.Node], tuple[str, ...]] = {
+    nodes.Getattr: (".", "["),
+    nodes.Getitem: (".", "["),
+    nodes.Test: ("is", "not"),
+    nodes.Call: ("(",),
+}
+"""What may stand between the place of a node and the token to point at."""
 
 _INTERNAL_FILTERS = frozenset({COMPARED, MADE, BOOLEAN})
 """Filters that no text can name: what an expression is made of."""

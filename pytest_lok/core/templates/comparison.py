@@ -45,6 +45,7 @@ def json_type(value: object) -> JsonType:
 
 def equal_json(left: Any, right: Any) -> bool:
     """Whether the two are the same value; a text, a number and a truth are never the same."""
+    # a list of what is left to do, for values may be nested deeper than Python's stack
     todo = [_comparable_pair(left, right)]
     while todo:
         left, right = todo.pop()
@@ -77,6 +78,7 @@ def _comparable_pair(left: Any, right: Any) -> tuple[Any, Any]:
 def is_in(item: Any, owner: Any) -> bool:
     """Whether a text holds a text, an array an item, or an object a key."""
     container: Any = unwrap(owner)
+    # an output is a text too, whatever JSON it holds
     if isinstance(owner, OutputValue) and isinstance(item, str) and is_in(item, owner.text):
         return True
     match json_type(container):

@@ -100,6 +100,7 @@ class Condition:
             reads = isinstance(span.node, nodes.Name) or span.node.find(nodes.Name) is not None
             if reads and text not in seen:
                 seen[text] = self._evaluated(span.node, scope)
+        # the parts say more than the whole, which is shown above them
         if len(seen) > 1:
             seen.pop(whole, None)
         return "\n".join([whole, *(f"  where {text} = {value}" for text, value in seen.items())])
@@ -145,6 +146,7 @@ def _braces_fault(text: str, start: int, end: int) -> Fault:
 def _data(value: object) -> Json:
     if isinstance(value, OutputValue):
         result = value.view.result
+        # a loop over a skipped step has no items, which is no error
         skipped = result.outcome is Outcome.SKIPPED and not result.has_data
         return [] if skipped else value.view.json()
     found = as_json(value)

@@ -61,6 +61,7 @@ class LokEnvironment(ImmutableSandboxedEnvironment):
         left, right = unwrap(left), unwrap(right)
         if operator == "%" and isinstance(left, str):
             return percent(context, left, *(right if isinstance(right, tuple) else (right,)))
+        # Python counts true as 1, and JSON does not
         reject_booleans(left, right)
         check_growth(budget_of(context), operator, left, right)
         return super().call_binop(context, operator, left, right)
@@ -124,6 +125,7 @@ def _environment() -> LokEnvironment:
         comment_end_string="#}\udfff",
     )
     environment.concat = _join_captured  # type: ignore[method-assign]  # a function of the instance: not bound
+    # Jinja's own are not listed, so they are not there
     environment.globals = dict(FUNCTIONS)
     environment.filters = {
         **FILTERS,

@@ -40,6 +40,7 @@ def number(value: object) -> int | float | None:
     value = unwrap(value)
     if isinstance(value, str):
         text = value.strip()
+        # float() would take nan, inf and underscores; int() of many digits takes for ever
         if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
             return None
         value = int(text) if _WHOLE.fullmatch(text) else float(text)
@@ -191,6 +192,7 @@ def _unique(
         found = unwrap(get(item))
         return found.casefold() if isinstance(found, str) and not case_sensitive else found
 
+    # Jinja's would put true and 1 together
     return distinct(value, key)
 
 

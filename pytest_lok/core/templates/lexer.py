@@ -141,6 +141,7 @@ def join_hyphenated(tokens: Sequence[SourceToken], names: VisibleNames, *, bare:
     joined: list[SourceToken] = []
     # the texts of the last tokens that are no whitespace
     before: list[str] = []
+    # what has a meaning of its own ends a name where a minus follows it
     known = NAMESPACES | value_names(names) | FUNCTIONS.keys()
     alone = known | _path_starts(tokens)
     at = 0

@@ -60,6 +60,7 @@ class RenderingBudget:
 
     def spend(self, work: int) -> None:
         """Count rounds, calls or items; TemplateError when there were too many."""
+        # one number, so that loops in loops and long values pay from the same purse
         self._work -= work
         if self._work < 0:
             raise TemplateError(f"it takes too long (over {MAX_WORK:,} loop rounds and calls)")
@@ -95,6 +96,7 @@ class RenderingBudget:
     def count_output(self, piece: str) -> None:
         """Count a piece of the final text; TemplateError when that grows too large."""
         self._output_size += len(piece)
+        # the piece is charged for, and the sum is only looked at
         self.check_size(self._output_size if self._output_size > self._limit else len(piece))
 
 

@@ -116,6 +116,7 @@ class LokParser(Parser):
     def parse_math1(self) -> nodes.Expr:
         """What comparisons compare; ``a contains b`` binds closer than they do."""
         left = super().parse_math1()
+        # a chain of `contains` binds to the left, as arithmetic does
         while True:
             token = self.stream.current
             negated = token.test("name:not") and self.stream.look().test("name:contains")
@@ -154,6 +155,7 @@ class LokParser(Parser):
         node = super().parse_primary(with_namespace)
         if not isinstance(node, nodes.Name) or node.name not in self.bare_steps:
             return node
+        # `name(` calls a function, also where a step has its name
         if self.stream.current.type == "lparen":
             return node
         steps = nodes.Name("steps", "load", lineno=node.lineno)

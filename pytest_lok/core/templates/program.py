@@ -108,6 +108,7 @@ class TemplateProgram:
     def value(self, scope: Scope, use: Callable[[object], T]) -> T:
         """``use`` of an expression's value, which may be a Missing."""
         found: dict[str, object] = {}
+        # an assignment puts nothing out; running to its end makes the value known
         for _ in self._run(scope, found, strict=True):
             pass
         try:
@@ -165,6 +166,7 @@ class TemplateProgram:
     def _located(self, failure: BaseException, offset: int) -> TemplateError:
         expression = isinstance(self._tree.body[0], nodes.Assign) and self._tree.body[0].lineno == 0
         parts = [] if expression or not self._source else split_tags(self._source)
+        # of a long text the message shows the tag alone
         tags = (part.text for part in parts if part.kind != "text" and part.start <= offset < part.end)
         return _located(failure, next(tags, self._source))
 

@@ -67,6 +67,7 @@ class StepView(DataView):
 
     def field(self, name: str) -> object:
         """The output, a fact, or a field of the JSON."""
+        # first, so that no answer can pretend to be a fact about its step
         if name in FACTS:
             return FACTS[name](self.result)
         if self._judged and not self.result.passed:
@@ -96,6 +97,7 @@ class StepView(DataView):
         if self.result.quoting:
             raise QuotedError
         text = self.result.output
+        # many texts read fields of one output, and looking for JSON is slow
         if text not in self._found:
             self._found[text] = find_json(text)
         return self._found[text]
@@ -206,6 +208,7 @@ def field_of(value: object, key: object) -> object:
     if isinstance(value, OutputValue) and isinstance(key, str):
         return value.view.json_field(key)
     value = unwrap(value)
+    # Python would take them for 0 and 1
     if isinstance(key, bool):
         return missing("true and false are no places in an array")
     try:

@@ -58,6 +58,7 @@ def without_asides(text: str, quoted: Callable[[Container, str], bool]) -> str |
     """
     parts = list(_parts(text))
     blocks = {canonical(it.value): it for it in parts if it.value is not None}
+    # each would be looked for in the material, which may be long
     if len(blocks) > MAX_ATTEMPTS:
         return None
     if len(blocks) > 1:
@@ -65,6 +66,7 @@ def without_asides(text: str, quoted: Callable[[Container, str], bool]) -> str |
     if len(blocks) != 1:
         return None
     ((said, block),) = blocks.items()
+    # without keys nothing tells the answer from what is only spoken of
     keys = _keys(block.value)
     if not keys:
         return None
@@ -110,6 +112,7 @@ class _Asides:
     def _kept_words(self, line: str) -> str:
         kept, at, depth = list[str](), 0, 0
         while (token := _TOKEN.search(line, at)) is not None:
+            # what was set aside reads as an ellipsis, so a sentence goes on over it
             before = "".join([*kept[-9:], line[at : token.start()]])[-_LOOKBEHIND:]
             end = self._aside_end(line, token, before) if depth == 0 else None
             if end is None and token[0] in "[]{}":

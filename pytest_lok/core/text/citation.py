@@ -41,6 +41,7 @@ def possible_quotes(evidence: str) -> Iterator[tuple[Quote, ...]]:
         for quote in _without_marks(text, exact=False):
             found.setdefault(quote)
             found.setdefault(replace(quote, pieces=_split_at_ellipses(quote.pieces[0])))
+    # NUL parts the pieces, and no quote that was read as text can hold it
     for text in readings(_without_omission_notes(evidence), _QUOTE_STEPS):
         for plain in (text, *_without_numbers(text)):
             pieces = [squeezed(piece) for piece in plain.split("\0")]

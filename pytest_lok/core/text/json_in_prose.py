@@ -54,6 +54,7 @@ def find_json(text: str, material: str = "") -> Container:
         raise
     except OutputError:
         known = bool(material.strip())
+        # a second look, for the first one found none or several
         plain = without_asides(text, lambda value, source: known and is_quoted(value, source, material))
         if plain is None or plain == text:
             raise
@@ -82,6 +83,7 @@ def _find_json(text: str, material: str) -> Container:
         what = "the output is empty, where JSON was expected" if empty else "the output holds no JSON"
         raise OutputError(what, hint=JSON_ALONE_HINT)
     differ = len({canonical(it.value) for it in values})
+    # the same value written twice is one answer
     if differ > 1:
         raise OutputError(
             f"the output holds {differ} JSON values, and one must be meant", hint=JSON_ALONE_HINT
@@ -193,6 +195,7 @@ class _Enclosures:
     def note(self, token: re.Match[str]) -> None:
         """Note one of them where it opens or closes."""
         name, opens, at = _enclosure(token)
+        # what never closes encloses nothing; looked up once, so that the whole stays linear
         if self._last is None:
             found = map(_enclosure, _TOKEN.finditer(self._text, at))
             self._last = {name: at for name, opens, at in found if not opens}
@@ -267,6 +270,7 @@ def _check_stands_free(text: str, values: Sequence[_FoundValue]) -> None:
     several = cache(lambda marks: len(marks.findall("…".join(_texts_between(text, values)))) > 1)
     for it in values:
         before, after = _line_before(text, it.start), text[it.end : it.end + _LOOK_AROUND]
+        # `[]` in a sentence may be a word as well as an answer
         if not it.value and (before.strip() or after.partition("\n")[0].strip()):
             kind = "array" if isinstance(it.value, list) else "object"
             raise OutputError(f"the output holds an empty {kind} among other text", hint=JSON_ALONE_HINT)

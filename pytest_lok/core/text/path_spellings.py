@@ -113,6 +113,7 @@ def _normalized(path: str, root: str) -> str:
         return ""
     whole = posixpath.normpath(posixpath.join(root or "/", path))
     inside = whole.startswith(f"{root}/")
+    # a relative path that leads out is none of the workspace's, in whichever reading
     if not inside and (not path.startswith("/") or path.startswith(f"{root}/")):
         return ""
     plain = whole[len(root) :].lstrip("/") if inside else f"/{whole.lstrip('/')}"

@@ -58,6 +58,7 @@ def _own_values(text: str) -> list[slice]:
         if bracket[0] in "[{":
             end = _closing(text, start)
             if end is None:
+                # nothing of others behind it can close it, so it is no value, and harmless
                 if _OTHERS not in text[start:]:
                     misses += 1
                     continue
@@ -163,6 +164,7 @@ def _lines_near_keys(text: str, value: Container, reach: int) -> str:
 
 def _readings(text: str) -> Iterator[str]:
     """What the text may mean, each once."""
+    # hashes, not texts: a reading may be as long as the material
     known = set[int]()
     plain = without_invisible(text)
     for outer in dict.fromkeys((plain, text, html.unescape(plain), html.unescape(text))):

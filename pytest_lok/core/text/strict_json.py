@@ -104,6 +104,7 @@ def _no_constant(name: str) -> NoReturn:
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     once = dict(pairs)
+    # Python keeps the last of two values, and other readers the first
     if len(once) < len(pairs):
         (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
         raise OutputError(
@@ -115,6 +116,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _float(text: str) -> float:
     value = float(text)
+    # 1e-400 becomes 0, which is another number
     if value == 0 and re.search("[1-9]", re.split("[eE]", text)[0]):
         raise ValueError(f"the number {text[:80]} is too small to be told from 0")
     return value

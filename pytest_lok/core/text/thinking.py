@@ -43,6 +43,7 @@ def without_thoughts(text: str) -> str:
             said = text[at : tag.start()]
             if closes and (number > 0 or not _ends_thoughts(text, tag)):
                 raise _unclear(tag)
+            # in the middle of a line a tag may be a word of the answer
             if not closes and said.rpartition("\n")[2].strip("\ufeff \t\r"):
                 raise _unclear(tag)
             kept += [] if closes else [said]
@@ -91,6 +92,7 @@ def _tags(text: str) -> Iterator[re.Match[str]]:
         return
     quoted = {*_in_values(text, tags), *_in_fences(text, tags), *_in_code(text, tags)}
     left = [tag for tag in tags if tag.start() not in quoted and not _in_quotes(text, tag)]
+    # a lone closing tag amid fences: inside of one, or between two?
     if quoted and left and left[0].lastgroup is not None and _in_whole_fence(text, left[0]):
         raise _unclear(left[0])
     yield from left

@@ -78,6 +78,7 @@ def secret_parts(secret: str) -> Iterator[str]:
 def _secret_lines(secret: str) -> Iterator[str]:
     """The lines of a text of several, but for those that only frame a key."""
     lines = [line.strip() for line in _BREAK.split(secret)]
+    # it has been yielded as a whole
     if len(lines) == 1:
         return
     yield from (line for line in lines if line[:5] != "-----")
@@ -103,6 +104,7 @@ def _address_secrets(value: str) -> Iterator[str]:
         return
     for password in _ADDRESS_PASSWORD.findall(value):
         yield from (password, unquote(password))
+    # keys stand in the query of an address, too
     for part in re.split(r"[?&;]", value)[1:]:
         name, equals, text = part.partition("=")
         if equals and is_secret(name, text):

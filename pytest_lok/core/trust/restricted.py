@@ -150,9 +150,11 @@ def _restricted_keys(table: str, entries: Table, sources: Sources) -> Iterator[s
     if table in HARMLESS_TABLES:
         return
     for key, value in entries.items():
+        # what the user's own word replaces has no effect
         if key in HARMLESS.get(table, ()) or _lookup(sources.user_overrides, table, key) is not None:
             continue
         own = _lookup(sources.user, table, key)
+        # a project may hide more of the environment than its user asks for
         stricter = key == "env_policy" and (value == "clean" or own != "clean")
         if not stricter and value != (own or ""):
             yield key

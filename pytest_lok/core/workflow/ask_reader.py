@@ -106,6 +106,7 @@ def _backends(keys: StepKeys) -> tuple[str, ...]:
             names.append(found[0])
     if AUTO in names and len(names) > 1:
         keys.report('"auto" chooses by itself and stands alone', "remove it, or the others", key)
+    # only commas and blanks
     if value and not names:
         keys.report(f"`{key}` names nobody", 'leave it out, or write "auto"', key)
     return tuple(names)
@@ -114,6 +115,7 @@ def _backends(keys: StepKeys) -> tuple[str, ...]:
 def _expand_roles(keys: StepKeys, names: tuple[str, ...]) -> tuple[tuple[str, ...], Strategy]:
     """The backends behind the names, and how they agree: a role that stands alone has a say in it."""
     roles = keys.context.roles
+    # beside other names nobody could say whose consensus counts
     alone = roles.get(",".join(names))
     backends = dict.fromkeys(
         backend
@@ -250,6 +252,7 @@ def _verify(keys: StepKeys) -> tuple[ShellTemplate | None, str]:
     verify = keys.document.verify
     if isinstance(verify, str) and verify and not _without_comments(verify):
         keys.report("`verify` holds no command", "write a command, or `verify = false` for none", "verify")
+    # a common slip, taken as it is meant and told
     if verify == "false":
         hint = "write `verify = false`, without quotes, if nothing is to verify the answer"
         fault = Fault(message='"false" switches `verify` off', start=0, end=len(verify), hint=hint)

@@ -55,6 +55,7 @@ def _check_values(keys: StepKeys, env: Mapping[str, Template | None], stdin: Tem
     """Problems where a value would be code by way of ``argv``, ``env`` or ``stdin``."""
     document = keys.document
     argv = document.argv or ()
+    # nothing that can be code: the tables of commands need not be imported
     if not any("{{" in word for word in argv) and not any(it and it.names for it in (*env.values(), stdin)):
         return
     from pytest_lok.core.shell.argv import argv_faults, input_fault
@@ -119,6 +120,7 @@ def _check_command(keys: StepKeys) -> None:
                 name,
                 key=True,
             )
+    # what values make of it is checked when it runs
     where = PurePosixPath(document.cwd or "")
     if where.is_absolute() or ".." in where.parts:
         keys.report("`cwd` must lie inside the workspace", "a path relative to its root", "cwd")

@@ -72,6 +72,7 @@ def topological_order(steps: Mapping[str, Step], among: Collection[str]) -> list
             sorter.add(name, *step.needs)
     sorter.prepare()
     place = {name: number for number, name in enumerate(steps)}
+    # a heap, for graphlib gives out the ready ones in any order
     ready: list[tuple[int, str]] = []
     ordered: list[str] = []
     while sorter.is_active():

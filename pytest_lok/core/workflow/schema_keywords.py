@@ -119,6 +119,7 @@ class _SchemaWalk:
         """``shown`` is the place to point at where the node stands elsewhere, behind a reference."""
         if not isinstance(node, dict) or id(node) in self._seen:
             return
+        # a schema may refer to itself
         self._seen.add(id(node))
         place = shown or path
         if path and isinstance(node.get("$id"), str):
@@ -148,6 +149,7 @@ class _SchemaWalk:
     def _keyword(self, node: Mapping[str, Any], key: str, value: Any) -> tuple[str, str] | None:
         """What is wrong with a keyword and what to do about it, None = it is sound."""
         self._used.add(key)
+        # how authors mark keywords of their own
         if key.startswith("x-"):
             return None
         if key not in self._known:

@@ -138,6 +138,7 @@ class StepKeys:
         for name in {
             backend for _, backend in condition.rubrics if backend and not self.is_known_backend(backend)
         }:
+            # an escape in the name hides it; then the start is near enough
             start = max(condition.source.find(name), 0)
             message, hint = f"there is no backend `{name}`", self.unknown_backend_hint(name)
             fault = Fault(message=message, start=start, end=start + len(name), hint=hint)

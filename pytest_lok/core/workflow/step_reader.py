@@ -170,6 +170,7 @@ def _check_schema(keys: StepKeys, schema: dict[str, Json]) -> None:
     if wrong is None:
         return
     message, path, key = wrong.message, wrong.path, wrong.key
+    # the place is in another file, so that it is told in words
     if isinstance(keys.document.output_schema, str):
         message, path, key = f"{message} (at {'/'.join(map(str, path)) or 'its top'})", (), False
     keys.report(f"this is not JSON Schema: {message}", wrong.hint, "output_schema", *path, key=key)

@@ -82,11 +82,13 @@ def arriving(call: NamedCommand) -> Arrival | None:
 
 def revisions(command: str, args: Sequence[ShellWord]) -> Sequence[ShellWord] | None:
     """The words that choose the revision of which git puts the files there; None if it puts none there."""
+    # a plain reset moves the branch and leaves the files
     kept = command == "reset" and not any(word.literal in ("--hard", "--merge", "--keep") for word in args)
     if command not in _TREES or kept:
         return None
     words, previous = list[ShellWord](), ""
     for word in args:
+        # behind it stand paths, and no path chooses a revision
         if word.literal == "--" and command in ("checkout", "reset"):
             break
         named = previous in _NEW_BRANCH_OPTIONS and command in ("checkout", "switch", "worktree")
@@ -110,6 +112,7 @@ _SENDING: Mapping[str, Sequence[str]] = {
 def sent_files(call: NamedCommand) -> Iterator[ShellWord]:
     """The words that name files to send, where values are part of them."""
     options, previous = _SENDING.get(call.name, ()), ""
+    # only a `@` or `<` at its start makes a file of such a value
     marked = call.name == "curl" or any(word.literal == "api" for word in call.args[:1])
     for word in call.args if options else ():
         option, equals, _ = word.prefix.partition("=") if word.prefix.startswith("--") else ("", "", "")
@@ -120,6 +123,7 @@ def sent_files(call: NamedCommand) -> Iterator[ShellWord]:
         else:
             option, start = previous, 0
         previous = word.literal or ""
+        # curl takes letters together, and the last of them has the value
         if previous[:1] == "-" and call.name == "curl" and re.fullmatch("-[a-zA-Z]{2,}", previous):
             previous = f"-{previous[-1]}"
         if option not in options or word.literal is not None:

@@ -110,6 +110,7 @@ class Interpreter:
 
 _SH = Interpreter(re.compile(r"-[abefhmnuvxl]+|--"), re.compile(r"-[A-Za-z]*c[A-Za-z]*"), posix=True)
 _PYTHON = Interpreter(re.compile(r"-[bBdEIOPqsSuvx]+|-m|-[WX]\S+"), re.compile(r"-[A-Za-z]*c.*"))
+# no flags are known of these: an option before the script counts as code
 _OTHER = Interpreter(re.compile(r"(?!)"), re.compile(r"-[A-Za-z0-9]*[eEpr].*|--eval|--print|eval"))
 _RUNTIME = Interpreter(re.compile(r"run|x"), _OTHER.code_options)
 _JAVA = Interpreter(re.compile(r"-jar|-ea|-server|-[XD]\S+"), re.compile(r"(?!)"))
@@ -131,6 +132,7 @@ CODE_MODULES = words("cProfile code pdb profile runpy timeit trace")
 INPUT_FILE = re.compile(r"-|/dev/.*|/proc/.*")
 """Names of files that stand for what is open already."""
 
+# a version ends the name, and Debian's multiarch triple may follow that
 _VERSION = re.compile(r"(?<=[A-Za-z])[-.]?\d[\d.]*(-x86_64-linux-gnu)?\Z")
 
 

@@ -94,6 +94,7 @@ TAR_WRITES = re.compile("(?!-)[A-Za-z]*[cruA]")
 FILE_MAKERS = words("mkdir mkfifo mktemp tee touch truncate zip")
 FILE_CHANGERS = MAKERS | CHANGERS | COPIERS | {"sed", "gsed", "yq", "dd"}
 COMPRESSORS = words("bzip2 bunzip2 gunzip gzip lz4 lzma unxz unzstd xz zstd")
+# who runs a file of these places is told so by its name in the same text
 OUTSIDE = ("/dev/", "/tmp/", "/var/tmp/")  # noqa: S108 - only compared with
 GIT_WRITES: Mapping[str, int] = {"init": 0, "bundle": 1, "mv": 0, "rm": 0}
 """Subcommands of git whose operands are files they write, but for the first ones."""

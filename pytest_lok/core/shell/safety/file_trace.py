@@ -80,6 +80,7 @@ class FileTrace:
         ``copied``: it writes what is in another file. ``words`` say what it writes, None for all of its
         arguments; ``reads_input``: its input, too.
         """
+        # a device keeps nothing for the commands that follow
         if not path.startswith(OUTSIDE[:1]):
             number = len(self._calls)
             self._fills.append(
@@ -136,6 +137,7 @@ class FileTrace:
         return [*self.flow.holes_in(given, whole=False), *fed, *seen]
 
     def _reasons(self, start: int, names: set[str]) -> Iterator[str]:
+        # git obeys its own files whatever the command is
         if any(re.search(r"(\A|/)\.git/", path) for path in names):
             yield "in a file of git's own, which says what git runs"
         for number, name in self._running_input:
@@ -147,6 +149,7 @@ class FileTrace:
                     yield f"in a file that is written before `{call.name}`, which may run what it finds"
 
     def _after(self, number: int) -> list[NamedCommand]:
+        # in a loop what is written last may be run first
         return self._calls if self.out_of_order else self._calls[number:]
 
     def _only_reads(self, call: NamedCommand) -> bool:
@@ -176,6 +179,7 @@ def _mentions(call: NamedCommand, path: str) -> bool:
     name = posixpath.basename(path)
     for word in call.args:
         text = "".join(piece if isinstance(piece, str) else "*" for piece in word.pieces)
+        # a pattern may name the file without its name standing there
         if name in text or (
             ("*" in word.shown or "?" in word.shown) and fnmatch.fnmatch(name, posixpath.basename(text))
         ):

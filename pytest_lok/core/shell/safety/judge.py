@@ -128,6 +128,7 @@ class CommandJudge:
         if script.arithmetic:
             self.flow.calculates(script.arithmetic, "`$((…))`")
         for command in script.commands:
+            # the command sees what is assigned before it
             for name, word in command.assignments:
                 self.assign(name, word)
             if command.words:
@@ -149,8 +150,10 @@ class CommandJudge:
 
     def shell_code(self, words: Sequence[ShellWord], call: NamedCommand) -> None:
         """Judge words that the command runs as shell code; UnsupportedSyntax if that is not clear."""
+        # a part that only the shell will know may name any variable as code
         if any(None in word.pieces for word in words):
             self.flow.runs({ANY}, f"`{call.name}`")  # it may become code that names any variable
+        # code in code in code would exhaust the stack
         self._depth += 1
         try:
             if self._depth > MAX_DEPTH:
@@ -186,6 +189,7 @@ class CommandJudge:
         for word in self._written_names:
             known, unknown = self.flow.origins(word)
             self.report.written_files += [part for part in known if part not in self.report.written_files]
+            # a name that is made by a program cannot be checked before it runs
             self.refuse(unknown, "in the name of a file to write that is known only when it is written")
         for command, name in self.input_as_arguments:
             what = f"input of `{name}`, which may take it for an option or a file to write"
@@ -225,6 +229,7 @@ class CommandJudge:
         assigns = ASSIGNS in starts and (not word.prefix or IDENTIFIER.fullmatch(word.prefix))
         if word.pieces and (isinstance(word.pieces[0], Hole) or (assigns and word.own_holes)):
             self.report.forbidden_starts.append((word, starts))
+            # the value may be empty, and then the variable behind it begins the word
             if len(word.pieces) > 1 and None in word.pieces:
                 self._variable_starts.append((word, name, starts))
         elif word.pieces and (word.pieces[0] is None or (assigns and None in word.pieces)):
@@ -235,6 +240,7 @@ class CommandJudge:
 
         ``content``: with what the command gets; ``changes``: it is deleted, or keeps what is in it.
         """
+        # /dev/tcp, /proc/self/mem: the name alone decides what a write does
         if word.prefix.startswith(("/dev/", "/proc/")):
             self.refuse(word.holes, "in the name of something that is no file")
         if any(not isinstance(piece, str) for piece in word.pieces):
@@ -310,6 +316,7 @@ class CommandJudge:
 
     def _trace(self, call: NamedCommand) -> None:
         """Note what every command of that name reads and prints, whatever its rule says."""
+        # a value in such a file is run though the text does not name it
         for path in BUILD_FILES.get(call.name, ()):
             self.flow.runs_path(path, file=True)
         self.trace.starts(call)

@@ -115,6 +115,7 @@ class Opening:
         operands = 0
         for place, word in enumerate(args):
             option = word.prefix.startswith("-")
+            # further on the same word is an operand, as `run` in a commit message is
             if word.literal in self.subcommands and (option or operands < 3):
                 return args if option else args[place + 1 :]
             operands += not option
@@ -141,6 +142,7 @@ class Opening:
                 if least < self.last and most + 1 >= self.first:
                     yield word, ""
                 most += 1
+                # behind an option that is not known it may be the option's value, and no operand
                 least += not previous
             previous = ""
 
@@ -151,6 +153,7 @@ class Opening:
             return option in options or (
                 len(option) > 3 and any(name.startswith(option) for name in options if name[:2] == "--")
             )
+        # short options stand together, and the last one has the value
         end = f"-{option[-1]}"
         cluster = bool(re.fullmatch("-[A-Za-z]{2,3}", option)) and end in options
         return option in options or cluster or (attached and option[:2] in options)

@@ -61,8 +61,10 @@ class KnownProgram:
         ):
             return False
         if option.startswith("--"):
+            # GNU's programs take the beginning of a long option for the whole
             abbreviated = any(code.startswith(option) for code in self.code if code.startswith("--"))
         else:
+            # what is attached may be the value of any letter of a cluster
             letters = option[1:] if attached else option[-1:]
             abbreviated = option in self.code or (
                 option.startswith("-") and any(f"-{letter}" in self.code for letter in letters)
@@ -92,6 +94,7 @@ def _runs(option: str, *, attached: bool) -> bool:
         parts = [part.lower() for part in _PART.findall(name)]
         if any(part in _CODE or _CODE_START.match(part) for part in parts) or name.lower() in _CODE_NAMES:
             return True
+        # onExit, --on-change: hooks, which run what they are given
         if parts[:1] == ["on"] and parts[1:]:
             return True
         if option.startswith("--"):
@@ -235,6 +238,7 @@ _TRUSTED = re.compile(
     r"|\w+_(?:COMMAND|CMD|EXEC|EXECUTABLE|PROGRAM|SHELL|WRAPPER|LAUNCHER|HOOK|PRELOAD|PATH)"
     r"|TERM(?:INFO)?\w*|MAN\w*OPT|MANROFF\w*"
 )
+# names that end like those above, and are usual for data in CI
 _OWN = re.compile(
     r"ARGS|OPTS?|FLAGS|OPTIONS|\w+_(?:VERSION|IMAGE|TAG|NAME|REPO|BRANCH|ID|TITLE|BODY|MESSAGE|NUMBER|COUNT|LABEL|SHA)"
 )
@@ -270,6 +274,7 @@ def reads_file(name: str, option: str, prefix: str, *, api: bool) -> str:
             return "--form-string" if text.endswith("=") or "=" not in text else ""
         if option in ("-b", "--cookie"):
             return "-b NAME=…" if "=" not in text else ""
+        # it reads a file behind a `@` anywhere before the first `=`
         if option == "--data-urlencode":
             return "--data-urlencode NAME=…" if "=" not in text else ""
         return "--data-raw" if not text else ""

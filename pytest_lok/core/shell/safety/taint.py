@@ -65,6 +65,7 @@ class TaintFlow:
 
     def becomes(self, name: str, word: ShellWord, *, split: bool = False) -> None:
         """The word's text becomes the value of a variable; a part of it, where the shell may split it."""
+        # only some part of the text arrives there, so what it may start with is not known
         if split and word.may_split:
             self._set_otherwise.add(name)
         self._set_to[name].append(word)
@@ -121,8 +122,10 @@ class TaintFlow:
         """Those of all ``holes`` of the text whose values reach code, each with how."""
         for sink in self._sinks:
             for hole in self._reaching(sink.names):
+                # a number that a program counts cannot be code in a calculation; the value itself can
                 if hole in self.printed or not sink.is_arithmetic:
                     yield hole, f"text that {sink.what} reads later and may run as code"
+        # no value is in a file to which the text prints nothing
         written = {path: _base(path) for path in self._written - _NOWHERE} if self._file_has_output else {}
         started = {_base(path) for path in self._run_paths}
         code = [sink for sink in self._sinks if not sink.is_arithmetic]
@@ -139,6 +142,7 @@ class TaintFlow:
                 re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", text) for text in self.little_programs
             )
         ]
+        # find's `-exec {}` runs whatever it comes upon
         if written and "{}" in started:
             reasons.append("in a text that writes files and runs what it finds")
         reasons += [
@@ -177,6 +181,7 @@ class TaintFlow:
         while todo:
             part = todo.pop()
             if part is not word and part.own_holes:
+                # with another IFS it is not white space that splits
                 if may_split and "IFS" not in self._set_to:
                     split.append(part)
                 elif may_split or _is_option(part):
@@ -197,6 +202,7 @@ class TaintFlow:
         """Adds to ``todo`` what sets the variables, each once; the holes that reach them otherwise."""
         unknown = list[Hole]()
         for name in names:
+            # set by a program or a loop: only its holes are known, not its text
             if name in self._set_otherwise:
                 unknown += self._reaching({name})
             elif name not in seen:
@@ -238,6 +244,7 @@ def _only_variables(word: ShellWord) -> set[str] | None:
     if None not in word.pieces:
         return set()
     names = {name if IDENTIFIER.fullmatch(name) else POSITIONAL for name in word.variables}
+    # a substitution makes a None too, and is no variable's text
     whole = len(word.variables) == word.pieces.count(None) and names == word.reads
     return names if whole and "#" not in word.variables else None
 

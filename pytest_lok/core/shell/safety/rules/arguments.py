@@ -22,6 +22,7 @@ def check_arguments(
     An operand with one of the ``starts`` would be more than data.
     """
     known, name = known_program(call.name), call.name
+    # only these subcommands of gh take fields, and read files for them
     api = any(word.literal in ("api", "run") for word in call.args[:2])
     runs = any(word.literal in ("exec", "run") for word in call.args)
     runner = ("exec", "eval", "--") if runs else ("exec", "eval")
@@ -51,6 +52,7 @@ def check_arguments(
             judge.forbid_start(word, name, (*DASH, *special))
         elif special:
             judge.forbid_start(word, name, special)
+        # not refused: of most programs nothing is known, and they take data
         _note_unknown(judge, name, word)
         # a variable may hold an option whose value is the word that follows
         options = [text for text in judge.flow.known_texts(word) if text.startswith("-")]

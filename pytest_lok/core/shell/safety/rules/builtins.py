@@ -27,6 +27,7 @@ def evaluate(judge: CommandJudge, call: NamedCommand) -> None:
 def trap(judge: CommandJudge, call: NamedCommand) -> None:
     """The first argument is shell code."""
     judge.runs_words(call.args, call.name)
+    # those reset the trap and run nothing
     if call.args and call.args[0].literal not in ("", "-", "--"):
         judge.shell_code(call.args[:1], call)
 
@@ -50,6 +51,7 @@ def declaration(judge: CommandJudge, call: NamedCommand) -> None:
     """Names, and what they are set to."""
     options = any(word.prefix.startswith(("-", "+")) for word in call.args)
     exports = call.name == "export" or any(re.match("-[a-z]*x", word.prefix) for word in call.args)
+    # programs see these variables, so what they print may have the values in it
     names = [IDENTIFIER.match(word.prefix) for word in call.args if exports]
     judge.trace.exported.update(name[0] for name in names if name)
     for word in call.args:
@@ -110,10 +112,12 @@ def formatted(judge: CommandJudge, call: NamedCommand) -> None:
 
 def tested(judge: CommandJudge, call: NamedCommand) -> None:
     """``test``: words that are operators by where they stand."""
+    # these look a variable up, and bash calculates in the index of one
     looks_up = any(word.literal in ("-v", "-R") for word in call.args)
     for word in call.args:
         if None in word.pieces and (word.may_split or looks_up):
             judge.flow.runs(word.reads, f"`{call.name}`")
+    # without the bracket that closes
     words = call.args[:-1] if call.name == "[" else call.args
     if any(word.own_holes for word in call.args) and not _is_test(words):
         what = (

@@ -74,6 +74,7 @@ def maker(judge: CommandJudge, call: NamedCommand) -> None:
             if call.name == "tee":
                 judge.flow.writes(word.shown, content=True)
                 judge.trace.fills(call, word.shown)
+    # the patch itself names the files, so it may be any
     if call.name == "patch":
         judge.trace.fills(call, "")
     outputs(judge, call)
@@ -97,6 +98,7 @@ def module(judge: CommandJudge, call: NamedCommand) -> None:
 
 def curl(judge: CommandJudge, call: NamedCommand) -> None:
     """With ``-T`` an address may be that of a file, which is written."""
+    # an upload to file:// writes a file of this machine
     sends = any(re.match("-[a-zA-Z]*T|--upload", word.prefix) for word in call.args)
     for word in call.args:
         if sends and word.prefix.lower().startswith("file:"):
@@ -153,6 +155,7 @@ def split(judge: CommandJudge, call: NamedCommand) -> None:
 def tar(judge: CommandJudge, call: NamedCommand) -> None:
     """Options may come in one word without a dash, and ``f`` among them names the archive."""
     args = call.args
+    # `tar xf`: letters without a dash, each an option
     bundle = args[0].literal if args else None
     if bundle and not bundle.startswith("-") and re.search("[FIT]", bundle):
         judge.runs_words(args[1:], f"tar {bundle}")

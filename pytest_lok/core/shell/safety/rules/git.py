@@ -51,6 +51,7 @@ def git(judge: CommandJudge, call: NamedCommand) -> None:
         GIT_FORMATS.match(word.prefix) for word in args if word.holes
     ):
         judge.flow.not_printed.update(hole for word in call.args for hole in word.own_holes)
+    # a few subcommands give a short option another meaning
     if is_known(f"git-{command}"):
         check_arguments(judge, replace(call, name=f"git-{command}"))
 
@@ -60,6 +61,7 @@ def _git_config(judge: CommandJudge, args: Sequence[ShellWord]) -> None:
     operands = [word for word in operands if word.literal not in ("set", "get", "unset")]
     for word in operands[:1]:
         if (word.literal or "").lower().startswith("alias."):
+            # an alias that begins with ! is a shell command, and any later `git` may use it
             judge.flow.sets_git_alias = True
         if not _is_git_data(word.literal or ""):
             judge.runs_words(args, "git config", f"in git's `{word.shown}`, which can decide what git runs")

@@ -18,6 +18,7 @@ def scripted(judge: CommandJudge, call: NamedCommand) -> None:
     """A command whose first operand is a program of its language, or whose options hold one."""
     language = LITTLE_LANGUAGES[call.name]
     args, rest, place, given = call.args, list[ShellWord](), 0, False
+    # GNU sed then refuses what runs or writes
     safe = args[:1] and args[0].literal == "--sandbox" and "sandbox" in language.data_way
     place = int(bool(args) and args[0].literal in language.subcommands)
     while place < len(args):
@@ -33,6 +34,7 @@ def scripted(judge: CommandJudge, call: NamedCommand) -> None:
             place += 1 + language.data_options[text]
         elif language.flags.fullmatch(text):
             place += 1
+        # an unknown option: which of the words that follow is the program?
         elif word.prefix.startswith("-") and text != "-":
             _program(judge, call, args[place:], safe=False)
             judge.runs_input(call.name, call.command)

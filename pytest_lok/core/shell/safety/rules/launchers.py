@@ -25,6 +25,7 @@ def evaluator(judge: CommandJudge, call: NamedCommand) -> None:
     """A command that can run any of its arguments, and some of them their input, too."""
     judge.runs_words(call.args, call.name)
     check_command_among(judge, call)
+    # the command is somewhere among the arguments, and reads the input if it is one that can
     if call.name in PREFIXES:
         if any(not judge.rules.is_ordinary(name_of(word) or "eval") for word in call.args):
             judge.runs_input(call.name, call.command)
@@ -90,6 +91,7 @@ def xargs(judge: CommandJudge, call: NamedCommand) -> None:
     # a hole of no text stands for what is fed; the command is judged as if a value stood there
     fed = Hole(-1, -1)
     filled = [_filled(word, token, fed) for word in words]
+    # without a token xargs adds what it reads at the end
     if not any(word is not before for word, before in zip(filled, words, strict=True)):
         filled.append(ShellWord(-1, pieces=[fed], holes=(fed,)))
     judge.command_line(filled, call.command)
@@ -112,6 +114,7 @@ def _filled(word: ShellWord, token: str, fed: Hole) -> ShellWord:
 def _settle(judge: CommandJudge, call: NamedCommand, fed: Hole, command: str) -> None:
     """What was said of the place that is fed counts for what may be fed to it."""
     report = judge.report
+    # what is fed stands nowhere in the text, so it cannot be reported itself
     refused = report.refused.pop(fed, None)
     starts = [entry for entry in report.forbidden_starts if fed in entry[0].pieces]
     named = judge.forget(fed)
@@ -145,6 +148,7 @@ def interpreted(judge: CommandJudge, call: NamedCommand) -> None:
         judge.command_line(rest, call.command)
     else:
         judge.runs_file(text, call)
+        # a script is a program like another: its options are judged by their names
         check_arguments(judge, replace(call, name=text.rpartition("/")[2]), rest[1:])
 
 

@@ -85,6 +85,7 @@ def _but_names(judge: CommandJudge, call: NamedCommand) -> Sequence[ShellWord]:
             place += 1
         else:
             break
+    # behind the image stands what runs in the container
     image = args[place : place + 1]
     named = bool(image) and _IMAGE.fullmatch(image[0].prefix) and None not in image[0].pieces
     return args[place + 1 :] if named else args[place:]
@@ -114,6 +115,7 @@ def _git(judge: CommandJudge, call: NamedCommand) -> None:
 
 def _copier(judge: CommandJudge, call: NamedCommand) -> None:
     files.copied(judge, call)
+    # host:path: the other machine's shell reads the path
     if call.name in ("rsync", "scp"):
         for word in call.args:
             if ":" in word.prefix:
@@ -141,6 +143,7 @@ def _find(judge: CommandJudge, call: NamedCommand) -> None:
             plain.append(args[place])
             place += 1
             continue
+        # `;` or `+` ends the command that -exec runs
         ends = (n for n in range(place, len(args)) if args[n].literal in (";", "+"))
         stop = next(ends, len(args))
         if inner := args[place + 1 : stop]:
