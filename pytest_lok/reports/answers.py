@@ -32,7 +32,8 @@ def _blocks(step: StepResult) -> Iterator[str]:
     if step.items:
         yield from (_under(f"{step.name} {item_label(item)}", item.output) for item in step.items)
         return
-    if len(step.replies) < 2:
+    # a finding says of each backend whether it reports it
+    if len(step.replies) < 2 or step.findings is not None:
         yield _under(step.name, _text(step), step.backend)
         return
     ballots = vote(step.verdict)
@@ -41,7 +42,7 @@ def _blocks(step: StepResult) -> Iterator[str]:
         return
     for reply in step.replies:
         yield _under(f"{step.name} · {reply.backend}", reply.text, reply.model, *_price(reply))
-    if ballots or step.findings is not None or step.output not in {reply.text for reply in step.replies}:
+    if ballots or step.output not in {reply.text for reply in step.replies}:
         yield _under(step.name, _text(step), ballots or (step.verdict.note if step.verdict else ""))
 
 

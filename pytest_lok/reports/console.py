@@ -104,7 +104,7 @@ def _evidence(result: StepResult, *, output: bool, whole: bool) -> Iterator[Sect
     for section in sections:
         first, _, rest = section.text.partition("\n")
         # the condition of an assert is the reason already
-        text = rest if first and result.reason.endswith(first) else section.text
+        text = rest if section.title.endswith("assert") and first in result.reason else section.text
         known.add(text := _without_reason(text, result.reason))
         if text:
             yield replace(section, text=text)

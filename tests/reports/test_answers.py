@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from pytest_lok.core.results import ItemResult, Outcome, Reply, StepResult, Verdict
+from pytest_lok.core.results import Finding, ItemResult, Outcome, Reply, StepResult, Verdict
 from pytest_lok.reports.answers import answers
 from tests.reports.results import FAILED, PASSED, SKIPPED, run_of
 
@@ -54,6 +54,27 @@ def test_every_answer_that_was_paid_for_is_shown() -> None:
         "== review · a == 1.0 s\none\n\n== review · b == 1.0 s\ntwo\n\n"
         "== review == synthesised by a from a, b\nboth"
     )
+
+
+def test_findings_are_listed_once_for_all_who_report_them() -> None:
+    finding = Finding(
+        rule_id="sql",
+        title="Injection",
+        message="m",
+        severity="high",
+        confidence=0.9,
+        path="a.py",
+        line=3,
+        end_line=3,
+        evidence="code",
+        votes={"a": "high", "b": "absent"},
+    )
+    step = replace(said("review", "[json]", a="[json]", b="[]"), findings=(finding,))
+    text = shown(step)
+    assert text.startswith("== review ==")
+    assert "[high] sql a.py:3" in text
+    assert "a: high, b: absent" in text
+    assert "json" not in text
 
 
 def test_items_stand_under_their_numbers() -> None:

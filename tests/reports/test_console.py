@@ -24,6 +24,22 @@ def test_a_passed_step_needs_no_reason() -> None:
     assert list(details(PASSED, output=True)) == []
 
 
+def test_only_an_assert_loses_the_line_that_is_the_reason() -> None:
+    sections = (
+        Section(title="assert", text="x > 1\n  where x = 0"),
+        Section(title="findings", text="[high] x > 1\nmore"),
+    )
+    result = replace(FAILED, reason="assert failed: [high] x > 1", hint="", output="", sections=sections)
+    assert list(details(result, output=True)) == [
+        "    assert failed: [high] x > 1",
+        "    --- assert ---",
+        "      where x = 0",
+        "    --- findings ---",
+        "    [high] x > 1",
+        "    more",
+    ]
+
+
 def test_all_sections_of_a_passed_step_are_there_if_asked_for() -> None:
     result = replace(PASSED, sections=(Section(title="edits", text="-a\n+b"),))
     assert list(details(result, output=True)) == []
