@@ -165,12 +165,11 @@ class Lexer:
     # --- expansions
 
     def _dollar(self, word: ShellWord, *, quoted: bool) -> None:
-        """Read whatever starts with a ``$``."""
         with self.cursor.deeper():
             self._expansion(word, quoted=quoted)
 
     def _expansion(self, word: ShellWord, *, quoted: bool) -> None:
-        """Read one expansion; ``dollar`` has counted how deep it stands."""
+        """Read whatever starts with a ``$``; ``_dollar`` has counted how deep it stands."""
         following = self.cursor.peek(2)
         if following == "((":
             self._arithmetic()
