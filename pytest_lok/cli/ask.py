@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pytest_lok.engine.ports import World
     from pytest_lok.settings import Settings
 
-_NO_ANSWER = 3
-
 
 def _ask(words: tuple[str, ...], everybody: bool) -> int:
     from pytest_lok.cli.execute import execute
@@ -29,7 +27,7 @@ def _ask(words: tuple[str, ...], everybody: bool) -> int:
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.reports.console import answer, duration, summary
     from pytest_lok.reports.json_report import json_report
-    from pytest_lok.verbs.ask import ask_workflow
+    from pytest_lok.verbs.ask import ask_exit_code, ask_workflow
 
     call, everybody = _whom(Invocation.of(click.get_current_context()), everybody)
     text = _question(" ".join(words))
@@ -56,8 +54,7 @@ def _ask(words: tuple[str, ...], everybody: bool) -> int:
     plan = Plan.of(ask_workflow(text, names, tolerant=everybody))
     result, code = execute(plan, world, progress, on_event)
     answered = any(step.passed for step in result.steps.values())
-    # a soft failure is no answer
-    code = code or (0 if answered else _NO_ANSWER)
+    code = code or ask_exit_code(result)
     if call.options.verbose:
         times = (f"{name} {duration(step.seconds)}" for name, step in result.steps.items())
         call.terminal.note(f"times: {', '.join(times)}")

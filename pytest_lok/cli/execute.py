@@ -46,7 +46,12 @@ def execute(
 
     async def body() -> tuple[RunResult, int]:
         run = Run(plan, world, emit, fail_fast=fail_fast)
-        with _stop_on_signals(run, world, view) as stopped:
+
+        def stop(reason: str) -> None:
+            view.on_stop(reason)
+            run.stop(reason)
+
+        with stopping_on_signals(stop, world.kill) as stopped:
             try:
                 result = await run.execute()
             finally:
@@ -62,25 +67,26 @@ def execute(
 
 
 @contextlib.contextmanager
-def _stop_on_signals(run: Run, world: World, view: RunView) -> Iterator[list[signal.Signals]]:
-    """Stop the run at the first signal, with SIGTERM for its processes; kill them at the second."""
+def stopping_on_signals(
+    stop: Callable[[str], None], kill: Callable[[], None]
+) -> Iterator[list[signal.Signals]]:
+    """Call ``stop`` with the reason at the first signal; kill and exit at the second. Yields what came."""
     loop = asyncio.get_running_loop()
     got: list[signal.Signals] = []
 
-    def stop(number: signal.Signals) -> None:
+    def on_signal(number: signal.Signals) -> None:
         # asyncio runs this between two steps of the loop, so a run can be stopped from here
         got.append(number)
         if len(got) == 1:
-            view.on_stop(_REASONS[number])
-            run.stop(_REASONS[number])
+            stop(_REASONS[number])
         else:
-            world.kill()
+            kill()
             raise SystemExit(128 + got[0])
 
     # a signal that is ignored (nohup, a background job of a script) stays ignored
     handled = [number for number in _REASONS if signal.getsignal(number) is not signal.SIG_IGN]
     for number in handled:
-        loop.add_signal_handler(number, stop, number)
+        loop.add_signal_handler(number, on_signal, number)
     try:
         yield got
     finally:

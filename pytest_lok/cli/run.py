@@ -34,9 +34,6 @@ ACCEPTS = (
 )
 
 
-_NOTHING_JUDGED = 3
-
-
 def run_plan(
     call: Invocation, project: Project, plan: Plan, *, report: Callable[[RunResult], str] | None = None
 ) -> int:
@@ -50,7 +47,6 @@ def run_plan(
     from pytest_lok.cli.views import view
     from pytest_lok.reports.console import recap, summary
     from pytest_lok.reports.json_report import json_report
-    from pytest_lok.settings import in_ci
 
     options, terminal = call.options, call.terminal
     answering = require_trust(call, project).recording(options.record).caching(bool(options.cache))
@@ -65,9 +61,7 @@ def run_plan(
     quiet = options.quiet or (options.json and not options.verbose)
     shown = view(terminal, lines, color=call.color, quiet=quiet)
     result, code = execute(plan, world, shown, fail_fast=options.fail_fast)
-    # in CI a gate that skipped everything must not look like a yes
-    if result.idle and not plan.workflow.allow_skip and in_ci(project.environ):
-        code = code or _NOTHING_JUDGED
+    code = code or project.exit_code(result, plan.workflow)
     text = json_report(result, code) if call.json else _said(call, result, report)
     blank = [("", "")] if _is_for_people(call) and text else []
     shown.say(blank)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 PlanAction: TypeAlias = "Callable[[Invocation, Project, Plan], int]"
 """What to do with a planned workflow; returns the exit code."""
 
-_BOOLEAN = ("true", "false")
 _POSITIONS_SHOWN = 9
 """The most positional values that the usage line shows."""
 
@@ -154,7 +153,7 @@ def _short_options(names: Iterable[str]) -> dict[str, str]:
 
 def _option(argument: Argument, at: int, shorts: Mapping[str, str]) -> click.Option:
     facts = [f"default: {argument.default}"] if argument.default is not None else []
-    facts += ["required"] if argument.required and argument.default is None else []
+    facts += ["required"] if argument.must_be_given else []
     facts += [f"one of: {', '.join(argument.choices)}"] if argument.choices else []
     facts += [f"or value {argument.position}"] if argument.position is not None else []
     long = (f"--{argument.name}", f"--{argument.name.replace('_', '-')}")
@@ -167,7 +166,7 @@ def _option(argument: Argument, at: int, shorts: Mapping[str, str]) -> click.Opt
                 None, [escape_control_chars(argument.description), f"[{'; '.join(facts)}]" if facts else ""]
             )
         ),
-        metavar="[true|false]" if _is_boolean(argument) else "VALUE",
+        metavar="[true|false]" if argument.is_boolean else "VALUE",
         shell_complete=lambda *asked: [choice for choice in argument.choices if choice.startswith(asked[-1])],
     )
 
@@ -185,7 +184,7 @@ def _positional_argument(workflow: Workflow) -> click.Argument:
 def _metavar(argument: Argument | None) -> str:
     if argument is None:
         return "[VALUE]"
-    required = argument.required and argument.default is None
+    required = argument.must_be_given
     return argument.name.upper() if required else f"[{argument.name.upper()}]"
 
 
@@ -197,24 +196,20 @@ def _about(workflow: Workflow) -> str:
     )
 
 
-def _is_boolean(argument: Argument) -> bool:
-    if argument.choices:
-        return set(argument.choices) == set(_BOOLEAN)
-    return argument.default in _BOOLEAN
-
-
 def _with_bare_flags(args: Sequence[str], arguments: Iterable[Argument]) -> list[str]:
     flags = {
         spelling
         for argument in arguments
-        if _is_boolean(argument)
+        if argument.is_boolean
         for spelling in (f"--{argument.name}", f"--{argument.name.replace('_', '-')}")
     }
+    from pytest_lok.core.workflow.model import BOOLEAN
+
     # after `--` every word is a value, whatever it looks like
     end = args.index("--") if "--" in args else len(args)
     following = [*args[1:end], None][:end]
     words = [
-        f"{word}=true" if word in flags and after not in _BOOLEAN else word
+        f"{word}=true" if word in flags and after not in BOOLEAN else word
         for word, after in zip(args[:end], following, strict=True)
     ]
     return [*words, *args[end:]]

@@ -1,11 +1,14 @@
-"""A question for several backends -> Workflow: one step per backend, side by side."""
+"""A question for several backends -> Workflow: one step for each, side by side, or one for all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_lok.core.results import RunResult
 from pytest_lok.core.templates.template import Template
-from pytest_lok.core.workflow.model import Ask, Step, Workflow
+from pytest_lok.core.workflow.model import Ask, Step, Strategy, Workflow
+
+_UNABLE = 3
 
 
 def ask_workflow(prompt: str, backends: Sequence[str], *, tolerant: bool = False) -> Workflow:
@@ -23,3 +26,15 @@ def ask_workflow(prompt: str, backends: Sequence[str], *, tolerant: bool = False
             for name in dict.fromkeys(backends)
         ),
     )
+
+
+def consensus_workflow(prompt: str, backends: Sequence[str], strategy: Strategy) -> Workflow:
+    """The workflow that asks the backends for one answer, with the step ``answer``; the prompt as above."""
+    action = Ask(prompt=Template.literal(prompt), backends=tuple(dict.fromkeys(backends)), consensus=strategy)
+    return Workflow(stem="ask", name="ask", steps=(Step(name="answer", action=action),))
+
+
+def ask_exit_code(result: RunResult) -> int:
+    """The exit code of ``lok ask``: a soft step is no answer, so 3 where there are only such."""
+    answered = any(step.passed for step in result.steps.values())
+    return result.exit_code or (0 if answered else _UNABLE)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_lok.backends.cache import AnswerCache
 from pytest_lok.core.asking.cassette import Mode
+from pytest_lok.core.results import RunResult
 from pytest_lok.core.workflow.model import Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
@@ -32,6 +33,8 @@ from pytest_lok.wiring.world import SharedResources, make_world
 
 if TYPE_CHECKING:
     from pytest_lok.store.trust import Trust
+
+_NOTHING_JUDGED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +178,13 @@ class Project:
         if not path.is_relative_to(self.root):
             hint = f"work there instead: lok --dir {value} {stem}"
             raise PlanError(f"{value!r} lies outside of the project at {self.root}", hint=hint)
+
+    def exit_code(self, result: RunResult, workflow: Workflow) -> int:
+        """The exit code after a run of the workflow, 3 for one in CI in which nothing was judged."""
+        # a gate that skipped everything must not look like a yes where nobody is watching
+        if result.idle and not workflow.allow_skip and in_ci(self.environ):
+            return _NOTHING_JUDGED
+        return result.exit_code
 
     def world(self, backends: Mapping[str, Backend] | None = None, *, shown: bool = False) -> World:
         """The world its workflows run in; ``backends`` replaces the configured ones (tests, fixtures).

@@ -19,6 +19,9 @@ from pytest_lok.errors import Problem
 
 AUTO = "auto"
 
+BOOLEAN = ("true", "false")
+"""The values of an argument that is a switch."""
+
 MOST_ITEMS = 10_000
 """Items of one ``for_each``: a longer list is a mistake, and each item may cost money."""
 
@@ -96,6 +99,19 @@ class Argument:
     required: bool = False
     choices: tuple[str, ...] = ()
     position: int | None = None
+
+    @property
+    def is_boolean(self) -> bool:
+        """Whether the values are ``true`` and ``false``, by the choices or else by the default."""
+        if self.choices:
+            return set(self.choices) == set(BOOLEAN)
+        return self.default in BOOLEAN
+
+    @property
+    def must_be_given(self) -> bool:
+        """Whether there is no run without a value from outside."""
+        return self.required and self.default is None
+
     is_path: bool = False
 
 
