@@ -12,6 +12,7 @@ import click
 from click.shell_completion import shell_complete
 
 from pytest_lok.cli import (
+    agents,
     ask,
     backends,
     baseline,
@@ -22,6 +23,7 @@ from pytest_lok.cli import (
     doctor,
     help,
     init,
+    mcp,
     parts,
     plan,
     run,
@@ -58,6 +60,8 @@ VERBS = (
     cache,
     doctor,
     init,
+    mcp,
+    agents,
     trust,
     schema,
     completion,

@@ -105,7 +105,7 @@ def _workspace(
         files=Files(root, state_dir(environ)),
         git=_git(root, processes, environ),
         which=lambda program: _which(program, settings, environ),
-        nested=MARK in environ,
+        nested=bool(environ.get(MARK)),
     )
 
 

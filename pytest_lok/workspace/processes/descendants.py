@@ -8,12 +8,14 @@ environment of other processes (/proc); elsewhere the group is all that can be f
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
 
 MARK = "LOK_PROCESS"
 """The environment variable with the marks of the runs that a process belongs to, outermost first."""
 
 _CHUNK = 65536
+_INIT = 1
 
 
 def find_descendants(
@@ -41,6 +43,28 @@ def find_descendants(
         and (_group_of(number) == pid or needle in _read(f"{proc}/{number}/environ"))
         and _is_alive(proc, number)
     ]
+
+
+def is_inside_run(environ: Mapping[str, str], *, proc: str = "/proc") -> bool:
+    """Whether a step or a backend of a run has started this process, or one that it descends from.
+
+    Some programs give those that they start few variables. So where the mark is missing the ancestors are
+    looked at. A mark that is empty says that this is no part of their run.
+    """
+    if MARK in environ:
+        return bool(environ[MARK])
+    pid = os.getppid()
+    while pid > _INIT:
+        if re.search(rb"(?:^|\0)%s=[^\0]" % MARK.encode(), _read(f"{proc}/{pid}/environ")):
+            return True
+        pid = _parent_of(pid, proc)
+    return False
+
+
+def _parent_of(pid: int, proc: str) -> int:
+    """The id of the parent; 0 of one that is gone, and where there is no /proc."""
+    state_and_parent = _read(f"{proc}/{pid}/stat").rpartition(b")")[2].split()
+    return int(state_and_parent[1]) if len(state_and_parent) > 1 else 0
 
 
 def _newest_pid(proc: str) -> int | None:

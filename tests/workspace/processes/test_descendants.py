@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.workspace.processes.descendants import MARK, find_descendants
+from pytest_lok.workspace.processes.descendants import MARK, find_descendants, is_inside_run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows other processes in /proc")
 
@@ -80,3 +80,20 @@ def test_of_a_young_process_only_numbers_given_out_since_are_looked_at(
 
 def test_without_proc_nothing_can_be_said(tmp_path: Path) -> None:
     assert find_descendants(1, "m1;", (), proc=str(tmp_path)) is None
+
+
+def test_a_process_of_a_run_knows_by_its_own_mark_or_that_of_an_ancestor(tmp_path: Path) -> None:
+    assert is_inside_run({MARK: "outer;"})
+    assert not is_inside_run({MARK: ""})
+    parents = {os.getppid(): 7, 7: 8, 8: 1}
+    for pid, parent in parents.items():
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (a (strange) name) S {parent} 1 1 0")
+        (tmp_path / str(pid) / "environ").write_bytes(b"PATH=/bin\0NOT_" + MARK.encode() + b"=1\0")
+    assert not is_inside_run({}, proc=str(tmp_path))
+    (tmp_path / "8" / "environ").write_bytes(b"PATH=/bin\0" + MARK.encode() + b"=\0")
+    assert not is_inside_run({}, proc=str(tmp_path))
+    (tmp_path / "8" / "environ").write_bytes(b"PATH=/bin\0" + MARK.encode() + b"=a.1;\0")
+    assert is_inside_run({}, proc=str(tmp_path))
+    assert not is_inside_run({MARK: ""}, proc=str(tmp_path))
+    assert not is_inside_run({}, proc=str(tmp_path / "no proc here"))
