@@ -106,7 +106,8 @@ def _evidence(result: StepResult, *, output: bool, whole: bool) -> Iterator[Sect
         # the condition of an assert is the reason already
         text = rest if section.title.endswith("assert") and first in result.reason else section.text
         known.add(text := _without_reason(text, result.reason))
-        if text:
+        # each fix may have failed for the same reason
+        if text and not ("before fix " in section.title and text in result.reason):
             yield replace(section, text=text)
     said = printed(result)
     if output and said and not result.items and said not in known:
