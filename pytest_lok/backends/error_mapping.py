@@ -5,23 +5,24 @@ from __future__ import annotations
 import re
 
 from pytest_lok.errors import BackendFault
+from pytest_lok.late_regex import late_regex
 
-_TOO_LONG = re.compile(
+_TOO_LONG = late_regex(
     r"prompt is too long|context (window|length)|context_length|maximum context|input exceeds"
     r"|exceeds \d+ ?MB",
     re.IGNORECASE,
 )
 # Conservative: numbers count only beside a word that makes them a status.
-_STATUS = re.compile(
+_STATUS = late_regex(
     r"(?:status|code|http|error|rejected)\W{0,12}(?:code\W{0,3})?([45]\d\d)\b", re.IGNORECASE
 )
 # Two numbers mean nothing else, but for places in files; they count by themselves at an end of a line.
-_BARE_STATUS = re.compile(r"^\W*(429|529)\b(?!:\d)|(?<!line )(?<![:.])\b(429|529)\W*$", re.MULTILINE)
+_BARE_STATUS = late_regex(r"^\W*(429|529)\b(?!:\d)|(?<!line )(?<![:.])\b(429|529)\W*$", re.MULTILINE)
 _WORDS = (
     (BackendFault.TOO_LONG, _TOO_LONG),
     (
         BackendFault.AUTH,
-        re.compile(
+        late_regex(
             r"not (logged|signed) in|please (run /login|log ?in|sign in)|unauthori[sz]ed|unauthenticated"
             r"|(invalid|incorrect|missing|no) (\S+ )?api[ _-]?key|api key not valid|authentication"
             r"|missing environment variable|must specify the \S+ environment variable|set an auth method"
@@ -31,21 +32,24 @@ _WORDS = (
     ),
     (
         BackendFault.RATE_LIMIT,
-        re.compile(r"rate.?limit|too many requests|quota|resource.?exhausted|usage limit", re.IGNORECASE),
+        late_regex(r"rate.?limit|too many requests|quota|resource.?exhausted|usage limit", re.IGNORECASE),
     ),
     (
         BackendFault.OVERLOAD,
-        re.compile(
+        late_regex(
             r"overloaded|high demand|service unavailable|internal server error|bad gateway|server is busy",
             re.IGNORECASE,
         ),
     ),
     # before those of the network: a stream is also "disconnected" by what stands here
-    (BackendFault.REFUSED, re.compile(r"content.?filter", re.IGNORECASE)),
-    (BackendFault.TRUNCATED, re.compile(r"max_(output_)?tokens|output token (limit|maximum)", re.IGNORECASE)),
+    (BackendFault.REFUSED, late_regex(r"content.?filter", re.IGNORECASE)),
+    (
+        BackendFault.TRUNCATED,
+        late_regex(r"max_(output_)?tokens|output token (limit|maximum)", re.IGNORECASE),
+    ),
     (
         BackendFault.NETWORK,
-        re.compile(
+        late_regex(
             r"\bE(CONNREFUSED|CONNRESET|NOTFOUND|TIMEDOUT|AI_AGAIN|HOSTUNREACH|NETUNREACH)\b|fetch failed"
             r"|connection (refused|failed|reset|error|closed)|stream disconnected|could not resolve|dns error"
             r"|network (is unreachable|error)|stream ended without|API Error: terminated|socket hang up"
@@ -53,11 +57,11 @@ _WORDS = (
             re.IGNORECASE,
         ),
     ),
-    (BackendFault.REFUSED, re.compile(r"content.?policy|usage policy|safety", re.IGNORECASE)),
-    (BackendFault.EMPTY, re.compile(r"empty (response|answer)", re.IGNORECASE)),
+    (BackendFault.REFUSED, late_regex(r"content.?policy|usage policy|safety", re.IGNORECASE)),
+    (BackendFault.EMPTY, late_regex(r"empty (response|answer)", re.IGNORECASE)),
     (
         BackendFault.BAD_REQUEST,
-        re.compile(
+        late_regex(
             r"model\b.{0,80}\b(does not exist|not found|not supported)|unknown model|selected model"
             r"|unexpected argument|unknown (option|argument)",
             re.IGNORECASE,
@@ -66,12 +70,12 @@ _WORDS = (
 )
 
 
-_USED_UP = re.compile(
+_USED_UP = late_regex(
     r"insufficient[_ ](quota|credits?|balance|funds)|billing_(hard_limit|not_active|error)"
     r"|credit balance is too low|payment required|out of credits",
     re.IGNORECASE,
 )
-_PLAN = re.compile(r"check your plan and billing|quota exceeded\. check your plan", re.IGNORECASE)
+_PLAN = late_regex(r"check your plan and billing|quota exceeded\. check your plan", re.IGNORECASE)
 
 
 def is_quota_used_up(text: str) -> bool:
@@ -113,7 +117,7 @@ def fault_of_text(text: str) -> BackendFault | None:
     return next((fault for fault, words in _WORDS if words.search(text)), None)
 
 
-_RETRY = re.compile(
+_RETRY = late_regex(
     r"(?:(?:retry|again) (?:after|in) |\"retryDelay\":\s*\")(\d{1,9}(?:\.\d{1,9})?) ?(ms|s|m)", re.IGNORECASE
 )
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}

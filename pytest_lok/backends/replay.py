@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
-
-from filelock import FileLock
 
 from pytest_lok.backends.delegating import DelegatingBackend
 from pytest_lok.core.asking.cassette import (
@@ -25,10 +24,12 @@ from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendError, BackendFault
 from pytest_lok.files import write_atomically
+from pytest_lok.locks import SharedLock
 
 Known: TypeAlias = dict[Question, Recording]
 
 _LOCK_TIMEOUT = 60.0  # seconds another process may take to write a file
+_POLL = 0.02  # seconds between two tries
 _FOLDER = Path(".lok", "cassettes")
 
 
@@ -107,9 +108,17 @@ class CassetteStore:
             self._backends = frozenset(found)
         return self._backends
 
-    def _locked(self) -> AbstractContextManager[object]:
-        self._lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return FileLock(self._lock, timeout=_LOCK_TIMEOUT)
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock, until = SharedLock(self._lock), time.monotonic() + _LOCK_TIMEOUT
+        try:
+            while not lock.try_acquire(alone=True):
+                if time.monotonic() > until:
+                    raise TimeoutError(f"another process does not let go of {self._lock}")
+                time.sleep(_POLL)
+            yield
+        finally:
+            lock.release()
 
     def _known(self, path: Path) -> Known:
         """The recordings in a file; {} if mode ``all`` records anew and the file is of an earlier session."""

@@ -20,8 +20,9 @@ from pytest_lok.core.text.truncation import truncate
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault, UsageError
+from pytest_lok.late_regex import late_regex
 
-_GROUP = re.compile(r"\\g<(\w+)>")
+_GROUP = late_regex(r"\\g<(\w+)>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,5 +30,4 @@ command = _Page(
     "agents",
     callback=_print,
     accepts=("output", *COMMON_OPTIONS),
-    short_help="Print one page for agents: how to run, ask, and read what comes.",
 )

@@ -139,7 +139,6 @@ command = OptionsCommand(
         "output",
         *COMMON_OPTIONS,
     ),
-    short_help="Ask backends a question, side by side.",
     help="""Ask PROMPT (- reads it from standard input), and print each answer when it is there. Several words
     are one question. Whom it asks is said before anything is spent.
 

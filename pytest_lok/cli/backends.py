@@ -101,7 +101,6 @@ command = OptionsCommand(
     "backends",
     callback=_backends,
     accepts=("json", "output", *COMMON_OPTIONS),
-    short_help="Show the configured backends, and why one cannot be used.",
     help="""Show every backend in the order of preference: its type, its model ("-" = its own default), and
     whether it can answer. Nothing is asked and nothing is spent.
     """,

@@ -66,7 +66,6 @@ command = WorkflowGroup(
     "baseline",
     action=_accept,
     accepts=("steps", "backend", "timeout", "max_parallel", "trust", "verbose", *COMMON_OPTIONS),
-    short_help="Accept what a workflow finds now.",
     help="""Run WORKFLOW and add what it finds to .lok/baseline.json.
 
     With `baseline = "new"` below [gate], what stands in that file no longer blocks. It is read from the

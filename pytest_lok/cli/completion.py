@@ -22,7 +22,6 @@ command = OptionsCommand(
     callback=_completion,
     params=[click.Argument(["shell"], type=click.Choice(["bash", "zsh", "fish"]))],
     accepts=("output", "no_color"),
-    short_help="Print the completion script of a shell.",
     help="""Print the script that completes verbs, workflows, their arguments and steps.
 
     \b

@@ -64,7 +64,6 @@ command = OptionsCommand(
         toml_option(),
     ],
     accepts=ACCEPTS,
-    short_help="Let one backend ask the others and answer.",
     help="""Let the backend that suits TASK best ask the other ones what it needs, round by round, and then
     answer. -b a,b,c makes a the conductor. After the last round a conclusion is written from all that was
     answered. -v prints the questions and answers too.

@@ -47,7 +47,6 @@ command = OptionsCommand(
         toml_option(),
     ],
     accepts=ACCEPTS,
-    short_help="Let several backends debate a question.",
     help="""Let backends debate TOPIC: all that can answer, or those of -b a,b,c. In round 1 everybody
     states a position. Then everybody sees the others' last position and answers, until all say that they
     agree. One of them writes the conclusion. The transcript goes to stdout, or into the file of -o.

@@ -92,7 +92,6 @@ command = OptionsCommand(
     callback=_doctor,
     params=[click.Option(["--live"], is_flag=True, help="Ask each usable backend one small question.")],
     accepts=("trust", "json", "output", *COMMON_OPTIONS),
-    short_help="Check what lok needs, and say what to do.",
     help="""Look at python, pytest, git, gh and glab, the settings files and every backend, and say what to do
     about what is missing; of command line tools also their version, and where their key is. "??" marks
     what nobody knows without a question, such as whether a tool is signed in. Nothing is asked and

@@ -17,6 +17,5 @@ command = click.Command(
     "help",
     callback=_help,
     params=[click.Argument(["words"], nargs=-1, metavar="[VERB|WORKFLOW]")],
-    short_help="Show the help of lok, of a verb or of a workflow.",
     help="Show the help of lok, of a verb or of a workflow: what --help after it shows.",
 )

@@ -123,7 +123,6 @@ command = OptionsCommand(
     "init",
     callback=_init,
     accepts=COMMON_OPTIONS,
-    short_help="Write a commented lok.toml and a first workflow.",
     help="""Write a commented lok.toml and the workflow .lok/workflows/first.toml. What is there already is
     kept as it is. Where no backend can answer, one that answers from lok.toml is written too, so that `lok
     first` runs at once.

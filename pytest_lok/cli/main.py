@@ -5,68 +5,44 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import traceback
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 
 import click
-from click.shell_completion import shell_complete
 
-from pytest_lok.cli import (
-    agents,
-    ask,
-    backends,
-    baseline,
-    cache,
-    completion,
-    conduct,
-    debate,
-    doctor,
-    help,
-    init,
-    mcp,
-    parts,
-    plan,
-    run,
-    schema,
-    smart,
-    spawn,
-    suggest,
-    team,
-    trust,
-    workflow,
-)
+from pytest_lok.cli import run
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import ALL_OPTIONS, Options
 from pytest_lok.cli.terminal import Terminal
 from pytest_lok.cli.workflow_command import WorkflowGroup
-from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.errors import LokError, PlanError, SettingsError, UsageError, WorkflowError
 from pytest_lok.version import __version__
 
-VERBS = (
-    run,
-    ask,
-    smart,
-    team,
-    debate,
-    spawn,
-    conduct,
-    plan,
-    parts,
-    workflow,
-    baseline,
-    backends,
-    suggest,
-    cache,
-    doctor,
-    init,
-    mcp,
-    agents,
-    trust,
-    schema,
-    completion,
-    help,
-)
+VERBS = {
+    "run": "Run a workflow.",
+    "ask": "Ask backends a question, side by side.",
+    "smart": "Ask the backend that suits the task best.",
+    "team": "Ask the best backend, and another one for a second opinion.",
+    "debate": "Let several backends debate a question.",
+    "spawn": "Part a task among agents that work side by side.",
+    "conduct": "Let one backend ask the others and answer.",
+    "plan": "Show what a workflow would do. Spends nothing.",
+    "parts": "Part a project or a diff into pieces that fit into one question.",
+    "workflow": "List, show, check, run and install workflows.",
+    "baseline": "Accept what a workflow finds now.",
+    "backends": "Show the configured backends, and why one cannot be used.",
+    "suggest": 'Show whom `backend = "auto"` would ask for a task, and why.',
+    "cache": "Show or empty the cache of answers.",
+    "doctor": "Check what lok needs, and say what to do.",
+    "init": "Write a commented lok.toml and a first workflow.",
+    "mcp": "Serve the workflows to an agent (Model Context Protocol).",
+    "agents": "Print one page for agents: how to run, ask, and read what comes.",
+    "trust": "Let this project's settings say what is run and where questions go.",
+    "schema": "Print the JSON Schema of workflow files.",
+    "completion": "Print the completion script of a shell.",
+    "help": "Show the help of lok, of a verb or of a workflow.",
+}
+"""Each verb, which is the module of that name, and what it does, in the order of their use."""
 
 COMPOSED = frozenset({"smart", "team", "debate", "spawn", "conduct"})
 """The verbs that run a workflow which they write: a file of that name is the user's own version of it."""
@@ -79,22 +55,37 @@ class RootCommand(WorkflowGroup):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The verbs in the order of their use."""
-        return list(self.commands)
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
+        """The verb; its module is imported now."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"pytest_lok.cli.{cmd_name}").command
+        command.short_help = VERBS[cmd_name]
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write what the verbs do, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
 
     def find_command(self, ctx: click.Context, name: str, rest: Sequence[str]) -> click.Command:
         """The verb of that name, else the workflow; a workflow of one's own replaces a verb that is one."""
-        if name in self.commands:
+        if verb := self.get_command(ctx, name):
             with contextlib.suppress(UsageError):
                 if name in COMPOSED:
                     return super().find_command(ctx, name, rest)
-            return self.commands[name]
+            return verb
         try:
             return super().find_command(ctx, name, rest)
         except (WorkflowError, SettingsError, PlanError):
             raise
         except UsageError as unknown:
+            from pytest_lok.core.text.suggestions import did_you_mean
+
             # a verb may be meant as well as a workflow
-            close = did_you_mean(name, self.commands, spelled="`lok {}`")
+            close = did_you_mean(name, VERBS, spelled="`lok {}`")
             hint = f"{close} {unknown.hint}" if close else unknown.hint
             raise UsageError(unknown.message, hint=hint) from unknown
 
@@ -114,8 +105,6 @@ def root() -> RootCommand:
         its arguments. `lok workflow list` shows the names. Options stand before or after the verb.
         """,
     )
-    for module in VERBS:
-        lok.add_command(module.command)
     return click.version_option(
         __version__, "-V", "--version", prog_name="lok", message="%(prog)s %(version)s"
     )(lok)
@@ -160,6 +149,8 @@ def _run_guarded(argv: Sequence[str], call: Invocation) -> int:
         return 0
     except Exception as bug:
         if call.environ.get("LOK_DEBUG"):
+            import traceback
+
             terminal.note(traceback.format_exc())
         terminal.error(
             LokError(
@@ -174,6 +165,8 @@ def _run_guarded(argv: Sequence[str], call: Invocation) -> int:
 def _dispatch(argv: Sequence[str], call: Invocation) -> int:
     lok = root()
     if instruction := call.environ.get("_LOK_COMPLETE"):
+        from click.shell_completion import shell_complete
+
         return shell_complete(lok, {"obj": call}, "lok", "_LOK_COMPLETE", instruction)
     with lok.make_context("lok", list(argv), obj=call) as ctx:
         code: int = lok.invoke(ctx)

@@ -67,7 +67,6 @@ command = OptionsCommand(
         )
     ],
     accepts=ACCEPTS,
-    short_help="Serve the workflows to an agent (Model Context Protocol).",
     help="""Serve the workflows of the project as tools of an agent, with the Model Context Protocol over
     standard input and output. It needs the extra: pip install 'pytest-lok[mcp]'.
 

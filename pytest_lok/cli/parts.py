@@ -213,7 +213,6 @@ command = OptionsCommand(
         ),
     ],
     accepts=("output", *COMMON_OPTIONS),
-    short_help="Part a project or a diff into pieces that fit into one question.",
     help="""Print the text files below PATH (default: all), or a diff, as parts for a
     step with `for_each`: a JSON document with `parts`, each with `name`, `files` and (of a diff) `text`, with
     `skipped`, and with `coverage` in one line. Skipped are binary, empty, generated (.gitattributes) and

@@ -117,7 +117,6 @@ command = WorkflowGroup(
     "plan",
     action=show_plan,
     accepts=("steps", "backend", "timeout", "max_parallel", "verbose", "json", "output", *COMMON_OPTIONS),
-    short_help="Show what a workflow would do. Spends nothing.",
     help="""Show what WORKFLOW would do with these arguments: the steps in order, their commands, what
     would be asked of whom, and prompts as far as they are known. Nothing is run or asked.
 

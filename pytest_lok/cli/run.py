@@ -106,7 +106,6 @@ command = WorkflowGroup(
     "run",
     action=run_plan,
     accepts=ACCEPTS,
-    short_help="Run a workflow.",
     help="""Run WORKFLOW: a name (`lok workflow list`), or the path of a .toml file.
 
     The outputs of its last steps go to stdout (-v: of all steps), progress and reasons to stderr. On a

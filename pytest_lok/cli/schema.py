@@ -27,6 +27,5 @@ command = OptionsCommand(
     callback=_schema,
     params=[click.Argument(["what"], type=click.Choice(["workflow", "settings"]), default="workflow")],
     accepts=("output", *COMMON_OPTIONS),
-    short_help="Print the JSON Schema of workflow files.",
     help="Print the JSON Schema of workflow files, or of lok.toml (`lok schema settings`), for editors.",
 )

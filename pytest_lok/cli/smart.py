@@ -30,7 +30,6 @@ command = OptionsCommand(
     callback=_smart,
     params=[click.Argument(["words"], metavar="TASK", nargs=-1, required=True), toml_option()],
     accepts=ACCEPTS,
-    short_help="Ask the backend that suits the task best.",
     help="""Ask the backend that suits TASK best, and print its answer. If that backend gives no valid
     answer, the next one is asked. `lok suggest TASK` shows the order; -b a,b gives another one.
 

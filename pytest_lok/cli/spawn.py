@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
 from pytest_lok.cli.composed import ACCEPTS, able_backends, opened, run_text, text_of, toml_option
 from pytest_lok.cli.options import OptionsCommand
 from pytest_lok.errors import UsageError
+from pytest_lok.late_regex import late_regex
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_NAME = late_regex(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 def _spawn(words: tuple[str, ...], agents: tuple[str, ...], toml: bool) -> int:
@@ -65,7 +64,6 @@ command = OptionsCommand(
         toml_option(),
     ],
     accepts=ACCEPTS,
-    short_help="Part a task among agents that work side by side.",
     help="""Part TASK among two to four agents, run them side by side, and sum up what they say. -a
     NAME:TASK names the agents instead; then each part goes to the backend that suits it best. An agent
     only answers: it changes no file, unless the tool behind its backend is allowed to.

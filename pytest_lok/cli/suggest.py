@@ -46,7 +46,6 @@ command = OptionsCommand(
     callback=_suggest,
     params=[click.Argument(["task"])],
     accepts=("json", "output", *COMMON_OPTIONS),
-    short_help='Show whom `backend = "auto"` would ask for a task, and why.',
     help="""Rank the backends for TASK as `backend = "auto"` does: by the kind of task its words speak of, and
     by the `strengths` of each backend in lok.toml. The arrow is at the one that would be asked: the best
     that can answer. Nothing is asked and nothing is spent.

@@ -42,7 +42,6 @@ command = OptionsCommand(
         toml_option(),
     ],
     accepts=ACCEPTS,
-    short_help="Ask the best backend, and another one for a second opinion.",
     help="""Ask the backend that suits TASK best. With --debate somebody else than the first gets the task
     and the answer, and says whether they agree. -b a,b names both, in that order.
 

@@ -83,7 +83,6 @@ command = OptionsCommand(
         click.Option(["--revoke", "revoked"], is_flag=True, help="Trust this project no longer."),
     ],
     accepts=COMMON_OPTIONS,
-    short_help="Let this project's settings say what is run and where questions go.",
     help="""Trust the settings of this project: what its lok.toml (or pyproject.toml) says of `command`,
     `args`, `env`, `base_url`, `api_key_env`, `command_wrapper` and files of answers counts from now on. It
     prints what that is, and remembers it for you and this directory alone. When any of it changes, the

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,13 +14,14 @@ import click
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.errors import LokError, UsageError
+from pytest_lok.late_regex import late_regex
 
 if TYPE_CHECKING:
     from pytest_lok.core.workflow.model import Workflow
     from pytest_lok.store.installed import Installed, InstalledWorkflows
     from pytest_lok.wiring import Project
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_NAME = late_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _MOST_BYTES = 1 << 20
 _MOST_REDIRECTS = 5
 _SECONDS = 30.0

@@ -22,12 +22,13 @@ from pytest_lok.engine.evaluation import evaluate
 from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import CommandSpec, Completed, Workspace, World
 from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError, TemplateError
+from pytest_lok.late_regex import late_regex
 
 NOT_FOUND = 127
 """The exit code by which a shell says that it found no such program."""
 
 # dash: "sh: 1: gh: not found", bash: "sh: line 1: gh: command not found", busybox: "sh: gh: not found"
-_MISSING = re.compile(
+_MISSING = late_regex(
     r"^(?:\S*/)?(?:ba|da|a|k)?sh: (?:(?:line )?\d+: )?(\S+): "
     r"(?:(?:command )?not found|No such file or directory)$",
     re.MULTILINE,

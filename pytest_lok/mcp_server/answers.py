@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pytest_lok.core.results import Finding, Json, StepResult
+from pytest_lok.dataclass import dataclass
 from pytest_lok.mcp_server.runs import ServedRun
 from pytest_lok.reports.console import duration
 from pytest_lok.reports.escaping import escape_control_chars

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.core.workflow.model import Argument, Ask, Shell, Workflow
 from pytest_lok.core.workflow.plan import Plan
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import UsageError
 from pytest_lok.reports.escaping import escape_control_chars
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.core.workflow.model import Strategy, Workflow
+from pytest_lok.dataclass import dataclass
 from pytest_lok.mcp_server.arguments import WAIT, arguments_schema, changes_files, runs_commands
 from pytest_lok.reports.escaping import escape_control_chars
 

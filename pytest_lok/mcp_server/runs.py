@@ -7,7 +7,7 @@ import contextlib
 import math
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_lok.core.events import (
     Event,
@@ -23,6 +23,7 @@ from pytest_lok.core.events import (
 from pytest_lok.core.results import RunResult
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.core.workflow.plan import Plan
+from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.asking.checked_call import close_all
 from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.ports import World

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,12 @@ from xml.etree import ElementTree  # only to build: nothing is parsed here
 
 import pytest
 
+from pytest_lok.late_regex import late_regex
 from pytest_lok.plugin._pytest_internals import LogXML, junit_writer, written_keys
 from pytest_lok.plugin.failure_text import excerpt
 
 _OUTPUT = 16_000  # characters of <system-out>; some servers refuse files of more than 30 MB
-_NO_XML = re.compile("[^\t\n\r -~\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NO_XML = late_regex("[^\t\n\r -~\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PROPERTIES = (
     "outcome",
     "set_aside",

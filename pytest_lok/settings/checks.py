@@ -12,10 +12,11 @@ from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml.positions import Path as Keys
 from pytest_lok.core.workflow.model import AUTO
 from pytest_lok.errors import Problem
+from pytest_lok.late_regex import late_regex
 from pytest_lok.settings.layers import Layer
 from pytest_lok.settings.tables import ALL_BACKENDS, BACKEND_TYPES, CLI_TYPES, split_names
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE = late_regex(r"[A-Za-z_][A-Za-z0-9_]*")
 _TYPES_OF_KEY = {  # keys that mean something for some types only
     "args": CLI_TYPES,
     "skip_lines": CLI_TYPES,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Argument, Ask, Origin, Step, Strategy, Workflow
+from pytest_lok.late_regex import late_regex
 
-_PARTING = re.compile(r"[\s\x00-\x1f\x7f:/\\\[\]]+")
+_PARTING = late_regex(r"[\s\x00-\x1f\x7f:/\\\[\]]+")
 _WHERE = "{% if arg.path not in ['.', './'] %}Look at {{ arg.path }} alone.{% endif %}"
 """The system prompt of every question: where to look, if that is not the whole project."""
 

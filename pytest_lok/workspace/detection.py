@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pytest_lok.dataclass import dataclass
+from pytest_lok.late_regex import late_regex
 from pytest_lok.workspace import known_tools
 from pytest_lok.workspace.manifests import Table, as_table, read_ini, read_json, read_text, read_toml
 
-_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # the distribution a requirement starts with
-_GEM = re.compile(r"""^[ \t]*gem[ \t(]+["']([\w-]+)["']""", re.MULTILINE)
+_REQUIREMENT = late_regex(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # the distribution a requirement starts with
+_GEM = late_regex(r"""^[ \t]*gem[ \t(]+["']([\w-]+)["']""", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

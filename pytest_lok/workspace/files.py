@@ -7,6 +7,7 @@ transaction begins belongs to a process that died, and is undone first.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import json
@@ -19,15 +20,17 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
-from filelock import AsyncFileLock, FileLock, Timeout
-
 from pytest_lok.core.edits.edits import FileChange
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import StepUnableError
+from pytest_lok.locks import SharedLock
 from pytest_lok.workspace.run_lock import FileRunLock
 
 NOT_UNDONE = "not-undone"
 """The directory of journals whose edits could not be undone: kept for people, never read again."""
+
+_POLL = 0.02
+"""Seconds between two tries to get the lock of a transaction."""
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -70,13 +73,18 @@ class Files:
     async def transaction(self) -> AsyncIterator[FileTransaction]:
         """Edits, one transaction at a time across processes; see ``engine.ports.Workspace``."""
         self._prepare()
-        async with AsyncFileLock(self._lock, poll_interval=0.02, run_in_executor=False):
+        lock = SharedLock(self._lock)
+        try:
+            while not lock.try_acquire(alone=True):  # noqa: ASYNC110 - another process has it
+                await asyncio.sleep(_POLL)
             self._recover()
             begun = FileTransaction(self._root, self._state / secrets.token_hex(8))
             try:
                 yield begun
             finally:
                 begun.close()
+        finally:
+            lock.release()
 
     def _prepare(self) -> None:
         try:
@@ -90,11 +98,13 @@ class Files:
     def _recover_unless_busy(self) -> bool:
         """Undo what was left half done; False while another process holds the lock of the edits."""
         if self._journals():
+            lock = SharedLock(self._lock)
             try:
-                with FileLock(self._lock, blocking=False):
-                    self._recover()
-            except Timeout:
-                return False
+                if not lock.try_acquire(alone=True):
+                    return False
+                self._recover()
+            finally:
+                lock.release()
         return True
 
     def _recover(self) -> None:

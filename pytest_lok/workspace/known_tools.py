@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from pytest_lok.late_regex import late_regex
+
 MARK_FILES: Mapping[str, str] = {
     "uv.lock": "uv", "poetry.lock": "poetry", "pdm.lock": "pdm", "Pipfile": "pipenv",
     "ruff.toml": "ruff", ".ruff.toml": "ruff", "mypy.ini": "mypy", ".mypy.ini": "mypy",
@@ -23,9 +25,9 @@ MARK_FILES: Mapping[str, str] = {
 """Files and directories whose mere presence says that a tool is in use."""
 
 NAME_PATTERNS: Mapping[re.Pattern[str], str] = {
-    re.compile(r"\.eslintrc(\..+)?|eslint\.config\.[cm]?[jt]s"): "eslint",
-    re.compile(r"(jest|vitest)\.config\.[cm]?[jt]s"): r"\1",
-    re.compile(r".+\.tf"): "terraform",
+    late_regex(r"\.eslintrc(\..+)?|eslint\.config\.[cm]?[jt]s"): "eslint",
+    late_regex(r"(jest|vitest)\.config\.[cm]?[jt]s"): r"\1",
+    late_regex(r".+\.tf"): "terraform",
 }
 """The same for names of files that vary; ``\\1`` is what the first group matched."""
 

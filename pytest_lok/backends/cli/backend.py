@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 import shlex
 import shutil
 import tempfile
@@ -34,11 +33,12 @@ from pytest_lok.core.text.truncation import truncate
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import Completed, ProcessRunner, ProcessSpec, Prompt
 from pytest_lok.errors import BackendError, BackendFault, StepUnableError
+from pytest_lok.late_regex import late_regex
 
 LONGEST_ARGUMENT = 120_000
 """Bytes; systems take less than 128 KiB in one argument."""
 
-_PLACE = re.compile(r"\{(prompt|model|system)\}")
+_PLACE = late_regex(r"\{(prompt|model|system)\}")
 _LAUNCHERS = frozenset({"npx", "bunx", "uvx", "pipx"})
 _SECRETS = ("_KEY", "_TOKEN")
 _SHOWN = 2_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -13,6 +12,7 @@ from pytest_lok.core.results import Usage
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
+from pytest_lok.late_regex import late_regex
 
 Access: TypeAlias = Literal["read", "none"]
 
@@ -40,15 +40,15 @@ class CliError:
 CliResult: TypeAlias = CliReply | CliError
 
 
-_COLOURS = re.compile(
+_COLOURS = late_regex(
     # colours, and moves of the cursor
     r"\x1b\[[0-?]*[ -/]*[@-~]"
     # titles, links
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
     r"|\x1b[ -/]*[0-~]"
 )
-_LINE_ENDS = re.compile("\r+\n|[\r\v\f\x85\u2028\u2029]")
-_UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_LINE_ENDS = late_regex("\r+\n|[\r\v\f\x85\u2028\u2029]")
+_UNSEEN = late_regex("[\x00-\x08\x0e-\x1f\x7f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 
 
 def strip_ansi(text: str) -> str:

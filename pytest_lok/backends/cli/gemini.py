@@ -30,12 +30,13 @@ from pytest_lok.core.results import Usage
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
+from pytest_lok.late_regex import late_regex
 
 _LONGEST = (8192, 65_535, 65_536)  # tokens; an answer of exactly so many was cut
 _EXITS = {41: BackendFault.AUTH, 42: BackendFault.BAD_REQUEST}
 _STATUSES = (400, 401, 403, 429, 500, 502, 503, 504, 529)
 _REFUSALS = ("policy_violation", "permission_denied", "path_not_in_workspace")
-_REASONS = re.compile(r'"finish_reasons":\s*\[([^\]]*)\](?!,\s*"role":\s*"utility)')
+_REASONS = late_regex(r'"finish_reasons":\s*\[([^\]]*)\](?!,\s*"role":\s*"utility)')
 
 
 @dataclass(slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 
 from pytest_lok.backends.cli.dialect import CliDialect
 from pytest_lok.core.text.suggestions import did_you_mean
+from pytest_lok.late_regex import late_regex
 
-_VARIABLE = re.compile(
+_VARIABLE = late_regex(
     r"environment variable:? [`'\"]?([A-Z][A-Z0-9_]+)|\b([A-Z][A-Z0-9_]+)[`'\"]? environment variable"
 )
 

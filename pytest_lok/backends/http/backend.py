@@ -7,7 +7,6 @@ PartialReply. Everything else is the same for all APIs and stands here.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import field
@@ -24,6 +23,7 @@ from pytest_lok.core.text.strict_json import load_stored
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault, OutputError
+from pytest_lok.late_regex import late_regex
 
 _END_TIMEOUT = 2.0
 """Seconds that are waited for more after an ending; some servers leave their stream open."""
@@ -179,7 +179,7 @@ def telling(prompt: Prompt, on_event: OnEvent) -> OnEvent:
 
 
 _DONE: Mapping[str, Any] = {}
-_FIELD = re.compile(r"[A-Za-z_-]*:")
+_FIELD = late_regex(r"[A-Za-z_-]*:")
 
 
 async def read(stream: ResponseStream, endpoint: Endpoint, on_event: OnEvent) -> PartialReply:

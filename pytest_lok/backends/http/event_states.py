@@ -7,7 +7,6 @@ on the closed list of good ones for that kind makes the answer an error.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -15,8 +14,9 @@ from typing import Any
 from pytest_lok.backends import endings
 from pytest_lok.backends.endings import Ending
 from pytest_lok.errors import BackendFault
+from pytest_lok.late_regex import late_regex
 
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_WORDS = late_regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 # The answer itself, what repeats the question, and what a server adds from elsewhere.
 _NOT_STATES = frozenset(
     {

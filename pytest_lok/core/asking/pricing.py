@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -10,8 +9,9 @@ from fnmatch import fnmatchcase
 from pytest_lok.core.asking.price_list import LIST_PRICES
 from pytest_lok.core.results import Usage
 from pytest_lok.dataclass import dataclass
+from pytest_lok.late_regex import late_regex
 
-_SNAPSHOT = re.compile(r"-20\d\d-?\d\d-?\d\d$")  # the day of a model's version
+_SNAPSHOT = late_regex(r"-20\d\d-?\d\d-?\d\d$")  # the day of a model's version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_lok.dataclass import dataclass
+from pytest_lok.late_regex import late_regex
 
 GENERAL = "general"
 """The strength that counts if the task asks for no other one."""
@@ -20,7 +21,7 @@ _TASK_WORDS: Mapping[str, tuple[str, ...]] = {
 }
 _OTHER_WORDS = {"auth": "author"}  # what begins like a sign and is none
 _MAX_POINTS, _MIN_POINTS = 10, 1  # points of a strength that is named first, and of one that is named late
-_TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_TAG = late_regex(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from posixpath import dirname, normpath, splitext
 
 from pytest_lok.core.text.words import words
+from pytest_lok.late_regex import late_regex
 
 Read = Callable[[str], bytes | None]
 
@@ -20,8 +21,8 @@ _IMPORTING_MODULES = frozenset({"builtins", "importlib", "path", "runpy", "sys"}
 """Modules that hold those functions or the import path: renamed by ``as``, nobody can follow them."""
 _DYNAMIC_NAMES = words("__path__ eval exec iter_modules meta_path spec_from_file_location walk_packages")
 """Names by which Python imports what is not written out."""
-_RELATIVE = re.compile(r"""(?:\brequire_relative\s*\(?\s*["'](?=[^./])|["'](?=\.{1,2}/))([^"'\n]+)["']""")
-_COMPUTED = re.compile(r"""\b(?:require|require_relative|import)\s*\((?!\s*["'])""")
+_RELATIVE = late_regex(r"""(?:\brequire_relative\s*\(?\s*["'](?=[^./])|["'](?=\.{1,2}/))([^"'\n]+)["']""")
+_COMPUTED = late_regex(r"""\b(?:require|require_relative|import)\s*\((?!\s*["'])""")
 
 
 def imported_files(script: str, read: Read) -> frozenset[str]:

@@ -20,6 +20,7 @@ from pytest_lok.core.edits.imports import imported_files
 from pytest_lok.core.edits.protected_names import fold_name
 from pytest_lok.core.text.words import words
 from pytest_lok.dataclass import dataclass
+from pytest_lok.late_regex import late_regex
 
 MAX_TEXTS = 200
 """Commands that are followed; beyond that, the files they name and the tests count as run."""
@@ -72,20 +73,20 @@ _TEST_FOLDERS = words("""
     testdata tests
 """)
 # fmt: on
-_TEST_FILE = re.compile(
+_TEST_FILE = late_regex(
     r"tests?([_-].*)?\.\w+|.+[_.-](tests?|spec|cy|e2e)\.\w+|.+\.snap|.+(Tests?|TestCase|Spec)\.(java|kt|scala|groovy|cs|swift|php)"
 )
-_ENTRY = re.compile(r"__(main|init)__\.py|(index|main)\.\w+")
-_SCRIPT = re.compile(r"[^-=][^=]*\.[A-Za-z]\w*")
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-_HIDDEN_COMMAND = re.compile(r"\$\(|`|\beval\b|\bxargs\b|-exec")
+_ENTRY = late_regex(r"__(main|init)__\.py|(index|main)\.\w+")
+_SCRIPT = late_regex(r"[^-=][^=]*\.[A-Za-z]\w*")
+_ASSIGNMENT = late_regex(r"[A-Za-z_]\w*=")
+_HIDDEN_COMMAND = late_regex(r"\$\(|`|\beval\b|\bxargs\b|-exec")
 """Shell syntax that runs commands which do not stand in the place of a command."""
 
 _PYTEST_FILES = (
     "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "pyproject.toml", "tox.ini", "setup.cfg",
 )  # fmt: skip
-_PYTHON_FILES = re.compile(r"(?ms)^\s*python_files\s*=(.*?)(?=^\s*[\w-]+\s*=|^\[|\Z)")
-_VARIABLE = re.compile(r"\$(\{[^}]*\}|\w+|.)")
+_PYTHON_FILES = late_regex(r"(?ms)^\s*python_files\s*=(.*?)(?=^\s*[\w-]+\s*=|^\[|\Z)")
+_VARIABLE = late_regex(r"\$(\{[^}]*\}|\w+|.)")
 
 Read = Callable[[str], bytes | None]
 

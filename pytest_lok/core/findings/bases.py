@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 
 from pytest_lok.dataclass import dataclass
+from pytest_lok.late_regex import late_regex
 
-_REVISION = re.compile(r"(?P<name>[^~^]*)(?P<way>(?:[~^][0-9]*)*)", re.DOTALL)
-_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_REVISION = late_regex(r"(?P<name>[^~^]*)(?P<way>(?:[~^][0-9]*)*)", re.DOTALL)
+_ID = late_regex(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,8 @@ import codecs
 import re
 from collections.abc import Iterator
 
+from pytest_lok.late_regex import late_regex
+
 # the longer mark first: the one of UTF-32 begins like the one of UTF-16
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -13,13 +15,13 @@ _MARKS = (
 )  # fmt: skip
 _HEAD = 2_000
 """Bytes in which a file may say how it is encoded."""
-_DECLARED = re.compile(
+_DECLARED = late_regex(
     rb"(?:coding[:=][ \t]{0,9}|\bfenc=|<\?xml[^>]{0,200}?\sencoding\s{0,9}=\s{0,9}[\"']"
     rb"|<meta[^>]{0,200}?charset\s{0,9}=\s{0,9}[\"']?|@charset\s{1,9}\")([-\w.]{1,40})",
     re.IGNORECASE,
 )
 # codecs of texts, each of which reads any bytes in linear time
-_KNOWN = re.compile(
+_KNOWN = late_regex(
     r"ascii|utf-(?:7|8|16|32)(?:-[bl]e|-sig)?|iso8859-\d+|cp\d+|koi8-[rtu]|kz1048|mac-\w+|ptcp154|tis-620"
     r"|hp-roman8|gbk?|gb2312|gb18030|hz|big5(?:hkscs)?|euc_\w+|shift_jis\w*|johab|iso2022_\w+"
 )

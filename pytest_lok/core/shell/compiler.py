@@ -55,7 +55,6 @@ How it is done
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import field
 from typing import TYPE_CHECKING, TypeAlias
@@ -84,6 +83,7 @@ from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.core.text.words import words
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError, TemplateError
+from pytest_lok.late_regex import late_regex
 
 if TYPE_CHECKING:
     from pytest_lok.core.shell.safety.judge import SafetyReport
@@ -96,7 +96,7 @@ MAX_VALUE = 120_000
 MAX_VALUES = 900_000
 """Bytes of all values of a command; a process takes about a megabyte with its arguments on some systems."""
 
-_BRACES = re.compile(r"\{\{\s*(['\"])(\{\{|\}\})\1\s*\}\}")
+_BRACES = late_regex(r"\{\{\s*(['\"])(\{\{|\}\})\1\s*\}\}")
 """Two literal braces, which a placeholder spells: its author's text, and no value."""
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from pytest_lok.core.shell.ast import POSITIONAL, HereDoc, Hole, Script, UnsupportedSyntax
+from pytest_lok.late_regex import late_regex
 
 HOLE = "\0"
 """What a hole is filled with while the text is read: no shell text can hold it otherwise."""
@@ -15,8 +16,8 @@ MAX_DEPTH = 60
 """Constructs inside one another; deeper text would exhaust the stack of whoever reads it."""
 
 WORD_END = r"(?=[ \t\n;&|()<>]|\Z)"
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-KEYWORD = re.compile(
+NAME = late_regex(r"[A-Za-z_][A-Za-z0-9_]*")
+KEYWORD = late_regex(
     r"(if|then|elif|else|fi|do|done|case|esac|while|until|for|in|function|select|coproc|[{}!])" + WORD_END
 )
 BLANK = " \t"

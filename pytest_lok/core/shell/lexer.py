@@ -11,17 +11,18 @@ from typing import Protocol
 
 from pytest_lok.core.shell.ast import Hole, Quoting, ShellWord, UnsupportedSyntax
 from pytest_lok.core.shell.cursor import HOLE, NAME, Cursor
+from pytest_lok.late_regex import late_regex
 
 _PARAMETER = r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-]"
-_VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-])")
-_BRACED = re.compile(rf"\$\{{#?({_PARAMETER})\}}")
-_BRACED_START = re.compile(rf"\$\{{({_PARAMETER})(:?[-=?+]|%%?|##?)")
-_BARE_TEXT = re.compile(r"[^\0'\"\\$` \t\n;&|()<>]+")
-_QUOTED_TEXT = re.compile(r"[^\0\"\\$`]+")
-_TEXT_IN_BRACES = re.compile(r"[^\0'\"\\$`{}<>]+")
-_CALCULATION = re.compile(r"[\w \t\n+\-*/%<>=!&|^~?:,.#]+", re.ASCII)
-_NAME_IN_BRACES = re.compile(r"\{\w*\}")
-_NAME_PART = re.compile(r"[A-Za-z0-9_]")
+_VARIABLE = late_regex(r"\$([A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-])")
+_BRACED = late_regex(rf"\$\{{#?({_PARAMETER})\}}")
+_BRACED_START = late_regex(rf"\$\{{({_PARAMETER})(:?[-=?+]|%%?|##?)")
+_BARE_TEXT = late_regex(r"[^\0'\"\\$` \t\n;&|()<>]+")
+_QUOTED_TEXT = late_regex(r"[^\0\"\\$`]+")
+_TEXT_IN_BRACES = late_regex(r"[^\0'\"\\$`{}<>]+")
+_CALCULATION = late_regex(r"[\w \t\n+\-*/%<>=!&|^~?:,.#]+", re.ASCII)
+_NAME_IN_BRACES = late_regex(r"\{\w*\}")
+_NAME_PART = late_regex(r"[A-Za-z0-9_]")
 
 
 class SubstitutionReader(Protocol):

@@ -6,7 +6,6 @@ Three readers share one cursor: ``Parser`` reads commands, ``Lexer`` the words o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 
 from pytest_lok.core.shell.ast import (
@@ -21,12 +20,13 @@ from pytest_lok.core.shell.ast import (
 from pytest_lok.core.shell.cursor import HOLE, KEYWORD, NAME, Cursor
 from pytest_lok.core.shell.lexer import Lexer
 from pytest_lok.core.shell.redirections import RedirectionReader
+from pytest_lok.late_regex import late_regex
 
-_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
+_ASSIGNMENT = late_regex(r"([A-Za-z_][A-Za-z0-9_]*)=")
 _OPENERS = frozenset({"{", "if", "while", "until", "for", "case"})
 _CLOSERS = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
 _BASH_ONLY = frozenset({"function", "select", "coproc"})
-_BRACKETS = re.compile(r"\([ \t]*\)")
+_BRACKETS = late_regex(r"\([ \t]*\)")
 
 
 def scan(text: str, holes: Iterable[Hole] = ()) -> Script:

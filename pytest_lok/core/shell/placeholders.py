@@ -14,8 +14,9 @@ from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.template import Template
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError
+from pytest_lok.late_regex import late_regex
 
-_STATEMENT = re.compile(
+_STATEMENT = late_regex(
     r"\{%[-+]?\s*(if|elif|else|endif|for|endfor|set|endset|raw|endraw|macro|endmacro|filter|endfilter"
     r"|with|endwith|block|endblock|call|endcall|include|import|from|extends|do)\b.*?%\}",
     re.DOTALL,

@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from pytest_lok.core.shell.ast import HereDoc, PipeInput, Quoting, ShellWord, SimpleCommand, UnsupportedSyntax
 from pytest_lok.core.shell.cursor import BLANK, WORD_END, Cursor
 from pytest_lok.core.shell.lexer import Lexer
+from pytest_lok.late_regex import late_regex
 
-_JOINED = re.compile(r"(?<!\\)(\\\\)*\\\n")
-_ESCAPED = re.compile(r"\\.", re.DOTALL)
-_COMMAND = re.compile(r"\$\(|`")
-_DESCRIPTOR = re.compile(r"[0-9]+|-")
-_REDIRECT = re.compile(r"([0-9]*)(<<-?(?!<)|<&|>&|<>|>>|>\||<(?![<(])|>(?![(]))")
+_JOINED = late_regex(r"(?<!\\)(\\\\)*\\\n")
+_ESCAPED = late_regex(r"\\.", re.DOTALL)
+_COMMAND = late_regex(r"\$\(|`")
+_DESCRIPTOR = late_regex(r"[0-9]+|-")
+_REDIRECT = late_regex(r"([0-9]*)(<<-?(?!<)|<&|>&|<>|>>|>\||<(?![<(])|>(?![(]))")
 _DELIMITER = r"[\w!%+,.:@][\w!%+,.:@-]*"
-_QUOTED_DELIMITER = re.compile(
+_QUOTED_DELIMITER = late_regex(
     rf"[ \t]*(?:'(?P<single>{_DELIMITER})'|\"(?P<double>{_DELIMITER})\"|\\?(?P<bare>{_DELIMITER})){WORD_END}",
     re.ASCII,
 )

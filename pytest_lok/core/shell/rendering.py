@@ -11,14 +11,15 @@ from pytest_lok.core.shell.cursor import HOLE
 from pytest_lok.core.shell.parser import scan
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError, TemplateError
+from pytest_lok.late_regex import late_regex
 
 MAX_ARGUMENT = 131_071
 """Bytes of one argument or environment variable; Linux takes no more."""
 
 CMD = "{cmd}"
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CODE_OPTION = re.compile(r"-[A-Za-z]*c|--run|--command|--eval")
-_OPTION = re.compile(r"(--?[\w-]+=)?")
+_NAME = late_regex(r"[A-Za-z_][A-Za-z0-9_]*")
+_CODE_OPTION = late_regex(r"-[A-Za-z]*c|--run|--command|--eval")
+_OPTION = late_regex(r"(--?[\w-]+=)?")
 _JOINS_ARGUMENTS = frozenset({"eval", "ssh", "su", "watch"})
 
 

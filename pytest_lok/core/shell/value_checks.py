@@ -13,11 +13,12 @@ from typing import TypeAlias
 from pytest_lok.core.shell.placeholders import Placeholder
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import TemplateError
+from pytest_lok.late_regex import late_regex
 
 Pieces: TypeAlias = tuple[int | str | None, ...]
 """A word: numbers of placeholders, literal text, and None for what only the shell will know."""
 
-_DASHED = re.compile(r"(?<!\S)-")
+_DASHED = late_regex(r"(?<!\S)-")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MethodType
 from typing import Any, TypeAlias
@@ -38,6 +37,7 @@ from pytest_lok.core.text.json_in_prose import QuotedError, find_json
 from pytest_lok.core.text.strict_json import describe_type, is_json
 from pytest_lok.core.text.words import words
 from pytest_lok.errors import TemplateError
+from pytest_lok.late_regex import late_regex
 
 Function: TypeAlias = Callable[..., Any]
 
@@ -225,7 +225,7 @@ def _replace_filter(context: Context, value: Any, old: Any, new: Any, count: int
     return _replace(text_of(value), context, old, new, count)
 
 
-_WIDE = re.compile(r"%[^a-zA-Z%]*(?:\*|\d{4})")
+_WIDE = late_regex(r"%[^a-zA-Z%]*(?:\*|\d{4})")
 
 
 @pass_context

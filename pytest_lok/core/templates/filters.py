@@ -19,6 +19,7 @@ from pytest_lok.core.templates.values import unwrap
 from pytest_lok.core.text.strict_json import describe_type
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.errors import TemplateError
+from pytest_lok.late_regex import late_regex
 
 Filter = Callable[..., Any]
 T = TypeVar("T")
@@ -26,8 +27,8 @@ T = TypeVar("T")
 # --- numbers
 
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
-_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_NUMBER = late_regex(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_WHOLE = late_regex(r"[+-]?\d+", re.ASCII)
 _LONGEST = MAX_BITS // 4
 """Digits of a number."""
 

@@ -17,6 +17,7 @@ from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.values import FACTS
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError
+from pytest_lok.late_regex import late_regex
 
 LEXER = ENVIRONMENT.lexer
 
@@ -129,7 +130,7 @@ MAX_NAME_TOKENS = 200
 """Hyphens, and words between them, in one name."""
 
 _RUN_KINDS = frozenset({"name", "integer", "float", "operator"})
-_RUN_TEXT = re.compile(r"\w+|-")
+_RUN_TEXT = late_regex(r"\w+|-")
 
 
 def join_hyphenated(tokens: Sequence[SourceToken], names: VisibleNames, *, bare: bool) -> list[SourceToken]:
@@ -230,7 +231,7 @@ def _longest_match(texts: Sequence[str], names: Collection[str]) -> int:
     return next(counts, 0)
 
 
-_ESCAPE = re.compile(r"\\(\r?\n|[\\'\"ntr]|x[0-9a-fA-F]{2}|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})")
+_ESCAPE = late_regex(r"\\(\r?\n|[\\'\"ntr]|x[0-9a-fA-F]{2}|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})")
 
 
 def unescape(literal: str) -> str:

@@ -25,6 +25,7 @@ from pytest_lok.core.templates.values import MissingValue, field_of, own_values,
 from pytest_lok.core.text.quotation import without_values
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.errors import Fault, LokError, SourceError, TemplateError
+from pytest_lok.late_regex import late_regex
 
 _FAILURES = (
     LokError,
@@ -171,8 +172,8 @@ class TemplateProgram:
         return _located(failure, next(tags, self._source))
 
 
-_PLAIN_TAG = re.compile(r"\{\{ *(?:steps\.([A-Za-z_]\w*)\.output|arg\.([A-Za-z_]\w*)|item) *\}\}", re.ASCII)
-_NO_LITERAL = re.compile(r"\{[{%#]|\{$|\r")
+_PLAIN_TAG = late_regex(r"\{\{ *(?:steps\.([A-Za-z_]\w*)\.output|arg\.([A-Za-z_]\w*)|item) *\}\}", re.ASCII)
+_NO_LITERAL = late_regex(r"\{[{%#]|\{$|\r")
 """What the text between plain tags must not hold to be nothing but text."""
 
 

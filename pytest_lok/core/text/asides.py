@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pytest_lok.core.text.strict_json import Container, canonical, decode
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import OutputError
+from pytest_lok.late_regex import late_regex
 
 MAX_ATTEMPTS = 20
 """Places where a value is looked for that is none, or none to be set aside at once; with more, none is."""
@@ -30,16 +31,16 @@ _LANGUAGES = frozenset(
 """Languages that no answer is written in. Those of data and markup (yaml, toml, xml) are none of them."""
 
 _ELLIPSIS = "…"
-_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([^`\s]*)[ \t\r]*$")
-_TOKEN = re.compile(r"(?<!`)`([^`]+)`(?!`)|[\[\]{}]")
+_FENCE = late_regex(r"[ \t]*(`{3,}|~{3,})[ \t]*([^`\s]*)[ \t\r]*$")
+_TOKEN = late_regex(r"(?<!`)`([^`]+)`(?!`)|[\[\]{}]")
 _NUMBER = r"-?\d+(?:\.\d+)?"
-_NUMBERS = re.compile(rf"\[[ \t]*(?:{_NUMBER}(?:[ \t]*,[ \t]*{_NUMBER})*)?[ \t]*\]|\{{[ \t]*\}}")
-_BULLET = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+")
-_SENTENCE = re.compile(r"[^=]*[^\W_][^=]*?(?:[\w.,;!?)*]|[ \t][^=]*:)[ \t]+[(*_]*")
-_REFERENCE = re.compile(r":?[ \t]+\S")
+_NUMBERS = late_regex(rf"\[[ \t]*(?:{_NUMBER}(?:[ \t]*,[ \t]*{_NUMBER})*)?[ \t]*\]|\{{[ \t]*\}}")
+_BULLET = late_regex(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+")
+_SENTENCE = late_regex(r"[^=]*[^\W_][^=]*?(?:[\w.,;!?)*]|[ \t][^=]*:)[ \t]+[(*_]*")
+_REFERENCE = late_regex(r":?[ \t]+\S")
 _LOOKBEHIND = 200
 """Characters of its line that are looked at before a value."""
-_AFTER = re.compile(r"$|[\s.,;:!?)*_]")
+_AFTER = late_regex(r"$|[\s.,;:!?)*_]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

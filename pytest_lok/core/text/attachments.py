@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
+from pytest_lok.late_regex import late_regex
 
 MAX_FILE_BYTES = 400_000
 MAX_TOTAL_BYTES = 2_000_000
 
-_BACKTICKS = re.compile(r"`{3,}")
+_BACKTICKS = late_regex(r"`{3,}")
 
 
 def attachment(path: str, text: str) -> str:

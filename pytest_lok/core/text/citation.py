@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 from pytest_lok.core.text.invisible import squeezed
 from pytest_lok.core.text.path_spellings import readings, unquoted
 from pytest_lok.dataclass import dataclass
+from pytest_lok.late_regex import late_regex
 
 Side: TypeAlias = Literal["after", "before", "both"]
 """Of which version of a file a text is quoted."""
@@ -80,7 +81,7 @@ def _without_marks(text: str, *, exact: bool) -> list[Quote]:
 
 
 _MARKS = ("+", "-")
-_DIFF_HEADER = re.compile(r"@@ .*|\\ No newline.*|diff --git .*|index [0-9a-f]+\.\..*|(?:---|\+\+\+) [ab/].*")
+_DIFF_HEADER = late_regex(r"@@ .*|\\ No newline.*|diff --git .*|index [0-9a-f]+\.\..*|(?:---|\+\+\+) [ab/].*")
 
 
 def _diff_sides(text: str, *, lines: bool) -> list[Quote]:
@@ -96,7 +97,7 @@ def _diff_sides(text: str, *, lines: bool) -> list[Quote]:
     return [_quote(after, side="after", lines=lines), _quote(before, side="before", lines=lines)]
 
 
-_NUMBER = re.compile(
+_NUMBER = late_regex(
     r"[ \t>*|\u2502\u2503]{0,12}+[+-]?[ \t]{0,12}+(?:[^\s:]{1,200}[:-])?"
     r"[\[(#L]{0,2}(\d{1,7})[\])]?(?::\d{1,5})?"
     r"(?:[.)=+-]|[ \t]{0,12}+[:|\u2502\u2503\u2192]|[ \t]|$)"
@@ -118,7 +119,7 @@ def unnumbered(text: str) -> str:
     return next(iter(_without_numbers(text)), text)
 
 
-_ELLIPSIS = re.compile(
+_ELLIPSIS = late_regex(
     r"(?:#|//|--|/\*|<!--|;|%)?[\[(<{]?(?:\.{3,}|\u2026|\[snip\]|\[truncated\])[\])>}]?(?:\*/|-->)?",
     re.IGNORECASE,
 )
@@ -140,7 +141,7 @@ def _is_omission_note(row: str) -> bool:
     return found is not None and not row[: found.start()].strip(" \t#/*-<!;%+>[({|0123456789:\u2192")
 
 
-_FENCE = re.compile("`{3,}|~{3,}")
+_FENCE = late_regex("`{3,}|~{3,}")
 
 
 def _unfenced(text: str) -> str:
@@ -158,7 +159,7 @@ def _unquoted_lines(text: str) -> str:
 
 
 _ESCAPES = {"\\n": "\n", "\\t": "\t", "\\r": "\n", '\\"': '"', "\\'": "'", "\\`": "`", "\\\\": "\\"}
-_ESCAPED = re.compile(r"\\[ntr\"'`\\]")
+_ESCAPED = late_regex(r"\\[ntr\"'`\\]")
 
 
 def _unescaped_text(text: str) -> str:

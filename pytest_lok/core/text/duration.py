@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
+from pytest_lok.late_regex import late_regex
+
 MAX_SECONDS = 365 * 24 * 3600.0
 """A limit beyond this many seconds is a slip of the unit."""
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)[ \t]*(ms|s|m|h)[ \t]*", re.ASCII)
-_ALL = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
+_PART = late_regex(r"(\d+(?:\.\d+)?)[ \t]*(ms|s|m|h)[ \t]*", re.ASCII)
+_ALL = late_regex(rf"(?:{_PART.pattern})+", re.ASCII)
 
 
 def parse_duration(text: str) -> float:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from pytest_lok.late_regex import late_regex
+
 # white space, controls, categories Cf and Cs, and the rest of what Unicode calls ignorable by default
-_INVISIBLE = re.compile(
+_INVISIBLE = late_regex(
     r"[\s\x00-\x20\x7f-\xa0\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160"
     r"\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff"
     r"\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
 )
 # bytes of names and files that are no text
-_LONE_SURROGATES = re.compile("[\ud800-\udfff]+")
+_LONE_SURROGATES = late_regex("[\ud800-\udfff]+")
 
 
 def squeezed(text: str) -> str:

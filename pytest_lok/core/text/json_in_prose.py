@@ -25,6 +25,7 @@ from pytest_lok.core.text.strict_json import (
 )
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import OutputError
+from pytest_lok.late_regex import late_regex
 
 JSON_ALONE_HINT = "JSON alone, or alone in one ```json block, is always understood"
 
@@ -122,7 +123,7 @@ def only_quotes_prompt(text: str, material: str) -> bool:
     return False
 
 
-_TAGGED = re.compile(
+_TAGGED = late_regex(
     r"([^\[\]{}<>]*)(?:<(answer|final|json|output|result)>(.*)</\2>|\\boxed\{(.*)\})([^\[\]{}<>]*)", re.DOTALL
 )
 
@@ -153,7 +154,7 @@ class _FoundValue:
     inside: bool
 
 
-_TOKEN = re.compile(r"[\[\]{}()]|<!--|-->|(?<!\S)/\*|\*/|<(/?)([A-Za-z][\w:.-]*)[^<>\[\]{}]*>")
+_TOKEN = late_regex(r"[\[\]{}()]|<!--|-->|(?<!\S)/\*|\*/|<(/?)([A-Za-z][\w:.-]*)[^<>\[\]{}]*>")
 _OPENING = {"(": "(", "<!--": "-->", "/*": "*/"}
 _CLOSING = {")": "(", "-->": "-->", "*/": "*/"}
 
@@ -215,19 +216,19 @@ def _enclosure(token: re.Match[str]) -> tuple[str, bool, int]:
 
 
 _IN_WORDS = {
-    "[": re.compile(r"\[([^\[\]{}\"',\u00ab\u00bb\u2018-\u201f\u3001\uff0c\n]*)\]"),
-    "{": re.compile(r"\{([^\[\]{}\"',\u00ab\u00bb\u2018-\u201f\u3001\uff0c:\n]*)\}"),
+    "[": late_regex(r"\[([^\[\]{}\"',\u00ab\u00bb\u2018-\u201f\u3001\uff0c\n]*)\]"),
+    "{": late_regex(r"\{([^\[\]{}\"',\u00ab\u00bb\u2018-\u201f\u3001\uff0c:\n]*)\}"),
 }
-_LITERAL = re.compile(
+_LITERAL = late_regex(
     r"(?:true|false|none|null|nil|nan|undefined|[+-]?inf(?:inity)?)\b|.*/[/*]|\Z"
     r"|[+-]?\.?\d[\d_.]*+(?:e[+-]?\d+)?+\w*+(?![:/-]\d|%)",
     re.IGNORECASE,
 )
-_BOX = re.compile(r"\[ \](?=[ \t]+\S)")
+_BOX = late_regex(r"\[ \](?=[ \t]+\S)")
 _MARK = r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+"
 
 
-_IN_CODE = re.compile(
+_IN_CODE = late_regex(
     r"(?<=[\w\]])(?:\{\}|\[\])|(?<=\w\()(?:\{\}|\[\])(?=\))|(?<=[\^_])\{[\w+-]*\}|\{\{[\w\s.|-]*\}\}"
 )
 """What nobody writes for a value: ``int{}``, ``f([])``, ``n^{2}``, ``{{ steps.diff.output }}``."""
@@ -251,13 +252,13 @@ def _bracketed_words_end(text: str, start: int) -> int | None:
 _LOOK_AROUND = 200
 """Characters of its line that are looked at, on both sides of a value."""
 
-_RIGHT_BEFORE = re.compile(r"[`*_:>]|[^\x00-\x7f]")
-_BEFORE = re.compile(r"[\w`*_:>.;!?,)\]}\"'-]|[^\x00-\x7f]")
-_AFTER = re.compile(r"$|[\s`*_<)]|[.,;:!?]+(?:[\s`*_<)]|$)|[^\x00-\x7f]")
+_RIGHT_BEFORE = late_regex(r"[`*_:>]|[^\x00-\x7f]")
+_BEFORE = late_regex(r"[\w`*_:>.;!?,)\]}\"'-]|[^\x00-\x7f]")
+_AFTER = late_regex(r"$|[\s`*_<)]|[.,;:!?]+(?:[\s`*_<)]|$)|[^\x00-\x7f]")
 _KEY = r"[\"']?[A-Za-z_][\w.-]*[\"']?[ \t]*:"
-_FIELD = re.compile(f"({_MARK})?[ \t]*({_KEY})?[ \t]*")
-_KEYS = re.compile(f"^(?:{_MARK}|[ \t]*){_KEY}(?=\\s|$)", re.MULTILINE)
-_ITEMS = re.compile(f"^{_MARK}", re.MULTILINE)
+_FIELD = late_regex(f"({_MARK})?[ \t]*({_KEY})?[ \t]*")
+_KEYS = late_regex(f"^(?:{_MARK}|[ \t]*){_KEY}(?=\\s|$)", re.MULTILINE)
+_ITEMS = late_regex(f"^{_MARK}", re.MULTILINE)
 
 
 def _check_stands_free(text: str, values: Sequence[_FoundValue]) -> None:
@@ -305,7 +306,7 @@ def _introduces_value(before: str) -> bool:
     return not said.lstrip().startswith(">") and allowed.match(said[-1]) is not None
 
 
-_FENCED = re.compile(
+_FENCED = late_regex(
     r"^[ \t>]*(`{3,}|~{3,})[^\n\0]*?(?=\n|\0)(.*?)(?:^[ \t>]*\1|\Z|(?<=\0)\1)", re.MULTILINE | re.DOTALL
 )
 

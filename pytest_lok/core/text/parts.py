@@ -8,21 +8,22 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from pytest_lok.core.text.attachments import MAX_FILE_BYTES
+from pytest_lok.dataclass import dataclass
+from pytest_lok.late_regex import late_regex
 
 T = TypeVar("T")
 
 PART_BYTES = 60_000
 """About 15,000 tokens: small enough for every model, large enough to hold what belongs together."""
 
-_FILE_HEADER = re.compile(r"^(?=diff --git )", re.MULTILINE)
-_HUNK_HEADER = re.compile(r"^(?=@@ )", re.MULTILINE)
-_NAME = re.compile(r'^(?:\+\+\+|---) (?:"?[ab]/)?(.+?)"?\t?$', re.MULTILINE)
-_GIT_NAME = re.compile(r'^diff --git "?a/.*? "?b/(.+?)"?$', re.MULTILINE)
-_BINARY = re.compile(r"^(?:Binary files .* differ|GIT binary patch)$", re.MULTILINE)
+_FILE_HEADER = late_regex(r"^(?=diff --git )", re.MULTILINE)
+_HUNK_HEADER = late_regex(r"^(?=@@ )", re.MULTILINE)
+_NAME = late_regex(r'^(?:\+\+\+|---) (?:"?[ab]/)?(.+?)"?\t?$', re.MULTILINE)
+_GIT_NAME = late_regex(r'^diff --git "?a/.*? "?b/(.+?)"?$', re.MULTILINE)
+_BINARY = late_regex(r"^(?:Binary files .* differ|GIT binary patch)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

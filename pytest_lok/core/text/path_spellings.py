@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from pytest_lok.core.text.invisible import caseless
+from pytest_lok.late_regex import late_regex
 
 MAX_READINGS = 64
 """Readings of one path, or of one quote."""
@@ -19,7 +20,7 @@ _DEEPEST = 100
 """Directories in one path."""
 _LONGEST = 255
 """Bytes of a name; no system has longer ones."""
-_BYTE = re.compile(rb"\\([0-3][0-7]{2}|[abtnvfr\"\\])|%([0-9A-Fa-f]{2})")
+_BYTE = late_regex(rb"\\([0-3][0-7]{2}|[abtnvfr\"\\])|%([0-9A-Fa-f]{2})")
 _CONTROLS = dict(zip(b"abtnvfr", b"\a\b\t\n\v\f\r", strict=True))
 _PAIRS = {
     "`": "`",
@@ -32,15 +33,15 @@ _PAIRS = {
     "\u201c": "\u201d",
     "\u2018": "\u2019",
 }
-_LINK = re.compile(r"\[[^\]]*\]\((.*)\)", re.DOTALL)
-_HEADER = re.compile(r"(?:---|\+\+\+|diff --git|(?:rename|copy) (?:from|to)|Index:|File:?)\s+", re.IGNORECASE)
-_LINE_NUMBER = re.compile(
+_LINK = late_regex(r"\[[^\]]*\]\((.*)\)", re.DOTALL)
+_HEADER = late_regex(r"(?:---|\+\+\+|diff --git|(?:rename|copy) (?:from|to)|Index:|File:?)\s+", re.IGNORECASE)
+_LINE_NUMBER = late_regex(
     r"(?:[:#@(\[,]|\s)\s{0,3}(?:lines?\s{0,3})?L?\d{1,9}(?:\s{0,3}[-:,.C\u2013]\s{0,3}L?\d{1,9}){0,3}[)\]]?:?$",
     re.IGNORECASE,
 )
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_DRIVE = re.compile(r"[A-Za-z]:(?=/)")
-_PREFIX = re.compile(r"[abciow12]/(?=.)")
+_SCHEME = late_regex(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_DRIVE = late_regex(r"[A-Za-z]:(?=/)")
+_PREFIX = late_regex(r"[abciow12]/(?=.)")
 
 
 def possible_paths(cited: str, root: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pytest_lok.core.text.citation import unnumbered
 from pytest_lok.core.text.invisible import squeezed, without_invisible
 from pytest_lok.core.text.strict_json import Container, canonical, decode
 from pytest_lok.errors import OutputError
+from pytest_lok.late_regex import late_regex
 
 MAX_READ = 3_000_000
 """Characters that are read in search of one value; what cannot be told after that counts as quoted."""
@@ -44,8 +45,8 @@ def without_values(pieces: Sequence[str], *, others: bool) -> list[str]:
 
 
 _OTHERS = "\ufdd0"  # stands for no character
-_BRACKET = re.compile(r"[\[\]{}]")
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+_BRACKET = late_regex(r"[\[\]{}]")
+_STRING_OR_BRACKET = late_regex(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
 _MISSES = 1_000  # brackets that open no value; behind so many nothing is left out
 
 
@@ -178,7 +179,7 @@ def _readings(text: str) -> Iterator[str]:
 
 
 _LENIENT = json.JSONDecoder(strict=False)
-_OPENER = re.compile(r"\{(?=\s*[\"}])|\[(?=\s*[\"\[{\]\dtfnNI-])")
+_OPENER = late_regex(r"\{(?=\s*[\"}])|\[(?=\s*[\"\[{\]\dtfnNI-])")
 _COST_OF_UNREADABLE = 20_000  # what it costs to come to the end of what can be read, and back
 
 

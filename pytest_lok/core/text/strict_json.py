@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeAlias, cast
 
 from pytest_lok.core.results import Json
 from pytest_lok.errors import OutputError
+from pytest_lok.late_regex import late_regex
 
 Container: TypeAlias = "dict[str, Json] | list[Json]"
 
@@ -127,9 +128,9 @@ _DECODER = json.JSONDecoder(
     strict=False, parse_constant=_no_constant, parse_float=_float, object_pairs_hook=_unique_keys
 )
 _STORED = json.JSONDecoder(object_pairs_hook=_unique_keys)
-_FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*(?:json[lc5]?\b)?", re.IGNORECASE)
+_FENCE = late_regex(r"(`{3,}|~{3,})[ \t]*(?:json[lc5]?\b)?", re.IGNORECASE)
 # half a character, or perhaps no finite number
-_SUSPECT = re.compile(r"\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{300}")
+_SUSPECT = late_regex(r"\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{300}")
 
 
 def _too_deep() -> OutputError:

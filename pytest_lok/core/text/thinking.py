@@ -16,9 +16,10 @@ from itertools import accumulate, islice
 
 from pytest_lok.core.text.strict_json import decode
 from pytest_lok.errors import OutputError
+from pytest_lok.late_regex import late_regex
 
 _NAMES = "think|thinking|thoughts?|reasoning|reflection|scratchpad"
-_TAG = re.compile(
+_TAG = late_regex(
     rf"<(?P<end>/)?(?:[\w.-]+:)?(?:{_NAMES})(?:\s[^<>]*)?(?<!/)>"
     r"|\[(?P<end2>/)?THINK\]|◁(?P<end3>/)?think▷"
     r"|(?:<\|end\|>\s*)?(?:<\|start\|>\s*assistant\s*)?<\|channel\|>\s*(?:(?P<end4>final)|analysis|commentary)"
@@ -74,11 +75,11 @@ def _ends_thoughts(text: str, tag: re.Match[str]) -> bool:
 # --- quotations
 
 
-_OPENER = re.compile(r"[\[{]")
-_FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,})", re.MULTILINE)
-_BACKTICKS = re.compile("`+")
+_OPENER = late_regex(r"[\[{]")
+_FENCE = late_regex(r"^[ \t>]*(`{3,}|~{3,})", re.MULTILINE)
+_BACKTICKS = late_regex("`+")
 _QUOTES = [
-    (re.compile(rf"[^\w{mark}]?{mark}"), re.compile(rf"{end}(?![\w{end}])"))
+    (late_regex(rf"[^\w{mark}]?{mark}"), late_regex(rf"{end}(?![\w{end}])"))
     for mark, end in ("``", '""', "''", "“”")
 ]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-_NEXT_ROW = re.compile(r"\n(?=\S)")
-_NEXT_COLUMN = re.compile(r"(?<!\S)\|(?!\S)")
+from pytest_lok.late_regex import late_regex
+
+_NEXT_ROW = late_regex(r"\n(?=\S)")
+_NEXT_COLUMN = late_regex(r"(?<!\S)\|(?!\S)")
 
 
 def words(*texts: str) -> frozenset[str]:

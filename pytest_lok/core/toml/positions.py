@@ -8,12 +8,13 @@ from typing import TypeAlias
 import tomli
 
 from pytest_lok.dataclass import dataclass
+from pytest_lok.late_regex import late_regex
 
 Path: TypeAlias = tuple[str | int, ...]
 
-_BLANK = re.compile(r"(?:[ \t\n]++|#[^\n]*+)*+")
-_KEY = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
-_SCALAR = re.compile(
+_BLANK = late_regex(r"(?:[ \t\n]++|#[^\n]*+)*+")
+_KEY = late_regex(r"""[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
+_SCALAR = late_regex(
     r'"""(?:[^"\\]++|\\.|"(?!""))*+"{3,5}'  # up to two quotes may stand before the closing three
     r"|'''(?:[^']++|'(?!''))*+'{3,5}"
     r'|"(?:[^"\\\n]++|\\.)*+"'
@@ -22,8 +23,8 @@ _SCALAR = re.compile(
     r"|[^\s,\]}#]+",
     re.DOTALL,
 )
-_PLAIN_STEP = re.compile(r"""\[\[steps\]\][ \t]*(?:#[^\n]*)?\s*name[ \t]*=[ \t]*["']([\w-]+)["']""")
-_ESCAPE = re.compile(r"\\(?:u.{4}|U.{8}|x..|(?P<joined>[ \t]*\n[ \t\n]*)|.)", re.DOTALL)
+_PLAIN_STEP = late_regex(r"""\[\[steps\]\][ \t]*(?:#[^\n]*)?\s*name[ \t]*=[ \t]*["']([\w-]+)["']""")
+_ESCAPE = late_regex(r"\\(?:u.{4}|U.{8}|x..|(?P<joined>[ \t]*\n[ \t\n]*)|.)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from pytest_lok.core.text.words import words
+from pytest_lok.late_regex import late_regex
 
 MIN_SECRET_LENGTH = 8  # characters; a shorter value would mask ordinary words
 
-_NAME_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_SECRET = re.compile(
+_NAME_WORDS = late_regex(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_SECRET = late_regex(
     r".*(TOKEN(?!I[ZS])|SECRET(?!AR)|PASSWORD(?!LESS)|PASSWD|PASSPHRASE|PASSCODE|CREDENTIAL).*"
     r"|.*(?<!MON)(?<!DON)(?<!TUR)(?<!HOC)(?<!JOC)(?<!WHIS)(?<!HOT)KEYS?"
     r"|AUTH|AUTHORIZATION|BEARER|COOKIES?|JWT|CREDS|PASS|PWD|PAT"
@@ -24,12 +25,12 @@ _DESCRIBING_WORDS = words("""
     LIMIT COUNT TTL EXPIRY ENABLED
 """)
 """Last words of names that say something about a secret, and hold none: ``KEY_FILE``."""
-_NOT_SECRET = re.compile(r"(OLD)?PWD|GPG_KEY|SSH_AUTH_SOCK|GIT_CONFIG_KEY_[0-9]+")
-_FORGE_TOKENS = re.compile(r"(GH|GITHUB|GITLAB|GITEA)(_ENTERPRISE)?_TOKEN")
+_NOT_SECRET = late_regex(r"(OLD)?PWD|GPG_KEY|SSH_AUTH_SOCK|GIT_CONFIG_KEY_[0-9]+")
+_FORGE_TOKENS = late_regex(r"(GH|GITHUB|GITLAB|GITEA)(_ENTERPRISE)?_TOKEN")
 """Tokens that are set so that `gh` and `glab` can be used in commands."""
-_ADDRESS_PASSWORD = re.compile(r"://[^\s/?#@:]*:([^\s/?#]+)@")
-_PAIR = re.compile(r"""["']?([\w.-]+)["']?[ \t]*[=:][ \t]*["']?([^\s"'&;,]+)""")
-_BREAK = re.compile(r"(?:\\r)?\\n|\r\n?|\n")
+_ADDRESS_PASSWORD = late_regex(r"://[^\s/?#@:]*:([^\s/?#]+)@")
+_PAIR = late_regex(r"""["']?([\w.-]+)["']?[ \t]*[=:][ \t]*["']?([^\s"'&;,]+)""")
+_BREAK = late_regex(r"(?:\\r)?\\n|\r\n?|\n")
 
 
 def is_secret(name: str, value: str = "") -> bool:

@@ -14,6 +14,7 @@ from pytest_lok.core.workflow.document import VERIFY_PRESETS, AnyStep
 from pytest_lok.core.workflow.model import AUTO, Ask, Format, Strategy
 from pytest_lok.core.workflow.step_keys import StepKeys
 from pytest_lok.errors import Fault
+from pytest_lok.late_regex import late_regex
 
 _COMMON_KEYS = fields.keys(AnyStep) | {"prompt", "system", "model", "backend", "backends"}
 _CONSENSUS_KEYS = ("consensus", "quorum", "vote_on", "weights", "synthesizer")
@@ -24,7 +25,7 @@ _STRATEGIES_OF = {
     "weights": (Strategy.WEIGHTED_VOTE,),
     "synthesizer": (Strategy.SYNTHESIS,),
 }
-_BETWEEN_COMMAS = re.compile(r"[^,\s](?:[^,]*[^,\s])?")
+_BETWEEN_COMMAS = late_regex(r"[^,\s](?:[^,]*[^,\s])?")
 _NO_VERIFY = (None, False, "", "false")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import shlex
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -13,8 +12,9 @@ from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Shell
 from pytest_lok.core.workflow.step_keys import StepKeys
 from pytest_lok.errors import Fault
+from pytest_lok.late_regex import late_regex
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE = late_regex(r"[A-Za-z_][A-Za-z0-9_]*")
 _TRUSTED_NAMES = frozenset({"env", "project", "workflow"})
 """Names whose values no answer and no argument can choose."""
 

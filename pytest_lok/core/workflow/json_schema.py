@@ -14,6 +14,7 @@ from pytest_lok.core.results import Json
 from pytest_lok.core.templates.comparison import distinct
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.core.workflow.schema_keywords import validator_class
+from pytest_lok.late_regex import late_regex
 
 if TYPE_CHECKING:
     from jsonschema import FormatChecker
@@ -58,7 +59,7 @@ class _Deadline:
         """Nothing is asserted by a format."""
 
 
-_PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
+_PIECE = late_regex(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
 
 
 def _as_ecma_pattern(pattern: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import graphlib
 import hashlib
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -16,14 +15,15 @@ from pytest_lok.core.workflow.source import SourceText, WorkflowFile
 from pytest_lok.core.workflow.step_keys import Read, ReaderContext, StepKeys
 from pytest_lok.core.workflow.step_reader import read_step
 from pytest_lok.errors import Problem, WorkflowError
+from pytest_lok.late_regex import late_regex
 
 __all__ = ["Parent", "Read", "SourceText", "parse_workflow"]
 
 Parent: TypeAlias = Callable[[str, SourceText], SourceText | None]
 
-_ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_MARKER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*")
+_ARGUMENT = late_regex(r"[A-Za-z_][A-Za-z0-9_-]*")
+_MARKER = late_regex(r"[A-Za-z][A-Za-z0-9_.-]*")
+_RULE = late_regex(r"[A-Za-z0-9][A-Za-z0-9_./-]*")
 # words that mean something else to pytest
 _RESERVED_TAGS = {
     *("and", "or", "not", "True", "False", "None"),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pytest_lok.core.shell.ast import NamedCommand, ShellWord
 from pytest_lok.core.text.words import rows, words
 from pytest_lok.dataclass import dataclass
+from pytest_lok.late_regex import late_regex
 
 _ARRIVALS = """
 tar bsdtar gtar | -?[A-Za-z]*x[A-Za-z]*|--(extract|get) | all
@@ -55,7 +56,7 @@ class _ArrivalRule:
 
 
 _PROGRAMS: Mapping[str, _ArrivalRule] = {
-    name: _ArrivalRule(re.compile(said[0]) if said else None, choosing)
+    name: _ArrivalRule(late_regex(said[0]) if said else None, choosing)
     for names, said, (choosing,) in rows(_ARRIVALS, 3)
     for name in names
 }

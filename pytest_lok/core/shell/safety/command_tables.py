@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pytest_lok.core.shell.safety.openers import opens_operands
 from pytest_lok.core.text.words import rows, words
 from pytest_lok.dataclass import dataclass
+from pytest_lok.late_regex import late_regex
 
 PREFIXES = words("""
     apptainer arch-chroot asdf autossh aws-vault bsub bugpoint bwrap capsh catchsegv chamber charliecloud
@@ -64,7 +65,7 @@ INPUT_PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "docker-compose": ("-",), "git": ("fast-import",),
 }
 """Words with which they take a program, or what is to be run, from their standard input."""
-WRAPPERS: Mapping[str, re.Pattern[str]] = {name: re.compile(options) for name, options in {
+WRAPPERS: Mapping[str, re.Pattern[str]] = {name: late_regex(options) for name, options in {
     "builtin": r"--", "busybox": r"(?!)", "chrt": r"-[bfior]|\d+", "command": r"-p|--", "doas": r"-n|--",
     "env": r"-|-i|--", "exec": r"--", "ionice": r"-[cnt]?\d*|\d", "nice": r"-n|-?\d+|-n-?\d+|--",
     "nohup": r"--", "npx": r"-y|--yes|--no-install|--", "bunx": r"--", "setsid": r"-[cfw]+|--",
@@ -74,7 +75,7 @@ WRAPPERS: Mapping[str, re.Pattern[str]] = {name: re.compile(options) for name, o
 }.items()}
 """Commands that run the command they are given, and what may stand between the two, each word by itself."""
 
-RUNNERS: Mapping[str, re.Pattern[str]] = {name: re.compile(said) for name, said in {
+RUNNERS: Mapping[str, re.Pattern[str]] = {name: late_regex(said) for name, said in {
     "bundle": r"exec", "direnv": r"exec|\.", "dotenv": r"run|--", "go": r"run", "hatch": r"run|--",
     "mise": r"exec|x|--", "npm": r"exec|--", "pdm": r"run|--", "pipenv": r"run|--", "pipx": r"run|--",
     "pnpm": r"exec|dlx|--", "poetry": r"run|--", "rbenv": r"exec", "uv": r"run|--", "yarn": r"exec|dlx|--",
@@ -89,7 +90,7 @@ INSTALLS = words("add download get i install plugin reinstall require tool updat
 """Words of those after which a name is a package, whose code runs when it is installed or afterwards."""
 # fmt: on
 
-XARGS_OPTION = re.compile(r"-[0rtxp]+|-[nPLs]\d+|-[IdE]\S+|--null|--no-run-if-empty|--")
+XARGS_OPTION = late_regex(r"-[0rtxp]+|-[nPLs]\d+|-[IdE]\S+|--null|--no-run-if-empty|--")
 XARGS_VALUE = words("-I -n -P -L -s -d -E")
 
 
@@ -103,17 +104,17 @@ class Interpreter:
     flags: re.Pattern[str]
     code_options: re.Pattern[str]
     posix: bool = False
-    operands: re.Pattern[str] = re.compile(
+    operands: re.Pattern[str] = late_regex(
         r"((pypy|python)[\d.]*w? -c)|((node|nodejs|ruby)[\d.]* (-e|--eval))"
     )
 
 
-_SH = Interpreter(re.compile(r"-[abefhmnuvxl]+|--"), re.compile(r"-[A-Za-z]*c[A-Za-z]*"), posix=True)
-_PYTHON = Interpreter(re.compile(r"-[bBdEIOPqsSuvx]+|-m|-[WX]\S+"), re.compile(r"-[A-Za-z]*c.*"))
+_SH = Interpreter(late_regex(r"-[abefhmnuvxl]+|--"), late_regex(r"-[A-Za-z]*c[A-Za-z]*"), posix=True)
+_PYTHON = Interpreter(late_regex(r"-[bBdEIOPqsSuvx]+|-m|-[WX]\S+"), late_regex(r"-[A-Za-z]*c.*"))
 # no flags are known of these: an option before the script counts as code
-_OTHER = Interpreter(re.compile(r"(?!)"), re.compile(r"-[A-Za-z0-9]*[eEpr].*|--eval|--print|eval"))
-_RUNTIME = Interpreter(re.compile(r"run|x"), _OTHER.code_options)
-_JAVA = Interpreter(re.compile(r"-jar|-ea|-server|-[XD]\S+"), re.compile(r"(?!)"))
+_OTHER = Interpreter(late_regex(r"(?!)"), late_regex(r"-[A-Za-z0-9]*[eEpr].*|--eval|--print|eval"))
+_RUNTIME = Interpreter(late_regex(r"run|x"), _OTHER.code_options)
+_JAVA = Interpreter(late_regex(r"-jar|-ea|-server|-[XD]\S+"), late_regex(r"(?!)"))
 # fmt: off
 _INTERPRETERS: Mapping[str, Interpreter] = {
     **dict.fromkeys(words("ash bash csh dash fish ksh mksh oksh rbash sh tcsh xonsh yash zsh"), _SH),
@@ -129,11 +130,11 @@ _INTERPRETERS: Mapping[str, Interpreter] = {
 # fmt: on
 CODE_MODULES = words("cProfile code pdb profile runpy timeit trace")
 """Python modules that run the arguments after ``-m``."""
-INPUT_FILE = re.compile(r"-|/dev/.*|/proc/.*")
+INPUT_FILE = late_regex(r"-|/dev/.*|/proc/.*")
 """Names of files that stand for what is open already."""
 
 # a version ends the name, and Debian's multiarch triple may follow that
-_VERSION = re.compile(r"(?<=[A-Za-z])[-.]?\d[\d.]*(-x86_64-linux-gnu)?\Z")
+_VERSION = late_regex(r"(?<=[A-Za-z])[-.]?\d[\d.]*(-x86_64-linux-gnu)?\Z")
 
 
 def interpreter(name: str) -> Interpreter | None:
@@ -167,25 +168,25 @@ class LittleLanguage:
     subcommands: Collection[str] = ()
     data_way: str
     assigns: bool = False
-    running: re.Pattern[str] = re.compile(r"(?!)")
+    running: re.Pattern[str] = late_regex(r"(?!)")
 
 
 _AWK = LittleLanguage(
-    flags=re.compile(r"-F\S+|--posix|--"),
+    flags=late_regex(r"-F\S+|--posix|--"),
     program_options=("-f",),
     data_options={"-v": 1, "-F": 1},
     data_way="awk -v name={}",
     assigns=True,
-    running=re.compile(r"""system\s*\(|&?\s*getline|print[^;}\n]*\|&?\s*("(\S*/)?\w*sh\b|[A-Za-z(])"""),
+    running=late_regex(r"""system\s*\(|&?\s*getline|print[^;}\n]*\|&?\s*("(\S*/)?\w*sh\b|[A-Za-z(])"""),
 )
 _SED = LittleLanguage(
-    flags=re.compile(
+    flags=late_regex(
         r"-[nErsuz]+|-i\S*|--(posix|sandbox|quiet|silent|regexp-extended|null-data|separate|in-place(=\S+)?)?"
     ),
     program_options=("-e", "-f"),
     data_options={},
     data_way="sed --sandbox",
-    running=re.compile(
+    running=late_regex(
         r"(\A|[;{}\n!/$0-9])\s*e(\s|;|}|\Z)"
         r"|s([^\s\\\w])(\\.|(?!\3).)*\3(\\.|(?!\3).)*\3[0-9gpiImM]*e"
     ),
@@ -195,13 +196,13 @@ _JQ_FLAGS = (
     r"|monochrome-output|sort-keys|exit-status|seq|stream|stream-errors|unbuffered|args|jsonargs|yaml-output)|--"
 )
 _JQ = LittleLanguage(
-    flags=re.compile(_JQ_FLAGS),
+    flags=late_regex(_JQ_FLAGS),
     program_options=("-f", "--from-file", "-L", "--library-path"),
     data_options={"--arg": 2, "--argjson": 2, "--slurpfile": 2, "--rawfile": 2, "--indent": 1},
     data_way="jq --arg name {}",
 )
 _YQ = LittleLanguage(
-    flags=re.compile(
+    flags=late_regex(
         r"-[neCMPrjyYcsi]+|--(null-input|inplace|unwrapScalar|exit-status|prettyPrint)|-o=?\w*|-p=?\w*|--"
     ),
     program_options=("--from-file", "--expression", "-f"),
@@ -248,13 +249,13 @@ BY_SUBCOMMAND = words("""
 # fmt: on
 BEFORE_SUBCOMMAND = words("-C -R -c --repo --git-dir --work-tree --manifest-path")
 
-GIT_DATA = re.compile(
+GIT_DATA = late_regex(
     r"(user|author|committer|color|advice|branch|init|i18n|format|log|status|push|pull|fetch|rebase|merge|column|blame|grep"
     r"|safe|protocol|http|https|url|remote)\..+|core\.(quotepath|autocrlf|eol|filemode|ignorecase|abbrev|bare|safecrlf|longpaths)",
     re.IGNORECASE,
 )
 """Keys of git's configuration whose value is data; any other may name what git runs."""
-GIT_CODE = re.compile(
+GIT_CODE = late_regex(
     r"merge\..*\.driver|.*\.(command|cmd|path|program|proxy|vcs|uploadpack|receivepack|insteadof|pushinsteadof)|format\.pretty"
     r"|grep\.extended.*|url\..*|alias\..*|http\..*helper.*|init\.templatedir|protocol\..*allow|safe\..*|branch\..*options",
     re.IGNORECASE,
@@ -264,7 +265,7 @@ GIT_HIDES_ARGUMENTS = words("""
     merge-base name-rev pull push rev-list rev-parse shortlog show status switch tag
 """)
 """Subcommands of git that print what is in the repository, not their arguments."""
-GIT_FORMATS = re.compile(r"--(format|pretty|src-prefix|dst-prefix|line-prefix|output-indicator.*|prefix)")
+GIT_FORMATS = late_regex(r"--(format|pretty|src-prefix|dst-prefix|line-prefix|output-indicator.*|prefix)")
 
 ENVIRONMENT_PRINTERS = words("env printenv set export readonly declare typeset local")
 """Commands that print all variables when they are given nothing to do."""
@@ -312,5 +313,5 @@ BUILD_FILES: Mapping[str, Sequence[str]] = {
 }
 """What commands run without being told."""
 
-TEST_UNARY = re.compile(r"-[bcdefghkLnOGNprsStuwxz]")
-TEST_BINARY = re.compile(r"==?|!=|<|>|-(eq|ne|lt|le|gt|ge|nt|ot|ef)")
+TEST_UNARY = late_regex(r"-[bcdefghkLnOGNprsStuwxz]")
+TEST_BINARY = late_regex(r"==?|!=|<|>|-(eq|ne|lt|le|gt|ge|nt|ot|ef)")

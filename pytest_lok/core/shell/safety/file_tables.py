@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from pytest_lok.core.shell.safety.options import CLOSED
 from pytest_lok.core.text.words import rows, words
+from pytest_lok.late_regex import late_regex
 
 # fmt: off
 READERS = words("""
@@ -89,8 +90,8 @@ ANY_OUTPUT = words("""
 """)
 """The same where they are not known."""
 # fmt: on
-DATA_FILE = re.compile(r"[\w.+@%-]*\.(csv|diff|html?|json[l5]?|log|md|patch|rst|text|tsv|txt|xml)", re.ASCII)
-TAR_WRITES = re.compile("(?!-)[A-Za-z]*[cruA]")
+DATA_FILE = late_regex(r"[\w.+@%-]*\.(csv|diff|html?|json[l5]?|log|md|patch|rst|text|tsv|txt|xml)", re.ASCII)
+TAR_WRITES = late_regex("(?!-)[A-Za-z]*[cruA]")
 FILE_MAKERS = words("mkdir mkfifo mktemp tee touch truncate zip")
 FILE_CHANGERS = MAKERS | CHANGERS | COPIERS | {"sed", "gsed", "yq", "dd"}
 COMPRESSORS = words("bzip2 bunzip2 gunzip gzip lz4 lzma unxz unzstd xz zstd")

@@ -11,7 +11,6 @@ that it is given, so rules import the judge, and the judge imports none of them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import TypeAlias
@@ -41,12 +40,13 @@ from pytest_lok.core.shell.safety.file_trace import FileTrace
 from pytest_lok.core.shell.safety.options import decides_what_runs, is_known
 from pytest_lok.core.shell.safety.taint import ANY, CALLERS, IDENTIFIER, TaintFlow
 from pytest_lok.dataclass import dataclass
+from pytest_lok.late_regex import late_regex
 
 DASH = ("-",)
 ASSIGNS = "="
 """Among forbidden starts: no start of the text, but a name with a ``=`` behind it."""
 
-ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
+ASSIGNED = late_regex(r"([A-Za-z_][A-Za-z0-9_]*)=")
 """The start of a word that sets a variable."""
 
 Rule: TypeAlias = "Callable[[CommandJudge, NamedCommand], None]"

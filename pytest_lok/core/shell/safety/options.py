@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from pytest_lok.core.text.words import rows, words
 from pytest_lok.dataclass import dataclass
+from pytest_lok.late_regex import late_regex
 
 _SHORT = frozenset("cex")
 """Letters of short options that take code in so many programs that they are taken for it in any."""
@@ -31,13 +32,13 @@ _CODE = words("""
 """)
 """Words in the names of options whose value is run, opened as code or is a program of a small language."""
 
-_CODE_START = re.compile(r"eval|exec|command|shell")
+_CODE_START = late_regex(r"eval|exec|command|shell")
 _SETTING = "build-file config config-file configfile gemfile manifest-path"
 _CODE_NAMES = frozenset({"code", "load", "pre", "run", *_SETTING.split()})
 _ABBREVIATED = ("command", "eval", "evaluate", "execute", "shell", *sorted(_CODE))
 _COMPLETE = frozenset({"page", "render", "req", "view", "wrap"})
 # fmt: on
-_PART = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
+_PART = late_regex(r"[A-Z]?[a-z0-9]+|[A-Z]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,9 +227,9 @@ _FIELDS_OF_GH = frozenset({"-F", "--field"})
 _WORDS_OF_HTTPIE = frozenset({"http", "https", "xh", "xhs"})
 # fmt: on
 CLOSED = frozenset(_CLOSED_NAMES.split())
-_VERSION = re.compile(r"(?<=[a-z])-?\d[\d.]*\Z")
+_VERSION = late_regex(r"(?<=[a-z])-?\d[\d.]*\Z")
 
-_TRUSTED = re.compile(
+_TRUSTED = late_regex(
     r"PATH|IFS|ENV|HOME|SHELL\w*|BASH\w*|PS\d|PROMPT_COMMAND|\w*EDITOR|VISUAL|\w*PAGER|BROWSER|LESS\w*|\w*ASKPASS"
     r"|\w*RC|(?:LD|DYLD|MALLOC|GLIBC)_\w+|GIT_(?!AUTHOR_|COMMITTER_)\w+|PYTHON\w+|PYTEST_\w+|PERL\w+|RUBY\w*"
     r"|NODE_(?!ENV\Z)\w+|(?:npm|NPM|yarn|YARN|PIP|UV|SSH|GPG|XDG|CMAKE|CTEST|XZ)_\w+"
@@ -239,7 +240,7 @@ _TRUSTED = re.compile(
     r"|TERM(?:INFO)?\w*|MAN\w*OPT|MANROFF\w*"
 )
 # names that end like those above, and are usual for data in CI
-_OWN = re.compile(
+_OWN = late_regex(
     r"ARGS|OPTS?|FLAGS|OPTIONS|\w+_(?:VERSION|IMAGE|TAG|NAME|REPO|BRANCH|ID|TITLE|BODY|MESSAGE|NUMBER|COUNT|LABEL|SHA)"
 )
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from pytest_lok.core.shell.ast import POSITIONAL, Hole, ShellWord, SimpleCommand
 from pytest_lok.dataclass import dataclass
+from pytest_lok.late_regex import late_regex
 
 ANY = "*"
 """Among names that are read: whichever there are."""
@@ -18,7 +19,7 @@ ANY = "*"
 CALLERS = "<"
 """Among names: what functions may read as their input."""
 
-IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+IDENTIFIER = late_regex(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOWHERE = frozenset({"", "/dev/null", "/dev/stderr", "/dev/stdout"})
 
 

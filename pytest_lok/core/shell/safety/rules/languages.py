@@ -9,9 +9,10 @@ from pytest_lok.core.shell.ast import NamedCommand, ShellWord
 from pytest_lok.core.shell.safety.command_tables import LITTLE_LANGUAGES
 from pytest_lok.core.shell.safety.judge import ASSIGNED, CommandJudge
 from pytest_lok.core.shell.safety.rules.arguments import check_arguments
+from pytest_lok.late_regex import late_regex
 
-_IN_PLACE = re.compile(r"-[A-Za-z]*i|--in-?place")
-_PRINTS_TO = re.compile(r"print[^;}\n]*>")
+_IN_PLACE = late_regex(r"-[A-Za-z]*i|--in-?place")
+_PRINTS_TO = late_regex(r"print[^;}\n]*>")
 
 
 def scripted(judge: CommandJudge, call: NamedCommand) -> None:
@@ -61,7 +62,7 @@ def _read(judge: CommandJudge, call: NamedCommand, rest: Sequence[ShellWord]) ->
             judge.trace.fills(call, word.shown)
 
 
-_OBJECT = re.compile(r"\s*\{[^|/?]*\}\s*")
+_OBJECT = late_regex(r"\s*\{[^|/?]*\}\s*")
 
 
 def _prints_object(judge: CommandJudge, call: NamedCommand) -> None:

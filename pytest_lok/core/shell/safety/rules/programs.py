@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Collection, Iterable, Sequence
 
 from pytest_lok.core.shell.ast import NamedCommand, Script, ShellWord
@@ -14,6 +13,7 @@ from pytest_lok.core.shell.safety.judge import ASSIGNED, CommandJudge, Rule, Rul
 from pytest_lok.core.shell.safety.openers import opened_words
 from pytest_lok.core.shell.safety.rules import arguments, builtins, files, git, languages, launchers
 from pytest_lok.core.shell.safety.rules.arguments import check_arguments, check_command_among
+from pytest_lok.late_regex import late_regex
 
 
 def ordinary(judge: CommandJudge, call: NamedCommand) -> None:
@@ -62,9 +62,9 @@ def ordinary(judge: CommandJudge, call: NamedCommand) -> None:
     check_arguments(judge, call)
 
 
-_CONTAINER_FLAG = re.compile(r"--(rm|init|interactive|tty|detach|read-only|quiet)|--pull=\w+|-[itdq]+")
-_CONTAINER_DATA = re.compile(r"--(env|label|name)|-[el]")
-_IMAGE = re.compile(r"[\w.-]+(:\d+/)?[\w./-]*[:@][\w.:-]*")
+_CONTAINER_FLAG = late_regex(r"--(rm|init|interactive|tty|detach|read-only|quiet)|--pull=\w+|-[itdq]+")
+_CONTAINER_DATA = late_regex(r"--(env|label|name)|-[el]")
+_IMAGE = late_regex(r"[\w.-]+(:\d+/)?[\w./-]*[:@][\w.:-]*")
 
 
 def _but_names(judge: CommandJudge, call: NamedCommand) -> Sequence[ShellWord]:
