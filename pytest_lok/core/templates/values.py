@@ -67,12 +67,23 @@ class StepView(DataView):
 
     def field(self, name: str) -> object:
         """The output, a fact, or a field of the JSON."""
-        # first, so that no answer can pretend to be a fact about its step
+        # a step that passed has no reason of its own; the other facts are nothing that an answer may replace
+        if name == "reason" and self.result.passed and (found := self._own_field(name)) is not None:
+            return found
+        # before the output, so that no answer can pretend to be a fact about its step
         if name in FACTS:
             return FACTS[name](self.result)
         if self._judged and not self.result.passed:
             raise _not_passed_error(self.result)
         return self.output() if name == "output" else self.json_field(name)
+
+    def _own_field(self, name: str) -> object | None:
+        """The field of the JSON; None where there is none, or no JSON that can be read."""
+        try:
+            data = self.json()
+        except (OutputError, TemplateError):
+            return None
+        return data.get(name) if isinstance(data, dict) else None
 
     def output(self) -> OutputValue:
         """The output; TemplateError where it is not whole."""

@@ -44,6 +44,8 @@ class EditorSchema:
 
 Count = Annotated[int, Bounds(ge=0)]
 Positive = Annotated[int, Bounds(ge=1)]
+Times = Annotated[int, Bounds(ge=0, le=1000)]
+Repetitions = Annotated[int, Bounds(ge=1, le=1000)]
 Fraction = Annotated[float, Bounds(ge=0, le=1)]
 Amount = Annotated[float, Bounds(ge=0, finite=True)]
 PositiveNumber = Annotated[float, Bounds(gt=0, finite=True)]

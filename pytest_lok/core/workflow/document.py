@@ -15,7 +15,9 @@ from pytest_lok.core.toml.fields import (
     MisfitError,
     Positive,
     PositiveNumber,
+    Repetitions,
     Table,
+    Times,
     key,
     time_limit,
 )
@@ -66,7 +68,7 @@ class AnyStep(Table):
     when: str | None = key(None, description="Condition; where it is false the step is skipped.")
     if_: str | None = key(None, alias="if", description="The same as `when`.")
     timeout: Timeout | None = key(None, description="One attempt's limit.")
-    retries: Count = key(
+    retries: Times = key(
         0,
         description="More attempts: after transient trouble for an ask, after any failure for a shell step.",
     )
@@ -124,13 +126,13 @@ class AskStep(Table):
         description="Command that must exit 0 afterwards; "
         'true = detect, false = off, or "rust", "go", "python", "node", "ruby".',
     )
-    fix_retries: Count = key(
+    fix_retries: Times = key(
         0, description="After an answer that fails a check or has not its form: ask again, so often."
     )
     allow_empty: bool = key(False, description="An answer that changes nothing is done, not failed.")
     allow_paths: list[str] | None = key(None, description="Extra paths that edits may touch.")
     rollback: bool = key(True, description="On final failure restore every file.")
-    repeat: Positive = key(1, description="Ask this many times.")
+    repeat: Repetitions = key(1, description="Ask this many times.")
     pass_: Positive | None = key(
         None,
         alias="pass",

@@ -173,6 +173,14 @@ class WorkflowFile:
         self.problems.append(self.source.problem(spot, message, hint))
 
 
+_FOREIGN_KEYS = {
+    "run": "a command is `shell` here",
+    "type": "leave it out: a step with `prompt` asks, and one with `shell` or `argv` runs a command",
+    "role": "whom a step asks is `backend`; a [roles.NAME] of the settings may stand there",
+}
+"""Keys of steps in files of similar tools, and what they are here."""
+
+
 def _key_hint(path: Path) -> str:
     """What an unknown key was probably meant to be."""
     key = str(path[-1])
@@ -186,7 +194,8 @@ def _key_hint(path: Path) -> str:
         case ("steps", int()):
             if key in _TOP_KEYS:
                 return f"`{key}` belongs to the workflow: put it above the first [[steps]]"
-            return did_you_mean(key, _STEP_KEYS) or "see `lok schema` for the keys of a step"
+            known = _FOREIGN_KEYS.get(key) or did_you_mean(key, _STEP_KEYS)
+            return known or "see `lok schema` for the keys of a step"
         case ("args", str()):
             return did_you_mean(key, ("description", "default", "required", "choices", "position"))
         case ("rules", str()):

@@ -44,7 +44,7 @@ def failure(source: str, scope: Scope = SCOPE, names: VisibleNames = NAMES) -> T
         ("{{ steps.2fa-check.output | length }}", "7"),
         ("{{ steps.2fa-check.output[2:6] }}", "PASS"),
         ("{{ steps.unneeded.output }}|", "|"),
-        ("{{ steps.soft.output }}", "it broke"),
+        ("{{ steps.soft.output }}", "Error: check error: it broke"),
         ("{{ steps.not.output }}{{ steps.item.output }}", "yesstep item"),
         # fields
         ("{{ steps.scan.title }}", "T"),
@@ -65,8 +65,8 @@ def failure(source: str, scope: Scope = SCOPE, names: VisibleNames = NAMES) -> T
         ),
         ("{{ steps.deep-audit.findings.0.items }}", "[1, 2]"),
         ("{{ steps.deep-audit.findings[0].index }}", "7"),
-        # facts win over fields of their name; the output keeps those
-        ("{{ steps.scan.reason }}|{{ steps.scan.output.reason }}", "|R"),
+        # facts but `reason` win over fields of their name; the output keeps those
+        ("{{ steps.scan.reason }}|{{ steps.scan.output.reason }}", "R|R"),
         ("{{ steps.scan.outcome }} {{ steps.soft.outcome }}", "passed soft"),
         ("{{ steps.scan.success }} {{ steps.soft.success }}", "true false"),
         ("{{ steps.scan.failed }} {{ steps.soft.failed }} {{ steps.unneeded.failed }}", "false true false"),
