@@ -64,7 +64,7 @@ def _ask(words: tuple[str, ...], everybody: bool) -> int:
     elif not print_early:
         call.deliver("\n\n".join(answer(step, backend=name) for name, step in result.steps.items()))
     verdict = f"ask: nobody answered ({len(names)} asked)" if silent else summary(result)
-    progress.say([(result.outcome, verdict)])
+    progress.say([("error" if silent else result.outcome, verdict)])
     return code
 
 
