@@ -1,0 +1,168 @@
+"""``lok forge``: pull requests, issues and checks of GitHub and GitLab in one form, for workflows."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pytest_lok.cli.invocation import Invocation
+from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
+from pytest_lok.errors import LokError
+
+if TYPE_CHECKING:
+    from pytest_lok.workspace.forges.github import GitHub
+    from pytest_lok.workspace.forges.gitlab import GitLab
+
+_ADDRESSES = {"gh": "https://cli.github.com", "glab": "https://gitlab.com/gitlab-org/cli"}
+_LOG_CHARS = 20_000
+_MOST_LOGS = 10
+
+
+def _pull_request(ref: str, repo: str, forge: str) -> int:
+    return _deliver(_forge(ref, repo, forge).pull_request())
+
+
+def _diff(ref: str, repo: str, forge: str) -> int:
+    Invocation.of(click.get_current_context()).deliver(_forge(ref, repo, forge).diff())
+    return 0
+
+
+def _issue(ref: str, repo: str, forge: str) -> int:
+    return _deliver(_forge(ref, repo, forge).issue())
+
+
+def _checks(ref: str, repo: str, forge: str) -> int:
+    return _deliver(_forge(ref, repo, forge).checks())
+
+
+def _logs(ref: str, repo: str, forge: str) -> int:
+    texts = []
+    jobs = _forge(ref, repo, forge).failed_jobs()
+    for name, fetch in jobs[:_MOST_LOGS]:
+        try:
+            log = fetch()[-_LOG_CHARS:]
+        except LokError as missing:
+            log = f"its log could not be read: {missing.message}"
+        texts.append(f"== {name}\n{log}")
+    if len(jobs) > _MOST_LOGS:
+        texts.append(f"== {len(jobs) - _MOST_LOGS} more failed, and their logs are not shown")
+    Invocation.of(click.get_current_context()).deliver(
+        "\n\n".join(texts) or "no log of a failed check was found"
+    )
+    return 0
+
+
+def _comment(ref: str, repo: str, forge: str, marker: str) -> int:
+    text = sys.stdin.read() if sys.stdin is not None else ""
+    if not text.strip():
+        raise LokError("there is nothing to comment: standard input is empty")
+    sign = f"<!-- {marker} -->"
+    where = _forge(ref, repo, forge).comment(sign, f"{sign}\n{text.strip()}\n")
+    Invocation.of(click.get_current_context()).deliver(where)
+    return 0
+
+
+def _deliver(document: object) -> int:
+    Invocation.of(click.get_current_context()).deliver(json.dumps(document, indent=2))
+    return 0
+
+
+def _forge(text: str, repo: str, forge: str) -> GitHub | GitLab:
+    from pytest_lok.workspace.forges.github import GitHub
+    from pytest_lok.workspace.forges.gitlab import GitLab
+    from pytest_lok.workspace.forges.reference import parse_reference
+
+    root = Invocation.of(click.get_current_context()).options.directory or Path.cwd()
+    chosen = {"gh": "github", "glab": "gitlab"}.get(forge, forge)
+    ref = parse_reference(
+        text,
+        origin=_origin(root),
+        repo=repo,
+        forge=None if chosen == "auto" else chosen,  # type: ignore[arg-type]  # click has checked it
+    )
+
+    def run(words: Sequence[str], stdin: str) -> str:
+        return run_tool(root, words, stdin)
+
+    return GitHub(ref, run) if ref.forge == "github" else GitLab(ref, run)
+
+
+def run_tool(root: Path, words: Sequence[str], stdin: str) -> str:
+    """What a tool prints, without a shell; LokError if it is missing, fails, or prints no text."""
+    tool = words[0]
+    try:
+        done = subprocess.run(words, cwd=root, input=stdin, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise LokError(f"command not found: {tool}", hint=f"install it: {_ADDRESSES[tool]}") from None
+    except (OSError, UnicodeDecodeError) as failure:
+        raise LokError(f"{tool} cannot be used: {failure}") from failure
+    if done.returncode:
+        said = done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
+        raise LokError(f"{' '.join(words[:3])} failed: {said}")
+    return done.stdout
+
+
+def _origin(root: Path) -> str:
+    """The URL of the remote ``origin``; "" if there is none."""
+    try:
+        words = ["git", "-C", str(root), "remote", "get-url", "origin"]
+        return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""
+
+
+def _command(name: str, about: str, *more: click.Parameter) -> OptionsCommand:
+    callbacks = {"pr": _pull_request, "diff": _diff, "issue": _issue, "checks": _checks, "logs": _logs}
+    return OptionsCommand(
+        name,
+        callback=callbacks.get(name, _comment),
+        params=[
+            click.Argument(["ref"], metavar="NUMBER|URL|OWNER/REPO#N"),
+            click.Option(["-r", "--repo"], default="", metavar="OWNER/REPO", help="Another repository."),
+            click.Option(
+                ["--forge"],
+                type=click.Choice(["auto", "github", "gitlab", "gh", "glab"]),
+                default="auto",
+                show_default=True,
+                help="Whose tool to use; auto: as the address or the remote says.",
+            ),
+            *more,
+        ],
+        accepts=("output", *COMMON_OPTIONS),
+        short_help=about,
+        help=about,
+    )
+
+
+command = click.Group(
+    "forge",
+    short_help="Read pull requests, issues and checks of GitHub and GitLab.",
+    help="""Read pull requests (merge requests), issues and checks of GitHub by `gh` and of GitLab by
+    `glab`, in one form, as steps of workflows need them: argv = ["lok", "forge", "pr", "{{ arg.pr }}"].
+    No argument goes through a shell.
+    """,
+    commands=[
+        _command("pr", "Print a pull request as JSON."),
+        _command("diff", "Print the diff of a pull request."),
+        _command("issue", "Print an issue with its comments as JSON."),
+        _command("checks", "Print the checks of a pull request as JSON."),
+        _command("logs", "Print the ends of the logs of failed checks."),
+        _command(
+            "comment",
+            "Write standard input as one comment on a pull request, in the place of the last one.",
+            click.Option(
+                ["--marker"],
+                default="lok",
+                show_default=True,
+                metavar="NAME",
+                help="Tells one's comments apart.",
+            ),
+        ),
+    ],
+)

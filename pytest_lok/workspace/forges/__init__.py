@@ -1,0 +1,1 @@
+"""GitHub by ``gh`` and GitLab by ``glab``, in one form."""

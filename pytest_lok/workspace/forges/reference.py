@@ -1,0 +1,78 @@
+"""What a person types for a pull request or an issue -> the forge, the repository and the number."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pytest_lok.errors import UsageError
+
+ForgeName = Literal["github", "gitlab"]
+
+_NUMBER = re.compile(r"[#!]?(\d{1,10})")
+_QUALIFIED = re.compile(r"([\w.-]+(?:/[\w.-]+)+)([#!])(\d{1,10})")
+_GITHUB_PATH = re.compile(r"/([\w.-]+/[\w.-]+)/(?:pull|issues)/(\d{1,10})(?:/.*)?")
+_GITLAB_PATH = re.compile(r"/([\w.-]+(?:/[\w.-]+)+)/-/(?:merge_requests|issues)/(\d{1,10})(?:/.*)?")
+_BRANCH = re.compile(r"[\w][\w./+-]*")
+_REMOTE_HOST = re.compile(r"(?:\w+://)?(?:[^@/]+@)?([\w.-]+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """One pull request (merge request) or issue.
+
+    ``host`` and ``repo`` are "" for the repository that is checked out here. ``name`` is a number, or the branch
+    of a pull request.
+    """
+
+    forge: ForgeName
+    host: str = ""
+    repo: str = ""
+    name: str
+
+
+def parse_reference(text: str, *, origin: str, repo: str = "", forge: ForgeName | None = None) -> Reference:
+    """The reference that ``text`` means; UsageError if it is none.
+
+    It is a number (``12``, ``#12``, ``!12``), ``OWNER/REPO#12``, ``GROUP/REPO!12``, a URL, or a branch. The form of a
+    URL says the forge, and so does ``!``; else ``forge``, else the host of ``origin``, the URL of the git remote.
+    """
+    usual = forge or forge_of(origin)
+    if "://" in text:
+        return _from_url(text)
+    if found := _NUMBER.fullmatch(text):
+        return Reference(forge=usual, repo=repo, name=found[1])
+    if found := _QUALIFIED.fullmatch(text):
+        return Reference(forge="gitlab" if found[2] == "!" else usual, repo=found[1], name=found[3])
+    if _BRANCH.fullmatch(text):
+        return Reference(forge=usual, repo=repo, name=text)
+    raise UsageError(
+        f"{text!r} is no pull request and no issue",
+        hint="give a number, OWNER/REPO#12, GROUP/REPO!12 or its URL",
+    )
+
+
+def forge_of(origin: str) -> ForgeName:
+    """The forge of a git remote: GitLab if a label of its host is ``gitlab``, else GitHub."""
+    found = _REMOTE_HOST.match(origin)
+    labels = found[1].casefold().split(".") if found else []
+    return "gitlab" if "gitlab" in labels else "github"
+
+
+def _from_url(text: str) -> Reference:
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    if parts.scheme == "https" and host:
+        if found := _GITHUB_PATH.fullmatch(parts.path):
+            return Reference(forge="github", host=host, repo=found[1], name=found[2])
+        if found := _GITLAB_PATH.fullmatch(parts.path):
+            return Reference(forge="gitlab", host=host, repo=found[1], name=found[2])
+    raise UsageError(
+        f"{text} is no address of a pull request or an issue",
+        hint="such as https://github.com/OWNER/REPO/pull/12 or https://gitlab.com/GROUP/REPO/-/merge_requests/12",
+    )
