@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -54,24 +53,15 @@ def test_a_built_in_one_leaves_the_choice_of_backend_to_the_settings_and_only_re
                 assert (ask.backends, ask.model, ask.apply_edits) == ((), "", False)
             case Shell(shell=None, argv=argv):
                 words = [word.source for word in argv]
-                # the headings of what is looked at, and the parts to ask about
-                assert (
-                    words[0] == "printf" or words[:2] == ["lok", "parts"] or words in _COMMENTING[path.stem]
-                )
+                # the headings of what is looked at, and what lok itself gathers
+                posts = words[:3] == ["lok", "forge", "comment"]
+                assert words[0] == "printf" or words[:2] in (["lok", "parts"], ["lok", "forge"])
+                assert posts is (path.stem == "review-pr" and step.name == "comment")
             case Shell(shell=shell):
                 assert shell is not None
                 assert not step.action.judges, "what it gathers is no judgement"
                 used = re.findall(r"\b(gh|git(?: -c \S+)?) (\S+(?: \S+)?)", shell.source)
                 assert all(_reads(tool.split()[0], command) for tool, command in used), used
-
-
-_COMMENTING = defaultdict[str, list[list[str]]](list)
-"""The commands of the one workflow that posts something: a comment on a pull request."""
-_COMMENTING["review-pr"] = [
-    [word.source for word in step.action.argv]
-    for step in load(BUILT_IN / "review-pr.toml").steps
-    if isinstance(step.action, Shell) and step.name in ("my-comment", "text", "update-comment", "new-comment")
-]
 
 
 def _reads(tool: str, command: str) -> bool:
@@ -87,12 +77,12 @@ def _reads(tool: str, command: str) -> bool:
     [
         ("diff", {"range", "unstaged"}, {"range": 1}),
         ("explain", {"path", "focus"}, {"path": 1}),
-        ("audit", {"path"}, {"path": 1}),
-        ("hunt", {"path"}, {"path": 1}),
-        ("fix", {"issue"}, {"issue": 1}),
-        ("ci", {"pr"}, {"pr": 1}),
-        ("pr", {"pr", "repo"}, {"pr": 1}),
-        ("review-pr", {"pr", "repo"}, {"pr": 1}),
+        ("audit", {"path", "issues", "yes", "issue_backend"}, {"path": 1}),
+        ("hunt", {"path", "issues", "yes", "issue_backend"}, {"path": 1}),
+        ("fix", {"issue", "forge"}, {"issue": 1}),
+        ("ci", {"pr", "forge"}, {"pr": 1}),
+        ("pr", {"pr", "repo", "forge"}, {"pr": 1}),
+        ("review-pr", {"pr", "repo", "forge"}, {"pr": 1}),
         ("security-review", {"change"}, {"change": 1}),
     ],
 )

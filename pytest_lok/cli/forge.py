@@ -68,6 +68,26 @@ def _comment(ref: str, repo: str, forge: str, marker: str) -> int:
     return 0
 
 
+def _file_issues(repo: str, forge: str, yes: bool) -> int:
+    from pytest_lok.workspace.forges.issues import drafts
+
+    call = Invocation.of(click.get_current_context())
+    # the number is of no importance: the repository is what is meant
+    there = _forge("1", repo, forge)
+    known = there.issues()
+    new, old = drafts(sys.stdin.read() if sys.stdin is not None else "", known)
+    for title in old:
+        call.terminal.note(f"is there already: {title}")
+    if not yes:
+        shown = "\n".join(f"would open: {draft.title}" for draft in new) or "there is nothing to open"
+        call.deliver(f"{shown}\n--yes opens them" if new else shown)
+        return 0
+    call.deliver(
+        "\n".join(there.create_issue(draft.title, draft.text) for draft in new) or "nothing new to open"
+    )
+    return 0
+
+
 def _deliver(document: object) -> int:
     Invocation.of(click.get_current_context()).deliver(json.dumps(document, indent=2))
     return 0
@@ -117,6 +137,18 @@ def _origin(root: Path) -> str:
         return ""
 
 
+_where = (
+    click.Option(["-r", "--repo"], default="", metavar="OWNER/REPO", help="Another repository."),
+    click.Option(
+        ["--forge"],
+        type=click.Choice(["auto", "github", "gitlab", "gh", "glab"]),
+        default="auto",
+        show_default=True,
+        help="Whose tool to use; auto: as the address or the remote says.",
+    ),
+)
+
+
 def _command(name: str, about: str, *more: click.Parameter) -> OptionsCommand:
     callbacks = {"pr": _pull_request, "diff": _diff, "issue": _issue, "checks": _checks, "logs": _logs}
     return OptionsCommand(
@@ -124,14 +156,7 @@ def _command(name: str, about: str, *more: click.Parameter) -> OptionsCommand:
         callback=callbacks.get(name, _comment),
         params=[
             click.Argument(["ref"], metavar="NUMBER|URL|OWNER/REPO#N"),
-            click.Option(["-r", "--repo"], default="", metavar="OWNER/REPO", help="Another repository."),
-            click.Option(
-                ["--forge"],
-                type=click.Choice(["auto", "github", "gitlab", "gh", "glab"]),
-                default="auto",
-                show_default=True,
-                help="Whose tool to use; auto: as the address or the remote says.",
-            ),
+            *_where,
             *more,
         ],
         accepts=("output", *COMMON_OPTIONS),
@@ -163,6 +188,19 @@ command = click.Group(
                 metavar="NAME",
                 help="Tells one's comments apart.",
             ),
+        ),
+        OptionsCommand(
+            "file-issues",
+            callback=_file_issues,
+            params=[
+                *_where,
+                click.Option(["-y", "--yes"], is_flag=True, help="Open them; else just show."),
+            ],
+            accepts=("output", *COMMON_OPTIONS),
+            short_help="Open an issue for each finding on standard input.",
+            help="""Open an issue for each finding of the JSON array on standard input, but none whose
+            title is that of an open issue, or nearly so. At most 20 are opened at once.
+            """,
         ),
     ],
 )

@@ -28,6 +28,7 @@ VERBS = {
     "conduct": "Let one backend ask the others and answer.",
     "plan": "Show what a workflow would do. Spends nothing.",
     "parts": "Part a project or a diff into pieces that fit into one question.",
+    "forge": "Read pull requests, issues and checks of GitHub and GitLab.",
     "workflow": "List, show, check, run and install workflows.",
     "baseline": "Accept what a workflow finds now.",
     "backends": "Show the configured backends, and why one cannot be used.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
@@ -46,7 +46,9 @@ class WorkflowCommand(OptionsCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does, with ``--unstaged`` of a true-or-false argument for ``--unstaged=true``."""
-        return super().parse_args(ctx, _with_bare_flags(args, self.workflow.args.values()))
+        declared = zip(self.workflow.args.values(), self.params, strict=False)
+        flags = {spelling for argument, option in declared if argument.is_boolean for spelling in option.opts}
+        return super().parse_args(ctx, _with_bare_flags(args, flags))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the arguments of the workflow above the options of lok."""
@@ -196,20 +198,16 @@ def _about(workflow: Workflow) -> str:
     )
 
 
-def _with_bare_flags(args: Sequence[str], arguments: Iterable[Argument]) -> list[str]:
-    flags = {
-        spelling
-        for argument in arguments
-        if argument.is_boolean
-        for spelling in (f"--{argument.name}", f"--{argument.name.replace('_', '-')}")
-    }
+def _with_bare_flags(args: Sequence[str], flags: Collection[str]) -> list[str]:
     from pytest_lok.core.workflow.model import BOOLEAN
 
     # after `--` every word is a value, whatever it looks like
     end = args.index("--") if "--" in args else len(args)
     following = [*args[1:end], None][:end]
     words = [
-        f"{word}=true" if word in flags and after not in BOOLEAN else word
+        (f"{word}=true" if word.startswith("--") else f"{word}true")
+        if word in flags and after not in BOOLEAN
+        else word
         for word, after in zip(args[:end], following, strict=True)
     ]
     return [*words, *args[end:]]

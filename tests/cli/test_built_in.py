@@ -24,18 +24,22 @@ echo "$GH_REPO|$*" >> gh.log
 case "$1 $2" in
 "pr view")
   case "$*" in
-  *comments*) if test -f gh.mine; then cat gh.mine; fi ;;
-  *statusCheckRollup*) echo '{"title": "Add x", "commit": "c0ffee",
-    "checks": [{"name": "test", "url": "u1", "result": "FAILURE"}, {"name": "lint", "url": "u2", "result": "SUCCESS"}],
-    "failed": [{"name": "test", "url": "u1", "result": "FAILURE"}]}' ;;
+  *comments*) if test -f gh.mine; then cat gh.mine; else
+    echo '{"number": 12, "url": "https://github.com/octo/cat/pull/12", "comments": []}'; fi ;;
+  *statusCheckRollup*) echo '{"title": "Add x", "headRefOid": "c0ffee", "statusCheckRollup": [
+    {"__typename": "CheckRun", "name": "test", "status": "COMPLETED", "conclusion": "FAILURE", "detailsUrl": "u1"},
+    {"__typename": "StatusContext", "context": "lint", "state": "SUCCESS", "targetUrl": "u2"}]}' ;;
   *) echo '{"number": 12, "title": "Add x", "author": {"login": "ada"}, "body": "b", "baseRefName": "main",
     "headRefName": "add-x", "additions": 10, "deletions": 2, "changedFiles": 3}' ;;
   esac ;;
 "pr diff") if test -f gh.diff; then cat gh.diff; else echo "+x = 1"; fi ;;
 "pr comment") cat > gh.comment ;;
-"api --method") cat > gh.comment; echo "$*" ;;
+"api --hostname") cat > gh.comment; echo "$*" ;;
 "issue view") echo '{"number": 4, "title": "It breaks", "state": "OPEN", "labels": [{"name": "bug"}], "body": "b", "comments": []}' ;;
-"run list") echo 7 ;;
+"run list") echo '[{"databaseId": 7, "name": "test", "conclusion": "failure"},
+  {"databaseId": 8, "name": "lint", "conclusion": "success"}]' ;;
+"issue list") echo '[{"title": "Something else"}]' ;;
+"issue create") cat >> gh.issue; echo "https://github.com/octo/cat/issues/77" ;;
 "run view") echo "no such run" >&2; exit 1 ;;
 esac
 """
@@ -78,10 +82,12 @@ def test_what_a_pull_request_is_stands_above_its_review(forge: Project) -> None:
     [
         (["12"], "", "12"),
         (["#12"], "", "12"),
-        (["octo/cat#12"], "octo/cat", "12"),
-        (["12", "--repo", "octo/cat"], "octo/cat", "12"),
-        (["12", "-r", "octo/cat"], "octo/cat", "12"),
-        (["https://github.com/octo/cat/pull/12"], "", "https://github.com/octo/cat/pull/12"),
+        (["octo/cat#12"], " --repo=octo/cat", "12"),
+        (["12", "--repo", "octo/cat"], " --repo=octo/cat", "12"),
+        (["12", "-r", "octo/cat"], " --repo=octo/cat", "12"),
+        (["https://github.com/octo/cat/pull/12"], " --repo=octo/cat", "12"),
+        (["https://git.acme.org/octo/cat/pull/12"], " --repo=git.acme.org/octo/cat", "12"),
+        (["add-x"], "", "add-x"),
     ],
 )
 def test_a_pull_request_is_named_in_every_way_that_lok_knows(
@@ -89,16 +95,20 @@ def test_a_pull_request_is_named_in_every_way_that_lok_knows(
 ) -> None:
     assert forge.lok("pr", *words).code == 0
     calls = (forge.root / "gh.log").read_text().splitlines()
-    assert len(calls) == 2
-    assert {call.split("|")[0] for call in calls} == {repo}
-    assert {call.split()[-1] for call in calls} == {number}
+    asked = [f"pr view {number}", f"pr diff {number}"]
+    # both are asked at once
+    assert sorted(call.split("|")[1] for call in calls) == [
+        f"{asked[1]}{repo} --color never",
+        f"{asked[0]}{repo} --json number,title,author,body,baseRefName,headRefName,additions,deletions,changedFiles,"
+        "url,state",
+    ]
 
 
 def test_ci_says_the_state_of_each_check_and_what_log_is_missing(forge: Project) -> None:
     done = forge.lok("ci", "12")
     assert done.code == 0
     assert "failure  test\nsuccess  lint" in done.out
-    assert "its log could not be read: no such run" in done.out
+    assert "== test\nits log could not be read: gh run view failed: no such run" in done.err + done.out
 
 
 def test_fix_says_which_issue_also_in_a_dry_run(repository: Project) -> None:
@@ -233,15 +243,25 @@ class TestReviewPr:
         assert comment.startswith("<!-- lok review-pr -->\n**Review: failed**")
         assert "- **critical** security in `src/a.py`, line 2: &lt;b>@&#8203;ada&lt;/b> runs it" in comment
         assert "1 of 1 file in 1 part" in comment
-        assert "|pr comment --body-file - -- 12" in (forge.root / "gh.log").read_text()
+        assert "|pr comment 12 --body-file -" in (forge.root / "gh.log").read_text()
 
     def test_the_comment_of_an_earlier_run_is_updated(self, forge: Project) -> None:
-        forge.write("gh.mine", "https://github.com/octo/cat/pull/45#issuecomment-99")
+        mine = {
+            "body": "<!-- lok review-pr -->\nold",
+            "viewerDidAuthor": True,
+            "url": "https://x/pull/45#issuecomment-99",
+        }
+        forged = {**mine, "viewerDidAuthor": False, "url": "https://x/pull/45#issuecomment-66"}
+        said = {"number": 45, "url": "https://github.com/octo/cat/pull/45", "comments": [mine, forged]}
+        forge.write("gh.mine", json.dumps(said))
         done = forge.lok("review-pr", "octo/cat#45")
         assert done.code == 0
         assert "Nothing was found." in (forge.root / "gh.comment").read_text()
         log = (forge.root / "gh.log").read_text()
-        assert "octo/cat|api --method PATCH repos/{owner}/{repo}/issues/comments/99 -F body=@-" in log
+        assert "|api --hostname github.com --method PATCH repos/octo/cat/issues/comments/99 --input -" in log
+        assert json.loads((forge.root / "gh.comment").read_text())["body"].startswith(
+            "<!-- lok review-pr -->"
+        )
         assert "pr comment" not in log
 
     def test_a_review_that_is_not_whole_says_so(self, forge: Project) -> None:
@@ -266,3 +286,42 @@ def test_explain_takes_a_directory_and_a_focus(repository: Project) -> None:
     assert done.code == 3
     assert "there is no directory auth here: a subject is explained by --focus" in done.err
     assert json.loads(repository.lok("explain", "src", "--json").out)["outcome"] == "passed"
+
+
+def test_a_merge_request_is_read_by_glab(project: Project) -> None:
+    project.write("lok.toml", SETTINGS)
+    said = {"iid": 12, "title": "Add x", "description": "d", "state": "opened", "author": {"username": "ada"},
+            "source_branch": "add-x", "target_branch": "main", "sha": "c", "changes_count": "3",
+            "web_url": "https://gitlab.acme.org/g/p/-/merge_requests/12"}  # fmt: skip
+    project.write("view.json", json.dumps(said))
+    project.write(
+        "bin/glab",
+        """#!/bin/sh
+echo "$*" >> glab.log
+case "$1 $2" in "mr view") cat view.json ;; "mr diff") echo "+x = 1" ;; esac
+""",
+    ).chmod(0o755)
+    project.environ["PATH"] = f"{project.root}/bin:{project.environ['PATH']}"
+    for words in (
+        ["https://gitlab.acme.org/g/p/-/merge_requests/12"],
+        ["g/p!12"],
+        ["12", "--forge", "gitlab"],
+    ):
+        done = project.lok("pr", *words)
+        assert done.code == 0, done.err
+        assert "ada: add-x into main\n3 files" in done.out
+    log = (project.root / "glab.log").read_text()
+    assert "mr diff 12 --repo=https://gitlab.acme.org/g/p --raw --color never" in log
+
+
+def test_issues_of_a_hunt_are_opened_only_if_that_is_confirmed(repository: Project) -> None:
+    settings = (repository.root / "lok.toml").read_text()
+    repository.write("lok.toml", settings.replace("RULE", "error-handling"))
+    repository.write("src/a.py", "x = 1\neval(x)\n")
+    git(repository, "add", "src")
+    shown = repository.lok("hunt", ".", "--issues")
+    assert (shown.code, "would open: <b>@ada</b> runs it" in shown.out) == (1, True)
+    assert not (repository.root / "gh.issue").exists()
+    done = repository.lok("hunt", ".", "--issues", "-y", "--issue-backend", "github")
+    assert (done.code, "https://github.com/octo/cat/issues/77" in done.out) == (1, True)
+    assert "eval(x)" in (repository.root / "gh.issue").read_text()

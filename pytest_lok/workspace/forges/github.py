@@ -26,8 +26,10 @@ class GitHub:
         self._repo = (f"--repo={slug}",) if slug else ()
 
     def pull_request(self) -> dict[str, Any]:
-        """Its fields under GitHub's names: ``number``, ``title``, ``author.login``, ``body``, ``url``, …"""
-        return self._json("pr", "view", self._ref.name, *self._repo, "--json", _PULL)
+        """Its fields under GitHub's names (``number``, ``author.login``, …), and ``size`` in words."""
+        said = self._json("pr", "view", self._ref.name, *self._repo, "--json", _PULL)
+        size = f"+{said['additions']} -{said['deletions']} in {said['changedFiles']} files"
+        return {**said, "size": size}
 
     def diff(self) -> str:
         """The change of the pull request, as a diff."""
@@ -38,7 +40,7 @@ class GitHub:
         return self._json("issue", "view", self._ref.name, *self._repo, "--json", _ISSUE)
 
     def checks(self) -> dict[str, Any]:
-        """``title``, ``commit``, ``checks`` and of them ``failed``, each with ``name``, ``url`` and ``result``."""
+        """``title``, ``commit``, ``checks`` and of these ``failed``: each a ``name``, ``url``, ``result``."""
         said = self._json(
             "pr", "view", self._ref.name, *self._repo, "--json", "title,headRefOid,statusCheckRollup"
         )
@@ -105,7 +107,7 @@ class GitHub:
     def create_issue(self, title: str, text: str) -> str:
         """Open an issue; returns its address."""
         return self._run(
-            ["gh", "issue", "create", *self._repo, "--title", title, "--body-file", "-"], text
+            ["gh", "issue", "create", *self._repo, f"--title={title}", "--body-file", "-"], text
         ).strip()
 
     def _json(self, *words: str) -> dict[str, Any]:

@@ -17,12 +17,11 @@ class GitLab:
     def __init__(self, ref: Reference, run: RunTool) -> None:
         self._ref = ref
         self._run = run
-        self._repo = (
-            ("--repo", f"https://{ref.host}/{ref.repo}" if ref.host else ref.repo) if ref.repo else ()
-        )
+        project = f"https://{ref.host}/{ref.repo}" if ref.host else ref.repo
+        self._repo = (f"--repo={project}",) if ref.repo else ()
 
     def pull_request(self) -> dict[str, Any]:
-        """The merge request, with the same keys as a pull request of GitHub; its size is not known (null)."""
+        """The merge request, with the same keys as a pull request of GitHub."""
         said = self._merge_request()
         return {
             "number": said["iid"],
@@ -31,9 +30,7 @@ class GitLab:
             "body": said.get("description") or "",
             "baseRefName": said["target_branch"],
             "headRefName": said["source_branch"],
-            "additions": None,
-            "deletions": None,
-            "changedFiles": _count(said.get("changes_count")),
+            "size": f"{said.get('changes_count') or 'unknown'} files",
             "url": said["web_url"],
             "state": str(said["state"]).upper(),
         }
@@ -113,7 +110,7 @@ class GitLab:
 
     def create_issue(self, title: str, text: str) -> str:
         """Open an issue; returns its address."""
-        words = ["glab", "issue", "create", *self._repo, "--title", title, "--description", text, "--yes"]
+        words = ["glab", "issue", "create", *self._repo, f"--title={title}", f"--description={text}", "--yes"]
         return self._run(words, "").strip().split("\n")[-1]
 
     def _merge_request(self) -> dict[str, Any]:
@@ -150,8 +147,3 @@ def _result(job: Mapping[str, Any]) -> str:
     if state == "failed":
         return "NEUTRAL" if job.get("allow_failure") else "FAILURE"
     return {"success": "SUCCESS", "canceled": "CANCELLED", "skipped": "SKIPPED"}.get(state, state.upper())
-
-
-def _count(text: object) -> int | None:
-    """How many files have changed; GitLab says "1000+" for more than it counts."""
-    return int(text) if isinstance(text, str) and text.isdigit() else None

@@ -13,6 +13,7 @@ ForgeName = Literal["github", "gitlab"]
 
 _NUMBER = re.compile(r"[#!]?(\d{1,10})")
 _QUALIFIED = re.compile(r"([\w.-]+(?:/[\w.-]+)+)([#!])(\d{1,10})")
+_REPOSITORY = re.compile(r"[\w.][\w.-]*(?:/[\w.-]+)+")
 _GITHUB_PATH = re.compile(r"/([\w.-]+/[\w.-]+)/(?:pull|issues)/(\d{1,10})(?:/.*)?")
 _GITLAB_PATH = re.compile(r"/([\w.-]+(?:/[\w.-]+)+)/-/(?:merge_requests|issues)/(\d{1,10})(?:/.*)?")
 _BRANCH = re.compile(r"[\w][\w./+-]*")
@@ -23,8 +24,8 @@ _REMOTE_HOST = re.compile(r"(?:\w+://)?(?:[^@/]+@)?([\w.-]+)")
 class Reference:
     """One pull request (merge request) or issue.
 
-    ``host`` and ``repo`` are "" for the repository that is checked out here. ``name`` is a number, or the branch
-    of a pull request.
+    ``host`` and ``repo`` are "" for the repository that is checked out here. ``name`` is a number, or the
+    branch of a pull request.
     """
 
     forge: ForgeName
@@ -36,9 +37,12 @@ class Reference:
 def parse_reference(text: str, *, origin: str, repo: str = "", forge: ForgeName | None = None) -> Reference:
     """The reference that ``text`` means; UsageError if it is none.
 
-    It is a number (``12``, ``#12``, ``!12``), ``OWNER/REPO#12``, ``GROUP/REPO!12``, a URL, or a branch. The form of a
-    URL says the forge, and so does ``!``; else ``forge``, else the host of ``origin``, the URL of the git remote.
+    It is a number (``12``, ``#12``, ``!12``), ``OWNER/REPO#12``, ``GROUP/REPO!12``, a URL, or a branch. The
+    It is a number (``12``, ``#12``, ``!12``), ``OWNER/REPO#12``, ``GROUP/REPO!12``, a URL, or a branch.
+    is the URL of the git remote.
     """
+    if repo and not _REPOSITORY.fullmatch(repo):
+        raise UsageError(f"{repo!r} is no repository", hint="such as OWNER/REPO")
     usual = forge or forge_of(origin)
     if "://" in text:
         return _from_url(text)
