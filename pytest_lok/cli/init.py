@@ -1,8 +1,9 @@
-"""``lok init``: a commented lok.toml, and a first workflow that runs at once in any case."""
+"""``lok init``: a lok.toml that names who answers here, a first gate, and a job of CI."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,98 +11,105 @@ from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.errors import LokError
 
-_SETTINGS = """\
-# Settings of lok for this project. Everything here is optional: delete what you do not need.
-# Keys are merged over your own settings (~/.config/lok/lok.toml); LOK_* variables win over both.
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-[defaults]
-# backend = "auto"          # whom steps ask that name nobody: a name, "a,b", or "auto"
-# timeout = 300             # seconds one attempt may take; or "5m"; 0 = no limit
-# max_parallel = 8          # commands and questions at once; without it 16 commands
+    from pytest_lok.cli.first_files import FirstFiles
+    from pytest_lok.wiring import Project
 
-# "auto" takes the best of these for a task that can answer; `lok suggest TASK` shows which, and why.
-[backends.claude]
-# model = "sonnet"          # each tool has a default of its own
-
-[backends.codex]
-
-[backends.gemini]
-
-# Any command line tool that reads a prompt and prints an answer:
-# [backends.mine]
-# type = "command"
-# command = "llm"           # gets the prompt on standard input
-# args = ["-m", "some-model"]
-
-# Any server that speaks the OpenAI chat protocol:
-# [backends.gateway]
-# type = "openai"
-# base_url = "http://localhost:8000/v1"
-# model = "some-model"
-# api_key_env = "GATEWAY_KEY"
-"""
-
-_OFFLINE = """
-# Answers from this file, so that the first workflow runs before anything is installed, and answers
-# nothing else. Delete it when you have a real one.
-[backends.offline]
-type = "scripted"
-
-[[backends.offline.replies]]
-match = "Answer in one sentence."
-reply = "This answer was written into lok.toml; `lok doctor` says how to get a real one."
-"""
-
-_WORKFLOW = """\
-# A first workflow.   lok first          runs it
-#                     lok plan first     shows what it would do
-#                     pytest --lok       runs every workflow of this project as tests
-
-name = "first"
-description = "Look at this directory and ask what it holds"
-
-[args.question]
-description = "what to ask about the files"
-default = "What kind of project is this?"
-position = 1
-
-# A shell step: what it prints is its output. A non-zero exit code fails it.
-[[steps]]
-name = "files"
-shell = "ls"
-
-# An ask step: a prompt to a backend. Reading another step's output makes this one wait for it.
-[[steps]]
-name = "answer"
-backend = "auto"              # `lok backends` shows the names; "auto" takes the best for the task
-prompt = \"\"\"
-{{ arg.question }} Answer in one sentence.
-
-{{ steps.files.output }}
-\"\"\"
-assert = ["output != ''"]     # every condition must hold, or the step fails
-"""
+_SYSTEMS = ("github", "gitlab")
 
 
-def _init() -> int:
-    from pytest_lok.engine.asking.route import everybody
+def _init(ci: str | None) -> int:
+    from pytest_lok.cli.first_files import CI_FILES, FirstFiles, ci_job
 
     call = Invocation.of(click.get_current_context())
     root = call.options.directory or Path.cwd()
     project = call.project(directory=root)
-    found = everybody(project.world(shown=True))
     own = [name for name in project.settings.files if name in ("lok.toml", "pyproject.toml")]
-    settings, workflow = _SETTINGS, _WORKFLOW
-    if not own and all(route.problem for route in found):
-        settings += _OFFLINE
-        workflow = workflow.replace('backend = "auto"   ', 'backend = "offline"')
-    if own:
-        call.terminal.result(f"kept   {own[0]}")
-    else:
-        call.terminal.result(_write_unless_there(root, "lok.toml", settings))
-    call.terminal.result(_write_unless_there(root, ".lok/workflows/first.toml", workflow))
-    call.terminal.note("next: lok first")
+    name, is_known = _answerer(project)
+    named = "backend" in project.settings.defaults.written
+    # a job of CI must not be green because of a sample
+    sample = not own and not name and not named and ci is None
+    files = FirstFiles(
+        backend="" if named else name, sample=sample, change=ci is not None or _has_base(project)
+    )
+    texts = {} if own else {"lok.toml": files.settings}
+    texts |= {".lok/workflows/first.toml": files.workflow, **_schemas()}
+    if ci is not None:
+        backend, key = _with_key(project, name)
+        texts[CI_FILES[ci]] = ci_job(ci, backend=backend, key=key)
+    for kept in own:
+        call.terminal.result(f"kept   {kept}")
+    for path, text in texts.items():
+        call.terminal.result(_write_unless_there(root, path, text))
+    for line in _next(files, name, is_known=is_known):
+        call.terminal.note(line)
     return 0
+
+
+def _answerer(project: Project) -> tuple[str, bool]:
+    """Who answers best here, and whether that is known: one that is ready, or may be; "" = nobody."""
+    from pytest_lok.cli.doctor_checks import BACKEND, backend_checks
+
+    apart = project.world(shown=True).only_by_name
+    checks = {it.name.removeprefix(BACKEND): it for it in backend_checks(project, live=False)}
+    for wanted in (True, None):
+        for name, check in checks.items():
+            if check.ok is wanted and name not in apart:
+                return name, bool(wanted)
+    return "", False
+
+
+def _with_key(project: Project, name: str) -> tuple[str, str]:
+    """Who answers in CI, where no tool is installed and no server runs, and the variable with the key."""
+    from pytest_lok.core.asking.providers import PROVIDERS
+
+    settings = project.settings
+    for whom in (*settings.members(settings.defaults.backends), name):
+        if whom in settings.backends and (key := settings.backends[whom].api_key_env):
+            return whom, key
+        for api, provider in PROVIDERS.items():
+            if whom in (api, provider.tool):
+                return api, provider.keys[0]
+    api, provider = next(iter(PROVIDERS.items()))
+    return api, provider.keys[0]
+
+
+def _has_base(project: Project) -> bool:
+    """Whether git knows what a change of this branch is compared with."""
+    import asyncio
+
+    try:
+        asyncio.run(project.world(shown=True).workspace.comparison([]))
+    except LokError:
+        return False
+    return True
+
+
+def _schemas() -> Mapping[str, str]:
+    """The schemas that the files name for editors. Git need not know them: they are made anew anywhere."""
+    from pytest_lok import settings
+    from pytest_lok.core.workflow import document
+    from pytest_lok.reports.json_report import dumps
+
+    return {
+        ".lok/schema/.gitignore": "*\n",
+        ".lok/schema/settings.json": dumps(settings.schema()) + "\n",
+        ".lok/schema/workflow.json": dumps(document.schema()) + "\n",
+    }
+
+
+def _next(files: FirstFiles, name: str, *, is_known: bool) -> list[str]:
+    """What to say at the end: who answers, and how to see green and red."""
+    if files.sample:
+        who = "nobody can answer yet, so a sample does; `lok doctor` says how to get a real answer"
+    elif not name:
+        who = "nobody can answer yet; `lok doctor` says what to do"
+    else:
+        who = f"{name} answers" if is_known else f"{name} answers if you are signed in to it"
+    add = ("git add lok.toml .lok && ", "git add oops.py && ") if files.change else ("", "")
+    return [who, f"next: {add[0]}lok first", f"red:  echo 'eval(input())' > oops.py && {add[1]}lok first"]
 
 
 def _write_unless_there(root: Path, name: str, text: str) -> str:
@@ -122,9 +130,17 @@ def _write_unless_there(root: Path, name: str, text: str) -> str:
 command = OptionsCommand(
     "init",
     callback=_init,
+    params=[
+        click.Option(
+            ["--ci"], type=click.Choice(_SYSTEMS), default=None, help="Write a job of this CI system too."
+        )
+    ],
     accepts=COMMON_OPTIONS,
-    help="""Write a commented lok.toml and the workflow .lok/workflows/first.toml. What is there already is
-    kept as it is. Where no backend can answer, one that answers from lok.toml is written too, so that `lok
-    first` runs at once.
+    help="""Look at who can answer here, and write a lok.toml that names them, and the gate
+    .lok/workflows/first.toml. With --ci github or --ci gitlab a job that runs the workflows is written too.
+    The files name their JSON Schema, below .lok/schema, for editors.
+
+    What is there already is kept as it is. Where nobody can answer, lok.toml holds a sample of rules, so that
+    `lok first` runs at once; the sample is no review, and fails where CI is set.
     """,
 )

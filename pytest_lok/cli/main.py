@@ -35,7 +35,7 @@ VERBS = {
     "suggest": 'Show whom `backend = "auto"` would ask for a task, and why.',
     "cache": "Show or empty the cache of answers.",
     "doctor": "Check what lok needs, and say what to do.",
-    "init": "Write a commented lok.toml and a first workflow.",
+    "init": "Write a lok.toml, a first gate, and a job of CI.",
     "mcp": "Serve the workflows to an agent (Model Context Protocol).",
     "agents": "Print one page for agents: how to run, ask, and read what comes.",
     "trust": "Let this project's settings say what is run and where questions go.",

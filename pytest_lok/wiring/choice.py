@@ -18,7 +18,7 @@ def only_by_name(settings: Settings, environ: Mapping[str, str]) -> dict[str, st
     key, and for its provider's tool to be missing: nobody pays one provider twice without knowing.
     """
     found = {
-        name: "its answers are written in the settings, which say no `strengths` of it"
+        name: "it answers by rules, and has no `strengths`"
         for name, backend in settings.backends.items()
         if backend.type == "scripted" and not backend.strengths
     }

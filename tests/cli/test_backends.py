@@ -189,7 +189,7 @@ def test_a_sample_is_nobody(bare: Project) -> None:
     bare.write("lok.toml", '[backends.sample]\ntype = "scripted"\nreplies = [{ reply = "x" }]\n')
     done = bare.lok("doctor")
     assert done.code == 1
-    assert "asked only where it is named: its answers are written" in " ".join(done.out.split())
+    assert "asked only where it is named: it answers by rules" in " ".join(done.out.split())
 
 
 def test_tools_of_forges(bare: Project) -> None:

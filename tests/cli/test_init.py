@@ -1,10 +1,17 @@
 """``lok init``: what it writes is right, and runs."""
 
+import json
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from tests.backends.tools import fake_tool
 from tests.cli.projects import Project
+from tests.fake_llm_api import FakeLLM
 
 
 @pytest.fixture
@@ -12,36 +19,156 @@ def empty(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     project.root = tmp_path / "empty"
     project.root.mkdir()
     monkeypatch.chdir(project.root)
+    # the steps call `lok`, and nobody else is there
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/lok").symlink_to(Path(sys.executable).parent / "lok")
+    project.environ |= {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "OLLAMA_HOST": "127.0.0.1:1"}
     return project
 
 
-def test_the_first_workflow_validates_and_runs_without_any_llm(empty: Project) -> None:
+def git(project: Project, *words: str) -> None:
+    who = ["-c", "user.name=x", "-c", "user.email=x@x"]
+    subprocess.run(["git", *who, *words], cwd=project.root, check=True, capture_output=True)
+
+
+def plant(project: Project) -> None:
+    project.write("oops.py", "eval(input())\n")
+
+
+def test_a_sample_is_green_offline_and_red_on_a_bug(empty: Project) -> None:
     done = empty.lok("init")
-    assert done.code == 0
-    assert "lok.toml" in done.out
+    assert (done.code, done.out.count("wrote")) == (0, 5)
+    assert "nobody can answer yet, so a sample does" in done.err
     assert empty.lok("workflow", "validate", "first").code == 0
-    ran = empty.lok("first", "what is this?")
+    ran = empty.lok("first")
     assert ran.code == 0, ran.err
-    assert "lok doctor" in ran.out
-    assert empty.lok("ask", "anything else").code == 3, "it answers nothing else"
+    plant(empty)
+    red = empty.lok("first")
+    assert red.code == 1
+    assert "[critical] injection oops.py:1" in red.err
 
 
-def test_a_backend_that_is_there_is_asked(empty: Project) -> None:
-    tool = empty.write(
-        "bin/claude", '#!/bin/sh\necho \'{"type": "result", "subtype": "success", "result": "a real one"}\'\n'
-    )
-    tool.chmod(0o755)
-    empty.environ["PATH"] = f"{tool.parent}:{empty.environ['PATH']}"
+def test_in_a_repository_the_change_is_reviewed(empty: Project) -> None:
+    git(empty, "init", "-q", "-b", "main")
+    empty.write("old.py", "eval(input())\n")
+    git(empty, "add", "-A")
+    git(empty, "commit", "-q", "-m", "x")
+    done = empty.lok("init")
+    assert "next: git add lok.toml .lok && lok first" in done.err
+    git(empty, "add", "lok.toml", ".lok")
+    assert empty.lok("first").code == 0, "what was there before is nobody's change"
+    plant(empty)
+    git(empty, "add", "oops.py")
+    red = empty.lok("first")
+    assert (red.code, "[critical] injection oops.py:1" in red.err) == (1, True)
+    ignored = subprocess.run(["git", "status", "--short"], cwd=empty.root, capture_output=True, text=True)
+    assert "schema" not in ignored.stdout, "git need not know what anybody can make anew"
+
+
+def test_a_sample_is_no_review_of_ci(empty: Project) -> None:
     empty.lok("init")
-    assert empty.lok("first").out == "a real one\n"
-    assert "scripted" not in empty.lok("backends").out
+    empty.environ["CI"] = "true"
+    done = empty.lok("first")
+    assert done.code == 1
+    assert "failed   only-a-sample" in done.err
+    assert "only a sample answers" in done.out
+
+
+def test_nobody_gets_the_sample_by_chance(empty: Project) -> None:
+    empty.lok("init")
+    asked = empty.lok("ask", "anything else")
+    assert asked.code == 3
+    assert "hint: name it" not in asked.err
+    empty.workflow("w", '[[steps]]\nname = "a"\nprompt = "?"\n')
+    assert empty.lok("w").code == 3
+
+
+def test_what_is_said_of_the_sample_is_so(empty: Project) -> None:
+    """Without its tables the file is wrong, in exactly the line that the comment says to delete."""
+    empty.lok("init")
+    settings = empty.root / "lok.toml"
+    settings.write_text(settings.read_text().partition("# A sample")[0])
+    wrong = empty.lok("workflow", "validate", "first")
+    assert wrong.code == 2
+    assert "there is no backend `sample`" in wrong.out + wrong.err
+    first = empty.root / ".lok/workflows/first.toml"
+    first.write_text(first.read_text().replace('backend = "sample"\n', ""))
+    assert empty.lok("workflow", "validate", "first").code == 0
+
+
+def test_who_is_there_is_named_and_asked(empty: Project) -> None:
+    with FakeLLM([{"reply": "[]"}]) as server:
+        empty.environ |= {"OPENAI_API_KEY": "sk-1234567890", "OPENAI_BASE_URL": f"{server.url}/v1"}
+        done = empty.lok("init")
+        assert "openai answers" in done.err
+        assert tomllib.loads((empty.root / "lok.toml").read_text()) == {"defaults": {"backend": "openai"}}
+        assert empty.lok("first").code == 0
+        assert [it["path"] for it in server.requests] == ["/v1/chat/completions"]
+
+
+def test_one_that_is_known_to_be_signed_in_comes_before_one_that_may_be(empty: Project) -> None:
+    fake_tool(empty.root / "bin", name="claude", out="2.1\n")
+    empty.environ["PATH"] = f"{empty.root / 'bin'}:{empty.environ['PATH']}"
+    assert "claude answers if you are signed in to it" in empty.lok("init", "--dir", "bin").err
+    empty.environ["GEMINI_API_KEY"] = "sk-1234567890"
+    empty.lok("init")
+    assert 'backend = "gemini-api"' in (empty.root / "lok.toml").read_text()
+
+
+def test_the_files_fit_the_schemas_that_they_name(empty: Project) -> None:
+    empty.lok("init")
+    for name in ("lok.toml", ".lok/workflows/first.toml"):
+        file = empty.root / name
+        first, text = file.read_text().split("\n", 1)
+        schema = json.loads((file.parent / first.removeprefix("#:schema ")).read_text())
+        jsonschema.validate(tomllib.loads(text), schema)
+
+
+@pytest.mark.parametrize(
+    ("variable", "settings", "backend", "key"),
+    [
+        ("OPENAI_API_KEY", "", "openai", "OPENAI_API_KEY"),
+        ("", '[defaults]\nbackend = "gemini"\n', "gemini-api", "GEMINI_API_KEY"),
+        ("", "", "anthropic", "ANTHROPIC_API_KEY"),
+        (
+            "GATEWAY_KEY",
+            '[defaults]\nbackend = "gateway"\n[backends.gateway]\ntype = "openai"\nmodel = "m"\n'
+            'base_url = "http://localhost:1/v1"\napi_key_env = "GATEWAY_KEY"\n',
+            "gateway",
+            "GATEWAY_KEY",
+        ),
+    ],
+)
+def test_a_job_of_github_has_the_key_of_who_answers(
+    empty: Project, variable: str, settings: str, backend: str, key: str
+) -> None:
+    if variable:
+        empty.environ[variable] = "sk-1234567890"
+    if settings:
+        empty.write("lok.toml", settings)
+    empty.lok("init", "--ci", "github")
+    text = (empty.root / ".github/workflows/lok.yml").read_text()
+    assert "fetch-depth: 0" in text
+    assert "      - run: pytest --lok --junitxml=report.xml\n        env:\n" in text
+    assert f"          LOK_BACKEND: {backend}\n          {key}: ${{{{ secrets.{key} }}}} " in text
+    assert 'backend = "sample"' not in (empty.root / ".lok/workflows/first.toml").read_text()
+
+
+def test_a_job_of_gitlab(empty: Project) -> None:
+    empty.lok("init", "--ci", "gitlab")
+    text = (empty.root / ".gitlab-ci.yml").read_text()
+    assert '    GIT_DEPTH: "0"\n    LOK_BACKEND: anthropic\n' in text
+    assert "    - pytest --lok --junitxml=report.xml\n" in text
+    again = empty.lok("init", "--ci", "gitlab")
+    assert "kept   .gitlab-ci.yml" in again.out
 
 
 def test_settings_that_are_there_need_no_offline_backend(empty: Project) -> None:
     script = "cat >/dev/null; echo ann"
     empty.write("lok.toml", f'[backends.ann]\ntype = "command"\ncommand = "sh"\nargs = ["-c", "{script}"]\n')
     empty.lok("init")
-    assert empty.lok("first").out == "ann\n"
+    assert "ann answers" in empty.lok("init").err
+    assert 'backend = "sample"' not in (empty.root / ".lok/workflows/first.toml").read_text()
 
 
 def test_nothing_is_overwritten(empty: Project) -> None:

@@ -68,7 +68,7 @@ def nobody(found: Sequence[Route], world: World) -> BackendError:
 
 def nearest_remedy(found: Sequence[Route], world: World) -> str:
     """What is done soonest so that one of these can answer."""
-    problems = _missed(found, world).values()
+    problems = [it for name, it in _missed(found, world).items() if name not in world.only_by_name]
     near = sorted((it for it in problems if it.kind in _NEAR), key=lambda it: _NEAR.index(it.kind))
     keys = ", ".join(provider.keys[0] for provider in PROVIDERS.values())
     return near[0].hint if near else f"install a tool, or export a key ({keys})"
