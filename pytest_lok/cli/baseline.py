@@ -23,7 +23,7 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
     from pytest_lok.core.findings.baseline import PATH, extended_baseline, fingerprints
     from pytest_lok.core.workflow.model import Format
     from pytest_lok.files import write_output
-    from pytest_lok.reports.console import closing
+    from pytest_lok.reports.console import summary
 
     names = [step.name for step in plan.steps if step.output_format is Format.FINDINGS]
     if not names:
@@ -35,7 +35,7 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
         call.terminal, ProgressLines(verbose=call.options.verbose, printed="none"), color=call.color
     )
     result, code = execute(plan, require_trust(call, project).world(), progress)
-    call.terminal.note("\n".join(closing(result)))
+    progress.say([(result.outcome, summary(result))])
     if result.interrupted:
         return code
     file = project.root / PATH
