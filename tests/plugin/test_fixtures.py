@@ -161,8 +161,7 @@ def test_settings_may_be_replaced(suite: Suite) -> None:
 
         @pytest.fixture(scope="session")
         def lok_settings(lok_settings):
-            defaults = lok_settings.defaults.model_copy(update={"timeout": 0.2})
-            return lok_settings.model_copy(update={"defaults": defaults})
+            return lok_settings.replace(defaults=lok_settings.defaults.replace(timeout=0.2))
         """,
     )
     suite.shells("w", a="sleep 20")

@@ -175,7 +175,8 @@ def comes_to(suite: Suite, case: Case, mode: str) -> None:
     assert result.ret == (case.exit_apart if apart else case.exit)
     executed = (mode == "each" and case.executed_by_each) or case.executed
     assert Counter(suite.ran()) == Counter(executed.split())
-    ends = {name: kind for name, (kind, _) in junit(suite.root / "report.xml").items()}
+    cases = junit(suite.root / "report.xml").items()
+    ends = {name: kind for name, (kind, _) in cases if "[" not in name}  # parts of a step have cases too
     assert ends == {name: case.outcomes.get(name, "") for name in case.told.split()}
 
 

@@ -37,7 +37,8 @@ for_each = [1, 2, 3]
 shell = "sleep 0.2; echo {{ item }}"
 """,
 }
-STEPS: dict[str, tuple[str, ...]] = {f"lok.beside.{name}": () for name in ("says", "asks", "each")}
+PARTS = [f"each[item {n}: {n + 1}]" for n in range(3)]
+STEPS: dict[str, tuple[str, ...]] = {f"lok.beside.{name}": () for name in ("says", "asks", "each", *PARTS)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ named values, a table, several of these (``|``), or one of them with marks: ``An
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, NamedTuple, get_type_hints
+from typing import Annotated, Any, NamedTuple, Self, get_type_hints
 
 from pytest_lok.core.text.duration import MAX_SECONDS, parse_duration
 
@@ -116,6 +117,14 @@ class Table:
     def written(self) -> frozenset[str]:
         """The names of the keys that were written."""
         return frozenset(name for name in self.__dict__ if not name.startswith("_"))
+
+    def replace(self, **values: Any) -> Self:
+        """A copy of the table in which these keys have other values."""
+        if unknown := values.keys() - self._keys.keys():
+            raise AttributeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
+        replaced = copy.copy(self)
+        replaced.__dict__.update(values)
+        return replaced
 
     def to_dict(self, *, defaults: bool = True) -> dict[str, Any]:
         """The values by name, tables as dicts; without ``defaults`` only what was written."""
