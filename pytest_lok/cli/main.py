@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -18,32 +19,42 @@ from pytest_lok.cli.workflow_command import WorkflowGroup
 from pytest_lok.errors import LokError, PlanError, SettingsError, UsageError, WorkflowError
 from pytest_lok.version import __version__
 
-VERBS = {
-    "run": "Run a workflow.",
-    "ask": "Ask backends a question, side by side.",
-    "smart": "Ask the backend that suits the task best.",
-    "team": "Ask the best backend, and another one for a second opinion.",
-    "debate": "Let several backends debate a question.",
-    "spawn": "Part a task among agents that work side by side.",
-    "conduct": "Let one backend ask the others and answer.",
-    "plan": "Show what a workflow would do. Spends nothing.",
-    "parts": "Part a project or a diff into pieces that fit into one question.",
-    "forge": "Read pull requests, issues and checks of GitHub and GitLab.",
-    "workflow": "List, show, check, run and install workflows.",
-    "baseline": "Accept what a workflow finds now.",
-    "backends": "Show the configured backends, and why one cannot be used.",
-    "suggest": 'Show whom `backend = "auto"` would ask for a task, and why.',
-    "cache": "Show or empty the cache of answers.",
-    "doctor": "Check what lok needs, and say what to do.",
-    "init": "Write a lok.toml, a first gate, and a job of CI.",
-    "mcp": "Serve the workflows to an agent (Model Context Protocol).",
-    "agents": "Print one page for agents: how to run, ask, and read what comes.",
-    "trust": "Let this project's settings say what is run and where questions go.",
-    "schema": "Print the JSON Schema of workflow files.",
-    "completion": "Print the completion script of a shell.",
-    "help": "Show the help of lok, of a verb or of a workflow.",
+GROUPS: Mapping[str, Mapping[str, str]] = {
+    "Ask": {
+        "ask": "Ask backends a question, side by side.",
+        "smart": "Ask the backend that suits the task best.",
+        "team": "Ask the best backend, and another one for a second opinion.",
+        "debate": "Let several backends debate a question.",
+        "spawn": "Part a task among agents that work side by side.",
+        "conduct": "Let one backend ask the others and answer.",
+        "suggest": "Show whom `backend = auto` would ask for a task, and why.",
+    },
+    "Workflows": {
+        "run": "Run a workflow.",
+        "plan": "Show what a workflow would do. Spends nothing.",
+        "workflow": "List, show, check, run and install workflows.",
+        "baseline": "Accept what a workflow finds now.",
+        "parts": "Part a project or a diff for one question each.",
+        "forge": "Read pull requests and issues of GitHub and GitLab.",
+    },
+    "Agents": {
+        "mcp": "Serve the workflows to an agent (Model Context Protocol).",
+        "agents": "Print one page for agents: run, ask, and read what comes.",
+    },
+    "Setup": {
+        "init": "Write a lok.toml, a first gate, and a job of CI.",
+        "doctor": "Check what lok needs, and say what to do.",
+        "backends": "Show who can answer, and why somebody cannot.",
+        "trust": "Let a project's settings say what is run and asked.",
+        "cache": "Show or empty the cache of answers.",
+        "schema": "Print the JSON Schema of workflow files.",
+        "completion": "Print the completion script of a shell.",
+        "help": "Show the help of a verb or workflow; `lok help options`.",
+    },
 }
-"""Each verb, which is the module of that name, and what it does, in the order of their use."""
+"""Each verb, which is the module of that name, and what it does."""
+
+VERBS = {name: about for verbs in GROUPS.values() for name, about in verbs.items()}
 
 COMPOSED = frozenset({"smart", "team", "debate", "spawn", "conduct"})
 """The verbs that run a workflow which they write: a file of that name is the user's own version of it."""
@@ -66,10 +77,22 @@ class RootCommand(WorkflowGroup):
         command.short_help = VERBS[cmd_name]
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write what the verbs do, without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the verbs and workflows in groups. The options that verbs share have a page of their own."""
+        from pytest_lok.cli.overview import write_overview
+
+        write_overview(formatter, GROUPS, Path.cwd())
+        with formatter.section("Options"):
+            formatter.write_dl(
+                [
+                    ("-h, --help", "Also after a verb or a workflow."),
+                    ("-V, --version", "Show the version."),
+                    (
+                        "others",
+                        "`lok help options`: those that verbs share, such as --json, -o FILE and -b NAMES.",
+                    ),
+                ]
+            )
 
     def find_command(self, ctx: click.Context, name: str, rest: Sequence[str]) -> click.Command:
         """The verb of that name, else the workflow; a workflow of one's own replaces a verb that is one."""
@@ -103,7 +126,7 @@ def root() -> RootCommand:
         help="""Run workflows of shell commands and LLM prompts, and gate on what comes of them.
 
         Every workflow is a command by itself: `lok NAME` is `lok run NAME`, and `lok NAME --help` shows
-        its arguments. `lok workflow list` shows the names. Options stand before or after the verb.
+        its arguments.
         """,
     )
     return click.version_option(

@@ -1,0 +1,69 @@
+"""The page of ``lok --help``: the verbs in groups, and the workflows there are, each in one line.
+
+The page loads neither settings nor workflows, so that it comes at once, and also where they are broken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+_DESCRIPTION = re.compile(r'^description\s*=\s*(?:"((?:[^"\\\n]|\\.)*)"|\'([^\'\n]*)\')', re.MULTILINE)
+_REVIEWS = ("diff", "security-review", "audit", "hunt", "pr", "review-pr", "ci", "fix", "explain")
+_MOST_OWN = 20
+
+
+def write_overview(
+    formatter: click.HelpFormatter, groups: Mapping[str, Mapping[str, str]], here: Path
+) -> None:
+    """Write the groups of verbs, with the built-in workflows and those of the project after the first one."""
+    own = _own_workflows(here)
+    built_in = files("pytest_lok.workflows")
+    reviews = {name: _description(built_in.joinpath(f"{name}.toml").read_text("utf-8")) for name in _REVIEWS}
+    first, *others = groups
+    sections = [(first, groups[first]), ("Review (workflows that are built in)", reviews)]
+    if own:
+        sections.append(("This project", own))
+    sections += [(title, groups[title]) for title in others]
+    width = max(len(name) for _, rows in sections for name in rows)
+    for title, rows in sections:
+        with formatter.section(title):
+            for name, about in rows.items():
+                room = formatter.width - width - formatter.current_indent - 2
+                line = f"{'':{formatter.current_indent}}{name:<{width}}  {_cut(about, room)}"
+                formatter.write(f"{line.rstrip()}\n")
+
+
+def _own_workflows(here: Path) -> dict[str, str]:
+    """The workflows of the project that ``here`` lies in, with their descriptions."""
+    folder = next((up / ".lok" / "workflows" for up in (here, *here.parents) if (up / ".lok").is_dir()), None)
+    try:
+        names = sorted(file.name for file in folder.iterdir() if file.suffix == ".toml") if folder else []
+    except OSError:
+        return {}
+    found = {name.removesuffix(".toml"): _read(folder / name) for name in names[:_MOST_OWN] if folder}
+    if len(names) > _MOST_OWN:
+        found["…"] = f"and {len(names) - _MOST_OWN} more: `lok workflow list`"
+    return found
+
+
+def _read(file: Path) -> str:
+    try:
+        return _description(file.read_text("utf-8", "replace"))
+    except OSError:
+        return ""
+
+
+def _description(text: str) -> str:
+    """What stands behind ``description`` above the first table; "" where it is written in another way."""
+    found = _DESCRIPTION.search(text.split("\n[", 1)[0])
+    return (found[1] or found[2] or "").replace('\\"', '"') if found else ""
+
+
+def _cut(text: str, room: int) -> str:
+    plain = "".join(character if character.isprintable() else " " for character in text)
+    return plain if len(plain) <= room else f"{plain[: max(room - 1, 0)].rstrip()}…"
