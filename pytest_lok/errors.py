@@ -57,6 +57,10 @@ class Fault:
     end: int = 0
     hint: str = ""
 
+    def shifted(self, by: int) -> Fault:
+        """The fault in a text of which the other one begins at offset ``by``."""
+        return Fault(message=self.message, start=self.start + by, end=self.end + by, hint=self.hint)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:

@@ -105,10 +105,12 @@ def _python(root: Path, names: set[str]) -> LanguageScore:
         section for name in ("setup.cfg", "tox.ini") if name in names for section in read_ini(root / name)
     }
     configured = as_table(pyproject.get("tool")).keys() | {s.removeprefix("tool:") for s in sections}
-    is_package = bool(
-        {"project", "build-system"} & pyproject.keys() or "poetry" in configured or "metadata" in sections
+    is_package = (
+        {"project", "build-system"} & pyproject.keys()
+        or "poetry" in configured
+        or "metadata" in sections
+        or files & {"setup.py", "Pipfile", "manage.py", "requirements.txt"}
     )
-    is_package = is_package or bool(files & {"setup.py", "Pipfile", "manage.py", "requirements.txt"})
     needs = [*_requirements(pyproject), *_setup_cfg(root, names), *_pipfile(root, names)]
     needs += [line for name in requirements for line in read_text(root / name).splitlines()]
     distributions = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import functools
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -61,6 +62,7 @@ class Git:
     ) -> None:
         self._root = Path(root)
         self._shell = shell
+        self._git = functools.partial(git_output, shell)
         self._bases = tuple(bases)
         self._judged = judged
         self._ci = ci
@@ -261,9 +263,6 @@ class Git:
             for line in filter(None, listed.split(b"\0")):
                 fields, name = os.fsdecode(line).split("\t", 1)
                 yield name, fields.split(" ")
-
-    async def _git(self, *arguments: str, stdin: bytes = b"", ok_codes: Sequence[int] = (0,)) -> bytes:
-        return await git_output(self._shell, *arguments, stdin=stdin, ok_codes=ok_codes)
 
 
 def _is_same_directory(path: Path, other: Path) -> bool:

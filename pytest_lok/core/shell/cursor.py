@@ -17,6 +17,8 @@ MAX_DEPTH = 60
 
 WORD_END = r"(?=[ \t\n;&|()<>]|\Z)"
 NAME = late_regex(r"[A-Za-z_][A-Za-z0-9_]*")
+ASSIGNMENT = late_regex(r"([A-Za-z_][A-Za-z0-9_]*)=")
+"""The start of a word that sets a variable."""
 KEYWORD = late_regex(
     r"(if|then|elif|else|fi|do|done|case|esac|while|until|for|in|function|select|coproc|[{}!])" + WORD_END
 )

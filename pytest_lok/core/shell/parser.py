@@ -17,12 +17,11 @@ from pytest_lok.core.shell.ast import (
     SimpleCommand,
     UnsupportedSyntax,
 )
-from pytest_lok.core.shell.cursor import HOLE, KEYWORD, NAME, Cursor
+from pytest_lok.core.shell.cursor import ASSIGNMENT, HOLE, KEYWORD, NAME, Cursor
 from pytest_lok.core.shell.lexer import Lexer
 from pytest_lok.core.shell.redirections import RedirectionReader
 from pytest_lok.late_regex import late_regex
 
-_ASSIGNMENT = late_regex(r"([A-Za-z_][A-Za-z0-9_]*)=")
 _OPENERS = frozenset({"{", "if", "while", "until", "for", "case"})
 _CLOSERS = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
 _BASH_ONLY = frozenset({"function", "select", "coproc"})
@@ -256,7 +255,7 @@ class Parser:
 
     def _argument(self, command: SimpleCommand) -> None:
         """The next word: an assignment, the command's name or an argument of it."""
-        assignment = None if command.words else self.cursor.match(_ASSIGNMENT)
+        assignment = None if command.words else self.cursor.match(ASSIGNMENT)
         word = self.lexer.word()
         if assignment:
             command.assignments.append((assignment[1], word.without_prefix(len(assignment[0]))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from jinja2.exceptions import TemplateSyntaxError
 
@@ -92,8 +93,7 @@ def _allows_dash(text: str) -> bool:
 
 def shift_fault(fault: Fault, by: int) -> Fault:
     """A fault of a placeholder that starts there."""
-    hint = fault.hint or "for two literal braces write {{ '{{' }}"
-    return Fault(message=fault.message, start=fault.start + by, end=fault.end + by, hint=hint)
+    return replace(fault.shifted(by), hint=fault.hint or "for two literal braces write {{ '{{' }}")
 
 
 def statement_faults(source: str, spans: list[tuple[int, int]]) -> Iterator[Fault]:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 
 from pytest_lok.core.shell.ast import Hole, Quoting, Script, UnsupportedSyntax
-from pytest_lok.core.shell.cursor import HOLE
+from pytest_lok.core.shell.cursor import HOLE, NAME
 from pytest_lok.core.shell.parser import scan
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError, TemplateError
@@ -17,7 +17,6 @@ MAX_ARGUMENT = 131_071
 """Bytes of one argument or environment variable; Linux takes no more."""
 
 CMD = "{cmd}"
-_NAME = late_regex(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE_OPTION = late_regex(r"-[A-Za-z]*c|--run|--command|--eval")
 _OPTION = late_regex(r"(--?[\w-]+=)?")
 _JOINS_ARGUMENTS = frozenset({"eval", "ssh", "su", "watch"})
@@ -66,7 +65,7 @@ def check_wrapper(wrapper: str) -> str | None:
 
 def _export_values(command: ShellCommand) -> str:
     for name in command.values:
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise TemplateError(
                 f"the environment variable {name!r} cannot be set inside the command wrapper",
                 hint="shells take letters, digits and _ in a name",

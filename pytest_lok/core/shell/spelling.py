@@ -29,13 +29,8 @@ def fill_holes(source: str, script: Script, texts: dict[Hole, str]) -> str:
 
 def reference(quoting: Quoting, name: str) -> str:
     """How the shell is told to expand the variable, for the quotes around the hole."""
-    match quoting:
-        case Quoting.BARE:
-            return f'"${{{name}}}"'
-        case Quoting.OPEN:
-            return f"${{{name}}}"
-        case Quoting.SINGLE:
-            return f"'\"${{{name}}}\"'"
+    around = {Quoting.BARE: '"', Quoting.OPEN: "", Quoting.SINGLE: "'\""}[quoting]
+    return f"{around}${{{name}}}{around[::-1]}"
 
 
 def _as_unquoted(source: str, doc: HereDoc) -> Iterator[tuple[int, int, str]]:

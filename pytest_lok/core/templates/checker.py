@@ -153,10 +153,8 @@ class NameChecker:
         # what is wrong already needs no warning beside it
         if self.names.own and not self.faults:
             for node in constants(judged):
-                place = self._place(node)
                 message = "this reads nothing of what the step did, so it always says the same"
-                fault = Fault(message=message, start=place.start, end=place.end, hint=_CONSTANT_HINT)
-                self.warnings.append(fault)
+                self.warnings.append(self._fault_at(node, message, _CONSTANT_HINT))
 
     def _check_step(self, node: nodes.Expr, name: str, *, owner: bool) -> None:
         if name not in self.names.steps:
@@ -291,8 +289,11 @@ class NameChecker:
             self._fault(node, f"`{name}` does not take this: {error}")
 
     def _fault(self, node: nodes.Node, message: str, *, hint: str = "") -> None:
+        self.faults.append(self._fault_at(node, message, hint))
+
+    def _fault_at(self, node: nodes.Node, message: str, hint: str) -> Fault:
         token = self._place(node)
-        self.faults.append(Fault(message=message, start=token.start, end=token.end, hint=hint))
+        return Fault(message=message, start=token.start, end=token.end, hint=hint)
 
     def _place(self, node: nodes.Node) -> SourceToken:
         """The token to point at: for a field its name, after the dot; for a test its name, after ``is``."""

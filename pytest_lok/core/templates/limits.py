@@ -113,18 +113,15 @@ def reading_work(value: object) -> int:
     return len(value) if isinstance(value, SIZED) else 0
 
 
-def check_growth(budget: RenderingBudget, operator: str, time_left: Any, right: Any) -> None:
+def check_growth(budget: RenderingBudget, operator: str, left: Any, right: Any) -> None:
     """TemplateError if the operation's result is too large; called before it is made."""
-    if isinstance(time_left, SIZED) and isinstance(right, SIZED):
-        budget.check_size(_size(budget, time_left) + _size(budget, right))
-    elif operator == "*" and (isinstance(time_left, SIZED) or isinstance(right, SIZED)):
-        sized, times = (time_left, right) if isinstance(time_left, SIZED) else (right, time_left)
+    if isinstance(left, SIZED) and isinstance(right, SIZED):
+        budget.check_size(_size(budget, left) + _size(budget, right))
+    elif operator == "*" and (isinstance(left, SIZED) or isinstance(right, SIZED)):
+        sized, times = (left, right) if isinstance(left, SIZED) else (right, left)
         budget.check_size(_size(budget, sized) * times if isinstance(times, int) else 0)
-    elif isinstance(time_left, int) and isinstance(right, int):
-        bits = {
-            "*": time_left.bit_length() + right.bit_length(),
-            "**": time_left.bit_length() * max(right, 1),
-        }
+    elif isinstance(left, int) and isinstance(right, int):
+        bits = {"*": left.bit_length() + right.bit_length(), "**": left.bit_length() * max(right, 1)}
         if bits.get(operator, 0) > MAX_BITS:
             raise TemplateError(f"the number is too large (over {MAX_BITS} bits)")
 

@@ -44,10 +44,7 @@ def _each_tag(source: str, names: VisibleNames, whole: SourceError) -> SourceErr
         try:
             check_template(part.text, names)
         except SourceError as error:
-            faults += [
-                Fault(message=f.message, start=f.start + part.start, end=f.end + part.start, hint=f.hint)
-                for f in error.faults
-            ]
+            faults += [fault.shifted(part.start) for fault in error.faults]
     return SourceError(faults) if faults else whole
 
 

@@ -237,9 +237,13 @@ def root_values(scope: Scope) -> dict[str, object]:
     found: dict[str, object] = {
         "steps": Namespace(lambda name: _step_value(scope, name)),
         "arg": Namespace(lambda name: _argument_value(scope, name)),
-        "env": Namespace(lambda name: _env_value(scope, name)),
+        "env": Namespace(
+            lambda name: scope.env.get(name, missing(f"environment variable {name} is not set"))
+        ),
         "workflow": Namespace(lambda name: _workflow_value(scope, name)),
-        "project": Namespace(lambda name: _project_value(scope, name)),
+        "project": Namespace(
+            lambda name: scope.project.get(name, missing(f"the project's {name} is not known"))
+        ),
     }
     if scope.loop is not None:
         found |= {"item": scope.loop.item, "index": scope.loop.index}
@@ -281,18 +285,10 @@ def _argument_value(scope: Scope, name: str) -> object:
     return missing(f"argument {name!r} is not given", f"give it as --{name} VALUE; {OPTIONAL}")
 
 
-def _env_value(scope: Scope, name: str) -> object:
-    return scope.env[name] if name in scope.env else missing(f"environment variable {name} is not set")
-
-
 def _workflow_value(scope: Scope, name: str) -> object:
     if name == "name":
         return scope.workflow_name
     return " + ".join(backend[:1].upper() + backend[1:] for backend in scope.backends) or "lok"
-
-
-def _project_value(scope: Scope, name: str) -> object:
-    return scope.project.get(name, missing(f"the project's {name} is not known"))
 
 
 def own_values(own: StepResult, found: dict[str, Json], wanted: Collection[str]) -> dict[str, object]:

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from pytest_lok.core.shell.compiler import ShellTemplate
+from pytest_lok.core.shell.cursor import NAME
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Shell
 from pytest_lok.core.workflow.step_keys import StepKeys
 from pytest_lok.errors import Fault
-from pytest_lok.late_regex import late_regex
 
-_VARIABLE = late_regex(r"[A-Za-z_][A-Za-z0-9_]*")
 _TRUSTED_NAMES = frozenset({"env", "project", "workflow"})
 """Names whose values no answer and no argument can choose."""
 
@@ -112,7 +111,7 @@ def _check_command(keys: StepKeys) -> None:
     if document.argv and document.pipefail:
         keys.report("`pipefail` is about `shell`", "`argv` has no pipes", "pipefail", key=True)
     for name in document.env or ():
-        if not _VARIABLE.fullmatch(name):
+        if not NAME.fullmatch(name):
             keys.report(
                 f"{name!r} cannot be the name of an environment variable",
                 "letters, digits and _",

@@ -152,14 +152,11 @@ def _too_few(step: Step, passed: int, counted: list[StepResult]) -> StepResult:
 
 
 def _verb(result: StepResult) -> str:
-    match result.outcome:
-        case Outcome.FAILED:
-            return "failed"
-        case Outcome.ERROR:
-            return "had an error"
-        case Outcome.SOFT:
-            return "failed softly"
-        case Outcome.SKIPPED:
-            return "was blocked" if result.blocked else "was skipped"
-        case Outcome.PASSED:
-            return "passed"
+    skipped = "was blocked" if result.blocked else "was skipped"
+    return {
+        Outcome.PASSED: "passed",
+        Outcome.FAILED: "failed",
+        Outcome.ERROR: "had an error",
+        Outcome.SOFT: "failed softly",
+        Outcome.SKIPPED: skipped,
+    }[result.outcome]

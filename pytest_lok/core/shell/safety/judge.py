@@ -24,7 +24,7 @@ from pytest_lok.core.shell.ast import (
     SimpleCommand,
     UnsupportedSyntax,
 )
-from pytest_lok.core.shell.cursor import MAX_DEPTH
+from pytest_lok.core.shell.cursor import MAX_DEPTH, NAME
 from pytest_lok.core.shell.parser import scan
 from pytest_lok.core.shell.safety.arrivals import arriving
 from pytest_lok.core.shell.safety.command_tables import (
@@ -38,16 +38,12 @@ from pytest_lok.core.shell.safety.command_tables import (
 )
 from pytest_lok.core.shell.safety.file_trace import FileTrace
 from pytest_lok.core.shell.safety.options import decides_what_runs, is_known
-from pytest_lok.core.shell.safety.taint import ANY, CALLERS, IDENTIFIER, TaintFlow
+from pytest_lok.core.shell.safety.taint import ANY, CALLERS, TaintFlow
 from pytest_lok.dataclass import dataclass
-from pytest_lok.late_regex import late_regex
 
 DASH = ("-",)
 ASSIGNS = "="
 """Among forbidden starts: no start of the text, but a name with a ``=`` behind it."""
-
-ASSIGNED = late_regex(r"([A-Za-z_][A-Za-z0-9_]*)=")
-"""The start of a word that sets a variable."""
 
 Rule: TypeAlias = "Callable[[CommandJudge, NamedCommand], None]"
 
@@ -226,7 +222,7 @@ class CommandJudge:
 
     def forbid_start(self, word: ShellWord, name: str = "", starts: tuple[str, ...] = DASH) -> None:
         """No value may begin the word of the command ``name`` with one of the ``starts``."""
-        assigns = ASSIGNS in starts and (not word.prefix or IDENTIFIER.fullmatch(word.prefix))
+        assigns = ASSIGNS in starts and (not word.prefix or NAME.fullmatch(word.prefix))
         if word.pieces and (isinstance(word.pieces[0], Hole) or (assigns and word.own_holes)):
             self.report.forbidden_starts.append((word, starts))
             # the value may be empty, and then the variable behind it begins the word

@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from pytest_lok.core.shell.ast import POSITIONAL, Hole, ShellWord, SimpleCommand
+from pytest_lok.core.shell.cursor import NAME
 from pytest_lok.dataclass import dataclass
-from pytest_lok.late_regex import late_regex
 
 ANY = "*"
 """Among names that are read: whichever there are."""
@@ -19,7 +19,6 @@ ANY = "*"
 CALLERS = "<"
 """Among names: what functions may read as their input."""
 
-IDENTIFIER = late_regex(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOWHERE = frozenset({"", "/dev/null", "/dev/stderr", "/dev/stdout"})
 
 
@@ -72,7 +71,7 @@ class TaintFlow:
         self._set_to[name].append(word)
         self._variables_into[name] |= word.reads
         for piece in word.pieces:  # arithmetic and eval read a variable that another one names
-            self._variables_into[name].update(IDENTIFIER.findall(piece) if isinstance(piece, str) else ())
+            self._variables_into[name].update(NAME.findall(piece) if isinstance(piece, str) else ())
         self._holes_into[name].update(word.holes)
         self.printed.update(word.own_holes)
 
@@ -122,44 +121,36 @@ class TaintFlow:
     def refused(self, holes: Collection[Hole]) -> Iterator[tuple[Hole, str]]:
         """Those of all ``holes`` of the text whose values reach code, each with how."""
         for sink in self._sinks:
-            for hole in self._reaching(sink.names):
+            for hole in self.holes_in_variables(sink.names):
                 # a number that a program counts cannot be code in a calculation; the value itself can
                 if hole in self.printed or not sink.is_arithmetic:
                     yield hole, f"text that {sink.what} reads later and may run as code"
+        # one reason is enough: it holds for all values of the text
+        if reason := next(self._reasons(), ""):
+            yield from ((hole, reason) for hole in holes)
+
+    def _reasons(self) -> Iterator[str]:
+        """Why no value of the text is safe, wherever it stands."""
         # no value is in a file to which the text prints nothing
         written = {path: _base(path) for path in self._written - _NOWHERE} if self._file_has_output else {}
         started = {_base(path) for path in self._run_paths}
         code = [sink for sink in self._sinks if not sink.is_arithmetic]
-        reasons = [
-            f"in a text that writes to `{path}` and runs it"
-            for path in sorted(written)
-            if written[path] in started
-        ]
-        files = {_base(path) for path in self._run_files} - {""}
-        reasons += [
-            f"in a text that writes to `{name}` by a program, and runs it"
-            for name in sorted(files)
-            if any(
-                re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", text) for text in self.little_programs
-            )
-        ]
+        for path in sorted(written):
+            if written[path] in started:
+                yield f"in a text that writes to `{path}` and runs it"
+        for name in sorted({_base(path) for path in self._run_files} - {""}):
+            named = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])")
+            if any(map(named.search, self.little_programs)):
+                yield f"in a text that writes to `{name}` by a program, and runs it"
         # find's `-exec {}` runs whatever it comes upon
         if written and "{}" in started:
-            reasons.append("in a text that writes files and runs what it finds")
-        reasons += [
-            f"in a text that prints its variables and has {sink.what}"
-            for sink in code
-            if self.prints_environment
-        ]
-        reasons += [
-            f"in a text that writes files and has {s.what}" for s in code if written and ANY in s.names
-        ]
-        reasons += (
-            ["in a text that sets an alias of git, which can run it as code"] if self.sets_git_alias else []
-        )
-        # one reason is enough: it holds for all values of the text
-        for reason in reasons[:1]:
-            yield from ((hole, reason) for hole in holes)
+            yield "in a text that writes files and runs what it finds"
+        if self.prints_environment:
+            yield from (f"in a text that prints its variables and has {sink.what}" for sink in code)
+        if written:
+            yield from (f"in a text that writes files and has {it.what}" for it in code if ANY in it.names)
+        if self.sets_git_alias:
+            yield "in a text that sets an alias of git, which can run it as code"
 
     def origins(self, word: ShellWord) -> tuple[list[ShellWord], list[Hole]]:
         """Where a name's text comes from: words with holes, and the holes that come in by unknown ways."""
@@ -171,7 +162,7 @@ class TaintFlow:
             unknown += [hole for hole in word.holes if hole not in word.own_holes]
             names = _only_variables(word)
             for name in word.reads if names is None or not _stands_apart(word.pieces) else ():
-                unknown += self._reaching({name})
+                unknown += self.holes_in_variables({name})
             unknown += self._follow(names or (), seen, todo)
         return known, unknown
 
@@ -187,7 +178,7 @@ class TaintFlow:
                     split.append(part)
                 elif may_split or _is_option(part):
                     unknown += part.own_holes
-                elif isinstance(part.pieces[0], Hole) or IDENTIFIER.match(part.prefix):
+                elif isinstance(part.pieces[0], Hole) or NAME.match(part.prefix):
                     guarded.append(part)
                 if may_split and _is_option(part):
                     unknown += part.own_holes
@@ -195,7 +186,7 @@ class TaintFlow:
                 continue
             if (names := _only_variables(part)) is None:
                 nested = [hole for hole in part.holes if hole not in part.own_holes]
-                unknown += [*nested, *self._reaching(part.reads)]
+                unknown += [*nested, *self.holes_in_variables(part.reads)]
             unknown += self._follow(names or (), seen, todo)
         return guarded, split, [hole for hole in unknown if hole not in self.not_printed]
 
@@ -205,7 +196,7 @@ class TaintFlow:
         for name in names:
             # set by a program or a loop: only its holes are known, not its text
             if name in self._set_otherwise:
-                unknown += self._reaching({name})
+                unknown += self.holes_in_variables({name})
             elif name not in seen:
                 seen.add(name)
                 todo += self._set_to[name]
@@ -216,7 +207,11 @@ class TaintFlow:
         listed = list(words)
         holes = [hole for word in listed for hole in word.holes]
         reads = {name for word in listed for name in word.reads}
-        return [hole for hole in (*holes, *self._reaching(reads)) if not (whole and hole in self.not_printed)]
+        return [
+            hole
+            for hole in (*holes, *self.holes_in_variables(reads))
+            if not (whole and hole in self.not_printed)
+        ]
 
     def holes_in_input(self, command: SimpleCommand) -> list[Hole]:
         """The holes that the command's input may consist of."""
@@ -224,13 +219,10 @@ class TaintFlow:
         names = {name for feed in command.inputs for name in feed.reads} | (
             {CALLERS} if command.in_function else set()
         )
-        return [hole for hole in (*holes, *self._reaching(names)) if hole not in self.not_printed]
+        return [hole for hole in (*holes, *self.holes_in_variables(names)) if hole not in self.not_printed]
 
     def holes_in_variables(self, names: Collection[str]) -> list[Hole]:
         """The holes whose values may be in variables of these names."""
-        return self._reaching(names)
-
-    def _reaching(self, names: Collection[str]) -> list[Hole]:
         seen: set[str] = set()
         todo = list(self._holes_into if ANY in names else names)
         while todo:
@@ -244,7 +236,7 @@ def _only_variables(word: ShellWord) -> set[str] | None:
     """The variables in the word, None if something else than their text is."""
     if None not in word.pieces:
         return set()
-    names = {name if IDENTIFIER.fullmatch(name) else POSITIONAL for name in word.variables}
+    names = {name if NAME.fullmatch(name) else POSITIONAL for name in word.variables}
     # a substitution makes a None too, and is no variable's text
     whole = len(word.variables) == word.pieces.count(None) and names == word.reads
     return names if whole and "#" not in word.variables else None
@@ -258,9 +250,8 @@ def _first_pieces(pieces: Sequence[str | Hole | None]) -> Sequence[str | Hole | 
 
 def _is_option(word: ShellWord) -> bool:
     """Whether an option is written in it."""
-    return any(isinstance(piece, str) and re.search(r"(\A|\s)-", piece) for piece in word.pieces[:1]) or any(
-        isinstance(piece, str) and re.search(r"\s-", piece) for piece in word.pieces
-    )
+    texts = ((place, piece) for place, piece in enumerate(word.pieces) if isinstance(piece, str))
+    return any(re.search(r"\s-" if place else r"(\A|\s)-", text) for place, text in texts)
 
 
 def _stands_apart(pieces: Sequence[str | Hole | None]) -> bool:

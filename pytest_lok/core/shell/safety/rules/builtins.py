@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 
 from pytest_lok.core.shell.ast import POSITIONAL, NamedCommand, ShellWord
+from pytest_lok.core.shell.cursor import ASSIGNMENT, NAME
 from pytest_lok.core.shell.safety.command_tables import TEST_BINARY, TEST_UNARY
-from pytest_lok.core.shell.safety.judge import ASSIGNED, CommandJudge
+from pytest_lok.core.shell.safety.judge import CommandJudge
 from pytest_lok.core.shell.safety.options import decides_what_runs
 from pytest_lok.core.shell.safety.rules.arguments import check_arguments
-from pytest_lok.core.shell.safety.taint import ANY, IDENTIFIER
+from pytest_lok.core.shell.safety.taint import ANY
 
 
 def harmless(judge: CommandJudge, call: NamedCommand) -> None:
@@ -52,15 +53,15 @@ def declaration(judge: CommandJudge, call: NamedCommand) -> None:
     options = any(word.prefix.startswith(("-", "+")) for word in call.args)
     exports = call.name == "export" or any(re.match("-[a-z]*x", word.prefix) for word in call.args)
     # programs see these variables, so what they print may have the values in it
-    names = [IDENTIFIER.match(word.prefix) for word in call.args if exports]
+    names = [NAME.match(word.prefix) for word in call.args if exports]
     judge.trace.exported.update(name[0] for name in names if name)
     for word in call.args:
-        assigned = ASSIGNED.match(word.prefix)
+        assigned = ASSIGNMENT.match(word.prefix)
         if assigned and not options:
             judge.assign(assigned[1], word.without_prefix(assigned.end()))
             continue
         judge.runs_words([word], call.name)
-        if options and (declared := IDENTIFIER.match(word.prefix)):
+        if options and (declared := NAME.match(word.prefix)):
             judge.flow.calculates({declared[0]}, f"`{call.name}`")
             judge.flow.becomes(declared[0], word)
 
@@ -71,7 +72,7 @@ def namer(judge: CommandJudge, call: NamedCommand) -> None:
     if any(word.prefix.startswith("-C") for word in call.args):  # mapfile calls a command for what it reads
         judge.runs_input(call.name, call.command)
     for name in [word.literal or "" for word in call.args] or ["REPLY"]:
-        if IDENTIFIER.fullmatch(name) and call.name != "unset":
+        if NAME.fullmatch(name) and call.name != "unset":
             judge.flow.is_input(name, call.command)
             if decides_what_runs(name):
                 judge.runs_input(f"{call.name} {name}", call.command)
@@ -82,7 +83,7 @@ def calculation(judge: CommandJudge, call: NamedCommand) -> None:
     """``let`` and ``[[``: bash calculates with the names in them."""
     for word in call.args:
         judge.refuse(word.holes, f"an argument of `{call.name}`, in which bash calculates")
-        judge.flow.calculates((*IDENTIFIER.findall(word.as_code), *word.reads), f"`{call.name}`")
+        judge.flow.calculates((*NAME.findall(word.as_code), *word.reads), f"`{call.name}`")
 
 
 def positional(judge: CommandJudge, call: NamedCommand) -> None:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 
 from pytest_lok.core.shell.ast import NamedCommand, ShellWord
+from pytest_lok.core.shell.cursor import ASSIGNMENT
 from pytest_lok.core.shell.safety.command_tables import LITTLE_LANGUAGES
-from pytest_lok.core.shell.safety.judge import ASSIGNED, CommandJudge
+from pytest_lok.core.shell.safety.judge import CommandJudge
 from pytest_lok.core.shell.safety.rules.arguments import check_arguments
 from pytest_lok.late_regex import late_regex
 
@@ -87,7 +88,7 @@ def _program(judge: CommandJudge, call: NamedCommand, words: Sequence[ShellWord]
 
 def _awk_variables(judge: CommandJudge, call: NamedCommand, words: Sequence[ShellWord]) -> None:
     for word in words:
-        if not (assigned := ASSIGNED.match(word.prefix)):
+        if not (assigned := ASSIGNMENT.match(word.prefix)):
             judge.runs_words([word], call.name)
             continue
         programs = [other.literal or "" for other in call.args]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_lok.core.shell.ast import Hole, NamedCommand, ShellWord
+from pytest_lok.core.shell.cursor import ASSIGNMENT
 from pytest_lok.core.shell.safety.command_tables import (
     CODE_MODULES,
     INPUT_EVALUATORS,
@@ -17,7 +18,7 @@ from pytest_lok.core.shell.safety.command_tables import (
     Interpreter,
     interpreter,
 )
-from pytest_lok.core.shell.safety.judge import ASSIGNED, CommandJudge, name_of
+from pytest_lok.core.shell.safety.judge import CommandJudge, name_of
 from pytest_lok.core.shell.safety.rules.arguments import check_arguments, check_command_among
 
 
@@ -47,7 +48,7 @@ def wrapper(judge: CommandJudge, call: NamedCommand) -> None:
             return
     for place, word in enumerate(call.args):
         rest = call.args[place:]
-        if assigned := ASSIGNED.match(word.prefix):
+        if assigned := ASSIGNMENT.match(word.prefix):
             judge.assign(assigned[1], word.without_prefix(assigned.end()))
         elif word.prefix.startswith("-") and not allowed.fullmatch(word.literal or ""):
             _unclear(judge, replace(call, name=f"{call.name} {word.prefix}", args=rest))

@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Collection, Iterable, Sequence
 
 from pytest_lok.core.shell.ast import NamedCommand, Script, ShellWord
+from pytest_lok.core.shell.cursor import ASSIGNMENT
 from pytest_lok.core.shell.safety import command_tables as tables
 from pytest_lok.core.shell.safety.arrivals import sent_files
 from pytest_lok.core.shell.safety.file_tables import CHANGERS, COPIERS, MAKERS, MODULES
-from pytest_lok.core.shell.safety.judge import ASSIGNED, CommandJudge, Rule, RuleTable, SafetyReport
+from pytest_lok.core.shell.safety.judge import CommandJudge, Rule, RuleTable, SafetyReport
 from pytest_lok.core.shell.safety.openers import opened_words
 from pytest_lok.core.shell.safety.rules import arguments, builtins, files, git, languages, launchers
 from pytest_lok.core.shell.safety.rules.arguments import check_arguments, check_command_among
@@ -76,7 +77,7 @@ def _but_names(judge: CommandJudge, call: NamedCommand) -> Sequence[ShellWord]:
         text = args[place].literal or ""
         if _CONTAINER_DATA.fullmatch(text) and place + 1 < len(args):
             word = args[place + 1]
-            if assigned := ASSIGNED.match(word.prefix):
+            if assigned := ASSIGNMENT.match(word.prefix):
                 judge.assign(assigned[1], word.without_prefix(assigned.end()))
             elif text in ("-e", "--env"):
                 judge.runs_words([word], call.name)
