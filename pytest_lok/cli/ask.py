@@ -38,9 +38,9 @@ def _ask(words: tuple[str, ...], everybody: bool) -> int:
     everybody = everybody or "backend" not in project.settings.defaults.written
     names = _everybody(call, world) if everybody else _named(project.settings, text, world)
     if not call.json:
-        models = {name: _model(name, project.settings, world) for name in names}
-        asked = ", ".join(f"{name} ({model})" if model else name for name, model in models.items())
-        call.terminal.note(f"asking {asked}")
+        call.terminal.note(
+            f"asking {', '.join(_with_model(name, project.settings, world) for name in names)}"
+        )
     lines = ProgressLines(verbose=call.options.verbose, finished=False)
     quiet = call.options.json and not call.options.verbose
     progress = view(call.terminal, lines, color=call.color, quiet=quiet)
@@ -68,12 +68,13 @@ def _ask(words: tuple[str, ...], everybody: bool) -> int:
     return code
 
 
-def _model(name: str, settings: Settings, world: World) -> str:
-    """The model that will be asked, as far as lok and not the backend decides."""
+def _with_model(name: str, settings: Settings, world: World) -> str:
+    """The backend, and the model that will be asked, as far as lok and not the backend decides."""
     from pytest_lok.engine.ports import HasServer
 
     backend = world.backends[name]
-    return settings.backends[name].model or (backend.usual_model() if isinstance(backend, HasServer) else "")
+    model = settings.backends[name].model or (backend.usual_model() if isinstance(backend, HasServer) else "")
+    return f"{name} ({model})" if model else name
 
 
 def _whom(call: Invocation, everybody: bool) -> tuple[Invocation, bool]:

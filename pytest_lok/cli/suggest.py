@@ -34,7 +34,8 @@ def _suggest(task: str) -> int:
     rows = [("", "BACKEND", "WHY", "STATE")]
     for route in found:
         mark = "->" if route in able[:1] else ""
-        rows.append((mark, route.backend, route.why, route.problem.message if route.problem else "available"))
+        problem = route.problem.message if route.problem else "available"
+        rows.append((mark, route.backend, route.why, problem.removeprefix(f"{route.backend}: ")))
     call.deliver(columns(rows))
     if not able:
         call.terminal.note("nobody can answer; `lok doctor` says what to do")

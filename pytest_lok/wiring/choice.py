@@ -20,7 +20,7 @@ def only_by_name(settings: Settings, environ: Mapping[str, str]) -> dict[str, st
     found = {
         name: "it answers by rules, and has no `strengths`"
         for name, backend in settings.backends.items()
-        if backend.type == "scripted" and not backend.strengths
+        if backend.type == "scripted" and backend.enabled and not backend.strengths
     }
     for name, provider in PROVIDERS.items():
         if name in settings.mentioned:

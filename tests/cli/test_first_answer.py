@@ -9,6 +9,7 @@ import pytest
 from tests.backends.tools import fake_tool
 from tests.cli.projects import Project
 from tests.fake_llm_api import FakeLLM
+from tests.plugin.conftest import run_apart
 
 KEY = "sk-quite-a-key-indeed"
 APIS = {
@@ -182,3 +183,59 @@ def test_api_mode_has_a_model(bare: Project, server: FakeLLM) -> None:
     bare.environ |= {"MY_KEY": KEY, "ANTHROPIC_BASE_URL": server.url}
     bare.write("home/.config/lok/lok.toml", '[backends.claude]\napi_key_env = "MY_KEY"\n')
     assert "== claude == claude-sonnet-5-5 · " in bare.lok("ask", "?").out
+
+
+def test_nobody_looks_for_a_server_that_is_not_needed(bare: Project, server: FakeLLM) -> None:
+    bare.environ["OLLAMA_HOST"] = server.url
+    fake_tool(bare.root / "bin", name="claude", out=CLAUDE)
+    bare.workflow("w", '[[steps]]\nname = "a"\nshell = "true"\n[[steps]]\nname = "b"\nprompt = "Hello?"\n')
+    assert bare.lok("w").code == 0
+    for words in (
+        ["plan", "w"],
+        ["workflow", "list"],
+        ["workflow", "validate"],
+        ["ask", "-b", "claude", "?"],
+    ):
+        assert bare.lok(*words).code == 0
+    assert server.requests == []
+
+
+def test_a_session_of_pytest_looks_for_no_server(
+    bare: Project, server: FakeLLM, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", server.url)
+    pytester.mkdir(".lok").joinpath("workflows").mkdir()
+    pytester.path.joinpath(".lok/workflows/w.toml").write_text('[[steps]]\nname = "a"\nshell = "true"\n')
+    run_apart(pytester, "--lok", "-p", "no:cacheprovider").assert_outcomes(passed=1)
+    assert server.requests == []
+
+
+def test_one_look_is_enough_for_a_run(bare: Project, server: FakeLLM) -> None:
+    bare.environ["OLLAMA_HOST"] = server.url
+    bare.workflow("w", "".join(f'[[steps]]\nname = "{name}"\nprompt = "{name}?"\n' for name in "abcd"))
+    assert bare.lok("w").code == 0
+    assert [it["path"] for it in server.requests].count("/api/tags") == 1
+
+
+def test_nobody_answering_is_said_with_how_many_were_asked(bare: Project) -> None:
+    bare.environ |= {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": "http://127.0.0.1:1"}
+    bare.environ |= {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "http://127.0.0.1:1"}
+    done = bare.lok("ask", "?")
+    assert done.code == 3
+    assert done.err.endswith("ask: nobody answered (2 asked)\n")
+    assert "as ANTHROPIC_BASE_URL says?" in done.out
+
+
+def test_the_default_backend_of_the_settings_is_asked_alone(bare: Project, server: FakeLLM) -> None:
+    export(bare, server, "anthropic", "openai")
+    bare.write("lok.toml", '[defaults]\nbackend = "openai"\n')
+    assert bare.lok("ask", "?").err.splitlines()[0] == "asking openai (gpt-6.1-sol)"
+    assert bare.lok("ask", "?", "--all").err.splitlines()[0].startswith("asking anthropic (")
+    assert bare.lok("ask", "?", "-b", "anthropic", "--all").code == 2
+
+
+def test_an_address_in_a_variable_is_a_whole_one(bare: Project) -> None:
+    bare.environ |= {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "localhost:4000/v1"}
+    done = bare.lok("ask", "-b", "openai", "?")
+    assert done.code == 3
+    assert "the variable OPENAI_BASE_URL holds no URL" in done.out

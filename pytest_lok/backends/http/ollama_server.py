@@ -113,8 +113,7 @@ class OllamaBackend(HttpBackend):
         super().__init__(name, api, CHAT, http=http, environ=environ)
         url = self._api.base_url
         self._server = servers.setdefault(url, OllamaServer(url))
-        self._has_program = shutil.which("ollama", path=search_path(environ)) is not None
-        self._is_expected = self._has_program or bool(api.base_url or self._api.url_variable)
+        self._path = search_path(environ)
 
     def unreachable(self) -> BackendError | None:
         """NETWORK or NOT_INSTALLED where no server answers, NOT_CONFIGURED where it lacks the model."""
@@ -135,8 +134,10 @@ class OllamaBackend(HttpBackend):
     def _problem(self, state: ServerState, model: str) -> BackendError | None:
         table = self._api.table
         if state.problem:
-            kind = BackendFault.NETWORK if self._is_expected else BackendFault.NOT_INSTALLED
-            start = "`ollama serve` starts it" if self._has_program else "install and start Ollama"
+            is_installed = shutil.which("ollama", path=self._path) is not None
+            is_expected = is_installed or self._api.config.base_url or self._api.url_variable
+            kind = BackendFault.NETWORK if is_expected else BackendFault.NOT_INSTALLED
+            start = "`ollama serve` starts it" if is_installed else "install and start Ollama"
             hint = f"{start}; OLLAMA_HOST, or `base_url` in {table}, says where it is"
             return self._api.error(kind, state.problem, hint)
         if not state.chat_model:
