@@ -76,6 +76,7 @@ def _add(a: _N | None, b: _N | None) -> _N | None:
     return a if b is None else a + b
 
 
+BEFORE_FIX = "before fix "  # in the title of a section that says what was wrong with an attempt
 NO_USAGE = Usage()
 CACHED_USAGE = Usage(cached=1, input_tokens=0, output_tokens=0, cost_usd=0.0)
 """Of an answer that was known already: nothing was spent."""

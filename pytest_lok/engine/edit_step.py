@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from pytest_lok.core.edits.edits import EditDraft, FileChange, parse_edits
 from pytest_lok.core.edits.verification import verification
-from pytest_lok.core.results import NO_EDITS
+from pytest_lok.core.results import BEFORE_FIX, NO_EDITS
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.workflow.model import Ask, Shell
@@ -98,7 +98,7 @@ async def apply_together(
         for number, failure in fixable.items():
             part = parts[number]
             part.add_section(
-                f"before fix {action.fix_retries - left + 1}", f"{failure.message}\n{failure.output}"
+                f"{BEFORE_FIX}{action.fix_retries - left + 1}", f"{failure.message}\n{failure.output}"
             )
             feedback.append((number, _feedback(part.output, failure, edited=action.apply_edits)))
             part.reset_answer()

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from pytest_lok.core.results import Outcome, RunResult, Section, StepResult, Usage
+from pytest_lok.core.results import BEFORE_FIX, Outcome, RunResult, Section, StepResult, Usage
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.reports.facts import brief, done, item_label, last_attempt, many
 
@@ -46,7 +46,7 @@ def details(result: StepResult, *, output: bool, whole: bool = False) -> Iterato
         return
     for section in result.sections if result.passed else _evidence(result, output=output, whole=whole):
         text = section.text if whole else tail(section.text)
-        if "\n" not in text and "before fix " in section.title:
+        if "\n" not in text and BEFORE_FIX in section.title:
             yield from _indented(f"{section.title}: {text}")
         else:
             yield f"    --- {section.title} ---"
@@ -107,7 +107,7 @@ def _evidence(result: StepResult, *, output: bool, whole: bool) -> Iterator[Sect
         text = rest if section.title.endswith("assert") and first in result.reason else section.text
         known.add(text := _without_reason(text, result.reason))
         # each fix may have failed for the same reason
-        if text and not ("before fix " in section.title and text in result.reason):
+        if text and not (BEFORE_FIX in section.title and text in result.reason):
             yield replace(section, text=text)
     said = printed(result)
     if output and said and not result.items and said not in known:

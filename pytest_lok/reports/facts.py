@@ -87,10 +87,10 @@ def last_attempt(sections: Iterable[Section]) -> list[Section]:
     """The sections of the last attempt; of each one before a fix only the line that says what was wrong."""
     shown: list[Section] = []
     for section in sections:
-        before, fix, _ = section.title.rpartition("before fix ")
+        before, fix, _ = section.title.rpartition(BEFORE_FIX)
         if fix:
             # what stands between two fixes is the attempt that the second one corrects
-            shown = [it for it in shown if "before fix " in it.title or not it.title.startswith(before)]
+            shown = [it for it in shown if BEFORE_FIX in it.title or not it.title.startswith(before)]
             section = Section(title=section.title, text=section.text.partition("\n")[0])
         shown.append(section)
     return shown
