@@ -5,7 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pytest_lok.core.results import NO_EDITS, EditedFile, ItemResult, Outcome, Section, StepResult, Verdict
+from pytest_lok.core.results import (
+    BEFORE_FIX,
+    NO_EDITS,
+    EditedFile,
+    ItemResult,
+    Outcome,
+    Section,
+    StepResult,
+    Verdict,
+)
 from pytest_lok.core.text.truncation import one_line
 
 _BALLOT = 20  # characters of a ballot that are shown
