@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from pytest_lok.cli.invocation import Invocation
@@ -31,6 +33,11 @@ def _serve(answer_within: float) -> int:
             "`lok mcp` needs the package mcp, version 2, which is not installed here",
             hint="pip install 'pytest-lok[mcp]'",
         ) from missing
+    if sys.stdin is not None and sys.stdin.isatty():
+        call.terminal.note(
+            "lok mcp serves an agent on standard input and output: register the command with your agent "
+            "(`lok agents` says how). Ctrl-D ends it."
+        )
     from pytest_lok.cli.execute import stopping_on_signals
     from pytest_lok.mcp_server.toolbox import Toolbox
 

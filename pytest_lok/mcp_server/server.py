@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import sys
 import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -58,7 +61,6 @@ class _Progress:
 
 def make_server(toolbox: Toolbox) -> Server[Any]:
     """The server of a toolbox, for any transport."""
-    import asyncio
 
     async def list_tools(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=[_tool(spec) for spec in toolbox.tools()])
@@ -90,7 +92,9 @@ async def serve_stdio(toolbox: Toolbox) -> None:
     lines = InputLines(_STDIN, partial(toolbox.stop, "the client is gone"))
     try:
         async with stdio_server(stdin=cast("anyio.AsyncFile[str]", lines)) as (read, write):
-            await server.run(read, write, server.create_initialization_options())
+            # what is printed into the buffer of sys.stdout could come out when the protocol is over
+            with contextlib.redirect_stdout(sys.stderr):
+                await server.run(read, write, server.create_initialization_options())
     except* BrokenPipeError:
         pass  # the client is gone, which ends the server as well
     finally:

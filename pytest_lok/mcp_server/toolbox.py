@@ -37,9 +37,12 @@ class Toolbox:
     answers after ``limit`` seconds at the latest, if the run goes on then with its id.
     """
 
-    def __init__(self, open_project: Callable[[], Project], *, limit: float) -> None:
+    def __init__(
+        self, open_project: Callable[[], Project], *, limit: float, heartbeat: float = HEARTBEAT
+    ) -> None:
         self._open = open_project
         self._limit = limit
+        self._heartbeat = heartbeat
         self._first: Project | None = None
         self._runs = ServedRuns()
         self._own = {spec.name: spec for spec in own_tools(limit)}
@@ -137,7 +140,7 @@ class Toolbox:
         if call.given.get("run_id") is None:
             return answers.listed(self._runs.all())
         run = self._runs.get(call.text("run_id"))
-        await _follow(run, seconds, tell)
+        await self._follow(run, seconds, tell)
         return answers.status(run, self._limit)
 
     async def _result(self, call: ToolCall, _: Tell) -> Answer:
@@ -170,24 +173,23 @@ class Toolbox:
     async def _until_ended(self, run: ServedRun, seconds: float, tell: Tell) -> Answer:
         """Wait for a run that this call began; a client that cancels the call ends the run."""
         try:
-            await _follow(run, seconds, tell)
+            await self._follow(run, seconds, tell)
         except asyncio.CancelledError:
             run.stop("the client cancelled the call")
             raise
         return answers.finished(run) if run.ended else answers.running(run, self._limit)
 
-
-async def _follow(run: ServedRun, seconds: float, tell: Tell) -> None:
-    """Tell what happens in the run until it ends, for so many seconds at most."""
-    now = asyncio.get_running_loop().time
-    end = now() + seconds
-    with run.followed() as follower:
-        while not run.ended and (left := end - now()) > 0:
-            lines = await follower.wait(min(HEARTBEAT, left))
-            if not run.ended or lines:
-                await tell(answers.progress(run, lines))
-        if follower.lines:
-            await tell(answers.progress(run, follower.lines))
+    async def _follow(self, run: ServedRun, seconds: float, tell: Tell) -> None:
+        """Tell what happens in the run until it ends, for so many seconds at most."""
+        now = asyncio.get_running_loop().time
+        end = now() + seconds
+        with run.followed() as follower:
+            while not run.ended and (left := end - now()) > 0:
+                lines = await follower.wait(min(self._heartbeat, left))
+                if not run.ended or lines:
+                    await tell(answers.progress(run, lines))
+            if follower.lines:
+                await tell(answers.progress(run, follower.lines))
 
 
 def _load(project: Project, name: str) -> Workflow:

@@ -119,6 +119,20 @@ def test_settings_of_the_checkout_run_nothing(house: House, name: str) -> None:
     assert not (house.root / "PWNED").exists()
 
 
+def test_a_review_starts_no_server_of_the_users_settings(house: House, name: str) -> None:
+    """Each tool would start them where it is called by hand; one of them could be ``lok mcp``."""
+    started = house.root / "STARTED"
+    home = Path(house.environ["HOME"])
+    server = {"command": "sh", "args": ["-c", f"touch {started}; exit 1"]}
+    (home / ".claude.json").write_text(json.dumps({"mcpServers": {"lok": server}}))
+    gemini = json.loads((home / ".gemini" / "settings.json").read_text())
+    (home / ".gemini" / "settings.json").write_text(json.dumps({**gemini, "mcpServers": {"lok": server}}))
+    with (home / ".codex" / "config.toml").open("a") as settings:
+        settings.write(f"[mcp_servers.lok]\ncommand = 'sh'\nargs = {json.dumps(server['args'])}\n")
+    assert house.ask(name, "say ping").text == "pong"
+    assert not started.exists()
+
+
 @pytest.mark.parametrize("access", ["read", "none"])
 def test_an_answer_with_its_usage(house: House, name: str, access: str) -> None:
     house.settings(f'access = "{access}"')

@@ -192,7 +192,7 @@ class CommandBackend:
         dialect = self._dialect
         options = [
             _with_workspace(option, str(self._workspace))
-            for option in (*dialect.options, *dialect.access.get(self._config.access, ()))
+            for option in dialect.options_for(self._config.access, self._env)
         ]
         model = prompt.model or self._config.model
         # some tools would take such a name for an option of theirs

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import tomli
 
 from pytest_lok.backends.cli.dialect import CliDialect, CliError, CliOption, CliReply, CliResult
 from pytest_lok.backends.cli.transcripts import (
@@ -22,6 +26,9 @@ from pytest_lok.backends.json_fields import sum_counters, table
 from pytest_lok.core.results import Usage
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
+
+_SERVER = re.compile(r"[A-Za-z0-9_-]+")
+"""The names that codex itself allows for a server."""
 
 
 @reader
@@ -97,6 +104,20 @@ def _disabled(feature: str) -> CliOption:
     return _setting(f"features.{feature}", "false")
 
 
+def _without_servers(env: Mapping[str, str]) -> list[CliOption]:
+    """Switch off each MCP server of the user's settings: codex starts them all, and has no word for none.
+
+    Switching off one that is not there would be an error of codex.
+    """
+    home = env.get("CODEX_HOME") or f"{env.get('HOME', '')}/.codex"
+    try:
+        servers = tomli.loads(Path(home, "config.toml").read_text(encoding="utf-8")).get("mcp_servers")
+    except (OSError, ValueError):  # what is wrong with its settings, codex says itself
+        return []
+    names = servers if isinstance(servers, dict) else ()
+    return [_setting(f"mcp_servers.{name}.enabled", "false") for name in names if _SERVER.fullmatch(name)]
+
+
 CODEX = CliDialect(
     program="codex",
     install="npm install -g @openai/codex",
@@ -114,6 +135,7 @@ CODEX = CliDialect(
         _setting("check_for_update_on_startup", "false"),
         _setting("analytics.enabled", "false"),
     ),
+    more_options=_without_servers,
     access={
         "read": (CliOption(names=("-s", "--sandbox"), value="read-only"),),
         "none": (

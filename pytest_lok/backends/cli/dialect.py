@@ -116,6 +116,11 @@ def _no_failure(_: str) -> None:
     """The ``read_log`` of a tool without a log: no failure."""
 
 
+def _nothing_more(_: Mapping[str, str]) -> tuple[CliOption, ...]:
+    """The ``more_options`` of a tool whose options do not depend on the user's own settings of it."""
+    return ()
+
+
 def _bytes(text: str) -> int:
     return len(text.encode())
 
@@ -125,7 +130,8 @@ class CliDialect:
     """One row: a tool's ways.
 
     Calling it: ``subcommand`` is its subcommand; ``options`` and those of the ``access`` mode follow the
-    user's words, ``trailing`` is last. ``model`` and ``system`` are the options whose value is put in when
+    user's words, ``trailing`` is last; ``more_options`` depend on the user's own settings of the tool,
+    which its environment leads to. ``model`` and ``system`` are the options whose value is put in when
     there is one; a tool without the latter gets the system prompt in front of the prompt, which is
     on stdin. ``usual_model`` is asked where nobody names one ("" = the tool chooses). ``env`` is always
     set; ``keys`` are passed on where they are set, the first being the key itself. ``private`` holds
@@ -148,6 +154,7 @@ class CliDialect:
     subcommand: str = ""
     options: tuple[CliOption, ...] = ()
     access: Mapping[Access, tuple[CliOption, ...]] = field(default_factory=dict)
+    more_options: Callable[[Mapping[str, str]], Sequence[CliOption]] = _nothing_more
     trailing: tuple[str, ...] = ()
     model: CliOption | None = None
     usual_model: str = ""
@@ -163,6 +170,10 @@ class CliDialect:
     is_finished: Callable[[str], bool] | None = None
     log: str = ""
     read_log: Callable[[str], CliError | None] = _no_failure
+
+    def options_for(self, access: Access, env: Mapping[str, str]) -> Sequence[CliOption]:
+        """The options that lok gives the tool in this mode; ``env`` is its environment."""
+        return (*self.options, *self.more_options(env), *self.access.get(access, ()))
 
     def arguments(
         self, words: Sequence[str], options: Sequence[CliOption], fill: Callable[[str], str] = str

@@ -147,7 +147,11 @@ GEMINI = CliDialect(
     install="npm install -g @google/gemini-cli",
     sign_in="run `gemini` once and sign in, or set GEMINI_API_KEY",
     version=("--version",),
-    options=(CliOption(names=("-o", "--output-format"), value="stream-json", fixed=True),),
+    options=(
+        CliOption(names=("-o", "--output-format"), value="stream-json", fixed=True),
+        # The user's settings may name servers, and this is the only way to say that none is started.
+        CliOption(names=("--allowed-mcp-server-names",), value="none"),
+    ),
     access={
         "read": (CliOption(names=("--include-directories",), value="{workspace}", key="{workspace}"),),
         "none": (),

@@ -326,7 +326,10 @@ def test_the_words_of_codex(tmp_path: Path, workspace: Path) -> None:
 def test_the_words_of_gemini(tmp_path: Path, workspace: Path) -> None:
     backend, fake = row("gemini", tmp_path, model="flash")
     ask(backend)
-    assert fake.args == ["-o", "stream-json", "--include-directories", str(workspace), "-m", "flash"]
+    assert fake.args == [
+        *("-o", "stream-json", "--allowed-mcp-server-names", "none"),
+        *("--include-directories", str(workspace), "-m", "flash"),
+    ]
     assert fake.env["GEMINI_CLI_NO_RELAUNCH"] == "1"
     settings = json.loads(fake.files[".gemini/settings.json"])
     assert settings["general"]["maxAttempts"] == 1
@@ -334,6 +337,40 @@ def test_the_words_of_gemini(tmp_path: Path, workspace: Path) -> None:
     assert "read_file" in settings["tools"]["core"]
     assert "google_web_search" not in settings["tools"]["core"]
     assert not fake.cwd.exists()
+
+
+_SERVERS = "[mcp_servers.lok]\ncommand = 'lok'\n[mcp_servers.other-1]\nurl = 'x'\n"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "args", "switched"),
+    [
+        ("HOME", _SERVERS, [], ["lok.enabled=false", "other-1.enabled=false"]),
+        ("CODEX_HOME", _SERVERS, [], ["lok.enabled=false", "other-1.enabled=false"]),
+        (
+            "HOME",
+            _SERVERS,
+            ["-c", "mcp_servers.lok.enabled=true"],
+            ["lok.enabled=true", "other-1.enabled=false"],
+        ),
+        ("HOME", "[mcp_servers.'a b']\ncommand = 'lok'\n", [], []),
+        ("HOME", "mcp_servers = 1", [], []),
+        ("HOME", "not = [toml", [], []),
+        ("HOME", None, [], []),
+    ],
+)
+def test_codex_starts_no_server_of_the_users_settings(
+    tmp_path: Path, workspace: Path, variable: str, text: str | None, args: list[str], switched: list[str]
+) -> None:
+    """One that is started could be ``lok mcp``: the review would ask itself."""
+    home = tmp_path / "home"
+    folder = home / ".codex" if variable == "HOME" else home
+    folder.mkdir(parents=True)
+    if text is not None:
+        (folder / "config.toml").write_text(text)
+    backend, fake = row("codex", tmp_path, environ={variable: str(home)}, args=args)
+    ask(backend)
+    assert [word.partition(".")[2] for word in fake.args if "mcp_servers" in word] == switched
 
 
 @pytest.mark.parametrize("name", DIALECTS)
