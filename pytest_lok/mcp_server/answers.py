@@ -31,6 +31,7 @@ _BRIEF = (
     "usage",
 )
 _MOST_LINES = 5
+_MOST_RUNS = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +61,13 @@ def status(run: ServedRun, limit: float) -> Answer:
 
 
 def listed(runs: Sequence[ServedRun]) -> Answer:
-    """Every run that is known."""
-    lines = [_said(run) for run in runs]
+    """The runs that are known, the newest first, as many as an answer may hold."""
+    shown = runs[: -_MOST_RUNS - 1 : -1]
+    left_out = len(runs) - len(shown)
+    lines = [_said(run) for run in shown] + ([f"and {left_out} older ones"] if left_out else [])
     return Answer(
-        document={"runs": [_state(run) for run in runs]}, text="\n".join(lines) or "there are no runs"
+        document={"runs": [_state(run) for run in shown], "runs_left_out": left_out},
+        text="\n".join(lines) or "there are no runs",
     )
 
 

@@ -145,7 +145,7 @@ def _status(limit: float) -> ToolSpec:
     }
     return ToolSpec(
         name="status",
-        description="How far a run is. Without run_id: every run of this server.",
+        description="How far a run is. Without run_id: the runs of this server, the newest first.",
         schema=_object({"run_id": _RUN_ID, "wait_seconds": wait}),
         read_only=True,
     )

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sys
 import traceback
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -59,8 +60,8 @@ class _Progress:
         await self._ctx.session.report_progress(self._last, None, message)
 
 
-def make_server(toolbox: Toolbox) -> Server[Any]:
-    """The server of a toolbox, for any transport."""
+def make_server(toolbox: Toolbox, escape: Callable[[str], str] = escape_control_chars) -> Server[Any]:
+    """The server of a toolbox, for any transport; ``escape`` makes an error's text fit to be shown."""
 
     async def list_tools(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=[_tool(spec) for spec in toolbox.tools()])
@@ -70,10 +71,11 @@ def make_server(toolbox: Toolbox) -> Server[Any]:
         try:
             return _answered(await toolbox.call(params.name, params.arguments or {}, tell))
         except LokError as wrong:
-            return _refused(str(wrong))
+            return _refused(escape(str(wrong)))
         except Exception as bug:
             traceback.print_exception(bug)
-            return _refused(f"this is a bug of lok: {type(bug).__name__}: {bug}\n  hint: please report it")
+            said = f"this is a bug of lok: {type(bug).__name__}: {bug}\n  hint: please report it"
+            return _refused(escape(said))
 
     return Server(
         "lok",
@@ -85,9 +87,9 @@ def make_server(toolbox: Toolbox) -> Server[Any]:
     )
 
 
-async def serve_stdio(toolbox: Toolbox) -> None:
+async def serve_stdio(toolbox: Toolbox, escape: Callable[[str], str]) -> None:
     """Serve until standard input ends; what anything else prints goes to standard error meanwhile."""
-    server = make_server(toolbox)
+    server = make_server(toolbox, escape)
     # runs end at once: a client that does not read could hold back the last words, and all that follows
     lines = InputLines(_STDIN, partial(toolbox.stop, "the client is gone"))
     try:
@@ -119,4 +121,4 @@ def _answered(answer: Answer) -> CallToolResult:
 
 
 def _refused(text: str) -> CallToolResult:
-    return CallToolResult(content=[TextContent(type="text", text=escape_control_chars(text))], is_error=True)
+    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)

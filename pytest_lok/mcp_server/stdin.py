@@ -54,5 +54,6 @@ class InputLines:
                     chunk = os.read(self._descriptor, _CHUNK)
                 except OSError:  # the terminal is gone
                     chunk = b""
+                if not chunk:
+                    self._loop.call_soon_threadsafe(self._at_end)
                 self._loop.call_soon_threadsafe(self._chunks.put_nowait, chunk)
-            self._loop.call_soon_threadsafe(self._at_end)

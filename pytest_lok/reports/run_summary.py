@@ -24,8 +24,10 @@ LONGEST_TEXT = 20_000
 _OUTPUT = 7_000
 _WHY = 5_000
 _FINDINGS = 5_500
-_REASON = 1_000
-_MOST_REASONS = 20
+_REASON = 500
+_MOST_REASONS = 10
+_MARK = 60
+"""Characters of the line that stands for what is left out, at most."""
 
 
 def verdict(result: RunResult, exit_code: int) -> str:
@@ -51,7 +53,7 @@ def run_document(result: RunResult, exit_code: int) -> dict[str, Json]:
     open_ = [step for step in steps if step.outcome.red or step.underlying or step.withheld]
     all_findings = findings_of(result)
     shown = list(_within(map(_short, all_findings), _FINDINGS))
-    output = _output(result)
+    output, is_cut = _output(result)
     return cleaned(
         {
             "verdict": verdict(result, exit_code),
@@ -71,7 +73,7 @@ def run_document(result: RunResult, exit_code: int) -> dict[str, Json]:
                 :_MOST_REASONS
             ],
             "output": output,
-            "output_is_cut": len(result.output) > _OUTPUT or any(step.cut for step in steps),
+            "output_is_cut": is_cut,
             "usage": result.usage,
         }
     )
@@ -85,9 +87,9 @@ def run_text(result: RunResult, exit_code: int) -> str:
     parts = [
         verdict(result, exit_code),
         f"run {result.run_id} · {summary(result)}",
-        leave_out_middle(why, head=_WHY // 2, tail=_WHY // 2),
+        _part(why, _WHY)[0],
         _section("findings", list(lines), len(found)),
-        _output(result),
+        _output(result)[0],
     ]
     return truncate(escape_control_chars("\n\n".join(filter(None, parts))), LONGEST_TEXT)
 
@@ -120,17 +122,26 @@ def _cleaned(value: Json) -> Json:
     return value
 
 
-def _output(result: RunResult) -> str:
-    """What the last steps say, each under its name where they are several, with an omission in each."""
+def _output(result: RunResult) -> tuple[str, bool]:
+    """What the last steps say, each under its name where they are several; and whether a part is left out."""
     last = [result.steps[name] for name in result.leaves if name in result.steps]
     said = [step for step in last if step.output not in ("", step.reason)]
-    room = _OUTPUT // max(1, len(said)) // 2
-    texts = [(step.name, leave_out_middle(step.output, head=room, tail=room)) for step in said]
-    if len(last) == 1:
-        return "\n".join(text for _, text in texts)
-    return leave_out_middle(
-        "\n\n".join(f"== {name} ==\n{text}" for name, text in texts), head=_OUTPUT, tail=_OUTPUT // 8
-    )
+    room = _OUTPUT // max(1, len(said))
+    parts = {step.name: _part(step.output, room) for step in said}
+    texts = [text if len(last) == 1 else f"== {name} ==\n{text}" for name, (text, _) in parts.items()]
+    whole = "\n\n".join(texts)
+    shown = leave_out_middle(whole, head=_OUTPUT, tail=_OUTPUT // 8)
+    is_cut = shown != whole or any(step.cut for step in said) or any(cut for _, cut in parts.values())
+    return shown, is_cut
+
+
+def _part(text: str, room: int) -> tuple[str, bool]:
+    """The beginning and the end of a text with its control characters spelled out; whether more was there."""
+    kept = leave_out_middle(text, head=room // 2, tail=room // 2)
+    # a text that is long takes its time, so it is cut before; spelled out it may be longer than it was
+    spelled = escape_control_chars(kept)
+    shown = leave_out_middle(spelled, head=room // 2 + _MARK, tail=room // 2)
+    return shown, kept != text or shown != spelled
 
 
 def _reason(step: StepResult) -> dict[str, Json]:
