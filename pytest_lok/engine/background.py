@@ -11,16 +11,19 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.events import Event, RunWaiting, StepFinished
 from pytest_lok.core.results import FRESH_START, ResumeState, RunResult, StepResult
-from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.asking.checked_call import close_all
 from pytest_lok.engine.asking.concurrency import FifoQueue
-from pytest_lok.engine.ports import Backend, World
 from pytest_lok.engine.run import INTERNAL_ERROR, Run, ignore_event
 from pytest_lok.engine.stray_output import ENGINE_THREAD
 from pytest_lok.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.workflow.plan import Plan
+    from pytest_lok.engine.ports import Backend, World
 
 SWITCH_INTERVAL = 0.00002
 """Seconds after which a busy thread has to let another one run, while the engine's thread lives. With

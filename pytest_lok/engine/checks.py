@@ -6,22 +6,25 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.answers.output_format import parse_output
 from pytest_lok.core.results import Json, Outcome, Reply
-from pytest_lok.core.templates.condition import Condition
-from pytest_lok.core.templates.scope import Scope
-from pytest_lok.core.templates.values import output_cut_error
+from pytest_lok.core.templates.scope import output_cut_error
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.core.workflow.json_schema import instruction, violations
 from pytest_lok.core.workflow.model import Ask, Format
 from pytest_lok.engine.asking.backend_call import ask_and_read, require_backend, resolve_backends
 from pytest_lok.engine.asking.findings import check_findings
 from pytest_lok.engine.evaluation import evaluate
-from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.engine.shell import run_command, shell_command
 from pytest_lok.errors import OutputError, StepFailedError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.templates.condition import Condition
+    from pytest_lok.core.templates.scope import Scope
+    from pytest_lok.engine.execution import StepExecution
 
 RULING_SCHEMA: Mapping[str, Json] = {
     "type": "object",

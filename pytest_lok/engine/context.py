@@ -7,18 +7,21 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from pytest_lok.core.events import Event
 from pytest_lok.core.results import Json, Reply, StepResult
 from pytest_lok.core.templates.scope import Loop, Scope
 from pytest_lok.core.workflow.model import Shell, Step
-from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
-from pytest_lok.engine.asking.budget import BudgetTracker
-from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.asking.hints import more_time
-from pytest_lok.engine.ports import World
 from pytest_lok.errors import StepUnableError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.events import Event
+    from pytest_lok.core.workflow.plan import Plan
+    from pytest_lok.engine.asking.budget import BudgetTracker
+    from pytest_lok.engine.asking.concurrency import FifoQueue
+    from pytest_lok.engine.ports import World
 
 
 @dataclass(slots=True, kw_only=True)

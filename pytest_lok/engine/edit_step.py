@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_lok.core.edits.edits import EditDraft, FileChange, parse_edits
 from pytest_lok.core.edits.verification import verification
@@ -18,10 +18,12 @@ from pytest_lok.core.workflow.model import Ask, Shell
 from pytest_lok.engine.asking.ask import run_ask
 from pytest_lok.engine.asking.findings import check_findings
 from pytest_lok.engine.checks import check_asserts, check_step, verify
-from pytest_lok.engine.execution import StepExecution
-from pytest_lok.engine.ports import Transaction
 from pytest_lok.engine.shell import run_in_slot
 from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError, TemplateError
+
+if TYPE_CHECKING:
+    from pytest_lok.engine.execution import StepExecution
+    from pytest_lok.engine.ports import Transaction
 
 _RETRY = "`fix_retries = 1` of the step asks again, and says why the edits do not apply"
 _ALLOWED = "the answer edits nothing, as `allow_empty` permits"

@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
-from pytest_lok.core.templates.scope import Scope
 from pytest_lok.engine.context import time_limit
-from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.stray_output import ENGINE_THREAD
+
+if TYPE_CHECKING:
+    from pytest_lok.core.templates.scope import Scope
+    from pytest_lok.engine.execution import StepExecution
 
 T = TypeVar("T")
 

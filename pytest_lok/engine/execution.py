@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field, replace
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.findings.gate import set_aside
 from pytest_lok.core.findings.reading import merge_attempts
@@ -22,10 +23,12 @@ from pytest_lok.core.results import (
 )
 from pytest_lok.core.templates.scope import Loop
 from pytest_lok.core.text.truncation import leave_out_middle
-from pytest_lok.core.workflow.model import Step
 from pytest_lok.dataclass import dataclass
-from pytest_lok.engine.context import RunContext
-from pytest_lok.engine.ports import Prompt
+
+if TYPE_CHECKING:
+    from pytest_lok.core.workflow.model import Step
+    from pytest_lok.engine.context import RunContext
+    from pytest_lok.engine.ports import Prompt
 
 _HEAD, _TAIL = 8_000, 56_000
 """Characters of a section that are kept: more of its end, where errors stand, than of its start."""

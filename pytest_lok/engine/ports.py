@@ -12,15 +12,17 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from pytest_lok.core.asking.pricing import Price
-from pytest_lok.core.edits.edits import FileChange
-from pytest_lok.core.results import Json, Reply
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.dataclass import dataclass
-from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
-from pytest_lok.errors import BackendError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.asking.pricing import Price
+    from pytest_lok.core.edits.edits import FileChange
+    from pytest_lok.core.results import Json, Reply
+    from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
+    from pytest_lok.errors import BackendError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

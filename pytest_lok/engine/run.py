@@ -15,6 +15,7 @@ import traceback
 import uuid
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.events import (
     BackendBusy,
@@ -29,15 +30,17 @@ from pytest_lok.core.events import (
     fold,
 )
 from pytest_lok.core.results import FRESH_START, Outcome, ResumeState, RunResult, Section, StepResult, Usage
-from pytest_lok.core.workflow.model import Step
-from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.core.workflow.schedule import Schedule
 from pytest_lok.engine.asking.budget import BudgetTracker
 from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.context import RunContext
-from pytest_lok.engine.ports import RunLock, World
 from pytest_lok.engine.step import run_step
 from pytest_lok.errors import StepUnableError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.workflow.model import Step
+    from pytest_lok.core.workflow.plan import Plan
+    from pytest_lok.engine.ports import RunLock, World
 
 INTERNAL_ERROR = "internal error"
 """How the reason of a step begins that was ended by a bug in lok itself."""

@@ -7,22 +7,25 @@ import re
 import shlex
 import sys
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.edits.edits import refused_path
 from pytest_lok.core.edits.protected_names import protection_reason
 from pytest_lok.core.shell.compiler import ShellCommand, ShellTemplate
-from pytest_lok.core.templates.scope import Scope
-from pytest_lok.core.templates.values import output_cut_error
+from pytest_lok.core.templates.scope import output_cut_error
 from pytest_lok.core.workflow.model import Format, Shell
 from pytest_lok.engine.asking.material import check_material
 from pytest_lok.engine.asking.output import read_output
 from pytest_lok.engine.asking.retry import with_retries
 from pytest_lok.engine.context import time_limit
 from pytest_lok.engine.evaluation import evaluate
-from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import CommandSpec, Completed, Workspace, World
 from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError, TemplateError
 from pytest_lok.late_regex import late_regex
+
+if TYPE_CHECKING:
+    from pytest_lok.core.templates.scope import Scope
+    from pytest_lok.engine.execution import StepExecution
 
 NOT_FOUND = 127
 """The exit code by which a shell says that it found no such program."""

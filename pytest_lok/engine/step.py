@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import TypeAlias, TypeVar, assert_never
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, assert_never
 
 from pytest_lok.core.events import StepProgressed
 from pytest_lok.core.results import ItemResult, Json, Outcome, StepResult
@@ -22,13 +22,15 @@ from pytest_lok.core.workflow.model import MOST_ITEMS, Ask, ForEach, Shell, Step
 from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.asking.findings import InconclusiveError
 from pytest_lok.engine.checks import check_step
-from pytest_lok.engine.context import RunContext
 from pytest_lok.engine.edit_step import DryRunError, apply_together, run_and_apply
 from pytest_lok.engine.evaluation import evaluate
 from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.shell import run_shell
 from pytest_lok.engine.stray_output import STRAY_OUTPUT
 from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError
+
+if TYPE_CHECKING:
+    from pytest_lok.engine.context import RunContext
 
 T = TypeVar("T")
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, MutableMapping
 from dataclasses import field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_lok.backends.cache import AnswerCache, CachingBackend
 from pytest_lok.backends.cli.backend import CliConfig, CommandBackend
@@ -23,16 +24,18 @@ from pytest_lok.backends.http.ollama_server import OllamaBackend, OllamaServer
 from pytest_lok.backends.replay import CassetteStore, ReplayBackend
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.backends.unavailable import UnavailableBackend
-from pytest_lok.core.asking.cassette import Mode
 from pytest_lok.dataclass import dataclass
-from pytest_lok.engine.ports import Backend, ProcessRunner
 from pytest_lok.errors import BackendFault
 from pytest_lok.hookspecs import BackendSetup, backend_types
 from pytest_lok.settings import BACKEND_TYPES, CLI_TYPES, BackendSettings, Settings, cache_dir, state_dir
 from pytest_lok.version import __version__
 from pytest_lok.wiring.secrecy import redactor_of
 from pytest_lok.workspace.git_state import tree_state
-from pytest_lok.workspace.processes.runner import LocalProcesses
+
+if TYPE_CHECKING:
+    from pytest_lok.core.asking.cassette import Mode
+    from pytest_lok.engine.ports import Backend, ProcessRunner
+    from pytest_lok.workspace.processes.runner import LocalProcesses
 
 _SERVERS: Mapping[str, HttpDialect] = {
     "anthropic": anthropic.MESSAGES,

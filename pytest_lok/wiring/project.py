@@ -8,14 +8,10 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_lok.backends.cache import AnswerCache
 from pytest_lok.core.asking.cassette import Mode
-from pytest_lok.core.results import RunResult
-from pytest_lok.core.workflow.model import Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
 from pytest_lok.discovery import WorkflowPaths, find_root
-from pytest_lok.engine.ports import Backend, World
 from pytest_lok.errors import PlanError, UsageError
 from pytest_lok.hookspecs import backend_types
 from pytest_lok.settings import (
@@ -32,6 +28,10 @@ from pytest_lok.wiring.catalog import WorkflowCatalog
 from pytest_lok.wiring.world import SharedResources, make_world
 
 if TYPE_CHECKING:
+    from pytest_lok.backends.cache import AnswerCache
+    from pytest_lok.core.results import RunResult
+    from pytest_lok.core.workflow.model import Workflow
+    from pytest_lok.engine.ports import Backend, World
     from pytest_lok.store.trust import Trust
 
 _NOTHING_JUDGED = 3

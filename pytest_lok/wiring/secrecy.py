@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pytest_lok.backends.cli.environment import allowed_part
 from pytest_lok.core.trust.credentials import MIN_SECRET_LENGTH, secret_parts, secrets_of, withheld_variables
 from pytest_lok.core.trust.redaction import Redactor
-from pytest_lok.settings import Settings
+
+if TYPE_CHECKING:
+    from pytest_lok.settings import Settings
 
 # Files whose lines become commands of a later CI step, and variables of the pytest that runs us.
 _WITHHELD = frozenset(

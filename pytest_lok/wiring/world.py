@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from pytest_lok.backends.cli.environment import search_path
-from pytest_lok.backends.http.ollama_server import OllamaServer
 from pytest_lok.core.asking.pricing import Price
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
@@ -24,6 +24,9 @@ from pytest_lok.workspace.local_workspace import LocalWorkspace
 from pytest_lok.workspace.processes.descendants import MARK
 from pytest_lok.workspace.processes.runner import LocalProcesses
 from pytest_lok.workspace.processes.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from pytest_lok.backends.http.ollama_server import OllamaServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,7 +79,6 @@ from pytest_lok.core.shell.spelling import (
     variable_names,
 )
 from pytest_lok.core.shell.value_checks import Pieces, ValueChecks
-from pytest_lok.core.templates.scope import Scope, VisibleNames
 from pytest_lok.core.text.words import words
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError, TemplateError
@@ -87,6 +86,7 @@ from pytest_lok.late_regex import late_regex
 
 if TYPE_CHECKING:
     from pytest_lok.core.shell.safety.judge import SafetyReport
+    from pytest_lok.core.templates.scope import Scope, VisibleNames
 
 __all__ = ["MAX_VALUE", "MAX_VALUES", "ShellCommand", "ShellTemplate", "check_wrapper", "wrap"]
 

@@ -6,16 +6,16 @@ import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-
-from jinja2.exceptions import TemplateSyntaxError
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.shell.ast import Hole
-from pytest_lok.core.templates.lexer import LEXER
-from pytest_lok.core.templates.scope import VisibleNames
-from pytest_lok.core.templates.template import Template
+from pytest_lok.core.templates.template import PLAIN_TAG, Template
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError
 from pytest_lok.late_regex import late_regex
+
+if TYPE_CHECKING:
+    from pytest_lok.core.templates.scope import VisibleNames
 
 _STATEMENT = late_regex(
     r"\{%[-+]?\s*(if|elif|else|endif|for|endfor|set|endset|raw|endraw|macro|endmacro|filter|endfilter"
@@ -51,6 +51,12 @@ def find_spans(source: str) -> Iterator[tuple[int, int]]:
 
 
 def _end(source: str, start: int) -> int:
+    if plain := PLAIN_TAG.match(source, start):
+        return plain.end()
+    from jinja2.exceptions import TemplateSyntaxError
+
+    from pytest_lok.core.templates.lexer import LEXER
+
     end = start + 2
     with contextlib.suppress(TemplateSyntaxError):  # the template's own parser says what is wrong, and where
         # Jinja's own tokens: a `}}` in a string of the expression does not end it
@@ -73,6 +79,10 @@ def compile_placeholder(text: str, start: int, names: VisibleNames) -> Placehold
 
 def _allows_dash(text: str) -> bool:
     """Whether ``allow_dash`` is the last filter, and of the whole expression."""
+    if PLAIN_TAG.match(text):
+        return False
+    from pytest_lok.core.templates.lexer import LEXER
+
     tokens = [
         (kind, text)
         for _, kind, text in LEXER.tokeniter(text[2:].replace("\r", "\v"), None, None, "variable")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.shell.ast import HereDoc, PipeInput, Quoting, ShellWord, SimpleCommand, UnsupportedSyntax
 from pytest_lok.core.shell.cursor import BLANK, WORD_END, Cursor
-from pytest_lok.core.shell.lexer import Lexer
 from pytest_lok.late_regex import late_regex
+
+if TYPE_CHECKING:
+    from pytest_lok.core.shell.lexer import Lexer
 
 _JOINED = late_regex(r"(?<!\\)(\\\\)*\\\n")
 _ESCAPED = late_regex(r"\\.", re.DOTALL)

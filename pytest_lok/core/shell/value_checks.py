@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_lok.core.shell.placeholders import Placeholder
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import TemplateError
 from pytest_lok.late_regex import late_regex
+
+if TYPE_CHECKING:
+    from pytest_lok.core.shell.placeholders import Placeholder
 
 Pieces: TypeAlias = tuple[int | str | None, ...]
 """A word: numbers of placeholders, literal text, and None for what only the shell will know."""

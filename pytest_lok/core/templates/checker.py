@@ -6,6 +6,7 @@ import bisect
 import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from jinja2 import nodes
 
@@ -14,11 +15,13 @@ from pytest_lok.core.templates.comparison import BOOLEAN, COMPARED, COMPARISON_H
 from pytest_lok.core.templates.constants import constants, known_kind
 from pytest_lok.core.templates.environment import CALL_SUFFIX, COUNTED, MADE
 from pytest_lok.core.templates.lexer import LOOP_NAMES, NAMESPACES, OWN_RESULT_NAMES, SourceToken, value_names
-from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.values import OUTCOMES
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault
+
+if TYPE_CHECKING:
+    from pytest_lok.core.templates.scope import VisibleNames
 
 
 def variables_of(tree: nodes.Template) -> frozenset[str]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from jinja2 import pass_context
-from jinja2.runtime import Context
 
 from pytest_lok.core.templates.limits import budget_of
 from pytest_lok.core.templates.values import SEQUENCES, DataView, MissingValue, OutputValue, as_json, unwrap
 from pytest_lok.core.text.strict_json import describe_type
 from pytest_lok.errors import TemplateError
+
+if TYPE_CHECKING:
+    from jinja2.runtime import Context
 
 JsonType: TypeAlias = Literal["text", "number", "boolean", "null", "array", "object", ""]
 T = TypeVar("T")

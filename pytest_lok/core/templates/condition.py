@@ -6,6 +6,7 @@ import itertools
 import re
 from dataclasses import field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from jinja2 import nodes
 
@@ -13,13 +14,14 @@ from pytest_lok.core.results import Json, Outcome
 from pytest_lok.core.templates.comparison import require_boolean
 from pytest_lok.core.templates.lexer import NAMESPACES, SourceToken, join_hyphenated, lex, value_names
 from pytest_lok.core.templates.parser import Span, parse_expression
-from pytest_lok.core.templates.program import TemplateProgram, expression_tree
-from pytest_lok.core.templates.scope import Scope, VisibleNames
-from pytest_lok.core.templates.template import check_names
+from pytest_lok.core.templates.program import TemplateProgram, check_names, expression_tree
 from pytest_lok.core.templates.values import OutputValue, as_json, json_of, text_of
 from pytest_lok.core.text.strict_json import is_json, load
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError, TemplateError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.templates.scope import Scope, VisibleNames
 
 MAX_SHOWN = 1000
 """Characters of one value that ``explain`` shows."""

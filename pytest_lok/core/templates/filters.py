@@ -6,12 +6,11 @@ import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jinja2.filters
 import jinja2.tests
 from jinja2 import Environment, pass_context, pass_environment
-from jinja2.runtime import Context
 
 from pytest_lok.core.templates.comparison import BOOLEAN, distinct, require_one_type
 from pytest_lok.core.templates.limits import MAX_BITS, budget_of
@@ -20,6 +19,9 @@ from pytest_lok.core.text.strict_json import describe_type
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.errors import TemplateError
 from pytest_lok.late_regex import late_regex
+
+if TYPE_CHECKING:
+    from jinja2.runtime import Context
 
 Filter = Callable[..., Any]
 T = TypeVar("T")

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from jinja2.exceptions import TemplateSyntaxError
 
 from pytest_lok.core.templates.builtins import FUNCTIONS
 from pytest_lok.core.templates.environment import ENVIRONMENT
-from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.values import FACTS
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, SourceError
 from pytest_lok.late_regex import late_regex
+
+if TYPE_CHECKING:
+    from pytest_lok.core.templates.scope import VisibleNames
 
 LEXER = ENVIRONMENT.lexer
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
-
-from jinja2.runtime import Context
+from typing import TYPE_CHECKING, Any
 
 from pytest_lok.core.templates.values import OutputValue
 from pytest_lok.errors import TemplateError
+
+if TYPE_CHECKING:
+    from jinja2.runtime import Context
 
 BUDGET = " budget"
 """The Budget's name in a context; the space keeps it out of a text's reach."""

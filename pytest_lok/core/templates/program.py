@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from copy import copy
 from functools import cached_property, partial
-from itertools import chain, zip_longest
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from jinja2 import nodes
-from jinja2.environment import Template as JinjaTemplate
 from jinja2.exceptions import TemplateError as JinjaError
 from jinja2.exceptions import TemplateSyntaxError, UndefinedError
 
-from pytest_lok.core.results import Json
 from pytest_lok.core.templates.builtins import JUDGEMENTS
+from pytest_lok.core.templates.checker import NameChecker, variables_of
 from pytest_lok.core.templates.environment import ENVIRONMENT
-from pytest_lok.core.templates.lexer import split_tags
+from pytest_lok.core.templates.lexer import SourceToken, join_hyphenated, lex, split_tags
 from pytest_lok.core.templates.limits import BUDGET, RenderingBudget
-from pytest_lok.core.templates.scope import Scope, VisibleNames
+from pytest_lok.core.templates.parser import parse_template
+from pytest_lok.core.templates.scope import QUICK_CHARACTERS
 from pytest_lok.core.templates.values import MissingValue, field_of, own_values, root_values, text_of
 from pytest_lok.core.text.quotation import without_values
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.errors import Fault, LokError, SourceError, TemplateError
-from pytest_lok.late_regex import late_regex
+
+if TYPE_CHECKING:
+    from jinja2.environment import Template as JinjaTemplate
+
+    from pytest_lok.core.results import Json
+    from pytest_lok.core.templates.scope import Scope, VisibleNames
 
 _FAILURES = (
     LokError,
@@ -39,9 +42,6 @@ _FAILURES = (
     ValueError,
 )
 """What operators, methods and filters can raise on the values they meet."""
-
-QUICK_CHARACTERS = 100_000
-"""Characters that are gone through in no time."""
 
 _SLOW_FUNCTIONS = frozenset({"matches", "range"})
 
@@ -172,77 +172,10 @@ class TemplateProgram:
         return _located(failure, next(tags, self._source))
 
 
-_PLAIN_TAG = late_regex(r"\{\{ *(?:steps\.([A-Za-z_]\w*)\.output|arg\.([A-Za-z_]\w*)|item) *\}\}", re.ASCII)
-_NO_LITERAL = late_regex(r"\{[{%#]|\{$|\r")
-"""What the text between plain tags must not hold to be nothing but text."""
-
-
-class PlainProgram:
-    """A text whose only tags are ``{{ steps.NAME.output }}``, ``{{ arg.NAME }}`` and ``{{ item }}``.
-
-    It does what its TemplateProgram would do, without Jinja: reading such a text and rendering it once takes
-    some 25 µs this way and some 700 µs through Jinja, and nearly every text of a workflow is one.
-    ``literals`` are the texts around the tags, one more than there are ``tags``.
-    """
-
-    def __init__(self, literals: Sequence[str], tags: Sequence[re.Match[str]]) -> None:
-        self._literals = literals
-        self._tags = tags
-        self.steps = frozenset(tag[1] for tag in tags if tag[1])
-        self.arguments = frozenset(tag[2] for tag in tags if tag[2])
-
-    @classmethod
-    def of(cls, source: str, names: VisibleNames) -> PlainProgram | None:
-        """The program of a text; None where the text has another tag, or a name that means nothing."""
-        literals, at, tags = list[str](), 0, list(_PLAIN_TAG.finditer(source))
-        for tag in tags:
-            step, argument = tag.groups()
-            known = step in names.steps if step else argument in names.arguments if argument else names.loop
-            if not known:
-                return None
-            literals.append(source[at : tag.start()])
-            at = tag.end()
-        literals.append(source[at:])
-        return None if any(map(_NO_LITERAL.search, literals)) else cls(literals, tags)
-
-    @property
-    def names(self) -> frozenset[str]:
-        """What its tags begin with: ``steps``, ``arg`` or ``item``."""
-        return frozenset(_path(tag)[0] for tag in self._tags)
-
-    def may_be_slow(self, scope: Scope) -> bool:  # noqa: ARG002 - as TemplateProgram has it
-        """False: nothing is looked for in the values, however long they are."""
-        return False
-
-    def empty_steps(self, scope: Scope) -> list[str]:
-        """The steps whose output comes to nothing."""
-        values = root_values(scope)
-        steps = {tag[1]: tag for tag in self._tags if tag[1]}
-        return [name for name, tag in steps.items() if not _text_at(tag, values, place="").strip()]
-
-    def render(self, scope: Scope) -> str:
-        """The text with its values; TemplateError names a missing one."""
-        return self._joined(self._literals, scope)
-
-    def without_author_json(self, scope: Scope, text: str) -> str:
-        """``text``, which it rendered, without the JSON that its author wrote around the values."""
-        if not any("[" in literal or "{" in literal for literal in self._literals):
-            return text
-        return self._joined(without_values(self._literals, others=True), scope)
-
-    def _joined(self, literals: Sequence[str], scope: Scope) -> str:
-        values = root_values(scope)
-        texts = [_text_at(tag, values, place=tag[0]) for tag in self._tags]
-        return "".join(chain.from_iterable(zip_longest(literals, texts, fillvalue="")))
-
-
-def _path(tag: re.Match[str]) -> tuple[str, ...]:
-    """The names in a plain tag, such as ``steps``, ``review`` and ``output``."""
-    return ("steps", tag[1], "output") if tag[1] else ("arg", tag[2]) if tag[2] else ("item",)
-
-
-def _text_at(tag: re.Match[str], values: Mapping[str, object], *, place: str) -> str:
-    first, *fields = _path(tag)
+def text_at(path: Sequence[str], scope: Scope, *, place: str) -> str:
+    """The text at a path such as ``steps``, ``review``, ``output``; TemplateError where it is missing."""
+    first, *fields = path
+    values = root_values(scope)
     try:
         return text_of(functools.reduce(field_of, fields, values.get(first, MissingValue(name=first))))
     except _FAILURES as failure:
@@ -304,3 +237,59 @@ def _input_size(scope: Scope, steps: Collection[str]) -> int:
     item: Json = scope.loop.item if scope.loop is not None else None
     given = len(item) if isinstance(item, str | list | dict) else 0
     return given + sum(len(result.output) for result in results)
+
+
+def check_template(source: str, names: VisibleNames) -> tuple[NameChecker, TemplateProgram]:
+    """What a text with tags reads, and what it does; SourceError holds every mistake."""
+    tokens = join_hyphenated(lex(source), names, bare=False)
+    statements = any(token.kind == "block_begin" for token in tokens)
+    try:
+        tree = parse_template(tokens)
+    except SourceError as error:
+        # a statement spans several tags, so that no tag of the text can be judged by itself
+        raise error if statements else _each_tag(source, names, error) from None
+    check = check_names(tree, names, tokens, statements=statements)
+    program = TemplateProgram(source, lambda: tree, check.steps)
+    if statements:
+        # Jinja finds some mistakes in statements only when it generates code
+        program.compile()
+    return check, program
+
+
+def _each_tag(source: str, names: VisibleNames, whole: SourceError) -> SourceError:
+    """The mistakes of every ``{{ }}`` by itself, where one of them breaks the whole."""
+    parts = [part for part in split_tags(source) if part.kind == "expression"]
+    if len(parts) < 2:
+        return whole
+    faults: list[Fault] = []
+    for part in parts:
+        try:
+            check_template(part.text, names)
+        except SourceError as error:
+            faults += [fault.shifted(part.start) for fault in error.faults]
+    return SourceError(faults) if faults else whole
+
+
+def check_names(
+    tree: nodes.Template,
+    names: VisibleNames,
+    tokens: Sequence[SourceToken],
+    *,
+    statements: bool,
+    judged: nodes.Expr | None = None,
+) -> NameChecker:
+    """One walk over the tree; SourceError holds every mistake. ``judged``: its truth will be asked for."""
+    try:
+        check = NameChecker(
+            names, tokens, variables_of(tree) if statements else frozenset(), decides=judged is not None
+        )
+        if judged is not None:
+            check.check_boolean(judged)
+            check.warn_of_constants(judged)
+        check.visit(tree)
+    except RecursionError:
+        fault = Fault(message="this is nested too deeply", start=tokens[0].start, end=tokens[-1].end)
+        raise SourceError([fault]) from None
+    if check.faults:
+        raise SourceError(sorted(dict.fromkeys(check.faults), key=lambda fault: (fault.start, fault.end)))
+    return check

@@ -5,9 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import field
+from typing import TYPE_CHECKING
 
-from pytest_lok.core.results import Json, StepResult
 from pytest_lok.dataclass import dataclass
+from pytest_lok.errors import TemplateError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.results import Json, StepResult
+
+QUICK_CHARACTERS = 100_000
+"""Characters that are gone through in no time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +65,11 @@ class Scope:
     json_cache: dict[str, Json] = field(default_factory=dict, repr=False, compare=False)
     outcome_steps: frozenset[str] | None = None
     time_left: Callable[[], float] = field(default=lambda: math.inf, repr=False, compare=False)
+
+
+def output_cut_error(name: str) -> TemplateError:
+    """What reads an output that lost its middle gets this instead."""
+    return TemplateError(
+        f"the output of step {name!r} is too long to be judged or passed on: its middle was not kept",
+        hint="let the command print less, judge in it (grep, jq), or write a file and pass its name",
+    )

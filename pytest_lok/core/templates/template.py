@@ -1,76 +1,19 @@
-"""A source text -> what it means and needs, or every mistake in it; Template is a text that renders."""
+"""A text with its values: Template, which renders what its author wrote around them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import field
+from itertools import chain, zip_longest
+from typing import TYPE_CHECKING
 
-from jinja2 import nodes
-
-from pytest_lok.core.templates.checker import NameChecker, variables_of
-from pytest_lok.core.templates.lexer import SourceToken, join_hyphenated, lex, split_tags
-from pytest_lok.core.templates.parser import parse_template
-from pytest_lok.core.templates.program import PlainProgram, TemplateProgram
-from pytest_lok.core.templates.scope import Scope, VisibleNames
-from pytest_lok.core.text.quotation import without_values
 from pytest_lok.dataclass import dataclass
-from pytest_lok.errors import Fault, SourceError
+from pytest_lok.late_regex import late_regex
 
-
-def check_template(source: str, names: VisibleNames) -> tuple[NameChecker, TemplateProgram]:
-    """What a text with tags reads, and what it does; SourceError holds every mistake."""
-    tokens = join_hyphenated(lex(source), names, bare=False)
-    statements = any(token.kind == "block_begin" for token in tokens)
-    try:
-        tree = parse_template(tokens)
-    except SourceError as error:
-        # a statement spans several tags, so that no tag of the text can be judged by itself
-        raise error if statements else _each_tag(source, names, error) from None
-    check = check_names(tree, names, tokens, statements=statements)
-    program = TemplateProgram(source, lambda: tree, check.steps)
-    if statements:
-        # Jinja finds some mistakes in statements only when it generates code
-        program.compile()
-    return check, program
-
-
-def _each_tag(source: str, names: VisibleNames, whole: SourceError) -> SourceError:
-    """The mistakes of every ``{{ }}`` by itself, where one of them breaks the whole."""
-    parts = [part for part in split_tags(source) if part.kind == "expression"]
-    if len(parts) < 2:
-        return whole
-    faults: list[Fault] = []
-    for part in parts:
-        try:
-            check_template(part.text, names)
-        except SourceError as error:
-            faults += [fault.shifted(part.start) for fault in error.faults]
-    return SourceError(faults) if faults else whole
-
-
-def check_names(
-    tree: nodes.Template,
-    names: VisibleNames,
-    tokens: Sequence[SourceToken],
-    *,
-    statements: bool,
-    judged: nodes.Expr | None = None,
-) -> NameChecker:
-    """One walk over the tree; SourceError holds every mistake. ``judged``: its truth will be asked for."""
-    try:
-        check = NameChecker(
-            names, tokens, variables_of(tree) if statements else frozenset(), decides=judged is not None
-        )
-        if judged is not None:
-            check.check_boolean(judged)
-            check.warn_of_constants(judged)
-        check.visit(tree)
-    except RecursionError:
-        fault = Fault(message="this is nested too deeply", start=tokens[0].start, end=tokens[-1].end)
-        raise SourceError([fault]) from None
-    if check.faults:
-        raise SourceError(sorted(dict.fromkeys(check.faults), key=lambda fault: (fault.start, fault.end)))
-    return check
+if TYPE_CHECKING:
+    from pytest_lok.core.templates.program import TemplateProgram
+    from pytest_lok.core.templates.scope import Scope, VisibleNames
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +45,8 @@ class Template:
         plain = PlainProgram.of(source, names)
         if plain is not None:
             return cls(source, plain.steps, plain.arguments, _program=plain)
+        from pytest_lok.core.templates.program import check_template
+
         check, program = check_template(source, names)
         return cls(source, frozenset(check.steps), check.required, check.positional_count, program)
 
@@ -129,4 +74,79 @@ class Template:
         """
         if self._program is not None:
             return self._program.without_author_json(scope, text)
+        from pytest_lok.core.text.quotation import without_values
+
         return text if self._typed else without_values([text], others=False)[0]
+
+
+PLAIN_TAG = late_regex(r"\{\{ *(?:steps\.([A-Za-z_]\w*)\.output|arg\.([A-Za-z_]\w*)|item) *\}\}", re.ASCII)
+_NO_LITERAL = late_regex(r"\{[{%#]|\{$|\r")
+"""What the text between plain tags must not hold to be nothing but text."""
+
+
+class PlainProgram:
+    """A text whose only tags are ``{{ steps.NAME.output }}``, ``{{ arg.NAME }}`` and ``{{ item }}``.
+
+    It does what its TemplateProgram would do, without Jinja: reading such a text and rendering it once takes
+    some 25 µs this way and some 700 µs through Jinja, and nearly every text of a workflow is one.
+    ``literals`` are the texts around the tags, one more than there are ``tags``.
+    """
+
+    def __init__(self, literals: Sequence[str], tags: Sequence[re.Match[str]]) -> None:
+        self._literals = literals
+        self._tags = tags
+        self.steps = frozenset(tag[1] for tag in tags if tag[1])
+        self.arguments = frozenset(tag[2] for tag in tags if tag[2])
+
+    @classmethod
+    def of(cls, source: str, names: VisibleNames) -> PlainProgram | None:
+        """The program of a text; None where the text has another tag, or a name that means nothing."""
+        literals, at, tags = list[str](), 0, list(PLAIN_TAG.finditer(source))
+        for tag in tags:
+            step, argument = tag.groups()
+            known = step in names.steps if step else argument in names.arguments if argument else names.loop
+            if not known:
+                return None
+            literals.append(source[at : tag.start()])
+            at = tag.end()
+        literals.append(source[at:])
+        return None if any(map(_NO_LITERAL.search, literals)) else cls(literals, tags)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What its tags begin with: ``steps``, ``arg`` or ``item``."""
+        return frozenset(_path(tag)[0] for tag in self._tags)
+
+    def may_be_slow(self, scope: Scope) -> bool:  # noqa: ARG002 - as TemplateProgram has it
+        """False: nothing is looked for in the values, however long they are."""
+        return False
+
+    def empty_steps(self, scope: Scope) -> list[str]:
+        """The steps whose output comes to nothing."""
+        from pytest_lok.core.templates.program import text_at
+
+        steps = {tag[1]: tag for tag in self._tags if tag[1]}
+        return [name for name, tag in steps.items() if not text_at(_path(tag), scope, place="").strip()]
+
+    def render(self, scope: Scope) -> str:
+        """The text with its values; TemplateError names a missing one."""
+        return self._joined(self._literals, scope)
+
+    def without_author_json(self, scope: Scope, text: str) -> str:
+        """``text``, which it rendered, without the JSON that its author wrote around the values."""
+        if not any("[" in literal or "{" in literal for literal in self._literals):
+            return text
+        from pytest_lok.core.text.quotation import without_values
+
+        return self._joined(without_values(self._literals, others=True), scope)
+
+    def _joined(self, literals: Sequence[str], scope: Scope) -> str:
+        from pytest_lok.core.templates.program import text_at
+
+        texts = [text_at(_path(tag), scope, place=tag[0]) for tag in self._tags]
+        return "".join(chain.from_iterable(zip_longest(literals, texts, fillvalue="")))
+
+
+def _path(tag: re.Match[str]) -> tuple[str, ...]:
+    """The names in a plain tag, such as ``steps``, ``review`` and ``output``."""
+    return ("steps", tag[1], "output") if tag[1] else ("arg", tag[2]) if tag[2] else ("item",)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
-from typing import SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex
 
 from jinja2 import StrictUndefined
 
 from pytest_lok.core.results import Json, Outcome, StepResult
-from pytest_lok.core.templates.scope import Scope
+from pytest_lok.core.templates.scope import output_cut_error
 from pytest_lok.core.text.json_in_prose import QuotedError, find_json
 from pytest_lok.core.text.strict_json import Container, describe_type
 from pytest_lok.errors import OutputError, TemplateError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.templates.scope import Scope
 
 OPTIONAL = 'write `| default("")` after it if it may be missing'
 
@@ -256,14 +259,6 @@ def _step_value(scope: Scope, name: str) -> object:
         return missing(f"step {name!r} has no result")
     return StepView(
         result, scope.json_cache, judged=scope.outcome_steps is not None and name not in scope.outcome_steps
-    )
-
-
-def output_cut_error(name: str) -> TemplateError:
-    """What reads an output that lost its middle gets this instead."""
-    return TemplateError(
-        f"the output of step {name!r} is too long to be judged or passed on: its middle was not kept",
-        hint="let the command print less, judge in it (grep, jq), or write a file and pass its name",
     )
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.shell.compiler import ShellTemplate
-from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml import fields
 from pytest_lok.core.workflow.document import VERIFY_PRESETS, AnyStep
 from pytest_lok.core.workflow.model import AUTO, Ask, Format, Strategy
-from pytest_lok.core.workflow.step_keys import StepKeys
 from pytest_lok.errors import Fault
 from pytest_lok.late_regex import late_regex
+
+if TYPE_CHECKING:
+    from pytest_lok.core.templates.condition import Condition
+    from pytest_lok.core.workflow.step_keys import StepKeys
 
 _COMMON_KEYS = fields.keys(AnyStep) | {"prompt", "system", "model", "backend", "backends"}
 _CONSENSUS_KEYS = ("consensus", "quorum", "vote_on", "weights", "synthesizer")
@@ -72,7 +75,7 @@ def _attachments(keys: StepKeys) -> tuple[tuple[Template, ...], Condition | None
     """The files to attach: a template for each path, or the expression that lists them."""
     value = keys.document.attach
     if isinstance(value, str):
-        return (), keys.text(Condition.parse_value, value, keys.inner_names, "attach")
+        return (), keys.condition(value, keys.inner_names, "attach", decides=False)
     texts = [
         keys.text(Template.parse, path, keys.inner_names, "attach", at) for at, path in enumerate(value or ())
     ]

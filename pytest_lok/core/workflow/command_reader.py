@@ -6,13 +6,16 @@ import functools
 import shlex
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.shell.cursor import NAME
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Shell
-from pytest_lok.core.workflow.step_keys import StepKeys
 from pytest_lok.errors import Fault
+
+if TYPE_CHECKING:
+    from pytest_lok.core.workflow.step_keys import StepKeys
 
 _TRUSTED_NAMES = frozenset({"env", "project", "workflow"})
 """Names whose values no answer and no argument can choose."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from pytest_lok.core.results import Json, Severity
-from pytest_lok.core.shell.compiler import ShellTemplate
-from pytest_lok.core.templates.condition import Condition
-from pytest_lok.core.templates.template import Template
 from pytest_lok.dataclass import dataclass
-from pytest_lok.errors import Problem
+
+if TYPE_CHECKING:
+    from pytest_lok.core.results import Json, Severity
+    from pytest_lok.core.shell.compiler import ShellTemplate
+    from pytest_lok.core.templates.condition import Condition
+    from pytest_lok.core.templates.template import Template
+    from pytest_lok.errors import Problem
 
 AUTO = "auto"
 

@@ -6,11 +6,14 @@ import graphlib
 import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.text.suggestions import did_you_mean
-from pytest_lok.core.workflow.model import Step, Workflow
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import PlanError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.workflow.model import Step, Workflow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import graphlib
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pytest_lok.core.results import Severity
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.workflow.document import ArgumentDocument, RuleDocument
 from pytest_lok.core.workflow.model import Argument, Ask, Budget, Gate, Origin, Role, Rule, Step, Workflow
@@ -16,6 +15,9 @@ from pytest_lok.core.workflow.step_keys import Read, ReaderContext, StepKeys
 from pytest_lok.core.workflow.step_reader import read_step
 from pytest_lok.errors import Problem, WorkflowError
 from pytest_lok.late_regex import late_regex
+
+if TYPE_CHECKING:
+    from pytest_lok.core.results import Severity
 
 __all__ = ["Parent", "Read", "SourceText", "parse_workflow"]
 

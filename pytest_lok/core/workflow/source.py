@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import tomli
 
@@ -13,9 +13,11 @@ from pytest_lok.core.toml.fields import keys
 from pytest_lok.core.toml.positions import KeyPositions, Path, SourceSpan, header_lines
 from pytest_lok.core.toml.validation import fit
 from pytest_lok.core.workflow.document import GateDocument, RuleDocument, StepDocument, WorkflowDocument
-from pytest_lok.core.workflow.model import Origin
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, Problem, SourceError, WorkflowError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.workflow.model import Origin
 
 T = TypeVar("T")
 

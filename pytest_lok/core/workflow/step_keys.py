@@ -5,25 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import field, replace
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pytest_lok.core.shell.compiler import ShellTemplate
-from pytest_lok.core.templates.condition import Condition
-from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
-from pytest_lok.core.toml.positions import Path
-from pytest_lok.core.workflow.document import (
-    GateDocument,
-    StepDocument,
-)
 from pytest_lok.core.workflow.model import AUTO, Format, Role
 from pytest_lok.core.workflow.source import SourceText, WorkflowFile
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault
 
+if TYPE_CHECKING:
+    from pytest_lok.core.templates.condition import Condition
+    from pytest_lok.core.templates.scope import VisibleNames
+    from pytest_lok.core.toml.positions import Path
+    from pytest_lok.core.workflow.document import (
+        GateDocument,
+        StepDocument,
+    )
+
 Read: TypeAlias = Callable[[str, SourceText], str]
-Text = TypeVar("Text", Template, Condition, ShellTemplate)
+Text = TypeVar("Text", Template, "Condition", ShellTemplate)
 
 _EMPTY: tuple[object, ...] = ([], {})
 _ARRAYS = (Format.JSON_ARRAY, Format.JSONL, Format.LINES, Format.FINDINGS)
@@ -125,7 +127,7 @@ class StepKeys:
         if text is not None:
             self.arguments |= text.arguments
             self.positional_count = max(self.positional_count, text.positional_count)
-            if isinstance(text, Condition):
+            if not isinstance(text, (Template, ShellTemplate)):
                 self._check_rubric_backends(text, path)
                 # nobody reads a warning in CI, so there it is a problem
                 for fault in text.warnings:
@@ -133,6 +135,16 @@ class StepKeys:
             for name in sorted(text.steps):
                 self._add_reference(name, path, source)
         return text
+
+    def condition(
+        self, source: str | None, names: VisibleNames, *key: str | int, decides: bool = True
+    ) -> Condition | None:
+        """As ``text``, of a condition, or of an expression of any value if nothing ``decides`` by it."""
+        if source is None:
+            return None
+        from pytest_lok.core.templates.condition import Condition
+
+        return self.text(Condition.parse if decides else Condition.parse_value, source, names, *key)
 
     def _check_rubric_backends(self, condition: Condition, path: Path) -> None:
         for name in {

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pytest_lok.core.results import Json
-from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml import fields
 from pytest_lok.core.workflow.ask_reader import read_ask
@@ -16,6 +15,10 @@ from pytest_lok.core.workflow.document import NAME, AskStep, ShellStep
 from pytest_lok.core.workflow.model import MOST_ITEMS, Action, ForEach, Format, Step
 from pytest_lok.core.workflow.step_keys import StepKeys, list_choices
 from pytest_lok.errors import Fault
+
+if TYPE_CHECKING:
+    from pytest_lok.core.results import Json
+    from pytest_lok.core.templates.condition import Condition
 
 _ASK_KEYS = fields.keys(AskStep)
 _SHELL_KEYS = fields.keys(ShellStep)
@@ -100,7 +103,7 @@ def _for_each(keys: StepKeys) -> ForEach | None:
     if isinstance(value, list):
         return _inline_items(keys, value)
     if not value.lstrip().startswith("["):
-        expression = keys.text(Condition.parse_value, value, keys.outer_names, "for_each")
+        expression = keys.condition(value, keys.outer_names, "for_each", decides=False)
         return None if expression is None else ForEach(expression=expression)
     try:
         return _inline_items(keys, json.loads(value))
@@ -124,17 +127,14 @@ def _when(keys: StepKeys) -> Condition | None:
     if "if" in keys.written and "when" in keys.written:
         keys.report("`when` and `if` mean the same", "keep one; `a and b` joins two conditions", "if")
     source = keys.document.if_ if written == "if" else keys.document.when
-    return keys.text(Condition.parse, source, keys.outer_names, written)
+    return keys.condition(source, keys.outer_names, written)
 
 
 def _asserts(keys: StepKeys) -> tuple[Condition, ...]:
     if keys.document.assert_ is None:
         return ()
     names = replace(keys.inner_names, own=True)
-    asserts = [
-        keys.text(Condition.parse, source, names, "assert", at)
-        for at, source in enumerate(keys.document.assert_)
-    ]
+    asserts = [keys.condition(source, names, "assert", at) for at, source in enumerate(keys.document.assert_)]
     return tuple(condition for condition in asserts if condition is not None)
 
 

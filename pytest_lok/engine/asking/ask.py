@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.answers.consensus import ParsedReply, ballot, synthesis_prompt, vote
 from pytest_lok.core.edits.edits import EDITS_HINT, parse_edits
 from pytest_lok.core.findings.reading import findings_request
 from pytest_lok.core.results import Reply, Verdict
-from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.workflow.json_schema import instruction
 from pytest_lok.core.workflow.model import Ask, Format, Strategy, needed_replies
 from pytest_lok.engine.asking.attachments import attached_text, attachment_paths
@@ -24,9 +24,12 @@ from pytest_lok.engine.asking.backend_call import (
 from pytest_lok.engine.asking.material import check_material
 from pytest_lok.engine.asking.output import is_quoting, read_output
 from pytest_lok.engine.evaluation import evaluate
-from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault, OutputError, StepUnableError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.templates.scope import Scope
+    from pytest_lok.engine.execution import StepExecution
 
 
 async def run_ask(execution: StepExecution, action: Ask, feedback: str = "") -> None:

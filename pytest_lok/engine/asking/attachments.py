@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pytest_lok.core.edits.edits import refused_path
 from pytest_lok.core.findings.encodings import decode_readings
-from pytest_lok.core.templates.scope import Scope
 from pytest_lok.core.text.attachments import MAX_FILE_BYTES, MAX_TOTAL_BYTES, attachment
-from pytest_lok.core.workflow.model import Ask
-from pytest_lok.engine.ports import Workspace
 from pytest_lok.errors import OutputError, StepUnableError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.templates.scope import Scope
+    from pytest_lok.core.workflow.model import Ask
+    from pytest_lok.engine.ports import Workspace
 
 
 def attachment_paths(action: Ask, scope: Scope) -> list[str]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_lok.core.asking.pricing import add_cost
 from pytest_lok.core.events import BackendAnswering, BackendAsked, BackendBusy, BackendRefused, BackendReplied
@@ -17,9 +17,11 @@ from pytest_lok.engine.asking.checked_call import checked_call, checked_recall, 
 from pytest_lok.engine.asking.hints import hint_here
 from pytest_lok.engine.asking.retry import with_retries
 from pytest_lok.engine.asking.route import route
-from pytest_lok.engine.execution import StepExecution
-from pytest_lok.engine.ports import Backend, Prompt
 from pytest_lok.errors import BackendError, BackendFault, LokError, OutputError
+
+if TYPE_CHECKING:
+    from pytest_lok.engine.execution import StepExecution
+    from pytest_lok.engine.ports import Backend, Prompt
 
 T = TypeVar("T")
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.results import Reply, Usage
-from pytest_lok.core.workflow.model import Budget
-from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import StepUnableError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.workflow.model import Budget
+    from pytest_lok.engine.ports import Prompt
 
 
 class BudgetTracker:

@@ -6,20 +6,23 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.answers.corrections import correction_prompt, read_corrections
 from pytest_lok.core.findings.baseline import PATH, fingerprints
 from pytest_lok.core.findings.gate import GateDecision, GateInputs, GateVerdict, decide_gate
 from pytest_lok.core.findings.reading import count_votes, findings_of, list_findings, merge_backends
-from pytest_lok.core.results import Finding
 from pytest_lok.core.text.thinking import without_thoughts
 from pytest_lok.core.workflow.model import Format, Gate
 from pytest_lok.engine.asking.backend_call import call, require_backend
 from pytest_lok.engine.asking.lookup import EvidenceLookup
 from pytest_lok.engine.context import time_limit
-from pytest_lok.engine.execution import StepExecution
-from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, OutputError, StepFailedError, StepUnableError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.results import Finding
+    from pytest_lok.engine.execution import StepExecution
+    from pytest_lok.engine.ports import Prompt
 
 
 class InconclusiveError(StepUnableError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.findings.evidence import (
     EvidenceFile,
@@ -15,14 +16,16 @@ from pytest_lok.core.findings.evidence import (
     without_place,
 )
 from pytest_lok.core.findings.gate import most_blocking
-from pytest_lok.core.results import Finding
 from pytest_lok.core.text.path_spellings import WorkspacePaths, names_exactly, possible_paths, without_prefix
-from pytest_lok.core.workflow.model import Gate
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.context import time_limit
-from pytest_lok.engine.execution import StepExecution
-from pytest_lok.engine.ports import Comparison, FileVersions
 from pytest_lok.errors import StepUnableError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.results import Finding
+    from pytest_lok.core.workflow.model import Gate
+    from pytest_lok.engine.execution import StepExecution
+    from pytest_lok.engine.ports import Comparison, FileVersions
 
 MAX_FILES = 20
 """Files that one cited path may mean; a path that may mean more proves no finding harmless."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from pytest_lok.core.templates.template import Template
+from typing import TYPE_CHECKING
+
 from pytest_lok.core.workflow.model import Format
 from pytest_lok.engine.evaluation import evaluate
-from pytest_lok.engine.execution import StepExecution
 from pytest_lok.errors import StepUnableError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.templates.template import Template
+    from pytest_lok.engine.execution import StepExecution
 
 
 async def check_material(execution: StepExecution, text: Template | None) -> None:

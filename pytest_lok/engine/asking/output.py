@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.answers.output_format import parse_output
-from pytest_lok.core.results import Json
-from pytest_lok.core.templates.program import QUICK_CHARACTERS
+from pytest_lok.core.templates.scope import QUICK_CHARACTERS
 from pytest_lok.core.text.json_in_prose import only_quotes_prompt
-from pytest_lok.core.workflow.model import Format
 from pytest_lok.engine.evaluation import TimeLeft, evaluate_in_thread
-from pytest_lok.engine.execution import StepExecution
+
+if TYPE_CHECKING:
+    from pytest_lok.core.results import Json
+    from pytest_lok.core.workflow.model import Format
+    from pytest_lok.engine.execution import StepExecution
 
 LIGHT_SEARCH = 5_000_000
 """Characters of an answer times those of its prompt; up to here comparing the two takes milliseconds."""

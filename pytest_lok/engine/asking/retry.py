@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_lok.core.events import StepRetrying
-from pytest_lok.core.workflow.model import Step
-from pytest_lok.engine.context import RunContext
 from pytest_lok.errors import BackendError, LokError, StepFailedError, StepUnableError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.workflow.model import Step
+    from pytest_lok.engine.context import RunContext
 
 T = TypeVar("T")
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.templates.checker import NameChecker
-from pytest_lok.core.templates.program import PlainProgram, TemplateProgram
+from pytest_lok.core.templates.program import TemplateProgram, check_template
 from pytest_lok.core.templates.scope import Loop, Scope, VisibleNames
-from pytest_lok.core.templates.template import check_template
+from pytest_lok.core.templates.template import PlainProgram
 from pytest_lok.errors import SourceError, TemplateError
 
 NAMES = VisibleNames(
