@@ -43,7 +43,7 @@ def _serve(answer_within: float) -> int:
 
     async def body() -> int:
         toolbox = Toolbox(call.project, limit=answer_within)
-        serving = asyncio.create_task(serve_stdio(toolbox, call.terminal.escape_untrusted))
+        serving = asyncio.create_task(serve_stdio(toolbox, call.terminal.escape_untrusted, sys.stderr))
 
         def stop(reason: str) -> None:
             # first the runs: writing to a client that does not read may take for ever

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import traceback
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from mcp.server import Server
 from mcp.server.context import ServerRequestContext
@@ -87,15 +86,15 @@ def make_server(toolbox: Toolbox, escape: Callable[[str], str] = escape_control_
     )
 
 
-async def serve_stdio(toolbox: Toolbox, escape: Callable[[str], str]) -> None:
-    """Serve until standard input ends; what anything else prints goes to standard error meanwhile."""
+async def serve_stdio(toolbox: Toolbox, escape: Callable[[str], str], aside: TextIO | None) -> None:
+    """Serve until standard input ends; what anything else prints goes to ``aside`` meanwhile."""
     server = make_server(toolbox, escape)
     # runs end at once: a client that does not read could hold back the last words, and all that follows
     lines = InputLines(_STDIN, partial(toolbox.stop, "the client is gone"))
     try:
         async with stdio_server(stdin=cast("anyio.AsyncFile[str]", lines)) as (read, write):
-            # what is printed into the buffer of sys.stdout could come out when the protocol is over
-            with contextlib.redirect_stdout(sys.stderr):
+            # what is printed could come out of a buffer when the protocol is over
+            with contextlib.redirect_stdout(aside):
                 await server.run(read, write, server.create_initialization_options())
     except* BrokenPipeError:
         pass  # the client is gone, which ends the server as well

@@ -24,7 +24,7 @@ class Chatty(Toolbox):
             raise LokError("secret-1 is wrong", hint="\\x1b[31mcorrect it")
         raise ZeroDivisionError("secret-1 divided")
 
-asyncio.run(serve_stdio(Chatty(None, limit=1), lambda text: text.replace("secret-1", "***").replace("\\x1b", "ESC")))
+asyncio.run(serve_stdio(Chatty(None, limit=1), lambda text: text.replace("secret-1", "***").replace("\\x1b", "ESC"), sys.stderr))
 print("afterwards")
 """
 
