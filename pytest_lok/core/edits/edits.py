@@ -202,13 +202,6 @@ class EditDraft:
             yield f"is {other!r} in another spelling"
 
 
-def changes(
-    edits: Sequence[Edit], read: Callable[[str], bytes | None], *, allow: Collection[str] = ()
-) -> tuple[list[FileChange], list[str]]:
-    """The files as an answer's edits leave them, and why they do not apply: see ``EditDraft``."""
-    return EditDraft(read, allow=allow).add(edits)
-
-
 def _apply(edit: Edit, content: bytes | None) -> bytes:
     if content is None:
         if edit.old:

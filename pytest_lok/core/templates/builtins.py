@@ -301,29 +301,23 @@ def _budgeted(function: Function, convert: Callable[[Any], Any]) -> Function:
     return pass_context(guarded)
 
 
-def _filters() -> dict[str, Function]:
-    taken: Mapping[str, Function] = jinja2.filters.FILTERS
-    text = words("capitalize indent lower title trim truncate upper urlencode wordcount wordwrap")
-    data = words("batch count dictsort filesizeformat first items last length list map reverse slice")
-    return {
-        **{name: _budgeted(own, unwrap) for name, own in {**NUMERIC, **COMPARING}.items()},
-        **{name: _budgeted(taken[name], text_of) for name in text},
-        **{name: _budgeted(taken[name], unwrap) for name in data},
-        "allow_dash": _identity,
-        "d": taken["default"],
-        "default": taken["default"],
-        "format": percent,
-        "from_json": _from_json,
-        "join": _join_filter,
-        "json": _to_json,
-        "lines": _budgeted(_lines, text_of),
-        "replace": _replace_filter,
-        "string": _budgeted(_identity, text_of),
-        "tojson": _to_json,
-    }
-
-
-FILTERS: Mapping[str, Function] = _filters()
+_JINJA: Mapping[str, Function] = jinja2.filters.FILTERS
+_OF_TEXT = words("capitalize indent lower title trim truncate upper urlencode wordcount wordwrap")
+_OF_DATA = words("batch count dictsort filesizeformat first items last length list map reverse slice")
+FILTERS: Mapping[str, Function] = {
+    **{name: _budgeted(own, unwrap) for name, own in {**NUMERIC, **COMPARING}.items()},
+    **{name: _budgeted(_JINJA[name], text_of) for name in _OF_TEXT},
+    **{name: _budgeted(_JINJA[name], unwrap) for name in _OF_DATA},
+    **dict.fromkeys(("d", "default"), _JINJA["default"]),
+    **dict.fromkeys(("json", "tojson"), _to_json),
+    "allow_dash": _identity,
+    "format": percent,
+    "from_json": _from_json,
+    "join": _join_filter,
+    "lines": _budgeted(_lines, text_of),
+    "replace": _replace_filter,
+    "string": _budgeted(_identity, text_of),
+}
 
 
 def _tests() -> dict[str, Function]:

@@ -22,17 +22,7 @@ _LONGEST = 255
 """Bytes of a name; no system has longer ones."""
 _BYTE = late_regex(rb"\\([0-3][0-7]{2}|[abtnvfr\"\\])|%([0-9A-Fa-f]{2})")
 _CONTROLS = dict(zip(b"abtnvfr", b"\a\b\t\n\v\f\r", strict=True))
-_PAIRS = {
-    "`": "`",
-    '"': '"',
-    "'": "'",
-    "<": ">",
-    "(": ")",
-    "[": "]",
-    "*": "*",
-    "\u201c": "\u201d",
-    "\u2018": "\u2019",
-}
+_PAIRS = dict(zip("`\"'*<([\u201c\u2018", "`\"'*>)]\u201d\u2019", strict=True))
 _LINK = late_regex(r"\[[^\]]*\]\((.*)\)", re.DOTALL)
 _HEADER = late_regex(r"(?:---|\+\+\+|diff --git|(?:rename|copy) (?:from|to)|Index:|File:?)\s+", re.IGNORECASE)
 _LINE_NUMBER = late_regex(

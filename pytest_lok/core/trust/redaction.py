@@ -122,11 +122,11 @@ def _field_names(cls: Hashable) -> tuple[str, ...]:
     return tuple(name for name in names if name != "kind")
 
 
-def mask_secret(text: str, secret: str, mask: str = "***") -> str:
-    """The text without one secret; one that is short is masked only where it stands as a word."""
+def mask_secret(text: str, secret: str) -> str:
+    """The text with stars for one secret; one that is short is masked only where it stands as a word."""
     if len(secret) >= MIN_SECRET_LENGTH:
-        return text.replace(secret, mask)
-    return re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", mask, text) if secret else text
+        return text.replace(secret, "***")
+    return re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text) if secret else text
 
 
 def _spellings(secret: str) -> Iterable[str]:

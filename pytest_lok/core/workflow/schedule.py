@@ -59,11 +59,6 @@ class Schedule:
         """Every step has a result."""
         return len(self._results) == len(self._steps)
 
-    @property
-    def ready(self) -> bool:
-        """There is a step to start."""
-        return bool(self._ready)
-
     def take(self) -> Step | None:
         """The next step to start, or None if nothing is ready now."""
         return self._ready.popleft() if self._ready else None

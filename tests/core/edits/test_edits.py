@@ -1,15 +1,22 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.core.edits.edits import Edit, FileChange, changes, parse_edits, refused_path
+from pytest_lok.core.edits.edits import Edit, EditDraft, FileChange, parse_edits, refused_path
 from pytest_lok.core.results import Json
 from pytest_lok.errors import OutputError
+
+
+def changes(
+    edits: Sequence[Edit], read: Callable[[str], bytes | None], *, allow: Collection[str] = ()
+) -> tuple[list[FileChange], list[str]]:
+    """The files as the edits of one answer leave them, and why they do not apply."""
+    return EditDraft(read, allow=allow).add(edits)
 
 
 def applied(content: bytes | None, old: str, new: str) -> bytes:
