@@ -19,7 +19,7 @@ from pytest_lok.cli.progress_lines import Line, ProgressLines
 from pytest_lok.cli.terminal import Terminal
 from pytest_lok.core.events import Event, RunWaiting, StepRetrying, StepStarted
 from pytest_lok.reports.console import duration
-from pytest_lok.reports.table import MARKS, marks_for
+from pytest_lok.reports.table import MARKS
 
 _FRAME_INTERVAL = 0.1  # seconds between two looks at whether anything has changed
 _MOST_ROWS = 10
@@ -52,8 +52,6 @@ class LiveView:
         self._terminal = terminal
         self._progress_lines = progress_lines
         self._progress = RunProgress(clock)
-        self._marks = marks_for(terminal.err.encoding)
-        self._runs, self._waits = ("▸", "·") if self._marks is MARKS else (">", ".")
         self._stopping = ""
         self._picture = Text("")
         self._console = Console(
@@ -140,7 +138,7 @@ class LiveView:
         outcome, words = line
         if not outcome:
             return Text(self._terminal.escape_untrusted(words))
-        text = Text(self._terminal.escape_untrusted(f"{self._marks[outcome]} {words}"))
+        text = Text(self._terminal.escape_untrusted(f"{MARKS[outcome]} {words}"))
         # of a step the outcome, of the run's last line all
         text.stylize(_STYLES[outcome], 0, len(outcome) + 2 if words.startswith(outcome) else None)
         return text
@@ -152,7 +150,7 @@ class LiveView:
             rows[room - 1 :] = [f"  and {len(rows) - room + 1} more running"]
         waiting = list(self._progress.waiting)
         if waiting:
-            rows.append(f"{self._waits} waiting  {', '.join(waiting[:_NAMED])}")
+            rows.append(f"· waiting  {', '.join(waiting[:_NAMED])}")
         rows.append(f"  {self._totals()}")
         texts = [Text(self._terminal.escape_untrusted(row), no_wrap=True) for row in rows]
         for text in texts:
@@ -163,7 +161,7 @@ class LiveView:
     def _rows(self) -> Iterator[str]:
         now, names = self._progress.clock(), self._progress_lines.name_width
         for name, step in list(self._progress.running.items()):
-            state = f"{self._waits} waiting" if step.waits(now) else f"{self._runs} running"
+            state = "· waiting" if step.waits(now) else "▸ running"
             age = _age(now - step.since)
             yield f"{state}  {name[:names]:<{names}}  {age:>6}  {step.doing(now)}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import os
@@ -22,19 +23,36 @@ _READER_GONE = (errno.EPIPE, errno.EIO, errno.EBADF)
 _RUNNER_VARIABLES = ("GITHUB_ACTIONS", "TF_BUILD")
 
 
+# lok's own signs, and what stands for each where the encoding lacks it: one column for one column
+_SIGNS = {"✓": "+", "✗": "x", "↷": "-", "▸": ">", "·": "-", "…": "~", "–": "-"}  # noqa: RUF001 - a dash is meant
+_SPELLED_SIGNS = "pytest_lok.signs"
+
+
+def _spell_signs(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    spelled = (_SIGNS.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in lacking)
+    return "".join(spelled), error.end
+
+
+codecs.register_error(_SPELLED_SIGNS, _spell_signs)
+
+
 class SafeStream:
     """A standard stream that can always be written to; without a reader the text is dropped.
 
     ``failure`` is why something that was written is lost, None while nothing is. Nothing is lost when a
-    reader goes away; it is when the stream was closed before lok began.
+    reader goes away; it is when the stream was closed before lok began. What its encoding lacks is escaped;
+    on a terminal, and with ``signs`` anywhere, lok's own signs become others instead.
     """
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: TextIO | None, *, signs: bool = False) -> None:
         self._stream = stream
         self._closed = stream is None
         self.failure: OSError | None = None
         if stream is not None and hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=_SPELLED_SIGNS if signs or stream.isatty() else "backslashreplace")
 
     @property
     def encoding(self) -> str:
@@ -87,7 +105,7 @@ class Terminal:
 
     def __init__(self, environ: Mapping[str, str], out: TextIO | None, err: TextIO | None) -> None:
         self.out = SafeStream(out)
-        self.err = SafeStream(err)
+        self.err = SafeStream(err, signs=True)
         self._environ = environ
         self._redraws = environ.get("TERM", "dumb") != "dumb"
         self._is_log = bool(environ.get("CI"))  # a log is a screen: people read it, and runners

@@ -35,6 +35,7 @@ class Screen:
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.stream = os.fdopen(slave, "w", encoding=encoding)
+        self._encoding = encoding
         self._arrived: list[bytes] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -51,7 +52,7 @@ class Screen:
 
     def arrived(self) -> str:
         """What came out so far."""
-        return b"".join(self._arrived).decode(errors="replace").replace("\r\n", "\n")
+        return b"".join(self._arrived).decode(self._encoding, errors="replace").replace("\r\n", "\n")
 
     def shown(self) -> list[str]:
         """The lines a person sees, if nothing was ever wider or higher than the screen."""

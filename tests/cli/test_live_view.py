@@ -78,7 +78,7 @@ def test_the_picture_makes_room_where_results_share_its_screen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "marks"), [("utf-8", "✓✗!↷~▸·"), ("ascii", "+x!-~>."), ("iso-8859-1", "+x!-~>.")]
+    ("encoding", "marks"), [("utf-8", "✓✗!↷~▸·"), ("ascii", "+x!-~>-"), ("iso-8859-1", "+x!-~>·")]
 )
 def test_outcomes_have_marks_that_the_screen_can_show(encoding: str, marks: str) -> None:
     screen = Screen(encoding)

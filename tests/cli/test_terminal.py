@@ -86,6 +86,13 @@ def test_a_full_disk_is_one() -> None:
     assert terminal.out.failure.strerror == "No space left on device"
 
 
+def test_signs_become_others_where_people_read_and_stay_known_where_programs_do(tmp_path: Path) -> None:
+    with (tmp_path / "both").open("w", encoding="ascii") as stream:
+        Terminal({}, None, stream).note("✓ a · b … é")
+        Terminal({}, stream, None).result("✓ é")
+    assert (tmp_path / "both").read_text() == "+ a - b ~ \\xe9\n\\u2713 \\xe9\n"
+
+
 def test_what_an_encoding_lacks_is_spelled_out(tmp_path: Path) -> None:
     with (tmp_path / "out").open("w", encoding="ascii") as stream:
         Terminal({}, stream, None).result("é\udc80")
