@@ -23,12 +23,15 @@ class CatalogEntry:
 
 
 class WorkflowCatalog:
-    """Every workflow of a project: the files at ``paths``, and the tasks of the settings."""
+    """Every workflow of a project: the files at ``paths``, and the tasks. Answers may be ``recorded``."""
 
-    def __init__(self, settings: Settings, paths: WorkflowPaths, *, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: Settings, paths: WorkflowPaths, *, environ: Mapping[str, str], recorded: bool
+    ) -> None:
         self._settings = settings
         self._paths = paths
         self._environ = environ
+        self._recorded = recorded
 
     def load(self, name: str | Path) -> Workflow:
         """The workflow of that name (project, user, tasks, built in), or of that .toml path.
@@ -87,7 +90,7 @@ class WorkflowCatalog:
         task, settings = self._settings.tasks[name], self._settings
         names: tuple[str, ...] = tuple(task.backends)
         if not names or ALL_BACKENDS in names:
-            apart = only_by_name(settings, self._environ)
+            apart = only_by_name(settings, self._environ, recorded=self._recorded)
             backends = settings.backends.items()
             names = tuple(it for it, backend in backends if backend.enabled and it not in apart)
         role = self._roles().get(",".join(names))

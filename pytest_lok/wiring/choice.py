@@ -10,19 +10,19 @@ from pytest_lok.core.asking.providers import PROVIDERS
 from pytest_lok.settings import CLI_TYPES, Settings
 
 
-def only_by_name(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+def only_by_name(settings: Settings, environ: Mapping[str, str], *, recorded: bool = False) -> dict[str, str]:
     """The backends that are asked only where they are named, each with why.
 
     Rules judge nothing, so nobody gets their answer by chance, unless the settings say what they are strong
-    in. An API that no file speaks of waits for its
-    key, and for its provider's tool to be missing: nobody pays one provider twice without knowing.
+    in. An API that no file speaks of waits for its key, and for its provider's tool to be missing: nobody
+    pays one provider twice without knowing. Where answers are ``recorded`` it needs neither.
     """
     found = {
         name: "it answers by rules, and has no `strengths`"
         for name, backend in settings.backends.items()
         if backend.type == "scripted" and backend.enabled and not backend.strengths
     }
-    for name, provider in PROVIDERS.items():
+    for name, provider in () if recorded else PROVIDERS.items():
         if name in settings.mentioned:
             continue
         if not any(environ.get(variable, "").strip() for variable in provider.keys):

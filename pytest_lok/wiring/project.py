@@ -150,7 +150,9 @@ class Project:
     @property
     def catalog(self) -> WorkflowCatalog:
         """The workflows that can be named here."""
-        return WorkflowCatalog(self.settings, self.workflow_paths, environ=self.environ)
+        return WorkflowCatalog(
+            self.settings, self.workflow_paths, environ=self.environ, recorded=self.record is not None
+        )
 
     def load(self, name: str | Path) -> Workflow:
         """The workflow of that name or path; see ``WorkflowCatalog.load``."""

@@ -67,6 +67,7 @@ def make_world(
     ``backends`` are the ones to ask, or what makes them.
     """
     defaults = settings.defaults
+    recorded = isinstance(backends, BackendFactory) and backends.record is not None
     seen = child_environment(settings, environ)
     # backends are looked for in absolute directories alone: a relative one lies in the checkout
     tools = shared.launcher(root, {**seen, "PATH": search_path(environ)})
@@ -95,7 +96,7 @@ def make_world(
         },
         redactor=redactor_of(settings, environ),
         kill=shared.kill,
-        only_by_name=only_by_name(settings, environ),
+        only_by_name=only_by_name(settings, environ, recorded=recorded),
         limiters=_limiters(settings, shared.limiters),
     )
 

@@ -167,6 +167,28 @@ def test_who_is_recorded_can_answer_where_nobody_is_installed(recorded: Path) ->
     assert anew.kind is BackendFault.NOT_INSTALLED
 
 
+class Dead(Scripted):
+    """A backend whose server is never there."""
+
+    def unreachable(self) -> BackendError:
+        return BackendError("no server", kind=BackendFault.NETWORK, backend=self.name)
+
+    def usual_model(self) -> str:
+        return "m"
+
+
+def test_a_server_is_looked_at_only_where_it_would_be_asked(recorded: Path) -> None:
+    dead = Dead("claude", ECHO)
+    assert session(recorded, Mode.NONE, dead).unreachable() is None
+    assert session(recorded, Mode.NEW, dead).unreachable() is None
+    assert session(recorded, Mode.NONE, Dead("codex", ECHO)).unreachable() is None, "it is not asked either"
+    for mode, name in ((Mode.ALL, "claude"), (Mode.NEW, "codex")):
+        problem = session(recorded, mode, Dead(name, ECHO)).unreachable()
+        assert problem is not None
+        assert problem.kind is BackendFault.NETWORK
+    assert session(recorded, Mode.NEW, dead).usual_model() == "m"
+
+
 def test_secrets_are_masked_and_still_found(root: Path) -> None:
     secret = "correct-horse-battery"
     backend = session(root, Mode.ONCE, Scripted("claude", ECHO), secret=secret)

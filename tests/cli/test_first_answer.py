@@ -239,3 +239,13 @@ def test_an_address_in_a_variable_is_a_whole_one(bare: Project) -> None:
     done = bare.lok("ask", "-b", "openai", "?")
     assert done.code == 3
     assert "the variable OPENAI_BASE_URL holds no URL" in done.out
+
+
+def test_what_auto_had_recorded_is_replayed_without_the_key(bare: Project, server: FakeLLM) -> None:
+    export(bare, server, "anthropic")
+    bare.workflow("w", '[[steps]]\nname = "a"\nprompt = "Hello?"\n')
+    assert bare.lok("run", "w", "--record").code == 0
+    del bare.environ["ANTHROPIC_API_KEY"]
+    fake_tool(bare.root / "bin", name="claude", out=CLAUDE)
+    assert bare.lok("run", "w", "--record=none").out == "fine\n"
+    assert len(server.requests) == 1
