@@ -212,7 +212,13 @@ class Child:
 
     def _survivors(self) -> list[int]:
         recent = self._loop.time() - self._began < _RECENT
-        left = find_descendants(self.pid, self._mark, self._watchdog.running, recently_started=recent)
+        left = find_descendants(
+            self.pid,
+            self._mark,
+            self._watchdog.running,
+            has_exited=self._exited,
+            recently_started=recent,
+        )
         if left is not None:
             return left
         if not self._exited:

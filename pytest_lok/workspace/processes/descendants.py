@@ -16,31 +16,42 @@ MARK = "LOK_PROCESS"
 
 _CHUNK = 65536
 _INIT = 1
+_PROBED = 300
+"""Asking for each of so many ids takes less time than to list /proc."""
 
 
 def find_descendants(
-    pid: int, mark: str, ours: Collection[int], *, recently_started: bool = False, proc: str = "/proc"
+    pid: int,
+    mark: str,
+    ours: Collection[int],
+    *,
+    has_exited: bool = False,
+    recently_started: bool = False,
+    proc: str = "/proc",
 ) -> list[int] | None:
     """Live processes that are in the group of ``pid`` or bear ``mark``; None where /proc cannot be read.
 
-    ``pid`` itself counts while it runs. ``ours`` are other processes of the caller, which are not looked at.
-    ``recently_started`` = the ids given out since ``pid`` have not gone round. Then only those are looked
-    at, which is one small read for a command that started nothing.
+    ``pid`` itself counts unless it ``has_exited``. ``ours`` are other processes of the caller, which are not
+    looked at. ``recently_started`` = the ids given out since ``pid`` have not gone round. Then only those are
+    looked at, which is one small read for a command that started nothing.
     """
     newest = _newest_pid(proc)
     if newest is None:
         return None
-    # nothing was started since but processes we know of: none can have left the group
-    if recently_started and pid <= newest and all(number in ours for number in range(pid + 1, newest + 1)):
-        return [pid] if _is_alive(proc, pid) else []
+    if not recently_started:
+        numbers = _pids(proc)
+    elif 0 <= newest - pid < _PROBED:
+        numbers = iter(range(pid, newest + 1))
+    else:
+        numbers = (number for number in _pids(proc) if _is_given_out_since(pid, number, newest))
     # another user's environment cannot be read; such a process cannot be signalled either
     needle = mark.encode()
     return [
         number
-        for number in _pids(proc)
-        if (number == pid or number not in ours)
-        and (not recently_started or _is_given_out_since(pid, number, newest))
-        and (_group_of(number) == pid or needle in _read(f"{proc}/{number}/environ"))
+        for number in numbers
+        if (number not in ours if number != pid else not has_exited)
+        and (group := _group_of(number)) is not None
+        and (group == pid or needle in _read(f"{proc}/{number}/environ"))
         and _is_alive(proc, number)
     ]
 
@@ -86,10 +97,13 @@ def _pids(proc: str) -> Iterator[int]:
     return (int(name) for name in os.listdir(proc) if name.isdecimal())  # noqa: PTH208 - the hot path
 
 
-def _group_of(pid: int) -> int:
+def _group_of(pid: int) -> int | None:
+    """The group of a process; 0 where it must not be known, None for one that is gone."""
     try:
         return os.getpgid(pid)
-    except OSError:  # it ended meanwhile
+    except ProcessLookupError:
+        return None
+    except PermissionError:
         return 0
 
 

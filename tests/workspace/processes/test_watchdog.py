@@ -54,7 +54,7 @@ def sleeping(seconds: str) -> list[int]:
 
 def listed() -> list[tuple[int, str]]:
     """Every process with its command line."""
-    ps = subprocess.run(["ps", "-A", "-o", "pid=,args="], capture_output=True, text=True, check=True)
+    ps = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True)
     lines = [line.strip().partition(" ") for line in ps.stdout.splitlines()]
     return [(int(pid), args) for pid, _, args in lines]
 
