@@ -42,7 +42,9 @@ def until(holds: Callable[[], object]) -> None:
 
 def alive(mark: str) -> list[str]:
     """Processes with this argument."""
-    listed = subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True
+    ).stdout
     return [line for line in listed.splitlines() if line == f"sleep {mark}"]
 
 

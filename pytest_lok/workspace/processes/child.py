@@ -15,12 +15,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from pytest_lok.engine.ports import ProcessSpec
 from pytest_lok.workspace.processes.capture import InputPipe, OutputFile, OutputPipe, OutputSink
@@ -33,7 +36,10 @@ PIPE_GRACE = 0.5
 OpenPidfd = Callable[[int], int]
 OPEN_PIDFD: OpenPidfd | None = getattr(os, "pidfd_open", None)
 
+_SHELLS = ("sh", "bash")
 _NO_PIDFD = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
+_FIRST_LOOK = 0.01
+"""Seconds after which pipes are watched. Most commands end before, and then theirs are read once."""
 _RECENT = 1.0
 """Seconds in which no system gives out all of its process ids."""
 _DRAIN_CHUNKS = 32
@@ -72,6 +78,7 @@ class Child:
         self._sinks: list[OutputSink] = []
         self._stdin = InputPipe(spec.stdin) if spec.report_unread and spec.stdin else None
         self.unread = 0
+        self._first_look = self._loop.call_later(_FIRST_LOOK, self._watch_pipes)
         try:
             for _ in ("stdout", "stderr"):
                 self._sinks.append(OutputFile() if spec.spool else OutputPipe())
@@ -145,8 +152,6 @@ class Child:
     def _watch(self, open_pidfd: OpenPidfd | None) -> None:
         for sink in self._sinks:
             sink.started()
-            if sink.our_fd >= 0:
-                self._loop.add_reader(sink.our_fd, self._on_readable, sink)
         if self._stdin is not None:
             self._loop.add_writer(self._stdin.our_fd, self._on_writable, self._stdin)
         try:
@@ -162,6 +167,11 @@ class Child:
             self._loop.add_reader(self._pidfd, self._on_exit)
         else:
             threading.Thread(target=self._wait_on_thread, name=f"lok-wait-{self.pid}", daemon=True).start()
+
+    def _watch_pipes(self) -> None:
+        for sink in self._sinks:
+            if sink.our_fd >= 0:
+                self._loop.add_reader(sink.our_fd, self._on_readable, sink)
 
     def _wait_on_thread(self) -> None:
         """Wait for the process on a thread, and tell the event loop."""
@@ -181,8 +191,7 @@ class Child:
 
     def _on_readable(self, sink: OutputSink) -> None:
         if sink.read() == 0:
-            self._loop.remove_reader(sink.our_fd)
-            sink.close()
+            self._close_sink(sink)
             self._finish_if_complete()
 
     def _on_exit(self, code: int | None = None) -> None:
@@ -193,11 +202,10 @@ class Child:
         if self.gone.done():  # it had been given up
             self._reap()
             return
-        for sink in self._sinks:
-            if sink.our_fd >= 0:
-                self._on_readable(sink)
+        self._drain()
         self._finish_if_complete()
         if not self.finished.done():
+            self._watch_pipes()
             self._loop.call_later(PIPE_GRACE, self._resolve, self.finished)
 
     def _finish_if_complete(self) -> None:
@@ -262,10 +270,20 @@ class Child:
         self._resolve(self.gone)
 
     def _drain(self) -> None:
+        """Read what is in the pipes, and close those that are at their end."""
+        self._first_look.cancel()
         for sink in self._sinks:
-            chunks = 0
-            while sink.our_fd >= 0 and chunks < _DRAIN_CHUNKS and sink.read() > 0:
-                chunks += 1
+            for _ in range(_DRAIN_CHUNKS):
+                size = sink.read() if sink.our_fd >= 0 else -1
+                if size == 0:
+                    self._close_sink(sink)
+                if size <= 0:
+                    break
+
+    def _close_sink(self, sink: OutputSink) -> None:
+        if sink.our_fd >= 0:
+            self._loop.remove_reader(sink.our_fd)
+        sink.close()
 
     def _close(self) -> None:
         if self._stdin is not None and self._stdin.child_fd >= 0:
@@ -274,9 +292,7 @@ class Child:
                 self._loop.remove_writer(self._stdin.our_fd)
             self._stdin.close()
         for sink in self._sinks:
-            if sink.our_fd >= 0:
-                self._loop.remove_reader(sink.our_fd)
-            sink.close()
+            self._close_sink(sink)
 
     def _reap(self) -> None:
         """Take the exit status. Where the process is still there, ``_on_exit`` comes later."""
@@ -294,6 +310,16 @@ class Child:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
+
+
+@functools.lru_cache(maxsize=32)
+def _path_of_shell(name: str, path: str) -> str | None:
+    """Where a shell is, which is looked for once; None = the child looks for the program.
+
+    A step may install any other program, in a directory that comes first.
+    """
+    found = shutil.which(name, path=path) if name in _SHELLS else None
+    return found if found is not None and Path(found).is_absolute() else None
 
 
 def _start(
@@ -318,4 +344,5 @@ def _start(
             cwd=spec.cwd,
             # its own session and group: signals reach what it starts, and Ctrl-C does not reach it
             start_new_session=True,
+            executable=_path_of_shell(spec.argv[0], env.get("PATH", os.defpath)),
         )

@@ -1,8 +1,8 @@
 """Process id and mark -> what a process started and left alive.
 
-Members of the process group are found by the group. What left the group (``setsid``, the double fork of a
+Members of the session are found by the session. What left the session (``setsid``, the double fork of a
 daemon) is found by the mark, an environment variable that every descendant inherits. Only Linux shows the
-environment of other processes (/proc); elsewhere the group is all that can be found.
+environment of other processes (/proc); elsewhere the process group is all that can be found.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def find_descendants(
     recently_started: bool = False,
     proc: str = "/proc",
 ) -> list[int] | None:
-    """Live processes that are in the group of ``pid`` or bear ``mark``; None where /proc cannot be read.
+    """Live processes that are in the session of ``pid`` or bear ``mark``; None where /proc cannot be read.
 
     ``pid`` itself counts unless it ``has_exited``. ``ours`` are other processes of the caller, which are not
     looked at. ``recently_started`` = the ids given out since ``pid`` have not gone round. Then only those are
@@ -50,8 +50,16 @@ def find_descendants(
         number
         for number in numbers
         if (number not in ours if number != pid else not has_exited)
-        and (group := _group_of(number)) is not None
-        and (group == pid or needle in _read(f"{proc}/{number}/environ"))
+        and (session := _session_of(number)) is not None
+        and (
+            session == pid
+            # sessions only begin: that of a descendant is no sibling's, and no older than the process
+            or (
+                session not in ours
+                and (not recently_started or _is_given_out_since(pid, session, newest))
+                and needle in _read(f"{proc}/{number}/environ")
+            )
+        )
         and _is_alive(proc, number)
     ]
 
@@ -97,14 +105,14 @@ def _pids(proc: str) -> Iterator[int]:
     return (int(name) for name in os.listdir(proc) if name.isdecimal())  # noqa: PTH208 - the hot path
 
 
-def _group_of(pid: int) -> int | None:
-    """The group of a process; 0 where it must not be known, None for one that is gone."""
+def _session_of(pid: int) -> int | None:
+    """The session of a process; its own id where that must not be known, None for one that is gone."""
     try:
-        return os.getpgid(pid)
+        return os.getsid(pid)
     except ProcessLookupError:
         return None
     except PermissionError:
-        return 0
+        return pid
 
 
 def _is_alive(proc: str, pid: int) -> bool:
