@@ -72,6 +72,8 @@ def item_text(result: StepResult, item: ItemResult, asked: Sequence[BackendAsked
 
 def table_of(result: StepResult) -> list[str]:
     """A row for each item, or for each of several backends; of many items those that are red, and a count."""
+    if not result.items:
+        return table(result, width=_WIDTH)
     items = sorted(result.items, key=lambda item: not item.outcome.red)
     counts = Counter(item.outcome for item in items[_ROWS:])
     rest = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
