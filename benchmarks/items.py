@@ -1,11 +1,12 @@
-"""The plugin inside pytest: idle, with 10,000 steps, and while it collects 1,000 files."""
+"""The plugin inside pytest: idle, with one step, with 10,000 steps, and while it collects 1,000 files."""
 
 from __future__ import annotations
 
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Cost, Row, paired, pytest_command, spend
@@ -45,6 +46,8 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         yield from idle(Path(name))
     with tempfile.TemporaryDirectory() as name:
+        yield from start(Path(name))
+    with tempfile.TemporaryDirectory() as name:
         yield from many(Path(name))
     for refer in (False, True):
         with tempfile.TemporaryDirectory() as name:
@@ -68,6 +71,29 @@ def idle(root: Path) -> Iterator[Row]:
         ratio=paired(lambda: cpu(plain, root), lambda: cpu([*plain, "-p", "no:anyio"], root), runs=9),
         note="httpx brings anyio; -p no:anyio in addopts is the way out",
     )
+
+
+def start(root: Path) -> Iterator[Row]:
+    """A session of one test and one step, against the test alone: what it takes to have workflows at all."""
+    (root / ".lok" / "workflows").mkdir(parents=True)
+    (root / "test_one.py").write_text("def test_one(): pass\n")
+    (root / ".lok" / "workflows" / "one.toml").write_text('[[steps]]\nname = "one"\nshell = "true"\n')
+    group = "CPU of a session of one test and one shell step"
+    for what, extra in (
+        ("with --lok / without", {}),
+        ("no bytecode can be written", {"PYTHONDONTWRITEBYTECODE": "1"}),
+    ):
+        ratio = paired(
+            partial(installed_alone, root, extra, "--lok"), partial(installed_alone, root, extra), runs=9
+        )
+        yield Row(group=group, what=what, ratio=ratio, goal=1.5)
+
+
+def installed_alone(root: Path, extra: Mapping[str, str], *options: str) -> float:
+    """CPU of a session with the plugins of an environment that has this package and nothing else."""
+    plugins = ("-p", "pytest_lok.plugin.hooks", "-p", "anyio.pytest_plugin")
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, *options]
+    return spend(command, cwd=root, **extra, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1").cpu
 
 
 def many(root: Path) -> Iterator[Row]:
