@@ -45,7 +45,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_the_index_leads_to_every_page() -> None:
     index = (ROOT / "docs" / "index.md").read_text()
     pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES if page.is_relative_to(ROOT / "docs")}
-    assert pages - {"index.md"} == set(re.findall(r"\]\(([\w/]+\.md)\)", index))
+    assert pages - {"index.md"} == set(re.findall(r"\]\(([\w/-]+\.md)\)", index))
 
 
 def test_the_places_that_contributors_are_sent_to_are_there() -> None:
