@@ -20,8 +20,8 @@ class BackendState:
     """What is known of a backend without a question.
 
     ``model`` "" = its own default. ``problem`` is why it cannot answer, with a ``hint``; "" = it can.
-    ``by_name`` is why it is asked only where it is named, "" = it need not be. ``is_idle``: nobody misses it,
-    for no settings speak of it, and its key is not there.
+    ``by_name`` is why it is asked only where it is named, "" = it need not be. ``is_written``: a settings
+    file speaks of it. ``is_keyless``: no file speaks of it, and its key is not there, so nobody misses it.
     """
 
     name: str
@@ -31,7 +31,8 @@ class BackendState:
     problem: str
     hint: str
     by_name: str
-    is_idle: bool
+    is_written: bool
+    is_keyless: bool
 
     def document(self) -> dict[str, object]:
         """The state for JSON."""
@@ -72,7 +73,8 @@ def backend_states(project: Project) -> list[BackendState]:
                 problem=problem.message if problem else "",
                 hint=problem.hint if problem else "",
                 by_name="" if problem else by_name,
-                is_idle=bool(problem and by_name),
+                is_written=name in project.settings.mentioned,
+                is_keyless=bool(problem and by_name),
             )
         )
     return found

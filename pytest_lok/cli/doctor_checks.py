@@ -83,8 +83,8 @@ def _forge_checks(environ: Mapping[str, str]) -> Iterator[DoctorCheck]:
             remedy=f"`{name} auth login`: `lok pr`, `lok ci` and `lok fix` read {forge} with it",
         )
     if not there:
-        places = " or ".join(f"{name} ({place})" for name, (_, place, _) in _FORGES.items())
-        remedy = f"install {places}: `lok pr`, `lok ci` and `lok fix` need it"
+        places = " or ".join(place for _, place, _ in _FORGES.values())
+        remedy = f"{places}: `lok pr`, `lok ci` and `lok fix` need one"
         yield DoctorCheck(name="gh, glab", ok=False, found="not found", remedy=remedy)
 
 
@@ -137,6 +137,10 @@ def backend_checks(project: Project, *, live: bool) -> list[DoctorCheck]:
         return await asyncio.gather(*looks)
 
     checks |= zip(able, asyncio.run(all_at_once()), strict=True)
+    if any(check.ok for check in checks.values()):
+        # somebody answers, so nobody needs what no file speaks of
+        idle = [name for name, state in states.items() if state.problem and not state.is_written]
+        checks |= {name: replace(checks[name], remedy="") for name in idle}
     return list(checks.values())
 
 
@@ -150,8 +154,7 @@ def _seen(state: BackendState) -> DoctorCheck:
         ok=is_able,
         found=found,
         note=by_name,
-        # nobody misses an API that no settings speak of
-        remedy="" if state.is_idle else state.hint,
+        remedy="" if state.is_keyless else state.hint,
     )
 
 
