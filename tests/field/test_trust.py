@@ -14,6 +14,7 @@ import pytest
 
 from tests import forks
 from tests.cli.projects import Project
+from tests.fake_llm_api import FakeLLM
 
 KEY = "sk-of-the-user-0123456789"
 GATEWAY = """
@@ -341,6 +342,19 @@ def test_pytest_trusts_what_it_runs(clone: Project) -> None:
     done = forks.run(command, cwd=clone.root, env=clone.environ)
     assert "1 passed" in done.stdout, done.stdout
     assert pwned(clone)
+
+
+@pytest.mark.parametrize("verb", [["doctor"], ["backends"], ["suggest", "hi"], ["plan", "w"], ["ask", "hi"]])
+def test_no_server_of_the_project_is_looked_at(clone: Project, verb: list[str]) -> None:
+    with FakeLLM() as server:
+        clone.write(
+            "lok.toml", f'[defaults]\nbackend = "auto"\n[backends.ollama]\nbase_url = "{server.url}"\n'
+        )
+        clone.workflow("w", '[[steps]]\nname = "s"\nprompt = "hi"\n')
+        clone.lok(*verb)
+        assert server.requests == []
+        clone.lok(*verb, *(["--trust"] if verb[0] in ("doctor", "ask") else []))
+        assert (server.requests != []) is (verb[0] in ("doctor", "ask")), "this test can see it"
 
 
 def test_what_init_writes_runs_unasked(clone: Project) -> None:

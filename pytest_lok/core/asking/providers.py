@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 
 class Provider(NamedTuple):
@@ -43,6 +42,8 @@ PROVIDERS: Mapping[str, Provider] = {
 
 def is_url(text: str) -> bool:
     """Whether a question can be sent there: ``http://`` or ``https://``, and a host."""
+    from urllib.parse import urlsplit  # most settings hold no address
+
     try:
         parts = urlsplit(text)
         return parts.scheme in ("http", "https") and bool(parts.hostname)
