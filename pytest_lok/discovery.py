@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import os.path
 from collections.abc import Collection, Iterable, Iterator
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from pytest_lok.core.text.suggestions import did_you_mean
@@ -37,10 +35,10 @@ class WorkflowPaths:
 
     def __init__(self, root: Path, user: Path | None) -> None:
         self.root = root = root.resolve()
-        self._folders: dict[Origin, Traversable] = {Origin.PROJECT: root / ".lok" / "workflows"}
+        self._folders: dict[Origin, Path] = {Origin.PROJECT: root / ".lok" / "workflows"}
         if user is not None:
             self._folders[Origin.USER] = user / "workflows"
-        self._folders[Origin.BUILTIN] = importlib.resources.files("pytest_lok.workflows")
+        self._folders[Origin.BUILTIN] = Path(__file__).parent / "workflows"
         # a project's files lie in few folders, and resolving a path asks the system for each of its parts
         self._resolved: dict[Path, Path] = {}
 
@@ -102,14 +100,12 @@ class WorkflowPaths:
             self._resolved[folder] = folder.resolve()
         return self._resolved[folder]
 
-    def _displayed_path(self, file: Traversable) -> str:
-        if not isinstance(file, Path):
-            return str(file)
+    def _displayed_path(self, file: Path) -> str:
         folder = self._resolve(file.absolute().parent)
         inside = folder.is_relative_to(self.root)
         return str((folder.relative_to(self.root) if inside else folder) / file.name)
 
-    def _source(self, file: Traversable, name: str, origin: Origin) -> SourceText:
+    def _source(self, file: Path, name: str, origin: Origin) -> SourceText:
         path = self._displayed_path(file)
         try:
             data = file.read_bytes()
@@ -130,7 +126,7 @@ def unknown_workflow(name: str, known: Iterable[str], root: Path) -> UsageError:
     return UsageError(f"there is no workflow {name!r}", hint=hint)
 
 
-def _listing(folder: Traversable) -> list[str]:
+def _listing(folder: Path) -> list[str]:
     try:
         files = [entry.name for entry in folder.iterdir() if not entry.is_dir()]
     except FileNotFoundError:
@@ -140,6 +136,6 @@ def _listing(folder: Traversable) -> list[str]:
     return [name.removesuffix(".toml") for name in files if name.endswith(".toml") and name[0] != "."]
 
 
-def _exists(file: Traversable) -> bool:
+def _exists(file: Path) -> bool:
     """Also a link that leads nowhere: reading it says so, which passing over it would not."""
-    return os.path.lexists(file) if isinstance(file, Path) else file.is_file()
+    return os.path.lexists(file)

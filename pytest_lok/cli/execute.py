@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
+from pytest_lok.backends.on_demand import made_backends
 from pytest_lok.cli.views import RunView
 from pytest_lok.core.events import Event
 from pytest_lok.core.results import RunResult
@@ -56,7 +57,7 @@ def execute(
                 result = await run.execute()
             finally:
                 # on the same loop: that is where their connections live
-                unclosed.extend(await close_all(world.backends.values()))
+                unclosed.extend(await close_all(made_backends(world.backends)))
         return result, 128 + stopped[0] if stopped else result.exit_code
 
     with view:

@@ -8,14 +8,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.answers.output_format import parse_output
 from pytest_lok.core.results import Json, Outcome, Reply
 from pytest_lok.core.templates.scope import output_cut_error
 from pytest_lok.core.text.truncation import one_line
-from pytest_lok.core.workflow.json_schema import instruction, violations
 from pytest_lok.core.workflow.model import Ask, Format
-from pytest_lok.engine.asking.backend_call import ask_and_read, require_backend, resolve_backends
-from pytest_lok.engine.asking.findings import check_findings
 from pytest_lok.engine.evaluation import evaluate
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.engine.shell import run_command, shell_command
@@ -68,7 +64,11 @@ async def verify(execution: StepExecution, action: Ask) -> None:
 
 async def check_step(execution: StepExecution) -> None:
     """Check the gate, then the asserts; StepFailedError says which one said no, and why."""
-    inconclusive = await check_findings(execution)
+    inconclusive = None
+    if execution.step.output_format is Format.FINDINGS:
+        from pytest_lok.engine.asking.findings import check_findings
+
+        inconclusive = await check_findings(execution)
     await check_asserts(execution)
     if inconclusive is not None:
         raise inconclusive
@@ -100,6 +100,9 @@ async def _ask_judge(execution: StepExecution, rubric: str, backend: str) -> boo
     """Ask a judge for a strict yes or no; any other answer is an error of the step, never a yes."""
     if execution.cut:
         raise output_cut_error(execution.step.name)
+    from pytest_lok.core.workflow.json_schema import instruction
+    from pytest_lok.engine.asking.backend_call import ask_and_read, require_backend, resolve_backends
+
     (name, *_) = resolve_backends(execution, (backend,) if backend else (), rubric)
     # Longer than any run of "=" in the text, so that the text cannot end the part between the marks.
     marks = "=" * (1 + max((len(run) for run in re.findall("={5,}", execution.output)), default=4))
@@ -115,6 +118,9 @@ async def _ask_judge(execution: StepExecution, rubric: str, backend: str) -> boo
 
 
 async def _read_ruling(name: str, rubric: str, reply: Reply) -> tuple[Json, Json]:
+    from pytest_lok.core.answers.output_format import parse_output
+    from pytest_lok.core.workflow.json_schema import violations
+
     try:
         ruling = _normalised(parse_output(reply.text, Format.JSON, alone=True))
         wrong = "; ".join(violations(RULING_SCHEMA, ruling))

@@ -18,6 +18,7 @@ from pytest_lok.core.workflow.model import Ask, Shell
 from pytest_lok.engine.asking.ask import run_ask
 from pytest_lok.engine.asking.findings import check_findings
 from pytest_lok.engine.checks import check_asserts, check_step, verify
+from pytest_lok.engine.execution import DryRunError
 from pytest_lok.engine.shell import run_in_slot
 from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError, TemplateError
 
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 _RETRY = "`fix_retries = 1` of the step asks again, and says why the edits do not apply"
 _ALLOWED = "the answer edits nothing, as `allow_empty` permits"
 _EMPTY = "set allow_empty = true on the step if there may be nothing to change"
-
-
-class DryRunError(LokError):
-    """The edits apply, and this is a dry run: ``execution.output`` is their diff."""
 
 
 class _FixableError(LokError):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.findings.gate import set_aside
-from pytest_lok.core.findings.reading import merge_attempts
 from pytest_lok.core.results import (
     NO_USAGE,
     EditedFile,
@@ -24,6 +22,7 @@ from pytest_lok.core.results import (
 from pytest_lok.core.templates.scope import Loop
 from pytest_lok.core.text.truncation import leave_out_middle
 from pytest_lok.dataclass import dataclass
+from pytest_lok.errors import LokError, StepUnableError
 
 if TYPE_CHECKING:
     from pytest_lok.core.workflow.model import Step
@@ -106,6 +105,8 @@ class StepExecution:
         # what the other attempts report counts no more, but is shown
         if other.findings is not None:
             lost = [it for it in self.findings or () if it.standing in ("blocks", "undecided")]
+            from pytest_lok.core.findings.reading import merge_attempts
+
             self.findings = merge_attempts(
                 [*other.findings, *(replace(it, standing="outvoted") for it in lost)]
             )
@@ -121,6 +122,8 @@ class StepExecution:
         self.edits += other.edits
         self.verified = self.verified or other.verified
         if other.findings is not None:
+            from pytest_lok.core.findings.reading import merge_attempts
+
             self.findings = merge_attempts([*(self.findings or ()), *other.findings])
         self.sections += [replace(s, title=f"[{label}] {s.title}") for s in other.sections]
 
@@ -148,6 +151,11 @@ class StepExecution:
         seconds: float = 0.0,
     ) -> StepResult:
         """The execution as the step's result with this outcome."""
+        outvoted: tuple[str, ...] = ()
+        if self.findings:
+            from pytest_lok.core.findings.gate import set_aside
+
+            outvoted = set_aside(self.context.plan.workflow.gate, self.findings)
         return StepResult(
             name=self.step.name,
             outcome=outcome,
@@ -165,7 +173,7 @@ class StepExecution:
             verdict=self.verdict,
             items=tuple(self.items),
             findings=self.findings,
-            set_aside=set_aside(self.context.plan.workflow.gate, self.findings) if self.findings else (),
+            set_aside=outvoted,
             edits=self.edits,
             verified=self.verified,
             sections=tuple(self.sections),
@@ -173,3 +181,15 @@ class StepExecution:
             underlying=underlying,
             seconds=seconds,
         )
+
+
+class InconclusiveError(StepUnableError):
+    """The gate cannot decide. ``soft``: the workflow only wants to be warned of that."""
+
+    def __init__(self, message: str, *, hint: str, soft: bool) -> None:
+        super().__init__(message, hint=hint)
+        self.soft = soft
+
+
+class DryRunError(LokError):
+    """The edits apply, and this is a dry run: ``execution.output`` is their diff."""

@@ -9,13 +9,10 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.edits.edits import refused_path
-from pytest_lok.core.edits.protected_names import protection_reason
 from pytest_lok.core.shell.compiler import ShellCommand, ShellTemplate
 from pytest_lok.core.templates.scope import output_cut_error
 from pytest_lok.core.workflow.model import Format, Shell
 from pytest_lok.engine.asking.material import check_material
-from pytest_lok.engine.asking.output import read_output
 from pytest_lok.engine.asking.retry import with_retries
 from pytest_lok.engine.context import time_limit
 from pytest_lok.engine.evaluation import evaluate
@@ -67,6 +64,8 @@ async def run_shell(execution: StepExecution, action: Shell) -> None:
     if done.cut and step.output_format is not Format.TEXT:
         raise output_cut_error(step.name)
     if step.output_format is not Format.TEXT:
+        from pytest_lok.engine.asking.output import read_output
+
         data, wrong = await read_output(execution, execution.output, step.output_format)
         execution.data, execution.has_data = data, True
         execution.reported[""] = execution.data
@@ -167,6 +166,9 @@ def shell_command(
 
 def _check_target(base: str, name: str, cwd: str, workspace: Workspace) -> None:
     """TemplateError if a value makes the command write outside of the project, or a protected file."""
+    from pytest_lok.core.edits.edits import refused_path
+    from pytest_lok.core.edits.protected_names import protection_reason
+
     whole = posixpath.normpath(posixpath.join(workspace.root, cwd, base, name))
     inside = posixpath.relpath(whole, workspace.root)
     why = refused_path(inside)

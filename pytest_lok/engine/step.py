@@ -20,11 +20,9 @@ from pytest_lok.core.templates.scope import Loop, Scope
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.core.workflow.model import MOST_ITEMS, Ask, ForEach, Shell, Step
 from pytest_lok.engine.asking.concurrency import FifoQueue
-from pytest_lok.engine.asking.findings import InconclusiveError
 from pytest_lok.engine.checks import check_step
-from pytest_lok.engine.edit_step import DryRunError, apply_together, run_and_apply
 from pytest_lok.engine.evaluation import evaluate
-from pytest_lok.engine.execution import StepExecution
+from pytest_lok.engine.execution import DryRunError, InconclusiveError, StepExecution
 from pytest_lok.engine.shell import run_shell
 from pytest_lok.engine.stray_output import STRAY_OUTPUT
 from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError
@@ -100,6 +98,8 @@ async def _run_action(execution: StepExecution) -> StepOutcome:
             await run_shell(execution, action)
             await check_step(execution)
         case Ask() as action:
+            from pytest_lok.engine.edit_step import run_and_apply
+
             await (_run_repeats if action.repeat > 1 else run_and_apply)(execution, action)
         case _ as never:
             assert_never(never)
@@ -109,6 +109,8 @@ async def _run_action(execution: StepExecution) -> StepOutcome:
 async def _run_repeats(execution: StepExecution, action: Ask) -> None:
     """Get independent answers to one prompt. Enough must pass every check; the first that does is kept."""
     wanted = action.required_passes or action.repeat
+
+    from pytest_lok.engine.edit_step import run_and_apply
 
     async def work(part: StepExecution) -> StepOutcome:
         await run_and_apply(part, action)
@@ -202,6 +204,8 @@ async def _run_edit_items(
     parts: Sequence[StepExecution], action: Ask, execution: StepExecution
 ) -> list[FinishedItem]:
     """Run the items of a step with edits: the edits of all items are applied, or none."""
+    from pytest_lok.engine.edit_step import apply_together
+
     began = execution.context.now()
     failures: Sequence[LokError | None]
     try:

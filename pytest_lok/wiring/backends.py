@@ -5,43 +5,31 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_lok.backends.cache import AnswerCache, CachingBackend
-from pytest_lok.backends.cli.backend import CliConfig, CommandBackend
-from pytest_lok.backends.cli.dialect import ANY
-from pytest_lok.backends.cli.tools import DIALECTS
-from pytest_lok.backends.delegating import DelegatingBackend
-from pytest_lok.backends.http import anthropic, bedrock, openai
-from pytest_lok.backends.http import gemini as gemini_api
-from pytest_lok.backends.http.backend import HttpBackend, HttpDialect
-from pytest_lok.backends.http.client import HttpClient
-from pytest_lok.backends.http.endpoint import HttpConfig
-from pytest_lok.backends.http.ollama_server import OllamaBackend, OllamaServer
-from pytest_lok.backends.replay import CassetteStore, ReplayBackend
-from pytest_lok.backends.scripted import Scripted, ScriptedReply
+from pytest_lok.backends.on_demand import BackendsOnDemand
 from pytest_lok.backends.unavailable import UnavailableBackend
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import BackendFault
-from pytest_lok.hookspecs import BackendSetup, backend_types
 from pytest_lok.settings import BACKEND_TYPES, CLI_TYPES, BackendSettings, Settings, cache_dir, state_dir
 from pytest_lok.version import __version__
 from pytest_lok.wiring.secrecy import redactor_of
-from pytest_lok.workspace.git_state import tree_state
 
 if TYPE_CHECKING:
+    from pytest_lok.backends.cache import AnswerCache
+    from pytest_lok.backends.cli.dialect import CliDialect
+    from pytest_lok.backends.http.backend import HttpDialect
+    from pytest_lok.backends.http.client import HttpClient
+    from pytest_lok.backends.http.ollama_server import OllamaServer
     from pytest_lok.core.asking.cassette import Mode
     from pytest_lok.engine.ports import Backend, ProcessRunner
     from pytest_lok.workspace.processes.runner import LocalProcesses
 
-_SERVERS: Mapping[str, HttpDialect] = {
-    "anthropic": anthropic.MESSAGES,
-    "gemini-api": gemini_api.GENERATE,
-    "openai": openai.CHAT,
-}
+_GetClient: TypeAlias = "Callable[[], HttpClient]"
+_Wrap: TypeAlias = "Callable[[str, BackendSettings, Backend], Backend]"
 # Settings of a backend that have no say in what it answers; and variables that have one.
 _NOT_IN_IDENTITY = {
     "enabled", "timeout", "idle_timeout", "max_concurrent", "requests_per_minute", "weight", "strengths",
@@ -52,6 +40,8 @@ _REDIRECTS = ("_BASE_URL", "_HOST", "_MODEL")
 
 def answer_cache(settings: Settings, environ: Mapping[str, str]) -> AnswerCache:
     """The answers that were kept for this user, for as long as these settings keep them."""
+    from pytest_lok.backends.cache import AnswerCache
+
     ttl = settings.cache.ttl_hours * 3600
     return AnswerCache(cache_dir(environ) / "answers", ttl=ttl, redactor=redactor_of(settings, environ))
 
@@ -74,32 +64,60 @@ class BackendFactory:
     since: float = 0.0
     servers: MutableMapping[str, OllamaServer] = field(default_factory=dict)
 
-    def make(self, processes: LocalProcesses) -> dict[str, Backend]:
+    def make(self, processes: LocalProcesses) -> BackendsOnDemand:
         """The backends by name, in the settings' order; ``processes`` runs tools. Connections are shared."""
-        http = HttpClient(self.environ)
-        backends = {
-            name: self._backend(name, settings, processes.launch, http)
-            for name, settings in self.settings.backends.items()
-        }
+        http, wrap = functools.cache(self._client), self._wrapper(processes)
+        made = BackendsOnDemand(
+            {
+                name: functools.partial(self._wrapped, name, settings, processes.launch, http, wrap)
+                for name, settings in self.settings.backends.items()
+            }
+        )
+        # what these find wrong with their settings is said before anything runs
+        for name, settings in self.settings.backends.items():
+            if settings.type == "scripted" or settings.type not in BACKEND_TYPES:
+                made[name]
+        return made
+
+    def _client(self) -> HttpClient:
+        from pytest_lok.backends.http.client import HttpClient
+
+        return HttpClient(self.environ)
+
+    def _wrapped(
+        self, name: str, settings: BackendSettings, run: ProcessRunner, http: _GetClient, wrap: _Wrap
+    ) -> Backend:
+        return wrap(name, settings, self._backend(name, settings, run, http))
+
+    def _wrapper(self, processes: LocalProcesses) -> _Wrap:
+        """What puts recordings, or the cache, in front of a backend."""
         # recorded answers never come out of the cache: they would be older than they seem
         if self.record is not None:
-            lock = state_dir(self.environ) / "cassettes.lock"
-            redactor = redactor_of(self.settings, self.environ)
-            cassettes = CassetteStore(self.root, self.record, redactor=redactor, lock=lock, since=self.since)
-            return {name: ReplayBackend(backend, cassettes) for name, backend in backends.items()}
-        return self._caching(backends, processes) if self.cached else backends
+            return self._replaying(self.record)
+        return self._caching(processes) if self.cached else lambda _name, _settings, backend: backend
 
-    def _caching(self, backends: Mapping[str, Backend], processes: LocalProcesses) -> dict[str, Backend]:
+    def _replaying(self, record: Mode) -> _Wrap:
+        from pytest_lok.backends.replay import CassetteStore, ReplayBackend
+
+        lock = state_dir(self.environ) / "cassettes.lock"
+        redactor = redactor_of(self.settings, self.environ)
+        cassettes = CassetteStore(self.root, record, redactor=redactor, lock=lock, since=self.since)
+        return lambda _name, _settings, backend: ReplayBackend(backend, cassettes)
+
+    def _caching(self, processes: LocalProcesses) -> _Wrap:
+        from pytest_lok.backends.cache import CachingBackend
+        from pytest_lok.workspace.git_state import tree_state
+
         cache, tree = answer_cache(self.settings, self.environ), functools.partial(tree_state, processes)
-        found = dict(backends)
-        for name, settings in self.settings.backends.items():
-            if settings.type != "scripted":  # those answer from a file of the user's
-                # what a tool says that reads the project depends on the project's state
-                reads = settings.type in CLI_TYPES and settings.access == "read"
-                found[name] = CachingBackend(
-                    found[name], cache, identity=self._identity(name), tree=tree if reads else None
-                )
-        return found
+
+        def wrap(name: str, settings: BackendSettings, backend: Backend) -> Backend:
+            if settings.type == "scripted":  # those answer from a file of the user's
+                return backend
+            # what a tool says that reads the project depends on the project's state
+            reads = settings.type in CLI_TYPES and settings.access == "read"
+            return CachingBackend(backend, cache, identity=self._identity(name), tree=tree if reads else None)
+
+        return wrap
 
     def _identity(self, name: str) -> str:
         """Everything that an answer of a backend depends on, apart from the question and the tree."""
@@ -108,7 +126,7 @@ class BackendFactory:
         redirected = {key: value for key, value in self.environ.items() if key.endswith(_REDIRECTS)}
         return json.dumps((__version__, str(self.root), name, own, redirected), sort_keys=True)
 
-    def _backend(self, name: str, settings: BackendSettings, run: ProcessRunner, http: HttpClient) -> Backend:
+    def _backend(self, name: str, settings: BackendSettings, run: ProcessRunner, http: _GetClient) -> Backend:
         # before anything else: making a backend of another package runs that package
         if problem := self._untrusted(name):
             return problem
@@ -118,13 +136,13 @@ class BackendFactory:
         if settings.type in CLI_TYPES:
             return self._tool(name, settings, run)
         if settings.type == "scripted":
+            from pytest_lok.backends.scripted import Scripted, ScriptedReply
+
             rules = [ScriptedReply(**reply.to_dict()) for reply in settings.replies]
             return Scripted(name, rules, model=settings.model or "scripted")
         if settings.type not in BACKEND_TYPES:
-            return DelegatingBackend(
-                backend_types(BACKEND_TYPES)[settings.type](self._setup(name, settings)), name
-            )
-        return self._api(name, settings, http)
+            return self._third_party(name, settings)
+        return self._api(name, settings, http())
 
     def _untrusted(self, name: str) -> Backend | None:
         """What stands in for a backend that this project must not set up; None where it may."""
@@ -138,10 +156,12 @@ class BackendFactory:
         return None
 
     def _tool(self, name: str, settings: BackendSettings, run: ProcessRunner) -> Backend:
+        from pytest_lok.backends.cli.backend import CliConfig, CommandBackend
+
         tool = CliConfig(
             command=settings.command,
             args=settings.args,
-            dialect=DIALECTS.get(settings.type, ANY),
+            dialect=_tool_dialect(settings.type),
             model=settings.model,
             access=settings.access,
             env=settings.env,
@@ -155,6 +175,8 @@ class BackendFactory:
         return CommandBackend(name, tool, run=run, workspace=self.root, environ=self.environ)
 
     def _api(self, name: str, settings: BackendSettings, http: HttpClient) -> Backend:
+        from pytest_lok.backends.http.endpoint import HttpConfig
+
         api = HttpConfig(
             base_url=settings.url,
             model=settings.model,
@@ -163,14 +185,22 @@ class BackendFactory:
             **({} if settings.idle_timeout is None else {"idle": settings.idle_timeout}),
         )
         if settings.type == "bedrock":
+            from pytest_lok.backends.http import bedrock
+
             return bedrock.BedrockBackend(name, api, http=http, environ=self.environ)
         if settings.type == "ollama":
-            return OllamaBackend(name, api, http=http, environ=self.environ, servers=self.servers)
-        dialect = openai.RESPONSES if settings.api == "responses" else _SERVERS[settings.type]
-        return HttpBackend(name, api, dialect, http=http, environ=self.environ)
+            from pytest_lok.backends.http.ollama_server import OllamaBackend
 
-    def _setup(self, name: str, settings: BackendSettings) -> BackendSetup:
-        return BackendSetup(
+            return OllamaBackend(name, api, http=http, environ=self.environ, servers=self.servers)
+        from pytest_lok.backends.http.backend import HttpBackend
+
+        return HttpBackend(name, api, _dialect(settings), http=http, environ=self.environ)
+
+    def _third_party(self, name: str, settings: BackendSettings) -> Backend:
+        from pytest_lok.backends.delegating import DelegatingBackend
+        from pytest_lok.hookspecs import BackendSetup, backend_types
+
+        setup = BackendSetup(
             name=name,
             model=settings.model,
             base_url=settings.base_url,
@@ -180,3 +210,30 @@ class BackendFactory:
             root=self.root,
             environ=self.environ,
         )
+        return DelegatingBackend(backend_types(BACKEND_TYPES)[settings.type](setup), name)
+
+
+def _tool_dialect(kind: str) -> CliDialect:
+    """What a command line tool is like."""
+    if kind == "command":
+        from pytest_lok.backends.cli.dialect import ANY
+
+        return ANY
+    from pytest_lok.backends.cli.tools import DIALECTS
+
+    return DIALECTS[kind]
+
+
+def _dialect(settings: BackendSettings) -> HttpDialect:
+    """How the API of an HTTP backend is spoken; of each API its own module alone is imported."""
+    if settings.type == "anthropic":
+        from pytest_lok.backends.http.anthropic import MESSAGES
+
+        return MESSAGES
+    if settings.type == "gemini-api":
+        from pytest_lok.backends.http.gemini import GENERATE
+
+        return GENERATE
+    from pytest_lok.backends.http.openai import CHAT, RESPONSES
+
+    return RESPONSES if settings.api == "responses" else CHAT

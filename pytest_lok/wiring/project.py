@@ -13,7 +13,6 @@ from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
 from pytest_lok.discovery import WorkflowPaths, find_root
 from pytest_lok.errors import PlanError, UsageError
-from pytest_lok.hookspecs import backend_types
 from pytest_lok.settings import (
     BACKEND_TYPES,
     Settings,
@@ -85,7 +84,7 @@ class Project:
             environ=environ,
             config=config,
             options=options,
-            more_types=lambda: backend_types(BACKEND_TYPES),
+            more_types=_more_types,
         )
         paths = WorkflowPaths(root, config_dir(environ))
         opened = cls(root=root, settings=settings, environ=environ, workflow_paths=paths)
@@ -209,3 +208,10 @@ class Project:
         return make_world(
             self.root, self.settings, self.environ, self.shared, factory if backends is None else backends
         )
+
+
+def _more_types() -> Collection[str]:
+    """The types of backends that other packages add."""
+    from pytest_lok.hookspecs import backend_types
+
+    return backend_types(BACKEND_TYPES)

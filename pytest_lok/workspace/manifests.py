@@ -5,12 +5,14 @@ Its own tools report what is wrong with it; here it tells nothing more than its 
 
 from __future__ import annotations
 
-import configparser
 import json
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import tomli
+
+if TYPE_CHECKING:
+    import configparser
 
 Table: TypeAlias = dict[str, Any]
 
@@ -46,6 +48,8 @@ def read_json(path: Path) -> Table:
 
 def read_ini(path: Path) -> configparser.ConfigParser:
     """The sections of an INI file."""
+    import configparser
+
     config = configparser.ConfigParser(interpolation=None, strict=False, allow_no_value=True)
     try:
         config.read_string(read_text(path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import enum
 import json
 import re
@@ -93,6 +92,8 @@ def loads(text: str) -> list[Recording]:
 
 def difference(question: Question, recordings: Iterable[Recording]) -> str:
     """A diff between the nearest recorded question and this one, "" if none is recorded."""
+    import difflib
+
     known = [it.question for it in recordings]
     if not known:
         return ""
@@ -110,6 +111,8 @@ def difference(question: Question, recordings: Iterable[Recording]) -> str:
 
 def _similarity(known: Question, question: Question) -> tuple[float, bool]:
     """How alike two prompts are, by lines and by characters; then whether the same backend is asked."""
+    import difflib
+
     lines = difflib.SequenceMatcher(
         None, known.prompt.split("\n"), question.prompt.split("\n"), autojunk=False
     )

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from pytest_lok.core.results import Json
-from pytest_lok.core.templates.comparison import distinct
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.core.workflow.schema_keywords import validator_class
 from pytest_lok.late_regex import late_regex
@@ -108,6 +107,9 @@ def _additional(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iter
 
 
 def _unique(_: Any, wanted: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
+    # brings Jinja along, whose filter `unique` asks the same
+    from pytest_lok.core.templates.comparison import distinct
+
     if (
         wanted
         and isinstance(instance, list)

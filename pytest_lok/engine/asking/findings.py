@@ -17,20 +17,13 @@ from pytest_lok.core.workflow.model import Format, Gate
 from pytest_lok.engine.asking.backend_call import call, require_backend
 from pytest_lok.engine.asking.lookup import EvidenceLookup
 from pytest_lok.engine.context import time_limit
+from pytest_lok.engine.execution import InconclusiveError
 from pytest_lok.errors import BackendError, OutputError, StepFailedError, StepUnableError
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import Finding
     from pytest_lok.engine.execution import StepExecution
     from pytest_lok.engine.ports import Prompt
-
-
-class InconclusiveError(StepUnableError):
-    """The gate cannot decide. ``soft``: the workflow only wants to be warned of that."""
-
-    def __init__(self, message: str, *, hint: str, soft: bool) -> None:
-        super().__init__(message, hint=hint)
-        self.soft = soft
 
 
 async def check_findings(execution: StepExecution) -> InconclusiveError | None:
