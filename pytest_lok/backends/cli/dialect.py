@@ -47,6 +47,8 @@ _COLOURS = late_regex(
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
     r"|\x1b[ -/]*[0-~]"
 )
+# of Node's report of a crash what is no message: frames, brackets, its version
+_TRACE = late_regex(r"at .*(:\d+:\d+|<anonymous>|native)\)?( \{)?|[\[\]{}(),;\s]*|Node\.js v[\d.]+")
 _LINE_ENDS = late_regex("\r+\n|[\r\v\f\x85\u2028\u2029]")
 _UNSEEN = late_regex("[\x00-\x08\x0e-\x1f\x7f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 
@@ -71,6 +73,7 @@ def exit_error(done: Completed) -> CliError:
     said = strip_ansi(done.stderr).strip() or strip_ansi(done.stdout).strip()
     how = f"exit code {done.exit_code}" if done.exit_code >= 0 else f"signal {-done.exit_code}"
     lines = [line.strip() for line in said.split("\n")]
+    lines = [line for line in lines if not _TRACE.fullmatch(line)] or lines
     last = (
         lines[-1] if faults.fault_of_text(lines[-1]) else next(filter(faults.fault_of_text, lines), lines[-1])
     )
