@@ -13,6 +13,7 @@ from pytest_lok.core.shell.argv import argv_faults, input_fault
         (["echo", "{{ x }}"], []),
         (["sh", "-c", "{{ x }}"], [2]),
         (["sh", "-c", 'echo "$1"', "-", "{{ x }}"], []),
+        (["sh", "-c", "-x", "{{ x }}"], []),
         (["sh", "{{ x }}"], [1]),
         (["sh", "s.sh", "{{ x }}"], []),
         (["python3", "-c{{ x }}"], [1]),

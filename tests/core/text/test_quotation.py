@@ -40,6 +40,7 @@ def test_another_value_is_not_it(material: str) -> None:
         (["a [1]", ' {"x": 2}'], True, ["a ", " "]),
         (['{"b": ', "} [1] x"], True, ['{"b": ', "}  x"]),
         (["[1] a]"], True, ["[1] a]"]),
+        (['{"a": [1], "b": ', "}"], True, ['{"a": [1], "b": ', "}"]),
         (["no [words] {here}"], False, ["no [words] {here}"]),
     ],
 )

@@ -24,6 +24,8 @@ from tests.core.shell.safety.reviewed import refusal
         ("echo a > f; make", ""),
         ("cd {{ x }}; make", "directory in which `make` may run"),
         ("cd {{ x }}; git log", "directory in which `git` may run"),
+        ("make; cd {{ x }}", ""),
+        ("while true; do make; cd {{ x }}; done", "directory in which `make` may run"),
         ("cd {{ x }}; grep a f", ""),
     ],
 )

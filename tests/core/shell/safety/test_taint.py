@@ -19,6 +19,7 @@ from tests.core.shell.safety.reviewed import refusal, reviewed
         ('f() { eval "$1"; }; f {{ x }}', "`eval` reads later"),
         ("V={{ x }}; echo $((V))", "`$((…))` reads later"),
         ("V=V2; V2={{ x }}; echo $((V))", "`$((…))` reads later"),
+        ("V={{ x }}; W=$V; U=$W; echo $((U))", "`$((…))` reads later"),
         ("V=$(wc -c {{ x }} | cut -c1); echo $((V))", ""),
         ("echo {{ x }} | sh", "input of `sh`"),
         ("sh <<EOF\n{{ x }}\nEOF", "input of `sh`"),
