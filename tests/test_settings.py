@@ -333,6 +333,7 @@ class TestEnvironment:
         assert (settings.defaults.max_parallel, settings.defaults.env_policy) == (3, "clean")
         assert settings.defaults.command_wrapper == "{cmd}"
         assert settings.cache.ttl_hours == 1.5
+        assert settings.conductor.max_rounds == 2
         assert (settings.backends["claude"].model, settings.backends["claude"].timeout) == ("4", math.inf)
         assert settings.backends["my-llm"].args == ["-m", "a b", "--x"]
         assert settings.backends["codex"].args == ["one", "t w o"]

@@ -20,6 +20,10 @@ def _conduct(words: tuple[str, ...], rounds: int | None, calls: int, usd: float 
             f"{conductor} alone has nobody to ask",
             hint=f"`lok doctor` shows what is missing; `lok ask -b {conductor}` asks it alone",
         )
+    if "max_tokens" in project.settings.conductor.written:
+        call.terminal.note(
+            "warning: `max_tokens` of [conductor] has no effect: --max-calls and --max-usd limit a run"
+        )
     rounds = rounds or project.settings.conductor.max_rounds
     budget = {"calls": calls, **({"usd": usd} if usd is not None else {})}
     verbose = call.options.verbose

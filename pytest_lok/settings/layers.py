@@ -23,11 +23,11 @@ from pytest_lok.errors import Problem, UsageError, WorkflowError
 from pytest_lok.settings.tables import (
     BackendSettings,
     CacheSettings,
+    ConductorSettings,
     Defaults,
 )
 
 _NO_SETTINGS = ("LOK_BASE", "LOK_CONFIG_DIR", "LOK_DEBUG", "LOK_PROCESS", "LOK_TRUST")
-_OF_LOK_CONDUCT = "LOK_CONDUCTOR_"  # there is no such verb here, and users of lok may have set some
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +130,7 @@ def from_environ(environ: Mapping[str, str], known: Mapping[str, Any], problems:
     for section, model in (
         ("defaults", Defaults),
         ("cache", CacheSettings),
+        ("conductor", ConductorSettings),
     ):
         title = "" if section == "defaults" else f"{section.upper()}_"
         variables |= {f"LOK_{title}{key.upper()}": (section, key) for key in keys(model)}
@@ -142,9 +143,6 @@ def from_environ(environ: Mapping[str, str], known: Mapping[str, Any], problems:
     names: dict[Keys, str] = {}
     for variable in sorted(environ):
         if not variable.startswith("LOK_") or variable in _NO_SETTINGS or not environ[variable]:
-            continue
-        # users of lok may have set some for its verb, which there is none of here
-        if variable.startswith(_OF_LOK_CONDUCT):
             continue
         if variable in variables:
             path = variables[variable]
@@ -181,6 +179,7 @@ def _parse_text(path: Keys, text: str) -> Any:
     models: dict[str | int, type[Table]] = {
         "defaults": Defaults,
         "cache": CacheSettings,
+        "conductor": ConductorSettings,
         "backends": BackendSettings,
     }
     model = models.get(path[0])

@@ -20,6 +20,7 @@ from pytest_lok.settings.tables import (
     BACKEND_TYPES,
     BackendSettings,
     CacheSettings,
+    ConductorSettings,
     Defaults,
     PriceSettings,
     ReplySettings,
@@ -214,6 +215,7 @@ def _suggest_key(path: Keys) -> str:
     tables: dict[str | int, type[Table]] = {
         "defaults": Defaults,
         "cache": CacheSettings,
+        "conductor": ConductorSettings,
         "backends": BackendSettings,
         "roles": RoleSettings,
         "tasks": TaskSettings,

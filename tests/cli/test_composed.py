@@ -211,6 +211,12 @@ class TestSpawn:
 class TestConduct:
     ASKS: Reply = ("Either ask, or answer", answers(answer="", ask_bob=["what is slow?"], ask_cy=[]))
 
+    def test_a_key_of_lok_s_without_effect_is_told(self, project: Project) -> None:
+        backends(project, ann=[("", "auth")], bob=[("", "auth")])
+        file = project.root / "lok.toml"
+        file.write_text(f"{file.read_text()}[conductor]\nmax_rounds = 2\nmax_tokens = 4096\n")
+        assert "`max_tokens` of [conductor] has no effect" in project.lok("conduct", "x", "--toml").err
+
     def test_questions_go_out_and_the_answer_comes_back(self, project: Project) -> None:
         ann: list[Reply] = [
             ("the database", answers(answer="add an index", ask_bob=[], ask_cy=[])),
