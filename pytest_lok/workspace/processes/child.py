@@ -26,8 +26,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pytest_lok.engine.ports import ProcessSpec
-from pytest_lok.workspace.processes.capture import InputPipe, OutputFile, OutputPipe, OutputSink
+from pytest_lok.workspace.processes.capture import InputPipe
 from pytest_lok.workspace.processes.descendants import find_descendants
+from pytest_lok.workspace.processes.output import Output
 from pytest_lok.workspace.processes.watchdog import Watchdog
 
 PIPE_GRACE = 0.5
@@ -38,12 +39,8 @@ OPEN_PIDFD: OpenPidfd | None = getattr(os, "pidfd_open", None)
 
 _SHELLS = ("sh", "bash")
 _NO_PIDFD = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
-_FIRST_LOOK = 0.01
-"""Seconds after which pipes are watched. Most commands end before, and then theirs are read once."""
 _RECENT = 1.0
 """Seconds in which no system gives out all of its process ids."""
-_DRAIN_CHUNKS = 32
-"""More than a pipe holds. A writer that got away could go on for ever, so there is a limit."""
 
 
 class Child:
@@ -75,14 +72,15 @@ class Child:
         self._pidfd = -1
         self._kill_at = 0.0
         self._kill_after = kill_after
-        self._sinks: list[OutputSink] = []
         self._stdin = InputPipe(spec.stdin) if spec.report_unread and spec.stdin else None
         self.unread = 0
-        self._first_look = self._loop.call_later(_FIRST_LOOK, self._watch_pipes)
         try:
-            for _ in ("stdout", "stderr"):
-                self._sinks.append(OutputFile() if spec.spool else OutputPipe())
-            self._process = _start(spec, env, self._sinks, self._stdin)
+            self.output = Output(self._loop, spool=spec.spool, on_end=self._finish_if_complete)
+        except BaseException:
+            self._close_stdin()
+            raise
+        try:
+            self._process = _start(spec, env, self.output.child_fds, self._stdin)
         except BaseException:
             self._close()
             raise
@@ -94,35 +92,6 @@ class Child:
         except BaseException:
             self.kill()
             raise
-
-    @property
-    def stdout(self) -> str:
-        """The text of stdout, once ``gone``."""
-        return self._sinks[0].text()
-
-    @property
-    def stderr(self) -> str:
-        """The text of stderr, once ``gone``."""
-        return self._sinks[1].text()
-
-    def text_so_far(self) -> str:
-        """The text of stdout until now."""
-        return self._sinks[0].text_so_far()
-
-    @property
-    def stdout_size(self) -> int:
-        """Bytes on stdout until now."""
-        return self._sinks[0].size
-
-    @property
-    def cut(self) -> tuple[bool, bool]:
-        """Whether stdout, and whether stderr, was too long to be kept whole."""
-        return self._sinks[0].cut, self._sinks[1].cut
-
-    @property
-    def output_size(self) -> int:
-        """Bytes on stdout and stderr until now."""
-        return sum(sink.size for sink in self._sinks)
 
     def terminate(self) -> None:
         """End the process and what it started: SIGTERM, then SIGKILL. ``gone`` tells when that is done."""
@@ -150,8 +119,7 @@ class Child:
     # --- while it runs
 
     def _watch(self, open_pidfd: OpenPidfd | None) -> None:
-        for sink in self._sinks:
-            sink.started()
+        self.output.started()
         if self._stdin is not None:
             self._loop.add_writer(self._stdin.our_fd, self._on_writable, self._stdin)
         try:
@@ -167,11 +135,6 @@ class Child:
             self._loop.add_reader(self._pidfd, self._on_exit)
         else:
             threading.Thread(target=self._wait_on_thread, name=f"lok-wait-{self.pid}", daemon=True).start()
-
-    def _watch_pipes(self) -> None:
-        for sink in self._sinks:
-            if sink.our_fd >= 0:
-                self._loop.add_reader(sink.our_fd, self._on_readable, sink)
 
     def _wait_on_thread(self) -> None:
         """Wait for the process on a thread, and tell the event loop."""
@@ -189,11 +152,6 @@ class Child:
         if stdin_pipe.our_fd < 0:
             self._loop.remove_writer(descriptor)
 
-    def _on_readable(self, sink: OutputSink) -> None:
-        if sink.read() == 0:
-            self._close_sink(sink)
-            self._finish_if_complete()
-
     def _on_exit(self, code: int | None = None) -> None:
         """The process has exited. A thread has reaped it, with this ``code``; a pidfd leaves that to us."""
         self._exited = True
@@ -202,14 +160,14 @@ class Child:
         if self.gone.done():  # it had been given up
             self._reap()
             return
-        self._drain()
+        self.output.drain()
         self._finish_if_complete()
         if not self.finished.done():
-            self._watch_pipes()
+            self.output.watch()
             self._loop.call_later(PIPE_GRACE, self._resolve, self.finished)
 
     def _finish_if_complete(self) -> None:
-        if self._exited and all(sink.our_fd < 0 for sink in self._sinks):
+        if self._exited and self.output.has_ended:
             self._resolve(self.finished)
 
     def _resolve(self, future: asyncio.Future[None]) -> None:
@@ -262,37 +220,23 @@ class Child:
         self._loop.call_later(delay, self._check_again, min(2 * delay, 0.1))
 
     def _finish(self) -> None:
-        self._drain()
+        self.output.drain()
         self._close()
         self._watchdog.discard(self.pid)
         self._reap()
         self._resolve(self.finished)
         self._resolve(self.gone)
 
-    def _drain(self) -> None:
-        """Read what is in the pipes, and close those that are at their end."""
-        self._first_look.cancel()
-        for sink in self._sinks:
-            for _ in range(_DRAIN_CHUNKS):
-                size = sink.read() if sink.our_fd >= 0 else -1
-                if size == 0:
-                    self._close_sink(sink)
-                if size <= 0:
-                    break
-
-    def _close_sink(self, sink: OutputSink) -> None:
-        if sink.our_fd >= 0:
-            self._loop.remove_reader(sink.our_fd)
-        sink.close()
-
     def _close(self) -> None:
+        self._close_stdin()
+        self.output.close()
+
+    def _close_stdin(self) -> None:
         if self._stdin is not None and self._stdin.child_fd >= 0:
             self.unread = self._stdin.unread()
             if self._stdin.our_fd >= 0:
                 self._loop.remove_writer(self._stdin.our_fd)
             self._stdin.close()
-        for sink in self._sinks:
-            self._close_sink(sink)
 
     def _reap(self) -> None:
         """Take the exit status. Where the process is still there, ``_on_exit`` comes later."""
@@ -323,7 +267,7 @@ def _path_of_shell(name: str, path: str) -> str | None:
 
 
 def _start(
-    spec: ProcessSpec, env: Mapping[str, str], sinks: list[OutputSink], stdin_pipe: InputPipe | None
+    spec: ProcessSpec, env: Mapping[str, str], output: tuple[int, int], stdin_pipe: InputPipe | None
 ) -> subprocess.Popen[bytes]:
     with contextlib.ExitStack() as stack:
         stdin: int = subprocess.DEVNULL
@@ -338,8 +282,8 @@ def _start(
         return subprocess.Popen(
             spec.argv,
             stdin=stdin,
-            stdout=sinks[0].child_fd,
-            stderr=sinks[1].child_fd,
+            stdout=output[0],
+            stderr=output[1],
             env=env,
             cwd=spec.cwd,
             # its own session and group: signals reach what it starts, and Ctrl-C does not reach it

@@ -85,14 +85,14 @@ class LocalProcesses:
                 f"the exit code of {spec.argv[0]!r} is lost: something else in this program waited for it",
                 hint="look for os.wait() or os.waitpid(-1), or for SIGCHLD being ignored",
             )
-        cut, stderr_cut = child.cut
+        output = child.output
         return Completed(
             exit_code=exit_code,
-            stdout=child.stdout,
-            stderr=child.stderr,
+            stdout=output.stdout.text(),
+            stderr=output.stderr.text(),
             seconds=now() - began,
-            cut=cut,
-            stderr_cut=stderr_cut,
+            cut=output.stdout.cut,
+            stderr_cut=output.stderr.cut,
             unread=child.unread,
         )
 
@@ -139,20 +139,20 @@ async def _wait_until_exit_or_silence(child: Child, spec: ProcessSpec) -> bool:
     True = it has printed its last word and stays alive.
     """
     now, is_finished, idle = asyncio.get_running_loop().time, spec.is_finished, spec.idle
-    size, since = child.output_size, now()
-    stdout_size, quiet_since = child.stdout_size, now()
+    size, since = child.output.size, now()
+    stdout_size, quiet_since = child.output.stdout.size, now()
     while not child.finished.done() and (is_finished is not None or not math.isinf(idle)):
         await asyncio.wait([child.finished], timeout=max(0.01, min(since + idle - now(), 0.5)))
         if child.finished.done():
             break
-        if child.stdout_size != stdout_size:
-            stdout_size, quiet_since = child.stdout_size, now()
+        if child.output.stdout.size != stdout_size:
+            stdout_size, quiet_since = child.output.stdout.size, now()
         elif stdout_size and is_finished is not None and now() - quiet_since >= min(LINGER_TIMEOUT, idle):
-            if is_finished(child.text_so_far()):
+            if is_finished(child.output.stdout.text_so_far()):
                 return True
             quiet_since = math.inf  # until it prints more
-        if child.output_size != size:
-            size, since = child.output_size, now()
+        if child.output.size != size:
+            size, since = child.output.size, now()
         elif now() - since >= idle:
             raise TimeoutError
     await child.finished
