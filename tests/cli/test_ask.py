@@ -81,7 +81,7 @@ def test_nobody_available_is_an_error_with_each_remedy(project: Project) -> None
     project.write("lok.toml", BACKENDS.partition("[backends.ann]")[0])
     done = project.lok("ask", "?")
     assert (done.code, done.out) == (3, "")
-    assert "no backend can answer (claude is switched off; codex is " in done.err
+    assert "no backend can answer (claude, codex, gemini, ollama: switched off)" in done.err
     assert "lok doctor" in done.err
 
 

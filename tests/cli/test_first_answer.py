@@ -112,7 +112,7 @@ def test_settings_may_switch_it_off(bare: Project, server: FakeLLM) -> None:
     bare.write("lok.toml", "[backends.anthropic]\nenabled = false\n[backends.ollama]\nenabled = false\n")
     done = bare.lok("ask", "?")
     assert done.code == 3
-    assert "anthropic is switched off" in done.err
+    assert "anthropic, ollama: switched off" in done.err
     assert "hint: set `enabled = true` in [backends.anthropic]; " in done.err, "the nearest remedy"
     assert server.requests == []
 
@@ -163,7 +163,7 @@ def test_nothing_at_all_names_the_ways_out(bare: Project) -> None:
     bare.write("lok.toml", "[backends.ollama]\nenabled = false\n")
     done = bare.lok("ask", "?")
     assert (done.code, done.out) == (3, "")
-    assert "no backend can answer (ollama is switched off; claude: command not found" in done.err
+    assert "no backend can answer (ollama: switched off; claude, codex, gemini: not installed)" in done.err
     assert "ANTHROPIC_API_KEY" not in done.err, "nobody misses the key of what no settings speak of"
     bare.write("lok.toml", "")
     done = bare.lok("ask", "?")

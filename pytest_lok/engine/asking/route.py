@@ -58,7 +58,10 @@ def everybody(world: World) -> list[Route]:
 def nobody(found: Sequence[Route], world: World) -> BackendError:
     """The error for a task that none of these can take: what each lacks, and the nearest remedy."""
     problems = _missed(found, world)
-    why = "; ".join(problem.of(name) for name, problem in problems.items())
+    reasons: dict[str, list[str]] = {}
+    for name, problem in problems.items():
+        reasons.setdefault(_reason(name, problem), []).append(name)
+    why = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
     return BackendError(
         "no backend can answer" + (f" ({why})" if why else ""),
         kind=BackendFault.NOT_CONFIGURED,
@@ -84,6 +87,13 @@ def _problem(name: str, world: World) -> BackendError | None:
         backend=name,
         hint=f'name it: `-b {name}`, or backend = "{name}"',
     )
+
+
+def _reason(name: str, problem: BackendError) -> str:
+    """The problem without the name, so that several backends may have the same one."""
+    said = problem.message.removeprefix(name).removeprefix(": ").removeprefix(" is ")
+    # the name of the program adds nothing where it is the backend's
+    return "not installed" if said == f"command not found: {name}" else said
 
 
 def _missed(found: Iterable[Route], world: World) -> dict[str, BackendError]:
