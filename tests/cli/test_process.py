@@ -233,7 +233,7 @@ def test_help_is_quick_because_it_loads_nothing() -> None:
                 "-c",
                 "import sys; from pytest_lok.cli.main import main\n"
                 f"code = main({args!r}, {{'PATH': '/usr/bin:/bin'}})\n"
-                "heavy = {'pydantic', 'jinja2', 'httpx', 'rich', 'asyncio', 'pytest', 'tomli'}\n"
+                "heavy = {'pydantic', 'jinja2', 'httpx', 'rich', 'asyncio', 'pytest', 'tomli', 'mcp'}\n"
                 "print(code, sorted(heavy & sys.modules.keys()), file=sys.stderr)",
             ],
             capture_output=True,
