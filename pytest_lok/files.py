@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +15,7 @@ def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> Non
 
     ``mode`` are its permissions, None = those of any new file. A link is replaced, not followed.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}")
+    temporary = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     file = os.open(temporary, flags, 0o666 if mode is None else mode)
     try:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -46,11 +43,13 @@ class RunDirectory:
     def make(cls, root: Path) -> RunDirectory:
         """Make a new directory. No session removes it before ``close``. OSError if it cannot be made."""
         # the time sorts, the random part keeps two sessions of one second apart
-        name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+        name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.urandom(3).hex()}"
         try:
             folder = _runs_dir(root)
             (folder / name).mkdir(mode=0o700)
         except OSError:
+            import tempfile
+
             folder = Path(tempfile.mkdtemp(prefix="lok-"))
             (folder / name).mkdir(mode=0o700)
         made = cls(folder / name)
@@ -103,5 +102,7 @@ def _prune(folder: Path) -> None:
         with suppress(OSError):
             lock = NumberedLocks(folder / name / "session.lock")
             if lock.try_acquire(0):
+                import shutil
+
                 shutil.rmtree(folder / name)
             lock.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 
 from pytest_lok.backends.cli.environment import search_path
@@ -37,4 +36,6 @@ def _is_installed(settings: Settings, name: str, environ: Mapping[str, str]) -> 
     tool = settings.backends.get(name)
     if tool is None or not tool.enabled or tool.type not in CLI_TYPES:
         return False
+    import shutil
+
     return shutil.which(tool.command or name, path=search_path(environ)) is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
@@ -142,4 +141,6 @@ def _which(program: str, settings: Settings, environ: Mapping[str, str]) -> str 
     """Where a verify command will find a program; only a wrapper knows which programs it has inside."""
     if settings.defaults.command_wrapper:
         return program
+    import shutil
+
     return shutil.which(program, path=environ.get("PATH", ""))

@@ -12,19 +12,20 @@ import errno
 import hashlib
 import json
 import os
-import secrets
-import shutil
 import stat
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from pytest_lok.core.edits.edits import FileChange
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import StepUnableError
 from pytest_lok.locks import SharedLock
 from pytest_lok.workspace.run_lock import FileRunLock
+
+if TYPE_CHECKING:
+    from pytest_lok.core.edits.edits import FileChange
 
 NOT_UNDONE = "not-undone"
 """The directory of journals whose edits could not be undone: kept for people, never read again."""
@@ -78,7 +79,7 @@ class Files:
             while not lock.try_acquire(alone=True):  # noqa: ASYNC110 - another process has it
                 await asyncio.sleep(_POLL)
             self._recover()
-            begun = FileTransaction(self._root, self._state / secrets.token_hex(8))
+            begun = FileTransaction(self._root, self._state / os.urandom(8).hex())
             try:
                 yield begun
             finally:
@@ -185,6 +186,8 @@ class FileTransaction:
             if troubles:
                 raise self._set_aside(troubles)
             self._manifest.unlink()
+        import shutil
+
         shutil.rmtree(self._journal, ignore_errors=True)
 
     def _set_aside(self, troubles: Sequence[str]) -> StepUnableError:
@@ -226,7 +229,7 @@ class FileTransaction:
                     saved=saved,
                     mode=mode,
                     modified=modified,
-                    temporary=f".{name[:100]}.{secrets.token_hex(6)}",
+                    temporary=f".{name[:100]}.{os.urandom(6).hex()}",
                     new_directories=fresh,
                 )
             )

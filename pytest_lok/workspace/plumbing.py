@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 
 from pytest_lok.engine.ports import CommandRunner, CommandSpec
@@ -37,6 +36,8 @@ async def git_output(
     ``index`` is a file to use instead of the index.
     """
     # through a file: what `CommandRunner` returns of the output is text, and bounded
+    import tempfile
+
     with tempfile.NamedTemporaryFile(prefix="lok-git-") as file:
         # git writes to the file itself, so nothing of its output passes through text
         argv = ("/bin/sh", "-c", 'exec "$@" > "$0"', file.name, *_ARGV, *arguments)
@@ -70,6 +71,8 @@ async def git_output_without_filters(shell: CommandRunner, *arguments: str) -> b
 
 async def with_crlf(shell: CommandRunner, commit: str, paths: Sequence[str]) -> frozenset[str]:
     """The files that a checkout writes with CRLF, by the attributes of that commit alone."""
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="lok-git-") as place:
         # an index of its own: attributes are read from the commit, not from the work tree
         index = f"{place}/index"

@@ -7,7 +7,6 @@ endings, and bytes that are not UTF-8.
 from __future__ import annotations
 
 import codecs
-import difflib
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -43,6 +42,8 @@ class FileChange:
 
     def diff(self) -> str:
         """A unified diff for people, "" if nothing changes."""
+        import difflib
+
         return "".join(
             difflib.unified_diff(
                 _diff_lines(self.before or b""),

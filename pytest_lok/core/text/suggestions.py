@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -11,5 +10,7 @@ def did_you_mean(name: str, known: Iterable[str], *, spelled: str = "`{}`") -> s
 
     ``spelled`` is how the name is written in a file or on the command line.
     """
+    import difflib
+
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"did you mean {spelled.format(near[0])}?" if near else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -61,4 +60,6 @@ def pause(first: float, number: int, failure: LokError) -> float:
         return min(max(failure.retry_after, 0.0), MAX_PAUSE)
     longest = min(first * 2.0 ** min(number - 1, 30), MAX_PAUSE)
     # the process's own generator is seeded by tests, which count on what it gives next
+    import random
+
     return longest * random.SystemRandom().uniform(0.5, 1.0)

@@ -6,7 +6,6 @@ import array
 import contextlib
 import fcntl
 import os
-import tempfile
 import termios
 from collections import deque
 from typing import TypeAlias
@@ -94,6 +93,8 @@ class OutputFile:
     our_fd = -1
 
     def __init__(self) -> None:
+        import tempfile
+
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
         self._text = ""
         self._dropped = 0

@@ -20,7 +20,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -275,6 +274,8 @@ def _start(
             stdin = stdin_pipe.child_fd
         elif spec.stdin:
             # A file, not a pipe: no writer that could block or get EPIPE, whatever the child reads.
+            import tempfile
+
             file = stack.enter_context(tempfile.TemporaryFile())
             file.write(spec.stdin)
             file.seek(0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import secrets
 import subprocess
 import threading
 import weakref
@@ -31,7 +30,7 @@ class Watchdog:
         self._owner = os.getpid()
         self._lock = threading.Lock()
         self.running: set[int] = set()
-        self._token = secrets.token_hex(8)
+        self._token = os.urandom(8).hex()
         self._numbers = itertools.count()  # a generator could not be shared by threads
         self._close_pipe: weakref.finalize[[int, int], Watchdog] | None = None
         self._pipe = -1
