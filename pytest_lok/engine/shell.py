@@ -93,7 +93,8 @@ async def run_command(execution: StepExecution, command: CommandSpec, *, judges:
     output, cut = _error_text(done), done.cut or done.stderr_cut
     if done.exit_code == NOT_FOUND and (missing := _MISSING.search(done.stderr)):
         raise missing_program(missing[1], output=output, cut=cut)
-    if done.exit_code in (2, 3) and command.argv[: len(OWN_COMMAND)] == OWN_COMMAND:
+    # of lok's own exit codes 1 alone is a judgement; 70, for one, is a bug of it
+    if done.exit_code != 1 and command.argv[: len(OWN_COMMAND)] == OWN_COMMAND:
         said, _, hint = done.stderr.strip().removeprefix("lok: error: ").partition("\n  hint: ")
         raise StepUnableError(said or _exit_text(done), hint=hint)
     if judges:
