@@ -137,7 +137,7 @@ def backend_checks(project: Project, *, live: bool) -> list[DoctorCheck]:
         return await asyncio.gather(*looks)
 
     checks |= zip(able, asyncio.run(all_at_once()), strict=True)
-    if any(check.ok for check in checks.values()):
+    if any(check.ok and not states[name].by_name for name, check in checks.items()):
         # somebody answers, so nobody needs what no file speaks of
         idle = [name for name, state in states.items() if state.problem and not state.is_written]
         checks |= {name: replace(checks[name], remedy="") for name in idle}

@@ -171,6 +171,7 @@ def test_a_key_and_a_server_are_ready(bare: Project) -> None:
     assert done.code == 0
     assert "ok  backend openai      openai gpt-6.1-sol, key in OPENAI_API_KEY\n" in done.out
     assert done.out.endswith("\n2 backends ready\n")
+    assert "npm install" not in done.out, "nobody is needed"
     assert (rows["ollama"].split()[2], rows["openai"].split()[2]) == ("fake-large", "gpt-6.1-sol")
 
 
@@ -189,7 +190,9 @@ def test_a_sample_is_nobody(bare: Project) -> None:
     bare.write("lok.toml", '[backends.sample]\ntype = "scripted"\nreplies = [{ reply = "x" }]\n')
     done = bare.lok("doctor")
     assert done.code == 1
-    assert "asked only where it is named: it answers by rules" in " ".join(done.out.split())
+    said = " ".join(done.out.split())
+    assert "asked only where it is named: it answers by rules" in said
+    assert "npm install -g @openai/codex" in said, "somebody is needed"
 
 
 def test_tools_of_forges(bare: Project) -> None:
