@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,30 +94,39 @@ def _deliver(document: object) -> int:
 
 
 def _forge(text: str, repo: str, forge: str) -> GitHub | GitLab:
+    call = Invocation.of(click.get_current_context())
+    return forge_at(call.options.directory or Path.cwd(), call.environ, text, repo, forge)
+
+
+def forge_at(
+    root: Path, environ: Mapping[str, str], text: str, repo: str = "", forge: str = "auto"
+) -> GitHub | GitLab:
+    """The forge that a reference means for the repository at ``root``; UsageError if it is no reference."""
     from pytest_lok.workspace.forges.github import GitHub
     from pytest_lok.workspace.forges.gitlab import GitLab
     from pytest_lok.workspace.forges.reference import parse_reference
 
-    root = Invocation.of(click.get_current_context()).options.directory or Path.cwd()
     chosen = {"gh": "github", "glab": "gitlab"}.get(forge, forge)
     ref = parse_reference(
         text,
-        origin=_origin(root),
+        origin=_origin(root, environ),
         repo=repo,
         forge=None if chosen == "auto" else chosen,  # type: ignore[arg-type]  # click has checked it
     )
 
     def run(words: Sequence[str], stdin: str) -> str:
-        return run_tool(root, words, stdin)
+        return run_tool(root, environ, words, stdin)
 
     return GitHub(ref, run) if ref.forge == "github" else GitLab(ref, run)
 
 
-def run_tool(root: Path, words: Sequence[str], stdin: str) -> str:
+def run_tool(root: Path, environ: Mapping[str, str], words: Sequence[str], stdin: str) -> str:
     """What a tool prints, without a shell; LokError if it is missing, fails, or prints no text."""
     tool = words[0]
     try:
-        done = subprocess.run(words, cwd=root, input=stdin, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            words, cwd=root, env=environ, input=stdin, capture_output=True, text=True, check=False
+        )
     except FileNotFoundError:
         raise LokError(f"command not found: {tool}", hint=f"install it: {_ADDRESSES[tool]}") from None
     except (OSError, UnicodeDecodeError) as failure:
@@ -128,11 +137,12 @@ def run_tool(root: Path, words: Sequence[str], stdin: str) -> str:
     return done.stdout
 
 
-def _origin(root: Path) -> str:
+def _origin(root: Path, environ: Mapping[str, str]) -> str:
     """The URL of the remote ``origin``; "" if there is none."""
     try:
         words = ["git", "-C", str(root), "remote", "get-url", "origin"]
-        return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+        done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
+        return done.stdout.strip()
     except OSError:
         return ""
 

@@ -38,6 +38,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "forge": "Read pull requests and issues of GitHub and GitLab.",
     },
     "Agents": {
+        "context": "Print what a model should know before it works here.",
         "mcp": "Serve the workflows to an agent (Model Context Protocol).",
         "agents": "Print one page for agents: run, ask, and read what comes.",
     },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pytest_lok.cli.composed import text_of
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.cli.terminal import columns
@@ -11,12 +12,13 @@ from pytest_lok.cli.terminal import columns
 _UNABLE = 3
 
 
-def _suggest(task: str) -> int:
+def _suggest(words: tuple[str, ...]) -> int:
     from pytest_lok.cli.trust import with_distrust_note
     from pytest_lok.engine.asking.route import routes
     from pytest_lok.reports.json_report import dumps
 
     call = Invocation.of(click.get_current_context())
+    task = text_of(words, "task")
     found = list(routes(task, with_distrust_note(call, call.project()).world(shown=True)))
     able = [route for route in found if route.problem is None]
     if call.json:
@@ -45,7 +47,7 @@ def _suggest(task: str) -> int:
 command = OptionsCommand(
     "suggest",
     callback=_suggest,
-    params=[click.Argument(["task"])],
+    params=[click.Argument(["words"], nargs=-1, required=True, metavar="TASK")],
     accepts=("json", "output", *COMMON_OPTIONS),
     help="""Rank the backends for TASK as `backend = "auto"` does: by the kind of task its words speak of, and
     by the `strengths` of each backend in lok.toml. The arrow is at the one that would be asked: the best

@@ -1,0 +1,150 @@
+"""``lok context``: what the project is, and what an issue, a pull request or a question is about."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import click
+
+from pytest_lok.cli.invocation import Invocation
+from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
+from pytest_lok.dataclass import dataclass
+from pytest_lok.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_lok.workspace.forges.github import GitHub
+    from pytest_lok.workspace.forges.gitlab import GitLab
+
+_MANIFESTS = ("Cargo.toml", "Gemfile", "Pipfile", "go.mod", "package.json", "pyproject.toml", "setup.py")
+_MOST_PACKAGES = 20
+_MOST_MATCHES = 30
+_MOST_PLACES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A directory with a manifest of its own: what it is written in, and the tools that it uses."""
+
+    folder: str
+    language: str
+    tools: tuple[str, ...]
+    manifests: tuple[str, ...]
+
+    @classmethod
+    def at(cls, root: Path, folder: str) -> Package:
+        """The package in that folder of the project; "." is the project itself."""
+        from pytest_lok.workspace.detection import detect
+
+        language, tools = detect(root / folder)
+        manifests = tuple(name for name in _MANIFESTS if (root / folder / name).is_file())
+        return cls(folder=folder, language=language, tools=tuple(sorted(tools)), manifests=manifests)
+
+    def __str__(self) -> str:
+        seen = f" (by {', '.join(self.manifests)})" if self.manifests else ""
+        tools = ", ".join(self.tools) or "no tool that lok knows"
+        return f"- {self.folder}: {self.language or 'no language that lok knows'}{seen}; {tools}"
+
+
+def _context(folder: str | None, issue: str, pull: str, query: str) -> int:
+    call = Invocation.of(click.get_current_context())
+    root = Path(folder).resolve() if folder else call.project().root
+    if not root.is_dir():
+        raise UsageError(f"there is no directory {folder}")
+    from pytest_lok.cli.forge import forge_at
+
+    packages = [Package.at(root, name) for name in [".", *_package_folders(root)]]
+    if call.json:
+        from pytest_lok.reports.json_report import dumps
+
+        call.deliver(dumps({"root": str(root), "packages": packages}))
+        return 0
+    parts = ["\n".join(["# Project", "", *map(str, packages)])]
+    if issue:
+        said = forge_at(root, call.environ, issue).issue()
+        parts += [f"# Issue {said['number']}: {said['title']}", str(said["body"]).strip()]
+        parts += _code_about(root, f"{said['title']}\n{said['body']}")
+    if pull:
+        parts += _pull_request(forge_at(root, call.environ, pull))
+    if query:
+        parts += [f"# {query}", *_code_about(root, query)]
+    call.deliver("\n\n".join(filter(None, parts)))
+    return 0
+
+
+def _package_folders(root: Path) -> list[str]:
+    """The directories below with a manifest of their own, as a repository of several packages has them."""
+    paths = [PurePosixPath(name) for name in _files(root)]
+    folders = {str(path.parent) for path in paths if path.name in _MANIFESTS} - {"."}
+    return sorted(folders)[:_MOST_PACKAGES]
+
+
+def _pull_request(there: GitHub | GitLab) -> Iterator[str]:
+    """Title, description and diff; one that is too long is cut between files, and the text says so."""
+    from pytest_lok.core.text.attachments import attachment
+    from pytest_lok.core.text.parts import split_diff
+
+    said = there.pull_request()
+    yield f"# Pull request {said['number']}: {said['title']}"
+    yield str(said["body"]).strip()
+    parts, binary = split_diff(there.diff())
+    if parts:
+        yield attachment("changes", parts[0].text)
+    hidden = sorted({name for part in parts[1:] for name in part.files})
+    if hidden:
+        yield f"Not shown, because it is too long: {', '.join(hidden)}"
+    if binary:
+        yield f"Binary: {', '.join(binary)}"
+
+
+def _code_about(root: Path, text: str) -> Iterator[str]:
+    """The places that a text names, and the lines of code that hold its words."""
+    from pytest_lok.core.text.attachments import attachment
+    from pytest_lok.core.text.code_references import code_places, excerpt, search_words
+
+    for path, line in code_places(text, frozenset(_files(root)))[:_MOST_PLACES]:
+        file = root / path
+        if file.is_file() and not file.is_symlink():
+            shown = excerpt(file.read_text("utf-8", "replace"), line)
+            yield attachment(path, shown) if shown else f"{path} has no line {line}."
+    for word in search_words(text):
+        found = _git(root, "grep", "-n", "-I", "-i", "-F", "--", word).splitlines()
+        if found:
+            more = f"\nand {len(found) - _MOST_MATCHES:,} more lines" if len(found) > _MOST_MATCHES else ""
+            yield f"## Lines with {word}\n\n" + "\n".join(found[:_MOST_MATCHES]) + more
+
+
+def _files(root: Path) -> list[str]:
+    """The files that git knows below the directory; [] outside of a repository."""
+    names = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    return [name for name in names if name]
+
+
+def _git(root: Path, *words: str) -> str:
+    """What git prints; "" where it finds nothing, or where there is no repository."""
+    try:
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.decode("utf-8", "replace")
+
+
+command = OptionsCommand(
+    "context",
+    callback=_context,
+    params=[
+        click.Argument(["folder"], metavar="[DIR]", required=False),
+        click.Option(["--issue"], default="", metavar="N|URL", help="Add an issue and its code."),
+        click.Option(["--pr", "pull"], default="", metavar="N|URL", help="Add a pull request with its diff."),
+        click.Option(["-q", "--query"], default="", metavar="TEXT", help="Add the code a question is about."),
+    ],
+    accepts=("json", "output", *COMMON_OPTIONS),
+    help="""Print what a language model should know before it works here: the language and tools of the
+    project and of each package in it, and by which file they are known. --json prints these facts alone.
+
+    An issue or a question brings the places of code that it names and the lines that hold its words. What is
+    too long is cut, and the text says so.
+    """,
+)
