@@ -28,6 +28,21 @@ def test_a_session_without_workflows_imports_the_entry_module_and_nothing_else(s
     assert not (suite.root / ".lok" / "runs").exists()
 
 
+def test_a_session_of_a_shell_step_imports_what_such_a_step_needs(suite: Suite) -> None:
+    suite.shells("review", a="true")
+    suite.write("conftest.py", SPY)
+    alone = ("--disable-plugin-autoload", "-p", "pytest_lok.plugin.hooks", "-p", "no:junitxml")
+    result = suite.run_cold(*alone, "--lok")
+    result.assert_outcomes(passed=1)
+    [line] = [line for line in result.outlines if line.startswith("LOADED")]
+    loaded = set(line.split()[1:])
+    assert {name for name in loaded if "." not in name} == {"asyncio", "pytest_lok", "tomli"}
+    others = "cli. core.answers. core.edits.verification core.findings.evidence core.templates.parser engine.asking.ask"
+    assert not [
+        name for name in loaded if name.startswith(tuple(f"pytest_lok.{it}" for it in others.split()))
+    ]
+
+
 REWRITTEN = """
 import sys
 import pytest
