@@ -81,6 +81,7 @@ class Git:
 
     async def file_names(self) -> frozenset[str]:
         """The path of every file; see ``engine.ports.Workspace``."""
+        # also asks whether this is the work tree of a repository at all
         head = await self._head()
         try:
             _, start, _ = await self._merge_base()

@@ -33,6 +33,7 @@ class FileRunLock:
                     hint="make it writable, or point XDG_STATE_HOME at a directory that is",
                 ) from error
             return True
+        # while another transaction is going on nobody can tell what it will leave
         if self._prepare():
             return True
         self.release()

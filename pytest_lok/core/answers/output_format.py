@@ -57,6 +57,7 @@ def _array(value: Json) -> list[Json]:
 def _json_lines(text: str, alone: bool, material: str) -> list[Json]:
     """One value per line; in prose or a fenced block, the objects and arrays that stand together."""
     try:
+        # lines first: one object per line is no single value
         return [load(line) for line in unfenced(text).split("\n") if line.strip()]
     except json.JSONDecodeError:
         values = find_json_values(text, material)

@@ -169,6 +169,7 @@ class EditDraft:
             reasons = [f"{file!r} {reason}" for file in after for reason in self._collisions(file, after)]
         if len(made) > MAX_FILES:
             reasons.append(f"{len(made)} files are more than {MAX_FILES}")
+        # what is added counts, not how large the files were
         if sum(len(change.after) for change in made) > MAX_ADDED_BYTES + sum(
             len(c.before or b"") for c in made
         ):
@@ -226,6 +227,7 @@ def _apply(edit: Edit, content: bytes | None) -> bytes:
 def _locate(old: str, text: str) -> tuple[int, int]:
     """Where ``old`` stands in the text; line endings may differ. ValueError unless it stands there once."""
     lines = old.replace("\r\n", "\n").split("\n")
+    # models write LF, whatever the file has
     pattern = r"\r?\n".join(re.escape(line) for line in lines)
     found = [match.span(1) for match in re.finditer(f"(?=({pattern}))", text)]
     if not found and (form := _other_unicode_form(old, text)):

@@ -256,6 +256,7 @@ def _inspect(words: Sequence[str], read: Read) -> tuple[bool, set[str], list[str
 
 
 def _inspect_program(rest: list[str], read: Read) -> tuple[bool, set[str], list[str]]:
+    # a tool of an environment is called by its path
     name, arguments = basename(rest[0]), rest[1:]
     first = next((word for word in arguments if not word.startswith("-")), "")
     if name in _WRAPPERS and (_WRAPPERS[name] == {""} or first in _WRAPPERS[name]):
@@ -355,6 +356,7 @@ def _values(arguments: Sequence[str], options: set[str] | None = None) -> set[st
 def _paths(words: Iterable[str]) -> Iterator[str]:
     """What may be a path in the project, in its plain form; a pattern stands for all of its directory."""
     for word in words:
+        # --config=FILE and FILE:LINE name files too
         parts = {word, word.partition("=")[2], word.partition(":")[0]}
         if re.fullmatch(r"\w+(\.\w+)+", word):  # a module
             parts.add(f"{word.replace('.', '/')}.py")
@@ -377,6 +379,7 @@ def _means(word: str, path: str) -> bool:
     A directory stands for its tests and for what is run first in it.
     """
     file = fold_name(path)
+    # everything in the root, and nothing below it
     if word == "/":
         return "/" not in file
     if word.endswith("/"):

@@ -181,6 +181,7 @@ def _matching_rule(called: str, rules: Mapping[str, Rule]) -> str | None:
     """The rule of that name, however it is spelled: of several the severest, if none is written just so."""
     if called in rules:
         return called
+    # models change the case and the dashes of a name
     spelled = [name for name in rules if rule_key(name) == rule_key(called)]
     return max(spelled, key=lambda name: severity_rank(rules[name].severity), default=None)
 

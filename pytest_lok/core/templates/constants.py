@@ -57,6 +57,7 @@ def known_kind(node: nodes.Expr) -> JsonType | None:
         case nodes.Call(node=nodes.Name(name="range")):
             return "array"
         case nodes.CondExpr(expr1=one, expr2=nodes.Expr() as other):
+            # of two types that are no yes or no either is wrong, so the latter will do
             return known_kind(one) and known_kind(other)
         case nodes.Add() | nodes.Mul() | nodes.Mod():
             return known_kind(node.left) or known_kind(node.right) or "number"
@@ -69,6 +70,7 @@ def _filtered(node: nodes.Filter) -> JsonType | None:
     if node.name == MADE:
         return known_kind(node.node)
     if node.name in ("d", "default"):
+        # without an argument the default is the empty text
         other = known_kind(node.args[0]) if node.args else "text"
         return known_kind(node.node) and other
     return _FILTERS.get(node.name)

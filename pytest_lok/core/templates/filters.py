@@ -139,6 +139,7 @@ def _selecting(name: str, given: int) -> Filter:
 
     @functools.wraps(function)
     def chosen(context: Context, value: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        # in a prompt, where nothing is decided, Jinja's truth is as good
         if len(args) == given and budget_of(context).strict:
             args = (*args, BOOLEAN)
         return function(context, value, *args, **kwargs)  # type: ignore[no-any-return]  # Jinja's

@@ -74,6 +74,7 @@ _FOREIGN_HINTS = {
 
 def _lexical_fault(source: str, at: int, message: str) -> Fault:
     char = source[at : at + 1]
+    # Jinja says that the quote is unexpected, which is true and no help
     if char in ("'", '"'):
         return Fault(message=f"the string that starts with {char} has no end", start=at, end=at + 1)
     if message.startswith("Missing end of raw"):
@@ -108,6 +109,7 @@ def split_tags(source: str) -> list[TemplatePart]:
     parts: list[TemplatePart] = []
     begin: SourceToken | None = None
     for token in lex(source):
+        # inside of raw the text is a part of the tag
         if begin is None and token.kind == "data":
             parts.append(TemplatePart("text", token.text, token.start, token.end))
         elif token.kind in ("variable_begin", "block_begin", "raw_begin"):

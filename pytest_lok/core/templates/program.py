@@ -101,6 +101,7 @@ class TemplateProgram:
     def without_author_json(self, scope: Scope, text: str) -> str:
         """``text``, which it rendered, without the JSON that its author wrote around the values."""
         own = [it.data for it in self._tree.find_all(nodes.TemplateData)]
+        # without a bracket of the author's there is no JSON of the author's
         if not any("[" in data or "{" in data for data in own):
             return text
         tree = _with_data(self._tree, iter(without_values(own, others=True)))

@@ -59,6 +59,7 @@ def quote_key(evidence: str) -> str:
         text = step(text)
     text = next(iter(_without_numbers(text, every=True)), text)
     rows = text.split("\n")
+    # marks on some lines only are words of the quote
     if all(row[:1] in ("+", "-", "") for row in rows):
         text = "\n".join(row[1:] for row in rows)
     return " ".join(filter(None, map(squeezed, (text if squeezed(text) else evidence).split())))
@@ -109,6 +110,7 @@ def _without_numbers(text: str, *, every: bool = False) -> list[str]:
     rows = [(row, _NUMBER.match(row)) for row in text.split("\n")]
     numbers = [int(found[1]) for row, found in rows if found and row.strip()]
     whole = all(found for row, found in rows if row.strip())
+    # numbers that do not grow are a part of the text, such as a column of figures
     if not numbers or (every and not (whole and numbers == sorted(numbers))):
         return []
     return ["\n".join(row[found.end() :] if found else row for row, found in rows)]

@@ -20,6 +20,7 @@ _LONE_SURROGATES = late_regex("[\ud800-\udfff]+")
 
 def squeezed(text: str) -> str:
     """The text as it is compared: without what is blank or invisible, and composed in one way (NFC)."""
+    # nearly every line of code, and there nothing is invisible but blanks
     if text.isascii() and text.isprintable():
         return "".join(text.split(" "))
     return unicodedata.normalize("NFC", _INVISIBLE.sub("", _LONE_SURROGATES.sub("\ufffd", text)))

@@ -167,6 +167,7 @@ def _values(text: str) -> Iterator[_FoundValue]:
         start, at = token.start(), token.end()
         if token[0] in ("]", "}"):
             raise OutputError(f"the output has a {token[0]} that closes nothing", hint=JSON_ALONE_HINT)
+        # a value inside of a comment or of parentheses is a part of what stands around it
         if token[0] not in ("[", "{"):
             around.note(token)
             continue
@@ -287,6 +288,7 @@ def _is_listed(before: str, several: Callable[[re.Pattern[str]], bool]) -> bool:
     field = _FIELD.fullmatch(before)
     if field is None or not field[0].strip():
         return False
+    # a quoted key is a piece of JSON; a plain one may be a word of a sentence, unless there are several
     key = field[2]
     return key[0] in "\"'" or several(_KEYS) if key else several(_ITEMS)
 

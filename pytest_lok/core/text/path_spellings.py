@@ -67,6 +67,7 @@ class WorkspacePaths:
                 pairs = enumerate(zip(parts, wanted, strict=False))
                 most = min(len(parts), len(wanted))
                 common = next((n for n, (part, other) in pairs if part != other), most)
+                # a longer common end makes the shorter ones no candidates any more
                 if common > longest:
                     longest, found = common, {}
                 if common == longest:
@@ -118,6 +119,7 @@ def readings(text: str, steps: Sequence[Callable[[str], str]]) -> list[str]:
     found = {text: None}
     for step in steps:
         for reading in list(found):
+            # each step may double the readings
             if len(found) < MAX_READINGS and (new := step(reading)):
                 found.setdefault(new)
     return list(found)

@@ -46,6 +46,7 @@ def load_alone(text: str) -> Json:
 def unfenced(text: str) -> str:
     """The content of a text that is one fence or one block quote; any other text as it is."""
     text = text.strip().removeprefix("\ufeff").strip()
+    # an answer that is quoted as a whole, as in a mail
     if text.startswith(">") and all(line.lstrip()[:1] in ("", ">") for line in text.split("\n")):
         text = re.sub(r"^[ \t]*>[ \t]?", "", text, flags=re.MULTILINE).strip()
     opening = _FENCE.match(text)
@@ -87,6 +88,7 @@ def decode(text: str, start: int) -> tuple[Json, int]:
     # a constant like NaN, or a number of thousands of digits
     except ValueError as bad:
         raise OutputError(f"the JSON in the output cannot be used: {bad}") from None
+    # no copy of a long text that is one value
     _check(value, text if (start, end) == (0, len(text)) else text[start:end])
     return cast("Json", value), end
 

@@ -153,6 +153,7 @@ def _code_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Code as Markdown has it: as many backticks end it as have begun it. A line with a fence has none."""
     runs = list(_BACKTICKS.finditer(text, start, end))
     left = {size: deque(run for run in runs if len(run[0]) == size) for size in (1, 2)}
+    # three or more backticks are a fence, which has its own rule
     if len(left[1]) + len(left[2]) < len(runs):
         return
     at = 0

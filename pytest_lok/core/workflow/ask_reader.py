@@ -37,6 +37,7 @@ def read_ask(keys: StepKeys) -> Ask | None:
     document = keys.document
     backends, usual = _expand_roles(keys, _backends(keys))
     strategy = Strategy(document.consensus) if document.consensus else usual
+    # nearly all steps have none of the other keys, and a file may have a thousand steps
     if not keys.written.keys() <= _COMMON_KEYS:
         _check_uncommon_keys(keys, backends, strategy)
     if keys.reports_findings:
@@ -86,6 +87,7 @@ def _check_uncommon_keys(keys: StepKeys, backends: tuple[str, ...], strategy: St
     """The rules about keys that few steps have."""
     if len(backends) > 1:
         _check_consensus(keys, backends, strategy)
+    # a key that could not be read says nothing about how many are asked
     elif not keys.had_type_error("backend") and not keys.had_type_error("backends"):
         _check_single_backend(keys, backends)
     _check_edits(keys)
@@ -170,6 +172,7 @@ def _check_consensus(keys: StepKeys, backends: tuple[str, ...], strategy: Strate
             'a smaller number, "majority" or "all"',
             "quorum",
         )
+    # a name with a slip in it would leave a backend at its usual weight
     for name in (document.weights or {}).keys() - set(backends):
         keys.report(
             f"`weights` names `{name}`, which is not asked",
@@ -199,6 +202,7 @@ def _check_findings(keys: StepKeys, backends: tuple[str, ...], strategy: Strateg
             "synthesizer",
             key=True,
         )
+    # with these strategies only one answer is read, however many are asked
     asked = 1 if strategy.takes_one else len(backends)
     for key in ("quorum", "min_backends"):
         wanted = getattr(gate, key, None)
@@ -223,6 +227,7 @@ def _check_edits(keys: StepKeys) -> None:
             f"`{key}` is about edits, and this step applies none", "apply_edits = true", key, key=True
         )
     checked = document.apply_edits or document.verify not in _NO_VERIFY or document.assert_
+    # JSON that is broken is asked for again, and text can be anything
     if document.fix_retries and not checked and keys.format() is Format.TEXT:
         keys.report(
             "`fix_retries` asks again about an answer that fails a check, and this step has none",
@@ -236,6 +241,7 @@ def _check_edits(keys: StepKeys) -> None:
 
 def _check_repetition(keys: StepKeys) -> None:
     document = keys.document
+    # each answer was made for the files as they were before the others
     if document.apply_edits and document.repeat > 1:
         keys.report(
             "`repeat` asks for several answers, and the edits of only one can be applied",

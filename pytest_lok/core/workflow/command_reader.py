@@ -26,8 +26,10 @@ def read_shell(keys: StepKeys) -> Shell | None:
     document, names = keys.document, keys.inner_names
     unsafe = functools.partial(ShellTemplate.parse, unsafe=document.unsafe_shell)
     shell = keys.text(unsafe, document.shell or None, names, "shell")
+    # in CI nobody looks at what is about to become code
     if shell is not None and document.unsafe_shell and keys.context.ci:
         _check_unsafe_shell_in_ci(keys, shell)
+    # with pipefail no pipe hides a failure
     if shell is not None and not document.pipefail:
         for remark in shell.remarks():
             keys.file.remark_inside(keys.at("shell"), remark)

@@ -43,6 +43,7 @@ def violations(
         errors = list(itertools.islice(cls(rules, format_checker=watch).iter_errors(value), _MAX_COUNTED))
     except RecursionError:
         return ["$: it is nested too deeply to be checked"]
+    # by place, for jsonschema's order is that of the schema
     found = sorted(errors, key=lambda error: list(map(str, error.absolute_path)))
     lines = [f"{error.json_path}: {truncate(error.message, 300)}" for error in found[:most]]
     return [*lines, f"and {len(found) - most} more"] if len(found) > most else lines
@@ -94,6 +95,7 @@ def _pattern_properties(validator: Any, patterns: Any, instance: Any, _: Any) ->
 
 def _additional(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    # as jsonschema has it, but with a limit of time for the patterns
     extra = [
         key
         for key in (instance if isinstance(instance, dict) else ())

@@ -81,6 +81,7 @@ def needed_replies(quorum: Quorum | None, strategy: Strategy, configured: int) -
 
     Without a quorum votes need a majority, and other strategies one reply.
     """
+    # votes that need no majority would let two of five decide
     if quorum is None:
         quorum = "majority" if strategy in (Strategy.VOTE, Strategy.WEIGHTED_VOTE) else 1
     if quorum == "majority":

@@ -42,6 +42,7 @@ class Plan:
         """The plan for the ``select``-ed steps (None = all); PlanError says what is wrong."""
         by_name = {step.name: step for step in workflow.steps}
         chosen = frozenset(by_name if select is None else select)
+        # sorted, so that the same mistake is told each time
         for name in sorted(chosen - by_name.keys()):
             raise PlanError(
                 f"workflow {workflow.stem!r} has no step {name!r}", hint=_name_hint(name, by_name)
@@ -114,6 +115,7 @@ def _bind_arguments(workflow: Workflow, named: dict[str, str], positional: Seque
         )
     for arg in workflow.args.values():
         value = named.get(arg.name)
+        # a value may come by its name or by its place, and texts may read it by either
         if arg.position is not None:
             at = str(arg.position)
             if value is not None and at in values:

@@ -90,6 +90,7 @@ class WorkflowReader:
     ) -> list[StepKeys]:
         """One per step, in the order of the parents, in which their children's replace them."""
         merged: dict[str | tuple[WorkflowFile, int], tuple[WorkflowFile, int]] = {}
+        # parents first: a child's step of the same name takes their place, and their order stays
         for file in reversed(self.files):
             lines: dict[str, int] = {}
             for index, step in enumerate(file.document.steps):
@@ -147,6 +148,7 @@ class WorkflowReader:
         }
         collect = self._inherited("collect")
         by_name_only = not (source.origin is Origin.PROJECT if collect is None else collect)
+        # a workflow that needs a value cannot be run by everybody's plain `pytest --lok`
         if collect is None:
             collect = not by_name_only and not _misses_value(arguments.values(), needed)
         gate, budget = self._inherited("gate"), self._inherited("budget")
@@ -199,6 +201,7 @@ class WorkflowReader:
                 f"there is no workflow `{name}`",
                 "`lok workflow list` shows what can be extended",
             )
+        # also further up: a chain that comes back to itself has no end
         elif any(above.path == known.source.path for known in self.files):
             chain = " -> ".join([*(known.source.stem for known in self.files), above.stem])
             file.report(("extends",), f"workflows extend each other: {chain}", "remove one `extends`")
@@ -277,6 +280,7 @@ class WorkflowReader:
                 if not _RULE.fullmatch(name):
                     hint = "letters, digits, _, -, . and /, beginning with a letter or digit"
                     file.report(("rules", name), f"{name!r} cannot name a rule", hint, key=True)
+                # its default would be a severity that nobody has chosen
                 if isinstance(rule, RuleDocument) and "severity" not in file.data["rules"][name]:
                     hint = 'severity = "high" (critical, high, medium, low or info)'
                     file.report(("rules", name), f"the rule `{name}` has no severity", hint, key=True)

@@ -67,6 +67,7 @@ class Schedule:
         """Record a result; returns those of the steps it settled without running, root first."""
         unrun: list[StepResult] = []
         todo = [result]
+        # the list grows while it is walked: a step that is settled may settle others
         for finished in todo:
             self._results[finished.name] = finished
             for name in self._dependents[finished.name]:
@@ -117,6 +118,7 @@ def outdated(
     stale: set[str] = set()
     for step in steps:
         result = results.get(step.name)
+        # only what was skipped because of others can change with them
         if result is None or result.passed or result.attempts or result.withheld:
             continue
         if any(need in stale or order.get(need, 0) > order[step.name] for need in step.needs):

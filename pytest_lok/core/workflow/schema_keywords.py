@@ -122,6 +122,7 @@ class _SchemaWalk:
         # a schema may refer to itself
         self._seen.add(id(node))
         place = shown or path
+        # references inside of it start from its own name
         if path and isinstance(node.get("$id"), str):
             resolver = resolver.in_subresource(self._specification.create_resource(node))
         for key, value in node.items():
@@ -159,6 +160,7 @@ class _SchemaWalk:
                 )
             hint = did_you_mean(key, self._known)
             return f"unknown keyword `{key}`", hint or "one of your own begins with `x-`"
+        # drafts up to 7 ignore whatever stands beside a reference
         alone = "$ref" in node and "unevaluatedItems" not in self._known
         if alone and key != "$ref" and key not in _ANNOTATIONS:
             return f"in this draft nothing beside `$ref` counts, and here is `{key}`", "put both into `allOf`"

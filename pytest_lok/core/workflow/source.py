@@ -76,6 +76,7 @@ class SourceText:
 
     def toml(self) -> dict[str, Any]:
         """The text as TOML; WorkflowError if it is none."""
+        # editors of one system put a mark there that TOML does not know
         text = self.text.removeprefix("\ufeff")
         try:
             return tomli.loads(text)
@@ -140,6 +141,7 @@ class WorkflowFile:
 
     def report(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> None:
         """A problem of the value at ``path``, or of its ``key``."""
+        # a value that is wrong in two ways is corrected once
         if path not in self._reported:
             spot = self.positions.key(path) if key else self.positions.value(path)
             self._add(spot, message, hint)

@@ -160,6 +160,7 @@ class StepKeys:
         if name != self.name:
             self.needs.setdefault(name, path)
             return
+        # written with an escape the name is not found, and the start of the text will do
         found = re.search(rf"(?:steps\.)?{re.escape(name)}", source)
         start, end = found.span() if found else (0, 0)
         hint = "its own output is not there yet"

@@ -33,6 +33,7 @@ def read_step(keys: StepKeys) -> Step | None:
     when, for_each = _when(keys), _for_each(keys)
     action = _action(keys)
     schema, asserts = _schema(keys), _asserts(keys)
+    # a step with a problem must not run in part
     if action is None or len(keys.file.problems) > before:
         return None
     return Step(
@@ -102,6 +103,7 @@ def _for_each(keys: StepKeys) -> ForEach | None:
         return None
     if isinstance(value, list):
         return _inline_items(keys, value)
+    # what begins like an array is one, written in TOML's quotes
     if not value.lstrip().startswith("["):
         expression = keys.condition(value, keys.outer_names, "for_each", decides=False)
         return None if expression is None else ForEach(expression=expression)
