@@ -62,7 +62,7 @@ def run_plan(
     shown = view(terminal, lines, color=call.color, quiet=quiet)
     result, code = execute(plan, world, shown, fail_fast=options.fail_fast)
     code = code or project.exit_code(result, plan.workflow)
-    text = json_report(result, code) if call.json else _said(call, result, report)
+    text = json_report(result, code) if call.json else _said(call, plan, result, report)
     blank = [("", "")] if _is_for_people(call) and text else []
     shown.say(blank)
     if not (options.quiet and options.output is None and not call.json):
@@ -86,19 +86,23 @@ def _printed_elsewhere(call: Invocation) -> Literal["leaves", "all", "none"]:
     return "all" if call.options.verbose else "leaves"
 
 
-def _said(call: Invocation, result: RunResult, report: Callable[[RunResult], str] | None) -> str:
+def _said(call: Invocation, plan: Plan, result: RunResult, report: Callable[[RunResult], str] | None) -> str:
     """What the steps said: as it is for programs, under headings for people."""
+    from pytest_lok.core.workflow.model import Origin
     from pytest_lok.reports.console import outputs, previews
 
     if call.options.dry_run and (diffs := previews(result)):
         return diffs
     if report is not None:
         return report(result)
-    if _is_for_people(call):
+    # of several answers to a task nobody would know which one is whose
+    leaves = [result.steps[name] for name in result.leaves if name in result.steps]
+    several = len(leaves) > 1 or any(len(step.replies) > 1 for step in leaves)
+    if (several and plan.workflow.origin is Origin.SETTINGS) or _is_for_people(call):
         from pytest_lok.reports.answers import answers
 
-        unseen = not call.terminal.err.isatty()
-        return answers(result, every=call.options.verbose, failed=unseen)
+        shown_why = _is_for_people(call) and call.terminal.err.isatty()
+        return answers(result, every=call.options.verbose, complete=not shown_why)
     return outputs(result, every=call.options.verbose)
 
 

@@ -13,17 +13,17 @@ _SHOWN_WHOLE = 10  # so many steps at most; of more, each is shown by its end
 _LINES = 5
 
 
-def answers(result: RunResult, *, every: bool = False, failed: bool = False) -> str:
+def answers(result: RunResult, *, every: bool = False, complete: bool = False) -> str:
     """What the last steps said that passed, or with ``every`` all that passed, each under its name.
 
-    Of a step that asked several backends each answer is shown, of a ``for_each`` each item. ``failed`` adds
-    what the others said, where nobody sees why they did not pass.
+    Of a step that asked several backends each answer is shown, of a ``for_each`` each item. Where there are
+    many, each is shown by its end. ``complete`` cuts nothing, and adds what steps said that did not pass.
     """
     names = result.steps if every else result.leaves
     steps = [result.steps[name] for name in names if name in result.steps]
-    shown = [step for step in steps if step.passed or (failed and step.ran and step.output != step.reason)]
+    shown = [step for step in steps if step.passed or (complete and step.ran and step.output != step.reason)]
     blocks = [list(_blocks(step)) for step in shown if step.output]
-    whole = every or len(blocks) <= _SHOWN_WHOLE
+    whole = every or complete or len(blocks) <= _SHOWN_WHOLE
     texts = [text for block in blocks for text in block]
     return "\n\n".join(texts) if whole else "\n".join(map(_end, texts))
 

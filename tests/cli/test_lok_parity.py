@@ -69,7 +69,7 @@ TYPED = [
     ('lok suggest "Find SQL injection vulnerabilities"', 0, "gemini"),
     ('lok smart "Find N+1 queries"', 0, "codex says"),
     ('lok team "analyze"', 0, "claude says"),
-    ("lok hunt .", 0, "codex says\n\ncodex says"),
+    ("lok hunt .", 0, "== n+1 == codex\ncodex says\n\n== dead-code == codex\ncodex says"),
     ("lok audit .", 0, "gemini says"),
     ("lok hunt nope", 2, "there is no 'nope'"),
     ("lok fix '#4'", 0, "#4 It breaks"),

@@ -148,7 +148,7 @@ def test_a_task_is_listed_planned_and_shadowed_like_any_workflow(staffed: Projec
     (line,) = [line for line in staffed.lok("workflow", "list").out.splitlines() if line.startswith("hunt ")]
     assert "Sweeps" in line
     assert "Queries {{ in }} loops?" in staffed.lok("plan", "hunt").out
-    assert staffed.lok("hunt").out == "Yes.\n\nYes.\n"
+    assert staffed.lok("hunt").out == "== n+1 == two\nYes.\n\n== dead code == two\nYes.\n"
     staffed.workflow("hunt", "[[steps]]\nname = 'a'\nshell = 'echo a file'\n")
     assert staffed.lok("hunt").out == "a file\n"
 

@@ -23,7 +23,7 @@ def test_what_did_not_pass_is_told_where_it_failed() -> None:
     run = run_of(
         FAILED, SKIPPED, replace(FAILED, name="mute", output="exit code 1"), leaves=("tests", "mute")
     )
-    assert answers(run, failed=True) == "== tests ==\n1 failed"
+    assert answers(run, complete=True) == "== tests ==\n1 failed"
 
 
 def test_only_the_last_steps_or_every_step() -> None:
@@ -95,3 +95,5 @@ def test_of_many_steps_each_is_shown_by_its_end() -> None:
     assert many.startswith("== short ==  one\n== s0 ==\n[4 lines before")
     assert many.endswith("== s9 ==\n[4 lines before; -v shows them]\nline 4\nline 5\nline 6\nline 7\nline 8")
     assert "line 0" in shown(*steps, every=True)
+    run = run_of(*steps, leaves=tuple(step.name for step in steps))
+    assert answers(run, complete=True) == shown(*steps, every=True)
