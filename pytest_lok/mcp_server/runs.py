@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 
+from pytest_lok.backends.on_demand import made_backends
 from pytest_lok.core.events import (
     Event,
     RunFinished,
@@ -141,7 +142,7 @@ class ServedRun:
             # the steps in the result tell of it; the whole is for whoever reads the log of the server
             traceback.print_exception(bug)
         finally:
-            for _, unclosed in await close_all(self._world.backends.values()):
+            for _, unclosed in await close_all(made_backends(self._world.backends)):
                 traceback.print_exception(unclosed)
 
     def _on_event(self, event: Event) -> None:
