@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ class BackendsOnDemand(Mapping[str, "Backend"]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._makers
+
+    def __or__(self, others: Mapping[str, Backend]) -> BackendsOnDemand:
+        """These and the others, which win, as of dictionaries; none is made by it."""
+        return BackendsOnDemand({
+            name: partial(source.__getitem__, name) for source in (self, others) for name in source
+        })  # fmt: skip
 
 
 def made_backends(backends: Mapping[str, Backend]) -> Iterable[Backend]:
