@@ -83,8 +83,8 @@ def _package_folders(root: Path) -> list[str]:
 
 def _pull_request(there: GitHub | GitLab) -> Iterator[str]:
     """Title, description and diff; one that is too long is cut between files, and the text says so."""
-    from pytest_lok.core.text.attachments import attachment
-    from pytest_lok.core.text.parts import split_diff
+    from pytest_lok.core.asking.attachments import attachment
+    from pytest_lok.core.asking.parts import split_diff
 
     said = there.pull_request()
     yield f"# Pull request {said['number']}: {said['title']}"
@@ -101,7 +101,7 @@ def _pull_request(there: GitHub | GitLab) -> Iterator[str]:
 
 def _code_about(root: Path, text: str) -> Iterator[str]:
     """The places that a text names, and the lines of code that hold its words."""
-    from pytest_lok.core.text.attachments import attachment
+    from pytest_lok.core.asking.attachments import attachment
     from pytest_lok.core.text.code_references import code_places, excerpt, search_words
 
     for path, line in code_places(text, frozenset(_files(root)))[:_MOST_PLACES]:

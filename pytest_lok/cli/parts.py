@@ -16,7 +16,7 @@ from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.errors import LokError, UsageError
 
 if TYPE_CHECKING:
-    from pytest_lok.core.text.parts import Part
+    from pytest_lok.core.asking.parts import Part
 
 _LOCK_FILES = frozenset({
     "Cargo.lock", "Gemfile.lock", "Pipfile.lock", "bun.lock", "composer.lock", "flake.lock", "go.sum",
@@ -36,7 +36,7 @@ _GENERATED = ("linguist-generated", "linguist-vendored")
 
 
 def _parts(paths: tuple[str, ...], diff: bool, change: str, limit: int) -> int:
-    from pytest_lok.core.text.parts import coverage, group_files, split_diff
+    from pytest_lok.core.asking.parts import coverage, group_files, split_diff
     from pytest_lok.reports.json_report import dumps
 
     call = Invocation.of(click.get_current_context())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_lok.core.asking.attachments import MAX_FILE_BYTES, MAX_TOTAL_BYTES, attachment
 from pytest_lok.core.edits.edits import refused_path
 from pytest_lok.core.findings.encodings import decode_readings
-from pytest_lok.core.text.attachments import MAX_FILE_BYTES, MAX_TOTAL_BYTES, attachment
 from pytest_lok.errors import OutputError, StepUnableError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pytest_lok.core.text.attachments import attachment
+from pytest_lok.core.asking.attachments import attachment
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.errors import LokError
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.text.attachments import MAX_FILE_BYTES, attachment
-from pytest_lok.core.text.parts import Part, coverage, group_files, split_diff
+from pytest_lok.core.asking.attachments import MAX_FILE_BYTES, attachment
+from pytest_lok.core.asking.parts import Part, coverage, group_files, split_diff
 from tests.fuzz import examples
 
 LINES = st.lists(st.text(alphabet="ab é𝄞@+-\\ ", max_size=12), max_size=30)

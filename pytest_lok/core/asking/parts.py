@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from pytest_lok.core.text.attachments import MAX_FILE_BYTES
+from pytest_lok.core.asking.attachments import MAX_FILE_BYTES
 from pytest_lok.dataclass import dataclass
 from pytest_lok.late_regex import late_regex
 
