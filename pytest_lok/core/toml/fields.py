@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple, Self, get_type_hints
 
-from pytest_lok.core.text.duration import MAX_SECONDS, parse_duration
+from pytest_lok.core.toml.duration import MAX_SECONDS, parse_duration
 
 
 class Bounds(NamedTuple):

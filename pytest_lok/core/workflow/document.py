@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pytest_lok.core.results import Json, Severity
-from pytest_lok.core.text.duration import MAX_SECONDS
+from pytest_lok.core.toml.duration import MAX_SECONDS
 from pytest_lok.core.toml.fields import (
     Bounds,
     Convert,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_lok.core.text.duration import parse_duration
+from pytest_lok.core.toml.duration import parse_duration
 
 
 @pytest.mark.parametrize(
