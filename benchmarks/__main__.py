@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
+from benchmarks.conditions import conditions, load
 from benchmarks.measure import Row, table
 
 # Imported when their turn comes, `items` first: a child's peak memory is never less than that of the
 # process which started it.
-ROOMS = ("items", "processes", "http", "makespan", "engine")
+ROOMS = ("items", "startup", "processes", "http", "makespan", "engine")
 
 
 def main() -> int:
@@ -29,15 +29,16 @@ def main() -> int:
     if unknown:
         parser.error(f"no such room: {', '.join(unknown)}; there are {', '.join(ROOMS)}")
     rows: list[Row] = []
+    before = list(conditions())
     for room in (room for room in ROOMS if room in options.rooms or not options.rooms):
         measured: Iterator[Row] = import_module(f"benchmarks.{room}").rows()
         for row in measured:
             rows.append(row)
             print(f"measured: {row.group}: {row.what}", file=sys.stderr)
-    print(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}")
-    print(table(rows))
+    print("\n".join(before), f"           {load()}, at the end", "", table(rows), sep="\n")
     if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+        found = [{**asdict(row), "spread": row.spread} for row in rows]
+        options.json.write_text(json.dumps({"conditions": before, "rows": found}, indent=2) + "\n")
     return 1 if options.strict and any(row.met is False for row in rows) else 0
 
 

@@ -4,8 +4,9 @@ import random
 
 import pytest
 
+from benchmarks.conditions import conditions
 from benchmarks.makespan import around, critical_path, for_each, ladder, level_barrier
-from benchmarks.measure import Row, table
+from benchmarks.measure import Ratio, Row, table
 from benchmarks.runs import Job
 
 
@@ -38,3 +39,20 @@ def test_the_table_says_which_goals_are_met() -> None:
     assert " met" in good
     assert "MISSED" in bad
     assert "met" not in known.lower()
+
+
+def test_a_ratio_of_rounds_knows_how_far_they_lie_apart() -> None:
+    steady, shaky = Ratio.median([2.0, 2.0, 2.0, 2.0]), Ratio.median([1.0, 2.0, 2.0, 3.0, 4.0, 9.0, 2.0, 2.0])
+    assert (steady, steady.spread) == (2.0, 0.0)
+    assert shaky == 2.0
+    assert shaky.spread == pytest.approx(0.5)
+    least = Ratio.least([0.3, 0.2, 0.25], 0.1)
+    assert least == pytest.approx(2.0)
+    assert least.spread == pytest.approx(0.25)
+    assert "25%" in table([Row(group="g", what="w", ratio=least)])
+
+
+def test_the_conditions_name_what_figures_depend_on() -> None:
+    said = "\n".join(conditions())
+    for word in ("processor:", "cores", "system:", "python:", "bytecode:", "load:"):
+        assert word in said

@@ -299,7 +299,8 @@ def lok_backends(pytestconfig: pytest.Config, lok_settings: Settings) -> Mapping
     """
     from pytest_lok.plugin.install import session_of
 
-    return session_of(pytestconfig, pytestconfig.stash[_STARTED]).world(lok_settings).backends
+    # a dict: `lok_backends | {"mine": …}` is how it is overridden
+    return dict(session_of(pytestconfig, pytestconfig.stash[_STARTED]).world(lok_settings).backends)
 
 
 @pytest.fixture
