@@ -9,7 +9,7 @@ import pytest
 
 from pytest_lok.plugin.nodes import StepItem
 from pytest_lok.plugin.runner import WorkflowRunner
-from pytest_lok.plugin.subtests import report_of_subtest
+from pytest_lok.plugin.subtests import may_have_subtests, report_of_subtest
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import StepResult
@@ -66,7 +66,9 @@ class Reporting:
 
         A soft step has none: readers that do not know subtests would count it as passed as well.
         """
-        if report.skipped or not item.config.pluginmanager.hasplugin("subtests"):
+        if report.skipped or not may_have_subtests(result):
+            return
+        if not item.config.pluginmanager.hasplugin("subtests"):
             return
         step_report = self._runner.report(item, result)
         for number, subtest in enumerate(step_report.subtests(), 1):

@@ -36,6 +36,11 @@ class Subtest:
         return escape_untrusted("\n".join(lines))
 
 
+def may_have_subtests(result: StepResult) -> bool:
+    """Whether there is more to a step than one answer or one command, as far as can be told at once."""
+    return bool(result.items or result.findings or len(result.replies) + len(result.refusals) > 1)
+
+
 def subtests_of(result: StepResult, asked: Sequence[BackendAsked] = ()) -> list[Subtest]:
     """The step's subtests, red ones first: its blocking findings, or else its items, or its backends.
 
