@@ -187,7 +187,9 @@ class StepReport:
         yield from ((section.title, section.text) for section in last_attempt(result.sections))
         if facts := [*filter(None, [vote(result.verdict)]), *done(result, whole=True)]:
             yield "result", "\n".join(facts)
-        yield from ((part.name, part.reason) for part in subtests_of(result) if part.outcome.red)
+        # of a step that passed, the only red parts are backends, and "result" names them
+        if not result.passed:
+            yield from ((part.name, part.reason) for part in subtests_of(result) if part.outcome.red)
 
 
 def _model(result: StepResult) -> str:

@@ -89,7 +89,7 @@ def test_a_reached_quorum_stays_green_and_says_who_did_not_answer(suite: Suite) 
     result = suite.run("--lok", "-rP")
     result.assert_outcomes(passed=1)
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["*- down -*", "rate limit: *"])
+    result.stdout.fnmatch_lines(["*- answers -*", "down  *  ! *", "*- result -*", "no answer of down: *"])
 
 
 def test_green_items_are_told_in_detail_on_request(suite: Suite) -> None:
