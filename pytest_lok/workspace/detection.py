@@ -6,13 +6,56 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from pytest_lok.core.text.words import words
 from pytest_lok.dataclass import dataclass
 from pytest_lok.late_regex import late_regex
-from pytest_lok.workspace import known_tools
 from pytest_lok.workspace.manifests import Table, as_table, read_ini, read_json, read_text, read_toml
 
 _REQUIREMENT = late_regex(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # the distribution a requirement starts with
 _GEM = late_regex(r"""^[ \t]*gem[ \t(]+["']([\w-]+)["']""", re.MULTILINE)
+
+_MARK_FILES: Mapping[str, str] = {
+    "uv.lock": "uv", "poetry.lock": "poetry", "pdm.lock": "pdm", "Pipfile": "pipenv",
+    "ruff.toml": "ruff", ".ruff.toml": "ruff", "mypy.ini": "mypy", ".mypy.ini": "mypy",
+    "pyrightconfig.json": "pyright", ".flake8": "flake8", "conftest.py": "pytest", "pytest.ini": "pytest",
+    ".pytest.ini": "pytest", "pytest.toml": "pytest", ".pytest.toml": "pytest", "tox.ini": "tox",
+    "tox.toml": "tox", "package-lock.json": "npm", "yarn.lock": "yarn", "pnpm-lock.yaml": "pnpm",
+    "bun.lock": "bun", "bun.lockb": "bun", "tsconfig.json": "typescript", "biome.json": "biome",
+    "Gemfile.lock": "bundler", ".rubocop.yml": "rubocop", ".rspec": "rspec", "sorbet": "sorbet",
+    ".golangci.yml": "golangci-lint", ".golangci.yaml": "golangci-lint", ".golangci.toml": "golangci-lint",
+    ".golangci.json": "golangci-lint", "Dockerfile": "docker", "compose.yaml": "docker",
+    "compose.yml": "docker", "docker-compose.yml": "docker", "docker-compose.yaml": "docker",
+    "Chart.yaml": "helm", "kustomization.yaml": "kubernetes", ".gitlab-ci.yml": "gitlab-ci",
+    ".github/workflows": "github-actions", "Makefile": "make", "justfile": "just",
+    ".pre-commit-config.yaml": "pre-commit",
+}  # fmt: skip
+"""Files and directories whose mere presence says that a tool is in use."""
+
+_NAME_PATTERNS: Mapping[re.Pattern[str], str] = {
+    late_regex(r"\.eslintrc(\..+)?|eslint\.config\.[cm]?[jt]s"): "eslint",
+    late_regex(r"(jest|vitest)\.config\.[cm]?[jt]s"): r"\1",
+    late_regex(r".+\.tf"): "terraform",
+}
+"""The same for names of files that vary; ``\\1`` is what the first group matched."""
+
+# The packages worth telling a workflow about, each with the tool that it is.
+_PYTHON_PACKAGES: Mapping[str, str] = {
+    name: name
+    for name in words(
+        "alembic basedpyright black django fastapi flake8 flask mypy pylint",
+        "pyright pytest ruff sqlalchemy tox",
+    )
+}
+_NODE_PACKAGES: Mapping[str, str] = {
+    "@biomejs/biome": "biome", "eslint": "eslint", "jest": "jest", "next": "next", "prettier": "prettier",
+    "react": "react", "tailwindcss": "tailwind", "typescript": "typescript", "vitest": "vitest", "vue": "vue",
+}  # fmt: skip
+_RUBY_PACKAGES: Mapping[str, str] = {
+    "brakeman": "brakeman", "bullet": "bullet", "goldiloader": "goldiloader", "rails": "rails",
+    "rspec": "rspec", "rspec-rails": "rspec", "rubocop": "rubocop", "rubocop-rails": "rubocop",
+    "sidekiq": "sidekiq", "sorbet": "sorbet", "strong_migrations": "strong_migrations",
+}  # fmt: skip
+_RUST_PACKAGES: Mapping[str, str] = {"diesel": "diesel", "sqlx": "sqlx", "tokio": "tokio"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +85,13 @@ def detect(root: Path) -> tuple[str, frozenset[str]]:
     }
     by_file = {
         tool
-        for file, tool in known_tools.MARK_FILES.items()
+        for file, tool in _MARK_FILES.items()
         if file in names or ("/" in file and (root / file).is_dir())
     }
     by_pattern = {
         found.expand(tool)
         for name in names
-        for pattern, tool in known_tools.NAME_PATTERNS.items()
+        for pattern, tool in _NAME_PATTERNS.items()
         if (found := pattern.fullmatch(name))
     }
     tools = frozenset(by_file | by_pattern).union(*(score.tools for score in scores.values()))
@@ -69,7 +112,7 @@ def _rust(root: Path, names: set[str]) -> LanguageScore:
     return LanguageScore(
         weight=2,
         tools=_known(
-            known_tools.RUST, (name for t in tables for kind in kinds for name in as_table(t.get(kind)))
+            _RUST_PACKAGES, (name for t in tables for kind in kinds for name in as_table(t.get(kind)))
         ),
     )
 
@@ -77,7 +120,7 @@ def _rust(root: Path, names: set[str]) -> LanguageScore:
 def _ruby(root: Path, names: set[str]) -> LanguageScore:
     if "Gemfile" not in names:
         return LanguageScore()
-    return LanguageScore(weight=2, tools=_known(known_tools.RUBY, _GEM.findall(read_text(root / "Gemfile"))))
+    return LanguageScore(weight=2, tools=_known(_RUBY_PACKAGES, _GEM.findall(read_text(root / "Gemfile"))))
 
 
 def _node(root: Path, names: set[str]) -> LanguageScore:
@@ -89,7 +132,7 @@ def _node(root: Path, names: set[str]) -> LanguageScore:
     is_package = any(key in package for key in ("scripts", "main", "module", "exports", "bin", "workspaces"))
     return LanguageScore(
         weight=2 if is_package else 1,
-        tools=_known(known_tools.NODE, (name for kind in kinds for name in as_table(package.get(kind)))),
+        tools=_known(_NODE_PACKAGES, (name for kind in kinds for name in as_table(package.get(kind)))),
     )
 
 
@@ -117,7 +160,7 @@ def _python(root: Path, names: set[str]) -> LanguageScore:
         found[0].lower().replace("_", "-") for need in needs if (found := _REQUIREMENT.match(need.strip()))
     )
     return LanguageScore(
-        weight=2 if is_package else 1, tools=_known(known_tools.PYTHON, [*distributions, *configured])
+        weight=2 if is_package else 1, tools=_known(_PYTHON_PACKAGES, [*distributions, *configured])
     )
 
 
