@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 
@@ -28,6 +29,22 @@ def fit(text: str, columns: int) -> str:
 def padded(text: str, columns: int) -> str:
     """The text with blanks behind it, so that it takes so many columns."""
     return text + " " * (columns - columns_of(text))
+
+
+def folded(text: str, columns: int, *, indent: str = "    ") -> str:
+    """A line of facts in lines of at most so many columns, broken between facts; the further ones indented.
+
+    Facts stand between blanks in a row or between " · ". One that is longer than a line stays whole.
+    """
+    lines = []
+    while columns_of(text) > columns:
+        gaps = (gap.start() for gap in re.finditer(r" · |  +", text))
+        fitting = [at for at in gaps if len(indent) < at and columns_of(text[:at]) <= columns]
+        if not fitting:
+            break
+        lines.append(text[: fitting[-1]])
+        text = indent + text[fitting[-1] :].lstrip(" ·")
+    return "\n".join([*lines, text])
 
 
 def aligned(rows: Sequence[Sequence[str]], *, width: int | None = None) -> list[str]:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.reports.widths import aligned, columns_of, fit, padded
+from pytest_lok.reports.widths import aligned, columns_of, fit, folded, padded
 
 TEXTS = st.text(st.sampled_from("ab 日本é\n👩"))
 
@@ -36,3 +36,23 @@ def test_the_last_cell_is_cut() -> None:
         "never to nothing"
     )
     assert aligned([]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("passed  a  1 s", "passed  a  1 s"),
+        ("passed  step  1.0 s  claude  12 tokens", "passed  step  1.0 s\n    claude  12 tokens"),
+        ("w: failed in 1.0 s · 1 passed · claude", "w: failed in 1.0 s\n    1 passed · claude"),
+        ("skipped  step  when is false: steps.a.output", "skipped  step\n    when is false: steps.a.output"),
+        ("passed  日本日本日本  1.0 s", "passed  日本日本日本\n    1.0 s"),
+        ("one-word-that-is-longer-than-the-line", "one-word-that-is-longer-than-the-line"),
+    ],
+)
+def test_a_line_of_facts_is_broken_between_them(text: str, shown: str) -> None:
+    assert folded(text, 24) == shown
+
+
+@given(TEXTS.map(lambda text: text.replace("\n", "  ")), st.integers(5, 20))
+def test_folding_loses_no_word(text: str, columns: int) -> None:
+    assert folded(text, columns).split() == text.split()
