@@ -104,6 +104,14 @@ class Yard:
         self.write(f".lok/workflows/{name}.toml", (HERE / f"{name}.toml").read_text() + more)
         return self._project().load(name)
 
+    def example(self, name: str) -> Workflow:
+        """One of the examples at the top of the repository, as a project would copy it."""
+        text = (HERE.parents[1] / "workflows" / f"{name}.toml").read_text()
+        self.write(f".lok/workflows/{name}.toml", text)
+        self.git("add", ".")
+        self.git("commit", "-q", "-m", f"add {name}")
+        return self._project().load(name)
+
     def run(
         self,
         workflow: str | Workflow,

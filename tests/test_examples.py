@@ -1,0 +1,146 @@
+"""The examples that act: copied into a project, run with scripted backends, a real repository and a recorded gh."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pytest_lok.backends.scripted import ScriptedReply
+from pytest_lok.core.results import Outcome, RunResult
+from tests.lok_workflows.yard import HOSTILE, Yard
+
+P, F, E, S = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED
+PULL = {
+    "number": 31, "title": HOSTILE, "author": {"login": "ada"}, "body": "b", "baseRefName": "main",
+    "headRefName": "topic", "additions": 1, "deletions": 1, "changedFiles": 1, "state": "OPEN",
+    "url": "https://github.com/o/r/pull/31", "comments": [], "reviews": [{"body": HOSTILE}],
+}  # fmt: skip
+
+
+@pytest.fixture
+def yard(tmp_path: Path) -> Yard:
+    made = Yard(tmp_path)
+    made.write("pyproject.toml", "[tool.ruff]\n")
+    made.write(".venv/bin/ruff", "#!/bin/sh\ngrep -q TWO app.py\n").chmod(0o755)
+    made.write(".gitignore", ".venv\n")
+    return made
+
+
+def edits(new: str, summary: str) -> str:
+    return json.dumps({"edits": [{"file": "app.py", "old": "two", "new": new}], "summary": summary})
+
+
+def reasons(result: RunResult) -> list[tuple[str, str]]:
+    return [(step.name, step.reason) for step in result.steps.values() if step.reason]
+
+
+def finding(severity: str) -> str:
+    return json.dumps([{
+        "rule_id": "wrong-result", "title": "two is wrong", "message": HOSTILE, "severity": severity,
+        "confidence": 0.9, "path": "app.py", "line": 2, "evidence": "two",
+    }])  # fmt: skip
+
+
+class TestPickAndPropose:
+    def test_the_proposal_is_commented_at_the_issue_that_was_picked(self, yard: Yard) -> None:
+        yard.answers("gh issue list", json.dumps([{"number": 7, "title": HOSTILE, "labels": []}]))
+        yard.answers(
+            "gh issue view", json.dumps({"number": 7, "title": HOSTILE, "body": HOSTILE, "comments": []})
+        )
+        pick = {"worth most": json.dumps({"number": 7, "reason": HOSTILE}), "": HOSTILE}
+        result = yard.run(yard.example("pick-and-propose"), claude=pick, codex=HOSTILE)
+        assert result.passed, reasons(result)
+        comment = yard.call("gh issue comment")
+        assert comment.argv[3] == b"7"
+        assert HOSTILE.encode() in comment.stdin
+        assert not yard.pwned
+
+    def test_an_issue_that_is_not_there_is_not_answered(self, yard: Yard) -> None:
+        yard.answers("gh issue list", json.dumps([{"number": 7, "title": "t", "labels": []}]))
+        result = yard.run(
+            yard.example("pick-and-propose"), claude=json.dumps({"number": 8, "reason": "r"}), codex="x"
+        )
+        assert result.steps["known"].outcome is F
+        assert not yard.calls("gh issue comment")
+
+    def test_no_open_issue_is_nothing_to_do(self, yard: Yard) -> None:
+        yard.answers("gh issue list", "[]")
+        result = yard.run(yard.example("pick-and-propose"), claude="x", codex="x")
+        assert {step.outcome for step in result.steps.values()} == {P, S}
+        assert not yard.calls("gh issue comment")
+
+
+class TestReworkPr:
+    def test_what_was_asked_for_is_done_verified_pushed_and_told(self, yard: Yard) -> None:
+        yard.answers("gh pr view", json.dumps(PULL))
+        yard.answers("gh pr diff", "+two")
+        replies = [
+            ScriptedReply(match="It was undone", reply=edits("TWO", HOSTILE)),
+            ScriptedReply(reply=edits("no better", "x")),
+        ]
+        workflow = yard.example("rework-pr")
+        yard.git("checkout", "-q", "-b", "topic")
+        result = yard.run(workflow, "31", claude=replies, codex=replies, gemini=replies)
+        assert result.passed, reasons(result)
+        assert yard.git("show", "origin/topic:app.py") == "one\nTWO"
+        assert yard.call("git commit").value("--message") == HOSTILE
+        assert HOSTILE.encode() in yard.call("gh pr comment").stdin
+        assert not yard.pwned
+
+    def test_work_of_one_s_own_is_not_swept_along(self, yard: Yard) -> None:
+        workflow = yard.example("rework-pr")
+        yard.answers("gh pr view", json.dumps(PULL))
+        yard.answers("gh pr diff", "+two")
+        yard.write("mine.py", "unfinished\n")
+        result = yard.run(
+            workflow, "31", claude=edits("TWO", "s"), codex=edits("TWO", "s"), gemini=edits("TWO", "s")
+        )
+        assert not result.passed
+        assert not yard.calls("git commit")
+        assert (yard.root / "app.py").read_text() == "one\ntwo\n"
+
+
+class TestFullHeal:
+    @pytest.mark.parametrize("approved", [True, False])
+    def test_a_pull_request_is_opened_only_if_somebody_else_approves(
+        self, yard: Yard, approved: bool
+    ) -> None:
+        yard.answers("gh pr create", "https://github.com/o/r/pull/32")
+        rules = [
+            ScriptedReply(match="Find the bugs", regex="(?s)File app.py", reply=finding("high")),
+            ScriptedReply(match="Find the bugs", reply="[]"),
+            ScriptedReply(match="Fix this bug", reply=edits("TWO", HOSTILE)),
+        ]
+        read = json.dumps({"approved": approved, "reason": HOSTILE})
+        codex = [*rules, ScriptedReply(match="Is this change right", reply=read)]
+        result = yard.run(yard.example("full-heal"), "app.py", claude=rules, codex=codex, gemini=rules)
+        assert result.passed is approved, reasons(result)
+        assert len(yard.calls("gh pr create")) == approved
+        if approved:
+            assert yard.call("gh pr create").argv[3] == f"--title={HOSTILE}".encode()
+            (branch,) = yard.git("ls-remote", "--heads", "origin", "heal/*").splitlines()
+            assert yard.git("show", f"{branch.split()[0]}:app.py") == "one\nTWO"
+        else:
+            assert result.steps["read"].outcome is F
+        assert not yard.pwned
+
+    def test_nothing_found_is_nothing_to_do(self, yard: Yard) -> None:
+        result = yard.run(yard.example("full-heal"), "app.py", claude="[]", codex="[]", gemini="[]")
+        assert result.passed, reasons(result)
+        assert not yard.calls("gh pr create")
+
+
+class TestRailsAudit:
+    @pytest.mark.parametrize(("severity", "outcome"), [("critical", F), ("low", P)])
+    def test_a_serious_finding_is_red(self, yard: Yard, severity: str, outcome: Outcome) -> None:
+        yard.write("app/models/user.rb", "User.create(params)\n")
+        report = json.dumps([{
+            "rule_id": "slow-request" if severity == "low" else "mass-assignment", "title": "t", "message": "m",
+            "severity": severity, "confidence": 0.9, "path": "app/models/user.rb", "line": 1,
+            "evidence": "User.create(params)",
+        }])  # fmt: skip
+        result = yard.run(yard.example("rails-audit"), claude=report, codex=report, gemini=report)
+        assert result.steps["audit"].outcome is outcome, reasons(result)
+        assert result.steps["coverage"].output == "1 of 1 file in 1 part"
