@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import socket
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from threading import Thread
@@ -53,11 +54,13 @@ class OllamaServer:
         found = [ServerState(problem=f"no Ollama server answers at {self.url}")]
 
         def look() -> None:
-            from http.client import HTTPException
+            with suppress(OSError, ValueError):
+                # most machines have no server, and need no more than this to know it
+                socket.create_connection(_host_and_port(self.url), _LIMIT).close()
+                from http.client import HTTPException
 
-            # without a server, and with one that speaks something else
-            with suppress(OSError, HTTPException, ValueError):
-                found.append(self._ask())
+                with suppress(HTTPException):  # something listens, and speaks something else
+                    found.append(self._ask())
 
         # a name that is looked up, or a server that sends a byte a second, obeys no timeout of a socket
         thread = Thread(target=look, daemon=True)
@@ -83,7 +86,7 @@ class OllamaServer:
 
         parts = urlsplit(self.url)
         make = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        connection = make(parts.hostname or "", parts.port, timeout=_LIMIT)
+        connection = make(*_host_and_port(self.url), timeout=_LIMIT)
         try:
             base = parts.path.rstrip("/").removesuffix("/api")
             content = None if body is None else json.dumps(body)
@@ -93,6 +96,11 @@ class OllamaServer:
         finally:
             connection.close()
         return response.status, json.loads(data) if response.status == 200 else None
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 class OllamaBackend(HttpBackend):
