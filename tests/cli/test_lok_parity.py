@@ -94,8 +94,7 @@ TYPED = [
     ("lok run retried --foo", 2, "No such option '--foo'"),
     ("lok run soft", 0, "branch"),
     ("lok run empty", 0, "for_each has no items"),
-    ("lok spec TASK", 2, "there is no workflow 'spec'"),
-    ("lok context", 2, "there is no workflow 'context'"),
+    ("lok context", 0, "# Project"),
 ]
 
 
