@@ -317,18 +317,15 @@ def open_without_links(root: Path, path: str) -> Iterator[int]:
     except NotADirectoryError:
         raise ValueError("leads through a symbolic link, or something else that is no directory") from None
     except OSError as error:
-        raise ValueError(_reason(error)) from None
+        # O_NOFOLLOW says so of a link
+        link = error.errno == errno.ELOOP
+        why = "is reached through a symbolic link" if link else f"cannot be read: {error.strerror}"
+        raise ValueError(why) from None
 
 
 def _content(handle: int) -> bytes:
     with os.fdopen(handle, "rb", closefd=False) as file:
         return file.read()
-
-
-def _reason(error: OSError) -> str:
-    if error.errno == errno.ELOOP:  # what O_NOFOLLOW says of a link
-        return "is reached through a symbolic link"
-    return f"cannot be read: {error.strerror}"
 
 
 def _entries(manifest: bytes) -> list[_Entry]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_lok.core.results import Json
-from pytest_lok.engine.ports import CommandSpec, Comparison, RunLock, Transaction
+from pytest_lok.engine.ports import CommandSpec, RunLock
 from pytest_lok.workspace.detection import detect
 from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.git import Git
@@ -29,7 +28,9 @@ class LocalWorkspace:
     ) -> None:
         self._root = root
         self._files = files
-        self._git = git
+        self.read, self.transaction = files.read, files.transaction
+        self.comparison, self.text_at_base = git.comparison, git.text_at_base
+        self.file_names = git.file_names
         self._which = which
         self._nested = nested
 
@@ -41,26 +42,6 @@ class LocalWorkspace:
     def run_lock(self, *, alone: bool) -> RunLock:
         """See ``engine.ports.Workspace``; a nested run needs no lock."""
         return NoLock() if self._nested else self._files.run_lock(alone=alone)
-
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """The edits of one step; see ``engine.ports.Workspace``."""
-        return self._files.transaction()
-
-    def read(self, path: str) -> bytes | None:
-        """The bytes of a file; see ``engine.ports.Workspace``."""
-        return self._files.read(path)
-
-    async def comparison(self, paths: Sequence[str]) -> Comparison:
-        """What the change did to these files; see ``engine.ports.Workspace``."""
-        return await self._git.comparison(paths)
-
-    async def file_names(self) -> frozenset[str]:
-        """The path of every file; see ``engine.ports.Workspace``."""
-        return await self._git.file_names()
-
-    async def text_at_base(self, path: str) -> str | None:
-        """The text of a file on the base; see ``engine.ports.Workspace``."""
-        return await self._git.text_at_base(path)
 
     def project(self) -> Mapping[str, Json]:
         """``language`` ("" = unknown), ``root`` and ``tools`` of the directory."""
@@ -79,7 +60,9 @@ class LocalWorkspace:
 
     def verify_command(self, preset: str) -> str:
         """The shell command of a preset; see ``VerifyPresets.command``."""
-        return VerifyPresets(self._root, *self._detected, self._which).command(preset)
+        language, tools = self._detected
+        presets = VerifyPresets(root=self._root, language=language, tools=tools, which=self._which)
+        return presets.command(preset)
 
     @functools.cached_property
     def _detected(self) -> tuple[str, frozenset[str]]:

@@ -83,20 +83,17 @@ class _CountedItems:
         return len(self._items)
 
     def __iter__(self) -> Iterator[Any]:
-        return _count_rounds(self._items, self._budget)
-
-
-def _count_rounds(items: Iterable[Any], budget: RenderingBudget) -> Iterator[Any]:
-    for item in items:
-        budget.spend(1)
-        yield item
+        for item in self._items:
+            self._budget.spend(1)
+            yield item
 
 
 @pass_context
 def _count_loop(context: Context, items: Any) -> Iterable[Any]:
     items = unwrap(items)
-    budget = budget_of(context)
-    return _CountedItems(items, budget) if hasattr(items, "__len__") else _count_rounds(items, budget)
+    counted = _CountedItems(items, budget_of(context))
+    # what has no length must not seem to have one: Jinja asks for it
+    return counted if hasattr(items, "__len__") else iter(counted)
 
 
 @pass_context
