@@ -50,7 +50,10 @@ def test_a_built_in_one_leaves_the_choice_of_backend_to_the_settings_and_only_re
     for step in workflow.steps:
         match step.action:
             case Ask() as ask:
-                assert (ask.backends, ask.model, ask.apply_edits) == ((), "", False)
+                assert (ask.backends, ask.model) == ((), "")
+                # what edits files does so only if the command line says so
+                assert ask.apply_edits is (path.stem == "fix" and step.name == "apply")
+                assert not ask.apply_edits or (step.when and step.when.source == "arg.apply == 'true'")
             case Shell(shell=None, argv=argv):
                 words = [word.source for word in argv]
                 # the headings of what is looked at, and what lok itself gathers
@@ -79,7 +82,7 @@ def _reads(tool: str, command: str) -> bool:
         ("explain", {"path", "focus"}, {"path": 1}),
         ("audit", {"path", "issues", "yes", "issue_backend"}, {"path": 1}),
         ("hunt", {"path", "issues", "yes", "issue_backend"}, {"path": 1}),
-        ("fix", {"issue", "forge"}, {"issue": 1}),
+        ("fix", {"issue", "apply", "forge"}, {"issue": 1}),
         ("ci", {"pr", "forge"}, {"pr": 1}),
         ("pr", {"pr", "repo", "forge"}, {"pr": 1}),
         ("review-pr", {"pr", "repo", "forge"}, {"pr": 1}),

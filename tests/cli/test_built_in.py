@@ -15,6 +15,7 @@ type = "scripted"
 replies = [
     { match = "Which of its files", reply = '{"files": ["src/a.py"]}' },
     { match = "eval(", reply = '[{"rule_id": "RULE", "title": "<b>@ada</b> runs it", "message": "m", "severity": "critical", "confidence": 0.9, "path": "src/a.py", "line": 2, "evidence": "eval(x)"}]' },
+    { match = "Fix this issue with", reply = '{"edits": [{"file": "src/a.py", "old": "x = 1", "new": "x = NEW"}], "summary": "s"}' },
     { match = "An empty list is a good answer", reply = "[]" },
     { regex = "(?s)(?P<all>.*)", reply = '\\g<all>' },
 ]
@@ -118,6 +119,17 @@ def test_fix_says_which_issue_also_in_a_dry_run(repository: Project) -> None:
         assert done.code == 0
         assert "#4 It breaks\nOPEN · bug" in done.out
         assert "Propose a fix for this issue." in done.out
+
+
+@pytest.mark.parametrize(("new", "code", "left"), [("2", 0, "x = 2\n"), ("broken", 1, "x = 1\n")])
+def test_fix_applied_is_verified_or_undone(repository: Project, new: str, code: int, left: str) -> None:
+    git(repository, "commit", "-q", "-m", "a")
+    repository.write("lok.toml", SETTINGS.replace("NEW", new))
+    repository.write("pyproject.toml", "[tool.ruff]\n")
+    repository.write(".venv/bin/ruff", "#!/bin/sh\ngrep -q 'x = 2' src/a.py\n").chmod(0o755)
+    done = repository.lok("fix", "4", "--apply")
+    assert (done.code, (repository.root / "src/a.py").read_text()) == (code, left)
+    assert "Propose a fix" not in done.out
 
 
 @pytest.mark.parametrize("words", [["pr", "12"], ["ci", "12"], ["fix", "4"]])
