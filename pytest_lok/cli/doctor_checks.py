@@ -188,17 +188,20 @@ async def _look(check: DoctorCheck, state: BackendState, world: World, *, live: 
 
 async def _asked(check: DoctorCheck, backend: Backend, redactor: Redactor) -> DoctorCheck:
     """The check with the outcome of a small question."""
-    from pytest_lok.engine.asking.checked_call import checked_call
+    from pytest_lok.engine.asking.checked_call import checked_call, close_all
+    from pytest_lok.engine.asking.hints import LateAnswerError
     from pytest_lok.engine.ports import Prompt
     from pytest_lok.errors import BackendError
 
     try:
         reply = await checked_call(backend, Prompt(text=_QUESTION, timeout=_ANSWER_TIMEOUT))
     except BackendError as error:
-        found, remedy = redactor.text(error.message), redactor.text(error.hint)
+        late = isinstance(error, LateAnswerError)
+        hint = f"`lok ask -b {backend.name} hello` waits longer" if late else error.hint
+        found, remedy = redactor.text(error.message), redactor.text(hint)
         return replace(check, ok=False, found=found, remedy=remedy)
     finally:
-        await backend.aclose()
+        await close_all([backend])
     tokens = "" if reply.usage.tokens is None else f", {reply.usage.tokens} tokens"
     found = f"{reply.model or 'its own model'} answered in {reply.seconds:.1f} s{tokens}"
     return replace(check, found=found)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import click
 
@@ -40,6 +41,7 @@ def execute(
     """
 
     unclosed: list[tuple[str, BaseException]] = []
+    world = replace(world, limits=replace(world.limits, raised_by="--timeout 10m"))
 
     def emit(event: Event) -> None:
         view.on_event(event)

@@ -79,7 +79,7 @@ class RunContext:
     def timed_out(self, step: Step, what: str) -> StepUnableError:
         """The error of an attempt at ``what`` that ran longer than the step's time limit."""
         message = f"{what} timed out after {self.timeout_of(step):g} s"
-        return StepUnableError(message, hint=more_time(step, self.plan.workflow))
+        return StepUnableError(message, hint=more_time(step, self.plan.workflow, self.world.limits.raised_by))
 
     def holds_slot(self, step: Step) -> bool:
         """Whether the step, or each of its parts, holds a slot of the process as long as it runs.

@@ -343,11 +343,13 @@ class Limits:
     ``max_parallel`` holds for all runs of a process together. ``is_explicit``: a user has set it. Then steps
     and items of every kind count, and a workflow or a step can only ask for less. Otherwise only commands
     count, for every backend limits its own questions, and a workflow or a step may ask for more, for itself.
+    ``raised_by`` is how whoever started the run gives every attempt more time, as hints spell it.
     """
 
     max_parallel: int = 16
     timeout: float = 300.0
     is_explicit: bool = False
+    raised_by: str = "LOK_TIMEOUT=10m"
 
     def parallel_for(self, wanted: int | None) -> float:
         """How many steps of a workflow (or items of a step) with ``max_parallel = wanted`` run at once.

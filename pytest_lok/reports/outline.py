@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
-from pytest_lok.core.workflow.model import Ask, Shell, Step, Strategy, Workflow
+from pytest_lok.core.workflow.model import Ask, Budget, Gate, Shell, Step, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
 from pytest_lok.reports.escaping import escape_control_chars
@@ -72,11 +72,15 @@ def outline(
 
 
 def _gate(workflow: Workflow) -> Iterator[str]:
-    """The gate and the budget in a line each, as their tables in the file would say it."""
-    for name, table in (("Gate", workflow.gate), ("Budget", workflow.budget)):
+    """The gate and the budget in a line each: when findings fail, and what is not the default."""
+    for name, table, usual, always in (
+        ("Gate", workflow.gate, Gate(), "fail_on"),
+        ("Budget", workflow.budget, Budget(), ""),
+    ):
         if table is not None:
-            values = ((key, getattr(table, key)) for key in table.__slots__)
-            yield f"{name}: {', '.join(f'{key} = {value}' for key, value in values if value is not None)}."
+            values = {key: getattr(table, key) for key in table.__slots__}
+            said = [f"{k} = {v}" for k, v in values.items() if k == always or v != getattr(usual, k)]
+            yield f"{name}: {', '.join(said)}."
 
 
 def _questions(steps: Sequence[PlannedStep]) -> str:

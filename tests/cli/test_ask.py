@@ -144,3 +144,10 @@ def test_verbose_shows_the_prompt_and_the_times(project: Project) -> None:
         assert "    > Is it?\n" in done.err
         assert "times: b 0.0 s" in done.err
     assert "> Is it?" not in project.lok("ask", "-b", "b", "Is it?").err
+
+
+def test_who_waited_too_short_is_told_the_option(project: Project) -> None:
+    project.write("lok.toml", '[backends.b]\ntype = "scripted"\nreplies = [{ reply = "x", delay = 9 }]\n')
+    done = project.lok("ask", "-b", "b", "--timeout", "0.1", "x")
+    assert done.code == 3
+    assert "raise `timeout` in [backends.b], or for this run: --timeout 10m" in done.out

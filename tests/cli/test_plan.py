@@ -91,6 +91,7 @@ def test_a_plan_shows_what_is_paid_for_and_what_decides(project: Project) -> Non
         """
 [gate]
 fail_on = "critical"
+scope = "diff"
 [budget]
 calls = 9
 [[steps]]
@@ -116,7 +117,7 @@ assert = ["output != ''"]
     assert "after trouble 2 retries, the first after 1 s" in done.out
     assert "; what they find is put together" in done.out
     assert "asked again 1 time if that does not hold" in done.out
-    assert "Gate: fail_on = critical, " in done.out
+    assert "Gate: fail_on = critical, scope = diff." in done.out
     assert "Budget: calls = 9." in done.out
     assert "3 steps, 2 questions, at most 6; 1 question, at most 4 for each item of each." in done.out
     steps = project.lok("plan", "w", "--json").document["steps"]

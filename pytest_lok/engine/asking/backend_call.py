@@ -118,7 +118,7 @@ async def call(execution: StepExecution, backend: Backend, prompt: Prompt) -> Re
     try:
         reply = await with_retries(step, context, once, _transient, item=execution.item)
     except BackendError as failure:
-        failure.hint = hint_here(failure, step, context.plan.workflow)
+        failure.hint = hint_here(failure, step, context.plan.workflow, context.world.limits.raised_by)
         raise
     context.note_backend(reply)
     context.emit(BackendReplied(step=step.name, reply=reply, item=execution.item))

@@ -29,20 +29,23 @@ class LateAnswerError(BackendError):
         )
 
 
-def hint_here(failure: BackendError, step: Step, workflow: Workflow) -> str:
+def hint_here(failure: BackendError, step: Step, workflow: Workflow, raised_by: str) -> str:
     """The backend's hint, with what the step can do too; of a step that nobody wrote there are no keys."""
     if isinstance(failure, LateAnswerError):
-        return more_time(step, workflow, failure.backend)
+        return more_time(step, workflow, raised_by, failure.backend)
     advice = _BY_STEP.get(failure.kind, "") if is_written(workflow) else ""
     advice = advice.format("raise" if step.retries else "set")
     return ", or ".join(filter(None, [failure.hint, advice]))
 
 
-def more_time(step: Step, workflow: Workflow, backend: str = "") -> str:
-    """How to raise the time limit of an attempt: where it is set now, else where it can be."""
+def more_time(step: Step, workflow: Workflow, raised_by: str, backend: str = "") -> str:
+    """How to raise the time limit of an attempt: where it is set now, else where it can be.
+
+    ``raised_by`` is how it is raised for one run alone.
+    """
     of_backend = f"`timeout` in [backends.{backend}]" if backend else "`timeout` in [defaults]"
     if not is_written(workflow):
-        return f"raise {of_backend}, or give --timeout: `--timeout 10m`"
+        return f"raise {of_backend}, or for this run: {raised_by}"
     if step.timeout is None and workflow.timeout is not None:
         return "raise `timeout` of the workflow, or set that of the step; 0 = no limit"
     other = f", or {of_backend}" if backend and step.timeout is None else ""

@@ -55,11 +55,11 @@ def test_who_has_too_little_time_is_told_where_the_limit_is_set(
     assert (result.reason, result.hint) == ("b gave no answer within 0.1 s", hint)
 
 
-def test_a_question_of_the_command_line_gets_more_time_by_an_option(tmp_path: Path) -> None:
+def test_a_question_without_a_file_gets_more_time_by_what_starts_it(tmp_path: Path) -> None:
     slow = Scripted("b", [ScriptedReply(reply="x", delay=30)])
     done = run_plan(Plan.of(ask_workflow("x", ["b"])), world(tmp_path, slow, limits=Limits(timeout=0.02)))
     assert done.result.steps["b"].hint == (
-        "raise `timeout` in [backends.b], or give --timeout: `--timeout 10m`"
+        "raise `timeout` in [backends.b], or for this run: LOK_TIMEOUT=10m"
     )
 
 
@@ -68,4 +68,4 @@ def test_a_command_has_no_backend_whose_limit_could_be_raised(tmp_path: Path, or
     text = '[[steps]]\nname = "a"\nargv = ["sleep", "30"]'
     result = ran(text, world(tmp_path, limits=Limits(timeout=0.05)), origin=origin).result.steps["a"]
     assert "backends" not in result.hint
-    assert ("--timeout" in result.hint) is (origin is Origin.BUILTIN)
+    assert ("LOK_TIMEOUT" in result.hint) is (origin is Origin.BUILTIN)
