@@ -42,7 +42,7 @@ _ENTRIES: Mapping[str, Json] = {
 def correction_prompt(prompt: str, answer: str, findings: Sequence[Finding]) -> str:
     """The prompt again, with the answer to it and those of its findings that quote what is nowhere."""
     listed = "\n\n".join(
-        f"{number}. {it.headline} ({it.doubt})\n{_quoted(it.evidence)}"
+        "\n   > ".join((f"{number}. {it.headline} ({it.doubt})", *it.evidence.split("\n")))
         for number, it in enumerate(findings, 1)
     )
     return (
@@ -86,7 +86,3 @@ def _corrected(entry: Mapping[str, Any], finding: Finding) -> Finding:
         end_line=end_line,
         evidence=entry["evidence"].strip("\r\n"),
     )
-
-
-def _quoted(text: str) -> str:
-    return "\n".join(f"   > {line}" for line in text.split("\n"))

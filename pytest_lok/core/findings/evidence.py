@@ -262,13 +262,11 @@ class EvidenceFile:
         if self.mode_changed:
             return None, f"the mode of {self.path} is changed"
         binary = any(0 in (content or b"") for content in (self.before, self.after))
-        if binary and self.before != self.after and not _is_wide_text(self.after or self.before or b""):
+        # the marks of wide characters, which hold zeros too
+        wide = (self.after or self.before or b"").startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
+        if binary and self.before != self.after and not wide:
             return None, f"{self.path} is a binary file, and changed"
         return False, ""
-
-
-def _is_wide_text(content: bytes) -> bool:
-    return content.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
 
 
 def _lines_meant(span: Span | None, finding: Finding) -> Span:

@@ -264,10 +264,9 @@ _ITEMS = late_regex(f"^{_MARK}", re.MULTILINE)
 
 def _check_stands_free(text: str, values: Sequence[_FoundValue]) -> None:
     """OutputError where one of them may be a piece of something larger, or no more than a word."""
-    if any(
-        "\0" in fence[2] and fence[2].strip("\0 \t\r\n>")
-        for fence in _FENCED.finditer(_outline(text, values))
-    ):
+    # the text with NUL for its values
+    outline = "\0".join(gap.replace("\0", " ") for gap in _texts_between(text, values))
+    if any("\0" in it[2] and it[2].strip("\0 \t\r\n>") for it in _FENCED.finditer(outline)):
         raise OutputError("the JSON in the output stands in a block with other text", hint=JSON_ALONE_HINT)
     several = cache(lambda marks: len(marks.findall("…".join(_texts_between(text, values)))) > 1)
     for it in values:
@@ -311,11 +310,6 @@ def _introduces_value(before: str) -> bool:
 _FENCED = late_regex(
     r"^[ \t>]*(`{3,}|~{3,})[^\n\0]*?(?=\n|\0)(.*?)(?:^[ \t>]*\1|\Z|(?<=\0)\1)", re.MULTILINE | re.DOTALL
 )
-
-
-def _outline(text: str, values: Sequence[_FoundValue]) -> str:
-    """The text with ``NUL`` for its values."""
-    return "\0".join(gap.replace("\0", " ") for gap in _texts_between(text, values))
 
 
 def _texts_between(text: str, values: Sequence[_FoundValue]) -> list[str]:

@@ -260,7 +260,7 @@ def _check_repetition(keys: StepKeys) -> None:
 def _verify(keys: StepKeys) -> tuple[ShellTemplate | None, str]:
     """A command, or the name of a preset; neither = off."""
     verify = keys.document.verify
-    if isinstance(verify, str) and verify and not _without_comments(verify):
+    if isinstance(verify, str) and verify and not re.sub(r"(?m)^\s*#.*$", "", verify).strip():
         keys.report("`verify` holds no command", "write a command, or `verify = false` for none", "verify")
     # a common slip, taken as it is meant and told
     if verify == "false":
@@ -272,8 +272,3 @@ def _verify(keys: StepKeys) -> tuple[ShellTemplate | None, str]:
     if not isinstance(verify, str) or verify in ("true", *VERIFY_PRESETS):
         return None, str(verify).lower()
     return keys.text(ShellTemplate.parse, verify, keys.inner_names, "verify"), ""
-
-
-def _without_comments(command: str) -> str:
-    """A command without its comments and what is blank."""
-    return re.sub(r"(?m)^\s*#.*$", "", command).strip()

@@ -124,9 +124,10 @@ def _bind_arguments(workflow: Workflow, named: dict[str, str], positional: Seque
         value = arg.default if value is None else value
         if value is None:
             if arg.required:
+                about = f" ({arg.description})" if arg.description else ""
                 raise PlanError(
-                    _missing_argument(workflow, arg.name, arg.description),
-                    hint=_argument_hint(workflow, arg.name),
+                    f"workflow {workflow.stem!r} needs the argument {arg.name!r}{about}",
+                    hint=f"lok run {workflow.stem} --{arg.name} VALUE, or pytest --lok-arg {arg.name}=VALUE",
                 )
             continue
         if arg.choices and value not in arg.choices:
@@ -142,15 +143,6 @@ def _bind_arguments(workflow: Workflow, named: dict[str, str], positional: Seque
 
 def _positional_values(number: int) -> str:
     return f"{number or 'no'} positional value{'' if number == 1 else 's'}"
-
-
-def _missing_argument(workflow: Workflow, name: str, description: str) -> str:
-    about = f" ({description})" if description else ""
-    return f"workflow {workflow.stem!r} needs the argument {name!r}{about}"
-
-
-def _argument_hint(workflow: Workflow, name: str) -> str:
-    return f"lok run {workflow.stem} --{name} VALUE, or pytest --lok-arg {name}=VALUE"
 
 
 def _name_hint(name: str, known: Iterable[str]) -> str:
