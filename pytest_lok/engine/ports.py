@@ -332,10 +332,6 @@ class Workspace(Protocol):
         ...
 
 
-def _kill_nothing() -> None:
-    """The default of ``World.kill``, for worlds that start no processes."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much runs at once, and for how long in seconds, where a workflow does not say.
@@ -343,7 +339,7 @@ class Limits:
     ``max_parallel`` holds for all runs of a process together. ``is_explicit``: a user has set it. Then steps
     and items of every kind count, and a workflow or a step can only ask for less. Otherwise only commands
     count, for every backend limits its own questions, and a workflow or a step may ask for more, for itself.
-    ``raised_by`` is how whoever started the run gives every attempt more time, as hints spell it.
+    ``raised_by`` is how hints spell what gives every attempt of the run more time.
     """
 
     max_parallel: int = 16
@@ -392,8 +388,8 @@ class World:
     """The user's prices by a pattern of model names, for backends that do not report a cost."""
     redactor: Redactor = field(default_factory=Redactor)
     """Masks secrets in every event, and so in everything that is shown or stored."""
-    kill: Callable[[], None] = _kill_nothing
-    """Ends every process at once, for whoever cannot wait until a run is stopped."""
+    kill: Callable[[], None] = lambda: None
+    """Ends every process at once, for whoever cannot wait until a run is stopped; nothing by default."""
     only_by_name: Mapping[str, str] = field(default_factory=dict)
     """Backends that are asked only where they are named, each with why; "auto" never takes one of them."""
     limiters: Mapping[str, ConcurrencyLimiter] = field(default_factory=dict)
