@@ -73,7 +73,13 @@ class Reporting:
         step_report = self._runner.report(item, result)
         for number, subtest in enumerate(step_report.subtests(), 1):
             if not subtest.outcome.red or report.failed:
-                of_subtest = report_of_subtest(subtest, number, report, step_report.subtest_longrepr)
+                of_subtest = report_of_subtest(
+                    subtest,
+                    report,
+                    step_report.subtest_longrepr,
+                    workflow=step_report.workflow.stem,
+                    number=number,
+                )
                 item.ihook.pytest_runtest_logreport(report=of_subtest)
             if item.session.shouldfail:  # -x
                 return

@@ -59,9 +59,14 @@ def subtests_of(result: StepResult, asked: Sequence[BackendAsked] = ()) -> list[
 
 
 def report_of_subtest(
-    subtest: Subtest, number: int, whole: pytest.TestReport, longrepr: Callable[[Subtest], object]
+    subtest: Subtest,
+    whole: pytest.TestReport,
+    longrepr: Callable[[Subtest], object],
+    *,
+    workflow: str,
+    number: int,
 ) -> pytest.SubtestReport:
-    """The report of a subtest, beside ``whole``, the report of the step that the subtest belongs to.
+    """The report of a subtest, beside ``whole``, the report of the step of that workflow.
 
     ``number`` is the subtest's among those of the step.
     """
@@ -77,7 +82,6 @@ def report_of_subtest(
         # no time of its own, or --durations and JUnit would count the step twice
         stop=whole.start,
     )
-    workflow = whole.lok["workflow"]
     place = {"file": subtest.path, "line": subtest.line}
     part = {"number": number, "name": subtest.name, "workflow": workflow, **place}
     report.lok_part = part  # type: ignore[attr-defined]  # reports take any attribute

@@ -444,7 +444,10 @@ WORDS = {
     ],
     "ignored": ["v.toml", "w.toml", ".lok", "workflows", "v"],
     "more": ["", "yield", "yield; pytest.skip('no')"],
-    "part": ["final-reports", "required-steps", "collection", "runner", "reporting", "junit", "early-exit"],
+    "part": [
+        *("final-reports", "required-steps", "collection", "runner", "reporting", "junit", "early-exit"),
+        *("summary", "step-errors"),
+    ],
 }
 ADDED = [
     *("-k v0", "-k 'not v1'", "-m slow", "-m 'not slow'", "--deselect .lok/workflows/v.toml::v0"),

@@ -200,3 +200,24 @@ def test_two_findings_of_one_name_are_two_cases(suite: Suite) -> None:
     suite.run("--lok", "--junitxml=report.xml")
     cases = list(ElementTree.parse(suite.root / "report.xml").iter("testcase"))
     assert [len(case.findall("failure")) for case in cases] == [1] * len(cases)
+
+
+def test_a_report_that_a_hook_has_made_has_parts_too(suite: Suite) -> None:
+    suite.workflow("w", EACH)
+    suite.write(
+        "conftest.py",
+        """
+        import pytest
+
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_runtest_makereport(item, call):
+            report = yield
+            return pytest.TestReport(
+                report.nodeid, report.location, {}, report.outcome, report.longrepr, report.when
+            )
+        """,
+    )
+    result = suite.run("--lok", "--junitxml=report.xml")
+    assert result.ret == 1
+    assert result.parseoutcomes() == {"failed": 3}
+    assert len(failures(suite)) == 5
