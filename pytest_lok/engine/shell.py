@@ -6,7 +6,6 @@ import posixpath
 import re
 import shlex
 import sys
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.shell.compiler import ShellCommand, ShellTemplate
@@ -109,11 +108,16 @@ async def run_in_slot(execution: StepExecution, command: CommandSpec) -> Complet
     Waiting for the slot is no part of the limit.
     """
     step, context = execution.step, execution.context
-    total = context.world.limits.total_for(step.max_parallel)
-    async with nullcontext() if context.holds_slot(step) else context.queue.slot(total):
-        execution.begin()
-        with time_limit(context.timeout_of(step)):
-            return await context.world.shell.run(command)
+    if context.holds_slot(step):
+        return await _run_limited(execution, command)
+    async with context.queue.slot(context.world.limits.total_for(step.max_parallel)):
+        return await _run_limited(execution, command)
+
+
+async def _run_limited(execution: StepExecution, command: CommandSpec) -> Completed:
+    execution.begin()
+    with time_limit(execution.context.timeout_of(execution.step)):
+        return await execution.context.world.shell.run(command)
 
 
 def missing_program(name: str, *, output: str = "", cut: bool = False) -> StepUnableError:

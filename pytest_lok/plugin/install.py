@@ -114,6 +114,7 @@ def _hooks(config: pytest.Config, parts: SessionParts, required: RequiredSteps) 
     # imported here, for a session that only uses the fixtures needs none of them
     from pytest_lok.plugin.collection import CollectionHooks
     from pytest_lok.plugin.final_reports import FinalReports
+    from pytest_lok.plugin.garbage import GarbageCollection
     from pytest_lok.plugin.last_failed import LastFailed
     from pytest_lok.plugin.reporting import Reporting
     from pytest_lok.plugin.step_errors import StepErrors
@@ -129,6 +130,7 @@ def _hooks(config: pytest.Config, parts: SessionParts, required: RequiredSteps) 
         # first, so that pytest calls it last: steps that the end of a session has caught are reported by then
         hooks["final-reports"] = final_reports
     hooks |= {
+        "garbage": GarbageCollection(),
         "collection": CollectionHooks(selection, parts.selected, runner),
         "required-steps": required,
         "runner": runner,
