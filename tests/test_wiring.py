@@ -23,7 +23,8 @@ from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.ports import CommandSpec, Prompt, World
 from pytest_lok.engine.run import run
 from pytest_lok.errors import BackendError, BackendFault, SettingsError, UsageError, WorkflowError
-from pytest_lok.wiring import CatalogEntry, Project
+from pytest_lok.wiring import Project
+from pytest_lok.wiring.catalog import CatalogEntry
 from tests.backends.asking import ask, expect_error
 from tests.fake_llm_api import FakeLLM
 
@@ -533,3 +534,18 @@ def test_a_kill_reaches_the_processes_of_every_world(house: House) -> None:
             assert (await work).exit_code == -signal.SIGKILL
 
     asyncio.run(story())
+
+
+def test_a_built_in_workflow_is_listed_as_it_is_loaded(house: House) -> None:
+    catalog = house.open().catalog
+    for entry in catalog.entries():
+        loaded, files = catalog.load(entry.stem), catalog.built_in(entry.stem)
+        assert files, entry.stem
+        assert next(filter(None, (file.description for file in files))) == loaded.description
+        names = dict.fromkeys(step.name for file in reversed(files) for step in file.steps)
+        assert list(names) == [step.name for step in loaded.steps]
+
+
+def test_a_built_in_workflow_that_extends_a_file_of_the_project_is_loaded_whole(house: House) -> None:
+    house.write(".lok/workflows/pr.toml", 'extends = "review-pr"\n')
+    assert house.open().catalog.built_in("review-pr") == []

@@ -58,11 +58,11 @@ def backend_states(project: Project) -> list[BackendState]:
     from pytest_lok.engine.asking.route import problem_of
     from pytest_lok.engine.ports import HasServer
 
-    configured, world = project.settings.backends, project.world(shown=True)
+    configured, choice = project.settings.backends, project.choice
     found = []
-    for name, backend in world.backends.items():
+    for name, backend in choice.backends.items():
         problem, settings = problem_of(backend), configured[name]
-        by_name = world.only_by_name.get(name, "")
+        by_name = choice.only_by_name.get(name, "")
         server_model = backend.usual_model() if isinstance(backend, HasServer) and problem is None else ""
         found.append(
             BackendState(

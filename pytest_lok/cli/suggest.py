@@ -19,7 +19,7 @@ def _suggest(words: tuple[str, ...]) -> int:
 
     call = Invocation.of(click.get_current_context())
     task = text_of(words, "task")
-    found = list(routes(task, with_distrust_note(call, call.project()).world(shown=True)))
+    found = list(routes(task, with_distrust_note(call, call.project()).choice))
     able = [route for route in found if route.problem is None]
     if call.json:
         plain = [

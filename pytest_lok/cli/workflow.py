@@ -24,11 +24,17 @@ _UNUSABLE = 2
 
 def _list(words: tuple[str, ...]) -> int:
     from pytest_lok.cli.trust import with_distrust_note
+    from pytest_lok.core.workflow.model import Origin
     from pytest_lok.reports.json_report import dumps
 
     call = Invocation.of(click.get_current_context())
     project = with_distrust_note(call, call.project())
-    known = [_entry(project, found.stem, found.origin) for found in project.catalog.entries()]
+    # a table needs no proof that the package's own files are right
+    facts = {Origin.BUILTIN: _built_in_entry} if not call.json else {}
+    known = [
+        facts.get(found.origin, _entry)(project, found.stem, found.origin)
+        for found in project.catalog.entries()
+    ]
     entries = [entry for entry in known if _is_meant(entry, words)]
     if call.json:
         call.deliver(dumps(entries))
@@ -74,6 +80,21 @@ def _entry(project: Project, name: str, origin: str) -> dict[str, object]:
         "tags": workflow.tags,
         "args": [dataclasses.asdict(argument) for argument in workflow.args.values()],
         "steps": [step.name for step in workflow.steps],
+    }
+
+
+def _built_in_entry(project: Project, name: str, origin: str) -> dict[str, object]:
+    """The facts for a table about a workflow that is built in, as its file states them."""
+    files = project.catalog.built_in(name)
+    if not files:
+        return _entry(project, name, origin)
+    return {
+        "name": name,
+        "origin": origin,
+        "description": next(filter(None, (file.description for file in files)), files[0].name or ""),
+        "valid": True,
+        "tags": tuple(next(filter(None, (file.tags for file in files)), ())),
+        "steps": list(dict.fromkeys(step.name for file in reversed(files) for step in file.steps)),
     }
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
-from click.shell_completion import CompletionItem
 
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import ALL_OPTIONS, OptionsCommand, options
@@ -16,6 +15,8 @@ from pytest_lok.errors import LokError
 from pytest_lok.reports.escaping import escape_control_chars
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from pytest_lok.core.workflow.model import Argument, Workflow
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.wiring import Project
@@ -130,6 +131,8 @@ def complete_workflow(
     incomplete: str,
 ) -> list[CompletionItem]:
     """Complete names of workflows, or files where a path is typed."""
+    from click.shell_completion import CompletionItem
+
     if "/" in incomplete or incomplete.startswith("."):
         return [CompletionItem(incomplete, type="file")]
     with contextlib.suppress(LokError):

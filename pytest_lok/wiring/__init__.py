@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pytest_lok.wiring.catalog import CatalogEntry
 from pytest_lok.wiring.project import Project
 
-__all__ = ["CatalogEntry", "Project"]
+__all__ = ["Project"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_lok.backends.http.client import HttpClient
     from pytest_lok.backends.http.ollama_server import OllamaServer
     from pytest_lok.core.asking.cassette import Mode
-    from pytest_lok.engine.ports import Backend, ProcessRunner
+    from pytest_lok.engine.ports import Backend, Completed, ProcessRunner, ProcessSpec
     from pytest_lok.workspace.processes.runner import LocalProcesses
 
 _GetClient: TypeAlias = "Callable[[], HttpClient]"
@@ -64,12 +64,17 @@ class BackendFactory:
     since: float = 0.0
     servers: MutableMapping[str, OllamaServer] = field(default_factory=dict)
 
-    def make(self, processes: LocalProcesses) -> BackendsOnDemand:
-        """The backends by name, in the settings' order; ``processes`` runs tools. Connections are shared."""
-        http, wrap = functools.cache(self._client), self._wrapper(processes)
+    def make(self, processes: LocalProcesses | None) -> BackendsOnDemand:
+        """The backends by name, in the settings' order. Connections are shared.
+
+        ``processes`` runs tools; None = the backends are only looked at, and none is asked.
+        """
+        http = functools.cache(self._client)
+        run = processes.launch if processes is not None else _never
+        wrap = self._wrapper(processes) if processes is not None else _as_it_is
         made = BackendsOnDemand(
             {
-                name: functools.partial(self._wrapped, name, settings, processes.launch, http, wrap)
+                name: functools.partial(self._wrapped, name, settings, run, http, wrap)
                 for name, settings in self.settings.backends.items()
             }
         )
@@ -94,7 +99,7 @@ class BackendFactory:
         # recorded answers never come out of the cache: they would be older than they seem
         if self.record is not None:
             return self._replaying(self.record)
-        return self._caching(processes) if self.cached else lambda _name, _settings, backend: backend
+        return self._caching(processes) if self.cached else _as_it_is
 
     def _replaying(self, record: Mode) -> _Wrap:
         from pytest_lok.backends.replay import CassetteStore, ReplayBackend
@@ -211,6 +216,14 @@ class BackendFactory:
             environ=self.environ,
         )
         return DelegatingBackend(backend_types(BACKEND_TYPES)[settings.type](setup), name)
+
+
+def _as_it_is(_name: str, _settings: BackendSettings, backend: Backend) -> Backend:
+    return backend
+
+
+async def _never(spec: ProcessSpec) -> Completed:
+    raise AssertionError(f"{spec.argv[0]} is started for a backend that is only looked at")
 
 
 def _tool_dialect(kind: str) -> CliDialect:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.workflow.model import Origin, Role, Strategy, Workflow
-from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+from pytest_lok.core.workflow.source import SourceText, WorkflowFile
 from pytest_lok.dataclass import dataclass
 from pytest_lok.discovery import WorkflowPaths, unknown_workflow
 from pytest_lok.settings import ALL_BACKENDS, Settings, in_ci
 from pytest_lok.verbs.tasks import task_workflow
 from pytest_lok.wiring.choice import only_by_name
+
+if TYPE_CHECKING:
+    from pytest_lok.core.workflow.document import WorkflowDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,20 @@ class WorkflowCatalog:
             raise unknown_workflow(name, (entry.stem for entry in self.entries()), paths.root)
         return self._parse(source)
 
+    def built_in(self, name: str) -> list[WorkflowDocument]:
+        """What the file of a built-in workflow states, then what it extends; their texts are not checked.
+
+        [] = a file of somebody else has a say in it.
+        """
+        found, wanted = [], name
+        while wanted:
+            source = self._paths.named(wanted)
+            if source is None or source.origin is not Origin.BUILTIN:
+                return []
+            found.append(WorkflowFile(source).document)
+            wanted = found[-1].extends or ""
+        return found
+
     def written(self, stem: str, text: str) -> Workflow:
         """The workflow of a verb's own text; see ``verbs/``."""
         return self._parse(SourceText(text=text, path="", stem=stem, origin=Origin.VERB))
@@ -64,6 +82,8 @@ class WorkflowCatalog:
         return list(first.values())
 
     def _parse(self, source: SourceText) -> Workflow:
+        from pytest_lok.core.workflow.reader import parse_workflow
+
         return parse_workflow(
             source,
             parent=self._paths.parent,

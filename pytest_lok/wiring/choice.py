@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pytest_lok.backends.cli.environment import search_path
 from pytest_lok.core.asking.providers import PROVIDERS
+from pytest_lok.dataclass import dataclass
 from pytest_lok.settings import CLI_TYPES, Settings
+
+if TYPE_CHECKING:
+    from pytest_lok.engine.ports import Backend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendChoice:
+    """What a project's backends are like, to be looked at: none of them can be asked, as in a World."""
+
+    backends: Mapping[str, Backend]
+    strengths: Mapping[str, Sequence[str]]
+    only_by_name: Mapping[str, str]
 
 
 def only_by_name(settings: Settings, environ: Mapping[str, str], *, recorded: bool = False) -> dict[str, str]:

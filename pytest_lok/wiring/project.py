@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_lok.core.asking.cassette import Mode
-from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
 from pytest_lok.discovery import WorkflowPaths, find_root
 from pytest_lok.errors import PlanError, UsageError
@@ -23,15 +22,17 @@ from pytest_lok.settings import (
     trusted_by_environment,
 )
 from pytest_lok.wiring.backends import BackendFactory, answer_cache
-from pytest_lok.wiring.catalog import WorkflowCatalog
-from pytest_lok.wiring.world import SharedResources, make_world
+from pytest_lok.wiring.choice import BackendChoice, only_by_name
+from pytest_lok.wiring.shared import SharedResources
 
 if TYPE_CHECKING:
     from pytest_lok.backends.cache import AnswerCache
     from pytest_lok.core.results import RunResult
     from pytest_lok.core.workflow.model import Workflow
+    from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.ports import Backend, World
     from pytest_lok.store.trust import Trust
+    from pytest_lok.wiring.catalog import WorkflowCatalog
 
 _NOTHING_JUDGED = 3
 
@@ -149,6 +150,8 @@ class Project:
     @property
     def catalog(self) -> WorkflowCatalog:
         """The workflows that can be named here."""
+        from pytest_lok.wiring.catalog import WorkflowCatalog
+
         return WorkflowCatalog(
             self.settings, self.workflow_paths, environ=self.environ, recorded=self.record is not None
         )
@@ -166,6 +169,8 @@ class Project:
         positional: Sequence[str] = (),
     ) -> Plan:
         """What ``Plan.of`` makes of it; PlanError also where an argument names a path that is not here."""
+        from pytest_lok.core.workflow.plan import Plan
+
         plan = Plan.of(workflow, select=select, named=named, positional=positional)
         for argument in workflow.args.values():
             if argument.is_path and (value := plan.arguments.get(argument.name)):
@@ -195,7 +200,23 @@ class Project:
         """
         if not shown and (distrust := self.distrust):
             raise distrust
-        factory = BackendFactory(
+        from pytest_lok.wiring.world import make_world
+
+        made = self._backends if backends is None else backends
+        return make_world(self.root, self.settings, self.environ, self.shared, made)
+
+    @property
+    def choice(self) -> BackendChoice:
+        """The backends as they are configured, trusted or not, to be looked at: none can be asked."""
+        return BackendChoice(
+            backends=self._backends.make(None),
+            strengths={name: backend.strengths for name, backend in self.settings.backends.items()},
+            only_by_name=only_by_name(self.settings, self.environ, recorded=self.record is not None),
+        )
+
+    @property
+    def _backends(self) -> BackendFactory:
+        return BackendFactory(
             root=self.root,
             settings=self.settings,
             environ=self.environ,
@@ -204,9 +225,6 @@ class Project:
             cached=self.cached,
             since=self.since,
             servers=self.shared.servers,
-        )
-        return make_world(
-            self.root, self.settings, self.environ, self.shared, factory if backends is None else backends
         )
 
 

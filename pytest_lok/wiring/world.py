@@ -3,55 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
 from pytest_lok.backends.cli.environment import search_path
 from pytest_lok.core.asking.pricing import Price
-from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
 from pytest_lok.engine.ports import Backend, Limits, World
 from pytest_lok.settings import Settings, base_refs, in_ci, state_dir
 from pytest_lok.wiring.backends import BackendFactory
 from pytest_lok.wiring.choice import only_by_name
 from pytest_lok.wiring.secrecy import child_environment, redactor_of
+from pytest_lok.wiring.shared import SharedResources
 from pytest_lok.workspace.files import Files
 from pytest_lok.workspace.git import Git, JudgedTree
 from pytest_lok.workspace.local_workspace import LocalWorkspace
 from pytest_lok.workspace.processes.descendants import MARK
 from pytest_lok.workspace.processes.runner import LocalProcesses
-from pytest_lok.workspace.processes.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from pytest_lok.backends.http.ollama_server import OllamaServer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedResources:
-    """What all worlds of one project share.
-
-    ``limiters`` are how many questions a backend gets at once, by its name and limits. ``servers`` are those
-    of Ollama by their URL, so that each is looked at once. ``watchdog`` ends the processes if this program
-    dies; ``kill`` ends all ``processes`` now.
-    """
-
-    limiters: dict[tuple[str, int, int], ConcurrencyLimiter] = field(default_factory=dict)
-    servers: dict[str, OllamaServer] = field(default_factory=dict)
-    watchdog: Watchdog = field(default_factory=Watchdog)
-    processes: WeakSet[LocalProcesses] = field(default_factory=WeakSet)
-
-    def launcher(self, root: Path, env: Mapping[str, str]) -> LocalProcesses:
-        """What runs processes at ``root`` with this environment."""
-        made = LocalProcesses(root, env, watchdog=self.watchdog)
-        self.processes.add(made)
-        return made
-
-    def kill(self) -> None:
-        """Kill every process: worlds share backends, and so the processes that those run in."""
-        for processes in tuple(self.processes):
-            processes.kill()
+    pass
 
 
 def make_world(

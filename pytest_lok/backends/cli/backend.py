@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import shlex
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -158,6 +156,8 @@ class CommandBackend:
         """
         if not self._dialect.version or self.unavailable() or len(self._program) > 1:
             return ""
+        import asyncio
+
         with self._directory as directory:
             argv = (self._program_path() or self._program[0], *self._dialect.version)
             spec = ProcessSpec(argv=argv, env=self._env, cwd=str(directory), spool=True)
@@ -271,9 +271,7 @@ class CommandBackend:
         if is_plain and config.skip_lines:
             done = replace(done, stdout="\n".join(done.stdout.split("\n")[config.skip_lines :]))
         if is_plain and (config.fail_on or config.answer):
-            from pytest_lok.backends.cli.patterns import match_output
-
-            result = await asyncio.to_thread(match_output, done, config.fail_on, config.answer)
+            result = await _matched(done, config)
         else:
             result = self._dialect.read(done)
         if isinstance(result, CliError):
@@ -324,9 +322,19 @@ class CommandBackend:
         return BackendError(f"{self._name}: {message}", kind=kind, backend=self._name, hint=hint)
 
 
+async def _matched(done: Completed, config: CliConfig) -> CliResult:
+    import asyncio
+
+    from pytest_lok.backends.cli.patterns import match_output
+
+    return await asyncio.to_thread(match_output, done, config.fail_on, config.answer)
+
+
 @contextmanager
 def _private_directory(files: Mapping[str, str]) -> Iterator[Path]:
     """A directory with these files, which is removed afterwards with all that a tool left there."""
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="lok-", ignore_cleanup_errors=True) as made:
         directory = Path(made)
         for name, text in files.items():

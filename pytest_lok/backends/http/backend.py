@@ -6,7 +6,6 @@ PartialReply. Everything else is the same for all APIs and stands here.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import field
@@ -200,6 +199,8 @@ async def fold_events(
     After the last event only an error may come. The stream is read to its end where the server closes it,
     for then the connection can serve another question.
     """
+    import asyncio
+
     reply, now = PartialReply(), asyncio.get_running_loop().time
     grace = min(_END_TIMEOUT, endpoint.idle / 2)
     try:

@@ -6,7 +6,6 @@ mapping given here holds no key, it looks where every AWS program does: ``~/.aws
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, Mapping
@@ -91,6 +90,8 @@ class BedrockBackend:
         body = json.dumps(self._body(prompt)).encode()
         endpoint = self._endpoint(model)
         # credentials may come from a file, a program or the machine's own metadata service
+        import asyncio
+
         headers = await asyncio.to_thread(self._signed, endpoint.url, body)
         async with self._http.post(replace(endpoint, headers=headers), body) as stream:
             reply = await fold_events(_events(stream, endpoint), telling(prompt, _on_event), endpoint)

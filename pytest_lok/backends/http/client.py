@@ -6,15 +6,12 @@ or from ~/.netrc: proxies and certificates come from the mapping given here.
 
 from __future__ import annotations
 
-import asyncio
-import html
 import json
 import math
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -26,6 +23,7 @@ from pytest_lok.errors import BackendError, BackendFault, OutputError
 from pytest_lok.version import __version__
 
 if TYPE_CHECKING:
+    import asyncio
     import ssl
 
     import httpx
@@ -151,10 +149,14 @@ class HttpClient:
 
     async def aclose(self) -> None:
         """Close the clients of the running loop. Another question makes new ones."""
+        import asyncio
+
         for client in self._clients.pop(asyncio.get_running_loop(), {}).values():
             await client.aclose()
 
     def _client(self, secure: bool) -> httpx.AsyncClient:
+        import asyncio
+
         clients = self._clients.setdefault(asyncio.get_running_loop(), {})
         if secure not in clients:
             clients[secure] = self._make_client(secure)
@@ -346,6 +348,8 @@ def page_words(page: str) -> str:
     page = re.sub(r"(?is)<(script|style)\b[^<]*</\1>", " ", page[:4_000])
     title = re.search(r"(?is)<title[^<>]*>([^<]*)", page)
     words = title[1] if title and title[1].strip() else re.sub(r"<[^<>]*>", " ", page)
+    import html
+
     return f'a page that says "{one_line(html.unescape(words), 200)}"'
 
 
@@ -367,6 +371,8 @@ def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> f
 
     None if neither is sane.
     """
+    from email.utils import parsedate_to_datetime
+
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         text = (headers.get(name) or "").strip()
         if not text:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import socket
@@ -134,6 +133,8 @@ class OllamaBackend(HttpBackend):
     async def _model_for(self, prompt: Prompt) -> str:
         if prompt.model or self._api.config.model:
             return prompt.model or self._api.config.model
+        import asyncio
+
         state = await asyncio.to_thread(self._server.state, again=True)
         if problem := self._problem(state, ""):
             raise problem

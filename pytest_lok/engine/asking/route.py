@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from pytest_lok.core.asking.providers import PROVIDERS
 from pytest_lok.core.asking.routing import rank
 from pytest_lok.dataclass import dataclass
-from pytest_lok.engine.ports import Backend, HasServer, World
+from pytest_lok.engine.ports import Backend, HasServer
 from pytest_lok.errors import BackendError, BackendFault
 
 _NEAR = (BackendFault.NETWORK, BackendFault.NOT_CONFIGURED, BackendFault.DISABLED)
 """Kinds of problems, the one that is solved soonest first."""
+
+
+class Choosable(Protocol):
+    """Whom there is to choose from: a World, or what is known of its backends without one."""
+
+    @property
+    def backends(self) -> Mapping[str, Backend]:
+        """The backends by name, in the order of preference."""
+
+    @property
+    def strengths(self) -> Mapping[str, Sequence[str]]:
+        """The kinds of tasks that each is good at, by name."""
+
+    @property
+    def only_by_name(self) -> Mapping[str, str]:
+        """Why some are asked only where they are named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +46,7 @@ def problem_of(backend: Backend) -> BackendError | None:
     return backend.unreachable() if problem is None and isinstance(backend, HasServer) else problem
 
 
-def routes(task: str, world: World) -> Iterator[Route]:
+def routes(task: str, world: Choosable) -> Iterator[Route]:
     """Every backend, the best for the task first. Whoever stops early lets the others be.
 
     ``task`` is a prompt as its author wrote it: text that comes into it from elsewhere must not choose
@@ -40,7 +57,7 @@ def routes(task: str, world: World) -> Iterator[Route]:
         yield Route(backend=it.backend, why=it.why, problem=_problem(it.backend, world))
 
 
-def route(task: str, world: World) -> Route:
+def route(task: str, world: Choosable) -> Route:
     """The best backend that can answer; BackendError with the reason of each if none can."""
     found = []
     for one in routes(task, world):
@@ -50,12 +67,12 @@ def route(task: str, world: World) -> Route:
     raise nobody(found, world)
 
 
-def everybody(world: World) -> list[Route]:
+def everybody(world: Choosable) -> list[Route]:
     """Every backend in the order of preference, whatever the task."""
     return [Route(backend=name, why="", problem=_problem(name, world)) for name in world.backends]
 
 
-def nobody(found: Sequence[Route], world: World) -> BackendError:
+def nobody(found: Sequence[Route], world: Choosable) -> BackendError:
     """The error for a task that none of these can take: what each lacks, and the nearest remedy."""
     problems = _missed(found, world)
     reasons: dict[str, list[str]] = {}
@@ -69,7 +86,7 @@ def nobody(found: Sequence[Route], world: World) -> BackendError:
     )
 
 
-def nearest_remedy(found: Sequence[Route], world: World) -> str:
+def nearest_remedy(found: Sequence[Route], world: Choosable) -> str:
     """What is done soonest so that one of these can answer."""
     problems = [it for name, it in _missed(found, world).items() if name not in world.only_by_name]
     near = sorted((it for it in problems if it.kind in _NEAR), key=lambda it: _NEAR.index(it.kind))
@@ -77,7 +94,7 @@ def nearest_remedy(found: Sequence[Route], world: World) -> str:
     return near[0].hint if near else f"install a tool, or export a key ({keys})"
 
 
-def _problem(name: str, world: World) -> BackendError | None:
+def _problem(name: str, world: Choosable) -> BackendError | None:
     problem, why = problem_of(world.backends[name]), world.only_by_name.get(name)
     if problem is not None or why is None:
         return problem
@@ -96,7 +113,7 @@ def _reason(name: str, problem: BackendError) -> str:
     return "not installed" if said == f"command not found: {name}" else said
 
 
-def _missed(found: Iterable[Route], world: World) -> dict[str, BackendError]:
+def _missed(found: Iterable[Route], world: Choosable) -> dict[str, BackendError]:
     """The problems by backend, without APIs that no settings speak of: nobody misses the key of one."""
     problems = {it.backend: it.problem for it in found if it.problem is not None}
     return {
