@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import click
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.errors import LokError, UsageError
+from pytest_lok.late_regex import late_regex
 
 if TYPE_CHECKING:
     from pytest_lok.core.asking.parts import Part
@@ -23,6 +25,7 @@ _LOCK_FILES = frozenset({
     "mix.lock", "npm-shrinkwrap.json", "package-lock.json", "pdm.lock", "pnpm-lock.yaml", "poetry.lock",
     "pubspec.lock", "uv.lock", "yarn.lock",
 })  # fmt: skip
+_NOT_ASCII = late_regex(r"[^\x20-\x7e]")
 _DIFF = (
     *("-c", "core.quotePath=off", "-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false"),
     *("diff", "--no-ext-diff", "--no-textconv", "--no-color"),
@@ -37,7 +40,6 @@ _GENERATED = ("linguist-generated", "linguist-vendored")
 
 def _parts(paths: tuple[str, ...], diff: bool, change: str, limit: int) -> int:
     from pytest_lok.core.asking.parts import coverage, group_files, split_diff
-    from pytest_lok.reports.json_report import dumps
 
     call = Invocation.of(click.get_current_context())
     root = call.options.directory or Path.cwd()
@@ -45,7 +47,10 @@ def _parts(paths: tuple[str, ...], diff: bool, change: str, limit: int) -> int:
         raise UsageError("PATH, --diff and --change exclude each other", hint="give one of them")
     skipped: list[tuple[str, str]]
     if diff or change:
-        parts, binary = split_diff(_change(call, root, change) if change else _standard_input(), limit)
+        text = _change(call, root, change) if change else _standard_input()
+        # a prompt is text, so bytes that are none become marks
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        parts, binary = split_diff(text, limit)
         skipped = [(name, "binary") for name in binary]
         shown = len({name for part in parts for name in part.files})
     else:
@@ -59,12 +64,23 @@ def _parts(paths: tuple[str, ...], diff: bool, change: str, limit: int) -> int:
         "parts": [_document(part, bool(diff or change)) for part in parts],
         "skipped": [{"file": name, "why": why} for name, why in skipped],
     }
-    call.deliver(dumps(found))
+    call.deliver(_json(found))
     return 0
 
 
+def _json(document: object) -> str:
+    """JSON as short as its texts: letters stand as they are, and what acts on a terminal is escaped.
+
+    Escaping every letter would make a diff in another script several times as long, and too long for a step.
+    """
+    text = json.dumps(document, ensure_ascii=False)
+    text = _NOT_ASCII.sub(lambda it: it[0] if it[0].isprintable() else json.dumps(it[0])[1:-1], text)
+    return text.replace("##", "\\u0023\\u0023")
+
+
 def _standard_input() -> str:
-    text = sys.stdin.read() if sys.stdin is not None else ""
+    # the locale may not be able to read what git prints
+    text = sys.stdin.buffer.read().decode("utf-8", "replace") if sys.stdin is not None else ""
     if not text.strip():
         raise LokError("the diff on standard input is empty: there is nothing to review")
     return text

@@ -229,6 +229,36 @@ def test_what_cannot_be_read_leaves_no_ruling(repository: Project) -> None:
         assert "src/huge.py" in done.err
 
 
+def test_a_change_in_any_bytes_is_text_for_a_question_and_harmless_in_a_log(repository: Project) -> None:
+    git(repository, "commit", "-q", "-m", "a")
+    (repository.root / "src/latin.txt").write_bytes(b"caf\xe9 \x1b[31m ##[error]x \x7f\n")
+    git(repository, "add", "src")
+    shown = repository.lok("parts", "--change", "staged").out
+    assert json.loads(shown)["parts"][0]["text"].endswith("+caf\ufffd \x1b[31m ##[error]x \x7f\n")
+    assert not any(mark in shown for mark in ("\x1b", "##", "\x7f"))
+    assert repository.lok("diff").code == 0
+
+
+def test_a_change_of_megabytes_is_asked_about_whole_or_leaves_no_ruling(repository: Project) -> None:
+    git(repository, "commit", "-q", "-m", "a")
+    for number in range(40):
+        repository.write(f"src/large{number:02}.txt", f"é𝄞 {number}\n" * 12_000)
+    repository.write("logo.png", "\0PNG")
+    git(repository, "add", ".")
+    done = repository.lok("diff", "--json")
+    document = done.document
+    parts = document["steps"]["change"]["data"]
+    assert (done.code, parts["coverage"]) == (0, "40 of 41 files in 40 parts; 1 skipped: 1 binary")
+    assert document["usage"]["calls"] == 40
+    assert sum(part["text"].count("\n+é𝄞") for part in parts["parts"]) == 40 * 12_000
+    text = repository.lok("workflow", "show", "diff").out.replace("calls = 200", "calls = 30")
+    repository.workflow("diff", text)
+    spent = repository.lok("diff", "--json")
+    assert spent.code == 3
+    assert spent.document["usage"]["calls"] == 30
+    assert "budget" in spent.document["steps"]["review"]["reason"]
+
+
 def test_a_branch_is_reviewed_since_it_left_the_default_branch(repository: Project) -> None:
     git(repository, "branch", "-m", "main")
     git(repository, "commit", "-q", "-m", "a")
