@@ -184,7 +184,7 @@ class FirstFiles:
 
     @property
     def settings(self) -> str:
-        """The text of lok.toml."""
+        """The text of lok.toml, with the sample if nobody can answer."""
         named = _NAMED.format(name=self.backend, pad=" " * max(16 - len(self.backend), 1))
         text = _SETTINGS.format(backend=named if self.backend else _UNNAMED)
         if not self.sample:

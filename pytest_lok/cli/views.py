@@ -62,7 +62,7 @@ class PlainView:
         self._progress_lines.stop(reason)
 
     def say(self, lines: Sequence[Line]) -> None:
-        """Print the lines."""
+        """Print the lines as they are, on stderr."""
         for _, line in lines:
             self._terminal.note(line)
 
@@ -72,7 +72,7 @@ class PlainView:
 
 
 class QuietView:
-    """Shows nothing."""
+    """Shows nothing of a run, for ``-q`` and ``--json``."""
 
     def __enter__(self) -> Self:
         return self

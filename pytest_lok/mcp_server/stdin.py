@@ -29,7 +29,7 @@ class InputLines:
         threading.Thread(target=self._read, name="lok-stdin", daemon=True).start()
 
     def __aiter__(self) -> InputLines:
-        """Itself."""
+        """The iterator over lines is the reader itself."""
         return self
 
     async def __anext__(self) -> str:
