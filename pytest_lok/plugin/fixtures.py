@@ -12,8 +12,8 @@ from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import AUTO, Ask, Origin, Step, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.errors import UsageError
-from pytest_lok.plugin.failure_text import escape_untrusted
 from pytest_lok.reports.console import closing, details, status
+from pytest_lok.reports.untrusted import escape_untrusted
 
 if TYPE_CHECKING:
     from pytest_lok.engine.ports import Backend

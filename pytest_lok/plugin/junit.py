@@ -12,7 +12,7 @@ import pytest
 
 from pytest_lok.late_regex import late_regex
 from pytest_lok.plugin._pytest_internals import LogXML, junit_writer, written_keys
-from pytest_lok.plugin.failure_text import excerpt
+from pytest_lok.reports.failure_text import excerpt
 
 _OUTPUT = 16_000  # characters of <system-out>; some servers refuse files of more than 30 MB
 _NO_XML = late_regex("[^\t\n\r -~\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -13,10 +13,10 @@ import pytest
 
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin._pytest_internals import fixture_value, fixtures_called, fixtures_of
-from pytest_lok.plugin.failure_text import escape_untrusted
 from pytest_lok.plugin.outcome import NotPassedError, Phase, StepReport, exception_for
 from pytest_lok.plugin.request import UNFILED_PREFIX
 from pytest_lok.plugin.selection import SELECTION, UnfiledWorkflow, WorkflowSelection
+from pytest_lok.reports.untrusted import escape_untrusted
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import StepResult

@@ -13,9 +13,10 @@ from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.workflow.model import Step, Workflow
 from pytest_lok.dataclass import dataclass
 from pytest_lok.plugin._pytest_internals import make_longrepr
-from pytest_lok.plugin.failure_text import escape_untrusted, excerpt, explain, reason_line, table_of
-from pytest_lok.plugin.subtests import Subtest, subtests_of
 from pytest_lok.reports.facts import done, last_attempt, vote
+from pytest_lok.reports.failure_text import excerpt, explain, reason_line, table_of
+from pytest_lok.reports.parts import Subtest, subtests_of
+from pytest_lok.reports.untrusted import escape_untrusted
 
 Phase: TypeAlias = Literal["setup", "call"]
 ReportOutcome: TypeAlias = Literal["passed", "failed", "skipped", "xfail"]

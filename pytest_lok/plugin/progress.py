@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
-from pytest_lok.plugin.failure_text import escape_untrusted
 from pytest_lok.reports.console import duration
+from pytest_lok.reports.untrusted import escape_untrusted
 
 _DRAW_DELAY = 0.5  # seconds of waiting before anything is drawn
 _SAVE, _RESTORE, _CLEAR = "\x1b7", "\x1b8", "\x1b[K"

@@ -9,7 +9,8 @@ import pytest
 
 from pytest_lok.plugin.nodes import StepItem
 from pytest_lok.plugin.runner import WorkflowRunner
-from pytest_lok.plugin.subtests import may_have_subtests, report_of_subtest
+from pytest_lok.plugin.subtests import report_of_subtest
+from pytest_lok.reports.parts import may_have_subtests
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import StepResult

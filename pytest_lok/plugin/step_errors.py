@@ -12,9 +12,9 @@ import pytest
 
 from pytest_lok.core.results import Outcome
 from pytest_lok.plugin.early_exit import EarlyExit
-from pytest_lok.plugin.failure_text import escape_untrusted
 from pytest_lok.plugin.outcome import CANCELLED, NOT_RUN
 from pytest_lok.reports.facts import some
+from pytest_lok.reports.untrusted import escape_untrusted
 
 NAMED = 8
 """Workflows or steps that one line names."""

@@ -1,61 +1,13 @@
-"""A step's findings, items and backends -> subtests of its item, each with its own outcome and reason."""
+"""A part of a step -> the report of a subtest of the step's item."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 
 import pytest
 
-from pytest_lok.core.events import BackendAsked
-from pytest_lok.core.results import Finding, ItemResult, Outcome, StepResult
-from pytest_lok.dataclass import dataclass
 from pytest_lok.plugin._pytest_internals import subtest_report
-from pytest_lok.plugin.failure_text import escape_untrusted, excerpt, item_text
-from pytest_lok.reports.facts import item_value
-
-_SHOWN = 50  # subtests of one step; a for_each may have thousands of items
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subtest:
-    """One blocking finding, one item of a ``for_each``, or one of several backends.
-
-    ``path`` and ``line`` are the place that a finding points at, else "" and 0.
-    """
-
-    name: str
-    outcome: Outcome
-    reason: str = ""
-    text: str = ""
-    path: str = ""
-    line: int = 0
-
-    def __str__(self) -> str:
-        text = excerpt(self.text, lines=120, chars=16_000)
-        lines = [f"{self.name}: {self.outcome}", *text.splitlines(), f"E   {self.reason}"]
-        return escape_untrusted("\n".join(lines))
-
-
-def may_have_subtests(result: StepResult) -> bool:
-    """Whether there is more to a step than one answer or one command, as far as can be told at once."""
-    return bool(result.items or result.findings or len(result.replies) + len(result.refusals) > 1)
-
-
-def subtests_of(result: StepResult, asked: Sequence[BackendAsked] = ()) -> list[Subtest]:
-    """The step's subtests, red ones first: its blocking findings, or else its items, or its backends.
-
-    ``asked`` are the prompts that were sent.
-    """
-    blocking = [_of_finding(finding) for finding in result.findings or () if finding.blocking]
-    if blocking:
-        return blocking[:_SHOWN]
-    # one part is the step itself, and would be counted twice
-    if len(result.items) < 2 and len(result.replies) + len(result.refusals) < 2:
-        return []
-    items = sorted(result.items, key=lambda item: not item.outcome.red)[:_SHOWN]
-    subtests = [_of_item(result, item, asked) for item in items] or list(_of_backends(result))
-    subtests.sort(key=lambda subtest: not subtest.outcome.red)
-    return subtests[:_SHOWN] if len(subtests) > 1 else []
+from pytest_lok.reports.parts import Subtest
 
 
 def report_of_subtest(
@@ -86,31 +38,3 @@ def report_of_subtest(
     part = {"number": number, "name": subtest.name, "workflow": workflow, **place}
     report.lok_part = part  # type: ignore[attr-defined]  # reports take any attribute
     return report
-
-
-def _of_finding(finding: Finding) -> Subtest:
-    text = [finding.message, f"evidence: {finding.evidence}"]
-    if any(finding.reporters):
-        text.append(f"reported by: {', '.join(finding.reporters)}")
-    return Subtest(
-        name=escape_untrusted(f"{finding.rule_id} {finding.path}:{finding.line}"),
-        outcome=Outcome.FAILED,
-        reason=finding.headline,
-        text="\n".join(text),
-        path=finding.path,
-        line=finding.line,
-    )
-
-
-def _of_item(result: StepResult, item: ItemResult, asked: Sequence[BackendAsked]) -> Subtest:
-    text = "\n".join(item_text(result, item, asked)) if item.outcome.red else ""
-    name = escape_untrusted(f"item {item.index}: {item_value(item)}")
-    return Subtest(name=name, outcome=item.outcome, reason=item.reason, text=text)
-
-
-def _of_backends(result: StepResult) -> Iterator[Subtest]:
-    for reply in result.replies:
-        yield Subtest(name=reply.backend, outcome=Outcome.PASSED, text=reply.text)
-    for refusal in result.refusals:
-        reason = f"{refusal.kind}: {refusal.reason}"
-        yield Subtest(name=refusal.backend, outcome=Outcome.ERROR, reason=reason, text=refusal.hint)

@@ -8,13 +8,14 @@ from pathlib import PurePosixPath
 import pytest
 
 from pytest_lok.core.results import Outcome, RunResult
-from pytest_lok.plugin.failure_text import escape_untrusted, table_of
 from pytest_lok.plugin.final_reports import FinalReports
 from pytest_lok.plugin.runner import WorkflowRunner
 from pytest_lok.plugin.selection import WorkflowSelection
 from pytest_lok.plugin.step_errors import NAMED, StepErrors
 from pytest_lok.reports.console import closing, status
 from pytest_lok.reports.facts import done, some
+from pytest_lok.reports.failure_text import table_of
+from pytest_lok.reports.untrusted import escape_untrusted
 
 _LEGEND = {
     "xfailed": "x, XFAIL: a soft step: it failed or had an error, and has `continue_on_error`",

@@ -9,14 +9,12 @@ from dataclasses import replace
 from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.results import ItemResult, Outcome, Reply, Section, StepResult
 from pytest_lok.core.text.truncation import leave_out_middle, one_line
-from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.core.workflow.model import Ask, Shell, Step
 from pytest_lok.reports.console import cost, duration
-from pytest_lok.reports.escaping import escape_ci_commands, escape_control_chars
 from pytest_lok.reports.facts import done, item_label, last_attempt, many, vote
 from pytest_lok.reports.table import table
+from pytest_lok.reports.untrusted import escape_untrusted
 
-_TOKENS = Redactor()
 _ITEMS = 5  # failed items of a for_each that are shown whole
 _ROWS = 20  # items of a for_each that are listed
 _WIDTH = 80  # columns of a table; who makes a report does not know the terminal that shows it
@@ -79,15 +77,6 @@ def table_of(result: StepResult) -> list[str]:
     rest = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
     more = [f"and {many(len(items) - _ROWS, 'item')} more: {rest}"] if rest else []
     return [*table(replace(result, items=tuple(items[:_ROWS])), width=_WIDTH), *more]
-
-
-def escape_untrusted(text: str) -> str:
-    """Text without tokens that neither a terminal, a CI runner nor a reader of JUnit files obeys.
-
-    The engine has masked the secrets in what a run says; files, names and arguments may still hold tokens.
-    """
-    text = escape_control_chars(_TOKENS.text(text))
-    return escape_ci_commands(text).replace("[[ATTACHMENT|", "[ [ATTACHMENT|")
 
 
 def reason_line(result: StepResult, limit: int = 300) -> str:

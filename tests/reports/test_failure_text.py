@@ -18,7 +18,7 @@ from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Ask, Shell, Step
-from pytest_lok.plugin.failure_text import excerpt, explain, reason_line
+from pytest_lok.reports.failure_text import excerpt, explain, reason_line
 
 SHELL = Step(
     name="lint",
