@@ -35,7 +35,7 @@ class BackendState:
     is_keyless: bool
 
     def document(self) -> dict[str, object]:
-        """The state for JSON."""
+        """The state as JSON shows it."""
         return {
             "name": self.name,
             "type": self.type,
