@@ -22,7 +22,7 @@ class GarbageCollection:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Collect the items meanwhile."""
+        """Collect the items while the collector rests."""
         if not gc.isenabled() or gc.get_freeze_count() or not _ends_with_session(session.config):
             return (yield)
         gc.disable()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from types import FrameType
+from typing import Any
+
 import pytest
 
-from tests.plugin.conftest import Suite, items, run_apart, words
+from tests.plugin.conftest import SCRIPTED, Suite, items, run_apart, words
 
+PLUGIN = os.path.join("pytest_lok", "plugin")  # noqa: PTH118 - a part of a path
 W = ".lok/workflows/w.toml"
 REMEMBER = ("-p", "cacheprovider", "-v")
 
@@ -178,3 +184,32 @@ def test_maxfail_counts_steps_and_tests_alike(suite: Suite) -> None:
     suite.write("test_one.py", "def test_one(): pass")
     found = short(suite.run("--lok", "--maxfail=2", "-v"))
     assert found == {"a": "FAILED", "b": "FAILED", "c": "ERROR"}, "c was cut, and is told to be"
+
+
+def test_what_a_step_costs_does_not_grow_with_the_number_of_steps(suite: Suite) -> None:
+    """Counted in lines of the plugin that are run: a loop over all steps for each of them would show."""
+    least, half, most = (lines_run(suite, count) for count in (40, 80, 120))
+    assert most - half < 1.1 * (half - least)
+
+
+def lines_run(suite: Suite, steps: int) -> int:
+    suite.write("lok.toml", SCRIPTED)
+    suite.workflow("w", "".join(f"[[steps]]\nname = 's{n}'\nprompt = '?'\n" for n in range(steps)))
+    count = 0
+
+    def in_plugin(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal count
+        count += event == "line"
+        return in_plugin
+
+    def trace(frame: FrameType, *_: object) -> Any:
+        return in_plugin if PLUGIN in frame.f_code.co_filename else None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        result = suite.run("--lok", "-q")
+    finally:
+        sys.settrace(before)
+    result.assert_outcomes(passed=steps)
+    return count
