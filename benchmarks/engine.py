@@ -24,7 +24,7 @@ def rows() -> Iterator[Row]:
             group=f"time per no-op step, all events kept / create_task + gather ({STEPS} steps)",
             what=name,
             ratio=paired(partial(no_ops, plan(jobs)), bare_tasks, runs=7),
-            goal=3,
+            goal=4,
         )
     steps, tasks = held_by_steps(), held_by_tasks()
     yield Row(

@@ -1,7 +1,8 @@
-"""Many small processes: through pytest against xargs, and with a busy main thread against an idle one."""
+"""Many small processes: the run alone, through pytest, and with a busy main thread against an idle one."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 import time
@@ -12,22 +13,35 @@ from pathlib import Path
 from benchmarks.measure import Row, paired, pytest_command, spend
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.background import Background
+from pytest_lok.engine.run import run
 from pytest_lok.wiring import Project
 
 SPAWNS = 2000
+FEW_SPAWNS = 200
 AT_ONCE = 50
 LINKS = 100
 
 
 def rows() -> Iterator[Row]:
-    """Wall time of both."""
+    """CPU time of the run alone, then wall time of whole processes."""
+    for count in (FEW_SPAWNS, SPAWNS):
+        with tempfile.TemporaryDirectory() as name:
+            root = Path(name)
+            write(root, commands(count))
+            yield Row(
+                group="CPU time of `sh -c true`, with that of the children",
+                what=f"a run of {count} / as many by os.posix_spawn",
+                ratio=paired(partial(run_alone, root), partial(spawned, count), runs=5),
+                goal=1.5,
+                note="without the start of lok",
+            )
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        write(root, "".join(f'[[steps]]\nname = "s{n}"\nshell = "true"\n' for n in range(SPAWNS)))
+        write(root, commands(SPAWNS))
         loop = f"i=0; while [ $i -lt {SPAWNS} ]; do sh -c true; i=$((i + 1)); done"
         xargs = f"seq {SPAWNS} | xargs -P {AT_ONCE} -n 1 sh -c true"
         for what, command, goal in (
-            ("a shell's loop", loop, 2.5),
+            ("a shell's loop", loop, 2),
             (f"xargs, {AT_ONCE} at once", xargs, None),
         ):
             yield Row(
@@ -48,8 +62,37 @@ def rows() -> Iterator[Row]:
             group=f"wall time of a chain of {LINKS} x /bin/true",
             what="main thread busy / idle",
             ratio=paired(lambda: chain(root, busy=True), lambda: chain(root, busy=False), runs=3),
-            goal=3,
+            goal=2,
         )
+
+
+def commands(count: int) -> str:
+    """A workflow of so many commands."""
+    return "".join(f'[[steps]]\nname = "s{n}"\nshell = "true"\n' for n in range(count))
+
+
+def run_alone(root: Path) -> float:
+    """Seconds of CPU that a run takes, without the process around it."""
+    project = Project.open(root, environ=os.environ)
+    plan, world, before = Plan.of(project.load("many")), project.world(), cpu()
+    result = asyncio.run(run(plan, world))
+    if not result.passed:
+        raise SystemExit("the commands did not pass")
+    return cpu() - before
+
+
+def spawned(count: int) -> float:
+    """Seconds of CPU that as many shells take, started one after the other."""
+    before = cpu()
+    for _ in range(count):
+        os.waitpid(os.posix_spawn("/bin/sh", ["sh", "-c", "true"], os.environ), 0)
+    return cpu() - before
+
+
+def cpu() -> float:
+    """Seconds of CPU that this process and the children that it has waited for have taken."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def looped(command: str, root: Path) -> float:
