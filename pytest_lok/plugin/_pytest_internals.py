@@ -66,9 +66,10 @@ def make_longrepr(text: str, path: str, line: int, reason: str) -> Any:
     try:
         raise AssertionError(reason)
     except AssertionError as error:
-        shown = pytest.ExceptionInfo.from_exception(error).getrepr(style="native")
+        shown = pytest.ExceptionInfo.from_exception(error).getrepr(style="value")
     [entry] = shown.reprtraceback.reprentries
-    entry.lines = [text, "\n"]
+    # by the line: a terminal that cannot show a character gets the whole text that is written at once escaped
+    entry.lines = text.split("\n")
     if (place := shown.reprcrash) is not None:
         place.path, place.lineno, place.message = path, line, reason
     return shown

@@ -52,6 +52,23 @@ def test_the_short_reason_is_there_in_every_style(suite: Suite, style: str) -> N
         result.stdout.fnmatch_lines(["*/.lok/workflows/gate.toml:8: assert failed: output == 'yes'"])
 
 
+def test_where_a_character_cannot_be_shown_its_line_alone_is_spelled_out(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite.workflow("w", '[[steps]]\nname = "s"\nshell = "echo one; echo zwei é; exit 1"\n')
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    suite.run_cold("--lok").stdout.fnmatch_lines(
+        [
+            "*: step 's' failed",
+            "command:",
+            "output:",
+            "    one",
+            "    zwei [\\]xe9",
+            "E   the command exited with code 1",
+        ]
+    )
+
+
 def test_rp_shows_every_steps_output(suite: Suite) -> None:
     suite.workflow("gate", GATE.replace("== 'yes'", "!= 'yes'"))
     result = suite.run("--lok", "-rP")
