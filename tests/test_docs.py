@@ -185,6 +185,6 @@ def test_the_files_that_the_architecture_passes_are_there() -> None:
     assert len(files) > 20
     known = [
         f"/{path.relative_to(DOCS.parent)}"
-        for path in [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.sh"), *(DOCS.parent / "tests").glob("*.py")]
+        for path in [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.sh"), *(DOCS.parent / "tests").rglob("*.py")]
     ]
     assert [file for file in files if not any(path.endswith(f"/{file}") for path in known)] == []
