@@ -52,6 +52,9 @@ _MASKED_BEHIND = (
 _WITHOUT_TEXT = frozenset({bool, int, float, Outcome, Usage})
 _STEP, _PIECE_LENGTH = 4, 5
 """A text of ``MIN_SECRET_LENGTH`` characters holds a whole piece that starts at a multiple of ``_STEP``."""
+_FEW_SPELLINGS = 64
+"""So many are looked for one by one in less time than a text is cut into pieces."""
+_REMEMBERED_LENGTH = 50_000
 
 T = TypeVar("T")
 
@@ -69,12 +72,17 @@ class Redactor:
             for one in self._spellings
             for at in range(len(one) - _PIECE_LENGTH + 1)
         }
+        # several events about one answer hold the same texts
+        self._remembered = functools.lru_cache(maxsize=256)(self._searched)
 
     def text(self, text: str) -> str:
         """The text with every secret replaced by a mask."""
         # most texts are short, and every event passes here
         if len(text) < MIN_SECRET_LENGTH:
             return text
+        return self._remembered(text) if len(text) <= _REMEMBERED_LENGTH else self._searched(text)
+
+    def _searched(self, text: str) -> str:
         # longest first, so that no part of a secret is left beside the mask of another
         if self._may_hold(text) and (here := [one for one in self._spellings if one in text]):
             text = re.sub("|".join(map(re.escape, here)), MASK, text)
@@ -91,10 +99,11 @@ class Redactor:
         return cast(T, self._masked(value))
 
     def _may_hold(self, text: str) -> bool:
-        """Whether a known secret may stand there: looked up piece by piece, however many are known."""
-        pieces = self._pieces
-        return bool(pieces) and any(
-            text[at : at + _PIECE_LENGTH] in pieces for at in range(0, len(text), _STEP)
+        """Whether a known secret may stand there: if many are known, they are looked up piece by piece."""
+        if len(self._spellings) <= _FEW_SPELLINGS:
+            return True
+        return not self._pieces.isdisjoint(
+            [text[at : at + _PIECE_LENGTH] for at in range(0, len(text), _STEP)]
         )
 
     def _masked(self, value: object) -> object:

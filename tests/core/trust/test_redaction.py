@@ -15,11 +15,14 @@ from pytest_lok.core.trust.credentials import secrets_of
 from pytest_lok.core.trust.redaction import MASK, Redactor
 
 SECRET = 'p4ss/"wörd"&=?\\end'
+# few secrets are looked for in another way than many
+FEW, MANY = Redactor([SECRET]), Redactor([SECRET, *(f"other-{n}-secret" for n in range(40))])
 
 
-@given(st.text(max_size=12), st.text(max_size=12))
-def test_a_known_value_is_masked_in_every_spelling(before: str, after: str) -> None:
-    redact = Redactor([SECRET]).text
+@pytest.mark.parametrize("redactor", [FEW, MANY], ids=["few", "many"])
+@given(before=st.text(max_size=12), after=st.text(max_size=12))
+def test_a_known_value_is_masked_in_every_spelling(redactor: Redactor, before: str, after: str) -> None:
+    redact = redactor.text
     for spelled in (SECRET, json.dumps(SECRET)[1:-1], quote(SECRET, safe=""), quote(SECRET)):
         masked = redact(f"{before}{spelled}{after}")
         assert spelled not in masked
@@ -33,14 +36,15 @@ def test_a_value_of_several_lines_is_masked_with_either_newline(newline: str, sh
     assert Redactor([newline.join(lines)]).text(shown.join(["<", *lines, ">"])) == f"<{shown}{MASK}{shown}>"
 
 
+@pytest.mark.parametrize("redactor", [FEW, MANY], ids=["few", "many"])
 @given(
-    st.binary(max_size=7),
-    st.binary(max_size=7),
-    st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]),
+    before=st.binary(max_size=7),
+    after=st.binary(max_size=7),
+    encode=st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]),
 )
-def test_base64_is_masked_wherever_the_value_stands_in_it(before: bytes, after: bytes, encode) -> None:  # type: ignore[no-untyped-def]  # two library functions
+def test_base64_is_masked_wherever_the_value_stands_in_it(redactor, before, after, encode) -> None:  # type: ignore[no-untyped-def]  # two library functions
     encoded = encode(before + SECRET.encode() + after).decode()
-    masked = Redactor([SECRET]).text(f"x {encoded} y")
+    masked = redactor.text(f"x {encoded} y")
     assert MASK in masked
     assert len(masked) - len(MASK) < len(encoded) - len(SECRET)
 
