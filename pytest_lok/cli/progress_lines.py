@@ -12,6 +12,7 @@ from pytest_lok.core.events import (
     RunStarted,
     RunWaiting,
     StepFinished,
+    StepProgressed,
     StepRetrying,
     StepStarted,
 )
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _NAME_WIDTH = 30  # columns of the longest name beside which what follows still stands in a column
 _NEAR = 10  # lines above the end that are still in sight
 _NAMED = 8
+_MANY = 10  # parts of a step whose number is told before the first one begins
 _PROMPT_LINES = 60  # lines of a prompt that -v shows
 
 Line: TypeAlias = tuple[str, str]
@@ -104,6 +106,9 @@ class ProgressLines:
                 yield "", f"asking   {event.step:<{self._name_width}}  {event.backend}"
                 shown = leave_out_middle(event.prompt, head=8_000, tail=2_000, lines=_PROMPT_LINES)
                 yield from (("", f"    > {line}") for line in shown.strip().split("\n"))
+            case StepProgressed(finished=0) if event.total >= _MANY:
+                # before the first of them is paid for
+                yield "", f"begins   {event.step:<{self._name_width}}  0/{event.total:,}"
             case StepRetrying():
                 attempt = f"{event.attempt} of {event.attempts}" if event.attempts else f"{event.attempt}"
                 why = f"attempt {attempt} failed, retrying in {event.delay:.1f} s: {event.reason}"

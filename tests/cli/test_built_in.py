@@ -245,7 +245,8 @@ def test_a_change_of_megabytes_is_asked_about_whole_or_leaves_no_ruling(reposito
         repository.write(f"src/large{number:02}.txt", f"é𝄞 {number}\n" * 12_000)
     repository.write("logo.png", "\0PNG")
     git(repository, "add", ".")
-    done = repository.lok("diff", "--json")
+    done = repository.lok("diff", "--json", "-v")
+    assert "begins   review    0/40" in done.err, "how much is asked is said before it is paid for"
     document = done.document
     parts = document["steps"]["change"]["data"]
     assert (done.code, parts["coverage"]) == (0, "40 of 41 files in 40 parts; 1 skipped: 1 binary")
