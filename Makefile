@@ -78,7 +78,7 @@ release    := --group release
 OVERLAYS   := pytest-9.0 pytest-9.1 companions
 
 # What rests most on pytest's insides; CI runs everything with each version.
-INSIDES := collection fixtures hooks junit subtests reporting threads exclusive record
+INSIDES := collection fixtures hooks junit subtests reporting step_errors threads exclusive record
 
 compat: $(OVERLAYS:%=.compat/%/.ready)
 	for version in 9.0 9.1; do .compat/pytest-$$version/bin/python -m pytest -n auto --dist worksteal -q \

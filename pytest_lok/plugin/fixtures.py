@@ -13,6 +13,7 @@ from pytest_lok.core.workflow.model import AUTO, Ask, Origin, Step, Strategy, Wo
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.errors import UsageError
 from pytest_lok.reports.console import closing, details, status
+from pytest_lok.reports.failure_text import table_of
 from pytest_lok.reports.untrusted import escape_untrusted
 
 if TYPE_CHECKING:
@@ -105,5 +106,5 @@ class Lok:
         """Add what happened to the test's report; pytest shows it if the test fails."""
         lines = closing(result)
         for step in result.steps.values():
-            lines += [status(step), *details(step, output=True)]
+            lines += [status(step), *(f"    {row}" for row in table_of(step)), *details(step, output=True)]
         self._request.node.add_report_section("call", "lok", escape_untrusted("\n".join(lines)))

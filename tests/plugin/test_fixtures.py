@@ -97,17 +97,21 @@ def test_a_backend_that_is_none_fails_the_test_before_anybody_is_asked(suite: Su
 
 
 def test_what_happened_is_shown_where_the_test_fails(suite: Suite) -> None:
-    suite.shells("w", a="echo because; exit 1")
+    each = '[[steps]]\nname = "b"\nfor_each = [1, 2]\nshell = "test {{ item }} = 1"\n'
+    suite.workflow("w", f'[[steps]]\nname = "a"\nshell = "echo because; exit 1"\n{each}')
     suite.write("test_one.py", "def test_run(lok): assert lok.run('w').passed")
     result = suite.run()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
+            "*where False = <run w: failed · 2 failed · a failed: the command exited with code 1>.passed",
             "*Captured lok call*",
             "w: failed in *",
             "failed   a *",
             "    the command exited with code 1",
             "    because",
+            "failed   b *",
+            "    ✗  [[]1[]] 2  failed  *",
         ]
     )
 
