@@ -109,7 +109,10 @@ class WorkflowCatalog:
     def _task(self, name: str) -> Workflow:
         task, settings = self._settings.tasks[name], self._settings
         names: tuple[str, ...] = tuple(task.backends)
-        if not names or ALL_BACKENDS in names:
+        # as `lok ask` does: whom the settings name, else everybody who is there
+        if not names and "backend" in settings.defaults.written:
+            names = settings.defaults.backends
+        elif not names or ALL_BACKENDS in names:
             apart = only_by_name(settings, self._environ, recorded=self._recorded)
             backends = settings.backends.items()
             names = tuple(it for it, backend in backends if backend.enabled and it not in apart)

@@ -315,6 +315,20 @@ class TestReviewPr:
         assert "Nothing was found" not in comment
 
 
+def test_code_is_explained_without_git_too(forge: Project) -> None:
+    forge.write("src/a.py", "x = 1\n")
+    forge.write(".hidden/b.py", "y = 1\n")
+    for words, shown in (("explain",), "src/a.py"), (("explain", "src"), "a.py"):
+        done = forge.lok(*words)
+        assert done.code == 0, done.err
+        assert shown in done.out
+        assert "hidden" not in done.out
+    (forge.root / "empty").mkdir()
+    done = forge.lok("explain", "empty")
+    assert done.code == 3
+    assert "there are no files to explain in empty" in done.err
+
+
 def test_explain_takes_a_directory_and_a_focus(repository: Project) -> None:
     repository.write("src/README.md", "What src is\n")
     done = repository.lok("explain", ".")

@@ -182,3 +182,12 @@ def test_a_python_test_asks_a_role(staffed: Project, pytester: pytest.Pytester) 
         """
     )
     run_apart(pytester, "-p", "no:cacheprovider").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(("default", "who"), [("two", ["two"]), ("jury", ["one", "two", "three"])])
+def test_a_task_that_names_nobody_asks_whom_the_settings_name(
+    staffed: Project, default: str, who: list[str]
+) -> None:
+    staffed.write("lok.toml", f'[defaults]\nbackend = "{default}"\n{SETTINGS}{TASK.format("")}')
+    steps = staffed.lok("sweep", "--json").document["steps"]
+    assert [[reply["backend"] for reply in step["replies"]] for step in steps.values()] == [who, who]

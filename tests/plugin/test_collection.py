@@ -104,6 +104,7 @@ def test_a_built_in_workflow_sees_the_root_conftest(suite: Suite) -> None:
             return {**lok_backends, "echo": Scripted("echo", "from conftest")}
         """,
     )
+    suite.write("README.md", "There has to be something to explain.")
     suite.write("test_one.py", "def test_ask(lok): assert lok.ask('x').output == 'from conftest'")
     for args in ((), ("test_one.py",), ("test_one.py::test_ask",)):
         result = suite.run("--lok-workflow", "explain", "-rP", "-v", *args)
