@@ -6,7 +6,7 @@ few of the package's classes. Here one method is compiled, and not before a clas
 
 from __future__ import annotations
 
-import dataclasses
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from operator import attrgetter
@@ -24,9 +24,14 @@ else:
         def decorate(cls: type) -> type:
             if slots and cls.__bases__ == (object,):
                 return _slotted(cls, frozen=frozen, kw_only=kw_only, eq=eq)
+            import dataclasses
+
             return dataclasses.dataclass(slots=slots, frozen=frozen, kw_only=kw_only, eq=eq)(cls)
 
         return decorate
+
+
+_MISSING = object()
 
 
 def _slotted(plain: type, *, frozen: bool, kw_only: bool, eq: bool) -> type:
@@ -67,27 +72,24 @@ def _slotted(plain: type, *, frozen: bool, kw_only: bool, eq: bool) -> type:
 def _compiled_init(
     made: type, names: tuple[str, ...], defaults: Mapping[str, Any], *, kw_only: bool
 ) -> Callable[..., None]:
-    held: dict[str, Any] = {"MISSING": dataclasses.MISSING}
+    held: dict[str, Any] = {"MISSING": _MISSING}
     parameters: list[str] = []
     lines: list[str] = []
     for name in names:
         held[f"set_{name}"] = made.__dict__[name].__set__
-        usual = defaults.get(name, dataclasses.MISSING)
-        field = usual if isinstance(usual, dataclasses.Field) else dataclasses.field(default=usual)
+        usual, factory, given = _read_default(defaults.get(name, _MISSING))
         value = name
-        if field.default_factory is not dataclasses.MISSING:
-            held[f"new_{name}"] = field.default_factory
+        if factory is not _MISSING:
+            held[f"new_{name}"] = factory
             value = f"new_{name}() if {name} is MISSING else {name}"
-        held[f"default_{name}"] = field.default
-        needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if field.init:
+        held[f"default_{name}"] = usual
+        needed = usual is _MISSING and factory is _MISSING
+        if given:
             parameters.append(name if needed else f"{name}=default_{name}")
         elif needed:
             continue
-        elif field.default_factory is not dataclasses.MISSING:
-            value = f"new_{name}()"
         else:
-            value = f"default_{name}"
+            value = f"default_{name}" if factory is _MISSING else f"new_{name}()"
         lines.append(f" set_{name}(self, {value})")
     if hasattr(made, "__post_init__"):
         lines.append(" self.__post_init__()")
@@ -96,6 +98,15 @@ def _compiled_init(
     exec("\n".join([head, *(lines or [" pass"])]), held)  # noqa: S102 - made of the names of a class of ours
     init: Callable[..., None] = held["__init__"]
     return init
+
+
+def _read_default(said: Any) -> tuple[Any, Any, bool]:
+    """What a class says of a name: its default, what makes one, and whether it is an argument."""
+    library = sys.modules.get("dataclasses")  # a class that uses `field` has imported it
+    if library is None or not isinstance(said, library.Field):
+        return said, _MISSING, True
+    found = (_MISSING if it is library.MISSING else it for it in (said.default, said.default_factory))
+    return (*found, said.init)
 
 
 def _comparison(names: list[str], *, hashed: bool, own: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,6 +137,8 @@ class _Facts:
     def __get__(self, instance: object, owner: type) -> Any:
         with _ONE_THREAD:
             if self._name not in self._plain.__dict__:
+                import dataclasses
+
                 dataclasses.dataclass(init=False, repr=False, eq=False, **self._options)(self._plain)
         return self._plain.__dict__[self._name]
 
@@ -148,8 +161,12 @@ def _restored(cls: type, values: Mapping[str, Any]) -> object:
 
 
 def _refuse_setting(_: object, name: str, value: object) -> None:  # noqa: ARG001 - Python's signature
-    raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+    from dataclasses import FrozenInstanceError
+
+    raise FrozenInstanceError(f"cannot assign to field {name!r}")
 
 
 def _refuse_deleting(_: object, name: str) -> None:
-    raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+    from dataclasses import FrozenInstanceError
+
+    raise FrozenInstanceError(f"cannot delete field {name!r}")

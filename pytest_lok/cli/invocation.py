@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +13,8 @@ from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_lok.wiring import Project
 
 
@@ -31,7 +31,7 @@ class Invocation:
         """The invocation of this context, with the options that were parsed until now."""
         call = ctx.find_object(cls)
         assert call is not None  # noqa: S101 - main puts it there
-        return replace(call, options=Options.of(ctx))
+        return cls(environ=call.environ, terminal=call.terminal, options=Options.of(ctx))
 
     @property
     def color(self) -> bool:
@@ -49,6 +49,8 @@ class Invocation:
 
         ``directory`` and ``config`` win over the options that were parsed until now.
         """
+        from pathlib import Path
+
         from pytest_lok.wiring import Project
 
         directory = directory or self.options.directory

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from pathlib import Path
 
 import click
 
@@ -60,6 +59,7 @@ VERBS = {name: about for verbs in GROUPS.values() for name, about in verbs.items
 COMPOSED = frozenset({"smart", "team", "debate", "spawn", "conduct"})
 """The verbs that run a workflow which they write: a file of that name is the user's own version of it."""
 
+_MOST_COLUMNS = 80
 _USAGE, _UNABLE, _BUG, _INTERRUPTED = 2, 3, 70, 130
 
 
@@ -82,7 +82,7 @@ class RootCommand(WorkflowGroup):
         """Write the verbs and workflows in groups. The options that verbs share have a page of their own."""
         from pytest_lok.cli.overview import write_overview
 
-        write_overview(formatter, GROUPS, Path.cwd())
+        write_overview(formatter, GROUPS, os.getcwd())  # noqa: PTH109 - pathlib is slow to import
         with formatter.section("Options"):
             formatter.write_dl(
                 [
@@ -187,13 +187,23 @@ def _run_guarded(argv: Sequence[str], call: Invocation) -> int:
     return _USAGE
 
 
+def _page_width(environ: Mapping[str, str]) -> int:
+    """Columns of a page of help, as click counts them; click would import shutil for that."""
+    written = environ.get("COLUMNS", "")
+    try:
+        columns = int(written) if written.isdecimal() else os.get_terminal_size(1).columns
+    except OSError:
+        columns = 0
+    return max(min(columns or _MOST_COLUMNS, _MOST_COLUMNS) - 2, 50)
+
+
 def _dispatch(argv: Sequence[str], call: Invocation) -> int:
     lok = root()
     if instruction := call.environ.get("_LOK_COMPLETE"):
         from click.shell_completion import shell_complete
 
         return shell_complete(lok, {"obj": call}, "lok", "_LOK_COMPLETE", instruction)
-    with lok.make_context("lok", list(argv), obj=call) as ctx:
+    with lok.make_context("lok", list(argv), obj=call, terminal_width=_page_width(call.environ)) as ctx:
         code: int = lok.invoke(ctx)
         return code
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -13,18 +12,31 @@ from click.core import ParameterSource
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import UsageError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _GIVEN_OPTIONS = "pytest_lok.options"
 
 
-class OutputPath(click.Path):
+class _PathlibPath(click.Path):
+    """What click says of a path, and the path as pathlib has it, which a page of help does without."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path; a usage error where it is not as it should be."""
+        from pathlib import Path
+
+        return Path(os.fsdecode(super().convert(value, param, ctx)))
+
+
+class OutputPath(_PathlibPath):
     """A file to be written after the run; that it can be written is checked before."""
 
     def __init__(self) -> None:
-        super().__init__(dir_okay=False, writable=True, path_type=Path)
+        super().__init__(dir_okay=False, writable=True)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path; a usage error where its directory is missing or not writable."""
-        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        path = super().convert(value, param, ctx)
         click.Path(exists=True, file_okay=False, writable=True).convert(path.resolve().parent, param, ctx)
         return path
 
@@ -61,12 +73,12 @@ _SPECS: Mapping[str, _Spec] = {
     "directory": _Spec(
         ("-d", "--dir"),
         "Work in this directory.  [default: the nearest parent with .lok/, lok.toml, pyproject.toml or .git]",
-        {"type": click.Path(exists=True, file_okay=False, path_type=Path), "metavar": "DIR"},
+        {"type": _PathlibPath(exists=True, file_okay=False), "metavar": "DIR"},
     ),
     "config": _Spec(
         ("-c", "--config"),
         "Read this settings file instead of the project's.",
-        {"type": click.Path(exists=True, dir_okay=False, path_type=Path), "metavar": "FILE"},
+        {"type": _PathlibPath(exists=True, dir_okay=False), "metavar": "FILE"},
     ),
     "backend": _Spec(
         ("-b", "--backend"),

@@ -5,25 +5,25 @@ The page loads neither settings nor workflows, so that it comes at once, and als
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import click
 
 _DESCRIPTION = re.compile(r'^description\s*=\s*(?:"((?:[^"\\\n]|\\.)*)"|\'([^\'\n]*)\')', re.MULTILINE)
-# importlib.resources takes longer to import than the whole page takes to write
-_BUILT_IN = Path(__file__).parents[1] / "workflows"
+# importlib.resources and pathlib take longer to import than the whole page takes to write
+_BUILT_IN = os.path.join(os.path.dirname(os.path.dirname(__file__)), "workflows")
 _REVIEWS = ("diff", "security-review", "audit", "hunt", "pr", "review-pr", "ci", "fix", "explain")
 _MOST_OWN = 20
 
 
 def write_overview(
-    formatter: click.HelpFormatter, groups: Mapping[str, Mapping[str, str]], here: Path
+    formatter: click.HelpFormatter, groups: Mapping[str, Mapping[str, str]], here: str
 ) -> None:
     """Write the groups of verbs, with the built-in workflows and those of the project after the first one."""
     own = _own_workflows(here)
-    reviews = {name: _read(_BUILT_IN / f"{name}.toml") for name in _REVIEWS}
+    reviews = {name: _read(f"{_BUILT_IN}/{name}.toml") for name in _REVIEWS}
     first, *others = groups
     sections = [(first, groups[first]), ("Review (workflows that are built in)", reviews)]
     if own:
@@ -38,22 +38,25 @@ def write_overview(
                 formatter.write(f"{line.rstrip()}\n")
 
 
-def _own_workflows(here: Path) -> dict[str, str]:
+def _own_workflows(here: str) -> dict[str, str]:
     """The workflows of the project that ``here`` lies in, with their descriptions."""
-    folder = next((up / ".lok" / "workflows" for up in (here, *here.parents) if (up / ".lok").is_dir()), None)
+    while not os.path.isdir(f"{here}/.lok") and here != os.path.dirname(here):
+        here = os.path.dirname(here)
+    folder = f"{here}/.lok/workflows"
     try:
-        names = sorted(file.name for file in folder.iterdir() if file.suffix == ".toml") if folder else []
+        names = sorted(name for name in os.listdir(folder) if name[1:].endswith(".toml"))
     except OSError:
         return {}
-    found = {name.removesuffix(".toml"): _read(folder / name) for name in names[:_MOST_OWN] if folder}
+    found = {name.removesuffix(".toml"): _read(f"{folder}/{name}") for name in names[:_MOST_OWN]}
     if len(names) > _MOST_OWN:
         found["…"] = f"and {len(names) - _MOST_OWN} more: `lok workflow list`"
     return found
 
 
-def _read(file: Path) -> str:
+def _read(path: str) -> str:
     try:
-        return _description(file.read_text("utf-8", "replace"))
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return _description(file.read())
     except OSError:
         return ""
 

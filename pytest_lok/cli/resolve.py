@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +13,8 @@ from pytest_lok.cli.options import ALL_OPTIONS, Options, options
 from pytest_lok.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_lok.core.workflow.model import Workflow
     from pytest_lok.wiring import Project
 

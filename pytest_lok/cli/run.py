@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from pytest_lok.cli.options import COMMON_OPTIONS
@@ -41,6 +40,8 @@ def run_plan(
 
     ``report`` makes the text of the results; the default is the outputs of the last steps.
     """
+    from dataclasses import replace
+
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.progress_lines import ProgressLines
     from pytest_lok.cli.trust import require_trust
