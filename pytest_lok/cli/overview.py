@@ -11,7 +11,9 @@ from collections.abc import Mapping
 
 import click
 
-_DESCRIPTION = re.compile(r'^description\s*=\s*(?:"((?:[^"\\\n]|\\.)*)"|\'([^\'\n]*)\')', re.MULTILINE)
+from pytest_lok.late_regex import late_regex
+
+_DESCRIPTION = late_regex(r'^description\s*=\s*(?:"((?:[^"\\\n]|\\.)*)"|\'([^\'\n]*)\')', re.MULTILINE)
 # importlib.resources and pathlib take longer to import than the whole page takes to write
 _BUILT_IN = os.path.join(os.path.dirname(os.path.dirname(__file__)), "workflows")
 _REVIEWS = ("diff", "security-review", "audit", "hunt", "pr", "review-pr", "ci", "fix", "explain")

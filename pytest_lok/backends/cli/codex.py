@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -26,8 +25,9 @@ from pytest_lok.backends.json_fields import sum_counters, table
 from pytest_lok.core.results import Usage
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
+from pytest_lok.late_regex import late_regex
 
-_SERVER = re.compile(r"[A-Za-z0-9_-]+")
+_SERVER = late_regex(r"[A-Za-z0-9_-]+")
 """The names that codex itself allows for a server."""
 
 

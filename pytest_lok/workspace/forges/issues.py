@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from pytest_lok.core.asking.attachments import attachment
 from pytest_lok.core.text.truncation import one_line
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import LokError
 
 MOST_ISSUES = 20

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import UsageError
+from pytest_lok.late_regex import late_regex
 
 ForgeName = Literal["github", "gitlab"]
 
-_NUMBER = re.compile(r"[#!]?(\d{1,10})")
-_QUALIFIED = re.compile(r"([\w.-]+(?:/[\w.-]+)+)([#!])(\d{1,10})")
-_REPOSITORY = re.compile(r"[\w.][\w.-]*(?:/[\w.-]+)+")
-_GITHUB_PATH = re.compile(r"/([\w.-]+/[\w.-]+)/(?:pull|issues)/(\d{1,10})(?:/.*)?")
-_GITLAB_PATH = re.compile(r"/([\w.-]+(?:/[\w.-]+)+)/-/(?:merge_requests|issues)/(\d{1,10})(?:/.*)?")
-_BRANCH = re.compile(r"[\w][\w./+-]*")
-_REMOTE_HOST = re.compile(r"(?:\w+://)?(?:[^@/]+@)?([\w.-]+)")
+_NUMBER = late_regex(r"[#!]?(\d{1,10})")
+_QUALIFIED = late_regex(r"([\w.-]+(?:/[\w.-]+)+)([#!])(\d{1,10})")
+_REPOSITORY = late_regex(r"[\w.][\w.-]*(?:/[\w.-]+)+")
+_GITHUB_PATH = late_regex(r"/([\w.-]+/[\w.-]+)/(?:pull|issues)/(\d{1,10})(?:/.*)?")
+_GITLAB_PATH = late_regex(r"/([\w.-]+(?:/[\w.-]+)+)/-/(?:merge_requests|issues)/(\d{1,10})(?:/.*)?")
+_BRANCH = late_regex(r"[\w][\w./+-]*")
+_REMOTE_HOST = late_regex(r"(?:\w+://)?(?:[^@/]+@)?([\w.-]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
