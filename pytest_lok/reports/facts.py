@@ -111,8 +111,10 @@ def item_label(item: ItemResult) -> str:
 
 
 def item_value(item: ItemResult) -> str:
-    """What an item is, on one line: a text as it stands, anything else as JSON."""
-    value = item.item if isinstance(item.item, str) else json.dumps(item.item, ensure_ascii=False)
+    """What an item is, on one line: a text as it stands, an object by its ``name``, anything else as JSON."""
+    value = item.item.get("name") if isinstance(item.item, dict) else item.item
+    if not isinstance(value, str) or not value.strip():
+        value = json.dumps(item.item, ensure_ascii=False)
     return one_line(value, _LABEL)
 
 

@@ -124,7 +124,15 @@ def test_each_item_of_a_loop_has_its_own_last_attempt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("item", "label"), [("a\nb", "[3] a b"), ({"q": "é"}, '[3] {"q": "é"}'), (7, "[3] 7"), (None, "[3] null")]
+    ("item", "label"),
+    [
+        ("a\nb", "[3] a b"),
+        ({"q": "é"}, '[3] {"q": "é"}'),
+        ({"name": "a.py … z.py", "files": ["a.py"]}, "[3] a.py … z.py"),
+        ({"name": " "}, '[3] {"name": " "}'),
+        (7, "[3] 7"),
+        (None, "[3] null"),
+    ],
 )
 def test_an_item_is_called_by_its_number_and_what_it_is(item: Json, label: str) -> None:
     assert item_label(ItemResult(index=3, item=item, outcome=Outcome.PASSED)) == label
