@@ -31,19 +31,25 @@ def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> Non
         raise
 
 
+def is_device(path: Path) -> bool:
+    """Whether the path is something to write into, and no file that may be replaced (/dev/stdout, a pipe)."""
+    # a link to an open pipe, such as /dev/stdout, leads to a name that is no path
+    return path.exists() and not stat.S_ISREG(path.stat().st_mode)
+
+
 def write_output(path: Path, text: str) -> None:
     """Write the file that a user named; LokError if that is not possible.
 
     A link is followed. A file that is there keeps its permissions. A device or a pipe is written to directly.
     """
-    target = path.resolve()
     data = text.encode("utf-8", "backslashreplace")
     try:
         # /dev/stdout and named pipes are written to: replacing them would break their readers
-        mode = target.stat().st_mode if target.exists() else None
-        if mode is None or stat.S_ISREG(mode):
-            write_atomically(target, data, mode=None if mode is None else stat.S_IMODE(mode))
-        else:
-            target.write_bytes(data)
+        if is_device(path):
+            path.write_bytes(data)
+            return
+        target = path.resolve()
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+        write_atomically(target, data, mode=mode)
     except OSError as failure:
         raise LokError(f"cannot write {path}: {failure.strerror or failure}") from failure

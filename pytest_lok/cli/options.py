@@ -137,6 +137,11 @@ _SPECS: Mapping[str, _Spec] = {
         "Write to this file what would be printed (JSON if it ends in .json).",
         {"type": OutputPath(), "metavar": "FILE"},
     ),
+    "reports": _Spec(
+        ("--report",),
+        "Write a report of the run to this file; KIND: sarif. Repeat for several.",
+        {"multiple": True, "metavar": "KIND=PATH"},
+    ),
     "no_color": _Spec(("--no-color",), "No colours (NO_COLOR does the same).", {"is_flag": True}),
 }
 
@@ -163,6 +168,7 @@ class Options:
     quiet: bool = False
     json: bool = False
     output: Path | None = None
+    reports: tuple[str, ...] = ()
     no_color: bool = False
 
     @classmethod

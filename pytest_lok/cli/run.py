@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_lok.cli.invocation import Invocation
+    from pytest_lok.cli.reports import RunReports
     from pytest_lok.core.results import RunResult
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.wiring import Project
@@ -29,6 +30,7 @@ ACCEPTS = (
     "quiet",
     "json",
     "output",
+    "reports",
     *COMMON_OPTIONS,
 )
 
@@ -46,10 +48,12 @@ def run_plan(
     from pytest_lok.cli.progress_lines import ProgressLines
     from pytest_lok.cli.trust import require_trust
     from pytest_lok.cli.views import view
+    from pytest_lok.engine.run import ignore_event
     from pytest_lok.reports.console import recap, summary
     from pytest_lok.reports.json_report import json_report
 
     options, terminal = call.options, call.terminal
+    reports = _reports(call)
     answering = require_trust(call, project).recording(options.record).caching(bool(options.cache))
     world = replace(answering.world(), dry_run=options.dry_run)
     lines = ProgressLines(
@@ -61,8 +65,11 @@ def run_plan(
     )
     quiet = options.quiet or (options.json and not options.verbose)
     shown = view(terminal, lines, color=call.color, quiet=quiet)
-    result, code = execute(plan, world, shown, fail_fast=options.fail_fast)
+    listener = reports.note if reports else ignore_event
+    result, code = execute(plan, world, shown, listener, fail_fast=options.fail_fast)
     code = code or project.exit_code(result, plan.workflow)
+    if reports:
+        code = reports.write(call, plan, result, code)
     text = json_report(result, code) if call.json else _said(call, plan, result, report)
     blank = [("", "")] if _is_for_people(call) and text else []
     shown.say(blank)
@@ -73,6 +80,15 @@ def run_plan(
     if options.quiet and not options.json:
         terminal.note(summary(result))
     return code
+
+
+def _reports(call: Invocation) -> RunReports | None:
+    """The reports that were asked for, if any; those of an earlier run are gone."""
+    if not call.options.reports:
+        return None
+    from pytest_lok.cli.reports import RunReports
+
+    return RunReports.of(call)
 
 
 def _is_for_people(call: Invocation) -> bool:

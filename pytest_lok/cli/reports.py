@@ -1,0 +1,61 @@
+"""The reports that ``--report`` asks for: the old ones removed before the run, the new ones written after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_lok.core.events import BackendAsked, Event
+from pytest_lok.dataclass import dataclass
+from pytest_lok.errors import LokError, UsageError
+from pytest_lok.reports.formats.reported_run import ReportedRun
+from pytest_lok.wiring.report_files import ReportFile, report_files, write_reports
+
+if TYPE_CHECKING:
+    from pytest_lok.cli.invocation import Invocation
+    from pytest_lok.core.results import RunResult
+    from pytest_lok.core.workflow.plan import Plan
+
+_UNABLE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReports:
+    """The report files of one run, and the prompts that its steps have sent until now."""
+
+    files: tuple[ReportFile, ...]
+    _asked: dict[str, list[BackendAsked]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, call: Invocation) -> RunReports:
+        """The reports of this call; none of an earlier run is left. UsageError if one cannot be written."""
+        files = report_files(call.options.reports, Path.cwd())
+        for file in files:
+            file.remove_old()
+        return cls(files=files)
+
+    def note(self, event: Event) -> None:
+        """Keep what the reports say of prompts."""
+        if isinstance(event, BackendAsked):
+            self._asked.setdefault(event.step, []).append(event)
+
+    def write(self, call: Invocation, plan: Plan, result: RunResult, code: int) -> int:
+        """Write the files; the exit code, which is not 0 if one could not be written."""
+        run = ReportedRun.of(result, plan.workflow, code, lambda step: self._asked.get(step, ()))
+        for unwritten in write_reports(self.files, [run]):
+            call.terminal.error(LokError(unwritten))
+            code = code or _UNABLE
+        return code
+
+
+def remove_old_reports(words: Sequence[str]) -> None:
+    """Remove the reports that a command line asks for which was refused before anybody read all of it."""
+    following = [*words[1:], ""]
+    for word, after in zip(words, following, strict=True):
+        name, _, value = word.partition("=")
+        if name == "--report":
+            with suppress(UsageError):
+                ReportFile.of(value or after, Path.cwd()).remove_old()

@@ -1,0 +1,240 @@
+"""RunResult -> what every report says of a run: its verdict, what could not be done, its findings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import field
+from typing import Literal, TypeAlias
+
+from pytest_lok.core.events import BackendAsked
+from pytest_lok.core.results import Finding, Outcome, RunResult, Severity, StepResult
+from pytest_lok.core.workflow.model import Rule, Step, Workflow
+from pytest_lok.dataclass import dataclass
+from pytest_lok.reports.console import NOTHING_JUDGED
+from pytest_lok.reports.untrusted import escape_untrusted
+
+RunVerdict: TypeAlias = Literal["passed", "failed", "inconclusive", "soft", "nothing judged"]
+TroubleKind: TypeAlias = Literal["interrupted", "error", "blocked", "not-run", "failed", "soft"]
+
+ASIDE: Mapping[str, str] = {
+    "withdrawn": "its backend withdrew it",
+    "unverified": "its quote is not where it should be",
+    "outside": "it is not in the change",
+    "known": "it is in the baseline",
+    "unsure": "its confidence is below the gate's",
+    "outvoted": "too few backends report it",
+}
+"""Why a gate does not count a finding, by the finding's standing."""
+
+_SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low", "info")
+_READ = 200_000  # characters of a text that are looked at: masking and escaping take their time
+
+
+def bounded(text: str, limit: int) -> str:
+    """At most ``limit`` characters of a text that others wrote, which no reader obeys; "…" ends a cut one."""
+    said = escape_untrusted(text[:_READ]).strip()
+    return said if len(said) <= limit and len(text) <= _READ else f"{said[: limit - 1]}…"
+
+
+def bounded_line(text: str, limit: int) -> str:
+    """The same on one line."""
+    return bounded(" ".join(text[:_READ].split()), limit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One reason why a run is not green, or not as green as it looks.
+
+    ``step`` is "" where the whole run is meant. ``path`` and ``line`` say where the step is written.
+    """
+
+    kind: TroubleKind
+    text: str
+    step: str = ""
+    path: str = ""
+    line: int = 1
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same kind of trouble of the same step, in every run."""
+        said = f"lokTrouble/v1\0{self.path}\0{self.step}\0{self.kind}"
+        return hashlib.sha256(said.encode("utf-8", "backslashreplace")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedFinding:
+    """A finding and the step that reports it; ``blocks``: because of it the run has failed."""
+
+    step: str
+    finding: Finding
+    blocks: bool
+
+    @property
+    def aside(self) -> str:
+        """Why the gate does not count the finding, "" where it does, or is not asked."""
+        return ASIDE.get(self.finding.standing, "")
+
+
+def _nothing_asked(_step: str) -> Sequence[BackendAsked]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedRun:
+    """A run, and what a report needs beside the result.
+
+    ``exit_code`` is that of the process: a run that passed in a process that did not is not green. ``steps``
+    are the workflow's by name. ``asked`` gives the prompts that a step has sent.
+    """
+
+    result: RunResult
+    exit_code: int
+    steps: Mapping[str, Step] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    asked: Callable[[str], Sequence[BackendAsked]] = _nothing_asked
+
+    @classmethod
+    def of(
+        cls,
+        result: RunResult,
+        workflow: Workflow | None,
+        exit_code: int,
+        asked: Callable[[str], Sequence[BackendAsked]] = _nothing_asked,
+    ) -> ReportedRun:
+        """A run of a workflow; None = the workflow is not known any more."""
+        steps = {step.name: step for step in workflow.steps} if workflow else {}
+        rules = workflow.rules if workflow else {}
+        return cls(result=result, exit_code=exit_code, steps=steps, rules=rules, asked=asked)
+
+    @property
+    def verdict(self) -> RunVerdict:
+        """The verdict in one word; "passed" alone is a yes."""
+        if self.result.outcome is Outcome.FAILED:
+            return "failed"
+        if self.result.outcome is Outcome.ERROR or self.exit_code or self._missing:
+            return "inconclusive"
+        if self.result.outcome is Outcome.PASSED:
+            return "passed"
+        return "soft" if self.result.outcome is Outcome.SOFT else "nothing judged"
+
+    @property
+    def headline(self) -> str:
+        """The verdict and what it means, on one line."""
+        result = self.result
+        means = {
+            "passed": "every step that counts did its work, and every check held",
+            "failed": "a step did its work and judged: no",
+            "inconclusive": "not everything could be judged, so there is no yes",
+            "soft": "every step that ran failed or broke, and may do so (continue_on_error)",
+            "nothing judged": NOTHING_JUDGED if result.idle else "nothing was judged: no step ran",
+        }
+        said = f"{self.verdict}: {means[self.verdict]}"
+        return bounded_line(f"{said} ({result.interrupted})" if result.interrupted else said, 400)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was to be judged was judged, with whatever outcome."""
+        return self.verdict in ("passed", "failed") and not any(
+            trouble.kind in ("interrupted", "error", "blocked", "not-run") for trouble in self.troubles
+        )
+
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """Why the run is not green, and what was let go as soft; what did not run stands first."""
+        found = [*self._of_run(), *self._of_steps()]
+        order: Sequence[TroubleKind] = ("interrupted", "error", "not-run", "blocked", "failed", "soft")
+        return tuple(sorted(found, key=lambda trouble: order.index(trouble.kind)))
+
+    @property
+    def findings(self) -> tuple[ReportedFinding, ...]:
+        """Every finding once: those that block first, then those that count, then those set aside."""
+        chosen: dict[object, ReportedFinding] = {}
+        for step in self.result.steps.values():
+            for finding in step.findings or ():
+                # several steps may hand on one finding; the strictest word about it counts
+                own = finding.fingerprint, finding.rule_id, finding.path, finding.line, finding.title
+                entry = ReportedFinding(
+                    step=step.name,
+                    finding=finding,
+                    blocks=finding.blocking and step.outcome is Outcome.FAILED,
+                )
+                chosen[own] = min(chosen.get(own, entry), entry, key=_weight)
+        return tuple(sorted(chosen.values(), key=_weight))
+
+    @property
+    def name(self) -> str:
+        """The workflow's name in characters that mean nothing to any reader."""
+        return "".join(char if char.isalnum() or char in "._-" else "-" for char in self.result.workflow)[
+            :100
+        ]
+
+    @property
+    def path(self) -> str:
+        """Where the workflow is written, relative to the project; ``lok/NAME`` for one outside of it."""
+        path = self.result.path
+        return relative(path) or f"lok/{self.name}"
+
+    def place(self, step: str) -> tuple[str, int]:
+        """The file and the line in which a step is written."""
+        known = self.steps.get(step)
+        return (relative(known.path) or self.path, known.line) if known else (self.path, 1)
+
+    @property
+    def _missing(self) -> list[str]:
+        return [name for name in self.result.selected if name not in self.result.steps]
+
+    def _of_run(self) -> Iterator[Trouble]:
+        result = self.result
+        if result.interrupted:
+            yield self._trouble("interrupted", f"the run was cut short: {result.interrupted}")
+        if self.verdict == "nothing judged":
+            yield self._trouble("not-run", self.headline)
+        unexplained = self.exit_code and not result.interrupted and result.outcome is not Outcome.FAILED
+        if unexplained and not any(step.outcome.red or step.withheld for step in result.steps.values()):
+            text = f"the process ended with exit code {self.exit_code}, so this run is no yes"
+            yield self._trouble("error", text)
+
+    def _of_steps(self) -> Iterator[Trouble]:
+        for name in self._missing:
+            yield self._trouble("not-run", f"step {name} has no result: nobody knows what came of it", name)
+        for step in self.result.steps.values():
+            kind = _kind(step)
+            if kind is not None:
+                said = f"step {step.name}: {step.outcome}: {step.reason or 'no reason was given'}"
+                yield self._trouble(kind, f"{said}\nhint: {step.hint}" if step.hint else said, step.name)
+
+    def _trouble(self, kind: TroubleKind, text: str, step: str = "") -> Trouble:
+        path, line = self.place(step)
+        return Trouble(kind=kind, text=text, step=step, path=path, line=line)
+
+
+def relative(path: str) -> str:
+    """A path inside the project in POSIX spelling, "" for one that may lie elsewhere."""
+    parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
+    inside = path[:1] not in ("/", "\\") and path[1:2] != ":" and ".." not in parts
+    return bounded_line("/".join(parts), 1_000) if inside else ""
+
+
+def _kind(step: StepResult) -> TroubleKind | None:
+    match step.outcome:
+        case Outcome.FAILED:
+            return "failed"
+        case Outcome.ERROR:
+            return "error"
+        case Outcome.SOFT:
+            return "soft"
+        case Outcome.SKIPPED if step.blocked:
+            return "blocked"
+    return None
+
+
+def _weight(entry: ReportedFinding) -> tuple[object, ...]:
+    finding = entry.finding
+    return (
+        not entry.blocks,
+        bool(entry.aside),
+        _SEVERITIES.index(finding.severity),
+        finding.path,
+        finding.line,
+    )
