@@ -32,7 +32,7 @@ class RunReports:
     @classmethod
     def of(cls, call: Invocation) -> RunReports:
         """The reports of this call; none of an earlier run is left. UsageError if one cannot be written."""
-        files = report_files(call.options.reports, Path.cwd())
+        files = report_files((text, Path.cwd()) for text in call.options.reports)
         for file in files:
             file.remove_old()
         return cls(files=files)

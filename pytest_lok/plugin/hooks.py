@@ -99,6 +99,13 @@ def _add_options(parser: pytest.Parser) -> None:
         help="take answers that were given to the same question lately, and keep new ones; without it every "
         "question is asked",
     )
+    group.addoption(
+        "--lok-report",
+        action="append",
+        default=[],
+        metavar="KIND=PATH",
+        help="write a report of the workflows to this file; KIND: sarif (repeatable)",
+    )
 
 
 def _add_ini_keys(parser: pytest.Parser) -> None:
@@ -112,6 +119,9 @@ def _add_ini_keys(parser: pytest.Parser) -> None:
     parser.addini("lok_record", "what --lok-record is where it is not given; not used in CI", default="")
     parser.addini(
         "lok_max_parallel", "steps and items running at once, of all workflows", type="int", default=None
+    )
+    parser.addini(
+        "lok_report", "KIND=PATH reports of the workflows, beside --lok-report", type="linelist", default=[]
     )
     parser.addini("lok_fail_on", "the least severity of a finding that fails, over every [gate]", default="")
 
@@ -137,7 +147,22 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         from pytest_lok.plugin.junit import remove_old_report
 
         remove_old_report(Path(os.path.expandvars(report)).expanduser())
+    _remove_old_reports(early_config)
     yield
+
+
+def _remove_old_reports(early: pytest.Config) -> None:
+    """Remove what ``--lok-report`` and ``lok_report`` have written in an earlier session."""
+    asks = early.known_args_namespace.lok_report or early.getini("lok_report")
+    if asks and _has_workflows(early) and "PYTEST_XDIST_WORKER" not in os.environ:
+        from pytest_lok.errors import UsageError
+        from pytest_lok.plugin.report_files import asked_for
+
+        try:
+            for file in asked_for(early):
+                file.remove_old()
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 def _remember_typed_options(early: pytest.Config) -> None:
@@ -215,6 +240,8 @@ def pytest_configure(config: pytest.Config) -> None:
     names_lok_path = any(_is_lok_path(config, arg) for arg in config.args)
     by_option = config.getoption("lok") or config.getini("lok") or config.getoption("lok_workflow")
     if not (keyword or names_lok_path or by_option):
+        if config.option.lok_report:
+            raise pytest.UsageError("--lok-report: this session runs no workflow: add --lok")
         return
     # pytest may have been started in a thread of a program that is at its end
     if not threading.main_thread().is_alive():

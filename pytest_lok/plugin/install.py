@@ -142,6 +142,10 @@ def _hooks(config: pytest.Config, parts: SessionParts, required: RequiredSteps) 
         "timeouts": Timeouts(),
     }
     if not parts.session.is_worker:
+        if config.option.lok_report or config.getini("lok_report"):
+            from pytest_lok.plugin.report_files import ReportFiles, asked_for
+
+            hooks["report-files"] = ReportFiles(selection, runner, asked_for(config))
         hooks["last-failed"] = LastFailed(config)
         if junit_writer(config) is not None:
             from pytest_lok.plugin.junit import InterruptedTests, JUnitHooks

@@ -65,9 +65,12 @@ class ReportFile:
             raise LokError(f"no {self.kind} report: {failure.message}") from failure
 
 
-def report_files(texts: Iterable[str], directory: Path) -> tuple[ReportFile, ...]:
-    """The reports that were asked for, each at a path of its own; UsageError where one cannot be written."""
-    files = tuple(ReportFile.of(text, directory) for text in texts)
+def report_files(given: Iterable[tuple[str, Path]]) -> tuple[ReportFile, ...]:
+    """The reports that were asked for, each at a path of its own; UsageError where one cannot be written.
+
+    ``given`` are pairs of ``KIND=PATH`` and the directory from which the path is seen.
+    """
+    files = tuple(ReportFile.of(text, directory) for text, directory in given)
     for at, file in enumerate(files):
         # a device or a pipe may be given more than one
         if file.path in [other.path for other in files[:at]] and not is_device(file.path):

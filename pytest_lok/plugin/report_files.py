@@ -1,0 +1,66 @@
+"""The reports of a session that ``--lok-report`` and the ini key ``lok_report`` ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_lok.core.results import RunResult
+from pytest_lok.plugin.runner import WorkflowRunner
+from pytest_lok.plugin.selection import WorkflowSelection
+from pytest_lok.reports.formats.reported_run import ReportedRun
+from pytest_lok.wiring.report_files import ReportFile, report_files, write_reports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def asked_for(config: pytest.Config) -> tuple[ReportFile, ...]:
+    """The reports to write; UsageError where one cannot be written. The option adds to the ini key."""
+    typed: list[str] = config.known_args_namespace.lok_report
+    usual: list[str] = config.getini("lok_report")
+    inside = config.inipath.parent if config.inipath else config.invocation_params.dir
+    here = config.invocation_params.dir
+    return report_files([*((text, inside) for text in usual), *((text, here) for text in typed)])
+
+
+class ReportFiles:
+    """The hooks that write the reports when everything else of the session is over."""
+
+    def __init__(
+        self, selection: WorkflowSelection, runner: WorkflowRunner, files: tuple[ReportFile, ...]
+    ) -> None:
+        self._selection = selection
+        self._runner = runner
+        self._files = files
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)  # the last word on the session has been said by then
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        """Write the files; a session whose report cannot be written is red."""
+        yield
+        if self._selection.session.config.option.collectonly:
+            return
+        code = int(session.exitstatus) or (1 if self._selection.session.is_green is False else 0)
+        for unwritten in write_reports(self._files, list(self._runs(code))):
+            terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+            if terminal is not None:
+                terminal.write_line(f"ERROR: {unwritten}", red=True)
+            if session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _runs(self, code: int) -> Iterator[ReportedRun]:
+        """The session's runs; in a session that is not green also those that did not begin."""
+        workflows = {workflow.path: workflow for workflow in self._selection.candidates()}
+        records = self._runner.records()
+        for record in records:
+            yield ReportedRun.of(record.result, workflows.get(record.result.path), code)
+        begun = {record.result.path for record in records}
+        why = f"not run: the session ended with exit status {code}" if code else ""
+        for path, workflow in workflows.items():
+            if path not in begun and (code or not begun):
+                result = RunResult(run_id="", workflow=workflow.stem, path=path, interrupted=why)
+                yield ReportedRun.of(result, workflow, code)
+        if not begun and not workflows:
+            yield ReportedRun.of(RunResult(run_id="", workflow="pytest", interrupted=why), None, code)

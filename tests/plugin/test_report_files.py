@@ -1,0 +1,121 @@
+"""``pytest --lok --lok-report KIND=PATH``: whole files of this session, or none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.plugin.conftest import Suite
+
+
+def runs(suite: Suite, name: str = "out.sarif") -> list[Any]:
+    found: list[Any] = json.loads((suite.root / name).read_text())["runs"]
+    return found
+
+
+def verdicts(suite: Suite, name: str = "out.sarif") -> dict[str, str]:
+    return {
+        run["automationDetails"]["id"].split("/")[1]: run["properties"]["verdict"]
+        for run in runs(suite, name)
+    }
+
+
+@pytest.mark.parametrize("xdist", [(), ("-n1",)], ids=["alone", "xdist"])
+def test_each_workflow_is_reported(suite: Suite, xdist: tuple[str, ...]) -> None:
+    suite.shells("good", a="true")
+    suite.shells("bad", a="false")
+    done = suite.run_apart("--lok", "--lok-report=sarif=out.sarif", *xdist)
+    assert done.ret == 1
+    # nothing says yes in a session that says no
+    assert verdicts(suite) == {"bad": "failed", "good": "inconclusive"}
+    suite.shells("bad", a="true")
+    assert suite.run_apart("--lok", "--lok-report=sarif=out.sarif", *xdist).ret == 0
+    assert verdicts(suite) == {"bad": "passed", "good": "passed"}
+
+
+def test_the_ini_key_and_the_option_add_up(suite: Suite) -> None:
+    suite.shells("good", a="true")
+    suite.write("pytest.ini", "[pytest]\nlok_report =\n    sarif=a.sarif\n")
+    (suite.root / "sub").mkdir()
+    suite.pytester.chdir()
+    assert suite.run("--lok", "--lok-report", "sarif=sub/b.sarif").ret == 0
+    assert verdicts(suite, "a.sarif") == verdicts(suite, "sub/b.sarif") == {"good": "passed"}
+
+
+def test_a_red_python_test_makes_no_green_report(suite: Suite) -> None:
+    suite.shells("good", a="true")
+    suite.write("test_x.py", "def test_x():\n    assert False\n")
+    assert suite.run("--lok", "--lok-report=sarif=out.sarif").ret == 1
+    (run,) = runs(suite)
+    assert not run["invocations"][0]["executionSuccessful"]
+    assert run["invocations"][0]["exitCode"] == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("nonsense=a", "KIND is one of sarif"),
+        ("sarif=none/a", "there is no directory"),
+    ],
+)
+def test_a_report_that_cannot_be_is_a_usage_error(suite: Suite, given: str, told: str) -> None:
+    suite.shells("w", a="echo a >> ran")
+    done = suite.run("--lok", f"--lok-report={given}")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines([f"*{told}*"])
+    assert suite.ran() == []
+
+
+def test_a_report_of_a_session_without_workflows_is_a_usage_error(suite: Suite) -> None:
+    suite.write("test_x.py", "def test_x(): pass\n")
+    done = suite.run("--lok-report=sarif=a")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*runs no workflow: add --lok*"])
+
+
+def test_an_old_report_is_gone_whatever_goes_wrong(suite: Suite) -> None:
+    suite.shells("w", a="true")
+    suite.write("conftest.py", "raise RuntimeError\n")
+    old = suite.write("out.sarif", "of an earlier session")
+    assert suite.run_apart("--lok", "--lok-report=sarif=out.sarif").ret != 0
+    assert not old.exists()
+
+
+def test_workflows_that_did_not_begin_are_said(suite: Suite) -> None:
+    suite.shells("w", a="true")
+    suite.write("test_x.py", "import nonsense_of_nobody\n")
+    assert suite.run("--lok", "--lok-report=sarif=out.sarif").ret == 2
+    (run,) = runs(suite)
+    told = run["invocations"][0]
+    assert not told["executionSuccessful"]
+    assert (
+        "not run: the session ended with exit status 2"
+        in told["toolExecutionNotifications"][0]["message"]["text"]
+    )
+
+
+def test_a_report_that_cannot_be_written_makes_a_green_session_red(suite: Suite) -> None:
+    (suite.root / "sub").mkdir()
+    suite.shells("w", a="rmdir sub")
+    done = suite.run("--lok", "--lok-report=sarif=sub/out.sarif", "--lok-report=sarif=other.sarif")
+    assert done.ret == 1
+    done.stdout.fnmatch_lines(["ERROR: no sarif report: cannot write*"])
+    assert (suite.root / "other.sarif").exists()
+
+
+def test_an_interrupted_session_is_said(suite: Suite) -> None:
+    suite.shells("w", a="sleep 30", b_after_a="true")
+    suite.write(
+        "conftest.py",
+        """
+        import os, signal, threading
+        def pytest_collection_finish():
+            threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
+        """,
+    )
+    assert suite.run_apart("--lok", "--lok-report=sarif=out.sarif").ret == 2
+    (run,) = runs(suite)
+    assert run["properties"]["verdict"] == "inconclusive"
+    assert not run["invocations"][0]["executionSuccessful"]
