@@ -6,6 +6,7 @@ or from ~/.netrc: proxies and certificates come from the mapping given here.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -98,6 +99,14 @@ class ResponseStream:
             ) from None
 
 
+@functools.lru_cache(maxsize=64)
+def _parsed_url(url: str) -> httpx.URL:
+    """A server's address for httpx, which takes a tenth of a question's time to read it."""
+    import httpx
+
+    return httpx.URL(url)
+
+
 class HttpClient:
     """What all HTTP backends share: a client for each event loop, and one TLS context.
 
@@ -135,7 +144,7 @@ class HttpClient:
             # Made by hand: what a client would add, such as cookies, nobody wants, and costs as much again.
             request = httpx.Request(
                 "POST",
-                endpoint.url,
+                _parsed_url(endpoint.url),
                 headers={**_HEADERS, **endpoint.headers},
                 content=body if isinstance(body, bytes) else json.dumps(body).encode(),
                 extensions={"timeout": timeout.as_dict()},
