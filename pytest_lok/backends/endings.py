@@ -184,5 +184,14 @@ CLAUDE_LOOPS: Endings = {
 }  # fmt: skip
 """``terminal_reason`` of claude's result: why its loop ended."""
 
+ACP: Endings = {
+    "end_turn": WHOLE,
+    "max_tokens": CUT,
+    "max_turn_requests": OUT_OF_TURNS,
+    "refusal": DECLINED,
+    "cancelled": ABORTED,
+}
+"""``stopReason`` of the Agent Client Protocol."""
+
 GEMINI: Endings = {"success": WHOLE, "error": BROKE_OFF}
 """``status`` of the gemini tool's result."""

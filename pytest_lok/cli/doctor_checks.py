@@ -182,7 +182,8 @@ async def _look(check: DoctorCheck, state: BackendState, world: World, *, live: 
         return await _asked(check, backend, redactor)
     if is_known:
         return check
-    remedy = f"`lok doctor --live` asks it; sign in with {state.type}, or export its key"
+    who = state.name if state.type == "acp" else state.type
+    remedy = f"`lok doctor --live` asks it; sign in with {who}, or export its key"
     return replace(check, ok=None, remedy=remedy)
 
 

@@ -188,17 +188,17 @@ class CommandRunner(Protocol):
 class ProcessSpec:
     """One process of a backend, described in full: nothing is inherited.
 
-    ``env`` is the whole environment and ``cwd`` an absolute directory. With ``spool`` stdout and stderr are
-    files instead of pipes, for some programs lose at their exit what a pipe has not taken. ``idle`` is the
-    longest silence in seconds. With ``report_unread`` stdin is a pipe instead of a file, so that
-    ``Completed.unread`` is known. ``is_finished`` is called with the output so far; where it returns True the
-    program has said everything, and is ended if it does not exit.
+    ``env`` is the whole environment, ``cwd`` an absolute directory, ``idle`` the longest silence in seconds.
+    ``spool``: stdout and stderr are files, for some programs lose at their exit what a pipe has not taken.
+    ``report_unread`` makes ``Completed.unread`` known. ``is_finished`` gets the output so far; True ends the
+    process. ``reply`` gets each piece of stdout and gives what stdin gets then; None ends the process.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: str
     stdin: bytes = b""
+    reply: Callable[[bytes], bytes | None] | None = None
     spool: bool = False
     report_unread: bool = False
     idle: float = math.inf

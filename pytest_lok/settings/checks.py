@@ -19,10 +19,11 @@ from pytest_lok.settings.tables import ALL_BACKENDS, BACKEND_TYPES, CLI_TYPES, s
 _VARIABLE = late_regex(r"[A-Za-z_][A-Za-z0-9_]*")
 _TYPES_OF_KEY = {  # keys that mean something for some types only
     "args": CLI_TYPES,
-    "skip_lines": CLI_TYPES,
+    "skip_lines": tuple(kind for kind in CLI_TYPES if kind != "acp"),
     "fail_on": ("command",),
     "answer": ("command",),
     "access": CLI_TYPES,
+    "allow_refusals": ("acp",),
     "env": CLI_TYPES,
     "command": (*CLI_TYPES, "openai", "ollama"),
     "base_url": ("anthropic", "openai", "gemini-api", "ollama", "bedrock"),
@@ -112,6 +113,14 @@ class SettingsCheck:
                 self._add((*path, key), f'`{key}` means nothing to a backend of type "{kind}"', "take it out")
         if kind == "command" and self._is_unset((*path, "command")):
             self._add(path, f"the backend `{name}` needs a `command` to run", 'for example command = "llm"')
+        if kind == "acp" and not table.get("command"):
+            from pytest_lok.core.asking.acp_agents import ACP_AGENTS  # few have such a backend
+
+            hint = f'command = "…", and `args`; these names need neither: {", ".join(ACP_AGENTS)}'
+            self._add(path, f"the backend `{name}` needs the `command` of an agent", hint)
+        if kind == "acp" and any("{prompt}" in word for word in table.get("args", ())):
+            hint = "take {prompt} out"
+            self._add((*path, "args"), 'an agent of type "acp" gets its prompt as a message', hint)
         for key in ("base_url", *(["command"] if kind in ("openai", "ollama") else [])):
             # other packages may have addresses of another form
             if table.get(key) and kind in BACKEND_TYPES and not is_url(table[key]):

@@ -206,6 +206,11 @@ def _with_type_defaults(name: str, table: dict[str, Any], types: Collection[str]
     # another server may have other models
     if kind in PROVIDERS and not table.get("base_url") and not table.get("command"):
         usual["model"] = PROVIDERS[kind].model
+    if kind == "acp":
+        from pytest_lok.core.asking.acp_agents import acp_agent  # few have such a backend
+
+        if agent := acp_agent(name, table.get("command", "")):
+            usual |= {"command": agent.program, "args": list(agent.args)}
     return {**usual, **table}
 
 

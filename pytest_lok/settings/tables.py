@@ -27,11 +27,11 @@ ALL_BACKENDS = "all"
 """In the backends of a task: every backend that is enabled (as in lok)."""
 
 BACKEND_TYPES = (
-    "claude", "codex", "gemini", "command",
+    "claude", "codex", "gemini", "acp", "command",
     "anthropic", "openai", "gemini-api", "ollama", "bedrock", "scripted",
 )  # fmt: skip
 """The types of backends that are built in."""
-CLI_TYPES = ("claude", "codex", "gemini", "command")
+CLI_TYPES = ("claude", "codex", "gemini", "acp", "command")
 
 
 def _seconds(value: object) -> float:
@@ -153,6 +153,7 @@ class BackendSettings(Table):
     requests_per_minute: Count = 0
     max_tokens: Positive | None = None
     access: Literal["read", "none"] = "read"
+    allow_refusals: bool = False
     env: list[str] = key([])
     weight: PositiveNumber = 1.0
     strengths: list[str] = key([])

@@ -166,7 +166,7 @@ class BackendFactory:
         tool = CliConfig(
             command=settings.command,
             args=settings.args,
-            dialect=_tool_dialect(settings.type),
+            dialect=_tool_dialect(name, settings),
             model=settings.model,
             access=settings.access,
             env=settings.env,
@@ -176,6 +176,7 @@ class BackendFactory:
             fail_on=settings.fail_on,
             answer=settings.answer,
             idle=math.inf if settings.idle_timeout is None else settings.idle_timeout,
+            allow_refusals=settings.allow_refusals,
         )
         return CommandBackend(name, tool, run=run, workspace=self.root, environ=self.environ)
 
@@ -226,15 +227,20 @@ async def _never(spec: ProcessSpec) -> Completed:
     raise AssertionError(f"{spec.argv[0]} is started for a backend that is only looked at")
 
 
-def _tool_dialect(kind: str) -> CliDialect:
+def _tool_dialect(name: str, settings: BackendSettings) -> CliDialect:
     """What a command line tool is like."""
-    if kind == "command":
+    if settings.type == "acp":
+        from pytest_lok.backends.cli.acp import acp_dialect
+        from pytest_lok.core.asking.acp_agents import acp_agent
+
+        return acp_dialect(acp_agent(name, settings.command))
+    if settings.type == "command":
         from pytest_lok.backends.cli.dialect import ANY
 
         return ANY
     from pytest_lok.backends.cli.tools import DIALECTS
 
-    return DIALECTS[kind]
+    return DIALECTS[settings.type]
 
 
 def _dialect(settings: BackendSettings) -> HttpDialect:

@@ -26,6 +26,7 @@ from pytest_lok.testing.contract import *  # noqa: F403 - that is how it is used
 from pytest_lok.testing.contract import ANSWER
 from pytest_lok.workspace.processes.runner import LocalProcesses
 from pytest_lok.workspace.processes.watchdog import Watchdog
+from tests.backends.acp_scripts import END, acp_backend
 from tests.backends.fake_bedrock import ACCESS, SECRET, FakeBedrock, answer
 from tests.backends.tools import fake_tool
 from tests.fake_llm_api import FakeLLM
@@ -81,6 +82,11 @@ class Maker:
             tool = CliConfig(command=str(fake.path), dialect=DIALECTS.get(self.kind, ANY))
             run = LocalProcesses(self.directory, {}, watchdog=self.watchdog).launch
             return CommandBackend("it", tool, run=run, workspace=self.directory, environ=dict(os.environ))
+        if self.kind == "acp":
+            acts = [{"hang": 1}] if hangs else [{"said": text}, END]
+            return acp_backend(
+                self.directory / text[:5].strip(), self.watchdog, script={"session/prompt": acts}
+            )
         said = {"reply": text, "chunk_chars": max(24, len(text) // 4000)}
         self.server.set_rules([{"fault": "hang"}] if hangs else [said])
         if self.kind == "bedrock":
@@ -107,7 +113,7 @@ def watchdog() -> Watchdog:
     return watchdog
 
 
-@pytest.fixture(params=["scripted", *SPOKEN, *SERVERS, "bedrock"])  # type: ignore[no-redef]  # for the contract's own
+@pytest.fixture(params=["scripted", *SPOKEN, "acp", *SERVERS, "bedrock"])  # type: ignore[no-redef]  # for the contract's own
 def make(request: pytest.FixtureRequest, tmp_path: Path, watchdog: Watchdog) -> Iterator[Maker]:
     with FakeLLM() as server, FakeBedrock() as bedrock:
         yield Maker(request.param, tmp_path, server, bedrock, watchdog)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -14,16 +13,17 @@ from pytest_lok.backends import error_mapping as faults
 from pytest_lok.backends.cli.dialect import (
     ANY,
     Access,
+    AgentQuestion,
     CliDialect,
     CliError,
     CliOption,
     CliReply,
     CliResult,
+    Conversation,
     exit_error,
-    read_plain,
     strip_ansi,
 )
-from pytest_lok.backends.cli.environment import allowed_part, search_path
+from pytest_lok.backends.cli.environment import allowed_part, find_program, search_path
 from pytest_lok.backends.cli.remedies import missing_program_hint, variable_hint
 from pytest_lok.core.results import Reply
 from pytest_lok.core.text.invisible import squeezed
@@ -54,7 +54,7 @@ class CliConfig:
 
     If the tool prints plain text, ``skip_lines`` is the length of its banner, a match of ``fail_on`` is a
     failure, and the group of ``answer`` is the answer. ``idle`` is the longest silence in seconds; after that
-    the tool counts as hanging.
+    the tool counts as hanging. ``allow_refusals`` takes the answer of an agent that was refused something.
     """
 
     command: str = ""
@@ -69,6 +69,7 @@ class CliConfig:
     fail_on: str = ""
     answer: str = ""
     idle: float = math.inf
+    allow_refusals: bool = False
 
 
 class CommandBackend:
@@ -108,7 +109,7 @@ class CommandBackend:
         if not program:
             hint = f'set `command = "…"` in [backends.{self._name}]'
             return self._error(BackendFault.NOT_CONFIGURED, "it has no command", hint)
-        if self._config.model and self._dialect.model is None and not self._has_placeholder("model"):
+        if self._config.model and not self._dialect.takes_model and not self._has_placeholder("model"):
             return self._no_placeholder("model")
         if self._program_path() is None:
             return self._error(
@@ -125,7 +126,10 @@ class CommandBackend:
         dialect = self._dialect
         text, options = self._text_and_options(prompt)
         with self._directory as directory:
+            conversation = _conversation(self._config, prompt, text, directory)
             spec = self._process_spec(prompt, text, options, directory)
+            if conversation is not None:
+                spec = replace(spec, stdin=conversation.opening, reply=conversation.receive, spool=False)
             try:
                 done = await self._run(spec)
             except StepUnableError as error:
@@ -137,7 +141,7 @@ class CommandBackend:
                     f"it printed nothing for {self._config.idle:g} s",
                     f"try again, or raise `idle_timeout` in [backends.{self._name}]",
                 ) from error
-            result = await self._read(spec, done)
+            result = await self._read(spec, done, conversation)
             if isinstance(result, CliReply) and dialect.log:
                 result = dialect.read_log(_contents(directory / dialect.log)) or result
         if isinstance(result, CliError):
@@ -203,9 +207,10 @@ class CommandBackend:
                 f"correct the name of the model; [backends.{self._name}] has `model` too",
             )
         if model and not self._has_placeholder("model"):
-            if dialect.model is None:
+            if not dialect.takes_model:
                 raise self._no_placeholder("model")
-            options.append(replace(dialect.model, value=model, fixed=True))
+            if dialect.model is not None:
+                options.append(replace(dialect.model, value=model, fixed=True))
         if not model and dialect.model is not None and dialect.usual_model:
             options.append(replace(dialect.model, value=dialect.usual_model))
         if not model and self._has_placeholder("model"):
@@ -220,8 +225,7 @@ class CommandBackend:
                 options.append(replace(dialect.system, value=prompt.system))
             else:
                 text = f"{prompt.system}\n\n{text}"
-        text = dialect.escape_prompt(text)
-        self._check_length(text)
+        self._check_length(text := dialect.escape_prompt(text))
         return text, options
 
     def _check_length(self, text: str) -> None:
@@ -253,7 +257,7 @@ class CommandBackend:
             stdin=b"" if self._has_placeholder("prompt") else text.encode(),
             # Some tools lose at their exit what a pipe has not taken yet.
             spool=True,
-            report_unread=self._dialect.read is read_plain,
+            report_unread=self._dialect.is_plain,
             idle=self._config.idle,
             is_finished=self._dialect.is_finished,
         )
@@ -266,12 +270,15 @@ class CommandBackend:
 
     # --- the answer
 
-    async def _read(self, spec: ProcessSpec, done: Completed) -> CliResult:
-        config, is_plain = self._config, self._dialect.read is read_plain
+    async def _read(self, spec: ProcessSpec, done: Completed, conversation: Conversation | None) -> CliResult:
+        config, is_plain = self._config, self._dialect.is_plain
         if is_plain and config.skip_lines:
             done = replace(done, stdout="\n".join(done.stdout.split("\n")[config.skip_lines :]))
         if is_plain and (config.fail_on or config.answer):
             result = await _matched(done, config)
+        elif conversation is not None:
+            # it has heard everything, whatever of the output was kept
+            result, done = conversation.result(done), replace(done, cut=False)
         else:
             result = self._dialect.read(done)
         if isinstance(result, CliError):
@@ -301,12 +308,7 @@ class CommandBackend:
     # --- what is there
 
     def _program_path(self) -> str | None:
-        program = self._program[0]
-        if program.startswith("~/"):
-            program = self._env.get("HOME", "~") + program[1:]
-        elif "/" in program:
-            program = str(self._workspace / program)
-        return shutil.which(program, path=self._env.get("PATH", ""))
+        return find_program(self._program[0], self._env, self._workspace)
 
     def _has_placeholder(self, what: str) -> bool:
         return any(f"{{{what}}}" in word for word in self._args)
@@ -328,6 +330,18 @@ async def _matched(done: Completed, config: CliConfig) -> CliResult:
     from pytest_lok.backends.cli.patterns import match_output
 
     return await asyncio.to_thread(match_output, done, config.fail_on, config.answer)
+
+
+def _conversation(config: CliConfig, prompt: Prompt, text: str, directory: Path) -> Conversation | None:
+    """The conversation with a tool that is asked so; None with any other."""
+    if config.dialect.converse is None:
+        return None
+    here, allowed = str(directory), config.allow_refusals
+    in_args = any("{model}" in word for word in config.args)
+    model = "" if in_args else prompt.model or config.model
+    return config.dialect.converse(
+        AgentQuestion(text=text, model=model, directory=here, allow_refusals=allowed)
+    )
 
 
 @contextmanager

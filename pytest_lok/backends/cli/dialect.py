@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from pytest_lok.backends import error_mapping as faults
 from pytest_lok.core.results import Usage
@@ -38,6 +38,36 @@ class CliError:
 
 
 CliResult: TypeAlias = CliReply | CliError
+
+
+class Conversation(Protocol):
+    """One question to a tool that is asked message by message; pure, for it only sees bytes."""
+
+    @property
+    def opening(self) -> bytes:
+        """What is said before the tool says anything."""
+        ...
+
+    def receive(self, data: bytes) -> bytes | None:
+        """Take the next piece of what the tool says: what to answer; None when nothing is left to say."""
+        ...
+
+    def result(self, done: Completed) -> CliResult:
+        """What came of it, once the process has ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentQuestion:
+    """What a conversation is about: a text, the model "" = the tool's own, the tool's directory.
+
+    ``allow_refusals`` takes an answer although a tool was refused on the way to it.
+    """
+
+    text: str
+    model: str
+    directory: str
+    allow_refusals: bool = False
 
 
 _COLOURS = late_regex(
@@ -144,6 +174,9 @@ class CliDialect:
     Its limits: ``limit`` is the longest prompt it takes whole, measured by ``size``. ``escape_prompt``
     rewords a prompt that the tool would take for a command of its own.
 
+    ``converse`` begins the conversation with a tool that is asked message by message: its prompt and its
+    model go there, and ``read`` is not used.
+
     What it says: ``read``; ``is_finished`` knows whether nothing more will come, None = only its exit tells.
     ``read_log`` finds in ``log``, a file of its private directory, why an answer is none after all.
     Its version after ``version``. ``install`` and ``sign_in`` are remedies. Its user is signed in where one
@@ -170,9 +203,20 @@ class CliDialect:
     size: Callable[[str], int] = _bytes
     escape_prompt: Callable[[str], str] = str
     read: Callable[[Completed], CliResult] = read_plain
+    converse: Callable[[AgentQuestion], Conversation] | None = None
     is_finished: Callable[[str], bool] | None = None
     log: str = ""
     read_log: Callable[[str], CliError | None] = _no_failure
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its output is its answer."""
+        return self.converse is None and self.read is read_plain
+
+    @property
+    def takes_model(self) -> bool:
+        """Whether it can be told the model without a place for one in its arguments."""
+        return self.model is not None or self.converse is not None
 
     def options_for(self, access: Access, env: Mapping[str, str]) -> Sequence[CliOption]:
         """The options that lok gives the tool in this mode; ``env`` is its environment."""

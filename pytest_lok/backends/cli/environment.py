@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ALLOWED = (
     "PATH",
@@ -45,3 +49,14 @@ def search_path(environ: Mapping[str, str]) -> str:
     With ``.`` or ``node_modules/.bin`` a checkout could put its own program in the place of any tool.
     """
     return os.pathsep.join(part for part in environ.get("PATH", "").split(os.pathsep) if part.startswith("/"))
+
+
+def find_program(program: str, env: Mapping[str, str], workspace: Path) -> str | None:
+    """Where a program is: on PATH, below HOME (``~/``) or in the workspace; None if it is nowhere."""
+    import shutil  # most starts look for no program
+
+    if program.startswith("~/"):
+        program = env.get("HOME", "~") + program[1:]
+    elif "/" in program:
+        program = str(workspace / program)
+    return shutil.which(program, path=env.get("PATH", ""))

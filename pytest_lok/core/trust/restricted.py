@@ -56,7 +56,7 @@ DEFAULT_VALUES: Mapping[tuple[str, str], str] = {
 
 _ADDRESS_KEYS = ("command", "args", "base_url", "options")
 _SECRET_KEYS = ("api_key_env", "env")
-_TOOL_TYPES = ("claude", "codex", "gemini", "command")
+_TOOL_TYPES = ("claude", "codex", "gemini", "acp", "command")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,8 +260,10 @@ def _meanings(table: Table, keys: list[str]) -> Iterator[str]:
     sees = [variable for key in _SECRET_KEYS for variable in _variable_names(table.get(key))]
     rest = [key for key in keys if key not in ("type", "command", "args", "base_url", *_SECRET_KEYS)]
     if kind in _TOOL_TYPES and len(rest) < len(keys):
-        command = shlex.join([table.get("command") or kind, *table.get("args", ())])
-        known = "" if kind == "command" or "command" in keys else f"the keys of {kind}"
+        program = table.get("command") or kind
+        command = shlex.join([program, *table.get("args", ())])
+        owner = program if kind == "acp" else kind
+        known = "" if kind == "command" or "command" in keys else f"the keys of {owner}"
         seen = " and ".join(filter(None, [_dollars(sees), known]))
         yield f"runs {as_json(command)[1:-1]}" + (f", which sees {seen}" if seen else "")
     elif len(rest) < len(keys):

@@ -8,6 +8,7 @@ import fcntl
 import os
 import termios
 from collections import deque
+from collections.abc import Callable
 from typing import TypeAlias
 
 KEPT_BYTES = 4 * 1024 * 1024
@@ -17,9 +18,10 @@ _CHUNK = 65536
 
 
 class OutputPipe:
-    """A pipe. The beginning and the end of what comes through are kept."""
+    """A pipe. The beginning and the end of what comes through are kept; ``listen`` gets all of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, listen: Callable[[bytes], None] | None = None) -> None:
+        self._listen = listen
         self.our_fd, self._child_fd = os.pipe()
         os.set_blocking(self.our_fd, False)
         self._head = bytearray()
@@ -49,6 +51,8 @@ class OutputPipe:
         except BlockingIOError:
             return -1
         self._keep(data)
+        if data and self._listen is not None:
+            self._listen(data)
         return len(data)
 
     def close(self) -> None:
@@ -57,6 +61,7 @@ class OutputPipe:
             if descriptor >= 0:
                 os.close(descriptor)
         self.our_fd = self._child_fd = -1
+        self._listen = None  # whoever listens holds us
 
     @property
     def cut(self) -> bool:
@@ -159,21 +164,32 @@ OutputSink: TypeAlias = OutputPipe | OutputFile
 class InputPipe:
     """A pipe for a process to read from. Nobody waits for a reader, and what was not read is known.
 
-    We hold the reading end too, so that no SIGPIPE comes where nobody reads.
+    We hold the reading end too, so that no SIGPIPE comes where nobody reads. With ``stays_open`` more may be
+    added until it is closed.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, stays_open: bool = False) -> None:
+        self._stays_open = stays_open
         self.child_fd, self.our_fd = os.pipe()
         os.set_blocking(self.our_fd, False)
         self._rest = memoryview(data)
 
     def write(self) -> None:
-        """Write as much as there is room for; ``our_fd`` is -1 when all is written."""
+        """Write as much as there is room for; ``our_fd`` is -1 when all that there will be is written."""
         with contextlib.suppress(BlockingIOError):
             self._rest = self._rest[os.write(self.our_fd, self._rest) :]
-        if not self._rest:
+        if not self._rest and not self._stays_open:
             os.close(self.our_fd)
             self.our_fd = -1
+
+    def add(self, data: bytes) -> None:
+        """Add to what is still to be written."""
+        self._rest = memoryview(bytes(self._rest) + data)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether nothing is left to write for now."""
+        return not self._rest
 
     def unread(self) -> int:
         """Bytes that the process has not read."""

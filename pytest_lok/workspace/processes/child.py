@@ -45,8 +45,9 @@ _RECENT = 1.0
 class Child:
     """One running process. ``finished`` and ``gone`` are resolved whatever happens.
 
-    ``gone`` is resolved within seconds of ``terminate()``. ``watchdog`` knows all running processes of the
-    same owner. ``open_pidfd`` is None where the system has none; then a thread waits. ``kill_after`` is the
+    ``finished`` holds what ``spec.reply`` raised. ``is_over`` = a conversation has come to its end. ``gone``
+    is resolved within seconds of ``terminate()``. ``watchdog`` knows all running processes of the same
+    owner. ``open_pidfd`` is None where the system has none; then a thread waits. ``kill_after`` is the
     time in seconds between SIGTERM and SIGKILL, and again until a process that does not die is given up.
     """
 
@@ -71,10 +72,19 @@ class Child:
         self._pidfd = -1
         self._kill_at = 0.0
         self._kill_after = kill_after
-        self._stdin = InputPipe(spec.stdin) if spec.report_unread and spec.stdin else None
+        self._reply = spec.reply
+        self.is_over = False
+        talks = spec.reply is not None
+        piped = talks or (spec.report_unread and spec.stdin)
+        self._stdin = InputPipe(spec.stdin, stays_open=talks) if piped else None
         self.unread = 0
         try:
-            self.output = Output(self._loop, spool=spec.spool, on_end=self._finish_if_complete)
+            self.output = Output(
+                self._loop,
+                spool=spec.spool,
+                on_end=self._finish_if_complete,
+                listen=self._on_said if talks else None,
+            )
         except BaseException:
             self._close_stdin()
             raise
@@ -148,8 +158,30 @@ class Child:
     def _on_writable(self, stdin_pipe: InputPipe) -> None:
         descriptor = stdin_pipe.our_fd
         stdin_pipe.write()
-        if stdin_pipe.our_fd < 0:
+        if stdin_pipe.is_written:
             self._loop.remove_writer(descriptor)
+
+    def _on_said(self, data: bytes) -> None:
+        """Answer what the process says in a conversation; what it says after the end is told all the same."""
+        reply = self._reply
+        if reply is None:
+            return
+        try:
+            answer = reply(data)
+        except Exception as error:  # whoever waits gets it, not the event loop
+            self._reply = None
+            if not self.finished.done():
+                self.finished.set_exception(error)
+            return
+        if self.is_over or self._stdin is None or self._stdin.our_fd < 0:
+            return
+        if answer is None:
+            self.is_over = True
+            self._close_stdin()
+            self._resolve(self.finished)
+        elif answer:
+            self._stdin.add(answer)
+            self._loop.add_writer(self._stdin.our_fd, self._on_writable, self._stdin)
 
     def _on_exit(self, code: int | None = None) -> None:
         """The process has exited. A thread has reaped it, with this ``code``; a pidfd leaves that to us."""
@@ -232,7 +264,8 @@ class Child:
 
     def _close_stdin(self) -> None:
         if self._stdin is not None and self._stdin.child_fd >= 0:
-            self.unread = self._stdin.unread()
+            # a program may end a conversation without hearing our last word
+            self.unread = 0 if self._reply is not None else self._stdin.unread()
             if self._stdin.our_fd >= 0:
                 self._loop.remove_writer(self._stdin.our_fd)
             self._stdin.close()

@@ -16,14 +16,21 @@ _DRAIN_CHUNKS = 32
 class Output:
     """Both streams of a process. ``on_end`` is called whenever a pipe that is watched comes to its end.
 
-    ``spool`` takes files instead of pipes.
+    ``spool`` takes files instead of pipes. ``listen`` gets all of stdout as it comes through its pipe.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, spool: bool, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        spool: bool,
+        on_end: Callable[[], None],
+        listen: Callable[[bytes], None] | None = None,
+    ) -> None:
         self._loop = loop
         self._on_end = on_end
         self._first_look: asyncio.TimerHandle | None = None
-        self.stdout: OutputSink = OutputFile() if spool else OutputPipe()
+        self.stdout: OutputSink = OutputFile() if spool else OutputPipe(listen)
         try:
             self.stderr: OutputSink = OutputFile() if spool else OutputPipe()
         except BaseException:

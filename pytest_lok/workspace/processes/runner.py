@@ -79,7 +79,7 @@ class LocalProcesses:
         finally:
             self._children.discard(child)
         # what has said all and was ended by us has done its work
-        exit_code = 0 if stays else child.exit_code
+        exit_code = 0 if stays or child.is_over else child.exit_code
         if exit_code is None:
             raise StepUnableError(
                 f"the exit code of {spec.argv[0]!r} is lost: something else in this program waited for it",

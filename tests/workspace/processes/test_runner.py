@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -593,3 +593,72 @@ def test_loops_of_several_threads_share_one_shell(shell: LocalProcesses) -> None
     for thread in threads:
         thread.join(30)
     assert results == {number: f"{number}\n" for number in range(5)}
+
+
+# --- conversations
+
+
+def talk(
+    shell: LocalProcesses, tmp_path: Path, script: str, reply: Callable[[bytes], bytes | None]
+) -> Completed:
+    spec = ProcessSpec(
+        argv=("sh", "-c", script), env=_path(), cwd=str(tmp_path), stdin=b"hello\n", reply=reply, idle=5
+    )
+    return asyncio.run(shell.launch(spec))
+
+
+ECHO = 'while read -r line; do echo "$line?"; done'
+
+
+def test_a_conversation_goes_on_until_nothing_is_left_to_say(shell: LocalProcesses, tmp_path: Path) -> None:
+    heard: list[bytes] = []
+
+    def reply(data: bytes) -> bytes | None:
+        heard.append(data)
+        return None if len(heard) == 3 else b"and %d\n" % len(heard)
+
+    done = talk(shell, tmp_path, f"trap '' HUP; {ECHO}", reply)
+    assert heard == [b"hello?\n", b"and 1?\n", b"and 2?\n"]
+    assert (done.exit_code, done.stdout, done.unread) == (0, "hello?\nand 1?\nand 2?\n", 0)
+
+
+def test_a_conversation_that_the_process_ends(shell: LocalProcesses, tmp_path: Path) -> None:
+    heard: list[bytes] = []
+    script = "echo one; read -r x; echo oops >&2; exit 3"
+
+    def reply(data: bytes) -> bytes:
+        heard.append(data)
+        return b"unheard\n" * 100_000
+
+    done = talk(shell, tmp_path, script, reply)
+    assert (done.exit_code, done.stderr, done.unread) == (3, "oops\n", 0)
+    assert b"".join(heard) == b"one\n"
+
+
+def test_what_is_said_while_the_process_ends_is_heard(shell: LocalProcesses, tmp_path: Path) -> None:
+    heard: list[bytes] = []
+    script = "trap 'echo last; exit 0' TERM; echo one; while :; do sleep 0.05; done"
+
+    def reply(data: bytes) -> None:
+        heard.append(data)
+
+    talk(shell, tmp_path, script, reply)
+    assert b"".join(heard) == b"one\nlast\n"
+
+
+def test_more_than_a_pipe_holds_goes_both_ways(shell: LocalProcesses, tmp_path: Path) -> None:
+    sent, size = 500_000, 0
+
+    def reply(data: bytes) -> bytes | None:
+        nonlocal size
+        first, size = not size, size + len(data)
+        return None if size == sent + len(b"hello\n") else b"x" * sent if first else b""
+
+    talk(shell, tmp_path, "cat", reply)
+    assert size == sent + len(b"hello\n")
+
+
+def test_a_mistake_in_a_reply_reaches_whoever_waits(shell: LocalProcesses, tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        talk(shell, tmp_path, ECHO, lambda _: b"x" * (1 // 0))
+    assert not shell._children
