@@ -26,6 +26,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "debate": "Let several backends debate a question.",
         "spawn": "Part a task among agents that work side by side.",
         "conduct": "Let one backend ask the others and answer.",
+        "spec": "Plan a task as specs with subtasks.",
+        "implement": "Do the subtasks of a spec, each verified or undone.",
         "suggest": "Show whom `backend = auto` would ask for a task, and why.",
     },
     "Workflows": {
