@@ -316,7 +316,7 @@ def _marked(reader: _Reader, mark: object) -> _Reader:
 
             return read
         case Bounds():
-            return _limited(reader, mark)
+            return _bounded(reader, mark)
         case _:
             return reader
 
@@ -332,19 +332,19 @@ def _checked(
     return meant if replaced else value
 
 
-def _limited(reader: _Reader, limits: Bounds) -> _Reader:
+def _bounded(reader: _Reader, bounds: Bounds) -> _Reader:
     def read(value: Any, path: Path, found: list[_Misfit]) -> Any:
         meant = reader(value, path, found)
         if meant is _NOTHING:
             return _NOTHING
-        if limits.finite and not math.isfinite(meant):
+        if bounds.finite and not math.isfinite(meant):
             found.append(_Misfit(path=path, value=meant, wanted=("a finite number",)))
-        elif limits.ge is not None and not meant >= limits.ge:
-            found.append(_Misfit(path=path, said=f"must be at least {limits.ge}"))
-        elif limits.gt is not None and not meant > limits.gt:
-            found.append(_Misfit(path=path, said=f"must be more than {limits.gt}"))
-        elif limits.le is not None and not meant <= limits.le:
-            found.append(_Misfit(path=path, said=f"must be at most {limits.le}"))
+        elif bounds.ge is not None and not meant >= bounds.ge:
+            found.append(_Misfit(path=path, said=f"must be at least {bounds.ge}"))
+        elif bounds.gt is not None and not meant > bounds.gt:
+            found.append(_Misfit(path=path, said=f"must be more than {bounds.gt}"))
+        elif bounds.le is not None and not meant <= bounds.le:
+            found.append(_Misfit(path=path, said=f"must be at most {bounds.le}"))
         else:
             return meant
         return _NOTHING
