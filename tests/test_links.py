@@ -58,7 +58,7 @@ def test_the_places_that_contributors_are_sent_to_are_there() -> None:
     assert [
         (name, file)
         for name, file in names
-        if not re.search(rf"^(class )?{name}\b", (ROOT / file).read_text(), re.MULTILINE)
+        if not re.search(rf"^(class |def )?{name}\b", (ROOT / file).read_text(), re.MULTILINE)
     ] == []
     package = "\n".join(path.read_text() for path in (ROOT / "pytest_lok").rglob("*.py"))
     classes = set(re.findall(r"`(?:\w+ = )?([A-Z][a-z]\w*[A-Z]\w*)(?:\(\.\.\.\))?`", text))
