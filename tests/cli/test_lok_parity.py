@@ -74,7 +74,17 @@ TYPED = [
     ("lok hunt nope", 2, "there is no 'nope'"),
     ("lok fix '#4'", 0, "#4 It breaks"),
     ("lok fix 4 --dry-run", 0, "#4 It breaks"),
-    ("lok fix 4 --apply", 2, "No such option '--apply'"),
+    ("lok fix 4 --apply", 3, "verify"),  # the project has no checks that lok knows
+    ('lok team --debate "Should we use async here?"', 3, "claude says"),  # an opinion has a form
+    ('lok debate "Best approach for caching?"', 3, "No debate"),
+    ('lok spawn "Build a todo app with frontend and backend"', 3, "spawn"),
+    ('lok spawn "task" --agent "api:Build REST endpoints" --agent "ui:Build React components"', 0, "## api"),
+    ('lok conduct "Find and fix the most impactful performance issues"', 3, "There is none"),
+    ('lok spec "Write a parser"', 3, "spec"),
+    ("lok implement", 2, "there are no specs"),
+    ("lok run fix 4", 0, "#4 It breaks"),
+    ("lok run review-pr 45", 3, "Add x"),  # "says" is no list of findings
+    ("lok workflow install http://example.com/a.toml", 2, "plain http"),
     ("lok diff nope..HEAD", 3, "nope"),
     ("lok diff -- --output=FILE", 3, "is no range of commits"),
     ("lok explain", 0, "claude says"),
