@@ -32,7 +32,8 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         _write_project(root)
-        lok = [sys.executable, "-m", "pytest_lok.cli.main"]
+        # the script that is installed, as people start it
+        lok = [sys.executable, str(Path(sys.executable).with_name("lok"))]
         commands = {"pass": [sys.executable, "-c", "pass"]}
         commands |= {what: [*lok, *arguments] for what, (arguments, _) in VERBS.items()}
         for command in commands.values():
