@@ -9,6 +9,9 @@ from pathlib import Path
 
 from pytest_lok.errors import LokError
 
+_STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
+"""The streams of this process, by the paths that lead to them."""
+
 
 def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Write a file, in the place of the one that may be there; OSError if that is not possible.
@@ -33,8 +36,8 @@ def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> Non
 
 def is_device(path: Path) -> bool:
     """Whether the path is something to write into, and no file that may be replaced (/dev/stdout, a pipe)."""
-    # a link to an open pipe, such as /dev/stdout, leads to a name that is no path
-    return path.exists() and not stat.S_ISREG(path.stat().st_mode)
+    # a stream may lead to a file (`lok … > log`), which is not ours to replace
+    return str(path) in _STREAMS or (path.exists() and not stat.S_ISREG(path.stat().st_mode))
 
 
 def write_output(path: Path, text: str) -> None:
@@ -44,7 +47,12 @@ def write_output(path: Path, text: str) -> None:
     """
     data = text.encode("utf-8", "backslashreplace")
     try:
-        # /dev/stdout and named pipes are written to: replacing them would break their readers
+        if (stream := _STREAMS.get(str(path))) is not None:
+            # opened anew, a file would be written from its start
+            with os.fdopen(os.dup(stream), "wb") as opened:
+                opened.write(data)
+            return
+        # named pipes are written to: replacing them would break their readers
         if is_device(path):
             path.write_bytes(data)
             return

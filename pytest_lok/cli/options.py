@@ -139,7 +139,8 @@ _SPECS: Mapping[str, _Spec] = {
     ),
     "reports": _Spec(
         ("--report",),
-        "Write a report of the run to this file; KIND: sarif. Repeat for several.",
+        "Write a report of the run to this file; KIND: sarif, junit, markdown, gitlab, jsonl or github. "
+        "Repeat for several.",
         {"multiple": True, "metavar": "KIND=PATH"},
     ),
     "no_color": _Spec(("--no-color",), "No colours (NO_COLOR does the same).", {"is_flag": True}),

@@ -45,7 +45,7 @@ class RunReports:
     def write(self, call: Invocation, plan: Plan, result: RunResult, code: int) -> int:
         """Write the files; the exit code, which is not 0 if one could not be written."""
         run = ReportedRun.of(result, plan.workflow, code, lambda step: self._asked.get(step, ()))
-        for unwritten in write_reports(self.files, [run]):
+        for unwritten in write_reports(self.files, [run], call.environ):
             call.terminal.error(LokError(unwritten))
             code = code or _UNABLE
         return code

@@ -104,7 +104,8 @@ def _add_options(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="KIND=PATH",
-        help="write a report of the workflows to this file; KIND: sarif (repeatable)",
+        help="write a report of the workflows to this file; KIND: sarif, junit, markdown, gitlab, jsonl or "
+        "github (repeatable)",
     )
 
 

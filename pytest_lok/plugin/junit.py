@@ -10,24 +10,8 @@ from xml.etree import ElementTree  # only to build: nothing is parsed here
 
 import pytest
 
-from pytest_lok.late_regex import late_regex
 from pytest_lok.plugin._pytest_internals import LogXML, junit_writer, written_keys
-from pytest_lok.reports.failure_text import excerpt
-
-_OUTPUT = 16_000  # characters of <system-out>; some servers refuse files of more than 30 MB
-_NO_XML = late_regex("[^\t\n\r -~\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_PROPERTIES = (
-    "outcome",
-    "set_aside",
-    "backend",
-    "model",
-    "tokens",
-    "cached",
-    "cost_usd",
-    "attempts",
-    "run_id",
-    "workflow_sha256",
-)
+from pytest_lok.reports.formats.junit import properties_of, system_out, xml_text
 
 
 def is_replaceable(path: Path) -> bool:
@@ -135,19 +119,12 @@ class JUnitHooks:
             self._skipped[report.nodeid] = reporter
         for node in reporter.nodes:
             if node.tag == "error":  # pytest says that the set-up failed
-                node.set("message", _xml_text(facts.get("reason", "")))
-        for name in _PROPERTIES:
-            if name in facts:
-                reporter.add_property(f"lok.{name}", facts[name])
-        texts = [
-            text if title == "output" else f"{title}: {text}"
-            for title, text in report.sections
-            if not title.startswith("Captured ")
-        ]
-        if texts:
-            output = ElementTree.Element("system-out")
-            output.text = _xml_text(excerpt("\n".join(texts), lines=400, chars=_OUTPUT))
-            reporter.append(output)
+                node.set("message", xml_text(facts.get("reason", "")))
+        for name, value in properties_of(facts):
+            reporter.add_property(name, value)
+        own = [(title, text) for title, text in report.sections if not title.startswith("Captured ")]
+        if own:
+            reporter.append(system_out(own))
 
     def _finished_attempt(self, report: pytest.TestReport) -> Any:
         """The case of an attempt that another one follows: pytest would count the case as passed."""
@@ -185,7 +162,7 @@ def _as_case(report: pytest.TestReport) -> pytest.TestReport:
     case, step = copy.copy(report), report.nodeid.partition("::")[2]
     case.nodeid = f"{report.nodeid}[{part['number']}]"
     file, line, _ = report.location
-    case.location = (_xml_text(part["file"]), part["line"] - 1, step) if part["file"] else (file, line, step)
+    case.location = (xml_text(part["file"]), part["line"] - 1, step) if part["file"] else (file, line, step)
     return case
 
 
@@ -217,8 +194,3 @@ class InterruptedTests:
             reporter.append(
                 ElementTree.Element("error", message="interrupted: the session ended before it did")
             )
-
-
-def _xml_text(text: str) -> str:
-    """A text without the characters that XML does not have, spelled as pytest spells them."""
-    return _NO_XML.sub(lambda found: f"#x{ord(found[0]):02X}", text)

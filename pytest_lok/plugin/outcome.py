@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -13,9 +13,8 @@ from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.workflow.model import Step, Workflow
 from pytest_lok.dataclass import dataclass
 from pytest_lok.plugin._pytest_internals import make_longrepr
-from pytest_lok.reports.facts import done, last_attempt, vote
-from pytest_lok.reports.failure_text import excerpt, explain, reason_line, table_of
-from pytest_lok.reports.parts import Subtest, subtests_of
+from pytest_lok.reports.failure_text import excerpt, explain, reason_line
+from pytest_lok.reports.parts import Subtest, sections_of, step_facts, subtests_of
 from pytest_lok.reports.untrusted import escape_untrusted
 
 Phase: TypeAlias = Literal["setup", "call"]
@@ -148,7 +147,7 @@ class StepReport:
         if report.passed or report.skipped:
             report.sections += [
                 (title, escape_untrusted(excerpt(text, lines=2_000, chars=_SECTION)))
-                for title, text in self._sections()
+                for title, text in sections_of(self.result)
             ]
         report.lok = self.facts  # type: ignore[attr-defined]  # reports take any attribute
 
@@ -158,40 +157,10 @@ class StepReport:
 
         The values have JSON's own types: one value of another type would end an xdist session.
         """
-        result = self.result
-        facts = {
-            "workflow": self.workflow.stem,
-            "outcome": result.outcome.value,
-            "reason": reason_line(result) if result.reason else "",
-            "set_aside": "; ".join(result.set_aside),
-            "blocked_by": result.blocked_by,
-            "not_run": "yes" if not result.attempts and result.reason.startswith(NOT_RUN) else "",
-            "seconds": result.seconds,
-            "attempts": result.attempts,
-            "backend": str(result.backend),
-            "model": str(_model(result)),
-            "tokens": result.usage.tokens,
-            "cached": result.usage.cached or None,
-            "cost_usd": result.usage.cost_usd,
-            "run_id": self.run_id,
-            "workflow_sha256": self.workflow.sha256,
-        }
-        return {name: value for name, value in facts.items() if value not in ("", None)}
-
-    def _sections(self) -> Iterator[tuple[str, str]]:
-        """What stands in the report of a step that is not red: who said what, what was decided and done."""
-        result = self.result
-        if rows := table_of(result):
-            yield "answers", "\n".join(rows)
-        if result.output and result.ran:
-            yield "output", result.output
-        yield from ((section.title, section.text) for section in last_attempt(result.sections))
-        if facts := [*filter(None, [vote(result.verdict)]), *done(result, whole=True)]:
-            yield "result", "\n".join(facts)
-        # of a step that passed, the only red parts are backends, and "result" names them
-        if not result.passed:
-            yield from ((part.name, part.reason) for part in subtests_of(result) if part.outcome.red)
-
-
-def _model(result: StepResult) -> str:
-    return next((reply.model for reply in result.replies if reply.backend == result.backend), "")
+        result, workflow = self.result, self.workflow
+        facts = step_facts(
+            result, workflow=workflow.stem, workflow_sha256=workflow.sha256, run_id=self.run_id
+        )
+        if not result.attempts and result.reason.startswith(NOT_RUN):
+            facts["not_run"] = "yes"
+        return facts

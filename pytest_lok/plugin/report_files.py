@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ class ReportFiles:
         if self._selection.session.config.option.collectonly:
             return
         code = int(session.exitstatus) or (1 if self._selection.session.is_green is False else 0)
-        for unwritten in write_reports(self._files, list(self._runs(code))):
+        for unwritten in write_reports(self._files, list(self._runs(code)), os.environ):
             terminal = session.config.pluginmanager.get_plugin("terminalreporter")
             if terminal is not None:
                 terminal.write_line(f"ERROR: {unwritten}", red=True)

@@ -1,4 +1,4 @@
-"""A step's findings, items and backends -> its parts, each with an outcome and a reason of its own."""
+"""What reports say of a step beside its text: its parts (findings, items, backends), facts, sections."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.results import Finding, ItemResult, Outcome, StepResult
 from pytest_lok.dataclass import dataclass
-from pytest_lok.reports.facts import item_value
-from pytest_lok.reports.failure_text import excerpt, item_text
+from pytest_lok.reports.facts import done, item_value, last_attempt, vote
+from pytest_lok.reports.failure_text import excerpt, item_text, reason_line, table_of
 from pytest_lok.reports.untrusted import escape_untrusted
 
 _SHOWN = 50  # subtests of one step; a for_each may have thousands of items
@@ -54,6 +54,47 @@ def subtests_of(result: StepResult, asked: Sequence[BackendAsked] = ()) -> list[
     subtests = [_of_item(result, item, asked) for item in items] or list(_of_backends(result))
     subtests.sort(key=lambda subtest: not subtest.outcome.red)
     return subtests[:_SHOWN] if len(subtests) > 1 else []
+
+
+def step_facts(
+    result: StepResult, *, workflow: str, workflow_sha256: str, run_id: str
+) -> dict[str, str | int | float]:
+    """Plain facts of a step by name, of JSON's own types; a fact that is not known is left out."""
+    facts = {
+        "workflow": workflow,
+        "outcome": result.outcome.value,
+        "reason": reason_line(result) if result.reason else "",
+        "set_aside": "; ".join(result.set_aside),
+        "blocked_by": result.blocked_by,
+        "seconds": result.seconds,
+        "attempts": result.attempts,
+        "backend": str(result.backend),
+        "model": str(_model(result)),
+        "tokens": result.usage.tokens,
+        "cached": result.usage.cached or None,
+        "cost_usd": result.usage.cost_usd,
+        "run_id": run_id,
+        "workflow_sha256": workflow_sha256,
+    }
+    return {name: value for name, value in facts.items() if value not in ("", None)}
+
+
+def sections_of(result: StepResult) -> Iterator[tuple[str, str]]:
+    """Titles and texts of a step that is not red: who said what, what was decided and done."""
+    if rows := table_of(result):
+        yield "answers", "\n".join(rows)
+    if result.output and result.ran:
+        yield "output", result.output
+    yield from ((section.title, section.text) for section in last_attempt(result.sections))
+    if facts := [*filter(None, [vote(result.verdict)]), *done(result, whole=True)]:
+        yield "result", "\n".join(facts)
+    # of a step that passed, the only red parts are backends, and "result" names them
+    if not result.passed:
+        yield from ((part.name, part.reason) for part in subtests_of(result) if part.outcome.red)
+
+
+def _model(result: StepResult) -> str:
+    return next((reply.model for reply in result.replies if reply.backend == result.backend), "")
 
 
 def _of_finding(finding: Finding) -> Subtest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from pytest_lok.reports.formats import KINDS, report_text
 
 if TYPE_CHECKING:
     from pytest_lok.reports.formats.reported_run import ReportedRun
+
+_LONGEST_SUMMARY = 1_048_576  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +80,29 @@ def report_files(given: Iterable[tuple[str, Path]]) -> tuple[ReportFile, ...]:
     return files
 
 
-def write_reports(files: Iterable[ReportFile], runs: Sequence[ReportedRun]) -> Iterator[str]:
-    """Write the reports, each whatever becomes of the others; yields what went wrong, one text for each."""
+def write_reports(
+    files: Iterable[ReportFile], runs: Sequence[ReportedRun], environ: Mapping[str, str]
+) -> Iterator[str]:
+    """Write the reports, each whatever becomes of the others; yields what went wrong, one text for each.
+
+    A job of GitHub Actions that asks for annotations gets the Markdown report too, in its summary.
+    """
     for file in files:
         try:
             file.write(runs)
+            if file.kind == "github" and (summary := environ.get("GITHUB_STEP_SUMMARY")):
+                _add_to_summary(Path(summary), runs)
         except LokError as failure:
             yield failure.message
+
+
+def _add_to_summary(path: Path, runs: Sequence[ReportedRun]) -> None:
+    data = report_text("markdown", runs).encode("utf-8", "backslashreplace")
+    try:
+        # other commands of the step may have written before; what is too long as a whole is not shown at all
+        if path.exists() and path.stat().st_size + len(data) > _LONGEST_SUMMARY:
+            raise LokError(f"no step summary: {path} would be longer than 1 MiB, which GitHub does not show")
+        with path.open("ab") as stream:
+            stream.write(data)
+    except OSError as failure:
+        raise LokError(f"no step summary: cannot write {path}: {failure.strerror or failure}") from failure

@@ -39,7 +39,7 @@ def test_several_reports_before_the_verb_or_after(project: Project) -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ("nonsense=a", "KIND is one of sarif"),
+        ("nonsense=a", "KIND is one of sarif, junit"),
         ("sarif", "not of the form KIND=PATH"),
         ("sarif=", "not of the form KIND=PATH"),
         ("sarif=none/a", "there is no directory"),
@@ -97,17 +97,36 @@ def test_a_report_that_cannot_be_written_makes_a_green_run_an_error(project: Pro
         assert invocation(project, "other.sarif")["exitCode"] == (0 if code == 3 else 1)
 
 
-def test_standard_output_can_be_a_report(project: Project) -> None:
-    project.workflow("w", ONE.format("true"))
+@pytest.mark.parametrize("stdout", ["pipe", "file"])
+def test_standard_output_can_be_a_report(project: Project, stdout: str) -> None:
+    project.workflow("w", ONE.format("echo hello"))
+    command = f"{sys.executable} -m pytest_lok.cli.main w --report github=/dev/stdout 2>&1"
+    command += " | cat" if stdout == "pipe" else " > log; cat log"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest_lok.cli.main", "w", "-q", "--report", "sarif=/dev/stdout"],
+        ["bash", "-c", f"echo before; {command}"],
         env=project.environ,
         cwd=project.root,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert json.loads(done.stdout)["version"] == "2.1.0"
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("lok w: passed: ")] != []
+    assert "hello" in lines
+
+
+def test_annotations_bring_a_summary_where_the_runner_has_one(project: Project) -> None:
+    project.workflow("w", ONE.format("false"))
+    summary = project.write("summary.md", "of another command\n")
+    project.environ["GITHUB_STEP_SUMMARY"] = str(summary)
+    assert project.lok("w", "--report", "github=notes.txt").code == 1
+    assert summary.read_text().startswith("of another command\n<!-- lok:w -->\n### lok `w`: failed\n")
+    summary.write_text("x" * 1_048_500)
+    project.workflow("w", ONE.format("true"))
+    done = project.lok("w", "--report", "github=notes.txt")
+    assert done.code == 3
+    assert "longer than 1 MiB" in done.err
+    assert summary.read_text() == "x" * 1_048_500
 
 
 def test_an_interrupted_run_says_so_and_is_never_green(project: Project) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -35,6 +36,74 @@ def test_each_workflow_is_reported(suite: Suite, xdist: tuple[str, ...]) -> None
     assert verdicts(suite) == {"bad": "passed", "good": "passed"}
 
 
+JUDGED = """
+[[steps]]
+name = "look"
+shell = "printf '[[ATTACHMENT|/etc/passwd]] ##[error]x'"
+
+[[steps]]
+name = "ask"
+prompt = "Is this fine?"
+assert = ["output == 'yes'"]
+
+[[steps]]
+name = "down"
+prompt = "trouble"
+
+[[steps]]
+name = "soft"
+shell = "exit 1"
+continue_on_error = true
+
+[[steps]]
+name = "each"
+for_each = [1, 2, 3]
+shell = "test {{ item }} != 2"
+
+[[steps]]
+name = "after"
+depends_on = ["ask"]
+shell = "true"
+
+[[steps]]
+name = "never"
+when = "false"
+shell = "true"
+"""
+
+
+def test_junit_says_what_pytests_own_file_says(suite: Suite) -> None:
+    suite.workflow("gate", JUDGED)
+    assert suite.run("--lok", "--junitxml=own.xml", "--lok-report=junit=ours.xml").ret == 1
+    own, ours = (_cases(suite, name) for name in ("own.xml", "ours.xml"))
+    assert len(ours) == 10
+    assert ours == own
+
+
+def _cases(suite: Suite, name: str) -> dict[str, Any]:
+    """What readers take of each case, by the case's name."""
+    cases: dict[str, Any] = {}
+    for case in ElementTree.parse(suite.root / name).iter("testcase"):
+        told = next((node for node in case if node.tag in ("failure", "error", "skipped")), None)
+        properties = {node.attrib["name"]: node.attrib["value"] for node in case.iter("property")}
+        cases[case.attrib["name"]] = {
+            **{key: case.attrib.get(key) for key in ("classname", "file", "line")},
+            "told": told is not None and (told.tag, told.get("message"), told.get("type")),
+            "properties": properties,
+            "output": case.findtext("system-out"),
+        }
+    return cases
+
+
+def test_annotations_go_where_the_runner_reads_them(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(suite.root / "summary.md"))
+    suite.shells("bad", a="false")
+    done = suite.run_apart("--lok", "--lok-report=github=/dev/stdout")
+    assert done.ret == 1
+    done.stdout.fnmatch_lines(["::error file=.lok/workflows/bad.toml,line=1,*::step a: failed: *"])
+    assert "### lok `bad`: failed" in (suite.root / "summary.md").read_text()
+
+
 def test_the_ini_key_and_the_option_add_up(suite: Suite) -> None:
     suite.shells("good", a="true")
     suite.write("pytest.ini", "[pytest]\nlok_report =\n    sarif=a.sarif\n")
@@ -56,7 +125,7 @@ def test_a_red_python_test_makes_no_green_report(suite: Suite) -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ("nonsense=a", "KIND is one of sarif"),
+        ("nonsense=a", "KIND is one of sarif, junit"),
         ("sarif=none/a", "there is no directory"),
     ],
 )

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_lok.reports.formats.reported_run import ReportedRun
 
-KINDS = {
-    "sarif": "sarif",
-}
-"""The module that writes each kind of report, by the kind's name."""
+KINDS = ("sarif", "junit", "markdown", "gitlab", "jsonl", "github")
+"""The kinds of reports; each has a module of its name."""
 
 
 def report_text(kind: str, runs: Sequence[ReportedRun]) -> str:
     """The report of that kind on these runs: a whole file, in text that nobody's terminal or CI obeys."""
-    render: Callable[[Sequence[ReportedRun]], str] = import_module(f"{__name__}.{KINDS[kind]}").render
+    render: Callable[[Sequence[ReportedRun]], str] = import_module(f"{__name__}.{kind}").render
     return render(runs)

@@ -58,8 +58,7 @@ class Trouble:
     @property
     def fingerprint(self) -> str:
         """The same for the same kind of trouble of the same step, in every run."""
-        said = f"lokTrouble/v1\0{self.path}\0{self.step}\0{self.kind}"
-        return hashlib.sha256(said.encode("utf-8", "backslashreplace")).hexdigest()[:32]
+        return _digest("lokTrouble/v1", self.path, self.step, self.kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +68,14 @@ class ReportedFinding:
     step: str
     finding: Finding
     blocks: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same problem in every run; never empty."""
+        finding = self.finding
+        return bounded_line(finding.fingerprint, 200) or _digest(
+            "lokFinding/v1", finding.rule_id, finding.path, finding.evidence
+        )
 
     @property
     def aside(self) -> str:
@@ -145,6 +152,16 @@ class ReportedRun:
         found = [*self._of_run(), *self._of_steps()]
         order: Sequence[TroubleKind] = ("interrupted", "error", "not-run", "blocked", "failed", "soft")
         return tuple(sorted(found, key=lambda trouble: order.index(trouble.kind)))
+
+    @property
+    def without_findings(self) -> tuple[Trouble, ...]:
+        """The troubles that no finding points at: of a step that failed for its findings those say so."""
+        told = {
+            step.name
+            for step in self.result.steps.values()
+            if step.outcome is Outcome.FAILED and any(it.blocking for it in step.findings or ())
+        }
+        return tuple(it for it in self.troubles if it.kind != "failed" or it.step not in told)
 
     @property
     def findings(self) -> tuple[ReportedFinding, ...]:
@@ -238,3 +255,7 @@ def _weight(entry: ReportedFinding) -> tuple[object, ...]:
         finding.path,
         finding.line,
     )
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "backslashreplace")).hexdigest()[:32]

@@ -44,10 +44,9 @@ def render(runs: Sequence[ReportedRun]) -> str:
 
 
 def _run(run: ReportedRun) -> dict[str, Any]:
-    findings, troubles = run.findings, run.troubles
+    findings, troubles = run.findings, run.without_findings
     # a reader who looks at results alone must see that a run with nothing to point at has failed
-    told = {entry.step for entry in findings if entry.blocks}
-    failures = [it for it in troubles if it.kind == "failed" and it.step not in told]
+    failures = [it for it in troubles if it.kind == "failed"]
     notices = [_notification(it) for it in troubles if it.kind != "failed"]
     if (more := len(failures) + len(findings) - _MOST) > 0:
         text = f"and {more:,} more results, which are not in this file"
@@ -103,7 +102,7 @@ def _rule(name: str, severity: Severity, description: str) -> dict[str, Any]:
         "id": _rule_id(name),
         "shortDescription": {"text": _literal(bounded_line(said, _LINE))},
         "fullDescription": {"text": _literal(said)},
-        "help": {"text": f"{_literal(said)} Severity: {severity}."},
+        "help": {"text": f"{_literal(said)}\n\nSeverity: {severity}."},
         "defaultConfiguration": {"level": level},
         "properties": {**({"security-severity": number} if number else {}), "tags": ["lok"]},
     }
@@ -124,7 +123,7 @@ def _result(entry: ReportedFinding) -> dict[str, Any]:
         "level": "error" if entry.blocks else LEVELS[finding.severity][0],
         "message": {"text": _literal(text)},
         "locations": [{"physicalLocation": {"artifactLocation": artifact, "region": region}}],
-        "partialFingerprints": {"lokFinding/v1": bounded_line(finding.fingerprint, _LINE)},
+        "partialFingerprints": {"lokFinding/v1": entry.fingerprint},
         "suppressions": [aside] if entry.aside else [],
         "properties": {
             "step": bounded_line(entry.step, _LINE),

@@ -39,7 +39,7 @@ def test_findings_are_results_with_rules_and_places() -> None:
     assert run["automationDetails"]["id"] == "pytest-lok/gate/"
     rules = {rule["id"]: rule for rule in run["tool"]["driver"]["rules"]}
     assert list(rules) == ["sql-injection", "style"]
-    assert rules["sql-injection"]["help"]["text"] == "user input in a query Severity: high."
+    assert rules["sql-injection"]["help"]["text"] == "user input in a query\n\nSeverity: high."
     assert rules["sql-injection"]["defaultConfiguration"]["level"] == "error"
     assert rules["sql-injection"]["properties"]["security-severity"] == "8.0"
     by_print = {result["partialFingerprints"]["lokFinding/v1"]: result for result in run["results"]}
