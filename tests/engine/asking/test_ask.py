@@ -66,7 +66,7 @@ def test_auto_takes_one_that_is_available_and_says_so(tmp_path: Path) -> None:
     assert result.sections[0].text == "auto: codex, the task asks for none of its strengths"
     result = asked(tmp_path, "", Missing("claude", "x"))
     assert result.outcome is E
-    assert "claude is not installed" in result.reason
+    assert "claude: not installed" in result.reason
 
 
 def test_auto_takes_the_best_for_the_task_as_it_is_written(tmp_path: Path) -> None:
