@@ -5,8 +5,9 @@ The conversation only sees bytes and gives bytes::
     initialize -> session/new -> [the model is chosen] -> session/prompt -> its answer, with a stopReason
 
 Every request of the agent is refused, for nobody is there to allow anything: a permission by the option
-that rejects, all others by an error. Each is counted. A message that the protocol does not have at that
-point ends the conversation with an error, so that an answer is whole or there is none.
+that rejects, all others by an error. Each that the protocol knows is counted; an extension of an agent's own
+is none, for no client has to have it. A message that the protocol does not have at that point ends the
+conversation with an error, so that an answer is whole or there is none.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from pytest_lok.backends.cli.transcripts import (
     ending_error,
     error_text,
     text_or_empty,
+    tool_target,
 )
 from pytest_lok.backends.json_fields import sum_counters, table, tables
 from pytest_lok.core.asking.acp_agents import AcpAgent
@@ -48,6 +50,7 @@ LONGEST = 64 * 1024 * 1024
 """Bytes that an agent may say in one conversation."""
 
 _SIGN_IN_FIRST, _NO_SUCH_METHOD = -32000, -32601
+_OF_THE_PROTOCOL = ("session/", "fs/", "terminal/", "elicitation/", "mcp/")
 _LONGEST_ID = 200
 _SHOWN = 300
 _ALLOW = (
@@ -108,10 +111,12 @@ class AcpConversation:
             result = CliError(
                 kind=BackendFault.CRASHED, message=f"it ended with {how} before it answered {self._method}"
             )
-        if isinstance(result, CliReply) or result.kind not in (BackendFault.CRASHED, BackendFault.BAD_OUTPUT):
-            return result
         said = strip_ansi(done.stderr).strip()
-        if not said or result.hint:
+        # an agent that told what is wrong needs no other words
+        is_told = self._result is not None and (
+            isinstance(result, CliReply) or result.kind is not BackendFault.BAD_OUTPUT or bool(result.hint)
+        )
+        if is_told or not said or isinstance(result, CliReply):
             return result
         kind = (faults.fault_of_text(said) if self._result is None else None) or result.kind
         return CliError(kind=kind, message=f"{result.message}; on stderr: {said[-_SHOWN:]}")
@@ -163,12 +168,8 @@ class AcpConversation:
 
     def _failed(self, error: object) -> bytes:
         """The agent answers our request by an error."""
-        code = error.get("code") if isinstance(error, dict) else None
-        said = error_text(error) or "an error without words"
-        more = error_text(error.get("data")) if isinstance(error, dict) else ""
-        if more and more not in said:
-            said = f"{said}: {truncate(more, _SHOWN)}"
-        if code == _SIGN_IN_FIRST:
+        said = _words(error)
+        if isinstance(error, dict) and error.get("code") == _SIGN_IN_FIRST:
             said = f"it is not signed in: {said}{self._sign_in}"
             return self._end(CliError(kind=BackendFault.AUTH, message=said))
         kind = faults.fault_of_text(said) or BackendFault.CRASHED
@@ -181,11 +182,10 @@ class AcpConversation:
         if not isinstance(number, int | str) or len(str(number)) > _LONGEST_ID:
             return self._fail(f"it asks {truncate(method, 80)} under an id that is none")
         if method != "session/request_permission":
-            self._refused.append((truncate(method, 80), params))
+            if method.startswith(_OF_THE_PROTOCOL):
+                self._refused.append((truncate(method, 80), params))
             return _encoded(id=number, error={"code": _NO_SUCH_METHOD, "message": "lok refuses this request"})
-        call = table(params, "toolCall")
-        named = text_or_empty(call.get("title")) or text_or_empty(call.get("kind")) or "a tool"
-        self._refused.append((truncate(named, 80), table(call, "rawInput")))
+        self._refused.append(_tool(table(params, "toolCall")))
         return _encoded(id=number, result={"outcome": _rejection(params)})
 
     # --- the question, step by step
@@ -336,6 +336,26 @@ def _rejection(params: Event) -> Mapping[str, object]:
     options = {str(it.get("kind")): it.get("optionId") for it in tables(params, "options")}
     chosen = options.get("reject_once") or options.get("reject_always")
     return {"outcome": "selected", "optionId": chosen} if chosen else {"outcome": "cancelled"}
+
+
+def _words(error: object) -> str:
+    """What an error says, with its details unless it says them itself."""
+    said = error_text(error) or "an error without words"
+    data = error.get("data") if isinstance(error, dict) else None
+    details = data.get("details") if isinstance(data, dict) else None
+    more = text_or_empty(details) or error_text(data)
+    return f"{said}: {truncate(more, _SHOWN)}" if more and more not in said else said
+
+
+def _tool(call: Event) -> tuple[str, Event]:
+    """What the agent calls a tool, and what it was to be used on unless the name says so."""
+    title, kind = text_or_empty(call.get("title")), text_or_empty(call.get("kind"))
+    inputs = table(call, "rawInput")
+    target = tool_target(inputs)
+    if title and title == target:
+        title = kind
+    named = truncate(title or kind or "a tool", 80)
+    return named, {} if target and target in named else inputs
 
 
 def _model_option(result: Event) -> Event | None:

@@ -277,8 +277,7 @@ class CommandBackend:
         if is_plain and (config.fail_on or config.answer):
             result = await _matched(done, config)
         elif conversation is not None:
-            # it has heard everything, whatever of the output was kept
-            result, done = conversation.result(done), replace(done, cut=False)
+            result = conversation.result(done)
         else:
             result = self._dialect.read(done)
         if isinstance(result, CliError):
@@ -295,7 +294,7 @@ class CommandBackend:
             hint = asked or self._dialect.sign_in or hint
         elif failure.kind in (BackendFault.CRASHED, BackendFault.BAD_OUTPUT):
             hint = f"try it by hand: {truncate(shlex.join(spec.argv), _SHOWN)}"
-        said = f"{done.stdout}\n{done.stderr}".strip()
+        said = self._dialect.words(done).strip()
         return BackendError(
             f"{self._name}: {truncate(failure.message, _SHOWN)}",
             kind=failure.kind,
@@ -373,7 +372,7 @@ def _with_workspace(option: CliOption, here: str) -> CliOption:
 
 def _output_problem(name: str, spec: ProcessSpec, done: Completed, result: CliReply) -> CliError | None:
     """Why an output is no answer whatever it says: cut, empty, or the prompt was not read to its end."""
-    if done.cut:
+    if done.cut and spec.reply is None:  # a conversation has heard everything
         return CliError(kind=BackendFault.BAD_OUTPUT, message="it printed more than can be kept")
     if done.unread:
         size = len(spec.stdin)

@@ -218,6 +218,10 @@ class CliDialect:
         """Whether it can be told the model without a place for one in its arguments."""
         return self.model is not None or self.converse is not None
 
+    def words(self, done: Completed) -> str:
+        """All that it printed for a person to read: messages are for programs."""
+        return done.stderr if self.converse else f"{done.stdout}\n{done.stderr}"
+
     def options_for(self, access: Access, env: Mapping[str, str]) -> Sequence[CliOption]:
         """The options that lok gives the tool in this mode; ``env`` is its environment."""
         return (*self.options, *self.more_options(env), *self.access.get(access, ()))

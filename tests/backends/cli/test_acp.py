@@ -157,8 +157,26 @@ def test_a_permission_is_refused_and_the_answer_is_none(
     error = failed(tmp_path, {"ask": asked}, {"said": "all is well"}, END)
     assert told(tmp_path)[3] == {"jsonrpc": "2.0", "id": "a-1", "result": {"outcome": outcome}}
     assert error.kind is BackendFault.BAD_OUTPUT
-    assert error.message == "it: 1 use of a tool was refused: Edit a.py a.py"
+    assert error.message == "it: 1 use of a tool was refused: Edit a.py"
     assert "allow_refusals" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        ({"title": "src/a.py", "kind": "edit", "rawInput": {"path": "src/a.py"}}, "edit src/a.py"),
+        ({"title": "Run a command", "rawInput": {"command": "ls"}}, "Run a command ls"),
+        ({"kind": "fetch", "rawInput": {"url": "http://x"}}, "fetch http://x"),
+        ({"title": 3, "rawInput": []}, "a tool"),
+    ],
+)
+def test_a_refused_tool_is_named(call: dict[str, Any], named: str) -> None:
+    talk = conversation()
+    asked = {"id": "a", "method": "session/request_permission", "params": {"toolCall": call}}
+    talk.receive(lines(*OPEN, asked, update("fine"), LAST))
+    result = outcome(talk)
+    assert isinstance(result, CliError)
+    assert result.message == f"1 use of a tool was refused: {named}"
 
 
 def test_refusals_that_are_allowed(tmp_path: Path) -> None:
@@ -170,7 +188,8 @@ def test_refusals_that_are_allowed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "method", ["fs/read_text_file", "fs/write_text_file", "terminal/create", "elicitation/create", "_x/ask"]
+    "method",
+    ["fs/read_text_file", "fs/write_text_file", "terminal/create", "elicitation/create", "session/x"],
 )
 def test_every_other_request_gets_an_error(tmp_path: Path, method: str) -> None:
     asked = {"method": method, "params": {"sessionId": "s-1", "path": "/etc/passwd"}}
@@ -178,6 +197,12 @@ def test_every_other_request_gets_an_error(tmp_path: Path, method: str) -> None:
     answer = told(tmp_path)[3]
     assert (answer["id"], answer["error"]["code"]) == ("a-1", -32601)
     assert error.message == f"it: 1 use of a tool was refused: {method} /etc/passwd"
+
+
+def test_an_extension_that_lok_does_not_have_is_no_refusal(tmp_path: Path) -> None:
+    script = prompt_acts({"ask": {"method": "craft/drainMidTurnQueue", "params": {}}}, {"said": "pong"}, END)
+    assert ask(acp_backend(tmp_path, script=script)).text == "pong"
+    assert told(tmp_path)[3]["error"]["code"] == -32601
 
 
 # --- what goes wrong
@@ -201,10 +226,17 @@ def test_another_version_of_the_protocol(tmp_path: Path) -> None:
         assert f"version {version} of ACP" in error.message
 
 
+def test_an_agents_error_that_is_a_status(tmp_path: Path) -> None:
+    error = {"code": -32603, "message": "Internal error", "data": {"details": "401 bad key"}}
+    assert failed(tmp_path, {"error": error}).kind is BackendFault.AUTH
+
+
 def test_an_error_in_the_agents_words(tmp_path: Path) -> None:
-    error = {"code": -32603, "message": "Internal error", "data": {"details": "x", "message": "429 too many requests"}}  # fmt: skip
-    problem = failed(tmp_path, {"said": "all is"}, {"error": error})
+    error = {"code": -32603, "message": "Internal error", "data": {"message": "429 too many requests"}}  # fmt: skip
+    problem = failed(tmp_path, {"stderr": "a trace"}, {"said": "all is"}, {"error": error})
     assert problem.kind is BackendFault.RATE_LIMIT
+    assert "a trace" not in problem.message
+    assert problem.output == "a trace"
     assert "session/prompt: Internal error: 429" in problem.message
 
 
