@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,10 +106,16 @@ def test_what_left_its_group_is_found_by_its_mark(tmp_path: Path, seconds: str) 
         until(lambda: not processes(seconds))
 
 
-def sleeper(seconds: str, **environ: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        ["sleep", seconds], env={"PATH": os.environ["PATH"], **environ}, start_new_session=True
-    )
+class Sleeper(subprocess.Popen[bytes]):
+    """A process in a group of its own, which is gone when its test is, whatever the test has found."""
+
+    def __exit__(self, *error: Any) -> None:
+        self.kill()
+        super().__exit__(*error)
+
+
+def sleeper(seconds: str, **environ: str) -> Sleeper:
+    return Sleeper(["sleep", seconds], env={"PATH": os.environ["PATH"], **environ}, start_new_session=True)
 
 
 def shells(watchdog: Watchdog) -> list[int]:
@@ -152,10 +159,13 @@ def test_one_shell_is_started_by_the_first_process_and_is_nobodys_child(seconds:
     with sleeper(seconds) as first, sleeper(seconds) as second:
         for process in (first, second):
             watchdog.add(process.pid)
-        (shell,) = shells(watchdog)
+        # the shell begins as a child, which leaves for a session of its own and ends
+        deadline = time.monotonic() + 60
+        while len(found := shells(watchdog)) != 1 or os.getsid(found[0]) == os.getsid(0):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.01)
         with pytest.raises(ChildProcessError):
-            os.waitpid(shell, os.WNOHANG)
-        assert os.getsid(shell) != os.getsid(0)
+            os.waitpid(found[0], os.WNOHANG)
         for process in (first, second):
             watchdog.discard(process.pid)
             process.kill()
