@@ -43,9 +43,11 @@ class ReportFiles:
         yield
         if self._selection.session.config.option.collectonly:
             return
+        terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+        if isinstance(terminal, pytest.TerminalReporter):
+            terminal.flush()  # a report on standard output begins a line
         code = int(session.exitstatus) or (1 if self._selection.session.is_green is False else 0)
         for unwritten in write_reports(self._files, list(self._runs(code)), os.environ):
-            terminal = session.config.pluginmanager.get_plugin("terminalreporter")
             if terminal is not None:
                 terminal.write_line(f"ERROR: {unwritten}", red=True)
             if session.exitstatus == pytest.ExitCode.OK:

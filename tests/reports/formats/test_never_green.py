@@ -1,0 +1,118 @@
+"""No report of a run that is not green can be read as a success, and none of a green run as a failure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.reports.formats import KINDS, report_text
+from pytest_lok.reports.formats.reported_run import ReportedRun
+from tests.reports.formats.runs import BLOCKS, KNOWN, MEDIUM, MINOR, reported
+
+
+def _sarif(text: str) -> bool:
+    (run,) = json.loads(text)["runs"]
+    clean = all(it["level"] != "error" or it["suppressions"] for it in run["results"])
+    return bool(clean and run["invocations"][0]["executionSuccessful"])
+
+
+def _junit(text: str) -> bool:
+    cases = ElementTree.fromstring(text).iter("testcase")
+    return all(case.find("failure") is None and case.find("error") is None for case in cases)
+
+
+def _markdown(text: str) -> bool:
+    (verdict,) = re.findall(r"^### lok `.*`: (.*)$", text, re.MULTILINE)
+    return verdict in ("passed", "soft")
+
+
+def _gitlab(text: str) -> bool:
+    return all(it["severity"] != "blocker" for it in json.loads(text))
+
+
+def _jsonl(text: str) -> bool:
+    return all(json.loads(line)["severity"] != "ERROR" for line in text.splitlines())
+
+
+def _github(text: str) -> bool:
+    return "::error " not in text and text.splitlines()[-1].startswith(("lok gate: passed", "lok gate: soft"))
+
+
+LOOKS_GREEN: Mapping[str, Callable[[str], bool]] = {
+    "sarif": _sarif,
+    "junit": _junit,
+    "markdown": _markdown,
+    "gitlab": _gitlab,
+    "jsonl": _jsonl,
+    "github": _github,
+}
+
+OUTCOMES = st.sampled_from(
+    ["passed", "failed", "error", "skipped", "blocked", "withheld", "soft failed", "soft error"]
+)
+FINDINGS = st.lists(st.sampled_from([BLOCKS, KNOWN, MINOR, MEDIUM]), max_size=3, unique_by=id)
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> list[StepResult]:
+    made = []
+    for number, said in enumerate(draw(st.lists(OUTCOMES, max_size=4))):
+        name, (word, _, underlying) = f"s{number}", said.partition(" ")
+        outcome = Outcome.SKIPPED if word in ("blocked", "withheld") else Outcome(word)
+        blocked_by = {"blocked": "s0", "withheld": name}.get(word, "")
+        found = draw(FINDINGS) if outcome in (Outcome.FAILED, Outcome.SOFT) else draw(st.just([MINOR]))
+        if outcome is Outcome.PASSED:
+            found = [it for it in found if not it.blocking]
+        made.append(
+            StepResult(
+                name=name,
+                outcome=outcome,
+                underlying=Outcome(underlying) if underlying else None,
+                blocked_by=blocked_by,
+                reason="" if outcome is Outcome.PASSED else said,
+                findings=tuple(found) if draw(st.booleans()) else None,
+                attempts=0 if outcome is Outcome.SKIPPED else 1,
+            )
+        )
+    return made
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> ReportedRun:
+    run = reported(
+        *draw(steps()),
+        interrupted=draw(st.sampled_from(["", "", "interrupted by Ctrl-C"])),
+        selected=draw(st.sampled_from([(), ("s0", "lost")])),
+    )
+    code = draw(st.sampled_from([run.result.exit_code, 1, 3, 143]))
+    return ReportedRun(result=run.result, exit_code=code, rules=run.rules)
+
+
+def is_green(run: ReportedRun) -> bool:
+    """Whether a run is a yes, told without the code that reports it."""
+    result = run.result
+    words = {step.outcome for step in result.steps.values()}
+    stopped = result.interrupted or any(name not in result.steps for name in result.selected)
+    red = words & {Outcome.FAILED, Outcome.ERROR} or any(it.withheld for it in result.steps.values())
+    return not (run.exit_code or stopped or red) and bool(words & {Outcome.PASSED, Outcome.SOFT})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=150, deadline=None)
+@given(run=runs())
+def test_a_report_looks_green_only_if_the_run_is(kind: str, run: ReportedRun) -> None:
+    if LOOKS_GREEN[kind](report_text(kind, [run])):
+        assert is_green(run)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_green_run_looks_green(kind: str) -> None:
+    run = reported(StepResult(name="s", outcome=Outcome.PASSED, attempts=1, findings=(MINOR, KNOWN)))
+    assert LOOKS_GREEN[kind](report_text(kind, [run]))
