@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
 
 import click
 
@@ -19,9 +20,27 @@ if TYPE_CHECKING:
     from pytest_lok.workspace.forges.github import GitHub
     from pytest_lok.workspace.forges.gitlab import GitLab
 
+P = ParamSpec("P")
+
 _ADDRESSES = {"gh": "https://cli.github.com", "glab": "https://gitlab.com/gitlab-org/cli"}
 _LOG_CHARS = 20_000
 _MOST_LOGS = 10
+
+
+def _known_answers(callback: Callable[P, int]) -> Callable[P, int]:
+    """The callback; LokError where a tool's answer has not the fields that it is known to have."""
+
+    @functools.wraps(callback)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> int:
+        try:
+            return callback(*args, **kwargs)
+        except (AttributeError, KeyError, TypeError, ValueError) as unknown:
+            what = f"{type(unknown).__name__}: {unknown}"
+            raise LokError(
+                f"gh or glab answers in a form that lok does not know ({what})", hint="update it"
+            ) from unknown
+
+    return checked
 
 
 def _pull_request(ref: str, repo: str, forge: str) -> int:
@@ -163,7 +182,7 @@ def _command(name: str, about: str, *more: click.Parameter) -> OptionsCommand:
     callbacks = {"pr": _pull_request, "diff": _diff, "issue": _issue, "checks": _checks, "logs": _logs}
     return OptionsCommand(
         name,
-        callback=callbacks.get(name, _comment),
+        callback=_known_answers(callbacks.get(name, _comment)),
         params=[
             click.Argument(["ref"], metavar="NUMBER|URL|OWNER/REPO#N"),
             *_where,
@@ -201,7 +220,7 @@ command = click.Group(
         ),
         OptionsCommand(
             "file-issues",
-            callback=_file_issues,
+            callback=_known_answers(_file_issues),
             params=[
                 *_where,
                 click.Option(["-y", "--yes"], is_flag=True, help="Open them; else just show."),

@@ -105,6 +105,15 @@ def test_a_pull_request_is_named_in_every_way_that_lok_knows(
     ]
 
 
+@pytest.mark.parametrize("said", ["{}", "no JSON", "[]", '{"number": null, "title": null}'])
+def test_an_answer_in_a_form_that_nobody_knows_is_no_bug_and_no_review(forge: Project, said: str) -> None:
+    forge.write("bin/gh", f"#!/bin/sh\ncat <<'END'\n{said}\nEND\n").chmod(0o755)
+    for words in (["pr", "12"], ["ci", "12"]):
+        done = forge.lok(*words)
+        assert done.code == 3, words
+        assert "bug of lok" not in done.err
+
+
 def test_ci_says_the_state_of_each_check_and_what_log_is_missing(forge: Project) -> None:
     done = forge.lok("ci", "12")
     assert done.code == 0
