@@ -113,7 +113,8 @@ def outline_document(
 
 def _at_once(limits: PlannedLimits) -> Iterator[str]:
     """How much would run at once, in a line."""
-    parts = [f"{limits.steps} steps or items"] if limits.steps is not None else []
+    plural = "" if limits.steps == 1 else "s"
+    parts = [f"{limits.steps} step{plural} or item{plural}"] if limits.steps is not None else []
     parts += [_many(limits.commands, "command")] if limits.commands is not None else []
     parts += [
         f"{_many(number, 'question')} to {name}"

@@ -1,11 +1,19 @@
 """A plan as text and as plain values."""
 
+import pytest
+
 from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.workflow.model import Ask, ForEach, Shell, Step, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.reports.outline import PlannedBackend, PlannedStep, outline, outline_document
+from pytest_lok.reports.outline import (
+    PlannedBackend,
+    PlannedLimits,
+    PlannedStep,
+    outline,
+    outline_document,
+)
 from pytest_lok.reports.questions import QuestionCount
 
 NAMES = VisibleNames(steps=frozenset({"diff"}))
@@ -70,6 +78,26 @@ gate: Guard
 
 2 steps, 12 questions, at most 24. Nothing was run."""
     )
+
+
+@pytest.mark.parametrize(
+    ("limits", "line"),
+    [
+        (
+            PlannedLimits(commands=16, questions={"claude": 4, "api": 1}),
+            "At once: at most 16 commands, 4 questions to claude, 1 question to api.",
+        ),
+        (PlannedLimits(steps=1), "At once: at most 1 step or item."),
+        (
+            PlannedLimits(steps=2, questions={"echo": None, "api": 16}),
+            "At once: at most 2 steps or items, 16 questions to api.",
+        ),
+        (PlannedLimits(questions={"echo": None}), ""),
+    ],
+)
+def test_a_plan_says_what_runs_at_once(limits: PlannedLimits, line: str) -> None:
+    *_, above, _ = outline(PLAN, STEPS, limits=limits).split("\n")
+    assert above == line
 
 
 def test_a_plan_for_programs_holds_the_same() -> None:
