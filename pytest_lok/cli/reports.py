@@ -33,6 +33,11 @@ class RunReports:
     def of(cls, call: Invocation) -> RunReports:
         """The reports of this call; none of an earlier run is left. UsageError if one cannot be written."""
         files = report_files((text, Path.cwd()) for text in call.options.reports)
+        output = call.options.output
+        if output is not None and any(file.path == output.resolve() for file in files):
+            raise UsageError(
+                f"--output and --report name one file: {output}", hint="give each a file of its own"
+            )
         for file in files:
             file.remove_old()
         return cls(files=files)

@@ -28,13 +28,13 @@ class ReportFile:
     @classmethod
     def of(cls, text: str, directory: Path) -> ReportFile:
         """What ``KIND=PATH`` means, the path seen from the directory; UsageError if it cannot be written."""
-        kind, equals, path = text.partition("=")
-        if kind not in KINDS or not equals or not path:
-            raise UsageError(
-                f"the report {text!r} is not of the form KIND=PATH",
-                hint=f"KIND is one of {', '.join(KINDS)}: {next(iter(KINDS))}=report.json",
-            )
-        file = directory / Path(path).expanduser()
+        kind, _, path = text.partition("=")
+        if kind not in KINDS:
+            known = f"one of: {', '.join(KINDS)}; for example {KINDS[0]}=report.json"
+            raise UsageError(f"the report {text!r}: {kind!r} is no kind of report", hint=known)
+        if not path:
+            raise UsageError(f"the report {text!r} has no path", hint=f"write {kind}=FILE")
+        file = directory / os.path.expanduser(path)  # noqa: PTH111 - Path's raises for an unknown user
         if not is_device(file):
             file = Path(os.path.realpath(file))
         if file.is_dir():

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pytest_lok.reports.formats import KINDS
 from tests.cli.projects import Project
 
 ONE = '[[steps]]\nname = "s"\nshell = "{}"\n'
@@ -39,9 +40,9 @@ def test_several_reports_before_the_verb_or_after(project: Project) -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ("nonsense=a", "KIND is one of sarif, junit"),
-        ("sarif", "not of the form KIND=PATH"),
-        ("sarif=", "not of the form KIND=PATH"),
+        ("nonsense=a", "'nonsense' is no kind of report\n  hint: one of: sarif, junit"),
+        ("sarif", "has no path\n  hint: write sarif=FILE"),
+        ("sarif=", "has no path\n  hint: write sarif=FILE"),
         ("sarif=none/a", "there is no directory"),
         ("sarif=.", "names a directory"),
     ],
@@ -56,11 +57,38 @@ def test_a_report_that_cannot_be_is_a_usage_error_before_anything_runs(
     assert not (project.root / "ran").exists()
 
 
+def test_the_help_names_every_kind(project: Project) -> None:
+    told = " ".join(project.lok("run", "--help").out.split())
+    assert f"KIND: {', '.join(KINDS[:-1])} or {KINDS[-1]}." in told
+
+
+def test_a_run_without_reports_imports_nothing_of_them(project: Project) -> None:
+    project.workflow("w", ONE.format("true"))
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from pytest_lok.cli.main import main\n"
+            f"main(['w', '-q'], {project.environ!r})\n"
+            "print([name for name in sys.modules if 'report_files' in name or 'reports.formats' in name])",
+        ],
+        cwd=project.root,
+        env=project.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
+
+
 def test_two_reports_at_one_path_are_refused(project: Project) -> None:
     project.workflow("w", ONE.format("true"))
     done = project.lok("run", "w", "--report", "sarif=a", "--report", "sarif=./a")
     assert done.code == 2
     assert "two reports name one file" in done.err
+    done = project.lok("run", "w", "--report", "sarif=a", "-o", "a")
+    assert done.code == 2
+    assert "--output and --report name one file" in done.err
 
 
 @pytest.mark.parametrize(

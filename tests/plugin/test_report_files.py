@@ -125,7 +125,7 @@ def test_a_red_python_test_makes_no_green_report(suite: Suite) -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ("nonsense=a", "KIND is one of sarif, junit"),
+        ("nonsense=a", "'nonsense' is no kind of report"),
         ("sarif=none/a", "there is no directory"),
     ],
 )
@@ -172,6 +172,21 @@ def test_a_report_that_cannot_be_written_makes_a_green_session_red(suite: Suite)
     assert done.ret == 1
     done.stdout.fnmatch_lines(["ERROR: no sarif report: cannot write*"])
     assert (suite.root / "other.sarif").exists()
+
+
+def test_a_session_without_reports_imports_nothing_of_them(suite: Suite) -> None:
+    suite.shells("w", a="true")
+    suite.write(
+        "conftest.py",
+        """
+        import sys
+        def pytest_unconfigure():
+            print("\\nmade", [m for m in sys.modules if "report_files" in m or "reported_run" in m])
+        """,
+    )
+    done = suite.run_cold("--lok")
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(["made [[]]"])
 
 
 def test_an_interrupted_session_is_said(suite: Suite) -> None:
