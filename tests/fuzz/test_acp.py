@@ -77,6 +77,7 @@ BREAKS = st.one_of(
             said("of another session", "s2"),
             told(sessionUpdate="agent_message_chunk", content={"type": "image", "data": "x"}),
             told(sessionUpdate="agent_message_chunk", content={"type": "text"}),
+            told(sessionUpdate="tool_call", toolCallId="t", title="Edit", kind="edit", status="completed"),
             line(id=None, error={"code": -32700, "message": "Parse error"}),
             line(id=3, error={"code": -32603, "message": "oops"}),
             line(id=3, result=None),

@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, TypeAlias
 
-from pytest_lok.backends import endings
 from pytest_lok.backends import error_mapping as faults
+from pytest_lok.backends.cli.acp_turn import AcpTurn, tool_use
 from pytest_lok.backends.cli.dialect import (
     AgentQuestion,
     CliDialect,
@@ -30,15 +29,11 @@ from pytest_lok.backends.cli.dialect import (
 from pytest_lok.backends.cli.transcripts import (
     PLAIN_TERMINAL,
     Event,
-    denied_tools,
-    ending_error,
     error_text,
     text_or_empty,
-    tool_target,
 )
-from pytest_lok.backends.json_fields import sum_counters, table, tables
+from pytest_lok.backends.json_fields import table, tables
 from pytest_lok.core.asking.acp_agents import AcpAgent
-from pytest_lok.core.results import Usage
 from pytest_lok.core.text.strict_json import load_stored
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.engine.ports import Completed
@@ -53,10 +48,6 @@ _SIGN_IN_FIRST, _NO_SUCH_METHOD = -32000, -32601
 _OF_THE_PROTOCOL = ("session/", "fs/", "terminal/", "elicitation/", "mcp/")
 _LONGEST_ID = 200
 _SHOWN = 300
-_ALLOW = (
-    "put what it needs into the prompt, or tell it to do without; "
-    "`allow_refusals = true` in its table takes such an answer"
-)
 
 _Step: TypeAlias = Callable[[Event], bytes]
 
@@ -74,10 +65,7 @@ class AcpConversation:
         self._session = ""
         self._model = question.model
         self._sign_in = ""
-        self._parts: list[str] = []
-        self._message: object = None
-        self._cost: float | None = None
-        self._refused: list[tuple[str, Event]] = []
+        self._turn = AcpTurn()
         self._result: CliResult | None = None
         self._is_over = False
         self.opening = self._request(
@@ -183,9 +171,9 @@ class AcpConversation:
             return self._fail(f"it asks {truncate(method, 80)} under an id that is none")
         if method != "session/request_permission":
             if method.startswith(_OF_THE_PROTOCOL):
-                self._refused.append((truncate(method, 80), params))
+                self._turn.refused.append((truncate(method, 80), params))
             return _encoded(id=number, error={"code": _NO_SUCH_METHOD, "message": "lok refuses this request"})
-        self._refused.append(_tool(table(params, "toolCall")))
+        self._turn.refused.append(tool_use(table(params, "toolCall")))
         return _encoded(id=number, result={"outcome": _rejection(params)})
 
     # --- the question, step by step
@@ -252,48 +240,17 @@ class AcpConversation:
         if self._method != "session/prompt":
             return
         update = table(params, "update")
-        kind = update.get("sessionUpdate")
-        if kind == "agent_message_chunk":
-            if self._is_over:
+        is_text = update.get("sessionUpdate") == "agent_message_chunk"
+        if self._is_over:
+            if is_text:
                 self._late()
-            elif params.get("sessionId") != self._session:
-                self._fail("it spoke in a session that nobody opened")
-            else:
-                self._spoke(update)
-        elif kind in ("tool_call", "agent_thought_chunk"):
-            self._message = None
-        elif kind == "usage_update" and not self._is_over:
-            cost = table(update, "cost")
-            amount = cost.get("amount")
-            if cost.get("currency") == "USD" and isinstance(amount, int | float):
-                self._cost = float(amount)
-
-    def _spoke(self, update: Event) -> None:
-        content = table(update, "content")
-        if content.get("type") != "text" or not isinstance(content.get("text"), str):
-            self._end(ending_error(endings.NOT_TEXT))
-            return
-        # a tool, a thought or a new message begins a new paragraph
-        message = (update.get("messageId"),)
-        if self._parts and self._message != message:
-            self._parts.append("\n\n")
-        self._message = message
-        self._parts.append(content["text"])
+        elif is_text and params.get("sessionId") != self._session:
+            self._fail("it spoke in a session that nobody opened")
+        elif problem := self._turn.update(update):
+            self._end(problem)
 
     def _ended(self, result: Event) -> bytes:
-        end = endings.ending_for(result.get("stopReason", "nothing"), endings.ACP)
-        if self._refused and not self._question.allow_refusals:
-            return self._end(replace(denied_tools(self._refused, "refused"), hint=_ALLOW))
-        if end is not None:
-            return self._end(ending_error(end))
-        # some agents cut their text between the halves of a surrogate pair
-        pieces = "".join(self._parts).encode("utf-16", "surrogatepass")
-        try:
-            text = pieces.decode("utf-16")
-        except UnicodeDecodeError:
-            return self._fail("its answer holds half of a surrogate pair, which is not text")
-        usage = _usage(table(result, "usage"), self._cost)
-        return self._end(CliReply(text=text, model=self._model, usage=usage))
+        return self._end(self._turn.result(result, self._model, self._question.allow_refusals))
 
     def _late(self) -> None:
         if isinstance(self._result, CliReply):
@@ -347,28 +304,8 @@ def _words(error: object) -> str:
     return f"{said}: {truncate(more, _SHOWN)}" if more and more not in said else said
 
 
-def _tool(call: Event) -> tuple[str, Event]:
-    """What the agent calls a tool, and what it was to be used on unless the name says so."""
-    title, kind = text_or_empty(call.get("title")), text_or_empty(call.get("kind"))
-    inputs = table(call, "rawInput")
-    target = tool_target(inputs)
-    if title and title == target:
-        title = kind
-    named = truncate(title or kind or "a tool", 80)
-    return named, {} if target and target in named else inputs
-
-
 def _model_option(result: Event) -> Event | None:
     return next((it for it in tables(result, "configOptions") if it.get("category") == "model"), None)
-
-
-def _usage(counted: Event, cost: float | None) -> Usage:
-    """The usage of a turn. Cached tokens and thoughts count, unless the total shows that they are counted."""
-    read, written = sum_counters(counted, "inputTokens"), sum_counters(counted, "outputTokens")
-    if counted.get("totalTokens") != (read or 0) + (written or 0):
-        read = sum_counters(counted, "inputTokens", "cachedReadTokens", "cachedWriteTokens")
-        written = sum_counters(counted, "outputTokens", "thoughtTokens")
-    return Usage(calls=1, input_tokens=read, output_tokens=written, cost_usd=cost)
 
 
 def _encoded(**message: Any) -> bytes:

@@ -50,7 +50,7 @@ ACP_AGENTS: Mapping[str, AcpAgent] = {
     ),
     "qwen": AcpAgent(
         program="qwen",
-        args=("--acp",),
+        args=("--acp", "--approval-mode", "default"),
         install="npm install -g @qwen-code/qwen-code",
         sign_in="run `qwen` once and sign in with /auth",
     ),

@@ -199,6 +199,20 @@ def test_every_other_request_gets_an_error(tmp_path: Path, method: str) -> None:
     assert error.message == f"it: 1 use of a tool was refused: {method} /etc/passwd"
 
 
+@pytest.mark.parametrize("kind", ["edit", "delete", "move"])
+def test_a_change_that_was_made_without_asking_is_an_error(tmp_path: Path, kind: str) -> None:
+    call = {"sessionUpdate": "tool_call", **TOOL, "kind": kind, "status": "in_progress"}
+    done = {"sessionUpdate": "tool_call_update", "toolCallId": "t1", "status": "completed"}
+    acts = ({"update": call}, {"update": done}, {"said": "all is well"}, END)
+    error = failed(tmp_path, *acts, allow_refusals=True)
+    assert error.message == "it: 1 use of a tool was made without asking: Edit a.py"
+    assert "git status" in error.hint
+    read = {"update": {**call, "kind": "read"}}
+    assert ask(acp_backend(tmp_path / "b", script=prompt_acts(read, *acts[1:]))).text == "all is well"
+    failing = {"update": {**done, "status": "failed"}}
+    assert ask(acp_backend(tmp_path / "c", script=prompt_acts(acts[0], failing, *acts[2:]))).text
+
+
 def test_an_extension_that_lok_does_not_have_is_no_refusal(tmp_path: Path) -> None:
     script = prompt_acts({"ask": {"method": "craft/drainMidTurnQueue", "params": {}}}, {"said": "pong"}, END)
     assert ask(acp_backend(tmp_path, script=script)).text == "pong"
