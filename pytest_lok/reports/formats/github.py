@@ -60,7 +60,7 @@ def _limited(command: Command, found: Sequence[_Annotation]) -> list[_Annotation
 
 def _annotations(run: ReportedRun) -> Iterator[_Annotation]:
     for it in run.without_findings:
-        command: Command = "warning" if it.kind == "soft" else "error"
+        command: Command = "warning" if it.let_go else "error"
         title = f"lok {run.name}: {it.kind}"
         yield _Annotation(command=command, title=title, text=it.text, path=it.path, line=it.line)
     for entry in run.findings:

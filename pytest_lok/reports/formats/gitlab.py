@@ -31,7 +31,7 @@ def render(runs: Sequence[ReportedRun]) -> str:
 
 def _entries(run: ReportedRun) -> Iterator[dict[str, Any]]:
     for it in run.without_findings:
-        severity = "info" if it.kind == "soft" else "blocker"
+        severity = "info" if it.let_go else "blocker"
         yield _entry(it.text, f"lok/{it.kind}", it.fingerprint, severity, it.path, it.line)
     for entry in run.findings:
         finding = entry.finding

@@ -85,7 +85,7 @@ def _of_trouble(trouble: Trouble) -> dict[str, Any]:
     return {
         "message": bounded(trouble.text, _TEXT),
         "location": {"path": trouble.path, "range": {"start": {"line": trouble.line}}},
-        "severity": "WARNING" if trouble.kind == "soft" else "ERROR",
+        "severity": "WARNING" if trouble.let_go else "ERROR",
         "source": {"name": "pytest-lok"},
         "code": {"value": f"lok/{trouble.kind}"},
     }

@@ -65,7 +65,7 @@ def _cases(run: ReportedRun) -> Iterator[ElementTree.Element]:
         yield from (_part(run, step, part) for part in _parts(run, step))
         yield _case_of_step(run, step)
     for trouble in run.troubles:  # what no step's case says
-        if trouble.step not in run.result.steps:
+        if trouble.step not in run.result.steps and not trouble.let_go:
             yield _case_of_trouble(run, trouble)
 
 

@@ -22,7 +22,7 @@ LONGEST = 60_000
 """Characters of a comment; GitHub takes 65,536 at most."""
 
 _TEXT, _LINE = 2_000, 200
-_KINDS = {"failed": "failed", "soft": "let go, for it is soft"}
+_KINDS = {"failed": "failed", "soft": "let go, for it is soft", "skipped": "skipped"}
 
 
 def render(runs: Sequence[ReportedRun]) -> str:

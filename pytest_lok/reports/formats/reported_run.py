@@ -14,8 +14,8 @@ from pytest_lok.dataclass import dataclass
 from pytest_lok.reports.console import NOTHING_JUDGED
 from pytest_lok.reports.untrusted import escape_untrusted
 
-RunVerdict: TypeAlias = Literal["passed", "failed", "inconclusive", "soft", "nothing judged"]
-TroubleKind: TypeAlias = Literal["interrupted", "error", "blocked", "not-run", "failed", "soft"]
+RunVerdict: TypeAlias = Literal["passed", "failed", "inconclusive", "soft", "skipped", "nothing judged"]
+TroubleKind: TypeAlias = Literal["interrupted", "error", "blocked", "not-run", "failed", "soft", "skipped"]
 
 ASIDE: Mapping[str, str] = {
     "withdrawn": "its backend withdrew it",
@@ -56,6 +56,11 @@ class Trouble:
     line: int = 1
 
     @property
+    def let_go(self) -> bool:
+        """Whether the workflow says that this may be: a soft step, or a run whose every step was skipped."""
+        return self.kind in ("soft", "skipped")
+
+    @property
     def fingerprint(self) -> str:
         """The same for the same kind of trouble of the same step, in every run."""
         return _digest("lokTrouble/v1", self.path, self.step, self.kind)
@@ -92,13 +97,15 @@ class ReportedRun:
     """A run, and what a report needs beside the result.
 
     ``exit_code`` is that of the process: a run that passed in a process that did not is not green. ``steps``
-    are the workflow's by name. ``asked`` gives the prompts that a step has sent.
+    are the workflow's by name. ``allow_skip``: a run whose every step skipped itself is as good as a passed
+    one. ``asked`` gives the prompts that a step has sent.
     """
 
     result: RunResult
     exit_code: int
     steps: Mapping[str, Step] = field(default_factory=dict)
     rules: Mapping[str, Rule] = field(default_factory=dict)
+    allow_skip: bool = False
     asked: Callable[[str], Sequence[BackendAsked]] = _nothing_asked
 
     @classmethod
@@ -112,7 +119,14 @@ class ReportedRun:
         """A run of a workflow; None = the workflow is not known any more."""
         steps = {step.name: step for step in workflow.steps} if workflow else {}
         rules = workflow.rules if workflow else {}
-        return cls(result=result, exit_code=exit_code, steps=steps, rules=rules, asked=asked)
+        return cls(
+            result=result,
+            exit_code=exit_code,
+            steps=steps,
+            rules=rules,
+            allow_skip=workflow is not None and workflow.allow_skip,
+            asked=asked,
+        )
 
     @property
     def verdict(self) -> RunVerdict:
@@ -123,7 +137,10 @@ class ReportedRun:
             return "inconclusive"
         if self.result.outcome is Outcome.PASSED:
             return "passed"
-        return "soft" if self.result.outcome is Outcome.SOFT else "nothing judged"
+        if self.result.outcome is Outcome.SOFT:
+            return "soft"
+        allowed = self.allow_skip and self.result.idle and self.result.steps
+        return "skipped" if allowed else "nothing judged"
 
     @property
     def headline(self) -> str:
@@ -134,6 +151,7 @@ class ReportedRun:
             "failed": "a step did its work and judged: no",
             "inconclusive": "not everything could be judged, so there is no yes",
             "soft": "every step that ran failed or broke, and may do so (continue_on_error)",
+            "skipped": "every step was skipped by its own `when`, as the workflow allows (allow_skip)",
             "nothing judged": NOTHING_JUDGED if result.idle else "nothing was judged: no step ran",
         }
         said = f"{self.verdict}: {means[self.verdict]}"
@@ -142,7 +160,7 @@ class ReportedRun:
     @property
     def complete(self) -> bool:
         """Whether everything that was to be judged was judged, with whatever outcome."""
-        return self.verdict in ("passed", "failed") and not any(
+        return self.verdict in ("passed", "failed", "skipped") and not any(
             trouble.kind in ("interrupted", "error", "blocked", "not-run") for trouble in self.troubles
         )
 
@@ -150,7 +168,15 @@ class ReportedRun:
     def troubles(self) -> tuple[Trouble, ...]:
         """Why the run is not green, and what was let go as soft; what did not run stands first."""
         found = [*self._of_run(), *self._of_steps()]
-        order: Sequence[TroubleKind] = ("interrupted", "error", "not-run", "blocked", "failed", "soft")
+        order: Sequence[TroubleKind] = (
+            "interrupted",
+            "error",
+            "not-run",
+            "blocked",
+            "failed",
+            "soft",
+            "skipped",
+        )
         return tuple(sorted(found, key=lambda trouble: order.index(trouble.kind)))
 
     @property
@@ -207,6 +233,8 @@ class ReportedRun:
             yield self._trouble("interrupted", f"the run was cut short: {result.interrupted}")
         if self.verdict == "nothing judged":
             yield self._trouble("not-run", self.headline)
+        if self.verdict == "skipped":
+            yield self._trouble("skipped", self.headline)
         unexplained = self.exit_code and not result.interrupted and result.outcome is not Outcome.FAILED
         if unexplained and not any(step.outcome.red or step.withheld for step in result.steps.values()):
             text = f"the process ended with exit code {self.exit_code}, so this run is no yes"

@@ -156,7 +156,7 @@ def _failure(trouble: Trouble) -> dict[str, Any]:
 def _notification(trouble: Trouble) -> dict[str, Any]:
     return {
         "descriptor": {"id": f"lok/{trouble.kind}"},
-        "level": "warning" if trouble.kind == "soft" else "error",
+        "level": "warning" if trouble.let_go else "error",
         "message": {"text": _literal(bounded(trouble.text, _TEXT))},
         "locations": [_location(trouble)],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -30,7 +31,7 @@ def _junit(text: str) -> bool:
 
 def _markdown(text: str) -> bool:
     (verdict,) = re.findall(r"^### lok `.*`: (.*)$", text, re.MULTILINE)
-    return verdict in ("passed", "soft")
+    return verdict in ("passed", "soft", "skipped")
 
 
 def _gitlab(text: str) -> bool:
@@ -42,7 +43,8 @@ def _jsonl(text: str) -> bool:
 
 
 def _github(text: str) -> bool:
-    return "::error " not in text and text.splitlines()[-1].startswith(("lok gate: passed", "lok gate: soft"))
+    last = text.splitlines()[-1].removeprefix("lok gate: ")
+    return "::error " not in text and last.startswith(("passed", "soft", "skipped"))
 
 
 LOOKS_GREEN: Mapping[str, Callable[[str], bool]] = {
@@ -110,6 +112,16 @@ def is_green(run: ReportedRun) -> bool:
 def test_a_report_looks_green_only_if_the_run_is(kind: str, run: ReportedRun) -> None:
     if LOOKS_GREEN[kind](report_text(kind, [run])):
         assert is_green(run)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_skipped_itself_looks_green_only_where_the_workflow_allows_it(kind: str) -> None:
+    skipped = reported(StepResult(name="s", outcome=Outcome.SKIPPED, reason="when is false"))
+    nothing = reported()
+    for run, allowed, green in ((skipped, True, True), (skipped, False, False), (nothing, True, False)):
+        text = report_text(kind, [replace(run, allow_skip=allowed)])
+        assert LOOKS_GREEN[kind](text) is green
+        assert "passed: " not in text
 
 
 @pytest.mark.parametrize("kind", KINDS)
