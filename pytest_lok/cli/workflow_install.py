@@ -14,14 +14,12 @@ import click
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.errors import LokError, UsageError
-from pytest_lok.late_regex import late_regex
 
 if TYPE_CHECKING:
     from pytest_lok.core.workflow.model import Workflow
     from pytest_lok.store.installed import Installed, InstalledWorkflows
     from pytest_lok.wiring import Project
 
-_NAME = late_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _MOST_BYTES = 1 << 20
 _MOST_REDIRECTS = 5
 _SECONDS = 30.0
@@ -39,8 +37,7 @@ def _install(source: str | None, name: str, user: bool, frozen: bool, yes: bool)
             )
         return _restore(call, project, installed)
     name = name or Path(urlsplit(source).path).stem
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no name for a workflow", hint="--name NAME gives it another one")
+    _require_name(name)
     known = installed.read().get(name)
     if known is None and installed.file(name).exists():
         raise UsageError(
@@ -54,6 +51,9 @@ def _install(source: str | None, name: str, user: bool, frozen: bool, yes: bool)
     _require_pinned(name, known, data, frozen)
     workflow = _read(project, name, data)
     _show(call, name, source, workflow, data)
+    call.terminal.note(f"\n{data.decode('utf-8', 'replace').rstrip()}\n")
+    if replaced := _replaced(project, name, user):
+        call.terminal.note(f"It replaces {replaced}.")
     _confirm(call, f"Install {name} as {_shown(project, installed.file(name))}?", yes)
     _put(installed, name, source, data)
     call.deliver(f"installed {name}; `lok plan {name}` shows what it asks and runs")
@@ -66,6 +66,7 @@ def _restore(call: Invocation, project: Project, installed: InstalledWorkflows) 
     if not entries:
         raise UsageError(f"{installed.lock} lists no workflow", hint="lok workflow install URL adds one")
     for name, entry in entries.items():
+        _require_name(name)
         if installed.is_unchanged(name, entry):
             continue
         if installed.file(name).exists():
@@ -98,8 +99,8 @@ def _update(names: tuple[str, ...], user: bool, yes: bool) -> int:
             call.terminal.note(f"{name} is up to date")
             continue
         workflow = _read(project, name, data)
-        call.terminal.note("\n".join(_difference(name, before, data)))
         _show(call, name, entry.source, workflow, data)
+        call.terminal.note("\n".join(_difference(name, before, data)))
         _confirm(call, f"Update {name}?", yes)
         _put(installed, name, entry.source, data)
         call.deliver(f"updated {name}")
@@ -196,6 +197,34 @@ def _entry(entries: dict[str, Installed], name: str) -> Installed:
     return entries[name]
 
 
+def _require_name(name: str) -> None:
+    """UsageError for what is no name, and for a verb's: `lok NAME` would never run that workflow."""
+    from pytest_lok.cli.main import COMPOSED, VERBS
+    from pytest_lok.store.installed import is_name
+
+    hint = "--name NAME gives it another one"
+    if not is_name(name):
+        raise UsageError(f"{name!r} is no name for a workflow", hint=hint)
+    if name in VERBS and name not in COMPOSED:
+        raise UsageError(f"`lok {name}` is a verb of lok, and no workflow can be called so", hint=hint)
+
+
+def _replaced(project: Project, name: str, user: bool) -> str:
+    """What would mean something else once a workflow of that name is there, "" if nothing does."""
+    from pytest_lok.cli.main import VERBS
+    from pytest_lok.core.workflow.model import Origin
+
+    if name in VERBS:
+        return f"the verb `lok {name}`"
+    replaced = {
+        Origin.BUILTIN: f"the built-in workflow {name}",
+        Origin.SETTINGS: f"the task {name} of the settings",
+        **({} if user else {Origin.USER: f"your own workflow {name}"}),
+    }
+    found = (entry.origin for entry in project.catalog.entries() if entry.stem == name)
+    return next((replaced[origin] for origin in found if origin in replaced), "")
+
+
 def _require_pinned(name: str, known: Installed | None, data: bytes, frozen: bool) -> None:
     from pytest_lok.store.installed import digest_of
 
@@ -216,7 +245,7 @@ def _read(project: Project, name: str, data: bytes) -> Workflow:
 
 
 def _show(call: Invocation, name: str, source: str, workflow: Workflow, data: bytes) -> None:
-    """Say what the workflow would run, before it is there: the file itself is short enough to be read."""
+    """Say in short what the workflow is, before it is there; what it runs and grants stands in its file."""
     from pytest_lok.core.workflow.model import Shell
     from pytest_lok.store.installed import digest_of
 
@@ -227,11 +256,6 @@ def _show(call: Invocation, name: str, source: str, workflow: Workflow, data: by
     note = call.terminal.note
     note(f"{name} from {source}\nsha256 {digest_of(data)}\n{workflow.description}".rstrip())
     note(f"{len(workflow.steps)} steps, {len(commands)} of them commands, {len(edits)} edit files")
-    for step in commands:
-        action = step.action
-        assert isinstance(action, Shell)  # noqa: S101 - chosen so above
-        text = action.shell.source if action.shell else " ".join(part.source for part in action.argv)
-        note(f"\n[{step.name}]\n{text.strip()}")
     for warning in workflow.warnings:
         note(f"warning: {warning}")
 
@@ -281,7 +305,7 @@ install = OptionsCommand(
     ],
     accepts=COMMON_OPTIONS,
     short_help="Install a workflow from a URL or a file.",
-    help="""Fetch a workflow, check it, show what it would run, ask, and write it to .lok/workflows/.
+    help="""Fetch a workflow, check it, show its whole file, ask, and write it to .lok/workflows/.
     lok.lock keeps its source and its sha256: commit both files. Only https is fetched, or http on this
     machine.
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+import tomli_w
 
+from pytest_lok.store.installed import digest_of
 from tests.cli.projects import Project
 
 FLOW = """description = "Look at Rails code"
@@ -58,7 +61,8 @@ def test_it_is_shown_written_pinned_and_runs(project: Project, site: Site) -> No
     site.pages = {"/rails-audit.toml": "-> /v2/rails-audit.toml", "/v2/rails-audit.toml": FLOW}
     done = project.lok("workflow", "install", f"{site.url}/rails-audit.toml", "--yes")
     assert done.code == 0, done.err
-    assert "[look]\necho looked" in done.err
+    assert f"1 steps, 1 of them commands, 0 edit files\n\n{FLOW}" in done.err, "the whole file"
+    assert "replaces" not in done.err
     assert (project.root / ".lok/workflows/rails-audit.toml").read_text() == FLOW
     assert f'source = "{site.url}/rails-audit.toml"' in (project.root / "lok.lock").read_text()
     assert project.lok("run", "rails-audit").out == "looked\n"
@@ -172,3 +176,54 @@ def test_a_broken_lock_file_is_said(project: Project, text: str) -> None:
     project.write("lok.lock", text)
     done = project.lok("workflow", "install", "--frozen")
     assert (done.code, "lok.lock" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/abs/evil", "..", ".hidden", "a/b", "", "a\nb"])
+@pytest.mark.parametrize(
+    "words", [("install", "--frozen"), ("install", "x.toml", "-y"), ("update", "-y"), ("remove", "{name}")]
+)
+def test_a_name_of_the_lock_file_leads_nowhere_else(
+    project: Project, name: str, words: tuple[str, ...]
+) -> None:
+    source = project.write("x.toml", FLOW)
+    outside = project.write("evil.toml", FLOW)
+    project.write(
+        "lok.lock",
+        tomli_w.dumps({"workflows": {name: {"source": str(source), "sha256": digest_of(FLOW.encode())}}}),
+    )
+    done = project.lok("workflow", *(word.format(name=name) for word in words))
+    assert (done.code, "is no name for a workflow" in done.err) == (2, True)
+    assert outside.exists()
+    assert not (project.root / ".lok/workflows").exists()
+
+
+@pytest.mark.parametrize("link", [".lok", ".lok/workflows"])
+def test_nothing_is_written_or_removed_through_a_link(project: Project, tmp_path: Path, link: str) -> None:
+    project.write("x.toml", FLOW)
+    away = tmp_path / "away"
+    (away / "workflows").mkdir(parents=True)
+    place = project.root / link
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(away if link == ".lok" else away / "workflows")
+    pinned = {"x": {"source": "x.toml", "sha256": digest_of(FLOW.encode())}}
+    for words in (("install", "x.toml", "-y"), ("install", "--frozen"), ("remove", "x")):
+        done = project.lok("workflow", *words)
+        assert (done.code, f"{link} is a symbolic link" in done.err) == (2, True), words
+        assert not list((away / "workflows").iterdir())
+        project.write("lok.lock", tomli_w.dumps({"workflows": pinned}))
+
+
+def test_a_new_workflow_says_what_it_replaces(project: Project) -> None:
+    project.write("x.toml", FLOW)
+    for name, replaced in (("audit", "the built-in workflow audit"), ("debate", "the verb `lok debate`")):
+        done = project.lok("workflow", "install", "x.toml", "--name", name)
+        assert (done.code, f"It replaces {replaced}." in done.err) == (2, True), done.err
+    for verb in ("run", "doctor", "workflow"):
+        done = project.lok("workflow", "install", "x.toml", "-y", "--name", verb)
+        assert (done.code, f"`lok {verb}` is a verb" in done.err) == (2, True)
+
+
+def test_the_shown_file_obeys_nobody(project: Project) -> None:
+    project.write("x.toml", FLOW.replace("Look", "\\u001b[2J").replace("[[", "# \x7f\u202e hidden\n[["))
+    done = project.lok("workflow", "install", "x.toml")
+    assert not {"\x1b", "\x7f", "\u202e"} & set(done.err)
