@@ -192,6 +192,23 @@ class TestMerging:
         house.project(settings)
         assert house.load().backends[name].model == model
 
+    @pytest.mark.parametrize(
+        ("settings", "name", "command", "args"),
+        [
+            ("[backends.opencode]\ntype = 'acp'", "opencode", "opencode", ["acp"]),
+            ("[backends.cursor]\ntype = 'acp'\ncommand = '/opt/agent'", "cursor", "/opt/agent", ["acp"]),
+            ("[backends.x]\ntype = 'acp'\ncommand = '/opt/vibe-acp'", "x", "/opt/vibe-acp", []),
+            ("[backends.goose]\ntype = 'acp'\nargs = ['run']", "goose", "goose", ["run"]),
+            ("[backends.opencode]\ntype = 'command'\ncommand = 'oc'", "opencode", "oc", []),
+        ],
+    )
+    def test_an_agent_is_started_as_its_row_says(
+        self, house: House, settings: str, name: str, command: str, args: list[str]
+    ) -> None:
+        house.project(settings)
+        backend = house.load().backends[name]
+        assert (backend.command, backend.args) == (command, args)
+
     def test_the_usual_models_have_a_price(self) -> None:
         assert {provider.model for provider in PROVIDERS.values()} <= LIST_PRICES.keys()
 

@@ -25,6 +25,7 @@ from pytest_lok.engine.run import run
 from pytest_lok.errors import BackendError, BackendFault, SettingsError, UsageError, WorkflowError
 from pytest_lok.wiring import Project
 from pytest_lok.wiring.catalog import CatalogEntry
+from tests.backends.acp_scripts import AGENT, END, PERMISSION
 from tests.backends.asking import ask, expect_error
 from tests.fake_llm_api import FakeLLM
 
@@ -353,6 +354,19 @@ class TestBackends:
             world = house.world(settings.replace("{url}", server.url) + "\nmodel = 'm'")
             assert ask(world.backends[name]).text == "fine"
         assert server.requests[0]["path"] == path
+
+    def test_an_agent_is_told_to_ask_first_and_what_it_asks_is_refused(self, house: House) -> None:
+        script = house.root / "script.json"
+        script.write_text(json.dumps({"session/prompt": [PERMISSION, {"said": "fine"}, END]}))
+        seen = house.root / "seen"
+        agent = f"{sys.executable} -S -E {AGENT} {script}"
+        house.program("opencode", f'echo "$@ $OPENCODE_PERMISSION" > {seen}; exec {agent}')
+        table = "[backends.opencode]\ntype = 'acp'\n"
+        error = expect_error(house.world(table).backends["opencode"])
+        assert "1 use of a tool was refused: Edit a.py" in error.message
+        assert seen.read_text().startswith('acp {"edit":"ask"')
+        world = house.world(f"{table}allow_refusals = true")
+        assert ask(world.backends["opencode"]).text == "fine"
 
     @pytest.mark.parametrize("kind", ["command", "openai"])
     def test_silence_has_a_limit_of_its_own(self, house: House, kind: str) -> None:
