@@ -12,7 +12,7 @@ import click
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.dataclass import dataclass
-from pytest_lok.errors import UsageError
+from pytest_lok.errors import LokError, UsageError
 
 if TYPE_CHECKING:
     from pytest_lok.workspace.forges.github import GitHub
@@ -84,13 +84,17 @@ def _package_folders(root: Path) -> list[str]:
 def _pull_request(there: GitHub | GitLab) -> Iterator[str]:
     """Title, description and diff; one that is too long is cut between files, and the text says so."""
     from pytest_lok.core.asking.attachments import attachment
+    from pytest_lok.core.asking.diff import DiffError, read_diff
     from pytest_lok.core.asking.parts import split_diff
 
     said = there.pull_request()
     yield f"# Pull request {said['number']}: {said['title']}"
     yield str(said["body"]).strip()
-    parts, binary = split_diff(there.diff())
-    if parts:
+    try:
+        parts, binary = split_diff(read_diff(there.diff()))
+    except DiffError as wrong:
+        raise LokError(f"the diff is none as git prints it: {wrong}") from wrong
+    if parts and parts[0].text:
         yield attachment("changes", parts[0].text)
     hidden = sorted({name for part in parts[1:] for name in part.files})
     if hidden:

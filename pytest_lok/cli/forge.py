@@ -144,16 +144,18 @@ def run_tool(root: Path, environ: Mapping[str, str], words: Sequence[str], stdin
     tool = words[0]
     try:
         done = subprocess.run(
-            words, cwd=root, env=environ, input=stdin, capture_output=True, text=True, check=False
+            words, cwd=root, env=environ, input=stdin.encode(), capture_output=True, check=False
         )
     except FileNotFoundError:
         raise LokError(f"command not found: {tool}", hint=f"install it: {_ADDRESSES[tool]}") from None
-    except (OSError, UnicodeDecodeError) as failure:
+    except OSError as failure:
         raise LokError(f"{tool} cannot be used: {failure}") from failure
+    # no line break is translated: what a carriage return is, the reader of the text decides
+    out, err = (text.decode("utf-8", "replace") for text in (done.stdout, done.stderr))
     if done.returncode:
-        said = done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
+        said = err.strip() or out.strip() or f"exit code {done.returncode}"
         raise LokError(f"{' '.join(words[:3])} failed: {said}")
-    return done.stdout
+    return out
 
 
 def _origin(root: Path, environ: Mapping[str, str]) -> str:

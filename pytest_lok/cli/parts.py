@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from pytest_lok.errors import LokError, UsageError
 from pytest_lok.late_regex import late_regex
 
 if TYPE_CHECKING:
+    from pytest_lok.core.asking.diff import FileDiff
     from pytest_lok.core.asking.parts import Part
 
 _LOCK_FILES = frozenset({
@@ -26,39 +29,51 @@ _LOCK_FILES = frozenset({
     "pubspec.lock", "uv.lock", "yarn.lock",
 })  # fmt: skip
 _NOT_ASCII = late_regex(r"[^\x20-\x7e]")
+# What the change itself may say in .gitattributes or .gitmodules has no part in what is shown of it.
 _DIFF = (
-    *("-c", "core.quotePath=off", "-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false"),
-    *("diff", "--no-ext-diff", "--no-textconv", "--no-color"),
+    *("-c", "core.quotePath=off", "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--text"),
+    *("--ignore-submodules=none", "--submodule=short", "--src-prefix=a/", "--dst-prefix=b/"),
 )
 _NOTHING = {
     "staged": ("nothing is staged", "git add, or review what is not: `lok diff --unstaged`"),
     "branch": ("this branch changes nothing", "commit or write something, or name a range of commits"),
     "uncommitted": ("nothing is uncommitted", "name a range, such as main..HEAD"),
 }
-_GENERATED = ("linguist-generated", "linguist-vendored")
 
 
-def _parts(paths: tuple[str, ...], diff: bool, change: str, limit: int) -> int:
-    from pytest_lok.core.asking.parts import coverage, group_files, split_diff
+def _parts(
+    paths: tuple[str, ...],
+    diff: bool,
+    change: str,
+    files: str,
+    excluded: tuple[str, ...],
+    allow_empty: bool,
+    limit: int,
+) -> int:
+    from pytest_lok.core.asking.parts import Part, coverage, group_files, split_diff
+    from pytest_lok.discovery import find_root
 
     call = Invocation.of(click.get_current_context())
-    root = call.options.directory or Path.cwd()
+    # names are those of the project, wherever in it this is called
+    here = (call.options.directory or Path.cwd()).resolve()
+    root = find_root(here)
     if bool(paths) + diff + bool(change) > 1:
         raise UsageError("PATH, --diff and --change exclude each other", hint="give one of them")
-    skipped: list[tuple[str, str]]
+    skipped: list[tuple[str, str]] = []
     if diff or change:
-        text = _change(call, root, change) if change else _standard_input()
-        # a prompt is text, so bytes that are none become marks
-        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        parts, binary = split_diff(text, limit)
-        skipped = [(name, "binary") for name in binary]
-        shown = len({name for part in parts for name in part.files})
+        read = _read(_change(call, root, change, skipped) if change else _standard_input(), files)
+        kept = [file for file in read if not _is_excluded(file.name, excluded, skipped)]
+        parts, media = split_diff(kept, limit)
+        skipped += [(name, "binary") for name in media]
     else:
-        sizes, skipped = _look_at(root, _listed(root, paths or (".",)))
-        parts, shown = group_files(sizes, limit), len(sizes)
-    covered = coverage(shown, parts, skipped)
-    if not parts:
-        raise LokError(f"there is no text to review: {covered}")
+        names = [it for it in _listed(root, here, paths) if not _is_excluded(it, excluded, skipped)]
+        sizes, hidden = _look_at(root, names, skipped)
+        parts = group_files(sizes, limit)
+        parts += [Part(files=(name,), unreadable=why) for name, why in hidden]
+    covered = coverage(parts, skipped)
+    if not parts and not (skipped and allow_empty):
+        hint = "--allow-empty lets it pass, if all that is skipped need not be reviewed" if skipped else ""
+        raise LokError(f"there is no text to review: {covered}", hint=hint)
     found = {
         "coverage": covered,
         "parts": [_document(part, bool(diff or change)) for part in parts],
@@ -66,6 +81,34 @@ def _parts(paths: tuple[str, ...], diff: bool, change: str, limit: int) -> int:
     }
     call.deliver(_json(found))
     return 0
+
+
+def _read(text: str, count: str) -> list[FileDiff]:
+    """The files of a diff; LokError if it is none, is cut, or has fewer files than ``count`` ("" = any)."""
+    from pytest_lok.core.asking.diff import DiffError, read_diff
+
+    try:
+        # a prompt is text, so bytes that are none become marks
+        found = read_diff(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    except DiffError as wrong:
+        raise LokError(f"this is not a whole diff as git prints it: {wrong}") from wrong
+    if count and not (count.isdigit() and int(count) <= len(found)):
+        raise LokError(
+            f"the diff has {len(found)} of {count} files, so it is not whole",
+            hint="check the branch out, and review it here: lok security-review",
+        )
+    return found
+
+
+def _is_excluded(name: str, patterns: Sequence[str], skipped: list[tuple[str, str]]) -> bool:
+    """Whether a pattern of --exclude fits the path or one of its directories; then it is noted."""
+    path = PurePosixPath(name)
+    found = any(
+        fnmatchcase(str(it), pattern.rstrip("/")) for it in (path, *path.parents) for pattern in patterns
+    )
+    if found:
+        skipped.append((name, "excluded"))
+    return found
 
 
 def _json(document: object) -> str:
@@ -86,7 +129,7 @@ def _standard_input() -> str:
     return text
 
 
-def _change(call: Invocation, root: Path, change: str) -> str:
+def _change(call: Invocation, root: Path, change: str, skipped: list[tuple[str, str]]) -> str:
     """The diff that ``change`` means: ``branch``, ``staged``, ``uncommitted``, or commits for `git diff`."""
     if change.startswith("-"):
         raise UsageError(f"{change!r} is no range of commits", hint="for example main..HEAD")
@@ -94,14 +137,29 @@ def _change(call: Invocation, root: Path, change: str) -> str:
     if change == "branch":
         what = (_branch_start(call),)
     # outside of a repository `git diff` compares two files
-    diff = _git(root, *_DIFF, *what, "--") if _git(root, "rev-parse", "--git-dir") is not None else None
-    if diff is None:
+    if _git(root, "rev-parse", "--git-dir") is None:
         raise LokError(f"{root} is not in a git repository", hint="go to one, or name it: -d DIR")
+    # paths are those of the project, which may be a part of the repository
+    diff = _git(root, *_DIFF, "--relative", *what, "--") or ""
+    inside, everywhere = (
+        (_git(root, "diff", "-z", "--name-only", option, *what, "--") or "").count("\0")
+        for option in ("--relative", "--no-relative")
+    )
+    skipped += [("", "outside of the project")] * (everywhere - inside)
+    if change in ("branch", "uncommitted"):
+        diff += _new_files(root)
     if not diff.strip():
         usual = (f"{change} changes nothing", "name another range, such as main..HEAD")
         message, hint = _NOTHING.get(change, usual)
         raise LokError(message, hint=hint)
     return diff
+
+
+def _new_files(root: Path) -> str:
+    """The files that git does not track yet and does not ignore, as a diff that adds them."""
+    names = (_git(root, "ls-files", "-z", "--others", "--exclude-standard") or "").split("\0")
+    words = (*_DIFF, "--no-index", "--", os.devnull)
+    return "".join(_git(root, *words, name, ok=(0, 1)) or "" for name in names if name)
 
 
 def _branch_start(call: Invocation) -> str:
@@ -112,27 +170,23 @@ def _branch_start(call: Invocation) -> str:
 
 def _document(part: Part, diff: bool) -> dict[str, object]:
     document: dict[str, object] = {"name": part.name, "files": part.files}
-    if diff and not part.too_large:
+    if part.unreadable:
+        # the engine makes an error of such an item
+        document["unreadable"] = part.unreadable
+    elif diff:
         document["text"] = part.text
     return document
 
 
-def _listed(root: Path, paths: Sequence[str]) -> list[str]:
+def _listed(root: Path, here: Path, paths: Sequence[str]) -> list[str]:
     """The files of git below these paths, tracked or new; without git, those with no hidden part."""
-    for path in paths:
-        if not (root / path).resolve().is_relative_to(root.resolve()):
-            raise UsageError(
-                f"{path} is outside of the project in {root}",
-                hint=f"work there: `lok -d {path} …`, without the path",
-            )
-        if not (root / path).exists():
-            raise UsageError(f"there is no {path} in {root}")
-    listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *paths)
+    wanted = [_inside(root, here, path) for path in paths or (".",)]
+    listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *wanted)
     if listed is not None:
         return sorted({name for name in listed.split("\0") if name})
     found = [
         file
-        for path in paths
+        for path in wanted
         for file in ([root / path] if (root / path).is_file() else (root / path).rglob("*"))
     ]
     names = [file.relative_to(root).as_posix() for file in found if file.is_file()]
@@ -141,66 +195,82 @@ def _listed(root: Path, paths: Sequence[str]) -> list[str]:
     )
 
 
-def _look_at(root: Path, names: Sequence[str]) -> tuple[list[tuple[str, int]], list[tuple[str, str]]]:
-    """The text files with their sizes, and those that are skipped, each with why.
+def _inside(root: Path, here: Path, path: str) -> str:
+    """The path as the project names it; UsageError if it leads out of the project, or nowhere."""
+    whole = (here / path).resolve()
+    if not whole.is_relative_to(root):
+        raise UsageError(
+            f"{path} is outside of the project in {root}",
+            hint=f"work there: `lok -d {path} …`, without the path",
+        )
+    if not whole.exists():
+        raise UsageError(f"there is no {path} in {here}")
+    return whole.relative_to(root).as_posix()
 
-    A file that cannot be read is kept: the question about it says why, and the review is not whole.
+
+def _look_at(
+    root: Path, names: Sequence[str], skipped: list[tuple[str, str]]
+) -> tuple[list[tuple[str, int]], list[tuple[str, str]]]:
+    """The files to show with their sizes, and those that cannot be shown with why; the rest are skipped.
+
+    A file that is here and cannot be shown is never skipped: the review is not whole without it.
     """
-    generated = _generated(root, names)
+    from pytest_lok.core.asking.attachments import MAX_FILE_BYTES
+
+    deleted = frozenset((_git(root, "ls-files", "-z", "--deleted") or "").split("\0"))
     sizes: list[tuple[str, int]] = []
-    skipped: list[tuple[str, str]] = []
+    hidden: list[tuple[str, str]] = []
     for name in names:
         file = root / name
+        size, why, unreadable = 0, "", ""
         if file.is_symlink():
-            skipped.append((name, "link"))
+            why = "link"
         elif not file.exists():
-            skipped.append((name, "deleted"))
+            why, unreadable = ("deleted", "") if name in deleted else ("", "it is not checked out")
         elif file.is_dir():
-            skipped.append((name, "repository of its own"))
+            unreadable = "it is a repository of its own"
         elif PurePosixPath(name).name in _LOCK_FILES:
-            skipped.append((name, "lock file"))
-        elif name in generated:
-            skipped.append((name, "generated"))
+            why = "lock file"
         else:
-            size, why = _size(file)
-            if why:
-                skipped.append((name, why))
-            else:
-                sizes.append((name, size))
-    return sizes, skipped
+            size, why, unreadable = _size(file)
+        if size > MAX_FILE_BYTES:
+            unreadable = f"it has {size:,} bytes; the limit is {MAX_FILE_BYTES:,}"
+        if why:
+            skipped.append((name, why))
+        elif unreadable:
+            hidden.append((name, unreadable))
+        else:
+            sizes.append((name, size))
+    return sizes, hidden
 
 
-def _size(file: Path) -> tuple[int, str]:
-    """The size in bytes, and why the file is skipped, "" if it is not."""
+def _size(file: Path) -> tuple[int, str, str]:
+    """The size in bytes, why the file is skipped, and why it cannot be shown; "" if it is or can."""
+    from pytest_lok.core.asking.parts import is_media
+    from pytest_lok.core.findings.encodings import is_binary
+
     try:
         content = file.read_bytes()
-    except OSError:
-        return 0, ""
+    except OSError as failure:
+        return 0, "", f"it cannot be read: {failure.strerror}"
     if not content:
-        return 0, "empty"
-    return len(content), "binary" if b"\0" in content else ""
+        return 0, "empty", ""
+    if not is_binary(content):
+        return len(content), "", ""
+    return 0, *(("binary", "") if is_media(file.name) else ("", "it is binary"))
 
 
-def _generated(root: Path, names: Sequence[str]) -> frozenset[str]:
-    """The files that .gitattributes calls generated or vendored."""
-    said = _git(root, "check-attr", "-z", "--stdin", *_GENERATED, stdin="\0".join(names))
-    fields = (said or "").split("\0")
-    triples = zip(fields[::3], fields[2::3], strict=False)
-    return frozenset(name for name, value in triples if value in ("set", "true"))
-
-
-def _git(root: Path, *arguments: str, stdin: str = "") -> str | None:
+def _git(root: Path, *arguments: str, ok: Sequence[int] = (0,)) -> str | None:
     """What git prints; None where there is no repository or no git."""
     try:
         done = subprocess.run(
             ["git", "-C", str(root), *arguments],
-            input=stdin.encode("utf-8", "surrogateescape"),
             capture_output=True,
             check=False,
         )
     except OSError:
         return None
-    if done.returncode:
+    if done.returncode not in ok:
         if b"not a git repository" in done.stderr:
             return None
         raise LokError(f"git failed: {done.stderr.decode('utf-8', 'replace').strip()}")
@@ -214,11 +284,24 @@ command = OptionsCommand(
         click.Argument(["paths"], nargs=-1, metavar="[PATH]..."),
         click.Option(["--diff"], is_flag=True, help="Part the diff on standard input instead."),
         click.Option(
+            ["--files"],
+            default="",
+            metavar="N",
+            help="How many files the diff on standard input must have; fewer are an error.",
+        ),
+        click.Option(
             ["--change"],
             default="",
             metavar="WHAT",
             help="Part a change instead: branch, staged, uncommitted, or a range such as main..HEAD.",
         ),
+        click.Option(
+            ["--exclude", "excluded"],
+            multiple=True,
+            metavar="GLOB",
+            help="Skip these files or directories, such as vendor or *.min.js; repeat for several.",
+        ),
+        click.Option(["--allow-empty"], is_flag=True, help="It is no error if all files are skipped."),
         click.Option(
             ["--bytes", "limit"],
             type=click.IntRange(min=1_000),
@@ -231,9 +314,11 @@ command = OptionsCommand(
     accepts=("output", *COMMON_OPTIONS),
     help="""Print the text files below PATH (default: all), or a diff, as parts for a
     step with `for_each`: a JSON document with `parts`, each with `name`, `files` and (of a diff) `text`, with
-    `skipped`, and with `coverage` in one line. Skipped are binary, empty, generated (.gitattributes) and
-    lock files.
+    `skipped`, and with `coverage` in one line. Skipped are
+    empty files, pictures, fonts, sound, film and PDF, links, lock files (not in a diff), and what --exclude
+    names.
 
-    A part of a diff that no question can hold has no `text`, so that the question about it fails.
+    What no question can hold, another binary file or a hunk of more than 400,000 bytes, has no `text`: the
+    question about it fails, and no review is whole without it.
     """,
 )

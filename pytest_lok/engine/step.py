@@ -183,7 +183,7 @@ async def _run_items(execution: StepExecution, items: Sequence[Json]) -> StepOut
 
     async def one(part: StepExecution) -> FinishedItem:
         made = context.now()
-        outcome, reason, hint = await _outcome_of(part, _run_action)
+        outcome, reason, hint = await _outcome_of(part, _run_item)
         return part, part.item_result(outcome, reason, part.seconds(made)), hint
 
     each = [StepExecution(step, context, Loop(item=item, index=i)) for i, item in enumerate(items)]
@@ -198,6 +198,14 @@ async def _run_items(execution: StepExecution, items: Sequence[Json]) -> StepOut
     execution.output = json.dumps(execution.data, ensure_ascii=False)
     execution.cut = any(item.cut for item in execution.items)
     return _combine(execution.items, [hint for _, _, hint in parts])
+
+
+async def _run_item(part: StepExecution) -> StepOutcome:
+    """Run the action for one item. An item that says of itself why it is ``unreadable`` is an error."""
+    item = part.loop.item if part.loop is not None else None
+    if isinstance(item, dict) and (why := item.get("unreadable")):
+        raise StepUnableError(f"{item.get('name', 'the item')} cannot be shown: {why}")
+    return await _run_action(part)
 
 
 async def _run_edit_items(

@@ -31,9 +31,9 @@ case "$1 $2" in
     {"__typename": "CheckRun", "name": "test", "status": "COMPLETED", "conclusion": "FAILURE", "detailsUrl": "u1"},
     {"__typename": "StatusContext", "context": "lint", "state": "SUCCESS", "targetUrl": "u2"}]}' ;;
   *) echo '{"number": 12, "title": "Add x", "author": {"login": "ada"}, "body": "b", "baseRefName": "main",
-    "headRefName": "add-x", "additions": 10, "deletions": 2, "changedFiles": 3}' ;;
+    "headRefName": "add-x", "additions": 10, "deletions": 2, "changedFiles": 1}' ;;
   esac ;;
-"pr diff") if test -f gh.diff; then cat gh.diff; else echo "+x = 1"; fi ;;
+"pr diff") if test -f gh.diff; then cat gh.diff; else printf 'diff --git a/x b/x\\n--- a/x\\n+++ b/x\\n@@ -0,0 +1 @@\\n+x = 1\\n'; fi ;;
 "pr comment") cat > gh.comment ;;
 "api --hostname") cat > gh.comment; echo "$*" ;;
 "issue view") echo '{"number": 4, "title": "It breaks", "state": "OPEN", "labels": [{"name": "bug"}], "body": "b", "comments": []}' ;;
@@ -73,7 +73,7 @@ def git(project: Project, *words: str) -> None:
 def test_what_a_pull_request_is_stands_above_its_review(forge: Project) -> None:
     done = forge.lok("pr", "12")
     assert done.code == 0
-    for line in ("#12 Add x", "ada: add-x into main", "+10 -2 in 3 files"):
+    for line in ("#12 Add x", "ada: add-x into main", "+10 -2 in 1 files"):
         assert line in done.out.splitlines()
     assert "1 of 1 file in 1 part" in done.out
 
@@ -200,12 +200,10 @@ def test_the_whole_of_a_project_is_asked_about_in_parts(repository: Project, ver
     repository.write("logo.png", "\0PNG")
     repository.write("empty.py", "")
     repository.write("uv.lock", "lock\n")
-    repository.write("gen.py", "x\n")
-    repository.write(".gitattributes", "gen.py linguist-generated\n")
     git(repository, "add", ".")
     done = repository.lok(verb)
     assert done.code == 0
-    line = "10 of 14 files in 3 parts; 4 skipped: 1 empty, 1 generated, 1 binary, 1 lock file"
+    line = "9 of 12 files in 3 parts; 3 skipped: 1 empty, 1 binary, 1 lock file"
     assert line in done.out
     document = repository.lok(verb, "--json").document
     assert document["usage"]["calls"] == len(document["steps"]["parts"]["data"]["parts"]) == 3
@@ -267,6 +265,56 @@ def test_a_change_of_megabytes_is_asked_about_whole_or_leaves_no_ruling(reposito
     assert spent.code == 3
     assert spent.document["usage"]["calls"] == 30
     assert "budget" in spent.document["steps"]["review"]["reason"]
+
+
+@pytest.mark.parametrize("verb", ["diff", "audit"])
+@pytest.mark.parametrize(
+    ("name", "attributes"),
+    [
+        ("src/a.py", ""),
+        ("src/a.py", "* binary"),
+        ("src/a.py", "* -diff linguist-generated"),
+        ("src/a.py", "* diff=x"),
+    ],
+)
+def test_a_change_cannot_hide_its_code(repository: Project, verb: str, name: str, attributes: str) -> None:
+    """Neither by a byte that makes it binary nor by what it says of itself in .gitattributes."""
+    git(repository, "commit", "-q", "-m", "a")
+    git(repository, "config", "diff.x.textconv", "true")
+    git(repository, "config", "diff.relative", "true")
+    repository.write("lok.toml", (repository.root / "lok.toml").read_text().replace("RULE", "lok/other"))
+    repository.write(".gitattributes", f"{attributes}\n")
+    repository.write(name, "x = 1\neval(x)\n" + ("" if attributes else "\0\n"))
+    git(repository, "add", ".")
+    done = repository.lok(verb)
+    assert done.code == (1 if attributes else 3)
+    assert "skipped" not in done.out
+
+
+def test_a_new_file_is_part_of_a_branch_before_git_knows_it(repository: Project) -> None:
+    git(repository, "branch", "-m", "main")
+    git(repository, "commit", "-q", "-m", "a")
+    repository.write("lok.toml", (repository.root / "lok.toml").read_text().replace("RULE", "injection"))
+    repository.write("src/new file.py", "eval(x)\n")
+    for words in (["security-review"], ["diff", "--unstaged"]):
+        assert "1 of 1 file in 1 part" in repository.lok(*words).out
+
+
+def test_a_change_of_pictures_alone_passes_only_where_the_workflow_says_so(repository: Project) -> None:
+    git(repository, "commit", "-q", "-m", "a")
+    repository.write("logo.png", "\0PNG")
+    git(repository, "add", ".")
+    done = repository.lok("diff")
+    assert (done.code, "--allow-empty" in done.err) == (3, True)
+    text = repository.lok("workflow", "show", "diff").out
+    repository.workflow("diff", text.replace('"lok", "parts",', '"lok", "parts", "--allow-empty",'))
+    assert repository.lok("diff").code == 0
+    shown = repository.lok("parts", "--exclude", "src", "--exclude", "*.png", "--allow-empty").out
+    assert "other/b.py" in shown
+    assert (
+        json.loads(shown)["parts"][0]["files"] == ["lok.toml", "other/b.py"]
+        or "src/a.py" not in json.loads(shown)["parts"][0]["files"]
+    )
 
 
 def test_a_branch_is_reviewed_since_it_left_the_default_branch(repository: Project) -> None:
@@ -357,14 +405,14 @@ def test_explain_takes_a_directory_and_a_focus(repository: Project) -> None:
 def test_a_merge_request_is_read_by_glab(project: Project) -> None:
     project.write("lok.toml", SETTINGS)
     said = {"iid": 12, "title": "Add x", "description": "d", "state": "opened", "author": {"username": "ada"},
-            "source_branch": "add-x", "target_branch": "main", "sha": "c", "changes_count": "3",
+            "source_branch": "add-x", "target_branch": "main", "sha": "c", "changes_count": "1",
             "web_url": "https://gitlab.acme.org/g/p/-/merge_requests/12"}  # fmt: skip
     project.write("view.json", json.dumps(said))
     project.write(
         "bin/glab",
         """#!/bin/sh
 echo "$*" >> glab.log
-case "$1 $2" in "mr view") cat view.json ;; "mr diff") echo "+x = 1" ;; esac
+case "$1 $2" in "mr view") cat view.json ;; "mr diff") printf 'diff --git a/x b/x\\n--- a/x\\n+++ b/x\\n@@ -0,0 +1 @@\\n+x = 1\\n' ;; esac
 """,
     ).chmod(0o755)
     project.environ["PATH"] = f"{project.root}/bin:{project.environ['PATH']}"
@@ -375,7 +423,7 @@ case "$1 $2" in "mr view") cat view.json ;; "mr diff") echo "+x = 1" ;; esac
     ):
         done = project.lok("pr", *words)
         assert done.code == 0, done.err
-        assert "ada: add-x into main\n3 files" in done.out
+        assert "ada: add-x into main\n1 files" in done.out
     log = (project.root / "glab.log").read_text()
     assert "mr diff 12 --repo=https://gitlab.acme.org/g/p --raw --color never" in log
 

@@ -5,37 +5,35 @@ A part ends where a file ends. One file that is larger than a part is a part of 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from pytest_lok.core.asking.attachments import MAX_FILE_BYTES
+from pytest_lok.core.asking.diff import FileDiff
 from pytest_lok.dataclass import dataclass
-from pytest_lok.late_regex import late_regex
 
 T = TypeVar("T")
 
 PART_BYTES = 60_000
 """About 15,000 tokens: small enough for every model, large enough to hold what belongs together."""
 
-_FILE_HEADER = late_regex(r"^(?=diff --git )", re.MULTILINE)
-_HUNK_HEADER = late_regex(r"^(?=@@ )", re.MULTILINE)
-_NAME = late_regex(r'^(?:\+\+\+|---) (?:"?[ab]/)?(.+?)"?\t?$', re.MULTILINE)
-_GIT_NAME = late_regex(r'^diff --git "?a/.*? "?b/(.+?)"?$', re.MULTILINE)
-_BINARY = late_regex(r"^(?:Binary files .* differ|GIT binary patch)$", re.MULTILINE)
+_MEDIA = frozenset({
+    *("avif", "bmp", "eot", "flac", "gif", "heic", "ico", "jpeg", "jpg", "mov", "mp3", "mp4", "ogg", "otf"),
+    *("pdf", "png", "tif", "tiff", "ttf", "wav", "webm", "webp", "woff", "woff2"),
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """Some files that go into one question. ``text`` is their diff, "" for a part of whole files.
 
-    ``too_large``: no question can hold the part, so it has no text and must not be taken for reviewed.
+    ``unreadable`` says why no question can hold the part: it must not be taken for reviewed.
     """
 
     files: tuple[str, ...]
     text: str = ""
-    too_large: bool = False
+    unreadable: str = ""
 
     @property
     def name(self) -> str:
@@ -45,48 +43,66 @@ class Part:
         return f"{self.files[0]} … {self.files[-1]} ({len(self.files)} files)"
 
 
+def is_media(name: str) -> bool:
+    """Whether the ending of a name is that of pictures, fonts, sound, film or PDF, which nobody runs."""
+    return name.rpartition(".")[2].casefold() in _MEDIA
+
+
 def group_files(sizes: Iterable[tuple[str, int]], limit: int = PART_BYTES) -> list[Part]:
     """Files with their sizes in bytes, in order, as parts of at most ``limit`` bytes."""
     return [Part(files=tuple(names)) for names in _packed(sizes, limit)]
 
 
-def split_diff(diff: str, limit: int = PART_BYTES) -> tuple[list[Part], list[str]]:
-    """A diff as git prints it -> its parts, and the binary files that it only names.
+def split_diff(files: Iterable[FileDiff], limit: int = PART_BYTES) -> tuple[list[Part], list[str]]:
+    """The files of a diff -> its parts, and the media files, of which nothing is shown.
 
-    A file whose diff is larger than ``limit`` bytes is cut between two hunks. A hunk that is larger still
-    is a part of its own, up to ``MAX_FILE_BYTES``; a larger one is a part without a text.
+    A file whose diff is larger than ``limit`` bytes is cut between two hunks. What no question can hold is an
+    unreadable part: a hunk of more than ``MAX_FILE_BYTES``, a submodule, and a binary file that is no picture
+    or the like, because what cannot be read may be anything.
     """
     pieces: list[tuple[str, str]] = []
-    binary: list[str] = []
-    for chunk in filter(str.strip, _FILE_HEADER.split(diff)):
-        name = _file_of(chunk)
-        if _BINARY.search(chunk) and not _HUNK_HEADER.search(chunk):
-            binary.append(name)
+    media: list[str] = []
+    hidden: list[Part] = []
+    for file in files:
+        if file.is_repository:
+            hidden.append(Part(files=(file.name,), unreadable="it is a repository of its own"))
+        elif file.is_binary and is_media(file.name):
+            media.append(file.name)
+        elif file.is_binary:
+            hidden.append(Part(files=(file.name,), unreadable="it is binary"))
         else:
-            pieces += [(name, piece) for piece in _hunks(chunk, limit)]
+            pieces += [(file.name, piece) for piece in _pieces(file, limit)]
     groups = _packed(((at, len(piece.encode())) for at, (_, piece) in enumerate(pieces)), limit)
-    return [_part([pieces[at] for at in group]) for group in groups], binary
+    return [*(_part([pieces[at] for at in group]) for group in groups), *hidden], media
+
+
+def coverage(parts: Sequence[Part], skipped: Sequence[tuple[str, str]]) -> str:
+    """One line: ``214 of 217 files in 12 parts; 2 skipped: 2 binary; 1 cannot be shown``."""
+    hidden = {name for part in parts if part.unreadable for name in part.files}
+    shown = {name for part in parts for name in part.files} - hidden
+    readable = sum(not part.unreadable for part in parts)
+    total = len(shown) + len(hidden) + len(skipped)
+    line = f"{len(shown):,} of {_counted(total, 'file')} in {_counted(readable, 'part')}"
+    counts = Counter(why for _, why in skipped)
+    if skipped:
+        whys = ", ".join(f"{number:,} {why}" for why, number in counts.items())
+        line += f"; {len(skipped):,} skipped: {whys}"
+    return f"{line}; {len(hidden):,} cannot be shown" if hidden else line
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _part(pieces: Sequence[tuple[str, str]]) -> Part:
     files = tuple(dict.fromkeys(name for name, _ in pieces))
     text = "".join(piece for _, piece in pieces)
     # several pieces together are never larger than the limit of a part
-    too_large = len(pieces) == 1 and len(text.encode()) > MAX_FILE_BYTES
-    return Part(files=files, text="" if too_large else text, too_large=too_large)
-
-
-def coverage(shown: int, parts: Sequence[Part], skipped: Sequence[tuple[str, str]]) -> str:
-    """One line: ``214 of 217 files in 12 parts; 3 skipped: 2 binary, 1 empty``."""
-    total = shown + len(skipped)
-    line = f"{shown:,} of {_counted(total, 'file')} in {_counted(len(parts), 'part')}"
-    counts = Counter(why for _, why in skipped)
-    whys = ", ".join(f"{number:,} {why}" for why, number in counts.items())
-    return f"{line}; {len(skipped):,} skipped: {whys}" if skipped else line
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    if len(pieces) == 1 and (size := len(text.encode())) > MAX_FILE_BYTES:
+        return Part(
+            files=files, unreadable=f"it has {size:,} bytes in one piece; the limit is {MAX_FILE_BYTES:,}"
+        )
+    return Part(files=files, text=text)
 
 
 def _packed(sizes: Iterable[tuple[T, int]], limit: int) -> Iterator[list[T]]:
@@ -103,23 +119,10 @@ def _packed(sizes: Iterable[tuple[T, int]], limit: int) -> Iterator[list[T]]:
         yield group
 
 
-def _hunks(chunk: str, limit: int) -> list[str]:
+def _pieces(file: FileDiff, limit: int) -> list[str]:
     """The diff of one file, cut between hunks where it is too large; each piece begins with its header."""
-    if len(chunk.encode()) <= limit:
-        return [chunk]
-    header, *hunks = _HUNK_HEADER.split(chunk)
-    if not hunks:
-        return [chunk]
-    room = max(limit - len(header.encode()), 1)
-    return [
-        header + "".join(group) for group in _packed(((hunk, len(hunk.encode())) for hunk in hunks), room)
-    ]
-
-
-def _file_of(chunk: str) -> str:
-    """The name of the file after the change; that before it where it is removed."""
-    names = [name for name in _NAME.findall(chunk.split("\n@@ ", 1)[0]) if name != "/dev/null"]
-    if names:
-        return str(names[-1])
-    found = _GIT_NAME.search(chunk)
-    return found[1] if found else "(unnamed)"
+    if not file.hunks or len(file.text.encode()) <= limit:
+        return [file.text]
+    room = max(limit - len(file.header.encode()), 1)
+    sizes = ((hunk, len(hunk.encode())) for hunk in file.hunks)
+    return [file.header + "".join(group) for group in _packed(sizes, room)]

@@ -27,6 +27,11 @@ _KNOWN = late_regex(
 )
 
 
+def is_binary(content: bytes) -> bool:
+    """Whether the bytes are no text: they hold NUL, and no mark at their beginning says why."""
+    return 0 in content and not any(content.startswith(mark) for mark, _ in _MARKS)
+
+
 def decode_readings(content: bytes) -> tuple[tuple[str, ...], bool]:
     """Every text that the bytes may be, with the same lines; False where they may be others too.
 

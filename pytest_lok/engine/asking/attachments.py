@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_lok.core.asking.attachments import MAX_FILE_BYTES, MAX_TOTAL_BYTES, attachment
 from pytest_lok.core.edits.edits import refused_path
-from pytest_lok.core.findings.encodings import decode_readings
+from pytest_lok.core.findings.encodings import decode_readings, is_binary
 from pytest_lok.errors import OutputError, StepUnableError
 
 if TYPE_CHECKING:
@@ -61,6 +61,6 @@ def _content(path: str, workspace: Workspace) -> bytes:
             f"{path!r} cannot be attached: it {why or 'is not there, or is no file'}",
             hint="paths are relative to the project, and lead through no link",
         )
-    if b"\0" in content:
+    if is_binary(content):
         raise StepUnableError(f"{path!r} cannot be attached: it is binary", hint="attach text files alone")
     return content

@@ -30,6 +30,7 @@ class GitLab:
             "body": said.get("description") or "",
             "baseRefName": said["target_branch"],
             "headRefName": said["source_branch"],
+            "changedFiles": said.get("changes_count") or "",
             "size": f"{said.get('changes_count') or 'unknown'} files",
             "url": said["web_url"],
             "state": str(said["state"]).upper(),

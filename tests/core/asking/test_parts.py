@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_lok.core.asking.attachments import MAX_FILE_BYTES, attachment
+from pytest_lok.core.asking.diff import read_diff
 from pytest_lok.core.asking.parts import Part, coverage, group_files, split_diff
 from tests.fuzz import examples
 
@@ -40,7 +41,7 @@ def test_every_changed_line_is_in_one_part_of_a_diff(
 ) -> None:
     changed = {name: pair for name, pair in files.items() if pair[0] != pair[1]}
     diff = "".join(diff_of(name, *pair) for name, pair in changed.items())
-    parts, binary = split_diff(diff, limit)
+    parts, binary = split_diff(read_diff(diff), limit)
     assert binary == []
     assert list(dict.fromkeys(name for part in parts for name in part.files)) == list(changed)
 
@@ -56,7 +57,7 @@ def test_every_changed_line_is_in_one_part_of_a_diff(
 def test_a_file_is_cut_between_hunks_and_each_piece_has_its_header() -> None:
     hunks = "".join(f"@@ -{n} +{n} @@\n-old {n}\n+new {n}\n" for n in range(1, 40))
     header = "diff --git a/x.py b/x.py\nindex 1..2 100644\n--- a/x.py\n+++ b/x.py\n"
-    parts, _ = split_diff(header + hunks, 300)
+    parts, _ = split_diff(read_diff(header + hunks), 300)
     assert len(parts) > 3
     assert all(part.text.startswith(header) for part in parts)
     assert all(part.files == ("x.py",) for part in parts)
@@ -66,8 +67,8 @@ def test_a_file_is_cut_between_hunks_and_each_piece_has_its_header() -> None:
 def test_what_no_question_can_hold_has_no_text() -> None:
     huge = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -0,0 +1 @@\n+" + "é" * MAX_FILE_BYTES + "\n"
     small = "diff --git a/y b/y\n--- a/y\n+++ b/y\n@@ -1 +1 @@\n-a\n+b\n"
-    parts, _ = split_diff(huge + small)
-    assert [(part.files, part.too_large, part.text == "") for part in parts] == [
+    parts, _ = split_diff(read_diff(huge + small))
+    assert [(part.files, bool(part.unreadable), part.text == "") for part in parts] == [
         (("x",), True, True),
         (("y",), False, False),
     ]
@@ -83,23 +84,31 @@ def test_what_no_question_can_hold_has_no_text() -> None:
     ],
 )
 def test_a_part_names_its_file_as_the_diff_does(header: str, name: str) -> None:
-    parts, _ = split_diff(header)
+    parts, _ = split_diff(read_diff(header))
     assert [part.files for part in parts] == [(name,)]
 
 
-def test_binary_files_are_named_and_not_sent() -> None:
-    diff = "diff --git a/l.png b/l.png\nindex 1..2\nBinary files a/l.png and b/l.png differ\n"
-    assert split_diff(diff) == ([], ["l.png"])
+def test_pictures_are_named_and_any_other_binary_file_is_not_taken_for_reviewed() -> None:
+    binary = "diff --git a/{0} b/{0}\nindex 1..2\nBinary files a/{0} and b/{0} differ\n"
+    raw = "diff --git a/{0} b/{0}\n--- a/{0}\n+++ b/{0}\n@@ -1 +1 @@\n-a\n+b\0\n"
+    for diff in (binary, raw):
+        assert split_diff(read_diff(diff.format("l.PNG"))) == ([], ["l.PNG"])
+        assert split_diff(read_diff(diff.format("run.sh"))) == (
+            [Part(files=("run.sh",), unreadable="it is binary")],
+            [],
+        )
     text = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+Binary files a and b differ\n"
-    assert [part.text for part in split_diff(text)[0]] == [text]
+    assert [part.text for part in split_diff(read_diff(text))[0]] == [text]
 
 
 def test_coverage_counts_what_is_shown_and_what_is_not() -> None:
     parts = [Part(files=("a",)), Part(files=("b", "c"))]
-    assert coverage(3, parts, []) == "3 of 3 files in 2 parts"
-    assert coverage(1, parts[:1], [("x", "binary"), ("y", "empty"), ("z", "binary")]) == (
+    assert coverage(parts, []) == "3 of 3 files in 2 parts"
+    assert coverage(parts[:1], [("x", "binary"), ("y", "empty"), ("z", "binary")]) == (
         "1 of 4 files in 1 part; 3 skipped: 2 binary, 1 empty"
     )
+    hidden = Part(files=("d",), unreadable="it is binary")
+    assert coverage([*parts, hidden], []) == "3 of 4 files in 2 parts; 1 cannot be shown"
     assert [part.name for part in parts] == ["a", "b … c (2 files)"]
 
 
