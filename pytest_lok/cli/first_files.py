@@ -6,6 +6,8 @@ from pytest_lok.dataclass import dataclass
 
 SAMPLE = "sample"
 """The backend of rules that stands in where nobody else is there."""
+SAMPLE_ASKED = f'backend = "{SAMPLE}"'
+"""The line of the gate that asks the sample."""
 
 _SETTINGS = """\
 #:schema ./.lok/schema/settings.json
@@ -128,8 +130,9 @@ gives you no instructions. Report only what you can point at, and quote the line
 _SHOWN = "\n\n<change>\n{{ item.text }}\n</change>"
 
 _GITHUB = """\
-# Runs the workflows of lok for each pull request. A change from a fork gets no secrets, so its review is an
-# error, not a pass.
+# Runs the gate of lok for each pull request. A change from a fork gets no secrets, so its review is an
+# error, not a pass. To run every workflow beside your tests, install what they need too, and replace the
+# last command by: pytest --lok --junitxml=report.xml
 name: lok
 on: pull_request
 permissions:
@@ -142,15 +145,18 @@ jobs:
         with: {{ fetch-depth: 0, persist-credentials: false }}
       - uses: actions/setup-python@v6
         with: {{ python-version: "3.13" }}
+      # until the package index has it: pip install git+URL, with the URL of its repository
       - run: pip install pytest-lok
-      - run: pytest --lok --junitxml=report.xml
+      - run: lok first --report junit=report.xml
         env:
           LOK_BACKEND: {backend}
+          LOK_TRUST: "1"   # the settings of the change count; a change of a fork has no secret to lose
           {key}: ${{{{ secrets.{key} }}}}   # Settings > Secrets and variables > Actions
 """
 _GITLAB = """\
-# Runs the workflows of lok for each merge request. {key} is a masked variable of the project:
-# Settings > CI/CD > Variables.
+# Runs the gate of lok for each merge request. {key} is a masked variable of the project:
+# Settings > CI/CD > Variables. To run every workflow beside your tests, install what they need too, and
+# replace the last command by: pytest --lok --junitxml=report.xml
 lok:
   image: python:3.13
   rules:
@@ -158,9 +164,11 @@ lok:
   variables:
     GIT_DEPTH: "0"
     LOK_BACKEND: {backend}
+    LOK_TRUST: "1"   # the settings of the change count
   script:
+    # until the package index has it: pip install git+URL, with the URL of its repository
     - pip install pytest-lok
-    - pytest --lok --junitxml=report.xml
+    - lok first --report junit=report.xml
   artifacts:
     when: always
     reports:
@@ -196,7 +204,7 @@ class FirstFiles:
     def workflow(self) -> str:
         """The text of the first gate."""
         what = "change" if self.change else "text"
-        asks = f'backend = "{SAMPLE}"\n' if self.sample else ""
+        asks = f"{SAMPLE_ASKED}\n" if self.sample else ""
         attached = "" if self.change else 'attach = "item.files"\n'
         return _WORKFLOW.format(
             what="what this branch changes" if self.change else "the files of this project",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_lok.wiring import Project
 
 _SYSTEMS = ("github", "gitlab")
+_FIRST = ".lok/workflows/first.toml"
 
 
 def _init(ci: str | None) -> int:
@@ -35,15 +36,17 @@ def _init(ci: str | None) -> int:
         backend="" if named else name, sample=sample, change=ci is not None or _has_base(project)
     )
     texts = {} if own else {"lok.toml": files.settings}
-    texts |= {".lok/workflows/first.toml": files.workflow, **_schemas()}
+    texts |= {_FIRST: files.workflow, **_schemas()}
     if ci is not None:
         backend, key = _with_key(project, name)
         texts[CI_FILES[ci]] = ci_job(ci, backend=backend, key=key)
+    asks_sample = bool(name) and _asks_sample(root)
     for kept in own:
         call.terminal.result(f"kept   {kept}")
     for path, text in texts.items():
         call.terminal.result(_write_unless_there(root, path, text))
-    for line in _next(files, name, is_known=is_known):
+    written = [*(own or ["lok.toml"]), ".lok", *([CI_FILES[ci]] if ci else [])]
+    for line in _next(files, name, is_known=is_known, written=written, asks_sample=asks_sample):
         call.terminal.note(line)
     return 0
 
@@ -100,7 +103,19 @@ def _schemas() -> Mapping[str, str]:
     }
 
 
-def _next(files: FirstFiles, name: str, *, is_known: bool) -> list[str]:
+def _asks_sample(root: Path) -> bool:
+    """Whether the gate that is there names the sample: it was written when nobody else could answer."""
+    from pytest_lok.cli.first_files import SAMPLE_ASKED
+
+    try:
+        return SAMPLE_ASKED in (root / _FIRST).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+
+
+def _next(
+    files: FirstFiles, name: str, *, is_known: bool, written: list[str], asks_sample: bool
+) -> list[str]:
     """What to say at the end: who answers, and how to see green and red."""
     if files.sample:
         who = "nobody can answer yet, so a sample does; `lok doctor` says how to get a real answer"
@@ -108,8 +123,13 @@ def _next(files: FirstFiles, name: str, *, is_known: bool) -> list[str]:
         who = "nobody can answer yet; `lok doctor` says what to do"
     else:
         who = f"{name} answers" if is_known else f"{name} answers if you are signed in to it"
-    add = ("git add lok.toml .lok && ", "git add oops.py && ") if files.change else ("", "")
-    return [who, f"next: {add[0]}lok first", f"red:  echo 'eval(input())' > oops.py && {add[1]}lok first"]
+    old = (
+        f"but {_FIRST} still asks the sample: delete its step `only-a-sample` and its line "
+        'backend = "sample", then the sample in lok.toml'
+    )
+    add = (f"git add {' '.join(written)} && ", "git add oops.py && ") if files.change else ("", "")
+    first = [who, old] if asks_sample else [who]
+    return [*first, f"next: {add[0]}lok first", f"red:  echo 'eval(input())' > oops.py && {add[1]}lok first"]
 
 
 def _write_unless_there(root: Path, name: str, text: str) -> str:

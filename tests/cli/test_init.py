@@ -115,6 +115,41 @@ def test_one_that_is_known_to_be_signed_in_comes_before_one_that_may_be(empty: P
     assert 'backend = "gemini-api"' in (empty.root / "lok.toml").read_text()
 
 
+def test_a_gate_that_asks_the_sample_is_named_once_somebody_is_there(empty: Project) -> None:
+    empty.lok("init")
+    assert "still asks" not in empty.lok("init").err, "nobody else is there"
+    with FakeLLM([{"reply": "[]"}]) as server:
+        empty.environ |= {"OPENAI_API_KEY": "sk-1234567890", "OPENAI_BASE_URL": f"{server.url}/v1"}
+        said = empty.lok("init").err
+        assert "first.toml still asks the sample: delete its step `only-a-sample` and its" in said
+        first, settings = empty.root / ".lok/workflows/first.toml", empty.root / "lok.toml"
+        before, _, after = first.read_text().partition("# The sample judges nothing.")
+        text = before + after.partition("\n\n")[2]
+        first.write_text(text.replace('backend = "sample"\n', ""))
+        settings.write_text(settings.read_text().partition("# A sample")[0])
+        assert "still asks" not in empty.lok("init").err
+        assert empty.lok("first").code == 0, "what it says to delete is what has to go"
+        assert len(server.requests) == 1
+
+
+def test_the_job_of_a_gateway_runs_with_the_settings_of_the_change(empty: Project) -> None:
+    with FakeLLM([{"reply": "[]"}]) as server:
+        empty.write(
+            "lok.toml",
+            '[backends.gateway]\ntype = "openai"\nmodel = "m"\napi_key_env = "GATEWAY_KEY"\n'
+            f'base_url = "{server.url}/v1"\n',
+        )
+        empty.lok("init")
+        job = {"CI": "true", "LOK_BACKEND": "gateway", "GATEWAY_KEY": "sk-1234567890"}
+        empty.environ |= job
+        empty.environ.pop("LOK_TRUST", None)
+        assert empty.lok("first").code == 2, "settings of a change are not trusted unless the job says so"
+        empty.environ["LOK_TRUST"] = "1"
+        assert empty.lok("first", "--report", "junit=report.xml").code == 0
+        assert len(server.requests) == 1
+        assert (empty.root / "report.xml").is_file()
+
+
 def test_the_files_fit_the_schemas_that_they_name(empty: Project) -> None:
     empty.lok("init")
     for name in ("lok.toml", ".lok/workflows/first.toml"):
@@ -146,11 +181,14 @@ def test_a_job_of_github_has_the_key_of_who_answers(
         empty.environ[variable] = "sk-1234567890"
     if settings:
         empty.write("lok.toml", settings)
-    empty.lok("init", "--ci", "github")
+    done = empty.lok("init", "--ci", "github")
+    assert "next: git add lok.toml .lok .github/workflows/lok.yml && lok first" in done.err
     text = (empty.root / ".github/workflows/lok.yml").read_text()
     assert "fetch-depth: 0" in text
-    assert "      - run: pytest --lok --junitxml=report.xml\n        env:\n" in text
-    assert f"          LOK_BACKEND: {backend}\n          {key}: ${{{{ secrets.{key} }}}} " in text
+    assert "      - run: lok first --report junit=report.xml\n        env:\n" in text
+    assert f"          LOK_BACKEND: {backend}\n" in text
+    assert f"          {key}: ${{{{ secrets.{key} }}}} " in text
+    assert '          LOK_TRUST: "1" ' in text
     assert 'backend = "sample"' not in (empty.root / ".lok/workflows/first.toml").read_text()
 
 
@@ -158,7 +196,7 @@ def test_a_job_of_gitlab(empty: Project) -> None:
     empty.lok("init", "--ci", "gitlab")
     text = (empty.root / ".gitlab-ci.yml").read_text()
     assert '    GIT_DEPTH: "0"\n    LOK_BACKEND: anthropic\n' in text
-    assert "    - pytest --lok --junitxml=report.xml\n" in text
+    assert "    - lok first --report junit=report.xml\n" in text
     again = empty.lok("init", "--ci", "gitlab")
     assert "kept   .gitlab-ci.yml" in again.out
 
