@@ -115,9 +115,9 @@ def _everybody(call: Invocation, world: World) -> list[str]:
     able = [route.backend for route in found if route.problem is None]
     if not able:
         raise nobody(found, world)
-    for route in found:
+    for route in found if call.options.verbose and not call.json else ():
         why = world.only_by_name.get(route.backend)
-        if why and route.problem and route.problem.kind is BackendFault.DISABLED and not call.json:
+        if why and route.problem and route.problem.kind is BackendFault.DISABLED:
             call.terminal.note(f"{route.backend} is left out: {why}")
     return able
 
@@ -140,16 +140,25 @@ command = OptionsCommand(
         "output",
         *COMMON_OPTIONS,
     ),
+    helps={
+        "backend": "Ask these backends: a name, a,b, all, or auto.",
+        "timeout": "Limit of one attempt: seconds, 90s, 5m; 0 = none.",
+        "max_parallel": "How many backends are asked at once.",
+        "cache": "Print a recent answer to the same question again, and keep new ones.  "
+        "[default: what [cache] says]",
+        "verbose": "Print the prompt, the times, and who is left out.",
+    },
     help="""Ask PROMPT (- reads it from standard input), and print each answer when it is there. Several words
     are one question. Whom it asks is said before anything is spent.
 
     It asks the `backend` of [defaults] in lok.toml, or those that -b a,b names: then each of them must
     answer. With --all (or -b all), and without either, it asks every backend that can answer, and one
     answer is enough. A scripted backend, and the API of a provider whose tool is installed, are asked only
-    where they are named. -v prints the prompt as it is asked, and the times.
+    where they are named. -v prints the prompt as it is asked, the times, and who is left out and why.
 
-    An answer to the same question that is younger than a day is given again, and says `(cached)`; so
-    it is for a tool that reads the project only while git sees no change in it. --no-cache asks anew.
+    If the same question was answered less than a day ago, that answer is printed again, with `(cached)`.
+    The answer of a tool that reads the project is printed again only if git sees no change in the
+    project since then. With --no-cache everybody is asked anew.
 
     \b
     Exit codes:  0  answered as just said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -33,7 +34,7 @@ def _doctor(live: bool) -> int:
     from pytest_lok.reports.json_report import dumps
 
     call = Invocation.of(click.get_current_context())
-    checks = [*program_checks(call.environ)]
+    checks = [*program_checks(call.environ, call.options.directory or Path.cwd())]
     try:
         project = call.project()
     except UsageError as broken:

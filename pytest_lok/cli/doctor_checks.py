@@ -15,6 +15,8 @@ from pytest_lok.dataclass import dataclass
 from pytest_lok.version import __version__
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_lok.core.trust.redaction import Redactor
     from pytest_lok.engine.ports import Backend, World
     from pytest_lok.wiring import Project
@@ -29,6 +31,14 @@ _FORGES = {
     "gh": ("GitHub", "https://cli.github.com", ("auth", "token")),
     "glab": ("GitLab", "https://gitlab.com/gitlab-org/cli", ("config", "get", "token")),
 }
+
+_PYTEST_FILES = {
+    **dict.fromkeys(("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"), ""),
+    "pyproject.toml": "[tool.pytest",
+    "tox.ini": "[pytest]",
+    "setup.cfg": "[tool:pytest]",
+}
+"""The files that configure pytest, each with the table that it must have, "" = none. The first one counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +58,8 @@ class DoctorCheck:
     note: str = ""
 
 
-def program_checks(environ: Mapping[str, str]) -> Iterator[DoctorCheck]:
-    """Python and pytest, with what slows pytest down; git and the tools of forges."""
+def program_checks(environ: Mapping[str, str], root: Path) -> Iterator[DoctorCheck]:
+    """Python and pytest, with what slows pytest down in ``root``; git and the tools of forges."""
     from importlib.metadata import entry_points, version
 
     yield DoctorCheck(name="lok", ok=True, found=__version__)
@@ -57,7 +67,7 @@ def program_checks(environ: Mapping[str, str]) -> Iterator[DoctorCheck]:
     yield DoctorCheck(name="pytest", ok=True, found=version("pytest"))
     if any(it.name == "anyio" for it in entry_points(group="pytest11")):
         found = "anyio's plugin takes 0.1 s and more of every session"
-        remedy = 'addopts = ["-p", "no:anyio"] in pytest\'s configuration, unless your tests use it'
+        remedy = f"unless your tests use it: {_addopts(root)}"
         yield DoctorCheck(name="pytest plugins", ok=None, found=found, remedy=remedy)
     version_of_git = _said(environ, "git", "--version")
     yield DoctorCheck(
@@ -67,6 +77,20 @@ def program_checks(environ: Mapping[str, str]) -> Iterator[DoctorCheck]:
         remedy="install git: workflows that look at changes need it",
     )
     yield from _forge_checks(environ)
+
+
+def _addopts(root: Path) -> str:
+    """The line that leaves anyio's plugin out, in the form of the file that configures pytest here."""
+    for directory in (root, *root.parents):
+        for name, table in _PYTEST_FILES.items():
+            try:
+                text = (directory / name).read_text(encoding="utf-8", errors="replace")
+            except OSError:
+                continue
+            if not table or any(line.startswith(table) for line in text.splitlines()):
+                value = '["-p", "no:anyio"]' if name.endswith(".toml") else "-p no:anyio"
+                return f"addopts = {value} in {name}"
+    return "addopts = -p no:anyio below [pytest] in a new pytest.ini"
 
 
 def _forge_checks(environ: Mapping[str, str]) -> Iterator[DoctorCheck]:
@@ -148,7 +172,7 @@ def _seen(state: BackendState) -> DoctorCheck:
     is_able = not state.problem
     model = state.model and f" {state.model}"
     found = f"{state.type}{model}" if is_able else state.shown_problem
-    by_name = f"asked only where it is named: {state.by_name}" if state.by_name else ""
+    by_name = f"asked only by name, because {state.by_name}" if state.by_name else ""
     return DoctorCheck(
         name=f"{BACKEND}{state.name}",
         ok=is_able,

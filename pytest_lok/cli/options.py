@@ -188,8 +188,15 @@ class Options:
         return {name: value for name, value in given.items() if value}
 
 
-def options(*names: str, without: Collection[str] = ()) -> list[click.Parameter]:
-    """The named options as parameters; ``without`` are spellings that mean something else here."""
+def options(
+    *names: str, without: Collection[str] = (), helps: Mapping[str, str] | None = None
+) -> list[click.Parameter]:
+    """The named options as parameters.
+
+    ``without`` are spellings that mean something else here. ``helps`` are texts by name for a verb that the
+    usual text does not fit.
+    """
+    helps = helps or {}
     chosen: list[click.Parameter] = []
     for name in names:
         spec = _SPECS[name]
@@ -197,7 +204,11 @@ def options(*names: str, without: Collection[str] = ()) -> list[click.Parameter]
         if spellings:
             chosen.append(
                 click.Option(
-                    [*spellings, name], help=spec.help, expose_value=False, callback=_remember, **spec.extra
+                    [*spellings, name],
+                    help=helps.get(name, spec.help),
+                    expose_value=False,
+                    callback=_remember,
+                    **spec.extra,
                 )
             )
     return chosen
@@ -219,10 +230,12 @@ class OptionsCommand(click.Command):
         *,
         accepts: Collection[str] = COMMON_OPTIONS,
         without: Collection[str] = (),
+        helps: Mapping[str, str] | None = None,
         params: Iterable[click.Parameter] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(name, params=[*(params or ()), *options(*accepts, without=without)], **kwargs)
+        shared = options(*accepts, without=without, helps=helps)
+        super().__init__(name, params=[*(params or ()), *shared], **kwargs)
         self._accepts = frozenset(accepts)
 
     def invoke(self, ctx: click.Context) -> Any:

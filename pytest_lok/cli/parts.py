@@ -36,7 +36,10 @@ _DIFF = (
 )
 _NOTHING = {
     "staged": ("nothing is staged", "git add, or review what is not: `lok diff --unstaged`"),
-    "branch": ("this branch changes nothing", "commit or write something, or name a range of commits"),
+    "branch": (
+        "this branch changes nothing that git knows",
+        "change something; a new file counts once it is added: `git add FILE`; or name a range of commits",
+    ),
     "uncommitted": ("nothing is uncommitted", "name a range, such as main..HEAD"),
 }
 

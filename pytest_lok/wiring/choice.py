@@ -31,7 +31,7 @@ def only_by_name(settings: Settings, environ: Mapping[str, str], *, recorded: bo
     pays one provider twice without knowing. Where answers are ``recorded`` it needs neither.
     """
     found = {
-        name: "it answers by rules, and has no `strengths`"
+        name: "fixed rules answer, and no model"
         for name, backend in settings.backends.items()
         if backend.type == "scripted" and backend.enabled and not backend.strengths
     }

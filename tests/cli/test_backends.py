@@ -191,7 +191,7 @@ def test_a_sample_is_nobody(bare: Project) -> None:
     done = bare.lok("doctor")
     assert done.code == 1
     said = " ".join(done.out.split())
-    assert "asked only where it is named: it answers by rules" in said
+    assert "asked only by name, because fixed rules answer, and no model" in said
     assert "npm install -g @openai/codex" in said, "somebody is needed"
 
 
@@ -210,6 +210,24 @@ def test_a_plugin_that_costs_every_session_time_is_named(bare: Project) -> None:
     assert "no:anyio" in str(checks(bare)["pytest plugins"]["remedy"]), "httpx brings it along"
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "line"),
+    [
+        ("pytest.ini", "", "addopts = -p no:anyio in pytest.ini"),
+        ("tox.ini", "[pytest]\n", "addopts = -p no:anyio in tox.ini"),
+        ("setup.cfg", "[tool:pytest]\n", "addopts = -p no:anyio in setup.cfg"),
+        ("pyproject.toml", "[tool.pytest]\n", 'addopts = ["-p", "no:anyio"] in pyproject.toml'),
+        ("pyproject.toml", "[project]\n", "below [pytest] in a new pytest.ini"),
+    ],
+)
+def test_the_line_for_pytest_has_the_form_of_its_file(
+    bare: Project, file: str, text: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bare.root)
+    bare.write(file, text)
+    assert line in str(checks(bare)["pytest plugins"]["remedy"])
+
+
 def test_a_broken_lok_toml_has_a_remedy_and_its_lines_stay(bare: Project) -> None:
     bare.write("lok.toml", "[backends.openai]\nbase_url = 'localhost:18765/v1'\n")
     done = bare.lok("doctor")
@@ -224,4 +242,4 @@ def test_a_doctor_fits_80_columns(bare: Project) -> None:
     bare.environ["ANTHROPIC_API_KEY"] = "sk-1234567890"
     out = bare.lok("doctor").out
     assert max(len(line) for line in out.splitlines() if str(bare.root) not in line) <= 80
-    assert "asked only where it is named: claude is installed, and" in out
+    assert "asked only by name, because claude is installed, and" in out

@@ -321,7 +321,11 @@ def test_a_branch_is_reviewed_since_it_left_the_default_branch(repository: Proje
     git(repository, "branch", "-m", "main")
     git(repository, "commit", "-q", "-m", "a")
     git(repository, "checkout", "-q", "-b", "work")
-    assert "this branch changes nothing" in repository.lok("security-review").err
+    repository.write("new.py", "eval(input())\n")
+    told = repository.lok("security-review").err
+    assert "this branch changes nothing that git knows" in told
+    assert "a new file counts once it is added: `git add FILE`" in told
+    (repository.root / "new.py").unlink()
     repository.write("lok.toml", (repository.root / "lok.toml").read_text().replace("RULE", "injection"))
     repository.write("src/a.py", "x = 1\neval(x)\n")
     assert repository.lok("security-review").code == 1, "also what is not committed"

@@ -76,12 +76,15 @@ def test_two_keys_are_two_answers(bare: Project, server: FakeLLM) -> None:
 def test_a_tool_and_the_key_of_its_provider_are_paid_once(bare: Project, server: FakeLLM, way: str) -> None:
     export(bare, server, "anthropic")
     fake_tool(bare.root / "bin", name="claude", out=CLAUDE)
-    done = bare.lok("ask", *way.split(), "?")
+    done = bare.lok("ask", "-v", *way.split(), "?")
     assert done.err.splitlines()[:2] == [
         "anthropic is left out: claude is installed, and asks the same provider",
         "asking claude",
     ]
     assert "the tool says so" in done.out
+    assert "left out" not in bare.lok("ask", *way.split(), "?").err, (
+        "who asks often need not read it each time"
+    )
     assert server.requests == []
     assert bare.lok("ask", "-b", "claude,anthropic", "?").out.count("\n== ") == 1, (
         "both, where both are named"

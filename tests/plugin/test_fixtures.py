@@ -57,7 +57,7 @@ def test_a_question_from_a_python_test(suite: Suite) -> None:
 
         def test_auto(lok):
             result = lok.ask("anything", backend="auto")
-            assert "echo: asked only where it is named" in result.steps["ask"].reason
+            assert "echo: asked only by name" in result.steps["ask"].reason
 
         def test_trouble(lok):
             result = lok.ask("trouble")

@@ -99,7 +99,7 @@ def _problem(name: str, world: Choosable) -> BackendError | None:
     if problem is not None or why is None:
         return problem
     return BackendError(
-        f"{name} is asked only where it is named: {why}",
+        f"{name} is asked only by name, because {why}",
         kind=BackendFault.DISABLED,
         backend=name,
         hint=f'name it: `-b {name}`, or backend = "{name}"',

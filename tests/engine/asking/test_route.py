@@ -63,7 +63,7 @@ def test_nobody_gets_one_that_is_asked_only_by_name(tmp_path: Path) -> None:
     assert route("anything", world).backend == "up"
     found = {it.backend: it.problem for it in routes("anything", world)}
     assert found["rules"] is not None
-    assert found["rules"].message == "rules is asked only where it is named: its answers are written"
+    assert found["rules"].message == "rules is asked only by name, because its answers are written"
 
 
 @pytest.mark.parametrize(
