@@ -142,7 +142,7 @@ def main() -> int:
 
     stage.act("A shop, and a branch that lets customers search their orders")
     sample = Sample.make(root)
-    stage.line("Among others, the branch adds this line to web.py. The project's own tests are green:")
+    stage.line("Among other lines, the branch adds this line to web.py. The project's own tests are green:")
     stage.line(UNSAFE, "+")
     stage.line("")
     stage.line("Its workflow reads the diff of the branch, beside those tests:")
