@@ -20,7 +20,7 @@ from pytest_lok.cli.terminal import Terminal
 from pytest_lok.core.events import Event, RunWaiting, StepRetrying, StepStarted
 from pytest_lok.reports.console import duration
 from pytest_lok.reports.table import MARKS
-from pytest_lok.reports.widths import folded
+from pytest_lok.reports.widths import folded, wrapped
 
 _FRAME_INTERVAL = 0.1  # seconds between two looks at whether anything has changed
 _MOST_ROWS = 10
@@ -140,7 +140,8 @@ class LiveView:
         if not outcome:
             return Text(self._terminal.escape_untrusted(words))
         words = self._terminal.escape_untrusted(words)
-        text = Text(folded(f"{MARKS[outcome]} {words}", self._console.width))
+        facts = folded(f"{MARKS[outcome]} {words}", self._console.width).split("\n")
+        text = Text("\n".join(row for fact in facts for row in wrapped(fact, self._console.width)))
         # of a step the outcome, of the run's last line all
         text.stylize(_STYLES[outcome], 0, len(outcome) + 2 if words.startswith(outcome) else None)
         return text

@@ -16,9 +16,10 @@ from pytest_lok.core.events import (
     StepRetrying,
     StepStarted,
 )
+from pytest_lok.core.results import Outcome
 from pytest_lok.core.text.truncation import leave_out_middle
 from pytest_lok.reports.console import details, status
-from pytest_lok.reports.facts import in_spite_of, some
+from pytest_lok.reports.facts import in_spite_of, many, some
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import StepResult
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _NAME_WIDTH = 30  # columns of the longest name beside which what follows still stands in a column
 _NEAR = 10  # lines above the end that are still in sight
 _NAMED = 8
+_WIDTH = 80  # columns of a table where nobody knows how many there are
 _MANY = 10  # parts of a step whose number is told before the first one begins
 _PROMPT_LINES = 60  # lines of a prompt that -v shows
 
@@ -38,7 +40,8 @@ class ProgressLines:
 
     ``finished`` False leaves out the ends of steps, because something else shows them. ``printed`` says
     of which steps the output goes to stdout anyway. ``title`` is the first line, "" = none. ``needs`` has the
-    declared dependencies of each step. ``width`` is how many columns there are.
+    declared dependencies of each step. Reasons are wrapped to fit ``width``, 0 = lines
+    of any length. ``every`` False counts the skipped steps in a line, instead of naming each.
     """
 
     def __init__(
@@ -49,7 +52,8 @@ class ProgressLines:
         printed: Literal["leaves", "all", "none"] = "leaves",
         title: str = "",
         needs: Mapping[str, Sequence[str]] | None = None,
-        width: int = 80,
+        width: int = 0,
+        every: bool = True,
     ) -> None:
         self._verbose = verbose
         self._shows_finished = finished
@@ -57,6 +61,7 @@ class ProgressLines:
         self._title = title
         self._needs = needs or {}
         self._screen_width = width
+        self._names_skipped = every
         self._name_width = 0
         self._steps: tuple[str, ...] = ()
         self._leaves: frozenset[str] = frozenset()
@@ -115,34 +120,52 @@ class ProgressLines:
                 yield "", f"again    {event.step:<{self._name_width}}  {why}"
             case StepFinished(result=result):
                 self._results[result.name] = result
-                if self._shows_finished and not self._is_told_together(result):
+                if self._shows_finished and not self._is_told_together(result) and not self._counts(result):
                     yield from self._finished(result)
             case RunFinished() if self._shows_finished:
+                yield from self._skipped_steps()
                 yield from self._stopped_steps()
 
     def _finished(self, result: StepResult) -> Iterator[Line]:
         yield result.outcome, status(result, self._name_width)
         if result.ran and (rests_on := in_spite_of(self._needs.get(result.name, ()), self._results)):
             yield "", f"    {rests_on}"
-        shown = details(result, output=not self._prints(result.name), whole=self._verbose)
+        output = not self._prints(result.name)
+        shown = details(result, output=output, whole=self._verbose, columns=self._screen_width)
         yield from (("", line) for line in shown)
-        if self._verbose:
+        # without agreement each answer stands above
+        if self._verbose and (result.passed or result.items):
             from pytest_lok.reports.table import table
 
-            yield from (("", f"    {line}") for line in table(result, width=self._screen_width - 4))
+            yield from (
+                ("", f"    {line}") for line in table(result, width=(self._screen_width or _WIDTH) - 4)
+            )
 
     def _is_told_together(self, result: StepResult) -> bool:
         """Whether the step was ended by what stopped the run, or did not begin because of that."""
         root = self._results.get(result.blocked_by, result)
         return bool(self._stopped) and root.outcome.red and root.reason.endswith(self._stopped)
 
+    def _counts(self, result: StepResult) -> bool:
+        """Whether the step is counted at the end of the run, and not named."""
+        return not self._names_skipped and result.outcome is Outcome.SKIPPED
+
+    def _skipped_steps(self) -> Iterator[Line]:
+        """Of the steps that are not named a line for those that were not needed, and one for the others."""
+        counted = [it for it in self._results.values() if self._counts(it) and not self._is_told_together(it)]
+        for words, blocked in (("not needed", False), ("not run", True)):
+            if number := sum(it.blocked is blocked for it in counted):
+                yield "skipped", f"skipped  {words}: {many(number, 'step')}"
+
     def _stopped_steps(self) -> Iterator[Line]:
-        """One line for all steps that were running, and one for all that had not begun."""
+        """Of each outcome a line for all steps that were running, and one for all that had not begun."""
         known = (self._results[name] for name in self._steps if name in self._results)
         ended = [result for result in known if self._is_told_together(result)]
         for word, began in (("stopped", True), ("not run", False)):
-            if names := [result.name for result in ended if bool(result.attempts) is began]:
-                yield "error", f"error    {word}: {some(names, _NAMED)}"
+            for outcome in Outcome:
+                names = [it.name for it in ended if bool(it.attempts) is began and it.outcome is outcome]
+                if names:
+                    yield outcome, f"{outcome:<7}  {word}: {some(names, _NAMED)}"
 
     def _prints(self, name: str) -> bool:
         """Whether the output of a step goes to stdout, and is not repeated here."""

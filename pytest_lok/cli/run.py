@@ -56,12 +56,14 @@ def run_plan(
     reports = _reports(call)
     answering = require_trust(call, project).recording(options.record).caching(bool(options.cache))
     world = replace(answering.world(), dry_run=options.dry_run)
+    columns = terminal.width if terminal.err.isatty() else 0
     lines = ProgressLines(
         verbose=options.verbose,
         printed="none" if report else _printed_elsewhere(call),
         title=f"{plan.workflow.stem}: {about}" if (about := plan.workflow.description) else "",
         needs={step.name: step.depends_on for step in plan.steps},
-        width=terminal.width,
+        width=columns,
+        every=options.verbose or report is None,
     )
     quiet = options.quiet or (options.json and not options.verbose)
     shown = view(terminal, lines, color=call.color, quiet=quiet)
@@ -75,7 +77,7 @@ def run_plan(
     shown.say(blank)
     if not (options.quiet and options.output is None and not call.json):
         call.deliver(text)
-    again = recap(lines.out_of_sight(text if blank else ""), lines.name_width)
+    again = recap(lines.out_of_sight(text if blank else ""), lines.name_width, columns=columns)
     shown.say([*blank, *again, (result.outcome, summary(result))])
     if options.quiet and not options.json:
         terminal.note(summary(result))

@@ -33,12 +33,16 @@ def _suggest(words: tuple[str, ...]) -> int:
         ]
         call.deliver(dumps(plain))
         return 0 if able else _UNABLE
-    rows = [("", "BACKEND", "WHY", "STATE")]
+    on_screen = call.terminal.out.isatty() and call.options.output is None
+    rows = [("", "BACKEND", "WHY AND STATE") if on_screen else ("", "BACKEND", "WHY", "STATE")]
     for route in found:
         mark = "->" if route in able[:1] else ""
         problem = route.problem.message if route.problem else "available"
-        rows.append((mark, route.backend, route.why, problem.removeprefix(f"{route.backend}: ")))
-    call.deliver(columns(rows))
+        state = problem.removeprefix(f"{route.backend}: ").removeprefix(f"{route.backend} is ")
+        # two columns of sentences are too wide for a screen
+        said = (f"{route.why}; {state}",) if on_screen else (route.why, state)
+        rows.append((mark, route.backend, *said))
+    call.deliver(columns(rows, width=call.terminal.width if on_screen else None, whole=True))
     if not able:
         call.terminal.note("nobody can answer; `lok doctor` says what to do")
     return 0 if able else _UNABLE

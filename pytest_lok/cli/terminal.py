@@ -158,7 +158,10 @@ class Terminal:
         return escape_ci_commands(text) if self._runner_obeys else text
 
 
-def columns(rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
-    """Rows of cells as aligned text with control characters escaped; ``width`` cuts the last cells."""
+def columns(rows: Sequence[Sequence[str]], *, width: int | None = None, whole: bool = False) -> str:
+    """Rows of cells as aligned text with control characters escaped; ``width`` cuts the last cells.
+
+    With ``whole`` they are wrapped instead.
+    """
     rows = [[escape_control_chars(cell) for cell in row] for row in rows]
-    return "\n".join(aligned(rows, width=width))
+    return "\n".join(aligned(rows, width=width, whole=whole))

@@ -10,10 +10,12 @@ import click
 
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
-from pytest_lok.errors import LokError, UsageError
+from pytest_lok.errors import LokError
 
 if TYPE_CHECKING:
     from pytest_lok.wiring import Project
+
+_DECLINED = 2
 
 
 def require_trust(call: Invocation, project: Project) -> Project:
@@ -21,15 +23,20 @@ def require_trust(call: Invocation, project: Project) -> Project:
 
     On a terminal the user is asked, and a yes is remembered.
     """
+    from pytest_lok.reports.widths import wrapped
+
     distrust = project.distrust
     if distrust is None:
         return project
     if not _can_ask(call):
         raise distrust
-    call.terminal.note(f"{distrust.message}\n")
+    rows = (row for line in distrust.message.split("\n") for row in wrapped(line, call.terminal.width))
+    call.terminal.note("\n".join([*rows, ""]))
     call.terminal.err.write("Trust this until it changes? [y/N] ")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise UsageError(f"{project.settings.restricted.file} is not trusted; nothing was run")
+        # no is an answer, not an error
+        call.terminal.note(f"{project.settings.restricted.file} is not trusted; nothing was run")
+        raise click.exceptions.Exit(_DECLINED)
     _grant(project)
     return replace(project, trusted=True)
 

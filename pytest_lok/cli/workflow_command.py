@@ -11,7 +11,7 @@ import click
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import ALL_OPTIONS, OptionsCommand, options
 from pytest_lok.cli.resolve import find
-from pytest_lok.errors import LokError
+from pytest_lok.errors import LokError, PlanError, SettingsError, UsageError, WorkflowError
 from pytest_lok.reports.escaping import escape_control_chars
 
 if TYPE_CHECKING:
@@ -117,7 +117,17 @@ class WorkflowGroup(click.Group):
 
     def find_command(self, ctx: click.Context, name: str, rest: Sequence[str]) -> click.Command:
         """The command with that name; UsageError if there is none."""
-        _, workflow = find(ctx, name, rest)
+        try:
+            _, workflow = find(ctx, name, rest)
+        except (WorkflowError, SettingsError, PlanError):
+            raise
+        except UsageError:
+            from pytest_lok.cli.main import COMPOSED
+
+            if name not in COMPOSED:
+                raise
+            hint = f"`lok {name} … --toml` prints the workflow that it runs"
+            raise UsageError(f"{name} is a verb, and no workflow", hint=hint) from None
         return WorkflowCommand(name, workflow, self._action, self._accepts)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

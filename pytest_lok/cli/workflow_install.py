@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MOST_BYTES = 1 << 20
 _MOST_REDIRECTS = 5
 _SECONDS = 30.0
+_DECLINED = 2
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -247,6 +248,7 @@ def _read(project: Project, name: str, data: bytes) -> Workflow:
 def _show(call: Invocation, name: str, source: str, workflow: Workflow, data: bytes) -> None:
     """Say in short what the workflow is, before it is there; what it runs and grants stands in its file."""
     from pytest_lok.core.workflow.model import Shell
+    from pytest_lok.reports.facts import many
     from pytest_lok.store.installed import digest_of
 
     commands = [step for step in workflow.steps if isinstance(step.action, Shell)]
@@ -255,7 +257,10 @@ def _show(call: Invocation, name: str, source: str, workflow: Workflow, data: by
     ]
     note = call.terminal.note
     note(f"{name} from {source}\nsha256 {digest_of(data)}\n{workflow.description}".rstrip())
-    note(f"{len(workflow.steps)} steps, {len(commands)} of them commands, {len(edits)} edit files")
+    parts = [many(len(commands), "command")] if commands else []
+    parts += [f"{len(edits)} may edit files"] if edits else []
+    among = ", ".join(parts)
+    note(many(len(workflow.steps), "step") + (f": {among}" if among else ""))
     for warning in workflow.warnings:
         note(f"warning: {warning}")
 
@@ -267,7 +272,9 @@ def _confirm(call: Invocation, question: str, yes: bool) -> None:
         raise UsageError("nothing was written: nobody is here to confirm it", hint="--yes confirms it")
     call.terminal.err.write(f"\n{question} [y/N] ")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise UsageError("nothing was written")
+        # no is an answer, not an error
+        call.terminal.note("nothing was written")
+        raise click.exceptions.Exit(_DECLINED)
 
 
 def _put(installed: InstalledWorkflows, name: str, source: str, data: bytes) -> None:

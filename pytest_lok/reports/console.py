@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from pytest_lok.core.results import BEFORE_FIX, Outcome, RunResult, Section, StepResult, Usage
 from pytest_lok.core.text.truncation import one_line
-from pytest_lok.reports.facts import brief, done, item_label, last_attempt, many
+from pytest_lok.reports.facts import brief, done, fixed, item_label, last_attempt, many, outcomes
+from pytest_lok.reports.widths import wrapped
 
 NOTHING_JUDGED = "nothing was judged: every step was skipped by its own `when`"
 # of one section: the end of a log is where the error is
@@ -27,33 +28,36 @@ def status(result: StepResult, width: int = 0) -> str:
     facts += [*brief(result), ", ".join(backends([result])), cost(result.usage)]
     if result.attempts > 1 and not result.items:
         facts.append(f"{result.attempts} attempts")
+    facts.append(fixed(result))
     if _stands_on_its_line(result):
         facts.append(result.reason)
     return "  ".join([f"{result.outcome:<7}", f"{result.name:<{width}}", *filter(None, facts)]).rstrip()
 
 
-def details(result: StepResult, *, output: bool, whole: bool = False) -> Iterator[str]:
+def details(result: StepResult, *, output: bool, whole: bool = False, columns: int = 0) -> Iterator[str]:
     """What a step did, and why it did not pass, indented; ``output`` adds what it printed or said.
 
     ``whole`` leaves nothing out, also not the sections of a step that passed; else of a long text the end
-    is shown.
+    is shown. Reasons and findings are wrapped to fit ``columns``, 0 = lines of any length.
     """
-    if not result.passed:
-        yield from _why(result, whole=whole)
-    for line in done(result, whole=whole):
-        yield from _indented(line)
-    if result.outcome is Outcome.SKIPPED or (result.passed and not whole):
-        return
-    for section in result.sections if result.passed else _evidence(result, output=output, whole=whole):
-        text = section.text if whole else tail(section.text)
-        if "\n" not in text and BEFORE_FIX in section.title:
-            yield from _indented(f"{section.title}: {text}")
+    sections: list[Section] = []
+    if result.outcome is not Outcome.SKIPPED and (whole or not result.passed):
+        known = result.sections if result.passed else _evidence(result, output=output, whole=whole)
+        sections = [it if whole else replace(it, text=tail(it.text)) for it in known]
+    why = () if result.passed else _why(result, sections, whole=whole)
+    facts = [row for line in done(result, whole=whole) for row in _indented(line)]
+    yield from _wrapped([*why, *facts], columns)
+    for section in sections:
+        if "\n" not in section.text and BEFORE_FIX in section.title:
+            yield from _wrapped(_indented(f"{section.title}: {section.text}"), columns)
         else:
             yield f"    --- {section.title} ---"
-            yield from _indented(text)
+            # the output of a program stays as it is
+            worded = section.title.endswith("findings")
+            yield from _wrapped(_indented(section.text), columns if worded else 0)
 
 
-def recap(steps: Sequence[StepResult], width: int = 0) -> Iterator[tuple[str, str]]:
+def recap(steps: Sequence[StepResult], width: int = 0, *, columns: int = 0) -> Iterator[tuple[str, str]]:
     """Steps that are not passed once more: lines, each with the outcome that it tells ("" = none).
 
     Of each step they hold the first line of its reason, and its last lines.
@@ -62,7 +66,9 @@ def recap(steps: Sequence[StepResult], width: int = 0) -> Iterator[tuple[str, st
         yield "", "--- what did not pass ---"
     for step in steps[:_RECAPPED]:
         yield step.outcome, status(step, width)
-        below = [*_indented(one_line(_reason(step), _RECAP_CHARS)), *_items(step, _RECAP_LINES)]
+        reason = _reason(step)
+        below = [*_indented(one_line(reason, _RECAP_CHARS))] if reason else []
+        below = [*_wrapped([*below, *_items(step, _RECAP_LINES)], columns)]
         for section in [*_evidence(step, output=True, whole=False)][-1:]:
             below += _indented("\n".join(tail(section.text).split("\n")[-_RECAP_LINES:]))
         yield from (("", line) for line in below)
@@ -86,12 +92,12 @@ def _stands_on_its_line(result: StepResult) -> bool:
     return result.outcome is Outcome.SKIPPED and one_line(result.reason, _RECAP_CHARS) == result.reason
 
 
-def _why(result: StepResult, *, whole: bool) -> Iterator[str]:
-    if not _stands_on_its_line(result):
-        yield from _indented(_reason(result) or "no reason was given")
+def _why(result: StepResult, sections: Sequence[Section], *, whole: bool) -> Iterator[str]:
+    if not _stands_on_its_line(result) and (reason := _reason(result)):
+        yield from _indented(_without_findings(reason, sections))
     if result.hint:
         yield from _indented(f"hint: {result.hint}")
-    yield from _items(result, len(result.items) if whole else _ITEMS)
+    yield from _items(result, len(result.items) if whole else _ITEMS, sections)
     for refusal in result.refusals:
         if refusal.reason not in result.reason:
             yield from _indented(f"{refusal.backend}: {refusal.kind}: {refusal.reason}")
@@ -121,7 +127,7 @@ def summary(result: RunResult) -> str:
     """One line: the run's outcome, time, how many steps came to what, who answered and the cost."""
     counts = Counter(step.outcome for step in result.steps.values())
     facts = [
-        ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]),
+        outcomes(counts),
         ", ".join(backends(result.steps.values())),
         cost(result.usage),
     ]
@@ -199,22 +205,39 @@ def tail(text: str) -> str:
     return f"[{left_out:,} characters before]\n{kept}" if left_out > 0 else kept
 
 
+def _wrapped(lines: Iterable[str], columns: int) -> Iterator[str]:
+    """The lines, broken between words where there are so many columns; a quote stays as it is."""
+    for line in lines:
+        yield from [line] if not columns or line.lstrip().startswith("> ") else wrapped(line, columns)
+
+
 def _indented(text: str) -> Iterator[str]:
     return (f"    {line}".rstrip() for line in text.split("\n"))
 
 
 def _reason(result: StepResult) -> str:
-    """The reason, without those of the items that stand below it."""
+    """The reason; "" if it counts the items that stand below it, as the line of the step does."""
     bad = sum(item.outcome is not Outcome.PASSED for item in result.items)
-    counted = f"{bad} of {len(result.items)} items did not pass"
-    return counted if result.items and result.reason.startswith(f"{counted}: ") else result.reason
+    if bad and result.reason.startswith(f"{bad} of {len(result.items)} items did not pass"):
+        return ""
+    return result.reason or "no reason was given"
 
 
-def _items(result: StepResult, most: int) -> Iterator[str]:
+def _without_findings(reason: str, sections: Sequence[Section]) -> str:
+    """A reason without the findings that a section below shows whole."""
+    shown = {line for it in sections if it.title.endswith("findings") for line in it.text.split("\n")}
+    first, *lines = reason.split("\n")
+    left = [line for line in lines if line not in shown and line.partition(" (")[0] not in shown]
+    return "\n".join([first if left or not lines else first.removesuffix(":"), *left])
+
+
+def _items(result: StepResult, most: int, sections: Sequence[Section] = ()) -> Iterator[str]:
     """The items that did not pass, each with its last lines."""
     bad = [item for item in result.items if item.outcome is not Outcome.PASSED]
     for item in bad[:most]:
-        yield from _indented(f"{item_label(item)}: {item.outcome}: {item.reason}")
+        of_item = [it for it in sections if it.title.startswith(f"[{item.index}] ")]
+        reason = _without_findings(item.reason, of_item)
+        yield from _indented(f"{item_label(item)}: {item.outcome}: {reason}")
         said = _without_reason(item.output, item.reason)
         if said:
             yield from (f"  {line}" for line in _indented("\n".join(tail(said).split("\n")[-_RECAP_LINES:])))

@@ -74,22 +74,31 @@ def done(result: StepResult, *, whole: bool = False) -> Iterator[str]:
     yield from _first((f"set aside: {line}" for line in result.set_aside), "finding", whole=whole)
 
 
+def fixed(result: StepResult) -> str:
+    """``after 1 fix: verify failed``: the corrections of a step that passed; "" = none."""
+    before = [it for it in result.sections if it.title.startswith(BEFORE_FIX)]
+    if not before or not result.passed:
+        return ""
+    why = one_line(before[-1].text.partition("\n")[0].partition(":")[0], _REASON)
+    return f"after {len(before)} {'fix' if len(before) == 1 else 'fixes'}: {why}"
+
+
 def edited(file: EditedFile) -> str:
     """``edited src/app.py (+1 -1)``."""
     return f"{'created' if file.created else 'edited'} {file.file} (+{file.added} -{file.removed})"
 
 
 def in_spite_of(needs: Sequence[str], results: Mapping[str, StepResult]) -> str:
-    """``2 of 3 passed (c: quota)``: which steps a step does not rest on, though it depends on them.
+    """``2 of 3 passed, not c``: which steps a step does not rest on, though it depends on them.
 
-    "" where all passed, or were skipped by their own ``when``.
+    "" where all passed, or were skipped by their own ``when``. Why one did not pass stands above.
     """
     known = [results[name] for name in needs if name in results]
     broken = [it for it in known if not it.passed and (it.outcome is not Outcome.SKIPPED or it.blocked)]
     if not broken:
         return ""
-    why = "; ".join(f"{it.name}: {one_line(it.reason, _REASON)}" for it in broken)
-    return f"{sum(it.passed for it in known)} of {len(known)} passed ({why})"
+    names = ", ".join(it.name for it in broken)
+    return f"{sum(it.passed for it in known)} of {len(known)} passed, not {names}"
 
 
 def last_attempt(sections: Iterable[Section]) -> list[Section]:
@@ -127,6 +136,13 @@ def some(names: Sequence[str], most: int) -> str:
 def many(number: int, what: str) -> str:
     """``1 step``, ``2 steps``."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def outcomes(counts: Mapping[Outcome, int]) -> str:
+    """``1 passed, 2 errors``: how many steps or items came to what; "" = there are none."""
+    several = {Outcome.ERROR: "errors"}
+    known = [(outcome, counts[outcome]) for outcome in Outcome if counts.get(outcome)]
+    return ", ".join(f"{n} {several.get(it, it) if n > 1 else it}" for it, n in known)
 
 
 def _first(lines: Iterable[str], what: str, *, whole: bool) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pytest_lok.core.results import ItemResult, Outcome, Reply, Section, StepRes
 from pytest_lok.core.text.truncation import leave_out_middle, one_line
 from pytest_lok.core.workflow.model import Ask, Shell, Step
 from pytest_lok.reports.console import cost, duration
-from pytest_lok.reports.facts import done, item_label, last_attempt, many, vote
+from pytest_lok.reports.facts import done, item_label, last_attempt, many, outcomes, vote
 from pytest_lok.reports.table import table
 from pytest_lok.reports.untrusted import escape_untrusted
 
@@ -74,7 +74,7 @@ def table_of(result: StepResult) -> list[str]:
         return table(result, width=_WIDTH)
     items = sorted(result.items, key=lambda item: not item.outcome.red)
     counts = Counter(item.outcome for item in items[_ROWS:])
-    rest = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+    rest = outcomes(counts)
     more = [f"and {many(len(items) - _ROWS, 'item')} more: {rest}"] if rest else []
     return [*table(replace(result, items=tuple(items[:_ROWS])), width=_WIDTH), *more]
 

@@ -92,7 +92,7 @@ def _questions(steps: Sequence[PlannedStep]) -> str:
         if for_each is None or for_each.expression is None:
             known += count.times(1 if for_each is None else len(for_each.inline))
         elif count.most:
-            unknown.append(f"{count} for each item of {planned.step.name}")
+            unknown.append(f"for each item of {planned.step.name}: {count}")
     parts = [str(known)] if known.most or not unknown else []
     return "; ".join([*parts, *unknown])
 
@@ -178,7 +178,7 @@ def _conditions(step: Step) -> Iterator[str]:
         yield f"for each of {source or f'{len(step.for_each.inline)} items'}"
     if step.retries:
         again = _many(step.retries, "retry", "retries")
-        yield f"after trouble {again}, the first after {step.retry_delay:g} s"
+        yield f"if an attempt fails: {again}, the first after {step.retry_delay:g} s"
     if isinstance(step.action, Ask):
         yield from _consequences(step.action)
     for condition in step.asserts:

@@ -79,7 +79,9 @@ def transcript(result: RunResult, topic: str, debaters: Sequence[str], rounds: i
             parts += [f"## Round {number}", *spoken]
     conclusion = result.steps.get(CONCLUSION)
     if conclusion is not None:
-        said = conclusion.output if conclusion.passed else f"There is none: {conclusion.reason}"
+        alone = sum(_passed(result, name, 1) for name in debaters) < 2
+        why = "fewer than two positions" if alone else conclusion.reason
+        said = conclusion.output if conclusion.passed else f"There is none: {why}"
         parts += ["## Conclusion", said]
     return "\n\n".join(parts)
 

@@ -271,3 +271,10 @@ def test_an_empty_text_is_refused_by_each(project: Project) -> None:
         done = project.lok(verb, " ")
         assert (done.code, done.out) == (2, "")
         assert "is empty" in done.err
+
+
+def test_a_verb_is_no_workflow_to_plan(project: Project) -> None:
+    done = project.lok("plan", "debate")
+    assert done.code == 2
+    assert "debate is a verb, and no workflow" in done.err
+    assert "`lok debate … --toml`" in done.err

@@ -114,11 +114,11 @@ assert = ["output != ''"]
 """,
     )
     done = project.lok("plan", "w")
-    assert "after trouble 2 retries, the first after 1 s" in done.out
+    assert "if an attempt fails: 2 retries, the first after 1 s" in done.out
     assert "; what they find is put together" in done.out
     assert "asked again 1 time if that does not hold" in done.out
     assert "Gate: fail_on = critical, scope = diff." in done.out
     assert "Budget: calls = 9." in done.out
-    assert "3 steps, 2 questions, at most 6; 1 question, at most 4 for each item of each." in done.out
+    assert "3 steps, 2 questions, at most 6; for each item of each: 1 question, at most 4." in done.out
     steps = project.lok("plan", "w", "--json").document["steps"]
     assert steps[1]["questions"] == {"usual": 2, "most": 6}

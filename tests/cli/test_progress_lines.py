@@ -55,7 +55,7 @@ def test_a_step_says_on_which_steps_it_does_not_rest() -> None:
         finished("quick"),
         finished("last"),
     )
-    assert said[-2:] == ["passed   last    1.0 s", "    1 of 2 passed (slow: rate limit)"]
+    assert said[-2:] == ["passed   last    1.0 s", "    1 of 2 passed, not slow"]
     assert lines(log, STARTED, finished("slow"), finished("last"))[-1] == "passed   last    1.0 s"
 
 
@@ -81,3 +81,11 @@ def test_steps_that_a_signal_ended_are_told_in_two_lines() -> None:
     )
     assert said == ["error    stopped: slow", "error    not run: last"]
     assert log.out_of_sight("\n" * 12) == []
+
+
+def test_a_verb_counts_the_steps_that_were_not_needed() -> None:
+    log = ProgressLines(every=False)
+    unneeded = finished("quick", Outcome.SKIPPED, reason="when is false: steps.slow.passed")
+    blocked = finished("last", Outcome.SKIPPED, reason="blocked: step 'slow' had an error", blocked_by="slow")
+    said = lines(log, STARTED, finished("slow"), unneeded, blocked, RunFinished(seconds=1.0))
+    assert said[1:] == ["skipped  not needed: 1 step", "skipped  not run: 1 step"]

@@ -34,7 +34,7 @@ def test_it_shows_the_best_that_can_answer_and_why(project: Project) -> None:
     assert rows[1][1] == "safe"
     assert "`xss`" in done.out.splitlines()[1]
     assert "command not found: no-such-program-anywhere" in done.out.splitlines()[2]
-    assert "rules is asked only by name" in done.out
+    assert "asked only by name" in done.out
 
 
 def test_for_programs(project: Project) -> None:

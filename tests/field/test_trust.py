@@ -378,6 +378,7 @@ def test_on_a_terminal_the_user_is_asked_once(clone: Project, answer: bytes, ran
     os.close(follower)
     assert "Trust this until it changes? [y/N]" in said
     assert "runs sh evil.sh" in said
+    assert "error" not in said, "no is an answer"
     assert pwned(clone) is ran
     assert (clone.lok(*words).code == 0) is ran
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_lok.core.results import CACHED_USAGE, Section, Usage
+from pytest_lok.core.results import CACHED_USAGE, ItemResult, Outcome, Section, Usage
 from pytest_lok.reports.console import answer, cost, details, duration, outputs, status, summary, tail
 from tests.reports.results import ERROR, FAILED, PASSED, SKIPPED, SOFT, run_of
 
@@ -88,7 +88,6 @@ def test_a_refusal_the_reason_tells_already_is_not_repeated() -> None:
 
 def test_items_that_did_not_pass_are_named() -> None:
     assert list(details(SOFT, output=True)) == [
-        "    2 of 3 items did not pass",
         "    [1] b: failed: exit code 2",
         "    [2] c: error: timed out",
     ]
@@ -180,3 +179,60 @@ def test_answers_that_were_known_already_are_called_cached() -> None:
     paid = Usage(calls=1, input_tokens=10, output_tokens=2, cost_usd=0.5)
     assert cost(CACHED_USAGE) == cost(CACHED_USAGE + CACHED_USAGE) == "(cached)"
     assert cost(paid + CACHED_USAGE + CACHED_USAGE) == "12 tokens, $0.5000 (2 cached)"
+
+
+HEADLINE = "[critical] injection a.py:1 - text becomes code"
+FINDING = Section(title="findings", text=f"{HEADLINE}\n  blocks\n  > eval(x)")
+
+
+def test_a_finding_is_told_once() -> None:
+    reason = f'2 findings block (fail_on = "high"):\n{HEADLINE}'
+    result = replace(FAILED, reason=reason, hint="", output="", sections=(FINDING,))
+    said = list(details(result, output=True))
+    assert said[:3] == [
+        '    2 findings block (fail_on = "high")',
+        "    --- findings ---",
+        f"    {HEADLINE}",
+    ]
+    doubted = replace(result, reason=f"{reason} (no such file)\n[high] bug b.py:2 - wrong")
+    assert list(details(doubted, output=True))[:2] == [
+        '    2 findings block (fail_on = "high"):',
+        "    [high] bug b.py:2 - wrong",
+    ]
+
+
+def test_a_finding_of_an_item_is_told_once() -> None:
+    item = ItemResult(index=0, item="a.py", outcome=Outcome.FAILED, reason=f"1 finding blocks:\n{HEADLINE}")
+    reason = f"1 of 1 items did not pass: [0] {item.reason}"
+    sections = (replace(FINDING, title="[0] findings"),)
+    result = replace(FAILED, reason=reason, hint="", output="", items=(item,), sections=sections)
+    assert list(details(result, output=True))[:3] == [
+        "    [0] a.py: failed: 1 finding blocks",
+        "    --- [0] findings ---",
+        f"    {HEADLINE}",
+    ]
+
+
+def test_reasons_are_wrapped_and_what_a_program_printed_is_not() -> None:
+    long = "word " * 20 + "end"
+    printed = "line " * 20 + "end"
+    sections = (Section(title="verify", text=printed),)
+    result = replace(FAILED, reason=long, hint="", output="", sections=sections)
+    said = list(details(result, output=False, columns=40))
+    at = said.index("    --- verify ---")
+    assert at > 1
+    assert all(line.startswith("    word") and len(line) <= 40 for line in said[:at])
+    assert said[at + 1 :] == [f"    {printed}"]
+
+
+def test_a_step_that_was_corrected_says_so_on_its_line() -> None:
+    once = Section(title="before fix 1", text="verify failed: make (the command exited with code 2)\nboom")
+    twice = Section(title="before fix 2", text="assert failed: x > 1")
+    assert status(replace(PASSED, sections=(once,))).endswith("after 1 fix: verify failed")
+    assert status(replace(PASSED, sections=(once, twice))).endswith("after 2 fixes: assert failed")
+    assert "fix" not in status(replace(FAILED, sections=(once,)))
+
+
+def test_errors_are_counted_as_people_do() -> None:
+    assert "1 passed, 2 errors" in summary(run_of(ERROR, replace(ERROR, name="other"), PASSED))
+    assert summary(run_of(ERROR)).endswith("1 error")

@@ -98,12 +98,10 @@ def test_a_step_does_not_rest_on_what_did_not_pass() -> None:
     own = StepResult(name="own", outcome=Outcome.SKIPPED, reason="when is false: x")
     results["own"] = own
     assert in_spite_of(["review", "own"], results) == ""
-    assert in_spite_of(["review", "tests", "join"], results) == (
-        "1 of 3 passed (tests: exit code 1; join: blocked by tests: exit code 1)"
-    )
-    assert in_spite_of(["review", "lint"], results) == "1 of 2 passed (lint: 2 of 3 items did not pass)"
+    assert in_spite_of(["review", "tests", "join"], results) == "1 of 3 passed, not tests, join"
+    assert in_spite_of(["review", "lint"], results) == "1 of 2 passed, not lint"
     assert in_spite_of([], {}) == in_spite_of(["nowhere"], {}) == ""
-    assert in_spite_of(["vote"], {"vote": ERROR}).startswith("0 of 1 passed (vote: 1 of 2 backends")
+    assert in_spite_of(["vote"], {"vote": ERROR}) == "0 of 1 passed, not vote"
 
 
 def test_of_a_loop_of_fixes_the_last_attempt_is_shown() -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_lok.reports.widths import aligned, columns_of, fit, folded, padded
+from pytest_lok.reports.widths import aligned, columns_of, fit, folded, padded, wrapped
 
 TEXTS = st.text(st.sampled_from("ab 日本é\n👩"))
 
@@ -56,3 +56,27 @@ def test_a_line_of_facts_is_broken_between_them(text: str, shown: str) -> None:
 @given(TEXTS.map(lambda text: text.replace("\n", "  ")), st.integers(5, 20))
 def test_folding_loses_no_word(text: str, columns: int) -> None:
     assert folded(text, columns).split() == text.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("  fits", ["  fits"]),
+        ("  one two three four", ["  one two", "  three four"]),
+        ("  a-word-longer-than-it  b", ["  a-word-longer-than-it", "  b"]),
+        ("日本 日本 日本 日本", ["日本 日本", "日本 日本"]),
+        ("", [""]),
+    ],
+)
+def test_a_line_is_broken_between_words(text: str, shown: list[str]) -> None:
+    assert wrapped(text, 12) == shown
+
+
+def test_a_last_cell_goes_on_in_its_column() -> None:
+    rows = [("name", "state"), ("gemini-api", "the variable GEMINI_API_KEY is not set")]
+    assert aligned(rows, width=36, whole=True) == [
+        "name        state",
+        "gemini-api  the variable",
+        "            GEMINI_API_KEY is not",
+        "            set",
+    ]

@@ -100,15 +100,21 @@ def vote(
     # a tie would be decided by the order of the answers
     tied = len(ranked) > 1 and tally[ranked[1]] == tally[top]
     if tied or not _enough(tally[top], len(agree), strategy, quorum, weights):
-        rule = (
-            "a tie is not agreement"
-            if tied
-            else f"{quorum or 'majority'} of {len(weights)} configured needed"
-        )
+        rule = "a tie is not agreement" if tied else f"{_needed(quorum, len(weights))} must agree"
         raise StepFailedError(_disagreement(ballots, f"{strategy.value}: {rule}"))
     return Verdict(
         strategy=strategy.value, text=agree[0].text, backend=agree[0].backend, tally=tally, dissent=dissent
     )
+
+
+def _needed(quorum: Quorum | None, configured: int) -> str:
+    match quorum:
+        case "all":
+            return f"all {configured}"
+        case None | "majority":
+            return f"a majority of {configured}"
+        case number:
+            return f"{number} of {configured}"
 
 
 def _enough(

@@ -60,15 +60,17 @@ def read_corrections(answer: str, count: int) -> list[Callable[[Finding], Findin
     One that the answer does not speak of stays as it is. Nothing but its place can be changed.
     """
     entries = parse_output(answer, Format.JSON_ARRAY, alone=True)
-    if wrong := violations(_ENTRIES, entries):
-        raise OutputError(f"the answer corrects nothing: {'; '.join(wrong)}")
+    if violations(_ENTRIES, entries):
+        what = "each entry needs a number, and a path, a line and evidence, or `withdrawn`"
+        raise OutputError(f"the answer corrects nothing: {what}", output=answer)
     found: list[Callable[[Finding], Finding]] = [lambda finding: finding] * count
     numbers = set[int]()
     for entry in cast("list[dict[str, Any]]", entries):
         number = int(entry["number"])
         if number in numbers or number > count:
             raise OutputError(
-                f"the answer speaks of finding {number}, which was not asked for or is there twice"
+                f"the answer speaks of finding {number}, which was not asked for or is there twice",
+                output=answer,
             )
         numbers.add(number)
         found[number - 1] = partial(_corrected, entry)

@@ -72,9 +72,10 @@ def decide_gate(gate: Gate, findings: Sequence[Finding], inputs: GateInputs) -> 
     undecided = [finding for finding in judged if finding.standing == "undecided"]
     open_questions = [*inputs.unknowns, *_unknown_votes(gate, every, inputs)]
     if undecided:
-        open_questions.append(
-            f"what is not known decides about {len(undecided)}:\n{headlines(undecided, why=True)}"
-        )
+        several = len(undecided) > 1
+        might = f"{len(undecided)} finding{'s' * several} might block"
+        about = f"something about {'each' if several else 'it'} is not known"
+        open_questions.append(f"{might}, and {about}:\n{headlines(undecided, why=True)}")
     if open_questions:
         reason = f"inconclusive: {'; '.join(open_questions)}"
         return GateDecision(verdict=GateVerdict.INCONCLUSIVE, findings=judged, reason=reason)

@@ -363,7 +363,9 @@ def _entry(finding: Finding) -> str:
     quote = "\n".join(f"  > {line}" for line in finding.evidence.split("\n"))
     missing = {True: "", False: "  (this quote is nowhere)", None: "  (nobody knows whether this is there)"}
     about, message = f"  {'; '.join(filter(None, said))}", f"  {finding.message}"
-    lines = (finding.headline, about, quote, missing[finding.evidence_found], message)
+    # a doubt says already what is wrong with the quote
+    doubted = "" if finding.doubt else missing[finding.evidence_found]
+    lines = (finding.headline, about, quote, doubted, message)
     return "\n".join(line for line in lines if line.strip())
 
 

@@ -13,7 +13,7 @@ from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import PlanError
 
 if TYPE_CHECKING:
-    from pytest_lok.core.workflow.model import Step, Workflow
+    from pytest_lok.core.workflow.model import Argument, Step, Workflow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,8 @@ def _bind_arguments(workflow: Workflow, named: dict[str, str], positional: Seque
                 about = f" ({arg.description})" if arg.description else ""
                 raise PlanError(
                     f"workflow {workflow.stem!r} needs the argument {arg.name!r}{about}",
-                    hint=f"lok run {workflow.stem} --{arg.name} VALUE, or pytest --lok-arg {arg.name}=VALUE",
+                    hint=f"lok run {workflow.stem} {_spelled(workflow, arg)}, or "
+                    f"pytest --lok-arg {arg.name}=VALUE",
                 )
             continue
         if arg.choices and value not in arg.choices:
@@ -143,6 +144,13 @@ def _bind_arguments(workflow: Workflow, named: dict[str, str], positional: Seque
 
 def _positional_values(number: int) -> str:
     return f"{number or 'no'} positional value{'' if number == 1 else 's'}"
+
+
+def _spelled(workflow: Workflow, argument: Argument) -> str:
+    """How the argument is given on a command line: by its place where it has one, which is shorter."""
+    placed = {it.position: it.name.upper() for it in workflow.args.values()}
+    before = [placed.get(at) for at in range(1, (argument.position or 0) + 1)]
+    return " ".join(map(str, before)) if before and None not in before else f"--{argument.name} VALUE"
 
 
 def _name_hint(name: str, known: Iterable[str]) -> str:

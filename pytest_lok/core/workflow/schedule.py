@@ -139,12 +139,12 @@ def _blocked(step: Step, need: StepResult) -> StepResult:
 
 def _too_few(step: Step, passed: int, counted: list[StepResult]) -> StepResult:
     others = ", ".join(f"{r.name} {_verb(r)}" for r in counted if not r.passed)
-    needed = f"{step.min_deps_success} of {len(counted)} dependencies must pass, {passed} did"
+    needed = f"{passed} of {len(counted)} dependencies passed, {step.min_deps_success} needed"
     return StepResult(
         name=step.name,
         outcome=Outcome.SOFT if step.continue_on_error else Outcome.ERROR,
         underlying=Outcome.ERROR if step.continue_on_error else None,
-        reason=f"min_deps_success: {needed} ({others})",
+        reason=f"{needed} (min_deps_success): {others}",
     )
 
 

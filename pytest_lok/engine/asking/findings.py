@@ -136,7 +136,8 @@ async def _ask_for_corrections(
                 execution, name, execution.question, [located[name][n] for n in lost]
             )
         except (BackendError, OutputError, StepUnableError) as failure:
-            execution.add_section(f"{name} was asked again", failure.message)
+            said = f"{failure.message}, so its findings stay as they are"
+            execution.add_section(f"{name} was asked again", "\n".join(filter(None, [said, failure.output])))
             return corrected
         for n, correct in zip(lost, second, strict=True):
             corrected[n] = correct(corrected[n])
@@ -152,8 +153,9 @@ async def _ask_one_for_corrections(
     answer = next((reply.text for reply in execution.replies if reply.backend == name), "")
     text = correction_prompt(prompt.text, answer, lost)
     reply = await call(execution, require_backend(execution, name), replace(prompt, text=text))
+    corrections = read_corrections(without_thoughts(reply.text), len(lost))
     execution.add_section(f"{name} was asked again", reply.text)
-    return read_corrections(without_thoughts(reply.text), len(lost))
+    return corrections
 
 
 async def _baseline(execution: StepExecution) -> Mapping[str, int]:

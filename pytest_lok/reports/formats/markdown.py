@@ -7,9 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.core.results import StepResult
 from pytest_lok.reports.console import cost, duration
-from pytest_lok.reports.facts import many, vote
+from pytest_lok.reports.facts import many, outcomes, vote
 from pytest_lok.reports.formats.reported_run import (
     ReportedFinding,
     ReportedRun,
@@ -86,8 +86,7 @@ def _coverage(run: ReportedRun) -> str:
     """How many steps came to what, and how many of the backends that were asked answered."""
     steps = run.result.steps.values()
     counts = Counter(step.outcome for step in steps)
-    texts = [f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]]
-    said = f"{len(run.result.selected) or len(counts)} steps: {', '.join(texts) or 'none ran'}"
+    said = f"{len(run.result.selected) or len(counts)} steps: {outcomes(counts) or 'none ran'}"
     valid = sum(len(step.replies) for step in steps)
     lost = sum(len(step.refusals) for step in steps)
     return f"{said}; {valid} of {many(valid + lost, 'answer')} valid" if valid + lost else said

@@ -63,12 +63,12 @@ def test_a_tie_is_not_agreement(quorum: Quorum | None) -> None:
 
 def test_a_backend_that_is_silent_counts_against_agreement() -> None:
     assert poll({"a": "yes", "b": "yes"}, configured=3).backend == "a"
-    with pytest.raises(StepFailedError, match="majority of 4 configured"):
+    with pytest.raises(StepFailedError, match="a majority of 4 must agree"):
         poll({"a": "yes", "b": "yes"}, configured=4)
 
 
 def test_all_means_all() -> None:
-    with pytest.raises(StepFailedError, match="all of 3 configured"):
+    with pytest.raises(StepFailedError, match="all 3 must agree"):
         poll({"a": "yes", "b": "yes", "c": "no"}, quorum="all")
 
 

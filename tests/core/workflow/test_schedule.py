@@ -80,7 +80,7 @@ def test_too_few_passed_dependencies_are_an_error_and_block_or_not(soft: bool, o
     schedule.settle(passed("a"))
     unrun = schedule.settle(ended("b", Outcome.SOFT))
     assert unrun[0].outcome is outcome
-    assert "2 of 2 dependencies must pass, 1 did (b failed softly)" in unrun[0].reason
+    assert "1 of 2 dependencies passed, 2 needed (min_deps_success): b failed softly" in unrun[0].reason
     assert [r.name for r in unrun] == (["c"] if soft else ["c", "d"])
     assert ready(schedule) == (["d"] if soft else [])
 
