@@ -14,7 +14,7 @@ from pytest_lok.cli import run
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import ALL_OPTIONS, Options
 from pytest_lok.cli.terminal import Terminal
-from pytest_lok.cli.workflow_command import WorkflowGroup
+from pytest_lok.cli.workflow_command import COMPOSED, WorkflowGroup
 from pytest_lok.errors import LokError, PlanError, SettingsError, UsageError, WorkflowError
 from pytest_lok.version import __version__
 
@@ -57,9 +57,6 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
 """Each verb, which is the module of that name, and what it does."""
 
 VERBS = {name: about for verbs in GROUPS.values() for name, about in verbs.items()}
-
-COMPOSED = frozenset({"smart", "team", "debate", "spawn", "conduct"})
-"""The verbs that run a workflow which they write: a file of that name is the user's own version of it."""
 
 _MOST_COLUMNS = 80
 _USAGE, _UNABLE, _BUG, _INTERRUPTED = 2, 3, 70, 130

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 PlanAction: TypeAlias = "Callable[[Invocation, Project, Plan], int]"
 """What to do with a planned workflow; returns the exit code."""
 
+COMPOSED = frozenset({"smart", "team", "debate", "spawn", "conduct"})
+"""The verbs that run a workflow which they write: a file of that name is the user's own version of it."""
+
 _POSITIONS_SHOWN = 9
 """The most positional values that the usage line shows."""
 
@@ -122,8 +125,6 @@ class WorkflowGroup(click.Group):
         except (WorkflowError, SettingsError, PlanError):
             raise
         except UsageError:
-            from pytest_lok.cli.main import COMPOSED
-
             if name not in COMPOSED:
                 raise
             hint = f"`lok {name} … --toml` prints the workflow that it runs"

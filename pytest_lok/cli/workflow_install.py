@@ -200,7 +200,8 @@ def _entry(entries: dict[str, Installed], name: str) -> Installed:
 
 def _require_name(name: str) -> None:
     """UsageError for what is no name, and for a verb's: `lok NAME` would never run that workflow."""
-    from pytest_lok.cli.main import COMPOSED, VERBS
+    from pytest_lok.cli.main import VERBS
+    from pytest_lok.cli.workflow_command import COMPOSED
     from pytest_lok.store.installed import is_name
 
     hint = "--name NAME gives it another one"

@@ -61,7 +61,7 @@ def test_it_is_shown_written_pinned_and_runs(project: Project, site: Site) -> No
     site.pages = {"/rails-audit.toml": "-> /v2/rails-audit.toml", "/v2/rails-audit.toml": FLOW}
     done = project.lok("workflow", "install", f"{site.url}/rails-audit.toml", "--yes")
     assert done.code == 0, done.err
-    assert f"1 steps, 1 of them commands, 0 edit files\n\n{FLOW}" in done.err, "the whole file"
+    assert f"1 step: 1 command\n\n{FLOW}" in done.err, "the whole file"
     assert "replaces" not in done.err
     assert (project.root / ".lok/workflows/rails-audit.toml").read_text() == FLOW
     assert f'source = "{site.url}/rails-audit.toml"' in (project.root / "lok.lock").read_text()
