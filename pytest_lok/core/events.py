@@ -11,7 +11,10 @@ from pytest_lok.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """A run began; ``time`` is UTC seconds since the epoch, ``steps`` what will be considered, in order."""
+    """A run began; ``time`` is UTC seconds since the epoch, ``steps`` what will be considered, in order.
+
+    ``reviews`` are those of them that report findings.
+    """
 
     run_id: str
     workflow: str
@@ -21,6 +24,7 @@ class RunStarted:
     steps: tuple[str, ...]
     selected: tuple[str, ...]
     leaves: tuple[str, ...]
+    reviews: tuple[str, ...] = ()
     kind: Literal["run_started"] = "run_started"
 
 
@@ -195,5 +199,6 @@ def fold(events: Iterable[Event]) -> RunResult:
         steps={name: steps[name] for name in start.steps if name in steps},
         selected=start.selected,
         leaves=start.leaves,
+        reviews=start.reviews,
         interrupted=end.interrupted if end else "the run did not end",
     )

@@ -337,7 +337,8 @@ FRESH_START = ResumeState()
 class RunResult:
     """What came of a run: the fold of its events (see ``events.fold``).
 
-    ``interrupted`` says why the run stopped early ("" = it ran to its end); ``started`` is UTC,
+    ``interrupted`` says why the run stopped early ("" = it ran to its end); ``reviews`` are the steps that
+    report findings; ``started`` is UTC,
     seconds since the epoch; ``seconds`` is wall time on the monotonic clock.
     """
 
@@ -350,6 +351,7 @@ class RunResult:
     steps: Mapping[str, StepResult] = field(default_factory=dict)
     selected: tuple[str, ...] = ()
     leaves: tuple[str, ...] = ()
+    reviews: tuple[str, ...] = ()
     interrupted: str = ""
 
     def __repr__(self) -> str:
@@ -379,8 +381,14 @@ class RunResult:
 
     @property
     def idle(self) -> bool:
-        """Every step was skipped by its own ``when``: there is no answer."""
-        return self.outcome is Outcome.SKIPPED and not any(r.blocked for r in self.steps.values())
+        """Every step that judges was skipped by its own ``when``: there is no answer.
+
+        Where steps report findings they are the ones that judge, else every step is.
+        """
+        judging = [self.steps[name] for name in self.reviews if name in self.steps] or self.steps.values()
+        return not self.outcome.red and all(
+            step.outcome is Outcome.SKIPPED and not step.blocked for step in judging
+        )
 
     @property
     def exit_code(self) -> int:

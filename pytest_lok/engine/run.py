@@ -30,6 +30,7 @@ from pytest_lok.core.events import (
     fold,
 )
 from pytest_lok.core.results import FRESH_START, Outcome, ResumeState, RunResult, Section, StepResult, Usage
+from pytest_lok.core.workflow.model import Format
 from pytest_lok.core.workflow.schedule import Schedule
 from pytest_lok.engine.asking.budget import BudgetTracker
 from pytest_lok.engine.asking.concurrency import FifoQueue
@@ -335,6 +336,7 @@ class Run:
             steps=tuple(step.name for step in self._plan.steps),
             selected=tuple(s.name for s in self._plan.steps if s.name in self._plan.selected),
             leaves=self._plan.leaves,
+            reviews=tuple(step.name for step in self._plan.steps if step.output_format is Format.FINDINGS),
         )
 
 

@@ -176,10 +176,14 @@ def _emit_progress(execution: StepExecution, finished: int, total: int) -> None:
 
 async def _run_items(execution: StepExecution, items: Sequence[Json]) -> StepOutcome:
     """Run the action for every item side by side; the results keep the items' order."""
+    step, context = execution.step, execution.context
     if not items:
+        from pytest_lok.engine.asking.material import check_items
+
+        assert step.for_each is not None  # noqa: S101 - there are items of it, or might be
+        check_items(execution, step.for_each.expression)
         execution.output, execution.data, execution.has_data = "[]", [], True
         return Outcome.SKIPPED, "for_each has no items", ""
-    step, context = execution.step, execution.context
 
     async def one(part: StepExecution) -> FinishedItem:
         made = context.now()

@@ -22,7 +22,7 @@ from pytest_lok.plugin.required_steps import RequiredSteps
 from pytest_lok.plugin.runner import WorkflowRunner
 from pytest_lok.plugin.selection import WorkflowSelection
 from pytest_lok.plugin.typed import option_that_runs_nothing, typed_options
-from pytest_lok.reports.console import NOTHING_JUDGED
+from pytest_lok.reports.console import nothing_judged
 from pytest_lok.settings import in_ci
 
 Kind: TypeAlias = Literal["green", "red", "blocked", "by_when", "by_pytest"]
@@ -196,20 +196,26 @@ class FinalReports:
         return contradicted
 
     def _idle(self) -> dict[str, StepResult]:
-        """The last step of each workflow whose every step was skipped by its own ``when``."""
+        """The last of the steps that judge, of each workflow in which all of these skipped themselves."""
         kinds: dict[str, dict[str, set[Kind]]] = {}
         for nodeid, finals in self._reports.last.items():
             steps = kinds.setdefault(nodeid.partition("::")[0], {})
             steps[nodeid] = {final.kind for final in finals.values()}
-        skipped = {record.result.path for record in self._runner.records() if record.result.idle}
+        results = {record.result.path: record.result for record in self._runner.records()}
         idle: dict[str, StepResult] = {}
-        for last, steps in ((list(steps)[-1], steps) for steps in kinds.values()):
-            found = self._selection.step_at(last)
-            if found is None or found[0].path not in skipped or found[0].allow_skip:
-                continue
-            if all(of == {"by_when"} for of in steps.values()):
-                hint = "`allow_skip = true` in its file, if it may be so"
-                idle[last] = _error(last, NOTHING_JUDGED, hint)
+        for steps in kinds.values():
+            judging: dict[str, set[Kind]] = {}
+            for nodeid, of in steps.items():
+                found = self._selection.step_at(nodeid)
+                result = results.get(found[0].path) if found is not None and not found[0].allow_skip else None
+                if found is None or result is None or not result.idle:
+                    continue
+                if not result.reviews or found[1].name in result.reviews:
+                    judging[nodeid] = of
+                    why = nothing_judged(result)
+            if judging and all(of == {"by_when"} for of in judging.values()):
+                last = list(judging)[-1]
+                idle[last] = _error(last, why, "`allow_skip = true` in its file, if it may be so")
         return idle
 
     def _unjudged(self) -> dict[str, StepResult]:

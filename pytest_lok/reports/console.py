@@ -12,7 +12,6 @@ from pytest_lok.core.text.truncation import one_line
 from pytest_lok.reports.facts import brief, done, fixed, item_label, last_attempt, many, outcomes
 from pytest_lok.reports.widths import wrapped
 
-NOTHING_JUDGED = "nothing was judged: every step was skipped by its own `when`"
 # of one section: the end of a log is where the error is
 _TAIL_LINES = 40
 _TAIL_CHARS = 8_000
@@ -135,8 +134,15 @@ def summary(result: RunResult) -> str:
     if result.interrupted:
         head += f" ({result.interrupted})"
     if result.idle:
-        head += f" ({NOTHING_JUDGED})"
+        head += f" ({nothing_judged(result)})"
     return " · ".join([head, *filter(None, facts)])
+
+
+def nothing_judged(result: RunResult) -> str:
+    """Why an idle run gives no answer."""
+    ran = any(step.ran for step in result.steps.values())
+    who = "every step of format `findings`" if ran else "every step"
+    return f"nothing was judged: {who} was skipped by its own `when`"
 
 
 def closing(result: RunResult) -> list[str]:

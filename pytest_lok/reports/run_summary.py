@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 
 from pytest_lok.core.results import Finding, Json, Outcome, RunResult, StepResult
 from pytest_lok.core.text.truncation import leave_out_middle, one_line, truncate
-from pytest_lok.reports.console import NOTHING_JUDGED, details, summary
+from pytest_lok.reports.console import details, nothing_judged, summary
 from pytest_lok.reports.escaping import escape_control_chars
 
 _T = TypeVar("_T")
@@ -35,7 +35,7 @@ def verdict(result: RunResult, exit_code: int) -> str:
     if result.passed and exit_code == 0:
         return "passed"
     if result.idle:
-        why = NOTHING_JUDGED
+        why = nothing_judged(result)
     else:
         red = next((step for step in result.steps.values() if step.outcome.red), None)
         why = f"{red.name}: {red.reason}" if red else result.interrupted

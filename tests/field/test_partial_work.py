@@ -147,6 +147,72 @@ def test_a_review_of_nothing_is_no_review(
         assert step["replies"] == [], "nobody is paid for it"
 
 
+LISTED = """
+[[steps]]
+name = "d"
+shell = "printf '%%s' '{ \\"files\\": %s }'"
+output_format = "json"
+[[steps]]
+name = "q"
+prompt = "Look."
+output_format = "%s"
+%s
+"""
+UNSAID = "there was nothing to review: "
+
+
+@pytest.mark.parametrize(
+    ("files", "kind", "keys", "outcome", "said"),
+    [
+        ("[]", "findings", 'attach = "steps.d.files"', "error", f"{UNSAID}`attach` lists no file"),
+        (
+            '["e"]',
+            "findings",
+            'attach = "steps.d.files"',
+            "error",
+            f"{UNSAID}every attached file is empty: e",
+        ),
+        ('["e", "f"]', "findings", 'attach = "steps.d.files"', "passed", ""),
+        ("[]", "findings", 'attach = ["e"]', "error", f"{UNSAID}every attached file is empty: e"),
+        ("[]", "text", 'attach = "steps.d.files"', "passed", ""),
+        ("[]", "findings", 'attach = "steps.d.files"\nwhen = "steps.d.passed"', "passed", ""),
+        (
+            "[]",
+            "findings",
+            'attach = "steps.d.files"\nwhen = "steps.d.files != []"',
+            "skipped",
+            "when is false",
+        ),
+        ("[]", "findings", 'for_each = "steps.d.files"', "error", f"{UNSAID}for_each has no items"),
+        ('["x"]', "findings", 'for_each = "steps.d.files"', "passed", ""),
+        ("[]", "text", 'for_each = "steps.d.files"', "skipped", "for_each has no items"),
+        ("[]", "findings", 'for_each = "steps.d.files"\nwhen = "1 == 1"', "error", f"{UNSAID}for_each has"),
+        ("[]", "findings", 'for_each = "steps.d.files"\nwhen = "steps.d.passed"', "skipped", "no items"),
+        (
+            "[[]]",
+            "findings",
+            'for_each = "steps.d.files"\nattach = "item"',
+            "error",
+            "`attach` lists no file",
+        ),
+    ],
+)
+def test_a_review_of_no_files_and_no_items_is_none_either(
+    files: str, kind: str, keys: str, outcome: str, said: str, project: Project
+) -> None:
+    says(project, "[]")
+    project.write("e", " \n")
+    project.write("f", "code\n")
+    project.workflow("w", LISTED % (files.replace('"', '\\"'), kind, keys))
+    done = project.lok("run", "w", "--json")
+    step = done.document["steps"]["q"]
+    assert (step["outcome"], said in step["reason"]) == (outcome, True), step["reason"]
+    if outcome != "passed":
+        assert step["replies"] == [], "nobody is paid for it"
+    if "for_each" in keys and outcome == "error" and files == "[]":
+        assert step["hint"] == 'when = "steps.d.files != []" skips the step instead'
+
+
 def test_a_scanner_that_is_given_nothing_finds_nothing_out(project: Project) -> None:
     text = '[[steps]]\nname = "d"\nshell = "%s"\n[[steps]]\nname = "q"\nshell = "cat > /dev/null; echo []"\nstdin = "{{ steps.d.output }}"\noutput_format = "findings"\n'
     project.workflow("w", text % "true")

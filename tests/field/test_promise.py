@@ -325,3 +325,57 @@ def test_lok_run_of_a_workflow_that_judged_nothing(project: Project, ci: str, ke
     done = project.lok("run", "w")
     assert done.code == code
     assert "nothing was judged: every step was skipped by its own `when`" in done.err
+
+
+REVIEWS = """[[steps]]
+name = "list"
+shell = "echo"
+[[steps]]
+name = "review"
+when = "steps.list.output != ''"
+shell = "echo []"
+output_format = "findings"
+[[steps]]
+name = "say"
+shell = "echo all fine"
+"""
+NO_REVIEW = "nothing was judged: every step of format `findings` was skipped by its own `when`"
+
+
+@pytest.mark.parametrize(
+    ("ci", "text", "code"),
+    [
+        ("", REVIEWS, 0),
+        ("1", REVIEWS, 3),
+        ("1", f"allow_skip = true\n{REVIEWS}", 0),
+        ("1", REVIEWS.replace('"echo"', '"echo x"'), 0),
+        ("1", REVIEWS.replace('"echo all fine"', '"false"'), 1),
+        ("1", REVIEWS.replace("output_format", "#"), 0),
+    ],
+)
+def test_lok_run_of_a_workflow_whose_reviews_were_all_skipped(
+    project: Project, ci: str, text: str, code: int
+) -> None:
+    project.environ["CI"] = ci
+    project.write(W, text)
+    done = project.lok("run", "w")
+    assert done.code == code, done.err
+    skipped = "echo x" not in text and "#" not in text and code != 1
+    assert (NO_REVIEW in done.err) is skipped
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_pytest_of_a_workflow_whose_reviews_were_all_skipped(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, apart: bool
+) -> None:
+    (run, options) = (suite.run_apart, ("--lok", "-n1")) if apart else (suite.run, ("--lok",))
+    suite.workflow("w", REVIEWS)
+    assert run(*options).ret == pytest.ExitCode.OK
+    monkeypatch.setenv("CI", "true")
+    result = run(*options)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert result.parseoutcomes()["errors"] == 1
+    result.stdout.fnmatch_lines([f"*{NO_REVIEW}*"])
+    for text in (f"allow_skip = true\n{REVIEWS}", REVIEWS.replace('"echo"', '"echo x"')):
+        suite.workflow("w", text)
+        assert run(*options).ret == pytest.ExitCode.OK

@@ -9,19 +9,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.answers.consensus import ParsedReply, ballot, synthesis_prompt, vote
+from pytest_lok.core.asking.attachments import attachment
 from pytest_lok.core.edits.edits import EDITS_HINT, parse_edits
 from pytest_lok.core.findings.reading import findings_request
 from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.workflow.json_schema import instruction
 from pytest_lok.core.workflow.model import Ask, Format, Strategy, needed_replies
-from pytest_lok.engine.asking.attachments import attached_text, attachment_paths
+from pytest_lok.engine.asking.attachments import attached_files, attachment_paths
 from pytest_lok.engine.asking.backend_call import (
     ask_and_read,
     record_refusal,
     require_backend,
     resolve_backends,
 )
-from pytest_lok.engine.asking.material import check_material
+from pytest_lok.engine.asking.material import check_files, check_material
 from pytest_lok.engine.asking.output import is_quoting, read_output
 from pytest_lok.engine.evaluation import evaluate
 from pytest_lok.engine.ports import Prompt
@@ -41,7 +42,10 @@ async def run_ask(execution: StepExecution, action: Ask, feedback: str = "") -> 
     texts = await evaluate(execution, scope, [action.prompt, action.system], partial(_render, action))
     text, system, execution.material = texts
     if action.attach or action.attach_from is not None:
-        attached = await _attached(execution, action, scope)
+        files = await _attached(execution, action, scope)
+        if not feedback:
+            check_files(execution, files, _naming_steps(action))
+        attached = "\n\n".join(attachment(path, said) for path, said in files.items())
         text, execution.material = f"{text}\n\n{attached}", f"{execution.material}\n{attached}"
     # Another attempt at the same task has the same material, which was checked before.
     if not feedback:
@@ -73,12 +77,18 @@ def _render(action: Ask, scope: Scope) -> tuple[str, str, str]:
     return text, system, f"{own}\n{action.prompt.without_author_json(scope, text)}"
 
 
-async def _attached(execution: StepExecution, action: Ask, scope: Scope) -> str:
-    """The text of the step's files, read on a thread: there may be many of them."""
+async def _attached(execution: StepExecution, action: Ask, scope: Scope) -> dict[str, str]:
+    """The text of each of the step's files by its path, read on a thread: there may be many of them."""
     paths = await evaluate(
         execution, scope, [*action.attach, action.attach_from], partial(attachment_paths, action)
     )
-    return await asyncio.to_thread(attached_text, paths, execution.context.world.workspace)
+    return await asyncio.to_thread(attached_files, paths, execution.context.world.workspace)
+
+
+def _naming_steps(action: Ask) -> frozenset[str]:
+    """The steps that say which files are attached."""
+    named = [path.steps for path in action.attach]
+    return frozenset().union(*named, action.attach_from.steps if action.attach_from else ())
 
 
 async def _ask_one(execution: StepExecution, action: Ask, name: str, prompt: Prompt) -> ParsedReply:

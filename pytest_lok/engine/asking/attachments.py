@@ -1,10 +1,10 @@
-"""The files that a step attaches -> the text that follows its prompt, or why one cannot be attached."""
+"""The files that a step attaches -> their texts, or why one cannot be attached."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.asking.attachments import MAX_FILE_BYTES, MAX_TOTAL_BYTES, attachment
+from pytest_lok.core.asking.attachments import MAX_FILE_BYTES, MAX_TOTAL_BYTES
 from pytest_lok.core.edits.edits import refused_path
 from pytest_lok.core.findings.encodings import decode_readings, is_binary
 from pytest_lok.errors import OutputError, StepUnableError
@@ -25,12 +25,12 @@ def attachment_paths(action: Ask, scope: Scope) -> list[str]:
     return list(dict.fromkeys(str(path) for path in value))
 
 
-def attached_text(paths: list[str], workspace: Workspace) -> str:
-    """The text of these files; StepUnableError if one of them cannot be read whole.
+def attached_files(paths: list[str], workspace: Workspace) -> dict[str, str]:
+    """The text of each of these files by its path; StepUnableError if one of them cannot be read whole.
 
     A file that is left out in silence would be a file that was not reviewed.
     """
-    texts: list[str] = []
+    texts: dict[str, str] = {}
     total = 0
     for path in paths:
         content = _content(path, workspace)
@@ -46,8 +46,8 @@ def attached_text(paths: list[str], workspace: Workspace) -> str:
                 f"the files cannot be attached: {what}; the limit is {limit:,}",
                 hint="attach fewer files to one question, for example with for_each over `lok parts`",
             )
-        texts.append(attachment(path, decode_readings(content)[0][0]))
-    return "\n\n".join(texts)
+        texts[path] = decode_readings(content)[0][0]
+    return texts
 
 
 def _content(path: str, workspace: Workspace) -> bytes:

@@ -11,7 +11,7 @@ from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.results import Finding, Outcome, RunResult, Severity, StepResult
 from pytest_lok.core.workflow.model import Rule, Step, Workflow
 from pytest_lok.dataclass import dataclass
-from pytest_lok.reports.console import NOTHING_JUDGED
+from pytest_lok.reports.console import nothing_judged
 from pytest_lok.reports.untrusted import escape_untrusted
 
 RunVerdict: TypeAlias = Literal["passed", "failed", "inconclusive", "soft", "skipped", "nothing judged"]
@@ -152,7 +152,7 @@ class ReportedRun:
             "inconclusive": "not everything could be judged, so there is no yes",
             "soft": "every step that ran failed or broke, and may do so (continue_on_error)",
             "skipped": "every step was skipped by its own `when`, as the workflow allows (allow_skip)",
-            "nothing judged": NOTHING_JUDGED if result.idle else "nothing was judged: no step ran",
+            "nothing judged": nothing_judged(result) if result.idle else "nothing was judged: no step ran",
         }
         said = f"{self.verdict}: {means[self.verdict]}"
         return bounded_line(f"{said} ({result.interrupted})" if result.interrupted else said, 400)
