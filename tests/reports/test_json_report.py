@@ -27,6 +27,7 @@ def test_a_run_under_the_names_of_its_fields() -> None:
         "seconds": 64.2,
         "selected": ["review", "tests", "join"],
         "leaves": ["join"],
+        "reviews": [],
         "interrupted": "",
         "outcome": "failed",
         "exit_code": 1,
