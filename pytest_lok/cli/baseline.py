@@ -31,6 +31,12 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
             f"workflow {plan.workflow.stem!r} reports no findings",
             hint='a step with output_format = "findings" does',
         )
+    gate = plan.workflow.gate
+    if gate is None or gate.baseline != "new":
+        raise PlanError(
+            f"the gate of {plan.workflow.stem!r} does not read the baseline",
+            hint='baseline = "new" under [gate] makes it do so; until then nothing accepted would count',
+        )
     progress = view(
         call.terminal, ProgressLines(verbose=call.options.verbose, printed="none"), color=call.color
     )

@@ -98,8 +98,15 @@ async def run_command(execution: StepExecution, command: CommandSpec, *, judges:
         raise StepUnableError(said or _exit_text(done), hint=hint)
     if judges:
         raise StepFailedError(_exit_text(done), output=output, cut=cut)
-    said = done.stderr.strip().rpartition("\n")[2]
+    said = _reason_in(done.stderr)
     raise GatheringError(said or _exit_text(done), output=output, cut=cut)
+
+
+def _reason_in(stderr: str) -> str:
+    """The line that says why a command failed: the first that calls itself an error, else the last."""
+    lines = stderr.strip().split("\n")
+    named = (line for line in lines if line.casefold().startswith(("fatal:", "error:")))
+    return next(named, lines[-1]).strip()
 
 
 async def run_in_slot(execution: StepExecution, command: CommandSpec) -> Completed:

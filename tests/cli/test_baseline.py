@@ -75,3 +75,12 @@ def test_a_workflow_that_reports_nothing_has_nothing_to_accept(project: Project)
     assert done.code == 2
     assert "reports no findings" in done.err
     assert not (project.root / "ran").exists()
+
+
+def test_a_gate_that_does_not_read_the_baseline_has_nothing_accepted(project: Project) -> None:
+    offline(project, said({}))
+    for gate in ("[gate]\n", '[gate]\nbaseline = "all"\n', ""):
+        project.workflow("review", GATE.replace('[gate]\nbaseline = "new"\n', gate))
+        done = project.lok("baseline", "review")
+        assert (done.code, "does not read the baseline" in done.err) == (2, True)
+    assert not (project.root / ".lok/baseline.json").exists()

@@ -69,11 +69,15 @@ name = "a"
 judges = false
 retries = 1
 retry_delay = 1
-shell = "echo some; echo noise >&2; echo 'fatal: no such thing' >&2; exit 128"
+shell = "echo some; echo noise >&2; echo 'fatal: no such thing' >&2; echo usage >&2; exit 128"
 [[steps]]
 name = "silent"
 judges = false
 shell = "exit 3"
+[[steps]]
+name = "other"
+judges = false
+shell = "echo first >&2; echo last >&2; exit 1"
 [[steps]]
 name = "soft"
 judges = false
@@ -83,7 +87,8 @@ shell = "exit 3"
     steps = ran(text, world(tmp_path)).result.steps
     assert (steps["a"].outcome, steps["a"].reason) == (Outcome.ERROR, "fatal: no such thing")
     assert (steps["a"].attempts, steps["a"].exit_code) == (2, 128)
-    assert steps["a"].output == "some\nnoise\nfatal: no such thing\nexit code: 128"
+    assert steps["a"].output == "some\nnoise\nfatal: no such thing\nusage\nexit code: 128"
+    assert steps["other"].reason == "last"
     assert (steps["silent"].outcome, steps["silent"].reason) == (
         Outcome.ERROR,
         "the command exited with code 3",
