@@ -103,7 +103,7 @@ shell = 'test -z "$CI" || { echo "only a sample answers, see lok.toml"; exit 1; 
 """
 _CHANGE = """\
 # A command step: what it prints is its output. `branch` = since this branch left the default branch, with
-# what is not committed. Files that git does not know yet have to be added (git add).
+# what is not committed, new files too.
 [[steps]]
 name = "material"
 argv = ["lok", "parts", "--change", "branch"]

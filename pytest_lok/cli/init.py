@@ -45,8 +45,7 @@ def _init(ci: str | None) -> int:
         call.terminal.result(f"kept   {kept}")
     for path, text in texts.items():
         call.terminal.result(_write_unless_there(root, path, text))
-    written = [*(own or ["lok.toml"]), ".lok", *([CI_FILES[ci]] if ci else [])]
-    for line in _next(files, name, is_known=is_known, written=written, asks_sample=asks_sample):
+    for line in _next(files, name, is_known=is_known, asks_sample=asks_sample):
         call.terminal.note(line)
     return 0
 
@@ -113,9 +112,7 @@ def _asks_sample(root: Path) -> bool:
         return False
 
 
-def _next(
-    files: FirstFiles, name: str, *, is_known: bool, written: list[str], asks_sample: bool
-) -> list[str]:
+def _next(files: FirstFiles, name: str, *, is_known: bool, asks_sample: bool) -> list[str]:
     """What to say at the end: who answers, and how to see green and red."""
     if files.sample:
         who = "nobody can answer yet, so a sample does; `lok doctor` says how to get a real answer"
@@ -127,9 +124,8 @@ def _next(
         f"but {_FIRST} still asks the sample: delete its step `only-a-sample` and its line "
         'backend = "sample", then the sample in lok.toml'
     )
-    add = (f"git add {' '.join(written)} && ", "git add oops.py && ") if files.change else ("", "")
     first = [who, old] if asks_sample else [who]
-    return [*first, f"next: {add[0]}lok first", f"red:  echo 'eval(input())' > oops.py && {add[1]}lok first"]
+    return [*first, "next: lok first", "red:  echo 'eval(input())' > oops.py && lok first"]
 
 
 def _write_unless_there(root: Path, name: str, text: str) -> str:

@@ -37,8 +37,8 @@ _DIFF = (
 _NOTHING = {
     "staged": ("nothing is staged", "git add, or review what is not: `lok diff --unstaged`"),
     "branch": (
-        "this branch changes nothing that git knows",
-        "change something; a new file counts once it is added: `git add FILE`; or name a range of commits",
+        "this branch changes nothing",
+        "change something, or name a range of commits",
     ),
     "uncommitted": ("nothing is uncommitted", "name a range, such as main..HEAD"),
 }

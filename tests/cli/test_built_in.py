@@ -311,21 +311,14 @@ def test_a_change_of_pictures_alone_passes_only_where_the_workflow_says_so(repos
     assert repository.lok("diff").code == 0
     shown = repository.lok("parts", "--exclude", "src", "--exclude", "*.png", "--allow-empty").out
     assert "other/b.py" in shown
-    assert (
-        json.loads(shown)["parts"][0]["files"] == ["lok.toml", "other/b.py"]
-        or "src/a.py" not in json.loads(shown)["parts"][0]["files"]
-    )
+    assert "src/a.py" not in json.loads(shown)["parts"][0]["files"]
 
 
 def test_a_branch_is_reviewed_since_it_left_the_default_branch(repository: Project) -> None:
     git(repository, "branch", "-m", "main")
     git(repository, "commit", "-q", "-m", "a")
     git(repository, "checkout", "-q", "-b", "work")
-    repository.write("new.py", "eval(input())\n")
-    told = repository.lok("security-review").err
-    assert "this branch changes nothing that git knows" in told
-    assert "a new file counts once it is added: `git add FILE`" in told
-    (repository.root / "new.py").unlink()
+    assert "this branch changes nothing" in repository.lok("security-review").err
     repository.write("lok.toml", (repository.root / "lok.toml").read_text().replace("RULE", "injection"))
     repository.write("src/a.py", "x = 1\neval(x)\n")
     assert repository.lok("security-review").code == 1, "also what is not committed"
