@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
-from pytest_lok.core.results import Refusal, Reply, RunResult, StepResult, Usage
+from pytest_lok.core.results import NO_USAGE, Refusal, Reply, RunResult, StepResult, Usage
 from pytest_lok.dataclass import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeState:
+    """What a run begins with: results of steps that are not run again, and what of its budget is gone."""
+
+    results: tuple[StepResult, ...] = ()
+    spent: Usage = NO_USAGE
+
+
+FRESH_START = ResumeState()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

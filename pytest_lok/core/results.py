@@ -323,23 +323,12 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResumeState:
-    """What a run begins with: results of steps that are not run again, and what of its budget is gone."""
-
-    results: tuple[StepResult, ...] = ()
-    spent: Usage = NO_USAGE
-
-
-FRESH_START = ResumeState()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """What came of a run: the fold of its events (see ``events.fold``).
 
     ``interrupted`` says why the run stopped early ("" = it ran to its end); ``reviews`` are the steps that
-    report findings; ``started`` is UTC,
-    seconds since the epoch; ``seconds`` is wall time on the monotonic clock.
+    report findings; ``started`` is UTC, seconds since the epoch; ``seconds`` is wall time on the monotonic
+    clock.
     """
 
     run_id: str

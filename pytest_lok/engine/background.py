@@ -13,8 +13,8 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.events import Event, RunWaiting, StepFinished
-from pytest_lok.core.results import FRESH_START, ResumeState, RunResult, StepResult
+from pytest_lok.core.events import FRESH_START, Event, ResumeState, RunWaiting, StepFinished
+from pytest_lok.core.results import RunResult, StepResult
 from pytest_lok.engine.asking.checked_call import close_all
 from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.run import INTERNAL_ERROR, Run, ignore_event

@@ -18,9 +18,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.events import (
+    FRESH_START,
     BackendBusy,
     BudgetSpent,
     Event,
+    ResumeState,
     RunFinished,
     RunStarted,
     RunWaiting,
@@ -29,7 +31,7 @@ from pytest_lok.core.events import (
     StepStarted,
     fold,
 )
-from pytest_lok.core.results import FRESH_START, Outcome, ResumeState, RunResult, Section, StepResult, Usage
+from pytest_lok.core.results import Outcome, RunResult, Section, StepResult, Usage
 from pytest_lok.core.workflow.model import Format
 from pytest_lok.core.workflow.schedule import Schedule
 from pytest_lok.engine.asking.budget import BudgetTracker

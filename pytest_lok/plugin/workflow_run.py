@@ -43,7 +43,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.results import ResumeState, RunResult, StepResult
+from pytest_lok.core.events import ResumeState
+from pytest_lok.core.results import RunResult, StepResult
 from pytest_lok.core.workflow.schedule import allows_dependents
 from pytest_lok.dataclass import dataclass
 from pytest_lok.plugin.early_exit import EarlyExit

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from pytest_lok.core.events import BackendAsked, BudgetSpent, Event, StepFinished, StepStarted
-from pytest_lok.core.results import NO_USAGE, Outcome, ResumeState, StepResult, Usage
+from pytest_lok.core.events import BackendAsked, BudgetSpent, Event, ResumeState, StepFinished, StepStarted
+from pytest_lok.core.results import NO_USAGE, Outcome, StepResult, Usage
 from pytest_lok.core.text.truncation import leave_out_middle
 from pytest_lok.core.workflow.model import Step
 from pytest_lok.core.workflow.schedule import allows_dependents, outdated

@@ -8,8 +8,16 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.core.events import Event, RunFinished, RunStarted, StepFinished, StepStarted, fold
-from pytest_lok.core.results import Outcome, ResumeState, StepResult
+from pytest_lok.core.events import (
+    Event,
+    ResumeState,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+    StepStarted,
+    fold,
+)
+from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.core.trust.credentials import secrets_of
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.core.workflow.plan import Plan

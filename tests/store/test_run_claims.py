@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.core.events import BackendAsked, BudgetSpent, StepFinished, StepStarted
-from pytest_lok.core.results import ItemResult, Outcome, ResumeState, StepResult, Usage
+from pytest_lok.core.events import BackendAsked, BudgetSpent, ResumeState, StepFinished, StepStarted
+from pytest_lok.core.results import ItemResult, Outcome, StepResult, Usage
 from pytest_lok.core.workflow.model import Shell, Step
 from pytest_lok.locks import NumberedLocks
 from pytest_lok.store.run_claims import OPEN, ClaimStore, WorkflowClaim
@@ -21,7 +21,8 @@ OTHER = """
 import sys, time
 from pathlib import Path
 from pytest_lok.core.events import StepFinished, StepStarted
-from pytest_lok.core.results import Outcome, ResumeState, StepResult, Usage
+from pytest_lok.core.events import ResumeState
+from pytest_lok.core.results import Outcome, StepResult, Usage
 from pytest_lok.store.run_claims import ClaimStore
 entry = ClaimStore(Path(sys.argv[1]), "worker gw7").claim_for("audit")
 assert entry.try_acquire()
