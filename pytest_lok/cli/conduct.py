@@ -10,7 +10,7 @@ from pytest_lok.errors import UsageError
 
 
 def _conduct(words: tuple[str, ...], rounds: int | None, calls: int, usd: float | None, toml: bool) -> int:
-    from pytest_lok.verbs.conduct import conduct_report, conduct_text, final_answer
+    from pytest_lok.verbs.conduct import conduct_answer, conduct_report, conduct_text
 
     call, project = opened()
     task = text_of(words, "task")
@@ -34,7 +34,7 @@ def _conduct(words: tuple[str, ...], rounds: int | None, calls: int, usd: float 
         stem="conduct",
         values={"task": task},
         report=lambda result: (
-            conduct_report(result, others, rounds) if verbose else final_answer(result, rounds)
+            conduct_report(result, others, rounds) if verbose else conduct_answer(result, others, rounds)
         ),
         printed=toml,
     )
@@ -70,11 +70,12 @@ command = OptionsCommand(
     accepts=ACCEPTS,
     help="""Let the backend that suits TASK best ask the other ones what it needs, round by round, and then
     answer. -b a,b,c makes a the conductor. After the last round a conclusion is written from all that was
-    answered. -v prints the questions and answers too.
+    answered. Who did not answer is named below it. -v prints the questions and answers too.
 
     \b
     Exit codes:  0  there is an answer
                  2  there is nobody to ask
-                 3  a limit was reached or the conductor failed before there was an answer
+                 3  a limit was reached or the conductor failed before there was an answer, or not one
+                    question was answered
     """,
 )

@@ -51,12 +51,13 @@ command = OptionsCommand(
     states a position. Then everybody sees the others' last position and answers, until all say that they
     agree. One of them writes the conclusion. The transcript goes to stdout, or into the file of -o.
 
-    A debater who gives no valid answer is named in the transcript and leaves the debate. N debaters and R
+    They agree if each says so and leaves no point open. A debater who gives no valid answer is named in the
+    transcript and leaves the debate. N debaters and R
     rounds cost at most N x R + 1 questions.
 
     \b
     Exit codes:  0  the debate took place, whether they agree or not
                  2  there are fewer than two debaters
-                 3  fewer than two stated a position, or there is no conclusion
+                 3  fewer than two were left before all agreed, or there is no conclusion
     """,
 )

@@ -7,11 +7,11 @@ is thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pytest_lok.core.results import RunResult
-from pytest_lok.verbs.document import step_name, workflow_text
+from pytest_lok.core.results import Outcome, RunResult
+from pytest_lok.verbs.document import no_work_step, some_item_passed, step_name, workflow_text
 
 CONCLUSION = "conclusion"
 _MOST_QUESTIONS = 4
@@ -42,7 +42,7 @@ def conduct_text(conductor: str, others: Sequence[str], rounds: int, budget: Map
         description=f"{conductor} asks {', '.join(others)} in at most {rounds} rounds, and answers",
         arguments=["task"],
         budget=budget,
-        steps=[*steps, _conclusion(conductor, others, rounds)],
+        steps=[*steps, _conclusion(conductor, others, rounds), _unanswered(others, rounds)],
     )
 
 
@@ -56,6 +56,21 @@ def conduct_report(result: RunResult, others: Sequence[str], rounds: int) -> str
                 said = f"Failed: {item.reason}" if item.outcome.red else item.output
                 parts.append(f"### Round {number}, to {name}: {item.item}\n\n{said}")
     return "\n\n".join([*parts, f"## Answer\n\n{final_answer(result, rounds)}"])
+
+
+def conduct_answer(result: RunResult, others: Sequence[str], rounds: int) -> str:
+    """The answer to the task, and who did not answer the conductor, each reason once."""
+    missing = dict.fromkeys(_missing(result, others, rounds))
+    return "\n\n".join([final_answer(result, rounds), *(["\n".join(missing)] if missing else [])])
+
+
+def _missing(result: RunResult, others: Sequence[str], rounds: int) -> Iterator[str]:
+    for number in range(1, rounds + 1):
+        for name in others:
+            step = result.steps.get(step_name(name, number))
+            for part in (step.items or (step,)) if step is not None else ():
+                if part.outcome not in (Outcome.PASSED, Outcome.SKIPPED):
+                    yield f"{name} did not answer: {part.reason}"
 
 
 def final_answer(result: RunResult, rounds: int) -> str:
@@ -124,6 +139,15 @@ def _conclusion(conductor: str, others: Sequence[str], rounds: int) -> dict[str,
         "when": _undecided(rounds),
         "prompt": _CONCLUSION.format(history=_history(others, rounds)),
     }
+
+
+def _unanswered(others: Sequence[str], rounds: int) -> dict[str, Any]:
+    """A step that is an error if questions were asked and none was answered."""
+    names = [step_name(name, number) for number in range(1, rounds + 1) for name in others]
+    asked = " or ".join(f"not steps.{name}.skipped" for name in names)
+    answered = " or ".join(f"({some_item_passed(name)})" for name in names)
+    why = "not one question to the others was answered"
+    return no_work_step("some-answers", when=f"({asked}) and not ({answered})", why=why)
 
 
 def _undecided(number: int) -> str:

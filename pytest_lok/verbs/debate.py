@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_lok.core.results import RunResult, StepResult
-from pytest_lok.verbs.document import last_passed, step_name, workflow_text
+from pytest_lok.core.results import RunResult
+from pytest_lok.verbs.document import last_passed, no_work_step, step_name, workflow_text
 
 _POSITION = {
     "type": "object",
@@ -43,7 +43,8 @@ Your last position was:
 
 Answer the others: say where they are right and where they are wrong. Change your position if they have
 convinced you. "position" is your position now, in at most 300 words. "agrees" is true only if nothing of
-weight is left between you and every other position. "open" names what is left, or is empty."""
+weight is left between you and every other position, and counts only if "open" is empty. "open" names what is
+left, or is the empty text."""
 _CONCLUSION = """{names} have debated this question:
 
 {{{{ arg.topic }}}}
@@ -55,6 +56,7 @@ _CONCLUSION = """{names} have debated this question:
 Write the conclusion for somebody who has to decide: the answer, what all of them agree on, what stays open
 and who holds what there. Add no position of your own."""
 CONCLUSION = "conclusion"
+_HELD = "enough-debaters"
 
 
 def debate_text(debaters: Sequence[str], rounds: int) -> str:
@@ -66,7 +68,7 @@ def debate_text(debaters: Sequence[str], rounds: int) -> str:
         name="debate",
         description=f"A debate of {', '.join(debaters)} in at most {rounds} rounds",
         arguments=["topic"],
-        steps=[*steps, _conclusion(debaters, rounds)],
+        steps=[*steps, _not_held(debaters, rounds), _conclusion(debaters, rounds)],
     )
 
 
@@ -94,9 +96,21 @@ def agreed_in(result: RunResult, debaters: Sequence[str], rounds: int) -> int | 
             for name in debaters
             if (step := result.steps.get(step_name(name, number))) is not None and step.passed
         ]
-        if len(answers) > 1 and all(isinstance(it, Mapping) and it.get("agrees") is True for it in answers):
+        if len(answers) > 1 and all(map(_is_agreement, answers)):
             return number
     return None
+
+
+def _is_agreement(answer: object) -> bool:
+    """Whether somebody agrees and leaves nothing open; _AGREEMENT says the same in a condition."""
+    return (
+        isinstance(answer, Mapping)
+        and answer.get("agrees") is True
+        and not str(answer.get("open", "")).strip()
+    )
+
+
+_AGREEMENT = "(steps.{name}.output.agrees and (steps.{name}.output.open | trim) == '')"
 
 
 def _opening(name: str, debaters: Sequence[str]) -> dict[str, Any]:
@@ -131,8 +145,23 @@ def _turn(name: str, number: int, prompt: str, schema: Mapping[str, Any]) -> dic
     }
 
 
+def _rounds_agreed(debaters: Sequence[str], rounds: int) -> list[str]:
+    """For each round from the second: a condition that all have agreed in it."""
+    return [_agreed([step_name(name, at) for name in debaters]) for at in range(2, rounds + 1)]
+
+
+def _not_held(debaters: Sequence[str], rounds: int) -> dict[str, Any]:
+    """A step that is an error unless they agreed, or at least two of them were there to the end."""
+    to_the_end = _several_passed([step_name(name, rounds) for name in debaters])
+    return no_work_step(
+        _HELD,
+        when=f"not ({' or '.join([*_rounds_agreed(debaters, rounds), to_the_end])})",
+        why="fewer than two debaters gave a valid answer in the last round",
+    )
+
+
 def _conclusion(debaters: Sequence[str], rounds: int) -> dict[str, Any]:
-    at_once = [_agreed([step_name(name, at) for name in debaters]) for at in range(2, rounds + 1)]
+    at_once = _rounds_agreed(debaters, rounds)
     agreement = "They do not agree on everything."
     if at_once:
         agreement = (
@@ -142,9 +171,8 @@ def _conclusion(debaters: Sequence[str], rounds: int) -> dict[str, Any]:
         "name": CONCLUSION,
         "backends": list(debaters),
         "consensus": "fallback",
-        "depends_on": [step_name(name, 1) for name in debaters],
         # one alone is no debate
-        "min_deps_success": 2,
+        "depends_on": [_HELD],
         "prompt": _CONCLUSION.format(
             names=", ".join(debaters), agreement=agreement, positions=_positions(debaters, rounds)
         ),
@@ -165,7 +193,7 @@ def _several_passed(steps: Sequence[str]) -> str:
 
 
 def _agreed(steps: Sequence[str]) -> str:
-    each = " and ".join(f"(not steps.{name}.passed or steps.{name}.output.agrees)" for name in steps)
+    each = " and ".join(f"(not steps.{name}.passed or {_AGREEMENT.format(name=name)})" for name in steps)
     return f"({_several_passed(steps)} and {each})"
 
 
@@ -176,8 +204,12 @@ def _others(name: str, debaters: Sequence[str]) -> str:
 def _agreement_line(result: RunResult, debaters: Sequence[str], rounds: int) -> str:
     if number := agreed_in(result, debaters, rounds):
         return f"**Agreement in round {number}.**"
-    if sum(_passed(result, name, 1) for name in debaters) < 2:
+    there = [sum(_passed(result, name, number) for name in debaters) for number in range(1, rounds + 1)]
+    if there[0] < 2:
         return "**No debate: fewer than two stated a position.**"
+    broken = next((number for number, count in enumerate(there, 1) if count < 2), None)
+    if broken is not None:
+        return f"**The debate broke off in round {broken}: fewer than two answered.**"
     return f"**No agreement in {rounds} round{'s' if rounds > 1 else ''}.**"
 
 
@@ -190,19 +222,16 @@ def _contribution(result: RunResult, name: str, number: int) -> str:
     step = result.steps.get(step_name(name, number))
     if step is None or not step.ran:
         return ""
-    return f"### {name}\n\n{_said(step)}"
-
-
-def _said(step: StepResult) -> str:
     if not step.passed or not isinstance(step.data, Mapping):
-        return f"Missing: {step.reason}"
-    stance = step.data.get("agrees")
-    left = str(step.data.get("open") or "").strip()
-    verdict = (
-        ""
-        if stance is None
-        else "\n\nAgrees."
-        if stance
-        else f"\n\nDoes not agree{f': {left}' if left else '.'}"
-    )
-    return f"{str(step.data['position']).strip()}{verdict}"
+        return f"### {name}\n\nMissing: {step.reason}"
+    # in the first round nobody has seen what there is to agree with
+    stance = f"\n\n{_stance(step.data)}" if number > 1 else ""
+    return f"### {name}\n\n{str(step.data['position']).strip()}{stance}"
+
+
+def _stance(answer: Mapping[str, object]) -> str:
+    left = str(answer["open"]).strip()
+    if _is_agreement(answer):
+        return "Agrees."
+    says = "Says that they agree, and leaves open" if answer["agrees"] else "Does not agree"
+    return f"{says}: {left}" if left else f"{says}."

@@ -31,6 +31,20 @@ def workflow_text(
     return tomli_w.dumps(document, multiline_strings=True)
 
 
+def no_work_step(name: str, *, when: str, why: str) -> dict[str, Any]:
+    """A step that is an error with the reason ``why`` where the condition holds, and is skipped elsewhere.
+
+    ``why`` holds no quotation mark.
+    """
+    return {"name": name, "when": when, "judges": False, "shell": f"echo '{why}' >&2; exit 1"}
+
+
+def some_item_passed(name: str) -> str:
+    """A condition: the ``for_each`` of the step ran, and not every item failed."""
+    passed = f"(steps.{name}.output | selectattr('success') | list | length) > 0"
+    return f"not steps.{name}.skipped and {passed}"
+
+
 def step_name(*parts: str | int) -> str:
     """The parts as one name of a step: ``step_name("my.gateway", 2)`` is ``my-gateway-2``."""
     return "-".join(re.sub(r"[^A-Za-z0-9_]+", "-", str(part)).strip("-") or "agent" for part in parts)

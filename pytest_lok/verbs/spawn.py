@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_lok.core.results import RunResult
 from pytest_lok.dataclass import dataclass
-from pytest_lok.verbs.document import asking, step_name, workflow_text
+from pytest_lok.verbs.document import asking, some_item_passed, step_name, workflow_text
 
 PLAN, AGENTS, SUMMARY = "plan", "agents", "summary"
 _MOST_AGENTS = 4
@@ -78,6 +78,8 @@ def spawn_text(backends: Sequence[str], agents: Sequence[Agent] = ()) -> str:
         "depends_on": doing,
         # an agent that failed makes the run red, and does not hide what the others did
         "min_deps_success": 0 if not agents else 1,
+        # where nobody has done anything there is nothing to sum up
+        **({} if agents else {"when": some_item_passed(AGENTS)}),
         "prompt": _SUMMING.format(results=results),
     }
     names = [agent.name for agent in agents]

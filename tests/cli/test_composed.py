@@ -144,6 +144,37 @@ class TestDebate:
         assert "### cy\n\nMissing: cy was told to fail" in done.out
         assert "**Agreement in round 2.**" in done.out
 
+    @pytest.mark.parametrize(
+        ("still_open", "agreed"),
+        [("", True), (" \n", True), ("the cost", False), ("none", False), ("[]", False)],
+    )
+    def test_who_leaves_a_point_open_does_not_agree(
+        self, project: Project, still_open: str, agreed: bool
+    ) -> None:
+        """The workflow ends its rounds, and the transcript tells of agreement, by one rule."""
+        ann = debater("a1", "a2", agrees=True, still_open=still_open)
+        backends(project, ann=ann, bob=debater("b1", "b2", agrees=True))
+        done = project.lok("debate", "Which?")
+        assert done.code == 0, done.err
+        assert ("**Agreement in round 2.**" in done.out, "Round 3" not in done.out) == (agreed, agreed)
+        assert (f"Says that they agree, and leaves open: {still_open}" in done.out) is not agreed
+
+    def test_the_first_round_agrees_with_nobody(self, project: Project) -> None:
+        early: Reply = ("takes part in a debate", answers(position="a1", agrees=True, open=""))
+        backends(project, ann=[("have debated", "c"), early], bob=debater("b1", "b2", agrees=True))
+        done = project.lok("debate", "Which?", "--rounds", "1")
+        assert (done.code, "grees." in done.out) == (0, False)
+
+    def test_a_debate_that_one_alone_ends_is_none(self, project: Project) -> None:
+        bob: list[Reply] = [("Your last position was", "auth"), *debater("b1", "b2", agrees=True)]
+        backends(project, ann=debater("a1", "a2", agrees=False, still_open="x"), bob=bob)
+        for rounds in ("2", "4"):
+            done = project.lok("debate", "Which?", "--rounds", rounds)
+            assert done.code == 3
+            assert "**The debate broke off in round 2: fewer than two answered.**" in done.out
+            assert "fewer than two debaters gave a valid answer" in done.err
+            assert "the conclusion" not in done.out
+
     def test_one_alone_is_no_debate(self, project: Project) -> None:
         backends(project, ann=debater("a1", "a2", agrees=True))
         assert project.lok("debate", "Which?").code == 2
@@ -189,6 +220,13 @@ class TestSpawn:
             assert "api done" in done.out
             assert "Failed: ann was told to fail" in done.out
             assert "## Summary\n\nhalf done" in done.out
+
+    @pytest.mark.parametrize("plan", [True, False])
+    def test_nothing_is_summed_up_where_nobody_did_anything(self, project: Project, plan: bool) -> None:
+        planned: Sequence[Reply] = [("Part this task", self.PLAN if plan else "auth")]
+        backends(project, ann=[*planned, ("Your part", "auth"), ("Sum up", "all done")])
+        done = project.lok("spawn", "Build it")
+        assert (done.code, "all done" in done.out) == (3, False)
 
     def test_agents_that_are_named_get_their_task_as_it_is(self, project: Project) -> None:
         ann: list[Reply] = [
@@ -245,7 +283,23 @@ class TestConduct:
             self.ASKS,
         ]
         backends(project, ann=ann, bob=[("", "overload")], cy=[("", "auth")])
-        assert project.lok("conduct", "Make it fast").out == "nobody knows\n"
+        done = project.lok("conduct", "Make it fast")
+        assert (done.code, done.out.splitlines()[:2]) == (3, ["nobody knows", ""])
+        assert done.out.splitlines()[2].startswith("bob did not answer: bob was told to fail")
+        assert "not one question to the others was answered" in done.err
+
+    def test_one_answer_of_several_is_enough(self, project: Project) -> None:
+        asks: Reply = ("Either ask", answers(answer="", ask_bob=["what is slow?"], ask_cy=["and why?"]))
+        ann: list[Reply] = [("the database", answers(answer="an index", ask_bob=[], ask_cy=[])), asks]
+        backends(project, ann=ann, bob=[("", "the database")], cy=[("", "auth")])
+        done = project.lok("conduct", "Make it fast")
+        assert (done.code, done.out.startswith("an index\n\ncy did not answer: cy was told")) == (0, True)
+
+    def test_an_answer_without_questions_needs_nobody(self, project: Project) -> None:
+        ann: list[Reply] = [("", answers(answer="done", ask_bob=[], ask_cy=[]))]
+        backends(project, ann=ann, bob=[("", "auth")], cy=[("", "auth")])
+        done = project.lok("conduct", "Make it fast")
+        assert (done.code, done.out) == (0, "done\n")
 
     def test_an_answer_and_questions_together_are_neither(self, project: Project) -> None:
         both = answers(answer="done", ask_bob=["and now?"], ask_cy=[])
