@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,10 @@ def _doctor(live: bool) -> int:
     from pytest_lok.reports.json_report import dumps
 
     call = Invocation.of(click.get_current_context())
-    checks = [*program_checks(call.environ, call.options.directory or Path.cwd())]
+    here = Path()
+    with contextlib.suppress(FileNotFoundError):  # a directory that is gone is told of below
+        here = call.options.directory or Path.cwd()
+    checks = [*program_checks(call.environ, here)]
     try:
         project = call.project()
     except UsageError as broken:

@@ -391,6 +391,7 @@ class RunResult:
 
     @property
     def output(self) -> str:
-        """The leaf steps' outputs, in order, a blank line between them; a mere reason is no output."""
+        """The leaf steps' outputs, in order, a blank line between them; the end of a reason is no output."""
         steps = (self.steps[name] for name in self.leaves if name in self.steps)
-        return "\n\n".join(step.output for step in steps if step.output not in ("", step.reason))
+        said = (step for step in steps if step.output not in ("", step.reason))
+        return "\n\n".join(step.output for step in said if not step.reason.endswith(f": {step.output}"))

@@ -52,7 +52,7 @@ def details(result: StepResult, *, output: bool, whole: bool = False, columns: i
         else:
             yield f"    --- {section.title} ---"
             # the output of a program stays as it is
-            worded = section.title.endswith("findings")
+            worded = section.title.endswith(("findings", "was asked again"))
             yield from _wrapped(_indented(section.text), columns if worded else 0)
 
 

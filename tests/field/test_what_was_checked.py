@@ -575,6 +575,9 @@ def test_a_finding_that_is_withdrawn_is_set_aside_and_told(project: Project) -> 
 def test_only_what_was_asked_about_can_be_withdrawn(project: Project, second: str) -> None:
     code, step = asking(project, [at("a.py", 1, "g(c)")], second)
     assert (code, step["findings"][0]["standing"], step["usage"]["calls"]) == (3, "undecided", 2)
+    (again,) = (it["text"] for it in step["sections"] if it["title"] == "m was asked again")
+    assert again.endswith(second), "one section has what was said, and in words what is wrong with it"
+    assert "{'" not in again
 
 
 def test_the_others_stay_when_one_is_withdrawn(project: Project) -> None:

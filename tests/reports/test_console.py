@@ -108,6 +108,8 @@ def test_a_summary_says_why_a_run_was_cut_short() -> None:
 def test_the_leaves_are_the_output() -> None:
     result = run_of(PASSED, FAILED, leaves=("tests",))
     assert outputs(result) == "1 failed"
+    told = replace(FAILED, reason="a fix did not help: 1 failed")
+    assert outputs(run_of(PASSED, told, leaves=("tests",))) == "", "the reason has told it"
 
 
 def test_every_output_stands_under_its_name() -> None:

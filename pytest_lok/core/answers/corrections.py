@@ -61,16 +61,15 @@ def read_corrections(answer: str, count: int) -> list[Callable[[Finding], Findin
     """
     entries = parse_output(answer, Format.JSON_ARRAY, alone=True)
     if violations(_ENTRIES, entries):
-        what = "each entry needs a number, and a path, a line and evidence, or `withdrawn`"
-        raise OutputError(f"the answer corrects nothing: {what}", output=answer)
+        what = "each entry needs a number with path, line and evidence, or with withdrawn"
+        raise OutputError(f"the answer corrects nothing: {what}")
     found: list[Callable[[Finding], Finding]] = [lambda finding: finding] * count
     numbers = set[int]()
     for entry in cast("list[dict[str, Any]]", entries):
         number = int(entry["number"])
         if number in numbers or number > count:
             raise OutputError(
-                f"the answer speaks of finding {number}, which was not asked for or is there twice",
-                output=answer,
+                f"the answer speaks of finding {number}, which was not asked for or is there twice"
             )
         numbers.add(number)
         found[number - 1] = partial(_corrected, entry)

@@ -136,7 +136,7 @@ async def _ask_for_corrections(
                 execution, name, execution.question, [located[name][n] for n in lost]
             )
         except (BackendError, OutputError, StepUnableError) as failure:
-            said = f"{failure.message}, so its findings stay as they are"
+            said = f"its findings stay as they are: {failure.message}"
             execution.add_section(f"{name} was asked again", "\n".join(filter(None, [said, failure.output])))
             return corrected
         for n, correct in zip(lost, second, strict=True):
@@ -153,7 +153,11 @@ async def _ask_one_for_corrections(
     answer = next((reply.text for reply in execution.replies if reply.backend == name), "")
     text = correction_prompt(prompt.text, answer, lost)
     reply = await call(execution, require_backend(execution, name), replace(prompt, text=text))
-    corrections = read_corrections(without_thoughts(reply.text), len(lost))
+    try:
+        corrections = read_corrections(without_thoughts(reply.text), len(lost))
+    except OutputError as unusable:
+        unusable.output = reply.text
+        raise
     execution.add_section(f"{name} was asked again", reply.text)
     return corrections
 
