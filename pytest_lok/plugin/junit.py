@@ -102,7 +102,9 @@ class JUnitHooks:
             reporter = self._xml.node_reporter(case := _as_case(report))
             reporter.add_attribute("name", f"{case.location[2]}[{part['name']}]")
             self._set_place(reporter, part["workflow"], case.location[1])
-            return (yield)
+            yield
+            self._name_errors(reporter, part["reason"])
+            return
         if facts is None or report.outcome not in ("passed", "failed", "skipped"):
             attempt = self._finished_attempt(report)
             yield  # an attempt that does not count
@@ -117,14 +119,18 @@ class JUnitHooks:
         yield
         if report.skipped:
             self._skipped[report.nodeid] = reporter
-        for node in reporter.nodes:
-            if node.tag == "error":  # pytest says that the set-up failed
-                node.set("message", xml_text(facts.get("reason", "")))
+        self._name_errors(reporter, facts.get("reason", ""))
         for name, value in properties_of(facts):
             reporter.add_property(name, value)
         own = [(title, text) for title, text in report.sections if not title.startswith("Captured ")]
         if own:
             reporter.append(system_out(own))
+
+    def _name_errors(self, reporter: Any, reason: str) -> None:
+        """Say why instead of what pytest says: that the set-up failed."""
+        for node in reporter.nodes:
+            if node.tag == "error":
+                node.set("message", xml_text(reason))
 
     def _finished_attempt(self, report: pytest.TestReport) -> Any:
         """The case of an attempt that another one follows: pytest would count the case as passed."""

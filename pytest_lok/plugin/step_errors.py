@@ -72,7 +72,8 @@ class StepErrors:
 
 
 def _is_step_error(report: pytest.TestReport) -> bool:
-    return getattr(report, "lok", {}).get("outcome") == Outcome.ERROR
+    """Whether an error is of a step or of one of its parts, and not of a test."""
+    return getattr(report, "lok", {}).get("outcome") == Outcome.ERROR or hasattr(report, "lok_part")
 
 
 def _ended_lines(reports: Iterable[pytest.TestReport]) -> Iterator[str]:

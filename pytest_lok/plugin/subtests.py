@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from pytest_lok.core.results import Outcome
 from pytest_lok.plugin._pytest_internals import subtest_report
 from pytest_lok.reports.parts import Subtest
 
@@ -29,12 +30,19 @@ def report_of_subtest(
         keywords=whole.keywords,
         outcome="failed" if subtest.outcome.red else "passed",
         longrepr=longrepr(subtest) if subtest.outcome.red else None,
-        when="call",
+        # as of steps: what could not do its work ends in the set-up, which pytest and JUnit count as an error
+        when="setup" if subtest.outcome is Outcome.ERROR else "call",
         start=whole.start,
         # no time of its own, or --durations and JUnit would count the step twice
         stop=whole.start,
     )
     place = {"file": subtest.path, "line": subtest.line}
-    part = {"number": number, "name": subtest.name, "workflow": workflow, **place}
+    part = {
+        "number": number,
+        "name": subtest.name,
+        "reason": subtest.reason,
+        "workflow": workflow,
+        **place,
+    }
     report.lok_part = part  # type: ignore[attr-defined]  # reports take any attribute
     return report

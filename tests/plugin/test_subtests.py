@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 from xml.etree import ElementTree
 
 import pytest
 
+from pytest_lok.cli.main import main
 from tests.plugin.conftest import Suite
 
 EACH = """
@@ -70,6 +72,39 @@ def test_red_items_of_a_failed_step_are_subtests_with_their_reasons(
     assert (whole.attrib["tests"], whole.attrib["failures"], whole.attrib["errors"]) == ("5", "3", "0")
     assert {case.attrib["classname"] for case in whole.iter("testcase")} == {"lok.w"}
     assert "Traceback" not in result.stdout.str()
+
+
+MIXED = """
+[[steps]]
+name = "each"
+for_each = [1, 2, 3]
+timeout = 400
+shell = "test {{ item }} != 2 || exit 1; test {{ item }} != 3 || sleep 9"
+"""
+
+
+@pytest.mark.parametrize("options", [("--lok",), ("--lok", "-n1"), ()], ids=["alone", "xdist", "lok"])
+def test_an_item_that_could_not_do_its_work_is_an_error_and_no_failure(
+    suite: Suite, options: tuple[str, ...]
+) -> None:
+    suite.workflow("w", MIXED)
+    if options:
+        result = suite.run_apart(*options, "--junitxml=report.xml")
+        counts = result.parseoutcomes()
+        assert (counts["failed"], counts["errors"]) == (2, 1)
+        result.stdout.fnmatch_lines(["*each [[]item 2: 3[]] could not do its work*"])
+        result.stdout.no_fnmatch_line("*at setup of*")
+    else:
+        main(["run", "w", "--report", "junit=report.xml"], {**os.environ, "LOK_TRUST": "1"})
+    (whole,) = ElementTree.parse(suite.root / "report.xml").iter("testsuite")
+    assert (whole.attrib["tests"], whole.attrib["failures"], whole.attrib["errors"]) == ("4", "2", "1")
+    found = {case.attrib["name"]: case for case in whole.iter("testcase")}
+    error = found["each[item 2: 3]"].find("error")
+    assert error is not None
+    assert "400 ms" in error.attrib["message"] or "0.4 s" in error.attrib["message"]
+    assert "setup" not in error.attrib["message"]
+    assert found["each[item 1: 2]"].find("failure") is not None
+    assert found["each"].find("failure") is not None
 
 
 def test_a_soft_step_stays_soft(suite: Suite) -> None:

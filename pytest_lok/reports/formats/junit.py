@@ -125,7 +125,8 @@ def _part(run: ReportedRun, step: StepResult, part: Subtest) -> ElementTree.Elem
         path, line = relative(part.path) or path, part.line
     case = _case(run, f"{step.name}[{part.name}]", path, line, 0.0)
     if part.outcome.red:
-        _tell(case, "failure", escape_untrusted(part.reason), str(part))
+        tag = "failure" if part.outcome is Outcome.FAILED else "error"
+        _tell(case, tag, escape_untrusted(part.reason), str(part))
     return case
 
 
