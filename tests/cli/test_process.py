@@ -74,7 +74,7 @@ def test_a_signal_stops_the_run_and_everything_it_started(
     assert process.returncode == code
     assert alive(mark) == []
     assert why in err
-    assert "error    stopped: long\nerror    not run: after\n" in err
+    assert "error    stopped: long\nskipped  not run: after\n" in err
     assert "Traceback" not in err
     assert f'"exit_code": {code}' in out
     assert not (project.root / "after").exists()
