@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+
 from pytest_lok.dataclass import dataclass
 
 SAMPLE = "sample"
@@ -140,7 +143,7 @@ permissions:
 jobs:
   review:
     runs-on: ubuntu-latest
-    steps:
+{where}    steps:
       - uses: actions/checkout@v6
         with: {{ fetch-depth: 0, persist-credentials: false }}
       - uses: actions/setup-python@v6
@@ -166,16 +169,22 @@ lok:
     LOK_BACKEND: {backend}
     LOK_TRUST: "1"   # the settings of the change count
   script:
-    # until the package index has it: pip install git+URL, with the URL of its repository
+{where}    # until the package index has it: pip install git+URL, with the URL of its repository
     - pip install pytest-lok
     - lok first --report junit=report.xml
   artifacts:
     when: always
     reports:
-      junit: report.xml
+      junit: {report}
 """
+_GITHUB_WHERE = """\
+    defaults:
+      run:
+        working-directory: {place}
+"""
+_GITLAB_WHERE = "    - {place}\n"
 CI_FILES = {"github": ".github/workflows/lok.yml", "gitlab": ".gitlab-ci.yml"}
-"""The file of each CI system's job."""
+"""The file of each CI system's job, seen from the repository's root: elsewhere no job is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +224,17 @@ class FirstFiles:
         )
 
 
-def ci_job(system: str, *, backend: str, key: str) -> str:
-    """The job of ``github`` or ``gitlab`` in which this backend answers, with its key from this variable."""
-    return {"github": _GITHUB, "gitlab": _GITLAB}[system].format(backend=backend, key=key)
+def ci_job(system: str, *, backend: str, key: str, folder: str) -> str:
+    """The job of ``github`` or ``gitlab`` in which this backend answers, with its key from this variable.
+
+    ``folder`` is the project's, seen from the repository's root; "" = the root itself.
+    """
+    job, where = {"github": (_GITHUB, _GITHUB_WHERE), "gitlab": (_GITLAB, _GITLAB_WHERE)}[system]
+    # JSON's texts are YAML's too
+    place = json.dumps(folder if system == "github" else f"cd -- {shlex.quote(folder)}")
+    return job.format(
+        backend=backend,
+        key=key,
+        where=where.format(place=place) if folder else "",
+        report=json.dumps(f"{folder}/report.xml") if folder else "report.xml",
+    )

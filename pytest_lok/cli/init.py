@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,10 @@ def _init(ci: str | None) -> int:
     texts |= {_FIRST: files.workflow, **_schemas()}
     if ci is not None:
         backend, key = _with_key(project, name)
-        texts[CI_FILES[ci]] = ci_job(ci, backend=backend, key=key)
+        top, here = _repository(root), root.resolve()
+        folder = "" if top == here else here.relative_to(top).as_posix()
+        job = Path(os.path.relpath(top, here), CI_FILES[ci]).as_posix()
+        texts[job] = ci_job(ci, backend=backend, key=key, folder=folder)
     asks_sample = bool(name) and _asks_sample(root)
     for kept in own:
         call.terminal.result(f"kept   {kept}")
@@ -48,6 +52,12 @@ def _init(ci: str | None) -> int:
     for line in _next(files, name, is_known=is_known, asks_sample=asks_sample):
         call.terminal.note(line)
     return 0
+
+
+def _repository(root: Path) -> Path:
+    """The root of the git repository that the directory lies in; the directory itself if it lies in none."""
+    root = root.resolve()
+    return next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
 
 
 def _answerer(project: Project) -> tuple[str, bool]:
@@ -154,7 +164,8 @@ command = OptionsCommand(
     accepts=COMMON_OPTIONS,
     help="""Look at who can answer here, and write a lok.toml that names them, and the gate
     .lok/workflows/first.toml. With --ci github or --ci gitlab a job that runs the workflows is written too.
-    The files name their JSON Schema, below .lok/schema, for editors.
+    The job lies at the root of the git repository, where CI looks for it. The files name their JSON Schema,
+    below .lok/schema, for editors.
 
     What is there already is kept as it is. Where nobody can answer, lok.toml holds a sample of rules, so that
     `lok first` runs at once; the sample is no review, and fails where CI is set.

@@ -234,6 +234,34 @@ def test_another_directory(empty: Project) -> None:
     assert not (empty.root / ".lok").exists()
 
 
+@pytest.mark.parametrize("folder", ["sub", "sub/a b's: {x}"])
+def test_a_job_of_ci_lies_at_the_root_of_the_repository(
+    empty: Project, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    git(empty, "init", "-q", "-b", "main")
+    (empty.root / folder).mkdir(parents=True)
+    monkeypatch.chdir(empty.root / folder)
+    up = "../" * len(Path(folder).parts)
+    assert f"wrote  {up}.github/workflows/lok.yml" in empty.lok("init", "--ci", "github").out
+    assert f"wrote  {up}.gitlab-ci.yml" in empty.lok("init", "--ci", "gitlab").out
+    assert sorted(it.name for it in (empty.root / folder).iterdir()) == [".lok", "lok.toml"]
+    github = (empty.root / ".github/workflows/lok.yml").read_text()
+    place = f"        working-directory: {json.dumps(folder)}"
+    assert f"    defaults:\n      run:\n{place}\n    steps:\n" in github
+    gitlab = (empty.root / ".gitlab-ci.yml").read_text()
+    assert f"      junit: {json.dumps(folder + '/report.xml')}\n" in gitlab
+    first = json.loads(gitlab.partition("  script:\n    - ")[2].partition("\n")[0])
+    where = subprocess.run(["sh", "-c", f"{first}; pwd"], cwd=empty.root, capture_output=True, text=True)
+    assert where.stdout.strip() == str(empty.root / folder)
+
+
+def test_a_job_of_the_root_works_there(empty: Project) -> None:
+    git(empty, "init", "-q", "-b", "main")
+    empty.lok("init", "--ci", "github")
+    text = (empty.root / ".github/workflows/lok.yml").read_text()
+    assert "    runs-on: ubuntu-latest\n    steps:\n" in text
+
+
 def test_a_place_that_cannot_be_written(empty: Project) -> None:
     empty.write(".lok", "a file where a directory must be")
     done = empty.lok("init")
