@@ -5,6 +5,7 @@ The cache keeps a question as a digest only, and never keeps an answer that repe
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -160,14 +161,24 @@ class CachingBackend(DelegatingBackend):
 
     ``identity`` holds everything about the backend that an answer depends on. With ``tree`` an answer also
     depends on the state of the work tree; no answer is stored if that state is unknown, or changed meanwhile.
+
+    Unless ``identity`` says which model answers (``is_model_fixed``), the question or the backend has to say
+    so before it is asked. Where neither does, each question is asked anew: another model may answer by now.
     """
 
     def __init__(
-        self, backend: Backend, cache: AnswerCache, *, identity: str, tree: TreeState | None = None
+        self,
+        backend: Backend,
+        cache: AnswerCache,
+        *,
+        identity: str,
+        is_model_fixed: bool = True,
+        tree: TreeState | None = None,
     ) -> None:
         super().__init__(backend)
         self._cache = cache
         self._identity = identity
+        self._is_model_fixed = is_model_fixed
         self._tree = tree
 
     async def recall(self, prompt: Prompt) -> Reply | None:
@@ -192,11 +203,17 @@ class CachingBackend(DelegatingBackend):
         return Reply(text=entry.text, backend=self.name, model=entry.model, usage=CACHED_USAGE, cached=True)
 
     async def _key(self, prompt: Prompt) -> str | None:
+        model = prompt.model
+        if not model and not self._is_model_fixed:
+            # on a thread: it may be a server that knows
+            model = await asyncio.to_thread(self.usual_model)
+            if not model:
+                return None
         state = "" if self._tree is None else await self._tree()
         if state is None:
             return None
         parts = (
-            self._identity, state, prompt.model, prompt.system, prompt.text, canonical_schema(prompt.schema),
+            self._identity, state, model, prompt.system, prompt.text, canonical_schema(prompt.schema),
             str(prompt.sample),
         )  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -120,7 +120,14 @@ class BackendFactory:
                 return backend
             # what a tool says that reads the project depends on the project's state
             reads = settings.type in CLI_TYPES and settings.access == "read"
-            return CachingBackend(backend, cache, identity=self._identity(name), tree=tree if reads else None)
+            return CachingBackend(
+                backend,
+                cache,
+                identity=self._identity(name),
+                # a command has no model but what its own words say
+                is_model_fixed=bool(settings.model) or settings.type == "command",
+                tree=tree if reads else None,
+            )
 
         return wrap
 

@@ -281,3 +281,34 @@ def test_who_cannot_be_asked_says_so(shelf: Shelf) -> None:
             return BackendError("gone", kind=BackendFault.DISABLED, backend="it")
 
     assert shelf.cached(Gone("it", "x")).unavailable() is not None
+
+
+class Server(Scripted):
+    """Says which model it would ask, as long as it knows."""
+
+    model_now = "small"
+
+    def unreachable(self) -> BackendError | None:
+        return None
+
+    def usual_model(self) -> str:
+        return self.model_now
+
+
+def test_another_model_of_the_server_is_another_question(shelf: Shelf) -> None:
+    server = Server("it", [ScriptedReply(reply=str(n), times=1) for n in range(1, 99)])
+    backend = CachingBackend(server, shelf.open(), identity="it", is_model_fixed=False)
+    assert [said(backend).text for _ in range(2)] == ["1", "1"]
+    server.model_now = "large"
+    assert said(backend).text == "2"
+    assert said(backend, model="small").text == "1"
+    server.model_now = ""
+    assert run_async(backend.recall(Prompt(text="?"))) is None
+    assert [said(backend).text for _ in range(2)] == ["3", "4"]
+    assert len(shelf.files) == 2, "who answered without being known is not kept"
+
+
+def test_a_backend_that_cannot_tell_its_model_is_always_asked(shelf: Shelf) -> None:
+    backend = CachingBackend(counting(), shelf.open(), identity="it", is_model_fixed=False)
+    assert [said(backend).text for _ in range(2)] == ["1", "2"]
+    assert [said(backend, model="m").text for _ in range(2)] == ["3", "3"]

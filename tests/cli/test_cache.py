@@ -103,6 +103,21 @@ def test_a_server_is_asked_once_unless_it_fails(project: Project) -> None:
         assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize(("model", "asked"), [("", 2), ('model = "m"', 1)])
+def test_a_tool_without_a_model_is_asked_each_time(project: Project, model: str, asked: int) -> None:
+    """Its own settings say whom it asks, and may say something else by now."""
+    said = '{"type": "result", "subtype": "success", "result": "fine"}'
+    script = f"#!/bin/sh\ncat >/dev/null; echo x >> {project.root}/home/asked; echo '{said}'\n"
+    project.write("home/tool", script).chmod(0o755)
+    off = ALONE.replace("[backends.claude]\nenabled = false\n", "")
+    claude = f"[backends.claude]\ncommand = '{project.root}/home/tool'\naccess = 'none'\n{model}\n"
+    project.write("lok.toml", off + claude)
+    for _ in range(2):
+        done = project.lok("ask", "hello", "-b", "claude")
+        assert (done.code, "fine" in done.out) == (0, True), done.err
+    assert calls(project) == asked
+
+
 def test_a_workflow_never_takes_an_old_answer_unasked(asking: Project) -> None:
     asking.write("lok.toml", TOOL.replace("[backends.tool]", "[backends.tool]\naccess = 'none'") + ALONE)
     asking.workflow("w", ASK.split("assert")[0])
