@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from pytest_lok.errors import LokError
 from pytest_lok.reports.escaping import escape_ci_commands, escape_control_chars
-from pytest_lok.reports.widths import aligned
+from pytest_lok.reports.widths import aligned, wrapped
 
 if TYPE_CHECKING:
     from pytest_lok.core.trust.redaction import Redactor
@@ -140,8 +140,13 @@ class Terminal:
         self.err.write(f"{self.escape_untrusted(text)}\n")
 
     def error(self, error: LokError) -> None:
-        """Print what is wrong and what to do, on stderr."""
-        self.note(f"lok: error: {error}")
+        """Print what is wrong and what to do, on stderr; on a terminal broken between words."""
+        lines = f"lok: error: {error}".split("\n")
+        if self.err.isatty():
+            # a line of a file stays as it is, for the next one points into it
+            rows = ([it] if it.startswith("    ") else wrapped(it, self.width) for it in lines)
+            lines = [row for of_line in rows for row in of_line]
+        self.note("\n".join(lines))
 
     def escape_untrusted(self, text: str) -> str:
         """The text as stderr may show it: secrets masked, control characters and CI commands escaped."""

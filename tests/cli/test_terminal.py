@@ -60,6 +60,17 @@ def test_an_error_says_what_and_what_to_do() -> None:
     assert err.getvalue() == "lok: error: no \\x1b backend\n  hint: install one\n"
 
 
+def test_an_error_is_broken_between_words_on_a_terminal_and_a_line_of_a_file_is_not() -> None:
+    screen = Screen(columns=40)
+    line = "    " + "x = 1  # " * 6
+    with screen.stream as stream:
+        Terminal({}, None, stream).error(LokError(f"{'long ' * 9}end\n{line}", hint="many " * 9))
+    shown = screen.close().split("\n")
+    assert line in shown
+    assert all(len(row) <= 40 for row in shown if row != line)
+    assert shown[-2].startswith("  many")
+
+
 def test_a_closed_stream_swallows_and_says_what_it_lost() -> None:
     terminal = Terminal({}, None, None)
     assert terminal.out.failure is None
