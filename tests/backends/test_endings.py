@@ -142,6 +142,7 @@ def test_only_these_words_mean_a_whole_answer() -> None:
         "GENERATE": ["stop"],
         "OLLAMA": ["stop"],
         "CONVERSE": ["end_turn"],
+        "ACP": ["end_turn"],
         "RESPONSES": ["completed"],
         "ANY_API": [
             "complete", "completed", "done", "end_turn", "eos", "eos_token", "finished", "ok", "stop", "succeeded",

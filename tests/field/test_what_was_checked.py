@@ -430,12 +430,14 @@ def test_what_is_set_aside_is_said_last(made: Made) -> None:
     here = made('evidence = "report"\nmin_confidence = 0.5')
     here.files(a_py="f(a)\n")
     assert here.code(at("a.py", 1, "g(b)"), at("a.py", 1, "f(a)", confidence=0.4, severity="high")) == 0
-    assert here.said.err.splitlines()[-2:] == [
-        "s: 1 critical finding was set aside: its quote is not in a.py",
-        "s: 1 high finding was set aside: its confidence is too low (a.py:1)",
+    aside = [
+        "1 critical finding was set aside: its quote is not in a.py",
+        "1 high finding was set aside: its confidence is too low (a.py:1)",
     ]
+    # below the step, and above nothing but the verdict
+    assert here.said.err.splitlines()[-3:-1] == [f"    set aside: {line}" for line in aside]
     steps = here.project.lok("run", "w", "--json").document["steps"]
-    assert steps["s"]["set_aside"] == [line.removeprefix("s: ") for line in here.said.err.splitlines()[-2:]]
+    assert steps["s"]["set_aside"] == aside
     assert here.code() == 0
     assert "set aside" not in here.said.err
 
@@ -520,7 +522,9 @@ def test_too_few_reports_are_set_aside_and_told(project: Project) -> None:
     )
     done = project.lok("run", "w")
     assert done.code == 0
-    assert done.err.splitlines()[-1] == "s: 1 critical finding was set aside: too few report it (a.py:2)"
+    assert done.err.splitlines()[-2] == (
+        "    set aside: 1 critical finding was set aside: too few report it (a.py:2)"
+    )
 
 
 # --- asked again
