@@ -128,7 +128,8 @@ class ProgressLines:
 
     def _finished(self, result: StepResult) -> Iterator[Line]:
         yield result.outcome, status(result, self._name_width)
-        if result.ran and (rests_on := in_spite_of(self._needs.get(result.name, ()), self._results)):
+        # the reason of a step that had too few names them itself
+        if result.attempts and (rests_on := in_spite_of(self._needs.get(result.name, ()), self._results)):
             yield "", f"    {rests_on}"
         output = not self._prints(result.name)
         shown = details(result, output=output, whole=self._verbose, columns=self._screen_width)

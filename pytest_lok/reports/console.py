@@ -84,7 +84,9 @@ def _without_reason(output: str, reason: str) -> str:
     # a command that failed says its exit code below what it printed
     text = output.strip("\n").rstrip().removesuffix(reason).rstrip()
     last = text.rpartition("\n")[2]
-    return text.removesuffix(last).rstrip() if re.fullmatch(r"exit code: -?\d+", last) else text
+    said = text.removesuffix(last).rstrip() if re.fullmatch(r"exit code: -?\d+", last) else text
+    # of a command that said one line, the line is the reason
+    return "" if said == reason else said
 
 
 def _stands_on_its_line(result: StepResult) -> bool:

@@ -89,3 +89,12 @@ def test_a_verb_counts_the_steps_that_were_not_needed() -> None:
     blocked = finished("last", Outcome.SKIPPED, reason="blocked: step 'slow' had an error", blocked_by="slow")
     said = lines(log, STARTED, finished("slow"), unneeded, blocked, RunFinished(seconds=1.0))
     assert said[1:] == ["skipped  not needed: 1 step", "skipped  not run: 1 step"]
+
+
+def test_a_step_that_had_too_few_names_them_once() -> None:
+    log = ProgressLines(needs={"last": ("slow",)})
+    reason = "0 of 1 dependencies passed, 1 needed (min_deps_success): slow had an error"
+    last = StepFinished(result=StepResult(name="last", outcome=Outcome.ERROR, reason=reason), at=1.0)
+    said = lines(log, STARTED, finished("slow", Outcome.ERROR, reason="rate limit"), last)
+    assert said[-1] == f"    {reason}"
+    assert sum("slow" in line for line in said[2:]) == 1

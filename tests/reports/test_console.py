@@ -238,3 +238,12 @@ def test_a_step_that_was_corrected_says_so_on_its_line() -> None:
 def test_errors_are_counted_as_people_do() -> None:
     assert "1 passed, 2 errors" in summary(run_of(ERROR, replace(ERROR, name="other"), PASSED))
     assert summary(run_of(ERROR)).endswith("1 error")
+
+
+def test_a_command_that_said_its_reason_alone_is_told_once() -> None:
+    result = replace(
+        FAILED, reason="no such table", hint="", output="no such table\nexit code: 1", sections=()
+    )
+    assert list(details(result, output=True)) == ["    no such table"]
+    more = replace(result, output="looking\nno such table\nexit code: 1")
+    assert list(details(more, output=True))[1:] == ["    --- output ---", "    looking", "    no such table"]
