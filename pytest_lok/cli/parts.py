@@ -75,8 +75,8 @@ def _parts(
         parts += [Part(files=(name,), unreadable=why) for name, why in hidden]
     covered = coverage(parts, skipped)
     if not parts and not (skipped and allow_empty):
-        hint = "--allow-empty lets it pass, if all that is skipped need not be reviewed" if skipped else ""
-        raise LokError(f"there is no text to review: {covered}", hint=hint)
+        hint = "--allow-empty gives `parts = []` then; the step that reviews needs a `when` about it"
+        raise LokError(f"there is no text to review: {covered}", hint=hint if skipped else "")
     found = {
         "coverage": covered,
         "parts": [_document(part, bool(diff or change)) for part in parts],

@@ -307,8 +307,19 @@ def test_a_change_of_pictures_alone_passes_only_where_the_workflow_says_so(repos
     done = repository.lok("diff")
     assert (done.code, "--allow-empty" in done.err) == (3, True)
     text = repository.lok("workflow", "show", "diff").out
-    repository.workflow("diff", text.replace('"lok", "parts",', '"lok", "parts", "--allow-empty",'))
+    text = text.replace('"lok", "parts",', '"lok", "parts", "--allow-empty",')
+    repository.workflow("diff", text)
+    done = repository.lok("diff")
+    assert (done.code, 'when = "steps.change.parts != []" skips the step instead' in done.err) == (3, True)
+    said = text.replace("for_each =", 'when = "steps.change.output.parts != []"\nfor_each =')
+    repository.workflow("diff", said)
+    done = repository.lok("diff")
+    assert (done.code, "1 skipped: 1 binary" in done.out) == (0, True), done.err
+    repository.environ["CI"] = "1"
+    assert repository.lok("diff").code == 3, "nothing was judged"
+    repository.workflow("diff", f"allow_skip = true\n{said}")
     assert repository.lok("diff").code == 0
+    del repository.environ["CI"]
     shown = repository.lok("parts", "--exclude", "src", "--exclude", "*.png", "--allow-empty").out
     assert "other/b.py" in shown
     assert "src/a.py" not in json.loads(shown)["parts"][0]["files"]
