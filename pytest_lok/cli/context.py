@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import functools
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import click
 
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
+from pytest_lok.cli.parts import Git
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import LokError, UsageError
 
@@ -54,8 +55,10 @@ def _context(folder: str | None, issue: str, pull: str, query: str) -> int:
     if not root.is_dir():
         raise UsageError(f"there is no directory {folder}")
     from pytest_lok.cli.forge import forge_at
+    from pytest_lok.workspace.plumbing import git_text
 
-    packages = [Package.at(root, name) for name in [".", *_package_folders(root)]]
+    git: Git = functools.partial(git_text, root, call.environ)
+    packages = [Package.at(root, name) for name in [".", *_package_folders(git)]]
     if call.json:
         from pytest_lok.reports.json_report import dumps
 
@@ -65,18 +68,18 @@ def _context(folder: str | None, issue: str, pull: str, query: str) -> int:
     if issue:
         said = forge_at(root, call.environ, issue).issue()
         parts += [f"# Issue {said['number']}: {said['title']}", str(said["body"]).strip()]
-        parts += _code_about(root, f"{said['title']}\n{said['body']}")
+        parts += _code_about(git, root, f"{said['title']}\n{said['body']}")
     if pull:
         parts += _pull_request(forge_at(root, call.environ, pull))
     if query:
-        parts += [f"# {query}", *_code_about(root, query)]
+        parts += [f"# {query}", *_code_about(git, root, query)]
     call.deliver("\n\n".join(filter(None, parts)))
     return 0
 
 
-def _package_folders(root: Path) -> list[str]:
+def _package_folders(git: Git) -> list[str]:
     """The directories below with a manifest of their own, as a repository of several packages has them."""
-    paths = [PurePosixPath(name) for name in _files(root)]
+    paths = [PurePosixPath(name) for name in _files(git)]
     folders = {str(path.parent) for path in paths if path.name in _MANIFESTS} - {"."}
     return sorted(folders)[:_MOST_PACKAGES]
 
@@ -103,36 +106,27 @@ def _pull_request(there: GitHub | GitLab) -> Iterator[str]:
         yield f"Binary: {', '.join(binary)}"
 
 
-def _code_about(root: Path, text: str) -> Iterator[str]:
+def _code_about(git: Git, root: Path, text: str) -> Iterator[str]:
     """The places that a text names, and the lines of code that hold its words."""
     from pytest_lok.core.asking.attachments import attachment
     from pytest_lok.core.text.code_references import code_places, excerpt, search_words
 
-    for path, line in code_places(text, frozenset(_files(root)))[:_MOST_PLACES]:
+    for path, line in code_places(text, frozenset(_files(git)))[:_MOST_PLACES]:
         file = root / path
         if file.is_file() and not file.is_symlink():
             shown = excerpt(file.read_text("utf-8", "replace"), line)
             yield attachment(path, shown) if shown else f"{path} has no line {line}."
     for word in search_words(text):
-        found = _git(root, "grep", "-n", "-I", "-i", "-F", "--", word).splitlines()
+        found = (git("grep", "-n", "-I", "-i", "-F", "-e", word, ok_codes=(0, 1)) or "").splitlines()
         if found:
             more = f"\nand {len(found) - _MOST_MATCHES:,} more lines" if len(found) > _MOST_MATCHES else ""
             yield f"## Lines with {word}\n\n" + "\n".join(found[:_MOST_MATCHES]) + more
 
 
-def _files(root: Path) -> list[str]:
+def _files(git: Git) -> list[str]:
     """The files that git knows below the directory; [] outside of a repository."""
-    names = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    names = (git("ls-files", "-z", "--cached", "--others", "--exclude-standard") or "").split("\0")
     return [name for name in names if name]
-
-
-def _git(root: Path, *words: str) -> str:
-    """What git prints; "" where it finds nothing, or where there is no repository."""
-    try:
-        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=False)
-    except OSError:
-        return ""
-    return done.stdout.decode("utf-8", "replace")
 
 
 command = OptionsCommand(

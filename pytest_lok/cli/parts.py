@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
@@ -22,6 +22,9 @@ from pytest_lok.late_regex import late_regex
 if TYPE_CHECKING:
     from pytest_lok.core.asking.diff import FileDiff
     from pytest_lok.core.asking.parts import Part
+
+Git: TypeAlias = "Callable[..., str | None]"
+"""Runs git in the project; see ``workspace.plumbing.git_text``."""
 
 _LOCK_FILES = frozenset({
     "Cargo.lock", "Gemfile.lock", "Pipfile.lock", "bun.lock", "composer.lock", "flake.lock", "go.sum",
@@ -55,22 +58,24 @@ def _parts(
 ) -> int:
     from pytest_lok.core.asking.parts import Part, coverage, group_files, split_diff
     from pytest_lok.discovery import find_root
+    from pytest_lok.workspace.plumbing import git_text
 
     call = Invocation.of(click.get_current_context())
     # names are those of the project, wherever in it this is called
     here = (call.options.directory or Path.cwd()).resolve()
     root = find_root(here)
+    git: Git = functools.partial(git_text, root, call.environ)
     if bool(paths) + diff + bool(change) > 1:
         raise UsageError("PATH, --diff and --change exclude each other", hint="give one of them")
     skipped: list[tuple[str, str]] = []
     if diff or change:
-        read = _read(_change(call, root, change, skipped) if change else _standard_input(), files)
+        read = _read(_change(call, git, root, change, skipped) if change else _standard_input(), files)
         kept = [file for file in read if not _is_excluded(file.name, excluded, skipped)]
         parts, media = split_diff(kept, limit)
         skipped += [(name, "binary") for name in media]
     else:
-        names = [it for it in _listed(root, here, paths) if not _is_excluded(it, excluded, skipped)]
-        sizes, hidden = _look_at(root, names, skipped)
+        names = [it for it in _listed(git, root, here, paths) if not _is_excluded(it, excluded, skipped)]
+        sizes, hidden = _look_at(git, root, names, skipped)
         parts = group_files(sizes, limit)
         parts += [Part(files=(name,), unreadable=why) for name, why in hidden]
     covered = coverage(parts, skipped)
@@ -132,7 +137,7 @@ def _standard_input() -> str:
     return text
 
 
-def _change(call: Invocation, root: Path, change: str, skipped: list[tuple[str, str]]) -> str:
+def _change(call: Invocation, git: Git, root: Path, change: str, skipped: list[tuple[str, str]]) -> str:
     """The diff that ``change`` means: ``branch``, ``staged``, ``uncommitted``, or commits for `git diff`."""
     if change.startswith("-"):
         raise UsageError(f"{change!r} is no range of commits", hint="for example main..HEAD")
@@ -140,17 +145,17 @@ def _change(call: Invocation, root: Path, change: str, skipped: list[tuple[str, 
     if change == "branch":
         what = (_branch_start(call),)
     # outside of a repository `git diff` compares two files
-    if _git(root, "rev-parse", "--git-dir") is None:
+    if git("rev-parse", "--git-dir") is None:
         raise LokError(f"{root} is not in a git repository", hint="go to one, or name it: -d DIR")
     # paths are those of the project, which may be a part of the repository
-    diff = _git(root, *_DIFF, "--relative", *what, "--") or ""
+    diff = git(*_DIFF, "--relative", *what, "--") or ""
     inside, everywhere = (
-        (_git(root, "diff", "-z", "--name-only", option, *what, "--") or "").count("\0")
+        (git("diff", "-z", "--name-only", option, *what, "--") or "").count("\0")
         for option in ("--relative", "--no-relative")
     )
     skipped += [("", "outside of the project")] * (everywhere - inside)
     if change in ("branch", "uncommitted"):
-        diff += _new_files(root)
+        diff += _new_files(git)
     if not diff.strip():
         usual = (f"{change} changes nothing", "name another range, such as main..HEAD")
         message, hint = _NOTHING.get(change, usual)
@@ -158,11 +163,11 @@ def _change(call: Invocation, root: Path, change: str, skipped: list[tuple[str, 
     return diff
 
 
-def _new_files(root: Path) -> str:
+def _new_files(git: Git) -> str:
     """The files that git does not track yet and does not ignore, as a diff that adds them."""
-    names = (_git(root, "ls-files", "-z", "--others", "--exclude-standard") or "").split("\0")
+    names = (git("ls-files", "-z", "--others", "--exclude-standard") or "").split("\0")
     words = (*_DIFF, "--no-index", "--", os.devnull)
-    return "".join(_git(root, *words, name, ok=(0, 1)) or "" for name in names if name)
+    return "".join(git(*words, name, ok_codes=(0, 1)) or "" for name in names if name)
 
 
 def _branch_start(call: Invocation) -> str:
@@ -181,10 +186,10 @@ def _document(part: Part, diff: bool) -> dict[str, object]:
     return document
 
 
-def _listed(root: Path, here: Path, paths: Sequence[str]) -> list[str]:
+def _listed(git: Git, root: Path, here: Path, paths: Sequence[str]) -> list[str]:
     """The files of git below these paths, tracked or new; without git, those with no hidden part."""
     wanted = [_inside(root, here, path) for path in paths or (".",)]
-    listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *wanted)
+    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *wanted)
     if listed is not None:
         return sorted({name for name in listed.split("\0") if name})
     found = [
@@ -212,7 +217,7 @@ def _inside(root: Path, here: Path, path: str) -> str:
 
 
 def _look_at(
-    root: Path, names: Sequence[str], skipped: list[tuple[str, str]]
+    git: Git, root: Path, names: Sequence[str], skipped: list[tuple[str, str]]
 ) -> tuple[list[tuple[str, int]], list[tuple[str, str]]]:
     """The files to show with their sizes, and those that cannot be shown with why; the rest are skipped.
 
@@ -220,7 +225,7 @@ def _look_at(
     """
     from pytest_lok.core.asking.attachments import MAX_FILE_BYTES
 
-    deleted = frozenset((_git(root, "ls-files", "-z", "--deleted") or "").split("\0"))
+    deleted = frozenset((git("ls-files", "-z", "--deleted") or "").split("\0"))
     sizes: list[tuple[str, int]] = []
     hidden: list[tuple[str, str]] = []
     for name in names:
@@ -261,23 +266,6 @@ def _size(file: Path) -> tuple[int, str, str]:
     if not is_binary(content):
         return len(content), "", ""
     return 0, *(("binary", "") if is_media(file.name) else ("", "it is binary"))
-
-
-def _git(root: Path, *arguments: str, ok: Sequence[int] = (0,)) -> str | None:
-    """What git prints; None where there is no repository or no git."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            capture_output=True,
-            check=False,
-        )
-    except OSError:
-        return None
-    if done.returncode not in ok:
-        if b"not a git repository" in done.stderr:
-            return None
-        raise LokError(f"git failed: {done.stderr.decode('utf-8', 'replace').strip()}")
-    return done.stdout.decode("utf-8", "surrogateescape")
 
 
 command = OptionsCommand(

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_lok.engine.ports import CommandRunner, CommandSpec
 from pytest_lok.errors import StepUnableError
 from pytest_lok.workspace.sides import MAX_BYTES, MAX_TOTAL_BYTES, TOO_LARGE
 
+if TYPE_CHECKING:
+    import subprocess
+
 _OFF = "LOK_OFF"
+_NOT_FOUND = 127
 # nothing is locked, asked or fetched; neither replacements nor grafts say what a commit is
 _ENVIRONMENT = {
     "LC_ALL": "C",
@@ -43,7 +49,7 @@ async def git_output(
         argv = ("/bin/sh", "-c", 'exec "$@" > "$0"', file.name, *_ARGV, *arguments)
         env = {**_ENVIRONMENT, "GIT_INDEX_FILE": index} if index else _ENVIRONMENT
         done = await shell.run(CommandSpec(argv=argv, env=env, stdin=stdin))
-        if done.exit_code == 127:  # the shell's
+        if done.exit_code == _NOT_FOUND:  # the shell's
             raise StepUnableError("command not found: git", hint="install it, or put it on PATH")
         if done.exit_code not in ok_codes:
             lines = done.stderr.strip().split("\n")
@@ -61,12 +67,43 @@ async def git_output_without_filters(shell: CommandRunner, *arguments: str) -> b
         shell, "config", "-z", "--name-only", "--get-regexp", r"^filter\.", ok_codes=(0, 1)
     )
     names = {os.fsdecode(key).rsplit(".", 1)[0] for key in keys.split(b"\0") if key}
-    off = [
+    return await git_output(shell, *_filters_off(names), *arguments)
+
+
+def git_text(
+    root: Path, environ: Mapping[str, str], *arguments: str, ok_codes: Sequence[int] = (0,)
+) -> str | None:
+    """What git prints of the repository at ``root``, with every filter off, for verbs without a loop.
+
+    None where there is no repository, or no git; StepUnableError if it exits with none of ``ok_codes``.
+    Bytes that are no UTF-8 become surrogates.
+    """
+    keys = _run(root, environ, "config", "-z", "--name-only", "--get-regexp", r"^filter\.").stdout
+    names = {os.fsdecode(key).rsplit(".", 1)[0] for key in keys.split(b"\0") if key}
+    done = _run(root, environ, *_filters_off(names), *arguments)
+    if done.returncode == _NOT_FOUND or (done.returncode and b"not a git repository" in done.stderr):
+        return None
+    if done.returncode not in ok_codes:
+        raise StepUnableError(f"git failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+    return done.stdout.decode("utf-8", "surrogateescape")
+
+
+def _run(root: Path, environ: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    import subprocess
+
+    words = (*_ARGV, "-C", str(root), *arguments)
+    try:
+        return subprocess.run(words, env={**environ, **_ENVIRONMENT}, capture_output=True, check=False)
+    except OSError:
+        return subprocess.CompletedProcess(words, _NOT_FOUND, b"", b"")
+
+
+def _filters_off(names: Iterable[str]) -> list[str]:
+    return [
         f"--config-env={name}.{key}={_OFF}"
         for name in sorted(names)
         for key in ("clean", "process", "required")
     ]
-    return await git_output(shell, *off, *arguments)
 
 
 async def with_crlf(shell: CommandRunner, commit: str, paths: Sequence[str]) -> frozenset[str]:
