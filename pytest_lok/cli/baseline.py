@@ -31,6 +31,7 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
             f"workflow {plan.workflow.stem!r} reports no findings",
             hint='a step with output_format = "findings" does',
         )
+    trusted = require_trust(call, project)
     gate = plan.workflow.gate
     if gate is None or gate.baseline != "new":
         raise PlanError(
@@ -40,7 +41,7 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
     progress = view(
         call.terminal, ProgressLines(verbose=call.options.verbose, printed="none"), color=call.color
     )
-    result, code = execute(plan, require_trust(call, project).world(), progress)
+    result, code = execute(plan, trusted.world(), progress)
     progress.say([(result.outcome, summary(result))])
     if result.interrupted:
         return code
