@@ -155,7 +155,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 def _remove_old_reports(early: pytest.Config) -> None:
     """Remove what ``--lok-report`` and ``lok_report`` have written in an earlier session."""
     asks = early.known_args_namespace.lok_report or early.getini("lok_report")
-    if asks and _has_workflows(early) and "PYTEST_XDIST_WORKER" not in os.environ:
+    # workers of xdist do the same, long before their controller writes a report
+    if asks and _has_workflows(early):
         from pytest_lok.errors import UsageError
         from pytest_lok.plugin.report_files import asked_for
 
