@@ -202,17 +202,19 @@ class FinalReports:
             steps = kinds.setdefault(nodeid.partition("::")[0], {})
             steps[nodeid] = {final.kind for final in finals.values()}
         results = {record.result.path: record.result for record in self._runner.records()}
+        # asked once of each run: the answer takes a look at all of its steps
+        whys = {path: nothing_judged(result) for path, result in results.items() if result.idle}
         idle: dict[str, StepResult] = {}
         for steps in kinds.values():
             judging: dict[str, set[Kind]] = {}
             for nodeid, of in steps.items():
                 found = self._selection.step_at(nodeid)
-                result = results.get(found[0].path) if found is not None and not found[0].allow_skip else None
-                if found is None or result is None or not result.idle:
+                if found is None or found[0].allow_skip or found[0].path not in whys:
                     continue
-                if not result.reviews or found[1].name in result.reviews:
+                reviews = results[found[0].path].reviews
+                if not reviews or found[1].name in reviews:
                     judging[nodeid] = of
-                    why = nothing_judged(result)
+                    why = whys[found[0].path]
             if judging and all(of == {"by_when"} for of in judging.values()):
                 last = list(judging)[-1]
                 idle[last] = _error(last, why, "`allow_skip = true` in its file, if it may be so")

@@ -85,6 +85,7 @@ class WorkflowClaim:
         self._recovered: frozenset[str] = frozenset()
         self._spent = NO_USAGE
         self._order: dict[str, int] = {}
+        self._has_replaced = False
         self._settled = 0
 
     def try_acquire(self) -> bool:
@@ -117,7 +118,8 @@ class WorkflowClaim:
     def outdated(self, steps: Iterable[Step]) -> frozenset[str]:
         """Steps that were not run because of results that another attempt has replaced since then."""
         self._read()
-        return outdated(steps, self._finished, self._order)
+        # each item that did not run asks this, and the answer takes a look at all steps
+        return outdated(steps, self._finished, self._order) if self._has_replaced else frozenset()
 
     def try_acquire_rerun(self) -> bool:
         """Claim the outdated steps, to run them; False if another living process has them."""
@@ -171,6 +173,7 @@ class WorkflowClaim:
                 case StepFinished(result=result):
                     self._running.pop(result.name, None)
                     self._order_result(result)
+                    self._has_replaced |= result.name in self._finished
                     self._finished[result.name] = result
                     self._forget_questions(result)
                 case _:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -217,6 +218,20 @@ def test_what_is_outdated_is_claimed_by_one_at_a_time(tmp_path: Path) -> None:
         mine.release_rerun()
     assert other.try_acquire_rerun(), "it is another place than the workflow's own"
     assert not mine.try_acquire_rerun() or sys.platform != "linux"
+
+
+def test_nothing_is_looked_through_while_no_result_was_replaced(tmp_path: Path) -> None:
+    """Each of ten thousand skipped items asks, so the question must not cost ten thousand looks."""
+    claim = ClaimStore(tmp_path, "me").claim_for("w")
+    assert claim.try_acquire()
+    claim.recover()
+    claim.append(StepFinished(result=PASSED, at=0.0))
+
+    def steps() -> Iterator[Step]:
+        raise AssertionError
+        yield
+
+    assert claim.outdated(steps()) == frozenset()
 
 
 def test_every_process_sees_what_is_outdated(tmp_path: Path) -> None:
