@@ -155,7 +155,7 @@ def _change(call: Invocation, git: Git, root: Path, change: str, skipped: list[t
     )
     skipped += [("", "outside of the project")] * (everywhere - inside)
     if change in ("branch", "uncommitted"):
-        diff += _new_files(git)
+        diff += _new_files(git, root)
     if not diff.strip():
         usual = (f"{change} changes nothing", "name another range, such as main..HEAD")
         message, hint = _NOTHING.get(change, usual)
@@ -163,11 +163,29 @@ def _change(call: Invocation, git: Git, root: Path, change: str, skipped: list[t
     return diff
 
 
-def _new_files(git: Git) -> str:
-    """The files that git does not track yet and does not ignore, as a diff that adds them."""
+def _new_files(git: Git, root: Path) -> str:
+    """The files that git does not track yet and does not ignore, as a diff that adds them.
+
+    LokError if one of them has no diff: a file that is left out would be a file that was not reviewed.
+    """
     names = (git("ls-files", "-z", "--others", "--exclude-standard") or "").split("\0")
-    words = (*_DIFF, "--no-index", "--", os.devnull)
-    return "".join(git(*words, name, ok_codes=(0, 1)) or "" for name in names if name)
+    return "".join(_new_file(git, root, name) for name in names if name)
+
+
+def _new_file(git: Git, root: Path, name: str) -> str:
+    path, file = name.rstrip("/"), root / name.rstrip("/")
+    # of these two git compares what lies behind them, so they are told as a commit would tell them
+    if name.isprintable() and file.is_symlink() and (target := str(file.readlink())).isprintable():
+        body = f"--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+{target}\n\\ No newline at end of file\n"
+        return f"diff --git a/{path} b/{path}\nnew file mode 120000\n{body}"
+    if name.isprintable() and name.endswith("/"):  # a repository inside of this one
+        return f"diff --git a/{path} b/{path}\nnew file mode 160000\n"
+    diff = git(*_DIFF, "--no-index", "--", os.devnull, name, ok_codes=(0, 1)) or ""
+    if not diff.startswith("diff --git "):
+        raise LokError(
+            f"{name!r} is new and cannot be read", hint="check its permissions, or ignore it in git"
+        )
+    return diff
 
 
 def _branch_start(call: Invocation) -> str:

@@ -300,6 +300,19 @@ def test_a_new_file_is_part_of_a_branch_before_git_knows_it(repository: Project)
         assert "1 of 1 file in 1 part" in repository.lok(*words).out
 
 
+def test_a_new_repository_inside_of_a_branch_leaves_no_ruling(repository: Project) -> None:
+    git(repository, "commit", "-q", "-m", "a")
+    repository.write("src/a.py", "x = 2\n")
+    repository.write("sub/s.py", "eval(x)\n")
+    (repository.root / "link").symlink_to("/etc")
+    git(repository, "init", "-q", "sub")
+    git(repository, "-C", "sub", "add", ".")
+    git(repository, "-C", "sub", "commit", "-q", "-m", "a")
+    done = repository.lok("diff", "--unstaged")
+    assert (done.code, "2 of 3 files in 1 part; 1 cannot be shown" in done.out) == (3, True)
+    assert "sub cannot be shown: it is a repository of its own" in done.err
+
+
 def test_a_change_of_pictures_alone_passes_only_where_the_workflow_says_so(repository: Project) -> None:
     git(repository, "commit", "-q", "-m", "a")
     repository.write("logo.png", "\0PNG")
