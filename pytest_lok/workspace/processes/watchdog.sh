@@ -26,10 +26,13 @@ watch() {
     esac
   done
   if $in_order && [ "$groups" = ' ' ]; then exit; fi
-  signal=TERM rounds=0
-  while sweep $signal && [ $rounds -lt 30 ]; do
+  # what has just been started may bear no mark yet: the kernel gives a program its environment after it has
+  # closed the pipe that ends here, so one look that finds nothing tells nothing
+  signal=TERM rounds=0 empty=0
+  while [ $rounds -lt 30 ] && [ $empty -lt 10 ]; do
+    if sweep $signal; then signal=0 empty=0; else empty=$((empty + 1)); fi
     sleep 0.1 || sleep 1
-    rounds=$((rounds + 1)) signal=0
+    rounds=$((rounds + 1))
     if [ $rounds -ge 20 ]; then signal=KILL; fi
   done
 }

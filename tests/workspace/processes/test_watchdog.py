@@ -217,6 +217,18 @@ def test_a_process_that_could_not_be_added_any_more_ends_too(seconds: str) -> No
             assert process.wait(60) == -signal.SIGTERM
 
 
+@linux
+def test_a_process_that_bears_its_mark_a_moment_later_ends_too(seconds: str) -> None:
+    program = [sys.executable, "-c", KILLED]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        mark = killed.stdout.readline().strip()
+        killed.communicate()
+    time.sleep(0.3)  # the shell has looked once by now
+    with sleeper(seconds, **{MARK: mark}) as process:
+        assert process.wait(60) == -signal.SIGTERM
+
+
 FORKED = """
 import os, sys
 from pytest_lok.workspace.processes.watchdog import Watchdog
