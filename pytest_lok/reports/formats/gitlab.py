@@ -37,7 +37,7 @@ def _entries(run: ReportedRun) -> Iterator[dict[str, Any]]:
         finding = entry.finding
         if entry.aside:  # this format has no word for it
             continue
-        text = "\n".join(filter(None, [finding.title, finding.message]))
+        text = ": ".join(filter(None, [finding.title, finding.message]))
         severity = "blocker" if entry.blocks else SEVERITIES[finding.severity]
         path, line = relative(finding.path) or "unknown", max(finding.line, 1)
         yield _entry(text, finding.rule_id or "lok/other", entry.fingerprint, severity, path, line)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -12,32 +13,7 @@ from pytest_lok.reports.formats.reported_run import ReportedRun
 from tests.reports.formats.runs import BLOCKS, FINDINGS, GREEN, HOSTILE_RUN, RED, reported, review
 from tests.reports.results import ERROR, PASSED
 
-# the table of GitLab's page on Code Quality
-SCHEMA = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "required": ["description", "check_name", "fingerprint", "severity", "location"],
-        "properties": {
-            "description": {"type": "string", "minLength": 1},
-            "check_name": {"type": "string", "minLength": 1},
-            "fingerprint": {"type": "string", "minLength": 1},
-            "severity": {"enum": ["info", "minor", "major", "critical", "blocker"]},
-            "location": {
-                "type": "object",
-                "required": ["path", "lines"],
-                "properties": {
-                    "path": {"type": "string", "pattern": r"^(?!\./|/)[^\n]+$"},
-                    "lines": {
-                        "type": "object",
-                        "required": ["begin"],
-                        "properties": {"begin": {"type": "integer", "minimum": 1}},
-                    },
-                },
-            },
-        },
-    },
-}
+SCHEMA = json.loads((Path(__file__).parents[2] / "data/gitlab/code-quality.schema.json").read_text())
 
 
 def entries(*runs: ReportedRun) -> list[Any]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -13,45 +14,7 @@ from pytest_lok.reports.formats.reported_run import ReportedRun
 from tests.reports.formats.runs import BLOCKS, FINDINGS, GREEN, HOSTILE_RUN, LONG, RED, reported, review
 from tests.reports.results import ERROR, PASSED
 
-POSITION = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {"line": {"type": "integer", "minimum": 1}, "column": {"type": "integer"}},
-}
-# reviewdog refuses fields that it does not know
-DIAGNOSTIC = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["message", "location"],
-    "properties": {
-        "message": {"type": "string", "minLength": 1},
-        "severity": {"enum": ["ERROR", "WARNING", "INFO"]},
-        "original_output": {"type": "string"},
-        "source": {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {"name": {"type": "string"}},
-        },
-        "code": {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {"value": {"type": "string"}},
-        },
-        "location": {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["path"],
-            "properties": {
-                "path": {"type": "string", "minLength": 1},
-                "range": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "properties": {"start": POSITION, "end": POSITION},
-                },
-            },
-        },
-    },
-}
+DIAGNOSTIC = json.loads((Path(__file__).parents[2] / "data/reviewdog/diagnostic.schema.json").read_text())
 
 
 def lines(*runs: ReportedRun) -> list[Any]:
