@@ -49,7 +49,10 @@ class RunReports:
 
     def write(self, call: Invocation, plan: Plan, result: RunResult, code: int) -> int:
         """Write the files; the exit code, which is not 0 if one could not be written."""
-        run = ReportedRun.of(result, plan.workflow, code, lambda step: self._asked.get(step, ()))
+        asked = self._asked
+        run = ReportedRun.of(
+            result, plan.workflow, code, lambda step: asked.get(step, ()), arguments=plan.arguments
+        )
         for unwritten in write_reports(self.files, [run], call.environ):
             call.terminal.error(LokError(unwritten))
             code = code or _UNABLE

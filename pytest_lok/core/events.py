@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
+from pytest_lok.core.history import FailedAttempt, StepHistory
 from pytest_lok.core.results import NO_USAGE, Refusal, Reply, RunResult, StepResult, Usage
 from pytest_lok.dataclass import dataclass
 
@@ -188,7 +190,9 @@ def fold(events: Iterable[Event]) -> RunResult:
     earlier = 0.0
     end: RunFinished | None = None
     steps: dict[str, StepResult] = {}
+    history: dict[str, StepHistory] = {}
     for event in events:
+        _note(history, event, earlier)
         match event:
             case RunStarted():
                 earlier += event.time - start.time if start else 0.0
@@ -212,4 +216,26 @@ def fold(events: Iterable[Event]) -> RunResult:
         leaves=start.leaves,
         reviews=start.reviews,
         interrupted=end.interrupted if end else "the run did not end",
+        history={name: history[name] for name in start.steps if name in history},
     )
+
+
+def _note(history: dict[str, StepHistory], event: Event, earlier: float) -> None:
+    """Keep when a step began and ended; ``earlier`` are the seconds of the run before it was taken over."""
+    match event:
+        case StepStarted(step=step, at=at):
+            # a step that is run again begins anew
+            history[step] = StepHistory(started=earlier + at)
+        case StepRetrying(step=step) if step in history:
+            known = history[step]
+            failed = FailedAttempt(
+                number=event.attempt, reason=event.reason, delay=event.delay, item=event.item
+            )
+            history[step] = replace(known, retried=(*known.retried, failed))
+        case StepFinished(result=result, at=at) if result.name in history:
+            known = history[result.name]
+            # the result of another attempt, after the run, has no time in it
+            if known.started is not None and earlier + at >= known.started:
+                history[result.name] = replace(known, ended=earlier + at)
+        case _:
+            pass

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal, TypeAlias, TypeVar
 
+from pytest_lok.core.history import StepHistory
 from pytest_lok.core.json_values import Json as Json
 from pytest_lok.core.json_values import jsonable
 from pytest_lok.dataclass import dataclass
@@ -328,7 +329,7 @@ class RunResult:
 
     ``interrupted`` says why the run stopped early ("" = it ran to its end); ``reviews`` are the steps that
     report findings; ``started`` is UTC, seconds since the epoch; ``seconds`` is wall time on the monotonic
-    clock.
+    clock. ``history`` says of each step that began when that was.
     """
 
     run_id: str
@@ -342,6 +343,7 @@ class RunResult:
     leaves: tuple[str, ...] = ()
     reviews: tuple[str, ...] = ()
     interrupted: str = ""
+    history: Mapping[str, StepHistory] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Short: a failed ``assert result.passed`` shows it, with what came of the first red step."""

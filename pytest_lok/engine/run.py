@@ -28,6 +28,7 @@ from pytest_lok.core.events import (
     RunWaiting,
     StepFinished,
     StepProgressed,
+    StepRetrying,
     StepStarted,
     fold,
 )
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 INTERNAL_ERROR = "internal error"
 """How the reason of a step begins that was ended by a bug in lok itself."""
-_RESULT_EVENTS = (RunStarted, StepFinished, RunFinished)
+_RESULT_EVENTS = (RunStarted, StepStarted, StepRetrying, StepFinished, RunFinished)
 """The events that a RunResult is folded from; the others are only for live views."""
 _WAITING_EVENTS = (BackendBusy, StepProgressed)
 """The events of a step that may still wait for the place of its first question."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_lok.core.results import RunResult
+from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.plugin.runner import WorkflowRunner
 from pytest_lok.plugin.selection import WorkflowSelection
 from pytest_lok.reports.formats.reported_run import ReportedRun
@@ -16,6 +18,8 @@ from pytest_lok.wiring.report_files import ReportFile, report_files, write_repor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pytest_lok.core.events import BackendAsked
 
 
 def asked_for(config: pytest.Config) -> tuple[ReportFile, ...]:
@@ -57,8 +61,20 @@ class ReportFiles:
         """The session's runs; in a session that is not green also those that did not begin."""
         workflows = {workflow.path: workflow for workflow in self._selection.candidates()}
         records = self._runner.records()
+        arguments = self._selection.session.request.arguments
+        questions = self._selection.session.runs.questions() if records else {}
         for record in records:
-            yield ReportedRun.of(record.result, workflows.get(record.result.path), code)
+            path = record.result.path
+            workflow = workflows.get(path)
+            # what has run had a plan
+            plan = Plan.of(workflow, **arguments.for_workflow(workflow)) if workflow else None
+            yield ReportedRun.of(
+                record.result,
+                workflow,
+                code,
+                partial(_asked, questions.get(path, {})),
+                arguments=plan.arguments if plan else {},
+            )
         begun = {record.result.path for record in records}
         why = f"not run: the session ended with exit status {code}" if code else ""
         for path, workflow in workflows.items():
@@ -67,3 +83,7 @@ class ReportFiles:
                 yield ReportedRun.of(result, workflow, code)
         if not begun and not workflows:
             yield ReportedRun.of(RunResult(run_id="", workflow="pytest", interrupted=why), None, code)
+
+
+def _asked(questions: Mapping[str, Sequence[BackendAsked]], step: str) -> Sequence[BackendAsked]:
+    return questions.get(step, ())

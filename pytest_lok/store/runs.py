@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from pytest_lok.core.events import Event, StepStarted, fold
+from pytest_lok.core.events import BackendAsked, Event, RunStarted, StepStarted, fold
 from pytest_lok.core.results import RunResult
+from pytest_lok.core.text.truncation import leave_out_middle
 from pytest_lok.dataclass import dataclass
 from pytest_lok.locks import NumberedLocks
 from pytest_lok.store.journal import Journal
 
 SESSIONS_KEPT = 20
 """How many sessions keep their records."""
-_KINDS = ("run_started", "step_started", "step_finished", "run_finished")
+_PROMPT = 16_000  # characters of the start and of the end of a prompt that are kept for reports
+_KINDS = ("run_started", "step_started", "step_retrying", "step_finished", "run_finished")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,20 @@ class RunDirectory:
             result = fold(_collecting_started(begun, Journal(path).read_new(*_KINDS)))
             records.append(RecordedRun(result=result, running=frozenset(begun - result.steps.keys())))
         return sorted(records, key=lambda record: record.result.started)
+
+    def questions(self) -> Mapping[str, Mapping[str, Sequence[BackendAsked]]]:
+        """The prompts that were sent: by the path of the workflow, and by the step. Long ones are cut."""
+        found: dict[str, dict[str, list[BackendAsked]]] = {}
+        for path in self.path.glob("*.jsonl"):
+            workflow = ""
+            for event in Journal(path).read_new("run_started", "backend_asked"):
+                if isinstance(event, RunStarted):
+                    workflow = event.path
+                elif isinstance(event, BackendAsked):
+                    prompt = leave_out_middle(event.prompt, head=_PROMPT, tail=_PROMPT)
+                    asked = found.setdefault(workflow, {}).setdefault(event.step, [])
+                    asked.append(replace(event, prompt=prompt))
+        return found
 
     def close(self) -> None:
         """Release the directory: it may be removed when it is one of the oldest. Idempotent."""

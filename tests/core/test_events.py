@@ -18,6 +18,7 @@ from pytest_lok.core.events import (
     StepStarted,
     fold,
 )
+from pytest_lok.core.history import FailedAttempt, StepHistory
 from pytest_lok.core.results import (
     ItemResult,
     Outcome,
@@ -105,3 +106,45 @@ def test_a_run_that_was_taken_over_is_as_old_as_its_beginning() -> None:
     result = fold([STARTED, over, done, RunFinished(seconds=2.0)])
     assert (result.started, result.seconds, result.passed) == (STARTED.time, 10.0, True)
     assert not fold([STARTED, done, RunFinished(seconds=2.0), over]).passed
+
+
+def test_the_history_of_a_step_says_when_it_began_and_ended_and_what_was_attempted() -> None:
+    start = RunStarted(
+        run_id="r",
+        workflow="w",
+        path="w.toml",
+        sha256="",
+        time=100.0,
+        steps=("a", "b"),
+        selected=(),
+        leaves=(),
+    )
+    result = StepResult(name="a", outcome=Outcome.PASSED)
+    events: list[Event] = [
+        start,
+        StepStarted(step="a", at=1.0),
+        StepRetrying(step="a", attempt=1, delay=0.5, reason="busy", attempts=3, item=2),
+        replace(start, time=110.0),  # another process has taken the run over
+        StepStarted(step="b", at=2.0),
+        StepFinished(result=result, at=4.0),
+        StepFinished(result=replace(result, name="c"), at=4.0),
+    ]
+    assert fold(events).history == {
+        "a": StepHistory(
+            started=1.0, ended=14.0, retried=(FailedAttempt(number=1, reason="busy", delay=0.5, item=2),)
+        ),
+        "b": StepHistory(started=12.0),
+    }
+
+
+def test_the_result_of_an_attempt_after_the_run_moves_no_end() -> None:
+    result = StepResult(name="a", outcome=Outcome.FAILED)
+    events: list[Event] = [
+        RunStarted(
+            run_id="r", workflow="w", path="w.toml", sha256="", time=1.0, steps=("a",), selected=(), leaves=()
+        ),
+        StepStarted(step="a", at=1.0),
+        StepFinished(result=result, at=3.0),
+        StepFinished(result=replace(result, outcome=Outcome.PASSED), at=0.0),
+    ]
+    assert fold(events).history["a"].ended == 3.0

@@ -29,6 +29,7 @@ def test_a_run_under_the_names_of_its_fields() -> None:
         "leaves": ["join"],
         "reviews": [],
         "interrupted": "",
+        "history": {},
         "outcome": "failed",
         "exit_code": 1,
         "output": "",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.results import Finding, Outcome, RunResult, Severity, StepResult
-from pytest_lok.core.workflow.model import Rule, Step, Workflow
+from pytest_lok.core.workflow.model import Gate, Rule, Step, Workflow
 from pytest_lok.dataclass import dataclass
 from pytest_lok.reports.console import nothing_judged
+from pytest_lok.reports.formats.run_command import run_command
 from pytest_lok.reports.untrusted import escape_untrusted
 
 RunVerdict: TypeAlias = Literal["passed", "failed", "inconclusive", "soft", "skipped", "nothing judged"]
@@ -98,7 +100,8 @@ class ReportedRun:
 
     ``exit_code`` is that of the process: a run that passed in a process that did not is not green. ``steps``
     are the workflow's by name. ``allow_skip``: a run whose every step skipped itself is as good as a passed
-    one. ``asked`` gives the prompts that a step has sent.
+    one. ``asked`` gives the prompts that a step has sent. ``gate`` is the workflow's, if it has one, and
+    ``command`` the command that runs it again.
     """
 
     result: RunResult
@@ -107,6 +110,8 @@ class ReportedRun:
     rules: Mapping[str, Rule] = field(default_factory=dict)
     allow_skip: bool = False
     asked: Callable[[str], Sequence[BackendAsked]] = _nothing_asked
+    gate: Gate | None = None
+    command: str = ""
 
     @classmethod
     def of(
@@ -115,8 +120,9 @@ class ReportedRun:
         workflow: Workflow | None,
         exit_code: int,
         asked: Callable[[str], Sequence[BackendAsked]] = _nothing_asked,
+        arguments: Mapping[str, str] = MappingProxyType({}),
     ) -> ReportedRun:
-        """A run of a workflow; None = the workflow is not known any more."""
+        """A run of a workflow with these arguments, as in its plan; None = it is not known any more."""
         steps = {step.name: step for step in workflow.steps} if workflow else {}
         rules = workflow.rules if workflow else {}
         return cls(
@@ -126,6 +132,8 @@ class ReportedRun:
             rules=rules,
             allow_skip=workflow is not None and workflow.allow_skip,
             asked=asked,
+            gate=workflow.gate if workflow else None,
+            command=run_command(workflow, arguments) if workflow else "",
         )
 
     @property

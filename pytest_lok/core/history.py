@@ -1,0 +1,30 @@
+"""When each step of a run began and ended, and what was attempted before its last attempt."""
+
+from __future__ import annotations
+
+from pytest_lok.dataclass import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAttempt:
+    """One attempt at a step, or at an item of it, after which another one followed; ``number`` counts from 1.
+
+    ``delay`` is the pause before the next attempt, in seconds.
+    """
+
+    number: int
+    reason: str
+    delay: float = 0.0
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepHistory:
+    """When a step began and ended, in seconds since its run began; None = it did not, or nobody knows.
+
+    ``retried`` are the attempts that failed and were followed by another one.
+    """
+
+    started: float | None = None
+    ended: float | None = None
+    retried: tuple[FailedAttempt, ...] = ()
