@@ -28,12 +28,16 @@ _WIDE = 120
 
 
 class LokError(Exception):
-    """Base of every expected failure; ``hint`` says what to do about it ("" = the message says it)."""
+    """Base of every expected failure; ``hint`` says what to do about it ("" = the message says it).
+
+    ``where`` is the command line's verb, or the place in a file, that the failure is about ("" = not known).
+    """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.where = ""
 
     def __str__(self) -> str:
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
@@ -79,9 +83,13 @@ class Problem:
     excerpt: str = ""
     length: int = 0
 
+    @property
+    def place(self) -> str:
+        """``path:line:column``, or the path alone."""
+        return f"{self.path}:{self.line}:{self.column}" if self.line else self.path
+
     def __str__(self) -> str:
-        place = f"{self.path}:{self.line}:{self.column}" if self.line else self.path
-        lines = [f"{place}: {self.message}"]
+        lines = [f"{self.place}: {self.message}"]
         if self.excerpt and self.length:
             shown, before = self._shown()
             pad = "".join("\t" if c == "\t" else " " * _columns(c) for c in before)
@@ -118,6 +126,7 @@ class _ProblemsError(UsageError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(p) for p in self.problems))
+        self.where = self.problems[0].place if self.problems else ""
 
 
 class WorkflowError(_ProblemsError):

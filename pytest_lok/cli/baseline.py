@@ -38,9 +38,9 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
             f"the gate of {plan.workflow.stem!r} does not read the baseline",
             hint='baseline = "new" under [gate] makes it do so; until then nothing accepted would count',
         )
-    progress = view(
-        call.terminal, ProgressLines(verbose=call.options.verbose, printed="none"), color=call.color
-    )
+    quiet = call.options.json and not call.options.verbose
+    lines = ProgressLines(verbose=call.options.verbose, printed="none")
+    progress = view(call.terminal, lines, color=call.color, quiet=quiet)
     result, code = execute(plan, trusted.world(), progress)
     progress.say([(result.outcome, summary(result))])
     if result.interrupted:
@@ -54,7 +54,10 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
         raise LokError(f"the baseline cannot be changed: {problem}", hint=f"correct {file}") from problem
     write_output(file, text)
     count = len(fingerprints(text))
-    call.terminal.note(f"{PATH}: {new} new, {count} in all. It counts once it is merged.")
+    if call.json:
+        call.deliver_document({"file": PATH, "new": new, "count": count, "workflow": plan.workflow.stem})
+    if not quiet:
+        call.terminal.note(f"{PATH}: {new} new, {count} in all. It counts once it is merged.")
     return 0
 
 
@@ -72,7 +75,17 @@ def _found(result: RunResult, names: list[str]) -> list[Finding]:
 command = WorkflowGroup(
     "baseline",
     action=_accept,
-    accepts=("steps", "backend", "timeout", "max_parallel", "trust", "verbose", *COMMON_OPTIONS),
+    accepts=(
+        "steps",
+        "backend",
+        "timeout",
+        "max_parallel",
+        "trust",
+        "verbose",
+        "json",
+        "output",
+        *COMMON_OPTIONS,
+    ),
     help="""Run WORKFLOW and add what it finds to .lok/baseline.json.
 
     With `baseline = "new"` below [gate], what stands in that file no longer blocks. It is read from the

@@ -53,6 +53,9 @@ def _clear() -> int:
         removed = cache.clear()
     except OSError as failure:
         raise LokError(f"cannot empty {cache.folder}: {failure.strerror}") from failure
+    if call.json:
+        call.deliver_document({"folder": str(cache.folder), "removed": removed})
+        return 0
     call.terminal.note(f"removed {removed} answer{'' if removed == 1 else 's'} from {cache.folder}")
     return 0
 
@@ -72,6 +75,11 @@ command = click.Group(
             accepts=("json", "output", *COMMON_OPTIONS),
             help="Show where it is, how many answers it has and how old they are.",
         ),
-        OptionsCommand("clear", callback=_clear, accepts=COMMON_OPTIONS, help="Remove every answer."),
+        OptionsCommand(
+            "clear",
+            callback=_clear,
+            accepts=("json", "output", *COMMON_OPTIONS),
+            help="Remove every answer.",
+        ),
     ],
 )

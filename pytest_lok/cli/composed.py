@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -65,6 +66,20 @@ def able_backends(call: Invocation, project: Project, task: str) -> list[str]:
     world = project.world()
     names = [one.backend for one in routes(task, world) if one.problem is None]
     return names or [route(task, world).backend]
+
+
+def without_results(call: Invocation) -> Invocation:
+    """The call of a verb that has a document of its own: what it runs prints no results."""
+    return replace(call, options=replace(call.options, json=False, output=None, quiet=True))
+
+
+def run_facts(results: Sequence[RunResult]) -> dict[str, object]:
+    """What the document of such a verb says of its runs: how the last one ended, and what all have used."""
+    from pytest_lok.core.results import NO_USAGE
+
+    reasons = [step.reason for result in results for step in result.steps.values() if step.reason]
+    usage = sum((result.usage for result in results), NO_USAGE)
+    return {"outcome": results[-1].outcome if results else None, "reasons": reasons, "usage": usage}
 
 
 def run_text(

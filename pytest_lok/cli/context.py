@@ -59,11 +59,6 @@ def _context(folder: str | None, issue: str, pull: str, query: str) -> int:
 
     git: Git = functools.partial(git_text, root, call.environ)
     packages = [Package.at(root, name) for name in [".", *_package_folders(git)]]
-    if call.json:
-        from pytest_lok.reports.json_report import dumps
-
-        call.deliver(dumps({"root": str(root), "packages": packages}))
-        return 0
     parts = ["\n".join(["# Project", "", *map(str, packages)])]
     if issue:
         said = forge_at(root, call.environ, issue).issue()
@@ -73,7 +68,11 @@ def _context(folder: str | None, issue: str, pull: str, query: str) -> int:
         parts += _pull_request(forge_at(root, call.environ, pull))
     if query:
         parts += [f"# {query}", *_code_about(git, root, query)]
-    call.deliver("\n\n".join(filter(None, parts)))
+    text = "\n\n".join(filter(None, parts))
+    if call.json:
+        call.deliver_document({"root": str(root), "packages": packages, "text": text})
+    else:
+        call.deliver(text)
     return 0
 
 
@@ -140,7 +139,8 @@ command = OptionsCommand(
     ],
     accepts=("json", "output", *COMMON_OPTIONS),
     help="""Print what a language model should know before it works here: the language and tools of the
-    project and of each package in it, and by which file they are known. --json prints these facts alone.
+    project and of each package in it, and by which file they are known. --json has
+    these facts as `packages`, and all of it as `text`.
 
     An issue or a question brings the places of code that it names and the lines that hold its words. What is
     too long is cut, and the text says so.

@@ -48,8 +48,7 @@ def _pull_request(ref: str, repo: str, forge: str) -> int:
 
 
 def _diff(ref: str, repo: str, forge: str) -> int:
-    Invocation.of(click.get_current_context()).deliver(_forge(ref, repo, forge).diff())
-    return 0
+    return _say("diff", _forge(ref, repo, forge).diff())
 
 
 def _issue(ref: str, repo: str, forge: str) -> int:
@@ -71,10 +70,7 @@ def _logs(ref: str, repo: str, forge: str) -> int:
         texts.append(f"== {name}\n{log}")
     if len(jobs) > _MOST_LOGS:
         texts.append(f"== {len(jobs) - _MOST_LOGS} more failed, and their logs are not shown")
-    Invocation.of(click.get_current_context()).deliver(
-        "\n\n".join(texts) or "no log of a failed check was found"
-    )
-    return 0
+    return _say("logs", "\n\n".join(texts) or "no log of a failed check was found")
 
 
 def _comment(ref: str, repo: str, forge: str, marker: str) -> int:
@@ -83,8 +79,7 @@ def _comment(ref: str, repo: str, forge: str, marker: str) -> int:
         raise LokError("there is nothing to comment: standard input is empty")
     sign = f"<!-- {marker} -->"
     where = _forge(ref, repo, forge).comment(sign, f"{sign}\n{text.strip()}\n")
-    Invocation.of(click.get_current_context()).deliver(where)
-    return 0
+    return _say("comment", where)
 
 
 def _file_issues(repo: str, forge: str, yes: bool) -> int:
@@ -97,13 +92,25 @@ def _file_issues(repo: str, forge: str, yes: bool) -> int:
     new, old = drafts(sys.stdin.read() if sys.stdin is not None else "", known)
     for title in old:
         call.terminal.note(f"is there already: {title}")
+    urls = [there.create_issue(draft.title, draft.text) for draft in new] if yes else []
+    if call.json:
+        titles = [draft.title for draft in new]
+        call.deliver_document({"opened": urls, "new": titles, "known": list(old)})
+        return 0
     if not yes:
         shown = "\n".join(f"would open: {draft.title}" for draft in new) or "there is nothing to open"
         call.deliver(f"{shown}\n--yes opens them" if new else shown)
         return 0
-    call.deliver(
-        "\n".join(there.create_issue(draft.title, draft.text) for draft in new) or "nothing new to open"
-    )
+    call.deliver("\n".join(urls) or "nothing new to open")
+    return 0
+
+
+def _say(name: str, text: str) -> int:
+    call = Invocation.of(click.get_current_context())
+    if call.json:
+        call.deliver_document({name: text})
+    else:
+        call.deliver(text)
     return 0
 
 
@@ -190,7 +197,7 @@ def _command(name: str, about: str, *more: click.Parameter) -> OptionsCommand:
             *_where,
             *more,
         ],
-        accepts=("output", *COMMON_OPTIONS),
+        accepts=("json", "output", *COMMON_OPTIONS),
         short_help=about,
         help=about,
     )
@@ -227,7 +234,7 @@ command = click.Group(
                 *_where,
                 click.Option(["-y", "--yes"], is_flag=True, help="Open them; else just show."),
             ],
-            accepts=("output", *COMMON_OPTIONS),
+            accepts=("json", "output", *COMMON_OPTIONS),
             short_help="Open an issue for each finding on standard input.",
             help="""Open an issue for each finding of the JSON array on standard input, but none whose
             title is that of an open issue, or nearly so. At most 20 are opened at once.

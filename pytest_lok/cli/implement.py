@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_lok.cli.composed import ACCEPTS, able_backends, opened
+from pytest_lok.cli.composed import ACCEPTS, able_backends, opened, run_facts, without_results
 from pytest_lok.cli.options import OptionsCommand
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import LokError, UsageError
 
 if TYPE_CHECKING:
     from pytest_lok.cli.invocation import Invocation
+    from pytest_lok.core.results import RunResult
     from pytest_lok.wiring import Project
 
 
@@ -48,7 +49,8 @@ class Subtask:
 
 def _implement(name: str, verify: bool) -> int:
     call, project = opened()
-    subtasks = list(_subtasks(project.root / ".arf" / "specs"))
+    folder = project.root / ".arf" / "specs"
+    subtasks = list(_subtasks(folder))
     chosen = [
         it
         for it in subtasks
@@ -57,19 +59,23 @@ def _implement(name: str, verify: bool) -> int:
     if name and not any(name in (it.name, it.name.split("/")[0]) for it in subtasks):
         known = ", ".join(it.name for it in subtasks) or "none; `lok spec TASK` plans some"
         raise UsageError(f"there is no subtask {name!r}", hint=f"there are: {known}")
+    if not subtasks:
+        raise UsageError("there are no specs", hint="`lok spec TASK` plans some")
     if not chosen:
-        call.terminal.note(
-            "every subtask is done" if subtasks else "there are no specs; `lok spec TASK` plans some"
-        )
-        return 0 if subtasks else 2
+        call.terminal.note("every subtask is done")
+    results: list[RunResult] = []
+    code = 0
     for subtask in chosen:
-        if code := _do(call, project, subtask, verify):
+        if code := _do(call, project, subtask, verify, results):
             # what follows may need what this one was to bring
-            return code
-    return 0
+            break
+    if call.json:
+        states = [{"name": it.name, "status": it.status} for it in _subtasks(folder)]
+        call.deliver_document({"subtasks": states, "exit_code": code, **run_facts(results)})
+    return code
 
 
-def _do(call: Invocation, project: Project, subtask: Subtask, verify: bool) -> int:
+def _do(call: Invocation, project: Project, subtask: Subtask, verify: bool, results: list[RunResult]) -> int:
     from pytest_lok.cli.run import run_plan
     from pytest_lok.core.edits.edits import refused_path
     from pytest_lok.verbs.spec import SUBTASK, subtask_text
@@ -84,15 +90,14 @@ def _do(call: Invocation, project: Project, subtask: Subtask, verify: bool) -> i
     )
     values = {"task": task, "goal": subtask.goal, "file": file}
     plan = project.plan(project.catalog.written("implement", text), named=values)
-    reasons: list[str] = []
 
-    def report(result: Any) -> str:
+    def report(result: RunResult) -> str:
+        results.append(result)
         step = result.steps[SUBTASK]
-        reasons.append(step.reason)
         return ", ".join(f"edited {it.file}" for it in step.edits) if step.passed else ""
 
-    code = run_plan(call, project, plan, report=report)
-    subtask.mark("failed" if code else "done", reasons[0] if code and reasons else "")
+    code = run_plan(without_results(call) if call.json else call, project, plan, report=report)
+    subtask.mark("failed" if code else "done", results[-1].steps[SUBTASK].reason if code else "")
     return code
 
 
@@ -130,7 +135,7 @@ command = OptionsCommand(
             help="Run the project's own checks after each subtask, and undo it if they fail.  [default: yes]",
         ),
     ],
-    accepts=tuple(option for option in ACCEPTS if option not in ("json", "output")),
+    accepts=tuple(option for option in ACCEPTS if option != "output"),
     short_help="Do the subtasks of a spec, each verified.",
     help="""Do the subtasks that `lok spec` has planned, in order: all that are not done, or SUBTASK, or
     those of SPEC. Each is one question whose edits are applied as a whole, verified by the project's own

@@ -45,11 +45,16 @@ def _init(ci: str | None) -> int:
         job = Path(os.path.relpath(top, here), CI_FILES[ci]).as_posix()
         texts[job] = ci_job(ci, backend=backend, key=key, folder=folder)
     asks_sample = bool(name) and _asks_sample(root)
-    for kept in own:
-        call.terminal.result(f"kept   {kept}")
-    for path, text in texts.items():
-        call.terminal.result(_write_unless_there(root, path, text))
-    for line in _next(files, name, is_known=is_known, asks_sample=asks_sample):
+    states = dict.fromkeys(own, "kept") | {
+        path: _write_unless_there(root, path, text) for path, text in texts.items()
+    }
+    following = _next(files, name, is_known=is_known, asks_sample=asks_sample)
+    if call.json:
+        written = [{"file": path, "state": state} for path, state in states.items()]
+        call.deliver_document({"backend": name, "sample": files.sample, "files": written, "next": following})
+        return 0
+    call.deliver("\n".join(f"{state:<5}  {path}" for path, state in states.items()))
+    for line in following:
         call.terminal.note(line)
     return 0
 
@@ -139,7 +144,7 @@ def _next(files: FirstFiles, name: str, *, is_known: bool, asks_sample: bool) ->
 
 
 def _write_unless_there(root: Path, name: str, text: str) -> str:
-    """Write a file unless it is there; returns the line that tells which."""
+    """Write a file unless it is there; ``wrote`` or ``kept``."""
     path = root / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,9 +153,9 @@ def _write_unless_there(root: Path, name: str, text: str) -> str:
             file.write(text)
     except OSError as failure:
         if path.is_file():
-            return f"kept   {name}"
+            return "kept"
         raise LokError(f"cannot write {path}: {failure.strerror}") from failure
-    return f"wrote  {name}"
+    return "wrote"
 
 
 command = OptionsCommand(
@@ -161,7 +166,7 @@ command = OptionsCommand(
             ["--ci"], type=click.Choice(_SYSTEMS), default=None, help="Write a job of this CI system too."
         )
     ],
-    accepts=COMMON_OPTIONS,
+    accepts=("json", "output", *COMMON_OPTIONS),
     help="""Look at who can answer here, and write a lok.toml that names them, and the gate
     .lok/workflows/first.toml. With --ci github or --ci gitlab a job that runs the workflows is written too.
     The job lies at the root of the git repository, where CI looks for it. The files name their JSON Schema,

@@ -67,10 +67,17 @@ class Invocation:
             trust=self.options.trust,
         )
 
+    def deliver_document(self, document: object) -> None:
+        """Deliver the document of ``--json``: dataclasses and plain values as JSON."""
+        from pytest_lok.reports.json_report import dumps
+
+        self.deliver(dumps(document))
+
     def deliver(self, text: str) -> None:
         """Print results, or write them to the file of ``--output``; LokError where it cannot be written."""
         from pytest_lok.files import write_output
 
+        self.terminal.delivered = True
         if self.options.output is None:
             self.terminal.result(text)
         else:

@@ -153,40 +153,55 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
 
 
 def _run_guarded(argv: Sequence[str], call: Invocation) -> int:
-    """Run the command line; every error becomes a message and an exit code."""
+    """Run the command line; every error becomes a message and an exit code, with --json a document too."""
+    terminal = call.terminal
+    code, error = _outcome(argv, call)
+    if error is None and code and not terminal.delivered:
+        error = LokError("it ended before there was a result")
+        error.where = "lok"
+    if error is not None and any("json" in word for word in argv):
+        from pytest_lok.cli.error_document import deliver_error
+
+        deliver_error(call, argv, error, code)
+    return code
+
+
+def _outcome(argv: Sequence[str], call: Invocation) -> tuple[int, LokError | None]:
+    """Run the command line; the exit code, and the error that was told on stderr, if there was one."""
     terminal = call.terminal
     try:
-        return _dispatch(argv, call)
+        return _dispatch(argv, call), None
     except click.exceptions.Exit as done:
-        return done.exit_code
+        return done.exit_code, None
     except click.exceptions.NoArgsIsHelpError as bare:
         terminal.note(bare.format_message())
+        return _USAGE, UsageError("no verb and no workflow is named", hint="`lok --help` shows what there is")
     except click.UsageError as wrong:
         hint = f"`{wrong.ctx.command_path} --help` shows what there is" if wrong.ctx else ""
-        terminal.error(UsageError(wrong.format_message(), hint=hint))
+        error: LokError = UsageError(wrong.format_message(), hint=hint)
+        error.where = wrong.ctx.command_path if wrong.ctx else ""
+        code = _USAGE
     except UsageError as wrong:
-        terminal.error(wrong)
+        error, code = wrong, _USAGE
     except LokError as unable:
-        terminal.error(unable)
-        return _UNABLE
+        error, code = unable, _UNABLE
     except KeyboardInterrupt:
         terminal.note("lok: interrupted")
-        return _INTERRUPTED
+        return _INTERRUPTED, LokError("interrupted")
     except BrokenPipeError:  # click's own pages
-        return 0
+        return 0, None
     except Exception as bug:
         if call.environ.get("LOK_DEBUG"):
             import traceback
 
             terminal.note(traceback.format_exc())
-        terminal.error(
-            LokError(
-                f"this is a bug of lok: {type(bug).__name__}: {bug}",
-                hint="set LOK_DEBUG=1 for the traceback, and please report it",
-            )
+        error = LokError(
+            f"this is a bug of lok: {type(bug).__name__}: {bug}",
+            hint="set LOK_DEBUG=1 for the traceback, and please report it",
         )
-        return _BUG
-    return _USAGE
+        code = _BUG
+    terminal.error(error)
+    return code, error
 
 
 def _page_width(environ: Mapping[str, str]) -> int:
@@ -206,7 +221,11 @@ def _dispatch(argv: Sequence[str], call: Invocation) -> int:
 
         return shell_complete(lok, {"obj": call}, "lok", "_LOK_COMPLETE", instruction)
     with lok.make_context("lok", list(argv), obj=call, terminal_width=_page_width(call.environ)) as ctx:
-        code: int = lok.invoke(ctx)
+        try:
+            code: int = lok.invoke(ctx)
+        except LokError as error:
+            error.where = error.where or f"lok {ctx.invoked_subcommand or ''}".rstrip()
+            raise
         return code
 
 

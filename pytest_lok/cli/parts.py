@@ -320,7 +320,7 @@ command = OptionsCommand(
             help="The size of a part; one large file is a part of its own.",
         ),
     ],
-    accepts=("output", *COMMON_OPTIONS),
+    accepts=("json", "output", *COMMON_OPTIONS),
     help="""Print the text files below PATH (default: all), or a diff, as parts for a
     step with `for_each`: a JSON document with `parts`, each with `name`, `files` and (of a diff) `text`, with
     `skipped`, and with `coverage` in one line. Skipped are

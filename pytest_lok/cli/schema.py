@@ -26,6 +26,6 @@ command = OptionsCommand(
     "schema",
     callback=_schema,
     params=[click.Argument(["what"], type=click.Choice(["workflow", "settings"]), default="workflow")],
-    accepts=("output", *COMMON_OPTIONS),
+    accepts=("json", "output", *COMMON_OPTIONS),
     help="Print the JSON Schema of workflow files, or of lok.toml (`lok schema settings`), for editors.",
 )

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_lok.cli.composed import ACCEPTS, able_backends, opened, run_text, text_of, toml_option
+from pytest_lok.cli.composed import (
+    ACCEPTS,
+    able_backends,
+    opened,
+    run_facts,
+    run_text,
+    text_of,
+    toml_option,
+    without_results,
+)
 from pytest_lok.cli.options import OptionsCommand
 from pytest_lok.errors import LokError, UsageError
 
@@ -27,13 +36,15 @@ def _spec(words: tuple[str, ...], toml: bool) -> int:
             f"{folder} holds specs already", hint="`lok implement` does them; move them away for new ones"
         )
     names = able_backends(call, project, task)
+    results: list[RunResult] = []
 
     def report(result: RunResult) -> str:
+        results.append(result)
         step = result.steps[ROADMAP]
         return _write(folder, step.data) if step.passed else ""
 
-    return run_text(
-        call,
+    code = run_text(
+        without_results(call) if call.json and not toml else call,
         project,
         spec_text(names, together=bool(call.options.backend) and len(names) > 1),
         stem="spec",
@@ -41,6 +52,10 @@ def _spec(words: tuple[str, ...], toml: bool) -> int:
         report=report,
         printed=toml,
     )
+    if call.json and not toml:
+        files = sorted(it.relative_to(project.root).as_posix() for it in folder.rglob("*.arf"))
+        call.deliver_document({"files": files, "exit_code": code, **run_facts(results)})
+    return code
 
 
 def _write(folder: Path, plan: Json) -> str:
@@ -67,7 +82,7 @@ command = OptionsCommand(
     "spec",
     callback=_spec,
     params=[click.Argument(["words"], metavar="TASK", nargs=-1, required=True), toml_option()],
-    accepts=tuple(name for name in ACCEPTS if name != "json"),
+    accepts=ACCEPTS,
     short_help="Plan a task as specs with subtasks.",
     help="""Plan TASK as specs with subtasks, and write them below .arf/specs, where you can change them.
     `lok implement` does them one by one. With -b a,b both plan, and one plan is made of theirs.

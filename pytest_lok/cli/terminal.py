@@ -100,12 +100,13 @@ class Terminal:
 
     Results go into a pipe or a file as they are. On a terminal, where ``CI`` is set, and always on stderr,
     control characters are escaped. In CI no line is a command to the runner. ``out`` or ``err`` is None
-    where the stream was closed before lok began.
+    where the stream was closed before lok began. ``delivered``: this call has said its result.
     """
 
     def __init__(self, environ: Mapping[str, str], out: TextIO | None, err: TextIO | None) -> None:
         self.out = SafeStream(out)
         self.err = SafeStream(err, signs=True)
+        self.delivered = False
         self._environ = environ
         self._redraws = environ.get("TERM", "dumb") != "dumb"
         self._is_log = bool(environ.get("CI"))  # a log is a screen: people read it, and runners
@@ -150,7 +151,11 @@ class Terminal:
 
     def escape_untrusted(self, text: str) -> str:
         """The text as stderr may show it: secrets masked, control characters and CI commands escaped."""
-        return self._escape_for_runner(escape_control_chars(self._redactor.text(text)))
+        return self._escape_for_runner(escape_control_chars(self.masked(text)))
+
+    def masked(self, text: str) -> str:
+        """The text without the secrets of the environment."""
+        return self._redactor.text(text)
 
     @cached_property
     def _redactor(self) -> Redactor:

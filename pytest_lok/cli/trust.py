@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -68,18 +69,30 @@ def _trust(listed: bool, revoked: bool) -> int:
     call = Invocation.of(click.get_current_context())
     project = call.project()
     restricted = project.settings.restricted
+    said = {"project": str(project.root), "file": str(restricted.file), "trusted": False, "grants": []}
     if listed:
-        call.terminal.result("\n".join(project.trust.projects()))
+        trusted = list(project.trust.projects())
+        _say(call, {"projects": trusted}, "\n".join(trusted))
     elif revoked:
         was = project.trust.revoke(project.root)
+        _say(call, said)
         call.terminal.note(f"{project.root} is {'no longer' if was else 'not'} trusted")
     elif not restricted:
+        _say(call, said)
         call.terminal.note("nothing in the settings of this project needs trust")
     else:
         _grant(project)
         until = f"{project.root} is trusted until {restricted.file} changes what it says:"
-        call.terminal.result("\n".join([until, *restricted.descriptions]))
+        granted = {"trusted": True, "grants": restricted.descriptions}
+        _say(call, said | granted, "\n".join([until, *restricted.descriptions]))
     return 0
+
+
+def _say(call: Invocation, document: Mapping[str, object], text: str = "") -> None:
+    if call.json:
+        call.deliver_document(document)
+    else:
+        call.deliver(text)
 
 
 command = OptionsCommand(
@@ -89,7 +102,7 @@ command = OptionsCommand(
         click.Option(["--list", "listed"], is_flag=True, help="Show which projects are trusted."),
         click.Option(["--revoke", "revoked"], is_flag=True, help="Trust this project no longer."),
     ],
-    accepts=COMMON_OPTIONS,
+    accepts=("json", "output", *COMMON_OPTIONS),
     help="""Trust the settings of this project: what its lok.toml (or pyproject.toml) says of `command`,
     `args`, `env`, `base_url`, `api_key_env`, `command_wrapper` and files of answers counts from now on. It
     prints what that is, and remembers it for you and this directory alone. When any of it changes, the

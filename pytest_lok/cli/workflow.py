@@ -106,8 +106,12 @@ def _show(name: str) -> int:
     workflow = project.load(name)
     if workflow.origin is Origin.SETTINGS:
         raise UsageError(f"{name} is a task of {workflow.path}", hint=f"`lok plan {name}` shows its prompts")
+    text = (project.root / workflow.path).read_text(encoding="utf-8")
+    if call.json:
+        call.deliver_document({"name": name, "origin": workflow.origin, "path": workflow.path, "text": text})
+        return 0
     call.terminal.note(f"{workflow.origin}: {workflow.path}")
-    call.deliver((project.root / workflow.path).read_text(encoding="utf-8"))
+    call.deliver(text)
     return 0
 
 
@@ -180,14 +184,14 @@ command = click.Group(
             "show",
             callback=_show,
             params=[_name],
-            accepts=("output", *COMMON_OPTIONS),
+            accepts=("json", "output", *COMMON_OPTIONS),
             help="Print a workflow's file, for example to copy a built-in one.",
         ),
         OptionsCommand(
             "validate",
             callback=_validate,
             params=[_names],
-            accepts=("json", *COMMON_OPTIONS),
+            accepts=("json", "output", *COMMON_OPTIONS),
             help="""Check workflows and print every problem.
 
             Without a name, all of the project's are checked. Exit code 0, or 2 where anything is wrong.

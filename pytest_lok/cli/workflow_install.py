@@ -57,6 +57,9 @@ def _install(source: str | None, name: str, user: bool, frozen: bool, yes: bool)
         call.terminal.note(f"It replaces {replaced}.")
     _confirm(call, f"Install {name} as {_shown(project, installed.file(name))}?", yes)
     _put(installed, name, source, data)
+    if call.json:
+        call.deliver_document({"workflows": [_fact(installed, name, "installed")]})
+        return 0
     call.deliver(f"installed {name}; `lok plan {name}` shows what it asks and runs")
     return 0
 
@@ -66,6 +69,7 @@ def _restore(call: Invocation, project: Project, installed: InstalledWorkflows) 
     entries = installed.read()
     if not entries:
         raise UsageError(f"{installed.lock} lists no workflow", hint="lok workflow install URL adds one")
+    restored = dict.fromkeys(entries, "unchanged")
     for name, entry in entries.items():
         _require_name(name)
         if installed.is_unchanged(name, entry):
@@ -76,7 +80,11 @@ def _restore(call: Invocation, project: Project, installed: InstalledWorkflows) 
         _require_pinned(name, entry, data, frozen=True)
         _read(project, name, data)
         _put(installed, name, entry.source, data)
+        restored[name] = "installed"
         call.terminal.note(f"installed {name}")
+    if call.json:
+        call.deliver_document({"workflows": [_fact(installed, *it) for it in restored.items()]})
+        return 0
     call.deliver(
         f"{len(entries)} workflow{'s' if len(entries) > 1 else ''} as pinned in {installed.lock.name}"
     )
@@ -88,8 +96,10 @@ def _update(names: tuple[str, ...], user: bool, yes: bool) -> int:
     project = call.project()
     installed = _installed(project, user)
     entries = installed.read()
+    states: dict[str, str] = {}
     for name in names or entries:
         entry = _entry(entries, name)
+        states[name] = "unchanged"
         if installed.file(name).exists() and not installed.is_unchanged(name, entry):
             raise UsageError(
                 f"{installed.file(name)} was changed since it was installed", hint="move it away first"
@@ -104,7 +114,11 @@ def _update(names: tuple[str, ...], user: bool, yes: bool) -> int:
         call.terminal.note("\n".join(_difference(name, before, data)))
         _confirm(call, f"Update {name}?", yes)
         _put(installed, name, entry.source, data)
-        call.deliver(f"updated {name}")
+        states[name] = "updated"
+    if call.json:
+        call.deliver_document({"workflows": [_fact(installed, *it) for it in states.items()]})
+    else:
+        call.deliver("\n".join(f"updated {name}" for name, it in states.items() if it == "updated"))
     return 0
 
 
@@ -118,13 +132,24 @@ def _remove(names: tuple[str, ...], user: bool) -> int:
             raise UsageError(
                 f"{installed.file(name)} was changed since it was installed", hint="remove the file yourself"
             )
+    facts = [_fact(installed, name, "removed") for name in names]
     for name in names:
         try:
             installed.drop(name)
         except OSError as failure:
             raise LokError(f"{name} cannot be removed: {failure.strerror}") from failure
-        call.deliver(f"removed {name}")
+    if call.json:
+        call.deliver_document({"workflows": facts})
+    else:
+        call.deliver("\n".join(f"removed {name}" for name in names))
     return 0
+
+
+def _fact(installed: InstalledWorkflows, name: str, state: str) -> dict[str, str]:
+    """What the document of --json says of an installed workflow."""
+    entry = installed.read()[name]
+    file = str(installed.file(name))
+    return {"name": name, "state": state, "file": file, "source": entry.source, "sha256": entry.sha256}
 
 
 def fetch(source: str) -> bytes:
@@ -311,7 +336,7 @@ install = OptionsCommand(
         ),
         _yes,
     ],
-    accepts=COMMON_OPTIONS,
+    accepts=("json", "output", *COMMON_OPTIONS),
     short_help="Install a workflow from a URL or a file.",
     help="""Fetch a workflow, check it, show its whole file, ask, and write it to .lok/workflows/.
     lok.lock keeps its source and its sha256: commit both files. Only https is fetched, or http on this
@@ -324,7 +349,7 @@ update = OptionsCommand(
     "update",
     callback=_update,
     params=[click.Argument(["names"], nargs=-1, metavar="[NAME]..."), _user, _yes],
-    accepts=COMMON_OPTIONS,
+    accepts=("json", "output", *COMMON_OPTIONS),
     short_help="Fetch installed workflows again.",
     help="Fetch installed workflows again, show what has changed, ask, and pin the new content.",
 )
@@ -332,7 +357,7 @@ remove = OptionsCommand(
     "remove",
     callback=_remove,
     params=[click.Argument(["names"], nargs=-1, required=True, metavar="NAME..."), _user],
-    accepts=COMMON_OPTIONS,
+    accepts=("json", "output", *COMMON_OPTIONS),
     short_help="Remove installed workflows.",
     help="Remove installed workflows and their entries in lok.lock, but no file that was changed since.",
 )

@@ -53,8 +53,10 @@ def test_each_field_of_the_page_is_in_the_document(project: Project) -> None:
     run = project.lok("w", "--json").document
     part = page.partition("Read the document of --json\n")[2].partition("\nGet findings")[0]
     fields = re.findall(r"^  ([a-z_]+)  ", part, re.MULTILINE)
-    assert fields == ["outcome", "exit_code", "output", "usage"]
-    assert set(fields) <= set(run)
+    assert fields == ["outcome", "exit_code", "output", "usage", "error"]
+    assert set(fields[:-1]) <= set(run)
+    error = project.lok("nope", "--json").document["error"]
+    assert re.findall(r"[a-z_]+", part.partition("was run: ")[2].partition("\n  A run")[0]) == list(error)
     of_a_step = re.search(r"steps\.NAME  (.*?)\n  A run", part, re.DOTALL)
     assert of_a_step
     listed = re.findall(r"[a-z_]+", re.sub(r"\([^)]*\)", "", of_a_step[1]))
