@@ -57,7 +57,7 @@ def test_each_field_of_the_page_is_in_the_document(project: Project) -> None:
     assert set(fields[:-1]) <= set(run)
     error = project.lok("nope", "--json").document["error"]
     assert re.findall(r"[a-z_]+", part.partition("was run: ")[2].partition("\n  A run")[0]) == list(error)
-    of_a_step = re.search(r"steps\.NAME  (.*?)\n  A run", part, re.DOTALL)
+    of_a_step = re.search(r"steps\.NAME  (.*?)\n  error", part, re.DOTALL)
     assert of_a_step
     listed = re.findall(r"[a-z_]+", re.sub(r"\([^)]*\)", "", of_a_step[1]))
     assert {"outcome", "reason", "hint", "findings", "replies"} <= set(listed)
