@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 
 def _accept(call: Invocation, project: Project, plan: Plan) -> int:
+    from pytest_lok.cli.acceptance import acceptance_of, require_baseline
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.progress_lines import ProgressLines
     from pytest_lok.cli.trust import require_trust
     from pytest_lok.cli.views import view
-    from pytest_lok.core.findings.baseline import PATH, extended_baseline, fingerprints
+    from pytest_lok.core.edits.protected_names import BASELINE
+    from pytest_lok.core.findings.baseline import extended_baseline, fingerprints
     from pytest_lok.core.workflow.model import Format
+    from pytest_lok.engine.clock import utc_date
     from pytest_lok.files import write_output
     from pytest_lok.reports.console import summary
 
@@ -31,13 +34,10 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
             f"workflow {plan.workflow.stem!r} reports no findings",
             hint='a step with output_format = "findings" does',
         )
+    require_baseline(plan.workflow)
+    today = utc_date()
+    acceptance = acceptance_of(call, project.root, today)
     trusted = require_trust(call, project)
-    gate = plan.workflow.gate
-    if gate is None or gate.baseline != "new":
-        raise PlanError(
-            f"the gate of {plan.workflow.stem!r} does not read the baseline",
-            hint='baseline = "new" under [gate] makes it do so; until then nothing accepted would count',
-        )
     quiet = call.options.json and not call.options.verbose
     lines = ProgressLines(verbose=call.options.verbose, printed="none")
     progress = view(call.terminal, lines, color=call.color, quiet=quiet)
@@ -45,19 +45,19 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
     progress.say([(result.outcome, summary(result))])
     if result.interrupted:
         return code
-    file = project.root / PATH
+    file = project.root / BASELINE
     try:
         before = file.read_text(encoding="utf-8") if file.exists() else None
-        text, new = extended_baseline(_found(result, names), before)
+        text, new = extended_baseline(_found(result, names), before, today, acceptance)
         file.parent.mkdir(exist_ok=True)
     except (OSError, ValueError) as problem:
         raise LokError(f"the baseline cannot be changed: {problem}", hint=f"correct {file}") from problem
     write_output(file, text)
-    count = len(fingerprints(text))
+    count = len(fingerprints(text, today))
     if call.json:
-        call.deliver_document({"file": PATH, "new": new, "count": count, "workflow": plan.workflow.stem})
+        call.deliver_document({"file": BASELINE, "new": new, "count": count, "workflow": plan.workflow.stem})
     if not quiet:
-        call.terminal.note(f"{PATH}: {new} new, {count} in all. It counts once it is merged.")
+        call.terminal.note(f"{BASELINE}: {new} new, {count} in all. It counts once it is merged.")
     return 0
 
 
@@ -76,12 +76,7 @@ command = WorkflowGroup(
     "baseline",
     action=_accept,
     accepts=(
-        "steps",
-        "backend",
-        "timeout",
-        "max_parallel",
-        "trust",
-        "verbose",
+        *("reason", "until", "author", "steps", "backend", "timeout", "max_parallel", "trust", "verbose"),
         "json",
         "output",
         *COMMON_OPTIONS,
@@ -90,8 +85,9 @@ command = WorkflowGroup(
 
     With `baseline = "new"` below [gate], what stands in that file no longer blocks. It is read from the
     branch that a change goes to, never from the change: commit it, and it counts once it is merged.
-    A finding is known by its rule, its file and the code it quotes, wherever that moves to. Remove an
-    entry to have it block again; a note such as "reason" in an entry stays.
+    A finding is known by its rule, its file and the code it quotes, wherever that moves to. Each new
+    entry says who accepted it and when, why (--reason) and until when (--until). An entry that ended, or
+    was removed, lets the finding block again. `lok dismiss` accepts a single finding.
 
     \b
     Exit codes:  0  the findings were added, whatever the gate says of them

@@ -35,6 +35,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "plan": "Show what a workflow would do. Spends nothing.",
         "workflow": "List, show, check, run and install workflows.",
         "baseline": "Accept what a workflow finds now.",
+        "dismiss": "Accept one finding, with a reason.",
         "parts": "Part a project or a diff for one question each.",
         "forge": "Read pull requests and issues of GitHub and GitLab.",
     },

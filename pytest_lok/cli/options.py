@@ -143,6 +143,13 @@ _SPECS: Mapping[str, _Spec] = {
         "Repeat for several.",
         {"multiple": True, "metavar": "KIND=PATH"},
     ),
+    "reason": _Spec(("--reason",), "Why it is accepted; stands in the file.", {"metavar": "TEXT"}),
+    "until": _Spec(
+        ("--until",),
+        "The last day on which that counts, by UTC, such as 2026-12-31.  [default: it never ends]",
+        {"metavar": "DATE"},
+    ),
+    "author": _Spec(("--author",), "Who accepts it.  [default: git's user.name]", {"metavar": "NAME"}),
     "no_color": _Spec(("--no-color",), "No colours (NO_COLOR does the same).", {"is_flag": True}),
 }
 
@@ -170,6 +177,9 @@ class Options:
     json: bool = False
     output: Path | None = None
     reports: tuple[str, ...] = ()
+    reason: str = ""
+    until: str = ""
+    author: str = ""
     no_color: bool = False
 
     @classmethod

@@ -155,8 +155,8 @@ class Finding:
     reporter's name of the rule if the workflow has no rule of that name. ``backend`` is who reported the
     finding, "" = a command. ``votes`` has every backend that gave a valid answer: the severity that it gives
     this finding, "absent", or "unclear" if it reports something that may be the same. ``known``: the baseline
-    has the finding. None = not known: ``evidence_found`` if a file cannot be looked into; ``in_diff``,
-    ``file_changed`` and ``known`` also if no gate asks for them. ``doubt`` says why something is not known.
+    has the finding, with this ``acceptance``. None = not known: ``evidence_found`` if a file cannot be looked
+    into; ``in_diff``, ``file_changed``, ``known`` also if no gate asks for it. ``doubt`` says why it is so.
     """
 
     rule_id: str
@@ -180,6 +180,7 @@ class Finding:
     in_diff: bool | None = None
     file_changed: bool | None = None
     known: bool | None = None
+    acceptance: str = ""
     doubt: str = ""
     votes: Mapping[str, Vote] = field(default_factory=dict)
     standing: Standing = ""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.dataclass import dataclass
+from pytest_lok.engine.clock import DayClock, utc_date
 
 if TYPE_CHECKING:
     from pytest_lok.core.asking.pricing import Price
@@ -75,8 +76,7 @@ class Backend(Protocol):
     def unavailable(self) -> BackendError | None:
         """Why the backend cannot answer at all, with a hint; None if it can.
 
-        Called before every question, so the method is cheap: it looks for a program or a key, and never
-        uses the network.
+        Called before every question, so it looks for a program or a key, and never uses the network.
         """
         ...
 
@@ -394,5 +394,7 @@ class World:
     """Backends that are asked only where they are named, each with why; "auto" never takes one of them."""
     limiters: Mapping[str, ConcurrencyLimiter] = field(default_factory=dict)
     """How many questions a backend gets at once. Waiting for a slot is no part of an answer's time."""
+    today: DayClock = utc_date
+    """The day by which an acceptance of the baseline ends."""
     dry_run: bool = False
     """Edits are shown and not made, and steps that need such a step are not run."""

@@ -15,6 +15,10 @@ from typing import Any
 import pytest
 
 from pytest_lok.cli.main import main
+from pytest_lok.core.events import RunFinished, RunStarted, StepFinished
+from pytest_lok.core.results import Finding, Outcome, StepResult
+from pytest_lok.store.journal import Journal
+from pytest_lok.store.runs import RunDirectory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,3 +77,27 @@ class Project:
         finally:
             process.kill()
             process.communicate()
+
+
+def record(project: Project, *findings: Finding, time: float = 1.0) -> str:
+    """A recorded run with these findings; its name."""
+    folder = RunDirectory.make(project.root)
+    step = StepResult(name="review", outcome=Outcome.FAILED, reason="no", findings=findings)
+    journal = Journal(folder.path / "0.jsonl")
+    names = ("review",)
+    journal.append(
+        RunStarted(
+            run_id="r",
+            workflow="review",
+            path="",
+            sha256="",
+            time=time,
+            steps=names,
+            selected=(),
+            leaves=names,
+        )
+    )
+    journal.append(StepFinished(result=step, at=1.0))
+    journal.append(RunFinished(seconds=1.0))
+    folder.close()
+    return folder.run_id

@@ -13,10 +13,10 @@ import click
 import pytest
 
 from pytest_lok.cli.main import root
-from tests.cli.projects import Project
+from tests.cli.projects import Project, record
 from tests.cli.test_built_in import GH
 from tests.cli.test_spec import EDIT, PLAN
-from tests.core.reports import said
+from tests.core.reports import finding, said
 
 NO_DOCUMENT = {
     "agents": "one page of text, for reading",
@@ -56,6 +56,7 @@ DOCUMENTS = {
     "workflow update": "workflow update other --yes",
     "workflow remove": "workflow remove other",
     "baseline": "baseline review",
+    "dismiss": "dismiss ab12 --reason x --author a",
     "parts": "parts src",
     "forge pr": "forge pr 1",
     "forge diff": "forge diff 1",
@@ -117,6 +118,7 @@ def house(project: Project, tmp_path: Path) -> Project:
     project.write("bin/gh", GH).chmod(0o755)
     project.environ["PATH"] = f"{project.root}/bin:{project.environ['PATH']}"
     project.environ["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    record(project, finding(fingerprint="ab12"))
     author = ("-c", "user.name=a", "-c", "user.email=a@b")
     for words in (("init", "-q", "-b", "main"), ("add", "-A"), (*author, "commit", "-qm", "one")):
         subprocess.run(("git", *words), cwd=project.root, check=True, capture_output=True)

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Literal
 
-from pytest_lok.core.edits.protected_names import fold_name, protection_reason
+from pytest_lok.core.edits.protected_names import BASELINE, fold_name, protection_reason
 from pytest_lok.core.results import EditedFile, Json
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import OutputError
@@ -105,6 +105,8 @@ def refused_path(path: str) -> str | None:
         return "is no plain relative path"
     if not {".git", "git~1"}.isdisjoint(fold_name(part).rstrip(". ") for part in parts):
         return "lies under .git"
+    if "/".join(fold_name(part).rstrip(". ") for part in parts) == BASELINE:
+        return "says what people accept, which no model does (`lok dismiss`)"
     return None
 
 

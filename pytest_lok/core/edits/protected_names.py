@@ -63,6 +63,9 @@ What begins with a dot need not be listed: hidden files and directories are conf
 INSTALLED = words("node_modules site-packages dist-packages venv __pycache__ __pypackages__")
 """Directories of code that other people wrote."""
 
+BASELINE = ".lok/baseline.json"
+"""The findings that people accept, from the root of the project."""
+
 _HIDDEN = "it is hidden, and hidden files are configuration"
 
 

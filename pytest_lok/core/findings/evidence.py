@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.findings.diffs import LineChanges, Span, changed_lines
 from pytest_lok.core.findings.encodings import decode_readings
@@ -15,6 +16,9 @@ from pytest_lok.core.results import Finding
 from pytest_lok.core.text.citation import Quote, Side, possible_quotes
 from pytest_lok.core.text.invisible import rule_key, squeezed_words
 from pytest_lok.dataclass import dataclass
+
+if TYPE_CHECKING:
+    from pytest_lok.core.findings.baseline import Baseline
 
 MAX_PLACES = 2_000
 """Places of one quote that are looked at; of a quote with more of them none counts as harmless."""
@@ -287,8 +291,8 @@ def _lines_meant(span: Span | None, finding: Finding) -> Span:
 # --- the finding there, and what identifies it
 
 
-def at_place(finding: Finding, place: QuotePlace, is_accepted: bool | None) -> Finding:
-    """The finding at one of the places of its quote."""
+def at_place(finding: Finding, place: QuotePlace, is_accepted: bool | None, acceptance: str = "") -> Finding:
+    """The finding at one of the places of its quote; ``acceptance`` is what the baseline says of it."""
     return replace(
         finding,
         path=place.path,
@@ -300,13 +304,14 @@ def at_place(finding: Finding, place: QuotePlace, is_accepted: bool | None) -> F
         in_diff=place.in_diff,
         file_changed=place.file_changed,
         known=is_accepted,
+        acceptance=acceptance,
         doubt=place.doubt,
         fingerprint=fingerprint(rule_key(finding.rule_id), place.path, place.identity),
     )
 
 
 def without_place(
-    finding: Finding, path: str, sightings: Sequence[QuoteSearch], accepted: Mapping[str, int] | None
+    finding: Finding, path: str, sightings: Sequence[QuoteSearch], baseline: Baseline | None
 ) -> Finding:
     """The finding whose quote was seen nowhere: not there, or somewhere in what could not be looked into."""
     gaps = [sighting.doubt for sighting in sightings if not sighting.everywhere]
@@ -317,7 +322,8 @@ def without_place(
         line=max(finding.line, 1),
         end_line=max(finding.end_line, 1),
         evidence_found=None if gaps else False,
-        known=None if accepted is None else digest in accepted,
+        known=None if baseline is None else digest in baseline.counts,
+        acceptance=baseline.notes.get(digest, "") if baseline else "",
         doubt=next(
             filter(None, gaps), f"its quote is not in {path}" if sightings else f"there is no file {path}"
         ),
@@ -345,11 +351,21 @@ def is_accepted(finding: Finding, place: QuotePlace, accepted: Mapping[str, int]
     return None if count and place.in_diff is not True else False
 
 
+def acceptance_note(finding: Finding, place: QuotePlace, notes: Mapping[str, str]) -> str:
+    """What the baseline's ``notes`` say of these lines; "" where it has no entry about them."""
+    if not notes:
+        return ""
+    rules = (rule_key(finding.rule_id), finding.rule_id)
+    prints = (digest for rule in rules for digest in _fingerprints(rule, place))
+    return next((notes[digest] for digest in prints if digest in notes), "")
+
+
 def _accepted(rule: str, place: QuotePlace, accepted: Mapping[str, int]) -> int:
     """How many copies: a number, or an entry of an earlier version for each."""
-    prints = (
-        fingerprint(rule, place.path, place.identity, copy)
-        for copy in range(min(place.copies + 10, MAX_PLACES))
-    )
-    counts = [accepted.get(digest, 0) for digest in prints]
+    counts = [accepted.get(digest, 0) for digest in _fingerprints(rule, place)]
     return max(counts[0], sum(map(bool, counts)))
+
+
+def _fingerprints(rule: str, place: QuotePlace) -> Iterator[str]:
+    for copy in range(min(place.copies + 10, MAX_PLACES)):
+        yield fingerprint(rule, place.path, place.identity, copy)

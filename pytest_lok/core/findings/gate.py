@@ -83,9 +83,12 @@ def decide_gate(gate: Gate, findings: Sequence[Finding], inputs: GateInputs) -> 
 
 
 def headlines(findings: Sequence[Finding], *, why: bool = False) -> str:
-    """One line for each of the worst; ``why``: with what is not known of it."""
+    """One line for each of the worst, and whether an acceptance has ended; ``why``: with its doubt."""
     worst = sorted(findings, key=lambda finding: -severity_rank(finding.severity))
-    lines = [f"{it.headline}{f' ({it.doubt})' if why and it.doubt else ''}" for it in worst[:MAX_HEADLINES]]
+    lines = []
+    for it in worst[:MAX_HEADLINES]:
+        more = filter(None, [it.doubt if why else "", "" if it.known else it.acceptance])
+        lines.append(" ".join([it.headline, *(f"({text})" for text in more)]))
     return "\n".join(
         [*lines, f"and {len(worst) - MAX_HEADLINES} more"] if len(worst) > MAX_HEADLINES else lines
     )
@@ -128,7 +131,9 @@ def _set_aside_line(severity: Severity, standing: Standing, group: Sequence[Find
     named = ", ".join(list(places)[:_MAX_PLACES]) + (
         f" and {len(places) - _MAX_PLACES} more" if len(places) > _MAX_PLACES else ""
     )
-    why = reason.format(named) if "{}" in reason else f"{reason} ({named})"
+    notes = dict.fromkeys(it.acceptance for it in group if it.known and it.acceptance)
+    more = f", {next(iter(notes))}" if len(notes) == 1 else ""
+    why = reason.format(named) if "{}" in reason else f"{reason} ({named}){more}"
     text = f"{len(group)} {severity} finding{'s were' if several else ' was'} set aside: {why}"
     return " ".join(text.split())
 

@@ -355,6 +355,7 @@ def _entry(finding: Finding) -> str:
     said = [
         _STATUS_TEXTS[finding.standing],
         finding.doubt,
+        finding.acceptance,
         f"reported as {finding.called}" if finding.called else "",
         f"confidence {finding.confidence:g}",
         ", ".join(f"{name}: {vote}" for name, vote in finding.votes.items()),

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.answers.corrections import correction_prompt, read_corrections
-from pytest_lok.core.findings.baseline import PATH, fingerprints
+from pytest_lok.core.edits.protected_names import BASELINE
+from pytest_lok.core.findings.baseline import Baseline, read_baseline
 from pytest_lok.core.findings.gate import GateDecision, GateInputs, GateVerdict, decide_gate
 from pytest_lok.core.findings.reading import count_votes, findings_of, list_findings, merge_backends
 from pytest_lok.core.text.thinking import without_thoughts
@@ -84,13 +85,13 @@ class _GateCase:
 
         A baseline that cannot be read is a gap, not an empty one.
         """
-        accepted, missing = None, None
+        baseline, missing = None, None
         if gate is not None and gate.baseline == "new":
             try:
-                accepted = await _baseline(execution)
+                baseline = await _baseline(execution)
             except StepUnableError as gap:
                 missing = gap
-        return cls(execution, EvidenceLookup(execution, gate, accepted), missing)
+        return cls(execution, EvidenceLookup(execution, gate, baseline), missing)
 
     async def locate(self, reported: Mapping[str, Sequence[Finding]]) -> list[Finding]:
         """All findings at the places of their quotes, with the backends that report each."""
@@ -162,13 +163,13 @@ async def _ask_one_for_corrections(
     return corrections
 
 
-async def _baseline(execution: StepExecution) -> Mapping[str, int]:
-    """The fingerprints in the base's baseline file, with how often each; {} where there is no such file."""
+async def _baseline(execution: StepExecution) -> Baseline:
+    """What the base's baseline file says today; an empty one where there is no such file."""
     context, step = execution.context, execution.step
     try:
         with time_limit(context.timeout_of(step)):
-            text = await context.world.workspace.text_at_base(PATH)
-        return {} if text is None else fingerprints(text)
+            text = await context.world.workspace.text_at_base(BASELINE)
+        return read_baseline(text or '{"findings": []}', context.world.today())
     except TimeoutError:
         raise context.timed_out(step, "the baseline") from None
     except ValueError as broken:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from pytest_lok.core.findings.evidence import (
     EvidenceFile,
     QuotePlace,
     QuoteSearch,
+    acceptance_note,
     at_place,
     is_accepted,
     without_place,
@@ -22,6 +23,7 @@ from pytest_lok.engine.context import time_limit
 from pytest_lok.errors import StepUnableError
 
 if TYPE_CHECKING:
+    from pytest_lok.core.findings.baseline import Baseline
     from pytest_lok.core.results import Finding
     from pytest_lok.core.workflow.model import Gate
     from pytest_lok.engine.execution import StepExecution
@@ -47,18 +49,16 @@ class _CitedFiles:
 class EvidenceLookup:
     """Where the findings of one step stand.
 
-    ``accepted`` is the baseline, None where it is not known or not wanted. Files are compared with the base
+    ``baseline`` is None where it is not known or not wanted. Files are compared with the base
     where the ``gate`` asks for the change or for copies of lines, and where a quote is not in a file as it
     is now. ``gap`` says why a comparison cannot be had, ``base`` with what it was made.
     """
 
-    def __init__(
-        self, execution: StepExecution, gate: Gate | None, accepted: Mapping[str, int] | None
-    ) -> None:
+    def __init__(self, execution: StepExecution, gate: Gate | None, baseline: Baseline | None) -> None:
         self._execution = execution
         self._workspace = execution.context.world.workspace
         self._gate = gate
-        self._accepted = accepted
+        self._baseline = baseline
         self._sources: dict[str, EvidenceFile] = {}
         self._compared = set[str]()
         self._cited: dict[str, _CitedFiles] = {}
@@ -211,13 +211,16 @@ class EvidenceLookup:
                         doubt=doubt,
                     )
                 )
-        candidates = [at_place(finding, place, self._known(finding, place)) for place in places]
+        candidates = [self._at_place(finding, place) for place in places]
         if cited.guess:
             candidates = [_guessed(candidate, cited.guess) for candidate in candidates]
         return most_blocking(self._gate, candidates, finding.line)
 
-    def _known(self, finding: Finding, place: QuotePlace) -> bool | None:
-        return None if self._accepted is None else is_accepted(finding, place, self._accepted)
+    def _at_place(self, finding: Finding, place: QuotePlace) -> Finding:
+        if (baseline := self._baseline) is None:
+            return at_place(finding, place, None)
+        known = is_accepted(finding, place, baseline.counts)
+        return at_place(finding, place, known, acceptance_note(finding, place, baseline.notes))
 
     def _misquoted(
         self,
@@ -232,7 +235,7 @@ class EvidenceLookup:
         """
         first = next(iter(possible_paths(finding.path, self._workspace.root)), finding.path)
         path = next(iter(cited.paths), first.removeprefix("/"))
-        found = without_place(finding, path, sightings, self._accepted)
+        found = without_place(finding, path, sightings, self._baseline)
         if cited.doubt:
             found = replace(found, doubt=cited.doubt, evidence_found=None if cited.several else False)
         if self._gate is None or self._gate.evidence != "warn":

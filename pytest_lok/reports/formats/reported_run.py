@@ -87,7 +87,8 @@ class ReportedFinding:
     @property
     def aside(self) -> str:
         """Why the gate does not count the finding, "" where it does, or is not asked."""
-        return ASIDE.get(self.finding.standing, "")
+        text, note = ASIDE.get(self.finding.standing, ""), self.finding.acceptance
+        return f"{text}, {bounded_line(note, 600)}" if note and self.finding.standing == "known" else text
 
 
 def _nothing_asked(_step: str) -> Sequence[BackendAsked]:

@@ -8,12 +8,13 @@ import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
-from pytest_lok.core.findings.baseline import extended_baseline
+from pytest_lok.core.findings.baseline import Acceptance, extended_baseline
 from pytest_lok.core.findings.reading import OTHER_RULE
 from pytest_lok.core.results import Finding, Outcome, StepResult
 from pytest_lok.core.trust.redaction import MASK, Redactor
@@ -22,6 +23,7 @@ from pytest_lok.store.event_lines import to_json
 from tests.core.reports import said
 from tests.engine.worlds import Ran, Tree, ran, world
 
+TODAY = date(2026, 11, 29)
 P, F, E, S, SOFT = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR, Outcome.SKIPPED, Outcome.SOFT
 CODE = "import db\n\n\ndb.execute(sql)\n\n\nprint('done')\n"
 HARMLESS = {"severity": "low"}
@@ -244,7 +246,7 @@ def test_without_a_base_there_is_no_ruling(root: Path, key: str, answer: str) ->
 def test_what_the_base_has_accepted_does_not_block(root: Path) -> None:
     (known,) = findings(review(root, "[gate]", said({})))
     (root / ".lok").mkdir()
-    (root / ".lok" / "baseline.json").write_text(extended_baseline([known], None)[0])
+    (root / ".lok" / "baseline.json").write_text(extended_baseline([known], None, TODAY, Acceptance())[0])
     branched(root)
     (root / "db.py").write_text("# moved down\n\n" + CODE)
     gate = '[gate]\nbaseline = "new"'
@@ -260,9 +262,31 @@ def test_a_change_cannot_silence_itself(root: Path) -> None:
     (known,) = findings(review(root, "[gate]", said({})))
     branched(root)
     (root / ".lok").mkdir()
-    (root / ".lok" / "baseline.json").write_text(extended_baseline([known], None)[0])
+    (root / ".lok" / "baseline.json").write_text(extended_baseline([known], None, TODAY, Acceptance())[0])
     commit(root, "nothing to see here")
     assert review(root, '[gate]\nbaseline = "new"', said({})).outcome is F
+
+
+def test_an_acceptance_ends_with_its_last_day_by_the_world_s_clock(root: Path) -> None:
+    (known,) = findings(review(root, "[gate]", said({})))
+    (root / ".lok").mkdir()
+    how = Acceptance(reason="later", author="Ada", until=TODAY)
+    (root / ".lok" / "baseline.json").write_text(extended_baseline([known], None, TODAY, how)[0])
+    branched(root)
+    text = (
+        '[gate]\nbaseline = "new"\n[[steps]]\nname = "review"\nprompt = "x"\nbackend = "a"\n'
+        'output_format = "findings"\n'
+    )
+
+    def on(day: date) -> StepResult:
+        within = replace(world(root, Scripted("a", said({}))), today=lambda: day)
+        return ran(text, within).result.steps["review"]
+
+    (before,), (after,) = findings(on(TODAY)), findings(on(TODAY + timedelta(days=1)))
+    assert (before.standing, before.acceptance) == ("known", "accepted by Ada until 2026-11-29: later")
+    assert (after.standing, after.known) == ("blocks", False)
+    assert after.acceptance.startswith("no longer accepted since 2026-11-30")
+    assert "no longer accepted since 2026-11-30" in on(TODAY + timedelta(days=9)).reason
 
 
 def test_a_broken_baseline_is_no_ruling(root: Path) -> None:

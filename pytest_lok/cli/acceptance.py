@@ -1,0 +1,71 @@
+"""The options of a call, and who calls -> what an entry of the baseline says of an acceptance."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from pytest_lok.errors import PlanError, UsageError
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+    from pytest_lok.cli.invocation import Invocation
+    from pytest_lok.core.findings.baseline import Acceptance
+    from pytest_lok.core.workflow.model import Workflow
+
+
+def acceptance_of(call: Invocation, root: Path, today: date) -> Acceptance:
+    """Who accepts, why and until when, by the options and git; UsageError where a step of a run calls."""
+    from pytest_lok.core.findings.baseline import Acceptance
+    from pytest_lok.workspace.processes.descendants import MARK
+
+    if call.environ.get(MARK):
+        raise UsageError(
+            "findings are accepted by people, and this is a step of a workflow or a model's tool",
+            hint="call it from a terminal",
+        )
+    options = call.options
+    author = " ".join((options.author or _git_user(call, root)).split())
+    return Acceptance(
+        reason=" ".join(options.reason.split()),
+        author=author,
+        day=today,
+        until=_last_day(options.until, today),
+    )
+
+
+def require_baseline(workflow: Workflow) -> None:
+    """PlanError where the workflow's gate does not read the baseline: nothing accepted would count."""
+    if workflow.gate is None or workflow.gate.baseline != "new":
+        raise PlanError(
+            f"the gate of {workflow.stem!r} does not read the baseline",
+            hint='baseline = "new" under [gate] makes it do so; until then nothing accepted would count',
+        )
+
+
+def _last_day(text: str, today: date) -> date | None:
+    from pytest_lok.core.findings.baseline import day_of
+
+    if not text:
+        return None
+    try:
+        day = day_of(text)
+    except ValueError:
+        raise UsageError(f"--until {text!r} is no day", hint="write it as 2026-12-31") from None
+    if day < today:
+        raise UsageError(f"--until {text} is over: today is {today} (UTC)")
+    return day
+
+
+def _git_user(call: Invocation, root: Path) -> str:
+    """The name that git gives to who commits here; "" if it knows none."""
+    if name := call.environ.get("GIT_AUTHOR_NAME"):
+        return name
+    try:
+        words = ["git", "-C", str(root), "config", "user.name"]
+        done = subprocess.run(words, env=call.environ, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip()
