@@ -7,10 +7,11 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from pathlib import Path
 
 from pytest_lok.core.events import LIVE_EVENTS, BackendAsked, Event, StepFinished, fold
-from pytest_lok.core.findings.baseline import extended_baseline
+from pytest_lok.core.findings.baseline import Acceptance, extended_baseline
 from pytest_lok.core.results import Finding, RunResult
 from pytest_lok.core.workflow.model import Origin, Workflow
 from pytest_lok.core.workflow.plan import Plan
@@ -39,6 +40,8 @@ CHANGE = {
     "def page(path):\n    return open(path).read()\n",
     "settings.py": "DEBUG = False\n\nKEY  =  'not-a-real-key'\n",
 }
+DAY = date(2026, 11, 29)
+ACCEPTED = Acceptance(reason="a key of the tests", author="Ada", day=DAY)
 LASTS = "slow"
 """The step that runs until the run is stopped."""
 
@@ -73,7 +76,7 @@ def record(root: Path) -> list[Event]:
     _commit(root)
     before = _run(root, ("review",), stopped=False)
     known = [it for it in _findings(fold(before)) if it.rule_id == "secret"]
-    _write(root, {".lok/baseline.json": extended_baseline(known, None)[0]})
+    _write(root, {".lok/baseline.json": extended_baseline(known, None, DAY, ACCEPTED)[0]})
     _commit(root)
     _git(root, "switch", "--quiet", "--create=feature")
     _write(root, CHANGE)
