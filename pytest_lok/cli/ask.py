@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_lok.settings import Settings
 
 
-def _ask(words: tuple[str, ...], everybody: bool) -> int:
+def _ask(words: tuple[str, ...]) -> int:
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.progress_lines import ProgressLines
     from pytest_lok.cli.trust import require_trust
@@ -29,7 +29,7 @@ def _ask(words: tuple[str, ...], everybody: bool) -> int:
     from pytest_lok.reports.json_report import json_report
     from pytest_lok.verbs.ask import ask_exit_code, ask_workflow
 
-    call, everybody = _whom(Invocation.of(click.get_current_context()), everybody)
+    call, everybody = _whom(Invocation.of(click.get_current_context()))
     text = _question(" ".join(words))
     project = require_trust(call, call.project())
     wanted = call.options.cache
@@ -77,15 +77,14 @@ def _with_model(name: str, settings: Settings, world: World) -> str:
     return f"{name} ({model})" if model else name
 
 
-def _whom(call: Invocation, everybody: bool) -> tuple[Invocation, bool]:
+def _whom(call: Invocation) -> tuple[Invocation, bool]:
     """The call without ``-b all``, which is no name of the settings, and whether everybody is asked."""
-    from pytest_lok.settings import ALL_BACKENDS, split_names
+    from pytest_lok.core.workflow.model import EVERYBODY
+    from pytest_lok.settings import split_names
 
     names = split_names(call.options.backend)
-    if names and everybody:
-        raise UsageError("--all asks everybody, and -b only some", hint="leave one of them out")
-    if ALL_BACKENDS not in names:
-        return call, everybody
+    if EVERYBODY not in names:
+        return call, call.options.everybody
     return replace(call, options=replace(call.options, backend="")), True
 
 
@@ -127,10 +126,10 @@ command = OptionsCommand(
     callback=_ask,
     params=[
         click.Argument(["words"], nargs=-1, required=True, metavar="PROMPT...|-"),
-        click.Option(["--all", "everybody"], is_flag=True, help="Ask every backend that can answer."),
     ],
     accepts=(
         "backend",
+        "everybody",
         "timeout",
         "max_parallel",
         "cache",
@@ -142,6 +141,7 @@ command = OptionsCommand(
     ),
     helps={
         "backend": "Ask these backends: a name, a,b, all, or auto.",
+        "everybody": "Ask every backend that can answer.",
         "timeout": "Limit of one attempt: seconds, 90s, 5m; 0 = none.",
         "max_parallel": "How many backends are asked at once.",
         "cache": "Print a recent answer to the same question again, and keep new ones.  "

@@ -59,7 +59,9 @@ def able_backends(call: Invocation, project: Project, task: str) -> list[str]:
 
     BackendError with the reason of each if none can.
     """
-    if call.options.backend:
+    from pytest_lok.core.workflow.model import EVERYBODY
+
+    if call.options.backend not in ("", EVERYBODY):
         return list(project.settings.members(project.settings.defaults.backends))
     from pytest_lok.engine.asking.route import route, routes
 

@@ -85,6 +85,11 @@ _SPECS: Mapping[str, _Spec] = {
         "Ask these backends where a step names none: a name, or a,b.",
         {"metavar": "NAMES"},
     ),
+    "everybody": _Spec(
+        ("--all",),
+        "Ask every backend that can answer where a step names none, as -b all does.",
+        {"is_flag": True},
+    ),
     "steps": _Spec(
         ("-s", "--step"),
         "Run this step and what it needs; repeat for several.",
@@ -164,6 +169,7 @@ class Options:
     directory: Path | None = None
     config: Path | None = None
     backend: str = ""
+    everybody: bool = False
     steps: tuple[str, ...] = ()
     timeout: str = ""
     max_parallel: int | None = None
@@ -189,9 +195,11 @@ class Options:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The options that are settings too, by the dotted names of those."""
+        """The options that are settings too, by the dotted names of those; UsageError if they contradict."""
+        if self.backend and self.everybody:
+            raise UsageError("--all asks everybody, and -b only some", hint="leave one of them out")
         given = {
-            "defaults.backend": self.backend,
+            "defaults.backend": self.backend or ("all" if self.everybody else ""),
             "defaults.timeout": self.timeout,
             "defaults.max_parallel": self.max_parallel,
         }

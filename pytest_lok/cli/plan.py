@@ -90,17 +90,17 @@ def _planned(step: Step, world: World, scope: Scope) -> PlannedStep:
 
 
 def _asked(ask: Ask, world: World) -> Sequence[PlannedBackend]:
-    from pytest_lok.core.workflow.model import AUTO
-    from pytest_lok.engine.asking.route import problem_of, route
+    from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Strategy
+    from pytest_lok.engine.asking.route import names_of, problem_of
     from pytest_lok.errors import BackendError
     from pytest_lok.reports.outline import PlannedBackend
 
-    names = ask.backends or world.default_backends
-    if AUTO in names:
-        try:
-            best = route(ask.prompt.source, world)
-        except BackendError as error:
-            return [PlannedBackend(backend=AUTO, problem=error.message)]
+    keeps_all = ask.consensus is Strategy.ALL
+    try:
+        names, best = names_of(ask.backends, ask.prompt.source, world, keeps_all=keeps_all)
+    except BackendError as error:
+        return [PlannedBackend(backend=EVERYBODY if keeps_all else AUTO, problem=error.message)]
+    if best is not None:
         return [PlannedBackend(backend=best.backend, auto=True, why=best.why)]
     found = [(name, world.backends.get(name)) for name in names]
     return [
@@ -116,7 +116,17 @@ def _problem(error: Exception | None) -> str:
 command = WorkflowGroup(
     "plan",
     action=show_plan,
-    accepts=("steps", "backend", "timeout", "max_parallel", "verbose", "json", "output", *COMMON_OPTIONS),
+    accepts=(
+        "steps",
+        "backend",
+        "everybody",
+        "timeout",
+        "max_parallel",
+        "verbose",
+        "json",
+        "output",
+        *COMMON_OPTIONS,
+    ),
     help="""Show what WORKFLOW would do with these arguments: the steps in order, their commands, what
     would be asked of whom, and prompts as far as they are known. Nothing is run or asked.
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ACCEPTS = (
     "steps",
     "backend",
+    "everybody",
     "fail_fast",
     "dry_run",
     "timeout",

@@ -375,7 +375,9 @@ class World:
     limits: Limits = Limits()
     """How much runs at once and for how long, where a workflow does not say."""
     default_backends: tuple[str, ...] = ("auto",)
-    """Whom a step asks that names nobody; "auto" = the router's choice by ``strengths``."""
+    """Whom a step asks that names nobody; "auto" = the best by ``strengths``, "all" = everybody."""
+    is_default_named: bool = False
+    """Whether the user or the settings have written ``default_backends``."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """The backends' weights in a weighted vote; 1.0 where there is none."""
     strengths: Mapping[str, Sequence[str]] = field(default_factory=dict)

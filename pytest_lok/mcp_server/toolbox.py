@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_lok.core.text.suggestions import did_you_mean
-from pytest_lok.core.workflow.model import AUTO, Strategy, Workflow
+from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.asking.route import everybody, nobody, route
 from pytest_lok.engine.ports import World
@@ -122,6 +122,8 @@ class Toolbox:
         world = project.world()
         if not names and "backend" in project.settings.defaults.written:
             names = list(project.settings.defaults.backends)
+        if EVERYBODY in names:
+            names = []
         asked = _named(project, question, names, world) if names else _everybody(world)
         if strategy := call.text("consensus", ""):
             workflow = consensus_workflow(question, asked, _strategy(strategy))

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_lok.core.results import RunResult
 from pytest_lok.core.templates.template import Template
-from pytest_lok.core.workflow.model import AUTO, Ask, Origin, Step, Strategy, Workflow
+from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Ask, Origin, Step, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.errors import UsageError
 from pytest_lok.reports.console import closing, details, status
@@ -82,7 +82,7 @@ class Lok:
     def _check_backend(self, backend: str) -> None:
         """Fail the test if a name is neither one of its backends nor a role nor ``auto``."""
         known = sorted({*self._backends, *self._settings.roles})
-        if backend not in (*known, AUTO):
+        if backend not in (*known, AUTO, EVERYBODY):
             error = UsageError(f"no backend is called {backend!r}", hint=f"there are: {', '.join(known)}")
             raise pytest.fail.Exception(str(error), pytrace=False)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from pytest_lok.core.findings.reading import list_findings
 from pytest_lok.core.results import Reply, RunResult, StepResult
+from pytest_lok.core.workflow.model import Strategy
 from pytest_lok.reports.console import cost, duration
 from pytest_lok.reports.facts import item_label, vote
 
@@ -42,6 +43,8 @@ def _blocks(step: StepResult) -> Iterator[str]:
         return
     for reply in step.replies:
         yield _under(f"{step.name} · {reply.backend}", reply.text, reply.model, *_price(reply))
+    if step.verdict is not None and step.verdict.strategy == Strategy.ALL.value:
+        return
     if ballots or step.output not in {reply.text for reply in step.replies}:
         yield _under(step.name, _text(step), ballots or (step.verdict.note if step.verdict else ""))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
-from pytest_lok.core.workflow.model import Ask, Budget, Gate, Shell, Step, Strategy, Workflow
+from pytest_lok.core.workflow.model import Ask, Budget, Format, Gate, Shell, Step, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
 from pytest_lok.reports.escaping import escape_control_chars
@@ -158,7 +158,9 @@ def _kind(planned: PlannedStep) -> str:
                 return f"asks {names}"
             if synthesises(planned.step, len(planned.asked)):
                 return f"asks {names}, synthesis by {ask.synthesizer or 'the first that answers'}"
-            if ask.consensus is Strategy.SYNTHESIS:
+            if ask.consensus is Strategy.ALL and planned.step.output_format is not Format.FINDINGS:
+                return f"asks {names}; each answer is kept"
+            if ask.consensus in (Strategy.SYNTHESIS, Strategy.ALL):
                 return f"asks {names}; what they find is put together"
             return f"asks {names}, {ask.consensus}"
 

@@ -25,7 +25,6 @@ from pytest_lok.settings.environment import (
 )
 from pytest_lok.settings.merging import load_settings
 from pytest_lok.settings.tables import (
-    ALL_BACKENDS,
     BACKEND_TYPES,
     CLI_TYPES,
     BackendSettings,
@@ -35,7 +34,6 @@ from pytest_lok.settings.tables import (
 )
 
 __all__ = [
-    "ALL_BACKENDS",
     "BACKEND_TYPES",
     "CLI_TYPES",
     "BackendSettings",

@@ -10,11 +10,11 @@ from typing import Any
 from pytest_lok.core.asking.providers import is_url
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml.positions import Path as Keys
-from pytest_lok.core.workflow.model import AUTO
+from pytest_lok.core.workflow.model import AUTO, EVERYBODY
 from pytest_lok.errors import Problem
 from pytest_lok.late_regex import late_regex
 from pytest_lok.settings.layers import Layer
-from pytest_lok.settings.tables import ALL_BACKENDS, BACKEND_TYPES, CLI_TYPES, split_names
+from pytest_lok.settings.tables import BACKEND_TYPES, CLI_TYPES, split_names
 
 _VARIABLE = late_regex(r"[A-Za-z_][A-Za-z0-9_]*")
 _TYPES_OF_KEY = {  # keys that mean something for some types only
@@ -59,13 +59,13 @@ class SettingsCheck:
         for name, task in self._merged.get("tasks", {}).items():
             self._name(("tasks", name), "task")
             self._backends(
-                ("tasks", name, "backends"), task.get("backends", []), [*backends, *roles, ALL_BACKENDS]
+                ("tasks", name, "backends"), task.get("backends", []), [*backends, *roles, EVERYBODY]
             )
             if self._is_unset(("tasks", name, "prompts")):
                 hint = 'prompts = [{ name = "…", prompt = "…" }]'
                 self._add(("tasks", name), f"the task `{name}` needs `prompts`", hint)
         default = self._merged.get("defaults", {}).get("backend", AUTO)
-        self._backends(("defaults", "backend"), default, [*backends, *roles, AUTO])
+        self._backends(("defaults", "backend"), default, [*backends, *roles, AUTO, EVERYBODY])
         if not split_names(default):
             self._add(("defaults", "backend"), "`defaults.backend` names nobody", 'name a backend, or "auto"')
         for pattern in self._merged.get("prices", {}):
@@ -148,7 +148,7 @@ class SettingsCheck:
 
     def _name(self, path: Keys, what: str) -> None:
         name = str(path[-1])
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or name in (AUTO, ALL_BACKENDS):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or name in (AUTO, EVERYBODY):
             self._add(
                 path,
                 f"a {what} cannot be called `{name}`",

@@ -23,9 +23,6 @@ from pytest_lok.core.toml.fields import (
 from pytest_lok.core.trust.restricted import RestrictedSettings
 from pytest_lok.core.workflow.model import AUTO
 
-ALL_BACKENDS = "all"
-"""In the backends of a task: every backend that is enabled (as in lok)."""
-
 BACKEND_TYPES = (
     "claude", "codex", "gemini", "acp", "command",
     "anthropic", "openai", "gemini-api", "ollama", "bedrock", "scripted",
@@ -170,7 +167,7 @@ class RoleSettings(Table):
     """``[roles.NAME]``: a name for several backends, and how their answers become one."""
 
     backends: list[str] = key([], min_length=1)
-    consensus: Literal["first", "fallback", "vote", "weighted_vote", "synthesis"] | None = None
+    consensus: Literal["first", "fallback", "vote", "weighted_vote", "synthesis", "all"] | None = None
 
 
 class TaskPrompt(Table):

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.workflow.model import Origin, Role, Strategy, Workflow
+from pytest_lok.core.workflow.model import EVERYBODY, Origin, Role, Strategy, Workflow
 from pytest_lok.core.workflow.source import SourceText, WorkflowFile
 from pytest_lok.dataclass import dataclass
 from pytest_lok.discovery import WorkflowPaths, unknown_workflow
-from pytest_lok.settings import ALL_BACKENDS, Settings, in_ci
+from pytest_lok.settings import Settings, in_ci
 from pytest_lok.verbs.tasks import task_workflow
 from pytest_lok.wiring.choice import only_by_name
 
@@ -112,7 +112,7 @@ class WorkflowCatalog:
         # as `lok ask` does: whom the settings name, else everybody who is there
         if not names and "backend" in settings.defaults.written:
             names = settings.defaults.backends
-        elif not names or ALL_BACKENDS in names:
+        elif not names or EVERYBODY in names:
             apart = only_by_name(settings, self._environ, recorded=self._recorded)
             backends = settings.backends.items()
             names = tuple(it for it, backend in backends if backend.enabled and it not in apart)
@@ -122,7 +122,7 @@ class WorkflowCatalog:
             name,
             [(prompt.name, prompt.prompt) for prompt in task.prompts],
             backends=settings.members(names),
-            consensus=(role and role.consensus) or Strategy.SYNTHESIS,
+            consensus=(role and role.consensus) or Strategy.ALL,
             description=task.description,
             path=path,
             line=line,

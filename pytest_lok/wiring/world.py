@@ -52,6 +52,7 @@ def make_world(
             is_explicit=not defaults.parallel or "max_parallel" in defaults.written,
         ),
         default_backends=settings.members(defaults.backends),
+        is_default_named="backend" in defaults.written,
         weights={name: backend.weight for name, backend in settings.backends.items()},
         strengths={name: backend.strengths for name, backend in settings.backends.items()},
         timeouts={

@@ -131,6 +131,17 @@ def test_a_line_that_lok_takes_does_what_the_page_says(
     assert fragment in done.out + done.err
 
 
+@pytest.mark.parametrize("line", ["lok explain", "lok fix 4", "lok ci 45"])
+def test_all_answer_as_in_lok_and_each_under_its_name(house: Project, line: str) -> None:
+    for options, names in ((), ("claude", "codex", "gemini")), (("-b", "codex,gemini"), ("codex", "gemini")):
+        done = house.lok(*line.split()[1:], *options)
+        assert done.code == 0, done.err
+        assert [part in done.out for part in ("claude says", "codex says", "gemini says")] == [
+            name in names for name in ("claude", "codex", "gemini")
+        ]
+        assert "\n\n".join(f"== {name} ==\n{name} says" for name in names) in done.out
+
+
 def test_the_error_branch_of_the_article_is_taken(house: Project) -> None:
     prompts = house.lok("-v", "run", "soft").err
     assert "> RECOVER" in prompts

@@ -99,7 +99,7 @@ prompts = [{{ name = "n+1", prompt = "Queries {{{{ in }}}} loops?" }}, {{ name =
     ("backends", "who", "how"),
     [
         ('"two"', ["two"], None),
-        ('"two", "three"', ["two", "three"], "synthesis"),
+        ('"two", "three"', ["two", "three"], "all"),
         ('"jury"', ["one", "two", "three"], "vote"),
     ],
 )

@@ -11,7 +11,7 @@ from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml import fields
 from pytest_lok.core.workflow.document import VERIFY_PRESETS, AnyStep
-from pytest_lok.core.workflow.model import AUTO, Ask, Format, Strategy
+from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Ask, Format, Strategy
 from pytest_lok.errors import Fault
 from pytest_lok.late_regex import late_regex
 
@@ -28,6 +28,7 @@ _STRATEGIES_OF = {
     "weights": (Strategy.WEIGHTED_VOTE,),
     "synthesizer": (Strategy.SYNTHESIS,),
 }
+_STRATEGIES_FOR_ANY = ("all", "fallback", "first")
 _BETWEEN_COMMAS = late_regex(r"[^,\s](?:[^,]*[^,\s])?")
 _NO_VERIFY = (None, False, "", "false")
 
@@ -42,6 +43,8 @@ def read_ask(keys: StepKeys) -> Ask | None:
         _check_uncommon_keys(keys, backends, strategy)
     if keys.reports_findings:
         _check_findings(keys, backends, strategy)
+    elif strategy is Strategy.ALL:
+        _check_kept_answers(keys)
     verify, preset = _verify(keys)
     prompt = keys.text(Template.parse, document.prompt, keys.inner_names, "prompt")
     system = keys.text(Template.parse, document.system, keys.inner_names, "system")
@@ -85,7 +88,7 @@ def _attachments(keys: StepKeys) -> tuple[tuple[Template, ...], Condition | None
 
 def _check_uncommon_keys(keys: StepKeys, backends: tuple[str, ...], strategy: Strategy) -> None:
     """The rules about keys that few steps have."""
-    if len(backends) > 1:
+    if len(backends) > 1 or EVERYBODY in backends:
         _check_consensus(keys, backends, strategy)
     # a key that could not be read says nothing about how many are asked
     elif not keys.had_type_error("backend") and not keys.had_type_error("backends"):
@@ -110,8 +113,8 @@ def _backends(keys: StepKeys) -> tuple[str, ...]:
             if fault := _backend_fault(keys, found, names):
                 keys.file.report_inside(path, fault)
             names.append(found[0])
-    if AUTO in names and len(names) > 1:
-        keys.report('"auto" chooses by itself and stands alone', "remove it, or the others", key)
+    for whole in {AUTO, EVERYBODY}.intersection(names) if len(names) > 1 else ():
+        keys.report(f'"{whole}" chooses by itself and stands alone', "remove it, or the others", key)
     # only commas and blanks
     if value and not names:
         keys.report(f"`{key}` names nobody", 'leave it out, or write "auto"', key)
@@ -144,8 +147,10 @@ def _backend_fault(keys: StepKeys, found: re.Match[str], before: Collection[str]
 
 def _check_single_backend(keys: StepKeys, backends: tuple[str, ...]) -> None:
     asks = f"asks only `{backends[0]}`" if backends else "names none"
+    # whom the user or the settings name may be several, of whom one is enough; one alone is no vote
+    free = () if backends or keys.document.consensus not in _STRATEGIES_FOR_ANY else ("consensus",)
     for key in _CONSENSUS_KEYS:
-        if key in keys.written:
+        if key in keys.written and key not in free:
             keys.report(
                 f"`{key}` is about several backends, and this step {asks}",
                 'name them: backends = ["claude", "codex"]',
@@ -156,6 +161,9 @@ def _check_single_backend(keys: StepKeys, backends: tuple[str, ...]) -> None:
 
 def _check_consensus(keys: StepKeys, backends: tuple[str, ...], strategy: Strategy) -> None:
     document = keys.document
+    if EVERYBODY in backends:
+        _check_everybody(keys, strategy)
+        backends = tuple(keys.context.backends or ())
     for key, strategies in _STRATEGIES_OF.items():
         if key in keys.written and strategy not in strategies and not keys.had_type_error("consensus"):
             keys.report(
@@ -184,6 +192,26 @@ def _check_consensus(keys: StepKeys, backends: tuple[str, ...], strategy: Strate
     judge = document.synthesizer
     if judge is not None and (judge == AUTO or not keys.is_known_backend(judge)):
         keys.report(f"there is no backend `{judge}`", keys.unknown_backend_hint(judge), "synthesizer")
+
+
+def _check_everybody(keys: StepKeys, strategy: Strategy) -> None:
+    if strategy in (Strategy.VOTE, Strategy.WEIGHTED_VOTE):
+        keys.report(
+            f'consensus = "{strategy}" counts named backends, and nobody knows how many "all" are',
+            'name them: backends = ["claude", "codex"]',
+            "consensus",
+        )
+
+
+def _check_kept_answers(keys: StepKeys) -> None:
+    """Texts that stand side by side are neither JSON nor edits."""
+    document = keys.document
+    if document.apply_edits or document.output_schema is not None or keys.format() is not Format.TEXT:
+        keys.report(
+            'consensus = "all" keeps every answer as text, and this step needs one value',
+            'consensus = "synthesis", "first" or "fallback"',
+            "consensus",
+        )
 
 
 def _check_findings(keys: StepKeys, backends: tuple[str, ...], strategy: Strategy) -> None:

@@ -109,7 +109,7 @@ class AskStep(Table):
         description="Files whose text follows the prompt: paths, which are templates, or an expression "
         "such as item.files whose value is a list of paths.",
     )
-    consensus: Literal["first", "fallback", "vote", "weighted_vote", "synthesis"] | None = key(
+    consensus: Literal["first", "fallback", "vote", "weighted_vote", "synthesis", "all"] | None = key(
         None, description="How several answers become one. Default: synthesis."
     )
     quorum: Quorum | None = key(

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pytest_lok.errors import Problem
 
 AUTO = "auto"
+"""The name that stands for the backend which suits a task best."""
+
+EVERYBODY = "all"
+"""The name that stands for every backend that can answer and need not be named."""
 
 BOOLEAN = ("true", "false")
 """The values of an argument that is a switch."""
@@ -58,6 +62,7 @@ class Strategy(enum.StrEnum):
     VOTE = "vote"
     WEIGHTED_VOTE = "weighted_vote"
     SYNTHESIS = "synthesis"
+    ALL = "all"
 
     @property
     def takes_one(self) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
-from pytest_lok.core.workflow.model import AUTO, Format, Role
+from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Format, Role
 from pytest_lok.core.workflow.source import SourceText, WorkflowFile
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault
@@ -98,7 +98,9 @@ class StepKeys:
 
     def is_known_backend(self, backend: str) -> bool:
         """Whether a step may name that backend."""
-        return self.context.backends is None or backend == AUTO or backend in self.context.backends
+        return (
+            self.context.backends is None or backend in (AUTO, EVERYBODY) or backend in self.context.backends
+        )
 
     def unknown_backend_hint(self, backend: str, more: Iterable[str] = ()) -> str:
         """The hint for a backend that nobody knows."""

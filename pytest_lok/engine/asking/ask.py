@@ -14,7 +14,7 @@ from pytest_lok.core.edits.edits import EDITS_HINT, parse_edits
 from pytest_lok.core.findings.reading import findings_request
 from pytest_lok.core.results import Reply, Verdict
 from pytest_lok.core.workflow.json_schema import instruction
-from pytest_lok.core.workflow.model import Ask, Format, Strategy, needed_replies
+from pytest_lok.core.workflow.model import EVERYBODY, Ask, Format, Strategy, needed_replies
 from pytest_lok.engine.asking.attachments import attached_files, attachment_paths
 from pytest_lok.engine.asking.backend_call import (
     ask_and_read,
@@ -57,7 +57,8 @@ async def run_ask(execution: StepExecution, action: Ask, feedback: str = "") -> 
     if feedback:
         text = f"{text}\n\n{feedback}"
     prompt = Prompt(text=text, system=system, model=action.model, sample=execution.sample)
-    names = resolve_backends(execution, action.backends, action.prompt.source)
+    keeps_all = action.consensus is Strategy.ALL
+    names = resolve_backends(execution, action.backends, action.prompt.source, keeps_all=keeps_all)
     execution.asked, execution.question = tuple(names), prompt
     if len(names) == 1:
         answer = await _ask_one(execution, action, names[0], prompt)
@@ -103,7 +104,7 @@ async def _ask_several(
     execution: StepExecution, action: Ask, names: Sequence[str], prompt: Prompt
 ) -> ParsedReply:
     """One answer out of many, by the step's strategy; ``execution.verdict`` says how it was chosen."""
-    quorum = needed_replies(action.quorum, action.consensus, len(names))
+    quorum = _quorum(execution, action, len(names))
     if action.consensus is Strategy.FALLBACK:
         answers = await _answer_in_turn(execution, action, names, prompt)
     else:
@@ -118,6 +119,8 @@ async def _ask_several(
             answers, execution.asked = [answer], (answer.reply.backend,)
         case _ if execution.step.output_format is Format.FINDINGS:
             answer, verdict = answers[0], _merged_verdict(answers)
+        case Strategy.ALL:
+            answer, verdict = _all_answers(answers)
         case Strategy.SYNTHESIS:
             answer, verdict = await _synthesise(execution, action, answers, prompt)
         case Strategy.VOTE | Strategy.WEIGHTED_VOTE:
@@ -125,6 +128,25 @@ async def _ask_several(
     execution.verdict = verdict
     execution.reported = {answer.reply.backend: answer.data for answer in answers}
     return answer
+
+
+def _quorum(execution: StepExecution, action: Ask, asked: int) -> int:
+    """How many of those asked must answer; of answers that are all kept, all whom somebody has named."""
+    if action.consensus is Strategy.ALL and action.quorum is None:
+        world = execution.context.world
+        named = action.backends or (world.default_backends if world.is_default_named else ())
+        return 1 if not named or EVERYBODY in named else asked
+    return needed_replies(action.quorum, action.consensus, asked)
+
+
+def _all_answers(answers: Sequence[ParsedReply]) -> tuple[ParsedReply, Verdict]:
+    """Every answer, each under its backend's name; nobody is asked to make one of them."""
+    replies = [answer.reply for answer in answers]
+    names = " + ".join(reply.backend for reply in replies)
+    text = "\n\n".join(f"== {reply.backend} ==\n{reply.text.strip()}" for reply in replies)
+    note = "" if len(replies) > 1 else f"only {names} answered"
+    verdict = Verdict(strategy=Strategy.ALL.value, text=text, backend=names, note=note)
+    return ParsedReply(reply=Reply(text=text, backend=names)), verdict
 
 
 async def _gather_answers(

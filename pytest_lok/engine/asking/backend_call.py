@@ -12,11 +12,10 @@ from pytest_lok.core.asking.pricing import add_cost
 from pytest_lok.core.events import BackendAnswering, BackendAsked, BackendBusy, BackendRefused, BackendReplied
 from pytest_lok.core.results import Refusal, Reply, Usage
 from pytest_lok.core.text.thinking import without_thoughts
-from pytest_lok.core.workflow.model import AUTO
 from pytest_lok.engine.asking.checked_call import checked_call, checked_recall, crashed
 from pytest_lok.engine.asking.hints import hint_here
 from pytest_lok.engine.asking.retry import with_retries
-from pytest_lok.engine.asking.route import route
+from pytest_lok.engine.asking.route import names_of
 from pytest_lok.errors import BackendError, BackendFault, LokError, OutputError
 
 if TYPE_CHECKING:
@@ -31,17 +30,17 @@ _TEXT_INTERVAL = 0.2
 """Seconds between two events about one answer that is coming in."""
 
 
-def resolve_backends(execution: StepExecution, asked: tuple[str, ...], task: str) -> tuple[str, ...]:
+def resolve_backends(
+    execution: StepExecution, asked: tuple[str, ...], task: str, *, keeps_all: bool = False
+) -> tuple[str, ...]:
     """The names of the backends to ask: ``asked``, else the settings' default.
 
-    ``auto`` = the best for ``task``.
+    ``auto`` = the best for ``task``, ``all`` = everybody; so is nobody named for a step that ``keeps_all``.
     """
-    names = asked or execution.context.world.default_backends
-    if AUTO not in names:
-        return names
-    best = route(task, execution.context.world)
-    execution.add_section("backend", f"auto: {best.backend}, {best.why}")
-    return (best.backend,)
+    names, best = names_of(asked, task, execution.context.world, keeps_all=keeps_all)
+    if best is not None:
+        execution.add_section("backend", f"auto: {best.backend}, {best.why}")
+    return names
 
 
 def require_backend(execution: StepExecution, name: str) -> Backend:

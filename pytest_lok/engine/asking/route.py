@@ -7,8 +7,9 @@ from typing import Protocol
 
 from pytest_lok.core.asking.providers import PROVIDERS
 from pytest_lok.core.asking.routing import rank
+from pytest_lok.core.workflow.model import AUTO, EVERYBODY
 from pytest_lok.dataclass import dataclass
-from pytest_lok.engine.ports import Backend, HasServer
+from pytest_lok.engine.ports import Backend, HasServer, World
 from pytest_lok.errors import BackendError, BackendFault
 
 _NEAR = (BackendFault.NETWORK, BackendFault.NOT_CONFIGURED, BackendFault.DISABLED)
@@ -70,6 +71,27 @@ def route(task: str, world: Choosable) -> Route:
 def everybody(world: Choosable) -> list[Route]:
     """Every backend in the order of preference, whatever the task."""
     return [Route(backend=name, why="", problem=_problem(name, world)) for name in world.backends]
+
+
+def names_of(
+    named: tuple[str, ...], task: str, world: World, *, keeps_all: bool = False
+) -> tuple[tuple[str, ...], Route | None]:
+    """Whom a step asks that names these, and the choice of ``auto`` where that was asked.
+
+    Where it names nobody, the settings do. Where they do not either, ``auto`` chooses one, or, for a step
+    that keeps every answer (``keeps_all``), everybody is asked. BackendError if nobody can answer.
+    """
+    names = named or (world.default_backends if world.is_default_named or not keeps_all else (EVERYBODY,))
+    if EVERYBODY in names:
+        found = everybody(world)
+        able = tuple(one.backend for one in found if one.problem is None)
+        if not able:
+            raise nobody(found, world)
+        return able, None
+    if AUTO not in names:
+        return names, None
+    best = route(task, world)
+    return (best.backend,), best
 
 
 def nobody(found: Sequence[Route], world: Choosable) -> BackendError:
