@@ -374,10 +374,8 @@ class World:
     """What ``{{ env.X }}`` reads. Commands get their environment from ``shell``."""
     limits: Limits = Limits()
     """How much runs at once and for how long, where a workflow does not say."""
-    default_backends: tuple[str, ...] = ("auto",)
-    """Whom a step asks that names nobody; "auto" = the best by ``strengths``, "all" = everybody."""
-    is_default_named: bool = False
-    """Whether the user or the settings have written ``default_backends``."""
+    default_backends: tuple[str, ...] = ()
+    """Whom a step asks that names nobody; () = the user and the settings name nobody either."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """The backends' weights in a weighted vote; 1.0 where there is none."""
     strengths: Mapping[str, Sequence[str]] = field(default_factory=dict)

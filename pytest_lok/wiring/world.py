@@ -51,8 +51,7 @@ def make_world(
             timeout=defaults.timeout,
             is_explicit=not defaults.parallel or "max_parallel" in defaults.written,
         ),
-        default_backends=settings.members(defaults.backends),
-        is_default_named="backend" in defaults.written,
+        default_backends=settings.members(defaults.backends) if "backend" in defaults.written else (),
         weights={name: backend.weight for name, backend in settings.backends.items()},
         strengths={name: backend.strengths for name, backend in settings.backends.items()},
         timeouts={

@@ -133,8 +133,7 @@ async def _ask_several(
 def _quorum(execution: StepExecution, action: Ask, asked: int) -> int:
     """How many of those asked must answer; of answers that are all kept, all whom somebody has named."""
     if action.consensus is Strategy.ALL and action.quorum is None:
-        world = execution.context.world
-        named = action.backends or (world.default_backends if world.is_default_named else ())
+        named = action.backends or execution.context.world.default_backends
         return 1 if not named or EVERYBODY in named else asked
     return needed_replies(action.quorum, action.consensus, asked)
 

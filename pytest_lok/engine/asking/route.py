@@ -81,7 +81,7 @@ def names_of(
     Where it names nobody, the settings do. Where they do not either, ``auto`` chooses one, or, for a step
     that keeps every answer (``keeps_all``), everybody is asked. BackendError if nobody can answer.
     """
-    names = named or (world.default_backends if world.is_default_named or not keeps_all else (EVERYBODY,))
+    names = named or world.default_backends or ((EVERYBODY,) if keeps_all else (AUTO,))
     if EVERYBODY in names:
         found = everybody(world)
         able = tuple(one.backend for one in found if one.problem is None)
