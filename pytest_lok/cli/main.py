@@ -33,6 +33,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "Workflows": {
         "run": "Run a workflow.",
         "plan": "Show what a workflow would do. Spends nothing.",
+        "graph": "Draw what of a workflow depends on what.",
         "workflow": "List, show, check, run and install workflows.",
         "baseline": "Accept what a workflow finds now.",
         "dismiss": "Accept one finding, with a reason.",

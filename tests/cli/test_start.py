@@ -54,6 +54,7 @@ STARTS: dict[str, tuple[list[str], set[str], set[str]]] = {
     "completion": (["completion", "bash"], {"click"}, set()),
     "schema": (["schema"], {"click"}, set()),
     "list": (["workflow", "list"], {"click", "difflib", "tomli"}, {"core.workflow.reader", "settings"}),
+    "graph": (["graph", "one"], {"click", "tomli"}, {"core.workflow.reader", "settings"}),
     "plan": (["plan", "one"], RUNNING, {"core.workflow.reader", "settings", "wiring.world"}),
     "run": (["run", "one"], RUNNING, SHELL_RUN),
     "ask": (
