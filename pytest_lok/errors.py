@@ -178,6 +178,10 @@ class OutputError(StepUnableError):
     """The text a step produced cannot be used as what the step declares it to be."""
 
 
+class BudgetError(StepUnableError):
+    """A call that the budget of the run does not allow, or whose cost it cannot count."""
+
+
 class BackendFault(enum.StrEnum):
     """Why a backend did not answer."""
 

@@ -139,7 +139,7 @@ command = WorkflowGroup(
 
     --json has the run's workflow, outcome, exit_code, output, seconds and usage, and its `steps` by name:
     each with outcome, reason, hint, output, cut, data (parsed JSON), exit_code, seconds, attempts, backend,
-    replies, refusals, verdict, items, findings, set_aside, sections and usage. Durations are
+    replies, refusals, answered, verdict, items, findings, set_aside, sections and usage. Durations are
     seconds; null is not known.
 
     \b

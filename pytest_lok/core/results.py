@@ -102,7 +102,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """One backend that gave no valid answer, and why (``kind`` is a BackendFault's value)."""
+    """One backend that gave no valid answer, and why: ``kind`` is a BackendFault's value, or "budget"."""
 
     backend: str
     kind: str

@@ -109,9 +109,26 @@ async def _ask_part(part: StepExecution, action: Ask, feedback: str) -> LokError
     try:
         await run_ask(part, action, feedback)
     except OutputError as unusable:
-        return _FixableError(unusable)
-    except (StepFailedError, StepUnableError) as failure:
+        return await _judge_partly(part, unusable) or _FixableError(unusable)
+    except StepUnableError as failure:
+        return await _judge_partly(part, failure) or failure
+    except StepFailedError as failure:
         return failure
+    return None
+
+
+async def _judge_partly(part: StepExecution, failure: StepUnableError) -> StepFailedError | None:
+    """The gate's no to what was answered before the failure; None where it says none, as it never says yes.
+
+    The findings are kept either way.
+    """
+    if not part.reported:
+        return None
+    try:
+        await check_findings(part, partly=True)
+    except StepFailedError as no:
+        no.message = f"{no.message}\nnot everybody has answered: {failure.message}"
+        return no
     return None
 
 
@@ -212,9 +229,15 @@ async def _show_edits(parts: Sequence[StepExecution]) -> dict[int, LokError]:
 
 
 async def _check_part(execution: StepExecution, action: Ask) -> None:
-    with _fixable(StepFailedError):
-        await verify(execution, action)
-    inconclusive = await check_findings(execution)
+    unable: StepUnableError | None = None
+    try:
+        with _fixable(StepFailedError):
+            await verify(execution, action)
+    except StepUnableError as failure:
+        unable = failure
+    inconclusive = await check_findings(execution, partly=unable is not None)
+    if unable is not None:
+        raise unable
     with _fixable(StepFailedError, TemplateError):
         await check_asserts(execution)
     if inconclusive is not None:

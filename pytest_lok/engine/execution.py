@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ class StepExecution:
 
     ``asked`` names the backends that got the ``question``. ``reported`` holds the data of those whose answer
     counts, by name; "" = the step's command. ``findings`` are the located findings of that data.
+    ``answered`` are all replies so far, also those that nothing has been made of yet. ``parts`` are the items
+    or samples that run now, and ``ended`` is the result of such an item.
     ``material`` is the part of the prompt that an answer may quote, and ``quoting`` says that all JSON of
     the answer is quoted from there. ``began`` is when the first question was asked, or the first command
     started; None = not yet.
@@ -62,6 +65,9 @@ class StepExecution:
     refusals: list[Refusal] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
     items: list[ItemResult] = field(default_factory=list)
+    answered: list[Reply] = field(default_factory=list)
+    parts: Sequence[StepExecution] = ()
+    ended: ItemResult | None = None
     reported: dict[str, Json] = field(default_factory=dict)
     asked: tuple[str, ...] = ()
     question: Prompt | None = None
@@ -126,6 +132,18 @@ class StepExecution:
 
             self.findings = merge_attempts([*(self.findings or ()), *other.findings])
         self.sections += [replace(s, title=f"[{label}] {s.title}") for s in other.sections]
+
+    def interrupt(self, reason: str) -> None:
+        """Keep what there is, also of the running parts; an item that has not ended has an error, and why."""
+        if self.ended is None:
+            self.replies = [*self.answered]
+        for part in self.parts:
+            part.interrupt(reason)
+            is_item = part.loop is not self.loop
+            self.absorb_part(part, str(part.item) if is_item else f"answer {part.sample + 1}")
+            if is_item:
+                self.items.append(part.ended or part.item_result(Outcome.ERROR, reason, 0.0))
+        self.parts = ()
 
     def item_result(self, outcome: Outcome, reason: str, seconds: float) -> ItemResult:
         """The execution as the result of one item, which took so many seconds."""

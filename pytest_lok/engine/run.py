@@ -32,13 +32,14 @@ from pytest_lok.core.events import (
     StepStarted,
     fold,
 )
-from pytest_lok.core.results import Outcome, RunResult, Section, StepResult, Usage
+from pytest_lok.core.results import RunResult, Section, StepResult, Usage
 from pytest_lok.core.workflow.model import Format
 from pytest_lok.core.workflow.schedule import Schedule
 from pytest_lok.engine.asking.budget import BudgetTracker
 from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.context import RunContext
-from pytest_lok.engine.step import run_step
+from pytest_lok.engine.execution import StepExecution
+from pytest_lok.engine.step import interrupted_step, run_step
 from pytest_lok.errors import StepUnableError
 
 if TYPE_CHECKING:
@@ -303,14 +304,12 @@ class Run:
         if name not in self._starts.at:
             return None
         seconds = self._context.elapsed - self._starts.at[name]
-        return StepResult(
-            name=name,
-            outcome=Outcome.ERROR,
-            reason=reason,
-            attempts=1,
-            seconds=seconds,
-            sections=self._traceback,
-        )
+        execution = self._context.running.pop(name, None)
+        if execution is None:  # it has a place, and nothing of it has begun
+            step = next(step for step in self._plan.steps if step.name == name)
+            execution = StepExecution(step, self._context)
+        execution.sections += self._traceback
+        return interrupted_step(execution, reason, seconds)
 
     def _emit_finished(self, *results: StepResult) -> None:
         at = self._context.elapsed

@@ -47,7 +47,7 @@ async def run_step(step: Step, context: RunContext) -> StepResult:
     They do not include the wait for the first place at a backend.
     """
     made = context.now()
-    execution = StepExecution(step, context)
+    execution = context.running[step.name] = StepExecution(step, context)
     stray: list[str] = []
     STRAY_OUTPUT.set(stray)
     outcome, reason, hint = await _outcome_of(execution, _run_selected)
@@ -57,10 +57,23 @@ async def run_step(step: Step, context: RunContext) -> StepResult:
     if outcome.red and step.continue_on_error:
         outcome, underlying = Outcome.SOFT, outcome
     result = execution.result(outcome, reason, hint, underlying=underlying, seconds=execution.seconds(made))
+    del context.running[step.name]
     # a dry run: the steps that count on edits which were only shown must not run
     return (
         replace(result, blocked_by=step.name) if outcome is Outcome.SKIPPED and execution.attempts else result
     )
+
+
+def interrupted_step(execution: StepExecution, reason: str, seconds: float) -> StepResult:
+    """The result of a step that was stopped: an error with all that it has got, or failed if an item has."""
+    execution.interrupt(reason)
+    outcome = Outcome.ERROR
+    if execution.items:
+        outcome, said, _ = _combine(execution.items, ())
+        reason = f"{reason}; {said}"
+    execution.attempts = max(execution.attempts, 1)
+    execution.output, execution.cut = reason, False
+    return execution.result(outcome, reason, seconds=seconds)
 
 
 async def _outcome_of(
@@ -120,7 +133,9 @@ async def _run_repeats(execution: StepExecution, action: Ask) -> None:
         StepExecution(execution.step, execution.context, execution.loop, sample=n)
         for n in range(action.repeat)
     ]
+    execution.parts = parts
     outcomes = await _gather_limited([_outcome_of(part, work) for part in parts], execution)
+    execution.parts = ()
     for part in parts:
         execution.absorb_part(part, f"answer {part.sample + 1}")
     passed = [
@@ -188,13 +203,16 @@ async def _run_items(execution: StepExecution, items: Sequence[Json]) -> StepOut
     async def one(part: StepExecution) -> FinishedItem:
         made = context.now()
         outcome, reason, hint = await _outcome_of(part, _run_item)
-        return part, part.item_result(outcome, reason, part.seconds(made)), hint
+        part.ended = part.item_result(outcome, reason, part.seconds(made))
+        return part, part.ended, hint
 
     each = [StepExecution(step, context, Loop(item=item, index=i)) for i, item in enumerate(items)]
+    execution.parts = each
     if isinstance(step.action, Ask) and step.action.apply_edits:
         parts = await _run_edit_items(each, step.action, execution)
     else:
         parts = await _gather_limited([one(part) for part in each], execution)
+    execution.parts = ()
     for part, result, _ in parts:
         execution.absorb_part(part, str(part.item))
         execution.items.append(result)

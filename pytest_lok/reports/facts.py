@@ -58,11 +58,37 @@ def brief(result: StepResult) -> list[str]:
     return [*texts, *filter(None, [vote(result.verdict)])]
 
 
+def coverage(result: StepResult) -> str:
+    """``8 of 12 items, 2 of 3 backends``: how much of a step was answered; "" = all of it."""
+    counts = answered_of(result)
+    if all(answered == asked for answered, asked in counts.values()):
+        return ""
+    return ", ".join(f"{answered:,} of {many(asked, what)}" for what, (answered, asked) in counts.items())
+
+
+def answered_of(result: StepResult) -> dict[str, tuple[int, int]]:
+    """Of how many items, and of how many backends or answers, how many were valid: ``{"item": (8, 12)}``.
+
+    A step that asks at most one question has none. Answers are counted where a backend gives several.
+    """
+    asked = [*(it.backend for it in result.replies), *(it.backend for it in result.refusals)]
+    counts: dict[str, tuple[int, int]] = {}
+    if result.items and asked:
+        judged = sum(it.outcome in (Outcome.PASSED, Outcome.FAILED) for it in result.items)
+        counts["item"] = judged, len(result.items)
+    if len(asked) > max(len(result.items), 1):
+        once = len(set(asked)) == len(asked) and not result.items
+        counts["backend" if once else "answer"] = len(result.replies), len(asked)
+    return counts
+
+
 def done(result: StepResult, *, whole: bool = False) -> Iterator[str]:
     """Lines for a step of any outcome: who was left out, what was edited, verified and set aside.
 
     ``whole`` names every file and every finding, else the first ten.
     """
+    if not result.passed and (answered := coverage(result)):
+        yield f"answered: {answered}"
     if result.verdict is not None and result.verdict.note:
         yield result.verdict.note
     if result.passed:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pytest_lok.core.events import BackendAsked
+from pytest_lok.core.findings.gate import headlines
 from pytest_lok.core.results import ItemResult, Outcome, Reply, Section, StepResult
 from pytest_lok.core.text.truncation import leave_out_middle, one_line
 from pytest_lok.core.workflow.model import Ask, Shell, Step
@@ -40,6 +41,7 @@ def explain(
         parts += table_of(result)
         if result.items:
             parts += _red_items(result, asked, apart=parts_apart and result.outcome is Outcome.FAILED)
+            parts += _found(result)
         else:
             parts += _exchange(result, asked)
             parts += _output(result, step)
@@ -172,6 +174,12 @@ def _reason_and_hint(result: StepResult, root: StepResult | None) -> Iterator[st
         yield f"hint: {hint}"
     if result.attempts > 1 and not result.items:
         yield f"({result.attempts} attempts, {duration(result.seconds)})"
+
+
+def _found(result: StepResult) -> Iterator[str]:
+    """What the items report that were answered, where others were not: nothing else names it."""
+    if result.findings and result.outcome is not Outcome.FAILED:
+        yield from _block("findings of what was answered", headlines(result.findings))
 
 
 def _block(title: str, text: str) -> Iterator[str]:

@@ -7,14 +7,16 @@ import math
 
 from pytest_lok.core.json_values import jsonable
 from pytest_lok.core.results import RunResult, StepResult
+from pytest_lok.reports.facts import answered_of
 
 
 def json_report(result: RunResult, exit_code: int) -> str:
     """The run: every field of RunResult under its own name, its steps by name in order.
 
     Beside them the run has ``outcome``, ``exit_code`` (of the process), ``output`` (the leaves')
-    and ``usage`` (of all steps), and a step has ``backend`` (whose answer its output is). Durations
-    are seconds, null = not reported.
+    and ``usage`` (of all steps), and a step has ``backend`` (whose answer its output is) and
+    ``answered`` (of how many items, and of how many backends or answers, how many were). Durations are
+    seconds, null = not reported.
     """
     return dumps(
         {
@@ -37,7 +39,8 @@ def dumps(document: object) -> str:
 
 def _step(step: StepResult) -> dict[str, object]:
     findings = None if step.findings is None else [finding.document() for finding in step.findings]
-    return {**jsonable(step), "backend": step.backend, "findings": findings}
+    answered = {f"{what}s": {"answered": n, "of": of} for what, (n, of) in answered_of(step).items()}
+    return {**jsonable(step), "backend": step.backend, "findings": findings, "answered": answered}
 
 
 def _finite(value: object) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pytest_lok.core.events import BackendAsked
 from pytest_lok.core.results import Finding, ItemResult, Outcome, StepResult
 from pytest_lok.dataclass import dataclass
-from pytest_lok.reports.facts import done, item_value, last_attempt, vote
+from pytest_lok.reports.facts import coverage, done, item_value, last_attempt, vote
 from pytest_lok.reports.failure_text import excerpt, item_text, reason_line, table_of
 from pytest_lok.reports.untrusted import escape_untrusted
 
@@ -65,6 +65,7 @@ def step_facts(
         "outcome": result.outcome.value,
         "reason": reason_line(result) if result.reason else "",
         "set_aside": "; ".join(result.set_aside),
+        "answered": "" if result.passed else coverage(result),
         "blocked_by": result.blocked_by,
         "seconds": result.seconds,
         "attempts": result.attempts,

@@ -83,6 +83,7 @@ def test_a_refusal_the_reason_tells_already_is_not_repeated() -> None:
     assert list(details(ERROR, output=True)) == [
         "    1 of 2 backends gave a valid answer, 2 needed (codex: no network)",
         "    gemini: timeout: no answer within 5 s",
+        "    answered: 0 of 2 backends",
     ]
 
 

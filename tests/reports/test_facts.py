@@ -8,12 +8,14 @@ from pytest_lok.core.results import (
     Json,
     Outcome,
     Refusal,
+    Reply,
     Section,
     StepResult,
     Verdict,
 )
 from pytest_lok.reports.facts import (
     brief,
+    coverage,
     dissents,
     done,
     in_spite_of,
@@ -138,3 +140,35 @@ def test_an_item_is_called_by_its_number_and_what_it_is(item: Json, label: str) 
 
 def test_some_names() -> None:
     assert (some(["a", "b"], 2), some(["a", "b", "c"], 2)) == ("a, b", "a, b and 1 more")
+
+
+def asked(*names: str, lost: tuple[str, ...] = (), items: tuple[Outcome, ...] = ()) -> StepResult:
+    return replace(
+        ERROR,
+        replies=tuple(Reply(text="x", backend=name) for name in names),
+        refusals=tuple(Refusal(backend=name, kind="timeout", reason="late") for name in lost),
+        items=tuple(ItemResult(index=n, item=n, outcome=it) for n, it in enumerate(items)),
+    )
+
+
+P, F, E = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (asked("a"), ""),
+        (asked(lost=("a",)), ""),
+        (asked("a", "b"), ""),
+        (asked("a", "b", lost=("c",)), "2 of 3 backends"),
+        (asked("a", "a", lost=("a",)), "2 of 3 answers"),
+        (asked("a", "a", lost=("a",), items=(P, F, E)), "2 of 3 items"),
+        (asked("a", "b", "a", lost=("b",), items=(P, E)), "1 of 2 items, 3 of 4 answers"),
+        (asked("a", items=(P, E)), "1 of 2 items"),  # the other one was not even asked
+        (asked("a", "b", items=(P, P)), ""),
+        (SOFT, ""),  # commands are no answers
+    ],
+)
+def test_the_coverage_says_how_much_was_answered(step: StepResult, said: str) -> None:
+    assert coverage(step) == said
+    assert [line for line in done(step) if "answered" in line] == ([f"answered: {said}"] if said else [])

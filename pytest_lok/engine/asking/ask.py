@@ -95,7 +95,7 @@ def _naming_steps(action: Ask) -> frozenset[str]:
 async def _ask_one(execution: StepExecution, action: Ask, name: str, prompt: Prompt) -> ParsedReply:
     try:
         return await _valid_answer(execution, action, name, prompt)
-    except (OutputError, BackendError) as failure:
+    except StepUnableError as failure:
         record_refusal(execution, name, failure)
         raise
 
@@ -104,13 +104,17 @@ async def _ask_several(
     execution: StepExecution, action: Ask, names: Sequence[str], prompt: Prompt
 ) -> ParsedReply:
     """One answer out of many, by the step's strategy; ``execution.verdict`` says how it was chosen."""
-    quorum = _quorum(execution, action, len(names))
+    quorum, cut = _quorum(execution, action, len(names)), None
     if action.consensus is Strategy.FALLBACK:
         answers = await _answer_in_turn(execution, action, names, prompt)
     else:
         enough = quorum if action.consensus is Strategy.FIRST else len(names)
-        answers = await _gather_answers(execution, action, names, prompt, enough=enough)
+        answers, cut = await _gather_answers(execution, action, names, prompt, enough=enough)
     execution.replies += [answer.reply for answer in answers]
+    # too few for a verdict, and yet what they say counts: a finding may block whoever else was lost
+    execution.reported = {answer.reply.backend: answer.data for answer in answers}
+    if cut is not None:
+        raise cut
     if len(answers) < quorum:
         raise _too_few_answers(execution, len(answers), quorum, len(names))
     match action.consensus:
@@ -126,7 +130,8 @@ async def _ask_several(
         case Strategy.VOTE | Strategy.WEIGHTED_VOTE:
             answer, verdict = _count_ballots(execution, action, answers, names, quorum)
     execution.verdict = verdict
-    execution.reported = {answer.reply.backend: answer.data for answer in answers}
+    if action.consensus.takes_one:
+        execution.reported = {answer.reply.backend: answer.data}
     return answer
 
 
@@ -150,19 +155,23 @@ def _all_answers(answers: Sequence[ParsedReply]) -> tuple[ParsedReply, Verdict]:
 
 async def _gather_answers(
     execution: StepExecution, action: Ask, names: Sequence[str], prompt: Prompt, *, enough: int
-) -> list[ParsedReply]:
+) -> tuple[list[ParsedReply], StepUnableError | None]:
     """The first ``enough`` valid answers, in the order they came; the other calls are cancelled then.
 
     Where ``enough`` is everybody, the answers have the order of ``names``. Each backend without a valid
-    answer becomes a refusal of ``execution``.
+    answer becomes a refusal of ``execution``. The error is why the step has to end, as where the budget is
+    spent: calls that had begun by then are paid for, and their answers are among the others.
     """
     answers: dict[str, ParsedReply] = {}
+    cuts: list[StepUnableError] = []
 
     async def one(name: str) -> None:
         try:
             answers[name] = await _valid_answer(execution, action, name, prompt)
-        except (OutputError, BackendError) as failure:
+        except StepUnableError as failure:
             record_refusal(execution, name, failure)
+            if not isinstance(failure, (OutputError, BackendError)):
+                cuts.append(failure)
 
     tasks = [asyncio.create_task(one(name)) for name in names]
     try:
@@ -175,9 +184,8 @@ async def _gather_answers(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    if enough < len(names):
-        return list(answers.values())
-    return [answers[name] for name in names if name in answers]
+    given = answers if enough < len(names) else {name: answers[name] for name in names if name in answers}
+    return list(given.values()), next(iter(cuts), None)
 
 
 async def _answer_in_turn(

@@ -16,7 +16,14 @@ from pytest_lok.engine.asking.checked_call import checked_call, checked_recall, 
 from pytest_lok.engine.asking.hints import hint_here
 from pytest_lok.engine.asking.retry import with_retries
 from pytest_lok.engine.asking.route import names_of
-from pytest_lok.errors import BackendError, BackendFault, LokError, OutputError
+from pytest_lok.errors import (
+    BackendError,
+    BackendFault,
+    BudgetError,
+    LokError,
+    OutputError,
+    StepUnableError,
+)
 
 if TYPE_CHECKING:
     from pytest_lok.engine.execution import StepExecution
@@ -25,6 +32,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ONE_CALL = Usage(calls=1)
+BUDGET = "budget"
+"""The kind of the refusal of a backend that was not asked, since the budget did not allow it."""
 _FIRST_CHARACTERS = 200
 _TEXT_INTERVAL = 0.2
 """Seconds between two events about one answer that is coming in."""
@@ -80,7 +89,12 @@ async def ask_and_read(
             f"{prompt.text}\n\nYour previous answer could not be used: {why}\n\n"
             f"It was:\n\n{reply.text}\n\nAnswer again, in the form the task asks for."
         )
-        reply = await call(execution, backend, replace(prompt, text=again))
+        try:
+            reply = await call(execution, backend, replace(prompt, text=again))
+        except StepUnableError:
+            # it was paid for, and nobody would see it otherwise
+            execution.add_section(f"{backend.name} answered", reply.text)
+            raise
     try:
         return await _read(reply, read)
     except OutputError:
@@ -120,6 +134,7 @@ async def call(execution: StepExecution, backend: Backend, prompt: Prompt) -> Re
         failure.hint = hint_here(failure, step, context.plan.workflow, context.world.limits.raised_by)
         raise
     context.note_backend(reply)
+    execution.answered.append(reply)
     context.emit(BackendReplied(step=step.name, reply=reply, item=execution.item))
     return reply
 
@@ -196,8 +211,9 @@ class _IncomingText:
 
 def record_refusal(execution: StepExecution, name: str, failure: LokError) -> None:
     """Keep and emit which backend gave no valid answer, and why."""
-    kind = failure.kind if isinstance(failure, BackendError) else BackendFault.BAD_OUTPUT
-    refusal = Refusal(backend=name, kind=kind.value, reason=failure.message, hint=failure.hint)
+    kind = failure.kind.value if isinstance(failure, BackendError) else BackendFault.BAD_OUTPUT.value
+    kind = BUDGET if isinstance(failure, BudgetError) else kind
+    refusal = Refusal(backend=name, kind=kind, reason=failure.message, hint=failure.hint)
     execution.refusals.append(refusal)
     execution.context.emit(BackendRefused(step=execution.step.name, refusal=refusal, item=execution.item))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.results import Reply, Usage
-from pytest_lok.errors import StepUnableError
+from pytest_lok.errors import BudgetError
 
 if TYPE_CHECKING:
     from pytest_lok.core.workflow.model import Budget
@@ -29,7 +29,7 @@ class BudgetTracker:
 
     @contextmanager
     def reserve(self, prompt: Prompt) -> Iterator[None]:
-        """Reserve the prompt's tokens for the time of one call; StepUnableError if the budget has no room.
+        """Reserve the prompt's tokens for the time of one call; BudgetError if the budget has no room.
 
         Prompts that are being answered count with their own tokens, for calls that run side by side would
         not know of each other otherwise.
@@ -55,7 +55,7 @@ class BudgetTracker:
             self._reserved -= estimate
 
     def charge(self, prompt: Prompt, reply: Reply) -> None:
-        """Count a reply; StepUnableError if its cost is unknown and the budget is in USD."""
+        """Count a reply; BudgetError, with its text, if its cost is unknown and the budget is in USD."""
         usage = replace(reply.usage, calls=0)
         if usage.tokens is None and self._budget.tokens is not None:
             size = len(prompt.text) + len(prompt.system) + len(reply.text)
@@ -63,9 +63,10 @@ class BudgetTracker:
         self._add(usage)
         if self._budget.usd is not None and usage.cost_usd is None:
             priceless = reply.model or "*"
-            raise StepUnableError(
+            raise BudgetError(
                 f"what {reply.backend} ({priceless}) costs is unknown, so the budget in USD cannot be held",
                 hint=f'give its price under [prices."{priceless}"], or limit tokens or calls',
+                output=reply.text,
             )
 
     def _add(self, usage: Usage) -> None:
@@ -73,7 +74,7 @@ class BudgetTracker:
         self._on_spent(usage)
 
 
-def _exhausted(key: str, limit: str, why: str) -> StepUnableError:
-    return StepUnableError(
+def _exhausted(key: str, limit: str, why: str) -> BudgetError:
+    return BudgetError(
         f"the budget of {limit} does not allow another call: {why}", hint=f"raise `{key}` under [budget]"
     )

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from pytest_lok.engine.ports import Prompt
 
 
-async def check_findings(execution: StepExecution) -> InconclusiveError | None:
+async def check_findings(execution: StepExecution, *, partly: bool = False) -> InconclusiveError | None:
     """Locate the findings of a step with that output format, put them into ``execution``, and ask the gate.
+
+    ``partly``: the step cannot be done whatever they are, so nobody is asked again about them.
 
     StepFailedError where the gate says no. Where the gate is inconclusive the error is returned, not raised:
     other checks of the step may still say no, and a no weighs more.
@@ -47,9 +49,8 @@ async def check_findings(execution: StepExecution) -> InconclusiveError | None:
         return None
     judgement = case.decide(gate, findings)
     # Backends are asked once more only where that can help: a clear pass or fail stays as it is.
-    if judgement.verdict is GateVerdict.INCONCLUSIVE and (
-        again := await _ask_for_corrections(execution, reported, findings)
-    ):
+    can_help = judgement.verdict is GateVerdict.INCONCLUSIVE and not partly
+    if can_help and (again := await _ask_for_corrections(execution, reported, findings)):
         judgement = case.decide(gate, await case.locate(again))
     _store(execution, judgement.findings)
     match judgement.verdict:

@@ -18,6 +18,7 @@ _NO_XML = late_regex("[^\t\n\r -~\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _PROPERTIES = (
     "outcome",
     "set_aside",
+    "answered",
     "backend",
     "model",
     "tokens",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pytest_lok.core.results import StepResult
 from pytest_lok.reports.console import cost, duration
-from pytest_lok.reports.facts import many, outcomes, vote
+from pytest_lok.reports.facts import answered_of, many, outcomes, vote
 from pytest_lok.reports.formats.reported_run import (
     ReportedFinding,
     ReportedRun,
@@ -83,10 +83,14 @@ def _head(run: ReportedRun) -> Iterator[str]:
 
 
 def _coverage(run: ReportedRun) -> str:
-    """How many steps came to what, and how many of the backends that were asked answered."""
+    """How many steps came to what, how many items were judged, how many of those that were asked answered."""
     steps = run.result.steps.values()
     counts = Counter(step.outcome for step in steps)
     said = f"{len(run.result.selected) or len(counts)} steps: {outcomes(counts) or 'none ran'}"
+    items = [it for step in steps if (it := answered_of(step).get("item"))]
+    if items:
+        judged, each = (sum(counts) for counts in zip(*items, strict=True))
+        said += f"; {judged} of {many(each, 'item')} judged"
     valid = sum(len(step.replies) for step in steps)
     lost = sum(len(step.refusals) for step in steps)
     return f"{said}; {valid} of {many(valid + lost, 'answer')} valid" if valid + lost else said

@@ -13,6 +13,7 @@ from pytest_lok.core.results import Finding, Outcome, RunResult, Severity, StepR
 from pytest_lok.core.workflow.model import Gate, Rule, Step, Workflow
 from pytest_lok.dataclass import dataclass
 from pytest_lok.reports.console import nothing_judged
+from pytest_lok.reports.facts import coverage
 from pytest_lok.reports.formats.run_command import run_command
 from pytest_lok.reports.untrusted import escape_untrusted
 
@@ -255,8 +256,10 @@ class ReportedRun:
         for step in self.result.steps.values():
             kind = _kind(step)
             if kind is not None:
-                said = f"step {step.name}: {step.outcome}: {step.reason or 'no reason was given'}"
-                yield self._trouble(kind, f"{said}\nhint: {step.hint}" if step.hint else said, step.name)
+                said = [f"step {step.name}: {step.outcome}: {step.reason or 'no reason was given'}"]
+                said += [f"answered: {coverage(step)}"] if coverage(step) else []
+                said += [f"hint: {step.hint}"] if step.hint else []
+                yield self._trouble(kind, "\n".join(said), step.name)
 
     def _trouble(self, kind: TroubleKind, text: str, step: str = "") -> Trouble:
         path, line = self.place(step)
