@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.asking.budget import BudgetTracker
     from pytest_lok.engine.asking.concurrency import FifoQueue
-    from pytest_lok.engine.execution import StepExecution
     from pytest_lok.engine.ports import World
 
 
@@ -31,8 +30,7 @@ class RunContext:
 
     ``results`` is a live view of the schedule. ``began`` is a time of the event loop, as ``now()`` is.
     ``budget`` None = the run has no budget. Steps and items acquire their slots from ``queue``.
-    ``answered`` lists the backends that have answered, ``found`` the values that texts have parsed so far,
-    ``running`` what the steps that run have got so far.
+    ``answered`` lists the backends that have answered, ``found`` the values that texts have parsed so far.
     """
 
     plan: Plan
@@ -45,7 +43,6 @@ class RunContext:
     queue: FifoQueue
     answered: list[str] = field(default_factory=list)
     found: dict[str, Json] = field(default_factory=dict)
-    running: dict[str, StepExecution] = field(default_factory=dict)
     project: Mapping[str, Json] = field(init=False)
     _scope: Scope | None = field(init=False, default=None)
 

@@ -129,6 +129,7 @@ class Run:
         self._queued: deque[Step] = deque()
         self._waiting_for_slot: asyncio.Task[None] | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, StepExecution] = {}
         self._starts = StepStarts(self._emit, lambda: self._context.elapsed)
         self._folded_events: list[Event] = []
         self._stopped = ""
@@ -246,7 +247,8 @@ class Run:
         while step is not None:
             result: StepResult | None
             try:
-                result = await run_step(step, self._context)
+                execution = self._running[step.name] = StepExecution(step, self._context)
+                result = await run_step(execution)
                 self._starts.announce(step.name)
             except asyncio.CancelledError:
                 # the whole run is being cancelled from outside
@@ -257,6 +259,7 @@ class Run:
                 # a bug, which the result of this step reports
                 self._starts.announce(step.name)
                 raise
+            self._running.pop(step.name, None)
             # The slot is free before the result is recorded: whoever is woken by it can start at once.
             del self._tasks[step.name]
             if self._context.holds_slot(step):
@@ -304,7 +307,7 @@ class Run:
         if name not in self._starts.at:
             return None
         seconds = self._context.elapsed - self._starts.at[name]
-        execution = self._context.running.pop(name, None)
+        execution = self._running.pop(name, None)
         if execution is None:  # it has a place, and nothing of it has begun
             step = next(step for step in self._plan.steps if step.name == name)
             execution = StepExecution(step, self._context)

@@ -18,7 +18,7 @@ from pytest_lok.core.events import StepProgressed
 from pytest_lok.core.results import ItemResult, Json, Outcome, StepResult
 from pytest_lok.core.templates.scope import Loop, Scope
 from pytest_lok.core.text.truncation import one_line
-from pytest_lok.core.workflow.model import MOST_ITEMS, Ask, ForEach, Shell, Step
+from pytest_lok.core.workflow.model import MOST_ITEMS, Ask, ForEach, Shell
 from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.checks import check_step
 from pytest_lok.engine.evaluation import evaluate
@@ -28,7 +28,7 @@ from pytest_lok.engine.stray_output import STRAY_OUTPUT
 from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError
 
 if TYPE_CHECKING:
-    from pytest_lok.engine.context import RunContext
+    pass
 
 T = TypeVar("T")
 
@@ -41,13 +41,12 @@ FinishedItem: TypeAlias = tuple[StepExecution, ItemResult, str]
 PASSED: StepOutcome = (Outcome.PASSED, "", "")
 
 
-async def run_step(step: Step, context: RunContext) -> StepResult:
-    """Run the step to its result. ``seconds`` of the result include the pauses between attempts.
+async def run_step(execution: StepExecution) -> StepResult:
+    """Run the execution's step to its result. ``seconds`` of the result include the pauses between attempts.
 
     They do not include the wait for the first place at a backend.
     """
-    made = context.now()
-    execution = context.running[step.name] = StepExecution(step, context)
+    step, made = execution.step, execution.context.now()
     stray: list[str] = []
     STRAY_OUTPUT.set(stray)
     outcome, reason, hint = await _outcome_of(execution, _run_selected)
@@ -57,7 +56,6 @@ async def run_step(step: Step, context: RunContext) -> StepResult:
     if outcome.red and step.continue_on_error:
         outcome, underlying = Outcome.SOFT, outcome
     result = execution.result(outcome, reason, hint, underlying=underlying, seconds=execution.seconds(made))
-    del context.running[step.name]
     # a dry run: the steps that count on edits which were only shown must not run
     return (
         replace(result, blocked_by=step.name) if outcome is Outcome.SKIPPED and execution.attempts else result
