@@ -52,7 +52,8 @@ class BackendFactory:
 
     ``record`` says which answers are recorded ones (None: none are) and ``since`` when that began,
     ``cached`` whether others may come out of the cache. ``servers`` are those of Ollama by their URL, as far
-    as they were looked at already.
+    as they were looked at already. ``shut``: tools run in an empty directory, whatever their settings say.
+    ``remedy`` replaces the hints of backends that lack a key, "" = it does not.
     """
 
     root: Path
@@ -62,6 +63,8 @@ class BackendFactory:
     record: Mode | None = None
     cached: bool = False
     since: float = 0.0
+    shut: bool = False
+    remedy: str = ""
     servers: MutableMapping[str, OllamaServer] = field(default_factory=dict)
 
     def make(self, processes: LocalProcesses | None) -> BackendsOnDemand:
@@ -92,7 +95,12 @@ class BackendFactory:
     def _wrapped(
         self, name: str, settings: BackendSettings, run: ProcessRunner, http: _GetClient, wrap: _Wrap
     ) -> Backend:
-        return wrap(name, settings, self._backend(name, settings, run, http))
+        made = self._backend(name, settings, run, http)
+        if self.remedy:
+            from pytest_lok.backends.keyless import KeylessBackend
+
+            made = KeylessBackend(made, self.remedy)
+        return wrap(name, settings, made)
 
     def _wrapper(self, processes: LocalProcesses) -> _Wrap:
         """What puts recordings, or the cache, in front of a backend."""
@@ -175,7 +183,7 @@ class BackendFactory:
             args=settings.args,
             dialect=_tool_dialect(name, settings),
             model=settings.model,
-            access=settings.access,
+            access="none" if self.shut else settings.access,
             env=settings.env,
             key_env=settings.api_key_env,
             usual_keys=not self.settings.restricted.names_program(name),

@@ -38,12 +38,25 @@ _NOTHING_JUDGED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedChange:
+    """A change that nobody trusts, in a tree of its own at ``root``, where the project's workflows run.
+
+    ``commands`` is the whole environment of commands there. ``remedy`` says what to do where a key is missing.
+    """
+
+    root: Path
+    commands: Mapping[str, str]
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """A directory that workflows run in.
 
     ``record`` says which answers are recorded ones (None: none are), ``cached`` whether answers may come out
     of the cache, ``trusted`` whether the project's own settings may say what is run and where questions go.
-    ``since`` is when the project was opened, in seconds since the epoch.
+    ``since`` is when the project was opened, in seconds since the epoch. ``judged`` is the tree that its
+    workflows run in, None = its own.
     ``shared`` is what its worlds share, also with those of a ``dataclasses.replace`` of this.
     """
 
@@ -55,6 +68,7 @@ class Project:
     record: Mode | None = None
     cached: bool = False
     trusted: bool = True
+    judged: JudgedChange | None = None
     since: float = field(default_factory=time.time, repr=False, compare=False)
 
     @classmethod
@@ -178,10 +192,11 @@ class Project:
         return plan
 
     def _require_path(self, value: str, stem: str) -> None:
-        path = (self.root / value).resolve()
+        root = (self.judged.root if self.judged else self.root).resolve()
+        path = (root / value).resolve()
         if not path.exists():
-            raise PlanError(f"there is no {value!r} in {self.root}", hint="paths start at the project's root")
-        if not path.is_relative_to(self.root):
+            raise PlanError(f"there is no {value!r} in {root}", hint="paths start at the project's root")
+        if not path.is_relative_to(root):
             hint = f"work there instead: lok --dir {value} {stem}"
             raise PlanError(f"{value!r} lies outside of the project at {self.root}", hint=hint)
 
@@ -203,7 +218,12 @@ class Project:
         from pytest_lok.wiring.world import make_world
 
         made = self._backends if backends is None else backends
-        return make_world(self.root, self.settings, self.environ, self.shared, made)
+        if self.judged is None:
+            return make_world(self.root, self.settings, self.environ, self.shared, made)
+        commands = self.judged.commands
+        return make_world(
+            self.judged.root, self.settings, self.environ, self.shared, made, commands=commands
+        )
 
     @property
     def choice(self) -> BackendChoice:
@@ -224,6 +244,8 @@ class Project:
             record=self.record,
             cached=self.cached,
             since=self.since,
+            shut=self.judged is not None,
+            remedy=self.judged.remedy if self.judged else "",
             servers=self.shared.servers,
         )
 

@@ -31,21 +31,25 @@ def make_world(
     environ: Mapping[str, str],
     shared: SharedResources,
     backends: BackendFactory | Mapping[str, Backend],
+    *,
+    commands: Mapping[str, str] | None = None,
 ) -> World:
     """The world of the project at ``root``. Nothing is started or connected by making one.
 
-    ``backends`` are the ones to ask, or what makes them.
+    ``backends`` are the ones to ask, or what makes them. ``commands`` is all that commands and texts see of the
+    environment; None = what the settings say.
     """
     defaults = settings.defaults
     recorded = isinstance(backends, BackendFactory) and backends.record is not None
-    seen = child_environment(settings, environ)
+    visible = environ if commands is None else commands
+    seen = child_environment(settings, visible)
     # backends are looked for in absolute directories alone: a relative one lies in the checkout
-    tools = shared.launcher(root, {**seen, "PATH": search_path(environ)})
+    tools = shared.launcher(root, {**seen, "PATH": search_path(visible)})
     return World(
         backends=backends.make(tools) if isinstance(backends, BackendFactory) else backends,
         shell=shared.launcher(root, seen),
-        workspace=_workspace(root, settings, environ, tools),
-        env=environ,
+        workspace=_workspace(root, settings, environ, _git(root, tools, visible)),
+        env=visible,
         limits=Limits(
             max_parallel=defaults.max_parallel if defaults.parallel else 1,
             timeout=defaults.timeout,
@@ -71,13 +75,11 @@ def make_world(
     )
 
 
-def _workspace(
-    root: Path, settings: Settings, environ: Mapping[str, str], processes: LocalProcesses
-) -> LocalWorkspace:
+def _workspace(root: Path, settings: Settings, environ: Mapping[str, str], git: Git) -> LocalWorkspace:
     return LocalWorkspace(
         root,
         files=Files(root, state_dir(environ)),
-        git=_git(root, processes, environ),
+        git=git,
         which=lambda program: _which(program, settings, environ),
         nested=bool(environ.get(MARK)),
     )

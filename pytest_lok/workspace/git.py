@@ -100,6 +100,11 @@ class Git:
             raise StepUnableError(f"{path} cannot be read on the base: it {why}", hint=_FETCH_HISTORY)
         return None if content.content is None else content.content.decode("utf-8", "replace")
 
+    async def named_commit(self) -> str:
+        """The id of the commit that the first of the bases that exists means; StepUnableError without one."""
+        _, commit = await self._base(await self._head())
+        return commit
+
     # --- what is compared with
 
     async def _head(self) -> str:

@@ -74,6 +74,15 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
     return [(re.compile(pattern), reason) for pattern, reason in NAMES.items()]
 
 
+def decides_about_changes(path: str) -> str | None:
+    """What the file at the path decides about every change, this one too; None if it decides nothing of it.
+
+    Of what builds and packages a project (a Makefile, a lock file) this says nothing.
+    """
+    reason = protection_reason(path)
+    return reason if reason in (_LOK, _PYTEST, _CI, _AGENT, _PYTHON, _HIDDEN) else None
+
+
 def fold_name(name: str) -> str:
     """A name or path as file systems see it that ignore case and Unicode forms."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())

@@ -88,7 +88,15 @@ if TYPE_CHECKING:
     from pytest_lok.core.shell.safety.judge import SafetyReport
     from pytest_lok.core.templates.scope import Scope, VisibleNames
 
-__all__ = ["MAX_VALUE", "MAX_VALUES", "ShellCommand", "ShellTemplate", "check_wrapper", "wrap"]
+__all__ = [
+    "MAX_VALUE",
+    "MAX_VALUES",
+    "ShellCommand",
+    "ShellTemplate",
+    "check_wrapper",
+    "scan_template",
+    "wrap",
+]
 
 MAX_VALUE = 120_000
 """Bytes of one value; a process takes little more in one variable."""
@@ -165,6 +173,11 @@ class ShellTemplate:
             placeholders=tuple(placeholders),
             _command=command,
         )
+
+    @property
+    def pastes_values(self) -> bool:
+        """Whether values become part of the text itself (``unsafe_shell``)."""
+        return bool(self.placeholders) and self._command is None
 
     def may_be_slow(self, scope: Scope) -> bool:
         """Whether rendering its values may take long."""
@@ -272,6 +285,11 @@ def _filled(source: str, script: Script, report: SafetyReport, holes: list[Hole]
             run_files=report.run_files,
         ),
     )
+
+
+def scan_template(source: str) -> Script:
+    """What is known of the text of a template; UnsupportedSyntax if any part of it is not understood."""
+    return _scanned(source, find_holes(source))
 
 
 def _scanned(source: str, holes: list[Hole]) -> Script:

@@ -8,6 +8,7 @@ from pytest_lok.core.results import Json, Severity
 from pytest_lok.core.toml.duration import MAX_SECONDS
 from pytest_lok.core.toml.fields import (
     Bounds,
+    Check,
     Convert,
     Count,
     EditorSchema,
@@ -205,6 +206,23 @@ class GateDocument(Table, title="Gate"):
     )
 
 
+def _program(value: str) -> None:
+    """Check the name of a program; with a directory it would be a file of the change."""
+    if "/" in value or not value.strip():
+        raise MisfitError("is no name of a program", 'a name that PATH finds, for example "ruff"')
+
+
+class UntrustedDocument(Table, title="Untrusted changes"):
+    """How `lok gate` judges a change that nobody trusts."""
+
+    programs: list[Annotated[str, Check(_program)]] = key(
+        [], description="Programs that may run in the tree of the change, beside those known to read only."
+    )
+    configuration: Literal["block", "report"] = key(
+        "block", description="What a change of lok's, pytest's, CI's or an agent's configuration does."
+    )
+
+
 class BudgetDocument(Table, title="Budget"):
     """Limits of one run, checked before each call."""
 
@@ -239,6 +257,9 @@ class WorkflowDocument(
         {}, description="The rules that findings may name, with their severity."
     )
     budget: BudgetDocument | None = key(None, description="Limits of one run.")
+    untrusted: UntrustedDocument | None = key(
+        None, description="How `lok gate` judges a change that nobody trusts."
+    )
     steps: list[StepDocument] = key([], description="What is done, in any order that dependencies allow.")
 
 

@@ -146,6 +146,16 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UntrustedChanges:
+    """``[untrusted]``: how `lok gate` judges. ``programs`` may run in the tree of a change beside those known
+    to read only. ``configuration`` "report": an edit of what decides about changes is told, and does not block.
+    """
+
+    programs: tuple[str, ...] = ()
+    configuration: Literal["block", "report"] = "block"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """``[budget]``: limits of one run, checked before each call; None = no limit."""
 
@@ -272,6 +282,7 @@ class Workflow:
     gate: Gate | None = None
     rules: Mapping[str, Rule] = field(default_factory=dict)
     budget: Budget | None = None
+    untrusted: UntrustedChanges = UntrustedChanges()
     warnings: tuple[Problem, ...] = ()
     remarks: tuple[Problem, ...] = ()
 

@@ -8,8 +8,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_lok.core.templates.scope import VisibleNames
-from pytest_lok.core.workflow.document import ArgumentDocument, RuleDocument
-from pytest_lok.core.workflow.model import Argument, Ask, Budget, Gate, Origin, Role, Rule, Step, Workflow
+from pytest_lok.core.workflow.document import ArgumentDocument, RuleDocument, UntrustedDocument
+from pytest_lok.core.workflow.model import (
+    Argument,
+    Ask,
+    Budget,
+    Gate,
+    Origin,
+    Role,
+    Rule,
+    Step,
+    UntrustedChanges,
+    Workflow,
+)
 from pytest_lok.core.workflow.source import SourceText, WorkflowFile
 from pytest_lok.core.workflow.step_keys import Read, ReaderContext, StepKeys
 from pytest_lok.core.workflow.step_reader import read_step
@@ -177,6 +188,7 @@ class WorkflowReader:
                 name: _rule(it) for file in reversed(self.files) for name, it in file.document.rules.items()
             },
             budget=Budget(**budget.to_dict()) if budget else None,
+            untrusted=_untrusted(self._inherited("untrusted")),
             warnings=tuple(warning for file in self.files for warning in file.warnings),
             remarks=tuple(remark for file in self.files for remark in file.remarks),
         )
@@ -343,6 +355,12 @@ def _rule(document: Severity | RuleDocument) -> Rule:
         return Rule(severity=document)
     assert document.severity is not None  # noqa: S101 - has been checked
     return Rule(severity=document.severity, description=document.description)
+
+
+def _untrusted(document: UntrustedDocument | None) -> UntrustedChanges:
+    if document is None:
+        return UntrustedChanges()
+    return UntrustedChanges(programs=tuple(document.programs), configuration=document.configuration)
 
 
 def _misses_value(arguments: Collection[Argument], needed: Collection[str]) -> bool:

@@ -12,7 +12,13 @@ from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml.fields import keys
 from pytest_lok.core.toml.positions import KeyPositions, Path, SourceSpan, header_lines
 from pytest_lok.core.toml.validation import fit
-from pytest_lok.core.workflow.document import GateDocument, RuleDocument, StepDocument, WorkflowDocument
+from pytest_lok.core.workflow.document import (
+    GateDocument,
+    RuleDocument,
+    StepDocument,
+    UntrustedDocument,
+    WorkflowDocument,
+)
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, Problem, SourceError, WorkflowError
 
@@ -206,5 +212,7 @@ def _key_hint(path: Path) -> str:
             return did_you_mean(key, keys(RuleDocument))
         case ("gate",):
             return did_you_mean(key, keys(GateDocument))
+        case ("untrusted",):
+            return did_you_mean(key, keys(UntrustedDocument))
         case _:
             return ""

@@ -1,0 +1,171 @@
+"""A workflow for changes that nobody trusts -> what of it must not run in the tree of such a change.
+
+Programs of a closed list read the files of a tree and run none of them. Every other program may run what the
+change wrote (a test runner its tests, make its Makefile), so a workflow has to name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pytest_lok.core.shell.ast import Script, ShellWord, SimpleCommand, UnsupportedSyntax
+from pytest_lok.core.shell.compiler import scan_template
+from pytest_lok.core.text.words import words
+from pytest_lok.core.workflow.model import Ask, Shell, Step, Workflow
+from pytest_lok.errors import Problem
+from pytest_lok.late_regex import late_regex
+
+if TYPE_CHECKING:
+    from pytest_lok.core.shell.compiler import ShellTemplate
+
+READERS = words("""
+    : [ basename break cat cd cmp comm continue cut date diff dirname echo exit export expand expr false fold
+    head join jq local ls mkdir mktemp nl od paste printf pwd read readlink readonly realpath return rev rm
+    seq set sha256sum shift sleep sort stat tac tail tee test touch tr true umask uniq unset wait wc
+    egrep fgrep grep
+""")
+"""Programs that read files, or write what they read, and run nothing that a file says."""
+
+GIT_READERS = words("""
+    blame cat-file describe diff diff-files diff-index diff-tree for-each-ref grep log ls-files ls-tree
+    merge-base name-rev rev-list rev-parse shortlog show show-ref status
+""")
+"""Subcommands of git that do so in a repository whose configuration names no program."""
+
+LOK_READERS = frozenset({"parts"})
+"""Verbs of lok that do so."""
+
+_BEFORE_SUBCOMMAND = frozenset({"-C", "-c", "--git-dir", "--work-tree", "--namespace"})
+# what such a variable says is run, or says where programs and their settings are
+_DECIDING = late_regex(
+    r"(PATH|.*_PATH|LD_.*|DYLD_.*|GIT_.*|PYTHON.*|PERL.*|RUBY.*|NODE_.*|JAVA_.*|BASH_ENV|ENV|HOME|XDG_.*"
+    r"|SHELL|SHELLOPTS|BASHOPTS|IFS|PAGER|EDITOR|VISUAL|TMPDIR)"
+)
+_SETTERS = frozenset({"export", "local", "read", "readonly", "unset"})
+_TEMPLATE = ("{{", "{%")
+_REMEDY = (
+    "what runs the change's own code belongs into a job without secrets, on its own; if this program only "
+    "reads, name it in the workflow: [untrusted] programs = [{name!r}]"
+)
+
+
+def refusals(workflow: Workflow, wrapper: str = "") -> tuple[Problem, ...]:
+    """Every step that must not run in the tree of a change, each with why; () = the workflow may judge it.
+
+    ``wrapper`` is the settings' ``command_wrapper``.
+    """
+    allowed = READERS | {*workflow.untrusted.programs}
+    found = [problem for step in workflow.steps for problem in _refusals_of(step, allowed)]
+    if wrapper:
+        # the command itself is judged where it stands
+        said = _in_text(wrapper.replace("{cmd}", "true"), allowed, "`command_wrapper` of the settings")
+        found += [Problem(path="lok.toml", line=0, column=0, message=why, hint=hint) for why, hint in said]
+    return tuple(found)
+
+
+def _refusals_of(step: Step, allowed: Collection[str]) -> Iterator[Problem]:
+    who = f"the step `{step.name}`"
+    match step.action:
+        case Shell() as action:
+            said = [*_in_command(action, allowed, who), *_in_environment(action.env, who)]
+        case Ask() as action:
+            said = [*_in_question(action, allowed, who)]
+    for message, hint in said:
+        yield Problem(path=step.path, line=step.line, column=1, message=message, hint=hint)
+
+
+def _in_question(action: Ask, allowed: Collection[str], who: str) -> Iterator[tuple[str, str]]:
+    if action.apply_edits:
+        hint = "let a workflow of its own edit, on a branch that you trust"
+        yield f"{who} applies edits, and a change that nobody trusts is only judged", hint
+    if action.verify_preset:
+        hint = "name the command: verify = \"…\""
+        yield f"{who} verifies by what is found in the change (verify = {action.verify_preset!r})", hint
+    if action.verify is not None:
+        yield from _in_template(action.verify, allowed, f"`verify` of {who}")
+
+
+def _in_command(action: Shell, allowed: Collection[str], who: str) -> Iterator[tuple[str, str]]:
+    if action.shell is not None:
+        yield from _in_template(action.shell, allowed, who)
+        return
+    said = [None if any(it in part.source for it in _TEMPLATE) else part.source for part in action.argv]
+    if why := _refusal(said, allowed):
+        yield _worded(who, *why)
+
+
+def _in_environment(env: Mapping[str, object], who: str) -> Iterator[tuple[str, str]]:
+    for name in filter(_DECIDING.fullmatch, env):
+        yield f"{who} sets {name}, which decides what programs do", "set it in the job, not in the workflow"
+
+
+def _in_template(text: ShellTemplate, allowed: Collection[str], who: str) -> Iterator[tuple[str, str]]:
+    if text.pastes_values:
+        yield f"{who} pastes values into its command (unsafe_shell)", "use `argv`, or `stdin`"
+        return
+    yield from _in_text(text.source, allowed, who)
+
+
+def _in_text(text: str, allowed: Collection[str], who: str) -> Iterator[tuple[str, str]]:
+    try:
+        script = scan_template(text)
+    except UnsupportedSyntax as error:
+        hint = "write it in plain sh, or as `argv`"
+        yield f"{who} cannot be read, so nobody knows what it runs: {error.message}", hint
+        return
+    yield from _in_script(script, allowed, who)
+
+
+def _in_script(script: Script, allowed: Collection[str], who: str) -> Iterator[tuple[str, str]]:
+    own = {*allowed, *script.functions}
+    for command in script.commands:
+        if command.words and (why := _refusal([word.literal for word in command.words], own)):
+            yield _worded(who, *why)
+        for name in filter(_DECIDING.fullmatch, _assigned(command)):
+            yield f"{who} sets {name}, which decides what programs do", "set it in the job instead"
+    for name in filter(_DECIDING.fullmatch, (name for name, _ in (*script.loops, *script.defaults))):
+        yield f"{who} sets {name}, which decides what programs do", "use another name"
+
+
+def _assigned(command: SimpleCommand) -> Iterator[str]:
+    """The variables that a command sets, for itself or for those that follow."""
+    yield from (name for name, _ in command.assignments)
+    if command.words and command.words[0].literal in _SETTERS:
+        yield from map(_name_in, command.words[1:])
+
+
+def _name_in(word: ShellWord) -> str:
+    # what only the shell will know may be any name
+    return word.prefix.partition("=")[0] if word.literal is not None or "=" in word.prefix else "PATH"
+
+
+def _refusal(said: Sequence[str | None], allowed: Collection[str]) -> tuple[str, str] | None:
+    """What a command line runs that is not allowed, and its name; None = it may be run."""
+    name = said[0]
+    if name is None:
+        return "a program that only a value names", ""
+    if name in ("git", "lok") and name not in allowed:
+        known = GIT_READERS if name == "git" else LOK_READERS
+        subcommand = _subcommand(said[1:])
+        if subcommand in known:
+            return None
+        return f"{name} {subcommand or '…'}", name
+    return None if name in allowed and "/" not in name else (name, name)
+
+
+def _subcommand(said: Sequence[str | None]) -> str | None:
+    rest = iter(said)
+    for word in rest:
+        if word is None:
+            return None
+        if word in _BEFORE_SUBCOMMAND:
+            next(rest, None)
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
+def _worded(who: str, what: str, name: str) -> tuple[str, str]:
+    hint = _REMEDY.format(name=name) if name and "/" not in name else "name the program itself"
+    return f"{who} runs {what}, which may run what the change wrote", hint

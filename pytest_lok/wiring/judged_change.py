@@ -1,0 +1,259 @@
+"""A clone and two commits -> the project of the base, whose workflows run in the tree of the head."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_lok.backends.cli.environment import allowed_part, search_path
+from pytest_lok.core.findings.configuration import configuration_finding
+from pytest_lok.dataclass import dataclass
+from pytest_lok.discovery import ROOT_MARKERS
+from pytest_lok.errors import StepUnableError, UsageError
+from pytest_lok.settings import base_refs
+from pytest_lok.settings.ci_events import is_from_fork, privileged_event, target_branch
+from pytest_lok.wiring.project import JudgedChange, Project
+from pytest_lok.workspace.git import Git
+from pytest_lok.workspace.judged_trees import make_trees
+from pytest_lok.workspace.plumbing import git_output
+from pytest_lok.workspace.processes.runner import LocalProcesses
+
+if TYPE_CHECKING:
+    from pytest_lok.core.results import Finding
+
+_GIT_ENVIRONMENT = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    # a directory of the tree may look like a repository, with a configuration of its own
+    "GIT_CONFIG_COUNT": "2",
+    "GIT_CONFIG_KEY_0": "safe.bareRepository",
+    "GIT_CONFIG_VALUE_0": "explicit",
+    "GIT_CONFIG_KEY_1": "core.fsmonitor",
+    "GIT_CONFIG_VALUE_1": "false",
+}
+_FORK_REMEDY = (
+    "this change comes from a fork, and forks get no secrets: somebody who may push brings the branch into this "
+    "repository, or lets the merge queue ask (docs/ci.md, \"Forks\")"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeToJudge:
+    """What is to be judged. ``base`` and ``head`` are said as `lok gate` takes them; "" = as CI says, HEAD.
+
+    ``staged``: the head is what is staged, and the base is HEAD.
+    """
+
+    base: str = ""
+    head: str = ""
+    staged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedProject:
+    """``project`` is the base's, and its worlds are of the head. ``findings`` are about its configuration."""
+
+    project: Project
+    base: str
+    head: str
+    findings: tuple[Finding, ...]
+
+
+def open_judged(
+    start: Path,
+    change: ChangeToJudge,
+    folder: Path,
+    *,
+    environ: Mapping[str, str],
+    options: Mapping[str, Any] | None = None,
+    search_up: bool = True,
+    trust: bool = False,
+    imported_from: Sequence[str] = (),
+) -> JudgedProject:
+    """The project at ``start`` in the base, to judge the change; ``folder`` is empty and gets the trees.
+
+    ``imported_from`` are the directories that this Python imports from. UsageError where the change could
+    have a say in what is run here; StepUnableError where git lacks something.
+    """
+    # a gate is as strict wherever it stands
+    environ = {**environ, "CI": environ.get("CI") or "true"}
+    clone = LocalProcesses(start, environ)
+    for name in ("base", "head", "home"):
+        (folder / name).mkdir()
+    private = LocalProcesses(folder / "head", _clean(environ, folder, []))
+    return asyncio.run(
+        _Opening(start.resolve(), change, folder, environ, clone, private).opened(
+            options or {}, search_up=search_up, trust=trust, imported_from=imported_from
+        )
+    )
+
+
+class _Opening:
+    """One change on its way to a project."""
+
+    def __init__(
+        self,
+        start: Path,
+        change: ChangeToJudge,
+        folder: Path,
+        environ: Mapping[str, str],
+        clone: LocalProcesses,
+        private: LocalProcesses,
+    ) -> None:
+        self._start = start
+        self._change = change
+        self._folder = folder
+        self._environ = environ
+        self._clone = clone
+        self._private = private
+
+    async def opened(
+        self,
+        options: Mapping[str, Any],
+        *,
+        search_up: bool,
+        trust: bool,
+        imported_from: Sequence[str],
+    ) -> JudgedProject:
+        """The project; see ``open_judged``."""
+        top, prefix = await self._places()
+        change = self._change
+        base = await self._commit("HEAD" if change.staged else change.base)
+        head = "" if change.staged else await self._commit(change.head or "HEAD")
+        if not change.staged:
+            await self._refuse_privileged(base)
+            await self._refuse_own_code(top, imported_from)
+        branch = target_branch(self._environ)
+        trees = await make_trees(
+            self._clone,
+            self._private,
+            self._folder,
+            base=base,
+            head=head,
+            branches=[branch] if branch else [],
+        )
+        root = _project_root(trees.base, prefix, search_up=search_up)
+        place = root.relative_to(trees.base)
+        (trees.head / place).mkdir(parents=True, exist_ok=True)
+        project = Project.open(
+            root,
+            environ=self._environ,
+            # what the commands see is decided here, once
+            options={**options, "defaults.env_policy": "inherit"},
+            search_up=False,
+            trust=trust,
+        )
+        restricted = project.settings.restricted
+        trusted = project.trusted or project.trust.covers((top / place).resolve(), restricted.values)
+        commands = _clean(self._environ, self._folder, project.settings.defaults.env, without=top)
+        judged = JudgedChange(
+            root=trees.head / place,
+            commands={**commands, "CI": self._environ["CI"], "LOK_BASE": base},
+            remedy=_FORK_REMEDY if is_from_fork(self._environ) else "",
+        )
+        named = (replace(file, shown=_shown(file.path, place)) for file in trees.files)
+        found = (configuration_finding(file) for file in named)
+        return JudgedProject(
+            project=replace(project, trusted=trusted, judged=judged),
+            base=base,
+            head=trees.head_commit,
+            findings=tuple(finding for finding in found if finding),
+        )
+
+    async def _places(self) -> tuple[Path, Path]:
+        """The top of the work tree, and where in it the start lies."""
+        try:
+            top = await git_output(self._clone, "rev-parse", "--show-toplevel")
+        except StepUnableError as why:
+            hint = "go to a clone of the repository whose change is judged, or name it: -d DIR"
+            raise UsageError(f"{self._start} is in no work tree of git: {why.message}", hint=hint) from None
+        found = Path(os.fsdecode(top.removesuffix(b"\n"))).resolve()
+        return found, self._start.relative_to(found)
+
+    async def _commit(self, said: str) -> str:
+        """The commit that is meant; "" = the base, as CI says."""
+        bases = (said,) if said else base_refs(self._environ)
+        return await Git(self._start, self._clone, bases).named_commit()
+
+    # --- what must not be
+
+    async def _refuse_privileged(self, base: str) -> None:
+        event = privileged_event(self._environ)
+        if not event:
+            return
+        head = (await git_output(self._clone, "rev-parse", "HEAD^{commit}")).decode().strip()
+        inside = await self._exits_with_0("merge-base", "--is-ancestor", head, base)
+        if inside and await self._exits_with_0("diff-index", "--quiet", "--ignore-submodules", "HEAD", "--"):
+            return
+        raise UsageError(
+            f"this job runs on {event}, which has secrets, and its work tree is not the base: what is checked "
+            "out could run with them",
+            hint="let the job run on `pull_request`; or check out the base alone, fetch the change "
+            "(git fetch origin refs/pull/N/head), and name it: --head ID",
+        )
+
+    async def _exits_with_0(self, *arguments: str) -> bool:
+        """Whether git exits with 0, and not with 1."""
+        from pytest_lok.engine.ports import CommandSpec
+
+        done = await self._clone.run(CommandSpec(argv=("git", *arguments)))
+        return done.exit_code == 0
+
+    async def _refuse_own_code(self, top: Path, imported_from: Sequence[str]) -> None:
+        """UsageError where Python imports from files of the repository: those of the change, in most jobs."""
+        for entry in imported_from:
+            place = Path(entry or ".").resolve()
+            if not place.is_relative_to(top):
+                continue
+            inside = place.relative_to(top).as_posix()
+            at_top = LocalProcesses(top, self._environ)
+            if place == top or await git_output(at_top, "ls-files", "-z", "--", inside):
+                raise UsageError(
+                    f"this Python imports from {place}, which belongs to the repository that is judged",
+                    hint="install pytest-lok into an environment outside of it, and call `lok` there, not "
+                    "`python -m`; unset PYTHONPATH",
+                )
+
+
+def _clean(
+    environ: Mapping[str, str], folder: Path, extra: Sequence[str], without: Path | None = None
+) -> dict[str, str]:
+    """The environment of commands: a closed list. No program is looked for in the repository ``without``."""
+    kept = {
+        name: value
+        for name, value in allowed_part(environ, extra).items()
+        if not name.startswith("XDG_") or name in extra
+    }
+    path = [
+        part
+        for part in search_path(environ).split(os.pathsep)
+        if without is None or not Path(part).resolve().is_relative_to(without)
+    ]
+    return {**kept, "PATH": os.pathsep.join(path), "HOME": str(folder / "home"), **_GIT_ENVIRONMENT}
+
+
+def _project_root(tree: Path, prefix: Path, *, search_up: bool) -> Path:
+    """The project's directory in the tree of the base; the change has no say in it."""
+    start = tree / prefix
+    while not start.is_dir():
+        start = start.parent
+    if not search_up:
+        return start
+    for folder in (start, *start.parents):
+        if folder == tree or any(os.path.lexists(folder / mark) for mark in ROOT_MARKERS):
+            return folder
+    return tree
+
+
+def _shown(path: str, place: Path) -> str:
+    """A path of the repository as the project names it; that of the repository outside of the project."""
+    inside = Path(path)
+    return inside.relative_to(place).as_posix() if inside.is_relative_to(place) else path

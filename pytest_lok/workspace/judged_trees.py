@@ -1,0 +1,172 @@
+"""A repository and two commits -> the base as files, and the head as files in a repository of its own.
+
+The head is data: no hook, filter, attribute, link or configuration of it, of the clone or of the user means
+anything there. Its repository borrows the objects of the clone and writes nothing into that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_lok.core.findings.configuration import ChangedFile, decision_of
+from pytest_lok.dataclass import dataclass
+from pytest_lok.engine.ports import CommandRunner, CommandSpec
+from pytest_lok.errors import StepUnableError
+from pytest_lok.workspace.plumbing import blobs, git_output
+
+_CONFIG = f"""\
+[core]
+\tbare = false
+\tsymlinks = false
+\tfileMode = false
+\tautocrlf = false
+\thooksPath = {os.devnull}
+\tattributesFile = {os.devnull}
+\texcludesFile = {os.devnull}
+\tfsmonitor = false
+\tuntrackedCache = false
+\tprotectHFS = true
+\tprotectNTFS = true
+[protocol]
+\tallow = never
+"""
+# this file wins over every .gitattributes of a tree
+_ATTRIBUTES = "* !diff !merge !text !eol !crlf !filter !ident !working-tree-encoding !whitespace !export-subst\n"
+_FETCH = 'fetch the whole history (actions/checkout: "fetch-depth: 0")'
+_BLOB_MODES = frozenset({"100644", "100755", "120000"})
+_WHO = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "lok"), ("EMAIL", "lok@localhost"), ("DATE", "@0 +0000"))
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedTrees:
+    """``base`` and ``head`` are directories with the files of both commits; ``start`` is where the head left.
+
+    ``files`` are the changed ones that may decide about changes, with their contents.
+    """
+
+    base: Path
+    head: Path
+    start: str
+    head_commit: str
+    files: tuple[ChangedFile, ...]
+
+
+async def make_trees(
+    clone: CommandRunner,
+    private: CommandRunner,
+    folder: Path,
+    *,
+    base: str,
+    head: str,
+    branches: Sequence[str] = (),
+) -> JudgedTrees:
+    """Write both trees below ``folder``, which has the empty directories ``base`` and ``head``.
+
+    StepUnableError where git cannot. ``clone`` runs commands in the clone, ``private`` in ``head``. ``base`` and
+    ``head`` are ids of commits; ``head`` "" = what is staged in the clone. ``branches`` are names at ``origin``
+    that mean the base.
+    """
+    await _make_repository(clone, private, folder / "head" / ".git")
+    for branch in dict.fromkeys(("HEAD", "main", "master", *branches)):
+        await git_output(private, "update-ref", f"refs/remotes/origin/{branch}", base)
+    head = head or await _commit_of_index(clone, private, base)
+    await git_output(private, "update-ref", "--no-deref", "HEAD", head)
+    start = await _fork(private, base, head)
+    # links of the base are its own; those of the head become files that hold where they lead
+    await _write(private, base, f"{folder / 'base'}/", index=str(folder / "base.index"), links=True)
+    await _write(private, head, "", index="", links=False)
+    files = await _changed_files(private, start, head)
+    return JudgedTrees(
+        base=folder / "base", head=folder / "head", start=start, head_commit=head, files=files
+    )
+
+
+async def _make_repository(clone: CommandRunner, private: CommandRunner, inside: Path) -> None:
+    """A repository without a configuration of others, which reads the objects of the clone."""
+    form = (await git_output(clone, "rev-parse", "--show-object-format")).decode().strip()
+    await git_output(private, "init", "-q", "--template=", f"--object-format={form}")
+    (inside / "info").mkdir(exist_ok=True)
+    (inside / "info" / "attributes").write_text(_ATTRIBUTES)
+    with (inside / "config").open("a") as config:
+        config.write(_CONFIG)
+    (inside / "objects" / "info" / "alternates").write_bytes(await _git_path(clone, "objects") + b"\n")
+    shallow = Path(os.fsdecode(await _git_path(clone, "shallow")))
+    if shallow.is_file():
+        (inside / "shallow").write_bytes(shallow.read_bytes())
+
+
+async def _git_path(clone: CommandRunner, name: str) -> bytes:
+    said = await git_output(clone, "rev-parse", "--path-format=absolute", "--git-path", name)
+    path = said.removesuffix(b"\n")
+    if b"\n" in path:
+        raise StepUnableError("the path of the clone has a line break", hint="move the clone")
+    return path
+
+
+async def _commit_of_index(clone: CommandRunner, private: CommandRunner, base: str) -> str:
+    """A commit of what is staged in the clone, in the private repository alone."""
+    listed = await git_output(clone, "ls-files", "-z", "--stage", "--full-name", ":/")
+    if any(entry.split(b" ", 2)[2][:1] != b"0" for entry in listed.split(b"\0") if entry):
+        raise StepUnableError("files are not merged yet", hint="finish the merge, and stage the files")
+    await git_output(private, "update-index", "-z", "--index-info", stdin=listed)
+    tree = (await git_output(private, "write-tree")).decode().strip()
+    argv = ("git", "commit-tree", tree, "-p", base, "-m", "what is staged")
+    done = await private.run(CommandSpec(argv=argv, env=_WHO))
+    if done.exit_code:
+        raise StepUnableError(f"what is staged cannot be written down: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+async def _fork(private: CommandRunner, base: str, head: str) -> str:
+    found = await git_output(private, "merge-base", base, head, ok_codes=(0, 1))
+    if not found:
+        raise StepUnableError("the base and the head have no common commit", hint=_FETCH)
+    return found.decode().split()[0]
+
+
+async def _write(private: CommandRunner, commit: str, prefix: str, *, index: str, links: bool) -> None:
+    """Write the files of a commit: no hook runs, no filter, and what is there already is an error."""
+    where = ("-c", f"core.symlinks={str(links).lower()}")
+    await git_output(private, *where, "read-tree", commit, index=index)
+    into = (f"--prefix={prefix}",) if prefix else ()
+    await git_output(private, *where, "checkout-index", "--all", "--quiet", *into, index=index)
+
+
+async def _changed_files(private: CommandRunner, start: str, head: str) -> tuple[ChangedFile, ...]:
+    raw = await git_output(private, "diff-tree", "-r", "-z", "--raw", "--no-renames", start, head)
+    fields = [os.fsdecode(field) for field in raw.split(b"\0")]
+    listed: list[tuple[ChangedFile, str, str]] = []
+    for about, path in zip(fields[::2], fields[1::2], strict=False):
+        was, now, old, new, _ = about.removeprefix(":").split()
+        modes = ["" if mode == "000000" else mode for mode in (was, now)]
+        file = ChangedFile(path=path, mode_before=modes[0], mode_after=modes[1])
+        if decision_of(file) is not None:
+            listed.append((file, old, new))
+    wanted = {
+        oid
+        for file, old, new in listed
+        for mode, oid in ((file.mode_before, old), (file.mode_after, new))
+        if mode in _BLOB_MODES
+    }
+    found = await blobs(private, wanted)
+
+    def content(oid: str) -> bytes | None:
+        said = found.get(oid)
+        return said if isinstance(said, bytes) else None
+
+    return tuple(
+        ChangedFile(
+            path=file.path,
+            mode_before=file.mode_before,
+            mode_after=file.mode_after,
+            before=content(old),
+            after=content(new),
+        )
+        for file, old, new in listed
+    )
