@@ -16,11 +16,13 @@ import pytest
 
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.events import BackendAsked, BackendReplied, StepFinished, StepRetrying, StepStarted
+from pytest_lok.core.findings.configuration import ChangedFile, configuration_finding, configuration_step
 from pytest_lok.core.results import Json, Outcome, StepResult, Usage
 from pytest_lok.core.toml.fields import keys
 from pytest_lok.core.workflow.document import BudgetDocument, GateDocument, StepDocument, WorkflowDocument
 from pytest_lok.core.workflow.model import Format, Origin, Workflow
 from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+from pytest_lok.core.workflow.untrusted import refusals
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import WorkflowError
 from tests.engine.worlds import Ran, ran, world
@@ -657,6 +659,23 @@ def budget_is_held(tmp_path: Path) -> None:
 
 BUDGET = {"usd": "0.5", "tokens": "20", "calls": "1"}
 
+
+def untrusted_changes_are_judged(tmp_path: Path) -> None:
+    """Its keys, on every kind of step: a program must be named, and configuration blocks or is told."""
+    del tmp_path
+    steps = STEPS.replace("cat ", "head ")
+    commands = loaded(f"[untrusted]\nprograms = []\n{steps}")
+    programs = {it.message.partition(" runs ")[2].partition(",")[0] for it in refusals(commands)}
+    named = loaded(f"[untrusted]\nprograms = {sorted(programs)}\n{steps}")
+    assert (bool(programs), refusals(named)) == (True, ())
+    file = ChangedFile(path="conftest.py", mode_after="100644", after=b"x")
+    finding = configuration_finding(file)
+    assert finding
+    for said, outcome in (("block", F), ("report", Outcome.SKIPPED)):
+        workflow = loaded(f"[untrusted]\nconfiguration = '{said}'\n{STEPS}")
+        assert configuration_step(workflow, [finding])[1].outcome is outcome
+
+
 TOP: dict[str, Check] = {
     "name": name_is_the_title,
     "description": is_kept("description", '"What it does"', "What it does"),
@@ -676,6 +695,7 @@ TOP: dict[str, Check] = {
     "gate": gate_judges_findings,
     "rules": rules_are_a_closed_list,
     "budget": budget_is_held,
+    "untrusted": untrusted_changes_are_judged,
     "steps": lambda tmp_path: None,  # every test here
 }
 

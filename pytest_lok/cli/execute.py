@@ -12,7 +12,7 @@ import click
 
 from pytest_lok.backends.on_demand import made_backends
 from pytest_lok.cli.views import RunView
-from pytest_lok.core.events import Event
+from pytest_lok.core.events import FRESH_START, Event, ResumeState
 from pytest_lok.core.results import RunResult
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.asking.checked_call import close_all
@@ -33,11 +33,12 @@ def execute(
     on_event: Callable[[Event], None] = ignore_event,
     *,
     fail_fast: bool = False,
+    known: ResumeState = FRESH_START,
 ) -> tuple[RunResult, int]:
     """Run a plan to its end, or until a signal stops it; ``on_event`` gets each event after the view.
 
-    The exit code is that of the run, or 128 + the number of the signal. A second signal kills all processes
-    and raises SystemExit.
+    ``known`` are results that the run begins with. The exit code is that of the run, or 128 + the number of
+    the signal. A second signal kills all processes and raises SystemExit.
     """
 
     unclosed: list[tuple[str, BaseException]] = []
@@ -48,7 +49,7 @@ def execute(
         on_event(event)
 
     async def body() -> tuple[RunResult, int]:
-        run = Run(plan, world, emit, fail_fast=fail_fast)
+        run = Run(plan, world, emit, fail_fast=fail_fast, resume=known)
 
         def stop(reason: str) -> None:
             view.on_stop(reason)

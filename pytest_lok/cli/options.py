@@ -155,6 +155,16 @@ _SPECS: Mapping[str, _Spec] = {
         {"metavar": "DATE"},
     ),
     "author": _Spec(("--author",), "Who accepts it.  [default: git's user.name]", {"metavar": "NAME"}),
+    "base": _Spec(
+        ("--base",),
+        "The commit whose workflows judge, and that the change goes to: an id, a branch or HEAD.  [default: "
+        "as LOK_BASE and CI say]",
+        {"metavar": "ID"},
+    ),
+    "head": _Spec(
+        ("--head",), "The commit to judge: an id, a branch or HEAD.  [default: HEAD]", {"metavar": "ID"}
+    ),
+    "staged": _Spec(("--staged",), "Judge what is staged; the base is HEAD.", {"is_flag": True}),
     "no_color": _Spec(("--no-color",), "No colours (NO_COLOR does the same).", {"is_flag": True}),
 }
 
@@ -186,6 +196,9 @@ class Options:
     reason: str = ""
     until: str = ""
     author: str = ""
+    base: str = ""
+    head: str = ""
+    staged: bool = False
     no_color: bool = False
 
     @classmethod

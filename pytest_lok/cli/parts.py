@@ -143,7 +143,7 @@ def _change(call: Invocation, git: Git, root: Path, change: str, skipped: list[t
         raise UsageError(f"{change!r} is no range of commits", hint="for example main..HEAD")
     what = {"staged": ("--cached",), "uncommitted": ("HEAD",)}.get(change, (change,))
     if change == "branch":
-        what = (_branch_start(call),)
+        what = (_branch_start(call, root),)
     # outside of a repository `git diff` compares two files
     if git("rev-parse", "--git-dir") is None:
         raise LokError(f"{root} is not in a git repository", hint="go to one, or name it: -d DIR")
@@ -188,10 +188,12 @@ def _new_file(git: Git, root: Path, name: str) -> str:
     return diff
 
 
-def _branch_start(call: Invocation) -> str:
+def _branch_start(call: Invocation, root: Path) -> str:
     """The commit at which this branch left what it is compared with; StepUnableError without one."""
-    workspace = call.project().world(shown=True).workspace
-    return asyncio.run(workspace.comparison([])).commit
+    from pytest_lok.wiring.world import local_git
+
+    # the settings have no say in it, so those of a change that nobody trusts are not even read
+    return asyncio.run(local_git(root, call.environ).comparison([])).commit
 
 
 def _document(part: Part, diff: bool) -> dict[str, object]:

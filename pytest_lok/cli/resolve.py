@@ -37,6 +37,16 @@ def find(ctx: click.Context, name: str, rest: Sequence[str]) -> tuple[Project, W
 
 def _project_options(rest: Sequence[str], without: Collection[str] = ()) -> dict[str, Path]:
     """The values of ``--dir`` and ``--config`` among words that are not parsed yet."""
+    given = options_among(rest, without)
+    return {
+        name: path
+        for name, path in (("directory", given.directory), ("config", given.config))
+        if path is not None
+    }
+
+
+def options_among(rest: Sequence[str], without: Collection[str] = ()) -> Options:
+    """The options among words that are not parsed yet."""
     peek = click.Command("peek", params=options(*ALL_OPTIONS, without=without), add_help_option=False)
     with peek.make_context(
         "peek",
@@ -45,9 +55,4 @@ def _project_options(rest: Sequence[str], without: Collection[str] = ()) -> dict
         allow_extra_args=True,
         resilient_parsing=True,  # what is wrong with them is said when they are parsed in earnest
     ) as ctx:
-        given = Options.of(ctx)
-    return {
-        name: path
-        for name, path in (("directory", given.directory), ("config", given.config))
-        if path is not None
-    }
+        return Options.of(ctx)

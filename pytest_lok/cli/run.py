@@ -8,11 +8,11 @@ from pytest_lok.cli.options import COMMON_OPTIONS
 from pytest_lok.cli.workflow_command import WorkflowGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pytest_lok.cli.invocation import Invocation
     from pytest_lok.cli.reports import RunReports
-    from pytest_lok.core.results import RunResult
+    from pytest_lok.core.results import RunResult, StepResult
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.wiring import Project
 
@@ -37,11 +37,17 @@ ACCEPTS = (
 
 
 def run_plan(
-    call: Invocation, project: Project, plan: Plan, *, report: Callable[[RunResult], str] | None = None
+    call: Invocation,
+    project: Project,
+    plan: Plan,
+    *,
+    report: Callable[[RunResult], str] | None = None,
+    known: Sequence[StepResult] = (),
 ) -> int:
     """Run the plan and print the results; returns the exit code.
 
-    ``report`` makes the text of the results; the default is the outputs of the last steps.
+    ``report`` makes the text of the results; the default is the outputs of the last steps. ``known`` are
+    results of steps of the plan that do not run.
     """
     from dataclasses import replace
 
@@ -49,6 +55,7 @@ def run_plan(
     from pytest_lok.cli.progress_lines import ProgressLines
     from pytest_lok.cli.trust import require_trust
     from pytest_lok.cli.views import view
+    from pytest_lok.core.events import ResumeState
     from pytest_lok.engine.run import ignore_event
     from pytest_lok.reports.console import recap, summary
     from pytest_lok.reports.json_report import json_report
@@ -69,7 +76,8 @@ def run_plan(
     quiet = options.quiet or (options.json and not options.verbose)
     shown = view(terminal, lines, color=call.color, quiet=quiet)
     listener = reports.note if reports else ignore_event
-    result, code = execute(plan, world, shown, listener, fail_fast=options.fail_fast)
+    begun = ResumeState(results=tuple(known))
+    result, code = execute(plan, world, shown, listener, fail_fast=options.fail_fast, known=begun)
     code = code or project.exit_code(result, plan.workflow)
     if reports:
         code = reports.write(call, plan, result, code)

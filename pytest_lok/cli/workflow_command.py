@@ -67,9 +67,13 @@ class WorkflowCommand(OptionsCommand):
                 with formatter.section(title):
                     formatter.write_dl(rows)
 
+    def _project(self, call: Invocation) -> Project:
+        """The project that the workflow runs in."""
+        return call.project()
+
     def _invoke_action(self, values: tuple[str, ...], **named: str | None) -> int:
         call = Invocation.of(click.get_current_context())
-        project, workflow = call.project(), self.workflow
+        project, workflow = self._project(call), self.workflow
         if call.options.backend and self.name:  # a role has a say in what steps mean that name nobody
             workflow = project.load(self.name)
         plan = project.plan(

@@ -40,8 +40,8 @@ _GIT_ENVIRONMENT = {
     "GIT_CONFIG_VALUE_1": "false",
 }
 _FORK_REMEDY = (
-    "this change comes from a fork, and forks get no secrets: somebody who may push brings the branch into this "
-    "repository, or lets the merge queue ask (docs/ci.md, \"Forks\")"
+    "this change comes from a fork, and forks get no secrets: somebody who may push brings the branch into "
+    'this repository, or lets the merge queue ask (docs/ci.md, "Forks")'
 )
 
 
@@ -49,12 +49,14 @@ _FORK_REMEDY = (
 class ChangeToJudge:
     """What is to be judged. ``base`` and ``head`` are said as `lok gate` takes them; "" = as CI says, HEAD.
 
-    ``staged``: the head is what is staged, and the base is HEAD.
+    ``staged``: the head is what is staged, and the base is HEAD. ``imported_from`` are the directories that
+    this Python imports from.
     """
 
     base: str = ""
     head: str = ""
     staged: bool = False
+    imported_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +78,10 @@ def open_judged(
     options: Mapping[str, Any] | None = None,
     search_up: bool = True,
     trust: bool = False,
-    imported_from: Sequence[str] = (),
 ) -> JudgedProject:
     """The project at ``start`` in the base, to judge the change; ``folder`` is empty and gets the trees.
 
-    ``imported_from`` are the directories that this Python imports from. UsageError where the change could
-    have a say in what is run here; StepUnableError where git lacks something.
+    UsageError where the change could have a say in what is run here; StepUnableError where git lacks it.
     """
     # a gate is as strict wherever it stands
     environ = {**environ, "CI": environ.get("CI") or "true"}
@@ -91,7 +91,7 @@ def open_judged(
     private = LocalProcesses(folder / "head", _clean(environ, folder, []))
     return asyncio.run(
         _Opening(start.resolve(), change, folder, environ, clone, private).opened(
-            options or {}, search_up=search_up, trust=trust, imported_from=imported_from
+            options or {}, search_up=search_up, trust=trust
         )
     )
 
@@ -121,7 +121,6 @@ class _Opening:
         *,
         search_up: bool,
         trust: bool,
-        imported_from: Sequence[str],
     ) -> JudgedProject:
         """The project; see ``open_judged``."""
         top, prefix = await self._places()
@@ -130,7 +129,7 @@ class _Opening:
         head = "" if change.staged else await self._commit(change.head or "HEAD")
         if not change.staged:
             await self._refuse_privileged(base)
-            await self._refuse_own_code(top, imported_from)
+            await self._refuse_own_code(top)
         branch = target_branch(self._environ)
         trees = await make_trees(
             self._clone,
@@ -175,7 +174,7 @@ class _Opening:
         except StepUnableError as why:
             hint = "go to a clone of the repository whose change is judged, or name it: -d DIR"
             raise UsageError(f"{self._start} is in no work tree of git: {why.message}", hint=hint) from None
-        found = Path(os.fsdecode(top.removesuffix(b"\n"))).resolve()
+        found = _resolved(os.fsdecode(top.removesuffix(b"\n")))
         return found, self._start.relative_to(found)
 
     async def _commit(self, said: str) -> str:
@@ -194,8 +193,8 @@ class _Opening:
         if inside and await self._exits_with_0("diff-index", "--quiet", "--ignore-submodules", "HEAD", "--"):
             return
         raise UsageError(
-            f"this job runs on {event}, which has secrets, and its work tree is not the base: what is checked "
-            "out could run with them",
+            f"this job runs on {event}, which has secrets, and its work tree is not the base: what is "
+            "checked out could run with them",
             hint="let the job run on `pull_request`; or check out the base alone, fetch the change "
             "(git fetch origin refs/pull/N/head), and name it: --head ID",
         )
@@ -207,12 +206,10 @@ class _Opening:
         done = await self._clone.run(CommandSpec(argv=("git", *arguments)))
         return done.exit_code == 0
 
-    async def _refuse_own_code(self, top: Path, imported_from: Sequence[str]) -> None:
+    async def _refuse_own_code(self, top: Path) -> None:
         """UsageError where Python imports from files of the repository: those of the change, in most jobs."""
-        for entry in imported_from:
-            place = Path(entry or ".").resolve()
-            if not place.is_relative_to(top):
-                continue
+        entries = [_resolved(entry or ".") for entry in self._change.imported_from]
+        for place in (entry for entry in entries if entry.is_relative_to(top)):
             inside = place.relative_to(top).as_posix()
             at_top = LocalProcesses(top, self._environ)
             if place == top or await git_output(at_top, "ls-files", "-z", "--", inside):
@@ -221,6 +218,10 @@ class _Opening:
                     hint="install pytest-lok into an environment outside of it, and call `lok` there, not "
                     "`python -m`; unset PYTHONPATH",
                 )
+
+
+def _resolved(path: str) -> Path:
+    return Path(path).resolve()
 
 
 def _clean(

@@ -41,7 +41,7 @@ _NOTHING_JUDGED = 3
 class JudgedChange:
     """A change that nobody trusts, in a tree of its own at ``root``, where the project's workflows run.
 
-    ``commands`` is the whole environment of commands there. ``remedy`` says what to do where a key is missing.
+    ``commands`` is the whole environment of commands there. ``remedy`` says what to do about a missing key.
     """
 
     root: Path
@@ -221,9 +221,7 @@ class Project:
         if self.judged is None:
             return make_world(self.root, self.settings, self.environ, self.shared, made)
         commands = self.judged.commands
-        return make_world(
-            self.judged.root, self.settings, self.environ, self.shared, made, commands=commands
-        )
+        return make_world(self.judged.root, self.settings, self.environ, self.shared, made, commands=commands)
 
     @property
     def choice(self) -> BackendChoice:

@@ -36,8 +36,8 @@ def make_world(
 ) -> World:
     """The world of the project at ``root``. Nothing is started or connected by making one.
 
-    ``backends`` are the ones to ask, or what makes them. ``commands`` is all that commands and texts see of the
-    environment; None = what the settings say.
+    ``backends`` are the ones to ask, or what makes them. ``commands`` is all that commands and texts see of
+    the environment; None = what the settings say.
     """
     defaults = settings.defaults
     recorded = isinstance(backends, BackendFactory) and backends.record is not None
@@ -73,6 +73,11 @@ def make_world(
         only_by_name=only_by_name(settings, environ, recorded=recorded),
         limiters=_limiters(settings, shared.limiters),
     )
+
+
+def local_git(root: Path, environ: Mapping[str, str]) -> Git:
+    """The repository that ``root`` lies in, for what needs no settings."""
+    return _git(root, SharedResources().launcher(root, environ), environ)
 
 
 def _workspace(root: Path, settings: Settings, environ: Mapping[str, str], git: Git) -> LocalWorkspace:

@@ -33,7 +33,9 @@ _CONFIG = f"""\
 \tallow = never
 """
 # this file wins over every .gitattributes of a tree
-_ATTRIBUTES = "* !diff !merge !text !eol !crlf !filter !ident !working-tree-encoding !whitespace !export-subst\n"
+_ATTRIBUTES = (
+    "* !diff !merge !text !eol !crlf !filter !ident !working-tree-encoding !whitespace !export-subst\n"
+)
 _FETCH = 'fetch the whole history (actions/checkout: "fetch-depth: 0")'
 _BLOB_MODES = frozenset({"100644", "100755", "120000"})
 _WHO = {
@@ -68,9 +70,9 @@ async def make_trees(
 ) -> JudgedTrees:
     """Write both trees below ``folder``, which has the empty directories ``base`` and ``head``.
 
-    StepUnableError where git cannot. ``clone`` runs commands in the clone, ``private`` in ``head``. ``base`` and
-    ``head`` are ids of commits; ``head`` "" = what is staged in the clone. ``branches`` are names at ``origin``
-    that mean the base.
+    StepUnableError where git cannot. ``clone`` runs commands in the clone, ``private`` in ``head``. ``base``
+    and ``head`` are ids of commits; ``head`` "" = what is staged in the clone. ``branches`` are names at
+    ``origin`` that mean the base.
     """
     await _make_repository(clone, private, folder / "head" / ".git")
     for branch in dict.fromkeys(("HEAD", "main", "master", *branches)):
@@ -82,9 +84,7 @@ async def make_trees(
     await _write(private, base, f"{folder / 'base'}/", index=str(folder / "base.index"), links=True)
     await _write(private, head, "", index="", links=False)
     files = await _changed_files(private, start, head)
-    return JudgedTrees(
-        base=folder / "base", head=folder / "head", start=start, head_commit=head, files=files
-    )
+    return JudgedTrees(base=folder / "base", head=folder / "head", start=start, head_commit=head, files=files)
 
 
 async def _make_repository(clone: CommandRunner, private: CommandRunner, inside: Path) -> None:
@@ -96,9 +96,12 @@ async def _make_repository(clone: CommandRunner, private: CommandRunner, inside:
     with (inside / "config").open("a") as config:
         config.write(_CONFIG)
     (inside / "objects" / "info" / "alternates").write_bytes(await _git_path(clone, "objects") + b"\n")
-    shallow = Path(os.fsdecode(await _git_path(clone, "shallow")))
-    if shallow.is_file():
-        (inside / "shallow").write_bytes(shallow.read_bytes())
+    _copy_if_there(Path(os.fsdecode(await _git_path(clone, "shallow"))), inside / "shallow")
+
+
+def _copy_if_there(source: Path, to: Path) -> None:
+    if source.is_file():
+        to.write_bytes(source.read_bytes())
 
 
 async def _git_path(clone: CommandRunner, name: str) -> bytes:
@@ -111,7 +114,8 @@ async def _git_path(clone: CommandRunner, name: str) -> bytes:
 
 async def _commit_of_index(clone: CommandRunner, private: CommandRunner, base: str) -> str:
     """A commit of what is staged in the clone, in the private repository alone."""
-    listed = await git_output(clone, "ls-files", "-z", "--stage", "--full-name", ":/")
+    top = os.fsdecode(await git_output(clone, "rev-parse", "--show-toplevel")).removesuffix("\n")
+    listed = await git_output(clone, "-C", top, "ls-files", "-z", "--stage")
     if any(entry.split(b" ", 2)[2][:1] != b"0" for entry in listed.split(b"\0") if entry):
         raise StepUnableError("files are not merged yet", hint="finish the merge, and stage the files")
     await git_output(private, "update-index", "-z", "--index-info", stdin=listed)

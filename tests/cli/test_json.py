@@ -55,6 +55,7 @@ DOCUMENTS = {
     "workflow install": "workflow install other.toml --yes",
     "workflow update": "workflow update other --yes",
     "workflow remove": "workflow remove other",
+    "gate": "gate mine --staged",
     "baseline": "baseline review",
     "dismiss": "dismiss ab12 --reason x --author a",
     "parts": "parts src",

@@ -6,7 +6,6 @@ soon as it is merged, so a person has to look at it.
 
 from __future__ import annotations
 
-import configparser
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -89,6 +88,8 @@ def decision_of(file: ChangedFile) -> str | None:
     if file.mode_after == "160000":
         return "it is a submodule, and what is in it is no part of the change"
     name = fold_name(file.path)
+    if name.startswith(".lok/"):
+        return "lok reads it: workflows, the baseline, recorded answers"
     if _HARMLESS.fullmatch(name):
         return None
     if _ACTION.fullmatch(name):
@@ -118,14 +119,14 @@ def configuration_finding(file: ChangedFile) -> Finding | None:
         removed=removed,
         in_diff=True,
         file_changed=True,
-        fingerprint=fingerprint(RULE, path, repr((file.mode_before, file.mode_after, file.before, file.after))),
+        fingerprint=fingerprint(
+            RULE, path, repr((file.mode_before, file.mode_after, file.before, file.after))
+        ),
     )
 
 
-def configuration_step(
-    workflow: Workflow, findings: Sequence[Finding]
-) -> tuple[Step, StepResult]:
-    """The step that tells of the findings, and its result: failed, or skipped where they are only reported."""
+def configuration_step(workflow: Workflow, findings: Sequence[Finding]) -> tuple[Step, StepResult]:
+    """The step that tells of them, and its result: failed, or skipped where they are only reported."""
     names = {step.name for step in workflow.steps}
     name = STEP
     while name in names:
@@ -166,7 +167,7 @@ def _same_tables(file: ChangedFile) -> bool:
         return False
     try:
         return bool(read(file.before.decode()) == read(file.after.decode()))
-    except (ValueError, RecursionError, configparser.Error):
+    except (ValueError, RecursionError):
         return False
 
 
@@ -176,13 +177,18 @@ def _toml_tables(text: str) -> Any:
 
 
 def _ini_section(text: str, name: str) -> Any:
-    parser = configparser.RawConfigParser(strict=True, delimiters=("=", ":"))
-    parser.read_string(text)
+    import configparser
+
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        raise ValueError(str(error)) from error
     return {key: dict(parser[key]) for key in parser if key.strip() == name}
 
 
 def _first_difference(file: ChangedFile) -> tuple[int, str, bool]:
-    """The first line that the change adds, or removes where it adds none, its number, and whether it is gone."""
+    """The number and text of the first line that is added, or removed if none is, and whether it is gone."""
     changes = changed_lines(file.before, file.after)
     content, at, removed = b"", 1, False
     if changes.added:

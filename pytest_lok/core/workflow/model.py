@@ -148,7 +148,7 @@ class Gate:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UntrustedChanges:
     """``[untrusted]``: how `lok gate` judges. ``programs`` may run in the tree of a change beside those known
-    to read only. ``configuration`` "report": an edit of what decides about changes is told, and does not block.
+    to read only. ``configuration`` "report": an edit of what decides about changes does not block.
     """
 
     programs: tuple[str, ...] = ()

@@ -80,7 +80,7 @@ def _in_question(action: Ask, allowed: Collection[str], who: str) -> Iterator[tu
         hint = "let a workflow of its own edit, on a branch that you trust"
         yield f"{who} applies edits, and a change that nobody trusts is only judged", hint
     if action.verify_preset:
-        hint = "name the command: verify = \"…\""
+        hint = 'name the command: verify = "…"'
         yield f"{who} verifies by what is found in the change (verify = {action.verify_preset!r})", hint
     if action.verify is not None:
         yield from _in_template(action.verify, allowed, f"`verify` of {who}")

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from pytest_lok.core.events import BackendAsked
+from pytest_lok.core.findings.configuration import RULES
 from pytest_lok.core.results import Finding, Outcome, RunResult, Severity, StepResult
 from pytest_lok.core.workflow.model import Gate, Rule, Step, Workflow
 from pytest_lok.dataclass import dataclass
@@ -92,6 +93,12 @@ class ReportedFinding:
         return f"{text}, {bounded_line(note, 600)}" if note and self.finding.standing == "known" else text
 
 
+def _own_rules(result: RunResult) -> Mapping[str, Rule]:
+    """The rules of lok's own findings, where there are any."""
+    names = {it.rule_id for step in result.steps.values() for it in step.findings or ()}
+    return {name: rule for name, rule in RULES.items() if name in names}
+
+
 def _nothing_asked(_step: str) -> Sequence[BackendAsked]:
     return ()
 
@@ -126,7 +133,7 @@ class ReportedRun:
     ) -> ReportedRun:
         """A run of a workflow with these arguments, as in its plan; None = it is not known any more."""
         steps = {step.name: step for step in workflow.steps} if workflow else {}
-        rules = workflow.rules if workflow else {}
+        rules = {**(workflow.rules if workflow else {}), **_own_rules(result)}
         return cls(
             result=result,
             exit_code=exit_code,
