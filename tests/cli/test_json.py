@@ -48,6 +48,7 @@ DOCUMENTS = {
     "suggest": "suggest hi",
     "run": "run mine",
     "plan": "plan mine",
+    "graph": "graph mine",
     "workflow run": "workflow run mine",
     "workflow list": "workflow list",
     "workflow show": "workflow show mine",
