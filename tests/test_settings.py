@@ -546,7 +546,7 @@ class TestRoles:
         ("[roles.claude]\nbackends = ['codex']", (1, 8), "`claude` is a backend already", "call the role otherwise"),
         ("[roles.r]\nbackends = []", (2, 12), "`roles.r.backends` must not be empty", ""),
         ("[roles.r]\nconsensus = 'vote'", (1, 8), "the role `r` needs `backends`", 'backends = ["claude", "codex"]'),
-        ("[backends.x]\ntype = 'olama'", (2, 8), '`backends.x.type` must be "claude", "codex", "gemini", "acp", "command", "anthropic", "openai", "gemini-api", "ollama", "bedrock" or "scripted", not "olama"', "did you mean `ollama`?"),
+        ("[backends.x]\ntype = 'olama'", (2, 8), '`backends.x.type` must be "claude", "codex", "gemini", "copilot", "qwen", "droid", "acp", "command", "anthropic", "openai", "gemini-api", "ollama", "bedrock" or "scripted", not "olama"', "did you mean `ollama`?"),
         ("[roles.r]\nbackends = ['claude', 'cdex']", (2, 23), "no backend is called `cdex`", "did you mean `codex`?"),
         ("[roles.r]\nbackends = ['auto']", (2, 13), "no backend is called `auto`", "there are: claude, codex, gemini, anthropic, openai, gemini-api, ollama"),
         ("[defaults]\nbackend = 'cluade'", (2, 11), "no backend is called `cluade`", "did you mean `claude`?"),

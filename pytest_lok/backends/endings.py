@@ -193,5 +193,8 @@ ACP: Endings = {
 }
 """``stopReason`` of the Agent Client Protocol."""
 
+COPILOT: Endings = {"success": WHOLE}
+"""``result`` of copilot's last call of its model; all other words are errors of HTTP."""
+
 GEMINI: Endings = {"success": WHOLE, "error": BROKE_OFF}
 """``status`` of the gemini tool's result."""

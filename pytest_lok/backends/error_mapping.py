@@ -57,7 +57,10 @@ _WORDS = (
             re.IGNORECASE,
         ),
     ),
-    (BackendFault.REFUSED, late_regex(r"content.?policy|usage policy|safety", re.IGNORECASE)),
+    (
+        BackendFault.REFUSED,
+        late_regex(r"content.?policy|content moderation|usage policy|safety", re.IGNORECASE),
+    ),
     (BackendFault.EMPTY, late_regex(r"empty (response|answer)", re.IGNORECASE)),
     (
         BackendFault.BAD_REQUEST,

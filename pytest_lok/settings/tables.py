@@ -24,11 +24,11 @@ from pytest_lok.core.trust.restricted import RestrictedSettings
 from pytest_lok.core.workflow.model import AUTO
 
 BACKEND_TYPES = (
-    "claude", "codex", "gemini", "acp", "command",
+    "claude", "codex", "gemini", "copilot", "qwen", "droid", "acp", "command",
     "anthropic", "openai", "gemini-api", "ollama", "bedrock", "scripted",
 )  # fmt: skip
 """The types of backends that are built in."""
-CLI_TYPES = ("claude", "codex", "gemini", "acp", "command")
+CLI_TYPES = ("claude", "codex", "gemini", "copilot", "qwen", "droid", "acp", "command")
 
 
 def _seconds(value: object) -> float:

@@ -245,7 +245,7 @@ async def _never(spec: ProcessSpec) -> Completed:
 def _tool_dialect(name: str, settings: BackendSettings) -> CliDialect:
     """What a command line tool is like."""
     if settings.type == "acp":
-        from pytest_lok.backends.cli.acp import acp_dialect
+        from pytest_lok.backends.acp.conversation import acp_dialect
         from pytest_lok.core.asking.acp_agents import acp_agent
 
         return acp_dialect(acp_agent(name, settings.command))

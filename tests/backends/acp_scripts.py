@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pytest_lok.backends.cli.acp import acp_dialect
+from pytest_lok.backends.acp.conversation import acp_dialect
 from pytest_lok.backends.cli.backend import CliConfig, CommandBackend
 from pytest_lok.workspace.processes.runner import LocalProcesses
 from pytest_lok.workspace.processes.watchdog import Watchdog

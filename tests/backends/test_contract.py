@@ -50,6 +50,23 @@ SPOKEN: dict[str, Callable[[str], str]] = {
             {"type": "result", "status": "success", "stats": {}},
         )
     ),
+    "copilot": lambda text: "".join(
+        json.dumps(event) + "\n"
+        for event in (
+            {"type": "assistant.message", "data": {"content": text, "toolRequests": []}},
+            {"type": "result", "exitCode": 0},
+        )
+    ),
+    "qwen": lambda text: (
+        json.dumps({"type": "result", "subtype": "success", "is_error": False, "result": text}) + "\n"
+    ),
+    "droid": lambda text: "".join(
+        json.dumps(event) + "\n"
+        for event in (
+            {"type": "message", "role": "assistant", "text": text},
+            {"type": "completion", "finalText": text},
+        )
+    ),
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.backends.cli.acp import AcpConversation
+from pytest_lok.backends.acp.conversation import AcpConversation
 from pytest_lok.backends.cli.dialect import AgentQuestion, CliReply
 from pytest_lok.engine.ports import Completed
 from tests.fuzz import examples

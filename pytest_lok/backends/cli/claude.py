@@ -186,7 +186,7 @@ def _claude_unfinished(events: list[dict[str, Any]], results: list[dict[str, Any
     return None
 
 
-def _escape_slash(prompt: str) -> str:
+def escape_slash(prompt: str) -> str:
     """Escape a leading "/": the tool would answer a command of its own without any model."""
     return "\n" + prompt if prompt.lstrip().startswith("/") else prompt
 
@@ -230,7 +230,7 @@ CLAUDE = CliDialect(
     ),
     session_files=("$CLAUDE_CONFIG_DIR/.credentials.json", "~/.claude/.credentials.json"),
     limit=10_000_000,
-    escape_prompt=_escape_slash,
+    escape_prompt=escape_slash,
     read=read_claude,
     is_finished=last_event_is("result"),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import field
 
@@ -19,6 +18,7 @@ from pytest_lok.backends.cli.transcripts import (
     error_text,
     json_objects,
     last_event_is,
+    log_ending,
     nothing_usable,
     reader,
     text_or_empty,
@@ -110,9 +110,7 @@ def read_gemini(done: Completed) -> CliResult:
 
 def read_gemini_log(log: str) -> CliError | None:
     """Why an answer that gemini calls a success is none: its log tells how each text of the model ended."""
-    reasons = [word for found in _REASONS.findall(log) for word in re.findall(r'"([^"]*)"', found)]
-    end = next(filter(None, (ending_for(word, endings.CHAT) for word in reasons)), None)
-    return None if end is None else ending_error(end)
+    return log_ending(_REASONS, log)
 
 
 def _gemini_failed(message: str, done: Completed) -> CliError:

@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pytest_lok.backends import endings
 from pytest_lok.backends import error_mapping as faults
 from pytest_lok.backends.cli.dialect import CliError, CliResult, exit_error
-from pytest_lok.backends.endings import Ending
+from pytest_lok.backends.endings import Ending, ending_for
 from pytest_lok.backends.json_fields import sum_counters, table
 from pytest_lok.core.text.strict_json import load_stored
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault, OutputError
+from pytest_lok.late_regex import late_regex
 
 PLAIN_TERMINAL = {"NO_COLOR": "1", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
+_WORDS = late_regex(r'"([^"]*)"')
+_CALLS = ("tool_calls", "tool_use", "function_call")
 _SIDE_EVENTS = ("system", "rate_limit_event")
 
 Event = Mapping[str, Any]
@@ -102,6 +107,17 @@ def tool_error(message: str, done: Completed) -> CliError:
 def ending_error(end: Ending, said: str = "") -> CliError:
     """The error of an answer that did not end whole, with the tool's words if it has some."""
     return CliError(kind=end.kind, message=f"{end.why}: {said}" if said else end.why)
+
+
+def log_ending(reasons: re.Pattern[str], log: str) -> CliError | None:
+    """The first bad ending among the lists of words that ``reasons`` finds in a tool's log.
+
+    The call of a tool is none: whether the tool answered stands in the output.
+    """
+    words = [word for found in reasons.findall(log) for word in _WORDS.findall(found)]
+    ends = (ending_for(word, endings.CHAT) for word in words if word not in _CALLS)
+    end = next(filter(None, ends), None)
+    return None if end is None else ending_error(end)
 
 
 def nothing_usable(done: Completed, missing: str) -> CliError:

@@ -35,12 +35,17 @@ HARMLESS: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 """Keys that neither run anything, nor send anything elsewhere, nor loosen what the user has said."""
 HARMLESS_TABLES = frozenset({"roles", "tasks", "conductor", "cache", "prices"})
-KNOWN_TYPES = words("claude codex gemini anthropic openai gemini-api ollama bedrock scripted")
+KNOWN_TYPES = words(
+    "claude codex gemini copilot qwen droid anthropic openai gemini-api ollama bedrock scripted"
+)
 """Types of backends that run or ask what is known: a tool on PATH, the vendor's address, or nobody."""
 DEFAULT_VALUES: Mapping[tuple[str, str], str] = {
     ("claude", "command"): "claude",
     ("codex", "command"): "codex",
     ("gemini", "command"): "gemini",
+    ("copilot", "command"): "copilot",
+    ("qwen", "command"): "qwen",
+    ("droid", "command"): "droid",
     ("ollama", "command"): "http://localhost:11434",
     ("ollama", "base_url"): "http://localhost:11434",
     ("openai", "base_url"): "https://api.openai.com/v1",
@@ -56,7 +61,7 @@ DEFAULT_VALUES: Mapping[tuple[str, str], str] = {
 
 _ADDRESS_KEYS = ("command", "args", "base_url", "options")
 _SECRET_KEYS = ("api_key_env", "env")
-_TOOL_TYPES = ("claude", "codex", "gemini", "acp", "command")
+_TOOL_TYPES = ("claude", "codex", "gemini", "copilot", "qwen", "droid", "acp", "command")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,9 @@ GOOD = {
     "claude": SAMPLES / "claude-json.txt",
     "codex": SAMPLES / "codex-json.txt",
     "gemini": SAMPLES / "gemini-stream-json.txt",
+    "copilot": SAMPLES / "copilot-json.txt",
+    "qwen": SAMPLES / "qwen-stream-json.txt",
+    "droid": SAMPLES / "droid-stream-json.txt",
 }
 
 
@@ -390,7 +393,13 @@ def test_without_access_it_runs_in_an_empty_directory_without_tools(
     if name == "gemini":
         assert json.loads(fake.files[".gemini/settings.json"])["tools"] == {"core": ["none"]}
     else:
-        words = {"claude": ["--tools", ""], "codex": ["-c", "features.shell_tool=false"]}[name]
+        words = {
+            "claude": ["--tools", ""],
+            "codex": ["-c", "features.shell_tool=false"],
+            "copilot": ["--available-tools", "none"],
+            "qwen": ["--max-tool-calls", "0"],
+            "droid": ["--only-tools", "TodoWrite"],
+        }[name]
         assert any(fake.args[at : at + 2] == words for at in range(len(fake.args)))
 
 
@@ -456,7 +465,9 @@ def test_a_system_prompt_too_long_for_an_argument_goes_before_the_prompt(
 
 
 @pytest.mark.parametrize(
-    ("dialect", "fits"), [(CLAUDE, 10_000_000), (CODEX, 1_048_576), (GEMINI, 3_500_000)], ids=DIALECTS
+    ("dialect", "fits"),
+    [(CLAUDE, 10_000_000), (CODEX, 1_048_576), (GEMINI, 3_500_000)],
+    ids=lambda it: getattr(it, "program", ""),
 )
 def test_a_prompt_a_tool_would_cut_is_refused(
     dialect: CliDialect, fits: int, tmp_path: Path, workspace: Path
@@ -481,12 +492,22 @@ def test_only_its_own_key_is_in_its_environment(name: str, tmp_path: Path, works
         "CODEX_API_KEY": "2",
         "GEMINI_API_KEY": "3",
         "GITHUB_TOKEN": "4",
+        "COPILOT_GITHUB_TOKEN": "6",
+        "OPENAI_API_KEY": "7",
+        "FACTORY_API_KEY": "8",
         "EXTRA": "5",
     }
     backend, fake = row(name, tmp_path, environ=keys, env=["EXTRA"])
     ask(backend)
-    own = {"claude": "ANTHROPIC_API_KEY", "codex": "CODEX_API_KEY", "gemini": "GEMINI_API_KEY"}[name]
-    assert fake.env.keys() & keys.keys() == {own, "EXTRA"}
+    own = {
+        "claude": {"ANTHROPIC_API_KEY"},
+        "codex": {"CODEX_API_KEY", "OPENAI_API_KEY"},
+        "gemini": {"GEMINI_API_KEY"},
+        "copilot": {"COPILOT_GITHUB_TOKEN"},
+        "qwen": {"OPENAI_API_KEY"},
+        "droid": {"FACTORY_API_KEY"},
+    }[name]
+    assert fake.env.keys() & keys.keys() == {*own, "EXTRA"}
     assert fake.env["HOME"] == "/home/me"
 
 

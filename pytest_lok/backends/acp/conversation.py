@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from pytest_lok.backends import error_mapping as faults
-from pytest_lok.backends.cli.acp_turn import AcpTurn, tool_use
+from pytest_lok.backends.acp.turn import AcpTurn, tool_use
 from pytest_lok.backends.cli.dialect import (
     AgentQuestion,
     CliDialect,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.backends.cli.acp import LONGEST, AcpConversation, acp_dialect
+from pytest_lok.backends.acp.conversation import LONGEST, AcpConversation, acp_dialect
 from pytest_lok.backends.cli.dialect import AgentQuestion, CliError, CliReply, CliResult
 from pytest_lok.core.asking.acp_agents import ACP_AGENTS, acp_agent
 from pytest_lok.engine.ports import Completed
