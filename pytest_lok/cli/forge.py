@@ -17,8 +17,10 @@ from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.errors import LokError
 
 if TYPE_CHECKING:
-    from pytest_lok.workspace.forges.github import GitHub
+    from pytest_lok.workspace.forges.github import GitHub, RunTool
     from pytest_lok.workspace.forges.gitlab import GitLab
+    from pytest_lok.workspace.forges.reference import Reference
+    from pytest_lok.workspace.forges.review import ReviewForge
 
 P = ParamSpec("P")
 
@@ -27,7 +29,7 @@ _LOG_CHARS = 20_000
 _MOST_LOGS = 10
 
 
-def _known_answers(callback: Callable[P, int]) -> Callable[P, int]:
+def known_answers(callback: Callable[P, int]) -> Callable[P, int]:
     """The callback; LokError where a tool's answer has not the fields that it is known to have."""
 
     @functools.wraps(callback)
@@ -130,6 +132,25 @@ def forge_at(
     """The forge that a reference means for the repository at ``root``; UsageError if it is no reference."""
     from pytest_lok.workspace.forges.github import GitHub
     from pytest_lok.workspace.forges.gitlab import GitLab
+
+    ref, run = _tools_at(root, environ, text, repo, forge)
+    return GitHub(ref, run) if ref.forge == "github" else GitLab(ref, run)
+
+
+def review_at(
+    root: Path, environ: Mapping[str, str], text: str, repo: str = "", forge: str = "auto"
+) -> ReviewForge:
+    """The same, to comment on a pull request."""
+    from pytest_lok.workspace.forges.github_review import GitHubReview
+    from pytest_lok.workspace.forges.gitlab_review import GitLabReview
+
+    ref, run = _tools_at(root, environ, text, repo, forge)
+    return GitHubReview(ref, run) if ref.forge == "github" else GitLabReview(ref, run)
+
+
+def _tools_at(
+    root: Path, environ: Mapping[str, str], text: str, repo: str, forge: str
+) -> tuple[Reference, RunTool]:
     from pytest_lok.workspace.forges.reference import parse_reference
 
     chosen = {"gh": "github", "glab": "gitlab"}.get(forge, forge)
@@ -143,7 +164,7 @@ def forge_at(
     def run(words: Sequence[str], stdin: str) -> str:
         return run_tool(root, environ, words, stdin)
 
-    return GitHub(ref, run) if ref.forge == "github" else GitLab(ref, run)
+    return ref, run
 
 
 def run_tool(root: Path, environ: Mapping[str, str], words: Sequence[str], stdin: str) -> str:
@@ -191,7 +212,7 @@ def _command(name: str, about: str, *more: click.Parameter) -> OptionsCommand:
     callbacks = {"pr": _pull_request, "diff": _diff, "issue": _issue, "checks": _checks, "logs": _logs}
     return OptionsCommand(
         name,
-        callback=_known_answers(callbacks.get(name, _comment)),
+        callback=known_answers(callbacks.get(name, _comment)),
         params=[
             click.Argument(["ref"], metavar="NUMBER|URL|OWNER/REPO#N"),
             *_where,
@@ -229,7 +250,7 @@ command = click.Group(
         ),
         OptionsCommand(
             "file-issues",
-            callback=_known_answers(_file_issues),
+            callback=known_answers(_file_issues),
             params=[
                 *_where,
                 click.Option(["-y", "--yes"], is_flag=True, help="Open them; else just show."),

@@ -38,6 +38,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "gate": "Judge a change that nobody trusts, by the base's rules.",
         "baseline": "Accept what a workflow finds now.",
         "dismiss": "Accept one finding, with a reason.",
+        "comment": "Write what a run came to on a pull request.",
         "parts": "Part a project or a diff for one question each.",
         "forge": "Read pull requests and issues of GitHub and GitLab.",
     },

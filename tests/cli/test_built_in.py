@@ -27,6 +27,7 @@ case "$1 $2" in
   case "$*" in
   *comments*) if test -f gh.mine; then cat gh.mine; else
     echo '{"number": 12, "url": "https://github.com/octo/cat/pull/12", "comments": []}'; fi ;;
+  *url,headRefOid) echo '{"number": 12, "url": "https://github.com/octo/cat/pull/12", "headRefOid": "c0ffee"}' ;;
   *statusCheckRollup*) echo '{"title": "Add x", "headRefOid": "c0ffee", "statusCheckRollup": [
     {"__typename": "CheckRun", "name": "test", "status": "COMPLETED", "conclusion": "FAILURE", "detailsUrl": "u1"},
     {"__typename": "StatusContext", "context": "lint", "state": "SUCCESS", "targetUrl": "u2"}]}' ;;

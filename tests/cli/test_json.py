@@ -58,6 +58,7 @@ DOCUMENTS = {
     "workflow remove": "workflow remove other",
     "gate": "gate mine --staged",
     "baseline": "baseline review",
+    "comment": "comment one --pr 12 --dry-run",
     "dismiss": "dismiss ab12 --reason x --author a",
     "parts": "parts src",
     "forge pr": "forge pr 1",
@@ -120,7 +121,8 @@ def house(project: Project, tmp_path: Path) -> Project:
     project.write("bin/gh", GH).chmod(0o755)
     project.environ["PATH"] = f"{project.root}/bin:{project.environ['PATH']}"
     project.environ["XDG_CACHE_HOME"] = str(tmp_path / "cache")
-    record(project, finding(fingerprint="ab12"))
+    runs = project.root / ".lok" / "runs"
+    (runs / record(project, finding(fingerprint="ab12"))).rename(runs / "one")
     author = ("-c", "user.name=a", "-c", "user.email=a@b")
     for words in (("init", "-q", "-b", "main"), ("add", "-A"), (*author, "commit", "-qm", "one")):
         subprocess.run(("git", *words), cwd=project.root, check=True, capture_output=True)

@@ -71,10 +71,7 @@ class GitHub:
 
     def comment(self, marker: str, text: str) -> str:
         """Write one comment on the pull request, in the place of one's own that begins with the marker."""
-        said = self._json("pr", "view", self._ref.name, *self._repo, "--json", "number,url,comments")
-        mine = [
-            it for it in said["comments"] if it.get("viewerDidAuthor") and str(it["body"]).startswith(marker)
-        ]
+        said, mine = self._own_comments(marker)
         if not mine:
             words = ["gh", "pr", "comment", str(said["number"]), *self._repo, "--body-file", "-"]
             return self._run(words, text).strip()
@@ -82,20 +79,22 @@ class GitHub:
         # https://HOST/OWNER/REPO/pull/12#issuecomment-99
         host, owner, repo = str(said["url"]).removeprefix("https://").split("/")[:3]
         path = f"repos/{owner}/{repo}/issues/comments/{url.rpartition('-')[2]}"
-        words = [
-            "gh",
-            "api",
-            "--hostname",
-            host,
-            "--method",
-            "PATCH",
-            path,
-            "--input",
-            "-",
-            "--jq",
-            ".html_url",
-        ]
+        words = ["gh", "api", "--hostname", host, "--method", "PATCH", path]
+        words += ["--input", "-", "--jq", ".html_url"]
         return self._run(words, json.dumps({"body": text})).strip()
+
+    def own_comment(self, marker: str) -> str | None:
+        """The text of one's own comment that begins with the marker; None if there is none."""
+        _, mine = self._own_comments(marker)
+        return str(mine[-1]["body"]) if mine else None
+
+    def _own_comments(self, marker: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The pull request, and the comments on it that are one's own and begin with the marker."""
+        said = self._json("pr", "view", self._ref.name, *self._repo, "--json", "number,url,comments")
+        mine = [
+            it for it in said["comments"] if it.get("viewerDidAuthor") and str(it["body"]).startswith(marker)
+        ]
+        return said, mine
 
     def issues(self) -> list[str]:
         """The titles of the open issues, the newest first."""

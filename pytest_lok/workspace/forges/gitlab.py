@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
 from pytest_lok.workspace.forges.github import RunTool
 from pytest_lok.workspace.forges.reference import Reference
+
+_PAGE, _MOST_PAGES = 100, 50
 
 
 class GitLab:
@@ -45,7 +48,7 @@ class GitLab:
         said = json.loads(
             self._run(["glab", "issue", "view", self._ref.name, *self._repo, "--output", "json"], "")
         )
-        notes = self._api(f"projects/{_project(said)}/issues/{said['iid']}/notes?sort=asc&per_page=100")
+        notes = self._api(f"projects/{project_path(said)}/issues/{said['iid']}/notes?sort=asc&per_page=100")
         return {
             "number": said["iid"],
             "title": said["title"],
@@ -68,7 +71,7 @@ class GitLab:
     def failed_jobs(self) -> list[tuple[str, Callable[[], str]]]:
         """The failed jobs of the last pipeline, each with a function that fetches its log."""
         said = self._merge_request()
-        project = _project(said)
+        project = project_path(said)
         return [
             (str(job["name"]), self._log_of(project, int(job["id"])))
             for job in self._jobs(said)
@@ -83,26 +86,30 @@ class GitLab:
     def comment(self, marker: str, text: str) -> str:
         """Write one note on the merge request, in the place of one's own that begins with the marker."""
         said = self._merge_request()
-        notes = f"projects/{_project(said)}/merge_requests/{said['iid']}/notes"
-        me = self._api("user")["username"]
-        mine = [
-            note
-            for note in self._api(f"{notes}?per_page=100")
-            if note["author"]["username"] == me and str(note["body"]).startswith(marker)
-        ]
-        way = ("--method", "PUT", f"{notes}/{mine[0]['id']}") if mine else ("--method", "POST", notes)
-        words = [
-            "glab",
-            "api",
-            *way,
-            *self._host(),
-            "--header",
-            "Content-Type: application/json",
-            "--input",
-            "-",
-        ]
-        note = json.loads(self._run(words, json.dumps({"body": text})))
+        notes = self._notes(said)
+        mine = self._own_notes(notes, marker)
+        way = ("PUT", f"{notes}/{mine[0]['id']}") if mine else ("POST", notes)
+        note = self._send(*way, {"body": text})
         return f"{said['web_url']}#note_{note['id']}"
+
+    def own_comment(self, marker: str) -> str | None:
+        """The text of one's own note that begins with the marker; None if there is none."""
+        mine = self._own_notes(self._notes(self._merge_request()), marker)
+        return str(mine[0]["body"]) if mine else None
+
+    def _notes(self, merge_request: Mapping[str, Any]) -> str:
+        return f"projects/{project_path(merge_request)}/merge_requests/{merge_request['iid']}/notes"
+
+    def _own_notes(self, notes: str, marker: str) -> list[dict[str, Any]]:
+        return [
+            note
+            for note in self._pages(notes)
+            if note["author"]["username"] == self._me and str(note["body"]).startswith(marker)
+        ]
+
+    @cached_property
+    def _me(self) -> str:
+        return str(self._api("user")["username"])
 
     def issues(self) -> list[str]:
         """The titles of the open issues, the newest first."""
@@ -123,7 +130,7 @@ class GitLab:
         pipeline = merge_request.get("head_pipeline") or merge_request.get("pipeline")
         if not pipeline:
             return []
-        project = _project(merge_request)
+        project = project_path(merge_request)
         found: list[dict[str, Any]] = self._api(
             f"projects/{project}/pipelines/{pipeline['id']}/jobs?per_page=100"
         )
@@ -132,11 +139,25 @@ class GitLab:
     def _api(self, path: str) -> Any:
         return json.loads(self._run(["glab", "api", path, *self._host()], ""))
 
+    def _pages(self, path: str) -> Iterator[dict[str, Any]]:
+        """What all pages of a list hold."""
+        for page in range(1, _MOST_PAGES + 1):
+            found = self._api(f"{path}?per_page={_PAGE}&page={page}")
+            yield from found
+            if len(found) < _PAGE:
+                return
+
+    def _send(self, method: str, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        words = ["glab", "api", "--method", method, path, *self._host()]
+        words += ["--header", "Content-Type: application/json", "--input", "-"]
+        found: dict[str, Any] = json.loads(self._run(words, json.dumps(document)))
+        return found
+
     def _host(self) -> tuple[str, ...]:
         return ("--hostname", self._ref.host) if self._ref.host else ()
 
 
-def _project(said: Mapping[str, Any]) -> str:
+def project_path(said: Mapping[str, Any]) -> str:
     """The project of a merge request or an issue, as a part of an API's path: its address says it."""
     path = str(said["web_url"]).split("://", 1)[-1].split("/", 1)[1].split("/-/", 1)[0]
     return quote(path, safe="")
