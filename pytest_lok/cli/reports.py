@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
@@ -12,7 +12,12 @@ from pytest_lok.core.events import BackendAsked, Event
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import LokError, UsageError
 from pytest_lok.reports.formats.reported_run import ReportedRun
-from pytest_lok.wiring.report_files import ReportFile, report_files, write_reports
+from pytest_lok.wiring.report_files import (
+    ReportFile,
+    report_files,
+    said_of_automatic,
+    write_reports,
+)
 
 if TYPE_CHECKING:
     from pytest_lok.cli.invocation import Invocation
@@ -32,15 +37,15 @@ class RunReports:
     @classmethod
     def of(cls, call: Invocation) -> RunReports:
         """The reports of this call; none of an earlier run is left. UsageError if one cannot be written."""
-        files = report_files((text, Path.cwd()) for text in call.options.reports)
+        files = report_files(
+            ((text, Path.cwd()) for text in call.options.reports), call.environ, log="/dev/stderr"
+        )
         output = call.options.output
         if output is not None and any(file.path == output.resolve() for file in files):
             raise UsageError(
                 f"--output and --report name one file: {output}", hint="give each a file of its own"
             )
-        for file in files:
-            file.remove_old()
-        return cls(files=files)
+        return cls(files=tuple(file for file in files if file.make_room(call.terminal.note)))
 
     def note(self, event: Event) -> None:
         """Keep what the reports say of prompts."""
@@ -54,13 +59,22 @@ class RunReports:
             result, plan.workflow, code, lambda step: asked.get(step, ()), arguments=plan.arguments
         )
         for unwritten in write_reports(self.files, [run], call.environ):
-            call.terminal.error(LokError(unwritten))
-            code = code or _UNABLE
+            if unwritten.fails:
+                call.terminal.error(LokError(unwritten.text))
+                code = code or _UNABLE
+            else:
+                call.terminal.note(f"lok: warning: {unwritten.text}")
+        if not call.options.quiet:
+            for said in said_of_automatic(self.files, call.environ):
+                call.terminal.note(said)
         return code
 
 
-def remove_old_reports(words: Sequence[str]) -> None:
-    """Remove the reports that a command line asks for which was refused before anybody read all of it."""
+def remove_old_reports(words: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Remove the reports of a command line which was refused before anybody read all of it."""
+    for file in report_files((), environ, log="/dev/stderr"):
+        with suppress(UsageError):
+            file.remove_old()
     following = [*words[1:], ""]
     for word, after in zip(words, following, strict=True):
         name, _, value = word.partition("=")

@@ -61,7 +61,7 @@ def run_plan(
     from pytest_lok.reports.json_report import json_report
 
     options, terminal = call.options, call.terminal
-    reports = _reports(call)
+    reports = _reports(call, workflow=report is None)
     answering = require_trust(call, project).recording(options.record).caching(bool(options.cache))
     world = replace(answering.world(), dry_run=options.dry_run)
     columns = terminal.width if terminal.err.isatty() else 0
@@ -93,9 +93,11 @@ def run_plan(
     return code
 
 
-def _reports(call: Invocation) -> RunReports | None:
-    """The reports that were asked for, if any; those of an earlier run are gone."""
-    if not call.options.reports:
+def _reports(call: Invocation, *, workflow: bool) -> RunReports | None:
+    """The reports of this run, those that nobody asked for too; the ones of an earlier run are gone."""
+    from pytest_lok.settings import takes_reports
+
+    if not call.options.reports and not (workflow and takes_reports(call.environ)):
         return None
     from pytest_lok.cli.reports import RunReports
 

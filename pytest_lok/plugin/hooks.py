@@ -105,7 +105,7 @@ def _add_options(parser: pytest.Parser) -> None:
         default=[],
         metavar="KIND=PATH",
         help="write a report of the workflows to this file; KIND: sarif, junit, markdown, gitlab, jsonl or "
-        "github (repeatable)",
+        "github (repeatable); none: none that GitHub or GitLab would get by itself",
     )
 
 
@@ -154,7 +154,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
 def _remove_old_reports(early: pytest.Config) -> None:
     """Remove what ``--lok-report`` and ``lok_report`` have written in an earlier session."""
-    asks = early.known_args_namespace.lok_report or early.getini("lok_report")
+    asks = early.known_args_namespace.lok_report or early.getini("lok_report") or os.environ.get("GITLAB_CI")
     # workers of xdist do the same, long before their controller writes a report
     if asks and _has_workflows(early):
         from pytest_lok.errors import UsageError
@@ -162,7 +162,7 @@ def _remove_old_reports(early: pytest.Config) -> None:
 
         try:
             for file in asked_for(early):
-                file.remove_old()
+                file.make_room(lambda _: None)  # said when the session has a terminal
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
 

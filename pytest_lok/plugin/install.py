@@ -6,6 +6,7 @@ Nobody but the entry module imports this one.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from pytest_lok.plugin.runner import WorkflowRunner
 from pytest_lok.plugin.selected_steps import SelectedSteps
 from pytest_lok.plugin.selection import SELECTION, WorkflowSelection
 from pytest_lok.plugin.session import LokSession
+from pytest_lok.settings import takes_reports
 
 if TYPE_CHECKING:
     from pytest_lok.engine.ports import Backend
@@ -142,7 +144,7 @@ def _hooks(config: pytest.Config, parts: SessionParts, required: RequiredSteps) 
         "timeouts": Timeouts(),
     }
     if not parts.session.is_worker:
-        if config.option.lok_report or config.getini("lok_report"):
+        if config.option.lok_report or config.getini("lok_report") or takes_reports(os.environ):
             from pytest_lok.plugin.report_files import ReportFiles, asked_for
 
             hooks["report-files"] = ReportFiles(selection, runner, asked_for(config))

@@ -14,7 +14,12 @@ from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.plugin.runner import WorkflowRunner
 from pytest_lok.plugin.selection import WorkflowSelection
 from pytest_lok.reports.formats.reported_run import ReportedRun
-from pytest_lok.wiring.report_files import ReportFile, report_files, write_reports
+from pytest_lok.wiring.report_files import (
+    ReportFile,
+    report_files,
+    said_of_automatic,
+    write_reports,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +33,8 @@ def asked_for(config: pytest.Config) -> tuple[ReportFile, ...]:
     usual: list[str] = config.getini("lok_report")
     inside = config.inipath.parent if config.inipath else config.invocation_params.dir
     here = config.invocation_params.dir
-    return report_files([*((text, inside) for text in usual), *((text, here) for text in typed)])
+    given = [*((text, inside) for text in usual), *((text, here) for text in typed)]
+    return report_files(given, os.environ, log="/dev/stdout")
 
 
 class ReportFiles:
@@ -53,9 +59,13 @@ class ReportFiles:
         code = int(session.exitstatus) or (1 if self._selection.session.is_green is False else 0)
         for unwritten in write_reports(self._files, list(self._runs(code)), os.environ):
             if terminal is not None:
-                terminal.write_line(f"ERROR: {unwritten}", red=True)
-            if session.exitstatus == pytest.ExitCode.OK:
+                level = "ERROR" if unwritten.fails else "warning"
+                terminal.write_line(f"{level}: {unwritten.text}", red=unwritten.fails)
+            if unwritten.fails and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if terminal is not None:
+            for said in said_of_automatic(self._files, os.environ):
+                terminal.write_line(said)
 
     def _runs(self, code: int) -> Iterator[ReportedRun]:
         """The session's runs; in a session that is not green also those that did not begin."""

@@ -21,6 +21,7 @@ from pytest_lok.settings.environment import (
     config_dir,
     in_ci,
     state_dir,
+    takes_reports,
     trusted_by_environment,
 )
 from pytest_lok.settings.merging import load_settings
@@ -46,5 +47,6 @@ __all__ = [
     "schema",
     "split_names",
     "state_dir",
+    "takes_reports",
     "trusted_by_environment",
 ]

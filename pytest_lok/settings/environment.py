@@ -49,6 +49,11 @@ def in_ci(environ: Mapping[str, str]) -> bool:
     return bool(environ.get("CI"))
 
 
+def takes_reports(environ: Mapping[str, str]) -> bool:
+    """Whether GitHub Actions or GitLab runs this, which show reports of their own kinds."""
+    return environ.get("GITHUB_ACTIONS") == "true" or bool(environ.get("GITLAB_CI"))
+
+
 def state_dir(environ: Mapping[str, str]) -> Path:
     """The directory of what lok remembers between runs, as the platform has it."""
     if xdg := _absolute(environ, "XDG_STATE_HOME"):

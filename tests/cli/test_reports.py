@@ -176,3 +176,139 @@ def test_an_interrupted_run_says_so_and_is_never_green(project: Project) -> None
     assert told["exitCode"] == 143
     assert "stopped by SIGTERM" in told["exitCodeDescription"]
     assert "stopped by SIGTERM" in told["toolExecutionNotifications"][0]["message"]["text"]
+
+
+def test_a_run_that_is_killed_leaves_no_report(project: Project) -> None:
+    project.workflow("w", ONE.format("touch began; sleep 30"))
+    old = project.write("out.sarif", "of an earlier run")
+    with project.started("w", "--report", "sarif=out.sarif", start_new_session=True) as run:
+        until = time.monotonic() + 60
+        while not (project.root / "began").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait(20)
+    assert not old.exists()
+    assert [it.name for it in project.root.iterdir() if "sarif" in it.name] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_full_disk_is_an_error_of_a_green_run(project: Project, kind: str) -> None:
+    project.workflow("w", ONE.format("true"))
+    if kind in ("jsonl", "gitlab"):  # of a green run they may be empty, which fits on any disk
+        project.workflow(
+            "w",
+            ONE.format("true") + 'continue_on_error = true\n[[steps]]\nname = "t"\n'
+            'shell = "false"\ncontinue_on_error = true\n',
+        )
+    done = project.lok("w", "--report", f"{kind}=/dev/full")
+    assert done.code == 3
+    assert f"no {kind} report: cannot write /dev/full: No space left on device" in done.err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_that_cannot_be_written_to_is_an_error_before_anything_is_paid(project: Project) -> None:
+    project.workflow("w", ONE.format("touch ran"))
+    (project.root / "sub").mkdir(mode=0o500)
+    done = project.lok("w", "--report", "sarif=sub/out.sarif")
+    assert done.code == 2
+    assert "is not writable" in done.err
+    assert not (project.root / "ran").exists()
+
+
+def test_a_place_that_no_file_can_be_made_in_is_an_error_before_anything_is_paid(project: Project) -> None:
+    project.workflow("w", ONE.format("touch ran"))
+    done = project.lok("w", "--report", "sarif=/proc/out.sarif")  # for root too
+    assert done.code == 2
+    assert "cannot be written" in done.err
+    assert not (project.root / "ran").exists()
+
+
+# --- reports that nobody asked for
+
+
+def on_github(project: Project) -> None:
+    project.environ |= {"CI": "true", "GITHUB_ACTIONS": "true"}
+    project.environ["GITHUB_STEP_SUMMARY"] = str(project.write("summary.md", ""))
+
+
+def on_gitlab(project: Project) -> None:
+    project.environ |= {"CI": "true", "GITLAB_CI": "true", "CI_PROJECT_DIR": str(project.root)}
+
+
+def annotated(project: Project, *words: str) -> list[str]:
+    with project.started(*words) as run:
+        _, err = run.communicate(timeout=60)
+    return [line for line in err.splitlines() if line.startswith("::")]
+
+
+def test_github_gets_annotations_and_a_summary_by_itself(project: Project) -> None:
+    project.workflow("w", ONE.format("echo no; false"))
+    on_github(project)
+    with project.started("w") as run:
+        out, err = run.communicate(timeout=60)
+    assert out == "no\nexit code: 1\n"  # what the run prints is not mixed with it
+    assert [
+        line for line in err.splitlines() if line.startswith("::error file=.lok/workflows/w.toml,line=1,")
+    ]
+    assert "reports: annotations in this log, and the summary of the job" in err
+    assert (project.root / "summary.md").read_text().startswith("<!-- lok:w -->\n### lok `w`: failed\n")
+
+
+@pytest.mark.parametrize("words", [("--report", "none"), ("--report", "github=notes.txt")])
+def test_nothing_goes_to_github_twice_or_where_it_is_switched_off(
+    project: Project, words: tuple[str, ...]
+) -> None:
+    project.workflow("w", ONE.format("false"))
+    on_github(project)
+    assert annotated(project, "w", *words) == []
+    assert (project.root / "notes.txt").exists() == ("none" not in words)
+
+
+def test_other_verbs_annotate_nothing(project: Project) -> None:
+    project.write("lok.toml", '[backends.one]\ntype = "scripted"\nreplies = [{ reply = "yes" }]\n')
+    on_github(project)
+    assert annotated(project, "ask", "Is it?") == []
+    assert annotated(project, "no-such-verb") == []
+
+
+def test_a_summary_that_nobody_asked_for_fails_nothing_and_is_as_long_as_there_is_room(
+    project: Project,
+) -> None:
+    project.workflow(
+        "w", "".join(ONE.format("echo {n}; false").replace('"s"', f'"s{n}"') for n in range(100))
+    )
+    on_github(project)
+    summary = project.root / "summary.md"
+    summary.write_text("x" * (1_048_576 - 4_000))
+    assert project.lok("w", "-q").code == 1
+    written = summary.read_text()
+    assert len(written.encode()) <= 1_048_576
+    assert "reasons more" in written
+    summary.write_text("x" * 1_048_576)
+    project.workflow("w", ONE.format("true"))
+    done = project.lok("w")
+    assert done.code == 0
+    assert "lok: warning: no step summary" in done.err
+
+
+def test_gitlab_gets_its_code_quality_report_by_itself(project: Project) -> None:
+    project.workflow("w", ONE.format("false"))
+    on_gitlab(project)
+    file = project.write("gl-code-quality-report.json", "of an earlier job")
+    done = project.lok("w")
+    assert json.loads(file.read_text())[0]["check_name"] == "lok/failed"
+    assert "reports: gl-code-quality-report.json, which GitLab shows if the job names it" in done.err
+    assert project.lok("w", "--nonsense").code == 2
+    assert not file.exists()
+    assert project.lok("w", "--report", "none").code == 1
+    assert not file.exists()
+
+
+def test_a_report_that_nobody_asked_for_and_that_cannot_be_written_is_a_warning(project: Project) -> None:
+    project.workflow("w", ONE.format("true"))
+    on_gitlab(project)
+    (project.root / "gl-code-quality-report.json").mkdir()
+    done = project.lok("w")
+    assert done.code == 0
+    assert "lok: warning: " in done.err
+    assert "which GitLab shows" not in done.err

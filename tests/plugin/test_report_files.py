@@ -203,3 +203,46 @@ def test_an_interrupted_session_is_said(suite: Suite) -> None:
     (run,) = runs(suite)
     assert run["properties"]["verdict"] == "inconclusive"
     assert not run["invocations"][0]["executionSuccessful"]
+
+
+def test_github_gets_annotations_by_itself(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(suite.root / "summary.md"))
+    suite.shells("bad", a="false")
+    done = suite.run_apart("--lok")
+    assert done.ret == 1
+    done.stdout.fnmatch_lines(
+        [
+            "::error file=.lok/workflows/bad.toml,line=1,*::step a: failed: *",
+            "reports: annotations in this log, and the summary of the job*",
+        ]
+    )
+    assert "### lok `bad`: failed" in (suite.root / "summary.md").read_text()
+    suite.write("pytest.ini", "[pytest]\nlok_report = none\n")
+    suite.run_apart("--lok").stdout.no_fnmatch_line("::error*")
+
+
+@pytest.mark.parametrize("xdist", [(), ("-n1",)], ids=["alone", "xdist"])
+def test_gitlab_gets_its_report_by_itself(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, xdist: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("GITLAB_CI", "true")
+    monkeypatch.setenv("CI_PROJECT_DIR", str(suite.root))
+    suite.shells("bad", a="false")
+    file = suite.write("gl-code-quality-report.json", "of an earlier job")
+    done = suite.run_apart("--lok", *xdist)
+    assert [it["check_name"] for it in json.loads(file.read_text())] == ["lok/failed"]
+    done.stdout.fnmatch_lines(["reports: gl-code-quality-report.json, which GitLab shows*"])
+    suite.write("conftest.py", "raise RuntimeError\n")
+    assert suite.run_apart("--lok").ret != 0
+    assert not file.exists()
+
+
+def test_a_session_without_workflows_reports_nothing(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITLAB_CI", "true")
+    suite.write("test_x.py", "def test_x(): pass\n")
+    done = suite.run_apart()
+    assert done.ret == 0
+    done.stdout.no_fnmatch_line("reports:*")
+    assert not (suite.root / "gl-code-quality-report.json").exists()
