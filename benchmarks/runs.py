@@ -69,6 +69,9 @@ class Nowhere:
     async def file_names(self) -> frozenset[str]:
         return frozenset()
 
+    async def commits(self) -> tuple[str, str]:
+        return "", ""
+
     async def text_at_base(self, path: str) -> None:
         return None
 

@@ -21,9 +21,14 @@ def find_root(start: Path) -> Path:
     if not start.is_dir():
         start = start.parent
     for folder in (start, *start.parents):
-        if any(os.path.lexists(folder / mark) for mark in ROOT_MARKERS):
+        if is_marked(folder):
             return folder
     return start
+
+
+def is_marked(folder: Path) -> bool:
+    """Whether a directory holds a root marker."""
+    return any(os.path.lexists(folder / mark) for mark in ROOT_MARKERS)
 
 
 class WorkflowPaths:

@@ -13,10 +13,11 @@ _STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
 """The streams of this process, by the paths that lead to them."""
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
+def write_atomically(path: Path, data: bytes, *, mode: int | None = None, durable: bool = False) -> None:
     """Write a file, in the place of the one that may be there; OSError if that is not possible.
 
     ``mode`` are its permissions, None = those of any new file. A link is replaced, not followed.
+    ``durable`` = the file is on the disk before it takes that place, and then its new name is too.
     """
     temporary = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -27,11 +28,25 @@ def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> Non
             # the umask has taken some of the mode away
             if mode is not None:
                 os.fchmod(stream.fileno(), mode)
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         temporary.replace(path)
+        if durable:
+            sync_directory(path.parent)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def sync_directory(path: Path) -> None:
+    """Bring the names in a directory to the disk; OSError if the disk refuses."""
+    directory = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def is_device(path: Path) -> bool:

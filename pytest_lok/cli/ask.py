@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 def _ask(words: tuple[str, ...]) -> int:
+    from contextlib import closing
+
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.progress_lines import ProgressLines
     from pytest_lok.cli.trust import require_trust
@@ -52,9 +54,10 @@ def _ask(words: tuple[str, ...]) -> int:
                 call.terminal.result(f"{answer(event.result, backend=event.result.name)}\n\n")
 
     plan = Plan.of(ask_workflow(text, names, tolerant=everybody))
-    result, code = execute(plan, world, progress, on_event)
-    answered = any(step.passed for step in result.steps.values())
-    code = code or ask_exit_code(result)
+    with closing(call.record(project, plan, world)) as record:
+        result, code = execute(plan, world, progress, on_event, record=record)
+        answered = any(step.passed for step in result.steps.values())
+        code = record.end(code or ask_exit_code(result))
     if call.options.verbose:
         times = (f"{name} {duration(step.seconds)}" for name, step in result.steps.items())
         call.terminal.note(f"times: {', '.join(times)}")
@@ -65,6 +68,7 @@ def _ask(words: tuple[str, ...]) -> int:
         call.deliver("\n\n".join(answer(step, backend=name) for name, step in result.steps.items()))
     verdict = f"ask: nobody answered ({len(names)} asked)" if silent else summary(result)
     progress.say([("error" if silent else result.outcome, verdict)])
+    record.warn(call.terminal.note)
     return code
 
 

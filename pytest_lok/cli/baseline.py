@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 def _accept(call: Invocation, project: Project, plan: Plan) -> int:
+    from contextlib import closing
+
     from pytest_lok.cli.acceptance import acceptance_of, require_baseline
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.progress_lines import ProgressLines
@@ -41,8 +43,12 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
     quiet = call.options.json and not call.options.verbose
     lines = ProgressLines(verbose=call.options.verbose, printed="none")
     progress = view(call.terminal, lines, color=call.color, quiet=quiet)
-    result, code = execute(plan, trusted.world(), progress)
+    world = trusted.world()
+    with closing(call.record(trusted, plan, world)) as record:
+        result, code = execute(plan, world, progress, record=record)
+        code = record.end(code)
     progress.say([(result.outcome, summary(result))])
+    record.warn(call.terminal.note)
     if result.interrupted:
         return code
     file = project.root / BASELINE

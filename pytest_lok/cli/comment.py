@@ -11,13 +11,12 @@ from pytest_lok.cli.forge import known_answers
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.dataclass import dataclass
-from pytest_lok.errors import LokError, PlanError, SettingsError, UsageError, WorkflowError
+from pytest_lok.errors import LokError, UsageError
 
 if TYPE_CHECKING:
     from pytest_lok.core.findings.threads import ThreadPlan
     from pytest_lok.core.results import RunResult
     from pytest_lok.reports.formats.reported_run import ReportedRun
-    from pytest_lok.wiring import Project
     from pytest_lok.workspace.forges.review import LineComment, ReviewForge
 
 _USUAL_LIMIT = 20  # as in core/findings/threads.py, which a page of help need not import
@@ -39,21 +38,21 @@ class _Posting:
 
 def _comment(run: str, pr: str, repo: str, forge: str, commit: str, limit: int, dry_run: bool) -> int:
     from pytest_lok.cli.forge import review_at
-    from pytest_lok.cli.recorded import recorded_results
     from pytest_lok.core.findings.bases import is_id
+    from pytest_lok.wiring.run_records import reported_run
 
     call = Invocation.of(click.get_current_context())
     if commit and not is_id(commit):
         raise UsageError(f"--commit {commit!r} is no whole id of a commit")
     project = call.project()
-    results = recorded_results(project.root, run)
-    if not results:
+    recorded = project.runs.find(run).runs
+    if not recorded:
         raise UsageError(f"{run} has no run that can be read")
     there = review_at(project.root, call.environ, pr, repo, forge)
     diff, head = there.diff(), there.head()
     documents, problems = [], list[str]()
-    for result in reversed(results):
-        posting = _prepared(_reported(project, result), there, diff, limit, commit)
+    for one in recorded:
+        posting = _prepared(reported_run(one), there, diff, limit, commit)
         url, failed = ("", []) if dry_run else _post(there, posting)
         problems += failed
         documents.append({**_document(posting), "url": url, "problems": failed})
@@ -67,19 +66,6 @@ def _comment(run: str, pr: str, repo: str, forge: str, commit: str, limit: int, 
         hint = "the token may not write there: the job needs `pull-requests: write`" if forbidden else ""
         call.terminal.error(LokError(problem, hint=hint))
     return _UNABLE if problems else 0
-
-
-def _reported(project: Project, result: RunResult) -> ReportedRun:
-    from pytest_lok.reports.formats.reported_run import ReportedRun
-
-    try:
-        workflow = project.load(result.workflow)
-    except (WorkflowError, SettingsError, PlanError):
-        workflow = None
-    except UsageError:  # the run of another checkout
-        workflow = None
-    code = project.exit_code(result, workflow) if workflow else result.exit_code
-    return ReportedRun.of(result, workflow, code)
 
 
 def _prepared(run: ReportedRun, there: ReviewForge, diff: str, limit: int, commit: str) -> _Posting:

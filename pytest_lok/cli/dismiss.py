@@ -11,8 +11,6 @@ from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.errors import LokError, PlanError, SettingsError, UsageError, WorkflowError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_lok.core.results import Finding, RunResult
     from pytest_lok.wiring import Project
 
@@ -61,8 +59,10 @@ def _dismiss(fingerprint: str, run: str) -> int:
 
 def _finding(project: Project, prefix: str, run: str) -> tuple[Finding, RunResult]:
     """The one finding whose fingerprint begins so, of the newest run that has one; UsageError without it."""
+    from pytest_lok.cli.recorded import recorded_results
+
     looked = 0
-    for result in _results(project.root, run):
+    for result in recorded_results(project.runs, run):
         findings = [it for step in result.steps.values() for it in step.findings or ()]
         looked += bool(findings)
         found = {it.fingerprint: it for it in findings if it.fingerprint.startswith(prefix)}
@@ -80,12 +80,6 @@ def _finding(project: Project, prefix: str, run: str) -> tuple[Finding, RunResul
     where = run or "a recorded run of this project"
     hint = "run the workflow, or name the run with --run" if not looked else "every report shows fingerprints"
     raise UsageError(f"no finding of {where} has a fingerprint that begins with {prefix}", hint=hint)
-
-
-def _results(root: Path, run: str) -> list[RunResult]:
-    from pytest_lok.cli.recorded import recorded_results
-
-    return recorded_results(root, run)
 
 
 def _require_effect(project: Project, of: RunResult) -> None:

@@ -18,6 +18,7 @@ from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.asking.checked_call import close_all
 from pytest_lok.engine.ports import World
 from pytest_lok.engine.run import Run, ignore_event
+from pytest_lok.wiring.run_records import RunRecorder
 
 _REASONS = {
     signal.SIGINT: "interrupted by Ctrl-C",
@@ -34,22 +35,27 @@ def execute(
     *,
     fail_fast: bool = False,
     known: ResumeState = FRESH_START,
+    record: RunRecorder | None = None,
 ) -> tuple[RunResult, int]:
     """Run a plan to its end, or until a signal stops it; ``on_event`` gets each event after the view.
 
-    ``known`` are results that the run begins with. The exit code is that of the run, or 128 + the number of
-    the signal. A second signal kills all processes and raises SystemExit.
+    ``known`` are results that the run begins with. ``record`` gets each event before anybody else, and names
+    the run. The exit code is that of the run, or 128 + the number of the signal. A second signal kills all
+    processes and raises SystemExit.
     """
 
     unclosed: list[tuple[str, BaseException]] = []
     world = replace(world, limits=replace(world.limits, raised_by="--timeout 10m"))
 
     def emit(event: Event) -> None:
+        if record is not None:
+            record.note(event)
         view.on_event(event)
         on_event(event)
 
     async def body() -> tuple[RunResult, int]:
-        run = Run(plan, world, emit, fail_fast=fail_fast, resume=known)
+        run_id = record.run_id if record else ""
+        run = Run(plan, world, emit, fail_fast=fail_fast, run_id=run_id, resume=known)
 
         def stop(reason: str) -> None:
             view.on_stop(reason)

@@ -15,23 +15,38 @@ from pytest_lok.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_lok.core.workflow.plan import Plan
+    from pytest_lok.engine.ports import World
     from pytest_lok.wiring import Project
+    from pytest_lok.wiring.run_records import RunRecorder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """What a verb gets to know of its call."""
+    """What a verb gets to know of its call; ``words`` are those of the command line behind ``lok``."""
 
     environ: Mapping[str, str]
     terminal: Terminal
     options: Options
+    words: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, ctx: click.Context) -> Invocation:
         """The invocation of this context, with the options that were parsed until now."""
         call = ctx.find_object(cls)
         assert call is not None  # noqa: S101 - main puts it there
-        return cls(environ=call.environ, terminal=call.terminal, options=Options.of(ctx))
+        options = Options.of(ctx)
+        return cls(environ=call.environ, terminal=call.terminal, options=options, words=call.words)
+
+    def record(self, project: Project, plan: Plan, world: World) -> RunRecorder:
+        """Begin the record of a run of this call; LokError where it cannot be written anywhere."""
+        from pytest_lok.errors import LokError
+        from pytest_lok.wiring.run_records import RunRecorder
+
+        try:
+            return RunRecorder.begin(project, plan, world.redactor, ("lok", *self.words))
+        except OSError as failure:
+            raise LokError(f"the run cannot be recorded: {failure}") from failure
 
     @property
     def color(self) -> bool:

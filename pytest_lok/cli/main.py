@@ -143,7 +143,8 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     environ = os.environ if environ is None else environ
     terminal = Terminal(environ, sys.stdout, sys.stderr)
     argv = sys.argv[1:] if argv is None else argv
-    code = _run_guarded(argv, Invocation(environ=environ, terminal=terminal, options=Options()))
+    call = Invocation(environ=environ, terminal=terminal, options=Options(), words=tuple(argv))
+    code = _run_guarded(argv, call)
     if code == _USAGE and (environ.get("GITLAB_CI") or any(word.startswith("--report") for word in argv)):
         # who reads a report after this would take an earlier run's for this one's
         from pytest_lok.cli.reports import remove_old_reports

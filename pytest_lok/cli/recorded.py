@@ -1,32 +1,72 @@
-"""The name of a record, or nothing -> the results of the runs that stand in it, the newest first."""
+"""RUN on the command line -> the record that is meant, or the newest; and all that can be believed."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from pytest_lok.core.results import RunResult
-from pytest_lok.errors import UsageError
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from pytest_lok.core.results import RunResult
+    from pytest_lok.store.records import Record, RecordedRun
+    from pytest_lok.store.runs import RunStore
 
 
-def recorded_results(root: Path, name: str = "") -> list[RunResult]:
-    """The runs of a directory below ``.lok/runs``, or at the path ``name``; of all of them without a name.
+class RunType(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click, not in 8.2
+    """A run id, the beginning of one, or the path of a record; shells complete the ids of the project."""
 
-    A record that cannot be read is left out. UsageError where there is no such directory.
-    """
-    from pytest_lok.store.runs import RunDirectory
+    name = "run"
 
-    runs = root / ".lok" / "runs"
-    if name:
-        folders = [folder for folder in (runs / name, Path(name)) if folder.is_dir()][:1]
-        if not folders:
-            raise UsageError(f"there is no recorded run {name}", hint=f"look into {runs}")
-    else:
-        folders = [it for it in runs.glob("*") if it.is_dir()]
-    found: list[RunResult] = []
-    for folder in folders:
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 - click's signature
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """The ids of the runs that are recorded here."""
+        from click.shell_completion import CompletionItem
+
+        from pytest_lok.cli.invocation import Invocation
+
+        names = Invocation.of(ctx).project().runs.names()
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def run_argument() -> click.Argument:
+    """``[RUN]`` of a verb: ``run`` is the text for ``RunStore.find``, "" = the newest run."""
+    return click.Argument(["run"], required=False, default="", metavar="[RUN]", type=RunType())
+
+
+def only_run(record: Record, workflow: str = "") -> RecordedRun:
+    """The run of that workflow in a record; without a name the only one. UsageError if that is not clear."""
+    from pytest_lok.errors import UsageError
+
+    found = [run for run in record.runs if workflow in ("", run.result.workflow)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(run.result.workflow for run in record.runs)
+    if not found:
+        said = f"has no run of {workflow}" if workflow else "has no workflow"
+        raise UsageError(f"the run {record.run_id} {said}", hint=f"it has: {names}" if names else "")
+    raise UsageError(f"the run {record.run_id} has several workflows: {names}", hint="name one of them")
+
+
+def believed(store: RunStore) -> Iterator[Record]:
+    """The records of a store, the newest first, without those that cannot be believed."""
+    from pytest_lok.store.frames import UnusableRecordError
+
+    for name in store.names():
         try:
-            records = RunDirectory(folder).records()
-        except (OSError, ValueError):
+            yield store.read(name)
+        except UnusableRecordError:
             continue
-        found += [record.result for record in records]
+
+
+def recorded_results(store: RunStore, run: str = "") -> list[RunResult]:
+    """The results of one record, or of all that can be believed, the newest first; errors as of ``find``."""
+    records = [store.find(run)] if run else believed(store)
+    found = [run.result for record in records for run in record.runs]
     return sorted(found, key=lambda result: -result.started)

@@ -49,6 +49,7 @@ def run_plan(
     ``report`` makes the text of the results; the default is the outputs of the last steps. ``known`` are
     results of steps of the plan that do not run.
     """
+    from contextlib import closing
     from dataclasses import replace
 
     from pytest_lok.cli.execute import execute
@@ -77,10 +78,12 @@ def run_plan(
     shown = view(terminal, lines, color=call.color, quiet=quiet)
     listener = reports.note if reports else ignore_event
     begun = ResumeState(results=tuple(known))
-    result, code = execute(plan, world, shown, listener, fail_fast=options.fail_fast, known=begun)
-    code = code or project.exit_code(result, plan.workflow)
-    if reports:
-        code = reports.write(call, plan, result, code)
+    with closing(call.record(project, plan, world)) as record:
+        result, code = execute(
+            plan, world, shown, listener, fail_fast=options.fail_fast, known=begun, record=record
+        )
+        code = code or project.exit_code(result, plan.workflow)
+        code = record.end(reports.write(call, plan, result, code) if reports else code)
     text = json_report(result, code) if call.json else _said(call, plan, result, report)
     blank = [("", "")] if _is_for_people(call) and text else []
     shown.say(blank)
@@ -90,6 +93,7 @@ def run_plan(
     shown.say([*blank, *again, (result.outcome, summary(result))])
     if options.quiet and not options.json:
         terminal.note(summary(result))
+    record.warn(terminal.note)
     return code
 
 

@@ -26,7 +26,8 @@ FRESH_START = ResumeState()
 class RunStarted:
     """A run began; ``time`` is UTC seconds since the epoch, ``steps`` what will be considered, in order.
 
-    ``reviews`` are those of them that report findings.
+    ``reviews`` are those of them that report findings. ``head`` is the commit that the work tree is of, and
+    ``base`` the one where the change left its base; "" = not known.
     """
 
     run_id: str
@@ -38,6 +39,8 @@ class RunStarted:
     selected: tuple[str, ...]
     leaves: tuple[str, ...]
     reviews: tuple[str, ...] = ()
+    base: str = ""
+    head: str = ""
     kind: Literal["run_started"] = "run_started"
 
 
@@ -215,6 +218,8 @@ def fold(events: Iterable[Event]) -> RunResult:
         selected=start.selected,
         leaves=start.leaves,
         reviews=start.reviews,
+        base=start.base,
+        head=start.head,
         interrupted=end.interrupted if end else "the run did not end",
         history={name: history[name] for name in start.steps if name in history},
     )

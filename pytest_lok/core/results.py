@@ -330,7 +330,8 @@ class RunResult:
 
     ``interrupted`` says why the run stopped early ("" = it ran to its end); ``reviews`` are the steps that
     report findings; ``started`` is UTC, seconds since the epoch; ``seconds`` is wall time on the monotonic
-    clock. ``history`` says of each step that began when that was.
+    clock. ``head`` is the commit of the work tree, and ``base`` the one where the change left its base; "" =
+    not known. ``history`` says of each step that began when that was.
     """
 
     run_id: str
@@ -343,6 +344,8 @@ class RunResult:
     selected: tuple[str, ...] = ()
     leaves: tuple[str, ...] = ()
     reviews: tuple[str, ...] = ()
+    base: str = ""
+    head: str = ""
     interrupted: str = ""
     history: Mapping[str, StepHistory] = field(default_factory=dict)
 
@@ -373,10 +376,7 @@ class RunResult:
 
     @property
     def idle(self) -> bool:
-        """Every step that judges was skipped by its own ``when``: there is no answer.
-
-        Where steps report findings they are the ones that judge, else every step is.
-        """
+        """Every step that judges (those that report findings, else all) was skipped by its own ``when``."""
         judging = [self.steps[name] for name in self.reviews if name in self.steps] or self.steps.values()
         return not self.outcome.red and all(
             step.outcome is Outcome.SKIPPED and not step.blocked for step in judging

@@ -254,8 +254,8 @@ class RunLock(Protocol):
 class FileVersions:
     """One file on both sides of a change. None as a side = the file does not exist there.
 
-    ``before`` is the file where the change began, ``after`` as it is judged now. ``unknown`` says why the two
-    cannot be compared, and then neither counts; "" = they can. ``mode_changed``: who may execute it changed.
+    ``before`` is the file where the change began, ``after`` as it is judged now. ``unknown`` says why the
+    two are not compared, and then neither counts. ``mode_changed``: who may execute it changed.
     """
 
     path: str
@@ -269,9 +269,8 @@ class FileVersions:
 class Comparison:
     """What changed in a work tree since its base, also what is not committed yet.
 
-    ``base`` names the base for people, and ``commit`` is where the change left it. ``files`` has an entry for
-    each path that was asked for. ``same``: the base itself is what is judged, so no finding can lie outside
-    of the change.
+    ``base`` names the base for people, and ``commit`` is where the change left it. ``files`` has each path
+    that was asked for. ``same``: the base itself is judged, so no finding can lie outside of the change.
     """
 
     base: str
@@ -304,10 +303,11 @@ class Workspace(Protocol):
         ...
 
     async def file_names(self) -> frozenset[str]:
-        """The paths of every file of the base; without a base, of the tree but for what git ignores.
+        """The paths of every file of the base, else of the tree but for what git ignores; errors as above."""
+        ...
 
-        StepUnableError where the workspace is no repository.
-        """
+    async def commits(self) -> tuple[str, str]:
+        """The commit where the change left its base, and that of HEAD; "" for each that there is none of."""
         ...
 
     async def text_at_base(self, path: str) -> str | None:
@@ -338,8 +338,7 @@ class Limits:
 
     ``max_parallel`` holds for all runs of a process together. ``is_explicit``: a user has set it. Then steps
     and items of every kind count, and a workflow or a step can only ask for less. Otherwise only commands
-    count, for every backend limits its own questions, and a workflow or a step may ask for more, for itself.
-    ``raised_by`` is how hints spell what gives every attempt of the run more time.
+    count, and either may ask for more. ``raised_by`` spells, for hints, what gives every attempt more time.
     """
 
     max_parallel: int = 16

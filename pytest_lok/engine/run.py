@@ -154,11 +154,9 @@ class Run:
             budget=BudgetTracker(budget, self._resume.spent, self._emit_spent) if budget else None,
             queue=self._slots,
         )
-        self._emit(self._run_started())
-        known = self._resume.results
-        self._emit_finished(*known, *self._schedule.resume(known))
         lock = self._world.workspace.run_lock(alone=self._plan.workflow.exclusive)
         try:
+            await self._begin()
             await self._wait_for_lock(lock)
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -184,6 +182,16 @@ class Run:
         """The steps that run now, with the seconds since each started."""
         names = [name for name in tuple(self._tasks) if name in self._starts.at]
         return {name: self._context.elapsed - self._starts.at[name] for name in names}
+
+    async def _begin(self) -> None:
+        """Tell that the run began, also where it is cancelled meanwhile, and what is known from before."""
+        base, head = "", ""
+        try:
+            base, head = await self._world.workspace.commits()
+        finally:
+            self._emit(_run_started(self.run_id, self._plan, base, head))
+            known = self._resume.results
+            self._emit_finished(*known, *self._schedule.resume(known))
 
     async def _wait_for_lock(self, lock: RunLock) -> None:
         """Wait until no other run excludes this one, or until this one is stopped."""
@@ -330,19 +338,22 @@ class Run:
             self._folded_events.append(event)
         self._on_event(event)
 
-    def _run_started(self) -> RunStarted:
-        workflow = self._plan.workflow
-        return RunStarted(
-            run_id=self.run_id,
-            workflow=workflow.stem,
-            path=workflow.path,
-            sha256=workflow.sha256,
-            time=time.time(),
-            steps=tuple(step.name for step in self._plan.steps),
-            selected=tuple(s.name for s in self._plan.steps if s.name in self._plan.selected),
-            leaves=self._plan.leaves,
-            reviews=tuple(step.name for step in self._plan.steps if step.output_format is Format.FINDINGS),
-        )
+
+def _run_started(run_id: str, plan: Plan, base: str, head: str) -> RunStarted:
+    workflow = plan.workflow
+    return RunStarted(
+        run_id=run_id,
+        workflow=workflow.stem,
+        path=workflow.path,
+        sha256=workflow.sha256,
+        time=time.time(),
+        steps=tuple(step.name for step in plan.steps),
+        selected=tuple(s.name for s in plan.steps if s.name in plan.selected),
+        leaves=plan.leaves,
+        reviews=tuple(step.name for step in plan.steps if step.output_format is Format.FINDINGS),
+        base=base,
+        head=head,
+    )
 
 
 async def run(

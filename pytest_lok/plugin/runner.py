@@ -21,7 +21,7 @@ from pytest_lok.plugin.selection import WorkflowSelection
 from pytest_lok.plugin.session import RUN_DIRECTORY
 from pytest_lok.plugin.timeouts import with_timeouts
 from pytest_lok.plugin.workflow_run import WorkflowRun
-from pytest_lok.store.runs import RecordedRun
+from pytest_lok.store.records import RecordedRun
 
 if TYPE_CHECKING:
     from pytest_lok.engine.ports import World

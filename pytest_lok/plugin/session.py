@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -20,6 +21,7 @@ from pytest_lok.settings import Settings, in_ci
 from pytest_lok.store.run_claims import ClaimStore
 from pytest_lok.store.runs import RunDirectory
 from pytest_lok.wiring import Project
+from pytest_lok.wiring.secrecy import redactor_of
 
 if TYPE_CHECKING:
     from pytest_lok.engine.ports import Backend, World
@@ -59,7 +61,13 @@ class LokSession:
     def runs(self) -> RunDirectory:
         """Where this session is recorded; the process that started an xdist worker tells it the directory."""
         given = getattr(self.config, "workerinput", {}).get(RUN_DIRECTORY)
-        return RunDirectory(Path(given)) if given else RunDirectory.make(self.request.root)
+        if given:
+            return RunDirectory(Path(given))
+        words = ("pytest", *self.config.invocation_params.args)
+        command = redactor_of(self.project.settings, self.project.environ).value(tuple(map(str, words)))
+        return self.project.run_store(self.request.root / ".lok" / "runs").new(
+            command=command, root=self.request.root
+        )
 
     @cached_property
     def claims(self) -> ClaimStore:
@@ -80,10 +88,23 @@ class LokSession:
     def close(self) -> None:
         """End the engine whatever it does, and let go of the records. Idempotent."""
         self.background.close()
-        if "claims" in self.__dict__:
-            self.claims.close()
-        if self.is_recorded:
-            self.runs.close()
+        try:
+            if "claims" in self.__dict__:
+                self.claims.close()
+            if self.is_recorded and not self.is_worker:
+                self._end_record()
+        except OSError as lost:
+            # without its end the record is one of a killed session, and nobody takes it for green
+            warning = f"lok: the record of this session is not whole: {lost}"
+            print(warning, file=sys.stderr)
+        finally:
+            if self.is_recorded:
+                self.runs.close()
+
+    def _end_record(self) -> None:
+        session = self.config.pluginmanager.get_plugin("session")
+        if isinstance(session, pytest.Session) and self.runs.path.is_dir():
+            self.runs.end(int(session.exitstatus) or int(self.is_green is False))
 
     def load(self, file: Path) -> Workflow:
         """The project's workflow in this file, read once; WorkflowError holds every mistake in it."""

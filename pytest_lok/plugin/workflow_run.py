@@ -50,6 +50,7 @@ from pytest_lok.dataclass import dataclass
 from pytest_lok.plugin.early_exit import EarlyExit
 from pytest_lok.plugin.progress import Progress
 from pytest_lok.plugin.session import LokSession
+from pytest_lok.store.records import RecordedWorkflow
 
 if TYPE_CHECKING:
     from pytest_lok.core.workflow.plan import Plan
@@ -92,6 +93,7 @@ class WorkflowRun:
         if self.claim.try_acquire():
             # what a dead owner has left counts, and is not run again
             left = self.claim.recover()
+            self.claim.describe(self.world.redactor.value(RecordedWorkflow.of(self.plan)))
             results = {**self.blocked_by_marks, **{result.name: result for result in left.results}}
             self._handle = self.session.background.start(
                 self.plan,

@@ -25,6 +25,7 @@ from pytest_lok.settings.tables import (
     CacheSettings,
     ConductorSettings,
     Defaults,
+    RunsSettings,
 )
 
 _NO_SETTINGS = ("LOK_BASE", "LOK_CONFIG_DIR", "LOK_DEBUG", "LOK_PROCESS", "LOK_TRUST")
@@ -130,6 +131,7 @@ def from_environ(environ: Mapping[str, str], known: Mapping[str, Any], problems:
     for section, model in (
         ("defaults", Defaults),
         ("cache", CacheSettings),
+        ("runs", RunsSettings),
         ("conductor", ConductorSettings),
     ):
         title = "" if section == "defaults" else f"{section.upper()}_"
@@ -179,6 +181,7 @@ def _parse_text(path: Keys, text: str) -> Any:
     models: dict[str | int, type[Table]] = {
         "defaults": Defaults,
         "cache": CacheSettings,
+        "runs": RunsSettings,
         "conductor": ConductorSettings,
         "backends": BackendSettings,
     }

@@ -25,6 +25,7 @@ from pytest_lok.settings.tables import (
     PriceSettings,
     ReplySettings,
     RoleSettings,
+    RunsSettings,
     Settings,
     TaskPrompt,
     TaskSettings,
@@ -220,6 +221,7 @@ def _suggest_key(path: Keys) -> str:
     tables: dict[str | int, type[Table]] = {
         "defaults": Defaults,
         "cache": CacheSettings,
+        "runs": RunsSettings,
         "conductor": ConductorSettings,
         "backends": BackendSettings,
         "roles": RoleSettings,

@@ -204,6 +204,13 @@ class CacheSettings(Table):
     ttl_hours: Amount = 24.0
 
 
+class RunsSettings(Table):
+    """``[runs]`` that are recorded: how many are kept, and for how many days; 0 days = however old."""
+
+    keep: Positive = 20
+    keep_days: Amount = 14.0
+
+
 class PriceSettings(Table):
     """``[prices."model-pattern"]``: USD per million tokens."""
 
@@ -220,6 +227,7 @@ class Settings(Table):
     tasks: dict[str, TaskSettings] = key({})
     conductor: ConductorSettings = ConductorSettings()
     cache: CacheSettings = CacheSettings()
+    runs: RunsSettings = RunsSettings()
     prices: dict[str, PriceSettings] = key({})
 
     _files: tuple[str, ...] = ()

@@ -8,17 +8,19 @@ import functools
 import json
 import types
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Literal, TypeAlias, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from pytest_lok.core import events
 from pytest_lok.core.results import Json
+
+T = TypeVar("T")
 
 _Reader: TypeAlias = Callable[[Any], Any]
 
 
 def to_json(event: events.Event) -> str:
     """One line of JSON; halves of surrogate pairs, which no UTF-8 can hold, become question marks."""
-    return _encode({**_written(event), "kind": event.kind}).encode("utf-8", "replace").decode()
+    return encoded(event, kind=event.kind)
 
 
 def from_json(line: str) -> events.Event:
@@ -28,6 +30,20 @@ def from_json(line: str) -> events.Event:
         return cast("events.Event", _events()[data["kind"]](data))
     except (KeyError, TypeError) as error:
         raise ValueError(f"this is no event: {error}") from None
+
+
+def encoded(value: object, *, kind: str = "") -> str:
+    """A dataclass as one line of JSON, by its fields, as ``decoded`` reads it; its ``kind`` stands last."""
+    document = {**_written(value), "kind": kind} if kind else value
+    return _encode(document).encode("utf-8", "replace").decode()
+
+
+def decoded(kind: type[T], document: str | bytes) -> T:
+    """The dataclass that ``encoded`` has written; ValueError if the document is none of that kind."""
+    try:
+        return cast("T", _reader(kind)(json.loads(document)))
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"this is no {kind.__name__}: {error}") from None
 
 
 def _written(value: Any) -> Any:

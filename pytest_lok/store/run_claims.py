@@ -20,7 +20,10 @@ from pytest_lok.core.text.truncation import leave_out_middle
 from pytest_lok.core.workflow.model import Step
 from pytest_lok.core.workflow.schedule import allows_dependents, outdated
 from pytest_lok.locks import NumberedLocks
+from pytest_lok.store.disk import Disk
+from pytest_lok.store.event_lines import encoded
 from pytest_lok.store.journal import Journal
+from pytest_lok.store.records import RecordedWorkflow
 
 RED_ITEMS = 50
 """Items of a step whose prompts are kept, for the report of its failure."""
@@ -38,21 +41,25 @@ class ClaimStore:
         self._path = path
         self._who = who
         self._lock = NumberedLocks(path / "owners.lock")
+        self._disk = Disk()
         self._open: list[Journal] = []
 
     def claim_for(self, nodeid: str) -> WorkflowClaim:
         """The claim on the workflow with that node id; every process gets the same journal and locks."""
         digest = hashlib.sha256(nodeid.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
         stem = re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(nodeid).stem)[:_STEM]
-        journal = Journal(self._path / f"{stem}-{digest}.jsonl")
+        journal = Journal(self._path / f"{stem}-{digest}.jsonl", self._disk)
         # two numbers: of who runs the workflow, and of who reruns the steps that were not run
         return WorkflowClaim(journal, self._lock, 2 * int(digest, 16), self._who, opened=self._keep_open)
 
     def close(self) -> None:
-        """Release every claim of this process. Idempotent."""
-        for journal in self._open:
-            journal.close()
-        self._lock.close()
+        """Release every claim of this process. Idempotent. OSError if the disk has refused to keep one."""
+        try:
+            self._disk.close()
+        finally:
+            for journal in self._open:
+                journal.close()
+            self._lock.close()
 
     def _keep_open(self, journal: Journal) -> None:
         """Open a journal, up to a limit: a thousand workflows may run at once, and open files are limited."""
@@ -104,6 +111,10 @@ class WorkflowClaim:
         # a step that was started may have done anything: an error is the only safe result
         interrupted = (_interrupted(step, before) for step in self._running)
         return ResumeState(results=(*self._finished.values(), *interrupted), spent=self._spent)
+
+    def describe(self, workflow: RecordedWorkflow) -> None:
+        """Record what the run is of; each owner does, for the one before may have died too early."""
+        self._journal.append_document(encoded(workflow, kind=workflow.kind))
 
     def append(self, event: Event) -> None:
         """Record an event of the run, but no result that was recovered. Call this on one thread at a time."""

@@ -1,40 +1,56 @@
-"""The directory of a session's records: new, private, ignored by git. The oldest ones are removed."""
+"""The records of a project's runs: a directory for each, private, ignored by git. Old ones are removed."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from pytest_lok.core.events import BackendAsked, Event, RunStarted, StepStarted, fold
-from pytest_lok.core.results import RunResult
 from pytest_lok.core.text.truncation import leave_out_middle
-from pytest_lok.dataclass import dataclass
+from pytest_lok.errors import UsageError
+from pytest_lok.files import write_atomically
 from pytest_lok.locks import NumberedLocks
+from pytest_lok.store.event_lines import encoded
+from pytest_lok.store.frames import FrameWriter, UnusableRecordError
 from pytest_lok.store.journal import Journal
+from pytest_lok.store.record_files import (
+    BEGINNING,
+    ENDING,
+    LOCK,
+    check_directory,
+    check_record,
+    is_alive,
+    read_record,
+)
+from pytest_lok.store.records import FORMAT, Record, RecordBeginning, RecordedRun, RecordEnding
+from pytest_lok.version import __version__
 
-SESSIONS_KEPT = 20
-"""How many sessions keep their records."""
-_PROMPT = 16_000  # characters of the start and of the end of a prompt that are kept for reports
+RUNS_KEPT = 20
+"""How many runs keep their records, where the settings do not say."""
+DAYS_KEPT = 14.0
+"""For how many days, where the settings do not say."""
 _KINDS = ("run_started", "step_started", "step_retrying", "step_finished", "run_finished")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedRun:
-    """One run as far as it is recorded; ``running`` are the steps that have started and have no result."""
-
-    result: RunResult
-    running: frozenset[str] = frozenset()
+_RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+_FORM = "%Y%m%d-%H%M%S"
+_DAY = 86_400
+_PROMPT = 16_000  # characters of the start and of the end of a prompt that are kept for reports
 
 
 class RunDirectory:
-    """``.lok/runs/<run id>/`` of a project, or a temporary one where the project cannot be written to."""
+    """``.lok/runs/<run id>/`` of a project, or a temporary one where the project cannot be written to.
 
-    def __init__(self, path: Path) -> None:
+    ``is_elsewhere``: the latter, so that `lok runs` does not find it.
+    """
+
+    def __init__(self, path: Path, *, is_elsewhere: bool = False) -> None:
         self.path = path
+        self.is_elsewhere = is_elsewhere
         self._lock: NumberedLocks | None = None
 
     @property
@@ -42,33 +58,41 @@ class RunDirectory:
         """A unique name that sorts by time."""
         return self.path.name
 
-    @classmethod
-    def make(cls, root: Path) -> RunDirectory:
-        """Make a new directory. No session removes it before ``close``. OSError if it cannot be made."""
-        # the time sorts, the random part keeps two sessions of one second apart
-        name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.urandom(3).hex()}"
-        try:
-            folder = _runs_dir(root)
-            (folder / name).mkdir(mode=0o700)
-        except OSError:
-            import tempfile
+    def begin(self, *, command: Sequence[str], root: Path) -> None:
+        """Take the directory for this process until ``close``, and note what it is of."""
+        # held until `close`: what another process cannot lock it does not remove
+        self._lock = NumberedLocks(self.path / LOCK)
+        while not self._lock.try_acquire(0):  # somebody looks whether it is held
+            time.sleep(0.001)
+        beginning = RecordBeginning(
+            run_id=self.run_id,
+            command=tuple(command),
+            root=str(root),
+            time=time.time(),
+            version=__version__,
+            format=FORMAT,
+        )
+        self._write(BEGINNING, beginning)
 
-            folder = Path(tempfile.mkdtemp(prefix="lok-"))
-            (folder / name).mkdir(mode=0o700)
-        made = cls(folder / name)
-        # held until `close`: what another session cannot lock it does not remove
-        made._lock = NumberedLocks(made.path / "session.lock")
-        made._lock.try_acquire(0)
-        _prune(folder)
-        return made
+    def end(self, exit_code: int) -> None:
+        """Note that the process ends with this exit code, and what it has recorded; OSError if that fails.
+
+        Nobody writes to the journals any more. A record without this is never taken for a green run.
+        """
+        files = sorted(self.path.glob("*.jsonl"))
+        digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+        ending = RecordEnding(run_id=self.run_id, exit_code=exit_code, time=time.time(), journals=digests)
+        self._write(ENDING, ending, durable=True)
 
     def records(self) -> list[RecordedRun]:
-        """Every run that is recorded here, in the order in which they began."""
+        """Every run that is recorded here, in the order in which they began, while the process lives."""
         records: list[RecordedRun] = []
         for path in sorted(self.path.glob("*.jsonl")):
             begun: set[str] = set()
             result = fold(_collecting_started(begun, Journal(path).read_new(*_KINDS)))
-            records.append(RecordedRun(result=result, running=frozenset(begun - result.steps.keys())))
+            records.append(
+                RecordedRun(result=result, running=frozenset(begun - result.steps.keys()), journal=path)
+            )
         return sorted(records, key=lambda record: record.result.started)
 
     def questions(self) -> Mapping[str, Mapping[str, Sequence[BackendAsked]]]:
@@ -90,6 +114,130 @@ class RunDirectory:
         if self._lock is not None:
             self._lock.close()
 
+    def _write(self, name: str, value: object, *, durable: bool = False) -> None:
+        line = FrameWriter(os.urandom(4).hex()).frame(encoded(value))
+        write_atomically(self.path / name, line, mode=0o600, durable=durable)
+
+
+class RunStore:
+    """The records below one directory, such as ``.lok/runs``; those that are kept are the newest ``keep``.
+
+    Of these, those that are older than so many ``days`` go as well; 0 = however old they are. What is not to
+    be believed is never removed, and neither is what a living process writes.
+    """
+
+    def __init__(self, folder: Path, *, keep: int = RUNS_KEPT, days: float = DAYS_KEPT) -> None:
+        self.folder = folder
+        self._keep = keep
+        self._days = days
+
+    def new(self, *, command: Sequence[str], root: Path) -> RunDirectory:
+        """A new record, which is held by this process until ``close``. OSError if none can be made at all."""
+        try:
+            self._prepare()
+            made = RunDirectory(_make(self.folder))
+        except OSError:
+            import tempfile
+
+            made = RunDirectory(_make(Path(tempfile.mkdtemp(prefix="lok-"))), is_elsewhere=True)
+        made.begin(command=command, root=root)
+        if not made.is_elsewhere:
+            self._prune()
+        return made
+
+    def names(self) -> list[str]:
+        """Whatever lies there, the newest run first."""
+        try:
+            if self._is_linked():
+                return []
+            found = [entry.name for entry in os.scandir(self.folder) if entry.name != ".gitignore"]
+        except OSError:
+            return []
+        return sorted(found, key=lambda name: (_RUN_ID.fullmatch(name) is not None, name), reverse=True)
+
+    def read(self, name: str) -> Record:
+        """The record of that name; UnusableRecordError says why it is not to be believed."""
+        if not _RUN_ID.fullmatch(name):
+            raise UnusableRecordError("its name is none that lok gives")
+        return read_record(self.folder / name, owner=os.geteuid())
+
+    def find(self, start: str = "") -> Record:
+        """The record whose run id begins so, or at that path; "" = the newest that can be believed.
+
+        UsageError if there is none, UnusableRecordError if the one that is named cannot be believed.
+        """
+        if not start:
+            return self._newest()
+        if os.sep in start:
+            return _named(start, lambda: read_record(Path(start)))
+        found = [name for name in self.names() if name.startswith(start)]
+        if len(found) > 1 and start not in found:
+            some = ", ".join(found[:5])
+            raise UsageError(f"several runs begin with {start!r}: {some}", hint="give more of the run id")
+        if not found:
+            raise UsageError(f"there is no recorded run {start}", hint=f"look into {self.folder}")
+        name = start if start in found else found[0]
+        return _named(name, lambda: self.read(name))
+
+    def _newest(self) -> Record:
+        for name in self.names():
+            with suppress(UnusableRecordError):
+                return self.read(name)
+        raise UsageError(f"no run is recorded in {self.folder}", hint="`lok run WORKFLOW` records one")
+
+    def _is_linked(self) -> bool:
+        """Whether a link leads to the records: what lies behind one may be anybody's."""
+        return self.folder.is_symlink() or self.folder.parent.is_symlink()
+
+    def _prepare(self) -> None:
+        """Make the directory; OSError if it cannot be made, or is a link that may lead anywhere."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # through a link `_prune` would remove directories of somebody else
+        if self._is_linked():
+            raise NotADirectoryError(str(self.folder))
+        ignore = self.folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("# what workflows were asked and answered; remove it as you like\n*\n", "utf-8")
+
+    def _prune(self) -> None:
+        names = [name for name in self.names() if _RUN_ID.fullmatch(name)]
+        oldest = time.strftime(_FORM, time.gmtime(time.time() - self._days * _DAY)) if self._days else ""
+        for at, name in enumerate(names):
+            if at >= self._keep or name < oldest:
+                with suppress(OSError, UnusableRecordError):
+                    self._remove(self.folder / name)
+
+    def _remove(self, path: Path) -> None:
+        """Remove a record; UnusableRecordError for one that is left for a person to look at."""
+        check_directory(path, None)
+        # one whose process died at once holds nothing
+        if {entry.name for entry in os.scandir(path)} - {LOCK}:
+            check_record(path, os.geteuid())
+        if not is_alive(path):
+            import shutil
+
+            shutil.rmtree(path)
+
+
+def _named(name: str, read: Callable[[], Record]) -> Record:
+    """The record; UnusableRecordError names it, and says that nothing becomes of it."""
+    try:
+        return read()
+    except UnusableRecordError as why:
+        hint = "it is left as it is, for you to look at"
+        raise UnusableRecordError(f"the record {name} is not believed: {why.message}", hint=hint) from None
+
+
+def _make(folder: Path) -> Path:
+    """A new directory below ``folder`` whose name sorts by time, also within a second."""
+    while True:
+        seconds, part = divmod(time.time_ns(), 1_000_000_000)
+        within = f"{part * 4096 // 1_000_000_000:03x}{os.urandom(2).hex()[:3]}"
+        name = f"{time.strftime(_FORM, time.gmtime(seconds))}-{within}"
+        with suppress(FileExistsError):
+            (folder / name).mkdir(mode=0o700)
+            return folder / name
+
 
 def _collecting_started(begun: set[str], events: Iterator[Event]) -> Iterator[Event]:
     """The events one by one, for a record may be large; ``begun`` gets the names of started steps."""
@@ -97,29 +245,3 @@ def _collecting_started(begun: set[str], events: Iterator[Event]) -> Iterator[Ev
         if isinstance(event, StepStarted):
             begun.add(event.step)
         yield event
-
-
-def _runs_dir(root: Path) -> Path:
-    """``.lok/runs``; OSError if it cannot be made, or is a link that may lead anywhere."""
-    folder = root / ".lok" / "runs"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # through a link `_prune` would remove directories of somebody else
-    if folder.is_symlink() or folder.parent.is_symlink():
-        raise NotADirectoryError(str(folder))
-    ignore = folder / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("# what workflows were asked and answered; remove it as you like\n*\n", "utf-8")
-    return folder
-
-
-def _prune(folder: Path) -> None:
-    """Remove all but the newest ``SESSIONS_KEPT``, except those whose session is alive."""
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))
-    for name in names[:-SESSIONS_KEPT]:
-        with suppress(OSError):
-            lock = NumberedLocks(folder / name / "session.lock")
-            if lock.try_acquire(0):
-                import shutil
-
-                shutil.rmtree(folder / name)
-            lock.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field, replace
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_lok.core.asking.cassette import Mode
 from pytest_lok.dataclass import dataclass
-from pytest_lok.discovery import WorkflowPaths, find_root
+from pytest_lok.discovery import WorkflowPaths, find_root, is_marked
 from pytest_lok.errors import PlanError, UsageError
 from pytest_lok.settings import (
     BACKEND_TYPES,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.workflow.model import Workflow
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.ports import Backend, World
+    from pytest_lok.store.runs import RunStore
     from pytest_lok.store.trust import Trust
     from pytest_lok.wiring.catalog import WorkflowCatalog
 
@@ -155,6 +158,22 @@ class Project:
                 hint="use the cache or recordings, not both",
             )
         return replace(self, cached=wanted)
+
+    @property
+    def runs(self) -> RunStore:
+        """The records of its runs: in ``.lok/runs``, or with the user's state if it is no project yet."""
+        folder = self.root / ".lok" / "runs"
+        # a directory that nobody has marked must not become a project because somebody asks there
+        if not is_marked(self.root):
+            name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:32]
+            folder = state_dir(self.environ) / "runs" / name
+        return self.run_store(folder)
+
+    def run_store(self, folder: Path) -> RunStore:
+        """Records in that directory, as many as the settings keep."""
+        from pytest_lok.store.runs import RunStore
+
+        return RunStore(folder, keep=self.settings.runs.keep, days=self.settings.runs.keep_days)
 
     @property
     def cache(self) -> AnswerCache:

@@ -79,6 +79,17 @@ class Git:
         same = start == head and (self._ci or (unchanged and await self._is_clean(head)))
         return Comparison(base=f"{base} ({start[:12]})", commit=start, files=files, same=same)
 
+    async def commits(self) -> tuple[str, str]:
+        """The commits of the base and of HEAD; see ``engine.ports.Workspace``. No process outside of git."""
+        head = ""
+        if not self._may_be_repository:
+            return "", head
+        try:
+            head = await self._head()
+            return (await self._merge_base())[1], head
+        except StepUnableError:
+            return "", head
+
     async def file_names(self) -> frozenset[str]:
         """The path of every file; see ``engine.ports.Workspace``."""
         # also asks whether this is the work tree of a repository at all
@@ -106,6 +117,10 @@ class Git:
         return commit
 
     # --- what is compared with
+
+    @property
+    def _may_be_repository(self) -> bool:
+        return any(os.path.lexists(folder / ".git") for folder in (self._root, *self._root.parents))
 
     async def _head(self) -> str:
         """The commit of HEAD, in a repository whose work tree this is."""

@@ -18,7 +18,7 @@ from pytest_lok.cli.main import main
 from pytest_lok.core.events import RunFinished, RunStarted, StepFinished
 from pytest_lok.core.results import Finding, Outcome, StepResult
 from pytest_lok.store.journal import Journal
-from pytest_lok.store.runs import RunDirectory
+from pytest_lok.store.runs import RunStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class Project:
 
 def record(project: Project, *findings: Finding, time: float = 1.0) -> str:
     """A recorded run with these findings; its name."""
-    folder = RunDirectory.make(project.root)
+    folder = RunStore(project.root / ".lok" / "runs").new(command=["lok", "run", "review"], root=project.root)
     step = StepResult(name="review", outcome=Outcome.FAILED, reason="no", findings=findings)
     journal = Journal(folder.path / "0.jsonl")
     names = ("review",)
@@ -99,5 +99,6 @@ def record(project: Project, *findings: Finding, time: float = 1.0) -> str:
     )
     journal.append(StepFinished(result=step, at=1.0))
     journal.append(RunFinished(seconds=1.0))
+    folder.end(1)
     folder.close()
     return folder.run_id

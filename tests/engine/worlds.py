@@ -55,6 +55,9 @@ class Tree:
     async def file_names(self) -> frozenset[str]:
         return await self._git.file_names()
 
+    async def commits(self) -> tuple[str, str]:
+        return "", ""
+
     async def text_at_base(self, path: str) -> str | None:
         return await self._git.text_at_base(path)
 

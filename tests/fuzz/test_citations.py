@@ -56,6 +56,9 @@ class Versions(Tree):
         }
         return Comparison(base="main", files=files)
 
+    async def commits(self) -> tuple[str, str]:
+        return "", ""
+
     async def text_at_base(self, path: str) -> str | None:
         return None
 

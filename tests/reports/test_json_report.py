@@ -28,6 +28,8 @@ def test_a_run_under_the_names_of_its_fields() -> None:
         "selected": ["review", "tests", "join"],
         "leaves": ["join"],
         "reviews": [],
+        "base": "",
+        "head": "",
         "interrupted": "",
         "history": {},
         "outcome": "failed",

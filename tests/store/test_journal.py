@@ -9,6 +9,7 @@ import pytest
 from pytest_lok.core.events import RunFinished, StepFinished, StepProgressed, StepStarted
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.store.event_lines import to_json
+from pytest_lok.store.frames import FrameWriter
 from pytest_lok.store.journal import Journal
 
 STARTED = StepStarted(step="a", at=0.5)
@@ -38,12 +39,15 @@ def test_only_some_kinds_of_events(tmp_path: Path) -> None:
 
 def test_a_line_that_is_not_whole_waits_for_its_end(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
-    line = to_json(FINISHED).encode()
-    path.write_bytes(to_json(STARTED).encode() + b"\n" + line[:30])
+    frames = FrameWriter("00000000")
+    line = frames.frame(to_json(STARTED)) + frames.frame(to_json(FINISHED))
+    at = line.index(b"\n") + 30
+    line, path_start = line[at:], line[:at]
+    path.write_bytes(path_start)
     reader = Journal(path)
     assert list(reader.read_new()) == [STARTED]
     with path.open("ab") as file:
-        file.write(line[30:] + b"\n")
+        file.write(line)
     assert list(reader.read_new()) == [FINISHED]
 
 

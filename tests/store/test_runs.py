@@ -9,12 +9,16 @@ import pytest
 from pytest_lok.core.events import RunFinished, RunStarted, StepFinished, StepStarted
 from pytest_lok.core.results import Outcome, StepResult
 from pytest_lok.store.journal import Journal
-from pytest_lok.store.runs import SESSIONS_KEPT, RunDirectory
+from pytest_lok.store.runs import RUNS_KEPT, RunDirectory, RunStore
+
+
+def new_record(root: Path) -> RunDirectory:
+    return RunStore(root / ".lok" / "runs", days=0).new(command=["lok", "run", "w"], root=root)
 
 
 def test_git_does_not_see_it(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
-    made = RunDirectory.make(tmp_path)
+    made = new_record(tmp_path)
     (made.path / "x.jsonl").write_text("{}")
     status = subprocess.run(
         ["git", "-C", tmp_path, "status", "--porcelain", "-uall"], capture_output=True, text=True, check=True
@@ -25,14 +29,14 @@ def test_git_does_not_see_it(tmp_path: Path) -> None:
 
 
 def test_only_the_last_ones_stay(tmp_path: Path) -> None:
-    first = RunDirectory.make(tmp_path)
+    first = new_record(tmp_path)
     folder = first.path.parent
     first.close()
-    for number in range(SESSIONS_KEPT + 3):
+    for number in range(RUNS_KEPT + 3):
         (folder / f"19990101-{number:06}-aaaaaa").mkdir()
-    last = RunDirectory.make(tmp_path)
+    last = new_record(tmp_path)
     left = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    assert len(left) == SESSIONS_KEPT
+    assert len(left) == RUNS_KEPT
     assert {first.run_id, last.run_id} <= set(left)
     assert "19990101-000000-aaaaaa" not in left
 
@@ -40,8 +44,9 @@ def test_only_the_last_ones_stay(tmp_path: Path) -> None:
 LIVE = """
 import sys
 from pathlib import Path
-from pytest_lok.store.runs import RunDirectory
-made = RunDirectory.make(Path(sys.argv[1]))
+from pytest_lok.store.runs import RunStore
+root = Path(sys.argv[1])
+made = RunStore(root / ".lok" / "runs").new(command=["lok"], root=root)
 print(made.run_id, flush=True)
 sys.stdin.read()
 """
@@ -52,19 +57,19 @@ def test_the_directory_of_a_session_that_lives_stays_however_old(tmp_path: Path)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         live = tmp_path / ".lok" / "runs" / other.stdout.readline().strip()
-        for number in range(SESSIONS_KEPT):
+        for number in range(RUNS_KEPT):
             (live.parent / f"99990101-{number:06}-aaaaaa").mkdir()
-        RunDirectory.make(tmp_path).close()
+        new_record(tmp_path).close()
         assert live.is_dir()
         other.communicate()
-    RunDirectory.make(tmp_path).close()
+    new_record(tmp_path).close()
     assert not live.exists()
 
 
 def test_a_project_that_cannot_be_written_to_is_recorded_elsewhere(tmp_path: Path) -> None:
     (tmp_path / ".lok").mkdir()
     (tmp_path / ".lok" / "runs").write_text("a file is in the way")
-    made = RunDirectory.make(tmp_path)
+    made = new_record(tmp_path)
     assert made.path.is_dir()
     assert not made.path.is_relative_to(tmp_path)
 
@@ -73,14 +78,14 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "project" / ".lok").mkdir(parents=True)
     (tmp_path / "project" / ".lok" / "runs").symlink_to(tmp_path / "elsewhere")
-    made = RunDirectory.make(tmp_path / "project")
+    made = new_record(tmp_path / "project")
     assert not list((tmp_path / "elsewhere").iterdir())
     assert made.path.is_dir()
 
 
 @pytest.mark.parametrize("ended", [True, False])
 def test_results_are_folded_from_what_was_recorded(tmp_path: Path, ended: bool) -> None:
-    made = RunDirectory.make(tmp_path)
+    made = new_record(tmp_path)
     journal = Journal(made.path / "000-w.jsonl")
     journal.append(
         RunStarted(

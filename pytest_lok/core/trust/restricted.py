@@ -34,7 +34,7 @@ HARMLESS: Mapping[str, frozenset[str]] = {
     ),
 }  # fmt: skip
 """Keys that neither run anything, nor send anything elsewhere, nor loosen what the user has said."""
-HARMLESS_TABLES = frozenset({"roles", "tasks", "conductor", "cache", "prices"})
+HARMLESS_TABLES = frozenset({"roles", "tasks", "conductor", "cache", "runs", "prices"})
 KNOWN_TYPES = words(
     "claude codex gemini copilot qwen droid anthropic openai gemini-api ollama bedrock scripted"
 )

@@ -252,6 +252,18 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowSources:
+    """The texts that a workflow was read from, as they were then; all empty for one that is of no file.
+
+    ``files`` are pairs of a path and a text: the file, then what it extends, one by one. ``beside`` are the
+    files that these name, such as schemas: the path of the file, the name it gives, and the text.
+    """
+
+    files: tuple[tuple[str, str], ...] = ()
+    beside: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
     """The only thing that can be run, whether it came from a file or from a verb.
 
@@ -259,7 +271,8 @@ class Workflow:
     (with its parents' where it extends). ``steps`` keeps the file's order. ``positional_count`` is how many
     positional values there is a use for. ``collect``: `pytest --lok` runs it; ``by_name_only``: because it is
     said that it does not, not because a value is missing. ``allow_skip``: a run of it in which every step
-    was skipped is as good as a passed one. ``warnings`` are about what can be run, and is hardly meant;
+    was skipped is as good as a passed one. ``sources`` are the texts that it was read from.
+    ``warnings`` are about what can be run, and is hardly meant;
     ``remarks`` about what may be.
     """
 
@@ -283,6 +296,7 @@ class Workflow:
     rules: Mapping[str, Rule] = field(default_factory=dict)
     budget: Budget | None = None
     untrusted: UntrustedChanges = UntrustedChanges()
+    sources: WorkflowSources = field(default=WorkflowSources(), repr=False, compare=False)
     warnings: tuple[Problem, ...] = ()
     remarks: tuple[Problem, ...] = ()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import graphlib
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_lok.core.templates.scope import VisibleNames
@@ -20,6 +21,7 @@ from pytest_lok.core.workflow.model import (
     Step,
     UntrustedChanges,
     Workflow,
+    WorkflowSources,
 )
 from pytest_lok.core.workflow.source import SourceText, WorkflowFile
 from pytest_lok.core.workflow.step_keys import Read, ReaderContext, StepKeys
@@ -64,8 +66,8 @@ def parse_workflow(
     (``output_schema = "answer.json"``); OSError or ValueError where it cannot. In ``ci`` nobody reads
     what is about to become shell code, so ``unsafe_shell`` takes nothing but arguments.
     """
-    reader = WorkflowReader(source, parent)
-    written = reader.written_steps(backends, roles or {}, read, ci=ci)
+    reader = WorkflowReader(source, parent, read)
+    written = reader.written_steps(backends, roles or {}, ci=ci)
     steps = [step for keys in written if (step := read_step(keys)) is not None]
     reader.check(written)
     return reader.workflow(
@@ -85,7 +87,9 @@ class _AnyName(frozenset[str]):
 class WorkflowReader:
     """One workflow being read: its file first, then those it extends, one by one."""
 
-    def __init__(self, source: SourceText, parent: Parent) -> None:
+    def __init__(self, source: SourceText, parent: Parent, read: Read | None) -> None:
+        self._read = read
+        self._beside: dict[tuple[str, str], str] = {}
         self.files = [WorkflowFile(source)]
         # problems of a parent that is not even TOML
         self.problems: list[Problem] = []
@@ -97,7 +101,7 @@ class WorkflowReader:
             self.is_complete &= bool(file.document.steps) or not file.data.get("steps")
 
     def written_steps(
-        self, backends: Collection[str] | None, roles: Mapping[str, Role], read: Read | None, *, ci: bool
+        self, backends: Collection[str] | None, roles: Mapping[str, Role], *, ci: bool
     ) -> list[StepKeys]:
         """One per step, in the order of the parents, in which their children's replace them."""
         merged: dict[str | tuple[WorkflowFile, int], tuple[WorkflowFile, int]] = {}
@@ -129,7 +133,7 @@ class WorkflowReader:
             backends=backends,
             roles=roles,
             gate=self._inherited("gate"),
-            read=read,
+            read=self._read and partial(_remembering, self._read, self._beside),
             ci=ci,
         )
         return [StepKeys(file, index, context) for file, index in merged.values()]
@@ -189,6 +193,7 @@ class WorkflowReader:
             },
             budget=Budget(**budget.to_dict()) if budget else None,
             untrusted=_untrusted(self._inherited("untrusted")),
+            sources=_sources(self.files, self._beside),
             warnings=tuple(warning for file in self.files for warning in file.warnings),
             remarks=tuple(remark for file in self.files for remark in file.remarks),
         )
@@ -327,6 +332,18 @@ class WorkflowReader:
                 )
                 # without this arrow the next cycle comes to light
                 del graph[names[0]][names[1]]
+
+
+def _remembering(read: Read, beside: dict[tuple[str, str], str], path: str, source: SourceText) -> str:
+    beside[source.path, path] = text = read(path, source)
+    return text
+
+
+def _sources(files: Sequence[WorkflowFile], beside: Mapping[tuple[str, str], str]) -> WorkflowSources:
+    return WorkflowSources(
+        files=tuple((file.source.path, file.source.text) for file in files),
+        beside=tuple((path, name, text) for (path, name), text in beside.items()),
+    )
 
 
 def _is_switch(document: ArgumentDocument) -> bool:

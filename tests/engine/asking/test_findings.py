@@ -457,6 +457,9 @@ class Slow(Tree):
         await asyncio.sleep(60)
         return Comparison(base="main")
 
+    async def commits(self) -> tuple[str, str]:
+        return "", ""
+
     async def text_at_base(self, path: str) -> str | None:
         await asyncio.sleep(60)
         return None

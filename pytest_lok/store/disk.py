@@ -1,0 +1,78 @@
+"""Files that were written -> files that are on the disk, by a thread: no writer waits for the disk."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+
+class Disk:
+    """Brings files to the disk, one turn after the other.
+
+    What is written while the disk is busy goes with the next turn, so a slow disk takes few turns.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: set[Path] = set()
+        self._busy = False
+        self._failure: OSError | None = None
+        self._thread: threading.Thread | None = None
+
+    def request(self, file: Path) -> None:
+        """Begin to bring to the disk what was written to a file until now."""
+        with self._changed:
+            self._waiting.add(file)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="lok-disk", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        """Wait until all that was requested is on the disk; OSError if the disk has refused anything."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting and not self._busy)
+            if self._failure is not None:
+                raise self._failure
+
+    def close(self) -> None:
+        """Wait as ``wait`` does, then end the thread. A new request begins another one."""
+        try:
+            self.wait()
+        finally:
+            with self._changed:
+                thread, self._thread = self._thread, None
+                self._changed.notify_all()
+            if thread is not None:
+                thread.join()
+
+    def _run(self) -> None:
+        me = threading.current_thread()
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._thread is not me)
+                if not self._waiting:
+                    return
+                files, self._waiting = self._waiting, set()
+                self._busy = True
+            failure = None
+            for file in files:
+                try:
+                    _sync(file)
+                except FileNotFoundError:  # whoever removed it keeps nothing
+                    continue
+                except OSError as refused:
+                    failure = refused
+            with self._changed:
+                self._busy = False
+                self._failure = self._failure or failure
+                self._changed.notify_all()
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,133 @@
+"""A run of the command line -> its record; and a recorded run -> what reports read of it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pytest_lok.store.disk import Disk
+from pytest_lok.store.event_lines import encoded
+from pytest_lok.store.journal import Journal
+from pytest_lok.store.records import RecordedWorkflow
+
+if TYPE_CHECKING:
+    from pytest_lok.core.events import Event
+    from pytest_lok.core.trust.redaction import Redactor
+    from pytest_lok.core.workflow.model import Workflow
+    from pytest_lok.core.workflow.plan import Plan
+    from pytest_lok.reports.formats.reported_run import ReportedRun
+    from pytest_lok.store.records import RecordedRun
+    from pytest_lok.store.runs import RunDirectory
+    from pytest_lok.wiring.project import Project
+
+_STEM = 100  # characters of a file's name, where systems take 255 bytes
+_DIGITS = 12
+
+
+class RunRecorder:
+    """Records one run; ``failure`` says why its record is not whole, None where it is.
+
+    A disk that is full does not end a run that is paid for. A record that is not whole gets no end, so that
+    nobody takes it for green.
+    """
+
+    def __init__(self, directory: RunDirectory, plan: Plan, redactor: Redactor) -> None:
+        self._directory = directory
+        self._disk = Disk()
+        self.failure: OSError | None = None
+        stem = re.sub(r"[^A-Za-z0-9._-]", "_", plan.workflow.stem)[:_STEM]
+        digest = hashlib.sha256(plan.workflow.path.encode("utf-8", "surrogateescape")).hexdigest()
+        self._journal = Journal(directory.path / f"{stem}-{digest[:_DIGITS]}.jsonl", self._disk)
+        self._write(self._journal.open)
+        described = encoded(redactor.value(RecordedWorkflow.of(plan)), kind="workflow")
+        self._write(lambda: self._journal.append_document(described))
+
+    @classmethod
+    def begin(cls, project: Project, plan: Plan, redactor: Redactor, command: Sequence[str]) -> RunRecorder:
+        """Begin the record of a run; OSError where not even a temporary directory can be written."""
+        masked = redactor.value(tuple(command))
+        return cls(project.runs.new(command=masked, root=project.root), plan, redactor)
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run, which is the name of its directory."""
+        return self._directory.run_id
+
+    def warn(self, note: Callable[[str], None]) -> None:
+        """Say what is wrong with the record, if anything is."""
+        if self.failure is not None:
+            note(f"lok: error: the record of this run is not whole: {self.failure.strerror or self.failure}")
+        elif self._directory.is_elsewhere:
+            note(f"lok: .lok/runs cannot be written to, so this run is recorded in {self._directory.path}")
+
+    def note(self, event: Event) -> None:
+        """Record an event."""
+        self._write(lambda: self._journal.append(event))
+
+    def end(self, exit_code: int) -> int:
+        """End the record with this exit code; the code to exit with, 3 for a 0 whose record is not whole."""
+        self._write(self._disk.close)
+        self._write(lambda: self._directory.end(exit_code))
+        return exit_code or (0 if self.failure is None else 3)
+
+    def close(self) -> None:
+        """Let go of the record; without an end it is the record of a run that was killed. Idempotent."""
+        self._write(self._disk.close)
+        self._journal.close()
+        self._directory.close()
+
+    def _write(self, write: Callable[[], None]) -> None:
+        # after a first failure nothing is added: a line behind a cut one would not be read
+        if self.failure is None:
+            try:
+                write()
+            except OSError as failure:
+                self.failure = failure
+
+
+def recorded_workflow(recorded: RecordedWorkflow) -> Workflow | None:
+    """The workflow that a run was of, read from the record; None for one that is of no file.
+
+    None also where this version of lok reads its text in another way: then it was another workflow.
+    """
+    from dataclasses import replace
+
+    from pytest_lok.core.workflow.model import Gate, Origin
+    from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+    from pytest_lok.errors import WorkflowError
+
+    files = [
+        SourceText(text=text, path=path, stem=recorded.stem, origin=Origin(recorded.origin))
+        for path, text in recorded.sources.files
+    ]
+    beside = {(path, name): text for path, name, text in recorded.sources.beside}
+
+    def parent(_: str, child: SourceText) -> SourceText | None:
+        at = next(n for n, file in enumerate(files) if file is child) + 1
+        return files[at] if at < len(files) else None
+
+    def read(name: str, source: SourceText) -> str:
+        if (source.path, name) not in beside:
+            raise FileNotFoundError(name)
+        return beside[source.path, name]
+
+    if not files:
+        return None
+    with suppress(WorkflowError):
+        found = parse_workflow(files[0], parent=parent, read=read)
+        gate = None if recorded.gate is None else Gate(**recorded.gate)  # type: ignore[arg-type]
+        return replace(found, gate=gate)
+    return None
+
+
+def reported_run(run: RecordedRun) -> ReportedRun:
+    """A recorded run as reports read it, with the questions that it has asked."""
+    from pytest_lok.reports.formats.reported_run import ReportedRun
+
+    workflow = recorded_workflow(run.workflow) if run.workflow else None
+    asked = run.asked()
+    code = run.exit_code
+    return ReportedRun.of(run.result, workflow, code, lambda step: asked.get(step, ()))
