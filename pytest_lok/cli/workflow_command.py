@@ -52,7 +52,11 @@ class WorkflowCommand(OptionsCommand):
         """Parse as click does, with ``--unstaged`` of a true-or-false argument for ``--unstaged=true``."""
         declared = zip(self.workflow.args.values(), self.params, strict=False)
         flags = {spelling for argument, option in declared if argument.is_boolean for spelling in option.opts}
-        return super().parse_args(ctx, _with_bare_flags(args, flags))
+        try:
+            return super().parse_args(ctx, _with_bare_flags(args, flags))
+        except click.NoSuchOption as unknown:
+            _explain_task(self.workflow, unknown)
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the arguments of the workflow above the options of lok."""
@@ -138,6 +142,24 @@ class WorkflowGroup(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete options and verbs as click does, and names of workflows."""
         return [*super().shell_complete(ctx, incomplete), *complete_workflow(ctx, None, incomplete)]
+
+
+def _explain_task(workflow: Workflow, unknown: click.NoSuchOption) -> None:
+    """UsageError where a task of the settings hides a built-in workflow that has the option."""
+    from importlib.resources import files
+
+    from pytest_lok.core.workflow.model import Origin
+
+    if workflow.origin is not Origin.SETTINGS:
+        return
+    name = unknown.option_name.lstrip("-").replace("-", "_")
+    hidden = files("pytest_lok") / "workflows" / f"{workflow.stem}.toml"
+    if hidden.is_file() and f"[args.{name}]" in hidden.read_text(encoding="utf-8"):
+        raise UsageError(
+            f"{workflow.stem} is a task of {workflow.path}, and only the built-in `{workflow.stem}` has "
+            f"{unknown.option_name}",
+            hint=f"remove or rename [tasks.{workflow.stem}] to get it; it reports findings",
+        )
 
 
 def complete_workflow(

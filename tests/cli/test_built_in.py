@@ -461,3 +461,32 @@ def test_issues_of_a_hunt_are_opened_only_if_that_is_confirmed(repository: Proje
     done = repository.lok("hunt", ".", "--issues", "-y", "--issue-backend", "github")
     assert (done.code, "https://github.com/octo/cat/issues/77" in done.out) == (1, True)
     assert "eval(x)" in (repository.root / "gh.issue").read_text()
+    opened = next(line for line in (repository.root / "gh.log").read_text().splitlines() if "create" in line)
+    assert "--label" not in opened, "a repository need not have that label"
+
+
+def test_ci_of_a_merge_request_is_read_by_glab(project: Project) -> None:
+    project.write("lok.toml", SETTINGS)
+    said = {"iid": 12, "project_id": 5, "title": "Add x", "sha": "c", "source_branch": "a", "target_branch": "b",
+            "web_url": "https://gitlab.com/g/p/-/merge_requests/12", "author": {"username": "ada"},
+            "head_pipeline": {"id": 3}}  # fmt: skip
+    project.write("view.json", json.dumps(said))
+    jobs = [{"id": 9, "name": "test", "status": "failed", "web_url": "u", "allow_failure": False},
+            {"id": 8, "name": "lint", "status": "success", "web_url": "u", "allow_failure": False}]  # fmt: skip
+    project.write("jobs.json", json.dumps(jobs))
+    project.write(
+        "bin/glab",
+        """#!/bin/sh
+case "$*" in
+"mr view"*) cat view.json ;;
+*trace*) echo "AssertionError: 1 != 2" ;;
+*jobs*) cat jobs.json ;;
+*) echo '[]' ;;
+esac
+""",
+    ).chmod(0o755)
+    project.environ["PATH"] = f"{project.root}/bin:{project.environ['PATH']}"
+    done = project.lok("ci", "12", "--forge", "gitlab")
+    assert done.code == 0, done.err
+    assert "failure  test\nsuccess  lint" in done.out
+    assert "AssertionError: 1 != 2" in done.out

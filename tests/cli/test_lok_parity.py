@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import re
 import shlex
 import subprocess
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from tests.cli.projects import Project
 from tests.cli.test_built_in import GH
+from tests.cli.test_lok_files import CASES
 
+TESTS = Path(__file__).parents[1]
 PAGE = (Path(__file__).parents[2] / "docs" / "lok-parity.md").read_text()
 
 TASKS = """
@@ -39,6 +45,22 @@ replies = [
         ("gemini", ["security"]),
     )
 )
+INVENTORY = """
+ask hunt audit fix ci spec implement init report backends conduct debate suggest smart team doctor spawn run context
+diff pr explain workflow list validate -b -d -c -v -o -l -r -f -a -q -y --config --version --help --backend --no-cache
+--issues --issue-backend --yes --dry-run --no-verify --limit --since --pr --json --output --debate --agent --issue
+--query --unstaged --repo --focus
+defaults.parallel defaults.timeout command_wrapper max_rounds max_tokens enabled ttl_hours command args skip_lines
+api_key_env model backends.X.timeout tasks.X.backends prompts
+name extends continue_on_error depends_on when if shell apply_edits verify fix_retries retries retry_delay timeout
+for_each output_format min_deps_success consensus backend backends prompt description synthesis vote weighted_vote first
+json json_array jsonl lines text
+steps.X.output steps.X.field env.V arg.N workflow.backends item index
+contains equals not steps.X.success
+codex gemini claude ollama bedrock
+"""
+"""What lok's own sources have: commands, flags, keys, formats, templates, forms of conditions, backends."""
+
 WORKFLOWS = {
     "retried": '[[steps]]\nname = "s"\nshell = "echo {{ arg.1 }}"\n',
     "soft": """
@@ -66,7 +88,21 @@ TYPED = [
     ("lok ask -d . -b codex x", 0, "codex says"),
     ('lok ask -b codex ""', 2, "there is nothing to ask"),
     ("lok -v ask -b codex x", 0, "    > x\n"),
+    ('lok ask --backend gemini "Review caching approach in lib/cache.rb"', 0, "gemini says"),
+    ('lok ask --backend codex "Find dead code"', 0, "codex says"),
+    ('lok ask "Find N+1 queries in this codebase"', 0, "== claude =="),
+    ('lok ask "Find performance issues"', 0, "== claude =="),
     ('lok suggest "Find SQL injection vulnerabilities"', 0, "gemini"),
+    ('lok suggest "Find SQL injection"', 0, "gemini"),
+    ('lok smart "Security audit"', 0, "gemini says"),
+    ('lok team "Analyze this codebase for issues"', 0, "claude says"),
+    ('lok debate "async?"', 3, "No debate"),
+    ('lok debate "What\'s the best way to handle auth?"', 3, "No debate"),
+    ("lok doctor", 0, "3 backends ready"),
+    ("lok init", 0, "kept   lok.toml"),
+    ("lok run explain", 0, "claude says"),
+    ("lok run fix 123", 0, "#4 It breaks"),
+    ("lok run review-pr 123", 3, "Add x"),
     ('lok smart "Find N+1 queries"', 0, "codex says"),
     ('lok team "analyze"', 0, "claude says"),
     ("lok hunt .", 0, "== n+1 == codex\ncodex says\n\n== dead-code == codex\ncodex says"),
@@ -105,6 +141,7 @@ TYPED = [
     ("lok run soft", 0, "branch"),
     ("lok run empty", 0, "for_each has no items"),
     ("lok context", 0, "# Project"),
+    ("lok hunt . --issues -y", 2, "only the built-in `hunt` has --issues"),
 ]
 
 
@@ -120,6 +157,11 @@ def house(project: Project) -> Project:
     for words in (("init", "-q"), ("add", "src"), (*author, "commit", "-qm", "one")):
         subprocess.run(("git", *words), cwd=project.root, check=True, capture_output=True)
     return project
+
+
+def git(project: Project, *words: str) -> str:
+    done = subprocess.run(("git", *words), cwd=project.root, check=True, capture_output=True, text=True)
+    return done.stdout
 
 
 @pytest.mark.parametrize(("line", "code", "fragment"), TYPED, ids=[line for line, _, _ in TYPED])
@@ -142,13 +184,110 @@ def test_all_answer_as_in_lok_and_each_under_its_name(house: Project, line: str)
         assert "\n\n".join(f"== {name} ==\n{name} says" for name in names) in done.out
 
 
+def test_the_second_name_of_the_program_is_there() -> None:
+    names = {it.name: it.value for it in metadata.entry_points(group="console_scripts")}
+    assert names["lokomotiv"] == names["lok"] == "pytest_lok.cli.main:main"
+
+
+def test_code_that_an_issue_names_stays_in_the_project_and_in_its_file(house: Project) -> None:
+    house.write("../secret.py", "PASSWORD = 1\n")
+    named = "see src/app.py:1, src/app.py:9999, ../secret.py:1 and /etc/passwd:1"
+    house.write("bin/gh", GH.replace('"body": "b", "comments": []}', f'"body": "{named}", "comments": []}}'))
+    done = house.lok("context", "--issue", "4")
+    assert done.code == 0, done.err
+    assert "x = 1" in done.out
+    assert "PASSWORD" not in done.out
+    assert "root:" not in done.out
+
+
+def test_a_log_is_cut_between_characters_and_fetched_once(house: Project) -> None:
+    house.write("log", "é" * 30_000 + "the end\n")
+    house.write("bin/gh", GH.replace('echo "no such run" >&2; exit 1', "cat log"))
+    done = house.lok("forge", "logs", "45")
+    assert done.code == 0, done.err
+    assert done.out.startswith("== test\né")
+    assert done.out.rstrip("\n").endswith("éthe end")
+    assert (house.root / "gh.log").read_text().count("run view") == 1
+
+
+def test_implement_commits_nothing(house: Project) -> None:
+    new = "# permission: let me say so\ny = 2\n"
+    edit = json.dumps({"edits": [{"file": "src/new.py", "old": "", "new": new}], "summary": "s"})
+    house.write(
+        "lok.toml", f'[backends.a]\ntype = "scripted"\n[[backends.a.replies]]\nreply = {json.dumps(edit)}\n'
+    )
+    house.write(".arf/specs/01-x/01-y.arf", 'title = "t"\nfile = "src/new.py"\ntask = "do"\n')
+    house.write("staged.py", "s = 1\n")
+    git(house, "add", "staged.py")
+    assert house.lok("implement", "--no-verify", "-b", "a").code == 0
+    assert (house.root / "src/new.py").read_text() == new
+    assert git(house, "log", "--oneline").count("\n") == 1
+    assert git(house, "diff", "--cached", "--name-only") == "staged.py\n"
+
+
+def test_uncommitted_is_staged_or_not(house: Project) -> None:
+    house.write("src/app.py", "x = 2\n")
+    git(house, "add", "src")
+    house.write("src/app.py", "x = 3\n")
+    for words, seen in ((["diff"], "x = 2"), (["diff", "--unstaged"], "x = 3")):
+        text = house.lok(*words, "--json").document["steps"]["change"]["output"]
+        assert [f"+{it}" in text for it in ("x = 2", "x = 3")] == [it == seen for it in ("x = 2", "x = 3")]
+
+
+def test_args_of_llm_mux_get_the_mapping(house: Project) -> None:
+    house.workflow("w", '[[steps]]\nname = "a"\nshell = "echo {{ args.name }}"\n')
+    done = house.lok("run", "w")
+    assert (done.code, "did you mean `arg`?" in done.err) == (2, True)
+
+
 def test_the_error_branch_of_the_article_is_taken(house: Project) -> None:
     prompts = house.lok("-v", "run", "soft").err
     assert "> RECOVER" in prompts
 
 
+ROWS = [
+    [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+    for line in PAGE.splitlines()
+    if line.startswith("| ") and line.count(" | ") >= 2
+]
+
+
+def _tests_of(path: str) -> set[str]:
+    tree = ast.parse((TESTS / path).read_text())
+    found = {it.name for it in tree.body if isinstance(it, ast.FunctionDef | ast.AsyncFunctionDef)}
+    for group in (it for it in tree.body if isinstance(it, ast.ClassDef)):
+        found |= {f"{group.name}::{it.name}" for it in ast.walk(group) if isinstance(it, ast.FunctionDef)}
+    return found
+
+
+def test_each_row_of_the_page_names_a_test_that_is_there() -> None:
+    rows = [row for row in ROWS if row[-1] not in ("test", "rows") and not row[-1].isdigit()]
+    assert len(rows) > 300
+    known: dict[str, set[str]] = {}
+    for row in rows:
+        named = row[-1].strip("`")
+        if named == "none yet":
+            assert row[-2] == "not yet", row
+        elif named == "typed":
+            spans = [it.removeprefix("lok ") for it in re.findall(r"`([^`]+)`", " ".join(row[:2]))]
+            assert any(span in line for span in spans for line, _, _ in TYPED), row
+        elif named.startswith("case "):
+            assert named.removeprefix("case ") in CASES, row
+        else:
+            path, _, name = named.partition("::")
+            assert name in known.setdefault(path, _tests_of(path)), row
+
+
+def test_nothing_that_lok_has_is_missing_on_the_page() -> None:
+    """Each command with its flags, each key, template and form of a condition: as lok's source has them."""
+    spans = " ".join(re.findall(r"`([^`]+)`", PAGE))
+    missing = [it for it in INVENTORY.split() if not re.search(rf"(?<![\w-]){re.escape(it)}(?![\w-])", spans)]
+    assert missing == []
+
+
 def test_each_verdict_of_the_page_is_counted_right() -> None:
-    rows = [line.rsplit("|", 2)[1].strip() for line in PAGE.splitlines() if line.count(" | ") >= 3]
+    compared = PAGE.partition("## Defects of lok")[0]
+    rows = [line.rsplit("|", 3)[1].strip() for line in compared.splitlines() if line.count(" | ") >= 4]
     counted = {
         cells[1].strip(): int(cells[3])
         for line in PAGE.splitlines()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,9 +25,10 @@ argv = ["echo", "looked"]
 class Site:
     """A server on loopback; ``pages`` maps a path to its text, or to the URL it redirects to."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, server: ThreadingHTTPServer) -> None:
         self.pages: dict[str, str] = {}
-        self.url = f"http://127.0.0.1:{port}"
+        self.server = server
+        self.url = f"http://127.0.0.1:{server.server_port}"
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ def site() -> Iterator[Site]:
             """Nothing: a test's output is its own."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served = Site(server.server_port)
+    served = Site(server)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield served
@@ -65,6 +68,39 @@ def test_it_is_shown_written_pinned_and_runs(project: Project, site: Site) -> No
     assert "replaces" not in done.err
     assert (project.root / ".lok/workflows/rails-audit.toml").read_text() == FLOW
     assert f'source = "{site.url}/rails-audit.toml"' in (project.root / "lok.lock").read_text()
+    assert project.lok("run", "rails-audit").out == "looked\n"
+
+
+def test_it_comes_over_https_and_runs(
+    project: Project, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    words = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "1",
+        "-subj",
+        "/CN=localhost",
+    ]
+    words += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    if subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("openssl makes no certificate here")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    site.server.socket = context.wrap_socket(site.server.socket, server_side=True)
+    site.pages = {"/rails-audit.toml": FLOW}
+    url = f"https://localhost:{site.server.server_port}/rails-audit.toml"
+    stranger = project.lok("workflow", "install", url, "--yes")
+    assert (stranger.code, "cannot be fetched" in stranger.err) == (3, True), "nobody vouches for it"
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    done = project.lok("workflow", "install", url, "--yes")
+    assert done.code == 0, done.err
+    assert f'source = "{url}"' in (project.root / "lok.lock").read_text()
     assert project.lok("run", "rails-audit").out == "looked\n"
 
 
