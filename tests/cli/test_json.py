@@ -37,6 +37,8 @@ BACKENDS = {
     "bob": [{"reply": "well"}],
 }
 DOCUMENTS = {
+    "comment": "comment {run} --pr 12 --dry-run",
+    "dismiss": "dismiss ab12 --reason x --author a",
     "ask": "ask -b bob hi",
     "smart": "smart hi",
     "team": "team hi",
@@ -58,8 +60,6 @@ DOCUMENTS = {
     "workflow remove": "workflow remove other",
     "gate": "gate mine --staged",
     "baseline": "baseline review",
-    "comment": "comment one --pr 12 --dry-run",
-    "dismiss": "dismiss ab12 --reason x --author a",
     "parts": "parts src",
     "forge pr": "forge pr 1",
     "forge diff": "forge diff 1",
@@ -121,8 +121,6 @@ def house(project: Project, tmp_path: Path) -> Project:
     project.write("bin/gh", GH).chmod(0o755)
     project.environ["PATH"] = f"{project.root}/bin:{project.environ['PATH']}"
     project.environ["XDG_CACHE_HOME"] = str(tmp_path / "cache")
-    runs = project.root / ".lok" / "runs"
-    (runs / record(project, finding(fingerprint="ab12"))).rename(runs / "one")
     author = ("-c", "user.name=a", "-c", "user.email=a@b")
     for words in (("init", "-q", "-b", "main"), ("add", "-A"), (*author, "commit", "-qm", "one")):
         subprocess.run(("git", *words), cwd=project.root, check=True, capture_output=True)
@@ -135,9 +133,10 @@ def test_stdout_is_one_document_whose_keys_stand_on_the_page(
     table = dict(
         re.findall(r"^\| `lok ([a-z -]+)` \| (.*) \|$", PAGE.split("## The JSON of each verb")[1], re.M)
     )
+    run = record(house, finding(fingerprint="ab12"))
     for name, line in DOCUMENTS.items():
         monkeypatch.setattr("sys.stdin", io.StringIO("[]"))
-        done = house.lok(*line.split(), "--json")
+        done = house.lok(*line.format(run=run).split(), "--json")
         document = done.document  # json.loads of all of stdout
         assert "error" not in document, (name, document)
         keys = set(document if isinstance(document, dict) else document[0] if document else ())
