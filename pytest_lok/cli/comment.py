@@ -100,7 +100,7 @@ def _unplaced(result: RunResult, there: ReviewForge, commit: str) -> str:
     """Why nobody knows which lines are meant, "" if that is known; LokError where others were judged."""
     from pytest_lok.core.findings.bases import is_id
 
-    head, judged = there.head(), str(getattr(result, "head", "")) or commit
+    head, judged = there.head(), result.head or commit
     if commit and judged != commit:
         raise UsageError(
             f"the run has judged {judged[:12]}, and not {commit[:12]}", hint="leave out --commit"

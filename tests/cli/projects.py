@@ -79,7 +79,7 @@ class Project:
             process.communicate()
 
 
-def record(project: Project, *findings: Finding, time: float = 1.0) -> str:
+def record(project: Project, *findings: Finding, time: float = 1.0, head: str = "") -> str:
     """A recorded run with these findings; its name."""
     folder = RunStore(project.root / ".lok" / "runs").new(command=["lok", "run", "review"], root=project.root)
     step = StepResult(name="review", outcome=Outcome.FAILED, reason="no", findings=findings)
@@ -92,6 +92,7 @@ def record(project: Project, *findings: Finding, time: float = 1.0) -> str:
             path="",
             sha256="",
             time=time,
+            head=head,
             steps=names,
             selected=(),
             leaves=names,

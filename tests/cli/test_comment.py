@@ -44,9 +44,9 @@ class Site:
         project.environ["PATH"] = self.there.environ["PATH"]
         self.runs = 0
 
-    def run(self, *findings: Finding) -> str:
+    def run(self, *findings: Finding, head: str = "") -> str:
         self.runs += 1
-        return record(self.project, *findings, time=float(self.runs))
+        return record(self.project, *findings, time=float(self.runs), head=head)
 
     def comment(self, name: str, *more: str, commit: str = HEAD) -> Done:
         words = ["--commit", commit] if commit else []
@@ -133,6 +133,15 @@ def test_a_commit_that_was_not_judged_is_not_commented_on(hub: Site) -> None:
     assert hub.comment(name, commit="f" * 40).code == 3
     assert hub.comment(name, commit="d" * 40).code == 0
     assert hub.lines() == [(1, False)]
+
+
+def test_the_record_knows_which_commit_was_judged(hub: Site) -> None:
+    name = hub.run(reported(1), head=HEAD)
+    assert hub.comment(name, commit="").code == 0
+    assert hub.lines() == [(1, False)]
+    done = hub.comment(name, commit="d" * 40)
+    assert (done.code, "has judged cccccccccccc, and not dddddddddddd" in done.err) == (2, True)
+    assert hub.comment(hub.run(reported(1), head="d" * 40), commit="").code == 3
 
 
 def test_without_a_commit_no_line_is_meant(hub: Site) -> None:
@@ -226,7 +235,7 @@ def test_a_run_that_did_not_end_resolves_nothing(hub: Site) -> None:
     journal.with_name("end.json").unlink()
     assert hub.comment(name).code == 0
     assert hub.lines() == [(1, False)]
-    assert "the run did not end" in hub.body()
+    assert "the process was killed before the run ended" in hub.body()
 
 
 @pytest.mark.parametrize(
