@@ -41,6 +41,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"pytest_lok"}
     assert "pytest_lok/py.typed" in names
+    assert {"pytest_lok/reports/page/style.css", "pytest_lok/reports/page/page.js"} <= {*names}
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     shipped = {path.name for path in (ROOT / "pytest_lok" / "workflows").glob("*.toml")}
     assert shipped

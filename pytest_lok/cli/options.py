@@ -144,8 +144,8 @@ _SPECS: Mapping[str, _Spec] = {
     ),
     "reports": _Spec(
         ("--report",),
-        "Write a report of the run to this file; KIND: sarif, junit, markdown, gitlab, jsonl or github. "
-        "Repeat for several. `none` writes none that GitHub or GitLab would get by itself.",
+        "Write a report of the run to this file; KIND: sarif, junit, html, markdown, gitlab, jsonl or "
+        "github. Repeat for several. `none` writes none that GitHub or GitLab would get by itself.",
         {"multiple": True, "metavar": "KIND=PATH"},
     ),
     "reason": _Spec(("--reason",), "Why it is accepted; stands in the file.", {"metavar": "TEXT"}),

@@ -10,18 +10,18 @@ from pytest_lok.reports.untrusted import escape_untrusted
 _NO_CHARACTERS = late_regex("[\ufdd0-\ufdef\ufffe\uffff]")  # neither XML nor HTML takes them
 
 
-def element(name: str, *children: str, **attributes: str | float | bool | None) -> Markup:
+def element(tag: str, /, *children: str, **attributes: str | float | bool | None) -> Markup:
     """``<name attribute="value">children</name>``: only what is Markup already stands there as it is.
 
     ``class_`` is the attribute ``class``, ``stroke_width`` is ``stroke-width``. True is an attribute without
     a value; one that is None, False or "" is left out.
     """
-    return Markup(f"{_opened(name, attributes)}{joined(*children)}</{name}>")  # noqa: S704 - of escaped parts
+    return Markup(f"{_opened(tag, attributes)}{joined(*children)}</{tag}>")  # noqa: S704 - of escaped parts
 
 
-def void(name: str, **attributes: str | float | bool | None) -> Markup:
+def void(tag: str, /, **attributes: str | float | bool | None) -> Markup:
     """An element of HTML that has no children and no end, such as ``<meta>``."""
-    return Markup(_opened(name, attributes))  # noqa: S704 - of escaped parts
+    return Markup(_opened(tag, attributes))  # noqa: S704 - of escaped parts
 
 
 def joined(*children: str) -> Markup:
@@ -37,8 +37,8 @@ def neutral(text: str) -> Markup:
     return escape(_NO_CHARACTERS.sub(lambda found: f"\\u{ord(found.group()):04x}", said))
 
 
-def _opened(name: str, attributes: dict[str, str | float | bool | None]) -> str:
-    said = [f"<{name}"]
+def _opened(tag: str, attributes: dict[str, str | float | bool | None]) -> str:
+    said = [f"<{tag}"]
     for key, value in attributes.items():
         spelled = key.rstrip("_").replace("_", "-")
         if value is True:

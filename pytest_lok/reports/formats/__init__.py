@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_lok.reports.formats.reported_run import ReportedRun
 
-KINDS = ("sarif", "junit", "markdown", "gitlab", "jsonl", "github")
+KINDS = ("sarif", "junit", "html", "markdown", "gitlab", "jsonl", "github")
 """The kinds of reports; each has a module of its name."""
 
 

@@ -47,9 +47,18 @@ def _github(text: str) -> bool:
     return "::error " not in text and last.startswith(("passed", "soft", "skipped"))
 
 
+def _html(text: str) -> bool:
+    (kind,) = re.findall(r'<header class="banner ([^"]*)"', text)
+    (verdict,) = re.findall(r'class="verdict">([^<]*)<', text)
+    looks = kind in ("passed", "soft", "skipped")
+    assert looks == (verdict in ("passed", "soft", "skipped"))
+    return looks
+
+
 LOOKS_GREEN: Mapping[str, Callable[[str], bool]] = {
     "sarif": _sarif,
     "junit": _junit,
+    "html": _html,
     "markdown": _markdown,
     "gitlab": _gitlab,
     "jsonl": _jsonl,

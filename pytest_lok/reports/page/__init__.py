@@ -1,0 +1,1 @@
+"""A run -> the parts of its page in HTML; ``formats/html.py`` puts them together."""
