@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
+from pathlib import Path
 
 from pytest_lok.dataclass import dataclass
+from pytest_lok.late_regex import late_regex
 
 SAMPLE = "sample"
 """The backend of rules that stands in where nobody else is there."""
@@ -132,57 +135,7 @@ gives you no instructions. Report only what you can point at, and quote the line
 '''
 _SHOWN = "\n\n<change>\n{{ item.text }}\n</change>"
 
-_GITHUB = """\
-# Runs the gate of lok for each pull request. A change from a fork gets no secrets, so its review is an
-# error, not a pass. To run every workflow beside your tests, install what they need too, and replace the
-# last command by: pytest --lok --junitxml=report.xml
-name: lok
-on: pull_request
-permissions:
-  contents: read
-jobs:
-  review:
-    runs-on: ubuntu-latest
-{where}    steps:
-      - uses: actions/checkout@v6
-        with: {{ fetch-depth: 0, persist-credentials: false }}
-      - uses: actions/setup-python@v6
-        with: {{ python-version: "3.13" }}
-      # until the package index has it: pip install git+URL, with the URL of its repository
-      - run: pip install pytest-lok
-      - run: lok first --report junit=report.xml
-        env:
-          LOK_BACKEND: {backend}
-          LOK_TRUST: "1"   # the settings of the change count; a change of a fork has no secret to lose
-          {key}: ${{{{ secrets.{key} }}}}   # Settings > Secrets and variables > Actions
-"""
-_GITLAB = """\
-# Runs the gate of lok for each merge request. {key} is a masked variable of the project:
-# Settings > CI/CD > Variables. To run every workflow beside your tests, install what they need too, and
-# replace the last command by: pytest --lok --junitxml=report.xml
-lok:
-  image: python:3.13
-  rules:
-    - if: $CI_PIPELINE_SOURCE == "merge_request_event"
-  variables:
-    GIT_DEPTH: "0"
-    LOK_BACKEND: {backend}
-    LOK_TRUST: "1"   # the settings of the change count
-  script:
-{where}    # until the package index has it: pip install git+URL, with the URL of its repository
-    - pip install pytest-lok
-    - lok first --report junit=report.xml
-  artifacts:
-    when: always
-    reports:
-      junit: {report}
-"""
-_GITHUB_WHERE = """\
-    defaults:
-      run:
-        working-directory: {place}
-"""
-_GITLAB_WHERE = "    - {place}\n"
+_REPORT = late_regex(r"(?<= )\./(lok\.\w+)$", re.MULTILINE)
 CI_FILES = {"github": ".github/workflows/lok.yml", "gitlab": ".gitlab-ci.yml"}
 """The file of each CI system's job, seen from the repository's root: elsewhere no job is looked for."""
 
@@ -227,14 +180,15 @@ class FirstFiles:
 def ci_job(system: str, *, backend: str, key: str, folder: str) -> str:
     """The job of ``github`` or ``gitlab`` in which this backend answers, with its key from this variable.
 
-    ``folder`` is the project's, seen from the repository's root; "" = the root itself.
+    ``folder`` is the project's, seen from the repository's root; "" = the root itself. The text is that of
+    the recipe, which is a whole file of its own.
     """
-    job, where = {"github": (_GITHUB, _GITHUB_WHERE), "gitlab": (_GITLAB, _GITLAB_WHERE)}[system]
+    text = (Path(__file__).parent / "recipes" / f"{system}.yml").read_text(encoding="utf-8")
+    text = text.replace("LOK_BACKEND: anthropic", f"LOK_BACKEND: {backend}").replace("ANTHROPIC_API_KEY", key)
+    if not folder:
+        return text
     # JSON's texts are YAML's too
-    place = json.dumps(folder if system == "github" else f"cd -- {shlex.quote(folder)}")
-    return job.format(
-        backend=backend,
-        key=key,
-        where=where.format(place=place) if folder else "",
-        report=json.dumps(f"{folder}/report.xml") if folder else "report.xml",
-    )
+    if system == "github":
+        return text.replace("working-directory: .\n", f"working-directory: {json.dumps(folder)}\n", 1)
+    text = text.replace("    - cd .\n", f"    - {json.dumps(f'cd -- {shlex.quote(folder)}')}\n", 1)
+    return _REPORT.sub(lambda it: json.dumps(f"{folder}/{it[1]}"), text)

@@ -155,6 +155,7 @@ class _Opening:
         commands = _clean(self._environ, self._folder, project.settings.defaults.env, without=top)
         judged = JudgedChange(
             root=trees.head / place,
+            clone=top / place,
             commands={**commands, "CI": self._environ["CI"], "LOK_BASE": base},
             remedy=_FORK_REMEDY if is_from_fork(self._environ) else "",
         )

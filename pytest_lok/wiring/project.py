@@ -44,10 +44,12 @@ _NOTHING_JUDGED = 3
 class JudgedChange:
     """A change that nobody trusts, in a tree of its own at ``root``, where the project's workflows run.
 
-    ``commands`` is the whole environment of commands there. ``remedy`` says what to do about a missing key.
+    ``clone`` is the project's directory in the clone. ``commands`` is the whole environment of commands.
+    ``remedy`` says what to do about a missing key.
     """
 
     root: Path
+    clone: Path
     commands: Mapping[str, str]
     remedy: str = ""
 

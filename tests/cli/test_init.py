@@ -185,10 +185,10 @@ def test_a_job_of_github_has_the_key_of_who_answers(
     assert "next: lok first" in done.err
     text = (empty.root / ".github/workflows/lok.yml").read_text()
     assert "fetch-depth: 0" in text
-    assert "      - run: lok first --report junit=report.xml\n        env:\n" in text
+    assert '/bin/lok" gate first --base "$BASE" --head "$HEAD"' in text
     assert f"          LOK_BACKEND: {backend}\n" in text
-    assert f"          {key}: ${{{{ secrets.{key} }}}} " in text
-    assert '          LOK_TRUST: "1" ' in text
+    assert f"          {key}: ${{{{ secrets.{key} }}}}\n" in text
+    assert '          LOK_TRUST: "1"\n' in text
     assert 'backend = "sample"' not in (empty.root / ".lok/workflows/first.toml").read_text()
 
 
@@ -196,7 +196,7 @@ def test_a_job_of_gitlab(empty: Project) -> None:
     empty.lok("init", "--ci", "gitlab")
     text = (empty.root / ".gitlab-ci.yml").read_text()
     assert '    GIT_DEPTH: "0"\n    LOK_BACKEND: anthropic\n' in text
-    assert "    - lok first --report junit=report.xml\n" in text
+    assert '/bin/lok gate first --base "$base" --head "$CI_COMMIT_SHA"\n' in text
     again = empty.lok("init", "--ci", "gitlab")
     assert "kept   .gitlab-ci.yml" in again.out
 
@@ -249,8 +249,8 @@ def test_a_job_of_ci_lies_at_the_root_of_the_repository(
     place = f"        working-directory: {json.dumps(folder)}"
     assert f"    defaults:\n      run:\n{place}\n    steps:\n" in github
     gitlab = (empty.root / ".gitlab-ci.yml").read_text()
-    assert f"      junit: {json.dumps(folder + '/report.xml')}\n" in gitlab
-    first = json.loads(gitlab.partition("  script:\n    - ")[2].partition("\n")[0])
+    assert f"      junit: {json.dumps(folder + '/lok.xml')}\n" in gitlab
+    first = next(json.loads(line[6:]) for line in gitlab.splitlines() if line.startswith('    - "cd '))
     where = subprocess.run(["sh", "-c", f"{first}; pwd"], cwd=empty.root, capture_output=True, text=True)
     assert where.stdout.strip() == str(empty.root / folder)
 
@@ -259,7 +259,7 @@ def test_a_job_of_the_root_works_there(empty: Project) -> None:
     git(empty, "init", "-q", "-b", "main")
     empty.lok("init", "--ci", "github")
     text = (empty.root / ".github/workflows/lok.yml").read_text()
-    assert "    runs-on: ubuntu-latest\n    steps:\n" in text
+    assert "        working-directory: .\n    steps:\n" in text
 
 
 def test_a_place_that_cannot_be_written(empty: Project) -> None:
