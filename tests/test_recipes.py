@@ -21,6 +21,7 @@ from ruamel.yaml import YAML
 
 from pytest_lok.cli.main import main
 from tests.fake_llm_api import FakeLLM
+from tests.workspace.test_forge_reviews import There
 
 ROOT = Path(__file__).parents[1]
 RECIPES = ROOT / "pytest_lok" / "cli" / "recipes"
@@ -39,6 +40,7 @@ FINDING = [
         "message": "Parse it.", "path": "app.py", "line": 2, "evidence": "eval(input())",
     }
 ]  # fmt: skip
+REPO = "octo/cat"
 BAD = {"app.py": "x = 1\ny = eval(input())\n"}
 FIXED = {"app.py": "x = 1\ny = int(input())\n"}
 
@@ -126,6 +128,7 @@ class Forge:
         for system in ("github", "gitlab"):
             assert main(["--dir", str(self.work), "init", "--ci", system], self.environ) == 0
         self.base = self.commit("main")
+        self.there = There(folder / "there", "gh")
 
     def git(self, *words: str | Path, cwd: Path | None = None) -> str:
         done = subprocess.run(
@@ -189,17 +192,9 @@ def forge(tmp_path: Path) -> Iterator[Forge]:
         for name in ("python", "python3"):
             made.tool(name, f'test "$1 $2 $3" = "-I -m venv" || exit 9\n{install}')
         made.tool("pip", 'test "$*" = "install --quiet pytest-lok" || exit 9\n')
-        made.tool(
-            "gh",
-            f"""printf '%s\\n' "$*" >> {made.folder}/gh.log
-case "$*" in
-  *headRefOid*) cat {made.folder}/head ;;
-  *comments*) printf '{{"number": 7, "url": "https://github.com/o/r/pull/7", "comments": []}}' ;;
-  *"pr comment"*) cat > {made.folder}/comment; echo https://github.com/o/r/pull/7#issuecomment-1 ;;
-  *) exit 9 ;;
-esac
-""",
-        )
+        # each call names the repository, and the fake forge has only that one
+        named = f'test "$word" = "--repo={REPO}" || set -- "$@" "$word"'
+        made.tool("gh", f'for word; do shift; {named}; done\nexec {made.folder / "there/bin/gh"} "$@"\n')
         yield made
 
 
@@ -212,13 +207,13 @@ class GitHubJob:
         self.clone = forge.clone(name, head)
         self.temp = forge.folder / "temp" / name
         self.temp.mkdir()
-        (forge.folder / "head").write_text(f"{head}\n")
+        forge.there.set(head=head, diff=forge.git("diff", f"{forge.base}...{head}") + "\n")
         sides = {"base": forge.base, "head": head}
-        change = {side: {"sha": sha, "repo": {"full_name": "o/r"}} for side, sha in sides.items()}
+        change = {side: {"sha": sha, "repo": {"full_name": REPO}} for side, sha in sides.items()}
         self.github = {
-            "event": {"pull_request": {**change, "number": 7}},
+            "event": {"pull_request": {**change, "number": 12}},
             "token": "token",
-            "repository": "o/r",
+            "repository": REPO,
             "event_name": "pull_request",
         }
         (self.temp / "event.json").write_text(json.dumps(self.github["event"]))
@@ -233,6 +228,7 @@ class GitHubJob:
                 "RUNNER_TEMP": str(self.temp),
                 "GITHUB_ACTIONS": "true",
                 "GITHUB_EVENT_NAME": "pull_request",
+                "GITHUB_STEP_SUMMARY": str(self.temp / "summary.md"),
                 "GITHUB_EVENT_PATH": str(self.temp / "event.json"),
                 "GITHUB_BASE_REF": "main",
                 **{name: self.value(str(text)) for name, text in step.get("env", {}).items()},
@@ -273,15 +269,20 @@ def test_a_pull_request_with_an_injection_is_red_and_its_fix_green(forge: Forge)
     assert "text becomes code" in (reports / "lok.md").read_text()
     assert all("sk-canary" not in file.read_text() for file in reports.iterdir())
 
-    assert [it.returncode for it in bad.run("comment")] == [0, 0]
-    said = (forge.folder / "comment").read_text()
-    assert said.startswith("<!-- lok first -->\n")
+    done = bad.run("comment")
+    assert [it.returncode for it in done] == [0, 0], done[-1].stderr
+    (said,) = forge.there.bodies()
     assert "text becomes code" in said
+    assert [(it["path"], it["line"]) for it in forge.there.load()["threads"]] == [("app.py", 2)]
 
     good = GitHubJob(forge, "good", forge.change("good", FIXED))
     done = good.run("review")
     assert [it.returncode for it in done] == [0, 0], done[-1].stderr
     assert json.loads((good.temp / "reports/lok.sarif").read_text())["runs"][0]["results"] == []
+    assert [it.returncode for it in good.run("comment")] == [0, 0]
+    (again,) = forge.there.bodies()
+    assert "text becomes code" not in again, "one comment, in the place of the last one"
+    assert [it["resolved"] for it in forge.there.load()["threads"]] == [True]
 
 
 def test_a_change_that_switches_the_gate_off_is_red(forge: Forge) -> None:
@@ -309,11 +310,11 @@ def test_a_change_that_switches_the_gate_off_is_red(forge: Forge) -> None:
 def test_a_pull_request_that_has_moved_on_gets_no_comment(forge: Forge) -> None:
     job = GitHubJob(forge, "good", forge.change("good", FIXED))
     job.run("review")
-    (forge.folder / "head").write_text("f" * 40)
+    forge.there.set(head="f" * 40)
     done = job.run("comment")
-    assert [it.returncode for it in done] == [0, 0]
-    assert "its own run comments" in done[-1].stdout
-    assert not (forge.folder / "comment").exists()
+    assert [it.returncode for it in done] == [0, 3]
+    assert "the pull request is at ffffffffffff now" in done[-1].stderr
+    assert forge.there.bodies() == []
 
 
 def test_what_lies_in_the_change_is_not_imported_by_the_parts_that_install(forge: Forge) -> None:

@@ -135,6 +135,7 @@ def _judge(call: Invocation, project: Project, plan: Plan, judged: JudgedProject
     if not (call.options.quiet or call.options.json):
         what = "what is staged" if call.options.staged else judged.head[:12]
         call.terminal.note(f"judging {what} by {plan.workflow.stem} of {judged.base[:12]}")
+        call.terminal.note(f"recorded below {project.runs.folder}")
     if not judged.findings:
         return run_plan(call, project, plan)
     workflow = plan.workflow

@@ -162,12 +162,20 @@ class Project:
         return replace(self, cached=wanted)
 
     @property
+    def place(self) -> Path:
+        """The directory that people know it by: that of the clone where a change is judged."""
+        return self.judged.clone if self.judged else self.root
+
+    @property
     def runs(self) -> RunStore:
-        """The records of its runs: in ``.lok/runs``, or with the user's state if it is no project yet."""
+        """The records of its runs: in ``.lok/runs``, or with the user's state if it is no project yet.
+
+        Those about changes that nobody trusts are with the user's state too: a change may bring a directory.
+        """
         folder = self.root / ".lok" / "runs"
         # a directory that nobody has marked must not become a project because somebody asks there
-        if not is_marked(self.root):
-            name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:32]
+        if self.judged is not None or not is_marked(self.root):
+            name = hashlib.sha256(os.fsencode(self.place)).hexdigest()[:32]
             folder = state_dir(self.environ) / "runs" / name
         return self.run_store(folder)
 

@@ -49,7 +49,7 @@ class RunRecorder:
     def begin(cls, project: Project, plan: Plan, redactor: Redactor, command: Sequence[str]) -> RunRecorder:
         """Begin the record of a run; OSError where not even a temporary directory can be written."""
         masked = redactor.value(tuple(command))
-        return cls(project.runs.new(command=masked, root=project.root), plan, redactor)
+        return cls(project.runs.new(command=masked, root=project.place), plan, redactor)
 
     @property
     def run_id(self) -> str:
