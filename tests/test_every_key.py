@@ -385,6 +385,12 @@ CASES = [
         effect=lambda s: s.outcomes == {E},
     ),
     Case(
+        key="effects",
+        lines={"effects": "true"},
+        kinds=("shell", "argv"),
+        effect=lambda s: any(isinstance(it, StepStarted) and it.effects for it in s.ran.events),
+    ),
+    Case(
         key="unsafe_shell",
         lines={"unsafe_shell": "true", "shell": '"{{ env.CODE }}"'},
         other={"shell": '"{{ env.CODE }}"'},

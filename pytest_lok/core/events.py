@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import field, replace
 from typing import Literal, TypeAlias
 
 from pytest_lok.core.history import FailedAttempt, StepHistory
@@ -12,11 +12,42 @@ from pytest_lok.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedStep:
+    """What an earlier run has recorded of a step.
+
+    ``result`` None = it began, and has no end. ``inputs`` are digests of what it read, by what that is; {} =
+    not known. ``tree`` is the state of the files that it read, and ``left`` the one in which its edits left
+    them; "" = not known, or none. ``effects``: it changes something outside. ``run_id``: the run in which it
+    itself ran. ``stopped``: it was ended before it could end. ``answers`` are those that it got, by the
+    digest of the question.
+    """
+
+    result: StepResult | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    tree: str = ""
+    left: str = ""
+    effects: bool = False
+    run_id: str = ""
+    stopped: bool = False
+    answers: Mapping[str, Reply] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeState:
-    """What a run begins with: results of steps that are not run again, and what of its budget is gone."""
+    """What a run begins with.
+
+    ``results`` are those of steps that are not run again, whatever they read, and ``spent`` is what of the
+    budget is gone; ``brought`` is gone too, and was told by the events of an earlier run alone. ``recorded``
+    are steps of the run that is resumed, by name: each keeps its result if that is still what it would be.
+    ``again`` names steps that run in any case. ``resumes`` is the id of that run; "" = there is none.
+    """
 
     results: tuple[StepResult, ...] = ()
     spent: Usage = NO_USAGE
+    brought: Usage = NO_USAGE
+    recorded: Mapping[str, RecordedStep] = field(default_factory=dict)
+    again: frozenset[str] = frozenset()
+    resumes: str = ""
 
 
 FRESH_START = ResumeState()
@@ -27,7 +58,8 @@ class RunStarted:
     """A run began; ``time`` is UTC seconds since the epoch, ``steps`` what will be considered, in order.
 
     ``reviews`` are those of them that report findings. ``head`` is the commit that the work tree is of, and
-    ``base`` the one where the change left its base; "" = not known.
+    ``base`` the one where the change left its base; "" = not known. ``resumes`` is the id of the run that
+    this one goes on from; "" = it begins anew.
     """
 
     run_id: str
@@ -41,6 +73,7 @@ class RunStarted:
     reviews: tuple[str, ...] = ()
     base: str = ""
     head: str = ""
+    resumes: str = ""
     kind: Literal["run_started"] = "run_started"
 
 
@@ -53,10 +86,14 @@ class RunWaiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStarted:
-    """A step's dependencies are done and it has a place to run; ``at`` is seconds since the run began."""
+    """A step's dependencies are done and it has a place to run; ``at`` is seconds since the run began.
+
+    ``effects``: it changes something outside of the project.
+    """
 
     step: str
     at: float
+    effects: bool = False
     kind: Literal["step_started"] = "step_started"
 
 
@@ -106,11 +143,15 @@ class BackendAnswering:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendReplied:
-    """A backend gave a valid answer."""
+    """A backend gave a valid answer.
+
+    ``question`` is a digest of all that the answer depends on; "" = that is not known.
+    """
 
     step: str
     reply: Reply
     item: int | None = None
+    question: str = ""
     kind: Literal["backend_replied"] = "backend_replied"
 
 
@@ -147,11 +188,29 @@ class StepRetrying:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFinished:
-    """A step has its outcome, also one that never started; ``at`` is seconds since the run began."""
+    """A step has its outcome, also one that never started; ``at`` is seconds since the run began.
+
+    The rest is what a later run has to know to keep the result, as in RecordedStep.
+    """
 
     result: StepResult
     at: float
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    tree: str = ""
+    left: str = ""
+    run_id: str = ""
+    stopped: bool = False
+    effects: bool = False
     kind: Literal["step_finished"] = "step_finished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesSeen:
+    """The files were in this state from the time when these steps began until they had ended."""
+
+    steps: tuple[str, ...]
+    tree: str
+    kind: Literal["files_seen"] = "files_seen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +235,7 @@ Event: TypeAlias = (
     | BudgetSpent
     | StepRetrying
     | StepFinished
+    | FilesSeen
     | RunFinished
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pytest_lok.dataclass import dataclass
 
 
@@ -28,3 +30,19 @@ class StepHistory:
     started: float | None = None
     ended: float | None = None
     retried: tuple[FailedAttempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """What a resumed run made of a step: its result is kept, it ran again, or what it reads has changed.
+
+    ``why`` continues the words of ``decision``: ``run again: it was an error``.
+    """
+
+    decision: Literal["kept", "again", "changed"]
+    why: str
+
+    @property
+    def text(self) -> str:
+        """``run again: it was an error``, in one line."""
+        return f"{'run again' if self.decision == 'again' else self.decision}: {self.why}"

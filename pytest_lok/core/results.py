@@ -11,7 +11,7 @@ from pytest_lok.core.finding import Finding as Finding
 from pytest_lok.core.finding import Severity as Severity
 from pytest_lok.core.finding import Standing as Standing
 from pytest_lok.core.finding import Vote as Vote
-from pytest_lok.core.history import StepHistory
+from pytest_lok.core.history import Resumed, StepHistory
 from pytest_lok.core.json_values import Json as Json
 from pytest_lok.dataclass import dataclass
 
@@ -73,8 +73,7 @@ def _add(a: _N | None, b: _N | None) -> _N | None:
 
 BEFORE_FIX = "before fix "  # in the title of a section that says what was wrong with an attempt
 NO_USAGE = Usage()
-CACHED_USAGE = Usage(cached=1, input_tokens=0, output_tokens=0, cost_usd=0.0)
-"""Of an answer that was known already: nothing was spent."""
+CACHED_USAGE = Usage(cached=1, input_tokens=0, output_tokens=0, cost_usd=0.0)  # an answer known already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +174,7 @@ class StepResult:
     steps. ``set_aside`` says which of them did not count though they are severe enough. ``edits`` are the
     files that the answer has changed and that stay changed. ``verified`` is the command of ``verify`` that
     said yes, "" = none did. ``seconds`` is the step's own time without waiting. ``attempts`` is 0 for a step
-    that did not run.
+    that did not run. ``resumed`` says what a run that was resumed made of it; None = the run began anew.
     """
 
     name: str
@@ -202,6 +201,7 @@ class StepResult:
     usage: Usage = NO_USAGE
     underlying: Outcome | None = None
     blocked_by: str = ""
+    resumed: Resumed | None = None
 
     def __repr__(self) -> str:
         """Short: a failed ``assert result.steps["bugs"].passed`` shows it."""
@@ -261,9 +261,9 @@ class RunResult:
     """What came of a run: the fold of its events (see ``events.fold``).
 
     ``interrupted`` says why the run stopped early ("" = it ran to its end); ``reviews`` are the steps that
-    report findings; ``started`` is UTC, seconds since the epoch; ``seconds`` is wall time on the monotonic
-    clock. ``head`` is the commit of the work tree, and ``base`` the one where the change left its base; "" =
-    not known. ``history`` says of each step that began when that was.
+    report findings; ``started`` is UTC seconds; ``seconds`` is wall time on the monotonic clock. ``head`` is
+    the commit of the work tree, and ``base`` the one where the change left its base; "" = not known.
+    ``history`` says of each step that began when that was.
     """
 
     run_id: str
@@ -327,6 +327,7 @@ class RunResult:
     @property
     def output(self) -> str:
         """The leaf steps' outputs, in order, a blank line between them; the end of a reason is no output."""
-        steps = (self.steps[name] for name in self.leaves if name in self.steps)
-        said = (step for step in steps if step.output not in ("", step.reason))
+        said = (
+            it for name in self.leaves if (it := self.steps.get(name)) and it.output not in ("", it.reason)
+        )
         return "\n\n".join(step.output for step in said if not step.reason.endswith(f": {step.output}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_lok.engine.asking.budget import BudgetTracker
     from pytest_lok.engine.asking.concurrency import FifoQueue
     from pytest_lok.engine.ports import World
+    from pytest_lok.engine.resume.memory import RunMemory
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,8 +30,9 @@ class RunContext:
     """One run in progress.
 
     ``results`` is a live view of the schedule. ``began`` is a time of the event loop, as ``now()`` is.
-    ``budget`` None = the run has no budget. Steps and items acquire their slots from ``queue``.
-    ``answered`` lists the backends that have answered, ``found`` the values that texts have parsed so far.
+    ``budget`` None = the run has no budget. Steps and items acquire their slots from ``queue``. ``memory`` is
+    what is kept of the run before, and noted for the next. ``answered`` lists the backends that have
+    answered, ``found`` the values that texts have parsed so far.
     """
 
     plan: Plan
@@ -41,6 +43,7 @@ class RunContext:
     now: Callable[[], float]
     budget: BudgetTracker | None
     queue: FifoQueue
+    memory: RunMemory
     answered: list[str] = field(default_factory=list)
     found: dict[str, Json] = field(default_factory=dict)
     project: Mapping[str, Json] = field(init=False)
@@ -93,6 +96,12 @@ class RunContext:
         if reply.backend not in self.answered:
             self.answered.append(reply.backend)
             self._scope = None
+
+    def note_backends(self, results: Iterable[StepResult]) -> None:
+        """Remember the backends of steps that did not have to ask them again."""
+        for result in results:
+            for reply in result.replies:
+                self.note_backend(reply)
 
 
 class _LazyProject(Mapping[str, Json]):

@@ -185,6 +185,8 @@ async def _apply_and_check(parts: Sequence[StepExecution], action: Ask, *, last:
         if world.dry_run:
             return await _show_edits(parts)
         await _checkpoint(parts[0])
+        memory, name = parts[0].context.memory, parts[0].step.name
+        tree = await memory.before_edits(name)
         transaction.write(draft.changes)
         failed = await _check_parts(parts, action)
         if (
@@ -197,6 +199,7 @@ async def _apply_and_check(parts: Sequence[StepExecution], action: Ask, *, last:
         certain = all(isinstance(_cause_of(no), StepFailedError) for no in failed.values())
         if not failed or (last and certain and not action.rollback):
             transaction.commit()
+            await memory.after_edits(name, tree)
             parts[0].edits = tuple(it.counted() for it in draft.changes if it.before != it.after)
         return failed
 

@@ -9,7 +9,7 @@ nothing behind (no child, no socket, no half-written file) when the cancellation
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.clock import DayClock, utc_date
+from pytest_lok.engine.limits import Limits as Limits
 
 if TYPE_CHECKING:
     from pytest_lok.core.asking.pricing import Price
     from pytest_lok.core.edits.edits import FileChange
     from pytest_lok.core.results import Json, Reply
+    from pytest_lok.core.resume.inputs import BackendIdentity
     from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
     from pytest_lok.errors import BackendError
 
@@ -333,33 +335,6 @@ class Workspace(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much runs at once, and for how long in seconds, where a workflow does not say.
-
-    ``max_parallel`` holds for all runs of a process together. ``is_explicit``: a user has set it. Then steps
-    and items of every kind count, and a workflow or a step can only ask for less. Otherwise only commands
-    count, and either may ask for more. ``raised_by`` spells, for hints, what gives every attempt more time.
-    """
-
-    max_parallel: int = 16
-    timeout: float = 300.0
-    is_explicit: bool = False
-    raised_by: str = "LOK_TIMEOUT=10m"
-
-    def parallel_for(self, wanted: int | None) -> float:
-        """How many steps of a workflow (or items of a step) with ``max_parallel = wanted`` run at once.
-
-        ``math.inf`` = any number; the commands among them still need a slot each.
-        """
-        own = self.max_parallel if self.is_explicit else math.inf
-        return own if wanted is None else min(wanted, own)
-
-    def total_for(self, wanted: int | None) -> int:
-        """How many slots the process has for a workflow or a step that says ``wanted``."""
-        return self.max_parallel if self.is_explicit else max(wanted or 0, self.max_parallel)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """Everything outside of the engine that a run uses. Runs may share a world; nobody changes one."""
 
@@ -395,5 +370,11 @@ class World:
     """How many questions a backend gets at once. Waiting for a slot is no part of an answer's time."""
     today: DayClock = utc_date
     """The day by which an acceptance of the baseline ends."""
+    tree_state: Callable[[], Awaitable[str]] | None = None
+    """Gives a digest of all files but those that git ignores; "" or None = it is not known."""
+    command_env: Mapping[str, str] | None = None
+    """The environment of commands, before their own variables; None = ``env``."""
+    identity: Callable[[str], BackendIdentity | None] = lambda _: None
+    """What the answers of the backend of a name depend on; None = nobody knows."""
     dry_run: bool = False
     """Edits are shown and not made, and steps that need such a step are not run."""

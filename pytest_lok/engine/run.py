@@ -15,11 +15,11 @@ import traceback
 import uuid
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.events import (
     FRESH_START,
-    BackendBusy,
     BudgetSpent,
     Event,
     ResumeState,
@@ -27,19 +27,20 @@ from pytest_lok.core.events import (
     RunStarted,
     RunWaiting,
     StepFinished,
-    StepProgressed,
     StepRetrying,
     StepStarted,
     fold,
 )
-from pytest_lok.core.results import RunResult, Section, StepResult, Usage
-from pytest_lok.core.workflow.model import Format
+from pytest_lok.core.results import NO_USAGE, RunResult, Section, StepResult, Usage
+from pytest_lok.core.workflow.model import Format, Shell
 from pytest_lok.core.workflow.schedule import Schedule
 from pytest_lok.engine.asking.budget import BudgetTracker
 from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.context import RunContext
 from pytest_lok.engine.execution import StepExecution
+from pytest_lok.engine.resume.memory import RunMemory, not_to_be_kept
 from pytest_lok.engine.step import interrupted_step, run_step
+from pytest_lok.engine.step_starts import StepStarts
 from pytest_lok.errors import StepUnableError
 
 if TYPE_CHECKING:
@@ -51,48 +52,12 @@ INTERNAL_ERROR = "internal error"
 """How the reason of a step begins that was ended by a bug in lok itself."""
 _RESULT_EVENTS = (RunStarted, StepStarted, StepRetrying, StepFinished, RunFinished)
 """The events that a RunResult is folded from; the others are only for live views."""
-_WAITING_EVENTS = (BackendBusy, StepProgressed)
-"""The events of a step that may still wait for the place of its first question."""
 LOCK_CHECK_INTERVAL = 0.05
 """Seconds between two attempts to acquire the workspace's lock."""
 
 
 def ignore_event(event: Event) -> None:
     """A listener that does nothing with an event."""
-
-
-class StepStarts:
-    """Announces steps. ``at`` has the seconds after which each began.
-
-    A step that asks begins when its first question has a place at a backend. What it tells before, while it
-    waits for that place, is told behind its start.
-    """
-
-    def __init__(self, emit: Callable[[Event], None], elapsed: Callable[[], float]) -> None:
-        self.at: dict[str, float] = {}
-        self._emit = emit
-        self._elapsed = elapsed
-        self._waiting: dict[str, list[Event]] = {}
-
-    def announce(self, name: str) -> None:
-        """Tell that a step has begun, if that has not been told."""
-        if name in self.at:
-            return
-        self.at[name] = at = self._elapsed()
-        self._emit(StepStarted(step=name, at=at))
-        for event in self._waiting.pop(name, ()):
-            self._emit(event)
-
-    def emit(self, event: Event) -> None:
-        """Emit what a step tells, or keep it until the step has begun."""
-        step = getattr(event, "step", "")
-        if step not in self.at:
-            if isinstance(event, _WAITING_EVENTS):
-                self._waiting.setdefault(step, []).append(event)
-                return
-            if step:
-                self.announce(step)
-        self._emit(event)
 
 
 class Run:
@@ -130,7 +95,9 @@ class Run:
         self._waiting_for_slot: asyncio.Task[None] | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._running: dict[str, StepExecution] = {}
-        self._starts = StepStarts(self._emit, lambda: self._context.elapsed)
+        effects = {step.name for step in plan.steps if isinstance(step.action, Shell) and step.action.effects}
+        self._starts = StepStarts(self._emit, lambda: self._context.elapsed, effects)
+        self._memory = RunMemory(plan, world, resume, self.run_id, self._emit)
         self._folded_events: list[Event] = []
         self._stopped = ""
         self._interrupted = ""
@@ -144,6 +111,7 @@ class Run:
         and re-raises.
         """
         now, budget = asyncio.get_running_loop().time, self._plan.workflow.budget
+        spent = self._resume.spent + self._resume.brought
         self._context = RunContext(
             plan=self._plan,
             world=self._world,
@@ -151,16 +119,19 @@ class Run:
             results=self._schedule.results,
             began=now(),
             now=now,
-            budget=BudgetTracker(budget, self._resume.spent, self._emit_spent) if budget else None,
+            budget=BudgetTracker(budget, spent, self._emit_spent) if budget else None,
             queue=self._slots,
+            memory=self._memory,
         )
         lock = self._world.workspace.run_lock(alone=self._plan.workflow.exclusive)
         try:
             await self._begin()
-            await self._wait_for_lock(lock)
+            await _wait_for_lock(self, lock)
+            await self._keep_results()
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 self._start_ready()
+            await self._memory.settle(self._schedule.results.values())
         except asyncio.CancelledError:
             self._interrupted = self._interrupted or "interrupted"
             raise
@@ -171,6 +142,7 @@ class Run:
         finally:
             lock.release()
             self._finish()
+            await self._memory.close()
         return fold(self._folded_events)
 
     def stop(self, reason: str) -> None:
@@ -185,25 +157,21 @@ class Run:
 
     async def _begin(self) -> None:
         """Tell that the run began, also where it is cancelled meanwhile, and what is known from before."""
-        base, head = "", ""
+        before, commits = self._resume, ("", "")
         try:
-            base, head = await self._world.workspace.commits()
+            commits = await self._world.workspace.commits()
         finally:
-            self._emit(_run_started(self.run_id, self._plan, base, head))
-            known = self._resume.results
-            self._emit_finished(*known, *self._schedule.resume(known))
+            self._emit(_run_started(self.run_id, self._plan, *commits, before.resumes))
+            if before.brought != NO_USAGE:
+                self._emit_spent(before.brought)
+            self._emit_finished(*before.results, *self._schedule.resume(before.results))
 
-    async def _wait_for_lock(self, lock: RunLock) -> None:
-        """Wait until no other run excludes this one, or until this one is stopped."""
-        announced = False
-        try:
-            while not self._stopped and not lock.try_acquire():
-                if not announced:
-                    self._emit(RunWaiting())
-                announced = True
-                await asyncio.sleep(LOCK_CHECK_INTERVAL)
-        except StepUnableError as failure:
-            self.stop(failure.message)
+    async def _keep_results(self) -> None:
+        """Begin with the results that are kept of an earlier run, now that no other run is in the way."""
+        if self._resume.recorded and not self._stopped:
+            kept = await self._memory.plan_ahead(self._schedule.results)
+            self._emit_finished(*kept, *self._schedule.resume(kept))
+            self._context.note_backends(kept)
 
     def _start_ready(self) -> None:
         """Run every step that may run now, each in a task of its own."""
@@ -256,8 +224,11 @@ class Run:
             result: StepResult | None
             try:
                 execution = self._running[step.name] = StepExecution(step, self._context)
-                result = await run_step(execution)
-                self._starts.announce(step.name)
+                result = await self._memory.perform(
+                    step, self._schedule.results, partial(run_step, execution)
+                )
+                if not self._memory.is_kept(step.name):
+                    self._starts.announce(step.name)
             except asyncio.CancelledError:
                 # the whole run is being cancelled from outside
                 if not self._stopped:
@@ -274,6 +245,7 @@ class Run:
                 self._release_slot()
             if result is not None:
                 self._record(result)
+                self._memory.has_ended(step)
             step = self._take_next()
             if step is not None:
                 self._tasks[step.name] = task
@@ -315,6 +287,7 @@ class Run:
         if name not in self._starts.at:
             return None
         seconds = self._context.elapsed - self._starts.at[name]
+        self._memory.note_stopped(name)
         execution = self._running.pop(name, None)
         if execution is None:  # it has a place, and nothing of it has begun
             step = next(step for step in self._plan.steps if step.name == name)
@@ -323,9 +296,8 @@ class Run:
         return interrupted_step(execution, reason, seconds)
 
     def _emit_finished(self, *results: StepResult) -> None:
-        at = self._context.elapsed
         for result in results:
-            self._emit(StepFinished(result=result, at=at))
+            self._emit(self._memory.finished(result, self._context.elapsed))
 
     def _emit_spent(self, usage: Usage) -> None:
         self._emit(BudgetSpent(usage=usage))
@@ -333,13 +305,27 @@ class Run:
     def _emit(self, event: Event) -> None:
         """The only way out of a run: whatever is shown or stored has lost its secrets here."""
         # Redaction stands before everything else: neither the journal nor a view sees the original.
-        event = self._world.redactor.value(event)
+        masked = self._world.redactor.value(event)
+        event = masked if masked is event else not_to_be_kept(masked)
         if isinstance(event, _RESULT_EVENTS):
             self._folded_events.append(event)
         self._on_event(event)
 
 
-def _run_started(run_id: str, plan: Plan, base: str, head: str) -> RunStarted:
+async def _wait_for_lock(run: Run, lock: RunLock) -> None:
+    """Wait until no other run excludes ``run``, or until ``run`` is stopped."""
+    announced = False
+    try:
+        while not run._stopped and not lock.try_acquire():
+            if not announced:
+                run._emit(RunWaiting())
+            announced = True
+            await asyncio.sleep(LOCK_CHECK_INTERVAL)
+    except StepUnableError as failure:
+        run.stop(failure.message)
+
+
+def _run_started(run_id: str, plan: Plan, base: str, head: str, resumes: str) -> RunStarted:
     workflow = plan.workflow
     return RunStarted(
         run_id=run_id,
@@ -353,6 +339,7 @@ def _run_started(run_id: str, plan: Plan, base: str, head: str) -> RunStarted:
         reviews=tuple(step.name for step in plan.steps if step.output_format is Format.FINDINGS),
         base=base,
         head=head,
+        resumes=resumes,
     )
 
 

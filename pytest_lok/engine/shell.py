@@ -57,7 +57,9 @@ async def run_shell(execution: StepExecution, action: Shell) -> None:
         execution.attempts = number
         return await run_command(execution, command, judges=action.judges)
 
-    done = await with_retries(step, context, once, _is_transient, item=execution.item)
+    # of a command that was ended in the middle nobody knows whether it has had its effects
+    transient = _has_ended if action.effects else _is_transient
+    done = await with_retries(step, context, once, transient, item=execution.item)
     execution.add_section("stderr", done.stderr)
     execution.output, execution.cut = done.stdout.strip(), done.cut
     if done.cut and step.output_format is not Format.TEXT:
@@ -202,9 +204,14 @@ def _wrapped(command: ShellCommand, world: World, stdin: bytes, cwd: str) -> Com
     return CommandSpec(argv=("sh", "-c", wrap(command, world.command_wrapper)), cwd=cwd, stdin=stdin)
 
 
+def _has_ended(failure: LokError) -> bool:
+    """True for a non-zero exit."""
+    return isinstance(failure, (StepFailedError, GatheringError))
+
+
 def _is_transient(failure: LokError) -> bool:
     """True for a non-zero exit and a time-out. A command that cannot be started will not start later."""
-    return isinstance(failure, (StepFailedError, GatheringError)) or "timed out" in failure.message
+    return _has_ended(failure) or "timed out" in failure.message
 
 
 def _exit_text(done: Completed) -> str:

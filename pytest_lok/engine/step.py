@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, assert_never
 
 from pytest_lok.core.events import StepProgressed
 from pytest_lok.core.results import ItemResult, Json, Outcome, StepResult
-from pytest_lok.core.templates.scope import Loop, Scope
+from pytest_lok.core.templates.scope import Loop
 from pytest_lok.core.text.truncation import one_line
-from pytest_lok.core.workflow.model import MOST_ITEMS, Ask, ForEach, Shell
+from pytest_lok.core.workflow.items import items_of
+from pytest_lok.core.workflow.model import Ask, Shell
 from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.checks import check_step
 from pytest_lok.engine.evaluation import evaluate
 from pytest_lok.engine.execution import DryRunError, InconclusiveError, StepExecution
 from pytest_lok.engine.shell import run_shell
 from pytest_lok.engine.stray_output import STRAY_OUTPUT
-from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError
+from pytest_lok.errors import LokError, StepFailedError, StepUnableError
 
 if TYPE_CHECKING:
     pass
@@ -96,7 +97,7 @@ async def _run_selected(execution: StepExecution) -> StepOutcome:
     if step.when is not None and not await evaluate(execution, scope, [step.when], step.when.holds):
         return Outcome.SKIPPED, f"when is false: {one_line(step.when.source, 160)}", ""
     if step.for_each is not None:
-        items = partial(_items_of, step.for_each)
+        items = partial(items_of, step.for_each)
         return await _run_items(
             execution, await evaluate(execution, scope, [step.for_each.expression], items)
         )
@@ -275,21 +276,3 @@ def _combine(items: Sequence[ItemResult], hints: Sequence[str]) -> StepOutcome:
     more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
     hint = next((hint for hint in hints if hint), "")
     return outcome, f"{len(bad)} of {len(items)} items did not pass: {shown}{more}", hint
-
-
-def _items_of(for_each: ForEach, scope: Scope) -> Sequence[Json]:
-    if for_each.expression is None:
-        return for_each.inline
-    value = for_each.expression.value(scope)
-    if not isinstance(value, list):
-        kind = "an object" if isinstance(value, dict) else "no array"
-        raise OutputError(
-            f"for_each needs a JSON array, but {for_each.expression.source.strip()} is {kind}",
-            hint='name the field that holds the array, or set output_format = "json_array" on that step',
-        )
-    if len(value) > MOST_ITEMS:
-        raise StepUnableError(
-            f"for_each got {len(value):,} items; at most {MOST_ITEMS:,} are run",
-            hint="hand it fewer, for example by a command before it",
-        )
-    return value

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_lok.backends.http.client import HttpClient
     from pytest_lok.backends.http.ollama_server import OllamaServer
     from pytest_lok.core.asking.cassette import Mode
+    from pytest_lok.core.resume.inputs import BackendIdentity
     from pytest_lok.engine.ports import Backend, Completed, ProcessRunner, ProcessSpec
     from pytest_lok.workspace.processes.runner import LocalProcesses
 
@@ -145,6 +146,27 @@ class BackendFactory:
         own = {key: value for key, value in table.items() if key not in _NOT_IN_IDENTITY}
         redirected = {key: value for key, value in self.environ.items() if key.endswith(_REDIRECTS)}
         return json.dumps((__version__, str(self.root), name, own, redirected), sort_keys=True)
+
+    def identity(self, name: str) -> BackendIdentity | None:
+        """All that the answers of a backend depend on besides the question; None = nobody can tell."""
+        from pytest_lok.core.resume.inputs import BackendIdentity
+
+        settings = self.settings.backends.get(name)
+        if settings is None:
+            return None
+        own = self._identity(name)
+        if settings.type == "scripted":
+            rules = [reply.to_dict() for reply in settings.replies]
+            try:
+                files = [Path(it.file).read_text("utf-8", "replace") for it in settings.replies if it.file]
+            except OSError:
+                return None
+            return BackendIdentity(text=json.dumps([own, rules, files]))
+        # of a backend of another package nobody knows what it reads
+        reads = (
+            settings.access == "read" if settings.type in CLI_TYPES else settings.type not in BACKEND_TYPES
+        )
+        return BackendIdentity(text=own, reads_files=reads)
 
     def _backend(self, name: str, settings: BackendSettings, run: ProcessRunner, http: _GetClient) -> Backend:
         # before anything else: making a backend of another package runs that package

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,8 +72,23 @@ def make_world(
         redactor=redactor_of(settings, environ),
         kill=shared.kill,
         only_by_name=only_by_name(settings, environ, recorded=recorded),
+        identity=functools.cache(backends.identity)
+        if isinstance(backends, BackendFactory)
+        else _nobody_knows,
+        tree_state=functools.partial(_tree_state, tools),
+        command_env=seen,
         limiters=_limiters(settings, shared.limiters),
     )
+
+
+def _nobody_knows(_name: str) -> None:
+    """What the answers of a backend depend on that was handed in as an object."""
+
+
+async def _tree_state(processes: LocalProcesses) -> str:
+    from pytest_lok.workspace.git_state import tree_state
+
+    return await tree_state(processes) or ""
 
 
 def local_git(root: Path, environ: Mapping[str, str]) -> Git:

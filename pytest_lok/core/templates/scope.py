@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from pytest_lok.dataclass import dataclass
@@ -65,6 +65,10 @@ class Scope:
     json_cache: dict[str, Json] = field(default_factory=dict, repr=False, compare=False)
     outcome_steps: frozenset[str] | None = None
     time_left: Callable[[], float] = field(default=lambda: math.inf, repr=False, compare=False)
+
+    def at(self, loop: Loop | None) -> Scope:
+        """The scope of one item; of the step itself with None."""
+        return self if loop is None else replace(self, loop=loop)
 
 
 def output_cut_error(name: str) -> TemplateError:

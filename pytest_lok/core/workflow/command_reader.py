@@ -44,8 +44,14 @@ def read_shell(keys: StepKeys) -> Shell | None:
     _check_values(keys, env, stdin)
     if shell is None and None in (argv or [None]):
         return None
+    effects = document.effects
+    if effects is None:
+        from pytest_lok.core.shell.effects import has_effects
+
+        effects = has_effects(document.shell or "", document.argv or ())
     return Shell(
         shell=shell,
+        effects=effects,
         pipefail=document.pipefail,
         judges=document.judges,
         argv=tuple(word for word in argv if word is not None),

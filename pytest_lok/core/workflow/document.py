@@ -152,6 +152,11 @@ class ShellStep(Table):
     judges: bool = key(True, description="A non-zero exit is a no; false: an error, as nothing was judged.")
     pipefail: bool = key(False, description="A pipe fails with any of its commands; bash runs `shell`.")
     unsafe_shell: bool = key(False, description="Let text become shell code. Trust every value first.")
+    effects: bool | None = key(
+        None,
+        description="It changes something outside of the project, and is never repeated unasked. "
+        "Default: whether a command of it is `git push`, or a `gh` or `glab` that does not only read.",
+    )
 
 
 class StepDocument(

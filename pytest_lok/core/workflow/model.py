@@ -201,12 +201,14 @@ class Shell:
     """One command: ``shell`` text for ``sh -c``, or ``argv``; exactly one of the two is set.
 
     ``pipefail``: bash runs the text, and a pipe fails with any of its commands. ``judges`` False: the command
-    gathers something, so that its non-zero exit is an error and no judgement.
+    gathers something, so that its non-zero exit is an error and no judgement. ``effects``: it changes
+    something outside of the project, such as a branch of a server, and must not be repeated unasked.
     """
 
     shell: ShellTemplate | None = None
     pipefail: bool = False
     judges: bool = True
+    effects: bool = False
     argv: tuple[Template, ...] = ()
     stdin: Template | None = None
     env: Mapping[str, Template] = field(default_factory=dict)

@@ -117,8 +117,16 @@ async def call(execution: StepExecution, backend: Backend, prompt: Prompt) -> Re
         on_text=_IncomingText(execution, name).add,
     )
 
+    memory = context.memory
+    question = memory.question(step.name, name, prompt, execution.item)
+
     async def once(number: int) -> Reply:
         execution.attempts = max(execution.attempts, number)
+        if (had := memory.answer(step.name, question)) is not None:
+            # it was paid for in the run before, whose spending this run goes on from
+            _emit_asked(execution, backend, prompt)
+            execution.usage += had.usage
+            return had
         reply = await _recall(execution, backend, prompt) or await _ask_in_slot(execution, backend, prompt)
         if not reply.cached:
             usage = add_cost(reply.usage, reply.model, context.world.prices)
@@ -135,7 +143,8 @@ async def call(execution: StepExecution, backend: Backend, prompt: Prompt) -> Re
         raise
     context.note_backend(reply)
     execution.answered.append(reply)
-    context.emit(BackendReplied(step=step.name, reply=reply, item=execution.item))
+    question = await memory.question_answered(step.name, name, question)
+    context.emit(BackendReplied(step=step.name, reply=reply, item=execution.item, question=question))
     return reply
 
 

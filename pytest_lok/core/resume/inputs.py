@@ -1,0 +1,198 @@
+"""A step with what it can read → digests by which a later run sees whether anything of that has changed.
+
+The step's own keys count as they are written, and with each name that its texts read, everything behind that
+name: what a text makes of them follows. Nothing is left out but what decides only when a step runs, and for
+how long.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import field
+
+from pytest_lok.core.json_values import jsonable
+from pytest_lok.core.results import Json, StepResult
+from pytest_lok.core.text.words import words
+from pytest_lok.core.workflow.model import Ask, Format, Shell, Step, Workflow
+from pytest_lok.dataclass import dataclass
+from pytest_lok.late_regex import late_regex
+from pytest_lok.version import __version__
+
+STEP, ARGUMENTS, ENVIRONMENT, PROJECT = (
+    "the step itself",
+    "arguments",
+    "the environment",
+    "facts of the project",
+)
+SETTINGS, STEPS, FILES, BASE = "settings", "what it reads of other steps", "attached files", "the base"
+"""What a step reads, as reports say it."""
+
+_TIMES_ONLY = words("timeout retries retry_delay max_parallel path line")
+"""Keys of a step that say nothing about its result."""
+_SESSION = words("""
+    _ COLORTERM COLUMNS DBUS_SESSION_BUS_ADDRESS DISPLAY INVOCATION_ID JOURNAL_STREAM LINES MAKEFLAGS
+    MAKELEVEL MAKEOVERRIDES MFLAGS OLDPWD PWD PYTEST_CURRENT_TEST PYTEST_VERSION PYTEST_XDIST_TESTRUNUID
+    PYTEST_XDIST_WORKER PYTEST_XDIST_WORKER_COUNT SHLVL SSH_AGENT_PID SSH_AUTH_SOCK SSH_CLIENT
+    SSH_CONNECTION SSH_TTY STY TERM TERM_PROGRAM TERM_PROGRAM_VERSION TERM_SESSION_ID TMUX TMUX_PANE
+    WAYLAND_DISPLAY WINDOWID XDG_RUNTIME_DIR XDG_SESSION_ID
+""")
+"""Variables that say where somebody sits, and that differ in each terminal. Every other one counts."""
+_NAME = late_regex(r"\w+")
+_ENV = late_regex(r"\benv\s*(?:\.\s*(\w+)|\[\s*(['\"])(\w+)\2\s*\])")
+_ANSWERED = late_regex(r"\bworkflow\s*(?:\.\s*backends\b|\[)")
+_DYNAMIC = late_regex(r"\{[{%][^}%]*\[|\bseconds\b|\busage\b")
+_TIMED = words("seconds usage resumed sections hint")
+"""Fields of a result, a reply or an item that no text reads, or that differ between two runs of the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendIdentity:
+    """A text that says all of a backend that its answers depend on, besides the question.
+
+    ``reads_files``: they depend on the files of the workspace as well.
+    """
+
+    text: str
+    reads_files: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a step may read besides its own keys.
+
+    ``results`` are those of the steps that it needs, and ``ran_in`` has of all steps before it the runs in
+    which those ran. ``settings`` is all of the settings that decides what the step does. ``attached`` has the
+    digests of the files it attaches, by path; None = they cannot be read. ``base`` is the commit that
+    findings are compared with. ``digests`` remembers those of ``results``, for many steps may rest on a large
+    one.
+    """
+
+    results: Mapping[str, StepResult]
+    ran_in: Mapping[str, str]
+    settings: Json
+    reads_files: bool
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    project: Callable[[], Mapping[str, Json]] = dict
+    attached: Mapping[str, str] | None = field(default_factory=dict)
+    base: str = ""
+    digests: dict[tuple[str, bool], str] = field(default_factory=dict, compare=False)
+
+
+def step_inputs(step: Step, workflow: Workflow, facts: Facts) -> dict[str, str]:
+    """The digest of each thing that the step reads; {} where something cannot be known."""
+    sources = list(_sources(step))
+    named = {name for source in sources for name in _NAME.findall(source)}
+    # which backends have answered by now depends on which steps were quicker
+    if facts.attached is None or any(map(_ANSWERED.search, sources)):
+        return {}
+    command = isinstance(step.action, Shell) or (isinstance(step.action, Ask) and _runs_command(step.action))
+    found: dict[str, object] = {
+        STEP: [__version__, _canonical(step), workflow.name, _rules(step, workflow)],
+        SETTINGS: facts.settings,
+    }
+    if "arg" in named:
+        found[ARGUMENTS] = dict(facts.arguments)
+    if "env" in named or command:
+        found[ENVIRONMENT] = _variables(sources, facts.env, everything=command)
+    if "project" in named:
+        found[PROJECT] = jsonable(facts.project())
+    if step.needs:
+        found[STEPS] = _needs(step, sources, facts)
+    if facts.attached:
+        found[FILES] = dict(facts.attached)
+    if facts.base:
+        found[BASE] = facts.base
+    return {what: digest(value) for what, value in found.items()}
+
+
+def digest(value: object) -> str:
+    """A digest of what JSON can say; whatever it cannot say is said by its repr, which may never be equal."""
+    text = json.dumps(value, sort_keys=True, default=repr, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _needs(step: Step, sources: list[str], facts: Facts) -> object:
+    """The results that the step rests on, and where it reads files the runs that may have left some."""
+    timed = any(_DYNAMIC.search(source) for source in sources)
+    found: list[object] = []
+    for name in sorted(step.needs):
+        result = facts.results.get(name)
+        if result is not None and (name, timed) not in facts.digests:
+            said = _said(result, without=frozenset() if timed else _TIMED)
+            facts.digests[name, timed] = digest(said)
+        found.append([name, facts.digests.get((name, timed), "")])
+    return [found, dict(facts.ran_in) if facts.reads_files or timed else {}]
+
+
+def _said(result: StepResult, *, without: frozenset[str]) -> object:
+    """A result as JSON, with its replies and items, each without some fields; a new field counts."""
+    said = {name: held for name, held in jsonable(result).items() if name not in without}
+    for several in ("replies", "items"):
+        said[several] = [{key: it[key] for key in it if key not in without} for it in said[several]]
+    return said
+
+
+def _variables(sources: list[str], env: Mapping[str, str], *, everything: bool) -> dict[str, str]:
+    """The variables that may be read: those that the texts name, or all where that cannot be told."""
+    if not everything:
+        found = [match for source in sources for match in _ENV.finditer(source)]
+        if len(found) == sum(_NAME.findall(source).count("env") for source in sources):
+            return {name: env.get(name, "") for match in found if (name := match[1] or match[3])}
+    return {name: value for name, value in env.items() if name not in _SESSION}
+
+
+def _rules(step: Step, workflow: Workflow) -> object:
+    """What the workflow says about findings, for a step that reports some."""
+    if step.output_format is not Format.FINDINGS:
+        return None
+    return [_canonical(workflow.gate), _canonical(workflow.rules)]
+
+
+def _runs_command(action: Ask) -> bool:
+    return action.verify is not None or bool(action.verify_preset)
+
+
+def _canonical(value: object) -> object:
+    """A value of the workflow's model as JSON: every field of it, and of a compiled text what was written."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    fields = getattr(value, "__dataclass_fields__", None)
+    if fields is not None:
+        kept = [
+            name
+            for name in fields
+            if name not in _TIMES_ONLY and (not name.startswith("_") or name == "_typed")
+        ]
+        if "source" in fields:
+            pasted = getattr(value, "_command", "") is None
+            kept = ["source", *({"_typed"} & {*fields})]
+            return [type(value).__name__, pasted, *(getattr(value, name) for name in kept)]
+        return {name: _canonical(getattr(value, name)) for name in kept}
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(held) for key, held in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_canonical(held) for held in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(str, value))
+    return value
+
+
+def _sources(value: object) -> Iterator[str]:
+    """Every compiled text inside of a value, as it was written."""
+    fields = getattr(value, "__dataclass_fields__", None)
+    if fields is not None:
+        if "source" in fields:
+            yield getattr(value, "source")  # noqa: B009 - whatever has such a field
+        else:
+            for name in fields:
+                yield from _sources(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for held in value.values():
+            yield from _sources(held)
+    elif isinstance(value, (list, tuple)):
+        for held in value:
+            yield from _sources(held)

@@ -1,0 +1,257 @@
+"""What a run notes of its steps for one that goes on from it, and what it keeps itself of the run before.
+
+Before anything runs, a step is kept if all that it needs is kept, and nothing that it reads has changed. What
+is left runs. When its turn comes, a step that reads no files is still kept if the steps before it came to the
+same as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_lok.core.events import BackendReplied, Event, FilesSeen, RecordedStep, ResumeState, StepFinished
+from pytest_lok.core.history import Resumed
+from pytest_lok.core.results import Outcome, Reply, StepResult
+from pytest_lok.core.resume.decision import decide, decide_effects, explained_states, may_be_kept, maybe_done
+from pytest_lok.core.workflow.model import Ask, Shell, Step
+from pytest_lok.engine.resume.files_watch import FilesWatch
+from pytest_lok.engine.resume.step_inputs import InputReader, attaches, question_of, reads_files
+
+if TYPE_CHECKING:
+    from pytest_lok.core.workflow.plan import Plan
+    from pytest_lok.engine.ports import Prompt, World
+
+
+_NO_NOTE = RecordedStep()
+
+
+def not_to_be_kept(event: Event) -> Event:
+    """An event that has lost a secret: no later run may take what is left for what there was."""
+    match event:
+        case StepFinished():
+            return replace(event, inputs={})
+        case BackendReplied():
+            return replace(event, question="")
+        case _:
+            return event
+
+
+async def _unknown() -> str:
+    return ""
+
+
+class RunMemory:
+    """The steps of one run: what each has read, and what the run before has left of it.
+
+    ``notes`` has what is to be recorded of each step that has ended, by name. ``emit`` gets the state of
+    the files that steps have read, once it is known.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        world: World,
+        before: ResumeState,
+        run_id: str,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self.notes: dict[str, RecordedStep] = {}
+        self._emit = emit
+        self.files = FilesWatch(look=world.tree_state or _unknown, tell=self._tell_files)
+        self._plan = plan
+        self._world = world
+        self._reader = InputReader(plan, world)
+        self._before = before
+        self._run_id = run_id
+        self._why: dict[str, Resumed] = {}
+        self._kept: set[str] = set()
+        self._digests: dict[tuple[str, bool], str] = {}
+        self._edited: dict[str, tuple[str, str]] = {}
+        # a lone command has nothing to keep
+        self._is_worthwhile = (
+            bool(before.resumes)
+            or len(plan.steps) > 1
+            or any(isinstance(it.action, Ask) for it in plan.steps)
+        )
+
+    def _tell_files(self, steps: tuple[str, ...], tree: str) -> None:
+        self._emit(FilesSeen(steps=steps, tree=tree))
+
+    # --- what is kept
+
+    async def plan_ahead(self, results: Mapping[str, StepResult]) -> list[StepResult]:
+        """What is kept before anything runs, in the plan's order, besides ``results``, which are known."""
+        recorded = self._before.recorded
+        if not recorded:
+            return []
+        now = await self.files.look_now()
+        edits = {name for name, it in recorded.items() if it.left}
+        while True:
+            # an edit explains the state before it only if it is kept itself
+            kept = await self._kept_with(explained_states(now, recorded, edits), results)
+            if not (lost := edits - kept.keys()):
+                break
+            edits -= lost
+        return [self._keep(name, note) for name, note in kept.items()]
+
+    async def _kept_with(
+        self, states: frozenset[str], results: Mapping[str, StepResult]
+    ) -> dict[str, RecordedStep]:
+        known, ran_in = dict(results), dict[str, str]()
+        kept: dict[str, RecordedStep] = {}
+        digests: dict[tuple[str, bool], str] = {}
+        for step in self._plan.steps:
+            name, before = step.name, self._before.recorded.get(step.name)
+            if name in results or before is None:
+                continue
+            again, said = name in self._before.again, None
+            if self._has_effects(step):
+                said = decide_effects(before, again=again)
+            unsure = said is not None and said.decision != "kept"
+            if said is None and all(need in known for need in step.needs):
+                inputs = await self._reader.inputs_of(step, known, ran_in, digests)
+                open_ = reads_files(step, self._world)
+                said = decide(before, inputs, reads_files=open_, states=states, again=again)
+            if said is None:
+                continue
+            self._why[name] = said
+            if unsure:
+                kept[name] = replace(before, result=maybe_done(name), stopped=True)
+            elif said.decision == "kept" and before.result is not None:
+                kept[name] = replace(before, result=replace(before.result, resumed=said))
+            # what rests on an error has to wait for what the run makes of it
+            if (it := kept.get(name)) is not None and it.result is not None and may_be_kept(it.result):
+                known[name], ran_in[name] = it.result, it.run_id
+        return kept
+
+    def _decide_now(self, step: Step, inputs: Mapping[str, str]) -> RecordedStep | None:
+        """The step with its result where that is kept, now that its needs have ended; None = it runs."""
+        before, again = self._before.recorded.get(step.name), step.name in self._before.again
+        if before is not None and reads_files(step, self._world):
+            # what a step that ran again has left in ignored files nobody sees
+            self._why.setdefault(step.name, Resumed(decision="changed", why="a step before it ran again"))
+            return None
+        self._why[step.name] = said = decide(before, inputs, reads_files=False, states=(), again=again)
+        if said.decision != "kept" or before is None or before.result is None:
+            return None
+        return replace(before, result=replace(before.result, resumed=said))
+
+    def is_kept(self, step: str) -> bool:
+        """Whether the step has its result from the run before."""
+        return step in self._kept
+
+    def _keep(self, name: str, note: RecordedStep) -> StepResult:
+        assert note.result is not None  # noqa: S101 - what has none is not kept
+        self._kept.add(name)
+        self.notes[name] = note
+        return note.result
+
+    def _has_effects(self, step: Step) -> bool:
+        """Whether the step changes something outside, now or when it was recorded."""
+        before = self._before.recorded.get(step.name)
+        return (isinstance(step.action, Shell) and step.action.effects) or (
+            before is not None and before.effects
+        )
+
+    # --- what is noted
+
+    async def perform(
+        self, step: Step, results: Mapping[str, StepResult], work: Callable[[], Awaitable[StepResult]]
+    ) -> StepResult:
+        """Do the ``work`` of a step whose turn has come, unless its result is kept."""
+        if not self._is_worthwhile:
+            return await work()
+        inputs = await self._inputs(step, results)
+        if self._before.resumes and (kept := self._decide_now(step, inputs)) is not None:
+            return self._keep(step.name, kept)
+        open_ = reads_files(step, self._world)
+        if open_:
+            await self.files.begin(step.name)
+        result = await work()
+        tree, left = self._edited.get(step.name, ("", ""))
+        if open_ and result.attempts and isinstance(step.action, Ask) and not left:
+            await self.files.look_now()
+            tree = self.files.state if self.files.unchanged_since(step.name) else ""
+        # a file may have been written while it was read
+        if attaches(step) and inputs != await self._inputs(step, results):
+            inputs = {}
+        self.notes[step.name] = RecordedStep(inputs=inputs, tree=tree, left=left, run_id=self._run_id)
+        why = self._why.get(step.name)
+        return result if why is None or not result.ran else replace(result, resumed=why)
+
+    def has_ended(self, step: Step) -> None:
+        """Look at the files once the end of a command has been told: nobody waits for that."""
+        is_noted = step.name in self.notes and not self.is_kept(step.name)
+        if self._is_worthwhile and is_noted and isinstance(step.action, Shell):
+            self.files.end(step.name)
+
+    async def settle(self, results: Iterable[StepResult]) -> None:
+        """Wait for the looks at the files that are under way, if somebody may go on from this run."""
+        if any(result.outcome is not Outcome.PASSED for result in results):
+            await self.files.settle()
+
+    async def close(self) -> None:
+        """Stop looking at the files."""
+        await self.files.close()
+
+    def finished(self, result: StepResult, at: float) -> StepFinished:
+        """The event that a step has ended, with what a later run has to know to keep its result."""
+        note = self.notes.get(result.name, _NO_NOTE)
+        return StepFinished(
+            result=result,
+            at=at,
+            inputs=note.inputs,
+            tree=note.tree,
+            left=note.left,
+            run_id=note.run_id,
+            stopped=note.stopped,
+            effects=note.effects,
+        )
+
+    def note_stopped(self, name: str) -> None:
+        """Note that a step was ended before it could end."""
+        self.notes[name] = RecordedStep(run_id=self._run_id, stopped=True)
+
+    async def _inputs(self, step: Step, results: Mapping[str, StepResult]) -> dict[str, str]:
+        ran_in = {name: note.run_id for name, note in self.notes.items()}
+        return await self._reader.inputs_of(step, results, ran_in, self._digests)
+
+    # --- answers of a step that was ended
+
+    def answer(self, step: str, question: str) -> Reply | None:
+        """The answer that the step got in the run before, in which it did not come to its end."""
+        before = self._before.recorded.get(step)
+        if not question or before is None or step in self._before.again:
+            return None
+        return before.answers.get(question) if before.result is None or before.stopped else None
+
+    def question(self, step: str, backend: str, prompt: Prompt, item: int | None) -> str:
+        """A digest by which its answer is known again; "" = what that depends on is not known."""
+        state = self.files.state if self.files.unchanged_since(step) else ""
+        return question_of(self._world.identity(backend), prompt, item, state)
+
+    async def question_answered(self, step: str, backend: str, question: str) -> str:
+        """The same digest after the answer; "" where the files that it depends on have changed meanwhile."""
+        identity = self._world.identity(backend)
+        if question and identity is not None and identity.reads_files:
+            await self.files.look_now()
+            return question if self.files.unchanged_since(step) else ""
+        return question
+
+    # --- edits
+
+    async def before_edits(self, step: str) -> str:
+        """The state of the files that the step has read and is about to edit; "" = not known."""
+        if not self._world.tree_state or not self._is_worthwhile:
+            return ""
+        # the steps that have ended have read what is about to change
+        await self.files.settle()
+        state = await self.files.look_now()
+        return state if self.files.unchanged_since(step) else ""
+
+    async def after_edits(self, step: str, tree: str) -> None:
+        """Note the state in which the step's edits have left the files."""
+        if tree:
+            self._edited[step] = (tree, await self.files.look_now())

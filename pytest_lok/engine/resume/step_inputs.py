@@ -1,0 +1,164 @@
+"""A step and the world → digests of what the step would read now, and whether it reads files."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from pytest_lok.core.json_values import Json
+from pytest_lok.core.resume.inputs import BackendIdentity, Facts, digest, step_inputs
+from pytest_lok.core.templates.scope import Loop, Scope
+from pytest_lok.core.workflow.items import items_of
+from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Ask, Format, Shell, Step
+from pytest_lok.engine.asking.attachments import attachment_paths
+from pytest_lok.errors import LokError, StepUnableError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.results import StepResult
+    from pytest_lok.core.resume.inputs import BackendIdentity
+    from pytest_lok.core.workflow.plan import Plan
+from pytest_lok.engine.ports import Prompt, World
+
+
+def reads_files(step: Step, world: World) -> bool:
+    """Whether the step may read any file: a command, a tool that looks around, a review, edits."""
+    action = step.action
+    if isinstance(action, Shell) or step.output_format is Format.FINDINGS:
+        return True
+    if action.apply_edits or action.verify is not None or action.verify_preset:
+        return True
+    return any(it is None or it.reads_files for it in _identities(step, world).values())
+
+
+class InputReader:
+    """What the steps of a plan would read in a world, as digests."""
+
+    def __init__(self, plan: Plan, world: World) -> None:
+        self._plan = plan
+        self._world = world
+        self._before: dict[str, frozenset[str]] = {}
+        for step in plan.steps:
+            nearer = frozenset(step.needs)
+            self._before[step.name] = nearer.union(*(self._before[need] for need in nearer))
+
+    async def inputs_of(
+        self,
+        step: Step,
+        results: Mapping[str, StepResult],
+        ran_in: Mapping[str, str],
+        digests: dict[tuple[str, bool], str],
+    ) -> dict[str, str]:
+        """The digests of what the step reads, by what that is; {} = something of it cannot be known.
+
+        ``results`` has those of the steps that it needs, and ``ran_in`` the ids of the runs that they are of.
+        ``digests`` are of these results, as far as they are known.
+        """
+        world = self._world
+        identities = _identities(step, world)
+        if None in identities.values():
+            return {}
+        env = world.env
+        if isinstance(step.action, Shell) and world.command_env is not None:
+            env = {**env, **world.command_env}
+        facts = Facts(
+            results=results,
+            ran_in={name: ran_in.get(name, "") for name in self._before[step.name]},
+            settings=_settings(step, world, {name: it.text for name, it in identities.items() if it}),
+            reads_files=reads_files(step, world),
+            arguments=self._plan.arguments,
+            env=env,
+            project=world.workspace.project,
+            attached=await self._attached(step, results) if attaches(step) else {},
+            base=await self._base(step),
+            digests=digests,
+        )
+        return step_inputs(step, self._plan.workflow, facts)
+
+    async def _attached(self, step: Step, results: Mapping[str, StepResult]) -> dict[str, str] | None:
+        """The digest of each file that the step attaches; None = that cannot be told of all of them."""
+        assert isinstance(step.action, Ask)  # noqa: S101 - asked before
+        action, workspace = step.action, self._world.workspace
+        scope = Scope(
+            steps=results,
+            arguments=self._plan.arguments,
+            env=self._world.env,
+            workflow_name=self._plan.workflow.name,
+            project=workspace.project(),
+        )
+
+        def read() -> dict[str, str]:
+            found: dict[str, str] = {}
+            for loop in _loops(step, scope):
+                for path in attachment_paths(action, scope.at(loop)):
+                    if path not in found:
+                        content = workspace.read(path)
+                        found[path] = "" if content is None else hashlib.sha256(content).hexdigest()
+            return found
+
+        try:
+            return await asyncio.to_thread(read)
+        except (LokError, ValueError, OSError):
+            return None
+
+    async def _base(self, step: Step) -> str:
+        """The commit that the step's findings are compared with; "" = they are compared with none."""
+        gate = self._plan.workflow.gate
+        if step.output_format is not Format.FINDINGS or gate is None:
+            return ""
+        if gate.scope == "all" and gate.baseline != "new":
+            return ""
+        try:
+            return (await self._world.workspace.comparison(())).commit or "-"
+        except StepUnableError as unknown:
+            return f"- {unknown.message}"
+
+
+def question_of(identity: BackendIdentity | None, prompt: Prompt, item: int | None, state: str) -> str:
+    """A digest of all that an answer depends on, ``state`` being that of the files; "" = it is not known."""
+    if identity is None or (identity.reads_files and not state):
+        return ""
+    parts: list[object] = [identity.text, prompt.text, prompt.system, prompt.model, prompt.sample, item]
+    return digest([*parts, dict(prompt.schema or {}), state if identity.reads_files else ""])
+
+
+def _identities(step: Step, world: World) -> dict[str, BackendIdentity | None]:
+    """What the answers of each backend depend on that the step may ask."""
+    names: set[str] = set()
+    if isinstance(step.action, Ask):
+        names |= {*(step.action.backends or world.default_backends or [AUTO])}
+        names |= {*filter(None, [step.action.synthesizer])}
+    for condition in step.asserts:
+        for _, judge in condition.rubrics:
+            names |= {judge} if judge else {*(world.default_backends or [AUTO])}
+    # whom these mean depends on all of them
+    if names & {AUTO, EVERYBODY}:
+        names |= {*world.backends}
+    return {name: world.identity(name) for name in sorted(names - {AUTO, EVERYBODY})}
+
+
+def _settings(step: Step, world: World, identities: Mapping[str, str]) -> Json:
+    """What of the settings decides what the step does."""
+    said: dict[str, Json] = {"backends": dict(identities)}
+    if isinstance(step.action, Ask):
+        said["weights"] = dict(world.weights)
+        said["strengths"] = {name: list(it) for name, it in world.strengths.items()}
+    if not isinstance(step.action, Ask) or step.action.verify is not None or step.action.verify_preset:
+        said["wrapper"] = world.command_wrapper
+    if step.asserts:
+        said["prices"] = {name: [it.input, it.output] for name, it in world.prices.items()}
+    return said
+
+
+def attaches(step: Step) -> bool:
+    """Whether the text of files follows the step's prompt."""
+    return isinstance(step.action, Ask) and bool(step.action.attach or step.action.attach_from)
+
+
+def _loops(step: Step, scope: Scope) -> Iterator[Loop | None]:
+    if step.for_each is None:
+        yield None
+        return
+    for index, item in enumerate(items_of(step.for_each, scope)):
+        yield Loop(item=item, index=index)

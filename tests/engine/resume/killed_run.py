@@ -1,0 +1,95 @@
+"""A run in a process that dies at a chosen write of its journal, and what goes on from there.
+
+``run(folder, …)`` is called in a forked process. All that is kept lies in the folder: ``w.toml``, one journal
+per run, and ``asked``, a line for each question that a backend got.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_lok.backends.scripted import Scripted
+from pytest_lok.core.events import BudgetSpent, Event, ResumeState
+from pytest_lok.core.results import NO_USAGE, Reply, RunResult
+from pytest_lok.core.resume.decision import recorded_steps
+from pytest_lok.core.resume.inputs import BackendIdentity
+from pytest_lok.core.workflow.plan import Plan
+from pytest_lok.engine.ports import Prompt, World
+from pytest_lok.engine.run import Run
+from pytest_lok.store.journal import Journal
+from tests.engine.worlds import workflow, world
+
+
+class Counting(Scripted):
+    """A backend that notes each question in a file before it answers with the question itself."""
+
+    def __init__(self, name: str, log: Path) -> None:
+        super().__init__(name)
+        self._log = log
+
+    async def ask(self, prompt: Prompt) -> Reply:
+        with self._log.open("a") as file:
+            file.write(prompt.text.replace("\n", " ") + "\n")
+        await asyncio.sleep(0)
+        return Reply(text=f"<{prompt.text}>", backend=self.name, model="m")
+
+
+def killed_world(folder: Path) -> World:
+    """The world of a folder: two counting backends, one of which reads the files, and its tree's state."""
+    project = folder / "project"
+    made = world(project, Counting("x", folder / "asked"), Counting("reader", folder / "asked"))
+
+    async def state() -> str:
+        digest = hashlib.sha256()
+        for path in sorted(project.rglob("*")):
+            if path.is_file() and path.name != "ignored":
+                digest.update(f"{path} {len(path.read_bytes())} ".encode() + path.read_bytes())
+        return digest.hexdigest()
+
+    return replace(
+        made,
+        default_backends=("x",),
+        identity=lambda name: BackendIdentity(text=name, reads_files=name == "reader"),
+        tree_state=state,
+    )
+
+
+def resume_state(journal: Path, *again: str) -> ResumeState:
+    """What the journal of a run leaves for the next."""
+    events = list(Journal(journal).read_new())
+    spent = sum((event.usage for event in events if isinstance(event, BudgetSpent)), NO_USAGE)
+    return ResumeState(
+        recorded=recorded_steps(events), brought=spent, again=frozenset(again), resumes=journal.stem
+    )
+
+
+def run(
+    folder: Path,
+    name: str,
+    *,
+    resume: ResumeState | None = None,
+    kill_at: int = 0,
+    within: World | None = None,
+) -> RunResult:
+    """Run the folder's workflow with a journal; die at its ``kill_at``-th write, half way through the line."""
+    journal = Journal(folder / f"{name}.jsonl")
+    writes = 0
+
+    def note(event: Event) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == kill_at:
+            with journal.path.open("ab") as file:
+                file.write(b'{"torn')
+            os.kill(os.getpid(), signal.SIGKILL)
+        journal.append(event)
+
+    plan = Plan.of(workflow((folder / "w.toml").read_text()))
+    begin = functools.partial(Run, plan, within or killed_world(folder), note, run_id=name)
+    return asyncio.run((begin() if resume is None else begin(resume=resume)).execute())
