@@ -189,6 +189,13 @@ CASES = [
         effect=lambda s: s.outcomes == {E} and "output_schema" in s.x.reason,
     ),
     Case(
+        key="tools",
+        lines={"tools": '{ ask_bob = "asks bob" }'},
+        kinds=("ask",),
+        answers='{"answer": "", "ask_bob": ["why?"]}',
+        effect=lambda s: bool(s.values) and all(it == {"answer": "", "ask_bob": ["why?"]} for it in s.values),
+    ),
+    Case(
         key="assert",
         lines={"assert": "[\"output != 'yes'\"]"},
         effect=lambda s: s.outcomes == {F} and "output != 'yes'" in s.x.reason,

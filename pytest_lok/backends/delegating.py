@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_lok.core.asking.tools import CallsTools
 from pytest_lok.core.results import Reply
 from pytest_lok.engine.asking.checked_call import checked_call
 from pytest_lok.engine.ports import Backend, HasServer, Prompt
@@ -21,6 +22,10 @@ class DelegatingBackend:
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def calls_tools(self) -> bool:
+        return isinstance(self._backend, CallsTools) and self._backend.calls_tools
 
     def unavailable(self) -> BackendError | None:
         return self._backend.unavailable()

@@ -1,9 +1,8 @@
 """The protocols through which the engine meets the world, and ``World``, which holds one of each.
 
 Nothing in ``engine/`` opens a file, starts a process or connects to a server in another way. ``wiring/``
-implements the protocols for real, tests implement them as fakes. Three rules hold for all of them: times
-are seconds, paths are relative to the workspace unless said otherwise, and whoever is cancelled leaves
-nothing behind (no child, no socket, no half-written file) when the cancellation has passed through.
+implements the protocols for real, tests as fakes. Three rules hold for all of them: times are seconds, paths
+are relative to the workspace unless said otherwise, and who is cancelled has left nothing behind afterwards.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from pytest_lok.engine.limits import Limits as Limits
 
 if TYPE_CHECKING:
     from pytest_lok.core.asking.pricing import Price
+    from pytest_lok.core.asking.tools import Tool
     from pytest_lok.core.edits.edits import FileChange
     from pytest_lok.core.results import Json, Reply
     from pytest_lok.core.resume.inputs import BackendIdentity
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 class Prompt:
     """One question to one backend.
 
-    ``model`` is the name of a model; "" = the backend's own choice. ``schema`` is a JSON Schema that the
-    answer should satisfy. A backend may hand the schema on or ignore it, for the engine checks the answer.
-    A backend that gets its answer in pieces may call ``on_text`` with each, for people who wait for it.
-    ``timeout`` is the time left for the answer in seconds; ``math.inf`` = no limit. The engine enforces the
-    limit, and a backend may tell it to its server. ``sample`` numbers independent answers to one question,
-    which must not come out of one cache entry. ``workflow`` (the stem of its file) and ``step`` say who asks.
+    ``model`` "" = the backend's own choice. ``schema`` is a JSON Schema that the answer should satisfy; a
+    backend may hand it on or ignore it, for the engine checks the answer. A backend that gets its answer in
+    pieces may call ``on_text`` with each, for who waits for it. ``timeout`` is the time left in seconds,
+    ``math.inf`` = no limit; the engine enforces it, and a backend may tell its server. ``sample`` numbers
+    answers to one question that must not come out of one cache entry. ``workflow`` (the stem of its file) and
+    ``step`` say who asks. A backend that CallsTools gets ``tools``, and their schema as ``schema``.
     """
 
     text: str
@@ -49,13 +49,14 @@ class Prompt:
     workflow: str = ""
     step: str = ""
     on_text: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
+    tools: tuple[Tool, ...] = ()
 
 
 class Backend(Protocol):
     """Anything that answers prompts. One instance serves many concurrent ``ask`` calls on one event loop.
 
-    Do not call ``ask`` directly: ``engine/asking/checked_call`` adds what no backend has to do itself, which
-    is the time limit, the check for empty answers, and CRASHED for exceptions that nobody expected::
+    Do not call ``ask`` directly: ``engine/asking/checked_call`` adds the time limit, the check for empty
+    answers, and CRASHED for exceptions that nobody expected::
 
         class Parrot:
             name = "parrot"
@@ -85,8 +86,7 @@ class Backend(Protocol):
     async def ask(self, prompt: Prompt) -> Reply:
         """The whole answer. BackendError says by its ``kind`` why there is none.
 
-        An answer that is cut, filtered or refused is an error, never a Reply. ``usage`` holds what the
-        server counted; counters that it does not report stay None.
+        An answer that is cut, filtered or refused is an error. What the server does not count stays None.
         """
         ...
 

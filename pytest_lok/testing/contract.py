@@ -7,6 +7,7 @@ That runs it over what the installed packages offer in ``lok_contract_cases``. A
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_lok.core.asking.tools import Tool, answer_schema
 from pytest_lok.engine.asking.checked_call import checked_call
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
@@ -86,6 +88,16 @@ def test_it_answers(make: MakeBackend) -> None:
     assert reply.usage.calls == 1
     assert 0 < reply.seconds < 60
     assert not reply.cached
+
+
+def test_tools_that_nobody_calls_change_no_answer(make: MakeBackend) -> None:
+    """A backend that calls tools answers in the JSON of such answers, every other one ignores the tools."""
+    backend, tool = make(), Tool(name="ask_bob", description="Asks bob.")
+    reply = ask(backend, tools=(tool,), schema=answer_schema([tool]))
+    if getattr(backend, "calls_tools", False):
+        assert json.loads(reply.text) == {"answer": ANSWER, "ask_bob": []}
+    else:
+        assert reply.text == ANSWER
 
 
 def test_it_takes_a_prompt_of_a_million_characters(make: MakeBackend) -> None:

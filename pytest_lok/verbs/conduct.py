@@ -1,8 +1,8 @@
 """A task and backends -> the workflow in which one of them asks the others, round by round, and then answers.
 
-In each round the conductor gives either its answer or questions for the other backends, as JSON by a
-schema. After the last round a conclusion is written from all that was answered, so that nothing paid for
-is thrown away.
+In each round the conductor gives either its answer or questions for the other backends, each of which is a
+tool of its step. After the last round a conclusion is written from all that was answered, so that nothing
+paid for is thrown away; where no answer comes of it, what was asked and answered is shown.
 """
 
 from __future__ import annotations
@@ -10,21 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pytest_lok.core.asking.tools import MOST_CALLS
 from pytest_lok.core.results import Outcome, RunResult
 from pytest_lok.verbs.document import no_work_step, some_item_passed, step_name, workflow_text
 
 CONCLUSION = "conclusion"
-_MOST_QUESTIONS = 4
-"""To one backend in one round."""
 _ROUND = """You conduct other language models to do this task:
 
 {{{{ arg.task }}}}
 
 {history}This is round {number} of at most {rounds}. Either ask, or answer:
-- To ask, leave "answer" empty, and put questions into {fields}. Each question must stand alone: who gets
-it sees
-  neither this text nor the other questions.
-- To answer, put the whole answer into "answer", and no questions anywhere."""
+- To ask, call {tools}, with one question each time and at most {most} times each. Each question must stand
+  alone: who gets it sees neither this text nor the other questions.
+- To answer, give the whole answer, and call nothing."""
 _CONCLUSION = """You have conducted other language models to do this task:
 
 {{{{ arg.task }}}}
@@ -48,20 +46,27 @@ def conduct_text(conductor: str, others: Sequence[str], rounds: int, budget: Map
 
 def conduct_report(result: RunResult, others: Sequence[str], rounds: int) -> str:
     """The questions and answers of each round, and the answer to the task."""
-    parts: list[str] = []
+    found = _found(result, others, rounds)
+    return "\n\n".join([*found, f"## Answer\n\n{final_answer(result, rounds)}"])
+
+
+def _found(result: RunResult, others: Sequence[str], rounds: int) -> Iterator[str]:
+    """Each question of each round with what came of it."""
     for number in range(1, rounds + 1):
         for name in others:
             step = result.steps.get(step_name(name, number))
             for item in step.items if step is not None else ():
                 said = f"Failed: {item.reason}" if item.outcome.red else item.output
-                parts.append(f"### Round {number}, to {name}: {item.item}\n\n{said}")
-    return "\n\n".join([*parts, f"## Answer\n\n{final_answer(result, rounds)}"])
+                yield f"### Round {number}, to {name}: {item.item}\n\n{said}"
 
 
 def conduct_answer(result: RunResult, others: Sequence[str], rounds: int) -> str:
     """The answer to the task, and who did not answer the conductor, each reason once."""
     missing = dict.fromkeys(_missing(result, others, rounds))
-    return "\n\n".join([final_answer(result, rounds), *(["\n".join(missing)] if missing else [])])
+    parts = [final_answer(result, rounds), *(["\n".join(missing)] if missing else [])]
+    if not _answered(result, rounds):
+        parts += _found(result, others, rounds)
+    return "\n\n".join(parts)
 
 
 def _missing(result: RunResult, others: Sequence[str], rounds: int) -> Iterator[str]:
@@ -75,6 +80,14 @@ def _missing(result: RunResult, others: Sequence[str], rounds: int) -> Iterator[
 
 def final_answer(result: RunResult, rounds: int) -> str:
     """The answer to the task, or a sentence that says why there is none."""
+    if answer := _answered(result, rounds):
+        return answer
+    red = [step for step in result.steps.values() if step.outcome.red]
+    return f"There is none: {red[0].name}: {red[0].reason}" if red else "There is none."
+
+
+def _answered(result: RunResult, rounds: int) -> str:
+    """The answer to the task, "" if there is none."""
     ending = result.steps.get(CONCLUSION)
     if ending is not None and ending.passed:
         return ending.output
@@ -82,34 +95,22 @@ def final_answer(result: RunResult, rounds: int) -> str:
         step = result.steps.get(step_name("conductor", number))
         if step is not None and step.passed and isinstance(step.data, Mapping) and step.data["answer"]:
             return str(step.data["answer"])
-    red = [step for step in result.steps.values() if step.outcome.red]
-    return f"There is none: {red[0].name}: {red[0].reason}" if red else "There is none."
+    return ""
 
 
 def _conductor(conductor: str, others: Sequence[str], number: int, rounds: int) -> dict[str, Any]:
     fields = [_field(name) for name in others]
-    questions = {
-        "type": "array",
-        "maxItems": _MOST_QUESTIONS,
-        "items": {"type": "string", "minLength": 1},
-    }
-    asks = " or ".join(f"json.{field} != []" for field in fields)
     step: dict[str, Any] = {
         "name": step_name("conductor", number),
         "backend": conductor,
-        "output_schema": {
-            "type": "object",
-            "properties": {"answer": {"type": "string"}, **dict.fromkeys(fields, questions)},
-            "required": ["answer", *fields],
-        },
-        # neither an answer nor a question would be a round for nothing; both at once is no decision
-        "assert": [f"(json.answer != '') != ({asks})"],
+        "tools": {field: f"Asks {name}." for field, name in zip(fields, others, strict=True)},
         "fix_retries": 1,
         "prompt": _ROUND.format(
             history=_history(others, number - 1),
             number=number,
             rounds=rounds,
-            fields=" and ".join(f'"{field}" (to {name})' for field, name in zip(fields, others, strict=True)),
+            tools=" or ".join(fields),
+            most=MOST_CALLS,
         ),
     }
     if number > 1:

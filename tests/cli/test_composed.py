@@ -305,13 +305,15 @@ class TestConduct:
         both = answers(answer="done", ask_bob=["and now?"], ask_cy=[])
         backends(project, ann=[("", both)], bob=[("", "x")], cy=[("", "x")])
         done = project.lok("conduct", "Make it fast")
-        assert (done.code, "There is none: conductor-1" in done.out) == (1, True)
+        assert (done.code, "There is none: conductor-1" in done.out) == (3, True)
+        assert "both answers and calls ask_bob" in done.out
 
     def test_calls_are_bounded(self, project: Project) -> None:
         backends(project, ann=[self.ASKS], bob=[("", "x")], cy=[("", "x")])
         done = project.lok("conduct", "Make it fast", "--max-calls", "3")
         assert done.code == 3
         assert "There is none: " in done.out
+        assert "### Round 1, to bob: what is slow?\n\nx" in done.out
 
     def test_nobody_to_ask(self, project: Project) -> None:
         backends(project, ann=[self.ASKS])

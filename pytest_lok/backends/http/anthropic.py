@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pytest_lok.backends import endings
@@ -12,6 +12,7 @@ from pytest_lok.backends.http.event_states import is_nothing
 from pytest_lok.backends.http.partial_reply import PartialReply
 from pytest_lok.backends.json_fields import table, text_of
 from pytest_lok.core.asking.providers import PROVIDERS
+from pytest_lok.core.asking.tools import PARAMETERS, Tool, ToolCalls
 from pytest_lok.engine.ports import Prompt
 
 _USUAL_TOKENS = 8192  # the API wants a number; `max_tokens` of the settings is another one
@@ -71,6 +72,43 @@ def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
         reply.end_with(holder.get("stop_reason"), endings.MESSAGES, why)
 
 
+def _tools_body(tools: Sequence[Tool]) -> dict[str, Any]:
+    return {
+        "tools": [
+            {"name": tool.name, "description": tool.description, "input_schema": PARAMETERS} for tool in tools
+        ]
+    }
+
+
+def _take_calls(calls: ToolCalls, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    event, place = dict(event), event.get("index")
+    block, delta = table(event, "content_block"), table(event, "delta")
+    if block.get("type") == "tool_use":
+        calls.take(place, block.get("name"), block.get("input") or "")
+        del event["content_block"]
+    if delta.get("type") == "input_json_delta":
+        calls.take(place, "", delta.get("partial_json"))
+        return {"type": "ping"}
+    if event.get("type") == "message" and isinstance(event.get("content"), list):
+        event["content"] = [
+            block for at, block in enumerate(event["content"]) if not _is_call(calls, at, block)
+        ]
+    for holder in ("delta", ""):
+        said = dict(table(event, holder)) if holder else event
+        if calls and said.get("stop_reason") == "tool_use":
+            said["stop_reason"] = "end_turn"
+            event = {**event, holder: said} if holder else said
+    return event
+
+
+def _is_call(calls: ToolCalls, place: int, block: object) -> bool:
+    """Whether a part of a message is a call, which is taken then."""
+    if not isinstance(block, dict) or block.get("type") != "tool_use":
+        return False
+    calls.take(place, block.get("name"), block.get("input"))
+    return True
+
+
 MESSAGES = HttpDialect(
     url="https://api.anthropic.com",
     keys=PROVIDERS["anthropic"].keys,
@@ -80,4 +118,6 @@ MESSAGES = HttpDialect(
     body=_body,
     on_event=_on_event,
     optional_fields={"output_config": "output_config"},
+    tools_body=_tools_body,
+    take_calls=_take_calls,
 )

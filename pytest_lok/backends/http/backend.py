@@ -6,10 +6,11 @@ PartialReply. Everything else is the same for all APIs and stands here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import field
-from typing import Any
+from dataclasses import field, replace
+from functools import partial
+from typing import Any, TypeAlias
 
 from pytest_lok.backends.http.client import HttpClient, ResponseStream, page_words, server_error_message
 from pytest_lok.backends.http.endpoint import ConfiguredApi, Endpoint, HttpConfig
@@ -17,12 +18,16 @@ from pytest_lok.backends.http.event_errors import check_event, error_in_event, n
 from pytest_lok.backends.http.event_states import names_bad_ending
 from pytest_lok.backends.http.partial_reply import OnEvent, PartialReply
 from pytest_lok.core.asking.providers import is_url
+from pytest_lok.core.asking.tools import Tool, ToolCalls, answer_schema
 from pytest_lok.core.results import Reply
 from pytest_lok.core.text.strict_json import load_stored
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendError, BackendFault, OutputError
 from pytest_lok.late_regex import late_regex
+
+TakeCalls: TypeAlias = Callable[[ToolCalls, Mapping[str, Any]], Mapping[str, Any]]
+"""Moves the calls of tools out of an event of an API, and gives what is left of the event."""
 
 _END_TIMEOUT = 2.0
 """Seconds that are waited for more after an ending; some servers leave their stream open."""
@@ -49,6 +54,9 @@ class HttpDialect:
     its JSON. ``optional_fields`` maps a part of the body to a text in the server's refusal of it; a part in
     ``refused`` is left out. ``on_event`` folds an event into the answer. ``hints(table, model)`` are better
     remedies than the usual ones. ``is_free``: answers cost no money.
+
+    Of an API that has tools, ``tools_body(tools)`` is the part of the body that offers some, and
+    ``take_calls`` moves the calls out of an event: what is left is the event of an answer without tools.
     """
 
     url: str
@@ -62,6 +70,8 @@ class HttpDialect:
     optional_fields: Mapping[str, str] = field(default_factory=dict)
     hints: Callable[[str, str], Mapping[BackendFault, str]] = _no_hints
     is_free: bool = False
+    tools_body: Callable[[Sequence[Tool]], dict[str, Any]] | None = None
+    take_calls: TakeCalls | None = None
 
 
 class HttpBackend:
@@ -116,6 +126,10 @@ class HttpBackend:
     def key_variable(self) -> str | None:
         return self._key_env or None
 
+    @property
+    def calls_tools(self) -> bool:
+        return self._dialect.tools_body is not None
+
     async def ask(self, prompt: Prompt) -> Reply:
         problem = self.unavailable()
         if problem is not None:
@@ -124,11 +138,15 @@ class HttpBackend:
         endpoint, max_tokens = self._endpoint(model), self._api.config.max_tokens
         while True:
             refused = frozenset(self._refused)
-            body = self._dialect.body(prompt, model, max_tokens, refused)
+            calls = ToolCalls() if prompt.tools and "tools" not in refused else None
+            body = self._body(prompt, model, refused)
+            on_event, take_calls = telling(prompt, self._dialect.on_event), self._dialect.take_calls
+            clean = partial(take_calls, calls) if take_calls and calls is not None else _as_it_is
             try:
                 async with self._http.post(endpoint, body) as stream:
-                    reply = await read(stream, endpoint, telling(prompt, self._dialect.on_event))
-                return reply.to_reply(endpoint, model, max_tokens=max_tokens, is_free=self._dialect.is_free)
+                    reply = await read(stream, endpoint, on_event, clean)
+                said = reply.to_reply(endpoint, model, max_tokens=max_tokens, is_free=self._dialect.is_free)
+                return said if calls is None else replace(said, text=calls.to_json(said.text, prompt.tools))
             except BackendError as error:
                 if error.kind is not BackendFault.BAD_REQUEST or not self._leaves_out(error.message, refused):
                     raise
@@ -141,9 +159,21 @@ class HttpBackend:
         """Close the connections of the running loop."""
         await self._http.aclose()
 
+    def _body(self, prompt: Prompt, model: str, refused: Collection[str]) -> dict[str, Any]:
+        """The body of a question. A server that has refused tools is told the JSON of their calls."""
+        dialect, max_tokens, more = self._dialect, self._api.config.max_tokens, dict[str, Any]()
+        if prompt.tools and dialect.tools_body is not None and "tools" not in refused:
+            more = dialect.tools_body(prompt.tools)
+            prompt = replace(prompt, schema=None)
+        elif prompt.tools:
+            from pytest_lok.core.workflow.json_schema import instruction
+
+            prompt = replace(prompt, text=f"{prompt.text}\n\n{instruction(answer_schema(prompt.tools))}")
+        return {**dialect.body(prompt, model, max_tokens, refused), **more}
+
     def _leaves_out(self, message: str, refused: Collection[str]) -> bool:
         """Whether the refusal names an optional field that was sent; the next request goes without it."""
-        for name, named in self._dialect.optional_fields.items():
+        for name, named in (*self._dialect.optional_fields.items(), ("tools", "tool")):
             if named in message and name not in refused:
                 self._refused.add(name)
                 return True
@@ -181,14 +211,32 @@ _DONE: Mapping[str, Any] = {}
 _FIELD = late_regex(r"[A-Za-z_-]*:")
 
 
-async def read(stream: ResponseStream, endpoint: Endpoint, on_event: OnEvent) -> PartialReply:
-    """Read an answer to its end: events after "data:", JSON by line, or one document."""
+def _as_it_is(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    return event
+
+
+async def read(
+    stream: ResponseStream,
+    endpoint: Endpoint,
+    on_event: OnEvent,
+    clean: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _as_it_is,
+) -> PartialReply:
+    """Read an answer to its end: events after "data:", JSON by line, or one document.
+
+    ``clean`` takes out of an event what is no part of an answer's text.
+    """
     if stream.is_json:
         reply = PartialReply()
-        reply.on_event(check_event(await stream.document(), endpoint), on_event)
+        reply.on_event(clean(check_event(await stream.document(), endpoint)), on_event)
         reply.ended = True
         return reply
-    return await fold_events(_events(stream, endpoint), on_event, endpoint)
+
+    async def cleaned() -> AsyncGenerator[Mapping[str, Any], None]:
+        async with aclosing(_events(stream, endpoint)) as events:
+            async for event in events:
+                yield event if event is _DONE else clean(event)
+
+    return await fold_events(cleaned(), on_event, endpoint)
 
 
 async def fold_events(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -12,9 +12,11 @@ from pytest_lok.backends.http.backend import HttpDialect
 from pytest_lok.backends.http.partial_reply import PartialReply
 from pytest_lok.backends.json_fields import table, tables, text_of
 from pytest_lok.core.asking.providers import PROVIDERS
+from pytest_lok.core.asking.tools import PARAMETERS, Tool, ToolCalls
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 
+_CALL_KEYS = frozenset({"functionCall", "thoughtSignature"})
 _PARTS = frozenset({"text", "thought", "thoughtSignature"})  # what was asked for; others are tools
 
 
@@ -77,6 +79,36 @@ def _read_parts(reply: PartialReply, content: Any) -> None:
             reply.add_text(text_of(it.get("text")))
 
 
+def _tools_body(tools: Sequence[Tool]) -> dict[str, Any]:
+    offered = [
+        {"name": tool.name, "description": tool.description, "parametersJsonSchema": PARAMETERS}
+        for tool in tools
+    ]
+    return {"tools": [{"functionDeclarations": offered}]}
+
+
+def _take_calls(calls: ToolCalls, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    candidates = event.get("candidates")
+    if not isinstance(candidates, list):
+        return event
+    return {**event, "candidates": [_without_calls(calls, candidate) for candidate in candidates]}
+
+
+def _without_calls(calls: ToolCalls, candidate: Any) -> Any:
+    content = table(candidate, "content") if isinstance(candidate, dict) else {}
+    if not isinstance(content.get("parts"), list):
+        return candidate
+    rest = []
+    for part in content["parts"]:
+        call = table(part, "functionCall") if isinstance(part, dict) else {}
+        if call and part.keys() <= _CALL_KEYS:
+            # a call is always whole, and its place in all events together is only its own
+            calls.take(object(), call.get("name"), call.get("args"))
+        else:
+            rest.append(part)
+    return {**candidate, "content": {**content, "parts": rest}}
+
+
 GENERATE = HttpDialect(
     url="https://generativelanguage.googleapis.com/v1beta",
     keys=PROVIDERS["gemini-api"].keys,
@@ -87,4 +119,6 @@ GENERATE = HttpDialect(
     on_event=_on_event,
     # "response_json_schema", "responseMimeType", …
     optional_fields={"schema": "response"},
+    tools_body=_tools_body,
+    take_calls=_take_calls,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,7 +10,8 @@ from pytest_lok.backends import endings
 from pytest_lok.backends.http.backend import HttpDialect
 from pytest_lok.backends.http.content import text_in
 from pytest_lok.backends.http.partial_reply import PartialReply
-from pytest_lok.backends.json_fields import table, text_of
+from pytest_lok.backends.json_fields import table, tables, text_of
+from pytest_lok.core.asking.tools import PARAMETERS, Tool, ToolCalls
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 
@@ -70,6 +71,30 @@ def _on_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
     reply.end_with(event.get("done_reason"), endings.OLLAMA)
 
 
+def _tools_body(tools: Sequence[Tool]) -> dict[str, Any]:
+    return {
+        "tools": [
+            {
+                "type": "function",
+                "function": {"name": tool.name, "description": tool.description, "parameters": PARAMETERS},
+            }
+            for tool in tools
+        ]
+    }
+
+
+def _take_calls(calls: ToolCalls, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    message = dict(table(event, "message"))
+    found = tables(message, "tool_calls")
+    if not found or found != message["tool_calls"]:
+        return event
+    for call in found:
+        # a call is always whole
+        calls.take(object(), table(call, "function").get("name"), table(call, "function").get("arguments"))
+    del message["tool_calls"]
+    return {**event, "message": message}
+
+
 def _read_host(host: str) -> str:
     """The URL of ``OLLAMA_HOST``, which is read as Ollama's own program does: ``gpu``, ``:9000``, a URL."""
     scheme, separator, rest = host.rpartition("://")
@@ -93,4 +118,6 @@ CHAT = HttpDialect(
     on_event=_on_event,
     hints=_hints,
     is_free=True,
+    tools_body=_tools_body,
+    take_calls=_take_calls,
 )

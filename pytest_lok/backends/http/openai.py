@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from pytest_lok.backends import endings
@@ -11,6 +11,7 @@ from pytest_lok.backends.http.content import text_in
 from pytest_lok.backends.http.partial_reply import PartialReply
 from pytest_lok.backends.json_fields import table, tables, text_of
 from pytest_lok.core.asking.providers import PROVIDERS
+from pytest_lok.core.asking.tools import PARAMETERS, Tool, ToolCalls
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import BackendFault
 
@@ -67,6 +68,38 @@ def _on_chat_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
             reply.end_with(choice.get("finish_reason"), endings.CHAT)
 
 
+def _chat_tools(tools: Sequence[Tool]) -> dict[str, Any]:
+    return {"tools": [{"type": "function", "function": _function(tool)} for tool in tools]}
+
+
+def _function(tool: Tool) -> dict[str, Any]:
+    return {"name": tool.name, "description": tool.description, "parameters": PARAMETERS}
+
+
+def _take_chat_calls(calls: ToolCalls, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    choices = event.get("choices")
+    if not isinstance(choices, list):
+        return event
+    return {**event, "choices": [_without_calls(calls, choice) for choice in choices]}
+
+
+def _without_calls(calls: ToolCalls, choice: Any) -> Any:
+    if not isinstance(choice, dict):
+        return choice
+    choice = dict(choice)
+    for holder in ("delta", "message"):
+        message = dict(table(choice, holder))
+        for at, call in enumerate(tables(message, "tool_calls")):
+            function = table(call, "function")
+            calls.take(call.get("index", at), function.get("name"), function.get("arguments"))
+        if tables(message, "tool_calls") == message.get("tool_calls"):
+            del message["tool_calls"]
+            choice[holder] = message
+    if calls and choice.get("finish_reason") == "tool_calls":
+        choice["finish_reason"] = "stop"
+    return choice
+
+
 CHAT = HttpDialect(
     url=_URL,
     keys=_OPENAI.keys,
@@ -81,6 +114,8 @@ CHAT = HttpDialect(
         "response_format": "response_format",
     },
     hints=_hints,
+    tools_body=_chat_tools,
+    take_calls=_take_chat_calls,
 )
 
 
@@ -167,6 +202,31 @@ def _on_response_event(reply: PartialReply, event: Mapping[str, Any]) -> None:
     reply.ended = True
 
 
+def _response_tools(tools: Sequence[Tool]) -> dict[str, Any]:
+    return {"tools": [{"type": "function", **_function(tool), "strict": False} for tool in tools]}
+
+
+def _take_response_calls(calls: ToolCalls, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The calls of the whole response count, which repeats those that came one by one."""
+    event = dict(event)
+    if table(event, "item").get("type") == _CALL:
+        del event["item"]
+    response = table(event, "response") or (event if event.get("object") == "response" else {})
+    if not isinstance(response.get("output"), list):
+        return event
+    rest = []
+    for at, item in enumerate(response["output"]):
+        if isinstance(item, dict) and item.get("type") == _CALL and item.get("status") in _CALL_ENDS:
+            calls.take(at, item.get("name"), item.get("arguments"))
+        else:
+            rest.append(item)
+    response = {**response, "output": rest}
+    return response if event.get("object") == "response" else {**event, "response": response}
+
+
+_CALL = "function_call"
+_CALL_ENDS = (None, "completed")
+
 RESPONSES = HttpDialect(
     url=_URL,
     keys=_OPENAI.keys,
@@ -176,4 +236,6 @@ RESPONSES = HttpDialect(
     on_event=_on_response_event,
     optional_fields={"text": "text.format", "truncation": "truncation"},
     hints=_hints,
+    tools_body=_response_tools,
+    take_calls=_take_response_calls,
 )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from pytest_lok.core.asking.tools import ANSWER, Tool
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
@@ -30,6 +31,7 @@ _STRATEGIES_OF = {
 }
 _STRATEGIES_FOR_ANY = ("all", "fallback", "first")
 _BETWEEN_COMMAS = late_regex(r"[^,\s](?:[^,]*[^,\s])?")
+_TOOL_NAME = late_regex(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
 _NO_VERIFY = (None, False, "", "false")
 
 
@@ -64,6 +66,7 @@ def read_ask(keys: StepKeys) -> Ask | None:
         weights=document.weights or {},
         synthesizer=document.synthesizer or "",
         apply_edits=document.apply_edits,
+        tools=tuple(Tool(name=name, description=said) for name, said in (document.tools or {}).items()),
         verify=verify,
         verify_preset=preset,
         fix_retries=document.fix_retries,
@@ -95,6 +98,8 @@ def _check_uncommon_keys(keys: StepKeys, backends: tuple[str, ...], strategy: St
         _check_single_backend(keys, backends)
     _check_edits(keys)
     _check_repetition(keys)
+    if keys.document.tools is not None:
+        _check_tools(keys, backends)
 
 
 def _backends(keys: StepKeys) -> tuple[str, ...]:
@@ -201,6 +206,34 @@ def _check_everybody(keys: StepKeys, strategy: Strategy) -> None:
             'name them: backends = ["claude", "codex"]',
             "consensus",
         )
+
+
+def _check_tools(keys: StepKeys, backends: tuple[str, ...]) -> None:
+    """What a model may call has a name that every API takes, and one backend decides."""
+    document = keys.document
+    if not document.tools:
+        keys.report("`tools` offers nothing", 'tools = { ask_codex = "asks another model" }', "tools")
+    for name, said in (document.tools or {}).items():
+        if not _TOOL_NAME.fullmatch(name) or name == ANSWER:
+            keys.report(
+                f"a tool cannot be called {name!r}",
+                f"letters, digits and _, at most 60, and not `{ANSWER}`, which is the answer itself",
+                "tools",
+                name,
+                key=True,
+            )
+        if not said.strip():
+            keys.report(f"the tool `{name}` has no description", "say what it is for", "tools", name)
+    if len(backends) > 1 or EVERYBODY in backends:
+        keys.report("`tools` needs one backend, and this step asks several", "name one", "tools", key=True)
+    for other in ("output_schema", "output_format", "apply_edits"):
+        if not keys.is_blank(other):
+            keys.report(
+                f"an answer that may call tools has a form of its own, which `{other}` cannot change",
+                "take one of the two out",
+                other,
+                key=True,
+            )
 
 
 def _check_kept_answers(keys: StepKeys) -> None:

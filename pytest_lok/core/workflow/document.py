@@ -130,6 +130,9 @@ class AskStep(Table):
     fix_retries: Times = key(
         0, description="After an answer that fails a check or has not its form: ask again, so often."
     )
+    tools: dict[str, str] | None = key(
+        None, description="What the answer may call instead: a description for each name. The output is JSON."
+    )
     allow_empty: bool = key(False, description="An answer that changes nothing is done, not failed.")
     allow_paths: list[str] | None = key(None, description="Extra paths that edits may touch.")
     rollback: bool = key(True, description="On final failure restore every file.")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from pytest_lok.dataclass import dataclass
 
 if TYPE_CHECKING:
+    from pytest_lok.core.asking.tools import Tool
     from pytest_lok.core.results import Json, Severity
     from pytest_lok.core.shell.compiler import ShellTemplate
     from pytest_lok.core.templates.condition import Condition
@@ -171,6 +172,8 @@ class Ask:
     ``attach`` names files whose text follows the prompt, each by a template; ``attach_from`` is an expression
     whose value is the list of their paths.
 
+    ``tools`` are what the answer may call; the step's ``output_schema`` is that of such an answer then.
+
     ``verify`` is None when off; the preset names (``true``, ``python``, …) are ``verify_preset``.
     """
 
@@ -186,6 +189,7 @@ class Ask:
     weights: Mapping[str, float] = field(default_factory=dict)
     synthesizer: str = ""
     apply_edits: bool = False
+    tools: tuple[Tool, ...] = ()
     verify: ShellTemplate | None = None
     verify_preset: str = ""
     fix_retries: int = 0

@@ -77,7 +77,8 @@ class StepKeys:
         """What its output has to be."""
         if self.document.output_format is not None:
             return Format(self.document.output_format)
-        return Format.TEXT if self.document.output_schema is None else Format.JSON
+        is_text = self.document.output_schema is None and self.document.tools is None
+        return Format.TEXT if is_text else Format.JSON
 
     def at(self, *key: str | int) -> Path:
         """The path of a key in the file."""

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_lok.core.asking.tools import Tool, answer_schema
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml import fields
 from pytest_lok.core.workflow.ask_reader import read_ask
@@ -141,7 +142,9 @@ def _asserts(keys: StepKeys) -> tuple[Condition, ...]:
 
 
 def _schema(keys: StepKeys) -> dict[str, Json] | None:
-    schema = keys.document.output_schema
+    schema, tools = keys.document.output_schema, keys.document.tools
+    if schema is None and tools:
+        return answer_schema(Tool(name=name, description=said) for name, said in tools.items())
     if schema is None:
         return None
     if keys.reports_findings:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_lok.core.answers.consensus import ParsedReply, ballot, synthesis_prompt, vote
 from pytest_lok.core.asking.attachments import attachment
+from pytest_lok.core.asking.tools import indecision
 from pytest_lok.core.edits.edits import EDITS_HINT, parse_edits
 from pytest_lok.core.findings.reading import findings_request
 from pytest_lok.core.results import Reply, Verdict
@@ -50,7 +51,7 @@ async def run_ask(execution: StepExecution, action: Ask, feedback: str = "") -> 
     # Another attempt at the same task has the same material, which was checked before.
     if not feedback:
         await check_material(execution, action.prompt)
-    if execution.step.output_schema is not None:
+    if execution.step.output_schema is not None and not action.tools:
         text = f"{text}\n\n{instruction(execution.step.output_schema)}"
     if execution.step.output_format is Format.FINDINGS:
         text = f"{text}\n\n{findings_request(execution.context.plan.workflow.rules)}"
@@ -210,9 +211,14 @@ def _valid_answer(
 
     A malformed one is asked for once more, with what is wrong.
     """
-    return ask_and_read(
-        execution, require_backend(execution, name), prompt, partial(_parse_reply, execution, action)
-    )
+    backend, schema = require_backend(execution, name), execution.step.output_schema
+    if action.tools and schema is not None:
+        # isinstance with a runtime-checkable protocol takes longer than all the rest of a call
+        if getattr(backend, "calls_tools", False):
+            prompt = replace(prompt, tools=action.tools, schema=schema)
+        else:
+            prompt = replace(prompt, text=f"{prompt.text}\n\n{instruction(schema)}")
+    return ask_and_read(execution, backend, prompt, partial(_parse_reply, execution, action))
 
 
 async def _parse_reply(execution: StepExecution, action: Ask, reply: Reply) -> ParsedReply:
@@ -232,6 +238,8 @@ async def _parse_reply(execution: StepExecution, action: Ask, reply: Reply) -> P
         raise OutputError(
             f"{reply.backend}'s answer does not satisfy output_schema: {'; '.join(wrong)}", output=reply.text
         )
+    if action.tools and isinstance(data, dict) and (problem := indecision(data)):
+        raise OutputError(problem, output=reply.text)
     if action.apply_edits:
         # raises OutputError for malformed edits here, where the backend can still be asked again
         parse_edits(data)
