@@ -22,6 +22,7 @@ from pytest_lok.reports.console import details, status
 from pytest_lok.reports.facts import in_spite_of, many, some
 
 if TYPE_CHECKING:
+    from pytest_lok.cli.question_count import Announce
     from pytest_lok.core.results import StepResult
 
 _NAME_WIDTH = 30  # columns of the longest name beside which what follows still stands in a column
@@ -37,6 +38,8 @@ Line: TypeAlias = tuple[str, str]
 
 class ProgressLines:
     """Events -> the lines that stay on the screen, each with the outcome that it tells ("" = none).
+
+    ``announce`` is told of a step that has parts, before the first one begins, and says what it asks.
 
     ``finished`` False leaves out the ends of steps, because something else shows them. ``printed`` says
     of which steps the output goes to stdout anyway. ``title`` is the first line, "" = none. ``needs`` has the
@@ -62,6 +65,7 @@ class ProgressLines:
         self._needs = needs or {}
         self._screen_width = width
         self._names_skipped = every
+        self.announce: Announce = lambda *_: ""
         self._name_width = 0
         self._steps: tuple[str, ...] = ()
         self._leaves: frozenset[str] = frozenset()
@@ -111,9 +115,12 @@ class ProgressLines:
                 yield "", f"asking   {event.step:<{self._name_width}}  {event.backend}"
                 shown = leave_out_middle(event.prompt, head=8_000, tail=2_000, lines=_PROMPT_LINES)
                 yield from (("", f"    > {line}") for line in shown.strip().split("\n"))
-            case StepProgressed(finished=0) if event.total >= _MANY:
+            case StepProgressed(finished=0):
                 # before the first of them is paid for
-                yield "", f"begins   {event.step:<{self._name_width}}  0/{event.total:,}"
+                asks = self.announce(event.step, event.total)
+                if asks or event.total >= _MANY:
+                    about = f"0/{event.total:,}" + (f"  {asks}" if asks else "")
+                    yield "", f"begins   {event.step:<{self._name_width}}  {about}"
             case StepRetrying():
                 attempt = f"{event.attempt} of {event.attempts}" if event.attempts else f"{event.attempt}"
                 why = f"attempt {attempt} failed, retrying in {event.delay:.1f} s: {event.reason}"

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_lok.cli.invocation import Invocation
+    from pytest_lok.cli.progress_lines import ProgressLines
     from pytest_lok.cli.reports import RunReports
     from pytest_lok.core.results import RunResult, StepResult
     from pytest_lok.core.workflow.plan import Plan
+    from pytest_lok.engine.ports import World
     from pytest_lok.wiring import Project
 
 ACCEPTS = (
@@ -53,7 +55,6 @@ def run_plan(
     from dataclasses import replace
 
     from pytest_lok.cli.execute import execute
-    from pytest_lok.cli.progress_lines import ProgressLines
     from pytest_lok.cli.trust import require_trust
     from pytest_lok.cli.views import view
     from pytest_lok.core.events import ResumeState
@@ -66,14 +67,7 @@ def run_plan(
     answering = require_trust(call, project).recording(options.record).caching(bool(options.cache))
     world = replace(answering.world(), dry_run=options.dry_run)
     columns = terminal.width if terminal.err.isatty() else 0
-    lines = ProgressLines(
-        verbose=options.verbose,
-        printed="none" if report else _printed_elsewhere(call),
-        title=f"{plan.workflow.stem}: {about}" if (about := plan.workflow.description) else "",
-        needs={step.name: step.depends_on for step in plan.steps},
-        width=columns,
-        every=options.verbose or report is None,
-    )
+    lines = _progress_lines(call, plan, world, report)
     quiet = options.quiet or (options.json and not options.verbose)
     shown = view(terminal, lines, color=call.color, quiet=quiet)
     listener = reports.note if reports else ignore_event
@@ -95,6 +89,27 @@ def run_plan(
         terminal.note(summary(result))
     record.warn(terminal.note)
     return code
+
+
+def _progress_lines(
+    call: Invocation, plan: Plan, world: World, report: Callable[[RunResult], str] | None
+) -> ProgressLines:
+    """The lines of progress, for the options and the terminal of this call."""
+    from pytest_lok.cli.progress_lines import ProgressLines
+    from pytest_lok.cli.question_count import announcement
+
+    options, terminal = call.options, call.terminal
+    about = plan.workflow.description
+    lines = ProgressLines(
+        verbose=options.verbose,
+        printed="none" if report else _printed_elsewhere(call),
+        title=f"{plan.workflow.stem}: {about}" if about else "",
+        needs={step.name: step.depends_on for step in plan.steps},
+        width=terminal.width if terminal.err.isatty() else 0,
+        every=options.verbose or report is None,
+    )
+    lines.announce = announcement(plan, world)
+    return lines
 
 
 def _reports(call: Invocation, *, workflow: bool) -> RunReports | None:

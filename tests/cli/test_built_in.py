@@ -206,6 +206,9 @@ def test_the_whole_of_a_project_is_asked_about_in_parts(repository: Project, ver
     assert done.code == 0
     line = "9 of 12 files in 3 parts; 3 skipped: 1 empty, 1 binary, 1 lock file"
     assert line in done.out
+    said = f"begins   {verb:<8}  0/3  3 questions, at most 9; [budget] allows 500"
+    assert said in done.err, "before anything is paid for"
+    assert done.err.index(said) < done.err.index(f"passed   {verb}")
     document = repository.lok(verb, "--json").document
     assert document["usage"]["calls"] == len(document["steps"]["parts"]["data"]["parts"]) == 3
 
