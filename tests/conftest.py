@@ -17,7 +17,7 @@ hypothesis.settings.load_profile("suite")
 # What would change what pytest, git, rich or we do. Children may keep bytecode, or each of the many
 # would compile the package again.
 _FOREIGN = re.compile(
-    r"CI|BUILD_NUMBER|(GITHUB|GITLAB|LOK|GIT)_.*|PYTEST_(ADDOPTS|PLUGINS|THEME.*)|.*_API_KEY|.*_BASE_URL|OLLAMA_.*"
+    r"CI|BUILD_NUMBER|(GITHUB|GITLAB|LOK|GIT)_.*|PYTEST_(ADDOPTS|PLUGINS|THEME.*)|.*_API_KEY|.*_BASE_URL|OLLAMA_.*|OTEL_.*|TRACE(PARENT|STATE)"
     r"|NO_COLOR|(FORCE|PY)_COLORS?|COLUMNS|LINES|TERM|PYTHONDONTWRITEBYTECODE|PYTHONPATH"
 )
 

@@ -83,6 +83,7 @@ class Run:
         self._plan = plan
         self._world = world
         self._on_event = on_event
+        self._observe = world.observer() if world.observer else ignore_event
         self._fail_fast = fail_fast
         self._resume = resume
         self._schedule = Schedule(plan.steps)
@@ -309,6 +310,7 @@ class Run:
         event = masked if masked is event else not_to_be_kept(masked)
         if isinstance(event, _RESULT_EVENTS):
             self._folded_events.append(event)
+        self._observe(event)
         self._on_event(event)
 
 

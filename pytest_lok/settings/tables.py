@@ -211,6 +211,13 @@ class RunsSettings(Table):
     keep_days: Amount = 14.0
 
 
+class OtelSettings(Table):
+    """``[otel]``: spans of runs for OpenTelemetry, and whether prompts and answers are in them."""
+
+    enabled: bool = False
+    content: bool = False
+
+
 class PriceSettings(Table):
     """``[prices."model-pattern"]``: USD per million tokens."""
 
@@ -227,6 +234,7 @@ class Settings(Table):
     tasks: dict[str, TaskSettings] = key({})
     conductor: ConductorSettings = ConductorSettings()
     cache: CacheSettings = CacheSettings()
+    otel: OtelSettings = OtelSettings()
     runs: RunsSettings = RunsSettings()
     prices: dict[str, PriceSettings] = key({})
 

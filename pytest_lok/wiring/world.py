@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from pytest_lok.backends.cli.environment import search_path
 from pytest_lok.core.asking.pricing import Price
 from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
 from pytest_lok.engine.ports import Backend, Limits, World
+from pytest_lok.errors import UsageError
 from pytest_lok.settings import Settings, base_refs, in_ci, state_dir
 from pytest_lok.wiring.backends import BackendFactory
 from pytest_lok.wiring.choice import only_by_name
@@ -23,7 +24,7 @@ from pytest_lok.workspace.processes.descendants import MARK
 from pytest_lok.workspace.processes.runner import LocalProcesses
 
 if TYPE_CHECKING:
-    pass
+    from pytest_lok.core.events import Event
 
 
 def make_world(
@@ -78,6 +79,7 @@ def make_world(
         tree_state=functools.partial(_tree_state, tools),
         command_env=seen,
         limiters=_limiters(settings, shared.limiters),
+        observer=_observer(settings, environ) if settings.otel.enabled else None,
     )
 
 
@@ -89,6 +91,19 @@ async def _tree_state(processes: LocalProcesses) -> str:
     from pytest_lok.workspace.git_state import tree_state
 
     return await tree_state(processes) or ""
+
+
+def _observer(settings: Settings, environ: Mapping[str, str]) -> Callable[[], Callable[[Event], None]]:
+    try:
+        from pytest_lok.wiring.tracing import observer_of
+    except ImportError as missing:
+        if (missing.name or "").partition(".")[0] != "opentelemetry":
+            raise
+        raise UsageError(
+            "`enabled = true` below [otel] needs OpenTelemetry's SDK, which is not installed here",
+            hint="pip install 'pytest-lok[otel]'",
+        ) from None
+    return observer_of(settings, environ)
 
 
 def local_git(root: Path, environ: Mapping[str, str]) -> Git:
