@@ -60,6 +60,19 @@ def ignore_event(event: Event) -> None:
     """A listener that does nothing with an event."""
 
 
+def _observed(on_event: Callable[[Event], None], world: World) -> Callable[[Event], None]:
+    """What hears each event of one run: the observer of the world, if it has one, then ``on_event``."""
+    if world.observer is None:
+        return on_event
+    observe = world.observer()
+
+    def both(event: Event) -> None:
+        observe(event)
+        on_event(event)
+
+    return both
+
+
 class Run:
     """One run of a plan: every step once, as early as its dependencies and the limits allow.
 
@@ -82,8 +95,7 @@ class Run:
         self.run_id = run_id or uuid.uuid4().hex[:12]
         self._plan = plan
         self._world = world
-        self._on_event = on_event
-        self._observe = world.observer() if world.observer else ignore_event
+        self._on_event = _observed(on_event, world)
         self._fail_fast = fail_fast
         self._resume = resume
         self._schedule = Schedule(plan.steps)
@@ -310,7 +322,6 @@ class Run:
         event = masked if masked is event else not_to_be_kept(masked)
         if isinstance(event, _RESULT_EVENTS):
             self._folded_events.append(event)
-        self._observe(event)
         self._on_event(event)
 
 
