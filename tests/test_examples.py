@@ -144,3 +144,124 @@ class TestRailsAudit:
         result = yard.run(yard.example("rails-audit"), claude=report, codex=report, gemini=report)
         assert result.steps["audit"].outcome is outcome, reasons(result)
         assert result.steps["coverage"].output == "1 of 1 file in 1 part"
+
+
+def topic(yard: Yard, text: str = "one\nTWO\n") -> None:
+    """A branch with a change of app.py, beside main."""
+    yard.git("checkout", "-q", "-b", "topic")
+    yard.write("app.py", text)
+    yard.git("commit", "-q", "-am", "Make it TWO")
+
+
+class TestSecurityReview:
+    @pytest.mark.parametrize(("severity", "outcome"), [("critical", F), ("low", P)])
+    def test_a_serious_hole_of_the_branch_is_red(self, yard: Yard, severity: str, outcome: Outcome) -> None:
+        workflow = yard.example("security-review")
+        topic(yard)
+        rule = "injection" if severity == "critical" else "other"
+        report = json.dumps([{
+            "rule_id": rule, "title": "t", "message": "m", "severity": severity, "confidence": 0.9,
+            "path": "app.py", "line": 2, "evidence": "TWO",
+        }])  # fmt: skip
+        result = yard.run(workflow, claude=report, codex=report, gemini=report)
+        assert result.steps["review"].outcome is outcome, reasons(result)
+
+
+class TestMergeVote:
+    @pytest.mark.parametrize(
+        ("votes", "outcome"),
+        [
+            (("approve", "approve", "reject"), P),
+            (("reject", "reject", "approve"), F),
+            (("approve", "reject", ""), F),  # who does not answer counts against it
+        ],
+    )
+    def test_two_of_three_decide(self, yard: Yard, votes: tuple[str, ...], outcome: Outcome) -> None:
+        workflow = yard.example("merge-vote")
+        topic(yard)
+        said = [json.dumps({"verdict": vote, "why": HOSTILE}) if vote else () for vote in votes]
+        result = yard.run(workflow, claude=said[0], codex=said[1], gemini=said[2])
+        assert result.steps["vote"].outcome is outcome, reasons(result)
+        assert not yard.pwned
+
+
+class TestEachFile:
+    def test_each_changed_file_is_asked_about_and_summed_up(self, yard: Yard) -> None:
+        workflow = yard.example("each-file")
+        yard.git("checkout", "-q", "-b", "topic")
+        for name in ("app.py", "new file.py", "é.py"):
+            yard.write(name, "changed\n")
+        yard.git("add", ".")
+        yard.git("commit", "-q", "-m", "change")
+        replies = [ScriptedReply(match="These are reviews", reply="sum"), ScriptedReply(reply="fine")]
+        result = yard.run(workflow, claude=replies, codex=replies, gemini=replies)
+        assert result.passed, reasons(result)
+        asked = {str(item.item) for item in result.steps["review"].items}
+        assert all(any(name in it for it in asked) for name in ("app.py", "new file.py", "é.py"))
+        assert len(asked) == 3
+        assert result.steps["summary"].output == "sum"
+
+    def test_a_branch_without_changes_is_not_asked_about(self, yard: Yard) -> None:
+        result = yard.run(yard.example("each-file"), "HEAD", claude="x", codex="x", gemini="x")
+        assert not result.steps["summary"].replies
+
+
+class TestReleaseNotes:
+    @pytest.mark.parametrize("since", [(), ("v1",)])
+    def test_the_commits_since_a_tag_are_what_is_asked_about(
+        self, yard: Yard, since: tuple[str, ...]
+    ) -> None:
+        workflow = yard.example("release-notes")
+        yard.git("tag", "v1")
+        yard.write("app.py", "three\n")
+        yard.git("commit", "-q", "-am", HOSTILE)
+        everybody = [ScriptedReply(regex="(?s)<commits>(?P<it>.*)</commits>", reply=r"\g<it>")]
+        result = yard.run(workflow, *since, claude=everybody, codex=everybody, gemini=everybody)
+        assert result.passed, reasons(result)
+        assert "touch pwned" in result.output
+        assert "begin" not in result.output
+        assert not yard.pwned
+
+    def test_nothing_new_asks_nobody(self, yard: Yard) -> None:
+        workflow = yard.example("release-notes")
+        yard.git("tag", "v1")
+        result = yard.run(workflow)
+        assert result.steps["notes"].outcome is S
+
+
+class TestTriage:
+    @pytest.mark.parametrize("comment", [HOSTILE, ""])
+    def test_an_issue_gets_a_label_of_the_list_and_perhaps_a_question(self, yard: Yard, comment: str) -> None:
+        yard.answers("gh issue view", json.dumps({"title": HOSTILE, "body": HOSTILE}))
+        said = json.dumps({"label": "bug", "comment": comment})
+        result = yard.run(yard.example("triage"), "7", claude=said, codex=said, gemini=said)
+        assert result.passed, reasons(result)
+        assert yard.call("gh issue edit").argv[3:] == [b"7", b"--add-label", b"bug"]
+        assert [call.stdin for call in yard.calls("gh issue comment")] == [comment.encode()] * bool(comment)
+        assert not yard.pwned
+
+    def test_no_label_is_invented(self, yard: Yard) -> None:
+        yard.answers("gh issue view", json.dumps({"title": "t", "body": "b"}))
+        said = json.dumps({"label": "wontfix", "comment": ""})
+        result = yard.run(yard.example("triage"), "7", claude=said, codex=said, gemini=said)
+        assert result.steps["judge"].outcome is E
+        assert not yard.calls("gh issue edit")
+
+
+class TestChecks:
+    @pytest.mark.parametrize(("failing", "passed"), [("", True), ("pip-audit", True), ("mypy", False)])
+    def test_all_must_pass_but_the_one_that_only_warns(self, yard: Yard, failing: str, passed: bool) -> None:
+        tools = Path(yard.environ["PATH"].split(":")[0])
+        for tool in ("ruff", "mypy", "pytest", "pip-audit", "python"):
+            program = tools / tool
+            program.write_text(f"#!/bin/sh\nexit {int(tool == failing)}\n")
+            program.chmod(0o755)
+        result = yard.run(yard.example("checks"))
+        assert result.passed is passed, reasons(result)
+        assert result.steps["build"].outcome is (P if passed else S)
+
+
+def test_each_example_is_run_here() -> None:
+    tests = Path(__file__).read_text()
+    for path in (Path(__file__).parents[1] / "workflows").glob("*.toml"):
+        assert f'example("{path.stem}")' in tests, path.stem

@@ -63,7 +63,7 @@ class Yard:
         for tool in ("gh", "glab"):
             self._program(tools / tool, self._recorder(tool))
         real = shutil.which("git")
-        self._program(tools / "git", f'{self._recorder("git")}exec {real} "$@"\n')
+        self._program(tools / "git", f'{self._recorder("git")}exec {real} "$@" < "$call.stdin"\n')
         self.environ = {
             "PATH": f"{tools}:{os.environ['PATH']}",
             "HOME": str(tmp_path / "home"),
