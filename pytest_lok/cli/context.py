@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pytest_lok.workspace.forges.gitlab import GitLab
 
 _MANIFESTS = ("Cargo.toml", "Gemfile", "Pipfile", "go.mod", "package.json", "pyproject.toml", "setup.py")
+_LOCK_FILES = (
+    "Cargo.lock", "Gemfile.lock", "Pipfile.lock", "bun.lock", "bun.lockb", "go.sum", "package-lock.json",
+    "pdm.lock", "pnpm-lock.yaml", "poetry.lock", "uv.lock", "yarn.lock",
+)  # fmt: skip
 _MOST_PACKAGES = 20
 _MOST_MATCHES = 30
 _MOST_PLACES = 10
@@ -27,7 +31,10 @@ _MOST_PLACES = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """A directory with a manifest of its own: what it is written in, and the tools that it uses."""
+    """A directory with a manifest of its own: what it is written in, and the tools that it uses.
+
+    ``manifests`` are the files that say so, lock files among them.
+    """
 
     folder: str
     language: str
@@ -40,7 +47,7 @@ class Package:
         from pytest_lok.workspace.detection import detect
 
         language, tools = detect(root / folder)
-        manifests = tuple(name for name in _MANIFESTS if (root / folder / name).is_file())
+        manifests = tuple(name for name in (*_MANIFESTS, *_LOCK_FILES) if (root / folder / name).is_file())
         return cls(folder=folder, language=language, tools=tuple(sorted(tools)), manifests=manifests)
 
     def __str__(self) -> str:

@@ -130,10 +130,11 @@ def _node(root: Path, names: set[str]) -> LanguageScore:
     kinds = ("dependencies", "devDependencies", "peerDependencies")
     # a package.json with dependencies alone only brings tools
     is_package = any(key in package for key in ("scripts", "main", "module", "exports", "bin", "workspaces"))
-    return LanguageScore(
-        weight=2 if is_package else 1,
-        tools=_known(_NODE_PACKAGES, (name for kind in kinds for name in as_table(package.get(kind)))),
-    )
+    # "pnpm@9.1.0", which corepack runs
+    manager = str(package.get("packageManager", "")).partition("@")[0]
+    named = frozenset({manager}) & {"npm", "yarn", "pnpm", "bun"}
+    packages = _known(_NODE_PACKAGES, (name for kind in kinds for name in as_table(package.get(kind))))
+    return LanguageScore(weight=2 if is_package else 1, tools=packages | named)
 
 
 def _python(root: Path, names: set[str]) -> LanguageScore:

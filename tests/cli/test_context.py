@@ -15,8 +15,8 @@ def test_each_package_is_told_with_the_file_that_says_so(project: Project) -> No
     git(project, "add", ".")
     done = project.lok("context", ".")
     assert done.code == 0
-    assert "- .: python (by pyproject.toml); django, uv" in done.out
-    assert "- web: javascript (by package.json); pnpm, react" in done.out
+    assert "- .: python (by pyproject.toml, uv.lock); django, uv" in done.out
+    assert "- web: javascript (by package.json, pnpm-lock.yaml); pnpm, react" in done.out
     facts = project.lok("context", "--json").document
     assert [package["folder"] for package in facts["packages"]] == [".", "web"]
     assert project.lok("context", "nowhere").code == 2

@@ -96,6 +96,8 @@ def test_language(tmp_path: Path, files: dict[str, str], language: str) -> None:
             "pnpm vue",
         ),
         ({"package.json": '{"dependencies": ["vue"]}'}, ""),
+        ({"package.json": '{"packageManager": "pnpm@9.1.0"}'}, "pnpm"),
+        ({"package.json": '{"packageManager": ["yarn"]}'}, ""),
         ({"eslint.config.mjs": "", ".eslintrc.json": "", "vitest.config.ts": ""}, "eslint vitest"),
         ({"Gemfile": "gem 'rails', '~> 7'\n# gem 'sidekiq'\n  gem(\"rspec-rails\")"}, "rails rspec"),
         (
