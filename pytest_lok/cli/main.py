@@ -38,9 +38,14 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "gate": "Judge a change that nobody trusts, by the base's rules.",
         "baseline": "Accept what a workflow finds now.",
         "dismiss": "Accept one finding, with a reason.",
-        "comment": "Write what a run came to on a pull request.",
         "parts": "Part a project or a diff for one question each.",
         "forge": "Read pull requests and issues of GitHub and GitLab.",
+    },
+    "Runs": {
+        "runs": "List the runs that are recorded here.",
+        "show": "Show a recorded run, or one step of it whole.",
+        "report": "Write a report of a recorded run, or of several.",
+        "comment": "Write what a run came to on a pull request.",
     },
     "Agents": {
         "context": "Print what a model should know before it works here.",

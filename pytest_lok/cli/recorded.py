@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from pytest_lok.cli.invocation import Invocation
     from pytest_lok.core.results import RunResult
     from pytest_lok.store.records import Record, RecordedRun
     from pytest_lok.store.runs import RunStore
@@ -52,6 +54,54 @@ def only_run(record: Record, workflow: str = "") -> RecordedRun:
         said = f"has no run of {workflow}" if workflow else "has no workflow"
         raise UsageError(f"the run {record.run_id} {said}", hint=f"it has: {names}" if names else "")
     raise UsageError(f"the run {record.run_id} has several workflows: {names}", hint="name one of them")
+
+
+def said_records(call: Invocation, store: RunStore) -> tuple[list[Record], dict[str, str]]:
+    """The records of a store that can be believed, the newest first, and why the others are not, by name.
+
+    The latter are said on stderr.
+    """
+    from pytest_lok.store.frames import UnusableRecordError
+
+    found: list[Record] = []
+    aside: dict[str, str] = {}
+    for name in store.names():
+        try:
+            found.append(store.read(name))
+        except UnusableRecordError as why:
+            aside[name] = why.message
+    if not call.options.json:
+        for name, reason in aside.items():
+            call.terminal.note(f"{name} is not believed, and left as it is: {reason}")
+    return found, aside
+
+
+def record_document(record: Record) -> dict[str, object]:
+    """A record for programs: its call, its process, and each of its runs as ``lok run --json`` prints one."""
+    from pytest_lok.reports.json_report import run_as_json
+
+    return {
+        "run_id": record.run_id,
+        "state": record.state,
+        "exit_code": record.exit_code,
+        "command": record.beginning.command,
+        "began": record.beginning.time,
+        "root": record.beginning.root,
+        "version": record.beginning.version,
+        "workflows": [
+            {
+                **run_as_json(run.result, run.exit_code),
+                "arguments": run.workflow.arguments if run.workflow else {},
+                "running": sorted(run.running),
+            }
+            for run in record.runs
+        ],
+    }
+
+
+def utc(seconds: float) -> str:
+    """A time as people read it: ``2026-11-29 01:23:15 UTC``."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
 
 
 def believed(store: RunStore) -> Iterator[Record]:

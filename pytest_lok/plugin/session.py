@@ -17,7 +17,7 @@ from pytest_lok.engine.background import Background
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.options import STRICTER, fail_on, record_mode, setting_overrides
 from pytest_lok.plugin.typed import discard_untyped, typed_ini_value
-from pytest_lok.settings import Settings, in_ci
+from pytest_lok.settings import Settings, in_ci, pull_request
 from pytest_lok.store.run_claims import ClaimStore
 from pytest_lok.store.runs import RunDirectory
 from pytest_lok.wiring import Project
@@ -66,7 +66,7 @@ class LokSession:
         words = ("pytest", *self.config.invocation_params.args)
         command = redactor_of(self.project.settings, self.project.environ).value(tuple(map(str, words)))
         return self.project.run_store(self.request.root / ".lok" / "runs").new(
-            command=command, root=self.request.root
+            command=command, root=self.request.root, request=pull_request(os.environ)
         )
 
     @cached_property

@@ -18,16 +18,19 @@ def json_report(result: RunResult, exit_code: int) -> str:
     ``answered`` (of how many items, and of how many backends or answers, how many were). Durations are
     seconds, null = not reported.
     """
-    return dumps(
-        {
-            **jsonable(result),
-            "outcome": result.outcome,
-            "exit_code": exit_code,
-            "output": result.output,
-            "usage": result.usage,
-            "steps": {name: _step(step) for name, step in result.steps.items()},
-        }
-    )
+    return dumps(run_as_json(result, exit_code))
+
+
+def run_as_json(result: RunResult, exit_code: int) -> dict[str, object]:
+    """The same as a document, of dataclasses and plain values."""
+    return {
+        **jsonable(result),
+        "outcome": result.outcome,
+        "exit_code": exit_code,
+        "output": result.output,
+        "usage": result.usage,
+        "steps": {name: step_as_json(step) for name, step in result.steps.items()},
+    }
 
 
 def dumps(document: object) -> str:
@@ -37,7 +40,8 @@ def dumps(document: object) -> str:
     return text.replace("##", "\\u0023\\u0023")
 
 
-def _step(step: StepResult) -> dict[str, object]:
+def step_as_json(step: StepResult) -> dict[str, object]:
+    """A step of that document."""
     findings = None if step.findings is None else [finding.document() for finding in step.findings]
     answered = {f"{what}s": {"answered": n, "of": of} for what, (n, of) in answered_of(step).items()}
     return {**jsonable(step), "backend": step.backend, "findings": findings, "answered": answered}

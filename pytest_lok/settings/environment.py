@@ -8,11 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_lok.core.findings.bases import is_id
+from pytest_lok.late_regex import late_regex
 
 _TARGET_VARIABLES = (  # where CI systems say which branch a change goes to
     # GitHub, GitLab, Bitbucket, Jenkins, Buildkite, Azure Pipelines
     "GITHUB_BASE_REF", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "BITBUCKET_PR_DESTINATION_BRANCH",
     "CHANGE_TARGET", "BUILDKITE_PULL_REQUEST_BASE_BRANCH", "SYSTEM_PULLREQUEST_TARGETBRANCH",
+)  # fmt: skip
+_GITHUB_REQUEST = late_regex(r"refs/pull/(\d{1,10})/(?:merge|head)")
+_REQUEST_VARIABLES = (  # where the same systems say which pull request a run is of
+    "CI_MERGE_REQUEST_IID", "BITBUCKET_PR_ID", "CHANGE_ID", "BUILDKITE_PULL_REQUEST",
+    "SYSTEM_PULLREQUEST_PULLREQUESTNUMBER", "SYSTEM_PULLREQUEST_PULLREQUESTID",
 )  # fmt: skip
 _GITLAB_VARIABLES = ("COMMIT_BEFORE_SHA", "COMMIT_BRANCH", "DEFAULT_BRANCH")
 _DEFAULT_BRANCHES = (
@@ -68,6 +74,14 @@ def cache_dir(environ: Mapping[str, str]) -> Path:
         return Path(xdg) / "lok"
     home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
     return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "lok"
+
+
+def pull_request(environ: Mapping[str, str]) -> str:
+    """The number of the pull request (merge request) that CI runs for; "" = none, or not known."""
+    found = _GITHUB_REQUEST.fullmatch(environ.get("GITHUB_REF", ""))
+    said = found[1] if found else next(filter(None, map(environ.get, _REQUEST_VARIABLES)), "")
+    # some services say `false` where there is none
+    return said if said.isdecimal() else ""
 
 
 def base_refs(environ: Mapping[str, str]) -> tuple[str, ...]:

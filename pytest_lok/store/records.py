@@ -46,7 +46,8 @@ _NOT_FOLDED = tuple(
 class RecordBeginning:
     """How a record began: ``command`` as it was typed, the project's ``root``, UTC seconds since the epoch.
 
-    ``version`` is lok's, ``format`` that of the record.
+    ``version`` is lok's, ``format`` that of the record. ``request`` is the number of the pull request that CI
+    ran for, "" = none.
     """
 
     run_id: str
@@ -55,6 +56,7 @@ class RecordBeginning:
     time: float
     version: str
     format: int
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

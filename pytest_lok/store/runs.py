@@ -58,8 +58,8 @@ class RunDirectory:
         """A unique name that sorts by time."""
         return self.path.name
 
-    def begin(self, *, command: Sequence[str], root: Path) -> None:
-        """Take the directory for this process until ``close``, and note what it is of."""
+    def begin(self, *, command: Sequence[str], root: Path, request: str = "") -> None:
+        """Take the directory for this process until ``close``, and note what it is of: see ``RunStore``."""
         # held until `close`: what another process cannot lock it does not remove
         self._lock = NumberedLocks(self.path / LOCK)
         while not self._lock.try_acquire(0):  # somebody looks whether it is held
@@ -71,6 +71,7 @@ class RunDirectory:
             time=time.time(),
             version=__version__,
             format=FORMAT,
+            request=request,
         )
         self._write(BEGINNING, beginning)
 
@@ -131,8 +132,12 @@ class RunStore:
         self._keep = keep
         self._days = days
 
-    def new(self, *, command: Sequence[str], root: Path) -> RunDirectory:
-        """A new record, which is held by this process until ``close``. OSError if none can be made at all."""
+    def new(self, *, command: Sequence[str], root: Path, request: str = "") -> RunDirectory:
+        """A new record, which is held by this process until ``close``. OSError if none can be made at all.
+
+        ``command`` is how the process was called, without secrets, ``root`` the project's directory, and
+        ``request`` the number of the pull request that CI runs for, "" = none.
+        """
         try:
             self._prepare()
             made = RunDirectory(_make(self.folder))
@@ -140,7 +145,7 @@ class RunStore:
             import tempfile
 
             made = RunDirectory(_make(Path(tempfile.mkdtemp(prefix="lok-"))), is_elsewhere=True)
-        made.begin(command=command, root=root)
+        made.begin(command=command, root=root, request=request)
         if not made.is_elsewhere:
             self._prune()
         return made
@@ -162,11 +167,11 @@ class RunStore:
         return read_record(self.folder / name, owner=os.geteuid())
 
     def find(self, start: str = "") -> Record:
-        """The record whose run id begins so, or at that path; "" = the newest that can be believed.
+        """The record whose run id begins so, or at that path; "", "last" = the newest that can be believed.
 
         UsageError if there is none, UnusableRecordError if the one that is named cannot be believed.
         """
-        if not start:
+        if start in ("", "last"):
             return self._newest()
         if os.sep in start:
             return _named(start, lambda: read_record(Path(start)))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pytest_lok.settings import pull_request
 from pytest_lok.store.disk import Disk
 from pytest_lok.store.event_lines import encoded
 from pytest_lok.store.journal import Journal
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from pytest_lok.core.workflow.model import Workflow
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.reports.formats.reported_run import ReportedRun
-    from pytest_lok.store.records import RecordedRun
+    from pytest_lok.reports.recorded.run_list import RunEntry
+    from pytest_lok.store.records import Record, RecordedRun
     from pytest_lok.store.runs import RunDirectory
     from pytest_lok.wiring.project import Project
 
@@ -49,7 +51,8 @@ class RunRecorder:
     def begin(cls, project: Project, plan: Plan, redactor: Redactor, command: Sequence[str]) -> RunRecorder:
         """Begin the record of a run; OSError where not even a temporary directory can be written."""
         masked = redactor.value(tuple(command))
-        return cls(project.runs.new(command=masked, root=project.place), plan, redactor)
+        request = pull_request(project.environ)
+        return cls(project.runs.new(command=masked, root=project.place, request=request), plan, redactor)
 
     @property
     def run_id(self) -> str:
@@ -131,3 +134,26 @@ def reported_run(run: RecordedRun) -> ReportedRun:
     asked = run.asked()
     code = run.exit_code
     return ReportedRun.of(run.result, workflow, code, lambda step: asked.get(step, ()))
+
+
+def run_entries(record: Record) -> list[RunEntry]:
+    """The runs of a record in short, without their questions."""
+    from pytest_lok.reports.formats.reported_run import ReportedRun
+    from pytest_lok.reports.recorded.run_list import RunEntry
+
+    return [
+        RunEntry(
+            run_id=record.run_id,
+            began=record.beginning.time,
+            state=record.state,
+            run=ReportedRun(
+                result=run.result,
+                exit_code=run.exit_code,
+                allow_skip=run.workflow is not None and run.workflow.allow_skip,
+            ),
+            command=record.beginning.command,
+            arguments=run.workflow.arguments if run.workflow else {},
+            request=record.beginning.request,
+        )
+        for run in record.runs
+    ]

@@ -60,6 +60,9 @@ DOCUMENTS = {
     "workflow remove": "workflow remove other",
     "gate": "gate mine --staged",
     "baseline": "baseline review",
+    "runs": "runs",
+    "show": "show last",
+    "report": "report --since 1d",
     "parts": "parts src",
     "forge pr": "forge pr 1",
     "forge diff": "forge diff 1",
@@ -77,7 +80,7 @@ DOCUMENTS = {
     "cache clear": "cache clear",
     "schema": "schema",
 }
-"""A command line of each verb, in the order in which they are typed."""
+"""A command line of each verb, in the order in which they are typed; RUN is a recorded run."""
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:

@@ -35,7 +35,7 @@ def test_every_verb_and_workflow_is_there_once_and_nothing_wraps(project: Projec
         line for line in page.splitlines() if line and not line.startswith(" ") and line.endswith(":")
     ]
     assert [section.split(" (")[0].rstrip(":") for section in sections] == [
-        "Ask", "Review", "This project", "Workflows", "Agents", "Setup", "Options",
+        "Ask", "Review", "This project", "Workflows", "Runs", "Agents", "Setup", "Options",
     ]  # fmt: skip
 
 

@@ -64,6 +64,11 @@ STARTS: dict[str, tuple[list[str], set[str], set[str]]] = {
         | {"core.workflow.json_schema", "engine.asking.ask", "engine.asking.findings", "engine.edit_step"}
         | {"engine.run", "reports.console", "settings", "wiring.world"},
     ),
+    "runs": (
+        ["runs"],
+        {"click", "html", "tomli"},
+        {"core.findings.reading", "core.workflow.json_schema", "reports.console", "settings"},
+    ),
     "suggest": (
         ["suggest", "find bugs"],
         {"click", "tomli"},

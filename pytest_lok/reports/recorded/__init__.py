@@ -1,0 +1,1 @@
+"""What is recorded of runs → lists, pages and summaries of several."""
