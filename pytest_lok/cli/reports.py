@@ -52,20 +52,20 @@ class RunReports:
         if isinstance(event, BackendAsked):
             self._asked.setdefault(event.step, []).append(event)
 
-    def write(self, call: Invocation, plan: Plan, result: RunResult, code: int) -> int:
-        """Write the files; the exit code, which is not 0 if one could not be written."""
+    def write(self, call: Invocation, root: Path, plan: Plan, result: RunResult, code: int) -> int:
+        """Write the files of the project at ``root``; the exit code, not 0 if one could not be written."""
         asked = self._asked
         run = ReportedRun.of(
             result, plan.workflow, code, lambda step: asked.get(step, ()), arguments=plan.arguments
         )
-        for unwritten in write_reports(self.files, [run], call.environ):
+        for unwritten in write_reports(self.files, [run], call.environ, root=root):
             if unwritten.fails:
                 call.terminal.error(LokError(unwritten.text))
                 code = code or _UNABLE
             else:
                 call.terminal.note(f"lok: warning: {unwritten.text}")
         if not call.options.quiet:
-            for said in said_of_automatic(self.files, call.environ):
+            for said in said_of_automatic(self.files, call.environ, option="--report"):
                 call.terminal.note(said)
         return code
 

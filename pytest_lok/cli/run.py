@@ -77,7 +77,7 @@ def run_plan(
             plan, world, shown, listener, fail_fast=options.fail_fast, known=begun, record=record
         )
         code = code or project.exit_code(result, plan.workflow)
-        code = record.end(reports.write(call, plan, result, code) if reports else code)
+        code = record.end(reports.write(call, project.root, plan, result, code) if reports else code)
     text = json_report(result, code) if call.json else _said(call, plan, result, report)
     blank = [("", "")] if _is_for_people(call) and text else []
     shown.say(blank)

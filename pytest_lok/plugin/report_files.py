@@ -56,15 +56,16 @@ class ReportFiles:
         terminal = session.config.pluginmanager.get_plugin("terminalreporter")
         if isinstance(terminal, pytest.TerminalReporter):
             terminal.flush()  # a report on standard output begins a line
+        root = self._selection.session.project.root
         code = int(session.exitstatus) or (1 if self._selection.session.is_green is False else 0)
-        for unwritten in write_reports(self._files, list(self._runs(code)), os.environ):
+        for unwritten in write_reports(self._files, self._runs(code), os.environ, root=root):
             if terminal is not None:
                 level = "ERROR" if unwritten.fails else "warning"
                 terminal.write_line(f"{level}: {unwritten.text}", red=unwritten.fails)
             if unwritten.fails and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if terminal is not None:
-            for said in said_of_automatic(self._files, os.environ):
+            for said in said_of_automatic(self._files, os.environ, option="--lok-report"):
                 terminal.write_line(said)
 
     def _runs(self, code: int) -> Iterator[ReportedRun]:

@@ -142,12 +142,15 @@ def _automatic(environ: Mapping[str, str], log: str) -> Iterator[ReportFile]:
 
 
 def write_reports(
-    files: Iterable[ReportFile], runs: Sequence[ReportedRun], environ: Mapping[str, str]
+    files: Iterable[ReportFile], runs: Iterable[ReportedRun], environ: Mapping[str, str], *, root: Path
 ) -> Iterator[Unwritten]:
     """Write the reports, each whatever becomes of the others; yields what went wrong.
 
+    Who reads them sees the repository, so paths begin there, and not at the project's ``root``.
     A job of GitHub Actions that gets annotations gets the Markdown report too, in its summary.
     """
+    folder = _folder_in_repository(root)
+    runs = [run.in_folder(folder) for run in runs]
     for file in files:
         try:
             file.write(runs)
@@ -157,16 +160,25 @@ def write_reports(
             yield Unwritten(text=failure.message, fails=not file.automatic)
 
 
-def said_of_automatic(files: Iterable[ReportFile], environ: Mapping[str, str]) -> Iterator[str]:
-    """A line for each report that nobody asked for: where it went, and how to have none."""
+def _folder_in_repository(root: Path) -> str:
+    """Where in its repository the directory lies, "" at the top of it, or in none."""
+    root = root.resolve()
+    top = next((it for it in (root, *root.parents) if os.path.lexists(it / ".git")), root)
+    return "" if top == root else root.relative_to(top).as_posix()
+
+
+def said_of_automatic(
+    files: Iterable[ReportFile], environ: Mapping[str, str], *, option: str
+) -> Iterator[str]:
+    """A line for each report that nobody asked for: where it went, and which ``option`` switches it off."""
     for file in files:
         if file.automatic and file.kind == "github":
             more = ", and the summary of the job" if environ.get("GITHUB_STEP_SUMMARY") else ""
-            yield f"reports: annotations in this log{more} (`{NONE}` in place of KIND=PATH switches them off)"
+            yield f"reports: annotations in this log{more} ({option} {NONE} switches this off)"
         elif file.automatic and file.path.is_file():
             yield (
                 f"reports: {file.path.name}, which GitLab shows if the job names it under "
-                f"artifacts:reports:codequality (`{NONE}` in place of KIND=PATH switches it off)"
+                f"artifacts:reports:codequality ({option} {NONE} switches this off)"
             )
 
 

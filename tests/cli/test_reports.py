@@ -14,6 +14,7 @@ import pytest
 
 from pytest_lok.reports.formats import KINDS
 from tests.cli.projects import Project
+from tests.core.reports import said
 
 ONE = '[[steps]]\nname = "s"\nshell = "{}"\n'
 
@@ -312,3 +313,31 @@ def test_a_report_that_nobody_asked_for_and_that_cannot_be_written_is_a_warning(
     assert done.code == 0
     assert "lok: warning: " in done.err
     assert "which GitLab shows" not in done.err
+
+
+def test_paths_begin_where_the_repository_does(project: Project) -> None:
+    (project.root / ".git").mkdir()
+    part = project.root / "services" / "shop"
+    for name, text in (
+        ("lok.toml", ""),
+        ("db.py", "db.execute(sql)\n"),
+        (
+            ".lok/workflows/w.toml",
+            '[gate]\n[[steps]]\nname = "s"\noutput_format = "findings"\nshell = """cat said.json"""\n',
+        ),
+        ("said.json", said({"path": "db.py", "line": 1})),
+    ):
+        (part / name).parent.mkdir(parents=True, exist_ok=True)
+        (part / name).write_text(text)
+    wanted = [f"--report={kind}=out.{kind}" for kind in ("sarif", "jsonl", "gitlab", "github", "junit")]
+    assert project.lok("--dir", part, "w", *wanted).code == 1
+    (run,) = json.loads((project.root / "out.sarif").read_text())["runs"]
+    (found,) = run["results"]
+    places = [it["physicalLocation"]["artifactLocation"]["uri"] for it in found["locations"]]
+    assert places == ["services/shop/db.py"]
+    assert '"path": "services/shop/db.py"' in (project.root / "out.jsonl").read_text()
+    assert '"path": "services/shop/db.py"' in (project.root / "out.gitlab").read_text()
+    assert "::error file=services/shop/db.py,line=1," in (project.root / "out.github").read_text()
+    written = (project.root / "out.junit").read_text()
+    assert 'file="services/shop/db.py"' in written
+    assert 'file="services/shop/.lok/workflows/w.toml"' in written

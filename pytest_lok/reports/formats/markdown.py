@@ -86,7 +86,7 @@ def _coverage(run: ReportedRun) -> str:
     """How many steps came to what, how many items were judged, how many of those that were asked answered."""
     steps = run.result.steps.values()
     counts = Counter(step.outcome for step in steps)
-    said = f"{len(run.result.selected) or len(counts)} steps: {outcomes(counts) or 'none ran'}"
+    said = f"{many(len(run.result.selected) or len(counts), 'step')}: {outcomes(counts) or 'none ran'}"
     items = [it for step in steps if (it := answered_of(step).get("item"))]
     if items:
         judged, each = (sum(counts) for counts in zip(*items, strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
@@ -144,6 +144,27 @@ class ReportedRun:
             gate=workflow.gate if workflow else None,
             command=run_command(workflow, arguments) if workflow else "",
         )
+
+    def in_folder(self, folder: str) -> ReportedRun:
+        """The run as seen from the repository in whose ``folder`` the project lies; "" = they are one."""
+
+        def moved(path: str) -> str:
+            inside = relative(path)
+            return f"{folder}/{inside}" if inside else path
+
+        def step_of(step: StepResult) -> StepResult:
+            found = [replace(it, path=moved(it.path)) for it in step.findings or ()]
+            return replace(step, findings=tuple(found)) if found else step
+
+        if not folder:
+            return self
+        result = replace(
+            self.result,
+            path=moved(self.result.path),
+            steps={name: step_of(step) for name, step in self.result.steps.items()},
+        )
+        steps = {name: replace(step, path=moved(step.path)) for name, step in self.steps.items()}
+        return replace(self, result=result, steps=steps)
 
     @property
     def verdict(self) -> RunVerdict:
