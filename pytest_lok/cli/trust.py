@@ -78,7 +78,7 @@ def _trust(listed: bool, revoked: bool) -> int:
         _say(call, said)
         call.terminal.note(f"{project.root} is {'no longer' if was else 'not'} trusted")
     elif not restricted:
-        _say(call, said)
+        _say(call, said | {"trusted": None})
         call.terminal.note("nothing in the settings of this project needs trust")
     else:
         _grant(project)

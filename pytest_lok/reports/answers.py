@@ -33,8 +33,9 @@ def _blocks(step: StepResult) -> Iterator[str]:
     if step.items:
         yield from (_under(f"{step.name} {item_label(item)}", item.output) for item in step.items)
         return
+    keeps_all = step.verdict is not None and step.verdict.strategy == Strategy.ALL.value
     # a finding says of each backend whether it reports it
-    if len(step.replies) < 2 or step.findings is not None:
+    if (len(step.replies) < 2 and not keeps_all) or step.findings is not None:
         yield _under(step.name, _text(step), step.backend)
         return
     ballots = vote(step.verdict)
@@ -43,7 +44,7 @@ def _blocks(step: StepResult) -> Iterator[str]:
         return
     for reply in step.replies:
         yield _under(f"{step.name} · {reply.backend}", reply.text, reply.model, *_price(reply))
-    if step.verdict is not None and step.verdict.strategy == Strategy.ALL.value:
+    if keeps_all:
         return
     if ballots or step.output not in {reply.text for reply in step.replies}:
         yield _under(step.name, _text(step), ballots or (step.verdict.note if step.verdict else ""))

@@ -97,3 +97,12 @@ def test_of_many_steps_each_is_shown_by_its_end() -> None:
     assert "line 0" in shown(*steps, every=True)
     run = run_of(*steps, leaves=tuple(step.name for step in steps))
     assert answers(run, complete=True) == shown(*steps, every=True)
+
+
+def test_answers_that_are_kept_stand_under_one_heading_each() -> None:
+    for replies in ({"a": "1", "b": "2"}, {"a": "1"}):
+        verdict = Verdict(strategy="all", text="== a ==\n1", backend=" + ".join(replies))
+        step = replace(said("explain", "== a ==\n1", **replies), verdict=verdict)
+        assert shown(step) == "\n\n".join(
+            f"== explain · {who} == 1.0 s\n{text}" for who, text in replies.items()
+        )
