@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _GIVEN_OPTIONS = "pytest_lok.options"
+_IMPOSED_OPTIONS = "pytest_lok.imposed_options"
 
 
 class _PathlibPath(click.Path):
@@ -123,6 +124,17 @@ _SPECS: Mapping[str, _Spec] = {
         "yet, new = ask and record what is unknown, all = record anew.  [alone: once; in CI: none]",
         {"is_flag": False, "flag_value": "usual", "type": _RecordMode(), "metavar": "[=MODE]"},
     ),
+    "resume": _Spec(
+        ("--resume",),
+        "Go on from the newest run of this workflow: keep what is still so (see `lok resume --help`).",
+        {"is_flag": True, "flag_value": "newest"},
+    ),
+    "again": _Spec(
+        ("--again",),
+        "With a run that goes on: run this step in any case, also one whose effects may be done; repeat for "
+        "several.",
+        {"multiple": True, "metavar": "STEP", "shell_complete": _step_names},
+    ),
     "trust": _Spec(
         ("--trust",),
         "Let the project's settings say what is run and where questions go, this once (see `lok trust`).",
@@ -187,6 +199,8 @@ class Options:
     dry_run: bool = False
     cache: bool | None = None
     record: str = ""
+    resume: str = ""
+    again: tuple[str, ...] = ()
     trust: bool = False
     verbose: bool = False
     quiet: bool = False
@@ -204,7 +218,7 @@ class Options:
     @classmethod
     def of(cls, ctx: click.Context) -> Options:
         """The options that were parsed until now."""
-        return cls(**ctx.meta.get(_GIVEN_OPTIONS, {}))
+        return cls(**{**ctx.meta.get(_GIVEN_OPTIONS, {}), **ctx.meta.get(_IMPOSED_OPTIONS, {})})
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -245,6 +259,11 @@ def options(
     return chosen
 
 
+def impose(ctx: click.Context, values: Mapping[str, Any]) -> None:
+    """Let options have these values, by name, whatever the command line says."""
+    ctx.meta[_IMPOSED_OPTIONS] = dict(values)
+
+
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     assert param.name is not None  # noqa: S101 - an option always has one
     # a default after the verb must not replace a value given before it
@@ -272,7 +291,8 @@ class OptionsCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; UsageError where an option before the verb does not apply to it."""
         # an option that is ignored in silence looks as if it had been obeyed
-        for name in ctx.meta.get(_GIVEN_OPTIONS, {}):
+        imposed = {name for name, value in ctx.meta.get(_IMPOSED_OPTIONS, {}).items() if value}
+        for name in {**ctx.meta.get(_GIVEN_OPTIONS, {}), **dict.fromkeys(sorted(imposed))}:
             if name not in self._accepts:
                 raise UsageError(f"{_SPECS[name].declarations[-1]} does not apply to `{ctx.command_path}`")
         return super().invoke(ctx)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_lok.cli.invocation import Invocation
     from pytest_lok.cli.progress_lines import ProgressLines
     from pytest_lok.cli.reports import RunReports
+    from pytest_lok.core.events import ResumeState
     from pytest_lok.core.results import RunResult, StepResult
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.ports import World
@@ -28,6 +29,8 @@ ACCEPTS = (
     "max_parallel",
     "cache",
     "record",
+    "resume",
+    "again",
     "trust",
     "verbose",
     "quiet",
@@ -57,7 +60,6 @@ def run_plan(
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.trust import require_trust
     from pytest_lok.cli.views import view
-    from pytest_lok.core.events import ResumeState
     from pytest_lok.engine.run import ignore_event
     from pytest_lok.reports.console import recap, summary
     from pytest_lok.reports.json_report import json_report
@@ -71,7 +73,7 @@ def run_plan(
     quiet = options.quiet or (options.json and not options.verbose)
     shown = view(terminal, lines, color=call.color, quiet=quiet)
     listener = reports.note if reports else ignore_event
-    begun = ResumeState(results=tuple(known))
+    begun = replace(_goes_on(call, project, plan), results=tuple(known))
     with closing(call.record(project, plan, world)) as record:
         result, code = execute(
             plan, world, shown, listener, fail_fast=options.fail_fast, known=begun, record=record
@@ -110,6 +112,22 @@ def _progress_lines(
     )
     lines.announce = announcement(plan, world)
     return lines
+
+
+def _goes_on(call: Invocation, project: Project, plan: Plan) -> ResumeState:
+    """What the run begins with: nothing, or what is left of the run that it goes on from."""
+    from pytest_lok.core.events import FRESH_START
+
+    options = call.options
+    if not options.resume:
+        if options.again:
+            from pytest_lok.errors import UsageError
+
+            raise UsageError("--again says what runs again of an earlier run", hint="add --resume")
+        return FRESH_START
+    from pytest_lok.wiring.resume import resume_state
+
+    return resume_state(project.runs, plan, options.resume, options.again)
 
 
 def _reports(call: Invocation, *, workflow: bool) -> RunReports | None:

@@ -43,6 +43,11 @@ class Resumed:
     why: str
 
     @property
+    def words(self) -> str:
+        """``kept``, ``run again`` or ``changed``."""
+        return "run again" if self.decision == "again" else self.decision
+
+    @property
     def text(self) -> str:
         """``run again: it was an error``, in one line."""
-        return f"{'run again' if self.decision == 'again' else self.decision}: {self.why}"
+        return f"{self.words}: {self.why}"

@@ -144,7 +144,7 @@ class Run:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 self._start_ready()
-            await self._memory.settle(self._schedule.results.values())
+            await self._memory.settle()
         except asyncio.CancelledError:
             self._interrupted = self._interrupted or "interrupted"
             raise

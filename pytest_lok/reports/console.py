@@ -30,6 +30,8 @@ def status(result: StepResult, width: int = 0) -> str:
     facts.append(fixed(result))
     if _stands_on_its_line(result):
         facts.append(result.reason)
+    if result.resumed is not None:
+        facts.append(f"({result.resumed.text})")
     return "  ".join([f"{result.outcome:<7}", f"{result.name:<{width}}", *filter(None, facts)]).rstrip()
 
 
@@ -131,6 +133,7 @@ def summary(result: RunResult) -> str:
         outcomes(counts),
         ", ".join(backends(result.steps.values())),
         cost(result.usage),
+        resumed(result.steps.values()),
     ]
     head = f"{result.workflow}: {result.outcome} in {duration(result.seconds)}"
     if result.interrupted:
@@ -138,6 +141,12 @@ def summary(result: RunResult) -> str:
     if result.idle:
         head += f" ({nothing_judged(result)})"
     return " · ".join([head, *filter(None, facts)])
+
+
+def resumed(results: Iterable[StepResult]) -> str:
+    """``2 kept, 1 changed``: the steps of a run that goes on from another; "" = it does not."""
+    counts = Counter(result.resumed.words for result in results if result.resumed is not None)
+    return ", ".join(f"{number} {words}" for words, number in counts.items())
 
 
 def nothing_judged(result: RunResult) -> str:

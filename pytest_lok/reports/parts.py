@@ -82,6 +82,8 @@ def step_facts(
 
 def sections_of(result: StepResult) -> Iterator[tuple[str, str]]:
     """Titles and texts of a step that is not red: who said what, what was decided and done."""
+    if result.resumed is not None:
+        yield "resumed", result.resumed.text
     if rows := table_of(result):
         yield "answers", "\n".join(rows)
     if result.output and result.ran:

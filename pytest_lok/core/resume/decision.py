@@ -109,6 +109,7 @@ def decide(
     recorded: RecordedStep | None,
     inputs: Mapping[str, str],
     *,
+    is_command: bool = False,
     reads_files: bool,
     states: Collection[str],
     again: bool = False,
@@ -116,8 +117,8 @@ def decide(
     """Whether the result of a step is kept: it is, if all that it came of is known, and is what it was.
 
     ``inputs`` are the digests of what the step would read now, {} = not known. ``states`` are those of the
-    files that count as the present one. ``again``: somebody wants it to run. A step with effects is another
-    question.
+    files that count as the present one. ``again``: somebody wants it to run. The no of a command is not kept.
+    A step with effects is another question.
     """
     if again:
         return Resumed(decision="again", why="that was asked for")
@@ -126,6 +127,9 @@ def decide(
     result = recorded.result
     if result is None or recorded.stopped:
         return Resumed(decision="again", why="it had not ended")
+    if is_command and (result.underlying or result.outcome) is Outcome.FAILED:
+        # it costs nothing, and may have come of something outside of the project
+        return Resumed(decision="again", why="the command had failed")
     if not may_be_kept(result):
         return Resumed(decision="again", why=_why_not(result))
     if not inputs or not recorded.inputs:

@@ -7,13 +7,13 @@ same as before.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.events import BackendReplied, Event, FilesSeen, RecordedStep, ResumeState, StepFinished
 from pytest_lok.core.history import Resumed
-from pytest_lok.core.results import Outcome, Reply, StepResult
+from pytest_lok.core.results import Reply, StepResult
 from pytest_lok.core.resume.decision import decide, decide_effects, explained_states, may_be_kept, maybe_done
 from pytest_lok.core.workflow.model import Ask, Shell, Step
 from pytest_lok.engine.resume.files_watch import FilesWatch
@@ -113,7 +113,14 @@ class RunMemory:
             if said is None and all(need in known for need in step.needs):
                 inputs = await self._reader.inputs_of(step, known, ran_in, digests)
                 open_ = reads_files(step, self._world)
-                said = decide(before, inputs, reads_files=open_, states=states, again=again)
+                said = decide(
+                    before,
+                    inputs,
+                    is_command=isinstance(step.action, Shell),
+                    reads_files=open_,
+                    states=states,
+                    again=again,
+                )
             if said is None:
                 continue
             self._why[name] = said
@@ -129,11 +136,13 @@ class RunMemory:
     def _decide_now(self, step: Step, inputs: Mapping[str, str]) -> RecordedStep | None:
         """The step with its result where that is kept, now that its needs have ended; None = it runs."""
         before, again = self._before.recorded.get(step.name), step.name in self._before.again
-        if before is not None and reads_files(step, self._world):
+        command = isinstance(step.action, Shell)
+        said = decide(before, inputs, is_command=command, reads_files=False, states=(), again=again)
+        if said.decision == "kept" and reads_files(step, self._world):
             # what a step that ran again has left in ignored files nobody sees
-            self._why.setdefault(step.name, Resumed(decision="changed", why="a step before it ran again"))
-            return None
-        self._why[step.name] = said = decide(before, inputs, reads_files=False, states=(), again=again)
+            said = Resumed(decision="changed", why="a step before it ran again")
+        said = self._why.setdefault(step.name, said) if command else said
+        self._why[step.name] = said
         if said.decision != "kept" or before is None or before.result is None:
             return None
         return replace(before, result=replace(before.result, resumed=said))
@@ -187,10 +196,9 @@ class RunMemory:
         if self._is_worthwhile and is_noted and isinstance(step.action, Shell):
             self.files.end(step.name)
 
-    async def settle(self, results: Iterable[StepResult]) -> None:
-        """Wait for the looks at the files that are under way, if somebody may go on from this run."""
-        if any(result.outcome is not Outcome.PASSED for result in results):
-            await self.files.settle()
+    async def settle(self) -> None:
+        """Wait for the looks at the files that are under way: somebody may go on from this run."""
+        await self.files.settle()
 
     async def close(self) -> None:
         """Stop looking at the files."""

@@ -12,7 +12,6 @@ from pytest_lok.core.resume.inputs import BackendIdentity, Facts, digest, step_i
 from pytest_lok.core.templates.scope import Loop, Scope
 from pytest_lok.core.workflow.items import items_of
 from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Ask, Format, Shell, Step
-from pytest_lok.engine.asking.attachments import attachment_paths
 from pytest_lok.errors import LokError, StepUnableError
 
 if TYPE_CHECKING:
@@ -78,6 +77,8 @@ class InputReader:
 
     async def _attached(self, step: Step, results: Mapping[str, StepResult]) -> dict[str, str] | None:
         """The digest of each file that the step attaches; None = that cannot be told of all of them."""
+        from pytest_lok.engine.asking.attachments import attachment_paths
+
         assert isinstance(step.action, Ask)  # noqa: S101 - asked before
         action, workspace = step.action, self._world.workspace
         scope = Scope(

@@ -202,7 +202,7 @@ def test_a_command_that_changed_the_files_itself_runs_again_and_so_do_those_that
     run(folder, "one")
     (folder / "project/data.txt").write_text("data\n")
     two = run(folder, "two", resume=resume_state(folder / "one.jsonl"))
-    assert decisions(two) == {"fix": "again", "check": "changed", "no": "changed"}
+    assert decisions(two) == {"fix": "again", "check": "changed", "no": "again"}
     assert two.steps["check"].passed
 
 
@@ -227,7 +227,7 @@ def test_a_question_is_kept_where_the_command_before_it_ran_again_and_said_the_s
     assert len(asked(folder)) == 1
     (folder / "project/other.txt").touch()
     two = run(folder, "two", resume=resume_state(folder / "one.jsonl"))
-    assert decisions(two) == {"gather": "changed", "ask": "kept", "no": "changed"}
+    assert decisions(two) == {"gather": "changed", "ask": "kept", "no": "again"}
     assert two.steps["gather"].resumed is not None
     assert two.steps["gather"].resumed.text == "changed: files of the project"
     assert asked(folder) == []
@@ -253,7 +253,7 @@ def test_an_answer_that_held_a_secret_is_not_kept_for_the_record_lacks_it(tmp_pa
     within = replace(killed_world(folder), redactor=Redactor({"hush-hush-hush"}))
     run(folder, "one", within=within)
     two = run(folder, "two", resume=resume_state(folder / "one.jsonl"), within=within)
-    assert decisions(two) == {"ask": "again", "no": "kept"}
+    assert decisions(two) == {"ask": "again", "no": "again"}
     assert len(asked(folder)) == 2
 
 
@@ -281,7 +281,7 @@ def test_effects_that_have_ended_are_kept_whatever_has_changed_until_they_are_as
     (folder / "project/data.txt").write_text("other\n")
     (folder / "w.toml").write_text(PUSH.replace("echo pushed", "echo pushed otherwise"))
     two = run(folder, "two", resume=resume_state(folder / "one.jsonl"))
-    assert decisions(two) == {"push": "kept", "tell": "changed", "no": "changed"}
+    assert decisions(two) == {"push": "kept", "tell": "changed", "no": "again"}
     assert (folder / "pushed").read_text() == "pushed\n"
     three = run(folder, "three", resume=resume_state(folder / "two.jsonl", "push"))
     assert decisions(three)["push"] == "again"

@@ -1,0 +1,70 @@
+"""``lok resume [RUN]``: type the command of a run again, and keep what is still as it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from pytest_lok.cli.invocation import Invocation
+from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand, impose
+from pytest_lok.cli.recorded import run_argument
+
+if TYPE_CHECKING:
+    from pytest_lok.store.records import Record
+
+_OWN = ("verbose", "quiet", "json", "output", "reports", "trust", "timeout", "max_parallel", "fail_fast")
+
+
+def _resume(run: str) -> int:
+    from pytest_lok.cli.main import root
+
+    context = click.get_current_context()
+    call = Invocation.of(context)
+    record = call.project().runs.find(run)
+    words = _words(record)
+    given = {name: value for name in _OWN if (value := getattr(call.options, name))}
+    imposed = {**given, "resume": record.run_id, "again": call.options.again}
+    lok, again = root(), replace(call, words=words)
+    with lok.make_context("lok", list(words), obj=again, terminal_width=context.terminal_width) as inner:
+        impose(inner, imposed)
+        code: int = lok.invoke(inner)
+    return code
+
+
+def _words(record: Record) -> tuple[str, ...]:
+    """The words behind ``lok`` by which the run was begun; UsageError where they cannot be typed again."""
+    from pytest_lok.core.trust.redaction import MASK
+    from pytest_lok.errors import UsageError
+
+    program, *words = record.beginning.command or ("",)
+    if program != "lok":
+        hint = "`pytest … --lok-resume`" if program == "pytest" else "type its command again, with --resume"
+        raise UsageError(f"the run {record.run_id} is none of lok, but of {program or 'nothing'}", hint=hint)
+    if any(MASK in word for word in words):
+        hint = "type its command again, with --resume"
+        raise UsageError(f"the record {record.run_id} lacks a secret that its command holds", hint=hint)
+    return tuple(words)
+
+
+command = OptionsCommand(
+    "resume",
+    params=[run_argument()],
+    accepts=(*_OWN, "again", *COMMON_OPTIONS),
+    callback=_resume,
+    help="""Go on from RUN, the newest if none is named: type its command again, and keep what is still so.
+
+    RUN is a run id, or the start of one (`lok runs`). It may have been killed, stopped, red or green. The new
+    run is recorded for itself, and names RUN.
+
+    A step keeps its result if nothing that it reads has changed: its own keys, the arguments, the settings,
+    the answers before it, the files. Errors run again, and what cannot be known. The line of each step says
+    whether it was kept, run again or changed, and why. What RUN has spent counts against the budget.
+
+    A step with effects (a push, a comment) that may be done is an error until `--again STEP`.
+
+    \b
+    Exit codes: as `lok run`; 2 also if there is no such run, or its command cannot be typed again
+    """,
+)

@@ -1,0 +1,100 @@
+"""An earlier run of a workflow -> what the next one begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pytest_lok.core.events import BudgetSpent, RecordedStep, ResumeState, RunStarted
+from pytest_lok.core.results import NO_USAGE, Usage
+from pytest_lok.core.resume.decision import merged, recorded_steps
+from pytest_lok.core.text.suggestions import did_you_mean
+from pytest_lok.errors import UsageError
+from pytest_lok.store.frames import UnusableRecordError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.workflow.model import Workflow
+    from pytest_lok.core.workflow.plan import Plan
+    from pytest_lok.store.records import Record, RecordedRun
+    from pytest_lok.store.runs import RunStore
+
+NEWEST = "newest"
+"""Stands for the newest run of a workflow, where a run is named."""
+
+
+def resume_state(store: RunStore, plan: Plan, run: str, again: Collection[str]) -> ResumeState:
+    """What a run of the plan begins with that goes on from the named one; UsageError if there is none.
+
+    ``run`` is what ``RunStore.find`` understands, or NEWEST. ``again`` names steps that run in any case.
+    """
+    names = [step.name for step in plan.workflow.steps]
+    for name in again:
+        if name not in names:
+            raise UsageError(
+                f"workflow {plan.workflow.stem!r} has no step {name!r}", hint=did_you_mean(name, names)
+            )
+    if run == NEWEST:
+        found = earlier_run(store, plan.workflow)
+        if found is None:
+            raise UsageError(
+                f"no run of {plan.workflow.stem} is recorded that has ended", hint="leave --resume out"
+            )
+    else:
+        found = _named(store.find(run), plan.workflow)
+    return state_after(store, found, again)
+
+
+def earlier_run(store: RunStore, workflow: Workflow) -> RecordedRun | None:
+    """The newest run of the workflow whose process has ended, among the records that can be believed."""
+    for name in store.names():
+        with suppress(UnusableRecordError):
+            for run in _runs_of(store.read(name), workflow):
+                return run
+    return None
+
+
+def state_after(store: RunStore, run: RecordedRun, again: Collection[str] = ()) -> ResumeState:
+    """What the run has left for one that goes on from it, with what is left of those before it."""
+    steps, spent, before = _left(run)
+    seen = {run.result.run_id}
+    while before and before not in seen:
+        seen.add(before)
+        try:
+            older = next(_runs_at(store.read(before), run.result.path, run.result.workflow), None)
+        except UnusableRecordError:
+            break  # too old, and removed: what only it has runs again
+        if older is None:
+            break
+        earlier, _, before = _left(older)
+        steps = merged(earlier, steps)
+    return ResumeState(recorded=steps, brought=spent, again=frozenset(again), resumes=run.result.run_id)
+
+
+def _left(run: RecordedRun) -> tuple[dict[str, RecordedStep], Usage, str]:
+    """What a run has recorded of its steps, what it has spent, and the id of the run that it went on from."""
+    events = list(run.events())
+    before = next((event.resumes for event in events if isinstance(event, RunStarted)), "")
+    told = [event.usage for event in events if isinstance(event, BudgetSpent)]
+    # without a budget nobody tells what is spent
+    spent = sum(told, NO_USAGE) if told else run.result.usage
+    return recorded_steps(events), spent, before
+
+
+def _named(record: Record, workflow: Workflow) -> RecordedRun:
+    if record.state == "running":
+        raise UsageError(f"the run {record.run_id} still goes on", hint="wait until it has ended, or stop it")
+    found = next(_runs_of(record, workflow), None)
+    if found is None:
+        of = ", ".join(run.result.workflow for run in record.runs) or "nothing"
+        raise UsageError(f"the run {record.run_id} is none of {workflow.stem}", hint=f"it is of: {of}")
+    return found
+
+
+def _runs_of(record: Record, workflow: Workflow) -> Iterator[RecordedRun]:
+    if record.state != "running":
+        yield from _runs_at(record, workflow.path, workflow.stem)
+
+
+def _runs_at(record: Record, path: str, stem: str) -> Iterator[RecordedRun]:
+    return (run for run in record.runs if (run.result.path, run.result.workflow) == (path, stem))

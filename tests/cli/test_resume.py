@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.projects import Project
+
+SETTINGS = """
+[defaults]
+backend = "x"
+[backends.x]
+type = "scripted"
+[[backends.x.replies]]
+reply = "fine"
+"""
+FLOW = """
+[args.topic]
+default = "code"
+[[steps]]
+name = "gather"
+shell = "cat data.txt; echo run >> ../gathered"
+[[steps]]
+name = "review"
+prompt = "review {{ arg.topic }}: {{ steps.gather.output }}"
+[[steps]]
+name = "check"
+depends_on = ["review"]
+shell = "test -e ../ok"
+[[steps]]
+name = "end"
+depends_on = ["check"]
+prompt = "sum up {{ steps.review.output }}"
+"""
+
+
+@pytest.fixture
+def repository(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project that is a directory of its own, in git."""
+    inner = project.root / "inner"
+    inner.mkdir()
+    project.write("inner/lok.toml", SETTINGS)
+    project.write("inner/data.txt", "data\n")
+    project.write("inner/.lok/workflows/w.toml", FLOW)
+    for words in (["init", "-q", "-b", "main"], ["add", "-A"]):
+        subprocess.run(["git", *words], cwd=inner, check=True)
+    identity = ["-c", "user.name=n", "-c", "user.email=e"]
+    subprocess.run(["git", *identity, "commit", "-qm", "one"], cwd=inner, check=True)
+    monkeypatch.chdir(inner)
+    return project
+
+
+def decisions(document: dict[str, dict[str, dict[str, dict[str, str]]]]) -> dict[str, str]:
+    said = {name: step["resumed"] for name, step in document["steps"].items()}
+    return {name: f"{it['decision']}: {it['why']}" for name, it in said.items() if it}
+
+
+def test_a_run_is_gone_on_from_with_its_own_command_and_says_what_it_kept(repository: Project) -> None:
+    assert repository.lok("run", "w", "--topic", "tests").code == 1
+    (repository.root / "ok").touch()
+    done = repository.lok("resume", "--json")
+    assert done.code == 0
+    assert decisions(done.document) == {
+        "gather": "kept: what it reads is unchanged",
+        "review": "kept: what it reads is unchanged",
+        "check": "again: the command had failed",
+        "end": "again: step 'check' had blocked it",
+    }
+    assert (repository.root / "gathered").read_text() == "run\n"
+    told = repository.lok("resume")
+    line = next(line for line in told.err.splitlines() if line.startswith("passed   review"))
+    assert line.endswith("  x  6 tokens, $0.0000  (kept: what it reads is unchanged)")
+    assert told.err.splitlines()[-1].endswith("4 kept")
+    # the new run has a record of its own, under the command that began the first
+    runs = sorted((repository.root / "inner/.lok/runs").iterdir())[1:]
+    assert len({(run / "run.json").read_text().partition('"command":')[2][:40] for run in runs}) == 1
+
+
+def test_what_has_changed_runs_again_with_all_that_rests_on_it(repository: Project) -> None:
+    (repository.root / "ok").touch()
+    repository.lok("w")
+    other = repository.lok("run", "w", "--resume", "--topic", "other", "--json")
+    assert decisions(other.document) == {
+        "gather": "kept: what it reads is unchanged",
+        "review": "changed: arguments",
+        "check": "changed: what it reads of other steps",
+        "end": "kept: what it reads is unchanged",
+    }
+    repository.write("inner/new.txt", "new")
+    again = repository.lok("resume", "--json", "--again", "end")
+    assert decisions(again.document) == {
+        "gather": "changed: files of the project",
+        "review": "kept: what it reads is unchanged",
+        "check": "changed: what it reads of other steps",
+        "end": "again: that was asked for",
+    }
+    repository.write("inner/lok.toml", SETTINGS.replace("fine", "bad"))
+    settings = repository.lok("resume", "--json")
+    assert decisions(settings.document)["review"] == "changed: settings"
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["resume"], "no run is recorded in"),
+        (["resume", "nope"], "there is no recorded run nope"),
+        (["run", "w", "--resume"], "no run of w is recorded that has ended"),
+        (["run", "w", "--again", "check"], "--again says what runs again of an earlier run"),
+        (["--resume", "plan", "w"], "--resume does not apply to `lok plan w`"),
+    ],
+)
+def test_what_cannot_be_gone_on_from_is_an_error_before_anything_runs(
+    repository: Project, words: list[str], error: str
+) -> None:
+    done = repository.lok(*words)
+    assert done.code == 2
+    assert error in done.err
+    assert not (repository.root / "gathered").exists()
+
+
+def test_a_step_that_is_not_there_cannot_run_again(repository: Project) -> None:
+    repository.lok("w")
+    done = repository.lok("resume", "--again", "chek")
+    assert (done.code, "did you mean `check`" in done.err) == (2, True)
+
+
+def test_a_run_of_something_else_is_no_run_to_go_on_from(repository: Project) -> None:
+    repository.lok("ask", "what?")
+    done = repository.lok("resume")
+    assert done.code == 2
+    assert "--resume does not apply to `lok ask`" in done.err
+
+
+def test_a_command_whose_secret_is_not_recorded_has_to_be_typed_again(repository: Project) -> None:
+    repository.environ["MY_TOKEN"] = "correct-horse-battery"
+    repository.lok("w", "--topic", "correct-horse-battery")
+    done = repository.lok("resume")
+    assert done.code == 2
+    assert "lacks a secret that its command holds" in done.err
+    assert "type its command again, with --resume" in done.err
+
+
+def test_a_run_that_was_killed_is_gone_on_from_and_one_that_goes_on_is_not(repository: Project) -> None:
+    slow = FLOW.replace("test -e ../ok", "touch ../begun; test -e ../ok || sleep 30")
+    repository.write("inner/.lok/workflows/w.toml", slow)
+    words = [sys.executable, "-m", "pytest_lok.cli.main", "run", "w"]
+    with subprocess.Popen(words, env=repository.environ, stderr=subprocess.DEVNULL) as process:
+        while not (repository.root / "begun").exists():
+            time.sleep(0.02)
+        running = repository.lok("resume")
+        assert (running.code, "still goes on" in running.err) == (2, True)
+        process.kill()
+    (repository.root / "ok").touch()
+    done = repository.lok("resume", "--json")
+    assert done.code == 0
+    said = decisions(done.document)
+    assert said["review"] == "kept: what it reads is unchanged"
+    assert said["check"] == "again: it had not ended"
+    assert Path(repository.root / "gathered").exists()
