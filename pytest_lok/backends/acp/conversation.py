@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 from pytest_lok.backends import error_mapping as faults
@@ -55,7 +56,7 @@ _Step: TypeAlias = Callable[[Event], bytes]
 class AcpConversation:
     """One question to one agent: a ``Conversation``."""
 
-    def __init__(self, question: AgentQuestion) -> None:
+    def __init__(self, question: AgentQuestion, *, has_notices: bool = False) -> None:
         self._question = question
         self._line = bytearray()
         self._heard = 0
@@ -65,7 +66,7 @@ class AcpConversation:
         self._session = ""
         self._model = question.model
         self._sign_in = ""
-        self._turn = AcpTurn()
+        self._turn = AcpTurn(has_notices=has_notices)
         self._result: CliResult | None = None
         self._is_over = False
         self.opening = self._request(
@@ -279,7 +280,7 @@ def acp_dialect(agent: AcpAgent | None) -> CliDialect:
         env={**PLAIN_TERMINAL, **agent.env},
         keys=agent.keys,
         escape_prompt=_no_command,
-        converse=AcpConversation,
+        converse=partial(AcpConversation, has_notices=agent.has_notices),
     )
 
 

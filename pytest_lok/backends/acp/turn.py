@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_lok.backends import endings
+from pytest_lok.backends import error_mapping as faults
 from pytest_lok.backends.cli.dialect import CliError, CliReply, CliResult
 from pytest_lok.backends.cli.transcripts import Event, denied_tools, ending_error, text_or_empty, tool_target
 from pytest_lok.backends.json_fields import sum_counters, table
 from pytest_lok.core.results import Usage
 from pytest_lok.core.text.truncation import truncate
 from pytest_lok.errors import BackendFault
+from pytest_lok.late_regex import late_regex
 
 _ALLOW = (
     "put what it needs into the prompt, or tell it to do without; "
@@ -19,16 +21,20 @@ _ALLOW = (
 _ASK = (
     "see what it changed with `git status`; its own settings must tell it to ask before it changes anything"
 )
+_NOTICE = late_regex(r"(Info|Warning|Error): ")
 _CHANGING = ("edit", "delete", "move")
 
 
 class AcpTurn:
     """One turn of an agent. ``refused`` are its uses of tools that were refused, by name and input.
 
-    Nobody ever allows a tool, so a change that was made is one that the agent did not ask for.
+    Nobody ever allows a tool, so a change that was made is one that the agent did not ask for. An agent that
+    ``has_notices`` of its own in its text gives an answer only without them, and with counted tokens.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_notices: bool = False) -> None:
+        self._has_notices = has_notices
+        self._notices: list[str] = []
         self.refused: list[tuple[str, Event]] = []
         self._changes: list[tuple[str, Event]] = []
         self._calls: dict[str, Event] = {}
@@ -64,6 +70,8 @@ class AcpTurn:
             return replace(denied_tools(self.refused, "refused"), hint=_ALLOW)
         if end is not None:
             return ending_error(end)
+        if problem := self._unanswered(table(ended, "usage")):
+            return problem
         # some agents cut their text between the halves of a surrogate pair
         pieces = "".join(self._parts).encode("utf-16", "surrogatepass")
         try:
@@ -73,10 +81,22 @@ class AcpTurn:
             return CliError(kind=BackendFault.BAD_OUTPUT, message=half)
         return CliReply(text=text, model=model, usage=_usage(table(ended, "usage"), self._cost))
 
+    def _unanswered(self, counted: Event) -> CliError | None:
+        """Why the text is that of the agent itself, or has some of it; None if all of it is a model's."""
+        if self._notices:
+            said = self._notices[-1]
+            return CliError(kind=faults.fault_of_text(said) or BackendFault.CRASHED, message=said)
+        if self._has_notices and not sum_counters(counted, "outputTokens"):
+            why = "no model answered: it counts no tokens"
+            return CliError(kind=BackendFault.BAD_OUTPUT, message=why)
+        return None
+
     def _spoke(self, update: Event) -> CliError | None:
         content = table(update, "content")
         if content.get("type") != "text" or not isinstance(content.get("text"), str):
             return ending_error(endings.NOT_TEXT)
+        if self._has_notices and _NOTICE.match(content["text"]):
+            self._notices.append(content["text"])
         # a tool, a thought or a new message begins a new paragraph
         message = (update.get("messageId"),)
         if self._parts and self._message != message:

@@ -11,7 +11,8 @@ class AcpAgent(NamedTuple):
     """One agent. ``args`` make ``program`` speak ACP on stdin and stdout.
 
     ``env`` makes it ask before it changes or runs anything; lok refuses that. ``keys`` are passed on where
-    they are set. ``install`` and ``sign_in`` are remedies.
+    they are set. ``install`` and ``sign_in`` are remedies. ``has_notices``: what goes wrong stands in its
+    text, as "Error: …", and nothing else tells but that no token is counted.
     """
 
     program: str
@@ -20,6 +21,7 @@ class AcpAgent(NamedTuple):
     sign_in: str
     env: Mapping[str, str] = {}
     keys: tuple[str, ...] = ()
+    has_notices: bool = False
 
 
 ACP_AGENTS: Mapping[str, AcpAgent] = {
@@ -39,7 +41,15 @@ ACP_AGENTS: Mapping[str, AcpAgent] = {
         args=("--acp", "--stdio"),
         install="npm install -g @github/copilot",
         sign_in="run `copilot` once and sign in with /login, or set COPILOT_GITHUB_TOKEN",
-        keys=("COPILOT_GITHUB_TOKEN",),
+        keys=(
+            "COPILOT_GITHUB_TOKEN",
+            "COPILOT_HOME",
+            "COPILOT_MODEL",
+            "COPILOT_OFFLINE",
+            "COPILOT_PROVIDER_API_KEY",
+            "COPILOT_PROVIDER_BASE_URL",
+        ),
+        has_notices=True,
     ),
     "cursor": AcpAgent(
         program="cursor-agent",
@@ -71,20 +81,23 @@ ACP_AGENTS: Mapping[str, AcpAgent] = {
     "kimi": AcpAgent(
         program="kimi",
         args=("acp",),
-        install="install it as the documentation of Kimi Code says",
+        install="npm install -g @moonshot-ai/kimi-code",
         sign_in="run `kimi` once and sign in with /login",
     ),
     "grok": AcpAgent(
         program="grok",
         args=("agent", "stdio"),
-        install="install it as the documentation of Grok Build says",
-        sign_in="run `grok` once and sign in",
+        install="npm install -g @xai-official/grok",
+        sign_in="run `grok` once and sign in, or set XAI_API_KEY",
+        keys=("XAI_API_KEY",),
     ),
     "vibe": AcpAgent(
         program="vibe-acp",
         args=(),
         install="pip install mistral-vibe",
         sign_in="run `vibe --setup`, or set MISTRAL_API_KEY",
+        # By itself it writes into the project unasked.
+        env={"VIBE_DEFAULT_AGENT": "ask"},
         keys=("MISTRAL_API_KEY",),
     ),
 }

@@ -222,6 +222,37 @@ def test_an_extension_that_lok_does_not_have_is_no_refusal(tmp_path: Path) -> No
 # --- what goes wrong
 
 
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        (
+            ["Info: Request failed. Retrying...", "Error: Authentication failed (HTTP 401)."],
+            BackendFault.AUTH,
+        ),
+        (["Info: Request failed. Retrying...", "pong"], BackendFault.CRASHED),
+        (["Warning: x"], BackendFault.CRASHED),
+    ],
+)
+def test_a_notice_of_the_agent_is_no_answer(tmp_path: Path, said: list[str], kind: BackendFault) -> None:
+    """copilot ends its turn as if all was well."""
+    counted = {"result": {"stopReason": "end_turn", "usage": {"outputTokens": 1, "totalTokens": 1}}}
+    acts = [{"said": text} for text in said]
+    copilot = acp_dialect(ACP_AGENTS["copilot"])
+    backend = acp_backend(tmp_path, script=prompt_acts(*acts, counted), dialect=copilot)
+    assert expect_error(backend).kind is kind
+    # of any other agent it is a text like any other
+    assert ask(acp_backend(tmp_path / "b", script=prompt_acts(*acts, END))).text
+
+
+def test_an_answer_of_copilot_counts_its_tokens(tmp_path: Path) -> None:
+    copilot = acp_dialect(ACP_AGENTS["copilot"])
+    error = expect_error(acp_backend(tmp_path, script=prompt_acts({"said": "pong"}, END), dialect=copilot))
+    assert "no model answered" in error.message
+    counted = {"result": {"stopReason": "end_turn", "usage": {"outputTokens": 1}}}
+    acts = prompt_acts({"said": "Errors: none"}, counted)
+    assert ask(acp_backend(tmp_path / "b", script=acts, dialect=copilot)).text == "Errors: none"
+
+
 def test_an_agent_that_is_not_signed_in(tmp_path: Path) -> None:
     refuses = {"error": {"code": -32000, "message": "Authentication required"}}
     ways = {"protocolVersion": 1, "authMethods": [{"id": "x", "name": "Log in with X"}]}
