@@ -682,8 +682,7 @@ def untrusted_changes_are_judged(tmp_path: Path) -> None:
     named = loaded(f"[untrusted]\nprograms = {sorted(programs)}\n{steps}")
     assert (bool(programs), refusals(named)) == (True, ())
     file = ChangedFile(path="conftest.py", mode_after="100644", after=b"x")
-    finding = configuration_finding(file)
-    assert finding
+    finding = configuration_finding(file, "pytest reads it")
     for said, outcome in (("block", F), ("report", Outcome.SKIPPED)):
         workflow = loaded(f"[untrusted]\nconfiguration = '{said}'\n{STEPS}")
         assert configuration_step(workflow, [finding])[1].outcome is outcome

@@ -267,6 +267,7 @@ def test_a_pull_request_with_an_injection_is_red_and_its_fix_green(forge: Forge)
     sarif = json.loads((reports / "lok.sarif").read_text())["runs"][0]
     assert [it["ruleId"] for it in sarif["results"]] == ["injection"]
     assert "text becomes code" in (reports / "lok.md").read_text()
+    assert "text becomes code" in (reports / "lok.html").read_text()
     assert all("sk-canary" not in file.read_text() for file in reports.iterdir())
 
     done = bad.run("comment")
@@ -338,11 +339,8 @@ def test_the_action_judges(forge: Forge) -> None:
             for step in steps
         ]
         assert codes == [0, code]
-        assert sorted(it.name for it in (job.temp / "reports").iterdir()) == [
-            "lok.md",
-            "lok.sarif",
-            "lok.xml",
-        ]
+        names = {"lok.html", "lok.md", "lok.sarif", "lok.xml"}
+        assert {it.name for it in (job.temp / "reports").iterdir()} == names
         # what comes from outside reaches the shell in variables alone
         assert "${{" not in "".join(step["run"] for step in steps)
 

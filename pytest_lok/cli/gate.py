@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
@@ -128,20 +129,42 @@ def _require_judge(workflow: Workflow, project: Project) -> None:
         raise distrust
 
 
+def _refuse_links(call: Invocation, project: Project) -> None:
+    """UsageError where what is to be written lies behind a link of the clone: the change may have made it."""
+    from pathlib import Path
+
+    from pytest_lok.wiring.report_files import GITLAB_FILE
+
+    assert project.judged is not None  # noqa: S101 - this verb has made it so
+    top = project.judged.top
+    reports = [text.partition("=")[2] for text in call.options.reports]
+    if call.environ.get("GITLAB_CI"):
+        reports.append(os.path.join(call.environ.get("CI_PROJECT_DIR", ""), GITLAB_FILE))  # noqa: PTH118
+    output = [str(call.options.output)] if call.options.output else []
+    for name in filter(None, [*reports, *output]):
+        path = Path(os.path.abspath(name))  # noqa: PTH100 - resolve() would follow the links
+        for part in (path, *path.parents):
+            if part != top and part.is_relative_to(top) and part.is_symlink():
+                hint = "write it outside of the repository, or under another name"
+                raise UsageError(f"{name} lies behind the link {part}, which may be the change's", hint=hint)
+
+
 def _judge(call: Invocation, project: Project, plan: Plan, judged: JudgedProject) -> int:
     """Run the plan in the tree of the head, with what its configuration comes to; returns the exit code."""
     from pytest_lok.core.findings.configuration import configuration_step
 
+    _refuse_links(call, project)
     if not (call.options.quiet or call.options.json):
         what = "what is staged" if call.options.staged else judged.head[:12]
         call.terminal.note(f"judging {what} by {plan.workflow.stem} of {judged.base[:12]}")
         call.terminal.note(f"recorded below {project.runs.folder}")
-    if not judged.findings:
-        return run_plan(call, project, plan)
     workflow = plan.workflow
+    findings = judged.findings_for(workflow)
+    if not findings:
+        return run_plan(call, project, plan)
     if call.options.staged:  # whoever commits could as well leave the hook out
         workflow = replace(workflow, untrusted=replace(workflow.untrusted, configuration="report"))
-    step, result = configuration_step(workflow, judged.findings)
+    step, result = configuration_step(workflow, findings)
     plan = replace(plan, steps=(step, *plan.steps), selected=plan.selected | {step.name})
     return run_plan(call, project, plan, known=[result])
 

@@ -79,5 +79,11 @@ def remove_old_reports(words: Sequence[str], environ: Mapping[str, str]) -> None
     for word, after in zip(words, following, strict=True):
         name, _, value = word.partition("=")
         if name == "--report":
+            given = value or after
+            # where it leads to may be no report at all
+            if (link := Path(given.partition("=")[2])).is_symlink():
+                with suppress(OSError):
+                    link.unlink()
+                continue
             with suppress(UsageError):
-                ReportFile.of(value or after, Path.cwd()).remove_old()
+                ReportFile.of(given, Path.cwd()).remove_old()

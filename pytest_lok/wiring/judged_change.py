@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_lok.backends.cli.environment import allowed_part, search_path
-from pytest_lok.core.findings.configuration import configuration_finding
+from pytest_lok.core.findings.configuration import ChangedFile, configuration_finding, decision_in
 from pytest_lok.dataclass import dataclass
 from pytest_lok.discovery import ROOT_MARKERS
 from pytest_lok.errors import StepUnableError, UsageError
@@ -24,6 +25,7 @@ from pytest_lok.workspace.processes.runner import LocalProcesses
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import Finding
+    from pytest_lok.core.workflow.model import Workflow
 
 _GIT_ENVIRONMENT = {
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -61,12 +63,41 @@ class ChangeToJudge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedProject:
-    """``project`` is the base's, and its worlds are of the head. ``findings`` are about its configuration."""
+    """``project`` is the base's, and its worlds are of the head. ``findings`` are about its configuration.
+
+    ``base`` and ``head`` are ids of commits. ``changed`` are all paths that the change touches, as the
+    project names them.
+    """
 
     project: Project
     base: str
     head: str
     findings: tuple[Finding, ...]
+    changed: frozenset[str] = frozenset()
+
+    def findings_for(self, workflow: Workflow) -> tuple[Finding, ...]:
+        """All findings about configuration, with those about other files that the workflow is read from."""
+        known = {finding.path for finding in self.findings}
+        named = sorted(self.changed.intersection(self._named_by(workflow)) - known)
+        more = (self._finding(path, f"the workflow `{workflow.stem}` is read from it") for path in named)
+        return (*self.findings, *more)
+
+    def _named_by(self, workflow: Workflow) -> Iterator[str]:
+        """What the base's workflow and backends name, relative to the project."""
+        yield from (path for path, _ in workflow.sources.files)
+        for path, name, _ in workflow.sources.beside:
+            yield posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+        for backend in self.project.settings.backends.values():
+            program = backend.command.split()[:1]
+            for name in (*program, *(reply.file for reply in backend.replies if reply.file)):
+                yield os.path.relpath(self.project.root / name, self.project.root)
+
+    def _finding(self, path: str, why: str) -> Finding:
+        judged = self.project.judged
+        assert judged is not None  # noqa: S101 - that is what this is
+        before, after = (_content(root / path) for root in (self.project.root, judged.root))
+        file = ChangedFile(path=path, mode_before="100644", mode_after="100644", before=before, after=after)
+        return configuration_finding(file, why)
 
 
 def open_judged(
@@ -85,10 +116,12 @@ def open_judged(
     """
     # a gate is as strict wherever it stands
     environ = {**environ, "CI": environ.get("CI") or "true"}
+    # git itself must not come from the change
+    environ["PATH"] = _path(environ, _work_tree(start.resolve()))
     clone = LocalProcesses(start, environ)
     for name in ("base", "head", "home"):
         (folder / name).mkdir()
-    private = LocalProcesses(folder / "head", _clean(environ, folder, []))
+    private = LocalProcesses(folder / "head", _clean(environ, folder, ()))
     return asyncio.run(
         _Opening(start.resolve(), change, folder, environ, clone, private).opened(
             options or {}, search_up=search_up, trust=trust
@@ -141,7 +174,7 @@ class _Opening:
         )
         root = _project_root(trees.base, prefix, search_up=search_up)
         place = root.relative_to(trees.base)
-        (trees.head / place).mkdir(parents=True, exist_ok=True)
+        _make_directory(trees.head / place)
         project = Project.open(
             root,
             environ=self._environ,
@@ -152,20 +185,21 @@ class _Opening:
         )
         restricted = project.settings.restricted
         trusted = project.trusted or project.trust.covers((top / place).resolve(), restricted.values)
-        commands = _clean(self._environ, self._folder, project.settings.defaults.env, without=top)
+        commands = _clean(self._environ, self._folder, project.settings.defaults.env)
         judged = JudgedChange(
             root=trees.head / place,
             clone=top / place,
+            top=top,
             commands={**commands, "CI": self._environ["CI"], "LOK_BASE": base},
             remedy=_FORK_REMEDY if is_from_fork(self._environ) else "",
         )
         named = (replace(file, shown=_shown(file.path, place)) for file in trees.files)
-        found = (configuration_finding(file) for file in named)
         return JudgedProject(
             project=replace(project, trusted=trusted, judged=judged),
             base=base,
             head=trees.head_commit,
-            findings=tuple(finding for finding in found if finding),
+            findings=tuple(configuration_finding(file, why) for file in named if (why := decision_in(file))),
+            changed=frozenset(_shown(path, place) for path in trees.changed),
         )
 
     async def _places(self) -> tuple[Path, Path]:
@@ -186,12 +220,11 @@ class _Opening:
     # --- what must not be
 
     async def _refuse_privileged(self, base: str) -> None:
+        """UsageError where strangers may have started this job with secrets, unless it only has the base."""
         event = privileged_event(self._environ)
-        if not event:
-            return
-        head = (await git_output(self._clone, "rev-parse", "HEAD^{commit}")).decode().strip()
-        inside = await self._exits_with_0("merge-base", "--is-ancestor", head, base)
-        if inside and await self._exits_with_0("diff-index", "--quiet", "--ignore-submodules", "HEAD", "--"):
+        workspace = self._environ.get("GITHUB_WORKSPACE", "")
+        places = [self._start, *([Path(workspace)] if workspace and event else [])]
+        if not event or all([await self._is_of_base(place, base) for place in places]):
             return
         raise UsageError(
             f"this job runs on {event}, which has secrets, and its work tree is not the base: what is "
@@ -200,12 +233,15 @@ class _Opening:
             "(git fetch origin refs/pull/N/head), and name it: --head ID",
         )
 
-    async def _exits_with_0(self, *arguments: str) -> bool:
-        """Whether git exits with 0, and not with 1."""
-        from pytest_lok.engine.ports import CommandSpec
-
-        done = await self._clone.run(CommandSpec(argv=("git", *arguments)))
-        return done.exit_code == 0
+    async def _is_of_base(self, place: Path, base: str) -> bool:
+        """Whether the work tree there is, byte for byte, a commit that the base has in its history."""
+        processes = LocalProcesses(place, self._environ)
+        try:
+            inside = await git_output(processes, "rev-parse", "--is-inside-work-tree", ok_codes=(0, 128))
+            # a workspace without a repository has no checkout that could run
+            return not inside or (await Git(place, processes, (base,)).comparison([])).same
+        except StepUnableError:
+            return False
 
     async def _refuse_own_code(self, top: Path) -> None:
         """UsageError where Python imports from files of the repository: those of the change, in most jobs."""
@@ -221,25 +257,37 @@ class _Opening:
                 )
 
 
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        where = "the change has another thing where the project's directory is"
+        raise StepUnableError(f"{where}: {problem.strerror}") from problem
+
+
 def _resolved(path: str) -> Path:
     return Path(path).resolve()
 
 
-def _clean(
-    environ: Mapping[str, str], folder: Path, extra: Sequence[str], without: Path | None = None
-) -> dict[str, str]:
-    """The environment of commands: a closed list. No program is looked for in the repository ``without``."""
+def _clean(environ: Mapping[str, str], folder: Path, extra: Sequence[str]) -> dict[str, str]:
+    """The environment of commands: a closed list."""
     kept = {
         name: value
         for name, value in allowed_part(environ, extra).items()
         if not name.startswith("XDG_") or name in extra
     }
-    path = [
-        part
-        for part in search_path(environ).split(os.pathsep)
-        if without is None or not Path(part).resolve().is_relative_to(without)
-    ]
-    return {**kept, "PATH": os.pathsep.join(path), "HOME": str(folder / "home"), **_GIT_ENVIRONMENT}
+    return {**kept, "HOME": str(folder / "home"), **_GIT_ENVIRONMENT}
+
+
+def _work_tree(start: Path) -> Path:
+    """The work tree that ``start`` lies in, by the looks of it; nothing is run to find out."""
+    return next((it for it in (start, *start.parents) if os.path.lexists(it / ".git")), start)
+
+
+def _path(environ: Mapping[str, str], without: Path) -> str:
+    """PATH without relative directories, and without those in the work tree."""
+    parts = search_path(environ).split(os.pathsep)
+    return os.pathsep.join(it for it in parts if it and not Path(it).resolve().is_relative_to(without))
 
 
 def _project_root(tree: Path, prefix: Path, *, search_up: bool) -> Path:
@@ -253,6 +301,13 @@ def _project_root(tree: Path, prefix: Path, *, search_up: bool) -> Path:
         if folder == tree or any(os.path.lexists(folder / mark) for mark in ROOT_MARKERS):
             return folder
     return tree
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def _shown(path: str, place: Path) -> str:

@@ -44,12 +44,13 @@ _NOTHING_JUDGED = 3
 class JudgedChange:
     """A change that nobody trusts, in a tree of its own at ``root``, where the project's workflows run.
 
-    ``clone`` is the project's directory in the clone. ``commands`` is the whole environment of commands.
-    ``remedy`` says what to do about a missing key.
+    ``clone`` is the project's directory in the clone, whose work tree is at ``top``. ``commands`` is the
+    whole environment of commands. ``remedy`` says what to do about a missing key.
     """
 
     root: Path
     clone: Path
+    top: Path
     commands: Mapping[str, str]
     remedy: str = ""
 

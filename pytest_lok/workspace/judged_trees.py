@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_lok.core.findings.configuration import ChangedFile, decision_of
@@ -49,7 +50,8 @@ _WHO = {
 class JudgedTrees:
     """``base`` and ``head`` are directories with the files of both commits; ``start`` is where the head left.
 
-    ``files`` are the changed ones that may decide about changes, with their contents.
+    ``files`` are the changed ones that may decide about changes, with their contents. ``changed`` are the
+    paths of all.
     """
 
     base: Path
@@ -57,6 +59,7 @@ class JudgedTrees:
     start: str
     head_commit: str
     files: tuple[ChangedFile, ...]
+    changed: frozenset[str]
 
 
 async def make_trees(
@@ -83,8 +86,15 @@ async def make_trees(
     # links of the base are its own; those of the head become files that hold where they lead
     await _write(private, base, f"{folder / 'base'}/", index=str(folder / "base.index"), links=True)
     await _write(private, head, "", index="", links=False)
-    files = await _changed_files(private, start, head)
-    return JudgedTrees(base=folder / "base", head=folder / "head", start=start, head_commit=head, files=files)
+    files, changed = await _changed_files(private, start, head)
+    return JudgedTrees(
+        base=folder / "base",
+        head=folder / "head",
+        start=start,
+        head_commit=head,
+        files=files,
+        changed=changed,
+    )
 
 
 async def _make_repository(clone: CommandRunner, private: CommandRunner, inside: Path) -> None:
@@ -142,7 +152,10 @@ async def _write(private: CommandRunner, commit: str, prefix: str, *, index: str
     await git_output(private, *where, "checkout-index", "--all", "--quiet", *into, index=index)
 
 
-async def _changed_files(private: CommandRunner, start: str, head: str) -> tuple[ChangedFile, ...]:
+async def _changed_files(
+    private: CommandRunner, start: str, head: str
+) -> tuple[tuple[ChangedFile, ...], frozenset[str]]:
+    """The changed files that may decide about changes, and the paths of all."""
     raw = await git_output(private, "diff-tree", "-r", "-z", "--raw", "--no-renames", start, head)
     fields = [os.fsdecode(field) for field in raw.split(b"\0")]
     listed: list[tuple[ChangedFile, str, str]] = []
@@ -152,6 +165,7 @@ async def _changed_files(private: CommandRunner, start: str, head: str) -> tuple
         file = ChangedFile(path=path, mode_before=modes[0], mode_after=modes[1])
         if decision_of(file) is not None:
             listed.append((file, old, new))
+    # what lies in a submodule is in another repository
     wanted = {
         oid
         for file, old, new in listed
@@ -159,18 +173,6 @@ async def _changed_files(private: CommandRunner, start: str, head: str) -> tuple
         if mode in _BLOB_MODES
     }
     found = await blobs(private, wanted)
-
-    def content(oid: str) -> bytes | None:
-        said = found.get(oid)
-        return said if isinstance(said, bytes) else None
-
-    return tuple(
-        ChangedFile(
-            path=file.path,
-            mode_before=file.mode_before,
-            mode_after=file.mode_after,
-            before=content(old),
-            after=content(new),
-        )
-        for file, old, new in listed
-    )
+    contents = {oid: content for oid, content in found.items() if isinstance(content, bytes)}
+    files = (replace(file, before=contents.get(old), after=contents.get(new)) for file, old, new in listed)
+    return tuple(files), frozenset(fields[1::2])

@@ -355,3 +355,94 @@ def test_a_fork_without_secrets_is_inconclusive_and_says_what_to_do(project: Pro
     assert (unable.code, "forks get no secrets" in unable.err) == (3, True), unable.err
     said = json.loads((project.root / "out.sarif").read_text())["runs"][0]["invocations"][0]
     assert said["executionSuccessful"] is False
+
+
+# --- what else the change could reach
+
+
+def test_a_file_that_the_base_s_workflow_names_decides_too(project: Project) -> None:
+    ask = (
+        "[[steps]]\nname = 'ask'\nbackend = 'sample'\nprompt = 'Find'\noutput_format = 'json'\n"
+        "output_schema = '../../shapes/answer.json'\n"
+    )
+    files = {".lok/workflows/ask.toml": ask, "shapes/answer.json": '{"type": "array"}', "tool": "#!/bin/sh\n"}
+    files["lok.toml"] = f'{SETTINGS}\n[backends.tool]\ntype = "command"\ncommand = "./tool -x"\n'
+    changes = Changes(project, files=files)
+    changes.branch("head", {"shapes/answer.json": "{}", "tool": "#!/bin/sh\nexit 1\n", "other": "x"})
+    found = changes.gate("--json", name="ask").document["steps"]["configuration"]["findings"]
+    assert {it["path"] for it in found} == {"shapes/answer.json", "tool"}
+
+
+def test_no_report_is_written_through_a_link(changes: Changes, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("kept")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "out.xml").write_text("kept")
+    changes.branch("head", FIXED)
+    (changes.root / "out.md").symlink_to(tmp_path / "precious")
+    (changes.root / "dir").symlink_to(tmp_path / "there")
+    for given in ("markdown=out.md", "junit=dir/new.xml"):
+        refused = changes.gate("--report", given)
+        assert (refused.code, "lies behind the link" in refused.err) == (2, True)
+    (changes.root / "gl-code-quality-report.json").symlink_to(tmp_path / "precious")
+    changes.project.environ |= {"GITLAB_CI": "true"}
+    assert changes.gate().code == 2
+    assert (tmp_path / "precious").read_text() == "kept"
+    assert sorted(it.name for it in (tmp_path / "there").iterdir()) == ["out.xml"]
+
+
+def test_the_workspace_of_the_job_counts_as_checked_out(changes: Changes, tmp_path: Path) -> None:
+    bad = changes.branch("bad", INJECTION)
+    changes.git("worktree", "add", "-q", "--detach", tmp_path / "workspace", bad)
+    changes.git("checkout", "-q", "main")
+    changes.project.environ |= {"GITHUB_EVENT_NAME": "pull_request_target"}
+    assert changes.gate("--head", bad).code == 1
+    changes.project.environ |= {"GITHUB_WORKSPACE": str(tmp_path / "workspace")}
+    assert changes.gate("--head", bad).code == 2
+    changes.project.environ |= {"GITHUB_WORKSPACE": str(tmp_path)}
+    assert changes.gate("--head", bad).code == 1, "there is no checkout"
+
+
+def test_a_project_that_the_change_replaces_by_a_file_is_no_verdict(project: Project) -> None:
+    changes = Changes(project, files={"sub/lok.toml": SETTINGS, "sub/.lok/workflows/w.toml": OFF})
+    changes.git("checkout", "-q", "-b", "head")
+    changes.git("rm", "-q", "-r", "sub")
+    project.write("sub", "a file")
+    changes.commit()
+    head = changes.git("rev-parse", "HEAD")
+    changes.git("checkout", "-q", "main")
+    unable = project.lok("gate", "w", "--base", changes.base, "--head", head, "-d", "sub")
+    assert (unable.code, "has another thing" in unable.err) == (3, True), unable.err
+
+
+def test_a_tree_that_git_would_not_check_out_is_no_verdict(changes: Changes) -> None:
+    blob = changes.git("rev-parse", "HEAD:a.py")
+    listed = changes.git("ls-tree", "HEAD")
+    inner = subprocess.run(
+        ["git", "mktree"],
+        cwd=changes.root,
+        input=f"100644 blob {blob}\tconfig\n",
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    tree = subprocess.run(
+        ["git", "mktree"],
+        cwd=changes.root,
+        input=f"{listed}\n040000 tree {inner}\t.GIT\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    evil = changes.git("commit-tree", tree, "-p", "HEAD", "-m", "x")
+    unable = changes.gate("--head", evil)
+    assert (unable.code, "invalid path" in unable.err) == (3, True), unable.err
+
+
+def test_the_record_lies_outside_of_the_change(changes: Changes) -> None:
+    planted = ".lok/runs/20990101-000000-ffffff/run.json"
+    changes.branch("head", {**FIXED, planted: "{}"})
+    done = changes.gate()
+    folder = Path(done.err.partition("recorded below ")[2].partition("\n")[0])
+    assert folder.is_relative_to(changes.project.environ["HOME"])
+    (record,) = folder.glob("*-*-*")
+    shown = changes.project.lok("runs", "--json")
+    assert record.name not in shown.out

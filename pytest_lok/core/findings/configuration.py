@@ -81,7 +81,7 @@ class ChangedFile:
 def decision_of(file: ChangedFile) -> str | None:
     """What the file decides, by its name and kind; None if it decides nothing about changes.
 
-    The contents are not looked at: see ``configuration_finding``.
+    The contents are not looked at: see ``decision_in``.
     """
     if file.mode_after == "120000":
         return "it is a symbolic link, and what it leads to is no part of the change"
@@ -97,11 +97,13 @@ def decision_of(file: ChangedFile) -> str | None:
     return decides_about_changes(file.path) or _shadowing(file)
 
 
-def configuration_finding(file: ChangedFile) -> Finding | None:
-    """The finding about a changed file; None if the file decides nothing about changes."""
-    why = decision_of(file)
-    if why is None or _same_tables(file):
-        return None
+def decision_in(file: ChangedFile) -> str | None:
+    """What the file decides by what the change does to it; None if that is nothing about changes."""
+    return None if _same_tables(file) else decision_of(file)
+
+
+def configuration_finding(file: ChangedFile, why: str) -> Finding:
+    """The finding about a changed file, and what it decides."""
     line, quote, removed = _first_difference(file)
     path = file.shown or file.path
     return Finding(
