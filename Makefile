@@ -10,6 +10,7 @@
 # make compat     the plugin with pytest's older versions, with the plugins it meets elsewhere, in a large suite of others
 # make fuzz       new examples for the generators of tests/fuzz, for 20 minutes; seconds=300 for five
 # make clis       the real tools, for tests with them
+# make browser    the HTML report in a Chromium of this machine
 # make bench      the ratios of benchmarks/
 # make measure    the size and the order of the code, beside their targets; before=DIRECTORY adds an older state
 # make rooms      write the tables of docs/architecture.md anew from the docstrings
@@ -34,7 +35,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types layers suite compat coverage demo picture rooms bench measure fuzz clis fix docs wheel release-check changelog clean
+.PHONY: help install test lint types layers suite compat coverage demo browser picture rooms bench measure fuzz clis fix docs wheel release-check changelog clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -75,6 +76,7 @@ pytest-9.1 := pytest==9.1.*
 companions := --group companions
 docs       := --group docs
 release    := --group release
+browser    := --group browser
 OVERLAYS   := pytest-9.0 pytest-9.1 companions
 
 # What rests most on pytest's insides; CI runs everything with each version.
@@ -117,6 +119,10 @@ demo: $(PLAYER)/.ready
 
 picture: $(READY)
 	$(BIN)/python -m tools.picture
+
+# A browser of its own is not fetched: the tests are skipped where the machine has none.
+browser: .compat/browser/.ready
+	.compat/browser/bin/python -m pytest -q -rs -p no:cacheprovider tests/reports/test_browser.py
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -8,6 +8,11 @@ from pytest_lok.reports.escaping import escape_ci_commands, escape_control_chars
 _TOKENS = Redactor()
 
 
+def mask_tokens(text: str) -> str:
+    """The text without tokens; do this before a text is cut, for half a token is not known for one."""
+    return _TOKENS.text(text)
+
+
 def escape_untrusted(text: str) -> str:
     """Text without tokens that neither a terminal, a CI runner nor a reader of JUnit files obeys.
 

@@ -85,33 +85,34 @@ def _page(title: str, main: Markup) -> Markup:
 
 def _run(space: PageSpace, anchors: Anchors, anchor: str, run: ReportedRun, steps: Sequence[str]) -> Markup:
     links = {step: f"#{name}" for step, name in anchors.of_steps(anchor, steps).items()}
-    pages = StepPage(space, run, links)
+    named = finding_names(anchors, anchor, run)
+    # the cards come first: the steps lead to those that there was place for
+    cards = [*findings(space, run, named, links)]
+    found = {
+        it.finding.fingerprint: name for it, name in zip(run.findings, named[: len(cards)], strict=False)
+    }
+    pages = StepPage(space, run, links, found)
     results = run.result.steps
     # what is not passed gets its place on a full page first
     ordered = sorted(steps, key=lambda name: _mildness(results[name]))
     made = {name: pages.step(results[name]) for name in ordered}
-    named = finding_names(anchors, anchor, run)
-    cards = [*findings(space, run, named, links)]
-    left = len(results) - len(steps)
-    more = f"and {many(left, 'passed or skipped step')} more, which this page has no place for"
     return element(
         "article",
         banner(run, anchor),
         *reasons(run, named, links),
         *_graph(run, links),
         *_timeline(run, links),
-        element("section", element("h2", "Findings"), *cards, id=f"{anchor}.findings") if cards else "",
-        element(
-            "section",
-            element("h2", "Steps"),
-            *(made[name] for name in steps),
-            element("p", more, class_="more") if left else "",
-            class_="steps",
-        )
-        if made
-        else "",
+        _section("Findings", cards, len(run.findings), "finding"),
+        _section("Steps", [made[name] for name in steps], len(results), "step"),
         class_="run",
     )
+
+
+def _section(title: str, parts: Sequence[Markup], number: int, what: str) -> Markup | str:
+    """What there is of one kind, and how many this page has no place for."""
+    left = number - len(parts)
+    more = element("p", f"and {many(left, what)} more, for which there is no place", class_="more")
+    return element("section", element("h2", title), *parts, more if left else "") if number else ""
 
 
 def _chosen(result: RunResult, most: int) -> list[str]:

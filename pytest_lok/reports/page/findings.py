@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from markupsafe import Markup
 
 from pytest_lok.reports.drawing.markup import element, joined
-from pytest_lok.reports.facts import many
 from pytest_lok.reports.formats.reported_run import ReportedFinding, ReportedRun, bounded_line
 from pytest_lok.reports.page.anchors import Anchors
 from pytest_lok.reports.page.space import PageSpace
@@ -28,16 +27,11 @@ def finding_names(anchors: Anchors, anchor: str, run: ReportedRun) -> Sequence[s
 def findings(
     space: PageSpace, run: ReportedRun, names: Sequence[str], links: Mapping[str, str]
 ) -> Iterator[Markup]:
-    """The cards, the findings that block first; how many there was no place for."""
-    found = run.findings
-    shown = 0
-    for entry, name in zip(found, names, strict=False):
+    """The cards as far as there is place for them, the findings that block first."""
+    for at, (entry, name) in enumerate(zip(run.findings, names, strict=False)):
         if not space.take(_CARD):
-            break
-        yield _card(space, run, entry, name, links, is_open=entry.blocks and shown < _OPEN)
-        shown += 1
-    if shown < len(found):
-        yield element("p", f"and {many(len(found) - shown, 'finding')} more", class_="more")
+            return
+        yield _card(space, run, entry, name, links, is_open=entry.blocks and at < _OPEN)
 
 
 def _card(
@@ -84,9 +78,8 @@ def _card(
             element("a", entry.step[:100], href=step) if step else entry.step[:100],
         ),
     ]
-    return fold(
-        title, *body, is_open=is_open, class_="finding blocks" if entry.blocks else "finding", id_=name
-    )
+    kinds = "finding blocks" if entry.blocks else "finding"
+    return fold(title, element("div", *body, class_="body"), is_open=is_open, class_=kinds, id_=name)
 
 
 def _votes(votes: Mapping[str, str]) -> Markup | str:

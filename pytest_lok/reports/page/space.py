@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from pytest_lok.core.text.truncation import leave_out_middle
-from pytest_lok.reports.drawing.markup import element, joined, neutral
+from pytest_lok.reports.drawing.markup import element, neutral
+from pytest_lok.reports.untrusted import mask_tokens
 
 LONGEST_TEXT = 16_384
 """Characters of one text that are shown at most; of more, its start and its end."""
 _SHORTEST_TEXT = 240
+_READ = 100_000  # characters at each end of a text that are looked at
+_NOTE = 200  # bytes of the line that says how much is left out, and some more
+_LEAST = 24
 _RED = 6
 """So many times as much is shown of what was not passed."""
 
@@ -44,11 +47,16 @@ class PageSpace:
 
 def _within(text: str, allowed: int) -> Markup:
     """The text in about so many bytes; a character may take ten of them when it is spelled out."""
+    text = text.strip("\n")
+    # a token is masked before anything of it is cut off
+    start, end = mask_tokens(text[:_READ]), mask_tokens(text[-_READ:])
     room = allowed
     while True:
-        kept = leave_out_middle(text.strip("\n"), head=room * 2 // 3, tail=room // 3)
-        said = neutral(kept)
+        head, tail = room * 2 // 3, room // 3
+        missing = len(text) - head - tail
+        cut = f"{start[:head]}\n… {missing:,} characters left out …\n{end[-tail:]}"
+        said = neutral(cut if missing > 0 else start)
         size = len(said.encode())
-        if size <= allowed + 200 or room <= _SHORTEST_TEXT // 10:
-            return joined(said)
+        if size <= allowed + _NOTE or room <= _LEAST:
+            return said
         room = min(room - 1, room * allowed // size)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from markupsafe import Markup
 
 from pytest_lok.core.history import StepHistory
-from pytest_lok.core.results import ItemResult, Outcome, Section, StepResult
+from pytest_lok.core.results import Finding, ItemResult, Outcome, Section, StepResult
 from pytest_lok.core.workflow.model import Shell, Step
 from pytest_lok.late_regex import late_regex
 from pytest_lok.reports.console import backends, cost, duration
@@ -18,7 +18,7 @@ from pytest_lok.reports.formats.reported_run import ReportedRun, bounded_line
 from pytest_lok.reports.page.exchange import answers, prompts, votes
 from pytest_lok.reports.page.space import PageSpace
 from pytest_lok.reports.page.texts import diff, facts_list, fold, text_fold
-from pytest_lok.reports.page.words import mark, outcome_words
+from pytest_lok.reports.page.words import badge, mark, outcome_words
 
 _ITEMS = 200
 _SECTIONS = 60
@@ -30,10 +30,16 @@ _NAME = late_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")  # what a shell reads as 
 
 
 class StepPage:
-    """What the page tells of the steps of one run. ``links`` are where a click on a step leads."""
+    """What the page tells of the steps of one run.
 
-    def __init__(self, space: PageSpace, run: ReportedRun, links: Mapping[str, str]) -> None:
+    ``links`` are where a click on a step leads, ``found`` the names of findings by their fingerprints.
+    """
+
+    def __init__(
+        self, space: PageSpace, run: ReportedRun, links: Mapping[str, str], found: Mapping[str, str]
+    ) -> None:
         self._space = space
+        self._found = found
         self._run = run
         self._links = links
 
@@ -46,6 +52,7 @@ class StepPage:
             *self._reason(result),
             self._facts(result, step),
             *self._told(result),
+            *self._findings(result),
             *self._attempts(self._run.result.history.get(result.name)),
             *(self._items(result) if result.items else self._exchange(result, step)),
             *self._sections(result.sections, red=result.outcome.red),
@@ -113,6 +120,22 @@ class StepPage:
             ]
             left = len(lines) - len(shown)
             yield element("ul", *shown, element("li", f"and {left:,} more") if left else "", class_="told")
+
+    def _findings(self, result: StepResult) -> Iterator[Markup]:
+        if not result.findings:
+            return
+        rows = [
+            element("li", badge(f"severity {it.severity}", it.severity), " ", self._finding(it))
+            for it in result.findings[:_LINES]
+            if self._space.take(_ROW)
+        ]
+        left = len(result.findings) - len(rows)
+        yield element("ul", *rows, element("li", f"and {left:,} more") if left else "", class_="found")
+
+    def _finding(self, finding: Finding) -> Markup:
+        title = bounded_line(finding.title, 160) or "no title"
+        name = self._found.get(finding.fingerprint)
+        return element("a", title, href=f"#{name}") if name else element("span", title)
 
     def _attempts(self, history: StepHistory | None) -> Iterator[Markup]:
         failed = history.retried if history else ()
@@ -189,7 +212,8 @@ class StepPage:
             yield element("p", f"and {many(left, 'item')} more", class_="more")
 
     def _sections(self, sections: Sequence[Section], *, red: bool) -> Iterator[Markup]:
-        shown = [it for it in sections if it.text.strip()]
+        # the findings of a review have cards of their own
+        shown = [it for it in sections if it.text.strip() and it.title.rpartition("] ")[2] != "findings"]
         for section in shown[:_SECTIONS]:
             if not self._space.take(_ROW):
                 break
