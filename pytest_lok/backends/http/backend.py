@@ -148,7 +148,10 @@ class HttpBackend:
                 said = reply.to_reply(endpoint, model, max_tokens=max_tokens, is_free=self._dialect.is_free)
                 return said if calls is None else replace(said, text=calls.to_json(said.text, prompt.tools))
             except BackendError as error:
-                if error.kind is not BackendFault.BAD_REQUEST or not self._leaves_out(error.message, refused):
+                optional = {**self._dialect.optional_fields, **({} if calls is None else {"tools": "tool"})}
+                if error.kind is not BackendFault.BAD_REQUEST or not self._leaves_out(
+                    error.message, optional, refused
+                ):
                     raise
 
     async def _model_for(self, prompt: Prompt) -> str:
@@ -171,9 +174,9 @@ class HttpBackend:
             prompt = replace(prompt, text=f"{prompt.text}\n\n{instruction(answer_schema(prompt.tools))}")
         return {**dialect.body(prompt, model, max_tokens, refused), **more}
 
-    def _leaves_out(self, message: str, refused: Collection[str]) -> bool:
+    def _leaves_out(self, message: str, optional: Mapping[str, str], refused: Collection[str]) -> bool:
         """Whether the refusal names an optional field that was sent; the next request goes without it."""
-        for name, named in (*self._dialect.optional_fields.items(), ("tools", "tool")):
+        for name, named in optional.items():
             if named in message and name not in refused:
                 self._refused.add(name)
                 return True

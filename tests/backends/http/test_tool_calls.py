@@ -85,6 +85,12 @@ def test_a_server_that_refuses_tools_is_told_the_json(api: Api) -> None:
     assert reply.text == '{"answer": "", "ask_bob": ["why?"]}'
 
 
+def test_a_question_without_tools_is_refused_once(api: Api) -> None:
+    refuses = {"status": 400, "message": "no tool, no prompt, no anything"}
+    assert api.kind_of_error(refuses, tools=(), schema=None) is BackendFault.BAD_REQUEST
+    assert len(api.server.requests) == 1
+
+
 @pytest.mark.parametrize("kind", SERVERS)
 def test_an_ending_for_a_call_that_did_not_come_stays_an_error(kind: str) -> None:
     dialect, _ = SERVERS[kind]
