@@ -49,6 +49,7 @@ DOCUMENTS = {
     "implement": "implement --no-verify 01-parser/01-read",
     "suggest": "suggest hi",
     "run": "run mine",
+    "resume": "resume",
     "plan": "plan mine",
     "graph": "graph mine",
     "workflow run": "workflow run mine",
