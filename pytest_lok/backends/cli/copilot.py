@@ -25,6 +25,7 @@ from pytest_lok.backends.endings import ending_for
 from pytest_lok.backends.json_fields import table, tables
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.ports import Completed
+from pytest_lok.errors import BackendFault
 from pytest_lok.late_regex import late_regex
 
 _REASONS = late_regex(r'"gen_ai\.response\.finish_reasons":\s*\[([^\]]*)\]')
@@ -77,10 +78,11 @@ def read_copilot(done: Completed) -> CliResult:
 
     Two such messages are one answer that was cut: the tool asks for its rest, and does not say so.
     """
-    turn, results = _CopilotTurn(), list[Event]()
+    turn, results, went_on = _CopilotTurn(), list[Event](), False
     for event in json_objects(done.stdout):
         kind = text_or_empty(event.get("type"))
         turn.take(kind, table(event, "data"))
+        went_on = went_on or (bool(results) and kind.startswith(("assistant.message", "tool.")))
         if kind == "result":
             results.append(event)
     if turn.error:
@@ -89,6 +91,8 @@ def read_copilot(done: Completed) -> CliResult:
         return CliError(kind=known or said.kind, message=said.message)
     if len(results) != 1 or done.exit_code:
         return nothing_usable(done, "result")
+    if went_on:
+        return CliError(kind=BackendFault.BAD_OUTPUT, message="it went on after its result")
     if type(results[0].get("exitCode")) is not int or results[0]["exitCode"] != 0:
         return ending_error(endings.ABORTED)
     if end := ending_for(turn.outcome, endings.COPILOT) or (endings.TOOL if turn.waiting else None):
