@@ -61,13 +61,12 @@ def house(project: Project) -> Project:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_runs_offline_on_one_and_on_several(house: Project, name: str) -> None:
+def test_it_runs_offline_on_several(house: Project, name: str) -> None:
     words = [name, *NAMES[name]]
-    for backends in ("bob", "ann,bob"):
-        done = house.lok(*words, "--json", "-b", backends)
-        assert done.code == 0, (backends, done.err, done.out)
-        asked = {reply["backend"] for step in done.document["steps"].values() for reply in step["replies"]}
-        assert asked == set(backends.split(","))
+    done = house.lok(*words, "--json", "-b", "ann,bob")
+    assert done.code == 0, (done.err, done.out)
+    asked = {reply["backend"] for step in done.document["steps"].values() for reply in step["replies"]}
+    assert asked == {"ann", "bob"}
     if name in ("audit", "diff"):
         done = house.lok(*words, "--json", "-b", "ann,dead")
         assert done.code == 3, "who did not answer might have found something"
@@ -75,7 +74,7 @@ def test_it_runs_offline_on_one_and_on_several(house: Project, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_of_its_name_extends_it_or_replaces_it(house: Project, name: str) -> None:
+def test_on_one_a_file_of_its_name_extends_it_or_replaces_it(house: Project, name: str) -> None:
     words = [name, *NAMES[name]]
     house.workflow(name, f'extends = "{name}"\n[[steps]]\nname = "mine"\nshell = "echo also mine"\n')
     done = house.lok(*words, "-b", "ann")
