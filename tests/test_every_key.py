@@ -660,17 +660,20 @@ def budget_is_held(tmp_path: Path) -> None:
     answer = [
         ScriptedReply(reply="yes", usage=Usage(calls=1, input_tokens=10, output_tokens=10, cost_usd=0.5))
     ]
+    late = [ScriptedReply(reply="yes", delay=600)]
     first = "[[steps]]\nname = 'first'\nprompt = '?'\nbackend = 'a'\n"
     for kind in ("ask", "asks", "asking-each"):
         (step,) = (step for step in STEPS.split("[[steps]]") if f'name = "{kind}"' in step)
         text = f"{first}[[steps]]{step}depends_on = ['first']\n"
         assert outcomes(text, tmp_path / kind, answer) == {"first": P, kind: P}
         for key, value in BUDGET.items():
-            found = outcomes(f"[budget]\n{key} = {value}\n{text}", tmp_path / f"{kind}-{key}", answer)
-            assert found == {"first": P, kind: E}
+            # no call is given more time than is left, so the first step ends it
+            said, first_is = (late, E) if key == "time" else (answer, P)
+            found = outcomes(f"[budget]\n{key} = {value}\n{text}", tmp_path / f"{kind}-{key}", said)
+            assert found == {"first": first_is, kind: E if first_is is P else Outcome.SKIPPED}
 
 
-BUDGET = {"usd": "0.5", "tokens": "20", "calls": "1"}
+BUDGET = {"usd": "0.5", "tokens": "20", "calls": "1", "time": "100"}
 
 
 def untrusted_changes_are_judged(tmp_path: Path) -> None:

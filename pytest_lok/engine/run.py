@@ -132,7 +132,7 @@ class Run:
             results=self._schedule.results,
             began=now(),
             now=now,
-            budget=BudgetTracker(budget, spent, self._emit_spent) if budget else None,
+            budget=BudgetTracker(budget, spent, self._emit_spent, now) if budget else None,
             queue=self._slots,
             memory=self._memory,
         )

@@ -237,6 +237,7 @@ class BudgetDocument(Table, title="Budget"):
     usd: PositiveNumber | None = key(None, description="Money.")
     tokens: Positive | None = key(None, description="Input plus output tokens.")
     calls: Positive | None = key(None, description="Calls of backends.")
+    time: Timeout | None = key(None, description="Time since the run began.")
 
 
 class WorkflowDocument(

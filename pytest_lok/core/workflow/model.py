@@ -158,11 +158,12 @@ class UntrustedChanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """``[budget]``: limits of one run, checked before each call; None = no limit."""
+    """``[budget]``: limits of one run, checked before each call; None = no limit. ``time`` is seconds."""
 
     usd: float | None = None
     tokens: int | None = None
     calls: int | None = None
+    time: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

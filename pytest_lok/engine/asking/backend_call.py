@@ -166,7 +166,8 @@ async def _ask_in_slot(execution: StepExecution, backend: Backend, prompt: Promp
         with budget.reserve(prompt) if budget else nullcontext():
             _emit_asked(execution, backend, prompt)
             try:
-                return await checked_call(backend, prompt)
+                left = budget.time_left if budget else math.inf
+                return await checked_call(backend, replace(prompt, timeout=min(prompt.timeout, left)))
             except BaseException:
                 # the call had begun, so the provider may charge it
                 execution.usage += ONE_CALL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,11 +20,20 @@ class BudgetTracker:
     """The budget of one run. ``spent`` counts every call that began and every answer, valid or not.
 
     The count starts at what earlier parts of the run have ``spent``. ``on_spent`` gets each addition.
+    ``now`` gives seconds; the run begins when the tracker is made.
     """
 
-    def __init__(self, budget: Budget, spent: Usage, on_spent: Callable[[Usage], None]) -> None:
+    def __init__(
+        self,
+        budget: Budget,
+        spent: Usage,
+        on_spent: Callable[[Usage], None],
+        now: Callable[[], float],
+    ) -> None:
         self._budget = budget
         self._on_spent = on_spent
+        self._now = now
+        self._began = now()
         self._reserved = 0
         self.spent = spent
 
@@ -34,6 +44,9 @@ class BudgetTracker:
         Prompts that are being answered count with their own tokens, for calls that run side by side would
         not know of each other otherwise.
         """
+        if self.time_left <= 0:
+            passed = self._now() - self._began
+            raise _exhausted("time", f"{self._budget.time:g} s", f"{passed:.1f} s have passed")
         limit, made, spent = self._budget, self.spent.calls, (self.spent.tokens or 0) + self._reserved
         if limit.calls is not None and made >= limit.calls:
             raise _exhausted("calls", f"{limit.calls} call{'s' if limit.calls != 1 else ''}", f"{made} made")
@@ -53,6 +66,11 @@ class BudgetTracker:
             yield
         finally:
             self._reserved -= estimate
+
+    @property
+    def time_left(self) -> float:
+        """Seconds that are left of the run's time; ``math.inf`` = no limit."""
+        return math.inf if self._budget.time is None else self._began + self._budget.time - self._now()
 
     def charge(self, prompt: Prompt, reply: Reply) -> None:
         """Count a reply; BudgetError, with its text, if its cost is unknown and the budget is in USD."""

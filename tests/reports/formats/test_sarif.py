@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from pytest_lok.core.results import Outcome
 from pytest_lok.reports.formats import report_text
 from pytest_lok.reports.formats.reported_run import ReportedRun
+from tests.reports.formats import rich_run
 from tests.reports.formats.runs import (
     BLOCKS,
     FINDINGS,
@@ -23,6 +26,7 @@ from tests.reports.formats.runs import (
 )
 from tests.reports.results import ERROR, FAILED, PASSED, SOFT
 
+ROOT = Path(__file__).parents[3]
 SCHEMA = json.loads((Path(__file__).parents[2] / "data/sarif/sarif-schema-2.1.0.json").read_text())
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA, format_checker=jsonschema.Draft7Validator.FORMAT_CHECKER)
 
@@ -137,3 +141,25 @@ def test_more_findings_than_readers_take_are_counted() -> None:
 def test_each_run_of_a_session_is_a_run_of_its_own() -> None:
     runs = sarif(GREEN, FINDINGS)
     assert [run["properties"]["verdict"] for run in runs] == ["passed", "failed"]
+
+
+@pytest.mark.real_cli
+@pytest.mark.parametrize("run", [rich_run.recorded(), HOSTILE_RUN, GREEN], ids=["rich", "hostile", "green"])
+def test_microsofts_validator_finds_no_error(tmp_path: Path, run: ReportedRun) -> None:
+    """Its own rules, and those of GitHub's code scanning."""
+    tool = ROOT / ".clis/node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool"
+    if not tool.exists():
+        pytest.skip("needs sarif-multitool: make clis")
+    tool.chmod(0o755)
+    file = tmp_path / "out.sarif"
+    file.write_text(report_text("sarif", [run]))
+    done = subprocess.run(
+        [tool, "validate", file, "--rule-kind", "Sarif;Gh", "--output", tmp_path / "found.sarif"],
+        env={"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1", "HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert "Analysis completed successfully." in done.stdout
+    assert [line for line in done.stdout.splitlines() if ": error " in line] == []
