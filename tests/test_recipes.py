@@ -286,6 +286,12 @@ def test_a_pull_request_with_an_injection_is_red_and_its_fix_green(forge: Forge)
     assert [it["resolved"] for it in forge.there.load()["threads"]] == [True]
 
 
+def test_an_entry_of_the_merge_queue_is_judged(forge: Forge) -> None:
+    job = GitHubJob(forge, "bad", forge.change("bad", BAD))
+    job.github["event"] = {"merge_group": {"base_sha": forge.base, "head_sha": job.head}}
+    assert [it.returncode for it in job.run("review")] == [0, 1]
+
+
 def test_a_change_that_switches_the_gate_off_is_red(forge: Forge) -> None:
     off = '[[steps]]\nname = "review"\nshell = "true"\n'
     changes = {

@@ -46,6 +46,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     shipped = {path.name for path in (ROOT / "pytest_lok" / "workflows").glob("*.toml")}
     assert shipped
     assert {f"pytest_lok/workflows/{name}" for name in shipped} <= set(names)
+    recipes = {f"pytest_lok/cli/recipes/{name}" for name in ("github.yml", "gitlab.yml", "Jenkinsfile")}
+    assert recipes <= set(names)
     assert "[pytest11]\nlok = pytest_lok.plugin" in entry_points
     assert "lok = pytest_lok.cli" in entry_points
 

@@ -19,7 +19,7 @@ from pytest_lok.settings import base_refs
 from pytest_lok.settings.ci_events import is_from_fork, privileged_event, target_branch
 from pytest_lok.wiring.project import JudgedChange, Project
 from pytest_lok.workspace.git import Git
-from pytest_lok.workspace.judged_trees import make_trees
+from pytest_lok.workspace.judged_trees import FETCH_HISTORY, make_trees
 from pytest_lok.workspace.plumbing import git_output
 from pytest_lok.workspace.processes.runner import LocalProcesses
 
@@ -215,7 +215,13 @@ class _Opening:
     async def _commit(self, said: str) -> str:
         """The commit that is meant; "" = the base, as CI says."""
         bases = (said,) if said else base_refs(self._environ)
-        return await Git(self._start, self._clone, bases).named_commit()
+        try:
+            return await Git(self._start, self._clone, bases).named_commit()
+        except StepUnableError as unknown:
+            if not said:
+                raise
+            hint = "give an id, a branch or HEAD; or fetch it: " + FETCH_HISTORY
+            raise StepUnableError(f"{said} is no commit of this clone", hint=hint) from unknown
 
     # --- what must not be
 

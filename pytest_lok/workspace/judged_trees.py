@@ -37,7 +37,7 @@ _CONFIG = f"""\
 _ATTRIBUTES = (
     "* !diff !merge !text !eol !crlf !filter !ident !working-tree-encoding !whitespace !export-subst\n"
 )
-_FETCH = 'fetch the whole history (actions/checkout: "fetch-depth: 0")'
+FETCH_HISTORY = 'fetch the whole history (actions/checkout: "fetch-depth: 0")'
 _BLOB_MODES = frozenset({"100644", "100755", "120000"})
 _WHO = {
     f"GIT_{who}_{what}": value
@@ -140,7 +140,7 @@ async def _commit_of_index(clone: CommandRunner, private: CommandRunner, base: s
 async def _fork(private: CommandRunner, base: str, head: str) -> str:
     found = await git_output(private, "merge-base", base, head, ok_codes=(0, 1))
     if not found:
-        raise StepUnableError("the base and the head have no common commit", hint=_FETCH)
+        raise StepUnableError("the base and the head have no common commit", hint=FETCH_HISTORY)
     return found.decode().split()[0]
 
 

@@ -335,7 +335,9 @@ def test_without_a_common_commit_there_is_no_verdict(changes: Changes) -> None:
     changes.commit()
     unable = changes.gate()
     assert (unable.code, "no common commit" in unable.err) == (3, True)
-    assert changes.gate("--head", "0" * 40).code == 3
+    for unknown in ("0" * 40, "nowhere"):
+        unable = changes.gate("--head", unknown)
+        assert (unable.code, f"{unknown} is no commit of this clone" in unable.err) == (3, True)
 
 
 # --- forks

@@ -92,6 +92,10 @@ class RandomChange:
     files: dict[str, str]
     bad: bool
 
+    def __post_init__(self) -> None:
+        if ".gitmodules" in self.files:  # git itself takes nothing else there
+            self.files[".gitmodules"] = "text"
+
     @property
     def deciding(self) -> set[str]:
         return {path for path, kind in self.files.items() if path in DECIDING or kind != "text"}

@@ -27,6 +27,9 @@ READERS = words("""
 """)
 """Programs that read files, or write what they read, and run nothing that a file says."""
 
+_WRITERS = frozenset({"mkdir", "rm", "tee", "touch", "uniq"})
+"""Those of them that write where their operands say."""
+
 GIT_READERS = words("""
     blame cat-file describe diff diff-files diff-index diff-tree for-each-ref grep log ls-files ls-tree
     merge-base name-rev rev-list rev-parse shortlog show show-ref status
@@ -43,7 +46,9 @@ _DECIDING = late_regex(
     r"|SHELL|SHELLOPTS|BASHOPTS|IFS|PAGER|EDITOR|VISUAL|TMPDIR)"
 )
 _SETTERS = frozenset({"export", "local", "read", "readonly", "unset"})
+_OUTPUT = ("-o", "--output")
 _TEMPLATE = ("{{", "{%")
+_VALUE_NAMES_FILE = "writes to a file that only a value names, and that may be the repository's own"
 _REMEDY = (
     "what runs the change's own code belongs into a job without secrets, on its own; if this program only "
     "reads, name it in the workflow: [untrusted] programs = [{name!r}]"
@@ -93,6 +98,8 @@ def _in_command(action: Shell, allowed: Collection[str], who: str) -> Iterator[t
     said = [None if any(it in part.source for it in _TEMPLATE) else part.source for part in action.argv]
     if why := _refusal(said, allowed):
         yield _worded(who, *why)
+    elif _writes_by_value(said, [part.source for part in action.argv]):
+        yield f"{who} {_VALUE_NAMES_FILE}", "name the file"
 
 
 def _in_environment(env: Mapping[str, object], who: str) -> Iterator[tuple[str, str]]:
@@ -120,10 +127,15 @@ def _in_text(text: str, allowed: Collection[str], who: str) -> Iterator[tuple[st
 def _in_script(script: Script, allowed: Collection[str], who: str) -> Iterator[tuple[str, str]]:
     own = {*allowed, *script.functions}
     for command in script.commands:
-        if command.words and (why := _refusal([word.literal for word in command.words], own)):
+        said = [word.literal for word in command.words]
+        if said and (why := _refusal(said, own)):
             yield _worded(who, *why)
+        elif said and _writes_by_value(said, [word.prefix for word in command.words]):
+            yield f"{who} {_VALUE_NAMES_FILE}", "name the file"
         for name in filter(_DECIDING.fullmatch, _assigned(command)):
             yield f"{who} sets {name}, which decides what programs do", "set it in the job instead"
+    if script.dynamic_outputs:
+        yield f"{who} {_VALUE_NAMES_FILE}", "name the file"
     for name in filter(_DECIDING.fullmatch, (name for name, _ in (*script.loops, *script.defaults))):
         yield f"{who} sets {name}, which decides what programs do", "use another name"
 
@@ -152,6 +164,13 @@ def _refusal(said: Sequence[str | None], allowed: Collection[str]) -> tuple[str,
             return None
         return f"{name} {subcommand or '…'}", name
     return None if name in allowed and "/" not in name else (name, name)
+
+
+def _writes_by_value(said: Sequence[str | None], begins: Sequence[str]) -> bool:
+    """Whether a value may say where the command writes; ``begins`` are the words as far as they are known."""
+    values = [begin for word, begin in zip(said, begins, strict=True) if word is None]
+    named = said[0] in _WRITERS or not {*said}.isdisjoint(_OUTPUT)
+    return bool(values) and (named or any(begin.startswith(_OUTPUT) for begin in values))
 
 
 def _subcommand(said: Sequence[str | None]) -> str | None:

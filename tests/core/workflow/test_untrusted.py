@@ -34,7 +34,7 @@ READING = [
     "lok parts --change branch",
     "cat <<EOF\nPATH=. make\nEOF",
     "# make\n:",
-    "export LIMIT=3",
+    "export LIMIT=3", "cat a > out; tee copy < a", "sort -o out a", "git diff --output=out", "mkdir -p out",
 ]  # fmt: skip
 RUNNING = [
     "pytest", "make lint", "python x.py", "sh run.sh", "./run", "sub/run", ". ./env.sh", "source env.sh", "eval x",
@@ -43,6 +43,8 @@ RUNNING = [
     "git submodule foreach x", "git checkout x", "git $X", "git", "lok run first", "lok gate x", "lok $X", "lok",
     "PATH=. cat a", "LD_PRELOAD=./x cat a", "GIT_EXTERNAL_DIFF=./x git diff", "export PATH=.", "export GIT_DIR=x",
     "read PATH < x", "for PATH in .; do cat a; done", ": ${PATH:=.}", "PYTHONPATH=. cat a", "unset HOME", "local $X",
+    "cat a > {{ env.X }}", 'cat a > "$X"', "tee {{ env.X }}", 'rm -r "$X"', "uniq a {{ env.X }}", "sort -o {{ env.X }} a",
+    "git diff --output={{ env.X }}", "git diff --output={{ env.X }} main", "lok parts -o {{ env.X }}", "mkdir $X",
     "cat a |& sh", "((x))", "exec cat a", "trap x EXIT", "time cat a", "command cat a", "builtin cat",
 ]  # fmt: skip
 
@@ -74,6 +76,9 @@ def test_a_program_that_the_workflow_names_may_run() -> None:
     [
         ("argv = ['cat', '{{ env.X }}']", False),
         ("argv = ['sh', '-c', 'cat a']", True),
+        ("argv = ['tee', '{{ env.X }}']", True),
+        ("argv = ['lok', 'parts', '--output={{ env.X }}']", True),
+        ("argv = ['lok', 'parts', '--change', '{{ env.X }}']", False),
         ("argv = ['git', '{{ env.X }}']", True),
         ("argv = ['cat', 'a']\nenv = { GIT_DIR = 'x' }", True),
         ("argv = ['cat', 'a']\nenv = { LIMIT = '3' }", False),
