@@ -94,6 +94,18 @@ def _add_options(parser: pytest.Parser) -> None:
         "that have no file yet, new = ask and record what is unknown, all = record anew",
     )
     group.addoption(
+        "--lok-resume",
+        action="store_true",
+        help="go on from the newest recorded run of each workflow: keep what is still so",
+    )
+    group.addoption(
+        "--lok-again",
+        action="append",
+        default=[],
+        metavar="STEP",
+        help="with --lok-resume: run this step in any case, also one whose effects may be done (repeatable)",
+    )
+    group.addoption(
         "--lok-cache",
         action="store_true",
         help="take answers that were given to the same question lately, and keep new ones; without it every "

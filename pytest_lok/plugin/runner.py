@@ -54,10 +54,19 @@ class WorkflowRunner:
         config = self._session.config
         runs_nothing = config.getoption("collectonly") or config.getoption("setuponly", False)
         if self._selected and not runs_nothing:
+            self._check_again(config.getoption("lok_again"), resumes=config.getoption("lok_resume"))
             try:
                 self._session.background.prepare()
             except UsageError as error:
                 raise pytest.UsageError(str(error)) from None
+
+    def _check_again(self, again: Sequence[str], *, resumes: bool) -> None:
+        """pytest.UsageError for a step that cannot run again."""
+        if again and not resumes:
+            raise pytest.UsageError("--lok-again says what runs again of an earlier run: add --lok-resume")
+        known = {step.name for node in self._selected.nodes for step in node.model.steps} if again else set()
+        if unknown := [name for name in again if name not in known]:
+            raise pytest.UsageError(f"--lok-again {unknown[0]}: no workflow of this session has such a step")
 
     def prepare_world(self, item: StepItem) -> None:
         """Note the environment the runs begin with, before the item's own fixtures are set up."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +30,11 @@ class SelectedSteps:
     def __bool__(self) -> bool:
         """Whether any step is selected."""
         return bool(self._items)
+
+    @property
+    def nodes(self) -> Collection[WorkflowModule]:
+        """The workflows of which a step is selected."""
+        return self._items.keys()
 
     def node(self, workflow: WorkflowModule) -> WorkflowModule:
         """The first node of the workflow: with ``--keep-duplicates`` there may be several."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_lok.core.events import FRESH_START, ResumeState
 from pytest_lok.core.workflow.model import Format, Gate, Workflow
 from pytest_lok.engine.background import Background
 from pytest_lok.errors import UsageError, WorkflowError
@@ -24,6 +25,7 @@ from pytest_lok.wiring import Project
 from pytest_lok.wiring.secrecy import redactor_of
 
 if TYPE_CHECKING:
+    from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.ports import Backend, World
     from pytest_lok.plugin.request import Request
 
@@ -105,6 +107,17 @@ class LokSession:
         session = self.config.pluginmanager.get_plugin("session")
         if isinstance(session, pytest.Session) and self.runs.path.is_dir():
             self.runs.end(int(session.exitstatus) or int(self.is_green is False))
+
+    def left_of(self, plan: Plan) -> ResumeState:
+        """What an earlier session has left of the workflow, where this one goes on from it."""
+        if not self.config.getoption("lok_resume"):
+            return FRESH_START
+        from pytest_lok.wiring.resume import earlier_run, state_after
+
+        store = self.project.run_store(self.request.root / ".lok" / "runs")
+        earlier = earlier_run(store, plan.workflow)
+        again = self.config.getoption("lok_again")
+        return FRESH_START if earlier is None else state_after(store, earlier, again)
 
     def load(self, file: Path) -> Workflow:
         """The project's workflow in this file, read once; WorkflowError holds every mistake in it."""

@@ -50,6 +50,9 @@ def discard_untyped(config: pytest.Config, environ: Mapping[str, str]) -> tuple[
     if config.getoption("lok_cache") and not _has_option(words, "--lok-cache"):
         discarded.append("--lok-cache")
         config.option.lok_cache = False
+    if config.getoption("lok_resume") and not _has_option(words, "--lok-resume"):
+        discarded.append("--lok-resume")
+        config.option.lok_resume = False
     if given_arguments(config) != typed_arguments(config, environ):
         discarded.append("lok_args" if config.getini("lok_args") else "--lok-arg")
     return tuple(discarded)

@@ -44,7 +44,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.events import ResumeState
-from pytest_lok.core.results import RunResult, StepResult
+from pytest_lok.core.results import NO_USAGE, RunResult, StepResult
 from pytest_lok.core.workflow.schedule import allows_dependents
 from pytest_lok.dataclass import dataclass
 from pytest_lok.plugin.early_exit import EarlyExit
@@ -95,12 +95,15 @@ class WorkflowRun:
             left = self.claim.recover()
             self.claim.describe(self.world.redactor.value(RecordedWorkflow.of(self.plan)))
             results = {**self.blocked_by_marks, **{result.name: result for result in left.results}}
+            earlier = self.session.left_of(self.plan)
+            # a dead owner has told it already
+            brought = earlier.brought if left.spent == NO_USAGE else NO_USAGE
             self._handle = self.session.background.start(
                 self.plan,
                 self.world,
                 self.claim.append,
                 run_id=self.session.runs.run_id,
-                resume=replace(left, results=tuple(results.values())),
+                resume=replace(earlier, results=tuple(results.values()), spent=left.spent, brought=brought),
             )
 
     def wait_for(self, step: str) -> StepResult:

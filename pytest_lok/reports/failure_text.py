@@ -46,6 +46,8 @@ def explain(
             parts += _exchange(result, asked)
             parts += _output(result, step)
         parts += done(result)
+    if result.resumed is not None:
+        parts.append(result.resumed.text)
     parts += _reason_and_hint(result, root)
     return escape_untrusted("\n".join(parts))
 

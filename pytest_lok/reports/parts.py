@@ -74,6 +74,7 @@ def step_facts(
         "tokens": result.usage.tokens,
         "cached": result.usage.cached or None,
         "cost_usd": result.usage.cost_usd,
+        "resumed": result.resumed.text if result.resumed is not None else "",
         "run_id": run_id,
         "workflow_sha256": workflow_sha256,
     }

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.asking.cassette import Mode
     from pytest_lok.core.resume.inputs import BackendIdentity
     from pytest_lok.engine.ports import Backend, Completed, ProcessRunner, ProcessSpec
+    from pytest_lok.wiring.shared import MadeBackend
     from pytest_lok.workspace.processes.runner import LocalProcesses
 
 _GetClient: TypeAlias = "Callable[[], HttpClient]"
@@ -51,10 +52,10 @@ def answer_cache(settings: Settings, environ: Mapping[str, str]) -> AnswerCache:
 class BackendFactory:
     """Makes the backends of a project. ``trusted`` = the project's own settings may set them up.
 
-    ``record`` says which answers are recorded ones (None: none are) and ``since`` when that began,
-    ``cached`` whether others may come out of the cache. ``servers`` are those of Ollama by their URL, as far
-    as they were looked at already. ``shut``: tools run in an empty directory, whatever their settings say.
-    ``remedy`` replaces the hints of backends that lack a key, "" = it does not.
+    ``record`` says which answers are recorded ones (None: none are) and ``since`` when that began, ``cached``
+    whether others may come out of the cache. ``made`` notes each backend. ``servers`` are those of Ollama by
+    their URL, as far as they were looked at already. ``shut``: tools run in an empty directory, whatever
+    their settings say. ``remedy`` replaces the hints of backends that lack a key, "" = it does not.
     """
 
     root: Path
@@ -67,6 +68,7 @@ class BackendFactory:
     shut: bool = False
     remedy: str = ""
     servers: MutableMapping[str, OllamaServer] = field(default_factory=dict)
+    made: MutableMapping[int, MadeBackend] = field(default_factory=dict)
 
     def make(self, processes: LocalProcesses | None) -> BackendsOnDemand:
         """The backends by name, in the settings' order. Connections are shared.
@@ -101,7 +103,9 @@ class BackendFactory:
             from pytest_lok.backends.keyless import KeylessBackend
 
             made = KeylessBackend(made, self.remedy)
-        return wrap(name, settings, made)
+        wrapped = wrap(name, settings, made)
+        self.made[id(wrapped)] = wrapped, functools.partial(self.identity, name)
+        return wrapped
 
     def _wrapper(self, processes: LocalProcesses) -> _Wrap:
         """What puts recordings, or the cache, in front of a backend."""

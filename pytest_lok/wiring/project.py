@@ -275,6 +275,7 @@ class Project:
             shut=self.judged is not None,
             remedy=self.judged.remedy if self.judged else "",
             servers=self.shared.servers,
+            made=self.shared.made,
         )
 
 

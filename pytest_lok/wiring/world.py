@@ -25,6 +25,7 @@ from pytest_lok.workspace.processes.runner import LocalProcesses
 
 if TYPE_CHECKING:
     from pytest_lok.core.events import Event
+    from pytest_lok.core.resume.inputs import BackendIdentity
 
 
 def make_world(
@@ -73,9 +74,7 @@ def make_world(
         redactor=redactor_of(settings, environ),
         kill=shared.kill,
         only_by_name=only_by_name(settings, environ, recorded=recorded),
-        identity=functools.cache(backends.identity)
-        if isinstance(backends, BackendFactory)
-        else _nobody_knows,
+        identity=_identity_of(backends, shared),
         tree_state=functools.partial(_tree_state, tools),
         command_env=seen,
         limiters=_limiters(settings, shared.limiters),
@@ -83,8 +82,13 @@ def make_world(
     )
 
 
-def _nobody_knows(_name: str) -> None:
-    """What the answers of a backend depend on that was handed in as an object."""
+def _identity_of(
+    backends: BackendFactory | Mapping[str, Backend], shared: SharedResources
+) -> Callable[[str], BackendIdentity | None]:
+    """What the answers of a backend depend on, by its name; of one that was handed in nobody knows."""
+    if isinstance(backends, BackendFactory):
+        return functools.cache(backends.identity)
+    return functools.cache(lambda name: shared.identity(backends.get(name)))
 
 
 async def _tree_state(processes: LocalProcesses) -> str:

@@ -167,7 +167,7 @@ def maybe_done(name: str) -> StepResult:
         outcome=Outcome.ERROR,
         reason=MAYBE_DONE,
         attempts=1,
-        hint=f"look whether it is done; `--again {name}` does it once more",
+        hint=f"look whether it is done; `--again {name}` (pytest: `--lok-again {name}`) does it once more",
         resumed=Resumed(decision="kept", why="whether it is done outside is not known"),
     )
 
