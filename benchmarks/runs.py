@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
@@ -133,13 +133,15 @@ def plan(jobs: Sequence[Job]) -> Plan:
     return Plan.of(parse_workflow(source, parent=lambda _name, _child: None))
 
 
-def timed(plan: Plan, world: World) -> tuple[float, RunResult]:
-    """Wall seconds of one run with all its events kept, and what came of it."""
+def timed(
+    plan: Plan, world: World, listener: Callable[[Event], None] | None = None
+) -> tuple[float, RunResult]:
+    """Wall seconds of one run with all its events kept, or heard by a listener, and what came of it."""
     events: list[Event] = []
 
     async def go() -> tuple[float, RunResult]:
         began = time.perf_counter()
-        result = await run(plan, world, events.append)
+        result = await run(plan, world, listener or events.append)
         return time.perf_counter() - began, result
 
     seconds, result = asyncio.run(go())

@@ -6,15 +6,15 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterable, Iterator
 
 from pytest_lok.errors import LokError
+from pytest_lok.late_regex import late_regex
 
 TORN = b" torn"
 """How the line ends in which a writer died; no line of JSON ends so."""
-_HEAD = re.compile(rb'\{"crc":"([0-9a-f]{8})","line":"([0-9a-f]{8})\.([0-9]{1,15})",')
+_HEAD = late_regex(rb'\{"crc":"([0-9a-f]{8})","line":"([0-9a-f]{8})\.([0-9]{1,15})",')
 _CHECKED = len('{"crc":"00000000"')
 """Where in a line begins what its checksum is of."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from pytest_lok.core.events import BackendAsked, Event, RunStarted, StepStarted,
 from pytest_lok.core.text.truncation import leave_out_middle
 from pytest_lok.errors import UsageError
 from pytest_lok.files import write_atomically
+from pytest_lok.late_regex import late_regex
 from pytest_lok.locks import NumberedLocks
 from pytest_lok.store.event_lines import encoded
 from pytest_lok.store.frames import FrameWriter, UnusableRecordError
@@ -36,7 +36,7 @@ RUNS_KEPT = 20
 DAYS_KEPT = 14.0
 """For how many days, where the settings do not say."""
 _KINDS = ("run_started", "step_started", "step_retrying", "step_finished", "run_finished")
-_RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+_RUN_ID = late_regex(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 _FORM = "%Y%m%d-%H%M%S"
 _DAY = 86_400
 _PROMPT = 16_000  # characters of the start and of the end of a prompt that are kept for reports
