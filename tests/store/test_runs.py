@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from pytest_lok.core.events import RunFinished, RunStarted, StepFinished, StepStarted
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.store.frames import FrameWriter
 from pytest_lok.store.journal import Journal
 from pytest_lok.store.runs import RUNS_KEPT, RunDirectory, RunStore
+from pytest_lok.wiring import Project
 
 
 def new_record(root: Path) -> RunDirectory:
@@ -108,3 +111,37 @@ def test_results_are_folded_from_what_was_recorded(tmp_path: Path, ended: bool) 
     assert record.result.workflow == "w"
     assert record.result.passed is ended
     assert record.running == {"b"}
+
+
+def aged(store: RunStore, name: str) -> Path:
+    """A record as ``new`` made it at that time."""
+    made = store.new(command=["lok"], root=store.folder)
+    made.close()
+    old = store.folder / name
+    made.path.rename(old)
+    line = (old / "run.json").read_text().split('",', 2)[2].replace(made.run_id, name)
+    (old / "run.json").write_bytes(FrameWriter("00000000").frame("{" + line.rstrip("\n")))
+    return old
+
+
+def test_what_is_older_than_its_days_goes_however_few_there_are(tmp_path: Path) -> None:
+    keeping, store = RunStore(tmp_path / "runs", days=0), RunStore(tmp_path / "runs", days=14)
+    names = ["20200101-000000-aaaaaa", "20200102-000000-aaaaaa", time.strftime("%Y%m%d-000000-aaaaaa")]
+    old = [aged(keeping, name) for name in names]
+    assert all(keeping.read(name).state == "killed" for name in names)
+    (old[0] / "more.jsonl").write_text("what lok has not written")
+    (tmp_path / "runs" / "20200103-000000-aaaaaa").symlink_to(tmp_path)
+    store.new(command=["lok"], root=tmp_path).close()
+    assert [path.exists() for path in old] == [True, False, True]
+    assert (tmp_path / "runs" / "20200103-000000-aaaaaa").is_symlink()
+    keeping.new(command=["lok"], root=tmp_path).close()
+    assert len(store.names()) == 5
+
+
+def test_the_settings_say_how_many_stay(tmp_path: Path) -> None:
+    (tmp_path / "lok.toml").write_text("[runs]\nkeep = 2\n")
+    store = Project.open(tmp_path, environ={"HOME": str(tmp_path)}).runs
+    for _ in range(4):
+        store.new(command=["lok"], root=tmp_path).close()
+    assert store.folder == tmp_path / ".lok" / "runs"
+    assert len(store.names()) == 2
