@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -341,3 +342,52 @@ def test_paths_begin_where_the_repository_does(project: Project) -> None:
     written = (project.root / "out.junit").read_text()
     assert 'file="services/shop/db.py"' in written
     assert 'file="services/shop/.lok/workflows/w.toml"' in written
+
+
+def test_a_report_is_whole_or_absent_wherever_the_run_is_killed(project: Project) -> None:
+    project.workflow("w", ONE.format("touch began; sleep 0.2"))
+    old = project.write("out.sarif", "of an earlier run")
+    for tenths in range(1, 13, 2):
+        old.write_text("of an earlier run")
+        (project.root / "began").unlink(missing_ok=True)
+        with project.started("w", "--report", "sarif=out.sarif", start_new_session=True) as run:
+            with suppress(subprocess.TimeoutExpired):
+                run.wait(tenths / 10)
+            os.killpg(run.pid, signal.SIGKILL) if run.poll() is None else None
+            run.wait(20)
+        told = old.read_text() if old.exists() else ""
+        if told == "of an earlier run":  # killed before lok has read what is asked of it
+            assert not (project.root / "began").exists()
+        elif told:
+            assert invocation(project)["exitCode"] == 0
+
+
+def test_a_run_that_a_signal_ends_reports_what_was_answered(project: Project) -> None:
+    answer = project.write("answer.json", said({"path": "b.py", "severity": "low"}))
+    began = project.root / "began"
+    script = (
+        f"case $(cat) in *'Review c'*) touch {began}; exec sleep 600 ;; *'Review b'*) cat {answer} ;; "
+        "*) echo '[]' ;; esac"
+    )
+    project.write(
+        "lok.toml", f'[backends.one]\ntype = "command"\ncommand = "sh"\nargs = ["-c", "{script}"]\n'
+    )
+    project.write("b.py", "\n\ndb.execute(sql)\n")
+    project.workflow(
+        "w",
+        '[gate]\n[[steps]]\nname = "s"\nfor_each = ["a", "b", "c"]\nbackend = "one"\nprompt = "Review {{ item }}"\n'
+        'output_format = "findings"\nmax_parallel = 1\n',
+    )
+    with project.started("w", "--report=markdown=out.md", "--report=sarif=out.sarif") as run:
+        until = time.monotonic() + 60
+        while not began.exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=60)
+    assert run.returncode == 130
+    text = (project.root / "out.md").read_text()
+    assert "2 of 3 items judged" in text
+    assert "answered: 2 of 3 items" in text
+    (told,) = json.loads((project.root / "out.sarif").read_text())["runs"]
+    assert not told["invocations"][0]["executionSuccessful"]
+    assert [it["ruleId"] for it in told["results"]] == ["sql-injection"]

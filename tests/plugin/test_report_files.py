@@ -246,3 +246,33 @@ def test_a_session_without_workflows_reports_nothing(suite: Suite, monkeypatch: 
     assert done.ret == 0
     done.stdout.no_fnmatch_line("reports:*")
     assert not (suite.root / "gl-code-quality-report.json").exists()
+
+
+def test_what_was_answered_of_a_review_that_is_cut_is_in_every_report(suite: Suite) -> None:
+    suite.write(
+        "lok.toml",
+        '[backends.one]\ntype = "scripted"\nreplies = [{ reply = """\n'
+        '[{"rule_id": "sql", "title": "a query", "message": "bind it", "severity": "low", "confidence": 1, "path": "a.py", "line": 1, "evidence": "db.execute(sql)"}]""" }]\n'
+        '[backends.two]\ntype = "scripted"\nreplies = [{ reply = "[]" }]\n',
+    )
+    suite.write("a.py", "db.execute(sql)\n")
+    suite.workflow(
+        "w",
+        '[budget]\ncalls = 1\n[gate]\n[[steps]]\nname = "review"\nbackends = ["one", "two"]\nprompt = "x"\n'
+        'output_format = "findings"\n',
+    )
+    wanted = [f"--lok-report={kind}=out.{kind}" for kind in ("sarif", "junit", "markdown", "jsonl")]
+    done = suite.run("--lok", "--junitxml=own.xml", *wanted)
+    assert done.ret == 1
+    done.stdout.fnmatch_lines(
+        ["*[[]low[]] sql a.py:1*", "answered: 1 of 2 backends", "ERROR *::review - the budget of 1 call *"]
+    )
+    for name in ("out.junit", "own.xml"):
+        assert _cases(suite, name)["review"]["told"][0] == "error"
+        assert _cases(suite, name)["review"]["properties"]["lok.answered"] == "1 of 2 backends"
+    for name in ("out.sarif", "out.markdown", "out.jsonl"):
+        text = (suite.root / name).read_text()
+        assert "answered: 1 of 2 backends" in text
+        assert "a query" in text
+    (run,) = runs(suite)
+    assert not run["invocations"][0]["executionSuccessful"]
