@@ -16,6 +16,7 @@
 # make rooms      write the tables of docs/architecture.md anew from the docstrings
 # make docs       the site in build/docs; a warning or a dead link is an error
 # make picture    draw docs/demo.svg anew from the demo's output
+# make page-picture  draw docs/report.png anew: the demo's page in a Chromium of this machine
 # make changelog  what the fragments in changelog.d/ will say
 # make wheel      the wheel, in dist/
 # make release-check  build the package, and run the demo from it in a clean environment
@@ -35,7 +36,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types layers suite compat coverage demo browser picture rooms bench measure fuzz clis fix docs wheel release-check changelog clean
+.PHONY: help install test lint types layers suite compat coverage demo browser picture page-picture rooms bench measure fuzz clis fix docs wheel release-check changelog clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -119,6 +120,9 @@ demo: $(PLAYER)/.ready
 
 picture: $(READY)
 	$(BIN)/python -m tools.picture
+
+page-picture: .compat/browser/.ready
+	.compat/browser/bin/python -m tools.page_picture
 
 # A browser of its own is not fetched: the tests are skipped where the machine has none.
 browser: .compat/browser/.ready

@@ -60,13 +60,17 @@ class Sample:
     def git(self, *arguments: str) -> None:
         subprocess.run(["git", *arguments], cwd=self.root, env=self.environ, check=True)
 
-    def review(self, *, output: IO[bytes] | None = None) -> tuple[int, dict[str, str]]:
+    def review(
+        self, *, page: Path | None = None, output: IO[bytes] | None = None
+    ) -> tuple[int, dict[str, str]]:
         """Run ``pytest --lok``: its exit code, and the outcome of each step and test.
 
-        What it prints is for everybody to see, or goes to the file ``output``.
+        The file ``page`` gets the run as HTML. What pytest prints is for everybody to see, or goes to
+        the file ``output``.
         """
         report = self.root / ".pytest_cache" / "demo.xml"
         command = [sys.executable, "-m", "pytest", "--lok", f"--junitxml={report}", "-o", "junit_logging=no"]
+        command += [f"--lok-report=html={page}"] if page else []
         done = subprocess.run(
             command, cwd=self.root, env=self.environ, stdout=output, stderr=output, check=False
         )
@@ -139,6 +143,7 @@ def main() -> int:
     """The play; 1 if a verdict was not as expected."""
     stage = Stage()
     root = Path(".demo").resolve() / "shop"
+    red, green = root.with_name("red.html"), root.with_name("green.html")
 
     stage.act("A shop, and a branch that lets customers search their orders")
     sample = Sample.make(root)
@@ -147,7 +152,7 @@ def main() -> int:
     stage.line("")
     stage.line("Its workflow reads the diff of the branch, beside those tests:")
     stage.line("pytest --lok", "$")
-    if not check(stage, sample.review(), code=1, steps=RED):
+    if not check(stage, sample.review(page=red), code=1, steps=RED):
         return 1
 
     stage.act("Red, as it should be. Fix that one line, commit, run again")
@@ -155,7 +160,7 @@ def main() -> int:
     stage.line(UNSAFE, "-")
     stage.line(SAFE, "+")
     stage.line("pytest --lok", "$")
-    if not check(stage, sample.review(), code=0, steps=GREEN):
+    if not check(stage, sample.review(page=green), code=0, steps=GREEN):
         return 1
 
     stage.act("Green: both reviews are clean, and the attack that `verify` runs gets nothing")
@@ -165,6 +170,10 @@ def main() -> int:
     stage.line("lok run security-review", "$")
     stage.line("lok plan security-review", "$")
     stage.line("pytest -k security-review -v", "$")
+    stage.line("")
+    stage.line("Both runs are pages too, with the prompts and the answers. Open them in a browser:")
+    stage.line(f"file://{red}")
+    stage.line(f"file://{green}")
     return 0
 
 
