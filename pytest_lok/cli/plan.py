@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.ports import World
     from pytest_lok.reports.outline import PlannedBackend, PlannedLimits, PlannedStep
+    from pytest_lok.settings import Settings
     from pytest_lok.wiring import Project
+
+_FREE = ("scripted", "ollama")
+"""Types of backends whose answers cost no money."""
 
 
 def show_plan(call: Invocation, project: Project, plan: Plan) -> int:
@@ -29,7 +33,8 @@ def show_plan(call: Invocation, project: Project, plan: Plan) -> int:
     from pytest_lok.reports.json_report import dumps
     from pytest_lok.reports.outline import outline, outline_document
 
-    world = with_distrust_note(call, project).world(shown=True)
+    seen = with_distrust_note(call, project)
+    world = seen.world(shown=True)
     for remark in plan.workflow.remarks:
         call.terminal.note(f"warning: {remark}")
     # found out here rather than in the middle of a run
@@ -42,7 +47,7 @@ def show_plan(call: Invocation, project: Project, plan: Plan) -> int:
         workflow_name=plan.workflow.name,
         project=world.workspace.project(),
     )
-    steps = [_planned(step, world, scope) for step in plan.steps]
+    steps = [_priced(_planned(step, world, scope), seen.settings, world) for step in plan.steps]
     limits = _limits(plan, steps, world)
     if call.json:
         call.deliver(dumps(world.redactor.value(outline_document(plan, steps, limits))))
@@ -87,6 +92,27 @@ def _planned(step: Step, world: World, scope: Scope) -> PlannedStep:
         except TemplateError:  # what is missing (an unset variable) may be there when it runs
             pass
     return PlannedStep(step=step, asked=asked, prompt=prompt.source)
+
+
+def _priced(planned: PlannedStep, settings: Settings, world: World) -> PlannedStep:
+    """The step with the prices of whom it asks, where the settings or the step say which model that is."""
+    from dataclasses import replace
+
+    from pytest_lok.core.asking.pricing import Price, price_of
+    from pytest_lok.core.workflow.model import Ask
+
+    action = planned.step.action
+    if not isinstance(action, Ask):
+        return planned
+    asked = []
+    for one in planned.asked:
+        backend = settings.backends.get(one.backend)
+        model = action.model or (backend.model if backend else "")
+        # answers of this machine cost no money
+        free = backend is not None and backend.type in _FREE
+        price = Price(input=0.0, output=0.0) if free else price_of(model, world.prices) if model else None
+        asked.append(replace(one, price=price))
+    return replace(planned, asked=asked)
 
 
 def _asked(ask: Ask, world: World) -> Sequence[PlannedBackend]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
+from pytest_lok.core.asking.estimate import ANSWER, CHARACTERS, Estimate, estimated
+from pytest_lok.core.asking.pricing import Price
 from pytest_lok.core.workflow.model import Ask, Budget, Format, Gate, Shell, Step, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
 from pytest_lok.reports.escaping import escape_control_chars
-from pytest_lok.reports.questions import QuestionCount, questions_of, synthesises
+from pytest_lok.reports.questions import QuestionCount, allowed, questions_of, questions_to, synthesises
 
 _PROMPT_LINES = 20
 
@@ -18,13 +20,14 @@ _PROMPT_LINES = 20
 class PlannedBackend:
     """A backend a step would ask, ``auto`` where it is the best for the task that is available (``why``).
 
-    ``problem`` is why it could not answer, "" if it could.
+    ``problem`` is why it could not answer, "" if it could. ``price`` is what its model costs, None = unknown.
     """
 
     backend: str
     auto: bool = False
     why: str = ""
     problem: str = ""
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,7 @@ def outline(
         lines += ["", f"{number}. {planned.step.name}: {_kind(planned)}"]
         lines += [f"   {line}".rstrip() for line in (*_conditions(planned.step), *_text(planned, whole))]
     lines += ["", *_gate(workflow), *([] if limits is None else _at_once(limits))]
+    lines += _estimate(workflow.budget, steps)
     lines.append(f"{_many(len(steps), 'step')}, {_questions(steps)}. Nothing was run.")
     return escape_control_chars("\n".join(lines))
 
@@ -81,6 +85,71 @@ def _gate(workflow: Workflow) -> Iterator[str]:
             values = {key: getattr(table, key) for key in table.__slots__}
             said = [f"{k} = {v}" for k, v in values.items() if k == always or v != getattr(usual, k)]
             yield f"{name}: {', '.join(said)}."
+
+
+def _estimate(budget: Budget | None, steps: Sequence[PlannedStep]) -> Iterator[str]:
+    """About how much it takes, what is not in that, and what the budget allows."""
+    count, estimate = _known(steps)
+    unknown = list(_not_estimated(steps))
+    if not count.usual and not unknown:
+        return
+    if count.usual:
+        priced = f", ${estimate.cost_usd:.4f}" if estimate.cost_usd or not estimate.unpriced else ""
+        sent, received = f"{estimate.input_tokens:,} tokens to send", f"{estimate.output_tokens:,} to receive"
+        how = f"({CHARACTERS} characters a token, {ANSWER} tokens an answer)"
+        yield f"Estimate: some {sent} and {received}{priced} {how}."
+    else:
+        yield "Estimate: none, for nobody knows yet what is asked."
+    unknown += [f"the price of {', '.join(estimate.unpriced)}"] if estimate.unpriced else []
+    if unknown:
+        yield f"  not in it: {'; '.join(unknown)}"
+    if budget is not None:
+        yield from (f"  {line}" for line in allowed(budget, count, estimate, is_open=_is_open(steps)))
+
+
+def _is_open(steps: Sequence[PlannedStep]) -> bool:
+    """Whether nobody knows yet how many questions there are."""
+    return any(it.step.for_each and it.step.for_each.expression and it.asked for it in steps)
+
+
+def _known(steps: Sequence[PlannedStep]) -> tuple[QuestionCount, Estimate]:
+    """The questions that are known by now, and what they take."""
+    count, asked = QuestionCount(), []
+    for planned in steps:
+        for_each = planned.step.for_each
+        if for_each is not None and for_each.expression is not None:
+            continue
+        times = 1 if for_each is None else len(for_each.inline)
+        count += questions_of(planned.step, len(planned.asked)).times(times)
+        prices = [(one.backend, one.price) for one in planned.asked]
+        questions = questions_to(planned.step, prices, _characters(planned))
+        asked += [replace(question, number=question.number * times) for question in questions]
+    return count, estimated(asked)
+
+
+def _characters(planned: PlannedStep) -> int:
+    ask = planned.step.action
+    system = ask.system.source if isinstance(ask, Ask) and ask.system else ""
+    return len(planned.prompt) + len(system)
+
+
+def _not_estimated(steps: Sequence[PlannedStep]) -> Iterator[str]:
+    """What questions depend on that is not there before the run."""
+    open_ = [it.step.name for it in steps if it.step.for_each and it.step.for_each.expression]
+    asking = [it.step.name for it in steps if isinstance(it.step.action, Ask) and not it.prompt_known]
+    items = [name for name in open_ if name in asking]
+    filled = [name for name in asking if name not in items]
+    if items:
+        yield f"the items of {', '.join(items)}"
+    attaching = [
+        it.step.name
+        for it in steps
+        if isinstance(it.step.action, Ask) and (it.step.action.attach or it.step.action.attach_from)
+    ]
+    if attaching:
+        yield f"the files attached by {', '.join(attaching)}"
+    if filled:
+        yield f"what is put into the prompt of {', '.join(filled)}"
 
 
 def _questions(steps: Sequence[PlannedStep]) -> str:
@@ -108,6 +177,20 @@ def outline_document(
         "selected": [step.name for step in plan.steps if step.name in plan.selected],
         "steps": [_document(planned) for planned in steps],
         "at_once": limits,
+        "estimate": _estimate_document(plan.workflow.budget, steps),
+    }
+
+
+def _estimate_document(budget: Budget | None, steps: Sequence[PlannedStep]) -> dict[str, object]:
+    count, estimate = _known(steps)
+    return {
+        "questions": count,
+        "input_tokens": estimate.input_tokens,
+        "output_tokens": estimate.output_tokens,
+        "cost_usd": None if estimate.unpriced else estimate.cost_usd,
+        "unpriced": estimate.unpriced,
+        "not_estimated": list(_not_estimated(steps)),
+        "allowed": [] if budget is None else list(allowed(budget, count, estimate, is_open=_is_open(steps))),
     }
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pytest_lok.core.workflow.model import Ask, Format, Step, Strategy, needed_replies
+from collections.abc import Iterator, Sequence
+
+from pytest_lok.core.asking.estimate import ANSWER, CHARACTERS, Estimate, PlannedQuestion
+from pytest_lok.core.asking.pricing import Price
+from pytest_lok.core.workflow.model import Ask, Budget, Format, Step, Strategy, needed_replies
 from pytest_lok.dataclass import dataclass
 
 # an answer that cannot be used is asked for once more, and so are quotes that are nowhere
@@ -56,3 +60,52 @@ def _answers(step: Step, ask: Ask, backends: int) -> QuestionCount:
     times = _TIMES_OF_FINDINGS if step.output_format is Format.FINDINGS else _TIMES
     answers = QuestionCount(usual=usual, most=backends * times)
     return answers + QuestionCount(usual=1, most=_TIMES) if synthesises(step, backends) else answers
+
+
+def questions_to(
+    step: Step, prices: Sequence[tuple[str, Price | None]], characters: int
+) -> Iterator[PlannedQuestion]:
+    """The questions of a step, or of one item of it, whose prompt has so many characters.
+
+    ``prices`` are the backends that it asks, each with its price. Who judges or puts answers together is
+    counted as the first of them: it reads their answers.
+    """
+    ask = step.action
+    usual = questions_of(step, len(prices)).usual
+    if not isinstance(ask, Ask) or not prices:
+        if usual:
+            yield PlannedQuestion(backend="the judges", characters=ANSWER * CHARACTERS, number=usual)
+        return
+    answering = list(prices)
+    if ask.consensus is Strategy.FALLBACK:
+        answering = answering[: needed_replies(ask.quorum, ask.consensus, len(prices))]
+    for name, price in answering:
+        yield PlannedQuestion(backend=name, characters=characters, number=ask.repeat, price=price)
+    name, price = prices[0]
+    others = usual - len(answering) * ask.repeat
+    answers = ANSWER * CHARACTERS * len(answering)
+    yield PlannedQuestion(backend=name, characters=answers, number=others, price=price)
+
+
+def allowed(
+    budget: Budget, count: QuestionCount, estimate: Estimate, *, is_open: bool = False
+) -> Iterator[str]:
+    """What each limit of a budget allows, in a line; ``is_open``: there may be more questions."""
+    if budget.calls is not None:
+        if is_open:
+            yield f"calls: at most {budget.calls:,} questions, and nobody knows yet how many there are"
+        elif count.usual > budget.calls:
+            yield f"calls: {budget.calls:,} of {count.usual:,} questions, then the run ends"
+        elif count.most > budget.calls:
+            yield f"calls: all {count.usual} questions, and {budget.calls - count.usual} that ask again"
+        else:
+            yield "calls: all questions"
+    if budget.tokens is not None:
+        fits = "within" if estimate.tokens <= budget.tokens else "more than"
+        yield f"tokens: the estimate is {fits} the limit"
+    if budget.usd is not None and estimate.unpriced:
+        names = ", ".join(estimate.unpriced)
+        yield f"usd: nobody knows; the run ends if {names} does not say what an answer costs"
+    elif budget.usd is not None:
+        fits = "within" if estimate.cost_usd <= budget.usd else "more than"
+        yield f"usd: the estimate is {fits} the limit"

@@ -56,7 +56,12 @@ def test_a_plan_for_programs(project: Project) -> None:
     (step,) = document["steps"]
     assert step["prompt"] == "look at HEAD {"
     assert step["prompt_known"] is True
-    assert step["backends"] == [{"backend": "ann", "auto": False, "why": "", "problem": ""}]
+    assert step["backends"] == [
+        {"backend": "ann", "auto": False, "why": "", "problem": "", "price": {"input": 0.0, "output": 0.0}}
+    ]
+    assert document["estimate"]["questions"] == {"usual": 1, "most": 2}
+    assert document["estimate"]["cost_usd"] == 0.0
+    assert document["estimate"]["input_tokens"] == 4
 
 
 def test_secrets_are_masked_as_in_a_run(project: Project) -> None:

@@ -1,11 +1,15 @@
 """A plan as text and as plain values."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
+from pytest_lok.core.asking.pricing import Price
 from pytest_lok.core.templates.condition import Condition
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.templates.template import Template
-from pytest_lok.core.workflow.model import Ask, ForEach, Shell, Step, Strategy, Workflow
+from pytest_lok.core.workflow.model import Ask, Budget, ForEach, Shell, Step, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.reports.outline import (
     PlannedBackend,
@@ -76,6 +80,8 @@ gate: Guard
    prompt, filled in when what it reads is there:
      look at {{ steps.diff.output }}
 
+Estimate: some 96 tokens to send and 6,000 to receive (4 characters a token, 500 tokens an answer).
+  not in it: what is put into the prompt of vote; the price of claude, codex
 2 steps, 12 questions, at most 24. Nothing was run."""
     )
 
@@ -96,7 +102,7 @@ gate: Guard
     ],
 )
 def test_a_plan_says_what_runs_at_once(limits: PlannedLimits, line: str) -> None:
-    *_, above, _ = outline(PLAN, STEPS, limits=limits).split("\n")
+    *_, above, _, _, _ = outline(PLAN, STEPS, limits=limits).split("\n")
     assert above == line
 
 
@@ -137,3 +143,63 @@ def test_nothing_in_it_commands_a_terminal() -> None:
     text = outline(plan, [PlannedStep(step=step)])
     assert text.startswith("w: \\x1b[31m\\u202e\n")
     assert "\x1b" not in text
+
+
+def planned(prices: Sequence[Price | None], *, known: bool = True, **more: Any) -> PlannedStep:
+    ask = Ask(prompt=Template.literal("x" * 400), backends=("a", "b")[: len(prices)], consensus=Strategy.VOTE)
+    asked = [PlannedBackend(backend=name, price=it) for name, it in zip("ab", prices, strict=False)]
+    step = Step(name="s", action=ask, **more)
+    return PlannedStep(step=step, asked=asked, prompt="x" * 400, prompt_known=known)
+
+
+CHEAP = Price(input=10.0, output=100.0)
+OPEN = ForEach(expression=Condition.parse_value("arg.list", VisibleNames(arguments=frozenset({"list"}))))
+
+
+@pytest.mark.parametrize(
+    ("step", "budget", "lines"),
+    [
+        (
+            planned([CHEAP, CHEAP]),
+            None,
+            ["Estimate: some 200 tokens to send and 1,000 to receive, $0.1020 (4 characters a token, 500 tokens an answer)."],
+        ),
+        (planned([CHEAP, None]), Budget(usd=1.0), [
+            "Estimate: some 200 tokens to send and 1,000 to receive, $0.0510 (4 characters a token, 500 tokens an answer).",
+            "  not in it: the price of b",
+            "  usd: nobody knows; the run ends if b does not say what an answer costs",
+        ]),
+        (planned([CHEAP, CHEAP]), Budget(usd=0.1, tokens=1_200, calls=3), [
+            "  calls: all 2 questions, and 1 that ask again",
+            "  tokens: the estimate is within the limit",
+            "  usd: the estimate is more than the limit",
+        ]),
+        (planned([CHEAP, CHEAP]), Budget(usd=0.2, tokens=1_199, calls=1), [
+            "  calls: 1 of 2 questions, then the run ends",
+            "  tokens: the estimate is more than the limit",
+            "  usd: the estimate is within the limit",
+        ]),
+        (planned([CHEAP, CHEAP]), Budget(calls=4), ["  calls: all questions"]),
+        (planned([CHEAP], known=False, for_each=OPEN), Budget(calls=500), [
+            "Estimate: none, for nobody knows yet what is asked.",
+            "  not in it: the items of s",
+            "  calls: at most 500 questions, and nobody knows yet how many there are",
+        ]),
+    ],
+)  # fmt: skip
+def test_a_plan_says_what_it_takes_and_what_the_budget_allows(
+    step: PlannedStep, budget: Budget | None, lines: list[str]
+) -> None:
+    plan = Plan.of(Workflow(stem="w", name="w", steps=(step.step,), budget=budget))
+    said = outline(plan, [step]).splitlines()
+    assert said[-1 - len(lines) : -1] == lines
+    document = outline_document(plan, [step])["estimate"]
+    assert isinstance(document, dict)
+    assert document["allowed"] == [
+        it.strip() for it in lines if it.startswith(("  calls", "  tokens", "  usd"))
+    ]
+
+
+def test_a_plan_of_commands_has_no_estimate() -> None:
+    plan = Plan.of(Workflow(stem="w", name="w", steps=(DIFF,)))
+    assert "Estimate" not in outline(plan, [PlannedStep(step=DIFF)])

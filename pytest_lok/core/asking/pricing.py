@@ -31,11 +31,16 @@ def add_cost(usage: Usage, model: str, prices: Mapping[str, Price]) -> Usage:
     # what the vendor says it cost is better than what a list says
     if usage.cost_usd is not None or usage.tokens is None:
         return usage
-    price = _configured_price(model, prices) or _list_price(model)
+    price = price_of(model, prices)
     if price is None:
         return usage
     cost = ((usage.input_tokens or 0) * price.input + (usage.output_tokens or 0) * price.output) / 1e6
     return replace(usage, cost_usd=cost)
+
+
+def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
+    """What a model costs, by the prices as ``add_cost`` reads them; None = nobody knows."""
+    return _configured_price(model, prices) or _list_price(model)
 
 
 def _configured_price(model: str, prices: Mapping[str, Price]) -> Price | None:
