@@ -14,7 +14,7 @@ from pytest_lok.cli.options import Options
 from pytest_lok.cli.resolve import options_among
 from pytest_lok.cli.run import run_plan
 from pytest_lok.cli.workflow_command import PlanAction, WorkflowCommand, WorkflowGroup
-from pytest_lok.errors import PlanError, UsageError, WorkflowError
+from pytest_lok.errors import PlanError, StepUnableError, UsageError, WorkflowError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,6 +96,10 @@ def _opened(ctx: click.Context, call: Invocation, options: Options) -> JudgedPro
 
     from pytest_lok.wiring.judged_change import ChangeToJudge, open_judged
 
+    for name, said in (("base", options.base), ("head", options.head)):
+        if said is not None and not said.strip():
+            hint = "the variable behind it is not set: another event of CI has others"
+            raise UsageError(f"--{name} is empty", hint=hint)
     if options.staged and (options.base or options.head):
         raise UsageError("--staged excludes --base and --head", hint="what is staged goes to HEAD")
     folder = tempfile.TemporaryDirectory(prefix="lok-gate-", ignore_cleanup_errors=True)
@@ -103,7 +107,10 @@ def _opened(ctx: click.Context, call: Invocation, options: Options) -> JudgedPro
     return open_judged(
         options.directory or Path.cwd(),
         ChangeToJudge(
-            base=options.base, head=options.head, staged=options.staged, imported_from=tuple(sys.path)
+            base=options.base or "",
+            head=options.head or "",
+            staged=options.staged,
+            imported_from=tuple(sys.path),
         ),
         Path(folder.name).resolve(),
         environ=call.environ,
@@ -153,6 +160,10 @@ def _judge(call: Invocation, project: Project, plan: Plan, judged: JudgedProject
     """Run the plan in the tree of the head, with what its configuration comes to; returns the exit code."""
     from pytest_lok.core.findings.configuration import configuration_step
 
+    if not judged.changed:
+        same = "nothing is staged" if call.options.staged else f"{judged.head[:12]} changes nothing"
+        hint = f"name the commit that is to be judged, --head ID; the base is {judged.base[:12]}"
+        raise StepUnableError(f"{same}, so there is nothing to judge", hint=hint)
     _refuse_links(call, project)
     if not (call.options.quiet or call.options.json):
         what = "what is staged" if call.options.staged else judged.head[:12]

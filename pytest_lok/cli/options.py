@@ -210,8 +210,8 @@ class Options:
     reason: str = ""
     until: str = ""
     author: str = ""
-    base: str = ""
-    head: str = ""
+    base: str | None = None
+    head: str | None = None
     staged: bool = False
     no_color: bool = False
 

@@ -367,6 +367,8 @@ class World:
     """Ends every process at once, for whoever cannot wait until a run is stopped; nothing by default."""
     only_by_name: Mapping[str, str] = field(default_factory=dict)
     """Backends that are asked only where they are named, each with why; "auto" never takes one of them."""
+    remedy: str = ""
+    """What to do where nobody can answer; "" = what the backends lack says it."""
     limiters: Mapping[str, ConcurrencyLimiter] = field(default_factory=dict)
     """How many questions a backend gets at once. Waiting for a slot is no part of an answer's time."""
     today: DayClock = utc_date

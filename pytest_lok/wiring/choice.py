@@ -21,6 +21,7 @@ class BackendChoice:
     backends: Mapping[str, Backend]
     strengths: Mapping[str, Sequence[str]]
     only_by_name: Mapping[str, str]
+    remedy: str = ""
 
 
 def only_by_name(settings: Settings, environ: Mapping[str, str], *, recorded: bool = False) -> dict[str, str]:

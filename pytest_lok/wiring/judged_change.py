@@ -220,7 +220,7 @@ class _Opening:
         except StepUnableError as unknown:
             if not said:
                 raise
-            hint = "give an id, a branch or HEAD; or fetch it: " + FETCH_HISTORY
+            hint = f"give an id, a branch or HEAD; or {FETCH_HISTORY}"
             raise StepUnableError(f"{said} is no commit of this clone", hint=hint) from unknown
 
     # --- what must not be

@@ -250,8 +250,9 @@ class Project:
         made = self._backends if backends is None else backends
         if self.judged is None:
             return make_world(self.root, self.settings, self.environ, self.shared, made)
-        commands = self.judged.commands
-        return make_world(self.judged.root, self.settings, self.environ, self.shared, made, commands=commands)
+        tree, commands = self.judged.root, self.judged.commands
+        world = make_world(tree, self.settings, self.environ, self.shared, made, commands=commands)
+        return replace(world, remedy=self.judged.remedy)
 
     @property
     def choice(self) -> BackendChoice:

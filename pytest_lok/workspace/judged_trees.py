@@ -146,10 +146,14 @@ async def _fork(private: CommandRunner, base: str, head: str) -> str:
 
 async def _write(private: CommandRunner, commit: str, prefix: str, *, index: str, links: bool) -> None:
     """Write the files of a commit: no hook runs, no filter, and what is there already is an error."""
-    where = ("-c", f"core.symlinks={str(links).lower()}")
-    await git_output(private, *where, "read-tree", commit, index=index)
+    await git_output(private, "config", "core.symlinks", str(links).lower())
     into = (f"--prefix={prefix}",) if prefix else ()
-    await git_output(private, *where, "checkout-index", "--all", "--quiet", *into, index=index)
+    try:
+        await git_output(private, "read-tree", commit, index=index)
+        await git_output(private, "checkout-index", "--all", "--quiet", *into, index=index)
+    except StepUnableError as why:
+        hint = "a partial clone lacks files: git fetch --refetch --no-filter"
+        raise StepUnableError(f"the files of {commit[:12]} cannot be had: {why.message}", hint=hint) from why
 
 
 async def _changed_files(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -340,6 +341,66 @@ def test_without_a_common_commit_there_is_no_verdict(changes: Changes) -> None:
         assert (unable.code, f"{unknown} is no commit of this clone" in unable.err) == (3, True)
 
 
+def test_where_nothing_has_changed_there_is_no_verdict(changes: Changes) -> None:
+    for words in (["--base", "main"], ["--base", "main", "--head", "main"], ["--staged"]):
+        unable = changes.project.lok("gate", "first", *words)
+        assert (unable.code, "so there is nothing to judge" in unable.err) == (3, True), unable.err
+    assert changes.project.lok("gate", "first", "--base", "main", "--help").code == 0
+    for name in ("base", "head"):
+        empty = changes.project.lok("gate", "first", f"--{name}", "")
+        assert (empty.code, f"--{name} is empty" in empty.err) == (2, True)
+
+
+def test_a_shallow_or_partial_clone_without_the_files_is_no_verdict(changes: Changes, tmp_path: Path) -> None:
+    changes.branch("bad", INJECTION)
+    changes.git("config", "uploadpack.allowFilter", "true")
+    url = f"file://{changes.root}"
+    for name, words, said in (
+        ("shallow", ["--depth=1"], "is no commit of this clone"),
+        ("partial", ["--filter=blob:none"], "cannot be had"),
+    ):
+        changes.git("clone", "-q", *words, "-b", "bad", url, tmp_path / name)
+        unable = changes.project.lok("gate", "first", "--base", "HEAD~1", "-d", str(tmp_path / name))
+        assert (unable.code, said in unable.err) == (3, True), unable.err
+    changes.git("clone", "-q", "--depth=2", "-b", "bad", url, tmp_path / "deep")
+    assert changes.project.lok("gate", "first", "--base", "HEAD~1", "-d", str(tmp_path / "deep")).code == 1
+
+
+def test_a_repository_with_other_digests(project: Project) -> None:
+    changes = Changes(project)
+    shutil.rmtree(changes.root / ".git")
+    changes.git("init", "-q", "-b", "main", "--object-format=sha256", ".")
+    changes.base = changes.commit()
+    changes.branch("bad", INJECTION)
+    assert changes.gate().code == 1
+
+
+def test_what_the_user_trusts_in_the_checkout_is_trusted_of_the_base(project: Project) -> None:
+    program = '[backends.tool]\ntype = "command"\ncommand = "cat"\n'
+    changes = Changes(project, files={"lok.toml": f"{SETTINGS}{program}"})
+    project.environ.pop("LOK_TRUST")
+    assert project.lok("trust").code == 0
+    changes.branch("bad", {**INJECTION, "lok.toml": "x = ["})
+    assert changes.gate().code == 1
+    changes.branch("main", {"lok.toml": f"{SETTINGS}{program}".replace('"cat"', '"tac"')})
+    changes.base = changes.git("rev-parse", "main")
+    changes.branch("bad", INJECTION)
+    assert changes.gate().code == 2, "the base says otherwise now"
+
+
+def test_a_backend_sees_its_own_key_alone(project: Project) -> None:
+    tool = '[backends.tool]\ntype = "command"\ncommand = "env"\napi_key_env = "TOOL_KEY"\n'
+    ask = "[[steps]]\nname = 'ask'\nbackend = 'tool'\nprompt = 'Say something.'\n"
+    changes = Changes(project, files={"lok.toml": tool, ".lok/workflows/ask.toml": ask})
+    changes.branch("head", FIXED)
+    keys = {
+        name: f"canary-of-{name}" for name in ("TOOL_KEY", "OPENAI_API_KEY", "GITHUB_TOKEN", "OTHER_SECRET")
+    }
+    project.environ |= keys
+    said = changes.gate("--json", name="ask").document["steps"]["ask"]["output"]
+    assert {line.partition("=")[0] for line in said.splitlines()}.intersection(keys) == {"TOOL_KEY"}
+
+
 # --- forks
 
 
@@ -355,6 +416,12 @@ def test_a_fork_without_secrets_is_inconclusive_and_says_what_to_do(project: Pro
     }
     unable = changes.gate("--report", "sarif=out.sarif", name="ask")
     assert (unable.code, "forks get no secrets" in unable.err) == (3, True), unable.err
+    changes.branch("main", {".lok/workflows/ask.toml": ask.replace("backend = 'openai'", "")})
+    changes.base = changes.git("rev-parse", "main")
+    changes.branch("head", FIXED)
+    project.environ |= {"PATH": "/usr/bin:/bin", "OLLAMA_HOST": "127.0.0.1:1"}
+    nobody = changes.gate(name="ask")
+    assert (nobody.code, "forks get no secrets" in nobody.err) == (3, True), nobody.err
     said = json.loads((project.root / "out.sarif").read_text())["runs"][0]["invocations"][0]
     assert said["executionSuccessful"] is False
 

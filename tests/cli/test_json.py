@@ -59,7 +59,7 @@ DOCUMENTS = {
     "workflow install": "workflow install other.toml --yes",
     "workflow update": "workflow update other --yes",
     "workflow remove": "workflow remove other",
-    "gate": "gate mine --staged",
+    "gate": "gate mine --base main --head topic",
     "baseline": "baseline review",
     "runs": "runs",
     "show": "show last",
@@ -128,6 +128,9 @@ def house(project: Project, tmp_path: Path) -> Project:
     author = ("-c", "user.name=a", "-c", "user.email=a@b")
     for words in (("init", "-q", "-b", "main"), ("add", "-A"), (*author, "commit", "-qm", "one")):
         subprocess.run(("git", *words), cwd=project.root, check=True, capture_output=True)
+    topic = ("checkout -qb topic", "rm -q a.py", "commit -qm two", "checkout -q main")
+    for line in topic:
+        subprocess.run(("git", *author, *line.split()), cwd=project.root, check=True, capture_output=True)
     return project
 
 

@@ -31,6 +31,10 @@ class Choosable(Protocol):
     def only_by_name(self) -> Mapping[str, str]:
         """Why some are asked only where they are named."""
 
+    @property
+    def remedy(self) -> str:
+        """What to do where nobody can answer; "" = what the backends lack says it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
@@ -104,7 +108,7 @@ def nobody(found: Sequence[Route], world: Choosable) -> BackendError:
     return BackendError(
         "no backend can answer" + (f" ({why})" if why else ""),
         kind=BackendFault.NOT_CONFIGURED,
-        hint=f"{nearest_remedy(found, world)}; `lok doctor` says what else helps",
+        hint=world.remedy or f"{nearest_remedy(found, world)}; `lok doctor` says what else helps",
     )
 
 
