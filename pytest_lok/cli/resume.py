@@ -9,7 +9,7 @@ import click
 
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand, impose
-from pytest_lok.cli.recorded import run_argument
+from pytest_lok.cli.recorded import believed, run_argument
 
 if TYPE_CHECKING:
     from pytest_lok.store.records import Record
@@ -22,7 +22,7 @@ def _resume(run: str) -> int:
 
     context = click.get_current_context()
     call = Invocation.of(context)
-    record = call.project().runs.find(run)
+    record = _record(call, run)
     words = _words(record)
     given = {name: value for name in _OWN if (value := getattr(call.options, name))}
     imposed = {**given, "resume": record.run_id, "again": call.options.again}
@@ -31,6 +31,13 @@ def _resume(run: str) -> int:
         impose(inner, imposed)
         code: int = lok.invoke(inner)
     return code
+
+
+def _record(call: Invocation, run: str) -> Record:
+    """The record that is named, else the newest that says what it is of; a process may die before it does."""
+    store = call.project().runs
+    found = None if run else next((it for it in believed(store) if it.runs), None)
+    return found or store.find(run)
 
 
 def _words(record: Record) -> tuple[str, ...]:

@@ -61,9 +61,22 @@ def recorded_steps(events: Iterable[Event]) -> dict[str, RecordedStep]:
 def merged(older: Mapping[str, RecordedStep], newer: Mapping[str, RecordedStep]) -> dict[str, RecordedStep]:
     """What two runs have recorded, of which the newer resumed the older: its own word on a step counts.
 
-    A step that the newer run has only skipped for others' sake says nothing of the step.
+    A step that the newer run has only skipped for others' sake says nothing of it. Where neither run came to
+    the end of a step, the answers of both count.
     """
-    return {**older, **{name: it for name, it in newer.items() if _says_something(it) or name not in older}}
+    found = dict(older)
+    for name, it in newer.items():
+        before = older.get(name)
+        if before is None:
+            found[name] = it
+        elif _says_something(it):
+            cut = _is_cut_short(before) and _is_cut_short(it)
+            found[name] = replace(it, answers={**before.answers, **it.answers}) if cut else it
+    return found
+
+
+def _is_cut_short(recorded: RecordedStep) -> bool:
+    return recorded.result is None or recorded.stopped
 
 
 def _says_something(recorded: RecordedStep) -> bool:

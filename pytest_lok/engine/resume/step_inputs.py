@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.json_values import Json
+from pytest_lok.core.json_values import Json, jsonable
 from pytest_lok.core.resume.inputs import BackendIdentity, Facts, digest, step_inputs
 from pytest_lok.core.templates.scope import Loop, Scope
 from pytest_lok.core.workflow.items import items_of
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pytest_lok.core.resume.inputs import BackendIdentity
     from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.ports import Prompt, World
+
+_NOT_ASKED = frozenset({"timeout", "on_text", "workflow", "step"})
+"""Fields of a prompt that say nothing to whoever answers; every other one counts."""
 
 
 def reads_files(step: Step, world: World) -> bool:
@@ -120,8 +123,9 @@ def question_of(identity: BackendIdentity | None, prompt: Prompt, item: int | No
     """A digest of all that an answer depends on, ``state`` being that of the files; "" = it is not known."""
     if identity is None or (identity.reads_files and not state):
         return ""
-    parts: list[object] = [identity.text, prompt.text, prompt.system, prompt.model, prompt.sample, item]
-    return digest([*parts, dict(prompt.schema or {}), state if identity.reads_files else ""])
+    fields = [name for name in type(prompt).__dataclass_fields__ if name not in _NOT_ASKED]
+    asked = {name: jsonable(getattr(prompt, name)) for name in fields}
+    return digest([identity.text, asked, item, state if identity.reads_files else ""])
 
 
 def _identities(step: Step, world: World) -> dict[str, BackendIdentity | None]:

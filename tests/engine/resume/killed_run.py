@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_lok.backends.scripted import Scripted
-from pytest_lok.core.events import BudgetSpent, Event, ResumeState
+from pytest_lok.core.events import BudgetSpent, Event, ResumeState, RunStarted
 from pytest_lok.core.results import NO_USAGE, Reply, RunResult
-from pytest_lok.core.resume.decision import recorded_steps
+from pytest_lok.core.resume.decision import merged, recorded_steps
 from pytest_lok.core.resume.inputs import BackendIdentity
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.engine.ports import Prompt, World
@@ -61,11 +61,15 @@ def killed_world(folder: Path) -> World:
 
 
 def resume_state(journal: Path, *again: str) -> ResumeState:
-    """What the journal of a run leaves for the next."""
+    """What the journal of a run leaves for the next, with what is left of those that it went on from."""
     events = list(Journal(journal).read_new())
-    spent = sum((event.usage for event in events if isinstance(event, BudgetSpent)), NO_USAGE)
+    steps, spent = recorded_steps(events), [it.usage for it in events if isinstance(it, BudgetSpent)]
+    before = next((it.resumes for it in events if isinstance(it, RunStarted)), "")
+    if before:
+        older = resume_state(journal.with_name(f"{before}.jsonl"))
+        steps, spent = merged(older.recorded, steps), spent or [older.brought]
     return ResumeState(
-        recorded=recorded_steps(events), brought=spent, again=frozenset(again), resumes=journal.stem
+        recorded=steps, brought=sum(spent, NO_USAGE), again=frozenset(again), resumes=journal.stem
     )
 
 
