@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from pytest_lok.core.asking.price_list import LIST_PRICES
 from pytest_lok.core.asking.providers import PROVIDERS
+from pytest_lok.core.toml.fields import Table, keys
 from pytest_lok.errors import Problem, SettingsError, UsageError
 from pytest_lok.settings import (
     Settings,
@@ -19,6 +20,7 @@ from pytest_lok.settings import (
     split_names,
     state_dir,
 )
+from pytest_lok.settings.tables import FLAT_TABLES
 
 LOK_OWN = """
 [defaults]
@@ -647,3 +649,27 @@ def test_a_file_has_no_say_in_what_it_is_compared_with(house: House) -> None:
 def test_names_as_they_may_be_written() -> None:
     assert split_names("a, b,,") == ("a", "b")
     assert split_names(["a ", "b"]) == ("a", "b")
+
+
+def test_every_key_of_a_plain_table_has_a_variable(house: House) -> None:
+    plain = {
+        name: kind
+        for name, kind in get_type_hints(Settings).items()
+        if isinstance(kind, type) and issubclass(kind, Table)
+    }
+    assert plain == FLAT_TABLES
+    for name, table in plain.items():
+        for key in keys(table):
+            title = "" if name == "defaults" else f"{name.upper()}_"
+            assert "no setting is named so" not in _said(house, f"LOK_{title}{key.upper()}")
+    assert "no setting is named so" in _said(house, "LOK_OTEL_NONSENSE")
+    assert house.load(env={"LOK_OTEL_ENABLED": "true"}).otel.enabled
+
+
+def _said(house: House, variable: str) -> str:
+    """What is wrong with the variable, or with its value."""
+    try:
+        house.load(env={variable: "1"})
+    except SettingsError as wrong:
+        return str(wrong)
+    return ""

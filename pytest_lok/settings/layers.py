@@ -21,11 +21,8 @@ from pytest_lok.core.workflow.source import SourceText
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Problem, UsageError, WorkflowError
 from pytest_lok.settings.tables import (
+    FLAT_TABLES,
     BackendSettings,
-    CacheSettings,
-    ConductorSettings,
-    Defaults,
-    RunsSettings,
 )
 
 _NO_SETTINGS = ("LOK_BASE", "LOK_CONFIG_DIR", "LOK_DEBUG", "LOK_PROCESS", "LOK_TRUST")
@@ -128,13 +125,8 @@ def _read(file: Path, path: str, problems: list[Problem], *, required: bool = Fa
 def from_environ(environ: Mapping[str, str], known: Mapping[str, Any], problems: list[Problem]) -> Layer:
     """``LOK_*`` as a layer. Backends are those of the files, in capitals, with ``_`` for the rest."""
     variables: dict[str, Keys] = {}
-    for section, model in (
-        ("defaults", Defaults),
-        ("cache", CacheSettings),
-        ("runs", RunsSettings),
-        ("conductor", ConductorSettings),
-    ):
-        title = "" if section == "defaults" else f"{section.upper()}_"
+    for section, model in FLAT_TABLES.items():
+        title = "" if section == "defaults" else f"{section}_".upper()
         variables |= {f"LOK_{title}{key.upper()}": (section, key) for key in keys(model)}
     backends = known.get("backends")
     for name in backends if isinstance(backends, dict) else ():
@@ -178,13 +170,7 @@ def _set(data: dict[str, Any], path: Keys, value: Any) -> None:
 
 def _parse_text(path: Keys, text: str) -> Any:
     """The text if the key takes text, else the TOML value that it spells, or its words as in a shell."""
-    models: dict[str | int, type[Table]] = {
-        "defaults": Defaults,
-        "cache": CacheSettings,
-        "runs": RunsSettings,
-        "conductor": ConductorSettings,
-        "backends": BackendSettings,
-    }
+    models: dict[str | int, type[Table]] = {**FLAT_TABLES, "backends": BackendSettings}
     model = models.get(path[0])
     wanted = get_type_hints(model).get(str(path[-1]), str) if model else str
     if wanted is str:

@@ -18,14 +18,12 @@ from pytest_lok.settings.environment import config_dir
 from pytest_lok.settings.layers import Layer, from_environ, from_options, read_project, read_user
 from pytest_lok.settings.tables import (
     BACKEND_TYPES,
+    FLAT_TABLES,
     BackendSettings,
-    CacheSettings,
-    ConductorSettings,
     Defaults,
     PriceSettings,
     ReplySettings,
     RoleSettings,
-    RunsSettings,
     Settings,
     TaskPrompt,
     TaskSettings,
@@ -219,10 +217,7 @@ def _suggest_key(path: Keys) -> str:
     """The hint for an unknown key: what was probably meant, or which keys there are."""
     key = str(path[-1])
     tables: dict[str | int, type[Table]] = {
-        "defaults": Defaults,
-        "cache": CacheSettings,
-        "runs": RunsSettings,
-        "conductor": ConductorSettings,
+        **FLAT_TABLES,
         "backends": BackendSettings,
         "roles": RoleSettings,
         "tasks": TaskSettings,

@@ -225,6 +225,16 @@ class PriceSettings(Table):
     output: Amount = 0.0
 
 
+FLAT_TABLES: Mapping[str | int, type[Table]] = {
+    "defaults": Defaults,
+    "cache": CacheSettings,
+    "runs": RunsSettings,
+    "otel": OtelSettings,
+    "conductor": ConductorSettings,
+}
+"""The tables whose keys are settings themselves, and so have a variable each: ``LOK_CACHE_ENABLED``."""
+
+
 class Settings(Table):
     """All settings, with their defaults; backends in the order of preference."""
 

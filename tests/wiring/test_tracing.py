@@ -214,9 +214,10 @@ EXPECTED = ["chat", "invoke_workflow w", "step ask"]
 
 
 def test_lok_run_exports_to_where_the_environment_says(project: Project, collector: Collector) -> None:
-    project.write("lok.toml", SETTINGS)
+    project.write("lok.toml", SETTINGS.partition("true\n")[2])
     project.workflow("w", WORKFLOW)
     environ = {
+        "LOK_OTEL_ENABLED": "true",
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server.server_port}",
         "TRACEPARENT": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     }
