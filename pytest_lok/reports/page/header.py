@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 
 from pytest_lok.core.results import Finding, Outcome
-from pytest_lok.reports.console import cost, duration
+from pytest_lok.reports.console import cost, duration, resumed
 from pytest_lok.reports.drawing.markup import element, joined
 from pytest_lok.reports.facts import many, outcomes
 from pytest_lok.reports.formats.reported_run import ReportedRun, Trouble, bounded, bounded_line
@@ -139,6 +139,7 @@ def _coverage(run: ReportedRun) -> Markup:
         at += size
     said = f"{many(total if steps or missing else 0, 'step')}: {outcomes(counts) or 'none ran'}"
     said += f", {len(missing)} without a result" if missing else ""
+    said += f" · {resumed(steps)}" if resumed(steps) else ""
     valid = sum(len(step.replies) for step in steps)
     asked = valid + sum(len(step.refusals) for step in steps)
     said += f" · {valid:,} of {many(asked, 'answer')} valid" if asked else ""

@@ -96,6 +96,7 @@ class StepPage:
 
     def _facts(self, result: StepResult, step: Step | None) -> Markup:
         facts = {
+            "resumed": bounded_line(result.resumed.text, 300) if result.resumed else "",
             "underlying": str(result.underlying or ""),
             "exit code": "" if result.exit_code is None else str(result.exit_code),
             "attempts": str(result.attempts) if result.attempts > 1 else "",

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_lok.core.events import BackendAsked
-from pytest_lok.core.history import FailedAttempt, StepHistory
+from pytest_lok.core.history import FailedAttempt, Resumed, StepHistory
 from pytest_lok.core.results import (
     EditedFile,
     ItemResult,
@@ -406,3 +406,10 @@ def test_hundreds_of_workflows_are_counted() -> None:
     tree = page(*([GREEN] * 250))
     assert len([*with_class(tree, "banner")]) == 200
     assert "and 50 workflows more: passed" in text_of(tree)
+
+
+def test_what_a_resumed_run_kept_is_said() -> None:
+    kept = replace(PASSED, resumed=Resumed(decision="kept", why="nothing it reads has changed"))
+    tree = page(reported(kept, FAILED))
+    assert "1 kept" in text_of(next(with_class(tree, "coverage")))
+    assert "kept: nothing it reads has changed" in text_of(steps_of(tree)["review"])
