@@ -39,20 +39,20 @@ class _Posting:
 def _comment(run: str, pr: str, repo: str, forge: str, commit: str, limit: int, dry_run: bool) -> int:
     from pytest_lok.cli.forge import review_at
     from pytest_lok.core.findings.bases import is_id
-    from pytest_lok.wiring.run_records import reported_run
+    from pytest_lok.wiring.run_records import reported_runs
 
     call = Invocation.of(click.get_current_context())
     if commit and not is_id(commit):
         raise UsageError(f"--commit {commit!r} is no whole id of a commit")
     project = call.project()
-    recorded = project.runs.find(run).runs
+    recorded = reported_runs(project.all_runs.find(run, note=call.terminal.note))
     if not recorded:
         raise UsageError(f"{run} has no run that can be read")
     there = review_at(project.root, call.environ, pr, repo, forge)
     diff, head = there.diff(), there.head()
     documents, problems = [], list[str]()
     for one in recorded:
-        posting = _prepared(reported_run(one), there, diff, limit, commit)
+        posting = _prepared(one, there, diff, limit, commit)
         url, failed = ("", []) if dry_run else _post(there, posting)
         problems += failed
         documents.append({**_document(posting), "url": url, "problems": failed})

@@ -33,7 +33,7 @@ class RunType(click.ParamType):  # type: ignore[type-arg]  # generic in the newe
 
         from pytest_lok.cli.invocation import Invocation
 
-        names = Invocation.of(ctx).project().runs.names()
+        names = Invocation.of(ctx).project().all_runs.names()
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 

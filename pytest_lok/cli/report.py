@@ -27,9 +27,10 @@ _REQUEST = late_regex(r"(?:.*[#!/])?0*(\d{1,10})/?")
 
 def _report(run: str, format_: str | None, since: str | None, request: str | None, limit: int | None) -> int:
     call = Invocation.of(click.get_current_context())
-    if call.json and format_ not in (None, "json"):
-        raise UsageError(f"--format {format_} is no JSON", hint="leave --json out, or -o FILE.json")
-    wanted = "json" if call.json else format_ or "markdown"
+    if call.options.json and format_ not in (None, "json"):
+        raise UsageError(f"--json asks for another form than --format {format_}", hint="leave one out")
+    # the report of GitLab is a file .json too
+    wanted = format_ or ("json" if call.json else "markdown")
     if since is None and request is None:
         if limit is not None:
             raise UsageError("--limit needs --since or --pr", hint="`lok runs --limit N` lists runs")
@@ -44,15 +45,15 @@ def _report(run: str, format_: str | None, since: str | None, request: str | Non
 def _report_one(call: Invocation, run: str, wanted: str) -> int:
     from pytest_lok.cli.recorded import record_document
     from pytest_lok.reports.formats import report_text
-    from pytest_lok.wiring.run_records import reported_run
+    from pytest_lok.wiring.run_records import reported_runs
 
-    record = call.project().runs.find(run)
+    record = call.project().all_runs.find(run, note=call.terminal.note)
     if wanted == "json":
         call.deliver_document(record_document(record))
         return 0
     if not record.runs:
         raise UsageError(f"the run {record.run_id} was {record.state} before it had a workflow")
-    call.deliver(report_text(wanted, [reported_run(one) for one in record.runs]))
+    call.deliver(report_text(wanted, reported_runs(record)))
     return 0
 
 
@@ -78,7 +79,7 @@ def _chosen(call: Invocation, project: Project, start: float, number: str) -> Se
     from pytest_lok.cli.recorded import said_records
     from pytest_lok.wiring.run_records import run_entries
 
-    records, _ = said_records(call, project.runs)
+    records, _ = said_records(call, project.all_runs)
     entries = [entry for record in records for entry in run_entries(record) if entry.began >= start]
     return [entry for entry in entries if not number or number in _requests(entry)]
 

@@ -17,7 +17,7 @@ def _runs(limit: int | None) -> int:
     from pytest_lok.wiring.run_records import run_entries
 
     call = Invocation.of(click.get_current_context())
-    store = call.project().runs
+    store = call.project().all_runs
     records, aside = said_records(call, store)
     entries = [entry for record in records for entry in run_entries(record)][:limit]
     if call.json:

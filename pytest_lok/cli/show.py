@@ -21,7 +21,7 @@ def _show(run: str, step: str) -> int:
     from pytest_lok.wiring.run_records import run_entries
 
     call = Invocation.of(click.get_current_context())
-    record = call.project().runs.find(run)
+    record = call.project().all_runs.find(run, note=call.terminal.note)
     if step:
         return _show_step(call, _with_step(record, step), step.rpartition("::")[2])
     if call.json:

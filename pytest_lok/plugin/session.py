@@ -18,7 +18,7 @@ from pytest_lok.engine.background import Background
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.options import STRICTER, fail_on, record_mode, setting_overrides
 from pytest_lok.plugin.typed import discard_untyped, typed_ini_value
-from pytest_lok.settings import Settings, in_ci, pull_request
+from pytest_lok.settings import Settings, in_ci
 from pytest_lok.store.run_claims import ClaimStore
 from pytest_lok.store.runs import RunDirectory
 from pytest_lok.wiring import Project
@@ -67,9 +67,7 @@ class LokSession:
             return RunDirectory(Path(given))
         words = ("pytest", *self.config.invocation_params.args)
         command = redactor_of(self.project.settings, self.project.environ).value(tuple(map(str, words)))
-        return self.project.run_store(self.request.root / ".lok" / "runs").new(
-            command=command, root=self.request.root, request=pull_request(os.environ)
-        )
+        return self.project.new_record(command, self.request.root / ".lok" / "runs")
 
     @cached_property
     def claims(self) -> ClaimStore:

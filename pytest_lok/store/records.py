@@ -47,7 +47,7 @@ class RecordBeginning:
     """How a record began: ``command`` as it was typed, the project's ``root``, UTC seconds since the epoch.
 
     ``version`` is lok's, ``format`` that of the record. ``request`` is the number of the pull request that CI
-    ran for, "" = none.
+    ran for, "" = none. The project lies in this ``folder`` of its repository, "" = it is the repository.
     """
 
     run_id: str
@@ -57,6 +57,7 @@ class RecordBeginning:
     version: str
     format: int
     request: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

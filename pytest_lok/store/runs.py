@@ -58,21 +58,12 @@ class RunDirectory:
         """A unique name that sorts by time."""
         return self.path.name
 
-    def begin(self, *, command: Sequence[str], root: Path, request: str = "") -> None:
-        """Take the directory for this process until ``close``, and note what it is of: see ``RunStore``."""
+    def begin(self, beginning: RecordBeginning) -> None:
+        """Take the directory for this process until ``close``, and note what it is of."""
         # held until `close`: what another process cannot lock it does not remove
         self._lock = NumberedLocks(self.path / LOCK)
         while not self._lock.try_acquire(0):  # somebody looks whether it is held
             time.sleep(0.001)
-        beginning = RecordBeginning(
-            run_id=self.run_id,
-            command=tuple(command),
-            root=str(root),
-            time=time.time(),
-            version=__version__,
-            format=FORMAT,
-            request=request,
-        )
         self._write(BEGINNING, beginning)
 
     def end(self, exit_code: int) -> None:
@@ -124,19 +115,29 @@ class RunStore:
     """The records below one directory, such as ``.lok/runs``; those that are kept are the newest ``keep``.
 
     Of these, those that are older than so many ``days`` go as well; 0 = however old they are. What is not to
-    be believed is never removed, and neither is what a living process writes.
+    be believed is never removed, and neither is what a living process writes. ``others`` are directories
+    whose records are read as well.
     """
 
-    def __init__(self, folder: Path, *, keep: int = RUNS_KEPT, days: float = DAYS_KEPT) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        keep: int = RUNS_KEPT,
+        days: float = DAYS_KEPT,
+        others: Sequence[Path] = (),
+    ) -> None:
         self.folder = folder
+        self._folders = (folder, *others)
         self._keep = keep
         self._days = days
 
-    def new(self, *, command: Sequence[str], root: Path, request: str = "") -> RunDirectory:
+    def new(self, *, command: Sequence[str], root: Path, request: str = "", folder: str = "") -> RunDirectory:
         """A new record, which is held by this process until ``close``. OSError if none can be made at all.
 
-        ``command`` is how the process was called, without secrets, ``root`` the project's directory, and
-        ``request`` the number of the pull request that CI runs for, "" = none.
+        ``command`` is how the process was called, without secrets, ``root`` the project's directory, which
+        lies in this ``folder`` of its repository, and ``request`` the number of the pull request that CI
+        runs for, "" = none.
         """
         try:
             self._prepare()
@@ -145,34 +146,41 @@ class RunStore:
             import tempfile
 
             made = RunDirectory(_make(Path(tempfile.mkdtemp(prefix="lok-"))), is_elsewhere=True)
-        made.begin(command=command, root=root, request=request)
+        beginning = RecordBeginning(
+            run_id=made.run_id,
+            command=tuple(command),
+            root=str(root),
+            time=time.time(),
+            version=__version__,
+            format=FORMAT,
+            request=request,
+            folder=folder,
+        )
+        made.begin(beginning)
         if not made.is_elsewhere:
             self._prune()
         return made
 
     def names(self) -> list[str]:
         """Whatever lies there, the newest run first."""
-        try:
-            if self._is_linked():
-                return []
-            found = [entry.name for entry in os.scandir(self.folder) if entry.name != ".gitignore"]
-        except OSError:
-            return []
+        found = {name for folder in self._folders for name in _names_in(folder)}
         return sorted(found, key=lambda name: (_RUN_ID.fullmatch(name) is not None, name), reverse=True)
 
     def read(self, name: str) -> Record:
         """The record of that name; UnusableRecordError says why it is not to be believed."""
         if not _RUN_ID.fullmatch(name):
             raise UnusableRecordError("its name is none that lok gives")
-        return read_record(self.folder / name, owner=os.geteuid())
+        there = (folder / name for folder in self._folders if os.path.lexists(folder / name))
+        return read_record(next(there, self.folder / name), owner=os.geteuid())
 
-    def find(self, start: str = "") -> Record:
+    def find(self, start: str = "", *, note: Callable[[str], None] = lambda _: None) -> Record:
         """The record whose run id begins so, or at that path; "", "last" = the newest that can be believed.
 
-        UsageError if there is none, UnusableRecordError if the one that is named cannot be believed.
+        UsageError if there is none, UnusableRecordError if the one that is named cannot be believed. ``note``
+        is told of newer ones that cannot.
         """
         if start in ("", "last"):
-            return self._newest()
+            return self._newest(note)
         if os.sep in start:
             return _named(start, lambda: read_record(Path(start)))
         found = [name for name in self.names() if name.startswith(start)]
@@ -184,28 +192,26 @@ class RunStore:
         name = start if start in found else found[0]
         return _named(name, lambda: self.read(name))
 
-    def _newest(self) -> Record:
+    def _newest(self, note: Callable[[str], None]) -> Record:
         for name in self.names():
-            with suppress(UnusableRecordError):
+            try:
                 return self.read(name)
+            except UnusableRecordError as why:
+                note(f"{name} is not believed, and left as it is: {why.message}")
         raise UsageError(f"no run is recorded in {self.folder}", hint="`lok run WORKFLOW` records one")
-
-    def _is_linked(self) -> bool:
-        """Whether a link leads to the records: what lies behind one may be anybody's."""
-        return self.folder.is_symlink() or self.folder.parent.is_symlink()
 
     def _prepare(self) -> None:
         """Make the directory; OSError if it cannot be made, or is a link that may lead anywhere."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # through a link `_prune` would remove directories of somebody else
-        if self._is_linked():
+        if _is_linked(self.folder):
             raise NotADirectoryError(str(self.folder))
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         ignore = self.folder / ".gitignore"
         if not ignore.exists():
             ignore.write_text("# what workflows were asked and answered; remove it as you like\n*\n", "utf-8")
 
     def _prune(self) -> None:
-        names = [name for name in self.names() if _RUN_ID.fullmatch(name)]
+        names = [name for name in sorted(_names_in(self.folder), reverse=True) if _RUN_ID.fullmatch(name)]
         oldest = time.strftime(_FORM, time.gmtime(time.time() - self._days * _DAY)) if self._days else ""
         for at, name in enumerate(names):
             if at >= self._keep or name < oldest:
@@ -222,6 +228,21 @@ class RunStore:
             import shutil
 
             shutil.rmtree(path)
+
+
+def _is_linked(folder: Path) -> bool:
+    """Whether a link leads to the records: what lies behind one may be anybody's."""
+    return folder.is_symlink() or folder.parent.is_symlink()
+
+
+def _names_in(folder: Path) -> list[str]:
+    """What lies in a directory of records; nothing behind a link."""
+    if _is_linked(folder):
+        return []
+    try:
+        return [entry.name for entry in os.scandir(folder) if entry.name != ".gitignore"]
+    except OSError:
+        return []
 
 
 def _named(name: str, read: Callable[[], Record]) -> Record:

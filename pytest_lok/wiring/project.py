@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.workflow.model import Workflow
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.ports import Backend, World
-    from pytest_lok.store.runs import RunStore
+    from pytest_lok.store.runs import RunDirectory, RunStore
     from pytest_lok.store.trust import Trust
     from pytest_lok.wiring.catalog import WorkflowCatalog
 
@@ -173,18 +173,43 @@ class Project:
 
         Those about changes that nobody trusts are with the user's state too: a change may bring a directory.
         """
-        folder = self.root / ".lok" / "runs"
         # a directory that nobody has marked must not become a project because somebody asks there
         if self.judged is not None or not is_marked(self.root):
-            name = hashlib.sha256(os.fsencode(self.place)).hexdigest()[:32]
-            folder = state_dir(self.environ) / "runs" / name
-        return self.run_store(folder)
+            return self.run_store(self._runs_of_user)
+        return self.run_store(self.root / ".lok" / "runs")
 
-    def run_store(self, folder: Path) -> RunStore:
-        """Records in that directory, as many as the settings keep."""
+    @property
+    def all_runs(self) -> RunStore:
+        """The records of its runs, and of those about changes that nobody trusts."""
+        return self.run_store(self.runs.folder, self._runs_of_user)
+
+    @property
+    def _runs_of_user(self) -> Path:
+        name = hashlib.sha256(os.fsencode(self.place)).hexdigest()[:32]
+        return state_dir(self.environ) / "runs" / name
+
+    def run_store(self, folder: Path, *others: Path) -> RunStore:
+        """Records in that directory, as many as the settings keep; those in ``others`` are read as well."""
         from pytest_lok.store.runs import RunStore
 
-        return RunStore(folder, keep=self.settings.runs.keep, days=self.settings.runs.keep_days)
+        runs = self.settings.runs
+        return RunStore(folder, keep=runs.keep, days=runs.keep_days, others=others)
+
+    def new_record(self, command: Sequence[str], folder: Path | None = None) -> RunDirectory:
+        """A new record, in ``folder`` or where its runs are; ``command`` is how the process was called.
+
+        OSError where not even a temporary directory can be written.
+        """
+        from pytest_lok.settings import pull_request
+        from pytest_lok.wiring.report_files import folder_in_repository
+
+        store = self.runs if folder is None else self.run_store(folder)
+        return store.new(
+            command=command,
+            root=self.place,
+            request=pull_request(self.environ),
+            folder=folder_in_repository(self.place),
+        )
 
     @property
     def cache(self) -> AnswerCache:

@@ -149,7 +149,7 @@ def write_reports(
     Who reads them sees the repository, so paths begin there, and not at the project's ``root``.
     A job of GitHub Actions that gets annotations gets the Markdown report too, in its summary.
     """
-    folder = _folder_in_repository(root)
+    folder = folder_in_repository(root)
     runs = [run.in_folder(folder) for run in runs]
     for file in files:
         try:
@@ -160,7 +160,7 @@ def write_reports(
             yield Unwritten(text=failure.message, fails=not file.automatic)
 
 
-def _folder_in_repository(root: Path) -> str:
+def folder_in_repository(root: Path) -> str:
     """Where in its repository the directory lies, "" at the top of it, or in none."""
     root = root.resolve()
     top = next((it for it in (root, *root.parents) if os.path.lexists(it / ".git")), root)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pytest_lok.settings import pull_request
 from pytest_lok.store.disk import Disk
 from pytest_lok.store.event_lines import encoded
 from pytest_lok.store.journal import Journal
@@ -51,8 +50,7 @@ class RunRecorder:
     def begin(cls, project: Project, plan: Plan, redactor: Redactor, command: Sequence[str]) -> RunRecorder:
         """Begin the record of a run; OSError where not even a temporary directory can be written."""
         masked = redactor.value(tuple(command))
-        request = pull_request(project.environ)
-        return cls(project.runs.new(command=masked, root=project.place, request=request), plan, redactor)
+        return cls(project.new_record(masked), plan, redactor)
 
     @property
     def run_id(self) -> str:
@@ -126,14 +124,23 @@ def recorded_workflow(recorded: RecordedWorkflow) -> Workflow | None:
     return None
 
 
-def reported_run(run: RecordedRun) -> ReportedRun:
-    """A recorded run as reports read it, with the questions that it has asked."""
+def reported_runs(record: Record) -> list[ReportedRun]:
+    """The runs of a record as reports read them, with their questions; paths begin at the repository."""
+    return [_reported(run).in_folder(record.beginning.folder) for run in record.runs]
+
+
+def _reported(run: RecordedRun) -> ReportedRun:
     from pytest_lok.reports.formats.reported_run import ReportedRun
 
     workflow = recorded_workflow(run.workflow) if run.workflow else None
     asked = run.asked()
-    code = run.exit_code
-    return ReportedRun.of(run.result, workflow, code, lambda step: asked.get(step, ()))
+    return ReportedRun.of(
+        run.result,
+        workflow,
+        run.exit_code,
+        lambda step: asked.get(step, ()),
+        arguments=run.workflow.arguments if run.workflow else {},
+    )
 
 
 def run_entries(record: Record) -> list[RunEntry]:

@@ -513,5 +513,5 @@ def test_the_record_lies_outside_of_the_change(changes: Changes) -> None:
     folder = Path(done.err.partition("recorded below ")[2].partition("\n")[0])
     assert folder.is_relative_to(changes.project.environ["HOME"])
     (record,) = folder.glob("*-*-*")
-    shown = changes.project.lok("runs", "--json")
-    assert record.name not in shown.out
+    shown = changes.project.lok("runs", "--json").document
+    assert [run["run_id"] for run in shown["runs"]] == [record.name]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pytest_lok.reports.formats import KINDS
 from tests.cli.projects import Done, Project
 
 SETTINGS = """
@@ -120,15 +121,15 @@ def test_a_step_is_shown_whole(recorded: Project) -> None:
     assert "did you mean `ask`" in wrong.err.lower()
 
 
-@pytest.mark.parametrize("kind", ["junit", "sarif", "markdown", "gitlab", "jsonl", "github"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_report_of_an_old_run_is_the_one_that_its_process_wrote(recorded: Project, kind: str) -> None:
     recorded.environ["CODE"] = "1"
     recorded.lok("run", "two", "src", "--report", f"{kind}=then")
     # what has happened to the workflow since makes no difference
     recorded.workflow("two", "[[steps]]\n")
-    done = recorded.lok("report", "--format", kind, "-o", "now")
+    done = recorded.lok("report", "--format", kind, "-o", "now.json")
     assert done.code == 0
-    then, now = (recorded.root / "then").read_text(), (recorded.root / "now").read_text()
+    then, now = (recorded.root / "then").read_text(), (recorded.root / "now.json").read_text()
     assert then
     assert now.rstrip("\n") == then.rstrip("\n")
 
@@ -168,7 +169,7 @@ def test_several_runs_are_summed_up(recorded: Project) -> None:
         (["--pr", "x"], "'x' is no pull request"),
         (["last", "--since", "1d"], "leave RUN out"),
         (["--since", "1d", "--format", "sarif"], "summed up as markdown or json"),
-        (["--json", "--format", "sarif"], "--format sarif is no JSON"),
+        (["--json", "--format", "sarif"], "--json asks for another form than --format sarif"),
         (["--limit", "3"], "--limit needs"),
         (["--format", "pdf"], "'pdf'"),
     ],
@@ -297,3 +298,47 @@ def test_a_full_disk_ends_no_run_and_is_no_yes(recorded: Project) -> None:
     assert "the record of this run is not whole" in done.stderr
     (run,) = runs(recorded)
     assert run["verdict"] == "killed"
+
+
+def test_a_change_that_nobody_trusts_has_its_record_beside_the_others(
+    recorded: Project, tmp_path: Path
+) -> None:
+    recorded.environ["XDG_STATE_HOME"] = str(tmp_path / "state")
+    recorded.workflow("own", '[[steps]]\nname = "a"\nshell = "true"\n')
+    author = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for words in (("init", "-q", "-b", "main"), ("add", "-A"), (*author, "commit", "-qm", "one")):
+        subprocess.run(("git", *words), cwd=recorded.root, check=True, capture_output=True)
+    gate = recorded.lok("gate", "own", "--staged")
+    recorded.lok("own")
+    listed = runs(recorded)
+    assert [run["command"][1] for run in listed] == ["own", "gate"], gate.err
+    assert listed[1]["run_id"] in recorded.lok("show", listed[1]["run_id"]).out
+    assert not (folder(recorded, listed[1])).exists()
+
+
+def test_a_newer_run_that_is_not_believed_is_said(recorded: Project) -> None:
+    recorded.lok("two")
+    older = runs(recorded)[0]["run_id"]
+    recorded.lok("two")
+    newer = folder(recorded, runs(recorded)[0])
+    (newer / "end.json").write_text("")
+    shown = recorded.lok("show")
+    assert older in shown.out
+    assert f"{newer.name} is not believed" in shown.err
+
+
+def test_paths_of_a_project_in_a_folder_begin_at_the_repository(
+    recorded: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = recorded.root / "packages" / "web"
+    inner.mkdir(parents=True)
+    (recorded.root / "lok.toml").rename(inner / "lok.toml")
+    (recorded.root / ".lok").rename(inner / ".lok")
+    subprocess.run(["git", "init", "-q"], cwd=recorded.root, check=True)
+    recorded.environ["CODE"] = "1"
+    monkeypatch.chdir(inner)
+    recorded.lok("run", "two", "--report", "sarif=then")
+    recorded.lok("report", "--format", "sarif", "-o", "now")
+    now = (inner / "now").read_text()
+    assert now == (inner / "then").read_text()
+    assert "packages/web/.lok/workflows/two.toml" in now
