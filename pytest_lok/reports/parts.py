@@ -46,14 +46,25 @@ def subtests_of(result: StepResult, asked: Sequence[BackendAsked] = ()) -> list[
     """
     blocking = [_of_finding(finding) for finding in result.findings or () if finding.blocking]
     if blocking:
-        return blocking[:_SHOWN]
+        return _first(blocking)
     # one part is the step itself, and would be counted twice
     if len(result.items) < 2 and len(result.replies) + len(result.refusals) < 2:
         return []
-    items = sorted(result.items, key=lambda item: not item.outcome.red)[:_SHOWN]
-    subtests = [_of_item(result, item, asked) for item in items] or list(_of_backends(result))
+    items = sorted(result.items, key=lambda item: not item.outcome.red)
+    subtests = [_of_item(result, item, asked) for item in items[:_SHOWN]] or list(_of_backends(result))
+    subtests += [Subtest(name="", outcome=item.outcome) for item in items[_SHOWN:]]  # only counted
     subtests.sort(key=lambda subtest: not subtest.outcome.red)
-    return subtests[:_SHOWN] if len(subtests) > 1 else []
+    return _first(subtests) if len(subtests) > 1 else []
+
+
+def _first(subtests: list[Subtest]) -> list[Subtest]:
+    """As many as are shown; the last one stands for the others, and is as red as the worst of them."""
+    left = subtests[_SHOWN - 1 :]
+    if len(left) < 2:
+        return subtests
+    worst = next((it.outcome for it in left if it.outcome.red), left[0].outcome)
+    said = f"{len(left):,} more parts of this step are not listed"
+    return [*subtests[: _SHOWN - 1], Subtest(name=f"and {len(left):,} more", outcome=worst, reason=said)]
 
 
 def step_facts(
