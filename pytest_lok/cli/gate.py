@@ -159,6 +159,7 @@ def _refuse_links(call: Invocation, project: Project) -> None:
 def _judge(call: Invocation, project: Project, plan: Plan, judged: JudgedProject) -> int:
     """Run the plan in the tree of the head, with what its configuration comes to; returns the exit code."""
     from pytest_lok.core.findings.configuration import configuration_step
+    from pytest_lok.core.workflow.model import UntrustedChanges
 
     if not judged.changed:
         same = "nothing is staged" if call.options.staged else f"{judged.head[:12]} changes nothing"
@@ -174,7 +175,8 @@ def _judge(call: Invocation, project: Project, plan: Plan, judged: JudgedProject
     if not findings:
         return run_plan(call, project, plan)
     if call.options.staged:  # whoever commits could as well leave the hook out
-        workflow = replace(workflow, untrusted=replace(workflow.untrusted, configuration="report"))
+        told = replace(workflow.untrusted or UntrustedChanges(), configuration="report")
+        workflow = replace(workflow, untrusted=told)
     step, result = configuration_step(workflow, findings)
     plan = replace(plan, steps=(step, *plan.steps), selected=plan.selected | {step.name})
     return run_plan(call, project, plan, known=[result])

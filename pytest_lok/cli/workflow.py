@@ -153,8 +153,12 @@ def _note_unknown_commands(call: Invocation, project: Project, name: str) -> Non
 
 
 def _problems(project: Project, name: str) -> Iterator[Problem]:
+    from pytest_lok.core.workflow.untrusted import refusals
+
     try:
-        project.load(name)
+        workflow = project.load(name)
+        if workflow.untrusted is not None:  # meant for `lok gate`, which reads it once it is merged
+            yield from refusals(workflow, project.settings.defaults.command_wrapper)
     except WorkflowError as broken:
         yield from broken.problems
     except UsageError as missing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +139,35 @@ def test_the_settings_of_the_base_need_trust_as_ever(project: Project) -> None:
     project.environ.pop("LOK_TRUST")
     refused = changes.gate()
     assert (refused.code, "is not trusted" in refused.err) == (2, True)
+
+
+def test_what_the_gate_would_refuse_is_found_before_it_is_merged(project: Project) -> None:
+    step = "[[steps]]\nname = 's'\nshell = 'make'\n"
+    project.workflow("plain", step)
+    project.workflow("meant", f"[untrusted]\n{step}")
+    assert project.lok("workflow", "validate", "plain").code == 0
+    wrong = project.lok("workflow", "validate", "meant")
+    assert (wrong.code, "the step `s` runs make" in wrong.err) == (2, True)
+
+
+def test_a_gate_that_is_stopped_leaves_nothing(project: Project, tmp_path: Path) -> None:
+    step = "[[steps]]\nname = 's'\nshell = 'sleep 600'\n"
+    changes = Changes(project, files={".lok/workflows/w.toml": step})
+    changes.branch("head", FIXED)
+    (tmp_path / "temp").mkdir()
+    command = [str(Path(sys.executable).parent / "lok"), "gate", "w", "--base", changes.base]
+    environ = {**project.environ, "TMPDIR": str(tmp_path / "temp")}
+    with subprocess.Popen(
+        command, cwd=changes.root, env=environ, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert any("recorded below" in line for line in process.stderr)
+        assert list((tmp_path / "temp").glob("lok-gate-*"))
+        process.send_signal(signal.SIGTERM)
+        process.stderr.read()
+    assert process.returncode in (143, -15), "it may have been too early for lok to take the signal"
+    if process.returncode == 143:
+        assert not list((tmp_path / "temp").glob("lok-gate-*"))
 
 
 # --- the tree of the head

@@ -134,7 +134,7 @@ def configuration_step(workflow: Workflow, findings: Sequence[Finding]) -> tuple
     while name in names:
         name += "-"
     step = Step(name=name, action=Shell(argv=(Template.literal("true"),)), path=workflow.path)
-    blocks = workflow.untrusted.configuration == "block"
+    blocks = workflow.untrusted is None or workflow.untrusted.configuration == "block"
     judged = tuple(replace(it, standing="blocks" if blocks else "minor") for it in findings)
     files = "files decide" if len(judged) > 1 else "file decides"
     reason = f"{len(judged)} changed {files} about changes, and a person has to review this:"

@@ -302,7 +302,7 @@ class Workflow:
     gate: Gate | None = None
     rules: Mapping[str, Rule] = field(default_factory=dict)
     budget: Budget | None = None
-    untrusted: UntrustedChanges = UntrustedChanges()
+    untrusted: UntrustedChanges | None = None
     sources: WorkflowSources = field(default=WorkflowSources(), repr=False, compare=False)
     warnings: tuple[Problem, ...] = ()
     remarks: tuple[Problem, ...] = ()

@@ -374,9 +374,9 @@ def _rule(document: Severity | RuleDocument) -> Rule:
     return Rule(severity=document.severity, description=document.description)
 
 
-def _untrusted(document: UntrustedDocument | None) -> UntrustedChanges:
+def _untrusted(document: UntrustedDocument | None) -> UntrustedChanges | None:
     if document is None:
-        return UntrustedChanges()
+        return None
     return UntrustedChanges(programs=tuple(document.programs), configuration=document.configuration)
 
 

@@ -60,7 +60,7 @@ def refusals(workflow: Workflow, wrapper: str = "") -> tuple[Problem, ...]:
 
     ``wrapper`` is the settings' ``command_wrapper``.
     """
-    allowed = READERS | {*workflow.untrusted.programs}
+    allowed = READERS | {*(workflow.untrusted.programs if workflow.untrusted else ())}
     found = [problem for step in workflow.steps for problem in _refusals_of(step, allowed)]
     if wrapper:
         # the command itself is judged where it stands
