@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from pytest_lok.core.workflow.model import Origin, Workflow
 from pytest_lok.core.workflow.reader import SourceText, parse_workflow
-from pytest_lok.core.workflow.untrusted import refusals
+from pytest_lok.core.workflow.untrusted import GIT_READERS, LOK_READERS, READERS, refusals
 from pytest_lok.errors import WorkflowError
 
 
@@ -57,6 +60,15 @@ def test_what_only_reads_may_run(shell: str) -> None:
 @pytest.mark.parametrize("shell", RUNNING)
 def test_what_may_run_the_change_is_refused(shell: str) -> None:
     assert said(shell) != []
+
+
+def test_the_page_lists_what_may_run() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "ci.md").read_text()
+    listed = page.partition("**Commands only read.**")[2].partition("```toml")[0]
+    programs, subcommands, verbs = (set(re.findall(r"`([^`]+)`", part)) for part in listed.split("\n- ")[1:])
+    assert programs == READERS
+    assert subcommands - {"git"} == GIT_READERS
+    assert {f"lok {verb}" for verb in LOK_READERS} <= verbs
 
 
 def test_a_program_that_the_workflow_names_may_run() -> None:
