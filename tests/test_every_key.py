@@ -636,6 +636,7 @@ GATE = [
     ("min_backends = 1", F),
     ("evidence = 'warn'", F),
     ("evidence = 'report'", F),
+    ("since = 'reviewed'", F),
     ("scope = 'diff'\non_inconclusive = 'warn'", Outcome.SOFT),
 ]
 

@@ -26,7 +26,7 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
     from pytest_lok.core.edits.protected_names import BASELINE
     from pytest_lok.core.findings.baseline import extended_baseline, fingerprints
     from pytest_lok.core.workflow.model import Format
-    from pytest_lok.engine.clock import utc_date
+    from pytest_lok.engine.ports import utc_date
     from pytest_lok.files import write_output
     from pytest_lok.reports.console import summary
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _USUAL_LIMIT = 20  # as in core/findings/threads.py, which a page of help need not import
 _UNABLE = 3
+_LONGEST_STATE = 40_000  # characters
 _FORBIDDEN = ("HTTP 403", "not accessible by integration")
 
 
@@ -32,6 +33,7 @@ class _Posting:
     marker: str
     text: str
     plan: ThreadPlan
+    state: str
     lines: tuple[LineComment, ...]
     unplaced: str = ""
 
@@ -48,11 +50,12 @@ def _comment(run: str, pr: str, repo: str, forge: str, commit: str, limit: int, 
     recorded = reported_runs(project.all_runs.find(run, note=call.terminal.note))
     if not recorded:
         raise UsageError(f"{run} has no run that can be read")
+    state = _state(call, len(recorded))
     there = review_at(project.root, call.environ, pr, repo, forge)
     diff, head = there.diff(), there.head()
     documents, problems = [], list[str]()
     for one in recorded:
-        posting = _prepared(one, there, diff, limit, commit)
+        posting = _prepared(one, there, diff, limit, commit, state)
         url, failed = ("", []) if dry_run else _post(there, posting)
         problems += failed
         documents.append({**_document(posting), "url": url, "problems": failed})
@@ -68,7 +71,9 @@ def _comment(run: str, pr: str, repo: str, forge: str, commit: str, limit: int, 
     return _UNABLE if problems else 0
 
 
-def _prepared(run: ReportedRun, there: ReviewForge, diff: str, limit: int, commit: str) -> _Posting:
+def _prepared(
+    run: ReportedRun, there: ReviewForge, diff: str, limit: int, commit: str, state: str
+) -> _Posting:
     from pytest_lok.core.findings.threads import ThreadPlan, changed_lines_of, plan_threads, run_marker
     from pytest_lok.reports.formats.inline import inline_comment, run_comment
     from pytest_lok.workspace.forges.review import LineComment
@@ -90,10 +95,36 @@ def _prepared(run: ReportedRun, there: ReviewForge, diff: str, limit: int, commi
         )
         for it in plan.write
     )
-    text = run_comment(run, plan, unplaced)
+    text = run_comment(run, plan, unplaced, state=state)
     return _Posting(
-        run=run, marker=run_marker(run.name), text=text, plan=plan, lines=lines, unplaced=unplaced
+        run=run,
+        marker=run_marker(run.name),
+        text=text,
+        plan=plan,
+        state=state,
+        lines=lines,
+        unplaced=unplaced,
     )
+
+
+def _state(call: Invocation, runs: int) -> str:
+    """The sealed state in the file of --reviewed; whether its seal is good the next review finds out."""
+    from pytest_lok.core.findings.reviewed import sealed_text
+
+    file = call.options.reviewed
+    if file is None:
+        return ""
+    if runs > 1:
+        raise UsageError(f"the run has {runs} workflows, and a state is of one", hint="leave out --reviewed")
+    try:
+        found = sealed_text(file.read_text("ascii", "replace"))
+    except OSError:
+        found = ""
+    if not found or len(found) > _LONGEST_STATE:
+        why = "is too long for a comment" if found else "holds no state of a review"
+        call.terminal.note(f"{file} {why}: the comment has none")
+        return ""
+    return found
 
 
 def _unplaced(result: RunResult, there: ReviewForge, commit: str) -> str:
@@ -135,7 +166,9 @@ def _post(there: ReviewForge, posting: _Posting) -> tuple[str, list[str]]:
         except LokError as failure:
             verb = "resolved" if resolved else "opened again"
             problems.append(f"the comment on finding {thread.fingerprint} is not {verb}: {failure.message}")
-    text = run_comment(posting.run, plan, posting.unplaced, len(lost)) if lost else posting.text
+    text = posting.text
+    if lost:
+        text = run_comment(posting.run, plan, posting.unplaced, lost=len(lost), state=posting.state)
     try:
         return comment_once(there, posting.marker, text), problems
     except LokError as failure:
@@ -213,7 +246,8 @@ command = OptionsCommand(
         ),
         click.Option(["--dry-run"], is_flag=True, help="Print what would be written, and write nothing."),
     ],
-    accepts=("json", "output", *COMMON_OPTIONS),
+    accepts=("reviewed", "json", "output", *COMMON_OPTIONS),
+    helps={"reviewed": "The file with the state of the review, which `lok run --reviewed-from` reads there."},
     help="""Write what a recorded run came to on a pull request: one comment per workflow, which the next run
     updates, and a comment on the line of each finding that blocks or may block.
 

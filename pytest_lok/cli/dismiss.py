@@ -21,7 +21,7 @@ def _dismiss(fingerprint: str, run: str) -> int:
     from pytest_lok.cli.acceptance import acceptance_of
     from pytest_lok.core.edits.protected_names import BASELINE
     from pytest_lok.core.findings.baseline import extended_baseline
-    from pytest_lok.engine.clock import utc_date
+    from pytest_lok.engine.ports import utc_date
     from pytest_lok.files import write_output
 
     call = Invocation.of(click.get_current_context())

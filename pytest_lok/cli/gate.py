@@ -37,6 +37,8 @@ _ACCEPTS = (
     "json",
     "output",
     "reports",
+    "reviewed",
+    "reviewed_from",
     "directory",
     "no_color",
 )

@@ -177,6 +177,17 @@ _SPECS: Mapping[str, _Spec] = {
         ("--head",), "The commit to judge: an id, a branch or HEAD.  [default: HEAD]", {"metavar": "ID"}
     ),
     "staged": _Spec(("--staged",), "Judge what is staged; the base is HEAD.", {"is_flag": True}),
+    "reviewed": _Spec(
+        ("--reviewed",),
+        'For a gate with `since = "reviewed"`: the file with the state of the last review, written anew '
+        "after a whole one. Its seal needs LOK_STATE_KEY.",
+        {"type": OutputPath(), "metavar": "FILE"},
+    ),
+    "reviewed_from": _Spec(
+        ("--reviewed-from",),
+        "Take the state from our own comment on this pull request, and not from the file.",
+        {"metavar": "N|URL"},
+    ),
     "no_color": _Spec(("--no-color",), "No colours (NO_COLOR does the same).", {"is_flag": True}),
 }
 
@@ -213,6 +224,8 @@ class Options:
     base: str | None = None
     head: str | None = None
     staged: bool = False
+    reviewed: Path | None = None
+    reviewed_from: str = ""
     no_color: bool = False
 
     @classmethod

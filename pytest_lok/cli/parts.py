@@ -16,6 +16,8 @@ import click
 
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
+from pytest_lok.core.findings.prior import REVIEWED
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import LokError, UsageError
 from pytest_lok.late_regex import late_regex
 
@@ -37,6 +39,8 @@ _DIFF = (
     *("-c", "core.quotePath=off", "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--text"),
     *("--ignore-submodules=none", "--submodule=short", "--src-prefix=a/", "--dst-prefix=b/"),
 )
+# a file that is renamed is two here: what is gone under one name is new under the other
+_NAMES = ("diff", "-z", "--name-only", "--no-renames", "--ignore-submodules=none", "--relative")
 _NOTHING = {
     "staged": ("nothing is staged", "git add, or review what is not: `lok diff --unstaged`"),
     "branch": (
@@ -68,8 +72,11 @@ def _parts(
     if bool(paths) + diff + bool(change) > 1:
         raise UsageError("PATH, --diff and --change exclude each other", hint="give one of them")
     skipped: list[tuple[str, str]] = []
+    since = SinceReview.of(call, git, root) if change == "branch" else None
     if diff or change:
         read = _read(_change(call, git, root, change, skipped) if change else _standard_input(), files)
+        if since is not None:
+            read = [file for file in read if since.asks_about(file)]
         kept = [file for file in read if not _is_excluded(file.name, excluded, skipped)]
         parts, media = split_diff(kept, limit)
         skipped += [(name, "binary") for name in media]
@@ -78,7 +85,7 @@ def _parts(
         sizes, hidden = _look_at(git, root, names, skipped)
         parts = group_files(sizes, limit)
         parts += [Part(files=(name,), unreadable=why) for name, why in hidden]
-    covered = coverage(parts, skipped)
+    covered = coverage(parts, skipped) + (f"; {since.told}" if since else "")
     if not parts and not (skipped and allow_empty):
         hint = "--allow-empty gives `parts = []` then; the step that reviews needs a `when` about it"
         raise LokError(f"there is no text to review: {covered}", hint=hint if skipped else "")
@@ -87,8 +94,51 @@ def _parts(
         "parts": [_document(part, bool(diff or change)) for part in parts],
         "skipped": [{"file": name, "why": why} for name, why in skipped],
     }
+    if since is not None:
+        found |= {"since": since.commit, "asked": sorted(since.changed)}
     call.deliver(_json(found))
     return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinceReview:
+    """What of a change has changed since a commit that was reviewed; within a run lok says which one that is.
+
+    ``changed`` are the files that are not as they were there, ``untouched`` the others of the change.
+    """
+
+    commit: str
+    changed: frozenset[str]
+    untouched: frozenset[str]
+
+    @classmethod
+    def of(cls, call: Invocation, git: Git, root: Path) -> SinceReview | None:
+        """By the environment that a run gives its commands; None where the whole change is asked about."""
+        from pytest_lok.core.findings.bases import is_id
+
+        commit = call.environ.get(REVIEWED, "")
+        if not is_id(commit):
+            return None
+        new = git("ls-files", "-z", "--others", "--exclude-standard") or ""
+        changed, whole = (
+            frozenset(filter(None, ((git(*_NAMES, start, "--") or "") + new).split("\0")))
+            for start in (commit, _branch_start(call, root))
+        )
+        return cls(commit=commit, changed=changed, untouched=whole - changed)
+
+    def asks_about(self, file: FileDiff) -> bool:
+        """Whether a file of the change has changed since; so it counts where its name is not understood."""
+        before = [
+            line.partition(" from ")[2]
+            for line in file.header.split("\n")
+            if line.startswith(("rename from ", "copy from "))
+        ]
+        return not self.untouched.issuperset([file.name, *before])
+
+    @property
+    def told(self) -> str:
+        """What is left out, for people."""
+        return f"files that are as they were in {self.commit[:12]} were reviewed there"
 
 
 def _read(text: str, count: str) -> list[FileDiff]:

@@ -37,6 +37,8 @@ ACCEPTS = (
     "json",
     "output",
     "reports",
+    "reviewed",
+    "reviewed_from",
     *COMMON_OPTIONS,
 )
 
@@ -56,8 +58,10 @@ def run_plan(
     """
     from contextlib import closing
     from dataclasses import replace
+    from functools import partial
 
     from pytest_lok.cli.execute import execute
+    from pytest_lok.cli.reviewed import prior_review
     from pytest_lok.cli.trust import require_trust
     from pytest_lok.cli.views import view
     from pytest_lok.engine.run import ignore_event
@@ -67,7 +71,8 @@ def run_plan(
     options, terminal = call.options, call.terminal
     reports = _reports(call, workflow=report is None)
     answering = require_trust(call, project).recording(options.record).caching(bool(options.cache))
-    world = replace(answering.world(), dry_run=options.dry_run)
+    review = prior_review(call, answering, plan)
+    world = review.world()
     columns = terminal.width if terminal.err.isatty() else 0
     lines = _progress_lines(call, plan, world, report)
     quiet = options.quiet or (options.json and not options.verbose)
@@ -75,9 +80,8 @@ def run_plan(
     listener = reports.note if reports else ignore_event
     begun = replace(_goes_on(call, project, plan), results=tuple(known))
     with closing(call.record(project, plan, world)) as record:
-        result, code = execute(
-            plan, world, shown, listener, fail_fast=options.fail_fast, known=begun, record=record
-        )
+        run = partial(execute, plan, view=shown, on_event=listener, known=begun, record=record)
+        result, code = review.executed(partial(run, fail_fast=options.fail_fast), world)
         code = code or project.exit_code(result, plan.workflow)
         code = record.end(reports.write(call, project.root, plan, result, code) if reports else code)
     text = json_report(result, code) if call.json else _said(call, plan, result, report)

@@ -31,6 +31,7 @@ class Finding:
     this finding, "absent", or "unclear" if it reports something that may be the same. ``known``: the baseline
     has the finding, with this ``acceptance``. None = not known: ``evidence_found`` if a file cannot be looked
     into; ``in_diff``, ``file_changed``, ``known`` also if no gate asks for it. ``doubt`` says why it is so.
+    ``carried`` is the commit at which it was reported if nobody was asked about its file since; "" = now.
     """
 
     rule_id: str
@@ -55,6 +56,7 @@ class Finding:
     file_changed: bool | None = None
     known: bool | None = None
     acceptance: str = ""
+    carried: str = ""
     doubt: str = ""
     votes: Mapping[str, Vote] = field(default_factory=dict)
     standing: Standing = ""

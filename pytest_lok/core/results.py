@@ -171,8 +171,9 @@ class StepResult:
     dropped, and nothing is read of it. ``underlying`` is FAILED or ERROR on a soft step. ``blocked_by`` names
     the root cause of a blocked step; "" if the step ran or was skipped by its own ``when``. ``findings`` are
     those of a step with the format of that name, the worst first, also where the step failed; None on other
-    steps. ``set_aside`` says which of them did not count though they are severe enough. ``edits`` are the
-    files that the answer has changed and that stay changed. ``verified`` is the command of ``verify`` that
+    steps. ``set_aside`` says which of them did not count though they are severe enough. ``reviewed`` says how
+    much of the change was asked about, if the gate knows of earlier reviews. ``edits`` are the files
+    that the answer has changed and that stay changed. ``verified`` is the command of ``verify`` that
     said yes, "" = none did. ``seconds`` is the step's own time without waiting. ``attempts`` is 0 for a step
     that did not run. ``resumed`` says what a run that was resumed made of it; None = the run began anew.
     """
@@ -195,6 +196,7 @@ class StepResult:
     items: tuple[ItemResult, ...] = ()
     findings: tuple[Finding, ...] | None = None
     set_aside: tuple[str, ...] = ()
+    reviewed: str = ""
     edits: tuple[EditedFile, ...] = ()
     verified: str = ""
     sections: tuple[Section, ...] = ()

@@ -72,6 +72,7 @@ class StepExecution:
     asked: tuple[str, ...] = ()
     question: Prompt | None = None
     findings: tuple[Finding, ...] | None = None
+    reviewed: str = ""
     material: str = ""
     quoting: bool = False
     began: float | None = None
@@ -192,6 +193,7 @@ class StepExecution:
             items=tuple(self.items),
             findings=self.findings,
             set_aside=outvoted,
+            reviewed=self.reviewed,
             edits=self.edits,
             verified=self.verified,
             sections=tuple(self.sections),

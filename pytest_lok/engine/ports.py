@@ -11,11 +11,12 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from pytest_lok.core.findings.prior import NOTHING_REVIEWED, PriorReview
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.dataclass import dataclass
-from pytest_lok.engine.clock import DayClock, utc_date
 from pytest_lok.engine.limits import Limits as Limits
 
 if TYPE_CHECKING:
@@ -242,10 +243,7 @@ class RunLock(Protocol):
     """A lock of a workspace, for one run: shared with other runs, or held alone."""
 
     def try_acquire(self) -> bool:
-        """Take the lock; False if another run is in the way. Never waits.
-
-        StepUnableError if that cannot be known.
-        """
+        """Take the lock at once; False if another run is in the way, StepUnableError if nobody knows."""
         ...
 
     def release(self) -> None:
@@ -273,7 +271,7 @@ class Comparison:
     """What changed in a work tree since its base, also what is not committed yet.
 
     ``base`` names the base for people, and ``commit`` is where the change left it. ``files`` has each path
-    that was asked for. ``same``: the base itself is judged, so no finding can lie outside of the change.
+    that was asked for. ``same``: the base itself is judged, so nothing lies outside.
     """
 
     base: str
@@ -335,6 +333,11 @@ class Workspace(Protocol):
         ...
 
 
+def utc_date() -> date:
+    """The day that it is now, in UTC."""
+    return datetime.now(UTC).date()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """Everything outside of the engine that a run uses. Runs may share a world; nobody changes one."""
@@ -371,8 +374,9 @@ class World:
     """What to do where nobody can answer; "" = what the backends lack says it."""
     limiters: Mapping[str, ConcurrencyLimiter] = field(default_factory=dict)
     """How many questions a backend gets at once. Waiting for a slot is no part of an answer's time."""
-    today: DayClock = utc_date
-    """The day by which an acceptance of the baseline ends."""
+    today: Callable[[], date] = utc_date
+    prior: PriorReview = NOTHING_REVIEWED
+    """``today`` is when acceptances of the baseline end, ``prior`` what was reviewed of the change before."""
     tree_state: Callable[[], Awaitable[str]] | None = None
     """Gives a digest of all files but those that git ignores; "" or None = it is not known."""
     command_env: Mapping[str, str] | None = None

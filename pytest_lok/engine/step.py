@@ -50,7 +50,7 @@ async def run_step(execution: StepExecution) -> StepResult:
     step, made = execution.step, execution.context.now()
     stray: list[str] = []
     STRAY_OUTPUT.set(stray)
-    outcome, reason, hint = await _outcome_of(execution, _run_selected)
+    outcome, reason, hint = await _with_earlier(execution, await _outcome_of(execution, _run_selected))
     execution.add_section("backend output", "".join(stray))
     # A gate with on_inconclusive = "warn" is soft by itself; continue_on_error makes any red outcome soft.
     underlying = Outcome.ERROR if outcome is Outcome.SOFT else None
@@ -92,7 +92,21 @@ async def _outcome_of(
         return Outcome.SKIPPED, shown.message, shown.hint
 
 
+async def _with_earlier(execution: StepExecution, own: StepOutcome) -> StepOutcome:
+    """The outcome with what an earlier review of the change has found in the rest of it."""
+    gate = execution.context.plan.workflow.gate
+    if gate is None or gate.since == "base":
+        return own
+    from pytest_lok.engine.carried import with_carried
+
+    return await with_carried(execution, own)
+
+
 async def _run_selected(execution: StepExecution) -> StepOutcome:
+    if execution.context.world.prior.state is not None:
+        from pytest_lok.engine.carried import require_whole
+
+        require_whole(execution)
     step, scope = execution.step, execution.context.scope()
     if step.when is not None and not await evaluate(execution, scope, [step.when], step.when.holds):
         return Outcome.SKIPPED, f"when is false: {one_line(step.when.source, 160)}", ""

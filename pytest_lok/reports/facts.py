@@ -98,6 +98,8 @@ def done(result: StepResult, *, whole: bool = False) -> Iterator[str]:
     if result.verified:
         yield f"verified: {one_line(result.verified, _REASON)}"
     yield from _first((f"set aside: {line}" for line in result.set_aside), "finding", whole=whole)
+    if result.reviewed:
+        yield result.reviewed
 
 
 def fixed(result: StepResult) -> str:

@@ -25,7 +25,10 @@ from pytest_lok.settings.tables import (
     BackendSettings,
 )
 
-_NO_SETTINGS = ("LOK_BASE", "LOK_CONFIG_DIR", "LOK_DEBUG", "LOK_PROCESS", "LOK_TRUST")
+_NO_SETTINGS = (
+    *("LOK_BASE", "LOK_CONFIG_DIR", "LOK_DEBUG", "LOK_PROCESS", "LOK_REVIEWED", "LOK_STATE_KEY"),
+    "LOK_TRUST",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pytest_lok.backends.cli.environment import allowed_part
+from pytest_lok.core.findings.prior import REVIEWED
 from pytest_lok.core.trust.credentials import MIN_SECRET_LENGTH, secret_parts, secrets_of, withheld_variables
 from pytest_lok.core.trust.redaction import Redactor
 
@@ -17,7 +18,7 @@ _WITHHELD = frozenset(
     {
         "GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "BASH_ENV",
         "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT",
-        "PYTEST_XDIST_TESTRUNUID",
+        "PYTEST_XDIST_TESTRUNUID", REVIEWED,
     }
 )  # fmt: skip
 

@@ -356,6 +356,7 @@ def _entry(finding: Finding) -> str:
         _STATUS_TEXTS[finding.standing],
         finding.doubt,
         finding.acceptance,
+        f"carried over from {finding.carried[:12]}" if finding.carried else "",
         f"reported as {finding.called}" if finding.called else "",
         f"confidence {finding.confidence:g}",
         ", ".join(f"{name}: {vote}" for name, vote in finding.votes.items()),

@@ -212,6 +212,10 @@ class GateDocument(Table, title="Gate"):
     on_inconclusive: Literal["fail", "warn"] = key(
         "fail", description="What no ruling is: an error, or a soft one."
     )
+    since: Literal["base", "reviewed"] = key(
+        "base",
+        description="What is asked about: all that changed since the base, or since it was reviewed before.",
+    )
 
 
 def _program(value: str) -> None:

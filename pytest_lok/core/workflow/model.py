@@ -144,6 +144,7 @@ class Gate:
     min_backends: int = 1
     evidence: Literal["required", "warn", "report"] = "required"
     on_inconclusive: Literal["fail", "warn"] = "fail"
+    since: Literal["base", "reviewed"] = "base"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

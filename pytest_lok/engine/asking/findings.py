@@ -42,7 +42,7 @@ async def check_findings(execution: StepExecution, *, partly: bool = False) -> I
     reported = {
         name: findings_of(entries, name, workflow.rules) for name, entries in execution.reported.items()
     }
-    case = await _GateCase.of(execution, gate)
+    case = await GateCase.of(execution, gate)
     findings = await case.locate(reported)
     if gate is None:
         _store(execution, merge_backends(findings))
@@ -70,18 +70,18 @@ def _store(execution: StepExecution, findings: tuple[Finding, ...]) -> None:
     execution.add_section("findings", list_findings(findings))
 
 
-class _GateCase:
+class GateCase:
     """What a gate has to know besides the findings: the files, the change, the baseline, who answered."""
 
     def __init__(
         self, execution: StepExecution, lookup: EvidenceLookup, missing: StepUnableError | None
     ) -> None:
         self._execution = execution
-        self._lookup = lookup
+        self.lookup = lookup
         self._missing = missing
 
     @classmethod
-    async def of(cls, execution: StepExecution, gate: Gate | None) -> _GateCase:
+    async def of(cls, execution: StepExecution, gate: Gate | None) -> GateCase:
         """The case of a step, with its baseline.
 
         A baseline that cannot be read is a gap, not an empty one.
@@ -96,24 +96,27 @@ class _GateCase:
 
     async def locate(self, reported: Mapping[str, Sequence[Finding]]) -> list[Finding]:
         """All findings at the places of their quotes, with the backends that report each."""
-        return count_votes({name: await self._lookup.locate(findings) for name, findings in reported.items()})
+        return count_votes({name: await self.lookup.locate(findings) for name, findings in reported.items()})
 
-    def decide(self, gate: Gate, findings: Sequence[Finding]) -> GateDecision:
-        """What the gate decides; a failed comparison is a gap only where the gate's scope needs one."""
+    def decide(
+        self, gate: Gate, findings: Sequence[Finding], asked: GateInputs | None = None
+    ) -> GateDecision:
+        """What the gate decides; a failed comparison is a gap only where the gate's scope needs one.
+
+        ``asked`` says who was asked about these findings, if it was not now.
+        """
         execution = self._execution
-        gaps = [self._lookup.gap if gate.scope != "all" else None, self._missing]
-        facts = GateInputs(
-            asked=execution.asked,
-            answered=tuple(name for name in execution.asked if name in execution.reported),
-            unknowns=tuple(dict.fromkeys(gap.message for gap in gaps if gap is not None)),
-        )
-        return decide_gate(gate, findings, facts)
+        gaps = [self.lookup.gap if gate.scope != "all" else None, self._missing]
+        answered = tuple(name for name in execution.asked if name in execution.reported)
+        facts = asked or GateInputs(asked=execution.asked, answered=answered)
+        unknowns = tuple(dict.fromkeys(gap.message for gap in gaps if gap is not None))
+        return decide_gate(gate, findings, replace(facts, unknowns=unknowns))
 
     @property
     def hint(self) -> str:
         """The remedy for the first gap, "" if there is none."""
-        gaps = [gap.hint for gap in (self._lookup.gap, self._missing) if gap is not None]
-        same = ["set LOK_BASE to the commit before the change"] if self._lookup.same else []
+        gaps = [gap.hint for gap in (self.lookup.gap, self._missing) if gap is not None]
+        same = ["set LOK_BASE to the commit before the change"] if self.lookup.same else []
         return next(filter(None, [*gaps, *same, *(it.hint for it in self._execution.refusals)]), "")
 
 

@@ -10,6 +10,7 @@ from pytest_lok.reports.facts import many
 from pytest_lok.reports.formats.markdown import LONGEST, code, rendered
 from pytest_lok.reports.formats.reported_run import ReportedFinding, ReportedRun, bounded
 
+_ALL = 65_000  # characters of a comment with all that it holds
 _TEXT = 4_000  # characters of a message
 
 
@@ -35,14 +36,16 @@ def inline_comment(run: ReportedRun, entry: ReportedFinding) -> str:
     return "\n".join(filter(None, lines)) + "\n"
 
 
-def run_comment(run: ReportedRun, plan: ThreadPlan, unplaced: str, lost: int = 0) -> str:
+def run_comment(run: ReportedRun, plan: ThreadPlan, unplaced: str, *, lost: int = 0, state: str = "") -> str:
     """The one comment that tells of a run, with what became of the comments on lines. It is at most
-    ``LONGEST`` characters long; ``unplaced`` says why no line is commented on.
+    65,000 characters long; ``unplaced`` says why no line is commented on. ``state`` is one of a review, which
+    nobody sees there.
     """
     counts = thread_counts(plan, lost)
     footer = [f"No line is commented on: {unplaced}.\n" if unplaced else "", f"{counts}\n" if counts else ""]
-    below = "\n".join(filter(None, footer))
-    return rendered([run], LONGEST - len(below)) + below
+    hidden = f"<!-- {state} -->\n" if state else ""
+    below = "\n".join(filter(None, [*footer, hidden]))
+    return rendered([run], min(LONGEST, _ALL - len(below))) + below
 
 
 def thread_counts(plan: ThreadPlan, lost: int = 0) -> str:
