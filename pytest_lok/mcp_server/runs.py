@@ -31,6 +31,7 @@ from pytest_lok.engine.ports import World
 from pytest_lok.engine.run import Run
 from pytest_lok.errors import UsageError
 from pytest_lok.reports.console import duration
+from pytest_lok.wiring.run_records import RunRecorder
 
 MOST_KEPT = 100
 """Ended runs whose results are kept; the oldest go first."""
@@ -69,10 +70,19 @@ class Follower:
 class ServedRun:
     """One run, in a task of its own, so that it outlives the call that began it."""
 
-    def __init__(self, plan: Plan, world: World, queue: FifoQueue, exit_code: ExitCode) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        world: World,
+        queue: FifoQueue,
+        exit_code: ExitCode,
+        record: RunRecorder | None = None,
+    ) -> None:
         self._plan = plan
         self._world = world
-        self._run = Run(plan, world, self._on_event, queue=queue)
+        self._record = record
+        run_id = record.run_id if record else ""
+        self._run = Run(plan, world, self._on_event, queue=queue, run_id=run_id)
         self._exit_code = exit_code
         self._folded: list[Event] = []
         self._finished: set[str] = set()
@@ -144,8 +154,15 @@ class ServedRun:
         finally:
             for _, unclosed in await close_all(made_backends(self._world.backends)):
                 traceback.print_exception(unclosed)
+            if self._record is not None:
+                self._record.end(self.exit_code)
+                self._record.close()
+                if (failure := self._record.failure) is not None:
+                    traceback.print_exception(failure)
 
     def _on_event(self, event: Event) -> None:
+        if self._record is not None:
+            self._record.note(event)
         if isinstance(event, RunStarted | StepFinished | RunFinished):
             self._folded.append(event)
         if isinstance(event, StepFinished):
@@ -185,8 +202,17 @@ class ServedRuns:
         self._runs: dict[str, ServedRun] = {}
         self._queue = FifoQueue()
 
-    def start(self, plan: Plan, world: World, exit_code: ExitCode) -> ServedRun:
-        """Begin a run and return at once; UsageError where too many go on already."""
+    def start(
+        self,
+        plan: Plan,
+        world: World,
+        exit_code: ExitCode,
+        record: Callable[[], RunRecorder | None] = lambda: None,
+    ) -> ServedRun:
+        """Begin a run and return at once; UsageError where too many go on already.
+
+        ``record`` begins the record of the run.
+        """
         going_on = [run for run in self._runs.values() if not run.ended]
         if len(going_on) >= self._most_running:
             raise UsageError(
@@ -196,7 +222,7 @@ class ServedRuns:
         ended = [run_id for run_id, run in self._runs.items() if run.ended]
         for run_id in ended[: max(0, len(ended) - self._most_kept + 1)]:
             del self._runs[run_id]
-        run = ServedRun(plan, world, self._queue, exit_code)
+        run = ServedRun(plan, world, self._queue, exit_code, record())
         self._runs[run.run_id] = run
         return run
 

@@ -22,6 +22,7 @@ from pytest_lok.mcp_server.runs import ServedRun, ServedRuns
 from pytest_lok.reports.run_summary import findings_of
 from pytest_lok.verbs.ask import ask_exit_code, ask_workflow, consensus_workflow
 from pytest_lok.wiring import Project
+from pytest_lok.wiring.run_records import RunRecorder
 
 HEARTBEAT = 10.0
 """Seconds after which a client that waits hears again that the run goes on."""
@@ -129,7 +130,8 @@ class Toolbox:
             workflow = consensus_workflow(question, asked, _strategy(strategy))
         else:
             workflow = ask_workflow(question, asked, tolerant=not names)
-        run = self._runs.start(Plan.of(workflow), world, ask_exit_code)
+        plan = Plan.of(workflow)
+        run = self._runs.start(plan, world, ask_exit_code, lambda: _recorder(project, plan, world))
         return await self._until_ended(run, math.inf if waits else self._limit, tell)
 
     async def _start(self, call: ToolCall, _: Tell) -> Answer:
@@ -168,8 +170,12 @@ class Toolbox:
         return answers.findings(run, findings_of(run.result), offset)
 
     def _begin(self, project: Project, plan: Plan) -> ServedRun:
+        world = project.world()
         return self._runs.start(
-            plan, project.world(), lambda result: project.exit_code(result, plan.workflow)
+            plan,
+            world,
+            lambda result: project.exit_code(result, plan.workflow),
+            lambda: _recorder(project, plan, world),
         )
 
     async def _until_ended(self, run: ServedRun, seconds: float, tell: Tell) -> Answer:
@@ -223,6 +229,14 @@ def _everybody(world: World) -> list[str]:
     if not able:
         raise nobody(found, world)
     return able
+
+
+def _recorder(project: Project, plan: Plan, world: World) -> RunRecorder:
+    """The record of a run that a client has asked for; LokError where it cannot be written anywhere."""
+    try:
+        return RunRecorder.begin(project, plan, world.redactor, ("lok", "mcp", plan.workflow.stem))
+    except OSError as failure:
+        raise LokError(f"the run cannot be recorded: {failure}") from failure
 
 
 def _strategy(name: str) -> Strategy:

@@ -161,6 +161,11 @@ class RunStore:
             self._prune()
         return made
 
+    @property
+    def is_linked(self) -> bool:
+        """Whether a link leads to the records: then none is read, and new ones are written elsewhere."""
+        return _is_linked(self.folder)
+
     def names(self) -> list[str]:
         """Whatever lies there, the newest run first."""
         found = {name for folder in self._folders for name in _names_in(folder)}

@@ -308,6 +308,8 @@ def test_a_change_that_nobody_trusts_has_its_record_beside_the_others(
     author = ("-c", "user.name=a", "-c", "user.email=a@b")
     for words in (("init", "-q", "-b", "main"), ("add", "-A"), (*author, "commit", "-qm", "one")):
         subprocess.run(("git", *words), cwd=recorded.root, check=True, capture_output=True)
+    recorded.write("more", "x\n")
+    subprocess.run(("git", "add", "more"), cwd=recorded.root, check=True)
     gate = recorded.lok("gate", "own", "--staged")
     recorded.lok("own")
     listed = runs(recorded)

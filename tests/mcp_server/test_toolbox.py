@@ -319,3 +319,21 @@ def test_a_process_that_does_not_end_by_itself_is_killed(house: House) -> None:
         assert asyncio.get_running_loop().time() - began < 4
 
     house.run(body)
+
+
+def test_runs_are_recorded_as_those_of_the_command_line_are(house: House) -> None:
+    house.workflow("w", SHELL.format("exit 1"))
+    house.workflow("late", 'description = "Late"\n[[steps]]\nname = "a"\nprompt = "slow"\n')
+
+    async def body(toolbox: Toolbox) -> None:
+        run_id = (await house.call(toolbox, "w")).document["run_id"]
+        record = house.open().runs.find()
+        assert (record.run_id, record.state, record.exit_code) == (run_id, "ended", 1)
+        assert record.beginning.command == ("lok", "mcp", "w")
+        begun = await house.call(toolbox, "start", workflow="late")
+        going = house.open().runs.find(begun.document["run_id"])
+        assert going.state == "running"
+
+    house.run(body)
+    ended = house.open().runs.find()
+    assert (ended.state, ended.exit_code) == ("ended", 3)
