@@ -254,7 +254,7 @@ def pytest_configure(config: pytest.Config) -> None:
     names_lok_path = any(_is_lok_path(config, arg) for arg in config.args)
     by_option = config.getoption("lok") or config.getini("lok") or config.getoption("lok_workflow")
     if not (keyword or names_lok_path or by_option):
-        if config.option.lok_report:
+        if set(config.option.lok_report) - {"none"}:  # which may stand in addopts, for every session
             raise pytest.UsageError("--lok-report: this session runs no workflow: add --lok")
         return
     # pytest may have been started in a thread of a program that is at its end

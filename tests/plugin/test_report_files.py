@@ -142,6 +142,7 @@ def test_a_report_of_a_session_without_workflows_is_a_usage_error(suite: Suite) 
     done = suite.run("--lok-report=sarif=a")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["*runs no workflow: add --lok*"])
+    assert suite.run("--lok-report=none").ret == 0
 
 
 def test_an_old_report_is_gone_whatever_goes_wrong(suite: Suite) -> None:
