@@ -26,6 +26,13 @@ def find_root(start: Path) -> Path:
     return start
 
 
+def folder_in_repository(root: Path) -> str:
+    """Where in its repository the directory lies, "" at the top of it, or in none."""
+    root = root.resolve()
+    top = next((it for it in (root, *root.parents) if os.path.lexists(it / ".git")), root)
+    return "" if top == root else root.relative_to(top).as_posix()
+
+
 def is_marked(folder: Path) -> bool:
     """Whether a directory holds a root marker."""
     return any(os.path.lexists(folder / mark) for mark in ROOT_MARKERS)

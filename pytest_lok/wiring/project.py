@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_lok.core.asking.cassette import Mode
 from pytest_lok.dataclass import dataclass
-from pytest_lok.discovery import WorkflowPaths, find_root, is_marked
+from pytest_lok.discovery import WorkflowPaths, find_root, folder_in_repository, is_marked
 from pytest_lok.errors import PlanError, UsageError
 from pytest_lok.settings import (
     BACKEND_TYPES,
@@ -202,7 +202,6 @@ class Project:
         OSError where not even a temporary directory can be written.
         """
         from pytest_lok.settings import pull_request
-        from pytest_lok.wiring.report_files import folder_in_repository
 
         store = self.runs if folder is None else self.run_store(folder)
         return store.new(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_lok.dataclass import dataclass
+from pytest_lok.discovery import folder_in_repository
 from pytest_lok.errors import LokError, UsageError
 from pytest_lok.files import is_device, write_output
 from pytest_lok.reports.formats import KINDS, report_text
@@ -158,13 +159,6 @@ def write_reports(
                 _add_to_summary(Path(summary), runs)
         except LokError as failure:
             yield Unwritten(text=failure.message, fails=not file.automatic)
-
-
-def folder_in_repository(root: Path) -> str:
-    """Where in its repository the directory lies, "" at the top of it, or in none."""
-    root = root.resolve()
-    top = next((it for it in (root, *root.parents) if os.path.lexists(it / ".git")), root)
-    return "" if top == root else root.relative_to(top).as_posix()
 
 
 def said_of_automatic(
