@@ -239,6 +239,18 @@ Event: TypeAlias = (
     | RunFinished
 )
 
+
+def not_to_be_kept(event: Event) -> Event:
+    """An event that is not recorded as it was: no later run may take what is left for what there was."""
+    match event:
+        case StepFinished():
+            return replace(event, inputs={})
+        case BackendReplied():
+            return replace(event, question="")
+        case _:
+            return event
+
+
 LIVE_EVENTS = (StepProgressed, BackendBusy, BackendAnswering)
 """What only a view of the running run shows; no journal keeps it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 from pytest_lok.dataclass import dataclass
@@ -30,6 +31,30 @@ class StepHistory:
     started: float | None = None
     ended: float | None = None
     retried: tuple[FailedAttempt, ...] = ()
+
+
+class DigestsOnDemand(Mapping[str, str]):
+    """Digests by name, which ``work`` makes when somebody looks: most runs are not gone on from."""
+
+    __slots__ = ("_found", "_work")
+
+    def __init__(self, work: Callable[[], Mapping[str, str]]) -> None:
+        self._work = work
+        self._found: Mapping[str, str] | None = None
+
+    def _made(self) -> Mapping[str, str]:
+        if self._found is None:
+            self._found = self._work()
+        return self._found
+
+    def __getitem__(self, name: str) -> str:
+        return self._made()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made())
+
+    def __len__(self) -> int:
+        return len(self._made())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

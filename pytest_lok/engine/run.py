@@ -30,6 +30,7 @@ from pytest_lok.core.events import (
     StepRetrying,
     StepStarted,
     fold,
+    not_to_be_kept,
 )
 from pytest_lok.core.results import NO_USAGE, RunResult, Section, StepResult, Usage
 from pytest_lok.core.workflow.model import Format, Shell
@@ -38,7 +39,7 @@ from pytest_lok.engine.asking.budget import BudgetTracker
 from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.context import RunContext
 from pytest_lok.engine.execution import StepExecution
-from pytest_lok.engine.resume.memory import RunMemory, not_to_be_kept
+from pytest_lok.engine.resume.memory import RunMemory
 from pytest_lok.engine.step import interrupted_step, run_step
 from pytest_lok.engine.step_starts import StepStarts
 from pytest_lok.errors import StepUnableError

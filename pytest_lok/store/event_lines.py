@@ -20,7 +20,13 @@ _Reader: TypeAlias = Callable[[Any], Any]
 
 def to_json(event: events.Event) -> str:
     """One line of JSON; halves of surrogate pairs, which no UTF-8 can hold, become question marks."""
-    return encoded(event, kind=event.kind)
+    line = _encode({**_written(event), "kind": event.kind})
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        # what is written is not what was said: no later run may keep it
+        return encoded(events.not_to_be_kept(event), kind=event.kind)
+    return line
 
 
 def from_json(line: str) -> events.Event:

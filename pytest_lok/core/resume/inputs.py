@@ -40,6 +40,8 @@ _SESSION = words("""
     WAYLAND_DISPLAY WINDOWID XDG_RUNTIME_DIR XDG_SESSION_ID
 """)
 """Variables that say where somebody sits, and that differ in each terminal. Every other one counts."""
+_COMMANDS = ("", True)
+"""Under this the digest of the environment is remembered, which all commands have."""
 _NAME = late_regex(r"\w+")
 _ENV = late_regex(r"\benv\s*(?:\.\s*(\w+)|\[\s*(['\"])(\w+)\2\s*\])")
 _ANSWERED = late_regex(r"\bworkflow\s*(?:\.\s*backends\b|\[)")
@@ -63,15 +65,15 @@ class BackendIdentity:
 class Facts:
     """What a step may read besides its own keys.
 
-    ``results`` are those of the steps that it needs, and ``ran_in`` has of all steps before it the runs in
-    which those ran. ``settings`` is all of the settings that decides what the step does. ``attached`` has the
-    digests of the files it attaches, by path; None = they cannot be read. ``base`` is the commit that
-    findings are compared with. ``digests`` remembers those of ``results``, for many steps may rest on a large
-    one.
+    ``results`` are those of the steps that it needs, and ``lineage`` has for each of them a digest of the
+    runs in which it ran, and all before it. ``settings`` is all of the settings that decides what the step
+    does. ``attached`` has the digests of the files it attaches, by path; None = they cannot be read. ``base``
+    is the commit that findings are compared with. ``digests`` remembers those of ``results``, for many steps
+    may rest on a large one.
     """
 
     results: Mapping[str, StepResult]
-    ran_in: Mapping[str, str]
+    lineage: Mapping[str, str]
     settings: Json
     reads_files: bool
     arguments: Mapping[str, str] = field(default_factory=dict)
@@ -96,8 +98,12 @@ def step_inputs(step: Step, workflow: Workflow, facts: Facts) -> dict[str, str]:
     }
     if "arg" in named:
         found[ARGUMENTS] = dict(facts.arguments)
-    if "env" in named or command:
-        found[ENVIRONMENT] = _variables(sources, facts.env, everything=command)
+    if command:
+        if _COMMANDS not in facts.digests:
+            facts.digests[_COMMANDS] = digest(_variables(sources, facts.env, everything=True))
+        found[ENVIRONMENT] = facts.digests[_COMMANDS]
+    elif "env" in named:
+        found[ENVIRONMENT] = _variables(sources, facts.env, everything=False)
     if "project" in named:
         found[PROJECT] = jsonable(facts.project())
     if step.needs:
@@ -106,7 +112,10 @@ def step_inputs(step: Step, workflow: Workflow, facts: Facts) -> dict[str, str]:
         found[FILES] = dict(facts.attached)
     if facts.base:
         found[BASE] = facts.base
-    return {what: digest(value) for what, value in found.items()}
+    return {
+        what: value if what == ENVIRONMENT and isinstance(value, str) else digest(value)
+        for what, value in found.items()
+    }
 
 
 def digest(value: object) -> str:
@@ -125,7 +134,8 @@ def _needs(step: Step, sources: list[str], facts: Facts) -> object:
             said = _said(result, without=frozenset() if timed else _TIMED)
             facts.digests[name, timed] = digest(said)
         found.append([name, facts.digests.get((name, timed), "")])
-    return [found, dict(facts.ran_in) if facts.reads_files or timed else {}]
+    lineage = {name: facts.lineage.get(name, "") for name in step.needs}
+    return [found, lineage if facts.reads_files or timed else {}]
 
 
 def _said(result: StepResult, *, without: frozenset[str]) -> object:

@@ -12,6 +12,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, quote_plus
 
+from pytest_lok.core.history import DigestsOnDemand
 from pytest_lok.core.results import Outcome, Usage
 from pytest_lok.core.trust.credentials import MIN_SECRET_LENGTH
 
@@ -49,7 +50,7 @@ _MASKED_BEHIND = (
     ),
 )
 
-_WITHOUT_TEXT = frozenset({bool, int, float, Outcome, Usage})
+_WITHOUT_TEXT = frozenset({bool, int, float, DigestsOnDemand, Outcome, Usage})
 _STEP, _PIECE_LENGTH = 4, 5
 """A text of ``MIN_SECRET_LENGTH`` characters holds a whole piece that starts at a multiple of ``_STEP``."""
 _FEW_SPELLINGS = 64
@@ -116,7 +117,7 @@ class Redactor:
         changed = {}
         for name in _field_names(cast(Hashable, type(value))):
             before = getattr(value, name)
-            if not before or type(before) in _WITHOUT_TEXT:
+            if type(before) in _WITHOUT_TEXT or not before:
                 continue
             after = self._masked(before)
             if after is not before and after != before:

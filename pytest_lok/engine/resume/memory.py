@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.events import BackendReplied, Event, FilesSeen, RecordedStep, ResumeState, StepFinished
+from pytest_lok.core.events import Event, FilesSeen, RecordedStep, ResumeState, StepFinished
 from pytest_lok.core.history import Resumed
 from pytest_lok.core.results import Reply, StepResult
 from pytest_lok.core.resume.decision import decide, decide_effects, explained_states, may_be_kept, maybe_done
 from pytest_lok.core.workflow.model import Ask, Shell, Step
 from pytest_lok.engine.resume.files_watch import FilesWatch
-from pytest_lok.engine.resume.step_inputs import InputReader, attaches, question_of, reads_files
+from pytest_lok.engine.resume.step_inputs import InputReader, attaches, lineage_of, question_of, reads_files
 
 if TYPE_CHECKING:
     from pytest_lok.core.workflow.plan import Plan
@@ -25,17 +25,6 @@ if TYPE_CHECKING:
 
 
 _NO_NOTE = RecordedStep()
-
-
-def not_to_be_kept(event: Event) -> Event:
-    """An event that has lost a secret: no later run may take what is left for what there was."""
-    match event:
-        case StepFinished():
-            return replace(event, inputs={})
-        case BackendReplied():
-            return replace(event, question="")
-        case _:
-            return event
 
 
 async def _unknown() -> str:
@@ -68,6 +57,7 @@ class RunMemory:
         self._why: dict[str, Resumed] = {}
         self._kept: set[str] = set()
         self._digests: dict[tuple[str, bool], str] = {}
+        self._lineage: dict[str, str] = {}
         self._edited: dict[str, tuple[str, str]] = {}
         # a lone command has nothing to keep
         self._is_worthwhile = (
@@ -94,12 +84,12 @@ class RunMemory:
             if not (lost := edits - kept.keys()):
                 break
             edits -= lost
-        return [self._keep(name, note) for name, note in kept.items()]
+        return [self._keep(step, kept[step.name]) for step in self._plan.steps if step.name in kept]
 
     async def _kept_with(
         self, states: frozenset[str], results: Mapping[str, StepResult]
     ) -> dict[str, RecordedStep]:
-        known, ran_in = dict(results), dict[str, str]()
+        known, lineage = dict(results), dict[str, str]()
         kept: dict[str, RecordedStep] = {}
         digests: dict[tuple[str, bool], str] = {}
         for step in self._plan.steps:
@@ -111,7 +101,7 @@ class RunMemory:
                 said = decide_effects(before, again=again)
             unsure = said is not None and said.decision != "kept"
             if said is None and all(need in known for need in step.needs):
-                inputs = await self._reader.inputs_of(step, known, ran_in, digests)
+                inputs = await self._reader.inputs_of(step, known, lineage, digests)
                 open_ = reads_files(step, self._world)
                 said = decide(
                     before,
@@ -130,7 +120,8 @@ class RunMemory:
                 kept[name] = replace(before, result=replace(before.result, resumed=said))
             # what rests on an error has to wait for what the run makes of it
             if (it := kept.get(name)) is not None and it.result is not None and may_be_kept(it.result):
-                known[name], ran_in[name] = it.result, it.run_id
+                known[name] = it.result
+                lineage[name] = lineage_of(step, it.run_id, lineage)
         return kept
 
     def _decide_now(self, step: Step, inputs: Mapping[str, str]) -> RecordedStep | None:
@@ -151,10 +142,10 @@ class RunMemory:
         """Whether the step has its result from the run before."""
         return step in self._kept
 
-    def _keep(self, name: str, note: RecordedStep) -> StepResult:
+    def _keep(self, step: Step, note: RecordedStep) -> StepResult:
         assert note.result is not None  # noqa: S101 - what has none is not kept
-        self._kept.add(name)
-        self.notes[name] = note
+        self._kept.add(step.name)
+        self._note(step, note)
         return note.result
 
     def _has_effects(self, step: Step) -> bool:
@@ -174,8 +165,8 @@ class RunMemory:
             return await work()
         inputs = await self._inputs(step, results)
         if self._before.resumes and (kept := self._decide_now(step, inputs)) is not None:
-            return self._keep(step.name, kept)
-        open_ = reads_files(step, self._world)
+            return self._keep(step, kept)
+        open_ = self._world.tree_state is not None and reads_files(step, self._world)
         if open_:
             await self.files.begin(step.name)
         result = await work()
@@ -184,16 +175,16 @@ class RunMemory:
             await self.files.look_now()
             tree = self.files.state if self.files.unchanged_since(step.name) else ""
         # a file may have been written while it was read
-        if attaches(step) and inputs != await self._inputs(step, results):
+        if attaches(step) and dict(inputs) != await self._inputs(step, results):
             inputs = {}
-        self.notes[step.name] = RecordedStep(inputs=inputs, tree=tree, left=left, run_id=self._run_id)
+        self._note(step, RecordedStep(inputs=inputs, tree=tree, left=left, run_id=self._run_id))
         why = self._why.get(step.name)
         return result if why is None or not result.ran else replace(result, resumed=why)
 
     def has_ended(self, step: Step) -> None:
         """Look at the files once the end of a command has been told: nobody waits for that."""
         is_noted = step.name in self.notes and not self.is_kept(step.name)
-        if self._is_worthwhile and is_noted and isinstance(step.action, Shell):
+        if is_noted and self._world.tree_state is not None and isinstance(step.action, Shell):
             self.files.end(step.name)
 
     async def settle(self) -> None:
@@ -222,9 +213,12 @@ class RunMemory:
         """Note that a step was ended before it could end."""
         self.notes[name] = RecordedStep(run_id=self._run_id, stopped=True)
 
-    async def _inputs(self, step: Step, results: Mapping[str, StepResult]) -> dict[str, str]:
-        ran_in = {name: note.run_id for name, note in self.notes.items()}
-        return await self._reader.inputs_of(step, results, ran_in, self._digests)
+    async def _inputs(self, step: Step, results: Mapping[str, StepResult]) -> Mapping[str, str]:
+        return await self._reader.inputs_of(step, results, self._lineage, self._digests)
+
+    def _note(self, step: Step, note: RecordedStep) -> None:
+        self.notes[step.name] = note
+        self._lineage[step.name] = lineage_of(step, note.run_id, self._lineage)
 
     # --- answers of a step that was ended
 

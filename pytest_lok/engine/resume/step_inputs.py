@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
+from pytest_lok.core.history import DigestsOnDemand
 from pytest_lok.core.json_values import Json, jsonable
 from pytest_lok.core.resume.inputs import BackendIdentity, Facts, digest, step_inputs
 from pytest_lok.core.templates.scope import Loop, Scope
@@ -34,49 +36,50 @@ def reads_files(step: Step, world: World) -> bool:
     return any(it is None or it.reads_files for it in _identities(step, world).values())
 
 
+def lineage_of(step: Step, run_id: str, lineage: Mapping[str, str]) -> str:
+    """A digest of the run in which the step ran, and those of all steps before it, which ``lineage`` has."""
+    words = [step.name, run_id, *(lineage.get(name, "") for name in sorted(step.needs))]
+    # a step's name and a run's id hold no such character
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+
 class InputReader:
     """What the steps of a plan would read in a world, as digests."""
 
     def __init__(self, plan: Plan, world: World) -> None:
         self._plan = plan
         self._world = world
-        self._before: dict[str, frozenset[str]] = {}
-        for step in plan.steps:
-            nearer = frozenset(step.needs)
-            self._before[step.name] = nearer.union(*(self._before[need] for need in nearer))
+        self._env = world.env if world.command_env is None else {**world.env, **world.command_env}
 
     async def inputs_of(
         self,
         step: Step,
         results: Mapping[str, StepResult],
-        ran_in: Mapping[str, str],
+        lineage: Mapping[str, str],
         digests: dict[tuple[str, bool], str],
-    ) -> dict[str, str]:
+    ) -> Mapping[str, str]:
         """The digests of what the step reads, by what that is; {} = something of it cannot be known.
 
-        ``results`` has those of the steps that it needs, and ``ran_in`` the ids of the runs that they are of.
+        ``results`` has those of the steps that it needs, and ``lineage`` what ``lineage_of`` says of each.
         ``digests`` are of these results, as far as they are known.
         """
         world = self._world
         identities = _identities(step, world)
         if None in identities.values():
             return {}
-        env = world.env
-        if isinstance(step.action, Shell) and world.command_env is not None:
-            env = {**env, **world.command_env}
         facts = Facts(
             results=results,
-            ran_in={name: ran_in.get(name, "") for name in self._before[step.name]},
+            lineage=lineage,
             settings=_settings(step, world, {name: it.text for name, it in identities.items() if it}),
             reads_files=reads_files(step, world),
             arguments=self._plan.arguments,
-            env=env,
+            env=self._env,
             project=world.workspace.project,
             attached=await self._attached(step, results) if attaches(step) else {},
             base=await self._base(step),
             digests=digests,
         )
-        return step_inputs(step, self._plan.workflow, facts)
+        return DigestsOnDemand(partial(step_inputs, step, self._plan.workflow, facts))
 
     async def _attached(self, step: Step, results: Mapping[str, StepResult]) -> dict[str, str] | None:
         """The digest of each file that the step attaches; None = that cannot be told of all of them."""

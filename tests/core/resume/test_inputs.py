@@ -25,7 +25,7 @@ from pytest_lok.core.workflow.model import Workflow
 from tests.engine.worlds import workflow
 
 A = StepResult(name="a", outcome=Outcome.PASSED, output="said", attempts=1, seconds=1.0)
-FACTS = Facts(results={"a": A}, ran_in={"a": "r1"}, settings={"backends": {"x": "1"}}, reads_files=False)
+FACTS = Facts(results={"a": A}, lineage={"a": "r1"}, settings={"backends": {"x": "1"}}, reads_files=False)
 
 KEYS = {
     "depends_on": ('depends_on = ["a"]', "depends_on = []"),
@@ -135,8 +135,8 @@ READS = [
         )
     ],
     ("prompt = '{{ steps.a.seconds }}'", replace(FACTS, results={"a": replace(A, seconds=2)}), STEPS),
-    ('prompt = \'{{ steps.a["sec" ~ "onds"] }}\'', replace(FACTS, ran_in={"a": "r2"}), STEPS),
-    ("shell = 'true'\ndepends_on = ['a']", replace(FACTS, ran_in={"a": "r2"}, reads_files=True), STEPS),
+    ('prompt = \'{{ steps.a["sec" ~ "onds"] }}\'', replace(FACTS, lineage={"a": "r2"}), STEPS),
+    ("shell = 'true'\ndepends_on = ['a']", replace(FACTS, lineage={"a": "r2"}, reads_files=True), STEPS),
 ]
 
 
@@ -151,7 +151,7 @@ SAME = [
     ("prompt = 'plain'", replace(FACTS, arguments={"q": "other"}, env={"A": "b"}, base="")),
     ("prompt = '{{ env.A }}'", replace(FACTS, env={"OTHER": "b"})),
     ("shell = 'true'", replace(FACTS, env={"SHLVL": "9", "PYTEST_XDIST_WORKER": "gw1"})),
-    ("prompt = '{{ steps.a.output }}'", replace(FACTS, ran_in={"a": "r2"})),
+    ("prompt = '{{ steps.a.output }}'", replace(FACTS, lineage={"a": "r2"})),
     *[
         ("prompt = '{{ steps.a.output }}'", replace(FACTS, results={"a": other}))
         for other in (

@@ -293,6 +293,18 @@ def test_an_answer_that_held_a_secret_is_not_kept_for_the_record_lacks_it(tmp_pa
     assert len(asked(folder)) == 2
 
 
+def test_an_answer_that_cannot_be_written_as_it_was_is_not_kept(tmp_path: Path) -> None:
+    folder = make_folder(
+        tmp_path, "[[steps]]\nname = 'ask'\nprompt = 'say'\n[[steps]]\nname = 'no'\nshell = 'false'\n"
+    )
+    within = killed_world(folder)
+    within = replace(within, backends={**within.backends, "x": Scripted("x", "half a \udc80 pair")})
+    run(folder, "one", within=within)
+    two = run(folder, "two", resume=resume_state(folder / "one.jsonl"), within=within)
+    assert decisions(two)["ask"] == "again"
+    assert two.steps["ask"].output == "half a \udc80 pair"
+
+
 PUSH = """
 [[steps]]
 name = "push"
