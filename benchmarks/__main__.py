@@ -15,7 +15,7 @@ from benchmarks.measure import Row, table
 
 # Imported when their turn comes, `items` first: a child's peak memory is never less than that of the
 # process which started it.
-ROOMS = ("items", "startup", "processes", "http", "makespan", "engine", "reports", "journal")
+ROOMS = ("items", "startup", "processes", "http", "makespan", "engine", "reports", "journal", "resume")
 
 
 def main() -> int:

@@ -21,6 +21,9 @@ MAYBE_DONE = "it was started before and may have done its work outside, which is
 """Why a step with effects is an error that had begun, and of which nobody knows how it ended."""
 
 
+_NOTHING = RecordedStep()
+
+
 def recorded_steps(events: Iterable[Event]) -> dict[str, RecordedStep]:
     """What the events of a run say of each step that has begun, by name; the last word on a step counts."""
     steps: dict[str, RecordedStep] = {}
@@ -38,9 +41,9 @@ def recorded_steps(events: Iterable[Event]) -> dict[str, RecordedStep]:
             case BackendReplied(step=name, question=question) if question:
                 answers.setdefault(name, {})[question] = event.reply
             case StepFinished(result=result):
-                before = steps.get(result.name, RecordedStep())
-                steps[result.name] = replace(
-                    before,
+                before = steps.get(result.name, _NOTHING)
+                steps[result.name] = RecordedStep(
+                    answers=before.answers,
                     result=result,
                     inputs=event.inputs,
                     tree=event.tree,

@@ -7,11 +7,14 @@ how long.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
+import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import field
+from typing import Any, cast
 
 from pytest_lok.core.json_values import jsonable
 from pytest_lok.core.results import Json, StepResult
@@ -66,15 +69,15 @@ class Facts:
     """What a step may read besides its own keys.
 
     ``results`` are those of the steps that it needs, and ``lineage`` has for each of them a digest of the
-    runs in which it ran, and all before it. ``settings`` is all of the settings that decides what the step
-    does. ``attached`` has the digests of the files it attaches, by path; None = they cannot be read. ``base``
-    is the commit that findings are compared with. ``digests`` remembers those of ``results``, for many steps
-    may rest on a large one.
+    runs in which it ran, and all before it. ``settings`` is a digest of all of the settings that decides what
+    the step does. ``attached`` has the digests of the files it attaches, by path; None = they cannot be read.
+    ``base`` is the commit that findings are compared with. ``digests`` remembers those of ``results``, for
+    many steps may rest on a large one.
     """
 
     results: Mapping[str, StepResult]
     lineage: Mapping[str, str]
-    settings: Json
+    settings: str
     reads_files: bool
     arguments: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
@@ -86,14 +89,15 @@ class Facts:
 
 def step_inputs(step: Step, workflow: Workflow, facts: Facts) -> dict[str, str]:
     """The digest of each thing that the step reads; {} where something cannot be known."""
-    sources = list(_sources(step))
+    sources: list[str] = []
+    definition = _canonical(step, sources, _TIMES_ONLY)
     named = {name for source in sources for name in _NAME.findall(source)}
     # which backends have answered by now depends on which steps were quicker
     if facts.attached is None or any(map(_ANSWERED.search, sources)):
         return {}
     command = isinstance(step.action, Shell) or (isinstance(step.action, Ask) and _runs_command(step.action))
     found: dict[str, object] = {
-        STEP: [__version__, _canonical(step), workflow.name, _rules(step, workflow)],
+        STEP: [__version__, definition, workflow.name, _rules(step, workflow)],
         SETTINGS: facts.settings,
     }
     if "arg" in named:
@@ -111,11 +115,8 @@ def step_inputs(step: Step, workflow: Workflow, facts: Facts) -> dict[str, str]:
     if facts.attached:
         found[FILES] = dict(facts.attached)
     if facts.base:
-        found[BASE] = facts.base
-    return {
-        what: value if what == ENVIRONMENT and isinstance(value, str) else digest(value)
-        for what, value in found.items()
-    }
+        found[BASE] = [facts.base]
+    return {what: value if isinstance(value, str) else digest(value) for what, value in found.items()}
 
 
 def digest(value: object) -> str:
@@ -140,10 +141,9 @@ def _needs(step: Step, sources: list[str], facts: Facts) -> object:
 
 def _said(result: StepResult, *, without: frozenset[str]) -> object:
     """A result as JSON, with its replies and items, each without some fields; a new field counts."""
-    said = {name: held for name, held in jsonable(result).items() if name not in without}
-    for several in ("replies", "items"):
-        said[several] = [{key: it[key] for key in it if key not in without} for it in said[several]]
-    return said
+    said = _canonical(result, None, without | {"replies", "items"})
+    replies = [_canonical(reply, None, without) for reply in result.replies]
+    return [said, replies, [_canonical(item, None, without) for item in result.items]]
 
 
 def _variables(sources: list[str], env: Mapping[str, str], *, everything: bool) -> dict[str, str]:
@@ -166,43 +166,60 @@ def _runs_command(action: Ask) -> bool:
     return action.verify is not None or bool(action.verify_preset)
 
 
-def _canonical(value: object) -> object:
-    """A value of the workflow's model as JSON: every field of it, and of a compiled text what was written."""
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_REQUIRED = object()
+
+
+def _canonical(
+    value: object, sources: list[str] | None = None, without: frozenset[str] = frozenset()
+) -> object:
+    """A value of the model as JSON: its fields that are not the default, and what was written of a text.
+
+    ``sources`` gets what was written in each text. ``without`` are fields of the value itself that do not
+    count.
+    """
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind in (tuple, list):
+        return [_canonical(held, sources) for held in value]  # type: ignore[attr-defined]
     if isinstance(value, enum.Enum):
         return value.value
-    fields = getattr(value, "__dataclass_fields__", None)
-    if fields is not None:
-        kept = [
-            name
-            for name in fields
-            if name not in _TIMES_ONLY and (not name.startswith("_") or name == "_typed")
-        ]
-        if "source" in fields:
-            pasted = getattr(value, "_command", "") is None
-            kept = ["source", *({"_typed"} & {*fields})]
-            return [type(value).__name__, pasted, *(getattr(value, name) for name in kept)]
-        return {name: _canonical(getattr(value, name)) for name in kept}
+    if (fields := _fields(cast(Hashable, kind))) is not None:
+        if fields and fields[0][0] == "source":
+            return _text(value, sources)
+        said = {}
+        for name, usual in fields:
+            held = getattr(value, name)
+            if held is usual or name in without or (type(held) is type(usual) and held == usual):
+                continue
+            said[name] = _canonical(held, sources)
+        return said
     if isinstance(value, Mapping):
-        return {str(key): _canonical(held) for key, held in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_canonical(held) for held in value]
+        return {str(key): _canonical(held, sources) for key, held in value.items()}
     if isinstance(value, (set, frozenset)):
         return sorted(map(str, value))
     return value
 
 
-def _sources(value: object) -> Iterator[str]:
-    """Every compiled text inside of a value, as it was written."""
-    fields = getattr(value, "__dataclass_fields__", None)
-    if fields is not None:
-        if "source" in fields:
-            yield getattr(value, "source")  # noqa: B009 - whatever has such a field
-        else:
-            for name in fields:
-                yield from _sources(getattr(value, name))
-    elif isinstance(value, Mapping):
-        for held in value.values():
-            yield from _sources(held)
-    elif isinstance(value, (list, tuple)):
-        for held in value:
-            yield from _sources(held)
+def _text(text: object, sources: list[str] | None) -> object:
+    """A compiled text: what was written, whether that is a template, and whether its values become code."""
+    source = getattr(text, "source")  # noqa: B009 - of three classes, which have only that in common
+    if sources is not None:
+        sources.append(source)
+    pasted, typed = getattr(text, "_command", "") is None, getattr(text, "_typed", False)
+    return [type(text).__name__, source, pasted, typed]
+
+
+@functools.cache
+def _fields(kind: Any) -> tuple[tuple[str, object], ...] | None:
+    """The fields of a dataclass with their defaults; None for another class."""
+    if not dataclasses.is_dataclass(kind):
+        return None
+    return tuple((each.name, _usual(each)) for each in dataclasses.fields(kind))
+
+
+def _usual(each: dataclasses.Field[object]) -> object:
+    if each.default is not dataclasses.MISSING:
+        return each.default
+    return _REQUIRED if each.default_factory is dataclasses.MISSING else each.default_factory()

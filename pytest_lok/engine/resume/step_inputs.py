@@ -28,12 +28,16 @@ _NOT_ASKED = frozenset({"timeout", "on_text", "workflow", "step"})
 
 def reads_files(step: Step, world: World) -> bool:
     """Whether the step may read any file: a command, a tool that looks around, a review, edits."""
+    return _reads_files(step, _identities(step, world))
+
+
+def _reads_files(step: Step, identities: Mapping[str, BackendIdentity | None]) -> bool:
     action = step.action
     if isinstance(action, Shell) or step.output_format is Format.FINDINGS:
         return True
     if action.apply_edits or action.verify is not None or action.verify_preset:
         return True
-    return any(it is None or it.reads_files for it in _identities(step, world).values())
+    return any(it is None or it.reads_files for it in identities.values())
 
 
 def lineage_of(step: Step, run_id: str, lineage: Mapping[str, str]) -> str:
@@ -50,6 +54,7 @@ class InputReader:
         self._plan = plan
         self._world = world
         self._env = world.env if world.command_env is None else {**world.env, **world.command_env}
+        self._settings: dict[tuple[object, ...], str] = {}
 
     async def inputs_of(
         self,
@@ -70,8 +75,8 @@ class InputReader:
         facts = Facts(
             results=results,
             lineage=lineage,
-            settings=_settings(step, world, {name: it.text for name, it in identities.items() if it}),
-            reads_files=reads_files(step, world),
+            settings=self._settings_of(step, identities),
+            reads_files=_reads_files(step, identities),
             arguments=self._plan.arguments,
             env=self._env,
             project=world.workspace.project,
@@ -80,6 +85,15 @@ class InputReader:
             digests=digests,
         )
         return DigestsOnDemand(partial(step_inputs, step, self._plan.workflow, facts))
+
+    def _settings_of(self, step: Step, identities: Mapping[str, BackendIdentity | None]) -> str:
+        """A digest of what of the settings decides what the step does; most steps have the same."""
+        verifies = isinstance(step.action, Ask) and (step.action.verify or step.action.verify_preset)
+        key = (type(step.action), bool(verifies), bool(step.asserts), *identities)
+        if key not in self._settings:
+            texts = {name: it.text for name, it in identities.items() if it is not None}
+            self._settings[key] = digest(_settings(step, self._world, texts))
+        return self._settings[key]
 
     async def _attached(self, step: Step, results: Mapping[str, StepResult]) -> dict[str, str] | None:
         """The digest of each file that the step attaches; None = that cannot be told of all of them."""

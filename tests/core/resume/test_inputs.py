@@ -25,7 +25,7 @@ from pytest_lok.core.workflow.model import Workflow
 from tests.engine.worlds import workflow
 
 A = StepResult(name="a", outcome=Outcome.PASSED, output="said", attempts=1, seconds=1.0)
-FACTS = Facts(results={"a": A}, lineage={"a": "r1"}, settings={"backends": {"x": "1"}}, reads_files=False)
+FACTS = Facts(results={"a": A}, lineage={"a": "r1"}, settings="1", reads_files=False)
 
 KEYS = {
     "depends_on": ('depends_on = ["a"]', "depends_on = []"),
@@ -121,7 +121,7 @@ READS = [
     ("shell = 'true'", replace(FACTS, env={"ANY": "other"}), ENVIRONMENT),
     ("verify = 'true --now'", replace(FACTS, env={"ANY": "other"}), ENVIRONMENT),
     ("prompt = '{{ project.language }}'", replace(FACTS, project=lambda: {"language": "c"}), PROJECT),
-    ("prompt = 'plain'", replace(FACTS, settings={"backends": {"x": "2"}}), SETTINGS),
+    ("prompt = 'plain'", replace(FACTS, settings="2"), SETTINGS),
     ("attach = ['a.txt']", replace(FACTS, attached={"a.txt": "digest"}), FILES),
     ("output_format = 'findings'", replace(FACTS, base="abc"), BASE),
     *[
