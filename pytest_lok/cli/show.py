@@ -28,7 +28,10 @@ def _show(run: str, step: str) -> int:
         call.deliver_document(record_document(record))
         return 0
     began = utc(record.beginning.time)
-    pages = [run_page(entry, began, whole=call.options.verbose) for entry in run_entries(record)]
+    on_screen = call.terminal.out.isatty() and call.options.output is None
+    columns = call.terminal.width if on_screen else 0
+    whole = call.options.verbose
+    pages = [run_page(entry, began, whole=whole, columns=columns) for entry in run_entries(record)]
     call.deliver("\n\n".join(pages) or f"run {record.run_id}: {record.state} before it had a workflow")
     return 0
 

@@ -161,6 +161,7 @@ def run_entries(record: Record) -> list[RunEntry]:
             command=record.beginning.command,
             arguments=run.workflow.arguments if run.workflow else {},
             request=record.beginning.request,
+            begun=tuple(sorted(run.running)),
         )
         for run in record.runs
     ]

@@ -222,7 +222,9 @@ def test_a_run_that_is_killed_is_killed_and_one_that_runs_runs(recorded: Project
             time.sleep(0.02)
         (run,) = runs(recorded)
         assert (run["state"], run["verdict"], run["exit_code"]) == ("running", "running", None)
-        assert "it still runs" in recorded.lok("show").out
+        shown = recorded.lok("show").out
+        assert "it still runs" in shown
+        assert "a, without a result" in shown
         process.send_signal(signal.SIGKILL)
         process.wait()
         (run,) = runs(recorded)

@@ -17,12 +17,16 @@ from pytest_lok.core.results import StepResult
 from pytest_lok.reports.answers import answers
 from pytest_lok.reports.console import closing, cost, details, duration, status
 from pytest_lok.reports.recorded.run_list import RunEntry
+from pytest_lok.reports.widths import wrapped
 
 _DIGITS = 12  # of a digest that are shown
 
 
-def run_page(entry: RunEntry, when: str, *, whole: bool = False) -> str:
-    """The run: how it was called, of what, what its steps came to and why; ``when`` it began, as text."""
+def run_page(entry: RunEntry, when: str, *, whole: bool = False, columns: int = 0) -> str:
+    """The run: how it was called, of what, what its steps came to and why; ``when`` it began, as text.
+
+    Its lines fit ``columns``, 0 = lines of any length.
+    """
     result = entry.run.result
     known = {"base": result.base, "head": result.head}
     commits = [f"{name} {commit[:_DIGITS]}" for name, commit in known.items() if commit]
@@ -39,14 +43,20 @@ def run_page(entry: RunEntry, when: str, *, whole: bool = False) -> str:
         "began": when,
         "commits": " ".join(commits),
         "ended": ended[entry.state],
+        "verdict": entry.run.headline if entry.state == "ended" else entry.state,
+        "begun": f"{', '.join(entry.begun)}, without a result" if entry.begun else "",
     }
-    lines = [f"run {entry.run_id}: {entry.run.headline if entry.state == 'ended' else entry.state}"]
-    lines += [f"  {name:<9}  {text}" for name, text in facts.items() if text]
+    told = (f"  {name:<9}  {text}" for name, text in facts.items() if text)
+    lines = [f"run {entry.run_id}", *(row for line in told for row in _fitted(line, columns))]
     width = max(map(len, result.steps), default=0)
     for step in result.steps.values():
-        lines += ["", status(step, width), *details(step, output=True, whole=whole)]
+        lines += ["", status(step, width), *details(step, output=True, whole=whole, columns=columns)]
     said = answers(result, every=whole)
     return "\n".join([*lines, *(["", said] if said else []), "", *closing(result)])
+
+
+def _fitted(line: str, columns: int) -> list[str]:
+    return wrapped(line, columns) if columns else [line]
 
 
 def step_page(step: StepResult | None, name: str, events: Iterable[Event]) -> str:

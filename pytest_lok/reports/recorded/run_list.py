@@ -20,6 +20,7 @@ class RunEntry:
     """One recorded run: what came of it, and of what call. ``state`` is that of its process.
 
     ``began`` is UTC, in seconds since the epoch. ``request`` is the number of the pull request, "" = none.
+    ``begun`` are the steps that have begun and have no result.
     """
 
     run_id: str
@@ -29,6 +30,7 @@ class RunEntry:
     command: tuple[str, ...] = ()
     arguments: Mapping[str, str] = field(default_factory=dict)
     request: str = ""
+    begun: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
