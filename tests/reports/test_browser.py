@@ -263,13 +263,16 @@ def test_without_a_script_everything_is_there_and_nothing_that_would_need_one(op
     assert page.url.endswith("#release.last")
 
 
-def test_printing_shows_what_is_folded(opened: Open) -> None:
-    page = opened()
+def test_printing_shows_what_is_folded_in_dark_letters_on_white(opened: Open) -> None:
+    page = opened(color_scheme="dark")
     page.keyboard.press("c")
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert all(is_open(page, name) for name in shown(page))
     assert not page.locator(".controls").is_visible()
+    for part in ("body", ".banner"):
+        colour = f"getComputedStyle(document.querySelector('{part}')).backgroundColor"
+        assert page.evaluate(colour) == "rgb(255, 255, 255)"
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert not any(is_open(page, name) for name in shown(page))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from markupsafe import Markup
 
 from pytest_lok.core.history import StepHistory
-from pytest_lok.core.results import Finding, ItemResult, Outcome, Section, StepResult
+from pytest_lok.core.results import BEFORE_FIX, Finding, ItemResult, Outcome, Section, StepResult
 from pytest_lok.core.workflow.model import Shell, Step
 from pytest_lok.late_regex import late_regex
 from pytest_lok.reports.console import backends, cost, duration
@@ -25,7 +25,6 @@ _SECTIONS = 60
 _ATTEMPTS = 30
 _LINES = 40
 _ROW = 400  # bytes of a line that tells of an item, an attempt, a section
-_DIFFS = ("edits", "diff")
 _NAME = late_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")  # what a shell reads as one word
 
 
@@ -55,7 +54,7 @@ class StepPage:
             *self._findings(result),
             *self._attempts(self._run.result.history.get(result.name)),
             *(self._items(result) if result.items else self._exchange(result, step)),
-            *self._sections(result.sections, red=result.outcome.red),
+            *self._sections(result),
             self._again(result),
         ]
         return element(
@@ -212,21 +211,22 @@ class StepPage:
         if left := len(result.items) - len(shown):
             yield element("p", f"and {many(left, 'item')} more", class_="more")
 
-    def _sections(self, sections: Sequence[Section], *, red: bool) -> Iterator[Markup]:
+    def _sections(self, result: StepResult) -> Iterator[Markup]:
         # the findings of a review have cards of their own
-        shown = [it for it in sections if it.text.strip() and it.title.rpartition("] ")[2] != "findings"]
-        for section in shown[:_SECTIONS]:
+        shown = [it for it in result.sections if it.text.strip() and _own_title(it) != "findings"]
+        for at, section in enumerate(shown[:_SECTIONS]):
             if not self._space.take(_ROW):
                 break
             title = bounded_line(section.title, 120)
-            if section.title.rpartition("] ")[2] in _DIFFS:
-                yield fold(title, diff(self._space, section.text), is_open=True)
+            if _own_title(section) == "edits":
+                stay = bool(result.edits) and not _is_corrected(section, shown[at + 1 :])
+                said = title if stay else f"{title}, which did not stay"
+                yield fold(said, diff(self._space, section.text), is_open=stay)
             elif "\n" not in section.text.strip() and len(section.text) < _ROW:
-                yield element(
-                    "p", element("b", f"{title}: "), bounded_line(section.text, _ROW), class_="section"
-                )
+                line = bounded_line(section.text, _ROW)
+                yield element("p", element("b", f"{title}: "), line, class_="section")
             else:
-                yield text_fold(self._space, title, section.text, red=red)
+                yield text_fold(self._space, title, section.text, red=result.outcome.red)
         if len(shown) > _SECTIONS:
             yield element("p", f"and {many(len(shown) - _SECTIONS, 'section')} more", class_="more")
 
@@ -236,6 +236,17 @@ class StepPage:
             return ""
         before, _, rest = command.partition(" run ")
         return run_again(f"{before} run --step {result.name} {rest}")
+
+
+def _own_title(section: Section) -> str:
+    """The title without the item in front of it."""
+    return section.title.rpartition("] ")[2]
+
+
+def _is_corrected(section: Section, later: Sequence[Section]) -> bool:
+    """Whether another attempt of the same item followed."""
+    item = section.title.removesuffix(_own_title(section))
+    return any(it.title.startswith(f"{item}{BEFORE_FIX}") for it in later)
 
 
 def run_again(command: str) -> Markup:

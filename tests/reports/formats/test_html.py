@@ -228,6 +228,13 @@ def test_a_step_tells_everything_that_is_known_of_it() -> None:
     assert "blocked by review" in steps["post"]
     assert "2 attempts before the last" in steps["flaky"]
     fix = next(it for name, it in steps_of(tree).items() if name == "fix")
+    edits = [it for it in with_class(fix, "fold") if text_of(it).startswith("edits")]
+    # two attempts were undone, and the edits of the third one stay
+    assert [("open" in it.attrib, "which did not stay" in text_of(it)) for it in edits] == [
+        (False, True),
+        (False, True),
+        (True, False),
+    ]
     assert {kind for it in with_class(fix, "diff") for kind in (line.get("class") for line in it)} >= {
         "added",
         "removed",
