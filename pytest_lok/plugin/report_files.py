@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_lok.core.events import BackendAsked
+
+    _Questions = Mapping[str, Mapping[str, Sequence[BackendAsked]]]
 
 
 def asked_for(config: pytest.Config) -> tuple[ReportFile, ...]:
@@ -73,7 +75,8 @@ class ReportFiles:
         workflows = {workflow.path: workflow for workflow in self._selection.candidates()}
         records = self._runner.records()
         arguments = self._selection.session.request.arguments
-        questions = self._selection.session.runs.questions() if records else {}
+        # few kinds of reports show prompts, and the journals may be large
+        questions = cache(lambda: self._selection.session.runs.questions())
         for record in records:
             path = record.result.path
             workflow = workflows.get(path)
@@ -83,7 +86,7 @@ class ReportFiles:
                 record.result,
                 workflow,
                 code,
-                partial(_asked, questions.get(path, {})),
+                partial(_asked, questions, path),
                 arguments=plan.arguments if plan else {},
             )
         begun = {record.result.path for record in records}
@@ -96,5 +99,5 @@ class ReportFiles:
             yield ReportedRun.of(RunResult(run_id="", workflow="pytest", interrupted=why), None, code)
 
 
-def _asked(questions: Mapping[str, Sequence[BackendAsked]], step: str) -> Sequence[BackendAsked]:
-    return questions.get(step, ())
+def _asked(questions: Callable[[], _Questions], path: str, step: str) -> Sequence[BackendAsked]:
+    return questions().get(path, {}).get(step, ())

@@ -95,6 +95,21 @@ def _cases(suite: Suite, name: str) -> dict[str, Any]:
     return cases
 
 
+@pytest.mark.parametrize("xdist", [(), ("-n2",)], ids=["alone", "xdist"])
+def test_a_page_has_the_prompts_of_passed_steps_too_and_says_when_each_step_ran(
+    suite: Suite, xdist: tuple[str, ...]
+) -> None:
+    asking = '[args.about]\ndefault = "x"\n[[steps]]\nname = "ask"\nprompt = "Is {{ arg.about }} fine?"\n'
+    suite.workflow("gate", f'{asking}[[steps]]\nname = "then"\nshell = "true"\ndepends_on = ["ask"]\n')
+    done = suite.run_apart("--lok", "--lok-arg=about=all of it", "--lok-report=html=out.html", *xdist)
+    assert done.ret == 0
+    page = (suite.root / "out.html").read_text()
+    assert "Is all of it fine?" in page
+    assert "lok run gate &#39;--about=all of it&#39;" in page
+    assert page.count('class="row passed"') == 2
+    assert page.count('class="node passed"') == 2
+
+
 def test_annotations_go_where_the_runner_reads_them(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(suite.root / "summary.md"))
     suite.shells("bad", a="false")
