@@ -78,13 +78,14 @@ async def _judged(
     carried: Sequence[Finding],
 ) -> _StepOutcome:
     from pytest_lok.core.findings.gate import GateInputs, GateVerdict
-    from pytest_lok.core.findings.reading import merge_attempts
+    from pytest_lok.core.findings.reading import list_findings, merge_attempts
     from pytest_lok.engine.asking.findings import GateCase
 
     case = await GateCase.of(execution, gate)
     found = await case.lookup.locate([replace(it, carried=it.carried or state.head) for it in carried])
     located = [_as_it_was(old, new) for old, new in zip(carried, found, strict=True)]
     decision = case.decide(gate, located, GateInputs(asked=before.asked, answered=before.asked))
+    execution.add_section("findings carried over", list_findings(decision.findings))
     execution.findings = merge_attempts([*(execution.findings or ()), *decision.findings])
     if execution.step.for_each is None:
         execution.data, execution.has_data = [it.document() for it in execution.findings], True

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.core.findings.reviewed import seal, unseal
-from tests.cli.projects import Project
+from tests.cli.projects import Done, Project
 from tests.cli.reviews import KEY, WORKFLOW, Reviewed
 from tests.workspace.test_forge_reviews import There
 
@@ -28,8 +28,13 @@ def test_a_change_is_reviewed_push_by_push(change: Reviewed) -> None:
         f"the whole change was asked about: there is no state in {change.state} yet",
     )
     second = change.commit(b__py="1\n2\n", c__py="1\nBUG c\n")
-    done = change.run()
+    (change.root / "home").mkdir(exist_ok=True)
+    done = change.run("--report", "markdown=home/comment.md")
     assert (done.code, change.found(done)) == (1, {("a.py", "BUG a"), ("c.py", "BUG c")})
+    comment = (change.root / "home/comment.md").read_text()
+    assert f"asked about the 2 files changed since {first[:12]}" in comment
+    sections = {it["title"]: it["text"] for it in change.step(done)["sections"]}
+    assert f"carried over from {first[:12]}" in sections["findings carried over"]
     assert change.told(done) == (
         f"asked about the 2 files changed since {first[:12]}; 1 finding of other files carried over"
     )
@@ -214,6 +219,26 @@ def test_nobody_outside_says_what_was_reviewed(change: Reviewed) -> None:
     change.project.environ["LOK_REVIEWED"] = head
     done = change.run()
     assert (done.code, "BUG a" in change.prompts(done)) == (1, True)
+
+
+def test_a_gate_of_changes_that_nobody_trusts_knows_of_reviews_too(change: Reviewed) -> None:
+    change.begin(a__py="1\n")
+    first = change.commit(a__py="1\nBUG a\n")
+
+    def gate() -> Done:
+        words = ("gate", "review", "--base", "main", "--head", "HEAD", "--json", "--reviewed", change.state)
+        return change.project.lok(*words)
+
+    assert gate().code == 1
+    change.commit(b__py="BUG b\n")
+    done = gate()
+    assert (done.code, change.found(done)) == (1, {("a.py", "BUG a"), ("b.py", "BUG b")})
+    assert f"asked about the 1 file changed since {first[:12]}; 1 finding" in change.told(done)
+    # what the change itself keeps is no state
+    change.project.write("kept", change.state.read_text().replace("1.", "1.AAAA"))
+    change.commit()
+    change.state.write_text((change.root / "kept").read_text())
+    assert "its seal is not of this key" in change.told(gate())
 
 
 def test_the_state_travels_in_our_own_comment(change: Reviewed) -> None:

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from pytest_lok.core.results import StepResult
+from pytest_lok.core.results import RunResult, StepResult
 from pytest_lok.reports.console import cost, duration
 from pytest_lok.reports.facts import answered_of, many, outcomes, vote
 from pytest_lok.reports.formats.reported_run import (
@@ -80,6 +80,12 @@ def _head(run: ReportedRun) -> Iterator[str]:
     yield f"{_coverage(run)}\n"
     facts = [duration(result.seconds), cost(result.usage), f"exit code {run.exit_code}"]
     yield f"{' · '.join(filter(None, facts))}\n"
+    yield from (f"{code(it.name)}: {code(it.reviewed)}\n" for it in _told_how_much(result))
+
+
+def _told_how_much(result: RunResult) -> list[StepResult]:
+    """The steps that know of an earlier review; a comment has room for some of them."""
+    return [step for step in result.steps.values() if step.reviewed][:5]
 
 
 def _coverage(run: ReportedRun) -> str:
