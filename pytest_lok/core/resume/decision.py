@@ -22,6 +22,7 @@ MAYBE_DONE = "it was started before and may have done its work outside, which is
 
 
 _NOTHING = RecordedStep()
+_UNCHANGED = Resumed(decision="kept", why="what it reads is unchanged")
 
 
 def recorded_steps(events: Iterable[Event]) -> dict[str, RecordedStep]:
@@ -158,7 +159,7 @@ def decide(
             return Resumed(decision="again", why="the state of the files that it read is not known for sure")
         if state not in states:
             return Resumed(decision="changed", why="files of the project")
-    return Resumed(decision="kept", why="what it reads is unchanged")
+    return _UNCHANGED
 
 
 def decide_effects(recorded: RecordedStep | None, *, again: bool) -> Resumed | None:
@@ -184,7 +185,6 @@ def maybe_done(name: str) -> StepResult:
         reason=MAYBE_DONE,
         attempts=1,
         hint=f"look whether it is done; `--again {name}` (pytest: `--lok-again {name}`) does it once more",
-        resumed=Resumed(decision="kept", why="whether it is done outside is not known"),
     )
 
 

@@ -121,8 +121,10 @@ def step_inputs(step: Step, workflow: Workflow, facts: Facts) -> dict[str, str]:
 
 def digest(value: object) -> str:
     """A digest of what JSON can say; whatever it cannot say is said by its repr, which may never be equal."""
-    text = json.dumps(value, sort_keys=True, default=repr, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(_encode(value).encode()).hexdigest()[:32]
+
+
+_encode = json.JSONEncoder(sort_keys=True, default=repr).encode
 
 
 def _needs(step: Step, sources: list[str], facts: Facts) -> object:

@@ -350,6 +350,7 @@ def test_effects_that_were_cut_short_are_an_error_that_says_so_until_they_are_as
         push, tell = result.steps["push"], result.steps["tell"]
         assert (push.outcome, tell.outcome, tell.blocked_by) == (E, S, "push")
         assert "may have done its work outside" in push.reason
+        assert push.resumed is None
         assert push.hint.startswith("look whether it is done; `--again push` (pytest: `--lok-again push`)")
     assert (folder / "pushed").read_text() == before
     last = run(folder, "last", resume=resume_state(folder / "three.jsonl", "push"))
