@@ -11,6 +11,7 @@
 # make fuzz       new examples for the generators of tests/fuzz, for 20 minutes; seconds=300 for five
 # make clis       the real tools, for tests with them
 # make browser    the HTML report in a Chromium of this machine
+# make faults     the matrix fault x surface, by real runs; its last line says how many false greens there are
 # make bench      the ratios of benchmarks/
 # make measure    the size and the order of the code, beside their targets; before=DIRECTORY adds an older state
 # make rooms      write the tables of docs/architecture.md anew from the docstrings
@@ -36,7 +37,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types layers suite compat coverage demo browser picture page-picture rooms bench measure fuzz clis fix docs wheel release-check changelog clean
+.PHONY: help install test lint types layers suite compat coverage demo browser picture page-picture rooms bench measure faults fuzz clis fix docs wheel release-check changelog clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -130,6 +131,9 @@ browser: .compat/browser/.ready
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+faults: $(READY)
+	@$(BIN)/python -m tools.faults
 
 rooms: $(READY)
 	$(BIN)/python -m tools.rooms

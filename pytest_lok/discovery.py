@@ -132,7 +132,7 @@ def unknown_workflow(name: str, known: Iterable[str], root: Path) -> UsageError:
     names = sorted(set(known))
     close = did_you_mean(name, names, spelled="'{}'")
     hint = f"{close} " if close else ""
-    if (root / f"{name}.toml").is_file():
+    if os.path.isfile(root / f"{name}.toml"):  # noqa: PTH113 - Path's raises where a name is too long
         hint = f"for the file, give its path: ./{name}.toml. "
     hint += f"There are: {', '.join(names)}" if names else "There are none: put one into .lok/workflows/"
     return UsageError(f"there is no workflow {name!r}", hint=hint)

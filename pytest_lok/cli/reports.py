@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
@@ -38,7 +39,7 @@ class RunReports:
     def of(cls, call: Invocation) -> RunReports:
         """The reports of this call; none of an earlier run is left. UsageError if one cannot be written."""
         files = report_files(
-            ((text, Path.cwd()) for text in call.options.reports), call.environ, log="/dev/stderr"
+            ((text, _here()) for text in call.options.reports), call.environ, log="/dev/stderr"
         )
         output = call.options.output
         if output is not None and any(file.path == output.resolve() for file in files):
@@ -81,9 +82,17 @@ def remove_old_reports(words: Sequence[str], environ: Mapping[str, str]) -> None
         if name == "--report":
             given = value or after
             # where it leads to may be no report at all
-            if (link := Path(given.partition("=")[2])).is_symlink():
+            if os.path.islink(link := given.partition("=")[2]):  # noqa: PTH114 - Path's raises if it is too long
                 with suppress(OSError):
-                    link.unlink()
+                    Path(link).unlink()
                 continue
             with suppress(UsageError):
-                ReportFile.of(given, Path.cwd()).remove_old()
+                ReportFile.of(given, _here()).remove_old()
+
+
+def _here() -> Path:
+    """The current directory; where it is gone, one in which no file is and can be."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path(os.devnull)

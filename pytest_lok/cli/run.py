@@ -82,7 +82,7 @@ def run_plan(
     with closing(call.record(project, plan, world)) as record:
         run = partial(execute, plan, view=shown, on_event=listener, known=begun, record=record)
         result, code = review.executed(partial(run, fail_fast=options.fail_fast), world)
-        code = code or project.exit_code(result, plan.workflow)
+        code = record.settle(code or project.exit_code(result, plan.workflow))
         code = record.end(reports.write(call, project.root, plan, result, code) if reports else code)
     text = json_report(result, code) if call.json else _said(call, plan, result, report)
     blank = [("", "")] if _is_for_people(call) and text else []

@@ -27,12 +27,15 @@ class Disk:
         self._thread: threading.Thread | None = None
 
     def request(self, file: Path) -> None:
-        """Begin to bring to the disk what was written to a file until now."""
+        """Begin to bring to the disk what was written to a file until now.
+
+        Where the system gives no thread, the caller waits for the disk.
+        """
         with self._changed:
+            if self._thread is None and not self._start():
+                self._failure = self._failure or _bring({file})
+                return
             self._waiting.add(file)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="lok-disk", daemon=True)
-                self._thread.start()
             self._changed.notify_all()
 
     def wait(self) -> None:
@@ -56,6 +59,15 @@ class Disk:
             if thread is not None:
                 thread.join()
 
+    def _start(self) -> bool:
+        thread = threading.Thread(target=self._run, name="lok-disk", daemon=True)
+        self._thread = thread
+        try:
+            thread.start()
+        except (RuntimeError, MemoryError):
+            self._thread = None
+        return self._thread is not None
+
     def _run(self) -> None:
         me = threading.current_thread()
         while True:
@@ -65,21 +77,27 @@ class Disk:
                     return
                 files, self._waiting = self._waiting, set()
                 self._busy = True
-            failure = None
             began = time.monotonic()
-            for file in files:
-                try:
-                    _sync(file)
-                except FileNotFoundError:  # whoever removed it keeps nothing
-                    continue
-                except OSError as refused:
-                    failure = refused
+            failure = _bring(files)
             with self._changed:
                 self._busy = False
                 self._failure = self._failure or failure
                 self._changed.notify_all()
                 pause = min(_PAUSE * (time.monotonic() - began), _LONGEST_PAUSE)
                 self._changed.wait_for(lambda: self._hurried or self._thread is not me, pause)
+
+
+def _bring(files: set[Path]) -> OSError | None:
+    """Bring the files to the disk; one of the refusals, if there is any."""
+    failure = None
+    for file in files:
+        try:
+            _sync(file)
+        except FileNotFoundError:  # whoever removed it keeps nothing
+            continue
+        except OSError as refused:
+            failure = refused
+    return failure
 
 
 def _sync(path: Path) -> None:

@@ -46,18 +46,13 @@ class ReportFile:
         if not path:
             raise UsageError(f"the report {text!r} has no path", hint=f"write {kind}=FILE")
         file = directory / os.path.expanduser(path)  # noqa: PTH111 - Path's raises for an unknown user
-        if not is_device(file):
-            file = Path(os.path.realpath(file))
-        if file.is_dir():
-            raise UsageError(f"the report {text!r} names a directory", hint="name a file in it")
-        if not file.parent.is_dir():
+        try:
+            return cls(kind=kind, path=_writable(file, text))
+        except OSError as refused:
             raise UsageError(
-                f"the report {text!r}: there is no directory {file.parent}", hint="make it first"
-            )
-        writable = file if is_device(file) else file.parent
-        if not os.access(writable, os.W_OK):
-            raise UsageError(f"the report {text!r} cannot be written: {writable} is not writable")
-        return cls(kind=kind, path=file)
+                f"the report {text!r} cannot be written: {refused.strerror or refused}",
+                hint="name a file that can be made",
+            ) from refused
 
     def remove_old(self) -> None:
         """Remove the file of an earlier run, which says nothing about this one; UsageError if that fails.
@@ -112,6 +107,20 @@ class Unwritten:
 
     text: str
     fails: bool
+
+
+def _writable(file: Path, text: str) -> Path:
+    """The file where it really is; UsageError if it cannot be written, OSError if it cannot be at all."""
+    if not is_device(file):
+        file = Path(os.path.realpath(file))
+    if file.is_dir():
+        raise UsageError(f"the report {text!r} names a directory", hint="name a file in it")
+    if not file.parent.is_dir():
+        raise UsageError(f"the report {text!r}: there is no directory {file.parent}", hint="make it first")
+    writable = file if is_device(file) else file.parent
+    if not os.access(writable, os.W_OK):
+        raise UsageError(f"the report {text!r} cannot be written: {writable} is not writable")
+    return file
 
 
 def report_files(

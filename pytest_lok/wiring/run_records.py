@@ -68,6 +68,12 @@ class RunRecorder:
         """Record an event."""
         self._write(lambda: self._journal.append(event))
 
+    def settle(self, exit_code: int) -> int:
+        """Bring what is recorded to the disk; the code to report, 3 for a 0 whose record is not whole."""
+        self._write(self._disk.close)
+        self._write(self._directory.path.stat)
+        return exit_code or (0 if self.failure is None else 3)
+
     def end(self, exit_code: int) -> int:
         """End the record with this exit code; the code to exit with, 3 for a 0 whose record is not whole."""
         self._write(self._disk.close)
@@ -80,7 +86,7 @@ class RunRecorder:
         self._journal.close()
         self._directory.close()
 
-    def _write(self, write: Callable[[], None]) -> None:
+    def _write(self, write: Callable[[], object]) -> None:
         # after a first failure nothing is added: a line behind a cut one would not be read
         if self.failure is None:
             try:
