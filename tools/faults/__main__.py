@@ -1,8 +1,8 @@
 """`python -m tools.faults [WORD...]`: the matrix fault x surface; the words are names or rows of faults.
 
-Each fault is tried by a real `lok run` and a real session of pytest. The exit code is 1 if a surface said yes
-of work that was not done, and also for a hang, half a file, a process that is left, a stack trace of ours, and
-a fault that was not met.
+Each fault is tried by a real `lok run` and a real session of pytest. The exit code is 1 if a surface
+said yes of work that was not done, and also for a hang, half a file, a process that is left, a stack
+trace of ours, and a fault that was not met.
 """
 
 from __future__ import annotations

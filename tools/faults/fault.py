@@ -33,12 +33,13 @@ class Hope(enum.Enum):
 class Fault:
     """One fault of a row of docs/reliability.md.
 
-    ``sign`` is what both commands print where the fault has met them, as a regular expression. ``top`` are keys
-    of the workflow, ``ask`` those of its question, ``work`` the command that follows, ``keys`` what else that step
-    says. ``rules`` are those of the fake server, ``settings`` is the text of ``lok.toml``. ``around`` is shell text
-    that runs ``"$@"``. ``signals`` come one after the other once the work has begun. ``before`` prepares the project; a text
-    that it returns says why the fault cannot be tried here. ``earlier_run``: a run before has a damaged record.
-    ``yesterday``: green reports lie there before.
+    ``sign`` is what both commands print where the fault has met them, as a regular expression. ``top``
+    are keys of the workflow, ``ask`` those of its question, ``work`` the command that follows, ``keys``
+    what else that step says. ``rules`` are those of the fake server, ``settings`` is the text of
+    ``lok.toml``. ``around`` is shell text that runs ``"$@"``. ``signals`` come one after the other once
+    the work has begun. ``before`` prepares the project; a text that it returns says why the fault cannot
+    be tried here. ``earlier_run``: a run before has a damaged record. ``yesterday``: green reports lie
+    there before.
     """
 
     name: str
