@@ -97,14 +97,16 @@ def allowed(
         elif count.usual > budget.calls:
             yield f"calls: {budget.calls:,} of {count.usual:,} questions, then the run ends"
         elif count.most > budget.calls:
-            yield f"calls: all {count.usual} questions, and {budget.calls - count.usual} that ask again"
+            more = budget.calls - count.usual
+            again = f"{more or 'none'} that ask{'s' if more == 1 else ''} again"
+            yield f"calls: all {count.usual:,} questions, and {again}"
         else:
             yield "calls: all questions"
     if budget.tokens is not None:
         fits = "within" if estimate.tokens <= budget.tokens else "more than"
         yield f"tokens: the estimate is {fits} the limit"
     if budget.usd is not None and estimate.unpriced:
-        names = ", ".join(estimate.unpriced)
+        names = " or ".join(estimate.unpriced)
         yield f"usd: nobody knows; the run ends if {names} does not say what an answer costs"
     elif budget.usd is not None:
         fits = "within" if estimate.cost_usd <= budget.usd else "more than"

@@ -170,7 +170,7 @@ OPEN = ForEach(expression=Condition.parse_value("arg.list", VisibleNames(argumen
             "  usd: nobody knows; the run ends if b does not say what an answer costs",
         ]),
         (planned([CHEAP, CHEAP]), Budget(usd=0.1, tokens=1_200, calls=3), [
-            "  calls: all 2 questions, and 1 that ask again",
+            "  calls: all 2 questions, and 1 that asks again",
             "  tokens: the estimate is within the limit",
             "  usd: the estimate is more than the limit",
         ]),
@@ -180,6 +180,7 @@ OPEN = ForEach(expression=Condition.parse_value("arg.list", VisibleNames(argumen
             "  usd: the estimate is within the limit",
         ]),
         (planned([CHEAP, CHEAP]), Budget(calls=4), ["  calls: all questions"]),
+        (planned([CHEAP, CHEAP]), Budget(calls=2), ["  calls: all 2 questions, and none that ask again"]),
         (planned([CHEAP], known=False, for_each=OPEN), Budget(calls=500), [
             "Estimate: none, for nobody knows yet what is asked.",
             "  not in it: the items of s",
