@@ -53,7 +53,8 @@ async def with_carried(execution: StepExecution, own: _StepOutcome) -> _StepOutc
         return own
     asked = None if prior.state is None else _files_asked(execution, prior.state)
     if prior.state is None or asked is None:
-        execution.reviewed = f"the whole change was asked about: {prior.why or 'no step parts it'}"
+        why = prior.why if prior.state is None else "no step parts it"
+        execution.reviewed = f"the whole change was asked about{why and ': '}{why}"
         return own
     before = prior.state.steps[execution.step.name]
     carried = [it for it in before.findings if it.path not in asked]
