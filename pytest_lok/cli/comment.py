@@ -1,4 +1,4 @@
-"""``lok comment RUN --pr N``: what a recorded run came to, as comments on a pull request or merge request."""
+"""``lok comment [RUN] --pr N``: what a recorded run came to, as comments on a pull request."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from pytest_lok.cli.forge import known_answers
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
+from pytest_lok.cli.recorded import run_argument
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import LokError, UsageError
 
@@ -49,7 +50,7 @@ def _comment(run: str, pr: str, repo: str, forge: str, commit: str, limit: int, 
     project = call.project()
     recorded = reported_runs(project.all_runs.find(run, note=call.terminal.note))
     if not recorded:
-        raise UsageError(f"{run} has no run that can be read")
+        raise UsageError(f"the record {run or 'of the newest run'} holds no run")
     state = _state(call, len(recorded))
     there = review_at(project.root, call.environ, pr, repo, forge)
     diff, head = there.diff(), there.head()
@@ -218,7 +219,7 @@ command = OptionsCommand(
     "comment",
     callback=known_answers(_comment),
     params=[
-        click.Argument(["run"]),
+        run_argument(),
         click.Option(
             ["--pr"], required=True, metavar="N|URL", help="The pull request (merge request) to comment on."
         ),
@@ -251,10 +252,10 @@ command = OptionsCommand(
     help="""Write what a recorded run came to on a pull request: one comment per workflow, which the next run
     updates, and a comment on the line of each finding that blocks or may block.
 
-    GitHub is asked by `gh`, GitLab by `glab`; nobody asks a model. RUN is the name of a directory below
-    .lok/runs, or its path. Only comments that are our own by their author are updated. A finding that is
-    gone has its comment resolved, one that somebody has answered is not repeated. If the pull request has
-    another commit now than the run has judged, nothing is written.
+    GitHub is asked by `gh`, GitLab by `glab`; nobody asks a model. RUN is an id (`lok runs`), the beginning
+    of one, `last` (the default), or the path of a record. Only comments that are our own by their author are
+    updated. A finding that is gone has its comment resolved, one that somebody has answered is not repeated.
+    If the pull request has another commit now than the run has judged, nothing is written.
 
     \b
     Exit codes:  0  all is written, or --dry-run has shown it

@@ -8,6 +8,7 @@ import click
 
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
+from pytest_lok.cli.recorded import RunType
 from pytest_lok.errors import LokError, PlanError, SettingsError, UsageError, WorkflowError
 
 if TYPE_CHECKING:
@@ -101,7 +102,11 @@ command = OptionsCommand(
     params=[
         click.Argument(["fingerprint"]),
         click.Option(
-            ["--run"], default="", metavar="RUN", help="Look in this run.  [default: the newest that has it]"
+            ["--run"],
+            default="",
+            type=RunType(),
+            metavar="RUN",
+            help="Look in this run.  [default: the newest that has it]",
         ),
     ],
     accepts=("reason", "until", "author", "json", "output", *COMMON_OPTIONS),

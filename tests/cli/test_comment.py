@@ -144,6 +144,12 @@ def test_the_record_knows_which_commit_was_judged(hub: Site) -> None:
     assert hub.comment(hub.run(reported(1), head="d" * 40), commit="").code == 3
 
 
+def test_the_newest_run_is_meant_where_none_is_named(hub: Site) -> None:
+    hub.run(reported(1), head=HEAD)
+    assert hub.project.lok("comment", "--pr", "12").code == 0
+    assert hub.lines() == [(1, False)]
+
+
 def test_without_a_commit_no_line_is_meant(hub: Site) -> None:
     assert hub.comment(hub.run(reported(1)), commit="").code == 0
     assert hub.lines() == []
