@@ -43,8 +43,9 @@ STEP = "configuration"
 # of hidden files, those that decide nothing about a change
 _HARMLESS = late_regex(
     r"(.*/)?\.(gitignore|editorconfig|mailmap|git-blame-ignore-revs|python-version|nvmrc)"
-    r"|\.github/(issue_template|pull_request_template|discussion_template)(/.*|\.md)"
-    r"|\.github/(funding|dependabot|release)\.ya?ml|\.github/[a-z_-]+\.md"
+    r"|\.github/(issue|pull_request|discussion)_template(/[^./][^/]*\.(md|ya?ml)|\.md)"
+    r"|\.github/(funding|dependabot|release)\.ya?ml"
+    r"|\.github/(changelog|code[_-]of[_-]conduct|contributing|governance|readme|security|support)\.md"
 )
 _ACTION = late_regex(r"(.*/)?action\.ya?ml|\.?ci/.*")
 _TABLES: Mapping[str, Callable[[str], Any]] = {
@@ -60,6 +61,7 @@ _IMPORTED = words("""
     pydantic pygments pytest pytest_lok referencing regex rich rpds setuptools sniffio tomli tomli_w
     typing_extensions wheel xdist yaml
 """)
+_MODULE_ENDINGS = (".py", ".so", ".pyd")
 _SHADOWED = (_IMPORTED | sys.stdlib_module_names) - words("antigravity test this")
 
 
@@ -91,7 +93,9 @@ def decision_of(file: ChangedFile) -> str | None:
     if name.startswith(".lok/"):
         return "lok reads it: workflows, the baseline, recorded answers"
     if _HARMLESS.fullmatch(name):
-        return None
+        # orders for agents are obeyed in every directory, also in one whose files are read by people
+        own_name = name.rpartition("/")[2]
+        return None if own_name.startswith(".") else decides_about_changes(own_name)
     if _ACTION.fullmatch(name):
         return "a CI service runs it"
     return decides_about_changes(file.path) or _shadowing(file)
@@ -155,8 +159,11 @@ def _shadowing(file: ChangedFile) -> str | None:
     if file.mode_before or not file.mode_after:
         return None
     first, _, rest = (file.shown or file.path).partition("/")
-    module = first.removesuffix(".py") if not rest and first.endswith(".py") else first if rest else ""
-    if fold_name(module) not in _SHADOWED or (rest and not rest.endswith(".py")):
+    if not fold_name(rest or first).endswith(_MODULE_ENDINGS):
+        return None
+    # `x.cpython-313-darwin.so` and `x.abi3.so` are the module x
+    module = first if rest else first.partition(".")[0]
+    if fold_name(module) not in _SHADOWED:
         return None
     return f"a module `{module}` here is imported instead of the one that is installed"
 

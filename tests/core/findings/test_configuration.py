@@ -60,6 +60,14 @@ LOK = '[tool.lok.defaults]\nbackend = "a"\n'
         ("src/app.py", "a", "b", False),
         (".github/ISSUE_TEMPLATE/bug.md", None, "x", False),
         (".github/dependabot.yml", None, "x", False),
+        (".github/SECURITY.md", None, "x", False),
+        (".github/copilot-instructions.md", None, "x", True),
+        (".github/Agents.md", None, "x", True),
+        (".github/orders.md", None, "x", True),
+        (".github/ISSUE_TEMPLATE/AGENTS.md", None, "x", True),
+        (".github/PULL_REQUEST_TEMPLATE/conftest.py", None, "x", True),
+        (".github/ISSUE_TEMPLATE/.claude/settings.json", None, "x", True),
+        (".github/ISSUE_TEMPLATE/.cursorrules", None, "x", True),
         (".github/workflows/dependabot.yml", None, "x", True),
         (".gitignore", None, "x", False),
         ("sub/.gitattributes", None, "x", True),
@@ -72,6 +80,11 @@ def test_by_name_and_by_tables(path: str, before: str | None, after: str | None,
 def test_a_module_shadows_only_as_a_new_one_at_the_root_of_the_project() -> None:
     assert decision_in(changed("jinja2.py", None, ""))
     assert decision_in(changed("Json/__init__.py", None, ""))
+    assert decision_in(changed("jinja2.abi3.so", None, ""))
+    assert decision_in(changed("JSON.cpython-313-x86_64-linux-gnu.so", None, ""))
+    assert decision_in(changed("yaml/__init__.pyd", None, ""))
+    assert decision_in(changed("app.abi3.so", None, "")) is None
+    assert decision_in(changed("json.txt", None, "")) is None
     assert decision_in(changed("jinja2.py", "", "x")) is None
     assert decision_in(changed("src/jinja2.py", None, "")) is None
     assert decision_in(changed("json/data.txt", None, "")) is None
