@@ -9,9 +9,13 @@ from datetime import date, timedelta
 from pytest_lok.core.edits.protected_names import BASELINE
 from pytest_lok.core.results import Finding, Json
 from pytest_lok.core.text.truncation import one_line
+from pytest_lok.core.text.words import words
 from pytest_lok.dataclass import dataclass
 
-_MEANT_AS_UNTIL = frozenset({"expires", "expiry", "expires_at", "expires_on", "expiration", "valid_until"})
+_MEANT_AS_UNTIL = words(
+    "end ends endson enddate expire expires expiry expiresat expireson expiration until untill validuntil"
+)
+"""Keys without case, `-` and `_` that people write for `until`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +135,7 @@ def _entry(finding: Finding) -> dict[str, Json]:
 def _entries(text: str) -> dict[str, Sequence[dict[str, Json]]]:
     """The entries of a file by their fingerprint, in the order of the file."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{BASELINE} is not JSON: {error}") from None
     entries = document.get("findings") if isinstance(document, dict) else None
@@ -146,13 +150,26 @@ def _entries(text: str) -> dict[str, Sequence[dict[str, Json]]]:
     return {**found}
 
 
+def _without_repeats(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    """An object of the file; ValueError where a key stands in it twice: nobody knows which counts."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands there twice")
+    return found
+
+
+def _plain(key: str) -> str:
+    return key.casefold().replace("-", "").replace("_", "").replace(" ", "")
+
+
 def _check(number: int, entry: Mapping[str, Json]) -> None:
     """ValueError where a key that counts is not as it should be."""
     count = entry.get("count", 1)
     if type(count) is not int or count < 1:
         raise ValueError(f"{BASELINE}: the count of entry {number} is no number from 1")
     # a day that nobody looks at would let the finding pass for ever
-    if wrong := sorted(_MEANT_AS_UNTIL.intersection(entry)):
+    if wrong := sorted(key for key in entry if key != "until" and _plain(key) in _MEANT_AS_UNTIL):
         raise ValueError(f'{BASELINE}: entry {number} has the key {wrong[0]!r}; the last day is "until"')
     if "until" in entry:
         try:

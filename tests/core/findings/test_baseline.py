@@ -113,6 +113,13 @@ def test_nothing_counts_but_what_somebody_accepted_until_today_or_later(
         ('{"findings": [{"fingerprint": "a", "until": null}]}', "the until of entry 1"),
         ('{"findings": [{"fingerprint": "a", "until": "20991231"}]}', "the until of entry 1"),
         ('{"findings": [{"fingerprint": "a", "expires": "2020-01-01"}]}', 'the last day is "until"'),
+        ('{"findings": [{"fingerprint": "a", "Until": "2020-01-01"}]}', 'the last day is "until"'),
+        ('{"findings": [{"fingerprint": "a", "valid-until": "2020-01-01"}]}', 'the last day is "until"'),
+        (
+            '{"findings": [{"fingerprint": "a", "until": "2020-01-01", "until": "2099-01-01"}]}',
+            "'until' stands there twice",
+        ),
+        ('{"findings": [], "findings": [{"fingerprint": "a"}]}', "'findings' stands there twice"),
     ],
 )
 def test_a_broken_baseline_accepts_nothing(text: str, why: str) -> None:
