@@ -54,7 +54,7 @@ def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         inner.map(lambda it: f"echo `{it}`" if "`" not in it else it),
         inner.map(lambda it: f"X=$({it})"),
         inner.map(lambda it: f"echo '{it}'" if "'" not in it else it),
-        inner.map(lambda it: f"# {it}" if "\n" not in it else it),
+        inner.map(lambda it: f"# {it}\n:" if "\n" not in it else it),  # the end of a line ends it
         inner.map(lambda it: f"cat <<'EOF'\n{it}\nEOF\n" if "EOF" not in it else it),
         inner.map(lambda it: f"cat <<EOF\n$({it})\nEOF\n" if "EOF" not in it else it),
         inner.map(lambda it: f"f() {{ {it}\n}}\nf"),
@@ -133,7 +133,9 @@ def test_what_is_taken_runs_nothing_of_the_change(text: str) -> None:
 @settings(max_examples=examples(40))
 @given(st.recursive(st.sampled_from(READING), grown, max_leaves=3))
 def test_what_only_reads_is_taken(text: str) -> None:
-    assert taken(text), text
+    understood = subprocess.run(["sh", "-n", "-c", text], capture_output=True, check=False)
+    # a text that begins a line with `|`, for one, is none of a shell
+    assert taken(text) or understood.returncode, text
 
 
 def test_the_canaries_sing() -> None:
