@@ -85,7 +85,7 @@ def tried(fault: Fault, *, conftest: str = "") -> Tried:
         if why := fault.before(project):
             return Tried(fault=fault, said={}, proofs={}, skipped=why)
         token = secrets.token_hex(8)
-        environ = {**_environ(Path(name), token), **fault.environ}
+        environ = {**environment(Path(name), token), **fault.environ}
         if fault.earlier_run:
             _yesterday(project, fault)
             _run(project, LOK, Fault(name="earlier", row=""), environ)
@@ -104,7 +104,7 @@ def tried(fault: Fault, *, conftest: str = "") -> Tried:
             said |= dict(zip(SURFACES[at : at + 3], reports, strict=True))
             proofs[command] = _proof(project)
             texts.append(text)
-        return Tried(fault=fault, said=said, proofs=proofs, left=tuple(_alive(token)), texts=tuple(texts))
+        return Tried(fault=fault, said=said, proofs=proofs, left=tuple(alive(token)), texts=tuple(texts))
 
 
 ANSWER = {"reply": WORD, "usage": {"input": 3, "output": 3}}
@@ -124,7 +124,8 @@ def _pytest(fault: Fault) -> tuple[str, ...]:
     )
 
 
-def _environ(home: Path, token: str) -> dict[str, str]:
+def environment(home: Path, token: str) -> dict[str, str]:
+    """What a command sees of the environment; everything that it starts bears the token."""
     (home / "home").mkdir()
     (home / "tmp").mkdir()
     return {
@@ -194,7 +195,7 @@ def _run(
         return code, out.read().decode(errors="replace")
 
 
-def _alive(token: str) -> list[str]:
+def alive(token: str) -> list[str]:
     """Processes that a run has left, known by their environment; they have some seconds to end."""
     for _ in range(100):
         found = dict(_bearing(token))
