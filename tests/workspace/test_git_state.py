@@ -82,6 +82,20 @@ def test_every_change_is_another_state(repo: Path, change: str) -> None:
     assert state(repo) == after
 
 
+@pytest.mark.parametrize("flag", ["--skip-worktree", "--assume-unchanged"])
+@pytest.mark.parametrize("name", ["a.txt", "sub/b c.txt"])
+def test_a_file_that_git_is_told_not_to_look_at_counts(repo: Path, flag: str, name: str) -> None:
+    git(repo, "update-index", flag, name)
+    seen = {state(repo), state(repo / "sub")}
+    assert len(seen) == 1
+    for text in ("x", "y"):
+        (repo / name).write_text(text)
+        seen.add(state(repo))
+    (repo / name).unlink()
+    seen.add(state(repo))
+    assert (len(seen), None in seen) == (4, False)
+
+
 def test_a_changed_file_that_changes_again_is_another_state(repo: Path) -> None:
     seen = set()
     for text in ("x", "y", "z"):
