@@ -30,13 +30,9 @@ class RunReview:
     prior: PriorReview | None = None
 
     def world(self) -> World:
-        """The world of the run, whose commands are told what was reviewed."""
-        if self.prior is None:
-            return replace(self.project.world(), dry_run=self.call.options.dry_run)
-        from pytest_lok.wiring.reviewed import asks_less
-
-        made = asks_less(self.project, self.prior).world()
-        return replace(made, prior=self.prior, dry_run=self.call.options.dry_run)
+        """The world of the run, which knows what was reviewed."""
+        made = replace(self.project.world(), dry_run=self.call.options.dry_run)
+        return replace(made, prior=self.prior) if self.prior else made
 
     def executed(self, run: Callable[[World], tuple[RunResult, int]], world: World) -> tuple[RunResult, int]:
         """What the run comes to, with the state for the next one kept.

@@ -31,6 +31,11 @@ WHOLE_CHANGE = "the whole change has to be asked about: "
 def require_whole(execution: StepExecution) -> None:
     """StepUnableError where the step is shown a part of the change, and the part does not do for it."""
     state = execution.context.world.prior.state
+    for name, since in _shown_since(execution):
+        # a result that was kept of another run may show less than this one knows of
+        if state is None or since != state.head:
+            said = f"step {name} shows what changed since {since[:12]}, which this run does not know of"
+            raise StepUnableError(f"{WHOLE_CHANGE}{said}", hint="run it anew, and keep nothing")
     if state is None or _files_asked(execution, state) is None:
         return
     step = execution.step
@@ -117,6 +122,15 @@ def _files_asked(execution: StepExecution, state: ReviewedState) -> frozenset[st
     """The files that the step is shown anew; None where it is shown the whole change, or nothing of it."""
     shown = list(_parted(execution, state))
     return frozenset.intersection(*shown) if shown else None
+
+
+def _shown_since(execution: StepExecution) -> Iterator[tuple[str, str]]:
+    """The steps below this one that show a part of the change, each with the commit since which."""
+    context = execution.context
+    for name in needed_by(context.plan.steps, execution.step.name):
+        result = context.results.get(name)
+        if result and isinstance(result.data, dict) and {"since", "asked", "parts"} <= result.data.keys():
+            yield name, str(result.data["since"])
 
 
 def _parted(execution: StepExecution, state: ReviewedState) -> Iterator[frozenset[str]]:

@@ -6,8 +6,10 @@ import posixpath
 import re
 import shlex
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_lok.core.findings.prior import REVIEWED
 from pytest_lok.core.shell.compiler import ShellCommand, ShellTemplate
 from pytest_lok.core.templates.scope import output_cut_error
 from pytest_lok.core.workflow.model import Format, Shell
@@ -50,6 +52,8 @@ async def run_shell(execution: StepExecution, action: Shell) -> None:
         texts,
         lambda scope: command_of(action, scope, context.world),
     )
+    if context.world.prior.state is not None:
+        command = _told_what_was_reviewed(execution, command)
     if step.output_format is Format.FINDINGS:
         await check_material(execution, action.stdin)
 
@@ -127,6 +131,19 @@ async def _run_limited(execution: StepExecution, command: CommandSpec) -> Comple
     execution.begin()
     with time_limit(execution.context.timeout_of(execution.step)):
         return await execution.context.world.shell.run(command)
+
+
+def _told_what_was_reviewed(execution: StepExecution, command: CommandSpec) -> CommandSpec:
+    """The command; `lok parts` is told which commit was reviewed where the engine reads what it prints.
+
+    No other command is told: what it left out nobody would know.
+    """
+    state = execution.context.world.prior.state
+    own = (*OWN_COMMAND, "parts")
+    read = execution.step.output_format is Format.JSON and execution.loop is None
+    if state is None or not read or command.argv[: len(own)] != own:
+        return command
+    return replace(command, env={**command.env, REVIEWED: state.head})
 
 
 def missing_program(name: str, *, output: str = "", cut: bool = False) -> StepUnableError:

@@ -62,7 +62,7 @@ class Project:
     ``record`` says which answers are recorded ones (None: none are), ``cached`` whether answers may come out
     of the cache, ``trusted`` whether the project's own settings may say what is run and where questions go.
     ``since`` is when the project was opened, in seconds since the epoch. ``judged`` is the tree that its
-    workflows run in, None = its own. ``reviewed`` is the commit up to which a change was reviewed, "" = none.
+    workflows run in, None = its own.
     ``shared`` is what its worlds share, also with those of a ``dataclasses.replace`` of this.
     """
 
@@ -75,7 +75,6 @@ class Project:
     cached: bool = False
     trusted: bool = True
     judged: JudgedChange | None = None
-    reviewed: str = ""
     since: float = field(default_factory=time.time, repr=False, compare=False)
 
     @classmethod
@@ -275,9 +274,7 @@ class Project:
         made = self._backends if backends is None else backends
         judged = self.judged
         root, commands = (judged.root, judged.commands) if judged else (self.root, None)
-        world = make_world(
-            root, self.settings, self.environ, self.shared, made, commands=commands, reviewed=self.reviewed
-        )
+        world = make_world(root, self.settings, self.environ, self.shared, made, commands=commands)
         return replace(world, remedy=judged.remedy) if judged else world
 
     @property

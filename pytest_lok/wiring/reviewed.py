@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.findings.prior import PriorReview, ReviewedState
@@ -119,11 +118,6 @@ class ReviewOfChange:
             "the choice of steps": _digest(sorted(step.name for step in self.plan.steps)),
             "a backend or its model": _digest(backends),
         }
-
-
-def asks_less(project: Project, prior: PriorReview) -> Project:
-    """The project whose commands are told what was reviewed."""
-    return replace(project, reviewed=prior.state.head if prior.state else "")
 
 
 def why_not_enough(result: RunResult, prior: PriorReview) -> str:

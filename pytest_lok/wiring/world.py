@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from pytest_lok.backends.cli.environment import search_path
 from pytest_lok.core.asking.pricing import Price
-from pytest_lok.core.findings.prior import REVIEWED
 from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
 from pytest_lok.engine.ports import Backend, Limits, World
 from pytest_lok.errors import UsageError
@@ -37,7 +36,6 @@ def make_world(
     backends: BackendFactory | Mapping[str, Backend],
     *,
     commands: Mapping[str, str] | None = None,
-    reviewed: str = "",
 ) -> World:
     """The world of the project at ``root``. Nothing is started or connected by making one.
 
@@ -47,7 +45,7 @@ def make_world(
     defaults = settings.defaults
     recorded = isinstance(backends, BackendFactory) and backends.record is not None
     visible = environ if commands is None else commands
-    seen = child_environment(settings, visible) | ({REVIEWED: reviewed} if reviewed else {})
+    seen = child_environment(settings, visible)
     # backends are looked for in absolute directories alone: a relative one lies in the checkout
     tools = shared.launcher(root, {**seen, "PATH": search_path(visible)})
     return World(

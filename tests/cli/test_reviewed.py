@@ -199,6 +199,27 @@ def test_a_step_that_judges_otherwise_is_shown_the_whole_change(change: Reviewed
     assert "BUG a" in change.prompts(done)
 
 
+def test_a_command_whose_parts_nobody_could_tell_from_the_whole_is_told_nothing(change: Reviewed) -> None:
+    for number, parts in enumerate((
+        'shell = "lok parts --change branch"\noutput_format = "json"',
+        'argv = ["sh", "-c", "lok parts --change branch"]\noutput_format = "json"',
+        'shell = "echo ${LOK_REVIEWED:-nothing} >&2; lok parts --change branch"\noutput_format = "json"',
+    )):  # fmt: skip
+        before = WORKFLOW.replace(
+            'argv = ["lok", "parts", "--change", "branch"]\noutput_format = "json"', parts
+        )
+        assert before != WORKFLOW
+        change.project.workflow("review", before)
+        if not number:
+            change.begin(a__py="1\n")
+        change.commit(a__py="1\nBUG a\n")
+        change.run()
+        change.commit(**{f"b{number}.py": "2\n"})
+        done = change.run()
+        assert change.told(done) == "the whole change was asked about: no step parts it"
+        assert (done.code, change.found(done)) == (1, change.wanted())
+
+
 def test_what_else_a_step_is_given_counts(change: Reviewed) -> None:
     guide = '[[steps]]\nname = "guide"\nshell = "cat guide.md"\n'
     workflow = WORKFLOW.replace("{{ item.text }}", "{{ steps.guide.output }}\\n{{ item.text }}")
