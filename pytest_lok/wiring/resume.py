@@ -38,7 +38,8 @@ def resume_state(store: RunStore, plan: Plan, run: str, again: Collection[str]) 
         found = earlier_run(store, plan.workflow)
         if found is None:
             raise UsageError(
-                f"no run of {plan.workflow.stem} is recorded that has ended", hint="leave --resume out"
+                f"no run of {plan.workflow.stem} is recorded that has ended",
+                hint="; ".join(("leave --resume out", *_not_believed(store))),
             )
     else:
         found = _named(store.find(run), plan.workflow)
@@ -52,6 +53,15 @@ def earlier_run(store: RunStore, workflow: Workflow) -> RecordedRun | None:
             for run in _runs_of(store.read(name), workflow):
                 return run
     return None
+
+
+def _not_believed(store: RunStore) -> Iterator[str]:
+    """Which records are left as they are, and why."""
+    for name in store.names():
+        try:
+            store.read(name)
+        except UnusableRecordError as why:
+            yield f"{name} is not believed, and left as it is: {why.message}"
 
 
 def state_after(store: RunStore, run: RecordedRun, again: Collection[str] = ()) -> ResumeState:

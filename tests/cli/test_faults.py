@@ -81,3 +81,17 @@ def test_a_run_whose_record_is_lost_is_reported_as_one_that_did_not_pass(project
     assert "the record of this run is not whole" in done.err
     call = json.loads(Path("r.sarif").read_text())["runs"][0]["invocations"][0]
     assert (call["executionSuccessful"], call["exitCode"]) == (False, 3)
+
+
+def test_a_record_that_is_damaged_is_named_where_it_was_to_be_gone_on_from(project: Project) -> None:
+    project.workflow("w", "[[steps]]\nname = 's'\nshell = 'echo ran >> ran'\n")
+    assert project.lok("w").code == 0
+    (journal,) = project.root.glob(".lok/runs/*/*.jsonl")
+    data = bytearray(journal.read_bytes())
+    data[len(data) // 2] ^= 1
+    journal.write_bytes(data)
+    done = project.lok("run", "w", "--resume")
+    assert done.code == 2
+    assert f"{journal.parent.name} is not believed, and left as it is: " in " ".join(done.err.split())
+    assert journal.read_bytes() == data
+    assert (project.root / "ran").read_text() == "ran\n"

@@ -173,6 +173,7 @@ DISKS = (
     Fault(name="12 descriptors", row="R10", hope=Hope.PROOF, around='ulimit -n 12; exec "$@"'),
     Fault(
         name="record has a flip",
+        # pytest goes on without it
         row="R21",
         hope=Hope.PROOF,
         earlier_run=True,
