@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.events import BudgetSpent, RecordedStep, ResumeState, RunStarted
@@ -41,9 +42,30 @@ def resume_state(store: RunStore, plan: Plan, run: str, again: Collection[str]) 
                 f"no run of {plan.workflow.stem} is recorded that has ended",
                 hint="; ".join(("leave --resume out", *_not_believed(store))),
             )
-    else:
-        found = _named(store.find(run), plan.workflow)
-    return state_after(store, found, again)
+        return state_after(store, found, again)
+    found = _named(store.find(run), plan.workflow)
+    state = state_after(store, found, again)
+    return replace(state, recorded={**state.recorded, **_effects_since(store, found)})
+
+
+def _effects_since(store: RunStore, run: RecordedRun) -> dict[str, RecordedStep]:
+    """What later runs that went on from this one have recorded of steps with effects that have begun there.
+
+    A run may be named twice, and what it lacks may be done outside since then.
+    """
+    family, found = {run.result.run_id}, dict[str, RecordedStep]()
+    for name in reversed(store.names()):
+        with suppress(UnusableRecordError):
+            for later in _runs_at(store.read(name), run.result.path, run.result.workflow):
+                steps, _, before = _left(later)
+                if before in family:
+                    family.add(later.result.run_id)
+                    found |= {name: it for name, it in steps.items() if it.effects and _begun(it)}
+    return found
+
+
+def _begun(step: RecordedStep) -> bool:
+    return step.stopped or step.result is None or bool(step.result.attempts)
 
 
 def earlier_run(store: RunStore, workflow: Workflow) -> RecordedRun | None:

@@ -160,3 +160,26 @@ def test_a_run_that_was_killed_is_gone_on_from_and_one_that_goes_on_is_not(repos
     assert said["review"] == "kept: what it reads is unchanged"
     assert said["check"] == "again: it had not ended"
     assert Path(repository.root / "gathered").exists()
+
+
+def test_what_a_later_run_has_done_outside_is_not_done_again_from_the_older_one(repository: Project) -> None:
+    flow = """
+[[steps]]
+name = "gather"
+shell = "test -e ../ok"
+[[steps]]
+name = "post"
+depends_on = ["gather"]
+effects = true
+shell = "echo posted >> ../posted"
+"""
+    repository.write("inner/.lok/workflows/p.toml", flow)
+    assert repository.lok("run", "p").code == 1
+    first = repository.lok("runs", "--json").document["runs"][0]["run_id"]
+    (repository.root / "ok").touch()
+    for _ in range(3):
+        assert repository.lok("resume", first).code == 0
+    posted = repository.root / "posted"
+    assert posted.read_text() == "posted\n"
+    assert repository.lok("resume", first, "--again", "post").code == 0
+    assert posted.read_text() == "posted\n" * 2
