@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Generator
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 from xml.etree import ElementTree  # only to build: nothing is parsed here
 
@@ -20,15 +21,23 @@ def is_replaceable(path: Path) -> bool:
 
 
 def remove_old_report(report: Path) -> None:
-    """Remove the JUnit file of an earlier session, or it would be taken for this one's. Links stay."""
+    """Remove the JUnit file of an earlier session, or it would be taken for this one's. Links stay.
+
+    UsageError if that fails, and where no new file can be made: after the session it would be too late.
+    """
     report = report.resolve()
-    if report.exists() and is_replaceable(report):
-        try:
+    doing = "of an earlier session cannot be removed"
+    try:
+        if not is_replaceable(report):
+            return
+        if report.exists():
             report.unlink()
-        except OSError as error:
-            raise pytest.UsageError(
-                f"{report} of an earlier session cannot be removed: {error.strerror}"
-            ) from None
+        doing = "cannot be written"
+        report.parent.mkdir(parents=True, exist_ok=True)  # as pytest does in the end
+        with NamedTemporaryFile(dir=report.parent, prefix="."):
+            pass
+    except OSError as error:
+        raise pytest.UsageError(f"{report} {doing}: {error.strerror}") from None
 
 
 class AtomicLogXML(LogXML):

@@ -195,3 +195,23 @@ def test_a_link_or_a_device_is_written_to_and_left_alone(suite: Suite) -> None:
         written, _ = reader.communicate(timeout=30)
     assert b'name="a"' in written
     assert (suite.root / "pipe.xml").is_fifo()
+
+
+@pytest.mark.parametrize("place", ["file/r.xml", "/proc/no/such/r.xml", "a" * 300])
+def test_a_place_that_no_report_can_be_made_in_is_an_error_before_anything_runs(
+    suite: Suite, place: str
+) -> None:
+    suite.shells("w", a="echo a >> ran")
+    suite.write("file", "")
+    result = suite.run_apart("--lok", f"--junitxml={place}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: *r.xml cannot be written: *" if "/" in place else "ERROR: *: File name too long"]
+    )
+    assert suite.ran() == []
+
+
+def test_a_report_makes_its_directories(suite: Suite) -> None:
+    suite.shells("w", a="true")
+    assert suite.run_apart("--lok", "--junitxml=some/where/r.xml").ret == 0
+    assert [it.name for it in (suite.root / "some/where").iterdir()] == ["r.xml"]

@@ -168,7 +168,7 @@ DISKS = (
     ),
     _disk("HOME is read-only", "R9", "", _read_only('"$HOME"')),
     _disk("TMPDIR is read-only", "R9", "", _read_only('"$TMPDIR"')),
-    Fault(name="report into nothing", row="R9", sign="no/such|r.xml", report="/proc/no/such/r.xml"),
+    Fault(name="report into nothing", row="R9", sign="no/such", report="/proc/no/such/r.xml"),
     Fault(name="32 descriptors", row="R10", hope=Hope.PROOF, around='ulimit -n 32; exec "$@"'),
     Fault(name="12 descriptors", row="R10", hope=Hope.PROOF, around='ulimit -n 12; exec "$@"'),
     Fault(
