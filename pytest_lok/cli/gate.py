@@ -164,8 +164,10 @@ def _judge(call: Invocation, project: Project, plan: Plan, judged: JudgedProject
     from pytest_lok.core.workflow.model import UntrustedChanges
 
     if not judged.changed:
-        same = "nothing is staged" if call.options.staged else f"{judged.head[:12]} changes nothing"
+        same = f"{judged.head[:12]} changes nothing"
         hint = f"name the commit that is to be judged, --head ID; the base is {judged.base[:12]}"
+        if call.options.staged:
+            same, hint = "nothing is staged", "stage it with git add; without --staged a commit is judged"
         raise StepUnableError(f"{same}, so there is nothing to judge", hint=hint)
     _refuse_links(call, project)
     if not (call.options.quiet or call.options.json):

@@ -121,6 +121,9 @@ class RootCommand(WorkflowGroup):
             # a verb may be meant as well as a workflow
             close = did_you_mean(name, VERBS, spelled="`lok {}`")
             hint = f"{close} {unknown.hint}" if close else unknown.hint
+            if close and unknown.hint.startswith("did you mean"):
+                workflow, _, there = unknown.hint.partition("? ")
+                hint = f"{workflow} or {close.removeprefix('did you mean ')} {there}"
             raise UsageError(unknown.message, hint=hint) from unknown
 
 

@@ -32,9 +32,8 @@ def resume_state(store: RunStore, plan: Plan, run: str, again: Collection[str]) 
     names = [step.name for step in plan.workflow.steps]
     for name in again:
         if name not in names:
-            raise UsageError(
-                f"workflow {plan.workflow.stem!r} has no step {name!r}", hint=did_you_mean(name, names)
-            )
+            hint = did_you_mean(name, names) or f"it has: {', '.join(names)}"
+            raise UsageError(f"workflow {plan.workflow.stem!r} has no step {name!r}", hint=hint)
     if run == NEWEST:
         found = earlier_run(store, plan.workflow)
         if found is None:

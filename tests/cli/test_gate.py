@@ -375,6 +375,10 @@ def test_where_nothing_has_changed_there_is_no_verdict(changes: Changes) -> None
     for words in (["--base", "main"], ["--base", "main", "--head", "main"], ["--staged"]):
         unable = changes.project.lok("gate", "first", *words)
         assert (unable.code, "so there is nothing to judge" in unable.err) == (3, True), unable.err
+        assert ("git add" in unable.err, "--head ID" in unable.err) == (
+            words == ["--staged"],
+            "--base" in words,
+        )
     assert changes.project.lok("gate", "first", "--base", "main", "--help").code == 0
     for name in ("base", "head"):
         empty = changes.project.lok("gate", "first", f"--{name}", "")

@@ -125,6 +125,8 @@ def test_a_step_that_is_not_there_cannot_run_again(repository: Project) -> None:
     repository.lok("w")
     done = repository.lok("resume", "--again", "chek")
     assert (done.code, "did you mean `check`" in done.err) == (2, True)
+    done = repository.lok("resume", "--again", "nowhere")
+    assert (done.code, "hint: it has: gather, " in done.err) == (2, True), done.err
 
 
 def test_a_run_of_something_else_is_no_run_to_go_on_from(repository: Project) -> None:

@@ -116,10 +116,12 @@ def test_a_verb_wins_over_a_workflow_of_its_name(project: Project) -> None:
 
 def test_an_unknown_name_gets_a_suggestion_from_verbs_and_workflows(project: Project) -> None:
     project.workflow("review", TWO)
+    project.workflow("first", TWO)
     for args, meant in (
         (("doktor",), "`lok doctor`"),
         (("reviw",), "'review'"),
         (("run", "reviw"), "'review'"),
+        (("frist",), "'first' or `lok trust`"),
     ):
         done = project.lok(*args)
         assert (done.code, done.out) == (2, "")
