@@ -156,11 +156,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     early_config.add_cleanup(UnrewrittenModules.remove)
     _remember_typed_options(early_config)
     report = getattr(early_config.known_args_namespace, "xmlpath", None)
-    if report and _has_workflows(early_config):
-        from pytest_lok.plugin.junit import remove_old_report
+    try:
+        if report and _has_workflows(early_config):
+            from pytest_lok.plugin.junit import remove_old_report
 
-        remove_old_report(Path(os.path.expandvars(report)).expanduser())
-    _remove_old_reports(early_config)
+            remove_old_report(Path(os.path.expandvars(report)).expanduser())
+    finally:
+        _remove_old_reports(early_config)
     yield
 
 

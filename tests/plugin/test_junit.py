@@ -215,3 +215,12 @@ def test_a_report_makes_its_directories(suite: Suite) -> None:
     suite.shells("w", a="true")
     assert suite.run_apart("--lok", "--junitxml=some/where/r.xml").ret == 0
     assert [it.name for it in (suite.root / "some/where").iterdir()] == ["r.xml"]
+
+
+def test_one_report_that_cannot_be_written_keeps_no_other_of_yesterday(suite: Suite) -> None:
+    suite.shells("w", a="echo a >> ran")
+    old = suite.write("r.sarif", "{}")
+    result = suite.run_apart("--lok", "--junitxml=/proc/no/r.xml", "--lok-report=sarif=r.sarif")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert not old.exists()
+    assert suite.ran() == []
