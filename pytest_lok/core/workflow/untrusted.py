@@ -45,6 +45,13 @@ _DECIDING = late_regex(
     r"(PATH|.*_PATH|LD_.*|DYLD_.*|GIT_.*|PYTHON.*|PERL.*|RUBY.*|NODE_.*|JAVA_.*|BASH_ENV|ENV|HOME|XDG_.*"
     r"|SHELL|SHELLOPTS|BASHOPTS|IFS|PAGER|EDITOR|VISUAL|TMPDIR)"
 )
+# what `git -c` may set: none of it names a program, or a file that does
+_HARMLESS_SETTING = late_regex(
+    r"(?i)((advice|color|column|i18n|log)\..*|core\.(abbrev|quotepath)"
+    r"|diff\.(algorithm|colormoved|context|interhunkcontext|noprefix|renamelimit|renames))(=.*)?"
+)
+_CONFIGURES_GIT = ("--config-env", "--exec-path", "--git-dir")
+_PAGES = late_regex(r"-[A-Za-z0-9]*O.*|--op.*")
 _SETTERS = frozenset({"export", "local", "read", "readonly", "unset"})
 _OUTPUT = ("-o", "--output")
 _TEMPLATE = ("{{", "{%")
@@ -96,9 +103,12 @@ def _in_command(action: Shell, allowed: Collection[str], who: str) -> Iterator[t
         yield from _in_template(action.shell, allowed, who)
         return
     said = [None if any(it in part.source for it in _TEMPLATE) else part.source for part in action.argv]
+    begins = [part.source for part in action.argv]
     if why := _refusal(said, allowed):
         yield _worded(who, *why)
-    elif _writes_by_value(said, [part.source for part in action.argv]):
+    elif option := _running_option(begins, allowed):
+        yield f"{who} runs a program by `{option}`, which the change may have written", "leave the option out"
+    elif _writes_by_value(said, begins):
         yield f"{who} {_VALUE_NAMES_FILE}", "name the file"
 
 
@@ -128,9 +138,15 @@ def _in_script(script: Script, allowed: Collection[str], who: str) -> Iterator[t
     own = {*allowed, *script.functions}
     for command in script.commands:
         said = [word.literal for word in command.words]
+        begins = [word.prefix for word in command.words]
         if said and (why := _refusal(said, own)):
             yield _worded(who, *why)
-        elif said and _writes_by_value(said, [word.prefix for word in command.words]):
+        elif option := _running_option(begins, own):
+            yield (
+                f"{who} runs a program by `{option}`, which the change may have written",
+                "leave the option out",
+            )
+        elif said and _writes_by_value(said, begins):
             yield f"{who} {_VALUE_NAMES_FILE}", "name the file"
         for name in filter(_DECIDING.fullmatch, _assigned(command)):
             yield f"{who} sets {name}, which decides what programs do", "set it in the job instead"
@@ -164,6 +180,28 @@ def _refusal(said: Sequence[str | None], allowed: Collection[str]) -> tuple[str,
             return None
         return f"{name} {subcommand or '…'}", name
     return None if name in allowed and "/" not in name else (name, name)
+
+
+def _running_option(begins: Sequence[str], allowed: Collection[str]) -> str | None:
+    """The option by which a reader runs a program, or obeys a configuration that may name one.
+
+    ``begins`` are the words as far as they are known.
+    """
+    name, rest = (begins[0], begins[1:]) if begins else ("", ())
+    if name == "sort":
+        return next((word for word in rest if word.startswith("--co")), None)
+    if name != "git" or name in allowed:
+        return None
+    at = 0
+    while at < len(rest) and rest[at].startswith("-"):
+        value = rest[at + 1] if at + 1 < len(rest) else ""
+        if rest[at].startswith(_CONFIGURES_GIT) or (
+            rest[at] == "-c" and not _HARMLESS_SETTING.fullmatch(value)
+        ):
+            return f"{rest[at]} {value}".rstrip()
+        at += 2 if rest[at] in _BEFORE_SUBCOMMAND else 1
+    paging = rest[at + 1 :] if rest[at : at + 1] == ["grep"] else []
+    return next(filter(_PAGES.fullmatch, paging), None)
 
 
 def _writes_by_value(said: Sequence[str | None], begins: Sequence[str]) -> bool:

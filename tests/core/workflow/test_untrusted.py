@@ -37,6 +37,7 @@ READING = [
     "lok parts --change branch",
     "cat <<EOF\nPATH=. make\nEOF",
     "# make\n:",
+    "git -c color.ui=never -c core.quotePath=off grep -n -e x -- a", "git diff -Oorder", "sort -c a",
     "export LIMIT=3", "cat a > out; tee copy < a", "sort -o out a", "git diff --output=out", "mkdir -p out",
 ]  # fmt: skip
 RUNNING = [
@@ -48,6 +49,10 @@ RUNNING = [
     "read PATH < x", "for PATH in .; do cat a; done", ": ${PATH:=.}", "PYTHONPATH=. cat a", "unset HOME", "local $X",
     "cat a > {{ env.X }}", 'cat a > "$X"', "tee {{ env.X }}", 'rm -r "$X"', "uniq a {{ env.X }}", "sort -o {{ env.X }} a",
     "git diff --output={{ env.X }}", "git diff --output={{ env.X }} main", "lok parts -o {{ env.X }}", "mkdir $X",
+    "git -c diff.external=./x diff", "git -c core.fsmonitor=./x status", "git -C sub -c alias.log=x log",
+    "git --git-dir=sub status", "git --git-dir sub status", "git --exec-path=. log", "git --config-env=a.b=C log",
+    "git grep -O./x y", "git grep -nO./x y", "git grep --open-files-in-pager=./x y",
+    "sort --compress-program=./x a", "sort --comp ./x a",
     "cat a |& sh", "((x))", "exec cat a", "trap x EXIT", "time cat a", "command cat a", "builtin cat",
 ]  # fmt: skip
 
@@ -86,6 +91,7 @@ def test_a_program_that_the_workflow_names_may_run() -> None:
 @pytest.mark.parametrize(
     ("step", "refused"),
     [
+        ("argv = ['git', '-c', 'core.fsmonitor=./x', 'status']", True),
         ("argv = ['cat', '{{ env.X }}']", False),
         ("argv = ['sh', '-c', 'cat a']", True),
         ("argv = ['tee', '{{ env.X }}']", True),
