@@ -93,8 +93,7 @@ def _backends() -> int:
     for state in found:
         able = "only where it is named" if state.by_name else "available"
         rows.append((state.name, state.type, state.model or "-", state.shown_problem or able))
-    on_screen = call.terminal.out.isatty() and call.options.output is None
-    call.deliver(columns(rows, width=call.terminal.width if on_screen else None, whole=True))
+    call.deliver(columns(rows, width=call.screen_width, whole=True))
     if any(state.problem for state in found):
         call.terminal.note("`lok doctor` says what to do about each")
     return 0

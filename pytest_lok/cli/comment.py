@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_lok.cli.forge import known_answers
+from pytest_lok.cli.forge import FORGE_OPTIONS, known_answers
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.cli.recorded import run_argument
@@ -223,14 +223,7 @@ command = OptionsCommand(
         click.Option(
             ["--pr"], required=True, metavar="N|URL", help="The pull request (merge request) to comment on."
         ),
-        click.Option(["-r", "--repo"], default="", metavar="OWNER/REPO", help="Another repository."),
-        click.Option(
-            ["--forge"],
-            type=click.Choice(["auto", "github", "gitlab", "gh", "glab"]),
-            default="auto",
-            show_default=True,
-            help="Whose tool to use; auto: as the address or the remote says.",
-        ),
+        *FORGE_OPTIONS,
         click.Option(
             ["--commit"],
             default="",

@@ -196,7 +196,7 @@ def _origin(root: Path, environ: Mapping[str, str]) -> str:
         return ""
 
 
-_where = (
+FORGE_OPTIONS = (
     click.Option(["-r", "--repo"], default="", metavar="OWNER/REPO", help="Another repository."),
     click.Option(
         ["--forge"],
@@ -215,7 +215,7 @@ def _command(name: str, about: str, *more: click.Parameter) -> OptionsCommand:
         callback=known_answers(callbacks.get(name, _comment)),
         params=[
             click.Argument(["ref"], metavar="NUMBER|URL|OWNER/REPO#N"),
-            *_where,
+            *FORGE_OPTIONS,
             *more,
         ],
         accepts=("json", "output", *COMMON_OPTIONS),
@@ -252,7 +252,7 @@ command = click.Group(
             "file-issues",
             callback=known_answers(_file_issues),
             params=[
-                *_where,
+                *FORGE_OPTIONS,
                 click.Option(["-y", "--yes"], is_flag=True, help="Open them; else just show."),
             ],
             accepts=("json", "output", *COMMON_OPTIONS),

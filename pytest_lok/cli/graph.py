@@ -41,8 +41,7 @@ def _graph(name: str, form: str) -> int:
         from pytest_lok.reports.drawing.terminal_graph import terminal_graph
         from pytest_lok.reports.widths import fit
 
-        on_screen = call.terminal.out.isatty() and call.options.output is None
-        columns = max(call.terminal.width, _NARROWEST) if on_screen else _ON_PAPER
+        columns = max(call.screen_width or _ON_PAPER, _NARROWEST)
         drawing = terminal_graph(nodes, needs, columns)
         call.deliver(f"{fit(_title(workflow), columns)}\n\n{drawing}")
     return 0

@@ -59,6 +59,12 @@ class Invocation:
         output = self.options.output
         return self.options.json or (output is not None and output.suffix == ".json")
 
+    @property
+    def screen_width(self) -> int | None:
+        """Columns of the terminal that results are printed on; None where they go to a file or a pipe."""
+        on_screen = self.terminal.out.isatty() and self.options.output is None
+        return self.terminal.width if on_screen else None
+
     def project(self, *, directory: Path | None = None, config: Path | None = None) -> Project:
         """The project in ``--dir`` (exactly that directory), else the one that the current directory lies in.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
     from pytest_lok.cli.invocation import Invocation
     from pytest_lok.core.results import RunResult
-    from pytest_lok.store.records import Record, RecordedRun
+    from pytest_lok.store.records import Record
     from pytest_lok.store.runs import RunStore
 
 
@@ -42,37 +41,18 @@ def run_argument() -> click.Argument:
     return click.Argument(["run"], required=False, default="", metavar="[RUN]", type=RunType())
 
 
-def only_run(record: Record, workflow: str = "") -> RecordedRun:
-    """The run of that workflow in a record; without a name the only one. UsageError if that is not clear."""
-    from pytest_lok.errors import UsageError
-
-    found = [run for run in record.runs if workflow in ("", run.result.workflow)]
-    if len(found) == 1:
-        return found[0]
-    names = ", ".join(run.result.workflow for run in record.runs)
-    if not found:
-        said = f"has no run of {workflow}" if workflow else "has no workflow"
-        raise UsageError(f"the run {record.run_id} {said}", hint=f"it has: {names}" if names else "")
-    raise UsageError(f"the run {record.run_id} has several workflows: {names}", hint="name one of them")
-
-
 def said_records(call: Invocation, store: RunStore) -> tuple[list[Record], dict[str, str]]:
     """The records of a store that can be believed, the newest first, and why the others are not, by name.
 
     The latter are said on stderr.
     """
-    from pytest_lok.store.frames import UnusableRecordError
+    from pytest_lok.store.runs import not_believed
 
-    found: list[Record] = []
     aside: dict[str, str] = {}
-    for name in store.names():
-        try:
-            found.append(store.read(name))
-        except UnusableRecordError as why:
-            aside[name] = why.message
+    found = [*store.believed(aside.__setitem__)]
     if not call.options.json:
         for name, reason in aside.items():
-            call.terminal.note(f"{name} is not believed, and left as it is: {reason}")
+            call.terminal.note(not_believed(name, reason))
     return found, aside
 
 
@@ -104,19 +84,8 @@ def utc(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
 
 
-def believed(store: RunStore) -> Iterator[Record]:
-    """The records of a store, the newest first, without those that cannot be believed."""
-    from pytest_lok.store.frames import UnusableRecordError
-
-    for name in store.names():
-        try:
-            yield store.read(name)
-        except UnusableRecordError:
-            continue
-
-
 def recorded_results(store: RunStore, run: str = "") -> list[RunResult]:
     """The results of one record, or of all that can be believed, the newest first; errors as of ``find``."""
-    records = [store.find(run)] if run else believed(store)
+    records = [store.find(run)] if run else store.believed()
     found = [run.result for record in records for run in record.runs]
     return sorted(found, key=lambda result: -result.started)

@@ -9,7 +9,7 @@ import click
 
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand, impose
-from pytest_lok.cli.recorded import believed, run_argument
+from pytest_lok.cli.recorded import run_argument
 
 if TYPE_CHECKING:
     from pytest_lok.store.records import Record
@@ -36,7 +36,7 @@ def _resume(run: str) -> int:
 def _record(call: Invocation, run: str) -> Record:
     """The record that is named, else the newest that says what it is of; a process may die before it does."""
     store = call.project().runs
-    found = None if run else next((it for it in believed(store) if it.runs), None)
+    found = None if run else next((it for it in store.believed() if it.runs), None)
     return found or store.find(run)
 
 

@@ -147,7 +147,7 @@ def _reports(call: Invocation, *, workflow: bool) -> RunReports | None:
 
 def _is_for_people(call: Invocation) -> bool:
     """Whether the results are read on a terminal."""
-    return call.terminal.out.isatty() and call.options.output is None and not call.json
+    return call.screen_width is not None and not call.json
 
 
 def _printed_elsewhere(call: Invocation) -> Literal["leaves", "all", "none"]:

@@ -33,8 +33,7 @@ def _runs(limit: int | None) -> int:
         link = ", which is a link and is not followed" if store.is_linked else ""
         call.terminal.note(f"no run is recorded in {store.folder}{link}")
         return 0
-    on_screen = call.terminal.out.isatty() and call.options.output is None
-    call.deliver(columns(rows(entries, time.time()), width=call.terminal.width if on_screen else None))
+    call.deliver(columns(rows(entries, time.time()), width=call.screen_width))
     return 0
 
 

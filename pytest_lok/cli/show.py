@@ -28,8 +28,7 @@ def _show(run: str, step: str) -> int:
         call.deliver_document(record_document(record))
         return 0
     began = utc(record.beginning.time)
-    on_screen = call.terminal.out.isatty() and call.options.output is None
-    columns = call.terminal.width if on_screen else 0
+    columns = call.screen_width or 0
     whole = call.options.verbose
     pages = [run_page(entry, began, whole=whole, columns=columns) for entry in run_entries(record)]
     call.deliver("\n\n".join(pages) or f"run {record.run_id}: {record.state} before it had a workflow")

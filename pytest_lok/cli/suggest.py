@@ -33,7 +33,7 @@ def _suggest(words: tuple[str, ...]) -> int:
         ]
         call.deliver(dumps(plain))
         return 0 if able else _UNABLE
-    on_screen = call.terminal.out.isatty() and call.options.output is None
+    on_screen = call.screen_width is not None
     rows = [("", "BACKEND", "WHY AND STATE") if on_screen else ("", "BACKEND", "WHY", "STATE")]
     for route in found:
         mark = "->" if route in able[:1] else ""
@@ -42,7 +42,7 @@ def _suggest(words: tuple[str, ...]) -> int:
         # two columns of sentences are too wide for a screen
         said = (f"{route.why}; {state}",) if on_screen else (route.why, state)
         rows.append((mark, route.backend, *said))
-    call.deliver(columns(rows, width=call.terminal.width if on_screen else None, whole=True))
+    call.deliver(columns(rows, width=call.screen_width, whole=True))
     if not able:
         call.terminal.note("nobody can answer; `lok doctor` says what to do")
     return 0 if able else _UNABLE

@@ -39,8 +39,7 @@ def _list(words: tuple[str, ...]) -> int:
     if call.json:
         call.deliver(dumps(entries))
     elif entries:
-        on_screen = call.terminal.out.isatty() and call.options.output is None
-        call.deliver(columns(list(map(_row, entries)), width=call.terminal.width if on_screen else None))
+        call.deliver(columns(list(map(_row, entries)), width=call.screen_width))
     elif known:
         call.terminal.note(f"no workflow has {' and '.join(map(repr, words))} in its name or description")
     else:

@@ -241,7 +241,7 @@ class ServedRuns:
         return list(self._runs.values())
 
     def stop(self, reason: str) -> None:
-        """End all runs early."""
+        """End all runs early; each keeps what it has come to."""
         for run in self._runs.values():
             run.stop(reason)
 

@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-_PAUSE = 9  # times a turn
+_PAUSE = 9  # times as long as the turn before it
 _LONGEST_PAUSE = 0.5  # seconds
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from pytest_lok.core.events import LIVE_EVENTS, Event, RunFinished, StepFinished
+from pytest_lok.late_regex import late_regex
 from pytest_lok.store.disk import Disk
 from pytest_lok.store.event_lines import from_json, to_json
 from pytest_lok.store.frames import TORN, FrameReader, FrameWriter, UnusableRecordError
@@ -16,6 +18,19 @@ DURABLE_EVENTS = (StepFinished, RunFinished)
 """Events that are brought to the disk; the others only survive the process, not the power."""
 _OTHER_KINDS = (b'"kind":"workflow"}',)
 """How lines end that are no events: what the run is of."""
+_DIGITS = 12  # of a digest, hexadecimal: few enough for an offset in a file, enough to be unique
+_STEM = 100  # characters of a file's name, where systems take 255 bytes
+_NOT_IN_NAMES = late_regex(r"[^A-Za-z0-9._-]")
+
+
+def workflow_digest(said: str) -> str:
+    """A short digest of the path or the node id by which a workflow is known."""
+    return hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
+
+
+def journal_name(stem: str, digest: str) -> str:
+    """The name of a workflow's journal: ``review-0c030896b56c.jsonl``."""
+    return f"{_NOT_IN_NAMES.sub('_', stem)[:_STEM]}-{digest}.jsonl"
 
 
 class Journal:

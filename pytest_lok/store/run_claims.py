@@ -8,8 +8,6 @@ Nothing is run twice.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -22,14 +20,12 @@ from pytest_lok.core.workflow.schedule import allows_dependents, outdated
 from pytest_lok.locks import NumberedLocks
 from pytest_lok.store.disk import Disk
 from pytest_lok.store.event_lines import encoded
-from pytest_lok.store.journal import Journal
+from pytest_lok.store.journal import Journal, journal_name, workflow_digest
 from pytest_lok.store.records import RecordedWorkflow
 
 RED_ITEMS = 50
 """Items of a step whose prompts are kept, for the report of its failure."""
 _PROMPT = 4_000  # characters of the start and of the end of a prompt that are kept
-_DIGITS = 12  # of a hash, hexadecimal: few enough for an offset in a file, enough to be unique
-_STEM = 100  # characters of a file's name, where systems take 255 bytes
 OPEN = 64
 """How many journals stay open while their workflows run."""
 
@@ -46,9 +42,8 @@ class ClaimStore:
 
     def claim_for(self, nodeid: str) -> WorkflowClaim:
         """The claim on the workflow with that node id; every process gets the same journal and locks."""
-        digest = hashlib.sha256(nodeid.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
-        stem = re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(nodeid).stem)[:_STEM]
-        journal = Journal(self._path / f"{stem}-{digest}.jsonl", self._disk)
+        digest = workflow_digest(nodeid)
+        journal = Journal(self._path / journal_name(PurePosixPath(nodeid).stem, digest), self._disk)
         # two numbers: of who runs the workflow, and of who reruns the steps that were not run
         return WorkflowClaim(journal, self._lock, 2 * int(digest, 16), self._who, opened=self._keep_open)
 

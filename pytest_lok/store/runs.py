@@ -197,12 +197,21 @@ class RunStore:
         name = start if start in found else found[0]
         return _named(name, lambda: self.read(name))
 
-    def _newest(self, note: Callable[[str], None]) -> Record:
+    def believed(
+        self, set_aside: Callable[[str, str], object] = lambda _name, _why: None
+    ) -> Iterator[Record]:
+        """The records that can be believed, the newest first; the others are ``set_aside``, each with why."""
         for name in self.names():
             try:
-                return self.read(name)
+                record = self.read(name)
             except UnusableRecordError as why:
-                note(f"{name} is not believed, and left as it is: {why.message}")
+                set_aside(name, why.message)
+            else:
+                yield record
+
+    def _newest(self, note: Callable[[str], None]) -> Record:
+        for record in self.believed(lambda name, why: note(not_believed(name, why))):
+            return record
         raise UsageError(f"no run is recorded in {self.folder}", hint="`lok run WORKFLOW` records one")
 
     def _prepare(self) -> None:
@@ -233,6 +242,11 @@ class RunStore:
             import shutil
 
             shutil.rmtree(path)
+
+
+def not_believed(name: str, why: str) -> str:
+    """What a user is told of a record that is not believed."""
+    return f"{name} is not believed, and left as it is: {why}"
 
 
 def _is_linked(folder: Path) -> bool:

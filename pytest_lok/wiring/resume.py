@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.events import BudgetSpent, RecordedStep, ResumeState, RunStarted
@@ -13,6 +14,7 @@ from pytest_lok.core.resume.decision import merged, recorded_steps
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.errors import UsageError
 from pytest_lok.store.frames import UnusableRecordError
+from pytest_lok.store.runs import not_believed
 
 if TYPE_CHECKING:
     from pytest_lok.core.workflow.model import Workflow
@@ -35,11 +37,12 @@ def resume_state(store: RunStore, plan: Plan, run: str, again: Collection[str]) 
             hint = did_you_mean(name, names) or f"it has: {', '.join(names)}"
             raise UsageError(f"workflow {plan.workflow.stem!r} has no step {name!r}", hint=hint)
     if run == NEWEST:
-        found = earlier_run(store, plan.workflow)
+        aside: dict[str, str] = {}
+        found = earlier_run(store, plan.workflow, aside.__setitem__)
         if found is None:
             raise UsageError(
                 f"no run of {plan.workflow.stem} is recorded that has ended",
-                hint="; ".join(("leave --resume out", *_not_believed(store))),
+                hint="; ".join(("leave --resume out", *starmap(not_believed, aside.items()))),
             )
         return state_after(store, found, again)
     found = _named(store.find(run), plan.workflow)
@@ -67,22 +70,15 @@ def _begun(step: RecordedStep) -> bool:
     return step.stopped or step.result is None or bool(step.result.attempts)
 
 
-def earlier_run(store: RunStore, workflow: Workflow) -> RecordedRun | None:
-    """The newest run of the workflow whose process has ended, among the records that can be believed."""
-    for name in store.names():
-        with suppress(UnusableRecordError):
-            for run in _runs_of(store.read(name), workflow):
-                return run
-    return None
+def earlier_run(
+    store: RunStore, workflow: Workflow, set_aside: Callable[[str, str], object] = lambda _name, _why: None
+) -> RecordedRun | None:
+    """The newest run of the workflow whose process has ended, among the records that can be believed.
 
-
-def _not_believed(store: RunStore) -> Iterator[str]:
-    """Which records are left as they are, and why."""
-    for name in store.names():
-        try:
-            store.read(name)
-        except UnusableRecordError as why:
-            yield f"{name} is not believed, and left as it is: {why.message}"
+    Each other record on the way there is ``set_aside``: its name, and why.
+    """
+    runs = (run for record in store.believed(set_aside) for run in _runs_of(record, workflow))
+    return next(runs, None)
 
 
 def state_after(store: RunStore, run: RecordedRun, again: Collection[str] = ()) -> ResumeState:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_lok.store.disk import Disk
 from pytest_lok.store.event_lines import encoded
-from pytest_lok.store.journal import Journal
-from pytest_lok.store.records import RecordedWorkflow
+from pytest_lok.store.journal import Journal, journal_name, workflow_digest
+from pytest_lok.store.records import UNKNOWN_CODE, RecordedWorkflow
 
 if TYPE_CHECKING:
     from pytest_lok.core.events import Event
@@ -23,9 +21,6 @@ if TYPE_CHECKING:
     from pytest_lok.store.records import Record, RecordedRun
     from pytest_lok.store.runs import RunDirectory
     from pytest_lok.wiring.project import Project
-
-_STEM = 100  # characters of a file's name, where systems take 255 bytes
-_DIGITS = 12
 
 
 class RunRecorder:
@@ -39,9 +34,8 @@ class RunRecorder:
         self._directory = directory
         self._disk = Disk()
         self.failure: OSError | None = None
-        stem = re.sub(r"[^A-Za-z0-9._-]", "_", plan.workflow.stem)[:_STEM]
-        digest = hashlib.sha256(plan.workflow.path.encode("utf-8", "surrogateescape")).hexdigest()
-        self._journal = Journal(directory.path / f"{stem}-{digest[:_DIGITS]}.jsonl", self._disk)
+        name = journal_name(plan.workflow.stem, workflow_digest(plan.workflow.path))
+        self._journal = Journal(directory.path / name, self._disk)
         self._write(self._journal.open)
         described = encoded(redactor.value(RecordedWorkflow.of(plan)), kind="workflow")
         self._write(lambda: self._journal.append_document(described))
@@ -65,26 +59,29 @@ class RunRecorder:
             note(f"lok: .lok/runs cannot be written to, so this run is recorded in {self._directory.path}")
 
     def note(self, event: Event) -> None:
-        """Record an event."""
+        """Record an event; `failure` says so where that could not be done."""
         self._write(lambda: self._journal.append(event))
 
     def settle(self, exit_code: int) -> int:
         """Bring what is recorded to the disk; the code to report, 3 for a 0 whose record is not whole."""
         self._write(self._disk.close)
         self._write(self._directory.path.stat)
-        return exit_code or (0 if self.failure is None else 3)
+        return self._code(exit_code)
 
     def end(self, exit_code: int) -> int:
         """End the record with this exit code; the code to exit with, 3 for a 0 whose record is not whole."""
         self._write(self._disk.close)
         self._write(lambda: self._directory.end(exit_code))
-        return exit_code or (0 if self.failure is None else 3)
+        return self._code(exit_code)
 
     def close(self) -> None:
         """Let go of the record; without an end it is the record of a run that was killed. Idempotent."""
         self._write(self._disk.close)
         self._journal.close()
         self._directory.close()
+
+    def _code(self, exit_code: int) -> int:
+        return exit_code or (0 if self.failure is None else UNKNOWN_CODE)
 
     def _write(self, write: Callable[[], object]) -> None:
         # after a first failure nothing is added: a line behind a cut one would not be read

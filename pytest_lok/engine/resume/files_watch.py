@@ -67,7 +67,7 @@ class FilesWatch:
             await self._following
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop looking at the files; looks under way are given up."""
         tasks = [task for task in (self._first, self._following) if task is not None]
         for task in tasks:
             task.cancel()

@@ -18,9 +18,8 @@ from pytest_lok.errors import LokError, StepUnableError
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import StepResult
-    from pytest_lok.core.resume.inputs import BackendIdentity
     from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.engine.ports import Prompt, World
+    from pytest_lok.engine.ports import Prompt, World
 
 _NOT_ASKED = frozenset({"timeout", "on_text", "workflow", "step"})
 """Fields of a prompt that say nothing to whoever answers; every other one counts."""

@@ -37,9 +37,8 @@ class Reference:
 def parse_reference(text: str, *, origin: str, repo: str = "", forge: ForgeName | None = None) -> Reference:
     """The reference that ``text`` means; UsageError if it is none.
 
-    It is a number (``12``, ``#12``, ``!12``), ``OWNER/REPO#12``, ``GROUP/REPO!12``, a URL, or a branch. The
     It is a number (``12``, ``#12``, ``!12``), ``OWNER/REPO#12``, ``GROUP/REPO!12``, a URL, or a branch.
-    is the URL of the git remote.
+    ``origin`` is the URL of the git remote.
     """
     if repo and not _REPOSITORY.fullmatch(repo):
         raise UsageError(f"{repo!r} is no repository", hint="such as OWNER/REPO")
