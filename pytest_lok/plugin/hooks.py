@@ -172,12 +172,13 @@ def _remove_old_reports(early: pytest.Config) -> None:
     # workers of xdist do the same, long before their controller writes a report
     if asks and _has_workflows(early):
         from pytest_lok.errors import UsageError
-        from pytest_lok.plugin.report_files import asked_for
+        from pytest_lok.plugin.report_files import asked_for, remove_each
 
         try:
             for file in asked_for(early):
                 file.make_room(lambda _: None)  # said when the session has a terminal
         except UsageError as error:
+            remove_each(early)
             raise pytest.UsageError(str(error)) from None
 
 

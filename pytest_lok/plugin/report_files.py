@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_lok.core.results import RunResult
 from pytest_lok.core.workflow.plan import Plan
+from pytest_lok.errors import UsageError
 from pytest_lok.plugin.runner import WorkflowRunner
 from pytest_lok.plugin.selection import WorkflowSelection
 from pytest_lok.reports.formats.reported_run import ReportedRun
@@ -31,12 +34,22 @@ if TYPE_CHECKING:
 
 def asked_for(config: pytest.Config) -> tuple[ReportFile, ...]:
     """The reports to write; UsageError where one cannot be written. The option adds to the ini key."""
+    return report_files(_given(config), os.environ, log="/dev/stdout")
+
+
+def remove_each(config: pytest.Config) -> None:
+    """Remove the old reports that can be, where one of them cannot be written: no other may stay for it."""
+    for text, directory in _given(config):
+        with suppress(UsageError):
+            ReportFile.of(text, directory).remove_old()
+
+
+def _given(config: pytest.Config) -> list[tuple[str, Path]]:
     typed: list[str] = config.known_args_namespace.lok_report
     usual: list[str] = config.getini("lok_report")
     inside = config.inipath.parent if config.inipath else config.invocation_params.dir
     here = config.invocation_params.dir
-    given = [*((text, inside) for text in usual), *((text, here) for text in typed)]
-    return report_files(given, os.environ, log="/dev/stdout")
+    return [*((text, inside) for text in usual), *((text, here) for text in typed)]
 
 
 class ReportFiles:

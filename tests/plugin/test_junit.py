@@ -217,10 +217,13 @@ def test_a_report_makes_its_directories(suite: Suite) -> None:
     assert [it.name for it in (suite.root / "some/where").iterdir()] == ["r.xml"]
 
 
-def test_one_report_that_cannot_be_written_keeps_no_other_of_yesterday(suite: Suite) -> None:
+@pytest.mark.parametrize(
+    "other", ["--junitxml=/proc/no/r.xml", "--lok-report=junit=/proc/no/r.xml", "--lok-report=no=r"]
+)
+def test_one_report_that_cannot_be_written_keeps_no_other_of_yesterday(suite: Suite, other: str) -> None:
     suite.shells("w", a="echo a >> ran")
     old = suite.write("r.sarif", "{}")
-    result = suite.run_apart("--lok", "--junitxml=/proc/no/r.xml", "--lok-report=sarif=r.sarif")
+    result = suite.run_apart("--lok", other, "--lok-report=sarif=r.sarif")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert not old.exists()
     assert suite.ran() == []
