@@ -32,7 +32,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     },
     "Workflows": {
         "run": "Run a workflow.",
-        "resume": "Go on from a run: keep what is still so.",
+        "resume": "Go on from a run: keep what still holds.",
         "plan": "Show what a workflow would do. Spends nothing.",
         "graph": "Draw what of a workflow depends on what.",
         "workflow": "List, show, check, run and install workflows.",

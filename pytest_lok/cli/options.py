@@ -126,7 +126,7 @@ _SPECS: Mapping[str, _Spec] = {
     ),
     "resume": _Spec(
         ("--resume",),
-        "Go on from the newest run of this workflow: keep what is still so (see `lok resume --help`).",
+        "Go on from the newest run of this workflow: keep what still holds (see `lok resume --help`).",
         {"is_flag": True, "flag_value": "newest"},
     ),
     "again": _Spec(

@@ -60,7 +60,7 @@ command = OptionsCommand(
     params=[run_argument()],
     accepts=(*_OWN, "again", *COMMON_OPTIONS),
     callback=_resume,
-    help="""Go on from RUN, the newest if none is named: type its command again, and keep what is still so.
+    help="""Go on from RUN, the newest if none is named: type its command again, and keep what still holds.
 
     RUN is a run id, or the start of one (`lok runs`). It may have been killed, stopped, red or green. The new
     run is recorded for itself, and names RUN.

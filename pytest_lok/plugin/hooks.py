@@ -96,7 +96,7 @@ def _add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--lok-resume",
         action="store_true",
-        help="go on from the newest recorded run of each workflow: keep what is still so",
+        help="go on from the newest recorded run of each workflow: keep what still holds",
     )
     group.addoption(
         "--lok-again",

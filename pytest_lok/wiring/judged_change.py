@@ -19,7 +19,7 @@ from pytest_lok.settings import base_refs
 from pytest_lok.settings.ci_events import is_from_fork, privileged_event, target_branch
 from pytest_lok.wiring.project import JudgedChange, Project
 from pytest_lok.workspace.git import Git
-from pytest_lok.workspace.judged_trees import FETCH_HISTORY, make_trees
+from pytest_lok.workspace.judged_trees import FETCH_HISTORY, JudgedTrees, make_trees
 from pytest_lok.workspace.plumbing import git_output
 from pytest_lok.workspace.processes.runner import LocalProcesses
 
@@ -155,23 +155,9 @@ class _Opening:
         search_up: bool,
         trust: bool,
     ) -> JudgedProject:
-        """The project; see ``open_judged``."""
+        """The project of the base, with its settings; arguments and errors as of ``open_judged``."""
         top, prefix = await self._places()
-        change = self._change
-        base = await self._commit("HEAD" if change.staged else change.base)
-        head = "" if change.staged else await self._commit(change.head or "HEAD")
-        if not change.staged:
-            await self._refuse_privileged(base)
-            await self._refuse_own_code(top)
-        branch = target_branch(self._environ)
-        trees = await make_trees(
-            self._clone,
-            self._private,
-            self._folder,
-            base=base,
-            head=head,
-            branches=[branch] if branch else [],
-        )
+        base, trees = await self._trees(top)
         root = _project_root(trees.base, prefix, search_up=search_up)
         place = root.relative_to(trees.base)
         _make_directory(trees.head / place)
@@ -201,6 +187,21 @@ class _Opening:
             findings=tuple(configuration_finding(file, why) for file in named if (why := decision_in(file))),
             changed=frozenset(_shown(path, place) for path in trees.changed),
         )
+
+    async def _trees(self, top: Path) -> tuple[str, JudgedTrees]:
+        """The id of the base, and both trees; UsageError where the change could have a say in what is run."""
+        change = self._change
+        base = await self._commit("HEAD" if change.staged else change.base)
+        head = "" if change.staged else await self._commit(change.head or "HEAD")
+        if not change.staged:
+            await self._refuse_privileged(base)
+            await self._refuse_own_code(top)
+        branch = target_branch(self._environ)
+        branches = [branch] if branch else []
+        trees = await make_trees(
+            self._clone, self._private, self._folder, base=base, head=head, branches=branches
+        )
+        return base, trees
 
     async def _places(self) -> tuple[Path, Path]:
         """The top of the work tree, and where in it the start lies."""

@@ -44,25 +44,6 @@ def _card(
     is_open: bool,
 ) -> Markup:
     finding = entry.finding
-    state = "blocks" if entry.blocks else "set aside" if entry.aside else "does not block"
-    place = bounded_line(f"{finding.path}:{finding.line}", 200)
-    title = joined(
-        badge("failed" if entry.blocks else "skipped", state),
-        badge(f"severity {finding.severity}", finding.severity),
-        element("b", bounded_line(finding.title, 200) or "no title"),
-        element("code", place, class_="place"),
-    )
-    rule = run.rules.get(finding.rule_id)
-    forbids = bounded_line(rule.description, 300) if rule else ""
-    facts = {
-        "rule": ": ".join(filter(None, [bounded_line(finding.rule_id, 80), forbids])),
-        "called": bounded_line(finding.called, 80),
-        "lines": f"{finding.line} to {finding.end_line}" if finding.end_line > finding.line else "",
-        "confidence": f"{finding.confidence:g}",
-        "weakness": ", ".join(f"CWE-{number}" for number in finding.cwe[:20]),
-        "doubt": bounded_line(finding.doubt, 300),
-        "fingerprint": bounded_line(entry.fingerprint, 80),
-    }
     step = links.get(entry.step, "")
     who = bounded_line(finding.backend, 60) or "a command"
     body = [
@@ -71,7 +52,7 @@ def _card(
         block(space, finding.evidence, red=entry.blocks) if finding.evidence.strip() else "",
         _votes(finding.votes),
         *_edits(space, finding.edits),
-        facts_list(facts),
+        facts_list(_facts(run, entry)),
         element(
             "p",
             f"reported by {who} in ",
@@ -79,7 +60,36 @@ def _card(
         ),
     ]
     kinds = "finding blocks" if entry.blocks else "finding"
-    return fold(title, element("div", *body, class_="body"), is_open=is_open, class_=kinds, id_=name)
+    body_part = element("div", *body, class_="body")
+    return fold(_title(entry), body_part, is_open=is_open, class_=kinds, id_=name)
+
+
+def _title(entry: ReportedFinding) -> Markup:
+    """The line of a card that is always seen."""
+    finding = entry.finding
+    state = "blocks" if entry.blocks else "set aside" if entry.aside else "does not block"
+    return joined(
+        badge("failed" if entry.blocks else "skipped", state),
+        badge(f"severity {finding.severity}", finding.severity),
+        element("b", bounded_line(finding.title, 200) or "no title"),
+        element("code", bounded_line(f"{finding.path}:{finding.line}", 200), class_="place"),
+    )
+
+
+def _facts(run: ReportedRun, entry: ReportedFinding) -> dict[str, str]:
+    """What is known of a finding, by name; "" = nothing to show."""
+    finding = entry.finding
+    rule = run.rules.get(finding.rule_id)
+    forbids = bounded_line(rule.description, 300) if rule else ""
+    return {
+        "rule": ": ".join(filter(None, [bounded_line(finding.rule_id, 80), forbids])),
+        "called": bounded_line(finding.called, 80),
+        "lines": f"{finding.line} to {finding.end_line}" if finding.end_line > finding.line else "",
+        "confidence": f"{finding.confidence:g}",
+        "weakness": ", ".join(f"CWE-{number}" for number in finding.cwe[:20]),
+        "doubt": bounded_line(finding.doubt, 300),
+        "fingerprint": bounded_line(entry.fingerprint, 80),
+    }
 
 
 def _votes(votes: Mapping[str, str]) -> Markup | str:
