@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_lok.cli.invocation import Invocation
     from pytest_lok.cli.progress_lines import ProgressLines
     from pytest_lok.cli.reports import RunReports
+    from pytest_lok.cli.views import RunView
     from pytest_lok.core.events import ResumeState
     from pytest_lok.core.results import RunResult, StepResult
     from pytest_lok.core.workflow.plan import Plan
@@ -65,7 +66,6 @@ def run_plan(
     from pytest_lok.cli.trust import require_trust
     from pytest_lok.cli.views import view
     from pytest_lok.engine.run import ignore_event
-    from pytest_lok.reports.console import recap, summary
     from pytest_lok.reports.json_report import json_report
 
     options, terminal = call.options, call.terminal
@@ -73,7 +73,6 @@ def run_plan(
     answering = require_trust(call, project).recording(options.record).caching(bool(options.cache))
     review = prior_review(call, answering, plan)
     world = review.world()
-    columns = terminal.width if terminal.err.isatty() else 0
     lines = _progress_lines(call, plan, world, report)
     quiet = options.quiet or (options.json and not options.verbose)
     shown = view(terminal, lines, color=call.color, quiet=quiet)
@@ -85,6 +84,17 @@ def run_plan(
         code = record.settle(code or project.exit_code(result, plan.workflow))
         code = record.end(reports.write(call, project.root, plan, result, code) if reports else code)
     text = json_report(result, code) if call.json else _said(call, plan, result, report)
+    _tell(call, text, result, lines, shown)
+    record.warn(terminal.note)
+    return code
+
+
+def _tell(call: Invocation, text: str, result: RunResult, lines: ProgressLines, shown: RunView) -> None:
+    """Deliver the text of the results, and end the progress with the verdict."""
+    from pytest_lok.reports.console import recap, summary
+
+    options, terminal = call.options, call.terminal
+    columns = terminal.width if terminal.err.isatty() else 0
     blank = [("", "")] if _is_for_people(call) and text else []
     shown.say(blank)
     if not (options.quiet and options.output is None and not call.json):
@@ -93,8 +103,6 @@ def run_plan(
     shown.say([*blank, *again, (result.outcome, summary(result))])
     if options.quiet and not options.json:
         terminal.note(summary(result))
-    record.warn(terminal.note)
-    return code
 
 
 def _progress_lines(

@@ -84,18 +84,6 @@ class Journal:
         if written != len(line):
             raise OSError(f"{self.path}: the disk took {written} of {len(line)} bytes")
 
-    def sync(self) -> None:
-        """Wait until all that was appended is on the disk, where it survives a loss of power too.
-
-        OSError if the disk refuses. Call it before what must not happen twice.
-        """
-        file = self._file if self._file >= 0 else self._open()
-        try:
-            os.fsync(file)
-        finally:
-            if file != self._file:
-                os.close(file)
-
     def _open(self) -> int:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         return os.open(self.path, flags, 0o600)

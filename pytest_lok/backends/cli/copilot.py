@@ -15,8 +15,8 @@ from pytest_lok.backends.cli.transcripts import (
     error_text,
     json_objects,
     last_event_is,
-    log_ending,
     nothing_usable,
+    read_genai_log,
     reader,
     text_or_empty,
     tool_error,
@@ -28,7 +28,6 @@ from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
 from pytest_lok.late_regex import late_regex
 
-_REASONS = late_regex(r'"gen_ai\.response\.finish_reasons":\s*\[([^\]]*)\]')
 # a tool that lok does not let it offer is one that "does not exist"
 _REFUSED = late_regex(r"denied|reject|tool '[^']*' does not exist")
 _LOG = "telemetry.jsonl"
@@ -106,11 +105,6 @@ def read_copilot(done: Completed) -> CliResult:
     )
 
 
-def read_copilot_log(log: str) -> CliError | None:
-    """Why an answer that copilot calls a success is none: its log tells how each text of the model ended."""
-    return log_ending(_REASONS, log)
-
-
 COPILOT = CliDialect(
     program="copilot",
     install="npm install -g @github/copilot",
@@ -157,5 +151,5 @@ COPILOT = CliDialect(
     read=read_copilot,
     is_finished=last_event_is("result"),
     log=_LOG,
-    read_log=read_copilot_log,
+    read_log=read_genai_log,
 )

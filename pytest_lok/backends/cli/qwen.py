@@ -13,7 +13,7 @@ from pytest_lok.backends.cli.transcripts import (
     error_text,
     json_objects,
     last_event_is,
-    log_ending,
+    read_genai_log,
     reader,
     text_or_empty,
     tool_error,
@@ -21,9 +21,7 @@ from pytest_lok.backends.cli.transcripts import (
 from pytest_lok.backends.json_fields import sum_counters, table
 from pytest_lok.core.results import Usage
 from pytest_lok.engine.ports import Completed
-from pytest_lok.late_regex import late_regex
 
-_REASONS = late_regex(r'"gen_ai\.response\.finish_reasons":\s*\[([^\]]*)\]')
 _LOG = "telemetry.log"
 
 
@@ -55,11 +53,6 @@ def read_qwen(done: Completed) -> CliResult:
             output_tokens=sum_counters(usage, "output_tokens"),
         ),
     )
-
-
-def read_qwen_log(log: str) -> CliError | None:
-    """Why an answer that qwen calls a success is none: its log tells how each text of the model ended."""
-    return log_ending(_REASONS, log)
 
 
 QWEN = CliDialect(
@@ -94,5 +87,5 @@ QWEN = CliDialect(
     read=read_qwen,
     is_finished=last_event_is("result"),
     log=_LOG,
-    read_log=read_qwen_log,
+    read_log=read_genai_log,
 )

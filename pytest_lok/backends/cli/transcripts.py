@@ -26,6 +26,7 @@ from pytest_lok.late_regex import late_regex
 PLAIN_TERMINAL = {"NO_COLOR": "1", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
 _WORDS = late_regex(r'"([^"]*)"')
+_GENAI_REASONS = late_regex(r'"gen_ai\.response\.finish_reasons":\s*\[([^\]]*)\]')
 _CALLS = ("tool_calls", "tool_use", "function_call")
 _SIDE_EVENTS = ("system", "rate_limit_event")
 
@@ -118,6 +119,14 @@ def log_ending(reasons: re.Pattern[str], log: str) -> CliError | None:
     ends = (ending_for(word, endings.CHAT) for word in words if word not in _CALLS)
     end = next(filter(None, ends), None)
     return None if end is None else ending_error(end)
+
+
+def read_genai_log(log: str) -> CliError | None:
+    """Why an answer that a tool calls a success is none, by its log of OpenTelemetry's GenAI attributes.
+
+    The log tells how each text of the model ended.
+    """
+    return log_ending(_GENAI_REASONS, log)
 
 
 def nothing_usable(done: Completed, missing: str) -> CliError:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.backends.cli.copilot import read_copilot, read_copilot_log
+from pytest_lok.backends.cli.copilot import read_copilot
+from pytest_lok.backends.cli.transcripts import read_genai_log
 from pytest_lok.errors import BackendFault
 from tests.backends.cli.test_tools import answer, failure, lines, printed
 
@@ -89,11 +90,11 @@ def test_an_exit_code_counts_more_than_its_words() -> None:
 def test_its_log_tells_how_the_answer_ended() -> None:
     """In the output an answer that a filter has stopped looks like any other."""
     log = '{"gen_ai.response.finish_reasons":["tool_calls"]}\n{"gen_ai.response.finish_reasons":["%s"]}\n'
-    assert read_copilot_log(log % "stop") is None
-    assert read_copilot_log("") is None
-    stopped = read_copilot_log(log % "content_filter")
+    assert read_genai_log(log % "stop") is None
+    assert read_genai_log("") is None
+    stopped = read_genai_log(log % "content_filter")
     assert stopped is not None
     assert stopped.kind is BackendFault.REFUSED
-    cut = read_copilot_log(log % "length")
+    cut = read_genai_log(log % "length")
     assert cut is not None
     assert cut.kind is BackendFault.TRUNCATED

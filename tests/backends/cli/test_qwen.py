@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pytest_lok.backends.cli.qwen import read_qwen, read_qwen_log
+from pytest_lok.backends.cli.qwen import read_qwen
+from pytest_lok.backends.cli.transcripts import read_genai_log
 from pytest_lok.errors import BackendFault
 from tests.backends.cli.test_tools import answer, failure, lines, printed
 
@@ -76,10 +77,10 @@ def test_a_call_where_it_may_make_none() -> None:
 def test_its_log_tells_how_the_answer_ended() -> None:
     """In the output an answer that a filter has stopped looks like any other."""
     log = '"gen_ai.response.finish_reasons": [\n      "%s"\n    ],\n'
-    assert read_qwen_log(log % "stop") is None
-    stopped = read_qwen_log(log % "content_filter")
+    assert read_genai_log(log % "stop") is None
+    stopped = read_genai_log(log % "content_filter")
     assert stopped is not None
     assert stopped.kind is BackendFault.REFUSED
-    unknown = read_qwen_log(log % "a new word")
+    unknown = read_genai_log(log % "a new word")
     assert unknown is not None
     assert unknown.kind is BackendFault.BAD_OUTPUT
