@@ -1,17 +1,19 @@
-"""The options of a call, and who calls -> what an entry of the baseline says of an acceptance."""
+"""The options of a call, and who calls -> entries of the baseline that say who accepts a finding, and why."""
 
 from __future__ import annotations
 
 import subprocess
 from typing import TYPE_CHECKING
 
-from pytest_lok.errors import PlanError, UsageError
+from pytest_lok.errors import LokError, PlanError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
     from pathlib import Path
 
     from pytest_lok.cli.invocation import Invocation
+    from pytest_lok.core.finding import Finding
     from pytest_lok.core.findings.baseline import Acceptance
     from pytest_lok.core.workflow.model import Workflow
 
@@ -34,6 +36,28 @@ def acceptance_of(call: Invocation, root: Path, today: date) -> Acceptance:
         day=today,
         until=_last_day(options.until, today),
     )
+
+
+def accept(
+    findings: Iterable[Finding], root: Path, today: date, acceptance: Acceptance, *, anew: bool = False
+) -> tuple[int, int]:
+    """Write findings into the baseline of the project at ``root``: how many were new, how many are accepted.
+
+    ``anew``: also those that are accepted already. LokError where the file cannot be read or written.
+    """
+    from pytest_lok.core.edits.protected_names import BASELINE
+    from pytest_lok.core.findings.baseline import extended_baseline, fingerprints
+    from pytest_lok.files import write_output
+
+    file = root / BASELINE
+    try:
+        before = file.read_text(encoding="utf-8") if file.exists() else None
+        text, new = extended_baseline(findings, before, today, acceptance, anew=anew)
+        file.parent.mkdir(exist_ok=True)
+    except (OSError, ValueError) as problem:
+        raise LokError(f"the baseline cannot be changed: {problem}", hint=f"correct {file}") from problem
+    write_output(file, text)
+    return new, len(fingerprints(text, today))
 
 
 def require_baseline(workflow: Workflow) -> None:

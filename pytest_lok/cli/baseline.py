@@ -18,16 +18,14 @@ if TYPE_CHECKING:
 def _accept(call: Invocation, project: Project, plan: Plan) -> int:
     from contextlib import closing
 
-    from pytest_lok.cli.acceptance import acceptance_of, require_baseline
+    from pytest_lok.cli.acceptance import accept, acceptance_of, require_baseline
     from pytest_lok.cli.execute import execute
     from pytest_lok.cli.progress_lines import ProgressLines
     from pytest_lok.cli.trust import require_trust
     from pytest_lok.cli.views import view
     from pytest_lok.core.edits.protected_names import BASELINE
-    from pytest_lok.core.findings.baseline import extended_baseline, fingerprints
     from pytest_lok.core.workflow.model import Format
     from pytest_lok.engine.ports import utc_date
-    from pytest_lok.files import write_output
     from pytest_lok.reports.console import summary
 
     names = [step.name for step in plan.steps if step.output_format is Format.FINDINGS]
@@ -51,15 +49,7 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
     record.warn(call.terminal.note)
     if result.interrupted:
         return code
-    file = project.root / BASELINE
-    try:
-        before = file.read_text(encoding="utf-8") if file.exists() else None
-        text, new = extended_baseline(_found(result, names), before, today, acceptance)
-        file.parent.mkdir(exist_ok=True)
-    except (OSError, ValueError) as problem:
-        raise LokError(f"the baseline cannot be changed: {problem}", hint=f"correct {file}") from problem
-    write_output(file, text)
-    count = len(fingerprints(text, today))
+    new, count = accept(_found(result, names), project.root, today, acceptance)
     if call.json:
         call.deliver_document({"file": BASELINE, "new": new, "count": count, "workflow": plan.workflow.stem})
     if not quiet:

@@ -9,7 +9,7 @@ import click
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.cli.recorded import RunType
-from pytest_lok.errors import LokError, PlanError, SettingsError, UsageError, WorkflowError
+from pytest_lok.errors import PlanError, SettingsError, UsageError, WorkflowError
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import Finding, RunResult
@@ -19,11 +19,9 @@ _DIGITS = frozenset("0123456789abcdef")
 
 
 def _dismiss(fingerprint: str, run: str) -> int:
-    from pytest_lok.cli.acceptance import acceptance_of
+    from pytest_lok.cli.acceptance import accept, acceptance_of
     from pytest_lok.core.edits.protected_names import BASELINE
-    from pytest_lok.core.findings.baseline import extended_baseline
     from pytest_lok.engine.ports import utc_date
-    from pytest_lok.files import write_output
 
     call = Invocation.of(click.get_current_context())
     prefix = fingerprint.strip().lower()
@@ -40,14 +38,7 @@ def _dismiss(fingerprint: str, run: str) -> int:
         raise UsageError("nobody knows who you are", hint="use --author NAME, or git config user.name NAME")
     found, of = _finding(project, prefix, run)
     _require_effect(project, of)
-    file = project.root / BASELINE
-    try:
-        before = file.read_text(encoding="utf-8") if file.exists() else None
-        text, _ = extended_baseline([found], before, today, acceptance, anew=True)
-        file.parent.mkdir(exist_ok=True)
-    except (OSError, ValueError) as problem:
-        raise LokError(f"the baseline cannot be changed: {problem}", hint=f"correct {file}") from problem
-    write_output(file, text)
+    accept([found], project.root, today, acceptance, anew=True)
     if call.json:
         entry = {"fingerprint": found.fingerprint, "rule_id": found.rule_id, "path": found.path}
         about = {**entry, "title": found.title, **acceptance.keys, "run": of.run_id, "file": BASELINE}
