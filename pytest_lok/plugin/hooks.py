@@ -257,8 +257,7 @@ def pytest_configure(config: pytest.Config) -> None:
     names_lok_path = any(_is_lok_path(config, arg) for arg in config.args)
     by_option = config.getoption("lok") or config.getini("lok") or config.getoption("lok_workflow")
     if not (keyword or names_lok_path or by_option):
-        if set(config.option.lok_report) - {"none"}:  # which may stand in addopts, for every session
-            raise pytest.UsageError("--lok-report: this session runs no workflow: add --lok")
+        _refuse_options_of_a_run(config)
         return
     # pytest may have been started in a thread of a program that is at its end
     if not threading.main_thread().is_alive():
@@ -280,6 +279,19 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_SESSION] = install(
             config, started=started, keyword=keyword, is_typed=is_typed, names_lok_path=names_lok_path
         )
+
+
+def _refuse_options_of_a_run(config: pytest.Config) -> None:
+    """UsageError where a session without workflows was told what to make of them."""
+    told = {
+        "--lok-report": set(config.option.lok_report)
+        - {"none"},  # none may stand in addopts, for every session
+        "--lok-resume": config.option.lok_resume,
+        "--lok-again": config.option.lok_again,
+    }
+    for option, value in told.items():
+        if value:
+            raise pytest.UsageError(f"{option}: this session runs no workflow: add --lok")
 
 
 @contextmanager

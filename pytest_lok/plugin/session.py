@@ -25,6 +25,7 @@ from pytest_lok.wiring import Project
 from pytest_lok.wiring.secrecy import redactor_of
 
 if TYPE_CHECKING:
+    from pytest_lok.core.results import RunResult
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.ports import Backend, World
     from pytest_lok.plugin.request import Request
@@ -113,9 +114,20 @@ class LokSession:
         from pytest_lok.wiring.resume import earlier_run, state_after
 
         store = self.project.run_store(self.request.root / ".lok" / "runs")
-        earlier = earlier_run(store, plan.workflow)
+        earlier = earlier_run(store, plan.workflow.path, plan.workflow.stem)
         again = self.config.getoption("lok_again")
         return FRESH_START if earlier is None else state_after(store, earlier, again)
+
+    def passed_over(self, result: RunResult) -> list[str]:
+        """Why this run did not go on from the newest record that there was, where it was to: a line, or none."""
+        if not self.config.getoption("lok_resume"):
+            return []
+        from pytest_lok.wiring.resume import earlier_run, passed_over
+
+        store = self.project.run_store(self.request.root / ".lok" / "runs")
+        aside: dict[str, str] = {}
+        earlier = earlier_run(store, result.path, result.workflow, aside.__setitem__)
+        return [passed_over(result.workflow, earlier, aside)] if aside else []
 
     def load(self, file: Path) -> Workflow:
         """The project's workflow in this file, read once; WorkflowError holds every mistake in it."""

@@ -64,6 +64,7 @@ class Summary:
         for record in self._runner.records():
             lines += _steps(record.result) if is_verbose else []
             lines += closing(record.result)
+            lines += self._selection.session.passed_over(record.result)
         lines += [
             f"{name}: left out: {why}; pytest --lok-workflow {name} runs it"
             for name, why in self._selection.excluded.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from itertools import starmap
@@ -13,6 +13,7 @@ from pytest_lok.core.results import NO_USAGE, Usage
 from pytest_lok.core.resume.decision import merged, recorded_steps
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.errors import UsageError
+from pytest_lok.reports.facts import many
 from pytest_lok.store.frames import UnusableRecordError
 from pytest_lok.store.runs import not_believed
 
@@ -38,7 +39,7 @@ def resume_state(store: RunStore, plan: Plan, run: str, again: Collection[str]) 
             raise UsageError(f"workflow {plan.workflow.stem!r} has no step {name!r}", hint=hint)
     if run == NEWEST:
         aside: dict[str, str] = {}
-        found = earlier_run(store, plan.workflow, aside.__setitem__)
+        found = earlier_run(store, plan.workflow.path, plan.workflow.stem, aside.__setitem__)
         if found is None:
             raise UsageError(
                 f"no run of {plan.workflow.stem} is recorded that has ended",
@@ -71,14 +72,28 @@ def _begun(step: RecordedStep) -> bool:
 
 
 def earlier_run(
-    store: RunStore, workflow: Workflow, set_aside: Callable[[str, str], object] = lambda _name, _why: None
+    store: RunStore,
+    path: str,
+    stem: str,
+    set_aside: Callable[[str, str], object] = lambda _name, _why: None,
 ) -> RecordedRun | None:
-    """The newest run of the workflow whose process has ended, among the records that can be believed.
+    """The newest run of the workflow there whose process has ended, among the records that can be believed.
 
     Each other record on the way there is ``set_aside``: its name, and why.
     """
-    runs = (run for record in store.believed(set_aside) for run in _runs_of(record, workflow))
+    runs = (run for record in store.believed(set_aside) for run in _ended_at(record, path, stem))
     return next(runs, None)
+
+
+def passed_over(stem: str, earlier: RecordedRun | None, aside: Mapping[str, str]) -> str:
+    """What is said of a workflow that went on from an ``earlier`` run than was wanted, or from none.
+
+    ``aside`` are the newer records, each with why it is not believed; the newest of them is told.
+    """
+    went = f"went on from the older run {earlier.result.run_id}" if earlier else "ran from its beginning"
+    newest = not_believed(*next(iter(aside.items())))
+    more = f" (and {many(len(aside) - 1, 'older record')} too)" if len(aside) > 1 else ""
+    return f"{stem}: {went}: {newest}{more}"
 
 
 def state_after(store: RunStore, run: RecordedRun, again: Collection[str] = ()) -> ResumeState:
@@ -111,16 +126,16 @@ def _left(run: RecordedRun) -> tuple[dict[str, RecordedStep], Usage, str]:
 def _named(record: Record, workflow: Workflow) -> RecordedRun:
     if record.state == "running":
         raise UsageError(f"the run {record.run_id} still goes on", hint="wait until it has ended, or stop it")
-    found = next(_runs_of(record, workflow), None)
+    found = next(_ended_at(record, workflow.path, workflow.stem), None)
     if found is None:
         of = ", ".join(run.result.workflow for run in record.runs) or "nothing"
         raise UsageError(f"the run {record.run_id} is none of {workflow.stem}", hint=f"it is of: {of}")
     return found
 
 
-def _runs_of(record: Record, workflow: Workflow) -> Iterator[RecordedRun]:
+def _ended_at(record: Record, path: str, stem: str) -> Iterator[RecordedRun]:
     if record.state != "running":
-        yield from _runs_at(record, workflow.path, workflow.stem)
+        yield from _runs_at(record, path, stem)
 
 
 def _runs_at(record: Record, path: str, stem: str) -> Iterator[RecordedRun]:

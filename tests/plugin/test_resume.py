@@ -142,3 +142,32 @@ def test_a_step_that_cannot_run_again_is_an_error(repository: Suite, words: list
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     assert error in done.stderr.str() + done.stdout.str()
     assert ran(repository) == []
+
+
+@pytest.mark.parametrize("words", [["--lok-resume"], ["--lok-again", "check"]])
+def test_a_session_without_workflows_has_nothing_to_go_on_from(repository: Suite, words: list[str]) -> None:
+    repository.write("inner/test_x.py", "def test_x(): pass\n")
+    done = repository.run(*words)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines([f"*{words[0]}: this session runs no workflow: add --lok*"])
+
+
+def test_a_record_that_is_not_believed_is_named_where_it_is_passed_over(repository: Suite) -> None:
+    run = repository.run
+    (repository.root / "ok").touch()
+    run("--lok")
+    records = repository.root / "inner/.lok/runs"
+    [first] = records.glob("2*")
+    with (first / "end.json").open("a") as end:
+        end.write("x")
+    again = run("--lok", "--lok-resume")
+    again.stdout.fnmatch_lines([f"w: ran from its beginning: {first.name} is not believed*"])
+    # the record of a session that can be believed is newer, so nothing is passed over
+    assert "not believed" not in run("--lok", "--lok-resume").stdout.str()
+    [_, second, third] = sorted(records.glob("2*"))
+    with (third / "end.json").open("a") as end:
+        end.write("x")
+    older = run("--lok", "--lok-resume")
+    older.stdout.fnmatch_lines(
+        [f"w: went on from the older run {second.name}*: {third.name} is not believed*"]
+    )
