@@ -119,7 +119,7 @@ class LokSession:
         return FRESH_START if earlier is None else state_after(store, earlier, again)
 
     def passed_over(self, result: RunResult) -> list[str]:
-        """Why this run did not go on from the newest record that there was, where it was to: a line, or none."""
+        """Why this run did not go on from the newest record, where it was to: a line, or none."""
         if not self.config.getoption("lok_resume"):
             return []
         from pytest_lok.wiring.resume import earlier_run, passed_over

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from pytest_lok.core.findings.reading import list_findings
-from pytest_lok.core.results import Reply, RunResult, StepResult
+from pytest_lok.core.findings.reading import STANDING_TEXTS, list_findings
+from pytest_lok.core.results import Finding, Reply, RunResult, StepResult
 from pytest_lok.core.workflow.model import Strategy
 from pytest_lok.reports.console import cost, duration
 from pytest_lok.reports.facts import item_label, vote
@@ -17,26 +17,43 @@ _LINES = 5
 def answers(result: RunResult, *, every: bool = False, complete: bool = False) -> str:
     """What the last steps said that passed, or with ``every`` all that passed, each under its name.
 
-    Of a step that asked several backends each answer is shown, of a ``for_each`` each item. Where there are
-    many, each is shown by its end. ``complete`` cuts nothing, and adds what steps said that did not pass.
+    Of a step that asked several backends each answer is shown, of a ``for_each`` each item, and of findings
+    a list, with ``every`` one that says all of them. Where there are many, each is shown by its end.
+    ``complete`` cuts nothing, and adds what steps said that did not pass.
     """
     names = result.steps if every else result.leaves
     steps = [result.steps[name] for name in names if name in result.steps]
     shown = [step for step in steps if step.passed or (complete and step.ran and step.output != step.reason)]
-    blocks = [list(_blocks(step)) for step in shown if step.output]
+    blocks = [list(_blocks(step, every=every)) for step in shown if step.output]
     whole = every or complete or len(blocks) <= _SHOWN_WHOLE
     texts = [text for block in blocks for text in block]
     return "\n\n".join(texts) if whole else "\n".join(map(_end, texts))
 
 
-def _blocks(step: StepResult) -> Iterator[str]:
+def findings_list(findings: Sequence[Finding]) -> str:
+    """Each finding in one line, and below it why it blocks or why not; that there is none."""
+    return "\n".join(map(_short, findings)) if findings else "no findings"
+
+
+def _short(finding: Finding) -> str:
+    said = [STANDING_TEXTS[finding.standing], finding.doubt, finding.acceptance]
+    if len(finding.votes) > 1:
+        said.append(", ".join(f"{name}: {vote}" for name, vote in finding.votes.items()))
+    about = "; ".join(filter(None, said))
+    return f"{finding.headline}\n  {about}" if about else finding.headline
+
+
+def _blocks(step: StepResult, *, every: bool) -> Iterator[str]:
+    if step.findings is not None:  # which say of each backend whether it reports them
+        text = list_findings(step.findings) if every and step.findings else findings_list(step.findings)
+        yield _under(step.name, text, step.backend)
+        return
     if step.items:
         yield from (_under(f"{step.name} {item_label(item)}", item.output) for item in step.items)
         return
     keeps_all = step.verdict is not None and step.verdict.strategy == Strategy.ALL.value
-    # a finding says of each backend whether it reports it
-    if (len(step.replies) < 2 and not keeps_all) or step.findings is not None:
-        yield _under(step.name, _text(step), step.backend)
+    if len(step.replies) < 2 and not keeps_all:
+        yield _under(step.name, step.output, step.backend)
         return
     ballots = vote(step.verdict)
     if ballots and all("\n" not in reply.text.strip() for reply in step.replies):
@@ -47,12 +64,7 @@ def _blocks(step: StepResult) -> Iterator[str]:
     if keeps_all:
         return
     if ballots or step.output not in {reply.text for reply in step.replies}:
-        yield _under(step.name, _text(step), ballots or (step.verdict.note if step.verdict else ""))
-
-
-def _text(step: StepResult) -> str:
-    """The output; findings as people read them."""
-    return list_findings(step.findings) if step.findings else step.output
+        yield _under(step.name, step.output, ballots or (step.verdict.note if step.verdict else ""))
 
 
 def _lines(replies: Iterable[Reply]) -> Iterator[str]:

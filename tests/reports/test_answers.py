@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pytest
+
 from pytest_lok.core.results import Finding, ItemResult, Outcome, Reply, StepResult, Verdict
 from pytest_lok.reports.answers import answers
 from tests.reports.results import FAILED, PASSED, SKIPPED, run_of
@@ -56,25 +58,47 @@ def test_every_answer_that_was_paid_for_is_shown() -> None:
     )
 
 
+FINDING = Finding(
+    rule_id="sql",
+    title="Injection",
+    message="m",
+    severity="high",
+    confidence=0.9,
+    path="a.py",
+    line=3,
+    end_line=3,
+    evidence="code",
+    votes={"a": "high", "b": "absent"},
+)
+
+
 def test_findings_are_listed_once_for_all_who_report_them() -> None:
-    finding = Finding(
-        rule_id="sql",
-        title="Injection",
-        message="m",
-        severity="high",
-        confidence=0.9,
-        path="a.py",
-        line=3,
-        end_line=3,
-        evidence="code",
-        votes={"a": "high", "b": "absent"},
-    )
-    step = replace(said("review", "[json]", a="[json]", b="[]"), findings=(finding,))
+    step = replace(said("review", "[json]", a="[json]", b="[]"), findings=(FINDING,))
     text = shown(step)
     assert text.startswith("== review ==")
     assert "[high] sql a.py:3" in text
     assert "a: high, b: absent" in text
     assert "json" not in text
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_findings_of_items_are_one_short_list_that_says_why_they_do_not_block(count: int) -> None:
+    items = tuple(
+        ItemResult(index=n, item=n, outcome=Outcome.PASSED, output='[{"json": 1}]') for n in range(count)
+    )
+    minor = replace(FINDING, standing="minor", fingerprint="f00d", votes={"a": "high"})
+    known = replace(FINDING, standing="known", acceptance="Ann: later", votes={"a": "high"})
+    found = {0: (), 2: (minor, known)}[count]
+    step = replace(said("review", '[{"json": 1}]', a="[]"), items=items, findings=found)
+    head = "[high] sql a.py:3 \N{EN DASH} Injection\n  does not block: it is"
+    lists = {
+        0: "no findings",
+        2: f"{head} not severe enough\n{head} in the baseline; Ann: later",
+    }
+    assert shown(step) == f"== review == a\n{lists[count]}"
+    whole = shown(step, every=True)
+    assert "json" not in whole
+    assert ("fingerprint f00d" in whole) == bool(count)
 
 
 def test_items_stand_under_their_numbers() -> None:

@@ -353,7 +353,7 @@ def list_findings(findings: Sequence[Finding]) -> str:
 
 def _entry(finding: Finding) -> str:
     said = [
-        _STATUS_TEXTS[finding.standing],
+        STANDING_TEXTS[finding.standing],
         finding.doubt,
         finding.acceptance,
         f"carried over from {finding.carried[:12]}" if finding.carried else "",
@@ -371,7 +371,7 @@ def _entry(finding: Finding) -> str:
     return "\n".join(line for line in lines if line.strip())
 
 
-_STATUS_TEXTS: Mapping[Standing, str] = {
+STANDING_TEXTS: Mapping[Standing, str] = {
     "": "",
     "blocks": "blocks",
     "undecided": "may block: something about it is not known",

@@ -14,7 +14,7 @@ from pytest_lok.core.events import (
     StepStarted,
 )
 from pytest_lok.core.results import StepResult
-from pytest_lok.reports.answers import answers
+from pytest_lok.reports.answers import answers, findings_list
 from pytest_lok.reports.console import closing, cost, details, duration, status
 from pytest_lok.reports.recorded.run_list import RunEntry
 from pytest_lok.reports.widths import wrapped
@@ -69,7 +69,9 @@ def step_page(step: StepResult | None, name: str, events: Iterable[Event]) -> st
         lines = [status(step), *details(step, output=False, whole=True)]
     told = [line for event in events for line in _told(event, name)]
     lines += told or ["", "It has asked nobody."]
-    if step is not None and step.output:
+    if step is not None and step.findings is not None:
+        lines += ["", "== findings ==", findings_list(step.findings)]
+    elif step is not None and step.output:
         lines += ["", "== output ==", step.output]
     return "\n".join(lines)
 
