@@ -83,6 +83,7 @@ class Disk:
                 self._busy = False
                 self._failure = self._failure or failure
                 self._changed.notify_all()
+                # nobody can write to a file while it is synced, so writers get most of the time
                 pause = min(_PAUSE * (time.monotonic() - began), _LONGEST_PAUSE)
                 self._changed.wait_for(lambda: self._hurried or self._thread is not me, pause)
 

@@ -60,7 +60,7 @@ class FrameReader:
         """
         if is_frame(tail):
             yield self._checked(tail)
-        elif is_frame(tail[:-1]):
+        elif is_frame(tail[:-1]):  # another byte stands where the line break was
             raise UnusableRecordError("the end of its last line was changed")
 
     def _checked(self, line: bytes) -> bytes:
@@ -70,6 +70,7 @@ class FrameReader:
         if not is_frame(line):
             raise UnusableRecordError("a line of it was changed after it was written")
         writer, count = head[2], int(head[3])
+        # several processes write to one file, and each counts its own lines
         if self._next.get(writer, 0) != count:
             raise UnusableRecordError("a line of it is missing, or stands there twice")
         self._next[writer] = count + 1

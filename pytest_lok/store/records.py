@@ -188,6 +188,7 @@ def run_of(file: Path, state: State, code: int, data: bytes) -> RecordedRun:
     result = fold(folded)
     if state != "ended":
         result = replace(result, interrupted=_NOT_ENDED[state])
+        # never the 0 of a process that has not ended
         code = result.exit_code
     return RecordedRun(
         result=result,

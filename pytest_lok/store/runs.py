@@ -277,6 +277,7 @@ def _make(folder: Path) -> Path:
     """A new directory below ``folder`` whose name sorts by time, also within a second."""
     while True:
         seconds, part = divmod(time.time_ns(), 1_000_000_000)
+        # the fraction of the second comes first, so that names sort, and then what makes them unique
         within = f"{part * 4096 // 1_000_000_000:03x}{os.urandom(2).hex()[:3]}"
         name = f"{time.strftime(_FORM, time.gmtime(seconds))}-{within}"
         with suppress(FileExistsError):

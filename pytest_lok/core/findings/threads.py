@@ -99,6 +99,7 @@ def plan_threads(
     open threads, unless there were before.
     """
     alive = {it.fingerprint for it in findings if it.standing not in ("known", "withdrawn")}
+    # of several findings with one fingerprint the first gets the comment
     wanted = {it.fingerprint: it for it in reversed(findings) if counts(it)}
     known: dict[str, list[ReviewThread]] = {}
     for thread in threads:
@@ -109,7 +110,7 @@ def plan_threads(
     room = limit - sum(not it.resolved for it in threads) + len(gone) + len(again)
     write: list[InlineFinding] = []
     reopen: list[ReviewThread] = []
-    left = Counter[str]()
+    left = Counter[str]()  # by the names of ThreadPlan's fields
     for finding in (it for it in findings if wanted.get(it.fingerprint) is it):
         there = known.get(finding.fingerprint, [])
         place = _place(finding, changed.get(finding.path, DiffLines()))
@@ -166,6 +167,7 @@ def changed_lines_of(diff: str) -> Mapping[str, DiffLines]:
                     added.add(new)
                 elif line.startswith("-"):
                     removed.add(old)
+                # an empty line is one of both sides whose space was cut off
                 old += line[:1] in ("", " ", "-")
                 new += line[:1] in ("", " ", "+")
         # git writes a name with other letters than ASCII in octal numbers

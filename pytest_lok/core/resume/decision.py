@@ -117,6 +117,7 @@ def explained_states(
     """
     states = {now} - {""}
     edits = [it for name in kept_edits if (it := recorded.get(name)) is not None and it.left and it.tree]
+    # edits may follow each other: each leads one state further back
     while found := {it.tree for it in edits if it.left in states} - states:
         states |= found
     return frozenset(states)
@@ -154,6 +155,7 @@ def decide(
     if changed := changes(recorded.inputs, inputs):
         return Resumed(decision="changed", why=" and ".join(changed))
     if reads_files and result.attempts:
+        # what a step has edited itself it would find edited
         state = recorded.left or recorded.tree
         if not recorded.tree or not states:
             return Resumed(decision="again", why="the state of the files that it read is not known for sure")

@@ -45,6 +45,7 @@ _SESSION = words("""
 """Variables that say where somebody sits, and that differ in each terminal. Every other one counts."""
 _COMMANDS = ("", True)
 """Under this the digest of the environment is remembered, which all commands have."""
+# what texts read: names, variables, and what only the run can tell (who has answered, keys in brackets)
 _NAME = late_regex(r"\w+")
 _ENV = late_regex(r"\benv\s*(?:\.\s*(\w+)|\[\s*(['\"])(\w+)\2\s*\])")
 _ANSWERED = late_regex(r"\bworkflow\s*(?:\.\s*backends\b|\[)")

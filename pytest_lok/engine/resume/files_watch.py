@@ -45,6 +45,7 @@ class FilesWatch:
                 return ""
             state = await self.look()
             self._looks += 1
+            # the number of the first look of those in a row that have seen the same
             if state != self.state or not state:
                 self._same_since = self._looks
             self.state = state

@@ -128,6 +128,7 @@ class RunMemory:
         """The step with its result where that is kept, now that its needs have ended; None = it runs."""
         before, again = self._before.recorded.get(step.name), step.name in self._before.again
         command = isinstance(step.action, Shell)
+        # whether the step reads files is asked below: then nothing keeps its result any more
         said = decide(before, inputs, is_command=command, reads_files=False, states=(), again=again)
         if said.decision == "kept" and reads_files(step, self._world):
             # what a step that ran again has left in ignored files nobody sees

@@ -79,6 +79,7 @@ def in_order(needs: Needs) -> list[str]:
 
 def reduced_edges(needs: Needs, order: Sequence[str]) -> list[tuple[str, str]]:
     """The edges as pairs (needed, needing), without those that follow from other edges."""
+    # a set of nodes is a number with a bit for each: sets of thousands of steps stay cheap
     bit = {node: 1 << at for at, node in enumerate(order)}
     above: dict[str, int] = {}
     edges: list[tuple[str, str]] = []
@@ -123,6 +124,7 @@ def _ordered(slots: list[list[Slot]], links: Sequence[tuple[Slot, Slot]]) -> Seq
         earlier.setdefault(after, []).append(before)
         later.setdefault(before, []).append(after)
     best, fewest = [*map(list, slots)], _crossings(slots, later)
+    # the barycentre method of Sugiyama's framework for layered graphs
     for sweep in range(_SWEEPS):
         if not fewest:
             break
@@ -155,6 +157,7 @@ def _crossings(slots: Sequence[Sequence[Slot]], later: Mapping[Slot, Sequence[Sl
         seen: list[int] = []
         for slot in layer:
             ends = sorted(place[other] for other in later.get(slot, ()))
+            # an edge crosses those that begin before it and end behind it
             count += sum(len(seen) - bisect_right(seen, end) for end in ends)
             for end in ends:
                 insort(seen, end)

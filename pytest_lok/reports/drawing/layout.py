@@ -136,6 +136,7 @@ def _place(
         offsets.append(at + breadth[slot] / 2)
         at += breadth[slot] + _GAP
     # slots that push each other move as one: blocks with the mean of what their slots want
+    # (the pool-adjacent-violators algorithm)
     blocks: list[tuple[float, int]] = []
     for slot, offset in zip(row, offsets, strict=True):
         mean, size = wanted[slot] - offset, 1

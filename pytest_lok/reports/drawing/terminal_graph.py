@@ -67,6 +67,7 @@ def _rows(order: Sequence[str], edges: Sequence[tuple[str, str]]) -> Iterator[st
         for at in joined:
             left[str(lanes[at])] -= 1
         ending = [at for at in joined if not left[str(lanes[at])]]
+        # a column is used again once its line has ended
         free = [at for at, source in enumerate(lanes) if source is None]
         place = next(iter(ending), None)
         if place is None:  # to the right of a line that goes on

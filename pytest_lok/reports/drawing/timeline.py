@@ -62,6 +62,7 @@ def bars_of(needs: Needs, history: Mapping[str, StepHistory], worked: Mapping[st
             continue
         before = [ends[need] for need in needs.get(name, ()) if need in ends]
         ready = min(max(before, default=0.0 if not needs.get(name) else known.started), known.started)
+        # what is no work of the step between its start and its end was waiting for a place
         began = min(max(known.started, known.ended - worked.get(name, math.inf)), known.ended)
         bars.append(Bar(name=name, ready=ready, began=began, ended=known.ended))
     return sorted(bars, key=lambda bar: (bar.began, bar.ended))

@@ -48,6 +48,7 @@ class GitHubReview(GitHub):
             digest = marked_fingerprint(str(first["body"]), workflow)
             if not digest or not first["viewerDidAuthor"]:
                 continue
+            # a thread that lok itself has resolved is no answer of a person
             me, resolver = _login(first.get("author")), _login(thread.get("resolvedBy"))
             answered = any(map(_is_from_person, more)) or resolver not in ("", me)
             found.append(

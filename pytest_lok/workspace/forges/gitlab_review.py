@@ -42,6 +42,7 @@ class GitLabReview(GitLab):
             digest = marked_fingerprint(str(notes[0]["body"]), workflow)
             if not digest:
                 continue
+            # a discussion that lok itself has resolved is no answer of a person
             resolver = (notes[0].get("resolved_by") or {}).get("username")
             others = [note for note in notes[1:] if note["author"]["username"] != self._me]
             found.append(
