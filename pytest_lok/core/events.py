@@ -256,63 +256,81 @@ LIVE_EVENTS = (StepProgressed, BackendBusy, BackendAnswering)
 
 
 def fold(events: Iterable[Event]) -> RunResult:
-    """A run's events, in order, as its result; steps with no StepFinished are not in it.
+    """A run's events, in order, as its result; see RunFold."""
+    folding = RunFold()
+    for event in events:
+        folding.add(event)
+    return folding.result()
+
+
+class RunFold:
+    """The events of a run, added in order → its result; steps with no StepFinished are not in it.
 
     A journal cut short (no RunFinished) folds into an interrupted run, never a green one. A run that
     was taken over has started several times; it is as old as the first.
     """
-    start: RunStarted | None = None
-    earlier = 0.0
-    end: RunFinished | None = None
-    steps: dict[str, StepResult] = {}
-    history: dict[str, StepHistory] = {}
-    for event in events:
-        _note(history, event, earlier)
+
+    def __init__(self) -> None:
+        self._start: RunStarted | None = None
+        self._end: RunFinished | None = None
+        # seconds of the run before it was taken over
+        self._earlier = 0.0
+        self._steps: dict[str, StepResult] = {}
+        self._began: dict[str, float] = {}
+        self._ended: dict[str, float] = {}
+        self._retried: dict[str, tuple[FailedAttempt, ...]] = {}
+
+    def add(self, event: Event) -> None:
+        """Add the next event; those that are only for live views change nothing."""
         match event:
+            case StepStarted(step=step, at=at):
+                # a step that is run again begins anew
+                self._began[step] = self._earlier + at
+                self._ended.pop(step, None)
+                self._retried.pop(step, None)
+            case StepFinished(result=result, at=at):
+                self._steps[result.name] = result
+                began = self._began.get(result.name)
+                # the result of another attempt, after the run, has no time in it
+                if began is not None and self._earlier + at >= began:
+                    self._ended[result.name] = self._earlier + at
+            case StepRetrying(step=step) if step in self._began:
+                failed = FailedAttempt(
+                    number=event.attempt, reason=event.reason, delay=event.delay, item=event.item
+                )
+                self._retried[step] = (*self._retried.get(step, ()), failed)
             case RunStarted():
-                earlier += event.time - start.time if start else 0.0
-                start = event
-                end = None
-            case StepFinished(result=result):
-                steps[result.name] = result
+                self._earlier += event.time - self._start.time if self._start else 0.0
+                self._start = event
+                self._end = None
             case RunFinished():
-                end = event
-    if start is None:
-        return RunResult(run_id="", workflow="", interrupted="no run was recorded")
-    return RunResult(
-        run_id=start.run_id,
-        workflow=start.workflow,
-        path=start.path,
-        sha256=start.sha256,
-        started=start.time - earlier,
-        seconds=earlier + end.seconds if end else 0.0,
-        steps={name: steps[name] for name in start.steps if name in steps},
-        selected=start.selected,
-        leaves=start.leaves,
-        reviews=start.reviews,
-        base=start.base,
-        head=start.head,
-        interrupted=end.interrupted if end else "the run did not end",
-        history={name: history[name] for name in start.steps if name in history},
-    )
+                self._end = event
+            case _:
+                pass
 
+    def result(self) -> RunResult:
+        """What came of the run, as far as its events have been added."""
+        start, end, steps = self._start, self._end, self._steps
+        if start is None:
+            return RunResult(run_id="", workflow="", interrupted="no run was recorded")
+        return RunResult(
+            run_id=start.run_id,
+            workflow=start.workflow,
+            path=start.path,
+            sha256=start.sha256,
+            started=start.time - self._earlier,
+            seconds=self._earlier + end.seconds if end else 0.0,
+            steps={name: steps[name] for name in start.steps if name in steps},
+            selected=start.selected,
+            leaves=start.leaves,
+            reviews=start.reviews,
+            base=start.base,
+            head=start.head,
+            interrupted=end.interrupted if end else "the run did not end",
+            history={name: self._history(name) for name in start.steps if name in self._began},
+        )
 
-def _note(history: dict[str, StepHistory], event: Event, earlier: float) -> None:
-    """Keep when a step began and ended; ``earlier`` are the seconds of the run before it was taken over."""
-    match event:
-        case StepStarted(step=step, at=at):
-            # a step that is run again begins anew
-            history[step] = StepHistory(started=earlier + at)
-        case StepRetrying(step=step) if step in history:
-            known = history[step]
-            failed = FailedAttempt(
-                number=event.attempt, reason=event.reason, delay=event.delay, item=event.item
-            )
-            history[step] = replace(known, retried=(*known.retried, failed))
-        case StepFinished(result=result, at=at) if result.name in history:
-            known = history[result.name]
-            # the result of another attempt, after the run, has no time in it
-            if known.started is not None and earlier + at >= known.started:
-                history[result.name] = replace(known, ended=earlier + at)
-        case _:
-            pass
+    def _history(self, step: str) -> StepHistory:
+        return StepHistory(
+            started=self._began[step], ended=self._ended.get(step), retried=self._retried.get(step, ())
+        )

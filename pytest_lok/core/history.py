@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from pytest_lok.dataclass import dataclass
 
@@ -34,17 +34,18 @@ class StepHistory:
 
 
 class DigestsOnDemand(Mapping[str, str]):
-    """Digests by name, which ``work`` makes when somebody looks: most runs are not gone on from."""
+    """Digests by name, which ``work`` makes of ``about`` when somebody looks: not every run is recorded."""
 
-    __slots__ = ("_found", "_work")
+    __slots__ = ("_about", "_found", "_work")
 
-    def __init__(self, work: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(self, work: Callable[[Any], Mapping[str, str]], about: object) -> None:
         self._work = work
+        self._about = about
         self._found: Mapping[str, str] | None = None
 
     def _made(self) -> Mapping[str, str]:
         if self._found is None:
-            self._found = self._work()
+            self._found = self._work(self._about)
         return self._found
 
     def __getitem__(self, name: str) -> str:

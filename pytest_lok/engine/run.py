@@ -24,12 +24,9 @@ from pytest_lok.core.events import (
     Event,
     ResumeState,
     RunFinished,
+    RunFold,
     RunStarted,
     RunWaiting,
-    StepFinished,
-    StepRetrying,
-    StepStarted,
-    fold,
     not_to_be_kept,
 )
 from pytest_lok.core.results import NO_USAGE, RunResult, Section, StepResult, Usage
@@ -51,8 +48,6 @@ if TYPE_CHECKING:
 
 INTERNAL_ERROR = "internal error"
 """How the reason of a step begins that was ended by a bug in lok itself."""
-_RESULT_EVENTS = (RunStarted, StepStarted, StepRetrying, StepFinished, RunFinished)
-"""The events that a RunResult is folded from; the others are only for live views."""
 LOCK_CHECK_INTERVAL = 0.05
 """Seconds between two attempts to acquire the workspace's lock."""
 
@@ -111,8 +106,8 @@ class Run:
         self._running: dict[str, StepExecution] = {}
         effects = {step.name for step in plan.steps if isinstance(step.action, Shell) and step.action.effects}
         self._starts = StepStarts(self._emit, lambda: self._context.elapsed, effects)
-        self._memory = RunMemory(plan, world, resume, self.run_id, self._emit)
-        self._folded_events: list[Event] = []
+        self._memory = RunMemory(plan, world, resume, self.run_id, self._schedule.results, self._emit)
+        self._fold = RunFold()
         self._stopped = ""
         self._interrupted = ""
         self._failed_step = ""
@@ -157,7 +152,7 @@ class Run:
             lock.release()
             self._finish()
             await self._memory.close()
-        return fold(self._folded_events)
+        return self._fold.result()
 
     def stop(self, reason: str) -> None:
         """End the run early: running steps are cancelled, the rest is not run. Call it on the run's loop."""
@@ -238,9 +233,7 @@ class Run:
             result: StepResult | None
             try:
                 execution = self._running[step.name] = StepExecution(step, self._context)
-                result = await self._memory.perform(
-                    step, self._schedule.results, partial(run_step, execution)
-                )
+                result = await self._memory.perform(step, partial(run_step, execution))
                 if not self._memory.is_kept(step.name):
                     self._starts.announce(step.name)
             except asyncio.CancelledError:
@@ -321,8 +314,7 @@ class Run:
         # Redaction stands before everything else: neither the journal nor a view sees the original.
         masked = self._world.redactor.value(event)
         event = masked if masked is event else not_to_be_kept(masked)
-        if isinstance(event, _RESULT_EVENTS):
-            self._folded_events.append(event)
+        self._fold.add(event)
         self._on_event(event)
 
 

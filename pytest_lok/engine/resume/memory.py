@@ -34,8 +34,8 @@ async def _unknown() -> str:
 class RunMemory:
     """The steps of one run: what each has read, and what the run before has left of it.
 
-    ``notes`` has what is to be recorded of each step that has ended, by name. ``emit`` gets the state of
-    the files that steps have read, once it is known.
+    ``results`` are those of the run so far, and grow. ``emit`` gets the state of the files that steps have
+    read, once it is known.
     """
 
     def __init__(
@@ -44,20 +44,21 @@ class RunMemory:
         world: World,
         before: ResumeState,
         run_id: str,
+        results: Mapping[str, StepResult],
         emit: Callable[[Event], None],
     ) -> None:
-        self.notes: dict[str, RecordedStep] = {}
         self._emit = emit
         self.files = FilesWatch(look=world.tree_state or _unknown, tell=self._tell_files)
         self._plan = plan
         self._world = world
-        self._reader = InputReader(plan, world)
         self._before = before
         self._run_id = run_id
         self._why: dict[str, Resumed] = {}
         self._kept: set[str] = set()
-        self._digests: dict[tuple[str, bool], str] = {}
+        # of the steps whose results have not been told yet
+        self._notes: dict[str, RecordedStep] = {}
         self._lineage: dict[str, str] = {}
+        self._reader = InputReader(plan, world, results, self._lineage)
         self._edited: dict[str, tuple[str, str]] = {}
         # a lone command has nothing to keep
         self._is_worthwhile = (
@@ -91,7 +92,7 @@ class RunMemory:
     ) -> dict[str, RecordedStep]:
         known, lineage = dict(results), dict[str, str]()
         kept: dict[str, RecordedStep] = {}
-        digests: dict[tuple[str, bool], str] = {}
+        reader = InputReader(self._plan, self._world, known, lineage)
         for step in self._plan.steps:
             name, before = step.name, self._before.recorded.get(step.name)
             if name in results or before is None:
@@ -101,7 +102,7 @@ class RunMemory:
                 said = decide_effects(before, again=again)
             unsure = said is not None and said.decision != "kept"
             if said is None and all(need in known for need in step.needs):
-                inputs = await self._reader.inputs_of(step, known, lineage, digests)
+                inputs = await reader.inputs_of(step)
                 open_ = reads_files(step, self._world)
                 said = decide(
                     before,
@@ -158,13 +159,11 @@ class RunMemory:
 
     # --- what is noted
 
-    async def perform(
-        self, step: Step, results: Mapping[str, StepResult], work: Callable[[], Awaitable[StepResult]]
-    ) -> StepResult:
+    async def perform(self, step: Step, work: Callable[[], Awaitable[StepResult]]) -> StepResult:
         """Do the ``work`` of a step whose turn has come, unless its result is kept."""
         if not self._is_worthwhile:
             return await work()
-        inputs = await self._inputs(step, results)
+        inputs = await self._reader.inputs_of(step)
         if self._before.resumes and (kept := self._decide_now(step, inputs)) is not None:
             return self._keep(step, kept)
         open_ = self._world.tree_state is not None and reads_files(step, self._world)
@@ -176,7 +175,7 @@ class RunMemory:
             await self.files.look_now()
             tree = self.files.state if self.files.unchanged_since(step.name) else ""
         # a file may have been written while it was read
-        if attaches(step) and dict(inputs) != await self._inputs(step, results):
+        if attaches(step) and dict(inputs) != await self._reader.inputs_of(step):
             inputs = {}
         self._note(step, RecordedStep(inputs=inputs, tree=tree, left=left, run_id=self._run_id))
         why = self._why.get(step.name)
@@ -184,8 +183,8 @@ class RunMemory:
 
     def has_ended(self, step: Step) -> None:
         """Look at the files once the end of a command has been told: nobody waits for that."""
-        is_noted = step.name in self.notes and not self.is_kept(step.name)
-        if is_noted and self._world.tree_state is not None and isinstance(step.action, Shell):
+        looks = self._world.tree_state is not None and isinstance(step.action, Shell)
+        if looks and step.name in self._lineage and not self.is_kept(step.name):
             self.files.end(step.name)
 
     async def settle(self) -> None:
@@ -198,7 +197,7 @@ class RunMemory:
 
     def finished(self, result: StepResult, at: float) -> StepFinished:
         """The event that a step has ended, with what a later run has to know to keep its result."""
-        note = self.notes.get(result.name, _NO_NOTE)
+        note = self._notes.pop(result.name, _NO_NOTE)
         return StepFinished(
             result=result,
             at=at,
@@ -212,13 +211,10 @@ class RunMemory:
 
     def note_stopped(self, name: str) -> None:
         """Note that a step was ended before it could end."""
-        self.notes[name] = RecordedStep(run_id=self._run_id, stopped=True)
-
-    async def _inputs(self, step: Step, results: Mapping[str, StepResult]) -> Mapping[str, str]:
-        return await self._reader.inputs_of(step, results, self._lineage, self._digests)
+        self._notes[name] = RecordedStep(run_id=self._run_id, stopped=True)
 
     def _note(self, step: Step, note: RecordedStep) -> None:
-        self.notes[step.name] = note
+        self._notes[step.name] = note
         self._lineage[step.name] = lineage_of(step, note.run_id, self._lineage)
 
     # --- answers of a step that was ended

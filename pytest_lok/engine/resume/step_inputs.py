@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_lok.core.history import DigestsOnDemand
 from pytest_lok.core.json_values import Json, jsonable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.ports import Prompt, World
 
+_Digesting: TypeAlias = Callable[[Step], Mapping[str, str]]
 _NOT_ASKED = frozenset({"timeout", "on_text", "workflow", "step"})
 """Fields of a prompt that say nothing to whoever answers; every other one counts."""
 
@@ -41,67 +43,75 @@ def _reads_files(step: Step, identities: Mapping[str, BackendIdentity | None]) -
 
 def lineage_of(step: Step, run_id: str, lineage: Mapping[str, str]) -> str:
     """A digest of the run in which the step ran, and those of all steps before it, which ``lineage`` has."""
-    words = [step.name, run_id, *(lineage.get(name, "") for name in sorted(step.needs))]
+    words = [step.name, run_id, *[lineage.get(name, "") for name in sorted(step.needs)]]
     # a step's name and a run's id hold no such character
     return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
 
 class InputReader:
-    """What the steps of a plan would read in a world, as digests."""
+    """What the steps of a plan would read in a world, as digests.
 
-    def __init__(self, plan: Plan, world: World) -> None:
+    ``results`` has those of the steps that have ended, and ``lineage`` what ``lineage_of`` says of each. Both
+    may grow.
+    """
+
+    def __init__(
+        self, plan: Plan, world: World, results: Mapping[str, StepResult], lineage: Mapping[str, str]
+    ) -> None:
         self._plan = plan
         self._world = world
+        self._results = results
+        self._lineage = lineage
         self._env = world.env if world.command_env is None else {**world.env, **world.command_env}
-        self._settings: dict[tuple[object, ...], str] = {}
+        self._digests: dict[tuple[str, bool], str] = {}
+        self._known: dict[tuple[object, ...], tuple[Facts, _Digesting]] = {}
 
-    async def inputs_of(
-        self,
-        step: Step,
-        results: Mapping[str, StepResult],
-        lineage: Mapping[str, str],
-        digests: dict[tuple[str, bool], str],
-    ) -> Mapping[str, str]:
-        """The digests of what the step reads, by what that is; {} = something of it cannot be known.
-
-        ``results`` has those of the steps that it needs, and ``lineage`` what ``lineage_of`` says of each.
-        ``digests`` are of these results, as far as they are known.
-        """
-        world = self._world
-        identities = _identities(step, world)
+    async def inputs_of(self, step: Step) -> Mapping[str, str]:
+        """The digests of what the step reads, by what that is; {} = something of it cannot be known."""
+        identities = _identities(step, self._world)
         if None in identities.values():
             return {}
-        facts = Facts(
-            results=results,
-            lineage=lineage,
-            settings=self._settings_of(step, identities),
-            reads_files=_reads_files(step, identities),
-            arguments=self._plan.arguments,
-            env=self._env,
-            project=world.workspace.project,
-            attached=await self._attached(step, results) if attaches(step) else {},
-            base=await self._base(step),
-            digests=digests,
-        )
-        return DigestsOnDemand(partial(step_inputs, step, self._plan.workflow, facts))
+        facts, digesting = self._facts_of(step, identities)
+        reads_base, reads_attached = step.output_format is Format.FINDINGS, attaches(step)
+        if reads_base or reads_attached:
+            attached = await self._attached(step) if reads_attached else {}
+            base = await self._base() if reads_base else ""
+            digesting = self._digesting(replace(facts, attached=attached, base=base))
+        return DigestsOnDemand(digesting, step)
 
-    def _settings_of(self, step: Step, identities: Mapping[str, BackendIdentity | None]) -> str:
-        """A digest of what of the settings decides what the step does; most steps have the same."""
+    def _facts_of(
+        self, step: Step, identities: Mapping[str, BackendIdentity | None]
+    ) -> tuple[Facts, _Digesting]:
+        """What the step may read, besides attached files and the base; most steps have the same."""
+        open_ = _reads_files(step, identities)
         verifies = isinstance(step.action, Ask) and (step.action.verify or step.action.verify_preset)
-        key = (type(step.action), bool(verifies), bool(step.asserts), *identities)
-        if key not in self._settings:
+        key = (type(step.action), open_, bool(verifies), bool(step.asserts), *identities)
+        if key not in self._known:
             texts = {name: it.text for name, it in identities.items() if it is not None}
-            self._settings[key] = digest(_settings(step, self._world, texts))
-        return self._settings[key]
+            facts = Facts(
+                results=self._results,
+                lineage=self._lineage,
+                settings=digest(_settings(step, self._world, texts)),
+                reads_files=open_,
+                arguments=self._plan.arguments,
+                env=self._env,
+                project=self._world.workspace.project,
+                digests=self._digests,
+            )
+            self._known[key] = facts, self._digesting(facts)
+        return self._known[key]
 
-    async def _attached(self, step: Step, results: Mapping[str, StepResult]) -> dict[str, str] | None:
+    def _digesting(self, facts: Facts) -> _Digesting:
+        return partial(step_inputs, workflow=self._plan.workflow, facts=facts)
+
+    async def _attached(self, step: Step) -> dict[str, str] | None:
         """The digest of each file that the step attaches; None = that cannot be told of all of them."""
         from pytest_lok.engine.asking.attachments import attachment_paths
 
         assert isinstance(step.action, Ask)  # noqa: S101 - asked before
         action, workspace = step.action, self._world.workspace
         scope = Scope(
-            steps=results,
+            steps=self._results,
             arguments=self._plan.arguments,
             env=self._world.env,
             workflow_name=self._plan.workflow.name,
@@ -122,12 +132,10 @@ class InputReader:
         except (LokError, ValueError, OSError):
             return None
 
-    async def _base(self, step: Step) -> str:
-        """The commit that the step's findings are compared with; "" = they are compared with none."""
+    async def _base(self) -> str:
+        """The commit that findings are compared with; "" = they are compared with none."""
         gate = self._plan.workflow.gate
-        if step.output_format is not Format.FINDINGS or gate is None:
-            return ""
-        if gate.scope == "all" and gate.baseline != "new":
+        if gate is None or (gate.scope == "all" and gate.baseline != "new"):
             return ""
         try:
             return (await self._world.workspace.comparison(())).commit or "-"
@@ -146,6 +154,8 @@ def question_of(identity: BackendIdentity | None, prompt: Prompt, item: int | No
 
 def _identities(step: Step, world: World) -> dict[str, BackendIdentity | None]:
     """What the answers of each backend depend on that the step may ask."""
+    if not step.asserts and isinstance(step.action, Shell):
+        return {}
     names: set[str] = set()
     if isinstance(step.action, Ask):
         names |= {*(step.action.backends or world.default_backends or [AUTO])}
