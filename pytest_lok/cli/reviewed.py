@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import LokError, PlanError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 # it goes from one run to the next, so it is no value
-@dataclass(kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RunReview:
     """What a run of lok asks about. Without ``review`` the gate knows nothing of earlier ones."""
 
