@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_lok.core.findings.prior import PriorReview, ReviewedState
 from pytest_lok.core.findings.reviewed import SHORTEST_KEY, misfit, seal, state_after, unseal
+from pytest_lok.core.resume.inputs import variables_named
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.carried import WHOLE_CHANGE
 from pytest_lok.errors import StepUnableError, UsageError
@@ -117,6 +118,10 @@ class ReviewOfChange:
             "an argument": _digest(dict(self.plan.arguments)),
             "the choice of steps": _digest(sorted(step.name for step in self.plan.steps)),
             "a backend or its model": _digest(backends),
+            # who has not the key cannot guess a value: the state may stand where everybody reads it
+            "a variable that a text names": _digest(
+                [self.key, variables_named(self.plan.steps, self._place[1])]
+            ),
         }
 
 

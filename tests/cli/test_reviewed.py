@@ -234,6 +234,30 @@ def test_what_else_a_step_is_given_counts(change: Reviewed) -> None:
     assert "what step review is given besides has changed" in change.told(done)
 
 
+@pytest.mark.parametrize(
+    "tag", ["{{ env.DEPTH }}", "{{ env['DEPTH'] }}", "{% if env.DEPTH == 'deep' %}deep{% endif %}"]
+)
+def test_a_variable_that_a_text_names_counts(change: Reviewed, tag: str) -> None:
+    change.tool.write_text(change.tool.read_text().replace('"BUG" in line', '"BUG" in line and deep'))
+    change.tool.write_text(
+        change.tool.read_text()
+        .replace("found, path =", "asked = sys.stdin.read()\ndeep, found, path = 'deep' in asked,")
+        .replace("in sys.stdin.read().split", "in asked.split")
+    )
+    change.project.workflow("review", WORKFLOW.replace("{{ item", f"The env of this: {tag} {{{{ item"))
+    change.begin(a__py="1\n", b__py="1\n")
+    change.commit(a__py="1\nBUG a\n")
+    change.project.environ |= {"DEPTH": "shallow"}
+    assert change.run().code == 0
+    change.commit(b__py="2\n")
+    assert "asked about the 1 file" in change.told(change.run())
+    change.commit(b__py="3\n")
+    change.project.environ |= {"DEPTH": "deep"}
+    done = change.run()
+    assert "a variable that a text names changed since" in change.told(done)
+    assert (done.code, change.found(done)) == (1, change.wanted())
+
+
 def test_nobody_outside_says_what_was_reviewed(change: Reviewed) -> None:
     change.begin(a__py="1\n")
     head = change.commit(a__py="1\nBUG a\n")

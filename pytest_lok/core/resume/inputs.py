@@ -12,7 +12,7 @@ import enum
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import field
 from typing import Any, cast
 
@@ -48,6 +48,8 @@ _COMMANDS = ("", True)
 # what texts read: names, variables, and what only the run can tell (who has answered, keys in brackets)
 _NAME = late_regex(r"\w+")
 _ENV = late_regex(r"\benv\s*(?:\.\s*(\w+)|\[\s*(['\"])(\w+)\2\s*\])")
+_TAG = late_regex(r"(?s)\{[{%].*?[}%]\}")
+_SUBSCRIPT = late_regex(r"\benv[\s)]*(?:\.\s*\w+|\[\s*\S+)")
 _ANSWERED = late_regex(r"\bworkflow\s*(?:\.\s*backends\b|\[)")
 _DYNAMIC = late_regex(r"\{[{%][^}%]*\[|\bseconds\b|\busage\b")
 _TIMED = words("seconds usage resumed sections hint")
@@ -118,6 +120,22 @@ def step_inputs(step: Step, workflow: Workflow, facts: Facts) -> dict[str, str]:
     if facts.base:
         found[BASE] = [facts.base]
     return {what: value if isinstance(value, str) else digest(value) for what, value in found.items()}
+
+
+def variables_named(steps: Iterable[Step], env: Mapping[str, str]) -> dict[str, str]:
+    """The variables of the environment that texts of these steps name; all of them where that cannot be told.
+
+    Prose is not taken for a name, nor is what a command reads by itself.
+    """
+    sources: list[str] = []
+    for step in steps:
+        _canonical(step, sources, _TIMES_ONLY)
+    found: dict[str, str] = {}
+    for source in sources:
+        tags = _TAG.findall(source)
+        read = tags or [it[0] for it in _SUBSCRIPT.finditer(source)]
+        found |= _variables(read, env, everything=False)
+    return found
 
 
 def digest(value: object) -> str:

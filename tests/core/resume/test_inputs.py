@@ -18,6 +18,7 @@ from pytest_lok.core.resume.inputs import (
     STEPS,
     Facts,
     step_inputs,
+    variables_named,
 )
 from pytest_lok.core.toml.fields import keys
 from pytest_lok.core.workflow.document import StepDocument
@@ -183,3 +184,16 @@ def test_two_texts_have_one_digest_only_if_they_are_one(one: str, two: str) -> N
     facts = replace(FACTS, arguments={"q": one}), replace(FACTS, arguments={"q": two})
     said = [inputs("prompt = '{{ arg.q }}'", each)[ARGUMENTS] for each in facts]
     assert (said[0] == said[1]) == (one == two)
+
+
+@pytest.mark.parametrize(
+    "read", ["env.A", "(env).A", 'env["A"]', "env[ 'A' ]", 'env["\\x41"]', 'env["" "A"]']
+)
+def test_a_variable_is_named_in_whatever_way_a_text_may_read_it(read: str) -> None:
+    for lines in (f"when = '''{read} == 'x''''", f"prompt = '''of this env: {{{{ {read} }}}}'''"):
+        assert variables_named([of(lines).step("s")], {"A": "x"}) == {"A": "x"}, lines
+
+
+def test_prose_names_no_variable() -> None:
+    step = of('prompt = "Look at env, {{ steps.a.output }}"').step("s")
+    assert variables_named([step], {"A": "x"}) == {}
