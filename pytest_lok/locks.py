@@ -52,7 +52,7 @@ class NumberedLocks:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         # a forked child would hold the locks after the death of its parent
         ours = weakref.WeakMethod(self.close)
         os.register_at_fork(after_in_child=lambda: (close := ours()) and close())

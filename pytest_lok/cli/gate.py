@@ -64,6 +64,9 @@ class _GateGroup(WorkflowGroup):
             hint = "give the name of a workflow: that of the base is read, and no file of the change"
             raise UsageError(f"{name} is a path", hint=hint)
         call = Invocation.of(ctx)
+        if call.options.resume:
+            hint = f"type its command again: lok gate {name}"
+            raise UsageError("a run of `lok gate` is not gone on from: it judges all anew", hint=hint)
         options = _merged(call.options, options_among(rest))
         judged = _opened(ctx, call, options)
         project = judged.project

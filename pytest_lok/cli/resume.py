@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_lok.store.records import Record
 
 _OWN = ("verbose", "quiet", "json", "output", "reports", "trust", "timeout", "max_parallel", "fail_fast")
+_GIVEN = (*_OWN, "directory")
 
 
 def _resume(run: str) -> int:
@@ -24,7 +25,7 @@ def _resume(run: str) -> int:
     call = Invocation.of(context)
     record = _record(call, run)
     words = _words(record)
-    given = {name: value for name in _OWN if (value := getattr(call.options, name))}
+    given = {name: value for name in _GIVEN if (value := getattr(call.options, name))}
     imposed = {**given, "resume": record.run_id, "again": call.options.again}
     lok, again = root(), replace(call, words=words)
     with lok.make_context("lok", list(words), obj=again, terminal_width=context.terminal_width) as inner:
@@ -35,9 +36,10 @@ def _resume(run: str) -> int:
 
 def _record(call: Invocation, run: str) -> Record:
     """The record that is named, else the newest that says what it is of; a process may die before it does."""
-    store = call.project().runs
-    found = None if run else next((it for it in store.believed() if it.runs), None)
-    return found or store.find(run)
+    project = call.project()
+    found = None if run else next((it for it in project.runs.believed() if it.runs), None)
+    # one of `lok gate` is found too, and that verb refuses to go on from it
+    return found or (project.all_runs.find_own(run) if run else project.runs.find())
 
 
 def _words(record: Record) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pytest_lok.cli.workflow_command import WorkflowGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import ExitStack
 
     from pytest_lok.cli.invocation import Invocation
     from pytest_lok.cli.progress_lines import ProgressLines
@@ -57,7 +58,7 @@ def run_plan(
     ``report`` makes the text of the results; the default is the outputs of the last steps. ``known`` are
     results of steps of the plan that do not run.
     """
-    from contextlib import closing
+    from contextlib import ExitStack, closing
     from dataclasses import replace
     from functools import partial
 
@@ -77,8 +78,9 @@ def run_plan(
     quiet = options.quiet or (options.json and not options.verbose)
     shown = view(terminal, lines, color=call.color, quiet=quiet)
     listener = reports.note if reports else ignore_event
-    begun = replace(_goes_on(call, project, plan), results=tuple(known))
-    with closing(call.record(project, plan, world)) as record:
+    with ExitStack() as held:
+        begun = replace(_goes_on(call, project, plan, held), results=tuple(known))
+        record = held.enter_context(closing(call.record(project, plan, world)))
         run = partial(execute, plan, view=shown, on_event=listener, known=begun, record=record)
         result, code = review.executed(partial(run, fail_fast=options.fail_fast), world)
         code = record.settle(code or project.exit_code(result, plan.workflow))
@@ -126,8 +128,11 @@ def _progress_lines(
     return lines
 
 
-def _goes_on(call: Invocation, project: Project, plan: Plan) -> ResumeState:
-    """What the run begins with: nothing, or what is left of the run that it goes on from."""
+def _goes_on(call: Invocation, project: Project, plan: Plan, held: ExitStack) -> ResumeState:
+    """What the run begins with: nothing, or what is left of the run that it goes on from.
+
+    That run is ``held`` until this one has ended.
+    """
     from pytest_lok.core.events import FRESH_START
 
     options = call.options
@@ -137,9 +142,12 @@ def _goes_on(call: Invocation, project: Project, plan: Plan) -> ResumeState:
 
             raise UsageError("--again says what runs again of an earlier run", hint="add --resume")
         return FRESH_START
-    from pytest_lok.wiring.resume import resume_state
+    from contextlib import closing
 
-    return resume_state(project.runs, plan, options.resume, options.again)
+    from pytest_lok.wiring.resume import Resumption
+
+    resumption = held.enter_context(closing(Resumption(project.runs)))
+    return resumption.state(plan, options.resume, options.again)
 
 
 def _reports(call: Invocation, *, workflow: bool) -> RunReports | None:

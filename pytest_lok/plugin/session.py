@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.ports import Backend, World
     from pytest_lok.plugin.request import Request
+    from pytest_lok.wiring.resume import Resumption
 
 RUN_DIRECTORY = "lok_runs"
 """The key under which an xdist worker is told the directory that its session is recorded in."""
@@ -89,6 +90,8 @@ class LokSession:
     def close(self) -> None:
         """End the engine whatever it does, and let go of the records. Idempotent."""
         self.background.close()
+        if "_resumption" in self.__dict__:
+            self._resumption.close()
         try:
             if "claims" in self.__dict__:
                 self.claims.close()
@@ -111,12 +114,13 @@ class LokSession:
         """What an earlier session has left of the workflow, where this one goes on from it."""
         if not self.config.getoption("lok_resume"):
             return FRESH_START
-        from pytest_lok.wiring.resume import earlier_run, state_after
+        return self._resumption.newest(plan, self.config.getoption("lok_again")) or FRESH_START
 
-        store = self.project.run_store(self.request.root / ".lok" / "runs")
-        earlier = earlier_run(store, plan.workflow.path, plan.workflow.stem)
-        again = self.config.getoption("lok_again")
-        return FRESH_START if earlier is None else state_after(store, earlier, again)
+    @cached_property
+    def _resumption(self) -> Resumption:
+        from pytest_lok.wiring.resume import Resumption
+
+        return Resumption(self.project.run_store(self.request.root / ".lok" / "runs"))
 
     def passed_over(self, result: RunResult) -> list[str]:
         """Why this run did not go on from the newest record, where it was to: a line, or none."""

@@ -31,15 +31,15 @@ BEGINNING, ENDING, LOCK = "run.json", "end.json", "session.lock"
 """The files of a record beside its journals."""
 
 
-def read_record(path: Path, *, owner: int | None = None) -> Record:
+def read_record(path: Path, *, owner: int | None = None, root: Path | None = None) -> Record:
     """The record of that directory; UnusableRecordError says why nothing of it is to be believed.
 
     ``owner``: the user it has to belong to, and nobody else may be able to read it; None = whoever it is
-    from, the user has named this directory.
+    from, the user has named this directory. ``root``: the project that it has to be of; None = any.
     """
     check_directory(path, owner)
     state: State = "running" if is_alive(path) else "killed"
-    beginning = _read_beginning(path, owner)
+    beginning = _read_beginning(path, owner, root)
     ending = _read_ending(path, owner)
     if ending is not None:
         state = "ended"
@@ -49,10 +49,10 @@ def read_record(path: Path, *, owner: int | None = None) -> Record:
     return Record(path=path, beginning=beginning, state=state, exit_code=code, runs=tuple(runs))
 
 
-def check_record(path: Path, owner: int | None) -> None:
+def check_record(path: Path, owner: int | None, root: Path | None) -> None:
     """UnusableRecordError where ``read_record`` could not believe it; its events are not looked at."""
     check_directory(path, owner)
-    _read_beginning(path, owner)
+    _read_beginning(path, owner, root)
     for _, data in _journals(path, _read_ending(path, owner), owner):
         for _ in documents_of(data, ended=True):
             pass
@@ -117,7 +117,7 @@ def _read_only_document(path: Path, owner: int | None) -> bytes | None:
     return documents[0]
 
 
-def _read_beginning(path: Path, owner: int | None) -> RecordBeginning:
+def _read_beginning(path: Path, owner: int | None, root: Path | None) -> RecordBeginning:
     document = _read_only_document(path / BEGINNING, owner)
     if document is None:
         raise UnusableRecordError(f"it has no {BEGINNING}, so it is none of this version of lok")
@@ -133,6 +133,8 @@ def _read_beginning(path: Path, owner: int | None) -> RecordBeginning:
         raise UnusableRecordError(str(unknown)) from None
     if owner is not None and beginning.run_id != path.name:
         raise UnusableRecordError(f"it is a copy of the run {beginning.run_id}")
+    if root is not None and os.path.realpath(beginning.root) != os.path.realpath(root):
+        raise UnusableRecordError(f"it was recorded in another project, {beginning.root}")
     return beginning
 
 

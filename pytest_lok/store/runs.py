@@ -39,6 +39,7 @@ _KINDS = ("run_started", "step_started", "step_retrying", "step_finished", "run_
 _RUN_ID = late_regex(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 _FORM = "%Y%m%d-%H%M%S"
 _DAY = 86_400
+_RESUMED = ".resumed.lock"
 _PROMPT = 16_000  # characters of the start and of the end of a prompt that are kept for reports
 
 
@@ -116,7 +117,8 @@ class RunStore:
 
     Of these, those that are older than so many ``days`` go as well; 0 = however old they are. What is not to
     be believed is never removed, and neither is what a living process writes. ``others`` are directories
-    whose records are read as well.
+    whose records are read as well. ``root`` is the project's directory: what was recorded in another one is
+    not believed; None = any project's are.
     """
 
     def __init__(
@@ -126,8 +128,10 @@ class RunStore:
         keep: int = RUNS_KEPT,
         days: float = DAYS_KEPT,
         others: Sequence[Path] = (),
+        root: Path | None = None,
     ) -> None:
         self.folder = folder
+        self._root = root
         self._folders = (folder, *others)
         self._keep = keep
         self._days = days
@@ -149,7 +153,7 @@ class RunStore:
         beginning = RecordBeginning(
             run_id=made.run_id,
             command=tuple(command),
-            root=str(root),
+            root=os.path.realpath(root),
             time=time.time(),
             version=__version__,
             format=FORMAT,
@@ -176,7 +180,7 @@ class RunStore:
         if not _RUN_ID.fullmatch(name):
             raise UnusableRecordError("its name is none that lok gives")
         there = (folder / name for folder in self._folders if os.path.lexists(folder / name))
-        return read_record(next(there, self.folder / name), owner=os.geteuid())
+        return read_record(next(there, self.folder / name), owner=os.geteuid(), root=self._root)
 
     def find(self, start: str = "", *, note: Callable[[str], None] = lambda _: None) -> Record:
         """The record whose run id begins so, or at that path; "", "last" = the newest that can be believed.
@@ -209,6 +213,22 @@ class RunStore:
             else:
                 yield record
 
+    def find_own(self, start: str) -> Record:
+        """As ``find``, but UsageError for a record elsewhere, which may be read and not gone on from."""
+        record = self.find(start)
+        place = record.path.resolve()
+        if place.parent not in {folder.resolve() for folder in self._folders}:
+            raise UsageError(
+                f"the record {start} is none of this project's own, so no run goes on from it",
+                hint="`lok show` and `lok report` read it; `lok runs` lists those of this project",
+            )
+        return _named(place.name, lambda: self.read(place.name))
+
+    def resume_locks(self) -> NumberedLocks:
+        """Locks of runs that are gone on from; OSError where none can be made."""
+        self._prepare()
+        return NumberedLocks(self.folder / _RESUMED)
+
     def _newest(self, note: Callable[[str], None]) -> Record:
         for record in self.believed(lambda name, why: note(not_believed(name, why))):
             return record
@@ -237,7 +257,7 @@ class RunStore:
         check_directory(path, None)
         # one whose process died at once holds nothing
         if {entry.name for entry in os.scandir(path)} - {LOCK}:
-            check_record(path, os.geteuid())
+            check_record(path, os.geteuid(), self._root)
         if not is_alive(path):
             import shutil
 
@@ -259,7 +279,7 @@ def _names_in(folder: Path) -> list[str]:
     if _is_linked(folder):
         return []
     try:
-        return [entry.name for entry in os.scandir(folder) if entry.name != ".gitignore"]
+        return [entry.name for entry in os.scandir(folder) if entry.name not in (".gitignore", _RESUMED)]
     except OSError:
         return []
 

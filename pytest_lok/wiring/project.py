@@ -193,7 +193,7 @@ class Project:
         from pytest_lok.store.runs import RunStore
 
         runs = self.settings.runs
-        return RunStore(folder, keep=runs.keep, days=runs.keep_days, others=others)
+        return RunStore(folder, keep=runs.keep, days=runs.keep_days, others=others, root=self.place)
 
     def new_record(self, command: Sequence[str], folder: Path | None = None) -> RunDirectory:
         """A new record, in ``folder`` or where its runs are; ``command`` is how the process was called.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from itertools import starmap
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,17 @@ from pytest_lok.core.events import BudgetSpent, RecordedStep, ResumeState, RunSt
 from pytest_lok.core.results import NO_USAGE, Usage
 from pytest_lok.core.resume.decision import merged, recorded_steps
 from pytest_lok.core.text.suggestions import did_you_mean
-from pytest_lok.errors import UsageError
+from pytest_lok.core.workflow.model import Shell
+from pytest_lok.errors import StepUnableError, UsageError
 from pytest_lok.reports.facts import many
 from pytest_lok.store.frames import UnusableRecordError
+from pytest_lok.store.journal import workflow_digest
 from pytest_lok.store.runs import not_believed
 
 if TYPE_CHECKING:
     from pytest_lok.core.workflow.model import Workflow
     from pytest_lok.core.workflow.plan import Plan
+    from pytest_lok.locks import NumberedLocks
     from pytest_lok.store.records import Record, RecordedRun
     from pytest_lok.store.runs import RunStore
 
@@ -27,48 +29,126 @@ NEWEST = "newest"
 """Stands for the newest run of a workflow, where a run is named."""
 
 
-def resume_state(store: RunStore, plan: Plan, run: str, again: Collection[str]) -> ResumeState:
-    """What a run of the plan begins with that goes on from the named one; UsageError if there is none.
+class Resumption:
+    """What the runs of this process begin with that go on from earlier ones, each of which it holds alone.
 
-    ``run`` is what ``RunStore.find`` understands, or NEWEST. ``again`` names steps that run in any case.
+    Two processes that went on from one run would both do what it has not done outside. What is held is let go
+    of by ``close``, and by the death of the process.
     """
-    names = [step.name for step in plan.workflow.steps]
-    for name in again:
-        if name not in names:
-            hint = did_you_mean(name, names) or f"it has: {', '.join(names)}"
-            raise UsageError(f"workflow {plan.workflow.stem!r} has no step {name!r}", hint=hint)
-    if run == NEWEST:
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+        self._held: NumberedLocks | None = None
+
+    def state(self, plan: Plan, run: str, again: Collection[str]) -> ResumeState:
+        """What a run of the plan begins with that goes on from the named one; UsageError if there is none.
+
+        ``run`` is what ``RunStore.find`` understands, or NEWEST. ``again`` names steps that run in any case.
+        UsageError also where another process goes on from it, StepUnableError where nobody can know.
+        """
+        names = [step.name for step in plan.workflow.steps]
+        for name in again:
+            if name not in names:
+                hint = did_you_mean(name, names) or f"it has: {', '.join(names)}"
+                raise UsageError(f"workflow {plan.workflow.stem!r} has no step {name!r}", hint=hint)
+        if run != NEWEST:
+            return self._after(plan, _named(self._store.find_own(run), plan.workflow), again)
         aside: dict[str, str] = {}
-        found = earlier_run(store, plan.workflow.path, plan.workflow.stem, aside.__setitem__)
-        if found is None:
+        state = self.newest(plan, again, aside.__setitem__)
+        if state is None:
             raise UsageError(
                 f"no run of {plan.workflow.stem} is recorded that has ended",
-                hint="; ".join(("leave --resume out", *starmap(not_believed, aside.items()))),
+                hint="; ".join(
+                    ("leave --resume out", *self._recorded(), *starmap(not_believed, aside.items()))
+                ),
             )
-        return state_after(store, found, again)
-    found = _named(store.find(run), plan.workflow)
-    state = state_after(store, found, again)
-    return replace(state, recorded={**state.recorded, **_effects_since(store, found)})
+        return state
 
+    def newest(
+        self,
+        plan: Plan,
+        again: Collection[str],
+        set_aside: Callable[[str, str], object] = lambda _name, _why: None,
+    ) -> ResumeState | None:
+        """What a run of the plan begins with that goes on from the newest whose process has ended, if any.
 
-def _effects_since(store: RunStore, run: RecordedRun) -> dict[str, RecordedStep]:
-    """What later runs that went on from this one have recorded of steps with effects that have begun there.
+        Each other record on the way there is ``set_aside``: its name, and why. Errors are those of ``state``.
+        """
+        found = earlier_run(self._store, plan.workflow.path, plan.workflow.stem, set_aside)
+        return None if found is None else self._after(plan, found, again)
 
-    A run may be named twice, and what it lacks may be done outside since then.
-    """
-    family, found = {run.result.run_id}, dict[str, RecordedStep]()
-    for name in reversed(store.names()):
+    def close(self) -> None:
+        """Let others go on from these runs. Idempotent."""
+        if self._held is not None:
+            self._held.close()
+
+    def _recorded(self) -> Iterator[str]:
+        names = sorted({run.result.workflow for record in self._store.believed() for run in record.runs})
+        if names:
+            yield f"runs are recorded of: {', '.join(names)}"
+
+    def _after(self, plan: Plan, run: RecordedRun, again: Collection[str]) -> ResumeState:
+        """What the run has left, with what is left of those before it, and what is done outside since."""
+        self._hold(run)
+        steps, spent, before = _left(run)
+        lineage = [run.result.run_id]
+        while before and before not in lineage:
+            lineage.append(before)
+            older = self._earlier(before, run)
+            if older is None:
+                break
+            earlier, _, before = _left(older)
+            steps = merged(earlier, steps)
+        if _has_effects(plan, steps):
+            steps |= self._effects_beside(run, lineage)
+        resumes = run.result.run_id
+        return ResumeState(recorded=steps, brought=spent, again=frozenset(again), resumes=resumes)
+
+    def _hold(self, run: RecordedRun) -> None:
+        """Keep other processes from going on from the run, or from any that began with the same one."""
+        origin, seen, at = run.result.run_id, set[str](), run
+        while (before := _before(at)) and before not in seen:
+            seen.add(before)
+            origin = before
+            if (older := self._earlier(before, run)) is None:
+                break
+            at = older
+        said = f"{origin}\n{run.result.path}\n{run.result.workflow}"
+        try:
+            self._held = self._held or self._store.resume_locks()
+            free = self._held.try_acquire(int(workflow_digest(said), 16))
+        except OSError as failure:
+            why = failure.strerror or failure
+            raise StepUnableError(
+                f"whether another process goes on from {run.result.run_id} cannot be known: {why}",
+                hint=f"make {self._store.folder} writable, or leave --resume out",
+            ) from failure
+        if not free:
+            raise UsageError(
+                f"another process goes on from the run {origin} of {run.result.workflow}",
+                hint="wait until it has ended (`lok runs` shows it), or stop it",
+            )
+
+    def _earlier(self, name: str, run: RecordedRun) -> RecordedRun | None:
+        """The run of the same workflow in that record; None where it is too old, and removed."""
         with suppress(UnusableRecordError):
-            for later in _runs_at(store.read(name), run.result.path, run.result.workflow):
-                steps, _, before = _left(later)
+            return next(_runs_at(self._store.read(name), run.result.path, run.result.workflow), None)
+        return None
+
+    def _effects_beside(self, run: RecordedRun, lineage: Collection[str]) -> dict[str, RecordedStep]:
+        """What other runs with the same origin have recorded of steps with effects that have begun there.
+
+        A run may be named twice, and what it lacks may be done outside since then.
+        """
+        family, found = set(lineage), dict[str, RecordedStep]()
+        for name in reversed(self._store.names()):
+            other = None if name in lineage else self._earlier(name, run)
+            if other is not None:
+                steps, _, before = _left(other)
                 if before in family:
-                    family.add(later.result.run_id)
+                    family.add(other.result.run_id)
                     found |= {name: it for name, it in steps.items() if it.effects and _begun(it)}
-    return found
-
-
-def _begun(step: RecordedStep) -> bool:
-    return step.stopped or step.result is None or bool(step.result.attempts)
+        return found
 
 
 def earlier_run(
@@ -96,21 +176,20 @@ def passed_over(stem: str, earlier: RecordedRun | None, aside: Mapping[str, str]
     return f"{stem}: {went}: {newest}{more}"
 
 
-def state_after(store: RunStore, run: RecordedRun, again: Collection[str] = ()) -> ResumeState:
-    """What the run has left for one that goes on from it, with what is left of those before it."""
-    steps, spent, before = _left(run)
-    seen = {run.result.run_id}
-    while before and before not in seen:
-        seen.add(before)
-        try:
-            older = next(_runs_at(store.read(before), run.result.path, run.result.workflow), None)
-        except UnusableRecordError:
-            break  # too old, and removed: what only it has runs again
-        if older is None:
-            break
-        earlier, _, before = _left(older)
-        steps = merged(earlier, steps)
-    return ResumeState(recorded=steps, brought=spent, again=frozenset(again), resumes=run.result.run_id)
+def _has_effects(plan: Plan, steps: Mapping[str, RecordedStep]) -> bool:
+    commands = (step.action for step in plan.workflow.steps)
+    return any(isinstance(it, Shell) and it.effects for it in commands) or any(
+        it.effects for it in steps.values()
+    )
+
+
+def _begun(step: RecordedStep) -> bool:
+    return step.stopped or step.result is None or bool(step.result.attempts)
+
+
+def _before(run: RecordedRun) -> str:
+    """The id of the run that this one went on from, "" = none."""
+    return next((event.resumes for event in run.events() if isinstance(event, RunStarted)), "")
 
 
 def _left(run: RecordedRun) -> tuple[dict[str, RecordedStep], Usage, str]:

@@ -33,9 +33,20 @@ _CONFIG = f"""\
 [protocol]
 \tallow = never
 """
-# this file wins over every .gitattributes of a tree
-_ATTRIBUTES = (
-    "* !diff !merge !text !eol !crlf !filter !ident !working-tree-encoding !whitespace !export-subst\n"
+# pictures, sound, films and fonts: of these a diff says that they differ, and of nothing else
+_MEDIA = (
+    *("avif", "bmp", "gif", "heic", "ico", "jpeg", "jpg", "png", "tif", "tiff", "webp"),
+    *("aac", "flac", "m4a", "mp3", "ogg", "opus", "wav"),
+    *("avi", "mkv", "mov", "mp4", "webm"),
+    *("eot", "otf", "ttf", "woff", "woff2"),
+)
+# this file wins over every .gitattributes of a tree; without `diff` a NUL byte would hide a file in diffs
+_ATTRIBUTES = "\n".join(
+    (
+        "* diff !merge !text !eol !crlf !filter !ident !working-tree-encoding !whitespace !export-subst",
+        *(f"*.{ending} !diff" for ending in _MEDIA),
+        "",
+    )
 )
 FETCH_HISTORY = 'fetch the whole history (actions/checkout: "fetch-depth: 0")'
 _BLOB_MODES = frozenset({"100644", "100755", "120000"})

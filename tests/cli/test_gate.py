@@ -549,3 +549,47 @@ def test_the_record_lies_outside_of_the_change(changes: Changes) -> None:
     (record,) = folder.glob("*-*-*")
     shown = changes.project.lok("runs", "--json").document
     assert [run["run_id"] for run in shown["runs"]] == [record.name]
+
+
+def test_a_run_of_the_gate_is_not_gone_on_from(changes: Changes) -> None:
+    changes.branch("good", FIXED)
+    assert changes.gate().code == 0
+    lok = changes.project.lok
+    name = lok("runs", "--json").document["runs"][0]["run_id"]
+    refused = lok("resume", name)
+    assert (refused.code, "a run of `lok gate` is not gone on from" in refused.err) == (2, True), refused.err
+    assert len(lok("runs", "--json").document["runs"]) == 1
+
+
+SECRETLY = {
+    "a.py": "x = 1\ny = eval(input())\n\0\x01\n",
+    "a.PNG": "x = 1\ny = eval(input())\n\0\n",
+    "b.png": "x = 1\ny = eval(input())\n",
+}
+
+
+@pytest.mark.parametrize(("name", "code"), [("a.py", 3), ("a.PNG", 3), ("b.png", 1)])
+def test_no_byte_makes_a_diff_silent(changes: Changes, name: str, code: int) -> None:
+    changes.branch("bad", {name: SECRETLY[name], ".gitattributes": f"{name} -diff\n"})
+    red = changes.gate("--json").document
+    assert red["steps"]["review"]["outcome"] == ("failed" if code == 1 else "error")
+    assert "eval(input())" in red["steps"]["material"]["output"]
+    assert ("NUL" in red["steps"]["review"]["reason"]) == (code == 3)
+
+
+def test_a_workflow_may_take_the_bytes_out_that_no_prompt_may_hold(project: Project) -> None:
+    changes = Changes(project)
+    project.workflow("first", GATE.format(more="").replace("...HEAD", "...HEAD | tr -d '\\\\000'"))
+    changes.base = changes.commit()
+    changes.branch("bad", {"a.py": SECRETLY["a.py"]})
+    red = changes.gate()
+    assert (red.code, "injection a.py:2" in red.err) == (1, True), red.err
+
+
+def test_of_a_picture_a_diff_says_that_it_differs(changes: Changes) -> None:
+    changes.branch("picture", FIXED)
+    (changes.root / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40)
+    changes.commit()
+    green = changes.gate("--json")
+    assert green.code == 0, green.err
+    assert "Binary files /dev/null and b/a.png differ" in green.document["steps"]["material"]["output"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -75,7 +76,7 @@ def test_a_run_is_gone_on_from_with_its_own_command_and_says_what_it_kept(reposi
     assert line.endswith("  x  6 tokens, $0.0000  (kept: what it reads is unchanged)")
     assert told.err.splitlines()[-1].endswith("4 kept")
     # the new run has a record of its own, under the command that began the first
-    runs = sorted((repository.root / "inner/.lok/runs").iterdir())[1:]
+    runs = sorted((repository.root / "inner/.lok/runs").glob("2*"))
     assert len({(run / "run.json").read_text().partition('"command":')[2][:40] for run in runs}) == 1
 
 
@@ -185,3 +186,94 @@ shell = "echo posted >> ../posted"
     assert posted.read_text() == "posted\n"
     assert repository.lok("resume", first, "--again", "post").code == 0
     assert posted.read_text() == "posted\n" * 2
+
+
+POSTING = """
+[[steps]]
+name = "gather"
+shell = "test -e ../ok"
+[[steps]]
+name = "post"
+depends_on = ["gather"]
+effects = true
+shell = "echo posted >> ../posted; while test -e ../hold; do sleep 0.05; done"
+"""
+
+
+@pytest.mark.parametrize("words", [["resume", "RUN"], ["run", "p", "--resume"], ["resume", "LATER"]])
+def test_of_two_runs_at_once_one_goes_on_and_the_other_is_refused_until_it_is_killed(
+    repository: Project, words: list[str]
+) -> None:
+    repository.write("inner/.lok/workflows/p.toml", POSTING)
+    assert repository.lok("run", "p").code == 1
+    first = repository.lok("runs", "--json").document["runs"][0]["run_id"]
+    assert repository.lok("resume", first).code == 1
+    later = repository.lok("runs", "--json").document["runs"][0]["run_id"]
+    words = [{"RUN": first, "LATER": later}.get(word, word) for word in words]
+    (repository.root / "ok").touch()
+    (repository.root / "hold").touch()
+    posted = repository.root / "posted"
+    with repository.started("-d", "inner", "resume", first) as holder:
+        while not posted.exists():
+            assert holder.poll() is None, holder.communicate()
+            time.sleep(0.02)
+        refused = repository.lok(*words)
+        assert (refused.code, "another process goes on from the run" in refused.err) == (2, True), refused.err
+    # the lock has died with the process, and what that had begun is known
+    (repository.root / "hold").unlink()
+    after = repository.lok(*words)
+    assert (after.code, "may have done its work outside" in after.err) == (3, True), after.err
+    assert posted.read_text() == "posted\n"
+
+
+def test_what_a_run_beside_this_one_has_done_outside_is_not_done_again(repository: Project) -> None:
+    repository.write("inner/.lok/workflows/p.toml", POSTING)
+    assert repository.lok("run", "p").code == 1
+    first = repository.lok("runs", "--json").document["runs"][0]["run_id"]
+    assert repository.lok("resume", first).code == 1
+    beside = repository.lok("runs", "--json").document["runs"][0]["run_id"]
+    (repository.root / "ok").touch()
+    assert repository.lok("resume", first).code == 0
+    assert repository.lok("resume", beside).code == 0
+    assert (repository.root / "posted").read_text() == "posted\n"
+
+
+def test_what_another_project_has_recorded_is_shown_by_its_path_and_not_gone_on_from(
+    repository: Project,
+) -> None:
+    assert repository.lok("run", "w").code == 1
+    own = repository.root / "inner/.lok/runs"
+    name = repository.lok("runs", "--json").document["runs"][0]["run_id"]
+    other = repository.root / "other"
+    shutil.copytree(own.parent, other / ".lok")
+    shutil.copy(own.parents[1] / "lok.toml", other)
+    copied = other / ".lok/runs"
+    listed = repository.lok("-d", other, "runs")
+    assert listed.err.count("it was recorded in another project") == 1
+    assert name not in listed.out
+    by_name = repository.lok("-d", other, "resume", name)
+    by_path = repository.lok("-d", other, "resume", f"{copied}/{name}")
+    newest = repository.lok("-d", other, "run", "w", "--resume")
+    assert [it.code for it in (by_name, by_path, newest)] == [3, 3, 2], by_name.err + by_path.err + newest.err
+    elsewhere = repository.lok("resume", f"{copied}/{name}")
+    assert (elsewhere.code, "none of this project's own" in elsewhere.err) == (2, True), elsewhere.err
+    assert repository.lok("-d", other, "show", f"{copied}/{name}").code == 0
+    repository.write("other/lok.toml", f"{SETTINGS}[runs]\nkeep = 1\n")
+    assert [repository.lok("-d", other, "run", "w").code for _ in range(2)] == [1, 1]
+    assert len(repository.lok("-d", other, "runs", "--json").document["runs"]) == 1
+    assert (copied / name / "run.json").exists(), "what is foreign is left"
+
+
+def test_a_project_behind_a_link_has_its_own_records(repository: Project) -> None:
+    (repository.root / "link").symlink_to("inner")
+    link = repository.root / "link"
+    assert repository.lok("-d", link, "run", "w").code == 1
+    for place in (link, link.resolve(), "."):
+        assert len(repository.lok("-d", place, "runs", "--json").document["runs"]) == 1
+
+
+def test_where_no_run_of_a_workflow_is_recorded_those_of_others_are_named(repository: Project) -> None:
+    repository.write("inner/.lok/workflows/p.toml", POSTING)
+    assert repository.lok("run", "w").code == 1
+    refused = repository.lok("run", "p", "--resume")
+    assert (refused.code, "runs are recorded of: w" in refused.err) == (2, True), refused.err
