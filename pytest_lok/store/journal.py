@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pytest_lok.core.events import LIVE_EVENTS, Event, RunFinished, StepFinished
+from pytest_lok.core.events import LIVE_EVENTS, Event, RunFinished, StepFinished, StepStarted
 from pytest_lok.late_regex import late_regex
 from pytest_lok.store.disk import Disk
 from pytest_lok.store.event_lines import from_json, to_json
@@ -61,10 +61,16 @@ class Journal:
     def append(self, event: Event) -> None:
         """Add an event, which survives the death of this process; one of LIVE_EVENTS is left out.
 
-        OSError where it is not written whole.
+        When this returns the start of a step with effects is on the disk. OSError where it is not written
+        whole.
         """
-        if not isinstance(event, LIVE_EVENTS):
-            self._append(to_json(event), durable=isinstance(event, DURABLE_EVENTS))
+        if isinstance(event, LIVE_EVENTS):
+            return
+        # what a push has begun to do is not undone by a loss of power: it must not be forgotten either
+        before_effects = isinstance(event, StepStarted) and event.effects
+        self._append(to_json(event), durable=before_effects or isinstance(event, DURABLE_EVENTS))
+        if before_effects and self._disk is not None:
+            self._disk.wait()
 
     def append_document(self, document: str) -> None:
         """Add a line for a JSON object that is no event, with ``workflow`` as its kind; OSError as above."""

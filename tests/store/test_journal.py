@@ -8,6 +8,7 @@ import pytest
 
 from pytest_lok.core.events import RunFinished, StepFinished, StepProgressed, StepStarted
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.store.disk import Disk
 from pytest_lok.store.event_lines import to_json
 from pytest_lok.store.frames import FrameWriter
 from pytest_lok.store.journal import Journal
@@ -87,3 +88,23 @@ def test_what_only_a_view_shows_is_not_kept(tmp_path: Path) -> None:
     journal.append(StepProgressed(step="a", finished=1, total=2))
     journal.append(STARTED)
     assert list(Journal(journal.path).read_new()) == [STARTED]
+
+
+class WatchedDisk(Disk):
+    """Counts how often somebody waited for it."""
+
+    waited = 0
+
+    def wait(self) -> None:
+        super().wait()
+        self.waited += 1
+
+
+def test_a_step_with_effects_does_not_begin_before_it_is_known_to_the_disk(tmp_path: Path) -> None:
+    disk = WatchedDisk()
+    journal = Journal(tmp_path / "run.jsonl", disk)
+    journal.append(StepStarted(step="ask", at=0.0))
+    assert disk.waited == 0
+    journal.append(StepStarted(step="push", at=0.0, effects=True))
+    assert disk.waited == 1
+    disk.close()
