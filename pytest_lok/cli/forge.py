@@ -14,7 +14,7 @@ import click
 
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
-from pytest_lok.errors import LokError
+from pytest_lok.errors import LokError, UsageError
 
 if TYPE_CHECKING:
     from pytest_lok.workspace.forges.github import GitHub, RunTool
@@ -140,11 +140,14 @@ def forge_at(
 def review_at(
     root: Path, environ: Mapping[str, str], text: str, repo: str = "", forge: str = "auto"
 ) -> ReviewForge:
-    """The same, to comment on a pull request."""
+    """The same, to comment on a pull request, which has a number: a branch may have several, or none."""
     from pytest_lok.workspace.forges.github_review import GitHubReview
     from pytest_lok.workspace.forges.gitlab_review import GitLabReview
 
     ref, run = _tools_at(root, environ, text, repo, forge)
+    if not ref.name.isdecimal():
+        hint = "give its number, OWNER/REPO#12, GROUP/REPO!12 or its URL"
+        raise UsageError(f"{text!r} is no number of a pull request", hint=hint)
     return GitHubReview(ref, run) if ref.forge == "github" else GitLabReview(ref, run)
 
 

@@ -270,3 +270,13 @@ def test_without_the_tool_it_is_said_where_it_is(hub: Site, tmp_path: Path) -> N
     hub.project.environ["PATH"] = str(tmp_path / "empty")
     done = hub.comment(name)
     assert (done.code, "command not found: gh" in done.err) == (3, True)
+
+
+@pytest.mark.parametrize("said", ["x", "0", "#0", "o/r#00", "https://github.com/o/r/pull/0"])
+def test_what_is_no_number_is_refused_before_a_program_is_missed(project: Project, said: str) -> None:
+    record(project)
+    project.environ["PATH"] = str(project.root)
+    refused = project.lok("comment", "last", "--pr", said)
+    assert (refused.code, "pull request" in refused.err) == (2, True), refused.err
+    known = project.lok("comment", "last", "--pr", "7")
+    assert (known.code, "command not found: gh" in known.err) == (3, True), known.err

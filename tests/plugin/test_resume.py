@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+import time
 
 import pytest
 
@@ -31,6 +33,16 @@ shell = "echo check >> ../ran; test -e ../ok"
 name = "end"
 depends_on = ["check"]
 prompt = "sum up {{ steps.review.output }}"
+"""
+POSTING = """
+[[steps]]
+name = "check"
+shell = "test -e ../go; code=$?; touch ../go; exit $code"
+[[steps]]
+name = "post"
+depends_on = ["check"]
+effects = true
+shell = "echo posted >> ../posted; while test -e ../hold; do sleep 0.05; done"
 """
 
 
@@ -171,3 +183,23 @@ def test_a_record_that_is_not_believed_is_named_where_it_is_passed_over(reposito
     older.stdout.fnmatch_lines(
         [f"w: went on from the older run {second.name}*: {third.name} is not believed*"]
     )
+
+
+def test_a_session_does_not_go_on_from_a_run_that_another_process_goes_on_from(repository: Suite) -> None:
+    repository.write("inner/.lok/workflows/w.toml", POSTING)
+    (repository.root / "ok").touch()
+    (repository.root / "hold").touch()
+    assert repository.run_apart("--lok").ret == 1
+    program = [sys.executable, "-m", "pytest_lok.cli.main", "run", "w", "--resume", "--trust"]
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as holder:
+        try:
+            while not (repository.root / "posted").exists():
+                assert holder.poll() is None, holder.communicate()
+                time.sleep(0.02)
+            refused = repository.run_apart("--lok", "--lok-resume")
+        finally:
+            (repository.root / "hold").unlink()
+            holder.wait()
+    assert refused.ret == 1
+    assert "another process goes on from the run" in refused.stdout.str()
+    assert (repository.root / "posted").read_text() == "posted\n"

@@ -43,6 +43,16 @@ def parse_reference(text: str, *, origin: str, repo: str = "", forge: ForgeName 
     if repo and not _REPOSITORY.fullmatch(repo):
         raise UsageError(f"{repo!r} is no repository", hint="such as OWNER/REPO")
     usual = forge or forge_of(origin)
+    found = _meant(text, usual, repo)
+    if found is not None and (not found.name.isdecimal() or int(found.name)):
+        return found
+    raise UsageError(
+        f"{text!r} is no pull request and no issue",
+        hint="give a number, OWNER/REPO#12, GROUP/REPO!12 or its URL",
+    )
+
+
+def _meant(text: str, usual: ForgeName, repo: str) -> Reference | None:
     if "://" in text:
         return _from_url(text)
     if found := _NUMBER.fullmatch(text):
@@ -51,10 +61,7 @@ def parse_reference(text: str, *, origin: str, repo: str = "", forge: ForgeName 
         return Reference(forge="gitlab" if found[2] == "!" else usual, repo=found[1], name=found[3])
     if _BRANCH.fullmatch(text):
         return Reference(forge=usual, repo=repo, name=text)
-    raise UsageError(
-        f"{text!r} is no pull request and no issue",
-        hint="give a number, OWNER/REPO#12, GROUP/REPO!12 or its URL",
-    )
+    return None
 
 
 def forge_of(origin: str) -> ForgeName:
