@@ -111,17 +111,17 @@ class ReviewOfChange:
         """What a review depends on besides the change, by what it is."""
         settings = self.project.settings
         chosen = settings.members(settings.defaults.backends)
-        backends = [repr(settings.backends), repr(settings.roles), *chosen]
+        visible = self._place[1]
+        given = {name: visible.get(name, "") for it in settings.backends.values() for name in it.env}
+        # who has not the key cannot guess a value: the state may stand where everybody reads it
+        backends = [self.key, repr(settings.backends), repr(settings.roles), given, *chosen]
         return {
             "lok": __version__,
             "the workflow": self.plan.workflow.sha256,
             "an argument": _digest(dict(self.plan.arguments)),
             "the choice of steps": _digest(sorted(step.name for step in self.plan.steps)),
             "a backend or its model": _digest(backends),
-            # who has not the key cannot guess a value: the state may stand where everybody reads it
-            "a variable that a text names": _digest(
-                [self.key, variables_named(self.plan.steps, self._place[1])]
-            ),
+            "a variable that a text names": _digest([self.key, variables_named(self.plan.steps, visible)]),
         }
 
 

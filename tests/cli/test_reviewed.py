@@ -258,6 +258,18 @@ def test_a_variable_that_a_text_names_counts(change: Reviewed, tag: str) -> None
     assert (done.code, change.found(done)) == (1, change.wanted())
 
 
+def test_a_variable_that_a_backend_is_given_counts(change: Reviewed) -> None:
+    settings = change.project.write("lok.toml", (change.root / "lok.toml").read_text() + 'env = ["SIZE"]\n')
+    assert settings.read_text().count("env") == 1
+    change.project.environ |= {"SIZE": "small"}
+    change.begin(a__py="1\n", b__py="1\n")
+    change.commit(a__py="1\nBUG a\n")
+    assert change.run().code == 1
+    change.commit(b__py="2\n")
+    change.project.environ |= {"SIZE": "big"}
+    assert "a backend or its model changed since" in change.told(change.run())
+
+
 def test_nobody_outside_says_what_was_reviewed(change: Reviewed) -> None:
     change.begin(a__py="1\n")
     head = change.commit(a__py="1\nBUG a\n")
