@@ -14,6 +14,9 @@ from pytest_lok.errors import Problem, UsageError, WorkflowError
 ROOT_MARKERS = (".lok", "lok.toml", "pyproject.toml", ".git")
 """A directory that holds one of these is a project's root."""
 
+FIRST = "first"
+"""The workflow that ``lok init`` writes."""
+
 
 def find_root(start: Path) -> Path:
     """The nearest of ``start`` and its parents that holds a root marker; ``start`` itself if none does."""
@@ -127,14 +130,20 @@ class WorkflowPaths:
         return SourceText.decode(data, path=path, stem=name, origin=origin)
 
 
-def unknown_workflow(name: str, known: Iterable[str], root: Path) -> UsageError:
-    """The error for a name that is no workflow: what was meant, what there is."""
+def unknown_workflow(name: str, known: Iterable[str], root: Path, *, is_new: bool = False) -> UsageError:
+    """The error for a name that is no workflow: what was meant, what there is.
+
+    ``is_new``: the project has no workflow of its own yet.
+    """
     names = sorted(set(known))
-    close = did_you_mean(name, names, spelled="'{}'")
-    hint = f"{close} " if close else ""
+    close = did_you_mean(name, names, spelled="'{}'") if name != FIRST else ""
     if os.path.isfile(root / f"{name}.toml"):  # noqa: PTH113 - Path's raises where a name is too long
-        hint = f"for the file, give its path: ./{name}.toml. "
-    hint += f"There are: {', '.join(names)}" if names else "There are none: put one into .lok/workflows/"
+        close = f"for the file, give its path: ./{name}.toml."
+    begins = (
+        "`lok init` writes a first workflow." if is_new else "`lok init` writes it." if name == FIRST else ""
+    )
+    there = f"There are: {', '.join(names)}" if names else "There are none: put one into .lok/workflows/"
+    hint = " ".join(filter(None, [close, begins, there]))
     return UsageError(f"there is no workflow {name!r}", hint=hint)
 
 

@@ -258,6 +258,13 @@ class TestUnknown:
     def test_says_where_to_put_the_first_one(self, tmp_path: Path) -> None:
         assert ".lok/workflows/" in unknown_workflow("audit", [], tmp_path).hint
 
+    def test_says_what_writes_one_and_takes_the_first_for_no_verb(self, tmp_path: Path) -> None:
+        new = unknown_workflow("adit", ["audit"], tmp_path, is_new=True).hint
+        assert new == "did you mean 'audit'? `lok init` writes a first workflow. There are: audit"
+        assert (
+            unknown_workflow("first", ["thirst"], tmp_path).hint == "`lok init` writes it. There are: thirst"
+        )
+
     def test_tells_a_file_from_a_name(self, tmp_path: Path) -> None:
         put(tmp_path, "review.toml")
         assert "./review.toml" in unknown_workflow("review", ["audit"], tmp_path).hint

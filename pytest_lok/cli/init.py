@@ -10,6 +10,7 @@ import click
 
 from pytest_lok.cli.invocation import Invocation
 from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
+from pytest_lok.discovery import FIRST
 from pytest_lok.errors import LokError
 
 if TYPE_CHECKING:
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
     from pytest_lok.wiring import Project
 
 _SYSTEMS = ("github", "gitlab")
-_FIRST = ".lok/workflows/first.toml"
+_FIRST = f".lok/workflows/{FIRST}.toml"
+_FROM_INDEX = (
+    "the job's `pip install pytest-lok` needs the package on an index that the runner knows; until then "
+    "write `pip install git+URL` there, with the URL of its repository"
+)
 
 
 def _init(ci: str | None) -> int:
@@ -49,6 +54,8 @@ def _init(ci: str | None) -> int:
         path: _write_unless_there(root, path, text) for path, text in texts.items()
     }
     following = _next(files, name, is_known=is_known, asks_sample=asks_sample)
+    if ci is not None:
+        following.insert(1, _FROM_INDEX)
     if call.json:
         written = [{"file": path, "state": state} for path, state in states.items()]
         call.deliver_document({"backend": name, "sample": files.sample, "files": written, "next": following})

@@ -117,9 +117,10 @@ class RootCommand(WorkflowGroup):
             raise
         except UsageError as unknown:
             from pytest_lok.core.text.suggestions import did_you_mean
+            from pytest_lok.discovery import FIRST
 
             # a verb may be meant as well as a workflow
-            close = did_you_mean(name, VERBS, spelled="`lok {}`")
+            close = did_you_mean(name, VERBS, spelled="`lok {}`") if name != FIRST else ""
             hint = f"{close} {unknown.hint}" if close else unknown.hint
             if close and unknown.hint.startswith("did you mean"):
                 workflow, _, there = unknown.hint.partition("? ")
@@ -131,6 +132,8 @@ def root() -> RootCommand:
     """The root command with all of its verbs."""
     lok = RootCommand(
         "lok",
+        invoke_without_command=False,
+        callback=None,
         action=run.run_plan,
         accepts=run.ACCEPTS,
         before=ALL_OPTIONS,

@@ -88,6 +88,8 @@ def run_plan(
     text = json_report(result, code) if call.json else _said(call, plan, result, report)
     _tell(call, text, result, lines, shown)
     record.warn(terminal.note)
+    if project.judged is not None and not quiet:  # which lies outside of the clone
+        terminal.note(f"run {record.run_id}, recorded in {record.path}")
     return code
 
 

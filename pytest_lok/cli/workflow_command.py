@@ -110,7 +110,10 @@ class WorkflowGroup(click.Group):
     ) -> None:
         """``accepts`` are the options of the workflows, ``before`` those of the group (default: the same)."""
         super().__init__(
-            name, params=options(*(before or accepts)), subcommand_metavar=subcommand_metavar, **kwargs
+            name,
+            **{"invoke_without_command": True, "callback": _require_workflow, **kwargs},
+            params=options(*(before or accepts)),
+            subcommand_metavar=subcommand_metavar,
         )
         self._action = action
         self._accepts = accepts
@@ -142,6 +145,13 @@ class WorkflowGroup(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete options and verbs as click does, and names of workflows."""
         return [*super().shell_complete(ctx, incomplete), *complete_workflow(ctx, None, incomplete)]
+
+
+def _require_workflow(**_options: object) -> None:
+    """click's error for an argument that is missing where no workflow is named: a group has no arguments."""
+    ctx = click.get_current_context()
+    if ctx.invoked_subcommand is None:
+        raise click.MissingParameter(ctx=ctx, param_type="argument", param_hint="'WORKFLOW'")
 
 
 def _explain_task(workflow: Workflow, unknown: click.NoSuchOption) -> None:

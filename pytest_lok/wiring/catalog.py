@@ -51,7 +51,9 @@ class WorkflowCatalog:
             return self._task(name)
         source = own or paths.named(name)
         if source is None:
-            raise unknown_workflow(name, (entry.stem for entry in self.entries()), paths.root)
+            entries = self.entries()
+            is_new = all(entry.origin is not Origin.PROJECT for entry in entries)
+            raise unknown_workflow(name, (entry.stem for entry in entries), paths.root, is_new=is_new)
         return self._parse(source)
 
     def built_in(self, name: str) -> list[WorkflowDocument]:

@@ -12,6 +12,8 @@ from pytest_lok.store.journal import Journal, journal_name, workflow_digest
 from pytest_lok.store.records import UNKNOWN_CODE, RecordedWorkflow
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_lok.core.events import Event
     from pytest_lok.core.trust.redaction import Redactor
     from pytest_lok.core.workflow.model import Workflow
@@ -50,6 +52,11 @@ class RunRecorder:
     def run_id(self) -> str:
         """The id of the run, which is the name of its directory."""
         return self._directory.run_id
+
+    @property
+    def path(self) -> Path:
+        """The directory of the record."""
+        return self._directory.path
 
     def warn(self, note: Callable[[str], None]) -> None:
         """Say what is wrong with the record, if anything is."""

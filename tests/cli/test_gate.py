@@ -547,8 +547,11 @@ def test_the_record_lies_outside_of_the_change(changes: Changes) -> None:
     folder = Path(done.err.partition("recorded below ")[2].partition("\n")[0])
     assert folder.is_relative_to(changes.project.environ["HOME"])
     (record,) = folder.glob("*-*-*")
+    assert done.err.endswith(f"\nrun {record.name}, recorded in {record}\n")
     shown = changes.project.lok("runs", "--json").document
     assert [run["run_id"] for run in shown["runs"]] == [record.name]
+    assert changes.project.lok("show", record.name).out.startswith(f"run {record.name}\n")
+    assert "recorded in" not in changes.gate("-q").err
 
 
 def test_a_run_of_the_gate_is_not_gone_on_from(changes: Changes) -> None:

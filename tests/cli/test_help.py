@@ -38,3 +38,22 @@ def test_the_version(project: Project, option: str) -> None:
 def test_a_workflow_is_run_below_workflow_too(project: Project) -> None:
     project.workflow("mine", '[[steps]]\nname = "a"\nshell = "echo {{ arg.1 }}"\n')
     assert project.lok("workflow", "run", "mine", "hi").out == project.lok("run", "mine", "hi").out == "hi\n"
+
+
+@pytest.mark.parametrize(
+    "words", [["gate"], ["baseline"], ["run"], ["plan"], ["graph"], ["gate", "--base", "x"]]
+)
+def test_a_workflow_that_is_not_named_is_one_line(project: Project, words: list[str]) -> None:
+    done = project.lok(*words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"lok: error: Missing argument 'WORKFLOW'.\n  hint: `lok {words[0]} --help` shows what there is\n"
+    )
+
+
+def test_a_project_without_workflows_is_told_who_writes_one(project: Project) -> None:
+    assert "hint: `lok init` writes a first workflow. There are: " in project.lok("first").err
+    assert "hint: did you mean `lok run`? `lok init` writes a first workflow." in project.lok("rnu").err
+    project.workflow("mine", '[[steps]]\nname = "a"\nshell = "true"\n')
+    assert "hint: `lok init` writes it. There are: " in project.lok("first").err
+    assert "lok init" not in project.lok("rnu").err

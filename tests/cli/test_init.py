@@ -183,8 +183,10 @@ def test_a_job_of_github_has_the_key_of_who_answers(
         empty.write("lok.toml", settings)
     done = empty.lok("init", "--ci", "github")
     assert "next: lok first" in done.err
+    assert "`pip install pytest-lok` needs the package on an index that the runner knows" in done.err
     text = (empty.root / ".github/workflows/lok.yml").read_text()
     assert "fetch-depth: 0" in text
+    assert text.count("pip install --quiet pytest-lok") == text.count("pip install git+URL") == 2
     assert '/bin/lok" gate first --base "$BASE" --head "$HEAD"' in text
     assert f"          LOK_BACKEND: {backend}\n" in text
     assert f"          {key}: ${{{{ secrets.{key} }}}}\n" in text
@@ -193,7 +195,7 @@ def test_a_job_of_github_has_the_key_of_who_answers(
 
 
 def test_a_job_of_gitlab(empty: Project) -> None:
-    empty.lok("init", "--ci", "gitlab")
+    assert "pip install git+URL" in empty.lok("init", "--ci", "gitlab").err
     text = (empty.root / ".gitlab-ci.yml").read_text()
     assert '    GIT_DEPTH: "0"\n    LOK_BACKEND: anthropic\n' in text
     assert '/bin/lok gate first --base "$base" --head "$CI_COMMIT_SHA"\n' in text
