@@ -60,6 +60,24 @@ def accept(
     return new, len(fingerprints(text, today))
 
 
+def not_yet_merged(findings: Iterable[Finding], root: Path, today: date) -> str:
+    """That findings which block are accepted in the file of ``root``, and not in the base's; "" = none is."""
+    from pytest_lok.core.edits.protected_names import BASELINE
+    from pytest_lok.core.findings.baseline import fingerprints
+    from pytest_lok.reports.facts import many
+
+    blocking = [it for it in findings if it.blocking and it.known is False]
+    try:
+        text = (root / BASELINE).read_text(encoding="utf-8") if blocking else ""
+        accepted = fingerprints(text, today) if text else {}
+    except (OSError, ValueError):  # the gate reads another one, the base's
+        return ""
+    count = sum(it.fingerprint in accepted for it in blocking)
+    stand = "that block stand" if count > 1 else "that blocks stands"
+    said = f"{many(count, 'finding')} {stand} in {BASELINE} of this directory"
+    return f"{said}, which counts once it is merged: the base's is read" if count else ""
+
+
 def require_baseline(workflow: Workflow) -> None:
     """PlanError where the workflow's gate does not read the baseline: nothing accepted would count."""
     if workflow.gate is None or workflow.gate.baseline != "new":

@@ -72,7 +72,7 @@ command = OptionsCommand(
     params=[
         click.Argument(["name"], metavar="WORKFLOW", shell_complete=complete_workflow),
         click.Option(
-            ["-F", "--format", "form"],
+            ["-f", "--format", "form"],
             type=click.Choice(["text", "mermaid", "svg"]),
             default="text",
             show_default=True,

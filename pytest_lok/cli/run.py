@@ -86,15 +86,22 @@ def run_plan(
         code = record.settle(code or project.exit_code(result, plan.workflow))
         code = record.end(reports.write(call, project.root, plan, result, code) if reports else code)
     text = json_report(result, code) if call.json else _said(call, plan, result, report)
-    _tell(call, text, result, lines, shown)
+    _tell(call, text, result, lines, shown, _accepted_here(project, result))
     record.warn(terminal.note)
     if project.judged is not None and not quiet:  # which lies outside of the clone
         terminal.note(f"run {record.run_id}, recorded in {record.path}")
     return code
 
 
-def _tell(call: Invocation, text: str, result: RunResult, lines: ProgressLines, shown: RunView) -> None:
-    """Deliver the text of the results, and end the progress with the verdict."""
+def _tell(
+    call: Invocation,
+    text: str,
+    result: RunResult,
+    lines: ProgressLines,
+    shown: RunView,
+    notes: Sequence[tuple[str, str]],
+) -> None:
+    """Deliver the text of the results, and end the progress with the notes and the verdict."""
     from pytest_lok.reports.console import recap, summary
 
     options, terminal = call.options, call.terminal
@@ -104,7 +111,7 @@ def _tell(call: Invocation, text: str, result: RunResult, lines: ProgressLines, 
     if not (options.quiet and options.output is None and not call.json):
         call.deliver(text)
     again = recap(lines.out_of_sight(text if blank else ""), lines.name_width, columns=columns)
-    shown.say([*blank, *again, (result.outcome, summary(result))])
+    shown.say([*blank, *again, *notes, (result.outcome, summary(result))])
     if options.quiet and not options.json:
         terminal.note(summary(result))
 
@@ -161,6 +168,18 @@ def _reports(call: Invocation, *, workflow: bool) -> RunReports | None:
     from pytest_lok.cli.reports import RunReports
 
     return RunReports.of(call)
+
+
+def _accepted_here(project: Project, result: RunResult) -> list[tuple[str, str]]:
+    """A line on findings that block although they are accepted in the work tree, where there are some."""
+    findings = [it for step in result.steps.values() for it in step.findings or () if it.blocking]
+    if not findings or project.judged is not None:
+        return []
+    from pytest_lok.cli.acceptance import not_yet_merged
+    from pytest_lok.engine.ports import utc_date
+
+    said = not_yet_merged(findings, project.root, utc_date())
+    return [("", said)] if said else []
 
 
 def _is_for_people(call: Invocation) -> bool:

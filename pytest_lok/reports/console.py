@@ -135,7 +135,10 @@ def summary(result: RunResult) -> str:
         cost(result.usage),
         resumed(result.steps.values()),
     ]
-    head = f"{result.workflow}: {result.outcome} in {duration(result.seconds)}"
+    head = f"{result.workflow}: {result.outcome}"
+    # of a process that was killed nobody knows how long it ran
+    if result.seconds or not result.interrupted:
+        head += f" in {duration(result.seconds)}"
     if result.interrupted:
         head += f" ({result.interrupted})"
     if result.idle:

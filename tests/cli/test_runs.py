@@ -229,6 +229,11 @@ def test_a_run_that_is_killed_is_killed_and_one_that_runs_runs(recorded: Project
         process.wait()
         (run,) = runs(recorded)
         assert (run["state"], run["verdict"], run["outcome"]) == ("killed", "killed", "error")
+        assert (
+            recorded.lok("show")
+            .out.rstrip()
+            .endswith("slow: error (the process was killed before the run ended)")
+        )
         assert "nobody knows what came of it" in recorded.lok("report", "--format", "junit").out
         assert recorded.lok("report", "--format", "json").document["workflows"][0]["running"] == ["a"]
 

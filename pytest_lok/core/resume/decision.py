@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_lok.core.events import (
@@ -153,7 +153,7 @@ def decide(
     if not inputs or not recorded.inputs:
         return Resumed(decision="again", why="what it reads is not known for sure")
     if changed := changes(recorded.inputs, inputs):
-        return Resumed(decision="changed", why=" and ".join(changed))
+        return Resumed(decision="changed", why=_listed(changed))
     if reads_files and result.attempts:
         # what a step has edited itself it would find edited
         state = recorded.left or recorded.tree
@@ -193,6 +193,11 @@ def maybe_done(name: str) -> StepResult:
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """What of a step's inputs is not what it was."""
     return [what for what in dict.fromkeys([*now, *before]) if before.get(what) != now.get(what)]
+
+
+def _listed(what: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b, and c``: what is listed has several words."""
+    return ", and ".join([", ".join(what[:-1]), what[-1]]) if len(what) > 2 else " and ".join(what)
 
 
 def _why_not(result: StepResult) -> str:

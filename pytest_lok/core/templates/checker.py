@@ -161,7 +161,7 @@ class NameChecker:
 
     def _check_step(self, node: nodes.Expr, name: str, *, owner: bool) -> None:
         if name not in self.names.steps:
-            self._fault(node, f"there is no step {name!r}", hint=_name_hint(name, self.names.steps))
+            self._fault(node, f"there is no step {name!r}", hint=_name_hint(name, self.names.other_steps))
             return
         self.steps.add(name)
         if not owner:
@@ -201,7 +201,7 @@ class NameChecker:
             hint = "it is known in what a step with `for_each` does and asserts, not in `when`"
         elif name in OWN_RESULT_NAMES:
             hint = "it is known in `assert`; elsewhere write `steps.NAME.output`"
-        elif step := did_you_mean(name, self.names.steps, spelled="`steps.{}`"):
+        elif step := did_you_mean(name, self.names.other_steps, spelled="`steps.{}`"):
             hint = step
         else:
             shown = sorted({*known, *(f"{group}." for group in NAMESPACES)})

@@ -23,7 +23,8 @@ class VisibleNames:
 
     ``arguments`` are the declared ones (positional ``arg.1`` is always allowed), and ``switches`` those
     of them that are "true" or "false"; ``loop`` opens ``item`` and ``index``; ``own`` opens an assert's
-    ``output``, ``json``, ``findings``, ``cost`` and ``seconds``.
+    ``output``, ``json``, ``findings``, ``cost`` and ``seconds``. ``itself`` is the step that the text stands
+    in, "" = none: no hint offers it.
     """
 
     steps: frozenset[str] = frozenset()
@@ -31,6 +32,12 @@ class VisibleNames:
     switches: frozenset[str] = frozenset()
     loop: bool = False
     own: bool = False
+    itself: str = ""
+
+    @property
+    def other_steps(self) -> frozenset[str]:
+        """The steps but the one that the text stands in."""
+        return self.steps - {self.itself}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

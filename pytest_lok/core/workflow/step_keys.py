@@ -65,8 +65,9 @@ class StepKeys:
         self.index = index
         self.written = file.steps()[index]
         self.context = context
-        self.outer_names = context.names
-        self.inner_names = replace(context.names, loop=True) if "for_each" in self.written else context.names
+        self.outer_names = replace(context.names, itself=self.name)
+        has_items = "for_each" in self.written
+        self.inner_names = replace(self.outer_names, loop=True) if has_items else self.outer_names
 
     @property
     def reports_findings(self) -> bool:

@@ -80,7 +80,8 @@ def _check_dependencies(keys: StepKeys) -> None:
         if name == keys.name:
             keys.report(f"step `{name}` depends on itself", "remove it", "depends_on", at)
         elif name not in keys.outer_names.steps:
-            hint = did_you_mean(name, keys.outer_names.steps) or list_choices(keys.outer_names.steps)
+            others = keys.outer_names.other_steps
+            hint = did_you_mean(name, others) or list_choices(others)
             keys.report(f"there is no step `{name}`", hint, "depends_on", at)
         else:
             keys.needs.setdefault(name, keys.at("depends_on", at))

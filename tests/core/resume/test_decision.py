@@ -90,6 +90,10 @@ def test_what_is_unchanged_is_kept_and_what_is_not_says_what_it_is() -> None:
     assert decide(passed, INPUTS, reads_files=False, states=()).text == "kept: what it reads is unchanged"
     other = {**INPUTS, "settings": "c", "the base": "d"}
     assert decide(passed, other, reads_files=False, states=()).text == "changed: settings and the base"
+    more = dict.fromkeys(("the step itself", "settings", "what it reads of other steps"), "new")
+    assert decide(passed, {**INPUTS, **more}, reads_files=False, states=()).text == (
+        "changed: the step itself, settings, and what it reads of other steps"
+    )
     assert decide(None, INPUTS, reads_files=False, states=()).text == "run again: it had not begun"
     seen = replace(passed, tree="s0")
     assert decide(seen, INPUTS, reads_files=True, states={"s0"}).decision == "kept"
