@@ -53,7 +53,8 @@ class Package:
     def __str__(self) -> str:
         seen = f" (by {', '.join(self.manifests)})" if self.manifests else ""
         tools = ", ".join(self.tools) or "no tool that lok knows"
-        return f"- {self.folder}: {self.language or 'no language that lok knows'}{seen}; {tools}"
+        unknown = "no language that lok knows" if self.manifests else "no manifest was found"
+        return f"- {self.folder}: {self.language or unknown}{seen}; {tools}"
 
 
 def _context(folder: str | None, issue: str, pull: str, query: str) -> int:

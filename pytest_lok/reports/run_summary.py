@@ -15,6 +15,7 @@ from pytest_lok.core.results import Finding, Json, Outcome, RunResult, StepResul
 from pytest_lok.core.text.truncation import leave_out_middle, one_line, truncate
 from pytest_lok.reports.console import details, nothing_judged, summary
 from pytest_lok.reports.escaping import escape_control_chars
+from pytest_lok.reports.facts import many
 
 _T = TypeVar("_T")
 
@@ -88,7 +89,7 @@ def run_text(result: RunResult, exit_code: int) -> str:
         verdict(result, exit_code),
         f"run {result.run_id} · {summary(result)}",
         _part(why, _WHY)[0],
-        _section("findings", list(lines), len(found)),
+        _section("finding", list(lines), len(found)),
         _output(result)[0],
     ]
     return truncate(escape_control_chars("\n\n".join(filter(None, parts))), LONGEST_TEXT)
@@ -185,7 +186,7 @@ def _section(title: str, lines: Sequence[str], total: int) -> str:
     if not total:
         return ""
     rest = f"\n… {total - len(lines):,} more: the tool `findings` has them" if total > len(lines) else ""
-    return f"{total:,} {title}:\n" + "\n".join(lines) + rest
+    return f"{many(total, title)}:\n" + "\n".join(lines) + rest
 
 
 def _within(items: Iterable[_T], characters: int) -> Iterator[_T]:

@@ -37,7 +37,7 @@ def conduct_text(conductor: str, others: Sequence[str], rounds: int, budget: Map
         steps += [_conductor(conductor, others, number, rounds), *_questions(others, number)]
     return workflow_text(
         name="conduct",
-        description=f"{conductor} asks {', '.join(others)} in at most {rounds} rounds, and answers",
+        description=f"{conductor} asks {', '.join(others)} in at most {rounds} round{'s' * (rounds != 1)}, and answers",
         arguments=["task"],
         budget=budget,
         steps=[*steps, _conclusion(conductor, others, rounds), _unanswered(others, rounds)],

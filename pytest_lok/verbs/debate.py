@@ -66,7 +66,7 @@ def debate_text(debaters: Sequence[str], rounds: int) -> str:
         steps += [_reply(name, debaters, number) for name in debaters]
     return workflow_text(
         name="debate",
-        description=f"A debate of {', '.join(debaters)} in at most {rounds} rounds",
+        description=f"A debate of {', '.join(debaters)} in at most {rounds} round{'s' * (rounds != 1)}",
         arguments=["topic"],
         steps=[*steps, _not_held(debaters, rounds), _conclusion(debaters, rounds)],
     )

@@ -22,6 +22,11 @@ def test_each_package_is_told_with_the_file_that_says_so(project: Project) -> No
     assert project.lok("context", "nowhere").code == 2
 
 
+def test_where_no_manifest_is_nothing_is_said_of_the_language(project: Project) -> None:
+    git(project, "init", "-q")
+    assert "- .: no manifest was found; no tool that lok knows" in project.lok("context", ".").out
+
+
 def test_an_issue_brings_the_code_that_it_is_about(project: Project) -> None:
     issue = {
         "number": 4,

@@ -55,6 +55,10 @@ def test_the_findings_that_block_come_first_and_what_is_left_out_is_counted() ->
     assert listed == 101 or f"{101 - listed:,} more: the tool `findings` has them" in text
 
 
+def test_one_finding_is_no_findings() -> None:
+    assert "1 finding:\n- " in run_text(run_of(replace(PASSED, findings=(FINDING,))), 0)
+
+
 def test_no_text_is_too_long_and_none_obeys_a_terminal() -> None:
     steps = [
         replace(FAILED, name=f"s{at}", reason=HOSTILE, hint=HOSTILE, output=HOSTILE, findings=(replace(FINDING, title=HOSTILE, message=HOSTILE),) * 9)
