@@ -35,9 +35,10 @@ def conduct_text(conductor: str, others: Sequence[str], rounds: int, budget: Map
     steps: list[dict[str, Any]] = []
     for number in range(1, rounds + 1):
         steps += [_conductor(conductor, others, number, rounds), *_questions(others, number)]
+    most = f"{rounds} round{'s' * (rounds != 1)}"
     return workflow_text(
         name="conduct",
-        description=f"{conductor} asks {', '.join(others)} in at most {rounds} round{'s' * (rounds != 1)}, and answers",
+        description=f"{conductor} asks {', '.join(others)} in at most {most}, and answers",
         arguments=["task"],
         budget=budget,
         steps=[*steps, _conclusion(conductor, others, rounds), _unanswered(others, rounds)],
