@@ -288,6 +288,10 @@ class ReportedRun:
                 said += [f"answered: {coverage(step)}"] if coverage(step) else []
                 said += [f"hint: {step.hint}"] if step.hint else []
                 yield self._trouble(kind, "\n".join(said), step.name)
+            # its findings tell why it failed, and nothing of what nobody answered
+            if kind == "failed" and coverage(step):
+                cut = f"step {step.name} was cut: answered: {coverage(step)}"
+                yield self._trouble("error", cut, step.name)
 
     def _trouble(self, kind: TroubleKind, text: str, step: str = "") -> Trouble:
         path, line = self.place(step)

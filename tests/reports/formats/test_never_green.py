@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.core.results import ItemResult, Outcome, Refusal, Reply, StepResult
 from pytest_lok.reports.formats import KINDS, report_text
 from pytest_lok.reports.formats.reported_run import ReportedRun
-from tests.reports.formats.runs import BLOCKS, KNOWN, MEDIUM, MINOR, reported
+from tests.reports.formats.runs import BLOCKS, KNOWN, MEDIUM, MINOR, reported, review
 
 
 def _sarif(text: str) -> bool:
@@ -137,3 +137,39 @@ def test_a_run_that_skipped_itself_looks_green_only_where_the_workflow_allows_it
 def test_a_green_run_looks_green(kind: str) -> None:
     run = reported(StepResult(name="s", outcome=Outcome.PASSED, attempts=1, findings=(MINOR, KNOWN)))
     assert LOOKS_GREEN[kind](report_text(kind, [run]))
+
+
+LOST = Refusal(backend="down", kind="auth", reason="no key")
+CUT = [
+    pytest.param(
+        {"replies": (Reply(text="[]", backend="a"),), "refusals": (LOST,)}, "1 of 2 backends", id="a backend"
+    ),
+    pytest.param(
+        {
+            "replies": (Reply(text="[]", backend="a", item=0),),
+            "refusals": (replace(LOST, item=1),),
+            "items": (
+                ItemResult(index=0, item="x", outcome=Outcome.FAILED, reason="1 finding blocks"),
+                ItemResult(index=1, item="y", outcome=Outcome.ERROR, reason="no key"),
+            ),
+        },
+        "1 of 2 items",
+        id="an item",
+    ),
+]
+
+
+@pytest.mark.parametrize("kind", sorted(LOOKS_GREEN))
+@pytest.mark.parametrize(("lost", "answered"), CUT)
+def test_a_review_that_blocks_and_was_cut_says_how_much_was_answered(
+    kind: str, lost: Mapping[str, object], answered: str
+) -> None:
+    run = reported(review(BLOCKS, **lost))
+    text = report_text(kind, [run])
+    assert f"answered: {answered}" in text or f'name="lok.answered" value="{answered}"' in text
+    if kind == "sarif":
+        (invocation,) = json.loads(text)["runs"][0]["invocations"]
+        assert not invocation["executionSuccessful"]
+    whole = report_text(kind, [reported(review(BLOCKS))])
+    assert "answered:" not in whole
+    assert "lok.answered" not in whole
