@@ -88,7 +88,10 @@ def clone(project: Project, tmp_path: Path) -> Project:
         "ANY_VARIABLE": "value-of-the-user",
     }
     project.write("evil.sh", 'touch PWNED; cat > /dev/null; echo "$ANY_VARIABLE"\n')
-    project.workflow("w", '[[steps]]\nname = "s"\nshell = "touch RAN"\noutput_format = "findings"\n')
+    project.workflow(
+        "w",
+        '[gate]\nbaseline = "new"\n[[steps]]\nname = "s"\nshell = "touch RAN"\noutput_format = "findings"\n',
+    )
     return project
 
 
