@@ -135,6 +135,13 @@ TABLES: dict[str, tuple[str, str, Callable[[Workflow], Any], Any, Any]] = {
         "low",
         "critical",
     ),
+    "untrusted": (
+        'configuration = "report"',
+        'configuration = "block"',
+        lambda w: w.untrusted and w.untrusted.configuration,
+        "report",
+        "block",
+    ),
 }
 ELSEWHERE = {"name", "extends", "steps", "args", "rules", "continue_on_error"}
 FINDINGS = '[[steps]]\nname = "judge"\nprompt = "?"\noutput_format = "findings"\n'

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -162,7 +163,7 @@ CUT = [
 @pytest.mark.parametrize("kind", sorted(LOOKS_GREEN))
 @pytest.mark.parametrize(("lost", "answered"), CUT)
 def test_a_review_that_blocks_and_was_cut_says_how_much_was_answered(
-    kind: str, lost: Mapping[str, object], answered: str
+    kind: str, lost: Mapping[str, Any], answered: str
 ) -> None:
     run = reported(review(BLOCKS, **lost))
     text = report_text(kind, [run])
