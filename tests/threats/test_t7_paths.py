@@ -39,7 +39,7 @@ def tree(root: Path) -> dict[str, object]:
     for path in sorted(root.parent.rglob("*")):
         kind = path.lstat()
         name = str(path.relative_to(root.parent))
-        if stat.S_ISREG(kind.st_mode) and not name.startswith("project/home/"):
+        if stat.S_ISREG(kind.st_mode) and not name.startswith(("project/home/", "project/.lok/runs/")):
             found[name] = (path.read_bytes(), kind.st_mode, kind.st_mtime_ns)
         elif stat.S_ISLNK(kind.st_mode):
             found[name] = path.readlink()
