@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,6 +37,7 @@ class EarlyExitHooks:
         self._reported: set[str] = set()
         self._xdist_nodes: dict[str, object] = {}
         self._signal: signal.Signals | None = None
+        self._is_reporting = False
         self._second_signal_installed = False
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -65,13 +67,15 @@ class EarlyExitHooks:
         self._items = session.items
         self._raise_if_signalled()
 
-    @pytest.hookimpl(trylast=True)  # the session has counted its failures by then
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Note what is reported; stop the runs when the session has had enough failures."""
-        if report.when != "setup" or not report.passed:
-            self._reported.add(report.nodeid)
-        elif hasattr(report, "node"):
-            self._xdist_nodes[report.nodeid] = report.node
+        with self._uninterrupted():
+            yield
+            if report.when != "setup" or not report.passed:
+                self._reported.add(report.nodeid)
+            elif hasattr(report, "node"):
+                self._xdist_nodes[report.nodeid] = report.node
         enough = self._session.shouldfail or self._session.shouldstop
         if enough and not self._is_worker:
             self._runner.stop(str(enough), Outcome.SKIPPED)
@@ -143,13 +147,37 @@ class EarlyExitHooks:
                 report.node = self._xdist_nodes[nodeid]  # type: ignore[attr-defined]  # xdist's; JUnit tells cases by it
             yield report
 
+    @contextmanager
+    def _uninterrupted(self) -> Iterator[None]:
+        """Put the first signal off to the end of a report, or one that some have seen would be sent again."""
+        interrupted = False
+
+        def put_off(_number: int, _frame: FrameType | None) -> None:
+            nonlocal interrupted
+            interrupted = True
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # the second one waits for nobody
+
+        handles = self._may_handle_signals and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        self._is_reporting = True
+        if handles:
+            signal.signal(signal.SIGINT, put_off)
+        try:
+            yield
+        finally:
+            self._is_reporting = False
+            if handles:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+        if interrupted:
+            raise KeyboardInterrupt
+
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         """End the session here, or at the next report if an ``except Exception`` swallows it here."""
         self._signal = signal.Signals(number)
         self._install_second_signal()
         if not self._is_worker:
             self._runner.stop(_stopped_by(self._signal), Outcome.ERROR)
-        self._raise_if_signalled()
+        if not self._is_reporting:
+            self._raise_if_signalled()
 
     def _install_second_signal(self) -> None:
         """Make the next signal kill processes only: reports are still to be written."""

@@ -151,6 +151,7 @@ def test_only_these_words_mean_a_whole_answer() -> None:
         "CLAUDE_RESULTS": ["success"],
         "CLAUDE_LOOPS": ["completed"],
         "GEMINI": ["success"],
+        "COPILOT": ["success"],
     }  # fmt: skip
     assert all(word == word.casefold() for table in tables.values() for word in table)
 

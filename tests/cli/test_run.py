@@ -166,10 +166,13 @@ def test_a_broken_file_runs_nothing_and_shows_every_problem(project: Project) ->
 
 
 def test_no_workflow_named_is_a_usage_error(project: Project) -> None:
-    for args in ((), ("run",), ("plan",)):
-        done = project.lok(*args)
+    done = project.lok()
+    assert (done.code, done.out) == (2, "")
+    assert "Usage: lok" in done.err
+    for verb in ("run", "plan"):
+        done = project.lok(verb)
         assert (done.code, done.out) == (2, "")
-        assert "Usage: lok" in done.err
+        assert f"Missing argument 'WORKFLOW'.\n  hint: `lok {verb} --help`" in done.err
 
 
 # --- where

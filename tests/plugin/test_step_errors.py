@@ -124,3 +124,40 @@ def test_an_interrupt_is_said_once(suite: Suite, xdist: tuple[str, ...]) -> None
     errors = ElementTree.parse(suite.root / "report.xml").iter("error")
     said = [error.attrib["message"] for error in errors]
     assert said == ["cancelled: interrupted by Ctrl-C"] * 4 + ["not run: interrupted by Ctrl-C"]
+
+
+@pytest.mark.parametrize("xdist", [(), ("-n1",)], ids=["alone", "xdist"])
+@pytest.mark.parametrize("order", ["tryfirst", "trylast"])
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", pytest.ExitCode.INTERRUPTED), ("SIGTERM", 143)])
+def test_a_report_during_which_a_signal_comes_is_told_to_all_and_once(
+    suite: Suite, number: str, code: int, order: str, xdist: tuple[str, ...]
+) -> None:
+    suite.shells("w", down="exit 3", long="sleep 20")
+    suite.write(
+        "conftest.py",
+        f"""
+        import os, signal
+        import pytest
+
+        class Killer:
+            @pytest.hookimpl({order}=True)
+            def pytest_runtest_logreport(self, report):
+                if report.failed and report.nodeid.endswith("::down"):
+                    os.kill(os.getpid(), signal.{number})
+
+        def pytest_configure(config):
+            if not hasattr(config, "workerinput"):
+                config.pluginmanager.register(Killer())
+        """,
+    )
+    result = suite.run_apart("--lok", "--junitxml=report.xml", *xdist)
+    assert result.ret == code
+    assert result.parseoutcomes() == {"failed": 1, "errors": 1}
+    report = ElementTree.parse(suite.root / "report.xml")
+    red = [
+        (case.attrib["name"], node.tag)
+        for case in report.iter("testcase")
+        for node in case
+        if node.tag in ("failure", "error")
+    ]
+    assert red == [("down", "failure"), ("long", "error")]
