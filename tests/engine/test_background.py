@@ -133,19 +133,23 @@ def test_the_interpreter_switches_as_before_when_the_engine_has_gone(tmp_path: P
 
 
 class Counting(Counted):
-    """A backend that knows how many questions it has at once; it answers when ``wanted`` are there."""
+    """A backend that knows how many questions it has at once; it answers none before ``wanted`` were there."""
 
     def __init__(self, name: str, wanted: int) -> None:
         super().__init__(name)
         self._wanted = wanted
+        self._together = asyncio.Event()
         self._now = 0
         self.most = 0
 
     async def ask(self, prompt: Prompt) -> Reply:
         self._now += 1
         self.most = max(self.most, self._now)
-        if self._now < self._wanted:
-            await asyncio.sleep(0.02)
+        if self._now == self._wanted:
+            self._together.set()
+        await self._together.wait()
+        # so that one too many would meet the others
+        await asyncio.sleep(0.02)
         self._now -= 1
         return await super().ask(prompt)
 

@@ -14,6 +14,7 @@ from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import BackendError, BackendFault
 
 _STRAIN = (BackendFault.RATE_LIMIT, BackendFault.OVERLOAD)
+_MINUTE = 60.0
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ class ConcurrencyLimiter:
 
     0 = no limit. The limit adapts as TCP's window does (AIMD): a rate limit or an overload halves
     ``capacity``, never below one; after as many successes as there are slots it grows by one, up to
-    ``limit``. At most ``per_minute`` questions begin within ``minute`` seconds; 0 = any number. ``parent``
+    ``limit``. At most ``per_minute`` questions begin within a minute; 0 = any number. ``parent``
     is a wider limit that these questions count against too.
     """
 
@@ -92,14 +93,12 @@ class ConcurrencyLimiter:
         *,
         per_minute: int = 0,
         parent: ConcurrencyLimiter | None = None,
-        minute: float = 60.0,
     ) -> None:
         self._limit = float(limit or math.inf)
         self._capacity = self._limit
         self._halvings = 0
         self._recent_starts: deque[float] | None = deque(maxlen=per_minute) if per_minute else None
         self._parent = parent
-        self._minute = minute
         # A future belongs to one loop, a backend's limit to the process.
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, FifoQueue] = WeakKeyDictionary()
 
@@ -149,7 +148,7 @@ class ConcurrencyLimiter:
             return
         now = begins = asyncio.get_running_loop().time()
         if len(self._recent_starts) == self._recent_starts.maxlen:
-            begins = max(now, self._recent_starts[0] + self._minute)
+            begins = max(now, self._recent_starts[0] + _MINUTE)
         self._recent_starts.append(begins)
         if begins > now:
             await asyncio.sleep(begins - now)
