@@ -309,7 +309,7 @@ CASES = [
         also={"verify": f'"{FLAKY}"'},
         kinds=ASKING,
         effect=lambda s: (
-            s.outcomes == {P} and any("It was not accepted" in prompt.text for _, prompt in s.asked)
+            s.outcomes == {P} and any("answer was not accepted" in prompt.text for _, prompt in s.asked)
         ),
     ),
     Case(

@@ -71,6 +71,8 @@ def _add(a: _N | None, b: _N | None) -> _N | None:
     return a if b is None else a + b
 
 
+RUBRIC_BY = "rubric by "  # in the title of a section that holds the ruling of a judge
+ASKED_AGAIN = " was asked again"  # at the end of the title of a section with the correction of a backend
 BEFORE_FIX = "before fix "  # in the title of a section that says what was wrong with an attempt
 NO_USAGE = Usage()
 CACHED_USAGE = Usage(cached=1, input_tokens=0, output_tokens=0, cost_usd=0.0)  # an answer known already

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.results import Json, Outcome, Reply
+from pytest_lok.core.results import RUBRIC_BY, Json, Outcome, Reply
 from pytest_lok.core.templates.scope import output_cut_error
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.core.workflow.model import Ask, Format
@@ -104,6 +104,11 @@ async def _ask_judge(execution: StepExecution, rubric: str, backend: str) -> boo
     from pytest_lok.engine.asking.backend_call import ask_and_read, require_backend, resolve_backends
 
     (name, *_) = resolve_backends(execution, (backend,) if backend else (), rubric)
+    # one text has one ruling: a judge who is asked until it says yes would say so by chance
+    known = execution.rulings.get((name, rubric, execution.output))
+    if known is not None:
+        execution.add_section(f"{RUBRIC_BY}{name}", f"{rubric}: {known[0]}, {known[1]}")
+        return known[0] == "yes"
     # Longer than any run of "=" in the text, so that the text cannot end the part between the marks.
     marks = "=" * (1 + max((len(run) for run in re.findall("={5,}", execution.output)), default=4))
     text = (
@@ -113,7 +118,8 @@ async def _ask_judge(execution: StepExecution, rubric: str, backend: str) -> boo
     )
     prompt, read = Prompt(text=text, schema=RULING_SCHEMA), partial(_read_ruling, name, rubric)
     verdict, reason = await ask_and_read(execution, require_backend(execution, name), prompt, read)
-    execution.add_section(f"rubric by {name}", f"{rubric}: {verdict}, {reason}")
+    execution.rulings[name, rubric, execution.output] = verdict, reason
+    execution.add_section(f"{RUBRIC_BY}{name}", f"{rubric}: {verdict}, {reason}")
     return verdict == "yes"
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_lok.core.answers.feedback import feedback_prompt, kept_attempt
 from pytest_lok.core.edits.edits import EditDraft, FileChange, parse_edits
 from pytest_lok.core.edits.verification import verification
 from pytest_lok.core.results import BEFORE_FIX, NO_EDITS
@@ -95,12 +96,8 @@ async def apply_together(
             return _final_failures(failed, len(parts), undone=undone, fixes=fixes)
         feedback.clear()
         for number, failure in fixable.items():
-            part = parts[number]
-            part.add_section(
-                f"{BEFORE_FIX}{action.fix_retries - left + 1}", f"{failure.message}\n{failure.output}"
-            )
-            feedback.append((number, _feedback(part.output, failure, edited=action.apply_edits)))
-            part.reset_answer()
+            number_of_fix = action.fix_retries - left + 1
+            feedback.append((number, _end_attempt(parts[number], action, failure, number_of_fix)))
     return [None] * len(parts)
 
 
@@ -109,7 +106,10 @@ async def _ask_part(part: StepExecution, action: Ask, feedback: str) -> LokError
     try:
         await run_ask(part, action, feedback)
     except OutputError as unusable:
-        return await _judge_partly(part, unusable) or _FixableError(unusable)
+        no = await _judge_partly(part, unusable)
+        # a finding that may yet block would be gone if everybody were asked for another report
+        is_open = any(it.standing in ("blocks", "undecided") for it in part.findings or () if part.reported)
+        return no or (unusable if is_open else _FixableError(unusable))
     except StepUnableError as failure:
         return await _judge_partly(part, failure) or failure
     except StepFailedError as failure:
@@ -153,13 +153,23 @@ def _final_failures(
     return ends
 
 
-def _feedback(answer: str, failure: StepFailedError | StepUnableError, *, edited: bool) -> str:
-    """The text after the next prompt: the previous answer, if there was one, and what is wrong with it."""
-    said = [f"Your previous answer was:\n\n{answer}"] if answer else []
-    evidence = failure.output.removeprefix(answer).strip()
-    why = f"It was {'undone' if edited else 'not accepted'}, since {failure.message}"
-    again = f"Give the whole answer again, corrected{', for the original files' if edited else ''}."
-    return "\n\n".join([*said, why, *([evidence] if evidence else []), again])
+def _end_attempt(
+    part: StepExecution, action: Ask, failure: StepFailedError | StepUnableError, fix: int
+) -> str:
+    """Keep the attempt before that fix as a section, forget its answer, and return what the model is told."""
+    answer = part.output or failure.output
+    evidence = "" if answer == failure.output else failure.output.removeprefix(part.output).strip()
+    evidence = "\n".join(
+        filter(None, [evidence.removeprefix(failure.message).strip(), part.said_by_checks()])
+    )
+    # what a command has printed may hold a secret, which no backend needs to see
+    masked = part.context.world.redactor.text
+    said = feedback_prompt(
+        masked(answer), masked(failure.message), masked(evidence), edited=action.apply_edits
+    )
+    part.add_section(f"{BEFORE_FIX}{fix}", kept_attempt(answer, failure.message, evidence))
+    part.reset_answer()
+    return said
 
 
 def _with_preset_command(execution: StepExecution, action: Ask) -> Ask:
@@ -232,16 +242,19 @@ async def _show_edits(parts: Sequence[StepExecution]) -> dict[int, LokError]:
 
 
 async def _check_part(execution: StepExecution, action: Ask) -> None:
-    unable: StepUnableError | None = None
+    # whoever rules is not asked again because of the ruling, only for its form or for lost evidence
+    ruling, unable = execution.step.is_ruling, None
+    by_verify = () if ruling and not action.apply_edits else (StepFailedError,)
+    by_assert = () if ruling else (StepFailedError, TemplateError)
     try:
-        with _fixable(StepFailedError):
+        with _fixable(*by_verify):
             await verify(execution, action)
     except StepUnableError as failure:
         unable = failure
     inconclusive = await check_findings(execution, partly=unable is not None)
     if unable is not None:
         raise unable
-    with _fixable(StepFailedError, TemplateError):
+    with _fixable(*by_assert):
         await check_asserts(execution)
     if inconclusive is not None:
         raise inconclusive

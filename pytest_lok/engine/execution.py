@@ -7,7 +7,9 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.results import (
+    BEFORE_FIX,
     NO_USAGE,
+    RUBRIC_BY,
     EditedFile,
     Finding,
     ItemResult,
@@ -44,7 +46,7 @@ class StepExecution:
     or samples that run now, and ``ended`` is the result of such an item.
     ``material`` is the part of the prompt that an answer may quote, and ``quoting`` says that all JSON of
     the answer is quoted from there. ``began`` is when the first question was asked, or the first command
-    started; None = not yet.
+    started; None = not yet. ``rulings`` are what judges have said, by backend, rubric and text.
     """
 
     step: Step
@@ -76,6 +78,7 @@ class StepExecution:
     material: str = ""
     quoting: bool = False
     began: float | None = None
+    rulings: dict[tuple[str, str, str], tuple[Json, Json]] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Note that a question is asked or a command started: waiting for a place is over."""
@@ -103,6 +106,16 @@ class StepExecution:
         """Add a section to the step's report; a text of white space alone is left out."""
         if text.strip():
             self.sections.append(Section(title=title, text=leave_out_middle(text, head=_HEAD, tail=_TAIL)))
+
+    def said_by_checks(self) -> str:
+        """What the asserts have read and the judges have said about the answer, since the last fix."""
+        said: list[str] = []
+        for section in reversed(self.sections):
+            if section.title.startswith(BEFORE_FIX):
+                break
+            if section.title == "assert" or section.title.startswith(RUBRIC_BY):
+                said.append(section.text)
+        return "\n".join(reversed(said))
 
     def adopt_answer(self, other: StepExecution) -> None:
         """Take over the answer of one of several attempts (``repeat``) at this step."""

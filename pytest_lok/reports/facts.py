@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pytest_lok.core.results import (
+    ASKED_AGAIN,
     BEFORE_FIX,
     NO_EDITS,
     EditedFile,
@@ -109,6 +110,11 @@ def fixed(result: StepResult) -> str:
         return ""
     why = one_line(before[-1].text.partition("\n")[0].partition(":")[0], _REASON)
     return f"after {len(before)} {'fix' if len(before) == 1 else 'fixes'}: {why}"
+
+
+def attempts_before(result: StepResult) -> list[Section]:
+    """What was asked again, of items too: attempts before a fix, and corrections of lost quotes."""
+    return [it for it in result.sections if BEFORE_FIX in it.title or it.title.endswith(ASKED_AGAIN)]
 
 
 def edited(file: EditedFile) -> str:

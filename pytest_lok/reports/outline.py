@@ -265,12 +265,12 @@ def _conditions(step: Step) -> Iterator[str]:
         again = _many(step.retries, "retry", "retries")
         yield f"if an attempt fails: {again}, the first after {step.retry_delay:g} s"
     if isinstance(step.action, Ask):
-        yield from _consequences(step.action)
+        yield from _consequences(step.action, "its form" if step.is_ruling else "that")
     for condition in step.asserts:
         yield f"assert {condition.source.strip()}"
 
 
-def _consequences(ask: Ask) -> Iterator[str]:
+def _consequences(ask: Ask, checked: str) -> Iterator[str]:
     if ask.repeat > 1:
         yield f"{ask.repeat} times"
     if ask.apply_edits:
@@ -281,7 +281,7 @@ def _consequences(ask: Ask) -> Iterator[str]:
         detected = "what the project uses" if ask.verify_preset == "true" else ask.verify_preset
         yield f"verify with the checks of {detected}"
     if ask.fix_retries:
-        yield f"asked again {_many(ask.fix_retries, 'time')} if that does not hold"
+        yield f"asked again {_many(ask.fix_retries, 'time')} if {checked} does not hold"
 
 
 def _text(planned: PlannedStep, whole: bool) -> Iterator[str]:

@@ -41,9 +41,11 @@ def questions_of(step: Step, backends: int) -> QuestionCount:
     judges = QuestionCount(usual=rubrics, most=rubrics * _TIMES)
     if not isinstance(step.action, Ask):
         return judges
-    asked = _answers(step, step.action, backends) + judges
-    attempts = 1 + step.action.fix_retries
-    return QuestionCount(usual=asked.usual, most=asked.most * attempts).times(step.action.repeat)
+    answers, attempts = _answers(step, step.action, backends), 1 + step.action.fix_retries
+    # a ruling that a judge rejects is final, so the judge is asked about no other
+    most = answers.most * attempts + judges.most * (1 if step.is_ruling else attempts)
+    count = QuestionCount(usual=answers.usual + judges.usual, most=most)
+    return count.times(step.action.repeat)
 
 
 def synthesises(step: Step, backends: int) -> bool:

@@ -96,7 +96,7 @@ def _check_uncommon_keys(keys: StepKeys, backends: tuple[str, ...], strategy: St
     # a key that could not be read says nothing about how many are asked
     elif not keys.had_type_error("backend") and not keys.had_type_error("backends"):
         _check_single_backend(keys, backends)
-    _check_edits(keys)
+    _check_edits(keys, strategy)
     _check_repetition(keys)
     if keys.document.tools is not None:
         _check_tools(keys, backends)
@@ -276,7 +276,7 @@ def _check_findings(keys: StepKeys, backends: tuple[str, ...], strategy: Strateg
             )
 
 
-def _check_edits(keys: StepKeys) -> None:
+def _check_edits(keys: StepKeys, strategy: Strategy) -> None:
     document = keys.document
     idle = {
         "allow_empty": document.allow_empty,
@@ -287,11 +287,14 @@ def _check_edits(keys: StepKeys) -> None:
         keys.report(
             f"`{key}` is about edits, and this step applies none", "apply_edits = true", key, key=True
         )
-    checked = document.apply_edits or document.verify not in _NO_VERIFY or document.assert_
+    judged = document.verify not in _NO_VERIFY or document.assert_
+    checked = document.apply_edits or document.vote_on or (judged and not strategy.is_vote)
     # JSON that is broken is asked for again, and text can be anything
     if document.fix_retries and not checked and keys.format() is Format.TEXT:
+        is_final = judged and strategy.is_vote
         keys.report(
-            "`fix_retries` asks again about an answer that fails a check, and this step has none",
+            "`fix_retries` asks again about an answer that fails a check, and this step has none"
+            + (" but those of what the vote says, which is final" if is_final else ""),
             "`retries` repeats a question that could not be answered",
             "fix_retries",
             key=True,

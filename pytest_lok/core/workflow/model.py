@@ -70,6 +70,11 @@ class Strategy(enum.StrEnum):
         """Whether the answer is that of one backend, whatever the others would have said."""
         return self in (Strategy.FIRST, Strategy.FALLBACK)
 
+    @property
+    def is_vote(self) -> bool:
+        """Whether the answers are counted as ballots."""
+        return self in (Strategy.VOTE, Strategy.WEIGHTED_VOTE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
@@ -257,6 +262,12 @@ class Step:
     asserts: tuple[Condition, ...] = ()
     path: str = ""
     line: int = 1
+
+    @property
+    def is_ruling(self) -> bool:
+        """Whether its answer is a verdict: findings, or a vote. Nobody is asked for another verdict."""
+        votes = isinstance(self.action, Ask) and self.action.consensus.is_vote
+        return votes or self.output_format is Format.FINDINGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,9 @@ from pytest_lok.core.edits.protected_names import BASELINE
 from pytest_lok.core.findings.baseline import Baseline, read_baseline
 from pytest_lok.core.findings.gate import GateDecision, GateInputs, GateVerdict, decide_gate
 from pytest_lok.core.findings.reading import count_votes, findings_of, list_findings, merge_backends
+from pytest_lok.core.results import ASKED_AGAIN
 from pytest_lok.core.text.thinking import without_thoughts
-from pytest_lok.core.workflow.model import Format, Gate
+from pytest_lok.core.workflow.model import Ask, Format, Gate
 from pytest_lok.engine.asking.backend_call import call, require_backend
 from pytest_lok.engine.asking.lookup import EvidenceLookup
 from pytest_lok.engine.context import time_limit
@@ -24,7 +25,6 @@ from pytest_lok.errors import BackendError, OutputError, StepFailedError, StepUn
 if TYPE_CHECKING:
     from pytest_lok.core.results import Finding
     from pytest_lok.engine.execution import StepExecution
-    from pytest_lok.engine.ports import Prompt
 
 
 async def check_findings(execution: StepExecution, *, partly: bool = False) -> InconclusiveError | None:
@@ -40,7 +40,7 @@ async def check_findings(execution: StepExecution, *, partly: bool = False) -> I
     workflow = execution.context.plan.workflow
     gate = workflow.gate
     reported = {
-        name: findings_of(entries, name, workflow.rules) for name, entries in execution.reported.items()
+        name: [*findings_of(entries, name, workflow.rules)] for name, entries in execution.reported.items()
     }
     case = await GateCase.of(execution, gate)
     findings = await case.locate(reported)
@@ -48,10 +48,8 @@ async def check_findings(execution: StepExecution, *, partly: bool = False) -> I
         _store(execution, merge_backends(findings))
         return None
     judgement = case.decide(gate, findings)
-    # Backends are asked once more only where that can help: a clear pass or fail stays as it is.
-    can_help = judgement.verdict is GateVerdict.INCONCLUSIVE and not partly
-    if can_help and (again := await _ask_for_corrections(execution, reported, findings)):
-        judgement = case.decide(gate, await case.locate(again))
+    if not partly:
+        judgement = await _corrected(execution, case, gate, judgement, reported, findings)
     _store(execution, judgement.findings)
     match judgement.verdict:
         case GateVerdict.PASS:
@@ -120,50 +118,95 @@ class GateCase:
         return next(filter(None, [*gaps, *same, *(it.hint for it in self._execution.refusals)]), "")
 
 
-async def _ask_for_corrections(
-    execution: StepExecution, reported: Mapping[str, Sequence[Finding]], findings: Sequence[Finding]
-) -> dict[str, list[Finding]]:
-    """The reports, corrected by their backends where a quote stands nowhere; {} = nothing is corrected.
+async def _corrected(
+    execution: StepExecution,
+    case: GateCase,
+    gate: Gate,
+    judgement: GateDecision,
+    reported: dict[str, list[Finding]],
+    findings: Sequence[Finding],
+) -> GateDecision:
+    """What the gate decides when quotes that stand nowhere were asked for: once, and ``fix_retries`` times.
 
-    ``findings`` are all of ``reported``, located, in order. A backend that does not answer, or answers
-    something else, leaves its report as it is.
+    They are asked only where that can help: a clear pass or fail stays as it is.
     """
-    looked = iter(findings)
-    located = {name: [next(looked) for _ in findings] for name, findings in reported.items()}
+    action = execution.step.action
+    failed: dict[str, str] = {}
+    for again in range(1 + (action.fix_retries if isinstance(action, Ask) else 0)):
+        looked = iter(findings)
+        located = {name: [next(looked) for _ in entries] for name, entries in reported.items()}
+        lost = {name: _lost(entries) for name, entries in located.items() if name and _lost(entries)}
+        if again:  # who has not answered at all is not asked a third time
+            lost = {name: numbers for name, numbers in lost.items() if name in failed}
+        if judgement.verdict is not GateVerdict.INCONCLUSIVE or not lost or execution.question is None:
+            break
+        questions = {
+            name: correction_prompt(
+                execution.question.text,
+                next((reply.text for reply in execution.replies if reply.backend == name), ""),
+                [located[name][number] for number in numbers],
+                failed=failed.get(name),
+            )
+            for name, numbers in lost.items()
+        }
+        failed = await _ask_for_corrections(execution, reported, lost, questions, may_withdraw=not again)
+        findings = await case.locate(reported)
+        judgement = case.decide(gate, findings)
+    return judgement
 
-    async def one(name: str) -> list[Finding]:
-        corrected = list(reported[name])
-        lost = [n for n, it in enumerate(located[name]) if it.evidence_found is False]
-        if not lost or not name or execution.question is None:
-            return corrected
+
+def _lost(located: Sequence[Finding]) -> list[int]:
+    """Which of the findings quote what is nowhere, and still stand."""
+    return [n for n, it in enumerate(located) if it.evidence_found is False and not it.withdrawn]
+
+
+async def _ask_for_corrections(
+    execution: StepExecution,
+    reported: dict[str, list[Finding]],
+    lost: Mapping[str, Sequence[int]],
+    questions: Mapping[str, str],
+    *,
+    may_withdraw: bool,
+) -> dict[str, str]:
+    """Correct the ``lost`` findings of ``reported`` as their backends say.
+
+    Returns who has answered, with what was wrong with the answer; "" = it could be read. A backend that does
+    not answer, or answers something else, leaves its report as it is.
+    """
+    wrong: dict[str, str] = {}
+
+    async def one(name: str) -> None:
+        numbers = lost[name]
         try:
             second = await _ask_one_for_corrections(
-                execution, name, execution.question, [located[name][n] for n in lost]
+                execution, name, questions[name], len(numbers), may_withdraw=may_withdraw
             )
         except (BackendError, OutputError, StepUnableError) as failure:
             said = f"its findings stay as they are: {failure.message}"
-            execution.add_section(f"{name} was asked again", "\n".join(filter(None, [said, failure.output])))
-            return corrected
-        for n, correct in zip(lost, second, strict=True):
-            corrected[n] = correct(corrected[n])
-        return corrected
+            execution.add_section(f"{name}{ASKED_AGAIN}", "\n".join(filter(None, [said, failure.output])))
+            if isinstance(failure, OutputError):
+                wrong[name] = failure.message
+            return
+        for n, correct in zip(numbers, second, strict=True):
+            reported[name][n] = correct(reported[name][n])
+        wrong[name] = ""
 
-    answers = dict(zip(reported, await asyncio.gather(*map(one, reported)), strict=True))
-    return {} if all(answers[name] == list(reported[name]) for name in reported) else answers
+    await asyncio.gather(*map(one, questions))
+    return wrong
 
 
 async def _ask_one_for_corrections(
-    execution: StepExecution, name: str, prompt: Prompt, lost: Sequence[Finding]
+    execution: StepExecution, name: str, text: str, count: int, *, may_withdraw: bool
 ) -> list[Callable[[Finding], Finding]]:
-    answer = next((reply.text for reply in execution.replies if reply.backend == name), "")
-    text = correction_prompt(prompt.text, answer, lost)
-    reply = await call(execution, require_backend(execution, name), replace(prompt, text=text))
+    assert execution.question is not None  # noqa: S101 - findings of a backend answer one; narrows the type
+    prompt = replace(execution.question, text=text)
+    reply = await call(execution, require_backend(execution, name), prompt)
     try:
-        corrections = read_corrections(without_thoughts(reply.text), len(lost))
+        corrections = read_corrections(without_thoughts(reply.text), count, may_withdraw=may_withdraw)
     except OutputError as unusable:
         unusable.output = reply.text
         raise
-    execution.add_section(f"{name} was asked again", reply.text)
+    execution.add_section(f"{name}{ASKED_AGAIN}", reply.text)
     return corrections
 
 

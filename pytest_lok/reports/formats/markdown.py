@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pytest_lok.core.results import RunResult, StepResult
 from pytest_lok.reports.console import cost, duration
-from pytest_lok.reports.facts import answered_of, many, outcomes, vote
+from pytest_lok.reports.facts import answered_of, attempts_before, many, outcomes, vote
 from pytest_lok.reports.formats.reported_run import (
     ReportedFinding,
     ReportedRun,
@@ -22,6 +22,7 @@ LONGEST = 60_000
 """Characters of a comment; GitHub takes 65,536 at most."""
 
 _TEXT, _LINE = 2_000, 200
+_ATTEMPTS = 5  # of a step that was asked again
 _KINDS = {"failed": "failed", "soft": "let go, for it is soft", "skipped": "skipped"}
 
 
@@ -51,6 +52,7 @@ def _within(run: ReportedRun, longest: int) -> Iterator[str]:
     lists: Sequence[tuple[str, str, Sequence[object], Callable[[ReportedRun, object], str]]] = (
         ("#### Not green", "reason", run.troubles, _trouble),
         ("#### Findings", "finding", run.findings, _finding),
+        ("#### Asked again", "step", [s for s in run.result.steps.values() if attempts_before(s)], _again),
         ("#### Votes", "vote", [s for s in run.result.steps.values() if vote(s.verdict)], _vote),
     )
     for title, what, entries, line_of in lists:
@@ -120,6 +122,15 @@ def _finding(_: ReportedRun, entry: object) -> str:
     ]
     state = "blocks" if entry.blocks else "set aside" if entry.aside else "does not block"
     return _folded(f"{state}: {code(finding.headline)}", "\n".join(filter(None, facts)))
+
+
+def _again(_: ReportedRun, step: object) -> str:
+    assert isinstance(step, StepResult)  # noqa: S101 - of the list of steps
+    attempts = attempts_before(step)
+    shown = attempts[-_ATTEMPTS:]
+    left = [f"{many(len(attempts) - len(shown), 'attempt')} before"] if len(attempts) > len(shown) else []
+    texts = [f"{it.title}: {bounded(it.text, _TEXT // len(shown))}" for it in shown]
+    return _folded(f"{many(len(attempts), 'time')}: {code(step.name)}", "\n".join([*left, *texts]))
 
 
 def _vote(_: ReportedRun, step: object) -> str:

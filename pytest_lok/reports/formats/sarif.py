@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pytest_lok.core.results import Severity
+from pytest_lok.reports.facts import attempts_before
 from pytest_lok.reports.formats.reported_run import (
     ReportedFinding,
     ReportedRun,
@@ -30,6 +31,7 @@ LEVELS: Mapping[Severity, tuple[str, str]] = {
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _MOST = 5_000  # results of a run; GitHub shows no more
 _TEXT, _LINE = 4_000, 200
+_ATTEMPTS = 200  # notes about steps that were asked again
 _NOT_GREEN = "lok/not-green"
 _HELP = (
     "A step of the workflow failed without a finding. The message says why; `lok run` shows the whole story."
@@ -51,6 +53,7 @@ def _run(run: ReportedRun) -> dict[str, Any]:
     if (more := len(failures) + len(findings) - _MOST) > 0:
         text = f"and {more:,} more results, which are not in this file"
         notices.append({"level": "error", "message": {"text": text}})
+    notices += _attempts(run)
     results = [*map(_failure, failures), *(_result(entry) for entry in findings)][:_MOST]
     return {
         "tool": {"driver": _driver(run, failures)},
@@ -160,6 +163,16 @@ def _notification(trouble: Trouble) -> dict[str, Any]:
         "message": {"text": _literal(bounded(trouble.text, _TEXT))},
         "locations": [_location(trouble)],
     }
+
+
+def _attempts(run: ReportedRun) -> Iterator[dict[str, Any]]:
+    """A note for each time that a step was asked again; the number of those that are left out is another."""
+    attempts = [(step, it) for step in run.result.steps.values() for it in attempts_before(step)]
+    texts = [f"step {step.name}: {it.title}: {it.text}" for step, it in attempts[:_ATTEMPTS]]
+    if len(attempts) > _ATTEMPTS:
+        texts.append(f"steps were asked again {len(attempts) - _ATTEMPTS:,} times more")
+    for text in texts:
+        yield {"level": "note", "message": {"text": _literal(bounded(text, _TEXT))}}
 
 
 def _location(trouble: Trouble) -> dict[str, Any]:
