@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -9,6 +10,7 @@ import junitparser
 import lxml.etree
 import pytest
 
+from tests import forks
 from tests.plugin.conftest import Suite
 
 GATE = """
@@ -127,6 +129,36 @@ def test_three_independent_readers_agree(suite: Suite, xdist: tuple[str, ...]) -
     assert isinstance(seen["down"][0], junitparser.Error)
     assert isinstance(seen["soft"][0], junitparser.Skipped)
     assert seen["look"] == []
+
+
+ITEMS = """
+[[steps]]
+name = "judged"
+for_each = ["good", "bad"]
+shell = "test {{ item }} = good"
+
+[[steps]]
+name = "broken"
+for_each = ["fine", "trouble"]
+prompt = "{{ item }}"
+"""
+
+
+@pytest.mark.parametrize("by", ["pytest", "lok"])
+def test_a_reader_sees_which_item_is_red(suite: Suite, by: str) -> None:
+    suite.workflow("w", ITEMS)
+    if by == "pytest":
+        suite.run("--lok", "--junitxml=report.xml")
+    else:
+        words = [sys.executable, "-m", "pytest_lok.cli.main", "run", "w", "--report", "junit=report.xml"]
+        forks.run(words, cwd=suite.root)
+    found = cases(suite.root / "report.xml")
+    assert set(found) == {"judged", "judged[item 0: good]", "judged[item 1: bad]", "broken"}
+    assert message(found["judged[item 1: bad]"], "failure") == "the command exited with code 1"
+    assert found["judged[item 0: good]"].find("failure") is None
+    said = found["broken"].findtext("error") or ""
+    assert "trouble" in said
+    assert "overload" in said
 
 
 def test_the_users_own_choice_of_family_stays(suite: Suite) -> None:
