@@ -57,7 +57,7 @@ class Module:
 
     def nodes(self, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
         """Every node of these kinds, nested ones too."""
-        return (node for node in ast.walk(self.tree) if isinstance(node, kinds))
+        return (node for node in _nodes(self.tree) if isinstance(node, kinds))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +258,12 @@ def private_pytest_names(modules: Iterable[Module]) -> tuple[list[str], list[str
     return sorted(found), sorted(set().union(*found.values()))
 
 
+@cache
+def _nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """Every node of a module; each measure looks at all of them."""
+    return tuple(ast.walk(tree))
+
+
 def _private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__")
 
@@ -265,7 +271,7 @@ def _private(name: str) -> bool:
 def _attributes(tree: ast.AST) -> set[str]:
     return {
         node.attr
-        for node in ast.walk(tree)
+        for node in _nodes(tree)
         if isinstance(node, ast.Attribute)
         and _private(node.attr)
         and ast.unparse(node.value) not in ("os", "sys")
@@ -274,15 +280,15 @@ def _attributes(tree: ast.AST) -> set[str]:
 
 def _defined(tree: ast.AST) -> set[str]:
     """Private names that this tree defines: functions, classes, and what is set on ``self``."""
-    named = {node.name for node in ast.walk(tree) if isinstance(node, Definition)}
+    named = {node.name for node in _nodes(tree) if isinstance(node, Definition)}
     annotated = {
         node.target.id
-        for node in ast.walk(tree)
+        for node in _nodes(tree)
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     }
     stored = {
         node.attr
-        for node in ast.walk(tree)
+        for node in _nodes(tree)
         if isinstance(node, ast.Attribute)
         and isinstance(node.ctx, ast.Store)
         and isinstance(node.value, ast.Name)
@@ -295,7 +301,7 @@ def _overridden(tree: ast.AST) -> set[str]:
     """Private names that a class with a base ``pytest.…`` defines."""
     return {
         name
-        for node in ast.walk(tree)
+        for node in _nodes(tree)
         if isinstance(node, ast.ClassDef)
         and any(ast.unparse(base).startswith(("pytest.", "_pytest.")) for base in node.bases)
         for name in _defined(node)

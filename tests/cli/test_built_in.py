@@ -252,22 +252,22 @@ def test_a_change_in_any_bytes_is_text_for_a_question_and_harmless_in_a_log(repo
 
 def test_a_change_of_megabytes_is_asked_about_whole_or_leaves_no_ruling(repository: Project) -> None:
     git(repository, "commit", "-q", "-m", "a")
-    for number in range(40):
+    for number in range(20):
         repository.write(f"src/large{number:02}.txt", f"é𝄞 {number}\n" * 12_000)
     repository.write("logo.png", "\0PNG")
     git(repository, "add", ".")
     done = repository.lok("diff", "--json", "-v")
-    assert "begins   review    0/40" in done.err, "how much is asked is said before it is paid for"
+    assert "begins   review    0/20" in done.err, "how much is asked is said before it is paid for"
     document = done.document
     parts = document["steps"]["change"]["data"]
-    assert (done.code, parts["coverage"]) == (0, "40 of 41 files in 40 parts; 1 skipped: 1 binary")
-    assert document["usage"]["calls"] == 40
-    assert sum(part["text"].count("\n+é𝄞") for part in parts["parts"]) == 40 * 12_000
-    text = repository.lok("workflow", "show", "diff").out.replace("calls = 200", "calls = 30")
+    assert (done.code, parts["coverage"]) == (0, "20 of 21 files in 20 parts; 1 skipped: 1 binary")
+    assert document["usage"]["calls"] == 20
+    assert sum(part["text"].count("\n+é𝄞") for part in parts["parts"]) == 20 * 12_000
+    text = repository.lok("workflow", "show", "diff").out.replace("calls = 200", "calls = 15")
     repository.workflow("diff", text)
     spent = repository.lok("diff", "--json")
     assert spent.code == 3
-    assert spent.document["usage"]["calls"] == 30
+    assert spent.document["usage"]["calls"] == 15
     assert "budget" in spent.document["steps"]["review"]["reason"]
 
 
