@@ -16,7 +16,8 @@ def _of_type(its: JsonType, names: str) -> dict[str, JsonType]:
 
 
 _NAMES = {**_of_type("text", "output"), **_of_type("number", "cost seconds index")}
-_FACTS = {**_of_type("text", "output outcome reason backend"), **_of_type("number", "seconds")}
+# `reason`, `backend` and `seconds` may be fields of an answer, of any type
+_FACTS = _of_type("text", "output outcome")
 _GROUPS = _of_type("text", "arg env workflow")
 _FILTERS = {
     **_of_type("text", "capitalize filesizeformat format indent join json lower replace string title tojson"),

@@ -70,9 +70,9 @@ class StepView(DataView):
 
     def field(self, name: str) -> object:
         """The output, a fact, or a field of the JSON."""
-        # a step that passed has no reason of its own; the other facts are nothing that an answer may replace
-        if name == "reason" and self.result.passed and (found := self._own_field(name)) is not None:
-            return found
+        # what decides is nothing that an answer may replace
+        if name in DESCRIBING and self.result.passed and name in (own := self._own_fields()):
+            return own[name]
         # before the output, so that no answer can pretend to be a fact about its step
         if name in FACTS:
             return FACTS[name](self.result)
@@ -80,13 +80,13 @@ class StepView(DataView):
             raise _not_passed_error(self.result)
         return self.output() if name == "output" else self.json_field(name)
 
-    def _own_field(self, name: str) -> object | None:
-        """The field of the JSON; None where there is none, or no JSON that can be read."""
+    def _own_fields(self) -> Mapping[str, Json]:
+        """The fields of the JSON; {} where there is no object, or no JSON that can be read."""
         try:
             data = self.json()
         except (OutputError, TemplateError):
-            return None
-        return data.get(name) if isinstance(data, dict) else None
+            return {}
+        return data if isinstance(data, dict) else {}
 
     def output(self) -> OutputValue:
         """The output; TemplateError where it is not whole."""
@@ -341,7 +341,10 @@ FACTS: Mapping[str, Callable[[StepResult], object]] = {
     "backend": lambda result: result.backend,
     "replies": _replies,
 }
-"""What ``steps.X`` says about the step itself; each wins over a JSON field of its name."""
+"""What ``steps.X`` says about the step itself; each but ``DESCRIBING`` wins over a JSON field of its name."""
+
+DESCRIBING = frozenset({"backend", "reason", "seconds"})
+"""The facts that only describe: where a step that passed has such a JSON field, the field is meant."""
 
 OUTCOMES = frozenset({"failed", "outcome", "passed", "skipped", "success"})
 """The facts that say what became of a step."""

@@ -162,6 +162,10 @@ class WorkflowFile:
         """A warning about a piece of the text at ``path``."""
         self.warnings.append(self._inside(path, fault))
 
+    def remark(self, path: Path, message: str, hint: str) -> None:
+        """A remark about the key at ``path``."""
+        self.remarks.append(self.source.problem(self.positions.key(path), message, hint))
+
     def remark_inside(self, path: Path, fault: Fault) -> None:
         """A remark about a piece of the text at ``path``."""
         self.remarks.append(self._inside(path, fault))

@@ -166,7 +166,28 @@ def _schema(keys: StepKeys) -> dict[str, Json] | None:
         schema = _read_schema_file(keys, schema)
     if schema is not None:
         _check_schema(keys, schema)
+        _remark_on_clashes(keys, schema)
     return schema
+
+
+def _remark_on_clashes(keys: StepKeys, schema: dict[str, Json]) -> None:
+    """Say which fields of the answer have the name of a fact; `reason` is usual, and means the field."""
+    fields_of_answer = schema.get("properties")
+    if not isinstance(fields_of_answer, dict):
+        return
+    # brings Jinja, which a workflow without a schema does not need to be read
+    from pytest_lok.core.templates.values import DESCRIBING, FACTS
+
+    step = keys.document.name
+    for name in sorted(FACTS.keys() & fields_of_answer.keys() - {"reason"}):
+        read = f"`steps.{step}.{name}`"
+        meant = (
+            "the field of its answer"
+            if name in DESCRIBING
+            else "a fact about the step, and no field of its answer"
+        )
+        hint = f"`steps.{step}.output.{name}` is the field in any case"
+        keys.file.remark(keys.at("output_schema"), f"{read} means {meant}", hint)
 
 
 def _check_schema(keys: StepKeys, schema: dict[str, Json]) -> None:

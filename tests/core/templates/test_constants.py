@@ -26,7 +26,8 @@ def tree(source: str) -> nodes.Expr:
         ("output", "text"),
         ("item", None),
         ("steps.a.output", "text"),
-        ("steps.a['seconds']", "number"),
+        ("steps.a['outcome']", "text"),
+        ("steps.a['seconds']", None),  # it may be a field of the answer
         ("steps.a.passed", None),
         ("arg.x", "text"),
         ("x | length", "number"),

@@ -65,7 +65,7 @@ def failure(source: str, scope: Scope = SCOPE, names: VisibleNames = NAMES) -> T
         ),
         ("{{ steps.deep-audit.findings.0.items }}", "[1, 2]"),
         ("{{ steps.deep-audit.findings[0].index }}", "7"),
-        # facts but `reason` win over fields of their name; the output keeps those
+        # facts that decide win over fields of their name; the output keeps those
         ("{{ steps.scan.reason }}|{{ steps.scan.output.reason }}", "R|R"),
         ("{{ steps.scan.outcome }} {{ steps.soft.outcome }}", "passed soft"),
         ("{{ steps.scan.success }} {{ steps.soft.success }}", "true false"),

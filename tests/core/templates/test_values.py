@@ -94,3 +94,26 @@ def test_a_group_of_names_is_no_value() -> None:
         as_json(root_values(SCOPE)["steps"])
     assert isinstance(field_of([1, 2], True), MissingValue)
     assert field_of([1, 2], 1) == 2
+
+
+FACTS_OF_X: dict[str, Json] = {
+    "outcome": "passed", "passed": True, "success": True, "failed": False, "skipped": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*FACTS_OF_X, "backend", "reason", "seconds"])
+@pytest.mark.parametrize("value", ["text", 7, False, ["a"], None])
+@pytest.mark.parametrize("passed", [True, False])
+def test_a_field_is_meant_where_the_fact_only_describes_a_step_that_passed(
+    name: str, value: Json, *, passed: bool
+) -> None:
+    outcome = Outcome.PASSED if passed else Outcome.SOFT
+    with_field = StepResult(name="x", outcome=outcome, data={name: value}, has_data=True, reason="why")
+    without = StepResult(name="x", outcome=outcome, data={"other": 1}, has_data=True, reason="why")
+
+    def of(result: StepResult) -> object:
+        return field_of(field_of(root_values(Scope(steps={"x": result}))["steps"], "x"), name)
+
+    fact = of(without)
+    assert fact == FACTS_OF_X.get(name, fact) or not passed
+    assert of(with_field) == (value if passed and name not in FACTS_OF_X else fact)

@@ -12,6 +12,7 @@ import pytest
 from pytest_lok.core.workflow.model import Ask, Format, Origin, Shell, Step, Strategy, Workflow
 from pytest_lok.core.workflow.reader import SourceText, parse_workflow
 from pytest_lok.errors import Problem, WorkflowError
+from tests.engine.worlds import workflow
 
 BROKEN = Path(__file__).parent / "broken"
 EXPECTED = re.compile(r"^#! (\d+):(\d+) (.*?) //(?: (.*))?$", re.MULTILINE)
@@ -615,3 +616,18 @@ def test_a_switch_and_a_text_that_are_compared_are_conditions() -> None:
         when = "arg.deploy == 'true' and (arg.focus != '' or not equals(arg.deploy, 'false'))"
     """)
     assert compared.step("a").when is not None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["outcome", "passed", "success", "failed", "skipped", "replies", "backend", "seconds", "reason", "other"],
+)
+def test_a_schema_with_a_field_of_the_name_of_a_fact_is_remarked_on(name: str) -> None:
+    schema = f"output_schema = {{ type = 'object', properties = {{ {name} = {{}} }} }}"
+    found = workflow(f'[[steps]]\nname = "x"\nprompt = "p"\n{schema}\n').remarks
+    if name in ("reason", "other"):
+        assert found == ()
+        return
+    means = "the field" if name in ("backend", "seconds") else "a fact about the step"
+    assert f"`steps.x.{name}` means {means}" in str(found[0])
+    assert f"`steps.x.output.{name}`" in str(found[0])
