@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,9 @@ def marked() -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         ["sleep", "1000"], env={"PATH": os.environ["PATH"], MARK: "outer;m1;"}, start_new_session=True
     )
+    # Popen returns when the new program is certain, a moment before the kernel shows its environment
+    while b"m1;" not in Path(f"/proc/{process.pid}/environ").read_bytes():
+        time.sleep(0.001)
     yield process
     process.kill()
     process.wait()
