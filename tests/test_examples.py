@@ -77,7 +77,7 @@ class TestReworkPr:
         yard.answers("gh pr view", json.dumps(PULL))
         yard.answers("gh pr diff", "+two")
         replies = [
-            ScriptedReply(match="It was undone", reply=edits("TWO", HOSTILE)),
+            ScriptedReply(match="previous answer was undone", reply=edits("TWO", HOSTILE)),
             ScriptedReply(reply=edits("no better", "x")),
         ]
         workflow = yard.example("rework-pr")

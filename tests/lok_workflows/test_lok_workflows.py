@@ -226,9 +226,7 @@ def test_rework_pr(yard: Yard) -> None:
     yard.write(".venv/bin/ruff", "#!/bin/sh\ngrep -q TWO app.py\n").chmod(0o755)
     claude = [
         ScriptedReply(match="Write the edits", times=1, reply=edits("app.py", "two", "no better", "x")),
-        ScriptedReply(
-            match="It was undone, since verify failed", reply=edits("app.py", "two", "TWO", HOSTILE)
-        ),
+        ScriptedReply(match="verify failed", reply=edits("app.py", "two", "TWO", HOSTILE)),
         ScriptedReply(reply=HOSTILE),
     ]
     result = yard.run("rework-pr", "31", claude=claude, codex=HOSTILE)
