@@ -206,7 +206,7 @@ def _short_options(names: Iterable[str]) -> dict[str, str]:
 def _option(argument: Argument, at: int, shorts: Mapping[str, str]) -> click.Option:
     facts = [f"default: {argument.default}"] if argument.default is not None else []
     facts += ["required"] if argument.must_be_given else []
-    facts += [f"one of: {', '.join(argument.choices)}"] if argument.choices else []
+    facts += map(escape_control_chars, argument.values.about)
     facts += [f"or value {argument.position}"] if argument.position is not None else []
     long = (f"--{argument.name}", f"--{argument.name.replace('_', '-')}")
     spellings = dict.fromkeys(filter(None, [shorts.get(argument.name), *long]))
@@ -218,7 +218,7 @@ def _option(argument: Argument, at: int, shorts: Mapping[str, str]) -> click.Opt
                 None, [escape_control_chars(argument.description), f"[{'; '.join(facts)}]" if facts else ""]
             )
         ),
-        metavar="[true|false]" if argument.is_boolean else "VALUE",
+        metavar="[true|false]" if argument.is_boolean else (argument.type or "value").upper(),
         shell_complete=lambda *asked: [choice for choice in argument.choices if choice.startswith(asked[-1])],
     )
 

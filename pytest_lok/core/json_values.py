@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     Json: TypeAlias = "dict[str, Json] | list[Json] | str | bool | int | float | None"
@@ -12,6 +12,10 @@ else:
 
     class Json:
         """What JSON can say: dicts with text as keys, lists, text, bool, int, float and None."""
+
+
+JsonType: TypeAlias = Literal["text", "number", "boolean", "null", "array", "object", ""]
+"""What JSON calls a value's type; "" for what is no value of it."""
 
 
 def jsonable(value: Any) -> Any:

@@ -63,7 +63,7 @@ class RunContext:
         if self._scope is None:
             self._scope = Scope(
                 steps=self.results,
-                arguments=self.plan.arguments,
+                arguments=self.plan.values,
                 env=self.world.env,
                 workflow_name=self.plan.workflow.name,
                 backends=tuple(self.answered),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import field
@@ -9,6 +10,7 @@ from typing import Any
 
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.text.truncation import truncate
+from pytest_lok.core.value_types import NUMBERS
 from pytest_lok.core.workflow.model import Argument, Ask, Shell, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
@@ -59,7 +61,8 @@ def plan_of(workflow: Workflow, given: Mapping[str, Any]) -> Plan:
                 hint=close or _listed(workflow),
             )
         elif value is not None:
-            named[name] = _text(value, f"argument {name!r}")
+            listed = workflow.args[name].type == "list" and isinstance(value, list)
+            named[name] = json.dumps(_texts(value)) if listed else _text(value, f"argument {name!r}")
     if len(positional) > workflow.positional_count:
         raise UsageError(
             f"workflow {workflow.stem!r} takes {workflow.positional_count} values by position, "
@@ -159,12 +162,27 @@ def _property(argument: Argument) -> dict[str, Any]:
         if argument.default is not None:
             made["default"] = argument.default == "true"
     else:
-        made = {"type": "string"}
+        made = _typed_property(argument)
         if argument.default is not None:
-            made["default"] = argument.default
-        if argument.choices:
-            made["enum"] = list(argument.choices)
+            made["default"] = argument.values.read(argument.default)
     return {**made, "description": about} if about else made
+
+
+def _typed_property(argument: Argument) -> dict[str, Any]:
+    """The type of the value in JSON, with all that it must be."""
+    texts: dict[str, Any] = {"type": "string"}
+    if argument.pattern is not None:
+        texts["pattern"] = f"^(?:{argument.pattern})$"
+    if argument.type in NUMBERS:
+        made: dict[str, Any] = {"type": "integer" if argument.type == "int" else "number"}
+        limits = {"minimum": argument.min, "maximum": argument.max}
+        made |= {name: limit for name, limit in limits.items() if limit is not None}
+        if argument.choices:
+            made["enum"] = [argument.values.read(choice) for choice in argument.choices]
+        return made
+    if argument.choices:
+        texts["enum"] = list(argument.choices)
+    return {"type": "array", "items": texts} if argument.type == "list" else texts
 
 
 def _positions(workflow: Workflow) -> list[int]:

@@ -170,6 +170,7 @@ class Toolbox:
         return answers.findings(run, findings_of(run.result), offset)
 
     def _begin(self, project: Project, plan: Plan) -> ServedRun:
+        project.check_paths(plan)
         world = project.world()
         return self._runs.start(
             plan,

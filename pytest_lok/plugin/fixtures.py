@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from pytest_lok.reports.failure_text import table_of
 from pytest_lok.reports.untrusted import escape_untrusted
 
 if TYPE_CHECKING:
+    from pytest_lok.core.results import Json
     from pytest_lok.engine.ports import Backend
     from pytest_lok.plugin.runner import WorkflowRunner
     from pytest_lok.plugin.session import LokSession
@@ -42,15 +44,20 @@ class Lok:
         self._backends = backends
         self._settings = settings
 
-    def run(self, workflow: str, /, *values: str, **arguments: str) -> RunResult:
+    def run(self, workflow: str, /, *values: Json, **arguments: Json) -> RunResult:
         """Run a workflow by its name or the path of its file; a wrong name or argument fails the test.
 
-        ``values`` are its positional arguments. The result says whether it ``passed``, what every
+        ``values`` are its positional arguments. One that is no text counts as its JSON: ``count=3``.
+        The result says whether it ``passed``, what every
         step came to, and its ``output``.
         """
         try:
             found = self._session.find(workflow)
-            plan = self._session.project.plan(found, named=arguments, positional=values)
+            plan = self._session.project.plan(
+                found,
+                named={name: _text(value) for name, value in arguments.items()},
+                positional=[*map(_text, values)],
+            )
         except UsageError as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         return self._run_plan(plan)
@@ -108,3 +115,7 @@ class Lok:
         for step in result.steps.values():
             lines += [status(step), *(f"    {row}" for row in table_of(step)), *details(step, output=True)]
         self._request.node.add_report_section("call", "lok", escape_untrusted("\n".join(lines)))
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

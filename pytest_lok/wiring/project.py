@@ -240,10 +240,14 @@ class Project:
         from pytest_lok.core.workflow.plan import Plan
 
         plan = Plan.of(workflow, select=select, named=named, positional=positional)
-        for argument in workflow.args.values():
-            if argument.is_path and (value := plan.arguments.get(argument.name)):
-                self._require_path(value, workflow.stem)
+        self.check_paths(plan)
         return plan
+
+    def check_paths(self, plan: Plan) -> None:
+        """PlanError where an argument of the plan names a path that is not in the project."""
+        for argument in plan.workflow.args.values():
+            if argument.is_path and (value := plan.arguments.get(argument.name)):
+                self._require_path(value, plan.workflow.stem)
 
     def _require_path(self, value: str, stem: str) -> None:
         root = (self.judged.root if self.judged else self.root).resolve()

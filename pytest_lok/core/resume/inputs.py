@@ -82,7 +82,7 @@ class Facts:
     lineage: Mapping[str, str]
     settings: str
     reads_files: bool
-    arguments: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, Json] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     project: Callable[[], Mapping[str, Json]] = dict
     attached: Mapping[str, str] | None = field(default_factory=dict)

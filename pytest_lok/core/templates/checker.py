@@ -12,7 +12,7 @@ from jinja2 import nodes
 
 from pytest_lok.core.templates.builtins import FILTERS, FUNCTIONS, METHODS, TESTS, Function
 from pytest_lok.core.templates.comparison import BOOLEAN, COMPARED, COMPARISON_HINTS
-from pytest_lok.core.templates.constants import constants, known_kind
+from pytest_lok.core.templates.constants import constants, impossible_comparisons, known_kind
 from pytest_lok.core.templates.environment import CALL_SUFFIX, COUNTED, MADE
 from pytest_lok.core.templates.lexer import LOOP_NAMES, NAMESPACES, OWN_RESULT_NAMES, SourceToken, value_names
 from pytest_lok.core.templates.values import OUTCOMES
@@ -147,7 +147,7 @@ class NameChecker:
         if name in self.names.switches:
             message = f"`arg.{name}` is text, and the text 'false' is true too"
             self._fault(node, message, hint=f"write `arg.{name} == 'true'`")
-        elif self.decides and isinstance(node, nodes.Expr) and (its := known_kind(node)) is not None:
+        elif self.decides and isinstance(node, nodes.Expr) and (its := known_kind(node, self.names.typed)):
             said = {"null": "null", "text": "text"}.get(its, f"an {its}" if its[0] in "ao" else f"a {its}")
             self._fault(node, f"this is {said}, and a condition is true or false", hint=COMPARISON_HINTS[its])
 
@@ -254,6 +254,8 @@ class NameChecker:
                 self._fault(pattern, f"the regular expression is wrong: {error}")
 
     def _check_filter(self, node: nodes.Filter) -> None:
+        for argument, message, hint in impossible_comparisons(node, self.names.typed):
+            self._fault(argument, message, hint=hint)
         if node.name not in FILTERS and node.name not in _INTERNAL_FILTERS:
             self._fault(node, f"there is no filter {node.name!r}", hint=_name_hint(node.name, FILTERS))
         elif node.name not in _INTERNAL_FILTERS:
@@ -295,16 +297,8 @@ class NameChecker:
         self.faults.append(self._fault_at(node, message, hint))
 
     def _fault_at(self, node: nodes.Node, message: str, hint: str) -> Fault:
-        token = self._place(node)
+        token = _place(node, self.tokens)
         return Fault(message=message, start=token.start, end=token.end, hint=hint)
-
-    def _place(self, node: nodes.Node) -> SourceToken:
-        """The token to point at: for a field its name, after the dot; for a test its name, after ``is``."""
-        index = bisect.bisect_right(self.tokens, node.lineno, key=lambda token: token.start) - 1
-        before = next((signs for kind, signs in _SIGNS_BEFORE.items() if isinstance(node, kind)), ())
-        while self.tokens[index].text in before or self.tokens[index].kind == "whitespace":
-            index += 1 if before != ("(",) else -1
-        return self.tokens[index]
 
 
 _SIGNS_BEFORE: Mapping[type[nodes.Node], tuple[str, ...]] = {
@@ -374,3 +368,12 @@ def _name_hint(name: str, known: Collection[str]) -> str:
     shown = sorted(known)
     more = f" and {len(shown) - 60} more" if len(shown) > 60 else ""
     return did_you_mean(name, known) or (f"there are: {', '.join(shown[:60])}{more}" if shown else "")
+
+
+def _place(node: nodes.Node, tokens: Sequence[SourceToken]) -> SourceToken:
+    """The token to point at: for a field its name, after the dot; for a test its name, after ``is``."""
+    index = bisect.bisect_right(tokens, node.lineno, key=lambda token: token.start) - 1
+    before = next((signs for kind, signs in _SIGNS_BEFORE.items() if isinstance(node, kind)), ())
+    while tokens[index].text in before or tokens[index].kind == "whitespace":
+        index += 1 if before != ("(",) else -1
+    return tokens[index]

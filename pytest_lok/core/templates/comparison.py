@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jinja2 import pass_context
 
@@ -16,7 +16,8 @@ from pytest_lok.errors import TemplateError
 if TYPE_CHECKING:
     from jinja2.runtime import Context
 
-JsonType: TypeAlias = Literal["text", "number", "boolean", "null", "array", "object", ""]
+    from pytest_lok.core.json_values import JsonType
+
 T = TypeVar("T")
 
 COMPARED = " compared"

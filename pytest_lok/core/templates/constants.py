@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from jinja2 import nodes
 
 from pytest_lok.core.templates.builtins import FUNCTIONS
-from pytest_lok.core.templates.comparison import BOOLEAN, COMPARED, JsonType, json_type
+from pytest_lok.core.templates.comparison import BOOLEAN, COMPARED, json_type
 from pytest_lok.core.templates.environment import MADE
+
+if TYPE_CHECKING:
+    from pytest_lok.core.json_values import JsonType
 
 
 def _of_type(its: JsonType, names: str) -> dict[str, JsonType]:
@@ -37,8 +41,14 @@ _METHODS = {
 _ARITHMETIC = (nodes.Sub, nodes.Div, nodes.FloorDiv, nodes.Pow, nodes.Neg, nodes.Pos)
 
 
-def known_kind(node: nodes.Expr) -> JsonType | None:
-    """What type the value will be of, where that is certain and not a yes or no; else None."""
+_UNTYPED: Mapping[str, JsonType] = {}
+
+
+def known_kind(node: nodes.Expr, typed: Mapping[str, JsonType] = _UNTYPED) -> JsonType | None:
+    """What type the value will be of, where that is certain and not a yes or no; else None.
+
+    ``typed`` has the types of the arguments that are no text.
+    """
     match node:
         case nodes.Const(value=value):
             found = json_type(value)
@@ -50,36 +60,38 @@ def known_kind(node: nodes.Expr) -> JsonType | None:
         case nodes.Name(name=name):
             return _NAMES.get(name)
         case nodes.Getattr() | nodes.Getitem():
-            return _field(node)
+            return _field(node, typed)
         case nodes.Filter():
-            return _filtered(node)
+            return _filtered(node, typed)
         case nodes.Call(node=nodes.Getattr(attr=method)):
             return _METHODS.get(method)
         case nodes.Call(node=nodes.Name(name="range")):
             return "array"
         case nodes.CondExpr(expr1=one, expr2=nodes.Expr() as other):
             # of two types that are no yes or no either is wrong, so the latter will do
-            return known_kind(one) and known_kind(other)
+            return known_kind(one, typed) and known_kind(other, typed)
         case nodes.Add() | nodes.Mul() | nodes.Mod():
-            return known_kind(node.left) or known_kind(node.right) or "number"
+            return known_kind(node.left, typed) or known_kind(node.right, typed) or "number"
     return "number" if isinstance(node, _ARITHMETIC) else None
 
 
-def _filtered(node: nodes.Filter) -> JsonType | None:
+def _filtered(node: nodes.Filter, typed: Mapping[str, JsonType]) -> JsonType | None:
     if node.node is None or node.name in (COMPARED, BOOLEAN):
         return None
     if node.name == MADE:
-        return known_kind(node.node)
+        return known_kind(node.node, typed)
     if node.name in ("d", "default"):
         # without an argument the default is the empty text
-        other = known_kind(node.args[0]) if node.args else "text"
-        return known_kind(node.node) and other
+        other = known_kind(node.args[0], typed) if node.args else "text"
+        return known_kind(node.node, typed) and other
     return _FILTERS.get(node.name)
 
 
-def _field(node: nodes.Getattr | nodes.Getitem) -> JsonType | None:
+def _field(node: nodes.Getattr | nodes.Getitem, typed: Mapping[str, JsonType]) -> JsonType | None:
     owner, name = node.node, _name(node)
     if isinstance(owner, nodes.Name):
+        if owner.name == "arg" and name in typed:
+            return None if typed[name] == "boolean" else typed[name]
         return _GROUPS.get(owner.name)
     of_step = isinstance(owner, nodes.Getattr | nodes.Getitem) and isinstance(owner.node, nodes.Name)
     if of_step and owner.node.name == "steps":  # type: ignore[attr-defined]  # it has been looked at
@@ -111,3 +123,46 @@ def _reads_anything(node: nodes.Expr) -> bool:
     if isinstance(node, nodes.Name):
         names.add(node.name)
     return bool(names - FUNCTIONS.keys()) or "rubric" in names
+
+
+_A = {"boolean": "true or false", "number": "a number", "array": "a list"}
+_TYPED_HINTS = {
+    "boolean": "write `arg.{0}`, or `not arg.{0}`",
+    "number": "write the number without quotes: `arg.{0} == 3`",
+    "array": "write `'x' in arg.{0}`, or `arg.{0} == ['x']`",
+}
+"""What to write of an argument with a type."""
+
+
+def impossible_comparisons(
+    node: nodes.Filter, typed: Mapping[str, JsonType]
+) -> Iterator[tuple[nodes.Expr, str, str]]:
+    """The arguments that are compared with what they never can be, each with a message and a hint."""
+    if node.name != COMPARED or node.node is None:
+        return
+    operands = [node.node, *node.args[1::2]]
+    for left, right, operator in zip(operands, operands[1:], node.args[::2], strict=False):
+        for argument, other in ((left, right), (right, left)):
+            name = _argument_name(argument)
+            its, values = typed.get(name), _written_types(other, operator)
+            if its is not None and values and its not in values:
+                beside = " or ".join(sorted(values))
+                message = f"`arg.{name}` is {_A[its]}, and never the {beside} beside it"
+                yield argument, message, _TYPED_HINTS[its].format(name)
+
+
+def _argument_name(node: nodes.Expr) -> str:
+    if isinstance(node, nodes.Getattr | nodes.Getitem) and isinstance(node.node, nodes.Name):
+        return _name(node) if node.node.name == "arg" else ""
+    return ""
+
+
+def _written_types(node: nodes.Expr, operator: nodes.Expr) -> set[str]:
+    """The types of the values that are written out on one side of ``==``, or in the list after ``in``."""
+    sign = operator.value if isinstance(operator, nodes.Const) else ""
+    if sign in ("in", "notin") and isinstance(node, nodes.List | nodes.Tuple):
+        written = [it.value for it in node.items if isinstance(it, nodes.Const)]
+        return {json_type(it) for it in written} if len(written) == len(node.items) else set()
+    if sign in ("eq", "ne") and isinstance(node, nodes.Const):
+        return {json_type(node.value)}
+    return set()

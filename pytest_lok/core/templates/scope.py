@@ -11,6 +11,7 @@ from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import TemplateError
 
 if TYPE_CHECKING:
+    from pytest_lok.core.json_values import JsonType
     from pytest_lok.core.results import Json, StepResult
 
 QUICK_CHARACTERS = 100_000
@@ -22,7 +23,8 @@ class VisibleNames:
     """What a text may refer to, known at load: anything else is a mistake in the file.
 
     ``arguments`` are the declared ones (positional ``arg.1`` is always allowed), and ``switches`` those
-    of them that are "true" or "false"; ``loop`` opens ``item`` and ``index``; ``own`` opens an assert's
+    of them that are the texts "true" or "false"; ``typed`` has the type of those that are no text, by name
+    and by position. ``loop`` opens ``item`` and ``index``; ``own`` opens an assert's
     ``output``, ``json``, ``findings``, ``cost`` and ``seconds``. ``itself`` is the step that the text stands
     in, "" = none: no hint offers it.
     """
@@ -30,6 +32,7 @@ class VisibleNames:
     steps: frozenset[str] = frozenset()
     arguments: frozenset[str] = frozenset()
     switches: frozenset[str] = frozenset()
+    typed: Mapping[str, JsonType] = field(default_factory=dict)
     loop: bool = False
     own: bool = False
     itself: str = ""
@@ -61,7 +64,7 @@ class Scope:
     """
 
     steps: Mapping[str, StepResult] = field(default_factory=dict)
-    arguments: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, Json] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     workflow_name: str = ""
     backends: tuple[str, ...] = ()

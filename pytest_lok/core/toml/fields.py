@@ -49,6 +49,7 @@ Times = Annotated[int, Bounds(ge=0, le=1000)]
 Repetitions = Annotated[int, Bounds(ge=1, le=1000)]
 Fraction = Annotated[float, Bounds(ge=0, le=1)]
 Amount = Annotated[float, Bounds(ge=0, finite=True)]
+FiniteNumber = Annotated[float, Bounds(finite=True)]
 PositiveNumber = Annotated[float, Bounds(gt=0, finite=True)]
 
 

@@ -12,6 +12,7 @@ from pytest_lok.core.toml.fields import (
     Convert,
     Count,
     EditorSchema,
+    FiniteNumber,
     Fraction,
     MisfitError,
     Positive,
@@ -22,6 +23,7 @@ from pytest_lok.core.toml.fields import (
     key,
     time_limit,
 )
+from pytest_lok.core.value_types import TypeName
 
 NAME = r"[A-Za-z0-9_-]+"
 VERIFY_PRESETS = ("rust", "go", "python", "node", "ruby")
@@ -177,12 +179,18 @@ class ArgumentDocument(Table, title="Argument"):
     """A declared argument: `lok NAME --focus auth`, and `arg.focus` in templates."""
 
     description: str = key("", description="Shown by `lok NAME --help`.")
-    default: str | bool | int | float | None = key(
+    type: TypeName | None = key(None, description="What its values are; without it they are texts.")
+    default: str | bool | int | float | list[str] | None = key(
         None, description="Value where none is given. true or false makes it a switch."
     )
     required: bool = key(False, description="Nothing runs without a value.")
-    choices: list[str] = key([], description="The only values allowed.")
+    choices: list[str | int | float] = key([], description="The only values allowed; of a list, its items.")
     position: Positive | None = key(None, description="1 = the first positional value.")
+    min: FiniteNumber | None = key(None, description="The least number allowed.")
+    max: FiniteNumber | None = key(None, description="The greatest number allowed.")
+    pattern: str | None = key(
+        None, description="Regular expression that the whole text matches; of a list, each item."
+    )
 
 
 class RuleDocument(Table, title="Rule", required=["severity"]):

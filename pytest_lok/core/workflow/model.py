@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from pytest_lok.core.value_types import ValueType
 from pytest_lok.dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.shell.compiler import ShellTemplate
     from pytest_lok.core.templates.condition import Condition
     from pytest_lok.core.templates.template import Template
+    from pytest_lok.core.value_types import TypeName
     from pytest_lok.errors import Problem
 
 AUTO = "auto"
@@ -104,7 +106,9 @@ def needed_replies(quorum: Quorum | None, strategy: Strategy, configured: int) -
 class Argument:
     """A declared argument of a workflow; ``position`` counts from 1, None = named only.
 
-    ``is_path``: the value names a directory or file of the project, which has to be there.
+    ``type`` None = its values are texts. ``min`` and ``max`` bound a number; a whole text, or each item of a
+    list, matches ``pattern``. ``is_path``: the value names a directory or file of the
+    project, which has to be there.
     """
 
     name: str
@@ -113,10 +117,23 @@ class Argument:
     required: bool = False
     choices: tuple[str, ...] = ()
     position: int | None = None
+    type: TypeName | None = None
+    min: float | None = None
+    max: float | None = None
+    pattern: str | None = None
+
+    @property
+    def values(self) -> ValueType:
+        """What its values are."""
+        return ValueType(
+            name=self.type, least=self.min, most=self.max, pattern=self.pattern, choices=self.choices
+        )
 
     @property
     def is_boolean(self) -> bool:
-        """Whether the values are ``true`` and ``false``, by the choices or else by the default."""
+        """Whether the values are ``true`` and ``false``, by the type, the choices or else by the default."""
+        if self.type is not None:
+            return self.type == "bool"
         if self.choices:
             return set(self.choices) == set(BOOLEAN)
         return self.default in BOOLEAN

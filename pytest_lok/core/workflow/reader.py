@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_lok.core.templates.scope import VisibleNames
+from pytest_lok.core.workflow.arguments.reading import check_argument, is_switch, json_types, read_argument
 from pytest_lok.core.workflow.document import ArgumentDocument, RuleDocument, UntrustedDocument
 from pytest_lok.core.workflow.model import (
     Argument,
@@ -126,8 +127,9 @@ class WorkflowReader:
                 steps=names if self.is_complete else _AnyName(names),
                 arguments=frozenset(self._declared_arguments()),
                 switches=frozenset(
-                    name for name, (_, it) in self._declared_arguments().items() if it and _is_switch(it)
+                    name for name, (_, it) in self._declared_arguments().items() if it and is_switch(it)
                 ),
+                typed=json_types({name: it for name, (_, it) in self._declared_arguments().items()}),
             ),
             continue_on_error=bool(self._inherited("continue_on_error")),
             backends=backends,
@@ -157,7 +159,7 @@ class WorkflowReader:
         """
         source, document = self.files[0].source, self.files[0].document
         arguments = {
-            name: _argument(name, declared)
+            name: read_argument(name, declared)
             for name, (_, declared) in self._declared_arguments().items()
             if declared
         }
@@ -286,10 +288,7 @@ class WorkflowReader:
             if argument.required and argument.default is not None:
                 message = f"`{name}` is required, so its default is never used"
                 file.report(("args", name, "required"), message, "keep `required` or `default`")
-            default = _argument(name, argument).default
-            if argument.choices and default is not None and default not in argument.choices:
-                message = f"the default {default!r} is not among the choices of `{name}`"
-                file.report(("args", name, "default"), message, f"one of: {', '.join(argument.choices)}")
+            check_argument(file, name, argument)
 
     def _check_rules(self) -> None:
         for file in self.files:
@@ -343,27 +342,6 @@ def _sources(files: Sequence[WorkflowFile], beside: Mapping[tuple[str, str], str
     return WorkflowSources(
         files=tuple((file.source.path, file.source.text) for file in files),
         beside=tuple((path, name, text) for (path, name), text in beside.items()),
-    )
-
-
-def _is_switch(document: ArgumentDocument) -> bool:
-    """Whether the argument's values are the words true and false."""
-    words = {"true", "false"}
-    return set(document.choices) == words or str(document.default).lower() in words
-
-
-def _argument(name: str, document: ArgumentDocument) -> Argument:
-    default, choices = document.default, tuple(document.choices)
-    # true or false makes it a switch, whose values are words
-    if isinstance(default, bool):
-        default, choices = str(default).lower(), choices or ("true", "false")
-    return Argument(
-        name=name,
-        description=document.description,
-        default=None if default is None else str(default),
-        required=document.required,
-        choices=choices,
-        position=document.position,
     )
 
 

@@ -13,6 +13,7 @@ from pytest_lok.core.toml.fields import keys
 from pytest_lok.core.toml.positions import KeyPositions, Path, SourceSpan, header_lines
 from pytest_lok.core.toml.validation import fit
 from pytest_lok.core.workflow.document import (
+    ArgumentDocument,
     GateDocument,
     RuleDocument,
     StepDocument,
@@ -211,7 +212,7 @@ def _key_hint(path: Path) -> str:
             known = _FOREIGN_KEYS.get(key) or did_you_mean(key, _STEP_KEYS)
             return known or "see `lok schema` for the keys of a step"
         case ("args", str()):
-            return did_you_mean(key, ("description", "default", "required", "choices", "position"))
+            return did_you_mean(key, keys(ArgumentDocument))
         case ("rules", str()):
             return did_you_mean(key, keys(RuleDocument))
         case ("gate",):

@@ -93,7 +93,7 @@ class InputReader:
                 lineage=self._lineage,
                 settings=digest(_settings(step, self._world, texts)),
                 reads_files=open_,
-                arguments=self._plan.arguments,
+                arguments=self._plan.values,
                 env=self._env,
                 project=self._world.workspace.project,
                 digests=self._digests,
@@ -112,7 +112,7 @@ class InputReader:
         action, workspace = step.action, self._world.workspace
         scope = Scope(
             steps=self._results,
-            arguments=self._plan.arguments,
+            arguments=self._plan.values,
             env=self._world.env,
             workflow_name=self._plan.workflow.name,
             project=workspace.project(),
