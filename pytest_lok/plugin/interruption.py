@@ -38,6 +38,7 @@ class EarlyExitHooks:
         self._xdist_nodes: dict[str, object] = {}
         self._signal: signal.Signals | None = None
         self._is_reporting = False
+        self._interrupted = False
         self._second_signal_installed = False
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -150,25 +151,22 @@ class EarlyExitHooks:
     @contextmanager
     def _uninterrupted(self) -> Iterator[None]:
         """Put the first signal off to the end of a report, or one that some have seen would be sent again."""
-        interrupted = False
-
-        def put_off(_number: int, _frame: FrameType | None) -> None:
-            nonlocal interrupted
-            interrupted = True
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # the second one waits for nobody
-
-        handles = self._may_handle_signals and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        self._is_reporting = True
-        if handles:
-            signal.signal(signal.SIGINT, put_off)
+        self._is_reporting, self._interrupted = True, False
+        if self._may_handle_signals and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._put_off)
         try:
             yield
         finally:
             self._is_reporting = False
-            if handles:
+            # by now it may be what a second signal does
+            if signal.getsignal(signal.SIGINT) == self._put_off:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
-        if interrupted:
+        if self._interrupted:
             raise KeyboardInterrupt
+
+    def _put_off(self, _number: int, _frame: FrameType | None) -> None:
+        self._interrupted = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # the second one waits for nobody
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         """End the session here, or at the next report if an ``except Exception`` swallows it here."""
@@ -183,7 +181,8 @@ class EarlyExitHooks:
         """Make the next signal kill processes only: reports are still to be written."""
         if not self._second_signal_installed:
             self._second_signal_installed = True
-            if self._may_handle_signals and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            ours = (signal.default_int_handler, self._put_off)
+            if self._may_handle_signals and signal.getsignal(signal.SIGINT) in ours:
                 self._handlers[signal.SIGINT] = signal.default_int_handler
             for number in self._handlers:
                 signal.signal(number, self._force_exit)

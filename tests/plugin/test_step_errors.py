@@ -145,6 +145,10 @@ def test_a_report_during_which_a_signal_comes_is_told_to_all_and_once(
                 if report.failed and report.nodeid.endswith("::down"):
                     os.kill(os.getpid(), signal.{number})
 
+            @pytest.hookimpl(tryfirst=True)
+            def pytest_sessionfinish(self):
+                os.kill(os.getpid(), signal.SIGINT)  # the second one ends processes, and no reports
+
         def pytest_configure(config):
             if not hasattr(config, "workerinput"):
                 config.pluginmanager.register(Killer())
