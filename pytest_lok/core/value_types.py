@@ -62,8 +62,8 @@ class ValueType:
     @property
     def about(self) -> list[str]:
         """What is asked of a value beside its type, in words for people."""
-        said = [f"at least {self.least:g}"] if self.least is not None else []
-        said += [f"at most {self.most:g}"] if self.most is not None else []
+        said = [f"at least {spelled(self.least)}"] if self.least is not None else []
+        said += [f"at most {spelled(self.most)}"] if self.most is not None else []
         said += [f"matches {self.pattern}"] if self.pattern is not None else []
         return [*said, *([f"one of: {', '.join(self.choices)}"] if self.choices else [])]
 
@@ -73,10 +73,10 @@ class ValueType:
         if not math.isfinite(value):
             raise ValueError(f"must be {what}, and not {shown(text)}")
         if self.least is not None and value < self.least:
-            raise ValueError(f"must be at least {self.least:g}, and not {shown(text)}")
+            raise ValueError(f"must be at least {spelled(self.least)}, and not {shown(text)}")
         if self.most is not None and value > self.most:
-            raise ValueError(f"must be at most {self.most:g}, and not {shown(text)}")
-        if self.choices and value not in map(float, self.choices):
+            raise ValueError(f"must be at most {spelled(self.most)}, and not {shown(text)}")
+        if self.choices and not any(grammar.fullmatch(it) and json.loads(it) == value for it in self.choices):
             raise ValueError(f"cannot be {shown(text)}")
         return value
 
@@ -91,6 +91,11 @@ class ValueType:
 def shown(text: str) -> str:
     """The text in quotes, shortened where it is long."""
     return repr(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…")
+
+
+def spelled(number: float) -> str:
+    """Every digit of a number, and a whole one without a point."""
+    return str(int(number) if number == int(number) and abs(number) < 10**16 else number)
 
 
 def pattern_fault(pattern: str) -> str:

@@ -67,6 +67,20 @@ def test_a_number_is_what_json_reads(number: float) -> None:
         assert _read(bounded, str(number)) == ([number] if fits else [])
 
 
+@given(st.integers(-(10**17), 10**17), st.sampled_from([-1, 0, 1]))
+def test_limits_and_choices_of_numbers_are_exact_in_what_they_allow_and_say(number: int, off: int) -> None:
+    given_ = str(number + off)
+    for kind in (
+        ValueType(name="int", least=number, most=number),
+        ValueType(name="int", choices=("no number", str(number))),
+    ):
+        assert _read(kind, given_) == ([number] if off == 0 else [])
+    assert ValueType(name="int", least=number, most=number).about == [
+        f"at least {number}",
+        f"at most {number}",
+    ]
+
+
 @given(st.sampled_from(["int", "float"]), st.text("0123456789-+.eE_ x\n\u0661\u221enaif", max_size=9))
 def test_a_text_is_no_number_unless_it_is_json(name: TypeName, text: str) -> None:
     try:

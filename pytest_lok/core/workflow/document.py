@@ -186,8 +186,8 @@ class ArgumentDocument(Table, title="Argument"):
     required: bool = key(False, description="Nothing runs without a value.")
     choices: list[str | int | float] = key([], description="The only values allowed; of a list, its items.")
     position: Positive | None = key(None, description="1 = the first positional value.")
-    min: FiniteNumber | None = key(None, description="The least number allowed.")
-    max: FiniteNumber | None = key(None, description="The greatest number allowed.")
+    min: int | FiniteNumber | None = key(None, description="The least number allowed.")
+    max: int | FiniteNumber | None = key(None, description="The greatest number allowed.")
     pattern: str | None = key(
         None, description="Regular expression that the whole text matches; of a list, each item."
     )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.value_types import NUMBERS, pattern_fault
+from pytest_lok.core.value_types import NUMBERS, pattern_fault, spelled
 from pytest_lok.core.workflow.model import BOOLEAN, Argument
 
 if TYPE_CHECKING:
@@ -71,9 +71,8 @@ def check_argument(file: WorkflowFile, name: str, document: ArgumentDocument) ->
             hint = 'type = "int" or "float"'
             file.report(("args", name, key), f"`{key}` bounds a number, and `{name}` is none", hint, key=True)
     if document.min is not None and document.max is not None and document.min > document.max:
-        file.report(
-            ("args", name, "max"), f"no number is at least {document.min:g} and at most {document.max:g}"
-        )
+        message = f"no number is at least {spelled(document.min)} and at most {spelled(document.max)}"
+        file.report(("args", name, "max"), message)
     if document.pattern is not None and document.type not in (None, "path", "list"):
         message = f"`pattern` is about texts, and `{name}` is none"
         file.report(("args", name, "pattern"), message, "min and max bound a number", key=True)
