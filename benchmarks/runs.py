@@ -13,7 +13,7 @@ from pytest_lok.core.events import Event
 from pytest_lok.core.results import Json, Reply, RunResult
 from pytest_lok.core.workflow.model import Origin
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
 from pytest_lok.engine.ports import CommandSpec, Comparison, Completed, Limits, Prompt, Transaction, World
 from pytest_lok.engine.run import run
 from pytest_lok.errors import BackendError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.workflow.model import Origin
-from pytest_lok.core.workflow.source import SourceText
+from pytest_lok.core.workflow.reading.source import SourceText
 from pytest_lok.errors import Problem, UsageError, WorkflowError
 
 ROOT_MARKERS = (".lok", "lok.toml", "pyproject.toml", ".git")

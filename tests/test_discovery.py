@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.core.workflow.model import Origin
-from pytest_lok.core.workflow.source import SourceText
+from pytest_lok.core.workflow.reading.source import SourceText
 from pytest_lok.discovery import WorkflowPaths, find_root, unknown_workflow
 from pytest_lok.errors import UsageError, WorkflowError
 

@@ -21,7 +21,7 @@ from pytest_lok.core.results import Json, Outcome, StepResult, Usage
 from pytest_lok.core.toml.fields import keys
 from pytest_lok.core.workflow.document import BudgetDocument, GateDocument, StepDocument, WorkflowDocument
 from pytest_lok.core.workflow.model import Format, Origin, Workflow
-from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
 from pytest_lok.core.workflow.untrusted import refusals
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import WorkflowError

@@ -9,7 +9,7 @@ import pytest
 
 import pytest_lok.workflows
 from pytest_lok.core.workflow.model import Ask, Origin, Shell, Workflow
-from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
 
 BUILT_IN = Path(pytest_lok.workflows.__file__).parent
 EXAMPLES = Path(__file__).parents[1] / "workflows"

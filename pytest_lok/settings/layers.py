@@ -17,7 +17,7 @@ from pytest_lok.core.toml.fields import Table, keys
 from pytest_lok.core.toml.positions import KeyPositions, SourceSpan
 from pytest_lok.core.toml.positions import Path as Keys
 from pytest_lok.core.workflow.model import Origin
-from pytest_lok.core.workflow.source import SourceText
+from pytest_lok.core.workflow.reading.source import SourceText
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Problem, UsageError, WorkflowError
 from pytest_lok.settings.tables import (

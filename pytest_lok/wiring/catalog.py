@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.workflow.model import EVERYBODY, Origin, Role, Strategy, Workflow
-from pytest_lok.core.workflow.source import SourceText, WorkflowFile
+from pytest_lok.core.workflow.reading.source import SourceText, WorkflowFile
 from pytest_lok.dataclass import dataclass
 from pytest_lok.discovery import WorkflowPaths, unknown_workflow
 from pytest_lok.settings import Settings, in_ci
@@ -84,7 +84,7 @@ class WorkflowCatalog:
         return list(first.values())
 
     def _parse(self, source: SourceText) -> Workflow:
-        from pytest_lok.core.workflow.reader import parse_workflow
+        from pytest_lok.core.workflow.reading.reader import parse_workflow
 
         return parse_workflow(
             source,

@@ -107,7 +107,7 @@ def recorded_workflow(recorded: RecordedWorkflow) -> Workflow | None:
     from dataclasses import replace
 
     from pytest_lok.core.workflow.model import Gate, Origin
-    from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+    from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
     from pytest_lok.errors import WorkflowError
 
     files = [

@@ -37,7 +37,7 @@ ROOMS = {
         "backends.scripted",
     ),
     *("core.edits.edits", "core.findings.reading", "core.shell.safety", "core.templates.program"),
-    *("core.workflow.reader", "core.workflow.json_schema", "engine.asking.ask", "engine.asking.findings"),
+    *("core.workflow.reading.reader", "core.workflow.json_schema", "engine.asking.ask", "engine.asking.findings"),
     *("engine.edit_step", "engine.run", "hookspecs", "mcp_server", "plugin", "reports.console", "settings"),
     *("wiring.world",),
 }
@@ -45,7 +45,7 @@ ROOMS = {
 
 RUNNING = {"asyncio", "click", "concurrent.futures", "logging", "ssl", "tomli", "traceback"}
 """What a run cannot do without; asyncio brings most of it."""
-SHELL_RUN = {"core.workflow.reader", "engine.run", "reports.console", "settings", "wiring.world"}
+SHELL_RUN = {"core.workflow.reading.reader", "engine.run", "reports.console", "settings", "wiring.world"}
 
 STARTS: dict[str, tuple[list[str], set[str], set[str]]] = {
     "help": (["--help"], {"click"}, set()),
@@ -53,9 +53,9 @@ STARTS: dict[str, tuple[list[str], set[str], set[str]]] = {
     "help of a verb": (["ask", "--help"], {"click"}, set()),
     "completion": (["completion", "bash"], {"click"}, set()),
     "schema": (["schema"], {"click"}, set()),
-    "list": (["workflow", "list"], {"click", "difflib", "tomli"}, {"core.workflow.reader", "settings"}),
-    "graph": (["graph", "one"], {"click", "tomli"}, {"core.workflow.reader", "settings"}),
-    "plan": (["plan", "one"], RUNNING, {"core.workflow.reader", "settings", "wiring.world"}),
+    "list": (["workflow", "list"], {"click", "difflib", "tomli"}, {"core.workflow.reading.reader", "settings"}),
+    "graph": (["graph", "one"], {"click", "tomli"}, {"core.workflow.reading.reader", "settings"}),
+    "plan": (["plan", "one"], RUNNING, {"core.workflow.reading.reader", "settings", "wiring.world"}),
     "run": (["run", "one"], RUNNING, SHELL_RUN),
     "ask": (
         ["ask", "-b", "tool", "what?"],

@@ -14,7 +14,7 @@ from pytest_lok.core.events import Event
 from pytest_lok.core.results import Json, Outcome, RunResult
 from pytest_lok.core.workflow.model import Origin, Workflow
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
 from pytest_lok.engine.ports import Backend, CommandSpec, Comparison, Limits, World
 from pytest_lok.engine.run import run
 from pytest_lok.workspace.files import Files, FileTransaction

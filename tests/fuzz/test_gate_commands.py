@@ -17,7 +17,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from pytest_lok.core.workflow.model import Origin
-from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
 from pytest_lok.core.workflow.untrusted import refusals
 from tests.fuzz import examples
 

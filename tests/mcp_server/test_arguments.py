@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pytest_lok.core.workflow.model import Origin, Workflow
-from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
 from pytest_lok.errors import UsageError
 from pytest_lok.mcp_server.arguments import (
     ToolCall,

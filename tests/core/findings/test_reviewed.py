@@ -16,7 +16,7 @@ from pytest_lok.core.results import ItemResult, Outcome, Refusal, Reply, RunResu
 from pytest_lok.core.trust.redaction import MASK
 from pytest_lok.core.workflow.model import Origin
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
 from tests.core.reports import finding
 
 KEY = "k" * 32

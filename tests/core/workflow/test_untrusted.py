@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.core.workflow.model import Origin, Workflow
-from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
 from pytest_lok.core.workflow.untrusted import GIT_READERS, LOK_READERS, READERS, refusals
 from pytest_lok.errors import WorkflowError
 

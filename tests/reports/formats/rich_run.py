@@ -15,8 +15,8 @@ from pytest_lok.core.findings.baseline import Acceptance, extended_baseline
 from pytest_lok.core.results import Finding, RunResult
 from pytest_lok.core.workflow.model import Origin, Workflow
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.core.workflow.reader import parse_workflow
-from pytest_lok.core.workflow.source import SourceText
+from pytest_lok.core.workflow.reading.reader import parse_workflow
+from pytest_lok.core.workflow.reading.source import SourceText
 from pytest_lok.engine.run import Run
 from pytest_lok.reports.formats.reported_run import ReportedRun
 from pytest_lok.store.event_lines import from_json, to_json

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.json_values import JsonType
     from pytest_lok.core.value_types import TypeName
     from pytest_lok.core.workflow.document import ArgumentDocument
-    from pytest_lok.core.workflow.source import WorkflowFile
+    from pytest_lok.core.workflow.reading.source import WorkflowFile
 
 JSON_TYPES: Mapping[TypeName | None, JsonType] = {
     "int": "number",

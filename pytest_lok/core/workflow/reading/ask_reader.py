@@ -18,7 +18,7 @@ from pytest_lok.late_regex import late_regex
 
 if TYPE_CHECKING:
     from pytest_lok.core.templates.condition import Condition
-    from pytest_lok.core.workflow.step_keys import StepKeys
+    from pytest_lok.core.workflow.reading.step_keys import StepKeys
 
 _COMMON_KEYS = fields.keys(AnyStep) | {"prompt", "system", "model", "backend", "backends"}
 _CONSENSUS_KEYS = ("consensus", "quorum", "vote_on", "weights", "synthesizer")

@@ -11,7 +11,7 @@ from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Format, Role
-from pytest_lok.core.workflow.source import SourceText, WorkflowFile
+from pytest_lok.core.workflow.reading.source import SourceText, WorkflowFile
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault
 

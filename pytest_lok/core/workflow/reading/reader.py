@@ -24,9 +24,9 @@ from pytest_lok.core.workflow.model import (
     Workflow,
     WorkflowSources,
 )
-from pytest_lok.core.workflow.source import SourceText, WorkflowFile
-from pytest_lok.core.workflow.step_keys import Read, ReaderContext, StepKeys
-from pytest_lok.core.workflow.step_reader import read_step
+from pytest_lok.core.workflow.reading.source import SourceText, WorkflowFile
+from pytest_lok.core.workflow.reading.step_keys import Read, ReaderContext, StepKeys
+from pytest_lok.core.workflow.reading.step_reader import read_step
 from pytest_lok.errors import Problem, WorkflowError
 from pytest_lok.late_regex import late_regex
 

@@ -15,7 +15,7 @@ from pytest_lok.core.workflow.model import Shell
 from pytest_lok.errors import Fault
 
 if TYPE_CHECKING:
-    from pytest_lok.core.workflow.step_keys import StepKeys
+    from pytest_lok.core.workflow.reading.step_keys import StepKeys
 
 _TRUSTED_NAMES = frozenset({"env", "project", "workflow"})
 """Names whose values no answer and no argument can choose."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_lok.core.workflow.model import Ask, Format, Origin, Shell, Step, Strategy, Workflow
-from pytest_lok.core.workflow.reader import SourceText, parse_workflow
+from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
 from pytest_lok.errors import Problem, WorkflowError
 from tests.engine.worlds import workflow
 
