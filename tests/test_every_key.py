@@ -19,9 +19,10 @@ from pytest_lok.core.events import BackendAsked, BackendReplied, StepFinished, S
 from pytest_lok.core.findings.configuration import ChangedFile, configuration_finding, configuration_step
 from pytest_lok.core.results import Json, Outcome, StepResult, Usage
 from pytest_lok.core.toml.fields import keys
-from pytest_lok.core.workflow.document import BudgetDocument, GateDocument, StepDocument, WorkflowDocument
+from pytest_lok.core.workflow.document import BudgetDocument, GateDocument, WorkflowDocument
 from pytest_lok.core.workflow.model import Format, Origin, Workflow
 from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
+from pytest_lok.core.workflow.step_document import StepDocument
 from pytest_lok.core.workflow.untrusted import refusals
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.errors import WorkflowError

@@ -37,7 +37,12 @@ ROOMS = {
         "backends.scripted",
     ),
     *("core.edits.edits", "core.findings.reading", "core.shell.safety", "core.templates.program"),
-    *("core.workflow.reading.reader", "core.workflow.json_schema", "engine.asking.ask", "engine.asking.findings"),
+    *(
+        "core.workflow.reading.reader",
+        "core.workflow.json_schema",
+        "engine.asking.ask",
+        "engine.asking.findings",
+    ),
     *("engine.edit_step", "engine.run", "hookspecs", "mcp_server", "plugin", "reports.console", "settings"),
     *("wiring.world",),
 }
@@ -53,7 +58,11 @@ STARTS: dict[str, tuple[list[str], set[str], set[str]]] = {
     "help of a verb": (["ask", "--help"], {"click"}, set()),
     "completion": (["completion", "bash"], {"click"}, set()),
     "schema": (["schema"], {"click"}, set()),
-    "list": (["workflow", "list"], {"click", "difflib", "tomli"}, {"core.workflow.reading.reader", "settings"}),
+    "list": (
+        ["workflow", "list"],
+        {"click", "difflib", "tomli"},
+        {"core.workflow.reading.reader", "settings"},
+    ),
     "graph": (["graph", "one"], {"click", "tomli"}, {"core.workflow.reading.reader", "settings"}),
     "plan": (["plan", "one"], RUNNING, {"core.workflow.reading.reader", "settings", "wiring.world"}),
     "run": (["run", "one"], RUNNING, SHELL_RUN),

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.workflow.arguments.binding import bind_arguments, name_hint, typed_values
+from pytest_lok.core.workflow.argument_values import bind_arguments, name_hint, typed_values
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import PlanError
 

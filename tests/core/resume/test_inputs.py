@@ -21,8 +21,8 @@ from pytest_lok.core.resume.inputs import (
     variables_named,
 )
 from pytest_lok.core.toml.fields import keys
-from pytest_lok.core.workflow.document import StepDocument
 from pytest_lok.core.workflow.model import Workflow
+from pytest_lok.core.workflow.step_document import StepDocument
 from tests.engine.worlds import workflow
 
 A = StepResult(name="a", outcome=Outcome.PASSED, output="said", attempts=1, seconds=1.0)

@@ -10,14 +10,8 @@ import tomli
 from jsonschema import Draft202012Validator
 
 from pytest_lok.core.toml.fields import keys
-from pytest_lok.core.workflow.document import (
-    AnyStep,
-    AskStep,
-    ShellStep,
-    StepDocument,
-    WorkflowDocument,
-    schema,
-)
+from pytest_lok.core.workflow.document import WorkflowDocument, schema
+from pytest_lok.core.workflow.step_document import AnyStep, AskStep, ShellStep, StepDocument
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = [*ROOT.glob("pytest_lok/workflows/*.toml"), *ROOT.glob("workflows/*.toml")]

@@ -11,8 +11,8 @@ from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml import fields
-from pytest_lok.core.workflow.document import VERIFY_PRESETS, AnyStep
 from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Ask, Format, Strategy
+from pytest_lok.core.workflow.step_document import VERIFY_PRESETS, AnyStep
 from pytest_lok.errors import Fault
 from pytest_lok.late_regex import late_regex
 

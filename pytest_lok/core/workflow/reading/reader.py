@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import graphlib
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_lok.core.templates.scope import VisibleNames
-from pytest_lok.core.workflow.arguments.reading import check_argument, is_switch, json_types, read_argument
 from pytest_lok.core.workflow.document import ArgumentDocument, RuleDocument, UntrustedDocument
 from pytest_lok.core.workflow.model import (
     Argument,
@@ -24,11 +22,18 @@ from pytest_lok.core.workflow.model import (
     Workflow,
     WorkflowSources,
 )
+from pytest_lok.core.workflow.reading.argument_reader import is_switch, json_types, read_argument
+from pytest_lok.core.workflow.reading.file_checks import (
+    DeclaredArguments,
+    check_arguments,
+    check_cycles,
+    check_rules,
+    check_tags,
+)
 from pytest_lok.core.workflow.reading.source import SourceText, WorkflowFile
 from pytest_lok.core.workflow.reading.step_keys import Read, ReaderContext, StepKeys
 from pytest_lok.core.workflow.reading.step_reader import read_step
 from pytest_lok.errors import Problem, WorkflowError
-from pytest_lok.late_regex import late_regex
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import Severity
@@ -36,17 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Parent", "Read", "SourceText", "parse_workflow"]
 
 Parent: TypeAlias = Callable[[str, SourceText], SourceText | None]
-
-_ARGUMENT = late_regex(r"[A-Za-z_][A-Za-z0-9_-]*")
-_MARKER = late_regex(r"[A-Za-z][A-Za-z0-9_.-]*")
-_RULE = late_regex(r"[A-Za-z0-9][A-Za-z0-9_./-]*")
-# words that mean something else to pytest
-_RESERVED_TAGS = {
-    *("and", "or", "not", "True", "False", "None"),
-    *("filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail", "lok"),
-    # pytest-timeout's marker needs a number, and a tag has none
-    "timeout",
-}
 
 
 def parse_workflow(
@@ -142,11 +136,11 @@ class WorkflowReader:
 
     def check(self, written: Sequence[StepKeys]) -> None:
         """Check what concerns more than one step; WorkflowError if anything in the files is wrong."""
-        self._check_tags()
-        self._check_arguments()
-        self._check_rules()
+        check_tags(self.files)
+        check_arguments(self._declared_arguments())
+        check_rules(self.files)
         self._check_findings_declared(written)
-        self._check_cycles({keys.name: keys for keys in written})
+        check_cycles({keys.name: keys for keys in written})
         found = [problem for file in self.files for problem in file.problems] + self.problems
         if found:
             paths = list(dict.fromkeys(problem.path for problem in found))
@@ -252,18 +246,7 @@ class WorkflowReader:
             ("steps",), message, 'a step: [[steps]], then name = "…", then prompt = "…" or shell = "…"'
         )
 
-    def _check_tags(self) -> None:
-        for file in self.files:
-            for at, tag in enumerate(file.document.tags or ()):
-                if not _MARKER.fullmatch(tag):
-                    hint = "letters, digits, _, - and ., beginning with a letter"
-                    file.report(("tags", at), f"{tag!r} cannot be a pytest marker", hint)
-                elif tag in _RESERVED_TAGS:
-                    file.report(
-                        ("tags", at), f"{tag!r} already means something to pytest", "choose another tag"
-                    )
-
-    def _declared_arguments(self) -> dict[str, tuple[WorkflowFile, ArgumentDocument | None]]:
+    def _declared_arguments(self) -> DeclaredArguments:
         """Arguments by name; one that could not be read is None, but its name is known."""
         declared: dict[str, tuple[WorkflowFile, ArgumentDocument | None]] = {}
         for file in reversed(self.files):
@@ -271,35 +254,6 @@ class WorkflowReader:
             for name in written if isinstance(written, dict) else ():
                 declared[name] = (file, file.document.args.get(name))
         return declared
-
-    def _check_arguments(self) -> None:
-        positions: dict[int, str] = {}
-        for name, (file, argument) in self._declared_arguments().items():
-            if not _ARGUMENT.fullmatch(name):
-                hint = "letters, digits, _ and -, beginning with a letter"
-                file.report(("args", name), f"{name!r} cannot name an argument", hint, key=True)
-            if argument is None:
-                continue
-            if argument.position is not None:
-                other = positions.setdefault(argument.position, name)
-                if other != name:
-                    message = f"`{other}` already has position {argument.position}"
-                    file.report(("args", name, "position"), message, "each position is one argument's")
-            if argument.required and argument.default is not None:
-                message = f"`{name}` is required, so its default is never used"
-                file.report(("args", name, "required"), message, "keep `required` or `default`")
-            check_argument(file, name, argument)
-
-    def _check_rules(self) -> None:
-        for file in self.files:
-            for name, rule in file.document.rules.items():
-                if not _RULE.fullmatch(name):
-                    hint = "letters, digits, _, -, . and /, beginning with a letter or digit"
-                    file.report(("rules", name), f"{name!r} cannot name a rule", hint, key=True)
-                # its default would be a severity that nobody has chosen
-                if isinstance(rule, RuleDocument) and "severity" not in file.data["rules"][name]:
-                    hint = 'severity = "high" (critical, high, medium, low or info)'
-                    file.report(("rules", name), f"the rule `{name}` has no severity", hint, key=True)
 
     def _check_findings_declared(self, written: Sequence[StepKeys]) -> None:
         """``[gate]`` and ``[rules]`` need a step that reports findings."""
@@ -309,28 +263,6 @@ class WorkflowReader:
             for file in [file for file in self.files if key in file.data][:1]:
                 message = f"`[{key}]` is about findings, and no step reports any"
                 file.report((key,), message, 'output_format = "findings" on the step that does', key=True)
-
-    def _check_cycles(self, written: Mapping[str, StepKeys]) -> None:
-        graph = {name: dict.fromkeys(keys.needs) for name, keys in written.items()}
-        place = {name: at for at, name in enumerate(graph)}
-        while True:
-            try:
-                graphlib.TopologicalSorter(graph).prepare()
-                return
-            except graphlib.CycleError as error:
-                # graphlib closes a cycle with its first name, and runs against the arrows
-                cycle = error.args[1][:0:-1]
-                first = cycle.index(min(cycle, key=place.__getitem__))
-                names = [*cycle[first:], *cycle[: first + 1]]
-                keys = written[names[0]]
-                shown = names if len(names) <= 12 else [*names[:6], "…", *names[-5:]]
-                keys.file.report(
-                    keys.needs[names[1]],
-                    f"these steps wait for each other: {' -> '.join(shown)}",
-                    "remove one of these dependencies",
-                )
-                # without this arrow the next cycle comes to light
-                del graph[names[0]][names[1]]
 
 
 def _remembering(read: Read, beside: dict[tuple[str, str], str], path: str, source: SourceText) -> str:

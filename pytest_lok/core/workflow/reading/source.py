@@ -16,10 +16,10 @@ from pytest_lok.core.workflow.document import (
     ArgumentDocument,
     GateDocument,
     RuleDocument,
-    StepDocument,
     UntrustedDocument,
     WorkflowDocument,
 )
+from pytest_lok.core.workflow.step_document import StepDocument
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, Problem, SourceError, WorkflowError
 

@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from pytest_lok.core.templates.condition import Condition
     from pytest_lok.core.templates.scope import VisibleNames
     from pytest_lok.core.toml.positions import Path
-    from pytest_lok.core.workflow.document import (
-        GateDocument,
-        StepDocument,
-    )
+    from pytest_lok.core.workflow.document import GateDocument
+    from pytest_lok.core.workflow.step_document import StepDocument
 
 Read: TypeAlias = Callable[[str, SourceText], str]
 Text = TypeVar("Text", Template, "Condition", ShellTemplate)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from pytest_lok.core.asking.tools import Tool, answer_schema
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml import fields
+from pytest_lok.core.workflow.model import MOST_ITEMS, Action, ForEach, Format, Step
 from pytest_lok.core.workflow.reading.ask_reader import read_ask
 from pytest_lok.core.workflow.reading.command_reader import read_shell
-from pytest_lok.core.workflow.document import NAME, AskStep, ShellStep
-from pytest_lok.core.workflow.model import MOST_ITEMS, Action, ForEach, Format, Step
 from pytest_lok.core.workflow.reading.step_keys import StepKeys, list_choices
+from pytest_lok.core.workflow.step_document import NAME, AskStep, ShellStep
 from pytest_lok.errors import Fault
 
 if TYPE_CHECKING:

@@ -1,1 +1,0 @@
-"""The arguments of a workflow: how they are declared, and what a run is given for them."""
