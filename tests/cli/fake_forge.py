@@ -57,6 +57,14 @@ class Forge:
             fail("gh: error connecting to api.github.com")
         return done
 
+    def parents(self, path: str, unknown: str) -> Any:
+        """The parents of the commit at the end of a path of the API."""
+        if said := self.fault("commit"):
+            self.save()
+            fail(said)
+        found = self.state["parents"].get(path.rpartition("/")[2])
+        return fail(unknown) if found is None else found
+
     def thread(self, body: str, **place: Any) -> dict[str, Any]:
         made = {
             "id": f"T{self.number()}",
@@ -132,9 +140,7 @@ class Hub(Forge):
                 self.written("review", lambda: self.review(json.loads(self.stdin)))
                 return json.dumps({"id": 1, "state": "COMMENTED", "html_url": f"{HUB}#pullrequestreview-1"})
             case [path] if path.startswith(f"{HUB_API}/commits/"):
-                parents = self.state["parents"].get(path.rpartition("/")[2])
-                if parents is None:
-                    fail("gh: No commit found for SHA (HTTP 422)")
+                parents = self.parents(path, "gh: No commit found for SHA (HTTP 422)")
                 return json.dumps({"parents": [{"sha": it} for it in parents]})
         return fail(f"fake gh api: {words}")
 
@@ -214,10 +220,7 @@ class Lab(Forge):
 
     def read(self, path: str) -> Any:
         if path.startswith("projects/g%2Fp/repository/commits/"):
-            parents = self.state["parents"].get(path.rpartition("/")[2])
-            if parents is None:
-                fail("glab: 404 Commit Not Found (HTTP 404)")
-            return {"parent_ids": parents}
+            return {"parent_ids": self.parents(path, "glab: 404 Commit Not Found (HTTP 404)")}
         place, _, query = path.partition("?")
         page = int(dict(it.split("=") for it in query.split("&"))["page"])
         if place == f"{LAB_API}/notes":

@@ -185,3 +185,7 @@ def test_the_head_and_the_parents_of_a_commit(there: There) -> None:
     assert there.review.head().commit == HEAD
     assert there.review.parents("d" * 40) == ["b" * 40, HEAD]
     assert there.review.parents("e" * 40) == []
+    # not knowing is no answer: it would be told as a pull request that has moved on
+    there.set(faults={"commit": "error connecting to the forge"})
+    with pytest.raises(LokError, match="error connecting"):
+        there.review.parents("d" * 40)

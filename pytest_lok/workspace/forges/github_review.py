@@ -22,6 +22,7 @@ _THREADS = """query($owner: String!, $name: String!, $number: Int!, $after: Stri
 _RESOLVE = "mutation($id: ID!) { resolveReviewThread(input: {threadId: $id}) { thread { id } } }"
 _REOPEN = "mutation($id: ID!) { unresolveReviewThread(input: {threadId: $id}) { thread { id } } }"
 _NOT_A_LINE = "HTTP 422"
+_NO_SUCH_COMMIT = ("HTTP 404", "HTTP 422")
 
 
 class GitHubReview(GitHub):
@@ -37,7 +38,9 @@ class GitHubReview(GitHub):
         words = ["gh", "api", "--hostname", self._host, f"repos/{owner}/{name}/commits/{commit}"]
         try:
             return [str(it["sha"]) for it in json.loads(self._run(words, ""))["parents"]]
-        except LokError:
+        except LokError as failure:
+            if not any(said in failure.message for said in _NO_SUCH_COMMIT):
+                raise
             return []
 
     def threads(self, workflow: str) -> list[ReviewThread]:

@@ -12,6 +12,7 @@ from pytest_lok.workspace.forges.gitlab import GitLab, project_path
 from pytest_lok.workspace.forges.review import LineComment, PullRequestHead
 
 _NOT_A_LINE = "HTTP 400"
+_NO_SUCH_COMMIT = "HTTP 404"
 
 
 class GitLabReview(GitLab):
@@ -29,7 +30,9 @@ class GitLabReview(GitLab):
             return [
                 str(it) for it in self._api(f"projects/{project}/repository/commits/{commit}")["parent_ids"]
             ]
-        except LokError:
+        except LokError as failure:
+            if _NO_SUCH_COMMIT not in failure.message:
+                raise
             return []
 
     def threads(self, workflow: str) -> list[ReviewThread]:
