@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -183,6 +184,86 @@ class TestMergeVote:
         result = yard.run(workflow, claude=said[0], codex=said[1], gemini=said[2])
         assert result.steps["vote"].outcome is outcome, reasons(result)
         assert not yard.pwned
+
+
+class TestPersonas:
+    @pytest.mark.parametrize(
+        ("votes", "outcome"),
+        [
+            (("approve", "approve", "reject"), P),
+            (("approve", "reject", "reject"), F),
+            (("reject", "approve", "approve"), F),  # security alone can stop it
+            (("approve", "approve", ""), S),  # a voice that is missing is no voice, and nothing is decided
+        ],
+    )
+    def test_two_of_three_decide_and_security_has_a_veto(
+        self, yard: Yard, votes: tuple[str, ...], outcome: Outcome
+    ) -> None:
+        workflow = yard.example("personas")
+        topic(yard)
+        said = [json.dumps({"verdict": vote, "why": HOSTILE}) if vote else () for vote in votes]
+        result = yard.run(workflow, claude=said[0], codex=said[1], gemini=said[2])
+        assert result.steps["decision"].outcome is outcome, reasons(result)
+        assert result.passed is (outcome is P)
+        assert not yard.pwned
+
+
+class TestCiDoctor:
+    LOG = "build\tstep\terror: expected two, found TWO\n"
+    SAID: ClassVar = {
+        "cause": "change", "title": "app.py says TWO and the test wants two", "body": HOSTILE,
+        "evidence": "error: expected two, found TWO", "labels": ["bug"],
+    }  # fmt: skip
+
+    def doctor(self, yard: Yard, conclusion: str = "failure", known: str = "[]", **said: Any) -> RunResult:
+        view = {"conclusion": conclusion, "displayTitle": HOSTILE, "headSha": "b" * 40, "url": "https://x"}
+        # the recorder knows a command by its first words, so the log is in the same answer
+        yard.answers("gh run view", json.dumps({**view, "workflowName": "CI", "log": self.LOG}))
+        yard.answers("gh issue list", known)
+        reply = json.dumps({**self.SAID, **said})
+        return yard.run(yard.example("ci-doctor"), "12", claude=reply, codex=reply, gemini=reply)
+
+    def test_one_issue_with_labels_of_the_list(self, yard: Yard) -> None:
+        result = self.doctor(yard)
+        assert result.passed, reasons(result)
+        created = yard.call("gh issue create")
+        assert created.argv[3:] == [
+            f"--title={self.SAID['title']}".encode(),
+            b"--label=ci-doctor,bug",
+            b"--body-file=-",
+        ]
+        assert HOSTILE.strip().encode() in created.stdin
+        assert not yard.pwned
+
+    @pytest.mark.parametrize(
+        ("said", "outcome"),
+        [
+            ({"labels": ["bug", "flaky", "build"]}, E),
+            ({"labels": ["wontfix"]}, E),
+            ({"title": "two\nlines of a title"}, E),
+            ({"body": "x" * 4001}, E),
+            ({"state": "closed"}, E),
+            ({"evidence": "error: what no log says"}, F),
+        ],
+    )
+    def test_what_is_out_of_bounds_is_not_written(
+        self, yard: Yard, said: dict[str, Any], outcome: Outcome
+    ) -> None:
+        result = self.doctor(yard, **said)
+        assert result.steps["diagnose"].outcome is outcome, reasons(result)
+        assert not yard.calls("gh issue create")
+
+    @pytest.mark.parametrize("why", ["known", "weather", "green"])
+    def test_what_is_known_or_weather_or_green_is_not_told(self, yard: Yard, why: str) -> None:
+        known = json.dumps([{"title": self.SAID["title"]}] if why == "known" else [])
+        cause, conclusion = (
+            ("weather" if why == "weather" else "test"),
+            ("success" if why == "green" else "failure"),
+        )
+        result = self.doctor(yard, conclusion, known, cause=cause)
+        assert result.passed, reasons(result)
+        assert bool(result.steps["diagnose"].replies) is (why != "green")
+        assert not yard.calls("gh issue create")
 
 
 class TestEachFile:

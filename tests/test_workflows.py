@@ -102,4 +102,4 @@ def test_unstaged_is_a_switch() -> None:
 
 def test_only_examples_that_act_on_nothing_outside_are_collected() -> None:
     collected = {path.stem for path in EXAMPLES.glob("*.toml") if load(path).collect}
-    assert collected == {"checks", "each-file", "merge-vote", "security-review"}
+    assert collected == {"checks", "each-file", "merge-vote", "personas", "security-review"}
