@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
 from pathlib import Path
 
-from pytest_lok.errors import LokError
+from pytest_lok.errors import LokError, UsageError
 
+_SHOWN = 100  # characters of a path in a message
 _STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
 """The streams of this process, by the paths that lead to them."""
 
@@ -49,6 +51,32 @@ def sync_directory(path: Path) -> None:
         os.close(directory)
 
 
+def followed(path: Path) -> Path:
+    """Where a file would be written, every link followed; OSError where links lead in a circle."""
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return target
+
+
+def existing_path(base: Path, written: str) -> Path:
+    """What a path that a person wrote leads to, every link followed; UsageError where that is nothing.
+
+    ``base`` is where a relative one begins. Circles of links and names that are too long lead nowhere, too.
+    """
+    try:
+        return Path(os.path.realpath(base / written, strict=True))
+    except FileNotFoundError:
+        why = f"there is no {_shown(written)} in {base}"
+    except (OSError, ValueError) as failure:
+        why = f"{_shown(written)} leads nowhere: {getattr(failure, 'strerror', None) or failure}"
+    raise UsageError(why)
+
+
+def _shown(written: str) -> str:
+    return repr(written if len(written) <= _SHOWN else f"{written[:_SHOWN]}…")
+
+
 def is_device(path: Path) -> bool:
     """Whether the path is something to write into, and no file that may be replaced (/dev/stdout, a pipe)."""
     # a stream may lead to a file (`lok … > log`), which is not ours to replace
@@ -71,7 +99,7 @@ def write_output(path: Path, text: str) -> None:
         if is_device(path):
             path.write_bytes(data)
             return
-        target = path.resolve()
+        target = followed(path)
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
         write_atomically(target, data, mode=mode)
     except OSError as failure:

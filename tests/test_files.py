@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_lok.errors import LokError
-from pytest_lok.files import write_atomically, write_output
+from pytest_lok.errors import LokError, UsageError
+from pytest_lok.files import existing_path, write_atomically, write_output
 
 
 def test_a_file_is_written_as_any_new_file(tmp_path: Path) -> None:
@@ -88,3 +88,20 @@ def test_where_it_cannot_be_put_nothing_is_left(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="x"):
         write_atomically(tmp_path / "x", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize("name", ["nowhere", "circle", "a" * 300, "a/" * 3000, "no\0name", "file/x"])
+def test_a_path_that_leads_nowhere_is_a_usage_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(UsageError) as refused:
+        existing_path(tmp_path, name)
+    assert len(refused.value.message) < 400
+    assert existing_path(tmp_path, "./file") == tmp_path.resolve() / "file"
+
+
+def test_nothing_is_written_through_a_circle_of_links(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(LokError, match="symbolic links"):
+        write_output(tmp_path / "circle", "x")
+    assert (tmp_path / "circle").is_symlink()

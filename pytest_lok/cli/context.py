@@ -14,6 +14,7 @@ from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.cli.parts import Git
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import LokError, UsageError
+from pytest_lok.files import existing_path
 
 if TYPE_CHECKING:
     from pytest_lok.workspace.forges.github import GitHub
@@ -59,7 +60,7 @@ class Package:
 
 def _context(folder: str | None, issue: str, pull: str, query: str) -> int:
     call = Invocation.of(click.get_current_context())
-    root = Path(folder).resolve() if folder else call.project().root
+    root = existing_path(Path(), folder) if folder else call.project().root
     if not root.is_dir():
         raise UsageError(f"there is no directory {folder}")
     from pytest_lok.cli.forge import forge_at

@@ -38,7 +38,13 @@ class OutputPath(_PathlibPath):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path; a usage error where its directory is missing or not writable."""
         path = super().convert(value, param, ctx)
-        click.Path(exists=True, file_okay=False, writable=True).convert(path.resolve().parent, param, ctx)
+        from pytest_lok.files import followed
+
+        try:
+            folder = followed(path).parent
+        except OSError as failure:
+            self.fail(f"{path} cannot be written: {failure.strerror}", param, ctx)
+        click.Path(exists=True, file_okay=False, writable=True).convert(folder, param, ctx)
         return path
 
 

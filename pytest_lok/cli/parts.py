@@ -19,6 +19,7 @@ from pytest_lok.cli.options import COMMON_OPTIONS, OptionsCommand
 from pytest_lok.core.findings.prior import REVIEWED
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import LokError, UsageError
+from pytest_lok.files import existing_path
 from pytest_lok.late_regex import late_regex
 
 if TYPE_CHECKING:
@@ -275,14 +276,12 @@ def _listed(git: Git, root: Path, here: Path, paths: Sequence[str]) -> list[str]
 
 def _inside(root: Path, here: Path, path: str) -> str:
     """The path as the project names it; UsageError if it leads out of the project, or nowhere."""
-    whole = (here / path).resolve()
+    whole = existing_path(here, path)
     if not whole.is_relative_to(root):
         raise UsageError(
             f"{path} is outside of the project in {root}",
             hint=f"work there: `lok -d {path} …`, without the path",
         )
-    if not whole.exists():
-        raise UsageError(f"there is no {path} in {here}")
     return whole.relative_to(root).as_posix()
 
 

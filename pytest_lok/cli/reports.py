@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_lok.core.events import BackendAsked, Event
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import LokError, UsageError
+from pytest_lok.files import followed
 from pytest_lok.reports.formats.reported_run import ReportedRun
 from pytest_lok.wiring.report_files import (
     ReportFile,
@@ -42,7 +43,7 @@ class RunReports:
             ((text, _here()) for text in call.options.reports), call.environ, log="/dev/stderr"
         )
         output = call.options.output
-        if output is not None and any(file.path == output.resolve() for file in files):
+        if output is not None and any(file.path == followed(output) for file in files):
             raise UsageError(
                 f"--output and --report name one file: {output}", hint="give each a file of its own"
             )

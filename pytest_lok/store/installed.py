@@ -14,7 +14,7 @@ from pytest_lok.files import write_atomically
 from pytest_lok.late_regex import late_regex
 
 LOCK_FILE = "lok.lock"
-_NAME = late_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_NAME = late_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

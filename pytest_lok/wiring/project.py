@@ -14,6 +14,7 @@ from pytest_lok.core.asking.cassette import Mode
 from pytest_lok.dataclass import dataclass
 from pytest_lok.discovery import WorkflowPaths, find_root, folder_in_repository, is_marked
 from pytest_lok.errors import PlanError, UsageError
+from pytest_lok.files import existing_path
 from pytest_lok.settings import (
     BACKEND_TYPES,
     Settings,
@@ -236,7 +237,7 @@ class Project:
         named: Mapping[str, str] | None = None,
         positional: Sequence[str] = (),
     ) -> Plan:
-        """What ``Plan.of`` makes of it; PlanError also where an argument names a path that is not here."""
+        """What ``Plan.of`` makes of it; UsageError also where an argument names a path that is not here."""
         from pytest_lok.core.workflow.plan import Plan
 
         plan = Plan.of(workflow, select=select, named=named, positional=positional)
@@ -244,16 +245,14 @@ class Project:
         return plan
 
     def check_paths(self, plan: Plan) -> None:
-        """PlanError where an argument of the plan names a path that is not in the project."""
+        """UsageError where an argument of the plan names a path that is not in the project."""
         for argument in plan.workflow.args.values():
             if argument.is_path and (value := plan.arguments.get(argument.name)):
                 self._require_path(value, plan.workflow.stem)
 
     def _require_path(self, value: str, stem: str) -> None:
         root = (self.judged.root if self.judged else self.root).resolve()
-        path = (root / value).resolve()
-        if not path.exists():
-            raise PlanError(f"there is no {value!r} in {root}", hint="paths start at the project's root")
+        path = existing_path(root, value)
         if not path.is_relative_to(root):
             hint = f"work there instead: lok --dir {value} {stem}"
             raise PlanError(f"{value!r} lies outside of the project at {self.root}", hint=hint)

@@ -188,7 +188,7 @@ def test_code_is_looked_at_with_and_without_git(forge: Project, verb: str) -> No
             {"name": "src/a.py", "files": ["src/a.py"]}
         ]
         git(forge, "init", "-q")
-    for where, why in ((forge.root.parent, "is outside of the project"), ("nope", "there is no nope")):
+    for where, why in ((forge.root.parent, "is outside of the project"), ("nope", "there is no 'nope'")):
         done = forge.lok(verb, where)
         assert done.code == 3
         assert why in done.err

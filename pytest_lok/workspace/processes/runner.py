@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -124,7 +125,10 @@ class LocalProcesses:
     def _directory(self, cwd: str) -> Path:
         if not cwd:
             return self._root
-        path = (self._root / cwd).resolve()
+        try:
+            path = Path(os.path.realpath(self._root / cwd))
+        except (OSError, ValueError) as error:
+            raise StepUnableError(f"{cwd!r} names no directory: {error}", hint="correct `cwd`") from error
         if not path.is_relative_to(self._root):
             raise StepUnableError(
                 f"the directory {cwd!r} lies outside the workspace {self._root}",
@@ -176,7 +180,7 @@ def _start_error(spec: ProcessSpec, error: OSError | ValueError | RuntimeError) 
     name = spec.argv[0]
     number = error.errno if isinstance(error, OSError) else None
     message, hint = f"cannot start {name!r}: {error}", ""
-    if isinstance(error, OSError) and not Path(spec.cwd).is_dir():
+    if isinstance(error, OSError) and not os.path.isdir(spec.cwd):  # noqa: PTH112 - Path.is_dir raises
         message, hint = f"the directory {spec.cwd} does not exist", "create it, or correct `cwd`"
     elif number == errno.ENOENT:
         from pytest_lok.engine.shell import missing_program  # only here: it brings the language of templates

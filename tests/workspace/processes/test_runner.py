@@ -310,8 +310,11 @@ def test_command_not_found(shell: LocalProcesses) -> None:
     )
 
 
-def test_missing_directory(shell: LocalProcesses) -> None:
-    assert "does not exist" in _start_error(shell, sh("true", cwd="nowhere")).message
+@pytest.mark.parametrize("cwd", ["nowhere", "circle", "a" * 300, "no\0name"])
+def test_missing_directory(shell: LocalProcesses, tmp_path: Path, cwd: str) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    message = _start_error(shell, sh("true", cwd=cwd)).message
+    assert "does not exist" in message or "names no directory" in message
 
 
 def test_arguments_too_long_name_stdin(shell: LocalProcesses) -> None:
