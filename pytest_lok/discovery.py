@@ -6,10 +6,12 @@ import os.path
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
+from pytest_lok.core.text.inclusion import NamedText
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.workflow.model import Origin
 from pytest_lok.core.workflow.reading.source import SourceText
 from pytest_lok.errors import Problem, UsageError, WorkflowError
+from pytest_lok.prompt_files import PromptFiles
 
 ROOT_MARKERS = (".lok", "lok.toml", "pyproject.toml", ".git")
 """A directory that holds one of these is a project's root."""
@@ -53,6 +55,7 @@ class WorkflowPaths:
         self._folders: dict[Origin, Path] = {Origin.PROJECT: root / ".lok" / "workflows"}
         if user is not None:
             self._folders[Origin.USER] = user / "workflows"
+        self._prompts = PromptFiles(root, user)
         self._folders[Origin.BUILTIN] = Path(__file__).parent / "workflows"
         # a project's files lie in few folders, and resolving a path asks the system for each of its parts
         self._resolved: dict[Path, Path] = {}
@@ -105,6 +108,10 @@ class WorkflowPaths:
     def beside(self, path: str, source: SourceText) -> str:
         """The text of a file named in ``source``, relative to it; OSError or ValueError if there is none."""
         return (self._file(source).parent / path).read_text(encoding="utf-8")
+
+    def prompt(self, name: str) -> NamedText:
+        """The text of a prompt; UsageError where it cannot be had. See ``PromptFiles``."""
+        return self._prompts.named(name)
 
     def _file(self, source: SourceText) -> Path:
         return self.root / source.path

@@ -34,7 +34,7 @@ BUILT_IN = {"range"}
 """A function of Jinja itself."""
 
 
-FILE = re.compile(r"# ([\w./-]+\.(?:toml|py|yml))\n")
+FILE = re.compile(r"# ([\w./-]+\.(?:toml|py|yml|md))\n")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = sorted(path.stem for path in DOCS.glob("*.md") if path.stem != "tutorial")
 SHOWING = [name for name in PAGES if BLOCK.search((DOCS / f"{name}.md").read_text())]

@@ -209,6 +209,18 @@ CASES = [
         effect=lambda s: any(prompt.text == "Say yes." for _, prompt in s.asked),
     ),
     Case(
+        key="prompt_file",
+        lines={"prompt": None, "prompt_file": '"review.md"'},
+        kinds=ASKING,
+        effect=lambda s: any(prompt.text == "This is review.md." for _, prompt in s.asked),
+    ),
+    Case(
+        key="system_file",
+        lines={"system_file": '"brief.md"'},
+        kinds=ASKING,
+        effect=lambda s: {prompt.system for _, prompt in s.asked} == {"This is brief.md."},
+    ),
+    Case(
         key="backend",
         lines={"backend": '"c"', "backends": None},
         kinds=("ask",),

@@ -10,6 +10,7 @@ import pytest
 import pytest_lok.workflows
 from pytest_lok.core.workflow.model import Ask, Origin, Shell, Workflow
 from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
+from pytest_lok.prompt_files import PromptFiles
 
 BUILT_IN = Path(pytest_lok.workflows.__file__).parent
 EXAMPLES = Path(__file__).parents[1] / "workflows"
@@ -18,7 +19,8 @@ EXAMPLES = Path(__file__).parents[1] / "workflows"
 def load(path: Path) -> Workflow:
     origin = Origin.BUILTIN if path.parent == BUILT_IN else Origin.PROJECT
     source = SourceText.decode(path.read_bytes(), path=path.name, stem=path.stem, origin=origin)
-    return parse_workflow(source, parent=_parent, backends=["claude", "codex", "gemini"])
+    prompts = PromptFiles(EXAMPLES.parent, None).named
+    return parse_workflow(source, parent=_parent, backends=["claude", "codex", "gemini"], prompts=prompts)
 
 
 def _parent(name: str, child: SourceText) -> SourceText:

@@ -92,6 +92,7 @@ class WorkflowCatalog:
             backends=self._settings.backends,
             roles=self._roles(),
             read=self._paths.beside,
+            prompts=self._paths.prompt,
             ci=in_ci(self._environ),
         )
 

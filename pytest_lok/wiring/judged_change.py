@@ -87,6 +87,7 @@ class JudgedProject:
         yield from (path for path, _ in workflow.sources.files)
         for path, name, _ in workflow.sources.beside:
             yield posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+        yield from (path for _, path, _ in workflow.sources.prompts)
         for backend in self.project.settings.backends.values():
             program = backend.command.split()[:1]
             for name in (*program, *(reply.file for reply in backend.replies if reply.file)):

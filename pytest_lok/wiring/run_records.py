@@ -106,9 +106,10 @@ def recorded_workflow(recorded: RecordedWorkflow) -> Workflow | None:
     """
     from dataclasses import replace
 
+    from pytest_lok.core.text.inclusion import NamedText
     from pytest_lok.core.workflow.model import Gate, Origin
     from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
-    from pytest_lok.errors import WorkflowError
+    from pytest_lok.errors import UsageError, WorkflowError
 
     files = [
         SourceText(text=text, path=path, stem=recorded.stem, origin=Origin(recorded.origin))
@@ -125,10 +126,19 @@ def recorded_workflow(recorded: RecordedWorkflow) -> Workflow | None:
             raise FileNotFoundError(name)
         return beside[source.path, name]
 
+    prompts = {
+        name: NamedText(text=text, name=name, path=path) for name, path, text in recorded.sources.prompts
+    }
+
+    def fetch(name: str) -> NamedText:
+        if name not in prompts:
+            raise UsageError(f"there is no prompt {name!r} in the record")
+        return prompts[name]
+
     if not files:
         return None
     with suppress(WorkflowError):
-        found = parse_workflow(files[0], parent=parent, read=read)
+        found = parse_workflow(files[0], parent=parent, read=read, prompts=fetch)
         gate = None if recorded.gate is None else Gate(**recorded.gate)  # type: ignore[arg-type]
         return replace(found, gate=gate)
     return None

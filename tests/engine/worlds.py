@@ -12,6 +12,7 @@ from pathlib import Path
 from pytest_lok.backends.scripted import Scripted
 from pytest_lok.core.events import Event
 from pytest_lok.core.results import Json, Outcome, RunResult
+from pytest_lok.core.text.inclusion import NamedText
 from pytest_lok.core.workflow.model import Origin, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
@@ -88,7 +89,12 @@ def world(
 
 def workflow(text: str, origin: Origin = Origin.PROJECT) -> Workflow:
     source = SourceText(text=text, path="w.toml", stem="w", origin=origin)
-    return parse_workflow(source, parent=lambda name, child: None)
+    return parse_workflow(source, parent=lambda name, child: None, prompts=prompt)
+
+
+def prompt(name: str) -> NamedText:
+    """A prompt of any name, which says its name."""
+    return NamedText(text=f"This is {name}.", name=name, path=f".lok/prompts/{name}")
 
 
 @dataclass

@@ -91,7 +91,7 @@ def decision_of(file: ChangedFile) -> str | None:
         return "it is a submodule, and what is in it is no part of the change"
     name = fold_name(file.path)
     if name.startswith(".lok/"):
-        return "lok reads it: workflows, the baseline, recorded answers"
+        return "lok reads it: workflows, prompts, the baseline, recorded answers"
     if _HARMLESS.fullmatch(name):
         # orders for agents are obeyed in every directory, also in one whose files are read by people
         own_name = name.rpartition("/")[2]

@@ -229,7 +229,8 @@ def _text(text: object, sources: list[str] | None) -> object:
     if sources is not None:
         sources.append(source)
     pasted, typed = getattr(text, "_command", "") is None, getattr(text, "_typed", False)
-    return [type(text).__name__, source, pasted, typed]
+    included = getattr(text, "included", ())
+    return [type(text).__name__, source, pasted, typed, *([list(included)] if included else [])]
 
 
 @functools.cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from jinja2 import nodes
 
 from pytest_lok.core.templates.builtins import FILTERS, FUNCTIONS, METHODS, TESTS, Function
 from pytest_lok.core.templates.comparison import BOOLEAN, COMPARED, COMPARISON_HINTS
-from pytest_lok.core.templates.constants import constants, impossible_comparisons, known_kind
+from pytest_lok.core.templates.constants import constants, impossible_comparisons, known_kind, misfits
 from pytest_lok.core.templates.environment import CALL_SUFFIX, COUNTED, MADE
 from pytest_lok.core.templates.lexer import LOOP_NAMES, NAMESPACES, OWN_RESULT_NAMES, SourceToken, value_names
 from pytest_lok.core.templates.values import OUTCOMES
@@ -24,16 +23,27 @@ if TYPE_CHECKING:
     from pytest_lok.core.templates.scope import VisibleNames
 
 
-def variables_of(tree: nodes.Template) -> frozenset[str]:
-    """The names that the text itself gives a meaning, somewhere."""
-    found = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
-    found |= {macro.name for macro in tree.find_all(nodes.Macro)}
-    # Jinja gives a loop these names itself
-    if tree.find(nodes.For) is not None:
-        found.add("loop")
-    if tree.find(nodes.Macro) is not None or tree.find(nodes.CallBlock) is not None:
-        found |= {"caller", "varargs", "kwargs"}
+def variables_of(tree: nodes.Template | nodes.Scope) -> frozenset[str]:
+    """The names that the text itself gives a meaning, somewhere; not those of texts that it includes."""
+    found: set[str] = set()
+    below: list[nodes.Node] = [tree]
+    while below:
+        node = below.pop()
+        match node:
+            case nodes.Name() if node.ctx != "load":
+                found.add(node.name)
+            case nodes.Macro():
+                found |= {node.name, *_NAMES_OF_CALLS}
+            # Jinja gives these names itself
+            case nodes.CallBlock():
+                found |= _NAMES_OF_CALLS
+            case nodes.For():
+                found.add("loop")
+        below += [it for it in node.iter_child_nodes() if not isinstance(it, nodes.Scope)]
     return frozenset(found)
+
+
+_NAMES_OF_CALLS = frozenset({"caller", "varargs", "kwargs"})
 
 
 _FIELDS = {"workflow": ("name", "backends"), "project": ("language", "root", "tools")}
@@ -45,7 +55,6 @@ _EXAMPLES = {
     "project": "write `project.language`, `project.root` or `project.tools`",
 }
 _UNAVAILABLE: dict[type[nodes.Node], str] = {
-    nodes.Include: "include",
     nodes.Import: "import",
     nodes.FromImport: "from … import",
     nodes.Extends: "extends",
@@ -96,6 +105,8 @@ class NameChecker:
                 self._check_filter(node)
             case nodes.Test():
                 self._check_test(node)
+            case nodes.Scope():
+                self._visit_included(node)
             case _:
                 self._visit_other(node)
 
@@ -103,6 +114,13 @@ class NameChecker:
         """Everything below but the node's own subject."""
         for child in node.iter_child_nodes(exclude=("node",)):
             self.visit(child)
+
+    def _visit_included(self, node: nodes.Scope) -> None:
+        """A text that is put in: what has a meaning around it has one in it, and not the other way round."""
+        outer, self.variables = self.variables, self.variables | variables_of(node)
+        for child in node.body:
+            self.visit(child)
+        self.variables = outer
 
     def _visit_other(self, node: nodes.Node) -> None:
         if (word := _UNAVAILABLE.get(type(node))) is not None:
@@ -279,19 +297,8 @@ class NameChecker:
         self, node: nodes.Call | nodes.Filter | nodes.Test, name: str, function: Function, *, before: int
     ) -> None:
         """A fault if the function does not take what it is given, ``before`` of it by ``|`` or ``is``."""
-        keys = [keyword.key for keyword in node.kwargs if isinstance(keyword, nodes.Keyword)]
-        for key in {key for key in keys if keys.count(key) > 1}:
-            self._fault(node, f"`{key}` is given twice")
-        # what `*args` holds is known only when it runs
-        if node.dyn_args is not None or node.dyn_kwargs is not None:
-            return
-        inner = inspect.unwrap(function)
-        passed = hasattr(inner, "jinja_pass_arg")
-        try:
-            given = [None] * (passed + before + len(node.args))
-            inspect.signature(inner).bind(*given, **dict.fromkeys(keys))
-        except TypeError as error:
-            self._fault(node, f"`{name}` does not take this: {error}")
+        for message in misfits(node, name, function, before):
+            self._fault(node, message)
 
     def _fault(self, node: nodes.Node, message: str, *, hint: str = "") -> None:
         self.faults.append(self._fault_at(node, message, hint))

@@ -1,7 +1,8 @@
-"""An expression's tree -> what is known before it runs: that it is no yes or no, or always the same."""
+"""An expression's tree -> what is known before it runs: no yes or no, always the same, or wrong."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from pytest_lok.core.templates.environment import MADE
 
 if TYPE_CHECKING:
     from pytest_lok.core.json_values import JsonType
+    from pytest_lok.core.templates.builtins import Function
 
 
 def _of_type(its: JsonType, names: str) -> dict[str, JsonType]:
@@ -166,3 +168,22 @@ def _written_types(node: nodes.Expr, operator: nodes.Expr) -> set[str]:
     if sign in ("eq", "ne") and isinstance(node, nodes.Const):
         return {json_type(node.value)}
     return set()
+
+
+def misfits(
+    node: nodes.Call | nodes.Filter | nodes.Test, name: str, function: Function, before: int
+) -> Iterator[str]:
+    """Why the function does not take what it is given, ``before`` of it by ``|`` or ``is``."""
+    keys = [keyword.key for keyword in node.kwargs if isinstance(keyword, nodes.Keyword)]
+    for key in {key for key in keys if keys.count(key) > 1}:
+        yield f"`{key}` is given twice"
+    # what `*args` holds is known only when it runs
+    if node.dyn_args is not None or node.dyn_kwargs is not None:
+        return
+    inner = inspect.unwrap(function)
+    passed = hasattr(inner, "jinja_pass_arg")
+    try:
+        given = [None] * (passed + before + len(node.args))
+        inspect.signature(inner).bind(*given, **dict.fromkeys(keys))
+    except TypeError as error:
+        yield f"`{name}` does not take this: {error}"

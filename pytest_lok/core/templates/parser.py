@@ -16,6 +16,10 @@ The parser also rewrites what Jinja would run too freely. A comparison becomes t
 since JSON knows no ``true == 1``. ``a ~ b`` becomes ``[a, b] | join``, whose size is checked. A list or
 an object that the text makes goes through the filter `` made``, which counts it.
 
+``{% include "NAME" %}`` is parsed where it stands: ``TextComposer`` reads the included text into the same
+tree, as a scope of its own, and goes on counting offsets behind the text before (``core/text/inclusion``).
+So a place in any of the texts has a number that no other place has.
+
 *Checked.* ``checker`` walks over the tree once. Each name has to mean something (``VisibleNames``), each
 function, filter and method has to be listed in ``builtins`` and to take the arguments that it gets, and
 what decides a condition has to be true or false. The walk collects every fault instead of stopping at
@@ -37,10 +41,12 @@ the same results.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
@@ -49,9 +55,15 @@ from jinja2.parser import Parser
 
 from pytest_lok.core.templates.comparison import COMPARED
 from pytest_lok.core.templates.environment import ENVIRONMENT, MADE
-from pytest_lok.core.templates.lexer import LEXER, SourceToken, unescape
+from pytest_lok.core.templates.lexer import LEXER, SourceToken, join_hyphenated, lex, unescape
 from pytest_lok.dataclass import dataclass
-from pytest_lok.errors import Fault, SourceError
+from pytest_lok.errors import Fault, SourceError, UsageError
+
+if TYPE_CHECKING:
+    from pytest_lok.core.templates.scope import VisibleNames
+    from pytest_lok.core.text.inclusion import Inclusion, TextPiece
+
+_Include: TypeAlias = Callable[[str, int, int], list[nodes.Node]]
 
 MAX_NESTING = 50
 """Open brackets at once; deeper text would exhaust the stack of whoever reads it."""
@@ -81,8 +93,11 @@ class Span:
 class LokParser(Parser):
     """Jinja's parser with the operator ``contains``, steps by their bare name, and the extent of operands."""
 
-    def __init__(self, tokens: Sequence[SourceToken], bare_steps: Collection[str]) -> None:
+    def __init__(
+        self, tokens: Sequence[SourceToken], bare_steps: Collection[str], include: _Include | None = None
+    ) -> None:
         super().__init__(ENVIRONMENT, "")
+        self._include = include
         self.stream = TokenStream(_jinja_tokens(tokens), None, None)
         self.bare_steps = bare_steps
         self.spans: list[Span] = []
@@ -150,6 +165,17 @@ class LokParser(Parser):
         node = super().parse_tuple(simplified, *args, **kwargs)
         return node if simplified or not isinstance(node, nodes.Tuple) else _with_size_check(node)
 
+    def parse_include(self) -> nodes.Node:  # type: ignore[override]  # Jinja's gives a node that runs later
+        """Another text in the place of its tag; it reads what can be read there, and keeps its own names."""
+        tag = next(self.stream)
+        if self._include is None:
+            self.fail("`include` is known in `prompt` and `system`, and in what these include", tag.lineno)
+        name = self.parse_expression()
+        end = self.stream.current
+        if not (isinstance(name, nodes.Const) and isinstance(name.value, str) and end.test("block_end")):
+            self.fail("`include` takes one name in quotes, written out, and nothing else", tag.lineno)
+        return nodes.Scope(self._include(name.value, tag.lineno, end.lineno), lineno=tag.lineno)
+
     def parse_primary(self, with_namespace: bool = False) -> nodes.Expr:
         """A name or literal; the bare name of a step is ``steps.`` and that name."""
         node = super().parse_primary(with_namespace)
@@ -172,9 +198,55 @@ def _with_size_check(node: nodes.Expr) -> nodes.Expr:
 T = TypeVar("T")
 
 
-def parse_template(tokens: Sequence[SourceToken]) -> nodes.Template:
-    """The tree of a text with tags; SourceError says where it makes no sense."""
-    return _parse(tokens, (), lambda parser: parser.parse())
+def parse_template(tokens: Sequence[SourceToken], include: _Include | None = None) -> nodes.Template:
+    """The tree of a text with tags; SourceError says where it makes no sense.
+
+    ``include(name, start, end)`` gives what stands for the tag between these offsets.
+    """
+    return _parse(tokens, (), lambda parser: parser.parse(), include)
+
+
+class TextComposer:
+    """A text and those that it includes → one tree. ``tokens`` and ``faults`` are those of all of them."""
+
+    def __init__(self, inclusion: Inclusion, names: VisibleNames) -> None:
+        self.tokens: list[SourceToken] = []
+        self.faults: list[Fault] = []
+        self._inclusion = inclusion
+        self._names = names
+
+    def tree(self) -> nodes.Template:
+        """The tree; what could not be read of the texts is missing in it, and ``faults`` says why."""
+        return nodes.Template(self._read(self._inclusion.pieces[0]), lineno=0)
+
+    def _read(self, piece: TextPiece) -> list[nodes.Node]:
+        by = piece.start
+        try:
+            tokens = join_hyphenated(lex(piece.named.text), self._names, bare=False)
+        except SourceError as error:
+            self.faults += [fault.shifted(by) for fault in error.faults]
+            return []
+        if not tokens:
+            return []
+        tokens = [SourceToken(it.kind, it.text, it.start + by, it.end + by) for it in tokens]
+        self.tokens += tokens
+        try:
+            return parse_template(tokens, partial(self._included, tokens)).body
+        except SourceError as error:
+            self.faults += error.faults
+            return []
+
+    def _included(self, tokens: Sequence[SourceToken], name: str, start: int, end: int) -> list[nodes.Node]:
+        first, last = (bisect.bisect_left(tokens, at, key=lambda it: it.start) for at in (start, end))
+        while tokens[first].kind != "block_begin":
+            first -= 1
+        begin, close = tokens[first].start, tokens[last].end
+        try:
+            with self._inclusion.entered(name, begin, close) as piece:
+                return self._read(piece)
+        except UsageError as unknown:
+            self.faults.append(Fault(message=unknown.message, start=begin, end=close, hint=unknown.hint))
+            return []
 
 
 def parse_expression(
@@ -191,10 +263,15 @@ def parse_expression(
     return _parse(tokens, bare_steps, whole)
 
 
-def _parse(tokens: Sequence[SourceToken], bare_steps: Collection[str], parse: Callable[[LokParser], T]) -> T:
+def _parse(
+    tokens: Sequence[SourceToken],
+    bare_steps: Collection[str],
+    parse: Callable[[LokParser], T],
+    include: _Include | None = None,
+) -> T:
     _check_nesting(tokens)
     try:
-        return parse(LokParser(tokens, bare_steps))
+        return parse(LokParser(tokens, bare_steps, include))
     except TemplateSyntaxError as error:
         raise SourceError([_syntax_fault(tokens, error.lineno, str(error.message))]) from None
     except RecursionError:

@@ -17,7 +17,7 @@ from pytest_lok.core.templates.checker import NameChecker, variables_of
 from pytest_lok.core.templates.environment import ENVIRONMENT
 from pytest_lok.core.templates.lexer import SourceToken, join_hyphenated, lex, split_tags
 from pytest_lok.core.templates.limits import BUDGET, RenderingBudget
-from pytest_lok.core.templates.parser import parse_template
+from pytest_lok.core.templates.parser import TextComposer, parse_template
 from pytest_lok.core.templates.scope import QUICK_CHARACTERS
 from pytest_lok.core.templates.values import MissingValue, field_of, own_values, root_values, text_of
 from pytest_lok.core.text.quotation import without_values
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pytest_lok.core.results import Json
     from pytest_lok.core.templates.scope import Scope, VisibleNames
+    from pytest_lok.core.text.inclusion import Inclusion
 
 _FAILURES = (
     LokError,
@@ -64,11 +65,19 @@ def expression_tree(expression: nodes.Expr) -> nodes.Template:
 class TemplateProgram:
     """What a text does. What it needs for that is made when it is needed: many texts never run.
 
-    ``source`` is what messages show ("": they show no place), ``tree`` gives its tree.
+    ``source`` is what messages show ("": they show no place), ``tree`` gives its tree. ``inclusion`` is what
+    the tree was made of, where the text includes others.
     """
 
-    def __init__(self, source: str, tree: Callable[[], nodes.Template], steps: Collection[str]) -> None:
+    def __init__(
+        self,
+        source: str,
+        tree: Callable[[], nodes.Template],
+        steps: Collection[str],
+        inclusion: Inclusion | None = None,
+    ) -> None:
         self._source = source
+        self._inclusion = inclusion
         self._make = tree
         self._steps = steps
         self._code: JinjaTemplate | None = None
@@ -105,7 +114,7 @@ class TemplateProgram:
         if not any("[" in data or "{" in data for data in own):
             return text
         tree = _with_data(self._tree, iter(without_values(own, others=True)))
-        return TemplateProgram(self._source, lambda: tree, self._steps).render(scope)
+        return TemplateProgram(self._source, lambda: tree, self._steps, self._inclusion).render(scope)
 
     def value(self, scope: Scope, use: Callable[[object], T]) -> T:
         """``use`` of an expression's value, which may be a Missing."""
@@ -126,8 +135,8 @@ class TemplateProgram:
     def empty_steps(self, scope: Scope) -> list[str]:
         """The steps whose words the text puts in, outside of its conditions, and which come to nothing."""
         found: dict[str, None] = {}
-        for part in self._tree.body:
-            for node in part.nodes if isinstance(part, nodes.Output) else ():
+        for part in _unconditional(self._tree.body):
+            for node in part.nodes:
                 steps = {} if isinstance(node, nodes.TemplateData) else _steps(node)
                 if steps and not self._text(node, scope).strip():
                     found |= steps
@@ -167,10 +176,14 @@ class TemplateProgram:
 
     def _located(self, failure: BaseException, offset: int) -> TemplateError:
         expression = isinstance(self._tree.body[0], nodes.Assign) and self._tree.body[0].lineno == 0
-        parts = [] if expression or not self._source else split_tags(self._source)
+        source, path = self._source, ""
+        if self._inclusion is not None:
+            piece = self._inclusion.piece_at(offset)
+            source, path, offset = piece.named.text, piece.named.path, offset - piece.start
+        parts = [] if expression or not source else split_tags(source)
         # of a long text the message shows the tag alone
         tags = (part.text for part in parts if part.kind != "text" and part.start <= offset < part.end)
-        return _located(failure, next(tags, self._source))
+        return _located(failure, next(tags, source), path)
 
 
 def text_at(path: Sequence[str], scope: Scope, *, place: str) -> str:
@@ -183,10 +196,22 @@ def text_at(path: Sequence[str], scope: Scope, *, place: str) -> str:
         raise _located(failure, place) from None
 
 
-def _located(failure: BaseException, place: str) -> TemplateError:
-    """The error with its place in the source, "" = without one."""
+def _located(failure: BaseException, place: str, path: str = "") -> TemplateError:
+    """The error with its place in the source, "" = without one, and the source's ``path``, if it has one."""
     message, hint = _message_and_hint(failure)
-    return TemplateError(f"{message} (in `{one_line(place, MAX_PLACE)}`)" if place else message, hint=hint)
+    of = f" of {path}" if path else ""
+    return TemplateError(
+        f"{message} (in `{one_line(place, MAX_PLACE)}`{of})" if place else message, hint=hint
+    )
+
+
+def _unconditional(body: Sequence[nodes.Node]) -> Iterator[nodes.Output]:
+    """What is put out in any case: texts that are included count, blocks do not."""
+    for part in body:
+        if isinstance(part, nodes.Output):
+            yield part
+        elif isinstance(part, nodes.Scope):
+            yield from _unconditional(part.body)
 
 
 def _message_and_hint(failure: BaseException) -> tuple[str, str]:
@@ -238,6 +263,24 @@ def _input_size(scope: Scope, steps: Collection[str]) -> int:
     item: Json = scope.loop.item if scope.loop is not None else None
     given = len(item) if isinstance(item, str | list | dict) else 0
     return given + sum(len(result.output) for result in results)
+
+
+def check_composed(inclusion: Inclusion, names: VisibleNames) -> tuple[NameChecker, TemplateProgram]:
+    """As ``check_template``, of a text with those that it includes; faults have places of ``inclusion``."""
+    composer = TextComposer(inclusion, names)
+    tree = composer.tree()
+    try:
+        if not composer.tokens:
+            raise SourceError(())
+        check = check_names(tree, names, composer.tokens, statements=True)
+        program = TemplateProgram(inclusion.pieces[0].named.text, lambda: tree, check.steps, inclusion)
+        program.compile()
+    except SourceError as error:
+        faults = [*composer.faults, *error.faults]
+        raise SourceError(sorted(faults, key=lambda fault: fault.start)) from None
+    if composer.faults:
+        raise SourceError(composer.faults)
+    return check, program
 
 
 def check_template(source: str, names: VisibleNames) -> tuple[NameChecker, TemplateProgram]:

@@ -14,6 +14,11 @@ from pytest_lok.late_regex import late_regex
 if TYPE_CHECKING:
     from pytest_lok.core.templates.program import TemplateProgram
     from pytest_lok.core.templates.scope import Scope, VisibleNames
+    from pytest_lok.core.text.inclusion import Inclusion
+
+
+_INCLUDES = late_regex(r"\{%[-+]?\s*include\b")
+"""What every text has that includes others; one that has it need not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +26,15 @@ class Template:
     """A compiled text. ``steps`` are the steps it reads.
 
     ``arguments`` are the ones it cannot do without (no default), ``positional_count`` is the highest number
-    of a positional one that it reads.
+    of a positional one that it reads. ``source`` is written out: the text of each file of ``included``
+    stands in the place of its tag.
     """
 
     source: str
     steps: frozenset[str] = frozenset()
     arguments: frozenset[str] = frozenset()
     positional_count: int = 0
+    included: tuple[str, ...] = ()
     # None where the source has no tags: it is the text then
     _program: TemplateProgram | PlainProgram | None = field(default=None, repr=False, compare=False)
     _typed: bool = field(default=False, repr=False, compare=False)
@@ -48,7 +55,25 @@ class Template:
         from pytest_lok.core.templates.program import check_template
 
         check, program = check_template(source, names)
-        return cls(source, frozenset(check.steps), check.required, check.positional_count, program)
+        return cls(source, frozenset(check.steps), check.required, check.positional_count, _program=program)
+
+    @classmethod
+    def composed(cls, inclusion: Inclusion, names: VisibleNames) -> Template:
+        """Compile a text with those that it includes; SourceError has the places of ``inclusion``."""
+        source = inclusion.pieces[0].named.text
+        if not _INCLUDES.search(source):
+            return cls.parse(source, names)
+        from pytest_lok.core.templates.program import check_composed
+
+        check, program = check_composed(inclusion, names)
+        return cls(
+            inclusion.expanded(),
+            frozenset(check.steps),
+            check.required,
+            check.positional_count,
+            inclusion.paths,
+            program,
+        )
 
     @property
     def names(self) -> frozenset[str]:

@@ -73,15 +73,20 @@ class KeyPositions:
         return self._span_at(begin + at[0], begin + max(at[1], at[0] + 1))
 
     def _span_at(self, start: int, end: int) -> SourceSpan:
-        begin = self._text.rfind("\n", 0, start) + 1
-        stop = self._text.find("\n", start)
-        stop = len(self._text) if stop < 0 else stop
-        return SourceSpan(
-            line=self._text.count("\n", 0, start) + 1,
-            column=start - begin + 1,
-            length=max(0, min(end, stop) - start),
-            excerpt=self._text[begin:stop],
-        )
+        return span_of(self._text, start, end)
+
+
+def span_of(text: str, start: int, end: int) -> SourceSpan:
+    """Where characters ``start`` to ``end`` (exclusive) of a text stand in it."""
+    begin = text.rfind("\n", 0, start) + 1
+    stop = text.find("\n", start)
+    stop = len(text) if stop < 0 else stop
+    return SourceSpan(
+        line=text.count("\n", 0, start) + 1,
+        column=start - begin + 1,
+        length=max(0, min(end, stop) - start),
+        excerpt=text[begin:stop],
+    )
 
 
 def header_lines(text: str, names: list[str]) -> list[int]:

@@ -292,24 +292,25 @@ class WorkflowSources:
     """The texts that a workflow was read from, as they were then; all empty for one that is of no file.
 
     ``files`` are pairs of a path and a text: the file, then what it extends, one by one. ``beside`` are the
-    files that these name, such as schemas: the path of the file, the name it gives, and the text.
+    files that these name, such as schemas: the path of the file, the name it gives, and the text. ``prompts``
+    are those of ``.lok/prompts`` and the like: the name, the path, and the text.
     """
 
     files: tuple[tuple[str, str], ...] = ()
     beside: tuple[tuple[str, str, str], ...] = ()
+    prompts: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
     """The only thing that can be run, whether it came from a file or from a verb.
 
-    ``stem`` addresses it everywhere; ``name`` is its title. ``sha256`` is of the file's text
-    (with its parents' where it extends). ``steps`` keeps the file's order. ``positional_count`` is how many
-    positional values there is a use for. ``collect``: `pytest --lok` runs it; ``by_name_only``: because it is
-    said that it does not, not because a value is missing. ``allow_skip``: a run of it in which every step
-    was skipped is as good as a passed one. ``sources`` are the texts that it was read from.
-    ``warnings`` are about what can be run, and is hardly meant;
-    ``remarks`` about what may be.
+    ``stem`` addresses it everywhere; ``name`` is its title. ``sha256`` is of the file's text (with its
+    parents' where it extends, and with the files of its prompts). ``steps`` keeps the file's order.
+    ``positional_count`` is how many positional values there is a use for. ``collect``: `pytest --lok` runs
+    it; ``by_name_only``: because it is said that it does not, not because a value is missing. ``allow_skip``:
+    a run of it in which every step was skipped is as good as a passed one. ``sources`` are the texts that it
+    was read from. ``warnings`` are about what can be run, and is hardly meant; ``remarks`` about what may be.
     """
 
     stem: str

@@ -94,15 +94,21 @@ class AnyStep(Table):
 
 
 class AskStep(Table):
-    """What a step that asks may say: it has `prompt`."""
+    """What a step that asks may say: it has `prompt` or `prompt_file`."""
 
     prompt: str | None = key(None, description="What is asked; a template.")
+    prompt_file: str | None = key(
+        None, description="What is asked, in a file of its own: its path below .lok/prompts."
+    )
     backend: str | list[str] | None = key(
         None, description='Who is asked: a name, "a, b", a list, or "auto" (routed by task).'
     )
     backends: str | list[str] | None = key(None, description="The same as `backend`.")
     model: str | None = key(None, description="Overrides the backend's model.")
     system: str | None = key(None, description="System prompt; a template.")
+    system_file: str | None = key(
+        None, description="System prompt, in a file of its own: its path below .lok/prompts."
+    )
     attach: str | list[str] | None = key(
         None,
         description="Files whose text follows the prompt: paths, which are templates, or an expression "
@@ -166,6 +172,11 @@ class StepDocument(
     AnyStep,
     title="Step",
     required=["name"],
-    oneOf=[{"required": ["prompt"]}, {"required": ["shell"]}, {"required": ["argv"]}],
+    oneOf=[
+        {"required": ["prompt"]},
+        {"required": ["prompt_file"]},
+        {"required": ["shell"]},
+        {"required": ["argv"]},
+    ],
 ):
-    """One step: it asks (`prompt`) or runs a command (`shell` or `argv`), never both."""
+    """One step: it asks (`prompt` or `prompt_file`) or runs a command (`shell` or `argv`), never both."""

@@ -39,6 +39,8 @@ KEYS = {
     "output_schema": ("output_schema = {type = 'object'}", "output_schema = {type = 'array'}"),
     "assert": ("assert = ['output contains \"x\"']", "assert = ['output contains \"y\"']"),
     "prompt": ('prompt = "one"', 'prompt = "two"'),
+    "prompt_file": ('prompt_file = "one.md"', 'prompt_file = "two.md"'),
+    "system_file": ('system_file = "one.md"', 'system_file = "two.md"'),
     "backend": ('backend = "x"', 'backend = "y"'),
     "backends": ('backends = ["x", "y"]', 'backends = ["x", "z"]'),
     "model": ('model = "m"', 'model = "n"'),

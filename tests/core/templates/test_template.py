@@ -303,7 +303,7 @@ def test_a_step_without_result_is_an_error() -> None:
         ("{{ ('a' | upper)() }}", ")", "only functions and methods can be called", ""),
         ("{% set steps = 1 %}", "steps", "has a meaning already", "another"),
         ("{% for env in [] %}{% endfor %}", "env", "has a meaning already", "another"),
-        ("{% include 'x' %}", "include", "`include` is not available", ""),
+        ("{% include 'x' %}", "include", "`include` is known in", ""),
         ("{% block a %}{% endblock %}", "block", "`block` is not available", ""),
         ("{% set ns.x = 1 %}", "ns", "is not available", ""),
         ("{% do x %}", "do", "unknown tag 'do'", ""),

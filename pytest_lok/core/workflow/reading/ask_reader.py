@@ -12,6 +12,7 @@ from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml import fields
 from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Ask, Format, Strategy
+from pytest_lok.core.workflow.reading.prompt_reader import read_prompt
 from pytest_lok.core.workflow.step_document import VERIFY_PRESETS, AnyStep
 from pytest_lok.errors import Fault
 from pytest_lok.late_regex import late_regex
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
     from pytest_lok.core.templates.condition import Condition
     from pytest_lok.core.workflow.reading.step_keys import StepKeys
 
-_COMMON_KEYS = fields.keys(AnyStep) | {"prompt", "system", "model", "backend", "backends"}
+_COMMON_KEYS = fields.keys(AnyStep) | {
+    "prompt",
+    "system",
+    "model",
+    "backend",
+    "backends",
+    "prompt_file",
+    "system_file",
+}
 _CONSENSUS_KEYS = ("consensus", "quorum", "vote_on", "weights", "synthesizer")
 _STRATEGIES_OF = {
     # a fallback needs one answer
@@ -48,8 +57,7 @@ def read_ask(keys: StepKeys) -> Ask | None:
     elif strategy is Strategy.ALL:
         _check_kept_answers(keys)
     verify, preset = _verify(keys)
-    prompt = keys.text(Template.parse, document.prompt, keys.inner_names, "prompt")
-    system = keys.text(Template.parse, document.system, keys.inner_names, "system")
+    prompt, system = read_prompt(keys, "prompt"), read_prompt(keys, "system")
     attach, attach_from = _attachments(keys)
     if prompt is None:
         return None

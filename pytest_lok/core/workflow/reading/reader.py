@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_lok.core.templates.scope import VisibleNames
@@ -37,6 +37,7 @@ from pytest_lok.errors import Problem, WorkflowError
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import Severity
+    from pytest_lok.core.text.inclusion import Fetch, NamedText
 
 __all__ = ["Parent", "Read", "SourceText", "parse_workflow"]
 
@@ -50,6 +51,7 @@ def parse_workflow(
     backends: Collection[str] | None = None,
     roles: Mapping[str, Role] | None = None,
     read: Read | None = None,
+    prompts: Fetch | None = None,
     ci: bool = False,
 ) -> Workflow:
     """The workflow a file means; WorkflowError holds every problem of it.
@@ -58,10 +60,11 @@ def parse_workflow(
     there is none. ``backends`` are the names a step may use ("auto" always; None = not checked).
     ``roles`` stand for several of them; the one called "" is for steps that name nobody.
     ``read(path, source)`` gives the text of a file named relative to that workflow file
-    (``output_schema = "answer.json"``); OSError or ValueError where it cannot. In ``ci`` nobody reads
-    what is about to become shell code, so ``unsafe_shell`` takes nothing but arguments.
+    (``output_schema = "answer.json"``); OSError or ValueError where it cannot. ``prompts(name)`` gives
+    the text of a prompt that has a file of its own; UsageError where it cannot. In ``ci`` nobody reads what
+    is about to become shell code, so ``unsafe_shell`` takes nothing but arguments.
     """
-    reader = WorkflowReader(source, parent, read)
+    reader = WorkflowReader(source, parent, read, prompts)
     written = reader.written_steps(backends, roles or {}, ci=ci)
     steps = [step for keys in written if (step := read_step(keys)) is not None]
     reader.check(written)
@@ -82,8 +85,10 @@ class _AnyName(frozenset[str]):
 class WorkflowReader:
     """One workflow being read: its file first, then those it extends, one by one."""
 
-    def __init__(self, source: SourceText, parent: Parent, read: Read | None) -> None:
+    def __init__(self, source: SourceText, parent: Parent, read: Read | None, prompts: Fetch | None) -> None:
         self._read = read
+        self._prompts = prompts
+        self._fetched: dict[str, NamedText] = {}
         self._beside: dict[tuple[str, str], str] = {}
         self.files = [WorkflowFile(source)]
         # problems of a parent that is not even TOML
@@ -129,7 +134,8 @@ class WorkflowReader:
             backends=backends,
             roles=roles,
             gate=self._inherited("gate"),
-            read=self._read and partial(_remembering, self._read, self._beside),
+            read=self._read and functools.partial(_remembering, self._read, self._beside),
+            prompts=self._prompts and self._fetch,
             ci=ci,
         )
         return [StepKeys(file, index, context) for file, index in merged.values()]
@@ -144,7 +150,9 @@ class WorkflowReader:
         found = [problem for file in self.files for problem in file.problems] + self.problems
         if found:
             paths = list(dict.fromkeys(problem.path for problem in found))
-            raise WorkflowError(sorted(found, key=lambda p: (paths.index(p.path), p.line, p.column)))
+            raise WorkflowError(
+                sorted(dict.fromkeys(found), key=lambda p: (paths.index(p.path), p.line, p.column))
+            )
 
     def workflow(self, steps: Sequence[Step], *, needed: Collection[str], positional_count: int) -> Workflow:
         """The workflow of these steps; ``needed`` are the arguments their texts cannot do without.
@@ -163,7 +171,8 @@ class WorkflowReader:
         if collect is None:
             collect = not by_name_only and not _misses_value(arguments.values(), needed)
         gate, budget = self._inherited("gate"), self._inherited("budget")
-        texts = "\0".join(file.source.text for file in self.files)
+        prompts = [self._fetched[name] for name in sorted(self._fetched)]
+        texts = "\0".join([*(file.source.text for file in self.files), *(it.text for it in prompts)])
         return Workflow(
             stem=source.stem,
             name=document.name or source.stem,
@@ -189,10 +198,17 @@ class WorkflowReader:
             },
             budget=Budget(**budget.to_dict()) if budget else None,
             untrusted=_untrusted(self._inherited("untrusted")),
-            sources=_sources(self.files, self._beside),
+            sources=_sources(self.files, self._beside, prompts),
             warnings=tuple(warning for file in self.files for warning in file.warnings),
             remarks=tuple(remark for file in self.files for remark in file.remarks),
         )
+
+    def _fetch(self, name: str) -> NamedText:
+        assert self._prompts is not None  # noqa: S101 - it is not given otherwise
+        # once for each, so that all steps ask the same
+        if name not in self._fetched:
+            self._fetched[name] = self._prompts(name)
+        return self._fetched[name]
 
     def _is_exclusive(self, steps: Sequence[Step]) -> bool:
         """Whether it runs alone: as it says, else if a step of it applies edits."""
@@ -270,10 +286,13 @@ def _remembering(read: Read, beside: dict[tuple[str, str], str], path: str, sour
     return text
 
 
-def _sources(files: Sequence[WorkflowFile], beside: Mapping[tuple[str, str], str]) -> WorkflowSources:
+def _sources(
+    files: Sequence[WorkflowFile], beside: Mapping[tuple[str, str], str], prompts: Sequence[NamedText]
+) -> WorkflowSources:
     return WorkflowSources(
         files=tuple((file.source.path, file.source.text) for file in files),
         beside=tuple((path, name, text) for (path, name), text in beside.items()),
+        prompts=tuple((it.name, it.path, it.text) for it in prompts),
     )
 
 

@@ -18,6 +18,7 @@ from pytest_lok.errors import Fault
 if TYPE_CHECKING:
     from pytest_lok.core.templates.condition import Condition
     from pytest_lok.core.templates.scope import VisibleNames
+    from pytest_lok.core.text.inclusion import Fetch
     from pytest_lok.core.toml.positions import Path
     from pytest_lok.core.workflow.document import GateDocument
     from pytest_lok.core.workflow.step_document import StepDocument
@@ -43,6 +44,7 @@ class ReaderContext:
     roles: Mapping[str, Role] = field(default_factory=dict)
     gate: GateDocument | None = None
     read: Read | None = None
+    prompts: Fetch | None = None
     ci: bool = False
 
 
@@ -127,16 +129,25 @@ class StepKeys:
         path = self.at(*key)
         text = self.file.compile(path, lambda: parse(source, names))
         if text is not None:
-            self.arguments |= text.arguments
-            self.positional_count = max(self.positional_count, text.positional_count)
             if not isinstance(text, (Template, ShellTemplate)):
                 self._check_rubric_backends(text, path)
                 # nobody reads a warning in CI, so there it is a problem
                 for fault in text.warnings:
                     (self.file.report_inside if self.context.ci else self.file.warn_inside)(path, fault)
-            for name in sorted(text.steps):
-                self._add_reference(name, path, source)
+            self.note(text, path, lambda fault: self.file.report_inside(path, fault))
         return text
+
+    def note(
+        self, text: Template | Condition | ShellTemplate, path: Path, report: Callable[[Fault], None]
+    ) -> None:
+        """Note what the text at ``path`` refers to; ``report`` gets a fault, with offsets into its source."""
+        self.arguments |= text.arguments
+        self.positional_count = max(self.positional_count, text.positional_count)
+        for name in sorted(text.steps):
+            if name == self.name:
+                report(self._own_reference(path, text.source))
+            else:
+                self.needs.setdefault(name, path)
 
     def condition(
         self, source: str | None, names: VisibleNames, *key: str | int, decides: bool = True
@@ -158,10 +169,8 @@ class StepKeys:
             fault = Fault(message=message, start=start, end=start + len(name), hint=hint)
             self.file.report_inside(path, fault)
 
-    def _add_reference(self, name: str, path: Path, source: str) -> None:
-        if name != self.name:
-            self.needs.setdefault(name, path)
-            return
+    def _own_reference(self, path: Path, source: str) -> Fault:
+        name = self.name
         # written with an escape the name is not found, and the start of the text will do
         found = re.search(rf"(?:steps\.)?{re.escape(name)}", source)
         start, end = found.span() if found else (0, 0)
@@ -169,7 +178,7 @@ class StepKeys:
         if "assert" in path:
             hint = "in `assert` its own result is `output`, `json`, `cost`, `seconds`"
         message = f"step `{name}` refers to itself"
-        self.file.report_inside(path, Fault(message=message, start=start, end=end, hint=hint))
+        return Fault(message=message, start=start, end=end, hint=hint)
 
 
 def list_choices(names: Iterable[str]) -> str:

@@ -220,8 +220,8 @@ def _read_schema_file(keys: StepKeys, path: str) -> dict[str, Json] | None:
 
 
 def _action(keys: StepKeys) -> Action | None:
-    match [key for key in ("prompt", "shell", "argv") if not keys.is_blank(key)]:
-        case ["prompt"]:
+    match [key for key in ("prompt", "prompt_file", "shell", "argv") if not keys.is_blank(key)]:
+        case ["prompt"] | ["prompt_file"] | ["prompt", "prompt_file"]:
             _reject_foreign_keys(keys, _SHELL_KEYS, "is for steps that run a command, and this one asks")
             return read_ask(keys)
         case ["shell"] | ["argv"]:
@@ -229,15 +229,17 @@ def _action(keys: StepKeys) -> Action | None:
             return read_shell(keys)
         case []:
             keys.report(
-                "this step does nothing", "give it `prompt` to ask, or `shell` or `argv` to run a command"
+                "this step does nothing",
+                "give it `prompt` or `prompt_file` to ask, or `shell` or `argv` to run a command",
             )
         case ["shell", "argv"]:
             keys.report("a step has `shell` or `argv`, not both", "keep one", "argv", key=True)
-        case ["prompt", *others]:
+        case [asks, *others]:
+            runs = next(key for key in others if key in ("shell", "argv"))
             keys.report(
-                f"a step asks (`prompt`) or runs a command (`{others[0]}`), not both",
+                f"a step asks (`{asks}`) or runs a command (`{runs}`), not both",
                 f"make two steps; the other reads {{{{ steps.{keys.name}.output }}}}",
-                others[0],
+                runs,
                 key=True,
             )
     return None
