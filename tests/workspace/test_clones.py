@@ -1,0 +1,74 @@
+"""A commit is fetched by its id, from real repositories: it alone, whole, and with nothing that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pytest_lok.errors import StepUnableError
+from pytest_lok.workspace.clones import clone_commit
+from pytest_lok.workspace.processes.runner import LocalProcesses
+
+
+def git(at: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", at, "-c", "user.name=a", "-c", "user.email=a@b.example", *words],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Path:
+    made = tmp_path / "origin"
+    made.mkdir()
+    git(made, "init", "-q", "-b", "main")
+    for text in ("one", "two"):
+        (made / "file").write_text(text)
+        git(made, "add", ".")
+        git(made, "commit", "-qm", text)
+    return made
+
+
+def fetch(tmp_path: Path, url: str, commit: str) -> Path:
+    to = tmp_path / "clone"
+    to.mkdir()
+    asyncio.run(clone_commit(LocalProcesses(to, dict(os.environ)), url, commit))
+    return to
+
+
+def test_has_the_files_of_an_older_commit_and_the_branches(tmp_path: Path, origin: Path) -> None:
+    older = git(origin, "rev-parse", "HEAD^")
+    made = fetch(tmp_path, f"file://{origin}", older)
+    assert (made / "file").read_text() == "one"
+    assert git(made, "rev-parse", "HEAD") == older
+    assert git(made, "rev-parse", "origin/main") == git(origin, "rev-parse", "main")
+    assert git(made, "status", "--porcelain") == ""
+    assert not list((made / ".git").glob("hooks/*"))
+
+
+@pytest.mark.parametrize("kind", ["blob", "tag", "unknown", "no repository"])
+def test_what_is_no_commit_there_is_an_error(tmp_path: Path, origin: Path, kind: str) -> None:
+    git(origin, "tag", "-am", "a tag", "tagged")
+    oid = {
+        "blob": git(origin, "rev-parse", "HEAD:file"),
+        "tag": git(origin, "rev-parse", "tagged"),
+        "unknown": "12" * 20,
+        "no repository": "12" * 20,
+    }[kind]
+    url = f"file://{tmp_path}/nowhere" if kind == "no repository" else f"file://{origin}"
+    with pytest.raises(StepUnableError, match=str(url)):
+        fetch(tmp_path, url, oid)
+
+
+@pytest.mark.parametrize("url", ["--upload-pack=touch ran", "ext::sh -c touch% ran"])
+def test_no_url_is_an_option_or_a_program(tmp_path: Path, origin: Path, url: str) -> None:
+    with pytest.raises(StepUnableError):
+        fetch(tmp_path, url, git(origin, "rev-parse", "HEAD"))
+    assert not list(tmp_path.rglob("ran"))
