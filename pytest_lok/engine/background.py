@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pytest_lok.core.events import FRESH_START, Event, ResumeState, RunWaiting, StepFinished
 from pytest_lok.core.results import RunResult, StepResult
 from pytest_lok.engine.asking.checked_call import close_all
-from pytest_lok.engine.asking.concurrency import FifoQueue
+from pytest_lok.engine.context import SharedByRuns
 from pytest_lok.engine.run import INTERNAL_ERROR, Run, ignore_event
 from pytest_lok.engine.stray_output import ENGINE_THREAD
 from pytest_lok.errors import UsageError
@@ -129,7 +129,7 @@ class Background:
         self._handles: list[RunHandle] = []
         self._backends: list[Backend] = []
         self._kills: list[Callable[[], None]] = []
-        self._queue = FifoQueue()
+        self._shared = SharedByRuns()
         self._switch_interval = 0.0
 
     def start(
@@ -158,7 +158,7 @@ class Background:
             fail_fast=fail_fast,
             run_id=run_id,
             resume=resume,
-            queue=self._queue,
+            shared=self._shared,
         )
         self._handles.append(handle)
         self._backends += [

@@ -13,16 +13,28 @@ from pytest_lok.core.results import Json, Reply, StepResult
 from pytest_lok.core.templates.scope import Loop, Scope
 from pytest_lok.core.workflow.model import Shell, Step
 from pytest_lok.dataclass import dataclass
+from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.asking.hints import more_time
 from pytest_lok.errors import StepUnableError
 
 if TYPE_CHECKING:
     from pytest_lok.core.events import Event
     from pytest_lok.core.workflow.plan import Plan
-    from pytest_lok.engine.asking.budget import BudgetTracker
-    from pytest_lok.engine.asking.concurrency import FifoQueue
+    from pytest_lok.engine.asking.budget import BudgetTracker, Spending
     from pytest_lok.engine.ports import World
     from pytest_lok.engine.resume.memory import RunMemory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedByRuns:
+    """What several runs of one event loop have in common.
+
+    ``queue`` hands out the slots for steps. ``spending`` is what the runs have spent for which the workflow's
+    budget is one; None = each run has all of its budget.
+    """
+
+    queue: FifoQueue = field(default_factory=FifoQueue)
+    spending: Spending | None = None
 
 
 @dataclass(slots=True, kw_only=True)

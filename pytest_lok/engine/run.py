@@ -33,8 +33,7 @@ from pytest_lok.core.results import NO_USAGE, RunResult, Section, StepResult, Us
 from pytest_lok.core.workflow.model import Format, Shell
 from pytest_lok.core.workflow.schedule import Schedule
 from pytest_lok.engine.asking.budget import BudgetTracker
-from pytest_lok.engine.asking.concurrency import FifoQueue
-from pytest_lok.engine.context import RunContext
+from pytest_lok.engine.context import RunContext, SharedByRuns
 from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.resume.memory import RunMemory
 from pytest_lok.engine.step import interrupted_step, run_step
@@ -73,8 +72,8 @@ class Run:
     """One run of a plan: every step once, as early as its dependencies and the limits allow.
 
     ``on_event`` is called on the event loop, with secrets masked. ``fail_fast`` stops the run at the first
-    red step. ``resume`` holds results and spending of a run that this one continues. ``queue`` hands out the
-    slots that all runs of the process share; None = this run is alone.
+    red step. ``resume`` holds results and spending of a run that this one continues. ``shared`` is
+    what it has in common with other runs of the process; the default is nothing.
     """
 
     def __init__(
@@ -86,7 +85,7 @@ class Run:
         fail_fast: bool = False,
         run_id: str = "",
         resume: ResumeState = FRESH_START,
-        queue: FifoQueue | None = None,
+        shared: SharedByRuns | None = None,
     ) -> None:
         self.run_id = run_id or uuid.uuid4().hex[:12]
         self._plan = plan
@@ -95,7 +94,8 @@ class Run:
         self._fail_fast = fail_fast
         self._resume = resume
         self._schedule = Schedule(plan.steps)
-        self._slots = queue or FifoQueue()
+        self._shared = shared or SharedByRuns()
+        self._slots = self._shared.queue
         self._max_parallel = world.limits.parallel_for(plan.workflow.max_parallel)
         slot_limit = world.limits.total_for(plan.workflow.max_parallel)
         self._slot_limit = lambda: slot_limit
@@ -120,7 +120,7 @@ class Run:
         and re-raises.
         """
         now, budget = asyncio.get_running_loop().time, self._plan.workflow.budget
-        spent = self._resume.spent + self._resume.brought
+        spent, together = self._resume.spent + self._resume.brought, self._shared.spending
         self._context = RunContext(
             plan=self._plan,
             world=self._world,
@@ -128,7 +128,7 @@ class Run:
             results=self._schedule.results,
             began=now(),
             now=now,
-            budget=BudgetTracker(budget, spent, self._emit_spent, now) if budget else None,
+            budget=BudgetTracker(budget, spent, self._emit_spent, now, together) if budget else None,
             queue=self._slots,
             memory=self._memory,
         )

@@ -26,7 +26,7 @@ from pytest_lok.core.text.truncation import one_line
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.asking.checked_call import close_all
-from pytest_lok.engine.asking.concurrency import FifoQueue
+from pytest_lok.engine.context import SharedByRuns
 from pytest_lok.engine.ports import World
 from pytest_lok.engine.run import Run
 from pytest_lok.errors import UsageError
@@ -74,7 +74,7 @@ class ServedRun:
         self,
         plan: Plan,
         world: World,
-        queue: FifoQueue,
+        shared: SharedByRuns,
         exit_code: ExitCode,
         record: RunRecorder | None = None,
     ) -> None:
@@ -82,7 +82,7 @@ class ServedRun:
         self._world = world
         self._record = record
         run_id = record.run_id if record else ""
-        self._run = Run(plan, world, self._on_event, queue=queue, run_id=run_id)
+        self._run = Run(plan, world, self._on_event, shared=shared, run_id=run_id)
         self._exit_code = exit_code
         self._folded: list[Event] = []
         self._finished: set[str] = set()
@@ -200,7 +200,7 @@ class ServedRuns:
         self._most_kept = most_kept
         self._most_running = most_running
         self._runs: dict[str, ServedRun] = {}
-        self._queue = FifoQueue()
+        self._shared = SharedByRuns()
 
     def start(
         self,
@@ -222,7 +222,7 @@ class ServedRuns:
         ended = [run_id for run_id, run in self._runs.items() if run.ended]
         for run_id in ended[: max(0, len(ended) - self._most_kept + 1)]:
             del self._runs[run_id]
-        run = ServedRun(plan, world, self._queue, exit_code, record())
+        run = ServedRun(plan, world, self._shared, exit_code, record())
         self._runs[run.run_id] = run
         return run
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_lok.core.results import Reply, Usage
+from pytest_lok.core.results import NO_USAGE, Reply, Usage
+from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import BudgetError
 
 if TYPE_CHECKING:
@@ -16,11 +17,24 @@ if TYPE_CHECKING:
     from pytest_lok.engine.ports import Prompt
 
 
+@dataclass(slots=True, kw_only=True)
+class Spending:
+    """What all runs that share one budget have spent, and the tokens of their questions that are out now.
+
+    ``began`` is when the first of them began, None before that.
+    """
+
+    spent: Usage = NO_USAGE
+    reserved: int = 0
+    began: float | None = None
+
+
 class BudgetTracker:
     """The budget of one run. ``spent`` counts every call that began and every answer, valid or not.
 
     The count starts at what earlier parts of the run have ``spent``. ``on_spent`` gets each addition.
-    ``now`` gives seconds; the run begins when the tracker is made.
+    ``now`` gives seconds; the run begins when the tracker is made. With ``together`` the limits hold for all
+    runs that have the same one, and ``spent`` is still this run's own.
     """
 
     def __init__(
@@ -29,12 +43,14 @@ class BudgetTracker:
         spent: Usage,
         on_spent: Callable[[Usage], None],
         now: Callable[[], float],
+        together: Spending | None = None,
     ) -> None:
         self._budget = budget
         self._on_spent = on_spent
         self._now = now
-        self._began = now()
-        self._reserved = 0
+        self._all = Spending() if together is None else together
+        self._began = self._all.began = now() if self._all.began is None else self._all.began
+        self._all.spent += spent
         self.spent = spent
 
     @contextmanager
@@ -47,7 +63,8 @@ class BudgetTracker:
         if self.time_left <= 0:
             passed = self._now() - self._began
             raise _exhausted("time", f"{self._budget.time:g} s", f"{passed:.1f} s have passed")
-        limit, made, spent = self._budget, self.spent.calls, (self.spent.tokens or 0) + self._reserved
+        limit, past = self._budget, self._all.spent
+        made, spent = past.calls, (past.tokens or 0) + self._all.reserved
         if limit.calls is not None and made >= limit.calls:
             raise _exhausted("calls", f"{limit.calls} call{'s' if limit.calls != 1 else ''}", f"{made} made")
         # estimated tokens, at four characters each, rounded up
@@ -58,14 +75,14 @@ class BudgetTracker:
                 f"{limit.tokens:,} tokens",
                 f"{spent:,} are spent, and this prompt has some {estimate:,}",
             )
-        if limit.usd is not None and (self.spent.cost_usd or 0.0) >= limit.usd:
-            raise _exhausted("usd", f"{limit.usd:g} USD", f"{self.spent.cost_usd or 0.0:.4f} are spent")
+        if limit.usd is not None and (past.cost_usd or 0.0) >= limit.usd:
+            raise _exhausted("usd", f"{limit.usd:g} USD", f"{past.cost_usd or 0.0:.4f} are spent")
         self._add(Usage(calls=1))
-        self._reserved += estimate
+        self._all.reserved += estimate
         try:
             yield
         finally:
-            self._reserved -= estimate
+            self._all.reserved -= estimate
 
     @property
     def time_left(self) -> float:
@@ -89,6 +106,7 @@ class BudgetTracker:
 
     def _add(self, usage: Usage) -> None:
         self.spent += usage
+        self._all.spent += usage
         self._on_spent(usage)
 
 

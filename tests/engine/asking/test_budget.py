@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_lok.backends.scripted import Scripted, ScriptedReply
 from pytest_lok.core.results import NO_USAGE, Outcome, Reply, Usage
 from pytest_lok.core.workflow.model import Budget
-from pytest_lok.engine.asking.budget import BudgetTracker
+from pytest_lok.core.workflow.plan import Plan
+from pytest_lok.engine.asking.budget import BudgetTracker, Spending
+from pytest_lok.engine.context import SharedByRuns
 from pytest_lok.engine.ports import Prompt
+from pytest_lok.engine.run import Run
 from pytest_lok.errors import BudgetError
-from tests.engine.worlds import ran, world
+from tests.engine.worlds import ran, workflow, world
 
 QUESTION = Prompt(text="x" * 40)
 
@@ -63,6 +69,47 @@ def test_the_first_key_that_has_no_room_is_named() -> None:
         pass
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(1, 30), st.integers(0, 4)), max_size=12),
+    st.integers(1, 6),
+    st.integers(10, 100),
+)
+def test_runs_with_one_budget_may_do_together_what_one_run_may_alone(
+    calls: list[tuple[int, int, int]], most: int, tokens: int
+) -> None:
+    def allowed(trackers: list[BudgetTracker]) -> list[bool]:
+        said = []
+        for which, cost, size in calls:
+            tracker, prompt = trackers[which % len(trackers)], Prompt(text="x" * 4 * size)
+            try:
+                with tracker.reserve(prompt):
+                    usage = Usage(input_tokens=cost, cost_usd=cost / 10)
+                    tracker.charge(prompt, Reply(text="", backend="a", usage=usage))
+                said.append(True)
+            except BudgetError:
+                said.append(False)
+        return said
+
+    budget, pool = Budget(calls=most, tokens=tokens, usd=tokens / 20, time=9.0), Spending()
+    alone = BudgetTracker(budget, NO_USAGE, lambda _: None, lambda: 0.0)
+    shared = [BudgetTracker(budget, NO_USAGE, lambda _: None, lambda: 0.0, pool) for _ in range(3)]
+    assert allowed(shared) == allowed([alone])
+    assert sum((it.spent for it in shared), NO_USAGE).calls == pool.spent.calls == alone.spent.calls
+
+
+def test_questions_that_are_out_count_and_the_time_is_that_of_the_first_run() -> None:
+    clock, pool, budget = Clock(), Spending(), Budget(tokens=15, time=60.0)
+    first = BudgetTracker(budget, NO_USAGE, lambda _: None, clock, pool)
+    clock.now = 50.0
+    second = BudgetTracker(budget, NO_USAGE, lambda _: None, clock, pool)
+    assert second.time_left == 10.0
+    with first.reserve(QUESTION), pytest.raises(BudgetError, match="15 tokens"), second.reserve(QUESTION):
+        pass
+    with second.reserve(QUESTION):
+        pass
+    assert (first.spent.calls, second.spent.calls) == (1, 1)
+
+
 def test_a_reply_of_unknown_cost_is_handed_on_with_the_error() -> None:
     tracker = BudgetTracker(Budget(usd=1.0), NO_USAGE, lambda _: None, lambda: 0.0)
     with pytest.raises(BudgetError) as told:
@@ -78,3 +125,15 @@ def test_a_call_gets_no_more_time_than_is_left(tmp_path: Path) -> None:
     # on a busy machine the time is over before the first call, else before the second one
     assert "the budget of 0.2 s does not allow another call" in step.reason
     assert len(slow.asked) <= 1
+
+
+def test_runs_that_share_their_spending_share_the_budget_of_their_workflow(tmp_path: Path) -> None:
+    text = '[budget]\ncalls = 1\n[[steps]]\nname = "s"\nbackend = "a"\nprompt = "x"\n'
+    plan, backend = Plan.of(workflow(text)), Scripted("a", [ScriptedReply(reply="yes")])
+
+    async def both(shared: SharedByRuns | None) -> list[Outcome]:
+        runs = [Run(plan, world(tmp_path, backend), shared=shared) for _ in range(2)]
+        return [(await run.execute()).outcome for run in runs]
+
+    assert asyncio.run(both(SharedByRuns(spending=Spending()))) == [Outcome.PASSED, Outcome.ERROR]
+    assert asyncio.run(both(SharedByRuns())) == asyncio.run(both(None)) == [Outcome.PASSED] * 2
