@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from pytest_lok.engine.ports import CommandSpec
@@ -28,6 +29,7 @@ _ARGV = (
     "-c", "fetch.fsckObjects=true", "-c", "http.followRedirects=false", "-c", "gc.auto=0",
 )  # fmt: skip
 _NOT_FOUND = 127
+_USER_IN_URL = re.compile(r"://[^/\s]*@")  # git's `insteadOf` may have put a token there
 
 
 async def clone_commit(shell: CommandRunner, url: str, commit: str) -> None:
@@ -55,7 +57,7 @@ async def _git(shell: CommandRunner, url: str, *arguments: str) -> str:
         lines = done.stderr.strip().split("\n")
         said = next((line for line in lines if line.startswith("fatal: ")), lines[0]) or str(done.exit_code)
         raise StepUnableError(
-            f"git {arguments[0]} of {url} failed: {said}",
+            f"git {arguments[0]} of {url} failed: {_USER_IN_URL.sub('://', said)}",
             hint="try `git ls-remote` with that URL; git asks for no password here",
         )
     return done.stdout

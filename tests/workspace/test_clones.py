@@ -72,3 +72,12 @@ def test_no_url_is_an_option_or_a_program(tmp_path: Path, origin: Path, url: str
     with pytest.raises(StepUnableError):
         fetch(tmp_path, url, git(origin, "rev-parse", "HEAD"))
     assert not list(tmp_path.rglob("ran"))
+
+
+def test_a_token_that_git_is_configured_to_add_is_not_told(tmp_path: Path) -> None:
+    url, key = "https://h.example/a", "url.http://me:SECRET@127.0.0.1:1/.insteadOf"
+    config = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": key, "GIT_CONFIG_VALUE_0": "https://h.example/"}
+    processes = LocalProcesses(tmp_path, {**os.environ, **config})
+    with pytest.raises(StepUnableError, match="127") as told:
+        asyncio.run(clone_commit(processes, url, "12" * 20))
+    assert "SECRET" not in str(told.value)
