@@ -48,7 +48,11 @@ def _comment(run: str, pr: str, repo: str, forge: str, commit: str, limit: int, 
     if commit and not is_id(commit):
         raise UsageError(f"--commit {commit!r} is no whole id of a commit")
     project = call.project()
-    recorded = reported_runs(project.all_runs.find(run, note=call.terminal.note))
+    record = project.all_runs.find(run, note=call.terminal.note)
+    if where := record.beginning.repository:
+        hint = "name a run of this project (`lok runs`)"
+        raise UsageError(f"the run {record.run_id} is that of {where}, by --each, not of this", hint=hint)
+    recorded = reported_runs(record)
     if not recorded:
         raise UsageError(f"the record {run or 'of the newest run'} holds no run")
     state = _state(call, len(recorded))

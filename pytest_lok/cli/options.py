@@ -113,6 +113,16 @@ _SPECS: Mapping[str, _Spec] = {
         {"type": click.IntRange(min=1), "metavar": "N"},
     ),
     "fail_fast": _Spec(("--fail-fast",), "Stop at the first step that fails.", {"is_flag": True}),
+    "each": _Spec(
+        ("--each",),
+        "Run the workflow once in each repository that this file lists: a path or URL@COMMIT a line.",
+        {"type": _PathlibPath(), "metavar": "FILE"},
+    ),
+    "jobs": _Spec(
+        ("--jobs",),
+        "With --each: so many repositories at once.  [default: 4]",
+        {"type": click.IntRange(min=1), "metavar": "N"},
+    ),
     "dry_run": _Spec(
         ("--dry-run",),
         "Print edits as a diff instead of making them; steps that need them are not run.",
@@ -213,6 +223,8 @@ class Options:
     timeout: str = ""
     max_parallel: int | None = None
     fail_fast: bool = False
+    each: Path | None = None
+    jobs: int | None = None
     dry_run: bool = False
     cache: bool | None = None
     record: str = ""

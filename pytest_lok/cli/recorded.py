@@ -67,6 +67,7 @@ def record_document(record: Record) -> dict[str, object]:
         "command": record.beginning.command,
         "began": record.beginning.time,
         "root": record.beginning.root,
+        "repository": record.beginning.repository,
         "version": record.beginning.version,
         "workflows": [
             {

@@ -24,6 +24,7 @@ def _resume(run: str) -> int:
     context = click.get_current_context()
     call = Invocation.of(context)
     record = _record(call, run)
+    _refuse_row(record)
     words = _words(record)
     given = {name: value for name in _GIVEN if (value := getattr(call.options, name))}
     imposed = {**given, "resume": record.run_id, "again": call.options.again}
@@ -40,6 +41,15 @@ def _record(call: Invocation, run: str) -> Record:
     found = None if run else next((it for it in project.runs.believed() if it.runs), None)
     # one of `lok gate` is found too, and that verb refuses to go on from it
     return found or (project.all_runs.find_own(run) if run else project.runs.find())
+
+
+def _refuse_row(record: Record) -> None:
+    """UsageError for one repository of --each: its command would run in all of them."""
+    if where := record.beginning.repository:
+        from pytest_lok.errors import UsageError
+
+        hint = "type its command again; a list of fewer lines runs in fewer repositories"
+        raise UsageError(f"the run {record.run_id} is that of {where}, by --each: no run goes on", hint=hint)
 
 
 def _words(record: Record) -> tuple[str, ...]:

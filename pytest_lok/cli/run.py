@@ -26,6 +26,8 @@ ACCEPTS = (
     "backend",
     "everybody",
     "fail_fast",
+    "each",
+    "jobs",
     "dry_run",
     "timeout",
     "max_parallel",
@@ -58,6 +60,14 @@ def run_plan(
     ``report`` makes the text of the results; the default is the outputs of the last steps. ``known`` are
     results of steps of the plan that do not run.
     """
+    if call.options.each is not None:
+        from pytest_lok.cli.each import run_each
+
+        return run_each(call, project, plan)
+    if call.options.jobs is not None:
+        from pytest_lok.errors import UsageError
+
+        raise UsageError("--jobs says how many repositories of --each run at once", hint="add --each FILE")
     from contextlib import ExitStack, closing
     from dataclasses import replace
     from functools import partial

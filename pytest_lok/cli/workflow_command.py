@@ -80,7 +80,9 @@ class WorkflowCommand(OptionsCommand):
         project, workflow = self._project(call), self.workflow
         if call.options.backend and self.name:  # a role has a say in what steps mean that name nobody
             workflow = project.load(self.name)
-        plan = project.plan(
+        # in which repositories a path has to be is said later
+        planned = _plan_of if call.options.each is not None else project.plan
+        plan = planned(
             workflow,
             select=call.options.steps or None,
             named={
@@ -145,6 +147,12 @@ class WorkflowGroup(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete options and verbs as click does, and names of workflows."""
         return [*super().shell_complete(ctx, incomplete), *complete_workflow(ctx, None, incomplete)]
+
+
+def _plan_of(workflow: Workflow, **given: Any) -> Plan:
+    from pytest_lok.core.workflow.plan import Plan
+
+    return Plan.of(workflow, **given)
 
 
 def _require_workflow(**_options: object) -> None:

@@ -40,6 +40,11 @@ class ListedRepository:
         return self.path or f"{self.url}@{self.commit[:12]}"
 
     @property
+    def name(self) -> str:
+        """The line as it is written: the path, or the URL and the whole commit."""
+        return self.path or f"{self.url}@{self.commit}"
+
+    @property
     def key(self) -> tuple[str, str]:
         """The same for two spellings of one commit of one repository; of a path, the path as it is written.
 

@@ -21,6 +21,18 @@ _REQUEST_VARIABLES = (  # where the same systems say which pull request a run is
     "SYSTEM_PULLREQUEST_PULLREQUESTNUMBER", "SYSTEM_PULLREQUEST_PULLREQUESTID",
 )  # fmt: skip
 _GITLAB_VARIABLES = ("COMMIT_BEFORE_SHA", "COMMIT_BRANCH", "DEFAULT_BRANCH")
+_OF_ONE_REPOSITORY = frozenset(
+    {
+        # what `git rev-parse --local-env-vars` lists, but for the configuration that may hold a credential
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_OBJECT_DIRECTORY",
+        "GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_GRAFT_FILE", "GIT_INDEX_FILE",
+        "GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_COMMON_DIR",
+        "GIT_INTERNAL_SUPER_PREFIX", "GIT_NAMESPACE", "GIT_QUARANTINE_PATH", "GIT_LITERAL_PATHSPECS",
+        "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS",
+        *_TARGET_VARIABLES, *_REQUEST_VARIABLES, *(f"CI_{name}" for name in _GITLAB_VARIABLES),
+        "GITHUB_REF", "GITHUB_EVENT_NAME", "GITHUB_EVENT_PATH", "LOK_TRUST",
+    }
+)  # fmt: skip
 _DEFAULT_BRANCHES = (
     "refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/remotes/origin/master",
     "refs/heads/main", "refs/heads/master",
@@ -53,6 +65,15 @@ def trusted_by_environment(environ: Mapping[str, str]) -> bool:
 def in_ci(environ: Mapping[str, str]) -> bool:
     """Whether this runs in CI: every CI service sets ``CI``."""
     return bool(environ.get("CI"))
+
+
+def environment_elsewhere(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for work in another repository than the one that lok was started for.
+
+    Nothing of it names this repository to git, or the change that CI runs for; and it trusts no settings.
+    ``LOK_BASE`` stays: the user has said it for all of them.
+    """
+    return {name: value for name, value in environ.items() if name not in _OF_ONE_REPOSITORY}
 
 
 def takes_reports(environ: Mapping[str, str]) -> bool:

@@ -48,6 +48,7 @@ class RecordBeginning:
 
     ``version`` is lok's, ``format`` that of the record. ``request`` is the number of the pull request that CI
     ran for, "" = none. The project lies in this ``folder`` of its repository, "" = it is the repository.
+    ``repository`` is the line of an --each file that the run was in, "" = it ran in the project.
     """
 
     run_id: str
@@ -58,6 +59,7 @@ class RecordBeginning:
     format: int
     request: str = ""
     folder: str = ""
+    repository: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

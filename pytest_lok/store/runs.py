@@ -136,12 +136,18 @@ class RunStore:
         self._keep = keep
         self._days = days
 
-    def new(self, *, command: Sequence[str], root: Path, request: str = "", folder: str = "") -> RunDirectory:
+    def new(
+        self,
+        *,
+        command: Sequence[str],
+        root: Path,
+        request: str = "",
+        folder: str = "",
+        repository: str = "",
+    ) -> RunDirectory:
         """A new record, which is held by this process until ``close``. OSError if none can be made at all.
 
-        ``command`` is how the process was called, without secrets, ``root`` the project's directory, which
-        lies in this ``folder`` of its repository, and ``request`` the number of the pull request that CI
-        runs for, "" = none.
+        The arguments are those of RecordBeginning; ``command`` is without secrets.
         """
         try:
             self._prepare()
@@ -159,6 +165,7 @@ class RunStore:
             format=FORMAT,
             request=request,
             folder=folder,
+            repository=repository,
         )
         made.begin(beginning)
         if not made.is_elsewhere:

@@ -43,7 +43,7 @@ _NOTHING_JUDGED = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedChange:
-    """A change that nobody trusts, in a tree of its own at ``root``, where the project's workflows run.
+    """A tree that nobody trusts, at ``root``, where the project's workflows run: a change, or a repository.
 
     ``clone`` is the project's directory in the clone, whose work tree is at ``top``. ``commands`` is the
     whole environment of commands. ``remedy`` says what to do about a missing key.
@@ -181,8 +181,15 @@ class Project:
 
     @property
     def all_runs(self) -> RunStore:
-        """The records of its runs, and of those about changes that nobody trusts."""
-        return self.run_store(self.runs.folder, self._runs_of_user)
+        """The records of its runs, of those about changes that nobody trusts, and of those of ``--each``."""
+        return self.run_store(self.runs.folder, self._runs_of_user, self.each_folder)
+
+    @property
+    def each_folder(self) -> Path:
+        """Where the records of ``--each`` lie: apart, so that no other run goes on from one."""
+        return (
+            self.root / ".lok" / "each" if is_marked(self.root) else self._runs_of_user.with_suffix(".each")
+        )
 
     @property
     def _runs_of_user(self) -> Path:
@@ -248,14 +255,7 @@ class Project:
         """UsageError where an argument of the plan names a path that is not in the project."""
         for argument in plan.workflow.args.values():
             if argument.is_path and (value := plan.arguments.get(argument.name)):
-                self._require_path(value, plan.workflow.stem)
-
-    def _require_path(self, value: str, stem: str) -> None:
-        root = (self.judged.root if self.judged else self.root).resolve()
-        path = existing_path(root, value)
-        if not path.is_relative_to(root):
-            hint = f"work there instead: lok --dir {value} {stem}"
-            raise PlanError(f"{value!r} lies outside of the project at {self.root}", hint=hint)
+                _require_path(self.judged.root if self.judged else self.root, value, plan.workflow.stem)
 
     def exit_code(self, result: RunResult, workflow: Workflow) -> int:
         """The exit code after a run of the workflow, 3 for one in CI in which nothing was judged."""
@@ -304,6 +304,14 @@ class Project:
             servers=self.shared.servers,
             made=self.shared.made,
         )
+
+
+def _require_path(root: Path, value: str, stem: str) -> None:
+    root = root.resolve()
+    path = existing_path(root, value)
+    if not path.is_relative_to(root):
+        hint = f"work there instead: lok --dir {value} {stem}"
+        raise PlanError(f"{value!r} lies outside of the project at {root}", hint=hint)
 
 
 def _more_types() -> Collection[str]:

@@ -152,14 +152,19 @@ def _automatic(environ: Mapping[str, str], log: str) -> Iterator[ReportFile]:
 
 
 def write_reports(
-    files: Iterable[ReportFile], runs: Iterable[ReportedRun], environ: Mapping[str, str], *, root: Path
+    files: Iterable[ReportFile],
+    runs: Iterable[ReportedRun],
+    environ: Mapping[str, str],
+    *,
+    root: Path | None,
 ) -> Iterator[Unwritten]:
     """Write the reports, each whatever becomes of the others; yields what went wrong.
 
-    Who reads them sees the repository, so paths begin there, and not at the project's ``root``.
+    Who reads them sees the repository, so paths begin there, and not at the project's ``root``; None = they
+    begin where they begin.
     A job of GitHub Actions that gets annotations gets the Markdown report too, in its summary.
     """
-    folder = folder_in_repository(root)
+    folder = "" if root is None else folder_in_repository(root)
     runs = [run.in_folder(folder) for run in runs]
     for file in files:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_lok.store.disk import Disk
@@ -104,8 +105,6 @@ def recorded_workflow(recorded: RecordedWorkflow) -> Workflow | None:
 
     None also where this version of lok reads its text in another way: then it was another workflow.
     """
-    from dataclasses import replace
-
     from pytest_lok.core.text.inclusion import NamedText
     from pytest_lok.core.workflow.model import Gate, Origin
     from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
@@ -146,7 +145,10 @@ def recorded_workflow(recorded: RecordedWorkflow) -> Workflow | None:
 
 def reported_runs(record: Record) -> list[ReportedRun]:
     """The runs of a record as reports read them, with their questions; paths begin at the repository."""
-    return [_reported(run).in_folder(record.beginning.folder) for run in record.runs]
+    begun = record.beginning
+    return [
+        replace(_reported(run), repository=begun.repository).in_folder(begun.folder) for run in record.runs
+    ]
 
 
 def _reported(run: RecordedRun) -> ReportedRun:
@@ -177,6 +179,7 @@ def run_entries(record: Record) -> list[RunEntry]:
                 result=run.result,
                 exit_code=run.exit_code,
                 allow_skip=run.workflow is not None and run.workflow.allow_skip,
+                repository=record.beginning.repository,
             ),
             command=record.beginning.command,
             arguments=run.workflow.arguments if run.workflow else {},

@@ -42,7 +42,14 @@ async def clone_commit(shell: CommandRunner, url: str, commit: str) -> None:
     await _git(shell, url, "init", "--quiet", "--template=")
     # behind `--` nothing of the file is an option
     refs = "+refs/heads/*:refs/remotes/origin/*"
-    await _git(shell, url, "fetch", "--quiet", "--no-tags", "--", url, commit, refs)
+    fetch = ("fetch", "--quiet", "--no-tags", "--", url, commit, refs)
+    try:
+        # what its HEAD is of is the default branch, whatever the name
+        await _git(shell, url, *fetch, "+HEAD:refs/remotes/origin/HEAD")
+    except StepUnableError as failure:
+        if "remote ref HEAD" not in failure.message:
+            raise
+        await _git(shell, url, *fetch)
     await _git(shell, url, "checkout", "--quiet", "--detach", commit, "--")
     there = await _git(shell, url, "rev-parse", "--verify", "HEAD^{commit}")
     if there.strip() != commit:

@@ -38,6 +38,8 @@ _MOST_RUNS = 200
 def render(runs: Sequence[ReportedRun]) -> str:
     """The page, of at most LONGEST bytes."""
     anchors = Anchors()
+    if len(runs) > _MOST_RUNS:  # what is left out is what there is least to say of
+        runs = sorted(runs, key=lambda run: run.verdict == "passed")
     shown = {anchors.new(run.name): run for run in runs[:_MOST_RUNS]}
     space = PageSpace(_TEXTS, sum(map(_count_texts, shown.values())))
     room = MOST_STEPS
@@ -50,7 +52,7 @@ def render(runs: Sequence[ReportedRun]) -> str:
         verdicts = sorted({run.verdict for run in runs[_MOST_RUNS:]})
         said = f"and {many(len(runs) - len(shown), 'workflow')} more: {', '.join(verdicts)}"
         parts.append(element("p", said, class_="more"))
-    title = ", ".join(f"{run.name}: {run.verdict}" for run in [*shown.values()][:3]) or "no run"
+    title = ", ".join(f"{run.title}: {run.verdict}" for run in [*shown.values()][:3]) or "no run"
     return f"<!doctype html>\n{_page(title, joined(contents(shown), *parts))}\n"
 
 

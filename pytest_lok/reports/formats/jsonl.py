@@ -63,6 +63,7 @@ def _more(run: ReportedRun, **about: object) -> dict[str, Any]:
     return {
         **{name: _bounded(value) for name, value in about.items()},
         "workflow": run.name,
+        **({"repository": bounded_line(run.repository, _LINE)} if run.repository else {}),
         "verdict": run.verdict,
         "exit_code": run.exit_code,
         "run_id": bounded_line(run.result.run_id, _LINE),

@@ -34,7 +34,7 @@ def render(runs: Sequence[ReportedRun]) -> str:
     """A suite for each run, a case for each step and each of its parts."""
     root = ElementTree.Element("testsuites")
     for run in runs:
-        suite = ElementTree.SubElement(root, "testsuite", name=f"lok.{run.name}")
+        suite = ElementTree.SubElement(root, "testsuite", name=xml_text(f"lok.{run.title}"))
         suite.extend(_cases(run))
         for kind, tag in (("errors", "error"), ("failures", "failure"), ("skipped", "skipped")):
             suite.set(kind, str(sum(case.find(tag) is not None for case in suite)))
@@ -140,7 +140,7 @@ def _case_of_trouble(run: ReportedRun, trouble: Trouble) -> ElementTree.Element:
 def _case(run: ReportedRun, name: str, path: str, line: int, seconds: float) -> ElementTree.Element:
     return ElementTree.Element(
         "testcase",
-        classname=f"lok.{run.name}",
+        classname=xml_text(f"lok.{run.title}"),
         name=xml_text(bounded_line(name, 1_000)),
         file=xml_text(path),
         line=str(line),

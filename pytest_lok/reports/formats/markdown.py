@@ -32,7 +32,39 @@ def render(runs: Sequence[ReportedRun]) -> str:
 
 
 def rendered(runs: Sequence[ReportedRun], longest: int) -> str:
-    """The comment in at most so many characters; what does not fit is counted."""
+    """The comment in at most so many characters; what does not fit is counted.
+
+    Of the repositories of a list each has a row, and those that are no plain yes are told of.
+    """
+    if any(run.repository for run in runs):
+        head = "\n".join(_repositories(runs, longest // 2))
+        told = [run for run in runs if run.verdict != "passed"]
+        return f"{head}\n{_several(told, longest - len(head) - 1)}"
+    return _several(runs, longest)
+
+
+def _repositories(runs: Sequence[ReportedRun], longest: int) -> Iterator[str]:
+    """A table of the repositories, as many as fit; those that passed are left out first."""
+    counts = Counter(run.verdict for run in runs)
+    said = ", ".join(f"{number:,} {verdict}" for verdict, number in counts.most_common())
+    yield f"### lok {code(runs[0].name)} in {len(runs):,} repositories: {said}\n"
+    yield "| repository | verdict | time | run |"
+    yield "|---|---|---|---|"
+    left = Counter[str]()
+    for run in sorted(runs, key=lambda run: run.verdict == "passed"):
+        result = run.result
+        cells = code(run.repository), run.verdict, duration(result.seconds), code(result.run_id)
+        row = f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+        if (longest := longest - len(row) - 1) < 0 or left:
+            left[run.verdict] += 1
+        else:
+            yield row
+    if left:
+        yield f"\nand {sum(left.values()):,} more: " + ", ".join(f"{n:,} {it}" for it, n in left.items())
+    yield ""
+
+
+def _several(runs: Sequence[ReportedRun], longest: int) -> str:
     # whatever is left out later, each run's verdict stands
     share = max(longest // max(len(runs), 1), 1_200)
     texts = ["\n".join(_within(run, share)) for run in runs]
@@ -40,7 +72,8 @@ def rendered(runs: Sequence[ReportedRun], longest: int) -> str:
     if len(kept) < len(texts):
         left = [run.verdict for run in runs[len(kept) - 1 :]]
         counts = ", ".join(f"{number} {verdict}" for verdict, number in Counter(left).items())
-        kept[-1:] = [f"and {many(len(left), 'workflow')} more: {counts}\n"]
+        what = "run" if runs[0].repository else "workflow"
+        kept[-1:] = [f"and {many(len(left), what)} more: {counts}\n"]
     return "\n".join(kept)
 
 
@@ -71,7 +104,7 @@ def _within(run: ReportedRun, longest: int) -> Iterator[str]:
 def _head(run: ReportedRun) -> Iterator[str]:
     result = run.result
     yield f"<!-- lok:{run.name} -->"
-    yield f"### lok {code(run.name)}: {run.verdict}\n"
+    yield f"### lok {code(run.title)}: {run.verdict}\n"
     broken = [it for it in run.troubles if it.kind in ("interrupted", "error", "not-run", "blocked")]
     if broken:
         names = [code(it.step) for it in broken if it.step]

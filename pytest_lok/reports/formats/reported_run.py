@@ -110,7 +110,8 @@ class ReportedRun:
     ``exit_code`` is that of the process: a run that passed in a process that did not is not green. ``steps``
     are the workflow's by name. ``allow_skip``: a run whose every step skipped itself is as good as a passed
     one. ``asked`` gives the prompts that a step has sent. ``gate`` is the workflow's, if it has one, and
-    ``command`` the command that runs it again.
+    ``command`` the command that runs it again. ``repository`` is the line of an --each file that the run was
+    in, "" = it was in the project.
     """
 
     result: RunResult
@@ -121,6 +122,7 @@ class ReportedRun:
     asked: Callable[[str], Sequence[BackendAsked]] = _nothing_asked
     gate: Gate | None = None
     command: str = ""
+    repository: str = ""
 
     @classmethod
     def of(
@@ -249,6 +251,11 @@ class ReportedRun:
         return "".join(char if char.isalnum() or char in "._-" else "-" for char in self.result.workflow)[
             :100
         ]
+
+    @property
+    def title(self) -> str:
+        """The workflow's name, and the repository where there are several."""
+        return f"{self.name}: {bounded_line(self.repository, 500)}" if self.repository else self.name
 
     @property
     def path(self) -> str:

@@ -31,7 +31,7 @@ def banner(run: ReportedRun, anchor: str) -> Markup:
             "h1",
             element("span", MARKS[verdict], class_="mark", aria_hidden="true"),
             element("span", verdict, class_="verdict"),
-            element("span", run.name, class_="workflow"),
+            element("span", run.title, class_="workflow"),
         ),
         element("p", headline[:1].upper() + headline[1:] + ".", class_="headline"),
         _coverage(run),
@@ -83,7 +83,7 @@ def contents(runs: Mapping[str, ReportedRun]) -> Markup | str:
         return ""
     counts = Counter(run.verdict for run in runs.values())
     rows = (
-        element("li", mark(run.verdict), element("a", run.name, href=f"#{anchor}"), " ", badge(run.verdict))
+        element("li", mark(run.verdict), element("a", run.title, href=f"#{anchor}"), " ", badge(run.verdict))
         for anchor, run in runs.items()
     )
     said = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())

@@ -39,6 +39,7 @@ def run_page(entry: RunEntry, when: str, *, whole: bool = False, columns: int = 
     facts = {
         "command": shlex.join(entry.command),
         "workflow": " ".join(filter(None, [result.workflow, result.path, result.sha256[:_DIGITS]])),
+        "in": entry.run.repository,
         "arguments": " ".join(named),
         "began": when,
         "commits": " ".join(commits),

@@ -44,6 +44,7 @@ class RunEntry:
         return {
             "run_id": self.run_id,
             "workflow": result.workflow,
+            "repository": self.run.repository,
             "path": result.path,
             "state": self.state,
             "verdict": self.verdict,
@@ -74,7 +75,8 @@ def _row(entry: RunEntry, now: float) -> tuple[str, ...]:
     result = entry.run.result
     seconds = max(now - entry.began, 0.0) if entry.state == "running" else result.seconds
     time = duration(seconds) if entry.state != "killed" else ""
-    return entry.run_id, entry.verdict, ago(now - entry.began), time, price(result.usage), result.workflow
+    where = " in ".join(filter(None, [result.workflow, entry.run.repository]))
+    return entry.run_id, entry.verdict, ago(now - entry.began), time, price(result.usage), where
 
 
 def price(usage: Usage) -> str:

@@ -70,7 +70,7 @@ def _table_row(entry: RunEntry, when: Mapping[str, str]) -> str:
     findings = f"{len(found)}, {blocking} blocking" if blocking else str(len(found) or "")
     cells = [
         code(entry.run_id),
-        _cell(code(result.workflow)),
+        _cell(code(entry.run.title if entry.run.repository else result.workflow)),
         entry.verdict,
         when.get(entry.run_id, ""),
         duration(result.seconds) if entry.state == "ended" else "",

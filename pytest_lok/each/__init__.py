@@ -1,0 +1,1 @@
+"""One workflow in many repositories: a list of them -> a run in each, on one loop."""

@@ -1,0 +1,1 @@
+"""What is said of a workflow that ran in many repositories."""
