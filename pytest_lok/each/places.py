@@ -30,10 +30,7 @@ async def place_of(row: Row, project: Project) -> AsyncIterator[Project]:
     """
     environ = environment_elsewhere(project.environ)
     if row.root is not None:
-        if not row.root.is_dir():
-            raise StepUnableError(f"there is no directory {row.root}", hint="correct the line")
-        if not os.access(row.root, os.R_OK | os.X_OK):
-            raise StepUnableError(f"the directory {row.root} may not be read")
+        _require_directory(row.root)
         yield _at(project, row.root, environ)
         return
     import tempfile
@@ -59,6 +56,17 @@ async def _fetch(row: Row, project: Project, root: Path, environ: Mapping[str, s
         raise StepUnableError(
             f"{listed.url} was not fetched within {limit:g} s", hint="allow more: --timeout 30m"
         ) from None
+
+
+def _require_directory(root: Path) -> None:
+    """StepUnableError where there is none, or it may not be read."""
+    try:
+        os.scandir(root).close()
+    except OSError as failure:
+        said = f"there is no directory {root}"
+        if not isinstance(failure, FileNotFoundError | NotADirectoryError):
+            said = f"the directory {root} cannot be read: {failure.strerror or failure}"
+        raise StepUnableError(said, hint="correct the line") from failure
 
 
 def _real(folder: str) -> Path:

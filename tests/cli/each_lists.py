@@ -23,6 +23,7 @@ KINDS = {
     "red": ("failed", 1),
     "broken": ("inconclusive", 3),
     "missing": ("error", 3),
+    "too long": ("error", 3),
     "fetched": ("passed", 0),
     "fetched red": ("failed", 1),
     "no commit": ("error", 3),
@@ -70,6 +71,8 @@ class Repositories:
         match kind:
             case "missing":
                 return f"../repositories/{name}"
+            case "too long":
+                return f"../repositories/{name}{'x' * 300}"
             case "no repository":
                 return f"file://{self.root}/{name}@{'1' * 40}"
             case "no commit":

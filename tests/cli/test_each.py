@@ -83,7 +83,7 @@ def test_people_get_a_table_in_the_order_of_the_list_and_the_verdict(repositorie
     assert "    step judge: failed: the command exited with code 1" in done.out
     last = done.err.splitlines()[-1]
     assert last.startswith("w: failed in ")
-    assert "8 repositories: 2 passed, 2 failed, 1 inconclusive, 3 errors" in last
+    assert "9 repositories: 2 passed, 2 failed, 1 inconclusive, 4 errors" in last
     quiet = repositories.project.lok("run", "w", "--each", file, "-q")
     assert (quiet.code, quiet.out, len(quiet.err.splitlines())) == (1, "", 1)
 
