@@ -213,7 +213,7 @@ class BackendError(StepUnableError):
     """A backend did not answer.
 
     ``retry_after`` is the server's own wish in seconds, if it had one. ``output`` holds what was
-    received before it failed.
+    received before it failed. ``cost_usd`` is what the call took all the same, None = nobody told.
     """
 
     def __init__(
@@ -225,8 +225,10 @@ class BackendError(StepUnableError):
         hint: str = "",
         output: str = "",
         retry_after: float | None = None,
+        cost_usd: float | None = None,
     ) -> None:
         super().__init__(message, hint=hint, output=output)
+        self.cost_usd = cost_usd
         self.kind = kind
         self.backend = backend
         self.retry_after = retry_after

@@ -257,6 +257,12 @@ CASES = [
         effect=lambda s: {prompt.system for _, prompt in s.asked} == {"Be brief."},
     ),
     Case(
+        key="options",
+        lines={"options": "{ seed = 1, a = { seed = 2 } }"},
+        kinds=ASKING,
+        effect=lambda s: all(prompt.options == {"seed": 2 if name == "a" else 1} for name, prompt in s.asked),
+    ),
+    Case(
         key="consensus",
         lines={"consensus": '"vote"'},
         kinds=("asks",),

@@ -116,7 +116,7 @@ def test_what_is_wrong_about_its_settings_is_told(site: Site, settings: str, mes
 def test_options_are_for_others(site: Site) -> None:
     done = site.lok("backends", settings="[backends.claude]\noptions = { a = 1 }\n")
     assert done.returncode == 2
-    assert "`options` means nothing" in done.stderr
+    assert 'a backend of type "claude" knows no option `a`' in done.stderr
 
 
 @pytest.mark.parametrize(

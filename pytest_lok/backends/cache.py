@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pytest_lok.backends.delegating import DelegatingBackend
-from pytest_lok.core.asking.cassette import canonical_schema
+from pytest_lok.core.asking.cassette import canonical_options, canonical_schema
 from pytest_lok.core.results import CACHED_USAGE, Reply
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.dataclass import dataclass
@@ -214,6 +214,6 @@ class CachingBackend(DelegatingBackend):
             return None
         parts = (
             self._identity, state, model, prompt.system, prompt.text, canonical_schema(prompt.schema),
-            str(prompt.sample),
+            canonical_options(prompt.options), str(prompt.sample),
         )  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -14,6 +14,7 @@ from pytest_lok.core.asking.cassette import (
     Mode,
     Question,
     Recording,
+    canonical_options,
     canonical_schema,
     difference,
     dumps,
@@ -60,6 +61,7 @@ class CassetteStore:
             system=prompt.system,
             model=prompt.model,
             schema=canonical_schema(prompt.schema),
+            options=canonical_options(prompt.options),
             sample=prompt.sample,
         )
         return self._redactor.value(asked)

@@ -126,11 +126,17 @@ def _asked(ask: Ask, world: World) -> Sequence[PlannedBackend]:
         names, best = names_of(ask.backends, ask.prompt.source, world, keeps_all=keeps_all)
     except BackendError as error:
         return [PlannedBackend(backend=EVERYBODY if keeps_all else AUTO, problem=error.message)]
+    options = {name: {**world.options.get(name, {}), **ask.options_for(name)} for name in names}
     if best is not None:
-        return [PlannedBackend(backend=best.backend, auto=True, why=best.why)]
+        best_options = options[best.backend]
+        return [PlannedBackend(backend=best.backend, auto=True, why=best.why, options=best_options)]
     found = [(name, world.backends.get(name)) for name in names]
     return [
-        PlannedBackend(backend=name, problem=_problem(problem_of(backend)) if backend else "not configured")
+        PlannedBackend(
+            backend=name,
+            problem=_problem(problem_of(backend)) if backend else "not configured",
+            options=options[name],
+        )
         for name, backend in found
     ]
 

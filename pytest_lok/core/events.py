@@ -7,6 +7,7 @@ from dataclasses import field, replace
 from typing import Literal, TypeAlias
 
 from pytest_lok.core.history import FailedAttempt, StepHistory
+from pytest_lok.core.json_values import Json
 from pytest_lok.core.results import NO_USAGE, Refusal, Reply, RunResult, StepResult, Usage
 from pytest_lok.dataclass import dataclass
 
@@ -119,13 +120,17 @@ class BackendBusy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendAsked:
-    """A prompt went to a backend; ``item`` is the index of the ``for_each`` item, None outside."""
+    """A prompt went to a backend; ``item`` is the index of the ``for_each`` item, None outside.
+
+    ``options`` are all that the answer was asked for with: the backend's own and the step's.
+    """
 
     step: str
     backend: str
     prompt: str
     model: str = ""
     item: int | None = None
+    options: Mapping[str, Json] = field(default_factory=dict)
     kind: Literal["backend_asked"] = "backend_asked"
 
 

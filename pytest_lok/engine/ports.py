@@ -40,6 +40,8 @@ class Prompt:
     ``math.inf`` = no limit; the engine enforces it, and a backend may tell its server. ``sample`` numbers
     answers to one question that must not come out of one cache entry. ``workflow`` (the stem of its file) and
     ``step`` say who asks. A backend that CallsTools gets ``tools``, and their schema as ``schema``.
+    ``options`` are those that the step has for the backend, and win over the backend's own, key by key.
+    ``usd_left`` is what the run may still spend; a tool with a limit of its own is told.
     """
 
     text: str
@@ -52,6 +54,8 @@ class Prompt:
     step: str = ""
     on_text: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
     tools: tuple[Tool, ...] = ()
+    options: Mapping[str, Json] = field(default_factory=dict)
+    usd_left: float = field(default=math.inf, compare=False)
 
 
 class Backend(Protocol):
@@ -358,6 +362,8 @@ class World:
     """The backends' weights in a weighted vote; 1.0 where there is none."""
     strengths: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What each backend is good at, the most important first."""
+    options: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    """The backends' own options of their answers; those of a step win over them."""
     timeouts: Mapping[str, float] = field(default_factory=dict)
     """The backends' own time limits in seconds; weaker than those of steps and workflows."""
     command_wrapper: str = ""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 
+from pytest_lok.core.asking.answer_options import in_words
 from pytest_lok.core.asking.estimate import ANSWER, CHARACTERS, Estimate, estimated
 from pytest_lok.core.asking.pricing import Price
+from pytest_lok.core.json_values import Json
 from pytest_lok.core.workflow.model import Ask, Budget, Format, Gate, Shell, Step, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
@@ -21,6 +23,7 @@ class PlannedBackend:
     """A backend a step would ask, ``auto`` where it is the best for the task that is available (``why``).
 
     ``problem`` is why it could not answer, "" if it could. ``price`` is what its model costs, None = unknown.
+    ``options`` are those of its answers: its own, and the step's.
     """
 
     backend: str
@@ -28,6 +31,7 @@ class PlannedBackend:
     why: str = ""
     problem: str = ""
     price: Price | None = None
+    options: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +72,8 @@ def outline(
     lines += [f"  arg.{name} = {value}" for name, value in plan.arguments.items() if name not in declared]
     for number, planned in enumerate(steps, 1):
         lines += ["", f"{number}. {planned.step.name}: {_kind(planned)}"]
-        lines += [f"   {line}".rstrip() for line in (*_conditions(planned.step), *_text(planned, whole))]
+        told = (*_conditions(planned.step), *_options(planned.asked), *_text(planned, whole))
+        lines += [f"   {line}".rstrip() for line in told]
     lines += ["", *_gate(workflow), *([] if limits is None else _at_once(limits))]
     lines += _estimate(workflow.budget, steps)
     lines.append(f"{_many(len(steps), 'step')}, {_questions(steps)}. Nothing was run.")
@@ -268,6 +273,15 @@ def _conditions(step: Step) -> Iterator[str]:
         yield from _consequences(step.action, "its form" if step.is_ruling else "that")
     for condition in step.asserts:
         yield f"assert {condition.source.strip()}"
+
+
+def _options(asked: Sequence[PlannedBackend]) -> Iterator[str]:
+    """The options of the answers: once where all have the same, else those of each."""
+    said = {one.backend: in_words(one.options) for one in asked}
+    if len({*said.values()}) > 1:
+        yield from (f"options of {name}: {words}" for name, words in said.items() if words)
+    elif any(said.values()):
+        yield f"options {next(iter(said.values()))}"
 
 
 def _consequences(ask: Ask, checked: str) -> Iterator[str]:

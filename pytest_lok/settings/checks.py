@@ -30,7 +30,6 @@ _TYPES_OF_KEY = {  # keys that mean something for some types only
     "max_tokens": ("anthropic", "openai", "gemini-api", "ollama", "bedrock"),
     "api": ("openai",),
     "idle_timeout": (*CLI_TYPES, "anthropic", "openai", "gemini-api", "ollama", "bedrock"),
-    "options": (),
     "replies": ("scripted",),
 }
 
@@ -111,6 +110,7 @@ class SettingsCheck:
             meant = kind in types if kind in BACKEND_TYPES else key in _FOR_THIRD_PARTY
             if table.get(key) and not meant:
                 self._add((*path, key), f'`{key}` means nothing to a backend of type "{kind}"', "take it out")
+        self._options(name, table)
         if kind == "command" and self._is_unset((*path, "command")):
             self._add(path, f"the backend `{name}` needs a `command` to run", 'for example command = "llm"')
         if kind == "acp" and not table.get("command"):
@@ -127,6 +127,24 @@ class SettingsCheck:
                 address = _with_scheme(table[key])
                 hint = f'write the whole address: {key} = "{address}"' if address else _EXAMPLE.format(key)
                 self._add((*path, key), f"`{key}` must be a URL, with http:// or https://", hint)
+
+    def _options(self, name: str, table: Mapping[str, Any]) -> None:
+        path, options = ("backends", name, "options"), table.get("options") or {}
+        # what those of other packages mean, only these know
+        if not options or table["type"] not in BACKEND_TYPES:
+            return
+        from pytest_lok.core.asking.answer_options import MCP, RESPONSES, Answerer, fault_of
+
+        kind = RESPONSES if (table["type"], table.get("api")) == ("openai", "responses") else table["type"]
+        answerer = Answerer(kind=kind, access=table.get("access", "read"))
+        for option, value in options.items():
+            fault = fault_of(answerer, option, value)
+            if option == MCP:
+                fault = "`mcp` is an option of a step, whose file is read beside it", "write it there"
+            elif option == "max_tokens" and table.get(option) is not None:
+                fault = "`max_tokens` stands above too, and means the same", "keep one"
+            if fault is not None:
+                self._add((*path, option), *fault)
 
     def _role(self, name: str, role: Mapping[str, Any], backends: Mapping[str, Any]) -> None:
         path = ("roles", name)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
+from pytest_lok.core.asking.answer_options import RESPONSES, Answerer, Options, editor_schema_of_options
 from pytest_lok.core.toml.fields import (
     Amount,
     Bounds,
@@ -155,7 +156,20 @@ class BackendSettings(Table):
     weight: PositiveNumber = 1.0
     strengths: list[str] = key([])
     replies: list[ReplySettings] = key([])
-    options: dict[str, Any] = key({})
+    options: dict[str, Any] = key({}, schema=editor_schema_of_options(of_step=False))
+
+    @property
+    def answerer(self) -> Answerer:
+        """What says which options it may be given."""
+        kind = RESPONSES if (self.type, self.api) == ("openai", "responses") else self.type
+        return Answerer(kind=kind, access=self.access)
+
+    @property
+    def answer_options(self) -> Options:
+        """The options of its answers, where its type is one of lok's own; ``max_tokens`` is one of them."""
+        if self.type not in BACKEND_TYPES:
+            return {}
+        return {**({} if self.max_tokens is None else {"max_tokens": self.max_tokens}), **self.options}
 
     @property
     def url(self) -> str:

@@ -218,6 +218,7 @@ class BackendFactory:
             answer=settings.answer,
             idle=math.inf if settings.idle_timeout is None else settings.idle_timeout,
             allow_refusals=settings.allow_refusals,
+            options=settings.options,
         )
         return CommandBackend(name, tool, run=run, workspace=self.root, environ=self.environ)
 
@@ -229,6 +230,7 @@ class BackendFactory:
             model=settings.model,
             key_env=settings.api_key_env,
             max_tokens=settings.max_tokens,
+            options=settings.options,
             **({} if settings.idle_timeout is None else {"idle": settings.idle_timeout}),
         )
         if settings.type == "bedrock":

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_lok.core.asking.answer_options import Answerers
 from pytest_lok.core.workflow.model import EVERYBODY, Origin, Role, Strategy, Workflow
 from pytest_lok.core.workflow.reading.source import SourceText, WorkflowFile
 from pytest_lok.dataclass import dataclass
@@ -91,9 +92,18 @@ class WorkflowCatalog:
             parent=self._paths.parent,
             backends=self._settings.backends,
             roles=self._roles(),
+            answerers=self._answerers(),
             read=self._paths.beside,
             prompts=self._paths.prompt,
             ci=in_ci(self._environ),
+        )
+
+    def _answerers(self) -> Answerers:
+        """Who may be given which options of an answer."""
+        settings, defaults = self._settings, self._settings.defaults
+        return Answerers(
+            by_name={name: backend.answerer for name, backend in settings.backends.items()},
+            default=settings.members(defaults.backends) if "backend" in defaults.written else (),
         )
 
     def _roles(self) -> dict[str, Role]:

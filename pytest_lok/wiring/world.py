@@ -61,6 +61,11 @@ def make_world(
         default_backends=settings.members(defaults.backends) if "backend" in defaults.written else (),
         weights={name: backend.weight for name, backend in settings.backends.items()},
         strengths={name: backend.strengths for name, backend in settings.backends.items()},
+        options={
+            name: backend.answer_options
+            for name, backend in settings.backends.items()
+            if backend.max_tokens is not None or backend.options
+        },
         timeouts={
             name: backend.timeout
             for name, backend in settings.backends.items()

@@ -312,3 +312,11 @@ def test_a_backend_that_cannot_tell_its_model_is_always_asked(shelf: Shelf) -> N
     backend = CachingBackend(counting(), shelf.open(), identity="it", is_model_fixed=False)
     assert [said(backend).text for _ in range(2)] == ["1", "2"]
     assert [said(backend, model="m").text for _ in range(2)] == ["3", "3"]
+
+
+def test_other_options_are_another_question(shelf: Shelf) -> None:
+    backend = counting()
+    said(shelf.cached(backend), options={"seed": 1, "top_p": 0.5})
+    assert said(shelf.cached(backend), options={"top_p": 0.5, "seed": 1}).cached
+    assert not said(shelf.cached(backend), options={"seed": 2}).cached
+    assert not said(shelf.cached(backend)).cached

@@ -128,15 +128,16 @@ def test_everything_that_makes_a_question_tells_recordings_apart(root: Path) -> 
         prompt("x", system="s"),
         prompt("x", model="m"),
         prompt("x", schema={"type": "object"}),
+        prompt("x", options={"seed": 1}),
     ]
 
     async def all_of(backend: Backend) -> list[str]:
         return [(await backend.ask(it)).text for it in prompts]
 
-    numbers = Scripted("claude", [ScriptedReply(reply=str(n), times=1) for n in range(5)])
-    assert run_async(all_of(session(root, Mode.ONCE, numbers))) == ["0", "1", "2", "3", "4"]
+    numbers = Scripted("claude", [ScriptedReply(reply=str(n), times=1) for n in range(6)])
+    assert run_async(all_of(session(root, Mode.ONCE, numbers))) == ["0", "1", "2", "3", "4", "5"]
     assert run_async(all_of(session(root, Mode.NONE, UnavailableBackend("claude", BackendFault.DISABLED, "", "")))) == [
-        "0", "1", "2", "3", "4",
+        "0", "1", "2", "3", "4", "5",
     ]  # fmt: skip
 
 

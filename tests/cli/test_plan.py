@@ -57,7 +57,14 @@ def test_a_plan_for_programs(project: Project) -> None:
     assert step["prompt"] == "look at HEAD {"
     assert step["prompt_known"] is True
     assert step["backends"] == [
-        {"backend": "ann", "auto": False, "why": "", "problem": "", "price": {"input": 0.0, "output": 0.0}}
+        {
+            "backend": "ann",
+            "auto": False,
+            "why": "",
+            "problem": "",
+            "price": {"input": 0.0, "output": 0.0},
+            "options": {},
+        }
     ]
     assert document["estimate"]["questions"] == {"usual": 1, "most": 2}
     assert document["estimate"]["cost_usd"] == 0.0

@@ -204,3 +204,15 @@ def test_a_plan_says_what_it_takes_and_what_the_budget_allows(
 def test_a_plan_of_commands_has_no_estimate() -> None:
     plan = Plan.of(Workflow(stem="w", name="w", steps=(DIFF,)))
     assert "Estimate" not in outline(plan, [PlannedStep(step=DIFF)])
+
+
+def test_a_plan_says_which_options_an_answer_has() -> None:
+    one, two = ({"seed": 1}, {"max_usd": 0.5})
+    same = [PlannedStep(step=VOTE, asked=[PlannedBackend(backend=it, options=one) for it in "ab"])]
+    assert "\n   options seed = 1\n" in outline(PLAN, same)
+    asked = [
+        PlannedBackend(backend=it, options=options) for it, options in (("a", one), ("b", two), ("c", {}))
+    ]
+    other = outline(PLAN, [PlannedStep(step=VOTE, asked=asked)])
+    assert "\n   options of a: seed = 1\n   options of b: max_usd = 0.5\n" in other
+    assert "options of c" not in other

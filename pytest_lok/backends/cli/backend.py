@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import field, replace
 from pathlib import Path
 
 from pytest_lok.backends import error_mapping as faults
@@ -23,8 +23,16 @@ from pytest_lok.backends.cli.dialect import (
     exit_error,
     strip_ansi,
 )
-from pytest_lok.backends.cli.environment import allowed_part, find_program, search_path
+from pytest_lok.backends.cli.environment import (
+    allowed_part,
+    contents_of,
+    find_program,
+    private_directory,
+    search_path,
+    split_command,
+)
 from pytest_lok.backends.cli.remedies import missing_program_hint, variable_hint
+from pytest_lok.core.asking.answer_options import Options
 from pytest_lok.core.results import Reply
 from pytest_lok.core.text.invisible import squeezed
 from pytest_lok.core.text.truncation import truncate
@@ -37,7 +45,6 @@ LONGEST_ARGUMENT = 120_000
 """Bytes; systems take less than 128 KiB in one argument."""
 
 _PLACE = late_regex(r"\{(prompt|model|system)\}")
-_LAUNCHERS = frozenset({"npx", "bunx", "uvx", "pipx"})
 _SECRETS = ("_KEY", "_TOKEN")
 _SHOWN = 2_000
 
@@ -54,7 +61,8 @@ class CliConfig:
 
     If the tool prints plain text, ``skip_lines`` is the length of its banner, a match of ``fail_on`` is a
     failure, and the group of ``answer`` is the answer. ``idle`` is the longest silence in seconds; after that
-    the tool counts as hanging. ``allow_refusals`` takes the answer of an agent that was refused something.
+    the tool counts as hanging. ``allow_refusals`` takes the answer of an agent that was refused
+    something. ``options`` are those of its answers.
     """
 
     command: str = ""
@@ -70,6 +78,7 @@ class CliConfig:
     answer: str = ""
     idle: float = math.inf
     allow_refusals: bool = False
+    options: Options = field(default_factory=dict)
 
 
 class CommandBackend:
@@ -91,7 +100,7 @@ class CommandBackend:
         self._run = run
         self._environ = environ
         self._workspace = Path(workspace)
-        self._program, self._args = _split(config.command or dialect.program, config.args)
+        self._program, self._args = split_command(config.command or dialect.program, config.args)
         usual = dialect.keys if config.usual_keys else ()
         self._env = {**allowed_part(environ, (*usual, *config.env, config.key_env)), **dialect.env}
         if dialect.keys and config.key_env in environ:
@@ -124,8 +133,12 @@ class CommandBackend:
         if problem is not None:
             raise problem
         dialect = self._dialect
-        text, options = self._text_and_options(prompt)
-        with self._directory as directory:
+        wanted = dialect.answer_options(self._config.options, prompt, self._config.access)
+        if unknown := sorted(wanted.keys() - dialect.takes.keys()):
+            hint = f"take it out of [backends.{self._name}] and of the step"
+            raise self._error(BackendFault.NOT_CONFIGURED, f"it knows no option {unknown[0]!r}", hint)
+        text, options = self._text_and_options(prompt, wanted)
+        with _directory(self._config, self._workspace, wanted) as directory:
             conversation = _conversation(self._config, prompt, text, directory)
             spec = self._process_spec(prompt, text, options, directory)
             if conversation is not None:
@@ -143,7 +156,7 @@ class CommandBackend:
                 ) from error
             result = await self._read(spec, done, conversation)
             if isinstance(result, CliReply) and dialect.log:
-                result = dialect.read_log(_contents(directory / dialect.log)) or result
+                result = dialect.read_log(contents_of(directory / dialect.log)) or result
         if isinstance(result, CliError):
             raise self._tool_error(result, spec, done)
         model = result.model or prompt.model or self._config.model
@@ -162,7 +175,7 @@ class CommandBackend:
             return ""
         import asyncio
 
-        with self._directory as directory:
+        with _directory(self._config, self._workspace, {}) as directory:
             argv = (self._program_path() or self._program[0], *self._dialect.version)
             spec = ProcessSpec(argv=argv, env=self._env, cwd=str(directory), spool=True)
             try:
@@ -191,12 +204,12 @@ class CommandBackend:
 
     # --- the question
 
-    def _text_and_options(self, prompt: Prompt) -> tuple[str, list[CliOption]]:
+    def _text_and_options(self, prompt: Prompt, wanted: Options) -> tuple[str, list[CliOption]]:
         """The text to send, and every option that lok adds."""
         dialect = self._dialect
         options = [
             _with_workspace(option, str(self._workspace))
-            for option in dialect.options_for(self._config.access, self._env)
+            for option in dialect.options_for(self._config.access, self._env, wanted)
         ]
         model = prompt.model or self._config.model
         # some tools would take such a name for an option of theirs
@@ -262,12 +275,6 @@ class CommandBackend:
             is_finished=self._dialect.is_finished,
         )
 
-    @property
-    def _directory(self) -> AbstractContextManager[Path]:
-        """The directory that the tool runs in: the workspace, or a private one for this question."""
-        files = self._dialect.private.get(self._config.access)
-        return nullcontext(self._workspace) if files is None else _private_directory(files)
-
     # --- the answer
 
     async def _read(self, spec: ProcessSpec, done: Completed, conversation: Conversation | None) -> CliResult:
@@ -302,6 +309,7 @@ class CommandBackend:
             hint=hint,
             output=said[-_SHOWN:],
             retry_after=faults.retry_after(f"{failure.message}\n{done.stderr}"),
+            cost_usd=failure.cost_usd,
         )
 
     # --- what is there
@@ -343,26 +351,12 @@ def _conversation(config: CliConfig, prompt: Prompt, text: str, directory: Path)
     )
 
 
-@contextmanager
-def _private_directory(files: Mapping[str, str]) -> Iterator[Path]:
-    """A directory with these files, which is removed afterwards with all that a tool left there."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="lok-", ignore_cleanup_errors=True) as made:
-        directory = Path(made)
-        for name, text in files.items():
-            (directory / name).parent.mkdir(parents=True, exist_ok=True)
-            (directory / name).write_text(text, "utf-8")
-        yield directory
-
-
-def _split(command: str, args: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The program, with the package that a launcher such as npx runs, and the words after it."""
-    if Path(command).name in _LAUNCHERS:
-        for at, word in enumerate(args, 1):
-            if not word.startswith("-"):
-                return [command, *args[:at]], list(args[at:])
-    return [command], list(args)
+def _directory(config: CliConfig, workspace: Path, wanted: Options) -> AbstractContextManager[Path]:
+    """The directory that the tool runs in: the workspace, or a private one for this question."""
+    files = config.dialect.private.get(config.access)
+    if files is None:
+        return nullcontext(workspace)
+    return private_directory(config.dialect.adjust(files, wanted))
 
 
 def _with_workspace(option: CliOption, here: str) -> CliOption:
@@ -389,11 +383,3 @@ def _output_problem(name: str, spec: ProcessSpec, done: Completed, result: CliRe
             hint="" if said else "try again, or word the prompt so that it asks for something",
         )
     return None
-
-
-def _contents(file: Path) -> str:
-    """The text of a file; "" if it cannot be read."""
-    try:
-        return file.read_text("utf-8", "replace")
-    except OSError:
-        return ""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pytest_lok.backends import endings
 from pytest_lok.backends import error_mapping as faults
-from pytest_lok.backends.cli.dialect import CliDialect, CliError, CliOption, CliReply, CliResult
+from pytest_lok.backends.cli.dialect import CliDialect, CliError, CliOption, CliReply, CliResult, flag
 from pytest_lok.backends.cli.transcripts import (
     PLAIN_TERMINAL,
     Event,
@@ -24,6 +25,7 @@ from pytest_lok.backends.cli.transcripts import (
 )
 from pytest_lok.backends.endings import Ending, ending_for
 from pytest_lok.backends.json_fields import sum_counters, table, tables
+from pytest_lok.core.asking.answer_options import server_names
 from pytest_lok.core.results import Usage
 from pytest_lok.engine.ports import Completed
 from pytest_lok.errors import BackendFault
@@ -65,19 +67,23 @@ def read_claude(done: Completed) -> CliResult:
     trouble = trouble or _claude_interrupted(events, said) or _claude_stopped(events)
     trouble = trouble or _claude_unfinished(events, results)
     if trouble is not None:
-        return trouble
-    usage, cost = table(said, "usage"), said.get("total_cost_usd")
+        return replace(trouble, cost_usd=_claude_usage(said).cost_usd)
     return CliReply(
         text=text_or_empty(said.get("result")),
         model=busiest_model(table(said, "modelUsage"), "outputTokens"),
-        usage=Usage(
-            calls=1,
-            input_tokens=sum_counters(
-                usage, "input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"
-            ),
-            output_tokens=sum_counters(usage, "output_tokens"),
-            cost_usd=float(cost) if isinstance(cost, int | float) else None,
+        usage=_claude_usage(said),
+    )
+
+
+def _claude_usage(said: Event) -> Usage:
+    usage, cost = table(said, "usage"), said.get("total_cost_usd")
+    return Usage(
+        calls=1,
+        input_tokens=sum_counters(
+            usage, "input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"
         ),
+        output_tokens=sum_counters(usage, "output_tokens"),
+        cost_usd=float(cost) if isinstance(cost, int | float) else None,
     )
 
 
@@ -93,7 +99,8 @@ def _claude_failed(said: Event, done: Completed) -> CliError | None:
     if said.get("is_error") not in (False, None) or errors or done.exit_code or status:
         message = errors or text or (end.why if end else "claude reported an error and gave no reason")
         kind = _claude_kind(said, message)
-        return CliError(kind=kind or (end.kind if end else BackendFault.CRASHED), message=message)
+        hint = "raise `max_usd` among its options, or `usd` under [budget]" if _is_out_of_money(said) else ""
+        return CliError(kind=kind or (end.kind if end else BackendFault.CRASHED), message=message, hint=hint)
     if end is not None:
         return ending_error(end, text if end.kind is BackendFault.REFUSED else "")
     # without any output token the text is the tool's own, and no model has seen the prompt
@@ -103,6 +110,11 @@ def _claude_failed(said: Event, done: Completed) -> CliError | None:
         uses = [(str(it.get("tool_name")), table(it, "tool_input")) for it in denials]
         return denied_tools(uses, "denied")
     return None
+
+
+def _is_out_of_money(said: Event) -> bool:
+    """Whether the tool's own limit of money ended its work."""
+    return "error_max_budget_usd" in (said.get("subtype"), said.get("terminal_reason"))
 
 
 def _claude_kind(said: Event, text: str) -> BackendFault | None:
@@ -191,6 +203,20 @@ def escape_slash(prompt: str) -> str:
     return "\n" + prompt if prompt.lstrip().startswith("/") else prompt
 
 
+def _budget(usd: float) -> list[CliOption]:
+    # it takes no exponent, and nothing that is not more than 0
+    return [CliOption(names=("--max-budget-usd",), value=f"{max(usd, 0.000001):.6f}", fixed=True)]
+
+
+def _servers(servers: Mapping[str, Any]) -> list[CliOption]:
+    """MCP servers, whose tools it would not be allowed to call unless they are named."""
+    allowed = ",".join(f"mcp__{name}" for name in server_names(servers))
+    return [
+        CliOption(names=("--mcp-config",), value=json.dumps(servers), fixed=True),
+        CliOption(names=("--allowedTools", "--allowed-tools"), value=allowed, fixed=True),
+    ]
+
+
 CLAUDE = CliDialect(
     program="claude",
     install="npm install -g @anthropic-ai/claude-code",
@@ -211,6 +237,13 @@ CLAUDE = CliDialect(
     },
     model=CliOption(names=("--model",)),
     system=CliOption(names=("--system-prompt",), fixed=True),
+    takes={
+        "reasoning_effort": flag("--effort"),
+        "max_turns": flag("--max-turns"),
+        "max_usd": _budget,
+        "tools": flag("--tools", join=","),
+        "mcp": _servers,
+    },
     env={
         **PLAIN_TERMINAL,
         "DISABLE_AUTOUPDATER": "1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import tomli
@@ -147,6 +148,10 @@ CODEX = CliDialect(
     },
     trailing=("-",),
     model=CliOption(names=("-m", "--model")),
+    takes={
+        "reasoning_effort": lambda it: [replace(_setting("model_reasoning_effort", f'"{it}"'), fixed=True)],
+        "verbosity": lambda it: [replace(_setting("model_verbosity", f'"{it}"'), fixed=True)],
+    },
     env=PLAIN_TERMINAL,
     keys=("CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_HOME"),
     session_files=("$CODEX_HOME/auth.json", "~/.codex/auth.json"),

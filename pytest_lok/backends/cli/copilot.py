@@ -6,7 +6,7 @@ from dataclasses import field
 
 from pytest_lok.backends import endings
 from pytest_lok.backends import error_mapping as faults
-from pytest_lok.backends.cli.dialect import CliDialect, CliError, CliOption, CliReply, CliResult
+from pytest_lok.backends.cli.dialect import CliDialect, CliError, CliOption, CliReply, CliResult, flag
 from pytest_lok.backends.cli.transcripts import (
     PLAIN_TERMINAL,
     Event,
@@ -129,6 +129,10 @@ COPILOT = CliDialect(
         "none": (CliOption(names=("--available-tools",), value="none", fixed=True),),
     },
     model=CliOption(names=("--model",)),
+    takes={
+        "reasoning_effort": flag("--reasoning-effort", "--effort"),
+        "tools": flag("--available-tools", join=","),
+    },
     env={
         **PLAIN_TERMINAL,
         # Nothing else says that an answer was stopped by a filter.

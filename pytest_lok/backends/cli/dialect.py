@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from types import MappingProxyType
+from typing import Any, Literal, Protocol, TypeAlias
 
 from pytest_lok.backends import error_mapping as faults
+from pytest_lok.core.asking.answer_options import Options
 from pytest_lok.core.results import Usage
 from pytest_lok.dataclass import dataclass
-from pytest_lok.engine.ports import Completed
+from pytest_lok.engine.ports import Completed, Prompt
 from pytest_lok.errors import BackendFault
 from pytest_lok.late_regex import late_regex
 
@@ -30,11 +34,15 @@ class CliReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CliError:
-    """Why a tool did not answer, in its own words. ``hint`` "" = the usual hint for that kind."""
+    """Why a tool did not answer, in its own words. ``hint`` "" = the usual hint for that kind.
+
+    ``cost_usd`` is what it took all the same, None = it does not say.
+    """
 
     kind: BackendFault
     message: str
     hint: str = ""
+    cost_usd: float | None = None
 
 
 CliResult: TypeAlias = CliReply | CliError
@@ -145,6 +153,21 @@ class CliOption:
         return None
 
 
+def flag(*names: str, join: str = "") -> Callable[[Any], Sequence[CliOption]]:
+    """What hands an option of an answer to a tool by a flag; ``join`` stands between the items of a list."""
+
+    def hand_on(value: Any) -> Sequence[CliOption]:
+        text = join.join(value) if isinstance(value, list) else json.dumps(value)
+        return [CliOption(names=names, value=value if isinstance(value, str) else text, fixed=True)]
+
+    return hand_on
+
+
+def _as_they_are(files: Mapping[str, str], _: Options) -> Mapping[str, str]:
+    """The ``adjust`` of a tool whose options of an answer are on its command line."""
+    return files
+
+
 def _no_failure(_: str) -> None:
     """The ``read_log`` of a tool without a log: no failure."""
 
@@ -170,6 +193,9 @@ class CliDialect:
     set; ``keys`` are passed on where they are set, the first being the key itself. ``private`` holds
     the files of an otherwise empty directory it runs in, by access mode; in other modes it runs in
     the workspace. ``{workspace}`` in an option's value is the workspace's path.
+
+    Options of an answer: ``takes`` makes options of the command line of each that it knows, which replace its
+    own of the same name; ``adjust`` writes them into its private files.
 
     Its limits: ``limit`` is the longest prompt it takes whole, measured by ``size``. ``escape_prompt``
     rewords a prompt that the tool would take for a command of its own.
@@ -199,6 +225,8 @@ class CliDialect:
     keys: tuple[str, ...] = ()
     session_files: tuple[str, ...] = ()
     private: Mapping[Access, Mapping[str, str]] = field(default_factory=lambda: {"none": {}})
+    takes: Mapping[str, Callable[[Any], Sequence[CliOption]]] = field(default_factory=dict)
+    adjust: Callable[[Mapping[str, str], Options], Mapping[str, str]] = _as_they_are
     limit: int | None = None
     size: Callable[[str], int] = _bytes
     escape_prompt: Callable[[str], str] = str
@@ -222,9 +250,27 @@ class CliDialect:
         """All that it printed for a person to read: messages are for programs."""
         return done.stderr if self.converse else f"{done.stdout}\n{done.stderr}"
 
-    def options_for(self, access: Access, env: Mapping[str, str]) -> Sequence[CliOption]:
+    def answer_options(self, own: Options, prompt: Prompt, access: Access) -> Options:
+        """The options of one answer: the backend's ``own``, and those of the step, which win.
+
+        A tool that has a limit of money gets what is left of the run's. In the mode "none" it is offered no
+        tool of its own, whatever it says.
+        """
+        options = {**own, **prompt.options}
+        if "max_usd" in self.takes and prompt.usd_left < math.inf:
+            own_limit = options.get("max_usd")
+            is_less = isinstance(own_limit, int | float) and own_limit < prompt.usd_left
+            options["max_usd"] = own_limit if is_less else prompt.usd_left
+        return {name: value for name, value in options.items() if access == "read" or name != "tools"}
+
+    def options_for(
+        self, access: Access, env: Mapping[str, str], options: Options = MappingProxyType({})
+    ) -> Sequence[CliOption]:
         """The options that lok gives the tool in this mode; ``env`` is its environment."""
-        return (*self.options, *self.more_options(env), *self.access.get(access, ()))
+        usual = (*self.options, *self.more_options(env), *self.access.get(access, ()))
+        asked = [option for name, value in options.items() for option in self.takes[name](value)]
+        replaced = {(option.names, option.key) for option in asked}
+        return [*(option for option in usual if (option.names, option.key) not in replaced), *asked]
 
     def arguments(
         self, words: Sequence[str], options: Sequence[CliOption], fill: Callable[[str], str] = str

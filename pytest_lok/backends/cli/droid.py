@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 
 from pytest_lok.backends import endings
-from pytest_lok.backends.cli.dialect import CliDialect, CliError, CliOption, CliReply, CliResult
+from pytest_lok.backends.cli.dialect import CliDialect, CliError, CliOption, CliReply, CliResult, flag
 from pytest_lok.backends.cli.transcripts import (
     PLAIN_TERMINAL,
     Event,
@@ -122,6 +122,10 @@ DROID = CliDialect(
         "none": (CliOption(names=("--only-tools",), value="TodoWrite", fixed=True),),
     },
     model=CliOption(names=("-m", "--model")),
+    takes={
+        "reasoning_effort": flag("-r", "--reasoning-effort"),
+        "tools": flag("--only-tools", join=","),
+    },
     env=PLAIN_TERMINAL,
     keys=("FACTORY_API_KEY",),
     private={"read": {}, "none": {}},

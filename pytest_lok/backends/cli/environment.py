@@ -1,14 +1,14 @@
-"""The user's environment -> the part that a model's command line tool may see."""
+"""Where a model's command line tool runs: its program, its directory, its part of the user's environment."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
+_LAUNCHERS = frozenset({"npx", "bunx", "uvx", "pipx"})
 
 ALLOWED = (
     "PATH",
@@ -60,3 +60,33 @@ def find_program(program: str, env: Mapping[str, str], workspace: Path) -> str |
     elif "/" in program:
         program = str(workspace / program)
     return shutil.which(program, path=env.get("PATH", ""))
+
+
+@contextmanager
+def private_directory(files: Mapping[str, str]) -> Iterator[Path]:
+    """A directory with these files, which is removed afterwards with all that a tool left there."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="lok-", ignore_cleanup_errors=True) as made:
+        directory = Path(made)
+        for name, text in files.items():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            (directory / name).write_text(text, "utf-8")
+        yield directory
+
+
+def split_command(command: str, args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The program, with the package that a launcher such as npx runs, and the words after it."""
+    if Path(command).name in _LAUNCHERS:
+        for at, word in enumerate(args, 1):
+            if not word.startswith("-"):
+                return [command, *args[:at]], list(args[at:])
+    return [command], list(args)
+
+
+def contents_of(file: Path) -> str:
+    """The text of a file; "" if it cannot be read."""
+    try:
+        return file.read_text("utf-8", "replace")
+    except OSError:
+        return ""

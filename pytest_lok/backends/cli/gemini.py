@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import field
+from typing import Any
 
 from pytest_lok.backends import endings
 from pytest_lok.backends import error_mapping as faults
@@ -123,7 +124,7 @@ def _gemini_failed(message: str, done: Completed) -> CliError:
     return result if kind is None else CliError(kind=kind, message=result.message)
 
 
-_GEMINI_LOG = ".gemini/telemetry.log"
+_GEMINI_LOG, _SETTINGS = ".gemini/telemetry.log", ".gemini/settings.json"
 
 
 def _gemini_files(tools: list[str]) -> Mapping[str, str]:
@@ -137,7 +138,21 @@ def _gemini_files(tools: list[str]) -> Mapping[str, str]:
         # It tells nobody that an answer was cut or filtered; what it would measure does.
         "telemetry": {"enabled": True, "target": "local", "outfile": _GEMINI_LOG, "logPrompts": False},
     }
-    return {".gemini/settings.json": json.dumps(settings)}
+    return {_SETTINGS: json.dumps(settings)}
+
+
+def _adjusted(files: Mapping[str, str], options: Mapping[str, Any]) -> Mapping[str, str]:
+    """Its files with options of an answer in its settings: it has no flags for them."""
+    settings = json.loads(files[_SETTINGS])
+    if "tools" in options:
+        settings["tools"] = {"core": options["tools"]}
+    if "max_turns" in options:
+        settings["model"]["maxSessionTurns"] = options["max_turns"]
+    return {**files, _SETTINGS: json.dumps(settings)}
+
+
+def _in_settings(_: object) -> tuple[CliOption, ...]:
+    return ()
 
 
 GEMINI = CliDialect(
@@ -175,6 +190,8 @@ GEMINI = CliDialect(
         "read": _gemini_files(["list_directory", "glob", "grep_search", "read_file", "read_many_files"]),
         "none": _gemini_files(["none"]),
     },
+    takes={"tools": _in_settings, "max_turns": _in_settings},
+    adjust=_adjusted,
     limit=3_500_000,
     read=read_gemini,
     is_finished=last_event_is("result"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pytest_lok.backends import endings
 from pytest_lok.backends.cli.claude import escape_slash, read_claude
-from pytest_lok.backends.cli.dialect import CliDialect, CliError, CliOption, CliResult
+from pytest_lok.backends.cli.dialect import CliDialect, CliError, CliOption, CliResult, flag
 from pytest_lok.backends.cli.transcripts import (
     PLAIN_TERMINAL,
     ending_error,
@@ -80,6 +80,7 @@ QWEN = CliDialect(
     },
     model=CliOption(names=("-m", "--model")),
     system=CliOption(names=("--system-prompt",), fixed=True),
+    takes={"max_turns": flag("--max-session-turns")},
     env=PLAIN_TERMINAL,
     keys=("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"),
     private={"read": {}, "none": {}},

@@ -118,6 +118,12 @@ MESSAGES = HttpDialect(
     body=_body,
     on_event=_on_event,
     optional_fields={"output_config": "output_config"},
+    spelling={
+        "temperature": ("temperature",),
+        "top_p": ("top_p",),
+        "top_k": ("top_k",),
+        "reasoning_effort": ("output_config", "effort"),
+    },
     tools_body=_tools_body,
     take_calls=_take_calls,
 )

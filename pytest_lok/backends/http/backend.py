@@ -17,6 +17,7 @@ from pytest_lok.backends.http.endpoint import ConfiguredApi, Endpoint, HttpConfi
 from pytest_lok.backends.http.event_errors import check_event, error_in_event, names_error
 from pytest_lok.backends.http.event_states import names_bad_ending
 from pytest_lok.backends.http.partial_reply import OnEvent, PartialReply
+from pytest_lok.backends.json_fields import table
 from pytest_lok.core.asking.providers import is_url
 from pytest_lok.core.asking.tools import Tool, ToolCalls, answer_schema
 from pytest_lok.core.results import Reply
@@ -55,6 +56,8 @@ class HttpDialect:
     ``refused`` is left out. ``on_event`` folds an event into the answer. ``hints(table, model)`` are better
     remedies than the usual ones. ``is_free``: answers cost no money.
 
+    ``spelling`` says where in the body each option of an answer stands, but for ``max_tokens``.
+
     Of an API that has tools, ``tools_body(tools)`` is the part of the body that offers some, and
     ``take_calls`` moves the calls out of an event: what is left is the event of an answer without tools.
     """
@@ -72,6 +75,7 @@ class HttpDialect:
     is_free: bool = False
     tools_body: Callable[[Sequence[Tool]], dict[str, Any]] | None = None
     take_calls: TakeCalls | None = None
+    spelling: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class HttpBackend:
@@ -135,7 +139,7 @@ class HttpBackend:
         if problem is not None:
             raise problem
         model = await self._model_for(prompt)
-        endpoint, max_tokens = self._endpoint(model), self._api.config.max_tokens
+        endpoint, (max_tokens, _) = self._endpoint(model), self._api.config.options_of(prompt)
         while True:
             refused = frozenset(self._refused)
             calls = ToolCalls() if prompt.tools and "tools" not in refused else None
@@ -164,7 +168,8 @@ class HttpBackend:
 
     def _body(self, prompt: Prompt, model: str, refused: Collection[str]) -> dict[str, Any]:
         """The body of a question. A server that has refused tools is told the JSON of their calls."""
-        dialect, max_tokens, more = self._dialect, self._api.config.max_tokens, dict[str, Any]()
+        dialect, more = self._dialect, dict[str, Any]()
+        max_tokens, options = self._api.config.options_of(prompt)
         if prompt.tools and dialect.tools_body is not None and "tools" not in refused:
             more = dialect.tools_body(prompt.tools)
             prompt = replace(prompt, schema=None)
@@ -172,7 +177,13 @@ class HttpBackend:
             from pytest_lok.core.workflow.json_schema import instruction
 
             prompt = replace(prompt, text=f"{prompt.text}\n\n{instruction(answer_schema(prompt.tools))}")
-        return {**dialect.body(prompt, model, max_tokens, refused), **more}
+        body = {**dialect.body(prompt, model, max_tokens, refused), **more}
+        for name, value in options.items():
+            if name not in dialect.spelling:
+                hint = f"take it out of {self._api.table} and of the step"
+                raise self._not_configured(f"it knows no option {name!r}", hint)
+            body = spelled(body, dialect.spelling[name], value)
+        return body
 
     def _leaves_out(self, message: str, optional: Mapping[str, str], refused: Collection[str]) -> bool:
         """Whether the refusal names an optional field that was sent; the next request goes without it."""
@@ -194,6 +205,12 @@ class HttpBackend:
 
     def _not_configured(self, message: str, hint: str) -> BackendError:
         return self._api.error(BackendFault.NOT_CONFIGURED, message, hint)
+
+
+def spelled(body: Mapping[str, Any], path: tuple[str, ...], value: object) -> dict[str, Any]:
+    """The body with a value at a path of it; what else stands on the way stays."""
+    first, *rest = path
+    return {**body, first: spelled(table(body, first), tuple(rest), value) if rest else value}
 
 
 def telling(prompt: Prompt, on_event: OnEvent) -> OnEvent:

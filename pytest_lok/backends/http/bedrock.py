@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 TOKEN = "AWS_BEARER_TOKEN_BEDROCK"  # noqa: S105 - a variable's name
 _SIGN_IN = f"sign in (`aws sso login`), or set AWS_PROFILE, AWS_ACCESS_KEY_ID or {TOKEN}"
+SPELLING = {"temperature": "temperature", "top_p": "topP"}
+"""Where in ``inferenceConfig`` each option of an answer stands, but for ``max_tokens``."""
 _PARTS = frozenset({"text", "reasoningContent"})  # what was asked for; others are tools
 _EXCEPTIONS = {
     "throttlingException": BackendFault.RATE_LIMIT,
@@ -95,7 +97,8 @@ class BedrockBackend:
         headers = await asyncio.to_thread(self._signed, endpoint.url, body)
         async with self._http.post(replace(endpoint, headers=headers), body) as stream:
             reply = await fold_events(_events(stream, endpoint), telling(prompt, _on_event), endpoint)
-        return reply.to_reply(endpoint, model, max_tokens=self._api.config.max_tokens)
+        max_tokens, _ = self._api.config.options_of(prompt)
+        return reply.to_reply(endpoint, model, max_tokens=max_tokens)
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
@@ -105,9 +108,17 @@ class BedrockBackend:
         body: dict[str, Any] = {"messages": [{"role": "user", "content": [{"text": prompt.text}]}]}
         if prompt.system:
             body["system"] = [{"text": prompt.system}]
-        if self._api.config.max_tokens is not None:
-            body["inferenceConfig"] = {"maxTokens": self._api.config.max_tokens}
-        return body
+        max_tokens, options = self._api.config.options_of(prompt)
+        said = {} if max_tokens is None else {"maxTokens": max_tokens}
+        for name, value in options.items():
+            if name not in SPELLING:
+                raise self._api.error(
+                    BackendFault.NOT_CONFIGURED,
+                    f"it knows no option {name!r}",
+                    f"take it out of {self._api.table} and of the step",
+                )
+            said[SPELLING[name]] = value
+        return {**body, "inferenceConfig": said} if said else body
 
     def _endpoint(self, model: str) -> Endpoint:
         return self._api.endpoint(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import Any
 
 from pytest_lok.backends import error_mapping as faults
 from pytest_lok.core.trust.redaction import mask_secret
@@ -18,7 +19,8 @@ class HttpConfig:
 
     ``base_url`` and ``key_env`` "" = the API's usual ones. A server at another ``base_url`` gets a key only
     if ``key_env`` names its variable. ``max_tokens`` limits the answer; None = the server's limit. ``idle``
-    is the longest silence in seconds; after that the connection counts as dead.
+    is the longest silence in seconds; after that the connection counts as dead. ``options`` are those of
+    every answer, unless its step says otherwise; ``max_tokens`` may be one of them.
     """
 
     base_url: str = ""
@@ -26,6 +28,12 @@ class HttpConfig:
     model: str = ""
     max_tokens: int | None = None
     idle: float = 180.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def options_of(self, prompt: Prompt) -> tuple[int | None, Mapping[str, Any]]:
+        """The most tokens of the answer to this question, and its other options."""
+        options = {"max_tokens": self.max_tokens, **self.options, **prompt.options}
+        return options.pop("max_tokens"), options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +110,7 @@ class ConfiguredApi:
             BackendFault.NOT_CONFIGURED: address,
             BackendFault.BAD_OUTPUT: address,
             BackendFault.NETWORK: f"is a server at {self.base_url}, as {place} says?",
-            BackendFault.TRUNCATED: f"ask for less at once, or raise `max_tokens` in {self.table}",
+            BackendFault.TRUNCATED: f"ask for less at once, or raise `max_tokens` (here or in {self.table})",
         }
         return Endpoint(
             backend=self.backend,

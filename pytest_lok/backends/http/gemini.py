@@ -119,6 +119,15 @@ GENERATE = HttpDialect(
     on_event=_on_event,
     # "response_json_schema", "responseMimeType", …
     optional_fields={"schema": "response"},
+    spelling={
+        "temperature": ("generationConfig", "temperature"),
+        "top_p": ("generationConfig", "topP"),
+        "top_k": ("generationConfig", "topK"),
+        "seed": ("generationConfig", "seed"),
+        "frequency_penalty": ("generationConfig", "frequencyPenalty"),
+        "presence_penalty": ("generationConfig", "presencePenalty"),
+        "reasoning_effort": ("generationConfig", "thinkingConfig", "thinkingLevel"),
+    },
     tools_body=_tools_body,
     take_calls=_take_calls,
 )

@@ -118,6 +118,10 @@ CHAT = HttpDialect(
     on_event=_on_event,
     hints=_hints,
     is_free=True,
+    spelling={
+        **{name: ("options", name) for name in ("temperature", "top_p", "top_k", "seed")},
+        "reasoning_effort": ("think",),
+    },
     tools_body=_tools_body,
     take_calls=_take_calls,
 )

@@ -114,6 +114,18 @@ CHAT = HttpDialect(
         "response_format": "response_format",
     },
     hints=_hints,
+    spelling={
+        name: (name,)
+        for name in (
+            "temperature",
+            "top_p",
+            "seed",
+            "frequency_penalty",
+            "presence_penalty",
+            "reasoning_effort",
+            "verbosity",
+        )
+    },
     tools_body=_chat_tools,
     take_calls=_take_chat_calls,
 )
@@ -236,6 +248,12 @@ RESPONSES = HttpDialect(
     on_event=_on_response_event,
     optional_fields={"text": "text.format", "truncation": "truncation"},
     hints=_hints,
+    spelling={
+        "temperature": ("temperature",),
+        "top_p": ("top_p",),
+        "reasoning_effort": ("reasoning", "effort"),
+        "verbosity": ("text", "verbosity"),
+    },
     tools_body=_response_tools,
     take_calls=_take_response_calls,
 )

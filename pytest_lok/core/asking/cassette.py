@@ -38,17 +38,21 @@ class Mode(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What tells one question of a step from another; ``schema`` is JSON, ``model`` the model asked for."""
+    """What tells one question of a step from another; ``schema`` is JSON, ``model`` the model asked for.
+
+    ``options`` are those that the step has for its answer, as JSON; "" = it has none.
+    """
 
     prompt: str
     backend: str
     system: str = ""
     model: str = ""
     schema: str = ""
+    options: str = ""
     sample: int = 0
 
 
-_sort_key = attrgetter("prompt", "backend", "system", "model", "schema", "sample")
+_sort_key = attrgetter("prompt", "backend", "system", "model", "schema", "options", "sample")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,11 @@ class Recording:
 def canonical_schema(schema: Mapping[str, Json] | None) -> str:
     """A JSON Schema as text, the same for any order of its keys; "" for None."""
     return "" if schema is None else json.dumps(schema, sort_keys=True, ensure_ascii=False)
+
+
+def canonical_options(options: Mapping[str, Json]) -> str:
+    """Options of an answer as text, the same for any order of them; "" for none."""
+    return canonical_schema(options or None)
 
 
 def dumps(recordings: Iterable[Recording], rendered: dict[Recording, str] | None = None) -> str:

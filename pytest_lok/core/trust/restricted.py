@@ -174,7 +174,9 @@ def _restricted_keys_of_backend(name: str, sources: Sources) -> list[str]:
     # of another type the same keys mean something else
     if own.get("type") != kind and (kind not in KNOWN_TYPES or _configures_access(own)):
         keys.append("type")
-    if any(key in ("type", *_ADDRESS_KEYS) for key in keys):  # a key that is usual elsewhere is not there
+    if any(
+        key in ("type", *_address_keys(kind)) for key in keys
+    ):  # a key that is usual elsewhere is not there
         keys += [key for key in _SECRET_KEYS if table.get(key) and key not in (*keys, *said)]
     return keys
 
@@ -187,6 +189,10 @@ def _needs_trust(key: str, value: Any, kind: str, own: Table) -> bool:
             return value is True and own.get(key) is False
         case "access":
             return value == "read" and own.get(key) == "none"
+        case "options" if kind in KNOWN_TYPES:
+            # they send nothing elsewhere; what the user has limited is not loosened unasked
+            said = own.get(key) or {}
+            return any(name in said and said[name] != wanted for name, wanted in value.items())
         case "replies":
             return any(reply.get("file") for reply in value)
     if own.get(key) or (key == "api_key_env" and _configures_access(own)):
@@ -196,7 +202,12 @@ def _needs_trust(key: str, value: Any, kind: str, own: Table) -> bool:
 
 def _configures_access(own: Table) -> bool:
     """Whether the user's settings say where a backend is or which secrets it gets."""
-    return any(own.get(key) for key in (*_ADDRESS_KEYS, *_SECRET_KEYS))
+    return any(own.get(key) for key in (*_address_keys(own.get("type", "")), *_SECRET_KEYS))
+
+
+def _address_keys(kind: str) -> tuple[str, ...]:
+    """The keys that say what is run or where questions go; of lok's own types the options do not."""
+    return tuple(key for key in _ADDRESS_KEYS if key != "options" or kind not in KNOWN_TYPES)
 
 
 def _lookup(table: Any, *path: str) -> Any:
@@ -214,7 +225,8 @@ def _mixed_reason(name: str, keys: list[str], sources: Sources) -> str:
     """Why a backend is half the project's and half the user's, "" if it is not."""
     project, own = sources.project["backends"][name], _lookup(sources.user, "backends", name) or {}
     merged = sources.merged["backends"][name]
-    moved = next((key for key in keys if key in ("type", *_ADDRESS_KEYS)), "")
+    addresses = ("type", *_address_keys(merged.get("type", "")))
+    moved = next((key for key in keys if key in addresses), "")
     said = _lookup(sources.user_overrides, "backends", name) or {}
     ours = [key for key in _SECRET_KEYS if merged.get(key) and (key in said or key not in project)]
     lent = [variable for key in ours for variable in _variable_names(merged[key])]

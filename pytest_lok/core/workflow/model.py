@@ -199,6 +199,8 @@ class Ask:
     ``tools`` are what the answer may call; the step's ``output_schema`` is that of such an answer then.
 
     ``verify`` is None when off; the preset names (``true``, ``python``, …) are ``verify_preset``.
+
+    ``options`` are those of its answers by backend, "" = of every backend that is asked.
     """
 
     prompt: Template
@@ -222,6 +224,11 @@ class Ask:
     rollback: bool = True
     repeat: int = 1
     required_passes: int | None = None
+    options: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+
+    def options_for(self, backend: str) -> Mapping[str, Json]:
+        """The options that this step gives a backend; its own win over those of all, key by key."""
+        return {**self.options.get("", {}), **self.options.get(backend, {})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+from pytest_lok.core.asking.answer_options import editor_schema_of_options
 from pytest_lok.core.results import Json
 from pytest_lok.core.toml.duration import MAX_SECONDS
 from pytest_lok.core.toml.fields import (
@@ -108,6 +109,12 @@ class AskStep(Table):
     system: str | None = key(None, description="System prompt; a template.")
     system_file: str | None = key(
         None, description="System prompt, in a file of its own: its path below .lok/prompts."
+    )
+    options: dict[str, Any] | None = key(
+        None,
+        description="Options of the answer, such as temperature, and in a table named like a backend those "
+        "of that backend alone. Its type says which it knows.",
+        schema=editor_schema_of_options(of_step=True),
     )
     attach: str | list[str] | None = key(
         None,

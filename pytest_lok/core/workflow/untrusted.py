@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_lok.core.asking.answer_options import MCP
 from pytest_lok.core.shell.ast import Script, ShellWord, SimpleCommand, UnsupportedSyntax
 from pytest_lok.core.shell.compiler import scan_template
 from pytest_lok.core.text.words import words
@@ -96,6 +97,20 @@ def _in_question(action: Ask, allowed: Collection[str], who: str) -> Iterator[tu
         yield f"{who} verifies by what is found in the change (verify = {action.verify_preset!r})", hint
     if action.verify is not None:
         yield from _in_template(action.verify, allowed, f"`verify` of {who}")
+    for options in action.options.values():
+        yield from _in_servers(options.get(MCP), allowed, who)
+
+
+def _in_servers(servers: object, allowed: Collection[str], who: str) -> Iterator[tuple[str, str]]:
+    """What the MCP servers of a step would run: a model that has read the change says what they do."""
+    named = servers.get("mcpServers") if isinstance(servers, dict) else None
+    for name, server in (named if isinstance(named, dict) else {}).items():
+        command = server.get("command") if isinstance(server, dict) else None
+        if not isinstance(command, str):
+            hint = "leave `mcp` out, or let a workflow of its own ask it, about changes that you trust"
+            yield f"{who} asks the MCP server `{name}`, and the change may say what it is asked", hint
+        elif command not in allowed:
+            yield _worded(f"{who}, by its MCP server `{name}`,", f"`{command}`", command)
 
 
 def _in_command(action: Shell, allowed: Collection[str], who: str) -> Iterator[tuple[str, str]]:

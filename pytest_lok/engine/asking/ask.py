@@ -212,6 +212,8 @@ def _valid_answer(
     A malformed one is asked for once more, with what is wrong.
     """
     backend, schema = require_backend(execution, name), execution.step.output_schema
+    if action.options:
+        prompt = replace(prompt, options=action.options_for(name))
     if action.tools and schema is not None:
         # isinstance with a runtime-checkable protocol takes longer than all the rest of a call
         if getattr(backend, "calls_tools", False):

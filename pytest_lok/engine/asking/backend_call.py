@@ -166,11 +166,16 @@ async def _ask_in_slot(execution: StepExecution, backend: Backend, prompt: Promp
         with budget.reserve(prompt) if budget else nullcontext():
             _emit_asked(execution, backend, prompt)
             try:
-                left = budget.time_left if budget else math.inf
-                return await checked_call(backend, replace(prompt, timeout=min(prompt.timeout, left)))
-            except BaseException:
+                if budget is not None:
+                    left = min(prompt.timeout, budget.time_left)
+                    prompt = replace(prompt, timeout=left, usd_left=budget.usd_left)
+                return await checked_call(backend, prompt)
+            except BaseException as failure:
                 # the call had begun, so the provider may charge it
-                execution.usage += ONE_CALL
+                cost = failure.cost_usd if isinstance(failure, BackendError) else None
+                execution.usage += replace(ONE_CALL, cost_usd=cost)
+                if cost is not None and budget is not None:
+                    budget.charge_failure(cost)
                 raise
 
 
@@ -183,6 +188,7 @@ def _emit_asked(execution: StepExecution, backend: Backend, prompt: Prompt) -> N
             prompt=prompt.text,
             model=prompt.model,
             item=execution.item,
+            options={**execution.context.world.options.get(backend.name, {}), **prompt.options},
         )
     )
 

@@ -89,6 +89,15 @@ class BudgetTracker:
         """Seconds that are left of the run's time; ``math.inf`` = no limit."""
         return math.inf if self._budget.time is None else self._began + self._budget.time - self._now()
 
+    @property
+    def usd_left(self) -> float:
+        """Money that is left, in USD, before what others are spending now; ``math.inf`` = no limit."""
+        return math.inf if self._budget.usd is None else self._budget.usd - (self._all.spent.cost_usd or 0.0)
+
+    def charge_failure(self, cost_usd: float) -> None:
+        """Count what a call has cost that gave no answer, as the backend told."""
+        self._add(Usage(cost_usd=cost_usd))
+
     def charge(self, prompt: Prompt, reply: Reply) -> None:
         """Count a reply; BudgetError, with its text, if its cost is unknown and the budget is in USD."""
         usage = replace(reply.usage, calls=0)

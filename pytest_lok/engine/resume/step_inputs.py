@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_lok.engine.ports import Prompt, World
 
 _Digesting: TypeAlias = Callable[[Step], Mapping[str, str]]
-_NOT_ASKED = frozenset({"timeout", "on_text", "workflow", "step"})
+_NOT_ASKED = frozenset({"timeout", "on_text", "workflow", "step", "usd_left"})
 """Fields of a prompt that say nothing to whoever answers; every other one counts."""
 
 

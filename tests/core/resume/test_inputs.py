@@ -65,6 +65,7 @@ KEYS = {
     "allow_paths": ('apply_edits = true\nallow_paths = ["a"]', "apply_edits = true"),
     "rollback": ("apply_edits = true\nrollback = false", "apply_edits = true"),
     "repeat": ("repeat = 2", "repeat = 3"),
+    "options": ("options = { seed = 1 }", "options = { seed = 2 }"),
     "pass": ("repeat = 3\npass = 1", "repeat = 3\npass = 2"),
     "shell": ('shell = "one"', 'shell = "two"'),
     "argv": ('argv = ["one"]', 'argv = ["two"]'),

@@ -44,6 +44,11 @@ WRAPPER = {"defaults": {"command_wrapper": "x {cmd}"}}
         (backend(type="claude", command="claude"), {}),
         (backend(type="scripted", replies=[{"text": "x"}]), {}),
         (backend(enabled=False), backend(type="claude")),
+        (backend(type="claude", options={"max_turns": 3}), {}),
+        (
+            backend(options={"max_turns": 3}),
+            backend(type="claude", api_key_env="KEY", options={"max_usd": 1}),
+        ),
     ],
 )
 def test_what_neither_runs_nor_sends_anything_counts_at_once(project: Table, user: Table) -> None:
@@ -68,6 +73,12 @@ def test_what_neither_runs_nor_sends_anything_counts_at_once(project: Table, use
         (backend(type="scripted", replies=[{"file": "x"}]), {}, 'answers with files: "x"'),
         (backend(enabled=True), backend(type="claude", enabled=False), "is switched on"),
         (backend(access="read"), backend(type="claude", access="none"), "reads the project"),
+        (
+            backend(options={"max_usd": 9}),
+            backend(type="claude", options={"max_usd": 1}),
+            'sets options = {"max',
+        ),
+        (backend(type="parrot", options={"voice": "x"}), {}, 'sets options = {"voice": "x"}'),
     ],
 )
 def test_what_runs_or_sends_something_is_restricted_and_told(project: Table, user: Table, said: str) -> None:

@@ -120,3 +120,24 @@ def test_a_wrapper_is_a_command_too() -> None:
     assert (problem.path, "nix-shell" in problem.message) == ("lok.toml", True)
     named = workflow("[untrusted]\nprograms = ['nix-shell']\n[[steps]]\nname = 's'\nargv = ['cat', 'a']\n")
     assert refusals(named, "nix-shell --run '{cmd}'") == ()
+
+
+SERVERS = '{"mcpServers": {"docs": {"command": "docs-server"}, "far": {"url": "http://far"}}}'
+
+
+def test_mcp_servers_run_only_where_the_workflow_names_them() -> None:
+    """A model that has read the change says what a server is asked, and a server is a program."""
+    text = "[[steps]]\nname = 's'\nprompt = '?'\nbackend = 'a'\noptions.a.mcp = 'servers.json'\n"
+
+    def judged(text: str) -> list[str]:
+        source = SourceText(text=text, path="w.toml", stem="w", origin=Origin.PROJECT)
+        return [
+            it.message
+            for it in refusals(parse_workflow(source, parent=lambda *_: None, read=lambda *_: SERVERS))
+        ]
+
+    far = "the step `s` asks the MCP server `far`, and the change may say what it is asked"
+    docs, *rest = judged(text)
+    assert "by its MCP server `docs`, runs `docs-server`" in docs
+    assert rest == [far]
+    assert judged(f"[untrusted]\nprograms = ['docs-server']\n{text}") == [far]

@@ -18,7 +18,7 @@ from pytest_lok.engine.asking.budget import BudgetTracker, Spending
 from pytest_lok.engine.context import SharedByRuns
 from pytest_lok.engine.ports import Prompt
 from pytest_lok.engine.run import Run
-from pytest_lok.errors import BudgetError
+from pytest_lok.errors import BackendError, BackendFault, BudgetError
 from tests.engine.worlds import ran, workflow, world
 
 QUESTION = Prompt(text="x" * 40)
@@ -137,3 +137,34 @@ def test_runs_that_share_their_spending_share_the_budget_of_their_workflow(tmp_p
 
     assert asyncio.run(both(SharedByRuns(spending=Spending()))) == [Outcome.PASSED, Outcome.ERROR]
     assert asyncio.run(both(SharedByRuns())) == asyncio.run(both(None)) == [Outcome.PASSED] * 2
+
+
+def test_a_call_is_told_what_money_is_left_and_a_failed_one_counts(tmp_path: Path) -> None:
+    class Metered:
+        """Costs 0.25 USD a call, and gives no answer to every other one."""
+
+        name, left = "m", list[float]()
+
+        def unavailable(self) -> None:
+            return None
+
+        async def ask(self, prompt: Prompt) -> Reply:
+            self.left.append(prompt.usd_left)
+            if len(self.left) % 2:
+                raise BackendError("m: out", kind=BackendFault.QUOTA, cost_usd=0.25)
+            return Reply(text="yes", backend="m", usage=Usage(calls=1, cost_usd=0.25))
+
+        async def aclose(self) -> None:
+            pass
+
+    metered = Metered()
+    steps = "".join(
+        f"[[steps]]\nname = '{name}'\nprompt = '?'\nbackend = 'm'\nmin_deps_success = 0\n"
+        f"depends_on = {before}\n"
+        for name, before in (("a", []), ("b", ["a"]), ("c", ["b"]), ("d", ["c"]), ("e", ["d"]))
+    )
+    done = ran(f"[budget]\nusd = 1.0\n{steps}", world(tmp_path, metered))
+    assert metered.left == [1.0, 0.75, 0.5, 0.25]
+    assert done.result.usage.cost_usd == 1.0
+    assert done.outcomes["e"] is Outcome.ERROR
+    assert "the budget of 1 USD" in done.result.steps["e"].reason

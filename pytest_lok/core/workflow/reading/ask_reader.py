@@ -12,6 +12,7 @@ from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.toml import fields
 from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Ask, Format, Strategy
+from pytest_lok.core.workflow.reading.option_reader import read_options
 from pytest_lok.core.workflow.reading.prompt_reader import read_prompt
 from pytest_lok.core.workflow.step_document import VERIFY_PRESETS, AnyStep
 from pytest_lok.errors import Fault
@@ -59,6 +60,7 @@ def read_ask(keys: StepKeys) -> Ask | None:
     verify, preset = _verify(keys)
     prompt, system = read_prompt(keys, "prompt"), read_prompt(keys, "system")
     attach, attach_from = _attachments(keys)
+    options = read_options(keys, backends) if keys.document.options else {}
     if prompt is None:
         return None
     return Ask(
@@ -68,6 +70,7 @@ def read_ask(keys: StepKeys) -> Ask | None:
         backends=backends,
         model=document.model or "",
         system=system,
+        options=options,
         consensus=strategy,
         quorum=document.quorum,
         vote_on=document.vote_on or "",

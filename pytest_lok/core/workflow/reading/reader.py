@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pytest_lok.core.asking.answer_options import NOBODY_KNOWN, Answerers
 from pytest_lok.core.templates.scope import VisibleNames
 from pytest_lok.core.workflow.document import ArgumentDocument, RuleDocument, UntrustedDocument
 from pytest_lok.core.workflow.model import (
@@ -44,12 +46,13 @@ __all__ = ["Parent", "Read", "SourceText", "parse_workflow"]
 Parent: TypeAlias = Callable[[str, SourceText], SourceText | None]
 
 
-def parse_workflow(
+def parse_workflow(  # noqa: PLR0913 - each is said by another part of a project
     source: SourceText,
     *,
     parent: Parent,
     backends: Collection[str] | None = None,
     roles: Mapping[str, Role] | None = None,
+    answerers: Answerers = NOBODY_KNOWN,
     read: Read | None = None,
     prompts: Fetch | None = None,
     ci: bool = False,
@@ -62,10 +65,18 @@ def parse_workflow(
     ``read(path, source)`` gives the text of a file named relative to that workflow file
     (``output_schema = "answer.json"``); OSError or ValueError where it cannot. ``prompts(name)`` gives
     the text of a prompt that has a file of its own; UsageError where it cannot. In ``ci`` nobody reads what
-    is about to become shell code, so ``unsafe_shell`` takes nothing but arguments.
+    is about to become shell code, so ``unsafe_shell`` takes nothing but arguments. ``answerers``
+    say which options of an answer each backend knows.
     """
     reader = WorkflowReader(source, parent, read, prompts)
-    written = reader.written_steps(backends, roles or {}, ci=ci)
+    common = ReaderContext(
+        names=VisibleNames(),
+        backends=backends,
+        roles=roles or {},
+        answerers=answerers,
+        ci=ci,
+    )
+    written = reader.written_steps(common)
     steps = [step for keys in written if (step := read_step(keys)) is not None]
     reader.check(written)
     return reader.workflow(
@@ -100,10 +111,11 @@ class WorkflowReader:
         for file in self.files:
             self.is_complete &= bool(file.document.steps) or not file.data.get("steps")
 
-    def written_steps(
-        self, backends: Collection[str] | None, roles: Mapping[str, Role], *, ci: bool
-    ) -> list[StepKeys]:
-        """One per step, in the order of the parents, in which their children's replace them."""
+    def written_steps(self, common: ReaderContext) -> list[StepKeys]:
+        """One per step, in the order of the parents, in which their children's replace them.
+
+        ``common`` is what is known without the files.
+        """
         merged: dict[str | tuple[WorkflowFile, int], tuple[WorkflowFile, int]] = {}
         # parents first: a child's step of the same name takes their place, and their order stays
         for file in reversed(self.files):
@@ -121,7 +133,8 @@ class WorkflowReader:
         if not merged and self.is_complete:
             self._report_no_steps()
         names = frozenset(name for name in merged if isinstance(name, str))
-        context = ReaderContext(
+        context = replace(
+            common,
             names=VisibleNames(
                 steps=names if self.is_complete else _AnyName(names),
                 arguments=frozenset(self._declared_arguments()),
@@ -131,12 +144,9 @@ class WorkflowReader:
                 typed=json_types({name: it for name, (_, it) in self._declared_arguments().items()}),
             ),
             continue_on_error=bool(self._inherited("continue_on_error")),
-            backends=backends,
-            roles=roles,
             gate=self._inherited("gate"),
             read=self._read and functools.partial(_remembering, self._read, self._beside),
             prompts=self._prompts and self._fetch,
-            ci=ci,
         )
         return [StepKeys(file, index, context) for file, index in merged.values()]
 

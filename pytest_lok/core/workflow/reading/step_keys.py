@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from pytest_lok.core.asking.answer_options import NOBODY_KNOWN, Answerers
 from pytest_lok.core.shell.compiler import ShellTemplate
 from pytest_lok.core.templates.template import Template
 from pytest_lok.core.text.suggestions import did_you_mean
@@ -35,7 +36,7 @@ class ReaderContext:
     """What the steps of one workflow have in common. ``backends`` None = any name will do.
 
     ``roles`` stand for several backends; the one called "" is for steps that name nobody. In ``ci``
-    only what its operator types may become shell code.
+    only what its operator types may become shell code. ``answerers`` say which options may be given to whom.
     """
 
     names: VisibleNames
@@ -46,6 +47,7 @@ class ReaderContext:
     read: Read | None = None
     prompts: Fetch | None = None
     ci: bool = False
+    answerers: Answerers = NOBODY_KNOWN
 
 
 class StepKeys:
