@@ -105,6 +105,13 @@ class WorkflowPaths:
         found = self.named(name, among=order)
         return None if found is not None and found.path == child.path else found
 
+    def inner(self, name: str, file: SourceText) -> SourceText | None:
+        """What `workflow = "name"` of a step means in ``file``: a path beside it, or a name."""
+        if name.endswith(".toml"):
+            path = self._file(file).parent / name
+            return self.at(path) if os.path.lexists(path) else None
+        return self.named(name)
+
     def beside(self, path: str, source: SourceText) -> str:
         """The text of a file named in ``source``, relative to it; OSError or ValueError if there is none."""
         return (self._file(source).parent / path).read_text(encoding="utf-8")

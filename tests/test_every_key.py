@@ -31,8 +31,17 @@ from tests.engine.worlds import Ran, ran, world
 Lines: TypeAlias = Mapping[str, str | None]
 """TOML by key; None takes a key away."""
 
-ASKING, RUNNING = ("ask", "asks"), ("shell", "argv")
-KINDS = (*ASKING, *RUNNING)
+ASKING, RUNNING, NESTED = ("ask", "asks"), ("shell", "argv"), ("nested",)
+DIRECT = (*ASKING, *RUNNING)
+KINDS = (*DIRECT, *NESTED)
+INNER = """
+[args.word]
+default = "one"
+[[steps]]
+name = "deep"
+shell = COMMAND
+env = { WORD = "{{ arg.word }}" }
+"""
 TWICE = '["one", "two"]'
 
 P, F, E = Outcome.PASSED, Outcome.FAILED, Outcome.ERROR
@@ -137,6 +146,7 @@ CASES = [
     ),
     Case(
         key="retries",
+        kinds=DIRECT,
         lines={"retries": "1"},
         also={"retry_delay": "1"},
         answers=[ScriptedReply(error="overload", times=1), ScriptedReply(reply="yes")],
@@ -145,6 +155,7 @@ CASES = [
     ),
     Case(
         key="retry_delay",
+        kinds=DIRECT,
         lines={"retry_delay": "1"},
         other={"retry_delay": "50"},
         also={"retries": "1"},
@@ -177,6 +188,7 @@ CASES = [
     ),
     Case(
         key="output_format",
+        kinds=DIRECT,
         lines={"output_format": '"json"'},
         answers='Of course: {"a": [1]}',
         command="""echo 'Of course: {"a": [1]}'""",
@@ -184,6 +196,7 @@ CASES = [
     ),
     Case(
         key="output_schema",
+        kinds=DIRECT,
         lines={"output_schema": '{ required = ["b"] }'},
         answers='{"a": 1}',
         command="""echo '{"a": 1}'""",
@@ -200,6 +213,20 @@ CASES = [
         key="assert",
         lines={"assert": "[\"output != 'yes'\"]"},
         effect=lambda s: s.outcomes == {F} and "output != 'yes'" in s.x.reason,
+    ),
+    # what a step that runs a workflow may say
+    Case(
+        key="workflow",
+        lines={"workflow": '"other"'},
+        kinds=NESTED,
+        effect=lambda s: s.outputs == {"other"},
+    ),
+    Case(
+        key="with",
+        lines={"with": '{ word = "two" }'},
+        kinds=NESTED,
+        command='echo "$WORD"',
+        effect=lambda s: s.outputs == {"two"},
     ),
     # what a step that asks may say
     Case(
@@ -439,6 +466,8 @@ def base(kind: str, case: Case, *, loop: bool) -> dict[str, str | None]:
             lines["shell"] = json.dumps(case.command)
         case "argv":
             lines["argv"] = json.dumps(["sh", "-c", case.command])
+        case "nested":
+            lines["workflow"] = '"inner"'
     if loop:
         lines["for_each"] = TWICE
     return {**lines, **case.also}
@@ -450,7 +479,12 @@ def seen(lines: Lines, case: Case, root: Path, *, loop: bool) -> Seen:
     answers = case.answers if isinstance(case.answers, Mapping) else dict.fromkeys("abc", case.answers)
     backends = [Scripted(name, answers[name]) for name in "abc"]
     step = "\n".join(f"{key} = {value}" for key, value in lines.items() if value is not None)
-    run = ran(f"{case.before}[[steps]]\n{step}\n", world(root, *backends, env={"CODE": "echo pasted"}))
+    inner = {
+        "inner": INNER.replace("COMMAND", json.dumps(case.command)),
+        "other": INNER.replace("COMMAND", '"echo other"'),
+    }
+    text = f"{case.before}[[steps]]\n{step}\n"
+    run = ran(text, world(root, *backends, env={"CODE": "echo pasted"}), inner=inner)
     asked = [(backend.name, prompt) for backend in backends for prompt in backend.asked]
     return Seen(run, asked, root, loop)
 
@@ -491,7 +525,7 @@ FORMATS: dict[Format, tuple[str, Json]] = {
 
 
 @pytest.mark.parametrize("loop", [False, True], ids=["alone", "for_each"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DIRECT)
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_format_means_the_same_everywhere(form: Format, kind: str, loop: bool, tmp_path: Path) -> None:
     said, value = FORMATS[form]
@@ -693,6 +727,17 @@ def budget_is_held(tmp_path: Path) -> None:
             assert found == {"first": first_is, kind: E if first_is is P else Outcome.SKIPPED}
 
 
+def outputs_are_handed_on(tmp_path: Path) -> None:
+    """Each by its name, with its kind; without them what the last step said."""
+    outer = '[[steps]]\nname = "x"\nworkflow = "inner"\n'
+    step = "[[steps]]\nname = 'deep'\nshell = 'echo [3]'\noutput_format = 'json'\n"
+    named = "[outputs]\nfirst = '{{ steps.deep.output[0] }}'\nsaid = 'it is {{ steps.deep.output }}'\n"
+    for inner, data in ((step, None), (named + step, {"first": 3, "said": "it is [3]"})):
+        x = ran(outer, world(tmp_path), inner={"inner": inner}).result.steps["x"]
+        assert (x.outcome, x.data) == (P, data)
+        assert x.output == ("[3]" if data is None else json.dumps(data))
+
+
 BUDGET = {"usd": "0.5", "tokens": "20", "calls": "1", "time": "100"}
 
 
@@ -730,6 +775,7 @@ TOP: dict[str, Check] = {
     "gate": gate_judges_findings,
     "rules": rules_are_a_closed_list,
     "budget": budget_is_held,
+    "outputs": outputs_are_handed_on,
     "untrusted": untrusted_changes_are_judged,
     "steps": lambda tmp_path: None,  # every test here
 }

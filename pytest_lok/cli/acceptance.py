@@ -80,7 +80,7 @@ def not_yet_merged(findings: Iterable[Finding], root: Path, today: date) -> str:
 
 def require_baseline(workflow: Workflow) -> None:
     """PlanError where the workflow's gate does not read the baseline: nothing accepted would count."""
-    if workflow.gate is None or workflow.gate.baseline != "new":
+    if not any(it.gate and it.gate.baseline == "new" for it in (workflow, *workflow.inner())):
         raise PlanError(
             f"the gate of {workflow.stem!r} does not read the baseline",
             hint='baseline = "new" under [gate] makes it do so; until then nothing accepted would count',

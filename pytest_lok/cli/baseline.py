@@ -24,11 +24,10 @@ def _accept(call: Invocation, project: Project, plan: Plan) -> int:
     from pytest_lok.cli.trust import require_trust
     from pytest_lok.cli.views import view
     from pytest_lok.core.edits.protected_names import BASELINE
-    from pytest_lok.core.workflow.model import Format
     from pytest_lok.engine.ports import utc_date
     from pytest_lok.reports.console import summary
 
-    names = [step.name for step in plan.steps if step.output_format is Format.FINDINGS]
+    names = [step.name for step in plan.steps if step.reviews]
     if not names:
         raise PlanError(
             f"workflow {plan.workflow.stem!r} reports no findings",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pytest_lok.cli.invocation import Invocation
     from pytest_lok.core.templates.scope import Scope
-    from pytest_lok.core.workflow.model import Ask, Step
+    from pytest_lok.core.workflow.model import Ask, Nested, Step
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.ports import World
     from pytest_lok.reports.outline import PlannedBackend, PlannedLimits, PlannedStep
@@ -38,11 +38,12 @@ def show_plan(call: Invocation, project: Project, plan: Plan) -> int:
     for remark in plan.workflow.remarks:
         call.terminal.note(f"warning: {remark}")
     # found out here rather than in the middle of a run
-    piped = any(isinstance(step.action, Shell) and step.action.pipefail for step in plan.steps)
+    every = [each for step in plan.steps for each in step.in_all()]
+    piped = any(isinstance(step.action, Shell) and step.action.pipefail for step in every)
     if piped and which("bash", path=world.env.get("PATH")) is None:
         call.terminal.note("warning: bash is not installed, and steps with `pipefail` need it")
     scope = Scope(
-        arguments=plan.arguments,
+        arguments=plan.values,
         env=world.env,
         workflow_name=plan.workflow.name,
         project=world.workspace.project(),
@@ -62,15 +63,15 @@ def _limits(plan: Plan, steps: Sequence[PlannedStep], world: World) -> PlannedLi
     import math
 
     from pytest_lok.core.workflow.model import Shell
-    from pytest_lok.reports.outline import PlannedLimits
+    from pytest_lok.reports.outline import PlannedLimits, counted
 
-    if len(steps) == 1 and plan.steps[0].for_each is None:
+    if len(steps) == 1 and plan.steps[0].for_each is None and not steps[0].inner:
         return None
     wanted = plan.workflow.max_parallel
     at_once, limiters = world.limits.parallel_for(wanted), world.limiters
-    asked = dict.fromkeys(one.backend for planned in steps for one in planned.asked)
+    asked = dict.fromkeys(one.backend for each in counted(steps) for one in each.planned.asked)
     places = {name: limiters[name].capacity if name in limiters else math.inf for name in asked}
-    has_commands = any(isinstance(step.action, Shell) for step in plan.steps)
+    has_commands = any(isinstance(each.planned.step.action, Shell) for each in counted(steps))
     return PlannedLimits(
         steps=None if math.isinf(at_once) else int(at_once),
         commands=world.limits.total_for(wanted) if has_commands and math.isinf(at_once) else None,
@@ -78,20 +79,37 @@ def _limits(plan: Plan, steps: Sequence[PlannedStep], world: World) -> PlannedLi
     )
 
 
-def _planned(step: Step, world: World, scope: Scope) -> PlannedStep:
-    from pytest_lok.core.workflow.model import Ask
+def _planned(step: Step, world: World, scope: Scope | None) -> PlannedStep:
+    """The step as far as it is known; ``scope`` None = what its texts read is not."""
+    from pytest_lok.core.workflow.model import Ask, Nested
     from pytest_lok.errors import TemplateError
     from pytest_lok.reports.outline import PlannedStep
 
+    if isinstance(step.action, Nested):
+        within = _inner_scope(step.action, scope)
+        inner = [_planned(each, world, within) for each in step.action.workflow.steps]
+        return PlannedStep(step=step, inner=inner)
     if not isinstance(step.action, Ask):
         return PlannedStep(step=step)
     prompt, asked = step.action.prompt, _asked(step.action, world)
-    if not prompt.steps and step.for_each is None:
+    if scope is not None and not prompt.steps and step.for_each is None:
         try:
             return PlannedStep(step=step, asked=asked, prompt=prompt.render(scope), prompt_known=True)
         except TemplateError:  # what is missing (an unset variable) may be there when it runs
             pass
     return PlannedStep(step=step, asked=asked, prompt=prompt.source)
+
+
+def _inner_scope(action: Nested, scope: Scope | None) -> Scope | None:
+    """What the texts of the workflow read; None where its arguments are known only when the step runs."""
+    from dataclasses import replace
+
+    from pytest_lok.core.workflow.plan import Plan
+
+    if scope is None or any(text.has_tags for text in action.arguments.values()):
+        return None
+    plan = Plan.of(action.workflow, named={name: it.source for name, it in action.arguments.items()})
+    return replace(scope, arguments=plan.values, workflow_name=plan.workflow.name)
 
 
 def _priced(planned: PlannedStep, settings: Settings, world: World) -> PlannedStep:
@@ -103,7 +121,7 @@ def _priced(planned: PlannedStep, settings: Settings, world: World) -> PlannedSt
 
     action = planned.step.action
     if not isinstance(action, Ask):
-        return planned
+        return replace(planned, inner=[_priced(each, settings, world) for each in planned.inner])
     asked = []
     for one in planned.asked:
         backend = settings.backends.get(one.backend)

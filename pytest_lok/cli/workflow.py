@@ -144,7 +144,7 @@ def _note_unknown_commands(call: Invocation, project: Project, name: str) -> Non
     """Name the commands that get values and that lok does not know."""
     from pytest_lok.core.workflow.model import Shell
 
-    for step in project.load(name).steps:
+    for step in project.load(name).in_all():
         for command in (
             step.action.shell.unknown_commands if isinstance(step.action, Shell) and step.action.shell else ()
         ):

@@ -273,14 +273,12 @@ def _read(project: Project, name: str, data: bytes) -> Workflow:
 
 def _show(call: Invocation, name: str, source: str, workflow: Workflow, data: bytes) -> None:
     """Say in short what the workflow is, before it is there; what it runs and grants stands in its file."""
-    from pytest_lok.core.workflow.model import Shell
+    from pytest_lok.core.workflow.model import Ask, Shell
     from pytest_lok.reports.facts import many
     from pytest_lok.store.installed import digest_of
 
-    commands = [step for step in workflow.steps if isinstance(step.action, Shell)]
-    edits = [
-        step for step in workflow.steps if not isinstance(step.action, Shell) and step.action.apply_edits
-    ]
+    commands = [step for step in workflow.in_all() if isinstance(step.action, Shell)]
+    edits = [step for step in workflow.in_all() if isinstance(step.action, Ask) and step.action.apply_edits]
     note = call.terminal.note
     note(f"{name} from {source}\nsha256 {digest_of(data)}\n{workflow.description}".rstrip())
     parts = [many(len(commands), "command")] if commands else []

@@ -164,6 +164,15 @@ class ItemResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NestedRun:
+    """What came of the steps of a workflow that a step ran; ``item`` as in Reply."""
+
+    workflow: str
+    steps: tuple[StepResult, ...]
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
     """What came of one step.
 
@@ -177,7 +186,8 @@ class StepResult:
     much of the change was asked about, if the gate knows of earlier reviews. ``edits`` are the files
     that the answer has changed and that stay changed. ``verified`` is the command of ``verify`` that
     said yes, "" = none did. ``seconds`` is the step's own time without waiting. ``attempts`` is 0 for a step
-    that did not run. ``resumed`` says what a run that was resumed made of it; None = the run began anew.
+    that did not run. ``nested`` are the runs of the workflow that the step ran, one for each item.
+    ``resumed`` says what a run that was resumed made of it; None = the run began anew.
     """
 
     name: str
@@ -205,6 +215,7 @@ class StepResult:
     usage: Usage = NO_USAGE
     underlying: Outcome | None = None
     blocked_by: str = ""
+    nested: tuple[NestedRun, ...] = ()
     resumed: Resumed | None = None
 
     def __repr__(self) -> str:

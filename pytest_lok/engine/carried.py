@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_lok.core.findings.prior import inputs_digest, needed_by
 from pytest_lok.core.results import Outcome
-from pytest_lok.core.workflow.model import Ask, Format
+from pytest_lok.core.workflow.model import Ask, Format, Shell
 from pytest_lok.errors import StepUnableError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def require_whole(execution: StepExecution) -> None:
         return
     step = execution.step
     if step.output_format is not Format.FINDINGS:
-        if isinstance(step.action, Ask) or step.asserts:
+        if not isinstance(step.action, Shell) or step.asserts:
             raise StepUnableError(f"{WHOLE_CHANGE}step {step.name} judges it, and reports no findings")
         return
     if isinstance(step.action, Ask) and (step.action.attach or step.action.attach_from):

@@ -7,11 +7,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from pytest_lok.core.results import Json, Reply, StepResult
+from pytest_lok.core.results import Json, Reply, RunResult, StepResult
 from pytest_lok.core.templates.scope import Loop, Scope
-from pytest_lok.core.workflow.model import Shell, Step
+from pytest_lok.core.workflow.model import Nested, Shell, Step
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.asking.concurrency import FifoQueue
 from pytest_lok.engine.asking.hints import more_time
@@ -22,7 +22,37 @@ if TYPE_CHECKING:
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.asking.budget import BudgetTracker, Spending
     from pytest_lok.engine.ports import World
-    from pytest_lok.engine.resume.memory import RunMemory
+    from pytest_lok.engine.resume.memory import OuterMemory, RunMemory
+
+
+class InnerRun(Protocol):
+    """The run of a workflow that a step of another run runs."""
+
+    async def execute(self) -> RunResult:
+        """Run to the end."""
+        ...
+
+    def result(self) -> RunResult:
+        """What has come of the run so far, with nothing masked."""
+        ...
+
+    def scope(self) -> Scope:
+        """What texts may read of the run now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OuterStep:
+    """The step that runs a workflow, and the run that the step is of; ``part`` is which run of it this is."""
+
+    step: Step
+    context: RunContext
+    part: str
+
+    @property
+    def memory(self) -> OuterMemory:
+        """What keeps the answers of the inner run."""
+        return self.context.memory.of_inner(self.step.name, self.part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,21 +71,26 @@ class SharedByRuns:
 class RunContext:
     """One run in progress.
 
-    ``results`` is a live view of the schedule. ``began`` is a time of the event loop, as ``now()`` is.
-    ``budget`` None = the run has no budget. Steps and items acquire their slots from ``queue``. ``memory`` is
-    what is kept of the run before, and noted for the next. ``answered`` lists the backends that have
-    answered, ``found`` the values that texts have parsed so far.
+    ``announce`` tells that a step has begun, if that has not been told. ``results`` is a live view of the
+    schedule. ``began`` is a time of the event loop, as ``now()`` is. ``budget`` None = the run has no budget.
+    Steps and items acquire their slots from ``queue``. ``memory`` is what is kept of the run before, and
+    noted for the next. ``begin_inner`` makes the run of a workflow that a step runs, which tells its events
+    to the given function. ``outer`` is the step that runs this run's workflow, None = nobody's. ``answered``
+    lists the backends that have answered, ``found`` the values that texts have parsed so far.
     """
 
     plan: Plan
     world: World
     emit: Callable[[Event], None]
+    announce: Callable[[str], None]
     results: Mapping[str, StepResult]
     began: float
     now: Callable[[], float]
     budget: BudgetTracker | None
     queue: FifoQueue
     memory: RunMemory
+    begin_inner: Callable[[Plan, Callable[[Event], None], OuterStep], InnerRun]
+    outer: OuterStep | None = None
     answered: list[str] = field(default_factory=list)
     found: dict[str, Json] = field(default_factory=dict)
     project: Mapping[str, Json] = field(init=False)
@@ -101,6 +136,9 @@ class RunContext:
 
         Every command runs in a slot. A question needs one only if a user has set ``max_parallel``.
         """
+        # the steps of a workflow need slots of their own, and one that waits for them must hold none
+        if isinstance(step.action, Nested):
+            return False
         return self.world.limits.is_explicit or isinstance(step.action, Shell)
 
     def note_backend(self, reply: Reply) -> None:

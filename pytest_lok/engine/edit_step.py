@@ -24,8 +24,10 @@ from pytest_lok.engine.shell import run_in_slot
 from pytest_lok.errors import LokError, OutputError, StepFailedError, StepUnableError, TemplateError
 
 if TYPE_CHECKING:
+    from pytest_lok.core.workflow.model import Step
+    from pytest_lok.engine.context import OuterStep
     from pytest_lok.engine.execution import StepExecution
-    from pytest_lok.engine.ports import Transaction
+    from pytest_lok.engine.ports import Transaction, World
 
 _RETRY = "`fix_retries = 1` of the step asks again, and says why the edits do not apply"
 _ALLOWED = "the answer edits nothing, as `allow_empty` permits"
@@ -306,24 +308,37 @@ def _no_change(why: str) -> _FixableError:
     return _FixableError(StepFailedError(f"no change by the edits: {why}", hint=_EMPTY))
 
 
-def _later_commands(execution: StepExecution) -> Iterator[tuple[str, str]]:
-    """The commands of the steps that depend on this one, with the step's name: they judge its edits too."""
-    world, after = execution.context.world, {execution.step.name}
+def _later_commands(execution: StepExecution | OuterStep) -> Iterator[tuple[str, str]]:
+    """The commands of the steps that depend on this one, with the step's name: they judge its edits too.
+
+    A step of a workflow that another step runs is judged by what follows that one, too.
+    """
+    after = {execution.step.name}
     # a plan lists every step after its dependencies
     for step in execution.context.plan.steps:
         if after.isdisjoint(step.needs):
             continue
         after.add(step.name)
-        match step.action:
-            case Shell(shell=ShellTemplate() as shell):
-                command = shell.source
-            case Shell(argv=argv):
-                command = shlex.join(part.source for part in argv)
-            case Ask(verify_preset=preset) if preset:
-                command = world.workspace.verify_command(preset)
-            case Ask(verify=verify):
-                command = verify.source if verify else ""
-        yield command, f"the step {step.name!r}"
+        for each in step.in_all():
+            if command := _judging_command(each, execution.context.world):
+                yield command, f"the step {each.name!r}"
+    if execution.context.outer is not None:
+        yield from _later_commands(execution.context.outer)
+
+
+def _judging_command(step: Step, world: World) -> str:
+    """What the step runs; "" = nothing."""
+    match step.action:
+        case Shell(shell=ShellTemplate() as shell):
+            return shell.source
+        case Shell(argv=argv):
+            return shlex.join(part.source for part in argv)
+        case Ask(verify_preset=preset) if preset:
+            return world.workspace.verify_command(preset)
+        case Ask(verify=verify) if verify:
+            return verify.source
+        case _:
+            return ""
 
 
 def _is_importable(name: str) -> bool:

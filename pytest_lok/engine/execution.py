@@ -14,6 +14,7 @@ from pytest_lok.core.results import (
     Finding,
     ItemResult,
     Json,
+    NestedRun,
     Outcome,
     Refusal,
     Reply,
@@ -45,7 +46,8 @@ class StepExecution:
     ``answered`` are all replies so far, also those that nothing has been made of yet. ``parts`` are the items
     or samples that run now, and ``ended`` is the result of such an item.
     ``material`` is the part of the prompt that an answer may quote, and ``quoting`` says that all JSON of
-    the answer is quoted from there. ``began`` is when the first question was asked, or the first command
+    the answer is quoted from there. ``nested`` are the runs of the workflow that it runs, and ``aside`` is
+    what their gates set aside. ``began`` is when the first question was asked, or the first command
     started; None = not yet. ``rulings`` are what judges have said, by backend, rubric and text.
     """
 
@@ -67,6 +69,8 @@ class StepExecution:
     refusals: list[Refusal] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
     items: list[ItemResult] = field(default_factory=list)
+    nested: list[NestedRun] = field(default_factory=list)
+    aside: tuple[str, ...] = ()
     answered: list[Reply] = field(default_factory=list)
     parts: Sequence[StepExecution] = ()
     ended: ItemResult | None = None
@@ -140,6 +144,8 @@ class StepExecution:
         self.replies += [replace(it, item=other.item) for it in other.replies]
         self.refusals += [replace(it, item=other.item) for it in other.refusals]
         self.edits += other.edits
+        self.nested += other.nested
+        self.aside += other.aside
         self.verified = self.verified or other.verified
         if other.findings is not None:
             from pytest_lok.core.findings.reading import merge_attempts
@@ -149,7 +155,7 @@ class StepExecution:
 
     def interrupt(self, reason: str) -> None:
         """Keep what there is, also of the running parts; an item that has not ended has an error, and why."""
-        if self.ended is None:
+        if self.ended is None and not self.nested:
             self.replies = [*self.answered]
         for part in self.parts:
             part.interrupt(reason)
@@ -183,8 +189,8 @@ class StepExecution:
         seconds: float = 0.0,
     ) -> StepResult:
         """The execution as the step's result with this outcome."""
-        outvoted: tuple[str, ...] = ()
-        if self.findings:
+        outvoted = self.aside
+        if self.findings and not self.nested:
             from pytest_lok.core.findings.gate import set_aside
 
             outvoted = set_aside(self.context.plan.workflow.gate, self.findings)
@@ -212,6 +218,7 @@ class StepExecution:
             sections=tuple(self.sections),
             usage=self.usage,
             underlying=underlying,
+            nested=tuple(self.nested),
             seconds=seconds,
         )
 

@@ -14,7 +14,9 @@ import time
 import traceback
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,10 +32,9 @@ from pytest_lok.core.events import (
     not_to_be_kept,
 )
 from pytest_lok.core.results import NO_USAGE, RunResult, Section, StepResult, Usage
-from pytest_lok.core.workflow.model import Format, Shell
 from pytest_lok.core.workflow.schedule import Schedule
 from pytest_lok.engine.asking.budget import BudgetTracker
-from pytest_lok.engine.context import RunContext, SharedByRuns
+from pytest_lok.engine.context import InnerRun, OuterStep, RunContext, SharedByRuns
 from pytest_lok.engine.execution import StepExecution
 from pytest_lok.engine.resume.memory import RunMemory
 from pytest_lok.engine.step import interrupted_step, run_step
@@ -41,9 +42,10 @@ from pytest_lok.engine.step_starts import StepStarts
 from pytest_lok.errors import StepUnableError
 
 if TYPE_CHECKING:
+    from pytest_lok.core.templates.scope import Scope
     from pytest_lok.core.workflow.model import Step
     from pytest_lok.core.workflow.plan import Plan
-    from pytest_lok.engine.ports import RunLock, World
+    from pytest_lok.engine.ports import World
 
 INTERNAL_ERROR = "internal error"
 """How the reason of a step begins that was ended by a bug in lok itself."""
@@ -73,10 +75,11 @@ class Run:
 
     ``on_event`` is called on the event loop, with secrets masked. ``fail_fast`` stops the run at the first
     red step. ``resume`` holds results and spending of a run that this one continues. ``shared`` is
-    what it has in common with other runs of the process; the default is nothing.
+    what it has in common with other runs of the process; the default is nothing. ``outer`` is the step that
+    runs this workflow, whose run has the lock and the budget.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but three by name, each with its usual value
         self,
         plan: Plan,
         world: World,
@@ -86,6 +89,7 @@ class Run:
         run_id: str = "",
         resume: ResumeState = FRESH_START,
         shared: SharedByRuns | None = None,
+        outer: OuterStep | None = None,
     ) -> None:
         self.run_id = run_id or uuid.uuid4().hex[:12]
         self._plan = plan
@@ -104,9 +108,13 @@ class Run:
         self._waiting_for_slot: asyncio.Task[None] | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._running: dict[str, StepExecution] = {}
-        effects = {step.name for step in plan.steps if isinstance(step.action, Shell) and step.action.effects}
+        self._outer = outer
+        effects = {step.name for step in plan.steps if step.effects}
         self._starts = StepStarts(self._emit, lambda: self._context.elapsed, effects)
-        self._memory = RunMemory(plan, world, resume, self.run_id, self._schedule.results, self._emit)
+        beyond = None if outer is None else outer.memory
+        self._memory = RunMemory(
+            plan, world, resume, self.run_id, self._schedule.results, self._emit, outer=beyond
+        )
         self._fold = RunFold()
         self._stopped = ""
         self._interrupted = ""
@@ -119,28 +127,15 @@ class Run:
         Cancelling it ends every child process, records unfinished steps as interrupted, emits RunFinished,
         and re-raises.
         """
-        now, budget = asyncio.get_running_loop().time, self._plan.workflow.budget
-        spent, together = self._resume.spent + self._resume.brought, self._shared.spending
-        self._context = RunContext(
-            plan=self._plan,
-            world=self._world,
-            emit=self._starts.emit,
-            results=self._schedule.results,
-            began=now(),
-            now=now,
-            budget=BudgetTracker(budget, spent, self._emit_spent, now, together) if budget else None,
-            queue=self._slots,
-            memory=self._memory,
-        )
-        lock = self._world.workspace.run_lock(alone=self._plan.workflow.exclusive)
+        self._context = _context_of(self)
         try:
             await self._begin()
-            await _wait_for_lock(self, lock)
-            await self._keep_results()
-            async with asyncio.TaskGroup() as group:
-                self._group = group
-                self._start_ready()
-            await self._memory.settle()
+            async with _lock_of(self):
+                await self._keep_results()
+                async with asyncio.TaskGroup() as group:
+                    self._group = group
+                    self._start_ready()
+                await self._memory.settle()
         except asyncio.CancelledError:
             self._interrupted = self._interrupted or "interrupted"
             raise
@@ -149,10 +144,18 @@ class Run:
             self._traceback = (Section(title="traceback", text="".join(traceback.format_exception(bug))),)
             raise
         finally:
-            lock.release()
             self._finish()
             await self._memory.close()
         return self._fold.result()
+
+    def result(self) -> RunResult:
+        """What has come of the run so far, with nothing masked."""
+        told = self._fold.result()
+        return replace(told, steps={name: self._schedule.results[name] for name in told.steps})
+
+    def scope(self) -> Scope:
+        """What texts may read of the run now."""
+        return self._context.scope()
 
     def stop(self, reason: str) -> None:
         """End the run early: running steps are cancelled, the rest is not run. Call it on the run's loop."""
@@ -168,7 +171,8 @@ class Run:
         """Tell that the run began, also where it is cancelled meanwhile, and what is known from before."""
         before, commits = self._resume, ("", "")
         try:
-            commits = await self._world.workspace.commits()
+            if self._outer is None:
+                commits = await self._world.workspace.commits()
         finally:
             self._emit(_run_started(self.run_id, self._plan, *commits, before.resumes))
             if before.brought != NO_USAGE:
@@ -318,17 +322,55 @@ class Run:
         self._on_event(event)
 
 
-async def _wait_for_lock(run: Run, lock: RunLock) -> None:
-    """Wait until no other run excludes ``run``, or until ``run`` is stopped."""
+def _context_of(run: Run) -> RunContext:
+    """What the steps of the run have in common; the run begins now."""
+    now, budget, outer = asyncio.get_running_loop().time, run._plan.workflow.budget, run._outer
+    spent = run._resume.spent + run._resume.brought
+    tracker = None if outer is None else outer.context.budget
+    if budget is not None:
+        tracker = BudgetTracker(budget, spent, run._emit_spent, now, run._shared.spending, tracker)
+
+    def begin_inner(plan: Plan, on_event: Callable[[Event], None], by: OuterStep) -> InnerRun:
+        # nobody outside follows a run inside of another one, which is kept by the step that runs it
+        within = replace(run._world, observer=None, tree_state=None)
+        strict = run._fail_fast and not by.step.continue_on_error
+        shared = SharedByRuns(queue=run._slots)
+        return Run(plan, within, on_event, fail_fast=strict, shared=shared, outer=by)
+
+    return RunContext(
+        plan=run._plan,
+        world=run._world,
+        emit=run._starts.emit,
+        announce=run._starts.announce,
+        results=run._schedule.results,
+        began=now(),
+        now=now,
+        budget=tracker,
+        queue=run._slots,
+        memory=run._memory,
+        begin_inner=begin_inner,
+        outer=outer,
+    )
+
+
+@asynccontextmanager
+async def _lock_of(run: Run) -> AsyncIterator[None]:
+    """Hold the lock of the workspace, after waiting for it; the lock of an inner run is the outer run's."""
+    lock = None if run._outer else run._world.workspace.run_lock(alone=run._plan.workflow.exclusive)
     announced = False
     try:
-        while not run._stopped and not lock.try_acquire():
-            if not announced:
-                run._emit(RunWaiting())
-            announced = True
-            await asyncio.sleep(LOCK_CHECK_INTERVAL)
-    except StepUnableError as failure:
-        run.stop(failure.message)
+        try:
+            while lock and not run._stopped and not lock.try_acquire():
+                if not announced:
+                    run._emit(RunWaiting())
+                announced = True
+                await asyncio.sleep(LOCK_CHECK_INTERVAL)
+        except StepUnableError as failure:
+            run.stop(failure.message)
+        yield
+    finally:
+        if lock:
+            lock.release()
 
 
 def _run_started(run_id: str, plan: Plan, base: str, head: str, resumes: str) -> RunStarted:
@@ -342,7 +384,7 @@ def _run_started(run_id: str, plan: Plan, base: str, head: str, resumes: str) ->
         steps=tuple(step.name for step in plan.steps),
         selected=tuple(s.name for s in plan.steps if s.name in plan.selected),
         leaves=plan.leaves,
-        reviews=tuple(step.name for step in plan.steps if step.output_format is Format.FINDINGS),
+        reviews=tuple(step.name for step in plan.steps if step.reviews),
         base=base,
         head=head,
         resumes=resumes,

@@ -19,9 +19,9 @@ from pytest_lok.core.results import ItemResult, Json, Outcome, StepResult
 from pytest_lok.core.templates.scope import Loop
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.core.workflow.items import items_of
-from pytest_lok.core.workflow.model import Ask, Shell
+from pytest_lok.core.workflow.model import Ask, Nested, Shell
 from pytest_lok.engine.asking.concurrency import FifoQueue
-from pytest_lok.engine.checks import check_step
+from pytest_lok.engine.checks import check_asserts, check_step
 from pytest_lok.engine.evaluation import evaluate
 from pytest_lok.engine.execution import DryRunError, InconclusiveError, StepExecution
 from pytest_lok.engine.shell import run_shell
@@ -128,6 +128,13 @@ async def _run_action(execution: StepExecution) -> StepOutcome:
             from pytest_lok.engine.edit_step import run_and_apply
 
             await (_run_repeats if action.repeat > 1 else run_and_apply)(execution, action)
+        case Nested() as action:
+            from pytest_lok.engine.nesting.nested_run import run_nested
+
+            if not await run_nested(execution, action):
+                said = f"every step of {action.workflow.stem} was skipped by its own `when`"
+                return Outcome.SKIPPED, said, ""
+            await check_asserts(execution)
         case _ as never:
             assert_never(never)
     return PASSED

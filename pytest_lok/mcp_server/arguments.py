@@ -144,14 +144,14 @@ def is_listable(name: str) -> bool:
 
 def changes_files(workflow: Workflow) -> bool:
     """Whether a step of the workflow applies edits."""
-    return any(isinstance(step.action, Ask) and step.action.apply_edits for step in workflow.steps)
+    return any(isinstance(step.action, Ask) and step.action.apply_edits for step in workflow.in_all())
 
 
 def runs_commands(workflow: Workflow) -> bool:
     """Whether a step of the workflow runs a command, also as its check."""
-    return any(
-        isinstance(step.action, Shell) or step.action.verify is not None or bool(step.action.verify_preset)
-        for step in workflow.steps
+    actions = [step.action for step in workflow.in_all()]
+    return any(isinstance(it, Shell) for it in actions) or any(
+        isinstance(it, Ask) and (it.verify is not None or bool(it.verify_preset)) for it in actions
     )
 
 

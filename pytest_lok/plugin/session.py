@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_lok.core.events import FRESH_START, ResumeState
-from pytest_lok.core.workflow.model import Format, Gate, Workflow
+from pytest_lok.core.workflow.model import Format, Gate, Nested, Step, Workflow
 from pytest_lok.engine.background import Background
 from pytest_lok.errors import UsageError, WorkflowError
 from pytest_lok.plugin.options import STRICTER, fail_on, record_mode, setting_overrides
@@ -166,13 +166,23 @@ class LokSession:
         In CI a value that nobody typed only makes a gate stricter.
         """
         finds = workflow.gate is not None or any(s.output_format is Format.FINDINGS for s in workflow.steps)
-        if self._fail_on is None or not finds:
+        if self._fail_on is None:
+            return workflow
+        if any(isinstance(step.action, Nested) for step in workflow.steps):
+            workflow = replace(workflow, steps=tuple(map(self._with_inner_fail_on, workflow.steps)))
+        if not finds:
             return workflow
         least = self._fail_on
         typed = not in_ci(os.environ) or typed_ini_value(self.config, os.environ, "lok_fail_on") is not None
         if workflow.gate is not None and not typed:
             least = max(least, workflow.gate.fail_on, key=STRICTER.index)
         return replace(workflow, gate=replace(workflow.gate or Gate(), fail_on=least))
+
+    def _with_inner_fail_on(self, step: Step) -> Step:
+        if not isinstance(step.action, Nested):
+            return step
+        inner = self._with_fail_on(step.action.workflow)
+        return replace(step, action=replace(step.action, workflow=inner))
 
     def world_of(self, settings: object, backends: object) -> World:
         """The world made of the fixtures' values; UsageError for values that are nothing of the kind."""

@@ -19,7 +19,7 @@ from pytest_lok.reports.untrusted import escape_untrusted
 
 _LEGEND = {
     "xfailed": "x, XFAIL: a soft step: it failed or had an error, and has `continue_on_error`",
-    "failed": "u, SUBFAILED: a part of a step: one item, one finding or one backend",
+    "failed": "u, SUBFAILED: a part of a step: one item, one finding, one backend or one step inside",
 }
 """What letters mean that pytest shows for steps and seldom for tests, by the kind of pytest's reports."""
 

@@ -41,6 +41,9 @@ def details(result: StepResult, *, output: bool, whole: bool = False, columns: i
     ``whole`` leaves nothing out, also not the sections of a step that passed; else of a long text the end
     is shown. Reasons and findings are wrapped to fit ``columns``, 0 = lines of any length.
     """
+    if result.nested:
+        yield from _nested(result, output=output, whole=whole, columns=columns)
+        return
     sections: list[Section] = []
     if result.outcome is not Outcome.SKIPPED and (whole or not result.passed):
         known = result.sections if result.passed else _evidence(result, output=output, whole=whole)
@@ -56,6 +59,22 @@ def details(result: StepResult, *, output: bool, whole: bool = False, columns: i
             # the output of a program stays as it is
             worded = section.title.endswith(("findings", "was asked again"))
             yield from _wrapped(_indented(section.text), columns if worded else 0)
+
+
+def _nested(result: StepResult, *, output: bool, whole: bool, columns: int) -> Iterator[str]:
+    """The steps of the workflow that a step ran, indented below it, each with its own details."""
+    inner = [step for run in result.nested for step in run.steps]
+    width = max((len(step.name) for step in inner), default=0)
+    for run in result.nested:
+        if run.item is not None:
+            yield f"    item {run.item}"
+        for step in run.steps:
+            yield from _indented(status(step, width))
+            for line in details(step, output=output, whole=whole, columns=max(columns - 4, 0)):
+                yield f"    {line}".rstrip()
+    # the reason of a step that stands there is not told again
+    if not result.passed and not any(it.outcome.red and it.reason in result.reason for it in inner):
+        yield from _wrapped(_why(result, (), whole=whole), columns)
 
 
 def recap(steps: Sequence[StepResult], width: int = 0, *, columns: int = 0) -> Iterator[tuple[str, str]]:

@@ -39,7 +39,9 @@ def explain(
     if result.ran:
         parts += _task(step, asked)
         parts += table_of(result)
-        if result.items:
+        if result.nested:
+            parts += _inner_steps(result)
+        elif result.items:
             parts += _red_items(result, asked, apart=parts_apart and result.outcome is Outcome.FAILED)
             parts += _found(result)
         else:
@@ -50,6 +52,18 @@ def explain(
         parts.append(result.resumed.text)
     parts += _reason_and_hint(result, root)
     return escape_untrusted("\n".join(parts))
+
+
+def _inner_steps(result: StepResult, indent: str = "  ") -> Iterator[str]:
+    """The steps of the workflow that the step ran, each in a line, and why those are red that are."""
+    for run in result.nested:
+        of = "" if run.item is None else f" (item {run.item})"
+        yield f"{indent[2:]}the workflow {run.workflow}{of}:"
+        for step in run.steps:
+            yield f"{indent}{step.name}: {step.outcome}{f': {reason_line(step)}' if step.reason else ''}"
+            if step.outcome.red and not step.nested:
+                yield from (f"{indent}  {line}" for part in _exchange(step, ()) for line in part.split("\n"))
+            yield from _inner_steps(step, indent + "  ")
 
 
 def item_text(result: StepResult, item: ItemResult, asked: Sequence[BackendAsked]) -> Iterator[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 
 from pytest_lok.core.asking.answer_options import in_words
 from pytest_lok.core.asking.estimate import ANSWER, CHARACTERS, Estimate, estimated
 from pytest_lok.core.asking.pricing import Price
 from pytest_lok.core.json_values import Json
-from pytest_lok.core.workflow.model import Ask, Budget, Format, Gate, Shell, Step, Strategy, Workflow
+from pytest_lok.core.workflow.model import Ask, Budget, Format, Gate, Nested, Shell, Step, Strategy, Workflow
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
 from pytest_lok.reports.escaping import escape_control_chars
@@ -39,13 +39,51 @@ class PlannedStep:
     """A step as far as it is known before anything ran.
 
     ``prompt`` is the text that would be sent where nothing in it has to be found out first
-    (``prompt_known``), its template otherwise; "" for a command.
+    (``prompt_known``), its template otherwise; "" for a command. ``inner`` are the steps of the workflow that
+    it runs.
     """
 
     step: Step
     asked: Sequence[PlannedBackend] = ()
     prompt: str = ""
     prompt_known: bool = False
+    inner: Sequence[PlannedStep] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedStep:
+    """A step with how often it runs: ``usual`` times, and at most ``most``.
+
+    ``name`` begins with the steps that run its workflow. ``open`` is the step whose items nobody knows yet,
+    "" = none; then the numbers are those of one item.
+    """
+
+    name: str
+    planned: PlannedStep
+    usual: int = 1
+    most: int = 1
+    open: str = ""
+
+    @property
+    def questions(self) -> QuestionCount:
+        """The questions that it pays for."""
+        return questions_of(self.planned.step, len(self.planned.asked)).times(self.usual, self.most)
+
+
+def counted(
+    steps: Iterable[PlannedStep], before: str = "", usual: int = 1, most: int = 1, is_open: str = ""
+) -> Iterator[CountedStep]:
+    """Every step of a plan, also those of the workflows that it runs, with how often it runs."""
+    for planned in steps:
+        name, for_each = f"{before}{planned.step.name}", planned.step.for_each
+        each = CountedStep(name=name, planned=planned, usual=usual, most=most, open=is_open)
+        if for_each is not None and for_each.expression is not None:
+            each = CountedStep(name=name, planned=planned, open=name)
+        elif for_each is not None:
+            items = len(for_each.inline)
+            each = replace(each, usual=usual * items, most=most * items)
+        yield each
+        yield from counted(planned.inner, f"{name}/", each.usual, each.most, each.open)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,21 +152,19 @@ def _estimate(budget: Budget | None, steps: Sequence[PlannedStep]) -> Iterator[s
 
 def _is_open(steps: Sequence[PlannedStep]) -> bool:
     """Whether nobody knows yet how many questions there are."""
-    return any(it.step.for_each and it.step.for_each.expression and it.asked for it in steps)
+    return any(it.open and it.questions.most for it in counted(steps))
 
 
 def _known(steps: Sequence[PlannedStep]) -> tuple[QuestionCount, Estimate]:
     """The questions that are known by now, and what they take."""
     count, asked = QuestionCount(), []
-    for planned in steps:
-        for_each = planned.step.for_each
-        if for_each is not None and for_each.expression is not None:
+    for each in counted(steps):
+        if each.open:
             continue
-        times = 1 if for_each is None else len(for_each.inline)
-        count += questions_of(planned.step, len(planned.asked)).times(times)
-        prices = [(one.backend, one.price) for one in planned.asked]
-        questions = questions_to(planned.step, prices, _characters(planned))
-        asked += [replace(question, number=question.number * times) for question in questions]
+        count += each.questions
+        prices = [(one.backend, one.price) for one in each.planned.asked]
+        questions = questions_to(each.planned.step, prices, _characters(each.planned))
+        asked += [replace(question, number=question.number * each.usual) for question in questions]
     return count, estimated(asked)
 
 
@@ -140,16 +176,15 @@ def _characters(planned: PlannedStep) -> int:
 
 def _not_estimated(steps: Sequence[PlannedStep]) -> Iterator[str]:
     """What questions depend on that is not there before the run."""
-    open_ = [it.step.name for it in steps if it.step.for_each and it.step.for_each.expression]
-    asking = [it.step.name for it in steps if isinstance(it.step.action, Ask) and not it.prompt_known]
-    items = [name for name in open_ if name in asking]
-    filled = [name for name in asking if name not in items]
+    every = list(counted(steps))
+    items = list(dict.fromkeys(it.open for it in every if it.open and it.questions.most))
+    filled = [it.name for it in every if it.planned.asked and not (it.planned.prompt_known or it.open)]
     if items:
         yield f"the items of {', '.join(items)}"
     attaching = [
-        it.step.name
-        for it in steps
-        if isinstance(it.step.action, Ask) and (it.step.action.attach or it.step.action.attach_from)
+        it.name
+        for it in every
+        if isinstance(ask := it.planned.step.action, Ask) and (ask.attach or ask.attach_from)
     ]
     if attaching:
         yield f"the files attached by {', '.join(attaching)}"
@@ -159,16 +194,14 @@ def _not_estimated(steps: Sequence[PlannedStep]) -> Iterator[str]:
 
 def _questions(steps: Sequence[PlannedStep]) -> str:
     """How many questions are paid for; those of a list that is not known yet, for each of its items."""
-    known, unknown = QuestionCount(), []
-    for planned in steps:
-        count = questions_of(planned.step, len(planned.asked))
-        for_each = planned.step.for_each
-        if for_each is None or for_each.expression is None:
-            known += count.times(1 if for_each is None else len(for_each.inline))
-        elif count.most:
-            unknown.append(f"for each item of {planned.step.name}: {count}")
+    known, unknown = QuestionCount(), dict[str, QuestionCount]()
+    for each in counted(steps):
+        if not each.open:
+            known += each.questions
+        elif each.questions.most:
+            unknown[each.open] = unknown.get(each.open, QuestionCount()) + each.questions
     parts = [str(known)] if known.most or not unknown else []
-    return "; ".join([*parts, *unknown])
+    return "; ".join([*parts, *(f"for each item of {name}: {count}" for name, count in unknown.items())])
 
 
 def outline_document(
@@ -225,6 +258,14 @@ def _document(planned: PlannedStep) -> dict[str, object]:
     if isinstance(step.action, Shell):
         unknown = step.action.shell.unknown_commands if step.action.shell else ()
         return {**common, "kind": "shell", "command": _command(step.action), "unknown": unknown}
+    if isinstance(step.action, Nested):
+        return {
+            **common,
+            "kind": "workflow",
+            "workflow": step.action.workflow.stem,
+            "with": {name: text.source for name, text in step.action.arguments.items()},
+            "steps": [_document(it) for it in planned.inner],
+        }
     return {
         **common,
         "kind": "ask",
@@ -240,6 +281,8 @@ def _kind(planned: PlannedStep) -> str:
     match planned.step.action:
         case Shell():
             return "command"
+        case Nested(workflow=workflow):
+            return f"runs the workflow {workflow.stem}"
         case Ask() as ask:
             names = ", ".join(_who(asked) for asked in planned.asked)
             if len(planned.asked) == 1:
@@ -303,6 +346,13 @@ def _text(planned: PlannedStep, whole: bool) -> Iterator[str]:
     if isinstance(action, Shell):
         yield from (f"  {line}" for line in _command(action).strip().split("\n"))
         yield from _unknown(action)
+        return
+    if isinstance(action, Nested):
+        yield from (f"  with {name} = {text.source}" for name, text in action.arguments.items())
+        for inner in planned.inner:
+            yield f"  {inner.step.name}: {_kind(inner)}"
+            told = (*_conditions(inner.step), *_options(inner.asked), *_text(inner, whole))
+            yield from (f"    {line}" for line in told)
         return
     if not planned.prompt_known:
         yield "prompt, filled in when what it reads is there:"

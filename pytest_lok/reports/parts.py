@@ -36,7 +36,9 @@ class Subtest:
 
 def may_have_subtests(result: StepResult) -> bool:
     """Whether there is more to a step than one answer or one command, as far as can be told at once."""
-    return bool(result.items or result.findings or len(result.replies) + len(result.refusals) > 1)
+    return bool(
+        result.items or result.findings or result.nested or len(result.replies) + len(result.refusals) > 1
+    )
 
 
 def subtests_of(result: StepResult, asked: Sequence[BackendAsked] = ()) -> list[Subtest]:
@@ -44,6 +46,10 @@ def subtests_of(result: StepResult, asked: Sequence[BackendAsked] = ()) -> list[
 
     ``asked`` are the prompts that were sent.
     """
+    if result.nested:
+        # what did not run is no part: pytest would count it as passed
+        nested = [it for it in _of_nested(result) if it.outcome.red or it.outcome is Outcome.PASSED]
+        return _first(sorted(nested, key=lambda subtest: not subtest.outcome.red))
     blocking = [_of_finding(finding) for finding in result.findings or () if finding.blocking]
     if blocking:
         return _first(blocking)
@@ -130,6 +136,18 @@ def _of_item(result: StepResult, item: ItemResult, asked: Sequence[BackendAsked]
     text = "\n".join(item_text(result, item, asked)) if item.outcome.red else ""
     name = escape_untrusted(f"item {item.index}: {item_value(item)}")
     return Subtest(name=name, outcome=item.outcome, reason=item.reason, text=text)
+
+
+def _of_nested(result: StepResult, before: str = "") -> Iterator[Subtest]:
+    """The steps of the workflow that the step ran, each followed by those that it ran itself."""
+    for run in result.nested:
+        start = before if run.item is None else f"{before}item {run.item}: "
+        for step in run.steps:
+            told = sections_of(step) if step.outcome.red and not step.nested else ()
+            text = "\n".join(f"{title}: {text}" for title, text in told)
+            name = f"{start}{step.name}"
+            yield Subtest(name=escape_untrusted(name), outcome=step.outcome, reason=step.reason, text=text)
+            yield from _of_nested(step, f"{name}/")
 
 
 def _of_backends(result: StepResult) -> Iterator[Subtest]:

@@ -26,9 +26,9 @@ class QuestionCount:
     def __add__(self, other: QuestionCount) -> QuestionCount:
         return QuestionCount(usual=self.usual + other.usual, most=self.most + other.most)
 
-    def times(self, number: int) -> QuestionCount:
-        """The count of so many steps or items of this kind."""
-        return QuestionCount(usual=self.usual * number, most=self.most * number)
+    def times(self, number: int, most: int | None = None) -> QuestionCount:
+        """The count of so many steps or items of this kind, and of ``most`` of them at most."""
+        return QuestionCount(usual=self.usual * number, most=self.most * (number if most is None else most))
 
     def __str__(self) -> str:
         text = f"{self.usual} question{'' if self.usual == 1 else 's'}"

@@ -15,7 +15,7 @@ from pytest_lok.core.events import (
 )
 from pytest_lok.core.json_values import jsonable
 from pytest_lok.core.results import Json, RunResult
-from pytest_lok.core.workflow.model import WorkflowSources
+from pytest_lok.core.workflow.sources import WorkflowSources
 from pytest_lok.dataclass import dataclass
 from pytest_lok.store.event_lines import decoded, from_json
 from pytest_lok.store.frames import FrameReader, UnusableRecordError

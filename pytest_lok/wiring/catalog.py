@@ -95,6 +95,7 @@ class WorkflowCatalog:
             answerers=self._answerers(),
             read=self._paths.beside,
             prompts=self._paths.prompt,
+            inner=self._paths.inner,
             ci=in_ci(self._environ),
         )
 

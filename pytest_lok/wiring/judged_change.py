@@ -84,10 +84,11 @@ class JudgedProject:
 
     def _named_by(self, workflow: Workflow) -> Iterator[str]:
         """What the base's workflow and backends name, relative to the project."""
-        yield from (path for path, _ in workflow.sources.files)
-        for path, name, _ in workflow.sources.beside:
-            yield posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
-        yield from (path for _, path, _ in workflow.sources.prompts)
+        for sources in workflow.sources.in_all():
+            yield from (path for path, _ in sources.files)
+            for path, name, _ in sources.beside:
+                yield posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+            yield from (path for _, path, _ in sources.prompts)
         for backend in self.project.settings.backends.values():
             program = backend.command.split()[:1]
             for name in (*program, *(reply.file for reply in backend.replies if reply.file)):

@@ -11,7 +11,6 @@ from pytest_lok.core.events import BudgetSpent, RecordedStep, ResumeState, RunSt
 from pytest_lok.core.results import NO_USAGE, Usage
 from pytest_lok.core.resume.decision import merged, recorded_steps
 from pytest_lok.core.text.suggestions import did_you_mean
-from pytest_lok.core.workflow.model import Shell
 from pytest_lok.errors import StepUnableError, UsageError
 from pytest_lok.reports.facts import many
 from pytest_lok.store.frames import UnusableRecordError
@@ -177,10 +176,7 @@ def passed_over(stem: str, earlier: RecordedRun | None, aside: Mapping[str, str]
 
 
 def _has_effects(plan: Plan, steps: Mapping[str, RecordedStep]) -> bool:
-    commands = (step.action for step in plan.workflow.steps)
-    return any(isinstance(it, Shell) and it.effects for it in commands) or any(
-        it.effects for it in steps.values()
-    )
+    return any(it.effects for it in plan.workflow.steps) or any(it.effects for it in steps.values())
 
 
 def _begun(step: RecordedStep) -> bool:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from pytest_lok.core.events import Event
     from pytest_lok.core.trust.redaction import Redactor
-    from pytest_lok.core.workflow.model import Workflow
+    from pytest_lok.core.workflow.model import Origin, Workflow
     from pytest_lok.core.workflow.plan import Plan
+    from pytest_lok.core.workflow.reading.source import SourceText
+    from pytest_lok.core.workflow.sources import WorkflowSources
     from pytest_lok.reports.formats.reported_run import ReportedRun
     from pytest_lok.reports.recorded.run_list import RunEntry
     from pytest_lok.store.records import Record, RecordedRun
@@ -100,6 +102,48 @@ class RunRecorder:
                 self.failure = failure
 
 
+class _RecordedTexts:
+    """The texts of workflows as a record has them, by the file that names them."""
+
+    def __init__(self) -> None:
+        # each file with what it extends, and the texts that it is one of
+        self._known: list[tuple[SourceText, SourceText | None, WorkflowSources]] = []
+
+    def add(self, sources: WorkflowSources, stem: str, origin: Origin) -> SourceText | None:
+        """The file of a workflow, with all that it extends behind it; None = it is of no file."""
+        from pytest_lok.core.workflow.reading.source import SourceText
+
+        above: SourceText | None = None
+        for path, text in reversed(sources.files):
+            file = SourceText(text=text, path=path, stem=stem, origin=origin)
+            self._known.append((file, above, sources))
+            above = file
+        return above
+
+    def parent(self, _: str, child: SourceText) -> SourceText | None:
+        """The file that a file extends."""
+        return next(above for file, above, _ in self._known if file is child)
+
+    def read(self, name: str, source: SourceText) -> str:
+        """The text of a file that a workflow names; FileNotFoundError if it is not recorded."""
+        for path, called, text in self._sources_of(source).beside:
+            if (path, called) == (source.path, name):
+                return text
+        raise FileNotFoundError(name)
+
+    def inner(self, name: str, file: SourceText) -> SourceText | None:
+        """The file of a workflow that a step runs."""
+        from pytest_lok.core.workflow.model import Origin
+
+        for each in self._sources_of(file).nested:
+            if (each.path, each.name) == (file.path, name):
+                return self.add(each.sources, each.stem, Origin(each.origin))
+        return None
+
+    def _sources_of(self, source: SourceText) -> WorkflowSources:
+        return next(sources for file, _, sources in self._known if file is source)
+
+
 def recorded_workflow(recorded: RecordedWorkflow) -> Workflow | None:
     """The workflow that a run was of, read from the record; None for one that is of no file.
 
@@ -107,26 +151,15 @@ def recorded_workflow(recorded: RecordedWorkflow) -> Workflow | None:
     """
     from pytest_lok.core.text.inclusion import NamedText
     from pytest_lok.core.workflow.model import Gate, Origin
-    from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
+    from pytest_lok.core.workflow.reading.reader import parse_workflow
     from pytest_lok.errors import UsageError, WorkflowError
 
-    files = [
-        SourceText(text=text, path=path, stem=recorded.stem, origin=Origin(recorded.origin))
-        for path, text in recorded.sources.files
-    ]
-    beside = {(path, name): text for path, name, text in recorded.sources.beside}
-
-    def parent(_: str, child: SourceText) -> SourceText | None:
-        at = next(n for n, file in enumerate(files) if file is child) + 1
-        return files[at] if at < len(files) else None
-
-    def read(name: str, source: SourceText) -> str:
-        if (source.path, name) not in beside:
-            raise FileNotFoundError(name)
-        return beside[source.path, name]
-
+    texts = _RecordedTexts()
+    first = texts.add(recorded.sources, recorded.stem, Origin(recorded.origin))
     prompts = {
-        name: NamedText(text=text, name=name, path=path) for name, path, text in recorded.sources.prompts
+        name: NamedText(text=text, name=name, path=path)
+        for sources in recorded.sources.in_all()
+        for name, path, text in sources.prompts
     }
 
     def fetch(name: str) -> NamedText:
@@ -134,10 +167,10 @@ def recorded_workflow(recorded: RecordedWorkflow) -> Workflow | None:
             raise UsageError(f"there is no prompt {name!r} in the record")
         return prompts[name]
 
-    if not files:
+    if first is None:
         return None
     with suppress(WorkflowError):
-        found = parse_workflow(files[0], parent=parent, read=read, prompts=fetch)
+        found = parse_workflow(first, parent=texts.parent, read=texts.read, prompts=fetch, inner=texts.inner)
         gate = None if recorded.gate is None else Gate(**recorded.gate)  # type: ignore[arg-type]
         return replace(found, gate=gate)
     return None

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from pytest_lok.backends.scripted import Scripted
 from pytest_lok.core.events import Event
@@ -87,9 +88,21 @@ def world(
     )
 
 
-def workflow(text: str, origin: Origin = Origin.PROJECT) -> Workflow:
-    source = SourceText(text=text, path="w.toml", stem="w", origin=origin)
-    return parse_workflow(source, parent=lambda name, child: None, prompts=prompt)
+def workflow(
+    text: str, origin: Origin = Origin.PROJECT, inner: Mapping[str, str] = MappingProxyType({})
+) -> Workflow:
+    """The workflow of a text, whose steps may run the ``inner`` ones by name; it is called `w` itself."""
+    every = {**inner, "w": text}
+
+    def source(name: str) -> SourceText:
+        return SourceText(text=every[name], path=f"{name}.toml", stem=name, origin=origin)
+
+    return parse_workflow(
+        source("w"),
+        parent=lambda name, child: None,
+        prompts=prompt,
+        inner=lambda name, file: source(name) if name in every else None,
+    )
 
 
 def prompt(name: str) -> NamedText:
@@ -118,10 +131,11 @@ def ran(
     *,
     fail_fast: bool = False,
     origin: Origin = Origin.PROJECT,
+    inner: Mapping[str, str] = MappingProxyType({}),
     **arguments: str,
 ) -> Ran:
     """Run a workflow to its end."""
-    return run_plan(Plan.of(workflow(text, origin), named=arguments), within, fail_fast=fail_fast)
+    return run_plan(Plan.of(workflow(text, origin, inner), named=arguments), within, fail_fast=fail_fast)
 
 
 def run_plan(plan: Plan, within: World, *, fail_fast: bool = False) -> Ran:

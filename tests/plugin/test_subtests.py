@@ -256,3 +256,39 @@ def test_a_report_that_a_hook_has_made_has_parts_too(suite: Suite) -> None:
     assert result.ret == 1
     assert result.parseoutcomes() == {"failed": 3}
     assert len(failures(suite)) == 5
+
+
+INSIDE = """
+collect = false
+[[steps]]
+name = "good"
+shell = "true"
+[[steps]]
+name = "bad"
+shell = "echo got {{ env.N | default('none') }}; false"
+[[steps]]
+name = "never"
+depends_on = ["bad"]
+shell = "true"
+"""
+
+
+@pytest.mark.parametrize("xdist", [(), ("-n2",)], ids=["alone", "xdist"])
+def test_steps_of_a_workflow_that_a_step_runs_are_subtests(suite: Suite, xdist: tuple[str, ...]) -> None:
+    suite.workflow(
+        "w", '[[steps]]\nname = "x"\nworkflow = "inside"\n[[steps]]\nname = "y"\nworkflow = "leaf"\n'
+    )
+    suite.workflow("inside", INSIDE)
+    suite.workflow("leaf", "collect = false\n[[steps]]\nname = 'deep'\nshell = 'true'\n")
+    result = suite.run_apart("--lok", "--junitxml=report.xml", *xdist)
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines_random(
+        ["SUBFAILED[[]bad[]] .lok/workflows/w.toml::x - the command exited*", "output: got none"]
+    )
+    message = "inside: step bad: failed: the command exited with code 1"
+    assert failures(suite) == {
+        "x": [message],
+        "x[bad]": ["the command exited with code 1"],
+        "x[good]": [],
+        "y": [],
+    }

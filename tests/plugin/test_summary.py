@@ -15,7 +15,7 @@ shell = "exit 1"
 continue_on_error = true
 """
 SOFT_LINE = "x, XFAIL: a soft step: it failed or had an error, and has `continue_on_error`"
-PART_LINE = "u, SUBFAILED: a part of a step: one item, one finding or one backend"
+PART_LINE = "u, SUBFAILED: a part of a step: one item, one finding, one backend or one step inside"
 
 
 def test_a_letter_is_explained_where_it_appears(suite: Suite) -> None:

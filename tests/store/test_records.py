@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from pytest_lok.core.events import BackendAsked, Event, RunFinished, RunStarted, StepFinished, StepStarted
 from pytest_lok.core.results import Outcome, RunResult, StepResult
-from pytest_lok.core.workflow.model import Gate, Workflow, WorkflowSources
+from pytest_lok.core.workflow.model import Gate, Workflow
 from pytest_lok.core.workflow.plan import Plan
+from pytest_lok.core.workflow.sources import WorkflowSources
 from pytest_lok.store.event_lines import encoded
 from pytest_lok.store.frames import FrameWriter, UnusableRecordError
 from pytest_lok.store.journal import Journal

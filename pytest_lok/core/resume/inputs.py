@@ -19,7 +19,7 @@ from typing import Any, cast
 from pytest_lok.core.json_values import jsonable
 from pytest_lok.core.results import Json, StepResult
 from pytest_lok.core.text.words import words
-from pytest_lok.core.workflow.model import Ask, Format, Shell, Step, Workflow
+from pytest_lok.core.workflow.model import Ask, Format, Step, Workflow
 from pytest_lok.dataclass import dataclass
 from pytest_lok.late_regex import late_regex
 from pytest_lok.version import __version__
@@ -52,7 +52,7 @@ _TAG = late_regex(r"(?s)\{[{%].*?[}%]\}")
 _SUBSCRIPT = late_regex(r"\benv[\s)]*(?:\.\s*\w+|\[\s*\S+)")
 _ANSWERED = late_regex(r"\bworkflow\s*(?:\.\s*backends\b|\[)")
 _DYNAMIC = late_regex(r"\{[{%][^}%]*\[|\bseconds\b|\busage\b")
-_TIMED = words("seconds usage resumed sections hint")
+_TIMED = words("seconds usage resumed sections hint nested")
 """Fields of a result, a reply or an item that no text reads, or that differ between two runs of the same."""
 
 
@@ -98,7 +98,7 @@ def step_inputs(step: Step, workflow: Workflow, facts: Facts) -> dict[str, str]:
     # which backends have answered by now depends on which steps were quicker
     if facts.attached is None or any(map(_ANSWERED.search, sources)):
         return {}
-    command = isinstance(step.action, Shell) or (isinstance(step.action, Ask) and _runs_command(step.action))
+    command = not isinstance(step.action, Ask) or _runs_command(step.action)
     found: dict[str, object] = {
         STEP: [__version__, definition, workflow.name, _rules(step, workflow)],
         SETTINGS: facts.settings,

@@ -93,6 +93,10 @@ class Condition:
         """Its value as JSON (a step's output as parsed JSON where it has one), for ``for_each``."""
         return self._program.value(scope, _data)
 
+    def kept(self, scope: Scope) -> Json:
+        """Its value as JSON; the output of a step stays a text where its format is no JSON one."""
+        return self._program.value(scope, _kept)
+
     def explain(self, scope: Scope) -> str:
         """The expression, and one line for each part of it that reads something: ``where output = 'no'``."""
         whole = self.source.strip()
@@ -156,6 +160,12 @@ def _data(value: object) -> Json:
         parsed = load(found)
         return parsed if isinstance(parsed, dict | list) else found
     return found
+
+
+def _kept(value: object) -> Json:
+    if isinstance(value, OutputValue) and value.view.result.has_data:
+        return value.view.json()
+    return as_json(value)
 
 
 def _shown(value: object) -> str:

@@ -80,6 +80,11 @@ class Template:
         """What its expressions begin with: ``steps``, ``arg``, ``item`` …"""
         return frozenset() if self._program is None else self._program.names
 
+    @property
+    def has_tags(self) -> bool:
+        """Whether it holds more than its own text."""
+        return self._program is not None
+
     def may_be_slow(self, scope: Scope) -> bool:
         """Whether rendering it may take long."""
         return self._program is not None and self._program.may_be_slow(scope)

@@ -125,6 +125,9 @@ class WorkflowDocument(
     untrusted: UntrustedDocument | None = key(
         None, description="How `lok gate` judges a change that nobody trusts."
     )
+    outputs: dict[str, str] = key(
+        {}, description="What a step that runs this workflow hands on, by name; the values are templates."
+    )
     steps: list[StepDocument] = key([], description="What is done, in any order that dependencies allow.")
 
 

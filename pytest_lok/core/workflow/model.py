@@ -6,11 +6,12 @@ Durations are seconds; ``None`` = not set here (inherit), ``math.inf`` = no limi
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pytest_lok.core.value_types import ValueType
+from pytest_lok.core.workflow.sources import WorkflowSources
 from pytest_lok.dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ EVERYBODY = "all"
 
 BOOLEAN = ("true", "false")
 """The values of an argument that is a switch."""
+
+MOST_NESTED = 1_000
+"""Steps of a workflow with those of all workflows that it runs: more are a mistake."""
 
 MOST_ITEMS = 10_000
 """Items of one ``for_each``: a longer list is a mistake, and each item may cost money."""
@@ -250,7 +254,15 @@ class Shell:
     cwd: Template | None = None
 
 
-Action: TypeAlias = Ask | Shell
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nested:
+    """A workflow that a step runs, and the values of its arguments."""
+
+    workflow: Workflow
+    arguments: Mapping[str, Template] = field(default_factory=dict)
+
+
+Action: TypeAlias = Ask | Shell | Nested
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,19 +305,21 @@ class Step:
         votes = isinstance(self.action, Ask) and self.action.consensus.is_vote
         return votes or self.output_format is Format.FINDINGS
 
+    def in_all(self) -> Iterator[Step]:
+        """The step, then every step of the workflow that it runs, and of those which these run."""
+        yield self
+        if isinstance(self.action, Nested):
+            yield from self.action.workflow.in_all()
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkflowSources:
-    """The texts that a workflow was read from, as they were then; all empty for one that is of no file.
+    @property
+    def reviews(self) -> bool:
+        """Whether it reports findings, itself or by the workflow that it runs."""
+        return any(it.output_format is Format.FINDINGS for it in self.in_all())
 
-    ``files`` are pairs of a path and a text: the file, then what it extends, one by one. ``beside`` are the
-    files that these name, such as schemas: the path of the file, the name it gives, and the text. ``prompts``
-    are those of ``.lok/prompts`` and the like: the name, the path, and the text.
-    """
-
-    files: tuple[tuple[str, str], ...] = ()
-    beside: tuple[tuple[str, str, str], ...] = ()
-    prompts: tuple[tuple[str, str, str], ...] = ()
+    @property
+    def effects(self) -> bool:
+        """Whether it changes something outside of the project, itself or by the workflow that it runs."""
+        return any(isinstance(it.action, Shell) and it.action.effects for it in self.in_all())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,11 +327,13 @@ class Workflow:
     """The only thing that can be run, whether it came from a file or from a verb.
 
     ``stem`` addresses it everywhere; ``name`` is its title. ``sha256`` is of the file's text (with its
-    parents' where it extends, and with the files of its prompts). ``steps`` keeps the file's order.
-    ``positional_count`` is how many positional values there is a use for. ``collect``: `pytest --lok` runs
-    it; ``by_name_only``: because it is said that it does not, not because a value is missing. ``allow_skip``:
-    a run of it in which every step was skipped is as good as a passed one. ``sources`` are the texts that it
-    was read from. ``warnings`` are about what can be run, and is hardly meant; ``remarks`` about what may be.
+    parents' where it extends, and with the files of its prompts and of what its steps run). ``steps`` keeps
+    the file's order. ``positional_count`` is how many positional values there is a use for. ``collect``:
+    `pytest --lok` runs it; ``by_name_only``: because it is said that it does not, not because a value is
+    missing. ``allow_skip``: a run of it in which every step was skipped is as good as a passed one.
+    ``outputs`` are what a step that runs this workflow hands on, by name: a text, or an expression where it
+    is nothing but one placeholder. ``sources`` are the texts that it was read from. ``warnings`` are about
+    what can be run, and is hardly meant; ``remarks`` about what may be.
     """
 
     stem: str
@@ -340,9 +356,19 @@ class Workflow:
     rules: Mapping[str, Rule] = field(default_factory=dict)
     budget: Budget | None = None
     untrusted: UntrustedChanges | None = None
+    outputs: Mapping[str, Template | Condition] = field(default_factory=dict)
     sources: WorkflowSources = field(default=WorkflowSources(), repr=False, compare=False)
     warnings: tuple[Problem, ...] = ()
     remarks: tuple[Problem, ...] = ()
+
+    def in_all(self) -> Iterator[Step]:
+        """Its steps, each followed by those of the workflow that it runs."""
+        for step in self.steps:
+            yield from step.in_all()
+
+    def inner(self) -> Iterator[Workflow]:
+        """The workflows that its steps run, each with those that it runs itself."""
+        return (it.action.workflow for it in self.in_all() if isinstance(it.action, Nested))
 
     def step(self, name: str) -> Step:
         """The step of that name; KeyError if there is none."""

@@ -173,17 +173,24 @@ class ShellStep(Table):
     )
 
 
+class NestedStep(Table):
+    """What a step that runs a workflow may say: it has `workflow`."""
+
+    workflow: str | None = key(
+        None, description="The workflow that the step runs: its name, or the path of a file beside this one."
+    )
+    with_: dict[str, str | bool | int | float | list[str]] | None = key(
+        None, alias="with", description="Values of that workflow's arguments; texts are templates."
+    )
+
+
 class StepDocument(
+    NestedStep,
     ShellStep,
     AskStep,
     AnyStep,
     title="Step",
     required=["name"],
-    oneOf=[
-        {"required": ["prompt"]},
-        {"required": ["prompt_file"]},
-        {"required": ["shell"]},
-        {"required": ["argv"]},
-    ],
+    oneOf=[{"required": [it]} for it in ("prompt", "prompt_file", "shell", "argv", "workflow")],
 ):
-    """One step: it asks (`prompt` or `prompt_file`) or runs a command (`shell` or `argv`), never both."""
+    """One step: it asks (`prompt`, `prompt_file`), runs a command (`shell`, `argv`) or runs a `workflow`."""

@@ -13,7 +13,7 @@ from pytest_lok.core.asking.answer_options import MCP
 from pytest_lok.core.shell.ast import Script, ShellWord, SimpleCommand, UnsupportedSyntax
 from pytest_lok.core.shell.compiler import scan_template
 from pytest_lok.core.text.words import words
-from pytest_lok.core.workflow.model import Ask, Shell, Step, Workflow
+from pytest_lok.core.workflow.model import Ask, Nested, Shell, Step, Workflow
 from pytest_lok.errors import Problem
 from pytest_lok.late_regex import late_regex
 
@@ -69,7 +69,7 @@ def refusals(workflow: Workflow, wrapper: str = "") -> tuple[Problem, ...]:
     ``wrapper`` is the settings' ``command_wrapper``.
     """
     allowed = READERS | {*(workflow.untrusted.programs if workflow.untrusted else ())}
-    found = [problem for step in workflow.steps for problem in _refusals_of(step, allowed)]
+    found = [problem for step in workflow.in_all() for problem in _refusals_of(step, allowed)]
     if wrapper:
         # the command itself is judged where it stands
         said = _in_text(wrapper.replace("{cmd}", "true"), allowed, "`command_wrapper` of the settings")
@@ -84,6 +84,8 @@ def _refusals_of(step: Step, allowed: Collection[str]) -> Iterator[Problem]:
             said = [*_in_command(action, allowed, who), *_in_environment(action.env, who)]
         case Ask() as action:
             said = [*_in_question(action, allowed, who)]
+        case Nested():  # its steps are judged by themselves
+            said = []
     for message, hint in said:
         yield Problem(path=step.path, line=step.line, column=1, message=message, hint=hint)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,8 @@ class BudgetTracker:
 
     The count starts at what earlier parts of the run have ``spent``. ``on_spent`` gets each addition.
     ``now`` gives seconds; the run begins when the tracker is made. With ``together`` the limits hold for all
-    runs that have the same one, and ``spent`` is still this run's own.
+    runs that have the same one, and ``spent`` is still this run's own. ``outer`` is the budget of the run in
+    which this one runs: both must have room.
     """
 
     def __init__(
@@ -44,7 +45,9 @@ class BudgetTracker:
         on_spent: Callable[[Usage], None],
         now: Callable[[], float],
         together: Spending | None = None,
+        outer: BudgetTracker | None = None,
     ) -> None:
+        self._outer = outer
         self._budget = budget
         self._on_spent = on_spent
         self._now = now
@@ -60,8 +63,8 @@ class BudgetTracker:
         Prompts that are being answered count with their own tokens, for calls that run side by side would
         not know of each other otherwise.
         """
-        if self.time_left <= 0:
-            passed = self._now() - self._began
+        passed = self._now() - self._began
+        if self._budget.time is not None and passed >= self._budget.time:
             raise _exhausted("time", f"{self._budget.time:g} s", f"{passed:.1f} s have passed")
         limit, past = self._budget, self._all.spent
         made, spent = past.calls, (past.tokens or 0) + self._all.reserved
@@ -77,17 +80,19 @@ class BudgetTracker:
             )
         if limit.usd is not None and (past.cost_usd or 0.0) >= limit.usd:
             raise _exhausted("usd", f"{limit.usd:g} USD", f"{past.cost_usd or 0.0:.4f} are spent")
-        self._add(Usage(calls=1))
         self._all.reserved += estimate
         try:
-            yield
+            with self._outer.reserve(prompt) if self._outer else nullcontext():
+                self._add(Usage(calls=1))
+                yield
         finally:
             self._all.reserved -= estimate
 
     @property
     def time_left(self) -> float:
         """Seconds that are left of the run's time; ``math.inf`` = no limit."""
-        return math.inf if self._budget.time is None else self._began + self._budget.time - self._now()
+        own = math.inf if self._budget.time is None else self._began + self._budget.time - self._now()
+        return own if self._outer is None else min(own, self._outer.time_left)
 
     @property
     def usd_left(self) -> float:
@@ -105,6 +110,8 @@ class BudgetTracker:
             size = len(prompt.text) + len(prompt.system) + len(reply.text)
             usage = Usage(input_tokens=size // 4, cost_usd=usage.cost_usd)
         self._add(usage)
+        if self._outer is not None:
+            self._outer.charge(prompt, reply)
         if self._budget.usd is not None and usage.cost_usd is None:
             priceless = reply.model or "*"
             raise BudgetError(

@@ -15,7 +15,9 @@ from pytest_lok.core.events import Event, FilesSeen, RecordedStep, ResumeState, 
 from pytest_lok.core.history import Resumed
 from pytest_lok.core.results import Reply, StepResult
 from pytest_lok.core.resume.decision import decide, decide_effects, explained_states, may_be_kept, maybe_done
+from pytest_lok.core.resume.inputs import digest
 from pytest_lok.core.workflow.model import Ask, Shell, Step
+from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.resume.files_watch import FilesWatch
 from pytest_lok.engine.resume.step_inputs import InputReader, attaches, lineage_of, question_of, reads_files
 
@@ -31,11 +33,21 @@ async def _unknown() -> str:
     return ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OuterMemory:
+    """The memory of the run whose ``step`` runs this one's workflow; ``part`` is which run of it this is."""
+
+    memory: RunMemory
+    step: str
+    part: str
+
+
 class RunMemory:
     """The steps of one run: what each has read, and what the run before has left of it.
 
     ``results`` are those of the run so far, and grow. ``emit`` gets the state of the files that steps have
-    read, once it is known.
+    read, once it is known. ``outer`` None = the run stands for itself; otherwise it keeps and notes nothing
+    but the answers, which are those of the step that runs it.
     """
 
     def __init__(
@@ -46,8 +58,11 @@ class RunMemory:
         run_id: str,
         results: Mapping[str, StepResult],
         emit: Callable[[Event], None],
+        *,
+        outer: OuterMemory | None = None,
     ) -> None:
         self._emit = emit
+        self._outer = outer
         self.files = FilesWatch(look=world.tree_state or _unknown, tell=self._tell_files)
         self._plan = plan
         self._world = world
@@ -60,11 +75,11 @@ class RunMemory:
         self._lineage: dict[str, str] = {}
         self._reader = InputReader(plan, world, results, self._lineage)
         self._edited: dict[str, tuple[str, str]] = {}
-        # a lone command has nothing to keep
-        self._is_worthwhile = (
+        # a lone command has nothing to keep, and a nested run is kept by the step that runs it
+        self._is_worthwhile = outer is None and (
             bool(before.resumes)
             or len(plan.steps) > 1
-            or any(isinstance(it.action, Ask) for it in plan.steps)
+            or any(not isinstance(it.action, Shell) for it in plan.steps)
         )
 
     def _tell_files(self, steps: tuple[str, ...], tree: str) -> None:
@@ -107,7 +122,7 @@ class RunMemory:
                 said = decide(
                     before,
                     inputs,
-                    is_command=isinstance(step.action, Shell),
+                    is_command=not isinstance(step.action, Ask),
                     reads_files=open_,
                     states=states,
                     again=again,
@@ -128,7 +143,7 @@ class RunMemory:
     def _decide_now(self, step: Step, inputs: Mapping[str, str]) -> RecordedStep | None:
         """The step with its result where that is kept, now that its needs have ended; None = it runs."""
         before, again = self._before.recorded.get(step.name), step.name in self._before.again
-        command = isinstance(step.action, Shell)
+        command = not isinstance(step.action, Ask)
         # whether the step reads files is asked below: then nothing keeps its result any more
         said = decide(before, inputs, is_command=command, reads_files=False, states=(), again=again)
         if said.decision == "kept" and reads_files(step, self._world):
@@ -153,9 +168,7 @@ class RunMemory:
     def _has_effects(self, step: Step) -> bool:
         """Whether the step changes something outside, now or when it was recorded."""
         before = self._before.recorded.get(step.name)
-        return (isinstance(step.action, Shell) and step.action.effects) or (
-            before is not None and before.effects
-        )
+        return step.effects or (before is not None and before.effects)
 
     # --- what is noted
 
@@ -171,7 +184,7 @@ class RunMemory:
             await self.files.begin(step.name)
         result = await work()
         tree, left = self._edited.get(step.name, ("", ""))
-        if open_ and result.attempts and isinstance(step.action, Ask) and not left:
+        if open_ and result.attempts and not isinstance(step.action, Shell) and not left:
             await self.files.look_now()
             tree = self.files.state if self.files.unchanged_since(step.name) else ""
         # a file may have been written while it was read
@@ -219,8 +232,14 @@ class RunMemory:
 
     # --- answers of a step that was ended
 
+    def of_inner(self, step: str, part: str) -> OuterMemory:
+        """What keeps the answers of a run that a step runs."""
+        return OuterMemory(memory=self, step=step, part=part)
+
     def answer(self, step: str, question: str) -> Reply | None:
         """The answer that the step got in the run before, in which it did not come to its end."""
+        if (outer := self._outer) is not None:
+            return outer.memory.answer(outer.step, question)
         before = self._before.recorded.get(step)
         if not question or before is None or step in self._before.again:
             return None
@@ -228,11 +247,16 @@ class RunMemory:
 
     def question(self, step: str, backend: str, prompt: Prompt, item: int | None) -> str:
         """A digest by which its answer is known again; "" = what that depends on is not known."""
+        if (outer := self._outer) is not None:
+            found = outer.memory.question(outer.step, backend, prompt, item)
+            return found and digest([found, outer.part, step])
         state = self.files.state if self.files.unchanged_since(step) else ""
         return question_of(self._world.identity(backend), prompt, item, state)
 
     async def question_answered(self, step: str, backend: str, question: str) -> str:
         """The same digest after the answer; "" where the files that it depends on have changed meanwhile."""
+        if (outer := self._outer) is not None:
+            return await outer.memory.question_answered(outer.step, backend, question)
         identity = self._world.identity(backend)
         if question and identity is not None and identity.reads_files:
             await self.files.look_now()

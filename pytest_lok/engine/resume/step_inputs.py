@@ -14,7 +14,7 @@ from pytest_lok.core.json_values import Json, jsonable
 from pytest_lok.core.resume.inputs import BackendIdentity, Facts, digest, step_inputs
 from pytest_lok.core.templates.scope import Loop, Scope
 from pytest_lok.core.workflow.items import items_of
-from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Ask, Format, Shell, Step
+from pytest_lok.core.workflow.model import AUTO, EVERYBODY, Ask, Format, Nested, Shell, Step
 from pytest_lok.errors import LokError, StepUnableError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def reads_files(step: Step, world: World) -> bool:
 
 def _reads_files(step: Step, identities: Mapping[str, BackendIdentity | None]) -> bool:
     action = step.action
-    if isinstance(action, Shell) or step.output_format is Format.FINDINGS:
+    if not isinstance(action, Ask) or step.output_format is Format.FINDINGS:
         return True
     if action.apply_edits or action.verify is not None or action.verify_preset:
         return True
@@ -71,6 +71,10 @@ class InputReader:
         identities = _identities(step, self._world)
         if None in identities.values():
             return {}
+        # what an inner step attaches or compares with is told of no outer one
+        inner = step.in_all() if isinstance(step.action, Nested) else ()
+        if any(attaches(it) or it.output_format is Format.FINDINGS for it in inner):
+            return {}
         facts, digesting = self._facts_of(step, identities)
         reads_base, reads_attached = step.output_format is Format.FINDINGS, attaches(step)
         if reads_base or reads_attached:
@@ -85,7 +89,7 @@ class InputReader:
         """What the step may read, besides attached files and the base; most steps have the same."""
         open_ = _reads_files(step, identities)
         verifies = isinstance(step.action, Ask) and (step.action.verify or step.action.verify_preset)
-        key = (type(step.action), open_, bool(verifies), bool(step.asserts), *identities)
+        key = (type(step.action), open_, bool(verifies), any(it.asserts for it in step.in_all()), *identities)
         if key not in self._known:
             texts = {name: it.text for name, it in identities.items() if it is not None}
             facts = Facts(
@@ -157,27 +161,35 @@ def _identities(step: Step, world: World) -> dict[str, BackendIdentity | None]:
     if not step.asserts and isinstance(step.action, Shell):
         return {}
     names: set[str] = set()
-    if isinstance(step.action, Ask):
-        names |= {*(step.action.backends or world.default_backends or [AUTO])}
-        names |= {*filter(None, [step.action.synthesizer])}
-    for condition in step.asserts:
-        for _, judge in condition.rubrics:
-            names |= {judge} if judge else {*(world.default_backends or [AUTO])}
+    for each in step.in_all():
+        names |= _asked_by(each, world)
     # whom these mean depends on all of them
     if names & {AUTO, EVERYBODY}:
         names |= {*world.backends}
     return {name: world.identity(name) for name in sorted(names - {AUTO, EVERYBODY})}
 
 
+def _asked_by(step: Step, world: World) -> set[str]:
+    """The names of the backends that the step itself asks, as they are written."""
+    names: set[str] = set()
+    if isinstance(step.action, Ask):
+        names |= {*(step.action.backends or world.default_backends or [AUTO])}
+        names |= {*filter(None, [step.action.synthesizer])}
+    for condition in step.asserts:
+        for _, judge in condition.rubrics:
+            names |= {judge} if judge else {*(world.default_backends or [AUTO])}
+    return names
+
+
 def _settings(step: Step, world: World, identities: Mapping[str, str]) -> Json:
     """What of the settings decides what the step does."""
     said: dict[str, Json] = {"backends": dict(identities)}
-    if isinstance(step.action, Ask):
+    if not isinstance(step.action, Shell):
         said["weights"] = dict(world.weights)
         said["strengths"] = {name: list(it) for name, it in world.strengths.items()}
     if not isinstance(step.action, Ask) or step.action.verify is not None or step.action.verify_preset:
         said["wrapper"] = world.command_wrapper
-    if step.asserts:
+    if any(it.asserts for it in step.in_all()):
         said["prices"] = {name: [it.input, it.output] for name, it in world.prices.items()}
     return said
 

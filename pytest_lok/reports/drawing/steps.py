@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pytest_lok.core.workflow.model import Ask, Shell, Step
+from pytest_lok.core.workflow.model import Ask, Nested, Shell, Step
 from pytest_lok.reports.drawing.graph_svg import Node
 
 
@@ -14,7 +14,7 @@ def nodes_of(steps: Iterable[Step]) -> dict[str, Node]:
         step.name: Node(
             name=step.name,
             note=what_it_does(step),
-            kind="command" if isinstance(step.action, Shell) else "question",
+            kind="question" if isinstance(step.action, Ask) else "command",
             tip="\n".join(_more(step)),
         )
         for step in steps
@@ -36,6 +36,8 @@ def what_it_does(step: Step) -> str:
             said = f"asks {', '.join(ask.backends) or 'the default backend'}"
             if len(ask.backends) > 1:
                 said += f" ({ask.consensus})"
+        case Nested(workflow=workflow):
+            said = f"runs {workflow.stem}"
     marks = [
         "for each item" if step.for_each else "",
         "conditional" if step.when else "",

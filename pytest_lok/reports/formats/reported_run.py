@@ -135,7 +135,8 @@ class ReportedRun:
     ) -> ReportedRun:
         """A run of a workflow with these arguments, as in its plan; None = it is not known any more."""
         steps = {step.name: step for step in workflow.steps} if workflow else {}
-        rules = {**(workflow.rules if workflow else {}), **_own_rules(result)}
+        known = [*workflow.inner(), workflow] if workflow else []
+        rules = {**{name: it for each in known for name, it in each.rules.items()}, **_own_rules(result)}
         return cls(
             result=result,
             exit_code=exit_code,

@@ -53,6 +53,7 @@ class StepPage:
             *self._told(result),
             *self._findings(result),
             *self._attempts(self._run.result.history.get(result.name)),
+            *self._nested(result),
             *(self._items(result) if result.items else self._exchange(result, step)),
             *self._sections(result),
             self._again(result),
@@ -184,6 +185,30 @@ class StepPage:
         if output.strip() and output not in told and result.findings is None:
             title = "output, cut in the middle" if is_cut else "output"
             yield text_fold(self._space, title, output, red=outcome.red)
+
+    def _nested(self, result: StepResult) -> Iterator[Markup]:
+        """The steps of the workflow that a step ran, each with those that it ran itself."""
+        for run in result.nested:
+            for step in run.steps[:_ITEMS]:
+                if not self._space.take(_ROW):
+                    return
+                name = step.name if run.item is None else f"item {run.item}: {step.name}"
+                title = joined(
+                    mark(str(step.outcome)),
+                    element("span", str(step.outcome), class_="outcome"),
+                    element("b", bounded_line(name, 100)),
+                    element("span", bounded_line(step.reason, 160), class_="brief"),
+                    element("span", duration(step.seconds), class_="time"),
+                )
+                body = [*self._nested(step)]
+                if step.output.strip():
+                    body.append(text_fold(self._space, "output", step.output, red=step.outcome.red))
+                yield element(
+                    "details",
+                    element("summary", title),
+                    element("div", *self._reason(step), *body, class_="body"),
+                    class_=f"item {step.outcome}",
+                )
 
     def _items(self, result: StepResult) -> Iterator[Markup]:
         """The items, the red ones first."""

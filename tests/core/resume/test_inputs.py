@@ -76,6 +76,8 @@ KEYS = {
     "pipefail": ('shell = "a | b"\npipefail = true', 'shell = "a | b"'),
     "unsafe_shell": ("shell = '{{ env.A }}'\nunsafe_shell = true", "shell = 'echo {{ env.A }}'"),
     "effects": ('shell = "ls"\neffects = true', 'shell = "ls"'),
+    "workflow": ('workflow = "one"', 'workflow = "two"'),
+    "with": ('workflow = "one"\nwith = { word = "a" }', 'workflow = "one"\nwith = { word = "b" }'),
 }
 """Two values of each key of a step that has a say in its result."""
 TIMES = {
@@ -88,10 +90,12 @@ TIMES = {
 
 
 def of(lines: str) -> Workflow:
-    asks = not any(line.startswith(("shell", "argv", "prompt")) for line in lines.splitlines())
+    asks = not any(line.startswith(("shell", "argv", "prompt", "workflow")) for line in lines.splitlines())
     prompt = 'prompt = "ask"\n' if asks else ""
     first = '[[steps]]\nname = "a"\nshell = "true"\n'
-    return workflow(f'[args.q]\ndefault = "q"\n{first}[[steps]]\nname = "s"\n{prompt}{lines}\n')
+    text = f'[args.q]\ndefault = "q"\n{first}[[steps]]\nname = "s"\n{prompt}{lines}\n'
+    deep = '[args.word]\ndefault = "w"\n[[steps]]\nname = "deep"\nshell = "echo {}"\n'
+    return workflow(text, inner={name: deep.format(name) for name in ("one", "two")})
 
 
 def inputs(lines: str, facts: Facts = FACTS) -> dict[str, str]:

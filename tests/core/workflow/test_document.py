@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from pytest_lok.core.toml.fields import keys
 from pytest_lok.core.workflow.document import WorkflowDocument, schema
-from pytest_lok.core.workflow.step_document import AnyStep, AskStep, ShellStep, StepDocument
+from pytest_lok.core.workflow.step_document import AnyStep, AskStep, NestedStep, ShellStep, StepDocument
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = [*ROOT.glob("pytest_lok/workflows/*.toml"), *ROOT.glob("workflows/*.toml")]
@@ -65,9 +65,9 @@ def test_every_key_is_described_for_editors() -> None:
 
 
 def test_keys_are_as_written_in_toml() -> None:
-    assert {"if", "assert", "pass", "depends_on"} <= keys(StepDocument)
-    assert not {"if_", "assert_", "pass_"} & keys(StepDocument)
-    assert keys(StepDocument) == keys(AnyStep) | keys(AskStep) | keys(ShellStep)
+    assert {"if", "assert", "pass", "with", "depends_on"} <= keys(StepDocument)
+    assert not {"if_", "assert_", "pass_", "with_"} & keys(StepDocument)
+    assert keys(StepDocument) == keys(AnyStep) | keys(AskStep) | keys(ShellStep) | keys(NestedStep)
     assert keys(WorkflowDocument) & keys(StepDocument) == {
         "name",
         "timeout",

@@ -1,6 +1,6 @@
 """A run in a process that dies at a chosen write of its journal, and what goes on from there.
 
-``run(folder, …)`` is called in a forked process. All that is kept lies in the folder: ``w.toml``, one journal
+``run(folder, …)`` is called in a forked process. All that is kept lies in the folder: ``w.toml``, what its steps run, one journal
 per run, and ``asked``, a line for each question that a backend got.
 """
 
@@ -94,6 +94,7 @@ def run(
             os.kill(os.getpid(), signal.SIGKILL)
         journal.append(event)
 
-    plan = Plan.of(workflow((folder / "w.toml").read_text()))
+    inner = {file.stem: file.read_text() for file in folder.glob("*.toml")}
+    plan = Plan.of(workflow((folder / "w.toml").read_text(), inner=inner))
     begin = functools.partial(Run, plan, within or killed_world(folder), note, run_id=name)
     return asyncio.run((begin() if resume is None else begin(resume=resume)).execute())

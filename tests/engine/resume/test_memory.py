@@ -53,22 +53,44 @@ prompt = "never"
 name = "no"
 shell = "exit 1"
 [[steps]]
+name = "within"
+workflow = "inner"
+with = { word = "c" }
+[[steps]]
 name = "last"
 depends_on = ["both", "look", "each", "off"]
-prompt = "sum up {{ steps.each.output }}"
+prompt = "sum up {{ steps.each.output }} {{ steps.within.output }}"
+"""
+INNER = """
+[args.word]
+required = true
+[outputs]
+said = "{{ steps.deep.output }}"
+[[steps]]
+name = "deep"
+prompt = "deep {{ arg.word }}"
+[[steps]]
+name = "same"
+prompt = "deep {{ arg.word }}"
+[[steps]]
+name = "files"
+backend = "reader"
+prompt = "files {{ steps.deep.output }}"
 """
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return make_folder(tmp_path, MIXED)
+    return make_folder(tmp_path, MIXED, inner=INNER)
 
 
-def make_folder(path: Path, text: str) -> Path:
+def make_folder(path: Path, w: str, **inner: str) -> Path:
+    """A folder with a project, the workflow ``w``, and those that its steps run."""
     project = path / "project"
     project.mkdir(parents=True)
     (project / "data.txt").write_text("data\n")
-    (path / "w.toml").write_text(text)
+    for name, text in {"w": w, **inner}.items():
+        (path / f"{name}.toml").write_text(text)
     return path
 
 
@@ -125,7 +147,7 @@ def test_a_run_that_is_killed_at_any_write_comes_to_the_same_and_pays_nothing_tw
     whole = run(folder, "whole")
     once = Counter(asked(folder))
     writes = len(events(folder, "whole"))
-    assert whole.outcome is F
+    assert (whole.outcome, whole.steps["within"].outcome) == (F, P)
     assert writes > 25
     for kill_at in range(1, writes + 1):
         (folder / "cut.jsonl").unlink(missing_ok=True)
@@ -274,6 +296,22 @@ def test_a_question_is_kept_where_the_command_before_it_ran_again_and_said_the_s
     assert asked(folder) == ["about other more"]
 
 
+def test_a_step_that_runs_a_workflow_is_kept_as_a_whole_until_anything_of_that_changes(
+    tmp_path: Path,
+) -> None:
+    inner = '[[steps]]\nname = "deep"\nprompt = "deep"\n[[steps]]\nname = "more"\nprompt = "more"\n'
+    after = '[[steps]]\nname = "no"\ndepends_on = ["x"]\nshell = "false"\n'
+    folder = make_folder(tmp_path, f'[[steps]]\nname = "x"\nworkflow = "inner"\n{after}', inner=inner)
+    one = run(folder, "one")
+    assert len(asked(folder)) == 2
+    two = run(folder, "two", resume=resume_state(folder / "one.jsonl"))
+    assert decisions(two) == {"x": "kept", "no": "again"}
+    assert said(two) == said(one)
+    (folder / "inner.toml").write_text(inner.replace('prompt = "more"', 'prompt = "yet more"'))
+    three = run(folder, "three", resume=resume_state(folder / "two.jsonl"))
+    assert (decisions(three)["x"], asked(folder)) == ("changed", ["deep", "yet more"])
+
+
 def test_an_answer_that_held_a_secret_is_not_kept_for_the_record_lacks_it(tmp_path: Path) -> None:
     folder = make_folder(
         tmp_path,
@@ -320,14 +358,26 @@ shell = "false"
 """
 
 
+WITHIN = PUSH.replace(
+    'effects = true\nshell = "echo pushed >> ../pushed; exit $(cat ../code)"', 'workflow = "pushing"'
+)
+PUSHING = PUSH.partition('[[steps]]\nname = "tell"')[0]
+PUSHES = pytest.mark.parametrize(
+    "files", [{"w": PUSH}, {"w": WITHIN, "pushing": PUSHING}], ids=["itself", "in a workflow"]
+)
+"""A step with effects, and one that runs a workflow with that step."""
+
+
+@PUSHES
 def test_effects_that_have_ended_are_kept_whatever_has_changed_until_they_are_asked_for(
-    tmp_path: Path,
+    files: dict[str, str], tmp_path: Path
 ) -> None:
-    folder = make_folder(tmp_path, PUSH)
+    folder = make_folder(tmp_path, **files)
     (folder / "code").write_text("0")
     run(folder, "one")
     (folder / "project/data.txt").write_text("other\n")
-    (folder / "w.toml").write_text(PUSH.replace("echo pushed", "echo pushed otherwise"))
+    for name, text in files.items():
+        (folder / f"{name}.toml").write_text(text.replace("echo pushed", "echo pushed otherwise"))
     two = run(folder, "two", resume=resume_state(folder / "one.jsonl"))
     assert decisions(two) == {"push": "kept", "tell": "changed", "no": "again"}
     assert (folder / "pushed").read_text() == "pushed\n"
@@ -336,10 +386,11 @@ def test_effects_that_have_ended_are_kept_whatever_has_changed_until_they_are_as
     assert (folder / "pushed").read_text() == "pushed\npushed otherwise\n"
 
 
+@PUSHES
 def test_effects_that_were_cut_short_are_an_error_that_says_so_until_they_are_asked_for(
-    tmp_path: Path,
+    files: dict[str, str], tmp_path: Path
 ) -> None:
-    folder = make_folder(tmp_path, PUSH)
+    folder = make_folder(tmp_path, **files)
     (folder / "code").write_text("0")
     run(folder, "whole")
     ends = [isinstance(it, StepFinished) and it.result.name == "push" for it in events(folder, "whole")]

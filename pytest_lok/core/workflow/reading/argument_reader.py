@@ -33,7 +33,7 @@ def read_argument(name: str, document: ArgumentDocument) -> Argument:
     return Argument(
         name=name,
         description=document.description,
-        default=None if document.default is None else _text(document.default),
+        default=None if document.default is None else argument_text(document.default),
         required=document.required,
         choices=choices,
         position=document.position,
@@ -43,6 +43,11 @@ def read_argument(name: str, document: ArgumentDocument) -> Argument:
         pattern=document.pattern,
         is_path=document.type == "path",
     )
+
+
+def argument_text(value: str | bool | int | float | list[str]) -> str:
+    """The text that stands for a value of an argument in a file."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def json_types(declared: Mapping[str, ArgumentDocument | None]) -> dict[str, JsonType]:
@@ -107,7 +112,3 @@ def _check_values(file: WorkflowFile, name: str, argument: Argument) -> None:
         else:
             hint = choices if argument.choices else ""
             file.report(("args", name, "default"), f"the default of `{name}` {error}", hint)
-
-
-def _text(value: str | bool | int | float | list[str]) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -15,7 +15,8 @@ from pytest_lok.late_regex import late_regex
 # arguments by name, with their file; one that could not be read is None, but its name is known
 DeclaredArguments: TypeAlias = Mapping[str, tuple[WorkflowFile, ArgumentDocument | None]]
 
-_ARGUMENT = late_regex(r"[A-Za-z_][A-Za-z0-9_-]*")
+ARGUMENT = late_regex(r"[A-Za-z_][A-Za-z0-9_-]*")
+NAME_HINT = "letters, digits, _ and -, beginning with a letter"
 _MARKER = late_regex(r"[A-Za-z][A-Za-z0-9_.-]*")
 _RULE = late_regex(r"[A-Za-z0-9][A-Za-z0-9_./-]*")
 # words that mean something else to pytest
@@ -42,9 +43,8 @@ def check_arguments(declared: DeclaredArguments) -> None:
     """Check names, positions and defaults of the arguments."""
     positions: dict[int, str] = {}
     for name, (file, argument) in declared.items():
-        if not _ARGUMENT.fullmatch(name):
-            hint = "letters, digits, _ and -, beginning with a letter"
-            file.report(("args", name), f"{name!r} cannot name an argument", hint, key=True)
+        if not ARGUMENT.fullmatch(name):
+            file.report(("args", name), f"{name!r} cannot name an argument", NAME_HINT, key=True)
         if argument is None:
             continue
         if argument.position is not None:

@@ -16,13 +16,13 @@ from pytest_lok.core.workflow.model import (
     Ask,
     Budget,
     Gate,
+    Nested,
     Origin,
     Role,
     Rule,
     Step,
     UntrustedChanges,
     Workflow,
-    WorkflowSources,
 )
 from pytest_lok.core.workflow.reading.argument_reader import is_switch, json_types, read_argument
 from pytest_lok.core.workflow.reading.file_checks import (
@@ -32,13 +32,18 @@ from pytest_lok.core.workflow.reading.file_checks import (
     check_rules,
     check_tags,
 )
+from pytest_lok.core.workflow.reading.inner_workflows import InnerWorkflows
+from pytest_lok.core.workflow.reading.nested_reader import read_outputs
 from pytest_lok.core.workflow.reading.source import SourceText, WorkflowFile
 from pytest_lok.core.workflow.reading.step_keys import Read, ReaderContext, StepKeys
 from pytest_lok.core.workflow.reading.step_reader import read_step
+from pytest_lok.core.workflow.sources import WorkflowSources
 from pytest_lok.errors import Problem, WorkflowError
 
 if TYPE_CHECKING:
     from pytest_lok.core.results import Severity
+    from pytest_lok.core.templates.condition import Condition
+    from pytest_lok.core.templates.template import Template
     from pytest_lok.core.text.inclusion import Fetch, NamedText
 
 __all__ = ["Parent", "Read", "SourceText", "parse_workflow"]
@@ -46,7 +51,7 @@ __all__ = ["Parent", "Read", "SourceText", "parse_workflow"]
 Parent: TypeAlias = Callable[[str, SourceText], SourceText | None]
 
 
-def parse_workflow(  # noqa: PLR0913 - each is said by another part of a project
+def parse_workflow(  # noqa: PLR0913 - each is one thing that a file may refer to
     source: SourceText,
     *,
     parent: Parent,
@@ -55,7 +60,9 @@ def parse_workflow(  # noqa: PLR0913 - each is said by another part of a project
     answerers: Answerers = NOBODY_KNOWN,
     read: Read | None = None,
     prompts: Fetch | None = None,
+    inner: Parent | None = None,
     ci: bool = False,
+    within: InnerWorkflows | None = None,
 ) -> Workflow:
     """The workflow a file means; WorkflowError holds every problem of it.
 
@@ -64,11 +71,24 @@ def parse_workflow(  # noqa: PLR0913 - each is said by another part of a project
     ``roles`` stand for several of them; the one called "" is for steps that name nobody.
     ``read(path, source)`` gives the text of a file named relative to that workflow file
     (``output_schema = "answer.json"``); OSError or ValueError where it cannot. ``prompts(name)`` gives
-    the text of a prompt that has a file of its own; UsageError where it cannot. In ``ci`` nobody reads what
-    is about to become shell code, so ``unsafe_shell`` takes nothing but arguments. ``answerers``
-    say which options of an answer each backend knows.
+    the text of a prompt that has a file of its own; UsageError where it cannot. ``inner(name, file)`` gives
+    the file of a workflow that a step of ``file`` runs, None if there is none; ``within`` knows the files
+    whose steps run this one. In ``ci`` nobody reads what is about to become shell code, so ``unsafe_shell``
+    takes nothing but arguments. ``answerers`` say which options of an answer each backend knows.
     """
-    reader = WorkflowReader(source, parent, read, prompts)
+    load = functools.partial(
+        _load_inner,
+        parent=parent,
+        backends=backends,
+        roles=roles,
+        answerers=answerers,
+        read=read,
+        prompts=prompts,
+        inner=inner,
+        ci=ci,
+    )
+    within = within or (inner and InnerWorkflows(inner, load))
+    reader = WorkflowReader(source, parent, read, prompts, within)
     common = ReaderContext(
         names=VisibleNames(),
         backends=backends,
@@ -86,6 +106,10 @@ def parse_workflow(  # noqa: PLR0913 - each is said by another part of a project
     )
 
 
+def _load_inner(source: SourceText, within: InnerWorkflows, **how: Any) -> Workflow:
+    return parse_workflow(source, within=within, **how)
+
+
 class _AnyName(frozenset[str]):
     """The names of a file that could not be read: any name may be among them."""
 
@@ -96,10 +120,19 @@ class _AnyName(frozenset[str]):
 class WorkflowReader:
     """One workflow being read: its file first, then those it extends, one by one."""
 
-    def __init__(self, source: SourceText, parent: Parent, read: Read | None, prompts: Fetch | None) -> None:
+    def __init__(
+        self,
+        source: SourceText,
+        parent: Parent,
+        read: Read | None,
+        prompts: Fetch | None,
+        inner: InnerWorkflows | None,
+    ) -> None:
         self._read = read
         self._prompts = prompts
         self._fetched: dict[str, NamedText] = {}
+        self._inner = inner
+        self._outputs: Mapping[str, Template | Condition] = {}
         self._beside: dict[tuple[str, str], str] = {}
         self.files = [WorkflowFile(source)]
         # problems of a parent that is not even TOML
@@ -147,7 +180,9 @@ class WorkflowReader:
             gate=self._inherited("gate"),
             read=self._read and functools.partial(_remembering, self._read, self._beside),
             prompts=self._prompts and self._fetch,
+            inner=self._inner.beneath(self.files[0].source) if self._inner else None,
         )
+        self._outputs = read_outputs(self.files, context.names)
         return [StepKeys(file, index, context) for file, index in merged.values()]
 
     def check(self, written: Sequence[StepKeys]) -> None:
@@ -158,6 +193,7 @@ class WorkflowReader:
         self._check_findings_declared(written)
         check_cycles({keys.name: keys for keys in written})
         found = [problem for file in self.files for problem in file.problems] + self.problems
+        found += self._inner.problems if self._inner else []
         if found:
             paths = list(dict.fromkeys(problem.path for problem in found))
             raise WorkflowError(
@@ -182,7 +218,8 @@ class WorkflowReader:
             collect = not by_name_only and not _misses_value(arguments.values(), needed)
         gate, budget = self._inherited("gate"), self._inherited("budget")
         prompts = [self._fetched[name] for name in sorted(self._fetched)]
-        texts = "\0".join([*(file.source.text for file in self.files), *(it.text for it in prompts)])
+        inner = [it.action.workflow.sha256 for it in steps if isinstance(it.action, Nested)]
+        texts = "\0".join([*(file.source.text for file in self.files), *(it.text for it in prompts), *inner])
         return Workflow(
             stem=source.stem,
             name=document.name or source.stem,
@@ -208,7 +245,8 @@ class WorkflowReader:
             },
             budget=Budget(**budget.to_dict()) if budget else None,
             untrusted=_untrusted(self._inherited("untrusted")),
-            sources=_sources(self.files, self._beside, prompts),
+            outputs=self._outputs,
+            sources=_sources(self.files, self._beside, prompts, self._inner),
             warnings=tuple(warning for file in self.files for warning in file.warnings),
             remarks=tuple(remark for file in self.files for remark in file.remarks),
         )
@@ -225,7 +263,11 @@ class WorkflowReader:
         said: bool | None = self._inherited("exclusive")
         if said is not None:
             return said
-        return any(isinstance(step.action, Ask) and step.action.apply_edits for step in steps)
+        return any(
+            (isinstance(step.action, Ask) and step.action.apply_edits)
+            or (isinstance(step.action, Nested) and step.action.workflow.exclusive)
+            for step in steps
+        )
 
     def _load_parent(self, parent: Parent) -> bool:
         """One file up the chain of ``extends``; False at its end."""
@@ -297,9 +339,13 @@ def _remembering(read: Read, beside: dict[tuple[str, str], str], path: str, sour
 
 
 def _sources(
-    files: Sequence[WorkflowFile], beside: Mapping[tuple[str, str], str], prompts: Sequence[NamedText]
+    files: Sequence[WorkflowFile],
+    beside: Mapping[tuple[str, str], str],
+    prompts: Sequence[NamedText],
+    inner: InnerWorkflows | None,
 ) -> WorkflowSources:
     return WorkflowSources(
+        nested=tuple(inner.sources) if inner else (),
         files=tuple((file.source.path, file.source.text) for file in files),
         beside=tuple((path, name, text) for (path, name), text in beside.items()),
         prompts=tuple((it.name, it.path, it.text) for it in prompts),

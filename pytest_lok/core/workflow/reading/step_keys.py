@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from pytest_lok.core.text.inclusion import Fetch
     from pytest_lok.core.toml.positions import Path
     from pytest_lok.core.workflow.document import GateDocument
+    from pytest_lok.core.workflow.model import Workflow
     from pytest_lok.core.workflow.step_document import StepDocument
 
 Read: TypeAlias = Callable[[str, SourceText], str]
+Inner: TypeAlias = "Callable[[str, SourceText], Workflow | None]"
+"""The name of a workflow and the file that names it -> the workflow; UsageError says why there is none.
+None = the file of that workflow has problems, which are reported elsewhere."""
 Text = TypeVar("Text", Template, "Condition", ShellTemplate)
 
 _EMPTY: tuple[object, ...] = ([], {})
@@ -37,6 +41,7 @@ class ReaderContext:
 
     ``roles`` stand for several backends; the one called "" is for steps that name nobody. In ``ci``
     only what its operator types may become shell code. ``answerers`` say which options may be given to whom.
+    ``inner`` None = no step can run a workflow.
     """
 
     names: VisibleNames
@@ -46,6 +51,7 @@ class ReaderContext:
     gate: GateDocument | None = None
     read: Read | None = None
     prompts: Fetch | None = None
+    inner: Inner | None = None
     ci: bool = False
     answerers: Answerers = NOBODY_KNOWN
 

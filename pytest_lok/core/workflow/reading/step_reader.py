@@ -13,8 +13,9 @@ from pytest_lok.core.toml import fields
 from pytest_lok.core.workflow.model import MOST_ITEMS, Action, ForEach, Format, Step
 from pytest_lok.core.workflow.reading.ask_reader import read_ask
 from pytest_lok.core.workflow.reading.command_reader import read_shell
+from pytest_lok.core.workflow.reading.nested_reader import NOT_NESTED, read_nested
 from pytest_lok.core.workflow.reading.step_keys import StepKeys, list_choices
-from pytest_lok.core.workflow.step_document import NAME, AskStep, ShellStep
+from pytest_lok.core.workflow.step_document import NAME, AskStep, NestedStep, ShellStep
 from pytest_lok.errors import Fault
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _ASK_KEYS = fields.keys(AskStep)
 _SHELL_KEYS = fields.keys(ShellStep)
+_NESTED_KEYS = fields.keys(NestedStep)
 
 
 def read_step(keys: StepKeys) -> Step | None:
@@ -220,20 +222,33 @@ def _read_schema_file(keys: StepKeys, path: str) -> dict[str, Json] | None:
 
 
 def _action(keys: StepKeys) -> Action | None:
-    match [key for key in ("prompt", "prompt_file", "shell", "argv") if not keys.is_blank(key)]:
+    match [key for key in ("prompt", "prompt_file", "shell", "argv", "workflow") if not keys.is_blank(key)]:
         case ["prompt"] | ["prompt_file"] | ["prompt", "prompt_file"]:
-            _reject_foreign_keys(keys, _SHELL_KEYS, "is for steps that run a command, and this one asks")
+            foreign = _SHELL_KEYS | _NESTED_KEYS
+            _reject_foreign_keys(keys, foreign, "is for steps that {other}, and this one asks")
             return read_ask(keys)
         case ["shell"] | ["argv"]:
-            _reject_foreign_keys(keys, _ASK_KEYS, "is for steps that ask, and this one runs a command")
+            foreign = _ASK_KEYS | _NESTED_KEYS
+            _reject_foreign_keys(keys, foreign, "is for steps that {other}, and this one runs a command")
             return read_shell(keys)
+        case ["workflow"]:
+            foreign = _ASK_KEYS | _SHELL_KEYS | NOT_NESTED
+            _reject_foreign_keys(keys, foreign, "is for steps that {other}, and this one runs a workflow")
+            return read_nested(keys)
         case []:
             keys.report(
                 "this step does nothing",
-                "give it `prompt` or `prompt_file` to ask, or `shell` or `argv` to run a command",
+                "give it `prompt` or `prompt_file` to ask, `shell` or `argv` to run a command, or `workflow`",
             )
         case ["shell", "argv"]:
             keys.report("a step has `shell` or `argv`, not both", "keep one", "argv", key=True)
+        case [first, *_, "workflow"]:
+            keys.report(
+                f"a step has `{first}` or `workflow`, not both",
+                f"make two steps; the other reads {{{{ steps.{keys.name}.output }}}}",
+                "workflow",
+                key=True,
+            )
         case [asks, *others]:
             runs = next(key for key in others if key in ("shell", "argv"))
             keys.report(
@@ -248,4 +263,8 @@ def _action(keys: StepKeys) -> Action | None:
 def _reject_foreign_keys(keys: StepKeys, foreign: frozenset[str], message: str) -> None:
     for key in filter(foreign.__contains__, keys.written):
         if not keys.is_blank(key):
-            keys.report(f"`{key}` {message}", "remove it, or make it a step of its own", key, key=True)
+            other = "ask" if key in _ASK_KEYS else "run a command" if key in _SHELL_KEYS else "run a workflow"
+            if key in NOT_NESTED:
+                other = "ask or run a command"
+            said = f"`{key}` {message.format(other=other)}"
+            keys.report(said, "remove it, or make it a step of its own", key, key=True)

@@ -37,8 +37,12 @@ def problems(text: str, **parents: str) -> list[Problem]:
 
 
 def shelf(name: str, child: SourceText) -> SourceText | None:
-    """A broken file's parent: in ``parents/``, or a broken file."""
-    for path in (BROKEN / "parents" / f"{name}.toml", BROKEN / f"{name}.toml"):
+    """A file that a broken one names: in ``parents/`` or ``inner/``, or a broken file."""
+    for path in (
+        BROKEN / "parents" / f"{name}.toml",
+        BROKEN / "inner" / f"{name}.toml",
+        BROKEN / f"{name}.toml",
+    ):
         if path.exists():
             shown = str(path.relative_to(BROKEN))
             return SourceText(text=path.read_text(), path=shown, stem=name, origin=Origin.PROJECT)
@@ -56,7 +60,7 @@ def test_a_broken_file_says_where_what_and_what_to_do(path: Path) -> None:
     broken = shelf(path.stem, source(""))
     assert broken is not None
     with pytest.raises(WorkflowError) as caught:
-        parse_workflow(broken, parent=shelf, backends=["claude", "codex", "gemini", "a", "b"])
+        parse_workflow(broken, parent=shelf, inner=shelf, backends=["claude", "codex", "gemini", "a", "b"])
     found = caught.value.problems
     expected = [
         line for file in dict.fromkeys([path.name, *(p.path for p in found)]) for line in expectations(file)
