@@ -48,7 +48,11 @@ def _comment(run: str, pr: str, repo: str, forge: str, commit: str, limit: int, 
     if commit and not is_id(commit):
         raise UsageError(f"--commit {commit!r} is no whole id of a commit")
     project = call.project()
-    record = project.all_runs.find(run, note=call.terminal.note)
+    store = project.all_runs
+    if run in ("", "last"):  # the newest of this project: one of another repository is not meant
+        own = (it.run_id for it in store.believed() if not it.beginning.repository)
+        run = next(own, run)
+    record = store.find(run, note=call.terminal.note)
     if where := record.beginning.repository:
         hint = "name a run of this project (`lok runs`)"
         raise UsageError(f"the run {record.run_id} is that of {where}, by --each, not of this", hint=hint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from pytest_lok.cli.execute import stopping_on_signals
@@ -15,7 +16,8 @@ from pytest_lok.each.options import EachOptions
 from pytest_lok.errors import LokError, UsageError
 from pytest_lok.reports.console import details, status
 from pytest_lok.reports.each.rows import RepositoryRun, outcome, worst
-from pytest_lok.reports.each.table import closing, each_document, progress_line, reasons, table
+from pytest_lok.reports.each.table import each_document, progress_line, reasons, table, verdict_line
+from pytest_lok.store.calls import RecordedCall
 from pytest_lok.wiring.report_files import NONE, ReportFile, report_files, write_reports
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from pytest_lok.wiring import Project
 
 _JOBS = 4
-_KEPT = 500  # records; those of one call are all kept
 _UNABLE = 3
 _REPORTS = ("junit", "markdown", "html")
 _ALONE = {
@@ -52,7 +53,9 @@ def run_each(call: Invocation, project: Project, plan: Plan) -> int:
     answering.world()  # what is wrong with the settings is no matter of one repository
     _say_what_tools_see(call, answering, plan)
     began = time.monotonic()
-    done, stopped = _executed(call, answering, plan, rows, asked=bool(reports))
+    days = project.settings.runs.keep_days
+    with closing(RecordedCall(project.each_folder, root=project.place, days=days)) as records:
+        done, stopped = _executed(call, answering, plan, rows, records.store, asked=bool(reports))
     code = stopped or worst(done)
     for unwritten in write_reports(reports, [row.run for row in done], {}, root=None):
         call.terminal.error(LokError(unwritten.text))
@@ -106,7 +109,7 @@ def _say_what_tools_see(call: Invocation, project: Project, plan: Plan) -> None:
 
 
 def _executed(
-    call: Invocation, project: Project, plan: Plan, rows: Sequence[Row], *, asked: bool
+    call: Invocation, project: Project, plan: Plan, rows: Sequence[Row], store: RunStore, *, asked: bool
 ) -> tuple[list[RepositoryRun], int]:
     """What came of each row, and 128 + the number of the signal that stopped all, 0 = none did."""
     options, terminal, shown = call.options, call.terminal, _is_shown(call)
@@ -119,7 +122,7 @@ def _executed(
             # where the table goes to the same screen, it says why
             told = row.verdict == "passed" or terminal.shared
             said = [] if told else [f"    {reason}" for reason in reasons(row)]
-            terminal.note("\n".join([progress_line(row, number, len(rows)), *said]))
+            terminal.note("\n".join([progress_line(row, number, len(rows), columns=_columns(call)), *said]))
 
     def begun(row: Row) -> None:
         if options.verbose and shown:
@@ -135,7 +138,7 @@ def _executed(
         project,
         plan,
         rows,
-        _store(project, len(rows)),
+        store,
         EachOptions(
             jobs=options.jobs or _JOBS,
             fail_fast=options.fail_fast,
@@ -162,14 +165,6 @@ def _executed(
     return asyncio.run(body())
 
 
-def _store(project: Project, rows: int) -> RunStore:
-    """Where the records lie: enough of them are kept for every row of this call."""
-    from pytest_lok.store.runs import RunStore
-
-    days = project.settings.runs.keep_days
-    return RunStore(project.each_folder, keep=max(_KEPT, rows), days=days, root=project.place)
-
-
 def _tell(call: Invocation, plan: Plan, done: Sequence[RepositoryRun], code: int, seconds: float) -> None:
     """Deliver the table or the document, and end with the verdict."""
     word, stem = outcome(done), plan.workflow.stem
@@ -182,7 +177,12 @@ def _tell(call: Invocation, plan: Plan, done: Sequence[RepositoryRun], code: int
     elif not call.options.quiet or call.options.output is not None:
         call.deliver(table(done, width=call.screen_width))
     if not call.options.json:
-        call.terminal.note(closing(stem, done, word, seconds))
+        call.terminal.note(verdict_line(stem, done, word, seconds, columns=_columns(call)))
+
+
+def _columns(call: Invocation) -> int:
+    """Columns of the terminal on stderr, 0 where there is none."""
+    return call.terminal.width if call.terminal.err.isatty() else 0
 
 
 def _is_shown(call: Invocation) -> bool:

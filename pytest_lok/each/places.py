@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_lok.errors import StepUnableError
-from pytest_lok.settings import environment_elsewhere
+from pytest_lok.settings import environment_elsewhere, state_dir
 from pytest_lok.wiring.project import JudgedChange
 from pytest_lok.workspace.clones import clone_commit
+from pytest_lok.workspace.files import state_of
 
 if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
+
     from pytest_lok.each.listing import Row
     from pytest_lok.wiring.project import Project
 
@@ -37,14 +40,13 @@ async def place_of(row: Row, project: Project) -> AsyncIterator[Project]:
 
     folder = tempfile.TemporaryDirectory(prefix="lok-each-", ignore_cleanup_errors=True)
     try:
-        # some programs name what they make after the directory, so it has a plain name
-        root = _real(folder.name) / "repository"
+        root = _root_in(folder)
         root.mkdir()
         await _fetch(row, project, root, environ)
         yield _at(project, root, environ)
     finally:
         # a large clone takes its time, and others run meanwhile
-        await asyncio.shield(asyncio.to_thread(folder.cleanup))
+        await asyncio.shield(asyncio.to_thread(_forget, folder, state_dir(project.environ)))
 
 
 async def _fetch(row: Row, project: Project, root: Path, environ: Mapping[str, str]) -> None:
@@ -69,8 +71,17 @@ def _require_directory(root: Path) -> None:
         raise StepUnableError(said, hint="correct the line") from failure
 
 
-def _real(folder: str) -> Path:
-    return Path(folder).resolve()
+def _root_in(folder: TemporaryDirectory[str]) -> Path:
+    # some programs name what they make after the directory, so it has a plain name
+    return Path(folder.name).resolve() / "repository"
+
+
+def _forget(folder: TemporaryDirectory[str], state: Path) -> None:
+    """Remove what was fetched, and what is remembered of a workspace that will never be again."""
+    import shutil
+
+    shutil.rmtree(state_of(_root_in(folder), state), ignore_errors=True)
+    folder.cleanup()
 
 
 def _at(project: Project, root: Path, environ: Mapping[str, str]) -> Project:

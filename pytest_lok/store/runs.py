@@ -257,10 +257,11 @@ class RunStore:
         for at, name in enumerate(names):
             if at >= self._keep or name < oldest:
                 with suppress(OSError, UnusableRecordError):
-                    self._remove(self.folder / name)
+                    self.remove(name)
 
-    def _remove(self, path: Path) -> None:
-        """Remove a record; UnusableRecordError for one that is left for a person to look at."""
+    def remove(self, name: str) -> None:
+        """Remove a record, unless it is written now; UnusableRecordError for one that a person has to see."""
+        path = self.folder / name
         check_directory(path, None)
         # one whose process died at once holds nothing
         if {entry.name for entry in os.scandir(path)} - {LOCK}:

@@ -182,11 +182,13 @@ class Project:
     @property
     def all_runs(self) -> RunStore:
         """The records of its runs, of those about changes that nobody trusts, and of those of ``--each``."""
-        return self.run_store(self.runs.folder, self._runs_of_user, self.each_folder)
+        from pytest_lok.store.calls import call_folders
+
+        return self.run_store(self.runs.folder, self._runs_of_user, *call_folders(self.each_folder))
 
     @property
     def each_folder(self) -> Path:
-        """Where the records of ``--each`` lie: apart, so that no other run goes on from one."""
+        """Where the records of ``--each`` lie, call by call: apart, so that no run goes on from one."""
         return (
             self.root / ".lok" / "each" if is_marked(self.root) else self._runs_of_user.with_suffix(".each")
         )

@@ -35,9 +35,9 @@ _USER_IN_URL = re.compile(r"://[^/\s]*@")  # git's `insteadOf` may have put a to
 async def clone_commit(shell: CommandRunner, url: str, commit: str) -> None:
     """Fill the empty directory in which ``shell`` runs with the files of ``commit``; HEAD is detached there.
 
-    ``commit`` is a whole id. The branches of ``url`` are there as ``origin/…``, so that a gate finds its
-    base. No hook and no submodule is fetched. StepUnableError where git cannot, without what the server said
-    beyond its first line.
+    ``commit`` is a whole id. ``url`` is the remote ``origin``, and its branches are there as ``origin/…``, so
+    that a gate finds its base. No hook and no submodule is fetched. StepUnableError where git cannot, without
+    what the server said beyond its first line.
     """
     await _git(shell, url, "init", "--quiet", "--template=")
     # behind `--` nothing of the file is an option
@@ -50,6 +50,8 @@ async def clone_commit(shell: CommandRunner, url: str, commit: str) -> None:
         if "remote ref HEAD" not in failure.message:
             raise
         await _git(shell, url, *fetch)
+    # so that steps and `lok forge` know where it is from
+    await _git(shell, url, "remote", "add", "--", "origin", url)
     await _git(shell, url, "checkout", "--quiet", "--detach", commit, "--")
     there = await _git(shell, url, "rev-parse", "--verify", "HEAD^{commit}")
     if there.strip() != commit:

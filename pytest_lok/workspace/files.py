@@ -48,14 +48,18 @@ class _Entry:
     new_directories: tuple[str, ...]
 
 
+def state_of(root: Path, state: Path) -> Path:
+    """The directory of what lok remembers of the workspace at ``root``, which may not be there."""
+    # one directory per workspace, whose path may hold any character
+    return state / hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
+
+
 class Files:
     """The files of one workspace. ``state`` is a private directory outside the tree, made when needed."""
 
     def __init__(self, root: str | Path, state: str | Path) -> None:
         self._root = Path(root).resolve()
-        # one directory per workspace, whose path may hold any character
-        key = hashlib.sha256(os.fsencode(self._root)).hexdigest()[:16]
-        self._state = Path(state) / key
+        self._state = state_of(self._root, Path(state))
         self._lock = self._state / "lock"
 
     def run_lock(self, *, alone: bool) -> FileRunLock:

@@ -62,7 +62,7 @@ class Repositories:
     def repository(self, name: str, judge: str) -> str:
         """A repository of git with one commit; its URL and that commit."""
         made = self.directory(name, judge)
-        git(made, "init", "-q", "-b", "trunk")
+        git(made, "init", "-q", "-b", "main")
         git(made, "add", "-A")
         git(made, "commit", "-qm", "one")
         return f"file://{made}@{git(made, 'rev-parse', 'HEAD')}"

@@ -43,6 +43,19 @@ def fetch(tmp_path: Path, url: str, commit: str) -> Path:
     return to
 
 
+def test_the_default_branch_is_known_whatever_its_name_and_also_where_head_leads_nowhere(
+    tmp_path: Path, origin: Path
+) -> None:
+    tip = git(origin, "rev-parse", "HEAD")
+    git(origin, "branch", "-m", "trunk")
+    made = fetch(tmp_path, f"file://{origin}", tip)
+    assert git(made, "rev-parse", "origin/HEAD", "origin/trunk") == f"{tip}\n{tip}"
+    assert git(made, "remote", "get-url", "origin") == f"file://{origin}"
+    git(origin, "symbolic-ref", "HEAD", "refs/heads/nowhere")
+    made.rename(tmp_path / "first")
+    assert git(fetch(tmp_path, f"file://{origin}", tip), "rev-parse", "origin/trunk") == tip
+
+
 def test_has_the_files_of_an_older_commit_and_the_branches(tmp_path: Path, origin: Path) -> None:
     older = git(origin, "rev-parse", "HEAD^")
     made = fetch(tmp_path, f"file://{origin}", older)

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.reports.console import cost, duration, nothing_judged
 from pytest_lok.reports.each.rows import RepositoryRun, counts, usage
+from pytest_lok.reports.escaping import escape_control_chars
 from pytest_lok.reports.facts import many
 from pytest_lok.reports.json_report import run_as_json
-from pytest_lok.reports.widths import columns_of, padded, wrapped
+from pytest_lok.reports.widths import columns_of, folded, padded, wrapped
 
 _HEADING = ("OUTCOME", "TIME", "RUN", "REPOSITORY")
 _NARROW = 60  # columns below which a table has no room for the ids of runs
@@ -26,12 +27,17 @@ def table(rows: Sequence[RepositoryRun], *, width: int | None = None) -> str:
         cells = [(outcome, time, name) for outcome, time, _, name in cells]
     widths = [max(map(columns_of, column)) for column in zip(*cells, strict=True)][:-1]
     room = None if width is None else max(8, width - sum(widths) - 2 * len(widths))
-    lines = []
+    lines, told = [], set[str]()
     for at, row in enumerate(cells):
         name = row[-1] if room is None else end_of(row[-1], room)
         heads = [padded(cell, columns) for cell, columns in zip(row, widths, strict=False)]
         lines.append("  ".join([*heads, name]).rstrip())
-        lines += _why(rows[at - 1], width) if at else []
+        why = [*_why(rows[at - 1], width)] if at else []
+        # what stopped all is told once
+        if at and rows[at - 1].state == "not run":
+            why = [line for line in why if line not in told]
+            told.update(why)
+        lines += why
     return "\n".join(lines)
 
 
@@ -59,11 +65,17 @@ def reasons(row: RepositoryRun) -> list[str]:
     return [*said, *([f"and {many(left, 'reason')} more"] if left else [])]
 
 
-def closing(name: str, rows: Sequence[RepositoryRun], outcome: str, seconds: float) -> str:
-    """One line: the verdict on all, how long it took, how many came to what, and what it cost."""
+def verdict_line(
+    name: str, rows: Sequence[RepositoryRun], outcome: str, seconds: float, *, columns: int = 0
+) -> str:
+    """The verdict on all, how long it took, how many came to what, and what it cost.
+
+    One line, or as many as fit ``columns``; 0 = a line of any length.
+    """
     head = f"{name}: {outcome} in {duration(seconds)}"
     said = f"{_repositories(len(rows))}: {counts(rows)}"
-    return " · ".join(filter(None, [head, said, cost(usage(rows))]))
+    line = " · ".join(filter(None, [head, said, cost(usage(rows))]))
+    return folded(line, columns) if columns else line
 
 
 def each_document(
@@ -94,11 +106,11 @@ def each_document(
     }
 
 
-def progress_line(row: RepositoryRun, done: int, of: int) -> str:
-    """The line that is said when a repository is done."""
-    seconds = row.run.result.seconds
-    facts = [f"[{done}/{of}]", row.verdict, row.repository.label, duration(seconds) if seconds else ""]
-    return "  ".join(filter(None, facts))
+def progress_line(row: RepositoryRun, done: int, of: int, *, columns: int = 0) -> str:
+    """The line that is said when a repository is done, in at most so many columns; 0 = of any length."""
+    head = f"[{done}/{of}]  {row.verdict}  {duration(row.run.result.seconds)}  "
+    label = row.repository.label
+    return head + (end_of(label, max(8, columns - columns_of(head))) if columns else label)
 
 
 def _repositories(number: int) -> str:
@@ -113,7 +125,7 @@ def _cells(row: RepositoryRun) -> tuple[str, ...]:
 
 def _why(row: RepositoryRun, width: int | None) -> Iterator[str]:
     for reason in reasons(row):
-        line = f"    {one_line(reason, _REASON)}"
+        line = f"    {escape_control_chars(one_line(reason, _REASON))}"
         for part in wrapped(line, width) if width is not None else [line]:
             yield part if width is None else _cut(part, width)
 

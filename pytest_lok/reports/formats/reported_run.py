@@ -256,7 +256,7 @@ class ReportedRun:
     @property
     def title(self) -> str:
         """The workflow's name, and the repository where there are several."""
-        return f"{self.name}: {bounded_line(self.repository, 500)}" if self.repository else self.name
+        return f"{self.name}: {bounded(self.repository, 4_000)}" if self.repository else self.name
 
     @property
     def path(self) -> str:
