@@ -291,4 +291,5 @@ def test_steps_of_a_workflow_that_a_step_runs_are_subtests(suite: Suite, xdist: 
         "x[bad]": ["the command exited with code 1"],
         "x[good]": [],
         "y": [],
+        "y[deep]": [],
     }
