@@ -78,7 +78,8 @@ def test_what_a_page_shows_is_so(name: str, project: Path, environ: dict[str, st
         file = where(kind, text, number)
         if file:
             (root / file).parent.mkdir(parents=True, exist_ok=True)
-            (root / file).write_text(text if "[[steps]]" in text or kind != "toml" else text + STEP)
+            is_whole = kind != "toml" or "[[steps]]" in text or "[[cases]]" in text
+            (root / file).write_text(text if is_whole else text + STEP)
         if file == "lok.toml":
             (root / file).write_text(text)
             assert main(["--dir", str(root), "backends"], environ) == 0
