@@ -16,7 +16,7 @@ from pytest_lok.each.options import EachOptions
 from pytest_lok.errors import LokError, UsageError
 from pytest_lok.reports.console import details, status
 from pytest_lok.reports.each.rows import RepositoryRun, outcome, worst
-from pytest_lok.reports.each.table import each_document, progress_line, reasons, table, verdict_line
+from pytest_lok.reports.each.table import diffs, each_document, progress_line, reasons, table, verdict_line
 from pytest_lok.store.calls import RecordedCall
 from pytest_lok.wiring.report_files import NONE, ReportFile, report_files, write_reports
 
@@ -175,7 +175,8 @@ def _tell(call: Invocation, plan: Plan, done: Sequence[RepositoryRun], code: int
             each_document(done, workflow=stem, outcome=word, exit_code=code, seconds=seconds)
         )
     elif not call.options.quiet or call.options.output is not None:
-        call.deliver(table(done, width=call.screen_width))
+        edits = diffs(done) if call.options.dry_run else ""
+        call.deliver("\n\n".join(filter(None, [table(done, width=call.screen_width), edits])))
     if not call.options.json:
         call.terminal.note(verdict_line(stem, done, word, seconds, columns=_columns(call)))
 

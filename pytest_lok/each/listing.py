@@ -29,12 +29,12 @@ def read_rows(file: Path) -> tuple[Row, ...]:
     # what is read from a pipe lies nowhere
     base = file.parent if file.is_file() else Path.cwd()
     rows = tuple(Row(repository=it, root=_real(base, it)) for it in listed)
-    first: dict[Path, int] = {}
+    first: dict[Path | tuple[int, int], int] = {}
     problems = [
         f"{file}:{row.repository.line}: the same directory as in line {earlier}"
         for row in rows
         if row.root is not None
-        and (earlier := first.setdefault(row.root, row.repository.line)) != row.repository.line
+        and (earlier := first.setdefault(_identity(row.root), row.repository.line)) != row.repository.line
     ]
     if problems:
         raise UsageError("\n    ".join(problems), hint="list each repository once")
@@ -43,6 +43,15 @@ def read_rows(file: Path) -> tuple[Row, ...]:
 
 def _real(base: Path, listed: ListedRepository) -> Path | None:
     return Path(os.path.realpath(base / listed.path)) if listed.path else None
+
+
+def _identity(root: Path) -> Path | tuple[int, int]:
+    """The same for two spellings of one directory, also where its file system does not tell a from A."""
+    try:
+        found = root.stat()
+    except OSError:
+        return root
+    return found.st_dev, found.st_ino
 
 
 def _text(file: Path) -> str:

@@ -130,17 +130,16 @@ class RowRun:
             result = await run.execute()
         finally:
             await self._close(world)
-        return self._reported(result, self._code(result))
+        code = self._project.exit_code(result, self._plan.workflow)
+        ended = self._reported(result, code)
+        # nobody looks at each of many rows: where nothing was judged, that is no yes
+        if ended.verdict == "nothing judged" and not self._options.dry_run:
+            return self._reported(result, _UNABLE)
+        return ended
 
     async def _close(self, world: World) -> None:
         for said, bug in await close_all(made_backends(world.backends)):
             self._options.warn(f"{self._row.repository.label}: {said}: {type(bug).__name__}: {bug}")
-
-    def _code(self, result: RunResult) -> int:
-        """The exit code for this row. Where nothing was judged it is no yes: nobody looks at each row."""
-        workflow = self._plan.workflow
-        idle = result.idle and not workflow.allow_skip
-        return self._project.exit_code(result, workflow) or (_UNABLE if idle else 0)
 
     # --- what is recorded and reported
 

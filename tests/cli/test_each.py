@@ -232,6 +232,32 @@ def test_a_repository_in_which_nothing_was_judged_is_no_yes(repositories: Reposi
     assert (done.code, done.document["outcome"]) == (0, "skipped")
 
 
+def test_a_step_that_is_blocked_by_a_skipped_one_is_no_yes_either(repositories: Repositories) -> None:
+    project = repositories.project
+    after = '[[steps]]\nname = "t"\ndepends_on = ["s"]\nshell = "true"\n'
+    project.workflow("w", f'[[steps]]\nname = "s"\nwhen = "false"\nshell = "true"\n{after}')
+    done = project.lok("run", "w", "--each", repositories.list([repositories.line("good", 0)]), "--json")
+    assert done.document["outcome"] == ("passed" if done.code == 0 else "inconclusive")
+    ran = [it["outcome"] for it in done.document["repositories"][0]["run"]["steps"].values()]
+    assert ("passed" in ran) == (done.code == 0)
+
+
+def test_a_dry_run_edits_nothing_and_says_where_the_edits_are(repositories: Repositories) -> None:
+    project = repositories.project
+    edits = '{"edits": [{"file": "judge", "old": "exit 0", "new": "exit 1"}]}'
+    project.write("lok.toml", f"[backends.x]\ntype = \"scripted\"\nreplies = [{{ reply = '{edits}' }}]\n")
+    project.workflow("w", '[[steps]]\nname = "e"\nbackend = "x"\nprompt = "?"\napply_edits = true\n')
+    file = repositories.list([repositories.line("good", 0)])
+    done = project.lok("run", "w", "--each", file, "--dry-run")
+    assert "a dry run: the edits are shown, and not made" in done.out
+    assert "\n== ../repositories/good-0 ==\n" in done.out
+    assert "\n+exit 1\n" in done.out
+    assert done.err.splitlines()[-1].startswith("w: nothing judged in ")
+    assert "exit 0" in (repositories.root / "good-0" / "judge").read_text()
+    assert project.lok("run", "w", "--each", file).code == 0
+    assert "exit 1" in (repositories.root / "good-0" / "judge").read_text()
+
+
 def test_the_first_that_is_not_green_stops_all_if_that_is_wanted(repositories: Repositories) -> None:
     lines = [repositories.line(*it) for it in (("good", 0), ("missing", 0), ("good", 1), ("red", 0))]
     file = repositories.list(lines)

@@ -47,11 +47,14 @@ def worst(rows: Iterable[RepositoryRun]) -> int:
 
 
 def outcome(rows: Sequence[RepositoryRun]) -> str:
-    """The verdict on all in one word; "passed" = each exit code is 0, and a run has passed."""
+    """The verdict on all in one word; "passed" = each exit code is 0, and a run has passed.
+
+    "nothing judged" comes of a dry run alone, in which steps that edit are not done.
+    """
     code, said = worst(rows), {row.verdict for row in rows}
     if code:
         return "failed" if code == _NO else "inconclusive"
-    return next(word for word in ("passed", "soft", "skipped") if word in said)
+    return next(word for word in ("passed", "soft", "skipped", "nothing judged") if word in said)
 
 
 def counts(rows: Iterable[RepositoryRun]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pytest_lok.core.results import Outcome
 from pytest_lok.core.text.truncation import one_line
-from pytest_lok.reports.console import cost, duration, nothing_judged
+from pytest_lok.reports.console import cost, duration, nothing_judged, previews
 from pytest_lok.reports.each.rows import RepositoryRun, counts, usage
 from pytest_lok.reports.escaping import escape_control_chars
 from pytest_lok.reports.facts import many
@@ -41,6 +42,12 @@ def table(rows: Sequence[RepositoryRun], *, width: int | None = None) -> str:
     return "\n".join(lines)
 
 
+def diffs(rows: Sequence[RepositoryRun]) -> str:
+    """The edits that a dry run has not made, each below the name of its repository; "" = none."""
+    shown = ((row.repository.name, previews(row.run.result)) for row in rows)
+    return "\n".join(f"== {name} ==\n{text}" for name, text in shown if text)
+
+
 def end_of(text: str, columns: int) -> str:
     """The end of a text in at most so many columns, as the end of a path tells most; "…" begins a cut one."""
     text = " ".join(text.split())
@@ -58,8 +65,10 @@ def reasons(row: RepositoryRun) -> list[str]:
     troubles = [it for it in found if it.kind != "blocked"] or found
     if row.state != "ran":
         return [result.interrupted]
-    if result.idle:
-        return [nothing_judged(result)]
+    if previews(result):
+        return ["a dry run: the edits are shown, and not made"]
+    if row.run.exit_code and result.outcome is Outcome.SKIPPED:
+        return [nothing_judged(result) if result.idle else "nothing was judged: no step ran"]
     said = [trouble.text.partition("\n")[0] for trouble in troubles[:_REASONS]]
     left = len(troubles) - len(said)
     return [*said, *([f"and {many(left, 'reason')} more"] if left else [])]
