@@ -154,7 +154,7 @@ def _executed(
 
     async def body() -> tuple[list[RepositoryRun], int]:
         def stop(reason: str) -> None:
-            if not options.quiet:
+            if shown:
                 terminal.note(f"stopping: {reason}")
             driver.stop(reason)
 

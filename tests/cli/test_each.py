@@ -165,8 +165,10 @@ def test_nothing_that_lies_in_a_repository_is_obeyed(repositories: Repositories,
         "GITHUB_EVENT_NAME": "push",
     }
     repositories.list(["../repositories/foreign", url])
-    done = project.lok("run", "w", "--each", "list.txt", "--json")
+    done = project.lok("run", "w", "--each", "list.txt", "--json", "-v")
     assert done.code == 0, done.err
+    assert "no file of a repository is read by x" in done.err
+    assert f"{url[:-28]}: passed   env" in done.err
     for row in done.document["repositories"]:
         said = row["run"]["steps"]["env"]["output"]
         assert not {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "LOK_TRUST", "GITHUB_EVENT_PATH"} & {
@@ -217,6 +219,19 @@ def test_limits_and_the_budget_hold_for_all_together(repositories: Repositories)
     assert [it["alone"]["outcome"] for it in steps] == ["passed"] * 4
     assert sorted(it["ask"]["outcome"] for it in steps) == ["error", "error", "passed", "passed"]
     assert done.document["usage"]["calls"] == 2
+
+
+def test_a_backend_that_takes_one_question_at_once_gets_one_of_all_repositories(
+    repositories: Repositories, tmp_path: Path
+) -> None:
+    project = repositories.project
+    lock = f"mkdir {tmp_path}/lock && sleep 0.02 && rmdir {tmp_path}/lock"
+    project.write("tool", f"#!/bin/sh\ncat > /dev/null; {lock} && echo yes\n").chmod(0o755)
+    project.write("lok.toml", '[backends.x]\ntype = "command"\ncommand = "./tool"\nmax_concurrent = 1\n')
+    project.workflow("w", '[[steps]]\nname = "s"\nbackend = "x"\nprompt = "hi"\n')
+    file = repositories.list(repositories.line("good", number) for number in range(4))
+    done = project.lok("run", "w", "--each", file)
+    assert done.code == 0, done.out
 
 
 def test_a_repository_in_which_nothing_was_judged_is_no_yes(repositories: Repositories) -> None:
