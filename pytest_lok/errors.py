@@ -5,6 +5,7 @@
     LokError                       has a message and a hint: what is wrong, and what to do
     ├── UsageError                 nothing has run; exit code 2
     │   ├── WorkflowError          a workflow file is wrong; carries every Problem of the file
+    │   ├── CaseError              a case of `lok eval` is wrong; carries every Problem too
     │   ├── SettingsError          lok.toml, [tool.lok] or LOK_* is wrong; carries every Problem too
     │   └── PlanError              an argument is missing, a selected step does not exist
     ├── PlatformError              this system cannot run it at all; raised by imports
@@ -135,6 +136,10 @@ class WorkflowError(_ProblemsError):
 
 class SettingsError(_ProblemsError):
     """Settings cannot be used; ``problems`` holds every mistake found in them."""
+
+
+class CaseError(_ProblemsError):
+    """Cases cannot be used; ``problems`` holds every mistake found in them."""
 
 
 class PlanError(UsageError):

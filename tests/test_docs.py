@@ -78,8 +78,8 @@ def test_what_a_page_shows_is_so(name: str, project: Path, environ: dict[str, st
         file = where(kind, text, number)
         if file:
             (root / file).parent.mkdir(parents=True, exist_ok=True)
-            is_whole = kind != "toml" or "[[steps]]" in text or "[[cases]]" in text
-            (root / file).write_text(text if is_whole else text + STEP)
+            piece = file.startswith(".lok/workflows/") and "[[steps]]" not in text
+            (root / file).write_text(text + STEP if piece else text)
         if file == "lok.toml":
             (root / file).write_text(text)
             assert main(["--dir", str(root), "backends"], environ) == 0

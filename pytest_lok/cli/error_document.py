@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pytest_lok.cli.options import ALL_OPTIONS, Options, options
-from pytest_lok.errors import LokError, SettingsError, WorkflowError
+from pytest_lok.errors import CaseError, LokError, SettingsError, WorkflowError
 
 if TYPE_CHECKING:
     from pytest_lok.cli.invocation import Invocation
@@ -33,7 +33,7 @@ def deliver_error(call: Invocation, words: Sequence[str], error: LokError, code:
 
 def _document(call: Invocation, error: LokError, code: int) -> dict[str, object]:
     masked = call.terminal.masked
-    problems = error.problems if isinstance(error, (WorkflowError, SettingsError)) else ()
+    problems = error.problems if isinstance(error, (WorkflowError, SettingsError, CaseError)) else ()
     return {
         "what": masked(problems[0].message if problems else error.message),
         "where": masked(error.where),

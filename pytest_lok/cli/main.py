@@ -37,6 +37,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "graph": "Draw what of a workflow depends on what.",
         "workflow": "List, show, check, run and install workflows.",
         "gate": "Judge a change that nobody trusts, by the base's rules.",
+        "eval": "Measure a gate on changes of which the answer is known.",
         "baseline": "Accept what a workflow finds now.",
         "dismiss": "Accept one finding, with a reason.",
         "parts": "Part a project or a diff for one question each.",

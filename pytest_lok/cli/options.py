@@ -67,10 +67,7 @@ class _RecordMode(click.ParamType):  # type: ignore[type-arg]  # generic in the 
 def _step_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Complete the name of a step of the workflow on the command line."""
     workflow = getattr(ctx.command, "workflow", None)
-    steps = workflow.steps if workflow else ()
-    # of many cases only one that has been begun is worth a line
-    names = [step.name if "[" in incomplete else step.written_name for step in steps]
-    return [name for name in dict.fromkeys(names) if name.startswith(incomplete)]
+    return [step.name for step in workflow.steps if step.name.startswith(incomplete)] if workflow else []
 
 
 class _Spec(NamedTuple):
@@ -207,6 +204,44 @@ _SPECS: Mapping[str, _Spec] = {
         "Take the state from our own comment on this pull request, and not from the file.",
         {"metavar": "N|URL"},
     ),
+    "cases": _Spec(
+        ("--cases",),
+        "The directory of the cases, or of one case.",
+        {"type": _PathlibPath(exists=True, file_okay=False), "metavar": "DIR"},
+    ),
+    "only": _Spec(
+        ("--case",),
+        "Run the cases of that name alone, such as python/timing or 'python/*'; repeat for several.",
+        {"multiple": True, "metavar": "NAME"},
+    ),
+    "repeats": _Spec(
+        ("--repeat",),
+        "Run each case so often.  [default: 1]",
+        {"type": click.IntRange(min=1, max=100), "metavar": "N"},
+    ),
+    "check": _Spec(
+        ("--check",), "Read the cases, and say what they would ask. Ask nobody.", {"is_flag": True}
+    ),
+    "min_recall": _Spec(
+        ("--min-recall",),
+        "The least recall, from 0 to 1, with which the exit code is not 1.",
+        {"type": click.FloatRange(0, 1), "metavar": "SHARE"},
+    ),
+    "max_false_greens": _Spec(
+        ("--max-false-greens",),
+        "In so many cases with a problem the change may pass; in more the exit code is 1.",
+        {"type": click.IntRange(min=0), "metavar": "N"},
+    ),
+    "max_false_reds": _Spec(
+        ("--max-false-reds",),
+        "In so many cases something may block that must not; in more the exit code is 1.",
+        {"type": click.IntRange(min=0), "metavar": "N"},
+    ),
+    "max_inconclusive": _Spec(
+        ("--max-inconclusive",),
+        "So many cases may be inconclusive; with more the exit code is 3.  [default: 0]",
+        {"type": click.IntRange(min=0), "metavar": "N"},
+    ),
     "no_color": _Spec(("--no-color",), "No colours (NO_COLOR does the same).", {"is_flag": True}),
 }
 
@@ -247,6 +282,14 @@ class Options:
     staged: bool = False
     reviewed: Path | None = None
     reviewed_from: str = ""
+    cases: Path | None = None
+    only: tuple[str, ...] = ()
+    repeats: int = 1
+    check: bool = False
+    min_recall: float | None = None
+    max_false_greens: int | None = None
+    max_false_reds: int | None = None
+    max_inconclusive: int = 0
     no_color: bool = False
 
     @classmethod

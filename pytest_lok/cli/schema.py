@@ -1,4 +1,4 @@
-"""``lok schema``: JSON Schema of workflow files, or of the settings."""
+"""``lok schema``: JSON Schema of workflow files, of the settings, or of the cases of `lok eval`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ def _schema(what: str) -> int:
         from pytest_lok import settings
 
         call.deliver(dumps(settings.schema()))
+    elif what == "case":
+        from pytest_lok.core.evaluation import case_document
+
+        call.deliver(dumps(case_document.schema()))
     else:
         call.deliver(dumps(document.schema()))
     return 0
@@ -25,7 +29,12 @@ def _schema(what: str) -> int:
 command = OptionsCommand(
     "schema",
     callback=_schema,
-    params=[click.Argument(["what"], type=click.Choice(["workflow", "settings"]), default="workflow")],
+    params=[
+        click.Argument(["what"], type=click.Choice(["workflow", "settings", "case"]), default="workflow")
+    ],
     accepts=("json", "output", *COMMON_OPTIONS),
-    help="Print the JSON Schema of workflow files, or of lok.toml (`lok schema settings`), for editors.",
+    help="""Print the JSON Schema of workflow files, for editors.
+
+    `lok schema settings` prints that of lok.toml, `lok schema case` that of the case.toml of `lok eval`.
+    """,
 )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.asking.tools import Tool
     from pytest_lok.core.edits.edits import FileChange
     from pytest_lok.core.events import Event
+    from pytest_lok.core.findings.reported import ReportedReview
     from pytest_lok.core.results import Json, Reply
     from pytest_lok.core.resume.inputs import BackendIdentity
     from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
@@ -391,5 +392,7 @@ class World:
     """What the answers of the backend of a name depend on; None = nobody knows."""
     observer: Callable[[], Callable[[Event], None]] | None = None
     """Makes what hears every event of one run, secrets masked; None = nobody does."""
+    on_review: Callable[[ReportedReview], None] | None = None
+    """Gets what each review reported, by backend, secrets masked, as its gate decides; None = nobody does."""
     dry_run: bool = False
     """Edits are shown and not made, and steps that need such a step are not run."""

@@ -123,7 +123,7 @@ def open_judged(
     clone = LocalProcesses(start, environ)
     for name in ("base", "head", "home"):
         (folder / name).mkdir()
-    private = LocalProcesses(folder / "head", _clean(environ, folder, ()))
+    private = LocalProcesses(folder / "head", closed_environment(environ, folder, ()))
     return asyncio.run(
         _Opening(start.resolve(), change, folder, environ, clone, private).opened(
             options or {}, search_up=search_up, trust=trust
@@ -173,7 +173,7 @@ class _Opening:
         )
         restricted = project.settings.restricted
         trusted = project.trusted or project.trust.covers((top / place).resolve(), restricted.values)
-        commands = _clean(self._environ, self._folder, project.settings.defaults.env)
+        commands = closed_environment(self._environ, self._folder, project.settings.defaults.env)
         judged = JudgedChange(
             root=trees.head / place,
             clone=top / place,
@@ -278,8 +278,11 @@ def _resolved(path: str) -> Path:
     return Path(path).resolve()
 
 
-def _clean(environ: Mapping[str, str], folder: Path, extra: Sequence[str]) -> dict[str, str]:
-    """The environment of commands: a closed list."""
+def closed_environment(environ: Mapping[str, str], folder: Path, extra: Sequence[str]) -> dict[str, str]:
+    """The environment of commands in a tree that nobody trusts: a closed list, and those of ``extra``.
+
+    ``folder`` has an empty directory ``home``.
+    """
     kept = {
         name: value
         for name, value in allowed_part(environ, extra).items()

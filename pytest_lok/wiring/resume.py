@@ -46,8 +46,7 @@ class Resumption:
         UsageError also where another process goes on from it, StepUnableError where nobody can know.
         """
         names = [step.name for step in plan.workflow.steps]
-        again = plan.workflow.named(again)
-        for name in sorted(again):
+        for name in again:
             if name not in names:
                 hint = did_you_mean(name, names) or f"it has: {', '.join(names)}"
                 raise UsageError(f"workflow {plan.workflow.stem!r} has no step {name!r}", hint=hint)
@@ -102,7 +101,7 @@ class Resumption:
         if _has_effects(plan, steps):
             steps |= self._effects_beside(run, lineage)
         resumes = run.result.run_id
-        return ResumeState(recorded=steps, brought=spent, again=plan.workflow.named(again), resumes=resumes)
+        return ResumeState(recorded=steps, brought=spent, again=frozenset(again), resumes=resumes)
 
     def _hold(self, run: RecordedRun) -> None:
         """Keep other processes from going on from the run, or from any that began with the same one."""

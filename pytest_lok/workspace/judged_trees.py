@@ -50,11 +50,12 @@ _ATTRIBUTES = "\n".join(
 )
 FETCH_HISTORY = 'fetch the whole history (actions/checkout: "fetch-depth: 0")'
 _BLOB_MODES = frozenset({"100644", "100755", "120000"})
-_WHO = {
+COMMITTER = {
     f"GIT_{who}_{what}": value
     for who in ("AUTHOR", "COMMITTER")
     for what, value in (("NAME", "lok"), ("EMAIL", "lok@localhost"), ("DATE", "@0 +0000"))
 }
+"""The environment of git for commits that nobody keeps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,22 +82,29 @@ async def make_trees(
     base: str,
     head: str,
     branches: Sequence[str] = (),
+    write_base: bool = True,
 ) -> JudgedTrees:
     """Write both trees below ``folder``, which has the empty directories ``base`` and ``head``.
 
     StepUnableError where git cannot. ``clone`` runs commands in the clone, ``private`` in ``head``. ``base``
     and ``head`` are ids of commits; ``head`` "" = what is staged in the clone. ``branches`` are names at
-    ``origin`` that mean the base.
+    ``origin`` that mean the base. Without ``write_base`` its directory stays empty.
     """
-    await _make_repository(clone, private, folder / "head" / ".git")
-    for branch in dict.fromkeys(("HEAD", "main", "master", *branches)):
-        await git_output(private, "update-ref", f"refs/remotes/origin/{branch}", base)
+    await make_repository(clone, private, folder / "head" / ".git")
     head = head or await _commit_of_index(clone, private, base)
-    await git_output(private, "update-ref", "--no-deref", "HEAD", head)
+    branches = [
+        f"refs/remotes/origin/{name}" for name in dict.fromkeys(("HEAD", "main", "master", *branches))
+    ]
+    said = "".join(f"update {ref}\0{base}\0\0" for ref in branches)
+    said += f"option no-deref\0update HEAD\0{head}\0\0"
+    await git_output(private, "update-ref", "-z", "--stdin", stdin=os.fsencode(said))
     start = await _fork(private, base, head)
-    # links of the base are its own; those of the head become files that hold where they lead
-    await _write(private, base, f"{folder / 'base'}/", index=str(folder / "base.index"), links=True)
-    await _write(private, head, "", index="", links=False)
+    if write_base:
+        # links of the base are its own; those of the head become files that hold where they lead
+        await git_output(private, "config", "core.symlinks", "true")
+        await _write(private, base, f"{folder / 'base'}/", index=str(folder / "base.index"))
+        await git_output(private, "config", "core.symlinks", "false")
+    await _write(private, head, "", index="")
     files, changed = await _changed_files(private, start, head)
     return JudgedTrees(
         base=folder / "base",
@@ -108,29 +116,32 @@ async def make_trees(
     )
 
 
-async def _make_repository(clone: CommandRunner, private: CommandRunner, inside: Path) -> None:
+async def make_repository(clone: CommandRunner, private: CommandRunner, inside: Path) -> None:
     """A repository without a configuration of others, which reads the objects of the clone."""
-    form = (await git_output(clone, "rev-parse", "--show-object-format")).decode().strip()
+    asked = (
+        "--show-object-format",
+        "--path-format=absolute",
+        "--git-path",
+        "objects",
+        "--git-path",
+        "shallow",
+    )
+    said = (await git_output(clone, "rev-parse", *asked)).removesuffix(b"\n").split(b"\n")
+    if len(said) != 3:
+        raise StepUnableError("the path of the clone has a line break", hint="move the clone")
+    form, objects, shallow = said[0].decode(), said[1], said[2]
     await git_output(private, "init", "-q", "--template=", f"--object-format={form}")
     (inside / "info").mkdir(exist_ok=True)
     (inside / "info" / "attributes").write_text(_ATTRIBUTES)
     with (inside / "config").open("a") as config:
         config.write(_CONFIG)
-    (inside / "objects" / "info" / "alternates").write_bytes(await _git_path(clone, "objects") + b"\n")
-    _copy_if_there(Path(os.fsdecode(await _git_path(clone, "shallow"))), inside / "shallow")
+    (inside / "objects" / "info" / "alternates").write_bytes(objects + b"\n")
+    _copy_if_there(Path(os.fsdecode(shallow)), inside / "shallow")
 
 
 def _copy_if_there(source: Path, to: Path) -> None:
     if source.is_file():
         to.write_bytes(source.read_bytes())
-
-
-async def _git_path(clone: CommandRunner, name: str) -> bytes:
-    said = await git_output(clone, "rev-parse", "--path-format=absolute", "--git-path", name)
-    path = said.removesuffix(b"\n")
-    if b"\n" in path:
-        raise StepUnableError("the path of the clone has a line break", hint="move the clone")
-    return path
 
 
 async def _commit_of_index(clone: CommandRunner, private: CommandRunner, base: str) -> str:
@@ -142,7 +153,7 @@ async def _commit_of_index(clone: CommandRunner, private: CommandRunner, base: s
     await git_output(private, "update-index", "-z", "--index-info", stdin=listed)
     tree = (await git_output(private, "write-tree")).decode().strip()
     argv = ("git", "commit-tree", tree, "-p", base, "-m", "what is staged")
-    done = await private.run(CommandSpec(argv=argv, env=_WHO))
+    done = await private.run(CommandSpec(argv=argv, env=COMMITTER))
     if done.exit_code:
         raise StepUnableError(f"what is staged cannot be written down: {done.stderr.strip()}")
     return done.stdout.strip()
@@ -155,9 +166,8 @@ async def _fork(private: CommandRunner, base: str, head: str) -> str:
     return found.decode().split()[0]
 
 
-async def _write(private: CommandRunner, commit: str, prefix: str, *, index: str, links: bool) -> None:
+async def _write(private: CommandRunner, commit: str, prefix: str, *, index: str) -> None:
     """Write the files of a commit: no hook runs, no filter, and what is there already is an error."""
-    await git_output(private, "config", "core.symlinks", str(links).lower())
     into = (f"--prefix={prefix}",) if prefix else ()
     try:
         await git_output(private, "read-tree", commit, index=index)

@@ -60,6 +60,7 @@ DOCUMENTS = {
     "workflow update": "workflow update other --yes",
     "workflow remove": "workflow remove other",
     "gate": "gate mine --base main --head topic",
+    "eval": "eval review --cases cases",
     "baseline": "baseline review",
     "runs": "runs",
     "show": "show last",
@@ -116,6 +117,9 @@ def house(project: Project, tmp_path: Path) -> Project:
     project.write("lok.toml", backends)
     project.write("a.py", "x = 1\n")
     project.write("src/db.py", "db.execute(sql)\n")
+    project.write("cases/one/case.toml", "clean = true\n")
+    project.write("cases/one/before/a.py", "x = 1\n")
+    project.write("cases/one/after/a.py", "x = 2\n")
     project.write("other.toml", '[[steps]]\nname = "s"\nshell = "true"\n')
     project.workflow("mine", '[[steps]]\nname = "s"\nshell = "echo hi"\n')
     project.workflow(

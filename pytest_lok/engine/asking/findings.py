@@ -51,6 +51,7 @@ async def check_findings(execution: StepExecution, *, partly: bool = False) -> I
     if not partly:
         judgement = await _corrected(execution, case, gate, judgement, reported, findings)
     _store(execution, judgement.findings)
+    case.tell()
     match judgement.verdict:
         case GateVerdict.PASS:
             return None
@@ -77,6 +78,7 @@ class GateCase:
         self._execution = execution
         self.lookup = lookup
         self._missing = missing
+        self._decided: tuple[GateInputs, tuple[Finding, ...]] = (GateInputs(), ())
 
     @classmethod
     async def of(cls, execution: StepExecution, gate: Gate | None) -> GateCase:
@@ -108,7 +110,21 @@ class GateCase:
         answered = tuple(name for name in execution.asked if name in execution.reported)
         facts = asked or GateInputs(asked=execution.asked, answered=answered)
         unknowns = tuple(dict.fromkeys(gap.message for gap in gaps if gap is not None))
-        return decide_gate(gate, findings, replace(facts, unknowns=unknowns))
+        facts = replace(facts, unknowns=unknowns)
+        self._decided = facts, tuple(findings)
+        return decide_gate(gate, findings, facts)
+
+    def tell(self) -> None:
+        """Tell whoever listens to reviews what was decided about last."""
+        execution, world = self._execution, self._execution.context.world
+        if world.on_review is None:
+            return
+        from pytest_lok.core.findings.reported import ReportedReview
+
+        inputs, findings = self._decided
+        name, item, sample = execution.step.name, execution.item, execution.sample
+        review = ReportedReview(step=name, item=item, sample=sample, inputs=inputs, findings=findings)
+        world.on_review(world.redactor.value(review))
 
     @property
     def hint(self) -> str:

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 
 from markupsafe import Markup
 
 from pytest_lok.core.results import Outcome, RunResult, StepResult
-from pytest_lok.core.workflow.model import Step
 from pytest_lok.reports.console import duration
 from pytest_lok.reports.drawing import graph_svg as graphs
 from pytest_lok.reports.drawing import timeline as timelines
 from pytest_lok.reports.drawing.markup import element, joined, void
-from pytest_lok.reports.drawing.steps import needs_of, what_it_does
+from pytest_lok.reports.drawing.steps import what_it_does
 from pytest_lok.reports.facts import many
 from pytest_lok.reports.formats.reported_run import ReportedRun, bounded_line
 from pytest_lok.reports.page.anchors import Anchors
-from pytest_lok.reports.page.cases import case_sections
 from pytest_lok.reports.page.findings import finding_names, findings
+from pytest_lok.reports.page.frame import framed
 from pytest_lok.reports.page.header import banner, contents, reasons
 from pytest_lok.reports.page.space import PageSpace
 from pytest_lok.reports.page.steps import StepPage
 from pytest_lok.reports.page.words import outcome_words
-from pytest_lok.version import __version__
 
 LONGEST = 5_000_000
 """Bytes of a page, at most."""
@@ -55,36 +49,8 @@ def render(runs: Sequence[ReportedRun]) -> str:
         said = f"and {many(len(runs) - len(shown), 'workflow')} more: {', '.join(verdicts)}"
         parts.append(element("p", said, class_="more"))
     title = ", ".join(f"{run.title}: {run.verdict}" for run in [*shown.values()][:3]) or "no run"
-    return f"<!doctype html>\n{_page(title, joined(contents(shown), *parts))}\n"
-
-
-def _page(title: str, main: Markup) -> Markup:
-    style, script = _asset("style.css"), _asset("page.js")
-    style = f"{style}{graphs.STYLE}{timelines.STYLE}"
-    policy = (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    head = element(
-        "head",
-        void("meta", charset="utf-8"),
-        void("meta", http_equiv="Content-Security-Policy", content=Markup(policy)),  # noqa: S704 - ours
-        void("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        void("meta", name="referrer", content="no-referrer"),
-        void("meta", name="color-scheme", content="light dark"),
-        void("meta", name="generator", content=f"pytest-lok {__version__}"),
-        element("title", f"{title} · lok"),
-        element("style", Markup(style)),  # noqa: S704 - ours
-    )
-    footer = element("footer", f"pytest-lok {__version__}. This page needs no network, and asks for nothing.")
-    body = element(
-        "body",
-        _controls(),
-        element("main", main),
-        footer,
-        element("script", Markup(script)),  # noqa: S704 - ours
-    )
-    return element("html", head, body, lang="en")
+    style = f"{graphs.STYLE}{timelines.STYLE}"
+    return framed(f"{title} · lok", joined(contents(shown), *parts), style=style, controls=_controls())
 
 
 def _run(space: PageSpace, anchors: Anchors, anchor: str, run: ReportedRun, steps: Sequence[str]) -> Markup:
@@ -106,7 +72,6 @@ def _run(space: PageSpace, anchors: Anchors, anchor: str, run: ReportedRun, step
         *reasons(run, named, links),
         *_graph(run, links),
         *_timeline(run, links),
-        *case_sections(space, run.result, links),
         _section("Findings", cards, len(run.findings), "finding"),
         _section("Steps", [made[name] for name in steps], len(results), "step"),
         class_="run",
@@ -144,38 +109,24 @@ def _graph(run: ReportedRun, links: Mapping[str, str]) -> Iterator[Markup]:
     if len(steps) > MOST_STEPS:
         yield element("p", f"The graph of {len(steps):,} steps is not drawn: it is too large.", class_="more")
         return
-    # of a step with cases the worst stands for all
-    shown: dict[str, str] = {}
+    nodes = {}
     for name, step in steps.items():
-        other = shown.setdefault(step.written_name, name)
-        if _is_worse(run.result.steps.get(name), run.result.steps.get(other)):
-            shown[step.written_name] = name
-    nodes = {written: _node(run, written, steps[name], links) for written, name in shown.items()}
-    path = timelines.critical_path({name: step.needs for name, step in steps.items()}, _bars(run))
-    critical = [*dict.fromkeys(steps[name].written_name for name in path if name in steps)]
-    drawing = graphs.graph_svg(nodes, needs_of(steps.values()), critical=critical)
+        result = run.result.steps.get(name)
+        said = outcome_words(result) if result else "no result"
+        ran = f" · {duration(result.seconds)}" if result and result.ran else ""
+        nodes[name] = graphs.Node(
+            name=name,
+            note=f"{said}{ran}",
+            kind=str(result.outcome) if result else "missing",
+            tip=bounded_line(f"{name}: {said}. {what_it_does(step)}", 200),
+            link=links.get(name, ""),
+        )
+    needs = {name: step.needs for name, step in steps.items()}
+    drawing = graphs.graph_svg(nodes, needs, critical=timelines.critical_path(needs, _bars(run)))
     yield element(
         "section",
         element("h2", "What depends on what"),
         element("div", drawing, class_="drawing", tabindex="0"),
-    )
-
-
-def _is_worse(result: StepResult | None, other: StepResult | None) -> bool:
-    return result is not None and other is not None and _mildness(result) < _mildness(other)
-
-
-def _node(run: ReportedRun, written: str, step: Step, links: Mapping[str, str]) -> graphs.Node:
-    """A step of the file as its result, or one of its cases', says."""
-    result = run.result.steps.get(step.name)
-    said = outcome_words(result) if result else "no result"
-    ran = f" · {duration(result.seconds)}" if result and result.ran and not step.case else ""
-    return graphs.Node(
-        name=written,
-        note=f"{said}{ran}",
-        kind=str(result.outcome) if result else "missing",
-        tip=bounded_line(f"{step.name}: {said}. {what_it_does(step)}", 200),
-        link=links.get(step.name, ""),
     )
 
 
@@ -251,13 +202,3 @@ def _count_texts(run: ReportedRun) -> int:
             2 * len(step.replies) + len(step.refusals) + len(step.sections) + len(step.items), 500
         )
     return found
-
-
-@cache
-def _asset(name: str) -> str:
-    """A file of this package: part of the program, like its code."""
-    return (files("pytest_lok.reports.page") / name).read_text("utf-8")
-
-
-def _digest(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

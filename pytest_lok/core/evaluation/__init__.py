@@ -1,0 +1,1 @@
+"""Cases with a known answer → how often a review is right: rates, each with its interval."""

@@ -1,1 +1,0 @@
-"""What a text may not do, besides what `checker` sees by itself: one module for each kind of mistake."""

@@ -1,0 +1,1 @@
+"""An Evaluation → the table of the terminal, JSON, JUnit and a page of HTML."""

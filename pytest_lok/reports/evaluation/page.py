@@ -1,0 +1,124 @@
+"""Evaluation -> a page of HTML: the rates of every judge, and every case with what they made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from markupsafe import Markup
+
+from pytest_lok.core.evaluation.evaluated import EvaluatedCase, Evaluation, JudgedCases
+from pytest_lok.core.evaluation.scores import MarkedCase, MarkedRuling, Rate
+from pytest_lok.reports.drawing.markup import element, joined
+from pytest_lok.reports.evaluation.table import case_lines, count, headline, mark_of, notes, price, share
+from pytest_lok.reports.page.frame import framed
+from pytest_lok.reports.page.texts import fold
+
+_STYLE = """
+.rates, .cases { border-collapse: collapse; width: 100% }
+.rates, .cases { background: var(--card); border: 1px solid var(--line) }
+.rates th, .rates td, .cases th, .cases td { padding: .35rem .6rem; text-align: left }
+.rates th, .rates td, .cases th, .cases td { border-bottom: 1px solid var(--line) }
+.rates td { white-space: nowrap; font-variant-numeric: tabular-nums }
+.rates small { color: var(--faint); margin-left: .4em }
+.wide { overflow: auto }
+.mark-word { color: var(--kind); font-weight: 600; white-space: nowrap }
+"""
+_KINDS: Mapping[str, str] = {
+    "caught": "passed",
+    "clear": "passed",
+    "partly": "failed",
+    "missed": "failed",
+    "false red": "failed",
+    "inconclusive": "error",
+}
+_RATES = ("recall", "precision", "false greens", "false reds", "inconclusive", "flips")
+_TEXT = 2_000
+
+
+def render_page(evaluation: Evaluation) -> str:
+    """The page, in which text of models and of changes is nothing but text."""
+    main = joined(
+        element("h1", headline(evaluation)),
+        element("ul", *(element("li", line) for line in notes(evaluation))),
+        element("section", element("h2", "Rates"), element("div", _rates(evaluation), class_="wide")),
+        element("section", element("h2", "Cases"), element("div", _cases(evaluation), class_="wide")),
+        element("section", element("h2", "What was said"), *_details(evaluation)),
+    )
+    return framed(f"{evaluation.workflow}: evaluation · lok", main, style=_STYLE)
+
+
+def _rates(evaluation: Evaluation) -> Markup:
+    head = element("tr", element("th", ""), *(element("th", name) for name in (*_RATES, "cost")))
+    return element("table", head, *(_rates_row(row) for row in evaluation.rows), class_="rates")
+
+
+def _rates_row(row: JudgedCases) -> Markup:
+    known = f" ({row.judge.name})" if row.judge.kind == "quorum" and row.judge.name else ""
+    cells = [_rate(rate) for rate in row.scores.by_name().values()]
+    return element(
+        "tr",
+        element("th", f"{row.judge}{known}", scope="row"),
+        *cells,
+        element("td", price(row.usage) if row.judge.kind != "quorum" else ""),
+    )
+
+
+def _rate(rate: Rate) -> Markup:
+    if rate.share is None:
+        return element("td", "")
+    return element("td", count(rate), element("small", f"{share(rate)} %"))
+
+
+def _cases(evaluation: Evaluation) -> Markup:
+    head = element("tr", element("th", "case"), *(element("th", str(it.judge)) for it in evaluation.rows))
+    rows = (
+        element(
+            "tr",
+            element("th", it.case.name, scope="row"),
+            *(element("td", *_marks(row.cases[number])) for row in evaluation.rows),
+        )
+        for number, it in enumerate(evaluation.cases)
+    )
+    return element("table", head, *rows, class_="cases")
+
+
+def _marks(case: MarkedCase) -> Iterator[str]:
+    """Each mark once, with how many repeats have it where they differ."""
+    said = [mark_of(it) for it in case.rulings]
+    for number, mark in enumerate(dict.fromkeys(said)):
+        times = f" {said.count(mark)}×" if len(set(said)) > 1 else ""  # noqa: RUF001 - a sign is meant
+        yield joined(
+            " " if number else "", element("span", f"{mark}{times}", class_=f"mark-word {_KINDS[mark]}")
+        )
+
+
+def _details(evaluation: Evaluation) -> Iterator[Markup]:
+    for number, it in enumerate(evaluation.cases):
+        own = evaluation.own.cases[number]
+        kind = "passed" if own.is_right else "failed"
+        yield fold(it.case.name, *_case(it, own), class_=f"item {kind}")
+
+
+def _case(it: EvaluatedCase, own: MarkedCase) -> Iterator[Markup]:
+    yield element("p", it.case.description or it.case.source.path, class_="faint")
+    for title, listed in (
+        ("must block", it.expected.must_block),
+        ("must not block", it.expected.must_not_block),
+    ):
+        if listed:
+            yield element("p", f"{title}:")
+            yield element("ul", *(element("li", element("code", one.headline)) for one in listed))
+    for number, ruling in enumerate(own.rulings, 1):
+        yield from _ruling(number, ruling, own)
+    if not own.rulings:
+        yield element("p", "it was not run", class_="more")
+
+
+def _ruling(number: int, it: MarkedRuling, own: MarkedCase) -> Iterator[Markup]:
+    mark = mark_of(it)
+    one = MarkedCase(name=own.name, expected=own.expected, rulings=(it,))
+    said = " ".join(" ".join(case_lines(one, every=True)).split())[:_TEXT]
+    yield element("p", element("span", f"{number}. {mark}", class_=f"mark-word {_KINDS[mark]}"), f" {said}")
+    if it.ruling.blocking:
+        shown = (f"{one.headline} · {', '.join(one.reporters)}"[:_TEXT] for one in it.ruling.blocking[:50])
+        yield element("ul", *(element("li", element("code", text)) for text in shown))

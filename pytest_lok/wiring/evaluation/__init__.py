@@ -1,0 +1,1 @@
+"""A project and cases → runs of a workflow on each case, in a tree of its own."""

@@ -1,0 +1,1 @@
+"""Directories of cases → what is known of each, and its change as two commits."""
