@@ -240,6 +240,9 @@ command = WorkflowGroup(
     replies, refusals, answered, verdict, items, findings, set_aside, sections and usage. Durations are
     seconds; null is not known.
 
+    --each FILE runs WORKFLOW in each repository that the file lists, and prints a table. The exit code is
+    that of the worst: 1 before 3. --json then has `repositories`, each with its `run`.
+
     \b
     Exit codes:  0  the work was done, and every check held
                  1  a step did its work and judged: no

@@ -29,6 +29,7 @@ _ARGV = (
     "-c", "fetch.fsckObjects=true", "-c", "http.followRedirects=false", "-c", "gc.auto=0",
 )  # fmt: skip
 _NOT_FOUND = 127
+_LONG_ID = 64  # digits of an id by SHA-256
 _USER_IN_URL = re.compile(r"://[^/\s]*@")  # git's `insteadOf` may have put a token there
 
 
@@ -39,17 +40,23 @@ async def clone_commit(shell: CommandRunner, url: str, commit: str) -> None:
     that a gate finds its base. No hook and no submodule is fetched. StepUnableError where git cannot, without
     what the server said beyond its first line.
     """
-    await _git(shell, url, "init", "--quiet", "--template=")
+    form = "sha256" if len(commit) == _LONG_ID else "sha1"
+    await _git(shell, url, "init", "--quiet", "--template=", f"--object-format={form}")
     # behind `--` nothing of the file is an option
-    refs = "+refs/heads/*:refs/remotes/origin/*"
-    fetch = ("fetch", "--quiet", "--no-tags", "--", url, commit, refs)
+    fetch = ("fetch", "--quiet", "--no-tags", "--", url)
+    branches = (*fetch, "+refs/heads/*:refs/remotes/origin/*")
     try:
         # what its HEAD is of is the default branch, whatever the name
-        await _git(shell, url, *fetch, "+HEAD:refs/remotes/origin/HEAD")
+        await _git(shell, url, *branches, "+HEAD:refs/remotes/origin/HEAD")
     except StepUnableError as failure:
         if "remote ref HEAD" not in failure.message:
             raise
-        await _git(shell, url, *fetch)
+        await _git(shell, url, *branches)
+    try:
+        # some servers give no commit by its id, and most commits came with the branches
+        await _git(shell, url, "cat-file", "-e", f"{commit}^{{commit}}")
+    except StepUnableError:
+        await _git(shell, url, *fetch, commit)
     # so that steps and `lok forge` know where it is from
     await _git(shell, url, "remote", "add", "--", "origin", url)
     await _git(shell, url, "checkout", "--quiet", "--detach", commit, "--")

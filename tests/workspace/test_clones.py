@@ -36,10 +36,13 @@ def origin(tmp_path: Path) -> Path:
     return made
 
 
-def fetch(tmp_path: Path, url: str, commit: str) -> Path:
+def fetch(tmp_path: Path, url: str, commit: str, **config: str) -> Path:
     to = tmp_path / "clone"
     to.mkdir()
-    asyncio.run(clone_commit(LocalProcesses(to, dict(os.environ)), url, commit))
+    environ = {**os.environ, "GIT_CONFIG_COUNT": str(len(config))}
+    for at, (key, value) in enumerate(config.items()):
+        environ |= {f"GIT_CONFIG_KEY_{at}": key.replace("_", "."), f"GIT_CONFIG_VALUE_{at}": value}
+    asyncio.run(clone_commit(LocalProcesses(to, environ), url, commit))
     return to
 
 
@@ -54,6 +57,29 @@ def test_the_default_branch_is_known_whatever_its_name_and_also_where_head_leads
     git(origin, "symbolic-ref", "HEAD", "refs/heads/nowhere")
     made.rename(tmp_path / "first")
     assert git(fetch(tmp_path, f"file://{origin}", tip), "rev-parse", "origin/trunk") == tip
+
+
+def test_an_older_commit_is_had_of_a_server_that_gives_none_by_its_id(tmp_path: Path, origin: Path) -> None:
+    older = git(origin, "rev-parse", "HEAD^")
+    assert (fetch(tmp_path, f"file://{origin}", older, protocol_version="0") / "file").read_text() == "one"
+
+
+def test_a_commit_that_is_on_no_branch_any_more_is_had_by_its_id(tmp_path: Path, origin: Path) -> None:
+    gone = git(origin, "rev-parse", "HEAD")
+    git(origin, "reset", "-q", "--hard", "HEAD^")
+    assert (fetch(tmp_path, f"file://{origin}", gone) / "file").read_text() == "two"
+
+
+def test_a_repository_with_long_ids_is_had_as_well(tmp_path: Path) -> None:
+    made = tmp_path / "long"
+    made.mkdir()
+    git(made, "init", "-q", "--object-format=sha256")
+    (made / "file").write_text("long")
+    git(made, "add", ".")
+    git(made, "commit", "-qm", "one")
+    commit = git(made, "rev-parse", "HEAD")
+    assert len(commit) == 64
+    assert (fetch(tmp_path, f"file://{made}", commit) / "file").read_text() == "long"
 
 
 def test_has_the_files_of_an_older_commit_and_the_branches(tmp_path: Path, origin: Path) -> None:
