@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os.path
+import stat
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from pytest_lok.core.text.inclusion import NamedText
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.core.workflow.model import Origin
+from pytest_lok.core.workflow.reading.cases.names import MOST_CHARACTERS, is_named
 from pytest_lok.core.workflow.reading.source import SourceText
 from pytest_lok.errors import Problem, UsageError, WorkflowError
 from pytest_lok.prompt_files import PromptFiles
@@ -119,6 +121,38 @@ class WorkflowPaths:
     def prompt(self, name: str) -> NamedText:
         """The text of a prompt; UsageError where it cannot be had. See ``PromptFiles``."""
         return self._prompts.named(name)
+
+    def files_beside(self, pattern: str, source: SourceText) -> list[str]:
+        """The files that ``pattern`` names in ``source``, relative to it and sorted by name.
+
+        The last part of it may have ``*`` and ``?``. OSError where a file is none, or a link leads to it;
+        ValueError where it lies outside of the project, or of the directory of a workflow that is in none.
+        """
+        folder = pattern.rpartition("/")[0]
+        beside = self._file(source).parent
+        around = self.root if self._resolve(beside).is_relative_to(self.root) else self._resolve(beside)
+        place = beside / folder
+        # the same file by whatever way: no link leads out, and none leads to another file inside
+        whole = Path(os.path.normpath(self._resolve(beside) / folder))
+        if set("*?[") & set(folder):
+            raise ValueError("only the last part of the path may have *, ? or [")
+        if pattern.startswith("/") or not whole.is_relative_to(around):
+            raise ValueError(f"it lies outside of {around}")
+        if place.resolve() != whole:
+            raise ValueError("a link leads there")
+        if not place.is_dir():
+            return []
+        listed = [
+            f"{folder}/{name}" if folder else name for name in sorted(it.name for it in place.iterdir())
+        ]
+        found = [name for name in listed if is_named(name, pattern)]
+        for name in found:
+            status = (beside / name).lstat()
+            if not stat.S_ISREG(status.st_mode):
+                raise ValueError(f"{name} is {'a link' if stat.S_ISLNK(status.st_mode) else 'no file'}")
+            if status.st_size > 4 * MOST_CHARACTERS:
+                raise ValueError(f"{name} has more than {MOST_CHARACTERS:,} characters")
+        return found
 
     def _file(self, source: SourceText) -> Path:
         return self.root / source.path

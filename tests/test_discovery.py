@@ -268,3 +268,60 @@ class TestUnknown:
     def test_tells_a_file_from_a_name(self, tmp_path: Path) -> None:
         put(tmp_path, "review.toml")
         assert "./review.toml" in unknown_workflow("review", ["audit"], tmp_path).hint
+
+
+class TestFilesOfCases:
+    @pytest.fixture
+    def child(self, root: Path, shelves: WorkflowPaths) -> SourceText:
+        return shelves.at(project(root, "w"))
+
+    def test_a_pattern_names_files_beside_the_workflow(
+        self, root: Path, shelves: WorkflowPaths, child: SourceText
+    ) -> None:
+        shelf = root / ".lok/workflows/cases"
+        for name in ("b.toml", "a.toml", ".hidden.toml", "c.csv"):
+            put(shelf, name)
+        put(root / "data", "d.csv")
+        assert shelves.files_beside("cases/*.toml", child) == ["cases/a.toml", "cases/b.toml"]
+        assert shelves.files_beside("cases/c.csv", child) == ["cases/c.csv"]
+        assert shelves.files_beside("../../data/?.csv", child) == ["../../data/d.csv"]
+        assert shelves.beside("../../data/d.csv", child) == "# here"
+        assert shelves.files_beside("none/*.csv", child) == shelves.files_beside("e.csv", child) == []
+
+    @pytest.mark.parametrize(
+        ("pattern", "why"),
+        [
+            ("../../../out.csv", "outside"),
+            ("/etc/out.csv", "outside"),
+            ("link.csv", "a link"),
+            ("linked/*.csv", "a link leads there"),
+            ("inside/*.csv", "a link leads there"),
+            ("*/a.csv", "only the last part"),
+            ("folder.csv", "no file"),
+            ("huge.csv", "more than"),
+        ],
+    )
+    def test_nothing_leads_out(
+        self, root: Path, shelves: WorkflowPaths, child: SourceText, pattern: str, why: str
+    ) -> None:
+        put(root.parent, "out.csv")
+        shelf = root / ".lok/workflows"
+        (shelf / "link.csv").symlink_to(root.parent / "out.csv")
+        (shelf / "linked").symlink_to(root.parent)
+        put(root / "data", "d.csv")
+        (shelf / "inside").symlink_to(root / "data")
+        (shelf / "folder.csv").mkdir()
+        with (shelf / "huge.csv").open("wb") as file:
+            file.truncate(100_000_000)
+        with pytest.raises(ValueError, match=why):
+            shelves.files_beside(pattern, child)
+
+    def test_a_workflow_that_is_in_no_project_has_its_directory(
+        self, root: Path, shelves: WorkflowPaths
+    ) -> None:
+        child = shelves.at(user(root, "w"))
+        put(root.parent / "user/workflows", "a.csv")
+        put(root.parent / "user", "b.csv")
+        assert shelves.files_beside("*.csv", child) == ["a.csv"]
+        with pytest.raises(ValueError, match="outside"):
+            shelves.files_beside("../b.csv", child)

@@ -78,7 +78,8 @@ def test_what_a_page_shows_is_so(name: str, project: Path, environ: dict[str, st
         file = where(kind, text, number)
         if file:
             (root / file).parent.mkdir(parents=True, exist_ok=True)
-            piece = file.startswith(".lok/workflows/") and "[[steps]]" not in text
+            in_workflows = kind == "toml" and file.startswith(".lok/workflows/")
+            piece = in_workflows and "[[steps]]" not in text and "[[cases]]" not in text
             (root / file).write_text(text + STEP if piece else text)
         if file == "lok.toml":
             (root / file).write_text(text)

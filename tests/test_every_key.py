@@ -179,6 +179,16 @@ CASES = [
     ),
     Case(key="for_each", lines={"for_each": "[1, 2, 3]"}, effect=lambda s: len(s.x.items) == 3),
     Case(
+        key="cases",
+        lines={"cases": '[{ name = "one" }, { name = "two" }]'},
+        effect=lambda s: {"x[one]", "x[two]"} <= s.ran.outcomes.keys(),
+    ),
+    Case(
+        key="matrix",
+        lines={"matrix": "{ a = [1, 2] }"},
+        effect=lambda s: {"x[1]", "x[2]"} <= s.ran.outcomes.keys(),
+    ),
+    Case(
         key="max_parallel",
         lines={"max_parallel": "1"},
         loops=(True,),

@@ -67,7 +67,10 @@ class _RecordMode(click.ParamType):  # type: ignore[type-arg]  # generic in the 
 def _step_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Complete the name of a step of the workflow on the command line."""
     workflow = getattr(ctx.command, "workflow", None)
-    return [step.name for step in workflow.steps if step.name.startswith(incomplete)] if workflow else []
+    steps = workflow.steps if workflow else ()
+    # of many cases only one that has been begun is worth a line
+    names = [step.name if "[" in incomplete else step.written_name for step in steps]
+    return [name for name in dict.fromkeys(names) if name.startswith(incomplete)]
 
 
 class _Spec(NamedTuple):

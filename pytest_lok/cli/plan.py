@@ -81,6 +81,8 @@ def _limits(plan: Plan, steps: Sequence[PlannedStep], world: World) -> PlannedLi
 
 def _planned(step: Step, world: World, scope: Scope | None) -> PlannedStep:
     """The step as far as it is known; ``scope`` None = what its texts read is not."""
+    from dataclasses import replace
+
     from pytest_lok.core.workflow.model import Ask, Nested
     from pytest_lok.errors import TemplateError
     from pytest_lok.reports.outline import PlannedStep
@@ -92,6 +94,8 @@ def _planned(step: Step, world: World, scope: Scope | None) -> PlannedStep:
     if not isinstance(step.action, Ask):
         return PlannedStep(step=step)
     prompt, asked = step.action.prompt, _asked(step.action, world)
+    if scope is not None and step.case is not None:
+        scope = replace(scope, case=step.case.values)
     if scope is not None and not prompt.steps and step.for_each is None:
         try:
             return PlannedStep(step=step, asked=asked, prompt=prompt.render(scope), prompt_known=True)

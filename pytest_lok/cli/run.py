@@ -112,6 +112,7 @@ def _tell(
     notes: Sequence[tuple[str, str]],
 ) -> None:
     """Deliver the text of the results, and end the progress with the notes and the verdict."""
+    from pytest_lok.reports.case_table import case_lines
     from pytest_lok.reports.console import recap, summary
 
     options, terminal = call.options, call.terminal
@@ -121,7 +122,8 @@ def _tell(
     if not (options.quiet and options.output is None and not call.json):
         call.deliver(text)
     again = recap(lines.out_of_sight(text if blank else ""), lines.name_width, columns=columns)
-    shown.say([*blank, *again, *notes, (result.outcome, summary(result))])
+    tables = [("", line) for line in case_lines(result, columns)]
+    shown.say([*blank, *again, *tables, *notes, (result.outcome, summary(result))])
     if options.quiet and not options.json:
         terminal.note(summary(result))
 
@@ -139,7 +141,7 @@ def _progress_lines(
         verbose=options.verbose,
         printed="none" if report else _printed_elsewhere(call),
         title=f"{plan.workflow.stem}: {about}" if about else "",
-        needs={step.name: step.depends_on for step in plan.steps},
+        needs=plan.declared,
         width=terminal.width if terminal.err.isatty() else 0,
         every=options.verbose or report is None,
     )

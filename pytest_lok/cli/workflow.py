@@ -78,7 +78,7 @@ def _entry(project: Project, name: str, origin: str) -> dict[str, object]:
         "collect": workflow.collect,
         "tags": workflow.tags,
         "args": [dataclasses.asdict(argument) for argument in workflow.args.values()],
-        "steps": [step.name for step in workflow.steps],
+        "steps": list(dict.fromkeys(step.written_name for step in workflow.steps)),
     }
 
 

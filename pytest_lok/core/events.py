@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from pytest_lok.core.history import FailedAttempt, StepHistory
 from pytest_lok.core.json_values import Json
-from pytest_lok.core.results import NO_USAGE, Refusal, Reply, RunResult, StepResult, Usage
+from pytest_lok.core.results import NO_USAGE, CasePlace, Refusal, Reply, RunResult, StepResult, Usage
 from pytest_lok.dataclass import dataclass
 
 
@@ -60,7 +60,8 @@ class RunStarted:
 
     ``reviews`` are those of them that report findings. ``head`` is the commit that the work tree is of, and
     ``base`` the one where the change left its base; "" = not known. ``resumes`` is the id of the run that
-    this one goes on from; "" = it begins anew.
+    this one goes on from; "" = it begins anew. ``cases`` are the places of all steps of the workflow
+    that are cases, whether or not they were selected.
     """
 
     run_id: str
@@ -75,6 +76,7 @@ class RunStarted:
     base: str = ""
     head: str = ""
     resumes: str = ""
+    cases: tuple[CasePlace, ...] = ()
     kind: Literal["run_started"] = "run_started"
 
 
@@ -333,6 +335,7 @@ class RunFold:
             head=start.head,
             interrupted=end.interrupted if end else "the run did not end",
             history={name: self._history(name) for name in start.steps if name in self._began},
+            cases={place.name: place for place in start.cases},
         )
 
     def _history(self, step: str) -> StepHistory:

@@ -272,13 +272,27 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CasePlace:
+    """Where a case stands in the table of its step, which is called ``step`` in its file.
+
+    ``name`` is that of the case's result. ``column`` is "" where the step has no matrix.
+    """
+
+    name: str
+    step: str
+    row: str
+    column: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """What came of a run: the fold of its events (see ``events.fold``).
 
     ``interrupted`` says why the run stopped early ("" = it ran to its end); ``reviews`` are the steps that
     report findings; ``started`` is UTC seconds; ``seconds`` is wall time on the monotonic clock. ``head`` is
     the commit of the work tree, and ``base`` the one where the change left its base; "" = not known.
-    ``history`` says of each step that began when that was.
+    ``history`` says of each step that began when that was. ``cases`` has the places of all that are cases,
+    whether or not they were selected.
     """
 
     run_id: str
@@ -295,6 +309,7 @@ class RunResult:
     head: str = ""
     interrupted: str = ""
     history: Mapping[str, StepHistory] = field(default_factory=dict)
+    cases: Mapping[str, CasePlace] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Short: a failed ``assert result.passed`` shows it, with what came of the first red step."""

@@ -45,7 +45,7 @@ async def verify(execution: StepExecution, action: Ask) -> None:
         return
     command = await evaluate(
         execution,
-        execution.context.scope(execution.loop),
+        execution.scope(),
         [template],
         lambda scope: shell_command(template, scope, world),
     )
@@ -78,7 +78,7 @@ async def check_asserts(execution: StepExecution) -> None:
     """Check the step's asserts; StepFailedError names the first that is false, with the values it read."""
     if not execution.step.asserts:
         return
-    scope = replace(execution.context.scope(execution.loop), own=execution.result(Outcome.PASSED))
+    scope = replace(execution.scope(), own=execution.result(Outcome.PASSED))
     for condition in execution.step.asserts:
         for rubric, backend in condition.rubrics:
             if (rubric, backend) not in scope.judgements:

@@ -352,7 +352,7 @@ def _verify_text(part: StepExecution, action: Ask) -> str:
     """The verify command with its values in place of their variables; "" = there is none."""
     if action.verify is None:
         return ""
-    command = action.verify.render(part.context.scope(part.loop))
+    command = action.verify.render(part.scope())
     text = command.text
     for name, value in command.values.items():
         text = text.replace(f"${{{name}}}", value)

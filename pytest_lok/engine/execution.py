@@ -23,7 +23,7 @@ from pytest_lok.core.results import (
     Usage,
     Verdict,
 )
-from pytest_lok.core.templates.scope import Loop
+from pytest_lok.core.templates.scope import Loop, Scope
 from pytest_lok.core.text.truncation import leave_out_middle
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import LokError, StepUnableError
@@ -97,6 +97,11 @@ class StepExecution:
     def item(self) -> int | None:
         """The item's index for events; None outside of ``for_each``."""
         return None if self.loop is None else self.loop.index
+
+    def scope(self) -> Scope:
+        """What the step's texts may read now, of the item and the case that it is about."""
+        scope, case = self.context.scope(self.loop), self.step.case
+        return scope if case is None else replace(scope, case=case.values)
 
     def reset_answer(self) -> None:
         """Forget the answer before another attempt. Usage and sections stay."""

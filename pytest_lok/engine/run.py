@@ -388,6 +388,7 @@ def _run_started(run_id: str, plan: Plan, base: str, head: str, resumes: str) ->
         base=base,
         head=head,
         resumes=resumes,
+        cases=tuple(step.case.place for step in workflow.steps if step.case is not None),
     )
 
 

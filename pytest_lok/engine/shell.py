@@ -48,7 +48,7 @@ async def run_shell(execution: StepExecution, action: Shell) -> None:
     texts = [action.shell, *action.argv, action.stdin, *action.env.values(), action.cwd]
     command = await evaluate(
         execution,
-        context.scope(execution.loop),
+        execution.scope(),
         texts,
         lambda scope: command_of(action, scope, context.world),
     )

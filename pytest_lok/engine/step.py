@@ -108,7 +108,7 @@ async def _run_selected(execution: StepExecution) -> StepOutcome:
         from pytest_lok.engine.carried import require_whole
 
         require_whole(execution)
-    step, scope = execution.step, execution.context.scope()
+    step, scope = execution.step, execution.scope()
     if step.when is not None and not await evaluate(execution, scope, [step.when], step.when.holds):
         return Outcome.SKIPPED, f"when is false: {one_line(step.when.source, 160)}", ""
     if step.for_each is not None:

@@ -1,4 +1,4 @@
-"""All private names of pytest that the plugin uses: fifteen, each with its reason and what breaks without it.
+"""All private names of pytest that the plugin uses: sixteen, each with its reason and what breaks without it.
 
 pytest may change these with any release. No other file of the package touches one (a test checks that), so
 where a new pytest breaks something, it breaks here.
@@ -26,6 +26,9 @@ where a new pytest breaks something, it breaks here.
 ``Session._fixturemanager``, ``Function._request``
     Which fixtures steps have, of which scope, and what they come to before an item is set up. Without them
     the backends of a conftest.py could not be asked.
+``Node._id``
+    The id of a node in its parts, since pytest 9.2, which reads it out of a text in another way than it makes
+    it of a name with brackets. Without it ``--lf`` would find no case of a step.
 ``TerminalWriter._file``
     Where the terminal writes. Without it a reader that goes away (``| head``) would change the exit code.
 """
@@ -46,6 +49,13 @@ from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 from _pytest.subtests import SubtestContext
 
 __all__ = ["LogXML", "evaluate_skip_marks", "evaluate_xfail_marks"]
+
+
+def read_id_as_text(item: pytest.Item) -> None:
+    """Give the item the id that pytest reads out of its node id, where that is not the one it has made."""
+    made = getattr(item, "_id", None)
+    if made is not None:
+        item._id = type(made).parse(item.nodeid)
 
 
 def captured_files() -> tuple[type[io.TextIOWrapper], ...]:

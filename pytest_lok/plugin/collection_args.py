@@ -116,8 +116,9 @@ def _args_of_keyword(selection: WorkflowSelection, keyword: str) -> Iterator[str
 
 
 def _check_step(workflow: Workflow, step: str) -> None:
-    if step not in {known.name for known in workflow.steps}:
-        names = ", ".join(known.name for known in workflow.steps)
+    known = {known.name for known in workflow.steps}
+    if not workflow.named([step]) <= known:
+        names = ", ".join(dict.fromkeys(step.written_name for step in workflow.steps))
         raise UsageError(f"workflow {workflow.stem!r} has no step {step!r}", hint=f"it has: {names}")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_lok.errors import UsageError, WorkflowError
-from pytest_lok.plugin._pytest_internals import fixture_value, fixtures_called, fixtures_of
+from pytest_lok.plugin._pytest_internals import fixture_value, fixtures_called, fixtures_of, read_id_as_text
 from pytest_lok.plugin.outcome import NotPassedError, Phase, StepReport, exception_for
 from pytest_lok.plugin.request import UNFILED_PREFIX
 from pytest_lok.plugin.selection import SELECTION, UnfiledWorkflow, WorkflowSelection
@@ -148,10 +148,12 @@ class WorkflowModule(pytest.Module):
         self.lasting_fixtures = tuple(
             name for name, found in fixtures if found and found[-1].scope not in _NARROW_SCOPES
         )
+        # of a step with cases pytest chooses itself
+        asked = self.model.named(self.steps_asked_for)
         return [
             StepItem.from_parent(self, name=step.name, step=step, fixtureinfo=shared)
             for step in self.plan.steps
-            if not self.steps_asked_for or step.name in self.steps_asked_for
+            if not asked or step.name in asked
         ]
 
     def _resolve_fixture_scope(self) -> None:
@@ -207,6 +209,8 @@ class StepItem(pytest.Function):
     def __init__(self, *, step: model.Step, **kwargs: Any) -> None:
         super().__init__(callobj=_step_function, **kwargs)
         self.step = step
+        if step.case is not None:
+            read_id_as_text(self)
         self._is_rerun = False
 
     @property

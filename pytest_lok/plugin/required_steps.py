@@ -85,7 +85,7 @@ class RequiredSteps:
             except WorkflowError:  # its node is an error of collection
                 continue
             if file in selection.files or not workflow.by_name_only:
-                named, parent = selection.files.get(file, frozenset()), self._node_id(file)
+                named, parent = workflow.named(selection.files.get(file, ())), self._node_id(file)
                 for step in workflow.steps:
                     if not named or step.name in named:
                         yield f"{parent}::{step.name}", file

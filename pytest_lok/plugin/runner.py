@@ -64,7 +64,8 @@ class WorkflowRunner:
         """pytest.UsageError for a step that cannot run again."""
         if again and not resumes:
             raise pytest.UsageError("--lok-again says what runs again of an earlier run: add --lok-resume")
-        known = {step.name for node in self._selected.nodes for step in node.model.steps} if again else set()
+        steps = [step for node in self._selected.nodes for step in node.model.steps] if again else []
+        known = {step.name for step in steps} | {step.written_name for step in steps}
         if unknown := [name for name in again if name not in known]:
             raise pytest.UsageError(f"--lok-again {unknown[0]}: no workflow of this session has such a step")
 

@@ -111,10 +111,21 @@ class LokSession:
             self.runs.end(int(session.exitstatus) or int(self.is_green is False))
 
     def left_of(self, plan: Plan) -> ResumeState:
-        """What an earlier session has left of the workflow, where this one goes on from it."""
+        """What an earlier session has left of the workflow, where this one goes on from it.
+
+        With ``--lf`` a selected step that did not pass there is not kept: it was selected to run again.
+        """
         if not self.config.getoption("lok_resume"):
             return FRESH_START
-        return self._resumption.newest(plan, self.config.getoption("lok_again")) or FRESH_START
+        left = self._resumption.newest(plan, self.config.getoption("lok_again"))
+        if left is None or not self.config.getoption("lf", False):
+            return left or FRESH_START
+        red = {
+            name
+            for name in plan.selected
+            if (it := left.recorded.get(name)) and it.result and not it.result.passed and not it.effects
+        }
+        return replace(left, again=left.again | red)
 
     @cached_property
     def _resumption(self) -> Resumption:

@@ -12,6 +12,7 @@ from pytest_lok.plugin.final_reports import FinalReports
 from pytest_lok.plugin.runner import WorkflowRunner
 from pytest_lok.plugin.selection import WorkflowSelection
 from pytest_lok.plugin.step_errors import NAMED, StepErrors
+from pytest_lok.reports.case_table import case_lines
 from pytest_lok.reports.console import closing, status
 from pytest_lok.reports.facts import done, some
 from pytest_lok.reports.failure_text import table_of
@@ -61,8 +62,10 @@ class Summary:
         self._step_errors.put_back()
         is_verbose = terminalreporter.config.get_verbosity() > 0
         lines: list[str] = []
+        width = terminalreporter.config.get_terminal_writer().fullwidth
         for record in self._runner.records():
             lines += _steps(record.result) if is_verbose else []
+            lines += case_lines(record.result, width)
             lines += closing(record.result)
             lines += self._selection.session.passed_over(record.result)
         lines += [

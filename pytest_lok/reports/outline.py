@@ -75,7 +75,7 @@ def counted(
 ) -> Iterator[CountedStep]:
     """Every step of a plan, also those of the workflows that it runs, with how often it runs."""
     for planned in steps:
-        name, for_each = f"{before}{planned.step.name}", planned.step.for_each
+        name, for_each = f"{before}{planned.step.written_name}", planned.step.for_each
         each = CountedStep(name=name, planned=planned, usual=usual, most=most, open=is_open)
         if for_each is not None and for_each.expression is not None:
             each = CountedStep(name=name, planned=planned, open=name)
@@ -108,14 +108,31 @@ def outline(
         lines.append(f"  {workflow.origin}: {workflow.path}")
     declared = {str(argument.position) for argument in workflow.args.values()}
     lines += [f"  arg.{name} = {value}" for name, value in plan.arguments.items() if name not in declared]
-    for number, planned in enumerate(steps, 1):
-        lines += ["", f"{number}. {planned.step.name}: {_kind(planned)}"]
-        told = (*_conditions(planned.step), *_options(planned.asked), *_text(planned, whole))
-        lines += [f"   {line}".rstrip() for line in told]
+    written = {planned.step.name: planned.step.written_name for planned in steps}
+    for number, (name, group) in enumerate(_as_written(steps).items(), 1):
+        shown = group if whole else group[:1]
+        does = "; ".join(dict.fromkeys(map(_kind, group)))
+        does = f"{_many(len(group), 'case')}, {does}" if group[0].step.case else does
+        lines += ["", f"{number}. {name}: {does}"]
+        for planned in shown:
+            step = planned.step
+            lines += [f"   {step.name}: {_kind(planned)}"] if step.case else []
+            told = (*_conditions(step, written), *_options(planned.asked), *_text(planned, whole))
+            lines += [f"   {line}".rstrip() for line in told]
+        if left := len(group) - len(shown):
+            lines.append(f"   and {_many(left, 'more case')} (-v shows them)")
     lines += ["", *_gate(workflow), *([] if limits is None else _at_once(limits))]
     lines += _estimate(workflow.budget, steps)
     lines.append(f"{_many(len(steps), 'step')}, {_questions(steps)}. Nothing was run.")
     return escape_control_chars("\n".join(lines))
+
+
+def _as_written(steps: Sequence[PlannedStep]) -> dict[str, list[PlannedStep]]:
+    """The steps by the names that stand in the file: one, or the cases of one."""
+    found: dict[str, list[PlannedStep]] = {}
+    for planned in steps:
+        found.setdefault(planned.step.written_name, []).append(planned)
+    return found
 
 
 def _gate(workflow: Workflow) -> Iterator[str]:
@@ -180,16 +197,16 @@ def _not_estimated(steps: Sequence[PlannedStep]) -> Iterator[str]:
     items = list(dict.fromkeys(it.open for it in every if it.open and it.questions.most))
     filled = [it.name for it in every if it.planned.asked and not (it.planned.prompt_known or it.open)]
     if items:
-        yield f"the items of {', '.join(items)}"
+        yield f"the items of {', '.join(dict.fromkeys(items))}"
     attaching = [
         it.name
         for it in every
         if isinstance(ask := it.planned.step.action, Ask) and (ask.attach or ask.attach_from)
     ]
     if attaching:
-        yield f"the files attached by {', '.join(attaching)}"
+        yield f"the files attached by {', '.join(dict.fromkeys(attaching))}"
     if filled:
-        yield f"what is put into the prompt of {', '.join(filled)}"
+        yield f"what is put into the prompt of {', '.join(dict.fromkeys(filled))}"
 
 
 def _questions(steps: Sequence[PlannedStep]) -> str:
@@ -250,6 +267,7 @@ def _document(planned: PlannedStep) -> dict[str, object]:
     step = planned.step
     common: dict[str, object] = {
         "name": step.name,
+        "case": step.case.values if step.case else None,
         "needs": step.needs,
         "when": step.when.source if step.when else None,
         "for_each": step.for_each is not None,
@@ -301,9 +319,9 @@ def _who(asked: PlannedBackend) -> str:
     return f"{asked.backend} ({about})" if about else asked.backend
 
 
-def _conditions(step: Step) -> Iterator[str]:
+def _conditions(step: Step, written: Mapping[str, str]) -> Iterator[str]:
     if step.needs:
-        yield f"after {', '.join(step.needs)}"
+        yield f"after {', '.join(dict.fromkeys(written.get(need, need) for need in step.needs))}"
     if step.when is not None:
         yield f"when {step.when.source.strip()}"
     if step.for_each is not None:
@@ -351,7 +369,8 @@ def _text(planned: PlannedStep, whole: bool) -> Iterator[str]:
         yield from (f"  with {name} = {text.source}" for name, text in action.arguments.items())
         for inner in planned.inner:
             yield f"  {inner.step.name}: {_kind(inner)}"
-            told = (*_conditions(inner.step), *_options(inner.asked), *_text(inner, whole))
+            written = {it.step.name: it.step.written_name for it in planned.inner}
+            told = (*_conditions(inner.step, written), *_options(inner.asked), *_text(inner, whole))
             yield from (f"    {line}" for line in told)
         return
     if not planned.prompt_known:

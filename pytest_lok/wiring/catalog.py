@@ -94,6 +94,7 @@ class WorkflowCatalog:
             roles=self._roles(),
             answerers=self._answerers(),
             read=self._paths.beside,
+            find=self._paths.files_beside,
             prompts=self._paths.prompt,
             inner=self._paths.inner,
             ci=in_ci(self._environ),

@@ -46,7 +46,8 @@ class Resumption:
         UsageError also where another process goes on from it, StepUnableError where nobody can know.
         """
         names = [step.name for step in plan.workflow.steps]
-        for name in again:
+        again = plan.workflow.named(again)
+        for name in sorted(again):
             if name not in names:
                 hint = did_you_mean(name, names) or f"it has: {', '.join(names)}"
                 raise UsageError(f"workflow {plan.workflow.stem!r} has no step {name!r}", hint=hint)
@@ -101,7 +102,7 @@ class Resumption:
         if _has_effects(plan, steps):
             steps |= self._effects_beside(run, lineage)
         resumes = run.result.run_id
-        return ResumeState(recorded=steps, brought=spent, again=frozenset(again), resumes=resumes)
+        return ResumeState(recorded=steps, brought=spent, again=plan.workflow.named(again), resumes=resumes)
 
     def _hold(self, run: RecordedRun) -> None:
         """Keep other processes from going on from the run, or from any that began with the same one."""

@@ -131,6 +131,13 @@ class _RecordedTexts:
                 return text
         raise FileNotFoundError(name)
 
+    def find(self, pattern: str, source: SourceText) -> list[str]:
+        """The files that a pattern has meant in a workflow."""
+        from pytest_lok.core.workflow.reading.cases.names import is_named
+
+        beside = self._sources_of(source).beside
+        return [name for path, name, _ in beside if path == source.path and is_named(name, pattern)]
+
     def inner(self, name: str, file: SourceText) -> SourceText | None:
         """The file of a workflow that a step runs."""
         from pytest_lok.core.workflow.model import Origin
@@ -170,7 +177,9 @@ def recorded_workflow(recorded: RecordedWorkflow) -> Workflow | None:
     if first is None:
         return None
     with suppress(WorkflowError):
-        found = parse_workflow(first, parent=texts.parent, read=texts.read, prompts=fetch, inner=texts.inner)
+        found = parse_workflow(
+            first, parent=texts.parent, read=texts.read, find=texts.find, prompts=fetch, inner=texts.inner
+        )
         gate = None if recorded.gate is None else Gate(**recorded.gate)  # type: ignore[arg-type]
         return replace(found, gate=gate)
     return None

@@ -32,6 +32,7 @@ def test_a_run_under_the_names_of_its_fields() -> None:
         "head": "",
         "interrupted": "",
         "history": {},
+        "cases": {},
         "outcome": "failed",
         "exit_code": 1,
         "output": "",

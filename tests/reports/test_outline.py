@@ -113,6 +113,7 @@ def test_a_plan_for_programs_holds_the_same() -> None:
     assert document["steps"] == [
         {
             "name": "diff",
+            "case": None,
             "needs": (),
             "when": None,
             "for_each": False,
@@ -123,6 +124,7 @@ def test_a_plan_for_programs_holds_the_same() -> None:
         },
         {
             "name": "vote",
+            "case": None,
             "needs": ("diff",),
             "when": "steps.diff.output != ''",
             "for_each": True,

@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING
 from jinja2 import nodes
 
 from pytest_lok.core.templates.builtins import FILTERS, FUNCTIONS, METHODS, TESTS, Function
+from pytest_lok.core.templates.checks.booleans import boolean_operands, require_booleans
+from pytest_lok.core.templates.checks.case_keys import CaseReads
+from pytest_lok.core.templates.checks.patterns import pattern_mistake
 from pytest_lok.core.templates.comparison import BOOLEAN, COMPARED, COMPARISON_HINTS
 from pytest_lok.core.templates.constants import constants, impossible_comparisons, known_kind, misfits
 from pytest_lok.core.templates.environment import CALL_SUFFIX, COUNTED, MADE
-from pytest_lok.core.templates.lexer import LOOP_NAMES, NAMESPACES, OWN_RESULT_NAMES, SourceToken, value_names
+from pytest_lok.core.templates.lexer import (
+    CASE,
+    LOOP_NAMES,
+    NAMESPACES,
+    OWN_RESULT_NAMES,
+    SourceToken,
+    value_names,
+)
 from pytest_lok.core.templates.values import OUTCOMES
 from pytest_lok.core.text.suggestions import did_you_mean
 from pytest_lok.dataclass import dataclass
@@ -83,6 +93,7 @@ class NameChecker:
     tested_arguments: set[str] = field(default_factory=set)
     positional_count: int = 0
     rubrics: dict[tuple[str, str], None] = field(default_factory=dict)
+    cases: CaseReads | None = None
 
     @property
     def required(self) -> frozenset[str]:
@@ -126,12 +137,12 @@ class NameChecker:
         if (word := _UNAVAILABLE.get(type(node))) is not None:
             self._fault(node, f"`{word}` is not available: a workflow's text stands by itself")
             return
-        for judged in _boolean_operands(node):
+        for judged in boolean_operands(node):
             self.check_boolean(judged)
         for child in node.iter_child_nodes():
             self.visit(child)
         if self.decides:
-            _require_booleans(node)
+            require_booleans(node)
         if isinstance(node, nodes.For):
             # each round has to be paid for
             node.iter = nodes.Filter(node.iter, COUNTED, [], [], None, None, lineno=node.iter.lineno)
@@ -144,6 +155,8 @@ class NameChecker:
             # an assert that asks for the outcome may read the output of a step that did not pass
             if _field_name(node) in OUTCOMES and (step := _step_of(node.node)) is not None:
                 self.outcome_steps.add(step)
+            if self.cases is not None and (key := self._case_key(node)) is not None:
+                self.cases.read.append((node, key, optional))
             self.visit(node.node, owner=True, optional=optional)
             return
         key = _field_name(node)
@@ -199,10 +212,22 @@ class NameChecker:
         if not optional:
             self.arguments.add(name)
 
+    def _case_key(self, node: nodes.Node) -> str | None:
+        """The key that the node reads of the step's case; None where it is no such thing."""
+        if self.cases is None or not isinstance(node, nodes.Getattr | nodes.Getitem):
+            return None
+        is_case = isinstance(node.node, nodes.Name) and node.node.name == CASE
+        return _field_name(node) if is_case else None
+
+    def check_cases(self) -> None:
+        """A fault of each key of a case that the text cannot have; call it after ``visit``."""
+        for node, message, hint in self.cases.mistakes() if self.cases else ():
+            self._fault(node, message, hint=hint)
+
     def _check_name(self, node: nodes.Name) -> None:
         name = node.name
         if node.ctx != "load":
-            if name in NAMESPACES or name in FUNCTIONS:
+            if name in NAMESPACES or name in FUNCTIONS or (name == CASE and self.cases is not None):
                 self._fault(node, f"`{name}` has a meaning already", hint="choose another name")
         elif name in NAMESPACES:
             self._fault(node, f"`{name}` needs a name after it", hint=_EXAMPLES[name])
@@ -217,6 +242,8 @@ class NameChecker:
             hint = f"write `steps.{name}.output`"
         elif name in LOOP_NAMES:
             hint = "it is known in what a step with `for_each` does and asserts, not in `when`"
+        elif name == CASE:
+            hint = "it is known in steps with `cases` or `matrix`"
         elif name in OWN_RESULT_NAMES:
             hint = "it is known in `assert`; elsewhere write `steps.NAME.output`"
         elif step := did_you_mean(name, self.names.other_steps, spelled="`steps.{}`"):
@@ -232,8 +259,8 @@ class NameChecker:
                 self._check_signature(node, name, FUNCTIONS[name], before=0)
                 if name == "rubric":
                     self._check_rubric(node)
-                elif name == "matches":
-                    self._check_pattern(node)
+                elif name == "matches" and (wrong := pattern_mistake(node)):
+                    self._fault(node.args[1], wrong)
             case nodes.Name(name=name):
                 if name not in self.variables:
                     self._fault(node.node, f"there is no function {name!r}", hint=_name_hint(name, FUNCTIONS))
@@ -260,17 +287,6 @@ class NameChecker:
             text, backend = [*texts, ""][:2]
             self.rubrics[text, backend] = None
 
-    def _check_pattern(self, node: nodes.Call) -> None:
-        pattern = node.args[1] if len(node.args) > 1 else None
-        if isinstance(pattern, nodes.Const):
-            # late: rarely used, and slow to import
-            import regex
-
-            try:
-                regex.compile(str(pattern.value))
-            except regex.error as error:
-                self._fault(pattern, f"the regular expression is wrong: {error}")
-
     def _check_filter(self, node: nodes.Filter) -> None:
         for argument, message, hint in impossible_comparisons(node, self.names.typed):
             self._fault(argument, message, hint=hint)
@@ -290,6 +306,8 @@ class NameChecker:
         asked = node.name in ("defined", "undefined")
         if asked and isinstance(node.node, nodes.Getattr | nodes.Getitem) and _namespace(node.node) == "arg":
             self.tested_arguments.add(_field_name(node.node) or "")
+        if asked and self.cases is not None and (key := self._case_key(node.node)) is not None:
+            self.cases.tested.add(key)
         self.visit(node.node, optional=asked)
         self._visit_arguments(node)
 
@@ -341,33 +359,6 @@ def _field_name(node: nodes.Getattr | nodes.Getitem) -> str | None:
 def _step_of(node: nodes.Node) -> str | None:
     is_step = isinstance(node, nodes.Getattr | nodes.Getitem) and _namespace(node) == "steps"
     return _field_name(node) if is_step else None  # type: ignore[arg-type]  # it is one of these
-
-
-def _require_booleans(node: nodes.Node) -> None:
-    """What decides in the node has to be true or false when it runs."""
-    match node:
-        case nodes.And() | nodes.Or():
-            node.left, node.right = _boolean(node.left), _boolean(node.right)
-        case nodes.Not():
-            node.node = _boolean(node.node)
-        case nodes.CondExpr():
-            node.test = _boolean(node.test)
-
-
-def _boolean(node: nodes.Expr) -> nodes.Expr:
-    return nodes.Filter(node, BOOLEAN, [], [], None, None, lineno=node.lineno)
-
-
-def _boolean_operands(node: nodes.Node) -> tuple[nodes.Node, ...]:
-    """The parts of a node whose truth decides."""
-    match node:
-        case nodes.And() | nodes.Or():
-            return (node.left, node.right)
-        case nodes.Not():
-            return (node.node,)
-        case nodes.If() | nodes.CondExpr():
-            return (node.test,)
-    return ()
 
 
 def _name_hint(name: str, known: Collection[str]) -> str:

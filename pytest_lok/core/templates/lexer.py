@@ -27,12 +27,17 @@ NAMESPACES = frozenset({"steps", "arg", "env", "workflow", "project"})
 """Names that only mean something with a name after them."""
 
 LOOP_NAMES = frozenset({"item", "index"})
+CASE = "case"
+"""The name of the values of a case."""
 OWN_RESULT_NAMES = frozenset({"output", "json", "findings", "cost", "seconds"})
 
 
 def value_names(names: VisibleNames) -> frozenset[str]:
     """The names that are values by themselves in a text of that kind."""
-    return (LOOP_NAMES if names.loop else frozenset()) | (OWN_RESULT_NAMES if names.own else frozenset())
+    found = LOOP_NAMES if names.loop else frozenset[str]()
+    if names.cases is not None:
+        found |= {CASE}
+    return found | OWN_RESULT_NAMES if names.own else found
 
 
 # --- tokens -------------------------------------------------------------------------------------

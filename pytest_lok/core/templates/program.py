@@ -14,6 +14,7 @@ from jinja2.exceptions import TemplateSyntaxError, UndefinedError
 
 from pytest_lok.core.templates.builtins import JUDGEMENTS
 from pytest_lok.core.templates.checker import NameChecker, variables_of
+from pytest_lok.core.templates.checks.case_keys import CaseReads
 from pytest_lok.core.templates.environment import ENVIRONMENT
 from pytest_lok.core.templates.lexer import SourceToken, join_hyphenated, lex, split_tags
 from pytest_lok.core.templates.limits import BUDGET, RenderingBudget
@@ -262,6 +263,7 @@ def _input_size(scope: Scope, steps: Collection[str]) -> int:
         results.append(scope.own)
     item: Json = scope.loop.item if scope.loop is not None else None
     given = len(item) if isinstance(item, str | list | dict) else 0
+    given += sum(len(value) for value in (scope.case or {}).values() if isinstance(value, str | list | dict))
     return given + sum(len(result.output) for result in results)
 
 
@@ -325,12 +327,17 @@ def check_names(
     """One walk over the tree; SourceError holds every mistake. ``judged``: its truth will be asked for."""
     try:
         check = NameChecker(
-            names, tokens, variables_of(tree) if statements else frozenset(), decides=judged is not None
+            names,
+            tokens,
+            variables_of(tree) if statements else frozenset(),
+            decides=judged is not None,
+            cases=None if names.cases is None else CaseReads(names.cases),
         )
         if judged is not None:
             check.check_boolean(judged)
             check.warn_of_constants(judged)
         check.visit(tree)
+        check.check_cases()
     except RecursionError:
         fault = Fault(message="this is nested too deeply", start=tokens[0].start, end=tokens[-1].end)
         raise SourceError([fault]) from None

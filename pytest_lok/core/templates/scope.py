@@ -19,14 +19,25 @@ QUICK_CHARACTERS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaseKeys:
+    """What ``case.NAME`` may read: each key of any case, with the first case that lacks it ("" = none does).
+
+    ``is_open``: a case could not be read, so that any name may be among them.
+    """
+
+    lacking: Mapping[str, str]
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VisibleNames:
     """What a text may refer to, known at load: anything else is a mistake in the file.
 
     ``arguments`` are the declared ones (positional ``arg.1`` is always allowed), and ``switches`` those
     of them that are the texts "true" or "false"; ``typed`` has the type of those that are no text, by name
     and by position. ``loop`` opens ``item`` and ``index``; ``own`` opens an assert's
-    ``output``, ``json``, ``findings``, ``cost`` and ``seconds``. ``itself`` is the step that the text stands
-    in, "" = none: no hint offers it.
+    ``output``, ``json``, ``findings``, ``cost`` and ``seconds``. ``cases`` opens ``case``, with its keys.
+    ``itself`` is the step that the text stands in, "" = none: no hint offers it.
     """
 
     steps: frozenset[str] = frozenset()
@@ -35,6 +46,7 @@ class VisibleNames:
     typed: Mapping[str, JsonType] = field(default_factory=dict)
     loop: bool = False
     own: bool = False
+    cases: CaseKeys | None = None
     itself: str = ""
 
     @property
@@ -59,7 +71,8 @@ class Scope:
     asserts only. ``judgements`` holds the answers of ``rubric(...)`` judges, who were asked before, by the
     rubric's text and backend. ``json_cache`` holds the JSON that was found in texts; the scopes of a run
     share it, so that each text is searched once. ``outcome_steps`` are the steps whose outcome an assert asks
-    for: it may read their outputs though they did not pass; None = those of all steps. ``time_left`` gives
+    for: it may read their outputs though they did not pass; None = those of all steps. ``case`` has the
+    values of the case that the step is, None = it is none. ``time_left`` gives
     the seconds that remain for the work, and raises TimeoutError when none do.
     """
 
@@ -74,6 +87,7 @@ class Scope:
     judgements: Mapping[tuple[str, str], bool] = field(default_factory=dict)
     json_cache: dict[str, Json] = field(default_factory=dict, repr=False, compare=False)
     outcome_steps: frozenset[str] | None = None
+    case: Mapping[str, Json] | None = None
     time_left: Callable[[], float] = field(default=lambda: math.inf, repr=False, compare=False)
 
     def at(self, loop: Loop | None) -> Scope:

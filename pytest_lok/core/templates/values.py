@@ -250,6 +250,8 @@ def root_values(scope: Scope) -> dict[str, object]:
     }
     if scope.loop is not None:
         found |= {"item": scope.loop.item, "index": scope.loop.index}
+    if scope.case is not None:
+        found["case"] = dict(scope.case)
     return found
 
 

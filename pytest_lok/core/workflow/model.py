@@ -6,7 +6,7 @@ Durations are seconds; ``None`` = not set here (inherit), ``math.inf`` = no limi
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -16,7 +16,7 @@ from pytest_lok.dataclass import dataclass
 
 if TYPE_CHECKING:
     from pytest_lok.core.asking.tools import Tool
-    from pytest_lok.core.results import Json, Severity
+    from pytest_lok.core.results import CasePlace, Json, Severity
     from pytest_lok.core.shell.compiler import ShellTemplate
     from pytest_lok.core.templates.condition import Condition
     from pytest_lok.core.templates.template import Template
@@ -274,8 +274,19 @@ class ForEach:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What makes a step one of several: the ``values`` that its texts read, and its place in their table."""
+
+    values: Mapping[str, Json]
+    place: CasePlace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One step. ``depends_on`` is as declared; ``needs`` adds the steps its texts refer to.
+
+    A step with cases is several of these, each with its ``case``: ``needs`` names all of them, where
+    ``depends_on`` has the name that stands in the file.
 
     ``path`` and ``line`` (from 1) locate the step's header in the file that defines it, which is
     the parent's for an inherited step.
@@ -296,8 +307,14 @@ class Step:
     output_format: Format = Format.TEXT
     output_schema: Mapping[str, Json] | None = None
     asserts: tuple[Condition, ...] = ()
+    case: Case | None = None
     path: str = ""
     line: int = 1
+
+    @property
+    def written_name(self) -> str:
+        """The name of the step that stands in the file, which its cases have in common."""
+        return self.name if self.case is None else self.case.place.step
 
     @property
     def is_ruling(self) -> bool:
@@ -376,3 +393,8 @@ class Workflow:
             if step.name == name:
                 return step
         raise KeyError(name)
+
+    def named(self, names: Collection[str]) -> frozenset[str]:
+        """The steps of these names; the name of a step with cases means all of them."""
+        cases = [step for step in self.steps if step.case is not None and step.written_name in names]
+        return (frozenset(names) - {it.written_name for it in cases}) | {step.name for step in cases}

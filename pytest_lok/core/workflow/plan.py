@@ -40,9 +40,12 @@ class Plan:
         named: Mapping[str, str] | None = None,
         positional: Sequence[str] = (),
     ) -> Plan:
-        """The plan for the ``select``-ed steps (None = all); PlanError says what is wrong."""
+        """The plan for the ``select``-ed steps (None = all); PlanError says what is wrong.
+
+        The name of a step with cases selects all of them, ``NAME[CASE]`` one.
+        """
         by_name = {step.name: step for step in workflow.steps}
-        chosen = frozenset(by_name if select is None else select)
+        chosen = frozenset(by_name) if select is None else workflow.named(select)
         # sorted, so that the same mistake is told each time
         for name in sorted(chosen - by_name.keys()):
             raise PlanError(f"workflow {workflow.stem!r} has no step {name!r}", hint=name_hint(name, by_name))
@@ -64,6 +67,14 @@ class Plan:
     def values(self) -> dict[str, Json]:
         """The arguments as texts read them: a number, a truth or a list where the type says so."""
         return typed_values(self.workflow, self.arguments)
+
+    @property
+    def declared(self) -> dict[str, tuple[str, ...]]:
+        """Of each step the needs that its ``depends_on`` declares."""
+        written = {step.name: step.written_name for step in self.steps}
+        return {
+            step.name: tuple(it for it in step.needs if written[it] in step.depends_on) for step in self.steps
+        }
 
     @property
     def leaves(self) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ Rules, all in ``_result_without_running``:
   cause down the whole subtree.
 - With ``min_deps_success`` the declared needs are counted instead: enough that passed and the step
   runs, whatever became of the others; too few and it is an error of the step.
+- A step with cases is several steps. Whoever needs it needs all of them; where needs are counted, they
+  count as one, which has passed if all of them have.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 
 from pytest_lok.core.results import Outcome, StepResult
+from pytest_lok.core.workflow.case_results import result_of_all
 from pytest_lok.core.workflow.model import Step
 
 
@@ -34,7 +37,13 @@ class Schedule:
         self._missing: dict[str, int] = {}
         self._dependents: dict[str, list[str]] = {name: [] for name in self._steps}
         self._ready: deque[Step] = deque()
+        # the steps with cases, by the name that stands in the file
+        self._cases: dict[str, list[Step]] = {}
+        self._open_cases: dict[str, set[str]] = {}
         for step in self._steps.values():
+            if step.case is not None:
+                self._cases.setdefault(step.written_name, []).append(step)
+                self._open_cases.setdefault(step.written_name, set()).add(step.name)
             needs = set(step.needs)
             self._missing[step.name] = len(needs)
             for need in needs:
@@ -51,13 +60,13 @@ class Schedule:
 
     @property
     def results(self) -> Mapping[str, StepResult]:
-        """Every result so far, live."""
+        """Every result so far, live; also those of steps with cases, once each of their cases has one."""
         return self._results
 
     @property
     def done(self) -> bool:
         """Every step has a result."""
-        return len(self._results) == len(self._steps)
+        return all(name in self._results for name in self._steps)
 
     def take(self) -> Step | None:
         """The next step to start, or None if nothing is ready now."""
@@ -70,6 +79,7 @@ class Schedule:
         # the list grows while it is walked: a step that is settled may settle others
         for finished in todo:
             self._results[finished.name] = finished
+            self._note_case(self._steps.get(finished.name))
             for name in self._dependents[finished.name]:
                 self._missing[name] -= 1
                 if self._missing[name] or name in self._results:
@@ -82,6 +92,15 @@ class Schedule:
                     todo.append(verdict)
                     unrun.append(verdict)
         return unrun
+
+    def _note_case(self, step: Step | None) -> None:
+        """Put the cases of a step together, after the last of them."""
+        if step is None or step.case is None:
+            return
+        name, open_ = step.written_name, self._open_cases[step.written_name]
+        open_.discard(step.name)
+        if not open_:
+            self._results[name] = result_of_all(self._cases[name], self._results)
 
     def abandon(self, reason: str, *, blocked_by: str = "") -> list[StepResult]:
         """Settle every step that has no result: an error, or blocked by a step that stopped the run."""
@@ -103,7 +122,8 @@ class Schedule:
             if passed < step.min_deps_success:
                 return _too_few(step, passed, [self._results[name] for name in counted])
         for name in step.needs:
-            if name not in counted and not allows_dependents(self._results[name]):
+            is_counted = name in counted or self._steps[name].written_name in counted
+            if not is_counted and not allows_dependents(self._results[name]):
                 return _blocked(step, self._results[name])
         return None
 

@@ -80,6 +80,15 @@ class AnyStep(Table):
     for_each: str | list[Json] | None = key(
         None, description="Run once per item of a JSON array: inline, `steps.X.output` or `steps.X.field`."
     )
+    cases: str | list[dict[str, Json]] | None = key(
+        None,
+        description="A step for each: tables with a unique `name`, or the path of a .toml, .csv or .jsonl "
+        "file (or of several, by * in its name), relative to this file.",
+    )
+    matrix: dict[str, list[str | int | float | bool]] | None = key(
+        None,
+        description='A step for each combination of these values, and of `cases`: { backend = ["a", "b"] }.',
+    )
     max_parallel: Positive | None = key(None, description="Items of `for_each` running at once.")
     output_format: Literal["text", "json", "json_array", "jsonl", "lines", "findings"] | None = key(
         None, description="What the output must be. Default: text, or json where there is an output_schema."

@@ -39,7 +39,7 @@ async def run_ask(execution: StepExecution, action: Ask, feedback: str = "") -> 
 
     ``feedback`` says what was wrong with the previous answer; "" = this is the first attempt.
     """
-    scope = execution.context.scope(execution.loop)
+    scope = execution.scope()
     texts = await evaluate(execution, scope, [action.prompt, action.system], partial(_render, action))
     text, system, execution.material = texts
     if action.attach or action.attach_from is not None:

@@ -21,7 +21,7 @@ async def check_material(execution: StepExecution, text: Template | None) -> Non
     An empty diff may be true, or a command before may have failed unseen. An author who expects it says so,
     with ``when`` on the step or with ``default(…)`` in the text.
     """
-    scope = execution.context.scope(execution.loop)
+    scope = execution.scope()
     blanks = await evaluate(execution, scope, [text], text.empty_steps) if text is not None else []
     if text is None or not blanks:
         return

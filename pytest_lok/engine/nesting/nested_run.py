@@ -64,7 +64,7 @@ async def run_nested(execution: StepExecution, action: Nested) -> bool:
 
 
 async def _plan(execution: StepExecution, action: Nested) -> Plan:
-    scope, texts = execution.context.scope(execution.loop), action.arguments
+    scope, texts = execution.scope(), action.arguments
     values = await evaluate(
         execution,
         scope,

@@ -120,6 +120,7 @@ class InputReader:
             env=self._world.env,
             workflow_name=self._plan.workflow.name,
             project=workspace.project(),
+            case=step.case.values if step.case else None,
         )
 
         def read() -> dict[str, str]:

@@ -7,14 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from markupsafe import Markup
 
 from pytest_lok.core.results import Outcome, RunResult, StepResult
+from pytest_lok.core.workflow.model import Step
 from pytest_lok.reports.console import duration
 from pytest_lok.reports.drawing import graph_svg as graphs
 from pytest_lok.reports.drawing import timeline as timelines
 from pytest_lok.reports.drawing.markup import element, joined, void
-from pytest_lok.reports.drawing.steps import what_it_does
+from pytest_lok.reports.drawing.steps import needs_of, what_it_does
 from pytest_lok.reports.facts import many
 from pytest_lok.reports.formats.reported_run import ReportedRun, bounded_line
 from pytest_lok.reports.page.anchors import Anchors
+from pytest_lok.reports.page.cases import case_sections
 from pytest_lok.reports.page.findings import finding_names, findings
 from pytest_lok.reports.page.frame import framed
 from pytest_lok.reports.page.header import banner, contents, reasons
@@ -72,6 +74,7 @@ def _run(space: PageSpace, anchors: Anchors, anchor: str, run: ReportedRun, step
         *reasons(run, named, links),
         *_graph(run, links),
         *_timeline(run, links),
+        *case_sections(space, run.result, links),
         _section("Findings", cards, len(run.findings), "finding"),
         _section("Steps", [made[name] for name in steps], len(results), "step"),
         class_="run",
@@ -109,24 +112,38 @@ def _graph(run: ReportedRun, links: Mapping[str, str]) -> Iterator[Markup]:
     if len(steps) > MOST_STEPS:
         yield element("p", f"The graph of {len(steps):,} steps is not drawn: it is too large.", class_="more")
         return
-    nodes = {}
+    # of a step with cases the worst stands for all
+    shown: dict[str, str] = {}
     for name, step in steps.items():
-        result = run.result.steps.get(name)
-        said = outcome_words(result) if result else "no result"
-        ran = f" · {duration(result.seconds)}" if result and result.ran else ""
-        nodes[name] = graphs.Node(
-            name=name,
-            note=f"{said}{ran}",
-            kind=str(result.outcome) if result else "missing",
-            tip=bounded_line(f"{name}: {said}. {what_it_does(step)}", 200),
-            link=links.get(name, ""),
-        )
-    needs = {name: step.needs for name, step in steps.items()}
-    drawing = graphs.graph_svg(nodes, needs, critical=timelines.critical_path(needs, _bars(run)))
+        other = shown.setdefault(step.written_name, name)
+        if _is_worse(run.result.steps.get(name), run.result.steps.get(other)):
+            shown[step.written_name] = name
+    nodes = {written: _node(run, written, steps[name], links) for written, name in shown.items()}
+    path = timelines.critical_path({name: step.needs for name, step in steps.items()}, _bars(run))
+    critical = [*dict.fromkeys(steps[name].written_name for name in path if name in steps)]
+    drawing = graphs.graph_svg(nodes, needs_of(steps.values()), critical=critical)
     yield element(
         "section",
         element("h2", "What depends on what"),
         element("div", drawing, class_="drawing", tabindex="0"),
+    )
+
+
+def _is_worse(result: StepResult | None, other: StepResult | None) -> bool:
+    return result is not None and other is not None and _mildness(result) < _mildness(other)
+
+
+def _node(run: ReportedRun, written: str, step: Step, links: Mapping[str, str]) -> graphs.Node:
+    """A step of the file as its result, or one of its cases', says."""
+    result = run.result.steps.get(step.name)
+    said = outcome_words(result) if result else "no result"
+    ran = f" · {duration(result.seconds)}" if result and result.ran and not step.case else ""
+    return graphs.Node(
+        name=written,
+        note=f"{said}{ran}",
+        kind=str(result.outcome) if result else "missing",
+        tip=bounded_line(f"{step.name}: {said}. {what_it_does(step)}", 200),
+        link=links.get(step.name, ""),
     )
 
 

@@ -15,6 +15,7 @@ from pytest_lok.core.events import (
 )
 from pytest_lok.core.results import StepResult
 from pytest_lok.reports.answers import answers, findings_list
+from pytest_lok.reports.case_table import case_lines
 from pytest_lok.reports.console import closing, cost, details, duration, status
 from pytest_lok.reports.recorded.run_list import RunEntry
 from pytest_lok.reports.widths import wrapped
@@ -53,7 +54,9 @@ def run_page(entry: RunEntry, when: str, *, whole: bool = False, columns: int = 
     for step in result.steps.values():
         lines += ["", status(step, width), *details(step, output=True, whole=whole, columns=columns)]
     said = answers(result, every=whole)
-    return "\n".join([*lines, *(["", said] if said else []), "", *closing(result)])
+    return "\n".join(
+        [*lines, *(["", said] if said else []), "", *case_lines(result, columns), *closing(result)]
+    )
 
 
 def _fitted(line: str, columns: int) -> list[str]:

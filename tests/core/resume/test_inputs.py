@@ -35,6 +35,8 @@ KEYS = {
     "continue_on_error": ("continue_on_error = true", ""),
     "min_deps_success": ('depends_on = ["a"]\nmin_deps_success = 1', 'depends_on = ["a"]'),
     "for_each": ('for_each = ["1"]', 'for_each = ["2"]'),
+    "cases": ('cases = [{name = "x", a = 1}]', 'cases = [{name = "x", a = 2}]'),
+    "matrix": ("matrix = {a = [1]}", "matrix = {a = ['1']}"),
     "output_format": ('output_format = "json"', 'output_format = "lines"'),
     "output_schema": ("output_schema = {type = 'object'}", "output_schema = {type = 'array'}"),
     "assert": ("assert = ['output contains \"x\"']", "assert = ['output contains \"y\"']"),
@@ -100,7 +102,7 @@ def of(lines: str) -> Workflow:
 
 def inputs(lines: str, facts: Facts = FACTS) -> dict[str, str]:
     made = of(lines)
-    return step_inputs(made.step("s"), made, replace(facts, digests={}))
+    return step_inputs(made.steps[-1], made, replace(facts, digests={}))
 
 
 def test_every_key_of_a_step_has_its_place() -> None:

@@ -25,6 +25,7 @@ from pytest_lok.core.workflow.model import (
     Workflow,
 )
 from pytest_lok.core.workflow.reading.argument_reader import is_switch, json_types, read_argument
+from pytest_lok.core.workflow.reading.case_steps import connected, read_steps
 from pytest_lok.core.workflow.reading.file_checks import (
     DeclaredArguments,
     check_arguments,
@@ -36,7 +37,6 @@ from pytest_lok.core.workflow.reading.inner_workflows import InnerWorkflows
 from pytest_lok.core.workflow.reading.nested_reader import read_outputs
 from pytest_lok.core.workflow.reading.source import SourceText, WorkflowFile
 from pytest_lok.core.workflow.reading.step_keys import Read, ReaderContext, StepKeys
-from pytest_lok.core.workflow.reading.step_reader import read_step
 from pytest_lok.core.workflow.sources import WorkflowSources
 from pytest_lok.errors import Problem, WorkflowError
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.templates.condition import Condition
     from pytest_lok.core.templates.template import Template
     from pytest_lok.core.text.inclusion import Fetch, NamedText
+    from pytest_lok.core.workflow.reading.cases.reader import FindFiles
 
 __all__ = ["Parent", "Read", "SourceText", "parse_workflow"]
 
@@ -59,6 +60,7 @@ def parse_workflow(  # noqa: PLR0913 - each is one thing that a file may refer t
     roles: Mapping[str, Role] | None = None,
     answerers: Answerers = NOBODY_KNOWN,
     read: Read | None = None,
+    find: FindFiles | None = None,
     prompts: Fetch | None = None,
     inner: Parent | None = None,
     ci: bool = False,
@@ -66,15 +68,16 @@ def parse_workflow(  # noqa: PLR0913 - each is one thing that a file may refer t
 ) -> Workflow:
     """The workflow a file means; WorkflowError holds every problem of it.
 
-    ``parent(name, child)`` gives the file that ``extends`` names (never the child itself), None if
-    there is none. ``backends`` are the names a step may use ("auto" always; None = not checked).
-    ``roles`` stand for several of them; the one called "" is for steps that name nobody.
-    ``read(path, source)`` gives the text of a file named relative to that workflow file
-    (``output_schema = "answer.json"``); OSError or ValueError where it cannot. ``prompts(name)`` gives
-    the text of a prompt that has a file of its own; UsageError where it cannot. ``inner(name, file)`` gives
-    the file of a workflow that a step of ``file`` runs, None if there is none; ``within`` knows the files
-    whose steps run this one. In ``ci`` nobody reads what is about to become shell code, so ``unsafe_shell``
-    takes nothing but arguments. ``answerers`` say which options of an answer each backend knows.
+    ``parent(name, child)`` gives the file that ``extends`` names (never the child itself), None if there is
+    none. ``backends`` are the names a step may use ("auto" always; None = not checked). ``roles`` stand for
+    several of them; the one called "" is for steps that name nobody. ``read(path, source)`` gives the text of
+    a file named relative to that workflow file (``output_schema = "answer.json"``); OSError or ValueError
+    where it cannot. ``find(pattern, source)`` lists the files that a name with * in it means, in order; the
+    same errors. ``prompts(name)`` gives the text of a prompt that has a file of its own; UsageError where it
+    cannot. ``inner(name, file)`` gives the file of a workflow that a step of ``file`` runs, None if there is
+    none; ``within`` knows the files whose steps run this one. In ``ci`` nobody reads what is about to become
+    shell code, so ``unsafe_shell`` takes nothing but arguments. ``answerers`` say which options of an answer
+    each backend knows.
     """
     load = functools.partial(
         _load_inner,
@@ -83,6 +86,7 @@ def parse_workflow(  # noqa: PLR0913 - each is one thing that a file may refer t
         roles=roles,
         answerers=answerers,
         read=read,
+        find=find,
         prompts=prompts,
         inner=inner,
         ci=ci,
@@ -94,10 +98,11 @@ def parse_workflow(  # noqa: PLR0913 - each is one thing that a file may refer t
         backends=backends,
         roles=roles or {},
         answerers=answerers,
+        find=find,
         ci=ci,
     )
     written = reader.written_steps(common)
-    steps = [step for keys in written if (step := read_step(keys)) is not None]
+    steps = connected([read_steps(keys) for keys in written])
     reader.check(written)
     return reader.workflow(
         steps,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import field, replace
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pytest_lok.core.toml.positions import Path
     from pytest_lok.core.workflow.document import GateDocument
     from pytest_lok.core.workflow.model import Workflow
+    from pytest_lok.core.workflow.reading.cases.combinations import NamedCase
+    from pytest_lok.core.workflow.reading.cases.reader import FindFiles
     from pytest_lok.core.workflow.step_document import StepDocument
 
 Read: TypeAlias = Callable[[str, SourceText], str]
@@ -50,6 +53,7 @@ class ReaderContext:
     roles: Mapping[str, Role] = field(default_factory=dict)
     gate: GateDocument | None = None
     read: Read | None = None
+    find: FindFiles | None = None
     prompts: Fetch | None = None
     inner: Inner | None = None
     ci: bool = False
@@ -60,7 +64,8 @@ class StepKeys:
     """The keys of one step of a file: what they hold, and what is wrong with them.
 
     ``needs`` maps the steps it waits for to where it says so; ``arguments`` are those its texts
-    cannot do without, ``positional_count`` is the highest number of a positional one they read.
+    cannot do without, ``positional_count`` is the highest number of a positional one they read. ``cases`` are
+    those of the step, () = it has none. ``stand_ins`` are the paths of what another key says in place of one.
     """
 
     def __init__(self, file: WorkflowFile, index: int, context: ReaderContext) -> None:
@@ -73,9 +78,30 @@ class StepKeys:
         self.index = index
         self.written = file.steps()[index]
         self.context = context
+        self.stand_ins: Mapping[str, Path] = {}
+        self.cases: tuple[NamedCase, ...] = ()
         self.outer_names = replace(context.names, itself=self.name)
+        if not self.written.keys().isdisjoint(("cases", "matrix")):
+            self._read_cases()
         has_items = "for_each" in self.written
         self.inner_names = replace(self.outer_names, loop=True) if has_items else self.outer_names
+
+    def _read_cases(self) -> None:
+        from pytest_lok.core.workflow.reading.cases.reader import CaseReader
+
+        read, find = self.context.read, self.context.find
+        reader = CaseReader(file=self.file, index=self.index, document=self.document, read=read, find=find)
+        found = reader.cases()
+        self.cases = found.cases
+        self.outer_names = replace(self.outer_names, cases=found.keys)
+
+    def standing_in(self, key: str, value: str, path: Path) -> StepKeys:
+        """These keys with one more, whose value is written at another path of the file."""
+        other = copy.copy(self)
+        other.document = self.document.replace(**{key: value})
+        other.written = {**self.written, key: value}
+        other.stand_ins = {**self.stand_ins, key: path}
+        return other
 
     @property
     def reports_findings(self) -> bool:
@@ -91,6 +117,8 @@ class StepKeys:
 
     def at(self, *key: str | int) -> Path:
         """The path of a key in the file."""
+        if key and (path := self.stand_ins.get(str(key[0]))) is not None:
+            return path
         return ("steps", self.index, *key)
 
     def report(self, message: str, hint: str, *at: str | int, key: bool = False) -> None:
