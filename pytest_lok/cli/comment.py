@@ -42,6 +42,7 @@ class _Posting:
 def _comment(run: str, pr: str, repo: str, forge: str, commit: str, limit: int, dry_run: bool) -> int:
     from pytest_lok.cli.forge import review_at
     from pytest_lok.core.findings.bases import is_id
+    from pytest_lok.store.runs import not_believed
     from pytest_lok.wiring.run_records import reported_runs
 
     call = Invocation.of(click.get_current_context())
@@ -50,8 +51,8 @@ def _comment(run: str, pr: str, repo: str, forge: str, commit: str, limit: int, 
     project = call.project()
     store = project.all_runs
     if run in ("", "last"):  # the newest of this project: one of another repository is not meant
-        own = (it.run_id for it in store.believed() if not it.beginning.repository)
-        run = next(own, run)
+        found = store.believed(lambda name, why: call.terminal.note(not_believed(name, why)))
+        run = next((it.run_id for it in found if not it.beginning.repository), run)
     record = store.find(run, note=call.terminal.note)
     if where := record.beginning.repository:
         hint = "name a run of this project (`lok runs`)"

@@ -55,6 +55,9 @@ def run_each(call: Invocation, project: Project, plan: Plan) -> int:
     began = time.monotonic()
     days = project.settings.runs.keep_days
     with closing(RecordedCall(project.each_folder, root=project.place, days=days)) as records:
+        if records.is_elsewhere:
+            there, here = records.store.folder, project.each_folder
+            call.terminal.note(f"lok: {here} cannot be written to, so the runs are recorded in {there}")
         done, stopped = _executed(call, answering, plan, rows, records.store, asked=bool(reports))
     code = stopped or worst(done)
     for unwritten in write_reports(reports, [row.run for row in done], {}, root=None):

@@ -31,17 +31,21 @@ def call_folders(folder: Path) -> list[Path]:
 class RecordedCall:
     """The records of one call, which no other call removes before ``close``. ``root`` is as of RunStore.
 
-    Where no directory can be made, ``store`` writes each record elsewhere and says so.
+    ``is_elsewhere``: the folder cannot be written to, so ``store`` is in a temporary directory, where
+    `lok runs` does not find it.
     """
 
     def __init__(self, folder: Path, *, root: Path, days: float, kept: int = KEPT) -> None:
         seconds, nano = divmod(time.time_ns(), 1_000_000_000)
         name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(seconds))}-{nano:09}-{os.urandom(3).hex()}"
         self._lock: NumberedLocks | None = None
+        self.is_elsewhere = False
         try:
             self._lock = _begun(folder, name)
         except OSError:
-            folder = Path(os.devnull)  # in which nothing can be made
+            import tempfile
+
+            self.is_elsewhere, folder = True, Path(tempfile.mkdtemp(prefix="lok-"))
         self.store = RunStore(folder / name, keep=1 << 30, days=0, root=root)
         with suppress(OSError):
             _prune(folder, root, days, kept, but=name)

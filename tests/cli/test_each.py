@@ -311,6 +311,11 @@ def test_no_run_goes_on_from_one_of_them_and_none_is_dismissed_or_commented(
         assert done.code == 2
         assert f"is that of {run['repository']}, by --each" in done.err
     assert project.lok("resume").code == 2
+    project.workflow("own", '[[steps]]\nname = "s"\nshell = "true"\n')
+    project.lok("run", "own")
+    project.lok("run", "w", "--each", file)
+    project.lok("show")
+    assert "--each" not in project.lok("comment", "--pr", "1").err
     assert "no run of w is recorded" in project.lok("run", "w", "--resume").err
 
 

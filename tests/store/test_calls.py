@@ -71,8 +71,9 @@ def test_a_link_is_not_followed_and_a_record_is_made_elsewhere(tmp_path: Path, w
         folder.parent.rmdir()
         folder.parent.symlink_to(tmp_path / "theirs")
     call = begun(folder, 0)
+    assert call.is_elsewhere
     made = call.store.new(command=["lok"], root=tmp_path)
-    assert made.is_elsewhere
+    assert not made.path.is_relative_to(tmp_path)
     made.close()
     call.close()
     assert call_folders(folder) == []
