@@ -8,23 +8,17 @@ from pytest_lok.cli.options import COMMON_OPTIONS
 from pytest_lok.cli.workflow_command import WorkflowGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pytest_lok.cli.invocation import Invocation
     from pytest_lok.core.evaluation.evaluated import Evaluation
-    from pytest_lok.core.evaluation.judges import ReviewRun
     from pytest_lok.core.workflow.model import Gate
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.ports import World
     from pytest_lok.wiring import Project
     from pytest_lok.wiring.evaluation.case_runs import CaseRuns
-    from pytest_lok.wiring.evaluation.prepared import PreparedCase
-    from pytest_lok.wiring.report_files import ReportFile
     from pytest_lok.workspace.cases.shelf import ShelvedCase
-
-_FAILED, _UNABLE = 1, 3
-_KINDS = ("junit", "html")
 
 
 def evaluate(call: Invocation, project: Project, plan: Plan) -> int:
@@ -33,33 +27,50 @@ def evaluate(call: Invocation, project: Project, plan: Plan) -> int:
     import tempfile
     from pathlib import Path
 
+    from pytest_lok.cli.eval_results import EvalReports, RunLines, settle
     from pytest_lok.cli.trust import require_trust
     from pytest_lok.wiring.evaluation.case_runs import CaseRuns
     from pytest_lok.wiring.evaluation.prepared import prepare_cases
     from pytest_lok.workspace.cases.shelf import read_cases
 
     options = call.options
-    gate = _gate_of(plan, project)
+    plans = [*_compared_plan(call, project, plan), plan]
+    gates = [_gate_of(each, project) for each in plans]
     shelved = _chosen(read_cases(_folder_of(options.cases)), options.only)
-    reports = _reports(call)
+    reports = EvalReports.of(call)
     trusted = require_trust(call, project).recording(options.record).caching(bool(options.cache))
     with tempfile.TemporaryDirectory(prefix="lok-eval-", ignore_cleanup_errors=True) as made:
         folder = Path(made).resolve()
         cases = asyncio.run(prepare_cases(trusted, shelved, folder))
-        told = _RunLines(call, plan, gate, len(cases) * options.repeats)
-        runs = CaseRuns(trusted, plan, cases, folder, repeats=options.repeats, on_done=told.has_ended)
-        if not options.check:
-            _require_backends(plan, runs.world)
-        _announce(call, plan, runs.world, len(cases))
+        lines = RunLines(call, len(plans) * len(cases) * options.repeats, named=len(plans) > 1)
+        runs = [
+            CaseRuns(trusted, it, cases, folder, repeats=options.repeats, on_done=lines.listener(it, gate))
+            for it, gate in zip(plans, gates, strict=True)
+        ]
+        for it, own in zip(plans, runs, strict=True):
+            if not options.check:
+                _require_backends(it, own.world)
+            _announce(call, it, own.world, len(cases))
         if options.check:
             return 0
-        evaluation, interrupted = _executed(runs, plan, gate)
-    reasons = [*_reasons(call, evaluation)]
-    code = interrupted or max((it for it, _ in reasons), default=0, key=lambda it: (it == _FAILED, it))
-    for report in reports:
-        code = _write(call, report, evaluation) or code
-    _tell(call, evaluation, code, [why for _, why in reasons])
-    return code
+        evaluations, interrupted = _executed(runs, plans, gates)
+    return settle(call, evaluations, reports, interrupted)
+
+
+def _compared_plan(call: Invocation, project: Project, plan: Plan) -> list[Plan]:
+    """The plan of the workflow that this one is compared with, with the arguments that were given."""
+    if not call.options.compare:
+        return []
+    older = project.load(call.options.compare)
+    for warning in older.warnings:
+        call.terminal.note(f"warning: {warning}")
+    declared = plan.workflow.args
+    given = {
+        name: value
+        for name, value in plan.arguments.items()
+        if name in older.args and name in declared and value != declared[name].default
+    }
+    return [project.plan(older, named=given)]
 
 
 def _folder_of(said: Path | None) -> Path:
@@ -168,144 +179,38 @@ def _announce(call: Invocation, plan: Plan, world: World, cases: int) -> None:
 # --- running
 
 
-def _executed(runs: CaseRuns, plan: Plan, gate: Gate) -> tuple[Evaluation, int]:
-    """Run all cases; the evaluation, and 128 + the number of the signal that ended it, 0 = none did."""
+def _executed(
+    runs: Sequence[CaseRuns], plans: Sequence[Plan], gates: Sequence[Gate]
+) -> tuple[list[Evaluation], int]:
+    """Run all cases; the evaluations, and 128 + the number of the signal that ended them, 0 = none did."""
     import asyncio
+    from dataclasses import replace
 
     from pytest_lok.cli.execute import stopping_on_signals
     from pytest_lok.core.evaluation.evaluated import evaluate_runs
 
-    async def body() -> tuple[Evaluation, int]:
+    def stop(reason: str) -> None:
+        for each in runs:
+            each.stop(reason)
+
+    async def body() -> tuple[list[Evaluation], int]:
         now = asyncio.get_running_loop().time
         began = now()
-        with stopping_on_signals(runs.stop, runs.world.kill) as stopped:
-            cases = await runs.execute()
-        evaluation = evaluate_runs(plan, gate, cases, seconds=now() - began, cut=runs.cut)
-        return evaluation, 128 + stopped[0] if stopped else 0
+        with stopping_on_signals(stop, runs[0].world.kill) as stopped:
+            # side by side, so that what is cut still has pairs
+            done = await asyncio.gather(*(each.execute() for each in runs))
+        seconds = now() - began
+        found = [
+            evaluate_runs(plan, gate, cases, seconds=seconds, cut=each.cut)
+            for plan, gate, cases, each in zip(plans, gates, done, runs, strict=True)
+        ]
+        return found, 128 + stopped[0] if stopped else 0
 
-    return asyncio.run(body())
-
-
-class _RunLines:
-    """A line on stderr for each run that has ended."""
-
-    def __init__(self, call: Invocation, plan: Plan, gate: Gate, total: int) -> None:
-        self._call = call
-        self._plan = plan
-        self._gate = gate
-        self._total = total
-        self._ended = 0
-
-    def has_ended(self, case: PreparedCase, number: int, run: ReviewRun) -> None:
-        """Tell what one run came to."""
-        from pytest_lok.core.evaluation.judges import WORKFLOW, reviewing, ruling_of
-        from pytest_lok.core.evaluation.scores import marked
-        from pytest_lok.reports.console import duration
-        from pytest_lok.reports.evaluation.table import mark_of
-
-        self._ended += 1
-        options = self._call.options
-        if options.quiet or (options.json and not options.verbose):
-            return
-        ruling = ruling_of(WORKFLOW, self._gate, reviewing(self._plan.steps), run)
-        mark = mark_of(marked(case.expected, ruling)) if ruling else "not asked"
-        name = f"{case.case.name} ({number + 1})" if options.repeats > 1 else case.case.name
-        at = f"{self._ended:>{len(str(self._total))}}/{self._total}"
-        self._call.terminal.note(f"{at}  {mark:<12}  {duration(run.result.seconds):>6}  {name}")
-
-
-# --- afterwards
-
-
-def _reasons(call: Invocation, evaluation: Evaluation) -> Iterator[tuple[int, str]]:
-    """Why the exit code is not 0, each with its code; what is not reached is 1, what is not known 3."""
-    options, row = call.options, evaluation.own
-    ruled = [case for case in row.cases if case.rulings]
-    counted = (
-        (
-            "--max-false-greens",
-            options.max_false_greens,
-            sum(it.share("missed") > 0 for it in ruled),
-            _FAILED,
-        ),
-        ("--max-false-reds", options.max_false_reds, sum(it.false_red_share > 0 for it in ruled), _FAILED),
-        (
-            "--max-inconclusive",
-            options.max_inconclusive,
-            sum(it.share("inconclusive") > 0 for it in ruled),
-            _UNABLE,
-        ),
-    )
-    if evaluation.done < evaluation.wanted:
-        yield _UNABLE, f"{evaluation.done} of {evaluation.wanted} runs came to their end: {evaluation.cut}"
-    for option, most, number, code in counted:
-        if most is not None and number > most:
-            what = option.removeprefix("--max-").replace("-", " ")
-            yield code, f"{what} in {number} case{'s' * (number != 1)}, and {option} is {most}"
-    recall, least = row.scores.recall.share, options.min_recall
-    if least is not None and recall is None:
-        yield _UNABLE, "no case with a problem was evaluated, so there is no recall"
-    elif least is not None and recall is not None and recall < least and evaluation.done == evaluation.wanted:
-        yield _FAILED, f"the recall is {recall:.3g}, and --min-recall is {least:g}"
-
-
-def _tell(call: Invocation, evaluation: Evaluation, code: int, reasons: list[str]) -> None:
-    from pytest_lok.reports.evaluation.document import evaluation_document
-    from pytest_lok.reports.evaluation.table import table
-
-    options, terminal = call.options, call.terminal
-    if call.json:
-        call.deliver_document(evaluation_document(evaluation, code))
-    elif not options.quiet or options.output is not None:
-        width = terminal.width if call.screen_width else 80
-        call.deliver(table(evaluation, width=width, every=options.verbose))
-    if options.json:
-        return
-    for why in reasons:
-        terminal.note(f"lok: {why}")
-    verdict = {0: "evaluated", _FAILED: "evaluated, and not good enough"}.get(
-        code, "not all of it is evaluated"
-    )
-    terminal.note(f"{verdict} (exit code {code})")
-
-
-def _reports(call: Invocation) -> list[ReportFile]:
-    """The reports that were asked for; those of an earlier evaluation are gone."""
-    from pathlib import Path
-
-    from pytest_lok.errors import UsageError
-    from pytest_lok.wiring.report_files import NONE, ReportFile
-
-    found: list[ReportFile] = []
-    for text in call.options.reports:
-        if text == NONE:
-            continue
-        report = ReportFile.of(text, Path.cwd())
-        if report.kind not in _KINDS:
-            hint = f"one of: {', '.join(_KINDS)}; --json has everything for programs"
-            raise UsageError(f"`lok eval` has no {report.kind} report", hint=hint)
-        if report.path in [it.path for it in found]:
-            raise UsageError(f"two reports name one file: {report.path}", hint="give each a file of its own")
-        found.append(report)
-    for report in found:
-        report.remove_old()
-    return found
-
-
-def _write(call: Invocation, report: ReportFile, evaluation: Evaluation) -> int:
-    """Write a report; 3 where that is not possible, else 0."""
-    from pytest_lok.errors import LokError
-    from pytest_lok.files import write_output
-    from pytest_lok.reports.evaluation.junit import render_junit
-    from pytest_lok.reports.evaluation.page import render_page
-
-    render = render_junit if report.kind == "junit" else render_page
-    try:
-        write_output(report.path, render(evaluation))
-    except LokError as failure:
-        call.terminal.error(LokError(f"no {report.kind} report: {failure.message}"))
-        return _UNABLE
-    return 0
+    evaluations, interrupted = asyncio.run(body())
+    if len({it.workflow for it in evaluations}) < len(evaluations):
+        paths = [plan.workflow.path for plan in plans]
+        evaluations = [replace(it, workflow=path) for it, path in zip(evaluations, paths, strict=True)]
+    return evaluations, interrupted
 
 
 command = WorkflowGroup(
@@ -315,6 +220,7 @@ command = WorkflowGroup(
         *(
             "cases",
             "only",
+            "compare",
             "repeats",
             "check",
             "min_recall",
@@ -336,6 +242,9 @@ command = WorkflowGroup(
     backends could have. They rule on the same answers, so more rows ask no more questions. Recall is the
     share of the changes with a problem that were blocked for all of it. An answer that is missing is
     inconclusive, and never a right one. Intervals are Wilson's, of 95 %, and their unit is the case.
+
+    --compare OLDER runs that workflow too, and tells which cases WORKFLOW has mended and broken, with the
+    exact p of McNemar's test. `lok eval --compare OLDER NEWER` does the same. Limits are about the newer one.
 
     --record asks once and keeps the answers in .lok/cassettes, --record=none evaluates them offline.
     --report junit=FILE and --report html=FILE write reports.

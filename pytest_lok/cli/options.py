@@ -217,6 +217,11 @@ _SPECS: Mapping[str, _Spec] = {
         "Run the cases of that name alone, such as python/timing or 'python/*'; repeat for several.",
         {"multiple": True, "metavar": "NAME"},
     ),
+    "compare": _Spec(
+        ("--compare",),
+        "Run this older workflow on the same cases too, and tell what the newer one has mended and broken.",
+        {"metavar": "OLDER"},
+    ),
     "repeats": _Spec(
         ("--repeat",),
         "Run each case so often.  [default: 1]",
@@ -287,6 +292,7 @@ class Options:
     reviewed_from: str = ""
     cases: Path | None = None
     only: tuple[str, ...] = ()
+    compare: str = ""
     repeats: int = 1
     check: bool = False
     min_recall: float | None = None

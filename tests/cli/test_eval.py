@@ -209,7 +209,8 @@ def test_recorded_answers_are_evaluated_offline(bench: Bench) -> None:
 def test_a_budget_that_is_spent_leaves_cases_that_are_not_evaluated(bench: Bench) -> None:
     bench.project.workflow("first", GATE.format(more="[budget]\ncalls = 2\n"))
     done = bench.lok("--max-inconclusive", "9", "--report", "junit=out.xml")
-    assert (done.code, "of 3 runs came to their end: the budget is spent" in done.err) == (3, True), done.err
+    assert done.code == 3, done.err
+    assert "2 of 3 runs of first came to their end: the budget is spent" in done.err
     suite = ElementTree.parse(bench.project.root / "out.xml").getroot()[0]
     assert (suite.get("tests"), int(suite.get("errors", "0")) >= 1) == ("3", True)
 
@@ -235,6 +236,38 @@ def test_what_is_done_is_kept_at_ctrl_c(bench: Bench) -> None:
     assert "interrupted by Ctrl-C" in out
     suite = ElementTree.parse(bench.project.root / "out.xml").getroot()[0]
     assert (suite.get("tests"), suite.get("errors")) == ("3", "1")
+
+
+HASTY = GATE.format(more="").replace("Find holes in this change.", "Look.")
+
+
+def test_two_versions_of_a_prompt_are_compared(bench: Bench) -> None:
+    write(bench.project.root, WRONG)
+    bench.project.workflow("older", HASTY)
+    settings = bench.project.root / "lok.toml"
+    blind = '[[backends.sample.replies]]\nmatch = "Look."\nreply = "[]"\n'
+    text = settings.read_text()
+    settings.write_text(text.replace("[[backends.sample.replies]]", f"{blind}[[backends.sample.replies]]", 1))
+    done = bench.lok("--compare", "older", "--report", "html=out.html", "--report", "junit=out.xml")
+    assert done.code == 0, done.err
+    assert "older on 4 cases: 4 questions, at most 12" in done.err
+    assert "from older to first: 4 cases paired" in done.out
+    assert "the workflow  2/4           2/4        1       1       1" in done.out
+    assert "  mended: caught\n  broken: wrong\n" in done.out
+    page = (bench.project.root / "out.html").read_text()
+    assert "From older to first" in page
+    suites = ElementTree.parse(bench.project.root / "out.xml").getroot()
+    assert [it.get("name") for it in suites] == ["lok.eval.older", "lok.eval.first"]
+    cases = bench.project.root / "cases"
+    document = bench.project.lok("eval", "--compare", "older", "first", "--cases", cases, "--json").document
+    assert document["compared"][0]["mended"] == ["caught"]
+    assert (document["old"]["workflow"], document["new"]["workflow"]) == ("older", "first")
+
+
+def test_an_older_workflow_has_to_be_a_gate_too(bench: Bench) -> None:
+    bench.project.workflow("older", '[[steps]]\nname = "a"\nshell = "true"\n')
+    done = bench.lok("--compare", "older")
+    assert (done.code, "workflow 'older' has no [gate]" in done.err) == (2, True), done.err
 
 
 def test_nothing_of_a_case_is_run_or_obeyed(bench: Bench) -> None:

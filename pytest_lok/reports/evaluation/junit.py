@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree  # only to build: nothing is parsed here
 
 from pytest_lok.core.evaluation.evaluated import Evaluation
@@ -15,18 +15,26 @@ _KINDS = {"inconclusive": "error"}
 _RIGHT = ("caught", "clear")
 
 
-def render_junit(evaluation: Evaluation) -> str:
-    """One suite. What is inconclusive or was not run is an error; the rates of all judges are properties."""
+def render_junit(evaluations: Sequence[Evaluation]) -> str:
+    """A suite for each workflow. What is inconclusive or was not run is an error.
+
+    The rates of all judges are properties of the suite.
+    """
     root = ElementTree.Element("testsuites")
-    suite = ElementTree.SubElement(root, "testsuite", name=f"lok.eval.{evaluation.workflow}")
+    for evaluation in evaluations:
+        root.append(_suite(evaluation))
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(evaluation: Evaluation) -> ElementTree.Element:
+    suite = ElementTree.Element("testsuite", name=_safe(f"lok.eval.{evaluation.workflow}"))
     properties = ElementTree.SubElement(suite, "properties")
     for name, value in _rates(evaluation):
-        ElementTree.SubElement(properties, "property", name=name, value=_safe(value))
+        ElementTree.SubElement(properties, "property", name=_safe(name), value=_safe(value))
     for known, marked in zip(evaluation.cases, evaluation.own.cases, strict=True):
-        place = known.case.source.path
         cases = list(_cases(evaluation, marked, known.wanted))
         for case in cases:
-            case.set("file", _safe(place))
+            case.set("file", _safe(known.case.source.path))
         suite.extend(cases)
     tests = suite.findall("testcase")
     for kind, tag in (("errors", "error"), ("failures", "failure")):
@@ -34,7 +42,7 @@ def render_junit(evaluation: Evaluation) -> str:
     suite.set("skipped", "0")
     suite.set("tests", str(len(tests)))
     suite.set("time", f"{evaluation.seconds:.3f}")
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+    return suite
 
 
 def _rates(evaluation: Evaluation) -> Iterator[tuple[str, str]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from markupsafe import Markup
 
+from pytest_lok.core.evaluation.comparison import ComparedWorkflows
 from pytest_lok.core.evaluation.evaluated import EvaluatedCase, Evaluation, JudgedCases
 from pytest_lok.core.evaluation.scores import MarkedCase, MarkedRuling, Rate
 from pytest_lok.reports.drawing.markup import element, joined
+from pytest_lok.reports.evaluation.comparison import COMPARED, compared_cells
 from pytest_lok.reports.evaluation.table import case_lines, count, headline, mark_of, notes, price, share
 from pytest_lok.reports.page.frame import framed
 from pytest_lok.reports.page.texts import fold
@@ -35,16 +37,43 @@ _RATES = ("recall", "precision", "false greens", "false reds", "inconclusive", "
 _TEXT = 2_000
 
 
-def render_page(evaluation: Evaluation) -> str:
+def render_page(evaluations: Sequence[Evaluation], comparison: ComparedWorkflows | None = None) -> str:
     """The page, in which text of models and of changes is nothing but text."""
-    main = joined(
+    parts = [_compared(comparison)] if comparison is not None else []
+    title = " and ".join(it.workflow for it in evaluations)
+    main = joined(*parts, *(_evaluation(it) for it in reversed(evaluations)))
+    return framed(f"{title}: evaluation · lok", main, style=_STYLE)
+
+
+def _compared(comparison: ComparedWorkflows) -> Markup:
+    head = element("tr", element("th", ""), *(element("th", name) for name in COMPARED))
+    rows = (
+        element(
+            "tr",
+            element("th", str(it.judge), scope="row"),
+            *(element("td", cell) for cell in compared_cells(it)),
+        )
+        for it in comparison.rows
+    )
+    first = comparison.rows[0]
+    changed = [
+        element("p", f"{word}: {', '.join(names)}")
+        for word, names in (("mended", first.mended), ("broken", first.broken))
+        if names
+    ]
+    title = f"From {comparison.old.workflow} to {comparison.new.workflow}"
+    table = element("div", element("table", head, *rows, class_="rates"), class_="wide")
+    return element("section", element("h2", title), table, *changed)
+
+
+def _evaluation(evaluation: Evaluation) -> Markup:
+    return joined(
         element("h1", headline(evaluation)),
         element("ul", *(element("li", line) for line in notes(evaluation))),
         element("section", element("h2", "Rates"), element("div", _rates(evaluation), class_="wide")),
         element("section", element("h2", "Cases"), element("div", _cases(evaluation), class_="wide")),
         element("section", element("h2", "What was said"), *_details(evaluation)),
     )
-    return framed(f"{evaluation.workflow}: evaluation · lok", main, style=_STYLE)
 
 
 def _rates(evaluation: Evaluation) -> Markup:

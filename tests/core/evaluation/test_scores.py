@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from math import comb
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_lok.core.evaluation.case import ChangeSource, EvalCase
+from pytest_lok.core.evaluation.comparison import ComparedWorkflows
 from pytest_lok.core.evaluation.evaluated import EvaluatedCase, Evaluation, evaluate_runs
+from pytest_lok.core.evaluation.intervals import mcnemar
 from pytest_lok.core.evaluation.judges import Ruling
 from pytest_lok.core.evaluation.scores import MarkedCase, Rate, Scores, marked
 from pytest_lok.core.findings.gate import GateVerdict
@@ -202,3 +204,32 @@ def test_a_run_that_is_missing_is_no_ruling() -> None:
     alone = evaluate_runs(Plan.of(WORKFLOW_FILE), gate, [empty], seconds=0.0, cut="stopped")
     assert (alone.done, alone.wanted, alone.own.scores.recall.share) == (0, 2, None)
     assert Outcome.PASSED not in {run.result.outcome for case in alone.cases for run in case.runs}
+
+
+# --- two workflows
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 96), st.integers(0, 96))
+def test_a_comparison_pairs_cases(one: int, other: int) -> None:
+    compared = ComparedWorkflows.of(evaluation(one), evaluation(other))
+    for row in compared.rows:
+        old, new = (
+            {
+                case.name: case.is_right
+                for case in whole.rows[[str(it.judge) for it in whole.rows].index(str(row.judge))].cases
+            }
+            for whole in (compared.old, compared.new)
+        )
+        assert {*row.mended} == {name for name in old if new[name] and not old[name]}
+        assert {*row.broken} == {name for name in old if old[name] and not new[name]}
+        assert (row.old_right, row.new_right, row.cases) == (sum(old.values()), sum(new.values()), 30)
+        assert row.p == mcnemar(len(row.mended), len(row.broken))
+        assert (row.p == 1.0) >= (one == other)
+
+
+def test_the_same_workflow_is_seldom_told_from_itself() -> None:
+    """Of pairs of evaluations by the same reviewers at most 5 % have a p below 0.05."""
+    pairs = [ComparedWorkflows.of(evaluation(seed), evaluation(seed + 500)) for seed in range(20)]
+    own = [compared.rows[0].p for compared in pairs]
+    assert sum(p < 0.05 for p in own) <= 2
