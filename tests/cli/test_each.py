@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -329,8 +330,9 @@ def test_a_server_that_does_not_answer_is_an_error_row(repositories: Repositorie
     assert "was not fetched within 0.3 s" in rows[0]["reasons"][0]
 
 
-def _wait_for(path: Path) -> None:
+def _wait_for(path: Path, process: subprocess.Popen[str]) -> None:
     while not path.exists():
+        assert process.poll() is None
         time.sleep(0.01)
 
 
@@ -341,7 +343,7 @@ def test_ctrl_c_ends_all_and_every_row_is_told(repositories: Repositories) -> No
     file = repositories.list(lines)
     words = ("run", "w", "--each", file, "--jobs", "1", "--report", "junit=j.xml")
     with project.started(*words) as process:
-        _wait_for(root / "began")
+        _wait_for(root / "began", process)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert process.returncode == 130, err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_lok.core.repositories import read_repositories
@@ -16,6 +16,7 @@ COMMITS = st.text("0123456789abcdef", min_size=40, max_size=40)
 NOISE = st.sampled_from(["", "  ", "# a comment", "\t# https://x.example/y"])
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(PATHS | st.tuples(st.builds("https://h.example/{}".format, PATHS), COMMITS), unique=True),
     st.data(),
