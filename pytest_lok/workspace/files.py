@@ -74,6 +74,30 @@ class Files:
         except FileNotFoundError:
             return None
 
+    def put(self, path: str, content: bytes, *, executable: bool = False) -> None:
+        """Write one file outside of transactions, in the place of the one that may be there.
+
+        StepUnableError where that cannot be, or where the path leads through a link.
+        """
+        temporary = f".{PurePosixPath(path).name[:100]}.{os.urandom(6).hex()}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        mode = 0o777 if executable else 0o666
+        try:
+            for folder in [*reversed(PurePosixPath(path).parents)][1:]:
+                with _parent(self._root, str(folder)) as (above, name), suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=above)
+            with _parent(self._root, path) as (directory, name):
+                try:
+                    with os.fdopen(os.open(temporary, flags, mode, dir_fd=directory), "wb") as file:
+                        file.write(content)
+                    os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+                except BaseException:
+                    with suppress(FileNotFoundError):
+                        os.unlink(temporary, dir_fd=directory)
+                    raise
+        except OSError as error:
+            raise StepUnableError(f"{path} cannot be written: {error.strerror or error}") from error
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[FileTransaction]:
         """Edits, one transaction at a time across processes; see ``engine.ports.Workspace``."""

@@ -14,6 +14,7 @@ import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from pytest_lok.core.findings.bases import base_of, is_id, upstream_names
 from pytest_lok.engine.ports import CommandRunner, Comparison, FileVersions
@@ -29,6 +30,9 @@ from pytest_lok.workspace.sides import (
     side_in_listing,
     side_in_worktree,
 )
+
+if TYPE_CHECKING:
+    from pytest_lok.core.remote import Snapshot
 
 _PATHS_PER_CALL = 500  # paths that one process is asked about
 _SET_BASE = "set LOK_BASE to the branch or commit that the change is compared with"
@@ -66,6 +70,12 @@ class Git:
         self._bases = tuple(bases)
         self._judged = judged
         self._ci = ci
+
+    async def snapshot(self) -> Snapshot:
+        """See ``engine.remote.ports``: of the whole repository that the workspace lies in."""
+        from pytest_lok.workspace.travel.snapshots import snapshot
+
+        return await snapshot(self._root, self._shell)
 
     async def comparison(self, paths: Sequence[str]) -> Comparison:
         """See ``engine.ports.Workspace``: the files at the merge base, and as they are now."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pytest_lok.core.remote import Artifact
 from pytest_lok.core.results import Json
 from pytest_lok.engine.ports import CommandSpec, RunLock
 from pytest_lok.workspace.detection import detect
@@ -31,6 +32,7 @@ class LocalWorkspace:
         self.read, self.transaction = files.read, files.transaction
         self.comparison, self.text_at_base = git.comparison, git.text_at_base
         self.file_names, self.commits = git.file_names, git.commits
+        self.snapshot = git.snapshot
         self._which = which
         self._nested = nested
 
@@ -47,6 +49,17 @@ class LocalWorkspace:
         """``language`` ("" = unknown), ``root`` and ``tools`` of the directory."""
         language, tools = self._detected
         return {"language": language, "root": self.root, "tools": list[Json](sorted(tools))}
+
+    def artifacts(self, patterns: Sequence[str]) -> Mapping[str, Artifact]:
+        """See ``engine.remote.ports``; the limits are those of what comes back from other places."""
+        from pytest_lok.workspace.travel.artifacts import collect
+
+        return collect(self._root, patterns)
+
+    def take_in(self, files: Mapping[str, Artifact]) -> None:
+        """See ``engine.remote.ports``; directories on the way are made."""
+        for name, made in files.items():
+            self._files.put(name, made.content, executable=made.executable)
 
     def checkpoint(self, message: str) -> CommandSpec | None:
         """The checkpoint command of git-agent, where that is installed and has a session (as in lok)."""

@@ -35,11 +35,16 @@ _SET_BASE = "set LOK_BASE to the branch or commit that the change is compared wi
 
 
 async def git_output(
-    shell: CommandRunner, *arguments: str, stdin: bytes = b"", ok_codes: Sequence[int] = (0,), index: str = ""
+    shell: CommandRunner,
+    *arguments: str,
+    stdin: bytes = b"",
+    ok_codes: Sequence[int] = (0,),
+    index: str = "",
+    env: Mapping[str, str] | None = None,
 ) -> bytes:
     """What git prints; StepUnableError if it exits with none of ``ok_codes``.
 
-    ``index`` is a file to use instead of the index.
+    ``index`` is a file to use instead of the index, ``env`` more of the environment.
     """
     # through a file: what `CommandRunner` returns of the output is text, and bounded
     import tempfile
@@ -47,15 +52,17 @@ async def git_output(
     with tempfile.NamedTemporaryFile(prefix="lok-git-") as file:
         # git writes to the file itself, so nothing of its output passes through text
         argv = ("/bin/sh", "-c", 'exec "$@" > "$0"', file.name, *_ARGV, *arguments)
-        env = {**_ENVIRONMENT, "GIT_INDEX_FILE": index} if index else _ENVIRONMENT
-        done = await shell.run(CommandSpec(argv=argv, env=env, stdin=stdin))
+        more = {"GIT_INDEX_FILE": index} if index else {}
+        spec = CommandSpec(argv=argv, env={**_ENVIRONMENT, **more, **(env or {})}, stdin=stdin)
+        done = await shell.run(spec)
         if done.exit_code == _NOT_FOUND:  # the shell's
             raise StepUnableError("command not found: git", hint="install it, or put it on PATH")
         if done.exit_code not in ok_codes:
             lines = done.stderr.strip().split("\n")
             said = next((line for line in lines if line.startswith("fatal: ")), lines[0]) or done.exit_code
             # the command is the first word that is no option of git itself
-            command = next(word for word in arguments if not word.startswith("-"))
+            words = arguments[2:] if arguments[0] == "-C" else arguments
+            command = next(word for word in words if not word.startswith("-"))
             raise StepUnableError(f"git {command} failed: {said}", hint=_SET_BASE)
         return file.read()
 

@@ -45,7 +45,13 @@ class LocalProcesses:
         self._children: set[Child] = set()
 
     async def run(self, command: CommandSpec) -> Completed:
-        """Run a command of the workspace to its end; StepUnableError if it cannot be started."""
+        """Run a command of the workspace to its end; StepUnableError if it cannot be started here."""
+        # run here all the same, it would be a yes of another place than was asked for
+        if command.remote is not None:
+            raise StepUnableError(
+                f"{command.remote.name} runs at a place of a fleet, and none is set",
+                hint='[fleet] of lok.toml: scheduler = "local", or the address of one',
+            )
         return await self.launch(
             ProcessSpec(
                 argv=command.argv,

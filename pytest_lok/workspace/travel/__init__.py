@@ -1,0 +1,1 @@
+"""Files of a workspace that go to other places, and files that come back."""
