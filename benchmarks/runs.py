@@ -10,13 +10,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from pytest_lok.core.events import Event
+from pytest_lok.core.remote import Artifact, Snapshot
 from pytest_lok.core.results import Json, Reply, RunResult
 from pytest_lok.core.workflow.model import Origin
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.core.workflow.reading.reader import SourceText, parse_workflow
 from pytest_lok.engine.ports import CommandSpec, Comparison, Completed, Limits, Prompt, Transaction, World
 from pytest_lok.engine.run import run
-from pytest_lok.errors import BackendError
+from pytest_lok.errors import BackendError, StepUnableError
 from pytest_lok.workspace.run_lock import NoLock
 
 DONE = Completed(exit_code=0, stdout="", stderr="", seconds=0.0)
@@ -53,6 +54,15 @@ class Nowhere:
 
     def run_lock(self, *, alone: bool) -> NoLock:
         return NoLock()
+
+    async def snapshot(self) -> Snapshot:
+        raise StepUnableError("nothing can travel from nowhere")
+
+    def artifacts(self, patterns: Sequence[str]) -> Mapping[str, Artifact]:
+        return {}
+
+    def take_in(self, files: Mapping[str, Artifact]) -> None:
+        return None
 
     def checkpoint(self, message: str) -> CommandSpec | None:
         return None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pytest_lok.core.events import FRESH_START, Event, ResumeState, RunWaiting, StepFinished
 from pytest_lok.core.results import RunResult, StepResult
-from pytest_lok.engine.asking.checked_call import close_all
+from pytest_lok.engine.asking.checked_call import close_all, close_world
 from pytest_lok.engine.context import SharedByRuns
 from pytest_lok.engine.run import INTERNAL_ERROR, Run, ignore_event
 from pytest_lok.engine.stray_output import ENGINE_THREAD
@@ -128,6 +128,7 @@ class Background:
         self._thread: threading.Thread | None = None
         self._handles: list[RunHandle] = []
         self._backends: list[Backend] = []
+        self._worlds: list[World] = []
         self._kills: list[Callable[[], None]] = []
         self._shared = SharedByRuns()
         self._switch_interval = 0.0
@@ -164,6 +165,8 @@ class Background:
         self._backends += [
             b for b in world.backends.values() if all(b is not other for other in self._backends)
         ]
+        if world.fleet is not None and all(world.fleet is not other.fleet for other in self._worlds):
+            self._worlds.append(world)
         self._kills.append(world.kill)
         # a context of its own: what the caller has set there (warnings, databases) is none of the run's
         loop.call_soon_threadsafe(self._begin, run, handle, context=Context())
@@ -202,12 +205,12 @@ class Background:
                 loop.call_soon_threadsafe(kill)
 
     def release(self, world: World) -> None:
-        """Close the backends of one world. Call it when no run uses the world any more."""
+        """Close the backends of one world, and its fleet. Call it when no run uses the world any more."""
         if self._loop is None:
             return
         mine = [it for it in self._backends if any(it is b for b in world.backends.values())]
         self._backends = [it for it in self._backends if all(it is not b for b in mine)]
-        asyncio.run_coroutine_threadsafe(self._close_all(mine), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._close_all(mine, [world]), self._loop).result()
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -229,8 +232,9 @@ class Background:
         handle._task = asyncio.get_running_loop().create_task(run.execute())
         handle._task.add_done_callback(handle._end)
 
-    async def _close_all(self, backends: Sequence[Backend]) -> None:
-        for message, bug in await close_all(backends):
+    async def _close_all(self, backends: Sequence[Backend], worlds: Sequence[World]) -> None:
+        bugs = [bug for world in worlds for bug in await close_world(world, ())]
+        for message, bug in bugs + await close_all(backends):
             asyncio.get_running_loop().call_exception_handler({"message": message, "exception": bug})
 
     async def _shut_down(self) -> None:
@@ -239,8 +243,9 @@ class Background:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._handles.clear()
-        await self._close_all(self._backends)
+        await self._close_all(self._backends, self._worlds)
         self._backends.clear()
+        self._worlds.clear()
         self._kills.clear()
 
 

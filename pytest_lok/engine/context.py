@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
@@ -19,6 +19,7 @@ from pytest_lok.errors import StepUnableError
 
 if TYPE_CHECKING:
     from pytest_lok.core.events import Event
+    from pytest_lok.core.remote import Artifact
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.engine.asking.budget import BudgetTracker, Spending
     from pytest_lok.engine.ports import World
@@ -76,7 +77,9 @@ class RunContext:
     Steps and items acquire their slots from ``queue``. ``memory`` is what is kept of the run before, and
     noted for the next. ``begin_inner`` makes the run of a workflow that a step runs, which tells its events
     to the given function. ``outer`` is the step that runs this run's workflow, None = nobody's. ``answered``
-    lists the backends that have answered, ``found`` the values that texts have parsed so far.
+    lists the backends that have answered, ``found`` the values that texts have parsed so far. ``artifacts``
+    are the files that commands have made, by the step and the path, and ``makers`` the steps that may make
+    some, in their order.
     """
 
     plan: Plan
@@ -93,11 +96,14 @@ class RunContext:
     outer: OuterStep | None = None
     answered: list[str] = field(default_factory=list)
     found: dict[str, Json] = field(default_factory=dict)
+    artifacts: dict[str, dict[str, Artifact]] = field(default_factory=dict)
+    makers: Sequence[Step] = field(init=False)
     project: Mapping[str, Json] = field(init=False)
     _scope: Scope | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.project = _LazyProject(self.world)
+        self.makers = [step for step in self.plan.steps if step.artifacts]
 
     @property
     def elapsed(self) -> float:

@@ -1,8 +1,9 @@
-"""How many steps and items run at once, and for how long each of them may."""
+"""How many steps, items and runs there are at once, and for how long each of them may run."""
 
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 from pytest_lok.dataclass import dataclass
 
@@ -33,3 +34,13 @@ class Limits:
     def total_for(self, wanted: int | None) -> int:
         """How many slots the process has for a workflow or a step that says ``wanted``."""
         return self.max_parallel if self.is_explicit else max(wanted or 0, self.max_parallel)
+
+
+class RunLock(Protocol):
+    """A lock of a workspace, for one run: shared with other runs, or held alone."""
+
+    def try_acquire(self) -> bool:
+        """Take the lock at once; False if another run is in the way, StepUnableError if nobody knows."""
+
+    def release(self) -> None:
+        """Let go of the lock. Idempotent."""

@@ -18,6 +18,8 @@ from pytest_lok.core.findings.prior import NOTHING_REVIEWED, PriorReview
 from pytest_lok.core.trust.redaction import Redactor
 from pytest_lok.dataclass import dataclass
 from pytest_lok.engine.limits import Limits as Limits
+from pytest_lok.engine.limits import RunLock as RunLock
+from pytest_lok.engine.remote.ports import TravellingFiles
 
 if TYPE_CHECKING:
     from pytest_lok.core.asking.pricing import Price
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
     from pytest_lok.core.edits.edits import FileChange
     from pytest_lok.core.events import Event
     from pytest_lok.core.findings.reported import ReportedReview
+    from pytest_lok.core.remote import Artifact, RemoteRun
     from pytest_lok.core.results import Json, Reply
     from pytest_lok.core.resume.inputs import BackendIdentity
     from pytest_lok.engine.asking.concurrency import ConcurrencyLimiter
+    from pytest_lok.engine.remote.ports import ArtifactStore, FleetConnection
     from pytest_lok.errors import BackendError
 
 
@@ -159,12 +163,14 @@ class CommandSpec:
 
     ``env`` is added to the environment that the runner gives every command. ``cwd`` is relative to the
     workspace and lies inside of it; "" = the workspace itself. ``stdin`` is all that the command can read.
+    ``remote`` None = it runs here.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str = ""
     stdin: bytes = b""
+    remote: RemoteRun | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +180,7 @@ class Completed:
     ``exit_code`` is negative for a signal. ``stdout`` and ``stderr`` are decoded. The runner keeps each up
     to a limit; ``cut`` (of stdout) or ``stderr_cut`` says that a line in the middle stands for the rest.
     ``unread`` counts the bytes of stdin that the process did not read, where ProcessSpec asks to know.
+    ``artifacts`` came back from another place, by their path in the workspace.
     """
 
     exit_code: int
@@ -183,13 +190,17 @@ class Completed:
     cut: bool = False
     stderr_cut: bool = False
     unread: int = 0
+    artifacts: Mapping[str, Artifact] = field(default_factory=dict, repr=False)
 
 
 class CommandRunner(Protocol):
     """Runs the commands of steps. Cancelling ``run`` ends the whole process group before it returns."""
 
     async def run(self, command: CommandSpec) -> Completed:
-        """Run a command to its end, whatever its exit code; StepUnableError if it cannot be started."""
+        """Run a command to its end, whatever its exit code; StepUnableError if it cannot be started.
+
+        One with a ``remote`` runs elsewhere, and TimeoutError comes after the limit that stands there.
+        """
         ...
 
 
@@ -244,18 +255,6 @@ class Transaction(Protocol):
         ...
 
 
-class RunLock(Protocol):
-    """A lock of a workspace, for one run: shared with other runs, or held alone."""
-
-    def try_acquire(self) -> bool:
-        """Take the lock at once; False if another run is in the way, StepUnableError if nobody knows."""
-        ...
-
-    def release(self) -> None:
-        """Let go of the lock. Idempotent."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileVersions:
     """One file on both sides of a change. None as a side = the file does not exist there.
@@ -285,7 +284,7 @@ class Comparison:
     same: bool = False
 
 
-class Workspace(Protocol):
+class Workspace(TravellingFiles, Protocol):
     """The directory that a run works on. A ``path`` is relative, in its plain form, and follows no link."""
 
     def run_lock(self, *, alone: bool) -> RunLock:
@@ -360,13 +359,10 @@ class World:
     default_backends: tuple[str, ...] = ()
     """Whom a step asks that names nobody; () = the user and the settings name nobody either."""
     weights: Mapping[str, float] = field(default_factory=dict)
-    """The backends' weights in a weighted vote; 1.0 where there is none."""
     strengths: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """What each backend is good at, the most important first."""
     options: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
-    """The backends' own options of their answers; those of a step win over them."""
     timeouts: Mapping[str, float] = field(default_factory=dict)
-    """The backends' own time limits in seconds; weaker than those of steps and workflows."""
+    """By backend: weights in votes, what it is good at; options and limits, which those of a step beat."""
     command_wrapper: str = ""
     """A shell text around every shell and verify command; "" = none."""
     prices: Mapping[str, Price] = field(default_factory=dict)
@@ -394,5 +390,8 @@ class World:
     """Makes what hears every event of one run, secrets masked; None = nobody does."""
     on_review: Callable[[ReportedReview], None] | None = None
     """Gets what each review reported, by backend, secrets masked, as its gate decides; None = nobody does."""
+    fleet: FleetConnection | None = None
+    artifacts: ArtifactStore | None = None
+    """``fleet`` is what ``shell`` reaches, None = none; ``artifacts`` keeps what steps make."""
     dry_run: bool = False
     """Edits are shown and not made, and steps that need such a step are not run."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_lok.core.findings.prior import REVIEWED
+from pytest_lok.core.remote import LostError
 from pytest_lok.core.shell.compiler import ShellCommand, ShellTemplate
 from pytest_lok.core.templates.scope import output_cut_error
 from pytest_lok.core.workflow.model import Format, Shell
@@ -65,6 +66,10 @@ async def run_shell(execution: StepExecution, action: Shell) -> None:
     transient = _has_ended if action.effects else _is_transient
     done = await with_retries(step, context, once, transient, item=execution.item)
     execution.add_section("stderr", done.stderr)
+    if action.artifacts:
+        from pytest_lok.engine.remote.commands import keep_artifacts
+
+        await keep_artifacts(execution, action.artifacts, done)
     execution.output, execution.cut = done.stdout.strip(), done.cut
     if done.cut and step.output_format is not Format.TEXT:
         raise output_cut_error(step.name)
@@ -85,9 +90,13 @@ class GatheringError(StepUnableError):
 async def run_command(execution: StepExecution, command: CommandSpec, *, judges: bool = True) -> Completed:
     """Run one command within the step's time limit; StepFailedError with its output if it exits non-zero.
 
-    One that does not judge is a GatheringError then.
+    One that does not judge is a GatheringError then. It runs where the step places it.
     """
     context, step = execution.context, execution.step
+    if step.placement is not None:
+        from pytest_lok.engine.remote.commands import travelling
+
+        command = await travelling(execution, command, step.placement)
     try:
         done = await run_in_slot(execution, command)
     except TimeoutError:
@@ -128,6 +137,9 @@ async def run_in_slot(execution: StepExecution, command: CommandSpec) -> Complet
 
 
 async def _run_limited(execution: StepExecution, command: CommandSpec) -> Completed:
+    # who runs it elsewhere knows when it starts there
+    if command.remote is not None:
+        return await execution.context.world.shell.run(command)
     execution.begin()
     with time_limit(execution.context.timeout_of(execution.step)):
         return await execution.context.world.shell.run(command)
@@ -227,8 +239,11 @@ def _has_ended(failure: LokError) -> bool:
 
 
 def _is_transient(failure: LokError) -> bool:
-    """True for a non-zero exit and a time-out. A command that cannot be started will not start later."""
-    return _has_ended(failure) or "timed out" in failure.message
+    """True for a non-zero exit, a time-out, and where the place was lost.
+
+    A command that cannot be started will not start later.
+    """
+    return _has_ended(failure) or isinstance(failure, LostError) or "timed out" in failure.message
 
 
 def _exit_text(done: Completed) -> str:

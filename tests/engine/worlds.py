@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from pytest_lok.backends.scripted import Scripted
 from pytest_lok.core.events import Event
+from pytest_lok.core.remote import Artifact, Snapshot
 from pytest_lok.core.results import Json, Outcome, RunResult
 from pytest_lok.core.text.inclusion import NamedText
 from pytest_lok.core.workflow.model import Origin, Workflow
@@ -23,6 +24,7 @@ from pytest_lok.workspace.files import Files, FileTransaction
 from pytest_lok.workspace.git import Git
 from pytest_lok.workspace.processes.runner import LocalProcesses
 from pytest_lok.workspace.run_lock import FileRunLock
+from pytest_lok.workspace.travel.artifacts import collect
 
 
 @dataclass
@@ -62,6 +64,16 @@ class Tree:
 
     async def text_at_base(self, path: str) -> str | None:
         return await self._git.text_at_base(path)
+
+    async def snapshot(self) -> Snapshot:
+        return await self._git.snapshot()
+
+    def artifacts(self, patterns: Sequence[str]) -> Mapping[str, Artifact]:
+        return collect(Path(self.root), patterns)
+
+    def take_in(self, files: Mapping[str, Artifact]) -> None:
+        for name, made in files.items():
+            self._files.put(name, made.content, executable=made.executable)
 
     @property
     def _git(self) -> Git:

@@ -15,7 +15,7 @@ from pytest_lok.core.results import Reply
 from pytest_lok.core.text.invisible import squeezed
 from pytest_lok.engine.asking.hints import LateAnswerError
 from pytest_lok.engine.context import time_limit
-from pytest_lok.engine.ports import Backend, Prompt, RemembersAnswers
+from pytest_lok.engine.ports import Backend, Prompt, RemembersAnswers, World
 from pytest_lok.errors import BackendError, BackendFault, LokError
 
 T = TypeVar("T")
@@ -74,6 +74,17 @@ async def close_all(backends: Iterable[Backend]) -> list[tuple[str, BaseExceptio
         except BaseException as bug:
             bugs.append((f"backend {backend.name} could not be closed", bug))
     return bugs
+
+
+async def close_world(world: World, backends: Iterable[Backend]) -> list[tuple[str, BaseException]]:
+    """Let go of the fleet of a world, and close these backends of it, as ``close_all`` does."""
+    bugs: list[tuple[str, BaseException]] = []
+    if world.fleet is not None:
+        try:
+            await world.fleet.aclose()
+        except BaseException as bug:
+            bugs.append(("the fleet could not be let go", bug))
+    return bugs + await close_all(backends)
 
 
 async def _bounded(name: str, prompt: Prompt, call: Callable[[Prompt], Awaitable[T]]) -> T:

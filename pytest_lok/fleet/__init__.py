@@ -1,0 +1,1 @@
+"""Commands at other places: what travels, what is claimed, and what comes back."""
