@@ -124,6 +124,10 @@ def one_at_a_time(seen: Seen) -> bool:
     return asked[: len(asked) // 2] == asked[len(asked) // 2 :]
 
 
+def without_fleet(seen: Seen) -> bool:
+    return seen.outcomes == {E} and "runs at a place of a fleet, and none is set" in seen.x.reason
+
+
 CASES = [
     # what every step may say
     Case(key="name", lines={"name": '"other"'}, effect=lambda s: "other" in s.ran.result.steps),
@@ -452,6 +456,18 @@ CASES = [
         lines={"effects": "true"},
         kinds=("shell", "argv"),
         effect=lambda s: any(isinstance(it, StepStarted) and it.effects for it in s.ran.events),
+    ),
+    *(
+        Case(key=key, lines={key: value}, kinds=kinds, also=also, effect=without_fleet)
+        for key, value in (("on", '"big"'), ("needs", "{cores = 2}"))
+        for kinds, also in ((RUNNING, {}), (ASKING, {"verify": '"true"'}))
+    ),
+    Case(
+        key="artifacts",
+        lines={"artifacts": '["made*"]'},
+        kinds=RUNNING,
+        command="touch made",
+        effect=lambda s: any(section.title.endswith("artifacts") for section in s.x.sections),
     ),
     Case(
         key="unsafe_shell",

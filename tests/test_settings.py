@@ -509,7 +509,7 @@ class TestRoles:
     [
         ("timeout = 3", (1, 1), "unknown key `timeout`", "`timeout` belongs below [defaults]"),
         ("[default]", (1, 2), "unknown key `default`", "did you mean `defaults`?"),
-        ("[xyz]", (1, 2), "unknown key `xyz`", "there are: backends, cache, conductor, defaults, otel, prices, roles, runs, tasks"),
+        ("[xyz]", (1, 2), "unknown key `xyz`", "there are: backends, cache, conductor, defaults, fleet, otel, prices, roles, runs, tasks"),
         ("[defaults]\nmax_paralel = 3", (2, 1), "unknown key `max_paralel`", "did you mean `max_parallel`?"),
         ("[backends.claude]\ncomand = 'x'", (2, 1), "unknown key `comand`", "did you mean `command`?"),
         ("[roles.r]\nbackend = ['claude']\nbackends = ['claude']", (2, 1), "unknown key `backend`", "did you mean `backends`?"),

@@ -15,7 +15,7 @@ from pytest_lok.cli.views import RunView
 from pytest_lok.core.events import FRESH_START, Event, ResumeState
 from pytest_lok.core.results import RunResult
 from pytest_lok.core.workflow.plan import Plan
-from pytest_lok.engine.asking.checked_call import close_all
+from pytest_lok.engine.asking.checked_call import close_world
 from pytest_lok.engine.ports import World
 from pytest_lok.engine.run import Run, ignore_event
 from pytest_lok.wiring.run_records import RunRecorder
@@ -46,6 +46,8 @@ def execute(
 
     unclosed: list[tuple[str, BaseException]] = []
     world = replace(world, limits=replace(world.limits, raised_by="--timeout 10m"))
+    if record is not None:
+        world = replace(world, artifacts=record.artifacts)
 
     def emit(event: Event) -> None:
         if record is not None:
@@ -66,7 +68,7 @@ def execute(
                 result = await run.execute()
             finally:
                 # on the same loop: that is where their connections live
-                unclosed.extend(await close_all(made_backends(world.backends)))
+                unclosed.extend(await close_world(world, made_backends(world.backends)))
         return result, 128 + stopped[0] if stopped else result.exit_code
 
     with view:

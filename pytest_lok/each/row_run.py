@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_lok.backends.on_demand import made_backends
 from pytest_lok.core.events import BackendAsked, Event, RunFinished, RunFold, RunStarted
 from pytest_lok.each.places import place_of
-from pytest_lok.engine.asking.checked_call import close_all
+from pytest_lok.engine.asking.checked_call import close_world
 from pytest_lok.engine.run import Run
 from pytest_lok.errors import LokError
 from pytest_lok.reports.each.rows import RepositoryRun, State
@@ -113,6 +113,7 @@ class RowRun:
         world = replace(
             world,
             dry_run=self._options.dry_run,
+            artifacts=self._record.artifacts,
             limits=replace(world.limits, raised_by="--timeout 10m"),
         )
         run = Run(
@@ -138,7 +139,7 @@ class RowRun:
         return ended
 
     async def _close(self, world: World) -> None:
-        for said, bug in await close_all(made_backends(world.backends)):
+        for said, bug in await close_world(world, made_backends(world.backends)):
             self._options.warn(f"{self._row.repository.label}: {said}: {type(bug).__name__}: {bug}")
 
     # --- what is recorded and reported

@@ -7,7 +7,7 @@ import contextlib
 import math
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 
 from pytest_lok.backends.on_demand import made_backends
 from pytest_lok.core.events import (
@@ -25,7 +25,7 @@ from pytest_lok.core.results import RunResult
 from pytest_lok.core.text.truncation import one_line
 from pytest_lok.core.workflow.plan import Plan
 from pytest_lok.dataclass import dataclass
-from pytest_lok.engine.asking.checked_call import close_all
+from pytest_lok.engine.asking.checked_call import close_world
 from pytest_lok.engine.context import SharedByRuns
 from pytest_lok.engine.ports import World
 from pytest_lok.engine.run import Run
@@ -79,7 +79,7 @@ class ServedRun:
         record: RunRecorder | None = None,
     ) -> None:
         self._plan = plan
-        self._world = world
+        self._world = world = replace(world, artifacts=record.artifacts) if record else world
         self._record = record
         run_id = record.run_id if record else ""
         self._run = Run(plan, world, self._on_event, shared=shared, run_id=run_id)
@@ -152,7 +152,7 @@ class ServedRun:
             # the steps in the result tell of it; the whole is for whoever reads the log of the server
             traceback.print_exception(bug)
         finally:
-            for _, unclosed in await close_all(made_backends(self._world.backends)):
+            for _, unclosed in await close_world(self._world, made_backends(self._world.backends)):
                 traceback.print_exception(unclosed)
             if self._record is not None:
                 self._record.end(self.exit_code)

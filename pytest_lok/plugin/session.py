@@ -205,7 +205,10 @@ class LokSession:
 
     def world(self, settings: Settings, backends: Mapping[str, Backend] | None = None) -> World:
         """The world of this moment, with the environment that fixtures have made by now."""
-        return replace(self.project, settings=settings, environ=_environ()).world(backends)
+        from pytest_lok.store.artifacts import RecordedArtifacts
+
+        world = replace(self.project, settings=settings, environ=_environ()).world(backends)
+        return replace(world, artifacts=RecordedArtifacts(lambda: self.runs.path))
 
 
 def _environ() -> dict[str, str]:

@@ -33,6 +33,8 @@ _TYPES_OF_KEY = {  # keys that mean something for some types only
     "replies": ("scripted",),
 }
 
+_FLEET = 'scheduler = "local", "tls://host:8786", or "tcp://127.0.0.1:8786" on this machine'
+_FLEET_ADDRESS = late_regex(r"(?:tcp|tls)://(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 _EXAMPLE = 'for example {} = "http://localhost:8000"'
 _FOR_THIRD_PARTY = ("base_url", "max_tokens", "options")  # of those, what the types of other packages take
 
@@ -72,6 +74,36 @@ class SettingsCheck:
                 if self._is_unset(("prices", pattern, key)):
                     hint = "USD per million tokens; 0 if they are free"
                     self._add(("prices", pattern), f"the price of `{pattern}` needs `{key}`", hint)
+        if "fleet" in self._merged:
+            self._fleet(self._merged["fleet"])
+
+    def _fleet(self, table: Mapping[str, Any]) -> None:
+        address = table.get("scheduler", "")
+        kind, _, rest = address.partition("://")
+        found = _FLEET_ADDRESS.fullmatch(address)
+        path: Keys = ("fleet", "scheduler")
+        if not address:
+            for key in sorted(table.keys() - {"scheduler"}):
+                self._add(
+                    ("fleet", key), f"`fleet.{key}` is about a fleet, and no scheduler is named", _FLEET
+                )
+            return
+        if address != "local" and not found:
+            self._add(path, f"`fleet.scheduler` is no address of a fleet: {address!r}", _FLEET)
+            return
+        if kind == "tcp" and found and not _is_loopback(found["host"]):
+            hint = f'scheduler = "tls://{rest}", with ca, cert and key; tcp:// is for this machine alone'
+            self._add(path, "commands and files would go to another machine unencrypted", hint)
+        files = [key for key in ("ca", "cert", "key") if table.get(key)]
+        if kind == "tls" and len(files) < 3:
+            missing = ", ".join(key for key in ("ca", "cert", "key") if key not in files)
+            hint = "PEM files: who may speak for the fleet, and who this driver is"
+            self._add(path, f"a scheduler at tls:// needs {missing} too", hint)
+        for key in files if kind != "tls" else ():
+            self._add(("fleet", key), f"`fleet.{key}` is about a scheduler at tls://", "take it out")
+        if "workers" in table and kind != "local":
+            hint = "a cluster has the workers that are started there"
+            self._add(("fleet", "workers"), '`fleet.workers` is about scheduler = "local"', hint)
 
     def location(self, path: Keys) -> tuple[str, int]:
         """The file and line of the strongest source that holds ``path``."""
@@ -190,6 +222,18 @@ class SettingsCheck:
                     return layer
             path = path[:-1]
         return Layer()
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its very spelling: no name that somebody else resolves."""
+    import ipaddress
+
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _with_scheme(url: str) -> str:

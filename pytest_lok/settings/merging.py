@@ -139,6 +139,10 @@ def _validated(layer: Layer, problems: list[Problem]) -> dict[str, Any]:
             if reply.get("file") and layer.folder:
                 # a path in a file is relative to that file, wherever lok is called
                 reply["file"] = str(layer.folder / reply["file"])
+    fleet = data.get("fleet", {})
+    for key in ("ca", "cert", "key"):
+        if fleet.get(key) and layer.folder:
+            fleet[key] = str(layer.folder / fleet[key])
     return data
 
 

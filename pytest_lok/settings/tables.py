@@ -232,6 +232,21 @@ class OtelSettings(Table):
     content: bool = False
 
 
+class FleetSettings(Table):
+    """``[fleet]``: where commands run whose steps say ``on`` or ``needs``; with ``default`` all others too.
+
+    ``scheduler`` is an address, or "local": processes of this machine, ``workers`` of them. ``ca``, ``cert``
+    and ``key`` are absolute paths here.
+    """
+
+    scheduler: str = ""
+    workers: Annotated[int, Bounds(ge=1, le=64)] = 2
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    default: bool = False
+
+
 class PriceSettings(Table):
     """``[prices."model-pattern"]``: USD per million tokens."""
 
@@ -245,6 +260,7 @@ FLAT_TABLES: Mapping[str | int, type[Table]] = {
     "runs": RunsSettings,
     "otel": OtelSettings,
     "conductor": ConductorSettings,
+    "fleet": FleetSettings,
 }
 """The tables whose keys are settings themselves, and so have a variable each: ``LOK_CACHE_ENABLED``."""
 
@@ -260,6 +276,7 @@ class Settings(Table):
     cache: CacheSettings = CacheSettings()
     otel: OtelSettings = OtelSettings()
     runs: RunsSettings = RunsSettings()
+    fleet: FleetSettings = FleetSettings()
     prices: dict[str, PriceSettings] = key({})
 
     _files: tuple[str, ...] = ()

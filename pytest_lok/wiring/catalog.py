@@ -97,6 +97,8 @@ class WorkflowCatalog:
             find=self._paths.files_beside,
             prompts=self._paths.prompt,
             inner=self._paths.inner,
+            # what is built in was not written for other machines
+            travels=self._settings.fleet.default and source.origin not in (Origin.BUILTIN, Origin.VERB),
             ci=in_ci(self._environ),
         )
 

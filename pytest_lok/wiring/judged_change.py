@@ -181,9 +181,11 @@ class _Opening:
             commands={**commands, "CI": self._environ["CI"], "LOK_BASE": base},
             remedy=_FORK_REMEDY if is_from_fork(self._environ) else "",
         )
+        # what a change says goes to no other machine by the settings alone
+        settings = project.settings.replace(fleet=project.settings.fleet.replace(default=False))
         named = (replace(file, shown=_shown(file.path, place)) for file in trees.files)
         return JudgedProject(
-            project=replace(project, trusted=trusted, judged=judged),
+            project=replace(project, settings=settings, trusted=trusted, judged=judged),
             base=base,
             head=trees.head_commit,
             findings=tuple(configuration_finding(file, why) for file in named if (why := decision_in(file))),

@@ -246,11 +246,12 @@ class Project:
         named: Mapping[str, str] | None = None,
         positional: Sequence[str] = (),
     ) -> Plan:
-        """What ``Plan.of`` makes of it; UsageError also where an argument names a path that is not here."""
+        """What ``Plan.of`` makes of it; UsageError where an argument or a step needs what is not here."""
         from pytest_lok.core.workflow.plan import Plan
 
         plan = Plan.of(workflow, select=select, named=named, positional=positional)
         self.check_paths(plan)
+        plan.check_places(there=bool(self.settings.fleet.scheduler), trusted=self.judged is None)
         return plan
 
     def check_paths(self, plan: Plan) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_lok.core.workflow.plan import Plan
     from pytest_lok.core.workflow.reading.source import SourceText
     from pytest_lok.core.workflow.sources import WorkflowSources
+    from pytest_lok.engine.remote.ports import ArtifactStore
     from pytest_lok.reports.formats.reported_run import ReportedRun
     from pytest_lok.reports.recorded.run_list import RunEntry
     from pytest_lok.store.records import Record, RecordedRun
@@ -60,6 +61,13 @@ class RunRecorder:
     def path(self) -> Path:
         """The directory of the record."""
         return self._directory.path
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """Where the files that its steps make are kept."""
+        from pytest_lok.store.artifacts import RecordedArtifacts
+
+        return RecordedArtifacts(lambda: self.path)
 
     def warn(self, note: Callable[[str], None]) -> None:
         """Say what is wrong with the record, if anything is."""

@@ -26,6 +26,7 @@ from pytest_lok.workspace.processes.runner import LocalProcesses
 if TYPE_CHECKING:
     from pytest_lok.core.events import Event
     from pytest_lok.core.resume.inputs import BackendIdentity
+    from pytest_lok.fleet.shell import RemoteShell
 
 
 def make_world(
@@ -48,16 +49,16 @@ def make_world(
     seen = child_environment(settings, visible)
     # backends are looked for in absolute directories alone: a relative one lies in the checkout
     tools = shared.launcher(root, {**seen, "PATH": search_path(visible)})
+    workspace = _workspace(root, settings, environ, _git(root, tools, visible))
+    here = shared.launcher(root, seen)
+    fleet = _fleet(settings, here, workspace, seen)
     return World(
         backends=backends.make(tools) if isinstance(backends, BackendFactory) else backends,
-        shell=shared.launcher(root, seen),
-        workspace=_workspace(root, settings, environ, _git(root, tools, visible)),
+        shell=fleet or here,
+        fleet=fleet,
+        workspace=workspace,
         env=visible,
-        limits=Limits(
-            max_parallel=defaults.max_parallel if defaults.parallel else 1,
-            timeout=defaults.timeout,
-            is_explicit=not defaults.parallel or "max_parallel" in defaults.written,
-        ),
+        limits=_limits(settings),
         default_backends=settings.members(defaults.backends) if "backend" in defaults.written else (),
         weights={name: backend.weight for name, backend in settings.backends.items()},
         strengths={name: backend.strengths for name, backend in settings.backends.items()},
@@ -85,6 +86,26 @@ def make_world(
         limiters=_limiters(settings, shared.limiters),
         observer=_observer(settings, environ) if settings.otel.enabled else None,
     )
+
+
+def _limits(settings: Settings) -> Limits:
+    defaults = settings.defaults
+    return Limits(
+        max_parallel=defaults.max_parallel if defaults.parallel else 1,
+        timeout=defaults.timeout,
+        is_explicit=not defaults.parallel or "max_parallel" in defaults.written,
+    )
+
+
+def _fleet(
+    settings: Settings, here: LocalProcesses, workspace: LocalWorkspace, env: Mapping[str, str]
+) -> RemoteShell | None:
+    """What runs commands at places of the fleet; None where the settings name none."""
+    if not settings.fleet.scheduler:
+        return None
+    from pytest_lok.fleet.address import remote_shell
+
+    return remote_shell(settings.fleet, here, workspace, env)
 
 
 def _identity_of(

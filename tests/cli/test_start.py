@@ -17,7 +17,9 @@ SLOW = {
         "click",
         "concurrent.futures",
         "configparser",
+        "dask",
         "difflib",
+        "distributed",
         "email",
         "h11",
         "html",
@@ -44,7 +46,7 @@ ROOMS = {
         "engine.asking.findings",
     ),
     *("engine.edit_step", "engine.run", "hookspecs", "mcp_server", "plugin", "reports.console", "settings"),
-    *("wiring.world",),
+    *("fleet", "wiring.world", "workspace.travel.snapshots"),
 }
 """Modules of the package that bring many others along."""
 

@@ -266,6 +266,11 @@ def _located(place: tuple[str, int], table: str, meaning: str) -> str:
 def _meaning(table: str, key: str, value: Any) -> str:
     if (table, key) == ("defaults", "command_wrapper"):
         return f"runs every command inside {as_json(value)}" if value else "takes away your command_wrapper"
+    if (table, key) == ("fleet", "scheduler"):
+        where = "processes of this machine" if value == "local" else as_json(value)[1:-1]
+        return f"sends commands and files to {where}"
+    if (table, key) == ("fleet", "default"):
+        return "sends commands there whose steps do not say so" if value else "keeps commands here"
     if (table, key) == ("defaults", "env_policy"):
         return "shows commands the environment, where your own settings say `clean`"
     return f"sets {key} = {as_json(value)}"

@@ -11,11 +11,16 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pytest_lok.core.value_types import ValueType
+from pytest_lok.core.workflow.consensus import Quorum as Quorum
+from pytest_lok.core.workflow.consensus import Role as Role
+from pytest_lok.core.workflow.consensus import Strategy as Strategy
+from pytest_lok.core.workflow.consensus import needed_replies as needed_replies
 from pytest_lok.core.workflow.sources import WorkflowSources
 from pytest_lok.dataclass import dataclass
 
 if TYPE_CHECKING:
     from pytest_lok.core.asking.tools import Tool
+    from pytest_lok.core.remote import Placement
     from pytest_lok.core.results import CasePlace, Json, Severity
     from pytest_lok.core.shell.compiler import ShellTemplate
     from pytest_lok.core.templates.condition import Condition
@@ -59,51 +64,6 @@ class Format(enum.StrEnum):
     JSONL = "jsonl"
     LINES = "lines"
     FINDINGS = "findings"
-
-
-class Strategy(enum.StrEnum):
-    """``consensus``: how several backends' replies become one verdict."""
-
-    FIRST = "first"
-    FALLBACK = "fallback"
-    VOTE = "vote"
-    WEIGHTED_VOTE = "weighted_vote"
-    SYNTHESIS = "synthesis"
-    ALL = "all"
-
-    @property
-    def takes_one(self) -> bool:
-        """Whether the answer is that of one backend, whatever the others would have said."""
-        return self in (Strategy.FIRST, Strategy.FALLBACK)
-
-    @property
-    def is_vote(self) -> bool:
-        """Whether the answers are counted as ballots."""
-        return self in (Strategy.VOTE, Strategy.WEIGHTED_VOTE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Role:
-    """A name that stands for several backends, and for how they agree where a step does not say."""
-
-    backends: tuple[str, ...]
-    consensus: Strategy | None = None
-
-
-Quorum: TypeAlias = int | Literal["majority", "all"]
-
-
-def needed_replies(quorum: Quorum | None, strategy: Strategy, configured: int) -> int:
-    """How many of the ``configured`` backends must answer validly (and, for votes, agree).
-
-    Without a quorum votes need a majority, and other strategies one reply.
-    """
-    # votes that need no majority would let two of five decide
-    if quorum is None:
-        quorum = "majority" if strategy in (Strategy.VOTE, Strategy.WEIGHTED_VOTE) else 1
-    if quorum == "majority":
-        return configured // 2 + 1
-    return configured if quorum == "all" else quorum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +202,7 @@ class Shell:
     ``pipefail``: bash runs the text, and a pipe fails with any of its commands. ``judges`` False: the command
     gathers something, so that its non-zero exit is an error and no judgement. ``effects``: it changes
     something outside of the project, such as a branch of a server, and must not be repeated unasked.
+    ``artifacts`` are patterns of files that it makes, None = nothing is said of them.
     """
 
     shell: ShellTemplate | None = None
@@ -252,6 +213,7 @@ class Shell:
     stdin: Template | None = None
     env: Mapping[str, Template] = field(default_factory=dict)
     cwd: Template | None = None
+    artifacts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,7 +251,7 @@ class Step:
     ``depends_on`` has the name that stands in the file.
 
     ``path`` and ``line`` (from 1) locate the step's header in the file that defines it, which is
-    the parent's for an inherited step.
+    the parent's for an inherited step. ``placement`` is where its command runs; None = on this machine.
     """
 
     name: str
@@ -308,6 +270,7 @@ class Step:
     output_schema: Mapping[str, Json] | None = None
     asserts: tuple[Condition, ...] = ()
     case: Case | None = None
+    placement: Placement | None = None
     path: str = ""
     line: int = 1
 
@@ -337,6 +300,12 @@ class Step:
     def effects(self) -> bool:
         """Whether it changes something outside of the project, itself or by the workflow that it runs."""
         return any(isinstance(it.action, Shell) and it.action.effects for it in self.in_all())
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """The patterns of files that it makes, itself or by the workflow that it runs."""
+        actions = (it.action for it in self.in_all())
+        return tuple(it for action in actions if isinstance(action, Shell) for it in action.artifacts or ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

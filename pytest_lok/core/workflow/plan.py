@@ -63,6 +63,22 @@ class Plan:
         steps = tuple(step for step in self.steps if step.name in needed)
         return replace(self, steps=steps, selected=frozenset(select))
 
+    def check_places(self, *, there: bool, trusted: bool = True) -> None:
+        """PlanError where a step runs at a place of a fleet, and none is ``there``, or it may not go there.
+
+        What a change says that is not ``trusted`` goes to no other machine.
+        """
+        steps = (inner for step in self.steps for inner in step.in_all())
+        away = next((step for step in steps if step.placement is not None), None)
+        if away is None or (there and trusted):
+            return
+        why = "no fleet is set" if trusted else "a change that nobody trusts is judged on this machine"
+        setting = '[fleet] of lok.toml: scheduler = "local", or the address of one; '
+        raise PlanError(
+            f"{away.path}:{away.line}: step `{away.name}` runs at a place of a fleet, and {why}",
+            hint=f'{setting if trusted else ""}on = "here" runs it on this machine',
+        )
+
     @property
     def values(self) -> dict[str, Json]:
         """The arguments as texts read them: a number, a truth or a list where the type says so."""

@@ -21,6 +21,7 @@ from pytest_lok.core.toml.fields import (
     key,
     time_limit,
 )
+from pytest_lok.late_regex import late_regex
 
 NAME = r"[A-Za-z0-9_-]+"
 VERIFY_PRESETS = ("rust", "go", "python", "node", "ruby")
@@ -54,6 +55,35 @@ Timeout = Annotated[
         }
     ),
 ]
+
+
+_UNITS = {"": 1, "K": 1, "M": 2, "G": 3, "T": 4}
+_MEMORY = late_regex(r"(\d+(?:\.\d+)?) ?([KMGT])(i?)B")
+
+
+def _bytes(value: object) -> int:
+    """A written size in bytes: 8GB is 8 * 1000 ** 3, and 8GiB is 8 * 1024 ** 3."""
+    found = _MEMORY.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise MisfitError("must be a size in quotes", 'for example "8GB" or "512MiB"')
+    size = int(float(found[1]) * (1024 if found[3] else 1000) ** _UNITS[found[2]])
+    if not 0 < size < 2**60:
+        raise MisfitError("is no size that a machine has", 'for example "8GB"')
+    return size
+
+
+Memory = Annotated[
+    int,
+    Convert(_bytes),
+    EditorSchema({"type": "string", "description": 'A size, such as "8GB" or "512MiB".'}),
+]
+
+
+class NeedsDocument(Table):
+    """What a command needs of the place that it runs at, for itself alone."""
+
+    cores: PositiveNumber = key(1.0, description="Processor cores.")
+    memory: Memory | None = key(None, description='Main memory, such as "8GB".')
 
 
 class AnyStep(Table):
@@ -100,6 +130,13 @@ class AnyStep(Table):
         None,
         alias="assert",
         description="Conditions over this step's output, json, cost, seconds; all must hold.",
+    )
+    on: str | None = key(
+        None,
+        description='Its command runs at a place of the fleet with this label; "here" = on this machine.',
+    )
+    needs: NeedsDocument | None = key(
+        None, description="Its command runs at a place of the fleet that has this much free."
     )
 
 
@@ -179,6 +216,11 @@ class ShellStep(Table):
         None,
         description="It changes something outside of the project, and is never repeated unasked. "
         "Default: whether a command of it is `git push`, or a `gh` or `glab` that does not only read.",
+    )
+    artifacts: list[str] | None = key(
+        None,
+        description="Files that it makes, as patterns such as dist/*.whl: they are kept with the run, and "
+        "come back from a place of the fleet.",
     )
 
 

@@ -17,7 +17,7 @@ from pytest_lok.core.evaluation.evaluated import EvaluatedCase
 from pytest_lok.core.evaluation.judges import ReviewRun
 from pytest_lok.engine.asking.backend_call import BUDGET
 from pytest_lok.engine.asking.budget import Spending
-from pytest_lok.engine.asking.checked_call import close_all
+from pytest_lok.engine.asking.checked_call import close_all, close_world
 from pytest_lok.engine.context import SharedByRuns
 from pytest_lok.engine.run import Run
 from pytest_lok.errors import LokError
@@ -125,6 +125,7 @@ class CaseRuns:
                 result = await run.execute()
             finally:
                 self._running.discard(run)
+                await close_world(world, ())  # the backends are those of all runs
         except LokError as unable:
             self.cut = self.cut or f"{case.case.name}: {unable.message}"
             return

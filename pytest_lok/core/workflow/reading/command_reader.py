@@ -58,6 +58,7 @@ def read_shell(keys: StepKeys) -> Shell | None:
         stdin=stdin,
         env={name: value for name, value in env.items() if value is not None},
         cwd=cwd,
+        artifacts=None if document.artifacts is None else tuple(document.artifacts),
     )
 
 

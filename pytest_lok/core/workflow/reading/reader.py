@@ -63,6 +63,7 @@ def parse_workflow(  # noqa: PLR0913 - each is one thing that a file may refer t
     find: FindFiles | None = None,
     prompts: Fetch | None = None,
     inner: Parent | None = None,
+    travels: bool = False,
     ci: bool = False,
     within: InnerWorkflows | None = None,
 ) -> Workflow:
@@ -77,7 +78,7 @@ def parse_workflow(  # noqa: PLR0913 - each is one thing that a file may refer t
     cannot. ``inner(name, file)`` gives the file of a workflow that a step of ``file`` runs, None if there is
     none; ``within`` knows the files whose steps run this one. In ``ci`` nobody reads what is about to become
     shell code, so ``unsafe_shell`` takes nothing but arguments. ``answerers`` say which options of an answer
-    each backend knows.
+    each backend knows. ``travels``: a command whose step does not say where runs at a place of the fleet.
     """
     load = functools.partial(
         _load_inner,
@@ -89,6 +90,7 @@ def parse_workflow(  # noqa: PLR0913 - each is one thing that a file may refer t
         find=find,
         prompts=prompts,
         inner=inner,
+        travels=travels,
         ci=ci,
     )
     within = within or (inner and InnerWorkflows(inner, load))
@@ -99,6 +101,7 @@ def parse_workflow(  # noqa: PLR0913 - each is one thing that a file may refer t
         roles=roles or {},
         answerers=answerers,
         find=find,
+        travels=travels,
         ci=ci,
     )
     written = reader.written_steps(common)
@@ -197,6 +200,10 @@ class WorkflowReader:
         check_rules(self.files)
         self._check_findings_declared(written)
         check_cycles({keys.name: keys for keys in written})
+        if any(keys.leaves_files for keys in written):
+            from pytest_lok.core.workflow.reading.placement_reader import check_left_files
+
+            check_left_files({keys.name: keys for keys in written})
         found = [problem for file in self.files for problem in file.problems] + self.problems
         found += self._inner.problems if self._inner else []
         if found:

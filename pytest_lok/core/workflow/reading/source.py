@@ -19,7 +19,7 @@ from pytest_lok.core.workflow.document import (
     UntrustedDocument,
     WorkflowDocument,
 )
-from pytest_lok.core.workflow.step_document import StepDocument
+from pytest_lok.core.workflow.step_document import NeedsDocument, StepDocument
 from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault, Problem, SourceError, WorkflowError
 
@@ -211,6 +211,8 @@ def _key_hint(path: Path) -> str:
                 return f"`{key}` belongs to the workflow: put it above the first [[steps]]"
             known = _FOREIGN_KEYS.get(key) or did_you_mean(key, _STEP_KEYS)
             return known or "see `lok schema` for the keys of a step"
+        case ("steps", int(), "needs"):
+            return did_you_mean(key, keys(NeedsDocument)) or "`needs` has cores and memory"
         case ("args", str()):
             return did_you_mean(key, keys(ArgumentDocument))
         case ("rules", str()):

@@ -18,6 +18,7 @@ from pytest_lok.dataclass import dataclass
 from pytest_lok.errors import Fault
 
 if TYPE_CHECKING:
+    from pytest_lok.core.remote import Placement
     from pytest_lok.core.templates.condition import Condition
     from pytest_lok.core.templates.scope import VisibleNames
     from pytest_lok.core.text.inclusion import Fetch
@@ -44,13 +45,15 @@ class ReaderContext:
 
     ``roles`` stand for several backends; the one called "" is for steps that name nobody. In ``ci``
     only what its operator types may become shell code. ``answerers`` say which options may be given to whom.
-    ``inner`` None = no step can run a workflow.
+    ``inner`` None = no step can run a workflow. ``travels``: a command whose step does not say where runs
+    at a place of the fleet.
     """
 
     names: VisibleNames
     continue_on_error: bool = False
     backends: Collection[str] | None = None
     roles: Mapping[str, Role] = field(default_factory=dict)
+    travels: bool = False
     gate: GateDocument | None = None
     read: Read | None = None
     find: FindFiles | None = None
@@ -63,7 +66,8 @@ class ReaderContext:
 class StepKeys:
     """The keys of one step of a file: what they hold, and what is wrong with them.
 
-    ``needs`` maps the steps it waits for to where it says so; ``arguments`` are those its texts
+    ``needs`` maps the steps it waits for to where it says so; ``placement`` is where its command runs, None
+    = here, or not known, and ``leaves_files`` that files of it stay there. ``arguments`` are those its texts
     cannot do without, ``positional_count`` is the highest number of a positional one they read. ``cases`` are
     those of the step, () = it has none. ``stand_ins`` are the paths of what another key says in place of one.
     """
@@ -73,6 +77,8 @@ class StepKeys:
         self.document: StepDocument = file.document.steps[index]
         self.name = self.document.name
         self.needs: dict[str, Path] = {}
+        self.placement: Placement | None = None
+        self.leaves_files = False
         self.arguments: set[str] = set()
         self.positional_count = 0
         self.index = index

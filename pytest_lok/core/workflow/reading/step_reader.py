@@ -35,6 +35,12 @@ def read_step(keys: StepKeys) -> Step | None:
     _check_dependencies(keys)
     when, for_each = _when(keys), _for_each(keys)
     action = _action(keys)
+    # few steps say it, and the rules need not be imported for the others
+    if keys.context.travels or keys.written.keys() & {"on", "needs", "artifacts", "workflow"}:
+        from pytest_lok.core.workflow.reading.placement_reader import leaves_files, read_placement
+
+        keys.placement = read_placement(keys, action)
+        keys.leaves_files = leaves_files(action, keys.placement)
     schema, asserts = _schema(keys), _asserts(keys)
     # a step with a problem must not run in part
     if action is None or len(keys.file.problems) > before:
@@ -59,6 +65,7 @@ def read_step(keys: StepKeys) -> Step | None:
         output_format=keys.format(),
         output_schema=schema,
         asserts=asserts,
+        placement=keys.placement,
         path=keys.file.source.path,
         line=keys.file.step_lines[keys.index],
     )
